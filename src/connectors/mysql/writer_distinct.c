@@ -7,7 +7,9 @@
  * writer at a time fills such a table: without that, two of them wait for each other's keys all the
  * time, and often in a circle.
  */
+#include "connectors/mysql/locks.h"
 #include "connectors/mysql/writer_internal.h"
+#include "connectors/sql/locks.h"
 
 /* ROW_NUMBER() OVER …; where there is none, a key that stands twice in a pass halves it. */
 enum { MARIADB_WINDOWS = 100200, MYSQL_WINDOWS = 80000 };
@@ -36,14 +38,19 @@ enum status writer_distinct_lay_aside(struct stage_pass *pass, struct buffer *fr
     return writer_run_statement(pass->writer, &take, NULL, pass->refusal, pass->error);
 }
 
+static enum status set_patience(struct stage_pass *pass, long long seconds)
+{
+    struct buffer sql = {0};
+    buffer_format(&sql, "SET SESSION innodb_lock_wait_timeout = %lld", seconds);
+    return maria_query_buffer(pass->writer->database, pass->writer->connection, &sql, MARIA_SHORT,
+                              ERROR_TARGET_WRITE, NULL, pass->error);
+}
+
 /* Its row among those that the run notes of tables is locked until the transaction ends. */
-static enum status lock_table(struct stage_pass *pass)
+static enum status lock_row(struct stage_pass *pass)
 {
     struct writer *writer = pass->writer;
     struct buffer sql = {0};
-    if (writer->run_id[0] == '\0') {
-        return STATUS_OK;
-    }
     buffer_append_string(&sql, "INSERT INTO ");
     maria_append_table(&sql, writer->database, "_transhume_made");
     buffer_append_string(&sql, " (run, name, making) VALUES (");
@@ -90,6 +97,24 @@ static enum status lay_aside_later(struct stage_pass *pass)
     maria_append_table(&from, self, pass->plan->stage_name);
     buffer_append_string(&from, " AS n) AS d WHERE _transhume_place > 1) AS s");
     return writer_distinct_lay_aside(pass, &from);
+}
+
+/* Another writer may take long over its chunk, as a slow source or a limit has it; the server sees
+ * a circle of waits by itself. */
+static enum status lock_table(struct stage_pass *pass)
+{
+    enum { AS_LONG_AS_IT_TAKES_S = 100000000 };
+    if (pass->writer->run_id[0] == '\0') {
+        return STATUS_OK;
+    }
+    enum status status = set_patience(pass, AS_LONG_AS_IT_TAKES_S);
+    status = status == STATUS_OK ? lock_row(pass) : status;
+    enum status back = STATUS_OK;
+    if (status != STATUS_FAILED) {
+        int64_t wait_ms = sql_long_lock_ms(pass->writer->database->timeout_ms);
+        back = set_patience(pass, maria_lock_seconds(wait_ms));
+    }
+    return back == STATUS_OK ? status : back;
 }
 
 enum status writer_distinct_part(struct stage_pass *pass)

@@ -12,7 +12,7 @@
 #include <string.h>
 
 /* pg_advisory_xact_lock's first number; the second is the table's. */
-enum { LOCK_CLASS = 0x74726864 };
+enum { LOCK_CLASS = 0x74726864 /* "trhd" */ };
 
 static enum status ask(struct stage_pass *pass, struct buffer *sql, uint64_t *changed)
 {
