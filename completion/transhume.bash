@@ -6,7 +6,7 @@ _transhume() {
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            --plan|-p|--state|--jobs|-j|--memory|--chunk-rows|--batch-rows|--batch-bytes|--existing|--max-rejects|--include|--exclude|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--timeout|--stall|--time-zone|--rejects|--run|--indexes|--triggers|--sample|-s|--estimate-time|--level|-l|--seed|--limit|--output|-o|--as|--progress|--color) ((i++)) ;;
+            --plan|-p|--state|--jobs|-j|--memory|--chunk-rows|--batch-rows|--batch-bytes|--existing|--max-rejects|--include|--exclude|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--timeout|--stall|--time-zone|--rejects|--run|--indexes|--triggers|--broken-references|--sample|-s|--estimate-time|--level|-l|--seed|--limit|--output|-o|--as|--progress|--color) ((i++)) ;;
             -*) ;;
             *) command=${COMP_WORDS[i]}; break ;;
         esac
@@ -20,6 +20,9 @@ _transhume() {
             return ;;
         --triggers)
             mapfile -t COMPREPLY < <(compgen -W 'keep disable' -- "$word")
+            return ;;
+        --broken-references)
+            mapfile -t COMPREPLY < <(compgen -W 'keep reject' -- "$word")
             return ;;
         --level)
             mapfile -t COMPREPLY < <(compgen -W 'count sample hash full' -- "$word")
@@ -43,8 +46,8 @@ _transhume() {
     case $command in
         '') options='init check migrate resume status report reset validate rollback finish connectors failpoints help version --help --version' ;;
         init) options='--include --exclude --timeout --time-zone --output --force --quiet --verbose --help' ;;
-        check) options='--plan --state --jobs --memory --chunk-rows --batch-rows --batch-bytes --existing --include --exclude --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --timeout --time-zone --rollback-keys --no-before-images --indexes --triggers --strict --no-express --sample --estimate-time --json --color --quiet --verbose --help' ;;
-        migrate) options='--plan --state --jobs --memory --chunk-rows --batch-rows --batch-bytes --existing --max-rejects --fail-fast --include --exclude --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --timeout --stall --time-zone --rejects --dry-run --restart --rollback-keys --no-before-images --indexes --triggers --strict --no-express --no-hashes --confirm --json --progress --color --quiet --verbose --help' ;;
+        check) options='--plan --state --jobs --memory --chunk-rows --batch-rows --batch-bytes --existing --include --exclude --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --timeout --time-zone --rollback-keys --no-before-images --indexes --triggers --broken-references --strict --no-express --sample --estimate-time --json --color --quiet --verbose --help' ;;
+        migrate) options='--plan --state --jobs --memory --chunk-rows --batch-rows --batch-bytes --existing --max-rejects --fail-fast --include --exclude --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --timeout --stall --time-zone --rejects --dry-run --restart --rollback-keys --no-before-images --indexes --triggers --broken-references --strict --no-express --no-hashes --confirm --json --progress --color --quiet --verbose --help' ;;
         resume) options='--plan --state --jobs --memory --chunk-rows --batch-rows --batch-bytes --existing --max-rejects --fail-fast --include --exclude --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --timeout --stall --time-zone --no-express --no-hashes --take-over --json --progress --color --quiet --verbose --help' ;;
         status) options='--plan --state --watch --json --color --quiet --verbose --help' ;;
         report) options='--plan --state --run --output --json --quiet --verbose --help' ;;

@@ -62,6 +62,7 @@ _transhume() {
                 '--no-before-images[Keep nothing of what is written to tables that hold records already, so that rollback refuses them (in a plan\: before_images\: false)]' \
                 '--indexes=[What becomes of the secondary indexes of target tables that are there already\: rebuild drops them for the load and makes them again after it, whatever happens between]:WHAT:(keep rebuild)' \
                 '--triggers=[What becomes of the triggers of target tables that are there already\: disable lets none of them fire while the run lasts, for nobody]:WHAT:(keep disable)' \
+                '--broken-references=[What becomes of records that a foreign key finds no partner for, in tables that the run makes\: keep leaves and names them; reject moves them to the rejects, and those that then have no partner ei]:WHAT:(keep reject)' \
                 '--strict[Refuse (5) if anything of the source would be left out\: views, triggers, functions and the like that check lists]' \
                 '--no-express[Take the general path even where the target could pull from the source itself (in a plan\: express\: false)]' \
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity as they will arrive]:N:' \
@@ -103,6 +104,7 @@ _transhume() {
                 '--no-before-images[Keep nothing of what is written to tables that hold records already, so that rollback refuses them (in a plan\: before_images\: false)]' \
                 '--indexes=[What becomes of the secondary indexes of target tables that are there already\: rebuild drops them for the load and makes them again after it, whatever happens between]:WHAT:(keep rebuild)' \
                 '--triggers=[What becomes of the triggers of target tables that are there already\: disable lets none of them fire while the run lasts, for nobody]:WHAT:(keep disable)' \
+                '--broken-references=[What becomes of records that a foreign key finds no partner for, in tables that the run makes\: keep leaves and names them; reject moves them to the rejects, and those that then have no partner ei]:WHAT:(keep reject)' \
                 '--strict[Refuse (5) if anything of the source would be left out\: views, triggers, functions and the like that check lists]' \
                 '--no-express[Take the general path even where the target could pull from the source itself (in a plan\: express\: false)]' \
                 '--no-hashes[Keep no hash sums of what was written in the ledger (in a plan\: hashes\: false)]' \

@@ -95,6 +95,8 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->rollback_keys = cli_switch(call, CLI_ROLLBACK_KEYS);
     options->indexes = (enum indexes_choice)choice_or_unset(call, CLI_INDEXES);
     options->triggers = (enum triggers_choice)choice_or_unset(call, CLI_TRIGGERS);
+    options->broken_references =
+        (enum broken_references_choice)choice_or_unset(call, CLI_BROKEN_REFERENCES);
     options->no_before_images = cli_switch(call, CLI_NO_BEFORE_IMAGES);
     options->resuming = call->command->place == IN_RESUME;
     options->validating = call->command->place == IN_VALIDATE;

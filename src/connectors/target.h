@@ -62,6 +62,9 @@ struct target_table {
      * set only until the first record is written */
     bool rebuilds_indexes;
     bool disables_triggers; /* likewise, so that none of them fires while the run lasts */
+    /* after_load takes out the records of what the run made that a foreign key finds no partner
+     * for, and those that then have none, and keeps them for tell_orphans */
+    bool rejects_orphans;
     /* what this run writes and deletes stands as it is, and no trigger of the database fires; alike
      * for all tables of a run */
     bool triggers_off;
@@ -120,6 +123,10 @@ enum duplicate_kind {
     DUPLICATE_REPEATS,
     DUPLICATE_STAYS /* it is the lowest, and may have been overwritten */
 };
+
+typedef enum status target_orphan_found(void *context, const struct cell *key, uint32_t key_count,
+                                        const struct cell *record, const char *reason,
+                                        struct error *error);
 
 struct target_functions {
     /*
@@ -183,7 +190,8 @@ struct target_functions {
      * Indexes, triggers, views, sequences: after the last chunk; what prepare dropped or disabled
      * for the load is put back, whatever the tables say now. Repeatable. Asked to stop once it
      * gives up what it builds: ERROR_INTERRUPTED. `*broken`: how many foreign keys of tables that
-     * the run made not every record obeys, which the log names.
+     * the run made not every record obeys, which the log names. With `rejects_orphans` such records
+     * are taken out, whatever the keys do about it (ON DELETE), in one transaction.
      */
     enum status (*after_load)(struct database *self, const struct target_table *tables,
                               uint32_t table_count, const struct schema *same_engine_objects,
@@ -237,6 +245,15 @@ struct target_functions {
                              const struct cell *key, uint32_t key_count, const struct cell *record,
                              enum duplicate_kind kind, struct error *error),
         void *context, struct error *error);
+    /*
+     * Tells of each record that after_load took out of the table with `rejects_orphans`: its key
+     * (as table->key), `record`, a MAP of its fields as they were stored, and why. Of tables that
+     * this run created, after the last after_load. Repeatable until the run is complete: each call
+     * tells all of them again. NULL: the target can't take any out, and `rejects_orphans` is never
+     * set. Control thread.
+     */
+    enum status (*tell_orphans)(struct database *self, const struct target_table *table,
+                                target_orphan_found *found, void *context, struct error *error);
     /*
      * Optional, both or none, for check: load_add adds what one record takes to `load`; load_tell
      * says in `out`, one line a table, what a whole run will take and cost (`loads` are the

@@ -87,6 +87,9 @@ enum status ledger_header_make(const struct ledger_header *header, struct arena 
     if (object != NULL && header->disables_triggers) {
         failed |= json_object_set_new(object, "triggers", json_string("disable")) != 0;
     }
+    if (object != NULL && header->rejects_orphans) {
+        failed |= json_object_set_new(object, "broken_references", json_string("reject")) != 0;
+    }
     if (object != NULL && header->takes_out) {
         failed |= json_object_set_new(object, "takes_out", json_true()) != 0;
     }
@@ -167,6 +170,7 @@ enum status ledger_header_read(const char *text, struct arena *arena, struct led
         .delete_hash = keep_text(object, "delete", arena),
         .rebuilds_indexes = strcmp(json_member_text(object, "indexes", ""), "rebuild") == 0,
         .disables_triggers = strcmp(json_member_text(object, "triggers", ""), "disable") == 0,
+        .rejects_orphans = strcmp(json_member_text(object, "broken_references", ""), "reject") == 0,
         .takes_out = json_member_true(object, "takes_out"),
         .keeps_taken = json_member_true(object, "keeps_taken"),
         .before_id = keep_text(object, "before", arena),

@@ -14,6 +14,7 @@
  *          "tables":[{"name","key":[…],"existing","was":"absent"|"empty"|"records","undo",
  *                     "settles","entities":[{"entity":n,"fields":[…]}]}],
  *          "indexes":"rebuild","triggers":"disable",       (only where they are)
+ *          "broken_references":"reject",                   (likewise)
  *          "takes_out":true,                               (a repair that deletes records)
  *          "keeps_taken":true,                             (and they can be put back)
  *          "delete":HEX,                                   (a repair: xxh3 of delete.jsonl)
@@ -80,6 +81,7 @@ struct ledger_header {
     const char *before_id;   /* NULL: no before-images are in the state folder */
     bool rebuilds_indexes;   /* of tables that are there, for the load */
     bool disables_triggers;  /* likewise */
+    bool rejects_orphans;    /* --broken-references reject */
     bool takes_out;          /* a repair that deletes records */
     bool keeps_taken;        /* and they can be put back; earlier versions refuse by takes_out */
     const char *delete_hash; /* of a repair's delete.jsonl; NULL: before 0.2 */

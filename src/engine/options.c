@@ -55,13 +55,17 @@ static const struct option_row rows[] = {
     {"rollback_keys", KIND_FLAG, FIELD(rollback_keys), 0, 1, 0},
     {"indexes", KIND_CHOICE, FIELD(indexes), 1, 2, 1},
     {"triggers", KIND_CHOICE, FIELD(triggers), 1, 2, 1},
+    {"broken_references", KIND_CHOICE, FIELD(broken_references), 1, 2, 1},
     {"before_images", KIND_NEGATED, FIELD(no_before_images), 0, 1, 0},
 };
 enum { ROW_COUNT = sizeof(rows) / sizeof(rows[0]) };
 
 static const char *word_of(const struct option_row *row, uint64_t number)
 {
-    return number == 1 ? "keep" : strcmp(row->name, "indexes") == 0 ? "rebuild" : "disable";
+    return number == 1                          ? "keep"
+           : strcmp(row->name, "indexes") == 0  ? "rebuild"
+           : strcmp(row->name, "triggers") == 0 ? "disable"
+                                                : "reject";
 }
 
 void run_options_default(struct run_options *options)

@@ -16,6 +16,12 @@ bool preflight_disables_triggers(const struct run_session *session)
     return session->options.triggers == TRIGGERS_DISABLE && !session->options.repairing;
 }
 
+bool preflight_rejects_orphans(const struct run_session *session)
+{
+    return session->options.broken_references == BROKEN_REJECT &&
+           session->options.rejects_file == NULL;
+}
+
 enum status preflight_tables(struct run_session *session, struct arena *arena,
                              struct target_table **tables, struct error *error)
 {
@@ -242,6 +248,39 @@ static void check_strict(const struct run_session *session, struct preflight *pr
     }
 }
 
+static bool refers(const struct target_table *table)
+{
+    return table->same_engine != NULL ? table->same_engine->foreign_key_count > 0
+                                      : table->reference_count > 0;
+}
+
+/* Records without a partner are looked for in the table, where nothing says whose they are. */
+static void check_orphans(const struct run_session *session, struct preflight *preflight)
+{
+    const struct plan *plan = session->plan;
+    struct error problem;
+    if (!preflight_rejects_orphans(session)) {
+        return;
+    }
+    if (session->target->connector->target->tell_orphans == NULL) {
+        error_set(&problem, ERROR_BAD_VALUE, session->target_uri->shown,
+                  "--broken-references reject: %s can't take out records without a partner",
+                  session->target->connector->title);
+        error_hint(&problem, "leave it out");
+        add_problem(preflight, &problem);
+        return;
+    }
+    for (uint32_t i = 0; i < plan->table_count; i++) {
+        if (plan->tables[i].entity_count > 1 && refers(&plan->tables[i].target)) {
+            error_set(&problem, ERROR_BAD_VALUE, plan->tables[i].target.name,
+                      "--broken-references reject: several entities feed it, and of which a record "
+                      "without a partner is can't be told");
+            error_hint(&problem, "leave it out, or give each entity a table of its own");
+            add_problem(preflight, &problem);
+        }
+    }
+}
+
 enum status preflight_check(struct run_session *session, struct target_table *tables,
                             const char ***absent, uint32_t *absent_count,
                             struct preflight *preflight, struct error *error)
@@ -270,6 +309,7 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
         }
     }
     check_strict(session, preflight);
+    check_orphans(session, preflight);
     struct error untold;
     enum status status = care_check(session, &untold, error);
     if (status == STATUS_END) {

@@ -67,7 +67,8 @@ static void allow_for_open_chunks(struct rollback *rollback)
         struct rollback_expected *expected = &rollback->expected[i];
         expected->count_max = exact ? expected->count_min : UINT64_MAX;
         expected->hashed = expected->hashed && exact;
-        if (rollback->run.header.tables[i].settles && !settled) {
+        if ((rollback->run.header.tables[i].settles || rollback->run.header.rejects_orphans) &&
+            !settled) {
             expected->count_min = 0;
             expected->hashed = false;
         }

@@ -373,6 +373,7 @@ enum status run_execute(struct run *run, struct error *error)
         run->tables[at].triggers_off = run->repairs;
         run->tables[at].rebuilds_indexes = untouched && run->header.rebuilds_indexes;
         run->tables[at].disables_triggers = untouched && run->header.disables_triggers;
+        run->tables[at].rejects_orphans = run->header.rejects_orphans;
     }
     if ((run->loads_rejects && rejects_load_make_stream(run, error) != STATUS_OK) ||
         failpoint_hit("engine.after_claim", error) != STATUS_OK ||

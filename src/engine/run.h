@@ -12,6 +12,8 @@
 /* Of tables that are in the target already. */
 enum indexes_choice { INDEXES_UNSET, INDEXES_KEEP, INDEXES_REBUILD };
 enum triggers_choice { TRIGGERS_UNSET, TRIGGERS_KEEP, TRIGGERS_DISABLE };
+/* Of tables that the run makes. */
+enum broken_references_choice { BROKEN_UNSET, BROKEN_KEEP, BROKEN_REJECT };
 
 /*
  * Everything a command can set. run_options_default leaves all unset (0, NULL, false; -1 where 0
@@ -59,6 +61,8 @@ struct run_options {
                            go by key; costs the express lane */
     enum indexes_choice indexes;   /* rebuild: dropped for the load, and made again after it */
     enum triggers_choice triggers; /* disable: none fires while it lasts */
+    /* reject: records without a partner become rejects */
+    enum broken_references_choice broken_references;
     bool no_before_images;         /* nothing is kept of records that are overwritten */
     bool resuming; /* resume: endpoints and filters that are not given are those of the
                       unfinished run in the state folder */

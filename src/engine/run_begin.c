@@ -162,6 +162,7 @@ void run_fill_header(struct run *run)
     run->header.mapping_hash = session->plan->mapping_hash;
     run->header.rebuilds_indexes = preflight_rebuilds_indexes(session);
     run->header.disables_triggers = preflight_disables_triggers(session);
+    run->header.rejects_orphans = preflight_rejects_orphans(session);
 }
 
 static enum status fill_stream_facts(struct run *run, struct error *error)

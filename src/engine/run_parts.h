@@ -82,6 +82,7 @@ enum status preflight_tables(struct run_session *session, struct arena *arena,
  */
 bool preflight_rebuilds_indexes(const struct run_session *session);
 bool preflight_disables_triggers(const struct run_session *session);
+bool preflight_rejects_orphans(const struct run_session *session);
 /* What becomes of indexes and triggers of tables that are there, a line each; nothing unless
  * something is to. */
 enum status preflight_foretell(struct run_session *session, const struct target_table *tables,

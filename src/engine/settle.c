@@ -1,4 +1,5 @@
-/* After the load: the losers of equal target keys become rejects, and the counts follow. */
+/* After the load: the losers of equal target keys, and the records that a foreign key found no
+ * partner for, become rejects, and the counts follow. */
 #include "base/log.h"
 #include "base/signals.h"
 #include "engine/json_text.h"
@@ -21,6 +22,7 @@ struct loser {
     const struct cell *key; /* of the target */
     uint32_t key_count;
     struct cell record; /* as stored; MISSING: overwritten */
+    const char *reason; /* of one without a partner; NULL: it shares its key */
     bool written;
     bool stays; /* no loser: it is made again, since another one may have taken its place */
 };
@@ -58,6 +60,8 @@ static enum status write_loser(struct settling *settling, struct loser *loser,
 {
     char reason[160];
     char number[48] = "";
+    reject->code = loser->reason != NULL ? ERROR_REJECT_CONSTRAINT : ERROR_REJECT_KEY_DUPLICATE;
+    reject->reason = loser->reason != NULL ? loser->reason : reason;
     if (loser->ordinal != UINT64_MAX) {
         snprintf(number, sizeof(number), "number %" PRIu64 " of", loser->ordinal + 1);
     }
@@ -68,8 +72,6 @@ static enum status write_loser(struct settling *settling, struct loser *loser,
                  "a record that comes before it has the same key (it was %s chunk %" PRIu64 ")",
                  number[0] == '\0' ? "in" : number, loser->chunk);
     }
-    reject->code = ERROR_REJECT_KEY_DUPLICATE;
-    reject->reason = reason;
     reject_name(settling->run, stream_of(settling->run, loser->chunk, loser->entity), loser->chunk,
                 loser->entity, reject);
     loser->written = true;
@@ -227,6 +229,33 @@ static enum status write_losers(struct settling *settling, struct error *error)
 
 /* ---- what the target finds */
 
+static bool is_field(const struct shape *shape, const struct cell *name)
+{
+    bool found = shape == NULL;
+    for (uint32_t i = 0; !found && i < shape->field_count; i++) {
+        found = strlen(shape->fields[i].name) == name->length &&
+                memcmp(shape->fields[i].name, name->text, name->length) == 0;
+    }
+    return found;
+}
+
+/* What the target makes itself, as generated columns are, is no field of the record. */
+static void leave_fields(const struct settling *settling, struct loser *loser)
+{
+    const struct plan *plan = settling->run->session->plan;
+    const struct shape *shape = plan_entity_batch_shape(&plan->entities[loser->entity]);
+    struct cell *items = (struct cell *)loser->record.items; /* value_copy's, in our arena */
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < loser->record.length; i++) {
+        if (is_field(shape, &items[2 * (size_t)i])) {
+            items[2 * (size_t)count] = items[2 * (size_t)i];
+            items[2 * (size_t)count + 1] = items[2 * (size_t)i + 1];
+            count++;
+        }
+    }
+    loser->record.length = count;
+}
+
 static enum status keep_loser(struct settling *settling, struct loser *loser,
                               const struct cell *key, const struct cell *record)
 {
@@ -242,8 +271,17 @@ static enum status keep_loser(struct settling *settling, struct loser *loser,
         (record != NULL && value_copy(record, settling->arena, &loser->record) != STATUS_OK)) {
         return STATUS_FAILED;
     }
+    if (loser->record.kind == VALUE_MAP) {
+        leave_fields(settling, loser);
+    }
     settling->losers[settling->count++] = *loser;
     return STATUS_OK;
+}
+
+static enum status write_if_full(struct settling *settling, struct error *error)
+{
+    bool full = settling->count == LOSERS_MAX || arena_bytes(settling->arena) > LOSERS_BYTES_MAX;
+    return full ? write_losers(settling, error) : STATUS_OK;
 }
 
 static enum status on_found(void *context, uint64_t chunk, uint32_t entity, uint64_t ordinal,
@@ -270,8 +308,22 @@ static enum status on_found(void *context, uint64_t chunk, uint32_t entity, uint
         return error_set(error, ERROR_MEMORY, NULL, "no memory to settle equal keys");
     }
     settling->found[entity] += loser.stays ? 0 : 1;
-    bool full = settling->count == LOSERS_MAX || arena_bytes(settling->arena) > LOSERS_BYTES_MAX;
-    return full ? write_losers(settling, error) : STATUS_OK;
+    return write_if_full(settling, error);
+}
+
+static enum status on_orphan(void *context, const struct cell *key, uint32_t key_count,
+                             const struct cell *record, const char *reason, struct error *error)
+{
+    struct settling *settling = context;
+    struct loser loser = {.entity = settling->table->entities[0],
+                          .ordinal = UINT64_MAX,
+                          .key_count = key_count,
+                          .reason = arena_copy_string(settling->arena, reason)};
+    if (loser.reason == NULL || keep_loser(settling, &loser, key, record) != STATUS_OK) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for records without a partner");
+    }
+    settling->found[loser.entity]++;
+    return write_if_full(settling, error);
 }
 
 /* {"entities":{"3":{"rejected":n,"skipped":n}},"rejects":{…}} */
@@ -343,27 +395,44 @@ static enum status check_bound(const struct run *run, struct error *error)
         return STATUS_OK;
     }
     error_set(error, ERROR_TOO_MANY_REJECTS, "run",
-              "%" PRIu64 " records rejected, those with equal target keys included", rejected);
+              "%" PRIu64
+              " records rejected, those with equal target keys or without a partner included",
+              rejected);
     error_hint(error, "see %s; allow more with --max-rejects and `transhume resume`",
                run->folder.rejects);
     return STATUS_FAILED;
 }
 
-static enum status find_losers(struct settling *settling, struct error *error)
+static enum status find_duplicates(struct settling *settling, const struct target_table *table,
+                                   struct error *error)
 {
     struct run_session *session = settling->run->session;
-    const struct plan *plan = session->plan;
     const struct target_functions *target = session->target->connector->target;
+    bool late = (table->created || settling->run->header.rebuilds_indexes) &&
+                (session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
+    return target->settle_duplicates == NULL ||
+                   (!late && !preflight_settles(session, settling->table))
+               ? STATUS_OK
+               : target->settle_duplicates(session->target, table, on_found, settling, error);
+}
+
+static enum status find_orphans(struct settling *settling, const struct target_table *table,
+                                struct error *error)
+{
+    struct database *target = settling->run->session->target;
+    return table->created && table->rejects_orphans && settling->table->entity_count == 1
+               ? target->connector->target->tell_orphans(target, table, on_orphan, settling, error)
+               : STATUS_OK;
+}
+
+static enum status find_losers(struct settling *settling, struct error *error)
+{
+    const struct plan *plan = settling->run->session->plan;
     for (uint32_t i = 0; i < plan->table_count; i++) {
-        bool late = (settling->run->tables[i].created || settling->run->header.rebuilds_indexes) &&
-                    (session->target->capabilities & CAPABILITY_KEY_ENFORCED) != 0;
-        if (target->settle_duplicates == NULL ||
-            (!late && !preflight_settles(session, &plan->tables[i]))) {
-            continue;
-        }
+        const struct target_table *table = &settling->run->tables[i];
         settling->table = &plan->tables[i];
-        if (target->settle_duplicates(session->target, &settling->run->tables[i], on_found,
-                                      settling, error) != STATUS_OK ||
+        if (find_duplicates(settling, table, error) != STATUS_OK ||
+            find_orphans(settling, table, error) != STATUS_OK ||
             write_losers(settling, error) != STATUS_OK) {
             return STATUS_FAILED;
         }

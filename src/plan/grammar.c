@@ -199,7 +199,7 @@ static void check_value(const struct grammar_key *key, const struct plan_node *n
                         : node->kind == PLAN_NODE_LIST ? "a list"
                         : plan_node_is_null(node)      ? "nothing"
                                                        : node->text;
-    char hint[320];
+    char hint[384];
     plan_fault(faults, ERROR_PLAN_INVALID, node, nearest_choice(key, node, hint, sizeof hint),
                "'%s' is %s, not '%s'", key->name, expected, found);
 }
@@ -218,7 +218,7 @@ static void fault_unknown_key(const struct grammar_map *map, const struct plan_n
                               struct plan_faults *faults)
 {
     const char *names[NAMES_MAX];
-    char hint[320];
+    char hint[384];
     uint32_t count = 0;
     for (uint32_t i = 0; i < map->count && count < NAMES_MAX; i++) {
         names[count++] = map->keys[i].name;

@@ -5,8 +5,8 @@
 #include "connectors/postgres/keys.h"
 #include "connectors/postgres/locks.h"
 #include "connectors/postgres/objects.h"
+#include "connectors/postgres/orphans.h"
 #include "connectors/postgres/rebuild.h"
-#include "connectors/sql/orphans.h"
 #include "postgres_sql.h"
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +20,12 @@ struct finisher {
     PGconn *connection;
     const struct postgres_catalog *catalog; /* the target's, once the keys are to be made */
     void (*progress)(const char *what);
-    uint32_t *broken; /* foreign keys that not every record obeys */
+    uint32_t *broken;                 /* foreign keys that not every record obeys */
+    struct sql_reference *references; /* those that are made, if records are to be taken out */
+    uint32_t reference_count;
+    bool collects; /* `references` is being filled, and what records break is not told yet */
+    bool again;    /* what can't be made was told before */
+    struct arena *arena;
     struct error *error;
 };
 
@@ -92,14 +97,34 @@ static void name_reference(const struct target_table *table, const struct refere
     snprintf(name, POSTGRES_NAME_BYTES_MAX + 1, "%.*s_fkey%u", (int)length, whole, number + 1);
 }
 
-static void append_table(struct buffer *out, const void *self, const char *name)
-{
-    postgres_append_table(out, self, name);
-}
-
 static const char *cell_of(void *rows, uint32_t row, uint32_t column)
 {
     return PQgetvalue(rows, (int)row, (int)column);
+}
+
+/* False: by which columns it finds its partners is not known. */
+static bool describe_orphans(const struct finisher *finisher, const struct target_table *table,
+                             const struct reference *reference, const char *name,
+                             struct sql_orphans *orphans)
+{
+    const struct postgres_table *facts = postgres_catalog_find(finisher->catalog, table->name);
+    const struct postgres_table *partner =
+        postgres_catalog_find(finisher->catalog, reference->table);
+    const char *native = reference->native_sql != NULL ? reference->native_sql : "";
+    const char *behind = strrchr(native, ')'); /* the columns */
+    *orphans = postgres_orphans(finisher->self);
+    orphans->table = table->name;
+    orphans->columns = reference->columns;
+    orphans->partner = reference->table;
+    orphans->referenced = reference->referenced;
+    orphans->key = facts != NULL && facts->key.count > 0 ? facts->key : table->key;
+    orphans->name = name;
+    orphans->full = behind != NULL && strstr(behind, " MATCH FULL") != NULL;
+    if (orphans->referenced.count == 0 && partner != NULL) {
+        orphans->referenced = partner->schema->primary_key;
+    }
+    return orphans->columns.count > 0 && orphans->referenced.count == orphans->columns.count &&
+           strstr(native, "PERIOD ") == NULL;
 }
 
 /* How many rows have no partner, and the first few of them. Only for people: what can't be asked
@@ -107,26 +132,12 @@ static const char *cell_of(void *rows, uint32_t row, uint32_t column)
 static void name_orphans(struct finisher *finisher, const struct target_table *table,
                          const struct reference *reference, struct buffer *out)
 {
-    const struct postgres_table *facts = postgres_catalog_find(finisher->catalog, table->name);
-    const struct postgres_table *partner =
-        postgres_catalog_find(finisher->catalog, reference->table);
-    struct sql_orphans orphans = {.table = table->name,
-                                  .columns = reference->columns,
-                                  .partner = reference->table,
-                                  .referenced = reference->referenced,
-                                  .key = facts != NULL && facts->key.count > 0 ? facts->key
-                                                                               : table->key,
-                                  .self = finisher->self,
-                                  .append_table = append_table,
-                                  .append_name = postgres_append_name};
+    struct sql_orphans orphans;
     struct buffer sql = {0};
     struct error ignored = {0};
     PGresult *rows = NULL;
 
-    if (orphans.referenced.count == 0 && partner != NULL) {
-        orphans.referenced = partner->schema->primary_key;
-    }
-    if (orphans.columns.count == 0 || orphans.referenced.count != orphans.columns.count) {
+    if (!describe_orphans(finisher, table, reference, "", &orphans)) {
         return;
     }
     sql_orphans_append_query(&sql, &orphans);
@@ -137,6 +148,23 @@ static void name_orphans(struct finisher *finisher, const struct target_table *t
     }
     PQclear(rows);
     buffer_free(&sql);
+}
+
+/* One that is there, or would be if its records let it. */
+static enum status collect(struct finisher *finisher, const struct target_table *table,
+                           const struct reference *reference, const char *name, bool broken)
+{
+    struct sql_reference *made = &finisher->references[finisher->reference_count];
+    if (!finisher->collects) {
+        return STATUS_OK;
+    }
+    const char *copy = arena_copy_string(finisher->arena, name);
+    *made = (struct sql_reference){.broken = broken};
+    made->unasked = !describe_orphans(finisher, table, reference, copy, &made->orphans);
+    finisher->reference_count++;
+    return copy != NULL ? STATUS_OK
+                        : error_set(finisher->error, ERROR_MEMORY, table->name,
+                                    "no memory for its foreign keys");
 }
 
 /* As the source words a key that it did not check itself. */
@@ -154,7 +182,11 @@ static void tell_of_orphans(struct finisher *finisher, const struct target_table
                             const struct error *problem)
 {
     struct buffer orphans = {0};
-    if (strcmp(problem->native_state, "23503") == 0) {
+    bool broken = strcmp(problem->native_state, "23503") == 0;
+    if (broken ? finisher->collects : finisher->again) {
+        return;
+    }
+    if (broken) {
         name_orphans(finisher, table, reference, &orphans);
         *finisher->broken += !ends_unchecked(reference);
     }
@@ -184,12 +216,13 @@ static enum status validate(struct finisher *finisher, const struct target_table
         char what[POSTGRES_NAME_BYTES_MAX + 64];
         snprintf(what, sizeof what, "%s is there, but not every row has a partner", name);
         tell_of_orphans(finisher, table, reference, what, &problem);
-        return STATUS_OK;
+        return collect(finisher, table, reference, name, true);
     }
     if (status != STATUS_OK) {
         error_copy(finisher->error, &problem);
+        return status;
     }
-    return status;
+    return collect(finisher, table, reference, name, false);
 }
 
 /* "ALTER TABLE … ADD CONSTRAINT … FOREIGN KEY …", not yet " NOT VALID". */
@@ -268,7 +301,7 @@ static enum status add_reference(struct finisher *finisher, const struct target_
     name_reference(table, reference, number, name);
     enum status status = find_reference(finisher, table->name, name, &found, &checked);
     if (status != STATUS_OK || checked) {
-        return status;
+        return status == STATUS_OK ? collect(finisher, table, reference, name, false) : status;
     }
     say(finisher, "foreign key", name);
     if (found) { /* an attempt before this one died on the way */
@@ -293,15 +326,17 @@ static enum status add_reference(struct finisher *finisher, const struct target_
         if (strcmp(problem.native_state, unfit[i]) == 0) {
             char what[POSTGRES_NAME_BYTES_MAX + 64];
             snprintf(what, sizeof what, "to %s is not made", reference->table);
+            bool broken = strcmp(unfit[i], "23503") == 0;
             tell_of_orphans(finisher, table, reference, what, &problem);
-            return STATUS_OK;
+            return broken ? collect(finisher, table, reference, name, true) : STATUS_OK;
         }
     }
     if (status != STATUS_OK) {
         error_copy(finisher->error, &problem);
         return status;
     }
-    return whole ? STATUS_OK : validate(finisher, table, reference, name);
+    return whole ? collect(finisher, table, reference, name, false)
+                 : validate(finisher, table, reference, name);
 }
 
 static enum status add_references(struct finisher *finisher, const struct target_table *table)
@@ -330,6 +365,88 @@ static enum status add_references(struct finisher *finisher, const struct target
         status = add_reference(finisher, table, &reference, i);
     }
     return status;
+}
+
+static uint32_t count_references(const struct target_table *table)
+{
+    return table->same_engine != NULL ? table->same_engine->foreign_key_count
+                                      : table->reference_count;
+}
+
+static enum status add_all_references(struct finisher *finisher, const struct target_table *tables,
+                                      uint32_t table_count)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        if (tables[i].created) {
+            status = add_references(finisher, &tables[i]);
+        }
+    }
+    return status;
+}
+
+/* The keys that records go from under: they come again, and with them what they do on DELETE. */
+static enum status drop_reached(struct finisher *finisher)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < finisher->reference_count; i++) {
+        const struct sql_reference *reference = &finisher->references[i];
+        struct buffer sql = {0};
+        if (!sql_reference_is_reached(finisher->references, finisher->reference_count, reference)) {
+            continue;
+        }
+        buffer_append_string(&sql, "ALTER TABLE ");
+        postgres_append_table(&sql, finisher->self, reference->orphans.table);
+        buffer_append_string(&sql, " DROP CONSTRAINT IF EXISTS ");
+        postgres_append_name(&sql, reference->orphans.name);
+        status = run(finisher, &sql, reference->orphans.table, reference->orphans.name, false);
+    }
+    return status;
+}
+
+static enum status take_orphans(struct finisher *finisher)
+{
+    say(finisher, "records without a partner in", finisher->self->shown);
+    sql_references_reach(finisher->references, finisher->reference_count);
+    if (drop_reached(finisher) != STATUS_OK ||
+        failpoint_hit("postgres.before_taking", finisher->error) != STATUS_OK ||
+        postgres_orphans_take(finisher->self, finisher->references, finisher->reference_count,
+                              finisher->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return postgres_control(finisher->self, &finisher->connection, finisher->error);
+}
+
+/* Where records that break some are to go, they are gone before the keys are made for good. */
+static enum status make_references(struct finisher *finisher, const struct target_table *tables,
+                                   uint32_t table_count)
+{
+    size_t most = 1;
+    bool broken = false;
+    for (uint32_t i = 0; i < table_count; i++) {
+        finisher->collects |= tables[i].rejects_orphans;
+        most += count_references(&tables[i]);
+    }
+    if (!finisher->collects) {
+        return add_all_references(finisher, tables, table_count);
+    }
+    finisher->references =
+        arena_allocate_zeroed(finisher->arena, most, sizeof *finisher->references);
+    if (finisher->references == NULL) {
+        return error_set(finisher->error, ERROR_MEMORY, finisher->self->shown,
+                         "no memory for its foreign keys");
+    }
+    enum status status = add_all_references(finisher, tables, table_count);
+    for (uint32_t i = 0; i < finisher->reference_count; i++) {
+        broken |= finisher->references[i].broken;
+    }
+    if (status != STATUS_OK || !broken) {
+        return status;
+    }
+    finisher->collects = false;
+    finisher->again = true;
+    status = take_orphans(finisher);
+    return status == STATUS_OK ? add_all_references(finisher, tables, table_count) : status;
 }
 
 /* ---------------------------------------------------------------- statistics */
@@ -469,10 +586,9 @@ static enum status finish_tables(struct finisher *finisher, const struct target_
     if (status == STATUS_OK) { /* moving records may have made the connection anew */
         status = postgres_control(finisher->self, &finisher->connection, finisher->error);
     }
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        if (tables[i].created) {
-            status = add_references(finisher, &tables[i]);
-        }
+    if (status == STATUS_OK) {
+        finisher->arena = arena;
+        status = make_references(finisher, tables, table_count);
     }
     if (status == STATUS_OK) {
         status = postgres_set_sequences(finisher->self, finisher->connection, tables, table_count,

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "connectors/postgres/keys.h"
+#include "connectors/postgres/orphans.h"
 #include "connectors/postgres/rebuild.h"
 #include "connectors/sql/normal.h"
 #include <stdlib.h>
@@ -235,6 +236,7 @@ const struct target_functions postgres_target_functions = {
     .delete_records = postgres_delete_records,
     .count = target_count,
     .settle_duplicates = postgres_lost_tell,
+    .tell_orphans = postgres_orphans_tell,
     .normal_form = postgres_normal_form,
     .append_normal = append_normal,
     .column_class = postgres_column_class,

@@ -1,7 +1,10 @@
 /* Records that a foreign key finds no partner for. */
 #include "connectors/sql/orphans.h"
+#include "base/log.h"
 #include "base/text.h"
+#include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 static struct column_list names_of(const struct sql_orphans *orphans)
 {
@@ -13,12 +16,13 @@ void sql_orphans_append_from(struct buffer *sql, const struct sql_orphans *orpha
     buffer_append_string(sql, " FROM ");
     orphans->append_table(sql, orphans->self, orphans->table);
     buffer_append_string(sql, " AS t WHERE ");
+    buffer_append_byte(sql, '(');
     for (uint32_t i = 0; i < orphans->columns.count; i++) {
-        buffer_append_string(sql, "t.");
+        buffer_append_string(sql, i == 0 ? "t." : orphans->full ? " OR t." : " AND t.");
         orphans->append_name(sql, orphans->columns.names[i]);
-        buffer_append_string(sql, " IS NOT NULL AND ");
+        buffer_append_string(sql, " IS NOT NULL");
     }
-    buffer_append_string(sql, "NOT EXISTS (SELECT 1 FROM ");
+    buffer_append_string(sql, ") AND NOT EXISTS (SELECT 1 FROM ");
     orphans->append_table(sql, orphans->self, orphans->partner);
     buffer_append_string(sql, " AS p WHERE ");
     for (uint32_t i = 0; i < orphans->columns.count; i++) {
@@ -76,4 +80,186 @@ void sql_orphans_append_words(struct buffer *out, const struct sql_orphans *orph
             append_shown(out, cell(rows, row, i + 1));
         }
     }
+}
+
+/* ---------------------------------------------------------------- why */
+
+static void append_words(struct buffer *sql, const struct sql_orphans *orphans,
+                         struct buffer *words)
+{
+    words->failed |= sql->failed;
+    orphans->append_literal(sql, orphans->self, buffer_string(words));
+    sql->failed |= words->failed;
+    buffer_clear(words);
+}
+
+void sql_orphans_append_reason(struct buffer *sql, const struct sql_orphans *orphans)
+{
+    struct buffer words = {0};
+    buffer_append_string(&words, "foreign key ");
+    append_shown(&words, orphans->name);
+    buffer_append_string(&words, ": no row of ");
+    append_shown(&words, orphans->partner);
+    buffer_append_string(&words, " has ");
+    for (uint32_t i = 0; i < orphans->columns.count; i++) {
+        buffer_append_string(&words, i > 0 ? ", " : "");
+        append_shown(&words, orphans->referenced.names[i]);
+        buffer_append_string(&words, " = ");
+        buffer_append_string(sql, i > 0 ? orphans->joined_by : "");
+        append_words(sql, orphans, &words);
+        buffer_append_string(sql, orphans->joined_by);
+        orphans->append_shown(sql, orphans->columns.names[i]);
+    }
+    buffer_free(&words);
+}
+
+/* ---------------------------------------------------------------- until none is left */
+
+/* Where only their case tells two tables apart, more is looked at than need be. */
+static bool is_same(const char *left, const char *right)
+{
+    return strcasecmp(left, right) == 0;
+}
+
+bool sql_reference_is_reached(const struct sql_reference *references, uint32_t count,
+                              const struct sql_reference *reference)
+{
+    bool reached = false;
+    for (uint32_t i = 0; !reached && i < count; i++) {
+        reached = references[i].touched &&
+                  is_same(references[i].orphans.table, reference->orphans.partner);
+    }
+    return reached;
+}
+
+bool sql_reference_is_first(const struct sql_reference *references, uint32_t count,
+                            const struct sql_reference *reference)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (strcmp(references[i].orphans.table, reference->orphans.table) == 0) {
+            return &references[i] == reference;
+        }
+    }
+    return false;
+}
+
+/* All of a table's are touched when one is. */
+static bool touch(struct sql_reference *references, uint32_t count, const char *table)
+{
+    bool grown = false;
+    for (uint32_t i = 0; i < count; i++) {
+        if (!references[i].touched && is_same(references[i].orphans.table, table)) {
+            references[i].touched = grown = true;
+        }
+    }
+    return grown;
+}
+
+void sql_references_reach(struct sql_reference *references, uint32_t count)
+{
+    bool grown = true;
+    for (uint32_t i = 0; i < count; i++) {
+        references[i].touched = false;
+    }
+    while (grown) {
+        grown = false;
+        for (uint32_t i = 0; i < count; i++) {
+            if ((references[i].broken && !references[i].unasked) ||
+                sql_reference_is_reached(references, count, &references[i])) {
+                grown |= touch(references, count, references[i].orphans.table);
+            }
+        }
+    }
+}
+
+enum status sql_references_mend(struct sql_reference *references, uint32_t count,
+                                sql_take_orphans *take, void *context, struct error *error)
+{
+    bool any = true;
+    for (uint32_t i = 0; i < count; i++) {
+        references[i].due = references[i].broken;
+    }
+    while (any) {
+        any = false;
+        for (uint32_t i = 0; i < count; i++) {
+            const struct sql_orphans *orphans = &references[i].orphans;
+            uint64_t taken = 0;
+            if (!references[i].due || references[i].unasked) {
+                continue;
+            }
+            references[i].due = false;
+            if (take(context, orphans, &taken, error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
+            if (taken > 0) {
+                log_write(LOG_WARNING,
+                          "%s: %" PRIu64 " record%s no partner in %s by the foreign key %s: "
+                          "rejected",
+                          orphans->table, taken, taken == 1 ? " has" : "s have", orphans->partner,
+                          orphans->name);
+            }
+            for (uint32_t j = 0; taken > 0 && j < count; j++) {
+                references[j].due |= is_same(references[j].orphans.partner, orphans->table);
+            }
+            any = true;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- telling */
+
+void sql_orphans_name(const char *run_id, const char *table, char name[SQL_OWN_NAME_BYTES])
+{
+    const uint64_t other = 0x6f727068616e73; /* than the table's undo records */
+    sql_undo_prefix(run_id, name);
+    size_t length = strlen(name);
+    length += text_from_uint64(sql_name_hash(table) ^ other, name + length);
+    name[length] = '\0';
+}
+
+static const struct cell *field_of(const struct cell *record, const char *name)
+{
+    for (uint32_t i = 0; i < record->length; i++) {
+        const struct cell *field = &record->items[2 * (size_t)i];
+        if (field->length == strlen(name) && strncasecmp(field->text, name, field->length) == 0) {
+            return field + 1;
+        }
+    }
+    return NULL;
+}
+
+enum status sql_orphans_tell(const struct target_table *table, const struct cell *whole,
+                             struct arena *arena, target_orphan_found *found, void *context,
+                             int64_t *number, struct error *error)
+{
+    const uint32_t ours = 2; /* the reason at the beginning, the number at the end */
+    struct cell *key = arena_allocate_zeroed(arena, (size_t)table->key.count + 1, sizeof *key);
+    const struct cell *reason = field_of(whole, SQL_ORPHANS_REASON);
+    const struct cell *last = field_of(whole, SQL_ORPHANS_NUMBER);
+    if (reason == NULL || reason->kind != VALUE_TEXT || last == NULL || last->kind != VALUE_INT64 ||
+        whole->length < ours) {
+        return error_set(error, ERROR_LEDGER_INVALID, table->name,
+                         "what was taken out of it is not as it was written");
+    }
+    const struct cell record = cell_items(VALUE_MAP, whole->items + 2, whole->length - ours);
+    const char *why = arena_copy(arena, reason->text, reason->length);
+    if (key == NULL || why == NULL) {
+        return error_set(error, ERROR_MEMORY, table->name, "no memory for its records");
+    }
+    for (uint32_t i = 0; i < table->key.count; i++) {
+        const struct cell *part = field_of(&record, table->key.names[i]);
+        key[i] = part != NULL ? *part : cell_null();
+    }
+    *number = last->i64;
+    return found(context, key, table->key.count, &record, why, error);
+}
+
+uint32_t sql_orphans_next_rows(uint32_t rows, uint64_t bytes)
+{
+    enum { ROWS_FIRST = 16, ROWS_MAX = 512, BYTES_WANTED = 1 << 20 };
+    if (rows == 0) {
+        return ROWS_FIRST;
+    }
+    return bytes > BYTES_WANTED ? (rows > 1 ? rows / 2 : 1) : rows < ROWS_MAX ? rows * 2 : rows;
 }

@@ -1,9 +1,11 @@
-/* Records that a foreign key finds no partner for: the question, and the answer in words. */
+/* Records that a foreign key finds no partner for: the question, the answer in words, and taking
+ * them out until none is left. */
 #ifndef TRANSHUME_CONNECTORS_SQL_ORPHANS_H
 #define TRANSHUME_CONNECTORS_SQL_ORPHANS_H
 
 #include "base/buffer.h"
-#include "model/schema.h"
+#include "connectors/sql/undo.h"
+#include "connectors/target.h"
 
 struct sql_orphans {
     const char *table;
@@ -11,14 +13,22 @@ struct sql_orphans {
     const char *partner; /* the table that they refer to */
     struct column_list referenced;
     struct column_list key; /* that names a record; empty: `columns` do */
-    const void *self;       /* of append_table */
+    const char *name;       /* of the foreign key */
+    bool full; /* MATCH FULL: NULL beside other values has no partner either, all NULL needs none */
+    const void *self; /* of append_table and append_literal */
     void (*append_table)(struct buffer *out, const void *self, const char *name);
     void (*append_name)(struct buffer *out, const char *name);
+    /* for sql_orphans_append_reason: a text, and a column of `t` as a text of bounded length */
+    void (*append_literal)(struct buffer *out, const void *self, const char *text);
+    void (*append_shown)(struct buffer *out, const char *name);
+    const char *joined_by; /* texts: " || " */
 };
 
 /* " FROM table AS t WHERE …": those without a partner, but for rows with a NULL, which need none.
  */
 void sql_orphans_append_from(struct buffer *sql, const struct sql_orphans *orphans);
+/* A text expression over `t`, one reason a record: "foreign key K: no row of P has id = 7". */
+void sql_orphans_append_reason(struct buffer *sql, const struct sql_orphans *orphans);
 /* "SELECT count(*) OVER (), t.key … FROM … ORDER BY … LIMIT few": how many there are, and the first
  * of them. */
 void sql_orphans_append_query(struct buffer *sql, const struct sql_orphans *orphans);
@@ -28,5 +38,45 @@ void sql_orphans_append_words(struct buffer *out, const struct sql_orphans *orph
                               uint32_t row_count,
                               const char *(*cell)(void *rows, uint32_t row, uint32_t column),
                               void *rows);
+
+/* A foreign key of a run's tables, while records that break some of them are taken out. */
+struct sql_reference {
+    struct sql_orphans orphans;
+    bool broken;  /* not every record obeys it */
+    bool unasked; /* by which columns is not known: what breaks it stays */
+    bool touched; /* set by sql_references_reach: records of its table may go */
+    bool due;
+};
+/* From which tables records may go: those that have none, and what refers to them, and so on. */
+void sql_references_reach(struct sql_reference *references, uint32_t count);
+/* May records go that this one refers to? Its key must not act on that, or be in the way. */
+bool sql_reference_is_reached(const struct sql_reference *references, uint32_t count,
+                              const struct sql_reference *reference);
+/* The first of its table's: so that each table is done once. */
+bool sql_reference_is_first(const struct sql_reference *references, uint32_t count,
+                            const struct sql_reference *reference);
+/*
+ * Calls `take` for those that are broken, and then for those whose partners went, until nothing
+ * goes any more. `take` moves all records away that have no partner by this key, and says how many.
+ */
+typedef enum status sql_take_orphans(void *context, const struct sql_orphans *orphans,
+                                     uint64_t *taken, struct error *error);
+enum status sql_references_mend(struct sql_reference *references, uint32_t count,
+                                sql_take_orphans *take, void *context,
+                                struct error *error) MUST_USE;
+
+/* The tables that keep what was taken out: the reason, the table's columns, and a number that says
+ * in which order. Their names are among the run's tables of undo records, and they go with these.
+ */
+void sql_orphans_name(const char *run_id, const char *table, char name[SQL_OWN_NAME_BYTES]);
+#define SQL_ORPHANS_REASON "_transhume_reason"
+#define SQL_ORPHANS_NUMBER "_transhume_number"
+/* A record of such a table, whole, to target_functions.tell_orphans' `found`. `*number`: its own.
+ */
+enum status sql_orphans_tell(const struct target_table *table, const struct cell *whole,
+                             struct arena *arena, target_orphan_found *found, void *context,
+                             int64_t *number, struct error *error) MUST_USE;
+/* How many of them to read at once, after `bytes` for `rows` of them. */
+uint32_t sql_orphans_next_rows(uint32_t rows, uint64_t bytes);
 
 #endif

@@ -1,0 +1,230 @@
+/* Records that a foreign key finds no partner for: taken out of the tables that a run made, and
+ * told to the engine until the run has settled. */
+#include "connectors/postgres/orphans.h"
+#include "base/failpoint.h"
+#include "base/text.h"
+#include "connectors/postgres/locks.h"
+#include "connectors/postgres/source.h"
+#include <string.h>
+
+static void append_kept(struct buffer *sql, const struct postgres_database *self, const char *table)
+{
+    char name[SQL_OWN_NAME_BYTES];
+    sql_orphans_name(self->run_id, table, name);
+    postgres_append_table(sql, self, name);
+}
+
+/* ---------------------------------------------------------------- how they are asked for */
+
+static void append_table(struct buffer *out, const void *self, const char *name)
+{
+    postgres_append_table(out, self, name);
+}
+
+static void append_literal(struct buffer *out, const void *self, const char *text)
+{
+    (void)self;
+    postgres_append_text(out, text, strlen(text));
+}
+
+static void append_shown(struct buffer *out, const char *name)
+{
+    buffer_append_string(out, "coalesce(pg_catalog.left(t.");
+    postgres_append_name(out, name);
+    buffer_append_string(out, "::pg_catalog.text, 80), 'NULL')");
+}
+
+struct sql_orphans postgres_orphans(const struct postgres_database *self)
+{
+    return (struct sql_orphans){.self = self,
+                                .append_table = append_table,
+                                .append_name = postgres_append_name,
+                                .append_literal = append_literal,
+                                .append_shown = append_shown,
+                                .joined_by = " || "};
+}
+
+/* ---------------------------------------------------------------- taking them out */
+
+struct taking {
+    struct postgres_database *self;
+    PGconn *connection;
+};
+
+static enum status execute(const struct taking *taking, struct buffer *sql, PGresult **result,
+                           struct error *error)
+{
+    enum status status =
+        sql->failed
+            ? error_set(error, ERROR_MEMORY, taking->self->shown, "no memory for a statement")
+            : postgres_query(taking->self, taking->connection, buffer_string(sql), NULL, 0,
+                             POSTGRES_BUILD, ERROR_TARGET_WRITE, result, error);
+    buffer_free(sql);
+    return status;
+}
+
+/* Keys of others' tables that would do something to their records. */
+static enum status refuse_others(const struct taking *taking, const char *table,
+                                 struct error *error)
+{
+    const struct postgres_parameter parameters[] = {{.text = taking->self->schema},
+                                                    {.text = table}};
+    PGresult *result = NULL;
+    enum status status = postgres_query(
+        taking->self, taking->connection,
+        "SELECT k.conname, k.conrelid::pg_catalog.regclass FROM pg_catalog.pg_constraint k JOIN "
+        "pg_catalog.pg_class c ON c.oid = k.confrelid JOIN pg_catalog.pg_namespace n ON n.oid = "
+        "c.relnamespace WHERE k.contype = 'f' AND n.nspname = $1 AND c.relname = $2 AND "
+        "k.confdeltype IN ('c', 'n', 'd') ORDER BY 1 LIMIT 1",
+        parameters, 2, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+    if (status == STATUS_OK && PQntuples(result) > 0) {
+        status = error_set(error, ERROR_TARGET_SCHEMA, table,
+                           "records without a partner can't be taken out of it: the foreign key %s "
+                           "of %s would change what refers to them",
+                           PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1));
+        error_hint(error, "drop that key, which the run did not make, then `transhume resume`");
+    }
+    PQclear(result);
+    return status;
+}
+
+/* Locked so that no key comes to it meanwhile. */
+static enum status make_room(const struct taking *taking, const char *table, struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "LOCK TABLE ");
+    postgres_append_table(&sql, taking->self, table);
+    buffer_append_string(&sql, " IN SHARE ROW EXCLUSIVE MODE");
+    if (execute(taking, &sql, NULL, error) != STATUS_OK ||
+        refuse_others(taking, table, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
+    append_kept(&sql, taking->self, table);
+    buffer_append_string(&sql, " (" SQL_ORPHANS_REASON " pg_catalog.text NOT NULL, LIKE ");
+    postgres_append_table(&sql, taking->self, table);
+    buffer_append_string(&sql, ", " SQL_ORPHANS_NUMBER
+                               " pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY)");
+    return execute(taking, &sql, NULL, error);
+}
+
+static enum status take(void *context, const struct sql_orphans *orphans, uint64_t *taken,
+                        struct error *error)
+{
+    const struct taking *taking = context;
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    buffer_append_string(&sql, "WITH gone AS (DELETE");
+    sql_orphans_append_from(&sql, orphans);
+    buffer_append_string(&sql, " RETURNING ");
+    sql_orphans_append_reason(&sql, orphans);
+    buffer_append_string(&sql, ", t.*) INSERT INTO ");
+    append_kept(&sql, taking->self, orphans->table);
+    buffer_append_string(&sql, " SELECT * FROM gone");
+    enum status status = execute(taking, &sql, &result, error);
+    if (status == STATUS_OK) {
+        const char *tuples = PQcmdTuples(result);
+        status = text_to_uint64(tuples, strlen(tuples), taken);
+    } else if (strcmp(error->native_state, "23503") == 0) {
+        error_hint(error, "a foreign key that the run did not make refers to records without a "
+                          "partner; drop it, then `transhume resume`");
+    }
+    PQclear(result);
+    return status;
+}
+
+static enum status take_all(struct taking *taking, struct sql_reference *references, uint32_t count,
+                            struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+        if (references[i].touched && sql_reference_is_first(references, count, &references[i])) {
+            status = make_room(taking, references[i].orphans.table, error);
+        }
+    }
+    if (status == STATUS_OK) {
+        status = sql_references_mend(references, count, take, taking, error);
+    }
+    if (status == STATUS_OK) {
+        status = postgres_ledger_check_claim(taking->self, taking->connection, error);
+    }
+    return status == STATUS_OK ? failpoint_hit("postgres.before_orphans", error) : status;
+}
+
+enum status postgres_orphans_take(struct postgres_database *self, struct sql_reference *references,
+                                  uint32_t count, struct error *error)
+{
+    struct taking taking = {.self = self};
+    if (postgres_begin_brief(self, &taking.connection, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status =
+        postgres_end(self, taking.connection, take_all(&taking, references, count, error), error);
+    return status == STATUS_OK ? failpoint_hit("postgres.after_orphans", error) : status;
+}
+
+/* ---------------------------------------------------------------- telling */
+
+struct telling {
+    struct postgres_database *self;
+    PGconn *connection;
+    const struct target_table *table;
+    struct postgres_table kept;
+    int64_t last; /* number of the record that was told last */
+    uint32_t rows;
+    target_orphan_found *found;
+    void *context;
+};
+
+/* STATUS_END: that was the last one. */
+static enum status tell_page(struct telling *telling, struct error *error)
+{
+    struct buffer from = {0};
+    struct arena *arena = arena_create(0);
+    struct batch *batch = batch_create(NULL, 1, telling->rows);
+    append_kept(&from, telling->self, telling->table->name);
+    buffer_format(&from,
+                  " WHERE " SQL_ORPHANS_NUMBER " > %lld ORDER BY " SQL_ORPHANS_NUMBER " LIMIT %u",
+                  (long long)telling->last, telling->rows);
+    enum status status =
+        from.failed || arena == NULL || batch == NULL
+            ? error_set(error, ERROR_MEMORY, telling->table->name, "no memory to settle it")
+            : postgres_read_records(telling->self, telling->connection, &telling->kept,
+                                    buffer_string(&from), batch, error);
+    uint32_t count = status == STATUS_OK ? batch->row_count : 0;
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+        status = sql_orphans_tell(telling->table, batch_row(batch, i), arena, telling->found,
+                                  telling->context, &telling->last, error);
+    }
+    bool end = count < telling->rows;
+    telling->rows =
+        sql_orphans_next_rows(telling->rows, batch != NULL ? arena_bytes(batch->arena) : 0);
+    batch_destroy(batch);
+    arena_destroy(arena);
+    buffer_free(&from);
+    return status == STATUS_OK && end ? STATUS_END : status;
+}
+
+enum status postgres_orphans_tell(struct database *database, const struct target_table *table,
+                                  target_orphan_found *found, void *context, struct error *error)
+{
+    struct telling telling = {.self = postgres_database_of(database),
+                              .table = table,
+                              .rows = sql_orphans_next_rows(0, 0),
+                              .found = found,
+                              .context = context};
+    char name[SQL_OWN_NAME_BYTES];
+    struct arena *arena = arena_create(0);
+    sql_orphans_name(telling.self->run_id, table->name, name);
+    enum status status = arena != NULL ? postgres_control(telling.self, &telling.connection, error)
+                                       : error_set(error, ERROR_MEMORY, table->name, "no memory");
+    if (status == STATUS_OK) {
+        status = postgres_target_describe(telling.self, telling.connection, name, arena,
+                                          &telling.kept, error);
+    }
+    while (status == STATUS_OK) {
+        status = tell_page(&telling, error);
+    }
+    arena_destroy(arena);
+    return status == STATUS_END ? STATUS_OK : status;
+}

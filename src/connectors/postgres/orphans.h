@@ -1,0 +1,21 @@
+/* Records that a foreign key finds no partner for, of a run that is to reject them. */
+#ifndef TRANSHUME_CONNECTORS_POSTGRES_ORPHANS_H
+#define TRANSHUME_CONNECTORS_POSTGRES_ORPHANS_H
+
+#include "connectors/postgres/target.h"
+#include "connectors/sql/orphans.h"
+
+/* With the words of PostgreSQL's SQL, and nothing else. */
+struct sql_orphans postgres_orphans(const struct postgres_database *self);
+/*
+ * Moves the records that break `references` (those that are `broken`, and what refers to what goes)
+ * out of the tables that they touch, in one transaction of the control connection. None of the keys
+ * that refer to these tables may be there, but for others'.
+ */
+enum status postgres_orphans_take(struct postgres_database *self, struct sql_reference *references,
+                                  uint32_t count, struct error *error) MUST_USE;
+/* target_functions.tell_orphans */
+enum status postgres_orphans_tell(struct database *database, const struct target_table *table,
+                                  target_orphan_found *found, void *context, struct error *error);
+
+#endif

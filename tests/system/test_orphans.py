@@ -1,0 +1,262 @@
+"""--broken-references reject: what a foreign key finds no partner for is in the rejects, and the key is as good as made."""
+import json
+import os
+import random
+import signal
+import sqlite3
+import sys
+import unittest
+
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(TESTS, "servers"))
+import postgres
+import support
+
+# Chains, a circle of two tables, keys to one's own table, a key of two columns, NULLs that need no partner. SQLite checks none of it.
+SCRIPT = """
+CREATE TABLE parent(id INTEGER PRIMARY KEY, a INTEGER, b TEXT, UNIQUE (a, b));
+CREATE TABLE child(id INTEGER PRIMARY KEY, parent_id INTEGER REFERENCES parent(id) ON DELETE CASCADE, note TEXT);
+CREATE TABLE grand(id INTEGER PRIMARY KEY, child_id INTEGER REFERENCES child(id) ON DELETE SET NULL);
+CREATE TABLE great(id INTEGER PRIMARY KEY, grand_id INTEGER REFERENCES grand(id), other INTEGER REFERENCES parent(id));
+CREATE TABLE node(id INTEGER PRIMARY KEY, up INTEGER REFERENCES node(id) ON DELETE CASCADE);
+CREATE TABLE hen(id INTEGER PRIMARY KEY, egg INTEGER REFERENCES egg(id) ON DELETE CASCADE);
+CREATE TABLE egg(id INTEGER PRIMARY KEY, hen INTEGER REFERENCES hen(id), parent_id INTEGER REFERENCES parent(id));
+CREATE TABLE pair(id INTEGER PRIMARY KEY, a INTEGER, b TEXT, FOREIGN KEY (a, b) REFERENCES parent(a, b));
+INSERT INTO parent VALUES (1, 1, 'x'), (2, 2, 'it''s "y"');
+INSERT INTO child VALUES (10, 1, 'ok'), (11, 7, 'gone'), (12, NULL, 'none'), (13, 9, NULL), (14, 2, 'ü');
+INSERT INTO grand VALUES (20, 10), (21, 11), (22, 13), (23, NULL), (24, 14), (25, 99);
+INSERT INTO great VALUES (30, 20, 1), (31, 21, 1), (32, 22, NULL), (33, 23, 2), (34, NULL, 8), (35, 25, 8);
+INSERT INTO node VALUES (1, NULL), (2, 1), (3, 3), (4, 5), (5, 4), (6, 77), (7, 6), (8, 7), (9, 8);
+INSERT INTO hen VALUES (1, 1), (2, 2), (3, 3), (4, NULL);
+INSERT INTO egg VALUES (1, 1, 1), (2, 2, 66), (3, 3, NULL), (4, 2, 1);
+INSERT INTO pair VALUES (1, 1, 'x'), (2, 1, 'y'), (3, 7, NULL), (4, 2, 'it''s "y"'), (5, 3, 'it''s');
+"""
+KEYS = [("child", ("parent_id",), "parent", ("id",)), ("grand", ("child_id",), "child", ("id",)), ("great", ("grand_id",), "grand", ("id",)),
+        ("great", ("other",), "parent", ("id",)), ("node", ("up",), "node", ("id",)), ("hen", ("egg",), "egg", ("id",)),
+        ("egg", ("hen",), "hen", ("id",)), ("egg", ("parent_id",), "parent", ("id",)), ("pair", ("a", "b"), "parent", ("a", "b"))]
+TABLES = ("parent", "child", "grand", "great", "node", "hen", "egg", "pair")
+PLAN = """
+transhume: 1
+options: { broken_references: reject }
+tables:
+  parent: { from: parent, key: [id], indexes: { parent_ab: { columns: [a, b], unique: true } } }
+  child: { from: child, key: [id], references: { parent_id: parent.id } }
+"""
+REJECT = ("--broken-references", "reject")
+
+
+def read(path):
+    """{table: {id: row as dict}} by Python's own SQLite."""
+    database = sqlite3.connect(path)
+    database.row_factory = sqlite3.Row
+    rows = {table: {row["id"]: dict(row) for row in database.execute("SELECT * FROM %s" % table)} for table in TABLES}
+    database.close()
+    return rows
+
+
+def settled(rows):
+    """What stays, and what goes, where whatever has no partner goes."""
+    stays = {table: dict(of) for table, of in rows.items()}
+    gone = {}
+    changed = True
+    while changed:
+        changed = False
+        for table, columns, partner, theirs in KEYS:
+            there = {tuple(row[name] for name in theirs) for row in stays[partner].values()}
+            for number, row in list(stays[table].items()):
+                value = tuple(row[name] for name in columns)
+                if None not in value and value not in there:
+                    gone[table, number] = stays[table].pop(number)
+                    changed = True
+    return stays, gone
+
+
+class Cases:
+    """For each target that has foreign keys: `ask` lets its own client speak."""
+    FAILPOINTS = {}   # and how often each is reached
+
+    def setUp(self):
+        super().setUp()
+        self.source = support.make_sqlite(self.path("source.db"), SCRIPT)
+
+    def target(self):
+        raise NotImplementedError
+
+    def ask(self, target, sql):
+        raise NotImplementedError
+
+    def has_all_keys(self, target):
+        raise NotImplementedError
+
+    def rejects(self, state=".transhume"):
+        found = []
+        folder = self.path(state, "rejects")
+        for name in os.listdir(folder):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                found += [json.loads(line) for line in file]
+        return found
+
+    def assert_settled(self, target, state=".transhume"):
+        stays, gone = settled(read(self.source))
+        for table in TABLES:
+            found = sorted(int(row[0]) for row in self.ask(target, "SELECT id FROM %s" % table))
+            self.assertEqual(found, sorted(stays[table]), table)
+        rejects = self.rejects(state)
+        self.assertEqual(sorted((reject["table"], reject["key"]["id"]) for reject in rejects), sorted(gone))
+        for reject in rejects:
+            self.assertEqual(reject["record"], gone[reject["table"], reject["key"]["id"]])
+            self.assertEqual(reject["code"], "constraint")
+        self.has_all_keys(target)
+        return {(reject["table"], reject["key"]["id"]): reject["reason"] for reject in rejects}
+
+    def assert_valid(self, target, *options):
+        for level in ("count", "sample", "hash", "full"):
+            self.run_program("validate", "--level", level, *options, self.source, target)
+
+    def take_back(self, target, state=".transhume"):
+        with open(self.path(state, "state.json"), encoding="utf-8") as file:
+            self.run_program("rollback", "--run", json.load(file)["run"], "--confirm", "--state", state)
+        self.assertEqual(self.tables(target), [])
+
+    def test_all_that_has_no_partner_is_rejected(self):
+        target = self.target()
+        result = self.run_program("migrate", "--json", *REJECT, self.source, target, code=1)
+        told = json.loads(result.out)
+        self.assertEqual((told["broken_references"], told["rejected"]), (0, len(settled(read(self.source))[1])))
+        reasons = self.assert_settled(target)
+        self.assertIn("no row of parent has id = 7", reasons["child", 11])
+        self.assertIn("no row of child has id = 13", reasons["grand", 22])
+        self.assertIn("no row of node has id = 77", reasons["node", 6])
+        self.assertIn("no row of parent has a = 1, b = y", reasons["pair", 2])
+        self.assert_valid(target)
+        self.take_back(target)
+
+    def test_killed_anywhere_it_ends_alike(self):
+        kills = [(point, occurrence) for point, most in self.FAILPOINTS.items() for occurrence in {1, most}]
+        kills += [(point, 1) for point in ("engine.before_settle", "engine.after_settle", "engine.before_completed")]
+        if not support.SOAK:
+            kills = random.Random(support.SEED).sample(kills, 2)
+        for point, occurrence in kills:
+            with self.subTest(point, occurrence=occurrence):
+                target, state = self.target(), "state-%s-%d" % (point, occurrence)
+                arguments = ("--state", state, self.source, target)
+                killed = support.kill_at(point, occurrence, "migrate", *REJECT, *arguments, cwd=self.folder)
+                self.assertEqual(killed.code, -9, killed.err)
+                self.run_program("resume", *arguments, code=1)
+                self.assert_settled(target, state)
+                self.run_program("validate", "--level", "full", *arguments)
+
+    def test_taken_back_once_records_are_out(self):
+        """They are neither in the table nor counted as rejected by then."""
+        target = self.target()
+        self.assertEqual(support.kill_at(list(self.FAILPOINTS)[-1], 1, "migrate", *REJECT, self.source, target, cwd=self.folder).code, -9)
+        self.take_back(target)
+
+    def test_rejects_are_loaded_again(self):
+        target = self.target()
+        self.run_program("migrate", *REJECT, self.source, target, code=1)
+        self.ask(target, "INSERT INTO parent VALUES (7, 70, 'late'), (9, 90, 'late')")
+        with open(self.path("mended.jsonl"), "w", encoding="utf-8") as file:
+            for reject in self.rejects():
+                if reject["table"] in ("child", "grand") and reject["key"]["id"] != 25:
+                    file.write(json.dumps(reject) + "\n")
+        self.run_program("migrate", "--rejects", "mended.jsonl", self.source, target)
+        self.assertEqual(sorted(int(row[0]) for row in self.ask(target, "SELECT id FROM child")), [10, 11, 12, 13, 14])
+        self.assertEqual(sorted(int(row[0]) for row in self.ask(target, "SELECT id FROM grand")), [20, 21, 22, 23, 24])
+
+    def test_by_a_plan_into_a_parent_that_is_there(self):
+        """Its rows are others', and none goes."""
+        target = self.target()
+        self.ask(target, "CREATE TABLE parent (id BIGINT PRIMARY KEY, a BIGINT, b VARCHAR(40), UNIQUE (a, b))")
+        self.ask(target, "INSERT INTO parent VALUES (7, 5, 'before')")
+        self.write("plan.yaml", PLAN)
+        self.run_program("migrate", "--plan", "plan.yaml", "--existing", "append", self.source, target, code=1)
+        self.assertEqual(sorted(int(row[0]) for row in self.ask(target, "SELECT id FROM parent")), [1, 2, 7])
+        self.assertEqual(sorted(int(row[0]) for row in self.ask(target, "SELECT id FROM child")), [10, 11, 12, 14])
+        self.assertEqual([reject["key"]["id"] for reject in self.rejects()], [13])
+
+    def test_many(self):
+        count = 100000 if support.SOAK else 20000
+        support.make_sqlite(self.source, "WITH RECURSIVE c(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM c WHERE i < %d) "
+                            "INSERT INTO child SELECT i, i, printf('%%0100d', i) FROM c;" % (99 + count))
+        target = self.target()
+        result = self.run_program("migrate", "--json", *REJECT, self.source, target, code=1)
+        self.assertEqual(json.loads(result.out)["rejected"], len(settled(read(self.source))[1]))
+        self.assert_settled(target)
+        self.run_program("validate", "--level", "full", self.source, target)
+
+
+class Postgres(Cases, support.TestCase):
+    FAILPOINTS = {"postgres.before_reference": 12, "postgres.before_validation": 12, "postgres.before_taking": 1, "postgres.before_orphans": 1, "postgres.after_orphans": 1}
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = postgres.for_class(cls)
+
+    def target(self):
+        return self.server.uri(self.server.database())
+
+    def ask(self, target, sql):
+        return self.server.psql(target.rsplit("/", 1)[1], sql)
+
+    def tables(self, target):
+        return self.ask(target, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace")
+
+    def has_all_keys(self, target):
+        found = self.ask(target, "SELECT conrelid::regclass, convalidated FROM pg_constraint WHERE contype = 'f' ORDER BY 1")
+        self.assertEqual(sorted(row[0] for row in found), sorted(key[0] for key in KEYS))
+        self.assertEqual({row[1] for row in found}, {"t"})
+
+    def test_keys_that_the_source_did_not_check(self):
+        """Between servers, in the express lane: NOT VALID there, and one of MATCH FULL; a partitioned table has its key at once or not at all."""
+        source, target = self.server.database(), self.server.database()
+        self.server.psql(source, """
+            CREATE TABLE p (id int PRIMARY KEY, a int, b int, UNIQUE (a, b)); INSERT INTO p VALUES (1, 1, 1), (2, 2, 2);
+            CREATE TABLE c (id int PRIMARY KEY, p_id int, a int, b int, twice int GENERATED ALWAYS AS (id * 2) STORED, at timestamptz, n numeric, j jsonb);
+            INSERT INTO c (id, p_id, a, b, at, n, j) SELECT i, i, i, CASE WHEN i = 2 THEN NULL ELSE i END, 'epoch', 1.50, '{"a": [1]}' FROM generate_series(1, 3) i;
+            INSERT INTO c (id, p_id, a, b) VALUES (4, NULL, NULL, NULL), (5, 1, 1, 1);
+            ALTER TABLE c ADD CONSTRAINT c_p FOREIGN KEY (p_id) REFERENCES p ON DELETE CASCADE NOT VALID;
+            ALTER TABLE c ADD CONSTRAINT "c's ""full"" key" FOREIGN KEY (a, b) REFERENCES p (a, b) MATCH FULL NOT VALID;
+            CREATE TABLE d (id int PRIMARY KEY, c_id int REFERENCES c ON DELETE CASCADE); INSERT INTO d VALUES (1, 1), (2, 2), (3, 5);
+            CREATE TABLE m (id int, p_id int, PRIMARY KEY (id)) PARTITION BY RANGE (id);
+            CREATE TABLE m1 PARTITION OF m FOR VALUES FROM (0) TO (10); CREATE TABLE m2 PARTITION OF m FOR VALUES FROM (10) TO (20);
+            INSERT INTO m VALUES (1, 1), (11, 2), (2, 1); ALTER TABLE m ADD CONSTRAINT m_p FOREIGN KEY (p_id) REFERENCES p;
+            SET session_replication_role = replica; INSERT INTO m VALUES (12, 9), (3, 8);""")
+        arguments = (self.server.uri(source), self.server.uri(target))
+        result = self.run_program("migrate", "--json", *REJECT, *arguments, code=1)
+        self.assertEqual(json.loads(result.out)["broken_references"], 0)
+        for table, expected in (("p", [1, 2]), ("c", [1, 4, 5]), ("d", [1, 3]), ("m", [1, 2, 11])):
+            self.assertEqual([int(row[0]) for row in self.server.psql(target, "SELECT id FROM %s ORDER BY 1" % table)], expected)
+        keys = "SELECT conname, conrelid::regclass, pg_get_constraintdef(oid), convalidated FROM pg_constraint WHERE contype = 'f' ORDER BY 1, 2"
+        self.assertEqual(self.server.psql(target, keys), [row[:2] + [row[2].replace(" NOT VALID", ""), "t"] for row in self.server.psql(source, keys)])
+        self.assertEqual(sorted((reject["table"], reject["key"]["id"]) for reject in self.rejects()),
+                         [("c", 2), ("c", 3), ("d", 2), ("m", 3), ("m", 12)])
+        for level in ("count", "hash", "full"):
+            self.run_program("validate", "--level", level, *arguments)
+
+    def test_what_others_keys_would_change(self):
+        """Somebody's rows refer to one that has no partner: nothing of theirs goes, or changes."""
+        target = self.target()
+        stopped = self.stopped_at("postgres.before_validation:stop:1", "migrate", *REJECT, self.source, target)
+        self.ask(target, "CREATE TABLE theirs (id int PRIMARY KEY, child_id bigint REFERENCES child ON DELETE CASCADE); INSERT INTO theirs VALUES (1, 11)")
+        os.kill(stopped.pid, signal.SIGCONT)
+        self.assertEqual(stopped.wait(), 3)
+        self.assertEqual(self.ask(target, "SELECT child_id FROM theirs"), [["11"]])
+        self.assertEqual(len(self.ask(target, "SELECT 1 FROM child")), 5)
+        self.assertIn("theirs_child_id_fkey", self.run_program("status").out)
+        self.ask(target, "DROP TABLE theirs")
+        self.run_program("resume", self.source, target, code=1)
+        self.assert_settled(target)
+
+
+class Refused(support.TestCase):
+    def test_by_targets_that_have_no_foreign_keys(self):
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        for command in ("migrate", "check"):
+            result = self.run_program(command, *REJECT, "source.db", "jsonl:out", code=2)
+            self.assertIn("can't take out records without a partner", result.err + result.out)
+        self.assertFalse(os.path.exists(self.path("out")))
+
+
+if __name__ == "__main__":
+    unittest.main()
