@@ -24,6 +24,14 @@ class Failed(Exception):
     """A command of a bench did not do what it should; the text says which and what it printed."""
 
 
+def first_line(error):
+    return str(error).strip().partition("\n")[0]
+
+
+def last_line(error):
+    return str(error).strip().rpartition("\n")[2]
+
+
 def cpu_s(run):
     return run.user_s + run.system_s
 

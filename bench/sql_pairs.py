@@ -2,49 +2,32 @@
 
 Real servers at their defaults, fsync on, with the key in place on every side. A peer that is not installed is left out, and said so.
 """
-import collections
-import contextlib
 import os
 import shutil
 
 import harness
 import sql_servers
+from sql_peers import Chameleon, Peer, ingestr, pgloader, shell, sling, sluice
 
 ROWS, ROWS_QUICK = 2000000, 50000
-
-# words: the command; script: makes what it needs in `target`; table: where its rows arrive; mark_time, mark_cpu: most of its, or None
-Peer = collections.namedtuple("Peer", "name program words script table mark_time mark_cpu")
-
-
-def shell(name, program, line, script="", table="t", mark_time=None, mark_cpu=None):
-    return Peer(name, program, ["sh", "-c", line], script, table, mark_time, mark_cpu)
-
-
-def sluice(source, target, mark_time=None, mark_cpu=None):
-    """`source`, `target`: (driver, place)."""
-    return shell("sluice", "sluice", "sluice migrate --no-progress --source-driver %s --source '%s' --target-driver %s --target '%s'" % (
-        *source, *target), mark_time=mark_time, mark_cpu=mark_cpu)
+SLOW = 8   # times our time: what takes longer is run once, since no second run would change a verdict
+FAILURES_MAX = 2   # of a peer that never succeeds
 
 
 class Pair:
     """From one kind of database into another; `peers` tells what beside."""
     NAME = SOURCE = TARGET = ""
+    FASTEST = None    # most of the time of the fastest of the rivals, if a mark is about them
+    SETTINGS = {}     # of its servers, by kind
 
     def run(self, bench):
-        with contextlib.ExitStack() as stack:
-            try:
-                ends = {kind: sql_servers.KINDS[kind]() for kind in {self.SOURCE, self.TARGET} - {"sqlite"}}
-            except sql_servers.Unavailable as reason:
-                yield harness.fact(self.NAME, "not measured", str(reason))
-                return
-            for end in ends.values():
-                stack.callback(end.stop)
-            yield from self.compare(bench, ends, bench.size(ROWS, ROWS_QUICK))
+        yield from sql_servers.run_with(self.NAME, {self.SOURCE, self.TARGET} - {"sqlite"}, lambda ends: self.compare(
+            bench, ends, bench.size(ROWS, ROWS_QUICK)), self.SETTINGS)
 
     def compare(self, bench, ends, count):
         target = ends[self.TARGET]
         source = self.make_source(bench, ends, count)
-        ours = Peer("ours", bench.program, bench.migrate(source, target.uri("target")), "", "t", None, None)
+        ours = Peer("ours", bench.program, bench.migrate(source, target.uri("target")))
         peers = []
         for peer in self.peers(bench, ends, count):
             if shutil.which(peer.program):
@@ -52,9 +35,9 @@ class Pair:
             else:
                 yield harness.fact(self.NAME, peer.name, "left out: there is no %s in the PATH" % peer.program)
         runs, failed = self.measure(bench, target, [ours, *peers], count)
-        for number, reason in failed.items():
+        for number, (times, reason) in failed.items():
             yield harness.fact(self.NAME, peers[number - 1].name, "failed, %d times of %d, the last with: %s" % (
-                bench.repeat - len(runs[number]), bench.repeat, reason))
+                times, times + len(runs[number]), reason))
         ran = [number for number, its in enumerate(runs) if its and number > 0]
         yield from self.tell([peers[number - 1] for number in ran], [runs[0], *(runs[number] for number in ran)])
 
@@ -69,22 +52,34 @@ class Pair:
         raise NotImplementedError
 
     def measure(self, bench, target, commands, count):
-        """Runs in turn: a list of runs for each, and why those failed that did: of peers, never of ours."""
+        """Runs in turn: a list of runs for each, and how often and why those failed that did: of peers, never of ours."""
         runs, failed = [[] for _ in commands], {}
         for _ in range(bench.repeat):
             for number, (command, its_runs) in enumerate(zip(commands, runs)):
-                target.make("target", command.script)
+                if self.is_enough(its_runs, failed.get(number), runs[0]):
+                    continue
                 try:
                     its_runs.append(self.run_once(bench, target, command, count))
                 except harness.Failed as failure:
                     if number == 0:
                         raise
-                    failed[number] = str(failure).strip().rpartition("\n")[2]
+                    failed[number] = (failed.get(number, (0,))[0] + 1, harness.last_line(failure))
         return runs, failed
 
+    @staticmethod
+    def is_enough(runs, failed, ours):
+        """Of a peer that is so slow, or has failed so often, that another run would tell nothing."""
+        return runs[0].wall_s > SLOW * ours[0].wall_s if runs else failed is not None and failed[0] == FAILURES_MAX
+
     def run_once(self, bench, target, command, count):
+        target.make("target", command.script)
+        if command.before:
+            bench.measure(["sh", "-c", command.before])
         run = bench.measure(command.words)
-        found = target.ask("target", "SELECT count(*) FROM " + command.table)
+        try:
+            found = target.ask("target", "SELECT count(*) FROM " + command.table)
+        except AssertionError as error:
+            raise harness.Failed("%s: %s" % (command.name, harness.first_line(error))) from error
         if found != [[str(count)]]:
             raise harness.Failed("%s: %s rows have arrived, not %d" % (command.name, found, count))
         return run
@@ -94,12 +89,9 @@ class Pair:
         for peer, its in zip(peers, others):
             for figure, of, mark in (("time against " + peer.name, harness.wall_s, peer.mark_time),
                                      ("client's processor time against it", harness.cpu_s, peer.mark_cpu)):
-                ratio = harness.median(ours, of) / harness.median(its, of)
-                if mark is None:
-                    yield harness.fact(self.NAME, figure, "%.2f x" % ratio)
-                else:
-                    yield harness.at_most(self.NAME, figure, ratio, mark, "x", "%.3f" if mark < 0.2 else "%.2f")
-        names = ", ".join(["ours", *(peer.name for peer in peers)])
+                yield self.ratio(figure, harness.median(ours, of) / harness.median(its, of), mark)
+        yield from self.tell_fastest(ours, [pair for pair in zip(peers, others) if pair[0].rival])
+        names = ", ".join(["ours", *(peer.name + " (1 run)" * (len(its) == 1 < len(ours)) for peer, its in zip(peers, others))])
         for figure, of, form in (("wall seconds", harness.wall_s, "%.2f"), ("client's processor seconds", harness.cpu_s, "%.2f")):
             yield harness.fact(self.NAME, "%s: %s" % (figure, names), ", ".join(
                 form % harness.median(its, of) for its in runs))
@@ -107,37 +99,63 @@ class Pair:
             "%.0f" % harness.peak_mib(its) for its in runs))
         yield harness.memory(self.NAME, ours)
 
+    def ratio(self, figure, value, mark):
+        if mark is None:
+            return harness.fact(self.NAME, figure, "%.2f x" % value)
+        return harness.at_most(self.NAME, figure, value, mark, "x", "%.3f")
+
+    def tell_fastest(self, ours, rivals):
+        """`rivals`: those that ran, with their runs; the mark is about the one that was the fastest now."""
+        if self.FASTEST is None:
+            return
+        if not rivals:
+            yield harness.fact(self.NAME, "time against the fastest of other tools", "not measured: none of those that it is about ran")
+            return
+        fastest, its = min(rivals, key=lambda pair: harness.median(pair[1], harness.wall_s))
+        yield self.ratio("time against the fastest of %s: %s" % (", ".join(peer.name for peer, _ in rivals), fastest.name),
+                         harness.median(ours, harness.wall_s) / harness.median(its, harness.wall_s), self.FASTEST)
+
 
 class SqliteToPostgres(Pair):
     NAME, SOURCE, TARGET = "sqlite_to_postgres", "sqlite", "postgres"
+    FASTEST = 1 / 4.5
 
     def peers(self, bench, ends, count):
         target, source = ends["postgres"], bench.flat(count)
-        file = os.path.join(bench.scratch, "t.bin")
+        whole, first, second = (os.path.join(bench.scratch, name + ".bin") for name in ("whole", "first", "second"))
         target.make("target")
         bench.measure(bench.migrate("sqlite:" + source, target.uri("target")))
-        target.keep("target", file)
-        yield shell("binary COPY of a ready file", "psql", target.client("target", "\\copy t from '%s' (format binary)" % file),
-                    target.TABLE_OF_SQLITE, mark_time=1.0)
-        yield shell("pgloader", "pgloader", "pgloader --quiet sqlite://%s %s" % (source, target.peer_uri("target")),
-                    mark_time=1 / 4.5, mark_cpu=1 / 8)
-        yield sluice(("sqlite", source), target.sluice("target"), mark_time=1 / 4.5)
+        target.keep("target", whole)
+        for file, of in ((first, "<="), (second, ">")):
+            target.keep("target", file, "(SELECT * FROM t WHERE id %s %d ORDER BY id)" % (of, count // 2))
+        place, copy = target.place("target"), "\\copy t from '%s' (format binary)"
+        yield shell("binary COPY of a ready file", "psql", target.client("target", copy % whole), target.TABLE_OF_SQLITE)
+        yield shell("the same by two streams", "psql", "%s & %s && wait $!" % (
+            target.client("target", copy % first), target.client("target", copy % second)), target.TABLE_OF_SQLITE, mark_time=1.0)
+        yield pgloader("sqlite://" + source, target.peer_uri("target"), mark_cpu=1 / 8)
+        yield sluice(sql_servers.sqlite_place(source), place)
+        yield sling(sql_servers.sqlite_place(source), place, target.TABLE_OF_SQLITE)
+        yield ingestr("sqlite:///" + source, "main.t", place, target.client("target", target.ADD_KEY))
 
 
 class PostgresToPostgres(Pair):
     NAME, SOURCE, TARGET = "postgres_to_postgres", "postgres", "postgres"
+    FASTEST = 1 / 1.4
 
     def peers(self, bench, ends, count):
         server = ends["postgres"]
         source, target = server.peer_uri("source"), server.peer_uri("target")
-        yield sluice(server.sluice("source"), server.sluice("target"), mark_time=1 / 1.4)
         yield shell("a pipe of two binary COPYs", "psql", "%s | %s" % (
             server.client("source", "\\copy t to stdout (format binary)"),
             server.client("target", "\\copy t from stdin (format binary)")), server.TABLE, mark_time=1.0)
         yield shell("pgcopydb", "pgcopydb", "pgcopydb clone --source %s --target %s --dir {folder}/work --table-jobs 2 --index-jobs 2 "
-                    "--not-consistent --no-acl --no-owner" % (source, target), mark_time=1 / 1.4)
+                    "--not-consistent --no-acl --no-owner" % (source, target), rival=True)
+        yield sluice(server.place("source"), server.place("target"))
+        yield shell("pg_dump and pg_restore by a pipe", "pg_restore", "pg_dump -Fc -Z0 %s | pg_restore -d %s" % (source, target))
         yield shell("pg_dump and pg_restore of two jobs", "pg_restore", "pg_dump -Fd -j2 -Z0 -f {folder}/dump %s && "
                     "pg_restore -j2 -d %s {folder}/dump" % (source, target))
+        yield sling(server.place("source"), server.place("target"), server.TABLE)
+        yield ingestr(server.place("source").url, "public.t", server.place("target"), server.client("target", server.ADD_KEY))
 
 
 class PostgresToMysql(Pair):
@@ -146,30 +164,41 @@ class PostgresToMysql(Pair):
     def peers(self, bench, ends, count):
         target = ends["mysql"]
         load = target.load(sql_servers.write_lines(bench, count))
+        source, place = ends["postgres"].place("source"), target.place("target")
         yield shell("LOAD DATA LOCAL of a ready file", "mariadb", target.client("target", load), target.TABLE, mark_time=0.9)
-        yield sluice(ends["postgres"].sluice("source"), target.sluice("target"), mark_cpu=1 / 4)
+        yield sluice(source, place, mark_cpu=1 / 4)
+        yield sling(source, place, target.TABLE)
 
 
 class MysqlToMysql(Pair):
     NAME, SOURCE, TARGET = "mysql_to_mysql", "mysql", "mysql"
+    FASTEST = 1 / 1.2
 
     def peers(self, bench, ends, count):
-        account = ends["mysql"].account
-        yield sluice(ends["mysql"].sluice("source"), ends["mysql"].sluice("target"), mark_time=1 / 1.2, mark_cpu=1 / 4)
+        server = ends["mysql"]
+        account = server.account
+        yield sluice(server.place("source"), server.place("target"), mark_cpu=1 / 4)
         yield shell("mydumper and myloader of two threads", "myloader", "%s -B source -t 2 -r 250000 -o {folder}/dump && "
-                    "%s -B target -t 2 -d {folder}/dump" % (account("mydumper"), account("myloader")), mark_time=1 / 1.2)
+                    "%s -B target -t 2 -d {folder}/dump" % (account("mydumper"), account("myloader")), rival=True)
         yield shell("mariadb-dump and mariadb by a pipe", "mariadb-dump", "%s source | %s target" % (
             account("mariadb-dump --no-defaults --single-transaction --quick"), account("mariadb --no-defaults")))
+        yield sling(server.place("source"), server.place("target"), server.TABLE)
 
 
 class MysqlToPostgres(Pair):
     NAME, SOURCE, TARGET = "mysql_to_postgres", "mysql", "postgres"
+    FASTEST = 1 / 3
+    SETTINGS = {"mysql": {"log-bin": "changes", "binlog-format": "ROW", "server-id": "1"}}   # pg_chameleon wants them of a source
 
     def peers(self, bench, ends, count):
-        yield shell("pgloader", "pgloader", "pgloader --quiet %s %s" % (
-            ends["mysql"].peer_uri("source"), ends["postgres"].peer_uri("target")), table="source.t",
-            mark_time=1 / 3, mark_cpu=1 / 8)
-        yield sluice(ends["mysql"].sluice("source"), ends["postgres"].sluice("target"), mark_time=1 / 3)
+        source, target = ends["mysql"], ends["postgres"]
+        yield pgloader(source.peer_uri("source"), target.peer_uri("target"), table="source.t", mark_cpu=1 / 8)
+        yield sluice(source.place("source"), target.place("target"))
+        self.chameleon = Chameleon(source.server.port, target.server.port)   # its home lives as long as it does
+        yield self.chameleon.peer()
+        yield sling(source.place("source"), target.place("target"), target.TABLE)
+        yield ingestr("mysql+pymysql://root:@127.0.0.1:%d/source" % source.server.port, "source.t", target.place("target"),
+                      target.client("target", target.ADD_KEY), "--sql-backend", "sqlalchemy")   # its default fails at the doubles
 
 
 BENCHES = [SqliteToPostgres(), PostgresToPostgres(), PostgresToMysql(), MysqlToMysql(), MysqlToPostgres()]

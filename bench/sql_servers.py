@@ -1,4 +1,6 @@
 """The servers of the SQL benches, at their defaults with fsync on, and the table that is copied between them."""
+import collections
+import contextlib
 import os
 import sqlite3
 import sys
@@ -11,6 +13,12 @@ import mariadb
 import postgres
 
 Unavailable = unittest.SkipTest
+# a database as other tools name it: sluice's driver and place, the URL of those that take one, the schema of t
+Place = collections.namedtuple("Place", "driver address url schema")
+
+
+def sqlite_place(file):
+    return Place("sqlite", file, "sqlite://" + file, "main")
 
 
 class Postgres:
@@ -20,6 +28,7 @@ class Postgres:
     # as SQLite's table arrives
     TABLE_OF_SQLITE = ("CREATE TABLE t (id bigint PRIMARY KEY, a text NOT NULL, b text, c bigint NOT NULL, d bigint NOT NULL, price "
                        "numeric NOT NULL, r double precision NOT NULL, created text NOT NULL, flag bigint NOT NULL)")
+    ADD_KEY = "ALTER TABLE t ADD PRIMARY KEY (id)"
     SETTINGS = {"fsync": "on", "full_page_writes": "on", "autovacuum": "off"}
 
     def __init__(self, settings=None):
@@ -36,16 +45,16 @@ class Postgres:
     def fill(self, name, file):
         self.make(name, self.TABLE + ";\n\\copy t from '%s'\n; ANALYZE t" % file)
 
-    def keep(self, name, file):
-        """Table t as the file of a binary COPY."""
-        self.ask(name, "\\copy t to '%s' (format binary)" % file)
+    def keep(self, name, file, table="t"):
+        """Table t, or a query in brackets, as the file of a binary COPY."""
+        self.ask(name, "\\copy %s to '%s' (format binary)" % (table, file))
 
     def peer_uri(self, name):
         return "postgresql://postgres@127.0.0.1:%d/%s" % (self.server.port, name)
 
-    def sluice(self, name):
-        """Driver and place, as sluice names them."""
-        return "postgres", self.peer_uri(name) + "?sslmode=disable"
+    def place(self, name):
+        url = "postgresql://postgres:any@127.0.0.1:%d/%s?sslmode=disable" % (self.server.port, name)   # some do not go without a password
+        return Place("postgres", url, url, "public")
 
     def client(self, name, command):
         """Its own client's command line."""
@@ -78,8 +87,8 @@ class Mysql:
     def peer_uri(self, name):
         return "mysql://root@127.0.0.1:%d/%s" % (self.server.port, name)
 
-    def sluice(self, name):
-        return "mariadb", "root@tcp(127.0.0.1:%d)/%s" % (self.server.port, name)
+    def place(self, name):
+        return Place("mariadb", "root@tcp(127.0.0.1:%d)/%s" % (self.server.port, name), self.peer_uri(name), name)
 
     def account(self, program):
         return "%s -h 127.0.0.1 -P %d -u root" % (program, self.server.port)
@@ -89,6 +98,20 @@ class Mysql:
 
 
 KINDS = {"postgres": Postgres, "mysql": Mysql}
+
+
+def run_with(name, kinds, body, settings=None):
+    """The rows of `body(ends)`, with a server of each kind, {kind: it}; a row with the reason if one is not to be had."""
+    with contextlib.ExitStack() as stack:
+        ends = {}
+        try:
+            for kind in sorted(kinds):
+                ends[kind] = KINDS[kind]((settings or {}).get(kind))
+                stack.callback(ends[kind].stop)
+        except Unavailable as reason:
+            yield harness.fact(name, "not measured", str(reason))
+            return
+        yield from body(ends)
 
 
 def write_lines(bench, count):

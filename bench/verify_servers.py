@@ -1,6 +1,4 @@
 """validate --level hash, PostgreSQL against MariaDB, beside the copy from one to the other; clean, and with one changed record."""
-import contextlib
-
 import harness
 import sql_servers
 
@@ -8,16 +6,8 @@ NAME = "verify_servers"
 
 
 def run(bench):
-    with contextlib.ExitStack() as stack:
-        ends = {}
-        try:
-            for kind, end in sql_servers.KINDS.items():
-                ends[kind] = end()
-                stack.callback(ends[kind].stop)
-        except sql_servers.Unavailable as reason:
-            yield harness.fact(NAME, "not measured", str(reason))
-            return
-        yield from compare(bench, ends["postgres"], ends["mysql"], bench.size(2000000, 50000))
+    yield from sql_servers.run_with(NAME, sql_servers.KINDS, lambda ends: compare(
+        bench, ends["postgres"], ends["mysql"], bench.size(2000000, 50000)))
 
 
 def compare(bench, source, target, rows):

@@ -1,0 +1,75 @@
+"""Values of 1 MiB and of 100 MiB, text and bytes, between SQL databases: peak memory beside what docs/guarantees.md and docs/limits.md tell."""
+import os
+import sqlite3
+
+import harness
+import sql_servers
+
+NAME = "large_values"
+MIB = 1 << 20
+JOBS, QUEUE_MIB = 2, 4
+PLAIN_MIB = 64
+# the largest slice of a source that gives them in slices, in MiB
+SQLITE_SLICE, POSTGRES_SLICE = 1, 4
+# a pair: source, target, options, its slice, or None and how often a row is in memory where it goes whole
+PAIRS = [
+    ("sqlite", "postgres", [], SQLITE_SLICE, 0),
+    ("sqlite", "mysql", [], SQLITE_SLICE, 0),
+    ("postgres", "postgres", ["--no-express"], POSTGRES_SLICE, 0),
+    ("postgres", "postgres", [], None, 3),
+    ("postgres", "mysql", [], POSTGRES_SLICE, 0),
+    ("mysql", "mysql", [], None, 4),
+    ("mysql", "postgres", [], None, 4),
+]
+TABLES = {"postgres": "CREATE TABLE big (id int PRIMARY KEY, t text, b bytea); ALTER TABLE big ALTER t SET STORAGE EXTERNAL, "
+                      "ALTER b SET STORAGE EXTERNAL",
+          "mysql": "CREATE TABLE big (id int PRIMARY KEY, t longtext CHARACTER SET utf8mb4, b longblob)"}
+TOLD = "SELECT count(*), sum(octet_length(t)), sum(octet_length(b)) FROM big"
+SETTINGS = {"mysql": {"max-allowed-packet": "1G"}}
+
+
+def run(bench):
+    yield from sql_servers.run_with(NAME, sql_servers.KINDS, lambda ends: compare(bench, ends), SETTINGS)
+
+
+def compare(bench, ends):
+    for count, bytes_each in ((bench.size(1000, 100), MIB), (bench.size(10, 2), bench.size(100, 40) * MIB)):
+        sources = {"sqlite": make_sqlite(bench, count, bytes_each)}
+        for kind, end in ends.items():
+            end.make("source", TABLES[kind])
+            bench.measure(bench.migrate("--existing", "append", "--jobs", "1", sources["sqlite"], end.uri("source")))
+            sources[kind] = end.uri("source")
+        for source, kind, options, slice_mib, held in PAIRS:
+            yield copy(bench, sources[source], ends[kind], options, (count, bytes_each), "%s to %s%s" % (
+                "SQLite" if source == "sqlite" else ends[source].TITLE, ends[kind].TITLE,
+                " by the general way" * bool(options)), bound_mib(slice_mib, held, bytes_each))
+        os.remove(sources["sqlite"].partition(":")[2])
+
+
+def bound_mib(slice_mib, held, bytes_each):
+    large = JOBS * (QUEUE_MIB + 2 * slice_mib) if slice_mib else JOBS * (QUEUE_MIB + held * bytes_each // MIB)
+    return PLAIN_MIB + large
+
+
+def make_sqlite(bench, count, bytes_each):
+    """Its URI: texts of two-byte letters in even rows, bytes in odd ones."""
+    path = os.path.join(bench.scratch, "big-%d.db" % count)
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE big (id INTEGER PRIMARY KEY, t TEXT, b BLOB)")
+    for number in range(count):
+        value = bytes([number % 251, 0, 255, 10]) * (bytes_each // 4) if number % 2 else "\u00e9" * (bytes_each // 2)
+        db.execute("INSERT INTO big VALUES (?, ?, ?)", (number, None, value) if number % 2 else (number, value, None))
+        db.commit()
+    db.close()
+    return "sqlite:" + path
+
+
+def copy(bench, source, target, options, size, what, bound):
+    count, bytes_each = size
+    target.make("target")
+    one = bench.measure(bench.migrate("--jobs", JOBS, *options, source, target.uri("target")))
+    told = target.ask("target", TOLD)
+    if told != [[str(count), str((count + 1) // 2 * bytes_each), str(count // 2 * bytes_each)]]:
+        raise harness.Failed("%s: %s is not what has gone in" % (what, told))
+    return harness.at_most(NAME, "%s, {:,} values of %d MiB in %.1f s: peak resident memory".format(count) % (
+        what, bytes_each // MIB, one.wall_s), harness.peak_mib([one]), bound, "MiB", "%.1f")
