@@ -54,29 +54,53 @@ static const struct connector_option options[] = {
 };
 
 static const char *const failpoints[] = {
-    "mysql.before_snapshot",     "mysql.snapshot_locked",
-    "mysql.snapshot_taken",      "mysql.before_ledger_create",
-    "mysql.after_ledger_create", "mysql.before_claim",
-    "mysql.after_claim",         "mysql.before_status",
-    "mysql.before_schema",       "mysql.after_intent",
-    "mysql.after_table",         "mysql.after_schema",
-    "mysql.before_note",         "mysql.after_note",
-    "mysql.before_keys_drop",    "mysql.after_keys_drop",
-    "mysql.before_put_back",     "mysql.after_put_back",
-    "mysql.before_notes_end",    "mysql.after_notes_end",
-    "mysql.chunk_begin",         "mysql.before_pull",
-    "mysql.after_pull",          "mysql.before_mark",
-    "mysql.before_commit",       "mysql.after_commit",
-    "mysql.before_index",        "mysql.after_index",
-    "mysql.before_objects",      "mysql.after_object",
-    "mysql.after_objects",       "mysql.before_remove_objects",
-    "mysql.after_remove_object", "mysql.before_reopen",
-    "mysql.before_delete",       "mysql.after_delete",
-    "mysql.before_undo",         "mysql.after_undo",
-    "mysql.before_remove_table", "mysql.after_rename",
-    "mysql.before_drop",         "mysql.after_remove_table",
-    "mysql.before_forget",       "mysql.after_forget",
-    "mysql.after_sweep",         NULL,
+    "mysql.before_snapshot",
+    "mysql.snapshot_locked",
+    "mysql.snapshot_taken",
+    "mysql.before_slice",
+    "mysql.before_ledger_create",
+    "mysql.after_ledger_create",
+    "mysql.before_claim",
+    "mysql.after_claim",
+    "mysql.before_status",
+    "mysql.before_schema",
+    "mysql.after_intent",
+    "mysql.after_table",
+    "mysql.after_schema",
+    "mysql.before_note",
+    "mysql.after_note",
+    "mysql.before_keys_drop",
+    "mysql.after_keys_drop",
+    "mysql.before_put_back",
+    "mysql.after_put_back",
+    "mysql.before_notes_end",
+    "mysql.after_notes_end",
+    "mysql.chunk_begin",
+    "mysql.before_pull",
+    "mysql.after_pull",
+    "mysql.before_mark",
+    "mysql.before_commit",
+    "mysql.after_commit",
+    "mysql.before_index",
+    "mysql.after_index",
+    "mysql.before_objects",
+    "mysql.after_object",
+    "mysql.after_objects",
+    "mysql.before_remove_objects",
+    "mysql.after_remove_object",
+    "mysql.before_reopen",
+    "mysql.before_delete",
+    "mysql.after_delete",
+    "mysql.before_undo",
+    "mysql.after_undo",
+    "mysql.before_remove_table",
+    "mysql.after_rename",
+    "mysql.before_drop",
+    "mysql.after_remove_table",
+    "mysql.before_forget",
+    "mysql.after_forget",
+    "mysql.after_sweep",
+    NULL,
 };
 
 /* ---------------------------------------------------------------- how to connect */
@@ -223,9 +247,11 @@ static void maria_close(struct database *database)
     while (self->pool_count > 0) {
         maria_disconnect(self->pool[--self->pool_count]);
     }
+    maria_disconnect(self->slicer);
     maria_disconnect(self->lock);
     maria_forget_seen(self);
     maria_disconnect(self->control);
+    pthread_mutex_destroy(&self->slicer_lock);
     pthread_mutex_destroy(&self->pool_lock);
     free(self->run_id);
     arena_destroy(self->arena);
@@ -277,6 +303,7 @@ static enum status maria_open(const struct open_options *open, struct database *
         free(self);
         return error_set(error, ERROR_MEMORY, open->uri->shown, "no memory to open it");
     }
+    pthread_mutex_init(&self->slicer_lock, NULL);
     self->base.connector = &transhume_connector;
     self->base.capabilities = transhume_connector.capabilities;
     self->base.limits = (struct connector_limits){

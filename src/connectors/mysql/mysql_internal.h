@@ -42,6 +42,9 @@ struct maria_settings {
     bool local; /* the peer is this machine: a plain connection is no one else's to read */
 };
 
+/* Of a larger value the source reads a block at a time: the server looks for each in all of it. */
+enum { MARIA_SLICE_BYTES = 8 << 20 };
+
 struct maria_database {
     struct database base;
     struct arena *arena; /* lives as long as the instance; control thread only */
@@ -67,6 +70,8 @@ struct maria_database {
     _Atomic bool pulled;       /* source: a target may pull from it, by connections of its own */
     uint32_t pool_spare;       /* so many of them no reader will ask for: the express lane's */
     pthread_mutex_t pool_lock; /* of the three above: readers and writers take and give */
+    MYSQL *slicer; /* source: reads large values within the snapshot; NULL: rows are read whole */
+    pthread_mutex_t slicer_lock;
     struct maria_catalog *catalog; /* source; read at first use */
     struct maria_look *seen;       /* target: by the last inspect; NULL: nothing */
     struct maria_rights *rights;   /* target: of the account, in seen_arena; NULL: not read */

@@ -155,6 +155,11 @@ static enum status add_row(struct cursor *cursor, struct batch *batch, MYSQL_ROW
     if (status == STATUS_OK && cursor->compiled.select.documents) {
         status = batch_make_document(batch, cursor->compiled.select.names, values, count, cells);
     }
+    if (status == STATUS_OK && cursor->compiled.sliced_count > 0 &&
+        maria_large_make(cursor->reader->database, &cursor->compiled, row + count, lengths + count,
+                         batch, cells, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     return status == STATUS_OK
                ? STATUS_OK
                : error_set(error, ERROR_MEMORY, cursor->request->name, "no memory for a row");

@@ -2,6 +2,7 @@
 #include "connectors/mysql/source.h"
 #include "connectors/sql/digest.h"
 #include <string.h>
+#include <strings.h>
 
 static enum status find_table(struct maria_database *self, const char *name,
                               const struct maria_table **table, struct error *error)
@@ -126,6 +127,70 @@ static enum status make_types(struct sql_request *request, uint32_t count)
     return out->columns != NULL ? STATUS_OK : sql_request_no_memory(request, "columns");
 }
 
+/* Types that can hold a large value; a text's bytes have to be those that the server would send. */
+static bool may_be_large(const struct maria_column *column)
+{
+    static const char *const own_bytes[] = {"utf8mb4", "utf8mb3", "utf8", "ascii"};
+    bool text = column->type.format == MARIA_AS_TEXT;
+    bool same = !text;
+    for (size_t i = 0; text && column->charset != NULL && i < 4; i++) {
+        same |= strcmp(column->charset, own_bytes[i]) == 0;
+    }
+    return same && (text || column->type.format == MARIA_AS_BYTES) &&
+           column->type.type.native != NULL &&
+           strncasecmp(column->type.type.native, "long", 4) == 0;
+}
+
+/* Its rows stay as they are within the snapshot, and can be found again. */
+static bool is_kept(const struct maria_table *table)
+{
+    return table != NULL && table->engine != NULL && strcasecmp(table->engine, "InnoDB") == 0 &&
+           table->key.count > 0 && table->key.count <= SQL_KEY_PARTS_MAX;
+}
+
+bool maria_has_sliced(const struct maria_table *table)
+{
+    for (uint32_t i = 0; is_kept(table) && i < table->schema->column_count; i++) {
+        if (may_be_large(&table->columns[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_sliced(struct compiler *compiler, const struct read_column *wanted,
+                      const struct maria_column *column)
+{
+    return wanted->join < 0 && compiler->self->slicer != NULL && !compiler->base.out->documents &&
+           is_kept(table_of(compiler, -1)) && may_be_large(column);
+}
+
+static enum status keep_sliced(struct compiler *compiler, const struct maria_column *column)
+{
+    struct maria_request *out = compiler->out;
+    out->root = table_of(compiler, -1);
+    if (out->sliced == NULL) {
+        uint32_t count = out->root->schema->column_count + compiler->base.asked->column_count;
+        out->sliced =
+            arena_allocate_zeroed(compiler->base.arena, (size_t)count + 1, sizeof *out->sliced);
+    }
+    if (out->sliced == NULL) {
+        return sql_request_no_memory(&compiler->base, "columns");
+    }
+    out->sliced[out->sliced_count++] = (struct maria_sliced){
+        .column = out->select.column_count,
+        .kind = column->type.format == MARIA_AS_TEXT ? VALUE_TEXT : VALUE_BYTES,
+        .name = column->name};
+    return STATUS_OK;
+}
+
+static void append_is_large(struct buffer *sql, const char *name)
+{
+    buffer_append_string(sql, "OCTET_LENGTH(_t0.");
+    maria_append_name(sql, name);
+    buffer_format(sql, ") > %d", MARIA_SLICE_BYTES);
+}
+
 static enum status append_result(struct sql_request *request, const struct read_column *wanted)
 {
     struct maria_type *type = &compiler_of(request)->out->columns[request->out->column_count];
@@ -140,13 +205,42 @@ static enum status append_result(struct sql_request *request, const struct read_
     }
     *type = column->type;
     sql_name_alias(alias, wanted->join);
+    bool sliced = is_sliced(compiler_of(request), wanted, column);
+    if (sliced && keep_sliced(compiler_of(request), column) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (sliced) {
+        buffer_append_string(&request->out->sql, "IF(");
+        append_is_large(&request->out->sql, wanted->name);
+        buffer_append_string(&request->out->sql, ", NULL, ");
+    }
     maria_append_selected(&request->out->sql, type, alias, wanted->name);
+    buffer_append_string(&request->out->sql, sliced ? ")" : "");
     return STATUS_OK;
 }
 
-static void append_nothing(struct sql_request *request)
+static void append_places(struct sql_request *request)
 {
-    (void)request;
+    const struct maria_request *out = compiler_of(request)->out;
+    struct buffer *sql = &request->out->sql;
+    for (uint32_t i = 0; i < out->sliced_count; i++) {
+        buffer_append_string(sql, ", IF(");
+        append_is_large(sql, out->sliced[i].name);
+        buffer_append_string(sql, ", OCTET_LENGTH(_t0.");
+        maria_append_name(sql, out->sliced[i].name);
+        buffer_append_string(sql, "), NULL)");
+    }
+    for (uint32_t k = 0; out->sliced_count > 0 && k < out->root->key.count; k++) {
+        int32_t at = maria_find_column(out->root, out->root->key.names[k]);
+        buffer_append_string(sql, ", IF(");
+        for (uint32_t i = 0; i < out->sliced_count; i++) {
+            buffer_append_string(sql, i > 0 ? " OR " : "");
+            append_is_large(sql, out->sliced[i].name);
+        }
+        buffer_append_string(sql, ", ");
+        maria_append_key(sql, &out->root->columns[at], "_t0");
+        buffer_append_string(sql, ", NULL)");
+    }
 }
 
 /* ---------------------------------------------------------------- joins */
@@ -325,7 +419,7 @@ static const struct sql_dialect dialect = {
     .append_table = append_table,
     .append_column = append_column,
     .append_result = append_result,
-    .append_extra = append_nothing,
+    .append_extra = append_places,
     .append_equal = append_equal,
     .append_first_partner = append_first_partner,
     .append_row_key = append_row_key,

@@ -210,9 +210,8 @@ enum status maria_check_rights(struct maria_database *self, MYSQL *connection,
                                struct error *error)
 {
     static const char ledger[] = "_transhume_";
-    bool stages = table->distinct ||
-                  (is_there && table->existing != EXISTING_REFUSE &&
-                   (table->existing != EXISTING_APPEND || table->keeps_undo));
+    bool stages = table->distinct || (is_there && table->existing != EXISTING_REFUSE &&
+                                      (table->existing != EXISTING_APPEND || table->keeps_undo));
     if (self->seen == NULL) {
         return STATUS_OK; /* of one table only, for a run that was checked */
     }

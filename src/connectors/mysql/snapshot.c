@@ -153,12 +153,29 @@ static enum status lock(struct maria_database *self, MYSQL *connection, struct e
     return status == STATUS_END ? lock_tables(self, connection, error) : status;
 }
 
-/* Readers need theirs; one each is spare, for a target that pulls. */
-static enum status fill_pool(struct maria_database *self, uint32_t reader_count,
+static bool has_large(const struct maria_catalog *catalog)
+{
+    for (uint32_t i = 0; i < catalog->table_count; i++) {
+        if (maria_has_sliced(&catalog->tables[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void give_slicer(struct maria_database *self)
+{
+    if (self->slicer != NULL) {
+        maria_pool_give(self, self->slicer);
+        self->slicer = NULL;
+    }
+}
+
+/* Readers need theirs, and large values one; those to spare are for a target that pulls. */
+static enum status fill_pool(struct maria_database *self, uint32_t needed, uint32_t spare,
                              struct error *error)
 {
-    uint32_t needed = reader_count * self->cursors_each;
-    uint32_t count = needed + (self->pulled ? reader_count : 0);
+    uint32_t count = needed + spare;
     enum status status = STATUS_OK;
     while (status == STATUS_OK && self->pool_count < count && self->pool_count < MARIA_POOL_MAX) {
         status = maria_connect(self, &self->pool[self->pool_count], error);
@@ -313,10 +330,19 @@ enum status maria_snapshot(struct database *database, uint32_t reader_count, str
 
     /* read before the lock, so that this is short */
     if (failpoint_hit("mysql.before_snapshot", error) != STATUS_OK ||
-        maria_catalog_get(self, &catalog, error) != STATUS_OK ||
-        fill_pool(self, reader_count, error) != STATUS_OK ||
+        maria_catalog_get(self, &catalog, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool large = has_large(catalog);
+    uint32_t needed = reader_count * self->cursors_each + large;
+    give_slicer(self);
+    if (fill_pool(self, needed, self->pulled ? reader_count : 0, error) != STATUS_OK ||
         begin_together(self, &transactions, error) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    /* with fewer of them, rows are rather read whole */
+    if (large && self->pool_count >= needed) {
+        self->slicer = self->pool[--self->pool_count];
     }
     self->snapshot_taken = true;
     if (make_token(self, transactions, arena, token, error) != STATUS_OK) {

@@ -14,6 +14,9 @@ void maria_append_key(struct buffer *sql, const struct maria_column *column, con
 /* (key > …) or, with `at_most`, (key <= …), so written that an index serves it. */
 void maria_append_bound(struct buffer *sql, const struct maria_table *table, const char *alias,
                         const struct text *values, bool at_most);
+/* key = …: the record that has these values, as maria_append_key selects them. */
+void maria_append_record(struct buffer *sql, const struct maria_table *table, const char *alias,
+                         const struct text *values);
 /* " WHERE …" on the root's alias _t0; nothing if the span is everything. */
 enum status maria_span_append(struct buffer *sql, const struct span *span,
                               const struct maria_table *table, struct error *error) MUST_USE;
@@ -41,9 +44,21 @@ void maria_pool_give_spare(struct maria_database *self, MYSQL *connection);
 
 /* ---------------------------------------------------------------- request.c */
 
+/* A column whose large values come as handles. */
+struct maria_sliced {
+    uint32_t column; /* of the result */
+    enum value_kind kind;
+    const char *name;
+};
+
+/* Behind the columns stands for each that is sliced the length of its value, NULL if that is not
+ * large, and, if any is, behind these the root's key, NULLs in rows without large values. */
 struct maria_request {
     struct sql_select select;
     struct maria_type *columns;
+    const struct maria_table *root; /* sliced */
+    struct maria_sliced *sliced;
+    uint32_t sliced_count;
 };
 
 /* The root's table, NULL for a query; PLAN_INVALID if there is none of that name. */
@@ -58,6 +73,17 @@ enum status maria_request_compile(struct maria_database *self, MYSQL *connection
 /* A column as its text is asked for. */
 void maria_append_selected(struct buffer *sql, const struct maria_type *type, const char *alias,
                            const char *name);
+
+/* Does the table have columns whose large values can be read in slices? */
+bool maria_has_sliced(const struct maria_table *table);
+
+/* ---------------------------------------------------------------- large.c */
+
+/* The handles of a row that has large values; `extra` are the row's texts behind its columns, with
+ * their lengths. */
+enum status maria_large_make(struct maria_database *self, const struct maria_request *compiled,
+                             char **extra, const unsigned long *lengths, struct batch *batch,
+                             struct cell *cells, struct error *error) MUST_USE;
 
 /* "SELECT …" of the digest that the request has. `sql` is the caller's to free. */
 enum status maria_digest_compile(struct maria_database *self, MYSQL *connection,

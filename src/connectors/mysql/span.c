@@ -91,6 +91,16 @@ void maria_append_bound(struct buffer *sql, const struct maria_table *table, con
     buffer_append_string(sql, parts > 1 ? ")" : "");
 }
 
+void maria_append_record(struct buffer *sql, const struct maria_table *table, const char *alias,
+                         const struct text *values)
+{
+    for (uint32_t i = 0; i < table->key.count; i++) {
+        int32_t at = maria_find_column(table, table->key.names[i]);
+        buffer_append_string(sql, i > 0 ? " AND " : "");
+        append_part(sql, &table->columns[at], alias, " = ", &values[i]);
+    }
+}
+
 enum status maria_span_append(struct buffer *sql, const struct span *span,
                               const struct maria_table *table, struct error *error)
 {

@@ -114,6 +114,10 @@ enum status writer_encode_row(struct writer *writer, const struct writer_plan *p
     }
     if (status == STATUS_OK) {
         held->bytes += filling->out.length - sent.begin;
+        for (; marks < filling->marks.length; marks += sizeof(struct large_mark)) {
+            const struct large_mark *mark = (const void *)(filling->marks.data + marks);
+            held->bytes += mark->large->length;
+        }
         writer->numbered++;
         return STATUS_OK;
     }

@@ -3,22 +3,18 @@
  * number, since one that others inherit from holds their rows too, and ctid), which stays the same
  * within the snapshot. All handles of a source share one connection, made anew where it ends.
  */
+#include "connectors/sql/large.h"
 #include "base/failpoint.h"
 #include "connectors/postgres/source.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK_BYTES = POSTGRES_SLICE_BYTES };
-
 struct postgres_large {
-    struct large_value base;
+    struct sql_large base;
     struct postgres_database *database;
     const char *select; /* behind the place */
-    uint8_t *block;     /* the last piece that was fetched */
-    uint64_t block_offset;
-    size_t block_length;
-    char place[]; /* the number of the row's table and, behind a NUL, its ctid */
+    char place[];       /* the number of the row's table and, behind a NUL, its ctid */
 };
 
 static enum status ask_once(struct postgres_large *self, uint64_t offset, size_t size,
@@ -69,65 +65,22 @@ static enum status ask(struct postgres_large *self, uint64_t offset, size_t size
     return status;
 }
 
-static enum status fetch_block(struct postgres_large *self, uint64_t offset, struct error *error)
+static enum status fetch(struct sql_large *base, uint64_t offset, void *bytes, size_t size,
+                         struct error *error)
 {
-    uint64_t left = self->base.length - offset;
-    size_t size = left < BLOCK_BYTES ? (size_t)left : BLOCK_BYTES;
+    struct postgres_large *self = (struct postgres_large *)base;
     PGresult *result = NULL;
     enum status status = ask(self, offset, size, &result, error);
     if (status == STATUS_OK &&
         (PQntuples(result) != 1 || (size_t)PQgetlength(result, 0, 0) != size)) {
-        status = error_set(error, ERROR_SOURCE_READ, self->database->shown,
+        status = error_set(error, ERROR_SOURCE_READ, base->shown,
                            "a large value is not there any more as it was");
     }
-    if (status == STATUS_OK && self->block == NULL && (self->block = malloc(BLOCK_BYTES)) == NULL) {
-        status = error_set(error, ERROR_MEMORY, self->database->shown,
-                           "no memory for a piece of a "
-                           "large value");
-    }
     if (status == STATUS_OK) {
-        memcpy(self->block, PQgetvalue(result, 0, 0), size);
-        self->block_offset = offset;
-        self->block_length = size;
+        memcpy(bytes, PQgetvalue(result, 0, 0), size);
     }
     PQclear(result);
     return status;
-}
-
-static enum status large_read(struct large_value *large, uint64_t offset, void *bytes, size_t size,
-                              struct error *error)
-{
-    struct postgres_large *self = (struct postgres_large *)large;
-    uint8_t *to = bytes;
-    enum status status = STATUS_OK;
-
-    if (offset > large->length || size > large->length - offset) {
-        return error_set(error, ERROR_INTERNAL, self->database->shown, "a slice behind the end");
-    }
-    pthread_mutex_lock(&self->database->slicer_lock);
-    while (status == STATUS_OK && size > 0) {
-        bool inside =
-            offset >= self->block_offset && offset - self->block_offset < self->block_length;
-        if (!inside) {
-            status = fetch_block(self, offset, error);
-            continue;
-        }
-        size_t at = (size_t)(offset - self->block_offset);
-        size_t piece = self->block_length - at < size ? self->block_length - at : size;
-        memcpy(to, self->block + at, piece);
-        to += piece;
-        offset += piece;
-        size -= piece;
-    }
-    pthread_mutex_unlock(&self->database->slicer_lock);
-    return status;
-}
-
-static void large_release(struct large_value *large)
-{
-    struct postgres_large *self = (struct postgres_large *)large;
-    free(self->block);
-    free(self);
 }
 
 /* "LENGTH TABLE (BLOCK,ROW)" */
@@ -151,14 +104,15 @@ enum status postgres_large_make(struct postgres_database *database,
         return error_set(error, ERROR_MEMORY, database->shown,
                          "no memory for a large value's handle");
     }
-    large->base = (struct large_value){
-        .kind = column->kind, .length = bytes, .read = large_read, .release = large_release};
+    large->base = (struct sql_large){.shown = database->shown,
+                                     .lock = &database->slicer_lock,
+                                     .fetch = fetch,
+                                     .block_bytes = POSTGRES_SLICE_BYTES};
     large->database = database;
     memcpy(large->place, space + 1, place);
     large->place[second - (space + 1)] = '\0';
     memcpy(large->place + place + 1, column->select, select);
     large->select = large->place + place + 1;
-    *cell = (struct cell){.kind = VALUE_LARGE, .large = &large->base};
-    batch_keep_large(batch, &large->base);
+    sql_large_keep(&large->base, column->kind, bytes, batch, cell);
     return STATUS_OK;
 }

@@ -115,6 +115,7 @@ enum status writer_send_out(struct writer *writer, struct error *error)
         }
         put = PQputCopyData(writer->connection, writer->out.data, (int)writer->out.length);
     }
+    writer->sent_bytes += writer->out.length;
     buffer_clear(&writer->out);
     if (put < 0) {
         return postgres_failure(writer->database, writer->connection, NULL, ERROR_NETWORK, error);
@@ -225,6 +226,7 @@ enum status writer_copy_row(struct writer *writer, const struct writer_plan *pla
 {
     const struct cell *cells = batch_row(held->batch, row);
     size_t before = writer->out.length;
+    uint64_t written = writer->sent_bytes + before;
     struct error problem;
     enum status status = STATUS_OK;
 
@@ -236,7 +238,7 @@ enum status writer_copy_row(struct writer *writer, const struct writer_plan *pla
         status = encode_row(writer, plan, cells, &problem);
     }
     if (status == STATUS_OK && !writer->out.failed) {
-        held->bytes += writer->out.length > before ? writer->out.length - before : 0;
+        held->bytes += writer->sent_bytes + writer->out.length - written;
         writer->sent_rows++;
         return writer->out.length >= PIECE_BYTES ? writer_send_out(writer, error) : STATUS_OK;
     }

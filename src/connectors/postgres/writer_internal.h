@@ -69,6 +69,7 @@ struct writer {
     struct held *last;
     size_t held_bytes;
     uint64_t sent_rows;
+    uint64_t sent_bytes; /* of all COPYs; more lie in `out` */
     struct buffer taken; /* struct sql_taken, of the pass that is under way */
     bool defers;    /* the database has constraints that are checked at the end of transactions */
     bool checks;    /* those are checked at the end of this segment */

@@ -1,0 +1,132 @@
+/*
+ * Values too large to hold: handles that read them block by block, by the row's key, on a
+ * connection that began its snapshot with the others and that all handles of a source share. It
+ * can't be made anew.
+ */
+#include "connectors/sql/large.h"
+#include "base/failpoint.h"
+#include "base/text.h"
+#include "connectors/mysql/source.h"
+#include <stdlib.h>
+#include <string.h>
+
+struct maria_large {
+    struct sql_large base;
+    struct maria_database *database;
+    const char *column; /* behind the place; its bytes, as an expression */
+    char place[];       /* "table AS _t0 WHERE …" */
+};
+
+static enum status ask(struct maria_large *self, uint64_t offset, size_t size, MYSQL_RES **result,
+                       struct error *error)
+{
+    struct maria_database *database = self->database;
+    struct buffer sql = {0};
+    buffer_format(&sql, "SELECT SUBSTRING(%s, %llu, %zu) FROM %s", self->column,
+                  (unsigned long long)offset + 1, size, self->place);
+    enum status status = maria_query_buffer(database, database->slicer, &sql, MARIA_LONG,
+                                            ERROR_SOURCE_READ, result, error);
+    if (status != STATUS_OK && !maria_is_alive(database->slicer)) {
+        error_set(error, ERROR_SOURCE_READ, database->shown,
+                  "the connection that reads large values within the snapshot is gone");
+    }
+    return status;
+}
+
+static enum status fetch(struct sql_large *base, uint64_t offset, void *bytes, size_t size,
+                         struct error *error)
+{
+    struct maria_large *self = (struct maria_large *)base;
+    MYSQL_RES *result = NULL;
+    if (failpoint_hit("mysql.before_slice", error) != STATUS_OK ||
+        ask(self, offset, size, &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
+    bool whole = row != NULL && row[0] != NULL && mysql_fetch_lengths(result)[0] == size;
+    if (whole) {
+        memcpy(bytes, row[0], size);
+    }
+    mysql_free_result(result);
+    return whole ? STATUS_OK
+                 : error_set(error, ERROR_SOURCE_READ, base->shown,
+                             "a large value is not there any more as it was");
+}
+
+static enum status no_memory(const struct maria_database *self, struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, self->shown, "no memory for a large value's handle");
+}
+
+static void append_column(struct buffer *sql, const struct maria_sliced *sliced)
+{
+    bool text = sliced->kind == VALUE_TEXT;
+    buffer_append_string(sql, text ? "CAST(_t0." : "_t0.");
+    maria_append_name(sql, sliced->name);
+    buffer_append_string(sql, text ? " AS BINARY)" : "");
+}
+
+static enum status make_one(struct maria_database *self, const struct buffer *place,
+                            const struct maria_sliced *sliced, uint64_t length, struct batch *batch,
+                            struct cell *cell, struct error *error)
+{
+    struct buffer column = {0};
+    append_column(&column, sliced);
+    struct maria_large *large =
+        column.failed ? NULL : calloc(1, sizeof *large + place->length + column.length + 2);
+    if (large == NULL) {
+        buffer_free(&column);
+        return no_memory(self, error);
+    }
+    large->base = (struct sql_large){.shown = self->shown,
+                                     .lock = &self->slicer_lock,
+                                     .fetch = fetch,
+                                     .block_bytes = MARIA_SLICE_BYTES};
+    large->database = self;
+    memcpy(large->place, place->data, place->length);
+    memcpy(large->place + place->length + 1, column.data, column.length);
+    large->column = large->place + place->length + 1;
+    sql_large_keep(&large->base, sliced->kind, length, batch, cell);
+    buffer_free(&column);
+    return STATUS_OK;
+}
+
+/* STATUS_END: the row has no large value. */
+static enum status write_place(struct maria_database *self, const struct maria_request *compiled,
+                               char **key, const unsigned long *lengths, struct buffer *place,
+                               struct error *error)
+{
+    struct text values[SQL_KEY_PARTS_MAX];
+    for (uint32_t i = 0; i < compiled->root->key.count; i++) {
+        if (key[i] == NULL) {
+            return STATUS_END;
+        }
+        values[i] = (struct text){.data = key[i], .length = lengths[i]};
+    }
+    maria_append_table(place, self, compiled->root->schema->name);
+    buffer_append_string(place, " AS _t0 WHERE ");
+    maria_append_record(place, compiled->root, "_t0", values);
+    return place->failed ? no_memory(self, error) : STATUS_OK;
+}
+
+enum status maria_large_make(struct maria_database *self, const struct maria_request *compiled,
+                             char **extra, const unsigned long *lengths, struct batch *batch,
+                             struct cell *cells, struct error *error)
+{
+    struct buffer place = {0};
+    enum status status = write_place(self, compiled, extra + compiled->sliced_count,
+                                     lengths + compiled->sliced_count, &place, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < compiled->sliced_count; i++) {
+        uint64_t length = 0;
+        if (extra[i] == NULL) {
+            continue;
+        }
+        status = text_to_uint64(extra[i], lengths[i], &length) == STATUS_OK
+                     ? make_one(self, &place, &compiled->sliced[i], length, batch,
+                                &cells[compiled->sliced[i].column], error)
+                     : error_set(error, ERROR_SOURCE_READ, self->shown,
+                                 "the length of a large value is not told as it was asked for");
+    }
+    buffer_free(&place);
+    return status == STATUS_END ? STATUS_OK : status;
+}
