@@ -144,9 +144,15 @@ class Connecting(support.TestCase):
                 server.ask(name, "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2)")
                 server.ask("", "CREATE USER few@'127.0.0.1' WITH MAX_USER_CONNECTIONS 2; GRANT SELECT ON *.* TO few@'127.0.0.1'")
                 uri = "mysql://%s@127.0.0.1:%d/%s" % (user, server.port, name)
-                held = [subprocess.Popen(["mariadb", "--no-defaults", "-u" + user, "-h127.0.0.1", "-P%d" % server.port], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
-                        for _ in range(16 if user == "root" else 2)]
+                held = []
                 try:
+                    # one that is refused, because somebody asks in between, does not come again
+                    for number in range(16 if user == "root" else 2):
+                        held.append(subprocess.Popen(["mariadb", "--no-defaults", "-u" + user, "-h127.0.0.1", "-P%d" % server.port],
+                                                     stdin=subprocess.PIPE, stderr=subprocess.DEVNULL))
+                        if user == "few":
+                            self.wait_until("it is connected", lambda: server.ask("", "SELECT count(*) FROM information_schema.processlist WHERE "
+                                                                                      "user = 'few'") == [[str(number + 1)]])
                     self.wait_until("no connection is left", lambda: "connections" in self.refused(user, server.port))
                     result = self.run_program("migrate", uri, "sqlite:no.db", "--state", self.path("no" + user), code=3)
                     self.assertRegex(result.err, said)
