@@ -9,6 +9,7 @@ import unittest
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(TESTS, "servers"))
+import mariadb
 import postgres
 import support
 
@@ -73,7 +74,7 @@ def settled(rows):
 
 class Cases:
     """For each target that has foreign keys: `ask` lets its own client speak."""
-    FAILPOINTS = {}   # and how often each is reached
+    FAILPOINTS = ()
 
     def setUp(self):
         super().setUp()
@@ -132,8 +133,9 @@ class Cases:
         self.take_back(target)
 
     def test_killed_anywhere_it_ends_alike(self):
-        kills = [(point, occurrence) for point, most in self.FAILPOINTS.items() for occurrence in {1, most}]
-        kills += [(point, 1) for point in ("engine.before_settle", "engine.after_settle", "engine.before_completed")]
+        _, counts = support.count_failpoints("migrate", *REJECT, "--state", "counted", self.source, self.target(), cwd=self.folder)
+        points = self.FAILPOINTS + ("engine.before_settle", "engine.after_settle", "engine.before_completed")
+        kills = [(point, occurrence) for point in points for occurrence in sorted({1, counts[point]})]
         if not support.SOAK:
             kills = random.Random(support.SEED).sample(kills, 2)
         for point, occurrence in kills:
@@ -149,7 +151,7 @@ class Cases:
     def test_taken_back_once_records_are_out(self):
         """They are neither in the table nor counted as rejected by then."""
         target = self.target()
-        self.assertEqual(support.kill_at(list(self.FAILPOINTS)[-1], 1, "migrate", *REJECT, self.source, target, cwd=self.folder).code, -9)
+        self.assertEqual(support.kill_at(self.FAILPOINTS[-1], 1, "migrate", *REJECT, self.source, target, cwd=self.folder).code, -9)
         self.take_back(target)
 
     def test_rejects_are_loaded_again(self):
@@ -187,7 +189,7 @@ class Cases:
 
 
 class Postgres(Cases, support.TestCase):
-    FAILPOINTS = {"postgres.before_reference": 12, "postgres.before_validation": 12, "postgres.before_taking": 1, "postgres.before_orphans": 1, "postgres.after_orphans": 1}
+    FAILPOINTS = ("postgres.before_reference", "postgres.before_validation", "postgres.before_taking", "postgres.before_orphans", "postgres.after_orphans")
 
     @classmethod
     def setUpClass(cls):
@@ -244,6 +246,58 @@ class Postgres(Cases, support.TestCase):
         self.assertEqual(self.ask(target, "SELECT child_id FROM theirs"), [["11"]])
         self.assertEqual(len(self.ask(target, "SELECT 1 FROM child")), 5)
         self.assertIn("theirs_child_id_fkey", self.run_program("status").out)
+        self.ask(target, "DROP TABLE theirs")
+        self.run_program("resume", self.source, target, code=1)
+        self.assert_settled(target)
+
+
+class Mysql(Cases, support.TestCase):
+    FAILPOINTS = ("mysql.before_taking", "mysql.before_orphans", "mysql.after_orphans")
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = mariadb.for_class(cls)
+
+    def target(self):
+        return self.server.uri(self.server.database())
+
+    def ask(self, target, sql):
+        return self.server.ask(target.rsplit("/", 1)[1], sql)
+
+    def tables(self, target):
+        return self.ask(target, "SHOW TABLES")
+
+    def has_all_keys(self, target):
+        found = self.ask(target, "SELECT table_name FROM information_schema.referential_constraints WHERE constraint_schema = DATABASE()")
+        self.assertEqual(sorted(row[0] for row in found), sorted(key[0] for key in KEYS))
+
+    def test_between_servers_in_the_express_lane(self):
+        """Keys of bytes and of texts whose case does not count, a table without a key, generated columns, default actions."""
+        source, target = self.server.database(), self.server.database()
+        self.server.ask(source, """
+            CREATE TABLE p (id binary(4) PRIMARY KEY, word varchar(20) COLLATE utf8mb4_general_ci UNIQUE) CHARSET utf8mb4; INSERT INTO p VALUES (x'01020304', 'One'), (x'ff000000', 'Two');
+            CREATE TABLE c (p_id binary(4), word varchar(20) COLLATE utf8mb4_general_ci, n decimal(10,2), twice int AS (n * 2) VIRTUAL, at datetime(3),
+                            FOREIGN KEY (p_id) REFERENCES p (id) ON DELETE CASCADE, FOREIGN KEY (word) REFERENCES p (word) ON DELETE SET NULL) CHARSET utf8mb4;
+            SET foreign_key_checks = 0;
+            INSERT INTO c (p_id, word, n, at) VALUES (x'01020304', 'ONE', 1.50, '2020-01-01 00:00:00.125'), (x'fffefdfc', 'two', 2, NULL), (x'fffefdfc', 'two', 2, NULL),
+                          (NULL, 'three', 3, NULL), (NULL, NULL, 4, NULL);""")
+        arguments = (self.server.uri(source), self.server.uri(target))
+        result = self.run_program("migrate", "--json", *REJECT, *arguments, code=1)
+        self.assertEqual(json.loads(result.out)["broken_references"], 0)
+        self.assertEqual(self.server.ask(target, "SELECT n FROM c ORDER BY n"), [["1.50"], ["4.00"]])
+        self.assertEqual(sorted(reject["reason"].split(" has ")[1] for reject in self.rejects()), ["id = 0xFFFEFDFC", "id = 0xFFFEFDFC", "word = three"])
+        self.assertEqual(sorted(set(self.rejects()[0]["record"])), ["at", "n", "p_id", "word"])
+        for level in ("count", "hash", "full"):
+            self.run_program("validate", "--level", level, *arguments)
+
+    def test_what_others_keys_would_leave(self):
+        target = self.target()
+        stopped = self.stopped_at("engine.before_after_load:stop:1", "migrate", *REJECT, self.source, target)
+        self.ask(target, "CREATE TABLE theirs (id int PRIMARY KEY, child_id bigint, FOREIGN KEY (child_id) REFERENCES child (id) ON DELETE CASCADE); INSERT INTO theirs VALUES (1, 11)")
+        os.kill(stopped.pid, signal.SIGCONT)
+        self.assertEqual(stopped.wait(), 3)
+        self.assertEqual(self.ask(target, "SELECT child_id FROM theirs"), [["11"]])
+        self.assertEqual(len(self.ask(target, "SELECT 1 FROM child")), 5)
         self.ask(target, "DROP TABLE theirs")
         self.run_program("resume", self.source, target, code=1)
         self.assert_settled(target)

@@ -8,12 +8,20 @@
 #include "connectors/mysql/crew.h"
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/objects.h"
+#include "connectors/mysql/orphans.h"
 #include "connectors/mysql/rebuild.h"
-#include "connectors/sql/orphans.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+/* Foreign keys that are made, where records that break them are to be taken out. */
+struct found_references {
+    bool wanted; /* they are being collected, and what records break is not told yet */
+    struct arena *arena;
+    struct sql_reference *items;
+    uint32_t count;
+};
 
 /* What one thing is done with. */
 struct finisher {
@@ -22,6 +30,7 @@ struct finisher {
     struct arena *arena;
     void (*progress)(const char *what);
     uint32_t *broken; /* foreign keys that not every record obeys; one thread makes them */
+    struct found_references *found; /* the same thread's */
     struct error *error;
 };
 
@@ -242,6 +251,10 @@ static void name_reference(const struct target_table *table, const struct refere
                            uint32_t number, char name[MARIA_NAME_BYTES_MAX + 1])
 {
     char whole[512];
+    if (reference->name != NULL) {
+        snprintf(name, MARIA_NAME_BYTES_MAX + 1, "%s", reference->name);
+        return;
+    }
     snprintf(whole, sizeof whole, "%s_%s", table->name, reference->columns.names[0]);
     size_t length = text_clip(whole, strlen(whole), MARIA_NAME_CHARACTERS_MAX - 14);
     snprintf(name, MARIA_NAME_BYTES_MAX + 1, "%.*s_ibfk_%u", (int)length, whole, number + 1);
@@ -282,11 +295,6 @@ static bool is_indexed(const struct maria_table *facts, struct column_list colum
     return found;
 }
 
-static void append_table(struct buffer *out, const void *self, const char *name)
-{
-    maria_append_table(out, self, name);
-}
-
 static const char *cell_of(void *rows, uint32_t row, uint32_t column)
 {
     mysql_data_seek(rows, row);
@@ -310,22 +318,33 @@ static void name_orphans(struct finisher *finisher, const struct sql_orphans *or
     mysql_free_result(rows);
 }
 
-/* The server does not look at rows that are there when its checks are off: so we do. */
-static enum status warn_of_orphans(struct finisher *finisher, const struct target_table *table,
-                                   const struct maria_table *facts,
-                                   const struct reference *reference)
+static enum status collect(struct finisher *finisher, const struct sql_orphans *orphans,
+                           const char *name, bool broken)
 {
-    const struct sql_orphans orphans = {.table = table->name,
-                                        .columns = reference->columns,
-                                        .partner = reference->table,
-                                        .referenced = reference->referenced,
-                                        .key = facts->key,
-                                        .self = finisher->self,
-                                        .append_table = append_table,
-                                        .append_name = maria_append_name};
+    struct found_references *found = finisher->found;
+    struct sql_reference *item = &found->items[found->count++];
+    *item = (struct sql_reference){.orphans = *orphans, .broken = broken};
+    item->orphans.key = (struct column_list){0};
+    item->orphans.name = arena_copy_string(found->arena, name);
+    return item->orphans.name != NULL ? STATUS_OK
+                                      : error_set(finisher->error, ERROR_MEMORY, orphans->table,
+                                                  "no memory for its foreign keys");
+}
+
+/* The server does not look at rows that are there when its checks are off: so we do. */
+static enum status look_for_orphans(struct finisher *finisher, const struct target_table *table,
+                                    const struct maria_table *facts,
+                                    const struct reference *reference, const char *name)
+{
+    struct sql_orphans orphans = maria_orphans(finisher->self);
     struct buffer sql = {0};
     struct buffer words = {0};
     int64_t found = 0;
+    orphans.table = table->name;
+    orphans.columns = reference->columns;
+    orphans.partner = reference->table;
+    orphans.referenced = reference->referenced;
+    orphans.key = facts->key;
     if (reference->referenced.count != reference->columns.count) {
         return STATUS_OK;
     }
@@ -334,6 +353,9 @@ static enum status warn_of_orphans(struct finisher *finisher, const struct targe
     buffer_append_byte(&sql, ')');
     enum status status = maria_ask_number(finisher->self, finisher->connection, &sql, MARIA_BUILD,
                                           ERROR_TARGET_SCHEMA, 0, &found, finisher->error);
+    if (status == STATUS_OK && finisher->found->wanted) {
+        return collect(finisher, &orphans, name, found != 0);
+    }
     if (status == STATUS_OK && found != 0) {
         name_orphans(finisher, &orphans, &words);
         log_write(LOG_WARNING,
@@ -373,7 +395,7 @@ static void append_reference(struct buffer *sql, const struct finisher *finisher
 {
     begin_alter(sql, finisher, table->name);
     buffer_append_string(sql, "ADD CONSTRAINT ");
-    maria_append_name(sql, reference->name != NULL ? reference->name : name);
+    maria_append_name(sql, name);
     buffer_append_string(sql, " FOREIGN KEY (");
     maria_append_names(sql, NULL, reference->columns);
     buffer_append_string(sql, ") REFERENCES ");
@@ -396,15 +418,15 @@ static enum status add_reference(struct finisher *finisher, const struct target_
     char name[MARIA_NAME_BYTES_MAX + 1];
     struct buffer sql = {0};
     struct error problem = {0};
+    name_reference(table, reference, number, name);
     if (has_reference(facts, reference)) { /* an attempt before this one made it */
-        return warn_of_orphans(finisher, table, facts, reference);
+        return look_for_orphans(finisher, table, facts, reference, name);
     }
     enum status status = find_partner(finisher, table, reference);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
     say(finisher, "foreign key of", table->name);
-    name_reference(table, reference, number, name);
     append_reference(&sql, finisher, table, reference, name);
     status =
         maria_alter_persistently(finisher->self, finisher->connection, &sql, table->name,
@@ -419,7 +441,7 @@ static enum status add_reference(struct finisher *finisher, const struct target_
     if (status != STATUS_OK) {
         return pass_on(finisher, &problem);
     }
-    return warn_of_orphans(finisher, table, facts, reference);
+    return look_for_orphans(finisher, table, facts, reference, name);
 }
 
 static enum status add_references(struct finisher *finisher, const struct target_table *table,
@@ -536,16 +558,17 @@ struct finishing {
     enum step step;
     void (*progress)(const char *what);
     uint32_t *broken;
+    struct found_references found;
 };
 
 /* On any thread of the crew. */
 static enum status finish_table(void *context, MYSQL *connection, struct arena *arena,
                                 uint32_t number, struct error *error)
 {
-    const struct finishing *finishing = context;
+    struct finishing *finishing = context;
     const struct target_table *table = &finishing->tables[finishing->made[number]];
-    struct finisher finisher = {finishing->self,     connection,        arena,
-                                finishing->progress, finishing->broken, error};
+    struct finisher finisher = {finishing->self,   connection,        arena, finishing->progress,
+                                finishing->broken, &finishing->found, error};
     struct maria_table facts;
     enum status status = maria_look_at(&finishing->look, finishing->self, connection, table->name,
                                        arena, &facts, error);
@@ -611,6 +634,47 @@ static enum status finish_step(struct finishing *finishing, enum step step, stru
     return status;
 }
 
+/* Room for all that may be found, if it is wanted. */
+static enum status want_references(struct finishing *finishing, struct arena *arena,
+                                   struct error *error)
+{
+    struct found_references *found = &finishing->found;
+    size_t most = 1;
+    for (uint32_t i = 0; i < finishing->made_count; i++) {
+        const struct target_table *table = &finishing->tables[finishing->made[i]];
+        const struct schema_table *same = table->same_engine;
+        found->wanted |= table->rejects_orphans;
+        most += same != NULL ? same->foreign_key_count : table->reference_count;
+    }
+    found->arena = arena;
+    found->items = arena_allocate_zeroed(arena, most, sizeof *found->items);
+    return found->items != NULL
+               ? STATUS_OK
+               : error_set(error, ERROR_MEMORY, finishing->self->shown, "no memory");
+}
+
+/* The keys are there; where records that break some are to go, they go, and the keys are asked
+ * again. */
+static enum status take_orphans(struct finishing *finishing, struct error *error)
+{
+    struct found_references *found = &finishing->found;
+    bool broken = false;
+    for (uint32_t i = 0; i < found->count; i++) {
+        broken |= found->items[i].broken;
+    }
+    if (!found->wanted || !broken) {
+        return STATUS_OK;
+    }
+    found->wanted = false;
+    enum status status = maria_orphans_take(finishing->self, found->items, found->count, error);
+    status = status == STATUS_OK ? maria_control(finishing->self, &finishing->connection, error)
+                                 : status;
+    status = status == STATUS_OK
+                 ? maria_silence_keys(finishing->self, finishing->connection, true, error)
+                 : status;
+    return status == STATUS_OK ? finish_step(finishing, STEP_REFERENCES, error) : status;
+}
+
 static enum status finish(struct finishing *finishing, struct error *error)
 {
     struct maria_database *self = finishing->self;
@@ -627,6 +691,7 @@ static enum status finish(struct finishing *finishing, struct error *error)
     for (int step = STEP_INDEXES; status == STATUS_OK && step <= STEP_REFERENCES; step++) {
         status = finish_step(finishing, (enum step)step, error);
     }
+    status = status == STATUS_OK ? take_orphans(finishing, error) : status;
     status =
         status == STATUS_OK ? maria_drop_key_tables(self, finishing->connection, error) : status;
     return status == STATUS_OK ? maria_silence_keys(self, finishing->connection, false, error)
@@ -653,9 +718,12 @@ enum status maria_after_load(struct database *database, const struct target_tabl
         }
     }
     finishing.made = made;
-    enum status status = made != NULL && finishing.arena != NULL
-                             ? finish(&finishing, error)
+    struct arena *arena = arena_create(0);
+    enum status status = made != NULL && finishing.arena != NULL && arena != NULL
+                             ? want_references(&finishing, arena, error)
                              : error_set(error, ERROR_MEMORY, self->shown, "no memory");
+    status = status == STATUS_OK ? finish(&finishing, error) : status;
+    arena_destroy(arena);
     maria_crew_close(&finishing.crew);
     arena_destroy(finishing.arena);
     free(made);

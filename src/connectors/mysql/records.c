@@ -255,9 +255,8 @@ static enum status add_record(struct finding *finding, MYSQL_ROW row, const unsi
     return STATUS_OK;
 }
 
-static enum status fetch_one(struct sql_finding *base, const struct cell *cells)
+static enum status read_all(struct finding *finding, const struct buffer *from)
 {
-    struct finding *finding = finding_of(base);
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     MYSQL_ROW row = NULL;
@@ -269,20 +268,40 @@ static enum status fetch_one(struct sql_finding *base, const struct cell *cells)
         maria_append_selected(&sql, &column->type, NULL, column->name);
     }
     buffer_append_string(&sql, " FROM ");
-    maria_append_table(&sql, finding->self, finding->base.table->name);
-    if (maria_append_condition(&sql, &finding->facts, finding->base.columns, cells,
-                               finding->base.scratch, finding->base.error) != STATUS_OK) {
-        buffer_free(&sql);
-        return STATUS_FAILED;
-    }
+    buffer_append_buffer(&sql, from);
     enum status status = maria_query_buffer(finding->self, finding->connection, &sql, MARIA_LONG,
                                             ERROR_TARGET_INVALID, &result, finding->base.error);
     while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {
         if (add_record(finding, row, mysql_fetch_lengths(result)) != STATUS_OK) {
-            status = sql_finding_no_memory(base);
+            status = sql_finding_no_memory(&finding->base);
         }
     }
     mysql_free_result(result);
+    return status;
+}
+
+enum status maria_read_records(struct maria_database *self, MYSQL *connection,
+                               const struct maria_table *facts, const struct buffer *from,
+                               struct batch *batch, struct error *error)
+{
+    const struct target_table table = {.name = facts->schema->name};
+    struct finding finding = {.base = {.table = &table, .error = error},
+                              .self = self,
+                              .connection = connection,
+                              .facts = *facts,
+                              .batch = batch};
+    return read_all(&finding, from);
+}
+
+static enum status fetch_one(struct sql_finding *base, const struct cell *cells)
+{
+    struct finding *finding = finding_of(base);
+    struct buffer from = {0};
+    maria_append_table(&from, finding->self, finding->base.table->name);
+    enum status status = maria_append_condition(&from, &finding->facts, finding->base.columns,
+                                                cells, finding->base.scratch, finding->base.error);
+    status = status == STATUS_OK ? read_all(finding, &from) : status;
+    buffer_free(&from);
     return status;
 }
 

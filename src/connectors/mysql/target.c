@@ -2,6 +2,7 @@
  */
 #include "connectors/mysql/crew.h"
 #include "connectors/mysql/locks.h"
+#include "connectors/mysql/orphans.h"
 #include "connectors/mysql/rebuild.h"
 #include "model/convert.h"
 #include <string.h>
@@ -230,6 +231,7 @@ const struct target_functions maria_target_functions = {
     .fetch = maria_fetch,
     .delete_records = maria_delete_records,
     .count = target_count,
+    .tell_orphans = maria_orphans_tell,
     .normal_form = target_normal_form,
     .append_normal = target_append_normal,
     .express_accepts = maria_express_accepts,

@@ -206,6 +206,9 @@ enum status maria_ledger_sweep(struct maria_database *self, MYSQL *connection,
  * those of the key always filled Rows are written in the transaction of their chunk. The first
  * image of a key stays.
  */
+/* "name TYPE NULL, ": the type as it is, without default, number of its own and the like. */
+void maria_undo_append_column(struct buffer *sql, const struct maria_table *facts,
+                              uint32_t position, bool in_key);
 /* Is that the name of a column of ours? */
 bool maria_undo_is_own(const char *column);
 /* An expression: bytes that tell records of these columns apart, whatever is in them. */
@@ -227,6 +230,10 @@ enum status maria_delete_records(struct database *self, const struct target_tabl
 enum status maria_fetch(struct database *self, const struct target_table *table,
                         const struct cell *keys, uint32_t key_count, struct batch **batch,
                         struct error *error);
+/* All columns of `facts` "… FROM " that, whole MAPs into the batch. */
+enum status maria_read_records(struct maria_database *self, MYSQL *connection,
+                               const struct maria_table *facts, const struct buffer *from,
+                               struct batch *batch, struct error *error) MUST_USE;
 /* " WHERE" these columns are the cells, texts by their bytes. */
 enum status maria_append_condition(struct buffer *sql, const struct maria_table *facts,
                                    struct column_list columns, const struct cell *cells,

@@ -68,9 +68,8 @@ void maria_undo_append_columns(struct buffer *sql, const struct maria_table *fac
     }
 }
 
-/* The type as it is, without default, number of its own and the like. */
-static void append_column(struct buffer *sql, const struct maria_table *facts, uint32_t position,
-                          bool in_key)
+void maria_undo_append_column(struct buffer *sql, const struct maria_table *facts,
+                              uint32_t position, bool in_key)
 {
     const struct maria_column *column = &facts->columns[position];
     const char *collation = facts->schema->columns[position].collation;
@@ -101,7 +100,8 @@ enum status maria_undo_make(struct maria_database *self, MYSQL *connection,
                                "UNSIGNED NULL, ");
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         if (!facts->columns[i].generated) {
-            append_column(&sql, facts, i, maria_is_in(table->key, facts->columns[i].name));
+            maria_undo_append_column(&sql, facts, i,
+                                     maria_is_in(table->key, facts->columns[i].name));
         }
     }
     buffer_append_string(&sql, "PRIMARY KEY (");

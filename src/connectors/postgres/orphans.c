@@ -165,65 +165,45 @@ enum status postgres_orphans_take(struct postgres_database *self, struct sql_ref
 
 /* ---------------------------------------------------------------- telling */
 
-struct telling {
+struct reading {
     struct postgres_database *self;
     PGconn *connection;
     const struct target_table *table;
     struct postgres_table kept;
-    int64_t last; /* number of the record that was told last */
-    uint32_t rows;
-    target_orphan_found *found;
-    void *context;
 };
 
-/* STATUS_END: that was the last one. */
-static enum status tell_page(struct telling *telling, struct error *error)
+static enum status read_kept(void *context, int64_t after, uint32_t rows, struct batch *batch,
+                             struct error *error)
 {
+    const struct reading *reading = context;
     struct buffer from = {0};
-    struct arena *arena = arena_create(0);
-    struct batch *batch = batch_create(NULL, 1, telling->rows);
-    append_kept(&from, telling->self, telling->table->name);
+    append_kept(&from, reading->self, reading->table->name);
     buffer_format(&from,
                   " WHERE " SQL_ORPHANS_NUMBER " > %lld ORDER BY " SQL_ORPHANS_NUMBER " LIMIT %u",
-                  (long long)telling->last, telling->rows);
+                  (long long)after, rows);
     enum status status =
-        from.failed || arena == NULL || batch == NULL
-            ? error_set(error, ERROR_MEMORY, telling->table->name, "no memory to settle it")
-            : postgres_read_records(telling->self, telling->connection, &telling->kept,
-                                    buffer_string(&from), batch, error);
-    uint32_t count = status == STATUS_OK ? batch->row_count : 0;
-    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
-        status = sql_orphans_tell(telling->table, batch_row(batch, i), arena, telling->found,
-                                  telling->context, &telling->last, error);
-    }
-    bool end = count < telling->rows;
-    telling->rows =
-        sql_orphans_next_rows(telling->rows, batch != NULL ? arena_bytes(batch->arena) : 0);
-    batch_destroy(batch);
-    arena_destroy(arena);
+        from.failed ? error_set(error, ERROR_MEMORY, reading->table->name, "no memory to settle it")
+                    : postgres_read_records(reading->self, reading->connection, &reading->kept,
+                                            buffer_string(&from), batch, error);
     buffer_free(&from);
-    return status == STATUS_OK && end ? STATUS_END : status;
+    return status;
 }
 
 enum status postgres_orphans_tell(struct database *database, const struct target_table *table,
                                   target_orphan_found *found, void *context, struct error *error)
 {
-    struct telling telling = {.self = postgres_database_of(database),
-                              .table = table,
-                              .rows = sql_orphans_next_rows(0, 0),
-                              .found = found,
-                              .context = context};
+    struct reading reading = {.self = postgres_database_of(database), .table = table};
     char name[SQL_OWN_NAME_BYTES];
     struct arena *arena = arena_create(0);
-    sql_orphans_name(telling.self->run_id, table->name, name);
-    enum status status = arena != NULL ? postgres_control(telling.self, &telling.connection, error)
+    sql_orphans_name(reading.self->run_id, table->name, name);
+    enum status status = arena != NULL ? postgres_control(reading.self, &reading.connection, error)
                                        : error_set(error, ERROR_MEMORY, table->name, "no memory");
     if (status == STATUS_OK) {
-        status = postgres_target_describe(telling.self, telling.connection, name, arena,
-                                          &telling.kept, error);
+        status = postgres_target_describe(reading.self, reading.connection, name, arena,
+                                          &reading.kept, error);
     }
-    while (status == STATUS_OK) {
-        status = tell_page(&telling, error);
+    if (status == STATUS_OK) {
+        status = sql_orphans_tell(table, read_kept, &reading, found, context, error);
     }
     arena_destroy(arena);
     return status == STATUS_END ? STATUS_OK : status;

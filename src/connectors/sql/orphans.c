@@ -26,10 +26,10 @@ void sql_orphans_append_from(struct buffer *sql, const struct sql_orphans *orpha
     orphans->append_table(sql, orphans->self, orphans->partner);
     buffer_append_string(sql, " AS p WHERE ");
     for (uint32_t i = 0; i < orphans->columns.count; i++) {
-        buffer_append_string(sql, i > 0 ? " AND t." : "t.");
-        orphans->append_name(sql, orphans->columns.names[i]);
-        buffer_append_string(sql, " = p.");
+        buffer_append_string(sql, i > 0 ? " AND p." : "p.");
         orphans->append_name(sql, orphans->referenced.names[i]);
+        buffer_append_string(sql, orphans->plain ? " = +t." : " = t.");
+        orphans->append_name(sql, orphans->columns.names[i]);
     }
     buffer_append_byte(sql, ')');
 }
@@ -229,11 +229,18 @@ static const struct cell *field_of(const struct cell *record, const char *name)
     return NULL;
 }
 
-enum status sql_orphans_tell(const struct target_table *table, const struct cell *whole,
-                             struct arena *arena, target_orphan_found *found, void *context,
-                             int64_t *number, struct error *error)
+struct telling {
+    const struct target_table *table;
+    int64_t last; /* number of the record that was told last */
+    target_orphan_found *found;
+    void *context;
+};
+
+static enum status tell_one(struct telling *telling, const struct cell *whole, struct arena *arena,
+                            struct error *error)
 {
     const uint32_t ours = 2; /* the reason at the beginning, the number at the end */
+    const struct target_table *table = telling->table;
     struct cell *key = arena_allocate_zeroed(arena, (size_t)table->key.count + 1, sizeof *key);
     const struct cell *reason = field_of(whole, SQL_ORPHANS_REASON);
     const struct cell *last = field_of(whole, SQL_ORPHANS_NUMBER);
@@ -243,23 +250,50 @@ enum status sql_orphans_tell(const struct target_table *table, const struct cell
                          "what was taken out of it is not as it was written");
     }
     const struct cell record = cell_items(VALUE_MAP, whole->items + 2, whole->length - ours);
-    const char *why = arena_copy(arena, reason->text, reason->length);
-    if (key == NULL || why == NULL) {
+    char why[1024];
+    text_printable(reason->text, reason->length, why, sizeof why);
+    if (key == NULL) {
         return error_set(error, ERROR_MEMORY, table->name, "no memory for its records");
     }
     for (uint32_t i = 0; i < table->key.count; i++) {
         const struct cell *part = field_of(&record, table->key.names[i]);
         key[i] = part != NULL ? *part : cell_null();
     }
-    *number = last->i64;
-    return found(context, key, table->key.count, &record, why, error);
+    telling->last = last->i64;
+    return telling->found(telling->context, key, table->key.count, &record, why, error);
 }
 
-uint32_t sql_orphans_next_rows(uint32_t rows, uint64_t bytes)
+/* So many that their bytes stay few. */
+static uint32_t next_rows(uint32_t rows, uint64_t bytes)
 {
     enum { ROWS_FIRST = 16, ROWS_MAX = 512, BYTES_WANTED = 1 << 20 };
     if (rows == 0) {
         return ROWS_FIRST;
     }
     return bytes > BYTES_WANTED ? (rows > 1 ? rows / 2 : 1) : rows < ROWS_MAX ? rows * 2 : rows;
+}
+
+enum status sql_orphans_tell(const struct target_table *table, sql_read_kept *read,
+                             void *read_context, target_orphan_found *found, void *context,
+                             struct error *error)
+{
+    struct telling telling = {.table = table, .found = found, .context = context};
+    enum status status = STATUS_OK;
+    uint32_t rows = next_rows(0, 0);
+    for (bool end = false; status == STATUS_OK && !end;) {
+        struct arena *arena = arena_create(0);
+        struct batch *batch = batch_create(NULL, 1, rows);
+        status = arena == NULL || batch == NULL
+                     ? error_set(error, ERROR_MEMORY, table->name, "no memory to settle it")
+                     : read(read_context, telling.last, rows, batch, error);
+        uint32_t count = status == STATUS_OK ? batch->row_count : 0;
+        for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+            status = tell_one(&telling, batch_row(batch, i), arena, error);
+        }
+        end = count < rows;
+        rows = next_rows(rows, batch != NULL ? arena_bytes(batch->arena) : 0);
+        batch_destroy(batch);
+        arena_destroy(arena);
+    }
+    return status;
 }

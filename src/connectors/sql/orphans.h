@@ -15,6 +15,7 @@ struct sql_orphans {
     struct column_list key; /* that names a record; empty: `columns` do */
     const char *name;       /* of the foreign key */
     bool full; /* MATCH FULL: NULL beside other values has no partner either, all NULL needs none */
+    bool plain; /* SQLite: a partner's column says what is equal, by its affinity and collation */
     const void *self; /* of append_table and append_literal */
     void (*append_table)(struct buffer *out, const void *self, const char *name);
     void (*append_name)(struct buffer *out, const char *name);
@@ -71,12 +72,13 @@ enum status sql_references_mend(struct sql_reference *references, uint32_t count
 void sql_orphans_name(const char *run_id, const char *table, char name[SQL_OWN_NAME_BYTES]);
 #define SQL_ORPHANS_REASON "_transhume_reason"
 #define SQL_ORPHANS_NUMBER "_transhume_number"
-/* A record of such a table, whole, to target_functions.tell_orphans' `found`. `*number`: its own.
- */
-enum status sql_orphans_tell(const struct target_table *table, const struct cell *whole,
-                             struct arena *arena, target_orphan_found *found, void *context,
-                             int64_t *number, struct error *error) MUST_USE;
-/* How many of them to read at once, after `bytes` for `rows` of them. */
-uint32_t sql_orphans_next_rows(uint32_t rows, uint64_t bytes);
+/* Reads at most so many of a table's, with a higher number than `after`, by number: MAPs of all of
+ * its columns. */
+typedef enum status sql_read_kept(void *context, int64_t after, uint32_t rows, struct batch *batch,
+                                  struct error *error);
+/* Tells all of them: target_functions.tell_orphans, but for the reading. */
+enum status sql_orphans_tell(const struct target_table *table, sql_read_kept *read,
+                             void *read_context, target_orphan_found *found, void *context,
+                             struct error *error) MUST_USE;
 
 #endif

@@ -1,0 +1,301 @@
+/* Records that a foreign key finds no partner for: taken out of the tables that a run made, and
+ * told to the engine until the run has settled. */
+#include "connectors/mysql/orphans.h"
+#include "base/failpoint.h"
+#include "connectors/mysql/source.h"
+#include "mysql_sql.h"
+#include <string.h>
+#include <strings.h>
+
+static void append_kept(struct buffer *sql, const struct maria_database *self, const char *table)
+{
+    char name[SQL_OWN_NAME_BYTES];
+    sql_orphans_name(self->run_id, table, name);
+    maria_append_table(sql, self, name);
+}
+
+/* ---------------------------------------------------------------- how they are asked for */
+
+static void append_table(struct buffer *out, const void *self, const char *name)
+{
+    maria_append_table(out, self, name);
+}
+
+static void append_literal(struct buffer *out, const void *self, const char *text)
+{
+    (void)self;
+    maria_append_string(out, text);
+}
+
+/* Bytes have no character set that they could be converted from. */
+static void append_shown(struct buffer *out, const char *name)
+{
+    struct buffer text = {0};
+    buffer_append_string(&text, "CONCAT(t.");
+    maria_append_name(&text, name);
+    buffer_append_byte(&text, ')');
+    const char *shown = buffer_string(&text);
+    buffer_format(out,
+                  "COALESCE(LEFT(IF(CHARSET(%s) = 'binary', CONCAT('0x', HEX(%s)), CONVERT(%s "
+                  "USING utf8mb4)), 80), 'NULL')",
+                  shown, shown, shown);
+    out->failed |= text.failed;
+    buffer_free(&text);
+}
+
+struct sql_orphans maria_orphans(const struct maria_database *self)
+{
+    return (struct sql_orphans){.self = self,
+                                .append_table = append_table,
+                                .append_name = maria_append_name,
+                                .append_literal = append_literal,
+                                .append_shown = append_shown,
+                                .joined_by = ", "};
+}
+
+/* ---------------------------------------------------------------- room for them */
+
+struct taking {
+    struct maria_database *self;
+    MYSQL *connection;
+    struct arena *arena;
+    const struct sql_reference *references;
+    uint32_t count;
+    struct maria_table *facts; /* of the touched tables, each in the place of its first reference */
+};
+
+static enum status execute(const struct taking *taking, struct buffer *sql, uint64_t *changed,
+                           struct error *error)
+{
+    enum status status = maria_query_buffer(taking->self, taking->connection, sql, MARIA_BUILD,
+                                            ERROR_TARGET_WRITE, NULL, error);
+    *changed = status == STATUS_OK ? mysql_affected_rows(taking->connection) : 0;
+    return status;
+}
+
+static bool is_ours(const struct taking *taking, const char *schema, const char *table)
+{
+    bool found = false;
+    for (uint32_t i = 0; !found && i < taking->count; i++) {
+        found = strcasecmp(schema, taking->self->schema) == 0 &&
+                strcasecmp(table, taking->references[i].orphans.table) == 0;
+    }
+    return found;
+}
+
+/* With its checks off the server would leave records of others without a partner. */
+static enum status refuse_others(const struct taking *taking, const char *table,
+                                 struct error *error)
+{
+    struct buffer sql = {0};
+    MYSQL_RES *referrers = NULL;
+    MYSQL_ROW row = NULL;
+    maria_append_filled(&sql, sql_referrers, taking->self->schema, table);
+    enum status status = maria_query_buffer(taking->self, taking->connection, &sql, MARIA_LONG,
+                                            ERROR_TARGET_INVALID, &referrers, error);
+    while (status == STATUS_OK && (row = mysql_fetch_row(referrers)) != NULL) {
+        if (!is_ours(taking, row[0], row[1])) {
+            status = error_set(error, ERROR_TARGET_SCHEMA, table,
+                               "records without a partner can't be taken out of it: the foreign "
+                               "key %s of %s.%s refers to it",
+                               row[2], row[0], row[1]);
+            error_hint(error, "drop that key, which the run did not make, then `transhume resume`");
+        }
+    }
+    mysql_free_result(referrers);
+    return status;
+}
+
+/* Before the transaction, which a new table would end. */
+static enum status make_room(struct taking *taking, uint32_t number, struct error *error)
+{
+    const char *table = taking->references[number].orphans.table;
+    struct maria_table *facts = &taking->facts[number];
+    struct buffer sql = {0};
+    if (refuse_others(taking, table, error) != STATUS_OK ||
+        maria_target_describe(taking->self, taking->connection, table, taking->arena, facts,
+                              error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
+    append_kept(&sql, taking->self, table);
+    buffer_append_string(&sql, " (" SQL_ORPHANS_REASON " TEXT CHARACTER SET utf8mb4 NOT NULL, ");
+    for (uint32_t i = 0; i < facts->schema->column_count; i++) {
+        if (!facts->columns[i].generated) {
+            maria_undo_append_column(&sql, facts, i, false);
+        }
+    }
+    buffer_append_string(&sql, SQL_ORPHANS_NUMBER " BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY) "
+                                                  "ENGINE=InnoDB ROW_FORMAT=DYNAMIC");
+    return maria_query_buffer(taking->self, taking->connection, &sql, MARIA_SHORT,
+                              ERROR_TARGET_SCHEMA, NULL, error);
+}
+
+static const struct maria_table *facts_of(const struct taking *taking, const char *table)
+{
+    const struct maria_table *facts = NULL;
+    for (uint32_t i = 0; facts == NULL && i < taking->count; i++) {
+        facts = taking->facts[i].schema != NULL &&
+                        strcmp(taking->references[i].orphans.table, table) == 0
+                    ? &taking->facts[i]
+                    : NULL;
+    }
+    return facts;
+}
+
+/* ---------------------------------------------------------------- taking them out */
+
+static enum status keep(const struct taking *taking, const struct sql_orphans *orphans,
+                        uint64_t *kept, struct error *error)
+{
+    const struct maria_table *facts = facts_of(taking, orphans->table);
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "INSERT INTO ");
+    append_kept(&sql, taking->self, orphans->table);
+    buffer_append_string(&sql, " (" SQL_ORPHANS_REASON);
+    maria_undo_append_columns(&sql, facts, "");
+    buffer_append_string(&sql, ") SELECT CONCAT(");
+    sql_orphans_append_reason(&sql, orphans);
+    buffer_append_byte(&sql, ')');
+    maria_undo_append_columns(&sql, facts, "t.");
+    sql_orphans_append_from(&sql, orphans);
+    return execute(taking, &sql, kept, error);
+}
+
+/* By the values that found no partner, since a table may have no key, and MySQL deletes from none
+ * that the condition asks. */
+static enum status drop(const struct taking *taking, const struct sql_orphans *orphans,
+                        int64_t last, uint64_t *gone, struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "DELETE t FROM ");
+    maria_append_table(&sql, taking->self, orphans->table);
+    buffer_append_string(&sql, " AS t JOIN (SELECT DISTINCT ");
+    maria_append_names(&sql, NULL, orphans->columns);
+    buffer_append_string(&sql, " FROM ");
+    append_kept(&sql, taking->self, orphans->table);
+    buffer_format(&sql, " WHERE " SQL_ORPHANS_NUMBER " > %lld) AS l ON ", (long long)last);
+    maria_append_match(&sql, orphans->columns, "t", "l");
+    return execute(taking, &sql, gone, error);
+}
+
+static enum status take(void *context, const struct sql_orphans *orphans, uint64_t *taken,
+                        struct error *error)
+{
+    const struct taking *taking = context;
+    struct buffer sql = {0};
+    int64_t last = 0;
+    uint64_t gone = 0;
+    buffer_append_string(&sql, "SELECT max(" SQL_ORPHANS_NUMBER ") FROM ");
+    append_kept(&sql, taking->self, orphans->table);
+    enum status status = maria_ask_number(taking->self, taking->connection, &sql, MARIA_LONG,
+                                          ERROR_TARGET_WRITE, 0, &last, error);
+    status = status == STATUS_OK ? keep(taking, orphans, taken, error) : status;
+    if (status == STATUS_OK && *taken > 0) {
+        status = drop(taking, orphans, last, &gone, error);
+        if (status == STATUS_OK && gone != *taken) {
+            status = error_set(error, ERROR_TARGET_WRITE, orphans->table,
+                               "%llu records have no partner, but %llu would go",
+                               (unsigned long long)*taken, (unsigned long long)gone);
+            error_hint(error, "does somebody write to it? Then let that end, and `transhume "
+                              "resume`");
+        }
+    }
+    return status;
+}
+
+static enum status take_all(struct taking *taking, struct sql_reference *references,
+                            struct error *error)
+{
+    /* the connection may be a new one */
+    enum status status = maria_silence_keys(taking->self, taking->connection, true, error);
+    status = status == STATUS_OK
+                 ? sql_references_mend(references, taking->count, take, taking, error)
+                 : status;
+    status = status == STATUS_OK ? maria_ledger_check_claim(taking->self, taking->connection, error)
+                                 : status;
+    return status == STATUS_OK ? failpoint_hit("mysql.before_orphans", error) : status;
+}
+
+static enum status take_out(struct taking *taking, struct sql_reference *references,
+                            struct error *error)
+{
+    struct maria_database *self = taking->self;
+    enum status status = maria_control(self, &taking->connection, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < taking->count; i++) {
+        if (references[i].touched &&
+            sql_reference_is_first(references, taking->count, &references[i])) {
+            status = make_room(taking, i, error);
+        }
+    }
+    if (status == STATUS_OK) {
+        status = failpoint_hit("mysql.before_taking", error);
+    }
+    if (status == STATUS_OK) {
+        status = maria_begin(self, &taking->connection, error);
+    }
+    if (status == STATUS_OK) {
+        status = maria_end(self, taking->connection, take_all(taking, references, error), error);
+    }
+    return status == STATUS_OK ? failpoint_hit("mysql.after_orphans", error) : status;
+}
+
+enum status maria_orphans_take(struct maria_database *self, struct sql_reference *references,
+                               uint32_t count, struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    struct taking taking = {.self = self, .arena = arena, .references = references, .count = count};
+    taking.facts = arena != NULL
+                       ? arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *taking.facts)
+                       : NULL;
+    sql_references_reach(references, count);
+    enum status status = taking.facts != NULL
+                             ? take_out(&taking, references, error)
+                             : error_set(error, ERROR_MEMORY, self->shown, "no memory");
+    arena_destroy(arena);
+    return status;
+}
+
+/* ---------------------------------------------------------------- telling */
+
+struct reading {
+    struct maria_database *self;
+    MYSQL *connection;
+    const struct target_table *table;
+    struct maria_table kept;
+};
+
+static enum status read_kept(void *context, int64_t after, uint32_t rows, struct batch *batch,
+                             struct error *error)
+{
+    const struct reading *reading = context;
+    struct buffer from = {0};
+    append_kept(&from, reading->self, reading->table->name);
+    buffer_format(&from,
+                  " WHERE " SQL_ORPHANS_NUMBER " > %lld ORDER BY " SQL_ORPHANS_NUMBER " LIMIT %u",
+                  (long long)after, rows);
+    enum status status =
+        maria_read_records(reading->self, reading->connection, &reading->kept, &from, batch, error);
+    buffer_free(&from);
+    return status;
+}
+
+enum status maria_orphans_tell(struct database *database, const struct target_table *table,
+                               target_orphan_found *found, void *context, struct error *error)
+{
+    struct reading reading = {.self = maria_database_of(database), .table = table};
+    char name[SQL_OWN_NAME_BYTES];
+    struct arena *arena = arena_create(0);
+    sql_orphans_name(reading.self->run_id, table->name, name);
+    enum status status = arena != NULL ? maria_control(reading.self, &reading.connection, error)
+                                       : error_set(error, ERROR_MEMORY, table->name, "no memory");
+    if (status == STATUS_OK) {
+        status = maria_target_describe(reading.self, reading.connection, name, arena, &reading.kept,
+                                       error);
+    }
+    if (status == STATUS_OK) {
+        status = sql_orphans_tell(table, read_kept, &reading, found, context, error);
+    }
+    arena_destroy(arena);
+    return status == STATUS_END ? STATUS_OK : status;
+}

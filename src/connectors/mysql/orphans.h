@@ -1,0 +1,19 @@
+/* Records that a foreign key finds no partner for, of a run that is to reject them. */
+#ifndef TRANSHUME_CONNECTORS_MYSQL_ORPHANS_H
+#define TRANSHUME_CONNECTORS_MYSQL_ORPHANS_H
+
+#include "connectors/mysql/target.h"
+#include "connectors/sql/orphans.h"
+
+/* With the words of MySQL's SQL, and nothing else. */
+struct sql_orphans maria_orphans(const struct maria_database *self);
+/* Moves the records that break `references` (those that are `broken`, and what refers to what goes)
+ * out of the tables that they touch, in one transaction of the control connection, to which no
+ * foreign key answers. */
+enum status maria_orphans_take(struct maria_database *self, struct sql_reference *references,
+                               uint32_t count, struct error *error) MUST_USE;
+/* target_functions.tell_orphans */
+enum status maria_orphans_tell(struct database *self, const struct target_table *table,
+                               target_orphan_found *found, void *context, struct error *error);
+
+#endif
