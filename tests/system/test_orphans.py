@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import sqlite3
+import subprocess
 import sys
 import unittest
 
@@ -298,6 +299,59 @@ class Mysql(Cases, support.TestCase):
         self.assertEqual(stopped.wait(), 3)
         self.assertEqual(self.ask(target, "SELECT child_id FROM theirs"), [["11"]])
         self.assertEqual(len(self.ask(target, "SELECT 1 FROM child")), 5)
+        self.ask(target, "DROP TABLE theirs")
+        self.run_program("resume", self.source, target, code=1)
+        self.assert_settled(target)
+
+
+class Sqlite(Cases, support.TestCase):
+    """Copied whole, with triggers that would tell of what goes, had they been there by then."""
+    FAILPOINTS = ("sqlite.before_orphans", "sqlite.after_orphans")
+
+    def setUp(self):
+        super().setUp()
+        support.make_sqlite(self.source, "CREATE TABLE told(id); CREATE TRIGGER child_gone AFTER DELETE ON child BEGIN INSERT INTO told VALUES (OLD.id); END;")
+
+    def target(self):
+        return self.path("target-%d.db" % len(os.listdir(self.folder)))
+
+    def ask(self, target, sql):
+        done = subprocess.run(["sqlite3", "-separator", "|", target, sql], check=True, stdout=subprocess.PIPE, text=True)
+        return [line.split("|") for line in done.stdout.splitlines()]
+
+    def tables(self, target):
+        return self.ask(target, "SELECT name FROM sqlite_schema WHERE type = 'table'") if os.path.exists(target) else []
+
+    def has_all_keys(self, target):
+        self.assertEqual(self.ask(target, "PRAGMA foreign_key_check"), [])
+        self.assertEqual(self.ask(target, "SELECT * FROM told"), [])
+
+    def test_what_is_equal_the_partners_column_says(self):
+        """Affinity and collation are its; a key that can't be checked takes nothing out, nor does one to a table that is not there."""
+        source = support.make_sqlite(self.path("odd.db"), """
+            CREATE TABLE t(k TEXT PRIMARY KEY COLLATE NOCASE); INSERT INTO t VALUES ('01'), ('a'), ('2');
+            CREATE TABLE n(k INTEGER, v TEXT, UNIQUE (v)); INSERT INTO n VALUES (1, 'x');
+            CREATE TABLE c(id INTEGER PRIMARY KEY, k REFERENCES t); INSERT INTO c VALUES (1, 1), (2, 'A'), (3, 2), (4, '01'), (5, x'61');
+            CREATE TABLE w(k REFERENCES t(k), at, PRIMARY KEY (k, at)) WITHOUT ROWID; INSERT INTO w VALUES ('b', 1), ('a', 1), ('B', 2);
+            CREATE TABLE keyless(k REFERENCES t(k), g AS (k || k)); INSERT INTO keyless VALUES ('c'), ('c'), ('a'), (NULL);
+            CREATE TABLE bad(id INTEGER PRIMARY KEY, k REFERENCES n(k)); INSERT INTO bad VALUES (1, 5);
+            CREATE TABLE lost(id INTEGER PRIMARY KEY, k REFERENCES nowhere(k)); INSERT INTO lost VALUES (1, 5);""")
+        checked = [table for table in ("c", "w", "keyless") for _ in self.ask(source, "PRAGMA foreign_key_check(%s)" % table)]
+        target = self.target()
+        result = self.run_program("migrate", "--json", *REJECT, source, target, code=1)
+        self.assertEqual(sorted(reject["table"] for reject in self.rejects()), sorted(checked))
+        for table, expected in (("c", "2 3 4"), ("w", "a"), ("keyless", "a "), ("bad", "1"), ("lost", "1")):
+            self.assertEqual(" ".join(row[0] for row in self.ask(target, "SELECT * FROM %s ORDER BY 1 DESC" % table if table == "keyless" else "SELECT * FROM %s" % table)),
+                             expected)
+        for level in ("count", "hash", "full"):
+            self.run_program("validate", "--level", level, source, target)
+
+    def test_rows_of_others_that_refer_to_one_that_would_go(self):
+        target = self.target()
+        self.ask(target, "CREATE TABLE theirs(id INTEGER PRIMARY KEY, child_id REFERENCES child ON DELETE CASCADE); INSERT INTO theirs VALUES (1, 11)")
+        result = self.run_program("migrate", *REJECT, self.source, target, code=3)
+        self.assertIn("a foreign key of theirs", result.err)
+        self.assertEqual(len(self.ask(target, "SELECT * FROM child")), 5)
         self.ask(target, "DROP TABLE theirs")
         self.run_program("resume", self.source, target, code=1)
         self.assert_settled(target)

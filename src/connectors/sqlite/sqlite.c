@@ -45,6 +45,7 @@ static const char *const failpoints[] = {
     "sqlite.before_commit",        "sqlite.after_commit",
     "sqlite.before_index",         "sqlite.after_index",
     "sqlite.before_virtual",       "sqlite.after_virtual",
+    "sqlite.before_orphans",       "sqlite.after_orphans",
     "sqlite.before_objects",       "sqlite.after_objects",
     "sqlite.before_reopen",        "sqlite.before_delete",
     "sqlite.after_delete",         "sqlite.before_undo",

@@ -429,6 +429,7 @@ const struct target_functions sqlite_target = {
     .fetch = sqlite_target_fetch,
     .delete_records = sqlite_target_delete_records,
     .count = target_count,
+    .tell_orphans = sqlite_orphans_tell,
     .normal_form = sqlite_target_normal_form,
     .column_class = sqlite_target_column_class,
     .normal_form_in_column = sqlite_target_normal_form_in_column,

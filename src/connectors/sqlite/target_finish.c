@@ -343,6 +343,7 @@ enum status sqlite_target_after_load(struct database *database, const struct tar
         status =
             tables[i].created ? make_indexes(self, &tables[i], arena, progress, error) : STATUS_OK;
     }
+    status = status == STATUS_OK ? sqlite_orphans_take(self, tables, table_count, error) : status;
     if (status == STATUS_OK) {
         say(progress, "views, triggers, sequences of", self->shown);
         status = sqlite_target_carry_virtual_tables(self, objects, arena, error);

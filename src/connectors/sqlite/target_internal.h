@@ -145,6 +145,18 @@ enum status sqlite_undo_make(struct sqlite_database *database, sqlite3 *connecti
                              const char *name, const struct sqlite_target_table *facts,
                              const struct target_table *table, struct error *error) MUST_USE;
 
+/* target_records.c: what a SELECT of the control connection gives, as MAPs of its columns. */
+enum status sqlite_target_read_records(struct sqlite_database *database, struct buffer *sql,
+                                       const char *table, struct batch *batch,
+                                       struct error *error) MUST_USE;
+/* target_orphans.c: moves the records that break a foreign key out of the tables that the run made
+ * and that are to lose them, and what refers to what goes, in one transaction. */
+enum status sqlite_orphans_take(struct sqlite_database *database, const struct target_table *tables,
+                                uint32_t table_count, struct error *error) MUST_USE;
+/* target_functions.tell_orphans */
+enum status sqlite_orphans_tell(struct database *self, const struct target_table *table,
+                                target_orphan_found *found, void *context, struct error *error);
+
 /* target_prepare.c */
 enum status sqlite_target_prepare_tables(struct database *self, struct target_table *tables,
                                          uint32_t table_count, const struct schema *objects,

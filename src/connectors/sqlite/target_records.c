@@ -315,6 +315,21 @@ static enum status read_record(sqlite3_stmt *row, struct batch *batch)
     return status;
 }
 
+enum status sqlite_target_read_records(struct sqlite_database *database, struct buffer *sql,
+                                       const char *table, struct batch *batch, struct error *error)
+{
+    sqlite3_stmt *row = NULL;
+    enum status status =
+        sqlite_target_prepare_buffer(database, database->control, sql, &row, error);
+    while (status == STATUS_OK && (status = sqlite_step(database, row, error)) == STATUS_OK) {
+        if (read_record(row, batch) != STATUS_OK) {
+            status = error_set(error, ERROR_MEMORY, table, "no memory for its records");
+        }
+    }
+    sqlite3_finalize(row);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
 static enum status fetch_all(struct finding *finding, const struct cell *keys, uint32_t key_count,
                              struct batch *batch, struct error *error)
 {

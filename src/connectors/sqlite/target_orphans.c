@@ -1,0 +1,434 @@
+/* Records that a foreign key finds no partner for: taken out of the tables that a run made, and
+ * told to the engine until the run has settled. SQLite checks no key by itself, so that none has to
+ * go meanwhile. */
+#include "base/failpoint.h"
+#include "base/text.h"
+#include "connectors/sql/orphans.h"
+#include "connectors/sqlite/target_internal.h"
+#include <string.h>
+
+static void append_kept(struct buffer *sql, const struct sqlite_database *self, const char *table)
+{
+    char name[SQL_OWN_NAME_BYTES];
+    sql_orphans_name(self->target->run_id, table, name);
+    buffer_append_string(sql, "main.");
+    sqlite_append_name(sql, name);
+}
+
+/* ---------------------------------------------------------------- how they are asked for */
+
+static void append_table(struct buffer *out, const void *self, const char *name)
+{
+    (void)self;
+    buffer_append_string(out, "main.");
+    sqlite_append_name(out, name);
+}
+
+static void append_literal(struct buffer *out, const void *self, const char *text)
+{
+    (void)self;
+    buffer_append_byte(out, '\'');
+    for (; *text != '\0'; text++) {
+        buffer_append_string(out, *text == '\'' ? "'" : "");
+        buffer_append_byte(out, *text);
+    }
+    buffer_append_byte(out, '\'');
+}
+
+static void append_shown(struct buffer *out, const char *name)
+{
+    struct buffer quoted = {0};
+    sqlite_append_name(&quoted, name);
+    const char *text = buffer_string(&quoted);
+    buffer_format(out,
+                  "coalesce(substr(CASE typeof(t.%s) WHEN 'blob' THEN '0x' || hex(t.%s) ELSE "
+                  "CAST(t.%s AS TEXT) END, 1, 80), 'NULL')",
+                  text, text, text);
+    out->failed |= quoted.failed;
+    buffer_free(&quoted);
+}
+
+/* ---------------------------------------------------------------- the foreign keys */
+
+struct finding {
+    struct sqlite_database *self;
+    struct arena *arena;
+    struct sql_reference *references;
+    uint32_t count;
+    uint32_t most;
+};
+
+static enum status no_memory(const struct finding *finding, struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, finding->self->shown, "no memory for its foreign keys");
+}
+
+static enum status ask(const struct finding *finding, const char *sql, const char *first,
+                       sqlite3_stmt **statement, struct error *error)
+{
+    enum status status =
+        sqlite_target_prepare(finding->self, finding->self->control, sql, statement, error);
+    if (status == STATUS_OK) {
+        sqlite3_bind_text(*statement, 1, first, -1, SQLITE_TRANSIENT);
+    }
+    return status;
+}
+
+static const char *text_of(const struct finding *finding, sqlite3_stmt *row, int column)
+{
+    const char *text = (const char *)sqlite3_column_text(row, column);
+    return text == NULL ? NULL : arena_copy_string(finding->arena, text);
+}
+
+static bool add_column(const struct finding *finding, struct column_list *list, const char *name)
+{
+    const char **names =
+        arena_allocate_zeroed(finding->arena, (size_t)list->count + 1, sizeof *names);
+    for (uint32_t i = 0; names != NULL && i < list->count; i++) {
+        names[i] = list->names[i];
+    }
+    if (names == NULL || name == NULL) {
+        return false;
+    }
+    names[list->count] = name;
+    *list = (struct column_list){.names = names, .count = list->count + 1};
+    return true;
+}
+
+/* A key's name here: "child(parent_id)". */
+static bool name_reference(const struct finding *finding, struct sql_orphans *orphans)
+{
+    struct buffer name = {0};
+    buffer_append_string(&name, orphans->table);
+    for (uint32_t i = 0; i < orphans->columns.count; i++) {
+        buffer_append_string(&name, i == 0 ? "(" : ", ");
+        buffer_append_string(&name, orphans->columns.names[i]);
+    }
+    buffer_append_byte(&name, ')');
+    orphans->name = name.failed ? NULL : arena_copy_string(finding->arena, buffer_string(&name));
+    buffer_free(&name);
+    return orphans->name != NULL;
+}
+
+/* The columns that one means which names none; those that find no partner table are left out. */
+static enum status find_partner(struct finding *finding, struct sql_reference *reference,
+                                struct error *error)
+{
+    struct sql_orphans *orphans = &reference->orphans;
+    struct sqlite_target_table partner;
+    enum status status = sqlite_target_describe(finding->self, finding->self->control,
+                                                orphans->partner, finding->arena, &partner, error);
+    reference->unasked = status == STATUS_END;
+    if (status == STATUS_OK && orphans->referenced.count == 0) {
+        for (uint32_t position = 1; position <= partner.column_count; position++) {
+            for (uint32_t i = 0; i < partner.column_count; i++) {
+                if (partner.columns[i].key_position == position &&
+                    !add_column(finding, &orphans->referenced, partner.columns[i].name)) {
+                    return no_memory(finding, error);
+                }
+            }
+        }
+    }
+    reference->unasked |= orphans->referenced.count != orphans->columns.count;
+    if (!name_reference(finding, orphans)) {
+        return no_memory(finding, error);
+    }
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+static enum status read_references(struct finding *finding, const char *table, struct error *error)
+{
+    sqlite3_stmt *row = NULL;
+    struct sql_reference *reference = NULL;
+    enum status status =
+        ask(finding,
+            "SELECT seq, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1, 'main') "
+            "ORDER BY id, seq",
+            table, &row, error);
+    while (status == STATUS_OK && (status = sqlite_step(finding->self, row, error)) == STATUS_OK) {
+        if (sqlite3_column_int(row, 0) == 0) {
+            if (finding->count == finding->most) {
+                break; /* it has more than it was made with: not the run's any more */
+            }
+            reference = &finding->references[finding->count++];
+            *reference = (struct sql_reference){.orphans = {.table = table,
+                                                            .partner = text_of(finding, row, 1),
+                                                            .plain = true,
+                                                            .append_table = append_table,
+                                                            .append_name = sqlite_append_name,
+                                                            .append_literal = append_literal,
+                                                            .append_shown = append_shown,
+                                                            .joined_by = " || "}};
+        }
+        const char *to = text_of(finding, row, 3);
+        if (reference == NULL || reference->orphans.partner == NULL ||
+            !add_column(finding, &reference->orphans.columns, text_of(finding, row, 2)) ||
+            (to != NULL && !add_column(finding, &reference->orphans.referenced, to))) {
+            status = no_memory(finding, error);
+        }
+    }
+    sqlite3_finalize(row);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+/* SQLite itself says which keys are broken. What it can't check (no such columns over there, or
+ * not unique ones) stays as it is. */
+static enum status check_references(struct finding *finding, uint32_t first, const char *table,
+                                    struct error *error)
+{
+    sqlite3_stmt *row = NULL;
+    int result = SQLITE_DONE;
+    enum status status =
+        ask(finding, "SELECT DISTINCT fkid FROM pragma_foreign_key_check(?1, 'main')", table, &row,
+            error);
+    while (status == STATUS_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
+        uint32_t number = (uint32_t)sqlite3_column_int(row, 0);
+        if (number < finding->count - first) {
+            finding->references[first + number].broken = true;
+        }
+    }
+    if (status == STATUS_OK && result == SQLITE_INTERRUPT) {
+        status =
+            sqlite_target_error(finding->self, finding->self->control, result, ERROR_TARGET_SCHEMA,
+                                "its foreign keys can't be checked", error);
+    }
+    for (uint32_t i = first; i < finding->count && result != SQLITE_DONE; i++) {
+        finding->references[i].unasked = true;
+    }
+    sqlite3_finalize(row);
+    return status;
+}
+
+static enum status find_references(struct finding *finding, const struct target_table *table,
+                                   struct error *error)
+{
+    uint32_t first = finding->count;
+    enum status status = read_references(finding, table->name, error);
+    for (uint32_t i = first; status == STATUS_OK && i < finding->count; i++) {
+        status = find_partner(finding, &finding->references[i], error);
+    }
+    return status == STATUS_OK && finding->count > first
+               ? check_references(finding, first, table->name, error)
+               : status;
+}
+
+/* ---------------------------------------------------------------- taking them out */
+
+static bool is_ours(const struct finding *finding, const char *table)
+{
+    bool found = false;
+    for (uint32_t i = 0; !found && i < finding->count; i++) {
+        found = sqlite_same_name(finding->references[i].orphans.table, table);
+    }
+    return found;
+}
+
+/* Records of tables that were there would be left without a partner. */
+static enum status refuse_others(const struct finding *finding, const char *table,
+                                 struct error *error)
+{
+    sqlite3_stmt *row = NULL;
+    enum status status =
+        ask(finding,
+            "SELECT m.name FROM main.sqlite_schema AS m, pragma_foreign_key_list(m.name, 'main') "
+            "AS k WHERE m.type = 'table' AND k.\"table\" = ?1 COLLATE NOCASE",
+            table, &row, error);
+    while (status == STATUS_OK && (status = sqlite_step(finding->self, row, error)) == STATUS_OK) {
+        const char *name = (const char *)sqlite3_column_text(row, 0);
+        if (name != NULL && !is_ours(finding, name)) {
+            status = error_set(error, ERROR_TARGET_SCHEMA, table,
+                               "records without a partner can't be taken out of it: a foreign key "
+                               "of %s, which the run did not make, refers to it",
+                               name);
+            error_hint(error, "drop that table, then `transhume resume`");
+        }
+    }
+    sqlite3_finalize(row);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+static enum status execute(const struct finding *finding, struct buffer *sql, uint64_t *changed,
+                           struct error *error)
+{
+    struct sqlite_database *self = finding->self;
+    enum status status =
+        sql->failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement")
+                    : sqlite_target_execute(self, self->control, buffer_string(sql),
+                                            ERROR_TARGET_WRITE, error);
+    *changed = status == STATUS_OK ? (uint64_t)sqlite3_changes64(self->control) : 0;
+    buffer_free(sql);
+    return status;
+}
+
+/* ", alias"a", alias"b" …": what holds a value of its own. `typed`: as columns are declared. */
+static void append_columns(struct buffer *sql, const struct sqlite_target_table *facts,
+                           const char *alias, bool typed)
+{
+    for (uint32_t i = 0; i < facts->column_count; i++) {
+        if (!facts->columns[i].generated) {
+            buffer_format(sql, ", %s", alias);
+            sqlite_append_name(sql, facts->columns[i].name);
+            buffer_format(sql, "%s%s", typed ? " " : "",
+                          typed ? sqlite_affinity_type(facts->columns[i].affinity) : "");
+        }
+    }
+}
+
+static enum status make_room(const struct finding *finding, const char *table, struct error *error)
+{
+    struct sqlite_target_table facts;
+    struct buffer sql = {0};
+    uint64_t ignored;
+    if (refuse_others(finding, table, error) != STATUS_OK ||
+        sqlite_target_describe(finding->self, finding->self->control, table, finding->arena, &facts,
+                               error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
+    append_kept(&sql, finding->self, table);
+    buffer_append_string(&sql, " (" SQL_ORPHANS_REASON " TEXT NOT NULL");
+    append_columns(&sql, &facts, "", true);
+    buffer_append_string(&sql, ", " SQL_ORPHANS_NUMBER " INTEGER PRIMARY KEY)");
+    return execute(finding, &sql, &ignored, error);
+}
+
+static enum status take(void *context, const struct sql_orphans *orphans, uint64_t *taken,
+                        struct error *error)
+{
+    const struct finding *finding = context;
+    struct sqlite_target_table facts;
+    struct buffer sql = {0};
+    uint64_t gone = 0;
+    if (sqlite_target_describe(finding->self, finding->self->control, orphans->table,
+                               finding->arena, &facts, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, "INSERT INTO ");
+    append_kept(&sql, finding->self, orphans->table);
+    buffer_append_string(&sql, " (" SQL_ORPHANS_REASON);
+    append_columns(&sql, &facts, "", false);
+    buffer_append_string(&sql, ") SELECT ");
+    sql_orphans_append_reason(&sql, orphans);
+    append_columns(&sql, &facts, "t.", false);
+    sql_orphans_append_from(&sql, orphans);
+    if (execute(finding, &sql, taken, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, "DELETE");
+    sql_orphans_append_from(&sql, orphans);
+    if (execute(finding, &sql, &gone, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return gone == *taken ? STATUS_OK
+                          : error_set(error, ERROR_INTERNAL, orphans->table,
+                                      "%llu records have no partner, but %llu went",
+                                      (unsigned long long)*taken, (unsigned long long)gone);
+}
+
+static enum status take_all(struct finding *finding, const struct target_table *tables,
+                            uint32_t table_count, struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        if (tables[i].created && tables[i].rejects_orphans) {
+            status = find_references(finding, &tables[i], error);
+        }
+    }
+    sql_references_reach(finding->references, finding->count);
+    for (uint32_t i = 0; status == STATUS_OK && i < finding->count; i++) {
+        const struct sql_reference *reference = &finding->references[i];
+        if (reference->touched &&
+            sql_reference_is_first(finding->references, finding->count, reference)) {
+            status = make_room(finding, reference->orphans.table, error);
+        }
+    }
+    if (status == STATUS_OK) {
+        status = sql_references_mend(finding->references, finding->count, take, finding, error);
+    }
+    if (status == STATUS_OK) {
+        status = sqlite_ledger_check_claim(finding->self, error);
+    }
+    return status == STATUS_OK ? failpoint_hit("sqlite.before_orphans", error) : status;
+}
+
+static enum status take_in_turn(struct finding *finding, const struct target_table *tables,
+                                uint32_t table_count, struct error *error)
+{
+    struct sqlite_database *self = finding->self;
+    if (sqlite_control_begin(self, true, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    sqlite_triggers_set(self->control, false);
+    enum status status = take_all(finding, tables, table_count, error);
+    sqlite_triggers_set(self->control, true);
+    status = sqlite_control_end(self, status, error);
+    return status == STATUS_OK ? failpoint_hit("sqlite.after_orphans", error) : status;
+}
+
+enum status sqlite_orphans_take(struct sqlite_database *self, const struct target_table *tables,
+                                uint32_t table_count, struct error *error)
+{
+    struct finding finding = {.self = self, .arena = arena_create(0)};
+    bool wanted = false;
+    for (uint32_t i = 0; i < table_count; i++) {
+        const struct schema_table *same = tables[i].same_engine;
+        wanted |= tables[i].created && tables[i].rejects_orphans;
+        finding.most += same != NULL ? same->foreign_key_count : tables[i].reference_count;
+    }
+    if (finding.arena != NULL) {
+        finding.references = arena_allocate_zeroed(finding.arena, (size_t)finding.most + 1,
+                                                   sizeof *finding.references);
+    }
+    enum status status = !wanted ? STATUS_OK
+                         : finding.references == NULL
+                             ? no_memory(&finding, error)
+                             : take_in_turn(&finding, tables, table_count, error);
+    arena_destroy(finding.arena);
+    return status;
+}
+
+/* ---------------------------------------------------------------- telling */
+
+struct reading {
+    struct sqlite_database *self;
+    const struct target_table *table;
+};
+
+static enum status read_kept(void *context, int64_t after, uint32_t rows, struct batch *batch,
+                             struct error *error)
+{
+    const struct reading *reading = context;
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SELECT * FROM ");
+    append_kept(&sql, reading->self, reading->table->name);
+    buffer_format(&sql,
+                  " WHERE " SQL_ORPHANS_NUMBER " > %lld ORDER BY " SQL_ORPHANS_NUMBER " LIMIT %u",
+                  (long long)after, rows);
+    enum status status =
+        sqlite_target_read_records(reading->self, &sql, reading->table->name, batch, error);
+    buffer_free(&sql);
+    return status;
+}
+
+enum status sqlite_orphans_tell(struct database *database, const struct target_table *table,
+                                target_orphan_found *found, void *context, struct error *error)
+{
+    struct reading reading = {.self = sqlite_database_of(database), .table = table};
+    struct sqlite_target_table kept;
+    char name[SQL_OWN_NAME_BYTES];
+    struct arena *arena = arena_create(0);
+    sql_orphans_name(reading.self->target->run_id, table->name, name);
+    enum status status = arena != NULL ? sqlite_control_begin(reading.self, false, error)
+                                       : error_set(error, ERROR_MEMORY, table->name, "no memory");
+    if (status == STATUS_OK) {
+        status =
+            sqlite_target_describe(reading.self, reading.self->control, name, arena, &kept, error);
+        if (status == STATUS_OK) {
+            status = sql_orphans_tell(table, read_kept, &reading, found, context, error);
+        }
+        status = status == STATUS_END ? STATUS_OK : status;
+        status = sqlite_control_end(reading.self, status, error);
+    }
+    arena_destroy(arena);
+    return status;
+}
