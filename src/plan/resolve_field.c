@@ -47,10 +47,31 @@ bool cast_check(struct resolver *resolver, const struct plan_node *cast,
     }
 }
 
+/* Of a text that holds JSON. */
+static bool parse_nested(struct resolver *resolver, const struct plan_node *cast,
+                         struct value_type *type, bool *good)
+{
+    bool map = strcmp(cast->text, "map") == 0;
+    if (!map && strcmp(cast->text, "list") != 0) {
+        return false;
+    }
+    *type = (struct value_type){.kind = map ? VALUE_MAP : VALUE_LIST};
+    *good = resolver->target_nested;
+    if (!*good) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, cast, "say cast: json",
+                   "the target's columns hold no %s", cast->text);
+    }
+    return true;
+}
+
 bool cast_parse(struct resolver *resolver, const struct plan_node *cast, struct value_type *type)
 {
     char hint[320];
+    bool good = false;
     *type = (struct value_type){.kind = VALUE_MISSING};
+    if (parse_nested(resolver, cast, type, &good)) {
+        return good;
+    }
     if (scalar_parse_type(cast->text, type)) {
         return true;
     }
@@ -59,7 +80,7 @@ bool cast_parse(struct resolver *resolver, const struct plan_node *cast, struct 
                                  sizeof hint) != NULL
                    ? hint
                    : "bool, int64, uint64, float32, float64, decimal(p,s), text, bytes, date, "
-                     "time, timestamp, interval, uuid, json",
+                     "time, timestamp, interval, uuid, json, map, list",
                "'%s' is no type", cast->text);
     return false;
 }

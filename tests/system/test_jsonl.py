@@ -638,5 +638,53 @@ class Pipes(Lines):
         self.assertEqual(len(process.stdout), 10)
 
 
+class NestedOfText(support.TestCase):
+    """`cast: map` and `cast: list`: what a text of JSON says, as it is; what says another thing, or nothing, is rejected."""
+    TEXTS = ['{"a": [1, 2.50, null, "x"], "b": {}}', "[1]", "no", None, "[]", '"text"', '{"a": 1, "a": 2}']
+    PLAN = """transhume: 1
+source: sqlite:%s
+target: %s
+tables:
+  things:
+    key: %s
+    from: t
+    fields: { id: copy, j: { column: j, cast: %s } }
+"""
+
+    def run_cast(self, kind, target, key="id", code=1):
+        source = self.path("s.db")
+        if not os.path.exists(source):
+            with sqlite3.connect(source) as database:
+                database.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, j TEXT)")
+                database.executemany("INSERT INTO t (j) VALUES (?)", [(text,) for text in self.TEXTS])
+            database.close()
+        plan = self.write(kind + ".yaml", self.PLAN % (source, target, key, kind))
+        return self.run_program("migrate", "--plan", plan, "--state", "state-" + target.split(":")[1], code=code)
+
+    def test_each(self):
+        for kind, wanted in (("map", {1: json.loads(self.TEXTS[0]), 4: None, 7: {"$map": [["a", 1], ["a", 2]]}}), ("list", {2: [1], 4: None, 5: []})):
+            with self.subTest(kind):
+                self.run_cast(kind, "jsonl:out-" + kind)
+                self.run_program("validate", "--plan", kind + ".yaml", "--state", "state-out-" + kind)
+                found = {}
+                folder = self.path("out-" + kind, "things")
+                for name in os.listdir(folder):
+                    with open(os.path.join(folder, name), encoding="utf-8") as file:
+                        found.update((record["id"], record["j"]) for record in map(json.loads, file))
+                self.assertEqual(found, wanted)
+                with open(self.path("out-" + kind, "things", sorted(os.listdir(folder))[0]), encoding="utf-8") as file:
+                    self.assertIn("2.50" if kind == "map" else "[1]", file.read())
+
+    def test_as_items(self):
+        self.run_cast("map", "dynamodb-json:items", "{ partition: id }")
+        found = {int(item["id"]["N"]): item.get("j") for item in support.read_dynamodb_json(self.path("items"))["things"]}
+        self.assertEqual(found, {1: {"M": {"a": {"L": [{"N": "1"}, {"N": "2.5"}, {"NULL": True}, {"S": "x"}]}, "b": {"M": {}}}}, 4: None})
+
+    def test_columns_hold_none(self):
+        for target in ("sqlite:c.db", "csv:c"):
+            result = self.run_cast("map", target, code=2)
+            self.assertIn("say cast: json", result.err)
+
+
 if __name__ == "__main__":
     unittest.main()
