@@ -178,6 +178,17 @@ class Cases:
         self.assertEqual(sorted(int(row[0]) for row in self.ask(target, "SELECT id FROM child")), [10, 11, 12, 14])
         self.assertEqual([reject["key"]["id"] for reject in self.rejects()], [13])
 
+    def test_a_long_chain_up_to_a_bound(self):
+        """Told once, however many rounds it takes; too many of them end the run, which goes on once more are allowed."""
+        support.make_sqlite(self.source, "WITH RECURSIVE c(i) AS (SELECT 101 UNION ALL SELECT i + 1 FROM c WHERE i < 150) "
+                            "INSERT INTO node SELECT i, i - 1 FROM c;")
+        target = self.target()
+        result = self.run_program("migrate", "--max-rejects", "20", *REJECT, self.source, target, code=3)
+        self.assertEqual(result.err.count("node: 54 records have no partner in node"), 1, result.err)
+        self.assertEqual(result.err.count("rejected\n"), len(KEYS), result.err)
+        self.run_program("resume", "--max-rejects", "100", self.source, target, code=1)
+        self.assert_settled(target)
+
     def test_many(self):
         count = 100000 if support.SOAK else 20000
         support.make_sqlite(self.source, "WITH RECURSIVE c(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM c WHERE i < %d) "

@@ -172,37 +172,48 @@ void sql_references_reach(struct sql_reference *references, uint32_t count)
     }
 }
 
+/* Once a key, however long the chains are. */
+static void say_taken(const struct sql_reference *reference)
+{
+    const struct sql_orphans *orphans = &reference->orphans;
+    if (reference->taken > 0) {
+        log_write(LOG_WARNING,
+                  "%s: %" PRIu64 " record%s no partner in %s by the foreign key %s: rejected",
+                  orphans->table, reference->taken, reference->taken == 1 ? " has" : "s have",
+                  orphans->partner, orphans->name);
+    }
+}
+
 enum status sql_references_mend(struct sql_reference *references, uint32_t count,
                                 sql_take_orphans *take, void *context, struct error *error)
 {
     bool any = true;
     for (uint32_t i = 0; i < count; i++) {
         references[i].due = references[i].broken;
+        references[i].taken = 0;
     }
     while (any) {
         any = false;
         for (uint32_t i = 0; i < count; i++) {
-            const struct sql_orphans *orphans = &references[i].orphans;
+            struct sql_reference *reference = &references[i];
             uint64_t taken = 0;
-            if (!references[i].due || references[i].unasked) {
+            if (!reference->due || reference->unasked) {
                 continue;
             }
-            references[i].due = false;
-            if (take(context, orphans, &taken, error) != STATUS_OK) {
+            reference->due = false;
+            if (take(context, &reference->orphans, &taken, error) != STATUS_OK) {
                 return STATUS_FAILED;
             }
-            if (taken > 0) {
-                log_write(LOG_WARNING,
-                          "%s: %" PRIu64 " record%s no partner in %s by the foreign key %s: "
-                          "rejected",
-                          orphans->table, taken, taken == 1 ? " has" : "s have", orphans->partner,
-                          orphans->name);
-            }
+            reference->taken += taken;
             for (uint32_t j = 0; taken > 0 && j < count; j++) {
-                references[j].due |= is_same(references[j].orphans.partner, orphans->table);
+                references[j].due |=
+                    is_same(references[j].orphans.partner, reference->orphans.table);
             }
             any = true;
         }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        say_taken(&references[i]);
     }
     return STATUS_OK;
 }

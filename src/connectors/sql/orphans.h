@@ -47,6 +47,7 @@ struct sql_reference {
     bool unasked; /* by which columns is not known: what breaks it stays */
     bool touched; /* set by sql_references_reach: records of its table may go */
     bool due;
+    uint64_t taken; /* how many records went by it */
 };
 /* From which tables records may go: those that have none, and what refers to them, and so on. */
 void sql_references_reach(struct sql_reference *references, uint32_t count);
