@@ -74,6 +74,9 @@ enum status maria_object_compare(struct maria_database *self, MYSQL *connection,
                                  const struct maria_noted *noted, struct arena *arena,
                                  const char **why, struct error *error) MUST_USE;
 
+/* It was made, but its text could not be read: nobody knows of a later change. */
+bool maria_object_is_unknown(const struct maria_noted *noted);
+
 /* ---------------------------------------------------------------- objects_drop.c */
 
 /* Drops what the claimed run made before its tables, and nobody else uses. */

@@ -67,12 +67,13 @@ static enum status is_own(struct dropping *dropping, const struct maria_noted *n
                : status;
 }
 
-/* A view of the run's that goes before what it reads. */
+/* A view that the run made and that goes before what it reads; or `*unknown`: it may be that. */
 static enum status is_going(struct dropping *dropping, const char *schema, const char *view,
-                            bool *going)
+                            bool *going, bool *unknown)
 {
     enum status status = read_list(dropping);
     *going = false;
+    *unknown = false;
     for (uint32_t i = 0; status == STATUS_OK && !*going && i < dropping->count; i++) {
         const struct maria_noted *noted = &dropping->noted[i];
         bool there = false;
@@ -81,6 +82,7 @@ static enum status is_going(struct dropping *dropping, const char *schema, const
             strcmp(schema, dropping->self->schema) == 0) {
             status = is_own(dropping, noted, &there, &stays);
             *going = there && stays == NULL;
+            *unknown = there && maria_object_is_unknown(noted);
         }
     }
     return status;
@@ -149,7 +151,8 @@ static void append_readers(struct buffer *sql, const struct maria_database *self
 /* A view of others that stands on something; without name: there is none. */
 struct reader {
     const char *name;
-    bool hidden; /* it may: the account can't see its text */
+    bool hidden;  /* it may: the account can't see its text */
+    bool unknown; /* the run made one of its name, and nobody knows whether it is still that one */
 };
 
 static enum status find_reader(struct dropping *dropping, const char *what, const char *name,
@@ -164,10 +167,11 @@ static enum status find_reader(struct dropping *dropping, const char *what, cons
                                             ERROR_TARGET_INVALID, &result, dropping->error);
     while (status == STATUS_OK && reader->name == NULL && (row = mysql_fetch_row(result)) != NULL) {
         bool going = false;
-        status = is_going(dropping, row[0], row[1], &going);
+        bool unknown = false;
+        status = is_going(dropping, row[0], row[1], &going, &unknown);
         if (status == STATUS_OK && !going) {
             *reader = (struct reader){arena_format(dropping->arena, "%s.%s", row[0], row[1]),
-                                      row[2] != NULL && row[2][0] == '1'};
+                                      row[2] != NULL && row[2][0] == '1', unknown};
             status = reader->name != NULL
                          ? STATUS_OK
                          : error_set(dropping->error, ERROR_MEMORY, name, "no memory");
@@ -189,8 +193,11 @@ static enum status refuse_reader(struct dropping *dropping, const char *what, co
                             : "the view %s reads it",
               reader.name);
     error_hint(dropping->error,
-               reader.hidden ? "GRANT SHOW VIEW on that view to the account, then roll back again"
-                             : "others made this since: drop it, then roll back again");
+               reader.unknown  ? "the run made it, but could not read its text then, by which a "
+                                 "change would be known: drop it if nobody has changed it, then "
+                                 "roll back again"
+               : reader.hidden ? "GRANT SHOW VIEW on that view to the account, then roll back again"
+                               : "others made this since: drop it, then roll back again");
     return STATUS_FAILED;
 }
 

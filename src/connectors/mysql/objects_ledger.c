@@ -203,6 +203,11 @@ enum status maria_object_note(struct maria_database *self, MYSQL *connection, co
     return status == STATUS_OK ? put(self, connection, what, name, digest, error) : status;
 }
 
+bool maria_object_is_unknown(const struct maria_noted *noted)
+{
+    return noted->digest != NULL && noted->digest[0] == '\0';
+}
+
 enum status maria_object_compare(struct maria_database *self, MYSQL *connection,
                                  const struct maria_noted *noted, struct arena *arena,
                                  const char **why, struct error *error)
@@ -219,7 +224,7 @@ enum status maria_object_compare(struct maria_database *self, MYSQL *connection,
     if (status != STATUS_OK || *why != NULL) {
         return status;
     }
-    if (noted->digest[0] == '\0') {
+    if (maria_object_is_unknown(noted)) {
         *why = "its text could not be read when the run made it";
     } else if (strcmp(digest, noted->digest) != 0) {
         *why = "changed since the run made it";
