@@ -535,6 +535,30 @@ class Catalogue(sql_case.SqlCase):
         holder.ask("UNLOCK TABLES; SELECT 1")
         self.assertEqual(self.server.ask(target, "SHOW TABLES"), [])
 
+    def test_a_maker_whose_connection_breaks_while_it_waits(self):
+        """The server would go on with its statement, and make what nobody knows as the run's."""
+        self.server.ask("", "CREATE DATABASE far_off; CREATE TABLE far_off.u (id int)")
+        self.addCleanup(self.server.ask, "", "DROP DATABASE far_off")
+        source, target = self.made("CREATE VIEW v AS SELECT id FROM far_off.u"), self.made()
+        makers = "SELECT id FROM information_schema.processlist WHERE db = '%s' AND info LIKE 'CREATE%%VIEW%%'" % target
+        holder = self.server.session("far_off")
+        self.addCleanup(holder.close)
+        with tcp_proxy.TcpProxy(self.server.port) as proxy:
+            uri = self.server.uri(target).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            first = self.stopped_at("mysql.before_objects:stop:1", "migrate", self.server.uri(source), uri)
+            holder.ask("LOCK TABLES u WRITE; SELECT 1")
+            proxy.cut_at(b"VIEW `v`", before=False)
+            first.send_signal(signal.SIGCONT)
+            seen = set()
+            self.wait_until("another try waits", lambda: seen.update(row[0] for row in self.server.ask("", makers)) or len(seen) > 1)
+            holder.ask("UNLOCK TABLES; SELECT 1")
+            result = support.finish(first)
+            self.assertEqual(proxy.cuts, 1)
+            self.assert_code(result, 0)
+            self.assertNotIn("is not made", result.err)
+            self.rollback("--confirm")
+        self.assert_bare(target)
+
     def test_the_ledgers_session_is_lost_meanwhile(self):
         source, target = self.rich(), self.made()
         uris = (self.server.uri(source), self.server.uri(target))
@@ -569,6 +593,23 @@ class Catalogue(sql_case.SqlCase):
         self.server.ask(reports, "GRANT SHOW VIEW ON %s.* TO teller@127.0.0.1" % reports)
         self.assertIn("the view %s.v reads it" % reports, self.rollback("--confirm", code=5).err)
         self.server.ask(reports, "CREATE OR REPLACE VIEW v AS SELECT 7 AS id")
+        self.rollback("--confirm")
+        self.assert_bare(target)
+
+    def test_a_view_of_the_run_whose_text_it_could_not_read(self):
+        """It is told from others', at once: a right that is granted later does not say whether it was changed."""
+        source, target = self.made("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (7); CREATE VIEW v AS SELECT id FROM t"), self.made()
+        uris = self.account("blind", source, target, "SELECT, SHOW VIEW, LOCK TABLES", RIGHTS.replace("SHOW VIEW, ", ""))
+        self.server.ask("", "GRANT SET USER ON *.* TO blind@127.0.0.1")   # else it is the view's definer, who sees its text
+        self.migrate(*uris)
+        self.assertEqual(self.server.ask(target, "SELECT name, digest FROM _transhume_object"), [["v", ""]])
+        for hidden in (True, False):
+            said = self.rollback("--confirm", code=5).err
+            self.assertIn("the view %s.v %s it" % (target, "may read" if hidden else "reads"), said)
+            self.assertIn("the run made it, but could not read its text then", said)
+            self.assertNotIn("GRANT", said)
+            self.server.ask("", "GRANT SHOW VIEW ON %s.* TO blind@127.0.0.1" % target)
+        self.server.ask(target, "DROP VIEW v")
         self.rollback("--confirm")
         self.assert_bare(target)
 

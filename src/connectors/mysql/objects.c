@@ -16,6 +16,7 @@ enum { SHOWN_BYTES = 160, NO_SUCH_DEFINER = 1449, RIGHT_MISSING = 1227 };
 struct maker {
     struct maria_database *self;
     MYSQL *connection; /* makes them; another one asks, and writes the ledger */
+    bool lost;         /* one before it: the server may still be at its statement */
     struct arena *arena;
     const struct target_table *tables;
     uint32_t table_count;
@@ -393,16 +394,35 @@ static enum status look_at_all(struct maker *maker)
     return maria_end(maker->self, connection, status, maker->error);
 }
 
+/* Else what it makes in the end would be nobody's: it is looked at once it can make nothing more.
+ */
+static enum status end_lost(struct maker *maker)
+{
+    struct maria_database *self = maker->self;
+    MYSQL *connection = NULL;
+    if (!maker->lost || self->run_id == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = maria_control(self, &connection, maker->error);
+    status = status == STATUS_OK
+                 ? maria_sessions_end(self, connection, self->run_id, self->epoch, maker->error)
+                 : status;
+    maker->lost = status != STATUS_OK;
+    return status;
+}
+
 static enum status make_all(struct maker *maker)
 {
     struct maria_database *self = maker->self;
-    enum status status = look_at_all(maker);
+    enum status status = end_lost(maker);
+    status = status == STATUS_OK ? look_at_all(maker) : status;
     status = status == STATUS_OK ? failpoint_hit("mysql.before_objects", maker->error) : status;
     status = status == STATUS_OK ? maria_join(self, &maker->connection, maker->error) : status;
     status = status == STATUS_OK ? sql_make_in_rounds(maker->objects->object_count,
                                                       maker->moment == MARIA_AFTER_LOAD, try_object,
                                                       maker, maker->error)
                                  : status;
+    maker->lost |= maker->connection != NULL && !maria_is_alive(maker->connection);
     maria_disconnect(maker->connection);
     maker->connection = NULL;
     return status == STATUS_OK ? failpoint_hit("mysql.after_objects", maker->error) : status;
