@@ -420,6 +420,20 @@ class Catalogue(sql_case.SqlCase):
         self.run_program("resume", *arguments)
         self.assertEqual([row[0] for row in self.server.ask(target, "SHOW TRIGGERS")], ["tr"])
 
+    def test_one_that_fails_while_another_waits_for_a_lock(self):
+        """What is known is said at once, and not once the other's patience is over."""
+        script = "CREATE TABLE %s (id int PRIMARY KEY, v int, KEY (v)); INSERT INTO %s VALUES (7, 7);"
+        source, target = self.made("".join(script % (name, name) for name in ("free", "taken"))), self.made()
+        process = self.stopped_at("engine.before_after_load:stop:1,mysql.after_index:sleep:1,mysql.after_index:error:1", "migrate",
+                                  self.server.uri(source), self.server.uri(target), "--timeout", "5s")
+        self.held(target, "SELECT id FROM taken")
+        begun = time.monotonic()
+        process.send_signal(signal.SIGCONT)
+        result = support.finish(process)
+        self.assert_code(result, 3)
+        self.assertIn("this failpoint was asked to fail", result.err)
+        self.assertLess(time.monotonic() - begun, 4 * 5, "the patience")
+
     def test_a_process_that_was_taken_over(self):
         """It notes nothing any more: the order in which they go back stays that in which they were made."""
         source, target = self.rich(), self.made()

@@ -2,8 +2,9 @@
  * table does, is done for some of them at once. */
 #include "connectors/mysql/crew.h"
 #include "base/log.h"
-#include <stdatomic.h>
 #include <stdlib.h>
+
+struct worker;
 
 struct work {
     struct maria_crew *crew;
@@ -11,7 +12,7 @@ struct work {
     void *context;
     uint32_t count;
     _Atomic uint32_t next;
-    _Atomic bool failed;
+    const struct worker *failed; /* the first that did: others may have ended for its sake */
 };
 
 struct worker {
@@ -39,7 +40,7 @@ static enum status connect_worker(struct maria_crew *crew, MYSQL **connection, s
 static void work_on(struct worker *worker)
 {
     struct work *work = worker->work;
-    while (worker->status == STATUS_OK && !atomic_load(&work->failed)) {
+    while (worker->status == STATUS_OK && !atomic_load(&work->crew->failed)) {
         uint32_t number = atomic_fetch_add(&work->next, 1);
         if (number >= work->count) {
             return;
@@ -48,8 +49,8 @@ static void work_on(struct worker *worker)
         worker->status =
             work->task(work->context, *worker->connection, worker->arena, number, &worker->error);
     }
-    if (worker->status != STATUS_OK) {
-        atomic_store(&work->failed, true);
+    if (worker->status != STATUS_OK && !atomic_exchange(&work->crew->failed, true)) {
+        work->failed = worker;
     }
 }
 
@@ -73,8 +74,8 @@ enum status maria_crew_run(struct maria_crew *crew, MYSQL *control, uint32_t cou
     struct work work = {.crew = crew, .task = task, .context = context, .count = count};
     struct worker workers[MARIA_CREW_MAX] = {0};
     uint32_t worker_count = count < MARIA_CREW_MAX ? count : MARIA_CREW_MAX;
-    struct worker *failed = NULL;
 
+    atomic_store(&crew->failed, false);
     for (uint32_t i = 0; i < worker_count; i++) {
         workers[i] = (struct worker){.work = &work,
                                      .connection = i > 0 ? &crew->connections[i] : &control,
@@ -83,24 +84,23 @@ enum status maria_crew_run(struct maria_crew *crew, MYSQL *control, uint32_t cou
         workers[i].started = i > 0 && workers[i].arena != NULL &&
                              pthread_create(&workers[i].thread, NULL, run_worker, &workers[i]) == 0;
     }
-    if (worker_count > 0 && workers[0].arena != NULL) {
-        work_on(&workers[0]);
-    } else if (worker_count > 0) {
+    if (worker_count > 0 && workers[0].arena == NULL) {
         workers[0].status = error_set(&workers[0].error, ERROR_MEMORY, crew->self->shown,
                                       "no memory to work on tables");
-        atomic_store(&work.failed, true);
+    }
+    if (worker_count > 0) {
+        work_on(&workers[0]);
     }
     for (uint32_t i = 0; i < worker_count; i++) {
         if (workers[i].started) {
             pthread_join(workers[i].thread, NULL);
         }
         arena_destroy(workers[i].arena);
-        failed = failed == NULL && workers[i].status != STATUS_OK ? &workers[i] : failed;
     }
-    if (failed != NULL) {
-        error_copy(error, &failed->error);
+    if (work.failed != NULL) {
+        error_copy(error, &work.failed->error);
     }
-    return failed != NULL ? failed->status : STATUS_OK;
+    return work.failed != NULL ? work.failed->status : STATUS_OK;
 }
 
 void maria_crew_close(struct maria_crew *crew)

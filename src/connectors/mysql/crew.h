@@ -3,13 +3,15 @@
 #define TRANSHUME_CONNECTORS_MYSQL_CREW_H
 
 #include "connectors/mysql/target.h"
+#include <stdatomic.h>
 
 enum { MARIA_CREW_MAX = 4 };
 
 /* `self` is filled by the caller, the rest zeroed. */
 struct maria_crew {
     struct maria_database *self;
-    bool keys_silent; /* no foreign key answers in its sessions */
+    bool keys_silent;    /* no foreign key answers in its sessions */
+    _Atomic bool failed; /* one of them has: the others need not go on waiting for locks */
     MYSQL *connections[MARIA_CREW_MAX];
 };
 

@@ -31,6 +31,7 @@ struct finisher {
     void (*progress)(const char *what);
     uint32_t *broken; /* foreign keys that not every record obeys; one thread makes them */
     struct found_references *found; /* the same thread's */
+    const _Atomic bool *cancelled;  /* another thread's work has failed */
     struct error *error;
 };
 
@@ -49,11 +50,17 @@ static void say(const struct finisher *finisher, const char *what, const char *n
     }
 }
 
-static enum status run(struct finisher *finisher, struct buffer *sql, const char *name,
+static enum status alter(struct finisher *finisher, struct buffer *sql, const char *table,
+                         enum maria_patience patience, struct error *error)
+{
+    return maria_alter_persistently(finisher->self, finisher->connection, sql, table, patience,
+                                    ERROR_TARGET_SCHEMA, finisher->cancelled, error);
+}
+
+static enum status run(struct finisher *finisher, struct buffer *sql, const char *table,
                        enum maria_patience patience)
 {
-    return maria_alter_persistently(finisher->self, finisher->connection, sql, name, patience,
-                                    ERROR_TARGET_SCHEMA, finisher->error);
+    return alter(finisher, sql, table, patience, finisher->error);
 }
 
 static void begin_alter(struct buffer *sql, const struct finisher *finisher, const char *table)
@@ -147,8 +154,7 @@ static enum status add_indexes(struct finisher *finisher, const struct target_ta
         buffer_append_string(&sql, i > 0 ? ", ADD " : "ADD ");
         buffer_append(&sql, clauses[i].data, clauses[i].length);
     }
-    return maria_alter_persistently(finisher->self, finisher->connection, &sql, table->name,
-                                    MARIA_BUILD, ERROR_TARGET_SCHEMA, error);
+    return alter(finisher, &sql, table->name, MARIA_BUILD, error);
 }
 
 /* Does that number say that the server would never make this index? */
@@ -428,10 +434,8 @@ static enum status add_reference(struct finisher *finisher, const struct target_
     }
     say(finisher, "foreign key of", table->name);
     append_reference(&sql, finisher, table, reference, name);
-    status =
-        maria_alter_persistently(finisher->self, finisher->connection, &sql, table->name,
-                                 is_indexed(facts, reference->columns) ? MARIA_LONG : MARIA_BUILD,
-                                 ERROR_TARGET_SCHEMA, &problem);
+    status = alter(finisher, &sql, table->name,
+                   is_indexed(facts, reference->columns) ? MARIA_LONG : MARIA_BUILD, &problem);
     if (status != STATUS_OK && !maria_is_lost((unsigned)problem.native_code) &&
         problem.code == ERROR_TARGET_SCHEMA) {
         log_write(LOG_WARNING, "%s: the foreign key to %s is not made: %s", table->name,
@@ -567,8 +571,14 @@ static enum status finish_table(void *context, MYSQL *connection, struct arena *
 {
     struct finishing *finishing = context;
     const struct target_table *table = &finishing->tables[finishing->made[number]];
-    struct finisher finisher = {finishing->self,   connection,        arena, finishing->progress,
-                                finishing->broken, &finishing->found, error};
+    struct finisher finisher = {finishing->self,
+                                connection,
+                                arena,
+                                finishing->progress,
+                                finishing->broken,
+                                &finishing->found,
+                                &finishing->crew.failed,
+                                error};
     struct maria_table facts;
     enum status status = maria_look_at(&finishing->look, finishing->self, connection, table->name,
                                        arena, &facts, error);

@@ -161,15 +161,15 @@ bool maria_tries_again(struct retry *retry, enum status status, struct error *er
 enum status maria_alter_persistently(struct maria_database *self, MYSQL *connection,
                                      struct buffer *sql, const char *table,
                                      enum maria_patience patience, enum error_code otherwise,
-                                     struct error *error)
+                                     const _Atomic bool *cancelled, struct error *error)
 {
     struct retry retry;
     enum status status;
     maria_retry_begin(self, &retry);
+    retry.cancelled = cancelled;
     do {
         struct buffer statement = {0};
         buffer_append_buffer(&statement, sql);
-        statement.failed |= sql->failed;
         status = maria_alter(self, connection, &statement, table, patience, otherwise, error);
         if (status != STATUS_OK) {
             error_context(error, "%s: ", table);

@@ -22,11 +22,11 @@ enum status maria_alter(struct maria_database *self, MYSQL *connection, struct b
                         const char *table, enum maria_patience patience, enum error_code otherwise,
                         struct error *error) MUST_USE;
 /* The same, again and again while others hold it, with all that was done before as it is; the
- * table is the failure's context. */
+ * table is the failure's context. `cancelled` ends the waiting. */
 enum status maria_alter_persistently(struct maria_database *self, MYSQL *connection,
                                      struct buffer *sql, const char *table,
                                      enum maria_patience patience, enum error_code otherwise,
-                                     struct error *error) MUST_USE;
+                                     const _Atomic bool *cancelled, struct error *error) MUST_USE;
 /* Four timeouts from the first failure on; threads that wait at once show but one of their waits.
  */
 void maria_retry_begin(struct maria_database *self, struct retry *retry);
