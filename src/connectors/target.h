@@ -289,11 +289,10 @@ struct target_functions {
                                          const struct cell *cell, struct arena *arena,
                                          struct cell *normal, struct error *error);
     /*
-     * Optional express lane: can this target pull from that source itself? (Asked before the
-     * source's snapshot, so that it can keep connections within it for this.) Then express_chunk
+     * Optional express lane: can this target pull from that source itself? Then express_chunk
      * copies a span of request->table into table within the open chunk, and says in
-     * report.pulled_rows how far it is. STATUS_AGAIN: not possible now (the source moved on, a
-     * record is refused): the engine takes the general path for this chunk.
+     * report.pulled_rows how far it is. STATUS_AGAIN: not possible now (the source moved on or
+     * failed, a record is refused): the engine takes the general path for this chunk.
      */
     bool (*express_accepts)(struct database *self, struct database *source);
     enum status (*express_chunk)(struct writer *writer, struct database *source, uint64_t chunk,

@@ -165,6 +165,15 @@ static enum status hold_source(const struct run_session *session, struct error *
     return source->hold(session->source, requests, count, error);
 }
 
+static bool is_any_express(const struct run_session *session)
+{
+    bool any = false;
+    for (uint32_t i = 0; !any && i < session->plan->stream_count; i++) {
+        any = session_is_express(session, &session->plan->streams[i]);
+    }
+    return any;
+}
+
 enum status session_snapshot(struct run_session *session, uint32_t reader_count,
                              struct error *error)
 {
@@ -172,6 +181,7 @@ enum status session_snapshot(struct run_session *session, uint32_t reader_count,
         return STATUS_OK;
     }
     const char *token = NULL;
+    session->source->pulled = !session->options.validating && is_any_express(session);
     if (hold_source(session, error) != STATUS_OK ||
         session->source->connector->source->snapshot(session->source, reader_count, session->arena,
                                                      &token, error) != STATUS_OK) {

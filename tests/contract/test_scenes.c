@@ -129,6 +129,7 @@ static void express_act(struct fixture *fixture)
         .mode = OPEN_SOURCE, .uri = uri, .memory_bytes = 8 << 20, .timeout_ms = 5000};
     check_ok(connector->open(&options, &source, &error), &error, "open as source");
     assert_true(connector->target->express_accepts(fixture->target, source));
+    source->pulled = true;
     check_ok(connector->source->snapshot(source, 1, fixture->arena, &token, &error), &error,
              "snapshot");
     check_ok(connector->catalog->describe(source, &schema, &error), &error, "describe");

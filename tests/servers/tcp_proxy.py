@@ -10,6 +10,7 @@ What is looked for is looked for in what the program sends, each message of whic
 import contextlib
 import socket
 import threading
+import time
 
 PIECE = 1 << 16
 WAIT_S = 30
@@ -113,6 +114,27 @@ class CountingProxy(Proxy):
     def _count(self, data):
         with self.lock:
             self.bytes += len(data)
+
+
+class SlowProxy(Proxy):
+    """A link that brings so many bytes a second of what the server says on one connection, a little at a time."""
+    LITTLE = 4096
+
+    def __init__(self, port, bytes_a_second):
+        self.pause_s = self.LITTLE / bytes_a_second
+        super().__init__(port)
+
+    def passers(self, program, server):
+        return lambda: _pass(program, server), lambda: self._answer(server, program)
+
+    def _answer(self, server, client):
+        with contextlib.suppress(OSError):
+            while data := server.recv(self.LITTLE):
+                client.sendall(data)
+                if len(data) == self.LITTLE:
+                    time.sleep(self.pause_s)
+        close(client)
+        close(server)
 
 
 class ChangingProxy(Proxy):

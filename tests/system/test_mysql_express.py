@@ -7,6 +7,8 @@ import unittest
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
 import mariadb
 import sql_case
+import support
+import tcp_proxy
 
 ROWS = "CREATE TABLE t (id int PRIMARY KEY, v varchar(40), f float, b bit(3), l varchar(20) CHARACTER SET latin1, n int);" \
        "INSERT INTO t SELECT seq, CONCAT('v\\t', seq, '\\n\\\\'), seq / 7, seq % 8, 'ä', IF(seq % 3, NULL, seq) FROM seq_1_to_3000;"
@@ -103,6 +105,58 @@ class Express(sql_case.SqlCase):
             self.assertEqual(process.returncode, 3)
             self.run_program("resume", *pair, code=1 if "mixed" in self.run_program("status").out else 0)
         self.assert_same_rows(source, target, "t")
+
+    def through(self, proxy, source):
+        return self.server.uri(source).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+
+    def test_a_source_that_breaks_off_while_the_target_pulls(self):
+        """The target's connection is none the worse for it; the readers' connections carry the chunk."""
+        source, target = self.made(ROWS), self.made()
+        with tcp_proxy.TcpProxy(self.server.port) as proxy:
+            proxy.cut_at(b"` AS _t0")
+            said = self.run_program("migrate", "--verbose", "--jobs", "1", self.through(proxy, source), self.server.uri(target)).err
+            self.assertEqual(proxy.cuts, 1)
+            self.assertIn("t: the source broke off while the target pulled: 127.0.0.1:%d/" % proxy.port, said)
+        self.assertNotIn("try 2", said)
+        self.assert_same_rows(source, target, "t")
+
+    def test_a_source_that_is_gone_while_the_target_pulls(self):
+        source, target = self.made(ROWS), self.made()
+        with tcp_proxy.SilentProxy(self.server.port) as proxy:
+            process = self.stopped_at("mysql.before_pull:stop:1", "migrate", "--verbose", "--timeout", "1s", self.through(proxy, source), self.server.uri(target))
+            proxy.silent.set()
+            proxy.cut_all()
+            process.send_signal(signal.SIGCONT)
+            result = support.finish(process)
+            self.assert_code(result, 3)
+            error = result.err[result.err.index("error:"):]
+            self.assertIn("127.0.0.1:%d/" % proxy.port, error)
+            self.assertNotIn("writing", error)
+            proxy.silent.clear()
+            proxy.cut_all()
+            self.run_program("resume")
+        self.assert_same_rows(source, target, "t")
+
+    def test_a_pull_over_a_slow_link_moves(self):
+        source, target = self.made("CREATE TABLE t (id int PRIMARY KEY, v varchar(200)); INSERT INTO t SELECT seq, repeat('x', 200) FROM seq_1_to_3000"), self.made()
+        with tcp_proxy.SlowProxy(self.server.port, 200000) as proxy:
+            said = self.run_program("migrate", "--verbose", "--jobs", "1", "--stall", "%dms" % (1000 * support.PATIENCE), self.through(proxy, source),
+                                    self.server.uri(target)).err
+        self.assertIn("pulled in", said)
+        self.assertNotIn("nothing moved", said)
+
+    def test_connections_to_spare(self):
+        """A server has few: only where a target pulls is there one more for each reader."""
+        source = self.made(ROWS)
+        sessions = "SELECT count(*) FROM information_schema.processlist WHERE db = '%s'" % source
+        for number, (count, options) in enumerate(((9, ()), (7, ("--no-express",)), (7, ("--rows-per-second", "1000000")))):
+            with self.subTest(options):
+                process = self.stopped_at("mysql.snapshot_taken:stop:1", "migrate", "--jobs", "2", *options, "--state", self.path("state%d" % number),
+                                          self.server.uri(source), self.server.uri(self.made()))
+                self.wait_until("it has %d" % count, lambda: self.server.ask("", sessions) == [[str(count)]], limit_s=10)
+                process.kill()
+                process.wait()
+                self.wait_until("they are gone", lambda: self.server.ask("", sessions) == [["0"]])
 
     def test_no_connection_to_spare(self):
         """An account that may lock nothing reads by one connection, which is the readers'."""

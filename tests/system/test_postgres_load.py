@@ -52,6 +52,44 @@ class Load(PostgresCase):
                 self.run_program("resume", *arguments)
                 self.assertEqual([row[1:] for row in self.keys(target)], [["t", "p"], ["t", None]])
 
+    def pulled(self, proxy, source, target, *options, **more):
+        uri = self.server.uri(source).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+        return self.run_program("migrate", "--verbose", "--jobs", "1", "--state", self.path("state-" + target), *options, uri, self.server.uri(target), **more)
+
+    def test_a_source_that_breaks_off_while_the_target_pulls(self):
+        """The target's connection is none the worse for it; it is the readers who ask again, and say what is the matter."""
+        source = self.made("CREATE TABLE t AS SELECT i AS id, repeat('x', 100) AS v FROM generate_series(1, 5000) i")
+        for when in (True, False):
+            with self.subTest(when), tcp_proxy.TcpProxy(self.server.port) as proxy:
+                target = self.made()
+                proxy.cut_at(b"COPY (SELECT", before=when)
+                said = self.pulled(proxy, source, target).err
+                self.assertEqual(proxy.cuts, 1)
+                self.assertIn("t: the source broke off while the target pulled: 127.0.0.1:%d/" % proxy.port, said)
+                self.assertNotIn("try 2", said)
+                self.assertEqual(self.server.psql(target, "SELECT count(*), sum(id) FROM t"), [["5000", str(5000 * 5001 // 2)]])
+
+    def test_a_source_that_is_gone_while_the_target_pulls(self):
+        source, target = self.made("CREATE TABLE t AS SELECT i AS id FROM generate_series(1, 5000) i"), self.made()
+        with tcp_proxy.SilentProxy(self.server.port, b"COPY (SELECT") as proxy:
+            said = self.pulled(proxy, source, target, "--timeout", "500ms", code=3).err
+            self.assertTrue(proxy.silent.is_set())
+            error = said[said.index("error:"):]
+            self.assertIn("127.0.0.1:%d/" % proxy.port, error)
+            self.assertNotIn("writing", error)
+            proxy.wanted = None
+            proxy.silent.clear()
+            proxy.cut_all()
+            self.run_program("resume", "--state", self.path("state-" + target))
+        self.assertEqual(self.server.psql(target, "SELECT count(*), sum(id) FROM t"), [["5000", str(5000 * 5001 // 2)]])
+
+    def test_a_pull_over_a_slow_link_moves(self):
+        source, target = self.made("CREATE TABLE t AS SELECT i AS id, repeat('x', 200) AS v FROM generate_series(1, 3000) i"), self.made()
+        with tcp_proxy.SlowProxy(self.server.port, 200000) as proxy:
+            said = self.pulled(proxy, source, target, "--stall", "%dms" % (1000 * support.PATIENCE)).err
+        self.assertIn("pulled in", said)
+        self.assertNotIn("nothing moved", said)
+
     def liar(self):
         source = self.made(LIAR)
         for scan in ("indexscan", "bitmapscan", "indexonlyscan"):

@@ -7,19 +7,15 @@
 #include "base/signals.h"
 #include "connectors/mysql/source.h"
 #include "connectors/mysql/writer_internal.h"
+#include "connectors/sql/pull.h"
 #include <string.h>
 
-enum { REFUSALS_MAX = 2 };
+enum { REFUSALS_MAX = 2, ROWS_A_NOTE = 64 };
 
 bool maria_express_accepts(struct database *database, struct database *source)
 {
-    bool accepts = source->connector == &transhume_connector &&
-                   maria_database_of(database)->loads &&
-                   maria_database_of(source)->mode == OPEN_SOURCE;
-    if (accepts) {
-        maria_database_of(source)->pulled = true;
-    }
-    return accepts;
+    return source->connector == &transhume_connector && maria_database_of(database)->loads &&
+           maria_database_of(source)->mode == OPEN_SOURCE;
 }
 
 struct pull {
@@ -190,11 +186,16 @@ static void append_line(struct pull *pull, MYSQL_ROW row)
     filling->lines++;
 }
 
-/* What is handed over has moved: long records are few in a chunk. */
-static enum status hand_over(struct pull *pull, uint64_t rows)
+/* They have moved, be they few or slow. */
+static void note(struct pull *pull, uint64_t rows)
 {
     atomic_fetch_add(&pull->writer->database->base.report.pulled_rows, rows - pull->noted);
     pull->noted = rows;
+}
+
+static enum status hand_over(struct pull *pull, uint64_t rows)
+{
+    note(pull, rows);
     return signals_stop_level() >= 2 ? error_set(pull->error, ERROR_INTERRUPTED,
                                                  pull->from->schema->name, "stopped on request")
                                      : writer_hand_over(pull->writer, pull->error);
@@ -209,7 +210,10 @@ static enum status pump(struct pull *pull, uint64_t *rows)
         MYSQL_ROW row = NULL;
         status = maria_fetch_row(pull->source, pull->result, pull->connection, &row, pull->error);
         pull->ended = status == STATUS_OK && row == NULL;
-        if (status != STATUS_OK || row == NULL) {
+        if (status != STATUS_OK) {
+            return sql_leave_to_readers(pull->from->schema->name, status, pull->error);
+        }
+        if (row == NULL) {
             break;
         }
         writer->filling->plan = pull->plan;
@@ -220,6 +224,8 @@ static enum status pump(struct pull *pull, uint64_t *rows)
                                "no memory for records");
         } else if (writer_is_ready(writer)) {
             status = hand_over(pull, *rows);
+        } else if (*rows - pull->noted >= ROWS_A_NOTE) {
+            note(pull, *rows);
         }
     }
     return status == STATUS_OK ? hand_over(pull, *rows) : status;
@@ -230,7 +236,10 @@ static enum status carry(struct pull *pull, const struct span *span, uint64_t *r
     struct writer *writer = pull->writer;
     writer->refused = false;
     enum status status = failpoint_hit("mysql.before_pull", pull->error);
-    status = status == STATUS_OK ? start_source(pull, span) : status;
+    if (status == STATUS_OK) {
+        status =
+            sql_leave_to_readers(pull->from->schema->name, start_source(pull, span), pull->error);
+    }
     status = status == STATUS_OK ? pump(pull, rows) : status;
     if (status == STATUS_OK && writer_await_load(writer, -1, pull->error) == STATUS_FAILED) {
         status = STATUS_FAILED;

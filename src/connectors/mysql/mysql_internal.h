@@ -67,7 +67,6 @@ struct maria_database {
     uint32_t cursors_each; /* connections that a reader may use at once */
     MYSQL *pool[MARIA_POOL_MAX]; /* source: within the snapshot, in nobody's hand */
     uint32_t pool_count;
-    _Atomic bool pulled;       /* source: a target may pull from it, by connections of its own */
     uint32_t pool_spare;       /* so many of them no reader will ask for: the express lane's */
     pthread_mutex_t pool_lock; /* of the three above: readers and writers take and give */
     MYSQL *slicer; /* source: reads large values within the snapshot; NULL: rows are read whole */

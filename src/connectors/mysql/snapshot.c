@@ -336,7 +336,7 @@ enum status maria_snapshot(struct database *database, uint32_t reader_count, str
     bool large = has_large(catalog);
     uint32_t needed = reader_count * self->cursors_each + large;
     give_slicer(self);
-    if (fill_pool(self, needed, self->pulled ? reader_count : 0, error) != STATUS_OK ||
+    if (fill_pool(self, needed, self->base.pulled ? reader_count : 0, error) != STATUS_OK ||
         begin_together(self, &transactions, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

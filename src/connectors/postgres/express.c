@@ -6,9 +6,10 @@
 #include "base/signals.h"
 #include "connectors/postgres/source.h"
 #include "connectors/postgres/writer_internal.h"
+#include "connectors/sql/pull.h"
 #include <string.h>
 
-enum { PIECE_BYTES = 256 << 10, ROWS_A_NOTE = 4096 };
+enum { PIECE_BYTES = 256 << 10 };
 
 bool postgres_express_accepts(struct database *database, struct database *source)
 {
@@ -57,6 +58,11 @@ struct pull {
     uint64_t noted; /* rows that the report says are pulled */
     struct error *error;
 };
+
+static enum status leave(const struct pull *pull, enum status status)
+{
+    return sql_leave_to_readers(pull->from->schema->name, status, pull->error);
+}
 
 static enum status start_source(struct pull *pull)
 {
@@ -113,10 +119,11 @@ static enum status start_target(struct pull *pull, uint32_t table)
     return status;
 }
 
+/* They have moved, be they few or slow. */
 static void note(struct pull *pull, uint64_t rows)
 {
-    atomic_fetch_add(&pull->writer->database->base.report.pulled_rows, rows);
-    pull->noted += rows;
+    atomic_fetch_add(&pull->writer->database->base.report.pulled_rows, rows - pull->noted);
+    pull->noted = rows;
 }
 
 /* The rows as they come, header and trailer with them. */
@@ -134,23 +141,23 @@ static enum status pump(struct pull *pull)
         if (length > 0) {
             buffer_append(&writer->out, data, (size_t)length);
             PQfreemem(data);
-            if (++rows == ROWS_A_NOTE) {
-                note(pull, rows);
-                rows = 0;
-            }
+            rows++;
             if (writer->out.length >= PIECE_BYTES || writer->out.failed) {
+                note(pull, rows);
                 status = writer_send_out(writer, pull->error);
             }
         } else if (length == -1) {
             return writer_send_out(writer, pull->error);
         } else if (length == -2) {
-            status = postgres_failure(pull->source, writer->source, NULL, ERROR_SOURCE_READ,
-                                      pull->error);
+            return leave(pull, postgres_failure(pull->source, writer->source, NULL,
+                                                ERROR_SOURCE_READ, pull->error));
         } else if (signals_stop_level() >= 2) {
             status = error_set(pull->error, ERROR_INTERRUPTED, pull->from->schema->name,
                                "stopped on request");
         } else {
-            status = postgres_await_data(pull->source, writer->source, &vigil, pull->error);
+            note(pull, rows);
+            status =
+                leave(pull, postgres_await_data(pull->source, writer->source, &vigil, pull->error));
         }
     }
     return status;
@@ -232,10 +239,10 @@ static enum status end_target(struct pull *pull, uint64_t *rows)
 
 static enum status carry(struct pull *pull, uint32_t table, uint64_t *rows)
 {
-    enum status status = start_source(pull);
+    enum status status = leave(pull, start_source(pull));
     status = status == STATUS_OK ? start_target(pull, table) : status;
     status = status == STATUS_OK ? pump(pull) : status;
-    status = status == STATUS_OK ? end_source(pull) : status;
+    status = status == STATUS_OK ? leave(pull, end_source(pull)) : status;
     status = status == STATUS_OK ? end_target(pull, rows) : status;
     return status == STATUS_OK ? check_deferred(pull) : status;
 }
@@ -272,6 +279,7 @@ enum status postgres_express_chunk(struct writer *writer, struct database *sourc
         /* what it still sends nobody wants */
         postgres_disconnect(writer->source);
         writer->source = NULL;
+        buffer_clear(&writer->out);
     }
     buffer_free(&names);
     return status;
