@@ -9,17 +9,18 @@ NAME = "large_values"
 MIB = 1 << 20
 JOBS, QUEUE_MIB = 2, 4
 PLAIN_MIB = 64
-# the largest slice of a source that gives them in slices, in MiB
-SQLITE_SLICE, POSTGRES_SLICE = 1, 4
-# a pair: source, target, options, its slice, or None and how often a row is in memory where it goes whole
+# what a source's slices are at most, in MiB
+SLICES = {"sqlite": 1, "postgres": 4, "mysql": 8}
+# a pair: source, target, options, and how often a row is in memory where it goes whole, or None where it goes in slices
 PAIRS = [
-    ("sqlite", "postgres", [], SQLITE_SLICE, 0),
-    ("sqlite", "mysql", [], SQLITE_SLICE, 0),
-    ("postgres", "postgres", ["--no-express"], POSTGRES_SLICE, 0),
-    ("postgres", "postgres", [], None, 3),
-    ("postgres", "mysql", [], POSTGRES_SLICE, 0),
-    ("mysql", "mysql", [], None, 4),
-    ("mysql", "postgres", [], None, 4),
+    ("sqlite", "postgres", [], None),
+    ("sqlite", "mysql", [], None),
+    ("postgres", "postgres", ["--no-express"], None),
+    ("postgres", "postgres", [], 4.5),
+    ("postgres", "mysql", [], None),
+    ("mysql", "mysql", ["--no-express"], None),
+    ("mysql", "mysql", [], 3),
+    ("mysql", "postgres", [], None),
 ]
 TABLES = {"postgres": "CREATE TABLE big (id int PRIMARY KEY, t text, b bytea); ALTER TABLE big ALTER t SET STORAGE EXTERNAL, "
                       "ALTER b SET STORAGE EXTERNAL",
@@ -39,16 +40,17 @@ def compare(bench, ends):
             end.make("source", TABLES[kind])
             bench.measure(bench.migrate("--existing", "append", "--jobs", "1", sources["sqlite"], end.uri("source")))
             sources[kind] = end.uri("source")
-        for source, kind, options, slice_mib, held in PAIRS:
+        for source, kind, options, held in PAIRS:
+            bound = bound_mib(2 * SLICES[source] if held is None else held * bytes_each / MIB)
             yield copy(bench, sources[source], ends[kind], options, (count, bytes_each), "%s to %s%s" % (
                 "SQLite" if source == "sqlite" else ends[source].TITLE, ends[kind].TITLE,
-                " by the general way" * bool(options)), bound_mib(slice_mib, held, bytes_each))
+                " by the general way" * bool(options)), bound)
         os.remove(sources["sqlite"].partition(":")[2])
 
 
-def bound_mib(slice_mib, held, bytes_each):
-    large = JOBS * (QUEUE_MIB + 2 * slice_mib) if slice_mib else JOBS * (QUEUE_MIB + held * bytes_each // MIB)
-    return PLAIN_MIB + large
+def bound_mib(value_mib):
+    """`value_mib`: of a job's large value."""
+    return PLAIN_MIB + JOBS * (QUEUE_MIB + value_mib)
 
 
 def make_sqlite(bench, count, bytes_each):
