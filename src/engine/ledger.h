@@ -25,7 +25,8 @@
  *          "started_at":…,"ended_at":…,
  *          "attempts":[{"epoch","at","snapshot","hands","end"}],"errors":[{"at","code","message"}],
  *          "doubtful":[CHUNK…],"undone":[TABLE…],"before_lost",    (undone: while it is rolled
- * back) "settled":{"entities":{"3":{"rejected":N,"skipped":N}},"rejects":{"file","count","xxh3"}}}
+ * back)
+ * "settled":{"entities":{"3":{"rejected":N,"skipped":N,"hash":HEX}},"rejects":{"file","count","xxh3"}}}
  * mark    {"format":1,"chunk":n,"attempt":a,"epoch":e,
  *          "entities":{"0":{"read","made","written","rejected","skipped","filtered","bytes","hash",
  *          "unmatched"}},

@@ -50,7 +50,7 @@ static void subtract_settled(struct rollback *rollback)
             struct rollback_expected *expected = &rollback->expected[table];
             expected->count_min -=
                 (uint64_t)out < expected->count_min ? (uint64_t)out : expected->count_min;
-            expected->hashed = false;
+            settle_subtract_hash(entity, &expected->hash, &expected->hashed);
         }
     }
 }

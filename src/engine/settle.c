@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "engine/json_text.h"
+#include "engine/record_hash.h"
 #include "engine/reject_name.h"
 #include "engine/run_parts.h"
 #include "engine/sampling.h"
@@ -35,6 +36,8 @@ struct settling {
     struct reject_file file;
     uint64_t *found;    /* an entity each: rejected */
     uint64_t *repeated; /* the same: skipped, since they equal what is there */
+    struct tally *gone; /* the same: of those without a partner, how many, and their hashes */
+    struct record_hasher hasher;
     struct loser *losers;
     uint32_t count;
     struct arena *arena; /* of the losers */
@@ -311,6 +314,57 @@ static enum status on_found(void *context, uint64_t chunk, uint32_t entity, uint
     return write_if_full(settling, error);
 }
 
+/* The record in the order in which it was hashed when it was written. NULL: it has not all of the
+ * fields, or there is no memory. */
+static struct cell *lay_out(const struct settling *settling, const struct cell *record,
+                            const struct shape *shape)
+{
+    struct cell *cells = arena_allocate_zeroed(settling->arena, shape->field_count, sizeof *cells);
+    for (uint32_t i = 0; cells != NULL && i < shape->field_count; i++) {
+        const struct cell *found = NULL;
+        for (uint32_t j = 0; found == NULL && j < record->length; j++) {
+            const struct cell *name = &record->items[2 * (size_t)j];
+            found = name->length == shape->fields[i].name_length &&
+                            memcmp(name->text, shape->fields[i].name, name->length) == 0
+                        ? name + 1
+                        : NULL;
+        }
+        if (found == NULL) {
+            return NULL;
+        }
+        cells[i] = *found;
+    }
+    return cells;
+}
+
+/* What is taken out goes out of the sum, too, where there is one. */
+static enum status add_gone(struct settling *settling, const struct loser *loser,
+                            struct error *error)
+{
+    const struct plan *plan = settling->run->session->plan;
+    struct tally *gone = &settling->gone[loser->entity];
+    const struct shape *shape = plan_entity_batch_shape(&plan->entities[loser->entity]);
+    gone->rejected++;
+    if (!gone->hashed) {
+        return STATUS_OK;
+    }
+    struct cell *cells = shape != NULL ? lay_out(settling, &loser->record, shape) : NULL;
+    struct canonical_hash hash;
+    const struct batch one = {.arena = settling->arena,
+                              .shape = shape,
+                              .cells = cells,
+                              .width = batch_shape_width(shape),
+                              .row_count = 1};
+    gone->hashed = cells != NULL;
+    if (gone->hashed && record_hash(&settling->hasher, &one, 0, &hash, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (gone->hashed) {
+        canonical_sum_add(&gone->hash, &hash);
+    }
+    return STATUS_OK;
+}
+
 static enum status on_orphan(void *context, const struct cell *key, uint32_t key_count,
                              const struct cell *record, const char *reason, struct error *error)
 {
@@ -323,10 +377,29 @@ static enum status on_orphan(void *context, const struct cell *key, uint32_t key
         return error_set(error, ERROR_MEMORY, NULL, "no memory for records without a partner");
     }
     settling->found[loser.entity]++;
+    if (add_gone(settling, &settling->losers[settling->count - 1], error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     return write_if_full(settling, error);
 }
 
-/* {"entities":{"3":{"rejected":n,"skipped":n}},"rejects":{…}} */
+static json_t *settled_entity(const struct settling *settling, uint32_t number)
+{
+    const struct tally *gone = &settling->gone[number];
+    char hex[33];
+    canonical_hash_format(&gone->hash, hex);
+    json_t *entity = json_pack("{s:I,s:I}", "rejected", (json_int_t)settling->found[number],
+                               "skipped", (json_int_t)settling->repeated[number]);
+    bool whole = gone->hashed && gone->rejected == settling->found[number] &&
+                 settling->repeated[number] == 0;
+    if (whole && entity != NULL && json_object_set_new(entity, "hash", json_string(hex)) != 0) {
+        json_decref(entity);
+        return NULL;
+    }
+    return entity;
+}
+
+/* {"entities":{"3":{"rejected":n,"skipped":n,"hash":HEX}},"rejects":{…}} */
 static json_t *settled_make(const struct settling *settling, const struct ledger_rejects *rejects)
 {
     json_t *entities = json_object();
@@ -335,10 +408,7 @@ static json_t *settled_make(const struct settling *settling, const struct ledger
         if (settling->found[i] + settling->repeated[i] > 0) {
             char number[16];
             snprintf(number, sizeof(number), "%" PRIu32, i);
-            failed |= json_object_set_new(entities, number,
-                                          json_pack("{s:I,s:I}", "rejected",
-                                                    (json_int_t)settling->found[i], "skipped",
-                                                    (json_int_t)settling->repeated[i])) != 0;
+            failed |= json_object_set_new(entities, number, settled_entity(settling, i)) != 0;
         }
     }
     json_t *settled = json_pack("{s:o}", "entities", entities);
@@ -353,6 +423,17 @@ static json_t *settled_make(const struct settling *settling, const struct ledger
         return NULL;
     }
     return settled;
+}
+
+void settle_subtract_hash(const struct json_t *entity, struct canonical_hash *sum, bool *hashed)
+{
+    struct canonical_hash hash;
+    const char *hex = entity == NULL ? NULL : json_member_text(entity, "hash", NULL);
+    if (hex != NULL && canonical_hash_parse(hex, &hash) == STATUS_OK) {
+        tally_hash_subtract(sum, &hash);
+    } else if (entity != NULL) {
+        *hashed = false; /* the sum still has them in it */
+    }
 }
 
 enum status settle_apply(struct run *run, struct error *error)
@@ -374,8 +455,7 @@ enum status settle_apply(struct run *run, struct error *error)
         total->written -= (uint64_t)rejected + (uint64_t)skipped;
         total->rejected += (uint64_t)rejected;
         total->skipped += (uint64_t)skipped;
-        /* the sum still has them in it */
-        total->hashed = total->hashed && rejected + skipped == 0;
+        settle_subtract_hash(entity, &total->hash, &total->hashed);
         atomic_store(&progress->entities[i].written, total->written);
         atomic_store(&progress->entities[i].rejected, total->rejected);
         atomic_store(&progress->entities[i].skipped, total->skipped);
@@ -449,12 +529,20 @@ enum status settle_run(struct run *run, struct error *error)
     settling.found = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
     settling.repeated = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
     settling.ordinals = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
+    settling.gone = arena_allocate_zeroed(run->arena, entities, sizeof(*settling.gone));
     settling.losers = calloc(LOSERS_MAX, sizeof(*settling.losers));
     reject_file_init(&settling.file, run->folder.rejects, 0, 0);
     snprintf(settling.file.name, sizeof(settling.file.name), "settled.jsonl");
     if (settling.arena == NULL || settling.found == NULL || settling.repeated == NULL ||
-        settling.ordinals == NULL || settling.losers == NULL) {
+        settling.ordinals == NULL || settling.losers == NULL || settling.gone == NULL) {
         status = error_set(error, ERROR_MEMORY, NULL, "no memory to settle equal keys");
+        goto out;
+    }
+    for (uint32_t i = 0; i < entities; i++) {
+        settling.gone[i].hashed = run->totals[i].hashed;
+    }
+    if (record_hasher_init(&settling.hasher, run->session->target, error) != STATUS_OK) {
+        status = STATUS_FAILED;
         goto out;
     }
     status = find_losers(&settling, error);
@@ -472,6 +560,7 @@ enum status settle_run(struct run *run, struct error *error)
     }
 out:
     reject_file_close(&settling.file, true);
+    record_hasher_free(&settling.hasher);
     free(settling.losers);
     arena_destroy(settling.arena);
     return status == STATUS_OK ? check_bound(run, error) : status;
