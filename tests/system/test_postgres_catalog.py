@@ -14,6 +14,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
 import postgres
 import support
+import tcp_proxy
 import test_pauses
 
 AGGREGATE = "CREATE AGGREGATE mul(int) (SFUNC = int4mul, STYPE = int, INITCOND = '1');"
@@ -345,6 +346,48 @@ class Catalogue(support.TestCase):
         self.assertEqual(self.server.psql(target, "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND "
                                                   "prokind = 'f' AND proname IN ('low', 'twice')"), [["low"]])
         self.assertEqual(self.server.psql(target, "SELECT enum_first(NULL::mood)"), [["sad"]])
+
+    def lied_to(self, lies, source, target, **more):
+        for true, false in lies.items():
+            self.assertEqual(len(true), len(false), "the message's length is told, too")
+
+        def change(data, _):
+            for true, false in lies.items():
+                data = data.replace(true, false)
+            return data
+
+        with tcp_proxy.ChangingProxy(self.server.port, change) as proxy:
+            uri = self.server.uri(source).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            return self.run_program("migrate", "--existing", "append", uri, self.server.uri(target), **more)
+
+    def test_what_a_source_tells_of_tables_is_no_command(self):
+        """Nor of their indexes and keys."""
+        source = self.made("CREATE TABLE t (id int PRIMARY KEY, v text UNIQUE); CREATE INDEX tt_v ON t (v, id)")
+        for what, true, false in (("it", b"CREATE TABLE t (", b"DROP TABLE vv --"), ("its index tt_v", b"CREATE INDEX tt_v", b"DROP TABLE vv  --"),
+                                  ("its key t_v_key", b"TABLE t ADD CONSTRAINT t_v_key", b"TABLE vv DROP COLUMN id     --")):
+            with self.subTest(what):
+                target = self.made("CREATE TABLE vv (id int)")
+                said = self.lied_to({true: false}, source, target, code=3).err
+                self.assertIn("t: what the source tells is no statement that makes %s" % what, said)
+                self.assertEqual(self.server.psql(target, "SELECT count(id), to_regclass('t') FROM vv"), [["0", None]])
+                os.rename(self.path(".transhume"), self.path("state-" + target))
+
+    def test_what_a_source_tells_is_no_command(self):
+        """Not what makes a thing of that name, nor what a rollback drops."""
+        lies = {b"CREATE VIEW vv AS": b"DROP TABLE victim", b"DROP FUNCTION ff(x integer)": b"DROP TABLE mine --(integer)",
+                b"CREATE SEQUENCE numbers AS": b"CREATE SEQUENCE another AS", b"DROP TYPE mood": b"DROP TYPE mine",
+                b"CREATE TRIGGER tt ": b"CREATE/**/ROLE tt "}
+        source = self.made("CREATE FUNCTION ff(x int) RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE VIEW vv AS SELECT 1 AS one; CREATE SEQUENCE numbers;"
+                           "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE t (id int PRIMARY KEY); CREATE FUNCTION g() RETURNS trigger LANGUAGE plpgsql AS "
+                           "'BEGIN RETURN NEW; END'; CREATE TRIGGER tt BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION g(); CREATE VIEW good AS SELECT 2 AS two")
+        target = self.made("CREATE TABLE victim (id int); CREATE TABLE mine (id int)")
+        said = self.lied_to(lies, source, target).err
+        for what in ("view vv", "function ff(x integer)", "sequence numbers", "type mood", "trigger tt"):
+            self.assertIn("the %s is not made: what the source tells is no statement that makes it" % what, said)
+        tables = "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v') AND relname NOT LIKE '\\_transhume%' ORDER BY 1"
+        self.assertEqual(self.server.psql(target, tables), [["good"], ["mine"], ["t"], ["victim"]])
+        self.run_program("rollback", "--run", self.run_id(), "--confirm")
+        self.assertEqual(self.server.psql(target, tables), [["mine"], ["victim"]])
 
     def test_what_is_there_is_left_alone(self):
         source = self.made(RICH)

@@ -7,6 +7,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "connectors/postgres/statement.h"
 #include "connectors/sql/rounds.h"
 #include "postgres_sql.h"
 #include <string.h>
@@ -103,6 +104,11 @@ static enum status attempt(struct maker *maker, const struct schema_object *obje
 {
     struct postgres_database *self = maker->self;
     *problem = (struct error){0};
+    if (!postgres_makes(object)) {
+        error_set(problem, ERROR_TARGET_SCHEMA, object->name,
+                  "what the source tells is no statement that makes it");
+        return STATUS_AGAIN;
+    }
     if (postgres_execute(self, maker->connection, "SAVEPOINT transhume_object", POSTGRES_SHORT,
                          ERROR_TARGET_SCHEMA, maker->error) != STATUS_OK) {
         return STATUS_FAILED;

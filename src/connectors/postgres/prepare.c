@@ -4,6 +4,7 @@
 #include "connectors/postgres/keys.h"
 #include "connectors/postgres/objects.h"
 #include "connectors/postgres/rebuild.h"
+#include "connectors/postgres/statement.h"
 #include <string.h>
 
 /* nextval of the column's own sequence: serial makes both. NULL: no such column. */
@@ -397,6 +398,10 @@ enum status postgres_prepare(struct database *database, struct target_table *tab
                              ? failpoint_hit("postgres.before_schema", error)
                              : error_set(error, ERROR_MEMORY, preparing.self->shown, "no memory");
 
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        const struct schema_table *same = tables[i].same_engine;
+        status = same != NULL ? postgres_check_told(same, error) : STATUS_OK;
+    }
     status = status == STATUS_OK ? prepare_objects(&preparing, tables, table_count) : status;
     status = status == STATUS_OK ? postgres_control(preparing.self, &preparing.connection, error)
                                  : status;

@@ -1,0 +1,183 @@
+/*
+ * Statements as a PostgreSQL source tells them. Each is sent alone, by the protocol that takes one
+ * statement only; here it is seen that it makes, or drops, a thing of the kind and name that was
+ * asked for: the forms are those of sql/objects.sql.
+ */
+#include "connectors/postgres/statement.h"
+#include <ctype.h>
+#include <string.h>
+
+/*
+ * `$`: the thing's own name; `?`: any name; `*`: whatever follows. NULL: nothing drops it alone.
+ */
+struct form {
+    const char *what;
+    const char *make;
+    const char *drop;
+};
+
+static const struct form forms[] = {
+    {"table", "CREATE TABLE $ (*", NULL},
+    {"table", "CREATE UNLOGGED TABLE $ (*", NULL},
+    {"partition", "CREATE TABLE $ (*", NULL},
+    {"partition", "CREATE UNLOGGED TABLE $ (*", NULL},
+    {"partition", "ALTER TABLE ONLY ? ATTACH PARTITION $ *", NULL},
+    {"type", "CREATE TYPE $ AS *", "DROP TYPE $"},
+    {"type", "CREATE DOMAIN $ AS *", "DROP DOMAIN $"},
+    {"collation", "CREATE COLLATION $ (*", "DROP COLLATION $"},
+    {"sequence", "CREATE SEQUENCE $ AS *", "DROP SEQUENCE $"},
+    {"value", "SELECT", NULL},
+    {"value", "SELECT pg_catalog.setval(*", NULL},
+    {"function", "CREATE FUNCTION $*", "DROP FUNCTION $"},
+    {"window function", "CREATE FUNCTION $*", "DROP FUNCTION $"},
+    {"procedure", "CREATE PROCEDURE $*", "DROP PROCEDURE $"},
+    {"index", "CREATE INDEX $ ON *", NULL},
+    {"index", "CREATE UNIQUE INDEX $ ON *", NULL},
+    {"constraint", "ALTER TABLE ? ADD CONSTRAINT $ *", NULL},
+    {"view", "CREATE VIEW $ *", "DROP VIEW $"},
+    {"materialized view", "CREATE MATERIALIZED VIEW $ *", "DROP MATERIALIZED VIEW $"},
+    {"trigger", "CREATE TRIGGER $ *", "DROP TRIGGER $ ON ?"},
+    {"trigger", "CREATE CONSTRAINT TRIGGER $ *", "DROP TRIGGER $ ON ?"},
+    {"rule", "CREATE RULE $ AS*", "DROP RULE $ ON ?"},
+    {"policy", "CREATE POLICY $ ON ? AS *", "DROP POLICY $ ON ?"},
+    {"statistics", "CREATE STATISTICS $ *", "DROP STATISTICS $"},
+    {"comment", "COMMENT ON *", NULL},
+    {"foreign key of a partition", "ALTER TABLE ? ADD CONSTRAINT ? FOREIGN KEY *", NULL},
+    {"property", "ALTER SEQUENCE ? OWNED BY ?.?", NULL},
+    {"property", "ALTER TABLE ONLY ? ALTER ? SET STORAGE ?", NULL},
+    {"property", "ALTER TABLE ONLY ? ALTER ? SET STATISTICS ?", NULL},
+    {"property", "ALTER TABLE ONLY ? REPLICA IDENTITY ?", NULL},
+    {"property", "ALTER TABLE ? ADD CONSTRAINT ? CHECK *", NULL},
+    {"property", "ALTER TABLE ? VALIDATE CONSTRAINT ?", NULL},
+    {"property", "ALTER TABLE ? ENABLE ROW LEVEL SECURITY", NULL},
+    {"property", "ALTER TABLE ? ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", NULL},
+    {"property", "ALTER TABLE ? FORCE ROW LEVEL SECURITY", NULL},
+    {"property", "ALTER TABLE ? DISABLE TRIGGER ?", NULL},
+    {"property", "ALTER TABLE ? ENABLE REPLICA TRIGGER ?", NULL},
+    {"property", "ALTER TABLE ? ENABLE ALWAYS TRIGGER ?", NULL},
+};
+
+/* Behind "…"; NULL: it does not end. */
+static const char *pass_quoted(const char *at)
+{
+    for (at++; *at != '\0'; at++) {
+        if (*at == '"' && at[1] != '"') {
+            return at + 1;
+        }
+        at += *at == '"';
+    }
+    return NULL;
+}
+
+static bool is_of_name(char letter)
+{
+    return isalnum((unsigned char)letter) || letter == '_' || letter == '$' || (letter & 0x80) != 0;
+}
+
+/* Behind one name, in quotes or bare; NULL: none stands there. */
+static const char *pass_name(const char *at)
+{
+    const char *begin = at;
+    if (*at == '"') {
+        return pass_quoted(at);
+    }
+    while (is_of_name(*at)) {
+        at++;
+    }
+    return at > begin ? at : NULL;
+}
+
+/* Behind "(…)", in which quotes and further parentheses are closed; NULL: it does not end. */
+static const char *pass_arguments(const char *at)
+{
+    int depth = 0;
+    do {
+        depth += (*at == '(') - (*at == ')');
+        at = *at == '"' ? pass_quoted(at) : at + 1;
+    } while (at != NULL && depth > 0 && *at != '\0');
+    return depth == 0 ? at : NULL;
+}
+
+/* Is it that name, as it is or in quotes? Catalogues tell some names bare and some quoted. */
+static bool is_called(const char *begin, const char *end, const char *name)
+{
+    if ((size_t)(end - begin) == strlen(name) && memcmp(begin, name, strlen(name)) == 0) {
+        return true;
+    }
+    if (*begin != '"') {
+        return false;
+    }
+    for (begin++, end--; begin < end; begin++, name++) {
+        begin += *begin == '"';
+        if (*begin != *name) {
+            return false;
+        }
+    }
+    return *name == '\0';
+}
+
+/* A routine's has its arguments, and is made with more words in them. */
+static const char *pass_own(const char *at, const char *name, bool makes)
+{
+    const char *behind = pass_name(at);
+    if (behind == NULL || *behind != '(') {
+        return behind != NULL && is_called(at, behind, name) ? behind : NULL;
+    }
+    if (makes) {
+        size_t length = (size_t)(behind - at) + 1;
+        return strncmp(at, name, length) == 0 ? behind : NULL;
+    }
+    const char *end = pass_arguments(behind);
+    return end != NULL && is_called(at, end, name) ? end : NULL;
+}
+
+static bool fits(const char *form, const char *statement, const char *name, bool makes)
+{
+    const char *at = statement;
+    for (; at != NULL && *form != '\0'; form++) {
+        if (*form == '*') {
+            return true;
+        }
+        at = *form == '$'   ? pass_own(at, name, makes)
+             : *form == '?' ? pass_name(at)
+             : *form == *at ? at + 1
+                            : NULL;
+    }
+    return at != NULL && *at == '\0';
+}
+
+/* `drop` may be NULL. */
+static bool is_told(const char *what, const char *name, const char *make, const char *drop)
+{
+    for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
+        const struct form *form = &forms[i];
+        if (strcmp(form->what, what) == 0 && fits(form->make, make, name, true) &&
+            (drop == NULL || (form->drop != NULL && fits(form->drop, drop, name, false)))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool postgres_makes(const struct schema_object *object)
+{
+    return is_told(object->what, object->name, object->native_sql, object->native_drop);
+}
+
+enum status postgres_check_told(const struct schema_table *table, struct error *error)
+{
+    if (table->native_sql != NULL && !is_told("table", table->name, table->native_sql, NULL)) {
+        return error_set(error, ERROR_TARGET_SCHEMA, table->name,
+                         "what the source tells is no statement that makes it");
+    }
+    for (uint32_t i = 0; i < table->index_count; i++) {
+        const struct schema_index *index = &table->indexes[i];
+        if (index->native_sql != NULL && !is_told(index->implied ? "constraint" : "index",
+                                                  index->name, index->native_sql, NULL)) {
+            return error_set(error, ERROR_TARGET_SCHEMA, table->name,
+                             "what the source tells is no statement that makes its %s %s",
+                             index->implied ? "key" : "index", index->name);
+        }
+    }
+    return STATUS_OK;
+}
