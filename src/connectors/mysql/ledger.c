@@ -18,7 +18,8 @@
 /*
  * _transhume_chunk  the spans, complete from the first moment
  * _transhume_done   done marks, written in the transaction of their chunk's records
- * _transhume_made   tables that a run made or is about to (enum maria_making)
+ * _transhume_made   tables that a run made or is about to (enum maria_making), and without a name
+ *                   the row that writers of distinct records lock
  * _transhume_run    a row a run; `number` orders them. `epoch` is the attempt that may commit.
  *                   `checksum` is over the header and all chunks: they never change. `holder` says
  *                   for people who claimed it last.

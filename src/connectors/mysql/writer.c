@@ -74,7 +74,8 @@ enum status maria_writer_open(struct database *database, const struct target_tab
     bool silent = table_count > 0 && tables[0].triggers_off;
     if (writer_loader_start(opened, error) != STATUS_OK ||
         maria_join(self, &opened->connection, error) != STATUS_OK ||
-        (silent && maria_silence_keys(self, opened->connection, true, error) != STATUS_OK)) {
+        (silent && maria_silence_keys(self, opened->connection, true, error) != STATUS_OK) ||
+        writer_distinct_note(opened, error) != STATUS_OK) {
         maria_writer_close(opened);
         return STATUS_FAILED;
     }

@@ -4,8 +4,9 @@
  *
  * Records whose key is taken are laid aside in a second temporary table, and compared with what the
  * table holds once the others have gone into it. Which are taken is known for sure, since only one
- * writer at a time fills such a table: without that, two of them wait for each other's keys all the
- * time, and often in a circle.
+ * writer of the run at a time fills such tables: without that, two of them wait for each other's
+ * keys all the time, and often in a circle. It is one lock for all of them, as chunks may have
+ * their records in any order.
  */
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/writer_internal.h"
@@ -46,19 +47,38 @@ static enum status set_patience(struct stage_pass *pass, long long seconds)
                               ERROR_TARGET_WRITE, NULL, pass->error);
 }
 
-/* Its row among those that the run notes of tables is locked until the transaction ends. */
+enum status writer_distinct_note(struct writer *writer, struct error *error)
+{
+    struct buffer sql = {0};
+    bool distinct = false;
+    for (uint32_t i = 0; i < writer->table_count; i++) {
+        distinct |= writer->tables[i].plan->distinct;
+    }
+    if (!distinct || writer->run_id[0] == '\0') {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, "INSERT IGNORE INTO ");
+    maria_append_table(&sql, writer->database, "_transhume_made");
+    buffer_append_string(&sql, " (run, name, making) VALUES (");
+    maria_append_string(&sql, writer->run_id);
+    buffer_format(&sql, ", '', %d)", MARIA_NOT_MADE);
+    return maria_query_buffer(writer->database, writer->connection, &sql, MARIA_LONG,
+                              ERROR_TARGET_WRITE, NULL, error);
+}
+
 static enum status lock_row(struct stage_pass *pass)
 {
     struct writer *writer = pass->writer;
     struct buffer sql = {0};
-    buffer_append_string(&sql, "INSERT INTO ");
+    MYSQL_RES *result = NULL;
+    buffer_append_string(&sql, "SELECT making FROM ");
     maria_append_table(&sql, writer->database, "_transhume_made");
-    buffer_append_string(&sql, " (run, name, making) VALUES (");
+    buffer_append_string(&sql, " WHERE run = ");
     maria_append_string(&sql, writer->run_id);
-    buffer_append_string(&sql, ", ");
-    maria_append_string(&sql, pass->plan->facts->schema->name);
-    buffer_format(&sql, ", %d) ON DUPLICATE KEY UPDATE making = making", MARIA_NOT_MADE);
-    return writer_run_statement(writer, &sql, NULL, pass->refusal, pass->error);
+    buffer_append_string(&sql, " AND name = '' FOR UPDATE");
+    enum status status = writer_run_statement(writer, &sql, &result, pass->refusal, pass->error);
+    mysql_free_result(result);
+    return status;
 }
 
 static enum status lay_aside_present(struct stage_pass *pass)
@@ -101,7 +121,7 @@ static enum status lay_aside_later(struct stage_pass *pass)
 
 /* Another writer may take long over its chunk, as a slow source or a limit has it; the server sees
  * a circle of waits by itself. */
-static enum status lock_table(struct stage_pass *pass)
+enum status writer_distinct_lock(struct stage_pass *pass)
 {
     enum { AS_LONG_AS_IT_TAKES_S = 100000000 };
     if (pass->writer->run_id[0] == '\0') {
@@ -119,8 +139,7 @@ static enum status lock_table(struct stage_pass *pass)
 
 enum status writer_distinct_part(struct stage_pass *pass)
 {
-    enum status status = lock_table(pass);
-    status = status == STATUS_OK ? lay_aside_present(pass) : status;
+    enum status status = lay_aside_present(pass);
     return status == STATUS_OK ? lay_aside_later(pass) : status;
 }
 
@@ -161,6 +180,8 @@ enum status writer_distinct_settle(struct stage_pass *pass)
     buffer_append_string(&list, " AS t ON ");
     maria_append_match(&list, pass->key, "r", "t");
     append_same(&list, plan);
+    /* in the server's log of statements, a plain read would be as old as the transaction */
+    buffer_append_string(&list, " LOCK IN SHARE MODE");
     enum status status = writer_stage_take_out(pass, plan->repeats_name, &list, OUTCOME_SKIPPED,
                                                "an equal record is there");
     if (status != STATUS_OK) {

@@ -240,8 +240,12 @@ enum status writer_stage_apply(struct writer *writer, uint32_t first, uint32_t e
 
 /* Lays those aside that stand behind a FROM, the temporary table being s. Frees `from`. */
 enum status writer_distinct_lay_aside(struct stage_pass *pass, struct buffer *from) MUST_USE;
+/* Makes the row that is locked, if it is not there and any table is distinct. */
+enum status writer_distinct_note(struct writer *writer, struct error *error) MUST_USE;
+/* Until the transaction ends, no other writer of the run fills tables of distinct records. */
+enum status writer_distinct_lock(struct stage_pass *pass) MUST_USE;
 /* Lays records aside whose key another one has, in the table or before them: where records are only
- * added. Until the transaction ends, no other writer of the run does. */
+ * added. */
 enum status writer_distinct_part(struct stage_pass *pass) MUST_USE;
 /* When the others are in the table: a repeat that is like what is there is skipped, else refused.
  */

@@ -103,7 +103,8 @@ static enum status take_out_repeats(struct stage_pass *pass)
                                        "another record of this run has this key");
 }
 
-static enum status take_out_present(struct stage_pass *pass)
+/* `before`: only those that the run did not write itself, whose repeats are no others. */
+static enum status take_out_present(struct stage_pass *pass, bool before)
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT s._transhume_row FROM ");
@@ -112,6 +113,13 @@ static enum status take_out_present(struct stage_pass *pass)
     append_table(&sql, pass);
     buffer_append_string(&sql, " AS t ON ");
     maria_append_match(&sql, pass->key, "s", "t");
+    if (before) {
+        buffer_append_string(&sql, " WHERE NOT EXISTS (SELECT 1 FROM ");
+        maria_append_key_table(&sql, pass->writer->database, pass->plan->facts->schema->name);
+        buffer_append_string(&sql, " AS k WHERE ");
+        maria_append_match(&sql, pass->key, "k", "s");
+        buffer_append_byte(&sql, ')');
+    }
     buffer_append_string(&sql, " LOCK IN SHARE MODE");
     return writer_stage_take_out(pass, pass->plan->stage_name, &sql, OUTCOME_SKIPPED,
                                  "a record with this key is there");
@@ -231,14 +239,17 @@ enum status writer_stage_apply(struct writer *writer, uint32_t first, uint32_t e
                               .error = error};
     bool skips = writer->sending->plan->existing == EXISTING_SKIP;
     bool undo = writer_keeps_undo(&writer->tables[writer->sending->plan->table]);
-    enum status status = STATUS_OK;
-    if (skips || overwrites(pass.plan)) {
+    enum status status = pass.plan->distinct ? writer_distinct_lock(&pass) : STATUS_OK;
+    if (status == STATUS_OK && pass.plan->distinct && skips) {
+        status = take_out_present(&pass, true);
+    }
+    if (status == STATUS_OK && (skips || overwrites(pass.plan))) {
         status = take_out_repeats(&pass);
-    } else if (pass.plan->distinct) {
+    } else if (status == STATUS_OK && pass.plan->distinct) {
         status = writer_distinct_part(&pass);
     }
     if (status == STATUS_OK && skips) {
-        status = take_out_present(&pass);
+        status = take_out_present(&pass, false);
     }
     if (status == STATUS_OK && undo && overwrites(pass.plan)) {
         status = writer_undo_before(writer, pass.plan, refusal, error);

@@ -4,14 +4,16 @@
  *
  * Records whose key is taken are laid aside in a second temporary table, and compared with what the
  * table holds once the others have gone into it. Which are taken is known for sure, since only one
- * writer at a time fills such a table: without that, two of them wait for each other's keys all the
- * time, and often in a circle.
+ * writer of the run at a time fills such tables: without that, two of them wait for each other's
+ * keys all the time, and often in a circle. It is one lock for all of them, as chunks may have
+ * their records in any order.
  */
 #include "base/text.h"
 #include "connectors/postgres/writer_internal.h"
+#include "connectors/sql/undo.h"
 #include <string.h>
 
-/* pg_advisory_xact_lock's first number; the second is the table's. */
+/* pg_advisory_xact_lock's first number; the second is the run's. */
 enum { LOCK_CLASS = 0x74726864 /* "trhd" */ };
 
 static enum status ask(struct stage_pass *pass, struct buffer *sql, uint64_t *changed)
@@ -43,29 +45,12 @@ enum status writer_distinct_lay_aside(struct stage_pass *pass, const struct buff
     return status;
 }
 
-/* Equal NULLs would be laid aside as repeats of one key. */
-static enum status refuse_nulls(struct stage_pass *pass)
+enum status writer_distinct_lock(struct stage_pass *pass)
 {
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; status == STATUS_OK && i < pass->key.count; i++) {
-        int32_t at = postgres_find_column(pass->plan->facts, pass->key.names[i]);
-        if (at < 0 || !pass->plan->facts->columns[at].not_null) {
-            continue;
-        }
-        struct buffer condition = {0};
-        struct sql_taken one = {.kind = OUTCOME_REJECTED,
-                                .code = ERROR_REJECT_KEY_NULL,
-                                .reason = arena_format(pass->writer->scratch, "%s: the key is NULL",
-                                                       pass->key.names[i])};
-        postgres_append_name(&condition, pass->key.names[i]);
-        buffer_append_string(&condition, " IS NULL");
-        status =
-            one.reason == NULL
-                ? error_set(pass->error, ERROR_MEMORY, pass->key.names[i], "no memory for a reject")
-                : writer_stage_take_out(pass, pass->plan->stage_name, NULL, &condition, one);
-        buffer_free(&condition);
-    }
-    return status;
+    struct buffer sql = {0};
+    buffer_format(&sql, "SELECT pg_catalog.pg_advisory_xact_lock(%d, %d)", LOCK_CLASS,
+                  (int32_t)sql_name_hash(pass->writer->run_id));
+    return ask(pass, &sql, NULL);
 }
 
 static enum status lay_aside_present(struct stage_pass *pass)
@@ -92,12 +77,7 @@ static enum status lay_aside_later(struct stage_pass *pass)
 
 enum status writer_distinct_part(struct stage_pass *pass)
 {
-    struct buffer sql = {0};
-    buffer_format(&sql, "SELECT pg_catalog.pg_advisory_xact_lock(%d, %d)", LOCK_CLASS,
-                  (int32_t)pass->plan->facts->oid);
-    enum status status = ask(pass, &sql, NULL);
-    status = status == STATUS_OK ? refuse_nulls(pass) : status;
-    status = status == STATUS_OK ? lay_aside_present(pass) : status;
+    enum status status = lay_aside_present(pass);
     return status == STATUS_OK ? lay_aside_later(pass) : status;
 }
 

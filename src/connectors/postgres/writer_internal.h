@@ -191,8 +191,10 @@ enum status writer_stage_apply(struct writer *writer, uint32_t count, PGresult *
 /* Lays aside what the condition holds for. As writer_stage_take_out. */
 enum status writer_distinct_lay_aside(struct stage_pass *pass, const struct buffer *with,
                                       const struct buffer *condition) MUST_USE;
+/* Until the transaction ends, no other writer of the run fills tables of distinct records. */
+enum status writer_distinct_lock(struct stage_pass *pass) MUST_USE;
 /* Lays records aside whose key another one has, in the table or before them: where records are only
- * added. Until the transaction ends, no other writer of this program does. */
+ * added. */
 enum status writer_distinct_part(struct stage_pass *pass) MUST_USE;
 /* When the others are in the table: a repeat that is like what is there is skipped, else refused.
  */

@@ -219,7 +219,8 @@ static enum status take_out_repeats(struct stage_pass *pass)
     return status;
 }
 
-static enum status take_out_present(struct stage_pass *pass)
+/* `before`: only those that the run did not write itself, whose repeats are no others. */
+static enum status take_out_present(struct stage_pass *pass, bool before)
 {
     struct buffer condition = {0};
     buffer_append_string(&condition, "EXISTS (SELECT 1 FROM ");
@@ -227,6 +228,13 @@ static enum status take_out_present(struct stage_pass *pass)
     buffer_append_string(&condition, " AS t WHERE ");
     writer_stage_append_match(&condition, pass->plan, pass->key, "t");
     buffer_append_byte(&condition, ')');
+    if (before) {
+        buffer_append_string(&condition, " AND NOT EXISTS (SELECT 1 FROM ");
+        postgres_append_key_table(&condition, pass->writer->database, pass->plan->relation);
+        buffer_append_string(&condition, " AS k WHERE ");
+        writer_stage_append_match(&condition, pass->plan, pass->key, "k");
+        buffer_append_byte(&condition, ')');
+    }
     enum status status =
         writer_stage_take_out(pass, pass->plan->stage_name, NULL, &condition,
                               (struct sql_taken){.kind = OUTCOME_SKIPPED,
@@ -351,13 +359,17 @@ enum status writer_stage_apply(struct writer *writer, uint32_t count, PGresult *
                    writer->plan->existing == EXISTING_SKIP;
     enum status status = first_number(&pass);
     status = status == STATUS_OK ? take_out_unfit(&pass) : status;
+    status = status == STATUS_OK && pass.plan->distinct ? writer_distinct_lock(&pass) : status;
+    if (status == STATUS_OK && pass.plan->distinct && pass.plan->existing == EXISTING_SKIP) {
+        status = take_out_present(&pass, true);
+    }
     if (status == STATUS_OK && tracked) {
         status = take_out_repeats(&pass);
     } else if (status == STATUS_OK && pass.plan->distinct) {
         status = writer_distinct_part(&pass);
     }
     if (status == STATUS_OK && writer->plan->existing == EXISTING_SKIP) {
-        status = take_out_present(&pass);
+        status = take_out_present(&pass, false);
     }
     bool undo = writer_keeps_undo(&writer->tables[writer->plan->table]);
     bool overwrites =
