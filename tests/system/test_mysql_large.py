@@ -1,7 +1,9 @@
 """Values of many MiB between MariaDB and others: within so much memory, and read back by MariaDB's own client."""
+import hashlib
 import os
 import random
 import signal
+import sqlite3
 import sys
 import unittest
 
@@ -47,6 +49,25 @@ class Values(large_values.LargeValues):
             told = "SELECT hex(k), n, length(t), md5(t), length(b), md5(b), length(l), md5(l) FROM %s ORDER BY n" % table
             self.assertEqual(self.server.ask(source, told), self.server.ask(target, told), table)
         self.run_program("validate", "--level", "full" if support.SOAK else "hash")
+
+    def test_larger_than_a_packet(self):
+        """What the server could send in no row goes in pieces."""
+        source = self.server.database()
+        self.fill(source, 2, 40 << 20)
+        told = self.server.ask(source, self.TOLD)
+        self.server.ask("", "SET GLOBAL max_allowed_packet = 16777216")
+        try:
+            self.run_program("migrate", self.server.uri(source), "sqlite:packet.db", "--jobs", "1")
+        finally:
+            self.server.ask("", "SET GLOBAL max_allowed_packet = 1073741824")
+        with sqlite3.connect(self.path("packet.db")) as database:
+            rows = database.execute("SELECT id, t, b FROM big ORDER BY id").fetchall()
+        database.close()
+
+        def of(value):
+            data = value.encode() if isinstance(value, str) else value
+            return [None, None] if data is None else [str(len(data)), hashlib.md5(data).hexdigest()]
+        self.assertEqual([[str(number), *of(text), *of(data)] for number, text, data in rows], [[a, b, d, c, e] for a, b, c, d, e in told])
 
     def test_the_reader_of_large_values_is_ended(self):
         """Nothing of the snapshot can be had again then: the run ends, and a resume begins another one."""

@@ -61,9 +61,10 @@ static enum status no_memory(const struct maria_database *self, struct error *er
 static void append_column(struct buffer *sql, const struct maria_sliced *sliced)
 {
     bool text = sliced->kind == VALUE_TEXT;
-    buffer_append_string(sql, text ? "CAST(_t0." : "_t0.");
+    /* a CAST would be cut off at max_allowed_packet */
+    buffer_append_string(sql, text ? "CONVERT(_t0." : "_t0.");
     maria_append_name(sql, sliced->name);
-    buffer_append_string(sql, text ? " AS BINARY)" : "");
+    buffer_append_string(sql, text ? " USING binary)" : "");
 }
 
 static enum status make_one(struct maria_database *self, const struct buffer *place,

@@ -143,14 +143,14 @@ enum status writer_distinct_part(struct stage_pass *pass)
     return status == STATUS_OK ? lay_aside_later(pass) : status;
 }
 
-/* Collations know equal texts that differ. */
+/* Collations know equal texts that differ, and a CAST is nothing beyond max_allowed_packet. */
 static void append_value(struct buffer *sql, const struct maria_column *column, const char *alias)
 {
     bool text = column->type.type.kind == VALUE_TEXT || column->type.format == MARIA_AS_JSON;
-    buffer_append_string(sql, text ? "CAST(CONVERT(" : "");
+    buffer_append_string(sql, text ? "CONVERT(" : "");
     buffer_append_string(sql, alias);
     maria_append_name(sql, column->name);
-    buffer_append_string(sql, text ? " USING utf8mb4) AS BINARY)" : "");
+    buffer_append_string(sql, text ? " USING binary)" : "");
 }
 
 static void append_same(struct buffer *sql, const struct writer_plan *plan)
