@@ -65,6 +65,9 @@ struct target_table {
     /* after_load takes out the records of what the run made that a foreign key finds no partner
      * for, and those that then have none, and keeps them for tell_orphans */
     bool rejects_orphans;
+    /* with it: how many the run wrote. Where more are in the table some are others', and after_load
+     * takes none out (ERROR_RECONCILE) */
+    uint64_t records_written;
     /* what this run writes and deletes stands as it is, and no trigger of the database fires; alike
      * for all tables of a run */
     bool triggers_off;

@@ -234,3 +234,66 @@ enum status rollback_hash_table(struct rollback *rollback, const struct ledger_t
     arena_destroy(arena);
     return status;
 }
+
+/* ---- what was taken out */
+
+struct hashing_orphans {
+    struct reading_back back;
+    struct arena *arena;
+    struct tally *gone;
+};
+
+static enum status on_orphan(void *context, const struct cell *key, uint32_t key_count,
+                             const struct cell *record, const char *reason, struct error *error)
+{
+    struct hashing_orphans *hashing = context;
+    struct reading_back *back = &hashing->back;
+    struct canonical_hash hash;
+    const struct batch one = {.arena = hashing->arena,
+                              .shape = &back->shapes[0],
+                              .cells = back->cells,
+                              .width = back->shapes[0].field_count,
+                              .row_count = 1};
+    (void)key;
+    (void)key_count;
+    (void)reason;
+    hashing->gone->rejected++;
+    for (uint32_t i = 0; hashing->gone->hashed && i < one.width; i++) {
+        const struct cell *cell = field_of(record, &back->shapes[0].fields[i]);
+        hashing->gone->hashed = cell != NULL;
+        back->cells[i] = cell != NULL ? *cell : cell_missing();
+    }
+    if (!hashing->gone->hashed) {
+        return STATUS_OK;
+    }
+    enum status status = record_hash(&back->hasher, &one, 0, &hash, error);
+    if (status == STATUS_OK) {
+        canonical_sum_add(&hashing->gone->hash, &hash);
+    }
+    arena_reset(hashing->arena);
+    return status;
+}
+
+enum status rollback_hash_orphans(struct rollback *rollback, uint32_t number, struct tally *gone,
+                                  struct error *error)
+{
+    const struct ledger_table *table = &rollback->run.header.tables[number];
+    struct database *target = rollback->session.target;
+    struct arena *arena = arena_create(0);
+    struct hashing_orphans hashing = {
+        .back = {.rollback = rollback, .table = table}, .arena = arena_create(0), .gone = gone};
+    *gone = (struct tally){.hashed = can_tell(rollback, table)};
+    enum status status = arena == NULL || hashing.arena == NULL
+                             ? no_memory(error)
+                             : make_shapes(&hashing.back, arena, error);
+    if (status == STATUS_OK &&
+        (record_hasher_init(&hashing.back.hasher, target, error) != STATUS_OK ||
+         target->connector->target->tell_orphans(target, &rollback->tables[number], on_orphan,
+                                                 &hashing, error) != STATUS_OK)) {
+        status = STATUS_FAILED;
+    }
+    record_hasher_free(&hashing.back.hasher);
+    arena_destroy(hashing.arena);
+    arena_destroy(arena);
+    return status;
+}

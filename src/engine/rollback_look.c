@@ -55,6 +55,28 @@ static void subtract_settled(struct rollback *rollback)
     }
 }
 
+/* The end may have begun to take records out, without having said so yet. */
+static enum status subtract_orphans(struct rollback *rollback, struct error *error)
+{
+    const struct ledger_header *header = &rollback->run.header;
+    bool settled = rollback->was_complete || rollback->run.status.settled != NULL;
+    for (uint32_t i = 0; header->rejects_orphans && !settled && i < header->table_count; i++) {
+        struct rollback_expected *expected = &rollback->expected[i];
+        struct tally gone = {0};
+        if (!rollback->tables[i].created || header->tables[i].entity_count != 1) {
+            continue;
+        }
+        if (rollback_hash_orphans(rollback, i, &gone, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        expected->count_min -=
+            gone.rejected < expected->count_min ? gone.rejected : expected->count_min;
+        expected->hashed = expected->hashed && (gone.hashed || gone.rejected == 0);
+        tally_hash_subtract(&expected->hash, &gone.hash);
+    }
+    return STATUS_OK;
+}
+
 /* Without transactions there may be records of chunks that were in hand. */
 static void allow_for_open_chunks(struct rollback *rollback)
 {
@@ -67,8 +89,7 @@ static void allow_for_open_chunks(struct rollback *rollback)
         struct rollback_expected *expected = &rollback->expected[i];
         expected->count_max = exact ? expected->count_min : UINT64_MAX;
         expected->hashed = expected->hashed && exact;
-        if ((rollback->run.header.tables[i].settles || rollback->run.header.rejects_orphans) &&
-            !settled) {
+        if (rollback->run.header.tables[i].settles && !settled) {
             expected->count_min = 0;
             expected->hashed = false;
         }
@@ -101,6 +122,9 @@ enum status rollback_expect(struct rollback *rollback, struct error *error)
         }
     }
     subtract_settled(rollback);
+    if (subtract_orphans(rollback, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     allow_for_open_chunks(rollback);
     return STATUS_OK;
 }

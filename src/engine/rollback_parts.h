@@ -66,6 +66,10 @@ enum status rollback_remove_objects(struct rollback *rollback, bool dry_run, str
 enum status rollback_hash_table(struct rollback *rollback, const struct ledger_table *table,
                                 uint64_t *count, struct canonical_hash *sum, bool *can,
                                 struct error *error) MUST_USE;
+/* What the target keeps of records that it took out of the table for want of a partner: how many
+ * (`rejected`), and their hash (`hashed`: it could be told). */
+enum status rollback_hash_orphans(struct rollback *rollback, uint32_t number, struct tally *gone,
+                                  struct error *error) MUST_USE;
 
 /* ---- rollback_order.c */
 /* The numbers of the header's tables in the order in which they are taken back, in the run's

@@ -307,10 +307,23 @@ static enum status copy_and_recheck(struct run *run, struct error *error)
     return status;
 }
 
+static uint64_t written_to(const struct run *run, uint32_t number)
+{
+    const struct plan_table *table = &run->session->plan->tables[number];
+    uint64_t written = 0;
+    for (uint32_t i = 0; i < table->entity_count; i++) {
+        written += run->totals[table->entities[i]].written;
+    }
+    return written;
+}
+
 static enum status build(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
     run->status.broken_references = 0;
+    for (uint32_t i = 0; i < run->table_count; i++) {
+        run->tables[i].records_written = run->loads_rejects ? UINT64_MAX : written_to(run, i);
+    }
     enum status status = session->target->connector->target->after_load(
         session->target, run->tables, run->table_count, session->plan->same_engine_objects, say,
         &run->status.broken_references, error);

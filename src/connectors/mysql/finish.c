@@ -347,6 +347,7 @@ static enum status look_for_orphans(struct finisher *finisher, const struct targ
     struct buffer words = {0};
     int64_t found = 0;
     orphans.table = table->name;
+    orphans.records_written = table->records_written;
     orphans.columns = reference->columns;
     orphans.partner = reference->table;
     orphans.referenced = reference->referenced;

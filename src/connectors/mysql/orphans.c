@@ -204,13 +204,25 @@ static enum status take(void *context, const struct sql_orphans *orphans, uint64
     return status;
 }
 
+static enum status ask_number(void *context, struct buffer *sql, uint64_t *number,
+                              struct error *error)
+{
+    const struct taking *taking = context;
+    int64_t found = 0;
+    enum status status = maria_ask_number(taking->self, taking->connection, sql, MARIA_BUILD,
+                                          ERROR_TARGET_WRITE, 0, &found, error);
+    *number = (uint64_t)found;
+    return status;
+}
+
 static enum status take_all(struct taking *taking, struct sql_reference *references,
                             struct error *error)
 {
     /* the connection may be a new one */
     enum status status = maria_silence_keys(taking->self, taking->connection, true, error);
     status = status == STATUS_OK
-                 ? sql_references_mend(references, taking->count, take, taking, error)
+                 ? sql_references_mend(references, taking->count, taking->self->run_id, take,
+                                       ask_number, taking, error)
                  : status;
     status = status == STATUS_OK ? maria_ledger_check_claim(taking->self, taking->connection, error)
                                  : status;

@@ -114,6 +114,7 @@ static bool describe_orphans(const struct finisher *finisher, const struct targe
     const char *behind = strrchr(native, ')'); /* the columns */
     *orphans = postgres_orphans(finisher->self);
     orphans->table = table->name;
+    orphans->records_written = table->records_written;
     orphans->columns = reference->columns;
     orphans->partner = reference->table;
     orphans->referenced = reference->referenced;

@@ -133,6 +133,19 @@ static enum status take(void *context, const struct sql_orphans *orphans, uint64
     return status;
 }
 
+static enum status ask_number(void *context, struct buffer *sql, uint64_t *number,
+                              struct error *error)
+{
+    PGresult *result = NULL;
+    enum status status = execute(context, sql, &result, error);
+    if (status == STATUS_OK) {
+        const char *text = PQgetvalue(result, 0, 0);
+        status = text_to_uint64(text, strlen(text), number);
+    }
+    PQclear(result);
+    return status;
+}
+
 static enum status take_all(struct taking *taking, struct sql_reference *references, uint32_t count,
                             struct error *error)
 {
@@ -143,7 +156,8 @@ static enum status take_all(struct taking *taking, struct sql_reference *referen
         }
     }
     if (status == STATUS_OK) {
-        status = sql_references_mend(references, count, take, taking, error);
+        status = sql_references_mend(references, count, taking->self->run_id, take, ask_number,
+                                     taking, error);
     }
     if (status == STATUS_OK) {
         status = postgres_ledger_check_claim(taking->self, taking->connection, error);

@@ -184,8 +184,47 @@ static void say_taken(const struct sql_reference *reference)
     }
 }
 
+/* What is in the table and what was taken out of it are what the run wrote, but for equal keys. */
+static enum status check_count(const struct sql_orphans *orphans, const char *run_id,
+                               sql_ask_number *ask, void *context, struct error *error)
+{
+    struct buffer sql = {0};
+    char kept[SQL_OWN_NAME_BYTES];
+    uint64_t there = 0;
+    sql_orphans_name(run_id, orphans->table, kept);
+    buffer_append_string(&sql, "SELECT (SELECT count(*) FROM ");
+    orphans->append_table(&sql, orphans->self, orphans->table);
+    buffer_append_string(&sql, ") + (SELECT count(*) FROM ");
+    orphans->append_table(&sql, orphans->self, kept);
+    buffer_append_byte(&sql, ')');
+    enum status status = ask(context, &sql, &there, error);
+    if (status != STATUS_OK || there <= orphans->records_written) {
+        return status;
+    }
+    error_set(error, ERROR_RECONCILE, orphans->table,
+              "%" PRIu64 " records were written, but %" PRIu64
+              " are in the table: none without a partner is taken out",
+              orphans->records_written, there);
+    error_hint(error, "did somebody else write to it? Move that away, then `transhume resume`");
+    return STATUS_FAILED;
+}
+
+static enum status check_counts(const struct sql_reference *references, uint32_t count,
+                                const char *run_id, sql_ask_number *ask, void *context,
+                                struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+        if (references[i].touched && sql_reference_is_first(references, count, &references[i])) {
+            status = check_count(&references[i].orphans, run_id, ask, context, error);
+        }
+    }
+    return status;
+}
+
 enum status sql_references_mend(struct sql_reference *references, uint32_t count,
-                                sql_take_orphans *take, void *context, struct error *error)
+                                const char *run_id, sql_take_orphans *take, sql_ask_number *ask,
+                                void *context, struct error *error)
 {
     bool any = true;
     for (uint32_t i = 0; i < count; i++) {
@@ -211,6 +250,9 @@ enum status sql_references_mend(struct sql_reference *references, uint32_t count
             }
             any = true;
         }
+    }
+    if (check_counts(references, count, run_id, ask, context, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < count; i++) {
         say_taken(&references[i]);

@@ -12,8 +12,9 @@ struct sql_orphans {
     struct column_list columns;
     const char *partner; /* the table that they refer to */
     struct column_list referenced;
-    struct column_list key; /* that names a record; empty: `columns` do */
-    const char *name;       /* of the foreign key */
+    struct column_list key;   /* that names a record; empty: `columns` do */
+    const char *name;         /* of the foreign key */
+    uint64_t records_written; /* target_table's of `table` */
     bool full; /* MATCH FULL: NULL beside other values has no partner either, all NULL needs none */
     bool plain; /* SQLite: a partner's column says what is equal, by its affinity and collation */
     const void *self; /* of append_table and append_literal */
@@ -60,12 +61,16 @@ bool sql_reference_is_first(const struct sql_reference *references, uint32_t cou
 /*
  * Calls `take` for those that are broken, and then for those whose partners went, until nothing
  * goes any more. `take` moves all records away that have no partner by this key, and says how many.
+ * Then `ask` answers a query of one number for each touched table: were there more records in it
+ * than the run wrote, it fails, and all is to be undone.
  */
 typedef enum status sql_take_orphans(void *context, const struct sql_orphans *orphans,
                                      uint64_t *taken, struct error *error);
+typedef enum status sql_ask_number(void *context, struct buffer *sql, uint64_t *number,
+                                   struct error *error);
 enum status sql_references_mend(struct sql_reference *references, uint32_t count,
-                                sql_take_orphans *take, void *context,
-                                struct error *error) MUST_USE;
+                                const char *run_id, sql_take_orphans *take, sql_ask_number *ask,
+                                void *context, struct error *error) MUST_USE;
 
 /* The tables that keep what was taken out: the reason, the table's columns, and a number that says
  * in which order. Their names are among the run's tables of undo records, and they go with these.

@@ -136,7 +136,8 @@ static enum status find_partner(struct finding *finding, struct sql_reference *r
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-static enum status read_references(struct finding *finding, const char *table, struct error *error)
+static enum status read_references(struct finding *finding, const struct target_table *table,
+                                   struct error *error)
 {
     sqlite3_stmt *row = NULL;
     struct sql_reference *reference = NULL;
@@ -144,21 +145,23 @@ static enum status read_references(struct finding *finding, const char *table, s
         ask(finding,
             "SELECT seq, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1, 'main') "
             "ORDER BY id, seq",
-            table, &row, error);
+            table->name, &row, error);
     while (status == STATUS_OK && (status = sqlite_step(finding->self, row, error)) == STATUS_OK) {
         if (sqlite3_column_int(row, 0) == 0) {
             if (finding->count == finding->most) {
                 break; /* it has more than it was made with: not the run's any more */
             }
             reference = &finding->references[finding->count++];
-            *reference = (struct sql_reference){.orphans = {.table = table,
-                                                            .partner = text_of(finding, row, 1),
-                                                            .plain = true,
-                                                            .append_table = append_table,
-                                                            .append_name = sqlite_append_name,
-                                                            .append_literal = append_literal,
-                                                            .append_shown = append_shown,
-                                                            .joined_by = " || "}};
+            *reference =
+                (struct sql_reference){.orphans = {.table = table->name,
+                                                   .records_written = table->records_written,
+                                                   .partner = text_of(finding, row, 1),
+                                                   .plain = true,
+                                                   .append_table = append_table,
+                                                   .append_name = sqlite_append_name,
+                                                   .append_literal = append_literal,
+                                                   .append_shown = append_shown,
+                                                   .joined_by = " || "}};
         }
         const char *to = text_of(finding, row, 3);
         if (reference == NULL || reference->orphans.partner == NULL ||
@@ -203,7 +206,7 @@ static enum status find_references(struct finding *finding, const struct target_
                                    struct error *error)
 {
     uint32_t first = finding->count;
-    enum status status = read_references(finding, table->name, error);
+    enum status status = read_references(finding, table, error);
     for (uint32_t i = first; status == STATUS_OK && i < finding->count; i++) {
         status = find_partner(finding, &finding->references[i], error);
     }
@@ -325,6 +328,19 @@ static enum status take(void *context, const struct sql_orphans *orphans, uint64
                                       (unsigned long long)*taken, (unsigned long long)gone);
 }
 
+static enum status ask_number(void *context, struct buffer *sql, uint64_t *number,
+                              struct error *error)
+{
+    const struct finding *finding = context;
+    sqlite3_stmt *row = NULL;
+    enum status status =
+        sqlite_target_prepare_buffer(finding->self, finding->self->control, sql, &row, error);
+    status = status == STATUS_OK ? sqlite_step(finding->self, row, error) : status;
+    *number = status == STATUS_OK ? (uint64_t)sqlite3_column_int64(row, 0) : 0;
+    sqlite3_finalize(row);
+    return status;
+}
+
 static enum status take_all(struct finding *finding, const struct target_table *tables,
                             uint32_t table_count, struct error *error)
 {
@@ -343,7 +359,9 @@ static enum status take_all(struct finding *finding, const struct target_table *
         }
     }
     if (status == STATUS_OK) {
-        status = sql_references_mend(finding->references, finding->count, take, finding, error);
+        status =
+            sql_references_mend(finding->references, finding->count, finding->self->target->run_id,
+                                take, ask_number, finding, error);
     }
     if (status == STATUS_OK) {
         status = sqlite_ledger_check_claim(finding->self, error);
