@@ -296,6 +296,18 @@ class Postgres(Cases, support.TestCase):
                 self.run_program("rollback", "--run", json.loads(result.out)["run"], "--confirm", "--state", state)
                 self.assertEqual(self.tables(self.server.uri(target)), [])
 
+    def test_names_and_collations_that_are_alike(self):
+        """Names that only their case tells apart, and a key between columns of different collations."""
+        source, target = self.server.database(), self.server.database()
+        self.server.psql(source, """
+            CREATE TABLE p (k text COLLATE "C" PRIMARY KEY, a text COLLATE "POSIX", b int, UNIQUE (a, b)); INSERT INTO p VALUES ('a', 'x', 1);
+            CREATE TABLE c ("ID" int, id int, k text, a text COLLATE "C", b int, PRIMARY KEY ("ID", id)); INSERT INTO c VALUES (1, 2, 'a', 'x', 1), (3, 4, 'A', 'x', 1), (5, 6, 'a', 'x', 2);
+            ALTER TABLE c ADD FOREIGN KEY (k) REFERENCES p NOT VALID; ALTER TABLE c ADD FOREIGN KEY (a, b) REFERENCES p (a, b) NOT VALID;""")
+        self.run_program("migrate", *REJECT, self.server.uri(source), self.server.uri(target), code=1)
+        self.assertEqual(self.server.psql(target, 'SELECT "ID", id FROM c'), [["1", "2"]])
+        self.assertEqual(sorted((reject["key"]["ID"], reject["key"]["id"]) for reject in self.rejects()), [(3, 4), (5, 6)])
+        self.assertEqual(self.server.psql(target, "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated"), [["2"]])
+
     def test_what_others_keys_would_change(self):
         """Somebody's rows refer to one that has no partner: nothing of theirs goes, or changes."""
         target = self.target()
@@ -410,6 +422,21 @@ class Sqlite(Cases, support.TestCase):
         self.assert_valid(source, target)
         self.run_program("rollback", "--run", json.loads(result.out)["run"], "--confirm")
         self.assertEqual(self.tables(target), [])
+
+    def test_beside_a_key_that_cannot_be_checked(self):
+        """SQLite checks none of such a table's keys: those that can be are asked all the same, in it and what refers to it."""
+        source = support.make_sqlite(self.path("odd.db"), """
+            CREATE TABLE p(id INTEGER PRIMARY KEY, a, b, UNIQUE (a, b)); INSERT INTO p VALUES (1, 1, 2);
+            CREATE TABLE n(k INTEGER, part UNIQUE); CREATE UNIQUE INDEX some ON n(k) WHERE k > 10; INSERT INTO n VALUES (1, 1);
+            CREATE TABLE c(id INTEGER PRIMARY KEY, p_id REFERENCES p, nk REFERENCES n(k), a, b, FOREIGN KEY (b, a) REFERENCES p(b, a));
+            INSERT INTO c VALUES (1, 1, NULL, NULL, NULL), (2, 77, NULL, NULL, NULL), (3, 1, 55, 1, 2), (4, NULL, 1, 1, 3);
+            CREATE TABLE d(id INTEGER PRIMARY KEY, c_id REFERENCES c); INSERT INTO d VALUES (1, 1), (2, 2), (3, 3), (4, 4);""")
+        target = self.target()
+        self.run_program("migrate", "--no-express", *REJECT, source, target, code=1)
+        for table in ("c", "d"):
+            self.assertEqual(self.ask(target, "SELECT id FROM %s" % table), [["1"], ["3"]])
+        self.assertEqual(sorted((reject["table"], reject["key"]["id"]) for reject in self.rejects()), [("c", 2), ("c", 4), ("d", 2), ("d", 4)])
+        self.run_program("validate", "--level", "full", source, target)
 
     def test_rows_of_others_that_refer_to_one_that_would_go(self):
         target = self.target()

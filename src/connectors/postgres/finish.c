@@ -128,6 +128,39 @@ static bool describe_orphans(const struct finisher *finisher, const struct targe
            strstr(native, "PERIOD ") == NULL;
 }
 
+/* Two columns of different collations compare by neither, so that the key's check names that of the
+ * partner's. */
+static enum status find_collations(const struct finisher *finisher, struct sql_orphans *orphans,
+                                   struct error *error)
+{
+    const struct postgres_parameter parameters[] = {{.text = finisher->self->schema},
+                                                    {.text = orphans->partner}};
+    const char **names = arena_allocate_zeroed(
+        finisher->arena, (size_t)orphans->referenced.count + 1, sizeof *names);
+    PGresult *rows = NULL;
+    enum status status =
+        names == NULL
+            ? error_set(error, ERROR_MEMORY, orphans->table, "no memory for its foreign keys")
+            : postgres_query(finisher->self, finisher->connection,
+                             "SELECT a.attname, pg_catalog.format('%I.%I', m.nspname, l.collname) "
+                             "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = "
+                             "a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+                             "JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation JOIN "
+                             "pg_catalog.pg_namespace m ON m.oid = l.collnamespace WHERE n.nspname "
+                             "= $1 AND c.relname = $2 AND a.attnum > 0",
+                             parameters, 2, POSTGRES_SHORT, ERROR_TARGET_SCHEMA, &rows, error);
+    for (int row = 0; status == STATUS_OK && row < PQntuples(rows); row++) {
+        for (uint32_t i = 0; i < orphans->referenced.count; i++) {
+            if (strcmp(orphans->referenced.names[i], PQgetvalue(rows, row, 0)) == 0) {
+                names[i] = arena_copy_string(finisher->arena, PQgetvalue(rows, row, 1));
+            }
+        }
+    }
+    PQclear(rows);
+    orphans->collations = names;
+    return status;
+}
+
 /* How many rows have no partner, and the first few of them. Only for people: what can't be asked
  * is left unsaid. */
 static void name_orphans(struct finisher *finisher, const struct target_table *table,
@@ -138,7 +171,8 @@ static void name_orphans(struct finisher *finisher, const struct target_table *t
     struct error ignored = {0};
     PGresult *rows = NULL;
 
-    if (!describe_orphans(finisher, table, reference, "", &orphans)) {
+    if (!describe_orphans(finisher, table, reference, "", &orphans) ||
+        find_collations(finisher, &orphans, &ignored) != STATUS_OK) {
         return;
     }
     sql_orphans_append_query(&sql, &orphans);
@@ -163,9 +197,11 @@ static enum status collect(struct finisher *finisher, const struct target_table 
     *made = (struct sql_reference){.broken = broken};
     made->unasked = !describe_orphans(finisher, table, reference, copy, &made->orphans);
     finisher->reference_count++;
-    return copy != NULL ? STATUS_OK
-                        : error_set(finisher->error, ERROR_MEMORY, table->name,
-                                    "no memory for its foreign keys");
+    if (copy == NULL) {
+        return error_set(finisher->error, ERROR_MEMORY, table->name,
+                         "no memory for its foreign keys");
+    }
+    return made->unasked ? STATUS_OK : find_collations(finisher, &made->orphans, finisher->error);
 }
 
 /* As the source words a key that it did not check itself. */

@@ -30,6 +30,9 @@ void sql_orphans_append_from(struct buffer *sql, const struct sql_orphans *orpha
         orphans->append_name(sql, orphans->referenced.names[i]);
         buffer_append_string(sql, orphans->plain ? " = +t." : " = t.");
         orphans->append_name(sql, orphans->columns.names[i]);
+        if (orphans->collations != NULL && orphans->collations[i] != NULL) {
+            buffer_format(sql, " COLLATE %s", orphans->collations[i]);
+        }
     }
     buffer_append_byte(sql, ')');
 }
@@ -271,15 +274,23 @@ void sql_orphans_name(const char *run_id, const char *table, char name[SQL_OWN_N
     name[length] = '\0';
 }
 
+/* Of names that only their case tells apart, the very one. */
 static const struct cell *field_of(const struct cell *record, const char *name)
 {
+    const struct cell *alike = NULL;
     for (uint32_t i = 0; i < record->length; i++) {
         const struct cell *field = &record->items[2 * (size_t)i];
-        if (field->length == strlen(name) && strncasecmp(field->text, name, field->length) == 0) {
+        if (field->length != strlen(name)) {
+            continue;
+        }
+        if (memcmp(field->text, name, field->length) == 0) {
             return field + 1;
         }
+        if (alike == NULL && strncasecmp(field->text, name, field->length) == 0) {
+            alike = field + 1;
+        }
     }
-    return NULL;
+    return alike;
 }
 
 struct telling {

@@ -12,9 +12,10 @@ struct sql_orphans {
     struct column_list columns;
     const char *partner; /* the table that they refer to */
     struct column_list referenced;
-    struct column_list key;   /* that names a record; empty: `columns` do */
-    const char *name;         /* of the foreign key */
-    uint64_t records_written; /* target_table's of `table` */
+    const char *const *collations; /* of `referenced`, as SQL; NULL, all or one: it needs none */
+    struct column_list key;        /* that names a record; empty: `columns` do */
+    const char *name;              /* of the foreign key */
+    uint64_t records_written;      /* target_table's of `table` */
     bool full; /* MATCH FULL: NULL beside other values has no partner either, all NULL needs none */
     bool plain; /* SQLite: a partner's column says what is equal, by its affinity and collation */
     const void *self; /* of append_table and append_literal */

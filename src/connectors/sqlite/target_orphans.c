@@ -110,12 +110,47 @@ static bool name_reference(const struct finding *finding, struct sql_orphans *or
     return orphans->name != NULL;
 }
 
+/* Is there a unique key of just these columns over there? */
+static enum status is_unique(const struct finding *finding, const struct sql_orphans *orphans,
+                             const struct sqlite_target_table *partner, bool *unique,
+                             struct error *error)
+{
+    const struct column_list *columns = &orphans->referenced;
+    sqlite3_stmt *row = NULL;
+    struct buffer sql = {0};
+    for (uint32_t i = 0; i < partner->column_count; i++) {
+        *unique |= columns->count == 1 && partner->columns[i].row_key &&
+                   sqlite_same_name(partner->columns[i].name, columns->names[0]);
+    }
+    if (*unique) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, "SELECT 1 FROM pragma_index_list(");
+    append_literal(&sql, NULL, orphans->partner);
+    buffer_append_string(&sql, ", 'main') AS l WHERE l.\"unique\" AND NOT l.partial AND (SELECT "
+                               "count(*) FROM pragma_index_info(l.name, 'main')) = ");
+    buffer_format(&sql, "%u", columns->count);
+    for (uint32_t i = 0; i < columns->count; i++) {
+        buffer_append_string(&sql, " AND EXISTS (SELECT 1 FROM pragma_index_info(l.name, 'main') "
+                                   "AS c WHERE c.name = ");
+        append_literal(&sql, NULL, columns->names[i]);
+        buffer_append_string(&sql, " COLLATE NOCASE)");
+    }
+    enum status status =
+        sqlite_target_prepare_buffer(finding->self, finding->self->control, &sql, &row, error);
+    status = status == STATUS_OK ? sqlite_step(finding->self, row, error) : status;
+    *unique = status == STATUS_OK;
+    sqlite3_finalize(row);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
 /* The columns that one means which names none; those that find no partner table are left out. */
 static enum status find_partner(struct finding *finding, struct sql_reference *reference,
                                 struct error *error)
 {
     struct sql_orphans *orphans = &reference->orphans;
     struct sqlite_target_table partner;
+    bool unique = false;
     enum status status = sqlite_target_describe(finding->self, finding->self->control,
                                                 orphans->partner, finding->arena, &partner, error);
     reference->unasked = status == STATUS_END;
@@ -130,6 +165,10 @@ static enum status find_partner(struct finding *finding, struct sql_reference *r
         }
     }
     reference->unasked |= orphans->referenced.count != orphans->columns.count;
+    if (status == STATUS_OK && !reference->unasked) {
+        status = is_unique(finding, orphans, &partner, &unique, error);
+        reference->unasked = !unique;
+    }
     if (!name_reference(finding, orphans)) {
         return no_memory(finding, error);
     }
@@ -174,6 +213,39 @@ static enum status read_references(struct finding *finding, const struct target_
     return status == STATUS_END ? STATUS_OK : status;
 }
 
+static enum status ask_number(void *context, struct buffer *sql, uint64_t *number,
+                              struct error *error)
+{
+    const struct finding *finding = context;
+    sqlite3_stmt *row = NULL;
+    enum status status =
+        sqlite_target_prepare_buffer(finding->self, finding->self->control, sql, &row, error);
+    status = status == STATUS_OK ? sqlite_step(finding->self, row, error) : status;
+    *number = status == STATUS_OK ? (uint64_t)sqlite3_column_int64(row, 0) : 0;
+    sqlite3_finalize(row);
+    return status;
+}
+
+/* Of a table with one key that can't be checked SQLite checks none. */
+static enum status check_one_by_one(struct finding *finding, uint32_t first, struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = first; status == STATUS_OK && i < finding->count; i++) {
+        struct sql_reference *reference = &finding->references[i];
+        struct buffer sql = {0};
+        uint64_t broken = 0;
+        if (reference->unasked) {
+            continue;
+        }
+        buffer_append_string(&sql, "SELECT EXISTS (SELECT 1");
+        sql_orphans_append_from(&sql, &reference->orphans);
+        buffer_append_byte(&sql, ')');
+        status = ask_number(finding, &sql, &broken, error);
+        reference->broken = broken != 0;
+    }
+    return status;
+}
+
 /* SQLite itself says which keys are broken. What it can't check (no such columns over there, or
  * not unique ones) stays as it is. */
 static enum status check_references(struct finding *finding, uint32_t first, const char *table,
@@ -190,13 +262,12 @@ static enum status check_references(struct finding *finding, uint32_t first, con
             finding->references[first + number].broken = true;
         }
     }
-    if (status == STATUS_OK && result == SQLITE_INTERRUPT) {
+    if (status == STATUS_OK && result == SQLITE_ERROR) {
+        status = check_one_by_one(finding, first, error);
+    } else if (status == STATUS_OK && result != SQLITE_DONE) {
         status =
             sqlite_target_error(finding->self, finding->self->control, result, ERROR_TARGET_SCHEMA,
                                 "its foreign keys can't be checked", error);
-    }
-    for (uint32_t i = first; i < finding->count && result != SQLITE_DONE; i++) {
-        finding->references[i].unasked = true;
     }
     sqlite3_finalize(row);
     return status;
@@ -326,19 +397,6 @@ static enum status take(void *context, const struct sql_orphans *orphans, uint64
                           : error_set(error, ERROR_INTERNAL, orphans->table,
                                       "%llu records have no partner, but %llu went",
                                       (unsigned long long)*taken, (unsigned long long)gone);
-}
-
-static enum status ask_number(void *context, struct buffer *sql, uint64_t *number,
-                              struct error *error)
-{
-    const struct finding *finding = context;
-    sqlite3_stmt *row = NULL;
-    enum status status =
-        sqlite_target_prepare_buffer(finding->self, finding->self->control, sql, &row, error);
-    status = status == STATUS_OK ? sqlite_step(finding->self, row, error) : status;
-    *number = status == STATUS_OK ? (uint64_t)sqlite3_column_int64(row, 0) : 0;
-    sqlite3_finalize(row);
-    return status;
 }
 
 static enum status take_all(struct finding *finding, const struct target_table *tables,
