@@ -77,6 +77,13 @@ struct batch *batch_create_sharing(struct batch *owner, const struct shape *shap
 /* For one answer of a cursor: room for at most `rows_max` records, and for no more than whose cells
  * are `bytes_max` bytes; for one at least. */
 struct batch *batch_create_for_cursor(uint32_t width, uint32_t rows_max, size_t bytes_max);
+/* May a cursor put another row into it, which holds `bytes` by now? No more follow a row of large
+ * values: what is made of them counts, too. */
+static inline bool batch_has_room(const struct batch *batch, uint32_t rows_max, size_t bytes,
+                                  size_t bytes_max)
+{
+    return batch->row_count < rows_max && bytes < bytes_max && batch->large_values == NULL;
+}
 /* What a cursor answers once filling ended with `status`: hands `filled` over if it holds anything,
  * else destroys it; OK becomes END if it was empty. */
 enum status batch_deliver(struct batch *filled, enum status status, struct batch **batch) MUST_USE;

@@ -504,6 +504,34 @@ static enum status to_nested(const struct conversion *conversion, const struct c
     return convert_refuse_kind(conversion, from);
 }
 
+/* --- LARGE --- */
+
+enum status convert_refuse_large(uint64_t length, uint64_t bytes_max, struct error *error)
+{
+    return error_set(error, ERROR_REJECT_TOO_LARGE, NULL,
+                     "a value of %llu bytes is too large here: %llu bytes at most",
+                     (unsigned long long)length, (unsigned long long)bytes_max);
+}
+
+enum status convert_read_large(const struct cell *from, uint64_t bytes_max, struct arena *arena,
+                               struct cell *result, struct error *error)
+{
+    struct large_value *large = from->large;
+    bytes_max = bytes_max < UINT32_MAX ? bytes_max : UINT32_MAX;
+    if (large->length > bytes_max) {
+        return convert_refuse_large(large->length, bytes_max, error);
+    }
+    size_t length = (size_t)large->length;
+    uint8_t *bytes = arena_allocate(arena, length + 1);
+    if (bytes == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a large value");
+    }
+    bytes[length] = 0;
+    *result = cell_bytes(bytes, length);
+    result->kind = (uint8_t)large->kind;
+    return large->read(large, 0, bytes, length, error);
+}
+
 /* --- the choice --- */
 
 typedef enum status converter(const struct conversion *conversion, const struct cell *from,
@@ -545,11 +573,13 @@ enum status convert_value(const struct cell *from, const struct value_type *to, 
         *result = *from;
         return STATUS_OK;
     }
+    if (from->kind == VALUE_LARGE && to->kind != from->large->kind && to->kind != VALUE_LARGE) {
+        struct cell whole;
+        return convert_read_large(from, CONVERT_LARGE_BYTES_MAX, arena, &whole, error) == STATUS_OK
+                   ? convert_value(&whole, to, allow_loss, arena, result, error)
+                   : STATUS_FAILED;
+    }
     if (from->kind == VALUE_LARGE) {
-        if (to->kind != from->large->kind && to->kind != VALUE_LARGE) {
-            return convert_refuse(&conversion, from, ERROR_REJECT_TYPE,
-                                  "it is too large to convert");
-        }
         *result = *from;
         return STATUS_OK;
     }

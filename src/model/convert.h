@@ -31,11 +31,20 @@ enum conversion_loss convert_loss(const struct value_type *from, const struct va
  * The limits in `to` (length of TEXT in characters and of BYTES in bytes, precision and scale,
  * which a decimal then gets) hold unless `to` is dynamic. A timestamp without zone becomes one with
  * zone (taken for UTC), and the other way, only with `allow_loss`. ESCAPE with CELL_ESCAPED_TEXT
- * becomes BYTES, or with `allow_loss` TEXT with U+FFFD for what is not UTF-8. LARGE stays LARGE,
- * and can become nothing else.
+ * becomes BYTES, or with `allow_loss` TEXT with U+FFFD for what is not UTF-8. LARGE stays LARGE
+ * where its kind is the one that is wanted; else it is read whole, up to CONVERT_LARGE_BYTES_MAX.
  */
 enum status convert_value(const struct cell *from, const struct value_type *to, bool allow_loss,
                           struct arena *arena, struct cell *result, struct error *error) MUST_USE;
+
+/* What is read whole of a large value to convert it or to look at it. */
+enum { CONVERT_LARGE_BYTES_MAX = 64 << 20 };
+/* The reject of a value that has more bytes than can be had here. */
+enum status convert_refuse_large(uint64_t length, uint64_t bytes_max, struct error *error);
+/* Reads a LARGE cell whole into the arena: TEXT or BYTES, as it is. STATUS_FAILED with
+ * ERROR_REJECT_TOO_LARGE beyond `bytes_max`, else with what its source says. */
+enum status convert_read_large(const struct cell *from, uint64_t bytes_max, struct arena *arena,
+                               struct cell *result, struct error *error) MUST_USE;
 
 /* False if no value of kind `from` can become `to`. */
 bool convert_is_possible(enum value_kind from, enum value_kind to);

@@ -19,6 +19,7 @@ struct expression_statement {
     sqlite3_stmt *statement;
     const struct plan_expression *expression;
     struct buffer *texts; /* one a value: texts of values that SQLite has no kind for */
+    struct arena *wholes; /* large values, read while they are looked at; NULL: none */
 };
 
 /* ---------------------------------------------------------------- checking */
@@ -350,6 +351,7 @@ void expression_finalize(struct expression_statement *statement)
     for (uint32_t i = 0; statement->texts != NULL && i < statement->expression->count; i++) {
         buffer_free(&statement->texts[i]);
     }
+    arena_destroy(statement->wholes);
     free(statement->texts);
     free(statement);
 }
@@ -379,6 +381,44 @@ static enum status bind_decimal(struct expression_statement *statement, int inde
     return STATUS_OK;
 }
 
+/* SQLite takes what is longer than its limit for NULL. */
+static enum status bind_text(struct expression_statement *statement, int index,
+                             enum value_kind kind, const void *bytes, size_t length,
+                             struct error *error)
+{
+    struct error cause;
+    if (length > CONVERT_LARGE_BYTES_MAX) {
+        (void)convert_refuse_large(length, CONVERT_LARGE_BYTES_MAX, &cause);
+        return reject(statement, cause.message, error);
+    }
+    bytes = length > 0 ? bytes : "";
+    int result = kind == VALUE_BYTES ? sqlite3_bind_blob64(statement->statement, index, bytes,
+                                                           length, SQLITE_STATIC)
+                                     : sqlite3_bind_text64(statement->statement, index, bytes,
+                                                           length, SQLITE_STATIC, SQLITE_UTF8);
+    return result == SQLITE_OK ? STATUS_OK : error_set(error, ERROR_MEMORY, NULL, "out of memory");
+}
+
+static enum status bind_large(struct expression_statement *statement, int index,
+                              const struct cell *value, struct error *error)
+{
+    struct cell whole;
+    struct error cause;
+    if (statement->wholes == NULL && (statement->wholes = arena_create(0)) == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "out of memory");
+    }
+    if (convert_read_large(value, CONVERT_LARGE_BYTES_MAX, statement->wholes, &whole, &cause) ==
+        STATUS_OK) {
+        return bind_text(statement, index, (enum value_kind)whole.kind, whole.bytes, whole.length,
+                         error);
+    }
+    if (cause.class == ERROR_CLASS_REJECT) {
+        return reject(statement, cause.message, error);
+    }
+    error_copy(error, &cause);
+    return STATUS_FAILED;
+}
+
 static enum status bind_other(struct expression_statement *statement, int index,
                               const struct cell *value, struct error *error)
 {
@@ -395,9 +435,7 @@ static enum status bind_other(struct expression_statement *statement, int index,
     if (text->failed) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a value");
     }
-    sqlite3_bind_text64(statement->statement, index, buffer_string(text), text->length,
-                        SQLITE_STATIC, SQLITE_UTF8);
-    return STATUS_OK;
+    return bind_text(statement, index, VALUE_TEXT, buffer_string(text), text->length, error);
 }
 
 static enum status bind_value(struct expression_statement *statement, int index,
@@ -427,15 +465,12 @@ static enum status bind_value(struct expression_statement *statement, int index,
         return bind_decimal(statement, index, value, error);
     case VALUE_TEXT:
     case VALUE_JSON:
-        sqlite3_bind_text64(prepared, index, value->length > 0 ? value->text : "", value->length,
-                            SQLITE_STATIC, SQLITE_UTF8);
-        return STATUS_OK;
     case VALUE_BYTES:
-        sqlite3_bind_blob64(prepared, index, value->length > 0 ? (const void *)value->bytes : "",
-                            value->length, SQLITE_STATIC);
-        return STATUS_OK;
-    case VALUE_ESCAPE:
+        return bind_text(statement, index, (enum value_kind)value->kind, value->bytes,
+                         value->length, error);
     case VALUE_LARGE:
+        return bind_large(statement, index, value, error);
+    case VALUE_ESCAPE:
         return reject(statement, "a value is not readable here", error);
     default:
         return bind_other(statement, index, value, error);
@@ -465,6 +500,13 @@ static enum status run(struct expression_statement *statement, const struct cell
                   : result == SQLITE_INTERRUPT ? "it ran too long"
                                                : sqlite3_errmsg(statement->sandbox->database),
                   error);
+}
+
+static void finish(struct expression_statement *statement)
+{
+    sqlite3_reset(statement->statement);
+    arena_destroy(statement->wholes);
+    statement->wholes = NULL;
 }
 
 static enum status take_result(struct expression_statement *statement, struct arena *arena,
@@ -510,7 +552,7 @@ enum status expression_evaluate(struct expression_statement *statement, const st
     if (status == STATUS_OK) {
         status = take_result(statement, arena, result, error);
     }
-    sqlite3_reset(statement->statement);
+    finish(statement);
     return status;
 }
 
@@ -535,6 +577,6 @@ enum status expression_test(struct expression_statement *statement, const struct
                   : type == SQLITE_NULL  ? false
                                          : sqlite3_column_double(statement->statement, 0) != 0.0;
     }
-    sqlite3_reset(statement->statement);
+    finish(statement);
     return status;
 }

@@ -1,6 +1,7 @@
 /* The sandbox in which expressions are evaluated. */
 #include "plan/expression_sandbox.h"
 
+#include "model/convert.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,7 +9,6 @@
 enum {
     OPERATIONS_A_CALL = 1000, /* of the progress handler */
     CALLS_MAX = 2000,
-    TEXT_BYTES_MAX = 64 << 20,
     SQL_BYTES_MAX = 1 << 20,
     EXPRESSION_DEPTH_MAX = 200
 };
@@ -150,7 +150,7 @@ static enum status open_database(sqlite3 **database, struct error *error)
     sqlite3_db_config(*database, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
     sqlite3_db_config(*database, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(*database, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-    sqlite3_limit(*database, SQLITE_LIMIT_LENGTH, TEXT_BYTES_MAX);
+    sqlite3_limit(*database, SQLITE_LIMIT_LENGTH, CONVERT_LARGE_BYTES_MAX);
     sqlite3_limit(*database, SQLITE_LIMIT_SQL_LENGTH, SQL_BYTES_MAX);
     sqlite3_limit(*database, SQLITE_LIMIT_EXPR_DEPTH, EXPRESSION_DEPTH_MAX);
     sqlite3_limit(*database, SQLITE_LIMIT_ATTACHED, 0);

@@ -189,25 +189,6 @@ static enum status evaluate(struct making *making, uint32_t number, struct cell 
 
 /* ---- what stays */
 
-static enum status read_in(struct making *making, const struct cell *from, struct cell *to,
-                           struct error *error)
-{
-    struct large_value *large = from->large;
-    if (large->length > making->mapper->record_bytes_max || large->length > UINT32_MAX) {
-        return error_set(error, ERROR_REJECT_TOO_LARGE, NULL,
-                         "a value of %llu bytes is too large here",
-                         (unsigned long long)large->length);
-    }
-    uint8_t *bytes = arena_allocate(making->arena, (size_t)large->length + 1);
-    if (!bytes) {
-        return out_of_memory(error);
-    }
-    enum status status = large->read(large, 0, bytes, (size_t)large->length, error);
-    *to = cell_bytes(bytes, (size_t)large->length);
-    to->kind = (uint8_t)large->kind;
-    return status;
-}
-
 void mapper_omit(struct making *making, const char *field, const char *why, struct cell *cell)
 {
     char text[1024];
@@ -243,7 +224,9 @@ enum status mapper_keep(struct making *making, const struct cell *from, struct c
         return STATUS_OK;
     case VALUE_LARGE:
         making->bytes += 16 + (making->borrow ? 0 : from->large->length);
-        return making->borrow ? STATUS_OK : read_in(making, from, to, error);
+        return making->borrow ? STATUS_OK
+                              : convert_read_large(from, making->mapper->record_bytes_max,
+                                                   making->arena, to, error);
     default:
         making->bytes += 16 + value_bytes(from);
         if (making->borrow || value_copy(from, making->arena, to) == STATUS_OK) {

@@ -9,8 +9,17 @@ PEAK_SCRIPT = "import resource, subprocess, sys; code = subprocess.call(sys.argv
               "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss); sys.exit(code)"
 
 
-class LargeValues(support.TestCase):
+class Measured(support.TestCase):
     """Peak memory of the program, as getrusage tells it."""
+    def peak_mib(self, *arguments):
+        result = support.finish(support.subprocess.Popen(
+            [sys.executable, "-c", PEAK_SCRIPT, support.PROGRAM, *arguments], cwd=self.folder,
+            stdin=support.subprocess.DEVNULL, stdout=support.subprocess.PIPE, stderr=support.subprocess.PIPE), 300)
+        self.assert_code(result, 0)
+        return int(result.out.split()[-1]) >> 10
+
+
+class LargeValues(Measured):
     SERVERS = None         # the module that starts one
     SETTINGS = None
     TOLD = ""              # asks for what is in table big, in order
@@ -28,11 +37,7 @@ class LargeValues(support.TestCase):
         raise NotImplementedError
 
     def migrate(self, source, target, *options):
-        result = support.finish(support.subprocess.Popen(
-            [sys.executable, "-c", PEAK_SCRIPT, support.PROGRAM, "migrate", "-q", *options, source, target], cwd=self.folder,
-            stdin=support.subprocess.DEVNULL, stdout=support.subprocess.PIPE, stderr=support.subprocess.PIPE), 300)
-        self.assert_code(result, 0)
-        return int(result.out.split()[-1]) >> 10
+        return self.peak_mib("migrate", "-q", *options, source, target)
 
     def there_and_back(self, count, bytes_each):
         source, back = self.server.database(), self.server.database()
@@ -62,3 +67,54 @@ class LargeValues(support.TestCase):
 
     def test_some_of_a_hundred_mib(self):
         self.there_and_back(10 if support.SOAK else 2, 100 << 20 if support.SOAK else 40 << 20)
+
+
+LOOKS = """transhume: 1
+source: "%s"
+target: "jsonl:out?tags=no&record_bytes=256MiB"
+tables:
+  looks:
+    key: [id]
+    from: big
+    where: "t IS NULL OR substr(t, 7, 1) NOT IN ('2', '5')"
+    fields:
+      id: copy
+      json: { column: t, cast: json }
+      map: { column: t, cast: map }
+      seen: { column: id, when: "length(t) > 3000" }
+      length: { sql: "length(t) + length(b)", cast: int64 }
+      text: { column: b, cast: text }
+      straight: { column: t }
+"""
+
+
+class LookedAt(Measured):
+    """Casts and expressions see a value that comes in pieces as they see a small one. Expected results are made here."""
+    LETTERS = "\u00e9\U0001f411x"
+    LARGE_BYTES = 0  # more than what comes whole
+
+    def text_of(self, number):
+        return '{"id":%d,"pad":["%s"]}' % (number, self.LETTERS * self.repeats(number))
+
+    def repeats(self, number):
+        return self.LARGE_BYTES // len(self.LETTERS.encode()) + 1 if number in (1, 2) else number
+
+    def assert_looked_at(self, source):
+        """Of table big (id, t, b): rows 1 and 2 large ones, 3 to 5 small ones, 6 NULL; b is t's bytes."""
+        self.write("plan.yaml", LOOKS % source)
+        self.run_program("migrate", "--plan", "plan.yaml", "--jobs", "1")
+        records = []
+        for name in os.listdir(self.path("out", "looks")):
+            records += map(json.loads, support.read_lines(self.path("out", "looks", name)))
+        expected = []
+        for number in (1, 3, 4):
+            text = self.text_of(number)
+            expected.append({"id": number, "json": text, "map": json.loads(text), "length": len(text) + len(text.encode()), "text": text,
+                             "straight": text, **({"seen": number} if number == 1 else {})})
+        expected.append({"id": 6})
+        found = [{name: value for name, value in record.items() if value is not None} for record in sorted(records, key=lambda record: record["id"])]
+        self.assertEqual([record["id"] for record in found], [record["id"] for record in expected])
+        for one, other in zip(expected, found):
+            self.assertEqual(sorted(one), sorted(other))
+            for name in one:
+                self.assertTrue(one[name] == other[name], "%s of %d: %.100r" % (name, one["id"], other[name]))

@@ -14,6 +14,7 @@ import sqlite3
 import subprocess
 import unittest
 
+import large_values
 import support
 
 TYPES_SCRIPT = """
@@ -684,6 +685,75 @@ tables:
         for target in ("sqlite:c.db", "csv:c"):
             result = self.run_cast("map", target, code=2)
             self.assertIn("say cast: json", result.err)
+
+
+class LookedAt(large_values.LookedAt):
+    """Large values of SQLite that casts and expressions look at."""
+    LARGE_BYTES = 2 << 20
+    BOUND = 64 << 20
+
+    def make(self, rows, bytes_too=True):
+        support.make_sqlite(self.path("big.db"), "CREATE TABLE big (id INTEGER PRIMARY KEY, t TEXT, b BLOB)")
+        with sqlite3.connect(self.path("big.db")) as db:
+            db.executemany("INSERT INTO big VALUES (?, ?, ?)", ((number, text, text.encode() if text and bytes_too else None) for number, text in rows))
+        db.close()
+
+    def test_casts_and_expressions(self):
+        self.make([(number, self.text_of(number)) for number in range(1, 6)] + [(6, None)])
+        self.assert_looked_at("sqlite:big.db")
+        self.run_program("validate", "--level", "full", "--plan", "plan.yaml")
+
+    def test_beyond_the_bound(self):
+        """Neither in nor out because of its size without a word; what only carries it goes on, and so do values that come whole."""
+        self.make([(1, "x" * self.BOUND), (2, "x" * (self.BOUND + 1)), (3, "x")], bytes_too=False)
+        slices = ("", "?slice=512MiB")
+        for slice_bytes in slices:
+            with self.subTest(slice_bytes):
+                folder = "out%d" % slices.index(slice_bytes)
+                self.write("plan.yaml", """transhume: 1
+source: "sqlite:big.db%s"
+target: "jsonl:%s?tags=no&record_bytes=256MiB"
+tables:
+  among:  { key: [id], from: big, where: "length(t) > 1", fields: { id: copy } }
+  others: { key: [id], from: big, where: "length(t) <= 1", fields: { id: copy } }
+  cut:    { key: [id], from: big, fields: { id: copy, t: { sql: "substr(t, 1, 3)", cast: text } } }
+""" % (slice_bytes, folder))
+                state = "state" + folder
+                self.run_program("migrate", "--plan", "plan.yaml", "--jobs", "1", "--state", state, code=1)
+                ids = {table: sorted(record["id"] for record in read_records(self.path(folder, table))) for table in ("among", "others", "cut")}
+                self.assertEqual(ids, {"among": [1], "others": [3], "cut": [1, 3]})
+                found = rejects(self.path(state))
+                self.assertEqual(sorted(reject["entity"] for reject in found), ["among", "cut", "others"])
+                for reject in found:
+                    self.assertEqual(reject["key"], {"id": 2})
+                    self.assertIn(str(self.BOUND + 1), reject["reason"])
+                    self.assertIn(str(self.BOUND), reject["reason"].replace(str(self.BOUND + 1), ""))
+
+    def test_a_cast_beyond_the_bound(self):
+        self.make([(1, "x" * (self.BOUND + 1)), (2, "x")], bytes_too=False)
+        self.write("plan.yaml", """transhume: 1
+source: sqlite:big.db
+target: jsonl:out
+tables:
+  t: { key: [id], from: big, fields: { id: copy, t: { column: t, cast: json } } }
+""")
+        self.run_program("migrate", "--plan", "plan.yaml", code=1)
+        self.assertEqual([record["t"] for record in read_records(self.path("out", "t"))], ["x"])
+        (reject,) = rejects(self.path(".transhume"))
+        self.assertIn("a value of %d bytes is too large here: %d bytes at most" % (self.BOUND + 1, self.BOUND), reject["reason"])
+
+    def test_memory(self):
+        """What is made of many of them is not in memory at once."""
+        count = 400 if support.SOAK else 24
+        self.make((number, self.text_of(1)) for number in range(count))
+        self.write("plan.yaml", """transhume: 1
+source: sqlite:big.db
+target: jsonl:out
+tables:
+  t: { key: [id], from: big, where: "length(t) > 1", fields: { id: copy, t: { column: t, cast: json }, length: { sql: "length(b)", cast: int64 } } }
+""")
+        self.assertLess(self.peak_mib("migrate", "-q", "--plan", "plan.yaml", "--jobs", "1"), 64)
+        self.assertEqual(len(read_records(self.path("out", "t"))), count)
 
 
 if __name__ == "__main__":

@@ -86,5 +86,17 @@ class Values(large_values.LargeValues):
         self.assertEqual(self.server.ask(source, self.TOLD), self.server.ask(target, self.TOLD))
 
 
+class LookedAt(large_values.LookedAt):
+    LARGE_BYTES = 9 << 20
+
+    def test_casts_and_expressions(self):
+        server = mariadb.for_class(type(self))
+        source = server.database()
+        server.ask(source, "CREATE TABLE big (id int PRIMARY KEY, t longtext CHARACTER SET utf8mb4, b longblob); INSERT INTO big (id, t) VALUES %s, "
+                           "(6, NULL); UPDATE big SET b = t" % ", ".join("(%d, CONCAT('{\"id\":%d,\"pad\":[\"', REPEAT('%s', %d), '\"]}'))" % (
+                               number, number, self.LETTERS, self.repeats(number)) for number in range(1, 6)))
+        self.assert_looked_at(server.uri(source))
+
+
 if __name__ == "__main__":
     unittest.main()

@@ -117,5 +117,18 @@ class Slices(support.TestCase):
         self.assertEqual(self.told(source, "big"), self.told(target, "big"))
 
 
+class LookedAt(large_values.LookedAt):
+    LARGE_BYTES = 5 << 20
+
+    def test_casts_and_expressions(self):
+        server = postgres.for_class(type(self))
+        source = server.database()
+        server.psql(source, "CREATE TABLE big (id int PRIMARY KEY, t text, b bytea); ALTER TABLE big ALTER t SET STORAGE EXTERNAL, ALTER b SET STORAGE "
+                            "EXTERNAL; INSERT INTO big VALUES %s, (6, NULL); UPDATE big SET b = convert_to(t, 'UTF8')" % ", ".join(
+                                "(%d, '{\"id\":%d,\"pad\":[\"' || repeat('%s', %d) || '\"]}')" % (
+                                    number, number, self.LETTERS, self.repeats(number)) for number in range(1, 6)))
+        self.assert_looked_at(server.uri(source))
+
+
 if __name__ == "__main__":
     unittest.main()

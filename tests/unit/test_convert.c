@@ -449,7 +449,7 @@ static enum status read_letters(struct large_value *self, uint64_t offset, void 
     return STATUS_OK;
 }
 
-static void large_values_stay_large(void **state)
+static void large_values_stay_large_or_are_read(void **state)
 {
     (void)state;
     struct large_value handle = {.kind = VALUE_TEXT, .length = 200000, .read = read_letters};
@@ -460,8 +460,20 @@ static void large_values_stay_large(void **state)
     struct value_type bytes = {.kind = VALUE_BYTES};
     assert_int_equal(convert_value(&large, &text, false, arena, &result, &error), STATUS_OK);
     assert_ptr_equal(result.large, &handle);
-    assert_int_equal(convert_value(&large, &bytes, true, arena, &result, &error), STATUS_FAILED);
+    assert_int_equal(convert_value(&large, &bytes, false, arena, &result, &error), STATUS_OK);
+    assert_int_equal(result.kind, VALUE_BYTES);
+    assert_int_equal(result.length, 200000);
+    assert_memory_equal(result.bytes + 97, "\"xx", 3);
+    struct value_type number = {.kind = VALUE_INT64};
+    assert_int_equal(convert_value(&large, &number, false, arena, &result, &error), STATUS_FAILED);
     assert_int_equal(error.code, ERROR_REJECT_TYPE);
+    handle.length = CONVERT_LARGE_BYTES_MAX + 1;
+    assert_int_equal(convert_value(&large, &text, false, arena, &result, &error), STATUS_OK);
+    assert_int_equal(convert_value(&large, &bytes, false, arena, &result, &error), STATUS_FAILED);
+    assert_int_equal(error.code, ERROR_REJECT_TOO_LARGE);
+    assert_string_equal(error.message,
+                        "a value of 67108865 bytes is too large here: 67108864 bytes at most");
+    handle.length = 200000;
     assert_int_equal(convert_append_text(&large, false, &out, &error), STATUS_OK);
     assert_int_equal(out.length, 200000);
     assert_int_equal(out.data[97], '"');
@@ -715,7 +727,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(to_uuids, set_up, tear_down),
         cmocka_unit_test_setup_teardown(to_containers, set_up, tear_down),
         cmocka_unit_test_setup_teardown(nothing_stays_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(large_values_stay_large, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(large_values_stay_large_or_are_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(maps_with_other_keys_become_pairs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(errors_name_the_value, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_pair_keeps_its_word, set_up, tear_down),

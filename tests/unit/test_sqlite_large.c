@@ -212,7 +212,7 @@ static void test_memory(void **state)
     assert_int_equal(test.source->cursor_open(test.reader, request, NULL, &cursor, &test.error),
                      STATUS_OK);
     assert_int_equal(test.source->cursor_next(cursor, 10, 1 << 20, &batch, &test.error), STATUS_OK);
-    assert_int_equal(batch->row_count, 2);
+    assert_int_equal(batch->row_count, 1); /* no row follows one of large values */
     assert_int_equal(batch->cells[1].kind, VALUE_LARGE);
     assert_true(batch_bytes(batch) < 1000000);
     char piece[1000];

@@ -172,7 +172,7 @@ static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t row
     size_t row_bytes = (size_t)batch->width * sizeof(struct cell);
     uint32_t count = cursor->compiled.select.column_count;
 
-    while (batch->row_count < rows_max && bytes < bytes_max) {
+    while (batch_has_room(batch, rows_max, bytes, bytes_max)) {
         MYSQL_ROW row = NULL;
         enum status status = maria_fetch_row(cursor->reader->database, cursor->result,
                                              cursor->connection, &row, error);

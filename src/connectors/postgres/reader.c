@@ -440,7 +440,7 @@ static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t row
     size_t row_bytes = (size_t)batch->width * sizeof(struct cell);
     enum status status = STATUS_OK;
 
-    while (status == STATUS_OK && batch->row_count < rows_max && bytes < bytes_max) {
+    while (status == STATUS_OK && batch_has_room(batch, rows_max, bytes, bytes_max)) {
         char *data = NULL;
         int length = PQgetCopyData(cursor->connection, &data, 1);
         if (length > 0) {

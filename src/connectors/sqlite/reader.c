@@ -280,7 +280,7 @@ static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t row
     size_t bytes = 0;
     size_t row_bytes = (size_t)batch->width * sizeof(struct cell);
 
-    while (batch->row_count < rows_max && bytes < bytes_max) {
+    while (batch_has_room(batch, rows_max, bytes, bytes_max)) {
         int result = sqlite3_step(cursor->statement);
         if (result == SQLITE_ROW) {
             if (read_row(cursor, batch, &bytes, error) != STATUS_OK) {
