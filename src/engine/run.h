@@ -63,9 +63,9 @@ struct run_options {
     enum triggers_choice triggers; /* disable: none fires while it lasts */
     /* reject: records without a partner become rejects */
     enum broken_references_choice broken_references;
-    bool no_before_images;         /* nothing is kept of records that are overwritten */
-    bool resuming; /* resume: endpoints and filters that are not given are those of the
-                      unfinished run in the state folder */
+    bool no_before_images; /* nothing is kept of records that are overwritten */
+    bool resuming;         /* resume: endpoints and filters that are not given are those of the
+                              unfinished run in the state folder */
     enum progress_mode progress;
     bool color;
     const char *command_line; /* for the log, redacted */
