@@ -93,15 +93,6 @@ static enum status lay_aside_present(struct stage_pass *pass)
     return writer_distinct_lay_aside(pass, &from);
 }
 
-static void append_columns(struct buffer *sql, const struct writer_plan *plan)
-{
-    buffer_append_string(sql, "_transhume_row");
-    for (uint32_t i = 0; i < plan->column_count; i++) {
-        buffer_append_string(sql, ", ");
-        maria_append_name(sql, plan->columns[i].column->name);
-    }
-}
-
 static enum status lay_aside_later(struct stage_pass *pass)
 {
     struct maria_database *self = pass->writer->database;
@@ -109,8 +100,8 @@ static enum status lay_aside_later(struct stage_pass *pass)
     if (self->version < (self->mariadb ? MARIADB_WINDOWS : MYSQL_WINDOWS)) {
         return STATUS_OK;
     }
-    buffer_append_string(&from, "(SELECT ");
-    append_columns(&from, pass->plan);
+    buffer_append_string(&from, "(SELECT _transhume_row, ");
+    writer_stage_append_columns(pass->plan, "", &from);
     buffer_append_string(&from, " FROM (SELECT n.*, ROW_NUMBER() OVER (PARTITION BY ");
     maria_append_names(&from, NULL, pass->key);
     buffer_append_string(&from, " ORDER BY _transhume_row) AS _transhume_place FROM ");

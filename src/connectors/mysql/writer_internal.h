@@ -227,6 +227,9 @@ struct stage_pass {
     struct error *error;
 };
 
+/* "a, b": the plan's columns, each behind `alias` ("s." or ""). */
+void writer_stage_append_columns(const struct writer_plan *plan, const char *alias,
+                                 struct buffer *sql);
 /* Takes the rows that a statement lists by their numbers out of the temporary table of that name,
  * and notes what became of them: ERROR_REJECT_KEY_DUPLICATE. Frees `list`. */
 enum status writer_stage_take_out(struct stage_pass *pass, const char *from, struct buffer *list,

@@ -170,7 +170,8 @@ static enum status update_present(struct stage_pass *pass)
     return writer_run_statement(pass->writer, &sql, NULL, pass->refusal, pass->error);
 }
 
-static void append_columns(const struct writer_plan *plan, const char *alias, struct buffer *sql)
+void writer_stage_append_columns(const struct writer_plan *plan, const char *alias,
+                                 struct buffer *sql)
 {
     for (uint32_t i = 0; i < plan->column_count; i++) {
         buffer_append_string(sql, i > 0 ? ", " : "");
@@ -190,9 +191,9 @@ static enum status insert_rest(struct stage_pass *pass)
     buffer_append_string(&sql, "INSERT INTO ");
     append_table(&sql, pass);
     buffer_append_string(&sql, " (");
-    append_columns(pass->plan, "", &sql);
+    writer_stage_append_columns(pass->plan, "", &sql);
     buffer_append_string(&sql, ") SELECT ");
-    append_columns(pass->plan, "s.", &sql);
+    writer_stage_append_columns(pass->plan, "s.", &sql);
     buffer_append_string(&sql, " FROM ");
     append_stage(&sql, pass);
     buffer_append_string(&sql, " AS s");

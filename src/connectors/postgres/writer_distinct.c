@@ -56,10 +56,7 @@ enum status writer_distinct_lock(struct stage_pass *pass)
 static enum status lay_aside_present(struct stage_pass *pass)
 {
     struct buffer condition = {0};
-    buffer_append_string(&condition, "EXISTS (SELECT 1 FROM ");
-    postgres_append_table(&condition, pass->writer->database, pass->plan->relation);
-    buffer_append_string(&condition, " AS t WHERE ");
-    writer_stage_append_match(&condition, pass->plan, pass->key, "t");
+    writer_stage_append_present(&condition, pass);
     buffer_append_byte(&condition, ')');
     enum status status = writer_distinct_lay_aside(pass, NULL, &condition);
     buffer_free(&condition);
@@ -136,10 +133,7 @@ enum status writer_distinct_settle(struct stage_pass *pass)
     if (!pass->repeats) {
         return STATUS_OK;
     }
-    buffer_append_string(&condition, "EXISTS (SELECT 1 FROM ");
-    postgres_append_table(&condition, pass->writer->database, plan->relation);
-    buffer_append_string(&condition, " AS t WHERE ");
-    writer_stage_append_match(&condition, plan, pass->key, "t");
+    writer_stage_append_present(&condition, pass);
     append_same(&condition, plan);
     buffer_append_byte(&condition, ')');
     enum status status =

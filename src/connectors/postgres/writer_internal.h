@@ -172,6 +172,9 @@ struct stage_pass {
     struct error *error;
 };
 
+/* "EXISTS (SELECT 1 FROM table AS t WHERE its key is s's", for more conditions and a parenthesis.
+ */
+void writer_stage_append_present(struct buffer *sql, const struct stage_pass *pass);
 /* Deletes what the condition holds for from the temporary table of that name, called s, and notes
  * what became of it. `with` may be NULL: "WITH …", of one expression. The reason lasts as the pass.
  */

@@ -82,6 +82,14 @@ void writer_stage_append_match(struct buffer *sql, const struct writer_plan *pla
     }
 }
 
+void writer_stage_append_present(struct buffer *sql, const struct stage_pass *pass)
+{
+    buffer_append_string(sql, "EXISTS (SELECT 1 FROM ");
+    postgres_append_table(sql, pass->writer->database, pass->plan->relation);
+    buffer_append_string(sql, " AS t WHERE ");
+    writer_stage_append_match(sql, pass->plan, pass->key, "t");
+}
+
 void writer_stage_append_later(struct buffer *sql, const struct writer_plan *plan,
                                struct column_list key)
 {
@@ -223,10 +231,7 @@ static enum status take_out_repeats(struct stage_pass *pass)
 static enum status take_out_present(struct stage_pass *pass, bool before)
 {
     struct buffer condition = {0};
-    buffer_append_string(&condition, "EXISTS (SELECT 1 FROM ");
-    postgres_append_table(&condition, pass->writer->database, pass->plan->relation);
-    buffer_append_string(&condition, " AS t WHERE ");
-    writer_stage_append_match(&condition, pass->plan, pass->key, "t");
+    writer_stage_append_present(&condition, pass);
     buffer_append_byte(&condition, ')');
     if (before) {
         buffer_append_string(&condition, " AND NOT EXISTS (SELECT 1 FROM ");
