@@ -48,9 +48,10 @@ static void append_equal(struct buffer *sql, const struct maria_column *column,
     }
 }
 
-enum status maria_append_condition(struct buffer *sql, const struct maria_table *facts,
-                                   struct column_list columns, const struct cell *cells,
-                                   struct arena *scratch, struct error *error)
+/* " WHERE" these columns are the cells, texts by their bytes. */
+static enum status append_condition(struct buffer *sql, const struct maria_table *facts,
+                                    struct column_list columns, const struct cell *cells,
+                                    struct arena *scratch, struct error *error)
 {
     for (uint32_t i = 0; i < columns.count; i++) {
         int32_t position = maria_find_column(facts, columns.names[i]);
@@ -113,8 +114,8 @@ static enum status append_record(struct finding *finding, const struct cell *cel
     buffer_append_string(sql, " FROM ");
     maria_append_table(sql, finding->self, finding->base.table->name);
     buffer_append_string(sql, " AS t");
-    return maria_append_condition(sql, &finding->facts, finding->base.columns, cells,
-                                  finding->base.scratch, finding->base.error);
+    return append_condition(sql, &finding->facts, finding->base.columns, cells,
+                            finding->base.scratch, finding->base.error);
 }
 
 static enum status run(struct finding *finding, struct buffer *sql, uint64_t *changed)
@@ -178,8 +179,8 @@ static enum status delete_one(struct sql_finding *base, const struct cell *cells
     }
     buffer_append_string(&sql, "DELETE FROM ");
     maria_append_table(&sql, finding->self, finding->base.table->name);
-    if (maria_append_condition(&sql, &finding->facts, finding->base.columns, cells,
-                               finding->base.scratch, finding->base.error) != STATUS_OK) {
+    if (append_condition(&sql, &finding->facts, finding->base.columns, cells, finding->base.scratch,
+                         finding->base.error) != STATUS_OK) {
         buffer_free(&sql);
         return STATUS_FAILED;
     }
@@ -298,8 +299,8 @@ static enum status fetch_one(struct sql_finding *base, const struct cell *cells)
     struct finding *finding = finding_of(base);
     struct buffer from = {0};
     maria_append_table(&from, finding->self, finding->base.table->name);
-    enum status status = maria_append_condition(&from, &finding->facts, finding->base.columns,
-                                                cells, finding->base.scratch, finding->base.error);
+    enum status status = append_condition(&from, &finding->facts, finding->base.columns, cells,
+                                          finding->base.scratch, finding->base.error);
     status = status == STATUS_OK ? read_all(finding, &from) : status;
     buffer_free(&from);
     return status;

@@ -234,10 +234,6 @@ enum status maria_fetch(struct database *self, const struct target_table *table,
 enum status maria_read_records(struct maria_database *self, MYSQL *connection,
                                const struct maria_table *facts, const struct buffer *from,
                                struct batch *batch, struct error *error) MUST_USE;
-/* " WHERE" these columns are the cells, texts by their bytes. */
-enum status maria_append_condition(struct buffer *sql, const struct maria_table *facts,
-                                   struct column_list columns, const struct cell *cells,
-                                   struct arena *scratch, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- writer.c */
 

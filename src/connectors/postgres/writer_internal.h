@@ -156,9 +156,6 @@ void writer_stage_append_value(struct buffer *sql, const struct writer_plan *pla
 /* Says of a record in the temporary table that one before it has its key. */
 void writer_stage_append_later(struct buffer *sql, const struct writer_plan *plan,
                                struct column_list key);
-/* "a, b": the key's columns, in the same way. */
-void writer_stage_append_key(struct buffer *sql, const struct writer_plan *plan,
-                             struct column_list key);
 
 /* What a pass over the temporary table works with. */
 struct stage_pass {

@@ -62,8 +62,8 @@ void writer_stage_append_value(struct buffer *sql, const struct writer_plan *pla
     }
 }
 
-void writer_stage_append_key(struct buffer *sql, const struct writer_plan *plan,
-                             struct column_list key)
+static void append_staged_key(struct buffer *sql, const struct writer_plan *plan,
+                              struct column_list key)
 {
     for (uint32_t i = 0; i < key.count; i++) {
         buffer_append_string(sql, i > 0 ? ", " : "");
@@ -95,7 +95,7 @@ void writer_stage_append_later(struct buffer *sql, const struct writer_plan *pla
 {
     buffer_append_string(sql, "_transhume_row IN (SELECT n FROM (SELECT _transhume_row AS n, "
                               "pg_catalog.row_number() OVER (PARTITION BY ");
-    writer_stage_append_key(sql, plan, key);
+    append_staged_key(sql, plan, key);
     buffer_format(sql, " ORDER BY _transhume_row) AS place FROM %s) AS d WHERE place > 1)",
                   plan->stage_name);
 }
@@ -202,7 +202,7 @@ static enum status take_out_repeats(struct stage_pass *pass)
         struct buffer table = {0};
         postgres_append_key_table(&table, writer->database, pass->plan->relation);
         postgres_append_names(&names, NULL, pass->key);
-        writer_stage_append_key(&staged, pass->plan, pass->key);
+        append_staged_key(&staged, pass->plan, pass->key);
         /* of two writers the second waits for the first here, and then finds the key taken */
         buffer_format(&sql, "SELECT 1 FROM %s LIMIT 0", pass->plan->stage_name);
         status = writer_ask(writer, &sql, &inserted, pass->failure, pass->error);
