@@ -519,12 +519,8 @@ static enum status is_understood(struct postgres_database *self, PGconn *connect
                                  struct buffer *expression, bool *understood, struct error *error)
 {
     struct error problem = {0};
-    enum status status =
-        expression->failed
-            ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement")
-            : postgres_query(self, connection, buffer_string(expression), NULL, 0, POSTGRES_SHORT,
-                             ERROR_TARGET_SCHEMA, NULL, &problem);
-    buffer_free(expression);
+    enum status status = postgres_query_buffer(self, connection, expression, NULL, 0,
+                                               POSTGRES_SHORT, ERROR_TARGET_SCHEMA, NULL, &problem);
     *understood = status == STATUS_OK;
     if (status == STATUS_OK) {
         return postgres_execute(self, connection, "DEALLOCATE transhume_trial", POSTGRES_SHORT,

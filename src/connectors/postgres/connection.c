@@ -466,17 +466,43 @@ enum status postgres_query(struct postgres_database *self, PGconn *connection, c
     return collect(self, connection, patience, otherwise, result, error);
 }
 
-enum status postgres_execute(struct postgres_database *self, PGconn *connection, const char *sql,
-                             enum postgres_patience patience, enum error_code otherwise,
+enum status postgres_query_buffer(struct postgres_database *self, PGconn *connection,
+                                  struct buffer *sql, const struct postgres_parameter *parameters,
+                                  int parameter_count, enum postgres_patience patience,
+                                  enum error_code otherwise, PGresult **result, struct error *error)
+{
+    enum status status = postgres_query(self, connection, buffer_string(sql), parameters,
+                                        parameter_count, patience, otherwise, result, error);
+    buffer_free(sql);
+    return status;
+}
+
+static enum status send_text(struct postgres_database *self, PGconn *connection, const char *sql,
                              struct error *error)
 {
     if (sql[0] == '\0') {
         return no_statement(self, error);
     }
-    if (PQsendQuery(connection, sql) == 0) {
-        return postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
-    }
-    return collect(self, connection, patience, otherwise, NULL, error);
+    return PQsendQuery(connection, sql) != 0
+               ? STATUS_OK
+               : postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
+}
+
+enum status postgres_send_buffer(struct postgres_database *self, PGconn *connection,
+                                 struct buffer *sql, struct error *error)
+{
+    enum status status = send_text(self, connection, buffer_string(sql), error);
+    buffer_free(sql);
+    return status;
+}
+
+enum status postgres_execute(struct postgres_database *self, PGconn *connection, const char *sql,
+                             enum postgres_patience patience, enum error_code otherwise,
+                             struct error *error)
+{
+    return send_text(self, connection, sql, error) == STATUS_OK
+               ? collect(self, connection, patience, otherwise, NULL, error)
+               : STATUS_FAILED;
 }
 
 enum status postgres_execute_buffer(struct postgres_database *self, PGconn *connection,
@@ -486,5 +512,21 @@ enum status postgres_execute_buffer(struct postgres_database *self, PGconn *conn
     enum status status =
         postgres_execute(self, connection, buffer_string(sql), patience, otherwise, error);
     buffer_free(sql);
+    return status;
+}
+
+enum status postgres_is_there(struct postgres_database *self, PGconn *connection,
+                              const char *relation, enum error_code otherwise, bool *there,
+                              struct error *error)
+{
+    const struct postgres_parameter parameter = {.text = relation};
+    PGresult *result = NULL;
+    enum status status =
+        relation[0] == '\0' /* a buffer's, likewise */
+            ? no_statement(self, error)
+            : postgres_query(self, connection, "SELECT pg_catalog.to_regclass($1)", &parameter, 1,
+                             POSTGRES_SHORT, otherwise, &result, error);
+    *there = status == STATUS_OK && PQgetisnull(result, 0, 0) == 0;
+    PQclear(result);
     return status;
 }

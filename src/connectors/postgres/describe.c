@@ -112,10 +112,10 @@ static enum status ask_values(struct reading *reading, uint32_t first, uint32_t 
         }
     }
     enum status status =
-        sql.failed       ? no_memory(reading->self, error)
-        : sql.length > 0 ? postgres_query(reading->self, reading->connection, buffer_string(&sql),
-                                          NULL, 0, POSTGRES_LONG, ERROR_SOURCE_READ, &result, error)
-                         : STATUS_OK;
+        buffer_is_empty(&sql)
+            ? STATUS_OK
+            : postgres_query_buffer(reading->self, reading->connection, &sql, NULL, 0,
+                                    POSTGRES_LONG, ERROR_SOURCE_READ, &result, error);
     for (int row = 0; status == STATUS_OK && result != NULL && row < PQntuples(result); row++) {
         const char *digits = PQgetvalue(result, row, 0);
         uint64_t at = 0;
@@ -124,7 +124,6 @@ static enum status ask_values(struct reading *reading, uint32_t first, uint32_t 
             reading->objects[at].native_sql = keep(reading, result, row, 1);
         }
     }
-    buffer_free(&sql);
     PQclear(result);
     return status;
 }

@@ -80,15 +80,13 @@ static enum status start_source(struct pull *pull)
     enum status status = postgres_span_append(&sql, pull->span, pull->from, pull->error);
     buffer_append_string(&sql, ") TO STDOUT (FORMAT binary)");
     if (status == STATUS_OK) {
-        status =
-            sql.failed ? error_set(pull->error, ERROR_MEMORY, pull->from->schema->name,
-                                   "no memory for a statement")
-            : PQsendQuery(writer->source, buffer_string(&sql)) == 0
-                ? postgres_failure(pull->source, writer->source, NULL, ERROR_NETWORK, pull->error)
-                : postgres_next_result(pull->source, writer->source, POSTGRES_LONG, &result,
-                                       pull->error);
+        status = postgres_send_buffer(pull->source, writer->source, &sql, pull->error);
     }
     buffer_free(&sql);
+    if (status == STATUS_OK) {
+        status =
+            postgres_next_result(pull->source, writer->source, POSTGRES_LONG, &result, pull->error);
+    }
     if (status == STATUS_OK && PQresultStatus(result) != PGRES_COPY_OUT) {
         status =
             postgres_failure(pull->source, writer->source, result, ERROR_SOURCE_READ, pull->error);
@@ -105,12 +103,7 @@ static enum status start_target(struct pull *pull, uint32_t table)
     postgres_append_table(&sql, writer->database, writer->tables[table].facts.schema->name);
     buffer_format(&sql, " (%s) FROM STDIN (FORMAT binary)", pull->names);
     enum status status =
-        sql.failed ? error_set(pull->error, ERROR_MEMORY, pull->from->schema->name, "no memory")
-        : PQsendQuery(writer->connection, buffer_string(&sql)) == 0
-            ? postgres_failure(writer->database, writer->connection, NULL, ERROR_NETWORK,
-                               pull->error)
-            : STATUS_OK;
-    buffer_free(&sql);
+        postgres_send_buffer(writer->database, writer->connection, &sql, pull->error);
     writer->begun = true;
     if (status == STATUS_OK) {
         status = writer_wait_for_copy(writer, pull->error);

@@ -176,13 +176,11 @@ static void name_orphans(struct finisher *finisher, const struct target_table *t
         return;
     }
     sql_orphans_append_query(&sql, &orphans);
-    if (!sql.failed &&
-        postgres_query(finisher->self, finisher->connection, buffer_string(&sql), NULL, 0,
-                       POSTGRES_BUILD, ERROR_TARGET_SCHEMA, &rows, &ignored) == STATUS_OK) {
+    if (postgres_query_buffer(finisher->self, finisher->connection, &sql, NULL, 0, POSTGRES_BUILD,
+                              ERROR_TARGET_SCHEMA, &rows, &ignored) == STATUS_OK) {
         sql_orphans_append_words(out, &orphans, (uint32_t)PQntuples(rows), cell_of, rows);
     }
     PQclear(rows);
-    buffer_free(&sql);
 }
 
 /* One that is there, or would be if its records let it. */

@@ -156,15 +156,15 @@ static enum status not_locked(struct postgres_database *self, const struct postg
 }
 
 /* Statements sent together; `*done` counts those that went well. */
-static enum status run_all(struct postgres_database *self, const char *sql, uint32_t *done,
+static enum status run_all(struct postgres_database *self, struct buffer *sql, uint32_t *done,
                            struct error *error)
 {
     PGresult *result = NULL;
     *done = 0;
-    if (PQsendQuery(self->control, sql) == 0) {
-        return postgres_failure(self, self->control, NULL, ERROR_NETWORK, error);
+    enum status status = postgres_send_buffer(self, self->control, sql, error);
+    if (status != STATUS_OK) {
+        return status;
     }
-    enum status status = STATUS_OK;
     struct error later;
     while (postgres_next_result(self, self->control, POSTGRES_LONG, &result,
                                 status == STATUS_OK ? error : &later) == STATUS_OK) {
@@ -198,9 +198,7 @@ static enum status lock_some(struct postgres_database *self, const struct postgr
                       "SAVEPOINT held;",
                       held->name);
     }
-    enum status status =
-        sql.failed ? no_memory(self, error) : run_all(self, buffer_string(&sql), &done, error);
-    buffer_free(&sql);
+    enum status status = run_all(self, &sql, &done, error);
     for (done /= STATEMENTS_EACH; done > 0; done--) {
         *next = (*next)->next;
     }

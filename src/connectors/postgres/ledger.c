@@ -58,12 +58,8 @@ static enum status run_on(struct postgres_database *self, PGconn *connection, co
     buffer_append_string(&sql, before);
     postgres_append_table(&sql, self, table);
     buffer_append_string(&sql, after);
-    enum status status =
-        sql.failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for the ledger")
-                   : postgres_query(self, connection, buffer_string(&sql), parameters, count,
-                                    POSTGRES_SHORT, ERROR_LEDGER_INVALID, result, error);
-    buffer_free(&sql);
-    return status;
+    return postgres_query_buffer(self, connection, &sql, parameters, count, POSTGRES_SHORT,
+                                 ERROR_LEDGER_INVALID, result, error);
 }
 
 /* ---------------------------------------------------------------- create */

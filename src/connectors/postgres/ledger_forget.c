@@ -17,13 +17,8 @@ static enum status ask(struct postgres_database *self, PGconn *connection, const
     buffer_append_string(&sql, before);
     postgres_append_table(&sql, self, table);
     buffer_append_string(&sql, after);
-    enum status status =
-        sql.failed
-            ? error_set(error, ERROR_MEMORY, self->shown, "no memory for the ledger")
-            : postgres_query(self, connection, buffer_string(&sql), &parameter, run_id != NULL,
-                             POSTGRES_LONG, ERROR_LEDGER_INVALID, result, error);
-    buffer_free(&sql);
-    return status;
+    return postgres_query_buffer(self, connection, &sql, &parameter, run_id != NULL, POSTGRES_LONG,
+                                 ERROR_LEDGER_INVALID, result, error);
 }
 
 /* ---------------------------------------------------------------- listing */

@@ -40,11 +40,8 @@ static enum status ask(struct loader *loader, const char *before, const char *ta
     buffer_append_string(&sql, before);
     postgres_append_table(&sql, loader->self, table);
     buffer_append_string(&sql, after);
-    enum status status =
-        postgres_query(loader->self, loader->connection, buffer_string(&sql), parameters, count,
-                       POSTGRES_LONG, ERROR_LEDGER_INVALID, result, loader->error);
-    buffer_free(&sql);
-    return status;
+    return postgres_query_buffer(loader->self, loader->connection, &sql, parameters, count,
+                                 POSTGRES_LONG, ERROR_LEDGER_INVALID, result, loader->error);
 }
 
 static enum status no_memory(struct loader *loader)

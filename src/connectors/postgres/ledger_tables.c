@@ -42,9 +42,8 @@ enum status postgres_ledger_check(struct postgres_database *self, PGconn *connec
     }
     buffer_append_string(&sql, "SELECT coalesce(max(format), 1) FROM ");
     postgres_append_table(&sql, self, "_transhume_run");
-    status = postgres_query(self, connection, buffer_string(&sql), NULL, 0, POSTGRES_SHORT,
-                            ERROR_LEDGER_INVALID, &result, error);
-    buffer_free(&sql);
+    status = postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_SHORT,
+                                   ERROR_LEDGER_INVALID, &result, error);
     if (status == STATUS_OK) {
         status = text_to_int64(PQgetvalue(result, 0, 0), strlen(PQgetvalue(result, 0, 0)), &format);
     }
@@ -72,10 +71,8 @@ enum status postgres_ledger_note_made(struct postgres_database *self, PGconn *co
     buffer_append_string(&sql, "INSERT INTO ");
     postgres_append_table(&sql, self, "_transhume_made");
     buffer_append_string(&sql, " (run, name) VALUES ($1, $2) ON CONFLICT DO NOTHING");
-    enum status status = postgres_query(self, connection, buffer_string(&sql), parameters, 2,
-                                        POSTGRES_SHORT, ERROR_TARGET_WRITE, NULL, error);
-    buffer_free(&sql);
-    return status;
+    return postgres_query_buffer(self, connection, &sql, parameters, 2, POSTGRES_SHORT,
+                                 ERROR_TARGET_WRITE, NULL, error);
 }
 
 enum status postgres_ledger_was_made(struct postgres_database *self, PGconn *connection,
@@ -92,11 +89,11 @@ enum status postgres_ledger_was_made(struct postgres_database *self, PGconn *con
     buffer_append_string(&sql, "SELECT 1 FROM ");
     postgres_append_table(&sql, self, "_transhume_made");
     buffer_append_string(&sql, " WHERE run = $1 AND name = $2");
-    enum status status = postgres_query(self, connection, buffer_string(&sql), parameters, 2,
-                                        POSTGRES_SHORT, ERROR_LEDGER_INVALID, &result, error);
+    enum status status =
+        postgres_query_buffer(self, connection, &sql, parameters, 2, POSTGRES_SHORT,
+                              ERROR_LEDGER_INVALID, &result, error);
     *made = status == STATUS_OK && PQntuples(result) > 0;
     PQclear(result);
-    buffer_free(&sql);
     return status;
 }
 

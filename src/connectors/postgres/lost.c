@@ -25,17 +25,6 @@ static void append_lost_table(struct buffer *sql, const struct postgres_database
 
 /* ---------------------------------------------------------------- moving */
 
-static enum status run(struct postgres_database *self, PGconn *connection, struct buffer *sql,
-                       const char *table, PGresult **result, struct error *error)
-{
-    enum status status = sql->failed
-                             ? error_set(error, ERROR_MEMORY, table, "no memory for a statement")
-                             : postgres_query(self, connection, buffer_string(sql), NULL, 0,
-                                              POSTGRES_LONG, ERROR_TARGET_WRITE, result, error);
-    buffer_free(sql);
-    return status;
-}
-
 static void append_move(struct buffer *sql, const struct postgres_database *self,
                         const struct target_table *table, struct column_list columns,
                         struct column_list order)
@@ -75,10 +64,12 @@ static enum status move(struct postgres_database *self, PGconn *connection,
     buffer_append_string(&sql, " AS SELECT * FROM ");
     postgres_append_table(&sql, self, table->name);
     buffer_append_string(&sql, " WITH NO DATA");
-    enum status status = run(self, connection, &sql, table->name, NULL, error);
+    enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG,
+                                               ERROR_TARGET_WRITE, NULL, error);
     if (status == STATUS_OK) {
         append_move(&sql, self, table, columns, order);
-        status = run(self, connection, &sql, table->name, &result, error);
+        status = postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG,
+                                       ERROR_TARGET_WRITE, &result, error);
     }
     if (status == STATUS_OK) {
         log_write(LOG_WARNING,
@@ -134,16 +125,9 @@ static enum status has_lost(struct postgres_database *self, PGconn *connection, 
                             bool *there, struct error *error)
 {
     struct buffer name = {0};
-    PGresult *result = NULL;
     append_lost_table(&name, self, table);
-    const struct postgres_parameter parameter = {.text = buffer_string(&name)};
-    enum status status =
-        name.failed
-            ? error_set(error, ERROR_MEMORY, table, "no memory to settle it")
-            : postgres_query(self, connection, "SELECT pg_catalog.to_regclass($1)", &parameter, 1,
-                             POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
-    *there = status == STATUS_OK && PQgetisnull(result, 0, 0) == 0;
-    PQclear(result);
+    enum status status = postgres_is_there(self, connection, buffer_string(&name),
+                                           ERROR_TARGET_INVALID, there, error);
     buffer_free(&name);
     return status;
 }

@@ -89,11 +89,8 @@ static enum status note_made(struct maker *maker, const struct schema_object *ob
     postgres_append_table(&sql, maker->self, "_transhume_object");
     buffer_append_string(&sql, " (run, late, what, name, owner, make, undo) VALUES ($1, "
                                "$2::boolean, $3, $4, $5, $6, $7)");
-    enum status status =
-        postgres_query(maker->self, maker->connection, buffer_string(&sql), parameters, 7,
-                       POSTGRES_SHORT, ERROR_TARGET_WRITE, NULL, maker->error);
-    buffer_free(&sql);
-    return status;
+    return postgres_query_buffer(maker->self, maker->connection, &sql, parameters, 7,
+                                 POSTGRES_SHORT, ERROR_TARGET_WRITE, NULL, maker->error);
 }
 
 /* ---------------------------------------------------------------- making */
@@ -196,11 +193,8 @@ static enum status load_made(struct maker *maker)
     buffer_append_string(&sql, "SELECT make FROM ");
     postgres_append_table(&sql, maker->self, "_transhume_object");
     buffer_append_string(&sql, " WHERE run = $1");
-    enum status status =
-        postgres_query(maker->self, maker->connection, buffer_string(&sql), &parameter, 1,
-                       POSTGRES_SHORT, ERROR_LEDGER_INVALID, &maker->made, maker->error);
-    buffer_free(&sql);
-    return status;
+    return postgres_query_buffer(maker->self, maker->connection, &sql, &parameter, 1,
+                                 POSTGRES_SHORT, ERROR_LEDGER_INVALID, &maker->made, maker->error);
 }
 
 static enum status load_present(struct maker *maker)
@@ -267,11 +261,8 @@ enum status postgres_objects_remember(struct postgres_database *self, PGconn *co
                   "AND q.what = o.what AND q.name = o.name AND q.of IS NOT DISTINCT FROM o.owner "
                   "AND q.undo IS NOT NULL",
                   sql_objects);
-    status = sql.failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for its objects")
-                        : postgres_query(self, connection, buffer_string(&sql), parameters, 2,
-                                         POSTGRES_LONG, ERROR_TARGET_WRITE, NULL, error);
-    buffer_free(&sql);
-    return status;
+    return postgres_query_buffer(self, connection, &sql, parameters, 2, POSTGRES_LONG,
+                                 ERROR_TARGET_WRITE, NULL, error);
 }
 
 /* ---------------------------------------------------------------- dropping */
@@ -312,11 +303,8 @@ static enum status list_made(struct postgres_database *self, PGconn *connection,
                   "DISTINCT FROM o.owner AND q.undo IS NOT NULL WHERE o.run = $2 AND %so.late "
                   "ORDER BY o.number DESC",
                   sql_objects, late ? "" : "NOT ");
-    status = sql.failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for its objects")
-                        : postgres_query(self, connection, buffer_string(&sql), parameters, 2,
-                                         POSTGRES_LONG, ERROR_TARGET_INVALID, list, error);
-    buffer_free(&sql);
-    return status;
+    return postgres_query_buffer(self, connection, &sql, parameters, 2, POSTGRES_LONG,
+                                 ERROR_TARGET_INVALID, list, error);
 }
 
 /* A type or function that somebody has begun to use stays; what was made late is in the way of the

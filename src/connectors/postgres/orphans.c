@@ -54,13 +54,8 @@ struct taking {
 static enum status execute(const struct taking *taking, struct buffer *sql, PGresult **result,
                            struct error *error)
 {
-    enum status status =
-        sql->failed
-            ? error_set(error, ERROR_MEMORY, taking->self->shown, "no memory for a statement")
-            : postgres_query(taking->self, taking->connection, buffer_string(sql), NULL, 0,
-                             POSTGRES_BUILD, ERROR_TARGET_WRITE, result, error);
-    buffer_free(sql);
-    return status;
+    return postgres_query_buffer(taking->self, taking->connection, sql, NULL, 0, POSTGRES_BUILD,
+                                 ERROR_TARGET_WRITE, result, error);
 }
 
 /* Keys of others' tables that would do something to their records. */

@@ -126,6 +126,15 @@ enum status postgres_query(struct postgres_database *self, PGconn *connection, c
                            const struct postgres_parameter *parameters, int parameter_count,
                            enum postgres_patience patience, enum error_code otherwise,
                            PGresult **result, struct error *error) MUST_USE;
+/* The same of a buffer that may have run out of memory; frees it. */
+enum status postgres_query_buffer(struct postgres_database *self, PGconn *connection,
+                                  struct buffer *sql, const struct postgres_parameter *parameters,
+                                  int parameter_count, enum postgres_patience patience,
+                                  enum error_code otherwise, PGresult **result,
+                                  struct error *error) MUST_USE;
+/* Sends such a buffer, whose results the caller waits for; frees it. */
+enum status postgres_send_buffer(struct postgres_database *self, PGconn *connection,
+                                 struct buffer *sql, struct error *error) MUST_USE;
 /* Runs several statements without parameters or results that matter. */
 enum status postgres_execute(struct postgres_database *self, PGconn *connection, const char *sql,
                              enum postgres_patience patience, enum error_code otherwise,
@@ -134,6 +143,10 @@ enum status postgres_execute(struct postgres_database *self, PGconn *connection,
 enum status postgres_execute_buffer(struct postgres_database *self, PGconn *connection,
                                     struct buffer *sql, enum postgres_patience patience,
                                     enum error_code otherwise, struct error *error) MUST_USE;
+/* Is there a table or index of that name, which is as SQL has it? */
+enum status postgres_is_there(struct postgres_database *self, PGconn *connection,
+                              const char *relation, enum error_code otherwise, bool *there,
+                              struct error *error) MUST_USE;
 /* Waits a while for more of a COPY, and takes it in; the caller asks libpq whether it is whole. A
  * zeroed vigil begins at the first wait. */
 enum status postgres_await_data(struct postgres_database *self, PGconn *connection,

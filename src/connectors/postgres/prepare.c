@@ -89,11 +89,8 @@ static bool is_among(struct column_list list, const char *name)
 static enum status make(struct postgres_database *self, PGconn *connection, struct buffer *sql,
                         const char *name, struct error *error)
 {
-    enum status status =
-        sql->failed ? error_set(error, ERROR_MEMORY, name, "no memory for its CREATE statement")
-                    : postgres_query(self, connection, buffer_string(sql), NULL, 0, POSTGRES_LONG,
-                                     ERROR_TARGET_SCHEMA, NULL, error);
-    buffer_free(sql);
+    enum status status = postgres_query_buffer(self, connection, sql, NULL, 0, POSTGRES_LONG,
+                                               ERROR_TARGET_SCHEMA, NULL, error);
     if (status != STATUS_OK) {
         error_context(error, "%s: ", name);
     }
@@ -164,17 +161,9 @@ static enum status make_key_table(struct postgres_database *self, PGconn *connec
     }
     struct buffer name = {0};
     postgres_append_key_table(&name, self, table->name);
-    if (name.failed) {
-        buffer_free(&name);
-        return error_set(error, ERROR_MEMORY, table->name, "no memory for a statement");
-    }
-    const struct postgres_parameter parameter = {.text = buffer_string(&name)};
-    PGresult *result = NULL;
-    enum status status =
-        postgres_query(self, connection, "SELECT pg_catalog.to_regclass($1)", &parameter, 1,
-                       POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
-    bool found = status == STATUS_OK && PQgetisnull(result, 0, 0) == 0;
-    PQclear(result);
+    bool found = false;
+    enum status status = postgres_is_there(self, connection, buffer_string(&name),
+                                           ERROR_TARGET_INVALID, &found, error);
     if (status == STATUS_OK && !found) {
         buffer_format(&sql, "CREATE TABLE %s AS SELECT ", buffer_string(&name));
         postgres_append_names(&sql, NULL, table->key);
@@ -359,11 +348,8 @@ static enum status load_made(struct preparing *preparing)
     buffer_append_string(&sql, "SELECT name FROM ");
     postgres_append_table(&sql, self, "_transhume_made");
     buffer_append_string(&sql, " WHERE run = $1");
-    enum status status =
-        postgres_query(self, preparing->connection, buffer_string(&sql), &run, 1, POSTGRES_SHORT,
-                       ERROR_LEDGER_INVALID, &preparing->made, preparing->error);
-    buffer_free(&sql);
-    return status;
+    return postgres_query_buffer(self, preparing->connection, &sql, &run, 1, POSTGRES_SHORT,
+                                 ERROR_LEDGER_INVALID, &preparing->made, preparing->error);
 }
 
 static enum status prepare_objects(struct preparing *preparing, const struct target_table *tables,

@@ -55,11 +55,8 @@ static enum status add_columns(struct putting *putting, int row, struct postgres
     postgres_append_table(&sql, putting->self, "_transhume_rebuild");
     buffer_append_string(&sql, " WHERE run = $1 AND undo = $2");
     enum status status =
-        sql.failed
-            ? out_of_memory(putting)
-            : postgres_query(putting->self, putting->connection, buffer_string(&sql), parameters, 2,
-                             POSTGRES_SHORT, ERROR_LEDGER_INVALID, &result, putting->error);
-    buffer_free(&sql);
+        postgres_query_buffer(putting->self, putting->connection, &sql, parameters, 2,
+                              POSTGRES_SHORT, ERROR_LEDGER_INVALID, &result, putting->error);
     int count = status == STATUS_OK ? PQntuples(result) : 0;
     const char **names = arena_allocate_zeroed(putting->arena, (size_t)count + 1, sizeof *names);
     for (int i = 0; names != NULL && i < count; i++) {
@@ -172,15 +169,13 @@ static enum status end_within(struct putting *putting)
                                       ERROR_TARGET_SCHEMA, putting->error);
         }
     }
-    buffer_append_string(&sql, "DELETE FROM ");
-    postgres_append_table(&sql, self, "_transhume_rebuild");
-    buffer_append_string(&sql, " WHERE run = $1");
-    status = status != STATUS_OK ? status
-             : sql.failed
-                 ? out_of_memory(putting)
-                 : postgres_query(self, putting->connection, buffer_string(&sql), &run, 1,
-                                  POSTGRES_SHORT, ERROR_TARGET_WRITE, NULL, putting->error);
-    buffer_free(&sql);
+    if (status == STATUS_OK) {
+        buffer_append_string(&sql, "DELETE FROM ");
+        postgres_append_table(&sql, self, "_transhume_rebuild");
+        buffer_append_string(&sql, " WHERE run = $1");
+        status = postgres_query_buffer(self, putting->connection, &sql, &run, 1, POSTGRES_SHORT,
+                                       ERROR_TARGET_WRITE, NULL, putting->error);
+    }
     return status == STATUS_OK ? failpoint_hit("postgres.before_notes_end", putting->error)
                                : status;
 }

@@ -223,12 +223,10 @@ static enum status start_copy(struct cursor *cursor, struct error *error)
     buffer_append_string(&sql, "COPY (");
     buffer_append_buffer(&sql, &cursor->compiled.select.sql);
     buffer_append_string(&sql, ") TO STDOUT (FORMAT binary)");
-    enum status status =
-        sql.failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement")
-        : PQsendQuery(cursor->connection, buffer_string(&sql)) == 0
-            ? postgres_failure(self, cursor->connection, NULL, ERROR_NETWORK, error)
-            : postgres_next_result(self, cursor->connection, POSTGRES_LONG, &result, error);
-    buffer_free(&sql);
+    enum status status = postgres_send_buffer(self, cursor->connection, &sql, error);
+    if (status == STATUS_OK) {
+        status = postgres_next_result(self, cursor->connection, POSTGRES_LONG, &result, error);
+    }
     if (status == STATUS_OK && PQresultStatus(result) != PGRES_COPY_OUT) {
         status = postgres_failure(
             self, cursor->connection, result,

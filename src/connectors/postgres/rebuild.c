@@ -27,14 +27,8 @@ struct rebuilding {
 static enum status ask(const struct rebuilding *rebuilding, struct buffer *sql,
                        const struct postgres_parameter *parameters, int count, PGresult **result)
 {
-    struct postgres_database *self = rebuilding->self;
-    enum status status =
-        sql->failed
-            ? error_set(rebuilding->error, ERROR_MEMORY, self->shown, "no memory")
-            : postgres_query(self, rebuilding->connection, buffer_string(sql), parameters, count,
-                             POSTGRES_SHORT, ERROR_TARGET_SCHEMA, result, rebuilding->error);
-    buffer_free(sql);
-    return status;
+    return postgres_query_buffer(rebuilding->self, rebuilding->connection, sql, parameters, count,
+                                 POSTGRES_SHORT, ERROR_TARGET_SCHEMA, result, rebuilding->error);
 }
 
 /* ---------------------------------------------------------------- what there is */
@@ -178,16 +172,9 @@ enum status postgres_rebuild_noted(struct postgres_database *self, PGconn *conne
                                    struct error *error)
 {
     struct buffer name = {0};
-    PGresult *result = NULL;
     postgres_append_table(&name, self, notes_table);
-    const struct postgres_parameter parameter = {.text = buffer_string(&name)};
-    enum status status =
-        name.failed
-            ? error_set(error, ERROR_MEMORY, self->shown, "no memory")
-            : postgres_query(self, connection, "SELECT pg_catalog.to_regclass($1)", &parameter, 1,
-                             POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
-    *found = status == STATUS_OK && PQgetisnull(result, 0, 0) == 0;
-    PQclear(result);
+    enum status status = postgres_is_there(self, connection, buffer_string(&name),
+                                           ERROR_TARGET_INVALID, found, error);
     buffer_free(&name);
     return status;
 }
@@ -314,15 +301,13 @@ static enum status forget_within(const struct rebuilding *rebuilding, const PGre
     const struct postgres_parameter parameters[] = {{.text = rebuilding->self->run_id},
                                                     {.text = PQgetvalue(list, row, REBUILD_UNDO)}};
     struct buffer sql = {0};
-    enum status status =
-        postgres_ledger_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error);
+    if (postgres_ledger_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
     buffer_append_string(&sql, "DELETE FROM ");
     postgres_append_table(&sql, rebuilding->self, notes_table);
     buffer_append_string(&sql, " WHERE run = $1 AND undo = $2");
-    if (status != STATUS_OK) {
-        buffer_free(&sql);
-        return status;
-    }
     return ask(rebuilding, &sql, parameters, 2, NULL);
 }
 

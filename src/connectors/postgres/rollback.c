@@ -132,13 +132,8 @@ static void append_hash(struct buffer *sql, const struct undoing *undoing)
 
 static enum status ask(struct undoing *undoing, struct buffer *sql, PGresult **result)
 {
-    enum status status =
-        sql->failed ? error_set(undoing->error, ERROR_MEMORY, undoing->facts.schema->name,
-                                "no memory for a statement")
-                    : postgres_query(undoing->self, undoing->connection, buffer_string(sql), NULL,
-                                     0, POSTGRES_LONG, ERROR_TARGET_WRITE, result, undoing->error);
-    buffer_free(sql);
-    return status;
+    return postgres_query_buffer(undoing->self, undoing->connection, sql, NULL, 0, POSTGRES_LONG,
+                                 ERROR_TARGET_WRITE, result, undoing->error);
 }
 
 static uint64_t number_at(const PGresult *result, int row, int column)

@@ -8,18 +8,6 @@
 #include "postgres_sql.h"
 #include <string.h>
 
-static enum status ask(struct postgres_database *self, PGconn *connection, struct buffer *sql,
-                       const struct postgres_parameter *parameters, int count, PGresult **result,
-                       struct error *error)
-{
-    enum status status =
-        sql->failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory")
-                    : postgres_query(self, connection, buffer_string(sql), parameters, count,
-                                     POSTGRES_LONG, ERROR_TARGET_WRITE, result, error);
-    buffer_free(sql);
-    return status;
-}
-
 /* What of others depends on the run's tables, or refers to its records, is not taken with them. */
 static enum status explain(struct error *error, const char *object)
 {
@@ -84,7 +72,8 @@ static enum status forget_made(struct postgres_database *self, PGconn *connectio
     buffer_append_string(&sql, "DELETE FROM ");
     postgres_append_table(&sql, self, "_transhume_made");
     buffer_append_string(&sql, " WHERE run = $1 AND name = $2");
-    return ask(self, connection, &sql, parameters, 2, NULL, error);
+    return postgres_query_buffer(self, connection, &sql, parameters, 2, POSTGRES_LONG,
+                                 ERROR_TARGET_WRITE, NULL, error);
 }
 
 /* Foreign keys by which other tables of the run refer to it. */
@@ -107,7 +96,8 @@ static enum status drop_references(struct postgres_database *self, PGconn *conne
     buffer_append_string(&sql, " AND c.relname IN (SELECT name FROM ");
     postgres_append_table(&sql, self, "_transhume_made");
     buffer_append_string(&sql, " WHERE run = $2)");
-    enum status status = ask(self, connection, &sql, parameters, 2, &keys, error);
+    enum status status = postgres_query_buffer(self, connection, &sql, parameters, 2, POSTGRES_LONG,
+                                               ERROR_TARGET_WRITE, &keys, error);
     for (int i = 0; status == STATUS_OK && i < PQntuples(keys); i++) {
         buffer_append_string(&drops, PQgetvalue(keys, i, 0));
     }
@@ -135,7 +125,8 @@ static enum status refuse_reaching(struct postgres_database *self, PGconn *conne
         buffer_append_string(&sql, " AS t WHERE NOT (true");
         buffer_append_buffer(&sql, &condition);
         buffer_append_string(&sql, ") LIMIT 1");
-        status = ask(self, connection, &sql, NULL, 0, &result, error);
+        status = postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG,
+                                       ERROR_TARGET_WRITE, &result, error);
         if (status == STATUS_OK && PQntuples(result) > 0) {
             error_set(error, ERROR_ROLLBACK_REFUSED, facts->schema->name,
                       "records of another table refer to those of the run, and would go or change "
@@ -160,7 +151,8 @@ static enum status empty_or_drop(struct postgres_database *self, PGconn *connect
     }
     buffer_append_string(&sql, made ? "DROP TABLE " : "DELETE FROM ");
     postgres_append_table(&sql, self, facts->schema->name);
-    return ask(self, connection, &sql, NULL, 0, NULL, error) == STATUS_OK
+    return postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG, ERROR_TARGET_WRITE,
+                                 NULL, error) == STATUS_OK
                ? STATUS_OK
                : explain(error, facts->schema->name);
 }
@@ -223,7 +215,8 @@ static enum status drop_made(struct postgres_database *self, PGconn *connection,
                                "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
                                "c.relnamespace WHERE n.nspname = $2 AND c.relname = m.name AND "
                                "c.relkind IN ('r', 'p'))");
-    enum status status = ask(self, connection, &sql, parameters, 2, &names, error);
+    enum status status = postgres_query_buffer(self, connection, &sql, parameters, 2, POSTGRES_LONG,
+                                               ERROR_TARGET_WRITE, &names, error);
     return postgres_drop_listed(self, connection, names, status, error);
 }
 

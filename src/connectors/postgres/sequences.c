@@ -58,11 +58,8 @@ static enum status ask(struct sequences *sequences, int row, struct buffer *sql,
 {
     const char *name = cell(sequences, row, SEQUENCE_NAME);
     enum status status =
-        sql->failed
-            ? error_set(sequences->error, ERROR_MEMORY, name, "no memory for a statement")
-            : postgres_query(sequences->self, sequences->connection, buffer_string(sql), NULL, 0,
-                             POSTGRES_BUILD, ERROR_TARGET_SCHEMA, result, sequences->error);
-    buffer_free(sql);
+        postgres_query_buffer(sequences->self, sequences->connection, sql, NULL, 0, POSTGRES_BUILD,
+                              ERROR_TARGET_SCHEMA, result, sequences->error);
     if (status != STATUS_OK) {
         error_context(sequences->error, "%s: ", name);
     }

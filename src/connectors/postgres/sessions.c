@@ -68,13 +68,8 @@ static enum status end(void *context, uint64_t number, struct error *error)
     buffer_format(&sql,
                   "SELECT pg_catalog.pg_terminate_backend(s.pid) FROM (%s) s WHERE s.pid = $3::int",
                   sql_sessions);
-    enum status status =
-        sql.failed
-            ? error_set(error, ERROR_MEMORY, looking->self->shown, "no memory for a query")
-            : postgres_query(looking->self, looking->connection, buffer_string(&sql), parameters, 3,
-                             POSTGRES_SHORT, ERROR_TARGET_LOCKED, NULL, error);
-    buffer_free(&sql);
-    return status;
+    return postgres_query_buffer(looking->self, looking->connection, &sql, parameters, 3,
+                                 POSTGRES_SHORT, ERROR_TARGET_LOCKED, NULL, error);
 }
 
 static struct looking look_for(struct postgres_database *self, PGconn *connection,

@@ -66,17 +66,14 @@ static enum status ask_number(struct postgres_database *self, struct buffer *sql
                               struct error *error)
 {
     PGresult *result = NULL;
-    enum status status =
-        sql->failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement")
-                    : postgres_query(self, self->control, buffer_string(sql), NULL, 0,
-                                     POSTGRES_LONG, ERROR_SOURCE_READ, &result, error);
+    enum status status = postgres_query_buffer(self, self->control, sql, NULL, 0, POSTGRES_LONG,
+                                               ERROR_SOURCE_READ, &result, error);
     if (status == STATUS_OK &&
         text_to_int64(PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0), number) !=
             STATUS_OK) {
         *number = -1;
     }
     PQclear(result);
-    buffer_free(sql);
     return status;
 }
 
@@ -169,12 +166,8 @@ static enum status ask_bounds(struct splitter *splitter, double percent, int64_t
         buffer_format(&sql, " TABLESAMPLE SYSTEM (%.6f) REPEATABLE (1)", percent);
     }
     buffer_format(&sql, ") AS _keys WHERE _place %% %lld = 0 ORDER BY _place", (long long)step);
-    enum status status = sql.failed ? sql_spans_no_memory(&splitter->spans)
-                                    : postgres_query(self, self->control, buffer_string(&sql), NULL,
-                                                     0, POSTGRES_LONG, ERROR_SOURCE_READ, result,
-                                                     splitter->spans.error);
-    buffer_free(&sql);
-    return status;
+    return postgres_query_buffer(self, self->control, &sql, NULL, 0, POSTGRES_LONG,
+                                 ERROR_SOURCE_READ, result, splitter->spans.error);
 }
 
 /* The statistics' own ranges of equally many keys, joined to `spans`: asking costs nothing. No

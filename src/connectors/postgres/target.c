@@ -122,12 +122,8 @@ static enum status ask(struct postgres_database *self, PGconn *connection, const
     buffer_append_string(&sql, before);
     postgres_append_table(&sql, self, table);
     buffer_append_string(&sql, after);
-    enum status status = sql.failed
-                             ? error_set(error, ERROR_MEMORY, table, "no memory for a statement")
-                             : postgres_query(self, connection, buffer_string(&sql), NULL, 0,
-                                              POSTGRES_LONG, ERROR_TARGET_INVALID, result, error);
-    buffer_free(&sql);
-    return status;
+    return postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG,
+                                 ERROR_TARGET_INVALID, result, error);
 }
 
 static int compare_names(const void *left, const void *right)

@@ -277,11 +277,8 @@ static enum status write_mark(struct writer *writer, const struct done_mark *mar
     postgres_append_table(&sql, writer->database, "_transhume_run");
     buffer_append_string(&sql, " WHERE id = $1 AND epoch = $3::bigint FOR SHARE");
     enum status status =
-        sql.failed
-            ? error_set(error, ERROR_MEMORY, writer->database->shown, "no memory")
-            : postgres_query(writer->database, writer->connection, buffer_string(&sql), parameters,
-                             4, POSTGRES_SHORT, ERROR_TARGET_WRITE, &result, error);
-    buffer_free(&sql);
+        postgres_query_buffer(writer->database, writer->connection, &sql, parameters, 4,
+                              POSTGRES_SHORT, ERROR_TARGET_WRITE, &result, error);
     bool marked = status == STATUS_OK && strcmp(PQcmdTuples(result), "1") == 0;
     PQclear(result);
     if (status == STATUS_FAILED && error != NULL && strcmp(error->native_state, "23505") == 0) {

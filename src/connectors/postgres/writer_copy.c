@@ -63,15 +63,11 @@ enum status writer_copy_start(struct writer *writer, const struct writer_plan *p
         if (made != STATUS_OK) {
             return STATUS_FAILED;
         }
-        const struct postgres_parameter name = {.text = plan->stage_name};
-        PGresult *result = NULL;
-        if (postgres_query(writer->database, writer->connection,
-                           "SELECT pg_catalog.to_regclass($1)", &name, 1, POSTGRES_SHORT,
-                           ERROR_TARGET_WRITE, &result, error) != STATUS_OK) {
+        bool found = false;
+        if (postgres_is_there(writer->database, writer->connection, plan->stage_name,
+                              ERROR_TARGET_WRITE, &found, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        bool found = PQgetisnull(result, 0, 0) == 0;
-        PQclear(result);
         if (!found && postgres_execute(writer->database, writer->connection, plan->stage,
                                        POSTGRES_SHORT, ERROR_TARGET_WRITE, error) != STATUS_OK) {
             return STATUS_FAILED;
@@ -80,12 +76,7 @@ enum status writer_copy_start(struct writer *writer, const struct writer_plan *p
         buffer_append_string(&sql, "SAVEPOINT transhume_segment; ");
     }
     buffer_append_string(&sql, plan->copy);
-    enum status status =
-        sql.failed ? error_set(error, ERROR_MEMORY, plan->relation, "no memory for a statement")
-        : PQsendQuery(writer->connection, buffer_string(&sql)) == 0
-            ? postgres_failure(writer->database, writer->connection, NULL, ERROR_NETWORK, error)
-            : STATUS_OK;
-    buffer_free(&sql);
+    enum status status = postgres_send_buffer(writer->database, writer->connection, &sql, error);
     writer->begun = true;
     if (status != STATUS_OK || writer_wait_for_copy(writer, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -12,13 +12,8 @@ enum status writer_try(struct writer *writer, struct buffer *sql, PGresult **res
     struct postgres_database *self = writer->database;
     PGresult *rest = NULL;
     enum error_code code = ERROR_NONE;
-    enum status status =
-        sql->failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement")
-        : PQsendQuery(writer->connection, buffer_string(sql)) == 0
-            ? postgres_failure(self, writer->connection, NULL, ERROR_NETWORK, error)
-            : postgres_next_result(self, writer->connection, POSTGRES_LONG, result, error);
-    buffer_free(sql);
-    if (status != STATUS_OK) {
+    if (postgres_send_buffer(self, writer->connection, sql, error) != STATUS_OK ||
+        postgres_next_result(self, writer->connection, POSTGRES_LONG, result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     while (postgres_next_result(self, writer->connection, POSTGRES_LONG, &rest, error) ==
