@@ -10,7 +10,7 @@
 #include "base/failpoint.h"
 #include "connectors/ledger_checksum.h"
 #include "connectors/mysql/target.h"
-#include "connectors/sql/sessions.h"
+#include "connectors/sql/claim.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -307,15 +307,6 @@ static enum status ask_epoch(struct maria_database *self, MYSQL *connection, con
                             error);
 }
 
-static enum status lost_run(const struct maria_database *self, const char *run_id,
-                            struct error *error)
-{
-    error_set(error, ERROR_LEDGER_MISSING, self->shown, "the target's ledger has no run %s",
-              run_id);
-    error_hint(error, "it was dropped, or this is another database; give the run's own target");
-    return STATUS_FAILED;
-}
-
 /* STATUS_AGAIN: the run is at another epoch. `lock`: words that lock the run's row. */
 static enum status check_epoch(struct maria_database *self, MYSQL *connection, const char *run_id,
                                uint64_t epoch, const char *lock, struct ledger_holder *found,
@@ -326,15 +317,9 @@ static enum status check_epoch(struct maria_database *self, MYSQL *connection, c
     if (status == STATUS_OK) {
         status = ask_epoch(self, connection, run_id, lock, &now, error);
     }
-    if (status == STATUS_END || (status == STATUS_OK && now < 0)) {
-        return lost_run(self, run_id, error);
-    }
-    if (status == STATUS_OK && (uint64_t)now != epoch) {
-        *found = (struct ledger_holder){0};
-        snprintf(found->name, sizeof found->name, "attempt %lld", (long long)now);
-        return STATUS_AGAIN;
-    }
-    return status;
+    return status == STATUS_OK || status == STATUS_END
+               ? sql_check_epoch(self->shown, "database", run_id, now, epoch, found, error)
+               : status;
 }
 
 static enum status move_epoch(struct maria_database *self, MYSQL *connection, const char *run_id,
@@ -439,7 +424,7 @@ enum status maria_ledger_check_epoch(struct maria_database *self, MYSQL *connect
     int64_t found = -1;
     enum status status = ask_epoch(self, connection, run_id, " LOCK IN SHARE MODE", &found, error);
     return status == STATUS_OK && (found < 0 || (uint64_t)found != epoch)
-               ? maria_ledger_fenced(self, error)
+               ? sql_run_fenced(self->shown, error)
                : status;
 }
 
@@ -459,7 +444,7 @@ static enum status replace_status(struct maria_database *self, MYSQL *connection
     int64_t found = -1;
     enum status status = ask_epoch(self, connection, run_id, " FOR UPDATE", &found, error);
     if (status == STATUS_OK && (found < 0 || (uint64_t)found != epoch)) {
-        return maria_ledger_fenced(self, error);
+        return sql_run_fenced(self->shown, error);
     }
     buffer_append_string(&after, " SET status = ");
     maria_append_string(&after, text);

@@ -7,7 +7,7 @@
 #include "base/failpoint.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/rebuild.h"
-#include "connectors/sql/sessions.h"
+#include "connectors/sql/claim.h"
 #include <string.h>
 #include <strings.h>
 

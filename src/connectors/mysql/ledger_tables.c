@@ -14,13 +14,6 @@ enum status maria_ledger_invalid(const struct maria_database *self, const char *
     return STATUS_FAILED;
 }
 
-enum status maria_ledger_fenced(const struct maria_database *self, struct error *error)
-{
-    error_set(error, ERROR_RUN_FENCED, self->shown, "another attempt took this run over");
-    error_hint(error, "let that one finish; `transhume status` shows it");
-    return STATUS_FAILED;
-}
-
 /* _transhume_run is made last: without it the others are what a crash left of making them. */
 enum status maria_ledger_check(struct maria_database *self, MYSQL *connection, struct error *error)
 {

@@ -162,7 +162,6 @@ enum status maria_ledger_load(struct database *self, const char *run_id, struct 
                               struct ledger_run **run, struct error *error);
 enum status maria_ledger_done(struct database *self, const char *run_id, uint64_t chunk,
                               struct arena *arena, struct done_mark *mark, struct error *error);
-enum status maria_ledger_fenced(const struct maria_database *self, struct error *error);
 /* Runs are made, and what no run is left for is dropped, by one process at a time. */
 enum status maria_lock_creating(struct maria_database *self, MYSQL *connection,
                                 struct error *error) MUST_USE;

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "connectors/mysql/writer_internal.h"
+#include "connectors/sql/claim.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -257,7 +258,7 @@ static enum status write_mark(struct writer *writer, const struct done_mark *mar
                                             ERROR_TARGET_WRITE, NULL, error);
     enum { DUPLICATE = 1062 };
     if (status != STATUS_OK && mysql_errno(writer->connection) == DUPLICATE) {
-        return maria_ledger_fenced(self, error); /* somebody else marked the chunk */
+        return sql_run_fenced(self->shown, error); /* somebody else marked the chunk */
     }
     return status;
 }

@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "connectors/ledger_checksum.h"
 #include "connectors/postgres/keys.h"
-#include "connectors/sql/sessions.h"
+#include "connectors/sql/claim.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -264,23 +264,14 @@ static void tell_holder(struct postgres_database *self, PGconn *connection, cons
     PQclear(runs);
 }
 
-static enum status lost_run(const struct postgres_database *self, const char *run_id,
-                            struct error *error)
-{
-    error_set(error, ERROR_LEDGER_MISSING, self->shown, "the target's ledger has no run %s",
-              run_id);
-    error_hint(error, "it was dropped, or this is another database; give the run's own target");
-    return STATUS_FAILED;
-}
-
 /* STATUS_AGAIN: the run is at another epoch. `lock`: words that lock the run's row. */
 static enum status check_epoch(struct postgres_database *self, PGconn *connection,
                                const char *run_id, uint64_t epoch, const char *lock,
                                struct ledger_holder *found, struct error *error)
 {
     const struct postgres_parameter parameter = {.text = run_id};
-    char number[24];
     char where[64];
+    int64_t now = -1;
     PGresult *result = NULL;
 
     snprintf(where, sizeof where, " WHERE id = $1%s", lock);
@@ -289,19 +280,13 @@ static enum status check_epoch(struct postgres_database *self, PGconn *connectio
         status = run_on(self, connection, "SELECT epoch FROM ", "_transhume_run", where, &parameter,
                         1, &result, error);
     }
-    if (status == STATUS_END || (status == STATUS_OK && PQntuples(result) == 0)) {
-        status = lost_run(self, run_id, error);
-    }
-    if (status == STATUS_OK) {
-        snprintf(number, sizeof number, "%llu", (unsigned long long)epoch);
-        if (strcmp(PQgetvalue(result, 0, 0), number) != 0) {
-            *found = (struct ledger_holder){0};
-            snprintf(found->name, sizeof found->name, "attempt %.20s", PQgetvalue(result, 0, 0));
-            status = STATUS_AGAIN;
-        }
+    if (status == STATUS_OK && PQntuples(result) > 0) {
+        status = text_to_int64(PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0), &now);
     }
     PQclear(result);
-    return status;
+    return status == STATUS_OK || status == STATUS_END
+               ? sql_check_epoch(self->shown, "database", run_id, now, epoch, found, error)
+               : status;
 }
 
 static enum status move_epoch(struct postgres_database *self, PGconn *connection,
@@ -400,13 +385,6 @@ static enum status ledger_claim(struct database *database, const char *run_id, u
     return failpoint_hit("postgres.after_claim", error);
 }
 
-static enum status fenced(struct postgres_database *self, struct error *error)
-{
-    error_set(error, ERROR_RUN_FENCED, self->shown, "another attempt took this run over");
-    error_hint(error, "let that one finish; `transhume status` shows it");
-    return STATUS_FAILED;
-}
-
 static enum status replace_status(struct postgres_database *self, PGconn *connection,
                                   const char *run_id, uint64_t epoch, const char *text,
                                   struct error *error)
@@ -422,7 +400,7 @@ static enum status replace_status(struct postgres_database *self, PGconn *connec
     bool changed = status == STATUS_OK && strcmp(PQcmdTuples(result), "1") == 0;
     PQclear(result);
     if (status == STATUS_OK && !changed) {
-        return fenced(self, error);
+        return sql_run_fenced(self->shown, error);
     }
     return status == STATUS_OK ? failpoint_hit("postgres.before_status", error) : status;
 }
@@ -465,7 +443,7 @@ enum status postgres_ledger_check_epoch(struct postgres_database *self, PGconn *
                " WHERE id = $1 AND epoch = $2 FOR SHARE", parameters, 2, &result, error);
     bool ours = status == STATUS_OK && PQntuples(result) == 1;
     PQclear(result);
-    return status == STATUS_OK && !ours ? fenced(self, error) : status;
+    return status == STATUS_OK && !ours ? sql_run_fenced(self->shown, error) : status;
 }
 
 enum status postgres_ledger_check_claim(struct postgres_database *self, PGconn *connection,

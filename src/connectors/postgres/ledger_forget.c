@@ -3,7 +3,7 @@
 #include "connectors/postgres/locks.h"
 #include "connectors/postgres/objects.h"
 #include "connectors/postgres/rebuild.h"
-#include "connectors/sql/sessions.h"
+#include "connectors/sql/claim.h"
 #include <string.h>
 
 enum { RUNS_MAX = 100000 };

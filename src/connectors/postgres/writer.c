@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "connectors/postgres/writer_internal.h"
+#include "connectors/sql/claim.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -249,14 +250,6 @@ enum status postgres_writer_poll(struct writer *writer, int64_t timeout_ms,
 
 /* ---------------------------------------------------------------- commit */
 
-static enum status fenced(struct writer *writer, struct error *error)
-{
-    error_set(error, ERROR_RUN_FENCED, writer->database->shown,
-              "another attempt took this run over");
-    error_hint(error, "let that one finish; `transhume status` shows it");
-    return STATUS_FAILED;
-}
-
 /* The epoch's row is locked until the commit: a claim waits for it, or has gone before. */
 static enum status write_mark(struct writer *writer, const struct done_mark *mark,
                               struct error *error)
@@ -282,9 +275,9 @@ static enum status write_mark(struct writer *writer, const struct done_mark *mar
     bool marked = status == STATUS_OK && strcmp(PQcmdTuples(result), "1") == 0;
     PQclear(result);
     if (status == STATUS_FAILED && error != NULL && strcmp(error->native_state, "23505") == 0) {
-        return fenced(writer, error); /* somebody else marked the chunk */
+        return sql_run_fenced(writer->database->shown, error); /* somebody else marked the chunk */
     }
-    return status == STATUS_OK && !marked ? fenced(writer, error) : status;
+    return status == STATUS_OK && !marked ? sql_run_fenced(writer->database->shown, error) : status;
 }
 
 /* What broke off after it was sent may have happened. */

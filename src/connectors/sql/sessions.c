@@ -3,42 +3,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/signals.h"
-#include "base/text.h"
 #include "connectors/sql/undo.h"
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
 enum { LOOK_EACH_MS = 20, NAME_BYTES = 320, SHOWN_MAX = 4, SHOWN_BYTES = 60 };
-
-void sql_name_process(char name[SQL_PROCESS_BYTES])
-{
-    char host[65] = "";
-    gethostname(host, sizeof host - 1);
-    snprintf(name, SQL_PROCESS_BYTES, "pid %d on %s", (int)getpid(), host);
-}
-
-void sql_tell_holder(const char *id, const char *asked, const char *holder,
-                     struct ledger_holder *found)
-{
-    static const char pid[] = "pid ";
-    size_t before = sizeof pid - 1;
-    *found = (struct ledger_holder){0};
-    snprintf(found->name, sizeof found->name, "%s", holder[0] != '\0' ? holder : "another process");
-    snprintf(found->run, sizeof found->run, "%s", strcmp(id, asked) != 0 ? id : "");
-    if (strncmp(holder, pid, before) == 0 &&
-        text_to_int64(holder + before, strspn(holder + before, "0123456789"), &found->pid) !=
-            STATUS_OK) {
-        found->pid = 0;
-    }
-}
-
-bool sql_may_be_forgotten(const struct error *error)
-{
-    return error->class == ERROR_CLASS_RETRY || error->code == ERROR_RUN_FENCED ||
-           error->code == ERROR_LEDGER_INVALID;
-}
 
 uint64_t sql_sessions_key(const char *schema, const char *run_id, uint64_t epoch)
 {

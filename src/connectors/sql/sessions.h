@@ -10,20 +10,9 @@
 #ifndef TRANSHUME_CONNECTORS_SQL_SESSIONS_H
 #define TRANSHUME_CONNECTORS_SQL_SESSIONS_H
 
-#include "connectors/ledger.h"
+#include "base/error.h"
 
-enum { SQL_SESSIONS_MAX = 128, SQL_PROCESS_BYTES = 128 };
-
-/* "pid 42 on host": this process, for the ledger and for those who find the run held. */
-void sql_name_process(char name[SQL_PROCESS_BYTES]);
-
-/* By what the ledger's row of the run `id` says; `asked`: which one was asked for. */
-void sql_tell_holder(const char *id, const char *asked, const char *holder,
-                     struct ledger_holder *found);
-
-/* After a failure to forget a run: it may be gone all the same, as what failed was the answer to
- * that, or another try, which misses the run. */
-bool sql_may_be_forgotten(const struct error *error);
+enum { SQL_SESSIONS_MAX = 128 };
 
 /* What a run's sessions in this schema are known by: the locks' names are made of it. */
 uint64_t sql_sessions_key(const char *schema, const char *run_id, uint64_t epoch);

@@ -3,6 +3,7 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "connectors/ledger_checksum.h"
+#include "connectors/sql/claim.h"
 #include "connectors/sqlite/ledger_internal.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -205,23 +206,15 @@ static enum status lock(struct sqlite_database *self, struct ledger_holder *foun
 static enum status move_epoch(struct sqlite_database *self, const char *run_id, uint64_t old_epoch,
                               struct ledger_holder *found, struct error *error)
 {
-    int64_t epoch = 0;
+    int64_t epoch = -1;
     enum status status = sqlite_ledger_check_tables(self, error);
 
     if (status == STATUS_OK) {
         status = sqlite_ledger_ask(self, "SELECT epoch FROM main._transhume_run WHERE id = ?1",
                                    run_id, NULL, &epoch, error);
     }
-    if (status == STATUS_END) {
-        error_set(error, ERROR_LEDGER_MISSING, self->shown, "the target's ledger has no run %s",
-                  run_id);
-        error_hint(error, "it was dropped, or this is another file; give the run's own target");
-        return STATUS_FAILED;
-    }
-    if (status == STATUS_OK && epoch != (int64_t)old_epoch) {
-        *found = (struct ledger_holder){0};
-        snprintf(found->name, sizeof found->name, "attempt %lld", (long long)epoch);
-        return STATUS_AGAIN;
+    if (status == STATUS_OK || status == STATUS_END) {
+        status = sql_check_epoch(self->shown, "file", run_id, epoch, old_epoch, found, error);
     }
     if (status == STATUS_OK) {
         status =
@@ -262,13 +255,6 @@ static enum status ledger_claim(struct database *database, const char *run_id, u
     return failpoint_hit("sqlite.after_claim", error);
 }
 
-static enum status fenced(struct sqlite_database *self, struct error *error)
-{
-    error_set(error, ERROR_RUN_FENCED, self->shown, "another attempt took this run over");
-    error_hint(error, "let that one finish; `transhume status` shows it");
-    return STATUS_FAILED;
-}
-
 enum status sqlite_ledger_check_epoch(struct sqlite_database *self, const char *run_id,
                                       uint64_t epoch, struct error *error)
 {
@@ -278,7 +264,7 @@ enum status sqlite_ledger_check_epoch(struct sqlite_database *self, const char *
     if (status == STATUS_FAILED) {
         return STATUS_FAILED;
     }
-    return now == (int64_t)epoch ? STATUS_OK : fenced(self, error);
+    return now == (int64_t)epoch ? STATUS_OK : sql_run_fenced(self->shown, error);
 }
 
 enum status sqlite_ledger_check_claim(struct sqlite_database *self, struct error *error)
@@ -306,7 +292,7 @@ static enum status replace_status(struct sqlite_database *self, const char *run_
     }
     sqlite3_finalize(statement);
     if (status == STATUS_OK && sqlite3_changes(self->control) != 1) {
-        return fenced(self, error);
+        return sql_run_fenced(self->shown, error);
     }
     return status == STATUS_OK ? failpoint_hit("sqlite.before_status", error) : status;
 }
