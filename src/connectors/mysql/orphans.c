@@ -273,19 +273,26 @@ enum status maria_orphans_take(struct maria_database *self, struct sql_reference
 struct reading {
     struct maria_database *self;
     MYSQL *connection;
-    const struct target_table *table;
     struct maria_table kept;
 };
 
-static enum status read_kept(void *context, int64_t after, uint32_t rows, struct batch *batch,
+static enum status find_kept(void *context, const char *name, struct arena *arena,
                              struct error *error)
+{
+    struct reading *reading = context;
+    enum status status = maria_control(reading->self, &reading->connection, error);
+    return status == STATUS_OK ? maria_target_describe(reading->self, reading->connection, name,
+                                                       arena, &reading->kept, error)
+                               : status;
+}
+
+static enum status read_kept(void *context, const char *name, const char *which,
+                             struct batch *batch, struct error *error)
 {
     const struct reading *reading = context;
     struct buffer from = {0};
-    append_kept(&from, reading->self, reading->table->name);
-    buffer_format(&from,
-                  " WHERE " SQL_ORPHANS_NUMBER " > %lld ORDER BY " SQL_ORPHANS_NUMBER " LIMIT %u",
-                  (long long)after, rows);
+    maria_append_table(&from, reading->self, name);
+    buffer_append_string(&from, which);
     enum status status =
         maria_read_records(reading->self, reading->connection, &reading->kept, &from, batch, error);
     buffer_free(&from);
@@ -295,19 +302,7 @@ static enum status read_kept(void *context, int64_t after, uint32_t rows, struct
 enum status maria_orphans_tell(struct database *database, const struct target_table *table,
                                target_orphan_found *found, void *context, struct error *error)
 {
-    struct reading reading = {.self = maria_database_of(database), .table = table};
-    char name[SQL_OWN_NAME_BYTES];
-    struct arena *arena = arena_create(0);
-    sql_orphans_name(reading.self->run_id, table->name, name);
-    enum status status = arena != NULL ? maria_control(reading.self, &reading.connection, error)
-                                       : error_set(error, ERROR_MEMORY, table->name, "no memory");
-    if (status == STATUS_OK) {
-        status = maria_target_describe(reading.self, reading.connection, name, arena, &reading.kept,
-                                       error);
-    }
-    if (status == STATUS_OK) {
-        status = sql_orphans_tell(table, read_kept, &reading, found, context, error);
-    }
-    arena_destroy(arena);
-    return status == STATUS_END ? STATUS_OK : status;
+    struct reading reading = {.self = maria_database_of(database)};
+    const struct sql_kept kept = {.find = find_kept, .read = read_kept, .context = &reading};
+    return sql_orphans_tell(table, reading.self->run_id, &kept, found, context, error);
 }

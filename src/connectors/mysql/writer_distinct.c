@@ -1,13 +1,5 @@
-/*
- * `distinct`: of equal records under one key one is written, the others are skipped, and one that
- * differs is refused.
- *
- * Records whose key is taken are laid aside in a second temporary table, and compared with what the
- * table holds once the others have gone into it. Which are taken is known for sure, since only one
- * writer of the run at a time fills such tables: without that, two of them wait for each other's
- * keys all the time, and often in a circle. It is one lock for all of them, as chunks may have
- * their records in any order.
- */
+/* `distinct`: of equal records under one key one is written, the others are skipped, and one that
+ * differs is refused. How is said in sql/outcomes.h. */
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/writer_internal.h"
 #include "connectors/sql/locks.h"
@@ -173,14 +165,12 @@ enum status writer_distinct_settle(struct stage_pass *pass)
     append_same(&list, plan);
     /* in the server's log of statements, a plain read would be as old as the transaction */
     buffer_append_string(&list, " LOCK IN SHARE MODE");
-    enum status status = writer_stage_take_out(pass, plan->repeats_name, &list, OUTCOME_SKIPPED,
-                                               "an equal record is there");
+    enum status status = writer_stage_take_out(pass, plan->repeats_name, &list, sql_taken_equal);
     if (status != STATUS_OK) {
         return status;
     }
     buffer_append_string(&list, "SELECT _transhume_row FROM ");
     maria_append_table(&list, self, plan->repeats_name);
-    return writer_stage_take_out(pass, plan->repeats_name, &list, OUTCOME_REJECTED,
-                                 target->created ? "another record of this run has this key"
-                                                 : "another record has this key");
+    return writer_stage_take_out(pass, plan->repeats_name, &list,
+                                 target->created ? sql_taken_of_run : sql_taken_refused);
 }

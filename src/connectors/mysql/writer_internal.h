@@ -231,9 +231,9 @@ struct stage_pass {
 void writer_stage_append_columns(const struct writer_plan *plan, const char *alias,
                                  struct buffer *sql);
 /* Takes the rows that a statement lists by their numbers out of the temporary table of that name,
- * and notes what became of them: ERROR_REJECT_KEY_DUPLICATE. Frees `list`. */
+ * and notes what became of them. Frees `list`. */
 enum status writer_stage_take_out(struct stage_pass *pass, const char *from, struct buffer *list,
-                                  enum outcome_kind kind, const char *reason) MUST_USE;
+                                  struct sql_taken one) MUST_USE;
 /* From the temporary table into the plan's, by the policy for records that are there. Results as
  * writer_send's. */
 enum status writer_stage_apply(struct writer *writer, uint32_t first, uint32_t end,

@@ -38,10 +38,8 @@ static void append_table(struct buffer *sql, const struct stage_pass *pass)
 }
 
 enum status writer_stage_take_out(struct stage_pass *pass, const char *from, struct buffer *list,
-                                  enum outcome_kind kind, const char *reason)
+                                  struct sql_taken one)
 {
-    const struct sql_taken one = {
-        .kind = kind, .code = ERROR_REJECT_KEY_DUPLICATE, .reason = reason};
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     MYSQL_ROW row = NULL;
@@ -99,8 +97,7 @@ static enum status take_out_repeats(struct stage_pass *pass)
                   chunk);
     return pass->plan->distinct
                ? writer_distinct_lay_aside(pass, &sql)
-               : writer_stage_take_out(pass, pass->plan->stage_name, &sql, OUTCOME_REJECTED,
-                                       "another record of this run has this key");
+               : writer_stage_take_out(pass, pass->plan->stage_name, &sql, sql_taken_of_run);
 }
 
 /* `before`: only those that the run did not write itself, whose repeats are no others. */
@@ -121,8 +118,7 @@ static enum status take_out_present(struct stage_pass *pass, bool before)
         buffer_append_byte(&sql, ')');
     }
     buffer_append_string(&sql, " LOCK IN SHARE MODE");
-    return writer_stage_take_out(pass, pass->plan->stage_name, &sql, OUTCOME_SKIPPED,
-                                 "a record with this key is there");
+    return writer_stage_take_out(pass, pass->plan->stage_name, &sql, sql_taken_present);
 }
 
 static bool in_plan(const struct writer_plan *plan, const char *name)

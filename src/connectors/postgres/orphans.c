@@ -178,21 +178,28 @@ enum status postgres_orphans_take(struct postgres_database *self, struct sql_ref
 struct reading {
     struct postgres_database *self;
     PGconn *connection;
-    const struct target_table *table;
     struct postgres_table kept;
 };
 
-static enum status read_kept(void *context, int64_t after, uint32_t rows, struct batch *batch,
+static enum status find_kept(void *context, const char *name, struct arena *arena,
                              struct error *error)
+{
+    struct reading *reading = context;
+    enum status status = postgres_control(reading->self, &reading->connection, error);
+    return status == STATUS_OK ? postgres_target_describe(reading->self, reading->connection, name,
+                                                          arena, &reading->kept, error)
+                               : status;
+}
+
+static enum status read_kept(void *context, const char *name, const char *which,
+                             struct batch *batch, struct error *error)
 {
     const struct reading *reading = context;
     struct buffer from = {0};
-    append_kept(&from, reading->self, reading->table->name);
-    buffer_format(&from,
-                  " WHERE " SQL_ORPHANS_NUMBER " > %lld ORDER BY " SQL_ORPHANS_NUMBER " LIMIT %u",
-                  (long long)after, rows);
+    postgres_append_table(&from, reading->self, name);
+    buffer_append_string(&from, which);
     enum status status =
-        from.failed ? error_set(error, ERROR_MEMORY, reading->table->name, "no memory to settle it")
+        from.failed ? error_set(error, ERROR_MEMORY, name, "no memory to settle it")
                     : postgres_read_records(reading->self, reading->connection, &reading->kept,
                                             buffer_string(&from), batch, error);
     buffer_free(&from);
@@ -202,19 +209,7 @@ static enum status read_kept(void *context, int64_t after, uint32_t rows, struct
 enum status postgres_orphans_tell(struct database *database, const struct target_table *table,
                                   target_orphan_found *found, void *context, struct error *error)
 {
-    struct reading reading = {.self = postgres_database_of(database), .table = table};
-    char name[SQL_OWN_NAME_BYTES];
-    struct arena *arena = arena_create(0);
-    sql_orphans_name(reading.self->run_id, table->name, name);
-    enum status status = arena != NULL ? postgres_control(reading.self, &reading.connection, error)
-                                       : error_set(error, ERROR_MEMORY, table->name, "no memory");
-    if (status == STATUS_OK) {
-        status = postgres_target_describe(reading.self, reading.connection, name, arena,
-                                          &reading.kept, error);
-    }
-    if (status == STATUS_OK) {
-        status = sql_orphans_tell(table, read_kept, &reading, found, context, error);
-    }
-    arena_destroy(arena);
-    return status == STATUS_END ? STATUS_OK : status;
+    struct reading reading = {.self = postgres_database_of(database)};
+    const struct sql_kept kept = {.find = find_kept, .read = read_kept, .context = &reading};
+    return sql_orphans_tell(table, reading.self->run_id, &kept, found, context, error);
 }

@@ -1,13 +1,5 @@
-/*
- * `distinct`: of equal records under one key one is written, the others are skipped, and one that
- * differs is refused.
- *
- * Records whose key is taken are laid aside in a second temporary table, and compared with what the
- * table holds once the others have gone into it. Which are taken is known for sure, since only one
- * writer of the run at a time fills such tables: without that, two of them wait for each other's
- * keys all the time, and often in a circle. It is one lock for all of them, as chunks may have
- * their records in any order.
- */
+/* `distinct`: of equal records under one key one is written, the others are skipped, and one that
+ * differs is refused. How is said in sql/outcomes.h. */
 #include "base/text.h"
 #include "connectors/postgres/writer_internal.h"
 #include "connectors/sql/undo.h"
@@ -127,8 +119,6 @@ enum status writer_distinct_settle(struct stage_pass *pass)
 {
     const struct writer_plan *plan = pass->plan;
     const struct target_table *target = pass->writer->tables[plan->table].plan;
-    const char *reason =
-        target->created ? "another record of this run has this key" : "another record has this key";
     struct buffer condition = {0};
     if (!pass->repeats) {
         return STATUS_OK;
@@ -137,17 +127,12 @@ enum status writer_distinct_settle(struct stage_pass *pass)
     append_same(&condition, plan);
     buffer_append_byte(&condition, ')');
     enum status status =
-        writer_stage_take_out(pass, plan->repeats_name, NULL, &condition,
-                              (struct sql_taken){.kind = OUTCOME_SKIPPED,
-                                                 .code = ERROR_REJECT_KEY_DUPLICATE,
-                                                 .reason = "an equal record is there"});
+        writer_stage_take_out(pass, plan->repeats_name, NULL, &condition, sql_taken_equal);
     buffer_clear(&condition);
     buffer_append_string(&condition, "true");
     status = status == STATUS_OK
                  ? writer_stage_take_out(pass, plan->repeats_name, NULL, &condition,
-                                         (struct sql_taken){.kind = OUTCOME_REJECTED,
-                                                            .code = ERROR_REJECT_KEY_DUPLICATE,
-                                                            .reason = reason})
+                                         target->created ? sql_taken_of_run : sql_taken_refused)
                  : status;
     buffer_free(&condition);
     return status;

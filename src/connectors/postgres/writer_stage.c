@@ -171,13 +171,9 @@ static enum status take_out_unfit(struct stage_pass *pass)
 static enum status take_out_repeat(struct stage_pass *pass, const struct buffer *with,
                                    const struct buffer *condition)
 {
-    return pass->plan->distinct
-               ? writer_distinct_lay_aside(pass, with, condition)
-               : writer_stage_take_out(
-                     pass, pass->plan->stage_name, with, condition,
-                     (struct sql_taken){.kind = OUTCOME_REJECTED,
-                                        .code = ERROR_REJECT_KEY_DUPLICATE,
-                                        .reason = "another record of this run has this key"});
+    return pass->plan->distinct ? writer_distinct_lay_aside(pass, with, condition)
+                                : writer_stage_take_out(pass, pass->plan->stage_name, with,
+                                                        condition, sql_taken_of_run);
 }
 
 /* Records of this run under keys that it has written: the first stays. */
@@ -236,10 +232,7 @@ static enum status take_out_present(struct stage_pass *pass, bool before)
         buffer_append_byte(&condition, ')');
     }
     enum status status =
-        writer_stage_take_out(pass, pass->plan->stage_name, NULL, &condition,
-                              (struct sql_taken){.kind = OUTCOME_SKIPPED,
-                                                 .code = ERROR_REJECT_KEY_DUPLICATE,
-                                                 .reason = "a record with this key is there"});
+        writer_stage_take_out(pass, pass->plan->stage_name, NULL, &condition, sql_taken_present);
     buffer_free(&condition);
     return status;
 }

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -337,27 +338,51 @@ static uint32_t next_rows(uint32_t rows, uint64_t bytes)
     return bytes > BYTES_WANTED ? (rows > 1 ? rows / 2 : 1) : rows < ROWS_MAX ? rows * 2 : rows;
 }
 
-enum status sql_orphans_tell(const struct target_table *table, sql_read_kept *read,
-                             void *read_context, target_orphan_found *found, void *context,
-                             struct error *error)
+static enum status tell_page(struct telling *telling, const struct sql_kept *kept, const char *name,
+                             struct batch *batch, uint32_t rows, struct error *error)
 {
-    struct telling telling = {.table = table, .found = found, .context = context};
+    char which[160];
+    struct arena *arena = arena_create(0);
+    snprintf(which, sizeof which,
+             " WHERE " SQL_ORPHANS_NUMBER " > %lld ORDER BY " SQL_ORPHANS_NUMBER " LIMIT %u",
+             (long long)telling->last, rows);
+    enum status status =
+        arena == NULL || batch == NULL
+            ? error_set(error, ERROR_MEMORY, telling->table->name, "no memory to settle it")
+            : kept->read(kept->context, name, which, batch, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < batch->row_count; i++) {
+        status = tell_one(telling, batch_row(batch, i), arena, error);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+static enum status tell_all(struct telling *telling, const struct sql_kept *kept, const char *name,
+                            struct error *error)
+{
     enum status status = STATUS_OK;
     uint32_t rows = next_rows(0, 0);
     for (bool end = false; status == STATUS_OK && !end;) {
-        struct arena *arena = arena_create(0);
         struct batch *batch = batch_create(NULL, 1, rows);
-        status = arena == NULL || batch == NULL
-                     ? error_set(error, ERROR_MEMORY, table->name, "no memory to settle it")
-                     : read(read_context, telling.last, rows, batch, error);
-        uint32_t count = status == STATUS_OK ? batch->row_count : 0;
-        for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
-            status = tell_one(&telling, batch_row(batch, i), arena, error);
-        }
-        end = count < rows;
+        status = tell_page(telling, kept, name, batch, rows, error);
+        end = batch == NULL || batch->row_count < rows;
         rows = next_rows(rows, batch != NULL ? arena_bytes(batch->arena) : 0);
         batch_destroy(batch);
-        arena_destroy(arena);
     }
     return status;
+}
+
+enum status sql_orphans_tell(const struct target_table *table, const char *run_id,
+                             const struct sql_kept *kept, target_orphan_found *found, void *context,
+                             struct error *error)
+{
+    struct telling telling = {.table = table, .found = found, .context = context};
+    struct arena *arena = arena_create(0);
+    char name[SQL_OWN_NAME_BYTES];
+    sql_orphans_name(run_id, table->name, name);
+    enum status status = arena != NULL ? kept->find(kept->context, name, arena, error)
+                                       : error_set(error, ERROR_MEMORY, table->name, "no memory");
+    status = status == STATUS_OK ? tell_all(&telling, kept, name, error) : status;
+    arena_destroy(arena);
+    return status == STATUS_END ? STATUS_OK : status;
 }

@@ -79,13 +79,18 @@ enum status sql_references_mend(struct sql_reference *references, uint32_t count
 void sql_orphans_name(const char *run_id, const char *table, char name[SQL_OWN_NAME_BYTES]);
 #define SQL_ORPHANS_REASON "_transhume_reason"
 #define SQL_ORPHANS_NUMBER "_transhume_number"
-/* Reads at most so many of a table's, with a higher number than `after`, by number: MAPs of all of
- * its columns. */
-typedef enum status sql_read_kept(void *context, int64_t after, uint32_t rows, struct batch *batch,
-                                  struct error *error);
-/* Tells all of them: target_functions.tell_orphans, but for the reading. */
-enum status sql_orphans_tell(const struct target_table *table, sql_read_kept *read,
-                             void *read_context, target_orphan_found *found, void *context,
+/* How a server reads such a table. */
+struct sql_kept {
+    /* Finds it by its name, for `read`, in the arena. STATUS_END: there is none. */
+    enum status (*find)(void *context, const char *name, struct arena *arena, struct error *error);
+    /* Of its rows those that `which` says, behind FROM and its name: MAPs of all of its columns. */
+    enum status (*read)(void *context, const char *name, const char *which, struct batch *batch,
+                        struct error *error);
+    void *context;
+};
+/* Tells all of them, by their numbers: target_functions.tell_orphans, but for the reading. */
+enum status sql_orphans_tell(const struct target_table *table, const char *run_id,
+                             const struct sql_kept *kept, target_orphan_found *found, void *context,
                              struct error *error) MUST_USE;
 
 #endif

@@ -49,6 +49,19 @@ void sql_outcomes_tell(struct sql_outcomes *outcomes, struct batch_result *resul
     result->arena = outcomes->arena;
 }
 
+const struct sql_taken sql_taken_of_run = {.kind = OUTCOME_REJECTED,
+                                           .code = ERROR_REJECT_KEY_DUPLICATE,
+                                           .reason = "another record of this run has this key"};
+const struct sql_taken sql_taken_refused = {.kind = OUTCOME_REJECTED,
+                                            .code = ERROR_REJECT_KEY_DUPLICATE,
+                                            .reason = "another record has this key"};
+const struct sql_taken sql_taken_equal = {.kind = OUTCOME_SKIPPED,
+                                          .code = ERROR_REJECT_KEY_DUPLICATE,
+                                          .reason = "an equal record is there"};
+const struct sql_taken sql_taken_present = {.kind = OUTCOME_SKIPPED,
+                                            .code = ERROR_REJECT_KEY_DUPLICATE,
+                                            .reason = "a record with this key is there"};
+
 enum status sql_taken_add(struct buffer *taken, const char *digits, uint64_t first, uint32_t count,
                           struct sql_taken one, const char *table, struct error *error)
 {

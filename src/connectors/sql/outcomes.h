@@ -28,6 +28,12 @@ void sql_outcomes_tell(struct sql_outcomes *outcomes, struct batch_result *resul
 /*
  * A pass's temporary table numbers its records. Those that are taken out of it are noted when all
  * of the pass has succeeded: one that fails is undone, and they are sent again in smaller ones.
+ *
+ * `distinct`: records whose key is taken are laid aside in a second temporary table, and compared
+ * with what the table holds once the others have gone into it. Which are taken is known for sure,
+ * since only one writer of the run at a time fills such tables: without that, two of them wait for
+ * each other's keys all the time, and often in a circle. It is one lock for all of them, as chunks
+ * may have their records in any order.
  */
 struct sql_taken {
     uint32_t place; /* among the pass's records */
@@ -35,6 +41,11 @@ struct sql_taken {
     enum error_code code;
     const char *reason; /* borrowed */
 };
+/* Whose key another record has: of the run, or whoever's; and those that are just left out. */
+extern const struct sql_taken sql_taken_of_run;
+extern const struct sql_taken sql_taken_refused;
+extern const struct sql_taken sql_taken_equal;
+extern const struct sql_taken sql_taken_present;
 
 /* Appends one to a buffer of them: `digits` is its number, `first` that of the first of the `count`
  * records. INTERNAL: it is none of those. */

@@ -465,23 +465,23 @@ enum status sqlite_orphans_take(struct sqlite_database *self, const struct targe
 
 /* ---------------------------------------------------------------- telling */
 
-struct reading {
-    struct sqlite_database *self;
-    const struct target_table *table;
-};
-
-static enum status read_kept(void *context, int64_t after, uint32_t rows, struct batch *batch,
+static enum status find_kept(void *context, const char *name, struct arena *arena,
                              struct error *error)
 {
-    const struct reading *reading = context;
+    struct sqlite_database *self = context;
+    struct sqlite_target_table kept;
+    return sqlite_target_describe(self, self->control, name, arena, &kept, error);
+}
+
+static enum status read_kept(void *context, const char *name, const char *which,
+                             struct batch *batch, struct error *error)
+{
+    struct sqlite_database *self = context;
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT * FROM ");
-    append_kept(&sql, reading->self, reading->table->name);
-    buffer_format(&sql,
-                  " WHERE " SQL_ORPHANS_NUMBER " > %lld ORDER BY " SQL_ORPHANS_NUMBER " LIMIT %u",
-                  (long long)after, rows);
-    enum status status =
-        sqlite_target_read_records(reading->self, &sql, reading->table->name, batch, error);
+    append_table(&sql, self, name);
+    buffer_append_string(&sql, which);
+    enum status status = sqlite_target_read_records(self, &sql, name, batch, error);
     buffer_free(&sql);
     return status;
 }
@@ -489,22 +489,11 @@ static enum status read_kept(void *context, int64_t after, uint32_t rows, struct
 enum status sqlite_orphans_tell(struct database *database, const struct target_table *table,
                                 target_orphan_found *found, void *context, struct error *error)
 {
-    struct reading reading = {.self = sqlite_database_of(database), .table = table};
-    struct sqlite_target_table kept;
-    char name[SQL_OWN_NAME_BYTES];
-    struct arena *arena = arena_create(0);
-    sql_orphans_name(reading.self->target->run_id, table->name, name);
-    enum status status = arena != NULL ? sqlite_control_begin(reading.self, false, error)
-                                       : error_set(error, ERROR_MEMORY, table->name, "no memory");
-    if (status == STATUS_OK) {
-        status =
-            sqlite_target_describe(reading.self, reading.self->control, name, arena, &kept, error);
-        if (status == STATUS_OK) {
-            status = sql_orphans_tell(table, read_kept, &reading, found, context, error);
-        }
-        status = status == STATUS_END ? STATUS_OK : status;
-        status = sqlite_control_end(reading.self, status, error);
+    struct sqlite_database *self = sqlite_database_of(database);
+    const struct sql_kept kept = {.find = find_kept, .read = read_kept, .context = self};
+    if (sqlite_control_begin(self, false, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
-    arena_destroy(arena);
-    return status;
+    return sqlite_control_end(
+        self, sql_orphans_tell(table, self->target->run_id, &kept, found, context, error), error);
 }
