@@ -128,3 +128,44 @@ enum status record_hash_batch(struct record_hasher *hasher, const struct batch *
     }
     return STATUS_OK;
 }
+
+uint32_t record_lay_out(const struct cell *record, const struct shape *shape, struct cell *cells)
+{
+    uint32_t found = 0;
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        const struct cell *cell = value_field(record, shape->fields[i].name);
+        cells[i] = cell != NULL ? *cell : cell_missing();
+        found += cell != NULL;
+    }
+    return found;
+}
+
+enum status record_hash_gone(struct record_hasher *hasher, const struct cell *record,
+                             const struct shape *shape, struct arena *arena, struct tally *gone,
+                             struct error *error)
+{
+    struct canonical_hash hash;
+    gone->rejected++;
+    gone->hashed = gone->hashed && shape != NULL;
+    if (!gone->hashed) {
+        return STATUS_OK;
+    }
+    struct cell *cells = arena_allocate_zeroed(arena, shape->field_count + 1u, sizeof(*cells));
+    if (cells == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for hashing");
+    }
+    gone->hashed = record_lay_out(record, shape, cells) == shape->field_count;
+    const struct batch one = {.arena = arena,
+                              .shape = shape,
+                              .cells = cells,
+                              .width = batch_shape_width(shape),
+                              .row_count = 1};
+    if (!gone->hashed) {
+        return STATUS_OK;
+    }
+    enum status status = record_hash(hasher, &one, 0, &hash, error);
+    if (status == STATUS_OK) {
+        canonical_sum_add(&gone->hash, &hash);
+    }
+    return status;
+}

@@ -3,6 +3,7 @@
 #define TRANSHUME_ENGINE_RECORD_HASH_H
 
 #include "connectors/connector.h"
+#include "engine/tally.h"
 #include "model/canonical.h"
 
 /* Belongs to one thread. */
@@ -23,5 +24,14 @@ enum status record_hash(struct record_hasher *hasher, const struct batch *batch,
 /* Adds the hashes of all of a batch's records to `sum`. */
 enum status record_hash_batch(struct record_hasher *hasher, const struct batch *batch,
                               struct canonical_hash *sum, struct error *error) MUST_USE;
+
+/* The fields of a MAP in the shape's order, in which they are hashed; MISSING where it has none.
+ * How many it has. */
+uint32_t record_lay_out(const struct cell *record, const struct shape *shape, struct cell *cells);
+/* Counts a record, a MAP, that was written and went out of the target, and adds its hash while all
+ * of them have one. The arena is for a moment. */
+enum status record_hash_gone(struct record_hasher *hasher, const struct cell *record,
+                             const struct shape *shape, struct arena *arena, struct tally *gone,
+                             struct error *error) MUST_USE;
 
 #endif

@@ -90,30 +90,6 @@ static enum status make_request(struct reading_back *back, struct arena *arena, 
 
 /* ---- records */
 
-static const struct cell *field_of(const struct cell *map, const struct shape_field *field)
-{
-    for (uint32_t i = 0; i < map->length; i++) {
-        const struct cell *pair = &map->items[2 * (size_t)i];
-        if (pair->kind == VALUE_TEXT && pair->length == field->name_length &&
-            memcmp(pair->text, field->name, field->name_length) == 0) {
-            return pair + 1;
-        }
-    }
-    return NULL;
-}
-
-/* The record as one of the entity: false if it has a field that the entity has not. */
-static bool lay_out(struct reading_back *back, const struct cell *map, const struct shape *shape)
-{
-    uint32_t found = 0;
-    for (uint32_t i = 0; i < shape->field_count; i++) {
-        const struct cell *cell = field_of(map, &shape->fields[i]);
-        back->cells[i] = cell == NULL ? cell_missing() : *cell;
-        found += cell != NULL;
-    }
-    return found == map->length;
-}
-
 static enum status hash_document(struct reading_back *back, const struct batch *batch, uint32_t row,
                                  struct canonical_hash *hash, struct error *error)
 {
@@ -124,8 +100,8 @@ static enum status hash_document(struct reading_back *back, const struct batch *
     }
     for (uint32_t i = 0; map->kind == VALUE_MAP && i < back->table->entity_count; i++) {
         struct canonical_hash one;
-        if (!lay_out(back, map, &back->shapes[i])) {
-            continue;
+        if (record_lay_out(map, &back->shapes[i], back->cells) != map->length) {
+            continue; /* it has a field that the entity has not */
         }
         struct batch record = {.arena = batch->arena,
                                .shape = &back->shapes[i],
@@ -247,29 +223,11 @@ static enum status on_orphan(void *context, const struct cell *key, uint32_t key
                              const struct cell *record, const char *reason, struct error *error)
 {
     struct hashing_orphans *hashing = context;
-    struct reading_back *back = &hashing->back;
-    struct canonical_hash hash;
-    const struct batch one = {.arena = hashing->arena,
-                              .shape = &back->shapes[0],
-                              .cells = back->cells,
-                              .width = back->shapes[0].field_count,
-                              .row_count = 1};
     (void)key;
     (void)key_count;
     (void)reason;
-    hashing->gone->rejected++;
-    for (uint32_t i = 0; hashing->gone->hashed && i < one.width; i++) {
-        const struct cell *cell = field_of(record, &back->shapes[0].fields[i]);
-        hashing->gone->hashed = cell != NULL;
-        back->cells[i] = cell != NULL ? *cell : cell_missing();
-    }
-    if (!hashing->gone->hashed) {
-        return STATUS_OK;
-    }
-    enum status status = record_hash(&back->hasher, &one, 0, &hash, error);
-    if (status == STATUS_OK) {
-        canonical_sum_add(&hashing->gone->hash, &hash);
-    }
+    enum status status = record_hash_gone(&hashing->back.hasher, record, &hashing->back.shapes[0],
+                                          hashing->arena, hashing->gone, error);
     arena_reset(hashing->arena);
     return status;
 }

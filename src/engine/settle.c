@@ -314,55 +314,14 @@ static enum status on_found(void *context, uint64_t chunk, uint32_t entity, uint
     return write_if_full(settling, error);
 }
 
-/* The record in the order in which it was hashed when it was written. NULL: it has not all of the
- * fields, or there is no memory. */
-static struct cell *lay_out(const struct settling *settling, const struct cell *record,
-                            const struct shape *shape)
-{
-    struct cell *cells = arena_allocate_zeroed(settling->arena, shape->field_count, sizeof *cells);
-    for (uint32_t i = 0; cells != NULL && i < shape->field_count; i++) {
-        const struct cell *found = NULL;
-        for (uint32_t j = 0; found == NULL && j < record->length; j++) {
-            const struct cell *name = &record->items[2 * (size_t)j];
-            found = name->length == shape->fields[i].name_length &&
-                            memcmp(name->text, shape->fields[i].name, name->length) == 0
-                        ? name + 1
-                        : NULL;
-        }
-        if (found == NULL) {
-            return NULL;
-        }
-        cells[i] = *found;
-    }
-    return cells;
-}
-
 /* What is taken out goes out of the sum, too, where there is one. */
 static enum status add_gone(struct settling *settling, const struct loser *loser,
                             struct error *error)
 {
     const struct plan *plan = settling->run->session->plan;
-    struct tally *gone = &settling->gone[loser->entity];
     const struct shape *shape = plan_entity_batch_shape(&plan->entities[loser->entity]);
-    gone->rejected++;
-    if (!gone->hashed) {
-        return STATUS_OK;
-    }
-    struct cell *cells = shape != NULL ? lay_out(settling, &loser->record, shape) : NULL;
-    struct canonical_hash hash;
-    const struct batch one = {.arena = settling->arena,
-                              .shape = shape,
-                              .cells = cells,
-                              .width = batch_shape_width(shape),
-                              .row_count = 1};
-    gone->hashed = cells != NULL;
-    if (gone->hashed && record_hash(&settling->hasher, &one, 0, &hash, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (gone->hashed) {
-        canonical_sum_add(&gone->hash, &hash);
-    }
-    return STATUS_OK;
+    return record_hash_gone(&settling->hasher, &loser->record, shape, settling->arena,
+                            &settling->gone[loser->entity], error);
 }
 
 static enum status on_orphan(void *context, const struct cell *key, uint32_t key_count,
