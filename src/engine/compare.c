@@ -79,24 +79,11 @@ static enum status hash_key(struct compare *compare, const struct cell *cells, u
     return canonical_hash_cells(cells, count, &compare->scratch, hash, error);
 }
 
-static const struct cell *field_of(const struct cell *map, const char *name)
-{
-    size_t length = strlen(name);
-    for (uint32_t i = 0; map->kind == VALUE_MAP && i < map->length; i++) {
-        const struct cell *pair = &map->items[2 * (size_t)i];
-        if (pair->kind == VALUE_TEXT && pair->length == length &&
-            memcmp(pair->text, name, length) == 0) {
-            return pair + 1;
-        }
-    }
-    return NULL;
-}
-
 static const struct cell *cell_of(const struct batch *batch, uint32_t row, const char *name)
 {
     const struct cell *cells = batch_row(batch, row);
     if (batch->shape == NULL) {
-        return field_of(cells, name);
+        return value_field(cells, name);
     }
     for (uint32_t i = 0; i < batch->shape->field_count; i++) {
         if (strcmp(batch->shape->fields[i].name, name) == 0) {
@@ -235,7 +222,7 @@ static enum status take_record(struct compare *compare, const struct cell *map, 
         return no_memory(error);
     }
     for (uint32_t i = 0; i < table->key.count; i++) {
-        const struct cell *cell = field_of(map, table->key.names[i]);
+        const struct cell *cell = value_field(map, table->key.names[i]);
         if (cell == NULL || normal(compare, cell, compare->arena, &cells[i], error) != STATUS_OK) {
             return cell == NULL ? STATUS_OK : STATUS_FAILED; /* of no key that was asked for */
         }

@@ -251,14 +251,8 @@ static enum status take_key(struct deleting *deleting, const struct cell *key, s
     deleting->cells = cells;
     for (uint32_t i = 0; i < deleting->width; i++) {
         const char *name = table->key.count > 0 ? table->key.names[i] : table->columns[i].name;
-        size_t length = strlen(name);
-        cells[before + i] = cell_null();
-        for (uint32_t j = 0; j < key->length; j++) {
-            const struct cell *pair = &key->items[2 * (size_t)j];
-            if (pair->length == length && memcmp(pair->text, name, length) == 0) {
-                cells[before + i] = pair[1];
-            }
-        }
+        const struct cell *field = value_field(key, name);
+        cells[before + i] = field != NULL ? *field : cell_null();
     }
     deleting->count++;
     bool full = deleting->count == deleting->max ||

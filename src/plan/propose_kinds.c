@@ -16,19 +16,6 @@ static enum status no_memory(struct error *error)
     return error_set(error, ERROR_MEMORY, NULL, "no memory to propose a plan");
 }
 
-const struct cell *kind_value(const struct cell *record, const char *name)
-{
-    size_t length = strlen(name);
-    for (uint32_t i = 0; i < record->length; i++) {
-        const struct cell *key = &record->items[2 * (size_t)i];
-        if (key->kind == VALUE_TEXT && key->length == length &&
-            memcmp(key->text, name, length) == 0) {
-            return key + 1;
-        }
-    }
-    return NULL;
-}
-
 static bool texts_equal(const struct cell *left, const struct cell *right)
 {
     return left->length == right->length && memcmp(left->text, right->text, left->length) == 0;
@@ -66,7 +53,7 @@ static bool tells_kinds(const struct kind_sample *sample, const char *name)
     const struct cell *seen[KINDS_MAX];
     uint32_t count = 0;
     for (uint32_t i = 0; i < sample->count; i++) {
-        const struct cell *value = kind_value(sample->records[i], name);
+        const struct cell *value = value_field(sample->records[i], name);
         uint32_t at = 0;
         if (!is_text(value) || value->length == 0) {
             return false;
@@ -102,7 +89,7 @@ static const char *find_type_field(const struct kind_sample *sample, struct aren
 static bool is_everywhere(const struct kind_sample *sample, const char *name)
 {
     for (uint32_t i = 0; i < sample->count; i++) {
-        const struct cell *value = kind_value(sample->records[i], name);
+        const struct cell *value = value_field(sample->records[i], name);
         if (value == NULL || value->kind == VALUE_NULL) {
             return false;
         }
@@ -142,7 +129,7 @@ static bool few_constants(const struct kind_sample *sample, const char *name)
     const struct cell *seen[CONSTANT_KEYS_MAX];
     uint32_t count = 0;
     for (uint32_t i = 0; i < sample->count; i++) {
-        const struct cell *value = kind_value(sample->records[i], name);
+        const struct cell *value = value_field(sample->records[i], name);
         if (!is_text(value) || memchr(value->text, separator, value->length) != NULL) {
             continue;
         }
@@ -165,8 +152,8 @@ static bool same_beginnings(const struct kinds *kinds, const bool *few, const st
                             const struct cell *right)
 {
     for (uint32_t k = 0; k < kinds->key_count; k++) {
-        const struct cell *a = kind_value(left, kinds->key[k]);
-        const struct cell *b = kind_value(right, kinds->key[k]);
+        const struct cell *a = value_field(left, kinds->key[k]);
+        const struct cell *b = value_field(right, kinds->key[k]);
         if (!is_text(a) || !is_text(b)) {
             if (is_text(a) != is_text(b)) {
                 return false;
@@ -187,8 +174,8 @@ static bool is_of_kind(const struct kinds *kinds, const bool *few, const struct 
                        const struct cell *record)
 {
     const struct cell *first = kind->records[0];
-    return kinds->type_field != NULL ? texts_equal(kind_value(first, kinds->type_field),
-                                                   kind_value(record, kinds->type_field))
+    return kinds->type_field != NULL ? texts_equal(value_field(first, kinds->type_field),
+                                                   value_field(record, kinds->type_field))
                                      : same_beginnings(kinds, few, first, record);
 }
 
@@ -280,9 +267,9 @@ static bool is_constant(const struct kind *kind, const char *field, uint32_t ind
 {
     struct segments first = {0};
     struct segments other = {0};
-    cut(kind_value(kind->records[0], field), &first);
+    cut(value_field(kind->records[0], field), &first);
     for (uint32_t i = 1; i < kind->record_count; i++) {
-        cut(kind_value(kind->records[i], field), &other);
+        cut(value_field(kind->records[i], field), &other);
         if (!segment_is(&other, index, first.text[index], first.length[index])) {
             return false;
         }
@@ -295,9 +282,9 @@ static bool segment_is_field(const struct kind *kind, const char *field, uint32_
 {
     for (uint32_t i = 0; i < kind->record_count; i++) {
         struct segments segments = {0};
-        const struct cell *value = kind_value(kind->records[i], name);
+        const struct cell *value = value_field(kind->records[i], name);
         char digits[24];
-        cut(kind_value(kind->records[i], field), &segments);
+        cut(value_field(kind->records[i], field), &segments);
         const char *text = value != NULL && value->kind == VALUE_TEXT ? value->text : digits;
         if (value == NULL || (value->kind != VALUE_TEXT && value->kind != VALUE_INT64)) {
             return false;
@@ -318,7 +305,7 @@ static bool is_whole(const struct kind *kind, const char *field, uint32_t index)
     for (uint32_t i = 0; i < kind->record_count; i++) {
         struct segments segments = {0};
         int64_t number;
-        cut(kind_value(kind->records[i], field), &segments);
+        cut(value_field(kind->records[i], field), &segments);
         const char *text = segments.text[index];
         uint32_t length = segments.length[index];
         if (length > 18 || text_to_int64(text, length, &number) != STATUS_OK ||
@@ -374,7 +361,7 @@ static uint32_t common_segments(const struct kind *kind, const char *field)
     struct segments segments = {0};
     uint32_t count = 0;
     for (uint32_t i = 0; i < kind->record_count; i++) {
-        const struct cell *value = kind_value(kind->records[i], field);
+        const struct cell *value = value_field(kind->records[i], field);
         if (!is_text(value)) {
             return 0;
         }
@@ -394,7 +381,7 @@ static enum status make_pattern(const struct kind *kind, struct kind_key *key, s
     if (count == 0) {
         return STATUS_OK;
     }
-    cut(kind_value(kind->records[0], key->field), &first);
+    cut(value_field(kind->records[0], key->field), &first);
     bool uneven = count > SEGMENTS_MAX;
     bool varied = !is_constant(kind, key->field, 0);
     if (varied && (uneven || count == 1)) {
@@ -490,7 +477,7 @@ static const char *name_of(const struct kinds *kinds, const struct kind *kind,
         return kind->type;
     }
     for (uint32_t k = kinds->key_count; kinds->count > 1 && k > 0; k--) {
-        const struct cell *value = kind_value(kind->records[0], kinds->key[k - 1]);
+        const struct cell *value = value_field(kind->records[0], kinds->key[k - 1]);
         if (!is_text(value) || kind->keys[k - 1].pattern == NULL ||
             kind->keys[k - 1].pattern[0] == '{') {
             continue;
@@ -513,8 +500,8 @@ static bool are_disjoint(const struct kind *left, const struct kind *right)
         if (left->keys[k].pattern == NULL || right->keys[k].pattern == NULL) {
             continue;
         }
-        cut(kind_value(left->records[0], left->keys[k].field), &a);
-        cut(kind_value(right->records[0], right->keys[k].field), &b);
+        cut(value_field(left->records[0], left->keys[k].field), &a);
+        cut(value_field(right->records[0], right->keys[k].field), &b);
         if (!segment_is(&a, 0, b.text[0], b.length[0]) || (a.count == 1) != (b.count == 1)) {
             return true;
         }
@@ -567,7 +554,7 @@ enum status kinds_find(const struct kind_sample *sample, const struct schema_tab
     for (uint32_t i = 0; i < kinds->count && status == STATUS_OK; i++) {
         struct kind *kind = &kinds->kinds[i];
         const struct cell *type =
-            kinds->type_field != NULL ? kind_value(kind->records[0], kinds->type_field) : NULL;
+            kinds->type_field != NULL ? value_field(kind->records[0], kinds->type_field) : NULL;
         kind->type = type != NULL ? arena_copy(arena, type->text, type->length) : NULL;
         for (uint32_t r = 0; r < kind->record_count && status == STATUS_OK; r++) {
             status = note_fields(kind->records[r], arena, &kind->fields, &kind->field_count, false,

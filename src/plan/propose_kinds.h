@@ -72,7 +72,4 @@ struct kinds {
 enum status kinds_find(const struct kind_sample *sample, const struct schema_table *table,
                        struct arena *arena, struct kinds *kinds, struct error *error) MUST_USE;
 
-/* The value under a name; NULL if it is not there. */
-const struct cell *kind_value(const struct cell *record, const char *name);
-
 #endif

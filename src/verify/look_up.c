@@ -84,16 +84,8 @@ static const struct cell *arrange(struct looking *looking, const struct cell *ma
         return map;
     }
     for (uint32_t i = 0; i < request->column_count; i++) {
-        const char *name = request->columns[i].name;
-        size_t length = strlen(name);
-        looking->cells[i] = cell_missing();
-        for (uint32_t j = 0; j < map->length; j++) {
-            const struct cell *pair = &map->items[2 * (size_t)j];
-            if (pair->length == length && memcmp(pair->text, name, length) == 0) {
-                looking->cells[i] = pair[1];
-                break;
-            }
-        }
+        const struct cell *field = value_field(map, request->columns[i].name);
+        looking->cells[i] = field != NULL ? *field : cell_missing();
     }
     return looking->cells;
 }

@@ -171,14 +171,8 @@ static enum status place_cells(const struct folder_decoder *decoder, struct aren
 
 static struct cell find_attribute(const struct cell *item, const char *name)
 {
-    size_t length = strlen(name);
-    for (size_t at = 0; at < item->length; at++) {
-        const struct cell *key = &item->items[2 * at];
-        if (key->length == length && memcmp(key->text, name, length) == 0) {
-            return item->items[2 * at + 1];
-        }
-    }
-    return cell_missing();
+    const struct cell *found = value_field(item, name);
+    return found != NULL ? *found : cell_missing();
 }
 
 /* The columns that the request names. */

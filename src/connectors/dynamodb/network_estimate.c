@@ -106,13 +106,8 @@ static bool has_field(const struct shape *shape, const struct cell *cells, const
             return cells[at].kind != VALUE_MISSING;
         }
     }
-    for (size_t at = 0; shape == NULL && cells->kind == VALUE_MAP && at < cells->length; at++) {
-        const struct cell *key = &cells->items[2 * at];
-        if (key->length == length && memcmp(key->text, name, length) == 0) {
-            return cells->items[2 * at + 1].kind != VALUE_MISSING;
-        }
-    }
-    return false;
+    const struct cell *field = shape == NULL ? value_field(cells, name) : NULL;
+    return field != NULL && field->kind != VALUE_MISSING;
 }
 
 /* An item without one of an index's key attributes is not in that index. */

@@ -194,14 +194,8 @@ bool dynamodb_key_of_item(const struct target_table *table, const struct cell *i
                           struct cell *key)
 {
     for (uint32_t at = 0; at < table->key.count; at++) {
-        size_t length = strlen(table->key.names[at]);
-        key[at] = cell_missing();
-        for (size_t pair = 0; pair < item->length && key[at].kind == VALUE_MISSING; pair++) {
-            const struct cell *name = &item->items[2 * pair];
-            if (name->length == length && memcmp(name->text, table->key.names[at], length) == 0) {
-                key[at] = item->items[2 * pair + 1];
-            }
-        }
+        const struct cell *field = value_field(item, table->key.names[at]);
+        key[at] = field != NULL ? *field : cell_missing();
         if (dynamodb_item_letter((enum value_kind)key[at].kind) == 0) {
             return false;
         }

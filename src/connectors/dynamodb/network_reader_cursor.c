@@ -156,14 +156,8 @@ enum status dynamodb_network_cursor_open(struct reader *reader, const struct rea
 
 static struct cell find_attribute(const struct cell *item, const char *name)
 {
-    size_t length = strlen(name);
-    for (size_t at = 0; at < item->length; at++) {
-        const struct cell *key = &item->items[2 * at];
-        if (key->length == length && memcmp(key->text, name, length) == 0) {
-            return item->items[2 * at + 1];
-        }
-    }
-    return cell_missing();
+    const struct cell *found = value_field(item, name);
+    return found != NULL ? *found : cell_missing();
 }
 
 static enum status fill_document(const struct cursor *cursor, struct batch *batch, uint32_t row,

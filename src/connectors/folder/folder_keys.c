@@ -142,15 +142,8 @@ enum status folder_key_find(const struct target_table *table, const struct cell 
                             struct cell key[FOLDER_KEY_PARTS_MAX])
 {
     for (uint32_t at = 0; at < table->key.count; at++) {
-        const char *name = table->key.names[at];
-        size_t length = strlen(name);
-        key[at] = cell_missing();
-        for (size_t pair = 0; pair < record->length && key[at].kind == VALUE_MISSING; pair++) {
-            const struct cell *field = &record->items[2 * pair];
-            if (field->length == length && memcmp(field->text, name, length) == 0) {
-                key[at] = record->items[2 * pair + 1];
-            }
-        }
+        const struct cell *field = value_field(record, table->key.names[at]);
+        key[at] = field != NULL ? *field : cell_missing();
         if (key[at].kind <= VALUE_NULL) {
             return STATUS_END;
         }

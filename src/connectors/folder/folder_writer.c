@@ -217,14 +217,8 @@ static enum status add_outcome(struct batch_result *result, uint32_t row,
 
 static bool lacks_field(const struct cell *map, const char *name)
 {
-    size_t length = strlen(name);
-    for (uint32_t at = 0; map->kind == VALUE_MAP && at < map->length; at++) {
-        const struct cell *pair = &map->items[2 * (size_t)at];
-        if (pair->length == length && memcmp(pair->text, name, length) == 0) {
-            return pair[1].kind <= VALUE_NULL;
-        }
-    }
-    return true;
+    const struct cell *field = value_field(map, name);
+    return field == NULL || field->kind <= VALUE_NULL;
 }
 
 /* Records of a table with a key have it, else equal ones could not be told later. Formats that want

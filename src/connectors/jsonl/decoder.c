@@ -374,12 +374,9 @@ static enum status name_document(struct folder_decoder *decoder, struct batch *b
         return STATUS_OK;
     }
     for (uint32_t part = 0; part < names->count; part++) {
-        size_t length = strlen(names->names[part]);
-        for (uint32_t at = 0; at < map->length; at++) {
-            const struct cell *name = &map->items[2 * (size_t)at];
-            if (name->length == length && memcmp(name->text, names->names[part], length) == 0) {
-                key[part] = name[1];
-            }
+        const struct cell *field = value_field(map, names->names[part]);
+        if (field != NULL) {
+            key[part] = *field;
         }
     }
     return STATUS_OK;
