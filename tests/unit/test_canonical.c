@@ -1,27 +1,12 @@
 /* Canonical bytes and the hashes over them. */
 #include "model/canonical.h"
 #include "model/decimal.h"
-#include "support.h"
+#include "support_arena.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct arena *arena;
 static struct error error;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_create(0);
-    return arena == NULL;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_destroy(arena);
-    return 0;
-}
 
 static void assert_bytes(struct cell cell, const char *bytes, size_t length)
 {

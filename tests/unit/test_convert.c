@@ -3,28 +3,13 @@
 #include "model/decimal.h"
 #include "model/number_text.h"
 #include "model/time_text.h"
-#include "support.h"
+#include "support_arena.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct arena *arena;
 static struct error error;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_create(0);
-    return arena == NULL;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_destroy(arena);
-    return 0;
-}
 
 /* A cell of the kind that the text spells. */
 static struct cell make(enum value_kind kind, const char *text)

@@ -3,28 +3,13 @@
 #include "model/convert.h"
 #include "model/json_reader.h"
 #include "model/json_writer.h"
-#include "support.h"
+#include "support_arena.h"
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct arena *arena;
 static struct error error;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_create(0);
-    return arena == NULL;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_destroy(arena);
-    return 0;
-}
 
 /* --- the writer --- */
 

@@ -2,28 +2,13 @@
 #include "model/cell_bytes.h"
 #include "model/decimal.h"
 #include "model/order_bytes.h"
-#include "support.h"
+#include "support_arena.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static struct arena *arena;
 static struct error error;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_create(0);
-    return arena == NULL;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_destroy(arena);
-    return 0;
-}
 
 static struct cell decimal_of(const char *text)
 {

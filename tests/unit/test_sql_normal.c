@@ -2,27 +2,11 @@
 #include "connectors/sql/normal.h"
 #include "model/canonical.h"
 #include "model/decimal.h"
-#include "support.h"
+#include "support_arena.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_create(0);
-    return arena == NULL;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_destroy(arena);
-    return 0;
-}
 
 static void check_with(const struct sql_rules *rules, const struct cell *cell)
 {

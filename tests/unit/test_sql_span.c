@@ -1,25 +1,10 @@
 /* Spans of SQL tables: bounds as bytes and back, and as words. */
 #include "connectors/sql/span.h"
-#include "support.h"
+#include "support_arena.h"
 #include <stdlib.h>
 #include <string.h>
 
-static struct arena *arena;
 static struct error error;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_create(0);
-    return arena == NULL;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_destroy(arena);
-    return 0;
-}
 
 static struct text text_of(const char *text)
 {

@@ -1,24 +1,8 @@
 /* Dates, times, timestamps and intervals to text and back. */
 #include "model/time_text.h"
-#include "support.h"
+#include "support_arena.h"
 #include <stdio.h>
 #include <string.h>
-
-static struct arena *arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena = arena_create(0);
-    return arena == NULL;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_destroy(arena);
-    return 0;
-}
 
 static const char *text_of(const struct cell *cell)
 {
