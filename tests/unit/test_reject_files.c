@@ -1,0 +1,163 @@
+/* Files of rejects: their lines, who vouches for them, and lines that come back mended. */
+#include "base/file.h"
+#include "engine/mended_line.h"
+#include "engine/rejects.h"
+#include "support.h"
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct shape_field fields[] = {{"id", 2, {.kind = VALUE_INT64}},
+                                            {"v", 1, {.kind = VALUE_FLOAT64}}};
+static const struct shape shape = {.name = "thing", .fields = fields, .field_count = 2};
+
+static void add_reject(struct reject_file *file, int64_t id, const char *reason)
+{
+    struct error error;
+    const struct cell cells[] = {cell_int64(id), cell_float64(INFINITY)};
+    const char *const names[] = {"i\"d"};
+    const struct reject reject = {.run_id = "run",
+                                  .chunk = 3,
+                                  .entity = "thing",
+                                  .table = "things",
+                                  .source = "t\xff",
+                                  .key_names = names,
+                                  .key = cells,
+                                  .key_count = 1,
+                                  .code = ERROR_REJECT_NUMBER,
+                                  .reason = reason,
+                                  .shape = &shape,
+                                  .cells = cells};
+    assert_int_equal(reject_file_add(file, &reject, &error), STATUS_OK);
+}
+
+static bool vouch_for_one(void *context, const char *name)
+{
+    return strcmp(context, name) == 0;
+}
+
+static void reject_files_are_vouched_for(void **state)
+{
+    (void)state;
+    struct error error;
+    struct ledger_rejects vouched;
+    struct reject_file file;
+    char path[4096];
+    const char *folder = test_folder();
+    reject_file_init(&file, folder, 3, 2);
+    assert_int_equal(reject_file_sync(&file, &vouched, &error), STATUS_OK);
+    assert_null(vouched.file); /* without rejects there is no file */
+    for (int i = 0; i < 1000; i++) {
+        add_reject(&file, i, "not a\nnumber");
+    }
+    assert_int_equal(reject_file_sync(&file, &vouched, &error), STATUS_OK);
+    assert_string_equal(vouched.file, "3-2.jsonl");
+    assert_int_equal(vouched.count, 1000);
+    assert_int_equal(rejects_verify(folder, &vouched, &error), STATUS_OK);
+
+    snprintf(path, sizeof(path), "%s/4-1.jsonl", folder);
+    assert_int_equal(file_write_atomic(path, "x\n", 2, NULL, &error), STATUS_OK);
+    char vouched_name[] = "3-2.jsonl";
+    assert_int_equal(rejects_sweep(folder, vouch_for_one, vouched_name, &error), STATUS_OK);
+    assert_false(file_exists(path));
+
+    snprintf(path, sizeof(path), "%s/3-2.jsonl", folder);
+    int descriptor = open(path, O_WRONLY | O_CLOEXEC);
+    assert_int_equal(pwrite(descriptor, "!", 1, 500), 1);
+    close(descriptor);
+    assert_int_equal(rejects_verify(folder, &vouched, &error), STATUS_FAILED);
+    assert_int_equal(error.code, ERROR_STATE_INVALID);
+    reject_file_close(&file, false);
+    assert_int_equal(rejects_verify(folder, &vouched, &error), STATUS_END);
+}
+
+static void a_reject_line(void **state)
+{
+    (void)state;
+    struct error error;
+    struct reject_file file;
+    char path[4096];
+    char *text;
+    size_t length;
+    struct arena *arena = arena_create(0);
+    const char *folder = test_folder();
+    struct ledger_rejects vouched;
+    reject_file_init(&file, folder, 3, 1);
+    add_reject(&file, 7, "too large");
+    assert_int_equal(reject_file_sync(&file, &vouched, &error), STATUS_OK);
+    snprintf(path, sizeof(path), "%s/3-1.jsonl", folder);
+    assert_int_equal(file_read_all(path, 4096, arena, &text, &length, &error), STATUS_OK);
+    assert_string_equal(
+        text,
+        "{\"format\":1,\"run\":\"run\",\"chunk\":3,\"entity\":\"thing\",\"table\":\"things\","
+        "\"source\":\"t\\\\xff\",\"key\":{\"i\\\"d\":7},\"code\":\"number-range\","
+        "\"reason\":\"too large\",\"record\":{\"id\":7,\"v\":{\"$float64\":\"Infinity\"}}}\n");
+    reject_file_close(&file, true);
+    arena_destroy(arena);
+}
+
+/* ---- mended lines */
+
+static struct plan_entity entities[] = {
+    {.number = 0, .name = "thing", .table = 0, .shape = &shape}};
+static struct plan_table tables[] = {{.target = {.name = "things"}}};
+static const struct plan plan = {
+    .entities = entities, .entity_count = 1, .tables = tables, .table_count = 1};
+
+static void mended_lines_are_read(void **state)
+{
+    (void)state;
+    struct error error;
+    struct mended_line mended;
+    static const char line[] =
+        "{\"record\":{\"v\":1.5,\"id\":9},\"key\":{\"k\":1},\"source\":\"src\","
+        "\"table\":\"things\",\"entity\":\"thing\",\"more\":[1,{}]}";
+    struct batch *batch = batch_create(&shape, 2 + MENDED_EXTRA_CELLS, 2);
+    assert_int_equal(mended_line_check(&plan, line, sizeof(line) - 1, &mended, &error), STATUS_OK);
+    assert_int_equal(mended_line_append(line, sizeof(line) - 1, batch, &error), STATUS_OK);
+    const struct cell *cells = batch_row(batch, 0);
+    assert_int_equal(cells[0].i64, 9);
+    assert_true(cells[1].f64 == 1.5);
+    assert_int_equal(cells[2].kind, VALUE_MAP);
+    assert_string_equal(cells[3].text, "src");
+    batch_destroy(batch);
+}
+
+static void wrong_lines_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        enum error_code code;
+    } cases[] = {
+        {"", ERROR_REJECT_UNREADABLE},
+        {"[]", ERROR_REJECT_UNREADABLE},
+        {"{\"entity\":\"thing\",\"table\":\"things\"}", ERROR_REJECT_UNREADABLE},
+        {"{\"entity\":\"thing\",\"table\":\"things\",\"record\":null}", ERROR_REJECT_UNREADABLE},
+        {"{\"entity\":\"thing\",\"table\":\"other\",\"record\":{}}", ERROR_REJECT_UNREADABLE},
+        {"{\"entity\":\"thing\",\"table\":\"things\",\"record\":{\"x\":1}}", ERROR_REJECT_TYPE},
+        {"{\"entity\":\"thing\",\"table\":\"things\",\"record\":{}} more", ERROR_REJECT_UNREADABLE},
+        {"{\"format\":2,\"entity\":\"thing\",\"table\":\"things\",\"record\":{}}",
+         ERROR_FORMAT_NEWER}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct error error;
+        struct mended_line mended;
+        assert_int_equal(
+            mended_line_check(&plan, cases[i].line, strlen(cases[i].line), &mended, &error),
+            STATUS_FAILED);
+        assert_int_equal(error.code, cases[i].code);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reject_files_are_vouched_for),
+        cmocka_unit_test(a_reject_line),
+        cmocka_unit_test(mended_lines_are_read),
+        cmocka_unit_test(wrong_lines_are_refused),
+    };
+    return cmocka_run_group_tests_name("reject_files", tests, NULL, NULL);
+}
