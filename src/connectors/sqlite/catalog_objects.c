@@ -1,0 +1,100 @@
+/* The catalogue's views, triggers and sequences, and whatever else is told of and not carried. */
+#include "connectors/sqlite/catalog_internal.h"
+#include <string.h>
+
+void catalog_add_object(struct catalog_builder *builder, enum schema_object_kind kind,
+                        const char *name, const char *table, const char *sql,
+                        const char *not_carried)
+{
+    struct schema_object object = {
+        .kind = kind, .name = name, .table = table, .native_sql = sql, .not_carried = not_carried};
+    builder->out_of_memory |= name == NULL || not_carried == NULL;
+    buffer_append(&builder->objects, &object, sizeof object);
+}
+
+/* ---------------------------------------------------------------- views and triggers */
+
+enum status catalog_read_objects(struct catalog_builder *builder)
+{
+    sqlite3_stmt *row = builder->statements[SQL_OBJECTS];
+    int result;
+
+    while ((result = sqlite3_step(row)) == SQLITE_ROW) {
+        const char *type = catalog_text_of(builder, row, 0);
+        bool is_view = type != NULL && strcmp(type, "view") == 0;
+        const char *name = catalog_copy_text(builder, row, 1);
+        const char *table = is_view ? NULL : catalog_copy_text(builder, row, 2);
+        catalog_add_object(
+            builder, is_view ? SCHEMA_OBJECT_VIEW : SCHEMA_OBJECT_TRIGGER, name, table,
+            catalog_copy_text(builder, row, 3),
+            is_view ? "a view is written in SQLite's own SQL; its rows can be copied as a table"
+                    : "a trigger is written in SQLite's own SQL");
+    }
+    return result == SQLITE_DONE ? STATUS_OK : catalog_fail(builder, NULL);
+}
+
+/* ---------------------------------------------------------------- sequences */
+
+static const char sequence_sql[] = "SELECT max(seq) FROM main.sqlite_sequence WHERE name = ?1";
+
+/* What brings a copy's counter to `last`; without a row of its own it starts anew. */
+static const char *sequence_text(struct catalog_builder *builder, const char *name, bool present,
+                                 int64_t last)
+{
+    struct buffer sql = {0};
+
+    buffer_append_string(&sql, "DELETE FROM sqlite_sequence WHERE name = ");
+    sqlite_append_text(&sql, name);
+    if (present) {
+        buffer_append_string(&sql, "; INSERT INTO sqlite_sequence(name, seq) VALUES(");
+        sqlite_append_text(&sql, name);
+        buffer_format(&sql, ", %lld)", (long long)last);
+    }
+    const char *copy = arena_copy_string(builder->arena, buffer_string(&sql));
+    builder->out_of_memory |= copy == NULL || sql.failed;
+    buffer_free(&sql);
+    return copy;
+}
+
+static enum status add_sequence(struct catalog_builder *builder, const char *name)
+{
+    sqlite3_stmt *row = NULL;
+
+    if (sqlite_prepare(builder->self, builder->connection, sequence_sql, &row, builder->error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    sqlite3_bind_text(row, 1, name, -1, SQLITE_STATIC);
+    int result = sqlite3_step(row);
+    bool present = result == SQLITE_ROW && sqlite3_column_type(row, 0) == SQLITE_INTEGER;
+    int64_t last = present ? sqlite3_column_int64(row, 0) : 0;
+    sqlite3_finalize(row);
+    if (result != SQLITE_ROW) {
+        return catalog_fail(builder, name);
+    }
+    catalog_add_object(builder, SCHEMA_OBJECT_SEQUENCE, name, name,
+                       sequence_text(builder, name, present, last),
+                       "AUTOINCREMENT: the last number given is kept in SQLite only");
+    return STATUS_OK;
+}
+
+enum status catalog_read_sequences(struct catalog_builder *builder)
+{
+    const struct schema_table *tables =
+        (const struct schema_table *)(const void *)builder->tables.data;
+    const struct catalog_table *facts =
+        (const struct catalog_table *)(const void *)builder->facts.data;
+    size_t count = builder->tables.length / sizeof *tables;
+
+    for (size_t i = 0; i < count && !builder->facts.failed; i++) {
+        int automatic = 0;
+        if (facts[i].rowid_column >= 0 &&
+            sqlite3_table_column_metadata(builder->connection, "main", tables[i].name,
+                                          tables[i].columns[facts[i].rowid_column].name, NULL, NULL,
+                                          NULL, NULL, &automatic) == SQLITE_OK &&
+            automatic != 0 && add_sequence(builder, tables[i].name) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
