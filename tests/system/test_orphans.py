@@ -125,6 +125,14 @@ class Cases:
             self.run_program("rollback", "--run", json.load(file)["run"], "--confirm", "--state", state)
         self.assertEqual(self.tables(target), [])
 
+    def assert_theirs_stay(self, target):
+        """Somebody's row in `theirs` refers to child 11, which has no partner: nothing goes, or changes, until they have taken it away."""
+        self.assertEqual(self.ask(target, "SELECT child_id FROM theirs"), [["11"]])
+        self.assertEqual(len(self.ask(target, "SELECT id FROM child")), 5)
+        self.ask(target, "DROP TABLE theirs")
+        self.run_program("resume", self.source, target, code=1)
+        self.assert_settled(target)
+
     def test_all_that_has_no_partner_is_rejected(self):
         target = self.target()
         result = self.run_program("migrate", "--json", "--no-express", *REJECT, self.source, target, code=1)
@@ -242,15 +250,40 @@ class Cases:
         self.run_program("validate", "--level", "full", self.source, target)
 
 
-class Postgres(Cases, support.TestCase):
+class Servers(Cases):
+    """Where others are at work beside the run, and where records come from another server."""
+
+    def target(self):
+        return self.server.uri(self.server.database())
+
+    def interrupted_by_others(self, point, sql):
+        """The target of a run that stopped since others did this while it was at that point."""
+        target = self.target()
+        stopped = self.stopped_at(point, "migrate", *REJECT, self.source, target)
+        self.ask(target, sql)
+        os.kill(stopped.pid, signal.SIGCONT)
+        self.assertEqual(stopped.wait(), 3)
+        return target
+
+    def move_between(self, source, check):
+        """As the express lane has it and without it; `check` looks at the target, whose rejects are under that state."""
+        for options in sampled(self.id(), [(), ("--no-express",)]):
+            with self.subTest(options):
+                target, state = self.target(), "state%d" % len(options)
+                arguments = (self.server.uri(source), target, "--state", state)
+                result = self.run_program("migrate", "--json", *options, *REJECT, *arguments, code=1)
+                self.assertEqual(json.loads(result.out)["broken_references"], 0)
+                check(target, state)
+                self.assert_valid(*arguments)
+                self.take_back(target, state)
+
+
+class Postgres(Servers, support.TestCase):
     FAILPOINTS = ("postgres.before_reference", "postgres.before_validation", "postgres.before_taking", "postgres.before_orphans", "postgres.after_orphans")
 
     @classmethod
     def setUpClass(cls):
         cls.server = postgres.for_class(cls)
-
-    def target(self):
-        return self.server.uri(self.server.database())
 
     def ask(self, target, sql):
         return self.server.psql(target.rsplit("/", 1)[1], sql)
@@ -280,21 +313,16 @@ class Postgres(Cases, support.TestCase):
             CREATE TABLE m1 PARTITION OF m FOR VALUES FROM (0) TO (10); CREATE TABLE m2 PARTITION OF m FOR VALUES FROM (10) TO (20);
             INSERT INTO m VALUES (1, 1), (11, 2), (2, 1); ALTER TABLE m ADD CONSTRAINT m_p FOREIGN KEY (p_id) REFERENCES p;
             SET session_replication_role = replica; INSERT INTO m VALUES (12, 9), (3, 8);""")
-        for options in sampled(self.id(), [(), ("--no-express",)]):
-            with self.subTest(options):
-                target, state = self.server.database(), "state%d" % len(options)
-                arguments = (self.server.uri(source), self.server.uri(target), "--state", state)
-                result = self.run_program("migrate", "--json", *options, *REJECT, *arguments, code=1)
-                self.assertEqual(json.loads(result.out)["broken_references"], 0)
-                for table, expected in (("p", [1, 2]), ("c", [1, 4, 5]), ("d", [1, 3]), ("m", [1, 2, 11])):
-                    self.assertEqual([int(row[0]) for row in self.server.psql(target, "SELECT id FROM %s ORDER BY 1" % table)], expected)
-                keys = "SELECT conname, conrelid::regclass, pg_get_constraintdef(oid), convalidated FROM pg_constraint WHERE contype = 'f' ORDER BY 1, 2"
-                self.assertEqual(self.server.psql(target, keys), [row[:2] + [row[2].replace(" NOT VALID", ""), "t"] for row in self.server.psql(source, keys)])
-                self.assertEqual(sorted((reject["table"], reject["key"]["id"]) for reject in self.rejects(state)),
-                                 [("c", 2), ("c", 3), ("d", 2), ("m", 3), ("m", 12)])
-                self.assert_valid(*arguments)
-                self.run_program("rollback", "--run", json.loads(result.out)["run"], "--confirm", "--state", state)
-                self.assertEqual(self.tables(self.server.uri(target)), [])
+
+        def check(target, state):
+            for table, expected in (("p", [1, 2]), ("c", [1, 4, 5]), ("d", [1, 3]), ("m", [1, 2, 11])):
+                self.assertEqual([int(row[0]) for row in self.ask(target, "SELECT id FROM %s ORDER BY 1" % table)], expected)
+            keys = "SELECT conname, conrelid::regclass, pg_get_constraintdef(oid), convalidated FROM pg_constraint WHERE contype = 'f' ORDER BY 1, 2"
+            self.assertEqual(self.ask(target, keys), [row[:2] + [row[2].replace(" NOT VALID", ""), "t"] for row in self.server.psql(source, keys)])
+            self.assertEqual(sorted((reject["table"], reject["key"]["id"]) for reject in self.rejects(state)),
+                             [("c", 2), ("c", 3), ("d", 2), ("m", 3), ("m", 12)])
+
+        self.move_between(source, check)
 
     def test_names_and_collations_that_are_alike(self):
         """Names that only their case tells apart, and a key between columns of different collations."""
@@ -309,29 +337,18 @@ class Postgres(Cases, support.TestCase):
         self.assertEqual(self.server.psql(target, "SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND convalidated"), [["2"]])
 
     def test_what_others_keys_would_change(self):
-        """Somebody's rows refer to one that has no partner: nothing of theirs goes, or changes."""
-        target = self.target()
-        stopped = self.stopped_at("postgres.before_validation:stop:1", "migrate", *REJECT, self.source, target)
-        self.ask(target, "CREATE TABLE theirs (id int PRIMARY KEY, child_id bigint REFERENCES child ON DELETE CASCADE); INSERT INTO theirs VALUES (1, 11)")
-        os.kill(stopped.pid, signal.SIGCONT)
-        self.assertEqual(stopped.wait(), 3)
-        self.assertEqual(self.ask(target, "SELECT child_id FROM theirs"), [["11"]])
-        self.assertEqual(len(self.ask(target, "SELECT 1 FROM child")), 5)
+        target = self.interrupted_by_others("postgres.before_validation:stop:1", """
+            CREATE TABLE theirs (id int PRIMARY KEY, child_id bigint REFERENCES child ON DELETE CASCADE); INSERT INTO theirs VALUES (1, 11)""")
         self.assertIn("theirs_child_id_fkey", self.run_program("status").out)
-        self.ask(target, "DROP TABLE theirs")
-        self.run_program("resume", self.source, target, code=1)
-        self.assert_settled(target)
+        self.assert_theirs_stay(target)
 
 
-class Mysql(Cases, support.TestCase):
+class Mysql(Servers, support.TestCase):
     FAILPOINTS = ("mysql.before_taking", "mysql.before_orphans", "mysql.after_orphans")
 
     @classmethod
     def setUpClass(cls):
         cls.server = mariadb.for_class(cls)
-
-    def target(self):
-        return self.server.uri(self.server.database())
 
     def ask(self, target, sql):
         return self.server.ask(target.rsplit("/", 1)[1], sql)
@@ -353,30 +370,18 @@ class Mysql(Cases, support.TestCase):
             SET foreign_key_checks = 0;
             INSERT INTO c (p_id, word, n, at) VALUES (x'01020304', 'ONE', 1.50, '2020-01-01 00:00:00.125'), (x'fffefdfc', 'two', 2, NULL), (x'fffefdfc', 'two', 2, NULL),
                           (NULL, 'three', 3, NULL), (NULL, NULL, 4, NULL);""")
-        for options in sampled(self.id(), [(), ("--no-express",)]):
-            with self.subTest(options):
-                target, state = self.server.database(), "state%d" % len(options)
-                arguments = (self.server.uri(source), self.server.uri(target), "--state", state)
-                result = self.run_program("migrate", "--json", *options, *REJECT, *arguments, code=1)
-                self.assertEqual(json.loads(result.out)["broken_references"], 0)
-                self.assertEqual(self.server.ask(target, "SELECT n FROM c ORDER BY n"), [["1.50"], ["4.00"]])
-                self.assertEqual(sorted(reject["reason"].split(" has ")[1] for reject in self.rejects(state)), ["id = 0xFFFEFDFC", "id = 0xFFFEFDFC", "word = three"])
-                self.assertEqual(sorted(set(self.rejects(state)[0]["record"])), ["at", "n", "p_id", "word"])
-                self.assert_valid(*arguments)
-                self.run_program("rollback", "--run", json.loads(result.out)["run"], "--confirm", "--state", state)
-                self.assertEqual(self.tables(self.server.uri(target)), [])
+
+        def check(target, state):
+            self.assertEqual(self.ask(target, "SELECT n FROM c ORDER BY n"), [["1.50"], ["4.00"]])
+            self.assertEqual(sorted(reject["reason"].split(" has ")[1] for reject in self.rejects(state)), ["id = 0xFFFEFDFC", "id = 0xFFFEFDFC", "word = three"])
+            self.assertEqual(sorted(set(self.rejects(state)[0]["record"])), ["at", "n", "p_id", "word"])
+
+        self.move_between(source, check)
 
     def test_what_others_keys_would_leave(self):
-        target = self.target()
-        stopped = self.stopped_at("engine.before_after_load:stop:1", "migrate", *REJECT, self.source, target)
-        self.ask(target, "CREATE TABLE theirs (id int PRIMARY KEY, child_id bigint, FOREIGN KEY (child_id) REFERENCES child (id) ON DELETE CASCADE); INSERT INTO theirs VALUES (1, 11)")
-        os.kill(stopped.pid, signal.SIGCONT)
-        self.assertEqual(stopped.wait(), 3)
-        self.assertEqual(self.ask(target, "SELECT child_id FROM theirs"), [["11"]])
-        self.assertEqual(len(self.ask(target, "SELECT 1 FROM child")), 5)
-        self.ask(target, "DROP TABLE theirs")
-        self.run_program("resume", self.source, target, code=1)
-        self.assert_settled(target)
+        self.assert_theirs_stay(self.interrupted_by_others("engine.before_after_load:stop:1", """
+            CREATE TABLE theirs (id int PRIMARY KEY, child_id bigint, FOREIGN KEY (child_id) REFERENCES child (id) ON DELETE CASCADE);
+            INSERT INTO theirs VALUES (1, 11)"""))
 
 
 class Sqlite(Cases, support.TestCase):
@@ -443,10 +448,7 @@ class Sqlite(Cases, support.TestCase):
         self.ask(target, "CREATE TABLE theirs(id INTEGER PRIMARY KEY, child_id REFERENCES child ON DELETE CASCADE); INSERT INTO theirs VALUES (1, 11)")
         result = self.run_program("migrate", *REJECT, self.source, target, code=3)
         self.assertIn("a foreign key of theirs", result.err)
-        self.assertEqual(len(self.ask(target, "SELECT * FROM child")), 5)
-        self.ask(target, "DROP TABLE theirs")
-        self.run_program("resume", self.source, target, code=1)
-        self.assert_settled(target)
+        self.assert_theirs_stay(target)
 
 
 class Refused(support.TestCase):
