@@ -1,5 +1,6 @@
 /* DynamoDB over the network with anybody behind it: "=== ListTables", "=== DescribeTable",
- * "=== Scan", "=== GetItem", "=== Query" … each hold the JSON of one answer, in turn. */
+ * "=== Scan", "=== GetItem", "=== Query" … each hold the JSON of one answer, in turn; one with a
+ * "__type" is a refusal. */
 #include "support.h"
 
 #include "server.h"
@@ -32,6 +33,22 @@ static struct text find(const char *operation, size_t length, unsigned *left)
     return found;
 }
 
+/* Those that are not asked again: waiting is no part of reading. */
+static bool is_refusal(const json_t *tree)
+{
+    static const char *const names[] = {"AccessDeniedException", "ResourceNotFoundException",
+                                        "UnknownOperationException", "ValidationException"};
+    const char *type = json_string_value(json_object_get(tree, "__type"));
+    const char *mark = type != NULL ? strrchr(type, '#') : NULL;
+    const char *name = mark != NULL ? mark + 1 : type;
+    for (size_t at = 0; name != NULL && at < sizeof names / sizeof *names; at++) {
+        if (strcmp(name, names[at]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void append(struct buffer *out, int status, const char *body, size_t length)
 {
     buffer_format(out,
@@ -62,7 +79,7 @@ static void reply(struct text header_block, struct buffer *out)
     /* What is no JSON at all would be asked for again and again: fuzz_http has that. */
     json_t *tree = json_loadb(body.data, body.length, 0, &fault);
     if (tree != NULL) {
-        append(out, 200, body.data, body.length);
+        append(out, is_refusal(tree) ? 400 : 200, body.data, body.length);
     } else {
         append(out, 400, refusal, sizeof refusal - 1);
     }

@@ -1,8 +1,22 @@
-/* state.json, as `transhume status` shows it. */
+/* state.json, as `transhume status` shows it: as it is, coloured, in little room, and with a
+ * rollback that is under way. */
 #include "support.h"
 
 #include "cli/state_view.h"
 #include <string.h>
+
+/* What is told of a rollback stays JSON, and is told once. */
+static void add_rollback(const char *json)
+{
+    struct buffer told = {0};
+    struct error error = {0};
+    buffer_append_string(&told, json);
+    FUZZ_REQUIRE(state_view_add_rollback("20260101T000000Z-abcdef", &told, &error) == STATUS_OK);
+    size_t length = told.length;
+    FUZZ_REQUIRE(state_view_add_rollback("20260101T000000Z-abcdef", &told, &error) == STATUS_OK);
+    FUZZ_REQUIRE(told.length == length);
+    buffer_free(&told);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -10,7 +24,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *json = arena_copy(arena, data, size);
     struct state_watch watch = {0};
     (void)state_view_is_open(json);
-    for (int round = 0; round < 3; round++) {
+    add_rollback(json);
+    for (int round = 0; round < 4; round++) {
+        watch.rows = round > 2 ? 2 : 0;
         struct buffer out = {0};
         struct error error = {0};
         enum status status = state_view_append(json, round > 0, round > 1, &watch, &out, &error);

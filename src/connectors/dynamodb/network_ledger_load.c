@@ -130,7 +130,7 @@ static bool read_chunk(const char *line, size_t length, struct arena *arena,
         chunk->span.row_estimate = json_integer_value(rows);
         chunk->span.last_id = last != NULL ? arena_copy_string(arena, last) : NULL;
         *no_memory = chunk->span.printable == NULL || (last != NULL && chunk->span.last_id == NULL);
-        good = chunk->number > 0 && !*no_memory;
+        good = !*no_memory;
     } else {
         *no_memory = fault.code == ERROR_MEMORY;
     }
@@ -155,14 +155,28 @@ static enum status read_chunks(struct loading *loading, uint64_t wanted, struct 
         const char *mark =
             line < end ? (const char *)memchr(line, '\n', (size_t)(end - line)) : NULL;
         bool no_memory = false;
-        if (mark == NULL || !read_chunk(line, (size_t)(mark - line), loading->arena,
-                                        &run->chunks[run->chunk_count], &no_memory)) {
+        if (mark == NULL ||
+            !read_chunk(line, (size_t)(mark - line), loading->arena, &run->chunks[run->chunk_count],
+                        &no_memory) ||
+            run->chunks[run->chunk_count].number != run->chunk_count + 1) {
             return no_memory ? dynamodb_ledger_no_room(error)
                              : damaged(loading, "chunk list is damaged", error);
         }
         line = mark + 1;
     }
     return line == end ? STATUS_OK : damaged(loading, "chunk list is too long", error);
+}
+
+/* Their epochs may be later than the head's: another process may take over while this one reads. */
+static enum status check_done(const struct loading *loading, struct error *error)
+{
+    const struct ledger_run *run = loading->run;
+    for (uint64_t at = 0; at < run->done_count; at++) {
+        if (run->done[at].chunk == 0 || run->done[at].chunk > run->chunk_count) {
+            return damaged(loading, "done marks name a chunk that never was", error);
+        }
+    }
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- load */
@@ -206,8 +220,11 @@ static enum status read_rest(struct dynamodb_network *network, struct loading *l
     }
     loading->run->header =
         arena_copy(loading->arena, buffer_string(&loading->header), loading->header.length);
-    return loading->run->header == NULL ? dynamodb_ledger_no_room(error)
-                                        : read_chunks(loading, chunk_count, error);
+    if (loading->run->header == NULL) {
+        return dynamodb_ledger_no_room(error);
+    }
+    return read_chunks(loading, chunk_count, error) == STATUS_OK ? check_done(loading, error)
+                                                                 : STATUS_FAILED;
 }
 
 enum status dynamodb_ledger_load(struct database *self, const char *run_id, struct arena *arena,
