@@ -184,10 +184,13 @@ class Network(Engine):
             self.assert_code(result, 0)
             operations = proxy.operations()
         check(folder)
-        cases = [(kind, operation, occurrence)
-                 for kind in [*self.transient, *self.lasting] for operation, count in sorted(operations.items())
-                 for occurrence in sorted({1, (count + 1) // 2, count})]
-        self.each("network", cases, lambda folder, *case: self.strike(folder, case, arguments, check, env))
+        self.each("network", self.cases_of(operations), lambda folder, *case: self.strike(folder, case, arguments, check, env))
+
+    def cases_of(self, operations):
+        """(kind, operation, occurrence): what can strike an operation at all, at its first, its middle and its last request."""
+        return [(kind, operation, occurrence) for kind, (fault, _) in {**self.transient, **self.lasting}.items()
+                for operation, count in sorted(operations.items()) if fault == "skew" or FaultProxy.is_fault_of(fault, operation)
+                for occurrence in sorted({1, (count + 1) // 2, count})]
 
     def through(self, proxy, arguments):
         return ["--timeout", "%ds" % (2 * min(support.PATIENCE, 4)),
@@ -203,8 +206,11 @@ class Network(Engine):
                                   "(20200101T010500Z - 5 min.)")
             else:
                 proxy.add(fault, operation=operation, first=occurrence, count=1, **options)
+            if fault == "empty_page":   # amid what is read: there has to be more than one
+                proxy.add("short_page", operation=operation, limit=50)
             through = self.through(proxy, arguments)
             result = support.transhume("migrate", *through, cwd=folder, env=env)
+            self.entry.struck(proxy.hits["refuse" if fault == "skew" else fault])
             if kind in self.transient:
                 self.assert_code(result, 0)
             elif result.code != 0:
@@ -246,7 +252,7 @@ class Ledgers(Engine):
 
     def matrix(self, arguments, check, env=None):
         folder = self.interrupted(arguments, env)
-        cases = sorted(ledger_damages(folder))
+        cases = [case for case in sorted(ledger_damages(folder)) if apply_damage(folder, *case, keep=False)]
         self.each("ledger", cases, lambda folder, *case: self.damage(case, arguments, check, env))
 
     def interrupted(self, arguments, env):
@@ -257,7 +263,7 @@ class Ledgers(Engine):
 
     def damage(self, case, arguments, check, env):
         folder = self.interrupted(arguments, env)
-        apply_damage(folder, *case)
+        self.entry.struck(apply_damage(folder, *case))
         before = contents_of(folder)
         result = support.transhume("resume", *arguments, cwd=folder, env=env)
         if result.code == 0:
@@ -282,27 +288,52 @@ def ledger_damages(folder):
                     yield name, "DROP TABLE %s" % table
                     yield name, "DELETE FROM %s" % table
                     for row in db.execute("PRAGMA table_info(%s)" % table).fetchall():
-                        for value in ("'edited'", "x'00ff'", "-1", "999999999999", "''",
-                                      "replace(%s, '\"format\":1', '\"format\":99')" % row[1]):
+                        newer = "replace(%s, '\"format\":1', '\"format\":99')" % row[1]
+                        has_format = db.execute("SELECT 1 FROM %s WHERE instr(%s, '\"format\":1')" % (table, row[1])).fetchone()
+                        for value in ("'edited'", "x'00ff'", "-1", "999999999999", "''", *([newer] if has_format else [])):
                             yield name, "UPDATE OR IGNORE %s SET %s = %s" % (table, row[1], value)
             db.close()
 
 
-def apply_damage(folder, name, what):
-    path = next(path for path in files_below(folder) if run_free(os.path.relpath(path, folder)) == name)
+def apply_damage(folder, name, what, keep=True):
+    """Does the damage, unless only asked about it, and tells whether it changes anything."""
+    path = next((path for path in files_below(folder) if run_free(os.path.relpath(path, folder)) == name), None)
+    if path is None:
+        return False   # this time it had not come so far
     if is_sqlite(path):
-        with sqlite3.connect(path) as db:
-            try:
-                db.execute(what)
-            except sqlite3.IntegrityError:
-                pass  # the table's own rules forbid it
-        db.close()
-        return
+        return damage_sqlite(path, what, keep)
     with open(path, "rb") as file:
-        data = bytearray(file.read())
-    if what == "drop":
+        data = file.read()
+    damaged = None if what == "drop" else damaged_bytes(data, what)
+    if keep and damaged is None:
         os.remove(path)
-        return
+    elif keep:
+        with open(path, "wb") as file:
+            file.write(damaged)
+    return damaged != data
+
+
+def damage_sqlite(path, statement, keep):
+    db = sqlite3.connect(path, isolation_level=None)
+    db.text_factory = lambda text: text.decode("utf-8", "surrogateescape")   # and not bytes: a text isn't a blob
+
+    def rows():
+        tables = [name for name, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        return {table: sorted(map(repr, db.execute("SELECT * FROM %s" % support.quoted(table)))) for table in tables if "_transhume" in table}
+    db.execute("BEGIN IMMEDIATE")
+    before = rows()
+    try:
+        db.execute(statement)
+    except sqlite3.IntegrityError:
+        pass  # the table's own rules forbid it
+    changed = rows() != before
+    db.execute("COMMIT" if keep else "ROLLBACK")
+    db.close()
+    return changed
+
+
+def damaged_bytes(data, what):
+    data = bytearray(data)
     if what == "newer":
         data = data.replace(b'"format":1', b'"format":99').replace(b'"format": 1', b'"format": 99')
     elif what == "garbage":
@@ -313,8 +344,7 @@ def apply_damage(folder, name, what):
         data = data[:len(data) // 2]
     elif data:
         data[{"flip first": 0, "flip middle": len(data) // 2, "flip last": len(data) - 1}[what]] ^= 1
-    with open(path, "wb") as file:
-        file.write(data)
+    return bytes(data)
 
 
 def files_below(folder):
@@ -356,7 +386,9 @@ class Folders(Engine):
     def matrix(self, arguments, check, env=None):
         counts = self.failpoints(arguments, check, env)
         places = [(name, occurrence) for name, count in sorted(counts.items()) for occurrence in sorted({1, count})]
-        cases = [(what, *place) for what in ("state", "target") for place in places] + [("read-only", "", 0)]
+        cases = [(what, *place) for what in ("state", "target") for place in places]
+        if os.geteuid() == 0:   # who can't be somebody else
+            cases.append(("read-only", "", 0))
         self.each("folder", cases, lambda folder, *case: self.vanish(folder, case, arguments, check, env))
 
     def vanish(self, folder, case, arguments, check, env):
@@ -366,10 +398,10 @@ class Folders(Engine):
             return
         first = self.stopped_or_ended(name, occurrence, "migrate", *arguments, folder=folder, env=env)
         state = os.path.join(folder, state_folder(arguments))
-        for entry in os.listdir(folder):
-            path = os.path.join(folder, entry)
-            if (path == state) == (what == "state"):
-                shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+        paths = [path for path in (os.path.join(folder, entry) for entry in os.listdir(folder)) if (path == state) == (what == "state")]
+        self.entry.struck(paths and first.poll() is None)
+        for path in paths:
+            shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
         if first.poll() is None:
             first.send_signal(signal.SIGCONT)
         result = support.finish(first)
@@ -397,8 +429,7 @@ class Folders(Engine):
 
     def read_only(self, folder, arguments, env, check):
         """As somebody who may look and not write."""
-        if os.geteuid() != 0:
-            return
+        self.entry.struck(True)
         os.chmod(self.folder, 0o755)
         for parent, _, names in os.walk(self.folder):
             os.chmod(parent, 0o755)

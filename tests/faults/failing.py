@@ -1,5 +1,6 @@
 """A program whose calls of the C library fail: a library preloaded before it, and what a case must leave behind."""
 import array
+import contextlib
 import errno
 import json
 import os
@@ -14,6 +15,7 @@ import matrix
 import support
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "failing_calls.c")
+STRUCK = "struck"   # in a test's folder: a call was made to fail
 ANYTHING = (errno.EIO, errno.ENOSPC)
 
 
@@ -27,7 +29,18 @@ class FailingTestCase(support.TestCase):
     def failing(self, call, at, count, number, path=None):
         """The environment in which the calls from `at` on fail; `path`: only on files whose path holds it."""
         return {"LD_PRELOAD": self.library, "FAIL_CALL": call, "FAIL_AT": str(at), "FAIL_COUNT": str(count),
-                "FAIL_ERRNO": str(number), "FAIL_PATH": path}
+                "FAIL_ERRNO": str(number), "FAIL_PATH": path, "FAIL_STRUCK": self.path(STRUCK)}
+
+    @contextlib.contextmanager
+    def case(self, pair, fault, **params):
+        """A case of the matrix: it struck if a call was made that `failing` was asked to let fail."""
+        self.clean(STRUCK)
+        with self.subTest(**params), matrix.case(pair, fault) as entry:
+            yield
+            entry.struck(self.has_struck())
+
+    def has_struck(self):
+        return os.path.exists(self.path(STRUCK))
 
     def calls(self, call, *arguments, path=None, code=0, env=None):
         """How many such calls a run makes in which none fails."""
@@ -63,7 +76,6 @@ class FailingTestCase(support.TestCase):
             result = support.transhume("migrate", *arguments, cwd=self.folder, env=env)
         self.assert_code(result, 0)
 
-
     def repaired(self, *arguments):
         """A repair that failed, taken to its end. What could not be told any more may have been done."""
         result = support.transhume(*arguments, cwd=self.folder)
@@ -71,6 +83,25 @@ class FailingTestCase(support.TestCase):
             self.run_program("resume")
             result = support.transhume(*arguments, cwd=self.folder)
         self.assert_code(result, 0)
+
+    def saved(self, *names):
+        """Gives back how the files and folders of these names stand now, as often as it is called."""
+        kept = tempfile.mkdtemp(dir=self.folder)
+        for name in names:
+            self.copy(self.path(name), os.path.join(kept, name))
+
+        def restore():
+            self.clean(*names)
+            for name in names:
+                self.copy(os.path.join(kept, name), self.path(name))
+        return restore
+
+    @staticmethod
+    def copy(path, to):
+        if os.path.isdir(path):
+            shutil.copytree(path, to)
+        elif os.path.exists(path):
+            shutil.copyfile(path, to)
 
 
 class MemoryTestCase(FailingTestCase):
@@ -110,7 +141,7 @@ class MemoryTestCase(FailingTestCase):
         for at in places:
             before()
             count = seed.choice((1, 1, 1000000))
-            with self.subTest(arguments=arguments, code=code, at=at, count=count), matrix.case("any command", "memory"):
+            with self.case("any command", "memory", arguments=arguments, code=code, at=at, count=count):
                 result = support.transhume(*arguments, cwd=self.folder,
                                            env=dict(env or {}, **self.failing("alloc", at, count, errno.ENOMEM)))
                 # Without a proof that the source is unchanged a resume says that it may be (1).
@@ -123,22 +154,3 @@ class MemoryTestCase(FailingTestCase):
                 if whole["settings"] and found["settings"]:   # a rollback and a finish take the state away
                     self.assertEqual(found, {name: whole[name] for name in found})
                 after(result)
-
-    def saved(self, *names):
-        """Gives back how the files and folders of these names stand now, as often as it is called."""
-        kept = tempfile.mkdtemp(dir=self.folder)
-        for name in names:
-            self.copy(self.path(name), os.path.join(kept, name))
-
-        def restore():
-            self.clean(*names)
-            for name in names:
-                self.copy(os.path.join(kept, name), self.path(name))
-        return restore
-
-    @staticmethod
-    def copy(path, to):
-        if os.path.isdir(path):
-            shutil.copytree(path, to)
-        elif os.path.exists(path):
-            shutil.copyfile(path, to)

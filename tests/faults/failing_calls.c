@@ -7,6 +7,7 @@
  * asks for count. With
  * FAIL_REPORT=FILE the number of calls is written there at the end; with FAIL_STACKS=FILE 8 bytes
  * for each allocation in turn, equal for two that the same chain of the program's calls asked for.
+ * FAIL_STRUCK=FILE is made by the first call that fails.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -33,6 +35,7 @@ static long fail_count = 1;
 static int fail_errno = EIO;
 static const char *fail_path;
 static const char *fail_for;
+static const char *struck_path;
 static const char *count_path; /* the test run's own file: writes to it are whole, and no calls */
 static atomic_bool was_short;
 enum { STACKS_MAX = 1 << 20, FRAMES = 32 };
@@ -54,6 +57,7 @@ __attribute__((constructor)) static void begin(void)
     fail_errno = (int)number_of("FAIL_ERRNO", EIO);
     fail_path = getenv("FAIL_PATH");
     fail_for = getenv("FAIL_FOR");
+    struck_path = getenv("FAIL_STRUCK");
     count_path = getenv("TRANSHUME_FAILPOINT_COUNT");
     keeps_stacks = getenv("FAIL_STACKS") != NULL;
     if (name != NULL) {
@@ -103,6 +107,17 @@ static void keep_stack(long number)
     is_looking = false;
 }
 
+/* By the kernel itself: open and close are among what fails. */
+static void tell_struck(void)
+{
+    long file = struck_path != NULL
+                    ? syscall(SYS_openat, AT_FDCWD, struck_path, O_WRONLY | O_CREAT, 0600)
+                    : -1;
+    if (file >= 0) {
+        (void)syscall(SYS_close, file);
+    }
+}
+
 static bool must_fail(const char *name)
 {
     if (is_looking || strcmp(name, call_name) != 0) {
@@ -112,6 +127,9 @@ static bool must_fail(const char *name)
     keep_stack(number);
     if (fail_at < 0 || number < fail_at || number >= fail_at + fail_count) {
         return false;
+    }
+    if (number == fail_at) {
+        tell_struck();
     }
     errno = fail_errno;
     return true;

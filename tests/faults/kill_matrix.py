@@ -216,10 +216,11 @@ class KillMatrix(support.TestCase):
         if self.resume_points_max:
             names = self.random.sample(names, min(self.resume_points_max, len(names)))
         for name in names:
-            with self.subTest(resume=name), matrix.case(matrix.pair_of(self), "kill-resume"):
+            with self.subTest(resume=name), matrix.case(matrix.pair_of(self), "kill-resume") as entry:
                 self.assertEqual(interrupted().code, -9)
                 result = support.kill_at(name, 1, "resume", *arguments, cwd=folder, env=env)
                 self.assertEqual(result.code, -9, result.err)
+                entry.struck(True)
                 self.run_to_the_end(folder, arguments, env)
                 check(folder)
                 self.cases += 1

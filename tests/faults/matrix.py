@@ -2,9 +2,9 @@
 
     with matrix.case(pair, "kill") as entry:
         ...the fault, the resume, the comparison of contents...
-        entry.fault = matrix.MISSED   # if it did not strike
+        entry.struck(result.code == -9)
 
-A case that raises is entered as failed; one whose run had ended before the fault could strike, as missed. tests/run names the book and counts it at its end; tests/faults/tell writes
+A case that raises is entered as failed; one whose run had ended before the fault could strike, as missed; each has to tell which it was. tests/run names the book and counts it at its end; tests/faults/tell writes
 docs/reliability.md of it.
 """
 import contextlib
@@ -43,8 +43,10 @@ def enter(pair, fault, passed=True):
 class Entry:
     def __init__(self, fault):
         self.fault = fault
+        self.told = False
 
     def struck(self, did):
+        self.told = True
         if not did:
             self.fault = MISSED
 
@@ -54,6 +56,8 @@ def case(pair, fault):
     entry = Entry(fault)
     try:
         yield entry
+        if not entry.told:
+            raise AssertionError("a case of %s does not tell whether it struck" % fault)
     except BaseException:
         enter(pair, fault, False)
         raise

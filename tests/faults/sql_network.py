@@ -50,6 +50,7 @@ class SqlNetwork(engines.Engine):
             # The peer's kernel still answers, so that only the lack of any progress tells.
             patience = ["--stall", "1s"] if fault == "half open" else []
             result = support.transhume("migrate", *patience, *through, cwd=folder, env=env)
+            self.entry.struck(proxy.struck)
             if fault in PASSING:
                 self.assert_code(result, 0)
             elif result.code != 0:

@@ -10,7 +10,6 @@ import random
 import unittest
 
 import failing
-import matrix
 import support
 
 CALLS = ("write", "short", "open", "sync", "rename")
@@ -81,7 +80,7 @@ class DiskFull(failing.FailingTestCase):
                 failures = 0
                 places = {0, calls - 1} | {generator.randrange(calls) for _ in range(CASES)}
                 for at in sorted(places):
-                    with self.subTest(target=target, call=call, at=at), matrix.case("sqlite to %s" % target.partition(":")[0], "call"):
+                    with self.case("sqlite to %s" % target.partition(":")[0], "call", target=target, place=(call, at)):
                         failures += self.one_case(arguments, call, at, expected)
                 self.assertGreater(failures, 0, "no %s that failed was noticed" % call)
 

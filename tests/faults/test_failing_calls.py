@@ -102,7 +102,7 @@ class FailingCalls(failing.FailingTestCase):
                 at = int(generator.random() ** 2 * calls)
                 number = generator.choice(numbers)
                 case = (call, at, generator.choice((1, 1, 1, 3, 3 if number == errno.EINTR else 1000000)), number)
-                with self.subTest(case=case), matrix.case(matrix.pair_of(self), "memory" if call == "alloc" else "call"):
+                with self.case(matrix.pair_of(self), "memory" if call == "alloc" else "call", case=case):
                     failures += self.one_case(arguments, left, check, case)
             self.assertGreater(failures + (tried < CASES_LEAST or call == UNNOTICED), 0, "no %s that failed was noticed" % call)
 

@@ -11,7 +11,6 @@ TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
 import failing
 import mariadb
-import matrix
 import postgres
 import support
 
@@ -160,7 +159,7 @@ class Tests:
         refused = 0
         for at in places:
             for count in (1, 1000000):
-                with self.subTest(at=at, count=count), matrix.case("any command", "memory"):
+                with self.case("any command", "memory", at=at, count=count):
                     result = support.transhume(*arguments, cwd=self.folder, env=dict(self.ENV, **self.failing("alloc", at, count, errno.ENOMEM)))
                     self.assertIn(result.code, (0, 3), result.err)
                     refused += "the module can't be loaded" in result.err

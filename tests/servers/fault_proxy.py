@@ -75,8 +75,6 @@ class Rule:
             return False
         if self.table and self.table not in request.tables():
             return False
-        if self.fault == "empty_page" and "ExclusiveStartKey" not in request.json():
-            return False
         if not FAULTS[self.fault].fits(request):
             return False
         elapsed = time.monotonic() - self.begun
@@ -157,17 +155,19 @@ MESSAGES = {
 # --- faults: each has `fits(request)` and `act(exchange, options)`, which gives an Answer or None (no answer)
 
 class Fault:
-    @staticmethod
-    def fits(_request):
-        return True
+    operations = None   # that it is a fault of; None: all
+
+    @classmethod
+    def fits(cls, request):
+        return cls.operations is None or request.operation in cls.operations
 
 
 class Unprocessed(Fault):
-    @staticmethod
-    def fits(request):
-        if request.operation not in ("BatchWriteItem", "BatchGetItem"):
-            return False
-        return sum(map(len, map(Unprocessed.wanted, request.json().get("RequestItems", {}).values()))) > 1
+    operations = ("BatchWriteItem", "BatchGetItem")
+
+    @classmethod
+    def fits(cls, request):
+        return super().fits(request) and sum(map(len, map(Unprocessed.wanted, request.json().get("RequestItems", {}).values()))) > 1
 
     @staticmethod
     def wanted(part):
@@ -344,10 +344,12 @@ class Garbage(Fault):
 
 
 class ShortPage(Fault):
-    @staticmethod
-    def fits(request):
+    operations = ("Scan", "Query")
+
+    @classmethod
+    def fits(cls, request):
         asked = request.json()
-        return request.operation in ("Scan", "Query") and "Limit" not in asked and "Select" not in asked
+        return super().fits(request) and "Limit" not in asked and "Select" not in asked
 
     @staticmethod
     def act(exchange, options):
@@ -367,9 +369,11 @@ class Rewrite(Fault):
 
 
 class EmptyPage(Fault):
-    @staticmethod
-    def fits(request):
-        return request.operation in ("Scan", "Query")
+    operations = ("Scan", "Query")
+
+    @classmethod
+    def fits(cls, request):
+        return super().fits(request) and "ExclusiveStartKey" in request.json()
 
     @staticmethod
     def act(exchange, _options):
@@ -572,6 +576,11 @@ class FaultProxy:
         with self.lock:
             self.rules.append(rule)
         return rule
+
+    @staticmethod
+    def is_fault_of(fault, operation):
+        """Can it strike a request of this operation at all?"""
+        return FAULTS[fault].operations is None or operation in FAULTS[fault].operations
 
     def clear(self):
         """Forgets rules and what was seen."""

@@ -1,0 +1,94 @@
+"""The book of the fault matrix counts what struck, and nothing else."""
+import errno
+import json
+import os
+import shutil
+import sqlite3
+import unittest
+from unittest import mock
+
+import engines
+import failing
+import matrix
+import support
+from fault_proxy import FAULTS
+
+
+class Book(failing.FailingTestCase):
+    def setUp(self):
+        super().setUp()
+        book = mock.patch.object(matrix, "BOOK", self.path("book"))
+        book.start()
+        self.addCleanup(book.stop)
+
+    def entries(self):
+        with open(self.path("book"), encoding="utf-8") as file:
+            return [tuple(json.loads(line)[1:]) for line in file]
+
+    def test_a_case_tells_whether_it_struck(self):
+        with self.assertRaisesRegex(AssertionError, "does not tell"), matrix.case("a to b", "kill"):
+            pass
+        with matrix.case("a to b", "kill") as entry:
+            entry.struck(0)
+        with matrix.case("a to b", "kill") as entry:
+            entry.struck(1)
+        with self.assertRaises(ValueError), matrix.case("a to b", "kill"):
+            raise ValueError
+        self.assertEqual(self.entries(), [("kill", False), (matrix.MISSED, True), ("kill", True), ("kill", False)])
+
+    @unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "sanitizers bring an allocator of their own")
+    def test_a_call_that_was_not_reached(self):
+        for call, at in (("alloc", 0), ("alloc", 1 << 30), ("write", 0), ("write", 1 << 30)):
+            with self.case("any command", "call", call=call, at=at):
+                support.transhume("version", cwd=self.folder, env=self.failing(call, at, 1, errno.ENOMEM))
+        self.assertEqual([fault for fault, _ in self.entries()], ["call", matrix.MISSED] * 2)
+
+    def test_each_damage_to_a_ledger_changes_something(self):
+        source = support.make_sqlite(self.path("source.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3), (4)")
+        for target in ("sqlite:copy.db", "csv:out"):
+            interrupted, folder = self.path("interrupted"), self.path("case")
+            self.clean("interrupted")
+            os.mkdir(interrupted)
+            self.assert_code(support.transhume("migrate", "--chunk-rows", "1", source, target, cwd=interrupted,
+                                               env={"TRANSHUME_FAILPOINT": "engine.after_commit:error:2"}), 3)
+            damages = sorted(engines.ledger_damages(interrupted))
+            void = 0
+            for name, what in damages:
+                self.clean("case")
+                shutil.copytree(interrupted, folder)
+                before = everything(folder)
+                strikes = engines.apply_damage(folder, name, what, keep=False)
+                self.assertEqual(everything(folder), before, "it was only asked")
+                self.assertEqual(engines.apply_damage(folder, name, what), strikes)
+                self.assertEqual(everything(folder) != before, strikes, what)
+                void += not strikes
+            self.assertLess(void, len(damages))
+            self.assertGreater(void, 0)
+
+    def test_faults_strike_what_they_are_faults_of(self):
+        cases = engines.Network().cases_of({"BatchWriteItem": 3, "DescribeTable": 1, "Scan": 2})
+        of = {kind: {operation for other, operation, _ in cases if other == kind} for kind, _, _ in cases}
+        self.assertEqual(of["unprocessed"], {"BatchWriteItem"})
+        self.assertEqual((of["short page"], of["empty page"]), ({"Scan"}, {"Scan"}))
+        self.assertEqual((of["500"], of["clock off"]), ({"BatchWriteItem", "DescribeTable", "Scan"},) * 2)
+        self.assertLessEqual({fault for fault, _ in {**engines.Network.transient, **engines.Network.lasting}.values()}, {*FAULTS, "skew"})
+
+
+def everything(folder):
+    """The bytes of all files, of a SQLite file its rows."""
+    found = {}
+    for path in engines.files_below(folder):
+        if engines.is_sqlite(path):
+            with sqlite3.connect(path) as db:
+                db.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
+                found[path] = [list(map(repr, db.execute("SELECT * FROM %s" % table)))
+                               for table, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name").fetchall()]
+            db.close()
+        else:
+            with open(path, "rb") as file:
+                found[path] = file.read()
+    return found
+
+
+if __name__ == "__main__":
+    unittest.main()
