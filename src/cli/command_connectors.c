@@ -28,6 +28,7 @@ static const struct capability_name capabilities[] = {
     {CAPABILITY_COUNTS_EXACT, "counts_exact", "its counts are exact at once"},
     {CAPABILITY_ORDERED_WRITE, "ordered_write", "one writer; chunks commit in their order"},
     {CAPABILITY_REFERENCES, "references", "foreign keys are checked with each write"},
+    {CAPABILITY_STREAMS, "streams", "the path - is standard input and output"},
 };
 enum { CAPABILITY_COUNT = sizeof(capabilities) / sizeof(capabilities[0]) };
 

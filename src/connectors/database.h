@@ -38,7 +38,8 @@ enum connector_capability {
     CAPABILITY_DEFAULTS = 1 << 18,        /* target: columns have defaults, keys count up */
     CAPABILITY_COUNTS_ANYWHERE = 1 << 19, /* target: so do columns that are not the key */
     CAPABILITY_COUNTS_KEYED = 1 << 20, /* target: so does what a key or unique index begins with */
-    CAPABILITY_TEXT_TIMES = 1 << 21    /* target: days and times are texts, infinite ones, too */
+    CAPABILITY_TEXT_TIMES = 1 << 21,   /* target: days and times are texts, infinite ones, too */
+    CAPABILITY_STREAMS = 1 << 22 /* "-" as path: standard input, and as target standard output */
 };
 
 /* 0 means no limit, unless said. */

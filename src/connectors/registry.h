@@ -30,5 +30,7 @@ enum status registry_resolve(const char *text, struct arena *arena, struct uri *
 /* The value of a parameter or its default; NULL if neither. */
 const char *uri_parameter(const struct uri *uri, const struct connector *connector,
                           const char *name);
+/* Does it name standard input or output? */
+bool uri_is_stream(const struct uri *uri, const struct connector *connector);
 
 #endif

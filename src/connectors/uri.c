@@ -372,3 +372,9 @@ const char *uri_parameter(const struct uri *uri, const struct connector *connect
     const struct connector_option *option = find_option(connector, name);
     return option != NULL ? option->default_text : NULL;
 }
+
+bool uri_is_stream(const struct uri *uri, const struct connector *connector)
+{
+    return (connector->capabilities & CAPABILITY_STREAMS) != 0 && uri->path != NULL &&
+           strcmp(uri->path, "-") == 0;
+}

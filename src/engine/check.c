@@ -516,8 +516,8 @@ static const char *keys_text(const struct report *report, const struct plan_tabl
 
 bool run_writes_to_stdout(const struct run_session *session)
 {
-    return session != NULL && session->target_uri != NULL && session->target_uri->path != NULL &&
-           strcmp(session->target_uri->path, "-") == 0;
+    return session != NULL && session->target_uri != NULL && session->target != NULL &&
+           uri_is_stream(session->target_uri, session->target->connector);
 }
 
 bool run_can_resume(const struct run_session *session)

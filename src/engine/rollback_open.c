@@ -70,7 +70,11 @@ static enum status refuse_kind(const struct rollback *rollback, const struct con
                                struct error *error)
 {
     const char *shown = rollback->session.target_uri->shown;
-    if (rollback->finishing) {
+    if (uri_is_stream(rollback->session.target_uri, connector)) {
+        error_set(error, ERROR_ROLLBACK_REFUSED, shown,
+                  "what went to standard output can't be taken back");
+        error_hint(error, "take out what the run wrote where it arrived");
+    } else if (rollback->finishing) {
         error_set(error, ERROR_FINISH_REFUSED, shown, "%s has no ledger that finish could drop",
                   connector->title);
         error_hint(error, "take out by hand what the program keeps there, if anything");
@@ -95,7 +99,7 @@ static enum status open_database(struct rollback *rollback, const struct rollbac
     bool asks_only = options->run_id == NULL && !rollback->finishing;
     if (connector->target == NULL || connector->ledger == NULL ||
         (connector->rollback == NULL && !asks_only) ||
-        (connector->capabilities & CAPABILITY_NO_RESUME) != 0) {
+        (options->run_id != NULL && uri_is_stream(session->target_uri, connector))) {
         return refuse_kind(rollback, connector, error);
     }
     const struct open_options open = {.mode = OPEN_TARGET,

@@ -146,10 +146,34 @@ static enum status open_database(struct run_session *session, const char *text, 
                : STATUS_FAILED;
 }
 
+/* A mirror of standard output would be standard input: other bytes, from somewhere else. */
+static enum status refuse_stream(struct run_session *session, const char *target,
+                                 struct error *error)
+{
+    struct uri *uri;
+    const struct connector *connector;
+    if (registry_resolve(target, session->arena, &uri, &connector, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!uri_is_stream(uri, connector)) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_USAGE, uri->shown,
+              "what went to standard output can't be read again, so it can't be validated");
+    error_hint(error,
+               "migrate into a folder, or put what came out into one as DIR/TABLE.%s, and "
+               "`transhume validate SOURCE %s:DIR`",
+               connector->name, connector->name);
+    return STATUS_FAILED;
+}
+
 /* A target that is not there is said to be so before anything could make it. */
 static enum status open_mirror(struct run_session *session, const char *target, struct error *error)
 {
     struct uri *uri;
+    if (refuse_stream(session, target, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (open_database(session, target, OPEN_SOURCE, &uri, &session->mirror, error) == STATUS_OK) {
         return STATUS_OK;
     }

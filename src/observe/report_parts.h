@@ -26,6 +26,9 @@ void report_append_validation(const struct report *report, struct buffer *out);
 size_t report_count_pushed(const json_t *entities, size_t *all);
 void report_append_settings(const struct report *report, struct buffer *out);
 
+/* Did a complete run write to standard output, which nobody can read again? */
+bool report_is_streamed(const struct report *report);
+
 /* A text member of an object; NULL: it is not there or no text. */
 const char *report_text(const json_t *object, const char *name);
 uint64_t report_count(const json_t *object, const char *name);

@@ -399,6 +399,11 @@ void report_append_validation(const struct report *report, struct buffer *out)
     const json_t *entities = json_object_get(report->validation, "entities");
     size_t index;
     const json_t *entity;
+    if (report_is_streamed(report)) {
+        buffer_append_string(out, "<p class=\"quiet\">What went to standard output can't be read "
+                                  "again, so it was not compared.</p>\n");
+        return;
+    }
     if (report->validation == NULL) {
         buffer_append_string(out, "<p class=\"quiet\">Source and target were not compared yet: "
                                   "<code>transhume validate</code> does.</p>\n");

@@ -105,6 +105,12 @@ const char *report_verdict(const struct report *report)
     return report->at_work ? "in progress" : "stopped";
 }
 
+bool report_is_streamed(const struct report *report)
+{
+    return is(report->status, "completed") && !report->resumable &&
+           json_object_get(report->state, "resumable") != NULL;
+}
+
 /* Sentences go into the page as they are, and a state.json may say anything. */
 static bool is_run_id(const char *text)
 {
@@ -163,6 +169,12 @@ uint32_t report_next_steps(const struct report *report, const char *sentences[RE
         sentences[count++] =
             "Records break a foreign key of the target: the run's log names the first of each; "
             "mend them there, or in the source and copy anew.";
+    }
+    if (report_is_streamed(report)) {
+        sentences[count++] =
+            "Standard output can't be read again: to compare what went there, put it into a folder as "
+            "`DIR/TABLE` with the format's suffix and validate that one.";
+        return count;
     }
     if (report->validation == NULL) {
         sentences[count++] =

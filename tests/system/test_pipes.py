@@ -4,6 +4,7 @@ import io
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import unittest
@@ -71,6 +72,67 @@ class Output(PipesTestCase):
                 self.assertEqual(resumed.out, "")
                 again = self.run_program("migrate", *state, "source.db", target)
                 self.assertEqual(sorted(self.parse(target, again.out)), self.expected())
+
+    def test_cannot_be_read_again(self):
+        """Nothing of it is compared, repaired or rolled back, and no report advises so; put into a folder, it can be."""
+        for number, target in enumerate(TARGETS):
+            state = ["--state", "s%d" % number]
+            lines = self.run_program("migrate", *state, "source.db", target).out
+            run = json.loads(self.read("s%d" % number, "state.json"))["run"]
+            before = self.known("s%d" % number)
+            commands = [["validate", *state]]
+            commands += [["validate", "--level", level, *state, "source.db", target] for level in ("count", "sample", "hash", "full")]
+            commands += [["validate", "--repair", *more, *state, "source.db", target]
+                         for more in ([], ["--level", "full"], ["--json"], ["--delete-extra", "--confirm"])]
+            for command in commands:
+                with self.subTest(command=command):
+                    result = self.feed(lines.encode(), *command)
+                    self.assert_code(result, 2)
+                    self.assertEqual(result.out, "")
+                    self.assertIn("%s: what went to standard output can't be read again" % target, result.err)
+                    self.assertIn("validate SOURCE %s:DIR" % target[:-2], result.err)
+                    self.assertEqual(len(result.err.splitlines()), 2, result.err)
+            for more in ("--dry-run", "--confirm"):
+                with self.subTest(target=target, rollback=more):
+                    result = self.run_program("rollback", *state, "--run", run, more, code=5)
+                    self.assertEqual((result.out, len(result.err.splitlines())), ("", 2))
+                    self.assertIn("%s: what went to standard output can't be taken back" % target, result.err)
+            self.assertIn("there is no ledger", self.run_program("finish", *state).out)
+            self.assertIn("completed", self.run_program("status", *state).out)
+            self.run_program("report", *state)
+            self.assertEqual(self.known("s%d" % number), before)
+            self.assert_report_does_not_advise("s%d" % number)
+            suffix = target[:-2]
+            os.mkdir(self.path("d%d" % number))
+            self.write(os.path.join("d%d" % number, "things." + suffix), lines)
+            validated = json.loads(self.run_program("validate", "--state", "v%d" % number, "--json", "source.db", "%s:d%d" % (suffix, number)).out)
+            self.assertEqual((validated["ok"], validated["entities"][0]["target"]), (True, ROWS))
+
+    def read(self, *names):
+        with open(self.path(*names), encoding="utf-8") as file:
+            return file.read()
+
+    def known(self, folder):
+        return {name: self.read(folder, name) for name in ("state.json", "run.json", "chunks.jsonl")}
+
+    def assert_report_does_not_advise(self, folder):
+        self.assertEqual(len(json.loads(self.read(folder, "report.json"))["next"]), 1)
+        for name in ("report.json", "report.md", "report.html"):
+            text = self.read(folder, name)
+            for word in ("transhume validate", "transhume rollback", "transhume finish"):
+                self.assertNotIn(word, text, name)
+            self.assertIn("DIR", text, name)
+
+    def test_a_folder_of_that_name(self):
+        """`./-` and `-/` are folders: no figures are lost among records, and they can be validated."""
+        for target in ("jsonl:./-", "jsonl:-/"):
+            with self.subTest(target=target):
+                state = ["--state", target[-2:].replace("/", "s")]
+                result = self.run_program("migrate", *state, "source.db", target)
+                self.assertIn("exactly once", result.out)  # the end table
+                self.assertTrue(os.path.isdir(self.path("-", "things")))
+                self.run_program("validate", *state)
+                shutil.rmtree(self.path("-"))
 
     def test_a_closed_stream_is_no_file(self):
         """What a closed standard output would get must not go into the file that is opened next."""

@@ -194,7 +194,7 @@ static enum status open_folder(struct folder *folder, const struct folder_format
     if (read_options(folder, open->uri, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return format->loose_files && strcmp(folder->path, "-") == 0
+    return uri_is_stream(open->uri, format->connector)
                ? folder_pipe_open(folder, open->uri, error)
                : check_folder(folder, open->read_only, error);
 }

@@ -288,7 +288,8 @@ static enum status caveats(struct folder *folder, struct buffer *out, struct err
 
 /* ---------------------------------------------------------------- the descriptor */
 
-#define SHARED_CAPABILITIES (CAPABILITY_NESTED | CAPABILITY_MISSING | CAPABILITY_SQL_SCHEMA)
+#define SHARED_CAPABILITIES \
+    (CAPABILITY_NESTED | CAPABILITY_MISSING | CAPABILITY_SQL_SCHEMA | CAPABILITY_STREAMS)
 #define SOURCE_ONLY (CAPABILITY_SNAPSHOT | CAPABILITY_PROVES_UNCHANGED)
 #define TARGET_ONLY (CAPABILITY_FREE_FIELDS | CAPABILITY_COUNTS_EXACT)
 
