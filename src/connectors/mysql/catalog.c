@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <xxhash.h>
 
 /* A result whose first column is the table's name, by whose bytes it is ordered. */
 struct rows {
@@ -330,6 +331,34 @@ static void read_foreign_keys(struct builder *builder, struct schema_table *tabl
 
 /* ---------------------------------------------------------------- tables */
 
+/* A NULL is no text, and no text runs into the next. */
+static void add_cell(struct buffer *bytes, const char *cell)
+{
+    buffer_append_byte(bytes, cell != NULL);
+    if (cell != NULL) {
+        buffer_append(bytes, cell, strlen(cell) + 1);
+    }
+}
+
+/* By its columns, and by when it was made: a column that went and came again may look alike. */
+static uint64_t shape_of(struct builder *builder, uint32_t row)
+{
+    enum { TABLE_CREATE_TIME = 7 };
+    struct buffer bytes = {0};
+    struct range range = find_rows(&builder->columns, cell(&builder->tables, row, 0));
+    unsigned width = range.end > range.first ? mysql_num_fields(builder->columns.result) : 0;
+    add_cell(&bytes, builder->tables.rows[row][TABLE_CREATE_TIME]);
+    for (uint32_t i = range.first; i < range.end; i++) {
+        for (unsigned j = 1; j < width; j++) {
+            add_cell(&bytes, builder->columns.rows[i][j]);
+        }
+    }
+    uint64_t shape = bytes.failed ? 0 : XXH3_64bits(bytes.data, bytes.length);
+    builder->out_of_memory |= bytes.failed;
+    buffer_free(&bytes);
+    return shape;
+}
+
 static void read_table(struct builder *builder, uint32_t row, struct schema_table *table,
                        struct maria_table *facts)
 {
@@ -347,6 +376,7 @@ static void read_table(struct builder *builder, uint32_t row, struct schema_tabl
     facts->comment = text(builder, rows, row, 5);
     table->comment = is_view ? NULL : facts->comment;
     facts->row_estimate = table->row_count;
+    facts->shape = shape_of(builder, row);
     if (builder->out_of_memory) {
         return;
     }
@@ -387,15 +417,23 @@ static enum status ask(struct builder *builder, const char *sql, struct rows *ro
     return STATUS_OK;
 }
 
-static enum status ask_all(struct builder *builder)
+static enum status ask_columns(struct builder *builder)
 {
     const struct maria_database *self = builder->self;
     bool generated = self->version >= (self->mariadb ? 100200u : 50700u);
+    enum status status = ask(builder, sql_tables, &builder->tables);
+    return status == STATUS_OK
+               ? ask(builder, generated ? sql_columns : sql_columns_old, &builder->columns)
+               : status;
+}
+
+static enum status ask_all(struct builder *builder)
+{
+    const struct maria_database *self = builder->self;
     const char *checks = self->mariadb && self->version >= 100222   ? sql_checks_mariadb
                          : !self->mariadb && self->version >= 80016 ? sql_checks_mysql
                                                                     : NULL;
-    if (ask(builder, sql_tables, &builder->tables) != STATUS_OK ||
-        ask(builder, generated ? sql_columns : sql_columns_old, &builder->columns) != STATUS_OK ||
+    if (ask_columns(builder) != STATUS_OK ||
         ask(builder, sql_indexes, &builder->indexes) != STATUS_OK ||
         ask(builder, sql_foreign_keys, &builder->foreign_keys) != STATUS_OK) {
         return STATUS_FAILED;
@@ -438,6 +476,28 @@ enum status maria_catalog_read(struct maria_database *self, MYSQL *connection, c
     free_rows(&builder.indexes);
     free_rows(&builder.foreign_keys);
     free_rows(&builder.checks);
+    return status;
+}
+
+enum status maria_catalog_shapes(struct maria_database *self, MYSQL *connection,
+                                 struct arena *arena, struct maria_shape **shapes, uint32_t *count,
+                                 struct error *error)
+{
+    struct builder builder = {
+        .self = self, .connection = connection, .arena = arena, .error = error};
+    enum status status = ask_columns(&builder);
+    struct maria_shape *list = zeroed(&builder, builder.tables.count, sizeof *list);
+    *count = status == STATUS_OK ? builder.tables.count : 0;
+    for (uint32_t i = 0; !builder.out_of_memory && i < *count; i++) {
+        list[i] =
+            (struct maria_shape){text(&builder, &builder.tables, i, 0), shape_of(&builder, i)};
+    }
+    *shapes = list;
+    if (status == STATUS_OK && builder.out_of_memory) {
+        status = error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
+    }
+    free_rows(&builder.tables);
+    free_rows(&builder.columns);
     return status;
 }
 

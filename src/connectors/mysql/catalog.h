@@ -22,6 +22,7 @@ struct maria_table {
     const char *comment;
     int64_t row_estimate;   /* -1: the statistics do not say */
     struct column_list key; /* the primary key, or a unique one that can't be NULL; else empty */
+    uint64_t shape;         /* another one: its columns were altered since */
 };
 
 struct maria_catalog {
@@ -38,6 +39,14 @@ enum status maria_catalog_read(struct maria_database *self, MYSQL *connection, c
 /* The source's own, read at first use and kept. Control thread. */
 enum status maria_catalog_get(struct maria_database *self, const struct maria_catalog **catalog,
                               struct error *error) MUST_USE;
+/* What maria_table.shape is now, by the bytes of the names. */
+struct maria_shape {
+    const char *name;
+    uint64_t shape;
+};
+enum status maria_catalog_shapes(struct maria_database *self, MYSQL *connection,
+                                 struct arena *arena, struct maria_shape **shapes, uint32_t *count,
+                                 struct error *error) MUST_USE;
 /* NULL: there is none of that name. */
 const struct maria_table *maria_catalog_find(const struct maria_catalog *catalog, const char *name);
 /* look.c: some tables of a target, of which many are read at once. */

@@ -13,6 +13,7 @@
 #include <pthread.h>
 
 struct maria_catalog;
+struct maria_held;
 struct maria_look;
 struct maria_rights;
 
@@ -63,8 +64,9 @@ struct maria_database {
     uint64_t packet_bytes_max; /* max_allowed_packet */
     MYSQL *control;            /* the control thread's; source: within the snapshot once taken */
     bool snapshot_taken;
-    bool lockless;         /* by option: connections begin one after the other, without a lock */
-    uint32_t cursors_each; /* connections that a reader may use at once */
+    struct maria_held *held; /* source: what the run reads, touched within the snapshot */
+    bool lockless;           /* by option: connections begin one after the other, without a lock */
+    uint32_t cursors_each;   /* connections that a reader may use at once */
     MYSQL *pool[MARIA_POOL_MAX]; /* source: within the snapshot, in nobody's hand */
     uint32_t pool_count;
     uint32_t pool_spare;       /* so many of them no reader will ask for: the express lane's */

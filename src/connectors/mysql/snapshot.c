@@ -345,6 +345,10 @@ enum status maria_snapshot(struct database *database, uint32_t reader_count, str
         self->slicer = self->pool[--self->pool_count];
     }
     self->snapshot_taken = true;
+    if (failpoint_hit("mysql.snapshot_begun", error) != STATUS_OK ||
+        maria_hold_touch(self, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (make_token(self, transactions, arena, token, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -42,6 +42,15 @@ void maria_pool_give(struct maria_database *self, MYSQL *connection);
 bool maria_pool_take_spare(struct maria_database *self, MYSQL **connection);
 void maria_pool_give_spare(struct maria_database *self, MYSQL *connection);
 
+/* ---------------------------------------------------------------- hold.c */
+
+/* source_functions.hold: notes what is read. */
+enum status maria_hold(struct database *self, const struct read_request *const *requests,
+                       uint32_t request_count, struct error *error);
+/* The control connection, within the snapshot, touches all of it, which keeps everybody from
+ * altering it. SOURCE_CHANGED: somebody did since the catalogue was read. */
+enum status maria_hold_touch(struct maria_database *self, struct error *error) MUST_USE;
+
 /* ---------------------------------------------------------------- request.c */
 
 /* A column whose large values come as handles. */

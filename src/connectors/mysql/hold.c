@@ -1,0 +1,193 @@
+/*
+ * Holding what a run reads. Within a transaction, the first statement that names a table takes a
+ * metadata lock on it to the transaction's end, which keeps ALTER, DROP and TRUNCATE out. A
+ * snapshot takes none: until a table is touched it may be altered, and where InnoDB does that
+ * without writing the rows anew (ALGORITHM=INSTANT), an older snapshot reads them by the new
+ * columns, with their defaults for values. So all is touched at once, and then compared with the
+ * catalogue that the plan was made from.
+ */
+#include "base/buffer.h"
+#include "connectors/mysql/source.h"
+#include <stdlib.h>
+#include <string.h>
+
+enum { TOUCHED_AT_ONCE = 50 };
+enum { NO_SUCH_TABLE = 1146, DEFINITION_CHANGED = 1412 };
+
+struct maria_held {
+    struct maria_held *next;
+    const char *from;                /* what stands behind FROM */
+    const char *name;                /* as people know it */
+    const struct maria_table *table; /* the catalogue's; NULL: a query */
+};
+
+/* ---------------------------------------------------------------- what to hold */
+
+static bool is_held(const struct maria_database *self, const struct maria_table *table)
+{
+    const struct maria_held *held = self->held;
+    while (held != NULL && (table == NULL || held->table != table)) {
+        held = held->next;
+    }
+    return held != NULL;
+}
+
+/* Takes `from`. */
+static enum status add(struct maria_database *self, struct buffer *from, const char *name,
+                       const struct maria_table *table, struct error *error)
+{
+    struct maria_held *added = arena_allocate_zeroed(self->arena, 1, sizeof *added);
+    const char *copy = from->failed ? NULL : arena_copy_string(self->arena, buffer_string(from));
+    const char *shown = arena_copy_string(self->arena, name);
+    buffer_free(from);
+    if (added == NULL || copy == NULL || shown == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for the tables to hold");
+    }
+    *added = (struct maria_held){.next = self->held, .from = copy, .name = shown, .table = table};
+    self->held = added;
+    return STATUS_OK;
+}
+
+static enum status add_table(struct maria_database *self, const char *name, struct error *error)
+{
+    const struct maria_catalog *catalog = NULL;
+    struct buffer from = {0};
+    if (maria_catalog_get(self, &catalog, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const struct maria_table *table = maria_catalog_find(catalog, name);
+    if (table == NULL || is_held(self, table)) {
+        return STATUS_OK;
+    }
+    maria_append_table(&from, self, table->schema->name);
+    return add(self, &from, table->schema->name, table, error);
+}
+
+/* What it reads only the server knows. Before MySQL 5.6 a query in FROM is carried out whole. */
+static enum status add_query(struct maria_database *self, const struct read_request *request,
+                             struct error *error)
+{
+    enum { LATE_SINCE = 50600 };
+    struct buffer from = {0};
+    if (self->version < LATE_SINCE) {
+        return STATUS_OK;
+    }
+    buffer_format(&from, "(%s) AS q", request->query);
+    return add(self, &from, request->name, NULL, error);
+}
+
+enum status maria_hold(struct database *database, const struct read_request *const *requests,
+                       uint32_t request_count, struct error *error)
+{
+    struct maria_database *self = maria_database_of(database);
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < request_count; i++) {
+        const struct read_request *request = requests[i];
+        status = request->table != NULL   ? add_table(self, request->table, error)
+                 : request->query != NULL ? add_query(self, request, error)
+                                          : STATUS_OK;
+        for (uint32_t j = 0; status == STATUS_OK && j < request->join_count; j++) {
+            status = add_table(self, request->joins[j].table, error);
+        }
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- touching */
+
+static enum status changed(const struct maria_database *self, const char *name, const char *what,
+                           struct error *error)
+{
+    error_set(error, ERROR_SOURCE_CHANGED, self->shown,
+              "%s was %s while the run began, after the catalogue was read", name, what);
+    error_hint(error, "start the command again, once nobody alters the source's tables");
+    return STATUS_FAILED;
+}
+
+/* From `held` on, so many. A table that was emptied shows when a row is asked for, which of a view
+ * or a query may be the work of hours. */
+static enum status touch(struct maria_database *self, const struct maria_held *held, uint32_t count,
+                         struct error *error)
+{
+    struct buffer sql = {0};
+    for (uint32_t i = 0; i < count && held != NULL; i++, held = held->next) {
+        bool quick = held->table != NULL && held->table->schema->kind == SCHEMA_TABLE;
+        buffer_format(&sql, "%s(SELECT 1 FROM %s LIMIT %d)", i > 0 ? " UNION ALL " : "", held->from,
+                      quick);
+    }
+    return maria_query_buffer(self, self->control, &sql, MARIA_SHORT, ERROR_SOURCE_READ, NULL,
+                              error);
+}
+
+static enum status touch_one(struct maria_database *self, const struct maria_held *held,
+                             struct error *error)
+{
+    enum status status = touch(self, held, 1, error);
+    unsigned number = status == STATUS_OK ? 0 : mysql_errno(self->control);
+    if (number == NO_SUCH_TABLE) {
+        return changed(self, held->name, "dropped or renamed", error);
+    }
+    if (number == DEFINITION_CHANGED) {
+        return changed(self, held->name, "altered", error);
+    }
+    if (status != STATUS_OK) {
+        error_context(error, "%s: ", held->name);
+    }
+    return status;
+}
+
+/* Which of many is in the way shows when they are touched one by one. */
+static enum status touch_all(struct maria_database *self, struct error *error)
+{
+    const struct maria_held *held = self->held;
+    enum status status = STATUS_OK;
+    while (held != NULL && status == STATUS_OK) {
+        struct error untold;
+        bool together = touch(self, held, TOUCHED_AT_ONCE, &untold) == STATUS_OK;
+        for (uint32_t i = 0; i < TOUCHED_AT_ONCE && held != NULL && status == STATUS_OK; i++) {
+            status = together ? STATUS_OK : touch_one(self, held, error);
+            held = held->next;
+        }
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- is it still the same? */
+
+static int compare_name(const void *name, const void *shape)
+{
+    return strcmp(name, ((const struct maria_shape *)shape)->name);
+}
+
+static enum status check(struct maria_database *self, struct arena *arena, struct error *error)
+{
+    struct maria_shape *shapes = NULL;
+    uint32_t count = 0;
+    enum status status = maria_catalog_shapes(self, self->control, arena, &shapes, &count, error);
+    for (const struct maria_held *held = self->held; status == STATUS_OK && held != NULL;
+         held = held->next) {
+        const struct maria_shape *found =
+            held->table == NULL || count == 0
+                ? NULL
+                : bsearch(held->table->schema->name, shapes, count, sizeof *shapes, compare_name);
+        if (held->table != NULL && (found == NULL || found->shape != held->table->shape)) {
+            status =
+                changed(self, held->name, found == NULL ? "dropped or renamed" : "altered", error);
+        }
+    }
+    return status;
+}
+
+enum status maria_hold_touch(struct maria_database *self, struct error *error)
+{
+    if (self->held == NULL) {
+        return STATUS_OK;
+    }
+    struct arena *arena = arena_create(0);
+    enum status status = arena != NULL ? touch_all(self, error)
+                                       : error_set(error, ERROR_MEMORY, self->shown,
+                                                   "no memory for the tables to hold");
+    status = status == STATUS_OK ? check(self, arena, error) : status;
+    arena_destroy(arena);
+    return status;
+}
