@@ -46,6 +46,23 @@ struct hashes {
     size_t capacity;
 };
 
+/* What became of a key with one line. Of two lines of a key the later one is looked at first, and a
+ * dry run, which changes nothing, does not see at the earlier one what the later one would do: that
+ * one is `sure` only if the chain of steps leads to it. */
+struct step {
+    struct canonical_hash key;
+    uint64_t number;
+    uint64_t before; /* beginnings of hashes of the record; 0: none */
+    uint64_t behind;
+    bool sure;
+};
+
+struct steps {
+    struct step *items;
+    size_t count;
+    size_t capacity;
+};
+
 struct undoing {
     struct run *run;
     struct target_table table;
@@ -56,11 +73,10 @@ struct undoing {
     size_t frame_capacity;
     struct arena *names; /* paths of the frames */
     struct arena *arena; /* of a piece of a frame */
-    /* keys that a frame found changed or missing, and those that another one took back */
+    /* keys that a frame found changed or missing, which another one may have taken back */
     struct hashes changed;
     struct hashes missing;
-    struct hashes taken;
-    struct hashes returned; /* keys of records that the run took out, and that come back */
+    struct steps steps;
 };
 
 static enum status no_memory(struct error *error)
@@ -109,6 +125,79 @@ static void sort_hashes(struct hashes *hashes)
     }
 }
 
+/* ---- what became of each key */
+
+static uint64_t head_of(const struct canonical_hash *hash)
+{
+    uint64_t head;
+    memcpy(&head, hash, sizeof(head));
+    return head != 0 ? head : 1;
+}
+
+static enum status add_step(struct undoing *undoing, const struct line *line, bool sure,
+                            struct error *error)
+{
+    struct steps *steps = &undoing->steps;
+    if (steps->count == steps->capacity) {
+        size_t wanted = steps->capacity == 0 ? 256 : 2 * steps->capacity;
+        struct step *grown = reallocarray(steps->items, wanted, sizeof(*grown));
+        if (grown == NULL) {
+            return no_memory(error);
+        }
+        steps->items = grown;
+        steps->capacity = wanted;
+    }
+    steps->items[steps->count] =
+        (struct step){.key = line->key_hash,
+                      .number = steps->count,
+                      .before = line->taken ? 0 : head_of(&line->after),
+                      .behind = line->image.kind == VALUE_MAP ? head_of(&line->image_hash) : 0,
+                      .sure = sure};
+    steps->count++;
+    return STATUS_OK;
+}
+
+/* Notes what stops a line; it stops none that a later line of its key leads to. */
+static enum status add_obstacle(struct undoing *undoing, struct hashes *hashes,
+                                const struct line *line, struct error *error)
+{
+    enum status status = add_hash(hashes, &line->key_hash, error);
+    return status == STATUS_OK && undoing->dry_run ? add_step(undoing, line, false, error) : status;
+}
+
+static int compare_steps(const void *left, const void *right)
+{
+    const struct step *a = left;
+    const struct step *b = right;
+    int order = compare_hashes(&a->key, &b->key);
+    return order != 0 ? order : (a->number > b->number) - (a->number < b->number);
+}
+
+/* Each key counts once, as what its last step made of it; those with any into `taken`. */
+static enum status count_steps(struct undoing *undoing, struct hashes *taken, struct error *error)
+{
+    struct steps *steps = &undoing->steps;
+    enum status status = STATUS_OK;
+    if (steps->count > 0) {
+        qsort(steps->items, steps->count, sizeof(*steps->items), compare_steps);
+    }
+    for (size_t i = 0; i < steps->count && status == STATUS_OK;) {
+        const struct step *first = &steps->items[i];
+        const struct step *last = NULL;
+        for (; i < steps->count && compare_hashes(&steps->items[i].key, &first->key) == 0; i++) {
+            const struct step *step = &steps->items[i];
+            bool reached = step->sure || (last != NULL && last->behind == step->before);
+            last = reached ? step : last;
+        }
+        if (last != NULL) {
+            undoing->counts->removed += last->behind == 0;
+            undoing->counts->restored += last->behind != 0;
+            status = add_hash(taken, &last->key, error);
+        }
+    }
+    return status;
+}
+
 /* Different ones that `taken` does not have; both are sorted. */
 static uint64_t count_left(const struct hashes *hashes, const struct hashes *taken)
 {
@@ -120,6 +209,18 @@ static uint64_t count_left(const struct hashes *hashes, const struct hashes *tak
         count += !again && !found;
     }
     return count;
+}
+
+static enum status count_all(struct undoing *undoing, struct error *error)
+{
+    struct hashes taken = {0};
+    enum status status = count_steps(undoing, &taken, error);
+    sort_hashes(&undoing->changed);
+    sort_hashes(&undoing->missing);
+    undoing->counts->changed = count_left(&undoing->changed, &taken);
+    undoing->counts->missing = count_left(&undoing->missing, &taken);
+    free(taken.items);
+    return status;
 }
 
 /* ---- the list of frames */
@@ -391,10 +492,9 @@ static enum status judge_taken(struct undoing *undoing, const struct line *line,
 {
     if (line->now != NULL) {
         bool is_back = compare_hashes(&line->now->hash, &line->image_hash) == 0;
-        return is_back ? STATUS_OK : add_hash(&undoing->changed, &line->key_hash, error);
+        return is_back ? STATUS_OK : add_obstacle(undoing, &undoing->changed, line, error);
     }
-    if (add_hash(&undoing->taken, &line->key_hash, error) != STATUS_OK ||
-        add_hash(&undoing->returned, &line->key_hash, error) != STATUS_OK) {
+    if (add_step(undoing, line, true, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return undoing->dry_run ? STATUS_OK : put_back(undoing, line, error);
@@ -413,19 +513,17 @@ static enum status judge(struct undoing *undoing, struct line *line, bool *remov
         return STATUS_OK;
     }
     if (line->now == NULL) {
-        return overwrote || undoing->dry_run ? add_hash(&undoing->missing, &line->key_hash, error)
+        return overwrote || undoing->dry_run ? add_obstacle(undoing, &undoing->missing, line, error)
                                              : STATUS_OK;
     }
     if (compare_hashes(&line->now->hash, &line->after) != 0) {
         bool is_back = overwrote && compare_hashes(&line->now->hash, &line->image_hash) == 0;
-        return is_back ? STATUS_OK : add_hash(&undoing->changed, &line->key_hash, error);
+        return is_back ? STATUS_OK : add_obstacle(undoing, &undoing->changed, line, error);
     }
-    if (add_hash(&undoing->taken, &line->key_hash, error) != STATUS_OK) {
+    if (add_step(undoing, line, true, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     *remove = !overwrote;
-    undoing->counts->removed += !overwrote;
-    undoing->counts->restored += overwrote;
     return overwrote && !undoing->dry_run ? put_back(undoing, line, error) : STATUS_OK;
 }
 
@@ -464,12 +562,13 @@ static enum status take_back(struct undoing *undoing, struct line *lines, uint32
     status = status == STATUS_OK ? assign_now(undoing, sorted, count, found, error) : status;
     for (uint32_t i = count; i > 0 && status == STATUS_OK; i--) {
         bool remove = false;
-        size_t taken = undoing->taken.count;
+        size_t steps = undoing->steps.count;
         status = judge(undoing, &lines[i - 1], &remove, error);
         if (remove) {
             memcpy(&keys[(size_t)removed++ * width], lines[i - 1].key, width * sizeof(*keys));
         }
-        for (uint32_t j = 0; undoing->taken.count > taken && j < i - 1; j++) {
+        bool ours = undoing->steps.count > steps && undoing->steps.items[steps].sure;
+        for (uint32_t j = 0; ours && j < i - 1; j++) {
             lines[j].settled =
                 lines[j].settled || compare_hashes(&lines[j].key_hash, &lines[i - 1].key_hash) == 0;
         }
@@ -572,21 +671,13 @@ enum status before_undo(struct run *run, uint32_t table, bool dry_run, struct un
         status = undo_frame(&undoing, &undoing.frames[i], error);
     }
     if (status == STATUS_OK) {
-        const struct hashes none = {0};
-        sort_hashes(&undoing.taken);
-        sort_hashes(&undoing.returned);
-        sort_hashes(&undoing.changed);
-        sort_hashes(&undoing.missing);
-        counts->changed = count_left(&undoing.changed, &undoing.taken);
-        counts->missing = count_left(&undoing.missing, &undoing.taken);
-        counts->restored += count_left(&undoing.returned, &none);
+        status = count_all(&undoing, error);
     }
 out:
     free(undoing.frames);
     free(undoing.changed.items);
     free(undoing.missing.items);
-    free(undoing.taken.items);
-    free(undoing.returned.items);
+    free(undoing.steps.items);
     arena_destroy(undoing.names);
     arena_destroy(undoing.arena);
     return status;

@@ -195,7 +195,9 @@ static void go_on(struct metrics *metrics)
         for (uint32_t i = 1; i < metrics->count; i++) {
             if (samples[i].attempt == samples[i - 1].attempt &&
                 samples[i].at_ms > samples[i - 1].at_ms) {
-                running_ms += samples[i].at_ms - samples[i - 1].at_ms;
+                int64_t passed_ms = samples[i].at_ms - samples[i - 1].at_ms;
+                running_ms =
+                    passed_ms < INT64_MAX - running_ms ? running_ms + passed_ms : INT64_MAX;
             }
         }
         while (running_ms / metrics->interval_ms > METRICS_SAMPLES_MAX) {

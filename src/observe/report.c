@@ -32,6 +32,13 @@ uint64_t report_count(const json_t *object, const char *name)
     return count < 0 ? 0 : (uint64_t)count;
 }
 
+/* The files may say anything: what is summed ends at the largest number that JSON's readers take.
+ */
+static uint64_t sum_of(uint64_t left, uint64_t right)
+{
+    return left > INT64_MAX - right ? INT64_MAX : left + right;
+}
+
 static const char *text_or(const json_t *object, const char *name, const char *otherwise)
 {
     const char *text = report_text(object, name);
@@ -52,20 +59,21 @@ static void read_entity(const json_t *object, struct report_entity *entity)
     entity->filtered = report_count(object, "filtered");
     entity->bytes = report_count(object, "bytes");
     entity->made = json_object_get(object, "made") == NULL
-                       ? entity->written + entity->rejected + entity->skipped
+                       ? sum_of(sum_of(entity->written, entity->rejected), entity->skipped)
                        : report_count(object, "made");
 }
 
 static void add_to_sum(struct report_entity *sum, const struct report_entity *entity)
 {
-    sum->total = sum->total < 0 || entity->total < 0 ? -1 : sum->total + entity->total;
-    sum->read += entity->read;
-    sum->made += entity->made;
-    sum->written += entity->written;
-    sum->rejected += entity->rejected;
-    sum->skipped += entity->skipped;
-    sum->filtered += entity->filtered;
-    sum->bytes += entity->bytes;
+    bool known = sum->total >= 0 && entity->total >= 0;
+    sum->total = known ? (int64_t)sum_of((uint64_t)sum->total, (uint64_t)entity->total) : -1;
+    sum->read = sum_of(sum->read, entity->read);
+    sum->made = sum_of(sum->made, entity->made);
+    sum->written = sum_of(sum->written, entity->written);
+    sum->rejected = sum_of(sum->rejected, entity->rejected);
+    sum->skipped = sum_of(sum->skipped, entity->skipped);
+    sum->filtered = sum_of(sum->filtered, entity->filtered);
+    sum->bytes = sum_of(sum->bytes, entity->bytes);
 }
 
 static enum status read_entities(struct report *report, struct error *error)
@@ -196,8 +204,8 @@ static enum status read_metrics(const char *folder, struct report *report, struc
         const struct metrics_sample *sample = &report->samples[i];
         bool last = i + 1 == report->sample_count || sample[1].attempt != sample->attempt;
         if (last) {
-            report->retries += sample->retries;
-            report->throttled += sample->throttled;
+            report->retries = sum_of(report->retries, sample->retries);
+            report->throttled = sum_of(report->throttled, sample->throttled);
         } else if (sample[1].at_ms > sample->at_ms) {
             report->seconds += (double)(sample[1].at_ms - sample->at_ms) / 1000;
         }
