@@ -97,3 +97,84 @@ def make_sqlite(path):
     db.executemany("INSERT INTO keyless VALUES (?,?)", [("w%d" % (i % 50), i % 2) for i in range(ROWS)])
     db.commit()
     db.close()
+
+
+class Unnested(Mutations):
+    """Rows out of the lists of documents, and what `distinct` left of them: each change by its table, the columns of its key, and the row."""
+    PLAN = """
+transhume: 1
+source: jsonl:in
+target: %s
+tables:
+  doc: { key: [id], from: docs, fields: { id: copy, name: copy } }
+  line:
+    key: [doc, nr]
+    from: docs
+    unnest: lines
+    fields:
+      doc: { column: $parent.id }
+      nr: { column: $ordinal }
+      w: { column: w, cast: text }
+      n: { column: n, cast: int64 }
+      exact: { column: exact, cast: "%s" }
+  word:
+    key: [w]
+    from: docs
+    unnest: lines
+    distinct: true
+    fields: { w: { column: w, cast: text }, n: { column: n, cast: int64 } }
+"""
+    EXACT = "12345678901234567890123456789012345678"
+
+    def migrate(self, target, exact):
+        """Each document has three lines; the words w0 to w8 are in several of them."""
+        os.mkdir(self.path("in"))
+        with open(self.path("in", "docs.jsonl"), "w", encoding="ascii") as file:
+            for i in range(1, 41):
+                file.write('{"id":%d,"name":"name %d","lines":[%s]}\n' % (i, i, ",".join(
+                    '{"w":"w%d","n":%d,"exact":%s}' % (w, w % 4, self.EXACT) for w in ((i + n) % 9 for n in range(3)))))
+        self.write("transhume.yaml", self.PLAN % (target, exact))
+        self.run_program("migrate")
+        self.clean()
+
+    def changes(self):
+        """(table, the columns of its key, the row or just its key, what it is found as)"""
+        exact = self.EXACT
+        word = ("w4", "w5", "w6", "w7", "w8", "w0", "w1", "w2", "w3").__getitem__  # of the first line of document 4 and on
+        yield "doc", 1, (2, "Name 2"), ("different", {"id": 2}, ["name"])
+        yield "line", 2, (3, 2, "w4 ", 0, exact), ("different", {"doc": 3, "nr": 2}, ["w"])
+        yield "line", 2, (4, 1), ("missing", {"doc": 4, "nr": 1}, [])
+        yield "line", 2, (5, 9, "w1", 1, exact), ("extra", {"doc": 5, "nr": 9}, [])
+        yield "line", 2, (6, 1, word(3), 3, exact), ("different", {"doc": 6, "nr": 1}, ["n", "w"])  # two lines swapped
+        yield "line", 2, (6, 2, word(2), 2, exact), ("different", {"doc": 6, "nr": 2}, ["n", "w"])
+        yield "line", 2, (7, 3), ("missing", {"doc": 7, "nr": 3}, [])  # and moved
+        yield "line", 2, (7, 4, word(5), 0, exact), ("extra", {"doc": 7, "nr": 4}, [])
+        yield "line", 2, (8, 1, word(4), 0, exact[:-1] + "9"), ("different", {"doc": 8, "nr": 1}, ["exact"])
+        yield "line", 2, (9, 1, word(5), None, exact), ("different", {"doc": 9, "nr": 1}, ["n"])
+        yield "word", 1, ("w4", 7), ("different", {"w": "w4"}, ["n"])
+        yield "word", 1, ("w5",), ("missing", {"w": "w5"}, [])
+        yield "word", 1, ("W6", 2), ("extra", {"w": "W6"}, [])
+
+    def expected(self):
+        return [(kind, table, key, fields) for table, _, _, (kind, key, fields) in self.changes()]
+
+    COLUMNS = {"doc": ("id", "name"), "line": ("doc", "nr", "w", "n", "exact"), "word": ("w", "n")}
+
+    def statements(self):
+        """The same in SQL."""
+        def literal(value):
+            return "NULL" if value is None else "'%s'" % value if isinstance(value, str) else str(value)
+
+        sql = ""
+        for table, width, row, _ in self.changes():
+            names = self.COLUMNS[table]
+            sql += "DELETE FROM %s WHERE %s;\n" % (table, " AND ".join(
+                "%s = %s" % (name, literal(value)) for name, value in zip(names[:width], row)))
+            if len(row) > width:
+                sql += "INSERT INTO %s VALUES (%s);\n" % (table, ", ".join(map(literal, row)))
+        return sql
+
+    def found_and_repaired(self):
+        self.check_each(self.expected())
+        self.run_program("validate", "--repair", "--delete-extra", "--confirm")
+        self.clean()

@@ -125,7 +125,11 @@ class BetweenServers(MysqlCase, mutations.Mutations):
             self.assertEqual({record["kind"] for record in report["records"]}, {"different"})
 
 
-class Pairs(MysqlCase, cases.Pairs):
+class Unnested(MysqlCase, cases.Unnested):
+    pass
+
+
+class Constructs(MysqlCase, cases.Constructs):
     pass
 
 

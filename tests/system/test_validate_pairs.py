@@ -1,21 +1,29 @@
-"""Validation of every pair of source and target, each level clean as it was copied."""
+"""Validation of every ordered pair of kinds: each level is clean as it was copied, and a record that misses, one that was changed and
+one too many are named, in every target and whatever the source.
+
+Somebody else changes the target: sqlite3, psql, mariadb, boto3, or an edit of lines.
+"""
 import os
-import shutil
+import random
+import re
 import sqlite3
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
 import dynamodb_case
+import items
+import mariadb
+import postgres
 import servers
 import support
 import test_validate
 
-KINDS = ("sqlite", "csv", "jsonl", "dynamodb-json", "dynamodb")
+KINDS = ("sqlite", "postgres", "mysql", "csv", "jsonl", "dynamodb-json", "dynamodb")
+LEVELS = ("count", "sample", "hash", "full")
 SCRIPT = """
 CREATE TABLE things(id INTEGER PRIMARY KEY, name TEXT NOT NULL, price DECIMAL(10,2), photo BLOB, note TEXT);
 CREATE TABLE words(word TEXT PRIMARY KEY, amount INTEGER);
 """
-
 
 # From documents to columns.
 PLAN = """
@@ -24,7 +32,7 @@ source: none
 target: none
 tables:
   things:
-    key: %s
+    key: [id]
     from: things
     fields:
       id: { column: id, cast: int64 }
@@ -33,56 +41,142 @@ tables:
       photo: { column: photo, cast: bytes }
       note: { column: note, cast: text }
   words:
-    key: %s
+    key: [word]
     from: words
     fields: { word: { column: word, cast: text }, amount: { column: amount, cast: int64 } }
 """
+DAMAGE = ("DELETE FROM things WHERE id = 7; UPDATE things SET name = 'other 11' WHERE id = 11; "
+          "INSERT INTO things(id, name) VALUES (9999, 'new'); DELETE FROM words WHERE word = 'w3'")
+FOUND = [("different", "things", {"id": 11}, ["name"]), ("missing", "things", {"id": 7}, []), ("missing", "words", {"word": "w3"}, [])]
+EXTRA = ("extra", "things", {"id": 9999}, [])
+# A line's key in each kind of files.
+KEY_OF_LINE = {"csv": '^()%s(?=,)', "jsonl": r'("id":|"word":")%s\b', "dynamodb-json": r'(\{"[NS]":")%s(?=")'}
 
 
-class Pairs(test_validate.Validate, dynamodb_case.DynamodbCase):
+class Pairs(test_validate.Validate):
+    @classmethod
+    def setUpClass(cls):
+        cls.running = {}
+
+    @classmethod
+    def server(cls, name, start):
+        """Begun when it is first wanted: without one, the pairs without it stay."""
+        if name not in cls.running:
+            cls.running[name] = start(cls)
+        return cls.running[name]
+
+    def client(self, role):
+        """boto3's, of a server for all sources and one for all targets."""
+        server = self.server("dynamodb of the %s" % role, lambda cls: servers.for_class(cls, "dynalite"))
+        return server, items.client_of(server)
+
     def run_program(self, *arguments, **options):
         return super().run_program(*arguments, env=servers.aws_environment(self.folder), **options)
 
-    def place(self, kind, name):
-        """A URI for the kind; DynamoDB has one region a name, so that two of them are two databases."""
+    def place(self, kind, role):
+        """A new one's URI, and its name to those who change it."""
         if kind == "dynamodb":
-            return self.uri(region="us-east-1" if name == "first" else "eu-west-1")
-        return "%s:%s%s" % (kind, name, ".db" if kind == "sqlite" else "")
+            server, client = self.client(role)
+            items.empty(client)
+            return "dynamodb://us-east-1?endpoint=" + server.endpoint, client
+        if kind in ("postgres", "mysql"):
+            server = self.server(kind, {"postgres": postgres, "mysql": mariadb}[kind].for_class)
+            name = server.database()
+            return server.uri(name), name
+        name = "%s-%s%s" % (role, kind, ".db" if kind == "sqlite" else "")
+        return "%s:%s" % (kind, name), name
 
     def make(self):
         support.make_sqlite(self.path("origin.db"), SCRIPT)
         db = sqlite3.connect(self.path("origin.db"))
         db.executemany("INSERT INTO things VALUES (?,?,?,?,?)",
-                       [(i, "thing %d" % i, i / 100, bytes([i % 256]), ["", "note", None][i % 3]) for i in range(1, 120)])
+                       [(i, "thing %d \u00e9" % i, i / 100, bytes([i % 256]), ["", "note", None][i % 3]) for i in range(1, 120)])
         db.executemany("INSERT INTO words VALUES (?,?)", [("w%d" % i, i) for i in range(80)])
         db.commit()
         db.close()
 
-    def pair(self, source, target, number):
-        first, second = self.place(source, "first"), self.place(target, "second%d" % number)
-        plan = ()
-        if source.startswith("dynamodb") and target in ("sqlite", "csv"):
-            plan = ("--plan", self.write("plan%d.yaml" % number, PLAN % ("[id]", "[word]")))
-        self.run_program("migrate", "--state", "state%d" % number, "--progress", "none", *plan, first, second)
-        for level in ("count", "sample", "hash", "full"):
-            report = self.validate("--state", "state%d" % number, "--level", level)
-            self.assertEqual(sum(row["source"] for row in report["entities"]), 199 if level != "sample" else 180)
+    # --- changes by others
+
+    def damage(self, kind, name):
+        if kind == "sqlite":
+            self.change(self.path(name), *DAMAGE.split(";"))
+        elif kind in ("postgres", "mysql"):
+            self.running[kind].ask(name, DAMAGE)
+        elif kind == "dynamodb":
+            name.delete_item(TableName="things", Key={"id": {"N": "7"}})
+            item = name.get_item(TableName="things", Key={"id": {"N": "11"}})["Item"]
+            name.put_item(TableName="things", Item=dict(item, name={"S": "other 11"}))
+            name.put_item(TableName="things", Item={"id": {"N": "9999"}, "name": {"S": "new"}})
+            name.delete_item(TableName="words", Key={"word": {"S": "w3"}})
+        else:
+            self.edit(kind, name, "things", {"7": lambda line: [], "11": lambda line: [line.replace("thing", "other", 1)],
+                                             "12": lambda line: [line, re.sub(KEY_OF_LINE[kind] % 12, r"\g<1>9999", line, count=1)]})
+            self.edit(kind, name, "words", {"w3": lambda line: []})
+
+    def edit(self, kind, name, table, changes):
+        """`changes` make of the line with each key other lines."""
+        left = set(changes)
+        for file_name in os.listdir(self.path(name, table)):
+            with open(self.path(name, table, file_name), encoding="utf-8", newline="") as file:
+                lines = file.readlines()
+            changed = []
+            for line in lines:
+                key, = [key for key in changes if re.search(KEY_OF_LINE[kind] % key, line)] or [None]
+                changed += changes[key](line) if key else [line]
+                left.discard(key)
+            with open(self.path(name, table, file_name), "w", encoding="utf-8", newline="") as file:
+                file.writelines(changed)
+        self.assertEqual(left, set())
+
+    # --- a pair
+
+    def pair(self, source, first, target):
+        second, name = self.place(target, "target")
+        state, plan = ("--state", "state-" + target), ()
+        if source.startswith("dynamodb") and target in ("sqlite", "postgres", "mysql", "csv"):
+            plan = ("--plan", self.write("plan.yaml", PLAN))
+        self.run_program("migrate", *state, "--progress", "none", *plan, first, second)
+        for level in LEVELS:
+            self.assert_clean(self.validate(*state, "--level", level), level)
+        self.damage(target, name)
+        draw = random.Random("%d %s %s" % (support.SEED, source, target))
+        for level in LEVELS if support.SOAK else ("full", draw.choice(LEVELS[:-1])):
+            self.assert_found(self.validate(*state, "--level", level, "--sample", 1000, code=1), level)
+        if support.SOAK or draw.randrange(4) == 0:
+            self.run_program("validate", *state, "--repair", "--delete-extra", "--confirm")
+            self.assert_clean(self.validate(*state, "--level", "full"), "full")
+
+    def assert_clean(self, report, level):
+        self.assertEqual(report["records"], [])
+        for side in ("source", "target"):
+            self.assertEqual(sum(row[side] for row in report["entities"]), 199 if level != "sample" else 180)
+
+    def assert_found(self, report, level):
+        if level == "count":
+            self.assertEqual([self.entity(report, "words")[what] for what in ("source", "target", "missing")], [80, 79, 1])
+            return
+        found = [(record["kind"], record["table"], record["key"], [field["name"] for field in record.get("fields", ())])
+                 for record in report["records"]]
+        self.assertCountEqual(found, FOUND if level == "sample" else FOUND + [EXTRA], level)  # a sample is drawn from the source
 
     def from_kind(self, source):
         self.make()
-        origin = "sqlite:origin.db"
-        if source == "sqlite":
-            shutil.copy(self.path("origin.db"), self.path("first.db"))
-        else:
-            self.run_program("migrate", "--state", "begin", "--progress", "none", origin, self.place(source, "first"))
-        for number, target in enumerate(KINDS):
-            if source == target == "dynamodb":
-                continue  # one endpoint is one database
-            with self.subTest(source=source, target=target):
-                self.pair(source, target, number)
+        first = "sqlite:origin.db"
+        if source != "sqlite":
+            first, _ = self.place(source, "source")
+            self.run_program("migrate", "--state", "begin", "--progress", "none", "sqlite:origin.db", first)
+        for target in KINDS:
+            with self.subTest(source=source, target=target, seed=support.SEED):
+                self.pair(source, first, target)
 
     def test_from_sqlite(self):
         self.from_kind("sqlite")
+
+    def test_from_postgres(self):
+        self.from_kind("postgres")
+
+    def test_from_mysql(self):
+        self.from_kind("mysql")
 
     def test_from_csv(self):
         self.from_kind("csv")

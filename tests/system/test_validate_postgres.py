@@ -147,7 +147,11 @@ class BetweenServers(PostgresCase, mutations.Mutations):
         return "INSERT INTO edges (id, %s) SELECT %d, %s FROM edges WHERE id = %d;" % (names, 100 + number, names, row)
 
 
-class Pairs(PostgresCase, cases.Pairs):
+class Unnested(PostgresCase, cases.Unnested):
+    pass
+
+
+class Constructs(PostgresCase, cases.Constructs):
     pass
 
 
