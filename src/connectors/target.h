@@ -148,6 +148,11 @@ struct target_functions {
      * with the object's name and ": ". */
     enum status (*check_objects)(struct database *self, const struct schema *objects,
                                  struct buffer *out, struct error *error);
+    /* Optional: the foreign keys of a table that is to be made which the target can't have, since
+     * what they refer to is not there, one line each in `out`; after_load leaves them out. Changes
+     * nothing. */
+    enum status (*tell_unfit_references)(struct database *self, const struct target_table *table,
+                                         struct buffer *out, struct error *error);
     /* Optional, for check: what `rebuilds_indexes` and `disables_triggers` come to for a table that
      * is there, one line each in `out`. NULL: the target has no use for them. Changes nothing. */
     enum status (*foretell)(struct database *self, const struct target_table *table,

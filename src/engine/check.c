@@ -30,6 +30,7 @@ struct report {
     struct target_table *tables;
     struct target_load *loads; /* of the whole run, by table */
     double milliseconds;       /* of the whole run, estimated */
+    struct preflight preflight;
 };
 
 /* What was read of one stream. */
@@ -146,20 +147,19 @@ static enum status check_ledger(struct report *report, struct error *error)
 
 static enum status find_problems(struct report *report, struct error *error)
 {
-    struct preflight preflight = {0};
+    struct preflight *preflight = &report->preflight;
     const char **absent;
     uint32_t absent_count;
     enum status status =
         preflight_tables(report->session, report->out->arena, &report->tables, error);
     if (status == STATUS_OK) {
-        status = preflight_check(report->session, report->tables, &absent, &absent_count,
-                                 &preflight, error);
+        status = preflight_check(report->session, report->tables, &absent, &absent_count, preflight,
+                                 error);
     }
-    if (status == STATUS_OK && preflight.count > 0) {
-        worsen(report, error_exit_status(&preflight.first));
-        status = add_each_line(report, &preflight.problems, add_problem, error);
+    if (status == STATUS_OK && preflight->count > 0) {
+        worsen(report, error_exit_status(&preflight->first));
+        status = add_each_line(report, &preflight->problems, add_problem, error);
     }
-    buffer_free(&preflight.problems);
     return status == STATUS_OK ? check_ledger(report, error) : status;
 }
 
@@ -288,7 +288,10 @@ static enum status find_notes(struct report *report, struct error *error)
     struct buffer caveats = {0};
     struct buffer inventory = {0};
     enum status status = add_plan_notes(report, error);
-    check_append_inventory(report->session, &inventory);
+    if (status == STATUS_OK && !report->session->options.strict) { /* a problem there */
+        status = add_each_line(report, &report->preflight.unfit, add_note, error);
+    }
+    check_append_inventory(report->session, report->preflight.unfit_count, &inventory);
     status = status == STATUS_OK ? add_each_line(report, &inventory, add_note, error) : status;
     buffer_free(&inventory);
     if (status == STATUS_OK && source->connector->source->caveats != NULL) {
@@ -586,11 +589,14 @@ enum status run_check(struct run_session *session, struct check_report *out, str
     }
     out->guarantee = run_guarantee(session);
     out->guarantee_text = guarantee_text(session);
-    if (list_entities(&report, error) != STATUS_OK || find_problems(&report, error) != STATUS_OK ||
+    bool failed =
+        list_entities(&report, error) != STATUS_OK || find_problems(&report, error) != STATUS_OK ||
         session_snapshot(session, 1, error) != STATUS_OK ||
         session_describe_streams(session, error) != STATUS_OK ||
         find_notes(&report, error) != STATUS_OK || sample_streams(&report, error) != STATUS_OK ||
-        tell_loads(&report, error) != STATUS_OK) {
+        tell_loads(&report, error) != STATUS_OK;
+    preflight_free(&report.preflight);
+    if (failed) {
         arena_destroy(out->arena);
         *out = (struct check_report){0};
         return STATUS_FAILED;

@@ -7,11 +7,13 @@ struct sums {
     uint64_t total;
     uint64_t left_out;
     struct buffer kinds; /* "3 views, 12 tables" */
+    uint64_t unfit;      /* foreign keys */
 };
 
 static void add_row(struct sums *sums, const struct schema_inventory *row, bool whole)
 {
     uint64_t left = whole || row->converts ? row->left_out : row->total;
+    left += strcmp(row->what, "foreign key") == 0 ? sums->unfit : 0;
     sums->total += row->total;
     sums->left_out += left;
     buffer_format(&sums->kinds, "%s%s %" PRIu64, sums->kinds.length > 0 ? ", " : "", row->what,
@@ -21,7 +23,7 @@ static void add_row(struct sums *sums, const struct schema_inventory *row, bool 
     }
 }
 
-void check_append_inventory(const struct run_session *session, struct buffer *out)
+void check_append_inventory(const struct run_session *session, uint64_t unfit, struct buffer *out)
 {
     const struct plan *plan = session->plan;
     const struct schema *schema = plan->source_schema;
@@ -33,7 +35,7 @@ void check_append_inventory(const struct run_session *session, struct buffer *ou
     }
     for (uint32_t i = 0; i < schema->inventory_count;) {
         const char *catalog = schema->inventory[i].catalog;
-        struct sums sums = {0};
+        struct sums sums = {.unfit = unfit};
         while (i < schema->inventory_count && strcmp(schema->inventory[i].catalog, catalog) == 0) {
             add_row(&sums, &schema->inventory[i++], whole);
         }

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+static const char strict_hint[] = "--strict wants the source whole";
+
 bool preflight_rebuilds_indexes(const struct run_session *session)
 {
     return session->options.indexes == INDEXES_REBUILD && session->options.rejects_file == NULL;
@@ -61,6 +63,12 @@ bool preflight_settles(const struct run_session *session, const struct plan_tabl
 {
     return table->target.key.count > 0 && !table->keys_proven &&
            (session->target->capabilities & CAPABILITY_KEY_ENFORCED) == 0;
+}
+
+void preflight_free(struct preflight *preflight)
+{
+    buffer_free(&preflight->problems);
+    buffer_free(&preflight->unfit);
 }
 
 static void add_problem(struct preflight *preflight, const struct error *problem)
@@ -137,12 +145,43 @@ static enum status check_objects(struct run_session *session, struct preflight *
         if (colon != NULL) {
             *colon = '\0';
             error_set(&problem, ERROR_PLAN_INVALID, line, "%s", colon + 2);
-            error_hint(&problem, "drop or rename it in the target");
             add_problem(preflight, &problem);
         }
     }
     buffer_free(&lines);
     return status;
+}
+
+/* Foreign keys that are left out, since what they refer to is no part of the copy. */
+static enum status check_unfit(const struct run_session *session, const struct target_table *table,
+                               struct preflight *preflight, struct error *error)
+{
+    const struct target_functions *target = session->target->connector->target;
+    struct buffer *lines = &preflight->unfit;
+    size_t begin = lines->length;
+    struct error problem;
+    if (target->tell_unfit_references == NULL) {
+        return STATUS_OK;
+    }
+    if (target->tell_unfit_references(session->target, table, lines, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char *text = buffer_string(lines);
+    if (lines->failed) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to check a table");
+    }
+    for (const char *line = text + begin, *end; (end = strchr(line, '\n')) != NULL;
+         line = end + 1) {
+        preflight->unfit_count++;
+        if (session->options.strict) {
+            const char *words = strstr(line, ": ");
+            error_set(&problem, ERROR_STRICT_REFUSED, table->name, "%.*s", (int)(end - words) - 2,
+                      words + 2);
+            error_hint(&problem, strict_hint);
+            add_problem(preflight, &problem);
+        }
+    }
+    return STATUS_OK;
 }
 
 /* Would two tables of the plan be one in the target? */
@@ -242,7 +281,7 @@ static void check_strict(const struct run_session *session, struct preflight *pr
         if (plan->notes[i].level == PLAN_NOTE_WARNING) {
             error_set(&problem, ERROR_STRICT_REFUSED, plan->notes[i].object, "%s",
                       plan->notes[i].text);
-            error_hint(&problem, "--strict wants the source whole");
+            error_hint(&problem, strict_hint);
             add_problem(preflight, &problem);
         }
     }
@@ -299,6 +338,9 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
     }
     for (uint32_t i = 0; i < count; i++) {
         if (check_table(session, i, &tables[i], preflight, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (check_unfit(session, &tables[i], preflight, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         check_names(session, tables, i, preflight);

@@ -340,7 +340,7 @@ static enum status check_target(struct run *run, struct error *error)
         }
         status = STATUS_FAILED;
     }
-    buffer_free(&preflight.problems);
+    preflight_free(&preflight);
     return status;
 }
 

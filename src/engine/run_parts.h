@@ -56,6 +56,8 @@ struct preflight {
     struct buffer problems;
     struct error first;
     uint32_t count;
+    struct buffer unfit; /* foreign keys that the target can't have, a line each */
+    uint64_t unfit_count;
 };
 /* What is known of a query's declared key. */
 struct key_check {
@@ -70,11 +72,13 @@ enum status check_query_key(struct run_session *session, const struct plan_strea
                             int64_t until_ms, struct key_check *result,
                             struct error *error) MUST_USE;
 
-/* A line for each catalogue of the source: what a plain copy does with its objects. */
-void check_append_inventory(const struct run_session *session, struct buffer *out);
+/* A line for each catalogue of the source: what a plain copy does with its objects. `unfit`:
+ * foreign keys that the target can't have. */
+void check_append_inventory(const struct run_session *session, uint64_t unfit, struct buffer *out);
 enum status preflight_check(struct run_session *session, struct target_table *tables,
                             const char ***absent, uint32_t *absent_count,
                             struct preflight *preflight, struct error *error) MUST_USE;
+void preflight_free(struct preflight *preflight);
 /* The plan's tables as one list, as the connectors want it. */
 enum status preflight_tables(struct run_session *session, struct arena *arena,
                              struct target_table **tables, struct error *error) MUST_USE;

@@ -68,7 +68,9 @@ struct schema_index {
 struct schema_foreign_key {
     const char *name; /* NULL if it has none */
     struct column_list columns;
-    const char *references; /* table */
+    const char *references;        /* table */
+    const char *references_schema; /* where that is not of this schema, `references` being
+                                      "schema.table"; NULL: it is */
     struct column_list
         referenced_columns; /* empty: that table's primary key; resolved where known */
     const char *on_delete;  /* "CASCADE" …, NULL: no action */
@@ -136,6 +138,17 @@ struct schema_object {
                                  none can */
 };
 
+/* What tables and types stand on that not even a same-engine copy of the schema makes, since it is
+ * another schema's or an extension's. */
+struct schema_need {
+    const char *what; /* "function" */
+    const char *schema;
+    const char *name;
+    const char *extension; /* that it belongs to; NULL: to none */
+    const char *user;      /* the table or type that stands on it */
+    bool user_is_type;
+};
+
 /* How many objects of a kind a database's own catalogue has: the proof that none was forgotten. */
 struct schema_inventory {
     const char *catalog; /* "pg_class" */
@@ -152,6 +165,8 @@ struct schema {
     uint32_t table_count;
     const struct schema_object *objects;
     uint32_t object_count;
+    const struct schema_need *needs; /* equal ones behind one another */
+    uint32_t need_count;
     const struct schema_inventory *inventory; /* by catalogue; none: not counted */
     uint32_t inventory_count;
     const char *settings; /* the database's own (encoding, page size, name), in the words of its

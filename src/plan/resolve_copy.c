@@ -78,6 +78,8 @@ static void keep_objects(struct resolver *resolver)
     kept->table_count = tables.count;
     kept->objects = plan_list_array(resolver->arena, &objects, sizeof(struct schema_object));
     kept->object_count = objects.count;
+    kept->needs = schema->needs;
+    kept->need_count = schema->need_count;
     kept->settings = schema->settings;
     resolver->out_of_memory |= kept->tables == NULL || kept->objects == NULL;
     resolver->plan->same_engine_objects = kept;

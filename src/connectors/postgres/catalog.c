@@ -196,6 +196,7 @@ static void read_foreign_key(struct builder *builder, int row, int end,
         .columns = list_of(builder, rows, row, end, 5),
         .references = own ? text(builder, rows, row, 6)
                           : arena_format(builder->arena, "%s.%s", schema, cell(rows, row, 6)),
+        .references_schema = own ? NULL : text(builder, rows, row, 7),
         .referenced_columns = list_of(builder, rows, row, end, 8),
         .on_delete = action_of(cell(rows, row, 9)[0]),
         .on_update = action_of(cell(rows, row, 10)[0]),

@@ -191,6 +191,22 @@ static enum status check_reference(struct postgres_database *self, PGconn *conne
     return status;
 }
 
+static enum status check_elsewhere(struct postgres_database *self, PGconn *connection,
+                                   const struct schema_foreign_key *key, struct buffer *out,
+                                   struct error *error)
+{
+    char printable[SQL_SHOWN_BYTES];
+    bool found = false;
+    bool granted = false;
+    enum status status = postgres_look_elsewhere(self, connection, key, &found, &granted, error);
+    if (found && !granted) {
+        buffer_format(out,
+                      "the role may not refer to %s: GRANT USAGE of its schema, and REFERENCES\n",
+                      sql_show_name(key->references, printable));
+    }
+    return status;
+}
+
 static enum status check_references(struct postgres_database *self, PGconn *connection,
                                     const struct target_table *table, struct buffer *out,
                                     struct error *error)
@@ -198,7 +214,10 @@ static enum status check_references(struct postgres_database *self, PGconn *conn
     const struct schema_table *same = table->same_engine;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; same != NULL && status == STATUS_OK && i < same->foreign_key_count; i++) {
-        status = check_reference(self, connection, same->foreign_keys[i].references, out, error);
+        const struct schema_foreign_key *key = &same->foreign_keys[i];
+        status = key->references_schema != NULL
+                     ? check_elsewhere(self, connection, key, out, error)
+                     : check_reference(self, connection, key->references, out, error);
     }
     for (uint32_t i = 0; same == NULL && status == STATUS_OK && i < table->reference_count; i++) {
         status = check_reference(self, connection, table->references[i].table, out, error);

@@ -247,6 +247,24 @@ static void add_inventory(struct reading *reading, const PGresult *found)
     reading->schema->inventory_count = rows != NULL ? (uint32_t)count : 0;
 }
 
+static void add_needs(struct reading *reading, const PGresult *found)
+{
+    int count = PQntuples(found);
+    struct schema_need *rows =
+        arena_allocate_zeroed(reading->arena, (size_t)count + 1, sizeof *rows);
+    reading->out_of_memory |= rows == NULL;
+    for (int row = 0; row < count && !reading->out_of_memory; row++) {
+        rows[row] = (struct schema_need){.user_is_type = PQgetvalue(found, row, 0)[0] == 't',
+                                         .user = keep(reading, found, row, 1),
+                                         .what = keep(reading, found, row, 2),
+                                         .schema = keep(reading, found, row, 3),
+                                         .name = keep(reading, found, row, 4),
+                                         .extension = keep(reading, found, row, 5)};
+    }
+    reading->schema->needs = rows;
+    reading->schema->need_count = rows != NULL ? (uint32_t)count : 0;
+}
+
 enum status postgres_objects_read(struct postgres_database *self, PGconn *connection,
                                   struct schema *schema, struct error *error)
 {
@@ -255,10 +273,12 @@ enum status postgres_objects_read(struct postgres_database *self, PGconn *connec
     PGresult *objects = NULL;
     PGresult *definitions = NULL;
     PGresult *inventory = NULL;
+    PGresult *needs = NULL;
     enum status status = ask(&reading, sql_objects, &objects, error);
 
     status = status == STATUS_OK ? ask(&reading, sql_definitions, &definitions, error) : status;
     status = status == STATUS_OK ? ask(&reading, sql_inventory, &inventory, error) : status;
+    status = status == STATUS_OK ? ask(&reading, sql_needs, &needs, error) : status;
     if (status == STATUS_OK) {
         size_t count = (size_t)PQntuples(objects) + 2 * (size_t)PQntuples(definitions);
         reading.objects = arena_allocate_zeroed(schema->arena, count + 1, sizeof *reading.objects);
@@ -268,10 +288,12 @@ enum status postgres_objects_read(struct postgres_database *self, PGconn *connec
         schema->objects = reading.objects;
         schema->object_count = reading.count;
         add_inventory(&reading, inventory);
+        add_needs(&reading, needs);
     }
     PQclear(objects);
     PQclear(definitions);
     PQclear(inventory);
+    PQclear(needs);
     return status == STATUS_OK && reading.out_of_memory
                ? error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue")
                : status;

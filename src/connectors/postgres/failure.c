@@ -33,7 +33,6 @@ static const struct meaning meanings[] = {
      "set PGPASSWORD, ~/.pgpass or a client certificate; docs/postgres.md shows how"},
     {"3D000", ERROR_SOURCE_MISSING, ERROR_TARGET_MISSING,
      "create the database first, or name another one"},
-    {"3F000", ERROR_SOURCE_MISSING, ERROR_TARGET_MISSING, NULL},
 };
 
 static const struct meaning *meaning_of(const char *state)

@@ -75,6 +75,7 @@ static const char *known_action(const char *action)
 
 struct reference {
     struct column_list columns;
+    const char *schema; /* where that is another one, and `table` "schema.table"; NULL */
     const char *table;
     struct column_list referenced;
     const char *on_delete;
@@ -124,8 +125,8 @@ static bool describe_orphans(const struct finisher *finisher, const struct targe
     if (orphans->referenced.count == 0 && partner != NULL) {
         orphans->referenced = partner->schema->primary_key;
     }
-    return orphans->columns.count > 0 && orphans->referenced.count == orphans->columns.count &&
-           strstr(native, "PERIOD ") == NULL;
+    return reference->schema == NULL && orphans->columns.count > 0 &&
+           orphans->referenced.count == orphans->columns.count && strstr(native, "PERIOD ") == NULL;
 }
 
 /* Two columns of different collations compare by neither, so that the key's check names that of the
@@ -278,7 +279,13 @@ static void append_reference(struct buffer *sql, const struct finisher *finisher
     buffer_append_string(sql, " FOREIGN KEY (");
     postgres_append_names(sql, NULL, reference->columns);
     buffer_append_string(sql, ") REFERENCES ");
-    postgres_append_table(sql, finisher->self, reference->table);
+    if (reference->schema != NULL) {
+        postgres_append_name(sql, reference->schema);
+        buffer_append_byte(sql, '.');
+        postgres_append_name(sql, reference->table + strlen(reference->schema) + 1);
+    } else {
+        postgres_append_table(sql, finisher->self, reference->table);
+    }
     if (reference->referenced.count > 0) {
         buffer_append_string(sql, " (");
         postgres_append_names(sql, NULL, reference->referenced);
@@ -356,6 +363,8 @@ static enum status add_reference(struct finisher *finisher, const struct target_
     static const char *const unfit[] = {"42830",  /* no unique key over there */
                                         "42804",  /* types that do not compare */
                                         "42P01",  /* the table was left out */
+                                        "3F000",  /* its schema is not there */
+                                        "42703",  /* the other table of that name lacks a column */
                                         "23503"}; /* a row without a partner */
     for (size_t i = 0; status != STATUS_OK && i < sizeof unfit / sizeof unfit[0]; i++) {
         if (strcmp(problem.native_state, unfit[i]) == 0) {
@@ -382,6 +391,7 @@ static enum status add_references(struct finisher *finisher, const struct target
         const struct schema_foreign_key *key = &same->foreign_keys[i];
         bool same_name = strcmp(table->name, same->name) == 0;
         const struct reference reference = {.columns = key->columns,
+                                            .schema = key->references_schema,
                                             .table = key->references,
                                             .referenced = key->referenced_columns,
                                             .on_delete = key->on_delete,

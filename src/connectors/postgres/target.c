@@ -218,6 +218,8 @@ static enum status append_normal(struct database *database, const struct cell *c
 const struct target_functions postgres_target_functions = {
     .inspect = target_inspect,
     .check_table = postgres_check_table,
+    .check_objects = postgres_check_objects,
+    .tell_unfit_references = postgres_tell_unfit_references,
     .foretell = postgres_foretell,
     .prepare = postgres_prepare,
     .writer_open = postgres_writer_open,

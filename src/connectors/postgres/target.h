@@ -42,6 +42,15 @@ enum status postgres_normal_form_in_column(struct database *self, uint32_t colum
 enum status postgres_check_table(struct database *self, const struct target_table *table,
                                  const struct shape *const *shapes, uint32_t shape_count,
                                  struct buffer *out, struct error *error);
+/* needs.c: what lies outside of the schema that is copied. */
+enum status postgres_check_objects(struct database *self, const struct schema *objects,
+                                   struct buffer *out, struct error *error);
+enum status postgres_tell_unfit_references(struct database *self, const struct target_table *table,
+                                           struct buffer *out, struct error *error);
+/* Of a key that refers to another schema: is its table there, and may the role refer to it? */
+enum status postgres_look_elsewhere(struct postgres_database *self, PGconn *connection,
+                                    const struct schema_foreign_key *key, bool *found,
+                                    bool *granted, struct error *error) MUST_USE;
 /* May the role make temporary tables, by way of which records go that are not just added? */
 enum status postgres_may_temp(struct postgres_database *self, PGconn *connection, bool *granted,
                               struct error *error) MUST_USE;

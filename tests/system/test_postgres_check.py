@@ -1,0 +1,146 @@
+"""What a PostgreSQL source and target do not let be copied: `check` says so, and a run comes to its end all the same or changes nothing."""
+import json
+import os
+import signal
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
+import postgres
+import support
+
+KEYS = "SELECT conrelid::regclass, conname, convalidated FROM pg_constraint WHERE contype = 'f' ORDER BY 1, 2"
+ELSEWHERE = """
+CREATE SCHEMA "o.ther";
+CREATE TABLE "o.ther".partner (id int PRIMARY KEY);
+INSERT INTO "o.ther".partner SELECT generate_series(1, 20);
+"""
+REFERRING = """
+CREATE TABLE t (id int PRIMARY KEY);
+CREATE TABLE child (id int PRIMARY KEY, t int REFERENCES t, at int CONSTRAINT away REFERENCES "o.ther".partner);
+INSERT INTO t SELECT generate_series(1, 20);
+INSERT INTO child SELECT i, i, i FROM generate_series(1, 20) i;
+"""
+
+
+class CheckCase(support.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.server = postgres.for_class(cls)
+
+    def made(self, script=""):
+        name = self.server.database()
+        self.server.psql(name, script)
+        return name
+
+    def arguments(self, source, target, *more):
+        return (self.server.uri(source), self.server.uri(target), "--state", self.path("state-" + target), *more)
+
+    def report(self, *arguments, code=0):
+        return json.loads(self.run_program("check", "--json", *arguments, code=code).out)
+
+    def tables(self, name):
+        return self.server.psql(name, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1")
+
+
+class OtherSchemas(CheckCase):
+    """What a schema stands on that belongs to another one, or to an extension."""
+
+    def test_a_foreign_key_to_one_that_is_not_there(self):
+        source, target = self.made(ELSEWHERE + REFERRING), self.made()
+        arguments = self.arguments(source, target)
+        report = self.report(*arguments)
+        words = "the foreign key away is left out: the target has no table o.ther.partner; copy its schema first"
+        self.assertIn("child: " + words, report["notes"])
+        self.assertIn("pg_constraint: 4 objects, 3 copied, 1 left out: foreign key 2 (1 left out), primary key 2", report["notes"])
+        self.assertIn("child: " + words, self.report("--strict", *arguments, code=5)["problems"])
+        self.assertIn("[strict-refused]", self.run_program("migrate", "--strict", *arguments, code=5).err)
+        self.assertEqual(self.tables(target), [])
+        self.assertRegex(self.run_program("migrate", *arguments).err, "warning: child: the foreign key to o.ther.partner is not made")
+        self.assertEqual(self.server.psql(target, KEYS), [["child", "child_t_fkey", "t"]])
+        self.run_program("validate", "--level", "full", "--state", self.path("state-" + target))
+
+    def test_a_foreign_key_to_one_that_is_there(self):
+        source, target = self.made(ELSEWHERE + REFERRING), self.made(ELSEWHERE)
+        self.run_program("check", "--strict", *self.arguments(source, target))
+        self.run_program("migrate", "--strict", *self.arguments(source, target))
+        self.assertEqual(self.server.psql(target, KEYS), self.server.psql(source, KEYS))
+
+    def test_a_foreign_key_whose_partner_goes_or_differs(self):
+        """After the check, by when all is loaded; broken references are to be taken out, too."""
+        changes = ("DROP SCHEMA \"o.ther\" CASCADE", "DROP TABLE \"o.ther\".partner",
+                   "ALTER TABLE \"o.ther\".partner RENAME id TO number", "DELETE FROM \"o.ther\".partner WHERE id = 1")
+        source = self.made(ELSEWHERE + REFERRING)
+        for number, change in enumerate(changes):
+            with self.subTest(change):
+                target = self.made(ELSEWHERE)
+                more = ("--broken-references", "reject") if number % 2 else ()
+                process = self.stopped_at("engine.before_after_load:stop:1", "migrate", *self.arguments(source, target, *more))
+                self.server.psql(target, change)
+                process.send_signal(signal.SIGCONT)
+                result = support.finish(process)
+                self.assert_code(result, 0 if number < 3 else 1)
+                self.assertIn("warning: child: the foreign key ", result.err)
+                self.assertEqual(self.server.psql(target, "SELECT count(*) FROM child"), [["20"]])
+                self.assertEqual(self.server.psql(target, KEYS)[-1], ["child", "child_t_fkey", "t"])
+
+    def test_a_foreign_key_that_the_role_may_not_make(self):
+        source, target = self.made(ELSEWHERE + REFERRING), self.made(ELSEWHERE)
+        role = "mover_" + target
+        self.server.psql(target, "CREATE ROLE %s LOGIN; GRANT ALL ON SCHEMA public TO %s" % (role, role))
+        uri = self.server.uri(target).replace("postgres@", role + "@")
+        for granted in ("GRANT USAGE ON SCHEMA \"o.ther\" TO ", "GRANT REFERENCES ON \"o.ther\".partner TO "):
+            problem, = self.report(self.server.uri(source), uri, code=2)["problems"]
+            self.assertIn("the role may not refer to o.ther.partner: GRANT USAGE of its schema, and REFERENCES", problem)
+            self.server.psql(target, granted + role)
+        self.run_program("migrate", "--strict", self.server.uri(source), uri)
+        self.assertEqual(self.server.psql(target, KEYS), self.server.psql(source, KEYS))
+
+    STOOD_ON = """CREATE SCHEMA o; CREATE TYPE o.mood AS ENUM ('sad', 'glad'); CREATE DOMAIN o.d AS int; CREATE SEQUENCE o.s;
+CREATE FUNCTION o.f() RETURNS int LANGUAGE sql AS 'SELECT 7'; CREATE FUNCTION o.g(int) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT true';
+CREATE FUNCTION o.h(int, int) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT true'; CREATE OPERATOR o.### (FUNCTION = o.h, LEFTARG = int, RIGHTARG = int);
+CREATE COLLATION o.c (provider = icu, locale = 'und'); CREATE EXTENSION citext SCHEMA o; CREATE EXTENSION hstore;"""
+    NEEDS = (
+        ("CREATE TABLE a1 (id int PRIMARY KEY, m o.mood)", "a1: the target has not the type o.mood, on which this table stands: make it there first"),
+        ("CREATE TABLE a2 (id int PRIMARY KEY, m o.mood[])", "a2: the target has not the type o.mood, on which this table stands: make it there first"),
+        ("CREATE TABLE a3 (id o.d PRIMARY KEY)", "a3: the target has not the type o.d, on which this table stands: make it there first"),
+        ("CREATE DOMAIN b1 AS o.mood", "b1: the target has not the type o.mood, on which this type stands: make it there first"),
+        ("CREATE DOMAIN b2 AS int CHECK (o.g(VALUE))", "b2: the target has not the function o.g, on which this type stands: make it there first"),
+        ("CREATE TYPE b3 AS (a int, b o.mood)", "b3: the target has not the type o.mood, on which this type stands: make it there first"),
+        ("CREATE TABLE c1 (id int PRIMARY KEY, n int DEFAULT o.f())", "c1: the target has not the function o.f, on which this table stands: make it there first"),
+        ("CREATE TABLE c2 (id int PRIMARY KEY, n bool GENERATED ALWAYS AS (o.g(id)) STORED)", "c2: the target has not the function o.g, on which this table stands: make it there first"),
+        ("CREATE TABLE c3 (id int PRIMARY KEY CHECK (o.g(id)))", "c3: the target has not the function o.g, on which this table stands: make it there first"),
+        ("CREATE TABLE c4 (id int PRIMARY KEY DEFAULT nextval('o.s'))", "c4: the target has not the sequence o.s, on which this table stands: make it there first"),
+        ("CREATE TABLE c5 (id int PRIMARY KEY, k text COLLATE o.c)", "c5: the target has not the collation o.c, on which this table stands: make it there first"),
+        ("CREATE TABLE c6 (id int PRIMARY KEY CHECK (id OPERATOR(o.###) 1))", "c6: the target has not the operator o.###, on which this table stands: make it there first"),
+        ("CREATE TABLE d1 (id int PRIMARY KEY, k o.citext)", "d1: the target has not the type o.citext, on which this table stands: CREATE EXTENSION citext there first"),
+        ("CREATE TABLE d2 (id int PRIMARY KEY, k hstore)", "d2: the target has not the type public.hstore, on which this table stands: CREATE EXTENSION hstore there first"),
+        ("CREATE TABLE e1 (id int, m o.mood) PARTITION BY RANGE (id); CREATE TABLE e1p PARTITION OF e1 FOR VALUES FROM (0) TO (9)",
+         "e1: the target has not the type o.mood, on which this table stands: make it there first"),
+        ("CREATE TABLE e2 (id int PRIMARY KEY, n int) PARTITION BY RANGE (id); CREATE TABLE e2p PARTITION OF e2 (n DEFAULT o.f()) FOR VALUES FROM (0) TO (9)",
+         "e2: the target has not the function o.f, on which this table stands: make it there first"),
+        ("CREATE TABLE z1 (id int PRIMARY KEY, a b1, b b2, c b3, d text COLLATE \"C\" DEFAULT upper('x'))", None),
+    )
+
+    def test_types_functions_and_others_that_tables_stand_on(self):
+        source, target, ready = self.made(self.STOOD_ON + ";".join(sql for sql, _ in self.NEEDS)), self.made(), self.made(self.STOOD_ON)
+        problems = self.report(*self.arguments(source, target), code=2)["problems"]
+        self.maxDiff = None
+        self.assertEqual(sorted(problems), sorted(words for _, words in self.NEEDS if words))
+        self.assertIn("the target has not the ", self.run_program("migrate", *self.arguments(source, target), code=2).err)
+        self.assertEqual(self.tables(target), [])
+        self.run_program("check", *self.arguments(source, ready))
+        self.run_program("migrate", *self.arguments(source, ready))
+        self.assertEqual(self.server.rows(source).keys() - self.server.rows(ready).keys(), set())
+
+    def test_what_is_not_copied_needs_nothing(self):
+        """A part of the tables, and tables that are there."""
+        elsewhere = "CREATE SCHEMA o; CREATE TYPE o.mood AS ENUM ('sad', 'glad'); CREATE FUNCTION o.f() RETURNS int LANGUAGE sql AS 'SELECT 7';"
+        source = self.made(elsewhere + "CREATE TABLE t (id int PRIMARY KEY, m o.mood); CREATE TABLE plain (id int PRIMARY KEY); CREATE TABLE there (id int PRIMARY KEY, n int DEFAULT o.f())")
+        target = self.made("CREATE TABLE there (id int PRIMARY KEY, n int)")
+        self.run_program("migrate", *self.arguments(source, target, "--exclude", "t", "--existing", "append"))
+        self.assertEqual(sorted(table for _, table in self.server.rows(target) if not table.startswith("_transhume")), ["plain", "there"])
+
+
+if __name__ == "__main__":
+    unittest.main()
