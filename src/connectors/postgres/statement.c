@@ -48,6 +48,7 @@ static const struct form forms[] = {
     {"property", "ALTER TABLE ONLY ? ALTER ? SET STATISTICS ?", NULL},
     {"property", "ALTER TABLE ONLY ? REPLICA IDENTITY ?", NULL},
     {"property", "ALTER TABLE ? ADD CONSTRAINT ? CHECK *", NULL},
+    {"property", "ALTER DOMAIN ? ADD CONSTRAINT ? CHECK *", NULL},
     {"property", "ALTER TABLE ? VALIDATE CONSTRAINT ?", NULL},
     {"property", "ALTER TABLE ? ENABLE ROW LEVEL SECURITY", NULL},
     {"property", "ALTER TABLE ? ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY", NULL},

@@ -43,7 +43,7 @@ SELECT 'type', t.name, NULL, NULL, 'b', t.oid,
                 FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = t.typcollation) ELSE '' END,
          coalesce(' DEFAULT ' || t.typdefault, ''), CASE WHEN t.typnotnull THEN ' NOT NULL' ELSE '' END,
          coalesce((SELECT pg_catalog.string_agg(pg_catalog.format(' CONSTRAINT %I %s', k.conname, pg_catalog.pg_get_constraintdef(k.oid, true)), '' ORDER BY k.conname)
-                     FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c'), '')),
+                     FROM pg_catalog.pg_constraint k WHERE k.contypid = t.oid AND k.contype = 'c' AND k.convalidated), '')),
        'DROP DOMAIN ' || t.name
   FROM types t JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype WHERE t.typtype = 'd'
 UNION ALL
@@ -145,6 +145,15 @@ SELECT 'owner', pg_catalog.pg_get_userbyid(c.relowner), NULL,
  WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relname NOT LIKE '\_transhume\_%' AND pg_catalog.pg_get_userbyid(c.relowner) <> CURRENT_USER
    AND c.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
  GROUP BY c.relowner
+UNION ALL
+-- what a domain's values may break comes after them
+SELECT 'property', t.name || ' check ' || k.conname, NULL, NULL, 'a', t.oid,
+       pg_catalog.format('ALTER DOMAIN %s ADD CONSTRAINT %I %s', t.name, k.conname, pg_catalog.pg_get_constraintdef(k.oid, true)), NULL
+  FROM types t JOIN pg_catalog.pg_constraint k ON k.contypid = t.oid WHERE k.contype = 'c' AND NOT k.convalidated
+UNION ALL
+SELECT 'comment', k.conname, NULL, NULL, 'a', d.objoid, pg_catalog.format('COMMENT ON CONSTRAINT %I ON DOMAIN %s IS %L', k.conname, t.name, d.description), NULL
+  FROM pg_catalog.pg_description d JOIN pg_catalog.pg_constraint k ON k.oid = d.objoid JOIN types t ON t.oid = k.contypid
+ WHERE d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
 UNION ALL
 -- what a table has besides columns and keys
 SELECT 'property', t.relname || '.' || a.attname || ' storage', t.top, NULL, 'w', a.attnum::pg_catalog.oid,
