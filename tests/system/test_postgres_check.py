@@ -163,6 +163,26 @@ COMMENT ON CONSTRAINT "pos itive" ON DOMAIN "the dom" IS 'new ones'""")
         self.run_program("rollback", "--run", run, "--state", self.path("state-" + target), "--confirm")
         self.assertEqual(self.server.dump(target, "--schema-only"), empty)
 
+    def test_an_index_that_is_not_valid(self):
+        """As CREATE INDEX CONCURRENTLY leaves one that it could not make; or one of a partitioned table that is not on all partitions."""
+        source = self.made("CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 1), (2, 1); CREATE INDEX fine ON t (v);"
+                           "CREATE TABLE p (id int) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (9); CREATE INDEX half ON ONLY p (id)")
+        with self.assertRaisesRegex(AssertionError, "could not create unique index"):
+            self.server.psql(source, "CREATE UNIQUE INDEX CONCURRENTLY broken ON t (v)")
+        for target, verb in ((self.server.uri(self.made()), "copied"), (self.path("out.db"), "converted with their tables")):
+            with self.subTest(target):
+                report = self.report(self.server.uri(source), target)
+                classes, = (note for note in report["notes"] if note.startswith("pg_class: "))
+                self.assertRegex(classes, "pg_class: 7 objects, 5 %s, 2 left out: " % verb)
+                self.assertIn("invalid index 2 (2 left out)", classes)
+                for name in ("broken", "half"):
+                    self.assertTrue(any(note.startswith("%s: the invalid index is " % name) for note in report["notes"]), report["notes"])
+        target = self.made()
+        self.assertIn("[strict-refused]", self.run_program("migrate", "--strict", *self.arguments(source, target), code=5).err)
+        self.run_program("migrate", *self.arguments(source, target))
+        indexes = "SELECT indexrelid::regclass FROM pg_index WHERE indrelid IN ('t'::regclass, 'p'::regclass) ORDER BY 1"
+        self.assertEqual(self.server.psql(target, indexes), [["t_pkey"], ["fine"]])
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -4,14 +4,14 @@
 WITH space AS (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1),
 extended AS (SELECT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'),
 relations AS (
-  SELECT c.* FROM pg_catalog.pg_class c, space
+  SELECT c.*, EXISTS (SELECT 1 FROM pg_catalog.pg_index i WHERE i.indexrelid = c.oid AND NOT (i.indisvalid AND i.indislive)) AS invalid FROM pg_catalog.pg_class c, space
    WHERE c.relnamespace = space.oid AND c.relname NOT LIKE '\_transhume\_%'
      AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class t ON t.oid = i.indrelid WHERE i.indexrelid = c.oid AND t.relname LIKE '\_transhume\_%')
      AND c.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
 )
 SELECT 'pg_class', CASE WHEN relispartition AND relkind IN ('r', 'p') THEN 'partition' WHEN relkind IN ('r', 'p') THEN 'table' WHEN relkind = 'v' THEN 'view'
-         WHEN relkind = 'm' THEN 'materialized view' WHEN relkind IN ('i', 'I') THEN 'index' WHEN relkind = 'S' THEN 'sequence' WHEN relkind = 'f' THEN 'foreign table'
-         ELSE 'composite type' END AS what, count(*), pg_catalog.bool_and(relkind IN ('r', 'p', 'i', 'I')) FROM relations GROUP BY 2
+         WHEN relkind = 'm' THEN 'materialized view' WHEN invalid THEN 'invalid index' WHEN relkind IN ('i', 'I') THEN 'index' WHEN relkind = 'S' THEN 'sequence' WHEN relkind = 'f' THEN 'foreign table'
+         ELSE 'composite type' END AS what, count(*), pg_catalog.bool_and(relkind IN ('r', 'p', 'i', 'I') AND NOT invalid) FROM relations GROUP BY 2
 UNION ALL
 SELECT 'pg_constraint', CASE k.contype WHEN 'p' THEN 'primary key' WHEN 'u' THEN 'unique key' WHEN 'f' THEN CASE WHEN k.conparentid = 0 AND k.conrelid IN (SELECT oid FROM relations WHERE relispartition) THEN 'foreign key of a partition' ELSE 'foreign key' END WHEN 'c' THEN 'check' WHEN 'x' THEN 'exclusion'
          WHEN 'n' THEN 'not null' ELSE 'constraint trigger' END, count(*),

@@ -155,6 +155,10 @@ SELECT 'comment', k.conname, NULL, NULL, 'a', d.objoid, pg_catalog.format('COMME
   FROM pg_catalog.pg_description d JOIN pg_catalog.pg_constraint k ON k.oid = d.objoid JOIN types t ON t.oid = k.contypid
  WHERE d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
 UNION ALL
+SELECT 'invalid index', x.relname, t.top, 'the source could not make it, or not yet of all partitions', 'a', x.oid, NULL, NULL
+  FROM tables t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+ WHERE t.relkind IN ('r', 'p', 'm') AND NOT (i.indisvalid AND i.indislive)
+UNION ALL
 -- what a table has besides columns and keys
 SELECT 'property', t.relname || '.' || a.attname || ' storage', t.top, NULL, 'w', a.attnum::pg_catalog.oid,
        pg_catalog.format('ALTER TABLE ONLY %I ALTER %I SET STORAGE %s', t.relname, a.attname, CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END), NULL
@@ -209,7 +213,7 @@ SELECT CASE t.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END, pg_cata
   FROM tables t WHERE t.relkind IN ('v', 'm')
 UNION ALL
 SELECT 'index', x.relname, NULL, NULL, 'a', i.indexrelid, pg_catalog.pg_get_indexdef(i.indexrelid, 0, true), NULL
-  FROM tables t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid WHERE t.relkind = 'm'
+  FROM tables t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid WHERE t.relkind = 'm' AND i.indisvalid AND i.indislive
 UNION ALL
 SELECT 'trigger', g.tgname, CASE WHEN t.relkind IN ('r', 'p') THEN t.top END, NULL, 'a', g.oid, pg_catalog.pg_get_triggerdef(g.oid, true), pg_catalog.format('DROP TRIGGER %I ON %I', g.tgname, t.relname)
   FROM tables t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid WHERE NOT g.tgisinternal AND coalesce((pg_catalog.to_jsonb(g)->>'tgparentid')::pg_catalog.oid, 0) = 0
