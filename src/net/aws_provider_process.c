@@ -74,8 +74,38 @@ static enum status split_command(const char *command, const char *profile, struc
                : error_set(error, ERROR_CREDENTIALS, profile, "its credential_process is empty");
 }
 
+/* Passwords of databases are nothing to it, and others may see what is in its environment. What
+ * AWS's own programs are given by the environment, and a proxy, it may need. */
+static bool is_of_databases(const char *entry)
+{
+    static const char *const names[] = {"PGPASSWORD=", "MYSQL_PWD="};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strncmp(entry, names[i], strlen(names[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The texts stay where they are. NULL: no memory. */
+static char **environment_for_child(struct arena *arena)
+{
+    size_t count = 0;
+    while (environ != NULL && environ[count] != NULL) {
+        count++;
+    }
+    char **entries = arena_allocate_zeroed(arena, count + 1, sizeof(*entries));
+    size_t kept = 0;
+    for (size_t i = 0; entries != NULL && i < count; i++) {
+        if (!is_of_databases(environ[i])) {
+            entries[kept++] = environ[i];
+        }
+    }
+    return entries;
+}
+
 /* Starts it with its stdout in a pipe, in a process group of its own. */
-static int start(char **arguments, int output, pid_t *pid)
+static int start(char **arguments, char **environment, int output, pid_t *pid)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -101,7 +131,7 @@ static int start(char **arguments, int output, pid_t *pid)
         (void)posix_spawnattr_setpgroup(&attributes, 0);
         (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK |
                                                         POSIX_SPAWN_SETPGROUP);
-        fault = posix_spawnp(pid, arguments[0], &actions, &attributes, arguments, environ);
+        fault = posix_spawnp(pid, arguments[0], &actions, &attributes, arguments, environment);
         posix_spawnattr_destroy(&attributes);
     }
     posix_spawn_file_actions_destroy(&actions);
@@ -180,11 +210,15 @@ static enum status run(struct aws_asking *asking, const char *profile, char **ar
 {
     int ends[2];
     pid_t pid = 0;
+    char **environment = environment_for_child(asking->arena);
+    if (environment == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a process's environment");
+    }
     if (pipe2(ends, O_CLOEXEC) != 0) {
         return error_set_errno(error, ERROR_CREDENTIALS, errno, profile,
                                "its credential_process can't be started");
     }
-    int fault = start(arguments, ends[1], &pid);
+    int fault = start(arguments, environment, ends[1], &pid);
     close(ends[1]);
     enum status status = STATUS_FAILED;
     if (fault != 0) {

@@ -1,5 +1,6 @@
 """What the tests of src/net share: the probe, botocore as the other opinion, and servers that follow a script."""
 import atexit
+import datetime
 import json
 import os
 import socket
@@ -17,7 +18,18 @@ import cache  # noqa: E402
 PROBE = os.path.join(support.BUILD, "net_probe")
 DATA = os.path.join(support.ROOT, "tests", "data")
 TIME_LIMIT_S = 60
+# of AWS's token service
+STS_ANSWER = """<{action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><{action}Result>
+<AssumedRoleUser><Arn>arn:aws:sts::1:assumed-role/r/s</Arn><AssumedRoleId>A:s</AssumedRoleId></AssumedRoleUser>
+<Credentials><AccessKeyId>{key}</AccessKeyId><SecretAccessKey>{secret}</SecretAccessKey>
+<SessionToken>{token}</SessionToken><Expiration>{expiration}</Expiration></Credentials></{action}Result>
+<ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></{action}Response>"""
 SOCKET_LIMIT_S = 30
+
+
+def stamp(seconds_from_now):
+    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds_from_now)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Probed:

@@ -12,7 +12,7 @@ import unittest
 import urllib.parse
 
 import net_support
-from net_support import ScriptedServer, answering
+from net_support import ScriptedServer, STS_ANSWER, answering, stamp
 import support
 
 HOUR_S = 3600
@@ -21,24 +21,12 @@ SECRETS = ["secret-of-the-environment", "secret-of-the-profile", "secret-of-the-
            "container-token", "instance-token"]
 
 
-def stamp(seconds_from_now):
-    moment = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=seconds_from_now)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def as_json(name, life_s=HOUR_S, token_name="Token", **more):
     document = {"AccessKeyId": "AKID" + name.upper(), "SecretAccessKey": "secret-of-the-" + name,
                 token_name: "token-of-the-" + name}
     if life_s is not None:
         document["Expiration"] = stamp(life_s)
     return json.dumps(dict(document, **more))
-
-
-STS_ANSWER = """<{action}Response xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><{action}Result>
-<AssumedRoleUser><Arn>arn:aws:sts::1:assumed-role/r/s</Arn><AssumedRoleId>A:s</AssumedRoleId></AssumedRoleUser>
-<Credentials><AccessKeyId>{key}</AccessKeyId><SecretAccessKey>secret-of-the-role</SecretAccessKey>
-<SessionToken>{token}</SessionToken><Expiration>{expiration}</Expiration></Credentials></{action}Result>
-<ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></{action}Response>"""
 
 
 class Sts:
@@ -55,7 +43,7 @@ class Sts:
         if early:
             return early
         key = "AKID" + form["RoleArn"].rpartition("/")[2].upper()
-        return 200, STS_ANSWER.format(action=form["Action"], key=key, token="token-of-the-role+/=&lt;&amp;&gt;",
+        return 200, STS_ANSWER.format(action=form["Action"], key=key, secret="secret-of-the-role", token="token-of-the-role+/=&lt;&amp;&gt;",
                                       expiration=stamp(self.life_s)), {"Content-Type": "text/xml"}
 
 
@@ -352,8 +340,8 @@ class Roles(CredentialsTest):
     def test_answers_that_are_none(self):
         page = "<!DOCTYPE html><html><head><title>Sign in to the network</title></head></html>"
         for body, words in ((page, "Sign in to the network"), ("", "empty"), ("{}", "not from the service"),
-                            (STS_ANSWER.format(action="AssumeRole", key="A", token="t", expiration="soon"), "lacks a part"),
-                            (STS_ANSWER.format(action="AssumeRole", key="", token="token-of-the-role", expiration=stamp(9)),
+                            (STS_ANSWER.format(action="AssumeRole", key="A", secret="s", token="t", expiration="soon"), "lacks a part"),
+                            (STS_ANSWER.format(action="AssumeRole", key="", secret="s", token="token-of-the-role", expiration=stamp(9)),
                              "no access key id")):
             with self.subTest(words):
                 self.sts(before=lambda count, b=body: (200, b, {"Content-Type": "text/html"}))

@@ -1,9 +1,14 @@
 """Canaries: secrets given through each way in, then looked for in everything that the program leaves or shows."""
+import base64
+import fnmatch
+import hashlib
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 import unittest
 
@@ -12,6 +17,7 @@ import mariadb
 import net_support
 import postgres
 import refusals
+import servers
 import support
 
 # Letters that URIs, YAML, JSON and shells all take as they are; one for each way, so that a find tells which.
@@ -65,6 +71,17 @@ class SecretCase(refusals.TestCase):
                 self.assertNotIn(canary, result.err, "on stderr")
             for path, contents in self.files().items():
                 self.assertNotIn(canary.encode(), contents, path)
+
+    def assert_unseen(self, process, canaries):
+        """What others see of a process at work, and would find of it after a crash."""
+        with open("/proc/%d/cmdline" % process.pid, "rb") as file:
+            shown = file.read()
+        self.assertIn(os.path.basename(support.PROGRAM).encode(), shown)
+        for canary in canaries:
+            self.assertNotIn(canary.encode(), shown)
+        with open("/proc/%d/limits" % process.pid, encoding="ascii") as file:
+            core, = [line.split() for line in file if line.startswith("Max core file size")]
+        self.assertEqual(core[4:6], ["0", "0"])
 
     def run_all_ways(self, arguments, env, commands=("check", "migrate", "resume", "status", "report")):
         """Each command, quiet, verbose and as JSON; what they say and leave."""
@@ -150,12 +167,33 @@ class Aws(SecretCase):
     def respond(self, *request):
         return self.answer(*request)
 
-    def run_and_look(self, canaries, **changes):
-        env = self.environment(AWS_EC2_METADATA_DISABLED="true", **changes)
-        for arguments in ([self.uri, "copy.db"], ["shop.db", self.uri]):
-            results = self.run_all_ways(arguments, env)
+    def look_while_it_waits(self, canaries, env, *options):
+        """At a process whose request is not answered yet."""
+        asked, go_on = threading.Event(), threading.Event()
+        answer = self.answer
+
+        def held(*request):
+            asked.set()
+            go_on.wait(60 * support.PATIENCE)
+            return answer(*request)
+        self.answer = held
+        process = support.start("check", "-v", *options, self.uri, "copy.db", cwd=self.folder, env=env)
+        self.addCleanup(self.end, process)
+        try:
+            self.assertTrue(asked.wait(60 * support.PATIENCE), "nothing was asked")
+            self.assert_unseen(process, canaries)
+        finally:
+            go_on.set()
+        self.answer = answer
+        return support.finish(process)
+
+    def run_and_look(self, canaries, told="AccessDenied", briefly=False, **changes):
+        env = self.environment(**dict({"AWS_EC2_METADATA_DISABLED": "true"}, **changes))
+        self.assert_nowhere(canaries, self.look_while_it_waits(canaries, env))
+        for arguments in ([self.uri, "copy.db"], ["shop.db", self.uri])[:1 if briefly else 2]:
+            results = self.run_all_ways(arguments, env, *[("check", "migrate")][:briefly])
             self.assert_nowhere(canaries, *results)
-            self.assertTrue(any("AccessDenied" in r.err for r in results), [r.err for r in results])
+            self.assertTrue(any(told in r.err for r in results), [r.err for r in results])
 
     def test_environment(self):
         canaries = [CANARY % "EnvSecret", CANARY % "EnvToken"]
@@ -169,14 +207,25 @@ class Aws(SecretCase):
         self.run_and_look(canaries)
 
     def test_process(self):
-        canaries = [CANARY % "ProcessSecret", CANARY % "ProcessToken"]
+        """It gets what AWS's own programs need and the proxy, and no passwords of databases."""
+        canaries = [CANARY % "ProcessSecret", CANARY % "ProcessToken", CANARY % "OfPostgres", CANARY % "OfMysql"]
+        kept = [CANARY % "Proxy", CANARY % "AwsKey"]
         document = json.dumps({"Version": 1, "AccessKeyId": "AKIDPROC", "SecretAccessKey": canaries[0],
                                "SessionToken": canaries[1]})
+        child = self.put("home/child", "")
         script = self.put("give", "#!/bin/sh\ncat /proc/self/environ > %s\ncat /proc/self/cmdline >> %s\necho '%s'\n" % (
-            self.path("child"), self.path("child"), document), 0o700)
-        self.put("home/.aws/config", "[default]\ncredential_process = %s\n" % script)
-        self.run_and_look(canaries)
-        self.assertTrue(os.path.getsize(self.path("child")))  # looked through with the other files
+            child, child, document), 0o700)
+        self.put("home/.aws/config", "[profile shop]\ncredential_process = %s\n" % script)
+        self.run_and_look(canaries + kept, PGPASSWORD=canaries[2], MYSQL_PWD=canaries[3], AWS_PROFILE="shop", SHOP="x y",
+                          AWS_CONTAINER_AUTHORIZATION_TOKEN=kept[1], HTTPS_PROXY="http://mover:%s@127.0.0.1:9" % kept[0])
+        with open(child, encoding="utf-8") as file:
+            told = file.read()
+        for canary in canaries:
+            self.assertNotIn(canary, told)
+        for entry in ("HOME=" + self.home, "PATH=" + os.environ["PATH"], "AWS_PROFILE=shop", "SHOP=x y",
+                      "AWS_CONTAINER_AUTHORIZATION_TOKEN=" + kept[1], "HTTPS_PROXY=http://mover:%s@127.0.0.1:9" % kept[0]):
+            self.assertIn(entry, told.split("\0"))
+        self.assertFalse([entry for entry in told.split("\0") if entry.startswith(("PGPASSWORD", "MYSQL_PWD"))])
 
     def test_a_process_that_babbles(self):
         canary = CANARY % "Babble"
@@ -215,6 +264,127 @@ class Aws(SecretCase):
         self.assert_nowhere([canary], *self.run_all_ways([self.uri, "copy.db"], env, ("check", "migrate")))
 
 
+    def token_service(self, secret, token, refuses):
+        """AWS's token service before the database; one that refuses tells back all that it was sent."""
+        def answer(method, target, headers, body):
+            form = body.decode()
+            if "Action=AssumeRole" not in form:
+                return answer_of_a_fool(method, target, headers, body)
+            if refuses:
+                return 403, "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no: %s %s</Message></Error></ErrorResponse>" % (
+                    form.replace("&", " "), headers), {"Content-Type": "text/xml"}
+            action = "AssumeRoleWithWebIdentity" if "WebIdentity" in form else "AssumeRole"
+            return 200, net_support.STS_ANSWER.format(action=action, key="AKIDROLE", secret=secret, token=token,
+                                                      expiration=net_support.stamp(3600)), {"Content-Type": "text/xml"}
+        self.answer = answer
+
+    def test_role(self):
+        canaries = [CANARY % name for name in ("BaseSecret", "BaseToken", "ExternalId", "RoleSecret", "RoleToken")]
+        self.put("home/.aws/credentials", "[base]\naws_access_key_id = AKIDBASE\naws_secret_access_key = %s\naws_session_token = %s\n"
+                 % tuple(canaries[:2]))
+        self.put("home/.aws/config", "[default]\nrole_arn = arn:aws:iam::1:role/r\nsource_profile = base\nexternal_id = %s\n" % canaries[2])
+        for refuses in (False, True):
+            with self.subTest(refuses=refuses):
+                self.token_service(*canaries[3:], refuses)
+                # an external id is no secret, says AWS: a refusal that tells it back is shown
+                self.run_and_look([canary for canary in canaries if not refuses or canary != canaries[2]], briefly=refuses, AWS_ENDPOINT_URL_STS=self.server.url)
+                self.assertTrue(any(canaries[2].encode() in request[3] for request in self.server.requests))
+
+    def test_web_identity(self):
+        canaries = [CANARY % name for name in ("WebToken", "WebSecret", "WebSession")]
+        token = self.put("web", canaries[0] + "\n")
+        for refuses in (False, True):
+            with self.subTest(refuses=refuses):
+                self.token_service(*canaries[1:], refuses)
+                self.run_and_look(canaries, briefly=refuses, AWS_ENDPOINT_URL_STS=self.server.url, AWS_WEB_IDENTITY_TOKEN_FILE=token,
+                                  AWS_ROLE_ARN="arn:aws:iam::1:role/r")
+                self.assertTrue(any(canaries[0].encode() in request[3] for request in self.server.requests))
+
+    def test_signed_in(self):
+        canaries = [CANARY % name for name in ("SsoToken", "SsoSecret", "SsoSession")]
+        self.put("home/.aws/config", "[sso-session corp]\nsso_start_url = https://corp.example/start\nsso_region = eu-west-1\n"
+                 "[default]\nsso_session = corp\nsso_account_id = 123\nsso_role_name = r\n")
+        os.makedirs(os.path.join(self.home, ".aws", "sso", "cache"))
+        self.put("home/.aws/sso/cache/%s.json" % hashlib.sha1(b"corp").hexdigest(), json.dumps(
+            {"accessToken": canaries[0], "expiresAt": net_support.stamp(3600), "region": "x", "startUrl": "x"}))
+        for refuses in (False, True):
+            with self.subTest(refuses=refuses):
+                def answer(method, target, headers, body):
+                    if "x-amz-sso_bearer_token" not in headers:
+                        return answer_of_a_fool(method, target, headers, body)
+                    self.assertEqual(headers["x-amz-sso_bearer_token"], canaries[0])
+                    if refuses:  # pylint: disable=cell-var-from-loop
+                        return 403, json.dumps({"__type": "AccessDenied", "message": "no: %s" % headers})
+                    return 200, json.dumps({"roleCredentials": {
+                        "accessKeyId": "AKIDSSO", "secretAccessKey": canaries[1], "sessionToken": canaries[2],
+                        "expiration": int((time.time() + 3600) * 1000)}})
+                self.answer = answer
+                self.run_and_look(canaries, told="SSO" if refuses else "AccessDenied", briefly=refuses, AWS_ENDPOINT_URL_SSO=self.server.url)
+
+    def test_instance(self):
+        canaries = [CANARY % name for name in ("MetadataToken", "InstanceSecret", "InstanceSession")]
+        folder = "/latest/meta-data/iam/security-credentials/"
+        for refuses in (False, True):
+            with self.subTest(refuses=refuses):
+                def answer(method, target, headers, body):
+                    if method == "PUT":
+                        return 200, canaries[0]
+                    if not target.startswith(folder):
+                        return answer_of_a_fool(method, target, headers, body)
+                    if headers.get("x-aws-ec2-metadata-token") != canaries[0] or refuses:  # pylint: disable=cell-var-from-loop
+                        return 403, "no: %s" % headers
+                    if target == folder:
+                        return 200, "shop-role"
+                    return 200, json.dumps({"Code": "Success", "Type": "AWS-HMAC", "LastUpdated": net_support.stamp(-60),
+                                            "AccessKeyId": "AKIDEC2", "SecretAccessKey": canaries[1], "Token": canaries[2],
+                                            "Expiration": net_support.stamp(3600)})
+                self.answer = answer
+                self.run_and_look(canaries, told="metadata" if refuses else "AccessDenied", briefly=refuses, AWS_EC2_METADATA_DISABLED="false",
+                                  AWS_EC2_METADATA_SERVICE_ENDPOINT=self.server.url + "/")
+
+    def test_proxy(self):
+        """One that refuses and tells back its header, and one that is not there."""
+        canary = CANARY % "ProxyPassword"
+        packed = base64.b64encode(b"mover:" + canary.encode()).decode()
+        self.answer = lambda method, target, headers, body: (
+            (407, "no: %s %s" % (target, headers)) if method == "CONNECT" else answer_of_a_fool(method, target, headers, body))
+        self.uri = "dynamodb://eu-west-1?endpoint=https://shop.example"
+        keys = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "any", "AWS_EC2_METADATA_DISABLED": "true"}
+        in_short = ["--timeout", "1s"]
+        for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+            with self.subTest(name=name):
+                env = self.environment(**keys, **{name: "http://mover:%s@127.0.0.1:%d" % (canary, self.server.port)})
+                result = self.look_while_it_waits([canary, packed], env, *in_short)
+                self.assert_nowhere([canary, packed], result)
+                self.assertIn("proxy", result.err)
+        for port, command in ((self.server.port, "migrate"), (9, "check")):
+            env = self.environment(**keys, https_proxy="http://mover:%s@127.0.0.1:%d" % (canary, port))
+            for option in ("-v", "--json"):
+                with self.subTest(port=port, option=option):
+                    result = support.transhume(command, option, *in_short, self.uri, "copy.db", cwd=self.folder, env=env)
+                    self.assert_nowhere([canary, packed], result)
+                    self.assertIn("proxy", result.err)
+        self.assertTrue(any(packed in request[2].get("proxy-authorization", "") for request in self.server.requests))
+
+    def test_endpoint(self):
+        """A user and a password in an endpoint, by the address, the environment and a profile."""
+        canary = CANARY % "Endpoint"
+        keys = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "any", "AWS_EC2_METADATA_DISABLED": "true"}
+        endpoint = self.server.url.replace("//", "//mover:%s@" % canary)
+        self.put("home/.aws/config", "[profile shop]\nendpoint_url = %s\n" % endpoint)
+        for uri, changes in (("dynamodb://eu-west-1?endpoint=" + endpoint, {}),
+                             ("dynamodb://eu-west-1", {"AWS_ENDPOINT_URL_DYNAMODB": endpoint}),
+                             ("dynamodb://eu-west-1", {"AWS_ENDPOINT_URL": endpoint}),
+                             ("dynamodb://eu-west-1", {"AWS_PROFILE": "shop"})):
+            with self.subTest(uri=uri, changes=changes):
+                env = self.environment(**keys, **changes)
+                for arguments in ([uri, "copy.db"], ["shop.db", uri]):
+                    results = self.run_all_ways(arguments, env, ("check", "migrate"))
+                    self.assert_nowhere([canary], *results)
+                    self.assertTrue(all(r.code in (2, 5) for r in results[:3]), results)
+
+
+
 class Database:
     """Passwords for a real server, from wherever its own clients have them, as target and as source, through a run's whole life."""
 
@@ -244,10 +414,7 @@ class Database:
                 self.program(arguments[0], *words, *arguments[1:], code=code, env=env)
         both("check", *where)
         first = self.stopped("migrate", "-v", "--chunk-rows", "20", *where, failpoint="engine.after_commit", occurrence=2, env=env)
-        with open("/proc/%d/cmdline" % first.pid, "rb") as file:
-            shown = file.read()
-        self.assertIn(b"migrate", shown)
-        self.assertNotIn(canary.encode(), shown)
+        self.assert_unseen(first, [canary])
         first.kill()
         self.results.append(support.finish(first))
         both("resume", *where)
@@ -321,6 +488,21 @@ class Postgres(Database, SecretCase):
                 self.put(name, "127.0.0.1:*:*:mover:%s\n" % (CANARY % "PasswordFile"))
                 self.way("PasswordFile", **changes)
 
+    def test_password_of_a_key(self):
+        """Of a client certificate's key; with one that is not there, and through a run."""
+        canary = CANARY % "KeyPassword"
+        address = "postgres://postgres@127.0.0.1:%d/%s?sslpassword=%s" % (self.server.port, self.name, canary)
+        arguments = ["--chunk-rows", "20", "shop.db", address]
+        missing = support.transhume("check", "-v", "shop.db", address + "&sslmode=verify-full&sslcert=nowhere&sslkey=nowhere",
+                                    cwd=self.folder, env=self.environment())
+        self.assert_code(missing, 3)
+        process = self.stopped("migrate", "-v", *arguments, failpoint="engine.after_commit", env=self.environment())
+        self.assert_unseen(process, [canary])
+        process.kill()
+        results = [missing, support.finish(process), *self.run_all_ways(arguments, self.environment(), ("check", "resume", "report"))]
+        self.assert_nowhere([canary], *results)
+        self.assertEqual({table: len(rows) for table, rows in self.tables().items() if table in self.ROWS}, self.ROWS)
+
     def test_service(self):
         self.put("home/.pg_service.conf", "[shop]\npassword=%s\n" % (CANARY % "Service"))
         self.way("Service", options="?service=shop")
@@ -362,10 +544,7 @@ class Process(SecretCase):
                             failpoint="engine.after_commit", occurrence=2, env=env)
 
     def test_no_core(self):
-        process = self.running()
-        with open("/proc/%d/limits" % process.pid, encoding="ascii") as file:
-            core, = [line.split() for line in file if line.startswith("Max core file size")]
-        self.assertEqual(core[4:6], ["0", "0"])
+        self.assert_unseen(self.running(), [])
 
     def test_may_not_be_dumped(self):
         """A core that is piped to a program minds only this flag, and so do debuggers of the same user: of a process that
@@ -403,17 +582,34 @@ class Process(SecretCase):
         for place in (["--state", "st?password=" + canary], ["--state", "st://u:%s@h" % canary]):
             with self.subTest(place=place):
                 process = self.running(*place)
-                with open("/proc/%d/cmdline" % process.pid, "rb") as file:
-                    shown = file.read()
-                self.assertIn(b"migrate", shown)
-                self.assertNotIn(canary.encode(), shown)
+                self.assert_unseen(process, [canary])
                 process.kill()
                 process.communicate()
                 os.remove(self.path("copy.db"))
 
-    def test_modes(self):
+    def seen_modes(self, *folders):
+        """The names of all that is in these folders, whatever the umask closed to others."""
+        seen = set()
+        for top in folders:
+            for folder, folders_, names in os.walk(self.path(top)):
+                self.assertEqual(stat.S_IMODE(os.stat(folder).st_mode), 0o700, folder)
+                seen.update(os.path.relpath(os.path.join(folder, name), self.folder) for name in folders_)
+                for name in names:
+                    path = os.path.join(folder, name)
+                    self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600, path)
+                    seen.add(os.path.relpath(path, self.folder))
+        return seen
+
+    def assert_there(self, seen, *patterns):
+        for pattern in patterns:
+            self.assertTrue(any(fnmatch.fnmatchcase(path, pattern) for path in seen), (pattern, sorted(seen)))
+
+    def open_to_all(self):
         os.umask(0)
         self.addCleanup(os.umask, 0o022)
+
+    def test_modes(self):
+        self.open_to_all()
         support.make_sqlite(self.path("shop.db"), "UPDATE customer SET mail = NULL WHERE id = 4;")
         self.write("plan.yaml", """transhume: 1
 source: sqlite:shop.db
@@ -424,14 +620,70 @@ tables:
         for _ in range(2):
             self.run_program("migrate", "--plan", "plan.yaml", code=1)
             os.rename(self.path("out"), self.path("out%d" % time.monotonic_ns()))
-        seen = set()
-        for folder, folders, names in os.walk(self.path(".transhume")):
-            self.assertEqual(stat.S_IMODE(os.stat(folder).st_mode), 0o700, folder)
-            for name in names:
-                seen.add(name)
-                self.assertEqual(stat.S_IMODE(os.stat(os.path.join(folder, name)).st_mode), 0o600, name)
-        self.assertLessEqual({"state.json", "run.json", "plan.yaml", "transhume.log", "metrics.jsonl", "chunks.jsonl",
-                              "report.html", "report.md", "report.json", "1-1.jsonl", "lock"}, seen)
+        self.assert_there(self.seen_modes(".transhume"), *[".transhume/" + name for name in (
+            "state.json", "run.json", "plan.yaml", "transhume.log", "metrics.jsonl", "chunks.jsonl", "report.html", "report.md",
+            "report.json", "rejects/1-1.jsonl", "lock", "runs/*/state.json", "runs/*/rejects/1-1.jsonl")])
+
+    def test_modes_of_a_repair_and_of_a_folder(self):
+        """What a validation, a repair, mended rejects and the ledger of a folder of files leave."""
+        self.open_to_all()
+        self.run_program("migrate", "shop.db", "jsonl:out")
+        name, = os.listdir(self.path("out", "customer"))
+        part = self.path("out", "customer", name)
+        with open(part, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        lines[0] = lines[0].replace("Customer ", "Somebody ")
+        self.write(part, "\n".join(lines[:5] + lines[6:] + [lines[5].replace('"id":6', '"id":999')]) + "\n")
+        found = json.loads(self.run_program("validate", "--level", "full", "--json", code=1).out)["entities"]
+        self.assertEqual([found[0][what] for what in ("missing", "different", "extra")], [1, 1, 1], found)
+        self.assert_there(self.seen_modes(".transhume", "out"), ".transhume/validation.json", ".transhume/validate.jsonl")
+        self.run_program("validate", "--repair", "--delete-extra", "--confirm")
+        self.run_program("validate", "--state", "other", "--plan", self.write("p.yaml", "transhume: 1\n"), "shop.db", "jsonl:out")
+        self.assert_there(self.seen_modes(".transhume", "out"), *[".transhume/" + name for name in (
+            "repair.jsonl", "delete.jsonl", "input.jsonl", "runs/*/run.json", "runs/*/validation.json", "runs/*/validate.jsonl")],
+            *["out/_transhume/" + name for name in ("lock", "tables/customer.json", "run-*/header", "run-*/done", "run-*/epoch",
+                                                    "run-*/replaced/customer/*", "versions/customer/*")])
+
+    def test_modes_of_mended_rejects(self):
+        self.open_to_all()
+        support.make_sqlite(self.path("shop.db"), "UPDATE customer SET mail = NULL WHERE id = 4;")
+        self.write("plan.yaml", """transhume: 1
+source: sqlite:shop.db
+target: jsonl:out
+tables:
+  people: { key: [Mail], entities: { customer: { from: customer, fields: { Mail: "{mail}", "*": copy } } } }
+""")
+        self.run_program("migrate", "--plan", "plan.yaml", code=1)
+        self.run_program("migrate", "--plan", "plan.yaml", "--rejects", ".transhume/rejects/1-1.jsonl", code=1)
+        self.assert_there(self.seen_modes(".transhume", "out"), ".transhume/input.jsonl", "out/_transhume/run-*/header")
+
+    def test_modes_of_what_is_spilled(self):
+        self.open_to_all()
+        support.make_sqlite(self.path("large.db"), """CREATE TABLE large(id INTEGER PRIMARY KEY, v BLOB);
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400)
+            INSERT INTO large SELECT i, randomblob(30000) FROM n;""")
+        self.run_program("migrate", "large.db", "jsonl:out")
+        process = support.start("validate", "--level", "full", "--rows-per-second", "300", cwd=self.folder)
+        self.addCleanup(self.end, process)
+
+        def is_there():
+            self.assertIsNone(process.poll(), "it ended before it spilled")
+            return any(name.startswith("part-") for _, _, names in os.walk(self.path(".transhume", "spill")) for name in names)
+        self.wait_until("it spills", is_there)
+        process.send_signal(signal.SIGSTOP)
+        self.wait_until_stopped(process)
+        self.assert_there(self.seen_modes(".transhume"), ".transhume/spill/*/part-*")
+
+    def test_modes_of_images(self):
+        """Before-images of a target that can't keep them: they hold records of others."""
+        server = servers.start("dynalite")
+        self.addCleanup(server.stop)
+        self.open_to_all()
+        env = servers.aws_environment(self.folder)
+        arguments = ["--include", "customer", "--existing", "upsert", "shop.db", "dynamodb://us-east-1?endpoint=" + server.endpoint]
+        self.run_program("migrate", *arguments, env=env)
+        self.run_program("migrate", *arguments, env=env)
+        self.assert_there(self.seen_modes(".transhume"), ".transhume/before/*")
 
 
 if __name__ == "__main__":
