@@ -1,7 +1,9 @@
 /* The ledger of a folder: the archive is its files, whose checksums are made right here, so that
- * what comes after them is reached. A file that begins with '!' keeps its own. */
+ * what comes after them is reached. A file that begins with '!' keeps its own. "=== versions" is
+ * the list of what runs made of a file. */
 #include "support.h"
 
+#include "connectors/folder/folder_rewrite.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,6 +49,37 @@ static void write_done(const struct fuzz_part *part)
     buffer_free(&out);
 }
 
+static bool is_named(const struct fuzz_part *part, const char *name)
+{
+    return part->name.length == strlen(name) &&
+           memcmp(part->name.data, name, part->name.length) == 0;
+}
+
+/* One more is added to those that are there. */
+static void read_versions(struct text list, struct arena *arena)
+{
+    static const char path[] = "_transhume/versions/t/f";
+    struct folder folder = {.root = (char *)fuzz_folder()};
+    struct folder_version added = {.print = {.bytes = 1, .checksum = 2}, .tag = "0123456789abcdef"};
+    struct folder_version *versions = NULL;
+    struct folder_version *again = NULL;
+    struct error error = {0};
+    uint32_t count = 0;
+    uint32_t more = 0;
+    fuzz_write(path, sizeof path - 1, list.data, list.length);
+    FUZZ_REQUIRE(folder_versions(&folder, "t", "f", arena, &versions, &count, &error) == STATUS_OK);
+    FUZZ_REQUIRE(folder_version_add(&folder, "t", "f", &added, arena, &error) == STATUS_OK);
+    FUZZ_REQUIRE(folder_versions(&folder, "t", "f", arena, &again, &more, &error) == STATUS_OK);
+    FUZZ_REQUIRE(more == count + 1);
+    for (uint32_t at = 0; at < more; at++) {
+        const struct folder_version *one = at < count ? &versions[at] : &added;
+        FUZZ_REQUIRE(one->print.bytes == again[at].print.bytes);
+        FUZZ_REQUIRE(one->print.checksum == again[at].print.checksum);
+        FUZZ_REQUIRE(strcmp(one->tag, again[at].tag) == 0);
+        FUZZ_REQUIRE(folder_version_is_known(again, more, &one->print, one->tag));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct text archive = {(const char *)data, size};
@@ -58,9 +91,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (raw) {
             write_in_run(part.name.data + 1, part.name.length - 1, part.bytes.data,
                          part.bytes.length);
-        } else if (part.name.length == 6 && memcmp(part.name.data, "number", 6) == 0) {
+        } else if (is_named(&part, "versions")) {
+            read_versions(part.bytes, arena);
+        } else if (is_named(&part, "number")) {
             write_in_run("number", 6, part.bytes.data, part.bytes.length);
-        } else if (part.name.length == 4 && memcmp(part.name.data, "done", 4) == 0) {
+        } else if (is_named(&part, "done")) {
             write_done(&part);
         } else if (text_is_utf8(part.name.data, part.name.length)) {
             write_sealed(&part);

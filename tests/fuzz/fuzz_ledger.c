@@ -1,6 +1,8 @@
-/* The engine's texts in a ledger: "=== header", "=== status" and any number of "=== mark". */
+/* The engine's texts in a ledger: "=== header", "=== status" and any number of "=== mark"; and
+ * "=== holder", who holds a run, as connectors keep it. */
 #include "support.h"
 
+#include "connectors/lease.h"
 #include "engine/ledger.h"
 #include <string.h>
 
@@ -8,6 +10,38 @@ static bool is_named(const struct fuzz_part *part, const char *name)
 {
     return part->name.length == strlen(name) &&
            memcmp(part->name.data, name, part->name.length) == 0;
+}
+
+static bool is_same_holder(const struct ledger_holder *left, const struct ledger_holder *right)
+{
+    return left->pid == right->pid && left->started == right->started &&
+           left->since_us == right->since_us && left->lease_ms == right->lease_ms &&
+           strcmp(left->host, right->host) == 0 && strcmp(left->machine, right->machine) == 0 &&
+           strcmp(left->name, right->name) == 0;
+}
+
+/* What was read is told in messages, and written by the process that it names reads as the same. */
+static void read_holder(const char *text, struct arena *arena)
+{
+    struct ledger_holder holder;
+    struct ledger_holder again;
+    struct ledger_holder third;
+    struct error error = {0};
+    if (ledger_holder_read(text, &holder, &error) != STATUS_OK) {
+        fuzz_check_error(&error);
+        return;
+    }
+    (void)ledger_holder_is_gone(&holder);
+    error_set(&error, ERROR_RUN_HELD, holder.name, "is held by %s", holder.name);
+    fuzz_check_error(&error);
+    if (text_is_utf8(holder.host, strlen(holder.host)) &&
+        text_is_utf8(holder.machine, strlen(holder.machine))) {
+        FUZZ_REQUIRE(ledger_holder_write(&holder, arena, &text, &error) == STATUS_OK);
+        FUZZ_REQUIRE(ledger_holder_read(text, &again, &error) == STATUS_OK);
+        FUZZ_REQUIRE(ledger_holder_write(&again, arena, &text, &error) == STATUS_OK);
+        FUZZ_REQUIRE(ledger_holder_read(text, &third, &error) == STATUS_OK);
+        FUZZ_REQUIRE(is_same_holder(&again, &third));
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -24,6 +58,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             run.header = text;
         } else if (is_named(&part, "status")) {
             run.status = text;
+        } else if (is_named(&part, "holder")) {
+            read_holder(text, arena);
         } else if (run.done_count < MARKS_MAX) {
             uint64_t number = run.done_count + 1;
             marks[run.done_count++] = (struct done_mark){.chunk = number, .epoch = 1, .text = text};

@@ -1,6 +1,7 @@
 /* MySQL's texts as values, its words for types, and its SHOW CREATE TABLE: "V", a byte for the
  * type, a value of the text protocol; "T", a type in words; "D", a statement; "O", one that makes a
- * view, trigger or the like; "S", a span's bounds as a ledger has them. */
+ * view, trigger or the like; "S", a span's bounds as a ledger has them; "L", the words of an enum
+ * or set, and a value. */
 #include "support.h"
 
 #include "connectors/mysql/source.h"
@@ -229,10 +230,10 @@ static void read_object(struct text input, struct arena *arena)
     FUZZ_REQUIRE(!maria_makes(statement, "view", "v") || strncasecmp(statement, "CREATE", 6) == 0);
     FUZZ_REQUIRE(!maria_sets(statement, "s") || strchr(statement, ';') == NULL);
     maria_append_moved(&moved, statement, "no such", "other");
-    FUZZ_REQUIRE(moved.length == length && memcmp(moved.data, statement, length) == 0);
+    FUZZ_REQUIRE(moved.length == length && memcmp(buffer_string(&moved), statement, length) == 0);
     buffer_clear(&moved);
     maria_append_moved(&moved, statement, "shop", "shop");
-    FUZZ_REQUIRE(moved.length == length && memcmp(moved.data, statement, length) == 0);
+    FUZZ_REQUIRE(moved.length == length && memcmp(buffer_string(&moved), statement, length) == 0);
     buffer_clear(&moved);
     maria_append_trigger(&moved, statement, "shop");
     FUZZ_REQUIRE(moved.length > 0 || length == 0);
@@ -265,6 +266,39 @@ static void read_span(struct text input)
     buffer_free(&out);
 }
 
+/* As information_schema writes a label. */
+static void append_label(struct buffer *out, const char *text)
+{
+    buffer_append_byte(out, '\'');
+    for (; *text != '\0'; text++) {
+        if (*text == '\'' || *text == '\\') {
+            buffer_append_byte(out, *text);
+        }
+        buffer_append_byte(out, *text);
+    }
+    buffer_append_byte(out, '\'');
+}
+
+/* A label that was written among others is found, and one that is longer is not. */
+static void read_labels(struct text input, struct arena *arena)
+{
+    struct text line = fuzz_line(&input);
+    const char *words = arena_copy(arena, line.data, line.length);
+    const char *value = arena_copy(arena, input.data, input.length);
+    size_t length = strlen(value);
+    struct buffer made = {0};
+    (void)maria_holds_label(words, input.data, input.length);
+    buffer_append_string(&made, strchr(value, ',') == NULL ? "set('a'," : "enum('a',");
+    append_label(&made, value);
+    buffer_append_string(&made, ",'b')");
+    bool is_set = made.data[0] == 's';
+    FUZZ_REQUIRE(maria_has_labels(buffer_string(&made)));
+    FUZZ_REQUIRE(maria_holds_label(buffer_string(&made), value, length));
+    char *more = arena_format(arena, "%s%s", value, is_set ? ",nothing" : "!");
+    FUZZ_REQUIRE(!maria_holds_label(buffer_string(&made), more, strlen(more)));
+    buffer_free(&made);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct text input = {(const char *)data + 1, size > 0 ? size - 1 : 0};
@@ -284,6 +318,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         break;
     case 'S':
         read_span(input);
+        break;
+    case 'L':
+        read_labels(input, arena);
         break;
     default:
         read_value(input, arena);

@@ -1,10 +1,12 @@
 /* PostgreSQL's bytes as values, and people's words for its types: "V", a byte for the type, four
  * for its modifier, a value of binary COPY; "T", a type in words; "M", the catalogue's row of a
  * type: a byte for the type, one for what it is, four for its modifier, format_type's words; "S", a
- * span's bounds as a ledger has them. */
+ * span's bounds as a ledger has them; "C", messages of a COPY; "F", a kind of object, its name,
+ * what makes and what drops it, a line each. */
 #include "support.h"
 
 #include "connectors/postgres/source.h"
+#include "connectors/postgres/statement.h"
 #include "connectors/postgres/target.h"
 #include "connectors/sql/normal.h"
 #include "model/canonical.h"
@@ -214,6 +216,115 @@ static void read_span(struct text input)
     buffer_free(&out);
 }
 
+/* ---- COPY */
+
+static const uint32_t copied[] = {20, 25, 1700}; /* numbers of types */
+enum { COPIED = sizeof copied / sizeof copied[0] };
+
+static struct postgres_type copied_type(uint32_t at)
+{
+    return postgres_type_of(copied[at], 'b', -1, at == 0 ? "bigint" : at == 1 ? "text" : "numeric");
+}
+
+/* The row as the writer would send it, which reads as the same. */
+static void copy_back(const struct postgres_copy *form, const struct cell *cells)
+{
+    static const char head[] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0";
+    struct postgres_copy copy = *form;
+    struct batch *batch = batch_create(NULL, COPIED, 1);
+    struct buffer out = {0};
+    struct error error = {0};
+    bool whole = true;
+    copy.header_seen = false;
+    buffer_append(&out, head, sizeof head - 1);
+    buffer_append(&out, "\0\3", 2);
+    for (uint32_t at = 0; at < COPIED && whole; at++) {
+        struct postgres_column column = {.name = "c", .modifier = -1, .type = copied_type(at)};
+        whole = postgres_encode(&column, &cells[at], batch->arena, &out, &error) == STATUS_OK;
+    }
+    if (whole) {
+        FUZZ_REQUIRE(postgres_copy_take(&copy, batch, out.data, out.length, &error) == STATUS_OK);
+        FUZZ_REQUIRE(batch->row_count == 1);
+        for (uint32_t at = 0; at < COPIED; at++) {
+            FUZZ_REQUIRE(is_same(&cells[at], &batch_row(batch, 0)[at], batch->arena));
+        }
+    }
+    buffer_free(&out);
+    batch_destroy(batch);
+}
+
+/* A byte of flags (1: documents), then messages, a byte of length before each. */
+static void read_copy(struct text input, struct arena *arena)
+{
+    const char *names[COPIED] = {"a", "b", "c"};
+    struct postgres_type columns[COPIED];
+    struct cell cells[COPIED];
+    struct postgres_database database = {.shown = "a server"};
+    struct error error = {0};
+    enum status status = STATUS_OK;
+    bool documents = input.length > 0 && (input.data[0] & 1) != 0;
+    for (uint32_t at = 0; at < COPIED; at++) {
+        columns[at] = copied_type(at);
+    }
+    const struct postgres_request compiled = {
+        .select = {.names = names, .column_count = COPIED, .documents = documents},
+        .columns = columns};
+    struct postgres_copy copy = {.database = &database, .compiled = &compiled, .name = "a table"};
+    struct batch *batch = batch_create(NULL, documents ? 1 : COPIED, 4);
+    for (size_t at = 1; at < input.length && status == STATUS_OK;) {
+        size_t length = (unsigned char)input.data[at++];
+        length = length < input.length - at ? length : input.length - at;
+        const char *message = arena_copy(arena, input.data + at, length);
+        uint32_t rows = batch->row_count;
+        status = postgres_copy_take(&copy, batch, message, length, &error);
+        at += length;
+        if (status != STATUS_OK) {
+            fuzz_check_error(&error);
+        } else if (batch->row_count > rows && !documents) {
+            memcpy(cells, batch_row(batch, rows), sizeof cells);
+            copy_back(&copy, cells);
+        }
+    }
+    batch_destroy(batch);
+}
+
+/* ---- statements */
+
+/* What is taken for a statement that makes a thing begins as one that does. */
+static void read_statement(struct text input, struct arena *arena)
+{
+    static const char *const words[] = {"CREATE ", "ALTER TABLE ", "ALTER SEQUENCE ", "SELECT",
+                                        "COMMENT ON "};
+    const char *lines[4];
+    bool begins = false;
+    for (int at = 0; at < 4; at++) {
+        struct text line = at < 3 ? fuzz_line(&input) : input;
+        lines[at] = arena_copy(arena, line.data, line.length);
+    }
+    struct schema_object object = {.what = lines[0],
+                                   .name = lines[1],
+                                   .native_sql = lines[2],
+                                   .native_drop = lines[3][0] == '\0' ? NULL : lines[3]};
+    for (size_t at = 0; at < sizeof words / sizeof words[0]; at++) {
+        begins = begins || strncmp(lines[2], words[at], strlen(words[at])) == 0;
+    }
+    if (postgres_makes(&object)) {
+        FUZZ_REQUIRE(begins);
+        FUZZ_REQUIRE(object.native_drop == NULL || strncmp(object.native_drop, "DROP ", 5) == 0);
+        /* Nothing follows what drops it. */
+        char *more = arena_format(arena, "%s;x", lines[3]);
+        object.native_drop = more;
+        FUZZ_REQUIRE(lines[3][0] == '\0' || !postgres_makes(&object));
+    }
+    struct schema_index index = {.name = lines[1], .native_sql = lines[3]};
+    struct schema_table table = {
+        .name = lines[1], .native_sql = lines[2], .indexes = &index, .index_count = 1};
+    struct error error = {0};
+    if (postgres_check_told(&table, &error) != STATUS_OK) {
+        fuzz_check_error(&error);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct text input = {(const char *)data + 1, size > 0 ? size - 1 : 0};
@@ -227,6 +338,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_catalogue(input, arena);
     } else if (data[0] == 'S') {
         read_span(input);
+    } else if (data[0] == 'C') {
+        read_copy(input, arena);
+    } else if (data[0] == 'F') {
+        read_statement(input, arena);
     } else {
         read_value(input, arena);
     }

@@ -2,11 +2,7 @@
  * Snapshot, readers and cursors: COPY (SELECT …) TO STDOUT (FORMAT binary), its rows put into
  * batches as they come. A connection carries one COPY at a time, so a reader keeps one for each of
  * its cursors that is open, and uses them again.
- *
- * The stream: "PGCOPY\n\377\r\n\0", int32 flags, int32 length of an extension and that; then rows:
- * int16 columns (-1: the end), and for each int32 length (-1: NULL) and bytes. (COPY, "Binary
- * Format", in PostgreSQL's manual.)
- */
+ * */
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
@@ -16,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEADER_BYTES = 19, IDLE_MAX = 16 };
+enum { IDLE_MAX = 16 };
 
 struct reader {
     struct postgres_database *database;
@@ -31,7 +27,7 @@ struct cursor {
     struct arena *arena;
     struct postgres_request compiled;
     struct sql_vigil vigil;
-    bool header_seen;
+    struct postgres_copy copy;
     bool done;
 };
 
@@ -278,6 +274,8 @@ static enum status cursor_open(struct reader *reader, const struct read_request 
     }
     opened->reader = reader;
     opened->request = request;
+    opened->copy = (struct postgres_copy){
+        .database = reader->database, .compiled = &opened->compiled, .name = request->name};
     if (open_on(opened, span, error) != STATUS_OK) {
         cursor_close(opened);
         return STATUS_FAILED;
@@ -287,127 +285,6 @@ static enum status cursor_open(struct reader *reader, const struct read_request 
 }
 
 /* ---------------------------------------------------------------- rows */
-
-static enum status no_memory(const struct cursor *cursor, struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, cursor->request->name, "no memory for a row");
-}
-
-static enum status malformed(const struct cursor *cursor, struct error *error)
-{
-    return error_set(error, ERROR_SOURCE_READ, cursor->request->name,
-                     "what the server sends is not COPY's binary format");
-}
-
-/* The next field: NULL has the size UINT32_MAX. False: it is not of the format. */
-static bool take_field(const uint8_t **at, const uint8_t *end, uint32_t *size)
-{
-    if (end - *at < 4) {
-        return false;
-    }
-    memcpy(size, *at, sizeof *size);
-    *size = __builtin_bswap32(*size);
-    *at += 4;
-    return *size == UINT32_MAX || *size <= (size_t)(end - *at);
-}
-
-/* One row's values; `bytes` are in the batch's arena. STATUS_END: they do not fit the format. */
-static enum status decode_row(struct cursor *cursor, struct batch *batch, const uint8_t *bytes,
-                              size_t length, struct cell *cells, struct error *error)
-{
-    struct postgres_database *self = cursor->reader->database;
-    const struct postgres_request *compiled = &cursor->compiled;
-    const uint8_t *at = bytes;
-    const uint8_t *end = bytes + length;
-    uint32_t size = 0;
-
-    for (uint32_t i = 0; i < compiled->select.column_count; i++) {
-        if (!take_field(&at, end, &size)) {
-            return STATUS_END;
-        }
-        if (size == UINT32_MAX) {
-            cells[i] = cell_null();
-            continue;
-        }
-        if (postgres_decode(&compiled->columns[i], self->utf8, at, size, batch->arena, &cells[i]) !=
-            STATUS_OK) {
-            return no_memory(cursor, error);
-        }
-        at += size;
-    }
-    for (uint32_t i = 0; i < compiled->sliced_count; i++) {
-        const struct postgres_sliced *sliced = &compiled->sliced[i];
-        if (!take_field(&at, end, &size)) {
-            return STATUS_END;
-        }
-        if (size == UINT32_MAX) {
-            continue;
-        }
-        if (postgres_large_make(self, sliced, (const char *)at, size, batch, &cells[sliced->column],
-                                error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        at += size;
-    }
-    return at == end ? STATUS_OK : STATUS_END;
-}
-
-static enum status add_row(struct cursor *cursor, struct batch *batch, const char *data,
-                           size_t length, struct error *error)
-{
-    struct cell *cells = batch_append(batch);
-    struct cell *values = cells;
-    uint32_t count = cursor->compiled.select.column_count;
-    const uint8_t *copy = (const uint8_t *)arena_copy(batch->arena, data, length);
-
-    if (cells != NULL && cursor->compiled.select.documents) {
-        values = arena_allocate_zeroed(batch->arena, (size_t)count + 1, sizeof *values);
-    }
-    if (cells == NULL || copy == NULL || values == NULL) {
-        return no_memory(cursor, error);
-    }
-    enum status status = decode_row(cursor, batch, copy, length, values, error);
-    if (status == STATUS_OK && cursor->compiled.select.documents &&
-        batch_make_document(batch, cursor->compiled.select.names, values, count, cells) !=
-            STATUS_OK) {
-        status = no_memory(cursor, error);
-    }
-    return status == STATUS_END ? malformed(cursor, error) : status;
-}
-
-/* What one message holds: perhaps the header, and a row or the end. */
-static enum status take_message(struct cursor *cursor, struct batch *batch, const char *data,
-                                size_t length, struct error *error)
-{
-    if (!cursor->header_seen) {
-        uint32_t extension = 0;
-        if (length < HEADER_BYTES || memcmp(data, "PGCOPY\n\377\r\n", 11) != 0) {
-            return malformed(cursor, error);
-        }
-        memcpy(&extension, data + 15, sizeof extension);
-        extension = __builtin_bswap32(extension);
-        if (extension > length - HEADER_BYTES) {
-            return malformed(cursor, error);
-        }
-        data += HEADER_BYTES + extension;
-        length -= HEADER_BYTES + extension;
-        cursor->header_seen = true;
-    }
-    if (length == 0) {
-        return STATUS_OK;
-    }
-    if (length < 2) {
-        return malformed(cursor, error);
-    }
-    uint16_t columns = (uint16_t)((uint8_t)data[0] << 8 | (uint8_t)data[1]);
-    if (columns == UINT16_MAX) {
-        return STATUS_OK;
-    }
-    if (columns != cursor->compiled.select.column_count + cursor->compiled.sliced_count) {
-        return malformed(cursor, error);
-    }
-    return add_row(cursor, batch, data + 2, length - 2, error);
-}
 
 /* After the last row: did all go well? */
 static enum status end_copy(struct cursor *cursor, struct error *error)
@@ -442,7 +319,7 @@ static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t row
         char *data = NULL;
         int length = PQgetCopyData(cursor->connection, &data, 1);
         if (length > 0) {
-            status = take_message(cursor, batch, data, (size_t)length, error);
+            status = postgres_copy_take(&cursor->copy, batch, data, (size_t)length, error);
             bytes += (size_t)length + row_bytes;
             PQfreemem(data);
         } else if (length == 0) {

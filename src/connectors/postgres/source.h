@@ -90,6 +90,19 @@ enum status postgres_large_make(struct postgres_database *self,
                                 size_t length, struct batch *batch, struct cell *cell,
                                 struct error *error) MUST_USE;
 
+/* ---------------------------------------------------------------- copy_read.c */
+
+/* One COPY of a request's rows, as it comes in; zeros but for the first three. */
+struct postgres_copy {
+    struct postgres_database *database;
+    const struct postgres_request *compiled;
+    const char *name; /* of the request, for messages */
+    bool header_seen;
+};
+/* What one message holds: perhaps the header, and a row, which goes into the batch, or the end. */
+enum status postgres_copy_take(struct postgres_copy *copy, struct batch *batch, const char *data,
+                               size_t length, struct error *error) MUST_USE;
+
 /* ---------------------------------------------------------------- decode.c */
 
 /* One value of binary COPY as a cell; `bytes` live in `arena` already and are borrowed. A value
