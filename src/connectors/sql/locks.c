@@ -104,9 +104,11 @@ void sql_session_describe(const struct sql_session *session, char out[SQL_HOLDER
 
 void sql_lock_tell(struct error *error, const char *holder, const char *verb, const char *end)
 {
+    enum { WORDS_BYTES_MAX = 400 };
     char words[sizeof error->message];
     memcpy(words, error->message, sizeof words);
-    snprintf(error->message, sizeof error->message, "%.400s; %s %s", words, holder, verb);
+    words[text_clip(words, strlen(words), WORDS_BYTES_MAX)] = '\0';
+    snprintf(error->message, sizeof error->message, "%s; %s %s", words, holder, verb);
     error_hint(error, "wait until that transaction ends, or end it (%s), then `transhume resume`",
                end);
 }
