@@ -1,7 +1,14 @@
-"""A program whose calls of the C library fail: a library preloaded before it, and what a case must leave behind."""
+"""
+A program whose calls of the C library fail: a library preloaded before it, and what a case must leave behind.
+
+Behind that library stands gcc's leak checker: whatever failed, all memory is given back at the end. `make soak` looks at each
+case, `make test` at some of them.
+"""
 import array
 import contextlib
 import errno
+import glob
+import itertools
 import json
 import os
 import random
@@ -15,7 +22,8 @@ import matrix
 import support
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "failing_calls.c")
-STRUCK = "struck"   # in a test's folder: a call was made to fail
+LEAKS_EACH = 1 if support.SOAK else 5   # of so many cases one is looked at
+LEAKS, STRUCK = "leaks", "struck"   # in a test's folder: what was not given back; a call was made to fail
 ANYTHING = (errno.EIO, errno.ENOSPC)
 
 
@@ -25,11 +33,28 @@ class FailingTestCase(support.TestCase):
         self.library = self.path("failing_calls.so")
         subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-o",
                         self.library, SOURCE, "-ldl"], check=True)
+        self.checker = subprocess.run(["cc", "-print-file-name=liblsan.so"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        self.failures = itertools.count()
 
     def failing(self, call, at, count, number, path=None):
         """The environment in which the calls from `at` on fail; `path`: only on files whose path holds it."""
+        checked = at >= 0 and next(self.failures) % LEAKS_EACH == 0
         return {"LD_PRELOAD": self.library, "FAIL_CALL": call, "FAIL_AT": str(at), "FAIL_COUNT": str(count),
-                "FAIL_ERRNO": str(number), "FAIL_PATH": path, "FAIL_STRUCK": self.path(STRUCK)}
+                "FAIL_ERRNO": str(number), "FAIL_PATH": path, "FAIL_STRUCK": self.path(STRUCK), **(self.leaks_told() if checked else {})}
+
+    def leaks_told(self):
+        """The environment in which what was not given back is told."""
+        return {"LD_PRELOAD": "%s:%s" % (self.library, self.checker),
+                "LSAN_OPTIONS": "exitcode=0:fast_unwind_on_malloc=0:print_suppressions=0:log_path=" + self.path(LEAKS)}
+
+    def leaks(self):
+        """What was told, and is forgotten then."""
+        told = ""
+        for path in glob.glob(glob.escape(self.path(LEAKS)) + ".*"):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                told += file.read()
+            os.remove(path)
+        return told
 
     @contextlib.contextmanager
     def case(self, pair, fault, **params):
@@ -38,6 +63,8 @@ class FailingTestCase(support.TestCase):
         with self.subTest(**params), matrix.case(pair, fault) as entry:
             yield
             entry.struck(self.has_struck())
+            leaks = self.leaks()
+            self.assertFalse(leaks, leaks)
 
     def has_struck(self):
         return os.path.exists(self.path(STRUCK))

@@ -1,18 +1,18 @@
 /*
  * Preloaded into the program by test_failing_calls.py: the Nth call of one kind fails, and perhaps
- * some that follow. FAIL_CALL=alloc|read|write|short|sync|rename|open|close|cut, FAIL_AT=N from 0,
- * FAIL_COUNT=how many, FAIL_ERRNO=number; "short" writes half of the bytes and fails the next
- * write. With FAIL_PATH=TEXT only calls on files whose path holds it count. With FAIL_FOR=OBJECTS
- * only allocations that the program, a connector's module or a library named there ("jansson,curl")
- * asks for count. With
- * FAIL_REPORT=FILE the number of calls is written there at the end; with FAIL_STACKS=FILE 8 bytes
- * for each allocation in turn, equal for two that the same chain of the program's calls asked for.
- * FAIL_STRUCK=FILE is made by the first call that fails.
+ * some that follow. FAIL_CALL=alloc|free|read|write|short|sync|rename|open|close|cut, FAIL_AT=N
+ * from 0, FAIL_COUNT=how many, FAIL_ERRNO=number; "short" writes half of the bytes and fails the
+ * next write. With FAIL_PATH=TEXT only calls on files whose path holds it count. With
+ * FAIL_FOR=OBJECTS only allocations that the program, a connector's module or a library named there
+ * ("jansson,curl") asks for count. With FAIL_REPORT=FILE the number of calls is written there at
+ * the end; with FAIL_STACKS=FILE 8 bytes for each allocation in turn, equal for two that the same
+ * chain of the program's calls asked for. FAIL_STRUCK=FILE is made by the first call that fails.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -23,10 +23,6 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-void *__libc_malloc(size_t size);
-void *__libc_calloc(size_t count, size_t size);
-void *__libc_realloc(void *old, size_t size);
 
 static atomic_long calls;
 static char call_name[16];
@@ -191,7 +187,7 @@ static ssize_t size_written(int file, size_t size)
 static bool is_meant(const void *address)
 {
     Dl_info info;
-    if (fail_for == NULL || strcmp(call_name, "alloc") != 0) {
+    if (fail_for == NULL) {
         return true;
     }
     const char *name = dladdr(address, &info) != 0 ? strrchr(info.dli_fname, '/') : NULL;
@@ -209,28 +205,79 @@ static bool is_meant(const void *address)
     return false;
 }
 
+/* The function behind one of these: the C library's own, or the leak checker's. */
+#define NEXT(type, name) ((type)(void *)dlsym(RTLD_NEXT, name))
+
+static struct {
+    void *(*malloc)(size_t);
+    void *(*calloc)(size_t, size_t);
+    void *(*realloc)(void *, size_t);
+    void (*free)(void *);
+} next;
+
+/* The first allocation of all finds them. dlsym itself bears one that fails meanwhile. */
+static bool have_next(void)
+{
+    static bool is_finding;
+    if (next.free == NULL && !is_finding) {
+        is_finding = true;
+        next.malloc = NEXT(void *(*)(size_t), "malloc");
+        next.calloc = NEXT(void *(*)(size_t, size_t), "calloc");
+        next.realloc = NEXT(void *(*)(void *, size_t), "realloc");
+        next.free = NEXT(void (*)(void *), "free");
+    }
+    return next.free != NULL;
+}
+
 static bool allocation_must_fail(const void *caller)
 {
-    return is_meant(caller) && must_fail("alloc");
+    return !have_next() || (is_meant(caller) && must_fail("alloc"));
 }
 
 void *malloc(size_t size)
 {
-    return allocation_must_fail(__builtin_return_address(0)) ? NULL : __libc_malloc(size);
+    return allocation_must_fail(__builtin_return_address(0)) ? NULL : next.malloc(size);
 }
 
 void *calloc(size_t count, size_t size)
 {
-    return allocation_must_fail(__builtin_return_address(0)) ? NULL : __libc_calloc(count, size);
+    return allocation_must_fail(__builtin_return_address(0)) ? NULL : next.calloc(count, size);
 }
 
 void *realloc(void *old, size_t size)
 {
-    return allocation_must_fail(__builtin_return_address(0)) ? NULL : __libc_realloc(old, size);
+    return allocation_must_fail(__builtin_return_address(0)) ? NULL : next.realloc(old, size);
 }
 
-/* The C library's own function behind one of these. */
-#define NEXT(type, name) ((type)(void *)dlsym(RTLD_NEXT, name))
+/* The C library's would ask in its own name, and a leak checker's would ask nobody. */
+void *reallocarray(void *old, size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) {
+        errno = ENOMEM;
+        return NULL;
+    }
+    return allocation_must_fail(__builtin_return_address(0)) ? NULL : next.realloc(old, bytes);
+}
+
+/* One that "fails" is forgotten: a leak for the leak checker to find. */
+void free(void *memory)
+{
+    if (have_next() && (!is_meant(__builtin_return_address(0)) || !must_fail("free"))) {
+        next.free(memory);
+    }
+}
+
+/* The leak checker asks how large each thread's stack is, and does not bear not being told. */
+int pthread_getattr_np(pthread_t thread, pthread_attr_t *attributes)
+{
+    typedef int function(pthread_t, pthread_attr_t *);
+    bool was_looking = is_looking;
+    is_looking = true;
+    int failed = NEXT(function *, "pthread_getattr_np")(thread, attributes);
+    is_looking = was_looking;
+    return failed;
+}
 
 /*
  * What a build for coverage writes at the very end is not made for calls that fail, and is not

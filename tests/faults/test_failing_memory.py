@@ -174,7 +174,9 @@ class FailingMemory(failing.MemoryTestCase):
 
     def test_what_only_looks(self):
         self.run_program("migrate", "--plan", "plan.yaml")
-        for arguments in (["status"], ["status", "--json"], ["check", "--sample", "2", "source.db", "new.db"],
+        self.write("bad.yaml", PLAN.replace("order: n", "order: nothing"))
+        self.in_turn(["check", "--state", "s", "--plan", "bad.yaml", "source.db", "dynamodb-json:new"], code=2)
+        for arguments in (["status"], ["status", "--json"], ["report"], ["check", "--sample", "2", "source.db", "new.db"],
                           ["check", "--sample", "2", "--state", "s", "--plan", "plan.yaml", "source.db", "dynamodb-json:new"],
                           ["init", "-o", "-", "source.db", "dynamodb-json:new"], ["init", "-o", "-", "source.db", "new.db"],
                           ["init", "-o", "-", "dynamodb-json:out", "new.db"],

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
 import unittest
 from unittest import mock
 
@@ -12,6 +13,22 @@ import failing
 import matrix
 import support
 from fault_proxy import FAULTS
+
+LEAKY = """
+#include <stdlib.h>
+int main(void)
+{
+    char *first = malloc(1234);
+    char *second = first != NULL ? malloc(10) : NULL;
+    if (second == NULL) {
+        first = NULL;
+        return 3;
+    }
+    free(second);
+    free(first);
+    return 0;
+}
+"""
 
 
 class Book(failing.FailingTestCase):
@@ -42,6 +59,26 @@ class Book(failing.FailingTestCase):
             with self.case("any command", "call", call=call, at=at):
                 support.transhume("version", cwd=self.folder, env=self.failing(call, at, 1, errno.ENOMEM))
         self.assertEqual([fault for fault, _ in self.entries()], ["call", matrix.MISSED] * 2)
+
+    @unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "sanitizers bring an allocator of their own")
+    def test_a_leak_where_an_allocation_failed(self):
+        self.write("leaky.c", LEAKY)
+        subprocess.run(["cc", "-O0", "-o", self.path("transhume"), self.path("leaky.c")], check=True)
+        with mock.patch.object(support, "PROGRAM", self.path("transhume")):
+            found = set()
+            for at in range(4):
+                result = support.transhume(cwd=self.folder, env=dict(self.failing("alloc", at, 1, errno.ENOMEM), FAIL_FOR="", **self.leaks_told()))
+                found.add((result.code, "1234 byte(s) leaked in 1 allocation" in self.leaks()))
+        self.assertEqual(found, {(0, False), (3, False), (3, True)})
+
+    @unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "sanitizers bring an allocator of their own")
+    def test_a_leak_of_the_program(self):
+        """What it forgets to give back, be it by ours, is told with the place in the program that asked for it."""
+        env = dict(FAIL_FOR="", **self.leaks_told())
+        support.transhume("check", "none.db", "sqlite:copy.db", cwd=self.folder, env=dict(self.failing("free", -1, 1, 0), **env))
+        self.assertEqual(self.leaks(), "")
+        support.transhume("check", "none.db", "sqlite:copy.db", cwd=self.folder, env=dict(self.failing("free", 0, 1 << 30, 0), **env))
+        self.assertRegex(self.leaks(), r"(?m)^Direct leak of .*\n *#0 .*\n *#1 .*failing_calls.so.*\n *#2 .* run_open ")
 
     def test_each_damage_to_a_ledger_changes_something(self):
         source = support.make_sqlite(self.path("source.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3), (4)")

@@ -174,6 +174,8 @@ enum status catalog_read_foreign_keys(struct catalog_builder *builder, struct sc
     }
     sqlite3_reset(row);
     finish_foreign_key(builder, &lists);
+    buffer_free(&lists.from); /* of a key that there was no room for */
+    buffer_free(&lists.to);
     table->foreign_key_count = (uint32_t)(lists.keys.length / sizeof(struct schema_foreign_key));
     struct schema_foreign_key *keys = catalog_copy_list(builder, &lists.keys);
     table->foreign_keys = keys;
