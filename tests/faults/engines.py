@@ -252,8 +252,19 @@ class Ledgers(Engine):
 
     def matrix(self, arguments, check, env=None):
         folder = self.interrupted(arguments, env)
-        cases = [case for case in sorted(ledger_damages(folder)) if apply_damage(folder, *case, keep=False)]
-        self.each("ledger", cases, lambda folder, *case: self.damage(case, arguments, check, env))
+        self.each("ledger", self.damages(folder), lambda folder, *case: self.damage(case, arguments, check, env))
+
+    def damages(self, folder):
+        """The cases, of what an interrupted run left."""
+        return [case for case in sorted(ledger_damages(folder)) if apply_damage(folder, *case, keep=False)]
+
+    def inflict(self, folder, *case):
+        """Does the damage, and tells whether it changed anything."""
+        return apply_damage(folder, *case)
+
+    def contents(self, folder):
+        """The target's data, without the ledger."""
+        return contents_of(folder)
 
     def interrupted(self, arguments, env):
         folder = self.fresh("case")
@@ -263,15 +274,15 @@ class Ledgers(Engine):
 
     def damage(self, case, arguments, check, env):
         folder = self.interrupted(arguments, env)
-        self.entry.struck(apply_damage(folder, *case))
-        before = contents_of(folder)
+        self.entry.struck(self.inflict(folder, *case))
+        before = self.contents(folder)
         result = support.transhume("resume", *arguments, cwd=folder, env=env)
         if result.code == 0:
             check(folder)  # it was nothing that counts
             return
         self.assert_clear(result, (2, 3, 5))
         if "[reconcile]" not in result.err:  # the sums at the end found what the ledger itself did not show
-            self.assertEqual(contents_of(folder), before, "it wrote into a target whose ledger it had refused")
+            self.assertEqual(self.contents(folder), before, "it wrote into a target whose ledger it had refused")
         self.begin_again(folder, arguments, env, check)
 
 
