@@ -420,14 +420,22 @@ static enum status open_reader(struct worker_thread *worker, enum verify_side si
     return status;
 }
 
-/* It was read as a source is. */
-static void tell_of_target(struct error *error)
+/* Either side is read as a source is. */
+static void tell_of_side(enum verify_side side, struct error *error)
 {
-    if (error->code == ERROR_SOURCE_READ || error->code == ERROR_SOURCE_CHANGED) {
-        error_hint(error, "nothing was changed; once nobody writes to the target, say `transhume "
-                          "validate` again");
+    if (error->code == ERROR_SOURCE_MISSING) {
+        error_recode(error, ERROR_SOURCE_READ); /* it was there: exit status 2 touches nothing */
     }
-    error_context(error, "the target: ");
+    if ((error->code == ERROR_SOURCE_READ || error->code == ERROR_SOURCE_CHANGED) &&
+        (side == SIDE_TARGET || error->hint[0] == '\0')) {
+        error_hint(error,
+                   "nothing was changed; once nobody writes to the %s, say `transhume "
+                   "validate` again",
+                   side == SIDE_SOURCE ? "source" : "target");
+    }
+    if (side == SIDE_TARGET) {
+        error_context(error, "the target: ");
+    }
 }
 
 static enum status run_task(struct worker_thread *worker, const struct verify_task *task,
@@ -444,8 +452,8 @@ static enum status run_task(struct worker_thread *worker, const struct verify_ta
     enum status status = pushed != NULL              ? sum_pushed(worker, pushed, error)
                          : task->side == SIDE_SOURCE ? read_source(worker, error)
                                                      : read_target(worker, error);
-    if (status == STATUS_FAILED && task->side == SIDE_TARGET) {
-        tell_of_target(error);
+    if (status == STATUS_FAILED) {
+        tell_of_side(task->side, error);
     }
     bool sums = task->range != NULL && worker->pool->pass->act == ACT_SUM;
     for (uint32_t i = 0; sums && i < VERIFY_RANGE_PARTS && status == STATUS_OK; i++) {
