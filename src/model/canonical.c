@@ -61,8 +61,8 @@ static void put_decimal(struct buffer *out, const struct cell *cell)
 
 static void put_time(struct buffer *out, const struct cell *cell)
 {
-    /* only the flags that are part of the value */
-    uint8_t flags = cell->flags & (CELL_ZONED | CELL_SPECIAL);
+    /* only the flags that are part of the value: what is infinite, or zero, is so in every zone */
+    uint8_t flags = cell->flags & ((cell->flags & CELL_SPECIAL) != 0 ? CELL_SPECIAL : CELL_ZONED);
     buffer_append_byte(out, (char)cell->kind);
     buffer_append_byte(out, (char)flags);
     put_u64(out, cell->u64);

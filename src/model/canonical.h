@@ -15,7 +15,7 @@
  *   INT64 UINT64 DECIMAL FLOAT32 FLOAT64   see below
  *   TEXT BYTES JSON ESCAPE      uint32 LE length, bytes   (ESCAPE: uint16 LE tag first, its
  *                               upper bit set for CELL_ESCAPED_TEXT)
- *   DATE TIME TIMESTAMP         byte of the flags ZONED and SPECIAL, int64 LE, then (TIME) int32 LE
+ *   DATE TIME TIMESTAMP         byte of the flags ZONED or SPECIAL, int64 LE, then (TIME) int32 LE
  *                               offset, (TIMESTAMP) uint16 LE ns
  *   INTERVAL                    int32 LE months, int32 LE days, int64 LE ns
  *   UUID                        16 bytes

@@ -153,10 +153,15 @@ static int compare_nested(const struct cell *left, const struct cell *right)
     return compare_runs(left->items, right->items, count);
 }
 
+/* What is infinite, or zero, is so in every zone. */
+static int meant_flags(const struct cell *cell)
+{
+    return cell->flags & ((cell->flags & CELL_SPECIAL) != 0 ? CELL_SPECIAL : CELL_ZONED);
+}
+
 static int compare_times(const struct cell *left, const struct cell *right)
 {
-    enum { MEANT = CELL_ZONED | CELL_SPECIAL };
-    int order = compare_signed(left->flags & MEANT, right->flags & MEANT);
+    int order = compare_signed(meant_flags(left), meant_flags(right));
     order = order != 0 ? order : compare_signed(left->i64, right->i64);
     if (order == 0 && (left->flags & CELL_SPECIAL) == 0) {
         if (left->kind == VALUE_TIMESTAMP) {

@@ -147,6 +147,39 @@ class BetweenServers(PostgresCase, mutations.Mutations):
         return "INSERT INTO edges (id, %s) SELECT %d, %s FROM edges WHERE id = %d;" % (names, 100 + number, names, row)
 
 
+class ThroughFiles(PostgresCase, mutations.Mutations):
+    """What only PostgreSQL limits so, or holds."""
+    TABLE = "CREATE TABLE odd (id int PRIMARY KEY, at timestamptz, ts timestamp, d date, small numeric(5,8), large numeric(5,-3));"
+    ROWS = ("INSERT INTO odd VALUES (1, 'infinity', '-infinity', 'infinity', 0.00012345, 12345678), (2, '-infinity', 'infinity', '-infinity', "
+            "-0.00099999, -99999000), (3, '0044-03-15 BC', '294246-12-31', '5874897-12-31', 0, 0), (4, 'infinity', NULL, NULL, 'NaN', 'NaN');")
+
+    def test_there_and_back(self):
+        source = self.server.database()
+        self.sql(source, self.TABLE + self.ROWS)
+        for form in ("csv", "jsonl"):
+            with self.subTest(form=form):
+                target = self.server.database()
+                self.sql(target, self.TABLE)
+                for there, back, options in ((self.server.uri(source), "%s:%s" % (form, form), ()),
+                                             ("%s:%s" % (form, form), self.server.uri(target), ("--existing", "append"))):
+                    shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+                    self.run_program("migrate", "-q", *options, there, back)
+                    for level in cases.LEVELS:
+                        self.assertEqual(self.validate(level, 0)["records"], [])
+                self.assertEqual(self.rows(source), {table: rows for table, rows in self.rows(target).items() if table == "odd"})
+
+    def test_digits_that_a_scale_below_zero_does_not_keep(self):
+        os.mkdir(self.path("in"))
+        self.write("in/odd.csv", "id,large\n1,12345000.000\n2,0.00\n3,-7000\n")
+        self.target = self.server.database()
+        self.sql(self.target, "CREATE TABLE odd (id int PRIMARY KEY, large numeric(5,-3));")
+        self.run_program("migrate", "-q", "--existing", "append", "csv:in", self.server.uri(self.target))
+        for level in cases.LEVELS:
+            self.assertEqual(self.validate(level, 0)["records"], [])
+        self.sql(self.target, "UPDATE odd SET large = 12346000 WHERE id = 1")
+        self.check("the last digit", "odd", {"missing": 1}, {"id": 1, "large": 12345000})  # the source has no key
+
+
 class Unnested(PostgresCase, cases.Unnested):
     pass
 

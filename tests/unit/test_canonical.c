@@ -52,6 +52,9 @@ static void the_bytes_of_version_one(void **state)
     ASSERT_BYTES(cell, "\x0B\x02\x01\x00\x00\x00\x00\x00\x00\x00\xFE\xFF\xFF\xFF");
     cell = (struct cell){.kind = VALUE_TIMESTAMP, .i64 = 3, .aux = 999};
     ASSERT_BYTES(cell, "\x0C\x00\x03\x00\x00\x00\x00\x00\x00\x00\xE7\x03");
+    cell = (struct cell){
+        .kind = VALUE_TIMESTAMP, .flags = CELL_SPECIAL | CELL_ZONED, .i64 = CELL_INFINITY};
+    ASSERT_BYTES(cell, "\x0C\x04\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00");
     struct value_interval interval = {1, -1, 2};
     cell = (struct cell){.kind = VALUE_INTERVAL, .interval = &interval};
     ASSERT_BYTES(cell, "\x0D\x01\x00\x00\x00\xFF\xFF\xFF\xFF\x02\x00\x00\x00\x00\x00\x00\x00");

@@ -79,6 +79,9 @@ static void values_differ_where_they_must(void **state)
     assert_differs(stamp, finer);
     assert_differs(time, other_time);
     assert_differs(one_month, thirty_days);
+    stamp.flags = CELL_SPECIAL;
+    zoned.flags = CELL_SPECIAL | CELL_ZONED;
+    assert_same(stamp, zoned); /* infinite in every zone */
     assert_differs(escape, other_escape);
     assert_differs(escape, escaped_text);
     assert_same(cell_float64(NAN), cell_float64(-NAN));

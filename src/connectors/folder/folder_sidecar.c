@@ -270,8 +270,7 @@ static enum status read_column(const struct reading *reading, const json_t *obje
         !read_flag(object, "zoned", false, &column->type.zoned) ||
         !read_flag(object, "dynamic", false, &column->type.dynamic) ||
         !read_flag(object, "null", true, &null) ||
-        !read_text(reading, object, "native", &column->type.native) ||
-        (column->type.precision > 0 && column->type.scale > column->type.precision)) {
+        !read_text(reading, object, "native", &column->type.native)) {
         return wrong(reading,
                      arena_format(reading->arena, "column \"%s\": a member has a wrong value",
                                   column->name));

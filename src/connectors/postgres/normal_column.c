@@ -27,11 +27,12 @@ uint32_t postgres_column_class(struct database *self, const struct schema_table 
     bool padded = type->kind == VALUE_TEXT &&
                   (strcmp(native, "character") == 0 || strncmp(native, "character(", 10) == 0 ||
                    strcmp(native, "bpchar") == 0);
+    bool limited = type->precision > 0 || strchr(native, '(') != NULL; /* numeric(5,-3), too */
     (void)self;
     (void)table;
     return (uint32_t)type->kind | (type->zoned ? CLASS_ZONED : 0) | (padded ? CLASS_PADDED : 0) |
            (strcmp(native, "json") == 0 ? CLASS_VERBATIM : 0) |
-           (type->kind == VALUE_DECIMAL && type->precision == 0 ? CLASS_SCALED : 0);
+           (type->kind == VALUE_DECIMAL && !limited ? CLASS_SCALED : 0);
 }
 
 static enum status keep_text(struct buffer *text, bool padded, struct arena *arena,
