@@ -171,6 +171,12 @@ static void append_left(const struct cli_call *call, const struct verify_result 
                           ? "their keys are not whole, so that none can be told from others"
                           : "--delete-extra --confirm takes them out");
     }
+    if (result->to_keep > 0) {
+        buffer_format(&line,
+                      "%" PRIu64 " records keep what is in columns of other entities, which "
+                      "`existing: upsert` leaves alone: empty them by hand\n",
+                      result->to_keep);
+    }
     if (line.length > 0) {
         cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
     }
@@ -227,7 +233,7 @@ static bool needs_repair(const struct verify_result *result)
 /* After a repair: what is left is what it was not to touch, or could not. */
 static int repaired_status(struct verify_result *result)
 {
-    uint64_t left = result->to_leave + count_unreadable(result);
+    uint64_t left = result->to_leave + result->to_keep + count_unreadable(result);
     return result->repair.exit_status != 0 ? result->repair.exit_status : left > 0;
 }
 

@@ -15,3 +15,13 @@ bool target_table_is_keyed(const struct target_table *table, const char *name)
     }
     return keyed;
 }
+
+bool target_table_clears(const struct target_table *table, const char *column,
+                         int (*compare)(const char *, const char *))
+{
+    bool found = false;
+    for (uint32_t i = 0; table->clears_others && i < table->column_count && !found; i++) {
+        found = compare(table->columns[i].name, column) == 0;
+    }
+    return found;
+}

@@ -75,10 +75,18 @@ struct target_table {
     /* what it takes to undo the run's writes to this table key by key is kept: by the writer in the
      * chunk's transaction where there are transactions, else by the engine before it submits */
     bool keeps_undo;
+    /* an upsert also empties those of `columns` that its record does not fill: they are of other
+     * entities, and a record is of one */
+    bool clears_others;
 };
 
 /* The key or a unique index begins with the column, whose case does not count. */
 bool target_table_is_keyed(const struct target_table *table, const char *name);
+
+/* Does an upsert whose record does not fill the column empty it? `compare`
+ * is 0 for two names of one column. */
+bool target_table_clears(const struct target_table *table, const char *column,
+                         int (*compare)(const char *, const char *));
 
 /* What the ledger keeps of a chunk that is done. The text is the engine's; connectors store it. */
 struct done_mark {

@@ -275,6 +275,8 @@ static void set_policies(struct run *run)
         bool writes_over = run->repairs && table->key.count > 0 &&
                            (table->existing == EXISTING_UPSERT || repair_replaces(run, table));
         if (writes_over) {
+            table->clears_others = run->session->plan->tables[i].entity_count > 1 &&
+                                   run->session->plan->tables[i].target.existing != EXISTING_UPSERT;
             table->existing = policy_of_repair(run, table);
         } else if (table->existing == EXISTING_REFUSE || run->repairs) {
             table->existing = EXISTING_APPEND;

@@ -198,23 +198,45 @@ static void append_difference(struct buffer *out, bool *first, const struct spil
     buffer_free(&shown[1]);
 }
 
-/* Is a field that only the target has none of those that the source's record was made with? A
- * column that its entity fills is one of them also where the record has nothing in it. */
-static bool is_others(const struct verify *verify, const struct spill_head *source,
+/* A column that the record's entity fills, also where the record has nothing in it. */
+static bool is_filled(const struct verify *verify, const struct spill_head *source,
                       const struct spill_field *field)
 {
     const struct record_form *form = &verify->entities[source->entity].form;
     bool free_fields = (verify->session->target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
-    if (!verify->tables[source->table].restricted) {
-        return false;
-    }
     for (uint32_t i = 0; i < form->field_count && !free_fields; i++) {
         if (form->fields[i].name_length == field->name_length &&
             memcmp(form->fields[i].name, field->name, field->name_length) == 0) {
-            return false;
+            return true;
         }
     }
-    return true;
+    return false;
+}
+
+/* Is a field that only the target has none of those that the source's record was made with? */
+static bool is_others(const struct verify *verify, const struct spill_head *source,
+                      const struct spill_field *field)
+{
+    return verify->tables[source->table].restricted && !is_filled(verify, source, field);
+}
+
+/* Has the target's record something in a column of another entity, which an upsert leaves alone? */
+static bool is_beyond_repair(const struct verify *verify, const struct spill_head *source,
+                             const struct spill_head *target)
+{
+    const struct plan_table *table = verify->tables[source->table].plan;
+    const char *at = spill_fields(target);
+    bool found = false;
+    if (table->target.existing != EXISTING_UPSERT || table->entity_count == 1 ||
+        verify->documents) {
+        return false;
+    }
+    for (uint32_t i = 0; i < target->field_count && !found; i++) {
+        struct spill_field field;
+        spill_field_read(&at, &field);
+        found = !is_filled(verify, source, &field) && !is_others(verify, source, &field);
+    }
+    return found;
 }
 
 /* Walks both lists of fields, which are in one order. */
@@ -309,7 +331,11 @@ static enum status add_different(struct match *match, const struct spill_head *s
     if (end_line(match, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return repairs(match) ? repair_write(match->repair, source, true, error) : STATUS_OK;
+    if (!repairs(match)) {
+        return STATUS_OK;
+    }
+    match->repair->kept_count += is_beyond_repair(match->verify, source, target);
+    return repair_write(match->repair, source, true, error);
 }
 
 enum status match_add_unreadable(struct match *match, const struct verify_table *table,

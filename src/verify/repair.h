@@ -24,6 +24,7 @@ struct repair_files {
     uint64_t delete_count;
     uint64_t *deletes_of; /* a table each */
     uint64_t left_count;  /* extra, and to stay */
+    uint64_t kept_count;  /* different, and to be so after it */
 };
 enum status repair_files_open(struct repair_files *files, struct verify *verify,
                               struct error *error) MUST_USE;

@@ -310,6 +310,7 @@ static enum status end_repair_files(struct verify *verify, struct match *matchin
     verify->result->to_write = files->write_count;
     verify->result->to_delete = files->delete_count;
     verify->result->to_leave = files->left_count;
+    verify->result->to_keep = files->kept_count;
     return STATUS_OK;
 }
 

@@ -80,6 +80,7 @@ struct verify_result {
     uint64_t to_write;   /* with --repair: what it takes */
     uint64_t to_delete;  /* extra, and different ones that the target can't write over */
     uint64_t to_leave;   /* extra, and not to be taken out */
+    uint64_t to_keep;    /* different in what is not to be written over */
     char write_hash[33]; /* of the lists that say so (repair.jsonl and delete.jsonl) */
     char delete_hash[33];
     int exit_status;

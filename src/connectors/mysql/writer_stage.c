@@ -1,6 +1,7 @@
 /* From the temporary table into the plan's: what to do about records that are there. */
 #include "connectors/mysql/writer_internal.h"
 #include <string.h>
+#include <strings.h>
 
 /* Temporary tables go with their connection; making one does not end a transaction. */
 static enum status make(struct writer *writer, const char *make_sql, const char *name,
@@ -131,10 +132,12 @@ static bool in_plan(const struct writer_plan *plan, const char *name)
     return false;
 }
 
-/* Upsert sets the plan's columns; replace also puts the others back to their defaults. */
+/* Upsert sets the plan's columns, those of other entities to NULL if it clears them; replace also
+ * puts the others back to their defaults. */
 static enum status update_present(struct stage_pass *pass)
 {
     const struct maria_table *facts = pass->plan->facts;
+    const struct target_table *table = pass->writer->tables[pass->plan->table].plan;
     struct buffer sql = {0};
     bool begun = false;
     buffer_append_string(&sql, "UPDATE ");
@@ -146,14 +149,16 @@ static enum status update_present(struct stage_pass *pass)
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         const struct maria_column *column = &facts->columns[i];
         bool planned = in_plan(pass->plan, column->name);
+        bool cleared = !planned && target_table_clears(table, column->name, strcasecmp);
         if (maria_is_in(pass->key, column->name) || column->generated ||
-            (!planned && (pass->plan->existing != EXISTING_REPLACE ||
-                          (column->not_null && !column->has_default)))) {
+            (!planned && !cleared &&
+             (pass->plan->existing != EXISTING_REPLACE ||
+              (column->not_null && !column->has_default)))) {
             continue;
         }
         buffer_append_string(&sql, begun ? ", t." : " SET t.");
         maria_append_name(&sql, column->name);
-        buffer_append_string(&sql, planned ? " = s." : " = DEFAULT");
+        buffer_append_string(&sql, planned ? " = s." : cleared ? " = NULL" : " = DEFAULT");
         if (planned) {
             maria_append_name(&sql, column->name);
         }

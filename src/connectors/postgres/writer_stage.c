@@ -257,16 +257,19 @@ static bool in_plan(const struct writer_plan *plan, const char *name)
     return false;
 }
 
-/* Upsert sets the plan's columns; replace also puts the others back to their defaults. */
+/* Upsert sets the plan's columns, those of other entities to NULL if it clears them; replace also
+ * puts the others back to their defaults. */
 static void append_update(struct buffer *sql, const struct stage_pass *pass)
 {
     const struct postgres_table *facts = pass->plan->facts;
+    const struct target_table *table = pass->writer->tables[pass->plan->table].plan;
     bool begun = false;
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         const struct postgres_column *column = &facts->columns[i];
         bool planned = in_plan(pass->plan, column->name);
+        bool cleared = !planned && target_table_clears(table, column->name, strcmp);
         if (in_key(pass->key, column->name) || column->generated ||
-            (!planned && pass->plan->existing != EXISTING_REPLACE)) {
+            (!planned && !cleared && pass->plan->existing != EXISTING_REPLACE)) {
             continue;
         }
         buffer_append_string(sql, begun ? ", " : " DO UPDATE SET ");
@@ -276,7 +279,7 @@ static void append_update(struct buffer *sql, const struct stage_pass *pass)
             buffer_append_string(sql, "excluded.");
             postgres_append_name(sql, column->name);
         } else {
-            buffer_append_string(sql, "DEFAULT");
+            buffer_append_string(sql, cleared ? "NULL" : "DEFAULT");
         }
         begun = true;
     }

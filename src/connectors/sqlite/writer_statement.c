@@ -3,6 +3,7 @@
 #include "connectors/sqlite/writer_internal.h"
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 /* Names with this beginning are the program's own: no table of a user has one. */
 #define VIEW_NAME "_transhume_batch_"
@@ -117,8 +118,9 @@ static void append_assignments(const struct writer_table *table, const struct wr
     for (uint32_t i = 0; i < table->facts.column_count; i++) {
         const struct sqlite_target_column *column = &table->facts.columns[i];
         bool filled = is_filled(insert, column);
+        bool cleared = !filled && target_table_clears(table->plan, column->name, strcasecmp);
         if (column->generated || is_key(table, column->name) ||
-            (!filled && table->existing != EXISTING_REPLACE)) {
+            (!filled && !cleared && table->existing != EXISTING_REPLACE)) {
             continue;
         }
         buffer_append_string(sql, separator);
@@ -130,7 +132,7 @@ static void append_assignments(const struct writer_table *table, const struct wr
         } else {
             /* the default's text is the target's own, from its catalogue */
             buffer_format(sql, "(%s\n)",
-                          column->default_text != NULL ? column->default_text : "NULL");
+                          column->default_text != NULL && !cleared ? column->default_text : "NULL");
         }
         separator = ", ";
     }

@@ -1,0 +1,124 @@
+"""`validate --repair` in each SQL target: what it says is repaired stands as the source has it, by the target's own client."""
+import contextlib
+import json
+import os
+import sqlite3
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
+import mariadb
+import postgres
+import support
+
+SHARED = """
+transhume: 1
+source: sqlite:shop.db
+target: '%s'
+tables:
+  mix:
+    key: [id]
+    entities:
+      ea: { from: a }
+      eb: { from: b }
+"""
+SHARED_SOURCE = "CREATE TABLE a(id INTEGER PRIMARY KEY, n TEXT); CREATE TABLE b(id INTEGER PRIMARY KEY, m INTEGER, k TEXT);" \
+                "INSERT INTO a VALUES (1, 'x'), (2, 'y'), (3, NULL); INSERT INTO b VALUES (101, 1, 'p'), (102, 2, NULL);"
+SHARED_ROWS = [["1", "x", None, None], ["2", "y", None, None], ["3", None, None, None], ["101", None, "1", "p"], ["102", None, "2", None]]
+
+
+class Cases:
+    """For each target: `ask` lets its own client speak."""
+
+    def setUp(self):
+        super().setUp()
+        self.target = self.new_target()
+
+    def validate(self, *arguments, code=0):
+        return json.loads(self.run_program("validate", "--json", "-q", *arguments, code=code).out)
+
+    def repair(self, *arguments, code=0):
+        return self.validate("--repair", *arguments, code=code)
+
+    def run_id(self):
+        return json.loads(self.run_program("status", "--json").out)["run"]
+
+    # --- a table of several entities
+
+    def shared(self, *arguments):
+        support.make_sqlite(self.path("shop.db"), SHARED_SOURCE)
+        self.write("transhume.yaml", SHARED % self.target)
+        self.run_program("migrate", "-q", *arguments)
+
+    def mix(self):
+        return self.ask("SELECT id, n, m, k FROM mix ORDER BY id")
+
+    def test_what_another_entity_of_the_table_fills_is_emptied(self):
+        self.shared()
+        self.ask("ALTER TABLE mix ADD w integer")
+        self.ask("UPDATE mix SET w = id")
+        self.ask("UPDATE mix SET m = 77 WHERE id = 1")
+        self.ask("UPDATE mix SET n = NULL, m = 5, k = 'kind' WHERE id = 2")
+        self.ask("UPDATE mix SET n = 'kind', m = NULL, k = NULL WHERE id = 101")
+        damaged = self.mix()
+        self.repair()
+        self.assertEqual(self.mix(), SHARED_ROWS)
+        self.validate("--level", "full")
+        self.run_program("rollback", "--run", self.run_id(), "--confirm")
+        self.assertEqual(self.mix(), damaged)
+        self.repair("--level", "full")
+        self.assertEqual(self.mix(), SHARED_ROWS)
+        self.assertEqual(self.ask("SELECT id FROM mix WHERE w = id ORDER BY id"), [row[:1] for row in SHARED_ROWS])
+
+    def test_what_was_there_of_other_columns_stays_with_upsert(self):
+        self.ask("CREATE TABLE mix(id bigint PRIMARY KEY, n varchar(20), m bigint, k varchar(20))")
+        self.ask("INSERT INTO mix VALUES (1, 'old', 77, 'theirs')")
+        self.shared("--existing", "upsert")
+        self.validate()
+        self.ask("UPDATE mix SET n = 'damaged' WHERE id = 1")
+        self.repair()
+        self.assertEqual(self.mix(), [["1", "x", "77", "theirs"], *SHARED_ROWS[1:]])
+        self.validate()
+
+    def test_what_upsert_leaves_alone_is_not_said_to_be_repaired(self):
+        self.shared("--existing", "upsert")
+        self.ask("UPDATE mix SET m = 77 WHERE id = 1")
+        told = self.run_program("validate", "--repair", code=1)
+        self.assertIn("1 records keep what is in columns of other entities", told.out)
+        self.assertNotIn("repaired; it was", told.out)
+
+
+class Sqlite(Cases, support.TestCase):
+    def new_target(self):
+        return "sqlite:target.db"
+
+    def ask(self, sql):
+        with contextlib.closing(sqlite3.connect(self.path("target.db"))) as db, db:
+            return [[None if value is None else str(value) for value in row] for row in db.execute(sql)]
+
+
+class Server(Cases):
+    SERVERS = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = cls.SERVERS.for_class(cls)
+
+    def new_target(self):
+        self.database = self.server.database()
+        return self.server.uri(self.database)
+
+    def ask(self, sql):
+        return self.server.ask(self.database, sql)
+
+
+class Postgres(Server, support.TestCase):
+    SERVERS = postgres
+
+
+class Mysql(Server, support.TestCase):
+    SERVERS = mariadb
+
+
+if __name__ == "__main__":
+    unittest.main()
