@@ -23,7 +23,13 @@ static void append_report(struct cli_call *call, const struct finish_report *rep
             buffer_append_string(out, report->runs[i]);
         }
     }
-    buffer_append_string(out, json ? "]}\n" : "\n");
+    buffer_append_string(out, json ? "],\"doubt\":" : "\n");
+    if (json) {
+        cli_append_json_text(out, report->doubt);
+        buffer_append_string(out, "}\n");
+    } else if (report->doubt != NULL) {
+        buffer_format(out, "all the same, since it is confirmed: %s\n", report->doubt);
+    }
 }
 
 static int nothing(struct cli_call *call)
@@ -47,7 +53,7 @@ int command_finish(struct cli_call *call)
     }
     enum status status =
         finish_run(&options, dry_run, cli_switch(call, CLI_CONFIRM), call->arena, &report, &error);
-    if (status == STATUS_AGAIN &&
+    if (status == STATUS_AGAIN && !dry_run &&
         cli_is_confirmed(call, "Nothing can be resumed or rolled back after this.")) {
         status = finish_run(&options, false, true, call->arena, &report, &error);
     }

@@ -204,7 +204,7 @@ static enum status finish(struct rollback *rollback, const struct rollback_optio
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (report->doubt != NULL && !confirm && !dry_run) {
+    if (report->doubt != NULL && !confirm) {
         return STATUS_AGAIN;
     }
     if (dry_run) {

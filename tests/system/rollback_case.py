@@ -343,7 +343,7 @@ class Rollbacks(refusals.TestCase):
         self.migrate("--existing", "upsert", "--no-before-images")
         self.assertIn("nothing was kept", self.rollback(code=5).err)
         self.assertIn("[finish-refused]", self.run_program("finish", code=5).err)
-        self.run_program("finish", "--dry-run")
+        self.assertIn("[finish-refused]", self.run_program("finish", "--dry-run", code=5).err)
         self.run_program("finish", "--confirm")
         self.assertIn("nothing to drop", self.run_program("finish").out)
         self.assertEqual(self.own_tables(), [])
