@@ -296,8 +296,9 @@ enum status rejects_load_make_stream(struct run *run, struct error *error)
     for (uint32_t i = 0; i < plan->entity_count; i++) {
         entities[i] = i;
     }
-    run->rejects_stream = (struct plan_stream){.name = "input.jsonl",
-                                               .request = {.name = "input.jsonl"},
+    const char *name = run->repairs ? "the records to repair" : "the mended records";
+    run->rejects_stream = (struct plan_stream){.name = name,
+                                               .request = {.name = name},
                                                .entities = entities,
                                                .entity_count = plan->entity_count};
     set_policies(run);

@@ -41,8 +41,10 @@ enum status repair_files_open(struct repair_files *files, struct verify *verify,
     files->delete_path = arena_format(verify->arena, "%s/delete.jsonl", verify->run->folder.path);
     files->deletes_of =
         arena_allocate_zeroed(verify->arena, verify->table_count + 1u, sizeof(uint64_t));
+    files->writes_of =
+        arena_allocate_zeroed(verify->arena, verify->table_count + 1u, sizeof(uint64_t));
     if (files->write_path == NULL || files->insert_path == NULL || files->delete_path == NULL ||
-        files->deletes_of == NULL) {
+        files->deletes_of == NULL || files->writes_of == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for names of files");
     }
     files->writes = create(files->write_path);
@@ -161,6 +163,7 @@ enum status repair_write(struct repair_files *files, const struct spill_head *so
     buffer_append(&line, spill_record(source), source->record_length);
     buffer_append_string(&line, "}\n");
     files->write_count++;
+    files->writes_of[source->table]++;
     return inserts ? put_line(files->inserts, files->insert_path, &line, error)
                    : put_line(files->writes, files->write_path, &line, error);
 }
@@ -196,22 +199,35 @@ static enum status refuse(const struct verify *verify, uint32_t table, const cha
     return STATUS_FAILED;
 }
 
-/* Before anything is written: may records be taken out at all? */
-static enum status check_rights(const struct verify *verify, uint32_t table, struct error *error)
+/* Before anything is written: does the table still take the plan's records, and may they be taken
+ * out? */
+static enum status check_table(const struct repair_files *files, uint32_t table,
+                               struct error *error)
 {
+    const struct verify *verify = files->verify;
+    const struct plan_table *planned = verify->tables[table].plan;
     struct database *target = verify->session->target;
-    struct target_table wanted = verify->tables[table].plan->target;
+    struct target_table wanted = planned->target;
     struct buffer why = {0};
-    wanted.loses_records = true;
-    enum status status =
-        target->connector->target->check_table(target, &wanted, NULL, 0, &why, error);
+    const struct shape **shapes =
+        arena_allocate_zeroed(verify->arena, planned->entity_count + 1u, sizeof(*shapes));
+    if (shapes == NULL) {
+        return error_set(error, ERROR_MEMORY, wanted.name, "no memory to check a table");
+    }
+    for (uint32_t i = 0; i < planned->entity_count; i++) {
+        shapes[i] = verify->entities[planned->entities[i]].plan->shape;
+    }
+    wanted.loses_records = files->deletes_of[table] > 0;
+    enum status status = target->connector->target->check_table(
+        target, &wanted, shapes, files->writes_of[table] > 0 ? planned->entity_count : 0, &why,
+        error);
     if (status == STATUS_OK && why.failed) {
         status = error_set(error, ERROR_MEMORY, wanted.name, "no memory to check a table");
     } else if (status == STATUS_OK && why.length > 0) {
         const char *line = buffer_string(&why);
         why.data[strcspn(line, "\n")] = '\0';
         status = refuse(verify, table, line, error);
-        error_hint(error, "nothing was changed");
+        error_hint(error, "nothing was changed; put that right in the target, and say it again");
     }
     buffer_free(&why);
     return status;
@@ -231,7 +247,8 @@ enum status repair_files_check(const struct repair_files *files, struct error *e
             return refuse(verify, i, "without a key it takes a transaction, and there is none",
                           error);
         }
-        if (files->deletes_of[i] > 0 && check_rights(verify, i, error) != STATUS_OK) {
+        if (files->deletes_of[i] + files->writes_of[i] > 0 &&
+            check_table(files, i, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }

@@ -23,6 +23,7 @@ struct repair_files {
     uint64_t write_count;
     uint64_t delete_count;
     uint64_t *deletes_of; /* a table each */
+    uint64_t *writes_of;  /* likewise */
     uint64_t left_count;  /* extra, and to stay */
     uint64_t kept_count;  /* different, and to be so after it */
 };

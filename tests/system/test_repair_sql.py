@@ -43,6 +43,29 @@ class Cases:
     def run_id(self):
         return json.loads(self.run_program("status", "--json").out)["run"]
 
+    # --- what is refused
+
+    def test_a_table_that_takes_no_records_any_more_is_refused_before_anything_is_written(self):
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE a(id INTEGER PRIMARY KEY, n TEXT); INSERT INTO a VALUES (1, 'x');"
+                                                  "CREATE TABLE b(id INTEGER PRIMARY KEY, n TEXT); INSERT INTO b VALUES (1, 'x'), (2, 'y')")
+        self.run_program("migrate", "-q", "shop.db", self.target)
+        copy = self.run_id()
+        self.ask("ALTER TABLE a DROP COLUMN n")
+        self.ask("UPDATE b SET n = 'damaged' WHERE id = 1")
+        self.ask("INSERT INTO b VALUES (9, 'extra')")
+        for arguments in ((), ("--delete-extra", "--confirm")):
+            refused = self.run_program("validate", "--repair", *arguments, code=5)
+            self.assertRegex(refused.err, r"error: a: .*no column n")
+            self.assertIn("[not-repairable]", refused.err)
+            self.assertIn("nothing was changed; put that right", refused.err)
+            self.assertEqual(self.ask("SELECT id, n FROM b ORDER BY id"), [["1", "damaged"], ["2", "y"], ["9", "extra"]])
+            self.assertEqual(self.run_id(), copy)
+        self.validate(code=1)
+        self.ask("ALTER TABLE a ADD n varchar(20)")
+        self.repair("--delete-extra", "--confirm")
+        self.assertEqual(self.ask("SELECT id, n FROM b ORDER BY id"), [["1", "x"], ["2", "y"]])
+        self.assertEqual(self.ask("SELECT id, n FROM a"), [["1", "x"]])
+
     # --- a table of several entities
 
     def shared(self, *arguments):
