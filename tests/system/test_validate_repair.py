@@ -236,6 +236,19 @@ class Repair(Validate):
         self.run_program("migrate", code=1)
         self.validate("--repair")
 
+    def test_what_a_repair_rejected_is_missing_to_the_next(self):
+        """Where no run copied: the rejects of a repair said that all was well, until the next repair had others."""
+        for name, rows in (("shop.db", "(1, 'a'), (2, 'b'), (3, 'c')"), ("copy.db", "(900, 'a')")):
+            support.make_sqlite(self.path(name), "CREATE TABLE u(id INTEGER PRIMARY KEY, e TEXT UNIQUE); INSERT INTO u VALUES " + rows)
+        self.write("transhume.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: sqlite:copy.db\nexisting: upsert\n"
+                                     "tables:\n  u: { key: [id], from: u }\n")
+        for damage in ("SELECT 1", "UPDATE u SET e = 'x' WHERE id = 2"):
+            self.change(self.path("copy.db"), damage)
+            self.run_program("validate", "--repair", code=1)
+            report = self.validate(code=1)
+            self.assertEqual([(record["kind"], record["key"]) for record in report["records"]], [("missing", {"id": 1})])
+            self.assertIn("[finish-refused]", self.run_program("finish", code=5).err)
+
     def test_missing_records_of_a_folder_are_appended(self):
         make(self.path("shop.db"))
         self.run_program("migrate", "shop.db", "jsonl:out")
