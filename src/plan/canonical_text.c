@@ -428,3 +428,62 @@ enum status canonical_text_make(struct plan *plan, struct arena *arena, struct e
     buffer_free(&out);
     return STATUS_OK;
 }
+
+/* ---------------------------------------------------------------- a part of another one */
+
+static size_t line_length(const char *line)
+{
+    size_t length = strcspn(line, "\n");
+    return length + (line[length] == '\n');
+}
+
+/* They lead to tables that may be left out. */
+static const char *past_references(const char *line)
+{
+    static const char mark[] = "  reference ";
+    while (strncmp(line, mark, sizeof(mark) - 1) == 0) {
+        line += line_length(line);
+    }
+    return line;
+}
+
+static bool begins_section(const char *line)
+{
+    return *line == '\0' || strncmp(line, "  ", 2) != 0;
+}
+
+/* Is the section that `part` begins with the one that `whole` begins with? */
+static bool is_same_section(const char *whole, const char *part)
+{
+    do {
+        size_t length = line_length(part);
+        if (line_length(whole) != length || memcmp(whole, part, length) != 0) {
+            return false;
+        }
+        whole = past_references(whole + length);
+        part = past_references(part + length);
+    } while (!begins_section(part));
+    return begins_section(whole);
+}
+
+static const char *next_section(const char *text)
+{
+    do {
+        text += line_length(text);
+    } while (!begins_section(text));
+    return text;
+}
+
+bool canonical_text_is_part(const char *whole, const char *part)
+{
+    while (*part != '\0') {
+        while (*whole != '\0' && !is_same_section(whole, part)) {
+            whole = next_section(whole);
+        }
+        if (*whole == '\0') {
+            return false;
+        }
+        part = next_section(part);
+    }
+    return true;
+}

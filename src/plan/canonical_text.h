@@ -8,4 +8,7 @@
 enum status canonical_text_make(struct plan *plan, struct arena *arena,
                                 struct error *error) MUST_USE;
 
+/* Is the one a text of some of the other's tables, in the same order? */
+bool canonical_text_is_part(const char *whole, const char *part);
+
 #endif

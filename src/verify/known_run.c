@@ -1,12 +1,22 @@
 /* The run that made the target: was it finished, by this plan, from a source as it is now? */
 #include "base/file.h"
 #include "engine/past_runs.h"
+#include "plan/canonical_text.h"
 #include "verify/steps.h"
 #include <string.h>
 
 static enum status refuse_plan(const struct verify *verify, const struct ledger_header *header,
                                struct error *error)
 {
+    const struct run_options *options = &verify->session->options;
+    if (options->include_count + options->exclude_count > 0 &&
+        canonical_text_is_part(header->mapping_text, verify->session->plan->mapping_text)) {
+        error_set(error, ERROR_PLAN_CHANGED, options->include_count > 0 ? "--include" : "--exclude",
+                  "it leaves tables out that run %s copied", header->run_id);
+        error_hint(error, "leave it out; to compare these tables alone, which proves nothing of "
+                          "the run, say SRC DST (or --plan FILE) with it");
+        return STATUS_FAILED;
+    }
     if (verify->session->document == NULL) {
         error_set(
             error, ERROR_PLAN_CHANGED, verify->session->source_uri->shown,

@@ -98,6 +98,21 @@ class BadInput(refusals.TestCase):
             self.assertIn("[source-missing]", refused.err)
             self.assertEqual(self.held(), before)
 
+    def test_tables_of_the_run_that_are_left_out(self):
+        """The source is as it was: it is the option that makes the difference, also where a foreign key leads to what is left out."""
+        support.make_sqlite(self.path("two.db"), "CREATE TABLE a(id INTEGER PRIMARY KEY); INSERT INTO a VALUES (1);"
+                            "CREATE TABLE b(id INTEGER PRIMARY KEY, a INTEGER REFERENCES a(id)); CREATE TABLE c(id INTEGER PRIMARY KEY)")
+        for target in ("two_copy.db", "jsonl:two_copy"):
+            self.run_program("migrate", "-q", "--state", "two", "two.db", target)
+            for option, table in (("--include", "a"), ("--include", "b"), ("--exclude", "c"), ("--exclude", "a")):
+                refused = self.run_program("validate", "--state", "two", option, table, code=5)
+                self.assertRegex(self.first_error(refused), option + r": it leaves tables out that run \S+ copied")
+                self.assertIn("say SRC DST", refused.err)
+                self.run_program("validate", "--state", "two", option, table, "two.db", target)
+            self.run_program("validate", "--state", "two")
+            support.make_sqlite(self.path("two.db"), "ALTER TABLE a ADD n%d" % len(target))
+            self.assertRegex(self.first_error(self.run_program("validate", "--state", "two", "--include", "a", code=5)), "its tables are not those")
+
     def test_a_plan_changed_since_the_run(self):
         for target in self.each_target(rows=20):
             shutil.rmtree(self.path(".transhume"))
