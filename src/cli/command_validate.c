@@ -183,6 +183,22 @@ static void append_left(const struct cli_call *call, const struct verify_result 
     buffer_free(&line);
 }
 
+/* A record may be in the way of another one whose turn came first. */
+static const char *how_it_ended(const struct verify_result *result)
+{
+    if (result->repair.exit_status == 4) {
+        return "; INTERRUPTED: `transhume resume` goes on";
+    }
+    if (result->repair.rejected == 0) {
+        return "";
+    }
+    return result->repair.rejected < result->to_write
+               ? "; some were REJECTED, see the state folder; say it again: what stood in their way "
+                 "may be gone"
+               : "; they were REJECTED, see the state folder; of records that hold each other's "
+                 "unique values, delete one in the target and say it again";
+}
+
 static void append_repair(const struct cli_call *call, const struct verify_result *result,
                           struct buffer *out)
 {
@@ -192,12 +208,12 @@ static void append_repair(const struct cli_call *call, const struct verify_resul
     if (!result->repaired) {
         return;
     }
-    buffer_format(out,
+    struct buffer line = {0};
+    buffer_format(&line,
                   "run %s repaired it: %" PRIu64 " records to write, %" PRIu64 " to take out%s\n",
-                  result->repair.run_id, result->to_write, result->to_delete,
-                  result->repair.exit_status == 4 ? "; INTERRUPTED: `transhume resume` goes on"
-                  : result->repair.rejected > 0   ? "; some were REJECTED, see the state folder"
-                                                  : "");
+                  result->repair.run_id, result->to_write, result->to_delete, how_it_ended(result));
+    cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
+    buffer_free(&line);
 }
 
 static void append_text(const struct cli_call *call, const struct verify_result *result,

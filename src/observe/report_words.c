@@ -160,7 +160,12 @@ uint32_t report_next_steps(const struct report *report, const char *sentences[RE
                 : "This target keeps no ledger: empty it and run `transhume migrate` again.";
         return count;
     }
-    if (report->sum.rejected > 0) {
+    if (report->sum.rejected > 0 && is(report->kind, "repair")) {
+        sentences[count++] =
+            "Run `transhume validate --repair` again: what stood in the way of a rejected record may "
+            "be gone. Of records that hold each other's unique values, delete one in the target "
+            "first.";
+    } else if (report->sum.rejected > 0) {
         sentences[count++] =
             "Mend the rejected records in the state folder's `rejects/` and load them "
             "with `transhume migrate --rejects FILE`.";
