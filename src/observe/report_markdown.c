@@ -248,6 +248,20 @@ static void append_pushed(const struct report *report, struct buffer *out)
     buffer_append_string(out, pushed < all ? "\n" : "");
 }
 
+static void append_notes(const json_t *notes, struct buffer *out)
+{
+    size_t index;
+    const json_t *note;
+    json_array_foreach(notes, index, note)
+    {
+        if (json_is_string(note)) {
+            buffer_append_string(out, "Note: ");
+            report_markdown(out, json_string_value(note));
+            buffer_append_string(out, "\n\n");
+        }
+    }
+}
+
 static void append_validation(const struct report *report, struct buffer *out)
 {
     static const char *const members[] = {"source", "target", "missing", "different", "extra"};
@@ -278,6 +292,7 @@ static void append_validation(const struct report *report, struct buffer *out)
     }
     buffer_append_byte(out, '\n');
     append_pushed(report, out);
+    append_notes(json_object_get(report->validation, "notes"), out);
     append_differences(json_object_get(report->validation, "records"), out);
 }
 

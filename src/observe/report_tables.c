@@ -393,6 +393,20 @@ static void append_pushed(const json_t *entities, struct buffer *out)
     buffer_append_string(out, "</p>\n");
 }
 
+static void append_notes(const json_t *notes, struct buffer *out)
+{
+    size_t index;
+    const json_t *note;
+    json_array_foreach(notes, index, note)
+    {
+        if (json_is_string(note)) {
+            buffer_append_string(out, "<p class=\"quiet\">Note: ");
+            report_html(out, json_string_value(note));
+            buffer_append_string(out, "</p>\n");
+        }
+    }
+}
+
 void report_append_validation(const struct report *report, struct buffer *out)
 {
     static const char *const members[] = {"source", "target", "missing", "different", "extra"};
@@ -437,6 +451,7 @@ void report_append_validation(const struct report *report, struct buffer *out)
     }
     buffer_append_string(out, "</tbody></table></div>\n");
     append_pushed(entities, out);
+    append_notes(json_object_get(report->validation, "notes"), out);
     if (json_array_size(json_object_get(report->validation, "records")) > 0) {
         append_differences(json_object_get(report->validation, "records"), out);
     }
