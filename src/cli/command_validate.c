@@ -259,7 +259,14 @@ static int tell(const struct cli_call *call, const struct verify_result *result)
     struct error error;
     if (result->exit_status == 4 && !result->repaired) {
         error_set(&error, ERROR_INTERRUPTED, "validate", "stopped on request, nothing was changed");
-        error_hint(&error, "say it again: a validation starts from the beginning");
+        if (result->parts > 0) {
+            error_hint(&error,
+                       "say it again: it goes on, if neither side changes, since %" PRIu32
+                       " of %" PRIu32 " parts are compared",
+                       result->parts_kept, result->parts);
+        } else {
+            error_hint(&error, "say it again: a validation starts from the beginning");
+        }
         return cli_fail(call, &error);
     }
     if (cli_switch(call, CLI_JSON)) {

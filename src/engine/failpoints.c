@@ -31,7 +31,9 @@ const char *const *run_failpoints(void)
         "resume.after_load",           "resume.before_claim",
         "resume.after_claim",          "resume.before_reopen",
         "resume.after_reopen",         "verify.source_waits",
-        "verify.target_waits",         NULL,
+        "verify.target_waits",         "verify.checkpoint_due",
+        "verify.before_checkpoint",    "verify.checkpoint_written",
+        "verify.before_rereading",     NULL,
     };
     return names;
 }

@@ -28,8 +28,9 @@ enum { FILE_COUNT = sizeof(file_names) / sizeof(file_names[0]) };
 static const char *const list_names[] = {"repair.jsonl", "delete.jsonl"};
 enum { LIST_COUNT = sizeof(list_names) / sizeof(list_names[0]) };
 
-/* Of databases that the folder's run has nothing to do with. */
-static const char *const other_names[] = {STATE_OTHER_VALIDATION, "validate-other.jsonl"};
+/* Of databases that the folder's run has nothing to do with, or may have. */
+static const char *const other_names[] = {STATE_OTHER_VALIDATION, "validate-other.jsonl",
+                                          STATE_CHECKPOINT};
 enum { OTHER_COUNT = sizeof(other_names) / sizeof(other_names[0]) };
 
 enum status state_folder_name(struct state_folder *folder, const char *path, struct arena *arena,
@@ -108,8 +109,7 @@ static bool is_temporary(const char *name, const char *const *names, size_t coun
     return false;
 }
 
-/* What a crash left of files that were being written. */
-static void remove_temporary_files(const struct state_folder *folder)
+void state_folder_remove_temporary(const struct state_folder *folder)
 {
     DIR *directory = opendir(folder->path);
     struct dirent *entry;
@@ -126,7 +126,7 @@ static void remove_temporary_files(const struct state_folder *folder)
 
 enum status state_folder_make_rooms(struct state_folder *folder, struct error *error)
 {
-    remove_temporary_files(folder);
+    state_folder_remove_temporary(folder);
     if (file_remove_tree(folder->spill_source, error) != STATUS_OK ||
         file_make_folder(folder->rejects, error) != STATUS_OK ||
         file_make_folder(folder->spill_source, error) != STATUS_OK ||
@@ -221,7 +221,7 @@ enum status state_folder_remove(struct state_folder *folder, struct error *error
     char lock_file[4096];
     snprintf(lock_file, sizeof(lock_file), "%s/lock", folder->path);
     unlink(lock_file);
-    remove_temporary_files(folder);
+    state_folder_remove_temporary(folder);
     rmdir(folder->path); /* stays if it holds what is not ours */
     return STATUS_OK;
 }

@@ -22,12 +22,14 @@
  *   chunks.jsonl    the chunks that are done: chunk_log.h
  *   validation.json what `validate` found last of this run; validation-other.json of another plan
  *                   or database
+ *   validate.checkpoint    what a validation that is not over has compared: verify/checkpoint.h
  *   report.html, report.json, report.md
  *   transhume.log
  *   runs/ID/        a finished run's files
  */
 #define STATE_VALIDATION "validation.json"
 #define STATE_OTHER_VALIDATION "validation-other.json"
+#define STATE_CHECKPOINT "validate.checkpoint"
 struct state_folder {
     const char *path;
     const char *run_file;
@@ -63,6 +65,8 @@ enum status state_folder_remove_file(const struct state_folder *folder, const ch
                                      struct error *error) MUST_USE;
 /* Removes all that is ours, and the folder itself if nothing else is in it. */
 enum status state_folder_remove(struct state_folder *folder, struct error *error) MUST_USE;
+/* Removes what a crash left of files that were being written. With the lock held. */
+void state_folder_remove_temporary(const struct state_folder *folder);
 /* Removes the spill folders: after the end. */
 void state_folder_clean(struct state_folder *folder);
 

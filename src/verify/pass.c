@@ -3,6 +3,7 @@
 #include "base/failpoint.h"
 #include "base/signals.h"
 #include "engine/sampling.h"
+#include "verify/checkpoint.h"
 #include "verify/spill.h"
 #include "verify/steps.h"
 #include <inttypes.h>
@@ -33,8 +34,7 @@ struct worker_thread {
     struct reader *readers[2];
     struct former former;
     struct spiller spiller;
-    struct verify_column_sum *columns[2];            /* as verify->columns, of this thread */
-    struct canonical_hash parts[VERIFY_RANGE_PARTS]; /* of the task's range */
+    struct task_sums sums;
     const struct verify_task *task;
     struct error *error;
     bool failed;
@@ -64,7 +64,7 @@ static void add_columns(struct worker_thread *worker, const struct verify_table 
 {
     const struct former *former = &worker->former;
     struct verify_column_sum *sums =
-        worker->columns[side] + worker->pool->pass->verify->first_column[table->number];
+        worker->sums.columns[side] + worker->pool->pass->verify->first_column[table->number];
     for (uint32_t i = 0; i < former->count; i++) {
         const struct former_field *field = &former->fields[i];
         if (field->column != UINT32_MAX) {
@@ -76,17 +76,19 @@ static void add_columns(struct worker_thread *worker, const struct verify_table 
     }
 }
 
-static void add_sum(struct worker_thread *worker, struct verify_table *table, bool subtract)
+static enum status add_sum(struct worker_thread *worker, const struct verify_table *table,
+                           bool subtract, struct error *error)
 {
     const struct former *former = &worker->former;
-    uint64_t low = subtract ? 0 - former->hash.low : former->hash.low;
-    uint64_t high = subtract ? 0 - former->hash.high : former->hash.high;
-    if (table->buckets != NULL) {
-        verify_sum_add(&table->buckets[verify_bucket(table, &former->key)], low, high);
-    }
-    struct canonical_hash *part = &worker->parts[verify_range_part(&former->key)];
-    part->low += low;
-    part->high += high;
+    const struct canonical_hash hash = {.low = subtract ? 0 - former->hash.low : former->hash.low,
+                                        .high =
+                                            subtract ? 0 - former->hash.high : former->hash.high};
+    struct canonical_hash *part = &worker->sums.parts[verify_range_part(&former->key)];
+    part->low += hash.low;
+    part->high += hash.high;
+    return table->buckets == NULL ? STATUS_OK
+                                  : task_sums_add(&worker->sums, table,
+                                                  verify_bucket(table, &former->key), &hash, error);
 }
 
 /* `range` NULL: the record's is not known. */
@@ -111,15 +113,15 @@ static bool is_wanted(const struct pass *pass, const struct verify_table *table,
 }
 
 /* A document that its source could not make out: what the plan made of it was rejected. */
-static void take_unreadable(const struct pass *pass, struct verify_table *table,
-                            enum verify_side side, uint32_t entity)
+static void take_unreadable(struct worker_thread *worker, enum verify_side side, uint32_t entity)
 {
-    struct verify_entity *entities = pass->verify->entities;
-    if (pass->counts && side == SIDE_TARGET) {
-        atomic_fetch_add(&table->unreadable, 1);
-    } else if (pass->counts) {
-        atomic_fetch_sub(&entities[entity].made, 1);
-        atomic_fetch_add(&entities[entity].rejected, 1);
+    struct task_sums *sums = &worker->sums;
+    bool counts = worker->pool->pass->counts;
+    if (counts && side == SIDE_TARGET) {
+        sums->unreadable++;
+    } else if (counts) {
+        sums->entities[entity].made--;
+        sums->entities[entity].rejected++;
     }
 }
 
@@ -130,18 +132,17 @@ static enum status take_record(struct worker_thread *worker, struct verify_table
 {
     const struct pass *pass = worker->pool->pass;
     if (form->fields == NULL && cells->kind != VALUE_MAP) {
-        take_unreadable(pass, table, side, entity);
+        take_unreadable(worker, side, entity);
         return STATUS_OK;
     }
     if (former_take(&worker->former, form, cells, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (pass->act == ACT_SUM) {
-        if (worker->columns[side] != NULL) {
+        if (worker->sums.columns[side] != NULL) {
             add_columns(worker, table, side);
         }
-        add_sum(worker, table, side == SIDE_TARGET);
-        return STATUS_OK;
+        return add_sum(worker, table, side == SIDE_TARGET, error);
     }
     if (!is_wanted(pass, table, worker->task->range, side, entity, &worker->former)) {
         return STATUS_OK;
@@ -254,7 +255,7 @@ static enum status take_source_batch(struct worker_thread *worker, const struct 
     struct verify_table *table = &verify->tables[entity->plan->table];
     enum status status = STATUS_OK;
     if (worker->pool->pass->counts) {
-        atomic_fetch_add(&entity->made, batch->row_count);
+        worker->sums.entities[batch->entity].made += batch->row_count;
         atomic_fetch_add(&verify->session->progress.entities[batch->entity].written,
                          batch->row_count);
     }
@@ -276,13 +277,11 @@ static bool counts_rejects(const struct pass *pass, uint32_t entity)
     return pass->counts || late;
 }
 
-static void count_reject(const struct pass *pass, uint32_t entity)
+static void count_reject(struct worker_thread *worker, uint32_t entity)
 {
-    struct verify_entity *of = &pass->verify->entities[entity];
-    atomic_fetch_add(&of->rejected, 1);
-    if (!pass->counts) {
-        atomic_fetch_sub(&of->made, 1);
-    }
+    struct own_counts *own = &worker->sums.entities[entity];
+    own->rejected++;
+    own->made -= !worker->pool->pass->counts;
 }
 
 /* The engine's reading hands over what the plan makes. */
@@ -291,13 +290,13 @@ static enum status take_parcel(void *context, struct parcel *parcel)
     struct worker_thread *worker = context;
     const struct pass *pass = worker->pool->pass;
     enum status status = must_stop(worker->pool) ? STATUS_END : STATUS_OK;
-    atomic_fetch_add(&pass->verify->rows, parcel->root_rows);
+    worker->sums.rows += parcel->root_rows;
     for (uint32_t i = 0; i < parcel->batch_count && status == STATUS_OK; i++) {
         status = take_source_batch(worker, parcel->batches[i], worker->error);
     }
     for (uint32_t i = 0; i < parcel->reject_count; i++) {
         if (counts_rejects(pass, parcel->rejects[i].entity)) {
-            count_reject(pass, parcel->rejects[i].entity);
+            count_reject(worker, parcel->rejects[i].entity);
         }
     }
     parcel_destroy(parcel);
@@ -333,10 +332,10 @@ static enum status take_target_batch(struct worker_thread *worker, struct verify
 {
     const struct pass *pass = worker->pool->pass;
     enum status status = account(worker, SIDE_TARGET, batch->row_count, batch_bytes(batch), error);
-    atomic_fetch_add(&pass->verify->rows, batch->row_count);
+    worker->sums.rows += batch->row_count;
     if (pass->counts) {
-        atomic_fetch_add(&table->target_rows, batch->row_count);
-        atomic_fetch_add(&table->unreadable, batch->refused_count);
+        worker->sums.target_rows += batch->row_count;
+        worker->sums.unreadable += batch->refused_count;
     }
     for (uint32_t row = 0; pass->act != ACT_COUNT && row < batch->row_count && status == STATUS_OK;
          row++) {
@@ -379,21 +378,20 @@ static enum status sum_pushed(struct worker_thread *worker, struct verify_table 
     const struct verify_task *task = worker->task;
     struct verify *verify = worker->pool->pass->verify;
     uint32_t entity = table->plan->entities[0];
-    uint64_t rows;
+    struct task_sums *sums = &worker->sums;
     uint64_t bytes;
-    enum status status = steps_sum_pushed(verify, table, task->side, worker->readers[task->side],
-                                          task->span, &rows, &bytes, error);
+    enum status status = steps_sum_pushed(sums, table, task->side, worker->readers[task->side],
+                                          task->span, &bytes, error);
     if (status != STATUS_OK) {
         return must_stop(worker->pool) ? STATUS_END : status;
     }
     if (task->side == SIDE_SOURCE) {
-        atomic_fetch_add(&verify->entities[entity].made, rows);
-        atomic_fetch_add(&verify->session->progress.entities[entity].written, rows);
+        sums->entities[entity].made += sums->rows;
+        atomic_fetch_add(&verify->session->progress.entities[entity].written, sums->rows);
     } else {
-        atomic_fetch_add(&table->target_rows, rows);
+        sums->target_rows += sums->rows;
     }
-    atomic_fetch_add(&verify->rows, rows);
-    return account(worker, task->side, rows, bytes, error);
+    return account(worker, task->side, sums->rows, bytes, error);
 }
 
 /* ---------------------------------------------------------------- threads */
@@ -438,11 +436,31 @@ static void tell_of_side(enum verify_side side, struct error *error)
     }
 }
 
-static enum status run_task(struct worker_thread *worker, const struct verify_task *task,
+/* Nobody sees a part of what the task added up. */
+static enum status give_sums(struct worker_thread *worker, struct verify_task *task,
+                             struct error *error)
+{
+    const struct pass *pass = worker->pool->pass;
+    struct verify *verify = pass->verify;
+    bool kept = pass->act == ACT_SUM;
+    pthread_mutex_lock(&verify->sums_mutex);
+    enum status status = task_sums_give(&worker->sums, task, error);
+    if (status == STATUS_OK) {
+        task->done = kept; /* another reading may be of the same tasks */
+    } else if (kept) {
+        checkpoint_spoil(verify->checkpoint); /* they may hold a part of it */
+    }
+    pthread_mutex_unlock(&verify->sums_mutex);
+    if (status == STATUS_OK && kept) {
+        checkpoint_tick(verify->checkpoint);
+    }
+    return status;
+}
+
+static enum status run_task(struct worker_thread *worker, struct verify_task *task,
                             struct error *error)
 {
     worker->task = task;
-    memset(worker->parts, 0, sizeof(worker->parts));
     if (open_reader(worker, task->side, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -455,16 +473,12 @@ static enum status run_task(struct worker_thread *worker, const struct verify_ta
     if (status == STATUS_FAILED) {
         tell_of_side(task->side, error);
     }
-    bool sums = task->range != NULL && worker->pool->pass->act == ACT_SUM;
-    for (uint32_t i = 0; sums && i < VERIFY_RANGE_PARTS && status == STATUS_OK; i++) {
-        verify_sum_add(&task->range->parts[i], worker->parts[i].low, worker->parts[i].high);
-    }
-    return status;
+    return status == STATUS_OK ? give_sums(worker, task, error) : status;
 }
 
 /* False: there is none left. The side with fewer readers at work goes first, so that both sides are
  * read at the same time. */
-static bool take_task(struct pool *pool, const struct verify_task **task)
+static bool take_task(struct pool *pool, struct verify_task **task)
 {
     const struct pass *pass = pool->pass;
     bool found = false;
@@ -475,7 +489,8 @@ static bool take_task(struct pool *pool, const struct verify_task **task)
         for (uint32_t i = 0; i < 2 && !found; i++) {
             uint32_t side = i == 0 ? first : !first;
             while (pool->next[side] < pass->task_count &&
-                   pass->tasks[pool->next[side]].side != side) {
+                   (pass->tasks[pool->next[side]].side != side ||
+                    pass->tasks[pool->next[side]].done)) {
                 pool->next[side]++;
             }
             if (pool->next[side] == pass->task_count) {
@@ -517,10 +532,11 @@ static void end_task(struct pool *pool, const struct verify_task *task, enum sta
 static void *thread_main(void *argument)
 {
     struct worker_thread *worker = argument;
-    const struct verify_task *task;
-    while (take_task(worker->pool, &task)) {
+    struct verify_task *task;
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && take_task(worker->pool, &task)) {
         struct error error = {0};
-        enum status status = run_task(worker, task, &error);
+        status = run_task(worker, task, &error);
         end_task(worker->pool, task, status, &error);
     }
     return NULL;
@@ -528,70 +544,29 @@ static void *thread_main(void *argument)
 
 /* ---------------------------------------------------------------- the pool */
 
-static uint32_t column_total(const struct verify *verify)
-{
-    return verify->first_column == NULL ? 0 : verify->first_column[verify->table_count];
-}
-
 static enum status worker_init(struct worker_thread *worker, struct pool *pool, struct error *error)
 {
     struct verify *verify = pool->pass->verify;
     worker->pool = pool;
     worker->spiller.spill = verify->spill;
-    for (uint32_t side = 0; side < 2; side++) {
-        if (pool->pass->act == ACT_SUM && verify->columns[side] != NULL) {
-            worker->columns[side] =
-                calloc((size_t)column_total(verify) + 1, sizeof(struct verify_column_sum));
-            if (worker->columns[side] == NULL) {
-                return error_set(error, ERROR_MEMORY, NULL, "no memory for sums of columns");
-            }
-        }
-    }
-    return former_init(&worker->former, verify->session->target, error);
+    enum status status = task_sums_init(&worker->sums, verify, pool->pass->act == ACT_SUM, error);
+    return status == STATUS_OK ? former_init(&worker->former, verify->session->target, error)
+                               : status;
 }
 
-static enum status add_decimal(struct decimal_sum *to, struct decimal_sum *from)
-{
-    struct arena *arena = arena_create(0);
-    struct cell cell;
-    enum status status = arena == NULL ? STATUS_FAILED : decimal_sum_result(from, arena, &cell);
-    if (status == STATUS_OK) {
-        status = decimal_sum_add(to, &cell);
-    }
-    arena_destroy(arena);
-    return status;
-}
-
-/* What the thread added up goes to all, its readers to the next pass: a snapshot is taken for so
- * many and no more. */
-static enum status worker_end(struct worker_thread *worker)
+/* Its readers go to the next pass: a snapshot is taken for so many and no more. */
+static void worker_end(struct worker_thread *worker)
 {
     struct verify *verify = worker->pool->pass->verify;
-    struct run_session *session = verify->session;
-    enum status status = STATUS_OK;
-    for (uint32_t side = 0; side < 2; side++) {
-        for (uint32_t i = 0; worker->columns[side] != NULL && i < column_total(verify); i++) {
-            struct verify_column_sum *from = &worker->columns[side][i];
-            struct verify_column_sum *to = &verify->columns[side][i];
-            to->checksum += from->checksum;
-            to->numbers += from->numbers;
-            to->whole += from->whole;
-            if (add_decimal(&to->decimal, &from->decimal) != STATUS_OK) {
-                status = STATUS_FAILED;
-            }
-            decimal_sum_free(&from->decimal);
-        }
-        free(worker->columns[side]);
-    }
     if (worker->readers[SIDE_SOURCE] != NULL) {
-        session_reader_keep(session, worker->readers[SIDE_SOURCE]);
+        session_reader_keep(verify->session, worker->readers[SIDE_SOURCE]);
     }
     if (worker->readers[SIDE_TARGET] != NULL) {
         verify->spare_readers[verify->spare_reader_count++] = worker->readers[SIDE_TARGET];
     }
+    task_sums_free(&worker->sums);
     former_free(&worker->former);
     spiller_free(&worker->spiller);
-    return status;
 }
 
 void pass_close_readers(struct verify *verify)
@@ -635,8 +610,7 @@ enum status pass_run(struct pass *pass, struct error *error)
         }
         if (status != STATUS_OK) {
             atomic_store(&pool.stopping, true);
-            enum status ended = worker_end(worker);
-            (void)ended;
+            worker_end(worker);
             break;
         }
         running++;
@@ -645,9 +619,7 @@ enum status pass_run(struct pass *pass, struct error *error)
         pthread_join(workers[i].thread, NULL);
     }
     for (uint32_t i = 0; i < running; i++) {
-        if (worker_end(&workers[i]) != STATUS_OK && status == STATUS_OK) {
-            status = error_set(error, ERROR_MEMORY, NULL, "no memory for sums of columns");
-        }
+        worker_end(&workers[i]);
     }
     free(workers);
     if (status == STATUS_OK && pool.failed) {

@@ -247,13 +247,25 @@ static enum status push_down(struct verify *verify, struct verify_table *table, 
                                             .by_integer = by_integer};
         pushed->request[i].digest = &pushed->digest[i];
     }
-    pushed->doubtful = arena_allocate_zeroed(verify->arena, pushed->digest[0].bucket_count,
-                                             sizeof *pushed->doubtful);
-    if (pushed->doubtful == NULL) {
-        return no_memory(error);
-    }
     table->pushed = pushed;
-    return STATUS_OK;
+    return steps_take_bucket_count(verify, table, pushed->digest[0].bucket_count)
+               ? STATUS_OK
+               : no_memory(error);
+}
+
+bool steps_take_bucket_count(struct verify *verify, struct verify_table *table, uint32_t count)
+{
+    struct verify_pushed *pushed = table->pushed;
+    if (count < BUCKETS_MIN || count > DIGEST_BUCKETS_MAX || (count & (count - 1)) != 0) {
+        return false;
+    }
+    table->bucket_mask = count - 1;
+    if (pushed == NULL) {
+        return true;
+    }
+    pushed->digest[0].bucket_count = pushed->digest[1].bucket_count = count;
+    pushed->doubtful = arena_allocate_zeroed(verify->arena, count, sizeof *pushed->doubtful);
+    return pushed->doubtful != NULL;
 }
 
 /* Counts what the run rejected of each entity: where it did, the sources' sums would differ. */
@@ -281,31 +293,32 @@ enum status steps_push_down(struct verify *verify, struct error *error)
 
 /* ---------------------------------------------------------------- readings */
 
-enum status steps_sum_pushed(struct verify *verify, struct verify_table *table,
+enum status steps_sum_pushed(struct task_sums *sums, struct verify_table *table,
                              enum verify_side side, struct reader *reader, const struct span *span,
-                             uint64_t *rows, uint64_t *bytes, struct error *error)
+                             uint64_t *bytes, struct error *error)
 {
-    const struct run_session *session = verify->session;
+    const struct run_session *session = sums->verify->session;
     const struct database *database = side == SIDE_SOURCE ? session->source : session->mirror;
     struct verify_pushed *pushed = table->pushed;
     uint32_t count = pushed->digest[side].bucket_count;
-    struct digest_sum *sums = calloc(count, sizeof *sums);
-    *rows = *bytes = 0;
-    if (sums == NULL) {
+    struct digest_sum *made = calloc(count, sizeof *made);
+    *bytes = 0;
+    if (made == NULL) {
         return no_memory(error);
     }
     enum status status = database->connector->source->digest(reader, &pushed->request[side], span,
-                                                             sums, bytes, error);
+                                                             made, bytes, error);
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         bool subtract = side == SIDE_TARGET;
-        *rows += sums[i].rows;
-        verify_sum_add(&table->buckets[i], subtract ? 0 - sums[i].low : sums[i].low,
-                       subtract ? 0 - sums[i].high : sums[i].high);
-        if (sums[i].doubtful > 0) {
-            atomic_store(&pushed->doubtful[i], true);
+        struct canonical_hash hash = {.low = subtract ? 0 - made[i].low : made[i].low,
+                                      .high = subtract ? 0 - made[i].high : made[i].high};
+        sums->rows += made[i].rows;
+        status = task_sums_add(sums, table, i, &hash, error);
+        if (made[i].doubtful > 0) {
+            atomic_store(&pushed->doubtful[i], true); /* at worst, it is read for nothing */
         }
     }
-    free(sums);
+    free(made);
     if (status == STATUS_FAILED && error->hint[0] == '\0') {
         error_hint(error, "without --push-down the rows are read");
     }

@@ -3,6 +3,7 @@
 #define TRANSHUME_VERIFY_STEPS_H
 
 #include "verify/match.h"
+#include "verify/task_sums.h"
 
 /* ---- known_run.c: the run that made the target: its ledger, plan, snapshot and rejects; and in
  * which files the result is kept. */
@@ -33,10 +34,12 @@ void steps_free_columns(struct verify *verify);
 /* ---- push_down.c */
 /* Which tables' hashes are summed by both databases, and why not the others'. */
 enum status steps_push_down(struct verify *verify, struct error *error) MUST_USE;
-/* What one side's database makes of a span goes into the buckets. */
-enum status steps_sum_pushed(struct verify *verify, struct verify_table *table,
+/* What one side's database makes of a span goes into `sums`; *bytes came over the wire. */
+enum status steps_sum_pushed(struct task_sums *sums, struct verify_table *table,
                              enum verify_side side, struct reader *reader, const struct span *span,
-                             uint64_t *rows, uint64_t *bytes, struct error *error) MUST_USE;
+                             uint64_t *bytes, struct error *error) MUST_USE;
+/* Its buckets are to be so many, which an earlier process chose. False: they can't be. */
+bool steps_take_bucket_count(struct verify *verify, struct verify_table *table, uint32_t count);
 /* The second reading is of the buckets that are not even. */
 enum status steps_narrow_pushed(struct verify *verify, struct verify_table *table,
                                 struct error *error) MUST_USE;

@@ -7,7 +7,13 @@
 #include <string.h>
 #include <strings.h>
 
-enum { BUCKETS_TOTAL = 1 << 19, BUCKETS_MAX = 1 << 15, BUCKETS_MIN = 1 << 9 };
+/* BUCKETS_OWN_TOTAL: of all threads, each of which has its own of what it reads. */
+enum {
+    BUCKETS_TOTAL = 1 << 19,
+    BUCKETS_OWN_TOTAL = 1 << 20,
+    BUCKETS_MAX = 1 << 15,
+    BUCKETS_MIN = 1 << 9
+};
 
 static enum status no_memory(struct error *error)
 {
@@ -293,16 +299,31 @@ enum status verify_prepare_tables(struct verify *verify, struct error *error)
     return STATUS_OK;
 }
 
+/* Into how many tables the records of one task go, at most. */
+static uint32_t tables_at_once(const struct verify *verify)
+{
+    const struct plan *plan = verify->session->plan;
+    uint32_t most = 1;
+    for (uint32_t i = 0; i < plan->stream_count; i++) {
+        uint32_t entities = plan->streams[i].entity_count;
+        most = entities > most ? entities : most;
+    }
+    return most < verify->table_count ? most : verify->table_count;
+}
+
 enum status verify_make_buckets(struct verify *verify, struct error *error)
 {
+    uint64_t own = (uint64_t)tables_at_once(verify) * verify->session->options.jobs;
     uint32_t each = BUCKETS_MAX;
-    while (each > BUCKETS_MIN && (uint64_t)each * verify->table_count > BUCKETS_TOTAL) {
+    while (each > BUCKETS_MIN && ((uint64_t)each * verify->table_count > BUCKETS_TOTAL ||
+                                  (uint64_t)each * own > BUCKETS_OWN_TOTAL)) {
         each /= 2;
     }
     for (uint32_t i = 0; i < verify->table_count; i++) {
         struct verify_table *table = &verify->tables[i];
         uint32_t count = table->pushed != NULL ? table->pushed->digest[0].bucket_count : each;
-        table->bucket_mask = count - 1;
+        table->bucket_mask = table->bucket_mask != 0 ? table->bucket_mask : count - 1;
+        count = table->bucket_mask + 1;
         if (!table->joined && table->range_stream == UINT32_MAX) {
             table->buckets = arena_allocate_zeroed(verify->arena, count, sizeof(*table->buckets));
             if (table->buckets == NULL) {

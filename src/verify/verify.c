@@ -2,11 +2,13 @@
 #include "verify/verify.h"
 
 #include "base/clock.h"
+#include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/signals.h"
 #include "engine/options.h"
 #include "engine/sampling.h"
+#include "verify/checkpoint.h"
 #include "verify/match.h"
 #include "verify/repair.h"
 #include "verify/steps.h"
@@ -90,7 +92,6 @@ static enum status hold_mirror(struct verify *verify, struct error *error)
 static enum status take_snapshots(struct verify *verify, struct error *error)
 {
     struct run_session *session = verify->session;
-    const char *token;
     verify->documents = (session->mirror->capabilities & CAPABILITY_FREE_FIELDS) != 0 &&
                         (session->mirror->capabilities & CAPABILITY_SQL_SCHEMA) == 0;
     if (session_snapshot(session, session->options.jobs, error) != STATUS_OK) {
@@ -98,7 +99,8 @@ static enum status take_snapshots(struct verify *verify, struct error *error)
     }
     if (hold_mirror(verify, error) != STATUS_OK ||
         session->mirror->connector->source->snapshot(session->mirror, session->options.jobs,
-                                                     session->arena, &token, error) != STATUS_OK ||
+                                                     session->arena, &verify->mirror_snapshot,
+                                                     error) != STATUS_OK ||
         session->mirror->connector->catalog->describe(session->mirror, &verify->mirror_schema,
                                                       error) != STATUS_OK) {
         error_context(error, "the target: ");
@@ -199,6 +201,16 @@ static uint64_t expected_bytes(const struct verify *verify, struct spill_options
     return bytes;
 }
 
+static uint32_t count_bad(struct verify *verify)
+{
+    uint32_t bad = 0;
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        verify->tables[i].bad = is_bad(&verify->tables[i]);
+        bad += verify->tables[i].bad;
+    }
+    return bad;
+}
+
 static enum status read_again(struct verify *verify, struct error *error)
 {
     struct pass pass = {
@@ -207,13 +219,11 @@ static enum status read_again(struct verify *verify, struct error *error)
     const struct spill_options options = {.tables = verify->tables,
                                           .values = verify->options.level == VERIFY_FULL,
                                           .records = verify->options.repair};
-    uint32_t bad = 0;
-    for (uint32_t i = 0; i < verify->table_count; i++) {
-        verify->tables[i].bad = is_bad(&verify->tables[i]);
-        bad += verify->tables[i].bad;
-    }
-    if (bad == 0) {
+    if (count_bad(verify) == 0) {
         return known_rejects_feed(&pass, error);
+    }
+    if (failpoint_hit("verify.before_rereading", error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < verify->table_count; i++) {
         struct verify_table *table = &verify->tables[i];
@@ -229,11 +239,13 @@ static enum status read_again(struct verify *verify, struct error *error)
 
 /* ---------------------------------------------------------------- levels */
 
-static enum status sum_up(struct verify *verify, struct error *error)
+/* What is to be read, and what of it an earlier process has read. */
+static enum status list_tasks(struct verify *verify, struct task_list *list, struct error *error)
 {
-    struct task_list list = {0};
-    struct pass pass = {.verify = verify, .act = ACT_SUM, .counts = true};
     enum status status = verify->options.push_down ? steps_push_down(verify, error) : STATUS_OK;
+    if (status == STATUS_OK) {
+        status = checkpoint_open(verify, error);
+    }
     if (status == STATUS_OK) {
         status = verify_make_buckets(verify, error);
     }
@@ -241,15 +253,26 @@ static enum status sum_up(struct verify *verify, struct error *error)
         status = steps_make_columns(verify, error);
     }
     if (status == STATUS_OK) {
-        status = steps_list_all(verify, &list, error);
+        status = checkpoint_restore(verify->checkpoint, list, error);
     }
-    pass.tasks = list.tasks;
-    pass.task_count = list.count;
+    return status == STATUS_END ? steps_list_all(verify, list, error) : status;
+}
+
+static enum status sum_up(struct verify *verify, struct error *error)
+{
+    struct task_list list = {0};
+    struct pass pass = {.verify = verify, .act = ACT_SUM, .counts = true};
+    enum status status = list_tasks(verify, &list, error);
     if (status == STATUS_OK) {
+        checkpoint_begin(verify->checkpoint, &list);
+        pass.tasks = list.tasks;
+        pass.task_count = list.count;
         status = pass_run(&pass, error);
-    }
-    if (status == STATUS_OK) {
-        status = known_rejects_feed(&pass, error);
+        /* what is read again could be as long, and changes the sums */
+        if (status != STATUS_OK || count_bad(verify) > 0) {
+            checkpoint_end(verify->checkpoint, status == STATUS_OK);
+        }
+        status = status == STATUS_OK ? known_rejects_feed(&pass, error) : status;
     }
     free(list.tasks);
     return status;
@@ -282,6 +305,9 @@ static enum status compare_all(struct verify *verify, struct match *matching, st
 
 static enum status compare(struct verify *verify, struct match *matching, struct error *error)
 {
+    if (verify->options.level != VERIFY_HASH) {
+        checkpoint_pass_by(verify);
+    }
     switch (verify->options.level) {
     case VERIFY_COUNT:
         return steps_count(verify, matching, error);
@@ -365,6 +391,7 @@ static enum status begin(struct verify *verify, struct error *error)
         run_enter_folder(verify->run, error) != STATUS_OK || allocate(verify, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    state_folder_remove_temporary(&verify->run->folder);
     /* its lists in the folder are those that an unfinished repair goes on by */
     if (verify->options.repair && run_clear_way(verify->run, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -390,6 +417,8 @@ static void end(struct verify *verify, struct match *matching)
     match_free(matching);
     care_stop(verify->care);
     pass_close_readers(verify);
+    checkpoint_close(verify->checkpoint);
+    pthread_mutex_destroy(&verify->sums_mutex);
     spill_destroy(verify->spill);
     steps_free_columns(verify);
     if (verify->mirror_schema != NULL) {
@@ -402,14 +431,34 @@ static void end(struct verify *verify, struct match *matching)
     buffer_free(&verify->notes);
 }
 
+/* What of a validation that was broken off the next one need not do again. */
+static void tell_kept(const struct verify *verify, bool interrupted)
+{
+    const struct checkpoint *checkpoint = verify->checkpoint;
+    if (checkpoint == NULL || !checkpoint->on_disk) {
+        return;
+    }
+    verify->result->parts = checkpoint->task_count;
+    verify->result->parts_kept = checkpoint->written_count;
+    if (!interrupted) {
+        log_write(LOG_INFO,
+                  "%" PRIu32 " of %" PRIu32
+                  " parts are compared, and kept: the same command goes on with them",
+                  checkpoint->written_count, checkpoint->task_count);
+    }
+}
+
 enum status verify_run(struct run_session *session, const struct verify_options *options,
                        struct verify_result *result, struct error *error)
 {
-    struct verify verify = {.session = session, .options = *options, .result = result};
+    struct verify verify = {.session = session,
+                            .options = *options,
+                            .result = result,
+                            .sums_mutex = PTHREAD_MUTEX_INITIALIZER,
+                            .started_ms = clock_monotonic_ms()};
     struct buffer kept = {0};
     struct repair_files files = {0};
     struct match matching = {.kept = &kept, .repair = options->repair ? &files : NULL};
-    int64_t started_ms = clock_monotonic_ms();
     *result = (struct verify_result){
         .level = options->level, .push_down = options->push_down, .arena = arena_create(0)};
     verify.arena = result->arena;
@@ -420,10 +469,16 @@ enum status verify_run(struct run_session *session, const struct verify_options 
     if (status == STATUS_OK) {
         status = work_with_display(&verify, &matching, error);
         result->rows = atomic_load(&verify.rows);
-        result->seconds = (double)(clock_monotonic_ms() - started_ms) / 1000;
+        result->seconds =
+            (double)(clock_monotonic_ms() - verify.started_ms + (int64_t)verify.spent_ms) / 1000;
     }
     if (status == STATUS_OK) {
         status = steps_store(&verify, error);
+        if (status == STATUS_OK && verify.checkpoint != NULL) {
+            checkpoint_remove(verify.checkpoint);
+        }
+    } else {
+        tell_kept(&verify, status == STATUS_END);
     }
     if (status == STATUS_END) {
         result->exit_status = 4;

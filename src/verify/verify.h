@@ -83,6 +83,8 @@ struct verify_result {
     uint64_t to_keep;    /* different in what is not to be written over */
     char write_hash[33]; /* of the lists that say so (repair.jsonl and delete.jsonl) */
     char delete_hash[33];
+    uint32_t parts;      /* of a validation that was broken off and can be gone on with; else 0 */
+    uint32_t parts_kept; /* that need not be compared again */
     int exit_status;
 };
 
@@ -90,7 +92,8 @@ struct verify_result {
  * `session` was opened with options.validating. STATUS_OK: compared, and exit_status 0 or 1;
  * interrupted: 4. The result is stored in the state folder as well: validation.json,
  * validate.jsonl; one that says nothing of the folder's own run in validation-other.json,
- * validate-other.jsonl.
+ * validate-other.jsonl. What level hash has found before it ends is kept in validate.checkpoint,
+ * with which the next call goes on where both sides prove that they did not change.
  */
 enum status verify_run(struct run_session *session, const struct verify_options *options,
                        struct verify_result *result, struct error *error) MUST_USE;

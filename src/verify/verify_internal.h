@@ -105,8 +105,10 @@ struct verify_task {
     uint32_t index;          /* of the stream, or of the table */
     const struct span *span; /* NULL: all of it */
     struct verify_range *range;
+    bool done; /* what it has is in the sums */
 };
 
+struct checkpoint;
 struct spill;
 
 enum { VERIFY_THREADS_MAX = 64 };
@@ -136,6 +138,11 @@ struct verify {
     struct verify_result *result;
     struct buffer notes; /* const char * */
     _Atomic uint64_t rows;
+    const char *mirror_snapshot;          /* the target's token */
+    struct checkpoint *checkpoint;        /* NULL: nothing is kept at this level */
+    pthread_mutex_t sums_mutex;           /* what whole tasks added up, and which these are */
+    int64_t started_ms;                   /* monotonic */
+    uint64_t spent_ms;                    /* by the processes that this one goes on with */
     struct verify_column_sum *columns[2]; /* a side each, a table's after another's; NULL: none */
     uint32_t *first_column;               /* of each table in them, and the end */
     struct reader *spare_readers[VERIFY_THREADS_MAX]; /* of the target, between two passes */
@@ -146,7 +153,7 @@ void verify_note(struct verify *verify, const char *format, ...) PRINTF_LIKE(2, 
 
 /* ---- tables.c: forms, modes and ranges of all tables */
 enum status verify_prepare_tables(struct verify *verify, struct error *error) MUST_USE;
-/* Buckets for the tables that are summed. */
+/* Buckets for the tables that are summed; as many as bucket_mask says where it says so. */
 enum status verify_make_buckets(struct verify *verify, struct error *error) MUST_USE;
 /* Which of a record's buckets is meant. */
 static inline uint32_t verify_bucket(const struct verify_table *table,
@@ -187,7 +194,7 @@ struct pass {
     enum verify_act act;
     bool counts; /* records are counted: once in a validation */
     bool summed; /* a pass before it was ACT_SUM: of ranges only the bad parts are wanted */
-    const struct verify_task *tasks;
+    struct verify_task *tasks; /* but those that are done */
     uint32_t task_count;
     /* Optional: is this record of the source, or of the target, wanted in a spill? */
     bool (*wants)(void *context, const struct verify_table *table, enum verify_side side,

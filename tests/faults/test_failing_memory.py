@@ -130,6 +130,18 @@ class FailingMemory(failing.MemoryTestCase):
                 self.run_program(*arguments, code=1)
                 self.in_turn(arguments, code=1)
 
+    def test_validate_gone_on_with(self):
+        """Writing what was compared, and reading it: either fails without a word of what is not so."""
+        hurry = {"TRANSHUME_FAILPOINT": "verify.checkpoint_due:error:0"}
+        arguments = ["validate", "--jobs", "1", "source.db", "sqlite:copy.db"]
+        self.run_program("migrate", "--jobs", "1", "source.db", "sqlite:copy.db")
+        support.make_sqlite(self.path("copy.db"), "UPDATE parent SET name = 'altered' WHERE id = 2")
+        for checkpoints in (1, 3):
+            self.clean(".transhume/validate.checkpoint")
+            rule = hurry["TRANSHUME_FAILPOINT"] + ",verify.checkpoint_written:kill:%d" % checkpoints
+            self.run_program(*arguments, code=-9, env={"TRANSHUME_FAILPOINT": rule})
+            self.in_turn(arguments, self.saved(".transhume"), env=hurry, code=1)
+
     def test_repair(self):
         pair = ["source.db", "sqlite:copy.db"]
         arguments = ["validate", "--jobs", "1", "--repair", "--delete-extra", "--confirm", *pair]

@@ -244,7 +244,10 @@ class RepairFolders(LimitsTestCase):
                         shutil.rmtree(self.path(folder))
                         shutil.copytree(self.path(kept), self.path(folder))
                     self.assertEqual(kill_at(name, occurrence, *arguments, cwd=self.folder).code, -9)
-                    self.go_on(arguments)
+                    if name.startswith("verify."):  # of the validation, before there is a run
+                        self.run_program(*arguments)
+                    else:
+                        self.go_on(arguments)
                     self.assert_good()
             for folder in ("damaged", "state"):
                 shutil.rmtree(self.path(folder))

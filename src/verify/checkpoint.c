@@ -1,0 +1,414 @@
+/* When a checkpoint is written, and whether one that is found may be gone on with. */
+#include "verify/checkpoint.h"
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "engine/state_folder.h"
+#include <inttypes.h>
+#include <string.h>
+
+enum { PERIOD_MS = 30000, WORTH_MS = 1000, BYTES_MAX = 1 << 30 };
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory to keep what was compared");
+}
+
+/* ---------------------------------------------------------------- what is compared */
+
+static void append_text(struct buffer *out, const char *text)
+{
+    buffer_append_string(out, text == NULL ? "-" : text);
+    buffer_append_byte(out, '\0');
+}
+
+static void append_form(struct buffer *out, const struct record_form *form)
+{
+    buffer_format(out, "form %u", form->field_count);
+    for (uint32_t i = 0; i < form->field_count; i++) {
+        const struct form_field *field = &form->fields[i];
+        append_text(out, field->name);
+        buffer_format(out, "%u %u %d %u ", field->cell, field->column_class, field->in_column,
+                      field->column);
+    }
+    for (uint32_t i = 0; i < form->key.count; i++) {
+        append_text(out, form->key.names[i]);
+    }
+}
+
+static void append_table(struct buffer *out, const struct verify_table *table)
+{
+    append_text(out, table->plan->target.name);
+    append_text(out, table->actual == NULL ? NULL : table->actual->name);
+    buffer_format(out, "%d%d%d%d%d%d %u ", table->owned, table->keys_only, table->restricted,
+                  table->distinct, table->joined, table->pushed != NULL, table->range_stream);
+    append_form(out, &table->form);
+    const struct digest *digest = table->pushed == NULL ? NULL : &table->pushed->digest[0];
+    for (uint32_t side = 0; digest != NULL && side < 2; side++) {
+        for (uint32_t i = 0; i < digest->column_count; i++) {
+            append_text(out, table->pushed->digest[side].columns[i].name);
+            buffer_format(out, "%d", table->pushed->digest[side].columns[i].key);
+        }
+    }
+    buffer_format(out, "%d ", digest != NULL && digest->by_integer);
+}
+
+/* Equal only if the same records of the same databases are compared in the same way, whatever
+ * drives it (jobs, caps, --repair). */
+static enum status find_compared(struct checkpoint *checkpoint, struct error *error)
+{
+    const struct verify *verify = checkpoint->verify;
+    const struct run_session *session = verify->session;
+    struct buffer text = {0};
+    buffer_format(&text, "%d %d %d ", FORM_VERSION, CANONICAL_VERSION, verify->options.push_down);
+    append_text(&text, verify_level_name(verify->options.level));
+    append_text(&text, verify->result->run_id);
+    append_text(&text, session->source_uri->shown);
+    append_text(&text, session->target_uri->shown);
+    append_text(&text, session->source_identity);
+    append_text(&text, session->target_identity);
+    append_text(&text, session->fingerprint);
+    append_text(&text, session->plan->mapping_hash);
+    append_text(&text, session->options.time_zone);
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        append_table(&text, &verify->tables[i]);
+    }
+    for (uint32_t i = 0; i < verify->entity_count; i++) {
+        append_text(&text, verify->entities[i].plan->name);
+        buffer_format(&text, "%u %u ", verify->entities[i].plan->stream,
+                      verify->entities[i].plan->table);
+        append_form(&text, &verify->entities[i].form);
+    }
+    struct canonical_hash hash = canonical_hash_bytes(buffer_string(&text), text.length);
+    canonical_hash_format(&hash, checkpoint->compared);
+    bool failed = text.failed;
+    buffer_free(&text);
+    return failed ? no_memory(error) : STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- what is found */
+
+/* NULL: it does. */
+static const char *find_unproven(const struct verify *verify)
+{
+    const struct run_session *session = verify->session;
+    const struct database *sides[2] = {session->source, session->mirror};
+    const char *const tokens[2] = {session->snapshot, verify->mirror_snapshot};
+    static const char *const names[2] = {"the source", "the target"};
+    for (int i = 0; i < 2; i++) {
+        if ((sides[i]->capabilities & CAPABILITY_PROVES_UNCHANGED) == 0 || tokens[i] == NULL ||
+            tokens[i][0] == '\0') {
+            return names[i];
+        }
+    }
+    return NULL;
+}
+
+/* To the result, and at once to whoever waits for it. */
+static void say(struct verify *verify, const char *text)
+{
+    log_write(LOG_INFO, "%s", text);
+    verify_note(verify, "%s", text);
+}
+
+static void say_anew(const struct checkpoint *checkpoint, const char *object, const char *why)
+{
+    char text[1200];
+    snprintf(text, sizeof(text),
+             "begins anew and does not go on with the validation that was "
+             "broken off: %s %s",
+             object, why);
+    say(checkpoint->verify, text);
+}
+
+/* Why the sums of an earlier process say nothing; NULL: they do. */
+static const char *find_change(const struct checkpoint *checkpoint,
+                               const struct checkpoint_head *head, const char **object)
+{
+    const struct verify *verify = checkpoint->verify;
+    *object = checkpoint->path;
+    if (strcmp(head->version, TRANSHUME_VERSION) != 0) {
+        return "was written by another version of transhume";
+    }
+    if (strcmp(head->compared, checkpoint->compared) != 0) {
+        *object = "it";
+        return "compared something else (another plan, run or pair of databases, or the one with "
+               "--push-down and the other without)";
+    }
+    if (checkpoint->unproven != NULL) {
+        *object = checkpoint->unproven;
+        return "can't prove that it did not change since";
+    }
+    const char *const tokens[2] = {verify->session->snapshot, verify->mirror_snapshot};
+    for (int i = 0; i < 2; i++) {
+        if (strcmp(head->tokens[i], tokens[i]) != 0) {
+            *object = i == SIDE_SOURCE ? "the source" : "the target";
+            return "changed since, or can't prove that it did not";
+        }
+    }
+    return NULL;
+}
+
+static void say_goes_on(const struct checkpoint *checkpoint, const struct checkpoint_head *head)
+{
+    char text[256];
+    char at[32];
+    clock_format_utc(head->at_us, at, sizeof(at));
+    snprintf(text, sizeof(text),
+             "goes on with the validation that was broken off: %" PRIu32 " of %" PRIu32
+             " parts were compared by %.19sZ, and neither side changed since",
+             head->done_count, head->task_count, at);
+    verify_note(checkpoint->verify, "%s", text);
+    log_write(LOG_INFO, "%s (to begin anew, remove %s)", text, checkpoint->path);
+}
+
+static void take_found(struct checkpoint *checkpoint, const char *bytes, size_t length)
+{
+    struct verify *verify = checkpoint->verify;
+    struct checkpoint_head head = {0};
+    const char *at;
+    const char *end;
+    const char *object = checkpoint->path;
+    const char *why =
+        checkpoint_read_head(bytes, length, checkpoint->found_arena, &head, &at, &end);
+    if (why == NULL) {
+        why = find_change(checkpoint, &head, &object);
+    }
+    if (why == NULL) {
+        why = checkpoint_read_counts(verify, &at, end);
+    }
+    if (why != NULL) {
+        say_anew(checkpoint, object, why);
+        return;
+    }
+    checkpoint->found = at;
+    checkpoint->found_end = end;
+    checkpoint->on_disk = true;
+    checkpoint->task_count = head.task_count;
+    checkpoint->done_count = checkpoint->written_count = head.done_count;
+    verify->spent_ms = head.spent_ms;
+    atomic_fetch_add(&verify->rows, head.rows);
+    say_goes_on(checkpoint, &head);
+}
+
+static const char *name_file(const struct verify *verify)
+{
+    return file_join(verify->arena, verify->run->folder.path, STATE_CHECKPOINT);
+}
+
+enum status checkpoint_open(struct verify *verify, struct error *error)
+{
+    struct checkpoint *checkpoint = arena_allocate_zeroed(verify->arena, 1, sizeof(*checkpoint));
+    char *bytes;
+    size_t length;
+    struct error why;
+    if (checkpoint == NULL) {
+        return no_memory(error);
+    }
+    *checkpoint = (struct checkpoint){.verify = verify, .path = name_file(verify)};
+    checkpoint->found_arena = arena_create(0);
+    verify->checkpoint = checkpoint;
+    if (checkpoint->path == NULL || checkpoint->found_arena == NULL) {
+        return no_memory(error);
+    }
+    checkpoint->unproven = find_unproven(verify);
+    checkpoint->due_ms = clock_monotonic_ms() + PERIOD_MS;
+    enum status status = find_compared(checkpoint, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status =
+        file_read_all(checkpoint->path, BYTES_MAX, checkpoint->found_arena, &bytes, &length, &why);
+    if (status == STATUS_OK) {
+        take_found(checkpoint, bytes, length);
+    } else if (status == STATUS_FAILED) {
+        say_anew(checkpoint, checkpoint->path, why.message);
+    }
+    return STATUS_OK;
+}
+
+static void show_progress(const struct verify *verify)
+{
+    struct progress *progress = &verify->session->progress;
+    for (uint32_t i = 0; i < verify->entity_count; i++) {
+        uint64_t made = atomic_load(&verify->entities[i].made);
+        atomic_store(&progress->entities[i].written, made);
+        atomic_fetch_add(&progress->written_before, made);
+    }
+}
+
+enum status checkpoint_restore(struct checkpoint *checkpoint, struct task_list *list,
+                               struct error *error)
+{
+    struct verify *verify = checkpoint->verify;
+    if (checkpoint->found == NULL) {
+        return STATUS_END;
+    }
+    enum status status =
+        checkpoint_read_sums(verify, checkpoint->found, checkpoint->found_end, list, error);
+    if (status == STATUS_OK && list->count != checkpoint->task_count) {
+        status = error_set(error, ERROR_STATE_INVALID, NULL, "does not fit together");
+    }
+    arena_destroy(checkpoint->found_arena);
+    checkpoint->found_arena = NULL;
+    checkpoint->found = NULL;
+    if (status == STATUS_OK) {
+        show_progress(verify);
+    } else if (error->code == ERROR_STATE_INVALID) {
+        error_context(error, "%s: ", checkpoint->path);
+        error_hint(error, "to begin the validation anew, remove that file");
+    }
+    return status;
+}
+
+void checkpoint_begin(struct checkpoint *checkpoint, const struct task_list *list)
+{
+    checkpoint->tasks = list->tasks;
+    checkpoint->task_count = list->count;
+}
+
+/* ---------------------------------------------------------------- writing */
+
+static uint32_t count_done(const struct checkpoint *checkpoint)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < checkpoint->task_count; i++) {
+        count += checkpoint->tasks[i].done;
+    }
+    return count;
+}
+
+/* With sums_mutex held. */
+static void append_all(struct checkpoint *checkpoint, struct buffer *out)
+{
+    const struct verify *verify = checkpoint->verify;
+    checkpoint->done_count = count_done(checkpoint);
+    const struct checkpoint_head head = {
+        .at_us = clock_utc_us(),
+        .version = TRANSHUME_VERSION,
+        .compared = checkpoint->compared,
+        .tokens = {verify->session->snapshot, verify->mirror_snapshot},
+        .spent_ms = verify->spent_ms + (uint64_t)(clock_monotonic_ms() - verify->started_ms),
+        .rows = atomic_load(&verify->rows),
+        .task_count = checkpoint->task_count,
+        .done_count = checkpoint->done_count};
+    checkpoint_append(checkpoint, &head, out);
+}
+
+static enum status write_file(const struct checkpoint *checkpoint, const struct buffer *text,
+                              struct error *error)
+{
+    enum status status = text->failed
+                             ? no_memory(error)
+                             : file_write_atomic(checkpoint->path, text->data, text->length,
+                                                 "verify.before_checkpoint", error);
+    return status == STATUS_OK ? failpoint_hit("verify.checkpoint_written", error) : status;
+}
+
+/* The last one stays where this one can't be written, and the validation goes on. */
+static void warn(struct checkpoint *checkpoint, const struct error *error)
+{
+    if (!checkpoint->warned) {
+        log_write(LOG_WARNING,
+                  "what was compared can't be kept, so that a validation that breaks off loses it: "
+                  "%s: %s",
+                  error->object, error->message);
+    }
+    checkpoint->warned = true;
+}
+
+/* With sums_mutex held, which is let go while the file is written. */
+static void write_now(struct checkpoint *checkpoint)
+{
+    struct verify *verify = checkpoint->verify;
+    struct buffer text = {0};
+    struct error error;
+    append_all(checkpoint, &text);
+    uint32_t count = checkpoint->done_count;
+    checkpoint->writing = true;
+    pthread_mutex_unlock(&verify->sums_mutex);
+    enum status status = write_file(checkpoint, &text, &error);
+    buffer_free(&text);
+    pthread_mutex_lock(&verify->sums_mutex);
+    checkpoint->writing = false;
+    checkpoint->due_ms = clock_monotonic_ms() + PERIOD_MS;
+    if (status != STATUS_OK) {
+        warn(checkpoint, &error);
+        return;
+    }
+    checkpoint->written_count = count;
+    checkpoint->on_disk = true;
+}
+
+/* Of a side that can't prove anything nobody could go on with what is kept. */
+static bool is_kept(struct checkpoint *checkpoint)
+{
+    if (checkpoint->unproven != NULL && !checkpoint->warned) {
+        log_write(LOG_INFO,
+                  "should this validation break off, it begins anew: %s can't prove that "
+                  "nothing changes in it",
+                  checkpoint->unproven);
+        checkpoint->warned = true;
+    }
+    return checkpoint->unproven == NULL && !checkpoint->spoilt;
+}
+
+void checkpoint_tick(struct checkpoint *checkpoint)
+{
+    struct verify *verify = checkpoint->verify;
+    struct error hurry; /* a test need not wait */
+    bool now = failpoint_hit("verify.checkpoint_due", &hurry) != STATUS_OK;
+    pthread_mutex_lock(&verify->sums_mutex);
+    bool due = now || clock_monotonic_ms() >= checkpoint->due_ms;
+    if (due && !checkpoint->writing && is_kept(checkpoint)) {
+        write_now(checkpoint);
+    }
+    pthread_mutex_unlock(&verify->sums_mutex);
+}
+
+void checkpoint_spoil(struct checkpoint *checkpoint)
+{
+    checkpoint->spoilt = true;
+}
+
+void checkpoint_end(struct checkpoint *checkpoint, bool ended)
+{
+    struct verify *verify = checkpoint->verify;
+    bool worth =
+        !ended || checkpoint->on_disk || clock_monotonic_ms() - verify->started_ms >= WORTH_MS;
+    pthread_mutex_lock(&verify->sums_mutex);
+    if (worth && checkpoint->unproven == NULL && !checkpoint->spoilt &&
+        count_done(checkpoint) > checkpoint->written_count) {
+        write_now(checkpoint);
+    }
+    pthread_mutex_unlock(&verify->sums_mutex);
+}
+
+void checkpoint_remove(struct checkpoint *checkpoint)
+{
+    struct error error;
+    if (state_folder_remove_file(&checkpoint->verify->run->folder, STATE_CHECKPOINT, &error) !=
+        STATUS_OK) {
+        log_write(LOG_WARNING, "a validation that is over stays noted as broken off: %s: %s",
+                  error.object, error.message);
+    }
+}
+
+void checkpoint_close(struct checkpoint *checkpoint)
+{
+    if (checkpoint != NULL) {
+        arena_destroy(checkpoint->found_arena);
+        checkpoint->found_arena = NULL;
+    }
+}
+
+void checkpoint_pass_by(struct verify *verify)
+{
+    const char *path = name_file(verify);
+    if (path != NULL && file_exists(path)) {
+        say(verify, "a validation at level hash was broken off; this one is of another level, and "
+                    "leaves it to be gone on with");
+    }
+}
