@@ -271,6 +271,13 @@ enum status dynamodb_ledger_walk(struct dynamodb_network *network, const char *r
     return status;
 }
 
+enum status dynamodb_ledger_known(enum status status, const char *run_id, struct error *error)
+{
+    return status == STATUS_END
+               ? error_set(error, ERROR_LEDGER_INVALID, run_id, "the ledger does not know this run")
+               : status;
+}
+
 /* ---------------------------------------------------------------- tables that the run makes */
 
 static void made_part(const char *table, char part[DYNAMODB_PART_BYTES])

@@ -211,9 +211,10 @@ static enum status read_rest(struct dynamodb_network *network, struct loading *l
         return damaged(loading, "head is damaged", error);
     }
     /* chunks/… done/… header/…; what follows '/' in ASCII is '0' */
-    if (dynamodb_ledger_walk(network, loading->run->id, "chunks/", "header0", take_part, loading,
-                             error) != STATUS_OK) {
-        return STATUS_FAILED;
+    enum status status = dynamodb_ledger_walk(network, loading->run->id, "chunks/", "header0",
+                                              take_part, loading, error);
+    if (status != STATUS_OK) {
+        return status; /* STATUS_END: it was dropped just now */
     }
     if (header_pieces != loading->header_pieces || chunk_pieces != loading->chunk_pieces) {
         return damaged(loading, "pieces are not all there", error);

@@ -59,10 +59,7 @@ static enum status find_holder(struct dynamodb_network *network, const char *run
     *found = (struct ledger_holder){0};
     *ours = false;
     enum status status = dynamodb_ledger_get(network, run_id, "head", &reply, &head, error);
-    if (status == STATUS_END) {
-        status =
-            error_set(error, ERROR_LEDGER_INVALID, run_id, "the ledger does not know this run");
-    }
+    status = dynamodb_ledger_known(status, run_id, error);
     if (status == STATUS_OK) {
         const char *holder = dynamodb_reply_s(head, "holder");
         (void)dynamodb_reply_n(head, "epoch", &now);
@@ -309,7 +306,7 @@ static enum status forget_chunk(struct dynamodb_network *network, const char *ru
         status = dynamodb_ledger_delete(network, run_id, parts.names[at], error);
     }
     arena_destroy(parts.arena);
-    return status;
+    return dynamodb_ledger_known(status, run_id, error);
 }
 
 static enum status ledger_reopen(struct database *self, const char *run_id, uint64_t epoch,

@@ -145,6 +145,7 @@ static enum status collect(struct settling *settling, struct error *error)
         status = dynamodb_ledger_walk(network, network->run->id, "keys/", "keys0", read_block,
                                       settling, error);
     }
+    status = dynamodb_ledger_known(status, network->run->id, error);
     return status == STATUS_OK ? spill_sorter_finish(settling->sorter, error) : status;
 }
 

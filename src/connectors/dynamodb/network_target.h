@@ -123,6 +123,9 @@ enum status dynamodb_ledger_page(struct dynamodb_network *network, const char *o
 enum status dynamodb_ledger_walk(struct dynamodb_network *network, const char *run_id,
                                  const char *from, const char *until, dynamodb_ledger_visit *visit,
                                  void *context, struct error *error) MUST_USE;
+/* For a run that is there: STATUS_END becomes ERROR_LEDGER_INVALID, somebody has dropped it. */
+enum status dynamodb_ledger_known(enum status status, const char *run_id,
+                                  struct error *error) MUST_USE;
 /* `"name":{"S":…}` and the like are put together by network_json.h. Done marks and keys of chunks:
  * "done/0000000001", "keys/0000000001/…". */
 enum { DYNAMODB_PART_BYTES = 400 };
