@@ -14,7 +14,9 @@ import unicodedata
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
 import dynamodb_case
+import items
 import mutation_case
+import servers
 import support
 from mutation_case import ACCENT, LONG, ROWS, VICTIM, Mutations, make_sqlite
 
@@ -434,7 +436,6 @@ class Dynamodb(Documents, Mutations, dynamodb_case.DynamodbCase):
 
     def test_all(self):
         import boto3
-        import servers
         make_documents(self.path("shop.db"))
         self.write("transhume.yaml", PLAN % (self.uri(), DOCUMENT_KEY, DOCUMENT_KEY))
         self.aws = servers.aws_environment(self.folder)
@@ -457,6 +458,104 @@ class Dynamodb(Documents, Mutations, dynamodb_case.DynamodbCase):
         self.assertEqual(self.load("PERSON#9", "PROFILE"), self.good["people", "PERSON#9", "PROFILE"])
         self.assertEqual(self.load("TOTALS", "word3"), self.good["people", "TOTALS", "word3"])
         self.touched.clear()
+
+
+def fields(**values):
+    return {"M": values}
+
+
+ONE, TWO, A, B, LONG_TEXT = {"N": "1"}, {"N": "2"}, {"S": "a"}, {"S": "b"}, str(LONG)
+# An attribute of a document (None: it is not there), and what somebody makes of it.
+TYPED = {
+    "true and false": ({"BOOL": True}, {"BOOL": False}), "true and 1": ({"BOOL": True}, ONE), "false and null": ({"BOOL": False}, {"NULL": True}),
+    "true and a text": ({"BOOL": True}, {"S": "true"}), "a number and a text": (ONE, {"S": "1"}), "a text and bytes": (A, {"B": "YQ=="}),
+    "missing and empty": (None, {"S": ""}), "empty and missing": ({"S": ""}, None), "missing and null": (None, {"NULL": True}),
+    "null and missing": ({"NULL": True}, None), "missing and an empty map": (None, fields()), "missing and an empty list": (None, {"L": []}),
+    "an empty map and list": (fields(), {"L": []}), "bytes": ({"B": "AAE="}, {"B": "AAI="}), "empty bytes and text": ({"B": ""}, {"S": ""}),
+    "a map's value": (fields(a=ONE, b=fields(c=A)), fields(a=ONE, b=fields(c=B))),
+    "a map's true": (fields(a=fields(b={"BOOL": True})), fields(a=fields(b={"BOOL": False}))),
+    "a map's type": (fields(a=ONE), fields(a={"S": "1"})), "a map's name": (fields(a=ONE), fields(A=ONE)),
+    "a map's new field": (fields(a=ONE), fields(a=ONE, b=TWO)),
+    "a map's lost field": (fields(a=ONE, b=TWO), fields(a=ONE)), "a map's null and nothing": (fields(a=ONE, b={"NULL": True}), fields(a=ONE)),
+    "a map's fields swapped": (fields(a=ONE, b=TWO), fields(a=TWO, b=ONE)), "a list in a map": (fields(a={"L": [ONE, TWO]}), fields(a={"L": [TWO, ONE]})),
+    "a map in a list": ({"L": [fields(a=ONE), fields(a=TWO)]}, {"L": [fields(a=ONE), fields(a=ONE)]}),
+    "a list's true": ({"L": [{"BOOL": True}]}, {"L": [{"BOOL": False}]}),
+    "a list's null and nothing": ({"L": [A, {"NULL": True}]}, {"L": [A]}), "a list one deeper": ({"L": [A]}, {"L": [{"L": [A]}]}),
+    "SS, a member": ({"SS": ["a", "b"]}, {"SS": ["a", "c"]}), "SS, one more": ({"SS": ["a"]}, {"SS": ["a", "b"]}),
+    "SS, one less": ({"SS": ["a", "b"]}, {"SS": ["a"]}),
+    "SS, case": ({"SS": ["a", "b"]}, {"SS": ["a", "B"]}), "SS, a blank": ({"SS": ["a", "b"]}, {"SS": ["a", "b "]}),
+    "NS, a member": ({"NS": ["1", "2"]}, {"NS": ["1", "3"]}), "NS, the last digit": ({"NS": ["1", LONG_TEXT]}, {"NS": ["1", LONG_TEXT[:-1] + "8"]}),
+    "NS, one less": ({"NS": ["1", "2"]}, {"NS": ["2"]}), "BS, a bit": ({"BS": ["AAE=", "AAI="]}, {"BS": ["AAE=", "AAM="]}),
+    "BS, one more": ({"BS": ["AA=="]}, {"BS": ["AA==", "AQ=="]}),
+    "NS and SS": ({"NS": ["1", "2"]}, {"SS": ["1", "2"]}), "SS and BS": ({"SS": ["a"]}, {"BS": ["YQ=="]}),
+    "a set and a list": ({"SS": ["a", "b"]}, {"L": [A, B]}),
+    "a set in a map": (fields(a={"SS": ["a", "b"]}), fields(a={"SS": ["a", "c"]})), "a set in a list": ({"L": [{"NS": ["1"]}]}, {"L": [{"NS": ["2"]}]}),
+}
+SAME = {"order of SS": ({"SS": ["a", "b", "c"]}, {"SS": ["c", "a", "b"]}), "order of NS": ({"NS": ["1", "2"]}, {"NS": ["2", "1"]}),
+        "order of BS": ({"BS": ["AA==", "AQ=="]}, {"BS": ["AQ==", "AA=="]}), "order of a map": (fields(a=ONE, b=TWO), fields(b=TWO, a=ONE)),
+        "order of a set in a map": (fields(a={"SS": ["a", "b"]}), fields(a={"SS": ["b", "a"]}))}
+
+
+class Typed(Mutations, dynamodb_case.DynamodbCase):
+    """Every type of DynamoDB, nested ones too, in each target that keeps documents."""
+
+    def environment(self):
+        return servers.aws_environment(self.folder)
+
+    @staticmethod
+    def document(name, value):
+        return dict({"id": {"S": name}, "other": {"S": "stays"}}, **({} if value is None else {"value": value}))
+
+    def found_and_repaired(self, target, store, key="{ partition: id }"):
+        both = dict(TYPED, **SAME)
+        if not target.startswith("dynamodb:"):
+            del both["order of a map"]  # which lines keep
+        self.write("transhume.yaml", "transhume: 1\nsource: dynamodb-json:in\ntarget: %s\n"
+                   "tables: { typed: { key: %s, from: typed, fields: { \"*\": copy, id: { column: id, cast: text } } } }\n" % (target, key))
+        self.write_json_folder("in", {"typed": [self.document(name, before) for name, (before, _) in both.items()]})
+        self.run_program("migrate", "-q", env=self.environment())
+        self.clean()
+        store([self.document(name, after) for name, (_, after) in both.items()])
+        self.check_each([("different", "typed", {"id": name}, ["value"]) for name in TYPED])
+        self.run_program("validate", "--repair", env=self.environment())
+        self.clean()
+
+    def write_lines(self, line_of):
+        def store(documents):
+            name, = os.listdir(self.path("out", "typed"))
+            with open(self.path("out", "typed", name), "w", encoding="utf-8") as file:
+                file.writelines(line_of(document) + "\n" for document in documents)
+        return store
+
+    def test_dynamodb_json(self):
+        self.found_and_repaired("dynamodb-json:out", self.write_lines(lambda document: json.dumps({"Item": document})))
+
+    def test_jsonl(self):
+        self.found_and_repaired("jsonl:out", self.write_lines(jsonl_value), "[id]")
+
+    def test_dynamodb(self):
+        self.found_and_repaired(self.uri(), lambda documents: items.put(self.client, "typed", map(boto_item, documents)))
+
+
+def jsonl_value(value):
+    """As docs/types/jsonl.md has it; of a whole document, too."""
+    if not set(value) <= {"N", "S", "B", "BOOL", "NULL", "L", "M", "SS", "NS", "BS"}:
+        return "{%s}" % ", ".join("%s: %s" % (json.dumps(name), jsonl_value(inner)) for name, inner in value.items())
+    (letter, inner), = value.items() or [("M", {})]
+    if letter in ("SS", "NS", "BS"):
+        return '{"$set": [%s]}' % ", ".join(jsonl_value({letter[0]: member}) for member in inner)
+    if letter == "M":
+        return jsonl_value(inner) if inner else "{}"
+    return {"N": str, "S": json.dumps, "B": lambda text: json.dumps({"$bytes": text}), "BOOL": json.dumps, "NULL": lambda _: "null",
+            "L": lambda members: "[%s]" % ", ".join(map(jsonl_value, members))}[letter](inner)
+
+
+def boto_item(value):
+    """Bytes as boto3 wants them."""
+    if isinstance(value, dict):
+        return {name: base64.b64decode(inner) if name == "B" else [base64.b64decode(one) for one in inner] if name == "BS" else boto_item(inner)
+                for name, inner in value.items()}
+    return [boto_item(inner) for inner in value] if isinstance(value, list) else value
 
 
 class Files(Mutations):
