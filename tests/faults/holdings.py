@@ -129,7 +129,7 @@ class Sqlite:
         """As an application does, after the run; its triggers do more."""
         self.change(folder, ("INSERT INTO plain(id, a) VALUES (900001, 'mine'), (900002, NULL)", "DELETE FROM plain WHERE id = 30",
                              "UPDATE plain SET a = 'mine' WHERE id IN (3, 15)", "INSERT INTO pair VALUES ('mine', -1, 'mine')",
-                             "UPDATE counted SET u = 'mine' WHERE id = 33", "DELETE FROM counted WHERE id = 35"))
+                             "UPDATE counted SET u = 'mine', plain_id = NULL WHERE id = 33", "DELETE FROM counted WHERE id = 35"))
 
     def lose(self, folder):
         self.change(folder, self.lost)

@@ -15,6 +15,7 @@ enum fate {
     FATE_CHANGED,
     FATE_MISSING,
     FATE_RETURN, /* the run took it out */
+    FATE_KEPT,   /* the run added it, and a record that does not go refers to it */
     FATE_END
 };
 
@@ -44,6 +45,13 @@ static void append_on(struct buffer *sql, const struct maria_undoing *undoing, c
 static void append_hash(struct buffer *sql, const struct maria_undoing *undoing)
 {
     maria_undo_append_hash(sql, undoing->columns, undoing->column_count, "t");
+}
+
+/* Its record is not yet what it was. */
+static void append_differs(struct buffer *sql, const struct maria_undoing *undoing)
+{
+    buffer_append_string(sql, " AND u._transhume_hash <> ");
+    maria_undo_append_hash(sql, undoing->columns, undoing->column_count, "u");
 }
 
 static void append_fate(struct buffer *sql, const struct maria_undoing *undoing)
@@ -102,7 +110,7 @@ static enum status keep_referred(const struct maria_undoing *undoing,
         append_on(&sql, undoing, "v", "r");
         buffer_format(&sql, " AND v._transhume_fate = %d", FATE_REMOVE);
     }
-    buffer_format(&sql, " SET u._transhume_fate = %d WHERE u._transhume_fate = %d", FATE_CHANGED,
+    buffer_format(&sql, " SET u._transhume_fate = %d WHERE u._transhume_fate = %d", FATE_KEPT,
                   FATE_REMOVE);
     if (referrer->own) {
         buffer_append_string(&sql, " AND v.");
@@ -278,7 +286,8 @@ static enum status attempt(const struct maria_undoing *undoing, enum fate fate, 
     return STATUS_FAILED;
 }
 
-static enum status number_them(const struct maria_undoing *undoing, enum fate fate, uint64_t *count)
+static enum status number_them(const struct maria_undoing *undoing, enum fate fate, bool backwards,
+                               uint64_t *count)
 {
     struct buffer sql = {0};
     enum status status =
@@ -290,6 +299,11 @@ static enum status number_them(const struct maria_undoing *undoing, enum fate fa
                   " SET u._transhume_number = (@_transhume_number := @_transhume_number + 1) "
                   "WHERE u._transhume_fate = %d",
                   (int)fate);
+    for (uint32_t i = 0; i < undoing->key.count; i++) {
+        buffer_append_string(&sql, i > 0 ? ", u." : " ORDER BY u.");
+        maria_append_name(&sql, undoing->key.names[i]);
+        buffer_append_string(&sql, backwards ? " DESC" : "");
+    }
     if (status != STATUS_OK) {
         buffer_free(&sql);
         return status;
@@ -297,9 +311,10 @@ static enum status number_them(const struct maria_undoing *undoing, enum fate fa
     return run(undoing, &sql, count);
 }
 
-/* In windows where all at once was refused: what a constraint forbids by now (a record of others
- * has its unique value, what it referred to is gone) stays as the run wrote it. */
-static enum status carry_out(const struct maria_undoing *undoing, enum fate fate, uint64_t *changed)
+/* In windows, by the key or backwards, where all at once was refused: what a constraint forbids
+ * stays as it is. */
+static enum status carry_out(const struct maria_undoing *undoing, enum fate fate, bool backwards,
+                             uint64_t *changed)
 {
     uint64_t count = 0;
     enum status status = attempt(undoing, fate, 0, 0, changed);
@@ -307,7 +322,7 @@ static enum status carry_out(const struct maria_undoing *undoing, enum fate fate
         return status;
     }
     *changed = 0;
-    status = number_them(undoing, fate, &count);
+    status = number_them(undoing, fate, backwards, &count);
     for (uint64_t at = 1, window = count; status == STATUS_OK && at <= count;) {
         uint64_t one = 0;
         uint64_t size = count + 1 - at < window ? count + 1 - at : window;
@@ -367,19 +382,80 @@ static enum status end_undo(struct maria_undoing *undoing)
     return run(undoing, &sql, NULL);
 }
 
-enum status maria_undo_keys(struct maria_undoing *undoing, struct undo_counts *counts)
+/* What of the run's is as it left it, and not as it was before. */
+static enum status count_left(const struct maria_undoing *undoing, struct undo_counts *left)
+{
+    static const enum fate fates[] = {FATE_REMOVE, FATE_KEPT, FATE_RESTORE};
+    uint64_t numbers[3] = {0};
+    enum status status = STATUS_OK;
+    for (int i = 0; i < 3 && status == STATUS_OK; i++) {
+        struct buffer sql = {0};
+        buffer_append_string(&sql, "SELECT count(*) FROM ");
+        append_undo(&sql, undoing);
+        buffer_append_string(&sql, " JOIN ");
+        append_target(&sql, undoing);
+        append_on(&sql, undoing, "u", "t");
+        append_fated(&sql, undoing, fates[i], 0, 0);
+        if (fates[i] == FATE_RESTORE) {
+            append_differs(&sql, undoing);
+        }
+        status = ask_number(undoing, &sql, &numbers[i]);
+    }
+    *left = (struct undo_counts){.removed = numbers[0] + numbers[1], .restored = numbers[2]};
+    return status;
+}
+
+static enum status forget_kept(const struct maria_undoing *undoing)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "UPDATE ");
+    append_undo(&sql, undoing);
+    buffer_format(&sql, " SET u._transhume_fate = %d WHERE u._transhume_fate = %d", FATE_REMOVE,
+                  FATE_KEPT);
+    return run(undoing, &sql, NULL);
+}
+
+/* For as long as that helps: what is restored may hold what another had before, or refer to one
+ * that goes. It is enough, since the run wrote one record after the other, too: what is left then
+ * others keep from it, whose record refers to it or has its unique value. By the key and backwards
+ * in turn, as values that moved along it ask for. */
+static enum status put_all(const struct maria_undoing *undoing, const struct undo_counts *wanted,
+                           struct undo_counts *left)
 {
     uint64_t removed = 0;
     uint64_t restored = 0;
-    if (set_fates(undoing) != STATUS_OK || keep_all_referred(undoing) != STATUS_OK ||
-        maria_count_fates(undoing, true, counts) != STATUS_OK ||
-        carry_out(undoing, FATE_REMOVE, &removed) != STATUS_OK ||
-        carry_out(undoing, FATE_RESTORE, &restored) != STATUS_OK) {
+    bool backwards = true;
+    enum status status = STATUS_OK;
+    *left = *wanted;
+    for (uint32_t idle = 0; status == STATUS_OK && left->removed + left->restored > 0 && idle < 2;
+         backwards = !backwards) {
+        uint64_t before = left->removed + left->restored;
+        status = forget_kept(undoing);
+        status = status == STATUS_OK ? keep_all_referred(undoing) : status;
+        status =
+            status == STATUS_OK ? carry_out(undoing, FATE_REMOVE, backwards, &removed) : status;
+        status =
+            status == STATUS_OK ? carry_out(undoing, FATE_RESTORE, backwards, &restored) : status;
+        if (status == STATUS_OK && removed == wanted->removed && restored == wanted->restored) {
+            *left = (struct undo_counts){0};
+            return STATUS_OK;
+        }
+        status = status == STATUS_OK ? count_left(undoing, left) : status;
+        idle = left->removed + left->restored < before ? 0 : idle + 1;
+    }
+    return status;
+}
+
+enum status maria_undo_keys(struct maria_undoing *undoing, struct undo_counts *counts)
+{
+    struct undo_counts left = {0};
+    if (set_fates(undoing) != STATUS_OK || maria_count_fates(undoing, true, counts) != STATUS_OK ||
+        put_all(undoing, counts, &left) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    counts->changed += counts->restored - restored + counts->removed - removed;
-    counts->restored = restored;
-    counts->removed = removed;
+    counts->changed += left.removed + left.restored;
+    counts->restored -= left.restored;
+    counts->removed -= left.removed;
     return end_undo(undoing);
 }
 
@@ -423,7 +499,7 @@ enum status maria_undo_deleted(struct maria_undoing *undoing, struct undo_counts
     buffer_append_string(&sql, taken_out);
     enum status status = run(undoing, &sql, NULL);
     while (status == STATUS_OK && one > 0 && done < wanted) {
-        status = carry_out(undoing, FATE_RETURN, &one);
+        status = carry_out(undoing, FATE_RETURN, true, &one);
         done += status == STATUS_OK ? one : 0;
     }
     counts->restored = done;

@@ -127,7 +127,14 @@ static void append_target(struct buffer *sql, const struct undoing *undoing)
 
 static void append_hash(struct buffer *sql, const struct undoing *undoing)
 {
-    postgres_undo_append_hash(sql, undoing->columns, undoing->column_count, "t");
+    postgres_undo_append_hash(sql, undoing->columns, undoing->column_count, "t", false);
+}
+
+/* Its record is not yet what it was. */
+static void append_differs(struct buffer *sql, const struct undoing *undoing)
+{
+    buffer_append_string(sql, "u.hash <> ");
+    postgres_undo_append_hash(sql, undoing->columns, undoing->column_count, "u", true);
 }
 
 static enum status ask(struct undoing *undoing, struct buffer *sql, PGresult **result)
@@ -291,8 +298,7 @@ static enum status attempt(struct undoing *undoing, struct buffer *sql, uint64_t
     return status;
 }
 
-/* One by one where all at once was refused: what a constraint forbids by now (a record of others
- * refers to it, has its unique value) stays as the run wrote it. */
+/* One by one where all at once was refused: what a constraint forbids stays as it is. */
 static enum status attempt_each(struct undoing *undoing, enum put put, uint64_t *changed)
 {
     struct buffer list = {0};
@@ -309,6 +315,11 @@ static enum status attempt_each(struct undoing *undoing, enum put put, uint64_t 
         buffer_append_string(&list, " WHERE ");
         append_ours(&list, undoing, put == PUT_RESTORE);
     }
+    if (put == PUT_RESTORE) {
+        buffer_append_string(&list, " AND ");
+        append_differs(&list, undoing);
+    }
+    buffer_append_string(&list, " ORDER BY u.ctid DESC"); /* what came last may hold the others */
     enum status status = ask(undoing, &list, &places);
     for (int i = 0; status == STATUS_OK && i < PQntuples(places); i++) {
         struct buffer sql = {0};
@@ -359,10 +370,59 @@ static enum status end_undo(struct undoing *undoing)
     return ask(undoing, &sql, NULL);
 }
 
-static enum status undo_keys(struct undoing *undoing, bool dry_run, struct undo_counts *counts)
+/* What of the run's is as it left it, and not as it was before. */
+static enum status count_left(struct undoing *undoing, struct undo_counts *left)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    buffer_append_string(&sql, "SELECT count(*) FILTER (WHERE NOT u.found), count(*) FILTER (WHERE "
+                               "u.found AND ");
+    append_differs(&sql, undoing);
+    buffer_append_string(&sql, ") FROM ");
+    append_undo(&sql, undoing);
+    buffer_append_string(&sql, " JOIN ");
+    append_target(&sql, undoing);
+    buffer_append_string(&sql, " ON ");
+    append_match(&sql, undoing);
+    buffer_append_string(&sql, " WHERE u.hash = ");
+    append_hash(&sql, undoing);
+    enum status status = ask(undoing, &sql, &result);
+    if (status == STATUS_OK) {
+        *left = (struct undo_counts){.removed = number_at(result, 0, 0),
+                                     .restored = number_at(result, 0, 1)};
+    }
+    PQclear(result);
+    return status;
+}
+
+/* For as long as that helps: what is restored may hold what another had before, or refer to one
+ * that goes. It is enough, since the run wrote one record after the other, too. What is left then
+ * others keep from it: one of theirs refers to it, has its unique value. */
+static enum status put_all(struct undoing *undoing, const struct undo_counts *wanted,
+                           struct undo_counts *left)
 {
     uint64_t removed = 0;
     uint64_t restored = 0;
+    uint64_t before = 0;
+    enum status status = STATUS_OK;
+    *left = *wanted;
+    do {
+        before = left->removed + left->restored;
+        status = apply(undoing, PUT_REMOVE, &removed);
+        status = status == STATUS_OK ? apply(undoing, PUT_RESTORE, &restored) : status;
+        if (status == STATUS_OK && removed == wanted->removed && restored == wanted->restored) {
+            *left = (struct undo_counts){0};
+            return STATUS_OK;
+        }
+        status = status == STATUS_OK ? count_left(undoing, left) : status;
+    } while (status == STATUS_OK && left->removed + left->restored > 0 &&
+             left->removed + left->restored < before);
+    return status;
+}
+
+static enum status undo_keys(struct undoing *undoing, bool dry_run, struct undo_counts *counts)
+{
+    struct undo_counts left = {0};
 
     enum status status = count_keys(undoing, counts);
     if (status != STATUS_OK || dry_run) {
@@ -371,13 +431,12 @@ static enum status undo_keys(struct undoing *undoing, bool dry_run, struct undo_
     if (postgres_rollback_append_unreferenced(undoing->self, undoing->connection, &undoing->facts,
                                               &undoing->unreferenced,
                                               undoing->error) != STATUS_OK ||
-        apply(undoing, PUT_REMOVE, &removed) != STATUS_OK ||
-        apply(undoing, PUT_RESTORE, &restored) != STATUS_OK) {
+        put_all(undoing, counts, &left) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    counts->changed += counts->restored - restored + counts->removed - removed;
-    counts->restored = restored;
-    counts->removed = removed;
+    counts->changed += left.removed + left.restored;
+    counts->restored -= left.restored;
+    counts->removed -= left.removed;
     return end_undo(undoing);
 }
 

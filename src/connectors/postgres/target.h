@@ -148,9 +148,10 @@ enum status postgres_ledger_forget(struct database *self, const char *run_id, ui
  *           a column is known when it was renamed since; those of the key always filled
  * Rows are written in the transaction of their chunk. The first image of a key stays.
  */
-/* An expression: a text that tells records of these columns apart, whatever is in them. */
+/* An expression: a text that tells records of these columns apart, whatever is in them; `of_image`:
+ * it is of what the undo table, joined as `alias`, keeps of them. */
 void postgres_undo_append_hash(struct buffer *sql, const struct postgres_column *columns,
-                               uint32_t count, const char *alias);
+                               uint32_t count, const char *alias, bool of_image);
 /* Makes the table if it is not there. Within the caller's transaction. */
 enum status postgres_undo_make(struct postgres_database *self, PGconn *connection,
                                const struct target_table *table, const struct postgres_table *facts,

@@ -5,7 +5,7 @@
 
 /* What may be long goes in as a digest of its own: a record's text ends at 1 GB. */
 static void append_hashed(struct buffer *sql, const struct postgres_column *column,
-                          const char *alias)
+                          const char *alias, bool of_image)
 {
     bool bytes = column->type.format == POSTGRES_AS_BYTEA;
     bool text = column->type.format == POSTGRES_AS_TEXT ||
@@ -13,19 +13,23 @@ static void append_hashed(struct buffer *sql, const struct postgres_column *colu
                 column->type.format == POSTGRES_AS_JSON || column->type.format == POSTGRES_AS_JSONB;
     buffer_append_string(sql, bytes || text ? "pg_catalog.md5(" : "");
     buffer_format(sql, "%s.", alias);
-    postgres_append_name(sql, column->name);
+    if (of_image) {
+        buffer_format(sql, "c%d", column->number);
+    } else {
+        postgres_append_name(sql, column->name);
+    }
     buffer_append_string(sql, text ? "::pg_catalog.text)" : bytes ? ")" : "");
 }
 
 void postgres_undo_append_hash(struct buffer *sql, const struct postgres_column *columns,
-                               uint32_t count, const char *alias)
+                               uint32_t count, const char *alias, bool of_image)
 {
     bool begun = false;
     buffer_append_string(sql, "pg_catalog.md5(ROW(");
     for (uint32_t i = 0; i < count; i++) {
         if (!columns[i].generated) {
             buffer_append_string(sql, begun ? ", " : "");
-            append_hashed(sql, &columns[i], alias);
+            append_hashed(sql, &columns[i], alias, of_image);
             begun = true;
         }
     }

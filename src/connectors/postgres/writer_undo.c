@@ -89,7 +89,8 @@ enum status writer_undo_after(struct writer *writer, const struct writer_plan *p
     buffer_append_string(&sql, " (found, hash, ");
     append_key(&sql, table, true);
     buffer_append_string(&sql, ") SELECT false, ");
-    postgres_undo_append_hash(&sql, plan->facts->columns, plan->facts->schema->column_count, "t");
+    postgres_undo_append_hash(&sql, plan->facts->columns, plan->facts->schema->column_count, "t",
+                              false);
     buffer_append_string(&sql, ", ");
     append_key(&sql, table, false);
     append_records(&sql, writer, plan);

@@ -5,12 +5,26 @@
 #include <stdio.h>
 #include <string.h>
 
+/* `found` in the undo table, while it is carried out: the run added it, and somebody refers to it.
+ */
+enum { FOUND_KEPT = -1 };
+
+/* A foreign key that refers to the table: "t.key = r.column AND …", "r" being `table`. */
+struct referrer {
+    struct referrer *next;
+    const char *table;
+    bool own; /* the table refers to itself */
+    struct buffer on;
+};
+
 struct undoing {
     struct sqlite_database *self;
+    struct arena *arena;
     const char *undo_name;
     struct sqlite_target_table undo;
     struct sqlite_target_table facts;
     struct buffer match; /* t.key = u."+key" AND … */
+    struct referrer *referrers;
 };
 
 static enum status altered(const struct undoing *undoing, const char *column, struct error *error)
@@ -78,8 +92,9 @@ static enum status run_sql(struct undoing *undoing, struct buffer *sql, uint64_t
     return status;
 }
 
-/* How many keys of the undo table: `found` 0, 1 (or more) or -1 (any); ours, changed, or gone. */
-enum kind { KIND_OURS, KIND_CHANGED, KIND_MISSING };
+/* How many keys of the undo table: `found` 0, 1 (or more) or -1 (any); ours, changed, or gone.
+ * Of ours those that are not what they were before. */
+enum kind { KIND_OURS, KIND_LEFT, KIND_CHANGED, KIND_MISSING };
 static enum status count_keys(struct undoing *undoing, int found, enum kind kind, uint64_t *number,
                               struct error *error)
 {
@@ -93,7 +108,7 @@ static enum status count_keys(struct undoing *undoing, int found, enum kind kind
     buffer_append_buffer(&sql, &undoing->match);
     buffer_append_string(&sql, " WHERE u.hash IS NOT NULL");
     if (found >= 0) {
-        buffer_append_string(&sql, found > 0 ? " AND u.found > 0" : " AND u.found = 0");
+        buffer_append_string(&sql, found > 0 ? " AND u.found > 0" : " AND u.found <= 0");
     }
     const struct sqlite_target_column *key =
         sqlite_target_find_column(&undoing->facts, undoing->undo.columns[0].name + 1);
@@ -101,8 +116,12 @@ static enum status count_keys(struct undoing *undoing, int found, enum kind kind
     sqlite_append_name(&sql, key->name);
     buffer_append_string(&sql, " IS NULL");
     if (kind != KIND_MISSING) {
-        buffer_append_string(&sql, kind == KIND_OURS ? " AND u.hash = " : " AND u.hash != ");
-        sqlite_undo_append_hash(&undoing->facts, "t", &sql);
+        buffer_append_string(&sql, kind == KIND_CHANGED ? " AND u.hash != " : " AND u.hash = ");
+        sqlite_undo_append_hash(&undoing->facts, "t", false, &sql);
+    }
+    if (kind == KIND_LEFT) {
+        buffer_append_string(&sql, " AND u.hash != ");
+        sqlite_undo_append_hash(&undoing->facts, "u", true, &sql);
     }
     return run_sql(undoing, &sql, number, true, error);
 }
@@ -112,8 +131,155 @@ static void append_ours(struct undoing *undoing, int found, struct buffer *sql)
     buffer_append_buffer(sql, &undoing->match);
     buffer_append_string(sql, found > 0 ? " AND u.found > 0" : " AND u.found = 0");
     buffer_append_string(sql, " AND u.hash = ");
-    sqlite_undo_append_hash(&undoing->facts, "t", sql);
+    sqlite_undo_append_hash(&undoing->facts, "t", false, sql);
 }
+
+/* " u."+key"" of each column of the key, with what goes before the first and between them, and with
+ * what goes after each. */
+static uint32_t append_keys(const struct undoing *undoing, const char *before, const char *between,
+                            const char *after, struct buffer *sql)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < undoing->undo.column_count; i++) {
+        const char *name = undoing->undo.columns[i].name;
+        if (name[0] == '+') {
+            buffer_format(sql, "%s u.", count++ == 0 ? before : between);
+            sqlite_undo_append_column(sql, '+', name + 1);
+            buffer_append_string(sql, after);
+        }
+    }
+    return count;
+}
+
+/* ---------------------------------------------------------------- who refers to a record */
+
+/* The column that the `seq`th of a key refers to; without its name it is of the primary key. */
+static const char *referenced(const struct undoing *undoing, const char *name, int seq)
+{
+    for (uint32_t i = 0; name == NULL && i < undoing->facts.column_count; i++) {
+        if (undoing->facts.columns[i].key_position == (uint32_t)seq + 1) {
+            return undoing->facts.columns[i].name;
+        }
+    }
+    return name;
+}
+
+static enum status add_reference(struct undoing *undoing, sqlite3_stmt *row, struct error *error)
+{
+    int seq = sqlite3_column_int(row, 1);
+    const char *table = (const char *)sqlite3_column_text(row, 0);
+    const char *column = (const char *)sqlite3_column_text(row, 2);
+    const char *to = referenced(undoing, (const char *)sqlite3_column_text(row, 3), seq);
+    if (seq == 0) {
+        struct referrer *made = arena_allocate_zeroed(undoing->arena, 1, sizeof *made);
+        if (made == NULL || (made->table = arena_copy_string(undoing->arena, table)) == NULL) {
+            return error_set(error, ERROR_MEMORY, undoing->facts.name, "no memory for its keys");
+        }
+        made->own = sqlite_same_name(table, undoing->facts.name);
+        made->next = undoing->referrers;
+        undoing->referrers = made;
+    }
+    struct buffer *on = &undoing->referrers->on;
+    buffer_append_string(on, seq > 0 ? " AND t." : "t."); /* first: its collation holds */
+    sqlite_append_name(on, to != NULL ? to : "");
+    buffer_append_string(on, " = r.");
+    sqlite_append_name(on, column);
+    return STATUS_OK;
+}
+
+/* One that leads to no column of the table is no key at all, and nobody can follow it. */
+static enum status read_referrers(struct undoing *undoing, struct error *error)
+{
+    sqlite3_stmt *row = NULL;
+    enum status status = sqlite_ledger_prepare(
+        undoing->self,
+        "SELECT m.name, k.seq, k.\"from\", k.\"to\" FROM main.sqlite_schema AS m, "
+        "pragma_foreign_key_list(m.name, 'main') AS k WHERE m.type = 'table' AND k.\"table\" = ?1 "
+        "COLLATE NOCASE AND NOT EXISTS (SELECT 1 FROM pragma_foreign_key_list(m.name, 'main') AS o "
+        "WHERE o.id = k.id AND o.\"to\" NOT IN (SELECT name COLLATE NOCASE FROM "
+        "pragma_table_xinfo(?1, 'main'))) ORDER BY m.name, k.id, k.seq",
+        &row, error);
+    if (status == STATUS_OK) {
+        sqlite3_bind_text(row, 1, undoing->facts.name, -1, SQLITE_STATIC);
+    }
+    while (status == STATUS_OK && (status = sqlite_step(undoing->self, row, error)) == STATUS_OK) {
+        status = add_reference(undoing, row, error);
+    }
+    sqlite3_finalize(row);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+static void free_referrers(struct undoing *undoing)
+{
+    for (struct referrer *at = undoing->referrers; at != NULL; at = at->next) {
+        buffer_free(&at->on);
+    }
+}
+
+/* What a record refers to that is not going itself stays. From those that refer: their columns may
+ * have no index. */
+static enum status keep_referred(struct undoing *undoing, const struct referrer *referrer,
+                                 uint64_t *kept, struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "UPDATE main.");
+    sqlite_append_name(&sql, undoing->undo_name);
+    buffer_format(&sql, " AS u SET found = %d WHERE u.found = 0 AND", FOUND_KEPT);
+    append_keys(undoing, " (", ",", "", &sql);
+    buffer_append_string(&sql, ") IN (");
+    append_keys(undoing, "SELECT", ",", "", &sql);
+    buffer_append_string(&sql, " FROM main.");
+    sqlite_append_name(&sql, referrer->table);
+    buffer_append_string(&sql, " AS r CROSS JOIN main.");
+    sqlite_append_name(&sql, undoing->facts.name);
+    buffer_append_string(&sql, " AS t ON ");
+    buffer_append_buffer(&sql, &referrer->on);
+    buffer_append_string(&sql, " CROSS JOIN main.");
+    sqlite_append_name(&sql, undoing->undo_name);
+    buffer_append_string(&sql, " AS u ON ");
+    append_ours(undoing, 0, &sql);
+    if (referrer->own) {
+        buffer_append_string(&sql, " WHERE NOT EXISTS (SELECT 1 FROM main.");
+        sqlite_append_name(&sql, undoing->undo_name);
+        buffer_append_string(&sql, " AS v WHERE v.found = 0 AND v.hash = ");
+        sqlite_undo_append_hash(&undoing->facts, "r", false, &sql);
+        for (uint32_t i = 0; i < undoing->undo.column_count; i++) {
+            const char *name = undoing->undo.columns[i].name;
+            if (name[0] == '+') {
+                buffer_append_string(&sql, " AND v.");
+                sqlite_undo_append_column(&sql, '+', name + 1);
+                buffer_append_string(&sql, " = r.");
+                sqlite_append_name(&sql, name + 1);
+            }
+        }
+        buffer_append_byte(&sql, ')');
+    }
+    buffer_append_byte(&sql, ')');
+    return run_sql(undoing, &sql, kept, false, error);
+}
+
+/* Of a table that refers to itself, what is kept may refer to more. */
+static enum status keep_all_referred(struct undoing *undoing, struct error *error)
+{
+    struct buffer sql = {0};
+    uint64_t total = 1;
+    buffer_append_string(&sql, "UPDATE main.");
+    sqlite_append_name(&sql, undoing->undo_name);
+    buffer_format(&sql, " SET found = 0 WHERE found = %d", FOUND_KEPT);
+    enum status status = run_sql(undoing, &sql, &total, false, error);
+    for (total = 1; status == STATUS_OK && total > 0;) {
+        total = 0;
+        for (const struct referrer *at = undoing->referrers; status == STATUS_OK && at != NULL;
+             at = at->next) {
+            uint64_t kept = 0;
+            status = keep_referred(undoing, at, &kept, error);
+            total += kept;
+        }
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- carrying it out */
 
 static enum status remove_ours(struct undoing *undoing, uint64_t *number, struct error *error)
 {
@@ -129,25 +295,101 @@ static enum status remove_ours(struct undoing *undoing, uint64_t *number, struct
     return run_sql(undoing, &sql, number, false, error);
 }
 
-/* A record that would break a constraint by now stays as the run wrote it. */
-static enum status restore_ours(struct undoing *undoing, uint64_t *number, struct error *error)
+/* A record that would break a constraint stays as the run wrote it. */
+static void append_restore(struct undoing *undoing, struct buffer *sql)
+{
+    buffer_append_string(sql, "UPDATE OR IGNORE main.");
+    sqlite_append_name(sql, undoing->facts.name);
+    buffer_append_string(sql, " AS t SET ");
+    for (uint32_t i = 0; i < undoing->facts.column_count; i++) {
+        buffer_append_string(sql, i == 0 ? "" : ", ");
+        sqlite_append_name(sql, undoing->facts.columns[i].name);
+        buffer_append_string(sql, " = u.");
+        sqlite_undo_append_column(sql, '=', undoing->facts.columns[i].name);
+    }
+    buffer_append_string(sql, " FROM main.");
+    sqlite_append_name(sql, undoing->undo_name);
+    buffer_append_string(sql, " AS u WHERE ");
+    append_ours(undoing, 1, sql);
+}
+
+/* The list is of the undo table alone, which does not change meanwhile. */
+static enum status prepare_each(struct undoing *undoing, bool backwards, sqlite3_stmt **list,
+                                sqlite3_stmt **one, uint32_t *key_count, struct error *error)
 {
     struct buffer sql = {0};
 
-    buffer_append_string(&sql, "UPDATE OR IGNORE main.");
-    sqlite_append_name(&sql, undoing->facts.name);
-    buffer_append_string(&sql, " AS t SET ");
-    for (uint32_t i = 0; i < undoing->facts.column_count; i++) {
-        buffer_append_string(&sql, i == 0 ? "" : ", ");
-        sqlite_append_name(&sql, undoing->facts.columns[i].name);
-        buffer_append_string(&sql, " = u.");
-        sqlite_undo_append_column(&sql, '=', undoing->facts.columns[i].name);
-    }
+    append_keys(undoing, "SELECT", ",", "", &sql);
     buffer_append_string(&sql, " FROM main.");
     sqlite_append_name(&sql, undoing->undo_name);
-    buffer_append_string(&sql, " AS u WHERE ");
-    append_ours(undoing, 1, &sql);
-    return run_sql(undoing, &sql, number, false, error);
+    buffer_append_string(&sql, " AS u WHERE u.found > 0 AND u.hash IS NOT NULL");
+    *key_count = append_keys(undoing, " ORDER BY", ",", backwards ? " DESC" : "", &sql);
+    enum status status =
+        sqlite_target_prepare_buffer(undoing->self, undoing->self->control, &sql, list, error);
+    if (status == STATUS_OK) {
+        buffer_clear(&sql);
+        append_restore(undoing, &sql);
+        append_keys(undoing, " AND", " AND", " = ?", &sql);
+        status =
+            sqlite_target_prepare_buffer(undoing->self, undoing->self->control, &sql, one, error);
+    }
+    buffer_free(&sql);
+    return status;
+}
+
+static enum status restore_each(struct undoing *undoing, bool backwards, struct error *error)
+{
+    sqlite3_stmt *list = NULL;
+    sqlite3_stmt *one = NULL;
+    uint32_t key_count = 0;
+    enum status status = prepare_each(undoing, backwards, &list, &one, &key_count, error);
+
+    while (status == STATUS_OK && (status = sqlite_step(undoing->self, list, error)) == STATUS_OK) {
+        for (uint32_t i = 0; i < key_count; i++) {
+            sqlite3_bind_value(one, (int)i + 1, sqlite3_column_value(list, (int)i));
+        }
+        int result = sqlite3_step(one);
+        sqlite3_reset(one);
+        if (result != SQLITE_DONE) {
+            status = sqlite_target_error(undoing->self, undoing->self->control, result,
+                                         ERROR_TARGET_WRITE,
+                                         "the run's records can't be taken back", error);
+        }
+    }
+    sqlite3_finalize(list);
+    sqlite3_finalize(one);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+/* For as long as that helps: what is restored may hold what another had before, or refer to one
+ * that goes. It is enough, since the run wrote one record after the other, too: what is left then
+ * others keep from it, whose record refers to it or has its unique value. By the key and backwards
+ * in turn, as values that moved along it ask for. */
+static enum status put_all(struct undoing *undoing, struct undo_counts *left, struct error *error)
+{
+    struct buffer sql = {0};
+    uint64_t changes = 0;
+    bool backwards = false;
+    enum status status = read_referrers(undoing, error);
+    for (uint32_t idle = 0; status == STATUS_OK && left->removed + left->restored > 0 && idle < 2;
+         backwards = !backwards) {
+        uint64_t before = left->removed + left->restored;
+        status = keep_all_referred(undoing, error);
+        status = status == STATUS_OK ? remove_ours(undoing, &changes, error) : status;
+        if (status == STATUS_OK && !backwards && idle == 0) {
+            append_restore(undoing, &sql);
+            status = run_sql(undoing, &sql, &changes, false, error);
+        } else if (status == STATUS_OK) {
+            status = restore_each(undoing, backwards, error);
+        }
+        status =
+            status == STATUS_OK ? count_keys(undoing, 0, KIND_OURS, &left->removed, error) : status;
+        status = status == STATUS_OK ? count_keys(undoing, 1, KIND_LEFT, &left->restored, error)
+                                     : status;
+        idle = left->removed + left->restored < before ? 0 : idle + 1;
+    }
+    free_referrers(undoing);
+    return status;
 }
 
 /* " WHERE" they are records that the run took out and did not write again. */
@@ -177,9 +419,6 @@ static enum status drop_undo(struct undoing *undoing, struct error *error)
 static enum status undo_all(struct undoing *undoing, bool dry_run, struct undo_counts *counts,
                             struct error *error)
 {
-    uint64_t removed = 0;
-    uint64_t restored = 0;
-
     if (count_keys(undoing, -1, KIND_CHANGED, &counts->changed, error) != STATUS_OK ||
         count_keys(undoing, -1, KIND_MISSING, &counts->missing, error) != STATUS_OK ||
         count_keys(undoing, 0, KIND_OURS, &counts->removed, error) != STATUS_OK ||
@@ -189,13 +428,13 @@ static enum status undo_all(struct undoing *undoing, bool dry_run, struct undo_c
     if (dry_run) {
         return STATUS_OK;
     }
-    if (remove_ours(undoing, &removed, error) != STATUS_OK ||
-        restore_ours(undoing, &restored, error) != STATUS_OK) {
+    struct undo_counts left = *counts;
+    if (put_all(undoing, &left, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    counts->changed += counts->restored - restored;
-    counts->restored = restored;
-    counts->removed = removed;
+    counts->changed += left.removed + left.restored;
+    counts->restored -= left.restored;
+    counts->removed -= left.removed;
     return drop_undo(undoing, error);
 }
 
@@ -280,7 +519,7 @@ static enum status undo_within(struct sqlite_database *self, const struct target
                                undo_act *act, bool dry_run, struct arena *arena,
                                struct undo_counts *counts, struct error *error)
 {
-    struct undoing undoing = {.self = self};
+    struct undoing undoing = {.self = self, .arena = arena};
     enum status status = sqlite_ledger_check_claim(self, error);
 
     status = status == STATUS_OK ? sqlite_target_describe(self, self->control, table->name, arena,

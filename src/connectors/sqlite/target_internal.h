@@ -126,9 +126,10 @@ enum status sqlite_schema_find(struct sqlite_database *database, const char *typ
 
 /* undo.c: transhume_hash(…) for a connection, over values with their types. */
 int sqlite_undo_register(sqlite3 *connection);
-/* "transhume_hash(t."a", …)" over all columns that hold values of their own. */
+/* "transhume_hash(t."a", …)" over all columns that hold values of their own; `of_image`: over
+ * what the undo table, joined as `alias`, keeps of them. */
 void sqlite_undo_append_hash(const struct sqlite_target_table *facts, const char *alias,
-                             struct buffer *sql);
+                             bool of_image, struct buffer *sql);
 /* Its column for one of the table: '+' a part of the key, '=' the image of any. */
 void sqlite_undo_append_column(struct buffer *sql, char prefix, const char *name);
 /* The declared type that gives a column this affinity. */

@@ -79,7 +79,7 @@ int sqlite_undo_register(sqlite3 *connection)
 }
 
 void sqlite_undo_append_hash(const struct sqlite_target_table *facts, const char *alias,
-                             struct buffer *sql)
+                             bool of_image, struct buffer *sql)
 {
     uint32_t in_group = 0;
 
@@ -94,7 +94,11 @@ void sqlite_undo_append_hash(const struct sqlite_target_table *facts, const char
             in_group = 0;
         }
         buffer_format(sql, "%s%s.", in_group++ == 0 ? "" : ", ", alias);
-        sqlite_append_name(sql, facts->columns[i].name);
+        if (of_image) {
+            sqlite_undo_append_column(sql, '=', facts->columns[i].name);
+        } else {
+            sqlite_append_name(sql, facts->columns[i].name);
+        }
     }
     buffer_append_string(sql, "))");
 }

@@ -73,7 +73,7 @@ static enum status prepare_after(struct writer *writer, struct writer_insert *in
     buffer_append_string(&sql, ", found, hash) SELECT ");
     append_keys(table, false, &sql);
     buffer_append_string(&sql, ", 0, ");
-    sqlite_undo_append_hash(&table->facts, "t", &sql);
+    sqlite_undo_append_hash(&table->facts, "t", false, &sql);
     enum status status = append_records(table, insert, view_name, &sql, error);
     buffer_append_string(&sql, " ON CONFLICT (");
     append_keys(table, true, &sql);
