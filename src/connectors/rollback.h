@@ -10,6 +10,7 @@ struct undo_counts {
     uint64_t restored; /* they are again what the run overwrote */
     uint64_t changed;  /* somebody changed them since: they stay as they are */
     uint64_t missing;  /* somebody deleted them since: they stay away */
+    uint64_t kept;     /* undo records of what it wrote, which the engine counts */
 };
 
 /*

@@ -562,6 +562,7 @@ static enum status take_back(struct undoing *undoing, struct line *lines, uint32
     status = status == STATUS_OK ? assign_now(undoing, sorted, count, found, error) : status;
     for (uint32_t i = count; i > 0 && status == STATUS_OK; i--) {
         bool remove = false;
+        undoing->counts->kept += !lines[i - 1].taken;
         size_t steps = undoing->steps.count;
         status = judge(undoing, &lines[i - 1], &remove, error);
         if (remove) {

@@ -71,8 +71,10 @@ static void forget_counts(struct rollback *rollback)
     for (uint32_t i = 0; i < rollback->report.table_count; i++) {
         struct rollback_table_report *report = &rollback->report.tables[i];
         if (report->action == ROLLBACK_UNDO || rollback_has_deleted(rollback, i)) {
-            rollback->looked[i].counts = (struct undo_counts){report->removed, report->restored,
-                                                              report->changed, report->missing};
+            rollback->looked[i].counts = (struct undo_counts){.removed = report->removed,
+                                                              .restored = report->restored,
+                                                              .changed = report->changed,
+                                                              .missing = report->missing};
             report->removed = report->restored = report->changed = report->missing = 0;
         }
     }

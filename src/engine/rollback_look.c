@@ -198,10 +198,13 @@ static enum status undo(struct rollback *rollback, uint32_t number, bool dry_run
 {
     struct database *target = rollback->session.target;
     const struct rollback_functions *functions = target->connector->rollback;
-    return functions->undo != NULL
-               ? functions->undo(target, &rollback->tables[number], rollback->run.status.ended_us,
-                                 dry_run, counts, error)
-               : before_undo(&rollback->run, number, dry_run, counts, error);
+    if (functions->undo == NULL) {
+        return before_undo(&rollback->run, number, dry_run, counts, error);
+    }
+    enum status status = functions->undo(target, &rollback->tables[number],
+                                         rollback->run.status.ended_us, dry_run, counts, error);
+    counts->kept = counts->removed + counts->restored + counts->changed + counts->missing;
+    return status;
 }
 
 /* The target is asked again, so that it knows the table before records are put into it. */
@@ -217,12 +220,31 @@ static enum status learn(struct rollback *rollback, uint32_t number, struct erro
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
+/* Each record that was written left one, and none goes before the rollback has begun. */
+static enum status check_kept(const struct rollback *rollback, uint32_t number,
+                              const struct undo_counts *counts, struct error *error)
+{
+    uint64_t wrote = rollback->expected[number].count_min;
+    if (rollback->has_begun || rollback->session.target->connector->rollback->undoes_all ||
+        counts->kept >= wrote) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_ROLLBACK_REFUSED, rollback->run.header.tables[number].name,
+              "images were not kept or are lost: the run wrote %" PRIu64
+              " records, undo records are there of %" PRIu64,
+              wrote, counts->kept);
+    error_hint(error, "what it overwrote can't be told any more: take its records out by hand; "
+                      "`transhume finish --confirm` then forgets the run");
+    return STATUS_FAILED;
+}
+
 static enum status look_at_undo(struct rollback *rollback, uint32_t number, struct error *error)
 {
     struct rollback_table_report *report = &rollback->report.tables[number];
     struct undo_counts counts = {0};
     if (learn(rollback, number, error) != STATUS_OK ||
-        undo(rollback, number, true, &counts, error) != STATUS_OK) {
+        undo(rollback, number, true, &counts, error) != STATUS_OK ||
+        check_kept(rollback, number, &counts, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     report->action = ROLLBACK_UNDO;

@@ -254,6 +254,13 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         self.program("finish", "--confirm")
         self.assertNotIn("_transhume_ledger", items.tables(self.client))
 
+    def test_images_of_which_some_are_lost(self):
+        self.target("filled")
+        self.migrate("upsert")
+        before = self.path(".transhume/before")
+        os.unlink(os.path.join(before, next(name for name in sorted(os.listdir(before)) if name.endswith(".jsonl"))))
+        self.assertIn("images were not kept or are lost", self.rollback(code=5).err)
+
     def images(self):
         """Folders of before-images, with files in them."""
         return sorted(os.path.relpath(at, self.path(".transhume")) for at, _, names in os.walk(self.path(".transhume"))
