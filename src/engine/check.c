@@ -134,9 +134,10 @@ static enum status check_ledger(struct report *report, struct error *error)
     }
     char line[160];
     if (rolling_back) {
-        snprintf(line, sizeof(line),
-                 "run %s is being rolled back: `transhume rollback --run %s` goes on with that",
-                 run->id, run->id);
+        snprintf(
+            line, sizeof(line),
+            "run %s is being rolled back: `transhume rollback --run %s --confirm` goes on with that",
+            run->id, run->id);
     } else {
         snprintf(line, sizeof(line), "run %s is not finished: `transhume resume` goes on with it",
                  run->id);

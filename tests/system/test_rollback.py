@@ -239,7 +239,7 @@ class Sqlite(refusals.TestCase):
         for command in ("migrate", "resume", "validate", "check"):
             result = self.run_program(command, "source.db", "target.db", code=5)
             said = " ".join((result.out + result.err).split())
-            self.assertIn("`transhume rollback --run %s` goes on with that" % run, said, command)
+            self.assertIn("`transhume rollback --run %s --confirm` goes on with that" % run, said, command)
             self.assertNotIn("transhume resume", said, command)
         self.run_program("rollback", "--run", run, "--confirm")
 

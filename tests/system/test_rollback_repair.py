@@ -211,6 +211,8 @@ class Status(refusals.TestCase):
             self.assertNotIn("completed", text.split("started")[0])
             self.assertEqual((state["status"], state["resumable"]), ("rolling_back", False))
             self.assertEqual(state["rollback"], {"run": run, "next": next_command.strip("`")})
+            for command in ("resume", "validate"):
+                self.assertIn(next_command, self.run_program(command, code=5).err)
             kept = {name: value for name, value in state.items() if name not in ("status", "resumable", "rollback")}
             self.assertEqual(kept, {name: value for name, value in whole.items() if name not in ("status", "resumable")})
             self.kill(run, "rollback.before_forget")  # and once more

@@ -117,7 +117,7 @@ class Targets(refusals.TestCase):
         run = self.unfinished("one.db")
         self.kill("rollback.before_local", "rollback", "--run", run, "--confirm")
         found = self.refused("migrate", "--restart", "--confirm", *WHERE, "source.db", "two.db", code=5, name="run-unfinished", says=[run])
-        self.assertIn("`transhume rollback --run %s`" % run, found.err)
+        self.assertIn("`transhume rollback --run %s --confirm`" % run, found.err)
         self.assert_state(run, "rolling_back")
         self.run_program("rollback", "--run", run, "--confirm")
         self.run_program("migrate", *WHERE, "source.db", "two.db")
