@@ -11,6 +11,7 @@ struct undo_counts {
     uint64_t changed;  /* somebody changed them since: they stay as they are */
     uint64_t missing;  /* somebody deleted them since: they stay away */
     uint64_t kept;     /* undo records of what it wrote, which the engine counts */
+    uint64_t left;     /* something keeps them from it now; another call may do it (`takes_out`) */
 };
 
 /*
@@ -41,7 +42,8 @@ struct rollback_functions {
      * Optional: delete_records keeps what it takes out of a table with `keeps_undo`, and this puts
      * it back, where nothing stands under its key: what does is somebody else's, stays, and is
      * counted as changed. Called of each table after `undo` was of all of them, first of those that
-     * others refer to. `dry_run`: only counts.
+     * others refer to; both are called again for as long as one of them does something and others
+     * are left. `dry_run`: only counts.
      */
     enum status (*undo_deleted)(struct database *self, const struct target_table *table,
                                 bool dry_run, struct undo_counts *counts, struct error *error);

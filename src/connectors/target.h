@@ -75,6 +75,9 @@ struct target_table {
     /* what it takes to undo the run's writes to this table key by key is kept: by the writer in the
      * chunk's transaction where there are transactions, else by the engine before it submits */
     bool keeps_undo;
+    /* with it: the run took records out. What undo can't take back yet it keeps, and tells as
+     * `left` (struct undo_counts): it may need one of those that undo_deleted puts back */
+    bool takes_out;
     /* an upsert also empties those of `columns` that its record does not fill: they are of other
      * entities, and a record is of one */
     bool clears_others;

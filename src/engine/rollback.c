@@ -92,6 +92,13 @@ static void count_repeated(struct rollback *rollback)
     }
 }
 
+/* What is left counts as changed only when no call moves anything any more. */
+static void note_left(struct rollback *rollback, const struct undo_counts *counts, uint64_t *left)
+{
+    rollback->moved |= counts->removed + counts->restored > 0;
+    *left = counts->left;
+}
+
 static enum status undo_records(struct rollback *rollback, uint32_t number, struct error *error)
 {
     struct database *target = rollback->session.target;
@@ -106,6 +113,7 @@ static enum status undo_records(struct rollback *rollback, uint32_t number, stru
         return status;
     }
     add_counts(report, &counts);
+    note_left(rollback, &counts, &rollback->looked[number].left);
     return drop_if_empty(rollback, number, error);
 }
 
@@ -138,11 +146,15 @@ static enum status take_back(struct rollback *rollback, uint32_t number, struct 
         status = undo_table(rollback, number, error);
     } while (session_tries_again(&retry, &status, error));
     rollback->looked[number].repeated |= report->action == ROLLBACK_UNDO && retry.failures > 0;
+    rollback->moved |= retry.failures > 0;
     if (status != STATUS_OK) {
         return status;
     }
     log_write(LOG_DEBUG, "rolled back table %s: %s", report->name,
               rollback_action_name(report->action));
+    if (rollback_has_deleted(rollback, number)) {
+        return failpoint_hit("rollback.after_table", error); /* more may come of it */
+    }
     if (json_array_append_new(run->status.undone, json_text(report->name)) != 0) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory to roll back");
     }
@@ -175,12 +187,55 @@ static enum status put_deleted_back(struct rollback *rollback, const uint32_t *o
                          : status;
         } while (session_tries_again(&retry, &status, error));
         rollback->looked[number].repeated |= retry.failures > 0;
+        rollback->moved |= retry.failures > 0;
         if (status != STATUS_OK) {
             return status;
         }
         add_counts(&rollback->report.tables[number], &counts);
+        note_left(rollback, &counts, &rollback->looked[number].away);
     }
     return STATUS_OK;
+}
+
+static enum status undo_tables(struct rollback *rollback, const uint32_t *order, bool again,
+                               struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < rollback->report.table_count && status == STATUS_OK; i++) {
+        uint32_t number = order[i];
+        if (signals_stop_level() > 0) {
+            return STATUS_END;
+        }
+        if (!rollback_is_undone(rollback, rollback->report.tables[number].name) &&
+            (!again || rollback->looked[number].left > 0)) {
+            status = take_back(rollback, number, error);
+        }
+    }
+    return status;
+}
+
+/* Where the run took records out, too, others may wait for those, and those for others. */
+static enum status take_records_back(struct rollback *rollback, const uint32_t *order,
+                                     struct error *error)
+{
+    uint64_t left = 0;
+    enum status status = STATUS_OK;
+    for (bool again = false; status == STATUS_OK; again = true) {
+        rollback->moved = false;
+        status = undo_tables(rollback, order, again, error);
+        status = status == STATUS_OK ? put_deleted_back(rollback, order, error) : status;
+        left = 0;
+        for (uint32_t i = 0; i < rollback->report.table_count; i++) {
+            left += rollback->looked[i].left + rollback->looked[i].away;
+        }
+        if (left == 0 || !rollback->moved) {
+            break;
+        }
+    }
+    for (uint32_t i = 0; i < rollback->report.table_count && left > 0; i++) {
+        rollback->report.tables[i].changed += rollback->looked[i].left + rollback->looked[i].away;
+    }
+    return status;
 }
 
 static enum status forget(struct rollback *rollback, struct error *error)
@@ -243,18 +298,7 @@ static enum status take_all_back(struct rollback *rollback, struct error *error)
         return status;
     }
     forget_counts(rollback);
-    for (uint32_t i = 0; i < rollback->report.table_count; i++) {
-        if (signals_stop_level() > 0) {
-            return STATUS_END;
-        }
-        status = rollback_is_undone(rollback, rollback->report.tables[order[i]].name)
-                     ? STATUS_OK
-                     : take_back(rollback, order[i], error);
-        if (status != STATUS_OK) {
-            return status;
-        }
-    }
-    status = put_deleted_back(rollback, order, error);
+    status = take_records_back(rollback, order, error);
     count_repeated(rollback);
     status = status == STATUS_OK ? forget(rollback, error) : status;
     return status == STATUS_OK ? rollback_end_local(rollback, error) : status;

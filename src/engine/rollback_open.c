@@ -424,6 +424,7 @@ static enum status make_tables(struct rollback *rollback, struct error *error)
                                                     .key = table->key,
                                                     .existing = table->existing,
                                                     .keeps_undo = table->keeps_undo,
+                                                    .takes_out = rollback->run.header.takes_out,
                                                     .triggers_off = repairs,
                                                     .settles = table->settles,
                                                     .created = table->was == LEDGER_WAS_ABSENT};

@@ -13,10 +13,13 @@ struct rollback_expected {
     struct canonical_hash hash;
 };
 
-/* What the look counted in a table, for steps whose last try can't tell what an earlier one did. */
+/* What the look counted in a table, for steps whose last try can't tell what an earlier one did,
+ * and what these told last. */
 struct rollback_looked {
     struct undo_counts counts;
     bool repeated;
+    uint64_t left; /* of undo, that another call may do */
+    uint64_t away; /* of undo_deleted, likewise */
 };
 
 /* Where the state folder keeps what it knows of the run. */
@@ -39,6 +42,7 @@ struct rollback {
     bool finishing; /* the ledger is to be dropped, nothing to be taken back */
     enum rollback_place place;
     bool has_begun; /* an earlier process began to roll back */
+    bool moved;     /* a record was taken back in this round */
 };
 
 /* ---- rollback_open.c */

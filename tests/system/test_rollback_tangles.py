@@ -5,6 +5,7 @@ Everything is brought about, and compared, by each engine's own client.
 import contextlib
 import json
 import os
+import random
 import shutil
 import sqlite3
 import sys
@@ -15,8 +16,10 @@ import mariadb
 import postgres
 import refusals
 import support
+from support import SEED, SOAK
 
 UNIQUE = "CREATE TABLE u(id bigint PRIMARY KEY, e varchar(20) NOT NULL UNIQUE, n varchar(20))"
+COPY = ("migrate", "-q", "--batch-rows", 1)
 REPAIR = ("validate", "-q", "--repair", "--delete-extra", "--confirm")
 
 
@@ -26,6 +29,17 @@ def place(value):
 
 def inserts(table, rows):
     return "".join("INSERT INTO %s VALUES (%s);" % (table, ", ".join(place(value) for value in row)) for row in rows)
+
+
+def any_contents(numbers):
+    """Inserts into p, c and e: keys and unique values of few, so that they meet, and references that hold."""
+    ids = {table: numbers.sample(range(1, 10), numbers.randrange(7)) for table in "pce"}
+    unique = {table: iter(numbers.sample("abcdefghij", 10)) for table in "pce"}
+    rows = {"p": [(i, numbers.choice((None, next(unique["p"]))), numbers.choice("xyz")) for i in ids["p"]],
+            "c": [(i, numbers.choice([None, *ids["p"]]), numbers.choice((None, next(unique["c"])))) for i in ids["c"]],
+            "e": [(i, None, next(unique["e"])) for i in ids["e"]]}
+    bosses = "".join("UPDATE e SET boss = %d WHERE id = %d;" % (numbers.choice(ids["e"]), i) for i in ids["e"] if numbers.randrange(3))
+    return "".join(inserts(table, rows[table]) for table in "pce") + bosses
 
 
 class Tangles:
@@ -44,11 +58,14 @@ class Tangles:
             if os.path.exists(self.path(name)):
                 os.unlink(self.path(name))
 
-    def migrate(self, tables, existing="upsert", **options):
+    def plan(self, tables, existing):
         with open(self.path("transhume.yaml"), "w", encoding="utf-8") as file:
             file.write("transhume: 1\nsource: sqlite:source.db\ntarget: '%s'\nexisting: %s\ntables:\n%s" % (
                 self.uri, existing, "".join("  %s: { key: [id], from: %s }\n" % (table, table) for table in tables)))
-        return self.run_program("migrate", "-q", "--batch-rows", 1, **options)
+
+    def migrate(self, tables, existing="upsert"):
+        self.plan(tables, existing)
+        self.run_program(*COPY)
 
     def run_id(self):
         with open(self.path(".transhume/run.json"), encoding="utf-8") as file:
@@ -132,6 +149,62 @@ class Tangles:
         self.assertEqual(self.rows("e"), [(1, None), (2, None), (3, 1), (9, 3)])
 
 
+    # ---- repairs that take records out
+
+    PAIR = ("CREATE TABLE p(id INTEGER PRIMARY KEY, e TEXT); CREATE TABLE c(id INTEGER PRIMARY KEY, p_id INTEGER);"
+            "INSERT INTO p VALUES (1, 'a'), (2, 'b'); INSERT INTO c VALUES (1, 1), (2, 2)")
+    PAIR_TARGET = ("CREATE TABLE p(id bigint PRIMARY KEY, e varchar(20) UNIQUE);"
+                   "CREATE TABLE c(id bigint PRIMARY KEY, p_id bigint REFERENCES p(id))")
+
+    def repaired(self, tables, damage):
+        """What the tables held before a repair, and the repair."""
+        self.sql(damage)
+        before = {table: self.rows(table) for table in tables}
+        self.run_program(*REPAIR)
+        self.assertNotEqual({table: self.rows(table) for table in tables}, before)
+        return before
+
+    def test_what_was_taken_out_is_referred_to_by_what_was_overwritten(self):
+        for damage in ("INSERT INTO p VALUES (99, 'x'); UPDATE c SET p_id = 99 WHERE id = 2",
+                       "INSERT INTO p VALUES (99, 'x'); UPDATE c SET p_id = 99 WHERE id = 2; DELETE FROM p WHERE id = 2",
+                       "INSERT INTO p VALUES (99, 'x'); UPDATE c SET p_id = 99 WHERE id = 2; INSERT INTO c VALUES (7, 99), (8, 2)"):
+            with self.subTest(damage=damage):
+                self.prepare(self.PAIR, self.PAIR_TARGET)
+                self.migrate("pc", "refuse")
+                self.assert_taken_back(self.repaired("pc", damage))
+
+    def test_records_that_refer_to_each_other_come_back(self):
+        self.prepare("CREATE TABLE e(id INTEGER PRIMARY KEY, boss INTEGER, n TEXT); INSERT INTO e VALUES (1, NULL, 'a'), (2, 1, 'b')",
+                     "CREATE TABLE e(id bigint PRIMARY KEY, boss bigint REFERENCES e(id), n varchar(20) UNIQUE)")
+        self.migrate("e", "refuse")
+        before = self.repaired("e", "INSERT INTO e VALUES (80, NULL, 'c'), (81, 80, 'd'), (82, 82, 'e'), (83, 81, 'f'); "
+                                    "UPDATE e SET boss = 81 WHERE id = 80; UPDATE e SET boss = 83 WHERE id = 2")
+        self.assert_taken_back(before, e=(0, 1 + 4, 0, 0))
+
+    # ---- any contents
+
+    ANY = ("CREATE TABLE p(id bigint PRIMARY KEY, e varchar(20) UNIQUE, n varchar(20));"
+           "CREATE TABLE c(id bigint PRIMARY KEY, p_id bigint REFERENCES p(id), e varchar(20) UNIQUE);"
+           "CREATE TABLE e(id bigint PRIMARY KEY, boss bigint REFERENCES e(id), e varchar(20) NOT NULL UNIQUE)")
+    samples = 1
+
+    def test_any_contents_come_back(self):
+        for seed in range(SEED, SEED + (40 if SOAK else self.samples)):
+            numbers = random.Random(seed)
+            policy = numbers.choice(("upsert", "replace", "skip", "repair"))
+            with self.subTest(seed=seed, policy=policy):
+                self.prepare(self.ANY + ";" + any_contents(numbers), self.ANY + ";" + (any_contents(numbers) if policy != "repair" else ""))
+                self.plan("pce", "refuse" if policy == "repair" else policy)
+                if policy == "repair":
+                    support.transhume(*COPY, cwd=self.folder)
+                    self.sql("UPDATE e SET boss = NULL; DELETE FROM e; DELETE FROM c; DELETE FROM p;" + any_contents(numbers))
+                before = {table: self.rows(table) for table in "pce"}
+                result = support.transhume(*(REPAIR if policy == "repair" else COPY), cwd=self.folder)
+                self.assertIn(result.code, (0, 1), result.err)
+                told = self.rollback()
+                self.assertEqual({table: self.rows(table) for table in before}, before)
+                self.assertEqual({counts[2:] for counts in told.values()}, {(0, 0)})
+
     # ---- what is lost
 
     def test_lost_undo_records_are_refused(self):
@@ -150,6 +223,8 @@ class Tangles:
 
 
 class Sqlite(Tangles, refusals.TestCase):
+    samples = 8
+
     def open_target(self):
         self.remove("target.db", "target.db-wal", "target.db-shm")
         return "sqlite:target.db"
@@ -205,6 +280,17 @@ class Mysql(Server, refusals.TestCase):
 
     def sql(self, script):
         return self.server.ask(self.name, script)
+
+    def test_what_others_keep_from_a_circle_stays_away(self):
+        """82 can't come back, so what refers to it can't; others can."""
+        self.prepare("CREATE TABLE e(id INTEGER PRIMARY KEY, boss INTEGER, n TEXT); INSERT INTO e VALUES (1, NULL, 'a')",
+                     "CREATE TABLE e(id bigint PRIMARY KEY, boss bigint REFERENCES e(id), n varchar(20) UNIQUE)")
+        self.migrate("e", "refuse")
+        self.repaired("e", "INSERT INTO e VALUES (80, NULL, 'c'), (81, 80, 'd'), (82, NULL, 'e'), (83, 82, 'f'), (84, NULL, 'g'); "
+                           "UPDATE e SET boss = 81 WHERE id = 80; UPDATE e SET boss = 83 WHERE id = 82")
+        self.sql("INSERT INTO e VALUES (9, NULL, 'e')")
+        self.assertEqual(self.rollback(), {"e": (0, 3, 2, 0)})
+        self.assertEqual(self.rows("e"), [(1, None, "a"), (9, None, "e"), (80, 81, "c"), (81, 80, "d"), (84, None, "g")])
 
 
 if __name__ == "__main__":

@@ -128,8 +128,10 @@ static enum status undo_table(struct database *database, const struct target_tab
                               bool deleted, bool dry_run, struct undo_counts *counts,
                               struct error *error)
 {
-    struct maria_undoing undoing = {
-        .self = maria_database_of(database), .arena = arena_create(0), .error = error};
+    struct maria_undoing undoing = {.self = maria_database_of(database),
+                                    .arena = arena_create(0),
+                                    .takes_out = table->takes_out,
+                                    .error = error};
 
     *counts = (struct undo_counts){0};
     enum status status =

@@ -39,7 +39,9 @@ struct maria_undoing {
     struct maria_column *columns; /* those that the undo table knows */
     uint32_t column_count;
     struct column_list key;
-    bool drops; /* the undo table is of no more use */
+    bool drops;     /* the undo table is of no more use */
+    bool takes_out; /* of the target_table */
+    bool unchecked; /* what is put in need not find what it refers to */
     struct error *error;
 };
 

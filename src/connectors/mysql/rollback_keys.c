@@ -272,9 +272,10 @@ static enum status attempt(const struct maria_undoing *undoing, enum fate fate, 
         append_return(&sql, undoing);
     }
     append_fated(&sql, undoing, fate, first, end);
-    enum status status = fate == FATE_REMOVE ? maria_run_unchecked(self, undoing->connection, &sql,
-                                                                   changed, &problem)
-                                             : run(&trying, &sql, changed);
+    enum status status =
+        fate == FATE_REMOVE || undoing->unchecked
+            ? maria_run_unchecked(self, undoing->connection, &sql, changed, &problem)
+            : run(&trying, &sql, changed);
     if (status == STATUS_OK) {
         return STATUS_OK;
     }
@@ -362,23 +363,25 @@ static enum status note_undone(struct maria_undoing *undoing)
                                     MARIA_UNDONE, undoing->error);
 }
 
-/* What undo_deleted is to put back stays. */
+/* What another call may do stays, and what undo_deleted is to put back. */
 static enum status end_undo(struct maria_undoing *undoing)
 {
     struct buffer sql = {0};
-    uint64_t left = 0;
-    buffer_append_string(&sql, "SELECT count(*) FROM ");
-    append_undo(&sql, undoing);
-    buffer_append_string(&sql, taken_out);
-    if (ask_number(undoing, &sql, &left) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (left == 0) {
+    if (!undoing->takes_out) {
         return note_undone(undoing);
     }
-    buffer_append_string(&sql, "DELETE FROM ");
-    maria_append_table(&sql, undoing->self, undoing->undo_name);
-    buffer_append_string(&sql, " WHERE _transhume_found < 2 OR _transhume_hash IS NOT NULL");
+    buffer_append_string(&sql, "DELETE u FROM ");
+    append_undo(&sql, undoing);
+    buffer_append_string(&sql, " LEFT JOIN ");
+    append_target(&sql, undoing);
+    append_on(&sql, undoing, "u", "t");
+    buffer_append_string(&sql, " WHERE u._transhume_hash IS NOT NULL AND (");
+    append_absent(&sql, undoing);
+    buffer_append_string(&sql, " OR u._transhume_hash <> ");
+    append_hash(&sql, undoing);
+    buffer_append_string(&sql, " OR (u._transhume_found AND NOT (true");
+    append_differs(&sql, undoing);
+    buffer_append_string(&sql, ")))");
     return run(undoing, &sql, NULL);
 }
 
@@ -453,7 +456,7 @@ enum status maria_undo_keys(struct maria_undoing *undoing, struct undo_counts *c
         put_all(undoing, counts, &left) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    counts->changed += left.removed + left.restored;
+    *(undoing->takes_out ? &counts->left : &counts->changed) += left.removed + left.restored;
     counts->restored -= left.restored;
     counts->removed -= left.removed;
     return end_undo(undoing);
@@ -482,6 +485,82 @@ enum status maria_count_deleted(const struct maria_undoing *undoing, struct undo
     return status;
 }
 
+/* " FROM undo JOIN target" those that were put back. */
+static void append_returned(struct buffer *sql, const struct maria_undoing *undoing)
+{
+    buffer_append_string(sql, " FROM ");
+    append_target(sql, undoing);
+    buffer_append_string(sql, " JOIN ");
+    append_undo(sql, undoing);
+    append_on(sql, undoing, "u", "t");
+    buffer_format(sql, " AND u._transhume_fate = %d", FATE_RETURN);
+}
+
+/* Those that a foreign key of the table finds no partner for go again. */
+static enum status take_orphans(const struct maria_undoing *undoing,
+                                const struct schema_foreign_key *key, uint64_t *taken)
+{
+    struct buffer sql = {0};
+    struct error *error = undoing->error;
+    buffer_append_string(&sql, "DELETE t");
+    append_returned(&sql, undoing);
+    buffer_append_string(&sql, " LEFT JOIN ");
+    maria_append_table(&sql, undoing->self, key->references);
+    for (uint32_t i = 0; i < key->columns.count; i++) {
+        buffer_append_string(&sql, i > 0 ? " AND p." : " AS p ON p.");
+        maria_append_name(&sql, key->referenced_columns.names[i]);
+        buffer_append_string(&sql, " = t.");
+        maria_append_name(&sql, key->columns.names[i]);
+    }
+    buffer_append_string(&sql, " WHERE p.");
+    maria_append_name(&sql, key->referenced_columns.names[0]);
+    buffer_append_string(&sql, " IS NULL");
+    for (uint32_t i = 0; i < key->columns.count; i++) {
+        buffer_append_string(&sql, " AND t.");
+        maria_append_name(&sql, key->columns.names[i]);
+        buffer_append_string(&sql, " IS NOT NULL");
+    }
+    return maria_run_unchecked(undoing->self, undoing->connection, &sql, taken, error);
+}
+
+/* Those that are left may refer to each other: all go in, then out again what has no partner. */
+static enum status return_circles(struct maria_undoing *undoing, uint64_t *done)
+{
+    const struct schema_table *schema = undoing->facts.schema;
+    struct buffer sql = {0};
+    uint64_t added = 0;
+    undoing->unchecked = true;
+    enum status status = carry_out(undoing, FATE_RETURN, true, &added);
+    undoing->unchecked = false;
+    for (uint64_t total = added; status == STATUS_OK && total > 0;) {
+        total = 0;
+        for (uint32_t i = 0; status == STATUS_OK && i < schema->foreign_key_count; i++) {
+            uint64_t taken = 0;
+            status = take_orphans(undoing, &schema->foreign_keys[i], &taken);
+            total += taken;
+        }
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    buffer_append_string(&sql, "SELECT count(*)");
+    append_returned(&sql, undoing);
+    return ask_number(undoing, &sql, done);
+}
+
+/* What is under a key of theirs by now is others', or they are back. */
+static enum status forget_returned(const struct maria_undoing *undoing)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "DELETE u FROM ");
+    append_undo(&sql, undoing);
+    buffer_append_string(&sql, " JOIN ");
+    append_target(&sql, undoing);
+    append_on(&sql, undoing, "u", "t");
+    buffer_append_string(&sql, taken_out);
+    return run(undoing, &sql, NULL);
+}
+
 /* Over and over: one may refer to another that comes later. What a constraint forbids stays
  * away. */
 enum status maria_undo_deleted(struct maria_undoing *undoing, struct undo_counts *counts)
@@ -495,14 +574,20 @@ enum status maria_undo_deleted(struct maria_undoing *undoing, struct undo_counts
     uint64_t wanted = counts->restored;
     buffer_append_string(&sql, "UPDATE ");
     append_undo(&sql, undoing);
+    buffer_append_string(&sql, " LEFT JOIN ");
+    append_target(&sql, undoing);
+    append_on(&sql, undoing, "u", "t");
     buffer_format(&sql, " SET u._transhume_number = NULL, u._transhume_fate = %d", FATE_RETURN);
     buffer_append_string(&sql, taken_out);
+    buffer_append_string(&sql, " AND ");
+    append_absent(&sql, undoing);
     enum status status = run(undoing, &sql, NULL);
     while (status == STATUS_OK && one > 0 && done < wanted) {
         status = carry_out(undoing, FATE_RETURN, true, &one);
         done += status == STATUS_OK ? one : 0;
     }
+    status = status == STATUS_OK && done < wanted ? return_circles(undoing, &done) : status;
     counts->restored = done;
-    counts->changed += wanted - done;
-    return status == STATUS_OK ? note_undone(undoing) : status;
+    counts->left = wanted - done;
+    return status == STATUS_OK ? forget_returned(undoing) : status;
 }

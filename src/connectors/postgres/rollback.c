@@ -342,6 +342,20 @@ static enum status apply(struct undoing *undoing, enum put put, uint64_t *change
     return status == STATUS_AGAIN ? attempt_each(undoing, put, changed) : status;
 }
 
+/* " WHERE" they are done with: taken back, changed by others, or gone. */
+static void append_settled(struct buffer *sql, const struct undoing *undoing)
+{
+    buffer_append_string(sql, " WHERE u.hash IS DISTINCT FROM '' AND NOT EXISTS (SELECT 1 FROM ");
+    append_target(sql, undoing);
+    buffer_append_string(sql, " WHERE ");
+    append_match(sql, undoing);
+    buffer_append_string(sql, " AND u.hash = ");
+    append_hash(sql, undoing);
+    buffer_append_string(sql, " AND (NOT u.found OR ");
+    append_differs(sql, undoing);
+    buffer_append_string(sql, "))");
+}
+
 static enum status drop_undo(struct undoing *undoing)
 {
     struct buffer sql = {0};
@@ -350,23 +364,16 @@ static enum status drop_undo(struct undoing *undoing)
     return ask(undoing, &sql, NULL);
 }
 
-/* What undo_deleted is to put back stays. */
-static enum status end_undo(struct undoing *undoing)
+/* What another call may do stays, and what undo_deleted is to put back. */
+static enum status end_undo(struct undoing *undoing, bool takes_out)
 {
     struct buffer sql = {0};
-    PGresult *result = NULL;
-    buffer_append_string(&sql, "SELECT count(*) FROM ");
-    append_undo(&sql, undoing);
-    buffer_append_string(&sql, " WHERE u.hash = ''");
-    enum status status = ask(undoing, &sql, &result);
-    bool done = status == STATUS_OK && number_at(result, 0, 0) == 0;
-    PQclear(result);
-    if (status != STATUS_OK || done) {
-        return status == STATUS_OK ? drop_undo(undoing) : status;
+    if (!takes_out) {
+        return drop_undo(undoing);
     }
     buffer_append_string(&sql, "DELETE FROM ");
     append_undo(&sql, undoing);
-    buffer_append_string(&sql, " WHERE u.hash IS DISTINCT FROM ''");
+    append_settled(&sql, undoing);
     return ask(undoing, &sql, NULL);
 }
 
@@ -420,7 +427,8 @@ static enum status put_all(struct undoing *undoing, const struct undo_counts *wa
     return status;
 }
 
-static enum status undo_keys(struct undoing *undoing, bool dry_run, struct undo_counts *counts)
+static enum status undo_keys(struct undoing *undoing, bool takes_out, bool dry_run,
+                             struct undo_counts *counts)
 {
     struct undo_counts left = {0};
 
@@ -434,10 +442,10 @@ static enum status undo_keys(struct undoing *undoing, bool dry_run, struct undo_
         put_all(undoing, counts, &left) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    counts->changed += left.removed + left.restored;
+    *(takes_out ? &counts->left : &counts->changed) += left.removed + left.restored;
     counts->restored -= left.restored;
     counts->removed -= left.removed;
-    return end_undo(undoing);
+    return end_undo(undoing, takes_out);
 }
 
 /* ---------------------------------------------------------------- what was taken out */
@@ -482,8 +490,19 @@ static enum status undo_deleted_keys(struct undoing *undoing, bool dry_run,
         done += status == STATUS_OK ? one : 0;
     }
     counts->restored = done;
-    counts->changed += wanted - done;
-    return status == STATUS_OK ? drop_undo(undoing) : status;
+    counts->left = wanted - done;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "DELETE FROM ");
+    append_undo(&sql, undoing);
+    buffer_append_string(&sql, " WHERE u.hash = '' AND EXISTS (SELECT 1 FROM ");
+    append_target(&sql, undoing);
+    buffer_append_string(&sql, " WHERE ");
+    append_match(&sql, undoing);
+    buffer_append_byte(&sql, ')');
+    return ask(undoing, &sql, NULL);
 }
 
 /* ---------------------------------------------------------------- a table */
@@ -514,7 +533,7 @@ static enum status undo_within(struct undoing *undoing, const struct target_tabl
     status = find_columns(undoing, &undo, arena);
     if (status == STATUS_OK) {
         status = deleted ? undo_deleted_keys(undoing, dry_run, counts)
-                         : undo_keys(undoing, dry_run, counts);
+                         : undo_keys(undoing, table->takes_out, dry_run, counts);
     }
     return status == STATUS_OK && !dry_run ? failpoint_hit("postgres.before_undo", undoing->error)
                                            : status;
