@@ -8,6 +8,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
 import postgres
 import support
+import test_pauses
 
 KEYS = "SELECT conrelid::regclass, conname, convalidated FROM pg_constraint WHERE contype = 'f' ORDER BY 1, 2"
 ELSEWHERE = """
@@ -182,6 +183,37 @@ COMMENT ON CONSTRAINT "pos itive" ON DOMAIN "the dom" IS 'new ones'""")
         self.run_program("migrate", *self.arguments(source, target))
         indexes = "SELECT indexrelid::regclass FROM pg_index WHERE indrelid IN ('t'::regclass, 'p'::regclass) ORDER BY 1"
         self.assertEqual(self.server.psql(target, indexes), [["t_pkey"], ["fine"]])
+
+
+class ReadOnly(CheckCase):
+    """A target that can't be written to is refused before anything is read."""
+
+    def assert_refused(self, uri, words):
+        source = self.path("s.db")
+        if not os.path.exists(source):
+            support.make_sqlite(source, "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+        for command in ("check", "migrate"):
+            self.assertIn(words, self.run_program(command, source, uri, code=2).err)
+
+    def test_a_database_or_role(self):
+        name = self.made()
+        for change in ("ALTER DATABASE %s SET default_transaction_read_only = on", "CREATE ROLE r_%s LOGIN SUPERUSER; ALTER ROLE r_%s SET default_transaction_read_only = on"):
+            with self.subTest(change):
+                self.server.psql("postgres", change.replace("%s", name))
+                uri = self.server.uri(name)
+                self.assert_refused(uri.replace("postgres@", "r_%s@" % name) if "ROLE" in change else uri, "its sessions are read-only")
+                self.server.psql("postgres", "ALTER DATABASE %s RESET default_transaction_read_only" % name)
+        self.assertEqual(self.tables(name), [])
+        # as a source it will do
+        self.run_program("check", self.server.uri(self.made("CREATE TABLE t (id int PRIMARY KEY)")).replace("postgres@", "r_%s@" % name), "sqlite:out.db")
+
+    def test_a_standby(self):
+        primary = postgres.Server(settings={"wal_level": "replica", "max_wal_senders": "4", "hot_standby": "on"})
+        self.addCleanup(primary.stop)
+        name = primary.database()
+        standby = test_pauses.Replica(primary)
+        self.addCleanup(standby.stop)
+        self.assert_refused(standby.uri(name), "the server is a standby")
 
 
 if __name__ == "__main__":

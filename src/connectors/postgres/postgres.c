@@ -286,7 +286,7 @@ static enum status look_at_server(struct postgres_database *self, const char *po
         self, self->control,
         "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('server_encoding'), "
         "pg_catalog.pg_backend_pid(), (SELECT setting FROM pg_catalog.pg_settings WHERE name = "
-        "'deadlock_timeout')",
+        "'deadlock_timeout'), pg_catalog.current_setting('transaction_read_only')",
         NULL, 0, POSTGRES_SHORT, ERROR_NETWORK, &result, error);
     if (status != STATUS_OK) {
         return STATUS_FAILED;
@@ -300,11 +300,19 @@ static enum status look_at_server(struct postgres_database *self, const char *po
     snprintf(own, sizeof own, "%d", PQbackendPID(self->control));
     /* a pooler tells a process number of its own making */
     self->pooled = strcmp(PQgetvalue(result, 0, 2), own) != 0;
+    bool read_only = strcmp(PQgetvalue(result, 0, 4), "on") == 0;
     PQclear(result);
     if (self->mode == OPEN_TARGET && self->standby) {
         sql_refuse_server(self->mode, self->shown,
                           "the server is a standby, which can't be written to", error);
         error_hint(error, "give the primary's address");
+        return STATUS_FAILED;
+    }
+    if (self->mode == OPEN_TARGET && read_only) {
+        sql_refuse_server(self->mode, self->shown,
+                          "its sessions are read-only (default_transaction_read_only)", error);
+        error_hint(error, "SHOW default_transaction_read_only there: it is set for the server, the "
+                          "database or the role; or give the primary's address");
         return STATUS_FAILED;
     }
     return self->pooled ? check_pooler(self, pooler, error) : STATUS_OK;
