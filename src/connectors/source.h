@@ -225,6 +225,11 @@ struct source_functions {
     enum status (*digest)(struct reader *reader, const struct read_request *request,
                           const struct span *span, struct digest_sum *sums, uint64_t *bytes,
                           struct error *error);
+    /* Optional, before the snapshot is taken: what the account may not read of the requests, one
+     * line each in `out`, which begins with a table's or request's name and ": " and has the
+     * statement that would let it. Nothing is read. */
+    enum status (*tell_lacking)(struct database *self, const struct read_request *const *requests,
+                                uint32_t request_count, struct buffer *out, struct error *error);
     /* Optional: warnings worth saying before a run ("writers will wait"), one line each in
      * `out`. */
     enum status (*caveats)(struct database *self, struct buffer *out, struct error *error);

@@ -581,6 +581,12 @@ static enum status list_entities(struct report *report, struct error *error)
     return STATUS_OK;
 }
 
+/* Records that are read, where they may be. */
+static enum status read_some(struct report *report, struct error *error)
+{
+    return sample_streams(report, error) == STATUS_OK ? tell_loads(report, error) : STATUS_FAILED;
+}
+
 enum status run_check(struct run_session *session, struct check_report *out, struct error *error)
 {
     struct report report = {.session = session, .out = out};
@@ -591,11 +597,12 @@ enum status run_check(struct run_session *session, struct check_report *out, str
     out->guarantee = run_guarantee(session);
     out->guarantee_text = guarantee_text(session);
     bool failed =
-        list_entities(&report, error) != STATUS_OK || find_problems(&report, error) != STATUS_OK ||
-        session_snapshot(session, 1, error) != STATUS_OK ||
-        session_describe_streams(session, error) != STATUS_OK ||
-        find_notes(&report, error) != STATUS_OK || sample_streams(&report, error) != STATUS_OK ||
-        tell_loads(&report, error) != STATUS_OK;
+        list_entities(&report, error) != STATUS_OK || find_problems(&report, error) != STATUS_OK;
+    bool readable = report.preflight.lacking_count == 0;
+    failed = failed || (readable && (session_snapshot(session, 1, error) != STATUS_OK ||
+                                     session_describe_streams(session, error) != STATUS_OK));
+    failed = failed || find_notes(&report, error) != STATUS_OK ||
+             (readable && read_some(&report, error) != STATUS_OK);
     preflight_free(&report.preflight);
     if (failed) {
         arena_destroy(out->arena);

@@ -259,6 +259,39 @@ static void check_index_names(const struct run_session *session, const struct ta
     }
 }
 
+/* What the source does not let be read: all of it at once, before a record is. */
+static enum status check_source(struct run_session *session, struct preflight *preflight,
+                                struct error *error)
+{
+    const struct source_functions *source = session->source->connector->source;
+    uint32_t count = session_request_count(session);
+    struct buffer lines = {0};
+    struct error problem;
+    if (source->tell_lacking == NULL || session->options.rejects_file != NULL) {
+        return STATUS_OK;
+    }
+    const struct read_request **requests =
+        arena_allocate_zeroed(session->arena, count + 1u, sizeof(struct read_request *));
+    if (requests == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of requests");
+    }
+    session_list_requests(session, requests);
+    enum status status = source->tell_lacking(session->source, requests, count, &lines, error);
+    char *next = NULL;
+    status = status == STATUS_OK ? take_lines(&lines, &next, error) : status;
+    for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {
+        char *colon = strstr(line, ": ");
+        if (colon != NULL) {
+            *colon = '\0';
+            error_set(&problem, ERROR_PERMISSION, line, "%s", colon + 2);
+            add_problem(preflight, &problem);
+            preflight->lacking_count++;
+        }
+    }
+    buffer_free(&lines);
+    return status;
+}
+
 static void check_emptiness(const struct target_table *table, bool record_exists,
                             struct preflight *preflight)
 {
@@ -325,6 +358,9 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
                             struct preflight *preflight, struct error *error)
 {
     uint32_t count = session->plan->table_count;
+    if (check_source(session, preflight, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     bool *table_exists = arena_allocate_zeroed(session->arena, count, sizeof(bool));
     bool *record_exists = arena_allocate_zeroed(session->arena, count, sizeof(bool));
     *absent = arena_allocate_zeroed(session->arena, count, sizeof(char *));

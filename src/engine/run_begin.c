@@ -324,6 +324,17 @@ static enum status tell_rebuilds(struct run *run, struct error *error)
     return status;
 }
 
+/* All grants that are missing, for who has to ask somebody else for them. */
+static void tell_lacking(struct preflight *preflight)
+{
+    char *next = preflight->problems.failed ? NULL : preflight->problems.data;
+    buffer_string(&preflight->problems);
+    for (uint32_t i = 0;
+         next != NULL && preflight->lacking_count > 1 && i < preflight->lacking_count; i++) {
+        log_write(LOG_WARNING, "%s", strsep(&next, "\n"));
+    }
+}
+
 static enum status check_target(struct run *run, struct error *error)
 {
     struct preflight preflight = {0};
@@ -331,6 +342,7 @@ static enum status check_target(struct run *run, struct error *error)
                                          &run->header.absent_count, &preflight, error);
     if (status == STATUS_OK && preflight.count > 0) {
         *error = preflight.first;
+        tell_lacking(&preflight);
         if (error->hint[0] == '\0') {
             error_hint(error, "`transhume check` shows all that stands in the way");
         }

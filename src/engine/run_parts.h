@@ -56,6 +56,7 @@ struct preflight {
     struct buffer problems;
     struct error first;
     uint32_t count;
+    uint32_t lacking_count; /* the first of them: what may not be read */
     struct buffer unfit; /* foreign keys that the target can't have, a line each */
     uint64_t unfit_count;
 };

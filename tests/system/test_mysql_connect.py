@@ -103,6 +103,42 @@ class Connecting(support.TestCase):
                     self.assertEqual(proxy.refused > 0, asked)
                     self.assertIn(said, result.err)
 
+    def test_rights_to_read(self):
+        """Those that are missing are told with the statements that give them, all at once, before the target is touched."""
+        name, target = self.server.database(), self.server.database()
+        account = "'read er'@'127.0.0.1'"
+        self.server.ask(name, """CREATE TABLE big (id int PRIMARY KEY, v text); CREATE TABLE `odd one` (id int PRIMARY KEY); CREATE TABLE open_one (id int PRIMARY KEY);
+CREATE TABLE words (w varchar(9) PRIMARY KEY); CREATE TABLE known (id int PRIMARY KEY, w varchar(9), FOREIGN KEY (w) REFERENCES words (w)); CREATE USER %s;
+GRANT SELECT ON open_one TO %s; GRANT SELECT ON known TO %s; GRANT INSERT ON words TO %s; GRANT INSERT ON big TO %s; GRANT INSERT ON `odd one` TO %s""" % ((account,) * 6))
+        self.addCleanup(self.server.ask, name, "DROP USER " + account)
+        uri = "mysql://read%%20er@127.0.0.1:%d/%s" % (self.server.port, name)
+        grants = {table: "%s: the account may not read it: GRANT SELECT ON `%s`.`%s` TO %s" % (table, name, table, account) for table in ("big", "odd one", "words")}
+
+        def problems(*arguments):
+            return json.loads(support.transhume("check", "--json", *arguments, cwd=self.folder).out)["problems"]
+
+        def of_plan(fields):
+            self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: sqlite:out.db\ntables: { known: { entities: { e: { from: known, fields: { id: copy, %s } } } } }\n" % (uri, fields))
+            return problems("--plan", "plan.yaml")
+
+        self.assertEqual(of_plan("w: copy"), [])
+        self.assertEqual(of_plan("word: { lookup: words, column: w, match: { w: w } }"), [grants["words"]])
+        for to in (self.server.uri(target), "sqlite:out.db"):
+            with self.subTest(to):
+                self.assertEqual(problems(uri, to), list(grants.values()))
+                told = self.run_program("migrate", uri, to, code=2).err.replace("\n  ", " ")
+                for line in grants.values():
+                    self.assertIn(line, told)
+        self.assertEqual(self.server.rows(target), {})
+        # of some columns the server tells no more than those
+        self.server.ask(name, "REVOKE INSERT ON words FROM %s; GRANT SELECT (w) ON words TO %s; REVOKE INSERT ON big FROM %s; GRANT SELECT (id) ON big TO %s" % ((account,) * 4))
+        told = self.run_program("check", uri, "sqlite:out.db", code=2).err.replace("\n  ", " ")
+        for line in (grants["big"], grants["words"], "rights on some columns alone of 2 tables"):
+            self.assertIn(line, told)
+        self.server.ask(name, "; ".join(line.split(": ")[2] for line in grants.values()))
+        self.run_program("migrate", uri, self.server.uri(target))
+        self.assertEqual(sorted(table for table in self.server.rows(target) if not table.startswith("_transhume")), ["big", "known", "odd one", "open_one", "words"])
+
     def test_a_cluster_that_splits_loads(self):
         path = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2)")
         with mariadb.Server() as server:

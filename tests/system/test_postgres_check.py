@@ -216,5 +216,59 @@ class ReadOnly(CheckCase):
         self.assert_refused(standby.uri(name), "the server is a standby")
 
 
+class SourceRights(CheckCase):
+    """What the role may not read is told with the statements that would let it, all at once, before the target is touched."""
+    TABLES = ("CREATE TABLE big (id int PRIMARY KEY, v text); CREATE TABLE \"odd one\" (id int PRIMARY KEY); CREATE TABLE open_one (id int PRIMARY KEY);"
+              "CREATE TABLE partly (id int PRIMARY KEY, v text, w text REFERENCES words); CREATE VIEW shown AS SELECT * FROM big;")
+
+    def setUp(self):
+        super().setUp()
+        self.source = self.made("CREATE TABLE words (w text PRIMARY KEY); INSERT INTO words VALUES ('a');" + self.TABLES +
+                                "INSERT INTO big VALUES (1, 'x'); INSERT INTO partly VALUES (1, 'x', 'a')")
+        self.role = "reader of " + self.source
+        self.server.psql(self.source, "CREATE ROLE \"%s\" LOGIN; GRANT SELECT ON open_one, words TO \"%s\"; GRANT SELECT (id, w) ON partly TO \"%s\"" % ((self.role,) * 3))
+        self.uri = self.server.uri(self.source).replace("postgres@", self.role.replace(" ", "%20") + "@")
+
+    def grants(self, *tables):
+        return ['%s: the role may not read it: GRANT SELECT ON public.%s TO "%s"' % (name.strip('"'), name, self.role) for name in tables]
+
+    def test_all_that_is_lacking(self):
+        target = self.made()
+        expected = self.grants("big", '"odd one"', "partly")
+        for uri in (self.server.uri(target), "sqlite:out.db"):
+            with self.subTest(uri):
+                self.assertEqual(self.report(self.uri, uri, code=2)["problems"], expected)
+                told = self.run_program("migrate", self.uri, uri, code=2).err
+                for line in expected:
+                    self.assertIn(line, told.replace("\n  ", " "))
+        self.assertEqual(self.tables(target), [])
+        for line in expected:   # as they are
+            self.server.psql(self.source, line.split(": ")[2])
+        self.run_program("migrate", self.uri, self.server.uri(target))
+        self.assertEqual(self.server.psql(target, "TABLE partly"), [["1", "x", "a"]])
+
+    def plan(self, text):
+        self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: sqlite:out.db\ntables:\n%s" % (self.uri, text))
+        return json.loads(support.transhume("check", "--json", "--plan", "plan.yaml", cwd=self.folder).out)
+
+    def test_a_plan_needs_what_it_reads(self):
+        """Some columns of a table, a table that is looked up, a query."""
+        self.assertEqual(self.plan("  partly: { entities: { e: { from: partly, fields: { id: copy, w: copy } } } }")["problems"], [])
+        self.assertEqual(self.plan("  partly: { entities: { e: { from: partly, fields: { id: copy, v: copy } } } }")["problems"], self.grants("partly"))
+        self.assertEqual(self.plan("  partly: { entities: { e: { from: partly, fields: { id: copy, word: { lookup: words, column: w } } } } }")["problems"], [])
+        self.server.psql(self.source, "REVOKE SELECT ON words FROM \"%s\"" % self.role)
+        self.assertEqual(self.plan("  partly: { entities: { e: { from: partly, fields: { id: copy, word: { lookup: words, column: w } } } } }")["problems"],
+                         self.grants("partly", "words"))
+        problem, = self.plan("  q: { key: [id], columns: { id: { type: INTEGER } }, entities: { e: { query: 'SELECT id FROM big', key: [id] } } }")["problems"]
+        self.assertIn("permission denied for table big", problem)
+
+    def test_no_right_to_connect(self):
+        self.server.psql(self.source, "REVOKE CONNECT ON DATABASE %s FROM PUBLIC" % self.source)
+        for arguments in ((self.uri, "sqlite:out.db"), (support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY)"), self.uri)):
+            told = self.run_program("check", *arguments, code=2).err
+            self.assertIn("[permission]", told)
+            self.assertIn("GRANT CONNECT ON DATABASE", told)
+
+
 if __name__ == "__main__":
     unittest.main()

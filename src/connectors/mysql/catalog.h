@@ -73,6 +73,9 @@ enum status maria_objects_read(struct maria_database *self, MYSQL *connection,
 /* objects_show.c: catalog_functions.ask_values */
 enum status maria_ask_values(struct database *self, struct schema_object *objects, uint32_t count,
                              struct arena *arena, struct error *error);
+/* lacking.c: the statement that would let the account read the table, as a warning. */
+enum status maria_warn_lacking(struct maria_database *self, MYSQL *connection, const char *table,
+                               struct error *error) MUST_USE;
 /* describe.c: SHOW CREATE TABLE of each table, without the number that it counts on from. */
 enum status maria_statements_read(struct maria_database *self, MYSQL *connection,
                                   struct maria_catalog *catalog, struct arena *arena,

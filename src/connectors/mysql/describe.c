@@ -143,11 +143,30 @@ enum status maria_objects_read(struct maria_database *self, MYSQL *connection,
 
 /* ---------------------------------------------------------------- the statements */
 
+/* Who has rights on some of its columns alone is told neither of the others nor how the table is
+ * made: a copy would lack them without a word. */
+static bool is_hidden(MYSQL *connection, const struct error *error)
+{
+    enum { DENIED_TABLE = 1142 };
+    return error->code == ERROR_PERMISSION && mysql_errno(connection) == DENIED_TABLE;
+}
+
+static enum status refuse_hidden(struct maria_database *self, uint32_t count, struct error *error)
+{
+    error_set(error, ERROR_PERMISSION, self->shown,
+              "the account has rights on some columns alone of %u table%s, and is not told of the "
+              "others",
+              count, count == 1 ? "" : "s");
+    error_hint(error, "grant what the warnings say, or leave them out with --exclude");
+    return STATUS_FAILED;
+}
+
 enum status maria_statements_read(struct maria_database *self, MYSQL *connection,
                                   struct maria_catalog *catalog, struct arena *arena,
                                   struct error *error)
 {
     enum status status = STATUS_OK;
+    uint32_t hidden = 0;
     for (uint32_t i = 0; status == STATUS_OK && i < catalog->table_count; i++) {
         struct schema_table *table = (struct schema_table *)&catalog->schema->tables[i];
         struct buffer sql = {0};
@@ -170,8 +189,13 @@ enum status maria_statements_read(struct maria_database *self, MYSQL *connection
             }
         }
         mysql_free_result(result);
+        if (status != STATUS_OK && is_hidden(connection, error)) {
+            error_clear(error);
+            status = maria_warn_lacking(self, connection, table->name, error);
+            hidden++;
+        }
     }
-    return status;
+    return status == STATUS_OK && hidden > 0 ? refuse_hidden(self, hidden, error) : status;
 }
 
 /* ---------------------------------------------------------------- queries */

@@ -214,6 +214,7 @@ static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
 const struct source_functions maria_source_functions = {
     .hold = maria_hold,
     .snapshot = maria_snapshot,
+    .tell_lacking = maria_tell_lacking,
     .caveats = maria_caveats,
     .describe_stream = maria_describe_stream,
     .split = maria_split,

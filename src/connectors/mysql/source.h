@@ -51,6 +51,12 @@ enum status maria_hold(struct database *self, const struct read_request *const *
  * altering it. SOURCE_CHANGED: somebody did since the catalogue was read. */
 enum status maria_hold_touch(struct maria_database *self, struct error *error) MUST_USE;
 
+/* ---------------------------------------------------------------- lacking.c */
+
+/* source_functions.tell_lacking */
+enum status maria_tell_lacking(struct database *self, const struct read_request *const *requests,
+                               uint32_t request_count, struct buffer *out, struct error *error);
+
 /* ---------------------------------------------------------------- request.c */
 
 /* A column whose large values come as handles. */

@@ -68,19 +68,23 @@ static enum status unreachable(const struct postgres_database *self, const PGcon
     bool login = strstr(said, "password") != NULL || strstr(said, "authentication") != NULL ||
                  strstr(said, "pg_hba.conf") != NULL || strstr(said, "role \"") != NULL;
     bool tls = strstr(said, "SSL") != NULL || strstr(said, "certificate") != NULL;
+    bool denied = strstr(said, "permission denied for database") != NULL;
     bool missing = strstr(said, "database \"") != NULL && strstr(said, "does not exist") != NULL;
     bool busy = strstr(said, "too many") != NULL || strstr(said, "starting up") != NULL ||
                 strstr(said, "remaining connection slots") != NULL ||
                 strstr(said, "shutting down") != NULL;
     enum error_code code =
-        missing ? (self->mode == OPEN_SOURCE ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING)
-        : busy  ? ERROR_NETWORK
-        : login ? ERROR_CREDENTIALS
-        : tls   ? ERROR_TLS
-                : ERROR_NETWORK;
+        missing  ? (self->mode == OPEN_SOURCE ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING)
+        : denied ? ERROR_PERMISSION
+        : busy   ? ERROR_NETWORK
+        : login  ? ERROR_CREDENTIALS
+        : tls    ? ERROR_TLS
+                 : ERROR_NETWORK;
     error_set(error, code, self->shown, "%s%.*s", why, (int)length, said);
     error_hint(error, "%s",
                missing ? "create the database first, or name another one"
+               : denied
+                   ? "GRANT CONNECT ON DATABASE … TO …; docs/postgres.md lists all that is needed"
                : busy  ? "wait, lower --jobs, or raise max_connections"
                : login ? "set PGPASSWORD, ~/.pgpass or a client certificate; docs/postgres.md "
                          "shows how"

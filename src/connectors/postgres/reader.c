@@ -364,6 +364,7 @@ const struct source_functions postgres_source_functions = {
     .hold = postgres_hold,
     .snapshot = take_snapshot,
     .leave = leave_snapshot,
+    .tell_lacking = postgres_tell_lacking,
     .caveats = postgres_caveats,
     .describe_stream = postgres_describe_stream,
     .split = postgres_split,

@@ -21,6 +21,12 @@ enum status postgres_split(struct database *self, const struct read_request *req
                            uint64_t rows_wanted, struct arena *arena, struct span **spans,
                            uint32_t *span_count, struct error *error);
 
+/* ---------------------------------------------------------------- lacking.c */
+
+/* source_functions.tell_lacking */
+enum status postgres_tell_lacking(struct database *self, const struct read_request *const *requests,
+                                  uint32_t request_count, struct buffer *out, struct error *error);
+
 /* ---------------------------------------------------------------- hold.c */
 
 /* source_functions.hold */

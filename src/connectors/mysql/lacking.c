@@ -1,0 +1,149 @@
+/* What the account may not read of a source: told with the statements that would let it. A server
+ * does not list tables on which the account has no right at all. */
+#include "base/log.h"
+#include "connectors/mysql/source.h"
+#include "connectors/sql/check.h"
+#include <string.h>
+
+struct looking {
+    struct maria_database *self;
+    MYSQL *connection;
+    const char *account; /* as GRANT has it */
+    struct buffer *out;
+    struct error *error;
+};
+
+static enum status name_account(struct looking *looking, struct arena *arena)
+{
+    MYSQL_RES *result = NULL;
+    enum status status =
+        maria_query(looking->self, looking->connection,
+                    "SELECT CONCAT(QUOTE(LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - "
+                    "CHAR_LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1)), '@', "
+                    "QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)))",
+                    MARIA_SHORT, ERROR_SOURCE_READ, &result, looking->error);
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    looking->account = row != NULL && row[0] != NULL ? arena_copy_string(arena, row[0]) : "";
+    mysql_free_result(result);
+    return looking->account != NULL ? status
+                                    : error_set(looking->error, ERROR_MEMORY, looking->self->shown,
+                                                "no memory to look at its rights");
+}
+
+/* Would the server take the statement? It is read, and not run. What fails for another reason than
+ * a right that is missing is left to the reading. */
+static enum status is_denied(const struct looking *looking, struct buffer *statement, bool *denied,
+                             struct error *problem)
+{
+    enum { DENIED_DATABASE = 1044, DENIED_TABLE = 1142, DENIED_COLUMN = 1143 };
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "PREPARE transhume_attempt FROM ");
+    maria_append_string(&sql, buffer_string(statement));
+    sql.failed |= statement->failed;
+    bool failed = maria_query_buffer(looking->self, looking->connection, &sql, MARIA_SHORT,
+                                     ERROR_SOURCE_READ, NULL, problem) != STATUS_OK;
+    unsigned answer = failed ? mysql_errno(looking->connection) : 0;
+    *denied = answer == DENIED_DATABASE || answer == DENIED_TABLE || answer == DENIED_COLUMN;
+    return failed ? STATUS_OK
+                  : maria_query(looking->self, looking->connection,
+                                "DEALLOCATE PREPARE transhume_attempt", MARIA_SHORT,
+                                ERROR_SOURCE_READ, NULL, looking->error);
+}
+
+static void tell_table(const struct looking *looking, const char *table)
+{
+    char name[SQL_SHOWN_BYTES];
+    struct buffer grant = {0};
+    buffer_append_string(&grant, "GRANT SELECT ON ");
+    maria_append_table(&grant, looking->self, table);
+    buffer_format(looking->out, "%s: the account may not read it: %s TO %s\n",
+                  sql_show_name(table, name), buffer_string(&grant), looking->account);
+    buffer_free(&grant);
+}
+
+/* Of the tables that a request joins, those of which no column may be read. */
+static enum status tell_joined(const struct looking *looking, const struct read_request *request,
+                               uint32_t *told)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i <= request->join_count; i++) {
+        const char *table = i > 0 ? request->joins[i - 1].table : request->table;
+        struct buffer sql = {0};
+        struct error ignored = {0};
+        bool denied = false;
+        buffer_append_string(&sql, "SELECT 1 FROM ");
+        maria_append_table(&sql, looking->self, table);
+        status = is_denied(looking, &sql, &denied, &ignored);
+        buffer_free(&sql);
+        if (denied) {
+            tell_table(looking, table);
+            ++*told;
+        }
+    }
+    return status;
+}
+
+static enum status look_at(const struct looking *looking, const struct read_request *request)
+{
+    struct maria_request compiled = {0};
+    struct error problem = {0};
+    struct arena *arena = arena_create(0);
+    uint32_t told = 0;
+    bool denied = false;
+    if (arena == NULL) {
+        return error_set(looking->error, ERROR_MEMORY, looking->self->shown,
+                         "no memory to look at its rights");
+    }
+    enum status status = STATUS_OK;
+    if (maria_request_compile(looking->self, looking->connection, request, NULL, arena, &compiled,
+                              &problem) == STATUS_OK) {
+        status = is_denied(looking, &compiled.select.sql, &denied, &problem);
+    }
+    if (status == STATUS_OK && denied && request->table != NULL && request->join_count > 0) {
+        status = tell_joined(looking, request, &told);
+    }
+    if (status == STATUS_OK && denied && told == 0 && request->table != NULL) {
+        tell_table(looking, request->table);
+    } else if (status == STATUS_OK && denied && told == 0) {
+        buffer_format(looking->out, "%s: %s: GRANT SELECT on it TO %s\n", request->name,
+                      problem.message, looking->account);
+    }
+    buffer_free(&compiled.select.sql);
+    arena_destroy(arena);
+    return status;
+}
+
+enum status maria_warn_lacking(struct maria_database *self, MYSQL *connection, const char *table,
+                               struct error *error)
+{
+    struct buffer line = {0};
+    struct looking looking = {.self = self, .connection = connection, .out = &line, .error = error};
+    struct arena *arena = arena_create(0);
+    enum status status = arena != NULL ? name_account(&looking, arena)
+                                       : error_set(error, ERROR_MEMORY, self->shown, "no memory");
+    if (status == STATUS_OK) {
+        tell_table(&looking, table);
+        line.length -= line.length > 0; /* the line's end */
+        log_write(LOG_WARNING, "%s", buffer_string(&line));
+    }
+    buffer_free(&line);
+    arena_destroy(arena);
+    return status;
+}
+
+enum status maria_tell_lacking(struct database *database,
+                               const struct read_request *const *requests, uint32_t request_count,
+                               struct buffer *out, struct error *error)
+{
+    struct looking looking = {.self = maria_database_of(database), .out = out, .error = error};
+    struct arena *arena = arena_create(0);
+    enum status status = arena != NULL
+                             ? maria_control(looking.self, &looking.connection, error)
+                             : error_set(error, ERROR_MEMORY, looking.self->shown, "no memory");
+    status = status == STATUS_OK ? name_account(&looking, arena) : status;
+    for (uint32_t i = 0; status == STATUS_OK && i < request_count; i++) {
+        status = look_at(&looking, requests[i]);
+    }
+    arena_destroy(arena);
+    return status;
+}

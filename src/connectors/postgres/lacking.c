@@ -1,0 +1,121 @@
+/* What the role may not read of a source: told with the statements that would let it. */
+#include "connectors/postgres/source.h"
+#include "connectors/sql/check.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* The columns of what list_closed asks. */
+enum { CLOSED_NAME, CLOSED_GRANT };
+
+struct looking {
+    struct postgres_database *self;
+    PGconn *connection;
+    PGresult *closed; /* what the role may not read, or not all columns of; by name */
+    bool *told;       /* by its rows */
+    struct buffer *out;
+    struct error *error;
+};
+
+static enum status list_closed(struct looking *looking)
+{
+    const struct postgres_parameter schema = {.text = looking->self->schema};
+    return postgres_query(
+        looking->self, looking->connection,
+        "SELECT c.relname, pg_catalog.format('GRANT SELECT ON %I.%I TO %I', n.nspname, c.relname, "
+        "current_user) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+        "c.relnamespace WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT "
+        "pg_catalog.has_table_privilege(c.oid, 'SELECT') ORDER BY 1",
+        &schema, 1, POSTGRES_SHORT, ERROR_SOURCE_READ, &looking->closed, looking->error);
+}
+
+/* -1: it is open. */
+static int find_closed(const struct looking *looking, const char *table)
+{
+    for (int row = 0; table != NULL && row < PQntuples(looking->closed); row++) {
+        if (strcmp(PQgetvalue(looking->closed, row, CLOSED_NAME), table) == 0) {
+            return row;
+        }
+    }
+    return -1;
+}
+
+static void tell_table(struct looking *looking, const char *table)
+{
+    char name[SQL_SHOWN_BYTES];
+    int row = find_closed(looking, table);
+    if (row >= 0 && !looking->told[row]) {
+        looking->told[row] = true;
+        buffer_format(looking->out, "%s: the role may not read it: %s\n",
+                      sql_show_name(table, name), PQgetvalue(looking->closed, row, CLOSED_GRANT));
+    }
+}
+
+/* May it be read as it will be? Some columns may be enough. What fails otherwise is left to the
+ * reading. */
+static enum status is_refused(const struct looking *looking, const struct read_request *request,
+                              bool *refused, struct error *problem)
+{
+    struct postgres_request compiled = {0};
+    struct buffer sql = {0};
+    struct arena *arena = arena_create(0);
+    *refused = false;
+    if (arena == NULL) {
+        return error_set(looking->error, ERROR_MEMORY, looking->self->shown,
+                         "no memory to look at its rights");
+    }
+    enum status status = postgres_request_compile(looking->self, looking->connection, request, NULL,
+                                                  arena, &compiled, problem);
+    if (status == STATUS_OK) {
+        buffer_append_string(&sql, "EXPLAIN ");
+        buffer_append_buffer(&sql, &compiled.select.sql);
+        status = postgres_query_buffer(looking->self, looking->connection, &sql, NULL, 0,
+                                       POSTGRES_SHORT, ERROR_SOURCE_READ, NULL, problem);
+    }
+    buffer_free(&compiled.select.sql);
+    arena_destroy(arena);
+    *refused = status != STATUS_OK && strcmp(problem->native_state, "42501") == 0;
+    return STATUS_OK;
+}
+
+static enum status look_at(struct looking *looking, const struct read_request *request)
+{
+    struct error problem = {0};
+    bool refused = false;
+    bool asks = request->table == NULL || find_closed(looking, request->table) >= 0;
+    for (uint32_t i = 0; !asks && i < request->join_count; i++) {
+        asks = find_closed(looking, request->joins[i].table) >= 0;
+    }
+    if (!asks || is_refused(looking, request, &refused, &problem) != STATUS_OK) {
+        return asks ? STATUS_FAILED : STATUS_OK;
+    }
+    if (refused && request->table == NULL) {
+        buffer_format(looking->out, "%s: %s: GRANT SELECT on it\n", request->name, problem.message);
+    } else if (refused) {
+        tell_table(looking, request->table);
+    }
+    for (uint32_t i = 0; refused && i < request->join_count; i++) {
+        tell_table(looking, request->joins[i].table);
+    }
+    return STATUS_OK;
+}
+
+enum status postgres_tell_lacking(struct database *database,
+                                  const struct read_request *const *requests,
+                                  uint32_t request_count, struct buffer *out, struct error *error)
+{
+    struct looking looking = {.self = postgres_database_of(database), .out = out, .error = error};
+    enum status status = postgres_control(looking.self, &looking.connection, error);
+    status = status == STATUS_OK ? list_closed(&looking) : status;
+    if (status == STATUS_OK) {
+        looking.told = calloc((size_t)PQntuples(looking.closed) + 1, sizeof *looking.told);
+        status = looking.told != NULL ? STATUS_OK
+                                      : error_set(error, ERROR_MEMORY, looking.self->shown,
+                                                  "no memory to look at its rights");
+    }
+    for (uint32_t i = 0; status == STATUS_OK && i < request_count; i++) {
+        status = look_at(&looking, requests[i]);
+    }
+    free(looking.told);
+    PQclear(looking.closed);
+    return status;
+}
