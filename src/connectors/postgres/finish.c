@@ -345,6 +345,20 @@ static enum status add_reference(struct finisher *finisher, const struct target_
     if (status != STATUS_OK || checked) {
         return status == STATUS_OK ? collect(finisher, table, reference, name, false) : status;
     }
+    const char *unknown = postgres_unknown_reference(finisher->self, reference->native_sql);
+    if (unknown != NULL) {
+        if (!finisher->again) {
+            log_write(LOG_WARNING,
+                      "%s: the foreign key %s is not made: it is %s, which this server (%d) does "
+                      "not know",
+                      table->name, name, unknown, finisher->self->server_version / 10000);
+        }
+        return STATUS_OK;
+    }
+    bool enforced = !postgres_is_unenforced(reference->native_sql);
+    if (found && !enforced) {
+        return STATUS_OK;
+    }
     say(finisher, "foreign key", name);
     if (found) { /* an attempt before this one died on the way */
         return validate(finisher, table, reference, name);
@@ -353,7 +367,7 @@ static enum status add_reference(struct finisher *finisher, const struct target_
     if (status != STATUS_OK) {
         return status;
     }
-    status = make_reference(finisher, table, reference, name, true, &problem);
+    status = make_reference(finisher, table, reference, name, enforced, &problem);
     if (status != STATUS_OK && (strcmp(problem.native_state, "42809") == 0 ||
                                 strcmp(problem.native_state, "0A000") == 0)) {
         problem = (struct error){0};
@@ -379,8 +393,9 @@ static enum status add_reference(struct finisher *finisher, const struct target_
         error_copy(finisher->error, &problem);
         return status;
     }
-    return whole ? collect(finisher, table, reference, name, false)
-                 : validate(finisher, table, reference, name);
+    return !enforced ? STATUS_OK
+           : whole   ? collect(finisher, table, reference, name, false)
+                     : validate(finisher, table, reference, name);
 }
 
 static enum status add_references(struct finisher *finisher, const struct target_table *table)

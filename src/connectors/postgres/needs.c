@@ -82,10 +82,12 @@ enum status postgres_check_objects(struct database *database, const struct schem
     struct postgres_database *self = postgres_database_of(database);
     PGconn *connection = NULL;
     bool found = false;
-    enum status status =
-        objects->need_count > 0 ? postgres_control(self, &connection, error) : STATUS_OK;
-    if (status == STATUS_OK && objects->need_count > 0 && self->tables == NULL) {
+    enum status status = postgres_control(self, &connection, error);
+    if (status == STATUS_OK && self->tables == NULL) {
         status = postgres_target_read(self, connection, error);
+    }
+    if (status == STATUS_OK) {
+        postgres_check_newer(self, objects, out);
     }
     for (uint32_t i = 0; status == STATUS_OK && i < objects->need_count; i++) {
         const struct schema_need *need = &objects->needs[i];
@@ -134,9 +136,19 @@ static enum status tell_unfit(struct postgres_database *self, const struct targe
     char owner[SQL_SHOWN_BYTES];
     char name[SQL_SHOWN_BYTES];
     char partner[SQL_SHOWN_BYTES];
+    const char *unknown = postgres_unknown_reference(self, key->native_sql);
     bool found = true;
     bool granted = true;
     enum status status = STATUS_OK;
+    if (unknown != NULL) {
+        buffer_format(out,
+                      "%s: the foreign key %s is left out: it is %s, which this server (%d) does "
+                      "not know\n",
+                      sql_show_name(table->name, owner),
+                      sql_show_name(key->name != NULL ? key->name : "", name), unknown,
+                      self->server_version / 10000);
+        return STATUS_OK;
+    }
     if (key->references_schema != NULL) {
         status = postgres_control(self, &connection, error);
         status = status == STATUS_OK

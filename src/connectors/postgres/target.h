@@ -47,6 +47,14 @@ enum status postgres_check_objects(struct database *self, const struct schema *o
                                    struct buffer *out, struct error *error);
 enum status postgres_tell_unfit_references(struct database *self, const struct target_table *table,
                                            struct buffer *out, struct error *error);
+/* newer.c: what this server is too old for, a line each; after postgres_target_read. */
+void postgres_check_newer(const struct postgres_database *self, const struct schema *objects,
+                          struct buffer *out);
+/* A key that the server neither checks nor keeps. */
+bool postgres_is_unenforced(const char *native_sql);
+/* What of a foreign key's words this server does not know; NULL: it knows them all. */
+const char *postgres_unknown_reference(const struct postgres_database *self,
+                                       const char *native_sql);
 /* Of a key that refers to another schema: is its table there, and may the role refer to it? */
 enum status postgres_look_elsewhere(struct postgres_database *self, PGconn *connection,
                                     const struct schema_foreign_key *key, bool *found,
