@@ -175,16 +175,37 @@ void schema_fingerprint(const struct schema *schema, bool views, char hex[33])
 
 /* --- inventory --- */
 
-enum status schema_count_objects(const struct schema *schema, const char *catalog, const char *what,
-                                 const char *digits, bool converts, struct schema_inventory *row)
+static bool find_role(const char *word, enum schema_inventory_role *role)
 {
-    *row = (struct schema_inventory){.catalog = catalog, .what = what, .converts = converts};
+    static const char *const words[INVENTORY_ROLES] = {
+        [INVENTORY_NONE] = "",
+        [INVENTORY_ALWAYS] = "always",
+        [INVENTORY_PRIMARY_KEY] = "primary key",
+        [INVENTORY_INDEX] = "index",
+        [INVENTORY_UNIQUE_INDEX] = "unique index",
+        [INVENTORY_UNIQUE_CONSTRAINT] = "unique constraint",
+        [INVENTORY_FOREIGN_KEY] = "foreign key",
+        [INVENTORY_FOREIGN_KEY_TRIGGER] = "foreign key trigger",
+    };
+    uint32_t found = 0;
+    while (found < INVENTORY_ROLES && strcmp(words[found], word) != 0) {
+        found++;
+    }
+    *role = (enum schema_inventory_role)found;
+    return found < INVENTORY_ROLES;
+}
+
+enum status schema_count_objects(const struct schema *schema, const char *catalog, const char *what,
+                                 const char *digits, const char *role, struct schema_inventory *row)
+{
+    *row = (struct schema_inventory){.catalog = catalog, .what = what};
     for (uint32_t i = 0; i < schema->object_count; i++) {
         const struct schema_object *object = &schema->objects[i];
         row->left_out += object->native_sql == NULL && object->native_query == NULL &&
                          object->what != NULL && strcmp(object->what, what) == 0;
     }
-    return text_to_uint64(digits, strlen(digits), &row->total);
+    return find_role(role, &row->role) ? text_to_uint64(digits, strlen(digits), &row->total)
+                                       : STATUS_FAILED;
 }
 
 /* --- keys --- */

@@ -149,13 +149,26 @@ struct schema_need {
     bool user_is_type;
 };
 
+/* As what a kind of object goes along with its table into whatever target has the like. */
+enum schema_inventory_role {
+    INVENTORY_NONE,   /* it does not */
+    INVENTORY_ALWAYS, /* it is the table's own: its rows, its partitions */
+    INVENTORY_PRIMARY_KEY,
+    INVENTORY_INDEX,             /* those of keys included */
+    INVENTORY_UNIQUE_INDEX,      /* but for the primary key's */
+    INVENTORY_UNIQUE_CONSTRAINT, /* the same, but for indexes that no constraint stands for */
+    INVENTORY_FOREIGN_KEY,
+    INVENTORY_FOREIGN_KEY_TRIGGER, /* four of each foreign key */
+    INVENTORY_ROLES
+};
+
 /* How many objects of a kind a database's own catalogue has: the proof that none was forgotten. */
 struct schema_inventory {
     const char *catalog; /* "pg_class" */
     const char *what;
     uint64_t total;
     uint64_t left_out; /* that not even a same-engine copy makes */
-    bool converts;     /* other targets have their like: it goes with its table */
+    enum schema_inventory_role role;
 };
 
 /* Lives in `arena`; destroy that. */
@@ -174,9 +187,11 @@ struct schema {
 };
 
 /* A row of the inventory, once all objects are there: those of that kind without native_sql are
- * left out. Texts are borrowed. STATUS_FAILED: `digits` is no number. */
+ * left out. `role`: "", "always", "primary key", "index", "unique index", "unique constraint",
+ * "foreign key", "foreign key trigger". Texts are borrowed. STATUS_FAILED: `digits` is no number,
+ * or `role` none of these. */
 enum status schema_count_objects(const struct schema *schema, const char *catalog, const char *what,
-                                 const char *digits, bool converts,
+                                 const char *digits, const char *role,
                                  struct schema_inventory *row) MUST_USE;
 const struct schema_table *schema_find_table(const struct schema *schema, const char *name);
 /* -1 if there is none. Names compare bytewise first, then without ASCII case if unambiguous. */

@@ -101,8 +101,7 @@ static bool add_inventory(struct schema *schema, MYSQL_RES *found)
         const char *catalog = arena_copy_string(schema->arena, row[0]);
         const char *what = arena_copy_string(schema->arena, row[1]);
         if (catalog == NULL || what == NULL ||
-            schema_count_objects(schema, catalog, what, row[2], row[3][0] == '1', &rows[i]) !=
-                STATUS_OK) {
+            schema_count_objects(schema, catalog, what, row[2], row[3], &rows[i]) != STATUS_OK) {
             return false;
         }
     }

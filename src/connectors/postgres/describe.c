@@ -241,7 +241,7 @@ static void add_inventory(struct reading *reading, const PGresult *found)
         reading->out_of_memory |=
             catalog == NULL || what == NULL ||
             schema_count_objects(reading->schema, catalog, what, PQgetvalue(found, row, 2),
-                                 PQgetvalue(found, row, 3)[0] == 't', &rows[row]) != STATUS_OK;
+                                 PQgetvalue(found, row, 3), &rows[row]) != STATUS_OK;
     }
     reading->schema->inventory = rows;
     reading->schema->inventory_count = rows != NULL ? (uint32_t)count : 0;

@@ -1,6 +1,6 @@
 -- How many objects of each kind the catalogue has of a schema: the catalogue, the kind in the words of objects.sql, the
--- number, and does it go along with a table into whatever target that has it? What an extension made is the
--- extension's. $1: schema.
+-- number, and as what it goes along with a table into whatever target has the like (schema_count_objects). What an
+-- extension made is the extension's. $1: schema.
 WITH space AS (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1),
 extended AS (SELECT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'),
 relations AS (
@@ -10,22 +10,29 @@ relations AS (
      AND c.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
 )
 SELECT 'pg_class', CASE WHEN relispartition AND relkind IN ('r', 'p') THEN 'partition' WHEN relkind IN ('r', 'p') THEN 'table' WHEN relkind = 'v' THEN 'view'
-         WHEN relkind = 'm' THEN 'materialized view' WHEN invalid THEN 'invalid index' WHEN relkind IN ('i', 'I') THEN 'index' WHEN relkind = 'S' THEN 'sequence' WHEN relkind = 'f' THEN 'foreign table'
-         ELSE 'composite type' END AS what, count(*), pg_catalog.bool_and(relkind IN ('r', 'p', 'i', 'I') AND NOT invalid) FROM relations GROUP BY 2
+         WHEN relkind = 'm' THEN 'materialized view' WHEN invalid THEN 'invalid index' WHEN relkind IN ('i', 'I') AND relispartition THEN 'index of a partition' WHEN relkind IN ('i', 'I') THEN 'index' WHEN relkind = 'S' THEN 'sequence' WHEN relkind = 'f' THEN 'foreign table'
+         ELSE 'composite type' END AS what, count(*),
+       pg_catalog.max(CASE WHEN invalid THEN '' WHEN relkind IN ('r', 'p') OR relispartition THEN 'always' WHEN relkind IN ('i', 'I') THEN 'index' ELSE '' END) FROM relations GROUP BY 2
 UNION ALL
-SELECT 'pg_constraint', CASE k.contype WHEN 'p' THEN 'primary key' WHEN 'u' THEN 'unique key' WHEN 'f' THEN CASE WHEN k.conparentid = 0 AND k.conrelid IN (SELECT oid FROM relations WHERE relispartition) THEN 'foreign key of a partition' ELSE 'foreign key' END WHEN 'c' THEN 'check' WHEN 'x' THEN 'exclusion'
-         WHEN 'n' THEN 'not null' ELSE 'constraint trigger' END, count(*),
-       pg_catalog.bool_and(k.contype IN ('p', 'u', 'f', 'n') AND (k.contype <> 'f' OR k.conparentid <> 0 OR k.conrelid NOT IN (SELECT oid FROM relations WHERE relispartition)))
-  FROM pg_catalog.pg_constraint k JOIN space ON space.oid = k.connamespace
- WHERE (k.conrelid = 0 OR k.conrelid IN (SELECT oid FROM relations)) GROUP BY 2
+-- of a foreign key of or to a partitioned table the server makes one more for each partition
+SELECT 'pg_constraint', k.kind || CASE WHEN k.kind IN ('primary key', 'unique key', 'foreign key') AND k.of_partition THEN ' of a partition' ELSE '' END, count(*),
+       pg_catalog.max(CASE WHEN k.kind IN ('not null', 'server''s part of a foreign key') OR k.kind IN ('primary key', 'unique key') AND k.of_partition THEN 'always'
+         WHEN k.kind = 'unique key' THEN 'unique constraint' WHEN k.kind IN ('primary key', 'foreign key') AND NOT k.of_partition THEN k.kind ELSE '' END)
+  FROM (SELECT CASE c.contype WHEN 'p' THEN 'primary key' WHEN 'u' THEN 'unique key' WHEN 'f' THEN CASE WHEN c.conparentid = 0 THEN 'foreign key' ELSE 'server''s part of a foreign key' END WHEN 'c' THEN 'check'
+                 WHEN 'x' THEN 'exclusion' WHEN 'n' THEN 'not null' ELSE 'constraint trigger' END AS kind,
+               CASE WHEN c.contype = 'f' THEN c.conrelid IN (SELECT oid FROM relations WHERE relispartition) ELSE c.conparentid <> 0 END AS of_partition
+          FROM pg_catalog.pg_constraint c JOIN space ON space.oid = c.connamespace
+         WHERE c.conrelid = 0 OR c.conrelid IN (SELECT oid FROM relations)) k GROUP BY 2
 UNION ALL
 SELECT 'pg_proc', CASE WHEN d.objid IS NOT NULL THEN 'constructor of a type' ELSE CASE p.prokind WHEN 'a' THEN 'aggregate' WHEN 'p' THEN 'procedure' WHEN 'w' THEN 'window function' ELSE 'function' END END,
-       count(*), false
+       count(*), ''
   FROM pg_catalog.pg_proc p JOIN space ON space.oid = p.pronamespace
   LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'i'
  WHERE p.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_proc'::pg_catalog.regclass) GROUP BY 2
 UNION ALL
-SELECT 'pg_trigger', CASE WHEN g.tgisinternal THEN 'trigger of a foreign key' WHEN coalesce((pg_catalog.to_jsonb(g)->>'tgparentid')::pg_catalog.oid, 0) <> 0 THEN 'trigger of a partition' ELSE 'trigger' END,
-       count(*), pg_catalog.bool_and(g.tgisinternal)
-  FROM pg_catalog.pg_trigger g JOIN relations c ON c.oid = g.tgrelid GROUP BY 2
+SELECT 'pg_trigger', kind || CASE WHEN of_partition THEN ' of a partition' ELSE '' END,
+       count(*), pg_catalog.max(CASE WHEN kind <> 'trigger of a foreign key' THEN '' WHEN of_partition THEN 'always' ELSE 'foreign key trigger' END)
+  FROM (SELECT CASE WHEN NOT g.tgisinternal THEN 'trigger' WHEN k.contype = 'f' THEN 'trigger of a foreign key' ELSE 'trigger of a deferrable key' END AS kind,
+               coalesce((pg_catalog.to_jsonb(g)->>'tgparentid')::pg_catalog.oid, 0) <> 0 AS of_partition
+          FROM pg_catalog.pg_trigger g JOIN relations c ON c.oid = g.tgrelid LEFT JOIN pg_catalog.pg_constraint k ON k.oid = g.tgconstraint) g GROUP BY 2
  ORDER BY 1, 2
