@@ -121,6 +121,8 @@ bool cli_is_confirmed(struct cli_call *call, const char *question);
 /* What a rollback did or (`dry_run`) would do, as a table or as JSON. */
 void cli_append_rollback(struct cli_call *call, const struct rollback_report *report, bool dry_run,
                          struct buffer *out);
+/* In the log, where tables are compared by their count alone. */
+void cli_warn_of_rollback(const struct rollback_report *report);
 /* migrate --restart: rolls the unfinished run back, if there is one; 0: go on. */
 int cli_roll_back_unfinished(struct cli_call *call, const char *plan_path);
 

@@ -1,6 +1,7 @@
 /* What rollback, finish and migrate --restart ask and print. */
 #include "cli/cli.h"
 
+#include "base/log.h"
 #include "base/signals.h"
 #include "base/text.h"
 #include "cli/run_end.h"
@@ -51,6 +52,40 @@ static const char *compared(const struct rollback_table_report *table)
     }
 }
 
+/* A change that leaves the count would go unseen, and with the table. */
+static bool is_by_count(const struct rollback_table_report *table)
+{
+    return (table->action == ROLLBACK_DROP || table->action == ROLLBACK_EMPTY) && !table->hashed &&
+           table->removed > 0;
+}
+
+/* Empty where each table's contents were compared. */
+static void append_by_count(const struct rollback_report *report, struct buffer *out)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < report->table_count; i++) {
+        count += is_by_count(&report->tables[i]);
+    }
+    if (count > 0) {
+        buffer_format(out,
+                      "of %" PRIu32
+                      " table%s only the number of records is compared, since the run "
+                      "kept no hashes (express lane, --no-hashes): what others changed in those "
+                      "records goes with them",
+                      count, count == 1 ? "" : "s");
+    }
+}
+
+void cli_warn_of_rollback(const struct rollback_report *report)
+{
+    struct buffer line = {0};
+    append_by_count(report, &line);
+    if (line.length > 0) {
+        log_write(LOG_WARNING, "%s", buffer_string(&line));
+    }
+    buffer_free(&line);
+}
+
 static void append_json(const struct rollback_report *report, bool dry_run, struct buffer *out)
 {
     buffer_format(out, "{\"format\":1,\"run\":\"%s\",\"dry_run\":%s,\"target\":", report->run_id,
@@ -69,6 +104,15 @@ static void append_json(const struct rollback_report *report, bool dry_run, stru
                       table->changed, table->missing,
                       table->hashed || table->action == ROLLBACK_UNDO ? "true" : "false",
                       table->dropped || table->action == ROLLBACK_DROP ? "true" : "false");
+    }
+    buffer_append_string(out, "],\"compared_by_count\":[");
+    bool first = true;
+    for (uint32_t i = 0; i < report->table_count; i++) {
+        if (is_by_count(&report->tables[i])) {
+            buffer_append_string(out, first ? "" : ",");
+            cli_append_json_text(out, report->tables[i].name);
+            first = false;
+        }
     }
     buffer_append_string(out, "]}\n");
 }
@@ -98,6 +142,17 @@ static void append_table(struct cli_call *call, const struct rollback_report *re
     table_destroy(table);
 }
 
+static void append_warning(const struct rollback_report *report, struct buffer *out)
+{
+    struct buffer line = {0};
+    append_by_count(report, &line);
+    if (line.length > 0) {
+        buffer_append_byte(&line, '\n');
+        cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
+    }
+    buffer_free(&line);
+}
+
 void cli_append_rollback(struct cli_call *call, const struct rollback_report *report, bool dry_run,
                          struct buffer *out)
 {
@@ -122,6 +177,7 @@ void cli_append_rollback(struct cli_call *call, const struct rollback_report *re
                       "stay as they are\n",
                       changed);
     }
+    append_warning(report, out);
 }
 
 /* What there is to confirm, shown; then a yes or a refusal. */

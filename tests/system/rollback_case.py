@@ -114,6 +114,14 @@ class Rollbacks(refusals.TestCase):
             self.assertEqual((tables[name]["restored"], tables[name]["removed"], tables[name]["changed"]),
                              (overlap, COUNT - overlap, 0))
 
+    def test_what_is_compared_by_its_count_alone_is_said(self):
+        for flags, told in ((["--no-hashes"], {"item", "pair"}), ([], set())):
+            with self.subTest(flags=flags):
+                self.target("created")
+                self.migrate(*flags)
+                self.assertEqual(set(json.loads(self.rollback("--dry-run").out)["compared_by_count"]) & {"item", "pair"}, told)
+                self.assertEqual("only the number of records is compared" in self.rollback().err, bool(told))
+
     def test_killed_run_is_taken_back(self):
         numbers = random.Random(SEED)
         for kind, policy in (("created", "refuse"), ("filled", "upsert"), ("filled", "replace"), ("filled", "skip")):

@@ -127,6 +127,38 @@ class Sqlite(refusals.TestCase):
             self.assertEqual((tables[name]["restored"], tables[name]["removed"], tables[name]["changed"]),
                              (overlap, COUNT - overlap, 0))
 
+    ALONE = "only the number of records is compared"
+
+    def test_what_is_compared_by_its_count_alone_is_said(self):
+        """An application's change that leaves the count goes with the table: no word of it where hashes would refuse."""
+        for flags, kind, told in (([], "created", {"item", "pair"}), (["--no-express", "--no-hashes"], "empty", {"item", "pair"}),
+                                  (["--no-express"], "created", set()), (["--rollback-keys"], "created", set())):
+            with self.subTest(flags=flags, kind=kind):
+                self.target(kind)
+                self.migrate(*flags)
+                if told:
+                    self.change("UPDATE item SET name = 'by an application' WHERE id = 7")
+                run = self.run_id()
+                dry = self.run_program("rollback", "--run", run, "--dry-run")
+                self.assertEqual(dry.out.replace("\n", " ").count(self.ALONE), int(bool(told)), dry.out)
+                report = json.loads(self.rollback("--dry-run").out)
+                names = {table["name"] for table in report["tables"] if table["removed"]}
+                self.assertEqual((set(report["compared_by_count"]), names if told else set()), (told & names, told & names))
+                refused = self.run_program("rollback", "--run", run, code=2)
+                self.assertEqual(refused.err.count(self.ALONE), int(bool(told)), refused.err)
+                done = self.run_program("rollback", "--run", run, "--confirm")
+                self.assertEqual((done.err.count(self.ALONE), done.out.replace("\n", " ").count(self.ALONE)), (int(bool(told)),) * 2)
+                again = self.run_program("rollback", "--run", run, "--confirm")
+                self.assertNotIn(self.ALONE, again.out + again.err)
+
+    def test_nothing_is_said_of_what_is_empty(self):
+        make_sqlite(self.path("empty.db"), SOURCE)
+        self.target("created")
+        self.run_program("migrate", "-q", "empty.db", "target.db")
+        self.assertEqual(json.loads(self.rollback("--dry-run").out)["compared_by_count"], [])
+        done = self.run_program("rollback", "--run", self.run_id(), "--confirm")
+        self.assertNotIn(self.ALONE, done.out + done.err)
+
     def test_views_triggers_and_indexes_go(self):
         with sqlite3.connect(self.path("source.db")) as db:
             db.executescript(VIEWS)
