@@ -145,7 +145,8 @@ struct source_functions {
     /*
      * Takes the snapshot that all readers will see; `reader_count` says how many will be opened.
      * `token` (arena) is an opaque text: with CAPABILITY_PROVES_UNCHANGED two equal tokens, even of
-     * different processes, mean that no record differs. Called once, before any reader.
+     * different processes, mean that no record differs; an empty one says that nothing can be told.
+     * Called once, before any reader.
      */
     enum status (*snapshot)(struct database *self, uint32_t reader_count, struct arena *arena,
                             const char **token, struct error *error);

@@ -432,7 +432,7 @@ static enum status take_snapshot(struct resume *resume, bool *changed, struct er
         return STATUS_OK;
     }
     bool same = (capabilities & CAPABILITY_PROVES_UNCHANGED) != 0 && before != NULL &&
-                strcmp(before, session->snapshot) == 0;
+                before[0] != '\0' && strcmp(before, session->snapshot) == 0;
     bool transactions = (session->target->capabilities & CAPABILITY_TRANSACTIONS) != 0;
     bool untouched = run->status.phase < LEDGER_COPYING || (transactions && run->done_count == 0);
     *changed = !same && !untouched;

@@ -55,7 +55,7 @@ static void compare_snapshots(struct verify *verify, const struct ledger_header 
     const struct run_session *session = verify->session;
     bool proves = (session->source->capabilities & CAPABILITY_PROVES_UNCHANGED) != 0;
     if (header->snapshot == NULL || session->snapshot == NULL || !proves ||
-        header->snapshot[0] == '\0') {
+        header->snapshot[0] == '\0' || session->snapshot[0] == '\0') {
         return;
     }
     bool same = strcmp(header->snapshot, session->snapshot) == 0;

@@ -8,7 +8,6 @@
  *
  * The token: InnoDB counts transactions that write; where the count is the same, none took place.
  */
-#include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "connectors/mysql/source.h"
@@ -257,15 +256,14 @@ static enum status make_token(struct maria_database *self, int64_t transactions,
                               struct arena *arena, const char **token, struct error *error)
 {
     const char *identity = NULL;
+    if (transactions < 0) {
+        *token = "";
+        return STATUS_OK;
+    }
     if (self->base.connector->identity(&self->base, arena, &identity, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    char stamp[32];
-    clock_format_utc(clock_utc_us(), stamp, sizeof stamp);
-    *token = transactions >= 0
-                 ? arena_format(arena, "%s transactions %lld", identity, (long long)transactions)
-                 : arena_format(arena, "%s at %s, %lld", identity, stamp,
-                                (long long)clock_monotonic_ns());
+    *token = arena_format(arena, "%s transactions %lld", identity, (long long)transactions);
     return *token != NULL ? STATUS_OK
                           : error_set(error, ERROR_MEMORY, self->shown, "no memory for a snapshot");
 }
