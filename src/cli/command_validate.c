@@ -152,6 +152,11 @@ static uint64_t count_unreadable(const struct verify_result *result)
     return count;
 }
 
+static void append_counted(uint64_t count, const char *one, const char *many, struct buffer *out)
+{
+    buffer_format(out, "%" PRIu64 " %s", count, count == 1 ? one : many);
+}
+
 /* What a repair does not put right. */
 static void append_left(const struct cli_call *call, const struct verify_result *result,
                         struct buffer *out)
@@ -159,23 +164,28 @@ static void append_left(const struct cli_call *call, const struct verify_result 
     struct buffer line = {0};
     uint64_t unreadable = count_unreadable(result);
     if (unreadable > 0) {
-        buffer_format(&line,
-                      "%" PRIu64
-                      " lines or records that can't be read stay: no key names them; take "
-                      "them out by hand\n",
-                      unreadable);
+        append_counted(unreadable,
+                       "line or record that can't be read stays: no key names it; take it out by "
+                       "hand\n",
+                       "lines or records that can't be read stay: no key names them; take them out "
+                       "by hand\n",
+                       &line);
     }
     if (result->to_leave > 0) {
-        buffer_format(&line, "%" PRIu64 " extra records stay: %s\n", result->to_leave,
-                      cli_switch(call, CLI_DELETE_EXTRA)
-                          ? "their keys are not whole, so that none can be told from others"
-                          : "--delete-extra --confirm takes them out");
+        bool tried = cli_switch(call, CLI_DELETE_EXTRA);
+        append_counted(result->to_leave,
+                       tried ? "extra record stays: its key is not whole, so that it can't be told "
+                               "from others\n"
+                             : "extra record stays: --delete-extra --confirm takes it out\n",
+                       tried ? "extra records stay: their keys are not whole, so that none can be "
+                               "told from others\n"
+                             : "extra records stay: --delete-extra --confirm takes them out\n",
+                       &line);
     }
     if (result->to_keep > 0) {
-        buffer_format(&line,
-                      "%" PRIu64 " records keep what is in columns of other entities, which "
-                      "`existing: upsert` leaves alone: empty them by hand\n",
-                      result->to_keep);
+        append_counted(result->to_keep, "record keeps", "records keep", &line);
+        buffer_append_string(&line, " what is in columns of other entities, which "
+                                    "`existing: upsert` leaves alone: empty them by hand\n");
     }
     if (line.length > 0) {
         cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
@@ -209,9 +219,9 @@ static void append_repair(const struct cli_call *call, const struct verify_resul
         return;
     }
     struct buffer line = {0};
-    buffer_format(&line,
-                  "run %s repaired it: %" PRIu64 " records to write, %" PRIu64 " to take out%s\n",
-                  result->repair.run_id, result->to_write, result->to_delete, how_it_ended(result));
+    buffer_format(&line, "run %s repaired it: ", result->repair.run_id);
+    append_counted(result->to_write, "record to write", "records to write", &line);
+    buffer_format(&line, ", %" PRIu64 " to take out%s\n", result->to_delete, how_it_ended(result));
     cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
     buffer_free(&line);
 }

@@ -314,7 +314,8 @@ enum status repair_delete_listed(struct run *run, struct error *error)
     before_close(deleting.before);
     arena_destroy(deleting.arena);
     if (deleting.deleted > 0) {
-        log_write(LOG_INFO, "took %" PRIu64 " records out of the target", deleting.deleted);
+        log_write(LOG_INFO, "took %" PRIu64 " record%s out of the target", deleting.deleted,
+                  deleting.deleted == 1 ? "" : "s");
     }
     return status;
 }

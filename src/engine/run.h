@@ -53,6 +53,7 @@ struct run_options {
     const char *delete_hash;  /* of what it takes out: delete.jsonl in the state folder */
     const char *write_hash;   /* of rejects_file, when it was made */
     bool take_over;
+    bool may_repair;    /* validating: with --repair */
     bool validating;    /* validate: the target is only read, through its source side, too */
     bool no_express;    /* general path even where the express lane would do (tests, benches) */
     bool no_hashes;     /* no hash sums in the done marks */

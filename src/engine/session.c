@@ -106,8 +106,7 @@ static enum status check_caps(const struct run_session *session, const struct co
     bool reads = mode == OPEN_SOURCE;
     uint64_t cap = reads ? session->options.read_units_per_second_max
                          : session->options.write_units_per_second_max;
-    if (cap == 0 || session->options.validating ||
-        (connector->capabilities & CAPABILITY_UNITS) != 0) {
+    if (cap == 0 || (connector->capabilities & CAPABILITY_UNITS) != 0) {
         return STATUS_OK;
     }
     error_set(error, ERROR_USAGE, uri->shown, "%s has no capacity units, so %s can't be kept",
@@ -141,7 +140,8 @@ static enum status open_database(struct run_session *session, const char *text, 
         .read_only = session->options.validating,
         .read_units_per_second_max = session->options.read_units_per_second_max,
         .write_units_per_second_max = session->options.write_units_per_second_max};
-    return check_caps(session, connector, mode, *uri, error) == STATUS_OK
+    return session->options.validating ||
+                   check_caps(session, connector, mode, *uri, error) == STATUS_OK
                ? connector->open(&open, database, error)
                : STATUS_FAILED;
 }
@@ -182,6 +182,31 @@ static enum status open_mirror(struct run_session *session, const char *target, 
         error_hint(error, "there is nothing to validate: was the target moved, or never made?");
     }
     return STATUS_FAILED;
+}
+
+/* The caps of a validation: a repair is a run of its own. What the plan says for its run is told by
+ * that run; `asked` is what was said now. */
+static enum status check_caps_of_validation(const struct run_session *session,
+                                            const struct run_options *asked, struct error *error)
+{
+    const struct connector *source = session->source->connector;
+    const struct connector *target = session->target->connector;
+    if (asked->may_repair) {
+        return check_caps(session, source, OPEN_SOURCE, session->source_uri, error) == STATUS_OK
+                   ? check_caps(session, target, OPEN_TARGET, session->target_uri, error)
+                   : STATUS_FAILED;
+    }
+    if (asked->read_units_per_second_max > 0 &&
+        ((source->capabilities | target->capabilities) & CAPABILITY_UNITS) == 0) {
+        log_write(LOG_WARNING, "--read-units-per-second has no effect: neither side has capacity "
+                               "units; cap the reading with --rows-per-second or "
+                               "--bytes-per-second");
+    }
+    if (asked->write_units_per_second_max > 0) {
+        log_write(LOG_WARNING, "--write-units-per-second has no effect: nothing is written without "
+                               "--repair; cap the reading with --read-units-per-second");
+    }
+    return STATUS_OK;
 }
 
 static enum status open_endpoints(struct run_session *session, struct error *error)
@@ -354,6 +379,7 @@ enum status run_open(const struct run_options *options, struct run_session **mad
              STATUS_OK) ||
         options_resolve(&session->options, session->document, error) != STATUS_OK ||
         open_endpoints(session, error) != STATUS_OK ||
+        (options->validating && check_caps_of_validation(session, options, error) != STATUS_OK) ||
         resolve(session, faults, error) != STATUS_OK) {
         run_close(session);
         return STATUS_FAILED;

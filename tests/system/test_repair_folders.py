@@ -183,11 +183,11 @@ class RepairFolders(LimitsTestCase):
         for _ in range(2):  # also when nothing is left to be written
             out = self.run_program("validate", "--repair", code=1).out
             self.assertIn("2 lines or records that can't be read stay", out)
-            self.assertIn("1 extra records stay: --delete-extra --confirm takes them out", out)
+            self.assertIn("1 extra record stays: --delete-extra --confirm takes it out", out)
             self.assertIn("DIFFERENT", out)
         out = self.run_program("validate", "--repair", "--delete-extra", "--confirm", code=1).out
         self.assertIn("2 lines or records that can't be read stay", out)
-        self.assertNotIn("extra records stay", out)
+        self.assertNotIn("extra record", out)
         self.assertNotIn(" stay", self.run_program("validate", code=1).out)
 
     def test_rolled_back_byte_for_byte(self):

@@ -154,7 +154,7 @@ class Cases:
         self.shared("--existing", "upsert")
         self.ask("UPDATE mix SET m = 77 WHERE id = 1")
         told = self.run_program("validate", "--repair", code=1)
-        self.assertIn("1 records keep what is in columns of other entities", told.out)
+        self.assertIn("1 record keeps what is in columns of other entities", told.out)
         self.assertNotIn("repaired; it was", told.out)
 
 

@@ -131,7 +131,7 @@ class Sqlite(refusals.TestCase):
         with contextlib.closing(sqlite3.connect(self.path("source.db"))) as db, db:
             db.execute("INSERT INTO odd VALUES (NULL, 'one'), (NULL, 'two'), (1, 'x')")
         self.damaged("INSERT INTO odd VALUES (NULL, 'extra'), (2, 'extra')")
-        self.assertIn("1 extra records stay: their keys are not whole", self.run_program(*REPAIR, code=1).out)
+        self.assertIn("1 extra record stays: its key is not whole", self.run_program(*REPAIR, code=1).out)
         self.assertEqual(self.rows("SELECT k, v FROM odd ORDER BY v"), [(None, "extra"), (None, "one"), (None, "two"), (1, "x")])
         self.rollback()
         self.assert_as_before()

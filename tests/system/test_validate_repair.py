@@ -30,6 +30,44 @@ class Repair(Validate):
         self.assertEqual({(record["kind"], record["table"]) for record in report["records"]},
                          {("extra", "pair"), ("extra", "keyless")})
 
+    def test_one_is_no_many(self):
+        self.copied("--no-express")
+        for number, (statement, text) in enumerate((
+                ("UPDATE person SET name = 'other' WHERE id = 1", "1 record to write, 0 to take out"),
+                ("DELETE FROM person WHERE id < 3", "2 records to write, 0 to take out"))):
+            self.change(self.path("copy.db"), statement)
+            self.assertIn("repaired it: %s\n" % text, self.run_program("validate", "--repair", "-v").out, number)
+        self.change(self.path("copy.db"), "INSERT INTO person(id) VALUES (9000)")
+        told = self.run_program("validate", "--repair", code=1).out
+        self.assertIn("1 extra record stays: --delete-extra --confirm takes it out", told)
+        took = self.run_program("validate", "--repair", "--delete-extra", "--confirm", "-v")
+        self.assertIn("took 1 record out of the target", took.err)
+        self.assertIn("0 records to write, 1 to take out", took.out)
+
+    def test_caps_in_units_that_nobody_keeps_are_told(self):
+        """And refused before anything is compared where a repair would be refused for them."""
+        self.copied()
+        self.change(self.path("copy.db"), "UPDATE person SET name = 'other' WHERE id = 1")
+        reads, writes = "--read-units-per-second", "--write-units-per-second"
+        told = self.run_program("validate", reads, "5", writes, "5", code=1).err
+        self.assertIn("%s has no effect: neither side has capacity units" % reads, told)
+        self.assertIn("%s has no effect: nothing is written without --repair" % writes, told)
+        self.assertIn("%s has no effect" % writes, self.run_program("validate", code=1, env={"TRANSHUME_WRITE_UNITS_PER_SECOND": "5"}).err)
+        self.assertNotIn("no effect", self.run_program("validate", code=1).err)
+        for option, side in ((reads, "shop.db"), (writes, "copy.db")):
+            refused = self.run_program("validate", "--repair", option, "5", code=2)
+            self.assertEqual(refused.out, "")
+            self.assertIn("%s: SQLite has no capacity units, so %s can't be kept" % (side, option), refused.err)
+            self.assertNotIn("records", refused.err)
+        self.run_program("validate", "--repair")
+
+    def test_the_largest_sample(self):
+        self.copied()
+        self.validate("--sample", "1000")
+        refused = self.run_program("validate", "--sample", "1001", code=2)
+        self.assertIn("--sample: '1001' is not within 0..1000", refused.err)
+        self.assertIn("for more than 1000 compare all", " ".join(self.run_program("validate", "--help").out.split()))
+
     def test_extra_go_when_it_is_said_and_confirmed(self):
         self.damaged()
         self.assertIn("--confirm", self.run_program("validate", "--repair", "--delete-extra", code=2).err)
