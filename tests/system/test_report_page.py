@@ -3,10 +3,14 @@ import json
 import os
 import random
 import re
+import sys
 import unittest
 
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
 import browser
+import servers
 import support
+from fault_proxy import FaultProxy
 from test_report import Page, ReportCase
 
 # What somebody may put into names and values to get out of the place that the report gives them.
@@ -276,6 +280,126 @@ tables:
             for dark in (False, True):
                 self.browser.look(self.path(folder, "report.html"), 1280, dark=dark)
                 self.assertEqual(self.browser.ask(contrast), [])
+
+    def throttled_run(self):
+        """One that fails, is resumed, and is asked to slow down twice before and three times after that; a chunk is tried again, a table is slow."""
+        server = servers.start("dynalite")
+        self.addCleanup(server.stop)
+        self.shop()
+        env = servers.aws_environment(self.folder)
+        where = ["--jobs", "1", "--chunk-rows", "20", "--include", "customer", "--include", "invoice"]
+        with FaultProxy(server.endpoint, seed=support.SEED) as proxy:
+            arguments = [*where, "shop.db", "dynamodb://us-east-1?endpoint=" + proxy.endpoint]
+            proxy.add("throttle", operation="BatchWriteItem", first=2, every=2, count=2)
+            self.run_program("migrate", *arguments, code=3, env=dict(env, TRANSHUME_FAILPOINT="engine.before_commit:error:3"))
+            self.assertEqual(proxy.hits["throttle"], 2)
+            proxy.add("throttle", operation="BatchWriteItem", every=2, count=3)
+            proxy.add("slow", operation="BatchWriteItem", table="invoice", before=0.25)
+            self.run_program("resume", "--jobs", "1", "--batch-rows", "25", env=dict(env, TRANSHUME_FAILPOINT="engine.before_commit:retry:2"))
+            self.assertEqual(proxy.hits["throttle"], 5)
+            self.assertGreater(proxy.hits["slow"], 2)
+
+    SECTIONS = """(() => {
+        const text = e => e.textContent.replace(/\\s+/g, ' ').trim(), all = (e, s) => [...e.querySelectorAll(s)];
+        const box = e => { const r = e.getBoundingClientRect(); return [r.left, r.right, r.width, r.height]; };
+        const rows = e => all(e, 'tbody tr').map(r => all(r, 'th, td').map(text));
+        const found = {};
+        for (const s of document.querySelectorAll('section[aria-labelledby]'))
+            found[text(document.getElementById(s.getAttribute('aria-labelledby')))] = {
+                box: box(s), rows: rows(s),
+                facts: Object.fromEntries(all(s, 'dl.facts > div').map(d => [text(d.querySelector('dt')), text(d.querySelector('dd'))])),
+                charts: all(s, 'figure').map(f => ({title: text(f.querySelector('figcaption')), label: f.querySelector('svg').ariaLabel,
+                    box: box(f.querySelector('svg')), area: f.querySelector('path.area').getAttribute('d'), resumed: all(f, 'path.resumed').length,
+                    y: all(f, '.y span').map(text), x: all(f, '.x span').map(text)})),
+                bars: all(s, 'ol.bars li').map(l => [text(l.querySelector('.name')), text(l.querySelector('.value')), box(l.querySelector('.bar'))[2]])};
+        return found; })()"""
+
+    @staticmethod
+    def seconds(text):
+        """Of "96 ms" and "1.3s"."""
+        number, unit = re.fullmatch(r"([\d.]+) ?(ms|s)", text).groups()
+        return float(number) / (1000 if unit == "ms" else 1)
+
+    def assert_chart(self, report, section):
+        samples = report["throughput"]
+        pairs = [(a, b) for a, b in zip(samples, samples[1:]) if a["attempt"] == b["attempt"]]
+        took = sum(b["at"] - a["at"] for a, b in pairs) / 1000
+        # what a chunk wrote that failed is drawn where it was written, and again where it was written again
+        records = sum(max(0, b["written"] - a["written"]) for a, b in pairs)
+        self.assertGreaterEqual(records, 160)
+        self.assertEqual([c["title"] for c in section["charts"]], ["Records a second", "Bytes a second"])
+        for chart in section["charts"]:
+            self.assertEqual((chart["x"][0], chart["y"][2], chart["resumed"]), ("0", "0", 1))
+            self.assertAlmostEqual(self.seconds(chart["x"][2]), took, delta=0.06)
+            self.assertEqual(chart["label"], "%s over %s" % (chart["title"], chart["x"][2]))
+        most = int(section["charts"][0]["y"][0].replace(",", "").replace("/s", ""))
+        heights = [100 - float(v) for v in re.findall(r"V([\d.]+)H", section["charts"][0]["area"])]
+        self.assertEqual(len(heights), 160)
+        self.assertLessEqual(max(heights), 100)
+        self.assertGreater(max(heights), 19)
+        drawn = sum(heights) / 100 * most * took / len(heights)
+        self.assertAlmostEqual(drawn, records, delta=0.001 * most * took)
+
+    def assert_slowest(self, report, section):
+        streams = sorted(report["chunks"]["streams"], key=lambda s: -s["seconds"])
+        self.assertEqual([bar[0] for bar in section["bars"]], ["invoice", "customer"])
+        self.assertEqual([stream["name"] for stream in streams], ["invoice", "customer"])
+        written = {"invoice": 120, "customer": 40}
+        for (name, value, width), stream in zip(section["bars"], streams):
+            took, rate = value.split(", ", 1)
+            self.assertAlmostEqual(self.seconds(took), stream["seconds"], delta=0.06)
+            self.assertAlmostEqual(float(re.fullmatch(r"([\d.,]+) records/s", rate).group(1).replace(",", "")),
+                                   written[name] / stream["seconds"], delta=1)
+            self.assertAlmostEqual(width / section["bars"][0][2], stream["seconds"] / streams[0]["seconds"], delta=0.01)
+        self.assertGreater(streams[0]["seconds"], 0.25)
+        chunks = report["chunks"]["slowest"]
+        self.assertEqual([(row[0].split(" of ")[0], row[2], row[3]) for row in section["rows"]],
+                         [(str(c["chunk"]), str(c["written"]), str(c["tries"])) for c in chunks])
+        self.assertGreater(sum(int(row[3]) for row in section["rows"]), len(chunks))  # those in its writer's hands go with it
+        for row, chunk in zip(section["rows"], chunks):
+            self.assertAlmostEqual(self.seconds(row[1]), chunk["seconds"], delta=0.06)
+
+    def assert_attempts(self, report, section):
+        facts = section["facts"]
+        self.assertEqual((facts["Attempts"], facts["Asked to slow down, in all"]), ("2", "5 times"))
+        self.assertEqual(facts["Calls tried again"], str(report["retries"]))
+        self.assertEqual(report["retries"], 1)  # of chunks: what is asked to slow down is counted as that
+        self.assertEqual((report["throttled"], report["target_use"]["throttled_times"]), (5, 3))
+        units = report["target_use"]["capacity_units"]
+        self.assertEqual(facts["Target asked to slow down in the last attempt"],
+                         "3 times" + (", %.1f capacity units used" % units if units else ""))
+        self.assertEqual(facts["Source asked to slow down in the last attempt"], "0 times")
+        self.assertEqual([(row[0], row[2]) for row in section["rows"]], [("1", "failed"), ("2", "completed")])
+
+    def assert_settings(self, report, section):
+        facts = section["facts"]
+        self.assertEqual(facts["transhume"], report["version"])
+        self.assertIn(report["version"], self.run_program("version").out)
+        self.assertEqual((facts["jobs"], facts["batch_rows"], facts["include"]), ("1", "25", '["customer","invoice"]'))
+        kept = {name for name, value in report["settings"].items() if value is not None and value != []}
+        self.assertEqual(set(facts), kept | {"transhume"})
+        for name in kept:
+            if isinstance(report["settings"][name], (bool, str)):
+                self.assertEqual(facts[name], json.dumps(report["settings"][name]).strip('"'), name)
+        self.assertEqual((facts["memory"], facts["timeout"]), ("32.0 MiB", "30s"))
+
+    def test_sections_of_a_throttled_run(self):
+        """The numbers of the page are those of report.json, and what the servers were made to do."""
+        self.throttled_run()
+        report = self.report()
+        for width in (390, 1280):
+            with self.subTest(width=width):
+                self.browser.look(self.path(".transhume", "report.html"), width)
+                self.assertEqual(self.browser.complaints(), [])
+                self.assertLessEqual(self.browser.ask("document.documentElement.scrollWidth"), width)
+                sections = self.browser.ask(self.SECTIONS)
+                for title, look in (("Throughput", self.assert_chart), ("What took longest", self.assert_slowest),
+                                    ("Attempts, retries, throttling", self.assert_attempts), ("Version and settings", self.assert_settings)):
+                    look(report, sections[title])
+                    left, right, across, height = sections[title]["box"]
+                    self.assertTrue(0 <= left < right <= width and height > 20, sections[title]["box"])
+                    for chart in sections[title]["charts"]:
+                        self.assertTrue(chart["box"][1] <= width and chart["box"][2] > across / 2 and chart["box"][3] > 40, chart)
 
     def test_for_those_who_listen(self):
         self.make_folders()
