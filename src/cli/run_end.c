@@ -160,6 +160,9 @@ int run_end_failed(const struct cli_call *call, const struct run_session *sessio
     struct error told;
     cli_copy_failure(&told, error);
     int exit_status = error_exit_status(&told);
+    if (exit_status == 2 && result->has_ledger) {
+        exit_status = 3; /* in the midst of it: 2 would say that nothing was touched */
+    }
     bool resumable = result->run_id[0] != '\0' && exit_status == 3;
     if (resumable && strstr(told.hint, "resume") == NULL) {
         struct buffer resume = {0};

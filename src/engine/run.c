@@ -445,6 +445,7 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     }
     result->mixed_snapshot = run->status.mixed_snapshot;
     result->no_snapshot = run->status.no_snapshot;
+    result->has_ledger = run->claimed;
     result->broken_references = run->status.broken_references;
     result->warning_count = run->warning_count;
     char *folder =

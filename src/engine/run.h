@@ -131,7 +131,8 @@ struct run_result {
     uint64_t differences;
     uint32_t broken_references; /* foreign keys of the target that not every record obeys */
     bool mixed_snapshot;
-    bool no_snapshot;           /* the source knows none */
+    bool no_snapshot; /* the source knows none */
+    bool has_ledger;  /* the run was this process's to write: the target is not untouched */
     const char *rejects_folder; /* NULL if nothing was rejected */
     const char *report_file;    /* NULL: there is none */
     uint32_t warning_count;

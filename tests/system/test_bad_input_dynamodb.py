@@ -64,7 +64,7 @@ class Credentials(BadInputCase):
             proxy.add("refuse", operation="Scan", first=5, code="ExpiredTokenException")
             proxy.add("short_page", limit=20)
             arguments = ("--timeout", "1s", "--chunk-rows", "50", self.uri(proxy.endpoint), "dynamodb-json:out")
-            result = self.refused("migrate", *arguments, code=2, says="expired")
+            result = self.refused("migrate", *arguments, code=3, says="expired")
             self.assertIn("transhume resume", result.err)
             proxy.clear()
             self.run_aws("resume", *arguments)
