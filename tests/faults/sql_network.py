@@ -3,7 +3,7 @@ import re
 
 import engines
 import support
-from striking_proxy import FAULTS, PASSING, TO_PROGRAM, TO_SERVER, StrikingProxy
+from striking_proxy import FAULTS, OVERSIZED, PASSING, TO_PROGRAM, TO_SERVER, StrikingProxy
 
 URI = re.compile(r"^(mysql|postgres)://[^/]*:(\d+)/")
 PLACES = 40 if support.SOAK else 4
@@ -22,6 +22,7 @@ class SqlNetwork(engines.Engine):
                 passed = self.undisturbed(end, arguments, check, env)
                 cases += [(end, fault, direction, self.random.randrange(passed[direction])) for fault in FAULTS
                           for direction in (TO_SERVER, TO_PROGRAM) for _ in range(PLACES)]
+                cases += [(end, OVERSIZED, TO_PROGRAM, self.random.randrange(passed[TO_PROGRAM])) for _ in range(PLACES)]
         self.each("network", cases, lambda folder, *case: self.strike(folder, case, arguments, check, env))
 
     def undisturbed(self, end, arguments, check, env):
@@ -44,11 +45,11 @@ class SqlNetwork(engines.Engine):
 
     def strike(self, folder, case, arguments, check, env):
         end, fault, direction, at = case
-        with StrikingProxy(self.port_of(arguments[end])) as proxy:
+        with StrikingProxy(self.port_of(arguments[end]), URI.match(arguments[end]).group(1)) as proxy:
             proxy.strike(fault, direction, at)
             through = self.through(proxy, end, arguments)
-            # The peer's kernel still answers, so that only the lack of any progress tells.
-            patience = ["--stall", "1s"] if fault == "half open" else []
+            # The peer's kernel still answers, so that only the lack of any progress tells; and what a length promises never comes.
+            patience = ["--stall", "1s"] if fault in ("half open", OVERSIZED) else []
             result = support.transhume("migrate", *patience, *through, cwd=folder, env=env)
             self.entry.struck(proxy.struck)
             if fault in PASSING:

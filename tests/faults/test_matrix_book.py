@@ -2,6 +2,7 @@
 import errno
 import json
 import os
+import random
 import shutil
 import sqlite3
 import subprocess
@@ -13,6 +14,7 @@ import failing
 import matrix
 import support
 from fault_proxy import FAULTS
+from striking_proxy import MYSQL, POSTGRES, Forger
 
 LEAKY = """
 #include <stdlib.h>
@@ -37,6 +39,7 @@ class Book(failing.FailingTestCase):
         book = mock.patch.object(matrix, "BOOK", self.path("book"))
         book.start()
         self.addCleanup(book.stop)
+        self.random = random.Random(support.SEED)
 
     def entries(self):
         with open(self.path("book"), encoding="utf-8") as file:
@@ -101,6 +104,24 @@ class Book(failing.FailingTestCase):
                 void += not strikes
             self.assertLess(void, len(damages))
             self.assertGreater(void, 0)
+
+    def test_one_length_is_forged(self):
+        """However the bytes come, one message has a length that is not its own, and all else is as it was."""
+        texts = [self.random.randbytes(size) for size in (0, 1, 3, 700, 0, 5)]
+        for protocol, first, header, forged in (
+                (POSTGRES, b"NN", lambda text: b"D" + (len(text) + 4).to_bytes(4, "big"), b"\x7f\xff\xff\xff"),
+                (MYSQL, b"", lambda text: len(text).to_bytes(3, "little") + b"\x01", b"\xfe\xff\xff")):
+            whole = first + b"".join(header(text) + text for text in texts)
+            for begin in (0, 1, 300):
+                forger, out, count, at = Forger(protocol), b"", 0, 0
+                while at < len(whole):
+                    piece = whole[at:at + self.random.choice((1, 2, 50))]
+                    said, did = forger.forged(piece, count == 0 and at >= begin)
+                    out, count, at = out + said, count + did, at + len(piece)
+                places = [place for place in range(len(out)) if out[place:place + len(forged)] == forged]
+                self.assertEqual((len(out), count, len(places)), (len(whole), 1, 1))
+                out = out[:places[0]] + whole[places[0]:places[0] + len(forged)] + out[places[0] + len(forged):]
+                self.assertEqual(out, whole)
 
     def test_faults_strike_what_they_are_faults_of(self):
         cases = engines.Network().cases_of({"BatchWriteItem": 3, "DescribeTable": 1, "Scan": 2})

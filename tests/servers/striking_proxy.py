@@ -5,7 +5,8 @@
         ... connect to proxy.port ...
         assert proxy.struck == 1
 
-It knows no protocol: a byte is within a message as often as between two.
+It knows no protocol: a byte is within a message as often as between two. Only for "oversized", which is a message of the server's whose
+length is not its own, it has to be told which protocol it is: that strikes the next message that begins.
 """
 import contextlib
 import time
@@ -15,11 +16,44 @@ from tcp_proxy import PIECE, Proxy, close
 TO_SERVER, TO_PROGRAM = "to server", "to program"
 GARBAGE = b"HTTP/1.0 502 Bad Gateway\r\nContent-Type: text/html\r\n\r\n<html>\x00\xff\xfe" + bytes(range(256))
 DRIPPED = 3000
+POSTGRES, MYSQL = "postgres", "mysql"
+
+
+class Forger:
+    """Finds where messages begin in what a server says on one connection, and makes the length of one as large as can be."""
+    HEADER_BYTES = {POSTGRES: 5, MYSQL: 4}
+
+    def __init__(self, protocol):
+        self.protocol, self.left, self.kept, self.begun = protocol, 0, b"", False
+
+    def forged(self, data, wanted):
+        """What goes on of these bytes, and whether a length among them was forged: the first whole header, if it is `wanted`."""
+        data, out, did = self.kept + data, b"", False
+        size = self.HEADER_BYTES[self.protocol]
+        while data:
+            if self.left:
+                out, data, self.left = out + data[:self.left], data[self.left:], self.left - min(self.left, len(data))
+            elif not self.begun and self.protocol == POSTGRES and data[:1] in (b"N", b"G"):
+                out, data = out + data[:1], data[1:]   # no TLS, no GSSAPI: a byte alone
+            elif len(data) < size:
+                break
+            else:
+                self.begun = True
+                header, data = data[:size], data[size:]
+                self.left = int.from_bytes(header[1:], "big") - 4 if self.protocol == POSTGRES else int.from_bytes(header[:3], "little")
+                if wanted and not did:
+                    header, did = self.large(header), True
+                out += header
+        self.kept = data
+        return out, did
+
+    def large(self, header):
+        return header[:1] + b"\x7f\xff\xff\xff" if self.protocol == POSTGRES else b"\xfe\xff\xff" + header[3:]
 
 
 class StrikingProxy(Proxy):
-    def __init__(self, port):
-        self.passed = {TO_SERVER: 0, TO_PROGRAM: 0}
+    def __init__(self, port, protocol=None):
+        self.passed, self.protocol = {TO_SERVER: 0, TO_PROGRAM: 0}, protocol
         self.fault, self.direction, self.at, self.struck, self.dead = None, None, 0, 0, set()
         super().__init__(port)
 
@@ -37,8 +71,11 @@ class StrikingProxy(Proxy):
         return lambda: self._pass(program, server, TO_SERVER), lambda: self._pass(server, program, TO_PROGRAM)
 
     def _pass(self, here, there, direction):
+        forger = Forger(self.protocol) if self.protocol and direction == TO_PROGRAM else None
         with contextlib.suppress(OSError):
             while data := here.recv(PIECE):
+                if forger and here not in self.dead:
+                    data = self._forge(forger, data)
                 fault, at = self._count(direction, len(data))
                 if fault:
                     there.sendall(data[:at])
@@ -49,12 +86,19 @@ class StrikingProxy(Proxy):
             close(here)
             close(there)
 
+    def _forge(self, forger, data):
+        with self.lock:
+            data, did = forger.forged(data, self.fault == OVERSIZED and self.passed[TO_PROGRAM] + len(data) > self.at)
+            self.struck += did
+            self.fault = None if did else self.fault
+        return data
+
     def _count(self, direction, length):
         """The fault that strikes within these bytes, and at which of them."""
         with self.lock:
             before = self.passed[direction]
             self.passed[direction] += length
-            if self.fault is None or direction != self.direction or before + length <= self.at:
+            if self.fault in (None, OVERSIZED) or direction != self.direction or before + length <= self.at:
                 return None, 0
             fault, self.fault = self.fault, None
             self.struck += 1
@@ -84,6 +128,7 @@ class StrikingProxy(Proxy):
         self._cut(here, there, b"")
 
 
+OVERSIZED = "oversized"   # to the program
 FAULTS = {"cut": StrikingProxy._cut, "half open": StrikingProxy._half_open, "a byte at a time": StrikingProxy._drip,
           "slow": StrikingProxy._slow, "garbage": StrikingProxy._garbage}
 PASSING = ("a byte at a time", "slow")  # which nobody but a clock can tell from none
