@@ -23,6 +23,10 @@ static enum status bad_file(const char *path, uint64_t line, const struct error 
                             struct error *error)
 {
     char object[512];
+    if (why->code == ERROR_MEMORY) {
+        error_copy(error, why);
+        return STATUS_FAILED;
+    }
     snprintf(object, sizeof(object), "%s:%" PRIu64, path, line);
     error_set(error, why->code == ERROR_FORMAT_NEWER ? ERROR_FORMAT_NEWER : ERROR_BAD_VALUE, object,
               "%s", why->message);
@@ -192,6 +196,10 @@ static enum status check_and_cut(struct run *run, FILE *stream, char **line, siz
             cut_chunk(&cutter, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
+    }
+    if (!feof(stream)) {
+        return error_set_errno(error, ERROR_STATE_INVALID, errno, run->folder.input_file,
+                               "can't read the copy");
     }
     if (cutter.lines > 0 && cut_chunk(&cutter, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -16,6 +16,17 @@ struct feeding {
     uint64_t unusable; /* lines whose record can't be made out */
 };
 
+/* It can't be made out, or only now, for want of memory. */
+static enum status leave_line(struct feeding *feeding, const struct error *why, struct error *error)
+{
+    if (why->code == ERROR_MEMORY) {
+        error_copy(error, why);
+        return STATUS_FAILED;
+    }
+    feeding->unusable++;
+    return STATUS_OK;
+}
+
 /* A line whose record was lost (it was overwritten, or too large to keep) is of no use here. */
 static enum status feed_line(struct feeding *feeding, const char *line, size_t length,
                              struct error *error)
@@ -24,8 +35,7 @@ static enum status feed_line(struct feeding *feeding, const char *line, size_t l
     struct mended_line mended;
     struct error why;
     if (mended_line_scan(verify->session->plan, line, length, &mended, &why) != STATUS_OK) {
-        feeding->unusable++;
-        return STATUS_OK;
+        return leave_line(feeding, &why, error);
     }
     const struct verify_entity *entity = &verify->entities[mended.entity];
     const struct shape *shape = plan_entity_batch_shape(entity->plan);
@@ -35,7 +45,7 @@ static enum status feed_line(struct feeding *feeding, const char *line, size_t l
     }
     enum status status = STATUS_OK;
     if (mended_line_append(line, length, batch, &why) != STATUS_OK) {
-        feeding->unusable++;
+        status = leave_line(feeding, &why, error);
     } else {
         status = pass_take_reject(feeding->pass, &feeding->former, mended.entity, &entity->form,
                                   batch_row(batch, 0), error);
@@ -56,6 +66,9 @@ static enum status feed_file(struct feeding *feeding, const char *path, struct e
     }
     while (status == STATUS_OK && (length = getline(&line, &capacity, file)) > 0) {
         status = feed_line(feeding, line, (size_t)length, error);
+    }
+    if (status == STATUS_OK && !feof(file)) {
+        status = error_set_errno(error, ERROR_STATE_INVALID, errno, path, "can't read the rejects");
     }
     free(line);
     fclose(file);

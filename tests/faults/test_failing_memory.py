@@ -156,6 +156,19 @@ class FailingMemory(failing.MemoryTestCase):
 
         self.in_turn(arguments, self.saved("copy.db", ".transhume"), after)
 
+    def test_rejects(self):
+        """No line of rejects is called bad, or left out, for want of memory."""
+        pair = ["source.db", "sqlite:copy.db"]
+        support.make_sqlite(self.path("copy.db"), "CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT, price NUMERIC(10,2), b BLOB);"
+                                                  "INSERT INTO parent VALUES (1, 'old', 0, NULL)")
+        self.run_program("migrate", "--include", "parent", "--existing", "append", *pair, code=1)
+        before = self.saved("copy.db", ".transhume")
+        self.in_turn(["validate", "--jobs", "1", "--level", "full", *pair], before, code=1)
+        folder = self.path(".transhume", "rejects")
+        with open(os.path.join(folder, os.listdir(folder)[0]), encoding="utf-8") as file:
+            self.write("mended.jsonl", file.read())
+        self.in_turn(["migrate", "--rejects", "mended.jsonl", "--existing", "upsert", *pair], before)
+
     def test_rollback(self):
         support.make_sqlite(self.path("copy.db"), "CREATE TABLE parent(id INTEGER PRIMARY KEY, name TEXT, price NUMERIC(10,2), b BLOB);"
                                                   "INSERT INTO parent VALUES (1, 'old', 0, NULL), (7, 'mine', 0, NULL)")

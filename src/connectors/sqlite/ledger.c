@@ -105,8 +105,9 @@ static enum status create_rows(struct sqlite_database *self, const char *run_id,
     if (status != STATUS_OK ||
         sqlite_ledger_ask(
             self,
-            "SELECT count(*) FROM main._transhume_run WHERE CASE WHEN json_valid(status) "
-            "THEN json_extract(status, '$.phase') END IS NOT 'completed'",
+            /* json_valid would call valid JSON invalid for want of memory */
+            "SELECT count(*) FROM main._transhume_run WHERE json_extract(CASE WHEN status GLOB "
+            "'{*}' THEN status ELSE '{}' END, '$.phase') IS NOT 'completed'",
             NULL, NULL, &number, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
