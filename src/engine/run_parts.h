@@ -57,7 +57,7 @@ struct preflight {
     struct error first;
     uint32_t count;
     uint32_t lacking_count; /* the first of them: what may not be read */
-    struct buffer unfit; /* foreign keys that the target can't have, a line each */
+    struct buffer unfit;    /* foreign keys that the target can't have, a line each */
     uint64_t unfit_count;
 };
 /* What is known of a query's declared key. */

@@ -264,9 +264,10 @@ static enum status check_object(struct sqlite_database *self, const struct schem
         status = sqlite_step(self, statement, error);
         if (status == STATUS_OK) {
             const char *other = (const char *)sqlite3_column_text(statement, 0);
-            buffer_format(out, "%s: the %s can't be made: the target has another %s of this name: drop or rename it\n",
-                          sql_show_name(object->name, name), type,
-                          other != NULL ? other : "object");
+            buffer_format(
+                out,
+                "%s: the %s can't be made: the target has another %s of this name: drop or rename it\n",
+                sql_show_name(object->name, name), type, other != NULL ? other : "object");
         }
     }
     sqlite3_finalize(statement);
