@@ -237,6 +237,7 @@ static bool deleted_prepare(struct fixture *fixture)
     scene_write(fixture, 1, 5, 1, "other");
     scene_end_run(fixture);
     fixture->table.keeps_undo = true;
+    fixture->table.takes_out = true;
     fixture->run_id = second_run;
     return true;
 }

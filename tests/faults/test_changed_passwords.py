@@ -78,6 +78,7 @@ class ChangedPassword:
 
 class Postgres(ChangedPassword, support.TestCase):
     SCHEME, VARIABLE = "postgres", "PGPASSWORD"
+    SAID_OF_SOURCE = r"\[credentials\]$|the snapshot is lost.*\[source-read\]$"   # whichever is noticed first
 
     @classmethod
     def setUpClass(cls):
