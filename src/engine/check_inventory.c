@@ -17,28 +17,13 @@ struct taken {
 
 /* ---------------------------------------------------------------- into another engine */
 
-static bool is_same_list(struct column_list left, struct column_list right)
-{
-    bool same = left.count == right.count;
-    for (uint32_t i = 0; same && i < left.count; i++) {
-        same = strcmp(left.names[i], right.names[i]) == 0;
-    }
-    return same;
-}
-
-static bool is_primary(const struct schema_table *from, const struct schema_index *index)
-{
-    return index->implied && index->unique && from->primary_key.count > 0 &&
-           is_same_list(index->columns, from->primary_key);
-}
-
 /* Columns keep their names in a plain copy. */
 static bool is_taken(const struct target_table *table, const struct schema_index *index)
 {
     bool found = false;
     for (uint32_t i = 0; !found && i < table->index_count; i++) {
         found = table->indexes[i].unique == index->unique &&
-                is_same_list(table->indexes[i].columns, index->columns);
+                column_list_is_equal(table->indexes[i].columns, index->columns);
     }
     return found && !index->partial && index->method == NULL;
 }
@@ -52,7 +37,7 @@ static void add_table(struct taken *taken, const struct schema_table *from,
     taken->objects[INVENTORY_INDEX] += key;
     for (uint32_t i = 0; sql && i < from->index_count; i++) {
         const struct schema_index *index = &from->indexes[i];
-        bool taken_too = !is_primary(from, index) && is_taken(table, index);
+        bool taken_too = !schema_is_primary_index(from, index) && is_taken(table, index);
         taken->objects[INVENTORY_INDEX] += taken_too;
         taken->objects[INVENTORY_UNIQUE_INDEX] += taken_too && index->unique;
         taken->objects[INVENTORY_UNIQUE_CONSTRAINT] += taken_too && index->unique && index->implied;

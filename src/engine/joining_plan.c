@@ -68,21 +68,12 @@ static bool column_of(struct joining *joining, struct joining_table *table, cons
     return true;
 }
 
-static bool same_columns(struct column_list left, struct column_list right)
-{
-    bool same = left.count == right.count;
-    for (uint32_t i = 0; same && i < left.count; i++) {
-        same = strcmp(left.names[i], right.names[i]) == 0;
-    }
-    return same;
-}
-
 static struct joining_key *key_of(struct joining *joining, struct joining_table *table,
                                   struct column_list columns, bool is_order, uint32_t *number)
 {
     for (*number = 0; *number < table->key_count; ++*number) {
         struct joining_key *key = &table->keys[*number];
-        if (key->is_order == is_order && same_columns(key->columns, columns)) {
+        if (key->is_order == is_order && column_list_is_equal(key->columns, columns)) {
             return key;
         }
     }

@@ -210,6 +210,21 @@ enum status schema_count_objects(const struct schema *schema, const char *catalo
 
 /* --- keys --- */
 
+bool column_list_is_equal(struct column_list left, struct column_list right)
+{
+    bool equal = left.count == right.count;
+    for (uint32_t i = 0; equal && i < left.count; i++) {
+        equal = strcmp(left.names[i], right.names[i]) == 0;
+    }
+    return equal;
+}
+
+bool schema_is_primary_index(const struct schema_table *table, const struct schema_index *index)
+{
+    return index->implied && index->unique && table->primary_key.count > 0 &&
+           column_list_is_equal(index->columns, table->primary_key);
+}
+
 const struct schema_foreign_key *schema_find_foreign_key(const struct schema_table *from,
                                                          const char *to, bool *ambiguous)
 {

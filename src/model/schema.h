@@ -52,6 +52,8 @@ struct column_list {
     const char *const *names;
     uint32_t count;
 };
+/* The same names in the same order, bytewise. */
+bool column_list_is_equal(struct column_list left, struct column_list right);
 
 struct schema_index {
     const char *name;
@@ -209,6 +211,8 @@ void schema_fingerprint(const struct schema *schema, bool views, char hex[33]);
 /* The foreign key of `from` that points to `to`; NULL if none or (with *ambiguous) several. */
 const struct schema_foreign_key *schema_find_foreign_key(const struct schema_table *from,
                                                          const char *to, bool *ambiguous);
+/* Is it the one that stands for the primary key? */
+bool schema_is_primary_index(const struct schema_table *table, const struct schema_index *index);
 /* True if `columns` (as a set) are a unique key without NULLs: primary key or unique index. */
 bool schema_is_unique_key(const struct schema_table *table, struct column_list columns);
 

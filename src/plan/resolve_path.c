@@ -36,23 +36,15 @@ static struct column_list referenced_columns(const struct schema_foreign_key *ke
     return key->referenced_columns.count > 0 ? key->referenced_columns : table->primary_key;
 }
 
-static bool lists_equal(struct column_list left, struct column_list right)
-{
-    bool equal = left.count == right.count;
-    for (uint32_t i = 0; equal && i < left.count; i++) {
-        equal = strcmp(left.names[i], right.names[i]) == 0;
-    }
-    return equal;
-}
-
 /* What the plan says once more is no second way. */
 static bool is_known(const struct schema_foreign_key *key, const struct schema_table *referenced,
                      const struct step_candidate *candidates, uint32_t count, bool down)
 {
     for (uint32_t i = 0; i < count; i++) {
-        if (candidates[i].down == down && lists_equal(candidates[i].key->columns, key->columns) &&
-            lists_equal(referenced_columns(candidates[i].key, referenced),
-                        key->referenced_columns)) {
+        if (candidates[i].down == down &&
+            column_list_is_equal(candidates[i].key->columns, key->columns) &&
+            column_list_is_equal(referenced_columns(candidates[i].key, referenced),
+                                 key->referenced_columns)) {
             return true;
         }
     }
@@ -376,8 +368,8 @@ static bool steps_equal(const struct path_step *left, const struct path_step *ri
 {
     for (uint32_t i = 0; i < count; i++) {
         if (left[i].table != right[i].table || left[i].many != right[i].many ||
-            !lists_equal(left[i].columns, right[i].columns) ||
-            !lists_equal(left[i].from_columns, right[i].from_columns)) {
+            !column_list_is_equal(left[i].columns, right[i].columns) ||
+            !column_list_is_equal(left[i].from_columns, right[i].from_columns)) {
             return false;
         }
     }

@@ -31,19 +31,6 @@ uint32_t request_column(struct resolver *resolver, struct request_builder *reque
     return request->columns.count - 1;
 }
 
-static bool lists_equal(struct column_list left, struct column_list right)
-{
-    if (left.count != right.count) {
-        return false;
-    }
-    for (uint32_t i = 0; i < left.count; i++) {
-        if (strcmp(left.names[i], right.names[i]) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 int32_t request_join(struct resolver *resolver, struct request_builder *request, int32_t from,
                      const struct path_step *step)
 {
@@ -51,8 +38,8 @@ int32_t request_join(struct resolver *resolver, struct request_builder *request,
         const struct read_join *join = request->joins.items[i];
         if (join->from == from && join->many == step->many &&
             strcmp(join->table, step->table->name) == 0 &&
-            lists_equal(join->columns, step->columns) &&
-            lists_equal(join->from_columns, step->from_columns)) {
+            column_list_is_equal(join->columns, step->columns) &&
+            column_list_is_equal(join->from_columns, step->from_columns)) {
             return (int32_t)i;
         }
     }

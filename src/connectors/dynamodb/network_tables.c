@@ -134,15 +134,6 @@ static void append_names(struct buffer *out, const struct column_list *key)
     }
 }
 
-static bool same_list(const struct column_list *left, const struct column_list *right)
-{
-    bool same = left->count == right->count;
-    for (uint32_t at = 0; same && at < left->count; at++) {
-        same = strcmp(left->names[at], right->names[at]) == 0;
-    }
-    return same;
-}
-
 static void check_indexes(const struct target_table *table,
                           const struct dynamodb_description *description, struct buffer *out)
 {
@@ -154,7 +145,7 @@ static void check_indexes(const struct target_table *table,
                           "the table is there without the index \"%s\": add the index, or leave "
                           "it out of the plan\n",
                           wanted->name);
-        } else if (!same_list(&index->key, &wanted->columns)) {
+        } else if (!column_list_is_equal(index->key, wanted->columns)) {
             buffer_format(out, "the table is there and its index \"%s\" has the key ",
                           wanted->name);
             append_names(out, &index->key);
@@ -195,7 +186,7 @@ static void check_existing(const struct target_table *table,
         buffer_format(out, "the table can't be written to: it is %s\n", description->status);
         return;
     }
-    if (!same_list(&description->key, &table->key)) {
+    if (!column_list_is_equal(description->key, table->key)) {
         buffer_append_string(out, "the table is there with the key ");
         append_names(out, &description->key);
         buffer_append_string(out, ", the plan says ");

@@ -8,26 +8,10 @@ enum { AT_ONCE_MAX = 4, SMALL_TABLE_BYTES = 1 << 20, NAMES_TRIED = 1000 };
 
 /* ---------------------------------------------------------------- early or late */
 
-static bool same_columns(struct column_list left, struct column_list right)
-{
-    for (uint32_t i = 0; i < left.count && i < right.count; i++) {
-        if (strcmp(left.names[i], right.names[i]) != 0) {
-            return false;
-        }
-    }
-    return left.count == right.count;
-}
-
-static bool is_primary(const struct schema_table *table, const struct schema_index *index)
-{
-    return index->implied && index->unique && table->primary_key.count > 0 &&
-           same_columns(index->columns, table->primary_key);
-}
-
 const struct schema_index *postgres_primary_index(const struct schema_table *table)
 {
     for (uint32_t i = 0; i < table->index_count; i++) {
-        if (is_primary(table, &table->indexes[i])) {
+        if (schema_is_primary_index(table, &table->indexes[i])) {
             return &table->indexes[i];
         }
     }
@@ -271,7 +255,7 @@ static const char *find_key_index(const struct target_table *table,
             planned = planned || strcmp(table->indexes[j].name, index->name) == 0;
         }
         if (!planned && index->unique && !index->partial && !index->implied &&
-            same_columns(index->columns, table->key)) {
+            column_list_is_equal(index->columns, table->key)) {
             return index->name;
         }
     }
@@ -294,8 +278,9 @@ static void find_builds(struct keys *keys, const struct target_table *table,
     }
     for (uint32_t i = 0; same != NULL && i < same->index_count; i++) {
         const struct schema_index *index = &same->indexes[i];
-        bool there =
-            is_primary(same, index) ? keyed : find_index(facts->schema, index->name) != NULL;
+        bool there = schema_is_primary_index(same, index)
+                         ? keyed
+                         : find_index(facts->schema, index->name) != NULL;
         if (index->native_sql != NULL && !there) {
             add_native_index(keys, table, facts, index);
         }
