@@ -139,6 +139,18 @@ GRANT SELECT ON open_one TO %s; GRANT SELECT ON known TO %s; GRANT INSERT ON wor
         self.run_program("migrate", uri, self.server.uri(target))
         self.assertEqual(sorted(table for table in self.server.rows(target) if not table.startswith("_transhume")), ["big", "known", "odd one", "open_one", "words"])
 
+    def test_rights_to_read_all_are_asked_once(self):
+        """Not a table: over a slow line 2,000 tables would take minutes before the first record."""
+        name = self.server.database()
+        self.server.ask(name, "".join("CREATE TABLE t%d (id int PRIMARY KEY);" % number for number in range(9)) + "CREATE USER wide@'127.0.0.1'; GRANT SELECT ON `%s`.* TO wide@'127.0.0.1'" % name)
+
+        def prepared():
+            return int(self.server.ask("", "SHOW GLOBAL STATUS LIKE 'Com_prepare_sql'")[0][1])
+
+        before = prepared()
+        self.run_program("migrate", "mysql://wide@127.0.0.1:%d/%s" % (self.server.port, name), "sqlite:wide.db")
+        self.assertEqual(prepared() - before, 1)
+
     def test_a_cluster_that_splits_loads(self):
         path = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2)")
         with mariadb.Server() as server:

@@ -73,6 +73,18 @@ enum status maria_objects_read(struct maria_database *self, MYSQL *connection,
 /* objects_show.c: catalog_functions.ask_values */
 enum status maria_ask_values(struct database *self, struct schema_object *objects, uint32_t count,
                              struct arena *arena, struct error *error);
+/*
+ * attempt.c: May the account do it? The server reads the statement and, `prepared`, does not run
+ * it; what it refuses for another reason than a right is allowed. `problem` has what it said.
+ */
+enum status maria_is_denied(struct maria_database *self, MYSQL *connection,
+                            struct buffer *statement, bool prepared, enum error_code code,
+                            bool *denied, struct error *problem, struct error *error) MUST_USE;
+/* The same of reading the table, or all of the database if there is none of that name: a right that
+ * is missing is found before the table is. */
+enum status maria_is_denied_select(struct maria_database *self, MYSQL *connection,
+                                   const char *table, enum error_code code, bool *denied,
+                                   struct error *error) MUST_USE;
 /* lacking.c: the statement that would let the account read the table, as a warning. */
 enum status maria_warn_lacking(struct maria_database *self, MYSQL *connection, const char *table,
                                struct error *error) MUST_USE;

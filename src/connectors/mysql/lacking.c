@@ -30,26 +30,6 @@ static enum status name_account(struct looking *looking, struct arena *arena)
                                                 "no memory to look at its rights");
 }
 
-/* Would the server take the statement? It is read, and not run. What fails for another reason than
- * a right that is missing is left to the reading. */
-static enum status is_denied(const struct looking *looking, struct buffer *statement, bool *denied,
-                             struct error *problem)
-{
-    enum { DENIED_DATABASE = 1044, DENIED_TABLE = 1142, DENIED_COLUMN = 1143 };
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "PREPARE transhume_attempt FROM ");
-    maria_append_string(&sql, buffer_string(statement));
-    sql.failed |= statement->failed;
-    bool failed = maria_query_buffer(looking->self, looking->connection, &sql, MARIA_SHORT,
-                                     ERROR_SOURCE_READ, NULL, problem) != STATUS_OK;
-    unsigned answer = failed ? mysql_errno(looking->connection) : 0;
-    *denied = answer == DENIED_DATABASE || answer == DENIED_TABLE || answer == DENIED_COLUMN;
-    return failed ? STATUS_OK
-                  : maria_query(looking->self, looking->connection,
-                                "DEALLOCATE PREPARE transhume_attempt", MARIA_SHORT,
-                                ERROR_SOURCE_READ, NULL, looking->error);
-}
-
 static void tell_table(const struct looking *looking, const char *table)
 {
     char name[SQL_SHOWN_BYTES];
@@ -68,13 +48,9 @@ static enum status tell_joined(const struct looking *looking, const struct read_
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i <= request->join_count; i++) {
         const char *table = i > 0 ? request->joins[i - 1].table : request->table;
-        struct buffer sql = {0};
-        struct error ignored = {0};
         bool denied = false;
-        buffer_append_string(&sql, "SELECT 1 FROM ");
-        maria_append_table(&sql, looking->self, table);
-        status = is_denied(looking, &sql, &denied, &ignored);
-        buffer_free(&sql);
+        status = maria_is_denied_select(looking->self, looking->connection, table,
+                                        ERROR_SOURCE_READ, &denied, looking->error);
         if (denied) {
             tell_table(looking, table);
             ++*told;
@@ -97,7 +73,8 @@ static enum status look_at(const struct looking *looking, const struct read_requ
     enum status status = STATUS_OK;
     if (maria_request_compile(looking->self, looking->connection, request, NULL, arena, &compiled,
                               &problem) == STATUS_OK) {
-        status = is_denied(looking, &compiled.select.sql, &denied, &problem);
+        status = maria_is_denied(looking->self, looking->connection, &compiled.select.sql, true,
+                                 ERROR_SOURCE_READ, &denied, &problem, looking->error);
     }
     if (status == STATUS_OK && denied && request->table != NULL && request->join_count > 0) {
         status = tell_joined(looking, request, &told);
@@ -137,11 +114,16 @@ enum status maria_tell_lacking(struct database *database,
 {
     struct looking looking = {.self = maria_database_of(database), .out = out, .error = error};
     struct arena *arena = arena_create(0);
+    bool any = false;
     enum status status = arena != NULL
                              ? maria_control(looking.self, &looking.connection, error)
                              : error_set(error, ERROR_MEMORY, looking.self->shown, "no memory");
-    status = status == STATUS_OK ? name_account(&looking, arena) : status;
-    for (uint32_t i = 0; status == STATUS_OK && i < request_count; i++) {
+    status = status == STATUS_OK
+                 ? maria_is_denied_select(looking.self, looking.connection, "_transhume_none",
+                                          ERROR_SOURCE_READ, &any, error)
+                 : status;
+    status = status == STATUS_OK && any ? name_account(&looking, arena) : status;
+    for (uint32_t i = 0; status == STATUS_OK && any && i < request_count; i++) {
         status = look_at(&looking, requests[i]);
     }
     arena_destroy(arena);

@@ -131,33 +131,18 @@ static const struct {
     {RIGHT_TEMPORARY, "CREATE TEMPORARY TABLE ", " (a int)", true},
 };
 
-/* What fails otherwise, or not at all, is believed in. */
 static enum status is_denied(struct maria_database *self, MYSQL *connection, size_t number,
                              bool *denied, struct error *error)
 {
-    enum { DENIED_DATABASE = 1044, DENIED_TABLE = 1142 };
     struct buffer attempt = {0};
-    struct buffer sql = {0};
     struct error ignored = {0};
     buffer_append_string(&attempt, attempts[number].before);
     maria_append_table(&attempt, self, "_transhume_none");
     buffer_append_string(&attempt, attempts[number].after);
-    if (attempts[number].prepared) {
-        buffer_append_string(&sql, "PREPARE transhume_attempt FROM ");
-        maria_append_string(&sql, buffer_string(&attempt));
-    } else {
-        buffer_append_buffer(&sql, &attempt);
-    }
-    sql.failed |= attempt.failed;
+    enum status status = maria_is_denied(self, connection, &attempt, attempts[number].prepared,
+                                         ERROR_TARGET_INVALID, denied, &ignored, error);
     buffer_free(&attempt);
-    bool failed = maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_INVALID,
-                                     NULL, &ignored) != STATUS_OK;
-    unsigned answer = failed ? mysql_errno(connection) : 0;
-    *denied = answer == DENIED_DATABASE || answer == DENIED_TABLE;
-    return !failed && attempts[number].prepared
-               ? maria_query(self, connection, "DEALLOCATE PREPARE transhume_attempt", MARIA_SHORT,
-                             ERROR_TARGET_INVALID, NULL, error)
-               : STATUS_OK;
+    return status;
 }
 
 static enum status ask_server(struct maria_database *self, MYSQL *connection, struct error *error)
