@@ -11,7 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SIDES = 2, ASK_EVERY_MS = 1000, SLICE_MS = 50, SAID_AGAIN_MS = 60000, CAUSE_BYTES = 320 };
+enum {
+    SIDES = 2,
+    ASK_EVERY_MS = 1000,
+    SLICE_MS = 50,
+    SURE_AFTER_MS = 150,
+    SAID_AGAIN_MS = 60000,
+    CAUSE_BYTES = 320
+};
 
 struct side {
     struct database *database;
@@ -163,19 +170,31 @@ static bool is_too_much(const struct run_options *options, const struct database
     return false;
 }
 
-/* A server that can't be asked may be in trouble; what is not known is no leave to go on. */
-static bool must_wait(const struct care *care, const struct side *side, char *cause)
+/* True: above a mark, or the server can't be asked, and so may be in trouble: what is not known is
+ * no leave to go on. */
+static bool is_at_work(const struct care *care, const struct side *side, char *cause)
 {
     struct database_load load;
     struct error error;
-    if (side->watch == NULL) {
-        return false;
-    }
     if (functions_of(side)->ask(side->watch, &load, &error) != STATUS_OK) {
         snprintf(cause, CAUSE_BYTES, "its load can't be asked for: %.240s", error.message);
         return true;
     }
     return is_too_much(care->options, &load, cause);
+}
+
+/* A pause begins with a second look: who waited for a lock of ours until it was given back runs on
+ * for an instant, and is old, but waits for nobody. */
+static bool must_wait(const struct care *care, const struct side *side, char *cause)
+{
+    if (side->watch == NULL || !is_at_work(care, side, cause)) {
+        return false;
+    }
+    if (care->held_since_ms != 0) {
+        return true;
+    }
+    clock_sleep_ms(SURE_AFTER_MS);
+    return is_at_work(care, side, cause);
 }
 
 static void say_held(struct care *care, const char *name, const char *cause)

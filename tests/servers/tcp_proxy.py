@@ -180,6 +180,29 @@ class SilentProxy(Proxy):
             close(other)
 
 
+class HoldingProxy(Proxy):
+    """From `hold()` on, the first message of the program that has `wanted` in it stays here until `release()`."""
+
+    def __init__(self, port, wanted):
+        self.wanted = wanted
+        self.armed, self.held, self.released = threading.Event(), threading.Event(), threading.Event()
+        super().__init__(port)
+
+    def hold(self):
+        self.armed.set()
+
+    def release(self):
+        self.released.set()
+
+    def passers(self, program, server):
+        return lambda: _pass(program, server, self._hold), lambda: _pass(server, program)
+
+    def _hold(self, data):
+        if self.wanted in data and self.armed.is_set() and not self.held.is_set():
+            self.held.set()
+            self.released.wait(WAIT_S)
+
+
 class RefusingProxy(Proxy):
     """Of MySQL's protocol, in clear: answers statements that begin with `words` itself, as a server that refuses them."""
 

@@ -13,6 +13,7 @@ sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "
 import mariadb
 import postgres
 import support
+import tcp_proxy
 
 ROWS = 500
 PLAN = """
@@ -153,14 +154,14 @@ class Target:
     """The server as the target, others at work on what is loaded."""
     ROWS, BYTES = 300, 100000
 
-    def loading(self):
+    def loading(self, uri=None, chunk_rows=1000):
         """A run whose open transaction holds the lock of record 0."""
         self.server.ask(self.name, "CREATE TABLE wide (id int PRIMARY KEY, v %s); INSERT INTO wide VALUES (0, 'before')" % self.TEXT)
         support.make_sqlite(self.path("wide.db"), "CREATE TABLE wide (id INTEGER PRIMARY KEY, v TEXT); WITH RECURSIVE c(i) AS (SELECT 0 "
                             "UNION ALL SELECT i + 1 FROM c WHERE i < %d) INSERT INTO wide SELECT i, substr(hex(zeroblob(%d)), 1, %d) FROM c"
                             % (self.ROWS - 1, self.BYTES, self.BYTES))
-        process = support.start("migrate", "wide.db", self.server.uri(self.name), "--state", "s", "--existing", "upsert", "--jobs", "1",
-                                "--chunk-rows", "1000", "--batch-rows", "10", "--rows-per-second", "60", "--pause-statement", "1s", cwd=self.folder)
+        process = support.start("migrate", "wide.db", uri or self.server.uri(self.name), "--state", "s", "--existing", "upsert", "--jobs", "1",
+                                "--chunk-rows", str(chunk_rows), "--batch-rows", "10", "--rows-per-second", "60", "--pause-statement", "1s", cwd=self.folder)
         self.addCleanup(process.kill)
         self.wait_until("it writes", lambda: "copying" in self.log() or process.poll() is not None)
         self.wait_until("record 0 is locked", lambda: process.poll() is not None or self.server.ask(
@@ -321,6 +322,22 @@ class MariaDb(Pauses, Target, support.TestCase):
         for number, in found:
             self.server.ask("mysql", "KILL %s" % number)
         return found != []
+
+    def test_who_waited_for_us_until_now_is_no_cause(self):
+        """The server lists statements and locks one after the other: in between the lock may have come."""
+        with tcp_proxy.HoldingProxy(self.server.port, b"innodb_lock_waits") as proxy:
+            process = self.loading("mysql://root@127.0.0.1:%d/%s?sslmode=disable" % (proxy.port, self.name), chunk_rows=240)
+            session = self.other()
+            session.send("UPDATE wide SET v = 'theirs' WHERE id = 0")
+            self.wait_until("it waits for longer than the mark", lambda: process.poll() is not None or self.server.ask(
+                "mysql", "SELECT 1 FROM information_schema.processlist WHERE time >= 2 AND info LIKE 'UPDATE wide%'") != [])
+            proxy.hold()
+            self.wait_until("the list of locks is late", lambda: proxy.held.is_set() or process.poll() is not None)
+            self.wait_until("they have their lock", lambda: self.server.ask(self.name, "SELECT v FROM wide WHERE id = 0") == [["theirs"]])
+            self.assertTrue(proxy.held.is_set() and process.poll() is None, self.log())
+            proxy.release()
+            self.assert_code(support.finish(process), 0)
+        self.assertNotIn("pausing", self.log())
 
     def test_sessions_of_ours_on_both_sides(self):
         """Each side's watch knows the sessions of the other, and of what a validation reads again."""
