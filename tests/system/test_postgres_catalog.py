@@ -310,7 +310,7 @@ class Catalogue(support.TestCase):
         expected = {
             "t: the grant": "who may do what is not carried", "plain: the grant": "who may do what is not carried",
             "f(x integer): the grant": "who may do what is not carried",
-            "other: the owner": "tables, views and sequences of it (1) belong to who copies",
+            "other: the owner": "tables, views, sequences, types and functions of it (1) belong to who copies",
             "words: the text search configuration": "text search configurations are not made",
             "dict: the text search dictionary": "text search dictionaries are not made",
             "pg_largeobject: the store of large objects": "2 large objects are not copied, only the numbers of them that tables hold"}

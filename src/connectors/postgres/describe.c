@@ -92,6 +92,21 @@ static void add_objects(struct reading *reading, const PGresult *found)
     }
 }
 
+/* What is left out, whatever the copy. */
+static void add_left_out(struct reading *reading, const PGresult *found)
+{
+    for (int row = 0; row < PQntuples(found) && !reading->out_of_memory; row++) {
+        const char *what = keep(reading, found, row, 0);
+        reading->objects[reading->count++] = (struct schema_object){
+            .kind = what != NULL ? kind_of(what, false) : SCHEMA_OBJECT_OTHER,
+            .what = what,
+            .name = keep(reading, found, row, 1),
+            .table = keep(reading, found, row, 2),
+            .not_carried = keep(reading, found, row, 3),
+        };
+    }
+}
+
 /* Did the server say what is wrong with a question, and would say it again? */
 static bool is_answer(const struct error *error)
 {
@@ -229,22 +244,47 @@ static void add_definitions(struct reading *reading, const PGresult *found)
     }
 }
 
-static void add_inventory(struct reading *reading, const PGresult *found)
+/* Kinds of which a copy makes none are counted where they are listed: by catalogue. */
+static void count_left_out(struct reading *reading, const PGresult *found,
+                           struct schema_inventory *rows, uint32_t *count)
 {
-    int count = PQntuples(found);
-    struct schema_inventory *rows =
-        arena_allocate_zeroed(reading->arena, (size_t)count + 1, sizeof *rows);
+    enum { WHAT = 0, CATALOG = 4 };
+    const char *last = "";
+    for (int row = 0; row < PQntuples(found) && !reading->out_of_memory; row++) {
+        const char *what = PQgetvalue(found, row, WHAT);
+        if (PQgetisnull(found, row, CATALOG) != 0) {
+            continue;
+        }
+        if (strcmp(last, what) != 0) {
+            rows[(*count)++] =
+                (struct schema_inventory){.catalog = keep(reading, found, row, CATALOG),
+                                          .what = keep(reading, found, row, WHAT)};
+        }
+        rows[*count - 1].total++;
+        rows[*count - 1].left_out++;
+        last = what;
+    }
+}
+
+static void add_inventory(struct reading *reading, const PGresult *found, const PGresult *left_out)
+{
+    size_t most = (size_t)PQntuples(found) + (size_t)PQntuples(left_out) + 1;
+    struct schema_inventory *rows = arena_allocate_zeroed(reading->arena, most, sizeof *rows);
+    uint32_t count = 0;
     reading->out_of_memory |= rows == NULL;
-    for (int row = 0; row < count && !reading->out_of_memory; row++) {
+    for (int row = 0; row < PQntuples(found) && !reading->out_of_memory; row++) {
         const char *catalog = keep(reading, found, row, 0);
         const char *what = keep(reading, found, row, 1);
         reading->out_of_memory |=
             catalog == NULL || what == NULL ||
             schema_count_objects(reading->schema, catalog, what, PQgetvalue(found, row, 2),
-                                 PQgetvalue(found, row, 3), &rows[row]) != STATUS_OK;
+                                 PQgetvalue(found, row, 3), &rows[count++]) != STATUS_OK;
+    }
+    if (!reading->out_of_memory) {
+        count_left_out(reading, left_out, rows, &count);
     }
     reading->schema->inventory = rows;
-    reading->schema->inventory_count = rows != NULL ? (uint32_t)count : 0;
+    reading->schema->inventory_count = count;
 }
 
 static void add_needs(struct reading *reading, const PGresult *found)
@@ -268,32 +308,37 @@ static void add_needs(struct reading *reading, const PGresult *found)
 enum status postgres_objects_read(struct postgres_database *self, PGconn *connection,
                                   struct schema *schema, struct error *error)
 {
+    enum { OBJECTS, DEFINITIONS, LEFT_OUT, INVENTORY, NEEDS, QUESTIONS };
+    const char *const questions[QUESTIONS] = {
+        [OBJECTS] = sql_objects,   [DEFINITIONS] = sql_definitions,
+        [LEFT_OUT] = sql_left_out, [INVENTORY] = sql_inventory,
+        [NEEDS] = sql_needs,
+    };
     struct reading reading = {
         .self = self, .connection = connection, .schema = schema, .arena = schema->arena};
-    PGresult *objects = NULL;
-    PGresult *definitions = NULL;
-    PGresult *inventory = NULL;
-    PGresult *needs = NULL;
-    enum status status = ask(&reading, sql_objects, &objects, error);
+    PGresult *found[QUESTIONS] = {NULL};
+    enum status status = STATUS_OK;
 
-    status = status == STATUS_OK ? ask(&reading, sql_definitions, &definitions, error) : status;
-    status = status == STATUS_OK ? ask(&reading, sql_inventory, &inventory, error) : status;
-    status = status == STATUS_OK ? ask(&reading, sql_needs, &needs, error) : status;
+    for (int i = 0; status == STATUS_OK && i < QUESTIONS; i++) {
+        status = ask(&reading, questions[i], &found[i], error);
+    }
     if (status == STATUS_OK) {
-        size_t count = (size_t)PQntuples(objects) + 2 * (size_t)PQntuples(definitions);
+        size_t count = (size_t)PQntuples(found[OBJECTS]) +
+                       2 * (size_t)PQntuples(found[DEFINITIONS]) +
+                       (size_t)PQntuples(found[LEFT_OUT]);
         reading.objects = arena_allocate_zeroed(schema->arena, count + 1, sizeof *reading.objects);
         reading.out_of_memory = reading.objects == NULL;
-        add_definitions(&reading, definitions);
-        add_objects(&reading, objects);
+        add_definitions(&reading, found[DEFINITIONS]);
+        add_objects(&reading, found[OBJECTS]);
+        add_left_out(&reading, found[LEFT_OUT]);
         schema->objects = reading.objects;
         schema->object_count = reading.count;
-        add_inventory(&reading, inventory);
-        add_needs(&reading, needs);
+        add_inventory(&reading, found[INVENTORY], found[LEFT_OUT]);
+        add_needs(&reading, found[NEEDS]);
     }
-    PQclear(objects);
-    PQclear(definitions);
-    PQclear(inventory);
-    PQclear(needs);
+    for (int i = 0; i < QUESTIONS; i++) {
+        PQclear(found[i]);
+    }
     return status == STATUS_OK && reading.out_of_memory
                ? error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue")
                : status;

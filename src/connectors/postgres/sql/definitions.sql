@@ -39,9 +39,14 @@ WITH RECURSIVE tree AS (
     LEFT JOIN identity i ON i.attrelid = a.attrelid AND i.attnum = a.attnum
    UNION ALL
   SELECT k.conrelid, 1, pg_catalog.row_number() OVER (ORDER BY k.contype <> 'p', k.conname COLLATE "C"),
-         pg_catalog.format('CONSTRAINT %I %s', k.conname, pg_catalog.pg_get_constraintdef(k.oid, true))
+         pg_catalog.format('CONSTRAINT %I %s', k.conname,
+           CASE WHEN k.contype IN ('p', 'u') AND x.reloptions IS NOT NULL -- which pg_get_constraintdef does not tell; they stand before DEFERRABLE
+                THEN pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(k.oid, true), '( DEFERRABLE)?( INITIALLY DEFERRED)?$', x.words || '\1\2')
+                ELSE pg_catalog.pg_get_constraintdef(k.oid, true) END)
     FROM tree t JOIN pg_catalog.pg_constraint k ON k.conrelid = t.oid
     JOIN pg_catalog.pg_class kc ON kc.oid = k.conrelid
+    LEFT JOIN LATERAL (SELECT i.reloptions, (SELECT ' WITH (' || pg_catalog.string_agg(pg_catalog.quote_ident(o.option_name) || '=' || pg_catalog.quote_literal(o.option_value), ', ') || ')'
+                                               FROM pg_catalog.pg_options_to_table(i.reloptions) o) AS words FROM pg_catalog.pg_class i WHERE i.oid = k.conindid) x ON true
    -- an ordinary table's primary key has a statement of its own: indexes.sql
    WHERE ((k.contype = 'p' AND (kc.relkind = 'p' OR t.parent IS NOT NULL)) OR (k.contype = 'c' AND k.convalidated) OR (t.parent IS NOT NULL AND k.contype IN ('u', 'x')))
 ), lists AS (
@@ -51,8 +56,9 @@ SELECT t.oid, t.parent IS NOT NULL, tc.relname, pc.relname, c.relname, pg_catalo
        pg_catalog.format('CREATE %sTABLE %I (%s)%s%s', CASE WHEN c.relpersistence = 'u' THEN 'UNLOGGED ' ELSE '' END, c.relname,
          coalesce(l.words, ''),
          CASE WHEN c.relkind = 'p' THEN ' PARTITION BY ' || pg_catalog.pg_get_partkeydef(c.oid) ELSE '' END,
-         coalesce((SELECT ' WITH (' || pg_catalog.string_agg(pg_catalog.quote_ident(o.option_name) || '=' || pg_catalog.quote_literal(o.option_value), ', ') || ')'
-                     FROM pg_catalog.pg_options_to_table(c.reloptions) o), ''))
+         coalesce((SELECT ' WITH (' || pg_catalog.string_agg(o.prefix || pg_catalog.quote_ident(o.option_name) || '=' || pg_catalog.quote_literal(o.option_value), ', ') || ')'
+                     FROM (SELECT '' AS prefix, own.* FROM pg_catalog.pg_options_to_table(c.reloptions) own UNION ALL
+                           SELECT 'toast.', toast.* FROM pg_catalog.pg_class x CROSS JOIN LATERAL pg_catalog.pg_options_to_table(x.reloptions) toast WHERE x.oid = c.reltoastrelid) o), ''))
   FROM tree t JOIN pg_catalog.pg_class c ON c.oid = t.oid JOIN pg_catalog.pg_class tc ON tc.oid = t.top
   LEFT JOIN pg_catalog.pg_class pc ON pc.oid = t.parent LEFT JOIN lists l ON l.attrelid = t.oid
  ORDER BY t.depth, c.relname COLLATE "C"

@@ -4,6 +4,9 @@ SELECT i.indrelid, x.relname, i.indisunique, i.indpred IS NOT NULL,
        k.contype IS NOT NULL,
        -- a key's index is made as the key, with a partitioned table itself; an index of that on its partitions, too
        CASE WHEN k.contype = 'p' AND c.relkind = 'p' THEN NULL
+            WHEN k.contype IN ('p', 'u') AND x.reloptions IS NOT NULL -- which pg_get_constraintdef does not tell; they stand before DEFERRABLE
+                 THEN pg_catalog.format('ALTER TABLE %I ADD CONSTRAINT %I %s', c.relname, k.conname,
+                        pg_catalog.regexp_replace(pg_catalog.pg_get_constraintdef(k.oid, true), '( DEFERRABLE)?( INITIALLY DEFERRED)?$', o.options || '\1\2'))
             WHEN k.contype IS NOT NULL THEN pg_catalog.format('ALTER TABLE %I ADD CONSTRAINT %I %s', c.relname, k.conname, pg_catalog.pg_get_constraintdef(k.oid, true))
             WHEN x.relkind = 'I' THEN o.words || ' ON ' || pg_catalog.substr(pg_catalog.pg_get_indexdef(i.indexrelid, 0, true), pg_catalog.length(o.words || ' ON ONLY ') + 1)
             ELSE pg_catalog.pg_get_indexdef(i.indexrelid, 0, true) END, coalesce(a.attname, ''), m.amname, i.indexrelid
@@ -12,7 +15,9 @@ SELECT i.indrelid, x.relname, i.indisunique, i.indpred IS NOT NULL,
   JOIN pg_catalog.pg_am m ON m.oid = x.relam
   JOIN pg_catalog.pg_class c ON c.oid = i.indrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
- CROSS JOIN LATERAL (SELECT pg_catalog.format('CREATE %sINDEX %I', CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, x.relname) AS words) o
+ CROSS JOIN LATERAL (SELECT pg_catalog.format('CREATE %sINDEX %I', CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, x.relname) AS words,
+                            (SELECT ' WITH (' || pg_catalog.string_agg(pg_catalog.quote_ident(p.option_name) || '=' || pg_catalog.quote_literal(p.option_value), ', ') || ')'
+                               FROM pg_catalog.pg_options_to_table(x.reloptions) p) AS options) o
   LEFT JOIN pg_catalog.pg_constraint k ON k.conindid = i.indexrelid AND k.conrelid = i.indrelid AND k.contype IN ('p', 'u', 'x')
  CROSS JOIN LATERAL pg_catalog.generate_series(0, i.indnkeyatts - 1) p(place)
   LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[p.place] AND a.attnum <> 0

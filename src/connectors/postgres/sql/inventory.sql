@@ -35,4 +35,18 @@ SELECT 'pg_trigger', kind || CASE WHEN of_partition THEN ' of a partition' ELSE 
   FROM (SELECT CASE WHEN NOT g.tgisinternal THEN 'trigger' WHEN k.contype = 'f' THEN 'trigger of a foreign key' ELSE 'trigger of a deferrable key' END AS kind,
                coalesce((pg_catalog.to_jsonb(g)->>'tgparentid')::pg_catalog.oid, 0) <> 0 AS of_partition
           FROM pg_catalog.pg_trigger g JOIN relations c ON c.oid = g.tgrelid LEFT JOIN pg_catalog.pg_constraint k ON k.oid = g.tgconstraint) g GROUP BY 2
+UNION ALL
+SELECT 'pg_type', 'type', count(*), ''
+  FROM pg_catalog.pg_type t JOIN space ON space.oid = t.typnamespace LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+ WHERE (t.typtype IN ('e', 'd', 'r') OR t.typtype = 'b' AND t.typelem = 0 OR t.typtype = 'p' AND NOT t.typisdefined OR c.relkind = 'c')
+   AND t.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_type'::pg_catalog.regclass) HAVING count(*) > 0
+UNION ALL
+SELECT 'pg_collation', 'collation', count(*), '' FROM pg_catalog.pg_collation l JOIN space ON space.oid = l.collnamespace HAVING count(*) > 0
+UNION ALL
+SELECT 'pg_rewrite', 'rule', count(*), '' FROM pg_catalog.pg_rewrite r JOIN relations c ON c.oid = r.ev_class WHERE r.rulename <> '_RETURN' HAVING count(*) > 0
+UNION ALL
+SELECT 'pg_policy', 'policy', count(*), '' FROM pg_catalog.pg_policy p JOIN relations c ON c.oid = p.polrelid HAVING count(*) > 0
+UNION ALL
+SELECT 'pg_statistic_ext', 'statistics', count(*), '' FROM pg_catalog.pg_statistic_ext s JOIN pg_catalog.pg_class c ON c.oid = s.stxrelid, space
+ WHERE space.oid IN (s.stxnamespace, c.relnamespace) AND c.relkind <> 'f' HAVING count(*) > 0
  ORDER BY 1, 2

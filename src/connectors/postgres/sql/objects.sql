@@ -1,11 +1,11 @@
--- What is neither table nor a table's own index or key: what it is, its name, the table it belongs to, why it is left
--- out (NULL: a copy into another PostgreSQL makes it), when that is (b before the tables, w with them, i before their
+-- What is neither table nor a table's own index or key, but for what no copy makes (left_out.sql): what it is, its name, the
+-- table it belongs to, why it is left out (NULL: a copy into another PostgreSQL makes it), when that is (b before the tables, w with them, i before their
 -- indexes, a after all), the statement that makes it, and the one that drops it (NULL: it goes with its table). Names are
 -- told as the session's search_path lets them be. $1: schema.
 WITH space AS (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1),
 extended AS (SELECT d.classid, d.objid FROM pg_catalog.pg_depend d WHERE d.deptype = 'e'),
 tables AS (
-  SELECT c.oid, c.relname, c.relkind, c.relispartition, c.relispopulated, c.relreplident, c.relrowsecurity, c.relforcerowsecurity, c.reloptions,
+  SELECT c.oid, c.relname, c.relkind, c.relispartition, c.relispopulated, c.relreplident, c.relrowsecurity, c.relforcerowsecurity, c.reloptions, c.reloftype, c.reltoastrelid,
          CASE WHEN c.relispartition THEN (SELECT r.relname FROM pg_catalog.pg_class r WHERE r.oid = pg_catalog.pg_partition_root(c.oid)) ELSE c.relname END AS top
     FROM pg_catalog.pg_class c, space
    WHERE c.relnamespace = space.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relname NOT LIKE '\_transhume\_%'
@@ -59,20 +59,26 @@ SELECT 'type', t.name, NULL, NULL, 'b', t.oid,
 UNION ALL
 SELECT 'type', t.name, NULL, CASE WHEN r.rngcanonical <> 0 THEN 'a range with a canonical function is not made' END, 'b', t.oid,
        CASE WHEN r.rngcanonical = 0 THEN
-       pg_catalog.format('CREATE TYPE %s AS RANGE (SUBTYPE = %s%s%s)', t.name, pg_catalog.format_type(r.rngsubtype, NULL),
+       pg_catalog.format('CREATE TYPE %s AS RANGE (SUBTYPE = %s%s%s%s%s)', t.name, pg_catalog.format_type(r.rngsubtype, NULL),
+         CASE WHEN NOT o.opcdefault THEN (SELECT ', SUBTYPE_OPCLASS = ' || CASE WHEN n.nspname = $1 THEN pg_catalog.quote_ident(o.opcname) ELSE pg_catalog.format('%I.%I', n.nspname, o.opcname) END
+                FROM pg_catalog.pg_namespace n WHERE n.oid = o.opcnamespace) ELSE '' END,
+         CASE WHEN r.rngcollation <> b.typcollation THEN (SELECT ', COLLATION = ' || CASE WHEN n.nspname = $1 THEN pg_catalog.quote_ident(l.collname) ELSE pg_catalog.format('%I.%I', n.nspname, l.collname) END
+                FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace WHERE l.oid = r.rngcollation) ELSE '' END,
          CASE WHEN r.rngsubdiff <> 0 THEN ', SUBTYPE_DIFF = ' || r.rngsubdiff::pg_catalog.regproc::text ELSE '' END,
          coalesce(', MULTIRANGE_TYPE_NAME = ' || (SELECT pg_catalog.quote_ident(m.typname) FROM pg_catalog.pg_type m
                     WHERE m.oid = (pg_catalog.to_jsonb(r)->>'rngmultitypid')::pg_catalog.oid), '')) END,
        'DROP TYPE ' || t.name
-  FROM types t JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid WHERE t.typtype = 'r'
+  FROM types t JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid JOIN pg_catalog.pg_opclass o ON o.oid = r.rngsubopc JOIN pg_catalog.pg_type b ON b.oid = r.rngsubtype
+ WHERE t.typtype = 'r'
 UNION ALL
 SELECT 'type', t.name, NULL, 'base types need their C functions: install them in the target', 'b', t.oid, NULL, NULL
-  FROM types t WHERE t.typtype = 'b' AND t.typelem = 0
+  FROM types t WHERE t.typtype = 'b' AND t.typelem = 0 OR t.typtype = 'p' AND NOT t.typisdefined
 UNION ALL
 SELECT 'collation', pg_catalog.quote_ident(l.collname), NULL, NULL, 'b', 0,
        pg_catalog.format('CREATE COLLATION %I (PROVIDER = %s%s%s)', l.collname, CASE l.collprovider WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END,
          CASE WHEN l.collprovider = 'c' THEN pg_catalog.format(', LC_COLLATE = %L, LC_CTYPE = %L', l.collcollate, l.collctype)
-              ELSE pg_catalog.format(', LOCALE = %L', coalesce(pg_catalog.to_jsonb(l)->>'colllocale', pg_catalog.to_jsonb(l)->>'colliculocale', l.collcollate)) END,
+              ELSE pg_catalog.format(', LOCALE = %L', coalesce(pg_catalog.to_jsonb(l)->>'colllocale', pg_catalog.to_jsonb(l)->>'colliculocale', l.collcollate)) END
+         || coalesce(', RULES = ' || pg_catalog.quote_literal(pg_catalog.to_jsonb(l)->>'collicurules'), ''),
          CASE WHEN l.collisdeterministic THEN '' ELSE ', DETERMINISTIC = false' END),
        pg_catalog.format('DROP COLLATION %I', l.collname)
   FROM pg_catalog.pg_collation l JOIN space ON space.oid = l.collnamespace
@@ -86,6 +92,9 @@ SELECT 'sequence', pg_catalog.quote_ident(s.relname), s.owner, NULL, 'b', s.oid,
 UNION ALL
 SELECT 'property', pg_catalog.quote_ident(s.relname) || ' owned', s.owner, NULL, 'w', s.oid, pg_catalog.format('ALTER SEQUENCE %I OWNED BY %I.%I', s.relname, s.owner, s.attname), NULL
   FROM sequences s WHERE s.deptype = 'a'
+UNION ALL
+SELECT 'property', pg_catalog.quote_ident(s.relname) || ' unlogged', s.owner, NULL, 'b', s.oid, pg_catalog.format('ALTER SEQUENCE %I SET UNLOGGED', s.relname), NULL
+  FROM sequences s WHERE s.relpersistence = 'u' AND s.deptype IS DISTINCT FROM 'i'
 UNION ALL
 -- of a value the statement makes the statement: only the sequence itself tells where it was restarted. One that has moved since it was made never goes back.
 SELECT 'value', pg_catalog.quote_ident(s.relname), s.owner,
@@ -108,44 +117,6 @@ SELECT f.what, f.name, NULL, CASE WHEN f.prokind = 'a' THEN 'aggregates are not 
        CASE WHEN f.prokind = 'p' THEN 'DROP PROCEDURE ' ELSE 'DROP FUNCTION ' END || f.name
   FROM functions f JOIN pg_catalog.pg_language l ON l.oid = f.prolang
 UNION ALL
-SELECT 'operator', o.oprname, NULL, 'operators are not made', 'a', o.oid, NULL, NULL
-  FROM pg_catalog.pg_operator o JOIN space ON space.oid = o.oprnamespace
- WHERE o.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_operator'::pg_catalog.regclass)
-UNION ALL
-SELECT 'extension', e.extname, NULL, 'extensions are not made: CREATE EXTENSION in the target first', 'a', e.oid, NULL, NULL
-  FROM pg_catalog.pg_extension e WHERE e.extname <> 'plpgsql'
-UNION ALL
-SELECT 'foreign table', t.relname, NULL, 'foreign tables are not made, and their rows not read', 'a', t.oid, NULL, NULL FROM tables t WHERE t.relkind = 'f'
-UNION ALL
--- what belongs to no schema, or to who may do what
-SELECT 'text search configuration', c.cfgname, NULL, 'text search configurations are not made', 'a', c.oid, NULL, NULL
-  FROM pg_catalog.pg_ts_config c JOIN space ON space.oid = c.cfgnamespace
- WHERE c.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_ts_config'::pg_catalog.regclass)
-UNION ALL
-SELECT 'text search dictionary', d.dictname, NULL, 'text search dictionaries are not made', 'a', d.oid, NULL, NULL
-  FROM pg_catalog.pg_ts_dict d JOIN space ON space.oid = d.dictnamespace
- WHERE d.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_ts_dict'::pg_catalog.regclass)
-UNION ALL
-SELECT 'store of large objects', 'pg_largeobject', NULL, pg_catalog.format('%s large objects are not copied, only the numbers of them that tables hold', count(*)), 'a', 0::pg_catalog.oid, NULL, NULL
-  FROM pg_catalog.pg_largeobject_metadata HAVING count(*) > 0
-UNION ALL
-SELECT 'grant', c.relname, t.top, 'who may do what is not carried', 'a', c.oid, NULL, NULL
-  FROM pg_catalog.pg_class c JOIN space ON space.oid = c.relnamespace LEFT JOIN tables t ON t.oid = c.oid AND t.relkind IN ('r', 'p')
- WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relname NOT LIKE '\_transhume\_%'
-   AND c.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
-   AND (c.relacl::text <> pg_catalog.acldefault(CASE c.relkind WHEN 'S' THEN 's'::"char" ELSE 'r'::"char" END, c.relowner)::text
-        OR EXISTS (SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attacl IS NOT NULL))
-UNION ALL
-SELECT 'grant', f.name, NULL, 'who may do what is not carried', 'a', f.oid, NULL, NULL
-  FROM functions f WHERE f.proacl::text <> pg_catalog.acldefault('f', f.proowner)::text
-UNION ALL
-SELECT 'owner', pg_catalog.pg_get_userbyid(c.relowner), NULL,
-       pg_catalog.format('tables, views and sequences of it (%s) belong to who copies', count(*)), 'a', c.relowner, NULL, NULL
-  FROM pg_catalog.pg_class c JOIN space ON space.oid = c.relnamespace
- WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND c.relname NOT LIKE '\_transhume\_%' AND pg_catalog.pg_get_userbyid(c.relowner) <> CURRENT_USER
-   AND c.oid NOT IN (SELECT objid FROM extended WHERE classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
- GROUP BY c.relowner
-UNION ALL
 -- what a domain's values may break comes after them
 SELECT 'property', t.name || ' check ' || k.conname, NULL, NULL, 'a', t.oid,
        pg_catalog.format('ALTER DOMAIN %s ADD CONSTRAINT %I %s', t.name, k.conname, pg_catalog.pg_get_constraintdef(k.oid, true)), NULL
@@ -155,23 +126,39 @@ SELECT 'comment', k.conname, NULL, NULL, 'a', d.objoid, pg_catalog.format('COMME
   FROM pg_catalog.pg_description d JOIN pg_catalog.pg_constraint k ON k.oid = d.objoid JOIN types t ON t.oid = k.contypid
  WHERE d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
 UNION ALL
-SELECT 'invalid index', x.relname, t.top, 'the source could not make it, or not yet of all partitions', 'a', x.oid, NULL, NULL
-  FROM tables t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
- WHERE t.relkind IN ('r', 'p', 'm') AND NOT (i.indisvalid AND i.indislive)
-UNION ALL
 -- what a table has besides columns and keys
-SELECT 'property', t.relname || '.' || a.attname || ' storage', t.top, NULL, 'w', a.attnum::pg_catalog.oid,
-       pg_catalog.format('ALTER TABLE ONLY %I ALTER %I SET STORAGE %s', t.relname, a.attname, CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END), NULL
-  FROM tables t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped JOIN pg_catalog.pg_type ty ON ty.oid = a.atttypid
- WHERE t.relkind IN ('r', 'p') AND a.attstorage <> ty.typstorage
+SELECT 'property', c.relname || '.' || c.attname || ' ' || w.what, c.own, NULL, c.stage, c.attnum::pg_catalog.oid,
+       pg_catalog.format('ALTER TABLE ONLY %I ALTER %I SET %s', c.relname, c.attname, w.words), NULL
+  FROM (SELECT t.relname, a.*, ty.typstorage, CASE WHEN t.relkind = 'm' THEN NULL ELSE t.top END AS own, CASE WHEN t.relkind = 'm' THEN 'a' ELSE 'w' END AS stage
+          FROM tables t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped JOIN pg_catalog.pg_type ty ON ty.oid = a.atttypid
+         WHERE t.relkind IN ('r', 'p', 'm')) c
+ CROSS JOIN LATERAL (VALUES
+         ('storage', CASE WHEN c.attstorage <> c.typstorage THEN 'STORAGE ' || CASE c.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END END),
+         ('compression', CASE WHEN c.attlen = -1 THEN CASE pg_catalog.to_jsonb(c)->>'attcompression' WHEN 'p' THEN 'COMPRESSION pglz' WHEN 'l' THEN 'COMPRESSION lz4' END END),
+         ('statistics', CASE WHEN c.attstattarget >= 0 THEN pg_catalog.format('STATISTICS %s', c.attstattarget) END),
+         ('options', (SELECT '(' || pg_catalog.string_agg(pg_catalog.format('%I = %L', o.option_name, o.option_value), ', ') || ')' FROM pg_catalog.pg_options_to_table(c.attoptions) o)))
+       w(what, words)
+ WHERE w.words IS NOT NULL
 UNION ALL
-SELECT 'property', t.relname || '.' || a.attname || ' statistics', t.top, NULL, 'w', a.attnum::pg_catalog.oid,
-       pg_catalog.format('ALTER TABLE ONLY %I ALTER %I SET STATISTICS %s', t.relname, a.attname, a.attstattarget), NULL
-  FROM tables t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
- WHERE t.relkind IN ('r', 'p') AND a.attstattarget >= 0
+SELECT 'property', t.relname || ' typed', t.top, NULL, 'w', 1::pg_catalog.oid, pg_catalog.format('ALTER TABLE %I OF %s', t.relname, pg_catalog.format_type(t.reloftype, NULL)), NULL
+  FROM tables t WHERE t.reloftype <> 0 AND t.relkind IN ('r', 'p')
+UNION ALL
+-- of indexes: once they are there
+SELECT 'property', x.relname || ' statistics', CASE WHEN t.relkind <> 'm' THEN t.top END, NULL, 'a', a.attnum::pg_catalog.oid,
+       pg_catalog.format('ALTER INDEX %I ALTER COLUMN %s SET STATISTICS %s', x.relname, a.attnum, a.attstattarget), NULL
+  FROM tables t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid JOIN pg_catalog.pg_attribute a ON a.attrelid = x.oid
+ WHERE t.relkind IN ('r', 'p', 'm') AND i.indisvalid AND i.indislive AND a.attstattarget >= 0
+UNION ALL
+SELECT 'property', t.relname || ' clustered', CASE WHEN t.relkind <> 'm' THEN t.top END, NULL, 'a', t.oid, pg_catalog.format('ALTER TABLE ONLY %I CLUSTER ON %I', t.relname, x.relname), NULL
+  FROM tables t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+ WHERE t.relkind IN ('r', 'p', 'm') AND i.indisclustered AND i.indisvalid AND i.indislive
+UNION ALL
+SELECT 'property', t.relname || ' replica identity', t.top, NULL, 'a', t.oid, pg_catalog.format('ALTER TABLE ONLY %I REPLICA IDENTITY USING INDEX %I', t.relname, x.relname), NULL
+  FROM tables t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
+ WHERE t.relkind IN ('r', 'p') AND t.relreplident = 'i' AND i.indisreplident AND i.indisvalid AND i.indislive
 UNION ALL
 SELECT 'property', k.conname, t.top, NULL, 'a', k.oid, pg_catalog.format('ALTER TABLE %I ADD CONSTRAINT %I %s', t.relname, k.conname, pg_catalog.pg_get_constraintdef(k.oid, true)), NULL
-  FROM tables t JOIN pg_catalog.pg_constraint k ON k.conrelid = t.oid WHERE k.contype = 'c' AND NOT k.convalidated
+  FROM tables t JOIN pg_catalog.pg_constraint k ON k.conrelid = t.oid WHERE k.contype = 'c' AND NOT k.convalidated AND t.relkind IN ('r', 'p')
 UNION ALL
 -- foreign keys that a partition has of its own: validated by a second statement, where they can be made without
 SELECT 'foreign key of a partition', k.conname, t.top, NULL, 'a', 1::pg_catalog.oid,
@@ -191,9 +178,6 @@ SELECT 'property', t.relname || ' row security', t.top, NULL, 'a', t.oid,
        pg_catalog.format('ALTER TABLE %I %s', t.relname, pg_catalog.concat_ws(', ', CASE WHEN t.relrowsecurity THEN 'ENABLE ROW LEVEL SECURITY' END, CASE WHEN t.relforcerowsecurity THEN 'FORCE ROW LEVEL SECURITY' END)), NULL
   FROM tables t WHERE t.relrowsecurity OR t.relforcerowsecurity
 UNION ALL
-SELECT 'inheritance', c.relname, c.relname, 'the table becomes one of its own; the table that it inherits from holds its rows, too', 'a', c.oid, NULL, NULL
-  FROM pg_catalog.pg_inherits i JOIN tables c ON c.oid = i.inhrelid WHERE NOT c.relispartition AND c.relkind = 'r'
-UNION ALL
 -- indexes of partitions, before those of their parents, which then take them in
 SELECT 'index', x.relname, t.top, NULL, 'i', (1000000 - (SELECT count(*) FROM pg_catalog.pg_partition_ancestors(t.oid)))::pg_catalog.oid,
        CASE WHEN x.relkind = 'i' THEN pg_catalog.pg_get_indexdef(i.indexrelid, 0, true)
@@ -204,23 +188,34 @@ SELECT 'index', x.relname, t.top, NULL, 'i', (1000000 - (SELECT count(*) FROM pg
 UNION ALL
 SELECT CASE t.relkind WHEN 'm' THEN 'materialized view' ELSE 'view' END, pg_catalog.quote_ident(t.relname), NULL, NULL, 'a', t.oid,
        pg_catalog.format('CREATE %sVIEW %I%s AS %s%s', CASE t.relkind WHEN 'm' THEN 'MATERIALIZED ' ELSE '' END, t.relname,
-         coalesce((SELECT ' WITH (' || pg_catalog.string_agg(pg_catalog.quote_ident(o.option_name) || '=' || pg_catalog.quote_literal(o.option_value), ', ') || ')'
-                     FROM pg_catalog.pg_options_to_table(t.reloptions) o WHERE o.option_name <> 'check_option'), ''),
+         coalesce((SELECT ' WITH (' || pg_catalog.string_agg(o.prefix || pg_catalog.quote_ident(o.option_name) || '=' || pg_catalog.quote_literal(o.option_value), ', ') || ')'
+                     FROM (SELECT '' AS prefix, own.* FROM pg_catalog.pg_options_to_table(t.reloptions) own UNION ALL
+                           SELECT 'toast.', toast.* FROM pg_catalog.pg_class tc CROSS JOIN LATERAL pg_catalog.pg_options_to_table(tc.reloptions) toast WHERE tc.oid = t.reltoastrelid) o
+                    WHERE o.option_name <> 'check_option'), ''),
          pg_catalog.rtrim(pg_catalog.pg_get_viewdef(t.oid), E'; \n'),
          coalesce((SELECT ' WITH ' || pg_catalog.upper(o.option_value) || ' CHECK OPTION' FROM pg_catalog.pg_options_to_table(t.reloptions) o WHERE o.option_name = 'check_option'), '')
          || CASE WHEN t.relkind = 'm' AND NOT t.relispopulated THEN ' WITH NO DATA' ELSE '' END),
        pg_catalog.format('DROP %sVIEW %I', CASE t.relkind WHEN 'm' THEN 'MATERIALIZED ' ELSE '' END, t.relname)
   FROM tables t WHERE t.relkind IN ('v', 'm')
 UNION ALL
+SELECT 'property', t.relname || '.' || a.attname || ' default', NULL, NULL, 'a', t.oid,
+       pg_catalog.format('ALTER VIEW %I ALTER COLUMN %I SET DEFAULT %s', t.relname, a.attname, pg_catalog.pg_get_expr(d.adbin, d.adrelid)), NULL
+  FROM tables t JOIN pg_catalog.pg_attrdef d ON d.adrelid = t.oid JOIN pg_catalog.pg_attribute a ON a.attrelid = d.adrelid AND a.attnum = d.adnum WHERE t.relkind = 'v'
+UNION ALL
 SELECT 'index', x.relname, NULL, NULL, 'a', i.indexrelid, pg_catalog.pg_get_indexdef(i.indexrelid, 0, true), NULL
   FROM tables t JOIN pg_catalog.pg_index i ON i.indrelid = t.oid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid WHERE t.relkind = 'm' AND i.indisvalid AND i.indislive
 UNION ALL
-SELECT 'trigger', g.tgname, CASE WHEN t.relkind IN ('r', 'p') THEN t.top END, NULL, 'a', g.oid, pg_catalog.pg_get_triggerdef(g.oid, true), pg_catalog.format('DROP TRIGGER %I ON %I', g.tgname, t.relname)
+SELECT 'trigger', g.tgname, CASE WHEN t.relkind IN ('r', 'p') THEN t.top END, CASE WHEN t.relkind = 'f' THEN 'its foreign table is not made' END, 'a', g.oid,
+       CASE WHEN t.relkind <> 'f' THEN pg_catalog.pg_get_triggerdef(g.oid, true) END, pg_catalog.format('DROP TRIGGER %I ON %I', g.tgname, t.relname)
   FROM tables t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid WHERE NOT g.tgisinternal AND coalesce((pg_catalog.to_jsonb(g)->>'tgparentid')::pg_catalog.oid, 0) = 0
 UNION ALL
 SELECT 'property', g.tgname || ' of ' || t.relname, t.top, NULL, 'a', g.oid,
-       pg_catalog.format('ALTER TABLE %I %s TRIGGER %I', t.relname, CASE g.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, g.tgname), NULL
+       pg_catalog.format('ALTER TABLE ONLY %I %s TRIGGER %I', t.relname, CASE g.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, g.tgname), NULL
   FROM tables t JOIN pg_catalog.pg_trigger g ON g.tgrelid = t.oid WHERE NOT g.tgisinternal AND g.tgenabled <> 'O' AND t.relkind IN ('r', 'p')
+UNION ALL
+SELECT 'property', r.rulename || ' of ' || t.relname, CASE WHEN t.relkind IN ('r', 'p') THEN t.top END, NULL, 'a', r.oid,
+       pg_catalog.format('ALTER TABLE %I %s RULE %I', t.relname, CASE r.ev_enabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, r.rulename), NULL
+  FROM tables t JOIN pg_catalog.pg_rewrite r ON r.ev_class = t.oid WHERE r.rulename <> '_RETURN' AND r.ev_enabled <> 'O'
 UNION ALL
 SELECT 'rule', r.rulename, CASE WHEN t.relkind IN ('r', 'p') THEN t.top END, NULL, 'a', r.oid, pg_catalog.rtrim(pg_catalog.pg_get_ruledef(r.oid, true), ';'), pg_catalog.format('DROP RULE %I ON %I', r.rulename, t.relname)
   FROM tables t JOIN pg_catalog.pg_rewrite r ON r.ev_class = t.oid WHERE r.rulename <> '_RETURN'
@@ -233,10 +228,14 @@ SELECT 'policy', p.polname, t.top, NULL, 'a', p.oid,
        pg_catalog.format('DROP POLICY %I ON %I', p.polname, t.relname)
   FROM tables t JOIN pg_catalog.pg_policy p ON p.polrelid = t.oid
 UNION ALL
-SELECT 'statistics', s.stxname, t.top, NULL, 'a', s.oid,
+SELECT 'statistics', s.stxname, CASE WHEN t.relkind <> 'm' THEN t.top END, NULL, 'a', s.oid,
        'CREATE STATISTICS ' || pg_catalog.substr(pg_catalog.pg_get_statisticsobjdef(s.oid), pg_catalog.length('CREATE STATISTICS ' || pg_catalog.quote_ident($1) || '.') + 1),
        pg_catalog.format('DROP STATISTICS %I', s.stxname)
   FROM tables t JOIN pg_catalog.pg_statistic_ext s ON s.stxrelid = t.oid JOIN space ON space.oid = s.stxnamespace
+UNION ALL
+SELECT 'property', s.stxname || ' statistics', CASE WHEN t.relkind <> 'm' THEN t.top END, NULL, 'a', s.oid,
+       pg_catalog.format('ALTER STATISTICS %I SET STATISTICS %s', s.stxname, pg_catalog.to_jsonb(s)->>'stxstattarget'), NULL
+  FROM tables t JOIN pg_catalog.pg_statistic_ext s ON s.stxrelid = t.oid JOIN space ON space.oid = s.stxnamespace WHERE (pg_catalog.to_jsonb(s)->>'stxstattarget')::integer >= 0
 UNION ALL
 -- comments
 SELECT 'comment', c.relname || coalesce('.' || a.attname, ''), coalesce(ix.top, tt.top), NULL, 'a', d.objoid,
@@ -254,7 +253,20 @@ SELECT 'comment', k.conname, t.top, NULL, 'a', d.objoid, pg_catalog.format('COMM
  WHERE d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
 UNION ALL
 SELECT 'comment', g.tgname, CASE WHEN t.relkind IN ('r', 'p') THEN t.top END, NULL, 'a', d.objoid, pg_catalog.format('COMMENT ON TRIGGER %I ON %I IS %L', g.tgname, t.relname, d.description), NULL
-  FROM pg_catalog.pg_description d JOIN pg_catalog.pg_trigger g ON g.oid = d.objoid JOIN tables t ON t.oid = g.tgrelid WHERE d.classoid = 'pg_catalog.pg_trigger'::pg_catalog.regclass
+  FROM pg_catalog.pg_description d JOIN pg_catalog.pg_trigger g ON g.oid = d.objoid JOIN tables t ON t.oid = g.tgrelid WHERE d.classoid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND t.relkind <> 'f'
+UNION ALL
+SELECT 'comment', r.rulename, CASE WHEN t.relkind IN ('r', 'p') THEN t.top END, NULL, 'a', d.objoid, pg_catalog.format('COMMENT ON RULE %I ON %I IS %L', r.rulename, t.relname, d.description), NULL
+  FROM pg_catalog.pg_description d JOIN pg_catalog.pg_rewrite r ON r.oid = d.objoid JOIN tables t ON t.oid = r.ev_class WHERE d.classoid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass
+UNION ALL
+SELECT 'comment', p.polname, t.top, NULL, 'a', d.objoid, pg_catalog.format('COMMENT ON POLICY %I ON %I IS %L', p.polname, t.relname, d.description), NULL
+  FROM pg_catalog.pg_description d JOIN pg_catalog.pg_policy p ON p.oid = d.objoid JOIN tables t ON t.oid = p.polrelid WHERE d.classoid = 'pg_catalog.pg_policy'::pg_catalog.regclass
+UNION ALL
+SELECT 'comment', s.stxname, CASE WHEN t.relkind <> 'm' THEN t.top END, NULL, 'a', d.objoid, pg_catalog.format('COMMENT ON STATISTICS %I IS %L', s.stxname, d.description), NULL
+  FROM pg_catalog.pg_description d JOIN pg_catalog.pg_statistic_ext s ON s.oid = d.objoid JOIN space ON space.oid = s.stxnamespace JOIN tables t ON t.oid = s.stxrelid
+ WHERE d.classoid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass
+UNION ALL
+SELECT 'comment', l.collname, NULL, NULL, 'a', d.objoid, pg_catalog.format('COMMENT ON COLLATION %I IS %L', l.collname, d.description), NULL
+  FROM pg_catalog.pg_description d JOIN pg_catalog.pg_collation l ON l.oid = d.objoid JOIN space ON space.oid = l.collnamespace WHERE d.classoid = 'pg_catalog.pg_collation'::pg_catalog.regclass
 UNION ALL
 SELECT 'comment', f.name, NULL, NULL, 'a', d.objoid, pg_catalog.format('COMMENT ON %s %s IS %L', CASE f.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END, f.name, d.description), NULL
   FROM pg_catalog.pg_description d JOIN functions f ON f.oid = d.objoid WHERE d.classoid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND f.prokind <> 'a'

@@ -11,6 +11,9 @@ SELECT CASE WHEN k.oid IS NULL THEN 'index' ELSE 'constraint' END, x.relname,
            (SELECT pg_catalog.format('COMMENT ON CONSTRAINT %I ON %I.%I IS %L; ', k.conname, n.nspname, c.relname, d.description) FROM pg_catalog.pg_description d
              WHERE d.objoid = k.oid AND d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass),
            CASE WHEN i.indisclustered THEN pg_catalog.format('ALTER TABLE %I.%I CLUSTER ON %I; ', n.nspname, c.relname, x.relname) END,
+           -- which pg_get_constraintdef does not tell
+           CASE WHEN k.oid IS NOT NULL THEN (SELECT pg_catalog.format('ALTER INDEX %I.%I SET (%s); ', n.nspname, x.relname, pg_catalog.string_agg(pg_catalog.format('%I = %L', o.option_name, o.option_value), ', '))
+              FROM pg_catalog.pg_options_to_table(x.reloptions) o HAVING count(*) > 0) END,
            (SELECT pg_catalog.string_agg(pg_catalog.format('ALTER INDEX %I.%I ALTER COLUMN %s SET STATISTICS %s; ', n.nspname, x.relname, a.attnum, a.attstattarget), '')
               FROM pg_catalog.pg_attribute a WHERE a.attrelid = x.oid AND a.attstattarget >= 0)),
        i.indisunique,
