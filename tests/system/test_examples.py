@@ -141,6 +141,22 @@ class Examples(support.TestCase):
         self.assertEqual(copy.execute("SELECT name FROM pragma_index_info('invoice_by_customer')").fetchall(),
                          [("customer_id",), ("billed_on",)])
 
+    def test_split_merge_junction(self):
+        db = self.run_example("split-merge-junction")
+        copy = sqlite3.connect("file:%s?mode=ro" % self.path("people.db"), uri=True)
+        self.addCleanup(copy.close)
+        for table, sql in (
+                ("customer", "SELECT CustomerId, FirstName || ' ' || LastName, Country FROM Customer"),
+                ("contact", "SELECT CustomerId, Email, Phone FROM Customer WHERE Email IS NOT NULL OR Phone IS NOT NULL"),
+                ("person", "SELECT 'customer', CustomerId, FirstName || ' ' || LastName, Email, NULL FROM Customer UNION ALL "
+                           "SELECT 'employee', EmployeeId, FirstName || ' ' || LastName, NULL, Title FROM Employee"),
+                ("customer_genre", "SELECT DISTINCT CustomerId, GenreId FROM InvoiceLine JOIN Invoice USING (InvoiceId) JOIN Track USING (TrackId) WHERE GenreId IS NOT NULL")):
+            expected = sorted(map(tuple, db.execute(sql)))
+            self.assertGreater(len(expected), 10)
+            self.assertEqual(sorted(copy.execute("SELECT * FROM " + table)), expected, table)
+        self.assertEqual(copy.execute("SELECT \"table\", \"from\", \"to\" FROM pragma_foreign_key_list('contact')").fetchall(),
+                         [("customer", "customer_id", "id")])
+
     def test_each_example_is_listed_and_has_a_test(self):
         names = {name for name in os.listdir(EXAMPLES) if os.path.isdir(os.path.join(EXAMPLES, name))}
         with open(os.path.join(EXAMPLES, "README.md"), encoding="utf-8") as page:
