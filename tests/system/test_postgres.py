@@ -78,6 +78,26 @@ class BetweenServers(PostgresCase):
         types = "SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'edges'::regclass"
         self.assertEqual(self.server.psql(source, types), self.server.psql(target, types))
 
+    def test_every_type_that_goes_the_express_way(self):
+        without = "ALTER TABLE edges DROP COLUMN x;"
+        source, target = self.made(EDGES + without), self.made(TYPES)
+        self.migrate(self.server.uri(source), self.server.uri(target))
+        self.assert_same_rows(source, target, "edges")
+
+    def test_declarations_of_xml(self):
+        """COPY sends some without what they say of version and encoding."""
+        texts = ['<?xml version="1.0"?><a/>', '<?xml version="1.0" encoding="UTF-8"?><a>\u00fc</a>', '<?xml version="1.0" standalone="yes"?><a/>',
+                 '<?xml version="1.0" encoding="UTF-8" standalone="no"?>\n<a/>', '<?xml version="1.0"?>\n\n<a/>', '\n<a/>', '<a/><b/>', 'text', '']
+        script = "CREATE DOMAIN page AS xml; CREATE TABLE x (id int PRIMARY KEY, v xml, d page); INSERT INTO x VALUES " + ", ".join(
+            "(%d, '%s', '%s')" % (number, text, text) for number, text in enumerate(texts))
+        for options in ((), ("--no-express",)):
+            source, target = self.made(script), self.made("CREATE DOMAIN page AS xml")
+            state = ("--state", "state-%d" % len(options))
+            self.migrate(self.server.uri(source), self.server.uri(target), *options, *state)
+            self.assertEqual(self.server.ask(target, "SELECT id, v::text, d::text FROM x ORDER BY id"),
+                             [[str(number), text, text] for number, text in enumerate(texts)])
+            self.run_program("validate", "--level", "full", *state)
+
     def test_every_shape_of_table(self):
         for chunk in ("7", "1000", "100000"):
             with self.subTest(chunk):
