@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "connectors/registry.h"
+#include "model/time_zone.h"
 #include <string.h>
 
 static const char default_path[] = "transhume.yaml";
@@ -88,9 +89,13 @@ static enum status propose(const struct cli_call *call, struct buffer *yaml, str
                                      .include_count = call->values[CLI_INCLUDE].list_count,
                                      .exclude = call->values[CLI_EXCLUDE].list,
                                      .exclude_count = call->values[CLI_EXCLUDE].list_count,
-                                     .existing = -1,
-                                     .time_zone = cli_text(call, CLI_TIME_ZONE)};
-    enum status status = open_source(call, source_uri, source_connector, &source, error);
+                                     .existing = -1};
+    const char *zone = cli_text(call, CLI_TIME_ZONE);
+    enum status status =
+        zone != NULL ? time_zone_make(zone, call->arena, &settings.time_zone, error) : STATUS_OK;
+    if (status == STATUS_OK) {
+        status = open_source(call, source_uri, source_connector, &source, error);
+    }
     if (status == STATUS_OK) {
         status = source_connector->catalog->describe(source, &schema, error);
     }

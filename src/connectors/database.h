@@ -169,6 +169,9 @@ struct database {
     /* Source: set by the engine before the snapshot, if the target is to pull from it
      * (express_chunk): connections within the snapshot may be kept for that. */
     bool pulled;
+    /* Target, and where one is read: set by the engine after the opening. Times that name no zone
+     * are of this one where they go into a column with zones; NULL: such a record is rejected. */
+    const struct time_zone *time_zone;
     struct database_report report;
 };
 

@@ -107,7 +107,8 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
                                     .include_count = options->include_count,
                                     .exclude = options->exclude,
                                     .exclude_count = options->exclude_count,
-                                    .existing = options->existing};
+                                    .existing = options->existing,
+                                    .time_zone = options->time_zone};
     return local_run_write(&run->folder, &local, error);
 }
 

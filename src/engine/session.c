@@ -8,6 +8,7 @@
 #include "engine/options.h"
 #include "engine/past_runs.h"
 #include "engine/schema_lines.h"
+#include "model/time_zone.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -86,6 +87,9 @@ static enum status take_from_local_run(struct run_session *session, struct error
     if (options->existing < 0) {
         options->existing = local.existing;
     }
+    if (options->time_zone == NULL) {
+        options->time_zone = local.time_zone;
+    }
     return STATUS_OK;
 }
 
@@ -140,10 +144,13 @@ static enum status open_database(struct run_session *session, const char *text, 
         .read_only = session->options.validating,
         .read_units_per_second_max = session->options.read_units_per_second_max,
         .write_units_per_second_max = session->options.write_units_per_second_max};
-    return session->options.validating ||
-                   check_caps(session, connector, mode, *uri, error) == STATUS_OK
-               ? connector->open(&open, database, error)
-               : STATUS_FAILED;
+    if ((!session->options.validating &&
+         check_caps(session, connector, mode, *uri, error) != STATUS_OK) ||
+        connector->open(&open, database, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    (*database)->time_zone = database == &session->source ? NULL : session->time_zone;
+    return STATUS_OK;
 }
 
 /* A mirror of standard output would be standard input: other bytes, from somewhere else. */
@@ -342,7 +349,7 @@ static enum status resolve(struct run_session *session, struct buffer *faults, s
                                            .exclude = options->exclude,
                                            .exclude_count = options->exclude_count,
                                            .existing = options->existing,
-                                           .time_zone = options->time_zone};
+                                           .time_zone = session->time_zone};
     atomic_store(&session->progress.phase, PROGRESS_SCHEMA);
     if (session->source->connector->catalog->describe(session->source, &session->schema, error) !=
             STATUS_OK ||
@@ -378,6 +385,9 @@ enum status run_open(const struct run_options *options, struct run_session **mad
          plan_document_read(session->options.plan_path, &session->document, faults, error) !=
              STATUS_OK) ||
         options_resolve(&session->options, session->document, error) != STATUS_OK ||
+        (session->options.time_zone != NULL &&
+         time_zone_make(session->options.time_zone, session->arena, &session->time_zone, error) !=
+             STATUS_OK) ||
         open_endpoints(session, error) != STATUS_OK ||
         (options->validating && check_caps_of_validation(session, options, error) != STATUS_OK) ||
         resolve(session, faults, error) != STATUS_OK) {

@@ -34,6 +34,7 @@ struct run_session {
     struct database *source;
     struct database *target;
     struct database *mirror; /* validating: the target once more, opened as a source; else NULL */
+    const struct time_zone *time_zone; /* of times that name none; NULL: they have none */
     struct schema *schema;
     struct plan *plan;
     const char *source_identity;

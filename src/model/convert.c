@@ -7,6 +7,7 @@
 #include "model/canonical.h"
 #include "model/convert_parts.h"
 #include "model/time_text.h"
+#include "model/time_zone.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -283,6 +284,39 @@ static enum status to_time(const struct conversion *conversion, const struct cel
     return STATUS_OK;
 }
 
+/* "2024-10-27T02:30:00 … : Europe/Paris has it twice, at 00:30:00Z and at 01:30:00Z" */
+static enum status refuse_wall(const struct conversion *conversion, const struct cell *from,
+                               const int64_t *instants, int count)
+{
+    struct buffer why = {0};
+    buffer_format(&why, "the clocks of %s show it %s", time_zone_name(conversion->to->zone),
+                  count == 0 ? "never, they are put forward past it" : "twice: ");
+    for (int i = 0; i < count; i++) {
+        struct cell instant = {.kind = VALUE_TIMESTAMP, .flags = CELL_ZONED, .i64 = instants[i]};
+        buffer_append_string(&why, i > 0 ? " and " : "");
+        time_append(&instant, &why);
+    }
+    enum status status =
+        why.failed ? convert_no_memory(conversion)
+                   : convert_refuse(conversion, from, ERROR_REJECT_TYPE, buffer_string(&why));
+    buffer_free(&why);
+    return status;
+}
+
+/* A time without a zone becomes the one instant at which the clocks of the type's zone show it. */
+static enum status in_zone(const struct conversion *conversion, const struct cell *from,
+                           struct cell *result)
+{
+    int64_t instants[TIME_ZONE_INSTANTS];
+    int count = time_zone_instants(conversion->to->zone, result->i64, instants);
+    if (count != 1) {
+        return refuse_wall(conversion, from, instants, count);
+    }
+    result->i64 = instants[0];
+    result->flags |= CELL_ZONED;
+    return STATUS_OK;
+}
+
 static enum status to_timestamp(const struct conversion *conversion, const struct cell *from,
                                 struct cell *result)
 {
@@ -311,6 +345,9 @@ static enum status to_timestamp(const struct conversion *conversion, const struc
     if ((result->flags & CELL_SPECIAL) != 0) {
         result->flags = (uint8_t)(CELL_SPECIAL | (conversion->to->zoned ? CELL_ZONED : 0));
     } else if (zoned != conversion->to->zoned && !conversion->to->dynamic) {
+        if (!zoned && conversion->to->zone != NULL) {
+            return in_zone(conversion, from, result);
+        }
         if (!conversion->allow_loss) {
             return convert_refuse(conversion, from, ERROR_REJECT_TYPE,
                                   zoned ? "that it is UTC would be lost" : "it has no time zone");

@@ -30,7 +30,8 @@ enum conversion_loss convert_loss(const struct value_type *from, const struct va
  * A float and a decimal are taken for equal if the float's shortest digits are the decimal's value.
  * The limits in `to` (length of TEXT in characters and of BYTES in bytes, precision and scale,
  * which a decimal then gets) hold unless `to` is dynamic. A timestamp without zone becomes one with
- * zone (taken for UTC), and the other way, only with `allow_loss`. ESCAPE with CELL_ESCAPED_TEXT
+ * zone by the zone of `to`, if its clocks show it once; else (taken for UTC), and the other way,
+ * only with `allow_loss`. ESCAPE with CELL_ESCAPED_TEXT
  * becomes BYTES, or with `allow_loss` TEXT with U+FFFD for what is not UTF-8. LARGE stays LARGE
  * where its kind is the one that is wanted; else it is read whole, up to CONVERT_LARGE_BYTES_MAX.
  */

@@ -166,7 +166,8 @@ enum conversion_loss convert_loss(const struct value_type *from, const struct va
                          (from->kind == VALUE_TIME && to->kind == VALUE_TIME);
     if ((both_have_time && from->zoned != to->zoned) ||
         (from->kind == VALUE_DATE && to->kind == VALUE_TIMESTAMP && to->zoned)) {
-        loss = worse(loss, CONVERSION_LOSSY);
+        bool has_zone = to->zone != NULL && !from->zoned;
+        loss = worse(loss, has_zone ? CONVERSION_PARTIAL : CONVERSION_LOSSY);
     }
     if (from->dynamic && !(to->dynamic && from->kind == to->kind)) {
         loss = worse(loss, CONVERSION_PARTIAL);

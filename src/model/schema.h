@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct time_zone;
+
 /* A column's type as this program sees it; values may still be of another kind (SQLite). */
 struct value_type {
     enum value_kind kind;
@@ -17,6 +19,8 @@ struct value_type {
     bool zoned;         /* TIME, TIMESTAMP */
     bool dynamic;       /* values of other kinds than `kind` may occur */
     const char *native; /* the database's own words: "NVARCHAR(160)" */
+    /* TIMESTAMP with `zoned`: values that name no zone are of this one; NULL: they are refused */
+    const struct time_zone *zone;
 };
 
 /* What a default says, in words that are no engine's own. */

@@ -3,8 +3,10 @@
 
 #include "base/text.h"
 #include "model/json_writer.h"
+#include "model/time_zone.h"
 #include "plan/mapping.h"
 #include "plan/template_read.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -407,11 +409,16 @@ static void put_table(struct buffer *out, const struct plan_table *table)
     }
 }
 
+static const char zone_mark[] = "time zone ";
+
 enum status canonical_text_make(struct plan *plan, struct arena *arena, struct error *error)
 {
     struct buffer out = {0};
     bool done = true;
     buffer_format(&out, "transhume mapping %d\n", CANONICAL_TEXT_VERSION);
+    if (plan->time_zone != NULL) {
+        buffer_format(&out, "%s%s\n", zone_mark, time_zone_name(plan->time_zone));
+    }
     for (uint32_t i = 0; i < plan->table_count; i++) {
         put_table(&out, &plan->tables[i]);
     }
@@ -486,4 +493,16 @@ bool canonical_text_is_part(const char *whole, const char *part)
         part = next_section(part);
     }
     return true;
+}
+
+/* ---------------------------------------------------------------- its time zone */
+
+void canonical_text_time_zone(const char *text, char zone[CANONICAL_ZONE_BYTES])
+{
+    const char *line = text + line_length(text);
+    zone[0] = '\0';
+    if (strncmp(line, zone_mark, sizeof(zone_mark) - 1) == 0) {
+        line += sizeof(zone_mark) - 1;
+        (void)snprintf(zone, CANONICAL_ZONE_BYTES, "%.*s", (int)strcspn(line, "\n"), line);
+    }
 }

@@ -92,7 +92,8 @@ struct plan {
     const struct plan_note *notes;
     uint32_t note_count;
     const struct schema *source_schema; /* borrowed */
-    bool plain;                         /* a copy of tables: it reads no view and no query */
+    const struct time_zone *time_zone; /* of times that name none; NULL: they have none; borrowed */
+    bool plain;                        /* a copy of tables: it reads no view and no query */
     /* with views, triggers …; NULL unless it is a plain same-engine copy */
     const struct schema *same_engine_objects;
     /* The resolved mapping as canonical text: two plans that make the same records from the same
@@ -106,8 +107,8 @@ struct plan_settings {
     uint32_t include_count;
     const char *const *exclude;
     uint32_t exclude_count;
-    int existing;          /* enum existing_policy that overrides the plan, or -1 */
-    const char *time_zone; /* for naive timestamps where one is needed; NULL: none given */
+    int existing;                      /* enum existing_policy that overrides the plan, or -1 */
+    const struct time_zone *time_zone; /* of times that name none, where one is needed, or NULL */
 };
 
 /*

@@ -1,6 +1,8 @@
 /* `transhume init`: a plan that works as it stands, with the reasons beside it. */
 #include "plan/propose.h"
 
+#include "model/time_zone.h"
+
 static void column_list(struct buffer *out, struct column_list columns)
 {
     buffer_append_byte(out, '[');
@@ -77,7 +79,8 @@ void propose_write_tables(struct proposal *proposal, bool keyed)
     }
 }
 
-static void write_head(struct proposal *proposal, const char *source_uri, const char *target_uri)
+static void write_head(struct proposal *proposal, const char *source_uri, const char *target_uri,
+                       const struct time_zone *zone)
 {
     struct buffer *out = proposal->out;
     buffer_append_string(
@@ -92,7 +95,13 @@ static void write_head(struct proposal *proposal, const char *source_uri, const 
     buffer_append_string(
         out, "\nexisting: refuse     # or append, upsert, replace, skip: what to do about "
              "records that are there\n");
-    buffer_append_string(out, "# options: { jobs: 2, memory: 48MiB, max_rejects: 0 }\n\n");
+    if (zone == NULL) {
+        buffer_append_string(out, "# options: { jobs: 2, memory: 48MiB, max_rejects: 0 }\n\n");
+        return;
+    }
+    buffer_append_string(out, "options:\n  time_zone: ");
+    propose_append_quoted(out, time_zone_name(zone));
+    buffer_append_string(out, "   # of times that name none, where the target needs one\n\n");
 }
 
 enum status plan_propose(const char *source_uri, struct database *source,
@@ -110,7 +119,8 @@ enum status plan_propose(const char *source_uri, struct database *source,
     enum status status = propose_decide(
         &proposal, schema, settings, (target->capabilities & CAPABILITY_KEY_REQUIRED) != 0, error);
     if (status == STATUS_OK) {
-        write_head(&proposal, source_uri, target_uri);
+        write_head(&proposal, source_uri, target_uri,
+                   settings != NULL ? settings->time_zone : NULL);
         if ((target->capabilities & CAPABILITY_SQL_SCHEMA) && proposal.documents) {
             status = propose_write_kinds(&proposal, source, error);
         } else if (source->connector == target->connector &&

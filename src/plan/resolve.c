@@ -271,6 +271,7 @@ enum status plan_resolve(const struct plan_document *document, struct database *
     made->arena = arena;
     made->document = document;
     made->source_schema = source_schema;
+    made->time_zone = settings != NULL ? settings->time_zone : NULL;
     struct resolver resolver = {.arena = arena,
                                 .plan = made,
                                 .document = document,

@@ -26,6 +26,9 @@ static void apply_type(struct resolver *resolver, const struct plan_node *type,
                    "'%s' is no type of this target", type->text);
         return;
     }
+    if (native.kind == VALUE_TIMESTAMP && native.zoned) {
+        native.zone = resolver->plan->time_zone;
+    }
     struct value_type from = field->type;
     bool known = from.kind != VALUE_MISSING && from.kind != VALUE_NULL;
     if (known && !field->allow_loss && convert_loss(&from, &native) == CONVERSION_LOSSY) {
@@ -35,7 +38,9 @@ static void apply_type(struct resolver *resolver, const struct plan_node *type,
                    value_kind_name(from.kind), from.native != NULL ? from.native : "computed",
                    type->text);
     }
-    if (native.kind != from.kind) {
+    bool moves = native.kind == VALUE_TIMESTAMP && native.zoned && !from.zoned &&
+                 (native.zone != NULL || field->allow_loss);
+    if (native.kind != from.kind || moves) {
         field->cast = true;
         field->direct = false;
     }

@@ -5,10 +5,31 @@
 #include "verify/steps.h"
 #include <string.h>
 
+/* The run took times without a zone for others. */
+static enum status refuse_zone(const char *began, const struct ledger_header *header,
+                               struct error *error)
+{
+    error_set(error, ERROR_PLAN_CHANGED, "--time-zone", "run %s took times that name no zone %s%s",
+              header->run_id, began[0] != '\0' ? "for ones of " : "for what they are, without one",
+              began);
+    if (began[0] != '\0') {
+        error_hint(error, "say --time-zone %s", began);
+    } else {
+        error_hint(error, "leave it out");
+    }
+    return STATUS_FAILED;
+}
+
 static enum status refuse_plan(const struct verify *verify, const struct ledger_header *header,
                                struct error *error)
 {
     const struct run_options *options = &verify->session->options;
+    char zones[2][CANONICAL_ZONE_BYTES];
+    canonical_text_time_zone(header->mapping_text, zones[0]);
+    canonical_text_time_zone(verify->session->plan->mapping_text, zones[1]);
+    if (strcmp(zones[0], zones[1]) != 0) {
+        return refuse_zone(zones[0], header, error);
+    }
     if (options->include_count + options->exclude_count > 0 &&
         canonical_text_is_part(header->mapping_text, verify->session->plan->mapping_text)) {
         error_set(error, ERROR_PLAN_CHANGED, options->include_count > 0 ? "--include" : "--exclude",

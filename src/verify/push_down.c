@@ -65,7 +65,8 @@ static bool are_one(const struct verify *verify, const struct form_field *field,
     struct buffer bytes[2] = {{0}, {0}};
     struct error ignored = {0};
     bool same = is_pair(forms, DIGEST_NUMBER, DIGEST_TRUTH) ||
-                is_pair(forms, DIGEST_MOMENT, DIGEST_INSTANT) ||
+                (is_pair(forms, DIGEST_MOMENT, DIGEST_INSTANT) &&
+                 verify->session->time_zone == NULL) || /* else not in winter and in summer */
                 is_pair(forms, DIGEST_UUID, DIGEST_TEXT);
     struct arena *arena = same && make_samples(forms, cells) ? arena_create(0) : NULL;
     same = arena != NULL && field->in_column;

@@ -387,9 +387,10 @@ static bool is_same(const struct maria_column *column, const struct cell *cell)
                (kind == VALUE_INT64 && cell->i64 >= 0);
     case MARIA_AS_DECIMAL:
         return kind == VALUE_DECIMAL || kind == VALUE_INT64 || kind == VALUE_UINT64;
-    case MARIA_AS_DATETIME:
-    case MARIA_AS_TIMESTAMP:
+    case MARIA_AS_DATETIME: /* an instant goes in as UTC */
         return kind == VALUE_TIMESTAMP;
+    case MARIA_AS_TIMESTAMP: /* what is zero is so in every zone */
+        return kind == VALUE_TIMESTAMP && (cell->flags & (CELL_ZONED | CELL_SPECIAL)) != 0;
     case MARIA_AS_TIME:
         return (kind == VALUE_TIME && (cell->flags & CELL_ZONED) == 0) || kind == VALUE_INTERVAL;
     case MARIA_AS_GEOMETRY:
@@ -452,8 +453,7 @@ static enum status put_converted(const struct maria_column *column, const struct
     struct value_type wanted = column->type.type;
     struct cell made;
     wanted.dynamic = false;
-    wanted.zoned =
-        wanted.kind == VALUE_TIMESTAMP && cell->kind == VALUE_TEXT ? wanted.zoned : false;
+    wanted.zoned = column->type.format == MARIA_AS_TIMESTAMP;
     if (wanted.kind == VALUE_BYTES) {
         wanted.precision = 0;
     }

@@ -191,25 +191,34 @@ static enum status target_append_normal(struct database *database, const struct 
     return sql_append_normal(&maria_rules, cell, arena, out, error);
 }
 
-/* The class of a column is its kind. */
+enum {
+    CLASS_KIND = 0xff, /* the class of a column: its kind, and */
+    CLASS_ZONED = 1 << 8
+};
+
 static uint32_t target_column_class(struct database *database, const struct schema_table *table,
                                     const struct schema_column *column)
 {
     (void)database;
     (void)table;
-    return (uint32_t)column->type.kind;
+    return (uint32_t)column->type.kind | (column->type.zoned ? CLASS_ZONED : 0);
 }
 
-/* A column of bytes gives back a text that was written into it as bytes; in all others a value and
- * what they make of it have one normal form. */
+/* What the writer makes of a value for the column, where its own normal form is another one: a text
+ * is bytes in a column of bytes, and a time without a zone an instant in one of instants. */
 static enum status target_normal_form_in_column(struct database *database, uint32_t class,
                                                 const struct cell *cell, struct arena *arena,
                                                 struct cell *normal, struct error *error)
 {
-    const struct value_type bytes = {.kind = VALUE_BYTES};
+    const struct value_type wanted = {.kind = (enum value_kind)(class & CLASS_KIND),
+                                      .zoned = (class & CLASS_ZONED) != 0,
+                                      .zone = database->time_zone};
+    bool dated = cell->kind == VALUE_TEXT || cell->kind == VALUE_DATE ||
+                 (cell->kind == VALUE_TIMESTAMP && (cell->flags & CELL_ZONED) == 0);
+    bool differs =
+        (wanted.kind == VALUE_BYTES && cell->kind == VALUE_TEXT) || (wanted.zoned && dated);
     struct cell made = *cell;
-    if (class == VALUE_BYTES && cell->kind == VALUE_TEXT &&
-        convert_value(cell, &bytes, false, arena, &made, error) != STATUS_OK) {
+    if (differs && convert_value(cell, &wanted, false, arena, &made, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return target_normal_form(database, &made, arena, normal, error);

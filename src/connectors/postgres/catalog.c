@@ -98,6 +98,8 @@ static void read_column(struct builder *builder, int row, struct schema_column *
     facts->unlimited = text(builder, rows, row, 16);
     facts->type = postgres_type_of(facts->type_oid, cell(rows, row, 3)[0], facts->modifier,
                                    text(builder, rows, row, 5));
+    facts->type.type.zone =
+        facts->type.format == POSTGRES_AS_TIMESTAMPTZ ? builder->self->base.time_zone : NULL;
     if (cell(rows, row, 3)[0] == 'd') { /* a domain over a domain */
         facts->type.format = POSTGRES_AS_CAST;
     }

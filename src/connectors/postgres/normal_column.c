@@ -149,7 +149,8 @@ enum status postgres_normal_form_in_column(struct database *self, uint32_t class
                                            struct cell *normal, struct error *error)
 {
     enum value_kind kind = (enum value_kind)(class & CLASS_KIND);
-    struct value_type wanted = {.kind = kind, .zoned = (class & CLASS_ZONED) != 0};
+    struct value_type wanted = {
+        .kind = kind, .zoned = (class & CLASS_ZONED) != 0, .zone = self->time_zone};
     struct cell made;
 
     switch ((enum value_kind)cell->kind) {
