@@ -55,7 +55,8 @@ class DatabaseServer:
     def __init__(self):
         self.process, self.port, self.count = None, 0, 0
         self.guard = self._guard()
-        self.folder = tempfile.mkdtemp(prefix=self.PREFIX, dir="/tmp")   # a socket's path is 107 bytes at most
+        # a socket's path is 107 bytes at most: not in the test's own folder
+        self.folder = tempfile.mkdtemp(prefix=self.PREFIX, dir=os.environ.get("SERVERS_FOLDER", "/tmp"))
         atexit.register(self.stop)
         os.chmod(self.folder, 0o755)
         self.data = os.path.join(self.folder, "data")
