@@ -42,6 +42,22 @@ class Session:
             self.process.stdout.close()
 
 
+def link_or_copy(source, target):
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def _is_running(pid):
+    """Not: gone, or dead and waited for by nobody."""
+    try:
+        with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
 class DatabaseServer:
     """A running server. Not shared between processes."""
     TITLE = ""            # for messages
@@ -95,6 +111,16 @@ class DatabaseServer:
         self.give(key)
         return key
 
+    def client_certificate(self, name, folder):
+        """Paths of one that the server's authority signed, and of its key."""
+        key, certificate, request = (os.path.join(folder, name + end) for end in (".key", ".crt", ".csr"))
+        for command in (["req", "-new", "-nodes", "-subj", "/CN=" + name, "-keyout", key, "-out", request],
+                        ["x509", "-req", "-in", request, "-days", "30", "-CA", self.certificate, "-CAkey", os.path.join(self.folder, "server.key"),
+                         "-CAcreateserial", "-CAserial", os.path.join(folder, name + ".serial"), "-out", certificate]):
+            subprocess.run(["openssl", *command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=self.READY_S)
+        os.chmod(key, 0o600)
+        return certificate, key
+
     # --- to begin and to end
 
     def command(self):
@@ -141,6 +167,21 @@ class DatabaseServer:
         """As a crash."""
         self.process.send_signal(self.CRASH)
         self.process.wait(self.STOP_S)
+
+    def slay(self):
+        """SIGKILL to all of its processes: none has time for a last word."""
+        with open("/proc/%d/task/%d/children" % (self.process.pid, self.process.pid), encoding="ascii") as file:
+            children = [int(pid) for pid in file.read().split()]
+        self.process.kill()
+        for pid in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait(self.STOP_S)
+        deadline = time.monotonic() + self.STOP_S
+        while any(map(_is_running, children)):
+            if time.monotonic() > deadline:
+                raise AssertionError("%s does not die" % self.TITLE)
+            time.sleep(0.005)
 
     def restart(self):
         """Crashes it, and starts it with what it had."""

@@ -42,7 +42,11 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 program, _ = self.listener.accept()
-                server = socket.create_connection(("127.0.0.1", self.upstream), timeout=WAIT_S)
+                try:
+                    server = socket.create_connection(("127.0.0.1", self.upstream), timeout=WAIT_S)
+                except OSError:   # it is dead, and may come back
+                    close(program)
+                    continue
                 server.settimeout(None)
                 for connection in (program, server):
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -99,6 +103,54 @@ class TcpProxy(Proxy):
         close(client)
         with contextlib.suppress(OSError):
             server.shutdown(socket.SHUT_WR)           # it finishes what it has begun
+
+
+class DeathProxy(Proxy):
+    """The server dies of what is looked for, behind something else on the same connection: before it has that, amid its work on it, or after its answer, which nobody hears."""
+    BEFORE, AMID, AFTER = "before", "amid", "after"
+    KEPT = 64   # what is looked for may come in two pieces
+
+    def __init__(self, port, behind, wanted, moment, strike):
+        self.behind, self.wanted, self.moment, self.strike = behind, wanted, moment, strike
+        self.answered, self.dead = threading.Event(), threading.Event()
+        super().__init__(port)
+
+    def passers(self, program, server):
+        fatal = threading.Event()
+        return lambda: self._lead(program, server, fatal), lambda: self._answer(program, server, fatal)
+
+    def _lead(self, program, server, fatal):
+        seen, armed = b"", False
+        with contextlib.suppress(OSError):
+            while data := program.recv(PIECE):
+                seen = seen[-self.KEPT:] + data
+                armed = armed or self.behind in seen
+                if armed and self.wanted in data and not self.dead.is_set():
+                    fatal.set()
+                    self._kill(server, data)
+                    break
+                server.sendall(data)
+        close(program)
+        close(server)
+
+    def _kill(self, server, data):
+        if self.moment != self.BEFORE:
+            server.sendall(data)
+        if self.moment == self.AFTER:
+            self.answered.wait(WAIT_S)
+        self.strike()
+        self.dead.set()
+
+    def _answer(self, program, server, fatal):
+        with contextlib.suppress(OSError):
+            while data := server.recv(PIECE):
+                if fatal.is_set():
+                    self.answered.set()
+                else:
+                    program.sendall(data)
+        if not fatal.is_set():
+            close(program)
+            close(server)
 
 
 class CountingProxy(Proxy):
@@ -203,37 +255,83 @@ class HoldingProxy(Proxy):
             self.released.wait(WAIT_S)
 
 
-class RefusingProxy(Proxy):
-    """Of MySQL's protocol, in clear: answers statements that begin with `words` itself, as a server that refuses them."""
-
-    def __init__(self, port, words, number, state, message):
-        self.words = b"\x03" + words.encode()   # COM_QUERY
-        said = b"\xff" + number.to_bytes(2, "little") + b"#" + state.encode() + message.encode()
-        self.answer = len(said).to_bytes(3, "little") + b"\x01" + said
-        self.refused = 0
-        super().__init__(port)
+class PacketProxy(Proxy):
+    """Of MySQL's protocol, in clear: each packet that the program sends, one of which may be answered here instead of by the server."""
 
     def passers(self, program, server):
         return lambda: self._forward(program, server), lambda: _pass(server, program)
 
+    def answer(self, packet, client, more):
+        """False: the server gets it. `more()`: the program's next packet, None if there is no other."""
+        raise NotImplementedError
+
     def _forward(self, client, server):
         waiting = b""
-        with contextlib.suppress(OSError):
-            while True:
+
+        def packet():
+            nonlocal waiting
+            while len(waiting) < 4 or len(waiting) < 4 + int.from_bytes(waiting[:3], "little"):
                 data = client.recv(PIECE)
                 if not data:
-                    break
+                    return None
                 waiting += data
-                while len(waiting) >= 4 and len(waiting) >= 4 + int.from_bytes(waiting[:3], "little"):
-                    length = 4 + int.from_bytes(waiting[:3], "little")
-                    packet, waiting = waiting[:length], waiting[length:]
-                    if packet[4:].startswith(self.words):
-                        self.refused += 1
-                        client.sendall(self.answer)
-                    else:
-                        server.sendall(packet)
+            length = 4 + int.from_bytes(waiting[:3], "little")
+            found, waiting = waiting[:length], waiting[length:]
+            return found
+
+        with contextlib.suppress(OSError):
+            while (found := packet()) is not None:
+                if not self.answer(found, client, packet):
+                    server.sendall(found)
         close(client)
         close(server)
+
+
+def mysql_packet(number, payload):
+    return len(payload).to_bytes(3, "little") + bytes([number]) + payload
+
+
+class RefusingProxy(PacketProxy):
+    """Answers statements that begin with `words` itself, as a server that refuses them."""
+
+    def __init__(self, port, words, number, state, message):
+        self.words = b"\x03" + words.encode()   # COM_QUERY
+        self.said = mysql_packet(1, b"\xff" + number.to_bytes(2, "little") + b"#" + state.encode() + message.encode())
+        self.refused = 0
+        super().__init__(port)
+
+    def answer(self, packet, client, more):
+        if not packet[4:].startswith(self.words):
+            return False
+        self.refused += 1
+        client.sendall(self.said)
+        return True
+
+
+class AskingProxy(PacketProxy):
+    """A hostile server: to the n-th packet that begins anything (the log-in, a statement) it says that it wants a file, as if that were a LOAD DATA LOCAL."""
+    OK, ERROR = b"\0\0\0\2\0\0\0", b"\xff\x15\x04#28000no"
+
+    def __init__(self, port, path=None, at=None, wanted=b"", ending=ERROR):
+        """`wanted`: what such a packet holds."""
+        self.path, self.at, self.wanted, self.ending = path, at, wanted, ending
+        self.count, self.asked, self.given = 0, 0, b""
+        super().__init__(port)
+
+    def answer(self, packet, client, more):
+        if packet[3] > 1 or self.wanted not in packet:   # 1: the log-in, 0: a statement
+            return False
+        with self.lock:
+            self.count += 1
+            if self.count - 1 != self.at:
+                return False
+            self.asked += 1
+        client.sendall(mysql_packet(packet[3] + 1, b"\xfb" + self.path.encode()))
+        while (given := more()) is not None and len(given) > 4:
+            self.given += given
+        if given is not None:
+            client.sendall(mysql_packet((given[3] + 1) % 256, self.ending))
+        return True
 
 
 def _pass(server, client, seen=None):

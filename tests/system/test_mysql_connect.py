@@ -78,11 +78,7 @@ class Connecting(support.TestCase):
         self.assertIn("none.sock", result.err)
 
     def test_a_client_certificate(self):
-        key, certificate, request = self.path("c.key"), self.path("c.crt"), self.path("c.csr")
-        for command in (["req", "-new", "-nodes", "-subj", "/CN=herder", "-keyout", key, "-out", request],
-                        ["x509", "-req", "-in", request, "-days", "30", "-CA", self.server.certificate, "-CAkey",
-                         os.path.join(self.server.folder, "server.key"), "-CAcreateserial", "-CAserial", self.path("serial"), "-out", certificate]):
-            subprocess.run(["openssl", *command], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        certificate, key = self.server.client_certificate("herder", self.folder)
         with mariadb.Server({"ssl-ca": self.server.certificate, "ssl-cert": self.server.certificate,
                              "ssl-key": os.path.join(self.server.folder, "server.key")}) as server:
             name = server.database()

@@ -16,6 +16,7 @@ local all postgres trust
 host  all postgres 127.0.0.1/32 trust
 local all all scram-sha-256
 hostssl all cert_user 127.0.0.1/32 cert
+hostssl all both_user 127.0.0.1/32 scram-sha-256 clientcert=verify-full
 host  all all 127.0.0.1/32 scram-sha-256
 """
 PASSWORD = "p@s:s/w#o%r d"
@@ -24,15 +25,25 @@ ENCODED = "p%40s%3As%2Fw%23o%25r%20d"
 CLEAN = {name: None for name in os.environ if name.startswith("PG")}
 
 
+class Filled(postgres.Server):
+    """Its tables may have this many bytes, as on a disk that is full then; None: as many as there are."""
+    room = 0
+
+    def command(self):
+        return [*(("prlimit", "--fsize=%d" % self.room) if self.room else ()), *super().command()]
+
+
 class Connect(support.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.server = postgres.for_class(cls, hba=HBA, tls=True)
-        cls.server.psql("postgres", "CREATE ROLE mover LOGIN PASSWORD '%s'; CREATE ROLE reader LOGIN PASSWORD 'reader'"
-                        % PASSWORD)
+        cls.server.psql("postgres", "CREATE ROLE mover LOGIN PASSWORD '%s'; CREATE ROLE reader LOGIN PASSWORD 'reader'; "
+                        "CREATE ROLE cert_user LOGIN; CREATE ROLE both_user LOGIN PASSWORD '%s'" % (PASSWORD, PASSWORD))
+        cls.server.psql("postgres", "ALTER SYSTEM SET ssl_ca_file = '%s'" % cls.server.certificate)
+        cls.server.psql("postgres", "SELECT pg_reload_conf()")
         cls.name = cls.server.database()
         cls.server.psql(cls.name, "CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1), (2); "
-                                  "CREATE TABLE secret (id int PRIMARY KEY); GRANT SELECT ON t TO mover, reader")
+                                  "CREATE TABLE secret (id int PRIMARY KEY); GRANT SELECT ON t TO mover, reader, cert_user, both_user")
 
     def uri(self, user="mover", password=None, options="", host="127.0.0.1"):
         login = user if password is None else "%s:%s" % (user, password)
@@ -80,6 +91,73 @@ class Connect(support.TestCase):
         result = self.copy(self.uri(options="?sslmode=verify-full"), code=3, env=login)
         self.assertIn("[tls]", result.err)
 
+    def test_client_certificates(self):
+        certificate, key = self.server.client_certificate("cert_user", self.folder)
+        other, others_key = self.server.client_certificate("both_user", self.folder)
+        tls, proof = "?sslmode=verify-full&sslrootcert=" + self.server.certificate, "&sslcert=%s&sslkey=%s"
+        self.copy(self.uri("cert_user", options=tls + proof % (certificate, key)))
+        self.copy(self.uri("cert_user", options=tls), env={"PGSSLCERT": certificate, "PGSSLKEY": key})
+        self.copy(self.uri("both_user", ENCODED, tls + proof % (other, others_key)))
+        refused = ((self.uri("cert_user", options=tls), "valid client certificate"),
+                   (self.uri("cert_user", options=tls + proof % (other, others_key)), "certificate authentication failed"),
+                   (self.uri("both_user", ENCODED, tls), "valid client certificate"),
+                   (self.uri("both_user", ENCODED, tls + proof % (certificate, key)), "authentication failed"),
+                   (self.uri("both_user", "wrong", tls + proof % (other, others_key)), "password authentication failed"),
+                   (self.uri("cert_user", options=tls + proof % (certificate, others_key)), "key values mismatch"),
+                   (self.uri("cert_user", options=tls + proof % (certificate, self.path("nokey"))), "nokey"))
+        for uri, said in refused:
+            with self.subTest(uri):
+                self.assertRegex(self.copy(uri, code=2).err, r"%s[^\n]* \[credentials\]" % said)
+        os.chmod(key, 0o644)
+        result = self.copy(self.uri("cert_user", options=tls + proof % (certificate, key)), code=2)
+        self.assertRegex(result.err, r"%s[^\n]*access[^\n]* \[credentials\]" % key)
+        self.assertIn("chmod 600", result.err)
+
+    def test_channel_binding(self):
+        tls = "?sslmode=require&channel_binding=require"
+        self.copy(self.uri(password=ENCODED, options=tls))
+        self.copy(self.uri(password=ENCODED, options="?sslmode=require"), env={"PGCHANNELBINDING": "require"})
+        # what stands between, or does not know the password, can't prove that it does
+        for options, role, said in ((tls.replace("require&", "disable&"), "mover", "channel binding"), (tls, "postgres", "channel binding")):
+            result = self.copy(self.uri(role, ENCODED, options), code=2)
+            self.assertRegex(result.err, r"%s[^\n]* \[credentials\]" % said)
+            self.assertIn("channel_binding", result.err)
+
+    def test_password_files(self):
+        line = "127.0.0.1:%d:*:mover:%s\n" % (self.server.port, PASSWORD.replace(":", "\\:"))
+        path = self.write("elsewhere", line)
+        os.chmod(path, 0o600)
+        self.copy(self.uri(options="?passfile=" + path))
+        self.copy(self.uri(), env={"PGPASSFILE": path})
+        self.copy(self.uri(options="?passfile=" + path), env={"PGPASSFILE": self.write("wrong", line.replace("mover", "nobody"))})
+        os.chmod(path, 0o644)
+        os.link(path, self.path(".pgpass"))
+        for uri, env, name in ((self.uri(options="?passfile=" + path), {}, path), (self.uri(), {"PGPASSFILE": path}, path),
+                               (self.uri(), {}, self.path(".pgpass"))):
+            result = self.copy(uri, code=2, env=env)
+            self.assertIn("[credentials]", result.err)
+            self.assertRegex(result.err.replace("\n", " "), "%s.* is ignored.*chmod 600" % name)
+
+    def test_service_files(self):
+        path = self.write("services", "[shop]\nhost=127.0.0.1\nport=%d\nuser=mover\npassword=%s\ndbname=%s\nsslmode=verify-full\nsslrootcert=%s\n"
+                          % (self.server.port, PASSWORD, self.name, self.server.certificate))
+        self.copy("postgres://?service=shop", env={"PGSERVICEFILE": path})
+        self.copy("postgres://", env={"PGSERVICEFILE": path, "PGSERVICE": "shop"})
+        self.copy("postgres:///%s?service=shop" % self.name, env={"PGSERVICEFILE": path})
+        self.copy("postgres://nobody@/%s?service=shop" % self.name, code=2, env={"PGSERVICEFILE": path})   # the URI's comes first
+        for file in (path, self.path("nofile")):
+            result = self.copy("postgres://?service=stable", code=2, env={"PGSERVICEFILE": file})
+            self.assertRegex(result.err, r"stable|nofile")
+            self.assertNotIn("check host and port", result.err)
+
+    def test_variables(self):
+        self.copy("postgres://", env={"PGHOST": "127.0.0.1", "PGPORT": str(self.server.port), "PGUSER": "mover", "PGPASSWORD": PASSWORD, "PGDATABASE": self.name,
+                                      "PGSSLMODE": "verify-full", "PGSSLROOTCERT": self.server.certificate})
+        self.copy("postgres://", env={"PGHOST": "localhost", "PGHOSTADDR": "127.0.0.1", "PGPORT": str(self.server.port), "PGUSER": "mover", "PGPASSWORD": PASSWORD,
+                                      "PGDATABASE": self.name})
+        self.copy(self.uri(password=ENCODED), env={"PGUSER": "nobody", "PGPASSWORD": "wrong", "PGDATABASE": "nothing", "PGPORT": "1"})   # the URI's come first
+        self.copy("postgres://mover:%s@/%s?host=%s" % (ENCODED, self.name, self.server.folder), env={"PGPORT": str(self.server.port)})   # a password by the socket
+
     def test_rights(self):
         login = {"PGPASSWORD": PASSWORD}
         result = self.copy(self.uri(), code=2, env=login, include="secret")
@@ -108,6 +186,32 @@ class Connect(support.TestCase):
             with self.subTest(uri):
                 result = self.copy(uri, code=code)
                 self.assertIn(words, result.err)
+
+    def test_a_full_disk(self):
+        """Said with what to do, and the run goes on once there is room."""
+        path = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
+                                   "SELECT i + 1 FROM n WHERE i < 11000) INSERT INTO t SELECT i, hex(zeroblob(950)) FROM n")
+        with Filled() as server:
+            target = server.database()
+            server.end()
+            server.room = (17 << 20) + 100   # more than a file of the log
+            server.start()
+            arguments = (path, server.uri(target))
+            for command in ("migrate", "resume"):
+                result = self.run_program(command, *arguments, *(("--chunk-rows", "1000") if command == "migrate" else ()), code=3, env=CLEAN)
+                self.assertRegex(result.err, r"(?m)^error: .*\[disk-full\]$")
+                self.assertIn("make room on the server's disk, then resume", result.err.replace("\n  ", " "))
+            self.assertGreater(int(server.psql(target, "SELECT count(*) FROM t")[0][0]), 5000)
+            server.end()
+            server.room = 0
+            server.start()
+            self.run_program("resume", *arguments, env=CLEAN)
+            self.assertEqual(server.psql(target, "SELECT count(*), sum(length(v)) FROM t"), [["11000", "20900000"]])
+            self.assertEqual(self.rejects(), [])
+
+    def rejects(self):
+        folder = self.path(".transhume", "rejects")
+        return os.listdir(folder) if os.path.isdir(folder) else []
 
     def pooler(self, mode):
         """A running PgBouncer before the server: its port."""

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/signals.h"
 #include "connectors/mysql/locks.h"
+#include <errmsg.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -156,6 +157,9 @@ void maria_disconnect(MYSQL *connection)
 
 /* ---------------------------------------------------------------- connecting */
 
+const char maria_asks_for_a_file[] =
+    "the server asked for a file of this machine, which it will not get";
+
 /* Files are sent by the writer alone, out of its memory; it sets a handler of its own. */
 static int refuse_file(void **handle, const char *name, void *data)
 {
@@ -182,29 +186,28 @@ static void end_nothing(void *handle)
 static int say_refused(void *handle, char *words, unsigned int size)
 {
     (void)handle;
-    snprintf(words, size, "no file is ever sent to a server");
-    return 1;
+    snprintf(words, size, "%s", maria_asks_for_a_file);
+    return MARIA_FILE_REFUSED;
 }
 
-static void choose_tls(const struct maria_database *self, MYSQL *connection)
+static void choose_tls(const struct maria_settings *settings, enum maria_tls tls, MYSQL *connection)
 {
-    const struct maria_settings *settings = &self->settings;
     my_bool yes = 1;
     my_bool no = 0;
-    if (settings->tls == MARIA_TLS_DISABLE) {
+    if (tls == MARIA_TLS_DISABLE) {
         mysql_optionsv(connection, MYSQL_OPT_SSL_ENFORCE, &no);
         mysql_optionsv(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &no);
         return;
     }
     mysql_ssl_set(connection, settings->key, settings->certificate, settings->ca, NULL, NULL);
-    if (settings->tls >= MARIA_TLS_REQUIRE) {
+    if (tls >= MARIA_TLS_REQUIRE) {
         mysql_optionsv(connection, MYSQL_OPT_SSL_ENFORCE, &yes);
     }
     mysql_optionsv(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT,
-                   settings->tls == MARIA_TLS_VERIFY_FULL ? &yes : &no);
+                   tls == MARIA_TLS_VERIFY_FULL ? &yes : &no);
 }
 
-static void choose_options(const struct maria_database *self, MYSQL *connection)
+static void choose_options(const struct maria_database *self, enum maria_tls tls, MYSQL *connection)
 {
     const struct maria_settings *settings = &self->settings;
     unsigned seconds = (unsigned)((self->timeout_ms + 999) / 1000);
@@ -212,9 +215,7 @@ static void choose_options(const struct maria_database *self, MYSQL *connection)
     bool reads_files = settings->option_file == NULL || settings->option_file[0] != '\0';
     unsigned long net_buffer_bytes = NET_BUFFER_BYTES;
 
-    if (self->mode == OPEN_SOURCE) {
-        mysql_optionsv(connection, MYSQL_OPT_NONBLOCK, 0); /* for maria_fetch_row */
-    }
+    mysql_optionsv(connection, MYSQL_OPT_NONBLOCK, 0); /* for maria_fetch_row and log_in */
     if (settings->option_file != NULL && reads_files) {
         mysql_optionsv(connection, MYSQL_READ_DEFAULT_FILE, settings->option_file);
     }
@@ -235,7 +236,7 @@ static void choose_options(const struct maria_database *self, MYSQL *connection)
                          "client_ed25519,dialog,mysql_clear_password"
                        : "mysql_native_password,caching_sha2_password,sha256_password,"
                          "client_ed25519");
-    choose_tls(self, connection);
+    choose_tls(settings, tls, connection);
     mysql_set_local_infile_handler(connection, refuse_file, read_nothing, end_nothing, say_refused,
                                    NULL);
 }
@@ -316,23 +317,106 @@ static enum status note_session(struct maria_database *self, MYSQL *connection, 
                : error_set(error, ERROR_MEMORY, self->shown, "no memory for a connection");
 }
 
-enum status maria_reach(struct maria_database *self, MYSQL **connection, struct error *error)
+/*
+ * A server without TLS is nobody to log in to if TLS was asked for: the library would go on, and
+ * some of its plugins send the password in clear then. Known from the greeting: 4 bytes of the
+ * packet, 0a, version, 00, thread (4), nonce (8), 00, flags (2, little endian).
+ */
+static bool lacks_tls(MYSQL *connection)
+{
+    enum { FLAGS_AT = 14, VERSION_10 = 10 };
+    unsigned char greeting[256];
+    if (connection->server_capabilities != 0) {
+        return (connection->server_capabilities & CLIENT_SSL) == 0;
+    }
+    ssize_t size =
+        recv(mysql_get_socket(connection), greeting, sizeof greeting, MSG_PEEK | MSG_DONTWAIT);
+    if (size < 6 || greeting[4] != VERSION_10) {
+        return false; /* a refusal, or not there yet */
+    }
+    const unsigned char *end = memchr(greeting + 5, 0, (size_t)size - 5);
+    return end != NULL && greeting + size - end > FLAGS_AT + 1 &&
+           ((end[FLAGS_AT] | end[FLAGS_AT + 1] << 8) & CLIENT_SSL) == 0;
+}
+
+static int wait_for(MYSQL *connection, int events)
+{
+    struct pollfd waiting = {.fd = mysql_get_socket(connection)};
+    waiting.events = (short)(((events & MYSQL_WAIT_READ) != 0 ? POLLIN : 0) |
+                             ((events & MYSQL_WAIT_WRITE) != 0 ? POLLOUT : 0) |
+                             ((events & MYSQL_WAIT_EXCEPT) != 0 ? POLLPRI : 0));
+    bool timed = (events & MYSQL_WAIT_TIMEOUT) != 0;
+    int ready = 0;
+    do {
+        ready = poll(&waiting, 1, timed ? (int)mysql_get_timeout_value_ms(connection) : -1);
+    } while (ready < 0 && errno == EINTR);
+    if (ready <= 0) {
+        return MYSQL_WAIT_TIMEOUT;
+    }
+    return ((waiting.revents & (POLLIN | POLLERR | POLLHUP)) != 0 ? MYSQL_WAIT_READ : 0) |
+           ((waiting.revents & (POLLOUT | POLLERR | POLLHUP)) != 0 ? MYSQL_WAIT_WRITE : 0) |
+           ((waiting.revents & POLLPRI) != 0 ? MYSQL_WAIT_EXCEPT : 0);
+}
+
+/* `without_tls`: given up, since the server has none. */
+static bool log_in(const struct maria_database *self, enum maria_tls tls, MYSQL *connection,
+                   bool *without_tls)
 {
     const struct maria_settings *settings = &self->settings;
-    MYSQL *made = mysql_init(NULL);
+    const char *password = settings->password != NULL ? settings->password : getenv("MYSQL_PWD");
+    bool wants_tls = tls != MARIA_TLS_DISABLE && settings->socket == NULL;
+    MYSQL *made = NULL;
+    int events = mysql_real_connect_start(&made, connection, settings->host, settings->user,
+                                          password, self->schema, settings->port, settings->socket,
+                                          CLIENT_FOUND_ROWS | CLIENT_MULTI_RESULTS);
+    *without_tls = false;
+    while (events != 0) {
+        int happened = wait_for(connection, events);
+        if (wants_tls && !*without_tls && lacks_tls(connection)) {
+            *without_tls = true;
+            shutdown(mysql_get_socket(connection), SHUT_RDWR);
+        }
+        events = mysql_real_connect_cont(&made, connection, happened);
+    }
+    return made != NULL && !*without_tls;
+}
 
+static enum status not_reached(const struct maria_database *self, MYSQL *connection,
+                               struct error *error)
+{
+    maria_failure(self, connection, ERROR_NETWORK, error);
+    if (error != NULL && error->native_code == CR_UNKNOWN_ERROR) {
+        error_set(error, ERROR_CREDENTIALS, self->shown,
+                  "the log-in broke off, and the client library does not say why");
+        error_hint(error, "over TLS (sslmode=require, or better verify-full) no public key of the "
+                          "server's is needed, which may be the cause");
+    } else if (error != NULL && error->hint[0] == '\0') {
+        error_hint(error, "check host and port, and that the server runs");
+    }
+    return STATUS_FAILED;
+}
+
+static enum status refuse_without_tls(const struct maria_database *self, struct error *error)
+{
+    error_set(error, ERROR_TLS, self->shown, "the server offers no TLS");
+    error_hint(error, "turn it on there; where nobody can listen, sslmode=disable does without");
+    return STATUS_FAILED;
+}
+
+static enum status reach(struct maria_database *self, enum maria_tls tls, MYSQL **connection,
+                         bool *without_tls, struct error *error)
+{
+    MYSQL *made = mysql_init(NULL);
     *connection = NULL;
     if (made == NULL) {
         return error_set(error, ERROR_MEMORY, self->shown, "no memory for a connection");
     }
-    choose_options(self, made);
-    const char *password = settings->password != NULL ? settings->password : getenv("MYSQL_PWD");
-    if (mysql_real_connect(made, settings->host, settings->user, password, self->schema,
-                           settings->port, settings->socket,
-                           CLIENT_FOUND_ROWS | CLIENT_MULTI_RESULTS) == NULL) {
-        maria_failure(self, made, ERROR_NETWORK, error);
-        if (error != NULL && error->hint[0] == '\0') {
-            error_hint(error, "check host and port, and that the server runs");
+    choose_options(self, tls, made);
+    if (!log_in(self, tls, made, without_tls)) {
+        if (*without_tls) {
+            (void)!refuse_without_tls(self, error);
+        } else {
+            (void)!not_reached(self, made, error);
         }
         maria_disconnect(made);
         return STATUS_FAILED;
@@ -340,6 +424,20 @@ enum status maria_reach(struct maria_database *self, MYSQL **connection, struct 
     watch_peer(self, made);
     *connection = made;
     return STATUS_OK;
+}
+
+enum status maria_reach(struct maria_database *self, MYSQL **connection, struct error *error)
+{
+    enum maria_tls tls = self->settings.tls;
+    bool without_tls = false;
+    enum status status = reach(self, tls, connection, &without_tls, error);
+    if (without_tls && tls == MARIA_TLS_PREFER) {
+        if (error != NULL) {
+            error_clear(error);
+        }
+        status = reach(self, MARIA_TLS_DISABLE, connection, &without_tls, error);
+    }
+    return status;
 }
 
 enum status maria_connect(struct maria_database *self, MYSQL **connection, struct error *error)

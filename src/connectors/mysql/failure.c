@@ -5,7 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATEMENT_KILLED = 1317 };
+enum {
+    LOGIN_REFUSED = 1045,
+    STATEMENT_KILLED = 1317,
+    PLUGIN_MISSING = 2059,
+    PLUGIN_NOT_ALLOWED = 5010
+};
+
+#define LOCAL_OFF "local_infile was turned off: SET GLOBAL local_infile = ON, or say ?load=insert"
 
 struct meaning {
     unsigned number;
@@ -53,17 +60,27 @@ static const struct meaning meanings[] = {
     {1143, ERROR_PERMISSION, ERROR_PERMISSION, "grant what docs/mysql.md lists"},
     {1227, ERROR_PERMISSION, ERROR_PERMISSION, "grant what docs/mysql.md lists"},
     {1370, ERROR_PERMISSION, ERROR_PERMISSION, "grant what docs/mysql.md lists"},
-    {1045, ERROR_CREDENTIALS, ERROR_CREDENTIALS,
+    {LOGIN_REFUSED, ERROR_CREDENTIALS, ERROR_CREDENTIALS,
      "set MYSQL_PWD, ~/.my.cnf or a client certificate; docs/mysql.md shows how"},
     {1698, ERROR_CREDENTIALS, ERROR_CREDENTIALS,
      "this account is for the operating system's user of that name, by the socket; docs/mysql.md"},
     {1251, ERROR_CREDENTIALS, ERROR_CREDENTIALS, NULL},
     {1862, ERROR_CREDENTIALS, ERROR_CREDENTIALS, "the password has expired: set a new one"},
     {1820, ERROR_CREDENTIALS, ERROR_CREDENTIALS, "the password has expired: set a new one"},
-    {2059, ERROR_CREDENTIALS, ERROR_CREDENTIALS,
-     "the account's authentication plugin is none that the client library has or may use; "
-     "docs/mysql.md lists them"},
+    {PLUGIN_MISSING, ERROR_CREDENTIALS, ERROR_CREDENTIALS,
+     "the client library lacks this plugin: install it (Debian: libmariadb3 brings "
+     "caching_sha2_password.so and others), or name its folder in MARIADB_PLUGIN_DIR"},
+    {PLUGIN_NOT_ALLOWED, ERROR_CREDENTIALS, ERROR_CREDENTIALS,
+     "docs/mysql.md lists the plugins that may be used; those that send the password in clear "
+     "(mysql_clear_password, dialog) only with sslmode=verify-full"},
+    {2061, ERROR_CREDENTIALS, ERROR_CREDENTIALS,
+     "over TLS no public key is needed: sslmode=require, or better verify-full"},
     {2058, ERROR_CREDENTIALS, ERROR_CREDENTIALS, NULL},
+    {1148, ERROR_PERMISSION, ERROR_PERMISSION, LOCAL_OFF},
+    {3948, ERROR_PERMISSION, ERROR_PERMISSION, LOCAL_OFF},
+    {4166, ERROR_PERMISSION, ERROR_PERMISSION, LOCAL_OFF},
+    {MARIA_FILE_REFUSED, ERROR_SOURCE_INVALID, ERROR_TARGET_INVALID,
+     "no file is ever sent: what answers at this address may not be the server that you mean"},
     {2026, ERROR_TLS, ERROR_TLS,
      "name the authority's certificate with sslrootcert=FILE, or say sslmode=; docs/mysql.md "
      "explains"},
@@ -120,7 +137,8 @@ bool maria_is_of_record(unsigned number, enum error_code *code)
     return false;
 }
 
-/* What a server refuses before TLS is agreed on comes with its number in the words alone. */
+/* What a server refuses before TLS is agreed on comes with its number in the words alone; of a
+ * plugin that can't be loaded there is none. */
 static unsigned number_of(MYSQL *connection)
 {
     static const char before[] = "cannot be verified: ";
@@ -128,6 +146,10 @@ static unsigned number_of(MYSQL *connection)
     bool own =
         number >= 2000 && number < 3000; /* the library's; a server's words may be anybody's */
     const char *found = own ? strstr(mysql_error(connection), before) : NULL;
+    if (number == LOGIN_REFUSED && strncmp(mysql_error(connection), "Plugin ", 7) == 0 &&
+        strstr(mysql_error(connection), " could not be loaded: ") != NULL) {
+        return PLUGIN_MISSING;
+    }
     return found != NULL ? (unsigned)strtoul(found + sizeof before - 1, NULL, 10) : number;
 }
 
@@ -142,7 +164,10 @@ enum status maria_failure(const struct maria_database *self, MYSQL *connection,
     if (number == STATEMENT_KILLED && signals_stop_level() > 0) {
         code = ERROR_INTERRUPTED; /* killed by us */
     }
-    const char *words = mysql_error(connection);
+    /* the library cuts the plugin's name out of the wrong place */
+    const char *words = number == PLUGIN_NOT_ALLOWED
+                            ? "it wants an authentication plugin that may not be used with it"
+                            : mysql_error(connection);
 
     const char *who = self->version == 0 ? "the server" : self->mariadb ? "MariaDB" : "MySQL";
     error_set(error, code, self->shown, "%s says: %s", who,

@@ -58,6 +58,7 @@ struct maria_database {
     bool mariadb;          /* else MySQL */
     unsigned long version; /* 101119 */
     bool loads;            /* target: the server takes LOAD DATA LOCAL */
+    bool lacks_local;      /* target: it does not, though nobody said ?load=insert */
     bool statement_log;    /* its binary log holds statements: REPEATABLE READ is needed */
     bool folds_names;      /* of tables: lower_case_table_names is not 0 */
     bool tables_only;      /* describe tells of nothing else */
@@ -96,6 +97,9 @@ extern const struct target_functions maria_target_functions;
 extern const struct ledger_functions maria_ledger_functions;
 extern const struct rollback_functions maria_rollback_functions;
 extern const struct load_functions maria_load_functions;
+/* What is said to a server that wants one, and the client library's number for it. */
+enum { MARIA_FILE_REFUSED = 2068 };
+extern const char maria_asks_for_a_file[];
 /* source_functions.caveats */
 enum status maria_caveats(struct database *database, struct buffer *out, struct error *error);
 

@@ -21,8 +21,8 @@ static int stream_open(void **handle, const char *name, void *data)
     bool ours = strcmp(name, "transhume") == 0 && writer->stream.open;
     if (!ours) {
         writer->stream.failed = true;
-        error_set(&writer->stream.error, ERROR_TARGET_INVALID, writer->database->shown,
-                  "the server asked for a file of this machine, which it will not get");
+        error_set(&writer->stream.error, ERROR_TARGET_INVALID, writer->database->shown, "%s",
+                  maria_asks_for_a_file);
     }
     return ours ? 0 : 1;
 }

@@ -7,8 +7,17 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 enum { SLICE_MS = 250, DATA_SLICE_MS = 1000 };
+
+#define BUSY "wait, lower --jobs, or raise max_connections"
+#define CERTIFICATE \
+    "name the client's certificate and its key: sslcert=FILE&sslkey=FILE; docs/postgres.md"
+#define LOGIN "set PGPASSWORD, ~/.pgpass or a client certificate; docs/postgres.md shows how"
+#define TLS                                                                                      \
+    "name the authority's certificate with sslrootcert=FILE, or say sslmode=; docs/postgres.md " \
+    "explains"
 
 /*
  * What every session is set to. `row_security` off: rows that a policy hides are an error, never
@@ -52,10 +61,77 @@ void postgres_disconnect(PGconn *connection)
 
 /* ---------------------------------------------------------------- connecting */
 
-static enum status unreachable(const struct postgres_database *self, const PGconn *connection,
+/* libpq gives no SQLSTATE of a failed connection: its words are all there is. The first that fits.
+ */
+static const struct refusal {
+    const char *words;
+    const char *more; /* words that have to be there too */
+    enum error_code source;
+    enum error_code target;
+    const char *hint;
+} refusals[] = {
+    {"database \"", "does not exist", ERROR_SOURCE_MISSING, ERROR_TARGET_MISSING,
+     "create the database first, or name another one"},
+    {"permission denied for database", NULL, ERROR_PERMISSION, ERROR_PERMISSION,
+     "GRANT CONNECT ON DATABASE … TO …; docs/postgres.md lists all that is needed"},
+    {"too many", NULL, ERROR_NETWORK, ERROR_NETWORK, BUSY},
+    {"starting up", NULL, ERROR_NETWORK, ERROR_NETWORK, BUSY},
+    {"remaining connection slots", NULL, ERROR_NETWORK, ERROR_NETWORK, BUSY},
+    {"shutting down", NULL, ERROR_NETWORK, ERROR_NETWORK, BUSY},
+    {"service", "not found", ERROR_USAGE, ERROR_USAGE,
+     "services are the sections of PGSERVICEFILE, else of ~/.pg_service.conf"},
+    {"channel binding", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS,
+     "with channel_binding=require the server has to ask for a SCRAM password, over TLS "
+     "(sslmode=require, or better verify-full)"},
+    {"private key file", "access", ERROR_CREDENTIALS, ERROR_CREDENTIALS,
+     "nobody else may read a private key: chmod 600 the file"},
+    {"private key", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, CERTIFICATE},
+    {"client certificate", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, CERTIFICATE},
+    {"password", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, LOGIN},
+    {"authentication", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, LOGIN},
+    {"pg_hba.conf", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, LOGIN},
+    {"role \"", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, LOGIN},
+    {"SSL", NULL, ERROR_TLS, ERROR_TLS, TLS},
+    {"certificate", NULL, ERROR_TLS, ERROR_TLS, TLS},
+    {"", NULL, ERROR_NETWORK, ERROR_NETWORK, "check host and port, and that the server runs"},
+};
+
+static const struct refusal *refusal_of(const char *said)
+{
+    const struct refusal *found = refusals;
+    while (strstr(said, found->words) == NULL ||
+           (found->more != NULL && strstr(said, found->more) == NULL)) {
+        found++;
+    }
+    return found;
+}
+
+/* The password file that libpq passes over because others may read it; it says so on stderr alone.
+ */
+static bool ignores_password_file(PGconn *connection, char *path, size_t size)
+{
+    PQconninfoOption *options = PQconninfo(connection);
+    bool given = false;
+    struct stat file;
+
+    path[0] = '\0';
+    for (const PQconninfoOption *option = options; option != NULL && option->keyword != NULL;
+         option++) {
+        if (option->val != NULL && strcmp(option->keyword, "passfile") == 0) {
+            snprintf(path, size, "%s", option->val);
+        }
+        given = given || (option->val != NULL && strcmp(option->keyword, "password") == 0);
+    }
+    PQconninfoFree(options);
+    return !given && path[0] != '\0' && stat(path, &file) == 0 && S_ISREG(file.st_mode) &&
+           (file.st_mode & (S_IRWXG | S_IRWXO)) != 0;
+}
+
+static enum status unreachable(const struct postgres_database *self, PGconn *connection,
                                const char *why, struct error *error)
 {
     char said[640];
+    char path[256];
     snprintf(said, sizeof said, "%s", PQerrorMessage(connection));
     size_t length = strlen(said);
     while (length > 0 && said[length - 1] == '\n') {
@@ -64,33 +140,14 @@ static enum status unreachable(const struct postgres_database *self, const PGcon
     for (char *at = said; *at != '\0'; at++) {
         *at = *at == '\n' || *at == '\t' ? ' ' : *at;
     }
-    /* libpq gives no SQLSTATE of a failed connection: its words are all there is */
-    bool login = strstr(said, "password") != NULL || strstr(said, "authentication") != NULL ||
-                 strstr(said, "pg_hba.conf") != NULL || strstr(said, "role \"") != NULL;
-    bool tls = strstr(said, "SSL") != NULL || strstr(said, "certificate") != NULL;
-    bool denied = strstr(said, "permission denied for database") != NULL;
-    bool missing = strstr(said, "database \"") != NULL && strstr(said, "does not exist") != NULL;
-    bool busy = strstr(said, "too many") != NULL || strstr(said, "starting up") != NULL ||
-                strstr(said, "remaining connection slots") != NULL ||
-                strstr(said, "shutting down") != NULL;
-    enum error_code code =
-        missing  ? (self->mode == OPEN_SOURCE ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING)
-        : denied ? ERROR_PERMISSION
-        : busy   ? ERROR_NETWORK
-        : login  ? ERROR_CREDENTIALS
-        : tls    ? ERROR_TLS
-                 : ERROR_NETWORK;
-    error_set(error, code, self->shown, "%s%.*s", why, (int)length, said);
-    error_hint(error, "%s",
-               missing ? "create the database first, or name another one"
-               : denied
-                   ? "GRANT CONNECT ON DATABASE … TO …; docs/postgres.md lists all that is needed"
-               : busy  ? "wait, lower --jobs, or raise max_connections"
-               : login ? "set PGPASSWORD, ~/.pgpass or a client certificate; docs/postgres.md "
-                         "shows how"
-               : tls   ? "name the authority's certificate with sslrootcert=FILE, or say sslmode=; "
-                         "docs/postgres.md explains"
-                       : "check host and port, and that the server runs");
+    const struct refusal *refusal = refusal_of(said);
+    error_set(error, self->mode == OPEN_SOURCE ? refusal->source : refusal->target, self->shown,
+              "%s%.*s", why, (int)length, said);
+    if (strcmp(refusal->hint, LOGIN) == 0 && ignores_password_file(connection, path, sizeof path)) {
+        error_hint(error, "%s is ignored, since others may read it: chmod 600", path);
+    } else {
+        error_hint(error, "%s", refusal->hint);
+    }
     return STATUS_FAILED;
 }
 
