@@ -164,6 +164,9 @@ struct target_functions {
      * nothing. */
     enum status (*tell_unfit_references)(struct database *self, const struct target_table *table,
                                          struct buffer *out, struct error *error);
+    /* Optional: what is worth saying before a run ("written more slowly, since …"), one line each
+     * in `out`. */
+    enum status (*caveats)(struct database *self, struct buffer *out, struct error *error);
     /* Optional, for check: what `rebuilds_indexes` and `disables_triggers` come to for a table that
      * is there, one line each in `out`. NULL: the target has no use for them. Changes nothing. */
     enum status (*foretell)(struct database *self, const struct target_table *table,

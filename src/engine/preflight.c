@@ -51,6 +51,9 @@ enum status preflight_foretell(struct run_session *session, const struct target_
         buffer_append_string(out, "--indexes rebuild and --triggers disable mean nothing to this "
                                   "target: what its tables have stays as it is\n");
     }
+    if (target->caveats != NULL) {
+        status = target->caveats(session->target, out, error);
+    }
     for (uint32_t i = 0; wanted && target->foretell != NULL && status == STATUS_OK &&
                          i < session->plan->table_count;
          i++) {

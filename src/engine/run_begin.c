@@ -309,7 +309,7 @@ static enum status keep_plan_copy(const struct run *run, struct error *error)
 }
 
 /* Said before it happens. */
-static enum status tell_rebuilds(struct run *run, struct error *error)
+static enum status tell_foretold(struct run *run, struct error *error)
 {
     struct buffer lines = {0};
     enum status status = preflight_foretell(run->session, run->tables, &lines, error);
@@ -385,7 +385,7 @@ enum status run_begin(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
     if (check_target(run, error) != STATUS_OK || undo_begin(run, error) != STATUS_OK ||
-        tell_rebuilds(run, error) != STATUS_OK || run_retire_finished(run, error) != STATUS_OK ||
+        tell_foretold(run, error) != STATUS_OK || run_retire_finished(run, error) != STATUS_OK ||
         state_folder_make_rooms(&run->folder, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

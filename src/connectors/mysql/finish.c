@@ -558,7 +558,7 @@ struct finishing {
     struct maria_look look;
     const struct target_table *tables;
     uint32_t table_count;
-    const uint32_t *made; /* the numbers of those that this run made */
+    uint32_t *made; /* the numbers of those that this run made, the largest first */
     uint32_t made_count;
     enum step step;
     void (*progress)(const char *what);
@@ -699,6 +699,10 @@ static enum status finish(struct finishing *finishing, struct error *error)
     status = status == STATUS_OK ? maria_control(self, &finishing->connection, error) : status;
     status =
         status == STATUS_OK ? maria_silence_keys(self, finishing->connection, true, error) : status;
+    status = status == STATUS_OK
+                 ? maria_put_largest_first(self, finishing->connection, finishing->tables,
+                                           finishing->made, finishing->made_count, error)
+                 : status;
     for (int step = STEP_INDEXES; status == STATUS_OK && step <= STEP_REFERENCES; step++) {
         status = finish_step(finishing, (enum step)step, error);
     }

@@ -166,7 +166,9 @@ static enum status look_at_target(struct maria_database *self, const char *load,
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     bool read_only = false;
     if (row != NULL) {
-        self->loads = is_on(row[0]) && (load == NULL || strcmp(load, "insert") != 0);
+        bool wanted = load == NULL || strcmp(load, "insert") != 0;
+        self->loads = is_on(row[0]) && wanted;
+        self->lacks_local = !is_on(row[0]) && wanted;
         self->statement_log = is_on(row[1]) && row[2] != NULL && strcmp(row[2], "STATEMENT") == 0;
         read_only = row[4] != NULL && strcmp(row[4], "0") != 0 && strcmp(row[4], "OFF") != 0;
         if (row[3] == NULL ||

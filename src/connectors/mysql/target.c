@@ -224,9 +224,22 @@ static enum status target_normal_form_in_column(struct database *database, uint3
     return target_normal_form(database, &made, arena, normal, error);
 }
 
+static enum status target_caveats(struct database *database, struct buffer *out,
+                                  struct error *error)
+{
+    (void)error;
+    if (maria_database_of(database)->lacks_local) {
+        buffer_append_string(out, "the target's local_infile is off: records go by INSERTs of many "
+                                  "rows, which takes longer than LOAD DATA LOCAL: SET GLOBAL "
+                                  "local_infile = ON\n");
+    }
+    return STATUS_OK;
+}
+
 const struct target_functions maria_target_functions = {
     .inspect = target_inspect,
     .check_table = maria_check_table,
+    .caveats = target_caveats,
     .foretell = maria_foretell,
     .prepare = maria_prepare,
     .writer_open = maria_writer_open,
