@@ -10,8 +10,10 @@ import signal
 import time
 
 import support
-from tcp_proxy import TcpProxy
+from tcp_proxy import DeathProxy, TcpProxy
 
+KEYLESS, KEYED = ("CREATE TABLE t (id INTEGER%s, v TEXT); WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %%d) "
+                  "INSERT INTO t SELECT i, 'text ' || i FROM c" % key for key in ("", " PRIMARY KEY"))
 
 class SqlDeaths:
     SERVERS = None        # the module that starts one
@@ -57,6 +59,40 @@ class SqlDeaths:
                         self.assertEqual(result.code, 3, result.err)
                         self.run_program("resume", "--state", state, self.source, self.through(proxy))
                     self.assert_whole()
+
+    def test_a_server_that_is_killed_in_commit(self):
+        """All of it, by SIGKILL. Whether the commit happened is looked up once it is there again, be it that the run waits for it or is gone on with."""
+        cases = [(table, row, waits) for table in (KEYLESS, KEYED) for row in (234, 1234, 2999) for waits in (False, True)]
+        for case in cases if support.SOAK else random.Random(support.SEED).sample(cases, 1):
+            held = {moment: self.killed_in_commit(moment, *case) for moment in (DeathProxy.BEFORE, DeathProxy.AFTER, *((DeathProxy.AMID,) if support.SOAK else ()))}
+            # both outcomes happened
+            self.assertEqual(held[DeathProxy.AFTER] - held[DeathProxy.BEFORE], 500, case)
+            self.assertIn(held.get(DeathProxy.AMID, 0), (0, held[DeathProxy.BEFORE], held[DeathProxy.AFTER]))
+
+    def killed_in_commit(self, moment, table, row, waits):
+        """How many records there are once the server is back, before anybody goes on. The commit is that of the chunk with the row."""
+        self.target = self.server.database()
+        source = support.make_sqlite(self.path("%s.db" % self.target), table % self.ROWS)
+        arguments = ("--state", self.path("state-" + self.target), source)
+        with self.subTest(moment, table=table[:40], row=row, waits=waits), \
+                DeathProxy(self.server.port, b"text %d" % row, self.COMMIT, moment, self.server.slay) as proxy:
+            process = support.start("migrate", "--chunk-rows", "500", "--jobs", "1", *(() if waits else ("--timeout", "1s")), *arguments, self.through(proxy), cwd=self.folder)
+            self.addCleanup(self.end, process)
+            self.assertTrue(proxy.dead.wait(support.TIME_LIMIT_S * support.PATIENCE), "it never came so far")
+            result = None if waits else support.finish(process)
+            if waits:
+                process.send_signal(signal.SIGSTOP)
+            self.server.start()
+            found = int(self.server.ask(self.target, "SELECT count(*) FROM t")[0][0])
+            if waits:
+                process.send_signal(signal.SIGCONT)
+                result = support.finish(process)
+            if result.code != 0:
+                self.assert_code(result, 3)
+                self.run_program("resume", *arguments, self.server.uri(self.target))
+            self.assertEqual(sorted(self.server.ask(self.target, "SELECT id, v FROM t"), key=lambda row: int(row[0])),
+                             [[str(number), "text %d" % number] for number in range(1, self.ROWS + 1)])
+            return found
 
     def test_a_connection_that_breaks_as_a_run_is_forgotten(self):
         """It is gone, and only the answer is wanting: another try says neither that it failed nor that somebody took it over."""
