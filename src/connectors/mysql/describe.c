@@ -56,10 +56,13 @@ static enum status add_object(struct maria_database *self, MYSQL *connection, st
         .what = keep(schema, row[0], &failed),
         .name = keep(schema, row[1], &failed),
         .table = keep(schema, row[2], &failed),
-        .not_carried = foreign,
+        .not_carried = row[5] != NULL ? keep(schema, row[5], &failed) : foreign,
     };
     if (failed) {
         return no_memory(self, error);
+    }
+    if (row[5] != NULL) {
+        return STATUS_OK;
     }
     enum status status =
         maria_object_show(self, connection, object->what, object->name, schema->arena,
