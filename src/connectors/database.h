@@ -39,7 +39,8 @@ enum connector_capability {
     CAPABILITY_COUNTS_ANYWHERE = 1 << 19, /* target: so do columns that are not the key */
     CAPABILITY_COUNTS_KEYED = 1 << 20, /* target: so does what a key or unique index begins with */
     CAPABILITY_TEXT_TIMES = 1 << 21,   /* target: days and times are texts, infinite ones, too */
-    CAPABILITY_STREAMS = 1 << 22 /* "-" as path: standard input, and as target standard output */
+    CAPABILITY_STREAMS = 1 << 22, /* "-" as path: standard input, and as target standard output */
+    CAPABILITY_NO_SET_DEFAULT = 1 << 23 /* target: foreign keys can't */
 };
 
 /* 0 means no limit, unless said. */

@@ -68,6 +68,8 @@ struct schema_index {
     bool local;             /* key-value stores: kept with the records of a partition */
     const char *method;     /* how it finds what no other engine finds so: "gin", "FULLTEXT"; NULL:
                                values, by their order or by being equal */
+    const char *details;    /* what else is to it, that goes into no other engine: "v DESC, INCLUDE
+                               (w)";    NULL: nothing */
     const char *native_sql; /* the statement that makes it; NULL where there is none */
 };
 
@@ -82,6 +84,7 @@ struct schema_foreign_key {
     const char *on_delete;  /* "CASCADE" …, NULL: no action */
     const char *on_update;
     bool deferrable;
+    const char *details;    /* what else is to it: "MATCH FULL, DEFERRABLE"; NULL: nothing */
     const char *native_sql; /* in the database's own words, without the name; NULL: none */
 };
 
@@ -104,6 +107,7 @@ struct schema_table {
     const char *const *checks; /* texts of CHECK constraints, for the record */
     uint32_t check_count;
     const char *comment;
+    const char *details;    /* what else is to it: "PARTITION BY RANGE (id)"; NULL: nothing */
     const char *native_sql; /* same-engine copies use it whole; NULL where there is none */
     const char *belongs_to; /* the object whose store it is (SQLite: a virtual table): only a plain
                                same-engine copy of that carries it; NULL: a table of its own */

@@ -344,6 +344,19 @@ static const struct table_builder *table_made_of(const struct resolver *resolver
     return NULL;
 }
 
+/* What is left of an action in the target; `lost` gets the words of one that it does not know. */
+static const char *carry_action(struct resolver *resolver, const char *event, const char *action,
+                                const char **lost)
+{
+    bool known = (resolver->target->capabilities & CAPABILITY_NO_SET_DEFAULT) == 0 ||
+                 action == NULL || strcmp(action, "SET DEFAULT") != 0;
+    if (!known) {
+        *lost = resolve_format(resolver, "%s%sON %s %s", *lost != NULL ? *lost : "",
+                               *lost != NULL ? ", " : "", event, action);
+    }
+    return known ? action : NULL;
+}
+
 static void carry_foreign_key(struct resolver *resolver, struct table_builder *table,
                               const struct schema_foreign_key *key, struct plan_list *references)
 {
@@ -363,13 +376,21 @@ static void carry_foreign_key(struct resolver *resolver, struct table_builder *t
                      key->references);
         return;
     }
+    const char *lost = key->details;
+    const char *on_delete = carry_action(resolver, "DELETE", key->on_delete, &lost);
+    const char *on_update = carry_action(resolver, "UPDATE", key->on_update, &lost);
+    if (lost != NULL && table->whole == NULL) {
+        resolve_note(resolver, true, table->name,
+                     "the foreign key to %s is carried without what only its own engine has: %s",
+                     key->references, lost);
+    }
     struct target_reference *reference = resolve_add(resolver, references, sizeof *reference);
     if (reference != NULL) {
         reference->columns = columns;
         reference->table = other->name;
         reference->referenced_columns = referenced;
-        reference->on_delete = key->on_delete;
-        reference->on_update = key->on_update;
+        reference->on_delete = on_delete;
+        reference->on_update = on_update;
     }
 }
 

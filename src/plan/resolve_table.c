@@ -309,6 +309,16 @@ static const char *index_left_behind(struct resolver *resolver, const struct tab
                                                                         : NULL;
 }
 
+static void note_details(struct resolver *resolver, const struct table_builder *table,
+                         const char *what, const struct schema_index *known)
+{
+    if (known->details != NULL) {
+        resolve_note(resolver, true, table->name,
+                     "the %s %s is carried without what only its own engine has: %s", what,
+                     known->name != NULL ? known->name : "without a name", known->details);
+    }
+}
+
 /* Indexes that a SQL target takes over from the one source table. */
 static void default_indexes(struct resolver *resolver, struct table_builder *table,
                             struct plan_list *indexes)
@@ -325,6 +335,7 @@ static void default_indexes(struct resolver *resolver, struct table_builder *tab
                        strcmp(known->columns.names[0], entity->from->primary_key.names[0]) == 0;
         struct column_list columns = table_fields_of(resolver, table, known->columns);
         if (primary) {
+            note_details(resolver, table, "key", known);
             continue;
         }
         const char *why = index_left_behind(resolver, table, known, columns);
@@ -334,6 +345,7 @@ static void default_indexes(struct resolver *resolver, struct table_builder *tab
                          why);
             continue;
         }
+        note_details(resolver, table, "index", known);
         struct target_index *index = resolve_add(resolver, indexes, sizeof *index);
         if (index != NULL) {
             index->name = default_index_name(resolver, table, known, i);

@@ -104,10 +104,11 @@ static const char *default_of(struct builder *builder, uint32_t row)
     return copy;
 }
 
-/* ON UPDATE CURRENT_TIMESTAMP; NULL: nothing of that kind. */
+/* ON UPDATE CURRENT_TIMESTAMP, INVISIBLE; NULL: nothing of that kind. */
 static const char *extra_of(struct builder *builder, const char *extra)
 {
     const char *found = strcasestr(extra, "on update");
+    found = found != NULL ? found : strcasestr(extra, "invisible");
     const char *copy = found != NULL ? arena_copy_string(builder->arena, found) : NULL;
     builder->out_of_memory |= found != NULL && copy == NULL;
     return copy;
@@ -258,6 +259,23 @@ static const char *method_of(struct builder *builder, uint32_t row)
     return plain ? NULL : text(builder, &builder->indexes, row, 4);
 }
 
+/* "v DESC"; NULL: all of its columns ascend. */
+static const char *details_of(struct builder *builder, uint32_t first, uint32_t end)
+{
+    struct buffer words = {0};
+    for (uint32_t row = first; row < end; row++) {
+        if (strcmp(cell(&builder->indexes, row, 5), "1") == 0) {
+            buffer_format(&words, "%s%s DESC", words.length > 0 ? ", " : "",
+                          cell(&builder->indexes, row, 3));
+        }
+    }
+    const char *copy =
+        buffer_is_empty(&words) ? NULL : arena_copy_string(builder->arena, buffer_string(&words));
+    builder->out_of_memory |= words.failed || (words.length > 0 && copy == NULL);
+    buffer_free(&words);
+    return copy;
+}
+
 /* The first is the primary key, if there is one. */
 static void read_indexes(struct builder *builder, struct schema_table *table,
                          struct maria_table *facts)
@@ -282,7 +300,8 @@ static void read_indexes(struct builder *builder, struct schema_table *table,
                                       .columns = columns,
                                       .unique = unique,
                                       .partial = !whole,
-                                      .method = method_of(builder, row)};
+                                      .method = method_of(builder, row),
+                                      .details = details_of(builder, row, end)};
             if (unique && whole && facts->key.count == 0 && is_not_null(facts, columns)) {
                 facts->key = columns;
             }
@@ -372,6 +391,7 @@ static void read_table(struct builder *builder, uint32_t row, struct schema_tabl
         .row_count = is_view ? -1 : number(rows, row, 3),
         .size_bytes = is_view ? -1 : number(rows, row, 4),
         .next_number = number(rows, row, 6),
+        .details = is_view ? NULL : text(builder, rows, row, 8),
     };
     facts->schema = table;
     facts->engine = text(builder, rows, row, 2);

@@ -203,6 +203,7 @@ static void read_foreign_key(struct builder *builder, int row, int end,
         .on_delete = action_of(cell(rows, row, 9)[0]),
         .on_update = action_of(cell(rows, row, 10)[0]),
         .deferrable = is_true(rows, row, 3),
+        .details = text(builder, rows, row, 12),
         .native_sql = text(builder, rows, row, 4),
     };
     builder->out_of_memory |= key->references == NULL;
@@ -265,6 +266,7 @@ static void read_indexes(struct builder *builder, struct schema_table *table,
             .partial = is_true(rows, row, 3),
             .implied = is_true(rows, row, 4),
             .method = method_of(builder, row),
+            .details = text(builder, rows, row, 9),
             .native_sql = text(builder, rows, row, 5),
         };
         row = next;
@@ -315,6 +317,7 @@ static enum status read_table(struct builder *builder, int row, struct schema_ta
         .row_count = -1,
         .size_bytes = number(rows, row, 4, -1),
         .comment = text(builder, rows, row, 6),
+        .details = text(builder, rows, row, 7),
     };
     facts->row_estimate = is_table ? estimate : -1;
     facts->long_bytes = number(rows, row, 5, 0);

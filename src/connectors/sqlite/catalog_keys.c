@@ -10,6 +10,7 @@ static enum status read_index_columns(struct catalog_builder *builder, struct sc
     struct buffer shown = {0};
     struct buffer names = {0};
     struct buffer collations = {0};
+    struct buffer details = {0};
     sqlite3_stmt *row = catalog_ask(builder, SQL_INDEX_COLUMNS, index->name);
     int result;
 
@@ -25,8 +26,16 @@ static enum status read_index_columns(struct catalog_builder *builder, struct sc
         buffer_append(&shown, &printed, sizeof printed);
         buffer_append(&collations, &collation, sizeof collation);
         buffer_append(key, &part, sizeof part);
+        if (part.descending && name != NULL) {
+            buffer_format(&details, "%s%s DESC", details.length > 0 ? ", " : "", name);
+        }
     }
     sqlite3_reset(row);
+    index->details = buffer_is_empty(&details)
+                         ? NULL
+                         : arena_copy_string(builder->arena, buffer_string(&details));
+    builder->out_of_memory |= details.failed || (details.length > 0 && index->details == NULL);
+    buffer_free(&details);
     facts->count = index->columns.count = (uint32_t)(names.length / sizeof(const char *));
     index->columns.names = catalog_copy_list(builder, &shown);
     facts->columns = catalog_copy_list(builder, &names);
@@ -183,6 +192,7 @@ enum status catalog_read_foreign_keys(struct catalog_builder *builder, struct sc
         for (uint32_t i = 0; i < table->foreign_key_count; i++) {
             keys[i].name = text->foreign_keys[i].name;
             keys[i].deferrable = text->foreign_keys[i].deferrable;
+            keys[i].details = keys[i].deferrable ? "DEFERRABLE" : NULL;
         }
     }
     return result == SQLITE_DONE ? STATUS_OK : catalog_fail(builder, table->name);

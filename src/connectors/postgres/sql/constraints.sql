@@ -1,6 +1,13 @@
 -- Constraints of a schema's tables, one row for each of their columns. $1: schema, $2: one table or NULL for all.
 SELECT k.conrelid, k.conname, k.contype, k.condeferrable, pg_catalog.pg_get_constraintdef(k.oid, true),
-       a.attname, f.relname, fn.nspname, fa.attname, k.confdeltype, k.confupdtype, k.oid
+       a.attname, f.relname, fn.nspname, fa.attname, k.confdeltype, k.confupdtype, k.oid,
+       CASE WHEN k.contype = 'f' THEN NULLIF(pg_catalog.concat_ws(', ', CASE WHEN k.confmatchtype = 'f' THEN 'MATCH FULL' END,
+         -- some of the columns alone: from version 15 on
+         (SELECT pg_catalog.format('%s (%s)', CASE k.confdeltype WHEN 'd' THEN 'SET DEFAULT' ELSE 'SET NULL' END, pg_catalog.string_agg(pg_catalog.quote_ident(sa.attname), ', '))
+            FROM pg_catalog.jsonb_array_elements_text(NULLIF(pg_catalog.to_jsonb(k)->'confdelsetcols', 'null')) s(number)
+            JOIN pg_catalog.pg_attribute sa ON sa.attrelid = k.conrelid AND sa.attnum = s.number::smallint HAVING count(*) > 0),
+         CASE WHEN k.condeferrable THEN CASE WHEN k.condeferred THEN 'DEFERRABLE INITIALLY DEFERRED' ELSE 'DEFERRABLE' END END,
+         CASE WHEN NOT k.convalidated THEN 'NOT VALID' END), '') END
   FROM pg_catalog.pg_constraint k
   JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
