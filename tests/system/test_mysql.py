@@ -1,4 +1,5 @@
 """MySQL and MariaDB both ways: every type, refused records, records that are there. Read back by MariaDB's own client."""
+import contextlib
 import hashlib
 import json
 import os
@@ -214,6 +215,31 @@ class BetweenServers(MysqlCase):
             self.assertEqual(said is not None and said in result.err, said is not None, result.err)
             self.assertNotIn("a@b:c", result.err + result.out)
             self.assert_same_rows(source, target, "a")
+
+
+class NegativeZero(MysqlCase):
+    def test_columns_keep_none(self):
+        """The server's own columns lose the sign, whichever way it comes; its expressions have it, so that the bits would show it."""
+        source = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, d, f)")
+        with contextlib.closing(sqlite3.connect(source)) as db:   # without a type the sign is kept
+            db.executemany("INSERT INTO t VALUES (?, ?, ?)", [(1, -0.0, -0.0), (2, 0.0, 0.0), (3, -1.5, -1.5)])
+            db.commit()
+            self.assertEqual([str(value) for value, in db.execute("SELECT d FROM t ORDER BY id")], ["-0.0", "0.0", "-1.5"])
+        bits = "SELECT HEX(ST_AsWKB(POINT(%s, %s)))"
+        self.assertEqual(self.server.ask("", bits % ("-0e0", "0e0")), [["0101000000" + "0000000000000080" + "00" * 8]])
+        for options in ("", "?load=insert"):
+            target = self.made("CREATE TABLE t (id int PRIMARY KEY, d double, f float)")
+            state = ("--state", "state" + options.replace("?", "-"))
+            self.migrate(source, self.server.uri(target, options), "--existing", "append", *state)
+            self.assertEqual(self.server.ask(target, bits % ("d", "f") + " FROM t WHERE id < 3"), [["0101000000" + "00" * 16]] * 2)
+            self.assertEqual(self.server.ask(target, "SELECT d, f FROM t WHERE id = 3"), [["-1.5", "-1.5"]])
+            for level in ("hash", "full"):
+                self.run_program("validate", "--level", level, *state)
+
+    def test_check_says_so(self):
+        source = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, d DOUBLE)")
+        result = self.run_program("check", source, self.server.uri(self.made()))
+        self.assertIn("d (DOUBLE): widened; -0.0 becomes 0; written as double", result.out + result.err)
 
 
 class KeysBetweenServers(MysqlCase):

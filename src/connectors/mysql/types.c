@@ -18,9 +18,10 @@ const struct type_mapping maria_types[MARIA_TYPE_COUNT] = {
      "decimal(p,s), or decimal(65,30) where p is not known; digits beyond p or s, NaN and the "
      "infinities reject the record",
      "exact"},
-    {"double", VALUE_FLOAT64, "bit by bit",
-     "double, in which -0.0 is 0; NaN and the infinities reject the record", "exact"},
-    {"float", VALUE_FLOAT32, "bit by bit", "float", "exact"},
+    {"double", VALUE_FLOAT64, "bit by bit", "double; NaN and the infinities reject the record",
+     "widened; -0.0 becomes 0"},
+    {"float", VALUE_FLOAT32, "bit by bit", "float; NaN and the infinities reject the record",
+     "widened; -0.0 becomes 0"},
     {"tinyint(1)", VALUE_BOOL, NULL, "tinyint(1), 0 and 1", "widened; reads back as a number"},
     {"varchar(n)", VALUE_TEXT, "in any character set, as UTF-8",
      "varchar(n), or longtext where no length up to 4,096 is known (in a key or index: "

@@ -14,8 +14,8 @@ const struct type_mapping sqlite_types[SQLITE_TYPE_COUNT] = {
      "NUMERIC(p,s), stored as a float where it has a fraction; digits that such a float can't give "
      "back reject the record",
      "widened; 1.10 comes back as 1.1"},
-    {"REAL", VALUE_FLOAT64, "also FLOAT and DOUBLE; infinities included", "REAL",
-     "exact; a NaN rejects the record"},
+    {"REAL", VALUE_FLOAT64, "also FLOAT and DOUBLE; infinities included",
+     "REAL; a NaN rejects the record", "widened; -0.0 becomes 0"},
     {"BOOLEAN", VALUE_BOOL, "0 and 1; other values as stored", "BOOLEAN, stored as 0 or 1",
      "exact"},
     {"TEXT", VALUE_TEXT, "also CHAR and CLOB; lengths are not limits in SQLite", "TEXT", "exact"},
