@@ -112,6 +112,14 @@ def rows_by_table(path):
     return tables
 
 
+def sample_tests(kind, count):
+    """Leaves a class so many of its tests, drawn by the seed; all of them in a soak."""
+    names = sorted(name for name in dir(kind) if name.startswith("test_") and getattr(kind, name))
+    if not support.SOAK:
+        for name in set(names) - set(random.Random(support.SEED).sample(names, count)):
+            setattr(kind, name, None)
+
+
 class KillMatrix(support.TestCase):
     """One pair a test; each case begins in an empty folder."""
 

@@ -11,7 +11,7 @@ sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
 import mariadb
 import postgres
 import support
-from kill_matrix import KillMatrix, make_source, plain_items
+from kill_matrix import KillMatrix, make_source, plain_items, sample_tests
 from test_kill_csv import csv_rows
 from test_kill_jsonl import records_by_table
 from test_kill_postgres import dump
@@ -97,13 +97,50 @@ class KillSqlFiles(KillMatrix):
                     lambda folder: self.assert_items(expected, os.path.join(folder, "out")))
 
     def test_csv_to_postgres(self):
-        self.into_server(self.postgres, self.copied(self.shop, "csv:" + self.path("files")), dump,
-                         "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        self.into_postgres("csv")
 
     def test_jsonl_to_mysql(self):
-        self.into_server(self.mysql, self.copied(self.shop, "jsonl:" + self.path("files")),
+        self.into_mysql("jsonl")
+
+    def into_postgres(self, form):
+        self.into_server(self.postgres, self.copied(self.shop, form + ":" + self.path("files")), dump,
+                         "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+
+    def into_mysql(self, form):
+        self.into_server(self.mysql, self.copied(self.shop, form + ":" + self.path("files")),
                          lambda server, name: {table: rows for table, rows in server.rows(name).items() if not table.startswith("_transhume")},
                          "DROP DATABASE TARGET; CREATE DATABASE TARGET")
+
+
+class OtherPairs(KillSqlFiles):
+    """The same code paths in other company: one of them in each ordinary run."""
+    test_postgres_to_csv = test_mysql_to_jsonl = test_postgres_to_dynamodb_json = test_csv_to_postgres = test_jsonl_to_mysql = None
+
+    def test_mysql_to_csv(self):
+        self.into_folder(self.shop_in(self.mysql), "csv:out?file_bytes=2KiB", csv_rows,
+                         lambda whole: {table: [dict(zip(*heads, row)) for row in rows] for table, (heads, rows) in whole.items()})
+
+    def test_postgres_to_jsonl(self):
+        self.into_folder(self.shop_in(self.postgres), "jsonl:out?file_bytes=2KiB", records_by_table,
+                         lambda whole: {table: [json.loads(line) for line in lines] for table, lines in whole.items()})
+
+    def test_mysql_to_dynamodb_json(self):
+        os.remove(self.shop)
+        make_source(self.shop, keyless=False)
+        name = self.mysql.database()
+        self.copied(self.shop, self.mysql.uri(name))
+        expected = plain_items(self.shop)
+        self.matrix([*OPTIONS, self.mysql.uri(name), "dynamodb-json:out"],
+                    lambda folder: self.assert_items(expected, os.path.join(folder, "out")))
+
+    def test_jsonl_to_postgres(self):
+        self.into_postgres("jsonl")
+
+    def test_csv_to_mysql(self):
+        self.into_mysql("csv")
+
+
+sample_tests(OtherPairs, 1)
 
 
 if __name__ == "__main__":

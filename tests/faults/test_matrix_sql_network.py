@@ -1,9 +1,13 @@
-"""What a network does to runs out of and into PostgreSQL and MariaDB, pair by pair."""
+"""What a network does to runs out of and into PostgreSQL and MariaDB, pair by pair: between them, and with files and DynamoDB."""
 import unittest
 
+import engines
 import test_kill_from_mysql
 import test_kill_postgres
+import test_kill_sql_dynamodb
+import test_kill_sql_files
 import test_kill_to_mysql
+from kill_matrix import sample_tests
 from sql_network import SqlNetwork
 
 
@@ -18,6 +22,24 @@ class NetworkToMysql(SqlNetwork, test_kill_to_mysql.KillToMysql):
 class NetworkFromMysql(SqlNetwork, test_kill_from_mysql.KillFromMysql):
     pass
 
+
+class NetworkSqlFiles(SqlNetwork, test_kill_sql_files.KillSqlFiles):
+    pass
+
+
+class NetworkOtherPairs(SqlNetwork, test_kill_sql_files.OtherPairs):
+    """Those that the ordinary run has drawn."""
+
+
+class NetworkSqlDynamodb(SqlNetwork, test_kill_sql_dynamodb.KillSqlDynamodb):
+    """Of the SQL server's connections."""
+
+
+class NetworkDynamodbSql(engines.Network, test_kill_sql_dynamodb.KillSqlDynamodb):
+    """Of DynamoDB's."""
+
+
+sample_tests(NetworkSqlFiles, 1)
 
 if __name__ == "__main__":
     unittest.main()

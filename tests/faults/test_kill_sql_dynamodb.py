@@ -1,0 +1,118 @@
+"""The kill matrix between SQL servers and DynamoDB over the network, both ways."""
+import contextlib
+import os
+import sqlite3
+import sys
+import unittest
+
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
+import items
+import mariadb
+import postgres
+import support
+from kill_matrix import make_source, plain_items, sample_tests
+from test_kill_dynamodb import KillDynamodb, binary
+
+OPTIONS = ["--chunk-rows", "100", "--jobs", "2"]
+# Items have no columns: the way into tables names them.
+PLAN = """
+transhume: 1
+source: none
+target: none
+tables:
+  plain:
+    key: [id]
+    from: plain
+    fields: { id: { column: id, cast: int64 }, a: { column: a, cast: text }, b: { column: b, cast: bytes },
+              price: { column: price, cast: "decimal(10,2)", lossy: allow }, r: { column: r, cast: float64 , lossy: allow } }
+  pair:
+    key: [x, y]
+    from: pair
+    fields: { x: { column: x, cast: text }, y: { column: y, cast: int64 }, note: { column: note, cast: text } }
+  counted:
+    key: [id]
+    from: counted
+    fields: { id: { column: id, cast: int64 }, plain_id: { column: plain_id, cast: int64 }, u: { column: u, cast: text } }
+"""
+EMPTY = {"postgres": "DROP SCHEMA public CASCADE; CREATE SCHEMA public", "mysql": "DROP DATABASE TARGET; CREATE DATABASE TARGET"}
+# As sqlite3 tells the same values.
+ASKED = {"plain": ("id, a, upper(hex(b)), price, r", "id, a, upper(encode(b, 'hex')), price::float8, r", "id, a, hex(b), CAST(price AS DOUBLE), r"),
+         "pair": ("x, y, note",) * 3, "counted": ("id, plain_id, u",) * 3}
+
+
+class KillSqlDynamodb(KillDynamodb):
+    sample_seconds = None if support.SOAK else 1
+    instants = 200 if support.SOAK else 1
+    resume_points_max = None if support.SOAK else 1
+    kills_least = 6 if support.SOAK else 2
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.sql = {"mysql": mariadb.for_class(cls), "postgres": postgres.for_class(cls, settings={"autovacuum": "off"})}
+
+    def setUp(self):
+        super().setUp()
+        self.shop = self.path("shop.db")
+        make_source(self.shop, keyless=False)
+        self.expected = plain_items(self.shop)
+
+    def into_dynamodb(self, kind):
+        name = self.sql[kind].database()
+        source = self.sql[kind].uri(name)
+        self.run_program("migrate", "--state", "state-shop", "--progress", "none", self.shop, source)
+        self.assertEqual(self.values(kind, name), self.wanted())
+        self.empty_target = lambda: items.empty(self.client)
+
+        def check(_folder):
+            self.assertEqual(items.tables(self.client), sorted(self.expected))
+            for table, wanted in self.expected.items():
+                items.assert_same(self, [binary(item) for item in wanted], items.scan(self.client, table))
+
+        self.matrix([*OPTIONS, source, self.uri], check, self.environment)
+
+    def out_of_dynamodb(self, kind):
+        self.fill({table: [binary(item) for item in wanted] for table, wanted in self.expected.items()})
+        name = self.sql[kind].database()
+        self.empty_target = lambda: self.sql[kind].ask("" if kind == "mysql" else name, EMPTY[kind].replace("TARGET", name))
+        plan = self.write("plan.yaml", PLAN)
+        self.matrix(["--plan", plan, "--state", "state", *OPTIONS, self.uri, self.sql[kind].uri(name)],
+                    lambda folder: self.assertEqual(self.values(kind, name), self.wanted()), self.environment)
+
+    def wanted(self):
+        with contextlib.closing(sqlite3.connect(self.shop)) as db:
+            return {table: sorted(map(comparable, db.execute("SELECT %s FROM %s" % (columns[0], table)))) for table, columns in ASKED.items()}
+
+    def values(self, kind, name):
+        return {table: sorted(map(comparable, self.sql[kind].ask(name, "SELECT %s FROM %s" % (columns[1 if kind == "postgres" else 2], table))))
+                for table, columns in ASKED.items()}
+
+    def test_postgres_to_dynamodb(self):
+        self.into_dynamodb("postgres")
+
+    def test_mysql_to_dynamodb(self):
+        self.into_dynamodb("mysql")
+
+    def test_dynamodb_to_postgres(self):
+        self.out_of_dynamodb("postgres")
+
+    def test_dynamodb_to_mysql(self):
+        self.out_of_dynamodb("mysql")
+
+
+def comparable(row):
+    """Numbers by value, whoever writes them."""
+    def of(value):
+        try:
+            return repr(float(value))
+        except (TypeError, ValueError):
+            return repr(value)
+    return tuple(map(of, row))
+
+
+ALL = {name: getattr(KillSqlDynamodb, name) for name in dir(KillSqlDynamodb) if name.startswith("test_")}   # before any is drawn
+sample_tests(KillSqlDynamodb, 1)
+
+if __name__ == "__main__":
+    unittest.main()
