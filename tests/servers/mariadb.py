@@ -5,11 +5,14 @@
         def setUpClass(cls):
             cls.server = mariadb.for_class(cls)        # skips with the reason if it can't be had
 
+    mariadb.Server(version="mysql-5.5")   another one than the distribution's, from the cache of test servers
+
     server.database()      makes an empty database and gives its name
     server.ask(NAME, SQL)  asks it by MariaDB's own client; rows of texts
 
 The data folder is made once a machine and copied for each server: making it takes longer than the server needs to start.
 """
+import glob
 import hashlib
 import os
 import pwd
@@ -20,9 +23,17 @@ import tempfile
 import unittest
 
 import cache
-from database_server import DatabaseServer
+from database_server import DatabaseServer, link_or_copy
 
 SERVER = "/usr/sbin/mariadbd"
+
+
+def fetched(version):
+    """The program of a version in the cache; SkipTest if it can't be had."""
+    try:
+        return cache.get(version)
+    except (KeyError, cache.Unavailable) as fault:
+        raise unittest.SkipTest("no %s: %s" % (version, fault)) from None
 
 
 class Server(DatabaseServer):
@@ -31,12 +42,16 @@ class Server(DatabaseServer):
     LOGS = ("out", "log")
     READY_S, STOP_S = 180, 30
 
-    def __init__(self, settings=None, tls=False):
+    def __init__(self, settings=None, tls=False, version=None):
         if os.environ.get("TRANSHUME_SERVERS") == "none":
             raise unittest.SkipTest("no MariaDB: TRANSHUME_SERVERS=none")
-        if not os.access(SERVER, os.X_OK) or not shutil.which("mariadb-install-db"):
+        program = fetched(version) if version else SERVER
+        if not version and (not os.access(SERVER, os.X_OK) or not shutil.which("mariadb-install-db")):
             raise unittest.SkipTest("no MariaDB: no server is installed (apt-get install mariadb-server)")
         super().__init__()
+        self.program, self.options = program, []
+        if version:
+            self._settle(version)
         self.socket = os.path.join(self.folder, "s.sock")
         self._copy_data()
         self.settings = {"bind-address": "127.0.0.1", "socket": self.socket, "pid-file": self.folder + "/pid",
@@ -52,18 +67,43 @@ class Server(DatabaseServer):
         self.settings.update(settings or {})
         self.start()
 
+    def _settle(self, version):
+        """What comes without an installation: copied to where the user that it runs as may look, its messages found."""
+        own = os.path.join(self.folder, "native")
+        base = os.path.dirname(self.program) if version.startswith("mysql-") else os.path.dirname(os.path.dirname(self.program))
+        root = os.path.dirname(os.path.dirname(base)) if version.startswith("mysql-") else base   # other jars lie beside
+        shutil.copytree(root, own, symlinks=True, copy_function=link_or_copy)
+        self.program = os.path.join(own, os.path.relpath(self.program, root))
+        messages, = glob.glob(os.path.join(own, "**", "english", "errmsg.sys"), recursive=True)
+        share = os.path.dirname(os.path.dirname(messages))
+        self.base = os.path.join(own, os.path.relpath(base, root))
+        self.options = ["--basedir=" + self.base, "--lc-messages-dir=" + share, "--character-sets-dir=" + os.path.join(share, "charsets")]
+
+    def _make_data(self, made):
+        """The folder as a new server has it."""
+        shared = ["--no-defaults", "--datadir=" + made]
+        if not self.options:
+            self.run("mariadb-install-db", *shared, "--skip-test-db", "--auth-root-authentication-method=normal", "--skip-name-resolve",
+                     "--innodb-log-file-size=8M", "--tmpdir=" + self.folder)
+            return
+        ready = glob.glob(os.path.join(self.folder, "native", "**", "mysql", "user.frm"), recursive=True)
+        if ready:
+            shutil.copytree(os.path.dirname(os.path.dirname(ready[0])), made, dirs_exist_ok=True)
+            return
+        install, = glob.glob(os.path.join(self.base, "scripts", "m*-install-db")) or glob.glob(os.path.join(self.base, "scripts", "mysql_install_db"))
+        self.run(install, *shared, "--basedir=" + self.base, "--auth-root-authentication-method=normal", "--skip-name-resolve",
+                 "--innodb-log-file-size=8M", "--tmpdir=" + self.folder)
+
     def _copy_data(self):
         """From a folder in the cache of test servers, which is made whole or not at all."""
-        version = subprocess.run([SERVER, "--no-defaults", "--version"], stdout=subprocess.PIPE, timeout=self.READY_S,
+        version = subprocess.run([self.program, "--no-defaults", "--version"], stdout=subprocess.PIPE, timeout=self.READY_S, stderr=subprocess.DEVNULL,
                                  check=True).stdout
         kept = os.path.join(cache.cache_folder(), "mariadb-data-" + hashlib.sha256(version).hexdigest()[:16])
         if not os.path.isdir(kept):
             made = os.path.join(self.folder, "made")
             os.mkdir(made, 0o700)
             self.give(made)
-            self.run("mariadb-install-db", "--no-defaults", "--datadir=" + made, "--skip-test-db",
-                     "--auth-root-authentication-method=normal", "--skip-name-resolve", "--innodb-log-file-size=8M",
-                     "--tmpdir=" + self.folder)
+            self._make_data(made)
             os.makedirs(cache.cache_folder(), exist_ok=True)
             aside = tempfile.mkdtemp(prefix="mariadb-", dir=cache.cache_folder())
             shutil.move(made, os.path.join(aside, "data"))
@@ -79,8 +119,9 @@ class Server(DatabaseServer):
                     os.chown(name, pwd.getpwnam("mysql").pw_uid, pwd.getpwnam("mysql").pw_gid)
 
     def command(self):
-        return [SERVER, "--no-defaults", "--datadir=" + self.data, "--port=%d" % self.port,
-                *("--%s=%s" % pair for pair in self.settings.items())]
+        form = "--loose-%s=%s" if self.options else "--%s=%s"   # others may not know all of them
+        return [self.program, "--no-defaults", *self.options, "--datadir=" + self.data, "--port=%d" % self.port,
+                *(form % pair for pair in self.settings.items())]
 
     def _account(self):
         return ["--no-defaults", "-uroot", "-h127.0.0.1", "-P%d" % self.port]

@@ -18,7 +18,7 @@ import subprocess
 import unittest
 
 import cache
-from database_server import DatabaseServer
+from database_server import DatabaseServer, link_or_copy
 
 
 def programs():
@@ -40,13 +40,6 @@ def fetched(version):
         return os.path.dirname(cache.get("postgres-%d" % version))
     except (KeyError, cache.Unavailable) as fault:
         raise unittest.SkipTest("no PostgreSQL %d: %s" % (version, fault)) from None
-
-
-def link_or_copy(source, target):
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
 
 
 class Server(DatabaseServer):

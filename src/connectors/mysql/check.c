@@ -73,6 +73,24 @@ static void add_key_fault(const char *what, const char *name, struct column_list
                   columns.count > 0 ? sql_show_name(columns.names[0], first) : "NAME");
 }
 
+/* MySQL 5.5 and the first of 5.6 keep whole seconds. */
+static void check_fractions(const struct maria_database *self, const struct target_table *table,
+                            const struct maria_layout *layout, struct buffer *out)
+{
+    char shown[SQL_SHOWN_BYTES];
+    for (uint32_t i = 0; !self->mariadb && self->version < 50604 && i < table->column_count; i++) {
+        const char *words = layout->types[i];
+        if (strncmp(words, "datetime(", 9) == 0 || strncmp(words, "time(", 5) == 0 ||
+            strncmp(words, "timestamp(", 10) == 0) {
+            sql_show_name(table->columns[i].name, shown);
+            buffer_format(out,
+                          "column %s: the server is too old for fractions of a second: give it a "
+                          "type, as columns: { %s: { type: %.*s } } in the plan\n",
+                          shown, shown, (int)strcspn(words, "("), words);
+        }
+    }
+}
+
 /* Of a table that is to be made by its columns. */
 static enum status check_layout(const struct maria_database *self, const struct target_table *table,
                                 struct arena *arena, struct buffer *out, struct error *error)
@@ -90,6 +108,7 @@ static enum status check_layout(const struct maria_database *self, const struct 
             add_key_fault("unique index", index->name, index->columns, layout.faults[i], out);
         }
     }
+    check_fractions(self, table, &layout, out);
     if (!maria_layout_fits(&layout)) {
         buffer_append_string(out, "its columns are too many or too long for one row of the server: "
                                   "split the table, or give columns the type text\n");

@@ -14,8 +14,9 @@ enum {
     ROW_MAX = 65535,
     PAGE_MAX = 8126,
     INDEX_MAX = 3072,
-    POINTER = 20,     /* to what stands elsewhere, and its length byte */
-    OLD_POINTER = 40, /* MySQL keeps that much */
+    OLD_COLUMN_MAX = 767, /* of a column in an index, before MySQL 5.7 and MariaDB 10.2 */
+    POINTER = 20,         /* to what stands elsewhere, and its length byte */
+    OLD_POINTER = 40,     /* MySQL keeps that much */
     LONG = 65536
 };
 
@@ -143,6 +144,12 @@ static int32_t column_of(const struct target_table *table, const char *name)
 
 enum kind { PRIMARY, UNIQUE, PLAIN };
 
+static uint32_t column_bytes_max(const struct maria_database *self)
+{
+    bool old = self->version < (self->mariadb ? 100202u : 50700u);
+    return old ? OLD_COLUMN_MAX : INDEX_MAX;
+}
+
 /* Appends why the server would refuse an index over these columns, or nothing. */
 static void find_fault(const struct maria_database *self, const struct target_table *table,
                        const struct maria_layout *layout, struct column_list columns,
@@ -167,6 +174,11 @@ static void find_fault(const struct maria_database *self, const struct target_ta
         if (one == 0 && !cut) {
             buffer_format(why, "%s is a %.*s, of which the server makes no key",
                           sql_show_name(columns.names[i], shown), (int)strcspn(words, "( "), words);
+            return;
+        }
+        if (!cut && one > column_bytes_max(self)) {
+            buffer_format(why, "%s may take %u bytes, and the server takes %u of a column",
+                          sql_show_name(columns.names[i], shown), one, column_bytes_max(self));
             return;
         }
         bytes += cut && (one == 0 || one > INDEX_MAX) ? INDEX_MAX : one;

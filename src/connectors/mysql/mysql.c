@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 enum {
     READERS_MAX = 32,
@@ -135,17 +136,25 @@ static bool is_on(const char *value)
     return value != NULL && (strcmp(value, "1") == 0 || strcmp(value, "ON") == 0);
 }
 
-/* Galera's automatic splitting would commit a part of a chunk. */
+/* Galera's automatic splitting would commit a part of a chunk. A server that is in no cluster
+ * splits nothing, though old ones have it on. */
 static enum status check_cluster(struct maria_database *self, struct error *error)
 {
     MYSQL_RES *result = NULL;
-    enum status status =
-        maria_query(self, self->control, "SHOW VARIABLES LIKE 'wsrep_load_data_splitting'",
-                    MARIA_SHORT, ERROR_NETWORK, &result, error);
-    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
-    bool splits = row != NULL && is_on(row[1]);
+    bool splits = false;
+    bool alone = false;
+    enum status status = maria_query(
+        self, self->control,
+        "SHOW VARIABLES WHERE Variable_name IN ('wsrep_load_data_splitting', 'wsrep_on')",
+        MARIA_SHORT, ERROR_NETWORK, &result, error);
+    for (MYSQL_ROW row; status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL;) {
+        bool on = is_on(row[1]);
+        bool is_membership = row[0] != NULL && strcasecmp(row[0], "wsrep_on") == 0;
+        alone = alone || (is_membership && !on);
+        splits = splits || (!is_membership && on);
+    }
     mysql_free_result(result);
-    if (splits) {
+    if (splits && !alone) {
         sql_refuse_server(
             self->mode, self->shown,
             "wsrep_load_data_splitting is on: the server would commit parts of a chunk", error);
