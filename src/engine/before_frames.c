@@ -1,16 +1,16 @@
 /* Taking records back by their before-images, from the last frame to the first. */
 #include "engine/before_frames.h"
 
+#include "base/entries.h"
 #include "base/failpoint.h"
 #include "base/file.h"
+#include "base/file_lines.h"
 #include "base/retry.h"
 #include "base/text.h"
 #include "engine/before.h"
 #include "engine/json_text.h"
 #include "engine/record_image.h"
 #include "engine/typed_json.h"
-#include <dirent.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -243,15 +243,20 @@ static enum status add_frame(struct undoing *undoing, const struct frame *frame,
 
 /* The head that stands at the stream's place. STATUS_END: none, or a torn one: its batch was never
  * sent. */
-static enum status read_head(struct undoing *undoing, FILE *stream, char **line, size_t *capacity,
-                             struct frame *frame, bool *of_table, struct error *error)
+static enum status read_head(struct undoing *undoing, struct file_lines *lines, struct frame *frame,
+                             bool *of_table, struct error *error)
 {
-    struct error ignored;
+    struct error why;
     json_t *head;
-    ssize_t length = getline(line, capacity, stream);
-    if (length <= 0 || (*line)[length - 1] != '\n' ||
-        json_from_text(*line, frame->path, ERROR_STATE_INVALID, &head, &ignored) != STATUS_OK) {
+    enum status status = file_lines_next(lines, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (lines->line[lines->length - 1] != '\n') {
         return STATUS_END;
+    }
+    if (json_from_text(lines->line, frame->path, ERROR_STATE_INVALID, &head, &why) != STATUS_OK) {
+        return why.code == ERROR_MEMORY ? no_memory(error) : STATUS_END;
     }
     int64_t bytes = json_member_integer(head, "bytes", -1);
     frame->sequence = (uint64_t)json_member_integer(head, "sequence", 0);
@@ -262,39 +267,35 @@ static enum status read_head(struct undoing *undoing, FILE *stream, char **line,
         return lost(undoing->run, frame->path, "is damaged", error);
     }
     frame->bytes = (size_t)bytes;
-    frame->offset = ftell(stream);
+    frame->offset = ftell(lines->stream);
     return STATUS_OK;
 }
 
 static enum status list_file(struct undoing *undoing, const char *path, uint64_t epoch,
                              struct error *error)
 {
-    char *line = NULL;
-    size_t capacity = 0;
-    FILE *stream = fopen(path, "re");
-    if (stream == NULL) {
-        return lost(undoing->run, path, "can't be read", error);
+    struct file_lines lines;
+    enum status status = file_lines_open(&lines, path, ERROR_STATE_INVALID, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? lost(undoing->run, path, "is gone", error) : STATUS_FAILED;
     }
-    enum status status = STATUS_OK;
-    fseek(stream, 0, SEEK_END);
-    long end = ftell(stream);
-    rewind(stream);
+    long end = fseek(lines.stream, 0, SEEK_END) == 0 ? ftell(lines.stream) : -1;
+    status = end < 0 ? file_lines_fail(&lines, error) : file_lines_rewind(&lines, error);
     while (status == STATUS_OK) {
         struct frame frame = {.epoch = epoch, .path = path};
         bool of_table = false;
-        status = read_head(undoing, stream, &line, &capacity, &frame, &of_table, error);
+        status = read_head(undoing, &lines, &frame, &of_table, error);
         if (status == STATUS_OK && frame.offset + (long)frame.bytes > end) {
             status = STATUS_END; /* torn */
         }
         if (status == STATUS_OK && of_table) {
             status = add_frame(undoing, &frame, error);
         }
-        if (status == STATUS_OK && fseek(stream, (long)frame.bytes, SEEK_CUR) != 0) {
-            status = lost(undoing->run, path, "can't be read", error);
+        if (status == STATUS_OK && fseek(lines.stream, (long)frame.bytes, SEEK_CUR) != 0) {
+            status = file_lines_fail(&lines, error);
         }
     }
-    free(line);
-    fclose(stream);
+    file_lines_close(&lines);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
@@ -308,26 +309,27 @@ static int compare_frames(const void *left, const void *right)
 
 static enum status list_frames(struct undoing *undoing, const char *folder, struct error *error)
 {
-    DIR *stream = opendir(folder);
-    struct dirent *entry;
-    enum status status = stream == NULL ? lost(undoing->run, folder, "is gone", error) : STATUS_OK;
-    while (stream != NULL && status == STATUS_OK && (entry = readdir(stream)) != NULL) {
+    struct entries entries;
+    const char *name;
+    enum status status = entries_open(&entries, folder, ERROR_STATE_INVALID, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? lost(undoing->run, folder, "is gone", error) : STATUS_FAILED;
+    }
+    while (status == STATUS_OK && (status = entries_next(&entries, &name, error)) == STATUS_OK) {
         uint64_t epoch;
-        size_t digits = strspn(entry->d_name, "0123456789");
-        if (strstr(entry->d_name, ".jsonl") == NULL || digits == 0 ||
-            text_to_uint64(entry->d_name, digits, &epoch) != STATUS_OK) {
+        size_t digits = strspn(name, "0123456789");
+        if (strstr(name, ".jsonl") == NULL || digits == 0 ||
+            text_to_uint64(name, digits, &epoch) != STATUS_OK) {
             continue;
         }
-        const char *path = file_join(undoing->names, folder, entry->d_name);
+        const char *path = file_join(undoing->names, folder, name);
         status = path == NULL ? no_memory(error) : list_file(undoing, path, epoch, error);
     }
-    if (stream != NULL) {
-        closedir(stream);
-    }
+    entries_close(&entries);
     if (undoing->frame_count > 0) {
         qsort(undoing->frames, undoing->frame_count, sizeof(*undoing->frames), compare_frames);
     }
-    return status;
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
 /* ---- lines */

@@ -1,10 +1,10 @@
 /* Looking through runs/. */
 #include "engine/past_runs.h"
 
+#include "base/entries.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "engine/rollback_parts.h"
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -52,19 +52,23 @@ static enum status read_one(const struct state_folder *folder, const char *name,
     return status;
 }
 
-static enum status read_all(DIR *directory, const struct state_folder *folder, struct arena *arena,
-                            struct buffer *found, struct error *error)
+static enum status read_all(struct entries *entries, const struct state_folder *folder,
+                            struct arena *arena, struct buffer *found, struct error *error)
 {
-    struct dirent *entry;
-    while ((entry = readdir(directory)) != NULL) {
+    const char *name;
+    enum status status;
+    while ((status = entries_next(entries, &name, error)) == STATUS_OK) {
         struct past_run run = {0};
-        enum status status = read_one(folder, entry->d_name, arena, &run, error);
+        status = read_one(folder, name, arena, &run, error);
         if (status == STATUS_FAILED) {
             return STATUS_FAILED;
         }
         if (status == STATUS_OK) {
             buffer_append(found, &run, sizeof(run));
         }
+    }
+    if (status == STATUS_FAILED) {
+        return STATUS_FAILED;
     }
     return found->failed ? no_memory(error) : STATUS_OK;
 }
@@ -73,13 +77,15 @@ enum status past_runs_list(const struct state_folder *folder, struct arena *aren
                            struct past_run **runs, uint32_t *count, struct error *error)
 {
     struct buffer found = {0};
-    DIR *directory = opendir(folder->runs);
-    enum status status = STATUS_OK;
+    struct entries entries;
     *runs = NULL;
     *count = 0;
-    if (directory != NULL) {
-        status = read_all(directory, folder, arena, &found, error);
-        closedir(directory);
+    enum status status = entries_open(&entries, folder->runs, ERROR_STATE_INVALID, error);
+    if (status == STATUS_OK) {
+        status = read_all(&entries, folder, arena, &found, error);
+        entries_close(&entries);
+    } else if (status == STATUS_END) {
+        return STATUS_OK;
     }
     if (status == STATUS_OK && found.length > 0) {
         *runs = (void *)arena_copy(arena, found.data, found.length);

@@ -1,12 +1,12 @@
 /* Writing reject files, and checking them against the done marks. */
 #include "engine/rejects.h"
 
+#include "base/entries.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "engine/format.h"
 #include "engine/typed_json.h"
 #include "model/json_writer.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -287,26 +287,23 @@ enum status rejects_verify(const char *folder, const struct ledger_rejects *vouc
 enum status rejects_sweep(const char *folder, bool (*is_vouched)(void *context, const char *name),
                           void *context, struct error *error)
 {
-    DIR *directory = opendir(folder);
-    if (directory == NULL) {
-        return errno == ENOENT ? STATUS_OK
-                               : error_set_errno(error, ERROR_STATE_INVALID, errno, folder,
-                                                 "can't list the reject files");
+    struct entries entries;
+    const char *name;
+    enum status status = entries_open(&entries, folder, ERROR_STATE_INVALID, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
-    enum status status = STATUS_OK;
-    struct dirent *entry;
-    while (status == STATUS_OK && (entry = readdir(directory)) != NULL) {
-        size_t length = strlen(entry->d_name);
-        if (length < 6 || strcmp(entry->d_name + length - 6, ".jsonl") != 0 ||
-            entry->d_name[0] < '0' || entry->d_name[0] > '9' ||
-            is_vouched(context, entry->d_name)) {
+    while (status == STATUS_OK && (status = entries_next(&entries, &name, error)) == STATUS_OK) {
+        size_t length = strlen(name);
+        if (length < 6 || strcmp(name + length - 6, ".jsonl") != 0 || name[0] < '0' ||
+            name[0] > '9' || is_vouched(context, name)) {
             continue;
         }
-        if (unlinkat(dirfd(directory), entry->d_name, 0) != 0 && errno != ENOENT) {
-            status = error_set_errno(error, ERROR_STATE_WRITE, errno, entry->d_name,
+        if (unlinkat(dirfd(entries.stream), name, 0) != 0 && errno != ENOENT) {
+            status = error_set_errno(error, ERROR_STATE_WRITE, errno, name,
                                      "can't remove the reject file of an attempt that is void");
         }
     }
-    closedir(directory);
-    return status;
+    entries_close(&entries);
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }

@@ -1,14 +1,15 @@
 /* Preparing a run that loads mended records: the file checked, copied, cut into chunks. */
 #include "engine/rejects_load.h"
 
+#include "base/entries.h"
 #include "base/file.h"
+#include "base/file_lines.h"
 #include "base/log.h"
 #include "engine/mended_line.h"
 #include "engine/rejects.h"
 #include "engine/repair_delete.h"
 #include "engine/run_parts.h"
 #include "engine/undo.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -170,16 +171,16 @@ static enum status cut_chunk(struct cutter *cutter, struct error *error)
     return STATUS_OK;
 }
 
-static enum status check_and_cut(struct run *run, FILE *stream, char **line, size_t *capacity,
-                                 bool *sees_keys, struct error *error)
+static enum status check_and_cut(struct run *run, struct file_lines *lines, bool *sees_keys,
+                                 struct error *error)
 {
     const struct plan *plan = run->session->plan;
     struct cutter cutter = {.run = run, .first_line = 1, .sees_keys = true};
     struct mended_line mended;
     struct error why;
-    ssize_t length;
-    while ((length = getline(line, capacity, stream)) > 0) {
-        if (mended_line_check(plan, *line, (size_t)length, &mended, &why) != STATUS_OK) {
+    enum status status;
+    while ((status = file_lines_next(lines, error)) == STATUS_OK) {
+        if (mended_line_check(plan, lines->line, lines->length, &mended, &why) != STATUS_OK) {
             return bad_file(run->session->options.rejects_file, cutter.first_line + cutter.lines,
                             &why, error);
         }
@@ -188,7 +189,7 @@ static enum status check_and_cut(struct run *run, FILE *stream, char **line, siz
             return STATUS_FAILED;
         }
         cutter.inserts = mended.inserts;
-        cutter.length += (uint64_t)length;
+        cutter.length += lines->length;
         cutter.lines++;
         cutter.sees_keys = cutter.sees_keys &&
                            plan->tables[plan->entities[mended.entity].table].target.key.count > 0;
@@ -197,9 +198,8 @@ static enum status check_and_cut(struct run *run, FILE *stream, char **line, siz
             return STATUS_FAILED;
         }
     }
-    if (!feof(stream)) {
-        return error_set_errno(error, ERROR_STATE_INVALID, errno, run->folder.input_file,
-                               "can't read the copy");
+    if (status != STATUS_END) {
+        return STATUS_FAILED;
     }
     if (cutter.lines > 0 && cut_chunk(&cutter, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -216,16 +216,16 @@ static enum status check_and_cut(struct run *run, FILE *stream, char **line, siz
 /* `*sees_keys`: would the target see that a record of the file is there already? */
 static enum status make_chunks(struct run *run, bool *sees_keys, struct error *error)
 {
-    char *line = NULL;
-    size_t capacity = 0;
-    FILE *stream = fopen(run->folder.input_file, "re");
-    if (stream == NULL) {
-        return error_set_errno(error, ERROR_STATE_INVALID, errno, run->folder.input_file,
-                               "can't read the copy");
+    const char *path = run->folder.input_file;
+    struct file_lines lines;
+    enum status status = file_lines_open(&lines, path, ERROR_STATE_INVALID, error);
+    if (status == STATUS_END) {
+        return error_set(error, ERROR_STATE_INVALID, path, "the copy is gone");
     }
-    enum status status = check_and_cut(run, stream, &line, &capacity, sees_keys, error);
-    free(line);
-    fclose(stream);
+    if (status == STATUS_OK) {
+        status = check_and_cut(run, &lines, sees_keys, error);
+        file_lines_close(&lines);
+    }
     return status;
 }
 
@@ -244,26 +244,26 @@ static enum status loaded_before(const char *path, const char *run_id, struct er
 static enum status check_not_loaded(const struct run *run, const char *hash, struct error *error)
 {
     const char *path = run->session->options.rejects_file;
-    DIR *directory = opendir(run->folder.runs);
-    struct dirent *entry;
-    enum status status = STATUS_OK;
-    while (directory != NULL && status == STATUS_OK && (entry = readdir(directory)) != NULL) {
+    struct entries entries;
+    const char *name;
+    enum status status = entries_open(&entries, run->folder.runs, ERROR_STATE_INVALID, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
+    }
+    while (status == STATUS_OK && (status = entries_next(&entries, &name, error)) == STATUS_OK) {
         char input[4096];
         char hex[33];
         uint64_t lines;
         uint64_t bytes;
         struct error ignored; /* what can't be read can't be compared */
-        snprintf(input, sizeof(input), "%s/%s/input.jsonl", run->folder.runs, entry->d_name);
-        if (entry->d_name[0] != '.' &&
-            rejects_measure(input, hex, &lines, &bytes, &ignored) == STATUS_OK &&
+        snprintf(input, sizeof(input), "%s/%s/input.jsonl", run->folder.runs, name);
+        if (name[0] != '.' && rejects_measure(input, hex, &lines, &bytes, &ignored) == STATUS_OK &&
             strcmp(hex, hash) == 0) {
-            status = loaded_before(path, entry->d_name, error);
+            status = loaded_before(path, name, error);
         }
     }
-    if (directory != NULL) {
-        closedir(directory);
-    }
-    return status;
+    entries_close(&entries);
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
 /* Of records in columns others may have filled those that the plan leaves alone; whatever else a

@@ -3,12 +3,12 @@
 
 #include "base/failpoint.h"
 #include "base/file.h"
+#include "base/file_lines.h"
 #include "base/log.h"
 #include "engine/before.h"
 #include "engine/rejects.h"
 #include "engine/typed_json.h"
 #include "engine/undo.h"
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -113,23 +113,20 @@ static enum status judge_line(struct run *run, const char *line, size_t length, 
 
 static enum status judge_list(struct run *run, const char *path, struct error *error)
 {
-    char *line = NULL;
-    size_t capacity = 0;
-    ssize_t length;
+    struct file_lines lines;
     bool *told = arena_allocate_zeroed(run->arena, run->table_count + 1u, sizeof(bool));
-    FILE *file = fopen(path, "re");
-    enum status status = told == NULL ? no_memory(error) : STATUS_OK;
-    if (file == NULL && errno != ENOENT) {
-        status = error_set_errno(error, ERROR_STATE_INVALID, errno, path, "can't be read");
+    if (told == NULL) {
+        return no_memory(error);
     }
-    while (file != NULL && status == STATUS_OK && (length = getline(&line, &capacity, file)) > 0) {
-        status = judge_line(run, line, (size_t)length, told, error);
+    enum status status = file_lines_open(&lines, path, ERROR_STATE_INVALID, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
-    if (file != NULL) {
-        fclose(file);
+    while (status == STATUS_OK && (status = file_lines_next(&lines, error)) == STATUS_OK) {
+        status = judge_line(run, lines.line, lines.length, told, error);
     }
-    free(line);
-    return status;
+    file_lines_close(&lines);
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 enum status repair_delete_bind(struct run *run, struct error *error)
@@ -279,36 +276,40 @@ static enum status take_line(struct deleting *deleting, const char *line, size_t
 
 /* A table after another, since their lines are mixed. */
 static enum status delete_of_table(struct deleting *deleting, const struct target_table *table,
-                                   FILE *file, struct error *error)
+                                   struct file_lines *lines, struct error *error)
 {
-    char *line = NULL;
-    size_t capacity = 0;
-    ssize_t length;
-    enum status status = STATUS_OK;
     begin_table(deleting, table);
-    rewind(file);
-    while (status == STATUS_OK && (length = getline(&line, &capacity, file)) > 0) {
-        status = take_line(deleting, line, (size_t)length, error);
+    enum status status = file_lines_rewind(lines, error);
+    while (status == STATUS_OK && (status = file_lines_next(lines, error)) == STATUS_OK) {
+        status = take_line(deleting, lines->line, lines->length, error);
     }
-    free(line);
-    return status == STATUS_OK ? flush(deleting, error) : status;
+    return status == STATUS_END ? flush(deleting, error) : status;
+}
+
+static enum status delete_of_tables(struct deleting *deleting, const char *path,
+                                    struct error *error)
+{
+    const struct run *run = deleting->run;
+    struct file_lines lines;
+    enum status status = file_lines_open(&lines, path, ERROR_STATE_INVALID, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < run->table_count && status == STATUS_OK; i++) {
+        status = delete_of_table(deleting, &run->tables[i], &lines, error);
+    }
+    file_lines_close(&lines);
+    return status;
 }
 
 enum status repair_delete_listed(struct run *run, struct error *error)
 {
     struct deleting deleting = {.run = run, .arena = arena_create(0)};
     char *path = file_join(run->arena, run->folder.path, "delete.jsonl");
-    FILE *file = path == NULL ? NULL : fopen(path, "re");
     enum status status =
         deleting.arena == NULL || path == NULL ? no_memory(error) : check_list(run, path, error);
-    if (file == NULL && status == STATUS_OK && errno != ENOENT) {
-        status = error_set_errno(error, ERROR_STATE_INVALID, errno, path, "can't be read");
-    }
-    for (uint32_t i = 0; file != NULL && i < run->table_count && status == STATUS_OK; i++) {
-        status = delete_of_table(&deleting, &run->tables[i], file, error);
-    }
-    if (file != NULL) {
-        fclose(file);
+    if (status == STATUS_OK) {
+        status = delete_of_tables(&deleting, path, error);
     }
     free(deleting.cells);
     before_close(deleting.before);

@@ -1,11 +1,11 @@
 /* What the state folder knows of a run, and what becomes of that when the run is taken back. */
+#include "base/entries.h"
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "engine/json_text.h"
 #include "engine/rollback_parts.h"
 #include "model/json_tree.h"
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,22 +208,24 @@ enum status rollback_find_begun(const char *state_folder, struct arena *arena, c
                                 struct error *error)
 {
     struct state_folder folder;
-    struct dirent *entry;
+    struct entries runs;
+    const char *name;
     *run_id = NULL;
     if (state_folder_name(&folder, state_folder, arena, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    DIR *runs = opendir(folder.runs);
-    while (runs != NULL && *run_id == NULL && (entry = readdir(runs)) != NULL) {
-        if (entry->d_name[0] != '.' && rollback_has_begun(&folder, entry->d_name) &&
-            !rollback_is_noted(&folder, entry->d_name, NULL)) {
-            *run_id = arena_copy_string(arena, entry->d_name);
+    enum status status = entries_open(&runs, folder.runs, ERROR_STATE_INVALID, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
+    }
+    while (*run_id == NULL && (status = entries_next(&runs, &name, error)) == STATUS_OK) {
+        if (name[0] != '.' && rollback_has_begun(&folder, name) &&
+            !rollback_is_noted(&folder, name, NULL)) {
+            *run_id = arena_copy_string(arena, name);
         }
     }
-    if (runs != NULL) {
-        closedir(runs);
-    }
-    return STATUS_OK;
+    entries_close(&runs);
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
 /* Images of a run that is gone are of no use to anybody. */

@@ -31,6 +31,13 @@ static const char *target_of_plan(struct rollback *rollback, const char *path, s
     return target;
 }
 
+/* A file that is there and can't be read just now may name the run. */
+static bool may_be_unknown(const struct error *why)
+{
+    return why->code == ERROR_NONE || why->code == ERROR_STATE_INVALID ||
+           why->code == ERROR_RUN_NOTHING;
+}
+
 static enum status find_target(struct rollback *rollback, const struct rollback_options *options,
                                struct error *error)
 {
@@ -39,6 +46,10 @@ static enum status find_target(struct rollback *rollback, const struct rollback_
     const char *known = rollback_find_target(&rollback->run.folder, options->run_id,
                                              rollback->run.arena, &finished, &why);
     error_clear(error);
+    if (known == NULL && options->target_uri == NULL && !may_be_unknown(&why)) {
+        error_copy(error, &why);
+        return STATUS_FAILED;
+    }
     if (options->run_id == NULL && !rollback->finishing && finished) {
         known = NULL; /* what is unfinished is another, if anything */
     }
@@ -50,10 +61,6 @@ static enum status find_target(struct rollback *rollback, const struct rollback_
         return STATUS_OK;
     }
     if (error->code != ERROR_NONE) {
-        return STATUS_FAILED;
-    }
-    if (why.code == ERROR_MEMORY) {
-        error_copy(error, &why);
         return STATUS_FAILED;
     }
     if (options->run_id != NULL) {

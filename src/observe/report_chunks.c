@@ -2,8 +2,7 @@
 #include "observe/report_parts.h"
 
 #include "base/file.h"
-#include <errno.h>
-#include <stdio.h>
+#include "base/file_lines.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -75,15 +74,12 @@ static void sum_streams(struct report *report)
     }
 }
 
-static enum status read_lines(FILE *file, struct report *report, struct error *error)
+static enum status read_lines(struct file_lines *lines, struct report *report, struct error *error)
 {
-    char *line = NULL;
-    size_t capacity = 0;
-    ssize_t length;
     enum status status = STATUS_OK;
-    while (status == STATUS_OK && (length = getline(&line, &capacity, file)) > 0) {
-        json_t *object =
-            line[length - 1] == '\n' ? json_loadb(line, (size_t)length, 0, NULL) : NULL;
+    while (status == STATUS_OK && (status = file_lines_next(lines, error)) == STATUS_OK) {
+        bool whole = lines->line[lines->length - 1] == '\n';
+        json_t *object = whole ? json_loadb(lines->line, lines->length, 0, NULL) : NULL;
         if (report->chunks == NULL) {
             status = object == NULL ? STATUS_END : read_header(object, report, error);
         } else if (object != NULL) {
@@ -91,20 +87,26 @@ static enum status read_lines(FILE *file, struct report *report, struct error *e
         }
         json_decref(object);
     }
-    free(line);
-    return status;
+    return status == STATUS_END && report->chunks != NULL ? STATUS_OK : status;
 }
 
 enum status report_read_chunks(const char *folder, struct report *report, struct error *error)
 {
     char *path = file_join(report->arena, folder, "chunks.jsonl");
-    FILE *file = path == NULL ? NULL : fopen(path, "re");
-    if (file == NULL) {
-        return path == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory for the report")
-                            : STATUS_END;
+    struct file_lines lines;
+    if (path == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the report");
     }
-    enum status status = read_lines(file, report, error);
-    fclose(file);
+    enum status status = file_lines_open(&lines, path, ERROR_STATE_INVALID, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = read_lines(&lines, report, error);
+    file_lines_close(&lines);
+    if (status == STATUS_FAILED) { /* part of them would be told as all */
+        report->chunk_count = 0;
+        report->stream_count = 0;
+    }
     sum_streams(report);
     return status;
 }

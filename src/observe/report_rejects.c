@@ -1,10 +1,11 @@
 /* Reading reject files for the report: how many of which kind, and a few of each. */
 #include "observe/report_parts.h"
 
+#include "base/entries.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "model/json_reader.h"
-#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,16 +181,21 @@ static bool next_line(FILE *file, char *line, size_t *length, bool *whole)
     return byte != EOF || *length > 0;
 }
 
-static void read_file(struct reject_reading *reading, FILE *file, char *line)
+static enum status read_file(struct reject_reading *reading, const char *path, char *line,
+                             struct error *error)
 {
     size_t length;
     bool whole;
     struct reject_line parts;
+    FILE *file = fopen(path, "re");
     reading->line_number = 0;
-    while (next_line(file, line, &length, &whole)) {
+    if (file == NULL && errno == ENOENT) {
+        return STATUS_OK;
+    }
+    while (file != NULL && next_line(file, line, &length, &whole)) {
         if (reading->bytes_read > READ_BYTES_MAX) {
             reading->report->rejects_cut = true;
-            return;
+            break;
         }
         reading->line_number++;
         reading->bytes_read += length + 1;
@@ -197,6 +203,14 @@ static void read_file(struct reject_reading *reading, FILE *file, char *line)
             count_line(reading, &parts);
         }
     }
+    enum status status = STATUS_OK;
+    if (file == NULL || ferror(file)) {
+        status = error_set_errno(error, ERROR_STATE_INVALID, errno, path, "can't be read");
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return status;
 }
 
 static int by_count(const void *left, const void *right)
@@ -212,30 +226,32 @@ static int by_count(const void *left, const void *right)
 static enum status list_files(const char *folder, struct arena *arena, const char ***names,
                               uint32_t *count, bool *cut, struct error *error)
 {
-    struct dirent *entry;
+    struct entries entries;
+    const char *name;
     *count = 0;
     *names = arena_allocate_zeroed(arena, FILES_MAX, sizeof(char *));
-    DIR *directory = *names == NULL ? NULL : opendir(folder);
-    while (directory != NULL && (entry = readdir(directory)) != NULL) {
-        size_t length = strlen(entry->d_name);
-        if (length <= strlen(".jsonl") || strcmp(entry->d_name + length - 6, ".jsonl") != 0) {
+    if (*names == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the report's rejects");
+    }
+    enum status status = entries_open(&entries, folder, ERROR_STATE_INVALID, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
+    }
+    while ((status = entries_next(&entries, &name, error)) == STATUS_OK) {
+        size_t length = strlen(name);
+        if (length <= strlen(".jsonl") || strcmp(name + length - 6, ".jsonl") != 0) {
             continue;
         }
         if (*count == FILES_MAX) {
             *cut = true;
             break;
         }
-        (*names)[*count] = arena_copy_string(arena, entry->d_name);
+        (*names)[*count] = arena_copy_string(arena, name);
         *count += (*names)[*count] != NULL;
     }
-    if (directory != NULL) {
-        closedir(directory);
-    }
-    if (*names == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the report's rejects");
-    }
+    entries_close(&entries);
     qsort(*names, *count, sizeof(char *), text_compare_strings);
-    return STATUS_OK;
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
 enum status report_read_rejects(const char *folder, struct report *report, struct error *error)
@@ -258,15 +274,16 @@ enum status report_read_rejects(const char *folder, struct report *report, struc
     }
     for (uint32_t i = 0; status == STATUS_OK && !report->rejects_cut && i < count; i++) {
         char *path = file_join(arena, rejects, names[i]);
-        FILE *file = path == NULL ? NULL : fopen(path, "re");
         reading.name = names[i];
-        if (file != NULL) {
-            read_file(&reading, file, line);
-            fclose(file);
-        }
+        status = path == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory for a path")
+                              : read_file(&reading, path, line, error);
     }
     if (status == STATUS_OK) {
         qsort(report->reasons, report->reason_count, sizeof(*report->reasons), by_count);
+    } else { /* part of them would be told as all */
+        report->reason_count = 0;
+        report->reject_sample_count = 0;
+        report->rejects_read = 0;
     }
     free(line);
     arena_destroy(reading.scratch);

@@ -1,10 +1,10 @@
 /* Records that the run is known to have rejected: no difference, and not to be looked for. */
 #include "verify/verify_internal.h"
 
+#include "base/entries.h"
+#include "base/file_lines.h"
 #include "engine/json_text.h"
 #include "engine/mended_line.h"
-#include <dirent.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,42 +56,36 @@ static enum status feed_line(struct feeding *feeding, const char *line, size_t l
 
 static enum status feed_file(struct feeding *feeding, const char *path, struct error *error)
 {
-    char *line = NULL;
-    size_t capacity = 0;
-    ssize_t length;
-    enum status status = STATUS_OK;
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return error_set_errno(error, ERROR_STATE_INVALID, errno, path, "can't read the rejects");
+    struct file_lines lines;
+    enum status status = file_lines_open(&lines, path, ERROR_STATE_INVALID, error);
+    if (status != STATUS_OK) {
+        return status;
     }
-    while (status == STATUS_OK && (length = getline(&line, &capacity, file)) > 0) {
-        status = feed_line(feeding, line, (size_t)length, error);
+    while (status == STATUS_OK && (status = file_lines_next(&lines, error)) == STATUS_OK) {
+        status = feed_line(feeding, lines.line, lines.length, error);
     }
-    if (status == STATUS_OK && !feof(file)) {
-        status = error_set_errno(error, ERROR_STATE_INVALID, errno, path, "can't read the rejects");
-    }
-    free(line);
-    fclose(file);
-    return status;
+    file_lines_close(&lines);
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 static enum status feed_folder(struct feeding *feeding, const char *folder, struct error *error)
 {
-    DIR *directory = opendir(folder);
-    struct dirent *entry;
-    enum status status = STATUS_OK;
-    while (directory != NULL && status == STATUS_OK && (entry = readdir(directory)) != NULL) {
+    struct entries entries;
+    const char *name;
+    enum status status = entries_open(&entries, folder, ERROR_STATE_INVALID, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
+    }
+    while (status == STATUS_OK && (status = entries_next(&entries, &name, error)) == STATUS_OK) {
         char path[4096];
-        size_t length = strlen(entry->d_name);
-        if (length > 6 && strcmp(entry->d_name + length - 6, ".jsonl") == 0) {
-            snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+        size_t length = strlen(name);
+        if (length > 6 && strcmp(name + length - 6, ".jsonl") == 0) {
+            snprintf(path, sizeof(path), "%s/%s", folder, name);
             status = feed_file(feeding, path, error);
         }
     }
-    if (directory != NULL) {
-        closedir(directory);
-    }
-    return status;
+    entries_close(&entries);
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
 enum status known_rejects_feed(struct pass *pass, struct error *error)

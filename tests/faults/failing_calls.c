@@ -1,13 +1,15 @@
 /*
- * Preloaded into the program by test_failing_calls.py: the Nth call of one kind fails, and perhaps
- * some that follow. FAIL_CALL=alloc|free|read|write|short|sync|rename|open|close|cut, FAIL_AT=N
- * from 0, FAIL_COUNT=how many, FAIL_ERRNO=number; "short" writes half of the bytes and fails the
- * next write. With FAIL_PATH=TEXT only calls on files whose path holds it count. With
- * FAIL_FOR=OBJECTS only allocations that the program, a connector's module or a library named there
+ * Preloaded into the program by failing.py: the Nth call of one kind fails, and perhaps some that
+ * follow; streams and folders that are listed are among what is opened, read, written and closed.
+ * FAIL_CALL=alloc|free|read|write|short|sync|rename|open|close|cut, FAIL_AT=N from 0,
+ * FAIL_COUNT=how many, FAIL_ERRNO=number; "short" writes half of the bytes and fails the next
+ * write. With FAIL_PATH=TEXT only calls on files whose path holds it count. With FAIL_FOR=OBJECTS
+ * only allocations that the program, a connector's module or a library named there
  * ("jansson,curl") asks for count. With FAIL_REPORT=FILE the number of calls is written there at
  * the end; with FAIL_STACKS=FILE 8 bytes for each allocation in turn, equal for two that the same
  * chain of the program's calls asked for. FAIL_STRUCK=FILE is made by the first call that fails.
  */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
@@ -416,4 +418,105 @@ int openat64(int folder, const char *path, int flags, ...)
     va_end(arguments);
     return path_must_fail("open", path) ? -1
                                         : NEXT(function *, "openat64")(folder, path, flags, mode);
+}
+
+/*
+ * Streams. What a signal cuts short in them is the C library's to do again. glibc's mark of a
+ * stream that failed is set as a real failure sets it.
+ */
+enum { STREAM_FAILED = 0x20 };
+
+static bool stream_must_fail(const char *name, FILE *stream)
+{
+    bool fails = fail_errno != EINTR && file_must_fail(name, fileno(stream));
+    if (fails) {
+        stream->_flags |= STREAM_FAILED;
+    }
+    return fails;
+}
+
+static FILE *open_stream(const char *name, const char *path, const char *mode)
+{
+    typedef FILE *function(const char *, const char *);
+    return fail_errno != EINTR && path_must_fail("open", path) ? NULL
+                                                               : NEXT(function *, name)(path, mode);
+}
+
+FILE *fopen(const char *path, const char *mode)
+{
+    return open_stream("fopen", path, mode);
+}
+
+FILE *fopen64(const char *path, const char *mode)
+{
+    return open_stream("fopen64", path, mode);
+}
+
+ssize_t __getdelim(char **line, size_t *capacity, int delimiter, FILE *stream)
+{
+    typedef ssize_t function(char **, size_t *, int, FILE *);
+    return stream_must_fail("read", stream)
+               ? -1
+               : NEXT(function *, "__getdelim")(line, capacity, delimiter, stream);
+}
+
+ssize_t getline(char **line, size_t *capacity, FILE *stream)
+{
+    return __getdelim(line, capacity, '\n', stream);
+}
+
+size_t fread(void *bytes, size_t size, size_t count, FILE *stream)
+{
+    typedef size_t function(void *, size_t, size_t, FILE *);
+    return stream_must_fail("read", stream) ? 0
+                                            : NEXT(function *, "fread")(bytes, size, count, stream);
+}
+
+size_t __fread_chk(void *bytes, size_t room, size_t size, size_t count, FILE *stream)
+{
+    (void)room;
+    return fread(bytes, size, count, stream);
+}
+
+size_t fwrite(const void *bytes, size_t size, size_t count, FILE *stream)
+{
+    typedef size_t function(const void *, size_t, size_t, FILE *);
+    if (stream_must_fail("write", stream)) {
+        return 0;
+    }
+    count = stream_must_fail("short", stream) ? count / 2 : count;
+    return NEXT(function *, "fwrite")(bytes, size, count, stream);
+}
+
+int fflush(FILE *stream)
+{
+    typedef int function(FILE *);
+    int failed = NEXT(function *, "fflush")(stream);
+    return stream != NULL && stream_must_fail("write", stream) ? EOF : failed;
+}
+
+int fclose(FILE *stream)
+{
+    typedef int function(FILE *);
+    bool fails = stream_must_fail("close", stream);
+    int failed = NEXT(function *, "fclose")(stream);
+    if (fails) {
+        errno = fail_errno;
+    }
+    return fails ? EOF : failed;
+}
+
+DIR *opendir(const char *path)
+{
+    typedef DIR *function(const char *);
+    return fail_errno != EINTR && path_must_fail("open", path) ? NULL
+                                                               : NEXT(function *, "opendir")(path);
+}
+
+struct dirent64 *readdir64(DIR *folder)
+{
+    typedef struct dirent64 *function(DIR *);
+    return fail_errno != EINTR && file_must_fail("read", dirfd(folder))
+               ? NULL
+               : NEXT(function *, "readdir64")(folder);
 }

@@ -239,6 +239,23 @@ class Network(failing.MemoryTestCase, dynamodb_case.DynamodbCase):
 
         self.in_turn(["migrate", *arguments], self.clear, after, env)
 
+    def test_validate(self):
+        """As its target, its source, and a copy of itself."""
+        support.make_sqlite(self.path("few.db"), "CREATE TABLE things(id INTEGER PRIMARY KEY, a TEXT); INSERT INTO things VALUES (1, 'a'), (2, 'b'), (3, 'c');")
+        env = dict(servers.aws_environment(self.folder), FAIL_FOR="jansson")
+        self.clear()
+        self.run_program("migrate", "few.db", self.uri(), env=env)
+        self.run_program("migrate", "--state", "there", self.uri(), "jsonl:back", env=env)
+        pairs = (["few.db", self.uri()], [self.uri(), "jsonl:back"])
+        for code in (0, 1):
+            if code == 1:
+                self.client.put_item(TableName="things", Item={"id": {"N": "2"}, "a": {"S": "altered"}})
+            for pair in pairs:
+                for level in ("hash", "full"):
+                    arguments = ["validate", "--state", "s", "--jobs", "1", "--level", level, *pair]
+                    self.run_program(*arguments, env=env, code=code)
+                    self.in_turn(arguments, env=env, code=code)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,4 +1,4 @@
-"""Memory that can't be had, allocation by allocation, where PostgreSQL and MariaDB are read, written, repaired and taken back.
+"""Memory that can't be had, allocation by allocation, where PostgreSQL and MariaDB are read, written, compared, repaired and taken back.
 
 What the program and its modules ask for fails; the servers' own client libraries are theirs.
 """
@@ -97,6 +97,20 @@ class Tests:
             self.assertEqual(self.rows(), expected)
 
         self.in_turn(arguments, before, after, self.ENV)
+
+    def test_validate(self):
+        """It never calls equal what differs, nor different what is equal; read from here, from the server, and summed by servers."""
+        self.copied()
+        other = self.server.uri(self.server.database())
+        self.run_program("migrate", "--state", "there", self.pair[1], other)
+        ways = ((self.pair, "hash"), (self.pair, "full"), (self.pair[::-1], "hash"), ([self.pair[1], other], "hash", "--push-down"))
+        for damage, code in (("", 0), (DAMAGE, 1)):
+            if damage:
+                self.server.ask(self.target, damage)
+            for pair, level, *options in ways:
+                arguments = ["validate", "--state", "s", "--jobs", "1", "--level", level, *options, *pair]
+                self.run_program(*arguments, code=code)
+                self.in_turn(arguments, env=self.ENV, code=code)
 
     def test_rollback(self):
         arguments = ["rollback", "--run", "", "--confirm"]

@@ -1,6 +1,7 @@
 /* Names, listings and sealed files of a folder. */
 #include "connectors/folder/folder.h"
 
+#include "base/entries.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "model/json_reader.h"
@@ -127,34 +128,29 @@ static int compare_files(const void *left, const void *right)
 static enum status list_entries(const struct folder_format *format, const char *path,
                                 struct listing *listing, struct error *error)
 {
-    DIR *stream = opendir(path);
-    struct dirent *entry = NULL;
+    struct entries entries;
     struct stat facts;
-    enum status status = STATUS_OK;
-    if (stream == NULL) {
-        return errno == ENOENT ? STATUS_END
-                               : error_set_errno(error, ERROR_SOURCE_READ, errno, path,
-                                                 "can't list the folder");
+    const char *name;
+    enum status status = entries_open(&entries, path, ERROR_SOURCE_READ, error);
+    if (status != STATUS_OK) {
+        return status;
     }
-    while (status == STATUS_OK && (errno = 0, entry = readdir(stream)) != NULL) {
+    while (status == STATUS_OK && (status = entries_next(&entries, &name, error)) == STATUS_OK) {
         bool folders = format == NULL;
-        bool wanted = folders ? entry->d_name[0] != '.' : folder_is_data(format, entry->d_name);
-        if (!wanted || fstatat(dirfd(stream), entry->d_name, &facts, AT_SYMLINK_NOFOLLOW) != 0 ||
+        bool wanted = folders ? name[0] != '.' : folder_is_data(format, name);
+        if (!wanted || fstatat(dirfd(entries.stream), name, &facts, AT_SYMLINK_NOFOLLOW) != 0 ||
             (folders ? !S_ISDIR(facts.st_mode) : !S_ISREG(facts.st_mode))) {
             continue;
         }
-        if (!listing_add(listing, entry->d_name, &facts)) {
+        if (!listing_add(listing, name, &facts)) {
             status = error_set(error, ERROR_MEMORY, path, "no memory to list the folder");
         }
     }
-    if (status == STATUS_OK && errno != 0 && entry == NULL) {
-        status = error_set_errno(error, ERROR_SOURCE_READ, errno, path, "can't list the folder");
-    }
-    closedir(stream);
-    if (status == STATUS_OK && listing->count > 1) {
+    entries_close(&entries);
+    if (status == STATUS_END && listing->count > 1) {
         qsort(listing->files, listing->count, sizeof(*listing->files), compare_files);
     }
-    return status;
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 /* What a link leads to is a folder? */
@@ -216,32 +212,35 @@ static enum status refuse_folder(const char *path, const char *name, struct erro
 enum status folder_refuse_unread(const struct folder_format *format, const char *path,
                                  bool has_tables, struct error *error)
 {
-    DIR *stream = opendir(path);
-    struct dirent *entry = NULL;
+    struct entries entries;
     struct stat facts;
-    enum status status = STATUS_OK;
-    if (stream == NULL) {
-        return STATUS_OK; /* who lists it says why */
+    const char *name;
+    enum status status = entries_open(&entries, path, ERROR_SOURCE_READ, error);
+    if (status == STATUS_FAILED && error->native_code == ENOTDIR) {
+        error_clear(error); /* a file by itself */
+        return STATUS_OK;
     }
-    while (status == STATUS_OK && (entry = readdir(stream)) != NULL) {
-        const char *name = entry->d_name;
-        if (name[0] == '.' || fstatat(dirfd(stream), name, &facts, AT_SYMLINK_NOFOLLOW) != 0 ||
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
+    }
+    while (status == STATUS_OK && (status = entries_next(&entries, &name, error)) == STATUS_OK) {
+        int folder = dirfd(entries.stream);
+        if (name[0] == '.' || fstatat(folder, name, &facts, AT_SYMLINK_NOFOLLOW) != 0 ||
             S_ISREG(facts.st_mode)) {
             continue;
         }
         if (S_ISDIR(facts.st_mode)) {
-            bool nested = !has_tables && holds_data(format, dirfd(stream), name, NESTED_MAX);
+            bool nested = !has_tables && holds_data(format, folder, name, NESTED_MAX);
             status = nested ? refuse_folder(path, name, error) : STATUS_OK;
             continue;
         }
-        bool is_table =
-            has_tables && S_ISLNK(facts.st_mode) && leads_to_folder(dirfd(stream), name);
+        bool is_table = has_tables && S_ISLNK(facts.st_mode) && leads_to_folder(folder, name);
         if (is_table || folder_is_data(format, name)) {
             status = refuse_entry(path, name, facts.st_mode, error);
         }
     }
-    closedir(stream);
-    return status;
+    entries_close(&entries);
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
 enum status folder_list(const struct folder_format *format, const char *path, struct arena *arena,

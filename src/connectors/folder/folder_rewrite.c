@@ -1,9 +1,9 @@
 /* Files written again, and put back. */
 #include "connectors/folder/folder_rewrite.h"
 
+#include "base/entries.h"
 #include "base/failpoint.h"
 #include "base/file.h"
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -314,21 +314,19 @@ static bool is_kept_file(const struct folder *folder, const char *name)
 
 static enum status restore_all(struct restoring *restoring, struct error *error)
 {
-    DIR *stream = opendir(restoring->place);
-    enum status status = STATUS_OK;
-    struct dirent *entry;
-    if (stream == NULL) {
-        return errno == ENOENT ? STATUS_OK
-                               : error_set_errno(error, ERROR_TARGET_INVALID, errno,
-                                                 restoring->place, "can't be read");
+    struct entries entries;
+    const char *name;
+    enum status status = entries_open(&entries, restoring->place, ERROR_TARGET_INVALID, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
-    while (status == STATUS_OK && (entry = readdir(stream)) != NULL) {
-        if (is_kept_file(restoring->folder, entry->d_name)) {
-            status = restore_one(restoring, entry->d_name, error);
+    while (status == STATUS_OK && (status = entries_next(&entries, &name, error)) == STATUS_OK) {
+        if (is_kept_file(restoring->folder, name)) {
+            status = restore_one(restoring, name, error);
         }
     }
-    closedir(stream);
-    return status;
+    entries_close(&entries);
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
 enum status folder_restore(struct folder *folder, const char *table, bool dry_run,

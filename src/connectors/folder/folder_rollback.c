@@ -2,11 +2,11 @@
  * be kept for it. */
 #include "connectors/folder/folder_rollback.h"
 
+#include "base/entries.h"
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "connectors/folder/folder_ledger.h"
 #include "connectors/folder/folder_rewrite.h"
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -311,27 +311,28 @@ static enum status visit_notes(const struct folder *folder, bool removes, bool *
                                struct arena *arena, struct error *error)
 {
     char *path = folder_path(arena, folder, "tables");
-    DIR *stream = path == NULL ? NULL : opendir(path);
-    struct dirent *entry;
-    enum status status = path == NULL ? folder_ledger_no_memory(error) : STATUS_OK;
+    struct entries entries;
+    const char *name;
     *keeps = false;
-    while (stream != NULL && status == STATUS_OK && (entry = readdir(stream)) != NULL) {
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
-            continue;
-        }
-        if (!is_note(entry->d_name)) {
+    if (path == NULL) {
+        return folder_ledger_no_memory(error);
+    }
+    enum status status = entries_open(&entries, path, ERROR_LEDGER_INVALID, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
+    }
+    while (status == STATUS_OK && (status = entries_next(&entries, &name, error)) == STATUS_OK) {
+        if (!is_note(name)) {
             *keeps = true;
         } else if (removes) {
-            status = remove_file(file_join(arena, path, entry->d_name), error);
+            status = remove_file(file_join(arena, path, name), error);
         }
     }
-    if (stream != NULL) {
-        closedir(stream);
-    }
-    if (path != NULL && removes && status == STATUS_OK && !*keeps) {
+    entries_close(&entries);
+    if (removes && status == STATUS_END && !*keeps) {
         rmdir(path);
     }
-    return status;
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
 /* With the last run goes what only runs need. What is left of the run itself goes last: while it is
@@ -484,18 +485,20 @@ enum status folder_ledger_forget_run(struct database *self, const char *run_id, 
 /* Nothing but what a ledger holds: else the name is somebody else's. */
 static bool is_ledger(const char *path)
 {
-    DIR *stream = opendir(path);
-    struct dirent *entry;
-    bool is = stream != NULL;
-    while (is && (entry = readdir(stream)) != NULL) {
-        const char *name = entry->d_name;
+    struct entries entries;
+    const char *name;
+    struct error ignored; /* what can't be read may be somebody else's */
+    bool is = true;
+    if (entries_open(&entries, path, ERROR_LEDGER_INVALID, &ignored) != STATUS_OK) {
+        return false;
+    }
+    enum status status = STATUS_OK;
+    while (is && (status = entries_next(&entries, &name, &ignored)) == STATUS_OK) {
         is = name[0] == '.' || strncmp(name, "run-", 4) == 0 || strcmp(name, "lock") == 0 ||
              strcmp(name, "tables") == 0 || strcmp(name, "versions") == 0;
     }
-    if (stream != NULL) {
-        closedir(stream);
-    }
-    return is;
+    entries_close(&entries);
+    return is && status == STATUS_END;
 }
 
 static enum status tidy(struct folder *folder, struct arena *arena, struct error *error)
