@@ -1,12 +1,10 @@
 /* transhume validate: what the plan makes of the source against what the target holds. */
 #include "cli/cli.h"
 
-#include "base/file.h"
 #include "base/signals.h"
 #include "base/text.h"
 #include "cli/run_end.h"
 #include "cli/validate_records.h"
-#include "engine/past_runs.h"
 #include "observe/table.h"
 #include "verify/verify.h"
 #include <inttypes.h>
@@ -287,24 +285,6 @@ static int tell(const struct cli_call *call, const struct verify_result *result)
     return cli_finish(&out, result->exit_status);
 }
 
-/* A run that stands knows plan, source and target, also where the last one was rolled back. */
-static enum status find_plan(struct cli_call *call, const char **path, struct error *error)
-{
-    struct state_folder folder;
-    struct past_run *past;
-    uint32_t count = 0;
-    bool given = cli_text(call, CLI_PLAN) != NULL || call->argument_count > 0;
-    *path = NULL;
-    if (state_folder_name(&folder, cli_state_folder(call, NULL), call->arena, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (!given && !file_exists(folder.run_file) &&
-        past_runs_list(&folder, call->arena, &past, &count, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return count > 0 ? STATUS_OK : cli_find_plan_of_run(call, path, error);
-}
-
 int command_validate(struct cli_call *call)
 {
     struct error error = {0};
@@ -315,7 +295,7 @@ int command_validate(struct cli_call *call)
     int exit_status;
     take_options(call, &options);
     if (check_options(call, &options, &error) != STATUS_OK ||
-        find_plan(call, &plan_path, &error) != STATUS_OK) {
+        cli_find_plan_of_run(call, &plan_path, &error) != STATUS_OK) {
         return cli_fail(call, &error);
     }
     signals_setup();

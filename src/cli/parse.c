@@ -1,7 +1,6 @@
 /* From argv, the environment and a plan's `options:` to the values of a call. */
 #include "cli/cli.h"
 
-#include "base/file.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/text.h"
@@ -283,8 +282,11 @@ enum status cli_find_plan_of_run(struct cli_call *call, const char **path, struc
         return STATUS_OK;
     }
     const char *folder = cli_state_folder(call, NULL);
-    const char *run_file = file_join(call->arena, folder, "run.json");
-    if (run_file != NULL && file_exists(run_file)) {
+    bool known;
+    if (run_is_known(folder, &known, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (known) {
         return STATUS_OK; /* it knows plan, source and target */
     }
     if (access(plan_name, F_OK) == 0) {

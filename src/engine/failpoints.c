@@ -12,9 +12,9 @@ const char *const *run_failpoints(void)
         "rollback.before_table",       "rollback.after_table",
         "rollback.images_restored",    "rollback.before_forget",
         "rollback.after_forget",       "rollback.before_local",
-        "rollback.before_retire",      "finish.before_forget",
-        "finish.after_forget",         "engine.before_images",
-        "engine.after_images",
+        "rollback.before_retire",      "rollback.before_recall",
+        "finish.before_forget",        "finish.after_forget",
+        "engine.before_images",        "engine.after_images",
 
         "engine.before_renew",         "engine.joins_batch",
         "engine.joins_table_kept",     "engine.joins_kept",

@@ -98,3 +98,39 @@ enum status past_runs_list(const struct state_folder *folder, struct arena *aren
     }
     return status;
 }
+
+enum status past_runs_current(const struct state_folder *folder, struct arena *arena,
+                              struct past_run *current, struct error *error)
+{
+    struct past_run *past;
+    uint32_t count;
+    current->folder = *folder;
+    enum status status = local_run_read(folder, arena, &current->local, error);
+    if (status != STATUS_END) {
+        return status;
+    }
+    if (past_runs_list(folder, arena, &past, &count, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (past[i].local.source != NULL) { /* else all that is known is that it goes back */
+            *current = past[i];
+            return STATUS_OK;
+        }
+    }
+    return STATUS_END;
+}
+
+enum status past_runs_recall(const struct state_folder *folder, struct arena *arena,
+                             struct error *error)
+{
+    struct past_run current;
+    if (file_exists(folder->run_file)) {
+        return STATUS_OK;
+    }
+    enum status status = past_runs_current(folder, arena, &current, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
+    }
+    return state_folder_recall(folder, current.local.id, error);
+}

@@ -47,6 +47,9 @@ static enum status find_run(struct resume *resume, struct error *error)
     if (status == STATUS_FAILED) {
         return STATUS_FAILED;
     }
+    if (status == STATUS_OK && local.rolling_back) {
+        return run_refuse_rolling_back(run->folder.path, local.id, error);
+    }
     bool is_open = status == STATUS_OK && !local.finished;
     if (is_open) {
         status =

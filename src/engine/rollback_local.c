@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "engine/json_text.h"
+#include "engine/past_runs.h"
 #include "engine/rollback_parts.h"
 #include "model/json_tree.h"
 #include <stdio.h>
@@ -40,14 +41,21 @@ static enum status retired_folder(const struct state_folder *folder, const char 
                         : state_folder_name(of_run, path, arena, error);
 }
 
-/* The run.json of a run: the folder's own or, without `*is_own`, one in runs/. */
+/* The run.json of a run (NULL: of the one that the folder is about): the folder's own or, without
+ * `*is_own`, one in runs/. */
 static bool read_known(const struct state_folder *folder, const char *run_id, struct arena *arena,
                        struct local_run *local, bool *is_own, struct error *why)
 {
     struct state_folder of_run;
-    *is_own = local_run_read(folder, arena, local, why) == STATUS_OK &&
-              (run_id == NULL || strcmp(local->id, run_id) == 0);
-    return *is_own || (why->code != ERROR_MEMORY && run_id != NULL &&
+    struct past_run current = {0};
+    if (run_id == NULL) {
+        *is_own = past_runs_current(folder, arena, &current, why) == STATUS_OK;
+        *local = current.local;
+        return *is_own;
+    }
+    *is_own =
+        local_run_read(folder, arena, local, why) == STATUS_OK && strcmp(local->id, run_id) == 0;
+    return *is_own || (why->code != ERROR_MEMORY &&
                        retired_folder(folder, run_id, arena, &of_run, why) == STATUS_OK &&
                        local_run_read(&of_run, arena, local, why) == STATUS_OK);
 }
@@ -270,6 +278,16 @@ static enum status end_in_runs(struct rollback *rollback, const char *path, cons
     return write_state(rollback, state, ROLLED_BACK, error);
 }
 
+/* The run before it is again the one that the folder is about. */
+static enum status recall(struct rollback *rollback, struct error *error)
+{
+    struct run *run = &rollback->run;
+    log_close_file();
+    return failpoint_hit("rollback.before_recall", error) == STATUS_OK
+               ? past_runs_recall(&run->folder, run->arena, error)
+               : STATUS_FAILED;
+}
+
 enum status rollback_end_local(struct rollback *rollback, struct error *error)
 {
     struct run *run = &rollback->run;
@@ -290,5 +308,5 @@ enum status rollback_end_local(struct rollback *rollback, struct error *error)
     if (status == STATUS_OK) {
         run_report_rollback(path, false);
     }
-    return status;
+    return status == STATUS_OK ? recall(rollback, error) : status;
 }

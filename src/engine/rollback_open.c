@@ -7,6 +7,7 @@
 #include "engine/claim.h"
 #include "engine/json_text.h"
 #include "engine/options.h"
+#include "engine/past_runs.h"
 #include "plan/document.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,6 +142,7 @@ enum status rollback_open_target(struct rollback *rollback, const struct rollbac
         ledger_status_init(&run->status, error) != STATUS_OK ||
         find_target(rollback, options, error) != STATUS_OK ||
         state_folder_lock(&run->folder, error) != STATUS_OK ||
+        past_runs_recall(&run->folder, run->arena, error) != STATUS_OK ||
         log_open_file(run->folder.log_file, LOG_DEBUG, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -4,6 +4,7 @@
 #include "engine/copy.h"
 #include "engine/joining.h"
 #include "engine/parents.h"
+#include "engine/past_runs.h"
 #include "engine/rejects_load.h"
 #include "engine/repair_delete.h"
 #include "engine/run_parts.h"
@@ -85,6 +86,7 @@ void run_destroy(struct run *run)
 enum status run_enter_folder(struct run *run, struct error *error)
 {
     if (state_folder_lock(&run->folder, error) != STATUS_OK ||
+        past_runs_recall(&run->folder, run->arena, error) != STATUS_OK ||
         log_open_file(run->folder.log_file, LOG_DEBUG, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -163,6 +163,8 @@ enum status run_report_folder(const char *state_folder, const char *run_id, stru
 /* state.json as it stands. STATUS_END: there is none. */
 enum status run_state_read(const char *state_folder, struct buffer *json,
                            struct error *error) MUST_USE;
+/* Is there a run that the state folder is about? A damaged one will say so itself. */
+enum status run_is_known(const char *state_folder, bool *known, struct error *error) MUST_USE;
 /* Forgets the local state; `kept` says what stays in the target. A live run is refused. */
 enum status run_state_reset(const char *state_folder, struct buffer *kept,
                             struct error *error) MUST_USE;

@@ -1,6 +1,7 @@
 /* Reports of runs: where the files of one lie, and making it when a run ends. */
 #include "base/file.h"
 #include "base/log.h"
+#include "engine/past_runs.h"
 #include "engine/run_parts.h"
 #include "observe/report.h"
 #include <dirent.h>
@@ -54,6 +55,19 @@ static enum status find_named(const struct state_folder *folder, const char *run
     return file_exists(*path) ? STATUS_OK : no_such_run(folder, run_id, error);
 }
 
+/* Of the folder's own run, or of the one before where the last was rolled back. */
+static enum status find_current(const struct state_folder *folder, struct arena *arena,
+                                const char **path, struct error *error)
+{
+    struct past_run current;
+    enum status status = STATUS_END;
+    if (!file_exists(folder->state_file) && !file_exists(folder->run_file)) {
+        status = past_runs_current(folder, arena, &current, error);
+    }
+    *path = status == STATUS_OK ? current.folder.path : folder->path;
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
 enum status run_report_folder(const char *state_folder, const char *run_id, struct arena *arena,
                               const char **path, bool *at_work, struct error *error)
 {
@@ -62,7 +76,9 @@ enum status run_report_folder(const char *state_folder, const char *run_id, stru
         (run_id != NULL && find_named(&folder, run_id, arena, path, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
-    *path = run_id == NULL ? folder.path : *path;
+    if (run_id == NULL && find_current(&folder, arena, path, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     const char *state = file_join(arena, *path, "state.json");
     const char *lock = file_join(arena, folder.path, "lock");
     if (state == NULL || lock == NULL) {

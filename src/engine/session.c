@@ -29,29 +29,12 @@ static const char *default_state_path(struct arena *arena, const char *plan_path
     return arena_format(arena, "%.*s/.transhume", (int)(slash - plan_path), plan_path);
 }
 
-/* The last run was rolled back: what stands is what the one before it made. */
-static enum status find_past(const struct run_session *session, struct state_folder *folder,
-                             struct local_run *local, struct error *error)
-{
-    struct past_run *past;
-    uint32_t count;
-    if (past_runs_list(folder, session->arena, &past, &count, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (count == 0) {
-        return STATUS_END;
-    }
-    *folder = past[0].folder;
-    *local = past[0].local;
-    return STATUS_OK;
-}
-
 /* What is not given stands as in the unfinished run of the state folder. */
 static enum status take_from_local_run(struct run_session *session, struct error *error)
 {
     struct run_options *options = &session->options;
     struct state_folder folder;
-    struct local_run local;
+    struct past_run current;
     bool given = options->source_uri != NULL || options->target_uri != NULL;
     if (given || (options->plan_path != NULL && !options->resuming && !options->validating)) {
         return STATUS_OK;
@@ -59,13 +42,11 @@ static enum status take_from_local_run(struct run_session *session, struct error
     if (state_folder_name(&folder, session->state_path, session->arena, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = local_run_read(&folder, session->arena, &local, error);
-    if (status == STATUS_END && options->validating && options->plan_path == NULL) {
-        status = find_past(session, &folder, &local, error);
-    }
+    enum status status = past_runs_current(&folder, session->arena, &current, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
+    const struct local_run local = current.local;
     if (local.finished && !options->resuming && !options->validating) {
         return STATUS_OK;
     }
@@ -74,8 +55,8 @@ static enum status take_from_local_run(struct run_session *session, struct error
     if (options->plan_path == NULL) {
         options->plan_path = local.plan_path;
         bool lost = options->validating && local.plan_path != NULL && !file_exists(local.plan_path);
-        if (lost && file_exists(folder.plan_file)) {
-            options->plan_path = folder.plan_file; /* the run's own copy */
+        if (lost && file_exists(current.folder.plan_file)) {
+            options->plan_path = current.folder.plan_file; /* the run's own copy */
         }
     }
     if (options->include_count == 0 && options->exclude_count == 0) {

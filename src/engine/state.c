@@ -7,6 +7,7 @@
 #include "engine/chunk_log.h"
 #include "engine/json_text.h"
 #include "engine/options.h"
+#include "engine/past_runs.h"
 #include "model/json_tree.h"
 #include "observe/metrics.h"
 #include <inttypes.h>
@@ -367,6 +368,7 @@ enum status run_state_read(const char *state_folder, struct buffer *json, struct
     size_t length;
     json_t *object;
     struct state_folder folder;
+    struct past_run current;
     struct arena *arena = arena_create(0);
     if (arena == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory to read state.json");
@@ -374,6 +376,12 @@ enum status run_state_read(const char *state_folder, struct buffer *json, struct
     enum status status = state_folder_name(&folder, state_folder, arena, error);
     if (status == STATUS_OK) {
         status = file_read_all(folder.state_file, STATE_BYTES_MAX, arena, &text, &length, error);
+    }
+    if (status == STATUS_END && past_runs_current(&folder, arena, &current, error) == STATUS_OK) {
+        folder = current.folder;
+        status = file_read_all(folder.state_file, STATE_BYTES_MAX, arena, &text, &length, error);
+    } else if (status == STATUS_END && error->code != ERROR_NONE) {
+        status = STATUS_FAILED;
     }
     if (status == STATUS_OK) {
         status = json_from_text(text, folder.state_file, ERROR_STATE_INVALID, &object, error);
@@ -389,6 +397,26 @@ enum status run_state_read(const char *state_folder, struct buffer *json, struct
     }
     arena_destroy(arena);
     return status;
+}
+
+enum status run_is_known(const char *state_folder, bool *known, struct error *error)
+{
+    struct state_folder folder;
+    struct past_run current;
+    struct arena *arena = arena_create(0);
+    *known = false;
+    if (arena == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to look for a run");
+    }
+    enum status status = state_folder_name(&folder, state_folder, arena, error);
+    if (status == STATUS_OK && file_exists(folder.run_file)) {
+        *known = true;
+    } else if (status == STATUS_OK) {
+        status = past_runs_current(&folder, arena, &current, error);
+        *known = status == STATUS_OK;
+    }
+    arena_destroy(arena);
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
 static void say_kept(const struct local_run *local, struct buffer *kept)

@@ -23,6 +23,9 @@ static const char *const file_names[] = {"input.jsonl",    "plan.yaml",    "tran
                                          "report.md",      "state.json",   "run.json"};
 enum { FILE_COUNT = sizeof(file_names) / sizeof(file_names[0]) };
 
+static const char *const room_names[] = {"rejects", "before"};
+enum { ROOM_COUNT = sizeof(room_names) / sizeof(room_names[0]) };
+
 /* What a repair is to write and to take out: made before the repair is a run, so that they may lie
  * beside another's files. */
 static const char *const list_names[] = {"repair.jsonl", "delete.jsonl"};
@@ -136,12 +139,12 @@ enum status state_folder_make_rooms(struct state_folder *folder, struct error *e
     return STATUS_OK;
 }
 
-static enum status move(const struct state_folder *folder, const char *name, const char *to_folder,
+static enum status move(const char *from_folder, const char *name, const char *to_folder,
                         struct error *error)
 {
     char from[4096];
     char to[4096];
-    snprintf(from, sizeof(from), "%s/%s", folder->path, name);
+    snprintf(from, sizeof(from), "%s/%s", from_folder, name);
     snprintf(to, sizeof(to), "%s/%s", to_folder, name);
     if (rename(from, to) != 0 && errno != ENOENT) {
         return error_set_errno(error, ERROR_STATE_WRITE, errno, from, "can't move to %s", to);
@@ -149,8 +152,8 @@ static enum status move(const struct state_folder *folder, const char *name, con
     return STATUS_OK;
 }
 
-static enum status move_all(const struct state_folder *folder, const char *const *names,
-                            size_t count, const char *to_folder, struct error *error)
+static enum status move_all(const char *folder, const char *const *names, size_t count,
+                            const char *to_folder, struct error *error)
 {
     for (size_t i = 0; i < count; i++) {
         if (move(folder, names[i], to_folder, error) != STATUS_OK) {
@@ -166,16 +169,46 @@ enum status state_folder_retire(struct state_folder *folder, const char *run_id,
     char finished[4096];
     snprintf(finished, sizeof(finished), "%s/%s", folder->runs, run_id);
     if (file_make_folder(finished, error) != STATUS_OK ||
-        move(folder, "rejects", finished, error) != STATUS_OK ||
-        move(folder, "before", finished, error) != STATUS_OK ||
-        move_all(folder, list_names, keeps_lists ? 0 : LIST_COUNT, finished, error) != STATUS_OK ||
-        move_all(folder, file_names, FILE_COUNT, finished, error) != STATUS_OK) {
+        move_all(folder->path, room_names, ROOM_COUNT, finished, error) != STATUS_OK ||
+        move_all(folder->path, list_names, keeps_lists ? 0 : LIST_COUNT, finished, error) !=
+            STATUS_OK ||
+        move_all(folder->path, file_names, FILE_COUNT, finished, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (file_sync_folder(folder->path, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     state_folder_clean(folder);
+    return STATUS_OK;
+}
+
+/* What was found out since stands; of the log, what the run said. */
+static enum status move_back(const struct state_folder *folder, const char *from_folder,
+                             const char *const *names, size_t count, struct error *error)
+{
+    for (size_t i = 0; i < count; i++) {
+        char to[4096];
+        snprintf(to, sizeof(to), "%s/%s", folder->path, names[i]);
+        bool stays = rmdir(to) != 0 && file_exists(to) && strcmp(to, folder->log_file) != 0;
+        if (!stays && move(from_folder, names[i], folder->path, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status state_folder_recall(const struct state_folder *folder, const char *run_id,
+                                struct error *error)
+{
+    char from[4096];
+    snprintf(from, sizeof(from), "%s/%s", folder->runs, run_id);
+    if (move_back(folder, from, room_names, ROOM_COUNT, error) != STATUS_OK ||
+        move_back(folder, from, list_names, LIST_COUNT, error) != STATUS_OK ||
+        move_back(folder, from, file_names, FILE_COUNT, error) != STATUS_OK ||
+        file_sync_folder(folder->path, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    rmdir(from); /* stays if it holds what is not ours */
     return STATUS_OK;
 }
 

@@ -26,7 +26,7 @@
  *   validate.checkpoint    what a validation that is not over has compared: verify/checkpoint.h
  *   report.html, report.json, report.md
  *   transhume.log
- *   runs/ID/        a finished run's files
+ *   runs/ID/        a finished run's files, until what came after it is rolled back
  */
 #define STATE_VALIDATION "validation.json"
 #define STATE_OTHER_VALIDATION "validation-other.json"
@@ -60,6 +60,9 @@ enum status state_folder_make_rooms(struct state_folder *folder, struct error *e
 /* Moves what a finished run left to runs/ID/. `keeps_lists`: a repair's lists stay, being those of
  * the repair that is about to begin. */
 enum status state_folder_retire(struct state_folder *folder, const char *run_id, bool keeps_lists,
+                                struct error *error) MUST_USE;
+/* The same backwards, of a folder that has no run: what lies in it already stays. */
+enum status state_folder_recall(const struct state_folder *folder, const char *run_id,
                                 struct error *error) MUST_USE;
 /* Removes one of the folder's files, which need not be there. */
 enum status state_folder_remove_file(const struct state_folder *folder, const char *name,

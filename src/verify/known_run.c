@@ -188,6 +188,9 @@ static enum status find_local(struct verify *verify, struct local_run *local, st
     if (status == STATUS_OK) {
         verify->folder_run_id = local->id;
         verify->is_other = !is_of_this(verify, local);
+        if (local->rolling_back && !verify->is_other) {
+            return run_refuse_rolling_back(run->folder.path, local->id, error);
+        }
     }
     if (status == STATUS_END || !is_of_this(verify, local)) {
         return find_copy(verify, local, error);

@@ -231,9 +231,9 @@ class Status(refusals.TestCase):
         self.assertEqual((state["run"], state["status"]), (second, "completed"))
         self.assertEqual(state["rollback"], {"run": first, "next": next_command.strip("`")})
         self.run_program("rollback", "--run", second, "--confirm")
-        text, state = self.status()
-        self.assertIn("a rollback of run %s was begun: %s goes on with it" % (first, next_command), text)
-        self.assertEqual((state["status"], state["rollback"]["run"]), ("not_started", first))
+        text, state = self.status()  # the first is the folder's own again
+        self.assertIn("a rollback was begun: %s goes on with it" % next_command, text)
+        self.assertEqual((state["run"], state["status"], state["rollback"]["run"]), (first, "rolling_back", first))
         self.run_program("rollback", "--run", first, "--confirm")
         text, state = self.status()
         self.assertNotIn("rollback", text)
