@@ -110,7 +110,8 @@ static bool take_fields(struct line *line)
     return fine;
 }
 
-/* How many an `unreadable` line is about stands where others have their key. */
+/* How many an `unreadable` line is about stands where others have their key, and why it can't be
+ * read where they have what the target holds. */
 static bool take_member(struct line *line)
 {
     if (is_named(line, "key")) {
@@ -121,6 +122,13 @@ static bool take_member(struct line *line)
     }
     if (is_named(line, "count")) {
         return take_raw(line, &line->key);
+    }
+    if (is_named(line, "reason")) {
+        struct buffer reason = {0};
+        bool fine = take_text(line, &reason);
+        add_row(line, "", "", buffer_string(&reason));
+        buffer_free(&reason);
+        return fine;
     }
     struct buffer unused = {0};
     bool fine = take_text(line, is_named(line, "kind")     ? &line->kind

@@ -170,7 +170,8 @@ static void append_dumped(const json_t *value, struct buffer *out)
     free(text);
 }
 
-/* A row a field; a record that is missing or extra has one without. */
+/* A row a field; a record that is missing or extra has one without. Why one can't be read stands
+ * where others have what the target holds. */
 static void append_difference(const json_t *record, const json_t *field, struct buffer *out)
 {
     static const char *const of_record[] = {"kind", "entity", "key"};
@@ -181,7 +182,8 @@ static void append_difference(const json_t *record, const json_t *field, struct 
         buffer_append_byte(out, ' ');
     }
     for (size_t i = 0; i < sizeof(of_field) / sizeof(of_field[0]); i++) {
-        const json_t *value = json_object_get(field, of_field[i]);
+        const json_t *value = field == NULL && i == 2 ? json_object_get(record, "reason")
+                                                      : json_object_get(field, of_field[i]);
         buffer_append_string(out, "| ");
         if (json_is_null(value)) {
             buffer_append_string(out, "(no such field)");

@@ -328,6 +328,19 @@ static void append_fields(const json_t *record, struct buffer *out)
     }
 }
 
+/* Of what can't be read; without a place it is several. */
+static void append_reason(const json_t *record, struct buffer *out)
+{
+    const json_t *reason = json_object_get(record, "reason");
+    const json_t *count = json_object_get(record, "count");
+    if (reason != NULL) {
+        buffer_append_string(out, "<br>");
+        append_dumped(reason, out);
+    } else if (count != NULL) {
+        append_dumped(count, out);
+    }
+}
+
 static void append_differences(const json_t *records, struct buffer *out)
 {
     size_t index;
@@ -347,6 +360,7 @@ static void append_differences(const json_t *records, struct buffer *out)
         buffer_append_byte(out, ' ');
         append_dumped(json_object_get(record, "key"), out);
         append_fields(record, out);
+        append_reason(record, out);
         buffer_append_string(out, "</p></li>\n");
     }
     buffer_append_string(out, "</ol></details>\n");

@@ -5,13 +5,14 @@
  *   head     i64 when (UTC, us), texts: version, what is compared, the source's token, the
  * target's; u64 ms spent, u64 rows read, u32 tasks, u32 of them done tables   u32 a table: how many
  * buckets it has, 0: none entities u64 made, u64 rejected of each sums     of each table: u64 rows,
- * u64 unreadable of the target; its buckets; of one that is pushed down a byte for each: has it
- * doubtful rows; u32 ranges, of each the span and its parts. Buckets and parts: u32 how many are
- * not 0, then u32 which, u64 low, u64 high columns  u32 how many, and of each side's each: u64
- * checksum, u64 numbers, u64 low and u64 high half of the sum of INT64 values; of the others' u64
- * low, u64 high, u32 scale, u8 is it no number, u64 that as a double's bits, text of what is longer
- *   tasks    of each: u8 side, u8 done, u32 index, u32 number of its range or 0xffffffff and its
- * span hash     XXH3-128 of all before it, low and high half
+ * u64 unreadable of the target, u64 how many of these are named, a text of them; its buckets; of
+ * one that is pushed down a byte for each: has it doubtful rows; u32 ranges, of each the span and
+ * its parts. Buckets and parts: u32 how many are not 0, then u32 which, u64 low, u64 high columns
+ * u32 how many, and of each side's each: u64 checksum, u64 numbers, u64 low and u64 high half of
+ * the sum of INT64 values; of the others' u64 low, u64 high, u32 scale, u8 is it no number, u64
+ * that as a double's bits, text of what is longer tasks    of each: u8 side, u8 done, u32 index,
+ * u32 number of its range or 0xffffffff and its span hash     XXH3-128 of all before it, low and
+ * high half
  *
  * A text is u32 length and bytes; a span its printable form as a text, i64 estimate of rows, and
  * its bounds as a text. Numbers are least significant byte first. The format is raised when any of
@@ -21,7 +22,7 @@
 #include "verify/checkpoint.h"
 #include <string.h>
 
-enum { FORMAT = 1, HASH_BYTES = 16 };
+enum { FORMAT = 2, HASH_BYTES = 16 };
 #define NO_RANGE UINT32_MAX
 static const char magic[24] = "transhume checkpoint";
 
@@ -105,6 +106,8 @@ static void put_table(struct buffer *out, const struct verify_table *table)
     uint32_t count = bucket_count(table);
     put(out, atomic_load(&table->target_rows), 8);
     put(out, atomic_load(&table->unreadable), 8);
+    put(out, table->named_count, 8);
+    put_text(out, table->named.data == NULL ? "" : table->named.data, table->named.length);
     put_sums(out, table->buckets, count);
     for (uint32_t i = 0; table->pushed != NULL && i < count; i++) {
         put(out, atomic_load(&table->pushed->doubtful[i]), 1);
@@ -287,11 +290,24 @@ static void take_ranges(struct input *input, struct verify *verify, struct verif
     table->range_count = input->failed ? 0 : count;
 }
 
+static void take_named(struct input *input, struct verify_table *table)
+{
+    uint32_t length;
+    table->named_count = take(input, 8);
+    const char *lines = take_text(input, &length);
+    input->failed = input->failed || (length > 0 && lines[length - 1] != '\n');
+    if (!input->failed) {
+        buffer_append(&table->named, lines, length);
+        fail_memory(input, table->named.failed);
+    }
+}
+
 static void take_table(struct input *input, struct verify *verify, struct verify_table *table)
 {
     uint32_t count = bucket_count(table);
     atomic_store(&table->target_rows, take(input, 8));
     atomic_store(&table->unreadable, take(input, 8));
+    take_named(input, table);
     take_sums(input, table->buckets, count);
     for (uint32_t i = 0; table->pushed != NULL && i < count; i++) {
         atomic_store(&table->pushed->doubtful[i], take(input, 1) != 0);

@@ -339,15 +339,31 @@ static enum status add_different(struct match *match, const struct spill_head *s
 }
 
 enum status match_add_unreadable(struct match *match, const struct verify_table *table,
-                                 uint64_t count, struct error *error)
+                                 struct error *error)
 {
+    uint64_t count = atomic_load(&table->unreadable);
     uint32_t row = table->plan->entity_count == 1 ? table->plan->entities[0]
                                                   : match->verify->entity_count + table->number;
     match->entities[row].unreadable += count;
+    for (size_t at = 0; at < table->named.length;) {
+        const char *line = table->named.data + at;
+        size_t length = (size_t)((const char *)memchr(line, '\n', table->named.length - at) - line);
+        if (begin_line(match, row, "unreadable", NULL, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        buffer_append(&match->line, line, length);
+        if (end_line(match, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        at += length + 1;
+    }
+    if (count <= table->named_count) {
+        return STATUS_OK;
+    }
     if (begin_line(match, row, "unreadable", NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_format(&match->line, ",\"count\":%" PRIu64, count);
+    buffer_format(&match->line, ",\"count\":%" PRIu64, count - table->named_count);
     return end_line(match, error);
 }
 

@@ -23,9 +23,9 @@ struct match {
 enum status match_begin(struct match *match, struct verify *verify, struct error *error) MUST_USE;
 /* Everything in verify->spill. */
 enum status match_all(struct match *match, struct error *error) MUST_USE;
-/* A record of a table that its connector could not read, in so many places. */
+/* What a table's connector could not read: each with its place and reason, then how many more. */
 enum status match_add_unreadable(struct match *match, const struct verify_table *table,
-                                 uint64_t count, struct error *error) MUST_USE;
+                                 struct error *error) MUST_USE;
 enum status match_end(struct match *match, struct error *error) MUST_USE;
 void match_free(struct match *match);
 /* Are they equal, as far as they are to be? Appends the differing fields to `out` (NULL: only

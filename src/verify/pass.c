@@ -6,6 +6,7 @@
 #include "verify/checkpoint.h"
 #include "verify/spill.h"
 #include "verify/steps.h"
+#include "verify/unreadable.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,27 +114,31 @@ static bool is_wanted(const struct pass *pass, const struct verify_table *table,
 }
 
 /* A document that its source could not make out: what the plan made of it was rejected. */
-static void take_unreadable(struct worker_thread *worker, enum verify_side side, uint32_t entity)
+static enum status take_unreadable(struct worker_thread *worker, const struct verify_table *table,
+                                   enum verify_side side, const struct batch *batch, uint32_t row,
+                                   struct error *error)
 {
     struct task_sums *sums = &worker->sums;
     bool counts = worker->pool->pass->counts;
     if (counts && side == SIDE_TARGET) {
-        sums->unreadable++;
-    } else if (counts) {
-        sums->entities[entity].made--;
-        sums->entities[entity].rejected++;
+        return unreadable_take_record(sums, table, batch, row, error);
     }
+    if (counts) {
+        sums->entities[batch->entity].made--;
+        sums->entities[batch->entity].rejected++;
+    }
+    return STATUS_OK;
 }
 
 static enum status take_record(struct worker_thread *worker, struct verify_table *table,
-                               enum verify_side side, uint32_t entity,
-                               const struct record_form *form, const struct cell *cells,
-                               struct error *error)
+                               enum verify_side side, const struct batch *batch, uint32_t row,
+                               const struct record_form *form, struct error *error)
 {
     const struct pass *pass = worker->pool->pass;
+    const struct cell *cells = batch_row(batch, row);
+    uint32_t entity = side == SIDE_SOURCE ? batch->entity : UINT32_MAX;
     if (form->fields == NULL && cells->kind != VALUE_MAP) {
-        take_unreadable(worker, side, entity);
-        return STATUS_OK;
+        return take_unreadable(worker, table, side, batch, row, error);
     }
     if (former_take(&worker->former, form, cells, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -262,8 +267,7 @@ static enum status take_source_batch(struct worker_thread *worker, const struct 
     for (uint32_t row = 0;
          worker->pool->pass->act != ACT_COUNT && row < batch->row_count && status == STATUS_OK;
          row++) {
-        status = take_record(worker, table, SIDE_SOURCE, batch->entity, &entity->form,
-                             batch_row(batch, row), error);
+        status = take_record(worker, table, SIDE_SOURCE, batch, row, &entity->form, error);
     }
     return status;
 }
@@ -335,12 +339,11 @@ static enum status take_target_batch(struct worker_thread *worker, struct verify
     worker->sums.rows += batch->row_count;
     if (pass->counts) {
         worker->sums.target_rows += batch->row_count;
-        worker->sums.unreadable += batch->refused_count;
+        status = status == STATUS_OK ? unreadable_take(&worker->sums, table, batch, error) : status;
     }
     for (uint32_t row = 0; pass->act != ACT_COUNT && row < batch->row_count && status == STATUS_OK;
          row++) {
-        status = take_record(worker, table, SIDE_TARGET, UINT32_MAX, &table->form,
-                             batch_row(batch, row), error);
+        status = take_record(worker, table, SIDE_TARGET, batch, row, &table->form, error);
     }
     return status;
 }

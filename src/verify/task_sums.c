@@ -1,5 +1,6 @@
 /* Sums of one task: made by its thread, then given to the validation. */
 #include "verify/task_sums.h"
+#include "verify/unreadable.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,6 +71,7 @@ void task_sums_free(struct task_sums *sums)
         }
         free(sums->columns[side]);
     }
+    buffer_free(&sums->named);
     free(sums->buckets);
     free(sums->spare);
     free(sums->entities);
@@ -204,7 +206,8 @@ enum status task_sums_give(struct task_sums *sums, const struct verify_task *tas
     }
     struct verify_table *table = &verify->tables[task->index];
     atomic_fetch_add(&table->target_rows, sums->target_rows);
-    atomic_fetch_add(&table->unreadable, sums->unreadable);
-    sums->target_rows = sums->unreadable = 0;
-    return give_table(sums, table, SIDE_TARGET, error);
+    sums->target_rows = 0;
+    return unreadable_give(sums, table, error) == STATUS_OK
+               ? give_table(sums, table, SIDE_TARGET, error)
+               : STATUS_FAILED;
 }

@@ -26,6 +26,9 @@ struct task_sums {
     struct own_counts *entities;                     /* an entity each */
     uint64_t target_rows;                            /* of the task's table */
     uint64_t unreadable;
+    struct buffer named; /* of these, as unreadable.h has them */
+    uint64_t named_count;
+    bool named_full;
     uint64_t rows;
     struct arena *arena;
 };

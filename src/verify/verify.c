@@ -282,10 +282,7 @@ static enum status match(struct verify *verify, struct match *matching, struct e
 {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < verify->table_count && status == STATUS_OK; i++) {
-        uint64_t unreadable = atomic_load(&verify->tables[i].unreadable);
-        if (unreadable > 0) {
-            status = match_add_unreadable(matching, &verify->tables[i], unreadable, error);
-        }
+        status = match_add_unreadable(matching, &verify->tables[i], error);
     }
     if (status == STATUS_OK && verify->spill != NULL) {
         status = match_all(matching, error);
@@ -429,6 +426,9 @@ static void end(struct verify *verify, struct match *matching)
         run_destroy(verify->run);
     }
     buffer_free(&verify->notes);
+    for (uint32_t i = 0; verify->tables != NULL && i < verify->table_count; i++) {
+        buffer_free(&verify->tables[i].named);
+    }
 }
 
 /* What of a validation that was broken off the next one need not do again. */

@@ -89,6 +89,8 @@ struct verify_table {
     bool unclear; /* at level count: which of the known rejects the source's side still has */
     _Atomic uint64_t target_rows;
     _Atomic uint64_t unreadable;
+    struct buffer named; /* of these as many as unreadable.h keeps, a line each */
+    uint64_t named_count;
 };
 
 struct verify_entity {

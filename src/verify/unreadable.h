@@ -1,0 +1,21 @@
+/* What the target's connector could not read: where it stands, and why. */
+#ifndef TRANSHUME_VERIFY_UNREADABLE_H
+#define TRANSHUME_VERIFY_UNREADABLE_H
+
+#include "verify/task_sums.h"
+
+/* So much is kept of a table's; of what is beyond it only the number is told. */
+enum { UNREADABLE_BYTES_MAX = 256 << 10 };
+
+/* Counts what a batch of the target lacks for that, and names it. */
+enum status unreadable_take(struct task_sums *sums, const struct verify_table *table,
+                            const struct batch *batch, struct error *error) MUST_USE;
+/* A record that is no document. */
+enum status unreadable_take_record(struct task_sums *sums, const struct verify_table *table,
+                                   const struct batch *batch, uint32_t row,
+                                   struct error *error) MUST_USE;
+/* What a task named becomes the table's. With verify->sums_mutex held. */
+enum status unreadable_give(struct task_sums *sums, struct verify_table *table,
+                            struct error *error) MUST_USE;
+
+#endif
