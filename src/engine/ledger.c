@@ -211,6 +211,7 @@ void ledger_status_free(struct ledger_status *status)
     json_decref(status->settled);
     json_decref(status->doubtful);
     json_decref(status->undone);
+    json_decref(status->taken);
     *status = (struct ledger_status){0};
 }
 
@@ -239,6 +240,7 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
     }
     json_t *settled = json_object_get(object, "settled");
     json_t *undone = json_object_get(object, "undone");
+    json_t *taken = json_object_get(object, "taken");
     *status = (struct ledger_status){
         .phase = (enum ledger_phase)number,
         .mixed_snapshot = json_member_true(object, "mixed_snapshot"),
@@ -251,6 +253,7 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
         .doubtful = keep_array(object, "doubtful"),
         .settled = json_is_object(settled) ? json_incref(settled) : NULL,
         .undone = json_is_array(undone) ? json_incref(undone) : NULL,
+        .taken = json_is_object(taken) ? json_incref(taken) : NULL,
         .before_lost = json_member_true(object, "before_lost"),
         .broken_references = (uint32_t)json_member_integer(object, "broken_references", 0),
     };
@@ -282,6 +285,9 @@ enum status ledger_status_make(const struct ledger_status *status, struct arena 
     }
     if (object != NULL && status->undone != NULL) {
         failed |= json_object_set(object, "undone", status->undone) != 0;
+    }
+    if (object != NULL && status->taken != NULL) {
+        failed |= json_object_set(object, "taken", status->taken) != 0;
     }
     if (object != NULL && status->before_lost) {
         failed |= json_object_set_new(object, "before_lost", json_true()) != 0;
@@ -358,6 +364,19 @@ void ledger_status_add_created(struct ledger_status *status, const char *table)
     if (!ledger_status_is_created(status, table)) {
         add(status, status->created, json_text(table));
     }
+}
+
+void ledger_status_add_taken(struct ledger_status *status, const char *table, uint64_t count)
+{
+    status->taken = status->taken != NULL ? status->taken : json_object();
+    json_int_t sum = (json_int_t)(ledger_status_taken(status, table) + count);
+    status->incomplete |= json_object_set_new(status->taken, table, json_integer(sum)) != 0;
+}
+
+uint64_t ledger_status_taken(const struct ledger_status *status, const char *table)
+{
+    int64_t count = json_member_integer(status->taken, table, 0);
+    return count > 0 ? (uint64_t)count : 0;
 }
 
 bool ledger_status_is_created(const struct ledger_status *status, const char *table)

@@ -26,6 +26,7 @@
  *          "attempts":[{"epoch","at","snapshot","hands","end"}],"errors":[{"at","code","message"}],
  *          "doubtful":[CHUNK…],"undone":[TABLE…],"before_lost",    (undone: while it is rolled
  * back)
+ * "taken":{TABLE:N…},                                     (a repair: records that it took out)
  * "settled":{"entities":{"3":{"rejected":N,"skipped":N,"hash":HEX}},"rejects":{"file","count","xxh3"}}}
  * mark    {"format":1,"chunk":n,"attempt":a,"epoch":e,
  *          "entities":{"0":{"read","made","written","rejected","skipped","filtered","bytes","hash",
@@ -119,6 +120,7 @@ struct ledger_status {
     struct json_t *doubtful; /* array of chunk numbers: in hand when a claim was taken over */
     bool incomplete;         /* memory was out for a part: it is not written any more */
     struct json_t *undone;   /* array of table names: taken back already; NULL: none */
+    struct json_t *taken;    /* object: how many records a repair took out of a table; NULL: none */
     bool before_lost;        /* before-images of an earlier attempt are not in the state folder */
     uint32_t broken_references; /* foreign keys that not every record obeys, once INDEXED */
 };
@@ -141,6 +143,9 @@ void ledger_status_end_attempt(struct ledger_status *status, const char *end);
 void ledger_status_add_error(struct ledger_status *status, const struct error *error);
 void ledger_status_add_created(struct ledger_status *status, const char *table);
 bool ledger_status_is_created(const struct ledger_status *status, const char *table);
+/* Adds to what a repair took out of a table. */
+void ledger_status_add_taken(struct ledger_status *status, const char *table, uint64_t count);
+uint64_t ledger_status_taken(const struct ledger_status *status, const char *table);
 
 /* The reject file of a chunk, as its done mark vouches for it. */
 struct ledger_rejects {

@@ -193,6 +193,14 @@ static enum status keep(struct deleting *deleting, struct error *error)
                                deleting->cells, deleting->count, error);
 }
 
+/* Each record that went left an image in the target: where others keep them, how many there were is
+ * not known for sure. */
+static bool keeps_counted(const struct database *target, const struct target_table *table)
+{
+    const struct rollback_functions *rollback = target->connector->rollback;
+    return rollback != NULL && rollback->undo_deleted != NULL && table->keeps_undo;
+}
+
 static enum status flush(struct deleting *deleting, struct error *error)
 {
     struct database *target = deleting->run->session->target;
@@ -220,6 +228,9 @@ static enum status flush(struct deleting *deleting, struct error *error)
         }
     }
     deleting->deleted += deleted;
+    if (deleted > 0 && keeps_counted(target, deleting->table)) {
+        ledger_status_add_taken(&deleting->run->status, deleting->table->name, deleted);
+    }
     deleting->count = 0;
     arena_reset(deleting->arena);
     return status;

@@ -220,6 +220,25 @@ static enum status learn(struct rollback *rollback, uint32_t number, struct erro
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
+/* The same of records that a repair took out; what it wrote anew under a key of these has one image
+ * with it. */
+static enum status check_taken(const struct rollback *rollback, uint32_t number, uint64_t kept,
+                               struct error *error)
+{
+    const char *table = rollback->run.header.tables[number].name;
+    uint64_t took = ledger_status_taken(&rollback->run.status, table);
+    if (rollback->has_begun || kept + rollback->expected[number].count_min >= took) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_ROLLBACK_REFUSED, table,
+              "images were not kept or are lost: the run took out %" PRIu64
+              " records, undo records are there of %" PRIu64,
+              took, kept);
+    error_hint(error, "not all can be put back: do it by hand; `transhume finish --confirm` then "
+                      "forgets the run");
+    return STATUS_FAILED;
+}
+
 /* Each record that was written left one, and none goes before the rollback has begun. */
 static enum status check_kept(const struct rollback *rollback, uint32_t number,
                               const struct undo_counts *counts, struct error *error)
@@ -324,7 +343,7 @@ static enum status look_at_deleted(struct rollback *rollback, uint32_t number, s
     }
     report->restored += counts.restored;
     report->changed += counts.changed;
-    return STATUS_OK;
+    return check_taken(rollback, number, counts.restored + counts.changed, error);
 }
 
 bool rollback_has_deleted(const struct rollback *rollback, uint32_t number)

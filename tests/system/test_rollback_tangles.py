@@ -148,6 +148,25 @@ class Tangles:
         self.assertEqual(self.rollback(), {"e": (0, 1, 2, 0)})
         self.assertEqual(self.rows("e"), [(1, None), (2, None), (3, 1), (9, 3)])
 
+    def test_what_goes_or_changes_with_its_partner(self):
+        """Keys of a table to itself with an action: what of others leads to a record, and what is still to be restored, is not reached."""
+        for action in ("CASCADE", "SET NULL"):
+            self.SELF = Tangles.SELF[:-1] + " ON DELETE %s)" % action
+            with self.subTest(action=action):
+                before, source = [(2, None), (5, 2), (8, 5)], [(1, None), (2, 1), (3, 2), (4, 3), (5, 4), (8, None)]
+                self.referring(before, source)
+                self.assert_taken_back({"e": before}, e=(3, 3, 0, 0))
+                self.referring([(2, None)], [(1, None), (2, 1), (3, 1), (4, 3), (6, 1), (7, 6), (11, 11)])
+                self.sql("INSERT INTO e VALUES (9, 4), (10, 9)")
+                self.assertEqual(self.rollback(), {"e": (3, 1, 3, 0)})
+                self.assertEqual(self.rows("e"), [(1, None), (2, None), (3, 1), (4, 3), (9, 4), (10, 9)])
+
+    def test_what_others_refer_to_from_two_tables_stays(self):
+        self.SELF = Tangles.SELF[:-1] + " ON DELETE CASCADE)"
+        self.referring([(2, None)], [(1, None), (2, 1), (3, 1), (4, 3), (5, None)])
+        self.sql("CREATE TABLE note(id bigint PRIMARY KEY, e_id bigint REFERENCES e(id) ON DELETE CASCADE); INSERT INTO note VALUES (1, 4)")
+        self.assertEqual(self.rollback(), {"e": (1, 1, 3, 0)})
+        self.assertEqual((self.rows("e"), self.rows("note")), ([(1, None), (2, None), (3, 1), (4, 3)], [(1, 4)]))
 
     # ---- repairs that take records out
 
@@ -216,6 +235,19 @@ class Tangles:
                 for step in ("--dry-run", "--confirm"):
                     self.assertIn("u: images were not kept or are lost: the run wrote 3 records", self.rollback(step, code=5))
                 self.assertEqual(self.rows("u"), after + before[1:])
+                self.assertIn(self.run_id(), self.run_program("status").out)
+
+    def test_lost_undo_records_of_a_repair_that_only_took_out_are_refused(self):
+        for lost in ("DROP TABLE %s", "DELETE FROM %s", 'DELETE FROM %s WHERE "+id" > 80'):
+            with self.subTest(lost=lost):
+                self.prepare("CREATE TABLE u(id INTEGER, e TEXT, n TEXT);" + inserts("u", [(1, "x", "a"), (2, "y", "a")]), UNIQUE)
+                self.migrate(["u"], "refuse")
+                left = self.rows("u")
+                self.repaired("u", inserts("u", [(80, "v", "extra"), (81, "w", "extra")]))
+                self.sql(self.named(lost, self.undo_table()))
+                for step in ("--dry-run", "--confirm"):
+                    self.assertIn("u: images were not kept or are lost: the run took out 2 records", self.rollback(step, code=5))
+                self.assertEqual(self.rows("u"), left)
                 self.assertIn(self.run_id(), self.run_program("status").out)
 
     def named(self, statement, table):

@@ -427,6 +427,26 @@ static enum status put_all(struct undoing *undoing, const struct undo_counts *wa
     return status;
 }
 
+/* Which of the run's records others' ones hold up. */
+static enum status find_unreferenced(struct undoing *undoing)
+{
+    struct buffer going = {0};
+    append_target(&going, undoing);
+    buffer_append_string(&going, ", ");
+    append_undo(&going, undoing);
+    buffer_append_string(&going, " WHERE ");
+    append_ours(&going, undoing, false);
+    enum status status =
+        postgres_rollback_append_unreferenced(undoing->self, undoing->connection, &undoing->facts,
+                                              &going, &undoing->unreferenced, undoing->error);
+    if (status == STATUS_OK && (going.failed || undoing->unreferenced.failed)) {
+        status = error_set(undoing->error, ERROR_MEMORY, undoing->facts.schema->name,
+                           "no memory to roll it back");
+    }
+    buffer_free(&going);
+    return status;
+}
+
 static enum status undo_keys(struct undoing *undoing, bool takes_out, bool dry_run,
                              struct undo_counts *counts)
 {
@@ -436,10 +456,7 @@ static enum status undo_keys(struct undoing *undoing, bool takes_out, bool dry_r
     if (status != STATUS_OK || dry_run) {
         return status;
     }
-    if (postgres_rollback_append_unreferenced(undoing->self, undoing->connection, &undoing->facts,
-                                              &undoing->unreferenced,
-                                              undoing->error) != STATUS_OK ||
-        put_all(undoing, counts, &left) != STATUS_OK) {
+    if (find_unreferenced(undoing) != STATUS_OK || put_all(undoing, counts, &left) != STATUS_OK) {
         return STATUS_FAILED;
     }
     *(takes_out ? &counts->left : &counts->changed) += left.removed + left.restored;

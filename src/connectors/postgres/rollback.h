@@ -9,12 +9,14 @@
 /*
  * " AND NOT EXISTS (…)" for each foreign key that would take or change records of others with one
  * of `table` that goes (CASCADE, SET NULL, SET DEFAULT): records that others refer to so stay.
- * The record is `t`.
+ * The record is `t`. `going`: what follows FROM to find the run's records as `t`; the table's keys
+ * to itself then count, too, and it is changed. NULL: all of the table's go.
  */
 enum status postgres_rollback_append_unreferenced(struct postgres_database *self,
                                                   PGconn *connection,
                                                   const struct postgres_table *table,
-                                                  struct buffer *sql, struct error *error) MUST_USE;
+                                                  struct buffer *going, struct buffer *sql,
+                                                  struct error *error) MUST_USE;
 enum status postgres_remove_table(struct database *self, const struct target_table *table,
                                   struct error *error);
 enum status postgres_remove_objects(struct database *self, bool dry_run, struct buffer *what,

@@ -25,24 +25,75 @@ static enum status explain(struct error *error, const char *object)
 
 /* ---------------------------------------------------------------- who refers to a record */
 
-/* Of one foreign key: `rows` are its columns' pairs. */
-static void append_reference(struct buffer *sql, const PGresult *keys, int first, int end)
+static bool is_own(const PGresult *keys, int row)
 {
-    buffer_format(sql, " AND NOT EXISTS (SELECT 1 FROM %s AS r WHERE ", PQgetvalue(keys, first, 1));
+    return strcmp(PQgetvalue(keys, row, 4), "t") == 0;
+}
+
+/* Of one foreign key, whose columns' pairs begin with that row. */
+static int end_of(const PGresult *keys, int first)
+{
+    int end = first + 1;
+    while (end < PQntuples(keys) &&
+           strcmp(PQgetvalue(keys, first, 0), PQgetvalue(keys, end, 0)) == 0) {
+        end++;
+    }
+    return end;
+}
+
+static void append_pairs(struct buffer *sql, const PGresult *keys, int first, const char *referring,
+                         const char *referred)
+{
+    int end = end_of(keys, first);
     for (int row = first; row < end; row++) {
-        buffer_append_string(sql, row > first ? " AND r." : "r.");
+        buffer_format(sql, "%s%s.", row > first ? " AND " : "", referring);
         postgres_append_name(sql, PQgetvalue(keys, row, 2));
-        buffer_append_string(sql, " = t.");
+        buffer_format(sql, " = %s.", referred);
         postgres_append_name(sql, PQgetvalue(keys, row, 3));
     }
+}
+
+/* By one of its own keys. */
+static void append_own_pairs(struct buffer *sql, const PGresult *keys, const char *referring,
+                             const char *referred)
+{
+    const char *separator = "(";
+    for (int row = 0; row < PQntuples(keys); row = end_of(keys, row)) {
+        if (is_own(keys, row)) {
+            buffer_append_string(sql, separator);
+            append_pairs(sql, keys, row, referring, referred);
+            separator = " OR ";
+        }
+    }
     buffer_append_byte(sql, ')');
+}
+
+/* What a record that stays refers to stays as well, and what that one refers to. */
+static void append_kept(struct buffer *sql, const struct postgres_database *self,
+                        const struct postgres_table *table, const PGresult *keys,
+                        const struct buffer *going)
+{
+    buffer_append_string(sql, " AND t.ctid::pg_catalog.text NOT IN (WITH RECURSIVE going AS ("
+                              "SELECT t.ctid::pg_catalog.text AS place, t AS record FROM ");
+    buffer_append_buffer(sql, going);
+    buffer_append_string(sql, "), kept AS (SELECT g.place FROM going AS g JOIN ");
+    postgres_append_table(sql, self, table->schema->name);
+    buffer_append_string(sql, " AS r ON ");
+    append_own_pairs(sql, keys, "r", "(g.record)");
+    buffer_append_string(sql, " WHERE r.ctid::pg_catalog.text NOT IN (SELECT place FROM going) "
+                              "UNION SELECT g.place FROM kept AS k JOIN going AS c ON c.place = "
+                              "k.place JOIN going AS g ON ");
+    append_own_pairs(sql, keys, "(c.record)", "(g.record)");
+    buffer_append_string(sql, ") SELECT place FROM kept)");
 }
 
 enum status postgres_rollback_append_unreferenced(struct postgres_database *self,
                                                   PGconn *connection,
                                                   const struct postgres_table *table,
-                                                  struct buffer *sql, struct error *error)
+                                                  struct buffer *going, struct buffer *sql,
+                                                  struct error *error)
 {
+    bool own = false;
     char oid[24] = {0};
     text_from_uint64(table->oid, oid);
     const struct postgres_parameter parameter = {.text = oid};
@@ -50,13 +101,18 @@ enum status postgres_rollback_append_unreferenced(struct postgres_database *self
     enum status status = postgres_query(self, connection, sql_referrers, &parameter, 1,
                                         POSTGRES_SHORT, ERROR_TARGET_INVALID, &keys, error);
     int count = status == STATUS_OK ? PQntuples(keys) : 0;
-    for (int row = 0; row < count;) {
-        int next = row + 1;
-        while (next < count && strcmp(PQgetvalue(keys, row, 0), PQgetvalue(keys, next, 0)) == 0) {
-            next++;
+    for (int row = 0; row < count; row = end_of(keys, row)) {
+        own |= is_own(keys, row);
+        if (!is_own(keys, row)) {
+            buffer_format(sql, " AND NOT EXISTS (SELECT 1 FROM %s AS r WHERE ",
+                          PQgetvalue(keys, row, 1));
+            append_pairs(sql, keys, row, "r", "t");
+            buffer_append_byte(sql, ')');
         }
-        append_reference(sql, keys, row, next);
-        row = next;
+    }
+    if (own && going != NULL) {
+        buffer_append_buffer(going, sql);
+        append_kept(sql, self, table, keys, going);
     }
     PQclear(keys);
     return status;
@@ -118,7 +174,7 @@ static enum status refuse_reaching(struct postgres_database *self, PGconn *conne
     struct buffer sql = {0};
     PGresult *result = NULL;
     enum status status =
-        postgres_rollback_append_unreferenced(self, connection, facts, &condition, error);
+        postgres_rollback_append_unreferenced(self, connection, facts, NULL, &condition, error);
     if (status == STATUS_OK && !buffer_is_empty(&condition)) {
         buffer_append_string(&sql, "SELECT 1 FROM ");
         postgres_append_table(&sql, self, facts->schema->name);
