@@ -121,6 +121,9 @@ bool cli_is_confirmed(struct cli_call *call, const char *question);
 /* What a rollback did or (`dry_run`) would do, as a table or as JSON. */
 void cli_append_rollback(struct cli_call *call, const struct rollback_report *report, bool dry_run,
                          struct buffer *out);
+/* After rollback_run, of which it has the status: what goes on with it. */
+int cli_fail_rollback(const struct cli_call *call, const struct rollback_report *report,
+                      enum status status, struct error *error);
 /* In the log, where tables are compared by their count alone. */
 void cli_warn_of_rollback(const struct rollback_report *report);
 /* migrate --restart: rolls the unfinished run back, if there is one; 0: go on. */

@@ -45,11 +45,7 @@ static int act(struct cli_call *call, struct rollback *rollback,
         cli_append_rollback(call, report, false, &out);
         return cli_finish(&out, 0);
     }
-    if (status == STATUS_END) {
-        error_set(&error, ERROR_INTERRUPTED, report->run_id, "the rollback was stopped");
-        error_hint(&error, "the same command goes on with it");
-    }
-    return cli_fail(call, &error);
+    return cli_fail_rollback(call, report, status, &error);
 }
 
 int command_rollback(struct cli_call *call)

@@ -180,6 +180,29 @@ void cli_append_rollback(struct cli_call *call, const struct rollback_report *re
     append_warning(report, out);
 }
 
+int cli_fail_rollback(const struct cli_call *call, const struct rollback_report *report,
+                      enum status status, struct error *error)
+{
+    char goes_on[128];
+    snprintf(goes_on, sizeof(goes_on), "`transhume rollback --run %.60s --confirm` goes on",
+             report->run_id);
+    if (status == STATUS_END) {
+        error_set(error, ERROR_INTERRUPTED, report->run_id, "the rollback was stopped");
+        error_hint(error, "%s with it", goes_on);
+    } else if (strstr(error->hint, "rollback") == NULL && error_exit_status(error) != 5) {
+        char hint[sizeof(error->hint)];
+        memcpy(hint, error->hint, sizeof(hint));
+        size_t length = strlen(hint);
+        error_hint(error, "%s%s%s once that is mended", hint,
+                   length == 0               ? ""
+                   : hint[length - 1] == '.' ? " "
+                                             : "; ",
+                   goes_on);
+    }
+    int exit_status = cli_fail(call, error);
+    return exit_status == 2 ? 3 : exit_status; /* it has begun: 2 says that nothing was touched */
+}
+
 /* What there is to confirm, shown; then a yes or a refusal. */
 static int roll_back(struct cli_call *call, struct rollback *rollback,
                      const struct rollback_report *report)
@@ -197,17 +220,8 @@ static int roll_back(struct cli_call *call, struct rollback *rollback,
         error_hint(&error, "Say --confirm if that is wanted.");
         return cli_fail(call, &error);
     }
-    switch (rollback_run(rollback, &error)) {
-    case STATUS_OK:
-        return 0;
-    case STATUS_END:
-        error_set(&error, ERROR_INTERRUPTED, report->run_id, "the rollback was stopped");
-        error_hint(&error, "`transhume rollback --run %s --confirm` goes on with it",
-                   report->run_id);
-        return cli_fail(call, &error);
-    default:
-        return cli_fail(call, &error);
-    }
+    enum status status = rollback_run(rollback, &error);
+    return status == STATUS_OK ? 0 : cli_fail_rollback(call, report, status, &error);
 }
 
 int cli_roll_back_unfinished(struct cli_call *call, const char *plan_path)
