@@ -146,7 +146,11 @@ static enum status step(struct writing *writing, struct error *error)
         return STATUS_END;
     }
     if (can_commit(writing)) {
-        enum status status = writing_commit(writing, error);
+        enum status status = writing_try_again(writing, writing->first, error);
+        if (status != STATUS_END) {
+            return status;
+        }
+        status = writing_commit(writing, error);
         if (status == STATUS_OK) {
             retry_reset(&writing->worker->retry);
         }

@@ -32,6 +32,7 @@ void writing_free_chunk(struct open_chunk *chunk)
     for (uint32_t i = 0; i < chunk->original_count; i++) {
         batch_destroy(chunk->originals[i]);
     }
+    writing_free_held(chunk);
     free(chunk->originals);
     free(chunk->tallies);
     free(chunk->mark_text);
@@ -116,6 +117,7 @@ static void forget(struct writing *writing, struct open_chunk *chunk, bool keep_
     for (uint32_t i = 0; i < chunk->original_count; i++) {
         batch_destroy(chunk->originals[i]);
     }
+    writing_free_held(chunk);
     chunk->original_count = 0;
     chunk->under_way = 0;
 }
@@ -240,15 +242,12 @@ static struct open_chunk *find_chunk(const struct writing *writing, uint64_t num
     return chunk;
 }
 
-static enum status count_outcome(struct writing *writing, struct open_chunk *chunk,
-                                 uint32_t position, const struct batch *batch,
-                                 const struct record_outcome *outcome, struct error *error)
+enum status writing_count_outcome(struct writing *writing, struct open_chunk *chunk,
+                                  const struct batch *batch, const struct record_outcome *outcome,
+                                  struct error *error)
 {
+    uint32_t position = position_of(chunk, batch->entity);
     struct tally *tally = &chunk->tallies[position];
-    if (outcome->row >= batch->row_count) {
-        return error_set(error, ERROR_INTERNAL, chunk->stream->name,
-                         "the target answered for a record that was not in the batch");
-    }
     if (!writing->copy->session->options.no_hashes) {
         struct canonical_hash hash; /* the reader's sum comes with the chunk's end, this in it */
         if (record_hash(&writing->hasher, batch, outcome->row, &hash, error) != STATUS_OK) {
@@ -270,11 +269,26 @@ static enum status count_outcome(struct writing *writing, struct open_chunk *chu
     return add_reject(writing, chunk, position, &reject, error);
 }
 
+static enum status take_outcome(struct writing *writing, struct open_chunk *chunk,
+                                struct batch *batch, const struct record_outcome *outcome,
+                                struct error *error)
+{
+    bool held = false;
+    if (outcome->row >= batch->row_count) {
+        return error_set(error, ERROR_INTERNAL, chunk->stream->name,
+                         "the target answered for a record that was not in the batch");
+    }
+    enum status status = writing_hold(writing, chunk, batch, outcome, &held, error);
+    return status == STATUS_OK && !held
+               ? writing_count_outcome(writing, chunk, batch, outcome, error)
+               : status;
+}
+
 enum status writing_settle(struct writing *writing, struct batch_result *result,
                            struct error *error)
 {
     struct open_chunk *chunk = find_chunk(writing, result->chunk);
-    const struct batch *batch = result->batch;
+    struct batch *batch = result->batch;
     enum status status = STATUS_OK;
     if (chunk == NULL || chunk->under_way == 0 || batch == NULL ||
         (uint64_t)result->written + result->outcome_count != batch->row_count) {
@@ -290,7 +304,7 @@ enum status writing_settle(struct writing *writing, struct batch_result *result,
         atomic_fetch_add_explicit(&shown->written, result->written, memory_order_relaxed);
         atomic_fetch_add_explicit(&shown->bytes, result->bytes, memory_order_relaxed);
         for (uint32_t i = 0; i < result->outcome_count && status == STATUS_OK; i++) {
-            status = count_outcome(writing, chunk, position, batch, &result->outcomes[i], error);
+            status = take_outcome(writing, chunk, batch, &result->outcomes[i], error);
         }
     }
     batch_destroy(result->batch);
@@ -316,9 +330,8 @@ static bool keeps_images(const struct writing *writing, uint32_t table)
            connector->rollback->undo == NULL;
 }
 
-/* Takes the batch over. */
-static enum status submit(struct writing *writing, struct open_chunk *chunk, struct batch *batch,
-                          struct error *error)
+enum status writing_submit(struct writing *writing, struct open_chunk *chunk, struct batch *batch,
+                           struct error *error)
 {
     const struct plan *plan = writing->copy->session->plan;
     uint32_t table = plan->entities[batch->entity].table;
@@ -349,8 +362,7 @@ static enum status submit(struct writing *writing, struct open_chunk *chunk, str
     }
 }
 
-/* The batch's rows from `first` on, sharing its arena but not its large values. */
-static struct batch *cut(struct batch *original, uint32_t first, uint32_t count)
+struct batch *writing_cut(struct batch *original, uint32_t first, uint32_t count)
 {
     struct batch *piece = batch_create_sharing(original, original->shape, original->width, count);
     if (piece == NULL) {
@@ -397,8 +409,8 @@ static enum status submit_in_pieces(struct writing *writing, struct open_chunk *
     keep = keep && status == STATUS_OK;
     for (uint32_t first = 0; first < batch->row_count && status == STATUS_OK; first += rows_max) {
         uint32_t left = batch->row_count - first;
-        struct batch *piece = cut(batch, first, left < rows_max ? left : rows_max);
-        status = piece != NULL ? submit(writing, chunk, piece, error)
+        struct batch *piece = writing_cut(batch, first, left < rows_max ? left : rows_max);
+        status = piece != NULL ? writing_submit(writing, chunk, piece, error)
                                : error_set(error, ERROR_MEMORY, NULL, "no memory to cut a batch");
     }
     if (!keep) {
@@ -420,7 +432,7 @@ static enum status feed_batches(struct writing *writing, struct open_chunk *chun
         }
         enum status status = rows_max != 0 && batch->row_count > rows_max
                                  ? submit_in_pieces(writing, chunk, batch, rows_max, error)
-                                 : submit(writing, chunk, batch, error);
+                                 : writing_submit(writing, chunk, batch, error);
         if (status != STATUS_OK) {
             return status;
         }

@@ -9,6 +9,13 @@
 #include "engine/record_hash.h"
 #include "engine/rejects.h"
 
+/* A record that the target rejected, and that may get in once others are written. */
+struct held_record {
+    struct batch *batch; /* of it alone */
+    enum error_code code;
+    char *reason;
+};
+
 /* A chunk between chunk_begin and commit. */
 struct open_chunk {
     struct open_chunk *next; /* the order in which they began */
@@ -24,6 +31,11 @@ struct open_chunk {
     struct reject_file rejects;
     struct batch **originals; /* of batches that were cut: they hold the pieces' large values */
     uint32_t original_count;
+    struct held_record *held;
+    uint32_t held_count;
+    uint32_t held_before; /* when they were tried last */
+    uint32_t held_tries;  /* all of them together, a record each */
+    bool backwards;       /* so they were tried last */
     int64_t began_ms;
     char *mark_text; /* of the commit that is being tried */
 };
@@ -58,6 +70,28 @@ enum status writing_settle(struct writing *writing, struct batch_result *result,
 enum status writing_poll(struct writing *writing, int64_t timeout_ms, struct error *error) MUST_USE;
 /* Rejects to disk, done mark, commit of the first chunk; then it is closed. */
 enum status writing_commit(struct writing *writing, struct error *error) MUST_USE;
+/* Takes the batch over, and hands it to the target. */
+enum status writing_submit(struct writing *writing, struct open_chunk *chunk, struct batch *batch,
+                           struct error *error) MUST_USE;
+/* The rows from `first` on, sharing the arena but not its large values; NULL: no memory.
+ */
+struct batch *writing_cut(struct batch *original, uint32_t first, uint32_t count);
+/* Counts a record that the target did not write. */
+enum status writing_count_outcome(struct writing *writing, struct open_chunk *chunk,
+                                  const struct batch *batch, const struct record_outcome *outcome,
+                                  struct error *error) MUST_USE;
+
+/* ---- writing_again.c: records of a repair that wait for others of their chunk */
+/* May this one get in later? Then it is held, and not counted yet. */
+enum status writing_hold(struct writing *writing, struct open_chunk *chunk, struct batch *batch,
+                         const struct record_outcome *outcome, bool *held,
+                         struct error *error) MUST_USE;
+/* Of a chunk that has ended: tries those that are held once more, while that helps; then they are
+ * rejects. STATUS_END: none is held any more. */
+enum status writing_try_again(struct writing *writing, struct open_chunk *chunk,
+                              struct error *error) MUST_USE;
+void writing_free_held(struct open_chunk *chunk);
+
 /* Frees a chunk that is in no list any more. */
 void writing_free_chunk(struct open_chunk *chunk);
 /* The first chunk turned out to be committed after all. */
