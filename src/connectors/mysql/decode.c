@@ -1,12 +1,13 @@
 /*
- * Values of the text protocol as cells: numbers as digits, dates as 2024-02-29, times as
+ * Values as cells. In the text protocol numbers are digits, dates 2024-02-29, times
  * -838:59:59.000000, both joined by a space; a zero date is 0000-00-00. (COM_QUERY's resultset, in
- * the servers' manuals.)
+ * the servers' manuals.) In the binary one the library has taken dates and times apart.
  */
 #include "connectors/mysql/source.h"
 #include "model/decimal.h"
 #include "model/number_text.h"
 #include "model/time_text.h"
+#include <stdio.h>
 #include <string.h>
 
 static struct cell escaped(const char *bytes, size_t length, bool text)
@@ -99,20 +100,42 @@ static struct cell zero_date(enum value_kind kind, bool zoned)
                          .i64 = CELL_ZERO_DATE};
 }
 
-static bool decode_date(const char *bytes, size_t length, struct cell *cell)
+static bool make_date(const struct date *date, struct cell *cell)
 {
-    const char *end = bytes + length;
-    struct date date;
-    if (!take_date(&bytes, end, &date) || bytes != end) {
-        return false;
-    }
-    if (is_zero(&date)) {
+    if (is_zero(date)) {
         *cell = zero_date(VALUE_DATE, false);
         return true;
     }
     *cell = (struct cell){.kind = VALUE_DATE,
-                          .i64 = time_days_from_civil(date.year, date.month, date.day)};
-    return is_real(&date);
+                          .i64 = time_days_from_civil(date->year, date->month, date->day)};
+    return is_real(date);
+}
+
+static bool decode_date(const char *bytes, size_t length, struct cell *cell)
+{
+    const char *end = bytes + length;
+    struct date date;
+    return take_date(&bytes, end, &date) && bytes == end && make_date(&date, cell);
+}
+
+/* `microseconds` since midnight. */
+static bool make_timestamp(const struct date *date, int64_t microseconds, bool zoned,
+                           struct cell *cell)
+{
+    if (is_zero(date) && microseconds == 0) {
+        *cell = zero_date(VALUE_TIMESTAMP, zoned);
+        return true;
+    }
+    int64_t days = time_days_from_civil(date->year, date->month, date->day);
+    *cell = (struct cell){.kind = VALUE_TIMESTAMP,
+                          .flags = zoned ? CELL_ZONED : 0,
+                          .i64 = days * INT64_C(86400000000) + microseconds};
+    return is_real(date);
+}
+
+static int64_t microseconds_of(int64_t hours, int64_t minute, int64_t second, int64_t microseconds)
+{
+    return ((hours * 60 + minute) * 60 + second) * INT64_C(1000000) + microseconds;
 }
 
 static bool decode_timestamp(const char *bytes, size_t length, bool zoned, struct cell *cell)
@@ -123,25 +146,30 @@ static bool decode_timestamp(const char *bytes, size_t length, bool zoned, struc
     int minute = 0;
     int second = 0;
     int64_t microseconds = 0;
-    if (!take_date(&bytes, end, &date) || !take(&bytes, end, ' ') ||
-        !take_digits(&bytes, end, 2, &hour) || !take(&bytes, end, ':') ||
-        !take_digits(&bytes, end, 2, &minute) || !take(&bytes, end, ':') ||
-        !take_digits(&bytes, end, 2, &second) || !take_fraction(&bytes, end, &microseconds)) {
-        return false;
-    }
-    if (is_zero(&date) && hour + minute + second == 0 && microseconds == 0) {
-        *cell = zero_date(VALUE_TIMESTAMP, zoned);
-        return true;
-    }
-    int64_t seconds = time_days_from_civil(date.year, date.month, date.day) * 86400 + hour * 3600 +
-                      minute * 60 + second;
-    *cell = (struct cell){.kind = VALUE_TIMESTAMP,
-                          .flags = zoned ? CELL_ZONED : 0,
-                          .i64 = seconds * 1000000 + microseconds};
-    return is_real(&date);
+    return take_date(&bytes, end, &date) && take(&bytes, end, ' ') &&
+           take_digits(&bytes, end, 2, &hour) && take(&bytes, end, ':') &&
+           take_digits(&bytes, end, 2, &minute) && take(&bytes, end, ':') &&
+           take_digits(&bytes, end, 2, &second) && take_fraction(&bytes, end, &microseconds) &&
+           make_timestamp(&date, microseconds_of(hour, minute, second, microseconds), zoned, cell);
 }
 
 /* A time of day, or what is none as an interval. */
+static enum status make_time(bool negative, int64_t microseconds, struct arena *arena,
+                             struct cell *cell)
+{
+    if ((!negative || microseconds == 0) && microseconds <= INT64_C(86400000000)) {
+        *cell = (struct cell){.kind = VALUE_TIME, .i64 = microseconds * 1000};
+        return STATUS_OK;
+    }
+    struct value_interval *interval = arena_allocate_zeroed(arena, 1, sizeof *interval);
+    if (interval == NULL) {
+        return STATUS_FAILED;
+    }
+    interval->nanoseconds = (negative ? -microseconds : microseconds) * 1000;
+    *cell = (struct cell){.kind = VALUE_INTERVAL, .interval = interval};
+    return STATUS_OK;
+}
+
 static enum status decode_time(const char *bytes, size_t length, struct arena *arena,
                                struct cell *cell, bool *fits)
 {
@@ -151,28 +179,61 @@ static enum status decode_time(const char *bytes, size_t length, struct arena *a
     int minute = 0;
     int second = 0;
     int64_t microseconds = 0;
-    *fits = false;
     while (bytes < end && *bytes >= '0' && *bytes <= '9' && hours < 10000) {
         hours = hours * 10 + (*bytes++ - '0');
     }
-    if (!take(&bytes, end, ':') || !take_digits(&bytes, end, 2, &minute) ||
-        !take(&bytes, end, ':') || !take_digits(&bytes, end, 2, &second) ||
-        !take_fraction(&bytes, end, &microseconds)) {
-        return STATUS_OK;
+    *fits = take(&bytes, end, ':') && take_digits(&bytes, end, 2, &minute) &&
+            take(&bytes, end, ':') && take_digits(&bytes, end, 2, &second) &&
+            take_fraction(&bytes, end, &microseconds);
+    return *fits ? make_time(negative, microseconds_of(hours, minute, second, microseconds), arena,
+                             cell)
+                 : STATUS_OK;
+}
+
+/* As the text protocol would have it. */
+static struct cell escaped_moment(const struct maria_type *type, const MYSQL_TIME *moment,
+                                  struct arena *arena)
+{
+    char text[64];
+    unsigned long unit = 1;
+    int length = snprintf(text, sizeof text, "%04u-%02u-%02u", moment->year % 10000,
+                          moment->month % 100, moment->day % 100);
+    if (type->format != MARIA_AS_DATE) {
+        length += snprintf(text + length, sizeof text - (size_t)length, " %02u:%02u:%02u",
+                           moment->hour % 100, moment->minute % 100, moment->second % 100);
     }
-    int64_t value = ((hours * 60 + minute) * 60 + second) * INT64_C(1000000) + microseconds;
-    *fits = true;
-    if ((!negative || value == 0) && value <= INT64_C(86400000000)) {
-        *cell = (struct cell){.kind = VALUE_TIME, .i64 = value * 1000};
-        return STATUS_OK;
+    if (type->format != MARIA_AS_DATE && type->digits > 0) {
+        for (unsigned i = type->digits; i < 6; i++) {
+            unit *= 10;
+        }
+        length += snprintf(text + length, sizeof text - (size_t)length, ".%0*lu", type->digits,
+                           moment->second_part % 1000000 / unit);
     }
-    struct value_interval *interval = arena_allocate_zeroed(arena, 1, sizeof *interval);
-    if (interval == NULL) {
-        return STATUS_FAILED;
+    const char *copy = arena_copy(arena, text, (size_t)length);
+    return copy != NULL ? escaped(copy, (size_t)length, false) : cell_null();
+}
+
+enum status maria_decode_moment(const struct maria_type *type, const MYSQL_TIME *moment,
+                                struct arena *arena, struct cell *cell)
+{
+    const struct date date = {
+        .year = (int)moment->year, .month = (int)moment->month, .day = (int)moment->day};
+    if (type->format == MARIA_AS_TIME) { /* of more than a day, the days may stand apart */
+        int64_t hours = ((int64_t)moment->day * 24 + moment->hour) % 100000;
+        return make_time(
+            moment->neg != 0,
+            microseconds_of(hours, moment->minute, moment->second, (int64_t)moment->second_part),
+            arena, cell);
     }
-    interval->nanoseconds = (negative ? -value : value) * 1000;
-    *cell = (struct cell){.kind = VALUE_INTERVAL, .interval = interval};
-    return STATUS_OK;
+    int64_t microseconds =
+        microseconds_of(moment->hour, moment->minute, moment->second, (int64_t)moment->second_part);
+    bool fits = type->format == MARIA_AS_DATE
+                    ? make_date(&date, cell)
+                    : make_timestamp(&date, microseconds, type->format == MARIA_AS_TIMESTAMP, cell);
+    if (!fits) {
+        *cell = escaped_moment(type, moment, arena);
+    }
+    return fits || cell->kind != VALUE_NULL ? STATUS_OK : STATUS_FAILED;
 }
 
 /* ---------------------------------------------------------------- numbers */

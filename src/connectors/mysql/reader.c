@@ -15,7 +15,10 @@ struct cursor {
     struct reader *reader;
     const struct read_request *request;
     MYSQL *connection;
+    struct maria_rows *rows; /* NULL: in the text protocol */
     MYSQL_RES *result;
+    MYSQL_ROW row;
+    const unsigned long *lengths;
     struct arena *arena;
     struct maria_request compiled;
     bool done;
@@ -58,12 +61,14 @@ static void cursor_close(struct cursor *cursor)
         return;
     }
     if (cursor->connection != NULL) {
-        if (!cursor->done && cursor->result != NULL && maria_is_alive(cursor->connection)) {
+        bool begun = cursor->rows != NULL || cursor->result != NULL;
+        if (!cursor->done && begun && maria_is_alive(cursor->connection)) {
             /* What is still to come has to be read off before the connection is of use again, which
              * is the snapshot's, and there is no other: so the statement is ended, not the session.
              */
             maria_kill_statement(cursor->reader->database, cursor->connection);
         }
+        maria_rows_close(cursor->rows);
         mysql_free_result(cursor->result);
         maria_pool_give(cursor->reader->database, cursor->connection);
     }
@@ -72,20 +77,35 @@ static void cursor_close(struct cursor *cursor)
     free(cursor);
 }
 
+static enum status send(struct cursor *cursor, struct error *error)
+{
+    struct maria_database *self = cursor->reader->database;
+    const struct buffer *sql = &cursor->compiled.select.sql;
+    enum error_code otherwise =
+        cursor->request->query != NULL ? ERROR_PLAN_INVALID : ERROR_SOURCE_READ;
+    if (maria_rows_open(self, cursor->connection, &cursor->compiled, cursor->arena, otherwise,
+                        &cursor->rows, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return cursor->rows != NULL ? STATUS_OK
+                                : maria_send(self, cursor->connection, sql->data, sql->length,
+                                             MARIA_LONG, otherwise, error);
+}
+
 static enum status open_on(struct cursor *cursor, const struct span *span, struct error *error)
 {
     struct maria_database *self = cursor->reader->database;
     if (maria_pool_take(self, &cursor->connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum error_code otherwise =
-        cursor->request->query != NULL ? ERROR_PLAN_INVALID : ERROR_SOURCE_READ;
     if (maria_request_compile(self, cursor->connection, cursor->request, span, cursor->arena,
                               &cursor->compiled, error) != STATUS_OK ||
-        maria_send(self, cursor->connection, cursor->compiled.select.sql.data,
-                   cursor->compiled.select.sql.length, MARIA_LONG, otherwise, error) != STATUS_OK) {
+        send(cursor, error) != STATUS_OK) {
         error_context(error, "%s: ", cursor->request->name);
         return STATUS_FAILED;
+    }
+    if (cursor->rows != NULL) {
+        return STATUS_OK;
     }
     cursor->result = mysql_use_result(cursor->connection);
     return cursor->result != NULL
@@ -115,31 +135,57 @@ static enum status cursor_open(struct reader *reader, const struct read_request 
 
 /* ---------------------------------------------------------------- rows */
 
-/* Their bytes are copied as one: the row's own are overwritten by the next one's. */
-static enum status decode_row(struct cursor *cursor, struct batch *batch, MYSQL_ROW row,
-                              const unsigned long *lengths, size_t bytes, struct cell *cells)
+/* The next row's values and texts behind them, and how many bytes the values have. STATUS_END:
+ * there is none. */
+static enum status fetch(struct cursor *cursor, size_t *bytes, struct error *error)
 {
-    char *copy = arena_allocate(batch->arena, bytes);
-    if (copy == NULL) {
+    if (cursor->rows != NULL) {
+        return maria_rows_next(cursor->rows, bytes, error);
+    }
+    if (maria_fetch_row(cursor->reader->database, cursor->result, cursor->connection, &cursor->row,
+                        error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    if (cursor->row == NULL) {
+        return STATUS_END;
+    }
+    cursor->lengths = mysql_fetch_lengths(cursor->result);
+    *bytes = 0;
     for (uint32_t i = 0; i < cursor->compiled.select.column_count; i++) {
-        if (row[i] == NULL) {
-            cells[i] = cell_null();
-            continue;
-        }
-        memcpy(copy, row[i], lengths[i]);
-        if (maria_decode(&cursor->compiled.columns[i], copy, lengths[i], batch->arena, &cells[i]) !=
-            STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        copy += lengths[i];
+        *bytes += cursor->lengths[i];
     }
     return STATUS_OK;
 }
 
-static enum status add_row(struct cursor *cursor, struct batch *batch, MYSQL_ROW row,
-                           const unsigned long *lengths, size_t bytes, struct error *error)
+/* Their bytes are copied as one: the row's own are overwritten by the next one's. */
+static enum status decode_row(struct cursor *cursor, struct arena *arena, size_t bytes,
+                              struct cell *cells)
+{
+    if (cursor->rows != NULL) {
+        return maria_rows_decode(cursor->rows, arena, cells);
+    }
+    char *copy = arena_allocate(arena, bytes);
+    if (copy == NULL) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < cursor->compiled.select.column_count; i++) {
+        size_t length = cursor->lengths[i];
+        if (cursor->row[i] == NULL) {
+            cells[i] = cell_null();
+            continue;
+        }
+        memcpy(copy, cursor->row[i], length);
+        if (maria_decode(&cursor->compiled.columns[i], copy, length, arena, &cells[i]) !=
+            STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        copy += length;
+    }
+    return STATUS_OK;
+}
+
+static enum status add_row(struct cursor *cursor, struct batch *batch, size_t bytes,
+                           struct error *error)
 {
     struct cell *cells = batch_append(batch);
     struct cell *values = cells;
@@ -150,14 +196,14 @@ static enum status add_row(struct cursor *cursor, struct batch *batch, MYSQL_ROW
         values = arena_allocate_zeroed(batch->arena, (size_t)count + 1, sizeof *values);
     }
     if (cells != NULL && values != NULL) {
-        status = decode_row(cursor, batch, row, lengths, bytes, values);
+        status = decode_row(cursor, batch->arena, bytes, values);
     }
     if (status == STATUS_OK && cursor->compiled.select.documents) {
         status = batch_make_document(batch, cursor->compiled.select.names, values, count, cells);
     }
     if (status == STATUS_OK && cursor->compiled.sliced_count > 0 &&
-        maria_large_make(cursor->reader->database, &cursor->compiled, row + count, lengths + count,
-                         batch, cells, error) != STATUS_OK) {
+        maria_large_make(cursor->reader->database, &cursor->compiled, cursor->row + count,
+                         cursor->lengths + count, batch, cells, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return status == STATUS_OK
@@ -170,22 +216,15 @@ static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t row
 {
     size_t bytes = 0;
     size_t row_bytes = (size_t)batch->width * sizeof(struct cell);
-    uint32_t count = cursor->compiled.select.column_count;
 
     while (batch_has_room(batch, rows_max, bytes, bytes_max)) {
-        MYSQL_ROW row = NULL;
-        enum status status = maria_fetch_row(cursor->reader->database, cursor->result,
-                                             cursor->connection, &row, error);
-        if (status != STATUS_OK || row == NULL) {
-            cursor->done = status == STATUS_OK;
-            return status;
-        }
-        const unsigned long *lengths = mysql_fetch_lengths(cursor->result);
         size_t length = 0;
-        for (uint32_t i = 0; i < count; i++) {
-            length += lengths[i];
+        enum status status = fetch(cursor, &length, error);
+        if (status != STATUS_OK) {
+            cursor->done = status == STATUS_END;
+            return cursor->done ? STATUS_OK : status;
         }
-        if (add_row(cursor, batch, row, lengths, length, error) != STATUS_OK) {
+        if (add_row(cursor, batch, length, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         bytes += length + row_bytes;

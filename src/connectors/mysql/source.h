@@ -127,4 +127,28 @@ struct maria_database *maria_reader_database(const struct reader *reader);
 enum status maria_decode(const struct maria_type *type, const char *bytes, size_t length,
                          struct arena *arena, struct cell *cell) MUST_USE;
 
+/* The same of a date, time, or both, that the library took apart. */
+enum status maria_decode_moment(const struct maria_type *type, const MYSQL_TIME *moment,
+                                struct arena *arena, struct cell *cell) MUST_USE;
+
+/* ---------------------------------------------------------------- binary.c */
+
+/* A SELECT whose rows come in the binary protocol, as they come: the server makes no texts of
+ * numbers and times, for which it takes 2.5 times as long. */
+struct maria_rows;
+/* Sends it on a connection that is the caller's, and may carry nothing else until it is closed.
+ * `*rows` is NULL if the text protocol has to do: for values whose text alone says what they are,
+ * and for statements that can't be prepared. `compiled` must outlive it. */
+enum status maria_rows_open(struct maria_database *self, MYSQL *connection,
+                            const struct maria_request *compiled, struct arena *arena,
+                            enum error_code otherwise, struct maria_rows **rows,
+                            struct error *error) MUST_USE;
+/* The next row, of so many bytes, not counting fixed ones. STATUS_END: there is none. */
+enum status maria_rows_next(struct maria_rows *rows, size_t *bytes, struct error *error) MUST_USE;
+/* Its values. STATUS_FAILED: memory is out. */
+enum status maria_rows_decode(struct maria_rows *rows, struct arena *arena,
+                              struct cell *cells) MUST_USE;
+/* NULL is fine. Rows that are still to come are read off. */
+void maria_rows_close(struct maria_rows *rows);
+
 #endif

@@ -1,0 +1,328 @@
+/*
+ * Rows of the binary protocol as cells (COM_STMT_PREPARE, COM_STMT_EXECUTE and the binary resultset
+ * row, in the servers' manuals). Whole numbers, doubles, dates and times come as such; all else is
+ * the same bytes as in the text protocol, which go from the library's buffer straight to the
+ * batch's.
+ */
+#include "connectors/mysql/source.h"
+#include <string.h>
+
+/* What a column is bound to. */
+enum binding { AS_INTEGER, AS_DOUBLE, AS_MOMENT, AS_BYTES, AS_NONE };
+
+struct bound {
+    enum binding binding;
+    my_bool null;
+    my_bool cut;
+    unsigned long length;
+    union {
+        long long integer;
+        double number;
+        MYSQL_TIME moment;
+    };
+};
+
+struct maria_rows {
+    struct maria_database *database;
+    MYSQL *connection;
+    MYSQL_STMT *statement;
+    const struct maria_request *compiled;
+    struct bound *bound; /* one a column */
+    MYSQL_BIND *binds;
+    size_t bytes; /* of the row's values that are bytes */
+};
+
+/* ---------------------------------------------------------------- calls that may wait */
+
+/* Where waiting failed the connection is broken off, and the call ends at once. */
+static enum status wait_for(struct maria_rows *rows, enum status status, struct error *error)
+{
+    return status == STATUS_OK ? maria_await(rows->database, rows->connection, MARIA_LONG, error)
+                               : status;
+}
+
+/* The library notes some failures with the statement alone. */
+static enum status failure(const struct maria_rows *rows, enum error_code otherwise,
+                           struct error *error)
+{
+    if (mysql_errno(rows->connection) != 0) {
+        return maria_failure(rows->database, rows->connection, otherwise, error);
+    }
+    return error_set(error, otherwise, rows->database->shown, "the client's library says: %s",
+                     mysql_stmt_error(rows->statement));
+}
+
+static enum status prepare(struct maria_rows *rows, bool *refused, struct error *error)
+{
+    const struct buffer *sql = &rows->compiled->select.sql;
+    int failed = 0;
+    enum status status = STATUS_OK;
+    int waits_for =
+        mysql_stmt_prepare_start(&failed, rows->statement, sql->data, (unsigned long)sql->length);
+    while (waits_for != 0) {
+        status = wait_for(rows, status, error);
+        waits_for =
+            mysql_stmt_prepare_cont(&failed, rows->statement, waits_for & ~MYSQL_WAIT_TIMEOUT);
+    }
+    /* what is wrong with it is said in the text protocol, as for all statements */
+    *refused = status == STATUS_OK && failed != 0 && maria_is_alive(rows->connection);
+    return status == STATUS_OK && failed != 0 && !*refused ? failure(rows, ERROR_NETWORK, error)
+                                                           : status;
+}
+
+static enum status execute(struct maria_rows *rows, enum error_code otherwise, struct error *error)
+{
+    int failed = 0;
+    enum status status = STATUS_OK;
+    int waits_for = mysql_stmt_execute_start(&failed, rows->statement);
+    while (waits_for != 0) {
+        status = wait_for(rows, status, error);
+        waits_for =
+            mysql_stmt_execute_cont(&failed, rows->statement, waits_for & ~MYSQL_WAIT_TIMEOUT);
+    }
+    return status == STATUS_OK && failed != 0 ? failure(rows, otherwise, error) : status;
+}
+
+/* ---------------------------------------------------------------- binding */
+
+static bool is_integer(enum enum_field_types type)
+{
+    return type == MYSQL_TYPE_TINY || type == MYSQL_TYPE_SHORT || type == MYSQL_TYPE_INT24 ||
+           type == MYSQL_TYPE_LONG || type == MYSQL_TYPE_LONGLONG || type == MYSQL_TYPE_YEAR;
+}
+
+static bool is_moment(enum enum_field_types type)
+{
+    return type == MYSQL_TYPE_DATE || type == MYSQL_TYPE_NEWDATE || type == MYSQL_TYPE_DATETIME ||
+           type == MYSQL_TYPE_TIMESTAMP || type == MYSQL_TYPE_TIME;
+}
+
+static bool has_bytes(enum enum_field_types type)
+{
+    return type == MYSQL_TYPE_DECIMAL || type == MYSQL_TYPE_NEWDECIMAL ||
+           type == MYSQL_TYPE_VARCHAR || type == MYSQL_TYPE_VAR_STRING ||
+           type == MYSQL_TYPE_STRING || type == MYSQL_TYPE_ENUM || type == MYSQL_TYPE_SET ||
+           type == MYSQL_TYPE_TINY_BLOB || type == MYSQL_TYPE_BLOB ||
+           type == MYSQL_TYPE_MEDIUM_BLOB || type == MYSQL_TYPE_LONG_BLOB ||
+           type == MYSQL_TYPE_JSON || type == MYSQL_TYPE_GEOMETRY;
+}
+
+/* AS_NONE: not what the column's format is made of. */
+static enum binding binding_of(const struct maria_type *type, const MYSQL_FIELD *field)
+{
+    switch (type->format) {
+    case MARIA_AS_INT:
+    case MARIA_AS_UINT:
+    case MARIA_AS_BIT:
+    case MARIA_AS_YEAR:
+        return is_integer(field->type) ? AS_INTEGER : AS_NONE;
+    case MARIA_AS_FLOAT:
+    case MARIA_AS_DOUBLE: /* of float(7,4) the text alone is what was stored */
+        return field->type == MYSQL_TYPE_DOUBLE && type->digits == 0 && !type->rounds ? AS_DOUBLE
+                                                                                      : AS_NONE;
+    case MARIA_AS_DATE:
+    case MARIA_AS_DATETIME:
+    case MARIA_AS_TIMESTAMP:
+    case MARIA_AS_TIME:
+        return is_moment(field->type) ? AS_MOMENT : AS_NONE;
+    default:
+        return has_bytes(field->type) ? AS_BYTES : AS_NONE;
+    }
+}
+
+static void bind_one(struct maria_rows *rows, uint32_t i, const MYSQL_FIELD *field)
+{
+    struct bound *bound = &rows->bound[i];
+    MYSQL_BIND *bind = &rows->binds[i];
+    bind->is_null = &bound->null;
+    bind->error = &bound->cut;
+    bind->length = &bound->length;
+    switch (bound->binding) {
+    case AS_INTEGER:
+        bind->buffer_type = MYSQL_TYPE_LONGLONG;
+        bind->is_unsigned = (field->flags & UNSIGNED_FLAG) != 0;
+        bind->buffer = &bound->integer;
+        bind->buffer_length = sizeof bound->integer;
+        break;
+    case AS_DOUBLE:
+        bind->buffer_type = MYSQL_TYPE_DOUBLE;
+        bind->buffer = &bound->number;
+        bind->buffer_length = sizeof bound->number;
+        break;
+    case AS_MOMENT:
+        bind->buffer_type = field->type;
+        bind->buffer = &bound->moment;
+        bind->buffer_length = sizeof bound->moment;
+        break;
+    default: /* of no room: its length is all that the row tells at first */
+        bind->buffer_type = MYSQL_TYPE_BLOB;
+        break;
+    }
+}
+
+/* false: of some column the text is wanted. */
+static enum status bind_columns(struct maria_rows *rows, struct arena *arena, bool *fits,
+                                struct error *error)
+{
+    uint32_t count = rows->compiled->select.column_count;
+    MYSQL_RES *described = mysql_stmt_result_metadata(rows->statement);
+    enum status status = STATUS_OK;
+    *fits = described != NULL && mysql_num_fields(described) == count &&
+            mysql_stmt_param_count(rows->statement) == 0;
+    rows->bound = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *rows->bound);
+    rows->binds = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *rows->binds);
+    if (rows->bound == NULL || rows->binds == NULL) {
+        status = error_set(error, ERROR_MEMORY, rows->database->shown, "no memory for columns");
+    }
+    for (uint32_t i = 0; status == STATUS_OK && *fits && i < count; i++) {
+        const MYSQL_FIELD *field = mysql_fetch_field_direct(described, i);
+        rows->bound[i].binding = binding_of(&rows->compiled->columns[i], field);
+        *fits = rows->bound[i].binding != AS_NONE;
+        bind_one(rows, i, field);
+    }
+    mysql_free_result(described);
+    return status;
+}
+
+/* ---------------------------------------------------------------- rows */
+
+static enum status begin(struct maria_rows *rows, struct arena *arena, enum error_code otherwise,
+                         bool *begun, struct error *error)
+{
+    bool refused = false;
+    bool fits = false;
+    *begun = false;
+    if (prepare(rows, &refused, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (refused) {
+        return STATUS_OK;
+    }
+    if (bind_columns(rows, arena, &fits, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!fits) {
+        return STATUS_OK;
+    }
+    *begun = true;
+    return execute(rows, otherwise, error) == STATUS_OK &&
+                   mysql_stmt_bind_result(rows->statement, rows->binds) == 0
+               ? STATUS_OK
+               : STATUS_FAILED;
+}
+
+enum status maria_rows_open(struct maria_database *self, MYSQL *connection,
+                            const struct maria_request *compiled, struct arena *arena,
+                            enum error_code otherwise, struct maria_rows **rows,
+                            struct error *error)
+{
+    struct maria_rows *opened = arena_allocate_zeroed(arena, 1, sizeof *opened);
+    bool begun = false;
+    *rows = NULL;
+    if (compiled->sliced_count > 0) {
+        return STATUS_OK; /* behind the columns stand texts for statements to come */
+    }
+    if (opened == NULL || (opened->statement = mysql_stmt_init(connection)) == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement");
+    }
+    opened->database = self;
+    opened->connection = connection;
+    opened->compiled = compiled;
+    enum status status = begin(opened, arena, otherwise, &begun, error);
+    if (status == STATUS_OK && begun) {
+        *rows = opened;
+    } else {
+        maria_rows_close(opened);
+    }
+    return status;
+}
+
+enum status maria_rows_next(struct maria_rows *rows, size_t *bytes, struct error *error)
+{
+    int outcome = 0;
+    enum status status = STATUS_OK;
+    int waits_for = mysql_stmt_fetch_start(&outcome, rows->statement);
+    while (waits_for != 0) {
+        status = wait_for(rows, status, error);
+        waits_for =
+            mysql_stmt_fetch_cont(&outcome, rows->statement, waits_for & ~MYSQL_WAIT_TIMEOUT);
+    }
+    if (status != STATUS_OK || outcome == MYSQL_NO_DATA) {
+        return status == STATUS_OK ? STATUS_END : status;
+    }
+    if (outcome != 0 && outcome != MYSQL_DATA_TRUNCATED) {
+        return failure(rows, ERROR_SOURCE_READ, error);
+    }
+    rows->bytes = 0;
+    for (uint32_t i = 0; i < rows->compiled->select.column_count; i++) {
+        const struct bound *bound = &rows->bound[i];
+        rows->bytes += bound->binding == AS_BYTES && bound->null == 0 ? bound->length : 0;
+    }
+    *bytes = rows->bytes;
+    return STATUS_OK;
+}
+
+static struct cell integer_cell(const struct maria_type *type, const MYSQL_BIND *bind)
+{
+    const long long value = *(const long long *)bind->buffer;
+    if (type->format == MARIA_AS_UINT || type->format == MARIA_AS_BIT) {
+        return cell_uint64((uint64_t)value);
+    }
+    return type->type.kind == VALUE_BOOL ? cell_bool(value != 0) : cell_int64(value);
+}
+
+/* `*room` is where bytes go. */
+static enum status decode_one(struct maria_rows *rows, uint32_t i, char **room, struct arena *arena,
+                              struct cell *cell)
+{
+    const struct maria_type *type = &rows->compiled->columns[i];
+    const struct bound *bound = &rows->bound[i];
+    switch (bound->binding) {
+    case AS_INTEGER:
+        *cell = integer_cell(type, &rows->binds[i]);
+        return STATUS_OK;
+    case AS_DOUBLE:
+        *cell =
+            (struct cell){.kind = type->format == MARIA_AS_FLOAT ? VALUE_FLOAT32 : VALUE_FLOAT64,
+                          .f64 = bound->number};
+        return STATUS_OK;
+    case AS_MOMENT:
+        return maria_decode_moment(type, &bound->moment, arena, cell);
+    default:
+        break;
+    }
+    char *bytes = *room;
+    my_bool null = 0;
+    unsigned long length = bound->length;
+    MYSQL_BIND into = {.buffer_type = MYSQL_TYPE_BLOB,
+                       .buffer = bytes,
+                       .buffer_length = bound->length,
+                       .length = &length,
+                       .is_null = &null};
+    if (bound->length > 0 && mysql_stmt_fetch_column(rows->statement, &into, i, 0) != 0) {
+        return STATUS_FAILED;
+    }
+    *room += bound->length;
+    return maria_decode(type, bytes, bound->length, arena, cell);
+}
+
+enum status maria_rows_decode(struct maria_rows *rows, struct arena *arena, struct cell *cells)
+{
+    char *room = arena_allocate(arena, rows->bytes + 1); /* the library may end texts with a NUL */
+    enum status status = room != NULL ? STATUS_OK : STATUS_FAILED;
+    for (uint32_t i = 0; status == STATUS_OK && i < rows->compiled->select.column_count; i++) {
+        if (rows->bound[i].null != 0) {
+            cells[i] = cell_null();
+        } else {
+            status = decode_one(rows, i, &room, arena, &cells[i]);
+        }
+    }
+    return status;
+}
+
+void maria_rows_close(struct maria_rows *rows)
+{
+    if (rows != NULL) {
+        mysql_stmt_close(rows->statement);
+    }
+}
