@@ -338,6 +338,15 @@ static enum status remove_failed(const char *name, int reason, struct error *err
     return error_set_errno(error, ERROR_STATE_WRITE, reason, name, "can't remove it");
 }
 
+static int open_folder_in(int folder, const char *name)
+{
+    int descriptor = -1;
+    do {
+        descriptor = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    } while (descriptor < 0 && errno == EINTR);
+    return descriptor;
+}
+
 /* Empties the folder `descriptor`, which is closed. */
 static enum status empty_folder(int descriptor, unsigned depth, struct error *error)
 {
@@ -367,8 +376,7 @@ static enum status empty_folder(int descriptor, unsigned depth, struct error *er
         int child = -1;
         if (errno != EISDIR && errno != EPERM) {
             status = remove_failed(name, errno, error);
-        } else if ((child = openat(descriptor, name,
-                                   O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0) {
+        } else if ((child = open_folder_in(descriptor, name)) < 0) {
             status = remove_failed(name, errno, error);
         } else {
             status = empty_folder(child, depth + 1, error);

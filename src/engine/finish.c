@@ -1,5 +1,6 @@
 /* Dropping the ledger once nothing is to be resumed or rolled back any more. */
 #include "base/failpoint.h"
+#include "base/file.h"
 #include "engine/claim.h"
 #include "engine/json_text.h"
 #include "engine/rollback_parts.h"
@@ -36,19 +37,45 @@ static bool proves(const struct rollback *rollback, const json_t *validation, co
            strcmp(json_member_text(validation, "run", ""), newest) == 0;
 }
 
-/* What `transhume validate` found last of that run, which need not be the state folder's own. */
-static json_t *find_proof(const struct rollback *rollback, const char *newest)
+/* One that is damaged proves nothing; one that can't be read might. */
+static enum status read_validation(const struct rollback *rollback, const char *name,
+                                   json_t **validation, struct error *error)
+{
+    char *text;
+    size_t length;
+    const struct run *run = &rollback->run;
+    const char *path = file_join(run->arena, run->folder.path, name);
+    *validation = NULL;
+    enum status status =
+        path == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory for a path")
+                     : file_read_all(path, VALIDATION_BYTES_MAX, run->arena, &text, &length, error);
+    if (status == STATUS_OK) {
+        status = json_from_text(text, path, ERROR_STATE_INVALID, validation, error);
+    }
+    bool fails = status == STATUS_FAILED && error->code != ERROR_STATE_INVALID;
+    *validation = status == STATUS_OK ? *validation : NULL;
+    return fails ? STATUS_FAILED : STATUS_OK;
+}
+
+/* What `transhume validate` found last of that run, which need not be the state folder's own. NULL:
+ * there is none. */
+static enum status find_proof(const struct rollback *rollback, const char *newest, json_t **proof,
+                              struct error *error)
 {
     static const char *const names[] = {STATE_VALIDATION, STATE_OTHER_VALIDATION};
+    *proof = NULL;
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        json_t *validation =
-            json_from_file(rollback->run.folder.path, names[i], VALIDATION_BYTES_MAX);
+        json_t *validation;
+        if (read_validation(rollback, names[i], &validation, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
         if (proves(rollback, validation, newest)) {
-            return validation;
+            *proof = validation;
+            return STATUS_OK;
         }
         json_decref(validation);
     }
-    return NULL;
+    return STATUS_OK;
 }
 
 static bool covers_table(const json_t *validation, const char *table)
@@ -99,8 +126,8 @@ static enum status doubt_of_run(const struct rollback *rollback, const json_t *v
 static enum status find_doubt(struct rollback *rollback, const char *const *ids, uint32_t count,
                               struct arena *arena, const char **doubt, struct error *error)
 {
-    json_t *proof = find_proof(rollback, ids[count - 1]);
-    enum status status = STATUS_OK;
+    json_t *proof;
+    enum status status = find_proof(rollback, ids[count - 1], &proof, error);
     *doubt = NULL;
     for (uint32_t i = count; i > 0 && *doubt == NULL && status != STATUS_FAILED; i--) {
         status = load(rollback, ids[i - 1], error);
