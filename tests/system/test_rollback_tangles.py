@@ -302,6 +302,20 @@ class Postgres(Server, refusals.TestCase):
     def sql(self, script):
         return self.server.psql(self.name, script)
 
+    def test_records_of_partitions_are_told_apart(self):
+        """Their places are numbered in each partition: 1 and 11 are the second of theirs."""
+        before = [(5, None), (15, None)]
+        for action, source, others, counts in (("CASCADE", [(1, None)], [(11, 1)], (0, 0, 1, 0)),
+                                               ("SET NULL", [(1, None), (11, None)], [(12, 1)], (1, 0, 1, 0))):
+            with self.subTest(action=action):
+                self.SELF = (Tangles.SELF[:-1] + " ON DELETE %s) PARTITION BY RANGE (id); CREATE TABLE low PARTITION OF e FOR VALUES FROM (0) TO (10);"
+                             "CREATE TABLE high PARTITION OF e FOR VALUES FROM (10) TO (20)") % action
+                self.prepare("CREATE TABLE e(id INTEGER, boss INTEGER);" + inserts("e", source), self.SELF, e=before)
+                self.migrate(["e"])
+                self.sql(inserts("e", others))
+                self.assertEqual(self.rollback(), {"e": counts})
+                self.assertEqual(self.rows("e"), sorted([*before, (1, None), *others], key=lambda row: row[0]))
+
 
 class Mysql(Server, refusals.TestCase):
     quote, key = "`", "id"

@@ -68,21 +68,32 @@ static void append_own_pairs(struct buffer *sql, const PGresult *keys, const cha
     buffer_append_byte(sql, ')');
 }
 
+/* Where the record is, also among partitions: each numbers its own. */
+static void append_place(struct buffer *sql, const char *record)
+{
+    buffer_format(sql, "%s.tableoid::pg_catalog.text || ' ' || %s.ctid::pg_catalog.text", record,
+                  record);
+}
+
 /* What a record that stays refers to stays as well, and what that one refers to. */
 static void append_kept(struct buffer *sql, const struct postgres_database *self,
                         const struct postgres_table *table, const PGresult *keys,
                         const struct buffer *going)
 {
-    buffer_append_string(sql, " AND t.ctid::pg_catalog.text NOT IN (WITH RECURSIVE going AS ("
-                              "SELECT t.ctid::pg_catalog.text AS place, t AS record FROM ");
+    buffer_append_string(sql, " AND ");
+    append_place(sql, "t");
+    buffer_append_string(sql, " NOT IN (WITH RECURSIVE going AS (SELECT ");
+    append_place(sql, "t");
+    buffer_append_string(sql, " AS place, t AS record FROM ");
     buffer_append_buffer(sql, going);
     buffer_append_string(sql, "), kept AS (SELECT g.place FROM going AS g JOIN ");
     postgres_append_table(sql, self, table->schema->name);
     buffer_append_string(sql, " AS r ON ");
     append_own_pairs(sql, keys, "r", "(g.record)");
-    buffer_append_string(sql, " WHERE r.ctid::pg_catalog.text NOT IN (SELECT place FROM going) "
-                              "UNION SELECT g.place FROM kept AS k JOIN going AS c ON c.place = "
-                              "k.place JOIN going AS g ON ");
+    buffer_append_string(sql, " WHERE ");
+    append_place(sql, "r");
+    buffer_append_string(sql, " NOT IN (SELECT place FROM going) UNION SELECT g.place FROM kept AS "
+                              "k JOIN going AS c ON c.place = k.place JOIN going AS g ON ");
     append_own_pairs(sql, keys, "(c.record)", "(g.record)");
     buffer_append_string(sql, ") SELECT place FROM kept)");
 }
