@@ -43,7 +43,7 @@ class WithdrawnRight:
     def cut_off(self, out):
         pair = (self.uri(), "sqlite:copy.db") if out else ("herd.db", self.uri())
         self.let(out)
-        result = self.refused("engine.after_commit:stop:3", lambda: self.forbid(out), "migrate", "--chunk-rows", "100", "--jobs", "2", *pair)
+        result = self.refused("engine.after_commit:stop:3", lambda: self.forbid(out), "migrate", "--chunk-rows", "100", "--jobs", "1", *pair)
         self.assertRegex(result.err, "`transhume resume[^`]*` goes on")
         again = support.transhume("resume", *pair, cwd=self.folder)
         self.assertIn(again.code, (2, 3), again.err)

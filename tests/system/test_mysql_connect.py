@@ -146,6 +146,11 @@ GRANT SELECT ON open_one TO %s; GRANT SELECT ON known TO %s; GRANT INSERT ON wor
         before = prepared()
         self.run_program("migrate", "mysql://wide@127.0.0.1:%d/%s" % (self.server.port, name), "sqlite:wide.db")
         self.assertLessEqual(prepared() - before, 2)   # at the check, and when the run begins
+        other = self.server.database()
+        self.server.ask(other, "CREATE TABLE far (id int PRIMARY KEY)")
+        self.write("far.yaml", "transhume: 1\nsource: mysql://wide@127.0.0.1:%d/%s\ntarget: sqlite:far.db\ntables: { t: { entities: { e: { query: 'SELECT id FROM %s.far', "
+                   "fields: { id: copy } } } } }\n" % (self.server.port, name, other))
+        self.assertIn("far", self.run_program("check", "--plan", "far.yaml", code=2).err, "a query reaches into another database")
 
     def test_a_cluster_that_splits_loads(self):
         """One that is in no cluster splits nothing, though MariaDB 10.2 and 10.3 have it on."""

@@ -154,14 +154,14 @@ class Target:
     """The server as the target, others at work on what is loaded."""
     ROWS, BYTES = 300, 100000
 
-    def loading(self, uri=None, chunk_rows=1000):
+    def loading(self, uri=None, chunk_rows=1000, rows_per_second=60):
         """A run whose open transaction holds the lock of record 0."""
         self.server.ask(self.name, "CREATE TABLE wide (id int PRIMARY KEY, v %s); INSERT INTO wide VALUES (0, 'before')" % self.TEXT)
         support.make_sqlite(self.path("wide.db"), "CREATE TABLE wide (id INTEGER PRIMARY KEY, v TEXT); WITH RECURSIVE c(i) AS (SELECT 0 "
                             "UNION ALL SELECT i + 1 FROM c WHERE i < %d) INSERT INTO wide SELECT i, substr(hex(zeroblob(%d)), 1, %d) FROM c"
                             % (self.ROWS - 1, self.BYTES, self.BYTES))
         process = support.start("migrate", "wide.db", uri or self.server.uri(self.name), "--state", "s", "--existing", "upsert", "--jobs", "1",
-                                "--chunk-rows", str(chunk_rows), "--batch-rows", "10", "--rows-per-second", "60", "--pause-statement", "1s", cwd=self.folder)
+                                "--chunk-rows", str(chunk_rows), "--batch-rows", "10", "--rows-per-second", str(rows_per_second), "--pause-statement", "1s", cwd=self.folder)
         self.addCleanup(process.kill)
         self.wait_until("it writes", lambda: "copying" in self.log() or process.poll() is not None)
         self.wait_until("record 0 is locked", lambda: process.poll() is not None or self.server.ask(
@@ -326,7 +326,7 @@ class MariaDb(Pauses, Target, support.TestCase):
     def test_who_waited_for_us_until_now_is_no_cause(self):
         """The server lists statements and locks one after the other: in between the lock may have come."""
         with tcp_proxy.HoldingProxy(self.server.port, b"innodb_lock_waits") as proxy:
-            process = self.loading("mysql://root@127.0.0.1:%d/%s?sslmode=disable" % (proxy.port, self.name), chunk_rows=240)
+            process = self.loading("mysql://root@127.0.0.1:%d/%s?sslmode=disable" % (proxy.port, self.name), chunk_rows=240, rows_per_second=30)
             session = self.other()
             session.send("UPDATE wide SET v = 'theirs' WHERE id = 0")
             self.wait_until("it waits for longer than the mark", lambda: process.poll() is not None or self.server.ask(

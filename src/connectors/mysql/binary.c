@@ -4,14 +4,19 @@
  * the same bytes as in the text protocol, which go from the library's buffer straight to the
  * batch's.
  */
+#include "base/clock.h"
+#include "base/signals.h"
 #include "connectors/mysql/source.h"
+#include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* What a column is bound to. */
 enum binding { AS_INTEGER, AS_DOUBLE, AS_MOMENT, AS_BYTES, AS_NONE };
 
 struct bound {
     enum binding binding;
+    enum enum_field_types field; /* as the server prepared it */
     my_bool null;
     my_bool cut;
     unsigned long length;
@@ -34,11 +39,34 @@ struct maria_rows {
 
 /* ---------------------------------------------------------------- calls that may wait */
 
-/* Where waiting failed the connection is broken off, and the call ends at once. */
-static enum status wait_for(struct maria_rows *rows, enum status status, struct error *error)
+/* A statement that goes out no further: the server, or the way to it, stands still. */
+static enum status await_room(struct maria_rows *rows, struct error *error)
 {
-    return status == STATUS_OK ? maria_await(rows->database, rows->connection, MARIA_LONG, error)
-                               : status;
+    enum { SLICE_MS = 250 };
+    int64_t deadline_ms = clock_monotonic_ms() + rows->database->timeout_ms;
+    struct pollfd waiting = {.fd = mysql_get_socket(rows->connection), .events = POLLOUT};
+    int ready = 0;
+    while (ready == 0 && clock_monotonic_ms() < deadline_ms && signals_stop_level() < 2) {
+        ready = poll(&waiting, 1, SLICE_MS);
+    }
+    if (ready != 0) {
+        return STATUS_OK; /* the library finds out what has broken */
+    }
+    shutdown(waiting.fd, SHUT_RDWR);
+    return error_set(error, signals_stop_level() < 2 ? ERROR_NETWORK : ERROR_INTERRUPTED,
+                     rows->database->shown, "the server takes no more of a statement");
+}
+
+/* Where waiting failed the connection is broken off, and the call ends at once. */
+static enum status wait_for(struct maria_rows *rows, int events, enum status status,
+                            struct error *error)
+{
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return (events & MYSQL_WAIT_WRITE) != 0
+               ? await_room(rows, error)
+               : maria_await(rows->database, rows->connection, MARIA_LONG, error);
 }
 
 /* The library notes some failures with the statement alone. */
@@ -60,7 +88,7 @@ static enum status prepare(struct maria_rows *rows, bool *refused, struct error 
     int waits_for =
         mysql_stmt_prepare_start(&failed, rows->statement, sql->data, (unsigned long)sql->length);
     while (waits_for != 0) {
-        status = wait_for(rows, status, error);
+        status = wait_for(rows, waits_for, status, error);
         waits_for =
             mysql_stmt_prepare_cont(&failed, rows->statement, waits_for & ~MYSQL_WAIT_TIMEOUT);
     }
@@ -70,17 +98,28 @@ static enum status prepare(struct maria_rows *rows, bool *refused, struct error 
                                                            : status;
 }
 
-static enum status execute(struct maria_rows *rows, enum error_code otherwise, struct error *error)
+/* The server has forgotten it, or too many tables to prepare it anew: nothing was carried out. */
+static bool is_forgotten(MYSQL *connection)
+{
+    enum { UNKNOWN_STATEMENT = 1243, NEEDS_PREPARING = 1615 };
+    unsigned number = mysql_errno(connection);
+    return number == UNKNOWN_STATEMENT || number == NEEDS_PREPARING;
+}
+
+static enum status execute(struct maria_rows *rows, enum error_code otherwise, bool *refused,
+                           struct error *error)
 {
     int failed = 0;
     enum status status = STATUS_OK;
     int waits_for = mysql_stmt_execute_start(&failed, rows->statement);
     while (waits_for != 0) {
-        status = wait_for(rows, status, error);
+        status = wait_for(rows, waits_for, status, error);
         waits_for =
             mysql_stmt_execute_cont(&failed, rows->statement, waits_for & ~MYSQL_WAIT_TIMEOUT);
     }
-    return status == STATUS_OK && failed != 0 ? failure(rows, otherwise, error) : status;
+    *refused = status == STATUS_OK && failed != 0 && is_forgotten(rows->connection);
+    return status == STATUS_OK && failed != 0 && !*refused ? failure(rows, otherwise, error)
+                                                           : status;
 }
 
 /* ---------------------------------------------------------------- binding */
@@ -110,11 +149,15 @@ static bool has_bytes(enum enum_field_types type)
 /* AS_NONE: not what the column's format is made of. */
 static enum binding binding_of(const struct maria_type *type, const MYSQL_FIELD *field)
 {
+    bool is_unsigned = (field->flags & UNSIGNED_FLAG) != 0;
+    bool fits_signed = field->type != MYSQL_TYPE_LONGLONG || !is_unsigned;
     switch (type->format) {
     case MARIA_AS_INT:
-    case MARIA_AS_UINT:
-    case MARIA_AS_BIT:
     case MARIA_AS_YEAR:
+        return is_integer(field->type) && fits_signed ? AS_INTEGER : AS_NONE;
+    case MARIA_AS_UINT:
+        return is_integer(field->type) && is_unsigned ? AS_INTEGER : AS_NONE;
+    case MARIA_AS_BIT: /* 64 of them, whichever way the server calls their number */
         return is_integer(field->type) ? AS_INTEGER : AS_NONE;
     case MARIA_AS_FLOAT:
     case MARIA_AS_DOUBLE: /* of float(7,4) the text alone is what was stored */
@@ -134,6 +177,7 @@ static void bind_one(struct maria_rows *rows, uint32_t i, const MYSQL_FIELD *fie
 {
     struct bound *bound = &rows->bound[i];
     MYSQL_BIND *bind = &rows->binds[i];
+    bound->field = field->type;
     bind->is_null = &bound->null;
     bind->error = &bound->cut;
     bind->length = &bound->length;
@@ -184,6 +228,20 @@ static enum status bind_columns(struct maria_rows *rows, struct arena *arena, bo
     return status;
 }
 
+/* The answer's columns are those that were bound: the library would follow any other ones. */
+static bool is_as_prepared(const struct maria_rows *rows)
+{
+    uint32_t count = rows->compiled->select.column_count;
+    MYSQL_RES *described = mysql_stmt_result_metadata(rows->statement);
+    bool same = described != NULL && mysql_num_fields(described) == count &&
+                mysql_stmt_field_count(rows->statement) == count;
+    for (uint32_t i = 0; same && i < count; i++) {
+        same = mysql_fetch_field_direct(described, i)->type == rows->bound[i].field;
+    }
+    mysql_free_result(described);
+    return same;
+}
+
 /* ---------------------------------------------------------------- rows */
 
 static enum status begin(struct maria_rows *rows, struct arena *arena, enum error_code otherwise,
@@ -195,20 +253,23 @@ static enum status begin(struct maria_rows *rows, struct arena *arena, enum erro
     if (prepare(rows, &refused, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    if (!refused && bind_columns(rows, arena, &fits, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (refused || !fits) {
+        return STATUS_OK;
+    }
+    if (execute(rows, otherwise, &refused, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *begun = !refused;
     if (refused) {
         return STATUS_OK;
     }
-    if (bind_columns(rows, arena, &fits, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (!fits) {
-        return STATUS_OK;
-    }
-    *begun = true;
-    return execute(rows, otherwise, error) == STATUS_OK &&
-                   mysql_stmt_bind_result(rows->statement, rows->binds) == 0
+    return is_as_prepared(rows) && mysql_stmt_bind_result(rows->statement, rows->binds) == 0
                ? STATUS_OK
-               : STATUS_FAILED;
+               : error_set(error, ERROR_SOURCE_READ, rows->database->shown,
+                           "the answer has other columns than the server told of");
 }
 
 enum status maria_rows_open(struct maria_database *self, MYSQL *connection,
@@ -237,13 +298,23 @@ enum status maria_rows_open(struct maria_database *self, MYSQL *connection,
     return status;
 }
 
+/* The library takes lengths as the server tells them: a value ends within its buffer. */
+static bool is_within(const struct maria_rows *rows, uint32_t column)
+{
+    const NET *net = &rows->connection->net;
+    const unsigned char *from = rows->statement->bind[column].u.row_ptr;
+    const unsigned char *end = net->buff + net->max_packet;
+    return from != NULL && from >= net->buff && from < end &&
+           rows->bound[column].length <= (size_t)(end - from);
+}
+
 enum status maria_rows_next(struct maria_rows *rows, size_t *bytes, struct error *error)
 {
     int outcome = 0;
     enum status status = STATUS_OK;
     int waits_for = mysql_stmt_fetch_start(&outcome, rows->statement);
     while (waits_for != 0) {
-        status = wait_for(rows, status, error);
+        status = wait_for(rows, waits_for, status, error);
         waits_for =
             mysql_stmt_fetch_cont(&outcome, rows->statement, waits_for & ~MYSQL_WAIT_TIMEOUT);
     }
@@ -255,8 +326,13 @@ enum status maria_rows_next(struct maria_rows *rows, size_t *bytes, struct error
     }
     rows->bytes = 0;
     for (uint32_t i = 0; i < rows->compiled->select.column_count; i++) {
-        const struct bound *bound = &rows->bound[i];
-        rows->bytes += bound->binding == AS_BYTES && bound->null == 0 ? bound->length : 0;
+        if (rows->bound[i].binding == AS_BYTES && rows->bound[i].null == 0) {
+            if (!is_within(rows, i)) {
+                return error_set(error, ERROR_SOURCE_READ, rows->database->shown,
+                                 "the server sent a value that is longer than its row");
+            }
+            rows->bytes += rows->bound[i].length;
+        }
     }
     *bytes = rows->bytes;
     return STATUS_OK;

@@ -25,6 +25,7 @@ static void set_rows(const struct target_table *tables, struct sized *sized, uin
         for (uint32_t i = 0; row[0] != NULL && row[1] != NULL && i < count; i++) {
             if (strcasecmp(tables[sized[i].number].name, row[0]) == 0) {
                 sized[i].rows = strtoull(row[1], NULL, 10);
+                break;
             }
         }
     }
@@ -36,7 +37,11 @@ enum status maria_put_largest_first(struct maria_database *self, MYSQL *connecti
 {
     struct buffer sql = {0};
     MYSQL_RES *found = NULL;
-    struct sized *sized = calloc((size_t)count + 1, sizeof *sized);
+    struct sized *sized = NULL;
+    if (count < 2) {
+        return STATUS_OK;
+    }
+    sized = calloc((size_t)count + 1, sizeof *sized);
     if (sized == NULL) {
         return error_set(error, ERROR_MEMORY, self->shown, "no memory");
     }

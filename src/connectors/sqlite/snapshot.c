@@ -390,6 +390,9 @@ static enum status open_readers(struct sqlite_database *self, uint32_t count, st
     return sqlite_connection_open(self->path, access, self->timeout_ms, &source->large, error);
 }
 
+/* Of those that read no rows to speak of, and of large values each once. */
+enum { CONTROL_CACHE_KIB = 256 };
+
 /* Sets the connection's memory bound and begins its read transaction. */
 static enum status begin_reading(struct sqlite_database *self, sqlite3 *connection,
                                  int64_t cache_kib, struct error *error)
@@ -413,12 +416,12 @@ static enum status begin_all(struct sqlite_database *self, struct error *error)
     int64_t cache_kib = (int64_t)(self->memory_bytes / 1024) / connections;
     cache_kib = cache_kib < 256 ? 256 : cache_kib > 2048 ? 2048 : cache_kib;
 
-    enum status status = begin_reading(self, self->control, cache_kib, error);
+    enum status status = begin_reading(self, self->control, CONTROL_CACHE_KIB, error);
     for (uint32_t i = 0; status == STATUS_OK && i < source->idle_count; i++) {
         status = begin_reading(self, source->idle[i], cache_kib, error);
     }
     if (status == STATUS_OK && source->large != self->control) {
-        status = begin_reading(self, source->large, 256, error);
+        status = begin_reading(self, source->large, CONTROL_CACHE_KIB, error);
     }
     if (status == STATUS_OK) {
         status = read_journal_mode(self, error);
