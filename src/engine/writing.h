@@ -87,7 +87,7 @@ enum status writing_hold(struct writing *writing, struct open_chunk *chunk, stru
                          const struct record_outcome *outcome, bool *held,
                          struct error *error) MUST_USE;
 /* Of a chunk that has ended: tries those that are held once more, while that helps; then they are
- * rejects. STATUS_END: none is held any more. */
+ * rejects. STATUS_END: none is held any more; never where the run stops in between. */
 enum status writing_try_again(struct writing *writing, struct open_chunk *chunk,
                               struct error *error) MUST_USE;
 void writing_free_held(struct open_chunk *chunk);

@@ -117,7 +117,7 @@ enum status writing_try_again(struct writing *writing, struct open_chunk *chunk,
     chunk->held_before = count;
     chunk->held_tries += count;
     chunk->backwards = !chunk->backwards;
-    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+    for (uint32_t i = 0; i < count && status == STATUS_OK && !copy_must_stop(writing->copy); i++) {
         struct held_record *one = &held[chunk->backwards ? count - 1 - i : i];
         struct batch *row = one->batch;
         one->batch = NULL;
@@ -125,5 +125,6 @@ enum status writing_try_again(struct writing *writing, struct open_chunk *chunk,
         status = status == STATUS_OK ? wait_for_all(writing, chunk, error) : status;
     }
     free_records(held, count);
-    return status;
+    /* where it stops, the chunk is given up: END would say that each was written or counted */
+    return status == STATUS_END ? STATUS_OK : status;
 }

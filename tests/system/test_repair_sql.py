@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import random
+import signal
 import sqlite3
 import sys
 import unittest
@@ -109,6 +110,19 @@ class Cases:
             self.assertEqual(self.held(), [[str(number), text] for number, text in rows])
             self.run_program("rollback", "--run", self.run_id(), "--confirm")
             self.assertEqual(self.held(), damaged)
+
+    def test_a_repair_that_is_stopped_among_what_is_tried_again_is_resumed(self):
+        """The first batch is the chunk's, those after it are one record each."""
+        self.unique("UPDATE u SET e = 't' WHERE id = 1", *("UPDATE u SET e = '%s' WHERE id = %d" % (UNIQUE[n - 2][1], n) for n in range(2, 9)))
+        damaged = self.held()
+        process = self.stopped_at("engine.batch_submitted:stop:3", "validate", "--repair")
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGCONT)
+        self.assert_code(support.finish(process), 4)
+        self.assertEqual(self.held(), damaged)
+        self.run_program("resume", "-q")
+        self.assertEqual(self.held(), UNIQUE)
 
     def test_what_refers_to_later_records_is_put_right_at_once(self):
         support.make_sqlite(self.path("shop.db"), "CREATE TABLE e(id INTEGER PRIMARY KEY, boss INTEGER); INSERT INTO e VALUES (1, 2), (2, 3), (3, 5), (4, 1), (5, NULL)")
