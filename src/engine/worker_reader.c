@@ -310,6 +310,21 @@ static enum status prepare_mapper(struct reading *reading, struct error *error)
     return STATUS_OK;
 }
 
+/* Not of what the writer makes instants of, by the time zone: a table that was there may have
+ * columns of them, and the records as they came would sum up to something else than what is read
+ * back. */
+static bool keeps_hashes(const struct reading *reading, uint32_t entity)
+{
+    if (reading->sink != NULL) {
+        return false;
+    }
+    const struct copy *copy = reading->worker->copy;
+    const struct run_session *session = copy->session;
+    return !session->options.no_hashes &&
+           (session->time_zone == NULL ||
+            copy->run->tables[session->plan->entities[entity].table].created);
+}
+
 static enum status prepare_tallies(struct reading *reading, struct error *error)
 {
     free(reading->tallies);
@@ -318,8 +333,7 @@ static enum status prepare_tallies(struct reading *reading, struct error *error)
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a chunk's counts");
     }
     for (uint32_t i = 0; i < reading->stream->entity_count; i++) {
-        reading->tallies[i].hashed =
-            reading->sink == NULL && !reading->worker->copy->session->options.no_hashes;
+        reading->tallies[i].hashed = keeps_hashes(reading, reading->stream->entities[i]);
     }
     reading->root_rows = 0;
     return STATUS_OK;

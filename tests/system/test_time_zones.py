@@ -158,7 +158,8 @@ class TimeZones(support.TestCase):
                          code=1 if twice_or_never else 0)
         self.assert_arrived(zone, rows, self.arrived(target, name), self.rejects(state))
         self.clean("--state", state, "--level", random.Random("%d %s" % (support.SEED, zone)).choice(("hash", "full")))
-        return name, uri, state
+        self.run_program("rollback", "--state", state, "--run", self.run_id(state), "--confirm")
+        self.assertEqual(self.arrived(target, name), {})
 
     def test_every_zone_as_python_knows_it(self):
         for target in TARGETS:
