@@ -47,6 +47,7 @@ static enum status read_one(const struct state_folder *folder, const char *name,
     if (status == STATUS_FAILED && error->code == ERROR_STATE_INVALID) {
         log_write(LOG_WARNING, "an older run is passed over: %s: %s", error->object,
                   error->message);
+        error_clear(error);
         return STATUS_END;
     }
     return status;

@@ -377,11 +377,13 @@ enum status run_state_read(const char *state_folder, struct buffer *json, struct
     if (status == STATUS_OK) {
         status = file_read_all(folder.state_file, STATE_BYTES_MAX, arena, &text, &length, error);
     }
-    if (status == STATUS_END && past_runs_current(&folder, arena, &current, error) == STATUS_OK) {
-        folder = current.folder;
-        status = file_read_all(folder.state_file, STATE_BYTES_MAX, arena, &text, &length, error);
-    } else if (status == STATUS_END && error->code != ERROR_NONE) {
-        status = STATUS_FAILED;
+    if (status == STATUS_END) {
+        status = past_runs_current(&folder, arena, &current, error);
+        if (status == STATUS_OK) {
+            folder = current.folder;
+            status =
+                file_read_all(folder.state_file, STATE_BYTES_MAX, arena, &text, &length, error);
+        }
     }
     if (status == STATUS_OK) {
         status = json_from_text(text, folder.state_file, ERROR_STATE_INVALID, &object, error);

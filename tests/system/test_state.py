@@ -220,6 +220,12 @@ class Status(StateTestCase):
         state = self.status_json()
         self.assertEqual((state["format"], state["status"]), (1, "not_started"))
 
+    def test_an_older_run_that_is_damaged(self):
+        os.makedirs(self.path(".transhume", "runs", "x"))
+        for text in ("{", "", "[]"):
+            self.write(".transhume/runs/x/run.json", text)
+            self.assertEqual(self.status_json()["status"], "not_started")
+
     def test_json_is_the_file(self):
         self.run_program("migrate", *self.arguments, "copy.db")
         self.assertEqual(self.status_json(), self.state())
