@@ -5,6 +5,7 @@
 #include "base/file_lines.h"
 #include "engine/json_text.h"
 #include "engine/mended_line.h"
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,9 @@ static enum status feed_file(struct feeding *feeding, const char *path, struct e
 {
     struct file_lines lines;
     enum status status = file_lines_open(&lines, path, ERROR_STATE_INVALID, error);
+    if (status == STATUS_END) { /* the folder has it: gone meanwhile, or a link to nowhere */
+        return error_set_errno(error, ERROR_STATE_INVALID, ENOENT, path, "can't read the rejects");
+    }
     if (status != STATUS_OK) {
         return status;
     }

@@ -576,6 +576,11 @@ class Runs(Validate):
             line = json.loads(file.readline())
         line["record"]["v"] = "mended"
         self.write("mended.jsonl", json.dumps(line) + "\n")
+        gone = os.path.join(folder, "gone.jsonl")
+        os.symlink("nowhere", gone)   # whatever its place among the others: they are not left out without a word
+        result = self.run_program("validate", code=5)
+        self.assertIn("gone.jsonl: can't read the rejects", result.err)
+        os.unlink(gone)
         self.run_program("migrate", "--rejects", "mended.jsonl")
         row = self.entity(self.validate(), "odd")
         self.assertEqual((row["source"], row["rejected"], row["kept"]), (2, 1, 1))
