@@ -30,7 +30,8 @@ static const char *default_state_path(struct arena *arena, const char *plan_path
 }
 
 /* What is not given stands as in the unfinished run of the state folder. */
-static enum status take_from_local_run(struct run_session *session, struct error *error)
+static enum status take_from_local_run(struct run_session *session, struct past_run *taken,
+                                       struct error *error)
 {
     struct run_options *options = &session->options;
     struct state_folder folder;
@@ -68,10 +69,34 @@ static enum status take_from_local_run(struct run_session *session, struct error
     if (options->existing < 0) {
         options->existing = local.existing;
     }
-    if (options->time_zone == NULL) {
-        options->time_zone = local.time_zone;
-    }
+    *taken = current;
     return STATUS_OK;
+}
+
+/* The plan is, to the byte, the one that the run was begun by. */
+static bool is_plan_of_run(struct run_session *session, const struct past_run *past)
+{
+    char *bytes;
+    size_t length;
+    size_t wanted;
+    struct error ignored;
+    const char *text = plan_document_text(session->document, &wanted);
+    return file_read_all(past->folder.plan_file, wanted + 1, session->arena, &bytes, &length,
+                         &ignored) == STATUS_OK &&
+           length == wanted && memcmp(bytes, text, length) == 0;
+}
+
+/* Where neither a flag nor the plan says one, it is the run's; also where the plan says one and is
+ * as it was, since a flag won then. */
+static void take_time_zone(struct run_session *session, const struct past_run *past)
+{
+    struct run_options *options = &session->options;
+    if (options->time_zone == NULL && past->local.time_zone != NULL &&
+        (session->document == NULL ||
+         plan_document_option(session->document, "time_zone") == NULL ||
+         is_plan_of_run(session, past))) {
+        options->time_zone = past->local.time_zone;
+    }
 }
 
 /* The folder for sorted runs, made now since a database is opened with it; NULL where none can
@@ -347,6 +372,7 @@ enum status run_open(const struct run_options *options, struct run_session **mad
                      struct buffer *faults, struct error *error)
 {
     struct run_session *session = calloc(1, sizeof(*session));
+    struct past_run past = {0};
     *made = NULL;
     if (session == NULL) {
         return out_of_memory(error);
@@ -361,11 +387,15 @@ enum status run_open(const struct run_options *options, struct run_session **mad
                               ? options->state_folder
                               : default_state_path(session->arena, options->plan_path);
     session->made_state_folder = session->state_path != NULL && !file_exists(session->state_path);
-    if (session->state_path == NULL || take_from_local_run(session, error) != STATUS_OK ||
+    if (session->state_path == NULL || take_from_local_run(session, &past, error) != STATUS_OK ||
         (session->options.plan_path != NULL &&
          plan_document_read(session->options.plan_path, &session->document, faults, error) !=
-             STATUS_OK) ||
-        options_resolve(&session->options, session->document, error) != STATUS_OK ||
+             STATUS_OK)) {
+        run_close(session);
+        return STATUS_FAILED;
+    }
+    take_time_zone(session, &past);
+    if (options_resolve(&session->options, session->document, error) != STATUS_OK ||
         (session->options.time_zone != NULL &&
          time_zone_make(session->options.time_zone, session->arena, &session->time_zone, error) !=
              STATUS_OK) ||

@@ -257,6 +257,32 @@ class TimeZones(support.TestCase):
                 self.run_program("validate", *state, "--repair", "--confirm", "--progress", "none")
                 self.assertEqual(self.arrived(target, name), before)
 
+    def test_a_zone_that_was_edited_in_the_plan(self):
+        source = self.source("sqlite", [(number, datetime.datetime(2024, 7, number)) for number in range(1, 10)])
+        name, uri = self.target("postgres")
+        plan = "transhume: 1\nsource: '%s'\ntarget: '%s'\noptions: { time_zone: %%s }\n" % (source, uri)
+        self.write("plan.yaml", plan % "Europe/Paris")
+        support.kill_at("engine.after_commit", 2, "migrate", "--plan", "plan.yaml", "--existing", "append", "--chunk-rows", "3", cwd=self.folder)
+        self.write("plan.yaml", plan % "Asia/Tokyo")
+        self.run_program("resume", code=5)
+        self.write("plan.yaml", plan % "Europe/Paris")
+        self.run_program("resume", "--progress", "none")
+        self.clean("--level", "hash")
+        self.write("plan.yaml", plan % "Asia/Tokyo")
+        self.assertIn("--time-zone Europe/Paris", self.run_program("validate", code=5).err)
+        self.clean("--time-zone", "Europe/Paris", "--level", "hash")
+        self.clean("--plan", "plan.yaml", "--level", "hash", code=1)
+
+    def test_a_flag_that_won_over_the_plan_is_kept(self):
+        source = self.source("sqlite", [(number, datetime.datetime(2024, 7, number)) for number in range(1, 10)])
+        name, uri = self.target("postgres")
+        self.write("plan.yaml", "transhume: 1\nsource: '%s'\ntarget: '%s'\noptions: { time_zone: Asia/Tokyo }\n" % (source, uri))
+        support.kill_at("engine.after_commit", 2, "migrate", "--plan", "plan.yaml", "--existing", "append", "--time-zone", "UTC", "--chunk-rows", "3",
+                        cwd=self.folder)
+        self.run_program("resume", "--progress", "none")
+        self.assertEqual(self.arrived("postgres", name)[9], datetime.datetime(2024, 7, 9))
+        self.clean("--level", "hash")
+
     def test_mended_rejects(self):
         source = self.source("sqlite", [(1, datetime.datetime(2024, 3, 31, 2, 30)), (2, datetime.datetime(2024, 3, 31, 1, 30))])
         name, uri = self.target("postgres")
