@@ -75,7 +75,9 @@ static void append_place(struct buffer *sql, const char *record)
                   record);
 }
 
-/* What a record that stays refers to stays as well, and what that one refers to. */
+/* What a record that stays refers to stays as well, and what that one refers to. DISTINCT: without
+ * it the server takes the recursion for far too large to hash, and reads all of it once a record.
+ */
 static void append_kept(struct buffer *sql, const struct postgres_database *self,
                         const struct postgres_table *table, const PGresult *keys,
                         const struct buffer *going)
@@ -95,7 +97,7 @@ static void append_kept(struct buffer *sql, const struct postgres_database *self
     buffer_append_string(sql, " NOT IN (SELECT place FROM going) UNION SELECT g.place FROM kept AS "
                               "k JOIN going AS c ON c.place = k.place JOIN going AS g ON ");
     append_own_pairs(sql, keys, "(c.record)", "(g.record)");
-    buffer_append_string(sql, ") SELECT place FROM kept)");
+    buffer_append_string(sql, ") SELECT DISTINCT place FROM kept)");
 }
 
 enum status postgres_rollback_append_unreferenced(struct postgres_database *self,
