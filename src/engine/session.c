@@ -86,6 +86,28 @@ static bool is_plan_of_run(struct run_session *session, const struct past_run *p
            length == wanted && memcmp(bytes, text, length) == 0;
 }
 
+static bool is_same_file(const char *one, const char *other)
+{
+    struct stat left;
+    struct stat right;
+    return one != NULL && other != NULL && stat(one, &left) == 0 && stat(other, &right) == 0 &&
+           left.st_dev == right.st_dev && left.st_ino == right.st_ino;
+}
+
+/* Of another plan, with endpoints of its own, the run says nothing: what was taken from it goes. */
+static void leave_other_run(struct run_session *session, const struct run_options *asked,
+                            struct past_run *past)
+{
+    if (asked->plan_path == NULL || past->local.id == NULL ||
+        (plan_document_source(session->document) == NULL &&
+         plan_document_target(session->document) == NULL) ||
+        is_same_file(asked->plan_path, past->local.plan_path) || is_plan_of_run(session, past)) {
+        return;
+    }
+    session->options = *asked;
+    *past = (struct past_run){0};
+}
+
 /* Where neither a flag nor the plan says one, it is the run's; also where the plan says one and is
  * as it was, since a flag won then. */
 static void take_time_zone(struct run_session *session, const struct past_run *past)
@@ -394,6 +416,7 @@ enum status run_open(const struct run_options *options, struct run_session **mad
         run_close(session);
         return STATUS_FAILED;
     }
+    leave_other_run(session, options, &past);
     take_time_zone(session, &past);
     if (options_resolve(&session->options, session->document, error) != STATUS_OK ||
         (session->options.time_zone != NULL &&

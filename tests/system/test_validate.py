@@ -322,6 +322,21 @@ class Runs(Validate):
         self.assertIn("no ledger", " ".join(report["notes"]))
         self.validate()
 
+    def test_another_plan_keeps_its_own_ends(self):
+        for name in ("a", "b"):
+            support.make_sqlite(self.path("%s.db" % name), "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, '%s')" % name)
+            self.write(name + ".yaml", "transhume: 1\nsource: sqlite:%s.db\ntarget: sqlite:%s-copy.db\n" % (name, name))
+            self.run_program("migrate", "--plan", name + ".yaml")
+        self.change(self.path("a-copy.db"), "UPDATE t SET v = 'changed'")
+        self.validate("--plan", "b.yaml")
+        self.validate("--plan", "a.yaml", code=1)
+        with open(self.path(".transhume", "run.json"), encoding="utf-8") as file:
+            run = json.load(file)["run"]
+        self.run_program("rollback", "--run", run, "--confirm")
+        self.assertIn("b-copy.db", self.run_program("validate", "--plan", "b.yaml", code=2).err)
+        self.validate("--plan", "a.yaml", code=1)
+        self.validate(code=1)
+
     def test_the_source_changed_since(self):
         self.copied()
         self.change(self.path("shop.db"), "UPDATE person SET name = 'later' WHERE id = 9")
