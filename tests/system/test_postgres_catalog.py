@@ -13,6 +13,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
 import postgres
+import sql_case
 import support
 import tcp_proxy
 import test_pauses
@@ -118,15 +119,8 @@ POINTS = (("postgres.before_objects", 1), ("postgres.before_objects", 2), ("post
           ("postgres.after_index", 3))
 
 
-class Catalogue(support.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = postgres.for_class(cls)
-
-    def made(self, script=""):
-        name = self.server.database()
-        self.server.psql(name, script)
-        return name
+class Catalogue(sql_case.SqlCase):
+    SERVERS = postgres
 
     def dump(self, name, *options):
         return self.server.dump(name, "--schema-only", "-T", "_transhume*", *options)

@@ -7,6 +7,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
 import postgres
+import sql_case
 import support
 import test_pauses
 
@@ -24,15 +25,8 @@ INSERT INTO child SELECT i, i, i FROM generate_series(1, 20) i;
 """
 
 
-class CheckCase(support.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = postgres.for_class(cls)
-
-    def made(self, script=""):
-        name = self.server.database()
-        self.server.psql(name, script)
-        return name
+class CheckCase(sql_case.SqlCase):
+    SERVERS = postgres
 
     def arguments(self, source, target, *more):
         return (self.server.uri(source), self.server.uri(target), "--state", self.path("state-" + target), *more)

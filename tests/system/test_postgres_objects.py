@@ -10,6 +10,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
 import postgres
+import sql_case
 import support
 
 CARRIED = r"""
@@ -154,15 +155,8 @@ NAMED = {
 CARRIED_WHOLE = ("pg_collation", "pg_rewrite", "pg_policy")   # the rest has something that is left out
 
 
-class Objects(support.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.server = postgres.for_class(cls)
-
-    def made(self, script=""):
-        name = self.server.database()
-        self.server.psql(name, script)
-        return name
+class Objects(sql_case.SqlCase):
+    SERVERS = postgres
 
     def report(self, *arguments, code=0):
         return json.loads(self.run_program("check", "--json", *arguments, code=code).out)
