@@ -158,9 +158,9 @@ def _openssl(data, *arguments):
 
 
 class LoginServer(Proxy):
-    def __init__(self, port, method, certificate=None, key=None, first=None):
-        """`first`: the plugin that the greeting names, if the account has another one."""
-        self.method, self.first = method, first or method.PLUGIN
+    def __init__(self, port, method, certificate=None, key=None, first=None, greet=None):
+        """`first`: the plugin that the greeting names, if the account has another one. `greet(connection, packet)`: sends the greeting."""
+        self.method, self.first, self.greet = method, first or method.PLUGIN, greet or (lambda connection, packet: connection.sendall(packet))
         self.clear, self.said, self.switches_to = bytearray(), [], None
         self.context = None
         if certificate:
@@ -194,8 +194,9 @@ class LoginServer(Proxy):
         flags = int.from_bytes(greeting[at + 13:at + 15] + greeting[at + 18:at + 20], "little")
         flags = (flags | MYSQL | PLUGIN | (TLS if self.context else 0)) & ~(COMPRESS | (0 if self.context else TLS))
         low, high = flags.to_bytes(4, "little")[:2], flags.to_bytes(4, "little")[2:]
-        wire.write(b"\x0a" + version + b"\0" + greeting[at:at + 4] + nonce[:8] + b"\0" + low + greeting[at + 15:at + 18] + high +
+        payload = (b"\x0a" + version + b"\0" + greeting[at:at + 4] + nonce[:8] + b"\0" + low + greeting[at + 15:at + 18] + high +
                    b"\x15" + bytes(10) + nonce[8:] + b"\0" + self.first.encode() + b"\0")
+        self.greet(wire.connection, len(payload).to_bytes(3, "little") + b"\0" + payload)
         login = wire.read()
         flags = int.from_bytes(login[:4], "little")
         if flags & TLS and self.context:

@@ -2,12 +2,15 @@
 import itertools
 import os
 import random
+import socket
 import sys
+import time
 import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
 import mariadb
 import support
+from tcp_proxy import close
 from mysql_login import InClear, LoginServer, Native, Sha2, Sha256
 
 PASSWORD = "a@b:c/d%e#f"
@@ -38,7 +41,7 @@ class Logins(support.TestCase):
         if code == 0:
             self.assertEqual(support.sqlite_counts(self.path("copy%d.db" % self.tries)), {"t": 2})
         else:
-            self.assertEqual(result.err.count("error: "), 1, result.err)
+            self.assertEqual(("\n" + result.err).count("\nerror: "), 1, result.err)
         return result
 
     def each(self, count, *choices):
@@ -107,6 +110,49 @@ class Logins(support.TestCase):
                 else:
                     self.assertIn("the server offers no TLS", self.copy(server, mode, code=3).err)
                     self.assertEqual(bytes(server.clear), b"")
+
+    def test_a_greeting_in_pieces(self):
+        """However it comes, it is judged whole and before the library has read any of it."""
+        for cut, mode in self.each(3, (1, 4, 5, 9, 30, 60), ("require", "prefer")):
+            for tls in (True, False):
+                said = Said(lambda packet: (packet[:cut], packet[cut:]))
+                with self.subTest(tls=tls), self.login(Native(PASSWORD), tls=tls, greet=said) as server:
+                    result = self.copy(server, mode, code=0 if tls or mode == "prefer" else 3)
+                    if tls:
+                        self.assertNotIn(b"mover", server.clear)
+                    elif mode == "require":
+                        self.assertIn("the server offers no TLS", result.err)
+                        self.assertEqual(bytes(server.clear), b"")
+
+    def test_a_greeting_that_is_odd(self):
+        """What shows no flag for TLS is no server with TLS."""
+        short = lambda packet: bytes([packet.index(b"\0", 5) - 3 + 9, 0, 0, 0]) + packet[4:packet.index(b"\0", 5) + 10]
+        endless = lambda packet: b"\x01\x20\0\0\x0a" + b"9" * 0x2000
+        refused = lambda packet: b"\x17\0\0\0\xff\x10\x04Too many connections"
+        for odd, code, words in ((short, 3, "the server offers no TLS"), (endless, 3, "the server offers no TLS"),
+                                 (lambda packet: packet[:4] + b"\x09" + packet[5:], 3, "Protocol mismatch"), (refused, 3, "Too many connections")):
+            with self.subTest(words), self.login(Native(PASSWORD), tls=False, greet=Said(lambda packet: (odd(packet),))) as server:
+                self.assertIn(words, self.copy(server, "require", code=code).err)
+                self.assertEqual(bytes(server.clear), b"")
+
+    def test_a_greeting_that_breaks_off(self):
+        for cut in (0, 3, 5, 40):
+            with self.subTest(cut), self.login(Native(PASSWORD), greet=lambda connection, packet: (connection.sendall(packet[:cut]), close(connection))) as server:
+                self.assertIn("[network]", self.copy(server, "require", code=3).err)
+                self.assertEqual(bytes(server.clear), b"")
+
+
+class Said:
+    """Pieces of a greeting, each sent when the one before lies in the program's socket alone."""
+
+    def __init__(self, pieces):
+        self.pieces = pieces
+
+    def __call__(self, connection, packet):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for number, piece in enumerate(self.pieces(packet)):
+            time.sleep(0.05 if number else 0)
+            connection.sendall(piece)
 
 
 if __name__ == "__main__":

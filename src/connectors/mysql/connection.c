@@ -317,28 +317,6 @@ static enum status note_session(struct maria_database *self, MYSQL *connection, 
                : error_set(error, ERROR_MEMORY, self->shown, "no memory for a connection");
 }
 
-/*
- * A server without TLS is nobody to log in to if TLS was asked for: the library would go on, and
- * some of its plugins send the password in clear then. Known from the greeting: 4 bytes of the
- * packet, 0a, version, 00, thread (4), nonce (8), 00, flags (2, little endian).
- */
-static bool lacks_tls(MYSQL *connection)
-{
-    enum { FLAGS_AT = 14, VERSION_10 = 10 };
-    unsigned char greeting[256];
-    if (connection->server_capabilities != 0) {
-        return (connection->server_capabilities & CLIENT_SSL) == 0;
-    }
-    ssize_t size =
-        recv(mysql_get_socket(connection), greeting, sizeof greeting, MSG_PEEK | MSG_DONTWAIT);
-    if (size < 6 || greeting[4] != VERSION_10) {
-        return false; /* a refusal, or not there yet */
-    }
-    const unsigned char *end = memchr(greeting + 5, 0, (size_t)size - 5);
-    return end != NULL && greeting + size - end > FLAGS_AT + 1 &&
-           ((end[FLAGS_AT] | end[FLAGS_AT + 1] << 8) & CLIENT_SSL) == 0;
-}
-
 static int wait_for(MYSQL *connection, int events)
 {
     struct pollfd waiting = {.fd = mysql_get_socket(connection)};
@@ -358,7 +336,11 @@ static int wait_for(MYSQL *connection, int events)
            ((waiting.revents & POLLPRI) != 0 ? MYSQL_WAIT_EXCEPT : 0);
 }
 
-/* `without_tls`: given up, since the server has none. */
+/*
+ * A server without TLS is nobody to log in to if TLS was asked for: the library would go on, and
+ * some of its plugins send the password in clear then. Looked at once a connection is there, so
+ * before the library reads. `without_tls`: given up, since the server has none.
+ */
 static bool log_in(const struct maria_database *self, enum maria_tls tls, MYSQL *connection,
                    bool *without_tls)
 {
@@ -370,11 +352,14 @@ static bool log_in(const struct maria_database *self, enum maria_tls tls, MYSQL 
                                           password, self->schema, settings->port, settings->socket,
                                           CLIENT_FOUND_ROWS | CLIENT_MULTI_RESULTS);
     *without_tls = false;
-    while (events != 0) {
-        int happened = wait_for(connection, events);
-        if (wants_tls && !*without_tls && lacks_tls(connection)) {
-            *without_tls = true;
-            shutdown(mysql_get_socket(connection), SHUT_RDWR);
+    for (bool judged = !wants_tls; events != 0;) {
+        int happened = *without_tls ? MYSQL_WAIT_TIMEOUT : wait_for(connection, events);
+        if (!judged && happened == MYSQL_WAIT_WRITE) {
+            enum maria_greeting greeting =
+                maria_greeting_judge(mysql_get_socket(connection), self->timeout_ms);
+            judged = greeting != MARIA_GREETING_LATE;
+            *without_tls = greeting == MARIA_GREETING_WITHOUT_TLS;
+            happened = greeting == MARIA_GREETING_FINE ? happened : MYSQL_WAIT_TIMEOUT;
         }
         events = mysql_real_connect_cont(&made, connection, happened);
     }

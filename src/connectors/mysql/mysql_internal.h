@@ -103,6 +103,21 @@ extern const char maria_asks_for_a_file[];
 /* source_functions.caveats */
 enum status maria_caveats(struct database *database, struct buffer *out, struct error *error);
 
+/* ---------------------------------------------------------------- greeting.c */
+
+enum maria_greeting {
+    MARIA_GREETING_FINE,        /* offers TLS, or is nothing that the library logs in after */
+    MARIA_GREETING_WITHOUT_TLS, /* or longer than 4 KiB, or of a form that shows no flags */
+    MARIA_GREETING_LATE,        /* not whole within the time */
+};
+
+/*
+ * Waits for the first packet of a server, which stays in the socket (of any kind, connected,
+ * nothing read from it yet). Its form: MySQL's manual, protocol::HandshakeV10. At most
+ * `timeout_ms`; 0 or less: no limit. Any thread.
+ */
+enum maria_greeting maria_greeting_judge(int descriptor, int64_t timeout_ms);
+
 /* ---------------------------------------------------------------- connection.c */
 
 /* A new connection with the settings that all have: utf8mb4, UTC, strict. Any thread. */
