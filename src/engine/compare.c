@@ -12,7 +12,7 @@ enum status compare_init(struct compare *compare, struct run *run, struct error 
     if (compare->arena == NULL || compare->equal == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory to compare records");
     }
-    return record_hasher_init(&compare->hasher, run->session->target, error);
+    return record_hasher_init(&compare->hasher, run->session->target, NULL, error);
 }
 
 void compare_free(struct compare *compare)

@@ -24,7 +24,7 @@ static enum status no_memory(struct error *error)
     return error_set(error, ERROR_MEMORY, NULL, "no memory to order the streams");
 }
 
-static bool may_matter(const struct run *run)
+bool parents_matter(const struct run *run)
 {
     bool there = false;
     for (uint32_t i = 0; i < run->table_count; i++) {
@@ -87,29 +87,6 @@ static enum status add_all(struct ordering *ordering, const struct run *run,
         }
     }
     return ordering->edges.failed ? no_memory(error) : STATUS_OK;
-}
-
-/* The catalogue of the target's tables, as of any source. */
-static enum status look(struct ordering *ordering, const struct run *run, struct error *error)
-{
-    struct database *source = NULL;
-    struct schema *schema = NULL;
-    const char **names = arena_allocate_zeroed(run->arena, run->table_count + 1u, sizeof *names);
-    if (names == NULL) {
-        return no_memory(error);
-    }
-    for (uint32_t i = 0; i < run->table_count; i++) {
-        names[i] = run->tables[i].name;
-    }
-    enum status status = session_describe_target(run->session, names, &source, &schema, error);
-    status = status == STATUS_OK ? add_all(ordering, run, schema, error) : status;
-    if (schema != NULL) {
-        arena_destroy(schema->arena);
-    }
-    if (source != NULL) {
-        run->session->target->connector->close(source);
-    }
-    return status;
 }
 
 /* ---- ranks */
@@ -190,20 +167,16 @@ static void tell_loops(const struct ordering *ordering)
     }
 }
 
-enum status parents_find(struct run *run, struct error *error)
+enum status parents_find(struct run *run, const struct schema *schema, struct error *error)
 {
     struct ordering ordering = {.plan = run->session->plan};
     uint32_t count = ordering.plan->stream_count;
-    run->turns = NULL;
-    if (!may_matter(run)) {
-        return STATUS_OK;
-    }
     ordering.turns = arena_allocate_zeroed(run->arena, count + 1u, sizeof *ordering.turns);
     ordering.waits_for = arena_allocate_zeroed(run->arena, count + 1u, sizeof *ordering.waits_for);
     ordering.ranked = arena_allocate_zeroed(run->arena, count + 1u, sizeof *ordering.ranked);
     enum status status =
         ordering.turns != NULL && ordering.waits_for != NULL && ordering.ranked != NULL
-            ? look(&ordering, run, error)
+            ? add_all(&ordering, run, schema, error)
             : no_memory(error);
     if (status == STATUS_OK && ordering.waits) {
         rank(&ordering);

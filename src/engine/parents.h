@@ -11,10 +11,14 @@ struct stream_turn {
     bool in_order; /* one after the other: its records refer to others of the stream */
 };
 
+/* Can it be that a stream has to wait? Once the target's tables are prepared. */
+bool parents_matter(const struct run *run);
 /*
- * Sets run->turns, in the run's arena, one a stream; NULL: none has to wait. Streams that refer to
- * each other in a circle come in some order, which is told. Looks at the target; control thread.
+ * Sets run->turns, in the run's arena, one a stream, by the target's tables as they are described;
+ * leaves it if none has to wait. Streams that refer to each other in a circle come in some order,
+ * which is told.
  */
-enum status parents_find(struct run *run, struct error *error) MUST_USE;
+enum status parents_find(struct run *run, const struct schema *schema,
+                         struct error *error) MUST_USE;
 
 #endif

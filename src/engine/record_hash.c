@@ -6,9 +6,9 @@
 enum { RESET_BYTES = 64 << 10 };
 
 enum status record_hasher_init(struct record_hasher *hasher, struct database *target,
-                               struct error *error)
+                               const struct stored_form *forms, struct error *error)
 {
-    *hasher = (struct record_hasher){.target = target, .arena = arena_create(0)};
+    *hasher = (struct record_hasher){.target = target, .forms = forms, .arena = arena_create(0)};
     return hasher->arena != NULL ? STATUS_OK
                                  : error_set(error, ERROR_MEMORY, NULL, "no memory for hashing");
 }
@@ -41,18 +41,25 @@ static bool is_rejected(enum status status, const struct error *error)
     return status != STATUS_OK && error->class != ERROR_CLASS_STOP;
 }
 
+static const struct stored_form *form_of(const struct record_hasher *hasher,
+                                         const struct batch *batch)
+{
+    static const struct stored_form as_sent = {0};
+    return hasher->forms != NULL && batch->shape != NULL ? &hasher->forms[batch->entity] : &as_sent;
+}
+
 static enum status hash_normal_forms(struct record_hasher *hasher, const struct batch *batch,
                                      const struct cell *cells, struct canonical_hash *hash,
                                      struct error *error)
 {
-    const struct target_functions *target = hasher->target->connector->target;
+    const struct stored_form *form = form_of(hasher, batch);
     uint32_t count = batch_shape_width(batch->shape);
     if (reserve_cells(hasher, count, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < count; i++) {
-        enum status status =
-            target->normal_form(hasher->target, &cells[i], hasher->arena, &hasher->cells[i], error);
+        enum status status = stored_form_normal(form, hasher->target, i, &cells[i], hasher->arena,
+                                                &hasher->cells[i], error);
         if (is_rejected(status, error)) {
             hasher->cells[i] = cells[i];
         } else if (status != STATUS_OK) {
@@ -65,12 +72,27 @@ static enum status hash_normal_forms(struct record_hasher *hasher, const struct 
                                        error);
 }
 
+static enum status append_field(struct record_hasher *hasher, const struct stored_form *form,
+                                uint32_t field, const struct cell *cell, struct error *error)
+{
+    const struct target_functions *target = hasher->target->connector->target;
+    if (!stored_form_converts(form, field)) {
+        return target->append_normal(hasher->target, cell, hasher->arena, &hasher->scratch, error);
+    }
+    struct cell normal;
+    return stored_form_normal(form, hasher->target, field, cell, hasher->arena, &normal, error) ==
+                   STATUS_OK
+               ? canonical_append(&normal, &hasher->scratch, error)
+               : STATUS_FAILED;
+}
+
 /* The same hash, of bytes that the target appends itself. */
-static enum status hash_appended(struct record_hasher *hasher, const struct shape *shape,
+static enum status hash_appended(struct record_hasher *hasher, const struct batch *batch,
                                  const struct cell *cells, struct canonical_hash *hash,
                                  struct error *error)
 {
-    const struct target_functions *target = hasher->target->connector->target;
+    const struct stored_form *form = form_of(hasher, batch);
+    const struct shape *shape = batch->shape;
     struct buffer *bytes = &hasher->scratch;
     enum status status = STATUS_OK;
     buffer_clear(bytes);
@@ -78,7 +100,7 @@ static enum status hash_appended(struct record_hasher *hasher, const struct shap
         const struct shape_field *field = &shape->fields[i];
         canonical_append_run(bytes, VALUE_TEXT, field->name, field->name_length);
         size_t start = bytes->length;
-        status = target->append_normal(hasher->target, &cells[i], hasher->arena, bytes, error);
+        status = append_field(hasher, form, i, &cells[i], error);
         if (is_rejected(status, error)) {
             bytes->length = start;
             status = canonical_append(&cells[i], bytes, error);
@@ -112,7 +134,7 @@ enum status record_hash(struct record_hasher *hasher, const struct batch *batch,
     if (arena_bytes(hasher->arena) > RESET_BYTES) {
         arena_reset(hasher->arena);
     }
-    return appends ? hash_appended(hasher, shape, cells, hash, error)
+    return appends ? hash_appended(hasher, batch, cells, hash, error)
                    : hash_normal_forms(hasher, batch, cells, hash, error);
 }
 
@@ -140,9 +162,9 @@ uint32_t record_lay_out(const struct cell *record, const struct shape *shape, st
     return found;
 }
 
-enum status record_hash_gone(struct record_hasher *hasher, const struct cell *record,
-                             const struct shape *shape, struct arena *arena, struct tally *gone,
-                             struct error *error)
+enum status record_hash_gone(struct record_hasher *hasher, uint32_t entity,
+                             const struct cell *record, const struct shape *shape,
+                             struct arena *arena, struct tally *gone, struct error *error)
 {
     struct canonical_hash hash;
     gone->rejected++;
@@ -155,7 +177,8 @@ enum status record_hash_gone(struct record_hasher *hasher, const struct cell *re
         return error_set(error, ERROR_MEMORY, NULL, "no memory for hashing");
     }
     gone->hashed = record_lay_out(record, shape, cells) == shape->field_count;
-    const struct batch one = {.arena = arena,
+    const struct batch one = {.entity = entity,
+                              .arena = arena,
                               .shape = shape,
                               .cells = cells,
                               .width = batch_shape_width(shape),

@@ -3,22 +3,25 @@
 #define TRANSHUME_ENGINE_RECORD_HASH_H
 
 #include "connectors/connector.h"
+#include "engine/stored_form.h"
 #include "engine/tally.h"
 #include "model/canonical.h"
 
 /* Belongs to one thread. */
 struct record_hasher {
     struct database *target;
-    struct arena *arena; /* of normal forms, emptied often */
+    const struct stored_form *forms; /* by batch->entity; NULL: none converts */
+    struct arena *arena;             /* of normal forms, emptied often */
     struct buffer scratch;
     struct cell *cells;
     uint32_t capacity;
 };
+/* Borrows the forms. */
 enum status record_hasher_init(struct record_hasher *hasher, struct database *target,
-                               struct error *error) MUST_USE;
+                               const struct stored_form *forms, struct error *error) MUST_USE;
 void record_hasher_free(struct record_hasher *hasher);
 
-/* The hash of one record in the target's normal form. */
+/* The hash of one record as the target keeps it. */
 enum status record_hash(struct record_hasher *hasher, const struct batch *batch, uint32_t row,
                         struct canonical_hash *hash, struct error *error) MUST_USE;
 /* Adds the hashes of all of a batch's records to `sum`. */
@@ -28,10 +31,10 @@ enum status record_hash_batch(struct record_hasher *hasher, const struct batch *
 /* The fields of a MAP in the shape's order, in which they are hashed; MISSING where it has none.
  * How many it has. */
 uint32_t record_lay_out(const struct cell *record, const struct shape *shape, struct cell *cells);
-/* Counts a record, a MAP, that was written and went out of the target, and adds its hash while all
- * of them have one. The arena is for a moment. */
-enum status record_hash_gone(struct record_hasher *hasher, const struct cell *record,
-                             const struct shape *shape, struct arena *arena, struct tally *gone,
-                             struct error *error) MUST_USE;
+/* Counts a record of an entity, a MAP, that was written and went out of the target, and adds its
+ * hash while all of them have one. The arena is for a moment. */
+enum status record_hash_gone(struct record_hasher *hasher, uint32_t entity,
+                             const struct cell *record, const struct shape *shape,
+                             struct arena *arena, struct tally *gone, struct error *error) MUST_USE;
 
 #endif

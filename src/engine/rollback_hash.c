@@ -13,6 +13,7 @@ struct reading_back {
     struct read_column *columns;
     struct read_request request;
     struct record_hasher hasher;
+    struct stored_form form; /* of the one entity, where columns are declared */
     struct cell *cells;
     struct shape *shapes; /* one an entity, with its fields in the order of hashing */
     uint64_t count;
@@ -48,6 +49,19 @@ static enum status make_shapes(struct reading_back *back, struct arena *arena, s
     return back->shapes != NULL && back->cells != NULL ? STATUS_OK : no_memory(error);
 }
 
+/* As the copy that wrote them hashed them: run_look.c. */
+static enum status make_form(struct reading_back *back, const struct schema *schema,
+                             struct arena *arena, struct error *error)
+{
+    const struct run_session *session = &back->rollback->session;
+    const struct ledger_table *table = back->table;
+    if (table->was == LEDGER_WAS_ABSENT || table->entity_count != 1) {
+        return STATUS_OK;
+    }
+    return stored_form_make(session->target, session_target_table(session, schema, table->name),
+                            &back->shapes[0], arena, &back->form, error);
+}
+
 static enum status open_source(struct reading_back *back, struct arena *arena, struct error *error)
 {
     const struct connector *connector = back->rollback->session.target->connector;
@@ -58,9 +72,12 @@ static enum status open_source(struct reading_back *back, struct arena *arena, s
         STATUS_OK) {
         return STATUS_FAILED;
     }
+    enum status status = make_form(back, schema, arena, error);
     arena_destroy(schema->arena);
     const struct read_request *requests[] = {&back->request};
-    return connector->source->snapshot(back->source, 1, arena, &token, error) == STATUS_OK &&
+    return status == STATUS_OK &&
+                   connector->source->snapshot(back->source, 1, arena, &token, error) ==
+                       STATUS_OK &&
                    connector->source->prepare(back->source, requests, 1, NULL, error) ==
                        STATUS_OK &&
                    connector->source->reader_open(back->source, &back->reader, error) == STATUS_OK
@@ -134,6 +151,7 @@ static enum status add_batch(struct reading_back *back, struct batch *batch, str
             status = hash_document(back, batch, row, &hash, error);
         } else {
             struct batch record = *batch;
+            record.entity = 0;
             record.shape = &back->shapes[0];
             status = record_hash(&back->hasher, &record, row, &hash, error);
         }
@@ -197,7 +215,8 @@ enum status rollback_hash_table(struct rollback *rollback, const struct ledger_t
     struct arena *arena = arena_create(0);
     enum status status = arena == NULL ? no_memory(error) : make_shapes(&back, arena, error);
     if (status == STATUS_OK &&
-        (record_hasher_init(&back.hasher, rollback->session.target, error) != STATUS_OK ||
+        (record_hasher_init(&back.hasher, rollback->session.target, &back.form, error) !=
+             STATUS_OK ||
          make_request(&back, arena, error) != STATUS_OK ||
          open_source(&back, arena, error) != STATUS_OK || read_all(&back, error) != STATUS_OK)) {
         status = STATUS_FAILED;
@@ -226,8 +245,9 @@ static enum status on_orphan(void *context, const struct cell *key, uint32_t key
     (void)key;
     (void)key_count;
     (void)reason;
-    enum status status = record_hash_gone(&hashing->back.hasher, record, &hashing->back.shapes[0],
-                                          hashing->arena, hashing->gone, error);
+    enum status status =
+        record_hash_gone(&hashing->back.hasher, 0, record, &hashing->back.shapes[0], hashing->arena,
+                         hashing->gone, error);
     arena_reset(hashing->arena);
     return status;
 }
@@ -245,7 +265,7 @@ enum status rollback_hash_orphans(struct rollback *rollback, uint32_t number, st
                              ? no_memory(error)
                              : make_shapes(&hashing.back, arena, error);
     if (status == STATUS_OK &&
-        (record_hasher_init(&hashing.back.hasher, target, error) != STATUS_OK ||
+        (record_hasher_init(&hashing.back.hasher, target, NULL, error) != STATUS_OK ||
          target->connector->target->tell_orphans(target, &rollback->tables[number], on_orphan,
                                                  &hashing, error) != STATUS_OK)) {
         status = STATUS_FAILED;

@@ -3,7 +3,6 @@
 #include "engine/claim.h"
 #include "engine/copy.h"
 #include "engine/joining.h"
-#include "engine/parents.h"
 #include "engine/past_runs.h"
 #include "engine/rejects_load.h"
 #include "engine/repair_delete.h"
@@ -281,10 +280,9 @@ static enum status copy_chunks(struct run *run, struct error *error)
                            : run_prepare_source(run, error) != STATUS_OK) {
         return stopped_or_failed(error);
     }
-    if (!run->turns_known && parents_find(run, error) != STATUS_OK) {
+    if (run_look_at_target(run, error) != STATUS_OK) {
         return stopped_or_failed(error);
     }
-    run->turns_known = true;
     atomic_store(&run->session->progress.phase, PROGRESS_COPY);
     state_note_counters(run);
     if (copy_create(run, &copy, error) != STATUS_OK) {

@@ -95,6 +95,11 @@ enum status preflight_foretell(struct run_session *session, const struct target_
 /* Must duplicates of this table be looked for after the load? */
 bool preflight_settles(const struct run_session *session, const struct plan_table *table);
 
+/* ---- run_look.c */
+/* Sets run->turns and run->forms by what the target tells of its tables, which are prepared; once.
+ * Control thread. */
+enum status run_look_at_target(struct run *run, struct error *error) MUST_USE;
+
 /* ---- run_report.c */
 /* The report of a run that ended, however; that it could not be written is only said. */
 void run_report_end(const struct run *run, struct run_result *result);

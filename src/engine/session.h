@@ -10,6 +10,7 @@
 #include "engine/run.h"
 #include "engine/run_id.h"
 #include "engine/state_folder.h"
+#include "engine/stored_form.h"
 #include "engine/tally.h"
 #include "plan/plan.h"
 #include <pthread.h>
@@ -99,8 +100,9 @@ struct run {
     bool was_finished;                /* resume found nothing left to do or to tell */
     int input;                        /* --rejects FILE, -1: not open */
     struct plan_stream rejects_stream;
-    bool turns_known;
+    bool target_seen;                /* run_look_at_target: the next two are known */
     const struct stream_turn *turns; /* parents.h; NULL: no stream waits for another */
+    struct stored_form *forms;       /* an entity each; NULL: no table was there */
 };
 
 /* Nothing is read of the source any more: its snapshot goes, where the target needs no second look
@@ -140,6 +142,9 @@ struct name_index session_target_names(const struct run_session *session, struct
 enum status session_describe_target(const struct run_session *session, const char *const *names,
                                     struct database **source, struct schema **schema,
                                     struct error *error) MUST_USE;
+/* The table of that name among those that the target described; NULL: none, or no table. */
+const struct schema_table *session_target_table(const struct run_session *session,
+                                                const struct schema *schema, const char *name);
 /* How many rows a chunk of the stream is to have. */
 uint64_t session_chunk_rows(const struct run_session *session, const struct plan_stream *stream);
 

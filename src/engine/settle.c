@@ -320,8 +320,8 @@ static enum status add_gone(struct settling *settling, const struct loser *loser
 {
     const struct plan *plan = settling->run->session->plan;
     const struct shape *shape = plan_entity_batch_shape(&plan->entities[loser->entity]);
-    return record_hash_gone(&settling->hasher, &loser->record, shape, settling->arena,
-                            &settling->gone[loser->entity], error);
+    return record_hash_gone(&settling->hasher, loser->entity, &loser->record, shape,
+                            settling->arena, &settling->gone[loser->entity], error);
 }
 
 static enum status on_orphan(void *context, const struct cell *key, uint32_t key_count,
@@ -500,7 +500,9 @@ enum status settle_run(struct run *run, struct error *error)
     for (uint32_t i = 0; i < entities; i++) {
         settling.gone[i].hashed = run->totals[i].hashed;
     }
-    if (record_hasher_init(&settling.hasher, run->session->target, error) != STATUS_OK) {
+    if (run_look_at_target(run, error) != STATUS_OK ||
+        record_hasher_init(&settling.hasher, run->session->target, run->forms, error) !=
+            STATUS_OK) {
         status = STATUS_FAILED;
         goto out;
     }

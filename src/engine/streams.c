@@ -239,6 +239,17 @@ enum status session_describe_target(const struct run_session *session, const cha
                : STATUS_FAILED;
 }
 
+const struct schema_table *session_target_table(const struct run_session *session,
+                                                const struct schema *schema, const char *name)
+{
+    const struct schema_table *found = schema_find_table(schema, name);
+    bool folded = (session->target->capabilities & CAPABILITY_FOLDED_NAMES) != 0;
+    for (uint32_t i = 0; found == NULL && folded && i < schema->table_count; i++) {
+        found = strcasecmp(schema->tables[i].name, name) == 0 ? &schema->tables[i] : NULL;
+    }
+    return found != NULL && found->kind == SCHEMA_TABLE ? found : NULL;
+}
+
 uint64_t session_chunk_rows(const struct run_session *session, const struct plan_stream *stream)
 {
     if (session->options.chunk_rows != 0) {

@@ -310,21 +310,6 @@ static enum status prepare_mapper(struct reading *reading, struct error *error)
     return STATUS_OK;
 }
 
-/* Not of what the writer makes instants of, by the time zone: a table that was there may have
- * columns of them, and the records as they came would sum up to something else than what is read
- * back. */
-static bool keeps_hashes(const struct reading *reading, uint32_t entity)
-{
-    if (reading->sink != NULL) {
-        return false;
-    }
-    const struct copy *copy = reading->worker->copy;
-    const struct run_session *session = copy->session;
-    return !session->options.no_hashes &&
-           (session->time_zone == NULL ||
-            copy->run->tables[session->plan->entities[entity].table].created);
-}
-
 static enum status prepare_tallies(struct reading *reading, struct error *error)
 {
     free(reading->tallies);
@@ -333,7 +318,8 @@ static enum status prepare_tallies(struct reading *reading, struct error *error)
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a chunk's counts");
     }
     for (uint32_t i = 0; i < reading->stream->entity_count; i++) {
-        reading->tallies[i].hashed = keeps_hashes(reading, reading->stream->entities[i]);
+        reading->tallies[i].hashed =
+            reading->sink == NULL && !reading->worker->copy->session->options.no_hashes;
     }
     reading->root_rows = 0;
     return STATUS_OK;
@@ -423,7 +409,7 @@ enum status reading_init(struct reading *reading, struct worker *worker, struct 
                              session->options.batch_rows, session->target->limits.batch_rows_max),
                          .bytes_max = smaller_limit(session->options.batch_bytes,
                                                     session->target->limits.batch_bytes_max)};
-    return record_hasher_init(&reading->hasher, session->target, error);
+    return record_hasher_init(&reading->hasher, session->target, worker->copy->run->forms, error);
 }
 
 void reading_free(struct reading *reading)

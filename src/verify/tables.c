@@ -200,18 +200,6 @@ static enum status make_target_form(struct verify *verify, struct verify_table *
     return finish_form(verify, table, &table->form, fields, count);
 }
 
-static const struct schema_table *find_actual(const struct verify *verify, const char *name)
-{
-    const struct schema_table *found = schema_find_table(verify->mirror_schema, name);
-    bool folded = folds_names(verify);
-    for (uint32_t i = 0; found == NULL && folded && i < verify->mirror_schema->table_count; i++) {
-        if (strcasecmp(verify->mirror_schema->tables[i].name, name) == 0) {
-            found = &verify->mirror_schema->tables[i];
-        }
-    }
-    return found != NULL && found->kind == SCHEMA_TABLE ? found : NULL;
-}
-
 /* ---------------------------------------------------------------- how it is compared */
 
 static bool is_distinct(const struct verify *verify, const struct verify_table *table)
@@ -279,7 +267,8 @@ enum status verify_prepare_tables(struct verify *verify, struct error *error)
 {
     for (uint32_t i = 0; i < verify->table_count; i++) {
         struct verify_table *table = &verify->tables[i];
-        table->actual = find_actual(verify, table->plan->target.name);
+        table->actual =
+            session_target_table(verify->session, verify->mirror_schema, table->plan->target.name);
         decide_mode(verify, table);
         if (table->actual != NULL && make_target_form(verify, table, error) != STATUS_OK) {
             return STATUS_FAILED;

@@ -446,20 +446,20 @@ static enum status put_escape(const struct maria_column *column, const struct ce
     return STATUS_OK;
 }
 
-static enum status put_converted(const struct maria_column *column, const struct cell *cell,
-                                 enum maria_form form, struct arena *scratch, struct buffer *out,
-                                 struct error *error)
+enum status maria_of_column(const struct maria_column *column, const struct cell *cell,
+                            struct arena *scratch, struct cell *made, struct error *error)
 {
     struct value_type wanted = column->type.type;
-    struct cell made;
+    if (is_same(column, cell)) {
+        *made = *cell;
+        return STATUS_OK;
+    }
     wanted.dynamic = false;
     wanted.zoned = column->type.format == MARIA_AS_TIMESTAMP;
     if (wanted.kind == VALUE_BYTES) {
         wanted.precision = 0;
     }
-    return convert_value(cell, &wanted, false, scratch, &made, error) == STATUS_OK
-               ? put_same(column, &made, form, scratch, out, error)
-               : STATUS_FAILED;
+    return convert_value(cell, &wanted, false, scratch, made, error);
 }
 
 enum status maria_encode(const struct maria_column *column, const struct cell *cell,
@@ -497,8 +497,10 @@ enum status maria_encode(const struct maria_column *column, const struct cell *c
     default:
         break;
     }
-    return is_same(column, cell) ? put_same(column, cell, form, scratch, out, error)
-                                 : put_converted(column, cell, form, scratch, out, error);
+    struct cell made;
+    return maria_of_column(column, cell, scratch, &made, error) == STATUS_OK
+               ? put_same(column, &made, form, scratch, out, error)
+               : STATUS_FAILED;
 }
 
 bool maria_needs_variable(const struct maria_database *self, const struct maria_column *column,

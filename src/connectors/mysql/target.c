@@ -4,7 +4,6 @@
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/orphans.h"
 #include "connectors/mysql/rebuild.h"
-#include "model/convert.h"
 #include <string.h>
 
 const struct sql_rules maria_rules = {
@@ -191,39 +190,6 @@ static enum status target_append_normal(struct database *database, const struct 
     return sql_append_normal(&maria_rules, cell, arena, out, error);
 }
 
-enum {
-    CLASS_KIND = 0xff, /* the class of a column: its kind, and */
-    CLASS_ZONED = 1 << 8
-};
-
-static uint32_t target_column_class(struct database *database, const struct schema_table *table,
-                                    const struct schema_column *column)
-{
-    (void)database;
-    (void)table;
-    return (uint32_t)column->type.kind | (column->type.zoned ? CLASS_ZONED : 0);
-}
-
-/* What the writer makes of a value for the column, where its own normal form is another one: a text
- * is bytes in a column of bytes, and a time without a zone an instant in one of instants. */
-static enum status target_normal_form_in_column(struct database *database, uint32_t class,
-                                                const struct cell *cell, struct arena *arena,
-                                                struct cell *normal, struct error *error)
-{
-    const struct value_type wanted = {.kind = (enum value_kind)(class & CLASS_KIND),
-                                      .zoned = (class & CLASS_ZONED) != 0,
-                                      .zone = database->time_zone};
-    bool dated = cell->kind == VALUE_TEXT || cell->kind == VALUE_DATE ||
-                 (cell->kind == VALUE_TIMESTAMP && (cell->flags & CELL_ZONED) == 0);
-    bool differs =
-        (wanted.kind == VALUE_BYTES && cell->kind == VALUE_TEXT) || (wanted.zoned && dated);
-    struct cell made = *cell;
-    if (differs && convert_value(cell, &wanted, false, arena, &made, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return target_normal_form(database, &made, arena, normal, error);
-}
-
 static enum status target_caveats(struct database *database, struct buffer *out,
                                   struct error *error)
 {
@@ -258,6 +224,6 @@ const struct target_functions maria_target_functions = {
     .append_normal = target_append_normal,
     .express_accepts = maria_express_accepts,
     .express_chunk = maria_express_chunk,
-    .column_class = target_column_class,
-    .normal_form_in_column = target_normal_form_in_column,
+    .column_class = maria_column_class,
+    .normal_form_in_column = maria_normal_form_in_column,
 };

@@ -120,6 +120,16 @@ enum maria_form { MARIA_IN_LINE, MARIA_IN_STATEMENT };
 enum status maria_encode(const struct maria_column *column, const struct cell *cell,
                          enum maria_form form, struct arena *scratch, struct buffer *out,
                          struct error *error) MUST_USE;
+/* A value of the column's kind of one that is neither text nor JSON: itself, or converted. Fails as
+ * convert_value does. */
+enum status maria_of_column(const struct maria_column *column, const struct cell *cell,
+                            struct arena *scratch, struct cell *made, struct error *error) MUST_USE;
+/* normal_column.c: target_functions.column_class and normal_form_in_column. */
+uint32_t maria_column_class(struct database *database, const struct schema_table *table,
+                            const struct schema_column *column);
+enum status maria_normal_form_in_column(struct database *database, uint32_t column_class,
+                                        const struct cell *cell, struct arena *arena,
+                                        struct cell *normal, struct error *error) MUST_USE;
 /* Bytes as a field of a line. */
 void maria_append_field(struct buffer *out, const char *bytes, size_t length);
 /* Must a field of a line go by way of a variable? Then `expression` begins what is made of it, up

@@ -3,10 +3,11 @@
  * type, with as much told apart as the type keeps. So a text column tells 1 from 1.0, numeric
  * without a scale 0.1 from 0.10, and json the blanks between its parts.
  */
+#include "connectors/sql/normal_column.h"
 #include "connectors/postgres/target.h"
-#include "connectors/sql/normal.h"
 #include "model/convert.h"
 #include "model/decimal.h"
+#include <arpa/inet.h>
 #include <math.h>
 #include <string.h>
 
@@ -16,7 +17,8 @@ enum {
     CLASS_ZONED = 1 << 8,
     CLASS_PADDED = 1 << 9,    /* character(n): blanks at the end are none */
     CLASS_VERBATIM = 1 << 10, /* json keeps its text, jsonb does not */
-    CLASS_SCALED = 1 << 11    /* numeric that keeps each number's own scale */
+    CLASS_SCALED = 1 << 11,   /* numeric that keeps each number's own scale */
+    CLASS_ADDRESS = 1 << 12   /* inet: read back with its mask, in small letters */
 };
 
 uint32_t postgres_column_class(struct database *self, const struct schema_table *table,
@@ -32,62 +34,8 @@ uint32_t postgres_column_class(struct database *self, const struct schema_table 
     (void)table;
     return (uint32_t)type->kind | (type->zoned ? CLASS_ZONED : 0) | (padded ? CLASS_PADDED : 0) |
            (strcmp(native, "json") == 0 ? CLASS_VERBATIM : 0) |
-           (type->kind == VALUE_DECIMAL && !limited ? CLASS_SCALED : 0);
-}
-
-static enum status keep_text(struct buffer *text, bool padded, struct arena *arena,
-                             struct cell *normal, struct error *error)
-{
-    size_t length = text->length;
-    while (padded && length > 0 && text->data[length - 1] == ' ') {
-        length--;
-    }
-    char *copy = text->failed ? NULL : arena_copy(arena, length > 0 ? text->data : "", length);
-    if (copy == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
-    }
-    *normal = cell_text(copy, length);
-    return STATUS_OK;
-}
-
-static enum status as_text(const struct cell *cell, bool padded, struct arena *arena,
-                           struct cell *normal, struct error *error)
-{
-    struct buffer text = {0};
-    if (cell->kind == VALUE_TEXT && !padded) {
-        *normal = cell_text(cell->text, cell->length);
-        return STATUS_OK;
-    }
-    enum status status = sql_append_value_text(&(struct sql_rules){0}, cell, &text, error);
-    status = status == STATUS_OK ? keep_text(&text, padded, arena, normal, error) : status;
-    buffer_free(&text);
-    return status;
-}
-
-/* As the writer makes it: what is no JSON yet becomes some. */
-static enum status as_json(const struct cell *cell, bool verbatim, struct arena *arena,
-                           struct cell *normal, struct error *error)
-{
-    struct buffer text = {0};
-    struct buffer canonical = {0};
-    enum status status = STATUS_OK;
-    if (cell->kind == VALUE_JSON) {
-        buffer_append(&text, cell->text, cell->length);
-    } else {
-        status = convert_append_json(cell, &text, error);
-    }
-    if (status == STATUS_OK && text.failed) {
-        status = error_set(error, ERROR_MEMORY, NULL, "no memory for a JSON text");
-    }
-    if (status == STATUS_OK && !verbatim) {
-        status = sql_append_canonical_json(buffer_string(&text), text.length, &canonical, error);
-    }
-    if (status == STATUS_OK) {
-        status = keep_text(verbatim ? &text : &canonical, false, arena, normal, error);
-    }
-    buffer_free(&text);
-    buffer_free(&canonical);
-    return status;
+           (type->kind == VALUE_DECIMAL && !limited ? CLASS_SCALED : 0) |
+           (strcmp(native, "inet") == 0 ? CLASS_ADDRESS : 0);
 }
 
 /* Digits and scale as they are; whole numbers of all kinds are one. */
@@ -110,6 +58,33 @@ static enum status as_scaled(const struct cell *cell, struct arena *arena, struc
                decimal_scale(cell) == 0 && decimal_to_int64(cell, &whole) == STATUS_OK) {
         *normal = cell_int64(whole);
     }
+    return STATUS_OK;
+}
+
+/* As inet::text has it; what is no address stays as it is. */
+static enum status as_address(struct cell *text, struct arena *arena, struct error *error)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+    char words[INET6_ADDRSTRLEN + 1];
+    const char *slash = memchr(text->text, '/', text->length);
+    size_t length = slash != NULL ? (size_t)(slash - text->text) : text->length;
+    if (length >= sizeof words) {
+        return STATUS_OK;
+    }
+    memcpy(words, text->text, length);
+    words[length] = '\0';
+    int family = strchr(words, ':') != NULL ? AF_INET6 : AF_INET;
+    if (inet_pton(family, words, address) != 1 ||
+        inet_ntop(family, address, words, sizeof words) == NULL) {
+        return STATUS_OK;
+    }
+    const char *mask = slash != NULL ? slash : family == AF_INET6 ? "/128" : "/32";
+    size_t mask_length = slash != NULL ? text->length - length : strlen(mask);
+    const char *made = arena_format(arena, "%s%.*s", words, (int)mask_length, mask);
+    if (made == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
+    }
+    *text = cell_text(made, strlen(made));
     return STATUS_OK;
 }
 
@@ -166,10 +141,14 @@ enum status postgres_normal_form_in_column(struct database *self, uint32_t class
         break;
     }
     if (kind == VALUE_TEXT) {
-        return as_text(cell, (class & CLASS_PADDED) != 0, arena, normal, error);
+        enum status status = sql_text_in_column(&(struct sql_rules){0}, cell,
+                                                (class & CLASS_PADDED) != 0, arena, normal, error);
+        return status == STATUS_OK && (class & CLASS_ADDRESS) != 0
+                   ? as_address(normal, arena, error)
+                   : status;
     }
     if (kind == VALUE_JSON) {
-        return as_json(cell, (class & CLASS_VERBATIM) != 0, arena, normal, error);
+        return sql_json_in_column(cell, (class & CLASS_VERBATIM) != 0, arena, normal, error);
     }
     if (is_kind(cell, class)) {
         return as_own(self, cell, class, arena, normal, error);

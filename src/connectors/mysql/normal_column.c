@@ -1,0 +1,62 @@
+/* The normal form of a value in a column that is there: what the writer makes of it (encode.c), as
+ * it is read back. */
+#include "connectors/sql/normal_column.h"
+#include "connectors/mysql/target.h"
+#include "model/convert.h"
+#include <ctype.h>
+#include <string.h>
+
+/* The class of a column: its kind in the lowest byte, its format above. */
+enum { CLASS_KIND = 0xff, CLASS_FORMAT_SHIFT = 8 };
+
+static enum maria_format format_of(const struct value_type *type)
+{
+    const char *native = type->native != NULL ? type->native : "";
+    char word[32];
+    size_t length = 0;
+    while (length < sizeof word - 1 && (isalnum((unsigned char)native[length]) != 0)) {
+        word[length] = native[length];
+        length++;
+    }
+    word[length] = '\0';
+    return type->kind == VALUE_JSON ? MARIA_AS_JSON : maria_type_of(word, native).format;
+}
+
+uint32_t maria_column_class(struct database *database, const struct schema_table *table,
+                            const struct schema_column *column)
+{
+    (void)database;
+    (void)table;
+    return (uint32_t)column->type.kind | (uint32_t)format_of(&column->type) << CLASS_FORMAT_SHIFT;
+}
+
+enum status maria_normal_form_in_column(struct database *database, uint32_t class,
+                                        const struct cell *cell, struct arena *arena,
+                                        struct cell *normal, struct error *error)
+{
+    const struct maria_column column = {
+        .type = {
+            .format = (enum maria_format)(class >> CLASS_FORMAT_SHIFT),
+            .type = {.kind = (enum value_kind)(class & CLASS_KIND), .zone = database->time_zone}}};
+    struct cell made = *cell;
+    switch ((enum value_kind)cell->kind) {
+    case VALUE_NULL:
+    case VALUE_MISSING:
+    case VALUE_ESCAPE:
+    case VALUE_LARGE:
+        return sql_normal_form(&maria_rules, cell, arena, normal, error);
+    default:
+        break;
+    }
+    switch (column.type.format) {
+    case MARIA_AS_TEXT:
+    case MARIA_AS_LABEL:
+        return sql_text_in_column(&maria_rules, cell, false, arena, normal, error);
+    case MARIA_AS_JSON:
+        return sql_json_in_column(cell, false, arena, normal, error);
+    default:
+        return maria_of_column(&column, cell, arena, &made, error) == STATUS_OK
+                   ? sql_normal_form(&maria_rules, &made, arena, normal, error)
+                   : STATUS_FAILED;
+    }
+}

@@ -1,0 +1,18 @@
+/* The normal form of values in columns that are there: what the writers of SQL databases make of
+ * them for a type, with as much told apart as the type keeps. */
+#ifndef TRANSHUME_CONNECTORS_SQL_NORMAL_COLUMN_H
+#define TRANSHUME_CONNECTORS_SQL_NORMAL_COLUMN_H
+
+#include "connectors/sql/normal.h"
+
+/* In a column of texts: 1 and 1.0 are two. `padded`: blanks at the end are none. FAILED with a
+ * REJECT code where a value has no text. Texts live in `arena`. Any thread, as the next. */
+enum status sql_text_in_column(const struct sql_rules *rules, const struct cell *cell, bool padded,
+                               struct arena *arena, struct cell *normal,
+                               struct error *error) MUST_USE;
+/* In a column of JSON, as a text: what is no JSON yet becomes some. `verbatim`: the column keeps
+ * the blanks between the parts and their order. */
+enum status sql_json_in_column(const struct cell *cell, bool verbatim, struct arena *arena,
+                               struct cell *normal, struct error *error) MUST_USE;
+
+#endif
