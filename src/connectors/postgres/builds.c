@@ -243,11 +243,23 @@ static enum status look_after(struct builds *builds, struct builder *builder)
     return postgres_keep_vigil(builds->self, builder->connection, &builder->vigil, builds->error);
 }
 
+static bool is_busy(const struct builds *builds)
+{
+    bool busy = false;
+    for (uint32_t i = 0; i < builds->builder_count; i++) {
+        busy = busy || builds->builders[i].build != NULL;
+    }
+    return busy;
+}
+
 static enum status wait_and_take(struct builds *builds)
 {
     struct pollfd waiting[BUILDERS_MAX];
     enum status status = STATUS_OK;
     nfds_t count = 0;
+    if (!is_busy(builds)) {
+        return STATUS_OK; /* the last one has ended: there is nothing to wait for */
+    }
     for (uint32_t i = 0; i < builds->builder_count; i++) {
         if (is_under_way(&builds->builders[i])) {
             waiting[count++] =
@@ -271,15 +283,6 @@ static enum status wait_and_take(struct builds *builds)
         }
     }
     return status;
-}
-
-static bool is_busy(const struct builds *builds)
-{
-    bool busy = false;
-    for (uint32_t i = 0; i < builds->builder_count; i++) {
-        busy = busy || builds->builders[i].build != NULL;
-    }
-    return busy;
 }
 
 /* Would it wait for one that is under way, or that one for it? No lock of the run's own is worth
