@@ -289,6 +289,45 @@ static void carry_columns(struct carrying *carrying)
     }
 }
 
+/* ---------------------------------------------------------------- collations */
+
+static bool is_by_bytes(const char *collation)
+{
+    static const char *const names[] = {"BINARY", "C", "POSIX", "ucs_basic", "pg_c_utf8"};
+    size_t length = strlen(collation);
+    bool found = length > 4 && strcasecmp(collation + length - 4, "_bin") == 0;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        found |= strcasecmp(collation, names[i]) == 0;
+    }
+    return found;
+}
+
+/* Between engines: in one line, and not for --strict, since each text of a MySQL database has one.
+ */
+static void note_collations(const struct carrying *carrying)
+{
+    const struct entity_builder *entity = carrying->entity;
+    const struct schema_column *first = NULL;
+    bool others = false;
+    for (uint32_t i = 0; i < entity->fields.count; i++) {
+        const struct mapping_field *field = entity->fields.items[i];
+        const struct schema_column *from = field->origin;
+        const struct schema_column *column = column_named(carrying, field->name);
+        if (from == NULL || column == NULL || from->collation == NULL ||
+            from->type.kind != VALUE_TEXT || is_by_bytes(from->collation)) {
+            continue;
+        }
+        others |= first != NULL;
+        first = first != NULL ? first : from;
+    }
+    if (first != NULL && !carrying->resolver->same_engine) {
+        resolve_note(carrying->resolver, false, carrying->table->name,
+                     "texts of %s%s are compared by %s in the source and by their bytes there: "
+                     "what differs in case or accents alone may be two",
+                     first->name, others ? " and others" : "", first->collation);
+    }
+}
+
 /* ---------------------------------------------------------------- checks and comments */
 
 static void note_checks(const struct carrying *carrying)
@@ -372,6 +411,7 @@ void carry_resolve(struct resolver *resolver, struct table_builder *table)
         if (table->whole == NULL) {
             note_details(resolver, table->name, entity->from);
             carry_columns(&carrying);
+            note_collations(&carrying);
             note_checks(&carrying);
         }
     }

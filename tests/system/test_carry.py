@@ -384,6 +384,22 @@ class Others(Carried):
         "mysql": "SELECT '', '', '', table_comment FROM information_schema.tables WHERE table_schema = database() AND table_name = 't' UNION ALL "
                  "SELECT '', '', '', column_comment FROM information_schema.columns WHERE table_schema = database() AND table_name = 't'"}
 
+    def test_collations_are_named_and_not_refused(self):
+        scripts = {"sqlite": ("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT COLLATE NOCASE UNIQUE, b TEXT)", "NOCASE"),
+                   "postgres": ("CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false); "
+                                "CREATE TABLE t (id int PRIMARY KEY, a text COLLATE ci, b text, c text COLLATE \"C\")", "ci"),
+                   "mysql": ("CREATE TABLE t (id int PRIMARY KEY, a varchar(9) COLLATE utf8mb4_general_ci, b varchar(9) COLLATE utf8mb4_bin, "
+                             "c varchar(9) CHARACTER SET ascii COLLATE ascii_general_ci)", "utf8mb4_general_ci")}
+        for source, target in PAIRS:
+            script, collation = scripts[source]
+            with self.subTest(source=source, target=target):
+                ends = [self.uri(source, self.place(source, script)), self.uri(target, self.place(target))]
+                notes = json.loads(self.run_program("check", "--json", *ends).out)["notes"]
+                self.assertEqual([note for note in notes if "compared by" in note], [
+                    "t: texts of a%s are compared by %s in the source and by their bytes there: what differs in case or accents alone may be two" % (
+                        " and others" if source == "mysql" else "", collation)])
+                self.run_program("migrate", *ends, "--quiet", "--restart", *([] if source == "postgres" else ["--strict"]))
+
     def test_comments_go_where_there_are_some(self):
         for source in ("postgres", "mysql"):
             other = "mysql" if source == "postgres" else "postgres"
