@@ -3,15 +3,11 @@
 #include "engine/rollback_parts.h"
 #include <string.h>
 
-/* Reads as any source is read: the target's own connector, opened for reading. */
 struct reading_back {
     struct rollback *rollback;
     const struct ledger_table *table;
-    struct database *source;
-    struct reader *reader;
     struct cursor *cursor;
-    struct read_column *columns;
-    struct read_request request;
+    const struct read_request *request;
     struct record_hasher hasher;
     struct stored_form form; /* of the one entity, where columns are declared */
     struct cell *cells;
@@ -50,7 +46,7 @@ static enum status make_shapes(struct reading_back *back, struct arena *arena, s
 }
 
 /* As the copy that wrote them hashed them: run_look.c. */
-static enum status make_form(struct reading_back *back, const struct schema *schema,
+static enum status make_form(struct reading_back *back, const struct rollback_mirror *mirror,
                              struct arena *arena, struct error *error)
 {
     const struct run_session *session = &back->rollback->session;
@@ -58,51 +54,9 @@ static enum status make_form(struct reading_back *back, const struct schema *sch
     if (table->was == LEDGER_WAS_ABSENT || table->entity_count != 1) {
         return STATUS_OK;
     }
-    return stored_form_make(session->target, session_target_table(session, schema, table->name),
+    return stored_form_make(session->target,
+                            session_target_table(session, mirror->schema, table->name),
                             &back->shapes[0], arena, &back->form, error);
-}
-
-static enum status open_source(struct reading_back *back, struct arena *arena, struct error *error)
-{
-    const struct connector *connector = back->rollback->session.target->connector;
-    const char *token;
-    const char *names[2] = {back->table->name, NULL};
-    struct schema *schema = NULL;
-    if (session_describe_target(&back->rollback->session, names, &back->source, &schema, error) !=
-        STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    enum status status = make_form(back, schema, arena, error);
-    arena_destroy(schema->arena);
-    const struct read_request *requests[] = {&back->request};
-    return status == STATUS_OK &&
-                   connector->source->snapshot(back->source, 1, arena, &token, error) ==
-                       STATUS_OK &&
-                   connector->source->prepare(back->source, requests, 1, NULL, error) ==
-                       STATUS_OK &&
-                   connector->source->reader_open(back->source, &back->reader, error) == STATUS_OK
-               ? connector->source->cursor_open(back->reader, &back->request, NULL, &back->cursor,
-                                                error)
-               : STATUS_FAILED;
-}
-
-/* With declared columns: those of the one entity, in its order; documents come whole. */
-static enum status make_request(struct reading_back *back, struct arena *arena, struct error *error)
-{
-    const struct ledger_table *table = back->table;
-    bool free_fields = (back->rollback->session.target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
-    uint32_t count = free_fields ? 0 : table->entities[0].fields.count;
-    back->columns = arena_allocate_zeroed(arena, count + 1u, sizeof(*back->columns));
-    if (back->columns == NULL) {
-        return no_memory(error);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        back->columns[i] =
-            (struct read_column){.join = -1, .name = table->entities[0].fields.names[i]};
-    }
-    back->request = (struct read_request){
-        .name = table->name, .table = table->name, .columns = back->columns, .column_count = count};
-    return STATUS_OK;
 }
 
 /* ---- records */
@@ -147,7 +101,7 @@ static enum status add_batch(struct reading_back *back, struct batch *batch, str
         back->can = false; /* what can't be read can't be compared */
     }
     for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
-        if (back->request.column_count == 0) {
+        if (back->request->column_count == 0) {
             status = hash_document(back, batch, row, &hash, error);
         } else {
             struct batch record = *batch;
@@ -164,7 +118,7 @@ static enum status add_batch(struct reading_back *back, struct batch *batch, str
 static enum status read_all(struct reading_back *back, struct error *error)
 {
     enum { ROWS = 1024, BYTES = 256 << 10 };
-    const struct source_functions *source = back->source->connector->source;
+    const struct source_functions *source = back->rollback->session.target->connector->source;
     for (;;) {
         struct batch *batch = NULL;
         enum status status = source->cursor_next(back->cursor, ROWS, BYTES, &batch, error);
@@ -179,52 +133,36 @@ static enum status read_all(struct reading_back *back, struct error *error)
     }
 }
 
-static void close_source(struct reading_back *back)
-{
-    if (back->source == NULL) {
-        return;
-    }
-    const struct connector *connector = back->source->connector;
-    if (back->cursor != NULL) {
-        connector->source->cursor_close(back->cursor);
-    }
-    if (back->reader != NULL) {
-        connector->source->reader_close(back->reader);
-    }
-    connector->close(back->source);
-}
-
-/* Where columns are declared, a null field and one that an entity does not have are the same. */
-static bool can_tell(const struct rollback *rollback, const struct ledger_table *table)
+enum status rollback_hash_table(struct rollback *rollback, uint32_t number, uint64_t *count,
+                                struct canonical_hash *sum, bool *can, struct error *error)
 {
     const struct connector *connector = rollback->session.target->connector;
-    bool free_fields = (rollback->session.target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
-    return connector->source != NULL && connector->catalog != NULL && table->entity_count > 0 &&
-           (free_fields || (table->entity_count == 1 && table->entities[0].fields.count > 0));
-}
-
-enum status rollback_hash_table(struct rollback *rollback, const struct ledger_table *table,
-                                uint64_t *count, struct canonical_hash *sum, bool *can,
-                                struct error *error)
-{
-    struct reading_back back = {.rollback = rollback, .table = table, .can = true};
-    *can = can_tell(rollback, table);
+    struct reading_back back = {
+        .rollback = rollback, .table = &rollback->run.header.tables[number], .can = true};
+    const struct rollback_mirror *mirror = NULL;
+    *can = rollback_can_tell(rollback, number);
     if (!*can) {
         return STATUS_OK;
     }
     struct arena *arena = arena_create(0);
     enum status status = arena == NULL ? no_memory(error) : make_shapes(&back, arena, error);
-    if (status == STATUS_OK &&
-        (record_hasher_init(&back.hasher, rollback->session.target, &back.form, error) !=
-             STATUS_OK ||
-         make_request(&back, arena, error) != STATUS_OK ||
-         open_source(&back, arena, error) != STATUS_OK || read_all(&back, error) != STATUS_OK)) {
+    if (status == STATUS_OK) {
+        status = rollback_mirror_find(rollback, number, &mirror, &back.request, error);
+    }
+    if (status == STATUS_OK && (make_form(&back, mirror, arena, error) != STATUS_OK ||
+                                record_hasher_init(&back.hasher, rollback->session.target,
+                                                   &back.form, error) != STATUS_OK ||
+                                connector->source->cursor_open(mirror->reader, back.request, NULL,
+                                                               &back.cursor, error) != STATUS_OK ||
+                                read_all(&back, error) != STATUS_OK)) {
         status = STATUS_FAILED;
     }
     *count = back.count;
     *sum = back.sum;
     *can = back.can;
-    close_source(&back);
+    if (back.cursor != NULL) {
+        connector->source->cursor_close(back.cursor);
+    }
     record_hasher_free(&back.hasher);
     arena_destroy(arena);
     return status;
@@ -260,7 +198,7 @@ enum status rollback_hash_orphans(struct rollback *rollback, uint32_t number, st
     struct arena *arena = arena_create(0);
     struct hashing_orphans hashing = {
         .back = {.rollback = rollback, .table = table}, .arena = arena_create(0), .gone = gone};
-    *gone = (struct tally){.hashed = can_tell(rollback, table)};
+    *gone = (struct tally){.hashed = rollback_can_tell(rollback, number)};
     enum status status = arena == NULL || hashing.arena == NULL
                              ? no_memory(error)
                              : make_shapes(&hashing.back, arena, error);

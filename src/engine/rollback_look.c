@@ -161,8 +161,7 @@ static enum status look_at_whole(struct rollback *rollback, uint32_t number, str
     }
     if (expected->hashed && count > 0) {
         uint64_t read = 0;
-        if (rollback_hash_table(rollback, &rollback->run.header.tables[number], &read, &sum, &can,
-                                error) != STATUS_OK) {
+        if (rollback_hash_table(rollback, number, &read, &sum, &can, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         if (can && (read != count || memcmp(&sum, &expected->hash, sizeof(sum)) != 0)) {
@@ -261,6 +260,7 @@ static enum status look_at_undo(struct rollback *rollback, uint32_t number, stru
 {
     struct rollback_table_report *report = &rollback->report.tables[number];
     struct undo_counts counts = {0};
+    rollback_mirror_close(rollback); /* it tries what it would do, and takes locks for it */
     if (learn(rollback, number, error) != STATUS_OK ||
         undo(rollback, number, true, &counts, error) != STATUS_OK ||
         check_kept(rollback, number, &counts, error) != STATUS_OK) {
@@ -294,21 +294,16 @@ bool rollback_is_undone(const struct rollback *rollback, const char *table)
     return false;
 }
 
-static enum status look_at_table(struct rollback *rollback, uint32_t number, struct error *error)
+static enum status look_at_table(struct rollback *rollback, uint32_t number, bool exists,
+                                 struct error *error)
 {
     const struct ledger_table *table = &rollback->run.header.tables[number];
-    bool exists = false;
-    bool filled = false;
     struct database *target = rollback->session.target;
     if (rollback_is_undone(rollback, table->name)) {
         return STATUS_OK;
     }
     if (target->connector->rollback->undoes_all) {
         return look_at_undo(rollback, number, error);
-    }
-    if (target->connector->target->inspect(target, &rollback->tables[number], 1, &exists, &filled,
-                                           error) != STATUS_OK) {
-        return STATUS_FAILED;
     }
     if (!exists) {
         return STATUS_OK;
@@ -337,6 +332,7 @@ static enum status look_at_deleted(struct rollback *rollback, uint32_t number, s
     if (!rollback_has_deleted(rollback, number)) {
         return STATUS_OK;
     }
+    rollback_mirror_close(rollback);
     if (target->connector->rollback->undo_deleted(target, &rollback->tables[number], true, &counts,
                                                   error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -352,15 +348,34 @@ bool rollback_has_deleted(const struct rollback *rollback, uint32_t number)
            rollback->session.target->connector->rollback->undo_deleted != NULL;
 }
 
+static enum status look_at_tables(struct rollback *rollback, struct error *error)
+{
+    struct database *target = rollback->session.target;
+    uint32_t count = rollback->run.header.table_count;
+    bool *exists = arena_allocate_zeroed(rollback->run.arena, count + 1u, sizeof(bool));
+    bool *filled = arena_allocate_zeroed(rollback->run.arena, count + 1u, sizeof(bool));
+    if (exists == NULL || filled == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to look at tables");
+    }
+    enum status status = target->connector->rollback->undoes_all
+                             ? STATUS_OK
+                             : target->connector->target->inspect(target, rollback->tables, count,
+                                                                  exists, filled, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+        status = look_at_table(rollback, i, exists[i], error) == STATUS_OK
+                     ? look_at_deleted(rollback, i, error)
+                     : STATUS_FAILED;
+    }
+    rollback_mirror_close(rollback);
+    return status;
+}
+
 enum status rollback_look(struct rollback *rollback, const struct rollback_report **report,
                           struct error *error)
 {
     *report = &rollback->report;
-    for (uint32_t i = 0; i < rollback->run.header.table_count; i++) {
-        if (look_at_table(rollback, i, error) != STATUS_OK ||
-            look_at_deleted(rollback, i, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+    if (look_at_tables(rollback, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     enum status status = rollback_remove_objects(rollback, true, &rollback->report.objects, error);
     return status == STATUS_END ? error_set(error, ERROR_INTERRUPTED, rollback->run.id,

@@ -22,6 +22,15 @@ struct rollback_looked {
     uint64_t away; /* of undo_deleted, likewise */
 };
 
+/* The target opened once more, for reading, while its tables are looked at. */
+struct rollback_mirror {
+    struct arena *arena;
+    struct database *source;
+    struct schema *schema;
+    struct reader *reader;         /* NULL: not open */
+    struct read_request *requests; /* one a table; without a name: not among those described */
+};
+
 /* Where the state folder keeps what it knows of the run. */
 enum rollback_place {
     ROLLBACK_OWN,     /* it is the folder's own run */
@@ -37,6 +46,7 @@ struct rollback {
     struct target_table *tables; /* of the header */
     struct rollback_expected *expected;
     struct rollback_looked *looked; /* one a table */
+    struct rollback_mirror mirror;
     struct rollback_report report;
     bool was_complete;
     bool finishing; /* the ledger is to be dropped, nothing to be taken back */
@@ -64,11 +74,25 @@ enum status rollback_expect(struct rollback *rollback, struct error *error) MUST
 enum status rollback_remove_objects(struct rollback *rollback, bool dry_run, struct buffer *what,
                                     struct error *error) MUST_USE;
 
+/* ---- rollback_mirror.c */
+/* Can it be told which entity each record of the table is of? Where columns are declared, a null
+ * field and one that an entity does not have are the same. */
+bool rollback_can_tell(const struct rollback *rollback, uint32_t number);
+/* How to read a table that can be told; opened with all tables of the run behind it where the
+ * target is a SQL database, in one snapshot. Both live until the next call, or
+ * rollback_mirror_close.
+ */
+enum status rollback_mirror_find(struct rollback *rollback, uint32_t number,
+                                 const struct rollback_mirror **mirror,
+                                 const struct read_request **request, struct error *error) MUST_USE;
+/* Before anything is changed: its snapshot holds locks. */
+void rollback_mirror_close(struct rollback *rollback);
+
 /* ---- rollback_hash.c */
 /* Reads the whole table and sums its records as the done marks do. `*can` false: it can't be told
  * which entity a record is of. */
-enum status rollback_hash_table(struct rollback *rollback, const struct ledger_table *table,
-                                uint64_t *count, struct canonical_hash *sum, bool *can,
+enum status rollback_hash_table(struct rollback *rollback, uint32_t number, uint64_t *count,
+                                struct canonical_hash *sum, bool *can,
                                 struct error *error) MUST_USE;
 /* What the target keeps of records that it took out of the table for want of a partner: how many
  * (`rejected`), and their hash (`hashed`: it could be told). */

@@ -12,6 +12,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
 import mariadb
 import rollback_case
+import support
 from support import kill_at
 
 TARGET = """
@@ -68,6 +69,19 @@ class Mysql(rollback_case.Rollbacks):
 
     def own_tables(self):
         return [name for name, in self.sql("SHOW TABLES LIKE '\\_transhume%'")]
+
+    def test_many_tables_are_looked_at_in_one_snapshot(self):
+        support.make_sqlite(self.path("many.db"), "".join("CREATE TABLE t%d(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t%d VALUES (1, 'x');" % (i, i) for i in range(20)))
+        self.run_program("migrate", "-q", "many.db", self.uri)
+        self.server.ask("", "SET GLOBAL log_output = 'TABLE'; TRUNCATE mysql.general_log; SET GLOBAL general_log = 1")
+        self.rollback("--dry-run")
+        self.server.ask("", "SET GLOBAL general_log = 0")
+        said = [line for line, in self.server.ask("", "SELECT convert(argument USING utf8mb4) FROM mysql.general_log")]
+        self.assertEqual(sum(line.startswith("FLUSH TABLES WITH READ LOCK") for line in said), 1, said)
+        self.assertLess(sum("FROM information_schema.columns" in line for line in said), 20)
+        self.assertEqual(len({line for line in said if line.startswith("SELECT _t0.")}), 20)
+        self.rollback()
+        self.assertEqual(self.sql("SHOW TABLES"), [])
 
     def test_every_type(self):
         """Before-images of each type, and keys of each kind that there is."""

@@ -1,0 +1,140 @@
+/* The target opened once more, for reading: what a rollback compares with the done marks. */
+#include "engine/rollback_parts.h"
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory to read the target's tables");
+}
+
+bool rollback_can_tell(const struct rollback *rollback, uint32_t number)
+{
+    const struct ledger_table *table = &rollback->run.header.tables[number];
+    const struct connector *connector = rollback->session.target->connector;
+    bool free_fields = (rollback->session.target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
+    return connector->source != NULL && connector->catalog != NULL && table->entity_count > 0 &&
+           (free_fields || (table->entity_count == 1 && table->entities[0].fields.count > 0));
+}
+
+/* SQL databases describe all tables at once, and read them in one snapshot; elsewhere there may be
+ * files and tables of others among them. */
+static bool is_shared(const struct rollback *rollback)
+{
+    const uint32_t sql = CAPABILITY_SQL_SCHEMA | CAPABILITY_TRANSACTIONS;
+    return (rollback->session.target->capabilities & sql) == sql;
+}
+
+/* With declared columns: those of the one entity, in its order; documents come whole. */
+static enum status make_request(const struct rollback *rollback, const struct ledger_table *table,
+                                struct arena *arena, struct read_request *request,
+                                struct error *error)
+{
+    bool free_fields = (rollback->session.target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
+    uint32_t count = free_fields ? 0 : table->entities[0].fields.count;
+    struct read_column *columns = arena_allocate_zeroed(arena, count + 1u, sizeof(*columns));
+    if (columns == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        columns[i] = (struct read_column){.join = -1, .name = table->entities[0].fields.names[i]};
+    }
+    *request = (struct read_request){
+        .name = table->name, .table = table->name, .columns = columns, .column_count = count};
+    return STATUS_OK;
+}
+
+/* Of the tables that are there and can be told, from `first` to before `end`. */
+static enum status prepare(struct rollback *rollback, uint32_t first, uint32_t end,
+                           struct error *error)
+{
+    struct rollback_mirror *mirror = &rollback->mirror;
+    const struct connector *connector = rollback->session.target->connector;
+    const struct ledger_table *tables = rollback->run.header.tables;
+    const struct read_request **requests =
+        arena_allocate_zeroed(mirror->arena, end + 1u, sizeof(*requests));
+    uint32_t count = 0;
+    const char *token;
+    if (requests == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t i = first; i < end; i++) {
+        bool alone = end - first == 1;
+        if (!rollback_can_tell(rollback, i) ||
+            (!alone &&
+             session_target_table(&rollback->session, mirror->schema, tables[i].name) == NULL)) {
+            continue;
+        }
+        if (make_request(rollback, &tables[i], mirror->arena, &mirror->requests[i], error) !=
+            STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        requests[count++] = &mirror->requests[i];
+    }
+    return connector->source->snapshot(mirror->source, 1, mirror->arena, &token, error) ==
+                       STATUS_OK &&
+                   connector->source->prepare(mirror->source, requests, count, NULL, error) ==
+                       STATUS_OK
+               ? connector->source->reader_open(mirror->source, &mirror->reader, error)
+               : STATUS_FAILED;
+}
+
+static enum status open(struct rollback *rollback, uint32_t first, uint32_t end,
+                        struct error *error)
+{
+    struct rollback_mirror *mirror = &rollback->mirror;
+    mirror->arena = arena_create(0);
+    const char **names = NULL;
+    if (mirror->arena != NULL) {
+        names = arena_allocate_zeroed(mirror->arena, end - first + 1u, sizeof(*names));
+        mirror->requests =
+            arena_allocate_zeroed(mirror->arena, end + 1u, sizeof(*mirror->requests));
+    }
+    if (names == NULL || mirror->requests == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t i = first; i < end; i++) {
+        names[i - first] = rollback->run.header.tables[i].name;
+    }
+    return session_describe_target(&rollback->session, names, &mirror->source, &mirror->schema,
+                                   error) == STATUS_OK
+               ? prepare(rollback, first, end, error)
+               : STATUS_FAILED;
+}
+
+void rollback_mirror_close(struct rollback *rollback)
+{
+    struct rollback_mirror *mirror = &rollback->mirror;
+    if (mirror->reader != NULL) {
+        mirror->source->connector->source->reader_close(mirror->reader);
+    }
+    if (mirror->schema != NULL) {
+        arena_destroy(mirror->schema->arena);
+    }
+    if (mirror->source != NULL) {
+        mirror->source->connector->close(mirror->source);
+    }
+    arena_destroy(mirror->arena);
+    *mirror = (struct rollback_mirror){0};
+}
+
+enum status rollback_mirror_find(struct rollback *rollback, uint32_t number,
+                                 const struct rollback_mirror **mirror,
+                                 const struct read_request **request, struct error *error)
+{
+    bool shared = is_shared(rollback);
+    uint32_t end = shared ? rollback->run.header.table_count : number + 1;
+    bool has = rollback->mirror.reader != NULL && rollback->mirror.requests[number].name != NULL;
+    if (!has || !shared) {
+        rollback_mirror_close(rollback);
+        if (open(rollback, number, end, error) != STATUS_OK) {
+            rollback_mirror_close(rollback);
+            return STATUS_FAILED;
+        }
+    }
+    if (rollback->mirror.requests[number].name == NULL) {
+        return error_set(error, ERROR_TARGET_SCHEMA, rollback->run.header.tables[number].name,
+                         "the table can't be read: it went while the rollback looked at it");
+    }
+    *mirror = &rollback->mirror;
+    *request = &rollback->mirror.requests[number];
+    return STATUS_OK;
+}
