@@ -16,7 +16,7 @@
 #include <string.h>
 
 enum {
-    SEGMENT_BYTES = 2 << 20,
+    SEGMENT_BYTES = 5 << 18,
     WORTH_BYTES = 256 << 10,
     STATEMENT_BYTES = 1 << 20,
     FEEDING_WAIT_MS = 20
