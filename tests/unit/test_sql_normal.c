@@ -165,7 +165,7 @@ static void numbers(void **state)
         cell.f64 = (double)(float)values[i];
         check(cell);
     }
-    for (int64_t digits = 1, round = 0; round < 19; round++, digits *= 10) {
+    for (int64_t digits = 1, round = 0; round < 19; digits *= ++round < 19 ? 10 : 1) {
         for (uint16_t scale = 0; scale <= 18; scale++) {
             for (int64_t near = -1; near <= 1; near++) {
                 check((struct cell){.kind = VALUE_DECIMAL,
