@@ -364,7 +364,7 @@ int time_zone_instants(const struct time_zone *zone, int64_t wall,
                        int64_t instants[TIME_ZONE_INSTANTS])
 {
     int64_t seconds = wall / US_PER_SECOND - (wall % US_PER_SECOND < 0);
-    int64_t rest = wall - seconds * US_PER_SECOND;
+    int64_t rest = wall % US_PER_SECOND + (wall % US_PER_SECOND < 0 ? US_PER_SECOND : 0);
     struct offsets offsets;
     int count = 0;
     find_offsets(zone, seconds, &offsets);
