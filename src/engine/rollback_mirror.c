@@ -50,7 +50,7 @@ static enum status prepare(struct rollback *rollback, uint32_t first, uint32_t e
     const struct connector *connector = rollback->session.target->connector;
     const struct ledger_table *tables = rollback->run.header.tables;
     const struct read_request **requests =
-        arena_allocate_zeroed(mirror->arena, end + 1u, sizeof(*requests));
+        arena_allocate_zeroed(mirror->arena, end + 1u, sizeof(struct read_request *));
     uint32_t count = 0;
     const char *token;
     if (requests == NULL) {
@@ -77,8 +77,8 @@ static enum status prepare(struct rollback *rollback, uint32_t first, uint32_t e
                : STATUS_FAILED;
 }
 
-static enum status open(struct rollback *rollback, uint32_t first, uint32_t end,
-                        struct error *error)
+static enum status open_mirror(struct rollback *rollback, uint32_t first, uint32_t end,
+                               struct error *error)
 {
     struct rollback_mirror *mirror = &rollback->mirror;
     mirror->arena = arena_create(0);
@@ -125,7 +125,7 @@ enum status rollback_mirror_find(struct rollback *rollback, uint32_t number,
     bool has = rollback->mirror.reader != NULL && rollback->mirror.requests[number].name != NULL;
     if (!has || !shared) {
         rollback_mirror_close(rollback);
-        if (open(rollback, number, end, error) != STATUS_OK) {
+        if (open_mirror(rollback, number, end, error) != STATUS_OK) {
             rollback_mirror_close(rollback);
             return STATUS_FAILED;
         }
