@@ -12,12 +12,11 @@ enum status compare_init(struct compare *compare, struct run *run, struct error 
     if (compare->arena == NULL || compare->equal == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory to compare records");
     }
-    return record_hasher_init(&compare->hasher, run->session->target, NULL, error);
+    return STATUS_OK;
 }
 
 void compare_free(struct compare *compare)
 {
-    record_hasher_free(&compare->hasher);
     arena_destroy(compare->arena);
     buffer_free(&compare->scratch);
     free(compare->equal);

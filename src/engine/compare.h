@@ -2,7 +2,6 @@
 #ifndef TRANSHUME_ENGINE_COMPARE_H
 #define TRANSHUME_ENGINE_COMPARE_H
 
-#include "engine/record_hash.h"
 #include "engine/session.h"
 
 enum { COMPARE_KEYS_MAX = 256, COMPARE_BYTES_MAX = 4 << 20 };
@@ -21,7 +20,6 @@ struct compare_item {
 /* Belongs to one thread. The target must have `fetch`. */
 struct compare {
     struct run *run;
-    struct record_hasher hasher;
     struct buffer scratch;
     struct arena *arena; /* of the items, emptied a fetch */
     uint32_t table;      /* that the items are of */

@@ -17,7 +17,7 @@ bool rollback_can_tell(const struct rollback *rollback, uint32_t number)
 
 /* SQL databases describe all tables at once, and read them in one snapshot; elsewhere there may be
  * files and tables of others among them. */
-static bool is_shared(const struct rollback *rollback)
+bool rollback_is_of_sql(const struct rollback *rollback)
 {
     const uint32_t sql = CAPABILITY_SQL_SCHEMA | CAPABILITY_TRANSACTIONS;
     return (rollback->session.target->capabilities & sql) == sql;
@@ -77,25 +77,34 @@ static enum status prepare(struct rollback *rollback, uint32_t first, uint32_t e
                : STATUS_FAILED;
 }
 
-static enum status open_mirror(struct rollback *rollback, uint32_t first, uint32_t end,
-                               struct error *error)
+enum status rollback_describe(const struct rollback *rollback, uint32_t first, uint32_t end,
+                              struct arena *arena, struct database **source, struct schema **schema,
+                              struct error *error)
 {
-    struct rollback_mirror *mirror = &rollback->mirror;
-    mirror->arena = arena_create(0);
-    const char **names = NULL;
-    if (mirror->arena != NULL) {
-        names = arena_allocate_zeroed(mirror->arena, end - first + 1u, sizeof(*names));
-        mirror->requests =
-            arena_allocate_zeroed(mirror->arena, end + 1u, sizeof(*mirror->requests));
-    }
-    if (names == NULL || mirror->requests == NULL) {
+    const char **names = arena_allocate_zeroed(arena, end - first + 1u, sizeof(*names));
+    if (names == NULL) {
         return no_memory(error);
     }
     for (uint32_t i = first; i < end; i++) {
         names[i - first] = rollback->run.header.tables[i].name;
     }
-    return session_describe_target(&rollback->session, names, &mirror->source, &mirror->schema,
-                                   error) == STATUS_OK
+    return session_describe_target(&rollback->session, names, source, schema, error);
+}
+
+static enum status open_mirror(struct rollback *rollback, uint32_t first, uint32_t end,
+                               struct error *error)
+{
+    struct rollback_mirror *mirror = &rollback->mirror;
+    mirror->arena = arena_create(0);
+    if (mirror->arena != NULL) {
+        mirror->requests =
+            arena_allocate_zeroed(mirror->arena, end + 1u, sizeof(*mirror->requests));
+    }
+    if (mirror->requests == NULL) {
+        return no_memory(error);
+    }
+    return rollback_describe(rollback, first, end, mirror->arena, &mirror->source, &mirror->schema,
+                             error) == STATUS_OK
                ? prepare(rollback, first, end, error)
                : STATUS_FAILED;
 }
@@ -120,10 +129,10 @@ enum status rollback_mirror_find(struct rollback *rollback, uint32_t number,
                                  const struct rollback_mirror **mirror,
                                  const struct read_request **request, struct error *error)
 {
-    bool shared = is_shared(rollback);
+    bool shared = rollback_is_of_sql(rollback);
     uint32_t end = shared ? rollback->run.header.table_count : number + 1;
-    bool has = rollback->mirror.reader != NULL && rollback->mirror.requests[number].name != NULL;
-    if (!has || !shared) {
+    if (!shared || rollback->mirror.reader == NULL ||
+        rollback->mirror.requests[number].name == NULL) {
         rollback_mirror_close(rollback);
         if (open_mirror(rollback, number, end, error) != STATUS_OK) {
             rollback_mirror_close(rollback);

@@ -78,7 +78,6 @@ enum status rollback_order(struct rollback *rollback, uint32_t **order, struct e
                               .count = count,
                               .numbers = session_target_names(&rollback->session, arena)};
     const struct connector *connector = rollback->session.target->connector;
-    const char **names = arena_allocate_zeroed(arena, count + 1u, sizeof(*names));
     struct schema *schema = NULL;
     struct database *source = NULL;
     enum status status = STATUS_OK;
@@ -86,17 +85,12 @@ enum status rollback_order(struct rollback *rollback, uint32_t **order, struct e
     sorting.placed = arena_allocate_zeroed(arena, count + 1u, sizeof(*sorting.placed));
     sorting.referrers = arena_allocate_zeroed(arena, count + 1u, sizeof(*sorting.referrers));
     *order = arena_allocate_zeroed(arena, count + 1u, sizeof(**order));
-    if (names == NULL || sorting.placed == NULL || sorting.referrers == NULL || *order == NULL) {
+    if (sorting.placed == NULL || sorting.referrers == NULL || *order == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory to roll back");
     }
-    for (uint32_t i = 0; i < count; i++) {
-        names[i] = sorting.tables[i].name;
-    }
-    /* folders of files declare columns, too, but no references, and others' files may be in them */
-    const uint32_t referring = CAPABILITY_SQL_SCHEMA | CAPABILITY_TRANSACTIONS;
-    if (count > 1 && (rollback->session.target->capabilities & referring) == referring &&
-        connector->catalog != NULL && connector->source != NULL) {
-        status = session_describe_target(&rollback->session, names, &source, &schema, error);
+    if (count > 1 && rollback_is_of_sql(rollback) && connector->catalog != NULL &&
+        connector->source != NULL) {
+        status = rollback_describe(rollback, 0, count, arena, &source, &schema, error);
     }
     if (status == STATUS_OK && schema != NULL && add_references(&sorting, schema) != STATUS_OK) {
         status = error_set(error, ERROR_MEMORY, NULL, "no memory to roll back");

@@ -78,6 +78,12 @@ enum status rollback_remove_objects(struct rollback *rollback, bool dry_run, str
 /* Can it be told which entity each record of the table is of? Where columns are declared, a null
  * field and one that an entity does not have are the same. */
 bool rollback_can_tell(const struct rollback *rollback, uint32_t number);
+/* Is the target a SQL database? Elsewhere no table refers to another one. */
+bool rollback_is_of_sql(const struct rollback *rollback);
+/* session_describe_target of the header's tables from `first` to before `end`. */
+enum status rollback_describe(const struct rollback *rollback, uint32_t first, uint32_t end,
+                              struct arena *arena, struct database **source, struct schema **schema,
+                              struct error *error) MUST_USE;
 /* How to read a table that can be told; opened with all tables of the run behind it where the
  * target is a SQL database, in one snapshot. Both live until the next call, or
  * rollback_mirror_close.

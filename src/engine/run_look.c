@@ -61,14 +61,14 @@ static enum status describe(const struct run *run, struct database **source, str
 
 enum status run_look_at_target(struct run *run, struct error *error)
 {
-    bool forms = forms_matter(run);
-    bool parents = parents_matter(run);
     struct database *source = NULL;
     struct schema *schema = NULL;
     enum status status = STATUS_OK;
     if (run->target_seen) {
         return STATUS_OK;
     }
+    bool forms = forms_matter(run);
+    bool parents = parents_matter(run);
     run->turns = NULL;
     if (forms || parents) {
         status = describe(run, &source, &schema, error);

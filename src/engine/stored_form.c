@@ -3,20 +3,26 @@
 
 #include <string.h>
 
-static int find_column(const struct schema_table *table, const char *name, uint32_t guess)
+uint32_t stored_form_class(struct database *target, const struct schema_table *table,
+                           const char *name, uint32_t guess)
 {
-    return guess < table->column_count && strcmp(table->columns[guess].name, name) == 0
-               ? (int)guess
-               : schema_find_column(table, name);
+    const struct target_functions *functions = target->connector->target;
+    if (functions->column_class == NULL || table == NULL) {
+        return STORED_AS_SENT;
+    }
+    int column = guess < table->column_count && strcmp(table->columns[guess].name, name) == 0
+                     ? (int)guess
+                     : schema_find_column(table, name);
+    return column < 0 ? (uint32_t)STORED_AS_SENT
+                      : functions->column_class(target, table, &table->columns[column]);
 }
 
 enum status stored_form_make(struct database *target, const struct schema_table *table,
                              const struct shape *shape, struct arena *arena,
                              struct stored_form *form, struct error *error)
 {
-    const struct target_functions *functions = target->connector->target;
     *form = (struct stored_form){0};
-    if (functions->column_class == NULL || table == NULL || shape == NULL) {
+    if (target->connector->target->column_class == NULL || table == NULL || shape == NULL) {
         return STATUS_OK;
     }
     uint32_t *classes = arena_allocate_zeroed(arena, shape->field_count + 1u, sizeof(*classes));
@@ -24,9 +30,7 @@ enum status stored_form_make(struct database *target, const struct schema_table 
         return error_set(error, ERROR_MEMORY, NULL, "no memory for the columns of a table");
     }
     for (uint32_t i = 0; i < shape->field_count; i++) {
-        int column = find_column(table, shape->fields[i].name, i);
-        classes[i] = column < 0 ? (uint32_t)STORED_AS_SENT
-                                : functions->column_class(target, table, &table->columns[column]);
+        classes[i] = stored_form_class(target, table, shape->fields[i].name, i);
     }
     form->classes = classes;
     return STATUS_OK;

@@ -16,6 +16,10 @@ struct stored_form {
 };
 enum { STORED_AS_SENT = UINT32_MAX };
 
+/* What a table as the target describes it (NULL: not there, or no table) makes of the field of that
+ * name; STORED_AS_SENT: nothing. `guess`: where its column may be, of tens of thousands. */
+uint32_t stored_form_class(struct database *target, const struct schema_table *table,
+                           const char *name, uint32_t guess);
 /* Of a table as the target describes it (NULL: not there, or no table), in the arena; borrows
  * nothing of it. */
 enum status stored_form_make(struct database *target, const struct schema_table *table,

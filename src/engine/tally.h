@@ -9,8 +9,7 @@
 /*
  * made == written + rejected + skipped once a chunk is committed. `read` counts the source records
  * that were read for the entity. `hash` is the sum over the records written, in the target's normal
- * form; `hashed` false: they were never decoded (express lane), hashing is off, or the writer goes
- * by a time zone in a table that was there.
+ * form; `hashed` false: they were never decoded (express lane), or hashing is off.
  */
 struct tally {
     uint64_t read;

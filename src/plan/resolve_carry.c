@@ -309,6 +309,9 @@ static void note_collations(const struct carrying *carrying)
     const struct entity_builder *entity = carrying->entity;
     const struct schema_column *first = NULL;
     bool others = false;
+    if (carrying->resolver->same_engine) {
+        return;
+    }
     for (uint32_t i = 0; i < entity->fields.count; i++) {
         const struct mapping_field *field = entity->fields.items[i];
         const struct schema_column *from = field->origin;
@@ -320,7 +323,7 @@ static void note_collations(const struct carrying *carrying)
         others |= first != NULL;
         first = first != NULL ? first : from;
     }
-    if (first != NULL && !carrying->resolver->same_engine) {
+    if (first != NULL) {
         resolve_note(carrying->resolver, false, carrying->table->name,
                      "texts of %s%s are compared by %s in the source and by their bytes there: "
                      "what differs in case or accents alone may be two",

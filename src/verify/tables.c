@@ -44,13 +44,6 @@ static uint32_t column_number(const struct verify_table *table, const char *name
     return UINT32_MAX;
 }
 
-static int actual_column(const struct schema_table *actual, const char *name, uint32_t guess)
-{
-    return guess < actual->column_count && strcmp(actual->columns[guess].name, name) == 0
-               ? (int)guess
-               : schema_find_column(actual, name);
-}
-
 static bool folds_names(const struct verify *verify)
 {
     return (verify->session->target->capabilities & CAPABILITY_FOLDED_NAMES) != 0;
@@ -76,19 +69,14 @@ static enum status fill_field(struct verify *verify, const struct verify_table *
                               const char *name, uint32_t cell, struct form_field *field,
                               struct error *error)
 {
-    struct database *target = verify->session->target;
-    const struct target_functions *functions = target->connector->target;
     struct buffer run = {0};
     field->cell = cell;
     field->name = name;
     field->name_length = (uint32_t)strlen(name);
     field->column = column_number(table, name, cell);
-    int position = table->actual == NULL ? -1 : actual_column(table->actual, name, cell);
-    if (position >= 0 && functions->column_class != NULL) {
-        field->in_column = true;
-        field->column_class =
-            functions->column_class(target, table->actual, &table->actual->columns[position]);
-    }
+    uint32_t class = stored_form_class(verify->session->target, table->actual, name, cell);
+    field->in_column = class != (uint32_t)STORED_AS_SENT;
+    field->column_class = field->in_column ? class : 0;
     struct cell text = cell_text(name, field->name_length);
     enum status status = canonical_append(&text, &run, error);
     if (status == STATUS_OK) {
