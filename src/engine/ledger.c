@@ -369,8 +369,9 @@ void ledger_status_add_created(struct ledger_status *status, const char *table)
 void ledger_status_add_taken(struct ledger_status *status, const char *table, uint64_t count)
 {
     status->taken = status->taken != NULL ? status->taken : json_object();
-    json_int_t sum = (json_int_t)(ledger_status_taken(status, table) + count);
-    status->incomplete |= json_object_set_new(status->taken, table, json_integer(sum)) != 0;
+    uint64_t sum = ledger_status_taken(status, table) + count;
+    json_t *number = json_integer((json_int_t)sum);
+    status->incomplete |= json_object_set_new(status->taken, table, number) != 0;
 }
 
 uint64_t ledger_status_taken(const struct ledger_status *status, const char *table)

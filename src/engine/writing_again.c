@@ -34,13 +34,16 @@ static enum status add(struct open_chunk *chunk, struct batch *row, enum error_c
     struct held_record *held =
         reallocarray(chunk->held, chunk->held_count + 1u, sizeof(*chunk->held));
     char *copy = strdup(reason == NULL ? "" : reason);
-    chunk->held = held != NULL ? held : chunk->held;
+    if (held != NULL) {
+        chunk->held = held;
+    }
     if (held == NULL || copy == NULL) {
         free(copy);
         batch_destroy(row);
         return no_memory(error);
     }
-    held[chunk->held_count++] = (struct held_record){.batch = row, .code = code, .reason = copy};
+    chunk->held[chunk->held_count++] =
+        (struct held_record){.batch = row, .code = code, .reason = copy};
     return STATUS_OK;
 }
 

@@ -209,8 +209,8 @@ static enum status check_table(const struct repair_files *files, uint32_t table,
     struct database *target = verify->session->target;
     struct target_table wanted = planned->target;
     struct buffer why = {0};
-    const struct shape **shapes =
-        arena_allocate_zeroed(verify->arena, planned->entity_count + 1u, sizeof(*shapes));
+    const struct shape **shapes = arena_allocate_zeroed(verify->arena, planned->entity_count + 1u,
+                                                        sizeof(const struct shape *));
     if (shapes == NULL) {
         return error_set(error, ERROR_MEMORY, wanted.name, "no memory to check a table");
     }

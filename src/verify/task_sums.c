@@ -79,23 +79,24 @@ void task_sums_free(struct task_sums *sums)
     *sums = (struct task_sums){0};
 }
 
-enum status task_sums_open(struct task_sums *sums, const struct verify_table *table,
-                           struct error *error)
+struct canonical_hash *task_sums_open(struct task_sums *sums, const struct verify_table *table,
+                                      struct error *error)
 {
     struct own_buckets *own = &sums->buckets[table->number];
     if (sums->spare_count > 0) {
         *own = sums->spare[--sums->spare_count];
-        return STATUS_OK;
+        return own->sums;
     }
     struct own_buckets made = {.touched =
                                    calloc(sums->capacity / BLOCK / 64 + 1, sizeof(*made.touched)),
                                .sums = calloc((size_t)sums->capacity, sizeof(*made.sums))};
     if (made.touched == NULL || made.sums == NULL) {
         free_buckets(&made);
-        return no_memory(error);
+        (void)!no_memory(error);
+        return NULL;
     }
     *own = made;
-    return STATUS_OK;
+    return own->sums;
 }
 
 /* ---------------------------------------------------------------- giving */

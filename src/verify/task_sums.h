@@ -41,20 +41,22 @@ void task_sums_free(struct task_sums *sums);
 enum status task_sums_give(struct task_sums *sums, const struct verify_task *task,
                            struct error *error) MUST_USE;
 
-/* Makes room for the table's buckets. */
-enum status task_sums_open(struct task_sums *sums, const struct verify_table *table,
-                           struct error *error) MUST_USE;
+/* Makes room for the table's buckets and returns their sums. NULL: no memory, said in `error`. */
+struct canonical_hash *task_sums_open(struct task_sums *sums, const struct verify_table *table,
+                                      struct error *error) MUST_USE;
 static inline enum status task_sums_add(struct task_sums *sums, const struct verify_table *table,
                                         uint32_t bucket, const struct canonical_hash *hash,
                                         struct error *error)
 {
     struct own_buckets *own = &sums->buckets[table->number];
-    if (own->sums == NULL && task_sums_open(sums, table, error) != STATUS_OK) {
+    struct canonical_hash *buckets =
+        own->sums != NULL ? own->sums : task_sums_open(sums, table, error);
+    if (buckets == NULL) {
         return STATUS_FAILED;
     }
     own->touched[bucket >> 12] |= UINT64_C(1) << (bucket >> 6 & 63);
-    own->sums[bucket].low += hash->low;
-    own->sums[bucket].high += hash->high;
+    buckets[bucket].low += hash->low;
+    buckets[bucket].high += hash->high;
     return STATUS_OK;
 }
 

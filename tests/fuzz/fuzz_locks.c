@@ -22,8 +22,8 @@ static void hide(const char *before, const char *behind)
 {
     static const char *const values[] = {"'a'",    "'secret 4711'", "''",
                                          "'-- x'", "'/* x */'",     "'$1'"};
-    char first[SHOWN_BYTES];
-    char other[SHOWN_BYTES];
+    char first[SHOWN_BYTES] = "";
+    char other[SHOWN_BYTES] = "";
     struct buffer statement = {0};
     for (size_t at = 0; at < sizeof values / sizeof *values; at++) {
         buffer_clear(&statement);

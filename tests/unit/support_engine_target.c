@@ -298,7 +298,7 @@ static enum status target_after_load(struct database *self, const struct target_
     (void)table_count;
     (void)objects;
     (void)progress;
-    (void)broken;
+    *broken = 0;
     (void)error;
     fake_store_of(self)->after_loads++;
     return STATUS_OK;

@@ -340,7 +340,7 @@ enum status folder_after_load(struct database *self, const struct target_table *
     enum status status = arena != NULL ? STATUS_OK : no_memory(error);
     (void)objects;
     (void)progress;
-    (void)broken;
+    *broken = 0;
     for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
         status = write_definition(of(self), &tables[at], true, arena, error);
     }

@@ -69,19 +69,21 @@ static enum status count_range(void *context, MYSQL *connection, struct arena *a
 {
     struct counting *counting = context;
     const char *key = counting->table->key.names[0];
+    bool first = number == 0;
+    bool last = number == RANGES - 1;
     struct buffer sql = {0};
     (void)arena;
     append_count(&sql, counting);
     buffer_append_string(&sql, " WHERE ");
     maria_append_name(&sql, key);
-    if (number > 0) {
+    if (!first) {
         buffer_format(&sql, " >= %lld", (long long)counting->bounds[number]);
     }
-    if (number > 0 && number + 1 < RANGES) {
+    if (!first && !last) {
         buffer_append_string(&sql, " AND ");
         maria_append_name(&sql, key);
     }
-    if (number + 1 < RANGES) {
+    if (!last) {
         buffer_format(&sql, " < %lld", (long long)counting->bounds[number + 1]);
     }
     return maria_ask_number(counting->self, connection, &sql, MARIA_LONG, ERROR_TARGET_INVALID, 0,

@@ -727,6 +727,7 @@ enum status maria_after_load(struct database *database, const struct target_tabl
                                   .progress = progress,
                                   .broken = broken};
     uint32_t *made = calloc((size_t)table_count + 1, sizeof *made);
+    *broken = 0;
     for (uint32_t i = 0; made != NULL && i < table_count; i++) {
         if (tables[i].created) {
             made[finishing.made_count++] = i;

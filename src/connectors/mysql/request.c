@@ -432,7 +432,7 @@ static bool is_one_piece(struct maria_database *self, const struct read_request 
 {
     const struct maria_table *table = NULL;
     struct error ignored = {0};
-    return maria_request_root(self, request, &table, &ignored) == STATUS_OK &&
+    return maria_request_root(self, request, &table, &ignored) == STATUS_OK && table != NULL &&
            table->key.count == 0;
 }
 

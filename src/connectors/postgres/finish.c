@@ -654,8 +654,11 @@ static enum status finish_tables(struct finisher *finisher, const struct target_
         status = postgres_set_sequences(finisher->self, finisher->connection, tables, table_count,
                                         finisher->error);
     }
-    return status == STATUS_OK ? analyze_tables(finisher, tables, table_count, &catalog, arena)
-                               : status;
+    if (status == STATUS_OK) {
+        status = analyze_tables(finisher, tables, table_count, &catalog, arena);
+    }
+    finisher->catalog = NULL;
+    return status;
 }
 
 enum status postgres_after_load(struct database *database, const struct target_table *tables,
@@ -668,6 +671,7 @@ enum status postgres_after_load(struct database *database, const struct target_t
                                 .broken = broken,
                                 .error = error};
     struct arena *arena = arena_create(0);
+    *broken = 0;
     enum status status = arena != NULL
                              ? postgres_control(finisher.self, &finisher.connection, error)
                              : error_set(error, ERROR_MEMORY, finisher.self->shown, "no memory");

@@ -199,7 +199,7 @@ static enum status lock_some(struct postgres_database *self, const struct postgr
                       held->name);
     }
     enum status status = run_all(self, &sql, &done, error);
-    for (done /= STATEMENTS_EACH; done > 0; done--) {
+    for (done /= STATEMENTS_EACH; done > 0 && *next != NULL; done--) {
         *next = (*next)->next;
     }
     if (status != STATUS_OK && PQstatus(self->control) == CONNECTION_OK && *next != NULL) {

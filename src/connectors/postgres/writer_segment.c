@@ -107,7 +107,7 @@ static enum status end_pass(struct writer *writer, const struct row_ref *rows, u
         *deferred = status == STATUS_AGAIN;
         status = *deferred && writer_undo(writer, error) != STATUS_OK ? STATUS_FAILED : status;
     }
-    return status == STATUS_OK ? note_taken(writer, rows, error) : status;
+    return status == STATUS_OK && rows != NULL ? note_taken(writer, rows, error) : status;
 }
 
 static enum status send_rows(struct writer *writer, const struct row_ref *rows, uint32_t count,
