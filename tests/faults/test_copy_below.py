@@ -51,10 +51,6 @@ class CopyBelow:
         self.damage()
         return copy, self.rows()
 
-    def run_id(self):
-        with open(self.path(".transhume", "run.json"), encoding="utf-8") as file:
-            return json.load(file)["run"]
-
     def status(self):
         return json.loads(self.run_program("status", "--json").out)
 

@@ -53,10 +53,6 @@ class FailingCommands(failing.FailingTestCase):
         super().setUp()
         support.make_sqlite(self.path("source.db"), SCRIPT)
 
-    def run_id(self):
-        with open(self.path(".transhume", "run.json"), encoding="utf-8") as file:
-            return json.load(file)["run"]
-
     def each_call(self, arguments, before, after, code=0, env=None, paths=(None,), unnoticed=False):
         """
         `before` makes what there is, `after(result)` looks at what is left, and says it again if need be. Exit status

@@ -1,5 +1,4 @@
 """Runs that are interrupted in odd ways, and resumed in others."""
-import json
 import os
 import shutil
 import signal
@@ -33,10 +32,6 @@ class RolledBack(support.TestCase):
     def setUp(self):
         super().setUp()
         support.make_sqlite(self.path("source.db"), "CREATE TABLE things(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO things VALUES (1, 'x');")
-
-    def run_id(self):
-        with open(self.path(".transhume", "run.json"), encoding="utf-8") as file:
-            return json.load(file)["run"]
 
     def test_nothing_of_the_ledger_stays(self):
         for target in ("sqlite:copy.db", "csv:out", "jsonl:out/", "dynamodb-json:out"):

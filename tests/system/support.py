@@ -110,6 +110,11 @@ class TestCase(unittest.TestCase):
             file.write(text)
         return self.path(name)
 
+    def run_id(self, state=".transhume"):
+        """Of the run that the state folder holds."""
+        with open(self.path(state, "run.json"), encoding="utf-8") as file:
+            return json.load(file)["run"]
+
     def run_program(self, *arguments, code=0, **options):
         """Runs the program here and expects the exit code."""
         result = transhume(*arguments, cwd=self.folder, **options)

@@ -1,6 +1,5 @@
 """A server that dies in the middle and stays dead: the command ends by itself, says by which command it is gone on with, and
 that one finishes the work once the server is there again."""
-import json
 import os
 import random
 import re
@@ -35,9 +34,6 @@ class GoesOn:
 
     def environment(self):
         return None
-
-    def run_id(self):
-        return json.loads(self.run_program("status", "--json").out)["run"]
 
     def goes_on(self, result, places):
         """Carries out what the message says, with its words for databases replaced."""

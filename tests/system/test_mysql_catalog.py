@@ -109,10 +109,6 @@ class Catalogue(sql_case.SqlCase):
     def counted(self, source, target):
         return [note for note in self.notes(self.server.uri(source), target)["notes"] if note.startswith("information_schema.")]
 
-    def run_id(self, state=".transhume"):
-        with open(self.path(state, "run.json"), encoding="utf-8") as file:
-            return json.load(file)["run"]
-
     def rollback(self, *options, state=".transhume", **more):
         return self.run_program("rollback", "--run", self.run_id(state), "--state", state, *options, **more)
 

@@ -137,10 +137,6 @@ class Catalogue(sql_case.SqlCase):
     def notes(self, *arguments, code=0):
         return json.loads(self.run_program("check", "--json", *arguments, code=code).out)
 
-    def run_id(self):
-        with open(self.path(".transhume/run.json"), encoding="utf-8") as file:
-            return json.load(file)["run"]
-
     def test_a_whole_schema(self):
         source, target = self.made(RICH), self.made()
         empty = self.server.dump(target, "--schema-only")

@@ -190,10 +190,6 @@ class Objects(sql_case.SqlCase):
             self.assertEqual(total, kept + left)
             self.assertEqual(left > 0, catalogue not in CARRIED_WHOLE or word != "copied", line)
 
-    def run_id(self):
-        with open(self.path(".transhume/run.json"), encoding="utf-8") as file:
-            return json.load(file)["run"]
-
     def test_what_is_carried(self):
         """Exactly: pg_dump tells no difference, and strictly nothing is left out."""
         source, target = self.made(CARRIED), self.made()

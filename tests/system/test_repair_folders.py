@@ -128,10 +128,6 @@ class RepairFolders(LimitsTestCase):
     def repair(self, *arguments, code=0):
         return self.validate("--repair", "--delete-extra", "--confirm", *arguments, code=code)
 
-    def run_id(self):
-        with open(self.path(".transhume", "run.json"), encoding="utf-8") as file:
-            return json.load(file)["run"]
-
     def assert_good(self):
         found, wanted = self.contents("out"), self.contents("good")
         for table, records in wanted.items():

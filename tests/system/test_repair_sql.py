@@ -44,9 +44,6 @@ class Cases:
     def repair(self, *arguments, code=0):
         return self.validate("--repair", *arguments, code=code)
 
-    def run_id(self):
-        return json.loads(self.run_program("status", "--json").out)["run"]
-
     # --- what is refused
 
     def test_a_table_that_takes_no_records_any_more_is_refused_before_anything_is_written(self):

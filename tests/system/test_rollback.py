@@ -88,10 +88,6 @@ class Sqlite(refusals.TestCase):
         return self.run_program("migrate", "-q", "--chunk-rows", 64, "--batch-rows", 20, *arguments, "source.db",
                                 "target.db", code=code, **options)
 
-    def run_id(self):
-        with open(self.path(".transhume/run.json"), encoding="utf-8") as file:
-            return json.load(file)["run"]
-
     def rollback(self, *arguments, code=0, run=None, **options):
         return self.run_program("rollback", "--run", run or self.run_id(), "--json",
                                 *(arguments or ["--confirm"]), code=code, **options)

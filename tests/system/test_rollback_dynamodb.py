@@ -76,10 +76,6 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         return self.program("migrate", "-q", "--chunk-rows", 30, "--existing", policy, *arguments, code=code,
                             failpoint=failpoint)
 
-    def run_id(self):
-        with open(self.path(".transhume/run.json"), encoding="utf-8") as file:
-            return json.load(file)["run"]
-
     def rollback(self, *arguments, run=None, code=0, failpoint=None):
         return self.program("rollback", "--run", run or self.run_id(), "--json", *(arguments or ["--confirm"]),
                             code=code, failpoint=failpoint)

@@ -45,10 +45,6 @@ class Folders(refusals.TestCase):
     def migrate(self, form, *arguments, code=0):
         return self.run_program("migrate", "-q", "--chunk-rows", 64, *arguments, "source.db", form + ":out", code=code)
 
-    def run_id(self):
-        with open(self.path(".transhume/run.json"), encoding="utf-8") as file:
-            return json.load(file)["run"]
-
     def rollback(self, *arguments, run=None, code=0):
         return self.run_program("rollback", "--run", run or self.run_id(), "--json", *(arguments or ["--confirm"]),
                                 code=code)

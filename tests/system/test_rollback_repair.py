@@ -60,10 +60,6 @@ class Sqlite(refusals.TestCase):
         self.sql(damage)
         shutil.copyfile(self.path("target.db"), self.path("before.db"))
 
-    def run_id(self):
-        with open(self.path(".transhume/run.json"), encoding="utf-8") as file:
-            return json.load(file)["run"]
-
     def rollback(self, *arguments, run=None, **options):
         return self.run_program("rollback", "--run", run or self.run_id(), "--json", *(arguments or ("--confirm",)), **options)
 

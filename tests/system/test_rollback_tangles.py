@@ -67,10 +67,6 @@ class Tangles:
         self.plan(tables, existing)
         self.run_program(*COPY)
 
-    def run_id(self):
-        with open(self.path(".transhume/run.json"), encoding="utf-8") as file:
-            return json.load(file)["run"]
-
     def rollback(self, *arguments, code=0):
         result = self.run_program("rollback", "--run", self.run_id(), "--json", *(arguments or ("--confirm",)), code=code)
         return {table["name"]: tuple(table[what] for what in ("removed", "restored", "changed", "missing"))

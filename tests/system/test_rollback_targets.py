@@ -22,9 +22,6 @@ class Targets(refusals.TestCase):
         with open(self.path(*names), encoding="utf-8") as file:
             return json.load(file)
 
-    def run_id(self, state=".transhume"):
-        return self.read(state, "run.json")["run"]
-
     def count(self, name):
         with sqlite3.connect("file:%s?mode=ro" % self.path(name), uri=True) as db:
             count = db.execute("SELECT count(*) FROM t").fetchone()[0]

@@ -228,10 +228,6 @@ class TimeZones(support.TestCase):
         self.run_program("rollback", "--state", state, "--run", self.run_id(state), "--confirm")
         self.assertEqual(self.servers[target].rows(name), {})
 
-    def run_id(self, state):
-        with open(self.path(state, "run.json"), encoding="utf-8") as file:
-            return json.load(file)["run"]
-
     # --- the run's own
 
     def test_repair_and_resume_go_by_the_zone_of_the_run(self):
