@@ -124,8 +124,11 @@ static enum status load_chunks(struct loader *loader)
     if (status == STATUS_OK && mysql_num_rows(result) != run->chunk_count) {
         status = invalid(loader, "chunks are missing");
     }
-    run->chunks = arena_allocate_zeroed(loader->arena, run->chunk_count + 1, sizeof *run->chunks);
-    status = status == STATUS_OK && run->chunks == NULL ? no_memory(loader) : status;
+    if (status == STATUS_OK) { /* as many as there are, whatever the run's own row says */
+        run->chunks =
+            arena_allocate_zeroed(loader->arena, run->chunk_count + 1, sizeof *run->chunks);
+        status = run->chunks == NULL ? no_memory(loader) : STATUS_OK;
+    }
     for (uint64_t i = 0; status == STATUS_OK && i < run->chunk_count; i++) {
         status = load_chunk(loader, result, mysql_fetch_row(result), &run->chunks[i]);
         if (status == STATUS_OK && run->chunks[i].number != i + 1) {

@@ -109,8 +109,11 @@ static enum status load_chunks(struct loader *loader)
     if (status == STATUS_OK && (uint64_t)PQntuples(result) != run->chunk_count) {
         status = invalid(loader, "chunks are missing");
     }
-    run->chunks = arena_allocate_zeroed(loader->arena, run->chunk_count + 1, sizeof *run->chunks);
-    status = status == STATUS_OK && run->chunks == NULL ? no_memory(loader) : status;
+    if (status == STATUS_OK) { /* as many as there are, whatever the run's own row says */
+        run->chunks =
+            arena_allocate_zeroed(loader->arena, run->chunk_count + 1, sizeof *run->chunks);
+        status = run->chunks == NULL ? no_memory(loader) : STATUS_OK;
+    }
     for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
         struct ledger_chunk *chunk = &run->chunks[row];
         int64_t stream = number(result, row, 1);

@@ -112,7 +112,8 @@ static enum status load_run_row(struct sqlite_database *self, const char *run_id
     sqlite3_stmt *statement = NULL;
     enum status status = sqlite_ledger_prepare(
         self,
-        "SELECT id, epoch, header, status, chunk_count, checksum FROM main._transhume_run "
+        "SELECT id, epoch, header, status, chunk_count, checksum, (SELECT count(*) FROM "
+        "main._transhume_chunk WHERE run = id) FROM main._transhume_run "
         "WHERE ?1 IS NULL OR id = ?1 ORDER BY number DESC LIMIT 1",
         &statement, error);
 
@@ -141,6 +142,8 @@ static enum status load_run_row(struct sqlite_database *self, const char *run_id
     if (epoch < 0 || count < 0 || count > INT32_MAX || run->id == NULL || run->header == NULL ||
         run->status == NULL || *expected == NULL) {
         status = sqlite_ledger_invalid(self, "the run's own row is not as it was written", error);
+    } else if (sqlite3_column_int64(statement, 6) != count) {
+        status = sqlite_ledger_invalid(self, "chunks are missing, or there are too many", error);
     }
 out:
     sqlite3_finalize(statement);
