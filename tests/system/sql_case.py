@@ -1,7 +1,9 @@
 """A class of tests with a SQL server of its own, what they ask of it, and tests that every such source passes."""
+import contextlib
 import json
 import os
 import signal
+import sqlite3
 import time
 
 import support
@@ -72,6 +74,27 @@ class SqlCase(support.TestCase):
             with open(os.path.join(folder, name), encoding="utf-8") as file:
                 found += [json.loads(line) for line in file]
         return found
+
+
+class LookUps:
+    """Whatever types the two columns are of: a server has no equality for most pairs of them, or for texts of two collations."""
+    SCRIPT = ""
+    FAMILIES = {}   # a value's SQL: the types that hold it
+
+    def test_between_columns_of_two_types(self):
+        pairs = [(own, other, value) for value, types in self.FAMILIES.items() for own in types for other in types]
+        script, plan = [self.SCRIPT], ["transhume: 1\nsource: %s\ntarget: sqlite:%s\ntables:\n"]
+        for number, (own, other, value) in enumerate(pairs):
+            script.append("CREATE TABLE t%d (id int PRIMARY KEY, v %s); INSERT INTO t%d VALUES (1, %s), (2, NULL); " % (number, own, number, value))
+            script.append("CREATE TABLE of%d (k %s, n int); INSERT INTO of%d VALUES (%s, 5); " % (number, other, number, value))
+            fields = "{ id: copy, n: { aggregate: of%d, match: { k: v }, value: max(n) } }" % number
+            plan.append("  t%d:\n    key: [id]\n    entities:\n      t%d: { from: t%d, fields: %s }\n" % (number, number, number, fields))
+        self.write("transhume.yaml", "".join(plan) % (self.server.uri(self.made("".join(script))), self.path("out.db")))
+        self.run_program("migrate", "--quiet")
+        with contextlib.closing(sqlite3.connect(self.path("out.db"))) as db:
+            for number, (own, other, value) in enumerate(pairs):
+                with self.subTest(own=own, other=other, value=value):
+                    self.assertEqual(db.execute("SELECT id, n FROM t%d ORDER BY id" % number).fetchall(), [(1, 5), (2, None)])
 
 
 class Plans:

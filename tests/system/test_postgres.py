@@ -1,4 +1,6 @@
 """PostgreSQL both ways: every type, records that are refused, what a resume finds. Read back by psql."""
+import contextlib
+import json
 import os
 import sqlite3
 import sys
@@ -242,6 +244,65 @@ class FromSqlite(PostgresCase):
         for policy in ("skip", "upsert"):
             with self.subTest(policy):
                 self.assert_each_record_is_noted_once(policy)
+
+
+class Texts(PostgresCase):
+    """What has no counterpart elsewhere goes as the text that psql shows."""
+    VALUES = {"inet": ("10.0.0.1", "10.0.0.1/32", "10.0.0.1/8", "0.0.0.0/0", "::1", "::1/128", "::ffff:10.0.0.1", "2001:DB8::1/64", "::/0"),
+              "address": ("10.0.0.2", "10.0.0.2/24", "::2"), "cidr": ("10.0.0.1", "10.0.0.0/8", "::/0", "::1"),
+              "macaddr": ("08-00-2B-01-02-03",), "inet[]": ("{10.0.0.1,10.0.0.1/8,NULL}",), "money": ("$1,234.56", "-$0.01"), "bit(3)": ("101",),
+              "varbit": ("", "01"), "int4range": ("[1,5)", "[1,4]", "empty"), "point": ("(1,2)",), "xml": ("<a/>",), "tsvector": ("b:2 a:1",),
+              "pg_lsn": ("16/B374D848",), "pair": ("(1,10.0.0.3)", "(,)"), "regclass": ("pg_class",), '"char"': ("a",), "name": ("n",)}
+
+    def test_they_are_what_psql_shows(self):
+        columns = ["c%d" % number for number in range(len(self.VALUES))]
+        rows = max(len(values) for values in self.VALUES.values())
+        source = self.made("CREATE DOMAIN address AS inet; CREATE TYPE pair AS (n integer, at inet); CREATE TABLE t (id int PRIMARY KEY, %s); INSERT INTO t VALUES %s"
+                           % (", ".join("%s %s" % pair for pair in zip(columns, self.VALUES)),
+                              ", ".join("(%d, %s)" % (row, ", ".join("'%s'" % values[row] if row < len(values) else "NULL" for values in self.VALUES.values()))
+                                        for row in range(rows))))
+        self.migrate(self.server.uri(source), "sqlite:" + self.path("t.db"))
+        with contextlib.closing(sqlite3.connect(self.path("t.db"))) as db:
+            arrived = db.execute("SELECT * FROM t ORDER BY id").fetchall()
+        shown = self.server.ask(source, "SELECT * FROM t ORDER BY id")
+        self.assertEqual([[None if value is None else str(value) for value in row] for row in arrived], shown)
+        for level in ("hash", "full"):
+            self.run_program("validate", "--level", level)
+        back = self.made("CREATE TYPE pair AS (n integer, at inet); CREATE DOMAIN address AS inet; CREATE TABLE t (id int PRIMARY KEY, %s)"
+                         % ", ".join("%s %s" % pair for pair in zip(columns, self.VALUES)))
+        self.migrate("sqlite:" + self.path("t.db"), self.server.uri(back), "--existing", "append", "--state", "back")
+        self.assertEqual(self.server.ask(back, "SELECT * FROM t ORDER BY id"), shown)
+        self.run_program("validate", "--level", "full", "--state", "back")
+
+    def test_an_address_as_a_key(self):
+        """Its order, its ranges, a look for single records, and a text that refers to it."""
+        source = self.made("CREATE TABLE hosts (ip inet PRIMARY KEY, n int); INSERT INTO hosts SELECT inet '9.255.255.250' + i, i FROM generate_series(1, 3000) i; "
+                           "INSERT INTO hosts VALUES ('10.0.0.1/8', 0), ('::1', -1), ('::1/64', -2); "
+                           "CREATE TABLE seen (id int PRIMARY KEY, host text); INSERT INTO seen VALUES (1, '10.0.0.1'), (2, '10.0.0.1/8'), (3, '10.0.0.1/32'), (4, '::1')")
+        target = self.made()
+        for arguments in (("--chunk-rows", "100"), ("--existing", "append", "--chunk-rows", "500", "--no-express")):
+            state = ("--state", "state-%d" % len(arguments))
+            there = self.made("CREATE TABLE hosts (ip inet PRIMARY KEY, n int); CREATE TABLE seen (id int PRIMARY KEY, host text)") if len(arguments) > 2 else target
+            self.migrate(self.server.uri(source), self.server.uri(there), *arguments, *state)
+            self.assert_same_rows(source, there, "hosts")
+            self.server.ask(there, "DELETE FROM hosts WHERE n IN (7, 0, -1); UPDATE hosts SET n = 5000 WHERE ip = '10.0.0.9'")
+            said = self.run_program("validate", "--level", "full", "--json", *state, code=1)
+            self.assertEqual(json.loads(said.out)["entities"][0]["missing"], 3)
+            self.run_program("validate", "--repair", *state)
+            self.run_program("validate", "--level", "full", *state)
+            self.assert_same_rows(source, there, "hosts")
+        self.write("transhume.yaml", "transhume: 1\nsource: %s\ntarget: sqlite:%s\ntables:\n  joined:\n    key: [id]\n    entities:\n      joined:\n"
+                   "        from: seen\n        fields: { id: copy, n: { lookup: hosts, match: { ip: host }, column: n } }\n" % (self.server.uri(source), self.path("j.db")))
+        self.run_program("migrate", "--quiet", "--state", "joined")
+        with contextlib.closing(sqlite3.connect(self.path("j.db"))) as db:
+            self.assertEqual(db.execute("SELECT id, n FROM joined ORDER BY id").fetchall(), [(1, 7), (2, 0), (3, None), (4, -1)])
+
+
+class LookUps(sql_case.LookUps, PostgresCase):
+    SCRIPT = "CREATE EXTENSION citext; CREATE TYPE mood AS ENUM ('a', 'b'); CREATE DOMAIN word AS varchar(9); CREATE DOMAIN address AS inet; "
+    FAMILIES = {"'a'": ("text", "varchar(5)", "char(5)", "name", "citext", "mood", "word", '"char"'), "'10.0.0.1'": ("text", "inet", "varchar(20)", "address"),
+                "'[]'": ("text", "json", "jsonb"), "7": ("smallint", "integer", "bigint", "numeric", "double precision", "real", "oid"),
+                "'123e4567-e89b-12d3-a456-426614174000'": ("uuid", "text", "varchar(36)"), "'{1,2}'": ("int[]", "text"), "'[1,5)'": ("int4range", "text")}
 
 
 class Plans(sql_case.Plans, PostgresCase):

@@ -128,6 +128,7 @@ static void read_column(struct builder *builder, uint32_t row, struct schema_col
     facts->type.type.zone =
         facts->type.format == MARIA_AS_TIMESTAMP ? builder->self->base.time_zone : NULL;
     facts->charset = text(builder, rows, row, 7);
+    facts->collation = text(builder, rows, row, 8);
     facts->not_null = strcmp(cell(rows, row, 4), "NO") == 0;
     facts->generated = computed;
     facts->counted = strstr(extra, "auto_increment") != NULL;
@@ -145,7 +146,7 @@ static void read_column(struct builder *builder, uint32_t row, struct schema_col
         .default_text = computed    ? text(builder, rows, row, 9)
                         : given_one ? default_of(builder, row)
                                     : NULL,
-        .collation = text(builder, rows, row, 8),
+        .collation = facts->collation,
         .extra = extra_of(builder, extra),
         .comment = text(builder, rows, row, 10),
     };

@@ -7,7 +7,8 @@
 struct maria_column {
     const char *name;
     struct maria_type type;
-    const char *charset; /* NULL: it has none */
+    const char *charset; /* NULL: it has none, or is one of a query */
+    const char *collation;
     bool not_null;
     bool generated;
     bool has_default; /* or numbers itself */

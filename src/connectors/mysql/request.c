@@ -245,33 +245,53 @@ static void append_places(struct sql_request *request)
 
 /* ---------------------------------------------------------------- joins */
 
+static void append_bytes(struct buffer *sql, const struct maria_column *column, const char *alias)
+{
+    buffer_format(sql, "CAST(CONVERT(%s.", alias);
+    maria_append_name(sql, column->name);
+    buffer_append_string(sql, " USING utf8mb4) AS BINARY)");
+}
+
+/* Two collations have no equality, so that it is the one of the side that an index may serve. */
+static void append_equal_there(struct buffer *sql, const struct maria_column *from,
+                               const char *from_alias, const struct maria_column *to,
+                               const char *to_alias)
+{
+    bool other = to->charset != NULL && to->collation != NULL &&
+                 (from->collation == NULL || strcmp(from->collation, to->collation) != 0);
+    buffer_format(sql, other ? "CONVERT(%s." : "%s.", from_alias);
+    maria_append_name(sql, from->name);
+    if (other) {
+        buffer_append_string(sql, " USING ");
+        maria_append_name(sql, to->charset);
+        buffer_append_string(sql, ") COLLATE ");
+        maria_append_name(sql, to->collation);
+    }
+    buffer_format(sql, " = %s.", to_alias);
+    maria_append_name(sql, to->name);
+}
+
 /*
  * Equal by value, as everywhere else: texts by their bytes, whatever their collations say, and
- * beside that by the collations, which an index serves. Of two kinds: as texts.
+ * beside that by a collation, which an index serves. Of two kinds: as texts.
  */
 static void append_equal_columns(struct buffer *sql, const struct maria_column *from,
                                  const char *from_alias, const struct maria_column *to,
                                  const char *to_alias)
 {
-    bool numbers =
-        value_kind_is_number(from->type.type.kind) && value_kind_is_number(to->type.type.kind);
-    bool texts = from->type.type.kind == VALUE_TEXT && to->type.type.kind == VALUE_TEXT;
-    bool alike = numbers || from->type.type.kind == to->type.type.kind;
+    enum value_kind kind = from->type.type.kind;
+    enum value_kind other = to->type.type.kind;
+    bool alike = kind == other || (value_kind_is_number(kind) && value_kind_is_number(other));
     if (alike) {
-        buffer_format(sql, "%s.", from_alias);
-        maria_append_name(sql, from->name);
-        buffer_format(sql, " = %s.", to_alias);
-        maria_append_name(sql, to->name);
+        append_equal_there(sql, from, from_alias, to, to_alias);
     }
-    if (alike && !texts) {
+    if (alike && kind != VALUE_TEXT) {
         return;
     }
-    buffer_append_string(sql, alike ? " AND CAST(CONVERT(" : "CAST(CONVERT(");
-    buffer_format(sql, "%s.", from_alias);
-    maria_append_name(sql, from->name);
-    buffer_format(sql, " USING utf8mb4) AS BINARY) = CAST(CONVERT(%s.", to_alias);
-    maria_append_name(sql, to->name);
-    buffer_append_string(sql, " USING utf8mb4) AS BINARY)");
+    buffer_append_string(sql, alike ? " AND " : "");
+    append_bytes(sql, from, from_alias);
+    buffer_append_string(sql, " = ");
+    append_bytes(sql, to, to_alias);
 }
 
 static enum status append_equal(struct sql_request *request, uint32_t index, uint32_t part,
@@ -295,13 +315,14 @@ static enum status append_equal(struct sql_request *request, uint32_t index, uin
 }
 
 static void append_byte_order(struct buffer *sql, const struct maria_column *column,
-                              const char *alias, const char *name)
+                              const char *alias)
 {
-    bool text = column->type.type.kind == VALUE_TEXT || column->type.type.kind == VALUE_JSON;
-    buffer_append_string(sql, text ? "CAST(CONVERT(" : "");
+    if (column->type.type.kind == VALUE_TEXT || column->type.type.kind == VALUE_JSON) {
+        append_bytes(sql, column, alias);
+        return;
+    }
     buffer_format(sql, "%s.", alias);
-    maria_append_name(sql, name);
-    buffer_append_string(sql, text ? " USING utf8mb4) AS BINARY)" : "");
+    maria_append_name(sql, column->name);
 }
 
 /* Without a key all columns. */
@@ -317,7 +338,7 @@ static void append_row_key(struct sql_request *request, int32_t join)
     }
     for (uint32_t i = 0; i < table->schema->column_count; i++) {
         buffer_append_string(sql, i > 0 ? ", " : "");
-        append_byte_order(sql, &table->columns[i], alias, table->columns[i].name);
+        append_byte_order(sql, &table->columns[i], alias);
     }
 }
 
@@ -363,7 +384,7 @@ static enum status append_order(struct sql_request *request, const struct read_o
         return sql_request_no_such_column(request, order->join, order->name);
     }
     sql_name_alias(alias, order->join);
-    append_byte_order(&request->out->sql, column, alias, order->name);
+    append_byte_order(&request->out->sql, column, alias);
     buffer_append_string(&request->out->sql, order->descending ? " DESC" : "");
     return STATUS_OK;
 }

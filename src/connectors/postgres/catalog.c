@@ -473,6 +473,14 @@ const struct postgres_table *postgres_catalog_find(const struct postgres_catalog
                                                sizeof *catalog->tables, compare_name);
 }
 
+struct postgres_words postgres_as_text(const struct postgres_column *column)
+{
+    enum { OID_INET = 869 };
+    return column != NULL && column->type_oid == OID_INET
+               ? (struct postgres_words){"pg_catalog.textin(pg_catalog.inet_out(", "))"}
+               : (struct postgres_words){"", "::pg_catalog.text"};
+}
+
 int32_t postgres_find_column(const struct postgres_table *table, const char *name)
 {
     for (uint32_t i = 0; i < table->schema->column_count; i++) {

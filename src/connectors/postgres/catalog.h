@@ -56,6 +56,14 @@ const struct postgres_table *postgres_catalog_find(const struct postgres_catalog
 /* -1: there is none of that name. */
 int32_t postgres_find_column(const struct postgres_table *table, const char *name);
 
+/* What stands before and behind a column's name to make its value the text that the server shows.
+ * A cast of inet would add the mask of a single address. NULL: no column of the catalogue's. */
+struct postgres_words {
+    const char *before;
+    const char *behind;
+};
+struct postgres_words postgres_as_text(const struct postgres_column *column);
+
 /* describe.c: what is neither table nor index, as schema objects; the statements that make the
  * tables; how many objects the catalogue has. */
 /* catalog_functions.ask_values */

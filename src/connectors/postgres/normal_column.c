@@ -18,7 +18,7 @@ enum {
     CLASS_PADDED = 1 << 9,    /* character(n): blanks at the end are none */
     CLASS_VERBATIM = 1 << 10, /* json keeps its text, jsonb does not */
     CLASS_SCALED = 1 << 11,   /* numeric that keeps each number's own scale */
-    CLASS_ADDRESS = 1 << 12   /* inet: read back with its mask, in small letters */
+    CLASS_ADDRESS = 1 << 12 /* inet: read back in small letters, a single address without a mask */
 };
 
 uint32_t postgres_column_class(struct database *self, const struct schema_table *table,
@@ -61,7 +61,7 @@ static enum status as_scaled(const struct cell *cell, struct arena *arena, struc
     return STATUS_OK;
 }
 
-/* As inet::text has it; what is no address stays as it is. */
+/* As the server shows it; what is no address stays as it is. */
 static enum status as_address(struct cell *text, struct arena *arena, struct error *error)
 {
     unsigned char address[sizeof(struct in6_addr)];
@@ -78,9 +78,11 @@ static enum status as_address(struct cell *text, struct arena *arena, struct err
         inet_ntop(family, address, words, sizeof words) == NULL) {
         return STATUS_OK;
     }
-    const char *mask = slash != NULL ? slash : family == AF_INET6 ? "/128" : "/32";
-    size_t mask_length = slash != NULL ? text->length - length : strlen(mask);
-    const char *made = arena_format(arena, "%s%.*s", words, (int)mask_length, mask);
+    const char *whole = family == AF_INET6 ? "/128" : "/32";
+    size_t mask_length = text->length - length;
+    bool single = mask_length == strlen(whole) && memcmp(slash, whole, mask_length) == 0;
+    const char *made = arena_format(arena, "%s%.*s", words, single ? 0 : (int)mask_length,
+                                    slash != NULL ? slash : "");
     if (made == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
     }

@@ -29,6 +29,14 @@ static bool is_by_text(const struct postgres_column *column)
     return column->type.format == POSTGRES_AS_CAST || column->type.format == POSTGRES_AS_JSON;
 }
 
+static void append_name(struct buffer *sql, const struct postgres_column *column, bool as_text)
+{
+    struct postgres_words text = postgres_as_text(column);
+    buffer_append_string(sql, as_text ? text.before : "");
+    postgres_append_name(sql, column->name);
+    buffer_append_string(sql, as_text ? text.behind : "");
+}
+
 struct values {
     const char *values[FINDING_COLUMNS_MAX];
     int lengths[FINDING_COLUMNS_MAX];
@@ -49,15 +57,15 @@ static enum status append_condition(struct finding *finding, const struct cell *
         }
         const struct postgres_column *column = &finding->facts.columns[position];
         buffer_append_string(sql, i == 0 ? " WHERE " : " AND ");
-        postgres_append_name(sql, column->name);
-        if (cells[i].kind == VALUE_NULL || cells[i].kind == VALUE_MISSING) {
+        bool null = cells[i].kind == VALUE_NULL || cells[i].kind == VALUE_MISSING;
+        append_name(sql, column, is_by_text(column) && !null);
+        if (null) {
             buffer_append_string(sql, " IS NULL");
             continue;
         }
         struct postgres_column as = *column;
         if (is_by_text(column)) {
             as.type.format = POSTGRES_AS_TEXT;
-            buffer_append_string(sql, "::pg_catalog.text");
         }
         if (postgres_encode(&as, &cells[i], finding->base.scratch, &encoded, finding->base.error) !=
             STATUS_OK) {
@@ -290,10 +298,7 @@ static void append_columns(const struct finding *finding, struct buffer *sql)
     for (uint32_t i = 0; i < finding->facts.schema->column_count; i++) {
         const struct postgres_column *column = &finding->facts.columns[i];
         buffer_append_string(sql, i > 0 ? ", " : "");
-        postgres_append_name(sql, column->name);
-        if (column->type.format == POSTGRES_AS_CAST) {
-            buffer_append_string(sql, "::pg_catalog.text");
-        }
+        append_name(sql, column, column->type.format == POSTGRES_AS_CAST);
     }
     buffer_append_string(sql, " FROM ");
 }

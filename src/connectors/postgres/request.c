@@ -190,6 +190,18 @@ static enum status make_types(struct sql_request *request, uint32_t count)
     return out->columns != NULL ? STATUS_OK : sql_request_no_memory(request, "columns");
 }
 
+/* A column, or its text. */
+static enum status append_value(struct sql_request *request, int32_t join, const char *name,
+                                bool cast, const struct postgres_column *column)
+{
+    struct postgres_words text = postgres_as_text(column);
+    struct buffer *sql = &request->out->sql;
+    buffer_append_string(sql, cast ? text.before : "");
+    enum status status = sql_request_column(request, join, name);
+    buffer_append_string(sql, cast ? text.behind : "");
+    return status;
+}
+
 static enum status append_result(struct sql_request *request, const struct read_column *wanted)
 {
     struct compiler *compiler = compiler_of(request);
@@ -202,30 +214,47 @@ static enum status append_result(struct sql_request *request, const struct read_
     }
     const struct postgres_column *column = find_column(request, wanted->join, wanted->name, &found);
     bool sliced = is_sliced(compiler, wanted, column);
+    *type = column != NULL
+                ? column->type
+                : (struct postgres_type){.format = POSTGRES_AS_CAST, .type = {.kind = VALUE_TEXT}};
     if (sliced) {
         buffer_append_string(sql, "CASE WHEN pg_catalog.octet_length(");
-    }
-    if (sql_request_column(request, wanted->join, wanted->name) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (sliced) {
-        buffer_format(sql, ") <= %d THEN ", POSTGRES_SLICE_BYTES);
         if (sql_request_column(request, wanted->join, wanted->name) != STATUS_OK ||
             keep_sliced(compiler, column) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        buffer_append_string(sql, " END");
+        buffer_format(sql, ") <= %d THEN ", POSTGRES_SLICE_BYTES);
     }
-    *type = column != NULL
-                ? column->type
-                : (struct postgres_type){.format = POSTGRES_AS_CAST, .type = {.kind = VALUE_TEXT}};
-    if (type->format == POSTGRES_AS_CAST) {
-        buffer_append_string(sql, "::pg_catalog.text");
+    if (append_value(request, wanted->join, wanted->name, type->format == POSTGRES_AS_CAST,
+                     column) != STATUS_OK) {
+        return STATUS_FAILED;
     }
+    buffer_append_string(sql, sliced ? " END" : "");
     return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- joins */
+
+/* It equals no number with a fraction otherwise. */
+#define OID_AS_NUMBER "::pg_catalog.int8"
+
+static bool is_oid(const struct postgres_column *column)
+{
+    return column->type.format == POSTGRES_AS_OID;
+}
+
+/* Has the server an equality for them? It has none of a text and an enum, an address and the like,
+ * nor of json. */
+static bool are_comparable(const struct postgres_column *from, const struct postgres_column *to)
+{
+    enum value_kind kind = from->type.type.kind;
+    enum value_kind other = to->type.type.kind;
+    bool texts = kind == VALUE_TEXT && other == VALUE_TEXT;
+    return (value_kind_is_number(kind) && value_kind_is_number(other)) ||
+           (kind == other && from->type.format != POSTGRES_AS_CAST &&
+            from->type.format != POSTGRES_AS_JSON && to->type.format != POSTGRES_AS_JSON &&
+            (!texts || from->type_oid == to->type_oid));
+}
 
 /* Both sides of one type, else compared as texts. */
 static enum status append_equal(struct sql_request *request, uint32_t index, uint32_t part,
@@ -237,21 +266,15 @@ static enum status append_equal(struct sql_request *request, uint32_t index, uin
     bool found = false;
     const struct postgres_column *from = find_column(request, join->from, from_name, &found);
     const struct postgres_column *to = find_column(request, (int32_t)index, to_name, &found);
-    bool as_text = from == NULL || to == NULL || from->type.type.kind != to->type.type.kind ||
-                   from->type.format == POSTGRES_AS_CAST;
-    bool numbers = from != NULL && to != NULL && value_kind_is_number(from->type.type.kind) &&
-                   value_kind_is_number(to->type.type.kind);
-    const char *cast = as_text && !numbers ? "::pg_catalog.text" : "";
+    bool cast = from == NULL || to == NULL || !are_comparable(from, to);
     (void)alias; /* no other stands for the join's own */
-    if (sql_request_column(request, join->from, from_name) != STATUS_OK) {
+    if (append_value(request, join->from, from_name, cast, from) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_format(&request->out->sql, "%s = ", cast);
-    if (sql_request_column(request, (int32_t)index, to_name) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    buffer_append_string(&request->out->sql, cast);
-    return STATUS_OK;
+    buffer_append_string(&request->out->sql, !cast && is_oid(from) ? OID_AS_NUMBER " = " : " = ");
+    enum status status = append_value(request, (int32_t)index, to_name, cast, to);
+    buffer_append_string(&request->out->sql, !cast && is_oid(to) ? OID_AS_NUMBER : "");
+    return status;
 }
 
 static void append_row_key(struct sql_request *request, int32_t join)
@@ -293,14 +316,12 @@ static enum status append_order(struct sql_request *request, const struct read_o
     struct buffer *sql = &request->out->sql;
     bool found = false;
     const struct postgres_column *column = find_column(request, order->join, order->name, &found);
-    if (sql_request_column(request, order->join, order->name) != STATUS_OK) {
+    bool text = column != NULL && column->type.type.kind == VALUE_TEXT;
+    bool cast = text || (column != NULL && column->type.type.kind == VALUE_JSON);
+    if (append_value(request, order->join, order->name, cast, column) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (column != NULL && column->type.type.kind == VALUE_TEXT) {
-        buffer_append_string(sql, "::pg_catalog.text COLLATE pg_catalog.\"C\"");
-    } else if (column != NULL && column->type.type.kind == VALUE_JSON) {
-        buffer_append_string(sql, "::pg_catalog.text");
-    }
+    buffer_append_string(sql, text ? " COLLATE pg_catalog.\"C\"" : "");
     buffer_append_string(sql, order->descending ? " DESC NULLS LAST" : " NULLS FIRST");
     return STATUS_OK;
 }

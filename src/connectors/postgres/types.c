@@ -43,7 +43,7 @@ const struct type_mapping postgres_types[POSTGRES_TYPE_COUNT] = {
     {"(array)", VALUE_TEXT, "its text, as {1,2,NULL}", NULL, "exact as a text"},
     {"xml", VALUE_TEXT, "its text", NULL, "exact as a text"},
     {"money", VALUE_TEXT, "its text, in the server's locale", NULL, "exact as a text"},
-    {"inet", VALUE_TEXT, "also cidr, macaddr: their text", NULL, "exact as a text"},
+    {"inet", VALUE_TEXT, "also cidr, macaddr: the text that psql shows", NULL, "exact as a text"},
     {"bit(n)", VALUE_TEXT, "also bit varying: 0 and 1", NULL, "exact as a text"},
     {"(range)", VALUE_TEXT, "also multiranges: their text", NULL, "exact as a text"},
     {"point", VALUE_TEXT, "also the other geometric types: their text", NULL, "exact as a text"},
