@@ -11,7 +11,6 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
 import postgres
 import sql_case
-import support
 
 CARRIED = r"""
 CREATE TABLE t (id int PRIMARY KEY WITH (fillfactor = 70), v text COMPRESSION pglz, w text, k int NOT NULL,

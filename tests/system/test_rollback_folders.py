@@ -3,11 +3,9 @@ import json
 import os
 import random
 import shutil
-import sqlite3
 import unittest
 
 import refusals
-import support
 from support import SEED, SOAK, count_failpoints, kill_at
 from test_rollback import make_source
 
