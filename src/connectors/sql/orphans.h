@@ -62,8 +62,8 @@ bool sql_reference_is_first(const struct sql_reference *references, uint32_t cou
 /*
  * Calls `take` for those that are broken, and then for those whose partners went, until nothing
  * goes any more. `take` moves all records away that have no partner by this key, and says how many.
- * Then `ask` answers a query of one number for each touched table: were there more records in it
- * than the run wrote, it fails, and all is to be undone.
+ * Then `ask` answers a query of one number, which it frees, for each touched table: were there more
+ * records in it than the run wrote, it fails, and all is to be undone.
  */
 typedef enum status sql_take_orphans(void *context, const struct sql_orphans *orphans,
                                      uint64_t *taken, struct error *error);

@@ -141,6 +141,7 @@ static enum status is_unique(const struct finding *finding, const struct sql_orp
     status = status == STATUS_OK ? sqlite_step(finding->self, row, error) : status;
     *unique = status == STATUS_OK;
     sqlite3_finalize(row);
+    buffer_free(&sql);
     return status == STATUS_END ? STATUS_OK : status;
 }
 
@@ -223,6 +224,7 @@ static enum status ask_number(void *context, struct buffer *sql, uint64_t *numbe
     status = status == STATUS_OK ? sqlite_step(finding->self, row, error) : status;
     *number = status == STATUS_OK ? (uint64_t)sqlite3_column_int64(row, 0) : 0;
     sqlite3_finalize(row);
+    buffer_free(sql);
     return status;
 }
 
