@@ -82,13 +82,19 @@ class LookUps:
     FAMILIES = {}   # a value's SQL: the types that hold it
 
     def test_between_columns_of_two_types(self):
+        self.look_up("from: t%d")
+
+    def test_between_a_querys_column_and_one_of_another_type(self):
+        self.look_up("query: 'SELECT id, v FROM t%d', key: [id]")
+
+    def look_up(self, root):
         pairs = [(own, other, value) for value, types in self.FAMILIES.items() for own in types for other in types]
         script, plan = [self.SCRIPT], ["transhume: 1\nsource: %s\ntarget: sqlite:%s\ntables:\n"]
         for number, (own, other, value) in enumerate(pairs):
             script.append("CREATE TABLE t%d (id int PRIMARY KEY, v %s); INSERT INTO t%d VALUES (1, %s), (2, NULL); " % (number, own, number, value))
             script.append("CREATE TABLE of%d (k %s, n int); INSERT INTO of%d VALUES (%s, 5); " % (number, other, number, value))
             fields = "{ id: copy, n: { aggregate: of%d, match: { k: v }, value: max(n) } }" % number
-            plan.append("  t%d:\n    key: [id]\n    entities:\n      t%d: { from: t%d, fields: %s }\n" % (number, number, number, fields))
+            plan.append("  t%d:\n    key: [id]\n    entities:\n      t%d: { %s, fields: %s }\n" % (number, number, root % number, fields))
         self.write("transhume.yaml", "".join(plan) % (self.server.uri(self.made("".join(script))), self.path("out.db")))
         self.run_program("migrate", "--quiet")
         with contextlib.closing(sqlite3.connect(self.path("out.db"))) as db:

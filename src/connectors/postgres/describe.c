@@ -346,7 +346,6 @@ enum status postgres_objects_read(struct postgres_database *self, PGconn *connec
 
 /* ---------------------------------------------------------------- queries */
 
-/* As a subquery it can be one SELECT only; the line's end guards against a comment. */
 /* format_type and the base of a domain, for the columns of a described statement. */
 static enum status type_facts(struct postgres_database *self, PGconn *connection, Oid oid,
                               int modifier, struct arena *arena, struct postgres_column *column,
@@ -376,8 +375,9 @@ static enum status type_facts(struct postgres_database *self, PGconn *connection
                                    &base_modifier);
         }
         column->modifier = (int32_t)base_modifier;
-        column->type =
-            postgres_type_of((uint32_t)base, PQgetvalue(result, 0, 1)[0], column->modifier, words);
+        column->type_oid = (uint32_t)base;
+        column->type = postgres_type_of(column->type_oid, PQgetvalue(result, 0, 1)[0],
+                                        column->modifier, words);
         if (words == NULL || status != STATUS_OK) {
             status = no_memory(self, error);
         }
@@ -411,6 +411,7 @@ static enum status describe_columns(struct postgres_database *self, PGconn *conn
     return STATUS_OK;
 }
 
+/* As a subquery it can be one SELECT only; the line's end guards against a comment. */
 enum status postgres_describe_query(struct postgres_database *self, PGconn *connection,
                                     const char *query, struct arena *arena,
                                     struct schema_table *table, struct postgres_column **columns,
