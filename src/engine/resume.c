@@ -414,6 +414,14 @@ static const char *last_snapshot(const struct run *run)
                                          "snapshot", NULL);
 }
 
+/* The display's thread writes the state meanwhile. */
+static void note(struct run *run, bool *condition)
+{
+    pthread_mutex_lock(&run->state_mutex);
+    *condition = true;
+    pthread_mutex_unlock(&run->state_mutex);
+}
+
 /* Sets `*changed` when chunks of different snapshots may come together. */
 static enum status take_snapshot(struct resume *resume, bool *changed, struct error *error)
 {
@@ -431,7 +439,7 @@ static enum status take_snapshot(struct resume *resume, bool *changed, struct er
     const char *before = run->snapshot;
     run->snapshot = session->snapshot;
     if ((capabilities & CAPABILITY_SNAPSHOT) == 0) {
-        run->status.no_snapshot = true;
+        note(run, &run->status.no_snapshot);
         return STATUS_OK;
     }
     bool same = (capabilities & CAPABILITY_PROVES_UNCHANGED) != 0 && before != NULL &&
@@ -523,7 +531,7 @@ static enum status reopen_if_changed(struct resume *resume, bool changed, struct
         return STATUS_FAILED;
     }
     if (changed) {
-        run->status.mixed_snapshot = true;
+        note(run, &run->status.mixed_snapshot);
         if (find_restarts(resume, &restart, error) != STATUS_OK ||
             (restart.stream_count > 0 && reopen_chunks(resume, &restart, error) != STATUS_OK)) {
             return STATUS_FAILED;

@@ -321,13 +321,16 @@ static uint64_t written_to(const struct run *run, uint32_t number)
 static enum status build(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
-    run->status.broken_references = 0;
+    uint32_t broken = 0;
     for (uint32_t i = 0; i < run->table_count; i++) {
         run->tables[i].records_written = run->loads_rejects ? UINT64_MAX : written_to(run, i);
     }
     enum status status = session->target->connector->target->after_load(
         session->target, run->tables, run->table_count, session->plan->same_engine_objects, say,
-        &run->status.broken_references, error);
+        &broken, error);
+    pthread_mutex_lock(&run->state_mutex);
+    run->status.broken_references = broken;
+    pthread_mutex_unlock(&run->state_mutex);
     return status == STATUS_FAILED ? stopped_or_failed(error) : status;
 }
 
