@@ -211,9 +211,10 @@ struct target_functions {
     /*
      * Indexes, triggers, views, sequences: after the last chunk; what prepare dropped or disabled
      * for the load is put back, whatever the tables say now. Repeatable. Asked to stop once it
-     * gives up what it builds: ERROR_INTERRUPTED. `*broken`: how many foreign keys of tables that
-     * the run made not every record obeys, which the log names. With `rejects_orphans` such records
-     * are taken out, whatever the keys do about it (ON DELETE), in one transaction.
+     * gives up what it builds: ERROR_INTERRUPTED. `*broken` is set to how many foreign keys
+     * of tables that the run made not every record obeys, which the log names. With
+     * `rejects_orphans` such records are taken out, whatever the keys do about it (ON DELETE), in
+     * one transaction.
      */
     enum status (*after_load)(struct database *self, const struct target_table *tables,
                               uint32_t table_count, const struct schema *same_engine_objects,

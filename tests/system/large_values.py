@@ -11,12 +11,17 @@ PEAK_SCRIPT = "import resource, subprocess, sys; code = subprocess.call(sys.argv
 
 class Measured(support.TestCase):
     """Peak memory of the program, as getrusage tells it."""
-    def peak_mib(self, *arguments, code=0):
+    def measured(self, *arguments):
+        """The result, whatever it is, and the peak."""
         result = support.finish(support.subprocess.Popen(
             [sys.executable, "-c", PEAK_SCRIPT, support.PROGRAM, *arguments], cwd=self.folder,
             stdin=support.subprocess.DEVNULL, stdout=support.subprocess.PIPE, stderr=support.subprocess.PIPE), 300)
-        self.assert_code(result, code)
-        return int(result.out.split()[-1]) >> 10
+        return result, int(result.out.split()[-1]) >> 10
+
+    def peak_mib(self, *arguments):
+        result, peak = self.measured(*arguments)
+        self.assert_code(result, 0)
+        return peak
 
 
 class LargeValues(Measured):

@@ -72,14 +72,13 @@ void maria_undo_append_column(struct buffer *sql, const struct maria_table *fact
                               uint32_t position, bool in_key)
 {
     const struct maria_column *column = &facts->columns[position];
-    const char *collation = facts->schema->columns[position].collation;
     maria_append_name(sql, column->name);
     buffer_format(sql, " %s", column->type.type.native);
-    if (column->charset != NULL && collation != NULL) {
+    if (column->charset != NULL && column->collation != NULL) {
         buffer_append_string(sql, " CHARACTER SET ");
         maria_append_name(sql, column->charset);
         buffer_append_string(sql, " COLLATE ");
-        maria_append_name(sql, collation);
+        maria_append_name(sql, column->collation);
     }
     buffer_append_string(sql, in_key ? " NOT NULL, " : " NULL, ");
 }

@@ -481,6 +481,11 @@ struct postgres_words postgres_as_text(const struct postgres_column *column)
                : (struct postgres_words){"", "::pg_catalog.text"};
 }
 
+bool postgres_is_by_text(const struct postgres_column *column)
+{
+    return column->type.format == POSTGRES_AS_CAST || column->type.format == POSTGRES_AS_JSON;
+}
+
 int32_t postgres_find_column(const struct postgres_table *table, const char *name)
 {
     for (uint32_t i = 0; i < table->schema->column_count; i++) {

@@ -63,6 +63,9 @@ struct postgres_words {
     const char *behind;
 };
 struct postgres_words postgres_as_text(const struct postgres_column *column);
+/* Is it compared by that text? json has no equality, and what has no encoder none that we could
+ * send a value for. */
+bool postgres_is_by_text(const struct postgres_column *column);
 
 /* describe.c: what is neither table nor index, as schema objects; the statements that make the
  * tables; how many objects the catalogue has. */

@@ -23,12 +23,6 @@ static struct finding *finding_of(struct sql_finding *base)
     return (struct finding *)base;
 }
 
-/* json has no equality, and what has no encoder none that we could send a value for. */
-static bool is_by_text(const struct postgres_column *column)
-{
-    return column->type.format == POSTGRES_AS_CAST || column->type.format == POSTGRES_AS_JSON;
-}
-
 static void append_name(struct buffer *sql, const struct postgres_column *column, bool as_text)
 {
     struct postgres_words text = postgres_as_text(column);
@@ -58,13 +52,13 @@ static enum status append_condition(struct finding *finding, const struct cell *
         const struct postgres_column *column = &finding->facts.columns[position];
         buffer_append_string(sql, i == 0 ? " WHERE " : " AND ");
         bool null = cells[i].kind == VALUE_NULL || cells[i].kind == VALUE_MISSING;
-        append_name(sql, column, is_by_text(column) && !null);
+        append_name(sql, column, postgres_is_by_text(column) && !null);
         if (null) {
             buffer_append_string(sql, " IS NULL");
             continue;
         }
         struct postgres_column as = *column;
-        if (is_by_text(column)) {
+        if (postgres_is_by_text(column)) {
             as.type.format = POSTGRES_AS_TEXT;
         }
         if (postgres_encode(&as, &cells[i], finding->base.scratch, &encoded, finding->base.error) !=
@@ -85,7 +79,7 @@ static enum status append_condition(struct finding *finding, const struct cell *
             return sql_finding_no_memory(&finding->base);
         }
         buffer_format(sql, " = $%d", values->count);
-        if (is_by_text(column)) {
+        if (postgres_is_by_text(column)) {
             buffer_append_string(sql, "::pg_catalog.text");
         }
     }

@@ -235,25 +235,24 @@ static enum status append_result(struct sql_request *request, const struct read_
 
 /* ---------------------------------------------------------------- joins */
 
-/* It equals no number with a fraction otherwise. */
-#define OID_AS_NUMBER "::pg_catalog.int8"
-
-static bool is_oid(const struct postgres_column *column)
-{
-    return column->type.format == POSTGRES_AS_OID;
-}
-
-/* Has the server an equality for them? It has none of a text and an enum, an address and the like,
- * nor of json. */
+/* Has the server an equality for them? It has none of a text and an enum, an address and the like.
+ */
 static bool are_comparable(const struct postgres_column *from, const struct postgres_column *to)
 {
     enum value_kind kind = from->type.type.kind;
     enum value_kind other = to->type.type.kind;
-    bool texts = kind == VALUE_TEXT && other == VALUE_TEXT;
     return (value_kind_is_number(kind) && value_kind_is_number(other)) ||
-           (kind == other && from->type.format != POSTGRES_AS_CAST &&
-            from->type.format != POSTGRES_AS_JSON && to->type.format != POSTGRES_AS_JSON &&
-            (!texts || from->type_oid == to->type_oid));
+           (kind == other && !postgres_is_by_text(from) && !postgres_is_by_text(to) &&
+            (kind != VALUE_TEXT || from->type_oid == to->type_oid));
+}
+
+/* An oid equals a number of another type only as a number itself. */
+static const char *widened(const struct postgres_column *column,
+                           const struct postgres_column *other)
+{
+    return column->type.format == POSTGRES_AS_OID && column->type_oid != other->type_oid
+               ? "::pg_catalog.int8"
+               : "";
 }
 
 /* Both sides of one type, else compared as texts. */
@@ -271,9 +270,9 @@ static enum status append_equal(struct sql_request *request, uint32_t index, uin
     if (append_value(request, join->from, from_name, cast, from) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&request->out->sql, !cast && is_oid(from) ? OID_AS_NUMBER " = " : " = ");
+    buffer_format(&request->out->sql, "%s = ", cast ? "" : widened(from, to));
     enum status status = append_value(request, (int32_t)index, to_name, cast, to);
-    buffer_append_string(&request->out->sql, !cast && is_oid(to) ? OID_AS_NUMBER : "");
+    buffer_append_string(&request->out->sql, cast ? "" : widened(to, from));
     return status;
 }
 

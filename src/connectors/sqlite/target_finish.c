@@ -338,6 +338,7 @@ enum status sqlite_target_after_load(struct database *database, const struct tar
         arena != NULL ? STATUS_OK
                       : error_set(error, ERROR_MEMORY, self->shown, "no memory for its schema");
 
+    *broken = 0;
     sqlite3_progress_handler(self->control, OPERATIONS_BETWEEN_LOOKS, is_stopped, NULL);
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
         status =
