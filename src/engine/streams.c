@@ -250,6 +250,11 @@ const struct schema_table *session_target_table(const struct run_session *sessio
     return found != NULL && found->kind == SCHEMA_TABLE ? found : NULL;
 }
 
+static uint64_t rows_of_chunk(int64_t table_bytes, int64_t row_count)
+{
+    return CHUNK_BYTES / ((uint64_t)(table_bytes / row_count) + 1);
+}
+
 uint64_t session_chunk_rows(const struct run_session *session, const struct plan_stream *stream)
 {
     if (session->options.chunk_rows != 0) {
@@ -267,8 +272,10 @@ uint64_t session_chunk_rows(const struct run_session *session, const struct plan
             ? NULL
             : schema_find_table(session->plan->source_schema, stream->request.table);
     if (table != NULL && table->size_bytes > 0 && row_count > 0) {
-        uint64_t row_bytes = (uint64_t)(table->size_bytes / row_count) + 1;
-        rows = CHUNK_BYTES / row_bytes;
+        rows = rows_of_chunk(table->size_bytes, row_count);
+    } else if (bytes_max > 0 && row_count > 0) {
+        uint64_t rows_at_least = rows_of_chunk(bytes_max, row_count);
+        rows = rows > rows_at_least ? rows : rows_at_least;
     }
     if (row_count > 0) {
         uint64_t share = (uint64_t)row_count / (CHUNKS_A_READER * session_reader_count(session));

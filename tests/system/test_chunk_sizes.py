@@ -1,4 +1,4 @@
-"""Keys of which nine in ten lie in a hundredth of their range: no chunk is much larger than what was wanted."""
+"""How large chunks are: keys of which nine in ten lie in a hundredth of their range, rows that are narrow or wide."""
 import json
 import os
 import sys
@@ -20,16 +20,7 @@ KEYS = {
 }
 
 
-class Skewed:
-    """Tables of one engine, into SQLite."""
-    WORDS = {}
-
-    def make(self, name, table, rows, filler="'v'"):
-        columns, values = (part.format(**self.WORDS) for part in KEYS[table])
-        key = "a, b" if table == "pairs" else "id"
-        self.server.ask(name, "CREATE TABLE %s (%s, v text, PRIMARY KEY (%s)); INSERT INTO %s SELECT %s, %s FROM %s; %s"
-                        % (table, columns, key, table, values, filler, self.NUMBERS % rows, self.ANALYZE % table))
-
+class Chunks:
     def chunks(self):
         """{table: how many records each of its chunks has}"""
         with open(self.path(".transhume", "chunks.jsonl"), encoding="utf-8") as file:
@@ -40,6 +31,17 @@ class Skewed:
         for chunk in done:
             found.setdefault(names[chunk["chunk"] - 1], []).append(chunk["read"])
         return found
+
+
+class Skewed(Chunks):
+    """Tables of one engine, into SQLite."""
+    WORDS = {}
+
+    def make(self, name, table, rows, filler="'v'"):
+        columns, values = (part.format(**self.WORDS) for part in KEYS[table])
+        key = "a, b" if table == "pairs" else "id"
+        self.server.ask(name, "CREATE TABLE %s (%s, v text, PRIMARY KEY (%s)); INSERT INTO %s SELECT %s, %s FROM %s; %s"
+                        % (table, columns, key, table, values, filler, self.NUMBERS % rows, self.ANALYZE % table))
 
     def assert_bounded(self, rows, wanted, most):
         chunks = self.chunks()
@@ -88,6 +90,22 @@ class Mysql(Skewed, support.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.server = mariadb.for_class(cls)
+
+
+class Sqlite(Chunks, support.TestCase):
+    """SQLite does not say how large a table is: its file is a bound."""
+
+    def largest(self, rows, filler):
+        support.make_sqlite(self.path("in.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v); INSERT INTO t WITH RECURSIVE n(i) AS (SELECT "
+                            "1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) SELECT i, %s FROM n" % (rows, filler))
+        self.run_program("migrate", "--jobs", "1", "sqlite:in.db", "jsonl:out")
+        return max(self.chunks()["t"])
+
+    def test_narrow_rows(self):
+        self.assertEqual(self.largest(600000, "NULL"), 131072)
+
+    def test_wide_rows(self):
+        self.assertEqual(self.largest(270000, "format('%0400d', i)"), 65536)
 
 
 if __name__ == "__main__":
