@@ -242,6 +242,7 @@ static enum status finish(struct rollback *rollback, const struct rollback_optio
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
+    report->begun = true;
     for (uint32_t i = 0; i < report->run_count; i++) {
         if (forget_one(rollback, ids[i], options->take_over, error) != STATUS_OK) {
             return STATUS_FAILED;

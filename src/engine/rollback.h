@@ -79,6 +79,7 @@ struct finish_report {
     const char *const *runs; /* that are, or would be, forgotten */
     uint32_t run_count;
     const char *doubt; /* why it needs to be confirmed; NULL: nothing speaks against it */
+    bool begun;        /* a run was claimed, to be forgotten; the same command goes on */
 };
 /*
  * Drops the ledger of the target, undo records and before-images too: nothing can be resumed or

@@ -75,6 +75,18 @@ class WithdrawnRight:
         self.run_program(*command)
         self.assertEqual(self.tables(), [])
 
+    def test_of_a_finish(self):
+        """Two runs, of which one is forgotten by then."""
+        self.let(False)
+        self.run_program("migrate", "herd.db", self.uri())
+        self.run_program("migrate", "--existing", "upsert", "--state", "second", "herd.db", self.uri())
+        command = ("finish", "--confirm", "--state", "second")
+        result = self.refused("finish.before_forget:stop:2", lambda: self.forbid(False), *command)
+        self.assertIn("the same command goes on once that is mended", result.err)
+        self.let(False)
+        self.run_program(*command)
+        self.assertEqual([name for name in self.tables(own=True) if "_transhume" in name], [])
+
 
 class Postgres(WithdrawnRight, support.TestCase):
     SCHEME = "postgres"
@@ -128,8 +140,8 @@ class Mysql(WithdrawnRight, support.TestCase):
         for number, in self.server.ask("", "SELECT id FROM information_schema.processlist WHERE user = 'mover'"):
             self.server.ask("", "KILL %s" % number)
 
-    def tables(self):
-        return [row for row in self.server.ask(self.name, "SHOW TABLES") if "_transhume" not in row[0]]
+    def tables(self, own=False):
+        return [name for name, in self.server.ask(self.name, "SHOW TABLES") if own or "_transhume" not in name]
 
 
 if __name__ == "__main__":
