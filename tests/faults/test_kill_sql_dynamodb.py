@@ -62,7 +62,7 @@ class KillSqlDynamodb(KillDynamodb):
         name = self.sql[kind].database()
         source = self.sql[kind].uri(name)
         self.run_program("migrate", "--state", "state-shop", "--progress", "none", self.shop, source)
-        self.assertEqual(self.values(kind, name), self.wanted())
+        self.assertEqual(values_in(self.sql[kind], kind, name), values_of(self.shop))
         self.empty_target = lambda: items.empty(self.client)
 
         def check(_folder):
@@ -78,15 +78,7 @@ class KillSqlDynamodb(KillDynamodb):
         self.empty_target = lambda: self.sql[kind].ask("" if kind == "mysql" else name, EMPTY[kind].replace("TARGET", name))
         plan = self.write("plan.yaml", PLAN)
         self.matrix(["--plan", plan, "--state", "state", *OPTIONS, self.uri, self.sql[kind].uri(name)],
-                    lambda folder: self.assertEqual(self.values(kind, name), self.wanted()), self.environment)
-
-    def wanted(self):
-        with contextlib.closing(sqlite3.connect(self.shop)) as db:
-            return {table: sorted(map(comparable, db.execute("SELECT %s FROM %s" % (columns[0], table)))) for table, columns in ASKED.items()}
-
-    def values(self, kind, name):
-        return {table: sorted(map(comparable, self.sql[kind].ask(name, "SELECT %s FROM %s" % (columns[1 if kind == "postgres" else 2], table))))
-                for table, columns in ASKED.items()}
+                    lambda folder: self.assertEqual(values_in(self.sql[kind], kind, name), values_of(self.shop)), self.environment)
 
     def test_postgres_to_dynamodb(self):
         self.into_dynamodb("postgres")
@@ -99,6 +91,16 @@ class KillSqlDynamodb(KillDynamodb):
 
     def test_dynamodb_to_mysql(self):
         self.out_of_dynamodb("mysql")
+
+
+def values_of(shop):
+    with contextlib.closing(sqlite3.connect(shop)) as db:
+        return {table: sorted(map(comparable, db.execute("SELECT %s FROM %s" % (columns[0], table)))) for table, columns in ASKED.items()}
+
+
+def values_in(server, kind, name):
+    return {table: sorted(map(comparable, server.ask(name, "SELECT %s FROM %s" % (columns[1 if kind == "postgres" else 2], table))))
+            for table, columns in ASKED.items()}
 
 
 def comparable(row):

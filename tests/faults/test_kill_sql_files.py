@@ -15,6 +15,7 @@ from kill_matrix import KillMatrix, make_source, plain_items, sample_tests
 from test_kill_csv import csv_rows
 from test_kill_jsonl import records_by_table
 from test_kill_postgres import dump
+from test_kill_sql_dynamodb import EMPTY, PLAN, values_in, values_of
 
 OPTIONS = ["--chunk-rows", "100", "--jobs", "2", "--exclude", "found*"]
 # What is a number or a text in each of them.
@@ -139,7 +140,23 @@ class OtherPairs(KillSqlFiles):
     def test_csv_to_mysql(self):
         self.into_mysql("csv")
 
+    def out_of_items(self, server, kind):
+        os.remove(self.shop)
+        make_source(self.shop, keyless=False)
+        name, source = server.database(), self.copied(self.shop, "dynamodb-json:" + self.path("items"))
+        self.empty_target = lambda: server.ask("" if kind == "mysql" else name, EMPTY[kind].replace("TARGET", name))
+        self.matrix(["--plan", self.write("plan.yaml", PLAN), "--state", "state", *OPTIONS[:4], source, server.uri(name)],
+                    lambda folder: self.assertEqual(values_in(server, kind, name), values_of(self.shop)))
 
+    def test_dynamodb_json_to_postgres(self):
+        self.out_of_items(self.postgres, "postgres")
+
+    def test_dynamodb_json_to_mysql(self):
+        self.out_of_items(self.mysql, "mysql")
+
+
+# Before any is drawn.
+ALL = {name: getattr(kind, name) for kind in (KillSqlFiles, OtherPairs) for name in dir(kind) if name.startswith("test_") and getattr(kind, name)}
 sample_tests(OtherPairs, 1)
 
 

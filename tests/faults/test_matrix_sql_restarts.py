@@ -15,6 +15,18 @@ class OneAtLeast:
     engine_cases = 40 if support.SOAK else 1
 
 
+class OfTheTarget:
+    """The server that the test's name ends with; `sql_servers()` are a class's."""
+
+    def server_to_restart(self):
+        return self.sql_servers()[self.id().rpartition("_to_")[2]]
+
+
+class OfTheSource:
+    def server_to_restart(self):
+        return self.sql_servers()[self.id().rpartition("_to_")[0].rpartition("test_")[2]]
+
+
 class RestartsToPostgres(OneAtLeast, engines.Restarts, test_kill_postgres.KillPostgres):
     test_postgres_to_sqlite = None   # below
     if not support.SOAK:
@@ -22,7 +34,9 @@ class RestartsToPostgres(OneAtLeast, engines.Restarts, test_kill_postgres.KillPo
 
 
 class RestartsFromPostgres(OneAtLeast, engines.SourceRestarts, test_kill_postgres.KillPostgres):
-    test_sqlite_to_postgres = test_postgres_to_postgres = None   # above
+    test_sqlite_to_postgres = None   # above
+    if not support.SOAK:
+        test_postgres_to_postgres = None
 
     def server_to_restart(self):
         return self.quiet
@@ -33,52 +47,61 @@ class RestartsToMysql(OneAtLeast, engines.Restarts, test_kill_to_mysql.KillToMys
         test_mysql_to_mysql = None
 
 
-class RestartsFromMysql(OneAtLeast, engines.SourceRestarts, test_kill_from_mysql.KillFromMysql):
-    test_postgres_to_mysql = None   # it is the target there
-    if not support.SOAK:
-        test_mysql_to_postgres = None
-
-    def server_to_restart(self):
-        return self.mysql
-
-
-class OfTheTest:
-    """The server that the test's name has."""
-
-    def server_to_restart(self):
-        return self.sql_servers()["postgres" if "postgres" in self.id().split(".")[-1] else "mysql"]
-
-
-class OfFiles(OneAtLeast, OfTheTest):
+class Between(OneAtLeast):
     def sql_servers(self):
         return {"postgres": self.postgres, "mysql": self.mysql}
 
 
-class OfDynamodb(OneAtLeast, OfTheTest):
+class RestartsFromMysql(OfTheSource, Between, engines.SourceRestarts, test_kill_from_mysql.KillFromMysql):
+    if not support.SOAK:
+        test_mysql_to_postgres = None
+
+
+class RestartsBetween(OfTheTarget, Between, engines.Restarts, test_kill_from_mysql.KillFromMysql):
+    test_mysql_to_sqlite = None   # above
+
+
+class RestartsMysqlToMysql(OneAtLeast, engines.SourceRestarts, test_kill_to_mysql.KillToMysql):
+    test_sqlite_to_mysql = None   # above
+    if not support.SOAK:
+        test_mysql_to_mysql = None
+
+    def server_to_restart(self):
+        return self.quiet
+
+
+class OfDynamodb(OneAtLeast):
     def sql_servers(self):
         return self.sql
 
 
-class RestartsFilesToSql(OfFiles, engines.Restarts, test_kill_sql_files.KillSqlFiles):
-    test_postgres_to_csv = test_mysql_to_jsonl = test_postgres_to_dynamodb_json = None   # below
+class RestartsFilesToSql(OfTheTarget, Between, engines.Restarts, test_kill_sql_files.OtherPairs):
+    """All there are into a server."""
 
 
-class RestartsSqlToFiles(OfFiles, engines.SourceRestarts, test_kill_sql_files.KillSqlFiles):
-    test_csv_to_postgres = test_jsonl_to_mysql = None   # above
+class RestartsSqlToFiles(OfTheSource, Between, engines.SourceRestarts, test_kill_sql_files.OtherPairs):
+    """All there are out of one."""
 
 
-class RestartsDynamodbToSql(OfDynamodb, engines.Restarts, test_kill_sql_dynamodb.KillSqlDynamodb):
+for name, test in test_kill_sql_files.ALL.items():
+    into_server = name.endswith(("_to_postgres", "_to_mysql"))
+    setattr(RestartsFilesToSql, name, test if into_server else None)
+    setattr(RestartsSqlToFiles, name, None if into_server else test)
+
+
+class RestartsDynamodbToSql(OfTheTarget, OfDynamodb, engines.Restarts, test_kill_sql_dynamodb.KillSqlDynamodb):
     test_postgres_to_dynamodb = test_mysql_to_dynamodb = None   # below
     test_dynamodb_to_postgres = test_kill_sql_dynamodb.ALL["test_dynamodb_to_postgres"]
     test_dynamodb_to_mysql = test_kill_sql_dynamodb.ALL["test_dynamodb_to_mysql"]
 
 
-class RestartsSqlToDynamodb(OfDynamodb, engines.SourceRestarts, test_kill_sql_dynamodb.KillSqlDynamodb):
+class RestartsSqlToDynamodb(OfTheSource, OfDynamodb, engines.SourceRestarts, test_kill_sql_dynamodb.KillSqlDynamodb):
     test_dynamodb_to_postgres = test_dynamodb_to_mysql = None   # above
     test_postgres_to_dynamodb = test_kill_sql_dynamodb.ALL["test_postgres_to_dynamodb"]
     test_mysql_to_dynamodb = test_kill_sql_dynamodb.ALL["test_mysql_to_dynamodb"]
 
 
+sample_tests(RestartsBetween, 1)
 sample_tests(RestartsFilesToSql, 1)
 sample_tests(RestartsSqlToFiles, 1)
 sample_tests(RestartsDynamodbToSql, 1)
