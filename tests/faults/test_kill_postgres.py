@@ -1,6 +1,8 @@
 """The kill matrix of runs into and out of PostgreSQL, and its server's and its connections' deaths."""
 import contextlib
 import os
+import shutil
+import signal
 import sqlite3
 import sys
 import time
@@ -178,6 +180,89 @@ class SourceDeaths(support.TestCase):
         time.sleep(0.2)
         self.server.start()
         self.go_on(process, (3,))
+
+
+class ChangedSource(support.TestCase):
+    """A source that somebody changed before the resume: what is read in the order of a key goes on and is said to be mixed, what is read by its
+    place in the heap starts again."""
+    ROWS = 4300
+    # a row a block, each block full: more than what is read whole, and an updated row moves to the heap's end
+    HEAP = ("CREATE TABLE heap (id int%s, v text); ALTER TABLE heap ALTER v SET STORAGE PLAIN; INSERT INTO heap "
+            "SELECT i, repeat('x', 4100) FROM generate_series(1, %d) i ORDER BY md5(i::text); ANALYZE heap")
+    FIRST = "UPDATE heap SET v = v || '!' WHERE ctid = '(0,1)'"   # its chunk is done
+
+    @classmethod
+    def setUpClass(cls):
+        # left alone: then a resume can tell that nothing was written
+        cls.server = postgres.for_class(cls, settings={"autovacuum": "off"})
+
+    def setUp(self):
+        super().setUp()
+        self.source = self.server.database()
+        self.uri = self.server.uri(self.source)
+
+    def heap(self, key=""):
+        self.server.psql(self.source, self.HEAP % (key, self.ROWS))
+
+    def killed(self, target, failpoint):
+        self.arguments = ("--chunk-rows", "500", "--jobs", "1", self.uri, target)
+        self.assert_code(support.kill_at(failpoint, 4, "migrate", *self.arguments, cwd=self.folder), -signal.SIGKILL)
+
+    def resume(self, code):
+        result = self.run_program("resume", *self.arguments, code=code)
+        status = self.run_program("status").out
+        for said in (result.out, result.err, status):
+            (self.assertIn if code == 1 else self.assertNotIn)("mixed", said)
+        return result
+
+    def test_a_table_with_a_key_goes_on(self):
+        self.server.psql(self.source, "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'old' FROM generate_series(1, 3000) i")
+        for changed in (False, True):
+            with self.subTest(changed=changed):
+                shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+                self.killed("sqlite:%s.db" % changed, "sqlite.after_commit")
+                if changed:
+                    self.server.psql(self.source, "UPDATE t SET v = 'new'; DELETE FROM t WHERE id = 2999; INSERT INTO t VALUES (3001, 'new')")
+                result = self.resume(1 if changed else 0)
+                if changed:
+                    self.assertIn("a mixed snapshot of the source", " ".join(result.out.split()))
+                    self.assertIn("the snapshot is mixed: the source may have changed between the attempts", result.err)
+                self.assertNotIn("starts over", result.err)
+                with contextlib.closing(sqlite3.connect(self.path("%s.db" % changed))) as db:
+                    found = dict(db.execute("SELECT id, v FROM t"))
+                self.assertEqual(sorted(found), [*range(1, 2999), 3000, 3001] if changed else [*range(1, 3001)])
+                self.assertEqual({found[1], found[500]}, {"old"})
+                self.assertEqual({found[3000], found[2998]}, {"new" if changed else "old"})
+
+    def test_a_heap_that_is_cut_by_blocks_starts_again(self):
+        """Else a row that moved behind what was read would be there twice."""
+        for key in ("", " PRIMARY KEY"):
+            with self.subTest(key=key):
+                self.server.psql(self.source, "DROP TABLE IF EXISTS heap")
+                shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+                self.heap(key)
+                target = self.server.database()
+                self.killed(self.server.uri(target), "postgres.after_commit")
+                self.assertEqual(len(self.server.psql(target, "SELECT DISTINCT chunk FROM _transhume_done")), 4)
+                self.server.psql(self.source, self.FIRST)
+                result = self.resume(1)
+                self.assertIn("table heap starts over: the source changed and a stream of it has no stable key", result.err)
+                digest = "SELECT count(*), count(DISTINCT id), sum(id), sum(length(v)), md5(string_agg(id || v, ',' ORDER BY id)) FROM heap"
+                self.assertEqual(self.server.psql(target, digest), self.server.psql(self.source, digest))
+
+    def test_into_a_table_of_others_it_is_refused(self):
+        self.heap()
+        target = self.server.database()
+        self.server.psql(target, "CREATE TABLE heap (id int, v text)")
+        self.killed(self.server.uri(target), "postgres.after_commit")
+        counted = self.server.psql(target, "SELECT count(*), count(DISTINCT id) FROM heap")
+        self.server.psql(self.source, self.FIRST)
+        result = self.run_program("resume", *self.arguments, code=5)
+        self.assertIn("source-changed", result.err)
+        self.assertIn("heap", result.err)
+        self.assertIn("this run did not make the table", result.err)
+        self.assertIn("transhume reset --confirm", result.err)
+        self.assertEqual(self.server.psql(target, "SELECT count(*), count(DISTINCT id) FROM heap"), counted)
 
 
 if __name__ == "__main__":
