@@ -51,7 +51,7 @@ struct connector_limits {
     uint32_t batch_rows_max;  /* records a submit may bring */
     uint64_t batch_bytes_max;
     uint64_t record_bytes_max;
-    uint32_t name_bytes_max;
+    uint32_t name_bytes_max;    /* a name of so many bytes goes always */
     uint32_t comment_bytes_max; /* of a table's or column's comment; 0: it keeps none */
     uint32_t nesting_max;
     uint32_t number_digits_max;

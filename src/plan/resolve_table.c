@@ -1,10 +1,12 @@
 /* Target tables: key, indexes, billing, existing records. Columns and references:
  * resolve_columns.c. */
+#include "base/text.h"
 #include "plan/resolve.h"
 #include <string.h>
 #include <strings.h>
+#include <xxhash.h>
 
-enum { KEY_VALUE_PARTS_MAX = 2 };
+enum { KEY_VALUE_PARTS_MAX = 2, HASH_DIGITS = 16 };
 
 /* ---------------------------------------------------------------- key */
 
@@ -283,15 +285,30 @@ static bool index_name_is_taken(const struct resolver *resolver, const struct ta
     return false;
 }
 
+/* A name that nobody said is no matter to rename: what the target would cut ends with its hash. */
+static const char *fit_made_name(struct resolver *resolver, const char *name)
+{
+    size_t length = name != NULL ? strlen(name) : 0;
+    size_t most = resolver->target->limits.name_bytes_max;
+    if (most == 0 || length <= most) {
+        return name;
+    }
+    return resolve_format(resolver, "%.*s_%0*llx",
+                          (int)text_clip(name, length, most - HASH_DIGITS - 1), name, HASH_DIGITS,
+                          (unsigned long long)XXH3_64bits(name, length));
+}
+
 /* An index keeps its name, unless several tables of the plan are made of its table. */
 static const char *default_index_name(struct resolver *resolver, const struct table_builder *table,
                                       const struct schema_index *known, uint32_t number)
 {
     if (known->implied || known->name == NULL) {
-        return resolve_format(resolver, "%s_unique_%u", table->name, (unsigned)number);
+        return fit_made_name(
+            resolver, resolve_format(resolver, "%s_unique_%u", table->name, (unsigned)number));
     }
     return index_name_is_taken(resolver, table, known->name)
-               ? resolve_format(resolver, "%s_%s", table->name, known->name)
+               ? fit_made_name(resolver,
+                               resolve_format(resolver, "%s_%s", table->name, known->name))
                : known->name;
 }
 
@@ -319,6 +336,15 @@ static void note_details(struct resolver *resolver, const struct table_builder *
     }
 }
 
+static bool is_same_list(struct column_list left, struct column_list right)
+{
+    bool same = left.count == right.count && left.count > 0;
+    for (uint32_t i = 0; same && i < left.count; i++) {
+        same = strcmp(left.names[i], right.names[i]) == 0;
+    }
+    return same;
+}
+
 /* Indexes that a SQL target takes over from the one source table. */
 static void default_indexes(struct resolver *resolver, struct table_builder *table,
                             struct plan_list *indexes)
@@ -334,6 +360,7 @@ static void default_indexes(struct resolver *resolver, struct table_builder *tab
                        schema_is_unique_key(entity->from, known->columns) &&
                        strcmp(known->columns.names[0], entity->from->primary_key.names[0]) == 0;
         struct column_list columns = table_fields_of(resolver, table, known->columns);
+        primary = primary || (known->implied && is_same_list(columns, table->target.key));
         if (primary) {
             note_details(resolver, table, "key", known);
             continue;

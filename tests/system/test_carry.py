@@ -125,6 +125,14 @@ class Indexes(Carried):
                     "t: the index %s of t is not carried: it is one of %s, which finds other things than values" % left
                     for left in self.LEFT[source].items()))
 
+    def test_a_key_has_one_index(self):
+        """Also one whose columns SQLite would let be NULL; what is unique beside it keeps its own."""
+        for target in ("postgres", "mysql"):
+            for key in ("a int PRIMARY KEY, b int, c int UNIQUE", "a int, b int, c int UNIQUE, PRIMARY KEY (b, a)"):
+                with self.subTest(target=target, key=key):
+                    here, _ = self.moved("sqlite", target, "CREATE TABLE t (%s); INSERT INTO t VALUES (1, 2, 3)" % key)
+                    self.assertEqual(list(self.indexes(target, here).values()), ["c"])
+
     def test_a_plan_in_the_same_engine_has_no_plain_one_in_its_place(self):
         plan = 'tables: { t: { from: t, fields: { "*": copy, v: { drop: true } } } }\n'
         for engine in ("mysql", "postgres"):

@@ -10,10 +10,14 @@
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/orphans.h"
 #include "connectors/mysql/rebuild.h"
+#include "connectors/sql/undo.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+/* What servers of several kinds and ages say when a foreign key's name is taken; and more. */
+enum { CANT_CREATE_TABLE = 1005, DUP_KEY = 1022, FK_FAIL_ADD = 1823, FK_DUP_NAME = 1826 };
 
 /* Foreign keys that are made, where records that break them are to be taken out. */
 struct found_references {
@@ -266,6 +270,21 @@ static void name_reference(const struct target_table *table, const struct refere
     snprintf(name, MARIA_NAME_BYTES_MAX + 1, "%.*s_ibfk_%u", (int)length, whole, number + 1);
 }
 
+/* Another table's key has the name: of two that were cut, or in a database that others use. */
+static bool name_is_taken(const struct error *problem)
+{
+    return problem->native_code == CANT_CREATE_TABLE || problem->native_code == DUP_KEY ||
+           problem->native_code == FK_FAIL_ADD || problem->native_code == FK_DUP_NAME;
+}
+
+static void name_apart(const struct target_table *table, uint32_t number,
+                       char name[MARIA_NAME_BYTES_MAX + 1])
+{
+    size_t length = text_clip(table->name, strlen(table->name), MARIA_NAME_CHARACTERS_MAX - 31);
+    snprintf(name, MARIA_NAME_BYTES_MAX + 1, "%.*s_%016llx_ibfk_%u", (int)length, table->name,
+             (unsigned long long)sql_name_hash(table->name), number + 1);
+}
+
 static bool has_reference(const struct maria_table *facts, const struct reference *reference)
 {
     for (uint32_t i = 0; i < facts->schema->foreign_key_count; i++) {
@@ -418,12 +437,22 @@ static void append_reference(struct buffer *sql, const struct finisher *finisher
     }
 }
 
+static enum status make_reference(struct finisher *finisher, const struct target_table *table,
+                                  const struct maria_table *facts,
+                                  const struct reference *reference, const char *name,
+                                  struct error *problem)
+{
+    struct buffer sql = {0};
+    append_reference(&sql, finisher, table, reference, name);
+    return alter(finisher, &sql, table->name,
+                 is_indexed(facts, reference->columns) ? MARIA_LONG : MARIA_BUILD, problem);
+}
+
 static enum status add_reference(struct finisher *finisher, const struct target_table *table,
                                  const struct maria_table *facts, const struct reference *reference,
                                  uint32_t number)
 {
     char name[MARIA_NAME_BYTES_MAX + 1];
-    struct buffer sql = {0};
     struct error problem = {0};
     name_reference(table, reference, number, name);
     if (has_reference(facts, reference)) { /* an attempt before this one made it */
@@ -434,9 +463,12 @@ static enum status add_reference(struct finisher *finisher, const struct target_
         return status == STATUS_END ? STATUS_OK : status;
     }
     say(finisher, "foreign key of", table->name);
-    append_reference(&sql, finisher, table, reference, name);
-    status = alter(finisher, &sql, table->name,
-                   is_indexed(facts, reference->columns) ? MARIA_LONG : MARIA_BUILD, &problem);
+    status = make_reference(finisher, table, facts, reference, name, &problem);
+    if (status != STATUS_OK && name_is_taken(&problem)) {
+        name_apart(table, number, name);
+        error_clear(&problem);
+        status = make_reference(finisher, table, facts, reference, name, &problem);
+    }
     if (status != STATUS_OK && !maria_is_lost((unsigned)problem.native_code) &&
         problem.code == ERROR_TARGET_SCHEMA) {
         log_write(LOG_WARNING, "%s: the foreign key to %s is not made: %s", table->name,

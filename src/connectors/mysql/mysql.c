@@ -292,7 +292,7 @@ static enum status maria_open(const struct open_options *open, struct database *
         .writers_max = WRITERS_MAX,
         .chunks_open_max = 1,
         .record_bytes_max = RECORD_BYTES_MAX,
-        .name_bytes_max = MARIA_NAME_BYTES_MAX,
+        .name_bytes_max = MARIA_NAME_CHARACTERS_MAX,
         .comment_bytes_max = MARIA_COMMENT_BYTES_MAX,
         .request_columns_max = RESULT_COLUMNS_MAX,
         .request_joins_max = JOINS_MAX,
