@@ -53,7 +53,9 @@ EXTRA = ("extra", "things", {"id": 9999}, [])
 KEY_OF_LINE = {"csv": '^()%s(?=,)', "jsonl": r'("id":|"word":")%s\b', "dynamodb-json": r'(\{"[NS]":")%s(?=")'}
 
 
-class Pairs(test_validate.Validate):
+class Places(test_validate.Validate):
+    """Databases of every kind, for sources and for targets."""
+
     @classmethod
     def setUpClass(cls):
         cls.running = {}
@@ -86,6 +88,8 @@ class Pairs(test_validate.Validate):
         name = "%s-%s%s" % (role, kind, ".db" if kind == "sqlite" else "")
         return "%s:%s" % (kind, name), name
 
+
+class Pairs(Places):
     def make(self):
         support.make_sqlite(self.path("origin.db"), SCRIPT)
         db = sqlite3.connect(self.path("origin.db"))

@@ -6,8 +6,9 @@
 #include <ctype.h>
 #include <string.h>
 
-/* The class of a column: its kind in the lowest byte, its format above. */
-enum { CLASS_KIND = 0xff, CLASS_FORMAT_SHIFT = 8 };
+/* The class of a column: its kind in the lowest byte, its format above; CLASS_REPEATS: MariaDB's
+ * JSON, a text, keeps every one of equal keys in an object. */
+enum { CLASS_KIND = 0xff, CLASS_FORMAT_SHIFT = 8, CLASS_FORMAT = 0xff, CLASS_REPEATS = 1 << 16 };
 
 static enum maria_format format_of(const struct value_type *type)
 {
@@ -25,9 +26,11 @@ static enum maria_format format_of(const struct value_type *type)
 uint32_t maria_column_class(struct database *database, const struct schema_table *table,
                             const struct schema_column *column)
 {
-    (void)database;
+    enum maria_format format = format_of(&column->type);
+    bool repeats = format == MARIA_AS_JSON && maria_database_of(database)->mariadb;
     (void)table;
-    return (uint32_t)column->type.kind | (uint32_t)format_of(&column->type) << CLASS_FORMAT_SHIFT;
+    return (uint32_t)column->type.kind | (uint32_t)format << CLASS_FORMAT_SHIFT |
+           (repeats ? CLASS_REPEATS : 0);
 }
 
 enum status maria_normal_form_in_column(struct database *database, uint32_t class,
@@ -36,7 +39,7 @@ enum status maria_normal_form_in_column(struct database *database, uint32_t clas
 {
     const struct maria_column column = {
         .type = {
-            .format = (enum maria_format)(class >> CLASS_FORMAT_SHIFT),
+            .format = (enum maria_format)(class >> CLASS_FORMAT_SHIFT & CLASS_FORMAT),
             .type = {.kind = (enum value_kind)(class & CLASS_KIND), .zone = database->time_zone}}};
     struct cell made = *cell;
     switch ((enum value_kind)cell->kind) {
@@ -53,7 +56,9 @@ enum status maria_normal_form_in_column(struct database *database, uint32_t clas
     case MARIA_AS_LABEL:
         return sql_text_in_column(&maria_rules, cell, false, arena, normal, error);
     case MARIA_AS_JSON:
-        return sql_json_in_column(cell, false, arena, normal, error);
+        return sql_json_in_column(cell,
+                                  (class & CLASS_REPEATS) != 0 ? SQL_JSON_REPEATS : SQL_JSON_VALUES,
+                                  arena, normal, error);
     default:
         return maria_of_column(&column, cell, arena, &made, error) == STATUS_OK
                    ? sql_normal_form(&maria_rules, &made, arena, normal, error)

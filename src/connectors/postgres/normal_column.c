@@ -150,7 +150,9 @@ enum status postgres_normal_form_in_column(struct database *self, uint32_t class
                    : status;
     }
     if (kind == VALUE_JSON) {
-        return sql_json_in_column(cell, (class & CLASS_VERBATIM) != 0, arena, normal, error);
+        return sql_json_in_column(cell,
+                                  (class & CLASS_VERBATIM) != 0 ? SQL_JSON_BYTES : SQL_JSON_VALUES,
+                                  arena, normal, error);
     }
     if (is_kind(cell, class)) {
         return as_own(self, cell, class, arena, normal, error);

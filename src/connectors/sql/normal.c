@@ -82,7 +82,7 @@ struct pair {
     uint32_t place;
 };
 
-/* As jsonb orders them: shorter ones first, then by bytes; of equal ones the last counts. */
+/* As jsonb orders them: shorter ones first, then by bytes; equal ones as they come. */
 static int compare_pairs(const void *left, const void *right)
 {
     const struct pair *a = left;
@@ -94,9 +94,10 @@ static int compare_pairs(const void *left, const void *right)
     return order != 0 ? order : a->place < b->place ? -1 : 1;
 }
 
-static enum status sort_json(struct cell *cell, struct arena *arena);
+static enum status sort_json(struct cell *cell, bool repeats, struct arena *arena);
 
-static enum status sort_map(struct cell *cell, struct arena *arena)
+/* Of equal keys the last counts, or all of them: `repeats`. */
+static enum status sort_map(struct cell *cell, bool repeats, struct arena *arena)
 {
     uint32_t count = cell->length;
     struct pair *pairs = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *pairs);
@@ -110,14 +111,14 @@ static enum status sort_map(struct cell *cell, struct arena *arena)
     }
     qsort(pairs, count, sizeof *pairs, compare_pairs);
     for (uint32_t i = 0; i < count; i++) {
-        bool again = i + 1 < count && pairs[i].key.length == pairs[i + 1].key.length &&
+        bool again = !repeats && i + 1 < count && pairs[i].key.length == pairs[i + 1].key.length &&
                      memcmp(pairs[i].key.text, pairs[i + 1].key.text, pairs[i].key.length) == 0;
         if (again) {
             continue;
         }
         items[2 * (size_t)kept] = pairs[i].key;
         items[2 * (size_t)kept + 1] = pairs[i].value;
-        if (sort_json(&items[2 * (size_t)kept + 1], arena) != STATUS_OK) {
+        if (sort_json(&items[2 * (size_t)kept + 1], repeats, arena) != STATUS_OK) {
             return STATUS_FAILED;
         }
         kept++;
@@ -127,10 +128,10 @@ static enum status sort_map(struct cell *cell, struct arena *arena)
 }
 
 /* The depth is bounded by convert_read_json. */
-static enum status sort_json(struct cell *cell, struct arena *arena)
+static enum status sort_json(struct cell *cell, bool repeats, struct arena *arena)
 {
     if (cell->kind == VALUE_MAP) {
-        return sort_map(cell, arena);
+        return sort_map(cell, repeats, arena);
     }
     if (cell->kind != VALUE_LIST) {
         return STATUS_OK;
@@ -138,7 +139,7 @@ static enum status sort_json(struct cell *cell, struct arena *arena)
     struct cell *items = arena_allocate_zeroed(arena, (size_t)cell->length + 1, sizeof *items);
     for (uint32_t i = 0; items != NULL && i < cell->length; i++) {
         items[i] = cell->items[i];
-        if (sort_json(&items[i], arena) != STATUS_OK) {
+        if (sort_json(&items[i], repeats, arena) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -146,8 +147,8 @@ static enum status sort_json(struct cell *cell, struct arena *arena)
     return items != NULL ? STATUS_OK : STATUS_FAILED;
 }
 
-enum status sql_append_canonical_json(const char *text, size_t length, struct buffer *out,
-                                      struct error *error)
+enum status sql_append_canonical_json(const char *text, size_t length, bool repeats,
+                                      struct buffer *out, struct error *error)
 {
     struct arena *arena = arena_create(4096);
     struct cell read;
@@ -159,7 +160,7 @@ enum status sql_append_canonical_json(const char *text, size_t length, struct bu
     }
     if (convert_read_json(text, length, arena, &read, &ignored) != STATUS_OK) {
         buffer_append(out, text, length);
-    } else if (sort_json(&read, arena) != STATUS_OK) {
+    } else if (sort_json(&read, repeats, arena) != STATUS_OK) {
         status = no_memory(error);
     } else {
         status = convert_append_json(&read, out, error);
@@ -173,13 +174,13 @@ static enum status append_json(const struct cell *cell, struct buffer *out, stru
     struct buffer written = {0};
     enum status status = STATUS_OK;
     if (cell->kind == VALUE_JSON) {
-        return sql_append_canonical_json(cell->text, cell->length, out, error);
+        return sql_append_canonical_json(cell->text, cell->length, false, out, error);
     }
     status = convert_append_json(cell, &written, error);
     if (status == STATUS_OK) {
         status = written.failed
                      ? no_memory(error)
-                     : sql_append_canonical_json(written.data, written.length, out, error);
+                     : sql_append_canonical_json(written.data, written.length, false, out, error);
     }
     buffer_free(&written);
     return status;

@@ -28,8 +28,9 @@ enum status sql_append_normal(const struct sql_rules *rules, const struct cell *
  * FAILED with a REJECT code where it has none. */
 enum status sql_append_value_text(const struct sql_rules *rules, const struct cell *cell,
                                   struct buffer *out, struct error *error) MUST_USE;
-/* One text for all that jsonb takes for equal; what is no JSON stays as it is. */
-enum status sql_append_canonical_json(const char *text, size_t length, struct buffer *out,
-                                      struct error *error) MUST_USE;
+/* One text for all that jsonb takes for equal; what is no JSON stays as it is. `repeats`: of equal
+ * keys in one object all count, in their order, not the last alone. */
+enum status sql_append_canonical_json(const char *text, size_t length, bool repeats,
+                                      struct buffer *out, struct error *error) MUST_USE;
 
 #endif

@@ -31,8 +31,8 @@ enum status sql_text_in_column(const struct sql_rules *rules, const struct cell 
     return status;
 }
 
-enum status sql_json_in_column(const struct cell *cell, bool verbatim, struct arena *arena,
-                               struct cell *normal, struct error *error)
+enum status sql_json_in_column(const struct cell *cell, enum sql_json_told told,
+                               struct arena *arena, struct cell *normal, struct error *error)
 {
     struct buffer text = {0};
     struct buffer canonical = {0};
@@ -45,11 +45,13 @@ enum status sql_json_in_column(const struct cell *cell, bool verbatim, struct ar
     if (status == STATUS_OK && text.failed) {
         status = error_set(error, ERROR_MEMORY, NULL, "no memory for a JSON text");
     }
-    if (status == STATUS_OK && !verbatim) {
-        status = sql_append_canonical_json(buffer_string(&text), text.length, &canonical, error);
+    if (status == STATUS_OK && told != SQL_JSON_BYTES) {
+        status = sql_append_canonical_json(buffer_string(&text), text.length,
+                                           told == SQL_JSON_REPEATS, &canonical, error);
     }
     if (status == STATUS_OK) {
-        status = keep_text(verbatim ? &text : &canonical, false, arena, normal, error);
+        status =
+            keep_text(told == SQL_JSON_BYTES ? &text : &canonical, false, arena, normal, error);
     }
     buffer_free(&text);
     buffer_free(&canonical);

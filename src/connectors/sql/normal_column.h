@@ -10,9 +10,12 @@
 enum status sql_text_in_column(const struct sql_rules *rules, const struct cell *cell, bool padded,
                                struct arena *arena, struct cell *normal,
                                struct error *error) MUST_USE;
-/* In a column of JSON, as a text: what is no JSON yet becomes some. `verbatim`: the column keeps
- * the blanks between the parts and their order. */
-enum status sql_json_in_column(const struct cell *cell, bool verbatim, struct arena *arena,
-                               struct cell *normal, struct error *error) MUST_USE;
+/* What is told apart in a column of JSON: what jsonb does, keys that are there again as well, or
+ * also the blanks between the parts and their order. */
+enum sql_json_told { SQL_JSON_VALUES, SQL_JSON_REPEATS, SQL_JSON_BYTES };
+/* In a column of JSON, as a text: what is no JSON yet becomes some. */
+enum status sql_json_in_column(const struct cell *cell, enum sql_json_told told,
+                               struct arena *arena, struct cell *normal,
+                               struct error *error) MUST_USE;
 
 #endif
