@@ -13,6 +13,7 @@ import json
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -20,11 +21,27 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 import matrix
 import support
+from kill_matrix import dynamodb_item
 
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "failing_calls.c")
 LEAKS_EACH = 1 if support.SOAK else 5   # of so many cases one is looked at
 LEAKS, STRUCK = "leaks", "struck"   # in a test's folder: what was not given back; a call was made to fail
 ANYTHING = (errno.EIO, errno.ENOSPC)
+
+
+def family(path, parent, child):
+    """
+    The items that the modules' plans make of parents and children, computed from the source: `parent` and `child` give an item's fields, by
+    (row, its children in their order) and by (row, its parent).
+    """
+    with contextlib.closing(sqlite3.connect("file:%s?mode=ro" % path, uri=True)) as db:
+        db.row_factory = sqlite3.Row
+        parents = {row["id"]: dict(row) for row in db.execute("SELECT * FROM parent")}
+        children = [dict(row) for row in db.execute("SELECT * FROM child ORDER BY n, a")]
+    items = [{"PK": "P#%d" % id, "SK": "parent", **parent(row, [{"a": of["a"], "n": of["n"]} for of in children if of["parent_id"] == id])}
+             for id, row in parents.items()]
+    items += [{"PK": "P#%d" % row["parent_id"], "SK": "C#%s#%d" % (row["a"], row["n"]), **child(row, parents[row["parent_id"]])} for row in children]
+    return {"family": [dynamodb_item(item) for item in items]}
 
 
 class FailingTestCase(support.TestCase):

@@ -1,12 +1,11 @@
 """The kill matrix between SQL servers and DynamoDB over the network, both ways."""
-import contextlib
 import os
-import sqlite3
 import sys
 import unittest
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
+import contents
 import items
 import mariadb
 import postgres
@@ -36,9 +35,6 @@ tables:
     fields: { id: { column: id, cast: int64 }, plain_id: { column: plain_id, cast: int64 }, u: { column: u, cast: text } }
 """
 EMPTY = {"postgres": "DROP SCHEMA public CASCADE; CREATE SCHEMA public", "mysql": "DROP DATABASE TARGET; CREATE DATABASE TARGET"}
-# As sqlite3 tells the same values.
-ASKED = {"plain": ("id, a, upper(hex(b)), price, r", "id, a, upper(encode(b, 'hex')), price::float8, r", "id, a, hex(b), CAST(price AS DOUBLE), r"),
-         "pair": ("x, y, note",) * 3, "counted": ("id, plain_id, u",) * 3}
 
 
 class KillSqlDynamodb(KillDynamodb):
@@ -62,7 +58,7 @@ class KillSqlDynamodb(KillDynamodb):
         name = self.sql[kind].database()
         source = self.sql[kind].uri(name)
         self.run_program("migrate", "--state", "state-shop", "--progress", "none", self.shop, source)
-        self.assertEqual(values_in(self.sql[kind], kind, name), values_of(self.shop))
+        self.assert_whole(kind, name)
         self.empty_target = lambda: items.empty(self.client)
 
         def check(_folder):
@@ -78,7 +74,11 @@ class KillSqlDynamodb(KillDynamodb):
         self.empty_target = lambda: self.sql[kind].ask("" if kind == "mysql" else name, EMPTY[kind].replace("TARGET", name))
         plan = self.write("plan.yaml", PLAN)
         self.matrix(["--plan", plan, "--state", "state", *OPTIONS, self.uri, self.sql[kind].uri(name)],
-                    lambda folder: self.assertEqual(values_in(self.sql[kind], kind, name), values_of(self.shop)), self.environment)
+                    lambda folder: self.assert_whole(kind, name), self.environment)
+
+    def assert_whole(self, kind, name):
+        found = (contents.in_mysql if kind == "mysql" else contents.in_postgres)(self.sql[kind], name)
+        contents.assert_same(self, contents.in_sqlite(self.shop), found)
 
     def test_postgres_to_dynamodb(self):
         self.into_dynamodb("postgres")
@@ -91,26 +91,6 @@ class KillSqlDynamodb(KillDynamodb):
 
     def test_dynamodb_to_mysql(self):
         self.out_of_dynamodb("mysql")
-
-
-def values_of(shop):
-    with contextlib.closing(sqlite3.connect(shop)) as db:
-        return {table: sorted(map(comparable, db.execute("SELECT %s FROM %s" % (columns[0], table)))) for table, columns in ASKED.items()}
-
-
-def values_in(server, kind, name):
-    return {table: sorted(map(comparable, server.ask(name, "SELECT %s FROM %s" % (columns[1 if kind == "postgres" else 2], table))))
-            for table, columns in ASKED.items()}
-
-
-def comparable(row):
-    """Numbers by value, whoever writes them."""
-    def of(value):
-        try:
-            return repr(float(value))
-        except (TypeError, ValueError):
-            return repr(value)
-    return tuple(map(of, row))
 
 
 ALL = {name: getattr(KillSqlDynamodb, name) for name in dir(KillSqlDynamodb) if name.startswith("test_")}   # before any is drawn

@@ -9,6 +9,7 @@ import subprocess
 import unittest
 from unittest import mock
 
+import contents
 import engines
 import failing
 import matrix
@@ -31,6 +32,9 @@ int main(void)
     return 0;
 }
 """
+HELD = "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, price NUMERIC(10,2), b BLOB); INSERT INTO t VALUES (1, '', 2, NULL), (7, 'text', 1.5, x'00ff')"
+CSV = 'id,a,price,b\n1,"",2.00,\n7,text,1.50,\\x00ff\n'
+JSONL = '{"id":1,"a":"","price":2.00,"b":null}\n{"id":7,"a":"text","price":1.50,"b":"AP8="}\n'
 
 
 class Book(failing.FailingTestCase):
@@ -130,6 +134,35 @@ class Book(failing.FailingTestCase):
         self.assertEqual((of["short page"], of["empty page"]), ({"Scan"}, {"Scan"}))
         self.assertEqual((of["500"], of["clock off"]), ({"BatchWriteItem", "DescribeTable", "Scan"},) * 2)
         self.assertLessEqual({fault for fault, _ in {**engines.Network.transient, **engines.Network.lasting}.values()}, {*FAULTS, "skew"})
+
+
+class Contents(support.TestCase):
+    """What tells a copy's contents apart from the source's sees any change of a value, a row, a column, a table."""
+
+    def test_each_change_is_seen(self):
+        held = contents.in_sqlite(support.make_sqlite(self.path("held.db"), HELD))
+        folder = self.path("files", "t")
+        for expected, told, lines, data in ((contents.without_empty(held), contents.in_csv, CSV, ("00ff", "00fe")),
+                                            (held, contents.in_jsonl, JSONL, ("AP8=", "AP4="))):
+            last = lines.splitlines()[-1] + "\n"
+            os.makedirs(folder)
+            self.write("files/t/part-1", lines)
+            contents.assert_same(self, expected, told(self.path("files"), held))
+            for a, b in (("1.50", "1.51"), ("7", "8"), ("text", "Text"), data, (last, ""), (last, last * 2), ("price", "prices")):
+                self.assertIn(a, lines)
+                self.write("files/t/part-1", lines.replace(a, b))
+                self.assertNotEqual(contents.differences(expected, told(self.path("files"), held)), [], (told, a))
+            self.write("files/t/part-1", lines)
+            os.makedirs(self.path("files", "other"))
+            self.assertNotEqual(contents.differences(expected, told(self.path("files"), held)), [])
+            shutil.rmtree(self.path("files"))
+        for statement in ("UPDATE t SET a = 1.5 WHERE id = 7", "UPDATE t SET price = 1.51 WHERE id = 7", "UPDATE t SET b = '' WHERE b IS NULL",
+                          "UPDATE t SET a = CAST(a AS BLOB)", "UPDATE t SET a = NULL WHERE a = ''", "DELETE FROM t WHERE id = 7",
+                          "ALTER TABLE t ADD COLUMN more", "CREATE TABLE other(a)"):
+            shutil.copyfile(self.path("held.db"), self.path("copy.db"))
+            self.assertEqual(contents.differences(held, contents.in_sqlite(self.path("copy.db"))), [])
+            support.make_sqlite(self.path("copy.db"), statement)
+            self.assertNotEqual(contents.differences(held, contents.in_sqlite(self.path("copy.db"))), [], statement)
 
 
 def everything(folder):
