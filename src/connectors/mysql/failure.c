@@ -8,6 +8,7 @@
 enum {
     LOGIN_REFUSED = 1045,
     STATEMENT_KILLED = 1317,
+    VALUE_REFUSED = 1366,
     PLUGIN_MISSING = 2059,
     PLUGIN_NOT_ALLOWED = 5010
 };
@@ -106,8 +107,10 @@ bool maria_is_lost(unsigned number)
            number == 3169 || number == 4031 || (number >= 1158 && number <= 1161);
 }
 
-bool maria_is_of_record(unsigned number, enum error_code *code)
+bool maria_is_of_record(unsigned number, const char *words, enum error_code *code)
 {
+    /* the number alone tells it not from a text that is no number */
+    static const char not_of_its_set[] = "Incorrect string value";
     static const struct {
         unsigned number;
         enum error_code code;
@@ -119,7 +122,7 @@ bool maria_is_of_record(unsigned number, enum error_code *code)
         {4025, ERROR_REJECT_CONSTRAINT},    {3819, ERROR_REJECT_CONSTRAINT},
         {1644, ERROR_REJECT_CONSTRAINT},    {1526, ERROR_REJECT_CONSTRAINT},
         {1264, ERROR_REJECT_NUMBER},        {1690, ERROR_REJECT_NUMBER},
-        {1366, ERROR_REJECT_TYPE},          {1265, ERROR_REJECT_TYPE},
+        {VALUE_REFUSED, ERROR_REJECT_TYPE}, {1265, ERROR_REJECT_TYPE},
         {1292, ERROR_REJECT_TYPE},          {1411, ERROR_REJECT_TYPE},
         {1300, ERROR_REJECT_TEXT},          {3854, ERROR_REJECT_TEXT},
         {1406, ERROR_REJECT_TOO_LARGE},     {1118, ERROR_REJECT_TOO_LARGE},
@@ -130,7 +133,10 @@ bool maria_is_of_record(unsigned number, enum error_code *code)
     };
     for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
         if (codes[i].number == number) {
-            *code = codes[i].code;
+            *code = number == VALUE_REFUSED &&
+                            strncmp(words, not_of_its_set, strlen(not_of_its_set)) == 0
+                        ? ERROR_REJECT_TEXT
+                        : codes[i].code;
             return true;
         }
     }

@@ -208,8 +208,8 @@ enum sql_life maria_life_of(struct maria_database *self, MYSQL *connection);
 /* Fills `error` from the connection: number, SQLSTATE, class, the server's words. */
 enum status maria_failure(const struct maria_database *self, MYSQL *connection,
                           enum error_code otherwise, struct error *error);
-/* Is that what one record's values made? Then `*code` is its reject's. */
-bool maria_is_of_record(unsigned number, enum error_code *code);
+/* Is that, with the server's words, what one record's values made? Then `*code` is its reject's. */
+bool maria_is_of_record(unsigned number, const char *words, enum error_code *code);
 /* The connection broke, or its session is being ended. */
 bool maria_is_lost(unsigned number);
 

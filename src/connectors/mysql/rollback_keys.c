@@ -280,7 +280,8 @@ static enum status attempt(const struct maria_undoing *undoing, enum fate fate, 
         return STATUS_OK;
     }
     unsigned number = (unsigned)problem.native_code;
-    if (maria_is_of_record(number, &code) || number == IS_REFERRED || number == IS_REFERRED_OLD) {
+    if (maria_is_of_record(number, problem.message, &code) || number == IS_REFERRED ||
+        number == IS_REFERRED_OLD) {
         return STATUS_AGAIN;
     }
     error_copy(undoing->error, &problem);

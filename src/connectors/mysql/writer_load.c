@@ -150,7 +150,7 @@ static enum status ask_warnings(struct writer *writer, struct refusal *refusal, 
             continue;
         }
         enum error_code code = ERROR_REJECT_TYPE;
-        found = maria_is_of_record((unsigned)number, &code);
+        found = maria_is_of_record((unsigned)number, row[2], &code);
         if (found || refusal->number == 0) {
             refusal->number = (unsigned)number;
             refusal->code = code;
@@ -179,7 +179,7 @@ static enum status judge_failure(struct writer *writer, struct refusal *refusal,
         error_copy(error, &writer->stream.error);
         return STATUS_FAILED;
     }
-    if (!maria_is_of_record(number, &code)) {
+    if (!maria_is_of_record(number, mysql_error(writer->connection), &code)) {
         return maria_failure(writer->database, writer->connection, ERROR_TARGET_WRITE, error);
     }
     *refusal = (struct refusal){.number = number, .code = code};
