@@ -1,8 +1,9 @@
-"""The edge values of every type, one by one, between all pairs of SQL databases and between each of these and files.
+"""The edge values of every type, one by one, between all pairs of SQL databases and between each of these and files
+and DynamoDB.
 
 Each source has a table a type, each value a row of its own. What a target has to hold is told here, by rules about what its types
 can hold and not by the program: a value arrives as it was, or its record is a reject of its key. What arrived is read by sqlite3,
-psql and mariadb, and from the files by what is here.
+psql, mariadb and boto3, and from the files by what is here.
 """
 import base64
 import decimal
@@ -17,14 +18,16 @@ import unittest
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TESTS, "servers"), os.path.join(TESTS, "faults")]
+import items
 import mariadb
 import postgres
 import round_trip
+import servers
 import support
 
 SQL = ("sqlite", "postgres", "mysql")
-FILES = ("csv", "jsonl", "dynamodb-json")
-PAIRS = [(source, target) for source in SQL + FILES for target in SQL + FILES if source in SQL or target in SQL]
+OTHERS = ("csv", "jsonl", "dynamodb-json", "dynamodb")
+PAIRS = [(source, target) for source in SQL + OTHERS for target in SQL + OTHERS if source in SQL or target in SQL]
 CONTEXT = decimal.Context(prec=200, Emin=-5000, Emax=5000)
 REJECTED = "rejected"
 
@@ -73,6 +76,9 @@ VALUES = {
     "label": ["sad", "so 'so'", "\U0001F411", None],
     "list": ["{1,NULL,3}", "{}", "{{1,2},{3,4}}", None],
 }
+for declarations in TYPES.values():   # over the network as in its files
+    if "dynamodb-json" in declarations:
+        declarations["dynamodb"] = declarations["dynamodb-json"]
 NO_SPECIAL = {"NaN", "Infinity", "-Infinity"}
 NO_FAR_TIME = {"+10000-01-01", "-0043-03-15", "+5874897-12-31", "-4713-11-24", "infinity", "-infinity", "+294276-12-31T23:59:59.999999",
                "-4712-01-01T00:00:00", "+294276-12-31T23:59:59Z", "-4712-01-01T00:00:00Z"}
@@ -89,6 +95,7 @@ ABSENT = {
     ("csv", "date"): NO_FAR_TIME | {"0000-00-00"}, ("csv", "moment"): NO_FAR_TIME | {"0000-00-00"}, ("csv", "text"): {"a\0b"},
     ("jsonl", "clock"): NO_LENGTH, ("dynamodb-json", "clock"): NO_LENGTH, ("jsonl", "double"): NO_SPECIAL, ("dynamodb-json", "double"): NO_SPECIAL | {"5e-324", "1.7976931348623157e308", "2.2250738585072014e-308", "-0.0"},
 }
+ABSENT.update({("dynamodb", word): values for (kind, word), values in ABSENT.items() if kind == "dynamodb-json"})
 
 
 def number(text):
@@ -160,7 +167,7 @@ def in_dynamodb(source, kind, value):
     return "0" if not digits else value
 
 
-HOLDS = {"sqlite": in_sqlite, "postgres": in_postgres, "mysql": in_mysql, "dynamodb-json": in_dynamodb,
+HOLDS = {"sqlite": in_sqlite, "postgres": in_postgres, "mysql": in_mysql, "dynamodb-json": in_dynamodb, "dynamodb": in_dynamodb,
          "csv": lambda source, kind, value: value, "jsonl": lambda source, kind, value: value}
 
 
@@ -213,6 +220,18 @@ class EdgeValues(support.TestCase):
     def setUpClass(cls):
         cls.servers = {"postgres": postgres.for_class(cls), "mysql": mariadb.for_class(cls)}
         cls.made = {}
+        cls.dynamodb = None
+
+    def emulator(self):
+        """Of DynamoDB, without tables."""
+        if self.dynamodb is None:
+            type(self).dynamodb = servers.for_class(type(self), "dynalite")
+        client = items.client_of(self.dynamodb)
+        items.empty(client)
+        return client
+
+    def dynamodb_uri(self):
+        return "dynamodb://us-east-1?endpoint=" + self.dynamodb.endpoint
 
     # --- sources
 
@@ -229,6 +248,8 @@ class EdgeValues(support.TestCase):
             if kind not in self.made:
                 self.made[kind] = self.write_server(kind, content)
             return self.made[kind], content
+        if kind == "dynamodb":
+            return self.write_items(content), content
         return self.write_files(kind, content), content
 
     def write_sqlite(self, content):
@@ -275,6 +296,13 @@ class EdgeValues(support.TestCase):
         self.servers[kind].ask(name, ";\n".join(script))
         return self.servers[kind].uri(name)
 
+    def write_items(self, content):
+        client = self.emulator()
+        for word, rows in content.items():
+            items.create(client, word, (("id", "N"),))
+            items.put(client, word, [{"id": {"N": str(number)}, "v": self.typed(word, value)} for number, value in rows.items()])
+        return self.dynamodb_uri()
+
     def write_files(self, kind, content):
         folder = self.path("source-" + kind)
         for word, rows in content.items():
@@ -297,18 +325,20 @@ class EdgeValues(support.TestCase):
         return '{"id":%d,"v":%s}' % (number, "null" if value is None else value if plain else json.dumps(value))
 
     @staticmethod
-    def dynamodb_line(word, number, value):
+    def typed(word, value):
+        """As boto3 has it."""
         if value is None:
-            typed = {"NULL": True}
-        elif word in ("whole", "large", "double", "exact"):
-            typed = {"N": value}
-        elif word == "truth":
-            typed = {"BOOL": value == "true"}
-        elif word == "json":
-            typed = attribute(json.loads(value, parse_int=decimal.Decimal, parse_float=decimal.Decimal))
-        else:
-            typed = {"B": base64.b64encode(value).decode()} if word == "bytes" else {"S": value}
-        return json.dumps({"Item": {"id": {"N": str(number)}, "v": typed}})
+            return {"NULL": True}
+        if word in ("whole", "large", "double", "exact"):
+            return {"N": value}
+        if word == "truth":
+            return {"BOOL": value == "true"}
+        if word == "json":
+            return attribute(json.loads(value, parse_int=decimal.Decimal, parse_float=decimal.Decimal))
+        return {"B" if word == "bytes" else "S": value}
+
+    def dynamodb_line(self, word, number, value):
+        return json.dumps({"Item": {"id": {"N": str(number)}, "v": items.attribute(self.typed(word, value)) if word == "bytes" else self.typed(word, value)}})
 
     def plan(self, kind, content):
         """For documents, whose fields have no types."""
@@ -322,6 +352,9 @@ class EdgeValues(support.TestCase):
         if kind in self.servers:
             name = self.servers[kind].database()
             return self.servers[kind].uri(name), name
+        if kind == "dynamodb":
+            client = self.emulator()
+            return self.dynamodb_uri(), client
         name = self.path("target-" + kind)
         return "%s:%s" % (kind, name), name
 
@@ -390,10 +423,11 @@ class EdgeValues(support.TestCase):
             return "true" if value else "false"
         return base64.b64decode(value) if word == "bytes" and value is not None else value
 
-    def read_dynamodb(self, folder, word):
-        for item in support.read_dynamodb_json(folder)[word]:
+    def read_dynamodb(self, place, word):
+        """Of a folder, or by a client."""
+        for item in support.read_dynamodb_json(place)[word] if isinstance(place, str) else items.scan(place, word):
             (letter, value), = item.get("v", {"NULL": True}).items()
-            yield item["id"]["N"], {"NULL": lambda: None, "B": lambda: base64.b64decode(value), "BOOL": lambda: "true" if value else "false"}.get(
+            yield item["id"]["N"], {"NULL": lambda: None, "B": lambda: value if isinstance(value, bytes) else base64.b64decode(value), "BOOL": lambda: "true" if value else "false"}.get(
                 letter, lambda: value)()
 
     # --- a pair
@@ -412,11 +446,12 @@ class EdgeValues(support.TestCase):
     def pair(self, source, target):
         first, content = self.source(source)
         second, place = self.place(target)
-        plan = self.plan(source, content) if source in ("jsonl", "dynamodb-json") else ()
+        plan = self.plan(source, content) if source in ("jsonl", "dynamodb-json", "dynamodb") else ()
         expected = {(word, number_of_row): None if value is None else REJECTED if value in BEYOND and not source == target == "postgres" else HOLDS[target](source, word, value)
                     for word, rows in content.items() for number_of_row, value in rows.items()}
         rejected = {key for key, value in expected.items() if value == REJECTED}
-        result = support.transhume("migrate", *plan, first, second, "--progress", "none", cwd=self.folder)
+        environment = servers.aws_environment(self.folder)
+        result = support.transhume("migrate", *plan, first, second, "--progress", "none", cwd=self.folder, env=environment)
         self.assertIn(result.code, (0, 1), result.err)
         found = {(word, number_of_row): value if value is None else canonical(word, value)
                  for word in content for number_of_row, value in self.read(target, place, word).items()}
@@ -428,7 +463,7 @@ class EdgeValues(support.TestCase):
         self.assertEqual(wrong, {})
         self.assert_code(result, 1 if rejected else 0)
         if support.SOAK or random.Random("%d %s %s" % (support.SEED, source, target)).randrange(3) == 0:
-            self.run_program("validate", "--level", "full", "--progress", "none")
+            self.run_program("validate", "--level", "full", "--progress", "none", env=environment)
 
 
 def add_pairs():
