@@ -1,7 +1,7 @@
-"""The constructs of the plan language from server to server: PostgreSQL and MariaDB as source and as target, killed and resumed.
+"""The constructs of the plan language between SQL databases: PostgreSQL, MariaDB and SQLite as source and as target, killed and resumed.
 
 The plans and what they make are those of test_plan_constructs.py, with some of SQL's own: tables split, merged, joined by pairs,
-lists of JSON columns made rows. What must arrive is computed by SQL and Python over a SQLite file; what arrived the servers' own clients tell.
+lists of JSON columns made rows. What must arrive is computed by SQL and Python over a SQLite file; what arrived the databases' own clients tell.
 """
 import decimal
 import json
@@ -14,10 +14,10 @@ sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "
 import mariadb
 import postgres
 import support
-from test_plan_constructs import CHUNK_ROWS, CONSTRUCTS, Constructs, Construct, Shop, comparable, make_shop, plan_text
+from test_plan_constructs import CHUNK_ROWS, CONSTRUCTS, Constructs, Construct, comparable, plan_text, sqlite_records
 
 KINDS = {"postgres": postgres, "mysql": mariadb}
-PAIRS = [(source, target) for source in KINDS for target in KINDS]
+PAIRS = [(source, target) for source in (*KINDS, "sqlite") for target in (*KINDS, "sqlite")]
 TABLES = {
     "region": "code varchar(20) NOT NULL, zone int NOT NULL, name text, PRIMARY KEY (code, zone)",
     "person": "id int PRIMARY KEY, name text NOT NULL, boss int REFERENCES person(id), nick text, region_code varchar(20), region_zone int, "
@@ -133,8 +133,8 @@ class ServerConstructs(Constructs):
         cls.sources = {}
 
     def shop_of(self, kind):
-        """The shop in a database of that server, made once."""
-        if kind not in self.sources:
+        """The shop in a database of that kind, made once in a server."""
+        if kind not in self.sources or kind == "sqlite":
             script = []
             for table, columns in TABLES.items():
                 rows = [tuple(row) for row in self.shop.db.execute('SELECT * FROM "%s"' % table)] if table not in ("visit", "basket") else \
@@ -142,13 +142,25 @@ class ServerConstructs(Constructs):
                     if table == "visit" else [(number, who, None if listed is None else json.dumps(listed)) for number, who, listed in BASKETS]
                 script.append("CREATE TABLE %s (%s)" % (table, columns if kind == "mysql" else columns.replace("`", '"')))
                 script.append("INSERT INTO %s VALUES %s" % (table, ", ".join("(%s)" % ", ".join(map(literal, row)) for row in rows)))
+            script = ";\n".join(script) + ";" + AFTER
+            if kind == "sqlite":
+                return "sqlite:" + support.make_sqlite(self.path("source.db"), script)
             name = self.servers[kind].database()
-            self.servers[kind].ask(name, ";\n".join(script) + ";" + AFTER)
+            self.servers[kind].ask(name, script)
             self.sources[kind] = self.servers[kind].uri(name)
         return self.sources[kind]
 
+    def place(self, kind):
+        """(URI, name) of an empty database."""
+        if kind == "sqlite":
+            return "sqlite:" + self.path("target.db"), self.path("target.db")
+        name = self.servers[kind].database()
+        return self.servers[kind].uri(name), name
+
     def records_of(self, kind, name, table):
-        """What the server's own client tells, as JSON that the server makes."""
+        """What the database's own client tells, of a server as JSON that the server makes."""
+        if kind == "sqlite":
+            return sqlite_records(name, table)
         if kind == "postgres":
             texts = [row for row, in self.servers[kind].ask(name, 'SELECT encode(convert_to(row_to_json(t)::text, \'UTF8\'), \'hex\') FROM "%s" t' % table)]
         else:
@@ -162,11 +174,11 @@ class ServerConstructs(Constructs):
                  for field, value in json.loads(bytes.fromhex(text), parse_float=decimal.Decimal).items()} for text in texts]
 
     def run_pair(self, one, source, target):
-        name = self.servers[target].database()
+        uri, name = self.place(target)
         folder = self.path("case")
         os.mkdir(folder)
         text = plan_text(one.plan, "sqlite").replace("source: sqlite:shop.db\ntarget: sqlite\n", "source: %s\ntarget: %s\n" % (
-            self.shop_of(source), self.servers[target].uri(name)))
+            self.shop_of(source), uri))
         with open(os.path.join(folder, "transhume.yaml"), "w", encoding="utf-8") as file:
             file.write(text)
         options = ("--chunk-rows", CHUNK_ROWS, "--batch-rows", 5, "--progress", "none")
@@ -189,8 +201,9 @@ def add_tests():
     for name in [name for name in dir(Constructs) if name.startswith("test_")]:
         setattr(ServerConstructs, name, None)
     draw = random.Random(support.SEED)
-    for one in CONSTRUCTS + OWN if support.SOAK else draw.sample(CONSTRUCTS, 6) + OWN:
-        for source, target in PAIRS if support.SOAK else draw.sample(PAIRS, 1):
+    pairs = draw.sample(PAIRS, len(PAIRS))
+    for at, one in enumerate(CONSTRUCTS + OWN if support.SOAK else draw.sample(CONSTRUCTS, 6) + OWN):
+        for source, target in PAIRS if support.SOAK else pairs[at % len(pairs):][:1]:   # each pair at least once
             def test(self, one=one, source=source, target=target):
                 self.run_pair(one, source, target)
             setattr(ServerConstructs, "test_%s_%s_to_%s" % (one.name, source, target), test)
