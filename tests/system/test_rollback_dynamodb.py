@@ -198,6 +198,35 @@ class Dynamodb(dynamodb_case.DynamodbCase):
                         self.rollback()
                         self.assertEqual(self.tables(), before)
 
+    def test_restart(self):
+        """What a run that broke off had written is taken back first; what comes is what one run writes."""
+        def new(i):
+            return {**self.key(i), "name": {"S": "new %d" % i}, "data": {"B": bytes([i])}, "price": {"N": items.number(str(i / 4))}}
+
+        cases = [("created", "refuse"), ("empty", "refuse"), ("filled", "replace"), ("filled", "upsert"), ("filled", "skip")]
+        for kind, policy in cases if SOAK else (cases[0], random.Random(SEED).choice(cases[2:])):
+            with self.subTest(kind=kind, policy=policy):
+                before = self.target(kind)
+                old = {item["SK"]["N"]: item for item in items.scan(self.client, "goods")} if kind == "filled" else {}
+                broken = self.migrate(policy, code=3, failpoint="engine.after_commit:error:3")
+                self.assertIn("resume", broken.err)
+                run = self.run_id()
+                self.assertNotEqual(self.tables(), before)
+                self.migrate(policy, code=5)
+                self.assertIn("--confirm", self.migrate(policy, "--restart", code=2).err)
+                self.migrate(policy, "--restart", "--confirm")
+                self.assertNotEqual(self.run_id(), run)
+                with open(self.path(".transhume/runs", run, "state.json"), encoding="utf-8") as file:
+                    self.assertEqual(json.load(file)["status"], "rolled_back")
+                expected = dict(old)
+                for i in range(1, COUNT + 1):
+                    there = old.get(str(i))
+                    expected[str(i)] = new(i) if not there or policy == "replace" else {**there, **new(i)} if policy == "upsert" else there
+                self.assertEqual(items.tables(self.client), ["goods"])
+                items.assert_same(self, expected.values(), items.scan(self.client, "goods"))
+                self.rollback()
+                self.assertEqual(self.tables(), before)
+
     def test_rollback_killed_anywhere(self):
         points = ["rollback.after_begin", "rollback.images_restored", "rollback.after_table",
                   "rollback.before_forget", "dynamodb.before_delete", "dynamodb.before_remove_table",

@@ -2,6 +2,7 @@
 import json
 import os
 import random
+import re
 import shutil
 import unittest
 
@@ -163,6 +164,56 @@ class Folders(refusals.TestCase):
                     result = self.rollback(code=5)
                     self.assertRegex(result.err, r"\[(rollback-refused|ledger-invalid)\]")
                     self.assertEqual(contents(self.path("out")), before)
+
+    def lines(self):
+        """Of each table, sorted; of a CSV file its head once a file."""
+        found = {}
+        for name, data in contents(self.path("out")).items():
+            if data is not None:
+                found.setdefault(os.path.dirname(name), []).extend(data.splitlines())
+        return {table: sorted(lines) for table, lines in found.items()}
+
+    def test_restart(self):
+        """What a run that broke off had written is taken back first; what comes is what one run writes."""
+        for form in FORMATS:
+            for kind in ("created", "empty"):
+                with self.subTest(form=form, kind=kind):
+                    before = self.target(kind)
+                    self.migrate(form)
+                    whole = self.lines()
+                    for i in range(1, 301):
+                        self.assertEqual(sum(b"new %d" % i == word for line in whole["item"] for word in re.findall(rb"new \d+", line)), 1)
+                    self.target(kind)
+                    broken = self.run_program("migrate", "-q", "--chunk-rows", 64, "source.db", form + ":out", code=3,
+                                              env={"TRANSHUME_FAILPOINT": "engine.after_commit:error:3"})
+                    self.assertIn("resume", broken.err)
+                    run = self.run_id()
+                    self.assertTrue(set(contents(self.path("out"))) - {"item"})
+                    self.migrate(form, code=5)
+                    self.assertIn("--confirm", self.migrate(form, "--restart", code=2).err)
+                    self.migrate(form, "--restart", "--confirm")
+                    self.assertNotEqual(self.run_id(), run)
+                    with open(self.path(".transhume/runs", run, "state.json"), encoding="utf-8") as file:
+                        self.assertEqual(json.load(file)["status"], "rolled_back")
+                    self.assertEqual(self.lines(), whole)
+                    self.rollback()
+                    self.assert_as_before(before, kind)
+
+    def test_a_restart_leaves_files_of_others(self):
+        for form in FORMATS:
+            with self.subTest(form=form):
+                self.target("created")
+                kill_at("engine.after_commit", 3, "migrate", "-q", "--chunk-rows", 64, "source.db", form + ":out", cwd=self.folder)
+                run = self.run_id()
+                name, data = OTHERS[form]
+                with open(self.path("out/item", name), "wb") as file:
+                    file.write(data)
+                told = self.migrate(form, "--restart", "--confirm", code=5)
+                self.assertRegex(told.err, "out/item|item: ")
+                self.assertEqual(contents(self.path("out")), {"item": None, os.path.join("item", name): data})
+                self.assertNotIn("run-" + run, self.listed("out/_transhume"))
+                os.unlink(self.path("out/item", name))
+                self.migrate(form)
 
     def test_finish_keeps_what_tells_the_types(self):
         for form in FORMATS:
