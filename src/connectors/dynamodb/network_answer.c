@@ -16,8 +16,7 @@ enum {
     SHRINK_EVERY_MS = 100,
     VANISHED_MAX = 10, /* looks in vain for what refused a record */
     THROTTLED_PATIENCE_MS = 10 * 60 * 1000,
-    WINDOW_MIN = 1,
-    UNITS_MAX = 1000000 /* that one request can take, and far above it */
+    WINDOW_MIN = 1
 };
 static const double shrink_to = 0.6;
 
@@ -47,20 +46,6 @@ static void shrink_window(struct writer *writer)
     writer->window *= shrink_to;
     writer->window = writer->window > WINDOW_MIN ? writer->window : WINDOW_MIN;
     writer->slow_start_until = writer->window;
-}
-
-/* All CapacityUnits of an answer that holds no record's data. */
-static double used_units(struct buffer *body)
-{
-    static const char mark[] = "\"CapacityUnits\":";
-    double units = 0;
-    const char *place = buffer_string(body);
-    while ((place = strstr(place, mark)) != NULL) {
-        place += sizeof(mark) - 1;
-        double told = strtod(place, NULL);
-        units += told >= 0 && told <= UNITS_MAX ? told : 0;
-    }
-    return units;
 }
 
 /* What was guessed too much, or too little, goes to the next one. */
@@ -264,7 +249,7 @@ static enum status take_batch_answer(struct writer *writer, struct shipment *shi
     const char *text = buffer_string(&response->body);
     bool all = strstr(text, none) != NULL;
     if (all) {
-        count_units(writer, shipment, used_units(&response->body));
+        count_units(writer, shipment, dynamodb_capacity_told(buffer_string(&response->body)));
     } else if (find_left(writer, shipment, &response->body, left, error) != STATUS_OK) {
         shipment->tried = true;
         dynamodb_list_add(&writer->ready, shipment); /* freed with the writer */
@@ -532,7 +517,7 @@ static enum status take_success(struct writer *writer, struct shipment *shipment
     if (shipment->kind == SHIPMENT_LOOK) {
         return take_look(writer, shipment, response, error);
     }
-    count_units(writer, shipment, used_units(&response->body));
+    count_units(writer, shipment, dynamodb_capacity_told(buffer_string(&response->body)));
     acknowledge(writer, &shipment->slots[0]);
     dynamodb_shipment_free(writer, shipment);
     return STATUS_OK;

@@ -2,9 +2,16 @@
 #include "connectors/dynamodb/network_capacity.h"
 
 #include "base/clock.h"
+#include "base/signals.h"
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 
-enum { MILLI = 1000 };
+enum {
+    MILLI = 1000,
+    WAIT_SLICE_MS = 100,
+    UNITS_MAX = 1000000 /* that one request can take, and far above it */
+};
 
 void dynamodb_capacity_init(struct dynamodb_capacity *capacity, uint64_t units_per_second)
 {
@@ -62,4 +69,26 @@ void dynamodb_capacity_take(struct dynamodb_capacity *capacity, int64_t milliuni
         capacity->milliunits -= milliunits;
         pthread_mutex_unlock(&capacity->mutex);
     }
+}
+
+void dynamodb_capacity_wait(struct dynamodb_capacity *capacity)
+{
+    int64_t wait_ms;
+    while (signals_stop_level() < 2 &&
+           (wait_ms = dynamodb_capacity_wait_ms(capacity, clock_monotonic_ms())) > 0) {
+        clock_sleep_ms(wait_ms < WAIT_SLICE_MS ? wait_ms : WAIT_SLICE_MS);
+    }
+}
+
+double dynamodb_capacity_told(const char *text)
+{
+    static const char mark[] = "\"CapacityUnits\":";
+    double units = 0;
+    const char *place = text;
+    while ((place = strstr(place, mark)) != NULL) {
+        place += sizeof(mark) - 1;
+        double told = strtod(place, NULL);
+        units += told >= 0 && told <= UNITS_MAX ? told : 0;
+    }
+    return units;
 }

@@ -27,5 +27,9 @@ int64_t dynamodb_capacity_reserve(struct dynamodb_capacity *capacity, int64_t no
                                   int64_t milliunits);
 /* Takes what a request used, or gives it back when it is negative. */
 void dynamodb_capacity_take(struct dynamodb_capacity *capacity, int64_t milliunits);
+/* Waits until a request may be sent, or the program is to stop at once. */
+void dynamodb_capacity_wait(struct dynamodb_capacity *capacity);
+/* All CapacityUnits of an answer, or a part of one, that holds no record's data. */
+double dynamodb_capacity_told(const char *text);
 
 #endif

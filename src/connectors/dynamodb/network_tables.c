@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "connectors/dynamodb/limits.h"
+#include "connectors/dynamodb/network_estimate.h"
 #include "connectors/dynamodb/network_json.h"
 #include "model/json_writer.h"
 #include <inttypes.h>
@@ -278,6 +279,7 @@ enum status dynamodb_network_check_table(struct database *self, const struct tar
 /* ---------------------------------------------------------------- fetching by key */
 
 enum { FETCH_KEYS_MAX = 100, REST_TRIES_MAX = 64, REST_DOUBLINGS_MAX = 6 };
+#define FETCH_TOLD "\"ReturnConsumedCapacity\":\"TOTAL\","
 
 /* DynamoDB did not do all that it was asked for: before the rest is asked for again. */
 static enum status wait_for_rest(const char *table, uint32_t tries, const char *what,
@@ -307,10 +309,10 @@ static enum status append_fetch_key(const struct target_table *table, const stru
     return STATUS_OK;
 }
 
-/* Items of {"Responses":{"T":[item,…]},"UnprocessedKeys":{…}} go into the batch; what was left is
- * put into `left` as it stands. */
+/* Items of {"Responses":{"T":[item,…]},"UnprocessedKeys":{…},"ConsumedCapacity":[…]} go into the
+ * batch; what was left is put into `left` as it stands, and so is what it took into `used`. */
 static enum status take_items(struct json_reader *reader, struct batch *batch, struct buffer *left,
-                              const char *body, struct error *error)
+                              struct buffer *used, struct error *error)
 {
     enum json_token token = JSON_TOKEN_END;
     enum status status = json_reader_next(reader, &token, error);
@@ -318,9 +320,13 @@ static enum status take_items(struct json_reader *reader, struct batch *batch, s
            token == JSON_TOKEN_KEY) {
         bool responses = reader->length == 9 && memcmp(reader->text, "Responses", 9) == 0;
         bool unprocessed = reader->length == 15 && memcmp(reader->text, "UnprocessedKeys", 15) == 0;
+        bool consumed = reader->length == 16 && memcmp(reader->text, "ConsumedCapacity", 16) == 0;
         if (!responses) {
             const char *start = reader->position;
             status = json_reader_skip(reader, token, error);
+            if (status == STATUS_OK && consumed) {
+                buffer_append(used, start, (size_t)(reader->position - start));
+            }
             if (status == STATUS_OK && unprocessed) {
                 const char *value = start;
                 while (*value != '{' && value < reader->position) {
@@ -344,8 +350,31 @@ static enum status take_items(struct json_reader *reader, struct batch *batch, s
             }
         }
     }
-    (void)body;
-    return status == STATUS_OK && left->failed ? no_memory(error) : status;
+    return status == STATUS_OK && (left->failed || used->failed) ? no_memory(error) : status;
+}
+
+/* The answer's items, and what it took of the cap; where that is not told, its length says no less.
+ */
+static enum status take_answer(struct dynamodb_network *network,
+                               const struct dynamodb_response *response, struct batch *batch,
+                               struct buffer *left, struct error *error)
+{
+    size_t length = response->body.length;
+    /* texts of the items point into what outlives the answer */
+    char *text = arena_copy(batch->arena, response->body.data, length);
+    struct buffer used = {0};
+    struct json_reader reader;
+    if (text == NULL) {
+        return no_memory(error);
+    }
+    json_reader_init(&reader, text, length, DYNAMODB_JSON_DEPTH_MAX, batch->arena);
+    enum status status = take_items(&reader, batch, left, &used, error);
+    double units = dynamodb_capacity_told(used.failed ? "" : buffer_string(&used));
+    dynamodb_capacity_take(&network->read_capacity,
+                           units > 0 ? (int64_t)(units * 1000)
+                                     : (int64_t)dynamodb_estimate_read_milliunits(length, true));
+    buffer_free(&used);
+    return status;
 }
 
 static enum status fetch_some(struct dynamodb_network *network, const struct target_table *table,
@@ -354,7 +383,7 @@ static enum status fetch_some(struct dynamodb_network *network, const struct tar
     struct buffer body = {0};
     struct buffer left = {0};
     enum status status = STATUS_OK;
-    dynamodb_body_raw(&body, "{\"RequestItems\":{");
+    dynamodb_body_raw(&body, "{" FETCH_TOLD "\"RequestItems\":{");
     dynamodb_body_name(&body, table->name);
     dynamodb_body_raw(&body, "{\"ConsistentRead\":true,\"Keys\":[");
     buffer_append(&body, keys->data, keys->length);
@@ -363,6 +392,7 @@ static enum status fetch_some(struct dynamodb_network *network, const struct tar
         struct dynamodb_response *response = NULL;
         status = wait_for_rest(table->name, tries, "reading records back", error);
         if (status == STATUS_OK) {
+            dynamodb_capacity_wait(&network->read_capacity);
             status = dynamodb_network_call(network, "BatchGetItem", table->name, &body, &response,
                                            error);
         }
@@ -376,21 +406,12 @@ static enum status fetch_some(struct dynamodb_network *network, const struct tar
             }
         }
         if (status == STATUS_OK) {
-            /* texts of the items point into what outlives the answer */
-            char *text = arena_copy(batch->arena, response->body.data, response->body.length);
-            struct json_reader reader;
-            if (text == NULL) {
-                status = no_memory(error);
-            } else {
-                json_reader_init(&reader, text, response->body.length, DYNAMODB_JSON_DEPTH_MAX,
-                                 batch->arena);
-                status = take_items(&reader, batch, &left, text, error);
-            }
+            status = take_answer(network, response, batch, &left, error);
         }
         dynamodb_response_destroy(response);
         buffer_clear(&body);
         if (status == STATUS_OK && left.length > 2) {
-            dynamodb_body_raw(&body, "{\"RequestItems\":");
+            dynamodb_body_raw(&body, "{" FETCH_TOLD "\"RequestItems\":");
             buffer_append(&body, left.data, left.length);
             dynamodb_body_raw(&body, "}");
         }
@@ -407,9 +428,12 @@ enum status dynamodb_network_fetch(struct database *self, const struct target_ta
     struct buffer list = {0};
     struct batch *made = batch_create(NULL, 1, key_count + 1);
     enum status status = made != NULL ? STATUS_OK : no_memory(error);
+    /* a key takes a unit at least: no request is for more than a second's worth of a cap */
+    uint64_t cap = dynamodb_network_of(self)->read_units;
+    uint32_t keys_max = cap > 0 && cap < FETCH_KEYS_MAX ? (uint32_t)cap : FETCH_KEYS_MAX;
     for (uint32_t at = 0; at < key_count && status == STATUS_OK;) {
         buffer_clear(&list);
-        uint32_t end = at + FETCH_KEYS_MAX < key_count ? at + FETCH_KEYS_MAX : key_count;
+        uint32_t end = at + keys_max < key_count ? at + keys_max : key_count;
         for (uint32_t begin = at; at < end && status == STATUS_OK; at++) {
             if (at > begin) {
                 buffer_append_byte(&list, ',');
@@ -472,7 +496,7 @@ static enum status delete_some(struct dynamodb_network *network, const struct ta
 {
     struct buffer body = {0};
     enum status status = failpoint_hit("dynamodb.before_delete", error);
-    dynamodb_body_raw(&body, "{\"RequestItems\":{");
+    dynamodb_body_raw(&body, "{" FETCH_TOLD "\"RequestItems\":{");
     dynamodb_body_name(&body, table->name);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         buffer_append_string(&body, at > 0 ? "," : "[");
