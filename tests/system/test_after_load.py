@@ -1,6 +1,7 @@
 """What follows a load into a server: indexes of the largest tables first, several at once, and statistics when they are there; by the server's own log."""
 import os
 import re
+import signal
 import sys
 import unittest
 
@@ -36,13 +37,32 @@ class AfterLoad:
             self.assertEqual(len(counted), 1, number)
             self.assertGreater(counted[0], made[0], number)
 
+    def test_one_that_waits_holds_no_other_up(self):
+        """The first of all, that of the largest table, waits for a lock: the indexes of all others are made meanwhile."""
+        target = self.server.database()
+        process = self.stopped_at("engine.after_commit:stop:1", "migrate", self.source(), self.server.uri(target))
+        holder = self.server.session(target)
+        self.addCleanup(holder.close)
+        holder.ask("BEGIN; %s; SELECT 1" % self.LOCK)
+        process.send_signal(signal.SIGCONT)
+        self.wait_until("the others have theirs", lambda: len(self.indexed(target)) == TABLES - 1 or process.poll() is not None)
+        self.assertEqual(self.indexed(target), ["t%d" % number for number in range(TABLES) if number != 4])
+        self.assertIsNone(process.poll())
+        holder.close()
+        self.assert_code(support.finish(process), 0)
+        self.assertEqual(len(self.indexed(target)), TABLES)
+
 
 class Postgres(AfterLoad, support.TestCase):
     INDEX = r"CREATE INDEX.* ON .*\b(t\d)\b"
+    LOCK = "LOCK TABLE t4 IN ROW EXCLUSIVE MODE"   # as who writes has it
 
     @classmethod
     def setUpClass(cls):
         cls.server = postgres.for_class(cls, settings={"log_statement": "all"})
+
+    def indexed(self, name):
+        return [row[0] for row in self.server.ask(name, "SELECT tablename FROM pg_indexes WHERE indexname LIKE 'by%' ORDER BY 1")]
 
     def logged(self):
         with open(os.path.join(self.server.folder, "log"), encoding="utf-8", errors="replace") as file:
@@ -51,11 +71,16 @@ class Postgres(AfterLoad, support.TestCase):
 
 class Mysql(AfterLoad, support.TestCase):
     INDEX = r"(?:ALTER TABLE|CREATE INDEX).*\b(t\d)`.*by_"
+    LOCK = "SELECT count(*) FROM t4"   # the transaction keeps it from being altered
 
     @classmethod
     def setUpClass(cls):
         cls.server = mariadb.for_class(cls)
         cls.server.ask("", "SET GLOBAL log_output = 'TABLE', general_log = 1")
+
+    def indexed(self, name):
+        return [row[0] for row in self.server.ask(name, "SELECT DISTINCT table_name FROM information_schema.statistics WHERE table_schema = database() AND index_name LIKE 'by%' "
+                                                        "ORDER BY 1")]
 
     def logged(self):
         return [row[0] for row in self.server.ask("", "SELECT REPLACE(CONVERT(argument USING utf8mb4), '\\n', ' ') FROM mysql.general_log WHERE command_type = 'Query' "
