@@ -28,7 +28,7 @@ tables:
 
 class Pauses:
     """Of one engine; the source is its server, the target a SQLite file."""
-    SLEEP = GRANT = ""
+    SLEEP = GRANT = STAYS_OPEN = ""
 
     def setUp(self):
         super().setUp()
@@ -83,6 +83,14 @@ class Pauses:
         self.assert_code(result, 0)
         self.assertIn("going on after a pause of", result.err + self.log())
         self.assertEqual(self.arrived(), list(range(ROWS)))
+
+    def test_what_stays_open_is_said(self):
+        """Before the run, and by it: beside the progress and in its log."""
+        words = "a transaction stays open on the source while it is read: " + self.STAYS_OPEN
+        ends = (self.server.uri(self.name), "sqlite:out.db", "--state", "s")
+        self.assertIn(words, " ".join(self.run_program("check", *ends).out.split()))
+        self.assertEqual(self.run_program("migrate", *ends).err.count(words), 1)
+        self.assertEqual(self.log().count(words), 1)
 
     def test_running_statements(self):
         self.busy(3)
@@ -200,6 +208,7 @@ class Target:
 
 class Postgres(Pauses, Target, support.TestCase):
     TEXT = "text"
+    STAYS_OPEN = "VACUUM keeps what has died since"
     GRANT = "GRANT pg_read_all_stats"
 
     @classmethod
@@ -247,10 +256,6 @@ class Postgres(Pauses, Target, support.TestCase):
                          self.server.uri(self.name), "sqlite:out.db")
         self.assertEqual(self.arrived(), list(range(ROWS)))
 
-    def test_what_stays_open_is_said(self):
-        result = self.run_program("check", self.server.uri(self.name), "sqlite:out.db")
-        self.assertIn("a transaction stays open on the source while the copy reads", result.out)
-
     def test_lag_of_a_replica(self):
         """Told by the primary, and by the replica itself."""
         replica = Replica(self.server)
@@ -289,6 +294,7 @@ class Replica(postgres.Server):
 
 class MariaDb(Pauses, Target, support.TestCase):
     TEXT = "longtext"
+    STAYS_OPEN = "its undo log keeps what has changed since"
     GRANT = "GRANT PROCESS"
 
     @classmethod

@@ -257,9 +257,7 @@ enum status maria_caveats(struct database *database, struct buffer *out, struct 
 {
     (void)database;
     (void)error;
-    buffer_append_string(out,
-                         "a transaction stays open on the source while the copy reads: its undo "
-                         "log keeps what has changed since\n");
+    buffer_append_string(out, MARIA_STAYS_OPEN "\n");
     return STATUS_OK;
 }
 

@@ -343,6 +343,7 @@ enum status maria_snapshot(struct database *database, uint32_t reader_count, str
         self->slicer = self->pool[--self->pool_count];
     }
     self->snapshot_taken = true;
+    log_write(LOG_INFO, "%s", MARIA_STAYS_OPEN);
     if (failpoint_hit("mysql.snapshot_begun", error) != STATUS_OK ||
         maria_hold_touch(self, error) != STATUS_OK) {
         return STATUS_FAILED;

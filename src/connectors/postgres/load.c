@@ -90,8 +90,7 @@ enum status postgres_caveats(struct database *database, struct buffer *out, stru
 {
     struct postgres_database *self = postgres_database_of(database);
     (void)error;
-    buffer_append_string(out, "a transaction stays open on the source while the copy reads: VACUUM "
-                              "keeps what has died since\n");
+    buffer_append_string(out, POSTGRES_STAYS_OPEN "\n");
     if (self->standby) {
         buffer_append_string(out,
                              "the source is a standby: it may cancel what reads for longer than "

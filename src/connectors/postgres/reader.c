@@ -77,6 +77,7 @@ static enum status take_snapshot(struct database *database, uint32_t reader_coun
         return error_set(error, ERROR_MEMORY, self->shown, "no memory for a snapshot");
     }
     self->snapshot_taken = true;
+    log_write(LOG_INFO, "%s", POSTGRES_STAYS_OPEN);
     if (postgres_hold_check(self, error) != STATUS_OK ||
         make_token(self, arena, token, error) != STATUS_OK) {
         return STATUS_FAILED;
