@@ -1,5 +1,6 @@
 """MariaDB as source and target, killed, cut off and crashed: nothing doubled, nothing lost, with and without a key."""
 import os
+import signal
 import sys
 import unittest
 
@@ -42,6 +43,25 @@ class KillMysql(SqlDeaths, support.TestCase):
                     comment = self.server.ask(self.target, "SELECT concat('<', table_comment, '>') FROM information_schema"
                                                            ".tables WHERE table_schema = database() AND table_name = 't'")
                     self.assertEqual(comment, [["<>"]])
+
+    def test_a_session_that_is_ended(self):
+        """The one that loads, by KILL, once it has rows that are not committed: the program goes on with another."""
+        for place in ("mysql.before_mark", "mysql.before_commit"):
+            with self.subTest(place):
+                self.target = self.server.database()
+                process = self.stopped_at(place + ":stop:3", "migrate", "--chunk-rows", "500", "--jobs", "1", "--state", place, self.source,
+                                          self.server.uri(self.target))
+                loading = self.server.ask("", "SELECT p.id FROM information_schema.innodb_trx x JOIN information_schema.processlist p ON p.id = "
+                                              "x.trx_mysql_thread_id WHERE p.db = '%s' AND x.trx_rows_modified >= 500" % self.target)
+                self.assertEqual(len(loading), 1)
+                self.assertEqual(self.server.ask(self.target, "SELECT count(*) FROM t"), [["1000"]])
+                self.server.ask("", "KILL %s" % loading[0][0])
+                self.wait_until("it is gone", lambda: loading[0] not in self.server.ask("", "SELECT id FROM information_schema.processlist"))
+                process.send_signal(signal.SIGCONT)
+                result = support.finish(process)
+                self.assert_code(result, 0)
+                self.assertIn("try 2", result.err)
+                self.assert_whole()
 
     def test_a_source_that_is_killed_and_one_that_changed(self):
         source = self.server.database()

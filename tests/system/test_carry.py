@@ -521,3 +521,24 @@ class WithinMysql(Carried):
         for table in ("t%d" % number for number, (_, counts) in enumerate(self.CASES) if counts):
             self.ask("mysql", here, "INSERT INTO %s (v) VALUES ('c')" % table)
             self.assertEqual(self.ask("mysql", here, "SELECT id FROM %s WHERE v = 'c'" % table), [["42"]], table)
+
+
+class InvalidText(Carried):
+    """Bytes that are no UTF-8 in a SQLite text: no server takes them, and the record is a reject of its key."""
+    SCRIPT = ("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'a'), (2, CAST(x'61ff62' AS TEXT)), (3, CAST(x'eda080' AS TEXT)), (4, ''); "
+              "CREATE TABLE k (name TEXT NOT NULL PRIMARY KEY, n INTEGER); INSERT INTO k VALUES ('a', 1), (CAST(x'c328' AS TEXT), 2), ('c', 3);")
+
+    def test_its_record_is_rejected(self):
+        for target, options in (("postgres", ""), ("mysql", ""), ("mysql", "?load=insert")):
+            with self.subTest(target=target, options=options):
+                here, state = self.place(target), target + options[1:]
+                self.run_program("migrate", self.place("sqlite", self.SCRIPT), self.uri(target, here) + options, "--state", state, code=1)
+                rejects = []
+                for name in os.listdir(self.path(state, "rejects")):
+                    rejects += map(json.loads, support.read_lines(self.path(state, "rejects", name)))
+                self.assertEqual(sorted((reject["table"], json.dumps(reject["key"]), reject["code"]) for reject in rejects),
+                                 [("k", '{"name": {"$escape": [1, true, "wyg="]}}', "text-invalid"), ("t", '{"id": 2}', "text-invalid"), ("t", '{"id": 3}', "text-invalid")])
+                for reject in rejects:
+                    self.assertIn("%s: a value that only its source's engine can hold" % ("name" if reject["table"] == "k" else "v"), reject["reason"])
+                self.assertEqual(self.ask(target, here, "SELECT id, v FROM t ORDER BY id"), [["1", "a"], ["4", ""]])
+                self.assertEqual(self.ask(target, here, "SELECT name, n FROM k ORDER BY n"), [["a", "1"], ["c", "3"]])

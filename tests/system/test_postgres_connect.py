@@ -187,6 +187,15 @@ class Connect(support.TestCase):
                 result = self.copy(uri, code=code)
                 self.assertIn(words, result.err)
 
+    def test_a_target_that_is_not_there(self):
+        """Nobody makes a database: said with what to do, by `check`, too."""
+        path = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY)")
+        for command in ("check", "migrate"):
+            result = self.run_program(command, path, "postgres://postgres@127.0.0.1:%d/nothing" % self.server.port, code=2, env=CLEAN)
+            self.assertRegex(result.err, r'(?m)^error: .*database "nothing" does not exist \[target-missing\]$')
+            self.assertIn("create the database first, or name another one", result.err)
+        self.assertEqual(self.server.psql("postgres", "SELECT 1 FROM pg_database WHERE datname = 'nothing'"), [])
+
     def test_a_full_disk(self):
         """Said with what to do, and the run goes on once there is room."""
         path = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL "
