@@ -23,7 +23,7 @@ class Engine:
     """What engines share: cases in a folder of their own, a sample of them within a time."""
 
     engine_seconds = None if support.SOAK else 3
-    engine_cases = None  # at most so many, in the soak too
+    engine_cases = None  # at most so many, in a soak too, whose seed draws them (decision 359)
 
     def each(self, fault, cases, act):
         """Calls act(folder, *case) with an empty folder and target for each case, in a seeded order."""
@@ -155,7 +155,7 @@ class SqlStops(Stops):
 class Network(Engine):
     """Every fault of the proxy at every operation of a run: first, middle, last."""
 
-    engine_cases = 300  # of some 800; each seed has others
+    engine_cases = 300  # of some 800, in a soak too: each draws others
 
     # Faults that pass: the run gets through them by itself.
     transient = {
