@@ -1,4 +1,4 @@
-"""What tests/run promises of itself: seeds."""
+"""What tests/run promises of itself: seeds, and how long the kill matrices may take."""
 import argparse
 import contextlib
 import importlib.machinery
@@ -51,6 +51,21 @@ class Seeds(support.TestCase):
                                     env=dict(os.environ, TRANSHUME_SEED=seed))
             self.assertEqual((result.returncode, result.stdout), (2, ""))
             self.assertIn("TRANSHUME_SEED is no number", result.stderr)
+
+
+class KillMatrices(support.TestCase):
+    def test_they_have_six_minutes(self):
+        run = module()
+
+        def result(jobs, *tests):
+            return run.check_kill_matrices([run.Outcome(name, "passed", seconds, "") for name, seconds in tests], jobs)
+        kills = [("faults/test_kill_csv.KillCsv.test_a", 500.0), ("faults/test_matrix_repairs.R.test_b", 100.0), ("faults/test_matrix_rollbacks.R.test_c", 119.0)]
+        others = [("faults/test_matrix_network.N.test_d", 5000.0), ("system/test_cli.C.test_e", 5000.0)]
+        self.assertEqual(result(2, *kills, *others).result, "passed")
+        self.assertEqual(result(1, *kills, *others).result, "failed")
+        late = result(2, *kills, ("faults/test_kill_x.X.test_f", 3.0))
+        self.assertEqual(late.result, "failed")
+        self.assertIn("722 s one after the other are 361 s for each of 2 workers, and 360 may be", late.detail)
 
 
 if __name__ == "__main__":
