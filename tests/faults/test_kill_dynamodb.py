@@ -9,6 +9,8 @@ import servers
 import support
 from kill_matrix import TABLES_PLAN, KillMatrix, make_source, plain_items, rows_by_table
 
+KEYS = {"plain": (("id", "N"),), "pair": (("x", "S"), ("y", "N")), "counted": (("id", "N"),)}
+
 
 class KillDynamodb(KillMatrix):
     sample_seconds = None if support.SOAK else 5
@@ -27,9 +29,8 @@ class KillDynamodb(KillMatrix):
         self.uri = "dynamodb://us-east-1?endpoint=" + self.server.endpoint
 
     def fill(self, tables):
-        keys = {"plain": (("id", "N"),), "pair": (("x", "S"), ("y", "N")), "counted": (("id", "N"),)}
         for table, wanted in tables.items():
-            items.create(self.client, table, keys[table])
+            items.create(self.client, table, KEYS[table])
             items.put(self.client, table, wanted)
 
 
@@ -94,8 +95,6 @@ class ToDynamodb(KillDynamodb):
                 items.assert_same(self, wanted, items.scan(self.client, table))
 
         self.matrix(["--chunk-rows", "100", "--jobs", "2", source, self.uri], check, self.environment)
-
-
 
 
 if __name__ == "__main__":
