@@ -16,6 +16,9 @@ import matrix
 import support
 from fault_proxy import FaultProxy
 
+SLOWER = min(support.PATIENCE, 4)
+# What a process says that finds a time-out over.
+OVERDUE = re.compile(r"^error: .* \[(timeout|stalled)\]$", re.MULTILINE)
 CLEAR = re.compile(r"^error: .* \[(?!internal\])[a-z-]+\]$", re.MULTILINE)
 
 
@@ -95,6 +98,9 @@ class Stops(Engine):
     """SIGSTOP at a failpoint, a second process, SIGCONT. Whoever is refused writes nothing."""
 
     second_timeout = "300ms"   # what it waits for the first
+    # The first stands beyond all of its time-outs: four times the first for a call that fails, ten times the second where nothing moves.
+    first_waits = ("--timeout", "%dms" % (300 * SLOWER), "--stall", "%dms" % (100 * SLOWER))
+    STANDS_S = 1.4 * SLOWER
 
     def matrix(self, arguments, check, env=None):
         counts = self.failpoints(arguments, check, env)
@@ -102,8 +108,27 @@ class Stops(Engine):
                  if not name.startswith("lease.")]
         self.each("stop", cases, lambda folder, name, occurrence: self.stop(folder, name, occurrence, arguments, check, env))
 
+    def stopped_first(self, folder, name, occurrence, arguments, env):
+        first = self.stopped_or_ended(name, occurrence, "migrate", *self.first_waits, *arguments, folder=folder, env=env)
+        self.stands_until = time.monotonic() + self.STANDS_S
+        return first
+
+    def woken(self, first):
+        """The result of the first, once it has stood for its time."""
+        if first.poll() is None:
+            time.sleep(max(0, self.stands_until - time.monotonic()))
+            first.send_signal(signal.SIGCONT)
+        return support.finish(first)
+
+    def assert_ended_alone(self, ended, folder, arguments, env):
+        """Nobody took its run: it goes on, or finds one of its time-outs over, says so, and is resumed."""
+        self.assertIn(ended.code, (0, 3), ended.err)
+        if ended.code == 3:
+            self.assertRegex(ended.err, OVERDUE)
+            self.run_to_the_end(folder, arguments, env)
+
     def stop(self, folder, name, occurrence, arguments, check, env):
-        first = self.stopped_or_ended(name, occurrence, "migrate", *arguments, folder=folder, env=env)
+        first = self.stopped_first(folder, name, occurrence, arguments, env)
         second = support.transhume("resume", "--take-over", "--timeout", self.second_timeout, *with_state(arguments, "second"),
                                    cwd=folder, env=env)
         # 2: there is no run yet. 5: the first one holds it. 3: it was stopped within a transaction. 0: taken over, and to the end.
@@ -112,14 +137,16 @@ class Stops(Engine):
             self.assertIn("[target-locked]", second.err)
         if second.code == 0:
             check(folder)
-        if first.poll() is None:
-            first.send_signal(signal.SIGCONT)
-        ended = support.finish(first)
-        self.assertIn(ended.code, (0, 5), ended.err)
-        if ended.code == 5:
-            self.assertEqual(second.code, 0, "both were refused: %s\n%s" % (second.err, ended.err))
-            # Before its first chunk it looks whether the tables are still empty.
-            self.assertRegex(ended.err, r"\[run-fenced\]|another run was here first")
+        done = contents_of(folder, ledger=True) if second.code == 0 else None
+        ended = self.woken(first)
+        if done is None:
+            self.assert_ended_alone(ended, folder, arguments, env)
+        else:
+            self.assertEqual(contents_of(folder, ledger=True), done, "it wrote after the take-over: %d, %s" % (ended.code, ended.err))
+            # 3: that nothing moved for so long it sees before it asks whose the run is.
+            self.assertIn(ended.code, (0, 3, 5), ended.err)
+            if ended.code != 0:   # before its first chunk it looks whether the tables are still empty
+                self.assertRegex(ended.err, OVERDUE if ended.code == 3 else r"\[run-fenced\]|another run was here first")
         check(folder)
 
 
@@ -136,18 +163,18 @@ class SqlStops(Stops):
         raise NotImplementedError
 
     def stop(self, folder, name, occurrence, arguments, check, env):
-        first = self.stopped_or_ended(name, occurrence, "migrate", *arguments, folder=folder, env=env)
+        first = self.stopped_first(folder, name, occurrence, arguments, env)
         second = support.transhume("resume", "--take-over", "--timeout", self.second_timeout, *with_state(arguments, "second"), cwd=folder, env=env)
         # 2: there is no run yet. 5: the first one is just claiming it, and not known by its sessions before that is done.
         self.assertIn(second.code, (5,) if name.endswith(".before_claim") else (0, 2), second.err)
         self.assertLess(second.seconds, self.SECOND_ENDS_S * support.PATIENCE)
         done = self.everything() if second.code == 0 else None
-        if first.poll() is None:
-            first.send_signal(signal.SIGCONT)
-        ended = support.finish(first)
-        # 3: it was ended just there, and can't ask the ledger any more whose the run is.
-        self.assertIn(ended.code, (0, 3, 5) if second.code == 0 else (0,), ended.err)
-        if done is not None:
+        ended = self.woken(first)
+        if done is None:
+            self.assert_ended_alone(ended, folder, arguments, env)
+        else:
+            # 3: it was ended just there, and can't ask the ledger any more whose the run is.
+            self.assertIn(ended.code, (0, 3, 5), ended.err)
             self.assertEqual(self.everything(), done, "it wrote after the take-over: %d, %s" % (ended.code, ended.err))
         check(folder)
 
@@ -390,19 +417,20 @@ def is_sqlite(path):
         return file.read(16) == b"SQLite format 3\0"
 
 
-def contents_of(folder):
-    """All data in the target, as bytes; of a SQLite file the rows."""
+def contents_of(folder, ledger=False):
+    """All data in the target, as bytes; of a SQLite file the rows. With the ledger, or without."""
     found = {}
     for path in files_below(folder):
         name = os.path.relpath(path, folder)
         if is_sqlite(path):
             db = sqlite3.connect("file:%s?mode=ro" % path, uri=True)
             db.text_factory = bytes
-            for table, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE '\\_transhume%' ESCAPE '\\'").fetchall():
-                quoted = '"%s"' % table.decode().replace('"', '""')
-                found[name, table] = sorted(map(repr, db.execute("SELECT * FROM %s" % quoted)))
+            for table, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall():
+                if ledger or not table.startswith(b"_transhume"):
+                    quoted = '"%s"' % table.decode().replace('"', '""')
+                    found[name, table] = sorted(map(repr, db.execute("SELECT * FROM %s" % quoted)))
             db.close()
-        elif "/_transhume/" not in "/" + name and not name.endswith(("-lock", "-journal")):
+        elif (ledger or "/_transhume/" not in "/" + name) and not name.endswith(("-lock", "-journal", "/lock")):
             with open(path, "rb") as file:
                 found[name] = file.read()
     return found
