@@ -48,7 +48,8 @@ struct schema_column {
     const char *default_value; /* its text, without quotes */
     const char *extra;         /* what else the database does with it by itself, in its own words */
     const char *comment;
-    bool type_made; /* its type is not built in: another database of the engine may not have it */
+    bool type_made;   /* its type is not built in: another database of the engine may not have it */
+    const char *base; /* what a type with a name of its own stands for (a domain); NULL: nothing */
 };
 
 /* A list of column names. */

@@ -732,10 +732,18 @@ class LookUps(sql_case.LookUps, MysqlCase):
     WORDS = tuple("varchar(9) CHARACTER SET %s COLLATE %s" % pair for pair in (
         ("utf8mb4", "utf8mb4_general_ci"), ("utf8mb4", "utf8mb4_unicode_ci"), ("utf8mb4", "utf8mb4_bin"), ("utf8mb3", "utf8mb3_general_ci"), ("latin1", "latin1_swedish_ci"),
         ("ascii", "ascii_bin"), ("ucs2", "ucs2_general_ci")))
-    FAMILIES = {"'a'": WORDS + ("text", "char(5)", "enum('a', 'b') CHARACTER SET latin1", "set('a', 'b') COLLATE utf8mb4_bin"),
+    FAMILIES = {"'a'": WORDS + ("text", "char(5)", "enum('a', '?') CHARACTER SET latin1", "set('a', 'A', '?') COLLATE utf8mb4_bin"),
                 "'::1'": ("inet6", "varchar(9) COLLATE utf8mb4_unicode_ci", "varchar(9) CHARACTER SET latin1"), "'[]'": ("json", "text"),
                 "7": ("tinyint", "int", "bigint unsigned", "decimal(10,2)", "double", "float"),
                 "'123e4567-e89b-12d3-a456-426614174000'": ("uuid", "varchar(36)", "char(36) CHARACTER SET latin1")}
+    OTHERS = {"'a'": ("'A'", "'?'")}
+    STRANGE = "'\u0436'"
+
+    def holds(self, type_, value):
+        return super().holds(type_, value) and (value != self.STRANGE or not ("latin1" in type_ or "ascii" in type_))
+
+    def is_indexed(self, type_):
+        return type_ not in ("json", "text")
 
 
 def md5(data):

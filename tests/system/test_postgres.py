@@ -299,10 +299,35 @@ class Texts(PostgresCase):
 
 
 class LookUps(sql_case.LookUps, PostgresCase):
-    SCRIPT = "CREATE EXTENSION citext; CREATE TYPE mood AS ENUM ('a', 'b'); CREATE DOMAIN word AS varchar(9); CREATE DOMAIN address AS inet; "
-    FAMILIES = {"'a'": ("text", "varchar(5)", "char(5)", "name", "citext", "mood", "word", '"char"'), "'10.0.0.1'": ("text", "inet", "varchar(20)", "address"),
+    LOOSE = "COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"   # takes a for A
+    SCRIPT = ("CREATE EXTENSION citext; CREATE TYPE mood AS ENUM ('a', 'b', 'A', '?'); CREATE DOMAIN word AS varchar(9); CREATE DOMAIN address AS inet; "
+              "CREATE DOMAIN place AS address; CREATE " + LOOSE + "; CREATE DOMAIN loose_word AS text COLLATE loose; ")
+    COLLATED = ('text COLLATE "C"', 'text COLLATE "de-DE-x-icu"', 'varchar(5) COLLATE "en-US-x-icu"', "text COLLATE loose", "char(5) COLLATE loose", "loose_word")
+    FAMILIES = {"'a'": ("text", "varchar(5)", "char(5)", "name", "citext", "mood", "word", '"char"') + COLLATED,
+                "'10.0.0.1'": ("text", "inet", "varchar(20)", "address", "place"),
                 "'[]'": ("text", "json", "jsonb"), "7": ("smallint", "integer", "bigint", "numeric", "double precision", "real", "oid"),
-                "'123e4567-e89b-12d3-a456-426614174000'": ("uuid", "text", "varchar(36)"), "'{1,2}'": ("int[]", "text"), "'[1,5)'": ("int4range", "text")}
+                "'123e4567-e89b-12d3-a456-426614174000'": ("uuid", "text", "varchar(36)"),
+                "'{1,2}'": ("int[]", "text"), "'[1,5)'": ("int4range", "text"),
+                "'{a,b}'": ("text[]", 'text[] COLLATE "de-DE-x-icu"', 'varchar(5)[] COLLATE "C"', "text[] COLLATE loose", 'text COLLATE "en-US-x-icu"')}
+    OTHERS = {"'a'": ("'A'", "'?'"), "'{a,b}'": ("'{A,b}'",)}
+
+    def is_indexed(self, type_):
+        return type_ != "json"
+
+    def test_an_index_serves(self):
+        """That of the looked-up column, whatever its collation is and that of the other."""
+        types = ("text",) + self.COLLATED
+        pairs = [(own, other) for own in types for other in types if not own.startswith("char") and not other.startswith("char")]
+        database = self.made("".join(
+            [self.SCRIPT] + ["CREATE TABLE t%d (id int PRIMARY KEY, v %s); INSERT INTO t%d VALUES (1, 'w1'); CREATE TABLE of%d (k %s, n int PRIMARY KEY); "
+                             "CREATE INDEX of%d_k ON of%d (k); INSERT INTO of%d SELECT 'w' || i, i FROM generate_series(1, 2000) i; ANALYZE t%d; ANALYZE of%d; "
+                             % (number, own, number, number, other, *(number,) * 5) for number, (own, other) in enumerate(pairs)]))
+        self.write("transhume.yaml", "transhume: 1\nsource: %s\ntarget: sqlite:%s\ntables:\n%s" % (self.server.uri(database), self.path("out.db"), "".join(
+            "  t%d:\n    key: [id]\n    entities:\n      t%d: { from: t%d, fields: { id: copy, sum: { aggregate: of%d, match: { k: v }, value: sum(n) } } }\n"
+            % ((number,) * 4) for number in range(len(pairs)))))
+        self.run_program("migrate", "--quiet")
+        served = "SELECT count(*) FROM pg_stat_user_indexes WHERE indexrelname LIKE 'of%\\_k' AND idx_scan > 0"
+        self.wait_until("each index was used", lambda: self.server.ask(database, served) == [[str(len(pairs))]])
 
 
 class Plans(sql_case.Plans, PostgresCase):

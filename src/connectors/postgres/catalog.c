@@ -95,14 +95,13 @@ static void read_column(struct builder *builder, int row, struct schema_column *
     facts->number = (int16_t)number(rows, row, 12, 0);
     facts->type_oid = (uint32_t)number(rows, row, 2, 0);
     facts->modifier = (int32_t)number(rows, row, 4, -1);
+    facts->collation = text(builder, rows, row, 18);
+    facts->loose = is_true(rows, row, 19);
     facts->unlimited = text(builder, rows, row, 16);
     facts->type = postgres_type_of(facts->type_oid, cell(rows, row, 3)[0], facts->modifier,
                                    text(builder, rows, row, 5));
     facts->type.type.zone =
         facts->type.format == POSTGRES_AS_TIMESTAMPTZ ? builder->self->base.time_zone : NULL;
-    if (cell(rows, row, 3)[0] == 'd') { /* a domain over a domain */
-        facts->type.format = POSTGRES_AS_CAST;
-    }
     facts->not_null = is_true(rows, row, 6);
     facts->generated = generated != '\0';
     facts->same_bytes = is_true(rows, row, 13);
@@ -120,6 +119,7 @@ static void read_column(struct builder *builder, int row, struct schema_column *
         .collation = text(builder, rows, row, 10),
         .comment = text(builder, rows, row, 14),
         .type_made = is_true(rows, row, 15),
+        .base = text(builder, rows, row, 17),
     };
     builder->out_of_memory |= !sql_default_read(column, SQL_CASTS, builder->arena);
     if (column->default_kind == SCHEMA_DEFAULT_OWN &&

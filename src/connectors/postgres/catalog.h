@@ -8,8 +8,10 @@ struct postgres_column {
     const char *name;
     int16_t number; /* pg_attribute.attnum: stays when the column is renamed */
     struct postgres_type type;
-    uint32_t type_oid; /* of a domain: its base */
+    uint32_t type_oid; /* of a domain: its innermost base */
     int32_t modifier;
+    const char *collation; /* as SQL; NULL: the type has none, or it is not known (a query's) */
+    bool loose;            /* by its collation texts of other bytes may be equal */
     const char
         *unlimited; /* a built-in type without the limits that this one has; NULL: it has none */
     bool not_null;

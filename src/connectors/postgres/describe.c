@@ -346,17 +346,17 @@ enum status postgres_objects_read(struct postgres_database *self, PGconn *connec
 
 /* ---------------------------------------------------------------- queries */
 
-/* format_type and the base of a domain, for the columns of a described statement. */
+/* format_type and the innermost base of a domain, for the columns of a described statement. */
 static enum status type_facts(struct postgres_database *self, PGconn *connection, Oid oid,
                               int modifier, struct arena *arena, struct postgres_column *column,
                               struct error *error)
 {
     static const char sql[] =
-        "SELECT CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.oid END, "
-        "coalesce(b.typtype, t.typtype), CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE $2 END, "
-        "pg_catalog.format_type(t.oid, $2) FROM pg_catalog.pg_type t "
-        "LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype AND t.typtype = 'd' "
-        "WHERE t.oid = $1::pg_catalog.oid";
+        "WITH RECURSIVE nested AS (SELECT $1::pg_catalog.oid AS base, $2::integer AS modifier "
+        "UNION ALL SELECT i.typbasetype, i.typtypmod FROM nested n JOIN pg_catalog.pg_type i "
+        "ON i.oid = n.base AND i.typtype = 'd') "
+        "SELECT n.base, b.typtype, n.modifier, pg_catalog.format_type($1::pg_catalog.oid, $2) "
+        "FROM nested n JOIN pg_catalog.pg_type b ON b.oid = n.base WHERE b.typtype <> 'd'";
     char numbers[2][16] = {{0}, {0}};
     text_from_uint64(oid, numbers[0]);
     text_from_int64(modifier, numbers[1]);

@@ -25,7 +25,8 @@ uint32_t postgres_column_class(struct database *self, const struct schema_table 
                                const struct schema_column *column)
 {
     const struct value_type *type = &column->type;
-    const char *native = type->native != NULL ? type->native : "";
+    const char *words = column->base != NULL ? column->base : type->native;
+    const char *native = words != NULL ? words : "";
     bool padded = type->kind == VALUE_TEXT &&
                   (strcmp(native, "character") == 0 || strncmp(native, "character(", 10) == 0 ||
                    strcmp(native, "bpchar") == 0);

@@ -255,25 +255,64 @@ static const char *widened(const struct postgres_column *column,
                : "";
 }
 
-/* Both sides of one type, else compared as texts. */
+/* A pair of columns that have to be equal. */
+struct pair {
+    const struct read_join *join;
+    int32_t index; /* of the join: the side that is looked up */
+    uint32_t part;
+    const struct postgres_column *from; /* NULL: a row key, as `to` */
+    const struct postgres_column *to;
+    bool cast; /* compared as texts */
+};
+
+/* The looked-up side's, which an index of it may serve; NULL: they have none. Unless one is said,
+ * columns of two collations have no equality. */
+static const char *collation_of(const struct pair *pair)
+{
+    const char *to = pair->to != NULL ? pair->to->collation : NULL;
+    return to != NULL ? to : pair->cast ? "pg_catalog.\"C\"" : NULL;
+}
+
+static enum status append_sides(struct sql_request *request, const struct pair *pair,
+                                const char *collation)
+{
+    struct buffer *sql = &request->out->sql;
+    bool widens = !pair->cast;
+    if (append_value(request, pair->join->from, pair->join->from_columns.names[pair->part],
+                     pair->cast, pair->from) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(sql, widens ? widened(pair->from, pair->to) : "");
+    buffer_format(sql, "%s%s = ", collation != NULL ? " COLLATE " : "",
+                  collation != NULL ? collation : "");
+    enum status status = append_value(request, pair->index, pair->join->columns.names[pair->part],
+                                      pair->cast, pair->to);
+    buffer_append_string(sql, widens ? widened(pair->to, pair->from) : "");
+    return status;
+}
+
+/*
+ * Equal by value, as everywhere else: both sides of one type, else as texts; texts by their bytes.
+ * So they are by each collation but a loose one, beside which the bytes are compared then.
+ */
 static enum status append_equal(struct sql_request *request, uint32_t index, uint32_t part,
                                 const char *alias)
 {
-    const struct read_join *join = &request->asked->joins[index];
-    const char *from_name = join->from_columns.names[part];
-    const char *to_name = join->columns.names[part];
+    struct pair pair = {
+        .join = &request->asked->joins[index], .index = (int32_t)index, .part = part};
     bool found = false;
-    const struct postgres_column *from = find_column(request, join->from, from_name, &found);
-    const struct postgres_column *to = find_column(request, (int32_t)index, to_name, &found);
-    bool cast = from == NULL || to == NULL || !are_comparable(from, to);
+    pair.from = find_column(request, pair.join->from, pair.join->from_columns.names[part], &found);
+    pair.to = find_column(request, pair.index, pair.join->columns.names[part], &found);
+    pair.cast = pair.from == NULL || pair.to == NULL || !are_comparable(pair.from, pair.to);
     (void)alias; /* no other stands for the join's own */
-    if (append_value(request, join->from, from_name, cast, from) != STATUS_OK) {
+    if (append_sides(request, &pair, collation_of(&pair)) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_format(&request->out->sql, "%s = ", cast ? "" : widened(from, to));
-    enum status status = append_value(request, (int32_t)index, to_name, cast, to);
-    buffer_append_string(&request->out->sql, cast ? "" : widened(to, from));
-    return status;
+    if (pair.to == NULL || !pair.to->loose) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&request->out->sql, " AND ");
+    return append_sides(request, &pair, "pg_catalog.\"C\"");
 }
 
 static void append_row_key(struct sql_request *request, int32_t join)
