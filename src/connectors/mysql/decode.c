@@ -153,11 +153,16 @@ static bool decode_timestamp(const char *bytes, size_t length, bool zoned, struc
            make_timestamp(&date, microseconds_of(hour, minute, second, microseconds), zoned, cell);
 }
 
+bool maria_is_time_of_day(int64_t nanoseconds)
+{
+    return nanoseconds >= 0 && nanoseconds <= INT64_C(86400000000000);
+}
+
 /* A time of day, or what is none as an interval. */
 static enum status make_time(bool negative, int64_t microseconds, struct arena *arena,
                              struct cell *cell)
 {
-    if ((!negative || microseconds == 0) && microseconds <= INT64_C(86400000000)) {
+    if (maria_is_time_of_day((negative ? -microseconds : microseconds) * 1000)) {
         *cell = (struct cell){.kind = VALUE_TIME, .i64 = microseconds * 1000};
         return STATUS_OK;
     }

@@ -1,18 +1,30 @@
 /* The normal form of a value in a column that is there: what the writer makes of it (encode.c), as
  * it is read back. */
 #include "connectors/sql/normal_column.h"
+#include "connectors/mysql/source.h"
 #include "connectors/mysql/target.h"
 #include "model/convert.h"
 #include <ctype.h>
 #include <string.h>
 
-/* The class of a column: its kind in the lowest byte, its format above; CLASS_REPEATS: MariaDB's
- * JSON, a text, keeps every one of equal keys in an object. */
-enum { CLASS_KIND = 0xff, CLASS_FORMAT_SHIFT = 8, CLASS_FORMAT = 0xff, CLASS_REPEATS = 1 << 16 };
+/* The class of a column: its kind in the lowest byte, its format above, and what else counts. */
+enum {
+    CLASS_KIND = 0xff,
+    CLASS_FORMAT_SHIFT = 8,
+    CLASS_FORMAT = 0xff,
+    CLASS_REPEATS =
+        1 << 16,            /* MariaDB's JSON, a text: keeps every one of equal keys in an object */
+    CLASS_ADDRESS = 1 << 17 /* inet4, inet6: read back in small letters, zeros left out */
+};
+
+static const char *native_of(const struct value_type *type)
+{
+    return type->native != NULL ? type->native : "";
+}
 
 static enum maria_format format_of(const struct value_type *type)
 {
-    const char *native = type->native != NULL ? type->native : "";
+    const char *native = native_of(type);
     char word[32];
     size_t length = 0;
     while (length < sizeof word - 1 && (isalnum((unsigned char)native[length]) != 0)) {
@@ -26,11 +38,32 @@ static enum maria_format format_of(const struct value_type *type)
 uint32_t maria_column_class(struct database *database, const struct schema_table *table,
                             const struct schema_column *column)
 {
+    const char *native = native_of(&column->type);
+    bool address = strcmp(native, "inet4") == 0 || strcmp(native, "inet6") == 0;
     enum maria_format format = format_of(&column->type);
     bool repeats = format == MARIA_AS_JSON && maria_database_of(database)->mariadb;
     (void)table;
     return (uint32_t)column->type.kind | (uint32_t)format << CLASS_FORMAT_SHIFT |
-           (repeats ? CLASS_REPEATS : 0);
+           (repeats ? CLASS_REPEATS : 0) | (address ? CLASS_ADDRESS : 0);
+}
+
+static enum status as_text(uint32_t class, const struct cell *cell, struct arena *arena,
+                           struct cell *normal, struct error *error)
+{
+    enum status status = sql_text_in_column(&maria_rules, cell, false, arena, normal, error);
+    return status == STATUS_OK && (class & CLASS_ADDRESS) != 0
+               ? sql_address_in_column(normal, arena, error)
+               : status;
+}
+
+/* An interval goes into a column of times, and is read back as what it is of these. */
+static void as_time_of_day(struct cell *cell)
+{
+    const struct value_interval *interval = cell->kind == VALUE_INTERVAL ? cell->interval : NULL;
+    if (interval != NULL && interval->months == 0 && interval->days == 0 &&
+        maria_is_time_of_day(interval->nanoseconds)) {
+        *cell = (struct cell){.kind = VALUE_TIME, .i64 = interval->nanoseconds};
+    }
 }
 
 enum status maria_normal_form_in_column(struct database *database, uint32_t class,
@@ -54,14 +87,19 @@ enum status maria_normal_form_in_column(struct database *database, uint32_t clas
     switch (column.type.format) {
     case MARIA_AS_TEXT:
     case MARIA_AS_LABEL:
-        return sql_text_in_column(&maria_rules, cell, false, arena, normal, error);
+        return as_text(class, cell, arena, normal, error);
     case MARIA_AS_JSON:
         return sql_json_in_column(cell,
                                   (class & CLASS_REPEATS) != 0 ? SQL_JSON_REPEATS : SQL_JSON_VALUES,
                                   arena, normal, error);
     default:
-        return maria_of_column(&column, cell, arena, &made, error) == STATUS_OK
-                   ? sql_normal_form(&maria_rules, &made, arena, normal, error)
-                   : STATUS_FAILED;
+        break;
     }
+    if (maria_of_column(&column, cell, arena, &made, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (column.type.format == MARIA_AS_TIME) {
+        as_time_of_day(&made);
+    }
+    return sql_normal_form(&maria_rules, &made, arena, normal, error);
 }

@@ -122,6 +122,9 @@ struct maria_database *maria_reader_database(const struct reader *reader);
 
 /* ---------------------------------------------------------------- decode.c */
 
+/* What a column of times holds is read as VALUE_TIME, all else of it as an interval. */
+bool maria_is_time_of_day(int64_t nanoseconds);
+
 /* One value's text as a cell; `bytes` live in `arena` already and are borrowed. A value that no
  * kind can hold, or that is not of its format, becomes an ESCAPE. STATUS_FAILED: memory is out. */
 enum status maria_decode(const struct maria_type *type, const char *bytes, size_t length,

@@ -7,7 +7,6 @@
 #include "connectors/postgres/target.h"
 #include "model/convert.h"
 #include "model/decimal.h"
-#include <arpa/inet.h>
 #include <math.h>
 #include <string.h>
 
@@ -59,35 +58,6 @@ static enum status as_scaled(const struct cell *cell, struct arena *arena, struc
                decimal_scale(cell) == 0 && decimal_to_int64(cell, &whole) == STATUS_OK) {
         *normal = cell_int64(whole);
     }
-    return STATUS_OK;
-}
-
-/* As the server shows it; what is no address stays as it is. */
-static enum status as_address(struct cell *text, struct arena *arena, struct error *error)
-{
-    unsigned char address[sizeof(struct in6_addr)];
-    char words[INET6_ADDRSTRLEN + 1];
-    const char *slash = memchr(text->text, '/', text->length);
-    size_t length = slash != NULL ? (size_t)(slash - text->text) : text->length;
-    if (length >= sizeof words) {
-        return STATUS_OK;
-    }
-    memcpy(words, text->text, length);
-    words[length] = '\0';
-    int family = strchr(words, ':') != NULL ? AF_INET6 : AF_INET;
-    if (inet_pton(family, words, address) != 1 ||
-        inet_ntop(family, address, words, sizeof words) == NULL) {
-        return STATUS_OK;
-    }
-    const char *whole = family == AF_INET6 ? "/128" : "/32";
-    size_t mask_length = text->length - length;
-    bool single = mask_length == strlen(whole) && memcmp(slash, whole, mask_length) == 0;
-    const char *made = arena_format(arena, "%s%.*s", words, single ? 0 : (int)mask_length,
-                                    slash != NULL ? slash : "");
-    if (made == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
-    }
-    *text = cell_text(made, strlen(made));
     return STATUS_OK;
 }
 
@@ -147,7 +117,7 @@ enum status postgres_normal_form_in_column(struct database *self, uint32_t class
         enum status status = sql_text_in_column(&(struct sql_rules){0}, cell,
                                                 (class & CLASS_PADDED) != 0, arena, normal, error);
         return status == STATUS_OK && (class & CLASS_ADDRESS) != 0
-                   ? as_address(normal, arena, error)
+                   ? sql_address_in_column(normal, arena, error)
                    : status;
     }
     if (kind == VALUE_JSON) {

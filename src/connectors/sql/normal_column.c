@@ -1,6 +1,8 @@
 /* Values in columns of texts and of JSON. */
 #include "connectors/sql/normal_column.h"
 #include "model/convert.h"
+#include <arpa/inet.h>
+#include <string.h>
 
 static enum status keep_text(struct buffer *text, bool padded, struct arena *arena,
                              struct cell *normal, struct error *error)
@@ -29,6 +31,34 @@ enum status sql_text_in_column(const struct sql_rules *rules, const struct cell 
     status = status == STATUS_OK ? keep_text(&text, padded, arena, normal, error) : status;
     buffer_free(&text);
     return status;
+}
+
+enum status sql_address_in_column(struct cell *text, struct arena *arena, struct error *error)
+{
+    unsigned char address[sizeof(struct in6_addr)];
+    char words[INET6_ADDRSTRLEN + 1];
+    const char *slash = memchr(text->text, '/', text->length);
+    size_t length = slash != NULL ? (size_t)(slash - text->text) : text->length;
+    if (length >= sizeof words) {
+        return STATUS_OK;
+    }
+    memcpy(words, text->text, length);
+    words[length] = '\0';
+    int family = strchr(words, ':') != NULL ? AF_INET6 : AF_INET;
+    if (inet_pton(family, words, address) != 1 ||
+        inet_ntop(family, address, words, sizeof words) == NULL) {
+        return STATUS_OK;
+    }
+    const char *whole = family == AF_INET6 ? "/128" : "/32";
+    size_t mask_length = text->length - length;
+    bool single = mask_length == strlen(whole) && memcmp(slash, whole, mask_length) == 0;
+    const char *made = arena_format(arena, "%s%.*s", words, single ? 0 : (int)mask_length,
+                                    slash != NULL ? slash : "");
+    if (made == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
+    }
+    *text = cell_text(made, strlen(made));
+    return STATUS_OK;
 }
 
 enum status sql_json_in_column(const struct cell *cell, enum sql_json_told told,

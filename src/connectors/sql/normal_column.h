@@ -10,6 +10,10 @@
 enum status sql_text_in_column(const struct sql_rules *rules, const struct cell *cell, bool padded,
                                struct arena *arena, struct cell *normal,
                                struct error *error) MUST_USE;
+/* Makes of a text what a column of addresses shows: small letters, zeros left out, and no mask of a
+ * single address. What is no address stays as it is. */
+enum status sql_address_in_column(struct cell *text, struct arena *arena,
+                                  struct error *error) MUST_USE;
 /* What is told apart in a column of JSON: what jsonb does, keys that are there again as well, or
  * also the blanks between the parts and their order. */
 enum sql_json_told { SQL_JSON_VALUES, SQL_JSON_REPEATS, SQL_JSON_BYTES };
