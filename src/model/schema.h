@@ -44,6 +44,8 @@ struct schema_column {
     bool identity;            /* the database gives the number itself */
     const char *default_text; /* the default's text in the database's own words; NULL: none */
     const char *collation;    /* NULL: the engine's default (bytes) */
+    const char *loose;        /* what texts of other bytes it takes for equal ("what differs in case
+                                 alone"); NULL: none */
     enum schema_default_kind default_kind;
     const char *default_value; /* its text, without quotes */
     const char *extra;         /* what else the database does with it by itself, in its own words */

@@ -291,19 +291,8 @@ static void carry_columns(struct carrying *carrying)
 
 /* ---------------------------------------------------------------- collations */
 
-static bool is_by_bytes(const char *collation)
-{
-    static const char *const names[] = {"BINARY", "C", "POSIX", "ucs_basic", "pg_c_utf8"};
-    size_t length = strlen(collation);
-    bool found = length > 4 && strcasecmp(collation + length - 4, "_bin") == 0;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        found |= strcasecmp(collation, names[i]) == 0;
-    }
-    return found;
-}
-
-/* Between engines: in one line, and not for --strict, since each text of a MySQL database has one.
- */
+/* Between engines: in one line an entity, and not for --strict, since nearly each text of a MySQL
+ * database has one. Tables that are there already have their own collations. */
 static void note_collations(const struct carrying *carrying)
 {
     const struct entity_builder *entity = carrying->entity;
@@ -316,8 +305,8 @@ static void note_collations(const struct carrying *carrying)
         const struct mapping_field *field = entity->fields.items[i];
         const struct schema_column *from = field->origin;
         const struct schema_column *column = column_named(carrying, field->name);
-        if (from == NULL || column == NULL || from->collation == NULL ||
-            from->type.kind != VALUE_TEXT || is_by_bytes(from->collation)) {
+        if (from == NULL || column == NULL || from->loose == NULL ||
+            from->type.kind != VALUE_TEXT) {
             continue;
         }
         others |= first != NULL;
@@ -325,9 +314,11 @@ static void note_collations(const struct carrying *carrying)
     }
     if (first != NULL) {
         resolve_note(carrying->resolver, false, carrying->table->name,
-                     "texts of %s%s are compared by %s in the source and by their bytes there: "
-                     "what differs in case or accents alone may be two",
-                     first->name, others ? " and others" : "", first->collation);
+                     "texts of %s%s are compared by %s in the source, and by their bytes in a "
+                     "table that the run makes: %s may be two there",
+                     first->name, others ? " and others" : "",
+                     first->collation != NULL ? first->collation : first->type.native,
+                     first->loose);
     }
 }
 

@@ -392,20 +392,31 @@ class Others(Carried):
         "mysql": "SELECT '', '', '', table_comment FROM information_schema.tables WHERE table_schema = database() AND table_name = 't' UNION ALL "
                  "SELECT '', '', '', column_comment FROM information_schema.columns WHERE table_schema = database() AND table_name = 't'"}
 
+    # a column's type; by what it is compared, and what that takes for equal: nothing, where it goes by the bytes
+    LOOSE, BLANKS = "what differs in case, accents or the like alone", "what differs in blanks at the end alone"
+    COLLATED = {
+        "sqlite": ("", {"TEXT": None, "TEXT COLLATE BINARY": None, "TEXT COLLATE NOCASE": ("NOCASE", "what differs in the case of a to z alone"),
+                        "TEXT COLLATE RTRIM": ("RTRIM", BLANKS)}),
+        "postgres": ("CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false); CREATE COLLATION exact (provider = icu, locale = 'de'); "
+                     "CREATE DOMAIN word AS text COLLATE ci; ",
+                     {"text": None, "text COLLATE ci": ("ci", LOOSE), "word": ("word", LOOSE), "text COLLATE \"C\"": None, "text COLLATE \"C.utf8\"": None,
+                      "text COLLATE \"de-DE-x-icu\"": None, "text COLLATE exact": None}),
+        "mysql": ("", {"varchar(9) COLLATE utf8mb4_general_ci": ("utf8mb4_general_ci", "what differs in case, accents, blanks at the end or the like alone"),
+                       "varchar(9) COLLATE utf8mb4_general_nopad_ci": ("utf8mb4_general_nopad_ci", LOOSE), "varchar(9) COLLATE utf8mb4_bin": ("utf8mb4_bin", BLANKS),
+                       "varchar(9) COLLATE utf8mb4_nopad_bin": None, "varchar(9) CHARACTER SET ascii COLLATE ascii_bin": ("ascii_bin", BLANKS)})}
+
     def test_collations_are_named_and_not_refused(self):
-        scripts = {"sqlite": ("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT COLLATE NOCASE UNIQUE, b TEXT)", "NOCASE"),
-                   "postgres": ("CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false); "
-                                "CREATE TABLE t (id int PRIMARY KEY, a text COLLATE ci, b text, c text COLLATE \"C\")", "ci"),
-                   "mysql": ("CREATE TABLE t (id int PRIMARY KEY, a varchar(9) COLLATE utf8mb4_general_ci, b varchar(9) COLLATE utf8mb4_bin, "
-                             "c varchar(9) CHARACTER SET ascii COLLATE ascii_general_ci)", "utf8mb4_general_ci")}
         for source, target in PAIRS:
-            script, collation = scripts[source]
+            script, types = self.COLLATED[source]
             with self.subTest(source=source, target=target):
-                ends = [self.uri(source, self.place(source, script)), self.uri(target, self.place(target))]
+                tables = "".join("CREATE TABLE t%d (id int PRIMARY KEY, a %s); " % pair for pair in enumerate(types))
+                both = "CREATE TABLE both_of (id int PRIMARY KEY, a %s, b %s)" % (([type_ for type_ in types if types[type_] is not None][0],) * 2)
+                ends = [self.uri(source, self.place(source, script + tables + both)), self.uri(target, self.place(target))]
                 notes = json.loads(self.run_program("check", "--json", *ends).out)["notes"]
-                self.assertEqual([note for note in notes if "compared by" in note], [
-                    "t: texts of a%s are compared by %s in the source and by their bytes there: what differs in case or accents alone may be two" % (
-                        " and others" if source == "mysql" else "", collation)])
+                said = [("t%d" % number, "", *found) for number, found in enumerate(types.values()) if found is not None]
+                said.append(("both_of", " and others", *said[0][2:]))
+                self.assertEqual(sorted(note for note in notes if "compared by" in note), sorted(
+                    "%s: texts of a%s are compared by %s in the source, and by their bytes in a table that the run makes: %s may be two there" % one for one in said))
                 self.run_program("migrate", *ends, "--quiet", "--restart", *([] if source == "postgres" else ["--strict"]))
 
     def test_comments_go_where_there_are_some(self):

@@ -114,6 +114,22 @@ static const char *extra_of(struct builder *builder, const char *extra)
     return copy;
 }
 
+/* All but those of NO PAD, which their names say, fill the shorter text up with blanks. */
+static const char *taken_for_equal(const char *collation)
+{
+    size_t length = collation != NULL ? strlen(collation) : 0;
+    if (length == 0 || strcmp(collation, "binary") == 0) {
+        return NULL;
+    }
+    bool bytes = length > 4 && strcmp(collation + length - 4, "_bin") == 0;
+    bool padded = strstr(collation, "_nopad_") == NULL && strstr(collation, "_0900_") == NULL;
+    if (bytes) {
+        return padded ? "what differs in blanks at the end alone" : NULL;
+    }
+    return padded ? "what differs in case, accents, blanks at the end or the like alone"
+                  : "what differs in case, accents or the like alone";
+}
+
 static void read_column(struct builder *builder, uint32_t row, struct schema_column *column,
                         struct maria_column *facts)
 {
@@ -147,6 +163,7 @@ static void read_column(struct builder *builder, uint32_t row, struct schema_col
                         : given_one ? default_of(builder, row)
                                     : NULL,
         .collation = facts->collation,
+        .loose = taken_for_equal(facts->collation),
         .extra = extra_of(builder, extra),
         .comment = text(builder, rows, row, 10),
     };

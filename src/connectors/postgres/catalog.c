@@ -117,6 +117,7 @@ static void read_column(struct builder *builder, int row, struct schema_column *
         .identity = identity != '\0',
         .default_text = text(builder, rows, row, 9),
         .collation = text(builder, rows, row, 10),
+        .loose = facts->loose ? "what differs in case, accents or the like alone" : NULL,
         .comment = text(builder, rows, row, 14),
         .type_made = is_true(rows, row, 15),
         .base = text(builder, rows, row, 17),

@@ -8,6 +8,14 @@ struct column_lists {
     struct buffer key_parts; /* int32_t position in the primary key, 0 none */
 };
 
+/* Of one that is not SQLite's own only the application knows. */
+static const char *taken_for_equal(const char *collation)
+{
+    return sqlite3_stricmp(collation, "NOCASE") == 0  ? "what differs in the case of a to z alone"
+           : sqlite3_stricmp(collation, "RTRIM") == 0 ? "what differs in blanks at the end alone"
+                                                      : "what it takes for equal";
+}
+
 static void add_column(struct catalog_builder *builder, sqlite3_stmt *row, const char *table,
                        bool is_table, bool strict, struct column_lists *lists)
 {
@@ -38,6 +46,7 @@ static void add_column(struct catalog_builder *builder, sqlite3_stmt *row, const
     }
     if (collation != NULL && sqlite3_stricmp(collation, "BINARY") != 0) {
         column.collation = arena_copy_string(builder->arena, collation);
+        column.loose = taken_for_equal(collation);
         builder->out_of_memory |= column.collation == NULL;
         facts.collation = column.collation;
     }
