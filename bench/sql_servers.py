@@ -1,4 +1,4 @@
-"""The servers of the SQL benches, at their defaults with fsync on, and the table that is copied between them."""
+"""The servers of the SQL benches, with fsync on and what docs/benchmarks.md tells of their settings, and the table that is copied between them."""
 import collections
 import contextlib
 import os
