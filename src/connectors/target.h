@@ -164,6 +164,11 @@ struct target_functions {
      * nothing. */
     enum status (*tell_unfit_references)(struct database *self, const struct target_table *table,
                                          struct buffer *out, struct error *error);
+    /* Optional: the objects of a same-engine plain copy that the target can't have, since who or
+     * what they name is not there: `unfit[i]` of objects[i], and a line for each in `out` that
+     * begins with its table's name and ": "; after_load leaves them out. Changes nothing. */
+    enum status (*tell_unfit_objects)(struct database *self, const struct schema *objects,
+                                      bool *unfit, struct buffer *out, struct error *error);
     /* Optional: what is worth saying before a run ("written more slowly, since …"), one line each
      * in `out`. */
     enum status (*caveats)(struct database *self, struct buffer *out, struct error *error);

@@ -292,7 +292,7 @@ static enum status find_notes(struct report *report, struct error *error)
     if (status == STATUS_OK && !report->session->options.strict) { /* a problem there */
         status = add_each_line(report, &report->preflight.unfit, add_note, error);
     }
-    check_append_inventory(report->session, report->preflight.unfit_count, &inventory);
+    check_append_inventory(report->session, &report->preflight, &inventory);
     status = status == STATUS_OK ? add_each_line(report, &inventory, add_note, error) : status;
     buffer_free(&inventory);
     if (status == STATUS_OK && source->connector->source->caveats != NULL) {

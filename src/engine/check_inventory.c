@@ -78,10 +78,17 @@ static uint64_t left_by_tables(const struct schema_inventory *row, const struct 
     return along < row->total ? row->total - along : 0;
 }
 
-/* `unfit`: foreign keys that nothing in the target can be referred to by. */
-static uint64_t left_whole(const struct schema_inventory *row, uint64_t unfit)
+/* With what the target can't have: foreign keys to what is not there, and such objects. */
+static uint64_t left_whole(const struct schema_inventory *row, const struct schema *objects,
+                           const struct preflight *preflight)
 {
-    return row->left_out + (row->role == INVENTORY_FOREIGN_KEY ? unfit : 0);
+    uint64_t left = row->left_out;
+    left += row->role == INVENTORY_FOREIGN_KEY ? preflight->unfit_count : 0;
+    for (uint32_t i = 0; preflight->unfit_objects != NULL && i < objects->object_count; i++) {
+        left += preflight->unfit_objects[i] &&
+                strcmp(schema_object_word(&objects->objects[i]), row->what) == 0;
+    }
+    return left;
 }
 
 /* ---------------------------------------------------------------- in words */
@@ -97,7 +104,8 @@ static void add_row(struct sums *sums, const struct schema_inventory *row, uint6
     }
 }
 
-void check_append_inventory(const struct run_session *session, uint64_t unfit, struct buffer *out)
+void check_append_inventory(const struct run_session *session, const struct preflight *preflight,
+                            struct buffer *out)
 {
     const struct plan *plan = session->plan;
     const struct schema *schema = plan->source_schema;
@@ -114,7 +122,9 @@ void check_append_inventory(const struct run_session *session, uint64_t unfit, s
         for (; i < schema->inventory_count && strcmp(schema->inventory[i].catalog, catalog) == 0;
              i++) {
             const struct schema_inventory *row = &schema->inventory[i];
-            add_row(&sums, row, whole ? left_whole(row, unfit) : left_by_tables(row, &taken));
+            add_row(&sums, row,
+                    whole ? left_whole(row, plan->same_engine_objects, preflight)
+                          : left_by_tables(row, &taken));
         }
         buffer_format(out, "%s: %" PRIu64 " objects, %" PRIu64 " %s, %" PRIu64 " left out: %s\n",
                       catalog, sums.total, sums.total - sums.left_out,

@@ -2,9 +2,12 @@
 #include "engine/care.h"
 #include "engine/run_parts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+
+enum { OBJECT_BYTES = 256 };
 
 static const char strict_hint[] = "--strict wants the source whole";
 
@@ -72,6 +75,7 @@ void preflight_free(struct preflight *preflight)
 {
     buffer_free(&preflight->problems);
     buffer_free(&preflight->unfit);
+    free(preflight->unfit_objects);
 }
 
 static void add_problem(struct preflight *preflight, const struct error *problem)
@@ -155,6 +159,28 @@ static enum status check_objects(struct run_session *session, struct preflight *
     return status;
 }
 
+/* The lines behind `begin`: with --strict each is a problem. Their number. */
+static uint64_t tell_unfit(const struct run_session *session, size_t begin,
+                           struct preflight *preflight)
+{
+    uint64_t count = 0;
+    struct error problem;
+    for (const char *line = buffer_string(&preflight->unfit) + begin, *end;
+         (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        count++;
+        if (session->options.strict) {
+            char object[OBJECT_BYTES];
+            const char *words = strstr(line, ": ");
+            snprintf(object, sizeof object, "%.*s", (int)(words - line), line);
+            error_set(&problem, ERROR_STRICT_REFUSED, object, "%.*s", (int)(end - words) - 2,
+                      words + 2);
+            error_hint(&problem, strict_hint);
+            add_problem(preflight, &problem);
+        }
+    }
+    return count;
+}
+
 /* Foreign keys that are left out, since what they refer to is no part of the copy. */
 static enum status check_unfit(const struct run_session *session, const struct target_table *table,
                                struct preflight *preflight, struct error *error)
@@ -162,28 +188,40 @@ static enum status check_unfit(const struct run_session *session, const struct t
     const struct target_functions *target = session->target->connector->target;
     struct buffer *lines = &preflight->unfit;
     size_t begin = lines->length;
-    struct error problem;
     if (target->tell_unfit_references == NULL) {
         return STATUS_OK;
     }
     if (target->tell_unfit_references(session->target, table, lines, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    const char *text = buffer_string(lines);
     if (lines->failed) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory to check a table");
     }
-    for (const char *line = text + begin, *end; (end = strchr(line, '\n')) != NULL;
-         line = end + 1) {
-        preflight->unfit_count++;
-        if (session->options.strict) {
-            const char *words = strstr(line, ": ");
-            error_set(&problem, ERROR_STRICT_REFUSED, table->name, "%.*s", (int)(end - words) - 2,
-                      words + 2);
-            error_hint(&problem, strict_hint);
-            add_problem(preflight, &problem);
-        }
+    preflight->unfit_count += tell_unfit(session, begin, preflight);
+    return STATUS_OK;
+}
+
+static enum status check_unfit_objects(const struct run_session *session,
+                                       struct preflight *preflight, struct error *error)
+{
+    const struct target_functions *target = session->target->connector->target;
+    const struct schema *objects = session->plan->same_engine_objects;
+    size_t begin = preflight->unfit.length;
+    if (objects == NULL || objects->object_count == 0 || target->tell_unfit_objects == NULL) {
+        return STATUS_OK;
     }
+    preflight->unfit_objects = calloc(objects->object_count, sizeof(bool));
+    if (preflight->unfit_objects == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to check objects");
+    }
+    if (target->tell_unfit_objects(session->target, objects, preflight->unfit_objects,
+                                   &preflight->unfit, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (preflight->unfit.failed) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to check objects");
+    }
+    tell_unfit(session, begin, preflight);
     return STATUS_OK;
 }
 
@@ -388,6 +426,9 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
         if (!table_exists[i]) {
             (*absent)[(*absent_count)++] = tables[i].name;
         }
+    }
+    if (check_unfit_objects(session, preflight, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     check_strict(session, preflight);
     check_orphans(session, preflight);

@@ -62,8 +62,9 @@ struct preflight {
     struct error first;
     uint32_t count;
     uint32_t lacking_count; /* the first of them: what may not be read */
-    struct buffer unfit;    /* foreign keys that the target can't have, a line each */
-    uint64_t unfit_count;
+    struct buffer unfit;    /* foreign keys and objects that the target can't have, a line each */
+    uint64_t unfit_count;   /* of the foreign keys */
+    bool *unfit_objects;    /* of the plan's same_engine_objects; NULL: none of them */
 };
 /* What is known of a query's declared key. */
 struct key_check {
@@ -78,9 +79,9 @@ enum status check_query_key(struct run_session *session, const struct plan_strea
                             int64_t until_ms, struct key_check *result,
                             struct error *error) MUST_USE;
 
-/* A line for each catalogue of the source: what a plain copy does with its objects. `unfit`:
- * foreign keys that the target can't have. */
-void check_append_inventory(const struct run_session *session, uint64_t unfit, struct buffer *out);
+/* A line for each catalogue of the source: what a plain copy does with its objects. */
+void check_append_inventory(const struct run_session *session, const struct preflight *preflight,
+                            struct buffer *out);
 enum status preflight_check(struct run_session *session, struct target_table *tables,
                             const char ***absent, uint32_t *absent_count,
                             struct preflight *preflight, struct error *error) MUST_USE;

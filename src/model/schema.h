@@ -152,7 +152,7 @@ struct schema_object {
 };
 
 /* What tables and types stand on that not even a same-engine copy of the schema makes, since it is
- * another schema's or an extension's. */
+ * another schema's or an extension's; or the server's, as the role that a policy names. */
 struct schema_need {
     const char *what; /* "function" */
     const char *schema;

@@ -3,6 +3,8 @@
 #include "connectors/sql/check.h"
 #include <string.h>
 
+static const char a_role[] = "role"; /* what schema_need.what says of one that a policy names */
+
 /* ---------------------------------------------------------------- types, functions … */
 
 static bool is_same_thing(const struct schema_need *left, const struct schema_need *right)
@@ -92,6 +94,9 @@ enum status postgres_check_objects(struct database *database, const struct schem
     for (uint32_t i = 0; status == STATUS_OK && i < objects->need_count; i++) {
         const struct schema_need *need = &objects->needs[i];
         bool wanted = false;
+        if (strcmp(need->what, a_role) == 0) {
+            continue; /* postgres_tell_unfit_objects */
+        }
         if (i == 0 || !is_same_thing(need, need - 1)) {
             status = find_thing(self, connection, need, &found, error);
         }
@@ -100,6 +105,64 @@ enum status postgres_check_objects(struct database *database, const struct schem
         }
         if (wanted) {
             tell_need(need, out);
+        }
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- policies' roles */
+
+static enum status find_role(struct postgres_database *self, PGconn *connection, const char *name,
+                             bool *found, struct error *error)
+{
+    const struct postgres_parameter parameters[] = {{.text = name}};
+    PGresult *result = NULL;
+    enum status status =
+        postgres_query(self, connection, "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1",
+                       parameters, 1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+    *found = status == STATUS_OK && PQntuples(result) > 0;
+    PQclear(result);
+    return status;
+}
+
+/* The number of the policy among the objects, or that of all of them. */
+static uint32_t policy_of(const struct schema *objects, const struct schema_need *need)
+{
+    uint32_t i = 0;
+    for (; i < objects->object_count; i++) {
+        const struct schema_object *object = &objects->objects[i];
+        if (object->table != NULL && strcmp(schema_object_word(object), "policy") == 0 &&
+            strcmp(object->table, need->user) == 0 && strcmp(object->name, need->schema) == 0) {
+            break;
+        }
+    }
+    return i;
+}
+
+enum status postgres_tell_unfit_objects(struct database *database, const struct schema *objects,
+                                        bool *unfit, struct buffer *out, struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    PGconn *connection = NULL;
+    char table[SQL_SHOWN_BYTES];
+    char policy[SQL_SHOWN_BYTES];
+    char role[SQL_SHOWN_BYTES];
+    enum status status = postgres_control(self, &connection, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < objects->need_count; i++) {
+        const struct schema_need *need = &objects->needs[i];
+        uint32_t number =
+            strcmp(need->what, a_role) == 0 ? policy_of(objects, need) : objects->object_count;
+        bool found = true;
+        if (number < objects->object_count && !unfit[number]) {
+            status = find_role(self, connection, need->name, &found, error);
+        }
+        if (!found && status == STATUS_OK) {
+            unfit[number] = true;
+            buffer_format(out,
+                          "%s: the policy %s is not carried: the target has not the role %s, which "
+                          "it names: CREATE ROLE there first\n",
+                          sql_show_name(need->user, table), sql_show_name(need->schema, policy),
+                          sql_show_name(need->name, role));
         }
     }
     return status;

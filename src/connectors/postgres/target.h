@@ -45,6 +45,8 @@ enum status postgres_check_table(struct database *self, const struct target_tabl
 /* needs.c: what lies outside of the schema that is copied. */
 enum status postgres_check_objects(struct database *self, const struct schema *objects,
                                    struct buffer *out, struct error *error);
+enum status postgres_tell_unfit_objects(struct database *self, const struct schema *objects,
+                                        bool *unfit, struct buffer *out, struct error *error);
 enum status postgres_tell_unfit_references(struct database *self, const struct target_table *table,
                                            struct buffer *out, struct error *error);
 /* newer.c: what this server is too old for, a line each; after postgres_target_read. */

@@ -1,6 +1,7 @@
 -- What a schema's tables and types stand on that a copy of the schema does not make, since it is another schema's or an
 -- extension's: is it a type that stands on it, its name (of a partition the topmost table's), and what it is, its schema,
--- name and extension. Foreign keys are left out. $1: schema.
+-- name and extension; and the roles that policies name, where the schema's place has the policy's name. Foreign keys are
+-- left out. $1: schema.
 WITH space AS (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1),
 extended AS (
   SELECT d.classid, d.objid, e.extname FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
@@ -44,4 +45,7 @@ SELECT DISTINCT u.is_type, u.name, t.what, n.nspname, t.name, x.extname
   LEFT JOIN extended x ON x.classid = t.class AND x.objid = t.oid
  WHERE t.oid >= 16384 -- the first number of what is not built in
    AND (n.nspname <> $1 OR x.extname IS NOT NULL)
+ UNION
+SELECT t.is_type, t.name, 'role', p.polname, pg_catalog.pg_get_userbyid(role), NULL
+  FROM tables t JOIN pg_catalog.pg_policy p ON p.polrelid = t.oid, pg_catalog.unnest(p.polroles) role WHERE role <> 0
  ORDER BY 4, 5, 3, 1, 2
