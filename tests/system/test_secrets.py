@@ -13,6 +13,7 @@ import time
 import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
+import items
 import mariadb
 import net_support
 import postgres
@@ -385,6 +386,78 @@ class Aws(SecretCase):
 
 
 
+class AwsRuns(SecretCase):
+    """Keys and tokens that a server takes: a run with rejects, a validation, a repair, rollbacks, to their ends."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = servers.for_class(cls, "dynalite")
+        cls.client = items.client_of(cls.server)
+
+    def program(self, command, *arguments, code=0):
+        """Loud; what can be said as JSON is, too."""
+        for words in (["-v"], ["--json"]) if command in ("check", "status", "report", "validate") and "--repair" not in arguments else (["-v"],):
+            result = support.transhume(command, *words, *arguments, cwd=self.folder, env=self.env)
+            self.assert_code(result, code)
+            self.results.append(result)
+
+    def through_its_life(self, canaries, **changes):
+        self.env = self.environment(AWS_EC2_METADATA_DISABLED="true", TRANSHUME_FAILPOINT=None, **changes)
+        self.results = []
+        items.empty(self.client)
+        support.make_sqlite(self.path("shop.db"), "UPDATE customer SET mail = NULL WHERE id = 4;")
+        uri = "dynamodb://us-east-1?endpoint=" + self.server.endpoint
+        self.put("plan.yaml", """transhume: 1
+source: sqlite:shop.db
+target: "%s"
+existing: replace
+tables:
+  people: { key: { partition: Mail }, from: customer, fields: { Mail: "{mail}", "*": copy } }
+""" % uri)
+        self.program("check", "--plan", "plan.yaml")
+        first = self.stopped("migrate", "-v", "--chunk-rows", "10", "--plan", "plan.yaml", failpoint="engine.after_commit", occurrence=2, env=self.env)
+        self.assert_unseen(first, canaries)
+        first.kill()
+        self.results.append(support.finish(first))
+        self.program("resume", "--plan", "plan.yaml", code=1)
+        self.program("migrate", "--chunk-rows", "10", "--plan", "plan.yaml", code=1)  # over what is there: images are kept
+        item = items.scan(self.client, "people")[0]
+        self.client.put_item(TableName="people", Item={"Mail": item["Mail"], "name": {"S": "altered"}})
+        self.program("validate", code=1)
+        self.program("validate", "--repair")
+        self.program("validate", "--plan", "plan.yaml")
+        repair = self.run_id()
+        self.program("status")
+        self.program("report")
+        self.program("rollback", "--run", repair, "--confirm")
+        self.program("migrate", "--state", "back", uri, "jsonl:out")
+        self.program("validate", "--state", "back")
+        ledger = repr([items.scan(self.client, name) for name in self.client.list_tables()["TableNames"]])
+        self.assertIn("_transhume", repr(self.client.list_tables()["TableNames"]))
+        seen = self.files()
+        for part in ("/rejects/", "/before/", "/report.html", "/report.json", "/validation.json", "/transhume.log"):
+            self.assertTrue(any(part in path for path in seen), (part, sorted(seen)))
+        for canary in canaries:
+            self.assertNotIn(canary, ledger)
+        self.assert_nowhere(canaries, *self.results)
+
+    def test_environment(self):
+        canaries = [CANARY % "LiveSecret", CANARY % "LiveToken"]
+        self.through_its_life(canaries, AWS_ACCESS_KEY_ID="AKIDLIVE", AWS_SECRET_ACCESS_KEY=canaries[0], AWS_SESSION_TOKEN=canaries[1])
+
+    def test_profile(self):
+        canaries = [CANARY % "ProfileSecret", CANARY % "ProfileToken"]
+        self.put("home/.aws/credentials", "[shop]\naws_access_key_id = AKIDSHOP\naws_secret_access_key = %s\naws_session_token = %s\n" % tuple(canaries))
+        self.through_its_life(canaries, AWS_PROFILE="shop")
+
+    def test_process(self):
+        canaries = [CANARY % "ChildSecret", CANARY % "ChildToken"]
+        script = self.put("give", "#!/bin/sh\necho '%s'\n" % json.dumps(
+            {"Version": 1, "AccessKeyId": "AKIDCHILD", "SecretAccessKey": canaries[0], "SessionToken": canaries[1]}), 0o700)
+        self.put("home/.aws/config", "[default]\ncredential_process = %s\n" % script)
+        self.through_its_life(canaries)
+
+
 class Database:
     """Passwords for a real server, from wherever its own clients have them, as target and as source, through a run's whole life."""
 
@@ -503,9 +576,16 @@ class Postgres(Database, SecretCase):
         self.assert_nowhere([canary], *results)
         self.assertEqual({table: len(rows) for table, rows in self.tables().items() if table in self.ROWS}, self.ROWS)
 
+    def test_password_file_by_an_option(self):
+        self.put("given.pgpass", "127.0.0.1:*:*:mover:%s\n" % (CANARY % "OptionalFile"))
+        self.way("OptionalFile", options="?passfile=given.pgpass")
+
     def test_service(self):
-        self.put("home/.pg_service.conf", "[shop]\npassword=%s\n" % (CANARY % "Service"))
-        self.way("Service", options="?service=shop")
+        for name, changes in (("home/.pg_service.conf", {}), ("else.service", {"PGSERVICEFILE": "else.service"})):
+            with self.subTest(name):
+                self.setUp()
+                self.put(name, "[shop]\npassword=%s\n" % (CANARY % "Service"))
+                self.way("Service", options="?service=shop", **{key: self.path(value) for key, value in changes.items()})
 
 
 class Mysql(Database, SecretCase):
