@@ -98,6 +98,34 @@ class BadInput(refusals.TestCase):
             self.assertIn("[source-missing]", refused.err)
             self.assertEqual(self.held(), before)
 
+    def test_a_folder_of_items_dropped_in_mid_validate(self):
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE things(id INTEGER PRIMARY KEY, w TEXT);"
+                            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO things SELECT i, 'name ' || i FROM n" % ROWS)
+        self.run_program("migrate", "-q", "--state", "begin", "--chunk-rows", 1000, "shop.db", "dynamodb-json:in")
+        for target in ("dynamodb-json:out", "jsonl:out"):
+            with self.subTest(target=target):
+                self.run_program("migrate", "-q", "--chunk-rows", 5000, "dynamodb-json:in", target)
+                before = self.held()
+                process = self.begun()
+                os.rename(self.path("in"), self.path("kept"))
+                result = support.finish(process)
+                self.assertEqual(result.code, 3, result.err)  # files that were not open yet are not there
+                self.assertRegex(self.first_error(result), r"in/things/data-\S+: .*No such file")
+                self.assertIn("validate` again", result.err)
+                for arguments in (("validate",), ("validate", "--repair", "--delete-extra", "--confirm")):
+                    refused = self.run_program(*arguments, code=2)
+                    self.assertIn("[source-missing]", refused.err)
+                os.mkdir(self.path("in"))
+                for arguments in (("validate",), ("validate", "--repair", "--delete-extra", "--confirm")):
+                    refused = self.run_program(*arguments, code=5)
+                    self.assertRegex(self.first_error(refused), r"in: its tables are not those that run \S+ copied")
+                self.assertEqual(self.held(), before)
+                os.rmdir(self.path("in"))
+                os.rename(self.path("kept"), self.path("in"))
+                self.run_program("validate")
+                shutil.rmtree(self.path("out"))
+                shutil.rmtree(self.path(".transhume"))
+
     def test_tables_of_the_run_that_are_left_out(self):
         """The source is as it was: it is the option that makes the difference, also where a foreign key leads to what is left out."""
         support.make_sqlite(self.path("two.db"), "CREATE TABLE a(id INTEGER PRIMARY KEY); INSERT INTO a VALUES (1);"
