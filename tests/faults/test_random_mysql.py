@@ -14,6 +14,7 @@ TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
 import mariadb
 import postgres
+import random_validate
 import support
 from round_trip_mysql import quoted
 
@@ -112,6 +113,7 @@ class RandomMysql(support.TestCase):
         """How many records of each table were rejected."""
         result = support.transhume("migrate", "--quiet", "--state", state, "--chunk-rows", "20", *options, source, target, cwd=folder)
         self.assertIn(result.code, (0, 1), result.err)
+        random_validate.assert_clean(self, folder, "--state", state)
         rejected = collections.Counter()
         rejects = os.path.join(folder, state, "rejects")
         for name in sorted(os.listdir(rejects)) if os.path.isdir(rejects) else ():

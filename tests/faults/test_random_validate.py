@@ -1,5 +1,4 @@
 """No false alarms: random databases, copied and validated at each level; the seed is in every failure."""
-import json
 import os
 import random
 import shutil
@@ -14,9 +13,9 @@ import postgres
 import servers
 import support
 from random_database import RandomDatabase
+from random_validate import LEVELS, assert_clean
 
 SEEDS = range(1, 101) if support.SOAK else range(support.SEED, support.SEED + 4)
-LEVELS = ("count", "sample", "hash", "full")
 
 
 class Random(support.TestCase):
@@ -36,14 +35,7 @@ class Random(support.TestCase):
                     continue
                 self.assertIn(copied.code, (0, 1), copied.err)
                 taken += 1
-                for level in LEVELS:
-                    result = support.transhume("validate", "--json", "--progress", "none", "--level", level, cwd=folder,
-                                               env=self.environment)
-                    self.assertEqual(result.code, 0, "%s\n%s%s" % (level, result.out[:3000], result.err))
-                    report = json.loads(result.out)
-                    self.assertTrue(report["ok"])
-                    for entity in report["entities"]:
-                        self.assertEqual(entity["source"], entity["target"])
+                assert_clean(self, folder, levels=LEVELS, env=self.environment)
         return taken
 
     refuses = False
