@@ -52,8 +52,9 @@ def random_value(seed):
 class RandomDatabase:
     """Writes one database; `tables` are the names of its tables, `refused` how many statements SQLite refused."""
 
-    def __init__(self, seed, path, rows_max=400, simple=False):
-        """`simple`: names that DynamoDB takes, and a key of one or two columns."""
+    def __init__(self, seed, path, rows_max=400, simple=False, names=NAMES):
+        """`simple`: names of tables that DynamoDB takes, and a key of one or two columns. `names`: of columns."""
+        self.column_choice = names
         self.seed = seed
         self.simple = simple
         self.number = 0
@@ -109,7 +110,7 @@ class RandomDatabase:
     def column_names(self, count):
         names, known = [], {""} if self.simple else set()
         while len(names) < count:
-            name = self.seed.choice(NAMES)
+            name = self.seed.choice(self.column_choice)
             if self.seed.random() < 0.4:
                 name += "%d" % self.seed.randrange(100)
             if name.lower() not in known:
