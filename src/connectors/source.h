@@ -114,6 +114,7 @@ struct read_request {
     const struct read_order *orders;
     uint32_t order_count;
     bool ordered;
+    bool by_key; /* its spans are ranges of the key, also where others were quicker */
     const struct digest *digest; /* NULL: all rows; else those of these buckets, ascending: */
     const uint32_t *buckets;
     uint32_t bucket_count;
@@ -205,13 +206,14 @@ struct source_functions {
                          struct column_list by, const struct cell *keys, uint32_t key_count,
                          struct batch **batch, struct error *error);
     /*
-     * Optional: is a span that `maker` (a database of this connector) made of `made_of` the same
-     * range of keys here, in `request`? Then records with one key are in one and the same span on
-     * both sides, and a comparison need not look elsewhere. False where it can't be known. NULL:
-     * never.
+     * Optional: are the spans of `request`, whole or asked for `by_key`, ranges of its only key
+     * column, of whole numbers, and read at no more cost than others? Then `*column` is its name,
+     * and returned is what the bounds' bytes are called: databases that give the same name read
+     * each other's spans, records with one key are in one and the same span on both sides, and a
+     * comparison need not look elsewhere. NULL: no, or it can't be known. Control thread.
      */
-    bool (*span_is_shared)(struct database *self, const struct read_request *request,
-                           struct database *maker, const struct read_request *made_of);
+    const char *(*number_spans)(struct database *self, const struct read_request *request,
+                                const char **column);
     /*
      * Optional, both or none: what a column of the request's root (a table) is to a digest; control
      * thread, after prepare.

@@ -249,6 +249,7 @@ static enum status push_down(struct verify *verify, struct verify_table *table, 
         pushed->request[i].digest = &pushed->digest[i];
     }
     table->pushed = pushed;
+    table->range_stream = UINT32_MAX; /* servers sum into buckets */
     return steps_take_bucket_count(verify, table, pushed->digest[0].bucket_count)
                ? STATUS_OK
                : no_memory(error);

@@ -220,8 +220,9 @@ static bool key_is_copied(const struct verify *verify, const struct verify_table
     const struct plan_stream *stream = &verify->session->plan->streams[entity->stream];
     const struct target_table *target = &table->plan->target;
     const struct mapping *mapping = entity->mapping;
-    if (target->key.count != 1 || stream->key_count != 1 || stream->request.table == NULL ||
-        entity->is_pages || mapping == NULL || mapping->unnest != NULL || mapping->distinct) {
+    if (target->key.count != 1 || stream->key_count != 1 || stream->key_columns == NULL ||
+        stream->request.table == NULL || entity->is_pages || mapping == NULL ||
+        mapping->unnest != NULL || mapping->distinct) {
         return false;
     }
     for (uint32_t i = 0; i < mapping->field_count; i++) {
@@ -235,20 +236,50 @@ static bool key_is_copied(const struct verify *verify, const struct verify_table
     return false;
 }
 
+/* How the database calls the spans of a request whose only key is `key`; NULL: they are no ranges
+ * of it. */
+static const char *number_spans(struct database *database, const struct read_request *request,
+                                const char *key)
+{
+    const struct source_functions *functions = database->connector->source;
+    const char *column = NULL;
+    const char *called = functions->number_spans == NULL
+                             ? NULL
+                             : functions->number_spans(database, request, &column);
+    return called != NULL && strcmp(column, key) == 0 ? called : NULL;
+}
+
+/* How many bits hold each number of the column; 0: it is not of whole numbers. */
+static uint32_t bits_of(const struct schema_table *table, const char *name)
+{
+    for (uint32_t i = 0; table != NULL && i < table->column_count; i++) {
+        const struct value_type *type = &table->columns[i].type;
+        if (strcmp(table->columns[i].name, name) == 0) {
+            return type->kind != VALUE_INT64 ? 0 : type->bits == 0 ? 64 : type->bits;
+        }
+    }
+    return 0;
+}
+
+/* A bound that the target's key could not hold would be refused by its server. */
 static bool is_ranged(const struct verify *verify, const struct verify_table *table)
 {
     const struct run_session *session = verify->session;
-    const struct source_functions *functions = session->mirror->connector->source;
     if (table->actual == NULL || table->joined || table->plan->entity_count != 1 ||
-        session->source->connector != session->mirror->connector ||
-        functions->span_is_shared == NULL || !key_is_copied(verify, table)) {
+        !key_is_copied(verify, table)) {
         return false;
     }
     const struct plan_entity *entity = verify->entities[table->plan->entities[0]].plan;
     const struct plan_stream *stream = &session->plan->streams[entity->stream];
-    return stream->entity_count == 1 &&
-           functions->span_is_shared(session->mirror, &table->request, session->source,
-                                     &stream->request);
+    const char *key = table->plan->target.key.names[0];
+    uint32_t bits = bits_of(schema_find_table(session->plan->source_schema, stream->request.table),
+                            stream->key_names[0]);
+    if (stream->entity_count != 1 || bits == 0 || bits > bits_of(table->actual, key)) {
+        return false;
+    }
+    const char *there = number_spans(session->source, &stream->request, stream->key_names[0]);
+    const char *here = there == NULL ? NULL : number_spans(session->mirror, &table->request, key);
+    return here != NULL && strcmp(here, there) == 0;
 }
 
 enum status verify_prepare_tables(struct verify *verify, struct error *error)

@@ -4,7 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SPAN_ROWS = 65536, RANGE_ROWS = 32768, SPANS_A_READER = 4, SPAN_ROWS_MIN = 2048 };
+enum {
+    SPAN_ROWS = 65536,
+    RANGE_ROWS = 32768,
+    RANGES_MAX = 4096, /* of a table: each takes 2 KiB */
+    SPANS_A_READER = 4,
+    SPAN_ROWS_MIN = 2048
+};
 
 static enum status no_memory(struct error *error)
 {
@@ -33,7 +39,9 @@ static uint64_t rows_a_span(const struct verify *verify, int64_t row_count, bool
     if (row_count > 0 && (uint64_t)row_count / (SPANS_A_READER * jobs) < rows) {
         rows = (uint64_t)row_count / (SPANS_A_READER * jobs);
     }
-    return rows < SPAN_ROWS_MIN ? SPAN_ROWS_MIN : rows;
+    rows = rows < SPAN_ROWS_MIN ? SPAN_ROWS_MIN : rows;
+    bool too_many = ranged && row_count > 0 && (uint64_t)row_count / rows > RANGES_MAX;
+    return too_many ? (uint64_t)row_count / RANGES_MAX : rows;
 }
 
 /* The table whose ranges are the stream's spans; NULL: none. */
@@ -85,18 +93,24 @@ static enum status add_ranges(struct verify_table *table, bool bad_only, struct 
     return STATUS_OK;
 }
 
+static enum status split_stream(struct verify *verify, uint32_t number, bool ranged, uint64_t rows,
+                                struct span **spans, uint32_t *count, struct error *error)
+{
+    struct database *source = verify->session->source;
+    struct read_request request = verify->session->plan->streams[number].request;
+    request.by_key = ranged;
+    return source->connector->source->split(source, &request, rows, verify->arena, spans, count,
+                                            error);
+}
+
 static enum status add_stream(struct verify *verify, uint32_t number, struct task_list *list,
                               struct error *error)
 {
-    struct run_session *session = verify->session;
-    const struct plan_stream *stream = &session->plan->streams[number];
     struct verify_table *table = ranged_table(verify, number);
     struct span *spans;
     uint32_t count;
-    uint64_t rows = rows_a_span(verify, session->facts[number].row_count, table != NULL);
-    if (session->source->connector->source->split(session->source, &stream->request, rows,
-                                                  verify->arena, &spans, &count,
-                                                  error) != STATUS_OK) {
+    uint64_t rows = rows_a_span(verify, verify->session->facts[number].row_count, table != NULL);
+    if (split_stream(verify, number, table != NULL, rows, &spans, &count, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (table != NULL) {
@@ -116,12 +130,10 @@ static enum status add_stream(struct verify *verify, uint32_t number, struct tas
 enum status steps_list_stream(struct verify *verify, uint32_t number, uint64_t rows,
                               struct task_list *list, struct error *error)
 {
-    struct run_session *session = verify->session;
     struct span *spans;
     uint32_t count;
-    if (session->source->connector->source->split(
-            session->source, &session->plan->streams[number].request, rows, verify->arena, &spans,
-            &count, error) != STATUS_OK) {
+    bool ranged = ranged_table(verify, number) != NULL;
+    if (split_stream(verify, number, ranged, rows, &spans, &count, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < count; i++) {

@@ -257,6 +257,7 @@ const struct source_functions maria_source_functions = {
     .caveats = maria_caveats,
     .describe_stream = maria_describe_stream,
     .split = maria_split,
+    .number_spans = maria_number_spans,
     .prepare = source_prepares_nothing,
     .reader_open = reader_open,
     .reader_close = reader_close,

@@ -25,6 +25,8 @@ enum status maria_span_append(struct buffer *sql, const struct span *span,
 enum status maria_describe_stream(struct database *self, const struct read_request *request,
                                   struct arena *arena, struct stream_facts *facts,
                                   struct error *error);
+const char *maria_number_spans(struct database *self, const struct read_request *request,
+                               const char **column);
 enum status maria_split(struct database *self, const struct read_request *request,
                         uint64_t rows_wanted, struct arena *arena, struct span **spans,
                         uint32_t *span_count, struct error *error);

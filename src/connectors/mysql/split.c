@@ -64,6 +64,22 @@ enum status maria_describe_stream(struct database *database, const struct read_r
                                                : STATUS_OK;
 }
 
+const char *maria_number_spans(struct database *database, const struct read_request *request,
+                               const char **column)
+{
+    const struct maria_table *table = NULL;
+    struct error ignored = {0};
+
+    if (maria_request_root(maria_database_of(database), request, &table, &ignored) != STATUS_OK ||
+        !is_keyed(table) || table->key.count != 1) {
+        return NULL;
+    }
+    *column = table->key.names[0];
+    int32_t number = maria_find_column(table, *column);
+    return number >= 0 && table->columns[number].type.format == MARIA_AS_INT ? sql_number_spans
+                                                                             : NULL;
+}
+
 /* ---------------------------------------------------------------- spans */
 
 struct splitter {

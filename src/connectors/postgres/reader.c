@@ -369,6 +369,7 @@ const struct source_functions postgres_source_functions = {
     .caveats = postgres_caveats,
     .describe_stream = postgres_describe_stream,
     .split = postgres_split,
+    .number_spans = postgres_number_spans,
     .prepare = source_prepares_nothing,
     .reader_open = reader_open,
     .reader_close = reader_close,

@@ -17,6 +17,8 @@ enum status postgres_span_append(struct buffer *sql, const struct span *span,
 enum status postgres_describe_stream(struct database *self, const struct read_request *request,
                                      struct arena *arena, struct stream_facts *facts,
                                      struct error *error);
+const char *postgres_number_spans(struct database *self, const struct read_request *request,
+                                  const char **column);
 enum status postgres_split(struct database *self, const struct read_request *request,
                            uint64_t rows_wanted, struct arena *arena, struct span **spans,
                            uint32_t *span_count, struct error *error);

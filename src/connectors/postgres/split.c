@@ -52,7 +52,7 @@ static enum status choose_way(struct postgres_database *self, const struct read_
         return STATUS_OK;
     }
     bool large = table->schema->size_bytes >= PHYSICAL_BYTES_MIN;
-    bool blocks = table->kind == 'r' && !request->ordered && large &&
+    bool blocks = table->kind == 'r' && !request->ordered && !request->by_key && large &&
                   self->server_version >= TID_SCAN_VERSION;
     bool keyed = table->key.count > 0 && table->key.count <= SQL_KEY_PARTS_MAX;
     if (blocks && keyed && key_correlation(self, table, &correlation, error) != STATUS_OK) {
@@ -128,6 +128,25 @@ enum status postgres_describe_stream(struct database *database, const struct rea
     }
     facts->bytes_max = table->schema->size_bytes > 0 ? table->schema->size_bytes : 0;
     return row_count_of(self, table, &facts->row_count, error);
+}
+
+const char *postgres_number_spans(struct database *database, const struct read_request *request,
+                                  const char **column)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    const struct postgres_table *table = NULL;
+    enum way way = WAY_WHOLE;
+    struct error ignored = {0};
+
+    if (postgres_request_root(self, request, &table, &ignored) != STATUS_OK || table == NULL ||
+        table->schema->kind != SCHEMA_TABLE || table->key.count != 1 ||
+        choose_way(self, request, table, &way, &ignored) != STATUS_OK || way != WAY_KEY) {
+        return NULL;
+    }
+    *column = table->key.names[0];
+    int32_t number = postgres_find_column(table, *column);
+    return number >= 0 && table->columns[number].type.type.kind == VALUE_INT64 ? sql_number_spans
+                                                                               : NULL;
 }
 
 /* ---------------------------------------------------------------- spans */

@@ -3,6 +3,8 @@
 
 enum { SPAN_VERSION = 1, HAS_LOW = 1, HAS_HIGH = 2, HEADER_BYTES = 4 };
 
+const char *const sql_number_spans = "whole numbers of SQL";
+
 static void append_uint32(struct buffer *out, uint32_t value)
 {
     const uint8_t bytes[4] = {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16),

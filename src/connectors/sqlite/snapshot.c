@@ -615,6 +615,6 @@ const struct source_functions sqlite_source_functions = {
     .cursor_open = source_cursor_open,
     .cursor_next = source_cursor_next,
     .cursor_close = source_cursor_close,
-    .span_is_shared = source_span_is_shared,
+    .number_spans = source_number_spans,
     .caveats = source_caveats,
 };

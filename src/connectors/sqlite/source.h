@@ -201,8 +201,8 @@ enum status source_describe_stream(struct database *self, const struct read_requ
 enum status source_split(struct database *self, const struct read_request *request,
                          uint64_t rows_wanted, struct arena *arena, struct span **spans,
                          uint32_t *span_count, struct error *error);
-bool source_span_is_shared(struct database *database, const struct read_request *request,
-                           struct database *maker, const struct read_request *made_of);
+const char *source_number_spans(struct database *database, const struct read_request *request,
+                                const char **column);
 
 /* ---------------------------------------------------------------- span.c */
 

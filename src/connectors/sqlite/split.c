@@ -410,19 +410,19 @@ static enum status split_by_key(struct splitter *splitter)
     return status;
 }
 
-bool source_span_is_shared(struct database *database, const struct read_request *request,
-                           struct database *maker, const struct read_request *made_of)
+const char *source_number_spans(struct database *database, const struct read_request *request,
+                                const char **column)
 {
-    const struct catalog_table *here = NULL;
-    const struct catalog_table *there = NULL;
+    const struct catalog_table *table = NULL;
     struct error ignored;
 
-    /* other keys have collations and orders of their own; whole numbers have one */
-    return request->table != NULL && made_of->table != NULL &&
-           request_root(sqlite_database_of(database), request, &here, &ignored) == STATUS_OK &&
-           request_root(sqlite_database_of(maker), made_of, &there, &ignored) == STATUS_OK &&
-           here->schema->kind == SCHEMA_TABLE && there->schema->kind == SCHEMA_TABLE &&
-           here->rowid_column >= 0 && there->rowid_column >= 0;
+    /* other keys have collations and orders of their own */
+    if (request_root(sqlite_database_of(database), request, &table, &ignored) != STATUS_OK ||
+        table == NULL || table->schema->kind != SCHEMA_TABLE || table->rowid_column < 0) {
+        return NULL;
+    }
+    *column = table->schema->columns[table->rowid_column].name;
+    return "rowids of SQLite";
 }
 
 enum status source_split(struct database *database, const struct read_request *request,
