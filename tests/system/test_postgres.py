@@ -314,6 +314,20 @@ class LookUps(sql_case.LookUps, PostgresCase):
     def is_indexed(self, type_):
         return type_ != "json"
 
+    def test_collations_that_the_account_may_not_name(self):
+        """They are in a schema that is closed to it."""
+        name = self.made("CREATE SCHEMA closed; CREATE COLLATION closed.other (provider = icu, locale = 'de'); CREATE " + self.LOOSE.replace("loose", "closed.loose", 1) +
+                         "; CREATE TABLE t (id int PRIMARY KEY, v text COLLATE closed.loose, w text COLLATE closed.other); INSERT INTO t VALUES (1, 'a', 'a');"
+                         "CREATE TABLE o (k text COLLATE closed.other, n int PRIMARY KEY); CREATE TABLE l (k text COLLATE closed.loose, n int PRIMARY KEY);"
+                         "INSERT INTO o VALUES ('a', 5), ('A', 9); INSERT INTO l SELECT * FROM o")
+        self.server.ask(name, "CREATE ROLE of_%s LOGIN; GRANT SELECT ON ALL TABLES IN SCHEMA public TO of_%s" % (name, name))
+        fields = ", ".join("%s%s: { aggregate: %s, match: { k: %s }, value: sum(n) }" % (own, other, other, own) for own in "vw" for other in "ol")
+        self.write("transhume.yaml", "transhume: 1\nsource: %s\ntarget: sqlite:%s\ntables: { t: { key: [id], entities: { t: { from: t, fields: { id: copy, %s } } } } }\n"
+                   % (self.server.uri(name).replace("postgres@", "of_%s@" % name), self.path("out.db"), fields))
+        self.run_program("migrate", "--quiet")
+        with contextlib.closing(sqlite3.connect(self.path("out.db"))) as db:
+            self.assertEqual(db.execute("SELECT * FROM t").fetchall(), [(1, 5, 5, 5, 5)])
+
     def test_an_index_serves(self):
         """That of the looked-up column, whatever its collation is and that of the other."""
         types = ("text",) + self.COLLATED
