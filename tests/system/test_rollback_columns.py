@@ -132,11 +132,12 @@ class Columns(support.TestCase):
     def test_every_type_into_every_column(self):
         for source in TYPED:
             for kind in COLUMNS:
-                columns = self.columns(kind) if support.SOAK else self.columns(kind)[:2]
-                short = ["t%d" % number for number in range(len(columns))]
-                tables = ["%s_%d" % (table, number) for table in short for number in range(len(TYPED[source]))]
-                with self.subTest(source=source, target=kind, columns=columns):
-                    self.assert_taken_back(self.source(source, short), kind, tables, [column for column in columns for _ in TYPED[source]])
+                all_of = self.columns(kind) if support.SOAK else self.columns(kind)[:2]
+                for columns in (all_of[at:at + SAMPLE] for at in range(0, len(all_of), SAMPLE)):
+                    short = ["t%d" % number for number in range(len(columns))]
+                    tables = ["%s_%d" % (table, number) for table in short for number in range(len(TYPED[source]))]
+                    with self.subTest(source=source, target=kind, columns=columns):
+                        self.assert_taken_back(self.source(source, short), kind, tables, [column for column in columns for _ in TYPED[source]])
 
     def test_what_the_server_says_in_other_words(self):
         """It would not be known from what others wrote: it is not taken back, but by its keys."""
