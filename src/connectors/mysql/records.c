@@ -48,6 +48,24 @@ static void append_equal(struct buffer *sql, const struct maria_column *column,
     }
 }
 
+/* What a column of doubles keeps comes back as its shortest digits, and those may be a whole number
+ * that is none of them: 72292304410944750 stands for a double that is 2 above it. */
+static enum status as_kept(const struct maria_column *column, const struct cell *cell,
+                           struct arena *scratch, struct cell *kept, struct error *error)
+{
+    struct cell normal;
+    *kept = *cell;
+    if (column->type.type.kind != VALUE_FLOAT64 || cell->kind != VALUE_INT64) {
+        return STATUS_OK;
+    }
+    const struct cell near = cell_float64((double)cell->i64);
+    enum status status = sql_normal_form(&maria_rules, &near, scratch, &normal, error);
+    if (status == STATUS_OK && normal.kind == VALUE_INT64 && normal.i64 == cell->i64) {
+        *kept = near;
+    }
+    return status;
+}
+
 /* " WHERE" these columns are the cells, texts by their bytes. */
 static enum status append_condition(struct buffer *sql, const struct maria_table *facts,
                                     struct column_list columns, const struct cell *cells,
@@ -67,8 +85,10 @@ static enum status append_condition(struct buffer *sql, const struct maria_table
             buffer_append_string(sql, " IS NULL");
             continue;
         }
-        if (maria_encode(column, &cells[i], MARIA_IN_STATEMENT, scratch, &literal, error) !=
-            STATUS_OK) {
+        struct cell kept;
+        if (as_kept(column, &cells[i], scratch, &kept, error) != STATUS_OK ||
+            maria_encode(column, &kept, MARIA_IN_STATEMENT, scratch, &literal, error) !=
+                STATUS_OK) {
             buffer_free(&literal);
             return STATUS_FAILED;
         }
