@@ -1,4 +1,5 @@
 """Tables that are in a PostgreSQL already, with what others gave them: deferred constraints, sequences, types."""
+import json
 import os
 import sys
 import unittest
@@ -94,6 +95,66 @@ class Deferred(PostgresCase):
         self.migrate(self.server.uri(source), self.server.uri(target), code=1)
         self.assert_rejected([2000], code="key-duplicate")
         self.assertEqual(self.server.psql(target, "SELECT count(*) FROM t"), [["2999"]])
+
+
+class LeftOut(PostgresCase):
+    """A BEFORE trigger that returns NULL, or a rule, leaves records out, and the server says no word of it."""
+    WORDS = "a BEFORE trigger or a rule of the table left it out"
+    TRIGGER = ("CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW.v LIKE ''%7'' THEN RETURN NULL; END IF; RETURN NEW; END';"
+               "CREATE TRIGGER g BEFORE INSERT OR UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f();")
+    OUT = list(range(7, 300, 10))
+
+    def source(self):
+        return support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); WITH RECURSIVE c(i) AS "
+                                   "(SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 300) INSERT INTO t SELECT i, 'v' || i FROM c;")
+
+    def left_out(self, source, script, *options):
+        target = self.made(script)
+        before = self.server.psql(target, "SELECT * FROM t ORDER BY id")
+        state = self.path("state-%s" % target)
+        self.migrate(source, self.server.uri(target), *options, "--state", state, code=1)
+        rejects = self.rejects(state)
+        self.assertEqual(sorted(reject["key"]["id"] for reject in rejects), self.OUT)
+        self.assertEqual({(reject["code"], self.WORDS in reject["reason"]) for reject in rejects}, {("constraint", True)})
+        self.assertEqual(self.server.psql(target, "SELECT count(*), count(*) FILTER (WHERE id % 10 = 7) FROM t WHERE id <= 300"), [["270", "0"]])
+        run = json.loads(self.run_program("status", "--json", "--state", state).out)["run"]
+        self.run_program("rollback", "--run", run, "--confirm", "--state", state)
+        self.assertEqual(self.server.psql(target, "SELECT * FROM t ORDER BY id"), before)
+
+    def test_by_a_trigger(self):
+        source = self.source()
+        for options, there in ((("append",), ""), (("append", "--chunk-rows", "50", "--jobs", "2"), "INSERT INTO t VALUES (1000, 'there');"),
+                               (("upsert",), "INSERT INTO t VALUES (5, 'there');"), (("replace",), "INSERT INTO t VALUES (5, 'there');"),
+                               (("skip",), "INSERT INTO t VALUES (1000, 'there');")):
+            with self.subTest(options):
+                self.left_out(source, "CREATE TABLE t (id int PRIMARY KEY, v text);" + there + self.TRIGGER, "--existing", *options)
+
+    def test_of_an_update(self):
+        """What was there stays as it was."""
+        target = self.made("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (17, 'there');" + self.TRIGGER)
+        self.migrate(self.source(), self.server.uri(target), "--existing", "upsert", code=1)
+        self.assertEqual(sorted(reject["key"]["id"] for reject in self.rejects()), self.OUT)
+        self.assertEqual(self.server.psql(target, "SELECT v FROM t WHERE id = 17"), [["there"]])
+
+    def test_by_a_rule(self):
+        """COPY knows no rules, INSERT does."""
+        self.left_out(self.source(), "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1000, 'there'); CREATE RULE r AS ON INSERT TO t "
+                      "WHERE NEW.v LIKE '%7' DO INSTEAD NOTHING;", "--existing", "skip")
+
+    def test_between_two_servers(self):
+        """The express lane leaves such a chunk to the other way."""
+        name = self.made("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'v' || i FROM generate_series(1, 300) i")
+        self.left_out(self.server.uri(name), "CREATE TABLE t (id int PRIMARY KEY, v text);" + self.TRIGGER)
+
+    def test_partitions_by_triggers(self):
+        """The oldest way of partitioning: the trigger writes to a child, and returns NULL."""
+        target = self.made("CREATE TABLE t (id int, v text); CREATE TABLE t_low (CHECK (id < 100)) INHERITS (t); CREATE TABLE t_high (CHECK (id >= 100)) "
+                           "INHERITS (t); CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW.id < 100 THEN INSERT INTO t_low VALUES "
+                           "(NEW.*); ELSE INSERT INTO t_high VALUES (NEW.*); END IF; RETURN NULL; END'; "
+                           "CREATE TRIGGER g BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f();")
+        self.migrate(self.source(), self.server.uri(target), "--existing", "append")
+        self.assertEqual(self.server.psql(target, "SELECT count(*), count(*) FILTER (WHERE id < 100) FROM t"), [["300", "99"]])
+        self.assertEqual(self.server.psql(target, "SELECT count(*) FROM ONLY t"), [["0"]])
 
 
 class After(PostgresCase):

@@ -56,6 +56,7 @@ struct pull {
     const struct span *span;
     const char *names;
     uint64_t noted; /* rows that the report says are pulled */
+    uint64_t sent;  /* by the source, as it says itself */
     struct error *error;
 };
 
@@ -169,6 +170,8 @@ static enum status end_source(struct pull *pull)
         if (PQresultStatus(result) != PGRES_COMMAND_OK) {
             status = postgres_failure(pull->source, pull->writer->source, result, ERROR_SOURCE_READ,
                                       pull->error);
+        } else {
+            pull->sent += writer_count_of(result);
         }
         PQclear(result);
     }
@@ -237,6 +240,10 @@ static enum status carry(struct pull *pull, uint32_t table, uint64_t *rows)
     status = status == STATUS_OK ? pump(pull) : status;
     status = status == STATUS_OK ? leave(pull, end_source(pull)) : status;
     status = status == STATUS_OK ? end_target(pull, rows) : status;
+    status = status == STATUS_OK
+                 ? writer_look_for_left_out(pull->writer, &pull->writer->tables[table].facts,
+                                            pull->sent, *rows, pull->error)
+                 : status;
     return status == STATUS_OK ? check_deferred(pull) : status;
 }
 

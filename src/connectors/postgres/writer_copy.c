@@ -256,8 +256,36 @@ enum status writer_undo(struct writer *writer, struct error *error)
                             ERROR_TARGET_WRITE, error);
 }
 
+uint64_t writer_count_of(PGresult *result)
+{
+    uint64_t count = 0;
+    const char *digits = PQcmdTuples(result);
+    return text_to_uint64(digits, strlen(digits), &count) == STATUS_OK ? count : 0;
+}
+
+enum status writer_look_for_left_out(struct writer *writer, const struct postgres_table *table,
+                                     uint64_t sent, uint64_t written, struct error *error)
+{
+    char oid[16];
+    PGresult *result = NULL;
+    if (written >= sent) {
+        return STATUS_OK;
+    }
+    snprintf(oid, sizeof oid, "%u", table->oid);
+    const struct postgres_parameter parameters[] = {{.text = oid}};
+    enum status status = postgres_query(
+        writer->database, writer->connection,
+        "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_inherits i ON i.inhparent = c.oid "
+        "WHERE c.oid = $1::pg_catalog.oid AND c.relkind = 'r' LIMIT 1",
+        parameters, 1, POSTGRES_SHORT, ERROR_TARGET_WRITE, &result, error);
+    bool elsewhere = status == STATUS_OK && PQntuples(result) > 0;
+    PQclear(result);
+    return status != STATUS_OK || elsewhere ? status : STATUS_AGAIN;
+}
+
 /* All results of the COPY; the first failure is kept. */
-static enum status take_results(struct writer *writer, PGresult **failure, struct error *error)
+static enum status take_results(struct writer *writer, PGresult **failure, uint64_t *written,
+                                struct error *error)
 {
     PGresult *result = NULL;
     for (;;) {
@@ -271,6 +299,7 @@ static enum status take_results(struct writer *writer, PGresult **failure, struc
         if (PQresultStatus(result) == PGRES_FATAL_ERROR && *failure == NULL) {
             *failure = result;
         } else {
+            *written += writer_count_of(result);
             PQclear(result);
         }
         if (PQstatus(writer->connection) != CONNECTION_OK) {
@@ -279,10 +308,25 @@ static enum status take_results(struct writer *writer, PGresult **failure, struc
     }
 }
 
+/* Nothing was refused. */
+static enum status end_well(struct writer *writer, uint64_t written, struct error *error)
+{
+    if (PQstatus(writer->connection) != CONNECTION_OK) {
+        return postgres_failure(writer->database, writer->connection, NULL, ERROR_NETWORK, error);
+    }
+    enum status status = writer->plan->staged
+                             ? STATUS_OK
+                             : writer_look_for_left_out(writer, writer->plan->facts,
+                                                        writer->sent_rows, written, error);
+    return status == STATUS_AGAIN && writer_undo(writer, error) != STATUS_OK ? STATUS_FAILED
+                                                                             : status;
+}
+
 enum status writer_copy_end(struct writer *writer, PGresult **failure, struct error *error)
 {
     static const char trailer[2] = {(char)0xff, (char)0xff};
     enum error_code code = ERROR_NONE;
+    uint64_t written = 0;
 
     *failure = NULL;
     buffer_append(&writer->out, trailer, sizeof trailer);
@@ -300,14 +344,11 @@ enum status writer_copy_end(struct writer *writer, PGresult **failure, struct er
     if (put < 0) {
         return postgres_failure(writer->database, writer->connection, NULL, ERROR_NETWORK, error);
     }
-    if (take_results(writer, failure, error) != STATUS_OK) {
+    if (take_results(writer, failure, &written, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (*failure == NULL) {
-        return PQstatus(writer->connection) == CONNECTION_OK
-                   ? STATUS_OK
-                   : postgres_failure(writer->database, writer->connection, NULL, ERROR_NETWORK,
-                                      error);
+        return end_well(writer, written, error);
     }
     const char *state = PQresultErrorField(*failure, PG_DIAG_SQLSTATE);
     if (state != NULL && !postgres_is_lost(writer->connection, state) &&

@@ -98,7 +98,7 @@ enum status writer_copy_row(struct writer *writer, const struct writer_plan *pla
                             struct held *held, uint32_t row, struct error *error) MUST_USE;
 /*
  * Ends the COPY. STATUS_AGAIN: the server refused it for the sake of some record: `failure` (the
- * caller's to clear) says why; all since the savepoint is undone.
+ * caller's to clear) says why, or is NULL: it left some out; all since the savepoint is undone.
  */
 enum status writer_copy_end(struct writer *writer, PGresult **failure,
                             struct error *error) MUST_USE;
@@ -108,6 +108,15 @@ enum status writer_send_out(struct writer *writer, struct error *error) MUST_USE
 enum status writer_wait_for_copy(struct writer *writer, struct error *error) MUST_USE;
 /* Back to the savepoint, after a failed statement. */
 enum status writer_undo(struct writer *writer, struct error *error) MUST_USE;
+/*
+ * The server took `sent` records for the table and wrote `written`. STATUS_AGAIN: some were left
+ * out without an error, by a BEFORE trigger or a rule. Not so where the table has children: the
+ * triggers of partitioning by inheritance leave a record out after they wrote it to one.
+ */
+enum status writer_look_for_left_out(struct writer *writer, const struct postgres_table *table,
+                                     uint64_t sent, uint64_t written, struct error *error) MUST_USE;
+/* The records that a statement says it wrote. */
+uint64_t writer_count_of(PGresult *result);
 /* Notes that a row is not written. */
 enum status writer_refuse(struct held *held, uint32_t row, enum outcome_kind kind,
                           enum error_code code, const char *reason, struct error *error) MUST_USE;

@@ -19,7 +19,9 @@ enum { HANDFUL_ROWS = 64 };
 
 /* ---------------------------------------------------------------- which row, and why */
 
-/* "COPY things, line 17, column x": the row's place, from 1; 0: it does not say. */
+/* A failure NULL is none of the server's: it left some row out.
+ *
+ * "COPY things, line 17, column x": the row's place, from 1; 0: it does not say. */
 static uint64_t failed_line(const struct writer_plan *plan, const PGresult *failure)
 {
     const char *context = PQresultErrorField(failure, PG_DIAG_CONTEXT);
@@ -40,6 +42,12 @@ static uint64_t failed_line(const struct writer_plan *plan, const PGresult *fail
 
 static void describe(const PGresult *failure, char *reason, size_t capacity)
 {
+    if (failure == NULL) {
+        snprintf(reason, capacity,
+                 "the server took it and wrote nothing: a BEFORE trigger or a "
+                 "rule of the table left it out");
+        return;
+    }
     const char *message = PQresultErrorField(failure, PG_DIAG_MESSAGE_PRIMARY);
     const char *detail = PQresultErrorField(failure, PG_DIAG_MESSAGE_DETAIL);
     snprintf(reason, capacity, "%s%s%s", message != NULL ? message : "refused",
@@ -130,7 +138,9 @@ static enum status settle_row(struct writer *writer, const struct row_ref *at, P
     enum error_code code = ERROR_REJECT_CONSTRAINT;
     const char *state = PQresultErrorField(failure, PG_DIAG_SQLSTATE);
 
-    (void)postgres_is_of_record(failure, &code);
+    if (failure != NULL) {
+        (void)postgres_is_of_record(failure, &code);
+    }
     describe(failure, reason, sizeof reason);
     if (state != NULL && strcmp(state, "23502") == 0) {
         const char *column = PQresultErrorField(failure, PG_DIAG_COLUMN_NAME);

@@ -267,8 +267,8 @@ static bool in_plan(const struct writer_plan *plan, const char *name)
 }
 
 /* Upsert sets the plan's columns, those of other entities to NULL if it clears them; replace also
- * puts the others back to their defaults. */
-static void append_update(struct buffer *sql, const struct stage_pass *pass)
+ * puts the others back to their defaults. False: there is none to set. */
+static bool append_update(struct buffer *sql, const struct stage_pass *pass)
 {
     const struct postgres_table *facts = pass->plan->facts;
     const struct target_table *table = pass->writer->tables[pass->plan->table].plan;
@@ -293,6 +293,30 @@ static void append_update(struct buffer *sql, const struct stage_pass *pass)
         begun = true;
     }
     buffer_append_string(sql, begun ? "" : " DO NOTHING");
+    return begun;
+}
+
+/* All that is still in the temporary table was to be written. */
+static enum status look_for_left_out(struct stage_pass *pass, uint64_t written)
+{
+    struct writer *writer = pass->writer;
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    uint64_t sent = 0;
+    buffer_format(&sql, "SELECT count(*) FROM %s", pass->plan->stage_name);
+    enum status status = writer_ask(writer, &sql, &result, pass->failure, pass->error);
+    if (status == STATUS_OK) {
+        const char *digits = PQgetvalue(result, 0, 0);
+        status = text_to_uint64(digits, strlen(digits), &sent);
+    }
+    PQclear(result);
+    if (status == STATUS_OK) {
+        status = writer_look_for_left_out(writer, pass->plan->facts, sent, written, pass->error);
+        status = status == STATUS_AGAIN && writer_undo(writer, pass->error) != STATUS_OK
+                     ? STATUS_FAILED
+                     : status;
+    }
+    return status;
 }
 
 static enum status insert_rest(struct stage_pass *pass)
@@ -300,6 +324,7 @@ static enum status insert_rest(struct stage_pass *pass)
     const struct writer_plan *plan = pass->plan;
     struct buffer sql = {0};
     PGresult *result = NULL;
+    bool may_leave = false; /* those whose key is all that they have, and is there */
 
     buffer_append_string(&sql, "INSERT INTO ");
     postgres_append_table(&sql, pass->writer->database, plan->relation);
@@ -319,9 +344,12 @@ static enum status insert_rest(struct stage_pass *pass)
         buffer_append_string(&sql, " ON CONFLICT (");
         postgres_append_names(&sql, NULL, pass->key);
         buffer_append_byte(&sql, ')');
-        append_update(&sql, pass);
+        may_leave = !append_update(&sql, pass);
     }
     enum status status = writer_ask(pass->writer, &sql, &result, pass->failure, pass->error);
+    if (status == STATUS_OK && !may_leave) {
+        status = look_for_left_out(pass, writer_count_of(result));
+    }
     PQclear(result);
     return status;
 }
