@@ -35,7 +35,7 @@ static const char *action_of(const struct rollback_table_report *table)
     case ROLLBACK_UNDO:
         return table->dropped ? "record by record, then drop it" : "record by record";
     default:
-        return "nothing to do";
+        return table->gone ? "nothing: it is gone" : "nothing to do";
     }
 }
 
@@ -99,11 +99,12 @@ static void append_json(const struct rollback_report *report, bool dry_run, stru
         buffer_format(out,
                       ",\"action\":\"%s\",\"removed\":%" PRIu64 ",\"restored\":%" PRIu64
                       ",\"changed\":%" PRIu64 ",\"missing\":%" PRIu64
-                      ",\"contents_compared\":%s,\"dropped\":%s}",
+                      ",\"contents_compared\":%s,\"dropped\":%s,\"gone\":%s}",
                       rollback_action_name(table->action), table->removed, table->restored,
                       table->changed, table->missing,
                       table->hashed || table->action == ROLLBACK_UNDO ? "true" : "false",
-                      table->dropped || table->action == ROLLBACK_DROP ? "true" : "false");
+                      table->dropped || table->action == ROLLBACK_DROP ? "true" : "false",
+                      table->gone ? "true" : "false");
     }
     buffer_append_string(out, "],\"compared_by_count\":[");
     bool first = true;
@@ -142,9 +143,31 @@ static void append_table(struct cli_call *call, const struct rollback_report *re
     table_destroy(table);
 }
 
+static uint32_t count_gone(const struct rollback_report *report)
+{
+    uint32_t gone = 0;
+    for (uint32_t i = 0; i < report->table_count; i++) {
+        gone += report->tables[i].gone;
+    }
+    return gone;
+}
+
+static void append_gone(const struct rollback_report *report, struct buffer *out)
+{
+    uint32_t gone = count_gone(report);
+    if (gone > 0) {
+        buffer_format(out,
+                      "%" PRIu32 " table%s gone: others dropped %s, or gave %s another name, under "
+                      "which the run's records stay\n",
+                      gone, gone == 1 ? " is" : "s are", gone == 1 ? "it" : "them",
+                      gone == 1 ? "it" : "them");
+    }
+}
+
 static void append_warning(const struct rollback_report *report, struct buffer *out)
 {
     struct buffer line = {0};
+    append_gone(report, out);
     append_by_count(report, &line);
     if (line.length > 0) {
         buffer_append_byte(&line, '\n');

@@ -39,6 +39,7 @@ struct rollback_table_report {
     uint64_t missing; /* deleted by others since */
     bool hashed;      /* dropped or emptied: contents were compared, not only counted */
     bool dropped;     /* after UNDO nothing was left in a table that the run made */
+    bool gone;        /* others dropped the table, or gave it another name: all is missing */
 };
 
 struct rollback_report {

@@ -306,6 +306,9 @@ static enum status look_at_table(struct rollback *rollback, uint32_t number, boo
         return look_at_undo(rollback, number, error);
     }
     if (!exists) {
+        struct rollback_table_report *report = &rollback->report.tables[number];
+        report->missing = rollback->has_begun ? 0 : rollback->expected[number].count_min;
+        report->gone = report->missing > 0;
         return STATUS_OK;
     }
     if (rollback->tables[number].created && target->connector->rollback->can_remove != NULL &&

@@ -1,6 +1,8 @@
 /* The target opened once more, for reading: what a rollback compares with the done marks. */
 #include "engine/rollback_parts.h"
 
+#include <strings.h>
+
 static enum status no_memory(struct error *error)
 {
     return error_set(error, ERROR_MEMORY, NULL, "no memory to read the target's tables");
@@ -42,6 +44,29 @@ static enum status make_request(const struct rollback *rollback, const struct le
     return STATUS_OK;
 }
 
+/* Without one of its columns nobody can tell what others did to the table. */
+static enum status check_columns(const struct ledger_table *table, const struct schema_table *there,
+                                 struct error *error)
+{
+    const struct column_list fields = table->entities[0].fields;
+    for (uint32_t i = 0; there != NULL && i < fields.count; i++) {
+        uint32_t j = 0;
+        while (j < there->column_count &&
+               strcasecmp(there->columns[j].name, fields.names[i]) != 0) {
+            j++;
+        }
+        if (j == there->column_count) {
+            error_set(error, ERROR_ROLLBACK_REFUSED, table->name,
+                      "its column %s is gone: it was dropped, or called otherwise, since the run",
+                      fields.names[i]);
+            error_hint(error, "what others did to the table can't be told: give it its column "
+                              "back, or take the table away by hand");
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
 /* Of the tables that are there and can be told, from `first` to before `end`. */
 static enum status prepare(struct rollback *rollback, uint32_t first, uint32_t end,
                            struct error *error)
@@ -58,13 +83,15 @@ static enum status prepare(struct rollback *rollback, uint32_t first, uint32_t e
     }
     for (uint32_t i = first; i < end; i++) {
         bool alone = end - first == 1;
-        if (!rollback_can_tell(rollback, i) ||
-            (!alone &&
-             session_target_table(&rollback->session, mirror->schema, tables[i].name) == NULL)) {
+        bool can = rollback_can_tell(rollback, i);
+        const struct schema_table *there =
+            can ? session_target_table(&rollback->session, mirror->schema, tables[i].name) : NULL;
+        if (!can || (!alone && there == NULL)) {
             continue;
         }
-        if (make_request(rollback, &tables[i], mirror->arena, &mirror->requests[i], error) !=
-            STATUS_OK) {
+        if (check_columns(&tables[i], there, error) != STATUS_OK ||
+            make_request(rollback, &tables[i], mirror->arena, &mirror->requests[i], error) !=
+                STATUS_OK) {
             return STATUS_FAILED;
         }
         requests[count++] = &mirror->requests[i];

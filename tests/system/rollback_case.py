@@ -185,6 +185,31 @@ class Rollbacks(refusals.TestCase):
                 self.assertEqual(before, after)
                 self.rollback("--dry-run", code=5)
 
+    def test_a_table_that_others_renamed(self):
+        """Nobody can tell it from one that was dropped: that is said."""
+        for options in ((), ("--rollback-keys",)):
+            with self.subTest(options):
+                self.target("created")
+                self.migrate(*options)
+                self.sql("ALTER TABLE item RENAME TO kept")
+                report = json.loads(self.rollback("--dry-run").out)
+                self.assertEqual({table["name"]: (table["gone"], table["missing"]) for table in report["tables"]},
+                                 {"item": (True, COUNT), "pair": (False, 0)})
+                self.assertIn("1 table is gone: others dropped it, or gave it another name",
+                              self.run_program("rollback", "--run", self.run_id(), "--confirm").out)
+                self.assertEqual([[str(value) for value in row] for row in self.sql("SELECT count(*) FROM kept")], [[str(COUNT)]])
+                self.sql("DROP TABLE kept")
+
+    def test_a_column_that_others_took_away(self):
+        self.target("created")
+        self.migrate("--no-express")
+        self.sql("ALTER TABLE item RENAME COLUMN note TO remark")
+        before = self.contents()
+        result = self.rollback(code=5)
+        self.assertIn("item: its column note is gone", result.err)
+        self.assertIn("[rollback-refused]", result.err)
+        self.assertEqual(before[1][self.key("item")], self.contents()[1][self.key("item")])
+
     def test_with_keys_the_rows_of_others_survive(self):
         for kind, policy in (("created", "refuse"), ("empty", "refuse"), ("filled", "upsert"), ("filled", "replace"),
                              ("filled", "skip")):
