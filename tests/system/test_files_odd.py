@@ -200,6 +200,18 @@ class Places(FilesTestCase):
         again = self.migrate("csv:in", "jsonl:out", code=1)
         self.assertNotIn("error", again.err)
 
+    def test_tables_of_dots(self):
+        """Folders whose names are dots alone are others'."""
+        names = (".", "..", "...", ".hidden", "a.b", "%2E")
+        support.make_sqlite(self.path("dots.db"), "".join('CREATE TABLE "%s"(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO "%s" VALUES (%d, \'v\');'
+                                                          % (name, name, number) for number, name in enumerate(names)))
+        for target in ("jsonl", "csv"):
+            with self.subTest(target):
+                state = ("--state", "state-" + target)
+                self.run_program("migrate", "dots.db", "%s:%s" % (target, target), *state)
+                self.assertEqual(len([name for name in os.listdir(self.path(target)) if name != "_transhume"]), len(names))
+                self.run_program("validate", *state)
+
     def test_a_pipe_is_no_folder(self):
         os.mkfifo(self.path("t.csv"))
         result = self.migrate("csv:t.csv", "jsonl:out", code=2)

@@ -35,7 +35,7 @@ static bool ends_with(const char *name, const char *end)
 /* file_safe_name leaves dots alone, and one at the beginning hides a file. */
 char *folder_entry_name(struct arena *arena, const char *table)
 {
-    bool hidden = table[0] == '.';
+    bool hidden = table[0] == '.' && table[1] != '\0'; /* "." alone is safe already */
     char *rest = file_safe_name(arena, table + hidden, strlen(table) - hidden);
     return rest != NULL && hidden ? arena_format(arena, "%%2E%s", rest) : rest;
 }
