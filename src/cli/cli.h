@@ -76,6 +76,9 @@ void cli_append_command(const struct cli_call *call, const char *name, struct bu
  * may be NULL.
  */
 int cli_fail(const struct cli_call *call, const struct error *error);
+/* The same of what has begun, where 2 would say that nothing was touched: 3 then. `goes_on` (may be
+ * NULL) is what does "once that is mended", and added to the hint. */
+int cli_fail_begun(const struct cli_call *call, struct error *error, const char *goes_on);
 int cli_fail_with_faults(const struct cli_call *call, struct buffer *faults,
                          const struct error *error);
 /* Writes to stdout and empties the buffer; a failure to write is ERROR… and exit 3, but for a

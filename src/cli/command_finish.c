@@ -41,21 +41,6 @@ static int nothing(struct cli_call *call)
     return cli_finish(&out, 0);
 }
 
-/* 2 would say that nothing was touched. */
-static int fail(const struct cli_call *call, const struct finish_report *report,
-                struct error *error)
-{
-    if (!report->begun || error_exit_status(error) != 2) {
-        return cli_fail(call, error);
-    }
-    char hint[sizeof(error->hint)];
-    memcpy(hint, error->hint, sizeof(hint));
-    error_hint(error, "%s%sthe same command goes on once that is mended", hint,
-               hint[0] == '\0' ? "" : "; ");
-    cli_fail(call, error);
-    return 3;
-}
-
 int command_finish(struct cli_call *call)
 {
     struct error error = {0};
@@ -80,7 +65,11 @@ int command_finish(struct cli_call *call)
         return cli_fail(call, &error);
     }
     if (status != STATUS_OK) {
-        return status == STATUS_END ? nothing(call) : fail(call, &report, &error);
+        bool untold = report.begun && error_exit_status(&error) == 2;
+        return status == STATUS_END ? nothing(call)
+               : report.begun
+                   ? cli_fail_begun(call, &error, untold ? "the same command goes on" : NULL)
+                   : cli_fail(call, &error);
     }
     append_report(call, &report, dry_run, &out);
     return cli_finish(&out, 0);

@@ -133,6 +133,22 @@ int cli_fail(const struct cli_call *call, const struct error *error)
     return error_exit_status(&told);
 }
 
+int cli_fail_begun(const struct cli_call *call, struct error *error, const char *goes_on)
+{
+    char hint[sizeof(error->hint)];
+    size_t length = strlen(error->hint);
+    if (goes_on != NULL) {
+        memcpy(hint, error->hint, sizeof(hint));
+        error_hint(error, "%s%s%s once that is mended", hint,
+                   length == 0               ? ""
+                   : hint[length - 1] == '.' ? " "
+                                             : "; ",
+                   goes_on);
+    }
+    int exit_status = cli_fail(call, error);
+    return exit_status == 2 ? 3 : exit_status;
+}
+
 static uint32_t count_lines(const char *lines)
 {
     uint32_t count = 0;

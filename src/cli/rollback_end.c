@@ -213,17 +213,9 @@ int cli_fail_rollback(const struct cli_call *call, const struct rollback_report 
         error_set(error, ERROR_INTERRUPTED, report->run_id, "the rollback was stopped");
         error_hint(error, "%s with it", goes_on);
     } else if (strstr(error->hint, "rollback") == NULL && error_exit_status(error) != 5) {
-        char hint[sizeof(error->hint)];
-        memcpy(hint, error->hint, sizeof(hint));
-        size_t length = strlen(hint);
-        error_hint(error, "%s%s%s once that is mended", hint,
-                   length == 0               ? ""
-                   : hint[length - 1] == '.' ? " "
-                                             : "; ",
-                   goes_on);
+        return cli_fail_begun(call, error, goes_on);
     }
-    int exit_status = cli_fail(call, error);
-    return exit_status == 2 ? 3 : exit_status; /* it has begun: 2 says that nothing was touched */
+    return cli_fail_begun(call, error, NULL);
 }
 
 /* What there is to confirm, shown; then a yes or a refusal. */

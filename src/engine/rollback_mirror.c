@@ -1,8 +1,6 @@
 /* The target opened once more, for reading: what a rollback compares with the done marks. */
 #include "engine/rollback_parts.h"
 
-#include <strings.h>
-
 static enum status no_memory(struct error *error)
 {
     return error_set(error, ERROR_MEMORY, NULL, "no memory to read the target's tables");
@@ -50,12 +48,7 @@ static enum status check_columns(const struct ledger_table *table, const struct 
 {
     const struct column_list fields = table->entities[0].fields;
     for (uint32_t i = 0; there != NULL && i < fields.count; i++) {
-        uint32_t j = 0;
-        while (j < there->column_count &&
-               strcasecmp(there->columns[j].name, fields.names[i]) != 0) {
-            j++;
-        }
-        if (j == there->column_count) {
+        if (schema_find_column(there, fields.names[i]) < 0) {
             error_set(error, ERROR_ROLLBACK_REFUSED, table->name,
                       "its column %s is gone: it was dropped, or called otherwise, since the run",
                       fields.names[i]);

@@ -336,15 +336,6 @@ static void note_details(struct resolver *resolver, const struct table_builder *
     }
 }
 
-static bool is_same_list(struct column_list left, struct column_list right)
-{
-    bool same = left.count == right.count && left.count > 0;
-    for (uint32_t i = 0; same && i < left.count; i++) {
-        same = strcmp(left.names[i], right.names[i]) == 0;
-    }
-    return same;
-}
-
 /* Indexes that a SQL target takes over from the one source table. */
 static void default_indexes(struct resolver *resolver, struct table_builder *table,
                             struct plan_list *indexes)
@@ -360,7 +351,8 @@ static void default_indexes(struct resolver *resolver, struct table_builder *tab
                        schema_is_unique_key(entity->from, known->columns) &&
                        strcmp(known->columns.names[0], entity->from->primary_key.names[0]) == 0;
         struct column_list columns = table_fields_of(resolver, table, known->columns);
-        primary = primary || (known->implied && is_same_list(columns, table->target.key));
+        primary = primary || (known->implied && columns.count > 0 &&
+                              column_list_is_equal(columns, table->target.key));
         if (primary) {
             note_details(resolver, table, "key", known);
             continue;

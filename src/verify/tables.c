@@ -252,13 +252,9 @@ static const char *number_spans(struct database *database, const struct read_req
 /* How many bits hold each number of the column; 0: it is not of whole numbers. */
 static uint32_t bits_of(const struct schema_table *table, const char *name)
 {
-    for (uint32_t i = 0; table != NULL && i < table->column_count; i++) {
-        const struct value_type *type = &table->columns[i].type;
-        if (strcmp(table->columns[i].name, name) == 0) {
-            return type->kind != VALUE_INT64 ? 0 : type->bits == 0 ? 64 : type->bits;
-        }
-    }
-    return 0;
+    int column = table != NULL ? schema_find_column(table, name) : -1;
+    const struct value_type *type = column >= 0 ? &table->columns[column].type : NULL;
+    return type == NULL || type->kind != VALUE_INT64 ? 0 : type->bits == 0 ? 64 : type->bits;
 }
 
 /* A bound that the target's key could not hold would be refused by its server. */

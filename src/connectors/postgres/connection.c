@@ -1,6 +1,7 @@
 /* Connections: made, set up, asked, and never waited for without an end. */
 #include "base/clock.h"
 #include "base/signals.h"
+#include "base/text.h"
 #include "connectors/postgres/locks.h"
 #include <errno.h>
 #include <poll.h>
@@ -536,6 +537,12 @@ enum status postgres_query_buffer(struct postgres_database *self, PGconn *connec
                                         parameter_count, patience, otherwise, result, error);
     buffer_free(sql);
     return status;
+}
+
+enum status postgres_rows_changed(PGresult *result, uint64_t *count)
+{
+    const char *digits = PQcmdTuples(result);
+    return text_to_uint64(digits, strlen(digits), count);
 }
 
 static enum status send_text(struct postgres_database *self, PGconn *connection, const char *sql,

@@ -160,6 +160,7 @@ static enum status pump(struct pull *pull)
 static enum status end_source(struct pull *pull)
 {
     PGresult *result = NULL;
+    uint64_t count = 0;
     enum status status = STATUS_OK;
     while (status == STATUS_OK) {
         status = postgres_next_result(pull->source, pull->writer->source, POSTGRES_SHORT, &result,
@@ -170,8 +171,8 @@ static enum status end_source(struct pull *pull)
         if (PQresultStatus(result) != PGRES_COMMAND_OK) {
             status = postgres_failure(pull->source, pull->writer->source, result, ERROR_SOURCE_READ,
                                       pull->error);
-        } else {
-            pull->sent += writer_count_of(result);
+        } else if (postgres_rows_changed(result, &count) == STATUS_OK) {
+            pull->sent += count;
         }
         PQclear(result);
     }
@@ -211,14 +212,13 @@ static enum status end_target(struct pull *pull, uint64_t *rows)
             break;
         }
         const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-        const char *tuples = PQcmdTuples(result);
         if (PQresultStatus(result) != PGRES_COMMAND_OK) {
             bool record = state != NULL && !postgres_is_lost(writer->connection, state) &&
                           postgres_is_of_record(result, &code);
             status = record ? STATUS_AGAIN
                             : postgres_failure(writer->database, writer->connection, result,
                                                ERROR_TARGET_WRITE, pull->error);
-        } else if (text_to_uint64(tuples, strlen(tuples), &count) == STATUS_OK) {
+        } else if (postgres_rows_changed(result, &count) == STATUS_OK) {
             *rows = count;
         }
         PQclear(result);

@@ -118,8 +118,7 @@ static enum status take(void *context, const struct sql_orphans *orphans, uint64
     buffer_append_string(&sql, " SELECT * FROM gone");
     enum status status = execute(taking, &sql, &result, error);
     if (status == STATUS_OK) {
-        const char *tuples = PQcmdTuples(result);
-        status = text_to_uint64(tuples, strlen(tuples), taken);
+        status = postgres_rows_changed(result, taken);
     } else if (strcmp(error->native_state, "23503") == 0 ||
                strcmp(error->native_state, "23001") == 0) { /* of RESTRICT, since PostgreSQL 18 */
         error_hint(error, "a foreign key that the run did not make refers to records without a "

@@ -135,6 +135,8 @@ enum status postgres_query_buffer(struct postgres_database *self, PGconn *connec
                                   int parameter_count, enum postgres_patience patience,
                                   enum error_code otherwise, PGresult **result,
                                   struct error *error) MUST_USE;
+/* How many rows the statement says it wrote or took out; FAILED: it is none that says so. */
+enum status postgres_rows_changed(PGresult *result, uint64_t *count) MUST_USE;
 /* Sends such a buffer, whose results the caller waits for; frees it. */
 enum status postgres_send_buffer(struct postgres_database *self, PGconn *connection,
                                  struct buffer *sql, struct error *error) MUST_USE;

@@ -215,8 +215,7 @@ static enum status delete_one(struct sql_finding *base, const struct cell *cells
     }
     enum status status = ask(finding, &sql, values, &result);
     if (status == STATUS_OK) {
-        const char *tuples = PQcmdTuples(result);
-        status = text_to_uint64(tuples, strlen(tuples), &count);
+        status = postgres_rows_changed(result, &count);
         finding->deleted += count;
     }
     PQclear(result);

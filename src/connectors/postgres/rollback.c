@@ -284,8 +284,7 @@ static enum status attempt(struct undoing *undoing, struct buffer *sql, uint64_t
     enum status status = ask(undoing, sql, &result);
     undoing->error = kept;
     if (status == STATUS_OK) {
-        const char *tuples = PQcmdTuples(result);
-        status = text_to_uint64(tuples, strlen(tuples), changed);
+        status = postgres_rows_changed(result, changed);
     } else if (strncmp(problem.native_state, "23", 2) == 0) {
         status = postgres_execute(self, undoing->connection, back, POSTGRES_SHORT,
                                   ERROR_TARGET_WRITE, undoing->error) == STATUS_OK

@@ -1,5 +1,4 @@
 /* COPY FROM STDIN in binary: started behind a savepoint, fed in large pieces, ended and asked. */
-#include "base/text.h"
 #include "connectors/postgres/writer_internal.h"
 #include <stdio.h>
 #include <string.h>
@@ -249,18 +248,14 @@ enum status writer_copy_row(struct writer *writer, const struct writer_plan *pla
 
 /* ---------------------------------------------------------------- end */
 
-enum status writer_undo(struct writer *writer, struct error *error)
+enum status writer_undo_refused(struct writer *writer, enum status status, struct error *error)
 {
-    return postgres_execute(writer->database, writer->connection,
-                            "ROLLBACK TO SAVEPOINT transhume_segment", POSTGRES_SHORT,
-                            ERROR_TARGET_WRITE, error);
-}
-
-uint64_t writer_count_of(PGresult *result)
-{
-    uint64_t count = 0;
-    const char *digits = PQcmdTuples(result);
-    return text_to_uint64(digits, strlen(digits), &count) == STATUS_OK ? count : 0;
+    return status == STATUS_AGAIN &&
+                   postgres_execute(writer->database, writer->connection,
+                                    "ROLLBACK TO SAVEPOINT transhume_segment", POSTGRES_SHORT,
+                                    ERROR_TARGET_WRITE, error) != STATUS_OK
+               ? STATUS_FAILED
+               : status;
 }
 
 enum status writer_look_for_left_out(struct writer *writer, const struct postgres_table *table,
@@ -299,7 +294,8 @@ static enum status take_results(struct writer *writer, PGresult **failure, uint6
         if (PQresultStatus(result) == PGRES_FATAL_ERROR && *failure == NULL) {
             *failure = result;
         } else {
-            *written += writer_count_of(result);
+            uint64_t count = 0;
+            *written += postgres_rows_changed(result, &count) == STATUS_OK ? count : 0;
             PQclear(result);
         }
         if (PQstatus(writer->connection) != CONNECTION_OK) {
@@ -318,8 +314,7 @@ static enum status end_well(struct writer *writer, uint64_t written, struct erro
                              ? STATUS_OK
                              : writer_look_for_left_out(writer, writer->plan->facts,
                                                         writer->sent_rows, written, error);
-    return status == STATUS_AGAIN && writer_undo(writer, error) != STATUS_OK ? STATUS_FAILED
-                                                                             : status;
+    return writer_undo_refused(writer, status, error);
 }
 
 enum status writer_copy_end(struct writer *writer, PGresult **failure, struct error *error)
@@ -353,7 +348,7 @@ enum status writer_copy_end(struct writer *writer, PGresult **failure, struct er
     const char *state = PQresultErrorField(*failure, PG_DIAG_SQLSTATE);
     if (state != NULL && !postgres_is_lost(writer->connection, state) &&
         postgres_is_of_record(*failure, &code)) {
-        return writer_undo(writer, error) == STATUS_OK ? STATUS_AGAIN : STATUS_FAILED;
+        return writer_undo_refused(writer, STATUS_AGAIN, error);
     }
     postgres_failure(writer->database, writer->connection, *failure, ERROR_TARGET_WRITE, error);
     PQclear(*failure);

@@ -1,6 +1,5 @@
 /* `distinct`: of equal records under one key one is written, the others are skipped, and one that
  * differs is refused. How is said in sql/outcomes.h. */
-#include "base/text.h"
 #include "connectors/postgres/writer_internal.h"
 #include "connectors/sql/undo.h"
 #include <string.h>
@@ -13,8 +12,7 @@ static enum status ask(struct stage_pass *pass, struct buffer *sql, uint64_t *ch
     PGresult *result = NULL;
     enum status status = writer_ask(pass->writer, sql, &result, pass->failure, pass->error);
     if (status == STATUS_OK && changed != NULL) {
-        const char *digits = PQcmdTuples(result);
-        status = text_to_uint64(digits, strlen(digits), changed);
+        status = postgres_rows_changed(result, changed);
     }
     PQclear(result);
     return status;

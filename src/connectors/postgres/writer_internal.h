@@ -106,8 +106,9 @@ enum status writer_copy_end(struct writer *writer, PGresult **failure,
 enum status writer_send_out(struct writer *writer, struct error *error) MUST_USE;
 /* Waits for the server to want a COPY's data, after the statement was sent. */
 enum status writer_wait_for_copy(struct writer *writer, struct error *error) MUST_USE;
-/* Back to the savepoint, after a failed statement. */
-enum status writer_undo(struct writer *writer, struct error *error) MUST_USE;
+/* Back to the savepoint where a record was refused (STATUS_AGAIN); `status`, or FAILED. */
+enum status writer_undo_refused(struct writer *writer, enum status status,
+                                struct error *error) MUST_USE;
 /*
  * The server took `sent` records for the table and wrote `written`. STATUS_AGAIN: some were left
  * out without an error, by a BEFORE trigger or a rule. Not so where the table has children: the
@@ -115,8 +116,6 @@ enum status writer_undo(struct writer *writer, struct error *error) MUST_USE;
  */
 enum status writer_look_for_left_out(struct writer *writer, const struct postgres_table *table,
                                      uint64_t sent, uint64_t written, struct error *error) MUST_USE;
-/* The records that a statement says it wrote. */
-uint64_t writer_count_of(PGresult *result);
 /* Notes that a row is not written. */
 enum status writer_refuse(struct held *held, uint32_t row, enum outcome_kind kind,
                           enum error_code code, const char *reason, struct error *error) MUST_USE;

@@ -18,10 +18,9 @@
 enum { HANDFUL_ROWS = 64 };
 
 /* ---------------------------------------------------------------- which row, and why */
+/* A failure NULL is none that the server told: it left some row out. */
 
-/* A failure NULL is none of the server's: it left some row out.
- *
- * "COPY things, line 17, column x": the row's place, from 1; 0: it does not say. */
+/* "COPY things, line 17, column x": the row's place, from 1; 0: it does not say. */
 static uint64_t failed_line(const struct writer_plan *plan, const PGresult *failure)
 {
     const char *context = PQresultErrorField(failure, PG_DIAG_CONTEXT);
@@ -113,7 +112,7 @@ static enum status end_pass(struct writer *writer, const struct row_ref *rows, u
     if (*deferred) {
         status = writer_check_deferred(writer, failure, error);
         *deferred = status == STATUS_AGAIN;
-        status = *deferred && writer_undo(writer, error) != STATUS_OK ? STATUS_FAILED : status;
+        status = writer_undo_refused(writer, status, error);
     }
     return status == STATUS_OK && rows != NULL ? note_taken(writer, rows, error) : status;
 }

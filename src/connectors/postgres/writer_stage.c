@@ -41,8 +41,7 @@ enum status writer_ask(struct writer *writer, struct buffer *sql, PGresult **res
                        PGresult **failure, struct error *error)
 {
     enum status status = writer_try(writer, sql, result, failure, error);
-    return status == STATUS_AGAIN && writer_undo(writer, error) != STATUS_OK ? STATUS_FAILED
-                                                                             : status;
+    return writer_undo_refused(writer, status, error);
 }
 
 /* A column of the temporary table as the type that it has in the table. */
@@ -296,27 +295,36 @@ static bool append_update(struct buffer *sql, const struct stage_pass *pass)
     return begun;
 }
 
-/* All that is still in the temporary table was to be written. */
-static enum status look_for_left_out(struct stage_pass *pass, uint64_t written)
+/* Of the temporary table; `sql` is freed. */
+static enum status ask_number(struct stage_pass *pass, struct buffer *sql, uint64_t *number)
 {
-    struct writer *writer = pass->writer;
-    struct buffer sql = {0};
     PGresult *result = NULL;
-    uint64_t sent = 0;
-    buffer_format(&sql, "SELECT count(*) FROM %s", pass->plan->stage_name);
-    enum status status = writer_ask(writer, &sql, &result, pass->failure, pass->error);
+    enum status status = writer_ask(pass->writer, sql, &result, pass->failure, pass->error);
     if (status == STATUS_OK) {
         const char *digits = PQgetvalue(result, 0, 0);
-        status = text_to_uint64(digits, strlen(digits), &sent);
+        status = text_to_uint64(digits, strlen(digits), number);
     }
     PQclear(result);
-    if (status == STATUS_OK) {
-        status = writer_look_for_left_out(writer, pass->plan->facts, sent, written, pass->error);
-        status = status == STATUS_AGAIN && writer_undo(writer, pass->error) != STATUS_OK
-                     ? STATUS_FAILED
-                     : status;
-    }
     return status;
+}
+
+/* All that is still in the temporary table was to be written: it is counted where that is less than
+ * what was sent. */
+static enum status look_for_left_out(struct stage_pass *pass, uint64_t written)
+{
+    struct buffer sql = {0};
+    uint64_t staged = 0;
+    if (written >= pass->count) {
+        return STATUS_OK;
+    }
+    buffer_format(&sql, "SELECT count(*) FROM %s", pass->plan->stage_name);
+    enum status status = ask_number(pass, &sql, &staged);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status =
+        writer_look_for_left_out(pass->writer, pass->plan->facts, staged, written, pass->error);
+    return writer_undo_refused(pass->writer, status, pass->error);
 }
 
 static enum status insert_rest(struct stage_pass *pass)
@@ -324,6 +332,7 @@ static enum status insert_rest(struct stage_pass *pass)
     const struct writer_plan *plan = pass->plan;
     struct buffer sql = {0};
     PGresult *result = NULL;
+    uint64_t written = 0;
     bool may_leave = false; /* those whose key is all that they have, and is there */
 
     buffer_append_string(&sql, "INSERT INTO ");
@@ -348,24 +357,17 @@ static enum status insert_rest(struct stage_pass *pass)
     }
     enum status status = writer_ask(pass->writer, &sql, &result, pass->failure, pass->error);
     if (status == STATUS_OK && !may_leave) {
-        status = look_for_left_out(pass, writer_count_of(result));
+        status = postgres_rows_changed(result, &written);
     }
     PQclear(result);
-    return status;
+    return status == STATUS_OK && !may_leave ? look_for_left_out(pass, written) : status;
 }
 
 static enum status first_number(struct stage_pass *pass)
 {
     struct buffer sql = {0};
-    PGresult *result = NULL;
     buffer_format(&sql, "SELECT coalesce(min(_transhume_row), 1) FROM %s", pass->plan->stage_name);
-    enum status status = writer_ask(pass->writer, &sql, &result, pass->failure, pass->error);
-    if (status == STATUS_OK) {
-        const char *digits = PQgetvalue(result, 0, 0);
-        status = text_to_uint64(digits, strlen(digits), &pass->first);
-    }
-    PQclear(result);
-    return status;
+    return ask_number(pass, &sql, &pass->first);
 }
 
 static enum status empty_stage(struct stage_pass *pass)
