@@ -42,11 +42,15 @@ static enum status make_request(const struct rollback *rollback, const struct le
     return STATUS_OK;
 }
 
-/* Without one of its columns nobody can tell what others did to the table. */
-static enum status check_columns(const struct ledger_table *table, const struct schema_table *there,
-                                 struct error *error)
+/* Without one of its columns nobody can tell what others did to the table. A description of
+ * documents names those fields alone that were seen. */
+static enum status check_columns(const struct rollback *rollback, const struct ledger_table *table,
+                                 const struct schema_table *there, struct error *error)
 {
     const struct column_list fields = table->entities[0].fields;
+    if ((rollback->session.target->capabilities & CAPABILITY_FREE_FIELDS) != 0) {
+        return STATUS_OK;
+    }
     for (uint32_t i = 0; there != NULL && i < fields.count; i++) {
         if (schema_find_column(there, fields.names[i]) < 0) {
             error_set(error, ERROR_ROLLBACK_REFUSED, table->name,
@@ -82,7 +86,7 @@ static enum status prepare(struct rollback *rollback, uint32_t first, uint32_t e
         if (!can || (!alone && there == NULL)) {
             continue;
         }
-        if (check_columns(&tables[i], there, error) != STATUS_OK ||
+        if (check_columns(rollback, &tables[i], there, error) != STATUS_OK ||
             make_request(rollback, &tables[i], mirror->arena, &mirror->requests[i], error) !=
                 STATUS_OK) {
             return STATUS_FAILED;
