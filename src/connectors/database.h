@@ -170,6 +170,9 @@ struct database {
     /* Source: set by the engine before the snapshot, if the target is to pull from it
      * (express_chunk): connections within the snapshot may be kept for that. */
     bool pulled;
+    /* Source: likewise, how many cursors a reader has open at most at once: a table's and one for
+     * each that is embedded or aggregated; 0 is as good as 1. */
+    uint32_t cursors_each;
     /* Target, and where one is read: set by the engine after the opening. Times that name no zone
      * are of this one where they go into a column with zones; NULL: such a record is rejected. */
     const struct time_zone *time_zone;

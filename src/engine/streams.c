@@ -174,6 +174,17 @@ static bool is_any_express(const struct run_session *session)
     return any;
 }
 
+/* The most that are merged: merge.h. */
+static uint32_t cursors_each(const struct run_session *session)
+{
+    uint32_t most = 1;
+    for (uint32_t i = 0; session->joining == NULL && i < session->plan->stream_count; i++) {
+        uint32_t cursors = 1 + session->plan->streams[i].child_count;
+        most = cursors > most ? cursors : most;
+    }
+    return most;
+}
+
 enum status session_snapshot(struct run_session *session, uint32_t reader_count,
                              struct error *error)
 {
@@ -182,6 +193,7 @@ enum status session_snapshot(struct run_session *session, uint32_t reader_count,
     }
     const char *token = NULL;
     session->source->pulled = !session->options.validating && is_any_express(session);
+    session->source->cursors_each = cursors_each(session);
     if (hold_source(session, error) != STATUS_OK ||
         session->source->connector->source->snapshot(session->source, reader_count, session->arena,
                                                      &token, error) != STATUS_OK) {

@@ -42,11 +42,6 @@ static const struct connector_option options[] = {
      .range = "auto|none",
      .help = "source: how a snapshot is made that all readers share: under a short lock, or one "
              "connection after the other"},
-    {.name = "cursors",
-     .type = OPTION_INTEGER,
-     .default_text = "3",
-     .range = "1..32",
-     .help = "source: connections for each reader, of which every embedded list needs one"},
     {.name = "load",
      .type = OPTION_CHOICE,
      .default_text = "auto",
@@ -275,7 +270,6 @@ static enum status maria_open(const struct open_options *open, struct database *
                               struct error *error)
 {
     struct maria_database *self = calloc(1, sizeof *self);
-    int64_t cursors = 0;
 
     *database = NULL;
     if (self == NULL || (self->arena = arena_create(0)) == NULL ||
@@ -301,10 +295,7 @@ static enum status maria_open(const struct open_options *open, struct database *
     self->mode = open->mode;
     self->tables_only = open->catalog_tables != NULL;
     self->timeout_ms = open->timeout_ms > 0 ? open->timeout_ms : 30000;
-    const char *each = uri_parameter(open->uri, &transhume_connector, "cursors");
     const char *lock = uri_parameter(open->uri, &transhume_connector, "lock");
-    bool counted = each != NULL && text_to_int64(each, strlen(each), &cursors) == STATUS_OK;
-    self->cursors_each = counted ? (uint32_t)cursors : 3;
     self->lockless = lock != NULL && strcmp(lock, "none") == 0;
     if (open_all(self, open->uri, error) != STATUS_OK) {
         maria_close(&self->base);

@@ -67,7 +67,6 @@ struct maria_database {
     bool snapshot_taken;
     struct maria_held *held; /* source: what the run reads, touched within the snapshot */
     bool lockless;           /* by option: connections begin one after the other, without a lock */
-    uint32_t cursors_each;   /* connections that a reader may use at once */
     MYSQL *pool[MARIA_POOL_MAX]; /* source: within the snapshot, in nobody's hand */
     uint32_t pool_count;
     uint32_t pool_spare;       /* so many of them no reader will ask for: the express lane's */

@@ -24,6 +24,7 @@ enum {
     LOGIN_DENIED = 1045,
     SYNTAX = 1064
 };
+enum { SPARE_EACH = 2 }; /* connections beyond a reader's cursors, in place of some that break */
 
 /* ---------------------------------------------------------------- the pool */
 
@@ -40,8 +41,8 @@ enum status maria_pool_take(struct maria_database *self, MYSQL **connection, str
     }
     error_set(error, ERROR_SOURCE_READ, self->shown,
               "no connection within the snapshot is left for another table");
-    error_hint(error, "connections of one snapshot can't be made later: raise ?cursors=, lower "
-                      "--jobs, or grant RELOAD or LOCK TABLES if the account has neither");
+    error_hint(error, "connections of one snapshot can't be made later, and too many of them "
+                      "broke: start the command again");
     return STATUS_FAILED;
 }
 
@@ -170,27 +171,74 @@ static void give_slicer(struct maria_database *self)
     }
 }
 
-/* Readers need theirs, and large values one; those to spare are for a target that pulls. */
-static enum status fill_pool(struct maria_database *self, uint32_t needed, uint32_t spare,
+/* What the snapshot's connections are for. */
+struct demand {
+    uint32_t readers;
+    uint32_t each;   /* cursors of a reader: a connection each */
+    uint32_t needed; /* by all readers, for large values, and in place of those that break */
+    uint32_t pulled; /* by a target that pulls */
+};
+
+/* Of connections that could not be had there are fewer readers. */
+static void have_fewer_readers(struct maria_database *self, const struct demand *demand)
+{
+    uint32_t readers = self->pool_count / demand->each;
+    if (readers < demand->readers) {
+        self->base.limits.readers_max = readers;
+    }
+}
+
+/* Stops where the server has no more of them, unless even one reader lacks some. */
+static enum status fill_pool(struct maria_database *self, const struct demand *demand,
                              struct error *error)
 {
-    uint32_t count = needed + spare;
+    uint32_t count = demand->needed + demand->pulled;
     enum status status = STATUS_OK;
-    while (status == STATUS_OK && self->pool_count < count && self->pool_count < MARIA_POOL_MAX) {
+    count = count < MARIA_POOL_MAX ? count : MARIA_POOL_MAX;
+    while (status == STATUS_OK && self->pool_count < count) {
         status = maria_connect(self, &self->pool[self->pool_count], error);
         self->pool_count += status == STATUS_OK;
     }
-    if (status != STATUS_OK && self->pool_count > needed) {
-        /* the server has no more: one is left for who locks */
-        maria_disconnect(self->pool[--self->pool_count]);
+    if (self->pool_count < demand->each) {
+        if (status == STATUS_OK) {
+            error_set(error, ERROR_PLAN_INVALID, self->shown, "%u connections are the most",
+                      (unsigned)MARIA_POOL_MAX);
+        }
+        error_context(error,
+                      "%u tables are read side by side, by a connection each: ", demand->each);
+        return STATUS_FAILED;
     }
-    self->pool_spare = self->pool_count > needed ? self->pool_count - needed : 0;
-    /* fewer are enough for most plans */
-    return status != STATUS_OK && self->pool_count > 0 ? STATUS_OK : status;
+    if (status != STATUS_OK && self->pool_count > demand->each) {
+        maria_disconnect(self->pool[--self->pool_count]); /* one is left for who locks */
+    }
+    self->pool_spare = self->pool_count > demand->needed ? self->pool_count - demand->needed : 0;
+    have_fewer_readers(self, demand);
+    return STATUS_OK;
 }
 
-static void keep_one(struct maria_database *self)
+/* One table's rows fill a connection until the last one was read. */
+static enum status refuse_one(const struct maria_database *self, const struct demand *demand,
+                              struct error *error)
 {
+    struct buffer schema = {0};
+    maria_append_name(&schema, self->schema);
+    error_set(error, ERROR_PERMISSION, self->shown,
+              "%u tables are read side by side (one, and those that are embedded or aggregated), "
+              "for which connections have to share a snapshot, and the account may lock neither "
+              "the server (RELOAD) nor its tables (LOCK TABLES)",
+              demand->each);
+    error_hint(error, "GRANT LOCK TABLES ON %s.* TO the account, or say ?lock=none",
+               buffer_string(&schema));
+    buffer_free(&schema);
+    return STATUS_FAILED;
+}
+
+static enum status keep_one(struct maria_database *self, const struct demand *demand,
+                            struct error *error)
+{
+    if (demand->each > 1) {
+        return refuse_one(self, demand, error);
+    }
     log_write(LOG_WARNING,
               "%s: the account may lock neither the server (RELOAD) nor its tables (LOCK TABLES), "
               "so one connection reads all: a snapshot that several share needs one of the two, "
@@ -201,6 +249,7 @@ static void keep_one(struct maria_database *self)
         maria_disconnect(self->pool[--self->pool_count]);
     }
     self->base.limits.readers_max = 1;
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- the token */
@@ -289,8 +338,8 @@ static enum status begin_all(struct maria_database *self, MYSQL *locker, int64_t
 }
 
 /* The lock is held by a connection of its own, which would end its own snapshot with UNLOCK. */
-static enum status begin_together(struct maria_database *self, int64_t *transactions,
-                                  struct error *error)
+static enum status begin_together(struct maria_database *self, const struct demand *demand,
+                                  int64_t *transactions, struct error *error)
 {
     MYSQL *locker = NULL;
     enum status status = STATUS_OK;
@@ -298,8 +347,7 @@ static enum status begin_together(struct maria_database *self, int64_t *transact
         status = maria_connect(self, &locker, error);
         status = status == STATUS_OK ? lock(self, locker, error) : status;
         if (status == STATUS_END) {
-            keep_one(self);
-            status = STATUS_OK;
+            status = keep_one(self, demand, error);
         }
     } else {
         log_write(LOG_WARNING,
@@ -332,14 +380,18 @@ enum status maria_snapshot(struct database *database, uint32_t reader_count, str
         return STATUS_FAILED;
     }
     bool large = has_large(catalog);
-    uint32_t needed = reader_count * self->cursors_each + large;
+    uint32_t each = self->base.cursors_each > 1 ? self->base.cursors_each : 1;
+    struct demand demand = {.readers = reader_count,
+                            .each = each,
+                            .needed = reader_count * (each + SPARE_EACH) + large,
+                            .pulled = self->base.pulled ? reader_count : 0};
     give_slicer(self);
-    if (fill_pool(self, needed, self->base.pulled ? reader_count : 0, error) != STATUS_OK ||
-        begin_together(self, &transactions, error) != STATUS_OK) {
+    if (fill_pool(self, &demand, error) != STATUS_OK ||
+        begin_together(self, &demand, &transactions, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     /* with fewer of them, rows are rather read whole */
-    if (large && self->pool_count >= needed) {
+    if (large && self->pool_count >= demand.needed) {
         self->slicer = self->pool[--self->pool_count];
     }
     self->snapshot_taken = true;
