@@ -9,6 +9,7 @@ enum {
     LOGIN_REFUSED = 1045,
     STATEMENT_KILLED = 1317,
     VALUE_REFUSED = 1366,
+    TLS_FAILED = 2026,
     PLUGIN_MISSING = 2059,
     PLUGIN_NOT_ALLOWED = 5010
 };
@@ -82,7 +83,7 @@ static const struct meaning meanings[] = {
     {4166, ERROR_PERMISSION, ERROR_PERMISSION, LOCAL_OFF},
     {MARIA_FILE_REFUSED, ERROR_SOURCE_INVALID, ERROR_TARGET_INVALID,
      "no file is ever sent: what answers at this address may not be the server that you mean"},
-    {2026, ERROR_TLS, ERROR_TLS,
+    {TLS_FAILED, ERROR_TLS, ERROR_TLS,
      "name the authority's certificate with sslrootcert=FILE, or say sslmode=; docs/mysql.md "
      "explains"},
     {1049, ERROR_SOURCE_MISSING, ERROR_TARGET_MISSING,
@@ -90,6 +91,18 @@ static const struct meaning meanings[] = {
     {1129, ERROR_NETWORK, ERROR_NETWORK, "FLUSH HOSTS lets it in again"},
     {1130, ERROR_CREDENTIALS, ERROR_CREDENTIALS, NULL},
 };
+
+/* Of a handshake that the other side let lie or broke off, not of one that failed. */
+static bool is_cut_off(unsigned number, const char *words)
+{
+    static const char *const reasons[] = {"unexpected eof", "Connection timed out",
+                                          "Connection reset", "Broken pipe"};
+    bool found = false;
+    for (size_t i = 0; number == TLS_FAILED && i < sizeof reasons / sizeof reasons[0]; i++) {
+        found = found || strstr(words, reasons[i]) != NULL;
+    }
+    return found;
+}
 
 static const struct meaning *meaning_of(unsigned number)
 {
@@ -163,7 +176,12 @@ enum status maria_failure(const struct maria_database *self, MYSQL *connection,
                           enum error_code otherwise, struct error *error)
 {
     unsigned number = number_of(connection);
-    const struct meaning *meaning = meaning_of(number);
+    static const struct meaning cut_off = {
+        TLS_FAILED, ERROR_NETWORK, ERROR_NETWORK,
+        "check host and port, that it is the server itself that answers there, and what lies "
+        "between (a proxy, a firewall); a server under load: a longer --timeout"};
+    const struct meaning *meaning =
+        is_cut_off(number, mysql_error(connection)) ? &cut_off : meaning_of(number);
     enum error_code code = meaning == NULL ? maria_is_lost(number) ? ERROR_NETWORK : otherwise
                            : self->mode == OPEN_SOURCE ? meaning->source
                                                        : meaning->target;

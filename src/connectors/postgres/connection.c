@@ -16,6 +16,9 @@ enum { SLICE_MS = 250, DATA_SLICE_MS = 1000 };
 #define CERTIFICATE \
     "name the client's certificate and its key: sslcert=FILE&sslkey=FILE; docs/postgres.md"
 #define LOGIN "set PGPASSWORD, ~/.pgpass or a client certificate; docs/postgres.md shows how"
+#define ON_THE_WAY                                                                                 \
+    "check host and port, that it is the server itself that answers there, and what lies between " \
+    "(a proxy, a firewall); a server under load: a longer --timeout"
 #define TLS                                                                                      \
     "name the authority's certificate with sslrootcert=FILE, or say sslmode=; docs/postgres.md " \
     "explains"
@@ -88,10 +91,12 @@ static const struct refusal {
      "nobody else may read a private key: chmod 600 the file"},
     {"private key", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, CERTIFICATE},
     {"client certificate", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, CERTIFICATE},
+    {"expected authentication request", NULL, ERROR_NETWORK, ERROR_NETWORK, ON_THE_WAY},
     {"password", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, LOGIN},
     {"authentication", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, LOGIN},
     {"pg_hba.conf", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, LOGIN},
     {"role \"", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, LOGIN},
+    {"SSL SYSCALL error", NULL, ERROR_NETWORK, ERROR_NETWORK, ON_THE_WAY},
     {"SSL", NULL, ERROR_TLS, ERROR_TLS, TLS},
     {"certificate", NULL, ERROR_TLS, ERROR_TLS, TLS},
     {"", NULL, ERROR_NETWORK, ERROR_NETWORK, "check host and port, and that the server runs"},
@@ -167,9 +172,11 @@ static enum status wait_for_connection(struct postgres_database *self, PGconn *c
                                  .events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT};
         int ready = left <= 0 ? 0 : poll(&waiting, 1, left > SLICE_MS ? SLICE_MS : (int)left);
         if (left <= 0 || signals_stop_level() >= 2) {
-            return error_set(error, ERROR_NETWORK, self->shown,
-                             "the server did not take the connection within %lld s",
-                             (long long)(self->timeout_ms / 1000));
+            error_set(error, ERROR_NETWORK, self->shown,
+                      "the server did not take the connection within %lld s",
+                      (long long)(self->timeout_ms / 1000));
+            error_hint(error, "%s", ON_THE_WAY);
+            return STATUS_FAILED;
         }
         if (ready > 0) {
             state = PQconnectPoll(connection);
