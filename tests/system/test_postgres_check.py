@@ -263,6 +263,25 @@ class SourceRights(CheckCase):
             self.assertIn("[permission]", told)
             self.assertIn("GRANT CONNECT ON DATABASE", told)
 
+    def test_no_right_to_use_the_schema(self):
+        """One that is on the search_path all the same, or that was named, is there."""
+        lite = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+        target = self.made('CREATE SCHEMA "o,d ""d"; GRANT CREATE ON SCHEMA public TO PUBLIC')
+        uri = self.server.uri(target).replace("postgres@", self.role.replace(" ", "%20") + "@")
+        self.run_program("migrate", lite, uri)
+        self.server.psql(target, "REVOKE USAGE ON SCHEMA public FROM PUBLIC")
+        self.server.psql(self.source, "REVOKE USAGE ON SCHEMA public FROM PUBLIC")
+        for arguments in (("check", self.uri, "sqlite:out.db"), ("check", lite, uri), ("validate",), ("validate", lite, uri)):
+            told = self.run_program(*arguments, code=2).err
+            self.assertIn("the role may not use the schema public [permission]", told)
+            self.assertIn('GRANT USAGE ON SCHEMA public TO "%s"' % self.role, told)
+        for path, schema, options in (('nobody, "o,d ""d", public', '"o,d ""d"', ""), ("public", '"o,d ""d"', "?schema=o%2Cd%20%22d"), ('"$user", nobody, public', "public", "")):
+            self.server.psql(target, "ALTER ROLE \"%s\" SET search_path = %s" % (self.role, path))
+            told = self.run_program("check", lite, uri + options, code=2).err
+            self.assertIn("GRANT USAGE ON SCHEMA %s TO" % schema, told)
+        self.server.psql(target, "ALTER ROLE \"%s\" SET search_path = nobody" % self.role)
+        self.assertIn("there is no schema on the search_path [target-missing]", self.run_program("check", lite, uri, code=2).err)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -195,10 +195,17 @@ static enum status choose_schema(struct postgres_database *self, const char *wan
 {
     const struct postgres_parameter parameter = {.text = wanted};
     PGresult *result = NULL;
+    /* current_schema() passes over those that the role may not use */
     enum status status = postgres_query(
         self, self->control,
-        "SELECT n.nspname, pg_catalog.has_schema_privilege(n.oid, 'USAGE') "
-        "FROM pg_catalog.pg_namespace n WHERE n.nspname = coalesce($1, current_schema())",
+        "SELECT n.nspname, pg_catalog.has_schema_privilege(n.oid, 'USAGE'), "
+        "pg_catalog.quote_ident(n.nspname), pg_catalog.quote_ident(current_user) "
+        "FROM pg_catalog.pg_namespace n WHERE n.nspname = coalesce($1, current_schema(), "
+        "(SELECT e.nspname FROM pg_catalog.pg_namespace e, pg_catalog.strpos("
+        "',' || pg_catalog.regexp_replace(pg_catalog.replace("
+        "pg_catalog.current_setting('search_path'), '\"$user\"', "
+        "pg_catalog.quote_ident(current_user)), '(\"[^\"]*\")|\\s', '\\1', 'g') || ',', "
+        "',' || pg_catalog.quote_ident(e.nspname) || ',') AS at WHERE at > 0 ORDER BY at LIMIT 1))",
         &parameter, 1, POSTGRES_SHORT, ERROR_NETWORK, &result, error);
     if (status == STATUS_OK && PQntuples(result) != 1) {
         error_set(error, self->mode == OPEN_SOURCE ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING,
@@ -210,7 +217,8 @@ static enum status choose_schema(struct postgres_database *self, const char *wan
         error_set(error, ERROR_PERMISSION, self->shown, "the role may not use the schema %s",
                   PQgetvalue(result, 0, 0));
         error_hint(error,
-                   "GRANT USAGE ON SCHEMA … TO …; docs/postgres.md lists all that is needed");
+                   "GRANT USAGE ON SCHEMA %s TO %s; docs/postgres.md lists all that is needed",
+                   PQgetvalue(result, 0, 2), PQgetvalue(result, 0, 3));
         status = STATUS_FAILED;
     } else if (status == STATUS_OK) {
         self->schema = arena_copy_string(self->arena, PQgetvalue(result, 0, 0));
