@@ -36,6 +36,20 @@ static const char *const other_names[] = {STATE_OTHER_VALIDATION, "validate-othe
                                           STATE_CHECKPOINT};
 enum { OTHER_COUNT = sizeof(other_names) / sizeof(other_names[0]) };
 
+/* Not there at all is fine. */
+static enum status refuse_file(const char *path, struct error *error)
+{
+    struct stat facts;
+    bool there = stat(path, &facts) == 0;
+    if (there ? S_ISDIR(facts.st_mode) : errno != ENOTDIR) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_USAGE, path, "%s where the state folder is to be",
+              there ? "this is a file" : "it would lie below a file");
+    error_hint(error, "--state DIR names a folder, which need not be there");
+    return STATUS_FAILED;
+}
+
 enum status state_folder_name(struct state_folder *folder, const char *path, struct arena *arena,
                               struct error *error)
 {
@@ -57,7 +71,7 @@ enum status state_folder_name(struct state_folder *folder, const char *path, str
     return folder->path != NULL && folder->runs != NULL && folder->rejects != NULL &&
                    folder->spill_target != NULL && folder->metrics_file != NULL &&
                    folder->chunk_file != NULL
-               ? STATUS_OK
+               ? refuse_file(path, error)
                : error_set(error, ERROR_MEMORY, NULL, "no memory for the state folder's names");
 }
 

@@ -50,6 +50,7 @@ struct state_folder {
 };
 
 /* Only names; nothing is made. */
+/* USAGE: that is a file, or below one. */
 enum status state_folder_name(struct state_folder *folder, const char *path, struct arena *arena,
                               struct error *error) MUST_USE;
 /* Makes the folder and takes its lock; held by another process: ERROR_RUN_HELD with the pid. */

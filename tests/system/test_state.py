@@ -292,6 +292,21 @@ class Status(StateTestCase):
             self.assertNotIn("\x1b", result.out + result.err)
 
 
+class NoFolder(StateTestCase):
+    def test_a_file_in_its_place(self):
+        """Said by every command, before it looks at anything else."""
+        self.write("note", "dear diary")
+        ends = (*self.arguments, "copy.db")
+        for place, said in (("note", "note: this is a file"), ("note/in/it", "note/in/it: it would lie below a file")):
+            for command in (("migrate", *ends), ("check", *ends), ("validate", *ends[-2:]), ("migrate", "--dry-run", *ends), ("resume",), ("resume", *ends), ("validate",),
+                            ("status",), ("rollback", "--run", "r", "--confirm"), ("finish",), ("report",), ("reset", "--confirm")):
+                with self.subTest(command, place=place), self.unharmed(self.path("note")):
+                    result = self.run_program(*command, "--state", place, code=2)
+                    self.assertIn(said, result.err)
+                    self.assertIn("--state DIR", result.err)
+                    self.assertFalse(os.path.exists(self.path("copy.db")))
+
+
 class Reset(StateTestCase):
     def test_without_confirm(self):
         self.interrupted(*self.arguments, "copy.db")
