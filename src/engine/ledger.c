@@ -443,6 +443,22 @@ static uint64_t count_member(const json_t *object, const char *name)
     return count < 0 ? 0 : (uint64_t)count;
 }
 
+enum status ledger_check_marks(const struct ledger_run *run, const struct ledger_status *status,
+                               struct error *error)
+{
+    /* one that another run overtook is complete as well, but never ended */
+    if (status->phase != LEDGER_COMPLETED || status->ended_us == 0 ||
+        run->done_count >= run->chunk_count) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_LEDGER_INVALID, run->id,
+              "the run is complete, but %" PRIu64 " of its %" PRIu64 " done marks are there",
+              run->done_count, run->chunk_count);
+    error_hint(error, "somebody took them out of the ledger: put it back from a backup, or take "
+                      "the run's records out by hand; `transhume finish --confirm` forgets it");
+    return STATUS_FAILED;
+}
+
 static enum status mark_damaged(const struct done_mark *done, const char *what, struct error *error)
 {
     char object[64];

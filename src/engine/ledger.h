@@ -105,6 +105,10 @@ enum ledger_phase {
     LEDGER_ROLLING_BACK
 };
 const char *ledger_phase_name(enum ledger_phase phase);
+struct ledger_status;
+/* LEDGER_INVALID: the run is complete, but done marks of it are gone. */
+enum status ledger_check_marks(const struct ledger_run *run, const struct ledger_status *status,
+                               struct error *error) MUST_USE;
 
 /* A run's status while we hold it: kept as jansson objects between changes. */
 struct ledger_status {

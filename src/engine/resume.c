@@ -472,7 +472,9 @@ static enum status read_done(struct resume *resume, struct error *error)
     ledger_status_free(&run->status);
     run->done_count = 0;
     return ledger_status_read(resume->ledger->status, &run->status, error) != STATUS_OK ||
-                   take_chunks(resume, error) != STATUS_OK || take_marks(resume, error) != STATUS_OK
+                   take_chunks(resume, error) != STATUS_OK ||
+                   take_marks(resume, error) != STATUS_OK ||
+                   ledger_check_marks(resume->ledger, &run->status, error) != STATUS_OK
                ? STATUS_FAILED
                : STATUS_OK;
 }

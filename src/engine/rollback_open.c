@@ -320,7 +320,8 @@ static enum status read_run(struct rollback *rollback, struct error *error)
     ledger_status_free(&run->status);
     if (ledger_status_read(rollback->ledger->status, &run->status, error) != STATUS_OK ||
         ledger_header_read(rollback->ledger->header, run->arena, &run->header, error) !=
-            STATUS_OK) {
+            STATUS_OK ||
+        ledger_check_marks(rollback->ledger, &run->status, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (run->header.tables == NULL) {

@@ -453,6 +453,22 @@ class Ledger(ResumeTestCase):
                 self.execute(self.place, edit + ";")
                 self.refused_resume(5, ("ledger-invalid", "ledger-missing"))
 
+    def test_a_done_mark_that_is_gone_from_a_finished_run(self):
+        """The counts that are left would blame others for the records."""
+        for chunks in ("= 2", "> 0"):
+            with self.subTest(chunks):
+                self.fresh()
+                self.target, self.place = "sqlite:copy.db", self.path("copy.db")
+                self.start()
+                self.run_program("resume")
+                count, = self.query(self.place, "SELECT count(*) FROM _transhume_done")[0]
+                run, = self.query(self.place, "SELECT id FROM _transhume_run")[0]
+                self.execute(self.place, "DELETE FROM _transhume_done WHERE chunk %s;" % chunks)
+                left = count - 1 if chunks == "= 2" else 0
+                for command in (("resume",), ("rollback", "--run", run, "--confirm")):
+                    result = self.run_program(*command, code=5)
+                    self.assertIn("the run is complete, but %d of its %d done marks are there [ledger-invalid]" % (left, count), result.err)
+
     def test_edited_in_files(self):
         self.target, self.place = "dynamodb-json:out", self.path("out")
         self.start(commits=4)
