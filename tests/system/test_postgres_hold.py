@@ -69,6 +69,15 @@ class WhatARunReads(HoldCase):
         for doing in DOINGS.values():
             self.try_it(doing)
 
+    def test_a_query_that_fails_is_told_and_not_the_snapshot(self):
+        """The server finds out when it plans it, in the run's look at rights within the transaction that has the snapshot."""
+        for jobs in ("1", "4"):
+            self.write("transhume.yaml", "transhume: 1\nsource: %s\ntarget: sqlite:out-%s.db\ntables:\n  plain: { key: [id], from: plain }\n"
+                       "  broken: { key: [id], query: 'SELECT id, id / 0 AS x FROM (SELECT 1 AS id) AS s' }\n" % (self.server.uri(self.name), jobs))
+            said = self.run_program("migrate", "--jobs", jobs, "--quiet", "--state", "state-" + jobs, code=3).err
+            self.assertIn("division by zero", said)
+            self.assertNotIn("snapshot", said)
+
     def test_nothing_else_is_locked(self):
         process = self.stopped_at(STOPPED, "migrate", "--include", "plain", self.server.uri(self.name), "sqlite:out.db")
         self.try_it("TRUNCATE keyless; DROP TABLE parts")

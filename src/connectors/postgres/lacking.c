@@ -50,6 +50,16 @@ static void tell_table(struct looking *looking, const char *table)
     }
 }
 
+/* Once the snapshot is taken, it lives in this very transaction, which a statement that fails would
+ * end. */
+static enum status guard(const struct looking *looking, const char *statement)
+{
+    return !looking->self->snapshot_taken
+               ? STATUS_OK
+               : postgres_execute(looking->self, looking->connection, statement, POSTGRES_SHORT,
+                                  ERROR_SOURCE_READ, looking->error);
+}
+
 /* May it be read as it will be? Some columns may be enough. What fails otherwise is left to the
  * reading. */
 static enum status is_refused(const struct looking *looking, const struct read_request *request,
@@ -63,6 +73,10 @@ static enum status is_refused(const struct looking *looking, const struct read_r
         return error_set(looking->error, ERROR_MEMORY, looking->self->shown,
                          "no memory to look at its rights");
     }
+    if (guard(looking, "SAVEPOINT looking") != STATUS_OK) {
+        arena_destroy(arena);
+        return STATUS_FAILED;
+    }
     enum status status = postgres_request_compile(looking->self, looking->connection, request, NULL,
                                                   arena, &compiled, problem);
     if (status == STATUS_OK) {
@@ -74,7 +88,7 @@ static enum status is_refused(const struct looking *looking, const struct read_r
     buffer_free(&compiled.select.sql);
     arena_destroy(arena);
     *refused = status != STATUS_OK && strcmp(problem->native_state, "42501") == 0;
-    return STATUS_OK;
+    return guard(looking, "ROLLBACK TO SAVEPOINT looking; RELEASE SAVEPOINT looking");
 }
 
 static enum status look_at(struct looking *looking, const struct read_request *request)
