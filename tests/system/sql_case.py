@@ -131,6 +131,60 @@ class LookUps:
         return True
 
 
+class References:
+    """What the server takes for equal has a partner along a foreign key, whatever the two texts are; without one, too, where it is no text."""
+    SCRIPT = ""
+    KEYS = ()     # the type and value that is referred to, those that refer
+    EQUALS = ()   # the same without a foreign key
+    NAMED = ()    # of texts, which are no partners without one
+
+    def plan(self, source, cases, matched, root):
+        plan = ["transhume: 1\nsource: %s\ntarget: jsonl:%s\ntables:\n" % (source, self.path("out"))]
+        for number in range(len(cases)):
+            down, up = ("match: { k: k }, ", "match: { k: k }, ") if matched else ("", "")
+            plan.append("  down%d: { %s, key: [id], fields: { id: copy, n: { aggregate: c%d, %svalue: 'count(*)' }, list: { embed: c%d, %sfields: { id: copy } } } }\n"
+                        % (number, root % {"table": "p%d" % number}, number, down, number, down))
+            plan.append("  up%d: { %s, key: [id], fields: { id: copy, n: { lookup: p%d, %scolumn: id } } }\n"
+                        % (number, root % {"table": "c%d" % number}, number, up))
+        return "".join(plan)
+
+    def records(self, table):
+        found = []
+        for name in sorted(os.listdir(self.path("out", table))):
+            with open(self.path("out", table, name), encoding="utf-8") as file:
+                found += [json.loads(line) for line in file]
+        return sorted(found, key=lambda record: record["id"])
+
+    def find_partners(self, cases, referring, root="from: %(table)s", matched=False, found=True):
+        script = [self.SCRIPT]
+        for number, (referred, value, own, other) in enumerate(cases):
+            script.append("CREATE TABLE p%d (k %s, id int NOT NULL, PRIMARY KEY (k), UNIQUE (id)); CREATE TABLE c%d (id int PRIMARY KEY, k %s%s);"
+                          % (number, referred, number, own, ", FOREIGN KEY (k) REFERENCES p%d (k)" % number if referring else ""))
+            script.append("INSERT INTO p%d VALUES (%s, 7); INSERT INTO c%d VALUES (1, %s), (2, NULL);" % (number, value, number, other))
+        self.write("transhume.yaml", self.plan(self.server.uri(self.made("\n".join(script))), cases, matched, root))
+        self.run_program("migrate", "--quiet")
+        for number, case in enumerate(cases):
+            with self.subTest(case=case):
+                self.assertEqual(self.records("down%d" % number), [{"id": 7, "n": 1, "list": [{"id": 1}]} if found else {"id": 7, "n": 0, "list": []}])
+                self.assertEqual(self.records("up%d" % number), [{"id": 1, "n": 7 if found else None}, {"id": 2, "n": None}])
+        self.run_program("validate", "--level", "full")
+
+    def test_along_foreign_keys(self):
+        self.find_partners(self.KEYS, True)
+
+    def test_along_foreign_keys_that_the_plan_names_by_their_columns(self):
+        self.find_partners(self.KEYS, True, matched=True)
+
+    def test_between_columns_without_a_foreign_key(self):
+        self.find_partners(self.EQUALS, False, matched=True)
+
+    def test_from_a_query(self):
+        self.find_partners(self.EQUALS, False, root="query: 'SELECT * FROM %(table)s'", matched=True)
+
+    def test_texts_without_a_foreign_key(self):
+        self.find_partners(self.NAMED, False, matched=True, found=False)
+
+
 class Plans:
     """The same plan makes the same documents from the server as from SQLite."""
     SOURCE_OPTIONS = ""

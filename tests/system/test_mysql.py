@@ -746,6 +746,15 @@ class LookUps(sql_case.LookUps, MysqlCase):
         return type_ not in ("json", "text")
 
 
+class References(sql_case.References, MysqlCase):
+    EQUALS = (("date", "'2024-01-01'", "datetime", "'2024-01-01'"), ("datetime(3)", "'2024-01-01'", "date", "'2024-01-01'"), ("datetime", "'2024-01-01'", "datetime(6)", "'2024-01-01'"),
+              ("decimal(4,1)", "1.0", "decimal(9,2)", "1"), ("time", "'12:00'", "time(3)", "'12:00'"), ("varbinary(9)", "'a'", "binary(1)", "'a'"))
+    NAMED = tuple(("varchar(9) COLLATE %s" % collation, left, "varchar(9) COLLATE %s" % collation, right) for collation, left, right in (
+        ("utf8mb4_general_ci", "'A'", "'a'"), ("utf8mb4_unicode_ci", "'a'", "'\u00e1'"), ("utf8mb4_bin", "'a'", "'a '"), ("latin1_swedish_ci", "'A '", "'a'")))
+    KEYS = NAMED + (("varchar(9) COLLATE utf8mb4_general_ci", "'A'", "varchar(20) COLLATE utf8mb4_general_ci", "'a '"), ("char(3) COLLATE utf8mb4_general_ci", "'A'", "char(3) COLLATE utf8mb4_general_ci", "'a'"),
+                    ("int", "1", "int", "1"), ("datetime", "'2024-01-01'", "datetime", "'2024-01-01'"))
+
+
 def md5(data):
     return hashlib.md5(data).hexdigest()
 

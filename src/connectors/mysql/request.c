@@ -271,27 +271,56 @@ static void append_equal_there(struct buffer *sql, const struct maria_column *fr
     maria_append_name(sql, to->name);
 }
 
+static bool is_moment(enum value_kind kind)
+{
+    return kind == VALUE_DATE || kind == VALUE_TIMESTAMP;
+}
+
 /*
- * Equal by value, as everywhere else: texts by their bytes, whatever their collations say, and
- * beside that by a collation, which an index serves. Of two kinds: as texts.
+ * Along a foreign key as the server has it. Else equal by value, as everywhere else: texts by their
+ * bytes, whatever their collations say, and beside that by a collation, which an index serves. Of
+ * two kinds: as texts.
  */
 static void append_equal_columns(struct buffer *sql, const struct maria_column *from,
                                  const char *from_alias, const struct maria_column *to,
-                                 const char *to_alias)
+                                 const char *to_alias, bool of_key)
 {
     enum value_kind kind = from->type.type.kind;
     enum value_kind other = to->type.type.kind;
-    bool alike = kind == other || (value_kind_is_number(kind) && value_kind_is_number(other));
-    if (alike) {
+    bool alike = kind == other || (value_kind_is_number(kind) && value_kind_is_number(other)) ||
+                 (is_moment(kind) && is_moment(other));
+    if (alike || of_key) {
         append_equal_there(sql, from, from_alias, to, to_alias);
     }
-    if (alike && kind != VALUE_TEXT) {
+    if (of_key || (alike && kind != VALUE_TEXT)) {
         return;
     }
     buffer_append_string(sql, alike ? " AND " : "");
     append_bytes(sql, from, from_alias);
     buffer_append_string(sql, " = ");
     append_bytes(sql, to, to_alias);
+}
+
+/* Does a foreign key of `holder` say that the one column refers to the other? */
+static bool refers(const struct maria_database *self, const struct maria_table *holder,
+                   const char *column, const struct maria_table *referred, const char *to)
+{
+    bool folds = self->catalog != NULL && self->catalog->folds_names;
+    for (uint32_t i = 0;
+         holder != NULL && referred != NULL && i < holder->schema->foreign_key_count; i++) {
+        const struct schema_foreign_key *key = &holder->schema->foreign_keys[i];
+        const char *name = referred->schema->name;
+        if ((folds ? strcasecmp(key->references, name) : strcmp(key->references, name)) != 0) {
+            continue;
+        }
+        for (uint32_t j = 0; j < key->columns.count && j < key->referenced_columns.count; j++) {
+            if (strcasecmp(key->columns.names[j], column) == 0 &&
+                strcasecmp(key->referenced_columns.names[j], to) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
 }
 
 static enum status append_equal(struct sql_request *request, uint32_t index, uint32_t part,
@@ -310,7 +339,12 @@ static enum status append_equal(struct sql_request *request, uint32_t index, uin
         return sql_request_no_such_column(request, (int32_t)index, to_name);
     }
     sql_name_alias(from_alias, join->from);
-    append_equal_columns(&request->out->sql, from, from_alias, to, to_alias);
+    const struct compiler *compiler = compiler_of(request);
+    const struct maria_table *left = table_of(compiler, join->from);
+    const struct maria_table *right = table_of(compiler, (int32_t)index);
+    bool of_key = refers(compiler->self, left, from_name, right, to_name) ||
+                  refers(compiler->self, right, to_name, left, from_name);
+    append_equal_columns(&request->out->sql, from, from_alias, to, to_alias, of_key);
     return STATUS_OK;
 }
 

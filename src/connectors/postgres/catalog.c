@@ -97,6 +97,10 @@ static void read_column(struct builder *builder, int row, struct schema_column *
     facts->modifier = (int32_t)number(rows, row, 4, -1);
     facts->collation = text(builder, rows, row, 18);
     facts->loose = is_true(rows, row, 19);
+    if (cell(rows, row, 3)[0] == 'e' && cell(rows, row, 11)[0] == 'd') {
+        facts->labels = arena_format(builder->arena, "::%s", cell(rows, row, 17));
+        builder->out_of_memory |= facts->labels == NULL;
+    }
     facts->unlimited = text(builder, rows, row, 16);
     facts->type = postgres_type_of(facts->type_oid, cell(rows, row, 3)[0], facts->modifier,
                                    text(builder, rows, row, 5));
@@ -480,6 +484,11 @@ struct postgres_words postgres_as_text(const struct postgres_column *column)
     return column != NULL && column->type_oid == OID_INET
                ? (struct postgres_words){"pg_catalog.textin(pg_catalog.inet_out(", "))"}
                : (struct postgres_words){"", "::pg_catalog.text"};
+}
+
+const char *postgres_labels(const struct postgres_column *column)
+{
+    return column->labels != NULL ? column->labels : "";
 }
 
 bool postgres_is_by_text(const struct postgres_column *column)

@@ -12,6 +12,8 @@ struct postgres_column {
     int32_t modifier;
     const char *collation; /* as SQL; NULL: the type has none, or it is not known (a query's) */
     bool loose;            /* by its collation texts of other bytes may be equal */
+    const char *labels;    /* "::mood", of a domain over that enum, and of a query's enums, which
+                              may be such a domain; else NULL */
     const char
         *unlimited; /* a built-in type without the limits that this one has; NULL: it has none */
     bool not_null;
@@ -65,6 +67,9 @@ struct postgres_words {
     const char *behind;
 };
 struct postgres_words postgres_as_text(const struct postgres_column *column);
+/* What stands behind a value so that it can be compared with another one of its type: a domain over
+ * an enum has no = of its own. */
+const char *postgres_labels(const struct postgres_column *column);
 /* Is it compared by that text? json has no equality, and what has no encoder none that we could
  * send a value for. */
 bool postgres_is_by_text(const struct postgres_column *column);

@@ -355,7 +355,9 @@ static enum status type_facts(struct postgres_database *self, PGconn *connection
         "WITH RECURSIVE nested AS (SELECT $1::pg_catalog.oid AS base, $2::integer AS modifier "
         "UNION ALL SELECT i.typbasetype, i.typtypmod FROM nested n JOIN pg_catalog.pg_type i "
         "ON i.oid = n.base AND i.typtype = 'd') "
-        "SELECT n.base, b.typtype, n.modifier, pg_catalog.format_type($1::pg_catalog.oid, $2) "
+        "SELECT n.base, b.typtype, n.modifier, pg_catalog.format_type($1::pg_catalog.oid, $2), "
+        "CASE WHEN b.typtype = 'e' "
+        "THEN '::' || pg_catalog.format_type(b.oid, -1) END "
         "FROM nested n JOIN pg_catalog.pg_type b ON b.oid = n.base WHERE b.typtype <> 'd'";
     char numbers[2][16] = {{0}, {0}};
     text_from_uint64(oid, numbers[0]);
@@ -378,7 +380,9 @@ static enum status type_facts(struct postgres_database *self, PGconn *connection
         column->type_oid = (uint32_t)base;
         column->type = postgres_type_of(column->type_oid, PQgetvalue(result, 0, 1)[0],
                                         column->modifier, words);
-        if (words == NULL || status != STATUS_OK) {
+        bool labels = PQgetisnull(result, 0, 4) == 0;
+        column->labels = labels ? arena_copy_string(arena, PQgetvalue(result, 0, 4)) : NULL;
+        if (words == NULL || (labels && column->labels == NULL) || status != STATUS_OK) {
             status = no_memory(self, error);
         }
     }

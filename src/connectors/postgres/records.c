@@ -53,6 +53,7 @@ static enum status append_condition(struct finding *finding, const struct cell *
         buffer_append_string(sql, i == 0 ? " WHERE " : " AND ");
         bool null = cells[i].kind == VALUE_NULL || cells[i].kind == VALUE_MISSING;
         append_name(sql, column, postgres_is_by_text(column) && !null);
+        buffer_append_string(sql, null ? "" : postgres_labels(column));
         if (null) {
             buffer_append_string(sql, " IS NULL");
             continue;
@@ -177,7 +178,9 @@ static void append_unknown(struct finding *finding, struct buffer *sql)
         int32_t at = postgres_find_column(&finding->facts, name);
         buffer_append_string(sql, i > 0 ? " AND t." : " WHERE t.");
         postgres_append_name(sql, name);
-        buffer_format(sql, " = u.c%d", at >= 0 ? finding->facts.columns[at].number : 0);
+        const char *labels = at >= 0 ? postgres_labels(&finding->facts.columns[at]) : "";
+        buffer_format(sql, "%s = u.c%d%s", labels, at >= 0 ? finding->facts.columns[at].number : 0,
+                      labels);
     }
     buffer_append_byte(sql, ')');
 }

@@ -252,7 +252,7 @@ static const char *widened(const struct postgres_column *column,
 {
     return column->type.format == POSTGRES_AS_OID && column->type_oid != other->type_oid
                ? "::pg_catalog.int8"
-               : "";
+               : postgres_labels(column);
 }
 
 /* A pair of columns that have to be equal. */
@@ -291,9 +291,57 @@ static enum status append_sides(struct sql_request *request, const struct pair *
     return status;
 }
 
+/* The referred side's collation is the key's. */
+static void append_key_collation(struct buffer *sql, const struct postgres_column *left,
+                                 const struct postgres_column *right)
+{
+    bool same = left->collation != NULL && right->collation != NULL &&
+                strcmp(left->collation, right->collation) == 0;
+    if (left->collation != NULL && !(same && left->loose)) {
+        buffer_format(sql, " COLLATE %s", left->collation);
+    }
+}
+
+/* By the server's own operator. */
+static enum status append_own_equality(struct sql_request *request, const struct pair *pair,
+                                       const struct postgres_equality *equality)
+{
+    const struct read_join *join = pair->join;
+    struct buffer *sql = &request->out->sql;
+    const struct postgres_column *columns[] = {pair->from, pair->to};
+    const char *names[] = {join->from_columns.names[pair->part], join->columns.names[pair->part]};
+    int32_t joins[] = {join->from, pair->index};
+    for (int i = 0; i < 2; i++) {
+        int side = equality->turned ? 1 - i : i;
+        buffer_format(sql, i > 0 ? " %s " : "", equality->operation);
+        if (sql_request_column(request, joins[side], names[side]) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        buffer_format(sql, "::%s", equality->types[i]);
+        if (i == 0 && equality->of_key) {
+            append_key_collation(sql, columns[side], columns[1 - side]);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status find_equality(struct sql_request *request, const struct pair *pair,
+                                 struct postgres_equality *equality)
+{
+    const struct compiler *compiler = compiler_of(request);
+    const struct postgres_table *from = table_of(compiler, pair->join->from);
+    const struct postgres_table *to = table_of(compiler, pair->index);
+    return postgres_equality_find(
+        compiler->self, compiler->connection,
+        &(struct postgres_equality_side){from != NULL ? from->oid : 0, pair->from},
+        &(struct postgres_equality_side){to != NULL ? to->oid : 0, pair->to}, request->arena,
+        equality, request->error);
+}
+
 /*
- * Equal by value, as everywhere else: both sides of one type, else as texts; texts by their bytes.
- * So they are by each collation but a loose one, beside which the bytes are compared then.
+ * Along a foreign key as the server has it. Else equal by value, as everywhere else: texts by their
+ * bytes, and so by each collation but a loose one, beside which the bytes are compared then; what
+ * is no text by the server's own operator for the two types; as texts where it has none.
  */
 static enum status append_equal(struct sql_request *request, uint32_t index, uint32_t part,
                                 const char *alias)
@@ -305,6 +353,13 @@ static enum status append_equal(struct sql_request *request, uint32_t index, uin
     pair.to = find_column(request, pair.index, pair.join->columns.names[part], &found);
     pair.cast = pair.from == NULL || pair.to == NULL || !are_comparable(pair.from, pair.to);
     (void)alias; /* no other stands for the join's own */
+    struct postgres_equality equality;
+    if (find_equality(request, &pair, &equality) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (equality.operation != NULL) {
+        return append_own_equality(request, &pair, &equality);
+    }
     if (append_sides(request, &pair, collation_of(&pair)) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -102,7 +102,8 @@ static enum status find_columns(struct undoing *undoing, const struct postgres_t
         }
         buffer_append_string(&undoing->match, i > 0 ? " AND t." : "t.");
         postgres_append_name(&undoing->match, column->name);
-        buffer_format(&undoing->match, " = u.%s", name);
+        buffer_format(&undoing->match, "%s = u.%s%s", postgres_labels(column), name,
+                      postgres_labels(column));
         undoing->key = column->name;
     }
     return undoing->key != NULL ? STATUS_OK : altered(undoing);

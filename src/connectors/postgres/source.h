@@ -78,6 +78,27 @@ enum status postgres_digest_compile(struct postgres_database *self, PGconn *conn
                                     struct arena *arena, struct buffer *sql,
                                     struct error *error) MUST_USE;
 
+/* ---------------------------------------------------------------- equality.c */
+
+/* A column that has to equal another one; NULL: none of the catalogue's or a query's. */
+struct postgres_equality_side {
+    uint32_t table_oid; /* 0: a query */
+    const struct postgres_column *column;
+};
+/* "LEFT::type operation RIGHT::type"; `operation` NULL: by =, or as texts. */
+struct postgres_equality {
+    const char *operation;
+    const char *types[2]; /* of the left side, of the right one */
+    bool turned;          /* the second column stands on the left */
+    bool of_key;          /* a foreign key's: the left column is the one that is referred to */
+};
+/* What the server itself says of them, where = would not say it. `connection` is the caller's. */
+enum status postgres_equality_find(struct postgres_database *self, PGconn *connection,
+                                   const struct postgres_equality_side *from,
+                                   const struct postgres_equality_side *to, struct arena *arena,
+                                   struct postgres_equality *equality,
+                                   struct error *error) MUST_USE;
+
 /* ---------------------------------------------------------------- digest.c */
 
 /* A column's part of a row's text; `selected` is its name with the root's alias. */

@@ -6,8 +6,10 @@ static void append_tuple(struct buffer *sql, const struct postgres_table *table,
 {
     buffer_append_byte(sql, '(');
     for (uint32_t i = 0; i < parts; i++) {
+        int32_t column = postgres_find_column(table, table->key.names[i]);
         buffer_append_string(sql, i > 0 ? ", _t0." : "_t0.");
         postgres_append_name(sql, table->key.names[i]);
+        buffer_append_string(sql, column >= 0 ? postgres_labels(&table->columns[column]) : "");
     }
     buffer_format(sql, ") %s (", operation);
     for (uint32_t i = 0; i < parts; i++) {
@@ -15,7 +17,8 @@ static void append_tuple(struct buffer *sql, const struct postgres_table *table,
         buffer_append_string(sql, i > 0 ? ", " : "");
         postgres_append_text(sql, values[i].data, values[i].length);
         if (column >= 0) {
-            buffer_format(sql, "::%s", table->columns[column].type.type.native);
+            buffer_format(sql, "::%s%s", table->columns[column].type.type.native,
+                          postgres_labels(&table->columns[column]));
         }
     }
     buffer_append_byte(sql, ')');

@@ -69,10 +69,13 @@ void writer_stage_append_match(struct buffer *sql, const struct writer_plan *pla
                                struct column_list key, const char *alias)
 {
     for (uint32_t i = 0; i < key.count; i++) {
+        int32_t at = postgres_find_column(plan->facts, key.names[i]);
+        const char *labels = at >= 0 ? postgres_labels(&plan->facts->columns[at]) : "";
         buffer_format(sql, "%s%s.", i > 0 ? " AND " : "", alias);
         postgres_append_name(sql, key.names[i]);
-        buffer_append_string(sql, " = ");
+        buffer_format(sql, "%s = ", labels);
         writer_stage_append_value(sql, plan, key.names[i], "s.");
+        buffer_append_string(sql, labels);
     }
 }
 
