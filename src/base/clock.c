@@ -42,23 +42,34 @@ int64_t clock_days_from_civil(int64_t year, int month, int day)
     return era * 146097 + day_of_era - 719468;
 }
 
+/* Within the era: C. Neri and L. Schneider, "Euclidean affine functions and their application to
+ * calendar algorithms", proposition 6.3; two multiplications take the place of six divisions. */
 void clock_civil_from_days(int64_t days, int64_t *year, int *month, int *day)
 {
-    int64_t era = days / 146097;
-    int64_t day_of_era = days % 146097 + 719468 % 146097;
-    era += 719468 / 146097 + day_of_era / 146097;
-    day_of_era %= 146097;
-    if (day_of_era < 0) {
-        day_of_era += 146097;
-        era--;
+    const int64_t first = 719468; /* 0000-03-01 to 1970-01-01 */
+    int64_t era = 0;
+    uint32_t days_in;
+    if (days >= -first && days < (1 << 29)) {
+        days_in = (uint32_t)(days + first);
+    } else {
+        int64_t day_of_era = days % 146097 + first % 146097;
+        era = days / 146097 + first / 146097 + day_of_era / 146097;
+        day_of_era %= 146097;
+        if (day_of_era < 0) {
+            day_of_era += 146097;
+            era--;
+        }
+        days_in = (uint32_t)day_of_era;
     }
-    uint32_t doe = (uint32_t)day_of_era;
-    uint32_t year_of_era = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    uint32_t day_of_year = doe - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    uint32_t shifted_month = (5 * day_of_year + 2) / 153;
-    *day = (int)(day_of_year - (153 * shifted_month + 2) / 5 + 1);
-    *month = (int)(shifted_month < 10 ? shifted_month + 3 : shifted_month - 9);
-    *year = (int64_t)year_of_era + era * 400 + (*month <= 2);
+    uint32_t century = (4 * days_in + 3) / 146097;
+    uint32_t day_of_century = (4 * days_in + 3) % 146097 / 4;
+    uint64_t product = UINT64_C(2939745) * (4 * day_of_century + 3);
+    uint32_t day_of_year = (uint32_t)product / 2939745 / 4;
+    uint32_t month_and_day = 2141 * day_of_year + 197913;
+    int next_year = day_of_year >= 306;
+    *day = (int)(month_and_day % 65536 / 2141) + 1;
+    *month = (int)(month_and_day / 65536) - (next_year ? 12 : 0);
+    *year = (int64_t)(100 * century + (uint32_t)(product >> 32)) + era * 400 + next_year;
 }
 
 void clock_format_utc(int64_t utc_us, char *text, size_t capacity)

@@ -49,6 +49,31 @@ static inline void canonical_append_u64(struct buffer *out, enum value_kind tag,
         out->length += 1 + sizeof number;
     }
 }
+/* memcpy; most names and many values are short, and a call would cost more than the copy. */
+static inline void canonical_copy(char *to, const char *from, uint32_t length)
+{
+    if (length > 16) {
+        memcpy(to, from, length);
+    } else if (length >= 8) {
+        uint64_t first;
+        uint64_t last;
+        memcpy(&first, from, sizeof first);
+        memcpy(&last, from + length - 8, sizeof last);
+        memcpy(to, &first, sizeof first);
+        memcpy(to + length - 8, &last, sizeof last);
+    } else if (length >= 4) {
+        uint32_t first;
+        uint32_t last;
+        memcpy(&first, from, sizeof first);
+        memcpy(&last, from + length - 4, sizeof last);
+        memcpy(to, &first, sizeof first);
+        memcpy(to + length - 4, &last, sizeof last);
+    } else if (length > 0) {
+        to[0] = from[0];
+        to[length / 2] = from[length / 2];
+        to[length - 1] = from[length - 1];
+    }
+}
 /* A tag, the length and the bytes: TEXT, BYTES, JSON, DECIMAL. */
 static inline void canonical_append_run(struct buffer *out, enum value_kind tag, const void *bytes,
                                         uint32_t length)
@@ -56,9 +81,7 @@ static inline void canonical_append_run(struct buffer *out, enum value_kind tag,
     if (buffer_reserve(out, (size_t)length + 5)) {
         out->data[out->length] = (char)tag;
         canonical_store_u32(out->data + out->length + 1, length);
-        if (length > 0) {
-            memcpy(out->data + out->length + 5, bytes, length);
-        }
+        canonical_copy(out->data + out->length + 5, bytes, length);
         out->length += (size_t)length + 5;
     }
 }

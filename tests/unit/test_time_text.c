@@ -72,6 +72,15 @@ static void each_day_follows_the_last(void **state)
             }
         }
     }
+    for (int64_t near = (1 << 29) - 800; near < (1 << 29) + 800; near++) {
+        int64_t found[3] = {near, -near, near << 20};
+        for (size_t i = 0; i < 3; i++) {
+            time_civil_from_days(found[i], &year, &month, &day);
+            assert_int_equal(time_days_from_civil(year, month, day), found[i]);
+            assert_in_range(month, 1, 12);
+            assert_in_range(day, 1, 31);
+        }
+    }
     assert_int_equal(time_days_from_civil(1970, 1, 1), 0);
     assert_int_equal(time_days_from_civil(2000, 3, 1), 11017);
     assert_int_equal(time_days_from_civil(1, 1, 1), -719162);

@@ -309,12 +309,33 @@ static enum status end_copy(struct cursor *cursor, struct error *error)
     return status;
 }
 
+/* What has come is taken without asking whether there is any, which is one call of the system less:
+ * a server that is ahead has always sent more. `*dry`: the last time there was none. */
+static enum status take_more(struct cursor *cursor, const struct batch *batch, bool *dry,
+                             struct error *error)
+{
+    struct postgres_database *self = cursor->reader->database;
+    enum status status = STATUS_OK;
+    if (*dry) {
+        status = postgres_await_data(self, cursor->connection, &cursor->vigil, error);
+    } else if (PQconsumeInput(cursor->connection) == 0) {
+        status = postgres_failure(self, cursor->connection, NULL, ERROR_NETWORK, error);
+    }
+    *dry = !*dry;
+    if (status == STATUS_OK && batch->row_count > 0 &&
+        PQstatus(cursor->connection) != CONNECTION_OK) {
+        status = postgres_failure(self, cursor->connection, NULL, ERROR_NETWORK, error);
+    }
+    return status;
+}
+
 static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max,
                         size_t bytes_max, struct error *error)
 {
     size_t bytes = 0;
     size_t row_bytes = (size_t)batch->width * sizeof(struct cell);
     enum status status = STATUS_OK;
+    bool dry = false;
 
     while (status == STATUS_OK && batch_has_room(batch, rows_max, bytes, bytes_max)) {
         char *data = NULL;
@@ -322,15 +343,10 @@ static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t row
         if (length > 0) {
             status = postgres_copy_take(&cursor->copy, batch, data, (size_t)length, error);
             bytes += (size_t)length + row_bytes;
+            dry = false;
             PQfreemem(data);
         } else if (length == 0) {
-            uint32_t rows = batch->row_count;
-            status = postgres_await_data(cursor->reader->database, cursor->connection,
-                                         &cursor->vigil, error);
-            if (status == STATUS_OK && rows > 0 && PQstatus(cursor->connection) != CONNECTION_OK) {
-                status = postgres_failure(cursor->reader->database, cursor->connection, NULL,
-                                          ERROR_NETWORK, error);
-            }
+            status = take_more(cursor, batch, &dry, error);
         } else if (length == -1) {
             return end_copy(cursor, error);
         } else {
