@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "model/value.h"
+#include <stdbool.h>
 
 /*
  * Reads -?digits[.digits][(e|E)[+-]digits], a leading '+', NaN and [-]Infinity or inf (any case)
@@ -69,6 +70,8 @@ struct decimal_sum {
 };
 void decimal_sum_init(struct decimal_sum *sum);
 void decimal_sum_free(struct decimal_sum *sum);
+/* Could additions have led to it? Asked of one that was read from a file. */
+bool decimal_sum_is_sound(const struct decimal_sum *sum);
 /* NULL and MISSING add nothing. STATUS_FAILED: not a number, or memory is out. */
 enum status decimal_sum_add(struct decimal_sum *sum, const struct cell *cell) MUST_USE;
 /* INT64 if all added were whole and it fits, else DECIMAL with the largest scale; of none: 0. */

@@ -19,6 +19,32 @@ void decimal_sum_free(struct decimal_sum *sum)
     *sum = (struct decimal_sum){0};
 }
 
+static size_t count_digits(const char *text, size_t length)
+{
+    size_t count = 0;
+    while (count < length && text[count] >= '0' && text[count] <= '9') {
+        count++;
+    }
+    return count;
+}
+
+bool decimal_sum_is_sound(const struct decimal_sum *sum)
+{
+    const char *text = sum->large.data;
+    size_t length = sum->large.length;
+    bool fits = sum->scale >= 0 && sum->scale <= SUM_SCALE_MAX;
+    if (!fits || length == 0) {
+        return fits;
+    }
+    size_t at = text[0] == '-';
+    size_t whole = count_digits(text + at, length - at);
+    at += whole;
+    if (whole > 0 && at < length && text[at] == '.') {
+        at += 1 + count_digits(text + at + 1, length - at - 1);
+    }
+    return whole > 0 && at == length && text[length - 1] != '.';
+}
+
 static int multiply_by_power(__int128 *value, int32_t exponent)
 {
     for (; exponent > 18; exponent -= 18) {

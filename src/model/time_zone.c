@@ -293,10 +293,14 @@ struct offsets {
     struct time_zone_change changes[CHANGES_MAX];
 };
 
-/* What is too early sets the offset that the window begins with. */
+/* What is too early sets the offset that the window begins with. A rule's summer may last beyond
+ * the next one's beginning, which holds then. */
 static void add_change(struct offsets *offsets, const struct time_zone_change *change, int64_t from,
                        int64_t to)
 {
+    while (offsets->count > 0 && offsets->changes[offsets->count - 1].at >= change->at) {
+        offsets->count--;
+    }
     if (change->at <= from) {
         offsets->first = change->offset;
     } else if (change->at < to && offsets->count < CHANGES_MAX) {

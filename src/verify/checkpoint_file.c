@@ -20,6 +20,8 @@
  */
 #include "base/bytes.h"
 #include "verify/checkpoint.h"
+#include "verify/unreadable.h"
+#include <jansson.h>
 #include <string.h>
 
 enum { FORMAT = 2, HASH_BYTES = 16 };
@@ -290,12 +292,43 @@ static void take_ranges(struct input *input, struct verify *verify, struct verif
     table->range_count = input->failed ? 0 : count;
 }
 
+/* `,"key":{…},"code":"…","reason":"…"` and nothing else: these become members of an object. */
+static bool is_named_line(const char *line, size_t length)
+{
+    struct buffer whole = {0};
+    json_error_t fault;
+    bool sound = length > 0 && line[0] == ',' && length <= UNREADABLE_BYTES_MAX;
+    buffer_append_byte(&whole, '{');
+    buffer_append(&whole, line + sound, sound ? length - 1 : 0);
+    buffer_append_byte(&whole, '}');
+    json_t *json =
+        whole.failed ? NULL : json_loadb(whole.data, whole.length, JSON_REJECT_DUPLICATES, &fault);
+    sound = json_object_size(json) == 3 && json_is_object(json_object_get(json, "key")) &&
+            json_is_string(json_object_get(json, "code")) &&
+            json_is_string(json_object_get(json, "reason"));
+    json_decref(json);
+    buffer_free(&whole);
+    return sound;
+}
+
+static bool are_named_lines(const char *lines, size_t length)
+{
+    for (size_t at = 0; at < length;) {
+        const char *end = memchr(lines + at, '\n', length - at);
+        if (end == NULL || !is_named_line(lines + at, (size_t)(end - lines) - at)) {
+            return false;
+        }
+        at = (size_t)(end - lines) + 1;
+    }
+    return true;
+}
+
 static void take_named(struct input *input, struct verify_table *table)
 {
     uint32_t length;
     table->named_count = take(input, 8);
     const char *lines = take_text(input, &length);
-    input->failed = input->failed || (length > 0 && lines[length - 1] != '\n');
+    input->failed = input->failed || !are_named_lines(lines, length);
     if (!input->failed) {
         buffer_append(&table->named, lines, length);
         fail_memory(input, table->named.failed);
@@ -329,6 +362,7 @@ static void take_column(struct input *input, struct verify_column_sum *sum)
     const char *large = take_text(input, &length);
     buffer_append(&sum->decimal.large, large, length);
     fail_memory(input, sum->decimal.large.failed);
+    input->failed = input->failed || !decimal_sum_is_sound(&sum->decimal);
 }
 
 static void take_task(struct input *input, struct verify *verify, struct task_list *list)

@@ -113,6 +113,9 @@ static void summer_all_year_has_no_seams(void **state)
     const struct time_zone *zone = zone_of(0, 0, 0, "XXX3EDT4,0/0,J365/23");
     assert_instants(zone, "2023-12-31 23:30:00", 1, "2024-01-01 03:30:00", NULL);
     assert_instants(zone, "2024-01-01 00:30:00", 1, "2024-01-01 04:30:00", NULL);
+    zone = zone_of(0, 0, 0, "XXX3EDT4,0/0,J365/26"); /* the next summer begins before */
+    assert_instants(zone, "2024-01-01 00:30:00", 1, "2024-01-01 04:30:00", NULL);
+    assert_instants(zone, "2024-01-01 02:30:00", 1, "2024-01-01 06:30:00", NULL);
 }
 
 static void assert_year(const char *text, int64_t year, const char *first, int32_t first_offset,
