@@ -370,8 +370,18 @@ static enum status to_interval(const struct conversion *conversion, const struct
     if (time_parse_interval(from->text, from->length, conversion->arena, result) == STATUS_OK) {
         return STATUS_OK;
     }
-    if (arena_allocate(conversion->arena, sizeof(struct value_interval)) == NULL) {
+    struct value_interval *since_midnight =
+        arena_allocate(conversion->arena, sizeof(*since_midnight));
+    struct cell time;
+    if (since_midnight == NULL) {
         return convert_no_memory(conversion);
+    }
+    /* of lengths of time, MySQL's type writes those within a day so */
+    if (time_parse_time(from->text, from->length, &time) == STATUS_OK &&
+        (time.flags & CELL_ZONED) == 0) {
+        *since_midnight = (struct value_interval){.nanoseconds = time.i64};
+        *result = (struct cell){.kind = VALUE_INTERVAL, .interval = since_midnight};
+        return STATUS_OK;
     }
     return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "it is not an ISO duration");
 }

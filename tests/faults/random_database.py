@@ -52,8 +52,10 @@ def random_value(seed):
 class RandomDatabase:
     """Writes one database; `tables` are the names of its tables, `refused` how many statements SQLite refused."""
 
-    def __init__(self, seed, path, rows_max=400, simple=False, names=NAMES):
-        """`simple`: names of tables that DynamoDB takes, and a key of one or two columns. `names`: of columns."""
+    def __init__(self, seed, path, rows_max=400, simple=False, names=NAMES, keyless=False):
+        """`simple`: names of tables that DynamoDB takes, and a key of one or two columns. `names`: of columns. `keyless`: but some
+        tables without a key."""
+        self.keyless = keyless
         self.column_choice = names
         self.seed = seed
         self.simple = simple
@@ -146,7 +148,8 @@ class RandomDatabase:
                 seed.choice(("", "", "", "", "", " NOT NULL" + seed.choice(CONFLICTS), " UNIQUE" + seed.choice(CONFLICTS)))))
         stored = [name for name in names if name not in generated]
         key = []
-        if not integer_key and (self.simple or seed.random() < 0.6):
+        keyless = self.keyless and seed.random() < 0.3
+        if not integer_key and not keyless and (self.simple or seed.random() < 0.6):
             keyed = [n for n, d in zip(names, definitions) if n in stored and not (self.simple and "BOOL" in d)]
             if not keyed:  # only BOOLs, which are no keys for DynamoDB
                 definitions[0] = quoted(names[0]) + " TEXT"

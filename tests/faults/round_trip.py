@@ -70,14 +70,14 @@ def neutral_tables(path):
 def fit_for_keys(table):
     """Leaves out records without a whole key of the letters that it was declared by, and the second ones of a key."""
     tags, seen, kept = {"N": "n", "S": "s", "B": "b"}, set(), []
-    for record in table.records:
+    for record in table.records if table.key else ():
         key = [record.get(column) for column in table.key]
         fits = all(value and value[0] == tags[table.letters[column]] and value[1] not in ("", b"", "nan", "inf", "-inf")
                    for column, value in zip(table.key, key))
         if fits and repr(key) not in seen:
             seen.add(repr(key))
             kept.append(record)
-    table.records = kept
+    table.records = kept if table.key else table.records
 
 
 def fit_for_dynamodb(table):
@@ -153,13 +153,16 @@ def write_sqlite(path, tables, types):
     db = sqlite3.connect(path + ".db")
     for table in tables:
         columns = ["%s %s" % (support.quoted(column), words[types[table.name][column]]) for column in table.columns]
-        db.execute("CREATE TABLE %s(%s, PRIMARY KEY (%s))" % (
-            support.quoted(table.name), ", ".join(columns), ", ".join(map(support.quoted, table.key))))
+        db.execute("CREATE TABLE %s(%s%s)" % (support.quoted(table.name), ", ".join(columns), primary_key(table)))
         for record in table.records:
             db.execute("INSERT OR IGNORE INTO %s VALUES (%s)" % (support.quoted(table.name), ", ".join("?" * len(columns))),
                        [sqlite_value(record.get(column)) for column in table.columns])
     db.commit()
     db.close()
+
+
+def primary_key(table, quoted=support.quoted):
+    return ", PRIMARY KEY (%s)" % ", ".join(map(quoted, table.key)) if table.key else ""
 
 
 def sqlite_value(tagged):
@@ -218,8 +221,7 @@ def write_postgres(server, schema, tables, types):
     sql = ["SET search_path TO %s" % schema]
     for table in tables:
         columns = ["%s %s" % (support.quoted(column), words[types[table.name][column]]) for column in table.columns]
-        sql.append("CREATE TABLE %s(%s, PRIMARY KEY (%s))" % (
-            support.quoted(table.name), ", ".join(columns), ", ".join(map(support.quoted, table.key))))
+        sql.append("CREATE TABLE %s(%s%s)" % (support.quoted(table.name), ", ".join(columns), primary_key(table)))
         for record in table.records:
             sql.append("INSERT INTO %s VALUES (%s) ON CONFLICT DO NOTHING" % (
                 support.quoted(table.name), ", ".join(postgres_literal(record.get(column)) for column in table.columns)))

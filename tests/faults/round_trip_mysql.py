@@ -97,8 +97,8 @@ def write(seed, server, name, tables, types):
     for table in tables:
         columns = ["%s %s" % (quoted(column), types[table.name][column]) for column in table.columns]
         # Where blanks or cases do not tell keys apart, some records stay out: what is there is read before the trip.
-        sql.append("CREATE TABLE %s(%s, PRIMARY KEY (%s)) COLLATE %s" % (
-            quoted(table.name), ", ".join(columns), ", ".join(map(quoted, table.key)),
+        sql.append("CREATE TABLE %s(%s%s) COLLATE %s" % (
+            quoted(table.name), ", ".join(columns), round_trip.primary_key(table, quoted),
             seed.choice(("utf8mb4_nopad_bin", "utf8mb4_bin", "utf8mb4_general_ci", "utf8mb4_unicode_nopad_ci"))))
         for record in table.records:
             sql.append("INSERT IGNORE INTO %s VALUES (%s)" % (

@@ -48,6 +48,8 @@ MODE = "ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO"
 
 
 class RandomMysql(support.TestCase):
+    ways, names, keys, types, table_names, seconds = WAYS, NAMES, KEYS, TYPES, ("T", "select", "odd `t", "x.y", "#t"), SECONDS
+
     @classmethod
     def setUpClass(cls):
         cls.server = mariadb.for_class(cls)
@@ -55,10 +57,10 @@ class RandomMysql(support.TestCase):
 
     def test_there_and_back(self):
         counts = collections.Counter()
-        deadline = time.monotonic() + SECONDS * support.PATIENCE
+        deadline = time.monotonic() + self.seconds * support.PATIENCE
         number = 0
-        while number < len(WAYS) or time.monotonic() < deadline:
-            way = WAYS[number % len(WAYS)]
+        while number < len(self.ways) or time.monotonic() < deadline:
+            way = self.ways[number % len(self.ways)]
             seed = "%d/%s/%d" % (support.SEED, way, number)
             with self.subTest(seed=seed):
                 self.trip(random.Random(seed), way, counts)
@@ -75,10 +77,10 @@ class RandomMysql(support.TestCase):
         if way == "mysql":
             rejected = self.copy(folder, "one", self.server.uri(first), self.server.uri(last))
         else:
-            middle = self.postgres.uri(self.postgres.database()) if way == "postgres" else "%s:middle%s" % (way, ".db" if way == "sqlite" else "")
+            middle = self.middle(way)
             rejected = self.copy(folder, "one", self.server.uri(first), middle)
             self.define(last, tables)
-            rejected += self.copy(folder, "two", middle, self.server.uri(last), "--existing", "append")
+            rejected += self.copy(folder, "two", middle, self.server.uri(last), "--existing", "append", *self.plan_back(seed, folder, tables))
         for table, columns in tables.items():
             before, after = (collections.Counter(self.rows(name, table, columns)) for name in (first, last))
             lost, extra = list((before - after).elements()), list((after - before).elements())
@@ -86,20 +88,29 @@ class RandomMysql(support.TestCase):
             counts["equal"] += sum(after.values())
             counts["rejected"] += rejected[table]
 
+    def middle(self, way):
+        return self.postgres.uri(self.postgres.database()) if way == "postgres" else "%s:middle%s" % (way, ".db" if way == "sqlite" else "")
+
+    def plan_back(self, seed, folder, tables):
+        return ()
+
+    def environment(self, folder):
+        return None
+
     def make(self, seed, name, way):
         """{table: {column: type}}, the keys first."""
         tables = {}
         for number in range(seed.randint(1, 3)):
-            columns = {"k%d" % at: seed.choice(list(KEYS)) for at in range(seed.choice((1, 1, 2)))}
+            columns = {"k%d" % at: seed.choice(list(self.keys)) for at in range(seed.choice((1, 1, 2)))}
             # A text in the middle goes into a column of JSON as a JSON string.
-            columns.update({column: seed.choice([t for t in TYPES if t != "json" or way != "sqlite"])
-                            for column in seed.sample(NAMES, seed.randint(1, 8))})
-            tables[seed.choice(("T", "select", "odd `t", "x.y", "#t")) + str(number)] = columns
+            columns.update({column: seed.choice([t for t in self.types if t != "json" or way != "sqlite"])
+                            for column in seed.sample(self.names, seed.randint(1, 8))})
+            tables[seed.choice(self.table_names) + str(number)] = columns
         self.define(name, tables)
         sql = []
         for table, columns in tables.items():
             for at in range(seed.choice((0, 3, 20, 60))):
-                values = [KEYS[kind] % at if column in ("k0", "k1") else seed.choice((*TYPES[kind], "NULL")) for column, kind in columns.items()]
+                values = [self.keys[kind] % at if column in ("k0", "k1") else seed.choice((*self.types[kind], "NULL")) for column, kind in columns.items()]
                 sql.append("INSERT IGNORE INTO %s VALUES (%s)" % (quoted(table), ", ".join(values)))
         self.server.ask(name, ";\n".join(sql), MODE)
         return tables
@@ -111,9 +122,10 @@ class RandomMysql(support.TestCase):
 
     def copy(self, folder, state, source, target, *options):
         """How many records of each table were rejected."""
-        result = support.transhume("migrate", "--quiet", "--state", state, "--chunk-rows", "20", *options, source, target, cwd=folder)
+        result = support.transhume("migrate", "--quiet", "--state", state, "--chunk-rows", "20", *options, source, target, cwd=folder,
+                                   env=self.environment(folder))
         self.assertIn(result.code, (0, 1), result.err)
-        random_validate.assert_clean(self, folder, "--state", state)
+        random_validate.assert_clean(self, folder, "--state", state, env=self.environment(folder))
         rejected = collections.Counter()
         rejects = os.path.join(folder, state, "rejects")
         for name in sorted(os.listdir(rejects)) if os.path.isdir(rejects) else ():

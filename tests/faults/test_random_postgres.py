@@ -132,6 +132,9 @@ class Column:
 
 
 class RandomPostgres(support.TestCase):
+    ways, names, keys, table_names = WAYS, NAMES, KEYS, ("T", "select", 'odd "t', "x.y", "#t")
+    column, seconds = Column, SECONDS
+
     @classmethod
     def setUpClass(cls):
         cls.server = postgres.for_class(cls)
@@ -141,10 +144,10 @@ class RandomPostgres(support.TestCase):
 
     def test_there_and_back(self):
         counts = collections.Counter()
-        deadline = time.monotonic() + SECONDS * support.PATIENCE
+        deadline = time.monotonic() + self.seconds * support.PATIENCE
         number = 0
-        while number < len(WAYS) or time.monotonic() < deadline:
-            way = WAYS[number % len(WAYS)]
+        while number < len(self.ways) or time.monotonic() < deadline:
+            way = self.ways[number % len(self.ways)]
             seed = "%d/%s/%d" % (support.SEED, way, number)
             with self.subTest(seed=seed):
                 self.trip(random.Random(seed), way, counts)
@@ -152,8 +155,8 @@ class RandomPostgres(support.TestCase):
         print("%d databases: %s" % (number, dict(counts)), file=sys.stderr)
         self.assertGreater(counts["equal"], counts["rejected"])
         # what stands in the way in one of three databases, of many of a way not in most
-        for way in WAYS if number >= 20 * len(WAYS) else ():
-            self.assertLess(3 * counts["refused by " + way], 2 * number // len(WAYS), way)
+        for way in self.ways if number >= 20 * len(self.ways) else ():
+            self.assertLess(3 * counts["refused by " + way], 2 * number // len(self.ways), way)
 
     def trip(self, seed, way, counts):
         folder = self.path("trip")
@@ -168,11 +171,12 @@ class RandomPostgres(support.TestCase):
             rejected = self.copy(counts, folder, "one", self.server.uri(first), self.server.uri(last), *options)
         else:
             database = self.mysql.database() if way == "mysql" else None
-            middle = self.mysql.uri(database) if database else "%s:middle%s" % (way, ".db" if way == "sqlite" else "")
+            middle = self.middle(way, database)
             rejected = self.copy(counts, folder, "one", self.server.uri(first), middle)
             self.define(last, tables)
             if rejected is not None:
-                rejected += self.copy(counts, folder, "two", middle, self.server.uri(last), "--existing", "append")
+                rejected += self.copy(counts, folder, "two", middle, self.server.uri(last), "--existing", "append",
+                                      *self.plan_back(seed, folder, tables))
         if rejected is None:
             self.assertEqual(self.left_by_refusal(folder, way, last if way == "postgres" else database), [])
             counts["refused by " + way] += 1
@@ -186,6 +190,15 @@ class RandomPostgres(support.TestCase):
                 table, {name: column.kind for name, column in columns.items()}, lost[:1]))
             counts["equal"] += sum(after.values())
             counts["rejected"] += rejected[table]
+
+    def middle(self, way, database):
+        return self.mysql.uri(database) if database else "%s:middle%s" % (way, ".db" if way == "sqlite" else "")
+
+    def plan_back(self, seed, folder, tables):
+        return ()
+
+    def environment(self, folder):
+        return None
 
     def left_by_refusal(self, folder, way, name):
         """What is in the target, but for empty tables that were there."""
@@ -206,21 +219,21 @@ class RandomPostgres(support.TestCase):
         for number in range(seed.randint(2, 5)):
             columns = {}
             for at in range(seed.choice((1, 1, 2))):
-                columns["k%d" % at] = key = Column(seed)
-                key.kind = seed.choice(list(KEYS))
-            for column in seed.sample(NAMES, seed.randint(1, 8)):
-                columns[column] = Column(seed)
+                columns["k%d" % at] = key = self.column(seed)
+                key.kind = seed.choice(list(self.keys))
+            for column in seed.sample(self.names, seed.randint(1, 8)):
+                columns[column] = self.column(seed)
                 # A text in the middle goes into a column of JSON as a JSON string.
                 while way == "sqlite" and columns[column].kind in ("json", "jsonb"):
-                    columns[column] = Column(seed)
-            tables[seed.choice(("T", "select", 'odd "t', "x.y", "#t")) + str(number)] = columns
+                    columns[column] = self.column(seed)
+            tables[seed.choice(self.table_names) + str(number)] = columns
         self.define(name, tables)
         sql = []
         for table, columns in tables.items():
             for at in range(seed.choice((0, 3, 20, 60))):
                 if at >= min({"boolean": 2, "mood": 4}.get(columns[key].kind, at + 1) for key in columns if key in ("k0", "k1")):
                     break
-                values = [KEYS[column.kind] % at if key in ("k0", "k1") else seed.choice((*column.values, "NULL")) for key, column in columns.items()]
+                values = [self.keys[column.kind] % at if key in ("k0", "k1") else seed.choice((*column.values, "NULL")) for key, column in columns.items()]
                 sql.append("INSERT INTO %s VALUES (%s)" % (quoted(table), ", ".join(values)))
         self.server.psql(name, "SET timezone = 'UTC';\n" + ";\n".join(sql))
         return tables
@@ -232,11 +245,12 @@ class RandomPostgres(support.TestCase):
 
     def copy(self, counts, folder, state, source, target, *options):
         """How many records of each table were rejected; None: it was refused."""
-        result = support.transhume("migrate", "--quiet", "--state", state, "--chunk-rows", "20", "--time-zone", "UTC", *options, source, target, cwd=folder)
+        result = support.transhume("migrate", "--quiet", "--state", state, "--chunk-rows", "20", "--time-zone", "UTC", *options, source, target, cwd=folder,
+                                   env=self.environment(folder))
         if result.code == 2 and state == "one":
             return None
         self.assertIn(result.code, (0, 1), result.err)
-        random_validate.assert_clean(self, folder, "--state", state)
+        random_validate.assert_clean(self, folder, "--state", state, env=self.environment(folder))
         rejected = collections.Counter()
         rejects = os.path.join(folder, state, "rejects")
         for name in sorted(os.listdir(rejects)) if os.path.isdir(rejects) else ():
