@@ -176,8 +176,25 @@ static int compare_fields(const void *left, const void *right)
     return compare_names(a->name, a->name_length, b->name, b->name_length);
 }
 
+/* Both lists are by name. */
+static void find_columns(struct former *former, const struct column_list *columns)
+{
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < former->count; i++) {
+        struct former_field *field = &former->fields[i];
+        int order = 1;
+        while (at < columns->count &&
+               (order = compare_names(columns->names[at], strlen(columns->names[at]), field->name,
+                                      field->name_length)) < 0) {
+            at++;
+        }
+        field->column = at < columns->count && order == 0 ? at : UINT32_MAX;
+    }
+}
+
 /* A document: all of its fields, whatever they are. */
-static enum status take_document(struct former *former, const struct cell *map, struct error *error)
+static enum status take_document(struct former *former, const struct record_form *form,
+                                 const struct cell *map, struct error *error)
 {
     for (uint32_t i = 0; i < map->length; i++) {
         const struct cell *pair = &map->items[2 * (size_t)i];
@@ -198,6 +215,9 @@ static enum status take_document(struct former *former, const struct cell *map, 
         former->count++;
     }
     qsort(former->fields, former->count, sizeof(*former->fields), compare_fields);
+    if (form->columns != NULL) {
+        find_columns(former, form->columns);
+    }
     for (uint32_t i = 0; i < former->count; i++) {
         struct former_field *field = &former->fields[i];
         struct cell name = cell_text(field->name, field->name_length);
@@ -274,7 +294,7 @@ enum status former_take(struct former *former, const struct record_form *form,
     if (!reserve(former, fields + 1)) {
         return no_memory(error);
     }
-    enum status status = form->fields == NULL ? take_document(former, cells, error)
+    enum status status = form->fields == NULL ? take_document(former, form, cells, error)
                                               : take_fields(former, form, cells, error);
     if (status == STATUS_OK && former->bytes.failed) {
         status = no_memory(error);

@@ -29,6 +29,8 @@ struct form_field {
 struct record_form {
     const struct form_field *fields; /* NULL: documents, one cell that is a MAP */
     uint32_t field_count;
+    const struct column_list
+        *columns; /* of documents: names, in order, that checksums are made of */
     struct column_list key;
     const uint32_t *key_fields; /* positions in `fields`; UINT32_MAX: it has no such field */
 };

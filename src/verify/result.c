@@ -127,12 +127,13 @@ static enum status fill_columns(struct verify *verify, struct error *error)
     for (uint32_t i = 0; i < verify->table_count; i++) {
         const struct target_table *table = &verify->tables[i].plan->target;
         bool summed = verify->tables[i].pushed == NULL;
-        for (uint32_t j = 0; j < table->column_count && summed; j++) {
+        const struct column_list *columns = &verify->tables[i].columns;
+        for (uint32_t j = 0; j < columns->count && summed; j++) {
             struct verify_column_sum *source = &verify->columns[0][verify->first_column[i] + j];
             struct verify_column_sum *target = &verify->columns[1][verify->first_column[i] + j];
             result->columns[result->column_count++] =
                 (struct verify_column_result){.table = table->name,
-                                              .name = table->columns[j].name,
+                                              .name = columns->names[j],
                                               .source_checksum = source->checksum,
                                               .target_checksum = target->checksum,
                                               .source_sum = sum_text(verify, source),

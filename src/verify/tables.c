@@ -34,14 +34,57 @@ static int compare_form_fields(const void *left, const void *right)
  * of files tens of thousands of columns. */
 static uint32_t column_number(const struct verify_table *table, const char *name, uint32_t guess)
 {
-    const struct target_table *target = &table->plan->target;
-    for (uint32_t tried = 0; tried < target->column_count; tried++) {
-        uint32_t i = (guess + tried) % target->column_count;
-        if (strcmp(target->columns[i].name, name) == 0) {
+    const struct column_list *columns = &table->columns;
+    for (uint32_t tried = 0; tried < columns->count; tried++) {
+        uint32_t i = (guess + tried) % columns->count;
+        if (strcmp(columns->names[i], name) == 0) {
             return i;
         }
     }
     return UINT32_MAX;
+}
+
+static int compare_texts(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+/* DynamoDB's tables have the columns of their keys alone; what else their records are to have is
+ * the plan's. */
+static enum status list_columns(struct verify *verify, struct verify_table *table,
+                                struct error *error)
+{
+    const struct plan_table *plan = table->plan;
+    size_t room = plan->target.column_count;
+    uint32_t count = 0;
+    for (uint32_t i = 0; verify->documents && i < plan->entity_count; i++) {
+        room += verify->entities[plan->entities[i]].plan->shape->field_count;
+    }
+    const char **names = arena_allocate_zeroed(verify->arena, room + 1, sizeof(*names));
+    if (names == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t i = 0; i < plan->target.column_count; i++) {
+        names[count++] = plan->target.columns[i].name;
+    }
+    for (uint32_t i = 0; verify->documents && i < plan->entity_count; i++) {
+        const struct shape *shape = verify->entities[plan->entities[i]].plan->shape;
+        for (uint32_t j = 0; j < shape->field_count; j++) {
+            names[count++] = shape->fields[j].name;
+        }
+    }
+    if (verify->documents) {
+        uint32_t kept = 0;
+        qsort((void *)names, count, sizeof(*names), compare_texts);
+        for (uint32_t i = 0; i < count; i++) {
+            if (kept == 0 || strcmp(names[kept - 1], names[i]) != 0) {
+                names[kept++] = names[i];
+            }
+        }
+        count = kept;
+    }
+    table->columns = (struct column_list){names, count};
+    return STATUS_OK;
 }
 
 static bool folds_names(const struct verify *verify)
@@ -106,6 +149,7 @@ static enum status make_entity_form(struct verify *verify, struct verify_entity 
     const struct shape *shape = plan_entity_batch_shape(entity->plan);
     entity->form.key = table->plan->target.key;
     if (shape == NULL) {
+        entity->form.columns = verify->documents ? &table->columns : NULL;
         return STATUS_OK;
     }
     struct form_field *fields =
@@ -155,6 +199,7 @@ static enum status make_target_form(struct verify *verify, struct verify_table *
     request->name = request->table = actual->name;
     table->form.key = table->plan->target.key;
     if (verify->documents) {
+        table->form.columns = &table->columns;
         return STATUS_OK;
     }
     struct read_column *columns =
@@ -285,6 +330,9 @@ enum status verify_prepare_tables(struct verify *verify, struct error *error)
         table->actual =
             session_target_table(verify->session, verify->mirror_schema, table->plan->target.name);
         decide_mode(verify, table);
+        if (list_columns(verify, table, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
         if (table->actual != NULL && make_target_form(verify, table, error) != STATUS_OK) {
             return STATUS_FAILED;
         }

@@ -231,7 +231,7 @@ enum status steps_make_columns(struct verify *verify, struct error *error)
     }
     for (uint32_t i = 0; i < verify->table_count; i++) {
         verify->first_column[i] = count;
-        count += verify->tables[i].plan->target.column_count;
+        count += verify->tables[i].columns.count;
     }
     verify->first_column[verify->table_count] = count;
     for (uint32_t side = 0; side < 2; side++) {
@@ -274,6 +274,24 @@ void verify_take_number_off(struct verify_column_sum *sum, const char *digits, s
     buffer_free(&negative);
 }
 
+static uint32_t column_of(const struct record_form *form, const struct spill_field *field)
+{
+    for (uint32_t i = 0; i < form->field_count; i++) {
+        const struct form_field *one = &form->fields[i];
+        if (one->column != UINT32_MAX && one->name_length == field->name_length &&
+            memcmp(one->name, field->name, field->name_length) == 0) {
+            return one->column;
+        }
+    }
+    for (uint32_t i = 0; form->columns != NULL && i < form->columns->count; i++) {
+        const char *name = form->columns->names[i];
+        if (strlen(name) == field->name_length && memcmp(name, field->name, strlen(name)) == 0) {
+            return i;
+        }
+    }
+    return UINT32_MAX;
+}
+
 static void take_one_off(struct verify *verify, const struct spill_head *source)
 {
     const struct record_form *form = &verify->entities[source->entity].form;
@@ -281,19 +299,15 @@ static void take_one_off(struct verify *verify, const struct spill_head *source)
     struct spill_field field;
     for (uint32_t i = 0; i < source->field_count; i++) {
         spill_field_read(&at, &field);
-        for (uint32_t j = 0; j < form->field_count; j++) {
-            const struct form_field *column = &form->fields[j];
-            if (column->column == UINT32_MAX || column->name_length != field.name_length ||
-                memcmp(column->name, field.name, field.name_length) != 0) {
-                continue;
-            }
-            struct verify_column_sum *sum =
-                verify->columns[SIDE_SOURCE] + verify->first_column[source->table] + column->column;
-            sum->checksum -= field.hash;
-            if (value_kind_is_number((enum value_kind)field.kind)) {
-                verify_take_number_off(sum, field.shown, field.shown_length);
-            }
-            break;
+        uint32_t column = column_of(form, &field);
+        if (column == UINT32_MAX) {
+            continue;
+        }
+        struct verify_column_sum *sum =
+            verify->columns[SIDE_SOURCE] + verify->first_column[source->table] + column;
+        sum->checksum -= field.hash;
+        if (value_kind_is_number((enum value_kind)field.kind)) {
+            verify_take_number_off(sum, field.shown, field.shown_length);
         }
     }
 }

@@ -73,8 +73,9 @@ struct verify_table {
     const struct schema_table *actual; /* as the target has it; NULL: it has none */
     struct read_request request;       /* of the target's side */
     struct record_form form;           /* of what that reads */
-    bool owned;                        /* all of its records are the plan's: others are extra */
-    bool keys_only;                    /* existing: skip */
+    struct column_list columns; /* that are summed: its own; of documents all that the plan names */
+    bool owned;                 /* all of its records are the plan's: others are extra */
+    bool keys_only;             /* existing: skip */
     bool restricted; /* only fields count that the source's record has; in columns, its entity */
     bool distinct;   /* equal records are one: how many there are takes a look at each */
     bool joined;     /* sums prove nothing: records are matched one by one */

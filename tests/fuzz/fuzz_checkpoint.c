@@ -43,9 +43,9 @@ static void begin(struct scene *scene)
                               .entities = scene->entities,
                               .entity_count = ENTITIES};
     for (uint32_t at = 0; at < TABLES; at++) {
-        scene->plan_tables[at].target.column_count = column_counts[at];
         scene->tables[at] = (struct verify_table){.plan = &scene->plan_tables[at],
                                                   .number = at,
+                                                  .columns = {.count = column_counts[at]},
                                                   .range_stream = UINT32_MAX,
                                                   .bucket_mask = BUCKETS - 1};
     }
