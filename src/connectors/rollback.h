@@ -47,6 +47,20 @@ struct rollback_functions {
      */
     enum status (*undo_deleted)(struct database *self, const struct target_table *table,
                                 bool dry_run, struct undo_counts *counts, struct error *error);
+    /*
+     * Both or none, of SQL databases: columns that the run does not fill, as the catalogue names
+     * them. Any process that has claimed the run; changes nothing. `sum_columns`: what the table's
+     * records hold in them, as a text in `arena` that is another one if others change any of it.
+     * `find_foreign`: the first one in which a record holds neither NULL nor the column's default,
+     * in `arena`; NULL: there is none. Of a default that does not always give the same nobody can
+     * tell what it gave: with `trusts` all is taken for that, else nothing.
+     */
+    enum status (*sum_columns)(struct database *self, const struct target_table *table,
+                               struct column_list columns, struct arena *arena, const char **sum,
+                               struct error *error);
+    enum status (*find_foreign)(struct database *self, const struct target_table *table,
+                                struct column_list columns, bool trusts, struct arena *arena,
+                                const char **column, struct error *error);
     /* Optional: has somebody made something of a table that the run made (`created`) that
      * remove_table would take along or break? Then ERROR_ROLLBACK_REFUSED. Changes nothing. */
     enum status (*can_remove)(struct database *self, const struct target_table *table,

@@ -212,6 +212,7 @@ void ledger_status_free(struct ledger_status *status)
     json_decref(status->doubtful);
     json_decref(status->undone);
     json_decref(status->taken);
+    json_decref(status->unfilled);
     *status = (struct ledger_status){0};
 }
 
@@ -241,6 +242,7 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
     json_t *settled = json_object_get(object, "settled");
     json_t *undone = json_object_get(object, "undone");
     json_t *taken = json_object_get(object, "taken");
+    json_t *unfilled = json_object_get(object, "unfilled");
     *status = (struct ledger_status){
         .phase = (enum ledger_phase)number,
         .mixed_snapshot = json_member_true(object, "mixed_snapshot"),
@@ -254,6 +256,7 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
         .settled = json_is_object(settled) ? json_incref(settled) : NULL,
         .undone = json_is_array(undone) ? json_incref(undone) : NULL,
         .taken = json_is_object(taken) ? json_incref(taken) : NULL,
+        .unfilled = json_is_array(unfilled) ? json_incref(unfilled) : NULL,
         .before_lost = json_member_true(object, "before_lost"),
         .broken_references = (uint32_t)json_member_integer(object, "broken_references", 0),
     };
@@ -288,6 +291,9 @@ enum status ledger_status_make(const struct ledger_status *status, struct arena 
     }
     if (object != NULL && status->taken != NULL) {
         failed |= json_object_set(object, "taken", status->taken) != 0;
+    }
+    if (object != NULL && status->unfilled != NULL) {
+        failed |= json_object_set(object, "unfilled", status->unfilled) != 0;
     }
     if (object != NULL && status->before_lost) {
         failed |= json_object_set_new(object, "before_lost", json_true()) != 0;
@@ -372,6 +378,28 @@ void ledger_status_add_taken(struct ledger_status *status, const char *table, ui
     uint64_t sum = ledger_status_taken(status, table) + count;
     json_t *number = json_integer((json_int_t)sum);
     status->incomplete |= json_object_set_new(status->taken, table, number) != 0;
+}
+
+void ledger_status_add_unfilled(struct ledger_status *status, const char *table,
+                                struct column_list columns, const char *sum)
+{
+    json_t *entry = json_pack("{s:o,s:o,s:s?}", "table", json_text(table), "columns",
+                              json_texts(columns.names, columns.count), "sum", sum);
+    status->unfilled = status->unfilled != NULL ? status->unfilled : json_array();
+    add(status, status->unfilled, entry);
+}
+
+const struct json_t *ledger_status_unfilled(const struct ledger_status *status, const char *table)
+{
+    size_t index;
+    json_t *entry;
+    json_array_foreach(status->unfilled, index, entry)
+    {
+        if (json_is_text(json_object_get(entry, "table"), table)) {
+            return entry;
+        }
+    }
+    return NULL;
 }
 
 uint64_t ledger_status_taken(const struct ledger_status *status, const char *table)

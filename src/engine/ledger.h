@@ -27,6 +27,7 @@
  *          "doubtful":[CHUNK…],"undone":[TABLE…],"before_lost",    (undone: while it is rolled
  * back)
  * "taken":{TABLE:N…},                                     (a repair: records that it took out)
+ * "unfilled":[{"table","columns":[COLUMN…],"sum"}],       (completed: what the run does not fill)
  * "settled":{"entities":{"3":{"rejected":N,"skipped":N,"hash":HEX}},"rejects":{"file","count","xxh3"}}}
  * mark    {"format":1,"chunk":n,"attempt":a,"epoch":e,
  *          "entities":{"0":{"read","made","written","rejected","skipped","filtered","bytes","hash",
@@ -125,6 +126,8 @@ struct ledger_status {
     bool incomplete;         /* memory was out for a part: it is not written any more */
     struct json_t *undone;   /* array of table names: taken back already; NULL: none */
     struct json_t *taken;    /* object: how many records a repair took out of a table; NULL: none */
+    struct json_t *unfilled; /* array: columns that the run does not fill, and what they held at
+                                its end; NULL: none */
     bool before_lost;        /* before-images of an earlier attempt are not in the state folder */
     uint32_t broken_references; /* foreign keys that not every record obeys, once INDEXED */
 };
@@ -150,6 +153,12 @@ bool ledger_status_is_created(const struct ledger_status *status, const char *ta
 /* Adds to what a repair took out of a table. */
 void ledger_status_add_taken(struct ledger_status *status, const char *table, uint64_t count);
 uint64_t ledger_status_taken(const struct ledger_status *status, const char *table);
+
+/* Columns of a table that the run does not fill; `sum` NULL: what they hold was not looked at. */
+void ledger_status_add_unfilled(struct ledger_status *status, const char *table,
+                                struct column_list columns, const char *sum);
+/* {"table","columns","sum"} of the table; NULL: there is none. */
+const struct json_t *ledger_status_unfilled(const struct ledger_status *status, const char *table);
 
 /* The reject file of a chunk, as its done mark vouches for it. */
 struct ledger_rejects {

@@ -159,6 +159,9 @@ static enum status look_at_whole(struct rollback *rollback, uint32_t number, str
     if (!emptied && (count < expected->count_min || count > expected->count_max)) {
         return refuse_changed(report->name, "", expected->count_min, count, error);
     }
+    if (count > 0 && rollback_check_unfilled(rollback, number, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (expected->hashed && count > 0) {
         uint64_t read = 0;
         if (rollback_hash_table(rollback, number, &read, &sum, &can, error) != STATUS_OK) {
@@ -311,6 +314,9 @@ static enum status look_at_table(struct rollback *rollback, uint32_t number, boo
         report->gone = report->missing > 0;
         return STATUS_OK;
     }
+    if (rollback_check_kind(rollback, number, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (rollback->tables[number].created && target->connector->rollback->can_remove != NULL &&
         target->connector->rollback->can_remove(target, &rollback->tables[number], error) !=
             STATUS_OK) {
@@ -364,11 +370,13 @@ static enum status look_at_tables(struct rollback *rollback, struct error *error
                              ? STATUS_OK
                              : target->connector->target->inspect(target, rollback->tables, count,
                                                                   exists, filled, error);
+    status = status == STATUS_OK ? rollback_columns_begin(rollback, error) : status;
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
         status = look_at_table(rollback, i, exists[i], error) == STATUS_OK
                      ? look_at_deleted(rollback, i, error)
                      : STATUS_FAILED;
     }
+    rollback_columns_end(rollback);
     rollback_mirror_close(rollback);
     return status;
 }

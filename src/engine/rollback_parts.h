@@ -47,6 +47,7 @@ struct rollback {
     struct rollback_expected *expected;
     struct rollback_looked *looked; /* one a table */
     struct rollback_mirror mirror;
+    struct schema *there; /* the target's tables, while they are looked at; NULL: not SQL */
     struct rollback_report report;
     bool was_complete;
     bool finishing; /* the ledger is to be dropped, nothing to be taken back */
@@ -93,6 +94,18 @@ enum status rollback_mirror_find(struct rollback *rollback, uint32_t number,
                                  const struct read_request **request, struct error *error) MUST_USE;
 /* Before anything is changed: its snapshot holds locks. */
 void rollback_mirror_close(struct rollback *rollback);
+
+/* ---- rollback_columns.c */
+/* Describes the tables of a SQL database for those below; rollback_columns_end forgets it. */
+enum status rollback_columns_begin(struct rollback *rollback, struct error *error) MUST_USE;
+void rollback_columns_end(struct rollback *rollback);
+/* Is what has the name of a table of the run, and is there, a table? */
+enum status rollback_check_kind(const struct rollback *rollback, uint32_t number,
+                                struct error *error) MUST_USE;
+/* Does a table that goes as a whole, with records in it, hold something of others in a column that
+ * the run does not fill? */
+enum status rollback_check_unfilled(const struct rollback *rollback, uint32_t number,
+                                    struct error *error) MUST_USE;
 
 /* ---- rollback_hash.c */
 /* Reads the whole table and sums its records as the done marks do. `*can` false: it can't be told

@@ -7,6 +7,7 @@
 #include "engine/rejects_load.h"
 #include "engine/repair_delete.h"
 #include "engine/run_parts.h"
+#include "engine/unfilled.h"
 
 #include "base/clock.h"
 #include "base/failpoint.h"
@@ -369,6 +370,7 @@ static enum status complete(struct run *run, struct error *error)
 {
     atomic_store(&run->session->progress.phase, PROGRESS_COUNT);
     enum status status = persist(run, reconcile_run, error);
+    status = status == STATUS_OK ? persist(run, unfilled_note, error) : status;
     if (status != STATUS_OK || failpoint_hit("engine.before_completed", error) != STATUS_OK) {
         return status == STATUS_OK ? STATUS_FAILED : status;
     }

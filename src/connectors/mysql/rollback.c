@@ -64,7 +64,8 @@ static enum status find_columns(struct maria_undoing *undoing, const struct mari
 }
 
 /* STATUS_END: there is nothing (any more) to be undone. */
-static enum status find_undo(struct maria_undoing *undoing, const struct target_table *table)
+static enum status find_undo(struct maria_undoing *undoing, const struct target_table *table,
+                             bool deleted)
 {
     struct maria_database *self = undoing->self;
     struct maria_table undo;
@@ -85,7 +86,8 @@ static enum status find_undo(struct maria_undoing *undoing, const struct target_
                  ? maria_target_describe(self, undoing->connection, table->name, undoing->arena,
                                          &undoing->facts, undoing->error)
                  : status;
-    return status == STATUS_OK ? find_columns(undoing, &undo) : status;
+    status = status == STATUS_OK ? find_columns(undoing, &undo) : status;
+    return status == STATUS_OK && !deleted ? maria_rollback_find_added(undoing, &undo) : status;
 }
 
 /* ---------------------------------------------------------------- a table */
@@ -95,7 +97,7 @@ static enum status undo_within(struct maria_undoing *undoing, const struct targe
 {
     enum status status =
         maria_ledger_check_claim(undoing->self, undoing->connection, undoing->error);
-    status = status == STATUS_OK ? find_undo(undoing, table) : status;
+    status = status == STATUS_OK ? find_undo(undoing, table, deleted) : status;
     if (status != STATUS_OK) {
         undoing->drops = status == STATUS_END;
         return status == STATUS_END ? STATUS_OK : status;
@@ -146,6 +148,7 @@ static enum status undo_table(struct database *database, const struct target_tab
         status = failpoint_hit("mysql.after_undo", error);
         status = status == STATUS_OK ? drop_undo(&undoing) : status;
     }
+    buffer_free(&undoing.foreign);
     arena_destroy(undoing.arena);
     return status;
 }
@@ -168,6 +171,8 @@ const struct rollback_functions maria_rollback_functions = {
     .can_undo = can_undo,
     .undo = undo,
     .undo_deleted = undo_deleted,
+    .sum_columns = maria_sum_columns,
+    .find_foreign = maria_find_foreign,
     .can_remove = maria_can_remove,
     .remove_table = maria_remove_table,
     .remove_objects = maria_remove_objects,

@@ -39,9 +39,10 @@ struct maria_undoing {
     struct maria_column *columns; /* those that the undo table knows */
     uint32_t column_count;
     struct column_list key;
-    bool drops;     /* the undo table is of no more use */
-    bool takes_out; /* of the target_table */
-    bool unchecked; /* what is put in need not find what it refers to */
+    struct buffer foreign; /* `t` holds something of others in columns added since; empty: no */
+    bool drops;            /* the undo table is of no more use */
+    bool takes_out;        /* of the target_table */
+    bool unchecked;        /* what is put in need not find what it refers to */
     struct error *error;
 };
 
@@ -53,5 +54,19 @@ enum status maria_undo_keys(struct maria_undoing *undoing, struct undo_counts *c
 enum status maria_count_deleted(const struct maria_undoing *undoing,
                                 struct undo_counts *counts) MUST_USE;
 enum status maria_undo_deleted(struct maria_undoing *undoing, struct undo_counts *counts) MUST_USE;
+
+/* ---------------------------------------------------------------- rollback_columns.c */
+
+/* Looks for columns that others added since: sets `foreign`. A record that the run added is not its
+ * alone any more once others put something there; what it restores keeps that. */
+enum status maria_rollback_find_added(struct maria_undoing *undoing,
+                                      const struct maria_table *undo) MUST_USE;
+/* rollback_functions */
+enum status maria_sum_columns(struct database *self, const struct target_table *table,
+                              struct column_list columns, struct arena *arena, const char **sum,
+                              struct error *error);
+enum status maria_find_foreign(struct database *self, const struct target_table *table,
+                               struct column_list columns, bool trusts, struct arena *arena,
+                               const char **column, struct error *error);
 
 #endif

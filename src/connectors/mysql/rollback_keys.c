@@ -54,14 +54,26 @@ static void append_differs(struct buffer *sql, const struct maria_undoing *undoi
     maria_undo_append_hash(sql, undoing->columns, undoing->column_count, "u");
 }
 
+/* " AND": others put nothing into the record `t` that the run added. */
+static void append_own(struct buffer *sql, const struct maria_undoing *undoing)
+{
+    if (undoing->foreign.length > 0) {
+        buffer_append_string(sql, " AND NOT (");
+        buffer_append_buffer(sql, &undoing->foreign);
+        buffer_append_byte(sql, ')');
+    }
+}
+
 static void append_fate(struct buffer *sql, const struct maria_undoing *undoing)
 {
     buffer_append_string(sql, "CASE WHEN u._transhume_hash IS NULL THEN NULL WHEN t.");
     maria_append_name(sql, undoing->key.names[0]);
     buffer_format(sql, " IS NULL THEN %d WHEN u._transhume_hash <> ", FATE_MISSING);
     append_hash(sql, undoing);
-    buffer_format(sql, " THEN %d WHEN u._transhume_found THEN %d ELSE %d END", FATE_CHANGED,
-                  FATE_RESTORE, FATE_REMOVE);
+    buffer_format(sql, " THEN %d WHEN u._transhume_found THEN %d WHEN true", FATE_CHANGED,
+                  FATE_RESTORE);
+    append_own(sql, undoing);
+    buffer_format(sql, " THEN %d ELSE %d END", FATE_REMOVE, FATE_CHANGED);
 }
 
 static enum status run(const struct maria_undoing *undoing, struct buffer *sql, uint64_t *changed)
@@ -202,6 +214,9 @@ static void append_fated(struct buffer *sql, const struct maria_undoing *undoing
     } else {
         buffer_append_string(sql, "u._transhume_hash = ");
         append_hash(sql, undoing);
+    }
+    if (fate == FATE_REMOVE || fate == FATE_KEPT) {
+        append_own(sql, undoing);
     }
     if (end > 0) {
         buffer_format(sql, " AND u._transhume_number >= %llu AND u._transhume_number < %llu",
@@ -382,6 +397,8 @@ static enum status end_undo(struct maria_undoing *undoing)
     append_hash(&sql, undoing);
     buffer_append_string(&sql, " OR (u._transhume_found AND NOT (true");
     append_differs(&sql, undoing);
+    buffer_append_string(&sql, ")) OR (NOT u._transhume_found AND NOT (true");
+    append_own(&sql, undoing);
     buffer_append_string(&sql, ")))");
     return run(undoing, &sql, NULL);
 }

@@ -3,6 +3,8 @@
 #include "connectors/postgres/rollback.h"
 #include "base/failpoint.h"
 #include "base/text.h"
+#include "connectors/sql/unfilled.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,7 +48,8 @@ struct undoing {
     struct postgres_table facts;
     struct postgres_column *columns; /* those that the undo table knows, as they are named now */
     uint32_t column_count;
-    struct buffer match;        /* t."key" = u.c1 AND … */
+    struct buffer match;   /* t."key" = u.c1 AND … */
+    struct buffer foreign; /* `t` holds something of others in columns added since; empty: no */
     struct buffer unreferenced; /* a condition on `t` */
     const char *key;            /* one of its columns */
     struct error *error;
@@ -109,6 +112,43 @@ static enum status find_columns(struct undoing *undoing, const struct postgres_t
     return undoing->key != NULL ? STATUS_OK : altered(undoing);
 }
 
+/* A record that the run added is not its alone any more once others put something into a column
+ * that they added. What it restores keeps that. */
+static enum status find_added(struct undoing *undoing, const struct postgres_table *undo)
+{
+    const struct postgres_table *facts = &undoing->facts;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < facts->schema->column_count; i++) {
+        char name[16];
+        bool holds = false;
+        snprintf(name, sizeof name, "c%d", facts->columns[i].number);
+        if (facts->columns[i].generated || postgres_find_column(undo, name) >= 0) {
+            continue;
+        }
+        if (sql_column_gives(&facts->schema->columns[i]) != SQL_GIVES_ANY) {
+            postgres_rollback_append_foreign(&undoing->foreign, facts, i);
+            continue;
+        }
+        status = postgres_rollback_holds_any(undoing->self, undoing->connection, facts, i, &holds,
+                                             undoing->error);
+        if (holds) {
+            status = sql_refuse_untold(facts->schema->name, facts->columns[i].name, undoing->error);
+        }
+    }
+    return status;
+}
+
+/* What the run added, and nobody made his own. */
+static void append_added(struct buffer *sql, const struct undoing *undoing)
+{
+    buffer_append_string(sql, "NOT u.found");
+    if (undoing->foreign.length > 0) {
+        buffer_append_string(sql, " AND NOT (");
+        buffer_append_buffer(sql, &undoing->foreign);
+        buffer_append_byte(sql, ')');
+    }
+}
+
 static void append_match(struct buffer *sql, const struct undoing *undoing)
 {
     buffer_append_buffer(sql, &undoing->match);
@@ -160,7 +200,9 @@ static enum status count_keys(struct undoing *undoing, struct undo_counts *count
                                "(WHERE mine AND found), count(*) FILTER (WHERE NOT mine), count(*) "
                                "FILTER (WHERE mine IS NULL) FROM (SELECT u.found, CASE WHEN t.");
     postgres_append_name(&sql, undoing->key);
-    buffer_append_string(&sql, " IS NOT NULL THEN u.hash = ");
+    buffer_append_string(&sql, " IS NOT NULL THEN (u.found OR (");
+    append_added(&sql, undoing);
+    buffer_append_string(&sql, ")) AND u.hash = ");
     append_hash(&sql, undoing);
     buffer_append_string(&sql, " END AS mine FROM ");
     append_undo(&sql, undoing);
@@ -183,7 +225,11 @@ static enum status count_keys(struct undoing *undoing, struct undo_counts *count
 static void append_ours(struct buffer *sql, const struct undoing *undoing, bool found)
 {
     append_match(sql, undoing);
-    buffer_format(sql, " AND %su.found AND u.hash = ", found ? "" : "NOT ");
+    buffer_append_string(sql, found ? " AND u.found" : " AND ");
+    if (!found) {
+        append_added(sql, undoing);
+    }
+    buffer_append_string(sql, " AND u.hash = ");
     append_hash(sql, undoing);
 }
 
@@ -351,7 +397,9 @@ static void append_settled(struct buffer *sql, const struct undoing *undoing)
     append_match(sql, undoing);
     buffer_append_string(sql, " AND u.hash = ");
     append_hash(sql, undoing);
-    buffer_append_string(sql, " AND (NOT u.found OR ");
+    buffer_append_string(sql, " AND (");
+    append_added(sql, undoing);
+    buffer_append_string(sql, " OR u.found AND ");
     append_differs(sql, undoing);
     buffer_append_string(sql, "))");
 }
@@ -382,8 +430,9 @@ static enum status count_left(struct undoing *undoing, struct undo_counts *left)
 {
     struct buffer sql = {0};
     PGresult *result = NULL;
-    buffer_append_string(&sql, "SELECT count(*) FILTER (WHERE NOT u.found), count(*) FILTER (WHERE "
-                               "u.found AND ");
+    buffer_append_string(&sql, "SELECT count(*) FILTER (WHERE ");
+    append_added(&sql, undoing);
+    buffer_append_string(&sql, "), count(*) FILTER (WHERE u.found AND ");
     append_differs(&sql, undoing);
     buffer_append_string(&sql, ") FROM ");
     append_undo(&sql, undoing);
@@ -548,6 +597,7 @@ static enum status undo_within(struct undoing *undoing, const struct target_tabl
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED; /* nothing written, or undone */
     }
     status = find_columns(undoing, &undo, arena);
+    status = status == STATUS_OK && !deleted ? find_added(undoing, &undo) : status;
     if (status == STATUS_OK) {
         status = deleted ? undo_deleted_keys(undoing, dry_run, counts)
                          : undo_keys(undoing, table->takes_out, dry_run, counts);
@@ -572,6 +622,7 @@ static enum status undo_table(struct database *database, const struct target_tab
                               undo_within(&undoing, table, deleted, dry_run, arena, counts), error);
     }
     buffer_free(&undoing.match);
+    buffer_free(&undoing.foreign);
     buffer_free(&undoing.unreferenced);
     arena_destroy(arena);
     return status == STATUS_OK && !dry_run ? failpoint_hit("postgres.after_undo", error) : status;
@@ -595,6 +646,8 @@ const struct rollback_functions postgres_rollback_functions = {
     .can_undo = can_undo,
     .undo = undo,
     .undo_deleted = undo_deleted,
+    .sum_columns = postgres_sum_columns,
+    .find_foreign = postgres_find_foreign,
     .remove_table = postgres_remove_table,
     .remove_objects = postgres_remove_objects,
 };

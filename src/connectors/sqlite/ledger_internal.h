@@ -39,4 +39,21 @@ enum status sqlite_undo_deleted(struct database *self, const struct target_table
                                 bool dry_run, struct undo_counts *counts,
                                 struct error *error) MUST_USE;
 
+/* ---------------------------------------------------------------- rollback_columns.c */
+
+/* A condition: the record `alias` holds something of others in columns that were added since the
+ * undo records were made; empty: there are none. */
+enum status sqlite_rollback_append_foreign(struct sqlite_database *self,
+                                           const struct sqlite_target_table *facts,
+                                           const struct sqlite_target_table *undo,
+                                           const char *alias, struct arena *arena,
+                                           struct buffer *sql, struct error *error) MUST_USE;
+/* rollback_functions */
+enum status sqlite_sum_columns(struct database *self, const struct target_table *table,
+                               struct column_list columns, struct arena *arena, const char **sum,
+                               struct error *error);
+enum status sqlite_find_foreign(struct database *self, const struct target_table *table,
+                                struct column_list columns, bool trusts, struct arena *arena,
+                                const char **column, struct error *error);
+
 #endif

@@ -257,6 +257,8 @@ const struct rollback_functions sqlite_rollback = {
     .can_undo = can_undo,
     .undo = sqlite_undo_keys,
     .undo_deleted = sqlite_undo_deleted,
+    .sum_columns = sqlite_sum_columns,
+    .find_foreign = sqlite_find_foreign,
     .remove_table = remove_table,
     .remove_objects = remove_objects,
 };

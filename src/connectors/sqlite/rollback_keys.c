@@ -23,7 +23,9 @@ struct undoing {
     const char *undo_name;
     struct sqlite_target_table undo;
     struct sqlite_target_table facts;
-    struct buffer match; /* t.key = u."+key" AND … */
+    struct buffer foreign; /* a condition on `t`: others added columns, and put something there */
+    struct buffer referrer_foreign; /* the same of `r` */
+    struct buffer match;            /* t.key = u."+key" AND … */
     struct referrer *referrers;
 };
 
@@ -69,6 +71,16 @@ static enum status find_columns(struct undoing *undoing, struct arena *arena, st
     return STATUS_OK;
 }
 
+static enum status find_added(struct undoing *undoing, struct error *error)
+{
+    const struct sqlite_target_table facts = undoing->facts;
+    return sqlite_rollback_append_foreign(undoing->self, &facts, &undoing->undo, "t",
+                                          undoing->arena, &undoing->foreign, error) == STATUS_OK
+               ? sqlite_rollback_append_foreign(undoing->self, &facts, &undoing->undo, "r",
+                                                undoing->arena, &undoing->referrer_foreign, error)
+               : STATUS_FAILED;
+}
+
 /* Runs a statement made of parts; `number` (may be NULL) gets its one result, else the changes. */
 static enum status run_sql(struct undoing *undoing, struct buffer *sql, uint64_t *number,
                            bool counts, struct error *error)
@@ -90,6 +102,16 @@ static enum status run_sql(struct undoing *undoing, struct buffer *sql, uint64_t
     sqlite3_finalize(statement);
     buffer_free(sql);
     return status;
+}
+
+/* " AND": others put nothing into the record that the run added; what it restores keeps that. */
+static void append_own(const struct buffer *foreign, struct buffer *sql)
+{
+    if (foreign->length > 0) {
+        buffer_append_string(sql, " AND NOT (");
+        buffer_append_buffer(sql, foreign);
+        buffer_append_byte(sql, ')');
+    }
 }
 
 /* How many keys of the undo table: `found` 0, 1 (or more) or -1 (any); ours, changed, or gone.
@@ -116,8 +138,12 @@ static enum status count_keys(struct undoing *undoing, int found, enum kind kind
     sqlite_append_name(&sql, key->name);
     buffer_append_string(&sql, " IS NULL");
     if (kind != KIND_MISSING) {
-        buffer_append_string(&sql, kind == KIND_CHANGED ? " AND u.hash != " : " AND u.hash = ");
+        buffer_append_string(&sql,
+                             kind == KIND_CHANGED ? " AND NOT (u.hash = " : " AND (u.hash = ");
         sqlite_undo_append_hash(&undoing->facts, "t", false, &sql);
+        buffer_append_string(&sql, " AND (u.found > 0 OR (true");
+        append_own(&undoing->foreign, &sql);
+        buffer_append_string(&sql, ")))");
     }
     if (kind == KIND_LEFT) {
         buffer_append_string(&sql, " AND u.hash != ");
@@ -132,6 +158,9 @@ static void append_ours(struct undoing *undoing, int found, struct buffer *sql)
     buffer_append_string(sql, found > 0 ? " AND u.found > 0" : " AND u.found = 0");
     buffer_append_string(sql, " AND u.hash = ");
     sqlite_undo_append_hash(&undoing->facts, "t", false, sql);
+    if (found == 0) {
+        append_own(&undoing->foreign, sql);
+    }
 }
 
 /* " u."+key"" of each column of the key, with what goes before the first and between them, and with
@@ -243,6 +272,7 @@ static enum status keep_referred(struct undoing *undoing, const struct referrer 
         sqlite_append_name(&sql, undoing->undo_name);
         buffer_append_string(&sql, " AS v WHERE v.found = 0 AND v.hash = ");
         sqlite_undo_append_hash(&undoing->facts, "r", false, &sql);
+        append_own(&undoing->referrer_foreign, &sql);
         for (uint32_t i = 0; i < undoing->undo.column_count; i++) {
             const char *name = undoing->undo.columns[i].name;
             if (name[0] == '+') {
@@ -537,9 +567,12 @@ static enum status undo_within(struct sqlite_database *self, const struct target
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED; /* nothing written, or undone */
     }
-    status = find_columns(&undoing, arena, error);
+    status = act == undo_all ? find_added(&undoing, error) : STATUS_OK;
+    status = status == STATUS_OK ? find_columns(&undoing, arena, error) : status;
     status = status == STATUS_OK ? act(&undoing, dry_run, counts, error) : status;
     buffer_free(&undoing.match);
+    buffer_free(&undoing.foreign);
+    buffer_free(&undoing.referrer_foreign);
     return status == STATUS_OK && !dry_run ? failpoint_hit("sqlite.before_undo", error) : status;
 }
 

@@ -1,0 +1,211 @@
+"""Rollback, and what others wrote into columns that the run does not fill: those that they added since, and those that were there.
+
+A run's record with something of others in such a column is not the run's alone any more; what the table itself gives (a default, a number,
+a generated value, what a trigger puts there) says nothing.
+"""
+import itertools
+import json
+import os
+import random
+import sqlite3
+import sys
+import unittest
+
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers")]
+import mariadb
+import postgres
+import refusals
+import support
+
+SOURCE = "CREATE TABLE c(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO c VALUES (1, 'a'), (2, 'b'), (3, 'c');"
+# columns that are added since: what they hold then is known to be the table's own; and what others put there
+TOLD = {"note": ("note varchar(50)", "'precious'"), "Flag": ("\"Flag\" int DEFAULT 5", "6"), "word": ("word varchar(9) DEFAULT 'n'", "'N'"),
+        "must": ("must varchar(9) DEFAULT 'm' NOT NULL", "''"), "amount": ("amount numeric(9,2) DEFAULT 1.5", "2")}
+# such whose own values can't be told from those of others
+UNTOLD = {"postgres": ("n serial", "n int GENERATED ALWAYS AS IDENTITY", "at timestamptz DEFAULT now()"), "mysql": ("at datetime DEFAULT CURRENT_TIMESTAMP", "u varchar(40) DEFAULT uuid()"), "sqlite": ()}
+GENERATED = {"postgres": "twice int GENERATED ALWAYS AS (id * 2) STORED", "mysql": "twice int AS (length(v) * 2) STORED", "sqlite": "twice int AS (id * 2) VIRTUAL"}
+# a table that was there, with columns that the plan does not fill; what others do to one of them
+THERE = {
+    "postgres": ("CREATE TABLE c(id int PRIMARY KEY, v varchar(20), note varchar(50), word text DEFAULT 'n', n serial, k int GENERATED ALWAYS AS IDENTITY, at timestamptz "
+                 "DEFAULT clock_timestamp(), place point DEFAULT '(1,2)', doc json DEFAULT '{}', twice int GENERATED ALWAYS AS (id * 2) STORED, seen text);"
+                 "CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.seen := NEW.v || random(); RETURN NEW; END';"
+                 "CREATE TRIGGER fill BEFORE INSERT ON c FOR EACH ROW EXECUTE FUNCTION fill();",
+                 {"note": "'x'", "word": "'N'", "n": "77", "at": "'2001-01-01'", "doc": "'{\"a\": 1}'", "seen": "'mine'", "place": "NULL"}),
+    "mysql": ("CREATE TABLE c(id int PRIMARY KEY, v varchar(20), note varchar(50), word varchar(9) DEFAULT 'n', n int AUTO_INCREMENT UNIQUE, at datetime(6) DEFAULT "
+              "CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6), doc json DEFAULT '{}', twice int AS (id * 2) STORED, seen text);"
+              "CREATE TRIGGER fill BEFORE INSERT ON c FOR EACH ROW SET NEW.seen = concat(NEW.v, rand())",
+              {"note": "'x'", "word": "'N'", "n": "77", "at": "'2001-01-01'", "doc": "'{\"a\": 1}'", "seen": "'mine'"}),
+    "sqlite": ("CREATE TABLE c(id INTEGER PRIMARY KEY, v TEXT, note TEXT, word TEXT DEFAULT 'n', at TEXT DEFAULT (strftime('%f', 'now') || random()), twice AS (id * 2), seen TEXT);"
+               "CREATE TRIGGER fill AFTER INSERT ON c BEGIN UPDATE c SET seen = new.v || random() WHERE id = new.id; END;",
+               {"note": "'x'", "word": "'N'", "at": "'2001-01-01'", "seen": "'mine'"}),
+}
+
+
+def drawn(count, *lists):
+    """In an ordinary run so many of their combinations."""
+    cases = list(itertools.product(*lists))
+    return cases if support.SOAK else random.Random(support.SEED).sample(cases, min(count, len(cases)))
+
+
+class Others(refusals.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.servers = {"postgres": postgres.for_class(cls), "mysql": mariadb.for_class(cls)}
+
+    def setUp(self):
+        super().setUp()
+        support.make_sqlite(self.path("source.db"), SOURCE)
+
+    def target(self, kind, script=""):
+        """An empty target with that in it; what can be said to it."""
+        self.state = self.path("state-%d" % len(os.listdir(self.folder)))
+        if kind == "sqlite":
+            path = self.path("target-%d.db" % len(os.listdir(self.folder)))
+
+            def ask(statements):
+                with sqlite3.connect(path) as database:
+                    if "TRIGGER" in statements:
+                        database.executescript(statements)
+                        return []
+                    found = []
+                    for statement in statements.split(";"):
+                        found += [[str(cell) for cell in row] for row in database.execute(statement)]
+                database.close()
+                return found
+            self.uri, self.ask = "sqlite:" + path, ask
+        else:
+            name = self.servers[kind].database()
+            self.uri = self.servers[kind].uri(name)
+            if kind == "mysql":
+                self.ask = lambda statements: self.servers["mysql"].ask(name, statements.replace('"Flag"', "Flag"))
+            else:
+                self.ask = lambda statements: self.servers["postgres"].ask(name, statements)
+        if script:
+            self.ask(script)
+
+    def migrate(self, *options):
+        self.run_program("migrate", "-q", "--state", self.state, *options, "source.db", self.uri)
+
+    def rollback(self, code=0, *options):
+        with open(os.path.join(self.state, "run.json"), encoding="utf-8") as file:
+            run = json.load(file)["run"]
+        return self.run_program("rollback", "--state", self.state, "--run", run, "--json", *(options or ["--confirm"]), code=code)
+
+    def counts(self, result):
+        table, = json.loads(result.out)["tables"]
+        return {name: table[name] for name in ("removed", "restored", "changed", "missing") if table[name]}
+
+    def assert_refused(self, column):
+        """And all is as it was."""
+        before = self.ask("SELECT * FROM c ORDER BY id")
+        for options in (["--dry-run"], ["--confirm"]):
+            result = self.rollback(5, *options)
+            self.assertIn("[rollback-refused]", result.err)
+            self.assertRegex(result.err, r"c: .*\b%s\b" % column)
+        self.assertEqual(self.ask("SELECT * FROM c ORDER BY id"), before)
+
+    def assert_gone(self):
+        self.assertEqual(self.counts(self.rollback()), {"removed": 3})
+        with self.assertRaises(Exception):
+            self.ask("SELECT * FROM c")
+
+    def test_a_column_that_was_added_to_a_table_of_the_run(self):
+        for kind in THERE:
+            for options, (column, (definition, value)) in drawn(2, ((), ("--no-express",), ("--no-hashes",)), TOLD.items()):
+                with self.subTest(kind=kind, options=options, column=column):
+                    self.target(kind)
+                    self.migrate(*options)
+                    self.ask("ALTER TABLE c ADD COLUMN " + definition)
+                    self.ask("UPDATE c SET %s = %s WHERE id = 2" % (definition.split()[0], value))
+                    self.assert_refused(column)
+                    self.ask("UPDATE c SET %s = %s" % (definition.split()[0], definition.split("DEFAULT ")[1].split()[0] if "DEFAULT" in definition else "NULL"))
+                    self.assert_gone()
+
+    def test_the_same_record_by_record(self):
+        for kind in THERE:
+            for column, (definition, value) in (case for case, in drawn(1, TOLD.items())):
+                with self.subTest(kind=kind, column=column):
+                    self.target(kind)
+                    self.migrate("--rollback-keys")
+                    self.ask("ALTER TABLE c ADD COLUMN " + definition)
+                    self.ask("UPDATE c SET %s = %s WHERE id = 2" % (definition.split()[0], value))
+                    record = self.ask("SELECT * FROM c WHERE id = 2")
+                    told = self.counts(self.rollback(0, "--dry-run"))
+                    self.assertEqual((told, self.counts(self.rollback())), ({"removed": 2, "changed": 1},) * 2)
+                    self.assertEqual(self.ask("SELECT * FROM c"), record)
+                    self.target(kind)
+                    self.migrate("--rollback-keys")
+                    self.ask("ALTER TABLE c ADD COLUMN " + definition)
+                    self.assert_gone()
+
+    def test_a_column_that_gives_its_own_values(self):
+        for kind, definitions in UNTOLD.items():
+            for definition, options in drawn(2, definitions, ((), ("--rollback-keys",))):
+                with self.subTest(kind=kind, definition=definition, options=options):
+                    self.target(kind)
+                    self.migrate(*options)
+                    self.ask("ALTER TABLE c ADD COLUMN " + definition)
+                    self.assert_refused(definition.split()[0])
+                    self.ask("ALTER TABLE c DROP COLUMN " + definition.split()[0])
+                    self.assert_gone()
+
+    def test_a_generated_column(self):
+        for (kind, definition), options in drawn(3, GENERATED.items(), ((), ("--rollback-keys",))):
+            with self.subTest(kind=kind, options=options):
+                self.target(kind)
+                self.migrate(*options)
+                self.ask("ALTER TABLE c ADD COLUMN " + definition)
+                self.assert_gone()
+
+    def test_columns_that_the_plan_does_not_fill(self):
+        for kind, (script, changes) in THERE.items():
+            for options in ((), ("--rollback-keys",)):
+                with self.subTest(kind=kind, options=options):
+                    self.target(kind, script)
+                    self.migrate(*options)
+                    self.assertEqual(self.counts(self.rollback()), {"removed": 3})
+                    self.assertEqual(self.ask("SELECT count(*) FROM c"), [["0"]])
+            self.target(kind, script)
+            self.migrate()
+            self.ask("CREATE TABLE kept AS SELECT * FROM c")
+            for column, value in (case for case, in drawn(2, changes.items())):
+                with self.subTest(kind=kind, column=column):
+                    self.ask("UPDATE c SET %s = %s WHERE id = 2" % (column, value))
+                    self.assert_refused(column)
+                    self.ask("UPDATE c SET %s WHERE id = 2" % ", ".join("%s = (SELECT kept.%s FROM kept WHERE kept.id = 2)" % (name, name) for name in sorted({column, "at"})))
+            self.ask("ALTER TABLE c ADD COLUMN more int")
+            self.ask("UPDATE c SET more = 1, at = at WHERE id = 3")   # or MariaDB's ON UPDATE tells
+            self.assert_refused("more")
+            self.ask("UPDATE c SET more = NULL, at = at WHERE id = 3")
+            self.assertEqual(self.counts(self.rollback()), {"removed": 3})
+
+    def test_a_run_that_broke_off(self):
+        """What the columns held when it wrote nobody knows: a default that is known is compared, others are the table's."""
+        for kind in THERE:
+            script = {"postgres": "at timestamptz DEFAULT clock_timestamp(), k serial,", "mysql": "at datetime DEFAULT CURRENT_TIMESTAMP,",
+                      "sqlite": "at TEXT DEFAULT CURRENT_TIMESTAMP,"}[kind]
+            with self.subTest(kind=kind):
+                self.target(kind, "CREATE TABLE c(id bigint PRIMARY KEY, %s v varchar(20), note varchar(50) DEFAULT 'n')" % script)
+                result = support.kill_at("engine.before_completed", 1, "migrate", "-q", "--state", self.state, "source.db", self.uri, cwd=self.folder)
+                self.assertEqual(result.code, -9)
+                self.ask("UPDATE c SET note = 'mine' WHERE id = 1")
+                self.assert_refused("note")
+                self.ask("UPDATE c SET note = 'n' WHERE id = 1")
+                self.assertEqual(self.counts(self.rollback()), {"removed": 3})
+
+    def test_a_table_with_records(self):
+        """One that comes back keeps what others put beside it."""
+        for kind in THERE:
+            for policy, in drawn(1, ("replace", "upsert")):
+                with self.subTest(kind=kind, policy=policy):
+                    self.target(kind, "CREATE TABLE c(id int PRIMARY KEY, v varchar(20)); INSERT INTO c VALUES (1, 'old'), (9, 'keep')")
+                    self.migrate("--existing", policy)
+                    self.ask("ALTER TABLE c ADD COLUMN note varchar(50)")
+                    self.ask("UPDATE c SET note = 'precious' WHERE id < 3 OR id = 9")
+                    told = self.counts(self.rollback(0, "--dry-run"))
+                    self.assertEqual((told, self.counts(self.rollback())), ({"removed": 1, "restored": 1, "changed": 1},) * 2)
+                    self.assertEqual(self.ask("SELECT * FROM c ORDER BY id"), [["1", "old", "precious"], ["2", "b", "precious"], ["9", "keep", "precious"]])
+
+
+if __name__ == "__main__":
+    unittest.main()
