@@ -15,6 +15,13 @@
 
 /* ---- what is there already */
 
+enum status run_refuse_rolling_back(const char *where, const char *id, struct error *error)
+{
+    error_set(error, ERROR_RUN_UNFINISHED, where, "run %s is being rolled back", id);
+    error_hint(error, "`transhume rollback --run %s --confirm` goes on with that", id);
+    return STATUS_FAILED;
+}
+
 static enum status refuse_unfinished(struct run *run, const char *where, const char *id,
                                      struct error *error)
 {

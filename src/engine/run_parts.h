@@ -33,13 +33,7 @@ enum status run_write_local(const struct run *run, bool begun, bool finished,
 /* Goes on with a run whose ledger does not exist yet, or begins one: run_begin.c */
 enum status run_begin(struct run *run, struct error *error) MUST_USE;
 /* Says by what a rollback that has begun is gone on with. */
-static inline enum status run_refuse_rolling_back(const char *where, const char *id,
-                                                  struct error *error)
-{
-    error_set(error, ERROR_RUN_UNFINISHED, where, "run %s is being rolled back", id);
-    error_hint(error, "`transhume rollback --run %s --confirm` goes on with that", id);
-    return STATUS_FAILED;
-}
+enum status run_refuse_rolling_back(const char *where, const char *id, struct error *error);
 /* Refuses what is left unfinished here or in the target; notes a finished run. */
 enum status run_clear_way(struct run *run, struct error *error) MUST_USE;
 /* Moves the finished run away, once nothing stands in the way of the one that begins: a migrate

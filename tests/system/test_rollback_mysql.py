@@ -73,6 +73,7 @@ class Mysql(rollback_case.Rollbacks):
     def test_many_tables_are_looked_at_in_one_snapshot(self):
         support.make_sqlite(self.path("many.db"), "".join("CREATE TABLE t%d(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t%d VALUES (1, 'x');" % (i, i) for i in range(20)))
         self.run_program("migrate", "-q", "many.db", self.uri)
+        self.addCleanup(self.server.ask, "", "SET GLOBAL general_log = DEFAULT; SET GLOBAL log_output = DEFAULT")
         self.server.ask("", "SET GLOBAL log_output = 'TABLE'; TRUNCATE mysql.general_log; SET GLOBAL general_log = 1")
         self.rollback("--dry-run")
         self.server.ask("", "SET GLOBAL general_log = 0")
