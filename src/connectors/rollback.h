@@ -61,6 +61,10 @@ struct rollback_functions {
     enum status (*find_foreign)(struct database *self, const struct target_table *table,
                                 struct column_list columns, bool trusts, struct arena *arena,
                                 const char **column, struct error *error);
+    /* Optional: does the ledger know that the claimed run made (or began to make) the table? Others
+     * remove_table leaves alone. Changes nothing. */
+    enum status (*was_made)(struct database *self, const struct target_table *table, bool *made,
+                            struct error *error);
     /* Optional: has somebody made something of a table that the run made (`created`) that
      * remove_table would take along or break? Then ERROR_ROLLBACK_REFUSED. Changes nothing. */
     enum status (*can_remove)(struct database *self, const struct target_table *table,

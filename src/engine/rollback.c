@@ -132,6 +132,16 @@ static enum status undo_table(struct rollback *rollback, uint32_t number, struct
                : STATUS_OK;
 }
 
+/* Of a failure while a table is taken back, what somebody's trigger says of it included. */
+static enum status name_table(const char *table, enum status status, struct error *error)
+{
+    bool named = strcmp(error->object, table) == 0;
+    if (status == STATUS_FAILED && !named && error->code != ERROR_RUN_FENCED) {
+        error_context(error, "%s: ", table);
+    }
+    return status;
+}
+
 static enum status take_back(struct rollback *rollback, uint32_t number, struct error *error)
 {
     struct run *run = &rollback->run;
@@ -148,7 +158,7 @@ static enum status take_back(struct rollback *rollback, uint32_t number, struct 
     rollback->looked[number].repeated |= report->action == ROLLBACK_UNDO && retry.failures > 0;
     rollback->moved |= retry.failures > 0;
     if (status != STATUS_OK) {
-        return status;
+        return name_table(report->name, status, error);
     }
     log_write(LOG_DEBUG, "rolled back table %s: %s", report->name,
               rollback_action_name(report->action));
@@ -189,7 +199,7 @@ static enum status put_deleted_back(struct rollback *rollback, const uint32_t *o
         rollback->looked[number].repeated |= retry.failures > 0;
         rollback->moved |= retry.failures > 0;
         if (status != STATUS_OK) {
-            return status;
+            return name_table(rollback->report.tables[number].name, status, error);
         }
         add_counts(&rollback->report.tables[number], &counts);
         note_left(rollback, &counts, &rollback->looked[number].away);

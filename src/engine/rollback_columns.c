@@ -38,15 +38,14 @@ enum status rollback_check_kind(const struct rollback *rollback, uint32_t number
                                 struct error *error)
 {
     const char *name = rollback->run.header.tables[number].name;
-    if (rollback->there == NULL ||
-        session_target_table(&rollback->session, rollback->there, name) != NULL) {
+    const struct schema_table *found =
+        rollback->there == NULL ? NULL : schema_find_table(rollback->there, name);
+    if (found == NULL || found->kind != SCHEMA_VIEW) {
         return STATUS_OK;
     }
-    const struct schema_table *found = schema_find_table(rollback->there, name);
     error_set(error, ERROR_ROLLBACK_REFUSED, name,
-              "what has its name now is %s: the table was dropped, or called otherwise, since the "
-              "run",
-              found != NULL && found->kind == SCHEMA_VIEW ? "a view" : "no table");
+              "what has its name now is a view: the table was dropped, or called otherwise, since "
+              "the run");
     error_hint(error, "give the table its name back, or take away what stands in its place: then "
                       "the rollback goes on without it, and its records stay where they are");
     return STATUS_FAILED;

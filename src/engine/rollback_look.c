@@ -297,6 +297,37 @@ bool rollback_is_undone(const struct rollback *rollback, const char *table)
     return false;
 }
 
+/* What the ledger does not know as made by the run is not dropped, whatever its header says: it was
+ * dropped already and is somebody else's, or its row of the ledger was lost. STATUS_END: nothing of
+ * the run is in it. */
+static enum status look_at_making(struct rollback *rollback, uint32_t number, struct error *error)
+{
+    struct database *target = rollback->session.target;
+    struct target_table *table = &rollback->tables[number];
+    bool made = true;
+    if (!table->created || target->connector->rollback->was_made == NULL) {
+        return STATUS_OK;
+    }
+    if (target->connector->rollback->was_made(target, table, &made, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (made) {
+        return STATUS_OK;
+    }
+    if (table->keeps_undo) {
+        table->created = false; /* it stays; the run's records are known */
+        return STATUS_OK;
+    }
+    if (rollback->has_begun || rollback->expected[number].count_max == 0) {
+        return STATUS_END;
+    }
+    error_set(error, ERROR_ROLLBACK_REFUSED, table->name,
+              "the ledger does not know it as made by the run: its row of _transhume_made is gone");
+    error_hint(error, "nobody can tell whose table it is: if it is the run's drop it by hand, then "
+                      "roll back again");
+    return STATUS_FAILED;
+}
+
 static enum status look_at_table(struct rollback *rollback, uint32_t number, bool exists,
                                  struct error *error)
 {
@@ -316,6 +347,10 @@ static enum status look_at_table(struct rollback *rollback, uint32_t number, boo
     }
     if (rollback_check_kind(rollback, number, error) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    enum status making = look_at_making(rollback, number, error);
+    if (making != STATUS_OK) {
+        return making == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
     if (rollback->tables[number].created && target->connector->rollback->can_remove != NULL &&
         target->connector->rollback->can_remove(target, &rollback->tables[number], error) !=

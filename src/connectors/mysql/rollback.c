@@ -57,6 +57,10 @@ static enum status find_columns(struct maria_undoing *undoing, const struct mari
         if (at < 0 || undoing->facts.columns[at].generated) {
             return altered(undoing);
         }
+        if (strcmp(undo->schema->columns[i].type.native,
+                   undoing->facts.schema->columns[at].type.native) != 0) {
+            undoing->retyped = undoing->facts.columns[at].name;
+        }
         undoing->columns[undoing->column_count++] = undoing->facts.columns[at];
     }
     undoing->key = undo->schema->primary_key;
@@ -173,6 +177,7 @@ const struct rollback_functions maria_rollback_functions = {
     .undo_deleted = undo_deleted,
     .sum_columns = maria_sum_columns,
     .find_foreign = maria_find_foreign,
+    .was_made = maria_was_made,
     .can_remove = maria_can_remove,
     .remove_table = maria_remove_table,
     .remove_objects = maria_remove_objects,

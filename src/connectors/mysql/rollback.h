@@ -22,6 +22,8 @@ enum status maria_referrers_read(struct maria_database *self, MYSQL *connection,
                                  uint32_t *count, struct error *error) MUST_USE;
 /* " JOIN `referrer` AS r ON r.`a` = t.`b` …" */
 void maria_referrer_append_join(struct buffer *sql, const struct maria_referrer *referrer);
+enum status maria_was_made(struct database *self, const struct target_table *table, bool *made,
+                           struct error *error);
 enum status maria_can_remove(struct database *self, const struct target_table *table,
                              struct error *error);
 enum status maria_remove_table(struct database *self, const struct target_table *table,
@@ -39,6 +41,7 @@ struct maria_undoing {
     struct maria_column *columns; /* those that the undo table knows */
     uint32_t column_count;
     struct column_list key;
+    const char *retyped;   /* a column that has another type than it had; NULL: none */
     struct buffer foreign; /* `t` holds something of others in columns added since; empty: no */
     bool drops;            /* the undo table is of no more use */
     bool takes_out;        /* of the target_table */

@@ -6,6 +6,7 @@
  * told by then to stay.
  */
 #include "connectors/mysql/rollback.h"
+#include "connectors/sql/unfilled.h"
 #include <string.h>
 
 /* _transhume_fate */
@@ -191,6 +192,9 @@ enum status maria_count_fates(const struct maria_undoing *undoing, bool told,
                                    .restored = numbers[FATE_RESTORE],
                                    .changed = numbers[FATE_CHANGED],
                                    .missing = numbers[FATE_MISSING]};
+    if (status == STATUS_OK && undoing->retyped != NULL && counts->changed + counts->missing > 0) {
+        return sql_refuse_retyped(undoing->facts.schema->name, undoing->retyped, undoing->error);
+    }
     return status;
 }
 

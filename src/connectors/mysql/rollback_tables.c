@@ -361,6 +361,20 @@ static enum status begin(struct removing *removing, struct database *database,
                                 &removing->referrers, &removing->referrer_count, error);
 }
 
+enum status maria_was_made(struct database *database, const struct target_table *table, bool *made,
+                           struct error *error)
+{
+    struct maria_database *self = maria_database_of(database);
+    MYSQL *connection = NULL;
+    enum maria_making making = MARIA_NOT_MADE;
+    if (maria_control(self, &connection, error) != STATUS_OK ||
+        maria_ledger_making(self, connection, table->name, &making, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *made = making != MARIA_NOT_MADE;
+    return STATUS_OK;
+}
+
 enum status maria_can_remove(struct database *database, const struct target_table *table,
                              struct error *error)
 {

@@ -3,6 +3,7 @@
 #include "connectors/postgres/rollback.h"
 #include "base/failpoint.h"
 #include "base/text.h"
+#include "connectors/postgres/locks.h"
 #include "connectors/sql/unfilled.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +53,7 @@ struct undoing {
     struct buffer foreign; /* `t` holds something of others in columns added since; empty: no */
     struct buffer unreferenced; /* a condition on `t` */
     const char *key;            /* one of its columns */
+    const char *retyped;        /* a column that has another type than it had; NULL: none */
     struct error *error;
 };
 
@@ -92,6 +94,10 @@ static enum status find_columns(struct undoing *undoing, const struct postgres_t
         const struct postgres_column *column = find_number(&undoing->facts, number);
         if (column == NULL) {
             return altered(undoing);
+        }
+        if (column->type_oid != undo->columns[i].type_oid ||
+            column->modifier != undo->columns[i].modifier) {
+            undoing->retyped = column->name;
         }
         undoing->columns[undoing->column_count++] = *column;
     }
@@ -496,16 +502,97 @@ static enum status find_unreferenced(struct undoing *undoing)
     return status;
 }
 
+/* ---------------------------------------------------------------- numbers of the server's own */
+
+/* Of the records that come back, has one another number in the column by now? */
+static enum status has_other_numbers(struct undoing *undoing, const struct postgres_column *column,
+                                     bool *has)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    buffer_append_string(&sql, "SELECT 1 FROM ");
+    append_target(&sql, undoing);
+    buffer_append_string(&sql, ", ");
+    append_undo(&sql, undoing);
+    buffer_append_string(&sql, " WHERE ");
+    append_ours(&sql, undoing, true);
+    buffer_append_string(&sql, " AND t.");
+    postgres_append_name(&sql, column->name);
+    buffer_format(&sql, " <> u.c%d LIMIT 1", column->number);
+    enum status status = ask(undoing, &sql, &result);
+    *has = status == STATUS_OK && PQntuples(result) > 0;
+    PQclear(result);
+    return status;
+}
+
+static enum status set_generated(struct undoing *undoing, const struct postgres_column *column,
+                                 const char *how)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "ALTER TABLE ");
+    postgres_append_table(&sql, undoing->self, undoing->facts.schema->name);
+    buffer_append_string(&sql, " ALTER COLUMN ");
+    postgres_append_name(&sql, column->name);
+    buffer_format(&sql, " SET GENERATED %s", how);
+    enum status status =
+        sql.failed ? error_set(undoing->error, ERROR_MEMORY, undoing->facts.schema->name,
+                               "no memory to roll it back")
+                   : postgres_alter(undoing->self, undoing->connection, buffer_string(&sql),
+                                    POSTGRES_SHORT, ERROR_TARGET_WRITE, undoing->error);
+    buffer_free(&sql);
+    return status;
+}
+
+/* UPDATE can't set a column that is GENERATED ALWAYS AS IDENTITY, and what refers to a record bears
+ * no DELETE: it is BY DEFAULT meanwhile. `*column` NULL: it need not be. */
+static enum status free_numbers(struct undoing *undoing, struct postgres_column **column)
+{
+    enum status status = STATUS_OK;
+    *column = NULL;
+    for (uint32_t i = 0; status == STATUS_OK && i < undoing->column_count; i++) {
+        bool has = false;
+        if (undoing->columns[i].always_identity) {
+            status = has_other_numbers(undoing, &undoing->columns[i], &has);
+            *column = has ? &undoing->columns[i] : NULL;
+            break; /* a table has one */
+        }
+    }
+    if (status != STATUS_OK || *column == NULL) {
+        return status;
+    }
+    (*column)->always_identity = false;
+    return set_generated(undoing, *column, "BY DEFAULT");
+}
+
+/* What waits for the transaction's end would keep the table from it. */
+static enum status bind_numbers(struct undoing *undoing, const struct postgres_column *column)
+{
+    return column == NULL || (postgres_execute(undoing->self, undoing->connection,
+                                               "SET CONSTRAINTS ALL IMMEDIATE", POSTGRES_SHORT,
+                                               ERROR_TARGET_WRITE, undoing->error) == STATUS_OK &&
+                              set_generated(undoing, column, "ALWAYS") == STATUS_OK)
+               ? STATUS_OK
+               : STATUS_FAILED;
+}
+
+/* ---------------------------------------------------------------- all of it */
+
 static enum status undo_keys(struct undoing *undoing, bool takes_out, bool dry_run,
                              struct undo_counts *counts)
 {
     struct undo_counts left = {0};
 
     enum status status = count_keys(undoing, counts);
+    if (status == STATUS_OK && undoing->retyped != NULL && counts->changed + counts->missing > 0) {
+        return sql_refuse_retyped(undoing->facts.schema->name, undoing->retyped, undoing->error);
+    }
     if (status != STATUS_OK || dry_run) {
         return status;
     }
-    if (find_unreferenced(undoing) != STATUS_OK || put_all(undoing, counts, &left) != STATUS_OK) {
+    struct postgres_column *numbers = NULL;
+    if (free_numbers(undoing, &numbers) != STATUS_OK || find_unreferenced(undoing) != STATUS_OK ||
+        put_all(undoing, counts, &left) != STATUS_OK ||
+        bind_numbers(undoing, numbers) != STATUS_OK) {
         return STATUS_FAILED;
     }
     *(takes_out ? &counts->left : &counts->changed) += left.removed + left.restored;
@@ -648,6 +735,7 @@ const struct rollback_functions postgres_rollback_functions = {
     .undo_deleted = undo_deleted,
     .sum_columns = postgres_sum_columns,
     .find_foreign = postgres_find_foreign,
+    .was_made = postgres_was_made,
     .remove_table = postgres_remove_table,
     .remove_objects = postgres_remove_objects,
 };

@@ -35,6 +35,8 @@ enum status postgres_find_foreign(struct database *self, const struct target_tab
                                   struct column_list columns, bool trusts, struct arena *arena,
                                   const char **column, struct error *error);
 
+enum status postgres_was_made(struct database *self, const struct target_table *table, bool *made,
+                              struct error *error);
 enum status postgres_remove_table(struct database *self, const struct target_table *table,
                                   struct error *error);
 enum status postgres_remove_objects(struct database *self, bool dry_run, struct buffer *what,

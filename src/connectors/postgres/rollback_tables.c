@@ -226,6 +226,16 @@ static enum status empty_or_drop(struct postgres_database *self, PGconn *connect
                : explain(error, facts->schema->name);
 }
 
+enum status postgres_was_made(struct database *database, const struct target_table *table,
+                              bool *made, struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    PGconn *connection = NULL;
+    return postgres_control(self, &connection, error) == STATUS_OK
+               ? postgres_ledger_was_made(self, connection, table->name, made, error)
+               : STATUS_FAILED;
+}
+
 static enum status remove_within(struct postgres_database *self, PGconn *connection,
                                  const struct target_table *table, struct arena *arena,
                                  struct error *error)

@@ -141,6 +141,16 @@ static enum status remove_table(struct database *database, const struct target_t
     return status == STATUS_OK ? failpoint_hit("sqlite.after_remove_table", error) : status;
 }
 
+static enum status was_made(struct database *database, const struct target_table *table, bool *made,
+                            struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+    return sqlite_control_begin(self, false, error) == STATUS_OK
+               ? sqlite_control_end(self, sqlite_ledger_was_made(self, table->name, made, error),
+                                    error)
+               : STATUS_FAILED;
+}
+
 /* ---------------------------------------------------------------- views, triggers … */
 
 static enum status drop_object(struct sqlite_database *self, const char *type, const char *name,
@@ -259,6 +269,7 @@ const struct rollback_functions sqlite_rollback = {
     .undo_deleted = sqlite_undo_deleted,
     .sum_columns = sqlite_sum_columns,
     .find_foreign = sqlite_find_foreign,
+    .was_made = was_made,
     .remove_table = remove_table,
     .remove_objects = remove_objects,
 };

@@ -1,6 +1,7 @@
 /* Taking a run's records back key by key, by its undo records (undo.c). */
 #include "base/failpoint.h"
 #include "base/text.h"
+#include "connectors/sql/unfilled.h"
 #include "connectors/sqlite/ledger_internal.h"
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +28,7 @@ struct undoing {
     struct buffer referrer_foreign; /* the same of `r` */
     struct buffer match;            /* t.key = u."+key" AND … */
     struct referrer *referrers;
+    const char *retyped; /* a column of another affinity than it had; NULL: none */
 };
 
 static enum status altered(const struct undoing *undoing, const char *column, struct error *error)
@@ -37,6 +39,15 @@ static enum status altered(const struct undoing *undoing, const char *column, st
               "its column %s is gone, so the run's records can't be told from others", printable);
     error_hint(error, "give the column back, or take the run's records out by hand");
     return STATUS_FAILED;
+}
+
+/* Undo records of earlier versions do not say which affinity it had. */
+static bool is_retyped(const struct sqlite_target_column *kept,
+                       const struct sqlite_target_column *column)
+{
+    static const char prefix[] = "BLOB_";
+    return strncmp(kept->declared_type, prefix, strlen(prefix)) == 0 &&
+           kept->declared_type[strlen(prefix)] != sqlite_affinity_letter(column->affinity);
 }
 
 /* Only columns that were there when the run wrote are compared and restored. */
@@ -64,6 +75,9 @@ static enum status find_columns(struct undoing *undoing, struct arena *arena, st
             sqlite_undo_append_column(&undoing->match, '+', column->name);
         } else if (name[0] == '=') {
             columns[count++] = *column;
+            if (is_retyped(&undoing->undo.columns[i], column)) {
+                undoing->retyped = column->name;
+            }
         }
     }
     facts->columns = columns;
@@ -454,6 +468,9 @@ static enum status undo_all(struct undoing *undoing, bool dry_run, struct undo_c
         count_keys(undoing, 0, KIND_OURS, &counts->removed, error) != STATUS_OK ||
         count_keys(undoing, 1, KIND_OURS, &counts->restored, error) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    if (undoing->retyped != NULL && counts->changed + counts->missing > 0) {
+        return sql_refuse_retyped(undoing->facts.name, undoing->retyped, error);
     }
     if (dry_run) {
         return STATUS_OK;

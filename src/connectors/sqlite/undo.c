@@ -11,7 +11,8 @@
  *   found    1: a record was there before the run, and "=COLUMN" is what it held; 2: the same, and
  *            the run took it out
  *   hash     transhume_hash over the record as the run left it; NULL: it did not write one
- *   "=COLUMN" every column that holds a value of its own
+ *   "=COLUMN" every column that holds a value of its own; its type, of no affinity itself, says
+ *            which the column had: BLOB_I …
  * Rows are written in the transaction of the chunk. The first image of a key stays.
  */
 enum { HASH_ARGUMENTS_MAX = 100, HASH_BYTES = 16 };
@@ -196,6 +197,8 @@ enum status sqlite_undo_make(struct sqlite_database *self, sqlite3 *connection, 
         if (!facts->columns[i].generated) {
             buffer_append_string(&sql, ", ");
             sqlite_undo_append_column(&sql, '=', facts->columns[i].name);
+            buffer_append_string(&sql, " BLOB_");
+            buffer_append_byte(&sql, sqlite_affinity_letter(facts->columns[i].affinity));
         }
     }
     for (uint32_t i = 0; i < table->key.count && status == STATUS_OK; i++) {
