@@ -229,9 +229,11 @@ struct target_functions {
      * Records of the table by key, as they stand now: what was acknowledged before is seen. `keys`
      * holds key_count × table->key.count cells, in the target's normal form, no key twice. Each
      * record found is one of the batch (no shape: a MAP of its fields as stored), in any order;
-     * what is not there is not in it. Class REJECT: one of the keys is none that the table can
-     * hold. Targets with a lease have it, for chunks that a process lost
-     * while it wrote them; optional for others. Control thread.
+     * what is not there is not in it. Where the table enforces its key, what the target itself
+     * takes for it is found, which may be spelled otherwise (A for a), and once for each of the
+     * keys that it is. Class REJECT: one of the keys is none that the table can hold. Targets with
+     * a lease have it, for chunks that a process lost while it wrote them; optional for others.
+     * Control thread.
      */
     enum status (*fetch)(struct database *self, const struct target_table *table,
                          const struct cell *keys, uint32_t key_count, struct batch **batch,

@@ -77,17 +77,18 @@ struct looking {
 };
 
 /* A record of columns is a map of its fields here, too. */
-static const struct cell *arrange(struct looking *looking, const struct cell *map)
+const struct cell *look_up_arrange(const struct verify_table *table, const struct cell *map,
+                                   struct cell *cells)
 {
-    const struct read_request *request = &looking->table->request;
-    if (looking->table->form.fields == NULL) {
+    const struct read_request *request = &table->request;
+    if (table->form.fields == NULL) {
         return map;
     }
     for (uint32_t i = 0; i < request->column_count; i++) {
         const struct cell *field = value_field(map, request->columns[i].name);
-        looking->cells[i] = field != NULL ? *field : cell_missing();
+        cells[i] = field != NULL ? *field : cell_missing();
     }
-    return looking->cells;
+    return cells;
 }
 
 static enum status take_found(struct looking *looking, const struct batch *batch,
@@ -99,8 +100,9 @@ static enum status take_found(struct looking *looking, const struct batch *batch
         .side = SIDE_TARGET, .table = looking->table->number, .entity = UINT32_MAX};
     atomic_fetch_add(&looking->verify->rows, batch->row_count);
     for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
-        status =
-            former_take(&looking->former, form, arrange(looking, batch_row(batch, row)), error);
+        status = former_take(&looking->former, form,
+                             look_up_arrange(looking->table, batch_row(batch, row), looking->cells),
+                             error);
         if (status == STATUS_OK) {
             status = spiller_add(&looking->spiller, head, &looking->former, form, error);
         }

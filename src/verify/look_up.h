@@ -23,6 +23,10 @@ enum status look_up_note(struct looked_up *list, const struct verify *verify,
  * was asked for. */
 enum status look_up_all(struct looked_up *list, struct verify *verify,
                         const struct verify_table *table, struct error *error) MUST_USE;
+/* A record that was found, a map of its fields, in the order of the table's request: in `cells`,
+ * which have room for it; or the map itself, where the table's form has no fields. */
+const struct cell *look_up_arrange(const struct verify_table *table, const struct cell *map,
+                                   struct cell *cells);
 void look_up_free(struct looked_up *list);
 
 #endif

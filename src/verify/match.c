@@ -372,6 +372,7 @@ enum status match_add_unreadable(struct match *match, const struct verify_table 
 struct walk {
     struct match *match;
     const struct verify_table *table;
+    bool asks; /* nothing was read under the key: the target may spell it in another way */
     struct pile source;
     struct pile target;
     struct pile rejects;
@@ -390,6 +391,8 @@ static void walk_begin(struct match *match, const struct spill_group *group, str
 {
     const struct verify *verify = match->verify;
     *walk = (struct walk){.match = match, .table = &verify->tables[group->first->table]};
+    walk->asks =
+        group->counts[SIDE_TARGET] == 0 && spelling_is_possible(match->verify, walk->table);
     pile_begin(&walk->source, verify, &group->sides[SIDE_SOURCE]);
     pile_begin(&walk->target, verify, &group->sides[SIDE_TARGET]);
     pile_begin(&walk->rejects, verify, &group->sides[SIDE_REJECT]);
@@ -435,18 +438,41 @@ static void settle_rejected(struct walk *walk, const struct kind *kind)
     verify_take_off(match->verify, kind->entry, kind->rejected - kept);
 }
 
+static enum status settle_pair(struct match *match, const struct spill_head *source,
+                               const struct spill_head *target, struct error *error)
+{
+    if (match->verify->tables[source->table].keys_only) {
+        match->entities[source->entity].kept++;
+        return STATUS_OK;
+    }
+    return add_different(match, source, target, error);
+}
+
+/* What the target has under its own spelling of the key. */
+static enum status settle_spelled(void *context, const struct spill_head *source,
+                                  const struct spill_head *target, struct error *error)
+{
+    struct match *match = context;
+    match->crowded = false;
+    if (target == NULL) {
+        return add_missing(match, source, error);
+    }
+    return match_compare_fields(match->verify, source, target, NULL)
+               ? STATUS_OK
+               : settle_pair(match, source, target, error);
+}
+
 /* One that neither has an equal one nor is known as a reject. */
 static enum status settle(struct walk *walk, const struct spill_head *source, struct error *error)
 {
     const struct spill_head *other;
+    if (spill_is_keyed(source) && walk->asks) {
+        return spelling_note(&walk->match->spelling, source, error);
+    }
     if (!spill_is_keyed(source) || !unmatched_take(&walk->unmatched, &other)) {
         return add_missing(walk->match, source, error);
     }
-    if (walk->table->keys_only) {
-        walk->match->entities[source->entity].kept++;
-        return STATUS_OK;
-    }
-    return add_different(walk->match, source, other, error);
+    return settle_pair(walk->match, source, other, error);
 }
 
 static enum status settle_kind(struct walk *walk, const struct kind *kind, struct error *error)
@@ -542,5 +568,11 @@ static enum status match_group(void *context, const struct spill_group *group, s
 
 enum status match_all(struct match *match, struct error *error)
 {
-    return spill_walk(match->verify->spill, match_group, match, error);
+    match->spelling =
+        (struct spelling){.verify = match->verify, .settle = settle_spelled, .context = match};
+    enum status status = spill_walk(match->verify->spill, match_group, match, error);
+    status = status == STATUS_OK ? spelling_flush(&match->spelling, error) : status;
+    spelling_tell(&match->spelling);
+    spelling_free(&match->spelling);
+    return status;
 }

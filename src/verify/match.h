@@ -3,7 +3,7 @@
 #ifndef TRANSHUME_VERIFY_MATCH_H
 #define TRANSHUME_VERIFY_MATCH_H
 
-#include "verify/spill.h"
+#include "verify/spelling.h"
 #include <stdio.h>
 
 struct repair_files;
@@ -18,6 +18,7 @@ struct match {
     struct verify_entity_result *entities; /* the plan's, then a row a table for what is nobody's */
     uint64_t *collapsed; /* an entity each: equal records that are one by `distinct` */
     uint64_t record_count;
+    struct spelling spelling;
     bool crowded; /* the key in hand stands for several records of the target */
 };
 enum status match_begin(struct match *match, struct verify *verify, struct error *error) MUST_USE;

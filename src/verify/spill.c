@@ -285,9 +285,9 @@ static enum status append_entry(struct spill *spill, struct part *part, const st
                                                                     : STATUS_OK;
 }
 
-enum status spiller_add(struct spiller *spiller, struct spill_head head,
-                        const struct former *former, const struct record_form *form,
-                        struct error *error)
+enum status spiller_make(struct spiller *spiller, struct spill_head head,
+                         const struct former *former, const struct record_form *form,
+                         const struct spill_head **made, struct error *error)
 {
     struct buffer *out = &spiller->entry;
     struct buffer shown = {0};
@@ -315,11 +315,24 @@ enum status spiller_add(struct spiller *spiller, struct spill_head head,
     head.key = former->key;
     head.hash = former->hash;
     memcpy(out->data, &head, sizeof(head));
+    *made = spill_entry(out->data, 0);
+    return STATUS_OK;
+}
+
+enum status spiller_add(struct spiller *spiller, struct spill_head head,
+                        const struct former *former, const struct record_form *form,
+                        struct error *error)
+{
+    const struct spill_head *made = NULL;
+    enum status status = spiller_make(spiller, head, former, form, &made, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
     struct spill *spill = spiller->spill;
-    uint64_t place = head.key.high ^ (uint64_t)head.table * 0x9E3779B97F4A7C15u;
+    uint64_t place = made->key.high ^ (uint64_t)made->table * 0x9E3779B97F4A7C15u;
     struct part *part = &spill->parts[place % spill->part_count];
     pthread_mutex_lock(&part->mutex);
-    status = append_entry(spill, part, out, error);
+    status = append_entry(spill, part, &spiller->entry, error);
     pthread_mutex_unlock(&part->mutex);
     return status;
 }

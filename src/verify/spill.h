@@ -50,6 +50,10 @@ struct spiller {
 enum status spiller_add(struct spiller *spiller, struct spill_head head,
                         const struct former *former, const struct record_form *form,
                         struct error *error) MUST_USE;
+/* The same, kept nowhere: `*made` is valid until the spiller's next. */
+enum status spiller_make(struct spiller *spiller, struct spill_head head,
+                         const struct former *former, const struct record_form *form,
+                         const struct spill_head **made, struct error *error) MUST_USE;
 void spiller_free(struct spiller *spiller);
 
 /* Entries in their order, which spill_compare makes. */

@@ -23,9 +23,10 @@ static struct finding *finding_of(struct sql_finding *base)
 
 /* ---------------------------------------------------------------- by value */
 
-/* A text is compared by its bytes, and beside that by its collation, which an index serves. */
+/* A text is compared by its bytes, unless it is `loose`, and beside that by its collation, which an
+ * index serves. */
 static void append_equal(struct buffer *sql, const struct maria_column *column,
-                         const struct buffer *literal)
+                         const struct buffer *literal, bool loose)
 {
     bool text = column->type.type.kind == VALUE_TEXT || column->type.format == MARIA_AS_JSON;
     bool plain = column->type.format == MARIA_AS_TEXT || !text;
@@ -39,7 +40,7 @@ static void append_equal(struct buffer *sql, const struct maria_column *column,
         bool exponent = memchr(literal->data, 'e', literal->length) != NULL;
         buffer_append_string(sql, number && !exponent ? "e0" : "");
     }
-    if (text) {
+    if (text && !(plain && loose)) {
         buffer_append_string(sql, plain ? " AND CAST(CONVERT(" : "CAST(CONVERT(");
         maria_append_name(sql, column->name);
         buffer_append_string(sql, " USING utf8mb4) AS BINARY) = CAST(CONVERT(");
@@ -66,10 +67,11 @@ static enum status as_kept(const struct maria_column *column, const struct cell 
     return status;
 }
 
-/* " WHERE" these columns are the cells, texts by their bytes. */
+/* " WHERE" these columns are the cells, texts by their bytes; `loose`: as the table's key has them.
+ */
 static enum status append_condition(struct buffer *sql, const struct maria_table *facts,
                                     struct column_list columns, const struct cell *cells,
-                                    struct arena *scratch, struct error *error)
+                                    bool loose, struct arena *scratch, struct error *error)
 {
     for (uint32_t i = 0; i < columns.count; i++) {
         int32_t position = maria_find_column(facts, columns.names[i]);
@@ -92,7 +94,7 @@ static enum status append_condition(struct buffer *sql, const struct maria_table
             buffer_free(&literal);
             return STATUS_FAILED;
         }
-        append_equal(sql, column, &literal);
+        append_equal(sql, column, &literal, loose && maria_is_in(facts->key, column->name));
         buffer_free(&literal);
     }
     return STATUS_OK;
@@ -134,7 +136,7 @@ static enum status append_record(struct finding *finding, const struct cell *cel
     buffer_append_string(sql, " FROM ");
     maria_append_table(sql, finding->self, finding->base.table->name);
     buffer_append_string(sql, " AS t");
-    return append_condition(sql, &finding->facts, finding->base.columns, cells,
+    return append_condition(sql, &finding->facts, finding->base.columns, cells, false,
                             finding->base.scratch, finding->base.error);
 }
 
@@ -199,8 +201,8 @@ static enum status delete_one(struct sql_finding *base, const struct cell *cells
     }
     buffer_append_string(&sql, "DELETE FROM ");
     maria_append_table(&sql, finding->self, finding->base.table->name);
-    if (append_condition(&sql, &finding->facts, finding->base.columns, cells, finding->base.scratch,
-                         finding->base.error) != STATUS_OK) {
+    if (append_condition(&sql, &finding->facts, finding->base.columns, cells, false,
+                         finding->base.scratch, finding->base.error) != STATUS_OK) {
         buffer_free(&sql);
         return STATUS_FAILED;
     }
@@ -320,7 +322,7 @@ static enum status fetch_one(struct sql_finding *base, const struct cell *cells)
     struct buffer from = {0};
     maria_append_table(&from, finding->self, finding->base.table->name);
     enum status status = append_condition(&from, &finding->facts, finding->base.columns, cells,
-                                          finding->base.scratch, finding->base.error);
+                                          true, finding->base.scratch, finding->base.error);
     status = status == STATUS_OK ? read_all(finding, &from) : status;
     buffer_free(&from);
     return status;

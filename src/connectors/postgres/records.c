@@ -13,7 +13,7 @@ struct finding {
     struct postgres_database *self;
     PGconn *connection;
     struct postgres_table facts;
-    struct batch *batch;   /* what is fetched */
+    struct batch *batch;   /* what is fetched, by the table's own equality; NULL: by bytes */
     const char *undo_name; /* where images of what is deleted are kept; NULL: they are not */
     uint64_t deleted;
 };
@@ -38,6 +38,35 @@ struct values {
     int count;
 };
 
+/* Does an index of the table's key find it by the type's own equality? */
+static bool is_enforced(const struct finding *finding, const char *name)
+{
+    const struct column_list key = finding->facts.key;
+    for (uint32_t i = 0; finding->batch != NULL && i < key.count; i++) {
+        if (strcmp(key.names[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* "column = $n", as the table compares it or by the bytes. */
+static void append_equal(const struct finding *finding, const struct postgres_column *column,
+                         int parameter, struct buffer *sql)
+{
+    bool cast = column->type.format == POSTGRES_AS_CAST;
+    bool own = is_enforced(finding, column->name) && (cast || !postgres_is_by_text(column));
+    bool text = postgres_is_by_text(column);
+    append_name(sql, column, text && !own);
+    buffer_append_string(sql, postgres_labels(column));
+    buffer_append_string(sql, column->loose && !own ? " COLLATE pg_catalog.\"C\"" : "");
+    buffer_format(sql, " = $%d", parameter);
+    buffer_append_string(sql, text ? "::pg_catalog.text" : "");
+    if (own && cast) {
+        buffer_format(sql, "::%s", column->type.type.native);
+    }
+}
+
 /* " WHERE" the record's cells; NULLs in the text, others as binary parameters. */
 static enum status append_condition(struct finding *finding, const struct cell *cells,
                                     struct values *values, struct buffer *sql)
@@ -52,9 +81,8 @@ static enum status append_condition(struct finding *finding, const struct cell *
         const struct postgres_column *column = &finding->facts.columns[position];
         buffer_append_string(sql, i == 0 ? " WHERE " : " AND ");
         bool null = cells[i].kind == VALUE_NULL || cells[i].kind == VALUE_MISSING;
-        append_name(sql, column, postgres_is_by_text(column) && !null);
-        buffer_append_string(sql, null ? "" : postgres_labels(column));
         if (null) {
+            postgres_append_name(sql, column->name);
             buffer_append_string(sql, " IS NULL");
             continue;
         }
@@ -79,10 +107,7 @@ static enum status append_condition(struct finding *finding, const struct cell *
         if (copy == NULL) {
             return sql_finding_no_memory(&finding->base);
         }
-        buffer_format(sql, " = $%d", values->count);
-        if (postgres_is_by_text(column)) {
-            buffer_append_string(sql, "::pg_catalog.text");
-        }
+        append_equal(finding, column, values->count, sql);
     }
     return STATUS_OK;
 }

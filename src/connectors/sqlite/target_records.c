@@ -11,6 +11,7 @@ struct finding {
     const struct sqlite_target_table *facts;
     const struct target_table *table;
     uint32_t width; /* cells that name a record */
+    bool loose;     /* as the columns' own collations have it */
     sqlite3_stmt *statement;
 };
 
@@ -21,8 +22,9 @@ static const char *column_name(const struct finding *finding, uint32_t position)
 }
 
 /*
- * Equal byte for byte, whatever collation the column has; the first comparison is there for its
- * index. Only in a column without affinity a number says by its class what it is.
+ * Equal byte for byte, whatever collation the column has, unless it is to be loose; the first
+ * comparison is there for its index. Only in a column without affinity a number says by its class
+ * what it is.
  */
 static enum status append_condition(const struct finding *finding, struct buffer *sql,
                                     struct error *error)
@@ -36,9 +38,12 @@ static enum status append_condition(const struct finding *finding, struct buffer
         }
         buffer_append_string(sql, i == 0 ? " WHERE " : " AND ");
         sqlite_append_name(sql, column->name);
-        buffer_format(sql, " IS ?%u AND ", i + 1);
-        sqlite_append_name(sql, column->name);
-        buffer_format(sql, " IS ?%u COLLATE BINARY", i + 1);
+        buffer_format(sql, " IS ?%u", i + 1);
+        if (!finding->loose) {
+            buffer_append_string(sql, " AND ");
+            sqlite_append_name(sql, column->name);
+            buffer_format(sql, " IS ?%u COLLATE BINARY", i + 1);
+        }
         if (column->affinity == SQLITE_AFFINITY_NONE) {
             buffer_append_string(sql, " AND typeof(");
             sqlite_append_name(sql, column->name);
@@ -368,6 +373,7 @@ enum status sqlite_target_fetch(struct database *self, const struct target_table
     status = sqlite_control_begin(database, false, error);
     if (status == STATUS_OK) {
         status = begin(&finding, self, table, arena, &facts, error);
+        finding.loose = true;
         if (status == STATUS_OK) {
             status = fetch_all(&finding, keys, key_count, batch, error);
         }
