@@ -260,6 +260,26 @@ tables:
             self.assertEqual(self.browser.ask("getComputedStyle(document.body).backgroundColor"), "rgb(255, 255, 255)")
             self.assertGreater(pdf.count(b"/Type /Page\n") + pdf.count(b"/Type /Page "), 0)
 
+    def test_nothing_is_cut_on_paper(self):
+        # What is printed on A4, between the margins of Page.printToPDF: nothing is wider, and what may not be broken is no taller.
+        width, height = (int(96 * (inches - 0.8)) for inches in (8.27, 11.69))
+        for folder in self.make_folders():
+            with self.subTest(folder=folder):
+                self.browser.look(self.path(folder, "report.html"), width, height)
+                self.browser.ask("[...document.querySelectorAll('details')].forEach(e => e.open = true)")
+                self.browser.paper()
+                self.assertGreater(self.browser.ask("document.querySelectorAll('table, .map').length"), 1)
+                for what, holds in (("wider", "r.right > %d" % (width + 1)), ("left of it", "r.left < -1"),
+                                    ("taller", "getComputedStyle(e).breakInside == 'avoid' && r.height > %d" % height)):
+                    cut = self.browser.ask(
+                        "[...document.querySelectorAll('main *, header *, footer *')].filter(e => { const r = e.getBoundingClientRect(); "
+                        "return r.width > 0 && %s; }).map(e => e.outerHTML.slice(0, 120))" % holds)
+                    self.assertEqual(cut[:5], [], what)
+                hidden = self.browser.ask(
+                    "[...document.querySelectorAll('main *')].filter(e => e.scrollWidth > e.clientWidth + 1 && "
+                    "getComputedStyle(e).overflowX != 'visible' && getComputedStyle(e).display != 'inline').map(e => e.outerHTML.slice(0, 120))")
+                self.assertEqual(hidden[:5], [])
+
     def test_contrast(self):
         # Of every text to what is behind it, as WCAG 2 counts it: at least 4.5 to 1.
         contrast = """(() => {
