@@ -45,6 +45,8 @@ def family(path, parent, child):
 
 
 class FailingTestCase(support.TestCase):
+    leaks_each = LEAKS_EACH
+
     def setUp(self):
         super().setUp()
         self.library = self.path("failing_calls.so")
@@ -55,7 +57,7 @@ class FailingTestCase(support.TestCase):
 
     def failing(self, call, at, count, number, path=None):
         """The environment in which the calls from `at` on fail; `path`: only on files whose path holds it."""
-        checked = at >= 0 and next(self.failures) % LEAKS_EACH == 0
+        checked = at >= 0 and next(self.failures) % self.leaks_each == 0
         return {"LD_PRELOAD": self.library, "FAIL_CALL": call, "FAIL_AT": str(at), "FAIL_COUNT": str(count),
                 "FAIL_ERRNO": str(number), "FAIL_PATH": path, "FAIL_STRUCK": self.path(STRUCK), **(self.leaks_told() if checked else {})}
 
