@@ -9,7 +9,8 @@ enum { COLUMNS = 80, OPTION_INDENT = 6, SUMMARY_COLUMN = 14 };
 static const struct help_exit_status exit_statuses[] = {
     {0, "done"},
     {1,
-     "done, but records were rejected or break a foreign key, differences found, or the snapshot is mixed"},
+     "done, but records were rejected or break a foreign key, or one could not be made, differences "
+     "found, or the snapshot is mixed"},
     {2, "wrong usage, plan or configuration; nothing was touched"},
     {3,
      "failed, also by what would be 2 before the run began; `transhume resume` goes on once the cause is mended"},

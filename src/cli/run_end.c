@@ -126,8 +126,8 @@ static void tell_next_step(const struct cli_call *call, const struct run_session
     }
     if (result->broken_references > 0) {
         log_write(LOG_WARNING,
-                  "%" PRIu32 " foreign key%s not obeyed by every record, as named in the run's "
-                  "log: mend the records in the source and copy anew, or in the target",
+                  "%" PRIu32 " foreign key%s missing, or not obeyed by every record, as named in "
+                  "the run's log: mend the records in the source and copy anew, or in the target",
                   result->broken_references, result->broken_references == 1 ? " is" : "s are");
     }
     if (result->mixed_snapshot) {

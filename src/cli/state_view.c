@@ -422,8 +422,8 @@ enum status state_view_append(const char *json, bool running, bool color, struct
         buffer_append_string(out, "snapshot mixed: chunks show the source at different times\n");
     }
     if (json_integer_value(json_object_get(state, "broken_references")) > 0) {
-        buffer_append_string(out,
-                             "foreign keys: not every record has a partner; the log names them\n");
+        buffer_append_string(
+            out, "foreign keys: missing, or not every record has a partner; the log names them\n");
     }
     buffer_append_byte(out, '\n');
     append_tables(state, color, watch->rows, &sums, out);

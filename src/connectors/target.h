@@ -217,7 +217,8 @@ struct target_functions {
      * Indexes, triggers, views, sequences: after the last chunk; what prepare dropped or disabled
      * for the load is put back, whatever the tables say now. Repeatable. Asked to stop once it
      * gives up what it builds: ERROR_INTERRUPTED. `*broken` is set to how many foreign keys
-     * of tables that the run made not every record obeys, which the log names. With
+     * of tables that the run made could not be made, for reasons that `check` does not tell, or are
+     * not obeyed by every record; the log names them. With
      * `rejects_orphans` such records are taken out, whatever the keys do about it (ON DELETE), in
      * one transaction.
      */

@@ -129,7 +129,7 @@ struct ledger_status {
     struct json_t *unfilled; /* array: columns that the run does not fill, and what they held at
                                 its end; NULL: none */
     bool before_lost;        /* before-images of an earlier attempt are not in the state folder */
-    uint32_t broken_references; /* foreign keys that not every record obeys, once INDEXED */
+    uint32_t broken_references; /* missing, or not obeyed by every record, once INDEXED */
 };
 enum { LEDGER_ERRORS_MAX = 20 };
 enum status ledger_status_init(struct ledger_status *status, struct error *error) MUST_USE;

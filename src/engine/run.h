@@ -129,7 +129,7 @@ struct run_result {
     uint64_t rejected;
     uint64_t unmatched; /* records of the source that fitted no entity and were left out */
     uint64_t differences;
-    uint32_t broken_references; /* foreign keys of the target that not every record obeys */
+    uint32_t broken_references; /* foreign keys that are missing, or not obeyed by all records */
     bool mixed_snapshot;
     bool no_snapshot; /* the source knows none */
     bool has_ledger;  /* the run was this process's to write: the target is not untouched */

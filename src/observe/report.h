@@ -93,7 +93,7 @@ struct report {
     const char *target;
     const char *guarantee;      /* NULL: not told */
     const char *snapshot;       /* "one", "mixed", "none" */
-    uint32_t broken_references; /* foreign keys that not every record obeys */
+    uint32_t broken_references; /* missing, or not obeyed by every record */
     const char *version;
     const char *started_at;
     const char *updated_at;

@@ -172,8 +172,8 @@ uint32_t report_next_steps(const struct report *report, const char *sentences[RE
     }
     if (report->broken_references > 0) {
         sentences[count++] =
-            "Records break a foreign key of the target: the run's log names the first of each; "
-            "mend them there, or in the source and copy anew.";
+            "Foreign keys are missing in the target, or records break them: the run's log names "
+            "them; mend them there, or in the source and copy anew.";
     }
     if (report_is_streamed(report)) {
         sentences[count++] =

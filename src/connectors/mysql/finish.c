@@ -22,6 +22,7 @@ enum { CANT_CREATE_TABLE = 1005, DUP_KEY = 1022, FK_FAIL_ADD = 1823, FK_DUP_NAME
 /* Foreign keys that are made, where records that break them are to be taken out. */
 struct found_references {
     bool wanted; /* they are being collected, and what records break is not told yet */
+    bool again;  /* keys that can't be made were told before */
     struct arena *arena;
     struct sql_reference *items;
     uint32_t count;
@@ -33,7 +34,7 @@ struct finisher {
     MYSQL *connection;
     struct arena *arena;
     void (*progress)(const char *what);
-    uint32_t *broken; /* foreign keys that not every record obeys; one thread makes them */
+    uint32_t *broken; /* foreign keys that are missing, or not obeyed by all; one thread's */
     struct found_references *found; /* the same thread's */
     const _Atomic bool *cancelled;  /* another thread's work has failed */
     struct error *error;
@@ -410,8 +411,11 @@ static enum status find_partner(struct finisher *finisher, const struct target_t
     if (status != STATUS_OK || count > 0) {
         return status;
     }
-    log_write(LOG_WARNING, "%s: the foreign key to %s is not made: the target has no such table",
-              table->name, reference->table);
+    if (!finisher->found->again) {
+        log_write(LOG_WARNING,
+                  "%s: the foreign key to %s is not made: the target has no such table",
+                  table->name, reference->table);
+    }
     return STATUS_END;
 }
 
@@ -471,8 +475,11 @@ static enum status add_reference(struct finisher *finisher, const struct target_
     }
     if (status != STATUS_OK && !maria_is_lost((unsigned)problem.native_code) &&
         problem.code == ERROR_TARGET_SCHEMA) {
-        log_write(LOG_WARNING, "%s: the foreign key to %s is not made: %s", table->name,
-                  reference->table, problem.message);
+        if (!finisher->found->again) {
+            log_write(LOG_WARNING, "%s: the foreign key to %s is not made: %s", table->name,
+                      reference->table, problem.message);
+            ++*finisher->broken;
+        }
         return STATUS_OK;
     }
     if (status != STATUS_OK) {
@@ -709,6 +716,7 @@ static enum status take_orphans(struct finishing *finishing, struct error *error
         return STATUS_OK;
     }
     found->wanted = false;
+    found->again = true;
     enum status status = maria_orphans_take(finishing->self, found->items, found->count, error);
     status = status == STATUS_OK ? maria_control(finishing->self, &finishing->connection, error)
                                  : status;
