@@ -32,12 +32,26 @@ static void report(const struct copy *copy, int64_t idle_ms)
     }
 }
 
+/* Who looks every tenth of a second, and did not for seconds, was not let. */
+static int64_t idle_since(struct stall *stall, int64_t moved_ms, int64_t now)
+{
+    enum { STOOD_MS_MIN = 1000 };
+    int64_t away = stall->checked_ms > 0 ? now - stall->checked_ms : 0;
+    stall->checked_ms = now;
+    if (moved_ms != stall->moved_ms) {
+        stall->moved_ms = moved_ms;
+        stall->stood_ms = 0;
+    }
+    stall->stood_ms += away >= STOOD_MS_MIN ? away : 0;
+    return now - moved_ms - stall->stood_ms;
+}
+
 enum status stall_check(struct stall *stall, struct copy *copy, struct error *error)
 {
     const struct progress *progress = &copy->session->progress;
     int64_t now = clock_monotonic_ms();
     int64_t limit = copy->session->options.stall_ms;
-    int64_t idle = now - atomic_load(&progress->last_movement_ms);
+    int64_t idle = idle_since(stall, atomic_load(&progress->last_movement_ms), now);
     if (idle < limit || progress_waiting_until_ms(progress) > now) {
         stall->reported_ms = 0;
         return STATUS_OK;

@@ -8,6 +8,9 @@ enum { STALL_FAIL_FACTOR = 10 };
 
 struct stall {
     int64_t reported_ms; /* monotonic; of the last report */
+    int64_t checked_ms;  /* likewise, of the last look */
+    int64_t moved_ms;    /* likewise, of the last movement that was seen */
+    int64_t stood_ms;    /* how long the process itself has stood still since then */
 };
 
 /*
@@ -15,7 +18,8 @@ struct stall {
  * in each such time. STATUS_FAILED (ERROR_STALLED) after ten times as long. A worker that is being
  * asked to wait by the target or by a rate cap counts as moving. While a database asks to slow
  * down there are no such lines (session_note_reports says that), but the end is the same:
- * ERROR_TARGET_THROTTLED or ERROR_SOURCE_THROTTLED.
+ * ERROR_TARGET_THROTTLED or ERROR_SOURCE_THROTTLED. Time in which the process itself stood still
+ * (SIGSTOP, a suspended machine) is not counted.
  */
 enum status stall_check(struct stall *stall, struct copy *copy, struct error *error) MUST_USE;
 

@@ -329,5 +329,20 @@ class Streams(SignalTestCase):
                 self.assertNotIn("\r", result.err)
 
 
+class StoodStill(SignalTestCase):
+    def test_for_longer_than_it_takes_to_be_called_stalled(self):
+        """Nothing moved since the process was stopped, and nobody was there to move it: on waking it goes on."""
+        for target in TARGETS:
+            with self.subTest(target):
+                self.clean()
+                process = self.stopped("migrate", "--stall", "200ms", *self.arguments, target, occurrence=4)
+                time.sleep(3)   # more than ten times as long
+                process.send_signal(signal.SIGCONT)
+                result = support.finish(process)
+                self.assert_code(result, 0)
+                self.assertNotIn("nothing moved", result.err)
+                self.assert_complete(target)
+
+
 if __name__ == "__main__":
     unittest.main()
