@@ -8,8 +8,9 @@
 
 /*
  * made == written + rejected + skipped once a chunk is committed. `read` counts the source records
- * that were read for the entity. `hash` is the sum over the records written, in the target's normal
- * form; `hashed` false: they were never decoded (express lane), or hashing is off.
+ * that were read for the entity. `hash` is the sum over the records written, in the normal forms
+ * that the target, or a column of it that was there before (stored_form.h), gives their values;
+ * `hashed` false: they were never decoded (express lane), or hashing is off.
  */
 struct tally {
     uint64_t read;

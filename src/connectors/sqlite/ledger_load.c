@@ -44,21 +44,18 @@ static enum status load_chunks(struct sqlite_database *self, struct arena *arena
     if (status == STATUS_OK) {
         sqlite3_bind_text(statement, 1, run->id, -1, SQLITE_STATIC);
     }
-    while (status == STATUS_OK && (result = sqlite3_step(statement)) == SQLITE_ROW) {
-        if (at >= run->chunk_count) {
-            status =
-                sqlite_ledger_invalid(self, "it has more chunks than the run was cut into", error);
-        } else if (load_chunk(statement, arena, &run->chunks[at++]) != STATUS_OK) {
+    /* as many as load_run_row counted in this transaction; of a damaged file there may be fewer */
+    while (status == STATUS_OK && at < run->chunk_count &&
+           (result = sqlite3_step(statement)) == SQLITE_ROW) {
+        if (load_chunk(statement, arena, &run->chunks[at++]) != STATUS_OK) {
             status = error_set(error, ERROR_MEMORY, self->shown, "no memory for the ledger");
         } else if (run->chunks[at - 1].number != at) {
             status = sqlite_ledger_invalid(self, "a chunk is missing", error);
         }
     }
-    if (status == STATUS_OK && result != SQLITE_DONE) {
-        status = sqlite_ledger_step_failed(self, result, error);
-    }
-    if (status == STATUS_OK && at != run->chunk_count) {
-        status = sqlite_ledger_invalid(self, "chunks are missing", error);
+    if (status == STATUS_OK && at < run->chunk_count) {
+        status = result == SQLITE_DONE ? sqlite_ledger_invalid(self, "chunks are missing", error)
+                                       : sqlite_ledger_step_failed(self, result, error);
     }
     sqlite3_finalize(statement);
     return status;
