@@ -250,7 +250,7 @@ static void note_pulls(struct copy *copy)
 /* Until the threads are gone; a connector's call ends within the timeout, or its thread is lost. */
 static void watch(struct copy *copy, void (*tick)(struct run *run))
 {
-    struct stall stall = {0};
+    struct stall stall = {.checked_ms = clock_monotonic_ms()};
     struct error error;
     int64_t give_up_ms = 0;
     while (!wait_for_threads(copy, clock_monotonic_ms() + COPY_WAIT_MS)) {

@@ -36,7 +36,7 @@ static void report(const struct copy *copy, int64_t idle_ms)
 static int64_t idle_since(struct stall *stall, int64_t moved_ms, int64_t now)
 {
     enum { STOOD_MS_MIN = 1000 };
-    int64_t away = stall->checked_ms > 0 ? now - stall->checked_ms : 0;
+    int64_t away = now - stall->checked_ms;
     stall->checked_ms = now;
     if (moved_ms != stall->moved_ms) {
         stall->moved_ms = moved_ms;

@@ -8,7 +8,7 @@ enum { STALL_FAIL_FACTOR = 10 };
 
 struct stall {
     int64_t reported_ms; /* monotonic; of the last report */
-    int64_t checked_ms;  /* likewise, of the last look */
+    int64_t checked_ms;  /* likewise, of the last look; begins as now */
     int64_t moved_ms;    /* likewise, of the last movement that was seen */
     int64_t stood_ms;    /* how long the process itself has stood still since then */
 };
