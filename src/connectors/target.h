@@ -28,6 +28,11 @@ struct target_tag {
     const char *value;
 };
 
+struct target_count {
+    uint64_t records;
+    bool known;
+};
+
 /* One target table as the plan wants it. */
 struct target_table {
     const char *name;
@@ -68,6 +73,10 @@ struct target_table {
     /* with it: how many the run wrote. Where more are in the table some are others', and after_load
      * takes none out (ERROR_RECONCILE) */
     uint64_t records_written;
+    /* after_load may put here how many records are in the table, of one that the run made, where it
+     * can count them while it does other things; else the engine asks for it later. NULL: it is
+     * not wanted */
+    struct target_count *counted;
     /* what this run writes and deletes stands as it is, and no trigger of the database fires; alike
      * for all tables of a run */
     bool triggers_off;

@@ -34,19 +34,21 @@ enum status run_create(struct run_session *session, struct run **made, struct er
     pthread_mutex_init(&run->state_mutex, NULL);
     session->progress.started_ms = clock_monotonic_ms();
     uint32_t entities = session->plan->entity_count;
+    run->table_count = session->plan->table_count;
     if (run->arena != NULL) {
         run->totals = arena_allocate_zeroed(run->arena, entities, sizeof(*run->totals));
         run->written_before = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
+        run->counted =
+            arena_allocate_zeroed(run->arena, run->table_count + 1u, sizeof(*run->counted));
     }
     if (run->arena == NULL || run->totals == NULL || run->written_before == NULL ||
-        ledger_status_init(&run->status, error) != STATUS_OK) {
+        run->counted == NULL || ledger_status_init(&run->status, error) != STATUS_OK) {
         run_destroy(run);
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a run");
     }
     for (uint32_t i = 0; i < entities; i++) {
         run->totals[i].hashed = true;
     }
-    run->table_count = session->plan->table_count;
     if (preflight_tables(session, run->arena, &run->tables, error) != STATUS_OK ||
         state_folder_name(&run->folder, session->state_path, run->arena, error) != STATUS_OK) {
         run_destroy(run);
@@ -324,6 +326,8 @@ static enum status build(struct run *run, struct error *error)
     struct run_session *session = run->session;
     uint32_t broken = 0;
     for (uint32_t i = 0; i < run->table_count; i++) {
+        run->counted[i].known = false;
+        run->tables[i].counted = run->loads_rejects ? NULL : &run->counted[i];
         run->tables[i].records_written = run->loads_rejects ? UINT64_MAX : written_to(run, i);
     }
     enum status status = session->target->connector->target->after_load(

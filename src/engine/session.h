@@ -89,8 +89,9 @@ struct run {
     struct chunk_log *chunk_log; /* for the report, as the next; both under the mutex */
     struct metrics *metrics;     /* NULL: not claimed yet */
     int64_t state_written_ms;
-    int64_t attempt_us;       /* UTC, when this attempt began */
-    uint64_t *written_before; /* an entity each: records that earlier attempts wrote */
+    int64_t attempt_us;           /* UTC, when this attempt began */
+    uint64_t *written_before;     /* an entity each: records that earlier attempts wrote */
+    struct target_count *counted; /* a table each: what after_load found there */
     uint32_t warning_count;
     const char *snapshot; /* that this attempt reads */
     bool source_prepared;

@@ -25,7 +25,7 @@ class AfterLoad:
     def test_largest_first_and_statistics_last(self):
         target = self.server.database()
         self.run_program("migrate", self.source(), self.server.uri(target))
-        statements = self.logged()
+        statements = self.logged(target)
         indexes = [found[1] for found in (re.search(self.INDEX, line) for line in statements) if found]
         self.assertEqual(sorted(indexes), ["t%d" % number for number in range(TABLES)])
         # who takes one has taken all larger ones, of which as many may not be at work yet as there are others
@@ -59,14 +59,35 @@ class Postgres(AfterLoad, support.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.server = postgres.for_class(cls, settings={"log_statement": "all"})
+        cls.server = postgres.for_class(cls, settings={"log_statement": "all", "log_line_prefix": "%d: "})
 
     def indexed(self, name):
         return [row[0] for row in self.server.ask(name, "SELECT tablename FROM pg_indexes WHERE indexname LIKE 'by%' ORDER BY 1")]
 
-    def logged(self):
+    def test_a_large_table_is_counted_once(self):
+        """With its statistics, by a session of its own; the others are by the one that asks for each."""
+        target = self.server.database()
+        self.run_program("migrate", self.source(), self.server.uri(target))
+        counts = [found[1] for found in (re.search(r"SELECT count\(\*\) FROM .*\b(t\d)\b", line) for line in self.logged(target)) if found]
+        self.assertEqual(sorted(counts), ["t%d" % number for number in range(TABLES)])
+        self.assertEqual(counts[0], "t4")
+
+    def test_records_that_are_gone_are_missed(self):
+        """Whoever counted the table."""
+        source = self.source()
+        for table, there in (("t4", 6000), ("t0", 200)):
+            with self.subTest(table=table):
+                target = self.server.database()
+                process = self.stopped_at("engine.before_after_load:stop:1", "migrate", "--state", "of " + table, source, self.server.uri(target))
+                self.server.ask(target, "DELETE FROM %s WHERE id = 1" % table)
+                process.send_signal(signal.SIGCONT)
+                result = support.finish(process)
+                self.assert_code(result, 3)
+                self.assertIn("error: %s: %d records were written, but %d are in the table [reconcile]" % (table, there, there - 1), result.err)
+
+    def logged(self, name):
         with open(os.path.join(self.server.folder, "log"), encoding="utf-8", errors="replace") as file:
-            return re.findall(r"LOG:  (?:statement|execute [^:]*): (.*)", file.read())
+            return re.findall(r"(?m)^%s: LOG:  (?:statement|execute [^:]*): (.*)" % name, file.read())
 
 
 class Mysql(AfterLoad, support.TestCase):
@@ -82,7 +103,7 @@ class Mysql(AfterLoad, support.TestCase):
         return [row[0] for row in self.server.ask(name, "SELECT DISTINCT table_name FROM information_schema.statistics WHERE table_schema = database() AND index_name LIKE 'by%' "
                                                         "ORDER BY 1")]
 
-    def logged(self):
+    def logged(self, _name):
         return [row[0] for row in self.server.ask("", "SELECT REPLACE(CONVERT(argument USING utf8mb4), '\\n', ' ') FROM mysql.general_log WHERE command_type = 'Query' "
                                                       "ORDER BY event_time, thread_id")]
 

@@ -197,6 +197,17 @@ static enum status finish(struct builds *builds, struct builder *builder)
     return status == STATUS_OK ? hit(build->failpoints[1], builds->error) : status;
 }
 
+static void take_count(const struct postgres_build *build, const PGresult *result)
+{
+    struct target_count count = {.known = true};
+    if (build->counted != NULL && PQresultStatus(result) == PGRES_TUPLES_OK &&
+        PQntuples(result) == 1 &&
+        text_to_uint64(PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0),
+                       &count.records) == STATUS_OK) {
+        *build->counted = count;
+    }
+}
+
 /* Takes what has come; sets `*ended` when that was all. */
 static enum status take(struct builds *builds, struct builder *builder, bool *ended)
 {
@@ -214,6 +225,7 @@ static enum status take(struct builds *builds, struct builder *builder, bool *en
         if (PQresultStatus(result) == PGRES_FATAL_ERROR && builder->failure == NULL) {
             builder->failure = result;
         } else {
+            take_count(builder->build, result);
             PQclear(result);
         }
     }

@@ -541,9 +541,8 @@ static bool wants_analyze(const struct target_table *table, const struct postgre
     return false;
 }
 
-/* One statement for many small tables: it makes a transaction of each. */
-static enum status add_analyze(struct postgres_build *builds, uint32_t *count, struct buffer *sql,
-                               const char *name, int64_t weight, struct arena *arena)
+static enum status add_build(struct postgres_build *builds, uint32_t *count, struct buffer *sql,
+                             const char *name, int64_t weight, struct arena *arena)
 {
     builds[*count] = (struct postgres_build){.name = name,
                                              .what = "statistics of",
@@ -554,14 +553,33 @@ static enum status add_analyze(struct postgres_build *builds, uint32_t *count, s
     return builds[(*count)++].sql != NULL ? STATUS_OK : STATUS_FAILED;
 }
 
-/* Of all tables, several large ones at once. */
+/* The engine will ask how many records are there: one processor can count them while another one
+ * gathers statistics, and both read the table just once. */
+static enum status add_count(const struct finisher *finisher, const struct target_table *table,
+                             int64_t weight, struct postgres_build *builds, uint32_t *count,
+                             struct arena *arena)
+{
+    struct buffer sql = {0};
+    if (table->counted == NULL || !table->created) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, "SELECT count(*) FROM ");
+    postgres_append_table(&sql, finisher->self, table->name);
+    enum status status = add_build(builds, count, &sql, table->name, weight, arena);
+    builds[*count - 1].what = "records of";
+    builds[*count - 1].counted = table->counted;
+    return status;
+}
+
+/* Of all tables, several large ones at once; one statement for many small tables, which makes a
+ * transaction of each. */
 static enum status analyze(struct finisher *finisher, const struct target_table *tables,
                            uint32_t table_count, const struct postgres_catalog *catalog,
                            const PGresult *statistics, struct arena *arena)
 {
     enum { SMALL_TOGETHER = 100 };
     struct postgres_build *builds =
-        arena_allocate_zeroed(arena, (size_t)table_count + 2, sizeof *builds);
+        arena_allocate_zeroed(arena, 2 * ((size_t)table_count + 1), sizeof *builds);
     struct buffer small = {0};
     uint32_t count = 0;
     uint32_t smalls = 0;
@@ -581,13 +599,17 @@ static enum status analyze(struct finisher *finisher, const struct target_table 
         smalls += !large;
         if (large) {
             status =
-                add_analyze(builds, &count, sql, tables[i].name, facts->schema->size_bytes, arena);
+                add_build(builds, &count, sql, tables[i].name, facts->schema->size_bytes, arena);
+            if (status == STATUS_OK) {
+                status = add_count(finisher, &tables[i], facts->schema->size_bytes, builds, &count,
+                                   arena);
+            }
         } else if (smalls % SMALL_TOGETHER == 0) {
-            status = add_analyze(builds, &count, sql, tables[i].name, 0, arena);
+            status = add_build(builds, &count, sql, tables[i].name, 0, arena);
         }
     }
     if (status == STATUS_OK && small.length > 0) {
-        status = add_analyze(builds, &count, &small, first, 0, arena);
+        status = add_build(builds, &count, &small, first, 0, arena);
     }
     buffer_free(&small);
     if (status != STATUS_OK) {

@@ -58,6 +58,7 @@ struct postgres_build {
     bool leaves_some;         /* the caller looks for what is left of it when it fails */
     bool skips_made; /* the caller looks whose it is if there is one of this name by then */
     bool begun;      /* zeroed by the caller */
+    struct target_count *counted; /* what it selects; NULL: nothing */
 };
 
 /*
