@@ -32,7 +32,6 @@ struct record_form {
     const struct column_list
         *columns; /* of documents: names, in order, that checksums are made of */
     struct column_list key;
-    const uint32_t *key_fields; /* positions in `fields`; UINT32_MAX: it has no such field */
 };
 
 /* One field of the record in hand. */
