@@ -24,8 +24,8 @@ INSERT INTO parent VALUES (1, 'a', 1.98, x'00'), (2, 'b', 3, NULL); INSERT INTO 
 INSERT INTO loose VALUES ('l', 1), ('l', 1), (NULL, 2);
 """
 DAMAGE = "UPDATE parent SET name = 'altered' WHERE id = 2; DELETE FROM child WHERE a = 'y'; INSERT INTO parent VALUES (9, 'extra', 0, NULL)"
-NOTE = "CREATE TABLE note(id INTEGER PRIMARY KEY, parent_id INTEGER, FOREIGN KEY (parent_id) REFERENCES parent(id) ON DELETE CASCADE)"
-OLD = "CREATE TABLE parent(id INTEGER PRIMARY KEY, name VARCHAR(20), price NUMERIC(10,2), b %s); INSERT INTO parent VALUES (2, 'old', 0, NULL)"
+NOTE = "CREATE TABLE note(id INTEGER PRIMARY KEY, parent_id BIGINT, FOREIGN KEY (parent_id) REFERENCES parent(id) ON DELETE CASCADE)"
+OLD = "CREATE TABLE parent(id BIGINT PRIMARY KEY, name VARCHAR(20), price NUMERIC(10,2), b %s); INSERT INTO parent VALUES (2, 'old', 0, NULL)"
 
 
 class Tests:
