@@ -271,12 +271,12 @@ static void append_return(struct buffer *sql, const struct maria_undoing *undoin
     append_on(sql, undoing, "u", "t");
 }
 
-/* Those numbered from `first` to before `end`; `end` 0: all. STATUS_AGAIN: a constraint or a
- * trigger refuses it, and nothing of it was done. */
+/* Those numbered from `first` to before `end`; `end` 0: all. STATUS_AGAIN: a constraint refuses it,
+ * and nothing of it was done. A trigger that refuses it stops the rollback: its images stay. */
 static enum status attempt(const struct maria_undoing *undoing, enum fate fate, uint64_t first,
                            uint64_t end, uint64_t *changed)
 {
-    enum { IS_REFERRED = 1451, IS_REFERRED_OLD = 1217 };
+    enum { IS_REFERRED = 1451, IS_REFERRED_OLD = 1217, IS_RAISED = 1644 };
     struct maria_database *self = undoing->self;
     struct maria_undoing trying = *undoing;
     struct error problem = {0};
@@ -299,8 +299,8 @@ static enum status attempt(const struct maria_undoing *undoing, enum fate fate, 
         return STATUS_OK;
     }
     unsigned number = (unsigned)problem.native_code;
-    if (maria_is_of_record(number, problem.message, &code) || number == IS_REFERRED ||
-        number == IS_REFERRED_OLD) {
+    if (number == IS_REFERRED || number == IS_REFERRED_OLD ||
+        (number != IS_RAISED && maria_is_of_record(number, problem.message, &code))) {
         return STATUS_AGAIN;
     }
     error_copy(undoing->error, &problem);
