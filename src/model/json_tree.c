@@ -1,68 +1,99 @@
 /* jansson's trees from texts. */
 #include "model/json_tree.h"
-#include "model/json_reader.h"
+#include <setjmp.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Could the text be what jansson says, or had it no memory? Decided by a reader that builds
- * nothing. */
-static bool is_well_formed(const char *text, size_t length, bool *no_memory)
-{
-    struct json_reader reader;
-    struct error error;
-    enum json_token token;
-    struct arena *arena = arena_create(0);
+/*
+ * Where memory for a longer token is out, jansson (2.14) goes on: a byte is missing in the text
+ * then, or it reads beyond its end. So an allocation that fails amid a parse leaves it at once, and
+ * what the parse had taken is given back here. The blocks are malloc's own; outside of a parse
+ * nothing differs.
+ */
+struct parse {
+    jmp_buf away;
+    void **blocks; /* what is taken and not given back, the newest last */
+    size_t count;
+    size_t capacity;
+};
 
-    *no_memory = arena == NULL;
-    if (arena == NULL) {
-        return false;
+static _Thread_local struct parse *under_way;
+
+static bool note_block(struct parse *parse, void *block)
+{
+    if (parse->count == parse->capacity) {
+        size_t capacity = parse->capacity > 0 ? 2 * parse->capacity : 64;
+        void **blocks = reallocarray(parse->blocks, capacity, sizeof *blocks);
+        if (blocks == NULL) {
+            return false;
+        }
+        parse->blocks = blocks;
+        parse->capacity = capacity;
     }
-    json_reader_init(&reader, text, length, JSON_DEPTH_MAX, arena);
-    enum status status = json_reader_next(&reader, &token, &error);
-    bool composed = status == STATUS_OK &&
-                    (token == JSON_TOKEN_OBJECT_BEGIN || token == JSON_TOKEN_ARRAY_BEGIN);
-    while (composed && status == STATUS_OK && token != JSON_TOKEN_END) {
-        status = json_reader_next(&reader, &token, &error);
-    }
-    *no_memory = status == STATUS_FAILED && error.code == ERROR_MEMORY;
-    arena_destroy(arena);
-    return composed && status == STATUS_OK;
+    parse->blocks[parse->count++] = block;
+    return true;
 }
 
-static bool memory_was_out(const char *text, size_t length, const json_error_t *fault)
+static void *take_block(size_t size)
 {
-    bool no_memory = false;
-
-    switch (json_error_code(fault)) {
-    case json_error_out_of_memory:
-        return true;
-    case json_error_duplicate_key:
-    case json_error_null_character:
-    case json_error_null_byte_in_key:
-    case json_error_numeric_overflow:
-    case json_error_stack_overflow:
-    case json_error_invalid_utf8:
-        return false;
-    default:
-        return is_well_formed(text, length, &no_memory) || no_memory;
+    struct parse *parse = under_way;
+    void *block = malloc(size);
+    if (parse != NULL && (block == NULL || !note_block(parse, block))) {
+        free(block);
+        longjmp(parse->away, 1);
     }
+    return block;
+}
+
+static void give_block(void *block)
+{
+    struct parse *parse = under_way;
+    for (size_t i = parse != NULL ? parse->count : 0; i > 0; i--) {
+        if (parse->blocks[i - 1] == block) {
+            parse->blocks[i - 1] = parse->blocks[--parse->count];
+            break;
+        }
+    }
+    free(block);
+}
+
+__attribute__((constructor)) static void watch_allocations(void)
+{
+    json_set_alloc_funcs(take_block, give_block);
+}
+
+/* False: memory was out, and nothing is kept. */
+static bool parse_guarded(struct parse *parse, const char *text, size_t length, size_t flags,
+                          json_t **tree, json_error_t *fault)
+{
+    bool whole = setjmp(parse->away) == 0;
+    if (whole) {
+        under_way = parse;
+        *tree = json_loadb(text, length, flags, fault);
+    }
+    under_way = NULL;
+    return whole;
 }
 
 enum status json_tree_parse(const char *text, size_t length, size_t flags, const char *object_name,
                             enum error_code code, json_t **tree, struct error *error)
 {
-    json_error_t fault;
-
-    memset(&fault, 0, sizeof fault);
-    *tree = json_loadb(text, length, flags, &fault);
-    if (*tree != NULL) {
-        return STATUS_OK;
+    struct parse parse = {.count = 0};
+    json_error_t fault = {.line = 0};
+    *tree = NULL;
+    bool whole = parse_guarded(&parse, text, length, flags, tree, &fault);
+    for (size_t i = 0; !whole && i < parse.count; i++) {
+        free(parse.blocks[i]);
     }
-    if (memory_was_out(text, length, &fault)) {
+    free(parse.blocks);
+    if (!whole || json_error_code(&fault) == json_error_out_of_memory) {
+        *tree = NULL;
         return error_set(error, ERROR_MEMORY, object_name, "no memory to read it");
     }
-    return error_set(error, code, object_name, "is damaged: %s at byte %d", fault.text,
-                     fault.position);
+    return *tree != NULL ? STATUS_OK
+                         : error_set(error, code, object_name, "is damaged: %s at byte %d",
+                                     fault.text, fault.position);
 }
 
 static int append_dumped(const char *bytes, size_t length, void *context)
