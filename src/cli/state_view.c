@@ -283,7 +283,7 @@ void state_view_append_rollback(const char *run_id, struct buffer *out)
 enum status state_view_add_rollback(const char *run_id, struct buffer *json, struct error *error)
 {
     char next[160];
-    json_t *object = json_loads(buffer_string(json), 0, NULL);
+    json_t *object = json_tree_load(json->data, json->length, 0, NULL);
     if (!json_is_object(object) || json_object_get(object, "rollback") != NULL) {
         json_decref(object);
         return STATUS_OK;
@@ -438,7 +438,7 @@ enum status state_view_append(const char *json, bool running, bool color, struct
 
 bool state_view_is_open(const char *json)
 {
-    json_t *state = json_loads(json, 0, NULL);
+    json_t *state = json_tree_load(json, strlen(json), 0, NULL);
     const char *status = text_of(state, "status");
     bool open = strcmp(status, "completed") != 0 && strcmp(status, "failed") != 0;
     json_decref(state);

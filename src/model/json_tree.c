@@ -63,7 +63,7 @@ __attribute__((constructor)) static void watch_allocations(void)
     json_set_alloc_funcs(take_block, give_block);
 }
 
-/* False: memory was out, and nothing is kept. */
+/* False: memory was out. */
 static bool parse_guarded(struct parse *parse, const char *text, size_t length, size_t flags,
                           json_t **tree, json_error_t *fault)
 {
@@ -76,24 +76,39 @@ static bool parse_guarded(struct parse *parse, const char *text, size_t length, 
     return whole;
 }
 
-enum status json_tree_parse(const char *text, size_t length, size_t flags, const char *object_name,
-                            enum error_code code, json_t **tree, struct error *error)
+static json_t *load(const char *text, size_t length, size_t flags, json_error_t *fault,
+                    bool *no_memory)
 {
     struct parse parse = {.count = 0};
-    json_error_t fault = {.line = 0};
-    *tree = NULL;
-    bool whole = parse_guarded(&parse, text, length, flags, tree, &fault);
+    json_t *tree = NULL;
+    bool whole = parse_guarded(&parse, text, length, flags, &tree, fault);
     for (size_t i = 0; !whole && i < parse.count; i++) {
         free(parse.blocks[i]);
     }
     free(parse.blocks);
-    if (!whole || json_error_code(&fault) == json_error_out_of_memory) {
-        *tree = NULL;
-        return error_set(error, ERROR_MEMORY, object_name, "no memory to read it");
+    *no_memory = !whole;
+    return whole ? tree : NULL;
+}
+
+json_t *json_tree_load(const char *text, size_t length, size_t flags, json_error_t *fault)
+{
+    bool no_memory;
+    return load(text, length, flags, fault, &no_memory);
+}
+
+enum status json_tree_parse(const char *text, size_t length, size_t flags, const char *object_name,
+                            enum error_code code, json_t **tree, struct error *error)
+{
+    json_error_t fault = {.line = 0};
+    bool no_memory;
+    *tree = load(text, length, flags, &fault, &no_memory);
+    if (*tree != NULL) {
+        return STATUS_OK;
     }
-    return *tree != NULL ? STATUS_OK
-                         : error_set(error, code, object_name, "is damaged: %s at byte %d",
-                                     fault.text, fault.position);
+    return no_memory || json_error_code(&fault) == json_error_out_of_memory
+               ? error_set(error, ERROR_MEMORY, object_name, "no memory to read it")
+               : error_set(error, code, object_name, "is damaged: %s at byte %d", fault.text,
+                           fault.position);
 }
 
 static int append_dumped(const char *bytes, size_t length, void *context)

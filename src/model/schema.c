@@ -219,6 +219,16 @@ bool column_list_is_equal(struct column_list left, struct column_list right)
     return equal;
 }
 
+bool column_list_holds(struct column_list columns, const char *name)
+{
+    for (uint32_t i = 0; i < columns.count; i++) {
+        if (strcmp(columns.names[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool schema_is_primary_index(const struct schema_table *table, const struct schema_index *index)
 {
     return index->implied && index->unique && table->primary_key.count > 0 &&
@@ -242,25 +252,15 @@ const struct schema_foreign_key *schema_find_foreign_key(const struct schema_tab
     return found;
 }
 
-static bool list_has(struct column_list list, const char *name)
-{
-    for (uint32_t i = 0; i < list.count; i++) {
-        if (strcmp(list.names[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_same_set(struct column_list left, struct column_list right)
 {
     for (uint32_t i = 0; i < left.count; i++) {
-        if (!list_has(right, left.names[i])) {
+        if (!column_list_holds(right, left.names[i])) {
             return false;
         }
     }
     for (uint32_t i = 0; i < right.count; i++) {
-        if (!list_has(left, right.names[i])) {
+        if (!column_list_holds(left, right.names[i])) {
             return false;
         }
     }

@@ -61,6 +61,8 @@ struct column_list {
 };
 /* The same names in the same order, bytewise. */
 bool column_list_is_equal(struct column_list left, struct column_list right);
+/* Is the name among them, bytewise? */
+bool column_list_holds(struct column_list columns, const char *name);
 
 struct schema_index {
     const char *name;

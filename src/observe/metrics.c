@@ -5,10 +5,10 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "model/json_tree.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -51,7 +51,7 @@ static uint64_t count_of(const json_t *object, const char *name)
 
 static bool parse_sample(const char *line, size_t length, struct metrics_sample *sample)
 {
-    json_t *object = json_loadb(line, length, 0, NULL);
+    json_t *object = json_tree_load(line, length, 0, NULL);
     const json_t *at = json_object_get(object, "at");
     const char *phase = json_string_value(json_object_get(object, "phase"));
     bool is_sample = json_is_integer(at) && json_integer_value(at) >= 0 && phase != NULL;

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/file_lines.h"
+#include "model/json_tree.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,7 +80,7 @@ static enum status read_lines(struct file_lines *lines, struct report *report, s
     enum status status = STATUS_OK;
     while (status == STATUS_OK && (status = file_lines_next(lines, error)) == STATUS_OK) {
         bool whole = lines->line[lines->length - 1] == '\n';
-        json_t *object = whole ? json_loadb(lines->line, lines->length, 0, NULL) : NULL;
+        json_t *object = whole ? json_tree_load(lines->line, lines->length, 0, NULL) : NULL;
         if (report->chunks == NULL) {
             status = object == NULL ? STATUS_END : read_header(object, report, error);
         } else if (object != NULL) {

@@ -158,16 +158,6 @@ static const char *check_table(const struct verify *verify, const struct verify_
                : NULL;
 }
 
-static bool is_key(const struct column_list *key, const char *name)
-{
-    for (uint32_t i = 0; i < key->count; i++) {
-        if (strcmp(key->names[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* The columns of both sides in one order, that of their fields' names; NULL: all of them are fit.
  */
 static const char *pair_columns(const struct verify *verify, const struct verify_table *table,
@@ -189,7 +179,7 @@ static const char *pair_columns(const struct verify *verify, const struct verify
         }
         const char *names[2] = {stream->request.columns[made->value.index].name,
                                 table->request.columns[fields[1][i].cell].name};
-        bool key = is_key(&table->form.key, name);
+        bool key = column_list_holds(table->form.key, name);
         bool integers = false;
         const char *why =
             check_types(verify, table, &fields[1][i], &stream->request, names, &integers);

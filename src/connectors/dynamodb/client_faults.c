@@ -2,7 +2,7 @@
 #include "connectors/dynamodb/client_internal.h"
 
 #include "base/text.h"
-#include <jansson.h>
+#include "model/json_tree.h"
 #include <stdio.h>
 #include <string.h>
 #include <zlib.h>
@@ -20,7 +20,7 @@ struct answer {
 static void read_json_error(const struct buffer *body, struct answer *answer)
 {
     json_error_t ignored;
-    json_t *root = json_loadb(body->data, body->length, JSON_ALLOW_NUL, &ignored);
+    json_t *root = json_tree_load(body->data, body->length, JSON_ALLOW_NUL, &ignored);
     const char *type = json_string_value(json_object_get(root, "__type"));
     const char *message = json_string_value(json_object_get(root, "message"));
     if (message == NULL) {

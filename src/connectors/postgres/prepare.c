@@ -76,15 +76,6 @@ static void append_column(struct buffer *sql, const struct schema_column *column
     }
 }
 
-static bool is_among(struct column_list list, const char *name)
-{
-    bool found = false;
-    for (uint32_t i = 0; !found && i < list.count; i++) {
-        found = strcmp(list.names[i], name) == 0;
-    }
-    return found;
-}
-
 /* One statement: what stands in a default or a check can't end it and begin another one. */
 static enum status make(struct postgres_database *self, PGconn *connection, struct buffer *sql,
                         const char *name, struct error *error)
@@ -251,8 +242,10 @@ static void append_table(struct buffer *sql, const struct preparing *preparing,
         buffer_append_string(sql, i > 0 ? ", " : "");
         append_column(sql, &columns[i]);
         /* the key to come would not let it be NULL either, but only then */
-        buffer_append_string(
-            sql, late && !columns[i].not_null && is_among(key, columns[i].name) ? " NOT NULL" : "");
+        buffer_append_string(sql,
+                             late && !columns[i].not_null && column_list_holds(key, columns[i].name)
+                                 ? " NOT NULL"
+                                 : "");
     }
     if (key.count > 0 && !late) {
         append_key(sql, preparing, table, key);

@@ -41,13 +41,7 @@ struct values {
 /* Does an index of the table's key find it by the type's own equality? */
 static bool is_enforced(const struct finding *finding, const char *name)
 {
-    const struct column_list key = finding->facts.key;
-    for (uint32_t i = 0; finding->batch != NULL && i < key.count; i++) {
-        if (strcmp(key.names[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return finding->batch != NULL && column_list_holds(finding->facts.key, name);
 }
 
 /* "column = $n", as the table compares it or by the bytes. */

@@ -73,16 +73,6 @@ static enum status describe(struct postgres_database *self, const char *name, st
                                 : status;
 }
 
-static bool is_listed(struct column_list columns, const char *name)
-{
-    for (uint32_t i = 0; i < columns.count; i++) {
-        if (strcmp(columns.names[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Of each record with its key: a sum of two halves, since there is none of 128 bits. */
 static enum status ask_sum(struct postgres_database *self, PGconn *connection,
                            const struct postgres_table *table,
@@ -128,7 +118,7 @@ enum status postgres_sum_columns(struct database *database, const struct target_
     }
     for (uint32_t i = 0; i < facts.schema->column_count; i++) {
         const char *name = facts.columns[i].name;
-        if (is_listed(columns, name) || is_listed(table->key, name)) {
+        if (column_list_holds(columns, name) || column_list_holds(table->key, name)) {
             summed[count++] = facts.columns[i];
         }
     }
@@ -150,7 +140,7 @@ enum status postgres_find_foreign(struct database *database, const struct target
         bool any = sql_column_gives(schema) == SQL_GIVES_ANY;
         struct buffer condition = {0};
         bool found = false;
-        if (!is_listed(columns, schema->name) || (any && trusts)) {
+        if (!column_list_holds(columns, schema->name) || (any && trusts)) {
             continue;
         }
         postgres_rollback_append_foreign(&condition, &facts, i);

@@ -248,16 +248,6 @@ static enum status take_out_present(struct stage_pass *pass, bool before)
     return status;
 }
 
-static bool in_key(struct column_list key, const char *name)
-{
-    for (uint32_t i = 0; i < key.count; i++) {
-        if (strcmp(key.names[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool in_plan(const struct writer_plan *plan, const char *name)
 {
     for (uint32_t i = 0; i < plan->column_count; i++) {
@@ -279,7 +269,7 @@ static bool append_update(struct buffer *sql, const struct stage_pass *pass)
         const struct postgres_column *column = &facts->columns[i];
         bool planned = in_plan(pass->plan, column->name);
         bool cleared = !planned && target_table_clears(table, column->name, strcmp);
-        if (in_key(pass->key, column->name) || column->generated ||
+        if (column_list_holds(pass->key, column->name) || column->generated ||
             (!planned && !cleared && pass->plan->existing != EXISTING_REPLACE)) {
             continue;
         }
