@@ -48,7 +48,8 @@ static enum status find_run(struct resume *resume, struct error *error)
         return STATUS_FAILED;
     }
     if (status == STATUS_OK && local.rolling_back) {
-        return run_refuse_rolling_back(run->folder.path, local.id, error);
+        run_refuse_rolling_back(run->folder.path, local.id, error);
+        return STATUS_FAILED;
     }
     bool is_open = status == STATUS_OK && !local.finished;
     if (is_open) {

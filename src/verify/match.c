@@ -256,15 +256,15 @@ bool match_compare_fields(const struct verify *verify, const struct spill_head *
     while (i < source->field_count || j < target->field_count) {
         left_next = left;
         right_next = right;
-        if (i < source->field_count) {
+        bool in_source = i < source->field_count;
+        bool in_target = j < target->field_count;
+        if (in_source) {
             spill_field_read(&left_next, &a);
         }
-        if (j < target->field_count) {
+        if (in_target) {
             spill_field_read(&right_next, &b);
         }
-        int order = i == source->field_count   ? 1
-                    : j == target->field_count ? -1
-                                               : spill_compare_names(&a, &b);
+        int order = !in_source ? 1 : !in_target ? -1 : spill_compare_names(&a, &b);
         bool differs = order < 0 || (order > 0 && !is_others(verify, source, &b)) ||
                        (order == 0 && spill_compare_values(&a, &b) != 0);
         if (differs) {

@@ -307,8 +307,12 @@ enum status spiller_make(struct spiller *spiller, struct spill_head head,
     }
     head.record_length = (uint32_t)(out->length - before);
     pad(out);
-    if (status != STATUS_OK || out->failed || out->length > ENTRY_BYTES_MAX) {
-        return status != STATUS_OK ? status : cant_keep(spiller, head.table, former, form, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (out->failed || out->length > ENTRY_BYTES_MAX) {
+        cant_keep(spiller, head.table, former, form, error);
+        return STATUS_FAILED;
     }
     head.length = (uint32_t)out->length;
     head.count = 1;

@@ -357,7 +357,7 @@ static enum status append_equal(struct sql_request *request, uint32_t index, uin
     if (find_equality(request, &pair, &equality) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (equality.operation != NULL) {
+    if (equality.operation != NULL && pair.from != NULL && pair.to != NULL) {
         return append_own_equality(request, &pair, &equality);
     }
     if (append_sides(request, &pair, collation_of(&pair)) != STATUS_OK) {
