@@ -28,12 +28,12 @@ class Hostile(support.TestCase):
         self.name = self.server.database()
         self.server.ask(self.name, "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT seq, 'v' FROM seq_1_to_%d" % ROWS)
 
-    def run_against(self, out, **how):
+    def run_against(self, out, load="", **how):
         """The result, and the proxy that asked."""
         self.runs = getattr(self, "runs", 0) + 1
         with AskingProxy(self.server.port, self.secret, **how) as proxy:
             name = self.name if out else self.server.database()
-            uri = self.server.uri(name, "?sslmode=disable").replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            uri = self.server.uri(name, "?sslmode=disable" + load).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
             result = support.transhume("migrate", "--jobs", "1", "--chunk-rows", "20", "--timeout", "5s", "--state", self.path("s%d" % self.runs),
                                        *((uri, "sqlite:out%d.db" % self.runs) if out else (self.source, uri)), cwd=self.folder)
             self.assertEqual(proxy.given, b"", how)
@@ -45,15 +45,15 @@ class Hostile(support.TestCase):
             self.assertEqual(len([line for line in result.err.splitlines() if line.startswith("error: ")]), 1, result.err)
 
     def test_a_file_that_is_asked_for_anywhere(self):
-        for out in (True, False):
-            result, proxy = self.run_against(out)
+        for out, load in ((True, ""), (False, ""), (False, "&load=data")):
+            result, proxy = self.run_against(out, load)
             self.assert_code(result, 0)
             places = range(proxy.count)
             self.assertGreater(len(places), 40)
             for at in sorted({0, 1, *random.Random(support.SEED).sample(places, CASES or len(places))}):
                 for ending in (AskingProxy.ERROR, AskingProxy.OK) if support.SOAK else (AskingProxy.ERROR,):
-                    with self.subTest(out=out, at=at, ending=ending):
-                        result, proxy = self.run_against(out, at=at, ending=ending)
+                    with self.subTest(out=out, load=load, at=at, ending=ending):
+                        result, proxy = self.run_against(out, load, at=at, ending=ending)
                         self.assertEqual(proxy.asked, 1)
                         self.assert_clear(result)
 
@@ -61,7 +61,7 @@ class Hostile(support.TestCase):
         for at in (0, 1):
             for ending in (AskingProxy.ERROR, AskingProxy.OK):
                 with self.subTest(at=at, ending=ending):
-                    result, proxy = self.run_against(False, at=at, wanted=b"LOAD DATA", ending=ending)
+                    result, proxy = self.run_against(False, "&load=data", at=at, wanted=b"LOAD DATA", ending=ending)
                     self.assertEqual(proxy.asked, 1)
                     self.assert_code(result, 3)
                     self.assert_clear(result)
@@ -90,7 +90,7 @@ class WithoutLocal(test_mysql.MysqlCase):
 
     def test_inserts_instead_are_said(self):
         path = self.source()
-        for on, options, said in ((1, "", False), (1, "?load=insert", False), (0, "?load=insert", False), (0, "", True)):
+        for on, options, said in ((1, "", False), (1, "?load=data", False), (1, "?load=insert", False), (0, "?load=insert", False), (0, "?load=data", True), (0, "", True)):
             with self.subTest(on=on, options=options):
                 self.local(on)
                 before, target = self.loads(), self.made()
@@ -98,11 +98,11 @@ class WithoutLocal(test_mysql.MysqlCase):
                 for command in ("check", "migrate"):
                     result = self.run_program(command, path, uri, "--state", self.path("state%d%s" % (on, options[1:])))
                     self.assertEqual("local_infile is off" in result.out + result.err, said, result.out + result.err)
-                self.assertEqual(self.loads() > before, on == 1 and not options)
+                self.assertEqual(self.loads() > before, (on, options) == (1, "?load=data"))
                 self.assertEqual(self.server.ask(target, "SELECT count(*), sum(id), max(v) FROM t"), [["3000", "4501500", "text 999"]])
 
     def test_local_that_is_turned_off_in_mid_run(self):
-        arguments = (self.source(), self.server.uri(self.made()))
+        arguments = (self.source(), self.server.uri(self.made(), "?load=data"))
         process = self.stopped_at("mysql.after_commit:stop:2", "migrate", "--chunk-rows", "500", "--jobs", "1", *arguments)
         self.local(0)
         process.send_signal(support.signal.SIGCONT)

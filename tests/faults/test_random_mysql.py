@@ -75,12 +75,12 @@ class RandomMysql(support.TestCase):
         first, last = self.server.database(), self.server.database()
         tables = self.make(seed, first, way)
         if way == "mysql":
-            rejected = self.copy(folder, "one", self.server.uri(first), self.server.uri(last))
+            rejected = self.copy(folder, "one", self.server.uri(first), self.server.uri(last, seed.choice(mariadb.LOADS)), *seed.choice(((), ("--no-express",))))
         else:
             middle = self.middle(way)
             rejected = self.copy(folder, "one", self.server.uri(first), middle)
             self.define(last, tables)
-            rejected += self.copy(folder, "two", middle, self.server.uri(last), "--existing", "append", *self.plan_back(seed, folder, tables))
+            rejected += self.copy(folder, "two", middle, self.server.uri(last, seed.choice(mariadb.LOADS)), "--existing", "append", *self.plan_back(seed, folder, tables))
         for table, columns in tables.items():
             before, after = (collections.Counter(self.rows(name, table, columns)) for name in (first, last))
             lost, extra = list((before - after).elements()), list((after - before).elements())

@@ -26,6 +26,7 @@ import cache
 from database_server import DatabaseServer, link_or_copy
 
 SERVER = "/usr/sbin/mariadbd"
+LOADS = ("", "?load=data", "?load=insert")   # ways of the program to fill tables
 
 
 def fetched(version):

@@ -90,7 +90,7 @@ class BetweenServers(MysqlCase):
     def test_every_type(self):
         columns = ("id,t1,i1,i2,i3,i4,i8,u8,f4*1e0,f8,n65,n2,b1+0,b64+0,y,hex(v),hex(c),hex(tt),hex(lt),hex(lat),"
                    "hex(bn),hex(vb),hex(lb),d,dt,dt6,ts,tm,tm6,hex(j),e,s,u,ip,hex(g),gen,virt,inv,cmt")
-        for options, *more in (("",), ("", "--no-express"), ("?load=insert",)):
+        for options, *more in (("",), ("", "--no-express"), ("?load=data", "--no-express"), ("?load=insert",)):
             with self.subTest((options, *more)):
                 source, target = self.made(EDGES), self.made()
                 self.migrate(self.server.uri(source), self.server.uri(target, options), *more, "--state",
@@ -227,7 +227,7 @@ class NegativeZero(MysqlCase):
             self.assertEqual([str(value) for value, in db.execute("SELECT d FROM t ORDER BY id")], ["-0.0", "0.0", "-1.5"])
         bits = "SELECT HEX(ST_AsWKB(POINT(%s, %s)))"
         self.assertEqual(self.server.ask("", bits % ("-0e0", "0e0")), [["0101000000" + "0000000000000080" + "00" * 8]])
-        for options in ("", "?load=insert"):
+        for options in mariadb.LOADS:
             target = self.made("CREATE TABLE t (id int PRIMARY KEY, d double, f float)")
             state = ("--state", "state" + options.replace("?", "-"))
             self.migrate(source, self.server.uri(target, options), "--existing", "append", *state)
@@ -307,7 +307,7 @@ class FromElsewhere(MysqlCase):
             INSERT INTO v VALUES (1, 9223372036854775807, 1e308, 'x' || char(9) || 'y\' || char(10) || char(13) || char(0) || 'z', x'00ff5c0a09', 0.1, '2024-02-29'),
             (2, -9223372036854775808, 5e-324, '', x'', 12345.67, NULL), (3, NULL, 0.1, '\N', NULL, -0.01, '0001-01-01'),
             (0, 0, -2.5, '🐑ü''"', x'5c4e', 1, '');""")
-        for options in ("", "?load=insert"):
+        for options in mariadb.LOADS:
             with self.subTest(options):
                 target = self.made()
                 self.migrate(path, self.server.uri(target, options), "--state", self.path("state" + options[1:]))
@@ -406,7 +406,7 @@ class FromElsewhere(MysqlCase):
             WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 5000) INSERT INTO t SELECT i, 'v' || i, i FROM c;
             INSERT INTO t VALUES (17, 'again', 1), (2500, 'again', 2), (NULL, 'no key', 3), (6001, 'too long a text', 4), (6002, 'ok', 30000),
             (6003, 'neg', -5), (6004, x'ff', 1);""")
-        for options in ("", "?load=insert"):
+        for options in mariadb.LOADS:
             with self.subTest(options):
                 target = self.made("CREATE TABLE t (id int PRIMARY KEY, v varchar(8), n smallint CHECK (n <> 30000))")
                 state = self.path("state" + options[1:])
@@ -435,7 +435,7 @@ class FromElsewhere(MysqlCase):
             name = declared.split()[0]
             path = support.make_sqlite(self.path(name + ".db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, %s); INSERT INTO t(%s) VALUES %s;" % (
                 name, name, ", ".join("(%s)" % literal for literal in literals)))
-            for options in ("", "?load=insert"):
+            for options in mariadb.LOADS:
                 with self.subTest(declared, options=options):
                     target = self.made("CREATE TABLE t (id int PRIMARY KEY, %s)" % declared)
                     self.migrate(path, self.server.uri(target, options), "--existing", "append", "--state",
@@ -454,7 +454,7 @@ class FromElsewhere(MysqlCase):
             name = declared.split()[0]
             path = support.make_sqlite(self.path(name + ".db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, %s REAL); INSERT INTO t(%s) VALUES %s;" % (
                 name, name, ", ".join("(%s)" % literal for literal in literals)))
-            for options in ("", "?load=insert"):
+            for options in mariadb.LOADS:
                 with self.subTest(declared, options=options):
                     target, state = self.made("CREATE TABLE t (id int PRIMARY KEY, %s)" % declared), self.path(name + options[1:])
                     self.migrate(path, self.server.uri(target, options), "--existing", "append", "--state", state,

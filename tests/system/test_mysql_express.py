@@ -83,7 +83,7 @@ class Express(sql_case.SqlCase):
                 self.assertEqual(self.server.ask(target, "SELECT * FROM t ORDER BY id"), [["1", "2", None], ["2", "3", None]])
 
     def test_json_in_another_character_set(self):
-        for number, (uri, *options) in enumerate((("",), ("", "--no-express"), ("?load=insert",))):
+        for number, (uri, *options) in enumerate((("",), ("", "--no-express"), ("?load=data", "--no-express"), ("?load=insert",))):
             with self.subTest((uri, *options)):
                 source = self.made("CREATE TABLE t (id int PRIMARY KEY, j longtext CHARACTER SET latin1 CHECK (json_valid(j))); "
                                    "INSERT INTO t VALUES (1, '{\"a\": \"ä\"}')")

@@ -4,12 +4,8 @@
  * the same bytes as in the text protocol, which go from the library's buffer straight to the
  * batch's.
  */
-#include "base/clock.h"
-#include "base/signals.h"
 #include "connectors/mysql/source.h"
-#include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
 
 /* What a column is bound to. */
 enum binding { AS_INTEGER, AS_DOUBLE, AS_MOMENT, AS_BYTES, AS_NONE };
@@ -39,71 +35,25 @@ struct maria_rows {
 
 /* ---------------------------------------------------------------- calls that may wait */
 
-/* A statement that goes out no further: the server, or the way to it, stands still. */
-static enum status await_room(struct maria_rows *rows, struct error *error)
-{
-    enum { SLICE_MS = 250 };
-    int64_t deadline_ms = clock_monotonic_ms() + rows->database->timeout_ms;
-    struct pollfd waiting = {.fd = mysql_get_socket(rows->connection), .events = POLLOUT};
-    int ready = 0;
-    while (ready == 0 && clock_monotonic_ms() < deadline_ms && signals_stop_level() < 2) {
-        ready = poll(&waiting, 1, SLICE_MS);
-    }
-    if (ready != 0) {
-        return STATUS_OK; /* the library finds out what has broken */
-    }
-    shutdown(waiting.fd, SHUT_RDWR);
-    return error_set(error, signals_stop_level() < 2 ? ERROR_NETWORK : ERROR_INTERRUPTED,
-                     rows->database->shown, "the server takes no more of a statement");
-}
-
-/* Where waiting failed the connection is broken off, and the call ends at once. */
 static enum status wait_for(struct maria_rows *rows, int events, enum status status,
                             struct error *error)
 {
-    if (status != STATUS_OK) {
-        return status;
-    }
-    return (events & MYSQL_WAIT_WRITE) != 0
-               ? await_room(rows, error)
-               : maria_await(rows->database, rows->connection, MARIA_LONG, error);
+    return maria_wait_for(rows->database, rows->connection, events, status, error);
 }
 
-/* The library notes some failures with the statement alone. */
 static enum status failure(const struct maria_rows *rows, enum error_code otherwise,
                            struct error *error)
 {
-    if (mysql_errno(rows->connection) != 0) {
-        return maria_failure(rows->database, rows->connection, otherwise, error);
-    }
-    return error_set(error, otherwise, rows->database->shown, "the client's library says: %s",
-                     mysql_stmt_error(rows->statement));
+    return maria_statement_failure(rows->database, rows->connection, rows->statement, otherwise,
+                                   error);
 }
 
+/* What is wrong with it is said in the text protocol, as for all statements. */
 static enum status prepare(struct maria_rows *rows, bool *refused, struct error *error)
 {
     const struct buffer *sql = &rows->compiled->select.sql;
-    int failed = 0;
-    enum status status = STATUS_OK;
-    int waits_for =
-        mysql_stmt_prepare_start(&failed, rows->statement, sql->data, (unsigned long)sql->length);
-    while (waits_for != 0) {
-        status = wait_for(rows, waits_for, status, error);
-        waits_for =
-            mysql_stmt_prepare_cont(&failed, rows->statement, waits_for & ~MYSQL_WAIT_TIMEOUT);
-    }
-    /* what is wrong with it is said in the text protocol, as for all statements */
-    *refused = status == STATUS_OK && failed != 0 && maria_is_alive(rows->connection);
-    return status == STATUS_OK && failed != 0 && !*refused ? failure(rows, ERROR_NETWORK, error)
-                                                           : status;
-}
-
-/* The server has forgotten it, or too many tables to prepare it anew: nothing was carried out. */
-static bool is_forgotten(MYSQL *connection)
-{
-    enum { UNKNOWN_STATEMENT = 1243, NEEDS_PREPARING = 1615 };
-    unsigned number = mysql_errno(connection);
-    return number == UNKNOWN_STATEMENT || number == NEEDS_PREPARING;
+    return maria_statement_prepare(rows->database, rows->connection, rows->statement, sql->data,
+                                   sql->length, refused, error);
 }
 
 static enum status execute(struct maria_rows *rows, enum error_code otherwise, bool *refused,
@@ -117,7 +67,7 @@ static enum status execute(struct maria_rows *rows, enum error_code otherwise, b
         waits_for =
             mysql_stmt_execute_cont(&failed, rows->statement, waits_for & ~MYSQL_WAIT_TIMEOUT);
     }
-    *refused = status == STATUS_OK && failed != 0 && is_forgotten(rows->connection);
+    *refused = status == STATUS_OK && failed != 0 && maria_statement_is_forgotten(rows->connection);
     return status == STATUS_OK && failed != 0 && !*refused ? failure(rows, otherwise, error)
                                                            : status;
 }

@@ -471,13 +471,10 @@ int maria_column_named(MYSQL_RES *result, const char *name)
     return -1;
 }
 
-enum status maria_send(struct maria_database *self, MYSQL *connection, const char *sql,
-                       size_t length, enum maria_patience patience, enum error_code otherwise,
-                       struct error *error)
+enum status maria_read_answer(struct maria_database *self, MYSQL *connection,
+                              enum maria_patience patience, enum error_code otherwise,
+                              struct error *error)
 {
-    if (mysql_send_query(connection, sql, (unsigned long)length) != 0) {
-        return maria_failure(self, connection, ERROR_NETWORK, error);
-    }
     if (maria_await(self, connection, patience, error) != STATUS_OK) {
         struct error ignored = {0};
         (void)!mysql_read_query_result(connection); /* notes that the connection is over */
@@ -487,6 +484,15 @@ enum status maria_send(struct maria_database *self, MYSQL *connection, const cha
     return mysql_read_query_result(connection) != 0
                ? maria_failure(self, connection, otherwise, error)
                : STATUS_OK;
+}
+
+enum status maria_send(struct maria_database *self, MYSQL *connection, const char *sql,
+                       size_t length, enum maria_patience patience, enum error_code otherwise,
+                       struct error *error)
+{
+    return mysql_send_query(connection, sql, (unsigned long)length) != 0
+               ? maria_failure(self, connection, ERROR_NETWORK, error)
+               : maria_read_answer(self, connection, patience, otherwise, error);
 }
 
 enum status maria_query(struct maria_database *self, MYSQL *connection, const char *sql,

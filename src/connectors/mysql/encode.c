@@ -1,9 +1,10 @@
-/* Cells as fields of LOAD DATA's lines, or as values of statements. */
+/* Cells as fields of LOAD DATA's lines, as values of statements, or as parameters. */
 #include "connectors/mysql/target.h"
 #include "model/convert.h"
 #include "model/decimal.h"
 #include "model/number_text.h"
 #include "model/time_text.h"
+#include <endian.h>
 #include <math.h>
 #include <string.h>
 #include <strings.h>
@@ -69,10 +70,46 @@ void maria_append_field(struct buffer *out, const char *bytes, size_t length)
     out->length = (size_t)(to - out->data);
 }
 
+enum {
+    LENGTH_BYTES_MAX = 9,
+    LENGTH_ONE_BYTE_MAX = 250,
+    LENGTH_OF_TWO = 0xfc,
+    LENGTH_OF_THREE = 0xfd,
+    LENGTH_OF_EIGHT = 0xfe
+};
+
+/* "Length-encoded integers" in the servers' manuals. */
+static size_t put_length(char *to, uint64_t length)
+{
+    size_t bytes = length < 1 << 16 ? 2 : length < 1 << 24 ? 3 : 8;
+    uint64_t little = htole64(length);
+    if (length <= LENGTH_ONE_BYTE_MAX) {
+        *to = (char)length;
+        return 1;
+    }
+    *to = (char)(bytes == 2 ? LENGTH_OF_TWO : bytes == 3 ? LENGTH_OF_THREE : LENGTH_OF_EIGHT);
+    memcpy(to + 1, &little, bytes);
+    return 1 + bytes;
+}
+
+static void put_counted(struct buffer *out, const char *bytes, size_t length)
+{
+    if (buffer_reserve(out, LENGTH_BYTES_MAX + length)) {
+        char *to = out->data + out->length;
+        to += put_length(to, length);
+        if (length > 0) {
+            memcpy(to, bytes, length);
+        }
+        out->length = (size_t)(to - out->data) + length;
+    }
+}
+
 static void put_string(struct buffer *out, enum maria_form form, const char *text, size_t length)
 {
     if (form == MARIA_IN_LINE) {
         maria_append_field(out, text, length);
+    } else if (form == MARIA_IN_BULK) {
+        put_counted(out, text, length);
     } else {
         maria_append_text(out, text, length);
     }
@@ -82,6 +119,10 @@ static void put_string(struct buffer *out, enum maria_form form, const char *tex
 static void put_plain(struct buffer *out, enum maria_form form, const char *text, size_t length)
 {
     bool quoted = form == MARIA_IN_STATEMENT;
+    if (form == MARIA_IN_BULK) {
+        put_counted(out, text, length);
+        return;
+    }
     if (quoted) {
         buffer_append_byte(out, '\'');
     }
@@ -134,10 +175,10 @@ static enum status put_bytes(const struct maria_column *column, enum maria_form 
     if (limit > 0 && length < (size_t)limit && is_fixed(column)) {
         return refuse(column, ERROR_REJECT_TYPE, "the value has too few bytes", error);
     }
-    if (form == MARIA_IN_LINE) {
-        maria_append_field(out, (const char *)bytes, length);
-    } else {
+    if (form == MARIA_IN_STATEMENT) {
         maria_append_bytes(out, bytes, length);
+    } else {
+        put_string(out, form, (const char *)bytes, length);
     }
     return STATUS_OK;
 }
@@ -160,6 +201,12 @@ static enum status put_made_text(const struct maria_column *column, enum maria_f
 
 /* ---------------------------------------------------------------- numbers */
 
+static void put_word(struct buffer *out, uint64_t word)
+{
+    uint64_t little = htole64(word);
+    buffer_append(out, &little, sizeof little);
+}
+
 /* Has the number more digits behind the point than float(M,D) keeps? */
 static bool is_rounded(const struct maria_column *column, double value)
 {
@@ -178,8 +225,8 @@ static bool is_rounded(const struct maria_column *column, double value)
     return digits != 0 && -exponent > column->type.digits;
 }
 
-static enum status put_float(const struct maria_column *column, double value, struct buffer *out,
-                             struct error *error)
+static enum status put_float(const struct maria_column *column, double value, enum maria_form form,
+                             struct buffer *out, struct error *error)
 {
     char digits[NUMBER_TEXT_MAX];
     if (!isfinite(value)) {
@@ -190,7 +237,13 @@ static enum status put_float(const struct maria_column *column, double value, st
         return refuse(column, ERROR_REJECT_NUMBER, "the number has more digits behind the point",
                       error);
     }
-    buffer_append(out, digits, number_from_double(value, digits));
+    if (form == MARIA_IN_BULK) {
+        uint64_t bits;
+        memcpy(&bits, &value, sizeof bits);
+        put_word(out, bits);
+    } else {
+        buffer_append(out, digits, number_from_double(value, digits));
+    }
     return STATUS_OK;
 }
 
@@ -219,25 +272,30 @@ static enum status put_decimal(const struct maria_column *column, const struct c
 }
 
 /* Of one or two digits the server would make a year about 2000. */
-static enum status put_year(const struct maria_column *column, int64_t year, struct buffer *out,
-                            struct error *error)
+static enum status put_year(const struct maria_column *column, int64_t year, enum maria_form form,
+                            struct buffer *out, struct error *error)
 {
     if (year < 0 || (year > 0 && year < 100)) {
         return refuse(column, ERROR_REJECT_NUMBER, "the number is no year of four digits", error);
     }
-    buffer_append_string(out, year == 0 ? "000" : "");
-    buffer_append_int64(out, year);
+    if (form == MARIA_IN_BULK) {
+        put_word(out, (uint64_t)year);
+    } else {
+        buffer_append_string(out, year == 0 ? "000" : "");
+        buffer_append_int64(out, year);
+    }
     return STATUS_OK;
 }
 
 static enum status put_number(const struct maria_column *column, const struct cell *cell,
-                              struct arena *scratch, struct buffer *out, struct error *error)
+                              enum maria_form form, struct arena *scratch, struct buffer *out,
+                              struct error *error)
 {
     switch ((enum value_kind)cell->kind) {
     case VALUE_INT64:
     case VALUE_BOOL:
         if (column->type.format == MARIA_AS_YEAR) {
-            return put_year(column, cell->i64, out, error);
+            return put_year(column, cell->i64, form, out, error);
         }
         buffer_append_int64(out, cell->i64);
         return STATUS_OK;
@@ -247,8 +305,33 @@ static enum status put_number(const struct maria_column *column, const struct ce
     case VALUE_DECIMAL:
         return put_decimal(column, cell, scratch, out, error);
     default:
-        return put_float(column, cell->f64, out, error);
+        return put_float(column, cell->f64, form, out, error);
     }
+}
+
+/* A parameter that is sent as a number is one of eight bytes; decimals are texts. */
+static enum status put_parameter(const struct maria_column *column, const struct cell *cell,
+                                 struct arena *scratch, struct buffer *out, struct error *error)
+{
+    struct buffer digits = {0};
+    switch (column->type.format) {
+    case MARIA_AS_YEAR:
+    case MARIA_AS_FLOAT:
+    case MARIA_AS_DOUBLE:
+        return put_number(column, cell, MARIA_IN_BULK, scratch, out, error);
+    case MARIA_AS_DECIMAL:
+        break;
+    default:
+        put_word(out, cell->kind == VALUE_UINT64 ? cell->u64 : (uint64_t)cell->i64);
+        return STATUS_OK;
+    }
+    enum status status = put_number(column, cell, MARIA_IN_LINE, scratch, &digits, error);
+    if (status == STATUS_OK) {
+        put_counted(out, digits.data, digits.length);
+        out->failed |= digits.failed;
+    }
+    buffer_free(&digits);
+    return status;
 }
 
 /* ---------------------------------------------------------------- times */
@@ -425,7 +508,8 @@ static enum status put_same(const struct maria_column *column, const struct cell
         return STATUS_OK;
     }
     default:
-        return put_number(column, cell, scratch, out, error);
+        return form == MARIA_IN_BULK ? put_parameter(column, cell, scratch, out, error)
+                                     : put_number(column, cell, form, scratch, out, error);
     }
 }
 
@@ -462,6 +546,36 @@ enum status maria_of_column(const struct maria_column *column, const struct cell
     return convert_value(cell, &wanted, false, scratch, made, error);
 }
 
+static void put_null(struct buffer *out, enum maria_form form)
+{
+    if (form == MARIA_IN_BULK) {
+        buffer_append_byte(out, STMT_INDICATOR_NULL);
+    } else {
+        buffer_append_string(out, form == MARIA_IN_LINE ? "\\N" : "NULL");
+    }
+}
+
+uint16_t maria_bulk_type(const struct maria_column *column)
+{
+    enum { UNSIGNED = 0x8000 };
+    switch (column->type.format) {
+    case MARIA_AS_INT:
+    case MARIA_AS_YEAR:
+        return MYSQL_TYPE_LONGLONG;
+    case MARIA_AS_UINT:
+    case MARIA_AS_BIT:
+        return UNSIGNED | MYSQL_TYPE_LONGLONG;
+    case MARIA_AS_FLOAT:
+    case MARIA_AS_DOUBLE:
+        return MYSQL_TYPE_DOUBLE;
+    case MARIA_AS_BYTES:
+    case MARIA_AS_GEOMETRY:
+        return MYSQL_TYPE_BLOB;
+    default:
+        return MYSQL_TYPE_STRING;
+    }
+}
+
 enum status maria_encode(const struct maria_column *column, const struct cell *cell,
                          enum maria_form form, struct arena *scratch, struct buffer *out,
                          struct error *error)
@@ -472,8 +586,11 @@ enum status maria_encode(const struct maria_column *column, const struct cell *c
             return error_set(error, ERROR_REJECT_CONSTRAINT, column->name,
                              "the value is null, the column is NOT NULL");
         }
-        buffer_append_string(out, form == MARIA_IN_LINE ? "\\N" : "NULL");
+        put_null(out, form);
         return STATUS_OK;
+    }
+    if (form == MARIA_IN_BULK) {
+        buffer_append_byte(out, STMT_INDICATOR_NONE);
     }
     if (cell->kind == VALUE_ESCAPE) {
         return put_escape(column, cell, form, out, error);
@@ -481,7 +598,11 @@ enum status maria_encode(const struct maria_column *column, const struct cell *c
     switch (column->type.format) {
     case MARIA_AS_INT:
         if (cell->kind == VALUE_INT64) { /* the commonest, at once */
-            buffer_append_int64(out, cell->i64);
+            if (form == MARIA_IN_BULK) {
+                put_word(out, (uint64_t)cell->i64);
+            } else {
+                buffer_append_int64(out, cell->i64);
+            }
             return STATUS_OK;
         }
         break;

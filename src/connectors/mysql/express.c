@@ -217,6 +217,7 @@ static enum status pump(struct pull *pull, uint64_t *rows)
             break;
         }
         writer->filling->plan = pull->plan;
+        writer->filling->form = MARIA_IN_LINE;
         append_line(pull, row);
         ++*rows;
         if (writer->filling->out.failed) {

@@ -45,8 +45,9 @@ static const struct connector_option options[] = {
     {.name = "load",
      .type = OPTION_CHOICE,
      .default_text = "auto",
-     .range = "auto|insert",
-     .help = "target: LOAD DATA LOCAL where the server takes it, or INSERTs of many rows"},
+     .range = "auto|data|insert",
+     .help = "target: prepared INSERTs in bulk where the server takes them (MariaDB), else LOAD "
+             "DATA LOCAL (data: always), else INSERTs of many rows (insert: always)"},
 };
 
 static const char *const failpoints[] = {
@@ -159,6 +160,17 @@ static enum status check_cluster(struct maria_database *self, struct error *erro
     return status;
 }
 
+/* A binary log of statements has none for it. */
+static bool offers_bulk(const struct maria_database *self)
+{
+    enum { PACKET_BYTES_MIN = 64 << 10 };
+    unsigned long beyond = 0; /* the capabilities of MariaDB's own */
+    return self->mariadb && !self->statement_log && self->packet_bytes_max >= PACKET_BYTES_MIN &&
+           mariadb_get_infov(self->control, MARIADB_CONNECTION_EXTENDED_SERVER_CAPABILITIES,
+                             &beyond) == 0 &&
+           (beyond & (unsigned long)(MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32)) != 0;
+}
+
 static enum status look_at_target(struct maria_database *self, const char *load,
                                   struct error *error)
 {
@@ -179,6 +191,8 @@ static enum status look_at_target(struct maria_database *self, const char *load,
             text_to_uint64(row[3], strlen(row[3]), &self->packet_bytes_max) != STATUS_OK) {
             self->packet_bytes_max = 1 << 20;
         }
+        bool data = load != NULL && strcmp(load, "data") == 0;
+        self->takes_bulk = wanted && !data && offers_bulk(self);
     }
     mysql_free_result(result);
     if (read_only) {

@@ -58,6 +58,7 @@ struct maria_database {
     bool mariadb;          /* else MySQL */
     unsigned long version; /* 101119 */
     bool loads;            /* target: the server takes LOAD DATA LOCAL */
+    bool takes_bulk;       /* target: and prepared INSERTs with the values of many rows */
     bool lacks_local;      /* target: it does not, though nobody said ?load=insert */
     bool statement_log;    /* its binary log holds statements: REPEATABLE READ is needed */
     bool folds_names;      /* of tables: lower_case_table_names is not 0 */
@@ -161,8 +162,12 @@ enum status maria_await(struct maria_database *self, MYSQL *connection,
  * may be silent for as long as it works: a selective condition gives few rows an hour. */
 enum status maria_fetch_row(struct maria_database *self, MYSQL_RES *result, MYSQL *connection,
                             MYSQL_ROW *row, struct error *error) MUST_USE;
-/* Sends a statement and waits for its first answer. A failure is `otherwise`, or what its number
- * says is more exact. */
+/* The answer to a command that was sent. A failure is `otherwise`, or what its number says is more
+ * exact. */
+enum status maria_read_answer(struct maria_database *self, MYSQL *connection,
+                              enum maria_patience patience, enum error_code otherwise,
+                              struct error *error) MUST_USE;
+/* Sends a statement and reads its first answer. */
 enum status maria_send(struct maria_database *self, MYSQL *connection, const char *sql,
                        size_t length, enum maria_patience patience, enum error_code otherwise,
                        struct error *error) MUST_USE;
@@ -190,6 +195,24 @@ enum status maria_ask_edge(struct maria_database *self, MYSQL *connection, const
 /* The result's column of that name in any case, or -1: of what SHOW tells, servers differ in order
  * and number. */
 int maria_column_named(MYSQL_RES *result, const char *name);
+
+/* ---------------------------------------------------------------- prepared.c */
+
+/* For the library's calls that end later (MYSQL_WAIT_…): waits for one of the events. Where waiting
+ * failed, now or before (`status`), the connection is broken off and the call ends at once. */
+enum status maria_wait_for(struct maria_database *self, MYSQL *connection, int events,
+                           enum status status, struct error *error) MUST_USE;
+/* As maria_failure; the library notes some failures with the statement alone. */
+enum status maria_statement_failure(struct maria_database *self, MYSQL *connection,
+                                    MYSQL_STMT *statement, enum error_code otherwise,
+                                    struct error *error);
+/* `*refused`: the server does not prepare that; the connection is well. */
+enum status maria_statement_prepare(struct maria_database *self, MYSQL *connection,
+                                    MYSQL_STMT *statement, const char *sql, size_t length,
+                                    bool *refused, struct error *error) MUST_USE;
+/* Its last answer: the server knows the statement no more, or had too many tables to prepare it
+ * anew. Nothing was carried out. */
+bool maria_statement_is_forgotten(MYSQL *connection);
 
 /* ---------------------------------------------------------------- sessions.c */
 

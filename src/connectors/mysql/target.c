@@ -194,10 +194,14 @@ static enum status target_caveats(struct database *database, struct buffer *out,
                                   struct error *error)
 {
     (void)error;
-    if (maria_database_of(database)->lacks_local) {
-        buffer_append_string(out, "the target's local_infile is off: records go by INSERTs of many "
-                                  "rows, which takes longer than LOAD DATA LOCAL: SET GLOBAL "
-                                  "local_infile = ON\n");
+    const struct maria_database *self = maria_database_of(database);
+    if (self->lacks_local) {
+        buffer_format(out,
+                      "the target's local_infile is off: %s by INSERTs of many rows, which takes "
+                      "longer than LOAD DATA LOCAL: SET GLOBAL local_infile = ON\n",
+                      self->takes_bulk ? "large values, and records that are compared with what is "
+                                         "there, go"
+                                       : "records go");
     }
     return STATUS_OK;
 }

@@ -108,9 +108,12 @@ bool maria_definition_begins_with(const struct text *clause, const char *column)
 
 /* ---------------------------------------------------------------- encode.c */
 
-/* Where a value goes: a line of LOAD DATA (tabs between, backslashes escape, \N is NULL), or a
- * statement. */
-enum maria_form { MARIA_IN_LINE, MARIA_IN_STATEMENT };
+/* Where a value goes: a line of LOAD DATA (tabs between, backslashes escape, \N is NULL), a
+ * statement, or the parameters of a prepared one (COM_STMT_BULK_EXECUTE in MariaDB's manual). */
+enum maria_form { MARIA_IN_LINE, MARIA_IN_STATEMENT, MARIA_IN_BULK };
+
+/* As what the column's values are sent MARIA_IN_BULK: an enum_field_types, 0x8000 if unsigned. */
+uint16_t maria_bulk_type(const struct maria_column *column);
 
 /*
  * Appends a value as the column takes it: NULLs, conversions and limits included. `scratch` is for

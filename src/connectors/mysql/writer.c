@@ -1,7 +1,7 @@
 /*
- * The writer: a chunk is one transaction, in it one LOAD DATA LOCAL (or INSERT of many rows) for
- * each few MiB of batches, each behind a savepoint; the done mark and the check of the epoch are
- * its last statements.
+ * The writer: a chunk is one transaction, in it one bulk INSERT (or LOAD DATA LOCAL, or INSERT of
+ * many rows) for each few MiB of batches, each behind a savepoint; the done mark and the check of
+ * the epoch are its last statements.
  *
  * Batches are held until their load has ended, since only then it is known what became of their
  * records. A segment is sent when it is full, or worth a load while none is under way, when a batch
@@ -32,6 +32,7 @@ void maria_writer_close(struct writer *writer)
     maria_writer_chunk_abandon(writer, writer->chunk);
     writer_loader_stop(writer);
     maria_disconnect(writer->connection);
+    writer_bulk_close(writer);
     for (int i = 0; i < 2; i++) {
         buffer_free(&writer->segments[i].out);
         buffer_free(&writer->segments[i].rows);
@@ -121,6 +122,18 @@ void maria_writer_chunk_abandon(struct writer *writer, uint64_t chunk)
 
 /* ---------------------------------------------------------------- batches */
 
+/* Puts it behind the others of the segment that is being filled. */
+static void append_held(struct writer *writer, struct held *held)
+{
+    struct segment *segment = writer->filling;
+    if (segment->last == NULL) {
+        segment->first = held;
+    } else {
+        segment->last->next = held;
+    }
+    segment->last = held;
+}
+
 static enum status hold(struct writer *writer, uint32_t table, struct batch *batch,
                         struct held **held, struct error *error)
 {
@@ -131,13 +144,7 @@ static enum status hold(struct writer *writer, uint32_t table, struct batch *bat
     }
     made->batch = batch;
     made->table = table;
-    struct segment *segment = writer->filling;
-    if (segment->last == NULL) {
-        segment->first = made;
-    } else {
-        segment->last->next = made;
-    }
-    segment->last = made;
+    append_held(writer, made);
     *held = made;
     return STATUS_OK;
 }
@@ -146,51 +153,103 @@ bool writer_is_ready(const struct writer *writer)
 {
     const struct segment *segment = writer->filling;
     uint64_t packet = writer->database->packet_bytes_max / 2;
-    uint64_t most = writer->database->loads    ? SEGMENT_BYTES
-                    : packet < STATEMENT_BYTES ? packet
-                                               : STATEMENT_BYTES;
+    uint64_t wanted = segment->form == MARIA_IN_STATEMENT ? STATEMENT_BYTES : SEGMENT_BYTES;
+    uint64_t most = segment->form == MARIA_IN_LINE || wanted < packet ? wanted : packet;
     return segment->out.length >= most || segment->marks.length > 0 ||
            (!writer->loading && segment->out.length >= WORTH_BYTES);
 }
 
-/* Makes the segment being filled one of that plan. */
+/* Makes the segment being filled one of that plan; `bulk`: MARIA_IN_BULK, if the plan can. */
 static enum status fill_for(struct writer *writer, uint32_t table, const struct batch *batch,
-                            struct error *error)
+                            bool bulk, struct error *error)
 {
-    const struct writer_plan *plan = writer->filling->plan;
-    if (plan != NULL && plan->table == table && plan->shape == batch->shape) {
+    struct segment *filling = writer->filling;
+    const struct writer_plan *plan = filling->plan;
+    if (plan != NULL && plan->table == table && plan->shape == batch->shape &&
+        (filling->form == MARIA_IN_BULK) == (bulk && writer_bulk_serves(plan))) {
         return STATUS_OK;
     }
     if (writer_hand_over(writer, error) != STATUS_OK ||
-        writer_plan_get(writer, table, batch->shape, &plan, error) != STATUS_OK) {
+        writer_plan_get(writer, table, batch->shape, &plan, error) != STATUS_OK ||
+        (bulk && writer_bulk_prepare(writer, plan, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
-    writer->filling->plan = plan;
+    filling = writer->filling;
+    filling->plan = plan;
+    filling->form = bulk && writer_bulk_serves(plan) ? MARIA_IN_BULK
+                    : writer->database->loads        ? MARIA_IN_LINE
+                                                     : MARIA_IN_STATEMENT;
     return STATUS_OK;
+}
+
+static enum status encode_rows(struct writer *writer, struct held *held, struct error *error)
+{
+    struct segment *filling = writer->filling;
+    enum status status = STATUS_OK;
+    if (filling->form == MARIA_IN_BULK && filling->rows.length == 0) {
+        writer_bulk_begin(filling);
+    }
+    for (uint32_t row = 0; status == STATUS_OK && row < held->batch->row_count; row++) {
+        status = writer_encode_row(writer, filling->plan, held, row, error);
+    }
+    arena_reset(writer->scratch);
+    return status;
+}
+
+/* Takes out a batch of which a record can't go MARIA_IN_BULK: the segment is as before. */
+static void take_back(struct writer *writer, const struct segment *before, uint64_t numbered)
+{
+    struct segment *filling = writer->filling;
+    struct held *held = filling->last;
+    filling->first = before->first;
+    filling->last = before->last;
+    if (filling->last != NULL) {
+        filling->last->next = NULL;
+    }
+    filling->out.length = before->out.length;
+    filling->rows.length = before->rows.length;
+    writer->numbered = numbered;
+    arena_destroy(held->outcomes.arena);
+    *held = (struct held){.batch = held->batch, .table = held->table};
+}
+
+static enum status encode_batch(struct writer *writer, struct held *held,
+                                const struct segment *before, struct error *error)
+{
+    uint64_t numbered = writer->numbered;
+    enum status status = encode_rows(writer, held, error);
+    if (status != STATUS_AGAIN) {
+        return status;
+    }
+    take_back(writer, before, numbered);
+    if (fill_for(writer, held->table, held->batch, false, error) != STATUS_OK) {
+        batch_destroy(held->batch);
+        free(held);
+        return STATUS_FAILED;
+    }
+    append_held(writer, held);
+    return encode_rows(writer, held, error);
 }
 
 enum status maria_writer_submit(struct writer *writer, uint64_t chunk, uint32_t table,
                                 struct batch *batch, struct error *error)
 {
     struct held *held = NULL;
-    enum status status = STATUS_OK;
 
     if (chunk != writer->chunk) {
         batch_destroy(batch);
         return error_set(error, ERROR_INTERNAL, writer->database->shown,
                          "a batch of a chunk that is not open");
     }
-    if (fill_for(writer, table, batch, error) != STATUS_OK) {
+    if (fill_for(writer, table, batch, true, error) != STATUS_OK) {
         batch_destroy(batch);
         return STATUS_FAILED;
     }
+    const struct segment before = *writer->filling;
     if (hold(writer, table, batch, &held, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    for (uint32_t row = 0; status == STATUS_OK && row < batch->row_count; row++) {
-        status = writer_encode_row(writer, writer->filling->plan, held, row, error);
-    }
-    arena_reset(writer->scratch);
+    enum status status = encode_batch(writer, held, &before, error);
     return status == STATUS_OK && writer_is_ready(writer) ? writer_hand_over(writer, error)
                                                           : status;
 }

@@ -15,6 +15,12 @@ struct writer_column {
     bool in_key;
 };
 
+/* A prepared INSERT that takes the values of many rows at once: writer_bulk.c. */
+struct writer_bulk {
+    bool tried;
+    MYSQL_STMT *statement; /* NULL: not tried, or the server does not prepare it */
+};
+
 /* How batches of one shape go into one table; made at first use. */
 struct writer_plan {
     struct writer_plan *next;
@@ -26,8 +32,9 @@ struct writer_plan {
     bool staged;   /* by way of a temporary table: of records that are there, or kept for undoing */
     bool distinct; /* of equal records under a key one; staged, then */
     enum existing_policy existing;
-    const char *statement; /* LOAD DATA …, or INSERT … VALUES */
-    const char *stage;     /* staged: makes the temporary table */
+    const char *statement;    /* LOAD DATA …, or INSERT … VALUES */
+    struct writer_bulk *bulk; /* NULL: not MARIA_IN_BULK */
+    const char *stage;        /* staged: makes the temporary table */
     const char *stage_name;
     const char *repeats; /* distinct: makes the temporary table of records whose key is taken */
     const char *repeats_name;
@@ -82,6 +89,7 @@ struct writer_stream {
 /* Batches of one plan whose records are encoded: what one load takes. */
 struct segment {
     const struct writer_plan *plan; /* NULL: none yet */
+    enum maria_form form;
     struct held *first;
     struct held *last;
     struct buffer out;
@@ -165,7 +173,7 @@ bool writer_is_ready(const struct writer *writer);
 /* ---------------------------------------------------------------- writer_rows.c */
 
 /* Encodes one row into the segment that is being filled; a value that its column can't hold refuses
- * the row. */
+ * the row. STATUS_AGAIN: MARIA_IN_BULK it can't go. */
 enum status writer_encode_row(struct writer *writer, const struct writer_plan *plan,
                               struct held *held, uint32_t row, struct error *error) MUST_USE;
 /* Notes that a row is not written. */
@@ -189,6 +197,28 @@ enum status writer_send_lines(struct writer *writer, struct refusal *refusal,
 /* A statement after which all is well, or goes back to the savepoint: STATUS_AGAIN. */
 enum status writer_run_statement(struct writer *writer, struct buffer *sql, MYSQL_RES **result,
                                  struct refusal *refusal, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- writer_bulk.c */
+
+/* Can the plan's records go MARIA_IN_BULK, as far as is known? */
+static inline bool writer_bulk_serves(const struct writer_plan *plan)
+{
+    return plan->bulk != NULL && (!plan->bulk->tried || plan->bulk->statement != NULL);
+}
+/* Prepares the plan's statement, at the first call; where the server refuses to, records go another
+ * way. */
+enum status writer_bulk_prepare(struct writer *writer, const struct writer_plan *plan,
+                                struct error *error) MUST_USE;
+/* Leaves room for what precedes the first record. */
+void writer_bulk_begin(struct segment *segment);
+/* The most that a segment may hold. */
+uint64_t writer_bulk_bytes_max(const struct maria_database *self);
+/* Sends the bytes of the segment; its head is put before them, over what was there. Fails as
+ * maria_send does. */
+enum status writer_bulk_send(struct writer *writer, size_t from, size_t to,
+                             struct error *error) MUST_USE;
+/* When the connection is closed. */
+void writer_bulk_close(struct writer *writer);
 
 /* ---------------------------------------------------------------- writer_segment.c */
 

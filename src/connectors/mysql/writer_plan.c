@@ -182,7 +182,10 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
     made->statement = writer->database->loads ? make_load(writer, made) : make_insert(writer, made);
     made->stage = make_stage(writer, made);
     made->repeats = make_repeats(writer, made);
-    if (made->statement == NULL || made->stage == NULL || made->repeats == NULL) {
+    bool bulk = !made->staged && made->column_count > 0 && writer->database->takes_bulk;
+    made->bulk = bulk ? arena_allocate_zeroed(writer->arena, 1, sizeof *made->bulk) : NULL;
+    if (made->statement == NULL || made->stage == NULL || made->repeats == NULL ||
+        (bulk && made->bulk == NULL)) {
         return no_memory(writer, error);
     }
     made->next = writer->plans;

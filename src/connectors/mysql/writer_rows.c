@@ -1,4 +1,5 @@
-/* Records as the segment's bytes: lines of LOAD DATA, or lists of values with a comma behind. */
+/* Records as the segment's bytes: lines of LOAD DATA, lists of values with a comma behind, or
+ * parameters. */
 #include "connectors/mysql/writer_internal.h"
 #include <stdio.h>
 #include <string.h>
@@ -55,6 +56,9 @@ static enum status put_large(struct writer *writer, const struct maria_column *c
                          "the value has %llu bytes; 1 GB is the most",
                          (unsigned long long)large->length);
     }
+    if (writer->filling->form == MARIA_IN_BULK) {
+        return STATUS_AGAIN;
+    }
     if (!writer->database->loads) {
         return put_large_whole(writer, column, large, error);
     }
@@ -66,9 +70,9 @@ static enum status put_large(struct writer *writer, const struct maria_column *c
 static enum status encode_cells(struct writer *writer, const struct writer_plan *plan,
                                 const struct cell *cells, struct error *error)
 {
-    bool loads = writer->database->loads;
+    enum maria_form form = writer->filling->form;
     struct buffer *out = &writer->filling->out;
-    if (!loads) {
+    if (form == MARIA_IN_STATEMENT) {
         buffer_append_byte(out, '(');
     }
     if (plan->staged) {
@@ -77,14 +81,16 @@ static enum status encode_cells(struct writer *writer, const struct writer_plan 
     for (uint32_t i = 0; i < plan->column_count; i++) {
         const struct writer_column *entry = &plan->columns[i];
         const struct cell *cell = &cells[entry->field];
-        if (i > 0 || plan->staged) {
-            buffer_append_byte(out, loads ? '\t' : ',');
+        if (form != MARIA_IN_BULK && (i > 0 || plan->staged)) {
+            buffer_append_byte(out, form == MARIA_IN_LINE ? '\t' : ',');
         }
         enum status status =
             cell->kind == VALUE_LARGE
                 ? put_large(writer, entry->column, cell->large, error)
-                : maria_encode(entry->column, cell, loads ? MARIA_IN_LINE : MARIA_IN_STATEMENT,
-                               writer->scratch, out, error);
+                : maria_encode(entry->column, cell, form, writer->scratch, out, error);
+        if (status == STATUS_AGAIN) {
+            return STATUS_AGAIN;
+        }
         if (status != STATUS_OK) {
             bool null = cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING;
             if (null && entry->in_key && error != NULL) {
@@ -93,8 +99,11 @@ static enum status encode_cells(struct writer *writer, const struct writer_plan 
             return STATUS_FAILED;
         }
     }
-    buffer_append_string(out, loads ? "\n" : "),");
-    return STATUS_OK;
+    if (form != MARIA_IN_BULK) {
+        buffer_append_string(out, form == MARIA_IN_LINE ? "\n" : "),");
+        return STATUS_OK;
+    }
+    return out->length <= writer_bulk_bytes_max(writer->database) ? STATUS_OK : STATUS_AGAIN;
 }
 
 enum status writer_encode_row(struct writer *writer, const struct writer_plan *plan,
@@ -124,6 +133,9 @@ enum status writer_encode_row(struct writer *writer, const struct writer_plan *p
     filling->out.length = sent.begin;
     filling->marks.length = marks;
     filling->rows.length -= sizeof sent;
+    if (status == STATUS_AGAIN) {
+        return STATUS_AGAIN;
+    }
     if (problem.class == ERROR_CLASS_REJECT) {
         char reason[1100];
         snprintf(reason, sizeof reason, "%s%s%s", problem.object, problem.object[0] ? ": " : "",

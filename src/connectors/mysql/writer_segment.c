@@ -61,6 +61,7 @@ void writer_segment_clear(struct segment *segment)
         held = next;
     }
     segment->plan = NULL;
+    segment->form = MARIA_IN_LINE;
     segment->first = NULL;
     segment->last = NULL;
     segment->failed = false;

@@ -1,0 +1,70 @@
+/* Prepared statements: calls of the client library that may wait, and what the server forgets. */
+#include "base/clock.h"
+#include "base/signals.h"
+#include "connectors/mysql/mysql_internal.h"
+#include <poll.h>
+#include <sys/socket.h>
+
+/* A statement that goes out no further: the server, or the way to it, stands still. */
+static enum status await_room(const struct maria_database *self, MYSQL *connection,
+                              struct error *error)
+{
+    enum { SLICE_MS = 250 };
+    int64_t deadline_ms = clock_monotonic_ms() + self->timeout_ms;
+    struct pollfd waiting = {.fd = mysql_get_socket(connection), .events = POLLOUT};
+    int ready = 0;
+    while (ready == 0 && clock_monotonic_ms() < deadline_ms && signals_stop_level() < 2) {
+        ready = poll(&waiting, 1, SLICE_MS);
+    }
+    if (ready != 0) {
+        return STATUS_OK; /* the library finds out what has broken */
+    }
+    shutdown(waiting.fd, SHUT_RDWR);
+    return error_set(error, signals_stop_level() < 2 ? ERROR_NETWORK : ERROR_INTERRUPTED,
+                     self->shown, "the server takes no more of a statement");
+}
+
+enum status maria_wait_for(struct maria_database *self, MYSQL *connection, int events,
+                           enum status status, struct error *error)
+{
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return (events & MYSQL_WAIT_WRITE) != 0 ? await_room(self, connection, error)
+                                            : maria_await(self, connection, MARIA_LONG, error);
+}
+
+enum status maria_statement_failure(struct maria_database *self, MYSQL *connection,
+                                    MYSQL_STMT *statement, enum error_code otherwise,
+                                    struct error *error)
+{
+    if (mysql_errno(connection) != 0) {
+        return maria_failure(self, connection, otherwise, error);
+    }
+    return error_set(error, otherwise, self->shown, "the client's library says: %s",
+                     mysql_stmt_error(statement));
+}
+
+enum status maria_statement_prepare(struct maria_database *self, MYSQL *connection,
+                                    MYSQL_STMT *statement, const char *sql, size_t length,
+                                    bool *refused, struct error *error)
+{
+    int failed = 0;
+    enum status status = STATUS_OK;
+    int waits_for = mysql_stmt_prepare_start(&failed, statement, sql, (unsigned long)length);
+    while (waits_for != 0) {
+        status = maria_wait_for(self, connection, waits_for, status, error);
+        waits_for = mysql_stmt_prepare_cont(&failed, statement, waits_for & ~MYSQL_WAIT_TIMEOUT);
+    }
+    *refused = status == STATUS_OK && failed != 0 && maria_is_alive(connection);
+    return status == STATUS_OK && failed != 0 && !*refused
+               ? maria_statement_failure(self, connection, statement, ERROR_NETWORK, error)
+               : status;
+}
+
+bool maria_statement_is_forgotten(MYSQL *connection)
+{
+    enum { UNKNOWN_STATEMENT = 1243, NEEDS_PREPARING = 1615 };
+    unsigned number = mysql_errno(connection);
+    return number == UNKNOWN_STATEMENT || number == NEEDS_PREPARING;
+}

@@ -1,0 +1,150 @@
+/*
+ * Sending records as parameters of one prepared INSERT: COM_STMT_BULK_EXECUTE (MariaDB's manual),
+ * which the server takes without a parser, a character set's look at each byte, or a second copy of
+ * the numbers. The library would have the values in arrays of its own; here they are encoded where
+ * they are sent from.
+ */
+#include "base/log.h"
+#include "connectors/mysql/writer_internal.h"
+#include <endian.h>
+#include <string.h>
+
+enum {
+    ID_BYTES = 4,
+    FLAG_BYTES = 2,
+    TYPE_BYTES = 2,
+    COMMAND_BYTES = 1,
+};
+
+static size_t head_bytes(const struct writer_plan *plan)
+{
+    return ID_BYTES + FLAG_BYTES + TYPE_BYTES * (size_t)plan->column_count;
+}
+
+uint64_t writer_bulk_bytes_max(const struct maria_database *self)
+{
+    return self->packet_bytes_max - COMMAND_BYTES;
+}
+
+void writer_bulk_begin(struct segment *segment)
+{
+    size_t bytes = head_bytes(segment->plan);
+    buffer_clear(&segment->out);
+    if (buffer_reserve(&segment->out, bytes)) {
+        segment->out.length = bytes;
+    }
+}
+
+static void append_statement(struct buffer *sql, const struct writer *writer,
+                             const struct writer_plan *plan)
+{
+    buffer_append_string(sql, "INSERT INTO ");
+    maria_append_table(sql, writer->database, plan->facts->schema->name);
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        buffer_append_string(sql, i > 0 ? ", " : " (");
+        maria_append_name(sql, plan->columns[i].column->name);
+    }
+    buffer_append_string(sql, ") VALUES (?");
+    for (uint32_t i = 1; i < plan->column_count; i++) {
+        buffer_append_string(sql, ", ?");
+    }
+    buffer_append_byte(sql, ')');
+}
+
+/* Anew if it was before. */
+static enum status prepare(struct writer *writer, const struct writer_plan *plan, bool *refused,
+                           struct error *error)
+{
+    struct maria_database *self = writer->database;
+    struct buffer sql = {0};
+    append_statement(&sql, writer, plan);
+    *refused = false;
+    if (plan->bulk->statement == NULL) {
+        plan->bulk->statement = mysql_stmt_init(writer->connection);
+    }
+    MYSQL_STMT *statement = plan->bulk->statement;
+    enum status status =
+        sql.failed || statement == NULL
+            ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement")
+            : maria_statement_prepare(self, writer->connection, statement, sql.data, sql.length,
+                                      refused, error);
+    buffer_free(&sql);
+    if (status == STATUS_OK && !*refused &&
+        mysql_stmt_param_count(statement) != (unsigned long)plan->column_count) {
+        *refused = true;
+    }
+    return status;
+}
+
+enum status writer_bulk_prepare(struct writer *writer, const struct writer_plan *plan,
+                                struct error *error)
+{
+    bool refused = false;
+    if (plan->bulk == NULL || plan->bulk->tried) {
+        return STATUS_OK;
+    }
+    if (writer_await_load(writer, -1, error) == STATUS_FAILED ||
+        prepare(writer, plan, &refused, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    plan->bulk->tried = true;
+    if (refused) {
+        log_write(LOG_DEBUG, "%s: the server does not prepare an INSERT: %s",
+                  plan->facts->schema->name, mysql_stmt_error(plan->bulk->statement));
+        mysql_stmt_close(plan->bulk->statement);
+        plan->bulk->statement = NULL;
+    }
+    return STATUS_OK;
+}
+
+static void put_head(const struct writer_plan *plan, char *at)
+{
+    uint32_t id = htole32((uint32_t)plan->bulk->statement->stmt_id);
+    uint16_t flags = htole16(STMT_BULK_FLAG_CLIENT_SEND_TYPES);
+    memcpy(at, &id, ID_BYTES);
+    memcpy(at + ID_BYTES, &flags, FLAG_BYTES);
+    at += ID_BYTES + FLAG_BYTES;
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        uint16_t type = htole16(maria_bulk_type(plan->columns[i].column));
+        memcpy(at + TYPE_BYTES * (size_t)i, &type, TYPE_BYTES);
+    }
+}
+
+static enum status execute(struct writer *writer, size_t from, size_t to, struct error *error)
+{
+    MYSQL *connection = writer->connection;
+    const struct writer_plan *plan = writer->sending->plan;
+    char *begin = writer->sending->out.data + from - head_bytes(plan);
+    put_head(plan, begin);
+    size_t length = to - from + head_bytes(plan);
+    return connection->methods->db_command(connection, COM_STMT_BULK_EXECUTE, begin, length, 1,
+                                           NULL) != 0
+               ? maria_failure(writer->database, connection, ERROR_NETWORK, error)
+               : maria_read_answer(writer->database, connection, MARIA_LONG, ERROR_TARGET_WRITE,
+                                   error);
+}
+
+enum status writer_bulk_send(struct writer *writer, size_t from, size_t to, struct error *error)
+{
+    struct error ignored = {0};
+    bool refused = false;
+    enum status status = execute(writer, from, to, error);
+    if (status == STATUS_OK || !maria_is_alive(writer->connection) ||
+        !maria_statement_is_forgotten(writer->connection)) {
+        return status;
+    }
+    if (prepare(writer, writer->sending->plan, &refused, &ignored) != STATUS_OK || refused) {
+        return STATUS_FAILED;
+    }
+    error_clear(error);
+    return execute(writer, from, to, error);
+}
+
+void writer_bulk_close(struct writer *writer)
+{
+    for (struct writer_plan *plan = writer->plans; plan != NULL; plan = plan->next) {
+        if (plan->bulk != NULL && plan->bulk->statement != NULL) {
+            mysql_stmt_close(plan->bulk->statement);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+"""Records that go into MariaDB as parameters of one prepared INSERT: that they do, what keeps them from it, and what becomes of those that the server refuses. By mariadb's own client."""
+import contextlib
+import json
+import os
+import sqlite3
+import sys
+import unittest
+
+sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
+import cache
+import mariadb
+import support
+import test_mysql
+
+ROWS = 3000
+SCRIPT = ("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %d) "
+          "INSERT INTO t SELECT i, 'text ' || i FROM c" % ROWS)
+COUNTERS = ("Com_load", "Com_insert", "Com_stmt_prepare")
+
+
+BENT = (SCRIPT.replace("'text ' || i", "CASE WHEN i IN (1, 1500, %d) THEN '2020-02-02 10:00:00' ELSE '2020-02-02' END" % ROWS),
+        "CREATE TABLE t (id int PRIMARY KEY, v datetime, d date AS (v) %s)")
+SPEAKS = ("DELIMITER //\nCREATE TABLE t (id int PRIMARY KEY, v text) //\nCREATE TRIGGER w BEFORE INSERT ON t FOR EACH ROW "
+          "IF new.id IN (1, 1500, %d) THEN SIGNAL SQLSTATE '01000' SET MESSAGE_TEXT = 'not so sure', MYSQL_ERRNO = 1265; END IF //\n" % ROWS)
+
+
+class Bulk(test_mysql.MysqlCase):
+    def counters(self):
+        return {name: int(self.server.ask("", "SHOW GLOBAL STATUS LIKE '%s'" % name)[0][1]) for name in COUNTERS}
+
+    def set_global(self, name, value):
+        self.server.ask("", "SET GLOBAL %s = %s" % (name, value))
+        self.addCleanup(self.server.ask, "", "SET GLOBAL %s = DEFAULT" % name)
+
+    def way_of(self, options=""):
+        """By what 3,000 records go into a new table: "bulk", "data" or "insert"."""
+        number = "%d-%d" % (self.server.port, self.server.count)
+        source = support.make_sqlite(self.path("s%s.db" % number), SCRIPT)
+        before, target = self.counters(), self.made()
+        self.run_program("migrate", source, self.server.uri(target, options), "--jobs", "1", "--state", self.path("state%s" % number))
+        grown = {name: count - before[name] for name, count in self.counters().items()}
+        self.assertEqual(self.server.ask(target, "SELECT count(*), sum(id), max(v) FROM t"), [[str(ROWS), "4501500", "text 999"]])
+        if grown["Com_load"] > 0:
+            self.assertEqual(grown["Com_stmt_prepare"], 0)
+            return "data"
+        return "bulk" if grown["Com_stmt_prepare"] > 0 else "insert"
+
+    def test_ways(self):
+        for options, way in (("", "bulk"), ("?load=auto", "bulk"), ("?load=data", "data"), ("?load=insert", "insert")):
+            with self.subTest(options):
+                self.assertEqual(self.way_of(options), way)
+
+    def test_without_local_files(self):
+        self.set_global("local_infile", 0)
+        for options, way in (("", "bulk"), ("?load=data", "insert"), ("?load=insert", "insert")):
+            with self.subTest(options):
+                self.assertEqual(self.way_of(options), way)
+
+    def test_a_server_that_prepares_nothing(self):
+        self.set_global("max_prepared_stmt_count", 0)
+        self.assertEqual(self.way_of(), "data")
+
+    @contextlib.contextmanager
+    def at(self, **options):
+        """Another server in the place of the class's."""
+        kept = self.server
+        self.server = mariadb.for_class(type(self), **options)
+        try:
+            yield
+        finally:
+            self.server = kept
+
+    def test_a_log_of_statements(self):
+        with self.at(settings={"server-id": "1", "log-bin": "binlog", "binlog-format": "STATEMENT"}):
+            self.assertEqual(self.way_of(), "data")
+            self.assertEqual(self.way_of("?load=insert"), "insert")
+            self.server.ask("", "SET GLOBAL binlog_format = MIXED")
+            self.assertEqual(self.way_of(), "bulk")
+
+    def test_other_versions(self):
+        there = [version for version in ("mariadb-10.2", "mariadb-11.4") if cache.PACKAGES[version].path()]
+        if not there or os.environ.get("TRANSHUME_SERVERS") == "none":
+            self.skipTest("no other MariaDB is in %s: `make servers` fetches them" % cache.cache_folder())
+        for version in there:
+            with self.subTest(version), self.at(version=version):
+                self.assertEqual(self.way_of(), "bulk")
+                self.assert_bent_values_are_rejected()
+                self.assert_triggers_may_speak()
+
+    def test_lengths(self):
+        """Where one more byte is needed for a length, and where a record or a segment comes near to what the server takes at once."""
+        lengths = [0, 1, 249, 250, 251, 252, 255, 256, 65534, 65535, 65536, 70000, 1 << 17, (1 << 18) - 5, 1 << 18, 300000, (1 << 20) - 30, 1 << 20, (1 << 24) - 1, 1 << 24, (1 << 24) + 1]
+        script = "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, b BLOB);" + "".join(
+            "INSERT INTO t VALUES (%d, printf('%%.*c', %d, 'v'), zeroblob(%d)), (%d, 'x', NULL);" % (2 * at, length, length if at % 2 else 3, 2 * at + 1)
+            for at, length in enumerate(lengths))
+        source = support.make_sqlite(self.path("lengths.db"), script)
+        with sqlite3.connect(source) as database:
+            wanted = [[None if value is None else str(value) for value in row] for row in database.execute("SELECT id, length(v), length(b) FROM t ORDER BY id")]
+        for packet in (1 << 16, 1 << 18, 1 << 20, 1 << 24):
+            self.set_global("max_allowed_packet", packet)
+            for rows in (1, 1000):
+                with self.subTest(packet=packet, rows=rows):
+                    state, target = self.path("state%d-%d" % (packet, rows)), self.made()
+                    self.run_program("migrate", source, self.server.uri(target), "--batch-rows", str(rows), "--state", state)
+                    self.assertEqual(self.server.ask(target, "SELECT id, length(v), length(b) FROM t ORDER BY id"), wanted)
+                    self.assertEqual(self.server.ask(target, "SELECT count(*) FROM t WHERE v <> repeat(left(v, 1), length(v)) OR b <> repeat(x'00', length(b))"), [["0"]])
+                    self.run_program("validate", "--level", "hash", "--state", state)
+
+    def refused(self, options, script, table, rows="1000"):
+        """(the reasons of the rejects by their keys, what arrived)"""
+        number = "%d-%d" % (self.server.port, self.server.count)
+        source, target = support.make_sqlite(self.path("r%s.db" % number), script), self.made(table)
+        result = support.transhume("migrate", source, self.server.uri(target, options), "--existing", "append", "--batch-rows", rows, "--state",
+                                   self.path("r%s" % number), cwd=self.folder)
+        self.assertEqual(result.code, 1, result.err)
+        rejects = self.rejects(self.path("r%s" % number))
+        self.assertEqual(len({json.dumps(reject["key"]) for reject in rejects}), len(rejects))
+        return ({reject["key"]["id"]: (reject["code"], reject["reason"]) for reject in rejects},
+                self.server.ask(target, "SELECT id FROM t ORDER BY id"))
+
+    def assert_bent_values_are_rejected(self):
+        """Wherever in the segment the record stands: it is rejected, alone, though a mere note says so."""
+        found = [self.refused(options, BENT[0], BENT[1] % "PERSISTENT") for options in mariadb.LOADS]
+        self.assertEqual(sorted(found[0][0]), [1, 1500, ROWS])
+        self.assertIn("Data truncated for column 'd'", found[0][0][1][1])
+        self.assertEqual(found, found[:1] * 3)
+
+    def assert_triggers_may_speak(self):
+        number = "%d-%d" % (self.server.port, self.server.count)
+        source = support.make_sqlite(self.path("speaks%s.db" % number), SCRIPT)
+        for options in mariadb.LOADS:
+            with self.subTest(options):
+                target = self.made(SPEAKS)
+                self.run_program("migrate", source, self.server.uri(target, options), "--existing", "append", "--state", "speaks%s%s" % (number, options[1:]))
+                self.assertEqual(self.server.ask(target, "SELECT count(*) FROM t"), [[str(ROWS)]])
+
+    def test_what_the_server_says(self):
+        self.assert_bent_values_are_rejected()
+        self.assert_triggers_may_speak()
+
+    def test_the_server_refuses_beside_large_values(self):
+        """A batch that begins in bulk and has to go another way is told of once."""
+        table = "CREATE TABLE t (id int PRIMARY KEY, v longtext, n smallint CHECK (n <> 777))"
+        script = ("CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT, n INTEGER); WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 300) "
+                  "INSERT INTO t SELECT i, CASE WHEN i IN (150, 290) THEN printf('%.*c', 40000000, 'v') ELSE 'v' || i END, CASE i % 50 WHEN 3 THEN 777 WHEN 4 THEN 70000 ELSE i END FROM c")
+        told = []
+        for options in ("", "?load=data"):
+            for rows in ("10", "1000"):
+                with self.subTest(options, rows=rows):
+                    rejects, arrived = self.refused(options, script, table, rows)
+                    self.assertEqual(sorted(rejects), sorted([*range(3, 300, 50), *range(4, 300, 50)]))
+                    self.assertEqual(len(arrived), 288)
+                    told.append({key: code for key, (code, _) in rejects.items()})
+        self.assertEqual(told, told[:1] * 4)
+
+    def test_numbers_of_many_digits(self):
+        """More than a length of one byte counts."""
+        script = "CREATE TABLE t (id INTEGER PRIMARY KEY, n NUMERIC_TEXT TEXT);INSERT INTO t VALUES (1, '1.5'), (2, '%s'), (3, '-2'), (4, '%s')" % ("9" * 65, "9" * 300)
+        rejects, arrived = self.refused("", script, "CREATE TABLE t (id int PRIMARY KEY, n decimal(65,0))")
+        self.assertEqual(sorted(rejects), [1, 4])
+        self.assertEqual(arrived, [["2"], ["3"]])
+
+
+if __name__ == "__main__":
+    unittest.main()
