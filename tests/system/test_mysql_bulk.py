@@ -106,6 +106,25 @@ class Bulk(test_mysql.MysqlCase):
                     self.assertEqual(self.server.ask(target, "SELECT count(*) FROM t WHERE v <> repeat(left(v, 1), length(v)) OR b <> repeat(x'00', length(b))"), [["0"]])
                     self.run_program("validate", "--level", "hash", "--state", state)
 
+    def test_small_packets(self):
+        """Statements of no more bytes than the server takes; a record that alone has more goes by LOAD DATA, or is rejected."""
+        self.set_global("max_allowed_packet", 1 << 16)
+        script = SCRIPT.replace("'text ' || i", "printf('%.*c', 1 + i % 100, char(39))") + (
+            "; INSERT INTO t VALUES (9000, printf('%.*c', 65400, 'v')), (9001, printf('%.*c', 65536, 'v')), (9002, 'end')")
+        source = support.make_sqlite(self.path("small.db"), script)
+        for local, options, refused in ((1, "", []), (1, "?load=data", []), (1, "?load=insert", [9001]), (0, "", [9001])):
+            with self.subTest(options, local=local):
+                self.server.ask("", "SET GLOBAL local_infile = %d" % local)
+                self.addCleanup(self.server.ask, "", "SET GLOBAL local_infile = 1")
+                state, target = self.path("small%d%s" % (local, options[1:])), self.made()
+                self.run_program("migrate", source, self.server.uri(target, options), "--state", state, code=1 if refused else 0)
+                self.assertEqual(self.server.ask(target, "SELECT count(*), sum(length(v)) FROM t WHERE id <= %d" % ROWS),
+                                 [[str(ROWS), str(sum(1 + i % 100 for i in range(1, ROWS + 1)))]])
+                self.assertEqual(self.server.ask(target, "SELECT id FROM t WHERE id > %d ORDER BY id" % ROWS),
+                                 [[str(key)] for key in (9000, 9001, 9002) if key not in refused])
+                rejects = self.rejects(state) if refused else []
+                self.assertEqual([(reject["key"]["id"], reject["code"]) for reject in rejects], [(key, "record-too-large") for key in refused])
+
     def refused(self, options, script, table, rows="1000"):
         """(the reasons of the rejects by their keys, what arrived)"""
         number = "%d-%d" % (self.server.port, self.server.count)

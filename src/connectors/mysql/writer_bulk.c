@@ -13,22 +13,16 @@ enum {
     ID_BYTES = 4,
     FLAG_BYTES = 2,
     TYPE_BYTES = 2,
-    COMMAND_BYTES = 1,
 };
 
-static size_t head_bytes(const struct writer_plan *plan)
+size_t writer_bulk_head_bytes(const struct writer_plan *plan)
 {
     return ID_BYTES + FLAG_BYTES + TYPE_BYTES * (size_t)plan->column_count;
 }
 
-uint64_t writer_bulk_bytes_max(const struct maria_database *self)
-{
-    return self->packet_bytes_max - COMMAND_BYTES;
-}
-
 void writer_bulk_begin(struct segment *segment)
 {
-    size_t bytes = head_bytes(segment->plan);
+    size_t bytes = writer_bulk_head_bytes(segment->plan);
     buffer_clear(&segment->out);
     if (buffer_reserve(&segment->out, bytes)) {
         segment->out.length = bytes;
@@ -114,9 +108,9 @@ static enum status execute(struct writer *writer, size_t from, size_t to, struct
 {
     MYSQL *connection = writer->connection;
     const struct writer_plan *plan = writer->sending->plan;
-    char *begin = writer->sending->out.data + from - head_bytes(plan);
+    char *begin = writer->sending->out.data + from - writer_bulk_head_bytes(plan);
     put_head(plan, begin);
-    size_t length = to - from + head_bytes(plan);
+    size_t length = to - from + writer_bulk_head_bytes(plan);
     return connection->methods->db_command(connection, COM_STMT_BULK_EXECUTE, begin, length, 1,
                                            NULL) != 0
                ? maria_failure(writer->database, connection, ERROR_NETWORK, error)

@@ -209,10 +209,9 @@ static inline bool writer_bulk_serves(const struct writer_plan *plan)
  * way. */
 enum status writer_bulk_prepare(struct writer *writer, const struct writer_plan *plan,
                                 struct error *error) MUST_USE;
-/* Leaves room for what precedes the first record. */
+/* Leaves room for what precedes the first record; how many bytes that are. */
 void writer_bulk_begin(struct segment *segment);
-/* The most that a segment may hold. */
-uint64_t writer_bulk_bytes_max(const struct maria_database *self);
+size_t writer_bulk_head_bytes(const struct writer_plan *plan);
 /* Sends the bytes of the segment; its head is put before them, over what was there. Fails as
  * maria_send does. */
 enum status writer_bulk_send(struct writer *writer, size_t from, size_t to,
@@ -221,6 +220,9 @@ enum status writer_bulk_send(struct writer *writer, size_t from, size_t to,
 void writer_bulk_close(struct writer *writer);
 
 /* ---------------------------------------------------------------- writer_segment.c */
+
+/* The most bytes of the segment's records that the server takes at once. */
+uint64_t writer_segment_bytes_max(const struct writer *writer, const struct segment *segment);
 
 /* Sends the segment `sending`, and finds the records that the server refuses. */
 enum status writer_segment_send(struct writer *writer, struct error *error) MUST_USE;

@@ -101,9 +101,30 @@ static enum status encode_cells(struct writer *writer, const struct writer_plan 
     }
     if (form != MARIA_IN_BULK) {
         buffer_append_string(out, form == MARIA_IN_LINE ? "\n" : "),");
-        return STATUS_OK;
     }
-    return out->length <= writer_bulk_bytes_max(writer->database) ? STATUS_OK : STATUS_AGAIN;
+    return STATUS_OK;
+}
+
+static enum status too_long(const struct writer *writer, size_t bytes, struct error *error)
+{
+    return error_set(error, ERROR_REJECT_TOO_LARGE, NULL,
+                     "the record takes %zu bytes, too many for a statement of this server "
+                     "(max_allowed_packet %llu); LOAD DATA LOCAL could take it",
+                     bytes, (unsigned long long)writer->database->packet_bytes_max);
+}
+
+/* Behind the others; STATUS_AGAIN as writer_encode_row. */
+static enum status encode_record(struct writer *writer, const struct writer_plan *plan,
+                                 const struct cell *cells, struct error *error)
+{
+    const struct segment *filling = writer->filling;
+    size_t begin = filling->out.length;
+    enum status status = encode_cells(writer, plan, cells, error);
+    size_t bytes = filling->out.length - begin;
+    if (status != STATUS_OK || bytes <= writer_segment_bytes_max(writer, filling)) {
+        return status;
+    }
+    return filling->form == MARIA_IN_BULK ? STATUS_AGAIN : too_long(writer, bytes, error);
 }
 
 enum status writer_encode_row(struct writer *writer, const struct writer_plan *plan,
@@ -115,7 +136,7 @@ enum status writer_encode_row(struct writer *writer, const struct writer_plan *p
     struct error problem;
     problem.class = ERROR_CLASS_STOP;
 
-    enum status status = encode_cells(writer, plan, batch_row(held->batch, row), &problem);
+    enum status status = encode_record(writer, plan, batch_row(held->batch, row), &problem);
     buffer_append(&filling->rows, &sent, sizeof sent);
     if (status == STATUS_OK &&
         (filling->out.failed || filling->marks.failed || filling->rows.failed)) {

@@ -5,6 +5,32 @@
  */
 #include "connectors/mysql/writer_internal.h"
 #include <stdlib.h>
+#include <string.h>
+
+uint64_t writer_segment_bytes_max(const struct writer *writer, const struct segment *segment)
+{
+    enum { COMMAND_BYTES = 8 };
+    uint64_t packet = writer->database->packet_bytes_max;
+    uint64_t head =
+        COMMAND_BYTES + (segment->form == MARIA_IN_BULK ? writer_bulk_head_bytes(segment->plan)
+                                                        : strlen(segment->plan->statement));
+    return segment->form == MARIA_IN_LINE ? UINT64_MAX : packet > head ? packet - head : 0;
+}
+
+/* How many of the next `size` records, at least one, go at once. */
+static uint32_t fitting(const struct writer *writer, uint32_t at, uint32_t size)
+{
+    uint32_t count = 0;
+    const struct sent_row *rows = writer_rows(writer, &count);
+    const struct segment *sending = writer->sending;
+    uint64_t most = writer_segment_bytes_max(writer, sending);
+    size_t end = at + size < count ? rows[at + size].begin : sending->out.length;
+    while (size > 1 && end - rows[at].begin > most) {
+        size--;
+        end = rows[at + size].begin;
+    }
+    return size;
+}
 
 static enum status send_all(struct writer *writer, struct error *error)
 {
@@ -15,7 +41,7 @@ static enum status send_all(struct writer *writer, struct error *error)
     enum status status = STATUS_OK;
     while (status == STATUS_OK && at < count) {
         struct refusal refusal;
-        uint32_t size = count - at < window ? count - at : window;
+        uint32_t size = fitting(writer, at, count - at < window ? count - at : window);
         status = writer_send(writer, at, at + size, &refusal, error);
         if (status == STATUS_OK) {
             at += size;
