@@ -292,16 +292,17 @@ def mysql_packet(number, payload):
 
 
 class RefusingProxy(PacketProxy):
-    """Answers statements that begin with `words` itself, as a server that refuses them."""
+    """Answers statements that begin with `words` itself, as a server that refuses them; `times`: so many, None: all."""
+    QUERY, PREPARE, BULK = b"\x03", b"\x16", b"\xfa"   # COM_QUERY, COM_STMT_PREPARE, COM_STMT_BULK_EXECUTE
 
-    def __init__(self, port, words, number, state, message):
-        self.words = b"\x03" + words.encode()   # COM_QUERY
+    def __init__(self, port, words, number, state, message, command=QUERY, times=None):
+        self.words, self.times = command + words.encode(), times
         self.said = mysql_packet(1, b"\xff" + number.to_bytes(2, "little") + b"#" + state.encode() + message.encode())
         self.refused = 0
         super().__init__(port)
 
     def answer(self, packet, client, more):
-        if not packet[4:].startswith(self.words):
+        if packet[3] != 0 or not packet[4:].startswith(self.words) or self.refused == self.times:
             return False
         self.refused += 1
         client.sendall(self.said)

@@ -7,6 +7,7 @@ import unittest
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
 import mariadb
 import support
+import tcp_proxy
 
 COLUMNS = """id int PRIMARY KEY, t tinyint, tu tinyint unsigned, b tinyint(1), s smallint, m mediumint, mu mediumint unsigned, i int, iu int unsigned,
 l bigint, lu bigint unsigned, z int(9) zerofill, y year, bits bit(64), one bit(1), f float, d double, n decimal(65,30), nu decimal(20,0) unsigned,
@@ -84,6 +85,15 @@ class Protocols(support.TestCase):
         lines, rejects, executed = self.copied("same")
         self.assertEqual(executed, 0)
         self.assertEqual(len(lines) + len(rejects), len(ROWS))
+
+    def test_a_deadlock_while_it_prepares(self):
+        """It has ended the transaction, and the snapshot with it: nothing is read beside that."""
+        with tcp_proxy.RefusingProxy(self.server.port, "SELECT", 1213, "40001", "Deadlock found", tcp_proxy.RefusingProxy.PREPARE, 1) as proxy:
+            uri = self.server.uri(self.name, "?sslmode=disable").replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            result = support.transhume("migrate", "--jobs", "1", "--include", "same", uri, "jsonl:deadlock", cwd=self.folder)
+            self.assertEqual(proxy.refused, 1)
+        self.assertIn(result.code, (0, 1), result.err)
+        self.assertIn("Deadlock found", "".join(support.read_lines(self.path(".transhume/transhume.log"))))
 
 
 if __name__ == "__main__":

@@ -309,29 +309,41 @@ static enum status put_number(const struct maria_column *column, const struct ce
     }
 }
 
+/* Its digits, behind room for the longest length that is closed up afterwards. */
+static enum status put_counted_number(const struct maria_column *column, const struct cell *cell,
+                                      struct arena *scratch, struct buffer *out,
+                                      struct error *error)
+{
+    size_t begin = out->length;
+    if (!buffer_reserve(out, LENGTH_BYTES_MAX)) {
+        return STATUS_OK; /* it has failed */
+    }
+    out->length += LENGTH_BYTES_MAX;
+    enum status status = put_number(column, cell, MARIA_IN_LINE, scratch, out, error);
+    if (status == STATUS_OK && !out->failed) {
+        size_t length = out->length - begin - LENGTH_BYTES_MAX;
+        size_t head = put_length(out->data + begin, length);
+        memmove(out->data + begin + head, out->data + begin + LENGTH_BYTES_MAX, length);
+        out->length = begin + head + length;
+    }
+    return status;
+}
+
 /* A parameter that is sent as a number is one of eight bytes; decimals are texts. */
 static enum status put_parameter(const struct maria_column *column, const struct cell *cell,
                                  struct arena *scratch, struct buffer *out, struct error *error)
 {
-    struct buffer digits = {0};
     switch (column->type.format) {
     case MARIA_AS_YEAR:
     case MARIA_AS_FLOAT:
     case MARIA_AS_DOUBLE:
         return put_number(column, cell, MARIA_IN_BULK, scratch, out, error);
     case MARIA_AS_DECIMAL:
-        break;
+        return put_counted_number(column, cell, scratch, out, error);
     default:
         put_word(out, cell->kind == VALUE_UINT64 ? cell->u64 : (uint64_t)cell->i64);
         return STATUS_OK;
     }
-    enum status status = put_number(column, cell, MARIA_IN_LINE, scratch, &digits, error);
-    if (status == STATUS_OK) {
-        put_counted(out, digits.data, digits.length);
-        out->failed |= digits.failed;
-    }
-    buffer_free(&digits);
-    return status;
 }
 
 /* ---------------------------------------------------------------- times */

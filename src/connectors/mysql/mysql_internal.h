@@ -54,15 +54,15 @@ struct maria_database {
     const char *schema; /* the database's name */
     struct maria_settings settings;
     int64_t timeout_ms;
-    const char *server;    /* which one it is, as it says itself; from the first connection on */
-    bool mariadb;          /* else MySQL */
-    unsigned long version; /* 101119 */
-    bool loads;            /* target: the server takes LOAD DATA LOCAL */
-    bool takes_bulk;       /* target: and prepared INSERTs with the values of many rows */
-    bool lacks_local;      /* target: it does not, though nobody said ?load=insert */
-    bool statement_log;    /* its binary log holds statements: REPEATABLE READ is needed */
-    bool folds_names;      /* of tables: lower_case_table_names is not 0 */
-    bool tables_only;      /* describe tells of nothing else */
+    const char *server;      /* which one it is, as it says itself; from the first connection on */
+    bool mariadb;            /* else MySQL */
+    unsigned long version;   /* 101119 */
+    bool loads;              /* target: the server takes LOAD DATA LOCAL */
+    _Atomic bool takes_bulk; /* target: and prepared INSERTs with the values of many rows */
+    bool lacks_local;        /* target: it does not, though nobody said ?load=insert */
+    bool statement_log;      /* its binary log holds statements: REPEATABLE READ is needed */
+    bool folds_names;        /* of tables: lower_case_table_names is not 0 */
+    bool tables_only;        /* describe tells of nothing else */
     uint64_t packet_bytes_max; /* max_allowed_packet */
     MYSQL *control;            /* the control thread's; source: within the snapshot once taken */
     bool snapshot_taken;
@@ -206,12 +206,12 @@ enum status maria_wait_for(struct maria_database *self, MYSQL *connection, int e
 enum status maria_statement_failure(struct maria_database *self, MYSQL *connection,
                                     MYSQL_STMT *statement, enum error_code otherwise,
                                     struct error *error);
-/* `*refused`: the server does not prepare that; the connection is well. */
+/* `*refused`: the server does not prepare that; connection and transaction are well. */
 enum status maria_statement_prepare(struct maria_database *self, MYSQL *connection,
                                     MYSQL_STMT *statement, const char *sql, size_t length,
                                     bool *refused, struct error *error) MUST_USE;
-/* Its last answer: the server knows the statement no more, or had too many tables to prepare it
- * anew. Nothing was carried out. */
+/* Its last answer: the server knows the statement no more, or could not prepare it anew after a
+ * table had changed. Nothing was carried out. */
 bool maria_statement_is_forgotten(MYSQL *connection);
 
 /* ---------------------------------------------------------------- sessions.c */

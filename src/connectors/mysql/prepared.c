@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/signals.h"
 #include "connectors/mysql/mysql_internal.h"
+#include <errmsg.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -56,15 +57,25 @@ enum status maria_statement_prepare(struct maria_database *self, MYSQL *connecti
         status = maria_wait_for(self, connection, waits_for, status, error);
         waits_for = mysql_stmt_prepare_cont(&failed, statement, waits_for & ~MYSQL_WAIT_TIMEOUT);
     }
-    *refused = status == STATUS_OK && failed != 0 && maria_is_alive(connection);
-    return status == STATUS_OK && failed != 0 && !*refused
-               ? maria_statement_failure(self, connection, statement, ERROR_NETWORK, error)
-               : status;
+    *refused = false;
+    if (status != STATUS_OK || failed == 0) {
+        return status;
+    }
+    struct error why = {0};
+    maria_statement_failure(self, connection, statement, ERROR_TARGET_INVALID, &why);
+    /* a deadlock has ended the transaction, too */
+    *refused = why.class != ERROR_CLASS_RETRY && maria_is_alive(connection);
+    if (*refused) {
+        return STATUS_OK;
+    }
+    return maria_statement_failure(self, connection, statement, ERROR_NETWORK, error);
 }
 
 bool maria_statement_is_forgotten(MYSQL *connection)
 {
     enum { UNKNOWN_STATEMENT = 1243, NEEDS_PREPARING = 1615 };
     unsigned number = mysql_errno(connection);
-    return number == UNKNOWN_STATEMENT || number == NEEDS_PREPARING;
+    /* MariaDB 11.4 says nothing when it has to prepare an INSERT in bulk anew */
+    return number == UNKNOWN_STATEMENT || number == NEEDS_PREPARING ||
+           number == CR_ERR_MISSING_ERROR_INFO;
 }

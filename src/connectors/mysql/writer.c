@@ -1,6 +1,6 @@
 /*
  * The writer: a chunk is one transaction, in it one bulk INSERT (or LOAD DATA LOCAL, or INSERT of
- * many rows) for each few MiB of batches, each behind a savepoint; the done mark and the check of
+ * many rows) for each MiB or so of batches, each behind a savepoint; the done mark and the check of
  * the epoch are its last statements.
  *
  * Batches are held until their load has ended, since only then it is known what became of their
@@ -159,14 +159,14 @@ bool writer_is_ready(const struct writer *writer)
            (!writer->loading && segment->out.length >= WORTH_BYTES);
 }
 
-/* Makes the segment being filled one of that plan; `bulk`: MARIA_IN_BULK, if the plan can. */
+/* Makes the segment being filled one of that plan; `bulk`: to be sent so, if the plan can. */
 static enum status fill_for(struct writer *writer, uint32_t table, const struct batch *batch,
                             bool bulk, struct error *error)
 {
     struct segment *filling = writer->filling;
     const struct writer_plan *plan = filling->plan;
     if (plan != NULL && plan->table == table && plan->shape == batch->shape &&
-        (filling->form == MARIA_IN_BULK) == (bulk && writer_bulk_serves(plan))) {
+        (filling->form == MARIA_IN_BULK) == (bulk && writer_bulk_serves(writer, plan))) {
         return STATUS_OK;
     }
     if (writer_hand_over(writer, error) != STATUS_OK ||
@@ -176,9 +176,9 @@ static enum status fill_for(struct writer *writer, uint32_t table, const struct 
     }
     filling = writer->filling;
     filling->plan = plan;
-    filling->form = bulk && writer_bulk_serves(plan) ? MARIA_IN_BULK
-                    : writer->database->loads        ? MARIA_IN_LINE
-                                                     : MARIA_IN_STATEMENT;
+    filling->form = bulk && writer_bulk_serves(writer, plan) ? MARIA_IN_BULK
+                    : writer->database->loads                ? MARIA_IN_LINE
+                                                             : MARIA_IN_STATEMENT;
     return STATUS_OK;
 }
 
@@ -196,7 +196,7 @@ static enum status encode_rows(struct writer *writer, struct held *held, struct 
     return status;
 }
 
-/* Takes out a batch of which a record can't go MARIA_IN_BULK: the segment is as before. */
+/* Takes out a batch of which a record can't be sent in bulk: the segment is as before. */
 static void take_back(struct writer *writer, const struct segment *before, uint64_t numbered)
 {
     struct segment *filling = writer->filling;

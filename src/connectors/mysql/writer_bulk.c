@@ -6,7 +6,9 @@
  */
 #include "base/log.h"
 #include "connectors/mysql/writer_internal.h"
+#include "mysql_sql.h"
 #include <endian.h>
+#include <stdatomic.h>
 #include <string.h>
 
 enum {
@@ -70,25 +72,71 @@ static enum status prepare(struct writer *writer, const struct writer_plan *plan
     return status;
 }
 
+/*
+ * In bulk the server counts what triggers do among the records (10.11), and one that inserts takes
+ * the records' values for its own (10.2). Into a table that others made they go so only if it is
+ * sure that it has none.
+ */
+static enum status may_have_triggers(struct writer *writer, const struct writer_plan *plan,
+                                     bool *found, struct error *error)
+{
+    struct maria_database *self = writer->database;
+    struct buffer sql = {0};
+    MYSQL_RES *result = NULL;
+    *found = false;
+    if (writer->tables[plan->table].plan->created) {
+        return STATUS_OK;
+    }
+    maria_append_filled(&sql, sql_triggers, self->schema, plan->facts->schema->name);
+    if (maria_query_buffer(self, writer->connection, &sql, MARIA_SHORT, ERROR_TARGET_INVALID,
+                           &result, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
+    *found = row == NULL || row[0] == NULL || row[1] == NULL || strcmp(row[0], "0") == 0 ||
+             strcmp(row[1], "0") != 0;
+    mysql_free_result(result);
+    return STATUS_OK;
+}
+
+static void drop_statement(const struct writer_plan *plan, const char *why)
+{
+    log_write(LOG_DEBUG, "%s: records do not go in bulk: %s", plan->facts->schema->name, why);
+    if (plan->bulk->statement != NULL) {
+        mysql_stmt_close(plan->bulk->statement);
+        plan->bulk->statement = NULL;
+    }
+}
+
 enum status writer_bulk_prepare(struct writer *writer, const struct writer_plan *plan,
                                 struct error *error)
 {
     bool refused = false;
-    if (plan->bulk == NULL || plan->bulk->tried) {
+    bool triggers = false;
+    if (!writer_bulk_serves(writer, plan) || plan->bulk->tried) {
         return STATUS_OK;
     }
     if (writer_await_load(writer, -1, error) == STATUS_FAILED ||
-        prepare(writer, plan, &refused, error) != STATUS_OK) {
+        may_have_triggers(writer, plan, &triggers, error) != STATUS_OK ||
+        (!triggers && prepare(writer, plan, &refused, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     plan->bulk->tried = true;
-    if (refused) {
-        log_write(LOG_DEBUG, "%s: the server does not prepare an INSERT: %s",
-                  plan->facts->schema->name, mysql_stmt_error(plan->bulk->statement));
-        mysql_stmt_close(plan->bulk->statement);
-        plan->bulk->statement = NULL;
+    if (triggers) {
+        drop_statement(plan, "it has triggers, or may have some that the account may not see");
+    } else if (refused) {
+        drop_statement(plan, mysql_stmt_error(plan->bulk->statement));
     }
     return STATUS_OK;
+}
+
+void writer_bulk_give_up(struct writer *writer, struct error *error)
+{
+    if (atomic_exchange(&writer->database->takes_bulk, false)) {
+        log_write(LOG_INFO, "%s: records do not go in bulk any more: %s", writer->database->shown,
+                  error->message);
+    }
+    error_recode(error, ERROR_NETWORK_ANSWER);
 }
 
 static void put_head(const struct writer_plan *plan, char *at)

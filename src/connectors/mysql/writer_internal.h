@@ -33,7 +33,7 @@ struct writer_plan {
     bool distinct; /* of equal records under a key one; staged, then */
     enum existing_policy existing;
     const char *statement;    /* LOAD DATA …, or INSERT … VALUES */
-    struct writer_bulk *bulk; /* NULL: not MARIA_IN_BULK */
+    struct writer_bulk *bulk; /* NULL: they are never sent in bulk */
     const char *stage;        /* staged: makes the temporary table */
     const char *stage_name;
     const char *repeats; /* distinct: makes the temporary table of records whose key is taken */
@@ -173,7 +173,7 @@ bool writer_is_ready(const struct writer *writer);
 /* ---------------------------------------------------------------- writer_rows.c */
 
 /* Encodes one row into the segment that is being filled; a value that its column can't hold refuses
- * the row. STATUS_AGAIN: MARIA_IN_BULK it can't go. */
+ * the row. STATUS_AGAIN: the record can't be sent in bulk. */
 enum status writer_encode_row(struct writer *writer, const struct writer_plan *plan,
                               struct held *held, uint32_t row, struct error *error) MUST_USE;
 /* Notes that a row is not written. */
@@ -200,20 +200,25 @@ enum status writer_run_statement(struct writer *writer, struct buffer *sql, MYSQ
 
 /* ---------------------------------------------------------------- writer_bulk.c */
 
-/* Can the plan's records go MARIA_IN_BULK, as far as is known? */
-static inline bool writer_bulk_serves(const struct writer_plan *plan)
+/* Can records of the plan be sent in bulk, as far as is known? */
+static inline bool writer_bulk_serves(const struct writer *writer, const struct writer_plan *plan)
 {
-    return plan->bulk != NULL && (!plan->bulk->tried || plan->bulk->statement != NULL);
+    return plan->bulk != NULL && writer->database->takes_bulk &&
+           (!plan->bulk->tried || plan->bulk->statement != NULL);
 }
-/* Prepares the plan's statement, at the first call; where the server refuses to, records go another
- * way. */
+/* Prepares the plan's statement, at the first call. Where the server refuses to, or the table may
+ * have triggers, records go another way. */
 enum status writer_bulk_prepare(struct writer *writer, const struct writer_plan *plan,
                                 struct error *error) MUST_USE;
-/* Leaves room for what precedes the first record; how many bytes that are. */
-void writer_bulk_begin(struct segment *segment);
+/* No writer of the database sends in bulk any more. `error` says why, and becomes one after which
+ * the chunk is tried again. */
+void writer_bulk_give_up(struct writer *writer, struct error *error);
+/* Bytes of what precedes the first record. */
 size_t writer_bulk_head_bytes(const struct writer_plan *plan);
-/* Sends the bytes of the segment; its head is put before them, over what was there. Fails as
- * maria_send does. */
+/* Leaves room for them. */
+void writer_bulk_begin(struct segment *segment);
+/* Sends the bytes of the segment, behind a head that overwrites those before them: windows only go
+ * forward, so nobody sends these again. Fails as maria_send does. */
 enum status writer_bulk_send(struct writer *writer, size_t from, size_t to,
                              struct error *error) MUST_USE;
 /* When the connection is closed. */

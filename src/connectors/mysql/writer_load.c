@@ -180,7 +180,11 @@ static enum status judge_failure(struct writer *writer, struct refusal *refusal,
         return STATUS_FAILED;
     }
     if (!maria_is_of_record(number, mysql_error(writer->connection), &code)) {
-        return maria_failure(writer->database, writer->connection, ERROR_TARGET_WRITE, error);
+        maria_failure(writer->database, writer->connection, ERROR_TARGET_WRITE, error);
+        if (writer->sending->form == MARIA_IN_BULK && error->code == ERROR_TARGET_WRITE) {
+            writer_bulk_give_up(writer, error); /* the other way has its own word on it */
+        }
+        return STATUS_FAILED;
     }
     *refusal = (struct refusal){.number = number, .code = code};
     snprintf(refusal->reason, sizeof refusal->reason, "%s", mysql_error(writer->connection));
@@ -210,20 +214,36 @@ static bool is_clean(MYSQL *connection, uint64_t records)
            (strstr(info, "Skipped:") == NULL || number_after(info, "Skipped:") == 0);
 }
 
+/* Something is done beside what was sent, or was not done. */
+static enum status count_is_wrong(struct writer *writer, uint64_t records, uint64_t changed,
+                                  struct error *error)
+{
+    error_set(error, ERROR_NETWORK_ANSWER, writer->database->shown,
+              "of %llu records sent in bulk the server counts %llu", (unsigned long long)records,
+              (unsigned long long)changed);
+    writer_bulk_give_up(writer, error);
+    return STATUS_FAILED;
+}
+
 static enum status judge_success(struct writer *writer, uint64_t records, struct refusal *refusal,
                                  struct error *error)
 {
     MYSQL *connection = writer->connection;
-    bool whole = mysql_affected_rows(connection) == (my_ulonglong)records &&
-                 (mysql_info(connection) == NULL || is_clean(connection, records));
+    uint64_t changed = mysql_affected_rows(connection);
+    bool whole =
+        changed == records && (mysql_info(connection) == NULL || is_clean(connection, records));
     if (whole && mysql_warning_count(connection) == 0) {
         return STATUS_OK;
     }
     if (ask_warnings(writer, refusal, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    /* the count after a bulk INSERT has what triggers kept to themselves, too */
-    return whole && refusal->number == 0 ? STATUS_OK : go_back(writer, error);
+    /* After an INSERT in bulk the count has what triggers kept to themselves, too: the list
+     * decides, of which max_error_count and sql_notes (session_settings) leave something to see. */
+    if (refusal->number != 0 || (!whole && writer->sending->form != MARIA_IN_BULK)) {
+        return go_back(writer, error);
+    }
+    return whole ? STATUS_OK : count_is_wrong(writer, records, changed, error);
 }
 
 /* ---------------------------------------------------------------- sending */
@@ -272,6 +292,7 @@ static enum status send_bytes(struct writer *writer, size_t from, size_t to, uin
         return STATUS_FAILED;
     }
     enum maria_form form = writer->sending->form;
+    writer->stream.failed = false;
     enum status status = form == MARIA_IN_BULK   ? writer_bulk_send(writer, from, to, error)
                          : form == MARIA_IN_LINE ? send_load(writer, from, to, error)
                                                  : send_statement(writer, from, to, error);

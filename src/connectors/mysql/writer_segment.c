@@ -11,10 +11,13 @@ uint64_t writer_segment_bytes_max(const struct writer *writer, const struct segm
 {
     enum { COMMAND_BYTES = 8 };
     uint64_t packet = writer->database->packet_bytes_max;
+    if (segment->form == MARIA_IN_LINE) {
+        return UINT64_MAX;
+    }
     uint64_t head =
         COMMAND_BYTES + (segment->form == MARIA_IN_BULK ? writer_bulk_head_bytes(segment->plan)
                                                         : strlen(segment->plan->statement));
-    return segment->form == MARIA_IN_LINE ? UINT64_MAX : packet > head ? packet - head : 0;
+    return packet > head ? packet - head : 0;
 }
 
 /* How many of the next `size` records, at least one, go at once. */
