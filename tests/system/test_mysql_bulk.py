@@ -112,6 +112,21 @@ class Bulk(test_mysql.MysqlCase):
                     self.assertEqual(self.server.ask(target, "SELECT count(*) FROM t WHERE v <> repeat(left(v, 1), length(v)) OR b <> repeat(x'00', length(b))"), [["0"]])
                     self.run_program("validate", "--level", "hash", "--state", state)
 
+    def test_many_tables(self):
+        """No more statements than a few stay prepared, whatever the number of tables: the server's limit is for all its users."""
+        tables = 40
+        script = "".join("CREATE TABLE t%d (id INTEGER PRIMARY KEY, v TEXT); WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 50) INSERT INTO t%d SELECT i, 'v' || i FROM c;" % (number, number) for number in range(tables))
+        source, target = support.make_sqlite(self.path("many.db"), script), self.made()
+        limit = self.server.ask("", "SELECT @@GLOBAL.max_prepared_stmt_count")[0][0]
+        self.server.ask("", "SET GLOBAL max_prepared_stmt_count = 40")
+        self.addCleanup(self.server.ask, "", "SET GLOBAL max_prepared_stmt_count = " + limit)
+        before = self.counters()
+        self.run_program("migrate", source, self.server.uri(target), "--jobs", "2", "--chunk-rows", "20", "--state", self.path("many"))
+        self.assertEqual(self.counters()["Com_load"], before["Com_load"])
+        for number in range(tables):
+            self.assertEqual(self.server.ask(target, "SELECT count(*), sum(id), max(v) FROM t%d" % number), [["50", "1275", "v9"]])
+        self.assertEqual(self.server.ask("", "SHOW GLOBAL STATUS LIKE 'Prepared_stmt_count'")[0][1], "0")
+
     def test_small_packets(self):
         """Statements of no more bytes than the server takes; a record that alone has more goes by LOAD DATA, or is rejected."""
         self.set_global("max_allowed_packet", 1 << 16)

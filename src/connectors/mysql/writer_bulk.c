@@ -15,6 +15,7 @@ enum {
     ID_BYTES = 4,
     FLAG_BYTES = 2,
     TYPE_BYTES = 2,
+    STATEMENTS_MAX = 16, /* the server keeps some ten KiB for each, and all users have a limit */
 };
 
 size_t writer_bulk_head_bytes(const struct writer_plan *plan)
@@ -57,6 +58,7 @@ static enum status prepare(struct writer *writer, const struct writer_plan *plan
     *refused = false;
     if (plan->bulk->statement == NULL) {
         plan->bulk->statement = mysql_stmt_init(writer->connection);
+        writer->statement_count += plan->bulk->statement != NULL;
     }
     MYSQL_STMT *statement = plan->bulk->statement;
     enum status status =
@@ -99,13 +101,31 @@ static enum status may_have_triggers(struct writer *writer, const struct writer_
     return STATUS_OK;
 }
 
-static void drop_statement(const struct writer_plan *plan, const char *why)
+static void close_statement(struct writer *writer, struct writer_bulk *bulk)
+{
+    if (bulk != NULL && bulk->statement != NULL) {
+        mysql_stmt_close(bulk->statement);
+        bulk->statement = NULL;
+        writer->statement_count--;
+    }
+}
+
+/* Those of other plans, of which no segment is under way; they are prepared again when needed. */
+static void make_room(struct writer *writer)
+{
+    struct writer_plan *plan = writer->statement_count < STATEMENTS_MAX ? NULL : writer->plans;
+    for (; plan != NULL; plan = plan->next) {
+        if (plan->bulk != NULL && plan->bulk->statement != NULL) {
+            close_statement(writer, plan->bulk);
+            plan->bulk->tried = false;
+        }
+    }
+}
+
+static void leave_bulk(struct writer *writer, const struct writer_plan *plan, const char *why)
 {
     log_write(LOG_DEBUG, "%s: records do not go in bulk: %s", plan->facts->schema->name, why);
-    if (plan->bulk->statement != NULL) {
-        mysql_stmt_close(plan->bulk->statement);
-        plan->bulk->statement = NULL;
-    }
+    close_statement(writer, plan->bulk);
 }
 
 enum status writer_bulk_prepare(struct writer *writer, const struct writer_plan *plan,
@@ -116,16 +136,19 @@ enum status writer_bulk_prepare(struct writer *writer, const struct writer_plan 
     if (!writer_bulk_serves(writer, plan) || plan->bulk->tried) {
         return STATUS_OK;
     }
-    if (writer_await_load(writer, -1, error) == STATUS_FAILED ||
-        may_have_triggers(writer, plan, &triggers, error) != STATUS_OK ||
+    if (writer_await_load(writer, -1, error) == STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
+    make_room(writer);
+    if (may_have_triggers(writer, plan, &triggers, error) != STATUS_OK ||
         (!triggers && prepare(writer, plan, &refused, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     plan->bulk->tried = true;
     if (triggers) {
-        drop_statement(plan, "it has triggers, or may have some that the account may not see");
+        leave_bulk(writer, plan, "it has triggers, or may have some that the account may not see");
     } else if (refused) {
-        drop_statement(plan, mysql_stmt_error(plan->bulk->statement));
+        leave_bulk(writer, plan, mysql_stmt_error(plan->bulk->statement));
     }
     return STATUS_OK;
 }
@@ -185,8 +208,6 @@ enum status writer_bulk_send(struct writer *writer, size_t from, size_t to, stru
 void writer_bulk_close(struct writer *writer)
 {
     for (struct writer_plan *plan = writer->plans; plan != NULL; plan = plan->next) {
-        if (plan->bulk != NULL && plan->bulk->statement != NULL) {
-            mysql_stmt_close(plan->bulk->statement);
-        }
+        close_statement(writer, plan->bulk);
     }
 }

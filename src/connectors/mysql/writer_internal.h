@@ -117,6 +117,7 @@ struct writer {
     bool looked;
     struct writer_plan *plans;
     uint32_t plan_count;
+    uint32_t statement_count; /* prepared, of the plans */
     uint64_t epoch;
     char *run_id;
     uint64_t chunk;     /* open one, 0: none */
