@@ -196,32 +196,40 @@ static enum status encode_rows(struct writer *writer, struct held *held, struct 
     return status;
 }
 
+/* How far the segment was filled before a batch. */
+struct filled {
+    struct held *last;
+    size_t bytes;
+    size_t row_bytes;
+    uint64_t numbered;
+};
+
 /* Takes out a batch of which a record can't be sent in bulk: the segment is as before. */
-static void take_back(struct writer *writer, const struct segment *before, uint64_t numbered)
+static void take_back(struct writer *writer, const struct filled *before)
 {
     struct segment *filling = writer->filling;
     struct held *held = filling->last;
-    filling->first = before->first;
     filling->last = before->last;
-    if (filling->last != NULL) {
-        filling->last->next = NULL;
+    if (before->last != NULL) {
+        before->last->next = NULL;
+    } else {
+        filling->first = NULL;
     }
-    filling->out.length = before->out.length;
-    filling->rows.length = before->rows.length;
-    writer->numbered = numbered;
+    filling->out.length = before->bytes;
+    filling->rows.length = before->row_bytes;
+    writer->numbered = before->numbered;
     arena_destroy(held->outcomes.arena);
     *held = (struct held){.batch = held->batch, .table = held->table};
 }
 
 static enum status encode_batch(struct writer *writer, struct held *held,
-                                const struct segment *before, struct error *error)
+                                const struct filled *before, struct error *error)
 {
-    uint64_t numbered = writer->numbered;
     enum status status = encode_rows(writer, held, error);
     if (status != STATUS_AGAIN) {
         return status;
     }
-    take_back(writer, before, numbered);
+    take_back(writer, before);
     if (fill_for(writer, held->table, held->batch, false, error) != STATUS_OK) {
         batch_destroy(held->batch);
         free(held);
@@ -245,7 +253,9 @@ enum status maria_writer_submit(struct writer *writer, uint64_t chunk, uint32_t 
         batch_destroy(batch);
         return STATUS_FAILED;
     }
-    const struct segment before = *writer->filling;
+    const struct segment *filling = writer->filling;
+    const struct filled before = {filling->last, filling->out.length, filling->rows.length,
+                                  writer->numbered};
     if (hold(writer, table, batch, &held, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

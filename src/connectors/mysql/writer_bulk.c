@@ -32,29 +32,17 @@ void writer_bulk_begin(struct segment *segment)
     }
 }
 
-static void append_statement(struct buffer *sql, const struct writer *writer,
-                             const struct writer_plan *plan)
-{
-    buffer_append_string(sql, "INSERT INTO ");
-    maria_append_table(sql, writer->database, plan->facts->schema->name);
-    for (uint32_t i = 0; i < plan->column_count; i++) {
-        buffer_append_string(sql, i > 0 ? ", " : " (");
-        maria_append_name(sql, plan->columns[i].column->name);
-    }
-    buffer_append_string(sql, ") VALUES (?");
-    for (uint32_t i = 1; i < plan->column_count; i++) {
-        buffer_append_string(sql, ", ?");
-    }
-    buffer_append_byte(sql, ')');
-}
-
 /* Anew if it was before. */
 static enum status prepare(struct writer *writer, const struct writer_plan *plan, bool *refused,
                            struct error *error)
 {
     struct maria_database *self = writer->database;
     struct buffer sql = {0};
-    append_statement(&sql, writer, plan);
+    writer_plan_append_insert(writer, plan, &sql);
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        buffer_append_string(&sql, i > 0 ? ", ?" : "(?");
+    }
+    buffer_append_byte(&sql, ')');
     *refused = false;
     if (plan->bulk->statement == NULL) {
         plan->bulk->statement = mysql_stmt_init(writer->connection);

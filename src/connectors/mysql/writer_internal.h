@@ -164,6 +164,9 @@ static inline struct sent_row *writer_rows(const struct writer *writer, uint32_t
 enum status writer_plan_get(struct writer *writer, uint32_t table, const struct shape *shape,
                             const struct writer_plan **plan, struct error *error) MUST_USE;
 
+/* "INSERT INTO table (columns) VALUES ": what goes before the values. */
+void writer_plan_append_insert(const struct writer *writer, const struct writer_plan *plan,
+                               struct buffer *sql);
 /* The table's part of it: fills `facts`. */
 enum status writer_plan_describe(struct writer *writer, uint32_t table,
                                  struct error *error) MUST_USE;

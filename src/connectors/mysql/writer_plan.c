@@ -60,7 +60,7 @@ static const char *keep(struct writer *writer, struct buffer *sql)
     return text;
 }
 
-static void append_destination(struct writer *writer, const struct writer_plan *plan,
+static void append_destination(const struct writer *writer, const struct writer_plan *plan,
                                struct buffer *sql)
 {
     maria_append_table(sql, writer->database,
@@ -98,17 +98,23 @@ static const char *make_load(struct writer *writer, const struct writer_plan *pl
     return keep(writer, &sql);
 }
 
+void writer_plan_append_insert(const struct writer *writer, const struct writer_plan *plan,
+                               struct buffer *sql)
+{
+    buffer_append_string(sql, "INSERT INTO ");
+    append_destination(writer, plan, sql);
+    buffer_append_string(sql, plan->staged ? " (_transhume_row" : " (");
+    for (uint32_t i = 0; i < plan->column_count; i++) {
+        buffer_append_string(sql, i > 0 || plan->staged ? ", " : "");
+        maria_append_name(sql, plan->columns[i].column->name);
+    }
+    buffer_append_string(sql, ") VALUES ");
+}
+
 static const char *make_insert(struct writer *writer, const struct writer_plan *plan)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "INSERT INTO ");
-    append_destination(writer, plan, &sql);
-    buffer_append_string(&sql, plan->staged ? " (_transhume_row" : " (");
-    for (uint32_t i = 0; i < plan->column_count; i++) {
-        buffer_append_string(&sql, i > 0 || plan->staged ? ", " : "");
-        maria_append_name(&sql, plan->columns[i].column->name);
-    }
-    buffer_append_string(&sql, ") VALUES ");
+    writer_plan_append_insert(writer, plan, &sql);
     return keep(writer, &sql);
 }
 
