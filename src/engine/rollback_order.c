@@ -16,8 +16,10 @@ struct sorting {
     struct buffer references; /* struct reference */
     uint32_t *referrers;      /* a table each: references to it from those that are not placed */
     bool *placed;
+    bool *there;
 };
 
+/* Also which tables are there. */
 static enum status add_references(struct sorting *sorting, const struct schema *schema)
 {
     uint32_t before = 0;
@@ -30,6 +32,9 @@ static enum status add_references(struct sorting *sorting, const struct schema *
     for (uint32_t i = 0; i < schema->table_count; i++) {
         const struct schema_table *table = &schema->tables[i];
         uint32_t from = name_index_find(&sorting->numbers, table->name, strlen(table->name));
+        if (from != NAME_INDEX_NONE) {
+            sorting->there[from] = true;
+        }
         for (uint32_t j = 0; from != NAME_INDEX_NONE && j < table->foreign_key_count; j++) {
             const char *name = table->foreign_keys[j].references;
             const struct reference one = {from,
@@ -52,11 +57,20 @@ static void place(struct sorting *sorting, uint32_t number)
     }
 }
 
-/* Backwards, but what refers to others before them; of a circle the last one. */
+/* What is not there first: a rollback that broke off may have left it put aside, where it refers to
+ * others still. The rest backwards, but what refers to others before them; of a circle the last
+ * one. */
 static void sort(struct sorting *sorting, uint32_t *order)
 {
     uint32_t count = sorting->count;
-    for (uint32_t at = 0; at < count; at++) {
+    uint32_t at = 0;
+    for (uint32_t i = count; i > 0; i--) {
+        if (!sorting->there[i - 1]) {
+            order[at++] = i - 1;
+            place(sorting, i - 1);
+        }
+    }
+    for (; at < count; at++) {
         uint32_t last = count;
         uint32_t chosen = count;
         for (uint32_t i = count; i > 0 && chosen == count; i--) {
@@ -83,9 +97,11 @@ enum status rollback_order(struct rollback *rollback, uint32_t **order, struct e
     enum status status = STATUS_OK;
 
     sorting.placed = arena_allocate_zeroed(arena, count + 1u, sizeof(*sorting.placed));
+    sorting.there = arena_allocate_zeroed(arena, count + 1u, sizeof(*sorting.there));
     sorting.referrers = arena_allocate_zeroed(arena, count + 1u, sizeof(*sorting.referrers));
     *order = arena_allocate_zeroed(arena, count + 1u, sizeof(**order));
-    if (sorting.placed == NULL || sorting.referrers == NULL || *order == NULL) {
+    if (sorting.placed == NULL || sorting.there == NULL || sorting.referrers == NULL ||
+        *order == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory to roll back");
     }
     if (count > 1 && rollback_is_of_sql(rollback) && connector->catalog != NULL &&

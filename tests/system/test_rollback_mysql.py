@@ -214,6 +214,26 @@ class Mysql(rollback_case.Rollbacks):
         self.assertEqual(self.sql("SELECT id, code FROM t WHERE code LIKE 'new%' OR id = 1000 ORDER BY id"),
                          [["7", "new 7"], ["33", "new 33"], ["1000", "old 7"]])
 
+    def test_a_table_that_is_still_going_keeps_no_record(self):
+        """Killed while a table of the run's is dropped: it refers still to records that the run added to a table that was there."""
+        support.make_sqlite(self.path("pair.db"), """
+            CREATE TABLE owner(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO owner VALUES (1, 'new'), (2, 'new');
+            CREATE TABLE item(id INTEGER PRIMARY KEY, owner INTEGER REFERENCES owner(id)); INSERT INTO item VALUES (1, 1), (2, 2);""")
+        for point, filled in itertools.product(("mysql.before_remove_table", "mysql.after_rename", "mysql.before_drop", "mysql.after_remove_table"),
+                                               (True, False)):
+            with self.subTest(point=point, filled=filled):
+                shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+                self.clear()
+                self.sql("CREATE TABLE owner(id bigint PRIMARY KEY, name varchar(9))")
+                self.sql("INSERT INTO owner VALUES (2, 'old')" if filled else "DO 0")
+                before = self.contents()
+                self.run_program("migrate", "-q", "--existing", "upsert" if filled else "refuse", "pair.db", self.uri)
+                self.assertEqual(kill_at(point, 1, "rollback", "--run", self.run_id(), "--confirm", cwd=self.folder).code, -9)
+                report = {table["name"]: table for table in json.loads(self.rollback().out)["tables"]}
+                self.assertEqual(report["owner"]["changed"], 0)
+                self.assertEqual(self.own_tables(), [])
+                self.assert_as(before)
+
     def test_a_run_that_is_forgotten_leaves_nothing(self):
         """Killed while its tables are dropped: the same command, or the next run, sweeps up."""
         for point in ("mysql.before_drop", "mysql.after_rename", "mysql.after_forget", "mysql.after_undo"):

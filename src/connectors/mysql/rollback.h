@@ -11,7 +11,8 @@ struct maria_referrer {
     const char *name;
     struct column_list columns;
     struct column_list referenced;
-    bool own; /* the table refers to itself */
+    bool own;   /* the table refers to itself */
+    bool going; /* it was put aside, to be dropped */
 };
 
 /* ---------------------------------------------------------------- rollback_tables.c */

@@ -143,7 +143,9 @@ static enum status keep_all_referred(const struct maria_undoing *undoing)
         maria_referrers_read(undoing->self, undoing->connection, undoing->facts.schema->name,
                              undoing->arena, &referrers, &count, undoing->error);
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
-        status = referrers[i].own ? STATUS_OK : keep_referred(undoing, &referrers[i], &total);
+        status = referrers[i].own || referrers[i].going
+                     ? STATUS_OK
+                     : keep_referred(undoing, &referrers[i], &total);
     }
     for (total = 1; status == STATUS_OK && total > 0;) {
         total = 0;

@@ -34,13 +34,14 @@ static bool add_referrer(const struct maria_database *self, MYSQL_ROW *rows, uin
         referenced[i] = arena_copy_string(arena, rows[i][4]);
         whole = columns[i] != NULL && referenced[i] != NULL;
     }
-    *made = (struct maria_referrer){.schema = arena_copy_string(arena, rows[0][0]),
-                                    .table = arena_copy_string(arena, rows[0][1]),
-                                    .name = arena_copy_string(arena, rows[0][2]),
-                                    .columns = {columns, count},
-                                    .referenced = {referenced, count},
-                                    .own = strcmp(rows[0][0], self->schema) == 0 &&
-                                           strcmp(rows[0][1], rows[0][5]) == 0};
+    *made = (struct maria_referrer){
+        .schema = arena_copy_string(arena, rows[0][0]),
+        .table = arena_copy_string(arena, rows[0][1]),
+        .name = arena_copy_string(arena, rows[0][2]),
+        .columns = {columns, count},
+        .referenced = {referenced, count},
+        .own = strcmp(rows[0][0], self->schema) == 0 && strcmp(rows[0][1], rows[0][5]) == 0,
+        .going = strncasecmp(rows[0][1], drop_prefix, strlen(drop_prefix)) == 0};
     return whole && made->schema != NULL && made->table != NULL && made->name != NULL;
 }
 
@@ -145,8 +146,7 @@ static enum status is_of_run(const struct removing *removing, const struct maria
                              bool *of_run)
 {
     enum maria_making making = MARIA_NOT_MADE;
-    bool going = strncasecmp(referrer->table, drop_prefix, strlen(drop_prefix)) == 0;
-    *of_run = referrer->own || going;
+    *of_run = referrer->own || referrer->going;
     if (*of_run || strcmp(referrer->schema, removing->self->schema) != 0) {
         return STATUS_OK;
     }
@@ -284,7 +284,7 @@ static enum status refuse_reaching(const struct removing *removing)
         const struct maria_referrer *referrer = &removing->referrers[i];
         struct buffer sql = {0};
         int64_t found = 0;
-        if (referrer->own) {
+        if (referrer->own || referrer->going) {
             continue;
         }
         buffer_append_string(&sql, "SELECT EXISTS (SELECT 1 FROM ");
