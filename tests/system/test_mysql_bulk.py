@@ -146,6 +146,21 @@ class Bulk(test_mysql.MysqlCase):
                 rejects = self.rejects(state) if refused else []
                 self.assertEqual([(reject["key"]["id"], reject["code"]) for reject in rejects], [(key, "record-too-large") for key in refused])
 
+    def test_packets_that_become_smaller_in_mid_run(self):
+        """For connections made from then on: a writer that lost its own goes by what the next one takes."""
+        source = support.make_sqlite(self.path("s.db"), SCRIPT.replace("'text ' || i", "printf('%.*c', 300, 'v')"))
+        for options in mariadb.LOADS:
+            with self.subTest(options):
+                target = self.made()
+                process = self.stopped_at("mysql.after_commit:stop:1", "migrate", "--chunk-rows", "1000", "--jobs", "1", "--state", self.path("less" + options[1:]), source, self.server.uri(target, options))
+                self.set_global("max_allowed_packet", 1 << 14)
+                for session, in self.server.ask("", "SELECT id FROM information_schema.processlist WHERE db = '%s'" % target):
+                    self.server.ask("", "KILL " + session)
+                process.send_signal(support.signal.SIGCONT)
+                self.assert_code(support.finish(process), 0)
+                self.assertEqual(self.server.ask(target, "SELECT count(*), sum(id), sum(length(v)) FROM t"), [[str(ROWS), "4501500", str(300 * ROWS)]])
+                self.server.ask("", "SET GLOBAL max_allowed_packet = DEFAULT")
+
     def refused(self, options, script, table, rows="1000"):
         """(the reasons of the rejects by their keys, what arrived)"""
         number = "%d-%d" % (self.server.port, self.server.count)

@@ -1,5 +1,6 @@
 """Columns of MySQL and MariaDB in a character set that does not hold every text: what they refuse is rejected with its key, the rest arrives. By mariadb's client."""
 import os
+import sqlite3
 import sys
 import unittest
 
@@ -80,6 +81,40 @@ class Encodings(sql_case.SqlCase):
                 plan = self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: %s\ntables: { t: { from: t, fields: { '*': copy } } }\n" % (source, self.server.uri(target)))
                 self.run_program("migrate", "--plan", plan, "--state", charset)
                 self.assertEqual(self.server.ask(target, "SELECT id, c0, c1 FROM t ORDER BY id"), [[str(key), text, text] for key, text in texts.items()])
+
+
+class Sessions(sql_case.SqlCase):
+    """A server that gives its sessions another character set than they asked for: an init_connect (or skip-character-set-client-handshake, which lasts until the first SET NAMES, too)."""
+    SERVERS = mariadb
+    TEXTS = {1: "é", 2: "ф", 3: "羊", 4: "a\U0001f411b"}
+
+    def setUp(self):
+        super().setUp()
+        self.addCleanup(self.server.ask, "", "SET GLOBAL init_connect = DEFAULT; DROP USER IF EXISTS told@'127.0.0.1'")
+
+    def uri_of(self, name, charset, options=""):
+        """The name's, for an account that init_connect is for."""
+        self.server.ask("", "SET GLOBAL init_connect = 'SET NAMES %s'; CREATE OR REPLACE USER told@'127.0.0.1'; GRANT ALL ON *.* TO told@'127.0.0.1'; "
+                            "REVOKE SUPER, CONNECTION ADMIN ON *.* FROM told@'127.0.0.1'" % charset)
+        return self.server.uri(name, options).replace("root@", "told@")
+
+    def test_as_the_target(self):
+        source = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES %s" % ",".join("(%d, '%s')" % pair for pair in self.TEXTS.items()))
+        for charset in ("utf8mb3", "latin1", "binary"):
+            for options in mariadb.LOADS:
+                for column in ("longtext CHARACTER SET utf8mb4", "varchar(20) CHARACTER SET utf16"):
+                    with self.subTest(charset=charset, options=options, column=column):
+                        target = self.made("CREATE TABLE t (id int PRIMARY KEY, v %s)" % column)
+                        self.run_program("migrate", source, self.uri_of(target, charset, options), "--existing", "append", "--state", target)
+                        self.assertEqual(self.server.ask(target, "SELECT id, v FROM t ORDER BY id"), [[str(key), text] for key, text in self.TEXTS.items()])
+
+    def test_as_the_source(self):
+        source = self.made("CREATE TABLE t (id int PRIMARY KEY, v varchar(20) CHARACTER SET utf8mb4); INSERT INTO t VALUES %s" % ",".join("(%d, '%s')" % pair for pair in self.TEXTS.items()))
+        for charset in ("utf8mb3", "latin1", "binary"):
+            with self.subTest(charset=charset):
+                self.run_program("migrate", self.uri_of(source, charset), "sqlite:%s.db" % charset, "--state", charset)
+                with sqlite3.connect(self.path(charset + ".db")) as database:
+                    self.assertEqual(dict(database.execute("SELECT id, v FROM t")), self.TEXTS)
 
 
 if __name__ == "__main__":

@@ -15,12 +15,14 @@
 enum { SLICE_MS = 250, NET_BUFFER_BYTES = 64 << 10 /* of 8 KiB each send is a call */ };
 
 /*
- * What every session is set to. The sql_mode is ours alone: strict, with every value that the
- * server can hold allowed (zero dates, an auto_increment of 0) and backslashes that escape. No
- * timeout of the server's ends a session that waits for the other side.
+ * What every session is set to. The character set again, since init_connect or the server's option
+ * skip-character-set-client-handshake may have put another in the place of ours. The sql_mode is
+ * ours alone: strict, with every value that the server can hold allowed (zero dates, an
+ * auto_increment of 0) and backslashes that escape. No timeout of the server's ends a session that
+ * waits for the other side.
  */
 static const char session_settings[] =
-    "SET SESSION sql_mode = "
+    "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci, SESSION sql_mode = "
     "'STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', "
     "time_zone = '+00:00', sql_quote_show_create = 1, wait_timeout = 604800, "
     "net_read_timeout = 86400, net_write_timeout = 86400, max_sort_length = 65536, "

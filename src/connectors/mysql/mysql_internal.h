@@ -63,7 +63,7 @@ struct maria_database {
     bool statement_log;      /* its binary log holds statements: REPEATABLE READ is needed */
     bool folds_names;        /* of tables: lower_case_table_names is not 0 */
     bool tables_only;        /* describe tells of nothing else */
-    uint64_t packet_bytes_max; /* max_allowed_packet */
+    uint64_t packet_bytes_max; /* max_allowed_packet, as the run began */
     MYSQL *control;            /* the control thread's; source: within the snapshot once taken */
     bool snapshot_taken;
     struct maria_held *held; /* source: what the run reads, touched within the snapshot */

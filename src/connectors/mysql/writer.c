@@ -47,6 +47,19 @@ void maria_writer_close(struct writer *writer)
     free(writer);
 }
 
+/* It may be less than the run began with, after SET GLOBAL or at another server of a cluster. */
+static enum status ask_packet(struct writer *writer, struct error *error)
+{
+    int64_t bytes = 0;
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SELECT @@max_allowed_packet");
+    enum status status =
+        maria_ask_number(writer->database, writer->connection, &sql, MARIA_SHORT, ERROR_NETWORK,
+                         (int64_t)writer->database->packet_bytes_max, &bytes, error);
+    writer->packet_bytes_max = bytes > 0 ? (uint64_t)bytes : writer->database->packet_bytes_max;
+    return status;
+}
+
 enum status maria_writer_open(struct database *database, const struct target_table *tables,
                               uint32_t table_count, uint64_t epoch, struct writer **writer,
                               struct error *error)
@@ -76,6 +89,7 @@ enum status maria_writer_open(struct database *database, const struct target_tab
     bool silent = table_count > 0 && tables[0].triggers_off;
     if (writer_loader_start(opened, error) != STATUS_OK ||
         maria_join(self, &opened->connection, error) != STATUS_OK ||
+        ask_packet(opened, error) != STATUS_OK ||
         (silent && maria_silence_keys(self, opened->connection, true, error) != STATUS_OK) ||
         writer_distinct_note(opened, error) != STATUS_OK) {
         maria_writer_close(opened);
@@ -152,7 +166,7 @@ static enum status hold(struct writer *writer, uint32_t table, struct batch *bat
 bool writer_is_ready(const struct writer *writer)
 {
     const struct segment *segment = writer->filling;
-    uint64_t packet = writer->database->packet_bytes_max / 2;
+    uint64_t packet = writer->packet_bytes_max / 2;
     uint64_t wanted = segment->form == MARIA_IN_STATEMENT ? STATEMENT_BYTES : SEGMENT_BYTES;
     uint64_t most = segment->form == MARIA_IN_LINE || wanted < packet ? wanted : packet;
     return segment->out.length >= most || segment->marks.length > 0 ||

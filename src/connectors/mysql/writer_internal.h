@@ -108,6 +108,7 @@ struct segment {
 struct writer {
     struct maria_database *database;
     MYSQL *connection;
+    uint64_t packet_bytes_max;  /* its max_allowed_packet */
     struct arena *arena;        /* plans and descriptions: as long as the writer */
     struct arena *scratch;      /* of values made on the way; emptied after each batch */
     struct arena *load_scratch; /* the loader's; emptied after each segment */

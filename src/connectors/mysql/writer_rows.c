@@ -18,12 +18,12 @@ enum status writer_refuse(struct held *held, uint32_t row, enum outcome_kind kin
 static enum status put_large_whole(struct writer *writer, const struct maria_column *column,
                                    struct large_value *large, struct error *error)
 {
-    if (large->length > writer->database->packet_bytes_max / 3) {
+    if (large->length > writer->packet_bytes_max / 3) {
         return error_set(error, ERROR_REJECT_TOO_LARGE, column->name,
                          "the value has %llu bytes, too many for a statement of this server "
                          "(max_allowed_packet %llu); LOAD DATA LOCAL could take it",
                          (unsigned long long)large->length,
-                         (unsigned long long)writer->database->packet_bytes_max);
+                         (unsigned long long)writer->packet_bytes_max);
     }
     char *bytes = arena_allocate(writer->scratch, large->length);
     if (bytes == NULL) {
@@ -110,7 +110,7 @@ static enum status too_long(const struct writer *writer, size_t bytes, struct er
     return error_set(error, ERROR_REJECT_TOO_LARGE, NULL,
                      "the record takes %zu bytes, too many for a statement of this server "
                      "(max_allowed_packet %llu); LOAD DATA LOCAL could take it",
-                     bytes, (unsigned long long)writer->database->packet_bytes_max);
+                     bytes, (unsigned long long)writer->packet_bytes_max);
 }
 
 /* Behind the others; STATUS_AGAIN as writer_encode_row. */

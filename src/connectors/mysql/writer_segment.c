@@ -10,7 +10,7 @@
 uint64_t writer_segment_bytes_max(const struct writer *writer, const struct segment *segment)
 {
     enum { COMMAND_BYTES = 8 };
-    uint64_t packet = writer->database->packet_bytes_max;
+    uint64_t packet = writer->packet_bytes_max;
     if (segment->form == MARIA_IN_LINE) {
         return UINT64_MAX;
     }
