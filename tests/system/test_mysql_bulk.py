@@ -254,6 +254,20 @@ class Bulk(test_mysql.MysqlCase):
                 self.assert_code(support.finish(process), 0)
                 self.assertEqual(self.server.ask(target, "SELECT count(*), sum(id), max(v) FROM t"), [[str(ROWS), "4501500", "text 999"]])
 
+    def test_settings_of_the_server(self):
+        """Whatever language it speaks, and whatever it leaves unchecked by default, a refused record is found alone."""
+        script = SCRIPT.replace("'text ' || i", "'text ' || CASE i WHEN 10 THEN 5 ELSE i END")
+        for settings in ({"lc_messages": "'de_DE'"}, {"unique_checks": 0, "foreign_key_checks": 0}):
+            for name, value in settings.items():
+                self.set_global(name, value)
+            for options in mariadb.LOADS:
+                with self.subTest(options, settings=settings):
+                    rejects, arrived = self.refused(options, script, "CREATE TABLE t (id int PRIMARY KEY, v varchar(20) UNIQUE)", "5000")
+                    self.assertEqual({key: code for key, (code, _) in rejects.items()}, {10: "key-duplicate"})
+                    self.assertEqual(len(arrived), ROWS - 1)
+            for name in settings:
+                self.server.ask("", "SET GLOBAL %s = DEFAULT" % name)
+
     def test_what_the_server_says(self):
         self.assert_bent_values_are_rejected()
         self.assert_triggers_may_speak()

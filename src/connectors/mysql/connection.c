@@ -28,7 +28,7 @@ static const char session_settings[] =
     "net_read_timeout = 86400, net_write_timeout = 86400, max_sort_length = 65536, "
     "sql_select_limit = DEFAULT, "
     "autocommit = 1, group_concat_max_len = 1048576, max_error_count = 64, sql_notes = 1, "
-    "sql_safe_updates = 0";
+    "sql_safe_updates = 0, unique_checks = 1";
 
 /* ---------------------------------------------------------------- waiting */
 
@@ -286,13 +286,15 @@ static enum status set_up_session(struct maria_database *self, MYSQL *connection
                              MARIA_SHORT, ERROR_NETWORK, NULL, error);
     }
     /* settings that one server has and another one has not */
-    static const char *const optional[] = {"SET SESSION max_statement_time = 0",
-                                           "SET SESSION idle_transaction_timeout = 0",
-                                           "SET SESSION idle_readonly_transaction_timeout = 0",
-                                           "SET SESSION idle_write_transaction_timeout = 0",
-                                           "SET SESSION max_execution_time = 0",
-                                           "SET SESSION information_schema_stats_expiry = 0",
-                                           "SET SESSION explicit_defaults_for_timestamp = 1"};
+    static const char *const optional[] = {
+        "SET SESSION max_statement_time = 0",
+        "SET SESSION idle_transaction_timeout = 0",
+        "SET SESSION idle_readonly_transaction_timeout = 0",
+        "SET SESSION idle_write_transaction_timeout = 0",
+        "SET SESSION max_execution_time = 0",
+        "SET SESSION information_schema_stats_expiry = 0",
+        "SET SESSION explicit_defaults_for_timestamp = 1",
+        "SET SESSION lc_messages = 'en_US'" /* is_clean reads them */};
     for (size_t i = 0; status == STATUS_OK && i < sizeof optional / sizeof optional[0]; i++) {
         if (mysql_query(connection, optional[i]) != 0 && maria_is_lost(mysql_errno(connection))) {
             status = maria_failure(self, connection, ERROR_NETWORK, error);
