@@ -329,7 +329,8 @@ class AskingProxy(PacketProxy):
             self.asked += 1
         client.sendall(mysql_packet(packet[3] + 1, b"\xfb" + self.path.encode()))
         while (given := more()) is not None and len(given) > 4:
-            self.given += given
+            if given[3] != 0:   # 0: the next statement, when what was answered is a packet that has no answer (COM_STMT_CLOSE)
+                self.given += given
         if given is not None:
             client.sendall(mysql_packet((given[3] + 1) % 256, self.ending))
         return True
