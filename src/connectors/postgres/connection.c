@@ -35,7 +35,9 @@ static const char session_settings[] =
     "SET synchronize_seqscans = off; SET statement_timeout = 0; "
     "SET idle_in_transaction_session_timeout = 0; SET default_transaction_isolation = "
     "'read committed'; SET client_min_messages = 'error'; SET xmloption = 'content'; "
-    "SET check_function_bodies = off; SET jit = off";
+    "SET check_function_bodies = off; SET jit = off; SET array_nulls = on; "
+    "SET transform_null_equals = off; SET quote_all_identifiers = off; "
+    "SET default_transaction_deferrable = off; SET gin_fuzzy_search_limit = 0";
 
 bool postgres_wait(const struct postgres_database *self, PGconn *connection, bool writing,
                    int64_t timeout_ms)
