@@ -138,6 +138,8 @@ struct target_load {
 
 struct writer; /* a connection of its own; one thread */
 
+enum { TARGET_FEEDING_MS = 20 }; /* see poll */
+
 /* What settle_duplicates found of a record that shares its key with another one. */
 enum duplicate_kind {
     DUPLICATE_DIFFERS, /* it loses */
@@ -205,8 +207,11 @@ struct target_functions {
      */
     enum status (*submit)(struct writer *writer, uint64_t chunk, uint32_t table,
                           struct batch *batch, struct error *error);
-    /* The next result: STATUS_OK; none under way: STATUS_END; none within timeout_ms:
-     * STATUS_AGAIN. */
+    /*
+     * The next result: STATUS_OK; none within timeout_ms: STATUS_AGAIN; none under way: STATUS_END.
+     * A `timeout_ms` below TARGET_FEEDING_MS says that more may be submitted; what waits for that
+     * alone is not under way. With a longer one there is a result for each batch.
+     */
     enum status (*poll)(struct writer *writer, int64_t timeout_ms, struct batch_result *result,
                         struct error *error);
     /*

@@ -120,19 +120,22 @@ static enum status drain(struct writing *writing, struct open_chunk *chunk, stru
     void *parcel;
     bool busy = writing_under_way(writing) > 0;
     enum status status = ring_pop(chunk->work->ring, &parcel, busy ? 0 : COPY_WAIT_MS);
-    if (status == STATUS_OK) {
-        status = writing_feed(writing, chunk, parcel, error);
-        return status == STATUS_OK ? poll_ready(writing, error) : status;
-    }
-    if (is_held_too_long(writing, chunk)) {
+    if (status != STATUS_OK && is_held_too_long(writing, chunk)) {
         log_write(LOG_DEBUG, "chunk %" PRIu64 " of %s is given up for the pause, to begin again",
                   chunk->number, chunk->stream->name);
         writing_abandon_all(writing, true);
         return STATUS_OK;
     }
-    if (busy) {
-        status = writing_poll(writing, POLL_BETWEEN_MS, error);
-        return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+    if (status != STATUS_OK && busy) {
+        enum status polled = writing_poll(writing, POLL_BETWEEN_MS, error);
+        if (polled != STATUS_END) { /* else the target waits for more */
+            return polled == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+        }
+        status = ring_pop(chunk->work->ring, &parcel, COPY_WAIT_MS);
+    }
+    if (status == STATUS_OK) {
+        status = writing_feed(writing, chunk, parcel, error);
+        return status == STATUS_OK ? poll_ready(writing, error) : status;
     }
     atomic_store(&writing->worker->doing, "waits for its reader");
     return STATUS_OK;

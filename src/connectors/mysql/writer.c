@@ -7,7 +7,6 @@
  * records. A segment is sent when it is full, or worth a load while none is under way, when a batch
  * for another table comes, or when the engine has nothing more to send and waits.
  */
-#include "base/clock.h"
 #include "base/failpoint.h"
 #include "connectors/mysql/writer_internal.h"
 #include "connectors/sql/claim.h"
@@ -15,12 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    SEGMENT_BYTES = 5 << 18,
-    WORTH_BYTES = 256 << 10,
-    STATEMENT_BYTES = 1 << 20,
-    FEEDING_WAIT_MS = 20
-};
+enum { SEGMENT_BYTES = 5 << 18, WORTH_BYTES = 256 << 10, STATEMENT_BYTES = 1 << 20 };
 
 /* ---------------------------------------------------------------- open, close */
 
@@ -283,10 +277,8 @@ static enum status await_results(struct writer *writer, int64_t timeout_ms, stru
     if (!writer->loading && writer->filling->first == NULL) {
         return STATUS_END;
     }
-    if (!writer->loading && timeout_ms < FEEDING_WAIT_MS) {
-        /* more is to come, for the same load */
-        clock_sleep_ms(timeout_ms > 0 ? timeout_ms : 0);
-        return STATUS_AGAIN;
+    if (!writer->loading && timeout_ms < TARGET_FEEDING_MS) {
+        return STATUS_END; /* more is to come, for the same load */
     }
     if (!writer->loading && writer_hand_over(writer, error) != STATUS_OK) {
         return STATUS_FAILED;

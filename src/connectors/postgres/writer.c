@@ -9,7 +9,6 @@
  * of their records. A COPY also ends when a batch for another table comes, or when the engine has
  * nothing more to send and waits.
  */
-#include "base/clock.h"
 #include "base/failpoint.h"
 #include "connectors/postgres/writer_internal.h"
 #include "connectors/sql/claim.h"
@@ -17,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEGMENT_BYTES = 4 << 20, FEEDING_WAIT_MS = 20 };
+enum { SEGMENT_BYTES = 4 << 20 };
 
 /* ---------------------------------------------------------------- open, close */
 
@@ -224,10 +223,8 @@ enum status postgres_writer_poll(struct writer *writer, int64_t timeout_ms,
         if (writer->first == NULL) {
             return STATUS_END;
         }
-        if (timeout_ms < FEEDING_WAIT_MS) {
-            /* more is to come: the COPY stays open for it */
-            clock_sleep_ms(timeout_ms > 0 ? timeout_ms : 0);
-            return STATUS_AGAIN;
+        if (timeout_ms < TARGET_FEEDING_MS) {
+            return STATUS_END; /* more is to come: the COPY stays open for it */
         }
         /* the engine waits like that only when it has nothing more to send */
         if (writer_segment_finish(writer, true, error) != STATUS_OK) {
