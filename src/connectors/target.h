@@ -202,8 +202,8 @@ struct target_functions {
                                struct error *error);
     /*
      * Takes the batch over (also when it fails: it comes back through poll or is destroyed by
-     * chunk_abandon). STATUS_AGAIN: too much is under way; poll first; the batch is still the
-     * caller's.
+     * chunk_abandon). STATUS_AGAIN: too much is under way; the batch is still the caller's, and
+     * polls make room for it (also where all that is under way is of abandoned chunks).
      */
     enum status (*submit)(struct writer *writer, uint64_t chunk, uint32_t table,
                           struct batch *batch, struct error *error);

@@ -128,12 +128,14 @@ static enum status drain(struct writing *writing, struct open_chunk *chunk, stru
     }
     if (status != STATUS_OK && busy) {
         enum status polled = writing_poll(writing, POLL_BETWEEN_MS, error);
-        if (polled != STATUS_END) { /* else the target waits for more */
+        if (polled != STATUS_END) {
             return polled == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
         }
+        /* the target waits for more */
         status = ring_pop(chunk->work->ring, &parcel, COPY_WAIT_MS);
     }
     if (status == STATUS_OK) {
+        atomic_store(&writing->worker->doing, "writes");
         status = writing_feed(writing, chunk, parcel, error);
         return status == STATUS_OK ? poll_ready(writing, error) : status;
     }

@@ -74,7 +74,7 @@ class TcpProxy(Proxy):
             self.wanted, self.occurrence, self.before = wanted, occurrence, before
 
     def passers(self, program, server):
-        return lambda: self._forward(program, server), lambda: _pass(server, program)
+        return lambda: self._forward(program, server), lambda: pass_on(server, program)
 
     def _must_cut(self, data):
         with self.lock:
@@ -161,7 +161,7 @@ class CountingProxy(Proxy):
         super().__init__(port)
 
     def passers(self, program, server):
-        return lambda: _pass(program, server, self._count), lambda: _pass(server, program, self._count)
+        return lambda: pass_on(program, server, self._count), lambda: pass_on(server, program, self._count)
 
     def _count(self, data):
         with self.lock:
@@ -177,7 +177,7 @@ class SlowProxy(Proxy):
         super().__init__(port)
 
     def passers(self, program, server):
-        return lambda: _pass(program, server), lambda: self._answer(server, program)
+        return lambda: pass_on(program, server), lambda: self._answer(server, program)
 
     def _answer(self, server, client):
         with contextlib.suppress(OSError):
@@ -197,7 +197,7 @@ class ChangingProxy(Proxy):
         super().__init__(port)
 
     def passers(self, program, server):
-        return lambda: _pass(program, server), lambda: self._answer(server, program)
+        return lambda: pass_on(program, server), lambda: self._answer(server, program)
 
     def _answer(self, server, client):
         first = True
@@ -218,9 +218,9 @@ class SilentProxy(Proxy):
         super().__init__(port)
 
     def passers(self, program, server):
-        return lambda: self._pass(program, server, self.wanted), lambda: self._pass(server, program, None)
+        return lambda: self.pass_on(program, server, self.wanted), lambda: self.pass_on(server, program, None)
 
-    def _pass(self, one, other, wanted):
+    def pass_on(self, one, other, wanted):
         with contextlib.suppress(OSError):
             while data := one.recv(PIECE):
                 if wanted is not None and wanted in data:
@@ -247,7 +247,7 @@ class HoldingProxy(Proxy):
         self.released.set()
 
     def passers(self, program, server):
-        return lambda: _pass(program, server, self._hold), lambda: _pass(server, program)
+        return lambda: pass_on(program, server, self._hold), lambda: pass_on(server, program)
 
     def _hold(self, data):
         if self.wanted in data and self.armed.is_set() and not self.held.is_set():
@@ -259,7 +259,7 @@ class PacketProxy(Proxy):
     """Of MySQL's protocol, in clear: each packet that the program sends, one of which may be answered here instead of by the server."""
 
     def passers(self, program, server):
-        return lambda: self._forward(program, server), lambda: _pass(server, program)
+        return lambda: self._forward(program, server), lambda: pass_on(server, program)
 
     def answer(self, packet, client, more):
         """False: the server gets it. `more()`: the program's next packet, None if there is no other."""
@@ -312,6 +312,7 @@ class RefusingProxy(PacketProxy):
 class AskingProxy(PacketProxy):
     """A hostile server: to the n-th packet that begins anything (the log-in, a statement) it says that it wants a file, as if that were a LOAD DATA LOCAL."""
     OK, ERROR = b"\0\0\0\2\0\0\0", b"\xff\x15\x04#28000no"
+    COMMANDS = b"\x01\x03\x0e\x16\x17\x18\x19\x1a\x1c\x1f\xfa"   # what a statement's packet begins with
 
     def __init__(self, port, path=None, at=None, wanted=b"", ending=ERROR):
         """`wanted`: what such a packet holds."""
@@ -329,14 +330,14 @@ class AskingProxy(PacketProxy):
             self.asked += 1
         client.sendall(mysql_packet(packet[3] + 1, b"\xfb" + self.path.encode()))
         while (given := more()) is not None and len(given) > 4:
-            if given[3] != 0:   # 0: the next statement, when what was answered is a packet that has no answer (COM_STMT_CLOSE)
+            if given[3] != 0 or given[4] not in self.COMMANDS:   # else the next statement, as what was answered has no answer (COM_STMT_CLOSE)
                 self.given += given
         if given is not None:
             client.sendall(mysql_packet((given[3] + 1) % 256, self.ending))
         return True
 
 
-def _pass(server, client, seen=None):
+def pass_on(server, client, seen=None):
     with contextlib.suppress(OSError):
         while True:
             data = server.recv(PIECE)

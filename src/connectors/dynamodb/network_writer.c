@@ -327,7 +327,8 @@ enum status dynamodb_network_poll(struct writer *writer, int64_t timeout_ms,
         if (take_result(writer, result)) {
             return STATUS_OK;
         }
-        if (writer->waiting == NULL) {
+        /* what an abandoned chunk left on its way takes room, though nobody waits for it */
+        if (writer->waiting == NULL && (!writer->refused || has_room(writer))) {
             return STATUS_END;
         }
         int64_t left = end_ms - clock_monotonic_ms();

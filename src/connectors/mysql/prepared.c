@@ -73,9 +73,9 @@ enum status maria_statement_prepare(struct maria_database *self, MYSQL *connecti
 
 bool maria_statement_is_forgotten(MYSQL *connection)
 {
-    enum { UNKNOWN_STATEMENT = 1243, NEEDS_PREPARING = 1615 };
+    /* the last one is CR_ERR_MISSING_ERROR_INFO, which libmariadb's header has since 3.3 */
+    enum { UNKNOWN_STATEMENT = 1243, NEEDS_PREPARING = 1615, NO_ERROR_INFO = 5026 };
     unsigned number = mysql_errno(connection);
     /* MariaDB 11.4 says nothing when it has to prepare an INSERT in bulk anew */
-    return number == UNKNOWN_STATEMENT || number == NEEDS_PREPARING ||
-           number == CR_ERR_MISSING_ERROR_INFO;
+    return number == UNKNOWN_STATEMENT || number == NEEDS_PREPARING || number == NO_ERROR_INFO;
 }
