@@ -1,8 +1,13 @@
 """What tests of large values in SQL servers share: out to SQLite, across to the same server, and back in, within so much memory."""
+import contextlib
+import hashlib
+import itertools
 import json
 import os
+import sqlite3
 import sys
 
+import refusals
 import support
 
 PEAK_SCRIPT = "import resource, subprocess, sys; code = subprocess.call(sys.argv[1:]); " \
@@ -123,3 +128,92 @@ class LookedAt(Measured):
             self.assertEqual(sorted(one), sorted(other))
             for name in one:
                 self.assertTrue(one[name] == other[name], "%s of %d: %.100r" % (name, one["id"], other[name]))
+
+
+class Unfit(refusals.TestCase):
+    """A large value beside one that no column of its kind holds: the row is refused whole, all others arrive as they are. From SQLite,
+    whose columns take anything, and whose rows pass unconverted."""
+    SERVERS = None
+    SETTINGS = None
+    # A column, and what is put into it that it can't hold over there; the last two are small. SQLite makes no numbers of such texts.
+    MISFITS = {"n INTEGER": "x" * 100000, "r REAL": "y" * 70000, "d NUMERIC(10,2)": "z" * 65537, "q BLOB": "t" * 90000, "o TEXT": b"\x01" * 90000,
+               "m INTEGER": b"\x00" * 80000, "s INTEGER": "x", "u REAL": b"\x02"}
+    LARGE = {"a TEXT": ("x" * 300000, "\u00e9" * 40000), "b BLOB": (b"\xff\x00" * 40000, b"\x00" * 70000)}
+    ROWS = 40
+    BAD = (1, 17, 18, 19, 40)
+    TEXT = "text"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = cls.SERVERS.for_class(cls, settings=cls.SETTINGS)
+
+    def value_of(self, declared, number):
+        """One that the column holds."""
+        kind = declared.split()[1]
+        return {"TEXT": "t%d" % number, "BLOB": b"b%d" % number}.get(kind, number)
+
+    def rows_of(self, large, misfit):
+        """All of them, as (id, large, misfit): every third one has a large value, refused ones too."""
+        for number in range(1, self.ROWS + 1):
+            whole = self.LARGE[large][number % 2] if number % 3 == 0 or number in self.BAD else self.value_of(large, number)
+            yield number, whole, self.MISFITS[misfit] if number in self.BAD else self.value_of(misfit, number)
+
+    def fill_source(self):
+        """{table: (columns, rows that fit)}; the large value comes before the other one, or behind it."""
+        tables = {}
+        with contextlib.closing(sqlite3.connect(self.path("unfit.db"))) as db:
+            for large, misfit, order in itertools.product(self.LARGE, self.MISFITS, ((0, 1, 2), (2, 1, 0))):
+                table = "t%d" % len(tables)
+                columns = ("id INTEGER PRIMARY KEY", large, misfit)
+                rows = list(self.rows_of(large, misfit))
+                db.execute("CREATE TABLE %s (%s)" % (table, ", ".join(columns[at] for at in order)))
+                db.executemany("INSERT INTO %s VALUES (?, ?, ?)" % table, ([row[at] for at in order] for row in rows))
+                tables[table] = (large, misfit), [row for row in rows if row[0] not in self.BAD]
+            db.commit()
+        return tables
+
+    @staticmethod
+    def digest_of(value):
+        return hashlib.md5(value if isinstance(value, bytes) else str(value).encode()).hexdigest()
+
+    def assert_fitting(self, tables, target, state):
+        refused = {}
+        for reject in self.rejects(state):
+            refused.setdefault(reject["table"], []).append(reject["record"]["id"])
+            self.assertIn(reject["code"], ("type", "number-range"), reject["reason"])
+        self.assertEqual({table: sorted(numbers) for table, numbers in refused.items()}, {table: list(self.BAD) for table in tables})
+        for table, ((large, misfit), rows) in tables.items():
+            names = [declared.split()[0] for declared in (large, misfit)]
+            counted = misfit.split()[1] not in ("TEXT", "BLOB")
+            expected = [[str(number), self.digest_of(whole), float(other) if counted else self.digest_of(other)] for number, whole, other in rows]
+            found = self.server.ask(target, "SELECT id, md5(%s), %s FROM %s ORDER BY id" % (names[0], names[1] if counted else "md5(%s)" % names[1], table))
+            self.assertEqual([[number, whole, float(other) if counted else other] for number, whole, other in found], expected, (table, large, misfit))
+
+    def test_each_place(self):
+        tables = self.fill_source()
+        target = self.server.database()
+        source = "sqlite:unfit.db?slice=64KiB"
+        for state, existing in (("new", "refuse"), ("upsert", "upsert")):
+            self.run_program("migrate", "-q", "--existing", existing, "--state", state, source, self.server.uri(target), code=1)
+            self.assert_fitting(tables, target, state)
+            self.run_program("finish", "--confirm", "--state", state)
+
+    def test_bytes_that_would_parse(self):
+        """Records of one size before a large value whose end lies where theirs have the next column: were they not taken out of what is
+        sent, they would be read once more. Nothing but the count tells in a table without a key that was there before."""
+        head, text = 19, 1994
+        record = 2 + (4 + 8) + (4 + text) + (4 + 8)
+        large = "x" * (head + 40 * record - (4 + 8))
+        for name, bad in (("first", (100,)), ("several", (90, 91, 100)), ("last", (120,))):
+            with self.subTest(name):
+                target = self.server.database()
+                with contextlib.closing(sqlite3.connect(self.path(name + ".db"))) as db:
+                    db.execute("CREATE TABLE t (id INTEGER, a TEXT, n INTEGER)")
+                    db.executemany("INSERT INTO t VALUES (?, ?, ?)", ((i, large, "x" * 100000) if i in bad else (i, "%01994d" % i, i) for i in range(121)))
+                    db.commit()
+                self.server.ask(target, "CREATE TABLE t (id bigint, a %s, n bigint)" % self.TEXT)
+                self.run_program("migrate", "-q", "--existing", "append", "--state", name, "--jobs", "1", "sqlite:%s.db?slice=64KiB" % name,
+                                 self.server.uri(target), code=1)
+                self.assertEqual([reject["record"]["id"] for reject in self.rejects(name)], list(bad))
+                self.assertEqual(self.server.ask(target, "SELECT id, length(a), n FROM t ORDER BY id"),
+                                 [[str(i), str(text), str(i)] for i in range(121) if i not in bad])

@@ -86,6 +86,11 @@ class Values(large_values.LargeValues):
         self.assertEqual(self.server.ask(source, self.TOLD), self.server.ask(target, self.TOLD))
 
 
+class Unfit(large_values.Unfit):
+    SERVERS = mariadb
+    TEXT = "longtext"
+
+
 class LookedAt(large_values.LookedAt):
     LARGE_BYTES = 9 << 20
 

@@ -117,6 +117,10 @@ class Slices(support.TestCase):
         self.assertEqual(self.told(source, "big"), self.told(target, "big"))
 
 
+class Unfit(large_values.Unfit):
+    SERVERS = postgres
+
+
 class LookedAt(large_values.LookedAt):
     LARGE_BYTES = 5 << 20
 

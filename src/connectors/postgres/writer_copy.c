@@ -113,16 +113,14 @@ enum status writer_send_out(struct writer *writer, struct error *error)
     return postgres_flush(writer->database, writer->connection, error);
 }
 
-/* Its length, then slices as they are read: it is never in memory whole. */
-static enum status send_large(struct writer *writer, const struct postgres_column *column,
-                              struct large_value *large, struct error *error)
+/* Is it one that the column can hold, as far as its kind and its length say? */
+static enum status check_large(const struct postgres_column *column,
+                               const struct large_value *large, struct error *error)
 {
-    bool bytes = column->type.format == POSTGRES_AS_BYTEA;
-    bool versioned = column->type.format == POSTGRES_AS_JSONB;
-    if ((large->kind == VALUE_BYTES) != bytes ||
-        (!bytes && column->type.format != POSTGRES_AS_TEXT &&
-         column->type.format != POSTGRES_AS_CAST && column->type.format != POSTGRES_AS_JSON &&
-         !versioned)) {
+    enum postgres_format format = column->type.format;
+    bool text = format == POSTGRES_AS_TEXT || format == POSTGRES_AS_CAST ||
+                format == POSTGRES_AS_JSON || format == POSTGRES_AS_JSONB;
+    if (large->kind == VALUE_BYTES ? format != POSTGRES_AS_BYTEA : !text) {
         return error_set(error, ERROR_REJECT_TYPE, column->name, "a large %s is no %s",
                          value_kind_name(large->kind), column->type.type.native);
     }
@@ -131,6 +129,14 @@ static enum status send_large(struct writer *writer, const struct postgres_colum
                          "the value has %llu bytes; PostgreSQL holds 1 GB",
                          (unsigned long long)large->length);
     }
+    return STATUS_OK;
+}
+
+/* Its length, then slices as they are read: it is never in memory whole. */
+static enum status send_large(struct writer *writer, const struct postgres_column *column,
+                              struct large_value *large, struct error *error)
+{
+    bool versioned = column->type.format == POSTGRES_AS_JSONB;
     uint32_t size = __builtin_bswap32((uint32_t)large->length + versioned);
     buffer_append(&writer->out, &size, sizeof size);
     if (versioned) {
@@ -172,8 +178,6 @@ static enum status encode_row(struct writer *writer, const struct writer_plan *p
     return STATUS_OK;
 }
 
-/* Is every value of the row one that its column can hold? Asked before a large one is sent, after
- * which there is no way back. */
 static bool has_large(const struct writer_plan *plan, const struct cell *cells)
 {
     for (uint32_t i = 0; i < plan->column_count; i++) {
@@ -184,28 +188,19 @@ static bool has_large(const struct writer_plan *plan, const struct cell *cells)
     return false;
 }
 
+/* Is every value of the row one that its column can hold? Asked before a large one is sent, after
+ * which there is no way back. */
 static enum status probe_row(struct writer *writer, const struct writer_plan *plan,
                              const struct cell *cells, struct error *error)
 {
     struct buffer ignored = {0};
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < plan->column_count && status == STATUS_OK; i++) {
-        const struct cell *cell = &cells[plan->columns[i].field];
-        if (cell->kind != VALUE_LARGE) {
-            status =
-                postgres_encode(plan->columns[i].column, cell, writer->scratch, &ignored, error);
-            continue;
-        }
         const struct postgres_column *column = plan->columns[i].column;
-        bool bytes = column->type.format == POSTGRES_AS_BYTEA;
-        if ((cell->large->kind == VALUE_BYTES) != bytes || cell->large->length > FIELD_BYTES_MAX) {
-            status = error_set(error,
-                               cell->large->length > FIELD_BYTES_MAX ? ERROR_REJECT_TOO_LARGE
-                                                                     : ERROR_REJECT_TYPE,
-                               column->name, "a large %s of %llu bytes does not fit %s",
-                               value_kind_name(cell->large->kind),
-                               (unsigned long long)cell->large->length, column->type.type.native);
-        }
+        const struct cell *cell = &cells[plan->columns[i].field];
+        status = cell->kind == VALUE_LARGE
+                     ? check_large(column, cell->large, error)
+                     : postgres_encode(column, cell, writer->scratch, &ignored, error);
     }
     buffer_free(&ignored);
     return status;
@@ -216,7 +211,7 @@ enum status writer_copy_row(struct writer *writer, const struct writer_plan *pla
 {
     const struct cell *cells = batch_row(held->batch, row);
     size_t before = writer->out.length;
-    uint64_t written = writer->sent_bytes + before;
+    uint64_t sent = writer->sent_bytes;
     struct error problem;
     enum status status = STATUS_OK;
 
@@ -228,9 +223,12 @@ enum status writer_copy_row(struct writer *writer, const struct writer_plan *pla
         status = encode_row(writer, plan, cells, &problem);
     }
     if (status == STATUS_OK && !writer->out.failed) {
-        held->bytes += writer->sent_bytes + writer->out.length - written;
+        held->bytes += writer->sent_bytes + writer->out.length - (sent + before);
         writer->sent_rows++;
         return writer->out.length >= PIECE_BYTES ? writer_send_out(writer, error) : STATUS_OK;
+    }
+    if (status != STATUS_OK && writer->sent_bytes != sent && problem.class == ERROR_CLASS_REJECT) {
+        error_recode(&problem, ERROR_SOURCE_READ); /* a part of the row can't be taken back */
     }
     if (status != STATUS_OK && problem.class == ERROR_CLASS_REJECT) {
         char reason[1100];
