@@ -255,6 +255,32 @@ class HoldingProxy(Proxy):
             self.released.wait(WAIT_S)
 
 
+class AnsweringProxy(Proxy):
+    """Answers a message that is `wanted`, byte for byte, itself, once, on a connection over which the program has sent `behind`; the server does not get it."""
+    MYSQL_ROLLBACK = b"LOAD DATA", b"\x09\0\0\0\x03ROLLBACK", b"\x0b\0\0\1\xff\x51\x04#HY000no"   # 1105, which tells nothing
+    POSTGRES_ROLLBACK = b"COPY ", b"Q\0\0\0\x0dROLLBACK\0", b"E\0\0\0\x1aSERROR\0VERROR\0CXX000\0\0" + b"Z\0\0\0\5T"
+
+    def __init__(self, port, behind, wanted, answer):
+        self.behind, self.wanted, self.said, self.answered = behind, wanted, answer, 0
+        super().__init__(port)
+
+    def passers(self, program, server):
+        return lambda: self._forward(program, server), lambda: pass_on(server, program)
+
+    def _forward(self, program, server):
+        armed = False
+        with contextlib.suppress(OSError):
+            while data := program.recv(PIECE):
+                armed = armed or self.behind in data
+                if armed and data == self.wanted and self.answered == 0:
+                    self.answered += 1
+                    program.sendall(self.said)
+                else:
+                    server.sendall(data)
+        close(program)
+        close(server)
+
+
 class PacketProxy(Proxy):
     """Of MySQL's protocol, in clear: each packet that the program sends, one of which may be answered here instead of by the server."""
 

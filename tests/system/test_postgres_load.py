@@ -83,6 +83,17 @@ class Load(PostgresCase):
             self.run_program("resume", "--state", self.path("state-" + target))
         self.assertEqual(self.server.psql(target, "SELECT count(*), sum(id) FROM t"), [["5000", str(5000 * 5001 // 2)]])
 
+    def test_a_rollback_that_the_server_refuses(self):
+        """Of a chunk of which a record was refused: the next transaction would go on in that one."""
+        source = self.made("CREATE TABLE t AS SELECT i AS id FROM generate_series(1, 3000) i; UPDATE t SET id = 2 WHERE id = 1999")
+        target, state = self.made("CREATE TABLE t (id int UNIQUE)"), self.path("refused")
+        with tcp_proxy.AnsweringProxy(self.server.port, *tcp_proxy.AnsweringProxy.POSTGRES_ROLLBACK) as proxy:
+            through = self.server.uri(target, "?sslmode=disable").replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            self.run_program("migrate", "--existing", "append", "--jobs", "1", "--state", state, self.server.uri(source), through, code=1)
+            self.assertEqual(proxy.answered, 1)
+        self.assertEqual(len(self.rejects(state)), 1)
+        self.assertEqual(self.server.psql(target, "SELECT count(*), sum(id) FROM t"), [["2999", str(3000 * 3001 // 2 - 1999)]])
+
     def test_a_pull_over_a_slow_link_moves(self):
         source, target = self.made("CREATE TABLE t AS SELECT i AS id, repeat('x', 200) AS v FROM generate_series(1, 3000) i"), self.made()
         with tcp_proxy.SlowProxy(self.server.port, 200000) as proxy:

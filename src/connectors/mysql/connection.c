@@ -32,6 +32,11 @@ static const char session_settings[] =
 
 /* ---------------------------------------------------------------- waiting */
 
+void maria_break_off(MYSQL *connection)
+{
+    shutdown(mysql_get_socket(connection), SHUT_RDWR);
+}
+
 static bool wait_until_readable(MYSQL *connection, int64_t timeout_ms)
 {
     struct pollfd waiting = {.fd = mysql_get_socket(connection), .events = POLLIN};
@@ -61,8 +66,7 @@ static enum status give_up(struct maria_database *self, MYSQL *connection,
     error_set(error, ERROR_NETWORK, self->shown, "the server did not answer within %lld s",
               (long long)(self->timeout_ms / 1000));
     error_hint(error, "it may be overloaded, or wait for a lock: SHOW PROCESSLIST shows it");
-    /* what it may still say nobody would understand: the connection is of no more use */
-    shutdown(mysql_get_socket(connection), SHUT_RDWR);
+    maria_break_off(connection); /* what it may still say nobody would understand */
     return STATUS_FAILED;
 }
 
@@ -80,7 +84,7 @@ static enum status keep_vigil(struct maria_database *self, MYSQL *connection,
         if (life != SQL_SILENT) { /* its transaction would hold its locks, perhaps for hours */
             end_by_kill(self, "CONNECTION", mysql_thread_id(connection));
         }
-        shutdown(mysql_get_socket(connection), SHUT_RDWR); /* so that nobody uses it again */
+        maria_break_off(connection);
     }
     return status;
 }

@@ -134,6 +134,8 @@ enum status maria_reach(struct maria_database *self, MYSQL **connection,
 enum status maria_join(struct maria_database *self, MYSQL **connection,
                        struct error *error) MUST_USE;
 void maria_disconnect(MYSQL *connection); /* NULL is fine */
+/* So that nobody uses it again, and the server rolls back: whatever is sent fails. */
+void maria_break_off(MYSQL *connection);
 /* sql_mode, time zone … as maria_connect sets them. */
 enum status maria_session_reset(struct maria_database *self, MYSQL *connection,
                                 struct error *error) MUST_USE;

@@ -109,14 +109,25 @@ enum status maria_writer_chunk_begin(struct writer *writer, uint64_t chunk, uint
     return failpoint_hit("mysql.chunk_begin", error);
 }
 
+/* Of what is not known to be rolled back START TRANSACTION would commit the rows, without a mark:
+ * then the next statement fails, after which the engine opens a writer anew. */
+static void roll_back(struct writer *writer)
+{
+    struct error ignored = {0};
+    if (!maria_is_alive(writer->connection) ||
+        maria_query(writer->database, writer->connection, "ROLLBACK", MARIA_SHORT,
+                    ERROR_TARGET_WRITE, NULL, &ignored) != STATUS_OK) {
+        maria_break_off(writer->connection);
+    }
+}
+
 void maria_writer_chunk_abandon(struct writer *writer, uint64_t chunk)
 {
     struct error ignored = {0};
     (void)chunk;
     (void)!writer_await_load(writer, -1, &ignored);
-    if (writer->begun && maria_is_alive(writer->connection)) {
-        (void)!maria_query(writer->database, writer->connection, "ROLLBACK", MARIA_SHORT,
-                           ERROR_TARGET_WRITE, NULL, &ignored);
+    if (writer->begun) {
+        roll_back(writer);
     }
     writer->begun = false;
     writer->chunk = 0;

@@ -307,8 +307,7 @@ enum status postgres_control(struct postgres_database *self, PGconn **connection
 
 /* ---------------------------------------------------------------- asking */
 
-/* So that nobody uses it again. */
-static void break_off(PGconn *connection)
+void postgres_break_off(PGconn *connection)
 {
     shutdown(PQsocket(connection), SHUT_RDWR);
     (void)!PQconsumeInput(connection);
@@ -320,7 +319,7 @@ static enum status give_up(struct postgres_database *self, PGconn *connection,
     if (patience == POSTGRES_SHORT && !atomic_load(&self->base.hurried)) {
         postgres_signal_session(self, connection, POSTGRES_END_SESSION);
     }
-    break_off(connection);
+    postgres_break_off(connection);
     error_set(error, ERROR_NETWORK, self->shown, "the server did not answer within %lld s",
               (long long)(self->timeout_ms / 1000));
     error_hint(error, "it may be overloaded, or wait for a lock: pg_stat_activity shows it");
@@ -344,7 +343,7 @@ enum status postgres_keep_vigil(struct postgres_database *self, PGconn *connecti
         if (life != SQL_SILENT) {
             postgres_signal_session(self, connection, POSTGRES_END_SESSION);
         }
-        break_off(connection);
+        postgres_break_off(connection);
     }
     return status;
 }

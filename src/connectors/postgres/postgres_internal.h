@@ -100,6 +100,8 @@ enum status postgres_prefer_schema(struct postgres_database *self, PGconn *conne
 enum status postgres_join(struct postgres_database *self, PGconn **connection,
                           struct error *error) MUST_USE;
 void postgres_disconnect(PGconn *connection); /* NULL is fine */
+/* So that nobody uses it again, and the server rolls back. */
+void postgres_break_off(PGconn *connection);
 /* The control connection of a target, made anew if it broke. */
 enum status postgres_control(struct postgres_database *self, PGconn **connection,
                              struct error *error) MUST_USE;

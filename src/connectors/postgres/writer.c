@@ -111,10 +111,22 @@ enum status postgres_writer_chunk_begin(struct writer *writer, uint64_t chunk, u
     return failpoint_hit("postgres.chunk_begin", error);
 }
 
+/* The next BEGIN would go on in a transaction that is still open, with a mere warning: then its
+ * connection is broken off, after which the engine opens a writer anew. */
+static void roll_back(struct writer *writer)
+{
+    struct error ignored = {0};
+    bool asked = PQstatus(writer->connection) == CONNECTION_OK &&
+                 postgres_execute(writer->database, writer->connection, "ROLLBACK", POSTGRES_SHORT,
+                                  ERROR_TARGET_WRITE, &ignored) == STATUS_OK;
+    if (!asked || PQtransactionStatus(writer->connection) != PQTRANS_IDLE) {
+        postgres_break_off(writer->connection);
+    }
+}
+
 void postgres_writer_chunk_abandon(struct writer *writer, uint64_t chunk)
 {
     struct error ignored = {0};
-    PGresult *failure = NULL;
 
     (void)chunk;
     if (writer->copying && PQstatus(writer->connection) == CONNECTION_OK) {
@@ -128,11 +140,9 @@ void postgres_writer_chunk_abandon(struct writer *writer, uint64_t chunk)
             }
         }
     }
-    if (writer->begun && PQstatus(writer->connection) == CONNECTION_OK) {
-        (void)!postgres_execute(writer->database, writer->connection, "ROLLBACK", POSTGRES_SHORT,
-                                ERROR_TARGET_WRITE, &ignored);
+    if (writer->begun) {
+        roll_back(writer);
     }
-    PQclear(failure);
     writer->copying = false;
     writer->begun = false;
     writer->savepoint = false;
