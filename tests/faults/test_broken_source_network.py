@@ -11,36 +11,15 @@ import mariadb
 import postgres
 import servers
 import support
-import tcp_proxy
+from striking_proxy import TO_PROGRAM, StrikingProxy
 
 ROWS = 6000   # of which three quarters are more than one batch
 TEXT = "0123456789" * 4
 ROW_BYTES = 50
 FILL = {"postgres": "CREATE TABLE many (id int PRIMARY KEY, v text);"
-                    "INSERT INTO many SELECT i, repeat('0123456789', 4) FROM generate_series(1, %d) i" % ROWS,
+                    "INSERT INTO many SELECT i, '%s' FROM generate_series(1, %d) i" % (TEXT, ROWS),
         "mysql": "CREATE TABLE many (id int PRIMARY KEY, v text);"
-                 "INSERT INTO many SELECT seq, repeat('0123456789', 4) FROM seq_1_to_%d" % ROWS}
-
-
-class BreakingProxy(tcp_proxy.Proxy):
-    """Ends the first connection whose server has sent so many bytes."""
-
-    def __init__(self, port, limit_bytes):
-        self.limit_bytes, self.broken = limit_bytes, 0
-        super().__init__(port)
-
-    def passers(self, program, server):
-        sent = 0
-
-        def seen(data):
-            nonlocal sent
-            sent += len(data)
-            with self.lock:
-                if sent > self.limit_bytes and self.broken == 0:
-                    self.broken += 1
-                    raise ConnectionResetError
-
-        return lambda: tcp_proxy.pass_on(program, server), lambda: tcp_proxy.pass_on(server, program, seen)
+                 "INSERT INTO many SELECT seq, '%s' FROM seq_1_to_%d" % (TEXT, ROWS)}
 
 
 class BrokenSource(support.TestCase):
@@ -55,12 +34,13 @@ class BrokenSource(support.TestCase):
         server = self.sql[kind]
         name = server.database()
         server.ask(name, FILL[kind])
-        with BreakingProxy(server.port, ROWS * ROW_BYTES * 3 // 4) as proxy:
+        with StrikingProxy(server.port) as proxy:
+            proxy.strike("cut", TO_PROGRAM, ROWS * ROW_BYTES * 3 // 4)
             source = server.uri(name).replace(":%d/" % server.port, ":%d/" % proxy.port)
             self.assertIn(str(proxy.port), source)
             self.run_program("migrate", "--jobs", "1", "--chunk-rows", str(ROWS), "--stall", "3s", "--state", "state-%s%s" % (kind, "".join(options)), *options, source,
                              "dynamodb://us-east-1?endpoint=" + self.target.endpoint, env=servers.aws_environment(self.folder))
-            self.assertEqual(proxy.broken, 1)
+            self.assertEqual(proxy.struck, 1)
         items.assert_same(self, [{"id": {"N": str(i)}, "v": {"S": TEXT}} for i in range(1, ROWS + 1)], items.scan(self.client, "many"))
 
     def test_the_chunk_begins_again(self):

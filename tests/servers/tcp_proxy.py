@@ -74,7 +74,7 @@ class TcpProxy(Proxy):
             self.wanted, self.occurrence, self.before = wanted, occurrence, before
 
     def passers(self, program, server):
-        return lambda: self._forward(program, server), lambda: pass_on(server, program)
+        return lambda: self._forward(program, server), lambda: _pass(server, program)
 
     def _must_cut(self, data):
         with self.lock:
@@ -161,7 +161,7 @@ class CountingProxy(Proxy):
         super().__init__(port)
 
     def passers(self, program, server):
-        return lambda: pass_on(program, server, self._count), lambda: pass_on(server, program, self._count)
+        return lambda: _pass(program, server, self._count), lambda: _pass(server, program, self._count)
 
     def _count(self, data):
         with self.lock:
@@ -177,7 +177,7 @@ class SlowProxy(Proxy):
         super().__init__(port)
 
     def passers(self, program, server):
-        return lambda: pass_on(program, server), lambda: self._answer(server, program)
+        return lambda: _pass(program, server), lambda: self._answer(server, program)
 
     def _answer(self, server, client):
         with contextlib.suppress(OSError):
@@ -197,7 +197,7 @@ class ChangingProxy(Proxy):
         super().__init__(port)
 
     def passers(self, program, server):
-        return lambda: pass_on(program, server), lambda: self._answer(server, program)
+        return lambda: _pass(program, server), lambda: self._answer(server, program)
 
     def _answer(self, server, client):
         first = True
@@ -218,9 +218,9 @@ class SilentProxy(Proxy):
         super().__init__(port)
 
     def passers(self, program, server):
-        return lambda: self.pass_on(program, server, self.wanted), lambda: self.pass_on(server, program, None)
+        return lambda: self._pass(program, server, self.wanted), lambda: self._pass(server, program, None)
 
-    def pass_on(self, one, other, wanted):
+    def _pass(self, one, other, wanted):
         with contextlib.suppress(OSError):
             while data := one.recv(PIECE):
                 if wanted is not None and wanted in data:
@@ -247,7 +247,7 @@ class HoldingProxy(Proxy):
         self.released.set()
 
     def passers(self, program, server):
-        return lambda: pass_on(program, server, self._hold), lambda: pass_on(server, program)
+        return lambda: _pass(program, server, self._hold), lambda: _pass(server, program)
 
     def _hold(self, data):
         if self.wanted in data and self.armed.is_set() and not self.held.is_set():
@@ -265,7 +265,7 @@ class AnsweringProxy(Proxy):
         super().__init__(port)
 
     def passers(self, program, server):
-        return lambda: self._forward(program, server), lambda: pass_on(server, program)
+        return lambda: self._forward(program, server), lambda: _pass(server, program)
 
     def _forward(self, program, server):
         armed = False
@@ -285,7 +285,7 @@ class PacketProxy(Proxy):
     """Of MySQL's protocol, in clear: each packet that the program sends, one of which may be answered here instead of by the server."""
 
     def passers(self, program, server):
-        return lambda: self._forward(program, server), lambda: pass_on(server, program)
+        return lambda: self._forward(program, server), lambda: _pass(server, program)
 
     def answer(self, packet, client, more):
         """False: the server gets it. `more()`: the program's next packet, None if there is no other."""
@@ -363,7 +363,7 @@ class AskingProxy(PacketProxy):
         return True
 
 
-def pass_on(server, client, seen=None):
+def _pass(server, client, seen=None):
     with contextlib.suppress(OSError):
         while True:
             data = server.recv(PIECE)

@@ -68,8 +68,8 @@ class Settings(PostgresCase):
             self.assertEqual(len(found[what]), len(expected[what]), what)
 
     def test_between_two(self):
-        """Whole, by a plan's rules, and into tables that are there; compared and taken back."""
-        source, expected = self.server.database(), None
+        """Whole, by a plan's rules, and into tables that are there; compared and repaired."""
+        source = self.server.database()
         self.plain(source, TABLES + ROWS)
         expected = self.contents(source)
         self.assertEqual((len(expected["t"]), len(expected["numbers"]), len(expected["view"])), (300, 3, 150))
