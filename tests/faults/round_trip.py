@@ -367,7 +367,7 @@ def csv_value(quoted, text, column):
         return ("s", text)
     if column["type"] == "bytes" and text.startswith("\\x") or not quoted and text.startswith("\\x"):
         return ("b", bytes.fromhex(text[2:]))
-    if text in ("true", "false") and column["type"] == "bool":
+    if text in ("true", "false") and (column["type"] == "bool" or column.get("dynamic")):
         return ("t", text == "true")
     return number(WORDS.get(text, text)) if is_number(text) else ("s", text)
 

@@ -295,6 +295,22 @@ class Learning(Lines):
             self.assertEqual(str(number), "-0.0")
         self.assertEqual(str(first["l"][1]), "0.0")
 
+    def test_kinds_of_one_column_survive_csv(self):
+        columns = {"mixed": [True, "true", 1, "1", False, "false", "t", 0, "x", None], "truth": [True, False, True, 1, 0, True, 2, "1", "true", True],
+                   "whole": [1, 2, True, 0, False, "true", 1, "false", "\\x00", "3"]}
+        records = [{"id": number, **{name: values[number] for name, values in columns.items()}} for number in range(10)]
+        self.write_lines("in/t.jsonl", [json.dumps(record) for record in records])
+        os.makedirs(self.path("in", "_transhume", "tables"))
+        with open(self.path("in", "_transhume", "tables", "t.json"), "w", encoding="utf-8") as file:
+            json.dump({"format": 1, "tags": False, "key": ["id"], "columns": [{"name": "id", "type": "int64"}] + [
+                {"name": name, "type": kind, "dynamic": True} for name, kind in (("mixed", "text"), ("truth", "bool"), ("whole", "int64"))]}, file)
+        self.run_program("migrate", "--state", "there", "jsonl:in", "csv:middle")
+        self.run_program("migrate", "--state", "back", "csv:middle", "jsonl:out")
+        found = {record["id"]: record for record in read_records(self.path("out", "t"))}
+        for record in records:
+            other = found[record["id"]]
+            self.assertEqual({name: repr(other.get(name)) for name in record}, {name: repr(value) for name, value in record.items()})
+
     def test_check_shows_them(self):
         self.write_lines("in/t.jsonl", ['{"a":1,"b":"x"}', '{"a":2.50}'])
         self.assertIn("t: types learnt from all 2 rows: a decimal(3,2), b text null",

@@ -169,13 +169,14 @@ static void what_is_written_is_read_again(void **state)
     }
 }
 
-/* Any kind of value in any column, as SQLite has them. */
+/* Any kind of value in any column, as SQLite has them, and truths, as documents have them. */
 static void dynamic_columns_keep_kinds(void **state)
 {
     (void)state;
-    static const enum value_kind kinds[] = {VALUE_INT64, VALUE_FLOAT64, VALUE_TEXT, VALUE_BYTES,
-                                            VALUE_DECIMAL};
-    static const enum value_kind columns[] = {VALUE_INT64, VALUE_TEXT, VALUE_BYTES, VALUE_DECIMAL};
+    static const enum value_kind kinds[] = {VALUE_INT64, VALUE_FLOAT64, VALUE_TEXT,
+                                            VALUE_BYTES, VALUE_DECIMAL, VALUE_BOOL};
+    static const enum value_kind columns[] = {VALUE_INT64, VALUE_TEXT, VALUE_BYTES, VALUE_DECIMAL,
+                                              VALUE_BOOL};
     struct random random = random_start();
     for (long round = 0; round < test_rounds(4000); round++) {
         struct arena *arena = arena_create(0);
@@ -186,9 +187,9 @@ static void dynamic_columns_keep_kinds(void **state)
         dialect.null_length = 0;
         for (int at = 0; at < COLUMNS; at++) {
             types[at] =
-                (struct value_type){.kind = columns[random_below(&random, 4)], .dynamic = true};
+                (struct value_type){.kind = columns[random_below(&random, 5)], .dynamic = true};
             do {
-                cells[at] = random_field(&random, kinds[random_below(&random, 5)], arena);
+                cells[at] = random_field(&random, kinds[random_below(&random, 6)], arena);
             } while (cells[at].kind == VALUE_DECIMAL && (cells[at].flags & CELL_SMALL) == 0);
         }
         check_record(&dialect, types, cells, true, arena);

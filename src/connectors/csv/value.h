@@ -30,6 +30,9 @@ enum status csv_value_read(const struct csv_dialect *dialect, const struct value
                            const char *text, size_t length, bool quoted, bool is_utf8,
                            struct arena *arena, struct cell *cell, struct error *error) MUST_USE;
 
+/* Is it a truth in a dynamic column, if it stands without quotes? */
+bool csv_value_is_truth(const char *text, size_t length);
+
 /* Appends one value as a field. STATUS_FAILED: `out` is as it was; class REJECT, or STOP. */
 enum status csv_value_append(const struct csv_dialect *dialect, const struct value_type *type,
                              const struct cell *cell, bool first, struct buffer *out,

@@ -342,6 +342,12 @@ static enum status read_typed(const struct csv_dialect *dialect, const struct va
     }
 }
 
+bool csv_value_is_truth(const char *text, size_t length)
+{
+    return (length == 4 && memcmp(text, "true", 4) == 0) ||
+           (length == 5 && memcmp(text, "false", 5) == 0);
+}
+
 /* An unquoted field of a dynamic column that is not of the column's kind. */
 static enum status read_dynamic(const char *text, size_t length, bool is_utf8, struct arena *arena,
                                 struct cell *cell, struct error *error)
@@ -353,6 +359,10 @@ static enum status read_dynamic(const char *text, size_t length, bool is_utf8, s
     bool inexact = false;
     if (length >= 2 && text[0] == '\\' && text[1] == 'x' &&
         read_hex(text, length, arena, cell, error) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    if (csv_value_is_truth(text, length)) {
+        *cell = cell_bool(text[0] == 't');
         return STATUS_OK;
     }
     switch (csv_infer_class(text, length, &digits, &scale, &inexact)) {
@@ -370,10 +380,10 @@ static enum status read_dynamic(const char *text, size_t length, bool is_utf8, s
     return read_text(text, length, is_utf8, cell, error);
 }
 
-/* Kinds that read_dynamic finds by themselves. */
+/* Kinds that read_dynamic finds by themselves: 1 is a number in a column of truths, too. */
 static bool is_told_by_grammar(enum value_kind kind)
 {
-    return kind == VALUE_TEXT || kind == VALUE_BYTES || kind == VALUE_INT64 ||
+    return kind == VALUE_BOOL || kind == VALUE_TEXT || kind == VALUE_BYTES || kind == VALUE_INT64 ||
            kind == VALUE_UINT64 || kind == VALUE_DECIMAL;
 }
 

@@ -87,6 +87,9 @@ static bool is_misread(const struct value_type *type, const char *text, size_t l
     if (byte == '\\') {
         return length >= 2 && text[1] == 'x';
     }
+    if (byte == 't' || byte == 'f') {
+        return csv_value_is_truth(text, length);
+    }
     if ((byte < '0' || byte > '9') && byte != '-' && byte != 'N' && byte != 'I') {
         return false;
     }
