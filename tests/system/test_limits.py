@@ -5,8 +5,12 @@ import json
 import os
 import sqlite3
 import subprocess
+import sys
 import unittest
 
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
+import mariadb
+import postgres
 import refusals
 import support
 from chinook_expected import Expectation
@@ -493,6 +497,33 @@ tables:
         rows = support.read_dynamodb_json(self.path("out"))["rows"]
         self.assertEqual(len(rows), self.ITEMS * self.ELEMENTS)
         self.assertEqual({int(row["v"]["N"]) - (int(row["n"]["N"]) - 1) % 10 for row in rows}, {0})
+
+
+class Refused(LimitsTestCase):
+    """One chunk of which next to nothing goes to the target: its batches are not held to the end."""
+
+    ROWS = 1000000 if support.SOAK else 300000
+
+    def refused(self, server, value, column):
+        """`value` in each record but every five thousandth."""
+        script = ("CREATE TABLE t (id INTEGER PRIMARY KEY, v, n TEXT); WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %d) "
+                  "INSERT INTO t SELECT i, iif(i %% 5000 = 0, 1, %s), printf('%%080d', i) FROM c" % (self.ROWS, value))
+        support.make_sqlite(self.path("source.db"), script)
+        first = "postgres" if server is postgres else ""
+        server = server.for_class(type(self))
+        server.ask(first, "CREATE DATABASE refused")
+        server.ask("refused", "CREATE TABLE t (id bigint PRIMARY KEY, v %s, n varchar(100))" % column)
+        kept = self.ROWS // 5000
+        for existing in ("append", "replace"):
+            self.measured("migrate", "--existing", existing, "--jobs", 2, "--chunk-rows", self.ROWS, "--memory", "8MiB",
+                          "--state", existing, "source.db", server.uri("refused"), code=1, bound_kib=48 << 10)
+            self.assertEqual(server.ask("refused", "SELECT count(*), sum(id) FROM t"), [[str(kept), str(5000 * kept * (kept + 1) // 2)]])
+
+    def test_by_mysql(self):
+        self.refused(mariadb, "9e999", "double")
+
+    def test_by_postgres(self):
+        self.refused(postgres, "char(97, 0, 98)", "text")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@
  * the epoch are its last statements.
  *
  * Batches are held until their load has ended, since only then it is known what became of their
- * records. A segment is sent when it is full, or worth a load while none is under way, when a batch
- * for another table comes, or when the engine has nothing more to send and waits.
+ * records. A segment is sent when it is full (of bytes to be sent, or of batches), or worth a load
+ * while none is under way, when a batch for another table comes, or when the engine has nothing
+ * more to send and waits.
  */
 #include "base/failpoint.h"
 #include "connectors/mysql/writer_internal.h"
@@ -14,7 +15,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SEGMENT_BYTES = 5 << 18, WORTH_BYTES = 256 << 10, STATEMENT_BYTES = 1 << 20 };
+enum {
+    SEGMENT_BYTES = 5 << 18,
+    WORTH_BYTES = 256 << 10,
+    STATEMENT_BYTES = 1 << 20,
+    HELD_BYTES = 4 << 20, /* of batches: few of their bytes are to be sent, or none */
+};
 
 /* ---------------------------------------------------------------- open, close */
 
@@ -151,6 +157,7 @@ static void append_held(struct writer *writer, struct held *held)
         segment->last->next = held;
     }
     segment->last = held;
+    segment->held_bytes += batch_bytes(held->batch);
 }
 
 static enum status hold(struct writer *writer, uint32_t table, struct batch *batch,
@@ -175,6 +182,7 @@ bool writer_is_ready(const struct writer *writer)
     uint64_t wanted = segment->form == MARIA_IN_STATEMENT ? STATEMENT_BYTES : SEGMENT_BYTES;
     uint64_t most = segment->form == MARIA_IN_LINE || wanted < packet ? wanted : packet;
     return segment->out.length >= most || segment->marks.length > 0 ||
+           segment->held_bytes >= HELD_BYTES ||
            (!writer->loading && segment->out.length >= WORTH_BYTES);
 }
 
@@ -218,6 +226,7 @@ static enum status encode_rows(struct writer *writer, struct held *held, struct 
 /* How far the segment was filled before a batch. */
 struct filled {
     struct held *last;
+    size_t held_bytes;
     size_t bytes;
     size_t row_bytes;
     uint64_t numbered;
@@ -229,6 +238,7 @@ static void take_back(struct writer *writer, const struct filled *before)
     struct segment *filling = writer->filling;
     struct held *held = filling->last;
     filling->last = before->last;
+    filling->held_bytes = before->held_bytes;
     if (before->last != NULL) {
         before->last->next = NULL;
     } else {
@@ -273,8 +283,8 @@ enum status maria_writer_submit(struct writer *writer, uint64_t chunk, uint32_t 
         return STATUS_FAILED;
     }
     const struct segment *filling = writer->filling;
-    const struct filled before = {filling->last, filling->out.length, filling->rows.length,
-                                  writer->numbered};
+    const struct filled before = {filling->last, filling->held_bytes, filling->out.length,
+                                  filling->rows.length, writer->numbered};
     if (hold(writer, table, batch, &held, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

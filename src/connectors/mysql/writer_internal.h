@@ -92,6 +92,7 @@ struct segment {
     enum maria_form form;
     struct held *first;
     struct held *last;
+    size_t held_bytes; /* of its batches */
     struct buffer out;
     struct buffer rows;  /* struct sent_row */
     struct buffer marks; /* struct large_mark */

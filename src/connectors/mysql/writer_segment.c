@@ -93,6 +93,7 @@ void writer_segment_clear(struct segment *segment)
     segment->form = MARIA_IN_LINE;
     segment->first = NULL;
     segment->last = NULL;
+    segment->held_bytes = 0;
     segment->failed = false;
     segment->lines = 0;
     buffer_clear(&segment->out);
