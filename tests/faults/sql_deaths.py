@@ -41,8 +41,7 @@ class SqlDeaths:
                          [[str(self.ROWS), str(self.ROWS), str(self.ROWS * (self.ROWS + 1) // 2)]])
 
     def through(self, proxy):
-        direct = self.server.uri(self.target, self.OPEN)
-        return direct.replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+        return self.server.uri(self.target, self.OPEN, via=proxy)
 
     def test_a_connection_that_breaks_in_commit(self):
         """Whether the commit happened is looked up, whichever way it was."""

@@ -36,7 +36,7 @@ class BrokenSource(support.TestCase):
         server.ask(name, FILL[kind])
         with StrikingProxy(server.port) as proxy:
             proxy.strike("cut", TO_PROGRAM, ROWS * ROW_BYTES * 3 // 4)
-            source = server.uri(name).replace(":%d/" % server.port, ":%d/" % proxy.port)
+            source = server.uri(name, via=proxy)
             self.assertIn(str(proxy.port), source)
             self.run_program("migrate", "--jobs", "1", "--chunk-rows", str(ROWS), "--stall", "3s", "--state", "state-%s%s" % (kind, "".join(options)), *options, source,
                              "dynamodb://us-east-1?endpoint=" + self.target.endpoint, env=servers.aws_environment(self.folder))

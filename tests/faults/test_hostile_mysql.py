@@ -33,7 +33,7 @@ class Hostile(support.TestCase):
         self.runs = getattr(self, "runs", 0) + 1
         with AskingProxy(self.server.port, self.secret, **how) as proxy:
             name = self.name if out else self.server.database()
-            uri = self.server.uri(name, "?sslmode=disable" + load).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            uri = self.server.uri(name, "?sslmode=disable" + load, via=proxy)
             result = support.transhume("migrate", "--jobs", "1", "--chunk-rows", "20", "--timeout", "5s", "--state", self.path("s%d" % self.runs),
                                        *((uri, "sqlite:out%d.db" % self.runs) if out else (self.source, uri)), cwd=self.folder)
             self.assertEqual(proxy.given, b"", how)

@@ -139,8 +139,9 @@ class Server(DatabaseServer):
 
     # --- what tests ask
 
-    def uri(self, name, options=""):
-        return "mysql://root@127.0.0.1:%d/%s%s" % (self.port, name, options)
+    def uri(self, name, options="", via=None):
+        """`via`: a proxy before it, by whose port it is reached."""
+        return "mysql://root@127.0.0.1:%d/%s%s" % ((via or self).port, name, options)
 
     def ask(self, name, sql, mode="NO_AUTO_VALUE_ON_ZERO"):
         """The rows of all statements, a list of texts each; NULL is None. Bytes that are no UTF-8 are escaped."""

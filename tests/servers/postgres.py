@@ -92,8 +92,9 @@ class Server(DatabaseServer):
 
     # --- what tests ask
 
-    def uri(self, name, options=""):
-        return "postgres://postgres@127.0.0.1:%d/%s%s" % (self.port, name, options)
+    def uri(self, name, options="", via=None):
+        """`via`: a proxy before it, by whose port it is reached."""
+        return "postgres://postgres@127.0.0.1:%d/%s%s" % ((via or self).port, name, options)
 
     def _client(self, program):
         """A client's path: what the distribution has in the PATH is a script that costs more than the client."""

@@ -48,7 +48,7 @@ class LongStatement:
         support.make_sqlite(self.path("herd.db"), "UPDATE herd SET wool = wool || hex(zeroblob(4500))")
         with StrikingProxy(self.server.port) as proxy:
             proxy.strike("half open", TO_SERVER, ROWS * 9000 // 2)
-            uri = self.server.uri(self.name).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            uri = self.server.uri(self.name, via=proxy)
             result = support.finish(self.begin(uri, "--stall", "%ds" % (60 * support.PATIENCE)))
             self.assertEqual(proxy.struck, 1)
         self.assert_code(result, 0)
@@ -58,7 +58,7 @@ class LongStatement:
     def test_its_answer_is_lost(self):
         """What the server says after it goes nowhere: the session waits for its client, which is told so."""
         with StrikingProxy(self.server.port) as proxy:
-            uri = self.server.uri(self.name).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            uri = self.server.uri(self.name, via=proxy)
             process = self.begin(uri)
             deadline = time.monotonic() + 30 * support.PATIENCE
             while not self.works():
@@ -192,7 +192,7 @@ class MariaDbReads(support.TestCase):
 
     def test_the_rest_is_lost(self):
         with StrikingProxy(self.server.port) as proxy:
-            uri = self.server.uri(self.name, "?sslmode=disable").replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            uri = self.server.uri(self.name, "?sslmode=disable", via=proxy)
             process = self.begin(uri)
             self.wait_until("it reads", lambda: self.server.ask("mysql", "SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep'"))
             proxy.silence_all()

@@ -235,7 +235,7 @@ class Bulk(test_mysql.MysqlCase):
             with self.subTest(command=command, number=number), tcp_proxy.RefusingProxy(
                     self.server.port, "INSERT INTO `test" if command == prepare else "", number, "HY000", "not now", command, times) as proxy:
                 before, target = self.counters(), self.made()
-                uri = self.server.uri(target, "?sslmode=disable").replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+                uri = self.server.uri(target, "?sslmode=disable", via=proxy)
                 self.run_program("migrate", source, uri, "--jobs", "1", "--chunk-rows", "700", "--state", self.path("refused" + target))
                 self.assertGreaterEqual(proxy.refused, times or 1)
                 self.assertEqual(self.counters()["Com_load"] > before["Com_load"], way == "data")

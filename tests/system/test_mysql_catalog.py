@@ -555,7 +555,7 @@ class Catalogue(sql_case.SqlCase):
         holder = self.server.session("far_off")
         self.addCleanup(holder.close)
         with tcp_proxy.TcpProxy(self.server.port) as proxy:
-            uri = self.server.uri(target).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            uri = self.server.uri(target, via=proxy)
             first = self.stopped_at("mysql.before_objects:stop:1", "migrate", self.server.uri(source), uri)
             holder.ask("LOCK TABLES u WRITE; SELECT 1")
             proxy.cut_at(b"VIEW `v`", before=False)

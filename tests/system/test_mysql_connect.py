@@ -162,7 +162,7 @@ GRANT SELECT ON open_one TO %s; GRANT SELECT ON known TO %s; GRANT INSERT ON wor
         with mariadb.Server() as server, tcp_proxy.ChangingProxy(server.port, as_member) as proxy:
             target = server.database()
             server.ask("", "SET GLOBAL wsrep_load_data_splitting = ON")
-            member = server.uri(target, "?sslmode=disable").replace(":%d/" % server.port, ":%d/" % proxy.port)
+            member = server.uri(target, "?sslmode=disable", via=proxy)
             for command in ("check", "migrate"):
                 result = self.run_program(command, path, member, code=2)
                 self.assertIn("wsrep_load_data_splitting is on", result.err)

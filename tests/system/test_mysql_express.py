@@ -124,7 +124,7 @@ class Express(sql_case.SqlCase):
         self.assert_same_rows(source, target, "t")
 
     def through(self, proxy, source):
-        return self.server.uri(source).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+        return self.server.uri(source, via=proxy)
 
     def test_a_source_that_breaks_off_while_the_target_pulls(self):
         """The target's connection is none the worse for it; the readers' connections carry the chunk."""

@@ -89,7 +89,7 @@ class Protocols(support.TestCase):
     def test_a_deadlock_while_it_prepares(self):
         """It has ended the transaction, and the snapshot with it: nothing is read beside that."""
         with tcp_proxy.RefusingProxy(self.server.port, "SELECT", 1213, "40001", "Deadlock found", tcp_proxy.RefusingProxy.PREPARE, 1) as proxy:
-            uri = self.server.uri(self.name, "?sslmode=disable").replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            uri = self.server.uri(self.name, "?sslmode=disable", via=proxy)
             result = support.transhume("migrate", "--jobs", "1", "--include", "same", uri, "jsonl:deadlock", cwd=self.folder)
             self.assertEqual(proxy.refused, 1)
         self.assertIn(result.code, (0, 1), result.err)

@@ -349,7 +349,7 @@ class Catalogue(sql_case.SqlCase):
             return data
 
         with tcp_proxy.ChangingProxy(self.server.port, change) as proxy:
-            uri = self.server.uri(source).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            uri = self.server.uri(source, via=proxy)
             return self.run_program("migrate", "--existing", "append", uri, self.server.uri(target), **more)
 
     def test_what_a_source_tells_of_tables_is_no_command(self):

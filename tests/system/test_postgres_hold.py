@@ -227,7 +227,7 @@ class TheSessionThatHolds(HoldCase):
                   "cut off": lambda proxy: proxy.cut_all(), "silent": lambda proxy: proxy.silent.set()}
         for what, doing in doings.items():
             with self.subTest(what), tcp_proxy.SilentProxy(self.server.port) as proxy:
-                uri = self.server.uri(self.name).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+                uri = self.server.uri(self.name, via=proxy)
                 target = self.made()
                 process = self.stopped_at("engine.before_after_load:stop:1", "migrate", "--include", "plain", "--timeout", "500ms", uri, self.server.uri(target),
                                           "--state", self.path("state-" + target))

@@ -41,7 +41,7 @@ class Load(PostgresCase):
         for wanted in ("CREATE INDEX", "ANALYZE") if support.SOAK else ("CREATE INDEX",):
             with self.subTest(wanted), tcp_proxy.SilentProxy(self.server.port, wanted.encode()) as proxy:
                 target = self.made()
-                uri = self.server.uri(target).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+                uri = self.server.uri(target, via=proxy)
                 arguments = (source, uri, "--state", self.path("state-" + target))
                 result = self.run_program("migrate", "--timeout", "500ms", *arguments, code=3)
                 self.assertIn("transhume resume", result.err)
@@ -53,7 +53,7 @@ class Load(PostgresCase):
                 self.assertEqual([row[1:] for row in self.keys(target)], [["t", "p"], ["t", None]])
 
     def pulled(self, proxy, source, target, *options, **more):
-        uri = self.server.uri(source).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+        uri = self.server.uri(source, via=proxy)
         return self.run_program("migrate", "--verbose", "--jobs", "1", "--state", self.path("state-" + target), *options, uri, self.server.uri(target), **more)
 
     def test_a_source_that_breaks_off_while_the_target_pulls(self):
@@ -88,7 +88,7 @@ class Load(PostgresCase):
         source = self.made("CREATE TABLE t AS SELECT i AS id FROM generate_series(1, 3000) i; UPDATE t SET id = 2 WHERE id = 1999")
         target, state = self.made("CREATE TABLE t (id int UNIQUE)"), self.path("refused")
         with tcp_proxy.AnsweringProxy(self.server.port, *tcp_proxy.AnsweringProxy.POSTGRES_ROLLBACK) as proxy:
-            through = self.server.uri(target, "?sslmode=disable").replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            through = self.server.uri(target, "?sslmode=disable", via=proxy)
             self.run_program("migrate", "--existing", "append", "--jobs", "1", "--state", state, self.server.uri(source), through, code=1)
             self.assertEqual(proxy.answered, 1)
         self.assertEqual(len(self.rejects(state)), 1)

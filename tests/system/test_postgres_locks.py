@@ -304,7 +304,7 @@ class Held(PostgresCase):
         holder = self.server.session(name)
         self.addCleanup(holder.close)
         with tcp_proxy.TcpProxy(self.server.port) as proxy:
-            uri = self.server.uri(name).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            uri = self.server.uri(name, via=proxy)
             process = self.at("postgres.before_mark", "migrate", self.source, uri, "--jobs", "1", "--state", self.path("state"))
             self.server.psql(name, """CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
                                       'BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN NULL; END';

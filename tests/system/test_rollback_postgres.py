@@ -66,7 +66,7 @@ class Postgres(rollback_case.Rollbacks):
         looked = json.loads(self.rollback("--dry-run").out)["tables"]
         self.assertTrue(all(table["removed"] and table["restored"] for table in looked), looked)
         with tcp_proxy.TcpProxy(self.server.port) as proxy:
-            uri = self.server.uri(self.name).replace(":%d/" % self.server.port, ":%d/" % proxy.port)
+            uri = self.server.uri(self.name, via=proxy)
             process = self.stopped_at("rollback.before_table:stop:1", "rollback", "--run", self.run_id(), "--confirm", "--json", uri)
             proxy.cut_at(b"COMMIT", before=False)
             process.send_signal(signal.SIGCONT)
