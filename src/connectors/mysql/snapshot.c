@@ -204,8 +204,10 @@ static enum status fill_pool(struct maria_database *self, const struct demand *d
             error_set(error, ERROR_PLAN_INVALID, self->shown, "%u connections are the most",
                       (unsigned)MARIA_POOL_MAX);
         }
-        error_context(error,
-                      "%u tables are read side by side, by a connection each: ", demand->each);
+        if (demand->each > 1) {
+            error_context(error,
+                          "%u tables are read side by side, by a connection each: ", demand->each);
+        }
         return STATUS_FAILED;
     }
     if (status != STATUS_OK && self->pool_count > demand->each) {
