@@ -11,6 +11,7 @@
 #include "engine/json_text.h"
 #include "engine/record_image.h"
 #include "engine/typed_json.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -590,6 +591,7 @@ static enum status read_frame(struct undoing *undoing, const struct frame *frame
 {
     char hex[33];
     FILE *stream = fopen(frame->path, "re");
+    bool lacks_memory = stream == NULL && errno == ENOMEM;
     *text = malloc(frame->bytes + 1);
     bool whole = stream != NULL && *text != NULL && fseek(stream, frame->offset, SEEK_SET) == 0 &&
                  fread(*text, 1, frame->bytes, stream) == frame->bytes;
@@ -597,7 +599,7 @@ static enum status read_frame(struct undoing *undoing, const struct frame *frame
         fclose(stream);
     }
     if (!whole) {
-        return *text == NULL ? no_memory(error) : damaged(undoing, frame, error);
+        return *text == NULL || lacks_memory ? no_memory(error) : damaged(undoing, frame, error);
     }
     (*text)[frame->bytes] = '\0';
     XXH128_hash_t hash = XXH3_128bits(*text, frame->bytes);
@@ -611,7 +613,7 @@ static enum status undo_frame(struct undoing *undoing, const struct frame *frame
 {
     char *text = NULL;
     struct line lines[RECORDS_AT_ONCE];
-    struct error why;
+    struct error why = {0};
     enum status status = read_frame(undoing, frame, &text, error);
     size_t end = status == STATUS_OK ? frame->bytes : 0;
     while (status == STATUS_OK && end > 0) {
@@ -625,7 +627,9 @@ static enum status undo_frame(struct undoing *undoing, const struct frame *frame
             count++;
             status = read_line(undoing, text + start, end - 1 - start,
                                &lines[RECORDS_AT_ONCE - count], &why);
-            status = status == STATUS_OK ? STATUS_OK : damaged(undoing, frame, error);
+            status = status == STATUS_OK        ? STATUS_OK
+                     : why.code == ERROR_MEMORY ? no_memory(error)
+                                                : damaged(undoing, frame, error);
             end = start;
         }
         if (status == STATUS_OK) {

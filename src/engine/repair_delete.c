@@ -47,7 +47,10 @@ static enum status read_line(struct json_reader *reader, enum json_token token, 
     enum status status = token == JSON_TOKEN_OBJECT_BEGIN ? STATUS_OK : STATUS_END;
     for (int i = 0; i < 2 && status == STATUS_OK; i++) {
         status = json_reader_next(reader, &token, error);
-        if (status != STATUS_OK || token != JSON_TOKEN_KEY || reader->length != strlen(names[i]) ||
+        if (status != STATUS_OK) {
+            return status;
+        }
+        if (token != JSON_TOKEN_KEY || reader->length != strlen(names[i]) ||
             memcmp(reader->text, names[i], reader->length) != 0) {
             return STATUS_END;
         }
@@ -75,6 +78,9 @@ static enum status parse_line(const struct run *run, const char *line, size_t le
     enum status status = json_reader_next(&reader, &token, error);
     if (status == STATUS_OK) {
         status = read_line(&reader, token, arena, name, fields, error);
+    }
+    if (status == STATUS_FAILED && error->code == ERROR_MEMORY) {
+        return STATUS_FAILED;
     }
     return status == STATUS_OK && name->kind == VALUE_TEXT && fields->kind == VALUE_MAP
                ? STATUS_OK

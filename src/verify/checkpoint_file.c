@@ -19,9 +19,9 @@
  * it changes.
  */
 #include "base/bytes.h"
+#include "model/json_tree.h"
 #include "verify/checkpoint.h"
 #include "verify/unreadable.h"
-#include <jansson.h>
 #include <string.h>
 
 enum { FORMAT = 2, HASH_BYTES = 16 };
@@ -293,16 +293,19 @@ static void take_ranges(struct input *input, struct verify *verify, struct verif
 }
 
 /* `,"key":{…},"code":"…","reason":"…"` and nothing else: these become members of an object. */
-static bool is_named_line(const char *line, size_t length)
+static bool is_named_line(struct input *input, const char *line, size_t length)
 {
     struct buffer whole = {0};
-    json_error_t fault;
+    struct error why = {0};
+    json_t *json = NULL;
     bool sound = length > 0 && line[0] == ',' && length <= UNREADABLE_BYTES_MAX;
     buffer_append_byte(&whole, '{');
     buffer_append(&whole, line + sound, sound ? length - 1 : 0);
     buffer_append_byte(&whole, '}');
-    json_t *json =
-        whole.failed ? NULL : json_loadb(whole.data, whole.length, JSON_REJECT_DUPLICATES, &fault);
+    fail_memory(input, whole.failed ||
+                           (json_tree_parse(whole.data, whole.length, JSON_REJECT_DUPLICATES, NULL,
+                                            ERROR_STATE_INVALID, &json, &why) == STATUS_FAILED &&
+                            why.code == ERROR_MEMORY));
     sound = json_object_size(json) == 3 && json_is_object(json_object_get(json, "key")) &&
             json_is_string(json_object_get(json, "code")) &&
             json_is_string(json_object_get(json, "reason"));
@@ -311,11 +314,11 @@ static bool is_named_line(const char *line, size_t length)
     return sound;
 }
 
-static bool are_named_lines(const char *lines, size_t length)
+static bool are_named_lines(struct input *input, const char *lines, size_t length)
 {
     for (size_t at = 0; at < length;) {
         const char *end = memchr(lines + at, '\n', length - at);
-        if (end == NULL || !is_named_line(lines + at, (size_t)(end - lines) - at)) {
+        if (end == NULL || !is_named_line(input, lines + at, (size_t)(end - lines) - at)) {
             return false;
         }
         at = (size_t)(end - lines) + 1;
@@ -328,7 +331,7 @@ static void take_named(struct input *input, struct verify_table *table)
     uint32_t length;
     table->named_count = take(input, 8);
     const char *lines = take_text(input, &length);
-    input->failed = input->failed || !are_named_lines(lines, length);
+    input->failed = input->failed || !are_named_lines(input, lines, length);
     if (!input->failed) {
         buffer_append(&table->named, lines, length);
         fail_memory(input, table->named.failed);

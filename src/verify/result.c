@@ -318,7 +318,11 @@ static enum status note_in_state(struct verify *verify, struct error *error)
     size_t length;
     enum status status = file_read_all(verify->run->folder.state_file, STATE_BYTES_MAX,
                                        verify->arena, &bytes, &length, error);
-    json_t *state = status == STATUS_OK ? json_loadb(bytes, length, 0, NULL) : NULL;
+    json_t *state = NULL;
+    if (status == STATUS_OK) {
+        status = json_tree_parse(bytes, length, 0, NULL, ERROR_STATE_INVALID, &state, error);
+        status = status == STATUS_FAILED && error->code != ERROR_MEMORY ? STATUS_END : status;
+    }
     json_t *list = json_object_get(state, "validation");
     if (!json_is_array(list)) {
         json_decref(state);

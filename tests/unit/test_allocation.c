@@ -11,6 +11,7 @@
 #include "base/secret.h"
 #include "connectors/sql/finding.h"
 #include "connectors/sql/span.h"
+#include "connectors/sqlite/target_internal.h"
 #include "model/batch.h"
 #include "model/canonical.h"
 #include "model/convert.h"
@@ -457,6 +458,41 @@ static void records_and_spans_of_sql(void **state)
     exhaust(cut_spans, 1);
 }
 
+/* A statement without memory for a part of it would make a table without its key, or its default.
+ */
+static int make_statement(struct error *error)
+{
+    static struct schema_column columns[] = {
+        {.name = "id", .type = {.kind = VALUE_INT64}, .not_null = true},
+        {.name = "v", .type = {.kind = VALUE_TEXT}, .default_text = "lower('X')"},
+    };
+    static const char *const names[] = {"id"};
+    const struct target_table table = {
+        .name = "t", .columns = columns, .column_count = 2, .key = {names, 1}};
+    struct buffer sql = {0};
+    (void)error;
+    sqlite_schema_append_table(&table, false, &sql);
+    int is_through = !sql.failed;
+    if (is_through) {
+        assert_string_equal(buffer_string(&sql),
+                            "CREATE TABLE \"t\" (\n    \"id\" INTEGER PRIMARY KEY NOT NULL,\n"
+                            "    \"v\" TEXT DEFAULT (lower('X')\n)\n)");
+    }
+    buffer_free(&sql);
+    return is_through;
+}
+
+static void statements_of_sqlite(void **state)
+{
+    (void)state;
+    exhaust(make_statement, 1);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    fails_once = 1;
+    exhaust(make_statement, 1);
+    fails_once = 0;
+#endif
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -472,6 +508,7 @@ int main(void)
         cmocka_unit_test(rings_and_errors),
         cmocka_unit_test(fingerprints),
         cmocka_unit_test(records_and_spans_of_sql),
+        cmocka_unit_test(statements_of_sqlite),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -139,8 +139,9 @@ static void append_type(const struct schema_column *column, struct buffer *out)
 
 /* ---------------------------------------------------------------- columns */
 
-/* Another database's default is taken only if it is a default here, and nothing more. */
-static bool default_is_usable(const char *text)
+/* Another database's default is taken only if it is a default here, and nothing more. Memory that
+ * is out fails `out`. */
+static bool default_is_usable(const char *text, struct buffer *out)
 {
     struct buffer sql = {0};
     sqlite3 *trial = NULL;
@@ -158,6 +159,7 @@ static bool default_is_usable(const char *text)
         usable = usable && sqlite3_exec(trial, "INSERT INTO trial DEFAULT VALUES", NULL, NULL,
                                         NULL) == SQLITE_OK;
     }
+    out->failed = out->failed || sql.failed || sqlite3_errcode(trial) == SQLITE_NOMEM;
     sqlite3_close(trial);
     buffer_free(&sql);
     return usable;
@@ -198,7 +200,9 @@ static bool collation_is_known(const char *collation)
            (strcasecmp(collation, "NOCASE") == 0 || strcasecmp(collation, "RTRIM") == 0);
 }
 
-static bool is_row_key(const struct target_table *table, const struct schema_column *column)
+/* Memory that is out fails `out`. */
+static bool is_row_key(const struct target_table *table, const struct schema_column *column,
+                       struct buffer *out)
 {
     struct buffer type = {0};
 
@@ -207,6 +211,7 @@ static bool is_row_key(const struct target_table *table, const struct schema_col
     }
     append_type(column, &type);
     bool integer = sqlite_same_name(buffer_string(&type), " INTEGER");
+    out->failed = out->failed || type.failed;
     buffer_free(&type);
     return integer;
 }
@@ -216,7 +221,7 @@ static void append_column(const struct target_table *table, const struct schema_
 {
     sqlite_append_name(out, column->name);
     append_type(column, out);
-    if (is_row_key(table, column)) {
+    if (is_row_key(table, column, out)) {
         /* which numbers itself already */
         buffer_append_string(out, counts ? " PRIMARY KEY AUTOINCREMENT" : " PRIMARY KEY");
     }
@@ -226,7 +231,7 @@ static void append_column(const struct target_table *table, const struct schema_
     if (collation_is_known(column->collation)) {
         buffer_format(out, " COLLATE %s", column->collation);
     }
-    if (column->default_text != NULL && default_is_usable(column->default_text)) {
+    if (column->default_text != NULL && default_is_usable(column->default_text, out)) {
         buffer_format(out, " DEFAULT (%s\n)", column->default_text);
     } else if (column->default_text == NULL) {
         append_default(column, out);
@@ -265,7 +270,7 @@ void sqlite_schema_append_table(const struct target_table *table, bool counts, s
     for (uint32_t i = 0; i < table->column_count; i++) {
         buffer_append_string(out, i == 0 ? "\n    " : ",\n    ");
         append_column(table, &table->columns[i], counts, out);
-        has_row_key = has_row_key || is_row_key(table, &table->columns[i]);
+        has_row_key = has_row_key || is_row_key(table, &table->columns[i], out);
     }
     if (table->key.count > 0 && !has_row_key) {
         buffer_append_string(out, ",\n    PRIMARY KEY ");
