@@ -40,7 +40,9 @@ enum connector_capability {
     CAPABILITY_COUNTS_KEYED = 1 << 20, /* target: so does what a key or unique index begins with */
     CAPABILITY_TEXT_TIMES = 1 << 21,   /* target: days and times are texts, infinite ones, too */
     CAPABILITY_STREAMS = 1 << 22, /* "-" as path: standard input, and as target standard output */
-    CAPABILITY_NO_SET_DEFAULT = 1 << 23 /* target: foreign keys can't */
+    CAPABILITY_NO_SET_DEFAULT = 1 << 23,    /* target: foreign keys can't */
+    CAPABILITY_REFERENCES_ALIKE = 1 << 24,  /* target: their columns are of one kind, or refused */
+    CAPABILITY_REFERENCES_INDEXED = 1 << 25 /* target: they refer to what any index begins with */
 };
 
 /* 0 means no limit, unless said. */

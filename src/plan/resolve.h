@@ -370,7 +370,11 @@ struct mapping_field *entity_field(const struct entity_builder *entity, const ch
 /* The type that the plan gives the target's column; NULL: none. */
 const struct plan_node *table_column_type(const struct table_builder *table, const char *name);
 void columns_resolve(struct resolver *resolver, struct table_builder *table);
-/* After all tables have their columns. */
+/* Of two limits (digits, bits) the one that has room for the values of both; 0: none. */
+int32_t type_size_of_both(int32_t one, int32_t other);
+
+/* resolve_references.c */
+/* After all tables have their columns, keys and indexes. */
 void references_resolve(struct resolver *resolver, struct table_builder *table);
 /* After all references: whole numbers on both ends of one get as many bits, since some databases
  * take no other reference. */

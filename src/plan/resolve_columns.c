@@ -1,4 +1,4 @@
-/* Columns and references of target tables that declare them, and the shapes of records. */
+/* Columns of target tables that declare them, and the shapes of records. */
 #include "model/convert.h"
 #include "plan/resolve.h"
 #include "plan/scalar.h"
@@ -158,7 +158,7 @@ static void add_column(struct resolver *resolver, const struct table_builder *ta
     }
 }
 
-static int32_t largest_or_none(int32_t one, int32_t other)
+int32_t type_size_of_both(int32_t one, int32_t other)
 {
     return one == 0 || other == 0 ? 0 : one > other ? one : other;
 }
@@ -169,12 +169,12 @@ static void widen_type(struct value_type *type, const struct value_type *other)
     int32_t whole = type->precision - type->scale;
     int32_t other_whole = other->precision - other->scale;
     bool limited = type->precision > 0 && other->precision > 0;
-    type->bits = (uint8_t)largest_or_none(type->bits, other->bits);
+    type->bits = (uint8_t)type_size_of_both(type->bits, other->bits);
     if (type->kind == VALUE_DECIMAL) {
         type->scale = limited && other->scale < type->scale ? type->scale : other->scale;
         type->precision = limited ? (whole > other_whole ? whole : other_whole) + type->scale : 0;
     } else {
-        type->precision = largest_or_none(type->precision, other->precision);
+        type->precision = type_size_of_both(type->precision, other->precision);
     }
     type->dynamic |= other->dynamic;
     bool alike = type->native == other->native || (type->native != NULL && other->native != NULL &&
@@ -278,184 +278,6 @@ static void check_named_columns(struct resolver *resolver, const struct table_bu
                               "the column");
         }
     }
-}
-
-/* ---------------------------------------------------------------- references */
-
-static const struct table_builder *find_table(const struct resolver *resolver, const char *name)
-{
-    for (uint32_t i = 0; i < resolver->tables.count; i++) {
-        const struct table_builder *table = resolver->tables.items[i];
-        if (strcmp(table->name, name) == 0) {
-            return table;
-        }
-    }
-    return NULL;
-}
-
-static void add_reference(struct resolver *resolver, struct table_builder *table,
-                          const struct plan_node *key, const struct plan_node *value,
-                          struct plan_list *references)
-{
-    const char *dot = strrchr(value->text, '.');
-    if (!table_has_field(table, key->text)) {
-        table_fault_field(resolver, table, key, key->text, "the column");
-        return;
-    }
-    if (dot == NULL || dot == value->text || dot[1] == '\0') {
-        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, value, "write TABLE.COLUMN",
-                   "'%s' names no column of a table", value->text);
-        return;
-    }
-    struct target_reference *reference = resolve_add(resolver, references, sizeof *reference);
-    const char **names = resolve_allocate(resolver, 2, sizeof *names);
-    if (reference == NULL || names == NULL) {
-        return;
-    }
-    names[0] = key->text;
-    names[1] = dot + 1;
-    reference->columns = (struct column_list){&names[0], 1};
-    reference->referenced_columns = (struct column_list){&names[1], 1};
-    reference->table = arena_copy(resolver->arena, value->text, (size_t)(dot - value->text));
-    resolver->out_of_memory |= reference->table == NULL;
-    const struct table_builder *other =
-        reference->table != NULL ? find_table(resolver, reference->table) : NULL;
-    if (other == NULL) {
-        resolve_note(resolver, true, table->name,
-                     "it refers to table %s, which is not in this plan", reference->table);
-    } else if (!table_has_field(other, names[1])) {
-        table_fault_field(resolver, other, value, names[1], "the referenced column");
-    }
-}
-
-/* The plan's table that is made of one source table alone. */
-static const struct table_builder *table_made_of(const struct resolver *resolver, const char *name)
-{
-    for (uint32_t i = 0; i < resolver->tables.count; i++) {
-        const struct table_builder *table = resolver->tables.items[i];
-        const struct entity_builder *entity =
-            table->entities.count == 1 ? table->entities.items[0] : NULL;
-        if (entity != NULL && entity->from != NULL && !entity->is_pages &&
-            entity->from->kind == SCHEMA_TABLE && entity->where == MAPPING_NONE &&
-            entity->when == MAPPING_NONE && strcmp(entity->from->name, name) == 0) {
-            return table;
-        }
-    }
-    return NULL;
-}
-
-/* What is left of an action in the target; `lost` gets the words of one that it does not know. */
-static const char *carry_action(struct resolver *resolver, const char *event, const char *action,
-                                const char **lost)
-{
-    bool known = (resolver->target->capabilities & CAPABILITY_NO_SET_DEFAULT) == 0 ||
-                 action == NULL || strcmp(action, "SET DEFAULT") != 0;
-    if (!known) {
-        *lost = resolve_format(resolver, "%s%sON %s %s", *lost != NULL ? *lost : "",
-                               *lost != NULL ? ", " : "", event, action);
-    }
-    return known ? action : NULL;
-}
-
-static void carry_foreign_key(struct resolver *resolver, struct table_builder *table,
-                              const struct schema_foreign_key *key, struct plan_list *references)
-{
-    const struct table_builder *other = table_made_of(resolver, key->references);
-    struct column_list columns = table_fields_of(resolver, table, key->columns);
-    struct column_list referenced = {0};
-    bool merges = table_fields_merge(table, key->columns);
-    if (other != NULL) {
-        const struct entity_builder *entity = other->entities.items[0];
-        struct column_list unique =
-            key->referenced_columns.count > 0 ? key->referenced_columns : entity->from->primary_key;
-        referenced = table_fields_of(resolver, other, unique);
-        merges |= table_fields_merge(other, unique);
-    }
-    if (columns.count == 0 || referenced.count != columns.count || merges) {
-        resolve_note(resolver, true, table->name, "the foreign key to %s is not carried",
-                     key->references);
-        return;
-    }
-    const char *lost = key->details;
-    const char *on_delete = carry_action(resolver, "DELETE", key->on_delete, &lost);
-    const char *on_update = carry_action(resolver, "UPDATE", key->on_update, &lost);
-    if (lost != NULL && table->whole == NULL) {
-        resolve_note(resolver, true, table->name,
-                     "the foreign key to %s is carried without what only its own engine has: %s",
-                     key->references, lost);
-    }
-    struct target_reference *reference = resolve_add(resolver, references, sizeof *reference);
-    if (reference != NULL) {
-        reference->columns = columns;
-        reference->table = other->name;
-        reference->referenced_columns = referenced;
-        reference->on_delete = on_delete;
-        reference->on_update = on_update;
-    }
-}
-
-static struct schema_column *column_of(const struct table_builder *table, const char *name)
-{
-    for (uint32_t i = 0; table != NULL && i < table->target.column_count; i++) {
-        if (strcmp(table->target.columns[i].name, name) == 0) {
-            return (struct schema_column *)&table->target.columns[i];
-        }
-    }
-    return NULL;
-}
-
-/* True if one of its columns, or of those they refer to, had to grow. */
-static bool widen_reference(const struct resolver *resolver, const struct table_builder *table,
-                            const struct target_reference *reference)
-{
-    const struct table_builder *other = find_table(resolver, reference->table);
-    bool grown = false;
-    for (uint32_t i = 0; i < reference->columns.count; i++) {
-        struct schema_column *from = column_of(table, reference->columns.names[i]);
-        struct schema_column *to = column_of(other, reference->referenced_columns.names[i]);
-        if (from != NULL && to != NULL && from->type.kind == VALUE_INT64 &&
-            to->type.kind == VALUE_INT64 && from->type.bits != to->type.bits) {
-            from->type.bits = (uint8_t)largest_or_none(from->type.bits, to->type.bits);
-            to->type.bits = from->type.bits;
-            grown = true;
-        }
-    }
-    return grown;
-}
-
-void references_widen(struct resolver *resolver)
-{
-    bool grown = true;
-    while (grown && !resolve_stopped(resolver)) {
-        grown = false;
-        for (uint32_t i = 0; i < resolver->tables.count; i++) {
-            const struct table_builder *table = resolver->tables.items[i];
-            for (uint32_t j = 0; j < table->target.reference_count; j++) {
-                grown |= widen_reference(resolver, table, &table->target.references[j]);
-            }
-        }
-    }
-}
-
-void references_resolve(struct resolver *resolver, struct table_builder *table)
-{
-    const struct plan_node *node = plan_node_get(table->node, "references");
-    struct plan_list references = {0};
-    for (uint32_t i = 0; node != NULL && i < node->count; i++) {
-        add_reference(resolver, table, node->keys[i], node->items[i], &references);
-    }
-    const struct entity_builder *entity =
-        table->entities.count == 1 ? table->entities.items[0] : NULL;
-    if (node == NULL && resolver->target_sql && table->whole == NULL && entity != NULL &&
-        entity->from != NULL && !entity->is_pages) {
-        for (uint32_t i = 0; i < entity->from->foreign_key_count; i++) {
-            carry_foreign_key(resolver, table, &entity->from->foreign_keys[i], &references);
-        }
-    }
-    table->target.references =
-        plan_list_array(resolver->arena, &references, sizeof(struct target_reference));
-    table->target.reference_count = references.count;
-    resolver->out_of_memory |= table->target.references == NULL;
 }
 
 /* ---------------------------------------------------------------- shapes */

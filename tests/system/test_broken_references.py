@@ -1,6 +1,8 @@
 """Foreign keys that not every record obeys: named, counted, and told by the exit status, in each target that has them."""
 import json
 import os
+import re
+import sqlite3
 import sys
 import unittest
 
@@ -101,14 +103,65 @@ class Sqlite(Cases, support.TestCase):
         self.assertIn(self.NAMED, result.err)
 
 
+KINDS = ("INTEGER", "REAL", "NUMERIC", "BOOLEAN", "TEXT", "BLOB", "DATE", "JSON", "UUID")
+
+
+def refused(ask):
+    """What the server says against a statement; None if it carries it out."""
+    try:
+        ask()
+    except AssertionError as fault:
+        return str(fault)
+    return None
+
+
 class Refused:
-    """Keys that the server does not make of what the plan says: SQLite compares a text with a number, and looks for no unique key."""
+    """Keys that the server does not make of what the plan says: SQLite compares a number with another one of any kind."""
+
+    def test_kinds_that_the_server_does_not_compare_are_told_before(self):
+        """Each kind that refers to each: those told are refused by the server, and those not told are there in the end or counted."""
+        script = "".join("CREATE TABLE p%d(id %s PRIMARY KEY);" % (number, kind) for number, kind in enumerate(KINDS))
+        script += "CREATE TABLE c(id INTEGER PRIMARY KEY, %s);" % ", ".join(
+            "k%d_%d %s REFERENCES p%d(id)" % (number, parent, kind, parent)
+            for number, kind in enumerate(KINDS) for parent in range(len(KINDS)))
+        path, target = support.make_sqlite(self.path("kinds.db"), script), self.target()
+        notes = json.loads(self.run_program("check", "--json", path, target).out)["notes"]
+        told = {tuple(re.search(r" the foreign key to p(\d+) is not carried: k(\d+)_", note).group(2, 1)) for note in notes if "compare" in note}
+        result = support.transhume("migrate", "--json", path, target, cwd=self.folder)
+        broken = json.loads(result.out)["broken_references"]
+        self.assertEqual(result.code, 1 if broken else 0, result.err)
+        made = self.made(target)
+        self.assertEqual(len(made) + len(told) + broken, len(KINDS) ** 2)
+        self.assertEqual(made & told, set())
+        for child, parent in told:
+            self.assertIsNotNone(self.refusal(target, "ALTER TABLE c ADD FOREIGN KEY (k%s_%s) REFERENCES p%s(id)" % (child, parent, parent)),
+                                 (KINDS[int(child)], KINDS[int(parent)]))
+        self.assertGreater(len(told), 30)
+        self.run_program("check", "--strict", path, self.target(), code=5)
+
+    def test_what_the_plan_asks_for_is_tried(self):
+        path = support.make_sqlite(self.path("odd.db"), """
+CREATE TABLE parent(id INTEGER PRIMARY KEY); CREATE TABLE child(id INTEGER PRIMARY KEY, parent_id TEXT);
+INSERT INTO parent VALUES (1); INSERT INTO child VALUES (1, '1');""")
+        self.write("asks.yaml", """
+transhume: 1
+tables:
+  parent: { from: parent, key: [id] }
+  child: { from: child, key: [id], references: { parent_id: parent.id } }
+""")
+        target = self.target()
+        notes = json.loads(self.run_program("check", "--json", "--plan", "asks.yaml", path, target).out)["notes"]
+        said = "child: the target may refuse the foreign key to parent, which the plan asks for: parent_id is text and id there int64"
+        self.assertEqual([note.partition(", which it does")[0] for note in notes if "foreign key" in note], [said])
+        result = self.run_program("migrate", "--json", "--plan", "asks.yaml", path, target, code=1)
+        self.assertEqual(json.loads(result.out)["broken_references"], 1)
+        self.assertEqual(result.err.count("child: the foreign key to parent is not made"), 1, result.err)
 
     def test_a_key_that_the_server_does_not_make(self):
         path = support.make_sqlite(self.path("odd.db"), """
 CREATE TABLE parent(id INTEGER PRIMARY KEY, code TEXT);
-CREATE TABLE child(id INTEGER PRIMARY KEY, parent_id TEXT REFERENCES parent(id), fine INTEGER REFERENCES parent(id));
-INSERT INTO parent VALUES (1, 'a'); INSERT INTO child VALUES (1, '1', 1), (2, NULL, NULL);""")
+CREATE TABLE child(id INTEGER PRIMARY KEY, parent_id REAL REFERENCES parent(id), fine INTEGER REFERENCES parent(id));
+INSERT INTO parent VALUES (1, 'a'); INSERT INTO child VALUES (1, 1.0, 1), (2, NULL, NULL);""")
         for options in ((), ("--broken-references", "reject")):
             with self.subTest(options):
                 target, state = self.target(), "state%d" % len(options)
@@ -119,7 +172,7 @@ INSERT INTO parent VALUES (1, 'a'); INSERT INTO child VALUES (1, '1', 1), (2, NU
                 self.assertEqual(self.rows(target), 2)
 
     def test_one_beside_records_without_a_partner(self):
-        support.make_sqlite(self.path("source.db"), "CREATE TABLE odd(id INTEGER PRIMARY KEY, parent_id TEXT REFERENCES parent(id))")
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE odd(id INTEGER PRIMARY KEY, parent_id REAL REFERENCES parent(id))")
         for options, broken in ((), 2), (("--broken-references", "reject"), 1):
             with self.subTest(options):
                 result = self.run_program("migrate", "--json", "--state", "state%d" % broken, *options, "source.db", self.target(), code=1)
@@ -137,6 +190,13 @@ class Postgres(Refused, Cases, support.TestCase):
 
     def rows(self, target):
         return int(self.server.psql(target.rsplit("/", 1)[1], "SELECT count(*) FROM child")[0][0])
+
+    def made(self, target):
+        return {tuple(row) for row in self.server.psql(target.rsplit("/", 1)[1], r"""
+SELECT (regexp_match(pg_get_constraintdef(oid), '\(k(\d+)_'))[1], substr(confrelid::regclass::text, 2) FROM pg_constraint WHERE contype = 'f'""")}
+
+    def refusal(self, target, sql):
+        return refused(lambda: self.server.psql(target.rsplit("/", 1)[1], sql))
 
     def test_a_key_that_the_source_did_not_check_either(self):
         """Such a copy is as good as its source."""
@@ -158,6 +218,39 @@ class Mysql(Refused, Cases, support.TestCase):
 
     def rows(self, target):
         return int(self.server.ask(target.rsplit("/", 1)[1], "SELECT count(*) FROM child")[0][0])
+
+    def made(self, target):
+        return {tuple(row) for row in self.server.ask(target.rsplit("/", 1)[1], """
+SELECT substring_index(substr(column_name, 2), '_', 1), substr(referenced_table_name, 2) FROM information_schema.key_column_usage
+WHERE referenced_table_name IS NOT NULL AND table_schema = database()""")}
+
+    def refusal(self, target, sql):
+        return refused(lambda: self.server.ask(target.rsplit("/", 1)[1], sql))
+
+    def test_partners_that_are_not_unique(self):
+        """InnoDB lets a key refer to any index; nobody else does, and SQLite then refuses every write of either table."""
+        source = self.server.database()
+        self.server.ask(source, """
+CREATE TABLE p (id INT PRIMARY KEY, code INT, a INT NOT NULL, b INT NOT NULL, KEY (code), UNIQUE (a, b));
+CREATE TABLE c (id INT PRIMARY KEY, code INT, a INT, b INT, FOREIGN KEY (code) REFERENCES p (code), FOREIGN KEY (b, a) REFERENCES p (a, b),
+                FOREIGN KEY (a) REFERENCES p (a));
+INSERT INTO p VALUES (1, 5, 1, 2), (2, 5, 1, 3), (3, 6, 2, 9); INSERT INTO c VALUES (1, 5, 2, 1), (2, NULL, NULL, NULL)""".replace("\n", " "))
+        other = postgres.for_class(type(self))
+        told = "c: the foreign key to p is not carried: what it refers to is not unique there"
+        for target, left in ("sqlite:kept.db", 2), (other.uri(other.database()), 2), (self.target() + "?load=data", 0):
+            with self.subTest(target):
+                notes = json.loads(self.run_program("check", "--json", self.server.uri(source), target).out)["notes"]
+                self.assertEqual(notes.count(told), left, notes)
+                result = self.run_program("migrate", "--json", "--state", "state" + target[:2], self.server.uri(source), target)
+                self.assertEqual(json.loads(result.out)["broken_references"], 0)
+        db = sqlite3.connect(self.path("kept.db"))
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute("INSERT INTO c VALUES (3, 5, 9, 2)")
+        with self.assertRaisesRegex(sqlite3.IntegrityError, "FOREIGN KEY"):
+            db.execute("INSERT INTO c VALUES (4, 5, 7, 7)")
+        db.execute("DELETE FROM c")
+        db.execute("DELETE FROM p")
+        db.close()
 
 
 if __name__ == "__main__":

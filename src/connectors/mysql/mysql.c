@@ -364,7 +364,8 @@ const struct connector transhume_connector = {
     .capabilities = CAPABILITY_TRANSACTIONS | CAPABILITY_JOINS | CAPABILITY_SNAPSHOT |
                     CAPABILITY_PROVES_UNCHANGED | CAPABILITY_KEY_ENFORCED | CAPABILITY_SQL_SCHEMA |
                     CAPABILITY_REFERENCES | CAPABILITY_COUNTS_EXACT | CAPABILITY_DEFAULTS |
-                    CAPABILITY_NO_SET_DEFAULT | CAPABILITY_COUNTS_KEYED,
+                    CAPABILITY_NO_SET_DEFAULT | CAPABILITY_COUNTS_KEYED |
+                    CAPABILITY_REFERENCES_ALIKE | CAPABILITY_REFERENCES_INDEXED,
     .guarantee = GUARANTEE_EXACTLY_ONCE,
     .options = options,
     .option_count = sizeof options / sizeof options[0],
