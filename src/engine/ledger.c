@@ -257,6 +257,7 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
         .undone = json_is_array(undone) ? json_incref(undone) : NULL,
         .taken = json_is_object(taken) ? json_incref(taken) : NULL,
         .unfilled = json_is_array(unfilled) ? json_incref(unfilled) : NULL,
+        .deleted = json_member_true(object, "deleted"),
         .before_lost = json_member_true(object, "before_lost"),
         .broken_references = (uint32_t)json_member_integer(object, "broken_references", 0),
     };
@@ -294,6 +295,9 @@ enum status ledger_status_make(const struct ledger_status *status, struct arena 
     }
     if (object != NULL && status->unfilled != NULL) {
         failed |= json_object_set(object, "unfilled", status->unfilled) != 0;
+    }
+    if (object != NULL && status->deleted) {
+        failed |= json_object_set_new(object, "deleted", json_true()) != 0;
     }
     if (object != NULL && status->before_lost) {
         failed |= json_object_set_new(object, "before_lost", json_true()) != 0;

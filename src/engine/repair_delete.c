@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "engine/before.h"
 #include "engine/rejects.h"
+#include "engine/run_parts.h"
 #include "engine/typed_json.h"
 #include "engine/undo.h"
 #include <inttypes.h>
@@ -321,6 +322,9 @@ static enum status delete_of_tables(struct deleting *deleting, const char *path,
 
 enum status repair_delete_listed(struct run *run, struct error *error)
 {
+    if (run->status.deleted) {
+        return STATUS_OK;
+    }
     struct deleting deleting = {.run = run, .arena = arena_create(0)};
     char *path = file_join(run->arena, run->folder.path, "delete.jsonl");
     enum status status =
@@ -335,7 +339,8 @@ enum status repair_delete_listed(struct run *run, struct error *error)
         log_write(LOG_INFO, "took %" PRIu64 " record%s out of the target", deleting.deleted,
                   deleting.deleted == 1 ? "" : "s");
     }
-    return status;
+    run->status.deleted = status == STATUS_OK;
+    return status == STATUS_OK ? run_put_status(run, error) : status;
 }
 
 bool repair_replaces(const struct run *run, const struct target_table *table)

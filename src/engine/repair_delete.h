@@ -7,13 +7,16 @@
 /*
  * The list is `delete.jsonl` in the state folder, a line each: {"table":"NAME","key":{…}}, the key
  * in the target's normal form as typed_json.h has it; of a table without a key all of the record.
- * Taken out again after a crash, which does no harm where there is a key; records without one are
- * taken out by the run's first attempt only, so that none goes for which another went already.
+ * After a crash among them they are taken out again, which does no harm where there is a key, since
+ * nothing is written before all are out; records without one are taken out by the run's first
+ * attempt only, so that none goes for which another went already. Once all are out the ledger's
+ * status says so, and none is taken out any more: their keys may be of what the run wrote.
  */
 enum { REPAIR_DELETE_KEYS_MAX = 500 };
 /* Before the run's header is written: it vouches for the list, which has to be the one that was
  * made (options.delete_hash). */
 enum status repair_delete_bind(struct run *run, struct error *error) MUST_USE;
+/* Durable on return. */
 enum status repair_delete_listed(struct run *run, struct error *error) MUST_USE;
 
 /* Does the target take a record in the place of one with its key? */

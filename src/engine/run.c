@@ -412,8 +412,7 @@ enum status run_execute(struct run *run, struct error *error)
     run_show_totals(run);
     if (run->status.phase < LEDGER_LOADED) {
         if (run_put_phase(run, LEDGER_COPYING, error) != STATUS_OK ||
-            (run->repairs && (repair_delete_listed(run, error) != STATUS_OK ||
-                              run_put_status(run, error) != STATUS_OK))) {
+            (run->repairs && repair_delete_listed(run, error) != STATUS_OK)) {
             return STATUS_FAILED;
         }
         status = copy_and_recheck(run, error);

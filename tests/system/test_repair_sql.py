@@ -67,6 +67,30 @@ class Cases:
         self.assertEqual(self.ask("SELECT id, n FROM b ORDER BY id"), [["1", "x"], ["2", "y"]])
         self.assertEqual(self.ask("SELECT id, n FROM a"), [["1", "x"]])
 
+    # --- keys that the table does not keep
+
+    def test_what_a_killed_repair_wrote_stays(self):
+        """Records without a key of the table's own make room for what is written: not once more on the way on."""
+        rows = [[str(number), "name %d" % number] for number in range(1, 31)]
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE p(id INTEGER PRIMARY KEY, name TEXT); INSERT INTO p VALUES %s" % ", ".join("(%s, '%s')" % tuple(row) for row in rows))
+        self.write("loose.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: '%s'\ntables: { p: { from: p, key: [id] } }\n" % self.target)
+        points = ["engine.before_repair_delete:1", "engine.after_repair_delete:1", "engine.after_commit:1", "engine.after_commit:2", "engine.before_completed:1"]
+        for at, point in enumerate(points):
+            with self.subTest(point):
+                self.ask("DROP TABLE IF EXISTS p")
+                self.ask("CREATE TABLE p(id bigint, name varchar(20))")
+                self.run_program("reset", "--confirm", "--state", "s%d" % at)
+                base = ("--plan", "loose.yaml", "--state", "s%d" % at)
+                self.run_program("migrate", "-q", *base)
+                self.ask("UPDATE p SET name = 'damaged' WHERE id % 2 = 0")
+                self.ask("INSERT INTO p VALUES (3, 'other'), (3, 'name 3'), (77, 'extra')")
+                name, _, count = point.partition(":")
+                killed = support.kill_at(name, int(count), "validate", "--repair", "--delete-extra", "--confirm", *base, cwd=self.folder)
+                self.assertEqual(killed.code, -9)
+                self.run_program("resume", "-q", *base)
+                self.assertEqual(self.ask("SELECT id, name FROM p ORDER BY id, name"), rows)
+                self.run_program("finish", "--confirm", *base)
+
     # --- unique values
 
     def unique(self, *damage):
