@@ -415,14 +415,6 @@ static const char *last_snapshot(const struct run *run)
                                          "snapshot", NULL);
 }
 
-/* The display's thread writes the state meanwhile. */
-static void note(struct run *run, bool *condition)
-{
-    pthread_mutex_lock(&run->state_mutex);
-    *condition = true;
-    pthread_mutex_unlock(&run->state_mutex);
-}
-
 /* Sets `*changed` when chunks of different snapshots may come together. */
 static enum status take_snapshot(struct resume *resume, bool *changed, struct error *error)
 {
@@ -431,7 +423,9 @@ static enum status take_snapshot(struct resume *resume, bool *changed, struct er
     uint32_t capabilities = session->source->capabilities;
     *changed = false;
     run->snapshot = last_snapshot(run);
-    if (run->done_count == run->chunk_count) {
+    /* a recheck may copy chunks again; else who reads all the same finds it out */
+    run->snapshot_unjudged = run->done_count == run->chunk_count && !recheck_is_due(run);
+    if (run->snapshot_unjudged) {
         return STATUS_OK;
     }
     if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK) {
@@ -440,11 +434,10 @@ static enum status take_snapshot(struct resume *resume, bool *changed, struct er
     const char *before = run->snapshot;
     run->snapshot = session->snapshot;
     if ((capabilities & CAPABILITY_SNAPSHOT) == 0) {
-        note(run, &run->status.no_snapshot);
+        run_note(run, &run->status.no_snapshot);
         return STATUS_OK;
     }
-    bool same = (capabilities & CAPABILITY_PROVES_UNCHANGED) != 0 && before != NULL &&
-                before[0] != '\0' && strcmp(before, session->snapshot) == 0;
+    bool same = session_is_at(session, before);
     bool transactions = (session->target->capabilities & CAPABILITY_TRANSACTIONS) != 0;
     bool untouched = run->status.phase < LEDGER_COPYING || (transactions && run->done_count == 0);
     *changed = !same && !untouched;
@@ -534,7 +527,7 @@ static enum status reopen_if_changed(struct resume *resume, bool changed, struct
         return STATUS_FAILED;
     }
     if (changed) {
-        note(run, &run->status.mixed_snapshot);
+        run_note(run, &run->status.mixed_snapshot);
         if (find_restarts(resume, &restart, error) != STATUS_OK ||
             (restart.stream_count > 0 && reopen_chunks(resume, &restart, error) != STATUS_OK)) {
             return STATUS_FAILED;

@@ -222,6 +222,22 @@ static enum status prepare_target(struct run *run, struct error *error)
     return failpoint_hit("engine.after_prepare", error);
 }
 
+/* The display's thread writes the state meanwhile. */
+void run_note(struct run *run, bool *condition)
+{
+    pthread_mutex_lock(&run->state_mutex);
+    *condition = true;
+    pthread_mutex_unlock(&run->state_mutex);
+}
+
+/* All chunks were copied by earlier attempts; what is read now may be of another moment. */
+static void judge_snapshot(struct run *run)
+{
+    run->source_moved = run->snapshot_unjudged && !run->status.no_snapshot &&
+                        !session_is_at(run->session, run->snapshot);
+    run->snapshot_unjudged = false;
+}
+
 enum status run_prepare_source(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
@@ -243,6 +259,7 @@ enum status run_prepare_source(struct run *run, struct error *error)
         return STATUS_FAILED;
     }
     atomic_store(&session->progress.phase, phase);
+    judge_snapshot(run);
     run->source_prepared = true;
     return STATUS_OK;
 }

@@ -17,7 +17,10 @@ enum status run_put_status(struct run *run, struct error *error) MUST_USE;
 enum status run_put_phase(struct run *run, enum ledger_phase phase, struct error *error) MUST_USE;
 /* What is done, into the progress counters. */
 void run_show_totals(struct run *run);
-/* The source is told of all requests, once, so that it sorts what it has no index for. */
+/* Sets what the status says. */
+void run_note(struct run *run, bool *condition);
+/* Whoever reads the source comes by here: it is told of all requests, once, so that it sorts what
+ * it has no index for, and it is found out whether it is as the chunks were read. */
 enum status run_prepare_source(struct run *run, struct error *error) MUST_USE;
 /* From the claimed ledger to the end, by phases. STATUS_END: interrupted. */
 enum status run_execute(struct run *run, struct error *error) MUST_USE;

@@ -95,6 +95,9 @@ struct run {
     uint32_t warning_count;
     const char *snapshot; /* that this attempt reads */
     bool source_prepared;
+    bool snapshot_unjudged; /* a resume to which no chunk is left: run_prepare_source compares */
+    bool source_moved;      /* it found another moment than that of the chunks: who takes records
+                               from there notes mixed_snapshot */
     uint32_t recheck_rounds;
     _Atomic uint64_t before_sequence; /* of frames of before-images in this attempt */
     uint32_t tries_before;            /* numbers of attempts at a chunk that are used up */
@@ -126,6 +129,8 @@ enum status session_ask_values(struct run_session *session, struct error *error)
 /* The snapshot, taken once; `reader_count` is what a later call finds. */
 enum status session_snapshot(struct run_session *session, uint32_t reader_count,
                              struct error *error) MUST_USE;
+/* Does what the source says of the snapshot prove that nothing has changed since that one? */
+bool session_is_at(const struct run_session *session, const char *snapshot);
 /* Readers and writers that this run uses at once. */
 uint32_t session_reader_count(const struct run_session *session);
 uint32_t session_writer_count(const struct run_session *session);

@@ -135,8 +135,13 @@ static enum status take_batch(struct settling *settling, const struct batch *bat
         struct reject reject = {.shape = batch->shape,
                                 .cells = batch_row(batch, row),
                                 .record = batch->shape == NULL ? batch_row(batch, row) : NULL};
-        if (!has_key(settling, batch, row, loser)) {
+        /* what was taken out of the target is told as it stood there */
+        bool older = settling->run->source_moved && loser->record.kind != VALUE_MISSING;
+        if ((older && !loser->stays) || !has_key(settling, batch, row, loser)) {
             continue;
+        }
+        if (settling->run->source_moved) {
+            run_note(settling->run, &settling->run->status.mixed_snapshot);
         }
         if (loser->stays) {
             if (restore(settling, batch, row, loser) != STATUS_OK) {

@@ -203,6 +203,12 @@ enum status session_snapshot(struct run_session *session, uint32_t reader_count,
     return session_ask_values(session, error);
 }
 
+bool session_is_at(const struct run_session *session, const char *snapshot)
+{
+    return (session->source->capabilities & CAPABILITY_PROVES_UNCHANGED) != 0 && snapshot != NULL &&
+           snapshot[0] != '\0' && strcmp(snapshot, session->snapshot) == 0;
+}
+
 enum status session_ask_values(struct run_session *session, struct error *error)
 {
     const struct catalog_functions *catalog = session->source->connector->catalog;

@@ -65,6 +65,16 @@ class TakeOver(DynamodbCase):
         self.assertRegex(result.err, r"pid %d on \S+ works on this run" % first.pid)
         self.assertIn("--take-over", result.err)
 
+    def test_a_source_that_changed_before_the_recheck(self):
+        """Chunks that are copied again are of another moment than the rest."""
+        self.stopped("engine.after_commit", 2)
+        killed = support.start("resume", "--take-over", "--state", "second", "source.db", self.target(), *self.common, cwd=self.folder,
+                               env=self.environment(TRANSHUME_FAILPOINT="engine.before_recheck:kill:1"))
+        self.assert_code(support.finish(killed), -9)
+        support.make_sqlite(self.path("source.db"), "UPDATE things SET v = 'new ' || id")
+        result = self.resume("--json", code=1)
+        self.assertEqual(json.loads(result.out)["snapshot"], "mixed")
+
     def test_take_over_and_late_waking(self):
         for place in ("engine.after_commit", "dynamodb.before_send", "dynamodb.after_answer", "dynamodb.before_mark"):
             with self.subTest(place=place):

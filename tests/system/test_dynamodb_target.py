@@ -3,6 +3,7 @@ import contextlib
 import decimal
 import json
 import os
+import shutil
 import sqlite3
 import time
 
@@ -405,6 +406,21 @@ tables:
             arguments = ("resume", "--state", self.path("state"), "--take-over")
         self.run_program(*arguments, code=1, env=self.environment)
         self.check(500)
+
+    def test_the_first_ones_of_a_source_that_changed_are_said_to_be(self):
+        """Whoever makes them again reads the source once more."""
+        source, plan = self.make(500), self.write("plan.yaml", self.plan)
+        arguments = ("--state", self.path("state"), "--plan", plan, source, self.uri())
+        for changes in (False, True):
+            with self.subTest(changes=changes):
+                items.empty(self.client)
+                killed = support.kill_at("dynamodb.before_restore", 1, "migrate", *arguments, cwd=self.folder, env=self.environment)
+                self.assertEqual(killed.code, -9)
+                if changes:
+                    support.make_sqlite(source, "UPDATE goods SET n = n")
+                result = self.run_program("resume", "--json", *arguments, code=1, env=self.environment)
+                self.assertEqual(json.loads(result.out)["snapshot"], "mixed" if changes else "one")
+                shutil.rmtree(self.path("state"))
 
     def test_found_again_after_a_kill_and_without_the_state_folder(self):
         source = self.make(500)

@@ -538,6 +538,19 @@ class BadLines(Lines):
                     self.assertEqual(len(read), len(first))
                     self.assertTrue(dict(read) == first, "a record is not as it was")
 
+    def test_what_is_taken_out_is_told_as_it_stood_there(self):
+        """The source may have changed since the chunks were copied."""
+        support.make_sqlite(self.path("a.db"), "CREATE TABLE a(k TEXT, v TEXT); CREATE TABLE b(k TEXT, v TEXT);"
+                                               "INSERT INTO a VALUES ('x', 'old a'), ('y', 'old a'); INSERT INTO b VALUES ('x', 'old b')")
+        plan = self.write("plan.yaml", "transhume: 1\ntables:\n  t: { key: [k], entities: { a: { from: a }, b: { from: b } } }\n")
+        arguments = ("--plan", plan, "a.db", "jsonl:out")
+        self.assertEqual(support.kill_at("engine.before_settle", 1, "migrate", *arguments, cwd=self.folder).code, -signal.SIGKILL)
+        support.make_sqlite(self.path("a.db"), "UPDATE b SET v = 'new b'")
+        result = self.run_program("resume", "--json", *arguments, code=1)
+        self.assertEqual(json.loads(result.out)["snapshot"], "one")
+        self.assertEqual([reject["record"]["v"] for reject in rejects(self.path(".transhume"))], ["old b"])
+        self.assertEqual([record["v"] for record in read_records(self.path("out", "t"))], ["old a", "old a"])
+
     def test_a_resume_without_the_tags_it_began_with_is_refused(self):
         """Else tags written before would be taken for data, or data for tags."""
         support.make_sqlite(self.path("a.db"), """CREATE TABLE t(id INTEGER PRIMARY KEY, v);
