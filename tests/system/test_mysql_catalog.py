@@ -3,6 +3,7 @@ import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -13,6 +14,7 @@ import mariadb
 import sql_case
 import support
 import tcp_proxy
+import test_mysql
 
 TABLES = r"""
 CREATE TABLE customers (id int AUTO_INCREMENT PRIMARY KEY, name varchar(60) NOT NULL, email varchar(80) UNIQUE, at date CHECK (at > '2000-01-01'),
@@ -650,6 +652,37 @@ class Catalogue(sql_case.SqlCase):
         other = self.made("CREATE TABLE log (what text, who varchar(100))")
         self.migrate(self.server.uri(source), self.server.uri(other), "--state", "other")
         self.assertEqual([row[0] for row in self.server.ask(other, "SHOW TRIGGERS")], ["tr`ig \"x\"", "first_of", "second_of"])
+
+
+class HalfMade(test_mysql.MysqlCase):
+    """A table that has a definition and nothing to it yet: another session's CREATE is under way, perhaps for a client that is gone."""
+
+    def setUp(self):
+        super().setUp()
+        self.name = self.made("CREATE TABLE other (id int PRIMARY KEY)")
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2)")
+        self.ghost = os.path.join(self.server.folder, "data", self.name, "t.frm")
+        made = self.ghost.replace("t.frm", "other.frm")
+        shutil.copy2(made, self.ghost)
+        os.chown(self.ghost, os.stat(made).st_uid, os.stat(made).st_gid)
+
+    def gone(self):
+        os.unlink(self.ghost)
+        self.server.ask(self.name, "FLUSH TABLES")
+
+    def test_it_is_waited_for(self):
+        process = support.start("migrate", "-q", "shop.db", self.server.uri(self.name), cwd=self.folder)
+        time.sleep(1)
+        self.gone()
+        self.assert_code(support.finish(process), 0)
+        self.assertEqual(self.server.ask(self.name, "SELECT * FROM t"), [["1"], ["2"]])
+
+    def test_what_stays_so_is_said(self):
+        result = support.transhume("migrate", "-q", "shop.db", self.server.uri(self.name), cwd=self.folder)
+        self.assertIn("doesn't exist in engine", result.err)
+        self.assertNotEqual(result.code, 0)
+        self.gone()
+        self.assertEqual(self.server.ask(self.name, "SHOW TABLES LIKE 't'"), [])
 
 
 if __name__ == "__main__":

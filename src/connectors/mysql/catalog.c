@@ -1,5 +1,7 @@
 /* The catalogue: queries (sql/) made into tables, columns, keys, indexes and references. */
 #include "connectors/mysql/catalog.h"
+#include "base/clock.h"
+#include "base/signals.h"
 #include "connectors/sql/default_text.h"
 #include "mysql_sql.h"
 #include <stdlib.h>
@@ -380,22 +382,39 @@ static void add_cell(struct buffer *bytes, const char *cell)
 }
 
 /* By its columns, and by when it was made: a column that went and came again may look alike. */
-static uint64_t shape_of(struct builder *builder, uint32_t row)
+static uint64_t hash_of(struct builder *builder, struct buffer *bytes)
+{
+    uint64_t hash = bytes->failed ? 0 : XXH3_64bits(bytes->data, bytes->length);
+    builder->out_of_memory |= bytes->failed;
+    buffer_free(bytes);
+    return hash;
+}
+
+static struct maria_shape shape_of(struct builder *builder, uint32_t row)
 {
     enum { TABLE_CREATE_TIME = 7 };
-    struct buffer bytes = {0};
+    struct buffer columns = {0};
+    struct buffer created = {0};
+    const char *time = builder->tables.rows[row][TABLE_CREATE_TIME];
     struct range range = find_rows(&builder->columns, cell(&builder->tables, row, 0));
     unsigned width = range.end > range.first ? mysql_num_fields(builder->columns.result) : 0;
-    add_cell(&bytes, builder->tables.rows[row][TABLE_CREATE_TIME]);
     for (uint32_t i = range.first; i < range.end; i++) {
         for (unsigned j = 1; j < width; j++) {
-            add_cell(&bytes, builder->columns.rows[i][j]);
+            add_cell(&columns, builder->columns.rows[i][j]);
         }
     }
-    uint64_t shape = bytes.failed ? 0 : XXH3_64bits(bytes.data, bytes.length);
-    builder->out_of_memory |= bytes.failed;
-    buffer_free(&bytes);
-    return shape;
+    add_cell(&created, time);
+    uint64_t when = hash_of(builder, &created);
+    return (struct maria_shape){.name = text(builder, &builder->tables, row, 0),
+                                .columns = hash_of(builder, &columns),
+                                .created = time != NULL ? when : 0};
+}
+
+/* MariaDB forgets when it made a table with an index on a virtual column, soon after it is read. */
+bool maria_shape_is_other(const struct maria_shape *shape, const struct maria_shape *now)
+{
+    return shape->columns != now->columns ||
+           (shape->created != 0 && now->created != 0 && shape->created != now->created);
 }
 
 static void read_table(struct builder *builder, uint32_t row, struct schema_table *table,
@@ -457,11 +476,45 @@ static enum status ask(struct builder *builder, const char *sql, struct rows *ro
     return STATUS_OK;
 }
 
+static void free_rows(struct rows *rows)
+{
+    mysql_free_result(rows->result);
+    free(rows->rows);
+    *rows = (struct rows){0};
+}
+
+/* A table that has a definition and no engine's part: its CREATE is under way, perhaps for a client
+ * that is gone, or it is damaged. */
+static bool is_any_half_made(const struct rows *tables)
+{
+    enum { TABLE_TYPE = 1, TABLE_ENGINE = 2 };
+    bool found = false;
+    for (uint32_t i = 0; !found && i < tables->count; i++) {
+        found = tables->rows[i][TABLE_ENGINE] == NULL &&
+                strcmp(cell(tables, i, TABLE_TYPE), "VIEW") != 0;
+    }
+    return found;
+}
+
+static enum status ask_tables(struct builder *builder)
+{
+    enum { HALF_MADE_MS = 3000, STEP_MS = 50 };
+    int64_t until_ms = clock_monotonic_ms() + HALF_MADE_MS;
+    enum status status = ask(builder, sql_tables, &builder->tables);
+    while (status == STATUS_OK && is_any_half_made(&builder->tables) &&
+           clock_monotonic_ms() < until_ms && signals_stop_level() == 0) {
+        clock_sleep_ms(STEP_MS);
+        free_rows(&builder->tables);
+        status = ask(builder, sql_tables, &builder->tables);
+    }
+    return status;
+}
+
 static enum status ask_columns(struct builder *builder)
 {
     const struct maria_database *self = builder->self;
     bool generated = self->version >= (self->mariadb ? 100200u : 50700u);
-    enum status status = ask(builder, sql_tables, &builder->tables);
+    enum status status = ask_tables(builder);
     return status == STATUS_OK
                ? ask(builder, generated ? sql_columns : sql_columns_old, &builder->columns)
                : status;
@@ -479,12 +532,6 @@ static enum status ask_all(struct builder *builder)
         return STATUS_FAILED;
     }
     return checks != NULL ? ask(builder, checks, &builder->checks) : STATUS_OK;
-}
-
-static void free_rows(struct rows *rows)
-{
-    mysql_free_result(rows->result);
-    free(rows->rows);
 }
 
 enum status maria_catalog_read(struct maria_database *self, MYSQL *connection, const char *table,
@@ -529,8 +576,7 @@ enum status maria_catalog_shapes(struct maria_database *self, MYSQL *connection,
     struct maria_shape *list = zeroed(&builder, builder.tables.count, sizeof *list);
     *count = status == STATUS_OK ? builder.tables.count : 0;
     for (uint32_t i = 0; !builder.out_of_memory && i < *count; i++) {
-        list[i] =
-            (struct maria_shape){text(&builder, &builder.tables, i, 0), shape_of(&builder, i)};
+        list[i] = shape_of(&builder, i);
     }
     *shapes = list;
     if (status == STATUS_OK && builder.out_of_memory) {

@@ -16,6 +16,14 @@ struct maria_column {
 };
 
 /* Runs in parallel with schema->tables. */
+/* By which it is seen that a table's columns were altered. */
+struct maria_shape {
+    const char *name;
+    uint64_t columns;
+    uint64_t created; /* when the server says that it was made; 0: it does not (any more) */
+};
+bool maria_shape_is_other(const struct maria_shape *shape, const struct maria_shape *now);
+
 struct maria_table {
     const struct schema_table *schema;
     const struct maria_column *columns;
@@ -23,7 +31,7 @@ struct maria_table {
     const char *comment;
     int64_t row_estimate;   /* -1: the statistics do not say */
     struct column_list key; /* the primary key, or a unique one that can't be NULL; else empty */
-    uint64_t shape;         /* another one: its columns were altered since */
+    struct maria_shape shape;
 };
 
 struct maria_catalog {
@@ -40,11 +48,7 @@ enum status maria_catalog_read(struct maria_database *self, MYSQL *connection, c
 /* The source's own, read at first use and kept. Control thread. */
 enum status maria_catalog_get(struct maria_database *self, const struct maria_catalog **catalog,
                               struct error *error) MUST_USE;
-/* What maria_table.shape is now, by the bytes of the names. */
-struct maria_shape {
-    const char *name;
-    uint64_t shape;
-};
+/* What the tables are now, by the bytes of their names. */
 enum status maria_catalog_shapes(struct maria_database *self, MYSQL *connection,
                                  struct arena *arena, struct maria_shape **shapes, uint32_t *count,
                                  struct error *error) MUST_USE;

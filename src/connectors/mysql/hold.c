@@ -170,7 +170,8 @@ static enum status check(struct maria_database *self, struct arena *arena, struc
             held->table == NULL || count == 0
                 ? NULL
                 : bsearch(held->table->schema->name, shapes, count, sizeof *shapes, compare_name);
-        if (held->table != NULL && (found == NULL || found->shape != held->table->shape)) {
+        if (held->table != NULL &&
+            (found == NULL || maria_shape_is_other(&held->table->shape, found))) {
             status =
                 changed(self, held->name, found == NULL ? "dropped or renamed" : "altered", error);
         }

@@ -362,9 +362,14 @@ static enum status refuse_engine(const struct target_table *table, const struct 
     if (facts->engine != NULL && strcasecmp(facts->engine, "InnoDB") == 0) {
         return STATUS_OK;
     }
+    if (facts->engine == NULL) {
+        error_set(error, ERROR_TARGET_SCHEMA, table->name, "the server can't open the table: %s",
+                  facts->comment != NULL ? facts->comment : "it does not say why");
+        error_hint(error, "mend it or drop it");
+        return STATUS_FAILED;
+    }
     error_set(error, ERROR_TARGET_SCHEMA, table->name,
-              "the table's engine is %s, which has no transactions",
-              facts->engine != NULL ? facts->engine : "none");
+              "the table's engine is %s, which has no transactions", facts->engine);
     error_hint(error, "ALTER TABLE … ENGINE=InnoDB");
     return STATUS_FAILED;
 }
