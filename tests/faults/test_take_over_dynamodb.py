@@ -99,11 +99,19 @@ class TakeOver(DynamodbCase):
             if not support.SOAK:
                 break
 
+    def steady(self, table):
+        """What is there once no request of a stopped process is on its way any more."""
+        before, now = None, items.scan(self.client, table)
+        while before is None or len(before) != len(now):
+            time.sleep(0.5 * support.PATIENCE)
+            before, now = now, items.scan(self.client, table)
+        return now
+
     def test_stopped_while_it_is_waited_for(self):
         """Nothing was taken over, and none of the commands may say that it is done."""
         self.stopped("engine.after_commit", 2)
         run = json.loads(self.run_program("status", "--json", "--state", "first", env=self.environment()).out)["run"]
-        written = items.scan(self.client, "things")
+        written = self.steady("things")
         self.assertTrue(written)
         for number, (command, *options) in enumerate((("rollback", "--run", run, "--confirm"), ("rollback", "--run", run, "--dry-run"),
                                                       ("finish", "--confirm"), ("resume", "source.db"))):

@@ -417,7 +417,7 @@ tables:
                 killed = support.kill_at("dynamodb.before_restore", 1, "migrate", *arguments, cwd=self.folder, env=self.environment)
                 self.assertEqual(killed.code, -9)
                 if changes:
-                    support.make_sqlite(source, "UPDATE goods SET n = n")
+                    support.make_sqlite(source, "UPDATE goods SET n = n + 1000")
                 result = self.run_program("resume", "--json", *arguments, code=1, env=self.environment)
                 self.assertEqual(json.loads(result.out)["snapshot"], "mixed" if changes else "one")
                 shutil.rmtree(self.path("state"))
