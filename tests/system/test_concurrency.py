@@ -1,5 +1,7 @@
 """A source that is written to while it is copied: the copy is one moment of it."""
+import itertools
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -248,6 +250,104 @@ class RollbackJournal(ConcurrencyTestCase):
         self.assert_code(support.finish(run), 0)
         db.execute("UPDATE total SET moved = 7")
         self.assertEqual(self.query(self.path("copy.db"), "SELECT moved FROM total"), [(0,)])
+
+
+class Replaced(support.TestCase):
+    """Another file takes the source's name by a rename: what was opened is copied, or nothing is."""
+
+    def make(self, name, value, mode="DELETE"):
+        # The same statements in both, so that even the change counters in the headers are equal.
+        db = sqlite3.connect(self.path(name), isolation_level=None)
+        db.execute("PRAGMA journal_mode=" + mode)
+        db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT)")
+        db.execute("CREATE TABLE u(id INTEGER PRIMARY KEY, v TEXT)")
+        db.execute("BEGIN")
+        for table in "tu":
+            db.executemany("INSERT INTO %s VALUES (?, ?)" % table, [(i, value) for i in range(1, 301)])
+        db.execute("COMMIT")
+        db.close()
+
+    def values(self, path):
+        db = sqlite3.connect(self.path(path))
+        found = db.execute("SELECT v, count(*) FROM (SELECT v FROM t UNION ALL SELECT v FROM u) GROUP BY v").fetchall()
+        db.close()
+        return found
+
+    def replaced_at(self, rule, *arguments):
+        """The result of a run that goes on with other.db in the place of live.db."""
+        run = self.stopped_at(rule, *arguments)
+        os.rename(self.path("other.db"), self.path("live.db"))
+        run.send_signal(signal.SIGCONT)
+        return support.finish(run)
+
+    def test_once_the_snapshot_is_taken(self):
+        # The last one opens its writer anew, which attaches the source again.
+        rules = ("sqlite.snapshot_taken:stop", "engine.before_prepare:stop",
+                 "sqlite.chunk_begin:stop:2,sqlite.before_commit:retry:2")
+        for mode, rule, way in itertools.product(("DELETE", "WAL"), rules, ((), ("--jobs", "1", "--chunk-rows", "100"))):
+            with self.subTest(mode=mode, rule=rule, way=way):
+                self.clean()
+                self.make("live.db", "old", mode)
+                self.make("other.db", "new", mode)
+                self.assert_code(self.replaced_at(rule, "migrate", *way, "live.db", "copy.db"), 0)
+                self.assertEqual(self.values("copy.db"), [("old", 600)])
+                self.assertEqual(self.values("live.db"), [("new", 600)])
+
+    def clean(self):
+        for name in os.listdir(self.folder):
+            path = self.path(name)
+            shutil.rmtree(path) if os.path.isdir(path) else os.remove(path)
+
+    def test_it_says_so(self):
+        self.make("live.db", "old")
+        self.make("other.db", "new")
+        result = self.replaced_at("engine.before_prepare:stop", "migrate", "live.db", "copy.db")
+        self.assertEqual(result.err.count("live.db was replaced or removed meanwhile"), 1, result.err)
+
+    def test_before_the_snapshot_is_taken(self):
+        for mode in ("DELETE", "WAL"):
+            with self.subTest(mode=mode):
+                self.clean()
+                self.make("live.db", "old", mode)
+                self.make("other.db", "new", mode)
+                result = self.replaced_at("sqlite.before_file:stop", "migrate", "live.db", "copy.db")
+                self.assert_code(result, 5)
+                self.assertIn("[source-changed]", result.err)
+                self.assertIn("live.db: the file was replaced or removed since it was opened", result.err)
+                self.assertFalse(os.path.exists(self.path("copy.db")))
+                self.run_program("migrate", "live.db", "copy.db")
+                self.assertEqual(self.values("copy.db"), [("new", 600)])
+
+    def test_before_a_validation_takes_its_second_snapshot(self):
+        self.make("copied.db", "old")
+        self.run_program("migrate", "copied.db", "live.db")
+        self.make("other.db", "old")
+        result = self.replaced_at("sqlite.snapshot_taken:stop", "validate", "copied.db", "live.db")
+        self.assert_code(result, 5)
+        self.assertIn("[source-changed]", result.err)
+
+    def test_after_a_validation_took_its_snapshots(self):
+        self.make("live.db", "old")
+        self.run_program("migrate", "live.db", "copy.db")
+        self.make("other.db", "new")
+        self.assert_code(self.replaced_at("sqlite.snapshot_taken:stop:2", "validate", "live.db", "copy.db"), 0)
+
+    def test_between_a_run_and_its_resume(self):
+        self.make("live.db", "old")
+        self.make("other.db", "new")
+        arguments = ("--jobs", "1", "--chunk-rows", "100", "live.db", "copy.db")
+        self.assert_code(support.kill_at("engine.after_commit", 1, "migrate", *arguments, cwd=self.folder), -9)
+        os.rename(self.path("other.db"), self.path("live.db"))
+        self.assertIn("[source-changed]", self.run_program("resume", *arguments, code=5).err)
+
+    def test_while_a_resume_opens_it(self):
+        """It goes on with what it opened, and has no proof for the other one."""
+        self.make("live.db", "old")
+        self.make("other.db", "new")
+        arguments = ("--jobs", "1", "--chunk-rows", "100", "live.db", "copy.db")
+        self.assert_code(support.kill_at("engine.after_commit", 1, "migrate", *arguments, cwd=self.folder), -9)
+        self.assert_code(self.replaced_at("sqlite.snapshot_taken:stop", "resume", *arguments), 1)
+        self.assertEqual(self.values("copy.db"), [("old", 600)])
 
 
 if __name__ == "__main__":

@@ -258,6 +258,51 @@ static void no_failed_write_is_forgotten(void **state)
     assert_true(failed > 10);
 }
 
+/* ---------------------------------------------------------------- which file it is */
+
+static struct sqlite_file_identity identity(sqlite3 *connection, const char *schema)
+{
+    struct sqlite_file_identity found = {0};
+    assert_true(sqlite_identify(connection, schema, &found));
+    return found;
+}
+
+static void a_file_is_known_whatever_its_path_leads_to(void **state)
+{
+    (void)state;
+    char path[1024];
+    char other[1024];
+    char sql[1100];
+    struct sqlite_file_identity there;
+
+    snprintf(path, sizeof path, "%s", target_path("named.db"));
+    snprintf(other, sizeof other, "%s", target_path("other.db"));
+    file_execute(path, "CREATE TABLE t(a)");
+    file_execute(other, "CREATE TABLE t(a)");
+    sqlite3 *first = open_with(path, sqlite_wide_vfs());
+    sqlite3 *same = open_with(path, sqlite_wide_vfs());
+    struct sqlite_file_identity opened = identity(first, "main");
+    assert_true(sqlite_identify_path(path, &there) && sqlite_same_file(&opened, &there));
+
+    assert_int_equal(rename(other, path), 0);
+    assert_true(sqlite_identify_path(path, &there) && !sqlite_same_file(&opened, &there));
+    struct sqlite_file_identity now = identity(first, "main");
+    assert_true(sqlite_same_file(&opened, &now));
+    now = identity(same, "main");
+    assert_true(sqlite_same_file(&opened, &now));
+    snprintf(sql, sizeof sql, "ATTACH '%s' AS more", path);
+    run(same, sql);
+    now = identity(same, "more");
+    assert_true(sqlite_same_file(&there, &now));
+    assert_false(sqlite_same_file(&opened, &now));
+    assert_int_equal(unlink(path), 0);
+    assert_false(sqlite_identify_path(path, &there));
+    now = identity(first, "main");
+    assert_true(sqlite_same_file(&opened, &now));
+    assert_int_equal(sqlite3_close(same), SQLITE_OK);
+    assert_int_equal(sqlite3_close(first), SQLITE_OK);
+}
+
 int main(void)
 {
     put_failing_vfs_below();
@@ -266,6 +311,7 @@ int main(void)
         cmocka_unit_test(a_reader_sees_what_others_committed),
         cmocka_unit_test(a_killed_process_keeps_its_commits),
         cmocka_unit_test(no_failed_write_is_forgotten),
+        cmocka_unit_test(a_file_is_known_whatever_its_path_leads_to),
     };
     return cmocka_run_group_tests_name("sqlite_wide_io", tests, NULL, NULL);
 }

@@ -19,7 +19,8 @@ bool sqlite_express_accepts(struct database *database, struct database *source)
     return from->mode == OPEN_SOURCE && from->source != NULL && !from->source->immutable;
 }
 
-/* Read-only, and never immutable: another program's commit has to be seen, or not be possible. */
+/* Read-only, and never immutable: another program's commit has to be seen, or not be possible. The
+ * path may lead to another file than the readers hold. */
 static enum status attach(struct writer *writer, struct sqlite_database *source)
 {
     struct buffer uri = {0};
@@ -31,12 +32,17 @@ static enum status attach(struct writer *writer, struct sqlite_database *source)
     if (!uri.failed && sqlite3_prepare_v2(writer->connection, "ATTACH ?1 AS " SOURCE_SCHEMA, -1,
                                           &statement, NULL) == SQLITE_OK) {
         sqlite3_bind_text(statement, 1, buffer_string(&uri), -1, SQLITE_STATIC);
-        if (sqlite3_step(statement) == SQLITE_DONE &&
+        bool attached = sqlite3_step(statement) == SQLITE_DONE;
+        bool same = attached && sqlite_source_is_in(source, writer->connection, SOURCE_SCHEMA);
+        if (same &&
             sqlite3_exec(writer->connection, "PRAGMA " SOURCE_SCHEMA ".cache_size=-2048", NULL,
                          NULL, NULL) == SQLITE_OK &&
             sqlite3_db_readonly(writer->connection, SOURCE_SCHEMA) == 1) {
             writer->attached = &source->base;
             status = STATUS_OK;
+        } else if (attached) {
+            sqlite3_reset(statement);
+            sqlite3_exec(writer->connection, "DETACH " SOURCE_SCHEMA, NULL, NULL, NULL);
         }
     }
     sqlite3_finalize(statement);

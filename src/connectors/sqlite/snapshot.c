@@ -45,6 +45,50 @@ static enum status file_beside_exists(struct sqlite_database *self, const char *
     return STATUS_OK;
 }
 
+static bool is_in_place(const struct sqlite_database *self)
+{
+    struct sqlite_file_identity found;
+    return sqlite_identify_path(self->path, &found) &&
+           sqlite_same_file(&found, &self->source->file);
+}
+
+static enum status replaced(const struct sqlite_database *self, struct error *error)
+{
+    error_set(error, ERROR_SOURCE_CHANGED, self->shown,
+              "the file was replaced or removed since it was opened");
+    error_hint(error, "start again once nobody replaces it");
+    return STATUS_FAILED;
+}
+
+enum status sqlite_source_check_place(const struct sqlite_database *self, struct error *error)
+{
+    return is_in_place(self) ? STATUS_OK : replaced(self, error);
+}
+
+bool sqlite_source_is_in(const struct sqlite_database *self, sqlite3 *connection,
+                         const char *schema)
+{
+    struct sqlite_file_identity found;
+    /* SQLite finds a WAL by the path: it is that of the file while the file has the path */
+    return sqlite_identify(connection, schema, &found) &&
+           sqlite_same_file(&found, &self->source->file) && is_in_place(self);
+}
+
+/* One more connection to the file that `control` holds. */
+static enum status open_same(struct sqlite_database *self, enum connection_access access,
+                             sqlite3 **connection, struct error *error)
+{
+    struct sqlite_file_identity found;
+    if (sqlite_connection_open(self->path, access, self->timeout_ms, connection, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return sqlite_identify(*connection, "main", &found) &&
+                   sqlite_same_file(&found, &self->source->file)
+               ? STATUS_OK
+               : replaced(self, error);
+}
+
 /* A helper that may write; if there can be none, one connection with a mutex serves every
  * thread. */
 static enum status open_helper(struct sqlite_database *self, struct error *error)
@@ -55,7 +99,13 @@ static enum status open_helper(struct sqlite_database *self, struct error *error
         sqlite_connection_open(self->path, CONNECTION_WRITE, self->timeout_ms, &source->helper,
                                NULL) == STATUS_OK &&
         sqlite3_db_readonly(source->helper, "main") == 0) {
-        return STATUS_OK;
+        struct sqlite_file_identity written;
+        /* asked anew: in layers of file systems a file that is opened to be written may move */
+        return sqlite_identify(self->control, "main", &source->file) &&
+                       sqlite_identify(source->helper, "main", &written) &&
+                       sqlite_same_file(&written, &source->file)
+                   ? STATUS_OK
+                   : replaced(self, error);
     }
     sqlite_connection_close(source->helper);
     source->helper = NULL;
@@ -63,8 +113,7 @@ static enum status open_helper(struct sqlite_database *self, struct error *error
     self->base.limits.readers_max = 1;
     sqlite_connection_close(self->control);
     self->control = NULL;
-    return sqlite_connection_open(self->path, CONNECTION_READ_SHARED, self->timeout_ms,
-                                  &self->control, error);
+    return open_same(self, CONNECTION_READ_SHARED, &self->control, error);
 }
 
 static enum status read_journal_mode(struct sqlite_database *self, struct error *error)
@@ -128,6 +177,9 @@ enum status sqlite_source_opened(struct sqlite_database *self, bool immutable, s
     self->source = source;
     pthread_mutex_init(&source->lock, NULL);
     source->immutable = immutable;
+    if (!sqlite_identify(self->control, "main", &source->file)) {
+        return replaced(self, error);
+    }
     if (file_beside_exists(self, "-wal", &wal_has_content, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -191,6 +243,11 @@ void sqlite_source_closing(struct sqlite_database *self)
         return;
     }
     report_excess(source);
+    if (source->snapshot_taken && !is_in_place(self)) {
+        log_write(LOG_WARNING,
+                  "%s was replaced or removed meanwhile: what was read is the file that was opened",
+                  self->shown);
+    }
     close_readers(self);
     if (source->catalog_read) {
         arena_destroy(source->catalog.schema->arena);
@@ -262,21 +319,18 @@ bool wal_version_read(const volatile uint32_t *wal_index, struct wal_version *ve
     return false;
 }
 
-static void map_wal_index(struct sqlite_database *self)
+const volatile uint32_t *wal_index_map(sqlite3 *connection)
 {
-    struct sqlite_source *source = self->source;
     sqlite3_file *file = NULL;
     void volatile *region = NULL;
 
-    sqlite3_file_control(self->control, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+    sqlite3_file_control(connection, "main", SQLITE_FCNTL_FILE_POINTER, &file);
     if (file == NULL || file->pMethods == NULL || file->pMethods->iVersion < 2 ||
         file->pMethods->xShmMap == NULL) {
-        return;
+        return NULL;
     }
     int result = file->pMethods->xShmMap(file, 0, WAL_INDEX_REGION, 0, &region);
-    if (result == SQLITE_OK || result == SQLITE_READONLY) {
-        source->wal_index = region;
-    }
+    return result == SQLITE_OK || result == SQLITE_READONLY ? region : NULL;
 }
 
 bool sqlite_source_unchanged(struct sqlite_database *self)
@@ -342,6 +396,8 @@ static enum status make_token(struct sqlite_database *self, struct arena *arena,
                               file->pMethods->xRead(file, header, sizeof header, 0) != SQLITE_OK)) {
         proven = false;
     }
+    const struct sqlite_file_identity stamped = {facts.st_dev, facts.st_ino};
+    proven = proven && sqlite_same_file(&stamped, &source->file);
     buffer_format(&text, "sqlite1 inode %ju size %jd mtime %jd.%09ld ctime %jd.%09ld header ",
                   (uintmax_t)facts.st_ino, (intmax_t)facts.st_size, (intmax_t)facts.st_mtim.tv_sec,
                   facts.st_mtim.tv_nsec, (intmax_t)facts.st_ctim.tv_sec, facts.st_ctim.tv_nsec);
@@ -382,12 +438,13 @@ static enum status open_readers(struct sqlite_database *self, uint32_t count, st
         return error_set(error, ERROR_MEMORY, self->shown, "no memory for its readers");
     }
     for (; source->idle_count < count; source->idle_count++) {
-        if (sqlite_connection_open(self->path, access, self->timeout_ms,
-                                   &source->idle[source->idle_count], error) != STATUS_OK) {
+        sqlite3 **reader = &source->idle[source->idle_count];
+        if (open_same(self, access, reader, error) != STATUS_OK) {
+            sqlite_connection_close(*reader);
             return STATUS_FAILED;
         }
     }
-    return sqlite_connection_open(self->path, access, self->timeout_ms, &source->large, error);
+    return open_same(self, access, &source->large, error);
 }
 
 /* Of those that read no rows to speak of, and of large values each once. */
@@ -427,7 +484,7 @@ static enum status begin_all(struct sqlite_database *self, struct error *error)
         status = read_journal_mode(self, error);
     }
     if (status == STATUS_OK && source->wal && !source->immutable) {
-        map_wal_index(self);
+        source->wal_index = wal_index_map(self->control);
         if (!wal_version_read(source->wal_index, &source->version)) {
             source->wal_index = NULL;
         }
@@ -502,7 +559,8 @@ static enum status take(struct sqlite_database *self, uint32_t reader_count, str
     if (source->helper != NULL) {
         sqlite3_exec(source->helper, "ROLLBACK", NULL, NULL, NULL);
     }
-    return status == STATUS_OK && check_schema_version(self, error) == STATUS_OK &&
+    return status == STATUS_OK && sqlite_source_check_place(self, error) == STATUS_OK &&
+                   check_schema_version(self, error) == STATUS_OK &&
                    catalog_get(self, &catalog, error) == STATUS_OK
                ? STATUS_OK
                : STATUS_FAILED;

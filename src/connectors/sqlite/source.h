@@ -153,6 +153,7 @@ struct sqlite_source {
     bool wal;
     bool wal_found; /* a -wal file was there before us */
     bool snapshot_taken;
+    struct sqlite_file_identity file; /* that was opened; its name may go to another one */
     sqlite3 *helper; /* read-write, for the brief lock; NULL if immutable or single */
     sqlite3 **idle;  /* readers of the snapshot, not yet handed out */
     uint32_t idle_count;
@@ -187,6 +188,8 @@ enum status sqlite_source_opened(struct sqlite_database *self, bool immutable,
                                  struct error *error) MUST_USE;
 void sqlite_source_closing(struct sqlite_database *self);
 void sqlite_source_closed(struct sqlite_database *self);
+/* The head of the WAL's shared index, as long as the connection is open; NULL: can't be seen. */
+const volatile uint32_t *wal_index_map(sqlite3 *connection);
 /* Frames, size and checksum of the WAL as its shared index has them; false: can't be seen. */
 bool wal_version_read(const volatile uint32_t *wal_index, struct wal_version *version);
 

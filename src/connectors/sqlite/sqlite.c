@@ -330,6 +330,9 @@ static enum status sqlite_identity(struct database *database, struct arena *aren
         sqlite_target_renew(self, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    if (self->source != NULL && sqlite_source_check_place(self, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (stat(self->path, &facts) != 0 || statfs(self->path, &system) != 0) {
         return error_set_errno(error, ERROR_SOURCE_MISSING, errno, self->shown,
                                "the file can't be reached any more");

@@ -138,6 +138,19 @@ void sqlite_append_text(struct buffer *out, const char *text);
 #define SQLITE_WIDE_VFS "transhume-wide"
 const char *sqlite_wide_vfs(void);
 
+struct sqlite_file_identity {
+    uint64_t device;
+    uint64_t inode;
+};
+/* Which file a connection holds open, asked of its own descriptor: a path may lead to another one
+ * by now. False: the system does not say. */
+bool sqlite_identify(sqlite3 *connection, const char *schema,
+                     struct sqlite_file_identity *identity);
+/* Where the path leads now. False: nowhere. */
+bool sqlite_identify_path(const char *path, struct sqlite_file_identity *identity);
+bool sqlite_same_file(const struct sqlite_file_identity *left,
+                      const struct sqlite_file_identity *right);
+
 /* ---------------------------------------------------------------- for the express lane */
 
 /*
@@ -160,5 +173,12 @@ enum status sqlite_span_bind(const struct span *span, sqlite3_stmt *statement,
  * same transaction. Any thread.
  */
 bool sqlite_source_unchanged(struct sqlite_database *source);
+/* Is what a connection opened by the source's path the file that the readers hold? Ask after it has
+ * read, so that its WAL is open, too. Any thread. */
+bool sqlite_source_is_in(const struct sqlite_database *source, sqlite3 *connection,
+                         const char *schema);
+/* Does the source's path still lead to the file that was opened? If not, an error. */
+enum status sqlite_source_check_place(const struct sqlite_database *source,
+                                      struct error *error) MUST_USE;
 
 #endif

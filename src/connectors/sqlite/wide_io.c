@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /*
  * A VFS over the system's own, for main database files only (journals and WALs pass through).
@@ -18,9 +19,15 @@
  *
  * A write that fails late fails the sync, and the journal that was synced before it undoes the
  * rest.
+ *
+ * It also knows which file was opened, whatever the path leads to since. SQLite keeps its
+ * descriptor to itself, but looks at each file that it opens by its exchangeable call fstat.
  */
 /* The Unix VFS takes less than 128 KiB at once. */
 enum { WIDE_BYTES = 64 * 1024, AHEAD_BYTES = 64 * 1024 };
+
+/* A file control of this VFS alone; SQLite's own are below 100. */
+enum { IDENTIFY = 0x7472616e };
 
 struct wide_file {
     sqlite3_file base;
@@ -33,6 +40,7 @@ struct wide_file {
     int fetched_length;
     sqlite3_int64 read_end; /* of the last read */
     int lock;
+    int descriptor;     /* SQLite's; -1: it did not look at it */
     bool shared_memory; /* WAL mode */
 };
 
@@ -199,11 +207,24 @@ static int wide_check_reserved(sqlite3_file *base, int *result)
     return real->pMethods->xCheckReservedLock(real, result);
 }
 
+static int identify(const struct wide_file *file, struct sqlite_file_identity *identity)
+{
+    struct stat facts;
+    if (file->descriptor < 0 || fstat(file->descriptor, &facts) != 0) {
+        return SQLITE_NOTFOUND;
+    }
+    *identity = (struct sqlite_file_identity){facts.st_dev, facts.st_ino};
+    return SQLITE_OK;
+}
+
 /* Only where SQLite looks at the result: it takes most controls for hints (SIZE_HINT amid the
  * writing of pages), and a failed write would be forgotten there. */
 static int wide_control(sqlite3_file *base, int operation, void *argument)
 {
     struct wide_file *file = wide_of(base);
+    if (operation == IDENTIFY) {
+        return identify(file, argument);
+    }
     int flushed = operation == SQLITE_FCNTL_SYNC ? flush(file) : SQLITE_OK;
     return flushed == SQLITE_OK
                ? file->real->pMethods->xFileControl(file->real, operation, argument)
@@ -272,6 +293,14 @@ static const sqlite3_io_methods wide_methods = {
 
 /* ---------------------------------------------------------------- the VFS */
 
+static _Thread_local int looked_at;
+
+static int noting_fstat(int descriptor, struct stat *facts)
+{
+    looked_at = descriptor;
+    return fstat(descriptor, facts);
+}
+
 static sqlite3_vfs *system_vfs(const sqlite3_vfs *vfs)
 {
     return vfs->pAppData;
@@ -289,7 +318,9 @@ static int wide_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int
     }
     *file = (struct wide_file){.real = (sqlite3_file *)(void *)(file + 1)};
     file->real->pMethods = NULL;
+    looked_at = -1;
     int result = system->xOpen(system, name, file->real, flags, out_flags);
+    file->descriptor = looked_at;
     if (result == SQLITE_OK && file->real->pMethods->iVersion >= 2) {
         base->pMethods = &wide_methods;
     } else if (file->real->pMethods != NULL) {
@@ -334,6 +365,9 @@ static void wide_register(void)
     wide_vfs.xFullPathname = wide_full_path;
     wide_vfs.xDelete = wide_delete;
     wide_vfs.xAccess = wide_access;
+    if (system->iVersion >= 3 && system->xSetSystemCall != NULL) {
+        (void)system->xSetSystemCall(system, "fstat", (sqlite3_syscall_ptr)noting_fstat);
+    }
     sqlite3_vfs_register(&wide_vfs, 0);
 }
 
@@ -341,4 +375,27 @@ const char *sqlite_wide_vfs(void)
 {
     pthread_once(&wide_once, wide_register);
     return sqlite3_vfs_find(SQLITE_WIDE_VFS) != NULL ? SQLITE_WIDE_VFS : NULL;
+}
+
+bool sqlite_identify_path(const char *path, struct sqlite_file_identity *identity)
+{
+    struct stat facts;
+    if (stat(path, &facts) != 0) {
+        return false;
+    }
+    *identity = (struct sqlite_file_identity){facts.st_dev, facts.st_ino};
+    return true;
+}
+
+bool sqlite_identify(sqlite3 *connection, const char *schema, struct sqlite_file_identity *identity)
+{
+    const char *path = sqlite3_db_filename(connection, schema);
+    return sqlite3_file_control(connection, schema, IDENTIFY, identity) == SQLITE_OK ||
+           (path != NULL && sqlite_identify_path(path, identity));
+}
+
+bool sqlite_same_file(const struct sqlite_file_identity *left,
+                      const struct sqlite_file_identity *right)
+{
+    return left->device == right->device && left->inode == right->inode;
 }
