@@ -350,5 +350,106 @@ class Replaced(support.TestCase):
         self.assertEqual(self.values("copy.db"), [("old", 600)])
 
 
+class TargetOfOthers(support.TestCase):
+    """The file of a target is made anew for the source's page size and encoding; what others commit just before is theirs."""
+
+    ARGUMENTS = ("--state", "first", "source.db", "copy.db")
+
+    def make(self, mode):
+        source = sqlite3.connect(self.path("source.db"))
+        source.executescript("PRAGMA page_size = 512; PRAGMA encoding = 'UTF-16le'; PRAGMA application_id = 7; CREATE TABLE t(v TEXT);"
+                             "INSERT INTO t VALUES ('one'), ('two');")
+        source.close()
+        target = self.opened("copy.db")
+        target.executescript("PRAGMA journal_mode = %s; CREATE TABLE x(a); DROP TABLE x;" % mode)
+        target.close()
+
+    def stopped_before_the_replacement(self, mode):
+        """A run that has seen that the target holds nothing of others."""
+        self.make(mode)
+        return self.stopped_at("sqlite.before_replace:stop", "migrate", *self.ARGUMENTS)
+
+    def opened(self, name):
+        db = sqlite3.connect(self.path(name), isolation_level=None)
+        self.addCleanup(db.close)
+        return db
+
+    def go_on(self, run):
+        run.send_signal(signal.SIGCONT)
+        return support.finish(run)
+
+    def clean(self):
+        shutil.rmtree(self.folder)
+        os.mkdir(self.folder)
+
+    def test_nobody_else_is_there(self):
+        for mode in ("DELETE", "WAL"):
+            with self.subTest(mode=mode):
+                self.clean()
+                self.assert_code(self.go_on(self.stopped_before_the_replacement(mode)), 0)
+                self.assertEqual(sorted(os.listdir(self.folder)), ["copy.db", "first", "source.db"])
+                self.assert_made_anew()
+
+    def assert_made_anew(self):
+        copy = self.opened("copy.db")
+        self.assertEqual(copy.execute("PRAGMA encoding").fetchone(), ("UTF-16le",))
+        self.assertEqual(copy.execute("PRAGMA application_id").fetchone(), (7,))
+        self.assertEqual(copy.execute("SELECT v FROM t").fetchall(), [("one",), ("two",)])
+
+    def test_killed_before_and_after_it(self):
+        for point, again in (("sqlite.before_replace", 1), ("sqlite.after_replace", 0)):
+            with self.subTest(point=point):
+                self.clean()
+                self.make("DELETE")
+                self.assert_code(support.kill_at(point, 1, "migrate", *self.ARGUMENTS, cwd=self.folder), -9)
+                result, reached = support.count_failpoints("resume", *self.ARGUMENTS, cwd=self.folder)
+                self.assert_code(result, 0)
+                self.assertEqual((reached["sqlite.before_replace"], reached["sqlite.after_replace"]), (again, again))
+                self.assert_made_anew()
+
+    def test_a_table_of_another_process(self):
+        for mode in ("DELETE", "WAL"):
+            with self.subTest(mode=mode):
+                self.clean()
+                run = self.stopped_before_the_replacement(mode)
+                other = self.opened("copy.db")
+                other.execute("CREATE TABLE theirs(a)")
+                other.execute("INSERT INTO theirs VALUES ('precious')")
+                result = self.go_on(run)
+                self.assert_code(result, 0)
+                other = self.opened("copy.db")
+                self.assertEqual(other.execute("SELECT a FROM theirs").fetchall(), [("precious",)])
+                self.assertIn("copy.db keeps its page size, its encoding", result.err)
+                self.assertEqual(other.execute("SELECT v FROM t").fetchall(), [("one",), ("two",)])
+                self.assertEqual(other.execute("PRAGMA encoding").fetchone(), ("UTF-8",))
+                self.assertEqual(other.execute("PRAGMA application_id").fetchone(), (0,))
+                self.assertEqual(other.execute("PRAGMA integrity_check").fetchone(), ("ok",))
+
+    def test_another_process_took_the_run_over(self):
+        for mode in ("DELETE", "WAL"):
+            with self.subTest(mode=mode):
+                self.clean()
+                run = self.stopped_before_the_replacement(mode)
+                self.run_program("resume", "--take-over", "--state", "second", "source.db", "copy.db")
+                result = self.go_on(run)
+                self.assert_code(result, 5)
+                self.assertIn("[run-fenced]", result.err)
+                copy = self.opened("copy.db")
+                self.assertEqual(copy.execute("SELECT v FROM t").fetchall(), [("one",), ("two",)])
+                self.assertEqual(copy.execute("SELECT epoch FROM _transhume_run").fetchone(), (2,))
+
+    def test_another_process_reads_meanwhile(self):
+        """It changes nothing: the file is made anew once it has ended."""
+        run = self.stopped_before_the_replacement("DELETE")
+        other = self.opened("copy.db")
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        run.send_signal(signal.SIGCONT)
+        time.sleep(0.2)
+        other.execute("COMMIT")
+        self.assert_code(support.finish(run), 0)
+        self.assert_made_anew()
+
+
 if __name__ == "__main__":
     unittest.main()

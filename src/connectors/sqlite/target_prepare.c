@@ -1,7 +1,9 @@
 /* Before the load: the new file's own settings, and the tables that are missing, in one
  * transaction. */
 #include "base/failpoint.h"
+#include "base/log.h"
 #include "base/text.h"
+#include "connectors/sqlite/source.h"
 #include "connectors/sqlite/writer_internal.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,20 +86,32 @@ static enum status pragma_text(struct sqlite_database *self, sqlite3 *connection
     return status == STATUS_END ? STATUS_OK : status;
 }
 
-/* Does the file hold nothing but the ledger, and is it set otherwise than the source? */
-static enum status needs_new_file(struct sqlite_database *self, struct settings *settings,
-                                  bool *ours_alone, bool *differs, struct error *error)
+/* Does the file hold nothing but the ledger? */
+static enum status holds_ledger_alone(struct sqlite_database *self, bool *alone,
+                                      struct error *error)
 {
     char others[32];
+    enum status status = pragma_text(
+        self, self->control,
+        "SELECT count(*) FROM main.sqlite_schema WHERE tbl_name NOT GLOB '_transhume_*'", others,
+        sizeof others, error);
+
+    *alone = strcmp(others, "0") == 0;
+    return status;
+}
+
+/* Is it that, and set otherwise than the source? */
+static enum status needs_new_file(struct sqlite_database *self, struct settings *settings,
+                                  bool *needed, bool *in_wal, struct error *error)
+{
+    bool alone = false;
     char journal[32];
     char page_size[32];
     char auto_vacuum[32];
     char encoding[32];
 
-    if (pragma_text(
-            self, self->control,
-            "SELECT count(*) FROM main.sqlite_schema WHERE tbl_name NOT GLOB '_transhume_*'",
-            others, sizeof others, error) != STATUS_OK ||
+    *needed = false;
+    if (holds_ledger_alone(self, &alone, error) != STATUS_OK ||
         pragma_text(self, self->control, "PRAGMA main.page_size", page_size, sizeof page_size,
                     error) != STATUS_OK ||
         pragma_text(self, self->control, "PRAGMA main.journal_mode", journal, sizeof journal,
@@ -108,15 +122,16 @@ static enum status needs_new_file(struct sqlite_database *self, struct settings 
                     error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    *ours_alone = strcmp(others, "0") == 0;
-    if (strcmp(journal, "wal") == 0) {
+    *in_wal = strcmp(journal, "wal") == 0;
+    if (*in_wal) {
         /* a file in WAL mode keeps the page size that it has */
         settings->page_size = strtoll(page_size, NULL, 10);
     }
-    *differs =
-        (settings->page_size > 0 && settings->page_size != strtoll(page_size, NULL, 10)) ||
-        (settings->auto_vacuum >= 0 && settings->auto_vacuum != strtoll(auto_vacuum, NULL, 10)) ||
-        (encoding_is_known(settings->encoding) && strcmp(settings->encoding, encoding) != 0);
+    *needed =
+        alone &&
+        ((settings->page_size > 0 && settings->page_size != strtoll(page_size, NULL, 10)) ||
+         (settings->auto_vacuum >= 0 && settings->auto_vacuum != strtoll(auto_vacuum, NULL, 10)) ||
+         (encoding_is_known(settings->encoding) && strcmp(settings->encoding, encoding) != 0));
     return STATUS_OK;
 }
 
@@ -176,52 +191,147 @@ static enum status build_image(struct sqlite_database *self, const struct settin
     return status;
 }
 
-/* The backup replaces the whole file in one transaction of its own. */
-static enum status replace_file(struct sqlite_database *self, sqlite3 *image, struct error *error)
-{
-    sqlite3_backup *backup = sqlite3_backup_init(self->control, "main", image, "main");
-    int result = SQLITE_ERROR;
+/* What each commit of anybody changes: the counter in the header, or the head of the WAL's index.
+ */
+struct version {
+    bool known;
+    bool in_wal;
+    unsigned char header[100];
+    struct wal_version wal;
+};
 
-    if (backup != NULL) {
-        int stepped = sqlite3_backup_step(backup, -1);
-        result = sqlite3_backup_finish(backup);
-        result = stepped != SQLITE_DONE && result == SQLITE_OK ? stepped : result;
+struct version_place {
+    bool in_wal;
+    sqlite3_file *file;
+    const volatile uint32_t *wal_index; /* NULL: none, or it can't be seen */
+};
+
+static struct version_place find_version(sqlite3 *connection, bool in_wal)
+{
+    struct version_place place = {.in_wal = in_wal,
+                                  .wal_index = in_wal ? wal_index_map(connection) : NULL};
+    sqlite3_file_control(connection, "main", SQLITE_FCNTL_FILE_POINTER, &place.file);
+    return place;
+}
+
+/* While the file is locked against writers. It asks the file alone, and no connection. */
+static struct version read_version(const struct version_place *place)
+{
+    struct version version = {.in_wal = place->in_wal};
+    if (place->in_wal) {
+        version.known = wal_version_read(place->wal_index, &version.wal);
+    } else if (place->file != NULL && place->file->pMethods != NULL) {
+        int result =
+            place->file->pMethods->xRead(place->file, version.header, sizeof version.header, 0);
+        version.known = result == SQLITE_OK || result == SQLITE_IOERR_SHORT_READ;
     }
+    return version;
+}
+
+static bool same_version(const struct version *left, const struct version *right)
+{
+    return left->known && right->known && left->in_wal == right->in_wal &&
+           memcmp(left->header, right->header, sizeof left->header) == 0 &&
+           memcmp(&left->wal, &right->wal, sizeof left->wal) == 0;
+}
+
+/*
+ * The backup replaces the whole file in one transaction of its own, which can't be the one in which
+ * the file was looked at: its first step, of no page, locks the file, and if that is not as it was
+ * then, the transaction is given up.
+ */
+static int replace_file(sqlite3 *control, sqlite3 *image, const struct version *seen,
+                        bool *replaced)
+{
+    struct version_place place = find_version(control, seen->in_wal);
+    sqlite3_backup *backup = sqlite3_backup_init(control, "main", image, "main");
+
+    *replaced = false;
+    if (backup == NULL) {
+        return sqlite3_errcode(control);
+    }
+    int stepped = sqlite3_backup_step(backup, 0);
+    if (stepped == SQLITE_OK) {
+        struct version now = read_version(&place);
+        *replaced = same_version(seen, &now);
+        stepped = *replaced ? sqlite3_backup_step(backup, -1) : SQLITE_DONE;
+    }
+    int result = sqlite3_backup_finish(backup);
+    return stepped != SQLITE_DONE && result == SQLITE_OK ? stepped : result;
+}
+
+static enum status replace_with(struct sqlite_database *self, sqlite3 *image,
+                                const struct version *seen, struct error *error)
+{
+    bool replaced = false;
+
+    if (failpoint_hit("sqlite.before_replace", error) != STATUS_OK ||
+        sqlite_turn_take(self, SQLITE_TURN_CONTROL, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    int result = replace_file(self->control, image, seen, &replaced);
+    enum status status = STATUS_OK;
     if (result != SQLITE_OK) {
-        return sqlite_target_error(self, self->control, result, ERROR_TARGET_SCHEMA,
-                                   "the file can't be given the source's settings", error);
+        status = sqlite_target_error(self, self->control, result, ERROR_TARGET_SCHEMA,
+                                     "the file can't be given the source's settings", error);
+    } else {
+        /* The connection has settled on the old encoding. */
+        sqlite_connection_close(self->control);
+        self->control = NULL;
+        status = sqlite_connection_open(self->path, CONNECTION_CREATE, self->timeout_ms,
+                                        &self->control, error);
     }
-    /* The connection has settled on the old encoding. */
-    sqlite_connection_close(self->control);
-    self->control = NULL;
-    enum status status = sqlite_connection_open(self->path, CONNECTION_CREATE, self->timeout_ms,
-                                                &self->control, error);
-    return status == STATUS_OK ? sqlite_target_set_up(self, self->control, error) : status;
+    status = status == STATUS_OK ? sqlite_target_set_up(self, self->control, error) : status;
+    sqlite_turn_give(self);
+    if (status == STATUS_OK && !replaced) {
+        log_write(LOG_WARNING,
+                  "%s keeps its page size, its encoding and its auto_vacuum, which are not the "
+                  "source's: another process wrote to it just now",
+                  self->shown);
+    }
+    return status == STATUS_OK ? failpoint_hit("sqlite.after_replace", error) : status;
+}
+
+/* In one transaction: if the file has to be made anew, with what in it; `*image` NULL: it stays. */
+static enum status look_and_build(struct sqlite_database *self, struct settings *settings,
+                                  sqlite3 **image, struct version *seen, struct error *error)
+{
+    bool needed = false;
+    bool in_wal = false;
+
+    if (sqlite_ledger_check_claim(self, error) != STATUS_OK ||
+        needs_new_file(self, settings, &needed, &in_wal, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!needed) {
+        return STATUS_OK;
+    }
+    struct version_place place = find_version(self->control, in_wal);
+    *seen = read_version(&place);
+    int result =
+        sqlite3_open_v2(":memory:", image, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (result != SQLITE_OK) {
+        return sqlite_target_error(self, *image, result, ERROR_TARGET_SCHEMA, "no room for it",
+                                   error);
+    }
+    return build_image(self, settings, *image, error);
 }
 
 /* Page size and encoding are fixed by the first table of a file, which is the ledger's: so the file
  * is made anew around it, as long as it holds nothing else. */
 static enum status carry_first_settings(struct sqlite_database *self, struct settings *settings,
-                                        bool *ours_alone, struct error *error)
+                                        struct error *error)
 {
-    bool differs = false;
     sqlite3 *image = NULL;
+    struct version seen = {0};
 
-    if (needs_new_file(self, settings, ours_alone, &differs, error) != STATUS_OK) {
+    if (sqlite_control_begin(self, true, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (!*ours_alone || !differs) {
-        return STATUS_OK;
-    }
-    enum status status = STATUS_OK;
-    int result =
-        sqlite3_open_v2(":memory:", &image, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-    if (result != SQLITE_OK) {
-        status =
-            sqlite_target_error(self, image, result, ERROR_TARGET_SCHEMA, "no room for it", error);
-    }
-    status = status == STATUS_OK ? build_image(self, settings, image, error) : status;
-    status = status == STATUS_OK ? replace_file(self, image, error) : status;
+    enum status status =
+        sqlite_control_end(self, look_and_build(self, settings, &image, &seen, error), error);
+    status =
+        status == STATUS_OK && image != NULL ? replace_with(self, image, &seen, error) : status;
     sqlite3_close(image);
     return status;
 }
@@ -322,14 +432,19 @@ static enum status prepare_all(struct sqlite_database *self, struct target_table
                                const struct settings *settings, struct error *error)
 {
     struct arena *arena = arena_create(0);
+    bool ours_alone = false; /* asked before there are tables, and here: others may have come */
     enum status status =
         arena != NULL ? failpoint_hit("sqlite.before_schema", error)
                       : error_set(error, ERROR_MEMORY, self->shown, "no memory for its schema");
 
+    status = status == STATUS_OK ? sqlite_ledger_check_claim(self, error) : status;
+    if (status == STATUS_OK && settings != NULL) {
+        status = holds_ledger_alone(self, &ours_alone, error);
+    }
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
         status = prepare_table(self, &tables[i], objects, arena, error);
     }
-    if (status == STATUS_OK && settings != NULL) {
+    if (status == STATUS_OK && ours_alone) {
         status = carry_numbers(self, settings, error);
     }
     arena_destroy(arena);
@@ -343,24 +458,19 @@ enum status sqlite_target_prepare_tables(struct database *database, struct targe
     struct sqlite_database *self = sqlite_database_of(database);
     const char *text = objects != NULL ? objects->settings : NULL;
     struct settings settings;
-    bool ours_alone = false;
 
     if (text != NULL) {
         read_settings(text, &settings);
-        if (sqlite_turn_take(self, SQLITE_TURN_CONTROL, error) != STATUS_OK) {
+        if (carry_first_settings(self, &settings, error) != STATUS_OK) {
             return STATUS_FAILED;
-        }
-        enum status carried = carry_first_settings(self, &settings, &ours_alone, error);
-        sqlite_turn_give(self);
-        if (carried != STATUS_OK) {
-            return carried;
         }
     }
     if (sqlite_control_begin(self, true, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = sqlite_control_end(
-        self, prepare_all(self, tables, table_count, objects, ours_alone ? &settings : NULL, error),
+        self,
+        prepare_all(self, tables, table_count, objects, text != NULL ? &settings : NULL, error),
         error);
     return status == STATUS_OK ? failpoint_hit("sqlite.after_schema", error) : status;
 }
