@@ -151,5 +151,30 @@ class FailingCalls(failing.FailingTestCase):
             self.path("expected.db"), self.path("copy.db")))
 
 
+
+@unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "sanitizers bring an allocator of their own")
+class FailingCheck(failing.FailingTestCase):
+    """Of foreign keys, once all is loaded: what can't be read ends the run, and is no warning."""
+
+    def test_reads(self):
+        support.make_sqlite(self.path("keys.db"), "CREATE TABLE p(id INTEGER PRIMARY KEY); CREATE TABLE c(p REFERENCES p);"
+                            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO p SELECT i FROM n;"
+                            "INSERT INTO c SELECT id FROM p;")
+        reads = self.calls("read", "migrate", "keys.db", "sqlite:copy.db", path="copy.db")
+        told = 0
+        for at in range(max(reads - 32, 0), reads, 2):
+            self.clean("copy.db", "copy.db-journal", ".transhume")
+            # The read ahead fails, and that of the page itself.
+            case = ("read", at, 2, errno.EIO)
+            with self.case(matrix.pair_of(self), "call", case=case):
+                result = support.transhume("migrate", "keys.db", "sqlite:copy.db", cwd=self.folder, env=self.failing(*case, "copy.db"))
+                self.assertIn(result.code, (0, 3), result.err)
+                self.assertNotIn("warning: table c: its foreign keys can't be checked", result.err)
+                told += "error: copy.db: its foreign keys can't be checked (disk I/O error)" in result.err
+                if result.code != 0:
+                    self.to_the_end("keys.db", "sqlite:copy.db")
+                self.assert_same_sqlite(self.path("keys.db"), self.path("copy.db"))
+        self.assertGreater(told, 0, "no read of the check failed")
+
 if __name__ == "__main__":
     unittest.main()

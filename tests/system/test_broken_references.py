@@ -2,6 +2,7 @@
 import json
 import os
 import re
+import signal
 import sqlite3
 import sys
 import unittest
@@ -252,6 +253,38 @@ INSERT INTO p VALUES (1, 5, 1, 2), (2, 5, 1, 3), (3, 6, 2, 9); INSERT INTO c VAL
         db.execute("DELETE FROM p")
         db.close()
 
+
+
+class SqliteCheck(support.TestCase):
+    """The check of foreign keys in a copy can't be made: only where the keys themselves are the reason it is a warning."""
+
+    def test_a_parent_without_a_key_or_none_at_all(self):
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE p(a); CREATE TABLE c(a REFERENCES p(a)); CREATE TABLE d(a REFERENCES gone(a));"
+                            "INSERT INTO p VALUES (1); INSERT INTO c VALUES (1); INSERT INTO d VALUES (NULL);")
+        result = self.run_program("migrate", "source.db", "sqlite:copy.db")
+        self.assertIn("warning: table c: its foreign keys can't be checked: foreign key mismatch", result.err)
+        self.assert_same_sqlite(self.path("source.db"), self.path("copy.db"))
+
+    def test_a_damaged_index(self):
+        support.make_sqlite(self.path("source.db"), """
+            CREATE TABLE p(id INTEGER PRIMARY KEY, code TEXT UNIQUE, small INTEGER);
+            CREATE INDEX counted ON p(small);
+            CREATE TABLE c(code TEXT REFERENCES p(code));
+            WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) INSERT INTO p SELECT i, 'code ' || i, 1 FROM n;
+            INSERT INTO c SELECT code FROM p;""")
+        run = self.stopped_at("sqlite.after_objects:stop", "migrate", "source.db", "sqlite:copy.db")
+        db = sqlite3.connect(self.path("copy.db"))
+        page, = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_p_1'").fetchone()
+        size, = db.execute("PRAGMA page_size").fetchone()
+        db.close()
+        with open(self.path("copy.db"), "r+b") as file:
+            file.seek((page - 1) * size)
+            file.write(bytes(size))
+        run.send_signal(signal.SIGCONT)
+        result = support.finish(run)
+        self.assert_code(result, 3)
+        self.assertNotIn("warning: ", result.err)
+        self.assertIn("error: copy.db: its foreign keys can't be checked: database disk image is malformed [target-invalid]", result.err)
 
 if __name__ == "__main__":
     unittest.main()

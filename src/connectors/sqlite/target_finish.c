@@ -289,12 +289,11 @@ static enum status check_foreign_keys(struct sqlite_database *self,
         log_write(LOG_WARNING, "table %s: %llu rows break a foreign key", table->name,
                   (unsigned long long)count);
     }
-    if (result == SQLITE_INTERRUPT) {
-        status = sqlite_target_error(self, self->control, result, ERROR_TARGET_SCHEMA,
+    if (result != SQLITE_DONE && (result & 0xff) != SQLITE_ERROR) {
+        status = sqlite_target_error(self, self->control, result, ERROR_TARGET_INVALID,
                                      "its foreign keys can't be checked", error);
     } else if (result != SQLITE_DONE) {
-        /* a parent that is missing or has no such key can't be checked; SQLite allows it to be
-         * so */
+        /* a parent that has no such key can't be checked; SQLite allows it to be so */
         log_write(LOG_WARNING, "table %s: its foreign keys can't be checked: %s", table->name,
                   sqlite3_errmsg(self->control));
     }
