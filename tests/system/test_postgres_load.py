@@ -220,6 +220,21 @@ class Load(PostgresCase):
         self.assertEqual([reject["key"] for reject in self.rejects()], [{"id": 2900}])
         self.assertEqual(len(self.keys(target)), 2)
 
+    def test_a_value_that_moved_in_a_table_of_partitions(self):
+        """Rows of two partitions stand at one place, each in its own: only the one whose value is there twice goes."""
+        source, target = self.made(
+            "CREATE TABLE t (id int, part int, u int, v text, PRIMARY KEY (id, part)) PARTITION BY LIST (part);"
+            "CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1); CREATE TABLE t2 PARTITION OF t FOR VALUES IN (2);"
+            "CREATE UNIQUE INDEX t_u ON t (u, part);"
+            "INSERT INTO t SELECT i, 1 + i % 2, i, 'v' || i FROM generate_series(1, 6000) i;"), self.made()
+        arguments = (self.server.uri(source), self.server.uri(target))
+        self.assertEqual(support.kill_at("engine.after_commit", 1, "migrate", "--chunk-rows", "2048", "--jobs", "1",
+                                         *arguments, cwd=self.folder).code, -9)
+        self.server.psql(source, "UPDATE t SET u = 100001 WHERE id = 1; UPDATE t SET u = 1 WHERE id = 5999")
+        self.run_program("resume", *arguments, code=1)
+        self.assertEqual(self.server.psql(target, "SELECT count(*), min(id) FILTER (WHERE u = 1) FROM t"), [["5999", "1"]])
+        self.assertEqual([reject["key"] for reject in self.rejects()], [{"id": 5999, "part": 2}])
+
     def test_kinds_whose_equality_may_differ_keep_their_key(self):
         """1.0 is 1 and -0 is 0 in PostgreSQL, a dynamic column may hold anything: no promise of a source."""
         for declared in ("TEXT PRIMARY KEY", "NUMERIC PRIMARY KEY", "REAL PRIMARY KEY", "BLOB PRIMARY KEY"):

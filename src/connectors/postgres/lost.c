@@ -25,18 +25,19 @@ static void append_lost_table(struct buffer *sql, const struct postgres_database
 
 /* ---------------------------------------------------------------- moving */
 
+/* A record's place is its table's number and its ctid: partitions number theirs each for itself. */
 static void append_move(struct buffer *sql, const struct postgres_database *self,
                         const struct target_table *table, struct column_list columns,
                         struct column_list order)
 {
     struct buffer name = {0};
     postgres_append_table(&name, self, table->name);
-    buffer_append_string(sql, "WITH places AS (SELECT ctid AS place, pg_catalog.row_number() OVER "
-                              "(PARTITION BY ");
+    buffer_append_string(sql, "WITH places AS (SELECT tableoid AS part, ctid AS place, "
+                              "pg_catalog.row_number() OVER (PARTITION BY ");
     postgres_append_names(sql, NULL, columns);
     buffer_append_string(sql, " ORDER BY ");
     postgres_append_names(sql, NULL, order);
-    buffer_format(sql, "%sctid) AS number FROM %s WHERE ", order.count > 0 ? ", " : "",
+    buffer_format(sql, "%stableoid, ctid) AS number FROM %s WHERE ", order.count > 0 ? ", " : "",
                   buffer_string(&name));
     for (uint32_t i = 0; i < columns.count; i++) {
         buffer_append_string(sql, i > 0 ? " AND " : "");
@@ -44,8 +45,8 @@ static void append_move(struct buffer *sql, const struct postgres_database *self
         buffer_append_string(sql, " IS NOT NULL");
     }
     buffer_format(sql,
-                  "), gone AS (DELETE FROM %s AS t USING places WHERE t.ctid = places.place "
-                  "AND places.number > 1 RETURNING t.*) INSERT INTO ",
+                  "), gone AS (DELETE FROM %s AS t USING places WHERE t.tableoid = places.part "
+                  "AND t.ctid = places.place AND places.number > 1 RETURNING t.*) INSERT INTO ",
                   buffer_string(&name));
     append_lost_table(sql, self, table->name);
     buffer_append_string(sql, " SELECT * FROM gone");
