@@ -503,6 +503,30 @@ class Ledger(ResumeTestCase):
                     refused += 1
         self.assertGreater(refused, 1)
 
+    def test_the_last_done_mark_in_files(self):
+        """Edited it is refused like any other; what a crash leaves of a line is not done: without its end, or with zeros in it."""
+        def last(change):
+            return lambda lines: [*lines[:-1], change(lines[-1])]
+        changes = (("edited", last(lambda line: line.replace(b'"chunk":', b'"chunk":1')), 5), ("garbage", last(lambda line: b"garbage\n"), 5),
+                   ("checksum", last(lambda line: line[:-2] + (b"0" if line[-2:-1] != b"0" else b"1") + b"\n"), 5),
+                   ("cut", last(lambda line: line[:-1]), 0), ("zeros", last(lambda line: line[:9] + bytes(len(line) - 30) + line[-21:]), 0),
+                   ("all zeros", last(lambda line: bytes(len(line))), 0))
+        for name, change, code in changes:
+            with self.subTest(name):
+                self.fresh()
+                self.target, self.place = "dynamodb-json:out", self.path("out")
+                self.start(commits=4)
+                with open(os.path.join(self.ledger_folder(), "done"), "r+b") as file:
+                    lines = change(file.read().splitlines(True))
+                    file.seek(0)
+                    file.write(b"".join(lines))
+                    file.truncate()
+                if code == 5:
+                    self.refused_resume(5, "ledger-invalid", ["line %d was edited" % len(lines)])
+                else:
+                    self.resume()
+                    self.assert_complete()
+
     def test_an_older_backup_of_the_target_was_put_back(self):
         # The ledger goes back with the data: in one file they can't part, and all is done again.
         self.target, self.place = "sqlite:copy.db", self.path("copy.db")

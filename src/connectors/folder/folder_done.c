@@ -9,7 +9,9 @@
  *
  * The checksum is XXH3-64 of the line before the TAB, as 16 hex digits, seeded with the checksum of
  * the line before (0 for the first): a line can't be changed, dropped or moved unseen. Only the
- * last line may be incomplete: a write that a crash cut short, whose chunk is not done.
+ * last line may be torn, by a crash before it was durable; its chunk is not done. It lacks its end
+ * then or, where blocks of it were not written in their order, holds zeros, which no line of ours
+ * does. A whole last line with another checksum was edited like any other.
  */
 #include "connectors/folder/folder.h"
 
@@ -130,15 +132,17 @@ struct line_reader {
     struct json_reader json;
     struct arena *arena;
     bool wrong;
+    bool out_of_memory; /* `wrong`, too, but not the line's fault */
     const struct folder_format *format;
 };
 
 static enum json_token next(struct line_reader *line)
 {
     enum json_token token = JSON_TOKEN_END;
-    struct error ignored;
-    if (line->wrong || json_reader_next(&line->json, &token, &ignored) != STATUS_OK) {
+    struct error problem = {0};
+    if (line->wrong || json_reader_next(&line->json, &token, &problem) != STATUS_OK) {
         line->wrong = true;
+        line->out_of_memory |= problem.code == ERROR_MEMORY;
         return JSON_TOKEN_END;
     }
     return token;
@@ -175,6 +179,7 @@ static const char *take_string(struct line_reader *line)
     const char *copy = NULL;
     if (next(line) == JSON_TOKEN_STRING) {
         copy = arena_copy(line->arena, line->json.text, line->json.length);
+        line->out_of_memory |= copy == NULL;
     }
     if (copy == NULL) {
         line->wrong = true;
@@ -184,15 +189,17 @@ static const char *take_string(struct line_reader *line)
 }
 
 /* Counts the elements of the array that the reader stands in, without moving it. */
-static uint32_t count_elements(const struct line_reader *line)
+static uint32_t count_elements(struct line_reader *line)
 {
     struct line_reader ahead = *line;
-    struct error ignored;
+    struct error problem = {0};
     uint32_t count = 0;
     for (;;) {
         enum json_token token = next(&ahead);
         if (ahead.wrong || token == JSON_TOKEN_ARRAY_END ||
-            json_reader_skip(&ahead.json, token, &ignored) != STATUS_OK) {
+            json_reader_skip(&ahead.json, token, &problem) != STATUS_OK) {
+            line->out_of_memory |= ahead.out_of_memory || problem.code == ERROR_MEMORY;
+            line->wrong |= line->out_of_memory;
             return count;
         }
         count++;
@@ -202,7 +209,8 @@ static uint32_t count_elements(const struct line_reader *line)
 static void *take_room(struct line_reader *line, size_t count, size_t size)
 {
     void *room = arena_allocate_zeroed(line->arena, count + 1, size);
-    line->wrong = line->wrong || room == NULL;
+    line->out_of_memory |= room == NULL;
+    line->wrong |= room == NULL;
     return room;
 }
 
@@ -252,8 +260,9 @@ static void take_segment(struct line_reader *line, struct folder_segment *segmen
         !folder_segment_parse(line->format, segment->file, NULL, &chunk, &number, &number);
 }
 
-static bool parse_done(const struct folder_format *format, const char *text, size_t length,
-                       struct arena *arena, struct folder_done *done)
+/* STATUS_END: it is none. */
+static enum status parse_done(const struct folder_format *format, const char *text, size_t length,
+                              struct arena *arena, struct folder_done *done, struct error *error)
 {
     struct line_reader line = {.arena = arena, .format = format};
     json_reader_init(&line.json, text, length, 8, arena);
@@ -274,7 +283,10 @@ static bool parse_done(const struct folder_format *format, const char *text, siz
     expect_key(&line, "mark");
     done->mark.text = take_string(&line);
     expect(&line, JSON_TOKEN_OBJECT_END);
-    return !line.wrong;
+    if (line.out_of_memory) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to read the done marks");
+    }
+    return line.wrong ? STATUS_END : STATUS_OK;
 }
 
 /* The head: the same bytes as append_head writes, or another format number. */
@@ -340,6 +352,12 @@ static uint64_t count_lines(const char *text, size_t length)
     return count;
 }
 
+/* What a crash may leave of the last line. */
+static bool is_torn(const char *line, const char *end)
+{
+    return end == NULL || memchr(line, 0, (size_t)(end - line)) != NULL;
+}
+
 static enum status parse_lines(const struct folder_format *format, const char *path,
                                const char *run_id, const char *text, size_t length,
                                struct arena *arena, struct folder_done_list *list,
@@ -355,18 +373,16 @@ static enum status parse_lines(const struct folder_format *format, const char *p
         number++;
         if (mark == NULL || !take_checksum(line, &body, &list->chain)) {
             bool last = mark == NULL || at + whole == length;
-            if (!last || number == 1) {
-                return damaged(path, number, error);
-            }
-            return STATUS_OK;
+            return last && number > 1 && is_torn(line, mark) ? STATUS_OK
+                                                             : damaged(path, number, error);
         }
-        if (number == 1) {
-            if (check_head(path, run_id, line, body, error) != STATUS_OK) {
-                return STATUS_FAILED;
-            }
-        } else if (!parse_done(format, line, body, arena, &list->items[list->count++])) {
-            return damaged(path, number, error);
+        enum status status =
+            number == 1 ? check_head(path, run_id, line, body, error)
+                        : parse_done(format, line, body, arena, &list->items[list->count], error);
+        if (status != STATUS_OK) {
+            return status == STATUS_END ? damaged(path, number, error) : STATUS_FAILED;
         }
+        list->count += number > 1;
         at += whole;
         list->bytes = at;
     }
