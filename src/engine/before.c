@@ -25,6 +25,7 @@ enum { CONTROL_WRITER = 9999, KEYS_AT_ONCE = 100 };
 
 struct before {
     struct run *run;
+    uint64_t chunk; /* of the batch */
     int descriptor;
     char path[4096];
     struct arena *arena; /* of one batch */
@@ -254,8 +255,9 @@ static enum status write_frame(struct before *before, uint64_t sequence,
     text_from_hash(hash.high64, hash.low64, hex);
     buffer_format(&before->head, "{\"format\":1,\"sequence\":%" PRIu64 ",\"table\":", sequence);
     json_append_string(&before->head, table->name, strlen(table->name));
-    buffer_format(&before->head, ",\"count\":%" PRIu32 ",\"bytes\":%zu,\"xxh3\":\"%s\"}\n", count,
-                  before->lines.length, hex);
+    buffer_format(&before->head,
+                  ",\"chunk\":%" PRIu64 ",\"count\":%" PRIu32 ",\"bytes\":%zu,\"xxh3\":\"%s\"}\n",
+                  before->chunk, count, before->lines.length, hex);
     buffer_append(&before->head, before->lines.data, before->lines.length);
     if (before->head.failed) {
         return no_memory(error);
@@ -315,8 +317,8 @@ static enum status keep_all(struct before *before, const struct target_table *ta
                                             : status;
 }
 
-enum status before_keep(struct before **made, struct run *run, uint32_t writer, uint32_t number,
-                        const struct batch *batch, struct error *error)
+enum status before_keep(struct before **made, struct run *run, uint32_t writer, uint64_t chunk,
+                        uint32_t number, const struct batch *batch, struct error *error)
 {
     const struct target_table *table = &run->tables[number];
     struct kept *kept;
@@ -329,6 +331,7 @@ enum status before_keep(struct before **made, struct run *run, uint32_t writer, 
         return STATUS_FAILED;
     }
     struct before *before = *made;
+    before->chunk = chunk;
     for (uint32_t row = 0; row < batch->row_count; row++) {
         bool whole = false;
         struct kept *one = &kept[count];
@@ -341,6 +344,37 @@ enum status before_keep(struct before **made, struct run *run, uint32_t writer, 
         count += whole; /* without a key it will be refused */
     }
     return count > 0 ? keep_all(before, table, kept, count, sequence, error) : STATUS_OK;
+}
+
+enum status before_refuse(struct before *before, uint32_t number, const struct batch *batch,
+                          uint32_t row, struct error *error)
+{
+    struct record_image image;
+    struct cell *key;
+    struct canonical_hash hash;
+    bool whole = false;
+    char hex[33];
+    if (before == NULL) {
+        return STATUS_OK;
+    }
+    const struct target_table *table = &before->run->tables[number];
+    arena_reset(before->arena);
+    if (record_image_make(before->run->session->target, batch, row, before->arena, &image, error) !=
+            STATUS_OK ||
+        record_image_key(&image, table, before->arena, &key, &hash, &whole, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!whole) {
+        return STATUS_OK; /* nothing was kept of it */
+    }
+    canonical_hash_format(&hash, hex);
+    buffer_clear(&before->head);
+    buffer_append_string(&before->head, "{\"format\":1,\"table\":");
+    json_append_string(&before->head, table->name, strlen(table->name));
+    buffer_format(&before->head, ",\"refused\":\"%s\",\"bytes\":0}\n", hex);
+    return before->head.failed ? no_memory(error)
+                               : file_write_all(before->descriptor, before->head.data,
+                                                before->head.length, before->path, error);
 }
 
 static enum status keep_keys(struct before **made, struct run *run, uint32_t number,

@@ -12,9 +12,12 @@
 #include "engine/record_image.h"
 #include "engine/typed_json.h"
 #include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 enum { FRAME_BYTES_MAX = 1 << 30, RECORDS_AT_ONCE = 100 };
@@ -27,6 +30,7 @@ struct frame {
     long offset;
     size_t bytes;
     char hash[33];
+    bool done; /* its chunk is: what was not refused was written */
 };
 
 /* A line of a frame. */
@@ -39,6 +43,7 @@ struct line {
     struct canonical_hash image_hash;
     const struct record_image *now;
     bool settled; /* a later line of its key was ours */
+    bool done;    /* as its frame */
 };
 
 struct hashes {
@@ -77,6 +82,10 @@ struct undoing {
     /* keys that a frame found changed or missing, which another one may have taken back */
     struct hashes changed;
     struct hashes missing;
+    struct hashes refused; /* of records that were not written; sorted, as the next */
+    struct hashes removed; /* by an earlier attempt */
+    const char *removed_path;
+    int removed_file; /* -1: not open */
     struct steps steps;
 };
 
@@ -124,6 +133,13 @@ static void sort_hashes(struct hashes *hashes)
     if (hashes->count > 0) {
         qsort(hashes->items, hashes->count, sizeof(*hashes->items), compare_hashes);
     }
+}
+
+/* Of sorted ones. */
+static bool has_hash(const struct hashes *hashes, const struct canonical_hash *hash)
+{
+    return hashes->count > 0 && bsearch(hash, hashes->items, hashes->count, sizeof(*hashes->items),
+                                        compare_hashes) != NULL;
 }
 
 /* ---- what became of each key */
@@ -205,9 +221,7 @@ static uint64_t count_left(const struct hashes *hashes, const struct hashes *tak
     uint64_t count = 0;
     for (size_t i = 0; i < hashes->count; i++) {
         bool again = i > 0 && compare_hashes(&hashes->items[i - 1], &hashes->items[i]) == 0;
-        bool found = taken->count > 0 && bsearch(&hashes->items[i], taken->items, taken->count,
-                                                 sizeof(*taken->items), compare_hashes) != NULL;
-        count += !again && !found;
+        count += !again && !has_hash(taken, &hashes->items[i]);
     }
     return count;
 }
@@ -242,6 +256,14 @@ static enum status add_frame(struct undoing *undoing, const struct frame *frame,
     return STATUS_OK;
 }
 
+static enum status take_refused(struct undoing *undoing, const char *hex, struct error *error)
+{
+    struct canonical_hash hash;
+    return canonical_hash_parse(hex, &hash) == STATUS_OK
+               ? add_hash(&undoing->refused, &hash, error)
+               : STATUS_OK; /* a machine that stopped left it so: not synced */
+}
+
 /* The head that stands at the stream's place. STATUS_END: none, or a torn one: its batch was never
  * sent. */
 static enum status read_head(struct undoing *undoing, struct file_lines *lines, struct frame *frame,
@@ -263,7 +285,18 @@ static enum status read_head(struct undoing *undoing, struct file_lines *lines, 
     frame->sequence = (uint64_t)json_member_integer(head, "sequence", 0);
     snprintf(frame->hash, sizeof(frame->hash), "%s", json_member_text(head, "xxh3", ""));
     *of_table = strcmp(json_member_text(head, "table", ""), undoing->table.name) == 0;
+    int64_t chunk = json_member_integer(head, "chunk", 0);
+    const struct run *run = undoing->run;
+    frame->done = chunk > 0 && (uint64_t)chunk <= run->chunk_count && run->done[chunk - 1];
+    const char *refused = json_member_text(head, "refused", NULL);
+    if (refused != NULL) {
+        status = *of_table ? take_refused(undoing, refused, error) : STATUS_OK;
+        *of_table = false; /* no frame is behind it */
+    }
     json_decref(head);
+    if (status != STATUS_OK) {
+        return status;
+    }
     if (bytes < 0 || bytes > FRAME_BYTES_MAX) {
         return lost(undoing->run, frame->path, "is damaged", error);
     }
@@ -330,7 +363,48 @@ static enum status list_frames(struct undoing *undoing, const char *folder, stru
     if (undoing->frame_count > 0) {
         qsort(undoing->frames, undoing->frame_count, sizeof(*undoing->frames), compare_frames);
     }
+    sort_hashes(&undoing->refused);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+/* ---- what an earlier attempt removed */
+
+static enum status load_removed(struct undoing *undoing, struct error *error)
+{
+    struct canonical_hash hash;
+    FILE *stream = fopen(undoing->removed_path, "re");
+    if (stream == NULL) {
+        return errno == ENOENT   ? STATUS_OK
+               : errno == ENOMEM ? no_memory(error)
+                                 : error_set_errno(error, ERROR_STATE_INVALID, errno,
+                                                   undoing->removed_path, "can't be read");
+    }
+    enum status status = STATUS_OK;
+    while (status == STATUS_OK && fread(&hash, sizeof(hash), 1, stream) == 1) {
+        status = add_hash(&undoing->removed, &hash, error);
+    }
+    if (status == STATUS_OK && ferror(stream)) {
+        status = error_set_errno(error, ERROR_STATE_INVALID, errno, undoing->removed_path,
+                                 "can't be read");
+    }
+    fclose(stream);
+    sort_hashes(&undoing->removed);
+    return status;
+}
+
+static enum status note_removed(struct undoing *undoing, const struct canonical_hash *hashes,
+                                uint32_t count, struct error *error)
+{
+    if (undoing->removed_file < 0) {
+        undoing->removed_file = file_open(
+            undoing->removed_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    }
+    if (undoing->removed_file < 0) {
+        return error_set_errno(error, ERROR_STATE_WRITE, errno, undoing->removed_path,
+                               "what is removed can't be noted");
+    }
+    return file_write_all(undoing->removed_file, hashes, count * sizeof(*hashes),
+                          undoing->removed_path, error);
 }
 
 /* ---- lines */
@@ -503,6 +577,19 @@ static enum status judge_taken(struct undoing *undoing, const struct line *line,
     return undoing->dry_run ? STATUS_OK : put_back(undoing, line, error);
 }
 
+/* Nothing is there: somebody deleted it, if the run wrote it and the rollback has not removed it.
+ */
+static enum status judge_missing(struct undoing *undoing, const struct line *line,
+                                 struct error *error)
+{
+    bool by_others = line->done && !has_hash(&undoing->refused, &line->key_hash) &&
+                     !has_hash(&undoing->removed, &line->key_hash);
+    if (by_others) {
+        return add_obstacle(undoing, &undoing->missing, line, error);
+    }
+    return undoing->dry_run ? add_step(undoing, line, false, error) : STATUS_OK;
+}
+
 /* What is to be done about one line; `*remove`: its record goes. */
 static enum status judge(struct undoing *undoing, struct line *line, bool *remove,
                          struct error *error)
@@ -516,8 +603,7 @@ static enum status judge(struct undoing *undoing, struct line *line, bool *remov
         return STATUS_OK;
     }
     if (line->now == NULL) {
-        return overwrote || undoing->dry_run ? add_obstacle(undoing, &undoing->missing, line, error)
-                                             : STATUS_OK;
+        return judge_missing(undoing, line, error);
     }
     if (compare_hashes(&line->now->hash, &line->after) != 0) {
         bool is_back = overwrote && compare_hashes(&line->now->hash, &line->image_hash) == 0;
@@ -530,7 +616,8 @@ static enum status judge(struct undoing *undoing, struct line *line, bool *remov
     return overwrote && !undoing->dry_run ? put_back(undoing, line, error) : STATUS_OK;
 }
 
-static enum status remove_all(struct undoing *undoing, const struct cell *keys, uint32_t count,
+static enum status remove_all(struct undoing *undoing, const struct cell *keys,
+                              const struct canonical_hash *hashes, uint32_t count,
                               struct error *error)
 {
     struct database *target = undoing->run->session->target;
@@ -538,6 +625,9 @@ static enum status remove_all(struct undoing *undoing, const struct cell *keys, 
     struct retry retry;
     if (count == 0 || undoing->dry_run) {
         return STATUS_OK;
+    }
+    if (note_removed(undoing, hashes, count, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     retry_init(&retry, session_patience_ms(undoing->run->session));
     enum status status;
@@ -558,6 +648,7 @@ static enum status take_back(struct undoing *undoing, struct line *lines, uint32
     struct line **sorted = arena_allocate_zeroed(undoing->arena, count + 1u, sizeof(struct line *));
     struct cell *keys =
         arena_allocate_zeroed(undoing->arena, (size_t)count * width + 1, sizeof(*keys));
+    struct canonical_hash hashes[RECORDS_AT_ONCE]; /* of the keys */
     if (sorted == NULL || keys == NULL) {
         return no_memory(error);
     }
@@ -569,6 +660,7 @@ static enum status take_back(struct undoing *undoing, struct line *lines, uint32
         size_t steps = undoing->steps.count;
         status = judge(undoing, &lines[i - 1], &remove, error);
         if (remove) {
+            hashes[removed] = lines[i - 1].key_hash;
             memcpy(&keys[(size_t)removed++ * width], lines[i - 1].key, width * sizeof(*keys));
         }
         bool ours = undoing->steps.count > steps && undoing->steps.items[steps].sure;
@@ -578,7 +670,7 @@ static enum status take_back(struct undoing *undoing, struct line *lines, uint32
         }
     }
     batch_destroy(found);
-    return status == STATUS_OK ? remove_all(undoing, keys, removed, error) : status;
+    return status == STATUS_OK ? remove_all(undoing, keys, hashes, removed, error) : status;
 }
 
 static enum status damaged(struct undoing *undoing, const struct frame *frame, struct error *error)
@@ -627,6 +719,7 @@ static enum status undo_frame(struct undoing *undoing, const struct frame *frame
             count++;
             status = read_line(undoing, text + start, end - 1 - start,
                                &lines[RECORDS_AT_ONCE - count], &why);
+            lines[RECORDS_AT_ONCE - count].done = frame->done;
             status = status == STATUS_OK        ? STATUS_OK
                      : why.code == ERROR_MEMORY ? no_memory(error)
                                                 : damaged(undoing, frame, error);
@@ -662,6 +755,7 @@ enum status before_undo(struct run *run, uint32_t table, bool dry_run, struct un
                               .table = run->tables[table],
                               .dry_run = dry_run,
                               .counts = counts,
+                              .removed_file = -1,
                               .names = arena_create(0),
                               .arena = arena_create(0)};
     *counts = (struct undo_counts){0};
@@ -674,6 +768,10 @@ enum status before_undo(struct run *run, uint32_t table, bool dry_run, struct un
     status = folder == NULL
                  ? lost(run, NULL, "the before-images are not in the state folder", error)
                  : list_frames(&undoing, folder, error);
+    if (status == STATUS_OK) {
+        undoing.removed_path = arena_format(undoing.names, "%s/removed-%" PRIu32, folder, table);
+        status = undoing.removed_path == NULL ? no_memory(error) : load_removed(&undoing, error);
+    }
     for (size_t i = 0; i < undoing.frame_count && status == STATUS_OK; i++) {
         status = undo_frame(&undoing, &undoing.frames[i], error);
     }
@@ -684,7 +782,12 @@ out:
     free(undoing.frames);
     free(undoing.changed.items);
     free(undoing.missing.items);
+    free(undoing.refused.items);
+    free(undoing.removed.items);
     free(undoing.steps.items);
+    if (undoing.removed_file >= 0) {
+        close(undoing.removed_file);
+    }
     arena_destroy(undoing.names);
     arena_destroy(undoing.arena);
     return status;

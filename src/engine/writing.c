@@ -255,6 +255,10 @@ enum status writing_count_outcome(struct writing *writing, struct open_chunk *ch
         }
         tally_hash_subtract(&tally->hash, &hash);
     }
+    uint32_t table = writing->copy->session->plan->entities[batch->entity].table;
+    if (before_refuse(writing->before, table, batch, outcome->row, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     if (outcome->kind == OUTCOME_SKIPPED) {
         tally->skipped++;
         atomic_fetch_add(&progress_of(writing, chunk, position)->skipped, 1);
@@ -336,8 +340,8 @@ enum status writing_submit(struct writing *writing, struct open_chunk *chunk, st
     const struct plan *plan = writing->copy->session->plan;
     uint32_t table = plan->entities[batch->entity].table;
     if (keeps_images(writing, table) &&
-        before_keep(&writing->before, writing->copy->run, writing->worker->number, table, batch,
-                    error) != STATUS_OK) {
+        before_keep(&writing->before, writing->copy->run, writing->worker->number, chunk->number,
+                    table, batch, error) != STATUS_OK) {
         batch_destroy(batch);
         return STATUS_FAILED;
     }

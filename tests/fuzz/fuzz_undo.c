@@ -208,6 +208,7 @@ struct scene {
     struct run run;
     struct target_table table;
     struct before *before;
+    uint8_t done[1];                   /* of its chunks */
     struct record stored[RECORDS_MAX]; /* before the run */
     uint32_t stored_count;
     bool begun;
@@ -267,7 +268,7 @@ static void write_batch(struct scene *scene, struct text lines)
     for (uint32_t at = 0; at < count; at++) {
         *batch_append(batch) = records[at].map;
     }
-    FUZZ_REQUIRE(before_keep(&scene->before, &scene->run, 0, 0, batch, &error) == STATUS_OK);
+    FUZZ_REQUIRE(before_keep(&scene->before, &scene->run, 0, 1, 0, batch, &error) == STATUS_OK);
     for (uint32_t at = 0; at < count; at++) {
         write_record(scene, &records[at]);
     }
@@ -294,7 +295,7 @@ static void write_frame(struct scene *scene, struct text lines)
     text_from_hash(hash.high64, hash.low64, hex);
     buffer_format(&out,
                   "{\"format\":1,\"sequence\":%" PRIu64
-                  ",\"table\":\"things\",\"count\":1,\"bytes\":%zu,\"xxh3\":\"%s\"}\n",
+                  ",\"table\":\"things\",\"chunk\":1,\"count\":1,\"bytes\":%zu,\"xxh3\":\"%s\"}\n",
                   sequence, lines.length, hex);
     buffer_append(&out, lines.data, lines.length);
     int length = snprintf(name, sizeof name, "before/0000000001-%04" PRIu64 ".jsonl",
@@ -394,12 +395,15 @@ static void begin(struct scene *scene, uint8_t choice)
     store.arena = arena_create(0);
     store.count = 0;
     scene->table = things;
+    scene->done[0] = 1;
     scene->table.existing = policies[choice % 3];
     scene->session = (struct run_session){.target = &store.database, .arena = store.arena};
     *run = (struct run){.session = &scene->session,
                         .arena = store.arena,
                         .tables = &scene->table,
                         .table_count = 1,
+                        .chunk_count = 1,
+                        .done = scene->done,
                         .epoch = 1,
                         .header.before_id = run_id};
     memcpy(run->id, run_id, sizeof run_id);

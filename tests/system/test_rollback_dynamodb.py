@@ -260,6 +260,48 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         wanted += [json.dumps(item, sort_keys=True) for item in (changed, added)]
         self.assertEqual(self.tables(), {"goods": sorted(wanted)})
 
+    def counts(self, result):
+        return [self.table_of(result)[what] for what in ("removed", "restored", "changed", "missing")]
+
+    def deleted_by_others(self):
+        """A run into a table that held others' items, of which two new ones and one that it overwrote are deleted since."""
+        self.target("filled")
+        self.migrate("upsert")
+        for i in (3, 4, 75):
+            self.client.delete_item(TableName="goods", Key=self.key(i))
+        return self.run_id()
+
+    def test_what_others_deleted_is_told_by_dry_runs_and_by_itself(self):
+        run = self.deleted_by_others()
+        expected = [COUNT // 2 - 1 - 2, COUNT - COUNT // 2 + 1 - 1, 0, 3]
+        self.assertEqual(self.counts(self.rollback("--dry-run")), expected)
+        self.assertEqual(self.counts(self.rollback(run=run)), expected)
+
+    def test_what_a_killed_rollback_removed_is_not_told_as_deleted_by_others(self):
+        for point, occurrence in (("rollback.images_restored", 1), ("rollback.images_restored", 3), ("dynamodb.before_delete", 1), ("rollback.after_table", 1)):
+            with self.subTest(point=point, occurrence=occurrence):
+                run = self.deleted_by_others()
+                self.assertEqual(self.rollback(failpoint="%s:kill:%d" % (point, occurrence), code=None).code, -9)
+                missing = 0 if point == "rollback.after_table" else 3   # that table is done with
+                if missing:
+                    self.assertEqual(self.counts(self.rollback("--dry-run", run=run))[2:], [0, missing])
+                self.assertEqual(self.counts(self.rollback(run=run))[2:], [0, missing])
+
+    def test_what_was_never_written_is_not_told_as_deleted_by_others(self):
+        """Refused records, and a batch whose images were kept when the run was killed."""
+        support.make_sqlite(self.path("source.db"), "UPDATE goods SET data = zeroblob(410000) WHERE id = 7")
+        self.target("filled")
+        self.migrate("upsert", code=1)
+        run = self.run_id()
+        told = self.counts(self.rollback("--dry-run"))
+        self.assertEqual(told[2:], [0, 0])
+        self.assertEqual(self.counts(self.rollback(run=run)), told)
+        self.target("filled")
+        self.assertEqual(self.migrate("upsert", "--jobs", 1, failpoint="engine.after_images:kill:1", code=None).code, -9)
+        run = self.run_id()
+        self.assertEqual(self.counts(self.rollback("--dry-run")), [0, 0, 0, 0])
+        self.assertEqual(self.counts(self.rollback(run=run)), [0, 0, 0, 0])
+
     def test_a_changed_table_is_refused(self):
         for kind in ("created", "empty"):
             self.target(kind)
