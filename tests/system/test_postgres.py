@@ -401,6 +401,22 @@ class DomainsOverEnums(PostgresCase):
 
 
 class Plans(sql_case.Plans, PostgresCase):
+    def test_child_rows_of_a_table_that_others_inherit_from(self):
+        """Without a key a row is told by its place, which each of the tables has for itself."""
+        rows = "SELECT 10 * %d + i, 'v' || i FROM generate_series(1, 40) i;"
+        name = self.made("CREATE TABLE t (id int, v text); CREATE TABLE heir () INHERITS (t); CREATE TABLE second () INHERITS (heir);"
+                         "CREATE TABLE c (p int, x int); CREATE TABLE d () INHERITS (c);"
+                         + "".join("INSERT INTO %s %s" % (table, rows % (100 * number)) for number, table in enumerate(("t", "heir", "second"))) +
+                         "INSERT INTO c SELECT id, 1 FROM t; INSERT INTO d SELECT id, 2 FROM t; INSERT INTO d SELECT id, 3 FROM second;")
+        self.write("transhume.yaml", "transhume: 1\nsource: %s\ntarget: jsonl:out\ntables:\n  t: { from: t, key: [id], fields: { id: copy, v: copy, "
+                   "list: { embed: c, match: { p: id }, fields: { x: copy } } } }\n" % self.server.uri(name))
+        self.run_program("migrate", "-q")
+        found = {}
+        for part in os.listdir(self.path("out", "t")):
+            with open(self.path("out", "t", part), encoding="utf-8") as file:
+                found.update({record["id"]: (record["v"], sorted(one["x"] for one in record["list"])) for record in map(json.loads, file)})
+        self.assertEqual(found, {1000 * number + i: ("v%d" % i, [1, 2] + [3] * (number == 2)) for number in range(3) for i in range(1, 41)})
+
     def test_a_query(self):
         source = self.made("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a;b'), (2, 'c')")
         self.write("transhume.yaml", "transhume: 1\nsource: %s\ntarget: sqlite:out.db\ntables:\n  q:\n    key: [n]\n"

@@ -326,6 +326,7 @@ static enum status read_table(struct builder *builder, int row, struct schema_ta
     };
     facts->row_estimate = is_table ? estimate : -1;
     facts->long_bytes = number(rows, row, 5, 0);
+    facts->has_children = is_true(rows, row, 8);
     table->row_count = facts->row_estimate;
     read_columns(builder, table, facts);
     if (is_table) {

@@ -30,6 +30,7 @@ struct postgres_table {
     uint32_t oid;
     char kind;              /* pg_class.relkind */
     int64_t long_bytes;     /* of values kept aside (TOAST); none is longer, but for compression */
+    bool has_children;      /* others inherit from it, or did: it holds their rows, too */
     int64_t row_estimate;   /* -1: the statistics do not say */
     struct column_list key; /* the primary key, or a unique one that can't be NULL; else empty */
 };

@@ -92,7 +92,8 @@ static const struct postgres_column *find_column(struct sql_request *request, in
             return &columns[i];
         }
     }
-    *found = table != NULL && table->schema->row_key != NULL && strcmp(name, "ctid") == 0;
+    *found = table != NULL && table->schema->row_key != NULL &&
+             (strcmp(name, "ctid") == 0 || (table->has_children && strcmp(name, "tableoid") == 0));
     return NULL;
 }
 
@@ -110,7 +111,7 @@ static bool append_column(struct sql_request *request, int32_t join, const char 
     if (column != NULL) {
         postgres_append_name(sql, name);
     } else {
-        buffer_append_string(sql, "ctid");
+        buffer_append_string(sql, name);
     }
     return true;
 }
@@ -379,7 +380,8 @@ static void append_row_key(struct sql_request *request, int32_t join)
     if (table->key.count > 0) {
         postgres_append_names(sql, alias, table->key);
     } else if (table->schema->row_key != NULL) {
-        buffer_format(sql, "%s.ctid", alias);
+        buffer_format(sql, "%s%s%s.ctid", table->has_children ? alias : "",
+                      table->has_children ? ".tableoid, " : "", alias);
     } else {
         buffer_format(sql, "%s.*::pg_catalog.text", alias);
     }

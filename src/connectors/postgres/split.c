@@ -97,7 +97,8 @@ static enum status row_count_of(struct postgres_database *self, const struct pos
     return status;
 }
 
-static const char *const ctid_names[] = {"ctid"};
+/* A row's place; of a table that others inherit from with the number of the one that it is in. */
+static const char *const place_names[] = {"tableoid", "ctid"};
 
 enum status postgres_describe_stream(struct database *database, const struct read_request *request,
                                      struct arena *arena, struct stream_facts *facts,
@@ -121,7 +122,8 @@ enum status postgres_describe_stream(struct database *database, const struct rea
     facts->key_unique = table->key.count > 0;
     facts->key = table->key;
     if (table->key.count == 0 && table->schema->row_key != NULL) {
-        facts->key = (struct column_list){ctid_names, 1};
+        facts->key = table->has_children ? (struct column_list){place_names, 2}
+                                         : (struct column_list){place_names + 1, 1};
     }
     if (table->schema->kind != SCHEMA_TABLE) {
         return STATUS_OK;

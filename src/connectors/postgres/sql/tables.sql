@@ -8,7 +8,8 @@ SELECT c.oid, c.relname, c.relkind, c.reltuples::bigint,
        pg_catalog.obj_description(c.oid, 'pg_class'),
        NULLIF(pg_catalog.concat_ws(', ', CASE WHEN c.relkind = 'p' THEN 'PARTITION BY ' || pg_catalog.pg_get_partkeydef(c.oid) END,
          CASE WHEN c.relpersistence = 'u' THEN 'UNLOGGED' END, 'WITH (' || pg_catalog.array_to_string(c.reloptions, ', ') || ')',
-         CASE WHEN c.relrowsecurity THEN 'ROW LEVEL SECURITY' END), '')
+         CASE WHEN c.relrowsecurity THEN 'ROW LEVEL SECURITY' END), ''),
+       c.relhassubclass
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = $1
