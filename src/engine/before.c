@@ -40,6 +40,13 @@ struct kept {
     struct cell *key;
     struct canonical_hash hash; /* of the key */
     const struct record_image *found;
+    bool impossible; /* the target has no such keys, and will refuse the record */
+};
+
+/* Answers of the target, which images point into. */
+struct answer {
+    struct answer *next;
+    struct batch *batch;
 };
 
 static enum status no_memory(struct error *error)
@@ -288,12 +295,41 @@ static enum status begin(struct before **made, struct run *run, uint32_t writer,
     return *kept != NULL ? STATUS_OK : no_memory(error);
 }
 
+/* What is under the keys; where one of them is none of the table's, the others are asked for
+ * without it. */
+static enum status find(struct before *before, const struct target_table *table,
+                        struct kept **sorted, uint32_t count, struct answer **answers,
+                        struct error *error)
+{
+    struct answer *answer = arena_allocate_zeroed(before->arena, 1, sizeof(*answer));
+    if (answer == NULL) {
+        return no_memory(error);
+    }
+    if (fetch(before, table, sorted, count, &answer->batch, error) == STATUS_OK) {
+        answer->next = *answers;
+        *answers = answer;
+        return assign_found(before, table, sorted, count, answer->batch, error);
+    }
+    if (error->code != ERROR_REJECT_TYPE) {
+        return STATUS_FAILED;
+    }
+    error_clear(error);
+    if (count == 1) {
+        sorted[0]->impossible = true;
+        return STATUS_OK;
+    }
+    uint32_t half = count / 2;
+    enum status status = find(before, table, sorted, half, answers, error);
+    return status == STATUS_OK ? find(before, table, sorted + half, count - half, answers, error)
+                               : status;
+}
+
 /* Looks up what is under the keys, and syncs a frame of it. */
 static enum status keep_all(struct before *before, const struct target_table *table,
                             struct kept *kept, uint32_t count, uint64_t sequence,
                             struct error *error)
 {
-    struct batch *found = NULL;
+    struct answer *answers = NULL;
     struct kept **sorted = arena_allocate_zeroed(before->arena, count + 1u, sizeof(struct kept *));
     if (sorted == NULL) {
         return no_memory(error);
@@ -302,17 +338,17 @@ static enum status keep_all(struct before *before, const struct target_table *ta
         sorted[i] = &kept[i];
     }
     qsort(sorted, count, sizeof(struct kept *), compare_kept);
-    enum status status = fetch(before, table, sorted, count, &found, error);
-    status =
-        status == STATUS_OK ? assign_found(before, table, sorted, count, found, error) : status;
+    enum status status = find(before, table, sorted, count, &answers, error);
     uint32_t lines = 0;
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-        if (!kept[i].taken || kept[i].found != NULL) {
+        if (!kept[i].impossible && (!kept[i].taken || kept[i].found != NULL)) {
             status = append_line(before, table, &kept[i], error);
             lines++;
         }
     }
-    batch_destroy(found);
+    for (const struct answer *at = answers; at != NULL; at = at->next) {
+        batch_destroy(at->batch);
+    }
     return status == STATUS_OK && lines > 0 ? write_frame(before, sequence, table, lines, error)
                                             : status;
 }

@@ -302,6 +302,19 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         self.assertEqual(self.counts(self.rollback("--dry-run")), [0, 0, 0, 0])
         self.assertEqual(self.counts(self.rollback(run=run)), [0, 0, 0, 0])
 
+    def test_keys_that_no_item_can_have_are_rejected(self):
+        """Nothing is under them to be kept, and the other records of their batch go on."""
+        support.make_sqlite(self.path("source.db"), "CREATE TABLE odd(id INTEGER PRIMARY KEY, k);"
+                            "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 50) INSERT INTO odd SELECT i, 'key ' || i FROM c;"
+                            "UPDATE odd SET k = '' WHERE id IN (7, 31); UPDATE odd SET k = printf('%.3000c', 'x') WHERE id = 20")
+        self.write("transhume.yaml", "transhume: 1\nsource: sqlite:source.db\ntarget: \"%s\"\ntables:\n  goods:\n    key: { partition: PK, sort: SK }\n"
+                   "    entities: { odd: { from: odd, fields: { PK: { column: k }, SK: { column: id } } } }\n" % self.uri())
+        before = self.target("filled")
+        self.migrate("upsert", code=1)
+        self.assertEqual(len(self.tables()["goods"]), len(before["goods"]) + 47)
+        self.assertEqual(self.counts(self.rollback()), [47, 0, 0, 0])
+        self.assertEqual(self.tables(), before)
+
     def test_a_changed_table_is_refused(self):
         for kind in ("created", "empty"):
             self.target(kind)
