@@ -213,6 +213,7 @@ static enum status flush(struct deleting *deleting, struct error *error)
     struct database *target = deleting->run->session->target;
     const struct target_functions *functions = target->connector->target;
     uint64_t deleted = 0;
+    uint32_t wanted = is_repeated(deleting->run) ? 0 : deleting->count;
     enum status status = STATUS_OK;
     if (deleting->count > 0 && deleting->table->key.count == 0 && is_repeated(deleting->run)) {
         deleting->run->left_extra = true;
@@ -233,6 +234,15 @@ static enum status flush(struct deleting *deleting, struct error *error)
         if (status == STATUS_OK) {
             status = failpoint_hit("engine.after_repair_delete", error);
         }
+    }
+    if (status == STATUS_OK && deleted < wanted) {
+        deleting->run->left_extra = true;
+        log_write(
+            LOG_WARNING,
+            "table %s: of %" PRIu32 " keys to take out records of %" PRIu64
+            " went: others took them out, or something in the target keeps them, a trigger or "
+            "a rule; validate again",
+            deleting->table->name, wanted, deleted);
     }
     deleting->deleted += deleted;
     if (deleted > 0 && keeps_counted(target, deleting->table)) {

@@ -236,6 +236,18 @@ class Server(Cases):
 class Postgres(Server, support.TestCase):
     SERVERS = postgres
 
+    def test_what_a_trigger_keeps_is_not_said_to_be_taken_out(self):
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE u(id INTEGER PRIMARY KEY, e TEXT); INSERT INTO u VALUES (1, 'a')")
+        self.run_program("migrate", "-q", "shop.db", self.target)
+        self.ask("CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER keep BEFORE DELETE ON u FOR EACH ROW "
+                 "EXECUTE FUNCTION keep(); ALTER TABLE u ENABLE ALWAYS TRIGGER keep; INSERT INTO u VALUES (2, 'extra'), (3, 'extra')")
+        told = self.run_program("validate", "--repair", "--delete-extra", "--confirm", code=1)
+        self.assertIn("table u: of 2 keys to take out records of 0 went", told.err)
+        self.assertEqual(self.held(), [["1", "a"], ["2", "extra"], ["3", "extra"]])
+        self.ask("DROP TRIGGER keep ON u")
+        self.repair("--delete-extra", "--confirm")
+        self.assertEqual(self.held(), [["1", "a"]])
+
 
 class Mysql(Server, support.TestCase):
     SERVERS = mariadb

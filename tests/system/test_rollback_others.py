@@ -41,6 +41,16 @@ THERE = {
 }
 
 
+# tables whose DELETE does something else, and how that is ended
+KEPT = {
+    "postgres": (("CREATE TABLE c(id int PRIMARY KEY, v text, gone bool NOT NULL DEFAULT false); CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS "
+                  "'BEGIN UPDATE c SET gone = true WHERE id = OLD.id; RETURN NULL; END'; CREATE TRIGGER keep BEFORE DELETE ON c FOR EACH ROW EXECUTE FUNCTION keep();",
+                  "DROP TRIGGER keep ON c"),
+                 ("CREATE TABLE c(id int PRIMARY KEY, v text); CREATE RULE keep AS ON DELETE TO c DO INSTEAD NOTHING", "DROP RULE keep ON c")),
+    "sqlite": (("CREATE TABLE c(id INTEGER PRIMARY KEY, v TEXT); CREATE TRIGGER keep BEFORE DELETE ON c BEGIN SELECT raise(IGNORE); END", "DROP TRIGGER keep"),),
+}
+
+
 def drawn(count, *lists):
     """In an ordinary run so many of their combinations."""
     cases = list(itertools.product(*lists))
@@ -120,6 +130,30 @@ class Others(refusals.TestCase):
                     self.assert_refused(column)
                     self.ask("UPDATE c SET %s = %s" % (definition.split()[0], definition.split("DEFAULT ")[1].split()[0] if "DEFAULT" in definition else "NULL"))
                     self.assert_gone()
+
+    def test_a_table_whose_delete_does_something_else(self):
+        """Nothing is said to be removed that stands there, and the run is known until it is."""
+        for kind, (script, end) in ((kind, case) for kind, cases in KEPT.items() for case in cases):
+            for options in ((), ("--no-express",)):
+                with self.subTest(kind=kind, script=script, options=options):
+                    self.target(kind, script)
+                    self.migrate(*options)
+                    for _ in range(2):
+                        refused = self.rollback(5)
+                        self.assertIn("[rollback-refused]", refused.err)
+                        self.assertIn("c: its records are there after they were deleted", refused.err)
+                        self.assertEqual(len(self.ask("SELECT * FROM c")), 3)
+                    self.ask(end)
+                    self.rollback()
+                    self.assertEqual(self.ask("SELECT * FROM c"), [])
+
+    def test_what_inherits_from_the_table_is_of_others(self):
+        """Where only counts are compared: else the run is refused."""
+        self.target("postgres", "CREATE TABLE c(id int PRIMARY KEY, v text); CREATE TABLE own() INHERITS (c)")
+        self.migrate("--no-hashes")
+        self.ask("INSERT INTO own VALUES (9, 'precious'); DELETE FROM ONLY c WHERE id = 1")
+        self.rollback()
+        self.assertEqual(self.ask("SELECT * FROM c"), [["9", "precious"]])
 
     def test_the_same_record_by_record(self):
         for kind in THERE:

@@ -9,6 +9,7 @@
 #include "base/failpoint.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/rollback.h"
+#include "connectors/sql/undo.h"
 #include "mysql_sql.h"
 #include <string.h>
 #include <strings.h>
@@ -305,6 +306,21 @@ static enum status refuse_reaching(const struct removing *removing)
     return status;
 }
 
+/* A trigger can't do something else instead, but may write into the table from another one. */
+static enum status refuse_left(const struct removing *removing)
+{
+    struct buffer sql = {0};
+    int64_t found = 0;
+    buffer_append_string(&sql, "SELECT EXISTS (SELECT 1 FROM ");
+    maria_append_table(&sql, removing->self, removing->table->name);
+    buffer_append_byte(&sql, ')');
+    enum status status = maria_ask_number(removing->self, removing->connection, &sql, MARIA_LONG,
+                                          ERROR_TARGET_WRITE, 0, &found, removing->error);
+    return status == STATUS_OK && found != 0
+               ? sql_undo_refuse_left(removing->table->name, removing->error)
+               : status;
+}
+
 static enum status empty_within(const struct removing *removing)
 {
     struct buffer sql = {0};
@@ -315,9 +331,11 @@ static enum status empty_within(const struct removing *removing)
     }
     buffer_append_string(&sql, "DELETE FROM ");
     maria_append_table(&sql, removing->self, removing->table->name);
-    return run(removing, &sql, removing->table->name) == STATUS_OK
-               ? failpoint_hit("mysql.before_remove_table", removing->error)
-               : STATUS_FAILED;
+    if (run(removing, &sql, removing->table->name) != STATUS_OK ||
+        refuse_left(removing) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return failpoint_hit("mysql.before_remove_table", removing->error);
 }
 
 static enum status empty(struct removing *removing)

@@ -5,6 +5,7 @@
 #include "connectors/postgres/locks.h"
 #include "connectors/postgres/objects.h"
 #include "connectors/postgres/rollback.h"
+#include "connectors/sql/undo.h"
 #include "postgres_sql.h"
 #include <string.h>
 
@@ -209,6 +210,30 @@ static enum status refuse_reaching(struct postgres_database *self, PGconn *conne
     return status;
 }
 
+/* What inherits from a table is another one; a partition is a part of it. */
+static const char *only(const struct postgres_table *facts, const char *whole, const char *alone)
+{
+    return facts->kind == 'p' ? whole : alone;
+}
+
+/* A trigger or a rule may have done something else instead. */
+static enum status refuse_left(struct postgres_database *self, PGconn *connection,
+                               const struct postgres_table *facts, struct error *error)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    buffer_append_string(&sql, only(facts, "SELECT 1 FROM ", "SELECT 1 FROM ONLY "));
+    postgres_append_table(&sql, self, facts->schema->name);
+    buffer_append_string(&sql, " LIMIT 1");
+    enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG,
+                                               ERROR_TARGET_WRITE, &result, error);
+    if (status == STATUS_OK && PQntuples(result) > 0) {
+        status = sql_undo_refuse_left(facts->schema->name, error);
+    }
+    PQclear(result);
+    return status;
+}
+
 static enum status empty_or_drop(struct postgres_database *self, PGconn *connection,
                                  const struct postgres_table *facts, bool made, struct error *error)
 {
@@ -218,12 +243,14 @@ static enum status empty_or_drop(struct postgres_database *self, PGconn *connect
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, made ? "DROP TABLE " : "DELETE FROM ");
+    buffer_append_string(&sql,
+                         made ? "DROP TABLE " : only(facts, "DELETE FROM ", "DELETE FROM ONLY "));
     postgres_append_table(&sql, self, facts->schema->name);
-    return postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG, ERROR_TARGET_WRITE,
-                                 NULL, error) == STATUS_OK
-               ? STATUS_OK
-               : explain(error, facts->schema->name);
+    if (postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG, ERROR_TARGET_WRITE,
+                              NULL, error) != STATUS_OK) {
+        return explain(error, facts->schema->name);
+    }
+    return made ? STATUS_OK : refuse_left(self, connection, facts, error);
 }
 
 enum status postgres_was_made(struct database *database, const struct target_table *table,

@@ -1,6 +1,7 @@
 /* Taking a run back: its tables, its views and triggers. */
 #include "base/failpoint.h"
 #include "base/text.h"
+#include "connectors/sql/undo.h"
 #include "connectors/sqlite/ledger_internal.h"
 #include <string.h>
 
@@ -97,6 +98,22 @@ static enum status can_undo(struct database *database, const struct target_table
 
 /* ---------------------------------------------------------------- whole tables */
 
+static enum status refuse_left(struct sqlite_database *self, const char *table, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SELECT 1 FROM main.");
+    sqlite_append_name(&sql, table);
+    buffer_append_string(&sql, " LIMIT 1");
+    enum status status = sqlite_target_prepare_buffer(self, self->control, &sql, &statement, error);
+    status = status == STATUS_OK ? sqlite_step(self, statement, error) : status;
+    sqlite3_finalize(statement);
+    buffer_free(&sql);
+    return status == STATUS_OK    ? sql_undo_refuse_left(table, error)
+           : status == STATUS_END ? STATUS_OK
+                                  : STATUS_FAILED;
+}
+
 static enum status remove_within(struct sqlite_database *self, const struct target_table *table,
                                  struct arena *arena, struct error *error)
 {
@@ -116,6 +133,7 @@ static enum status remove_within(struct sqlite_database *self, const struct targ
         status = sqlite_target_execute(self, self->control, buffer_string(&sql), ERROR_TARGET_WRITE,
                                        error);
         buffer_free(&sql);
+        status = status == STATUS_OK && !made ? refuse_left(self, facts.name, error) : status;
     }
     if (status == STATUS_FAILED ||
         (made && sqlite_ledger_forget_made(self, table->name, error) != STATUS_OK)) {
