@@ -99,14 +99,28 @@ static bool covers(const json_t *validation, const struct ledger_header *header)
     return header->tables != NULL;
 }
 
-/* Of the run that was loaded last. */
+/* By a plan with conditions, or of another source, it did not look at what this run wrote, even to
+ * the same tables. */
+static bool is_alike(const struct ledger_header *header, const struct ledger_header *newest)
+{
+    return header->mapping_hash != NULL && newest->mapping_hash != NULL &&
+           header->source_identity != NULL && newest->source_identity != NULL &&
+           strcmp(header->mapping_hash, newest->mapping_hash) == 0 &&
+           strcmp(header->source_identity, newest->source_identity) == 0;
+}
+
+/* Of the run that was loaded last; the first one is the newest, which the validation is of. */
 static enum status doubt_of_run(const struct rollback *rollback, const json_t *validation,
-                                struct arena *arena, const char **doubt, struct error *error)
+                                struct ledger_header *newest, struct arena *arena,
+                                const char **doubt, struct error *error)
 {
     const struct run *run = &rollback->run;
     struct ledger_header header;
     if (ledger_header_read(rollback->ledger->header, run->arena, &header, error) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    if (newest->run_id == NULL) {
+        *newest = header;
     }
     if (run->status.phase == LEDGER_ROLLING_BACK) {
         *doubt = arena_format(arena, "run %s is being rolled back", run->id);
@@ -118,6 +132,11 @@ static enum status doubt_of_run(const struct rollback *rollback, const json_t *v
                               "run %s was not validated without a difference, all of it, at level "
                               "hash or full",
                               run->id);
+    } else if (!is_alike(&header, newest)) {
+        *doubt = arena_format(arena,
+                              "run %s has another plan or source than %s, the last one, of which "
+                              "the validation was",
+                              run->id, newest->run_id);
     }
     return STATUS_OK;
 }
@@ -127,12 +146,13 @@ static enum status find_doubt(struct rollback *rollback, const char *const *ids,
                               struct arena *arena, const char **doubt, struct error *error)
 {
     json_t *proof;
+    struct ledger_header newest = {0};
     enum status status = find_proof(rollback, ids[count - 1], &proof, error);
     *doubt = NULL;
     for (uint32_t i = count; i > 0 && *doubt == NULL && status != STATUS_FAILED; i--) {
         status = load(rollback, ids[i - 1], error);
         if (status == STATUS_OK) {
-            status = doubt_of_run(rollback, proof, arena, doubt, error);
+            status = doubt_of_run(rollback, proof, &newest, arena, doubt, error);
         }
     }
     json_decref(proof);

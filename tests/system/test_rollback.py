@@ -464,6 +464,36 @@ class Sqlite(refusals.TestCase):
         self.run_program("validate")
         self.run_program("finish")
 
+    def test_finish_wants_a_proof_of_what_each_run_wrote(self):
+        """A validation by a plan with a condition, or of another source, does not see what an older run wrote to the same table."""
+        support.make_sqlite(self.path("a.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'x'), (2, 'y')")
+        support.make_sqlite(self.path("b.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (3, 'z')")
+        self.write("later.yaml", "transhume: 1\ntables: { t: { key: [id], from: t, where: id > 2, existing: append } }\n")
+        later = ("--plan", "later.yaml", "a.db")
+        for name, again in (("condition", later), ("source", ("--existing", "append", "b.db"))):
+            with self.subTest(name):
+                target = "sqlite:%s.db" % name
+                self.run_program("migrate", "-q", "--state", "first" + name, "a.db", target)
+                first = json.loads(self.run_program("status", "--json", "--state", "first" + name).out)["run"]
+                support.make_sqlite(self.path("a.db"), "INSERT OR IGNORE INTO t VALUES (5, 'five')")
+                self.run_program("migrate", "-q", "--state", name, *again, target)
+                support.make_sqlite(self.path(name + ".db"), "UPDATE t SET v = 'damaged' WHERE id = 1")
+                validated = [word for word in again if word not in ("--existing", "append")]
+                support.transhume("validate", "-q", "--state", name, *validated, target, cwd=self.folder)
+                refused = self.run_program("finish", "--state", name, target, code=5)
+                self.assertIn("[finish-refused]", refused.err)
+                self.assertTrue(name == "source" or "run %s has another plan" % first in refused.err, refused.err)
+                self.run_program("finish", "--state", name, "--confirm", target)
+
+    def test_finish_after_a_repair(self):
+        self.target("created")
+        self.migrate()
+        with contextlib.closing(sqlite3.connect(self.path("target.db"), isolation_level=None)) as db:
+            db.execute("DELETE FROM item")
+        self.run_program("validate", "--repair")
+        self.run_program("validate")
+        self.run_program("finish")
+
     def test_a_stop_while_a_lock_is_waited_for_is_no_end(self):
         for command in ("rollback", "finish"):
             with self.subTest(command=command):
