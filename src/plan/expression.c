@@ -7,6 +7,7 @@
 #include "model/decimal.h"
 #include "plan/expression_sandbox.h"
 #include <ctype.h>
+#include <math.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -363,6 +364,17 @@ static enum status reject(const struct expression_statement *statement, const ch
                      statement->expression->text, reason);
 }
 
+/* SQLite takes NaN for NULL. */
+static enum status bind_double(struct expression_statement *statement, int index, double value,
+                               struct error *error)
+{
+    if (isnan(value)) {
+        return reject(statement, "a number is NaN, SQLite would take it for NULL", error);
+    }
+    sqlite3_bind_double(statement->statement, index, value);
+    return STATUS_OK;
+}
+
 static enum status bind_decimal(struct expression_statement *statement, int index,
                                 const struct cell *value, struct error *error)
 {
@@ -377,8 +389,11 @@ static enum status bind_decimal(struct expression_statement *statement, int inde
     if (finite && digits > DIGITS_IN_DOUBLE) {
         return reject(statement, "a decimal has more than 15 digits, SQLite would round it", error);
     }
-    sqlite3_bind_double(statement->statement, index, decimal_to_double(value));
-    return STATUS_OK;
+    double nearest = decimal_to_double(value);
+    if (finite && !isnormal(nearest)) {
+        return reject(statement, "a decimal is beyond what SQLite's numbers can hold", error);
+    }
+    return bind_double(statement, index, nearest, error);
 }
 
 /* SQLite takes what is longer than its limit for NULL. */
@@ -459,8 +474,7 @@ static enum status bind_value(struct expression_statement *statement, int index,
         return STATUS_OK;
     case VALUE_FLOAT32:
     case VALUE_FLOAT64:
-        sqlite3_bind_double(prepared, index, value->f64);
-        return STATUS_OK;
+        return bind_double(statement, index, value->f64, error);
     case VALUE_DECIMAL:
         return bind_decimal(statement, index, value, error);
     case VALUE_TEXT:

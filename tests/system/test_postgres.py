@@ -427,6 +427,56 @@ class Plans(sql_case.Plans, PostgresCase):
         self.assertEqual(db.execute("SELECT n, w FROM q ORDER BY n").fetchall(), [(10, "a;b;"), (20, "c;")])
         db.close()
 
+    def test_numbers_that_an_expression_can_not_hold(self):
+        """SQLite makes NULL of a NaN, and infinity or zero of what is beyond its floats: whoever looks at one is rejected."""
+        source = self.made("""
+            CREATE TABLE t (id int PRIMARY KEY, f float8, g real, n numeric);
+            INSERT INTO t VALUES (1, 1.5, NULL, NULL), (2, 'NaN', NULL, NULL), (3, NULL, 'NaN', NULL), (4, NULL, NULL, 'NaN'), (5, '-Infinity', NULL, NULL),
+              (6, NULL, 'Infinity', NULL), (7, NULL, NULL, 'Infinity'), (8, NULL, NULL, 1e400), (9, NULL, NULL, -1e-400),
+              (10, NULL, NULL, 1.23456789012345e-312), (11, NULL, NULL, '-Infinity'), (12, NULL, NULL, 0.00), (13, NULL, NULL, NULL), (14, NULL, NULL, 1.5e300);
+            CREATE TABLE part (id int PRIMARY KEY, t int REFERENCES t(id), f float8);
+            INSERT INTO part VALUES (1, 1, 1), (2, 1, 'NaN'), (3, 5, 2), (4, 2, 3);
+            """)
+        bad = {2: "NaN", 3: "NaN", 4: "NaN", 8: "beyond", 9: "beyond", 10: "beyond"}
+        seen = "coalesce(f, g, n)"
+        plan = """transhume: 1
+source: %s
+target: jsonl:out
+unmatched: skip
+tables:
+  made: { key: [id], from: t, fields: { id: copy, v: { sql: "SEEN", cast: float64, default: 7 } } }
+  chosen: { key: [id], entities: { chosen: { from: t, where: "SEEN IS NULL", fields: { id: copy } } } }
+  whether: { key: [id], from: t, fields: { id: copy, v: { const: 1, when: "SEEN IS NULL" } } }
+  up: { key: [id], from: part, fields: { id: copy, v: { lookup: t, column: f }, w: { sql: "v IS NULL", cast: int64 } } }
+  down: { key: [id], from: t, fields: { id: copy, v: { aggregate: part, value: sum(f) }, w: { sql: "v IS NULL", cast: int64 } } }
+  lists: { key: [id], from: t, fields: { id: copy, v: { embed: part, where: "f IS NULL", fields: { id: copy } } } }
+""" % self.server.uri(source)
+        self.write("transhume.yaml", plan.replace("SEEN", seen))
+        self.run_program("migrate", "--quiet", code=1)
+        rejects = {}
+        for reject in self.rejects():
+            rejects.setdefault(reject["table"], {})[reject["key"]["id"]] = reject["reason"]
+            self.assertEqual(reject["code"], "expression")
+        for table in ("made", "chosen", "whether"):
+            self.assertEqual(sorted(rejects[table]), sorted(bad), table)
+            for row, word in bad.items():
+                self.assertIn(word, rejects[table][row])
+        self.assertEqual([sorted(rejects[table]) for table in ("up", "down", "lists")], [[4], [1], [1]])
+        made = {record["id"]: record["v"] for record in self.records("made")}
+        self.assertEqual(made, {1: 1.5, 5: "-Infinity", 6: "Infinity", 7: "Infinity", 11: "-Infinity", 12: 0.0, 13: 7.0, 14: 1.5e300})
+        self.assertEqual([record["id"] for record in self.records("chosen")], [13])
+        self.assertEqual([record["id"] for record in self.records("whether") if "v" in record], [13])
+        self.assertEqual({record["id"]: record["v"] for record in self.records("down") if record["v"] != 0}, {2: 3, 5: 2})
+        for level in ("hash", "full"):
+            self.assertEqual(json.loads(self.run_program("validate", "--json", "--level", level).out)["records"], [])
+
+    def records(self, table):
+        found = []
+        for name in os.listdir(self.path("out", table)):
+            with open(self.path("out", table, name), encoding="utf-8") as file:
+                found += map(json.loads, file)
+        return sorted(found, key=lambda record: record["id"])
+
 
 if __name__ == "__main__":
     unittest.main()
