@@ -161,6 +161,8 @@ class Distinct:
         count = len(self.SPECIAL)
         self.assertEqual(self.counts(result), (count, count, count), self.rejects())
         self.assertEqual(sorted(reject["record"]["name"] for reject in self.rejects()), sorted(column for column, *_ in self.SPECIAL))
+        for level in ("sample", "hash", "full"):
+            self.assertEqual(json.loads(self.run_program("validate", "--level", level, "--json").out)["records"], [])
 
     def test_records_that_are_refused_beside_repeats(self):
         target = self.made("CREATE TABLE countries (name varchar(20) PRIMARY KEY, dial int CHECK (dial < 100))")
@@ -204,10 +206,47 @@ class IntoPostgres(Distinct, sql_case.SqlCase):
     SPECIAL = (("f", "REAL", "0.1", "0.2"), ("j", "TEXT", "'{\"a\": 1}'", "'{\"a\":1}'"), ("jb", "TEXT", "'{\"a\": 1}'", "'{\"a\": 2}'"),
                ("p", "TEXT", "'(1,2)'", "'(1,3)'"), ("b", "TEXT", "'(1,1),(0,0)'", "'(2,2),(1,1)'"), ("iv", "TEXT", "'P1D'", "'PT24H'"),
                ("x", "TEXT", "'<a/>'", "'<b/>'"), ("t", "TEXT", "'a'", "'A'"), ("by", "BLOB", "x'00ff'", "x'00fe'"),
-               ("n", "NUMERIC", "'1.5'", "'1.6'"), ("nn", "NUMERIC", "NULL", "'1'"), ("ip", "TEXT", "'10.0.0.1'", "'10.0.0.2'"))
-    SPECIAL_TABLE = ("CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+               ("n", "NUMERIC", "'1.5'", "'1.6'"), ("nn", "NUMERIC", "NULL", "'1'"), ("ip", "TEXT", "'10.0.0.1'", "'10.0.0.2'"),
+               ("s", "TEXT", "'1.0'", "'1.00'"), ("z", "TEXT", "'0.0'", "'-0.0'"), ("jn", "TEXT", "'{\"a\": 1.0}'", "'{\"a\": 1.00}'"),
+               ("tz", "TEXT", "'10:00:00+00'", "'11:00:00+01'"), ("ns", "TEXT", "'{1.0}'", "'{1.00}'"), ("ci", "TEXT", "'a'", "'A'"))
+    SPECIAL_TABLE = ("CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false); CREATE EXTENSION citext;"
                      "CREATE TABLE countries (name text PRIMARY KEY, f double precision, j json, jb jsonb, p point, b box, iv interval, x xml, "
-                     "t text COLLATE nocase, by bytea, n numeric, nn numeric, ip inet)")
+                     "t text COLLATE nocase, by bytea, n numeric, nn numeric, ip inet, "
+                     "s numeric, z double precision, jn jsonb, tz timetz, ns numeric[], ci citext)")
+
+    KINDS = {"n": ("numeric", "1.0", "1.00"), "f": ("float8", "0", "-0"), "i": ("interval", "1 mon", "30 days"), "j": ("jsonb", "[1.0]", "[1.00]"),
+             "t": ("timetz", "10:00+00", "11:00+01"), "b": ("box", "(1,1),(0,0)", "(2,2),(1,1)"), "a": ("numeric[]", "{1.0}", "{1.00}")}
+
+    def values_taken_for_one(self, target, *options, code=1):
+        """The counts, of a source whose types take two of each three records for equal; the copy is found equal."""
+        script = "CREATE TABLE t (id serial PRIMARY KEY, k text, %s);" % ", ".join("%s %s" % (name, kind[0]) for name, kind in self.KINDS.items())
+        for name, (_, first, second) in self.KINDS.items():
+            script += "INSERT INTO t (k, %s) VALUES ('%s', '%s'), ('%s', '%s'), ('%s', '%s');" % (name, name, first, name, second, name, first)
+        shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+        self.write("transhume.yaml", "transhume: 1\nsource: %s\ntarget: %s\ntables: { kinds: { key: [k], entities: { e: { from: t, distinct: true, "
+                   "fields: { k: copy, %s } } } } }\n" % (self.server.uri(self.made(script)), target, ", ".join("%s: copy" % name for name in self.KINDS)))
+        result = self.run_program("migrate", "--json", "--jobs", "1", *options, code=code)
+        self.assertEqual({reject["code"] for reject in self.rejects()}, {"key-duplicate"})
+        for level in ("sample", "hash", "full"):
+            self.assertEqual(json.loads(self.run_program("validate", "--level", level, "--json").out)["records"], [], level)
+        return self.counts(result)
+
+    def test_values_that_a_type_takes_for_one(self):
+        """Whether they come in one chunk or in several: what is told apart is a reject."""
+        for rows in ("1", "1000"):
+            with self.subTest(chunk_rows=rows):
+                count = len(self.KINDS)
+                self.assertEqual(self.values_taken_for_one(self.server.uri(self.made()), "--chunk-rows", rows), (count, count, count), self.rejects())
+
+    def test_values_that_another_target_takes_for_one(self):
+        """Skipped is what it keeps the same, and nothing else."""
+        support.make_sqlite(self.path("loose.db"), "CREATE TABLE kinds (k TEXT PRIMARY KEY, %s)" % ", ".join(self.KINDS))
+        other = mariadb.for_class(type(self))
+        for target, options in ((other.uri(other.database()), ()), ("sqlite:made.db", ()), ("sqlite:loose.db", ("--existing", "append")), ("jsonl:lines", ()), ("csv:fields", ()),
+                                ("dynamodb-json:items", ())):
+            with self.subTest(target=target):
+                written, rejected, skipped = self.values_taken_for_one(target, "--chunk-rows", "1", *options)
+                self.assertEqual((written, rejected + skipped), (len(self.KINDS), 2 * len(self.KINDS)))
 
 
 class IntoMysql(Distinct, sql_case.SqlCase):

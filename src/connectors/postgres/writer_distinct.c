@@ -69,7 +69,8 @@ enum status writer_distinct_part(struct stage_pass *pass)
 }
 
 /* Values that a type's own equality tells apart as the program does; others are compared by their
- * texts: it may know no equality (json), ignore case or the sign of zero, or compare areas. */
+ * texts: it may know no equality (json), ignore case, zeros at a number's end (numeric) or the sign
+ * of zero, or compare areas. */
 static bool is_plain(enum postgres_format format)
 {
     switch (format) {
@@ -78,7 +79,6 @@ static bool is_plain(enum postgres_format format)
     case POSTGRES_AS_INT4:
     case POSTGRES_AS_INT8:
     case POSTGRES_AS_OID:
-    case POSTGRES_AS_NUMERIC:
     case POSTGRES_AS_BYTEA:
     case POSTGRES_AS_DATE:
     case POSTGRES_AS_TIME:
@@ -87,6 +87,7 @@ static bool is_plain(enum postgres_format format)
     case POSTGRES_AS_UUID:
         return true;
     case POSTGRES_AS_TEXT:
+    case POSTGRES_AS_NUMERIC:
     case POSTGRES_AS_FLOAT4:
     case POSTGRES_AS_FLOAT8:
     case POSTGRES_AS_TIMETZ:

@@ -331,6 +331,21 @@ static enum status prepare_track(struct writer *writer, struct writer_insert *in
     return status;
 }
 
+/* A column without affinity keeps 1 beside 1.0, and the sign of zero, which SQLite takes for equal.
+ */
+static void append_same(const struct sqlite_target_column *column, uint32_t position,
+                        struct buffer *sql)
+{
+    bool by_bytes = column->affinity == SQLITE_AFFINITY_NONE;
+    buffer_append_string(sql, by_bytes ? " AND transhume_hash(t." : " AND t.");
+    sqlite_append_name(sql, column->name);
+    if (by_bytes) {
+        buffer_format(sql, ") = transhume_hash(v.c%u)", position);
+    } else {
+        buffer_format(sql, " IS v.c%u COLLATE BINARY", position);
+    }
+}
+
 /* Asks whether the record under the view's key has the view's values. */
 static enum status prepare_repeat(struct writer *writer, struct writer_insert *insert,
                                   const char *view_name, struct error *error)
@@ -354,9 +369,7 @@ static enum status prepare_repeat(struct writer *writer, struct writer_insert *i
         }
     }
     for (uint32_t i = 0; i < insert->view.column_count; i++) {
-        buffer_append_string(&sql, " AND t.");
-        sqlite_append_name(&sql, insert->columns[i].column->name);
-        buffer_format(&sql, " IS v.c%u COLLATE BINARY", i);
+        append_same(insert->columns[i].column, i, &sql);
     }
     enum status status = sqlite_target_prepare_buffer(writer->database, writer->connection, &sql,
                                                       &insert->repeat, error);
