@@ -10,6 +10,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
+import mariadb
 import postgres
 import support
 import mutation_case as mutations
@@ -148,6 +149,31 @@ class BetweenServers(PostgresCase, mutations.Mutations):
     def copy_of(number, row):
         names = "b,i2,i4,i8,o,f4,f8,n,n10,n2,t,v,c,nm,by,d,tm,tz,ts,tsz,iv,u,j,jb,m,p,ai,at,ip,bits,r,pt,mo,x,tsv"
         return "INSERT INTO edges (id, %s) SELECT %d, %s FROM edges WHERE id = %d;" % (names, 100 + number, names, row)
+
+
+class IntoOthers(PostgresCase, mutations.Mutations):
+    def test_keys_that_the_target_can_not_hold(self):
+        """The run rejected their records: none of the levels looks for them, or stops at one."""
+        self.source = self.server.database()
+        self.sql(self.source, "CREATE TABLE t (k timestamptz PRIMARY KEY, v int); INSERT INTO t VALUES ('294276-12-31', 1), ('2024-01-01', 2), ('infinity', 3);"
+                              "CREATE TABLE f (k float8 PRIMARY KEY, v int); INSERT INTO f VALUES ('NaN', 1), (1.5, 2), ('Infinity', 3);"
+                              "CREATE TABLE n (k numeric PRIMARY KEY, v int); INSERT INTO n VALUES ('NaN', 1), (1.50, 2), (1e400, 3);"
+                              "CREATE TABLE d (k date, n int, PRIMARY KEY (k, n)); INSERT INTO d VALUES ('5874897-12-31', 1), ('0044-03-15 BC', 2), ('2024-01-01', 3);"
+                              "CREATE TABLE i (k interval PRIMARY KEY, v int); INSERT INTO i VALUES ('178000000 years', 1), ('1 day', 2);")
+        other = mariadb.for_class(type(self))
+        support.make_sqlite(self.path("texts.db"), "CREATE TABLE t (k TEXT PRIMARY KEY, v INTEGER); INSERT INTO t VALUES (CAST(x'ff41' AS TEXT), 1), ('ok', 2);")
+        zeros = other.database()
+        other.ask(zeros, "SET sql_mode = ''; CREATE TABLE t (k date PRIMARY KEY, v int); INSERT INTO t VALUES ('2024-00-00', 1), ('2024-01-01', 2)")
+        pairs = [(self.server.uri(self.source), target) for target in ("sqlite:copy.db", other.uri(other.database()), "jsonl:lines")]
+        pairs += [("texts.db", self.server.uri(self.server.database())), ("texts.db", other.uri(other.database())), ("texts.db", "jsonl:texts")]
+        pairs += [(other.uri(zeros), self.server.uri(self.server.database())), (other.uri(zeros), "sqlite:dates.db")]
+        for source, target in pairs:
+            with self.subTest(source=source, target=target):
+                shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+                result = support.transhume("migrate", "-q", source, target, cwd=self.folder)
+                self.assertIn(result.code, (0, 1), result.err)
+                for level in cases.LEVELS:
+                    self.assertEqual(self.validate(level, 0)["records"], [], level)
 
 
 class ThroughFiles(PostgresCase, mutations.Mutations):

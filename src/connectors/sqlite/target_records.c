@@ -3,6 +3,7 @@
 #include "connectors/sqlite/source.h"
 #include "connectors/sqlite/target_internal.h"
 #include <limits.h>
+#include <math.h>
 #include <string.h>
 
 /* One table's records found by some of its columns. */
@@ -11,7 +12,7 @@ struct finding {
     const struct sqlite_target_table *facts;
     const struct target_table *table;
     uint32_t width; /* cells that name a record */
-    bool loose;     /* as the columns' own collations have it */
+    bool fetching;  /* as the columns' own collations have it; REJECT: SQLite holds no such key */
     sqlite3_stmt *statement;
 };
 
@@ -22,7 +23,7 @@ static const char *column_name(const struct finding *finding, uint32_t position)
 }
 
 /*
- * Equal byte for byte, whatever collation the column has, unless it is to be loose; the first
+ * Equal byte for byte, whatever collation the column has, unless it is a fetch; the first
  * comparison is there for its index. Only in a column without affinity a number says by its class
  * what it is.
  */
@@ -39,7 +40,7 @@ static enum status append_condition(const struct finding *finding, struct buffer
         buffer_append_string(sql, i == 0 ? " WHERE " : " AND ");
         sqlite_append_name(sql, column->name);
         buffer_format(sql, " IS ?%u", i + 1);
-        if (!finding->loose) {
+        if (!finding->fetching) {
             buffer_append_string(sql, " AND ");
             sqlite_append_name(sql, column->name);
             buffer_format(sql, " IS ?%u COLLATE BINARY", i + 1);
@@ -96,8 +97,9 @@ static int bind_cell(sqlite3_stmt *statement, int position, const struct cell *c
         return sqlite3_bind_null(statement, position);
     case VALUE_INT64:
         return sqlite3_bind_int64(statement, position, cell->i64);
-    case VALUE_FLOAT64:
-        return sqlite3_bind_double(statement, position, cell->f64);
+    case VALUE_FLOAT64: /* SQLite takes NaN for NULL */
+        return isnan(cell->f64) ? SQLITE_MISMATCH
+                                : sqlite3_bind_double(statement, position, cell->f64);
     case VALUE_TEXT:
         return sqlite3_bind_text64(statement, position, cell->text, cell->length, SQLITE_STATIC,
                                    SQLITE_UTF8);
@@ -127,8 +129,10 @@ static enum status bind(struct finding *finding, const struct cell *cells, struc
             return STATUS_FAILED; /* it says why */
         }
         if (result == SQLITE_MISMATCH) {
-            return error_set(error, ERROR_INTERNAL, finding->table->name,
-                             "a key is not in SQLite's normal form");
+            return finding->fetching ? error_set(error, ERROR_REJECT_TYPE, finding->table->name,
+                                                 "SQLite holds no such key")
+                                     : error_set(error, ERROR_INTERNAL, finding->table->name,
+                                                 "a key is not in SQLite's normal form");
         }
         if (result != SQLITE_OK) {
             return sqlite_target_error(finding->database, finding->database->control, result,
@@ -373,7 +377,7 @@ enum status sqlite_target_fetch(struct database *self, const struct target_table
     status = sqlite_control_begin(database, false, error);
     if (status == STATUS_OK) {
         status = begin(&finding, self, table, arena, &facts, error);
-        finding.loose = true;
+        finding.fetching = true;
         if (status == STATUS_OK) {
             status = fetch_all(&finding, keys, key_count, batch, error);
         }
