@@ -1,5 +1,5 @@
-"""Keys that a target keeps as it had them before (1.0 for 1, A for a): the record is there under its key, and `validate` and repairs know it. Each
-target's own client says what it holds."""
+"""Keys that a target keeps as it had them before (1.0 for 1, A for a): the record is there under its key, and `validate` and repairs know it. And keys
+of every type that can be one: each is found again and taken out by what it is in `validate`'s lists. Each target's own client says what it holds."""
 import contextlib
 import json
 import os
@@ -8,11 +8,14 @@ import sqlite3
 import sys
 import unittest
 
-sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "servers")]
+TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path[:0] = [os.path.join(TESTS, "servers"), os.path.join(TESTS, "faults")]
 import mariadb
 import postgres
 import sql_case
 import support
+import test_random_mysql
+import test_random_postgres
 
 
 class KeySpelling:
@@ -145,6 +148,110 @@ class IntoSqlite(KeySpelling, support.TestCase):
         with contextlib.closing(sqlite3.connect(target[0])) as db:
             db.execute(sql)
             db.commit()
+
+
+class EveryType:
+    """Of each type a table with that key, or with a number before it, or without a key. Half of the values are the source's, the others come into the target as extra
+    records, and all that is there is damaged."""
+    PREPARE = EXTENSIONS = ""
+    TYPES = {}   # the SQL of its values
+    NO_KEYS = ()
+    IGNORING = "INSERT INTO %s ON CONFLICT DO NOTHING;"   # of values that the type takes for equal all but one
+    KEYS = {"one": ", PRIMARY KEY (k)", "two": ", PRIMARY KEY (n, k)", "none": ""}
+
+    def database(self, script):
+        """Its name and its URI."""
+        name = self.made(script)
+        return name, self.server.uri(name)
+
+    def ask(self, name, sql):
+        return self.server.ask(name, sql)
+
+    def tables(self, kind):
+        """(name, type, rows of the source, rows that are extra)"""
+        for number, (type_, values) in enumerate(self.TYPES.items()):
+            if kind == "one" and type_ not in self.NO_KEYS:
+                yield "one%d" % number, type_, ["0, %s, 1" % value for value in values[::2]], ["0, %s, 1" % value for value in values[1::2]]
+            elif kind == "none" or type_ not in self.NO_KEYS:
+                yield "%s%d" % (kind, number), type_, ["1, %s, 1" % value for value in values], ["2, %s, 1" % value for value in values]
+
+    def definitions(self, kind):
+        return "".join("CREATE TABLE %s (n int NOT NULL, k %s NOT NULL, v int%s);" % (name, type_, self.KEYS[kind]) for name, type_, *_ in self.tables(kind))
+
+    def fill(self, name, rows):
+        return "".join(self.IGNORING % ("%s VALUES (%s)" % (name, row)) for row in rows)
+
+    def rows_of(self, name, table):
+        return sorted(self.ask(name, "SELECT * FROM %s" % table), key=repr)
+
+    def assert_found(self, kind, target, *levels):
+        source = self.database(self.PREPARE + self.definitions(kind) + "".join(self.fill(name, rows) for name, _, rows, _ in self.tables(kind)))
+        self.run_program("migrate", source[1], target[1], "--quiet")
+        for level in levels:
+            self.run_program("validate", "--level", level, "--sample", "1000")
+        self.ask(target[0], "".join("UPDATE %s SET v = 7;" % name + self.fill(name, extra) for name, _, _, extra in self.tables(kind)))
+        self.run_program("validate", "--repair", "--delete-extra", "--confirm")
+        for name, type_, *_ in self.tables(kind):
+            with self.subTest(type_, table=name):
+                self.assertEqual(self.rows_of(target[0], name), self.rows_of(source[0], name))
+        self.run_program("validate", "--level", "full")
+
+    def test_alone(self):
+        self.assert_found("one", self.database(self.EXTENSIONS), "sample")
+
+    def test_with_another_column_in_a_table_that_is_there(self):
+        self.assert_found("two", self.database(self.PREPARE + self.definitions("two")), "sample")
+
+    def test_without_a_key(self):
+        self.assert_found("none", self.database(self.EXTENSIONS))
+
+
+class EveryTypeOfPostgres(EveryType, sql_case.SqlCase):
+    SERVERS = postgres
+    PREPARE, EXTENSIONS = test_random_postgres.MADE, "CREATE EXTENSION citext; CREATE EXTENSION hstore;"
+    NO_KEYS = ("json", "xml", "point", "line", "lseg", "box", "path", "polygon", "circle", "jsonpath", "txid_snapshot")   # they have no order
+    TYPES = {type_: ["'%s'" % text.replace("'", "''") for text in texts] for type_, texts in dict(
+        test_random_postgres.PLAIN, **{"timestamp": test_random_postgres.INSTANTS, "timestamptz(3)": ("2024-01-01 10:00:00.5+01", "infinity", "1970-01-01 00:00:00+00"),
+                                       "time": test_random_postgres.TIMES, "timetz": ("10:00:00+01", "09:00:00+00", "24:00:00-05:30"), "interval": test_random_postgres.INTERVALS,
+                                       "numeric(9,2)": ("1.10", "-0.01", "5"), "char(5)": ("a", "b ", "1"), "varchar(9)": ("true", "-0", "NaN", "1.0", "Infinity"),
+                                       "bit(3)": ("101", "000"), "varbit": ("", "01"), "text[]": ("{a,NULL}", "{}"), "numeric[]": ("{1.0}", "{2}"), "tsquery": ("a & !b",)}).items()}   # nor does PostgreSQL read its own binary form of an empty one
+
+
+class EveryTypeOfMariadb(EveryType, sql_case.SqlCase):
+    SERVERS = mariadb
+    IGNORING = "INSERT IGNORE INTO %s;"
+    TYPES = {type_.replace(" null", ""): values for type_, values in dict(
+        test_random_mysql.TYPES, **{"float(7,2)": ("0.1", "5.25", "-99999.99"), "double(9,3)": ("0.1", "2.125"), "float unsigned": ("0.3", "16777216"), "time(3)": ("'-01:00:00.5'", "'25:00:00'"),
+                                    "timestamp(3)": ("'2024-01-01 10:00:00.5'", "'2024-01-02'", "'0000-00-00'"), "varchar(9)": ("'1'", "'0.5'", "'true'", "'NaN'", "'1.0'"),
+                                    "json": ("'{\"b\": 1, \"a\":[1.0]}'", "'null'", "' [\"1\", \"A\"]'", "'[\"1\", \"a\"]'", "'\"text\"'", "'1e2'", "'{\"a\":1, \"a\":2}'")}).items()}
+    NO_KEYS = ("tinytext", "text", "longtext", "longblob", "json")
+
+    def ask(self, name, sql):
+        return self.server.ask(name, "SET time_zone = '+00:00';" + sql, mode=test_random_mysql.MODE)
+
+    def database(self, script):
+        name = self.made()
+        self.ask(name, script)
+        return name, self.server.uri(name)
+
+
+class EveryTypeOfSqlite(EveryType, support.TestCase):
+    IGNORING = "INSERT OR IGNORE INTO %s;"
+    TYPES = dict.fromkeys(("TEXT", "NUMERIC", "INT", "REAL", "BLOB", "DATETIME", "TEXT COLLATE NOCASE"),
+                          ("1", "0.5", "'a'", "'b '", "x'00ff'", "''", "'1'", "'0.5'", "1e300", "-9223372036854775808", "9007199254740993", "0.1", "x''", "'-0'", "'true'",
+                           "'2024-01-01'", "9e999", "-5e-324"))
+
+    def database(self, script):
+        path = support.make_sqlite(self.path("%d.db" % len(os.listdir(self.folder))), script)
+        return path, "sqlite:" + path
+
+    def ask(self, name, sql):
+        with contextlib.closing(sqlite3.connect(name)) as db:
+            if not sql.startswith("SELECT"):
+                db.executescript(sql)
+                return []
+            table = sql.rpartition(" ")[2]
+            return db.execute("SELECT n, typeof(k), quote(k), v FROM " + table).fetchall()
 
 
 if __name__ == "__main__":

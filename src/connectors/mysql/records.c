@@ -3,6 +3,11 @@
 #include "connectors/mysql/source.h"
 #include "connectors/mysql/target.h"
 #include "connectors/sql/finding.h"
+#include "connectors/sql/normal_column.h"
+#include "model/decimal.h"
+#include "model/time_text.h"
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 /* One table's records found by some of its columns. */
@@ -23,12 +28,34 @@ static struct finding *finding_of(struct sql_finding *base)
 
 /* ---------------------------------------------------------------- by value */
 
+enum { NORMALIZES = 100700 }; /* MariaDB 10.7 */
+
+/* The literal is the normal form's JSON, whatever blanks and order of keys the column keeps; a
+ * server that can't tell goes by the bytes. */
+static void append_equal_json(struct buffer *sql, const struct maria_database *self,
+                              const struct maria_column *column, const struct buffer *literal)
+{
+    bool normalizes = self->mariadb && self->version >= NORMALIZES;
+    const char *before = normalizes ? "CAST(JSON_NORMALIZE(" : self->mariadb ? "CAST(" : "";
+    const char *behind = normalizes ? ") AS BINARY)" : self->mariadb ? " AS BINARY)" : "";
+    buffer_append_string(sql, before);
+    maria_append_name(sql, column->name);
+    buffer_format(sql, "%s = %s", behind, self->mariadb ? before : "CAST(");
+    buffer_append_buffer(sql, literal);
+    buffer_append_string(sql, self->mariadb ? behind : " AS JSON)");
+}
+
 /* A text is compared by its bytes, unless it is `loose`, and beside that by its collation, which an
  * index serves. */
-static void append_equal(struct buffer *sql, const struct maria_column *column,
-                         const struct buffer *literal, bool loose)
+static void append_equal(struct buffer *sql, const struct maria_database *self,
+                         const struct maria_column *column, const struct buffer *literal,
+                         bool loose)
 {
-    bool text = column->type.type.kind == VALUE_TEXT || column->type.format == MARIA_AS_JSON;
+    if (column->type.format == MARIA_AS_JSON) {
+        append_equal_json(sql, self, column, literal);
+        return;
+    }
+    bool text = column->type.type.kind == VALUE_TEXT;
     bool plain = column->type.format == MARIA_AS_TEXT || !text;
     bool narrow = column->type.format == MARIA_AS_FLOAT;
     if (plain) {
@@ -51,15 +78,14 @@ static void append_equal(struct buffer *sql, const struct maria_column *column,
 
 /* What a column of doubles keeps comes back as its shortest digits, and those may be a whole number
  * that is none of them: 72292304410944750 stands for a double that is 2 above it. */
-static enum status as_kept(const struct maria_column *column, const struct cell *cell,
-                           struct arena *scratch, struct cell *kept, struct error *error)
+static enum status as_double(const struct cell *cell, struct arena *scratch, struct cell *kept,
+                             struct error *error)
 {
     struct cell normal;
-    *kept = *cell;
-    if (column->type.type.kind != VALUE_FLOAT64 || cell->kind != VALUE_INT64) {
+    const struct cell near = cell_float64((double)cell->i64);
+    if (cell->kind != VALUE_INT64) {
         return STATUS_OK;
     }
-    const struct cell near = cell_float64((double)cell->i64);
     enum status status = sql_normal_form(&maria_rules, &near, scratch, &normal, error);
     if (status == STATUS_OK && normal.kind == VALUE_INT64 && normal.i64 == cell->i64) {
         *kept = near;
@@ -67,12 +93,67 @@ static enum status as_kept(const struct maria_column *column, const struct cell 
     return status;
 }
 
+/* The digits are those of the double that a float is. */
+static void as_float(const struct cell *cell, struct cell *kept)
+{
+    bool number = cell->kind == VALUE_INT64 || cell->kind == VALUE_DECIMAL;
+    double value = cell->kind == VALUE_INT64 ? (double)cell->i64
+                   : number                  ? decimal_to_double(cell)
+                                             : 0;
+    if (number && fabs(value) <= (double)FLT_MAX && (double)(float)value == value) {
+        *kept = (struct cell){.kind = VALUE_FLOAT32, .f64 = value};
+    }
+}
+
+/* An instant without its zone, a time of more than a day: texts. */
+static void as_time(const struct maria_column *column, const struct cell *cell,
+                    struct arena *scratch, struct cell *kept)
+{
+    struct cell read;
+    if (cell->kind != VALUE_TEXT) {
+        return;
+    }
+    if (column->type.format == MARIA_AS_TIMESTAMP &&
+        time_parse_timestamp(cell->text, cell->length, &read) == STATUS_OK) {
+        *kept = read;
+        kept->flags |= CELL_ZONED;
+    } else if (column->type.format == MARIA_AS_TIME &&
+               time_parse_interval(cell->text, cell->length, scratch, &read) == STATUS_OK) {
+        *kept = read;
+    }
+}
+
+/* The column's value whose normal form the cell is. */
+static enum status as_kept(const struct maria_column *column, const struct cell *cell,
+                           struct arena *scratch, struct cell *kept, struct error *error)
+{
+    *kept = *cell;
+    switch (column->type.format) {
+    case MARIA_AS_DOUBLE:
+        return as_double(cell, scratch, kept, error);
+    case MARIA_AS_FLOAT:
+        as_float(cell, kept);
+        return STATUS_OK;
+    case MARIA_AS_TIMESTAMP:
+    case MARIA_AS_TIME:
+        as_time(column, cell, scratch, kept);
+        return STATUS_OK;
+    case MARIA_AS_JSON:
+        return sql_json_of_normal(cell, scratch, kept, error);
+    default:
+        return STATUS_OK;
+    }
+}
+
 /* " WHERE" these columns are the cells, texts by their bytes; `loose`: as the table's key has them.
  */
-static enum status append_condition(struct buffer *sql, const struct maria_table *facts,
-                                    struct column_list columns, const struct cell *cells,
-                                    bool loose, struct arena *scratch, struct error *error)
+static enum status append_condition(const struct finding *finding, struct buffer *sql,
+                                    const struct cell *cells, bool loose)
 {
+    const struct maria_table *facts = &finding->facts;
+    struct column_list columns = finding->base.columns;
+    struct arena *scratch = finding->base.scratch;
+    struct error *error = finding->base.error;
     for (uint32_t i = 0; i < columns.count; i++) {
         int32_t position = maria_find_column(facts, columns.names[i]);
         struct buffer literal = {0};
@@ -94,7 +175,8 @@ static enum status append_condition(struct buffer *sql, const struct maria_table
             buffer_free(&literal);
             return STATUS_FAILED;
         }
-        append_equal(sql, column, &literal, loose && maria_is_in(facts->key, column->name));
+        append_equal(sql, finding->self, column, &literal,
+                     loose && maria_is_in(facts->key, column->name));
         buffer_free(&literal);
     }
     return STATUS_OK;
@@ -136,8 +218,7 @@ static enum status append_record(struct finding *finding, const struct cell *cel
     buffer_append_string(sql, " FROM ");
     maria_append_table(sql, finding->self, finding->base.table->name);
     buffer_append_string(sql, " AS t");
-    return append_condition(sql, &finding->facts, finding->base.columns, cells, false,
-                            finding->base.scratch, finding->base.error);
+    return append_condition(finding, sql, cells, false);
 }
 
 static enum status run(struct finding *finding, struct buffer *sql, uint64_t *changed)
@@ -201,8 +282,7 @@ static enum status delete_one(struct sql_finding *base, const struct cell *cells
     }
     buffer_append_string(&sql, "DELETE FROM ");
     maria_append_table(&sql, finding->self, finding->base.table->name);
-    if (append_condition(&sql, &finding->facts, finding->base.columns, cells, false,
-                         finding->base.scratch, finding->base.error) != STATUS_OK) {
+    if (append_condition(finding, &sql, cells, false) != STATUS_OK) {
         buffer_free(&sql);
         return STATUS_FAILED;
     }
@@ -321,8 +401,7 @@ static enum status fetch_one(struct sql_finding *base, const struct cell *cells)
     struct finding *finding = finding_of(base);
     struct buffer from = {0};
     maria_append_table(&from, finding->self, finding->base.table->name);
-    enum status status = append_condition(&from, &finding->facts, finding->base.columns, cells,
-                                          true, finding->base.scratch, finding->base.error);
+    enum status status = append_condition(finding, &from, cells, true);
     status = status == STATUS_OK ? read_all(finding, &from) : status;
     buffer_free(&from);
     return status;

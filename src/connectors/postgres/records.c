@@ -3,6 +3,7 @@
 #include "connectors/postgres/source.h"
 #include "connectors/postgres/target.h"
 #include "connectors/sql/finding.h"
+#include "connectors/sql/normal_column.h"
 #include <string.h>
 
 enum { FINDING_COLUMNS_MAX = 1600 };
@@ -84,8 +85,12 @@ static enum status append_condition(struct finding *finding, const struct cell *
         if (postgres_is_by_text(column)) {
             as.type.format = POSTGRES_AS_TEXT;
         }
-        if (postgres_encode(&as, &cells[i], finding->base.scratch, &encoded, finding->base.error) !=
-            STATUS_OK) {
+        struct cell kept = cells[i];
+        bool json = column->type.format == POSTGRES_AS_JSONB;
+        if ((json && sql_json_of_normal(&cells[i], finding->base.scratch, &kept,
+                                        finding->base.error) != STATUS_OK) ||
+            postgres_encode(&as, &kept, finding->base.scratch, &encoded, finding->base.error) !=
+                STATUS_OK) {
             buffer_free(&encoded);
             return STATUS_FAILED;
         }

@@ -87,3 +87,21 @@ enum status sql_json_in_column(const struct cell *cell, enum sql_json_told told,
     buffer_free(&canonical);
     return status;
 }
+
+enum status sql_json_of_normal(const struct cell *normal, struct arena *scratch, struct cell *value,
+                               struct error *error)
+{
+    struct cell read;
+    struct error why = {0};
+    *value = *normal;
+    if (normal->kind != VALUE_TEXT) {
+        return STATUS_OK;
+    }
+    if (convert_read_json(normal->text, normal->length, scratch, &read, &why) == STATUS_OK) {
+        value->kind = VALUE_JSON;
+    } else if (why.class != ERROR_CLASS_REJECT) {
+        *error = why;
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}

@@ -21,5 +21,9 @@ enum sql_json_told { SQL_JSON_VALUES, SQL_JSON_REPEATS, SQL_JSON_BYTES };
 enum status sql_json_in_column(const struct cell *cell, enum sql_json_told told,
                                struct arena *arena, struct cell *normal,
                                struct error *error) MUST_USE;
+/* Of a normal form in a column of JSON the value again: a text that is JSON is no string of it.
+ * What is none stays as it is. */
+enum status sql_json_of_normal(const struct cell *normal, struct arena *scratch, struct cell *value,
+                               struct error *error) MUST_USE;
 
 #endif
