@@ -69,6 +69,7 @@ struct schema_index {
     struct column_list columns; /* empty names ("") stand for expressions */
     bool unique;
     bool partial;
+    bool deferrable;        /* what is unique may be so at the end of a transaction only */
     bool implied;           /* made by the engine for a constraint */
     bool local;             /* key-value stores: kept with the records of a partition */
     const char *method;     /* how it finds what no other engine finds so: "gin", "FULLTEXT"; NULL:

@@ -97,6 +97,73 @@ class Deferred(PostgresCase):
         self.assertEqual(self.server.psql(target, "SELECT count(*) FROM t"), [["2999"]])
 
 
+class LooseKeys(PostgresCase):
+    """A key that ON CONFLICT can't use, since it may be checked late, and one that other tables share, which no index keeps apart."""
+    DEFERRABLE = "CREATE TABLE t (id int PRIMARY KEY DEFERRABLE%s, v text); INSERT INTO t VALUES (2, 'old'), (9, 'old');"
+    CHILD = "CREATE TABLE t (id int PRIMARY KEY, v text); CREATE TABLE c () INHERITS (t); INSERT INTO t VALUES (9, 'old'); INSERT INTO c VALUES (2, 'old');"
+
+    def source(self, rows=4):
+        return support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); WITH RECURSIVE c(i) AS "
+                                   "(SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < %d) INSERT INTO t SELECT i, 'new' FROM c;" % rows)
+
+    def held(self, target):
+        return self.server.psql(target, "SELECT tableoid::regclass, id, v FROM t WHERE id < 5 OR id > 8 ORDER BY id")
+
+    def assert_one_is_rejected(self, source, script, policy, *options):
+        target = self.made(script)
+        before = self.held(target)
+        place = "c" if script == self.CHILD else "t"
+        state = self.path("state-" + target)
+        self.migrate(source, self.server.uri(target), "--existing", policy, "--state", state, *options, code=1)
+        reject, = self.rejects(state)
+        self.assertEqual((reject["key"]["id"], reject["code"]), (2, "key-duplicate"))
+        self.assertEqual(self.held(target), [["t", "1", "new"], [place, "2", "old"], ["t", "3", "new"], ["t", "4", "new"], ["t", "9", before[1][2] if policy == "append" else "new"]])
+        run = json.loads(self.run_program("status", "--json", "--state", state).out)["run"]
+        self.run_program("rollback", "--run", run, "--confirm", "--state", state)
+        self.assertEqual(self.held(target), before)
+
+    def test_append_rejects_duplicates(self):
+        small, large = self.source(), self.path("large.db")
+        support.make_sqlite(large, "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'new'), (2, 'new'), (3, 'new'), (4, 'new'); "
+                            "WITH RECURSIVE c(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM c WHERE i < 3000) INSERT INTO t SELECT i, 'new' FROM c;")
+        for script in (self.DEFERRABLE % "", self.DEFERRABLE % " INITIALLY DEFERRED", self.CHILD):
+            with self.subTest(script):
+                self.assert_one_is_rejected(small, script, "append")
+                target = self.made(script)
+                self.migrate(large, self.server.uri(target), "--existing", "append", "--chunk-rows", "500", "--jobs", "2", "--state", self.path("large-" + target), code=1)
+                self.assertEqual(self.server.psql(target, "SELECT count(*), count(DISTINCT id) FROM t"), [["2996", "2996"]])
+
+    def test_a_deferrable_key_is_refused_before_the_run(self):
+        for policy in ("upsert", "replace"):
+            for when in ("", " INITIALLY DEFERRED"):
+                with self.subTest(policy, when=when):
+                    target = self.made(self.DEFERRABLE % when)
+                    result = self.migrate(self.source() if not os.path.exists(self.path("s.db")) else self.path("s.db"), self.server.uri(target), "--existing", policy, "--state",
+                                          self.path("state-" + target), code=2)
+                    self.assertIn("DEFERRABLE", result.err)
+                    self.assertEqual(self.held(target), [["t", "2", "old"], ["t", "9", "old"]])
+
+    def test_skip_needs_no_index(self):
+        for script in (self.DEFERRABLE % " INITIALLY DEFERRED", self.CHILD):
+            target = self.made(script)
+            self.migrate(self.source() if not os.path.exists(self.path("s.db")) else self.path("s.db"), self.server.uri(target), "--existing", "skip", "--state", self.path("state-" + target))
+            self.assertEqual([row[1:] for row in self.held(target)], [["1", "new"], ["2", "old"], ["3", "new"], ["4", "new"], ["9", "old"]])
+
+    def test_what_an_inheriting_table_holds_is_not_written_over(self):
+        source = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY, v TEXT); INSERT INTO t VALUES (1, 'new'), (2, 'new'), (3, 'new'), (4, 'new'), (9, 'new')")
+        for policy in ("upsert", "replace"):
+            with self.subTest(policy):
+                self.assert_one_is_rejected(source, self.CHILD, policy)
+
+    def test_a_copy_with_a_deferrable_key_is_repaired(self):
+        source = self.made(self.DEFERRABLE % " INITIALLY DEFERRED")
+        target = self.server.database()
+        self.migrate(self.server.uri(source), self.server.uri(target))
+        self.server.psql(target, "UPDATE t SET v = 'damaged' WHERE id = 9; DELETE FROM t WHERE id = 2; INSERT INTO t VALUES (10, 'extra')")
+        self.run_program("validate", "--repair", "--delete-extra", "--confirm")
+        self.assertEqual(self.held(target), self.held(source))
+
+
 class LeftOut(PostgresCase):
     """A BEFORE trigger that returns NULL, or a rule, leaves records out, and the server says no word of it."""
     WORDS = "a BEFORE trigger or a rule of the table left it out"

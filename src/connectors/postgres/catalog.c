@@ -1,6 +1,7 @@
 /* The catalogue: four queries (sql/), made into tables, keys, indexes and references. */
 #include "connectors/postgres/catalog.h"
 #include "base/text.h"
+#include "connectors/sql/check.h"
 #include "connectors/sql/default_text.h"
 #include "postgres_sql.h"
 #include <stdlib.h>
@@ -269,6 +270,7 @@ static void read_indexes(struct builder *builder, struct schema_table *table,
             .columns = list_of(builder, rows, row, next, 6),
             .unique = is_true(rows, row, 2),
             .partial = is_true(rows, row, 3),
+            .deferrable = is_true(rows, row, 10),
             .implied = is_true(rows, row, 4),
             .method = method_of(builder, row),
             .details = text(builder, rows, row, 9),
@@ -305,6 +307,12 @@ static void settle_key(struct postgres_table *facts)
     }
 }
 
+bool postgres_is_key_index(const struct schema_index *index, struct column_list key)
+{
+    const struct schema_table alone = {.indexes = index, .index_count = 1};
+    return sql_has_key(&alone, key, strcmp);
+}
+
 /* ---------------------------------------------------------------- tables */
 
 static enum status read_table(struct builder *builder, int row, struct schema_table *table,
@@ -316,6 +324,7 @@ static enum status read_table(struct builder *builder, int row, struct schema_ta
     facts->oid = (uint32_t)number(rows, row, 0, 0);
     facts->kind = cell(rows, row, 2)[0];
     bool is_table = facts->kind == 'r' || facts->kind == 'p';
+    facts->inherited = is_true(rows, row, 9);
     *table = (struct schema_table){
         .kind = is_table ? SCHEMA_TABLE : SCHEMA_VIEW,
         .name = text(builder, rows, row, 1),

@@ -29,6 +29,7 @@ struct postgres_table {
     const struct postgres_column *columns;
     uint32_t oid;
     char kind;              /* pg_class.relkind */
+    bool inherited;         /* other tables inherit it: their records are its own, too */
     int64_t long_bytes;     /* of values kept aside (TOAST); none is longer, but for compression */
     bool has_children;      /* others inherit from it, or did: it holds their rows, too */
     int64_t row_estimate;   /* -1: the statistics do not say */
@@ -41,6 +42,8 @@ struct postgres_catalog {
     uint32_t table_count;
 };
 
+/* Is it unique in the columns of the key, in any order? */
+bool postgres_is_key_index(const struct schema_index *index, struct column_list key);
 /* Reads the tables of the instance's schema, or the one named, into `arena`. */
 enum status postgres_catalog_read(struct postgres_database *self, PGconn *connection,
                                   const char *table, struct arena *arena,

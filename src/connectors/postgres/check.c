@@ -94,6 +94,27 @@ static bool overwrites(const struct target_table *table)
     return table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE;
 }
 
+/* ON CONFLICT takes no index of a constraint that may be checked late. */
+static void check_deferrable(const struct target_table *table, const struct postgres_table *facts,
+                             struct buffer *out)
+{
+    bool deferrable = false;
+    for (uint32_t i = 0; facts != NULL && i < facts->schema->index_count; i++) {
+        const struct schema_index *index = &facts->schema->indexes[i];
+        if (postgres_is_key_index(index, table->key)) {
+            if (!index->deferrable) {
+                return;
+            }
+            deferrable = true;
+        }
+    }
+    if (deferrable && overwrites(table)) {
+        buffer_append_string(out, "the key of the table in the target is DEFERRABLE, by which "
+                                  "upsert and replace can't find records: CREATE UNIQUE INDEX over "
+                                  "its columns\n");
+    }
+}
+
 /* Do records go by way of a temporary table? What a table that is made needs is the plan's types.
  */
 static bool is_staged(const struct target_table *table, const struct postgres_table *facts,
@@ -260,6 +281,7 @@ enum status postgres_check_table(struct database *database, const struct target_
     /* ON CONFLICT needs a unique index over exactly the key's columns */
     sql_check_key(table, facts != NULL ? facts->schema : NULL, strcmp,
                   "primary key or unique index", out);
+    check_deferrable(table, facts, out);
     status = check_rights(self, connection, table, facts,
                           is_staged(table, facts, shapes, shape_count), out, error);
     return status == STATUS_OK && facts == NULL

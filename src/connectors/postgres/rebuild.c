@@ -71,15 +71,13 @@ static enum status read_table(const struct rebuilding *rebuilding,
                           POSTGRES_SHORT, ERROR_TARGET_INVALID, rows, rebuilding->error);
 }
 
-/* Is it unique in the columns of the plan's key, in any order? */
 static bool is_of_key(const struct target_table *table, const struct postgres_table *facts,
                       const char *name)
 {
     for (uint32_t i = 0; i < facts->schema->index_count; i++) {
         const struct schema_index *index = &facts->schema->indexes[i];
         if (strcmp(index->name, name) == 0) {
-            struct schema_table alone = {.indexes = (struct schema_index *)index, .index_count = 1};
-            return sql_has_key(&alone, table->key, strcmp);
+            return postgres_is_key_index(index, table->key);
         }
     }
     return false;

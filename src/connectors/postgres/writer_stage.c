@@ -248,6 +248,41 @@ static enum status take_out_present(struct stage_pass *pass, bool before)
     return status;
 }
 
+/* The table's key does not hold for the records of those that inherit it: nothing would refuse
+ * another one. */
+static enum status take_out_inherited(struct stage_pass *pass)
+{
+    struct buffer condition = {0};
+    writer_stage_append_present(&condition, pass);
+    buffer_format(&condition, " AND t.tableoid <> %u)", pass->plan->facts->oid);
+    enum status status =
+        writer_stage_take_out(pass, pass->plan->stage_name, NULL, &condition, sql_taken_refused);
+    buffer_free(&condition);
+    return status;
+}
+
+/* A key that is checked late is so with the INSERT: what comes behind it takes each key for one
+ * record's. */
+static enum status check_key_at_once(struct stage_pass *pass)
+{
+    const struct schema_table *schema = pass->plan->facts->schema;
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; i < schema->index_count && status == STATUS_OK; i++) {
+        const struct schema_index *index = &schema->indexes[i];
+        struct buffer sql = {0};
+        PGresult *result = NULL;
+        if (!index->deferrable || !postgres_is_key_index(index, pass->key)) {
+            continue;
+        }
+        buffer_append_string(&sql, "SET CONSTRAINTS ");
+        postgres_append_table(&sql, pass->writer->database, index->name);
+        buffer_append_string(&sql, " IMMEDIATE");
+        status = writer_ask(pass->writer, &sql, &result, pass->failure, pass->error);
+        PQclear(result);
+    }
+    return status;
+}
+
 static bool in_plan(const struct writer_plan *plan, const char *name)
 {
     for (uint32_t i = 0; i < plan->column_count; i++) {
@@ -402,6 +437,12 @@ enum status writer_stage_apply(struct writer *writer, uint32_t count, PGresult *
     bool undo = writer_keeps_undo(&writer->tables[writer->plan->table]);
     bool overwrites =
         writer->plan->existing == EXISTING_UPSERT || writer->plan->existing == EXISTING_REPLACE;
+    if (status == STATUS_OK && pass.plan->facts->inherited && (undo || overwrites)) {
+        status = take_out_inherited(&pass);
+    }
+    if (status == STATUS_OK && undo) {
+        status = check_key_at_once(&pass);
+    }
     if (status == STATUS_OK && undo && overwrites) {
         status = writer_undo_before(writer, pass.plan, failure, error);
     }

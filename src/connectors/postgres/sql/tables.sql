@@ -9,7 +9,8 @@ SELECT c.oid, c.relname, c.relkind, c.reltuples::bigint,
        NULLIF(pg_catalog.concat_ws(', ', CASE WHEN c.relkind = 'p' THEN 'PARTITION BY ' || pg_catalog.pg_get_partkeydef(c.oid) END,
          CASE WHEN c.relpersistence = 'u' THEN 'UNLOGGED' END, 'WITH (' || pg_catalog.array_to_string(c.reloptions, ', ') || ')',
          CASE WHEN c.relrowsecurity THEN 'ROW LEVEL SECURITY' END), ''),
-       c.relhassubclass
+       c.relhassubclass,
+       c.relkind = 'r' AND EXISTS (SELECT 1 FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid)
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = $1
