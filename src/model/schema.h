@@ -103,6 +103,8 @@ struct schema_table {
     uint32_t column_count;
     struct column_list primary_key; /* empty: none declared */
     bool primary_key_not_null;      /* no NULL can be in it */
+    bool has_heirs;                 /* rows of tables that inherit it are read as its own, which its
+                                             keys and unique indexes do not cover */
     const char *row_key;            /* a column name that always identifies the row physically
                                              (SQLite "rowid"), NULL if none */
     bool row_key_stable;            /* it survives maintenance (an INTEGER PRIMARY KEY) */

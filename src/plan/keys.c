@@ -168,6 +168,9 @@ static bool columns_not_null(const struct schema_table *table, struct column_lis
 static bool holds_unique_key(const struct schema_table *table, const struct recovered *recovered,
                              bool nulls_gone)
 {
+    if (table->has_heirs) {
+        return false;
+    }
     if (covers(recovered, table->primary_key) && (nulls_gone || table->primary_key_not_null)) {
         return true;
     }
@@ -201,6 +204,12 @@ static const char *prove_entity(struct resolver *resolver, const struct table_bu
                    ? NULL
                    : resolve_format(resolver, "'%s' makes its key from fields of documents",
                                     entity->name);
+    }
+    if (root->has_heirs) {
+        return resolve_format(resolver,
+                              "'%s' reads %s and what inherits from it, whose rows its unique keys "
+                              "do not cover",
+                              entity->name, root->name);
     }
     bool nulls_gone = true;
     for (uint32_t i = 0; i < table->target.key.count; i++) {

@@ -38,6 +38,55 @@ class CheckCase(sql_case.SqlCase):
         return self.server.psql(name, "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1")
 
 
+class Heirs(CheckCase):
+    """A unique index ends at its own table; reading a table that others inherit from goes on to theirs."""
+    TABLES = ("CREATE TABLE first (id int PRIMARY KEY, v text); CREATE TABLE heir () INHERITS (first); CREATE TABLE alone (id int PRIMARY KEY, v text);"
+              "CREATE TABLE parts (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE part PARTITION OF parts FOR VALUES FROM (0) TO (9999);"
+              "CREATE TABLE noted (id int NOT NULL UNIQUE, v text); CREATE TABLE noted_heir () INHERITS (noted);"
+              "INSERT INTO first SELECT i, 'own' FROM generate_series(1, 9) i; INSERT INTO heir VALUES (7, 'heir'), (70, 'heir');"
+              "INSERT INTO noted SELECT * FROM ONLY first; INSERT INTO noted_heir SELECT * FROM heir; INSERT INTO parts SELECT * FROM ONLY first; INSERT INTO alone SELECT * FROM parts;")
+
+    def each_target(self, test):
+        for target in ("sqlite:copy.db", "dynamodb-json:out", "csv:folder", "jsonl:lines", self.server.uri(self.made())):
+            with self.subTest(target=target):
+                test(target)
+
+    def plan(self, source, target, tables):
+        return self.write("plan.yaml", "transhume: 1\nsource: %s\ntarget: %s\ntables:\n%s" % (
+            self.server.uri(source), target, "".join("  %s: { from: %s, key: [id], fields: { id: copy, v: copy } }\n" % (one, one) for one in tables)))
+
+    def test_their_keys_are_not_proven(self):
+        source = self.made(self.TABLES)
+
+        def test(target):
+            report = self.report("--plan", self.plan(source, target, ("first", "noted", "parts", "alone")))
+            keys = {entity["table"]: entity["keys"] for entity in report["entities"]}
+            for table in ("first", "noted"):
+                self.assertRegex(keys[table], "^(enforced by the target|looked for after the load): .*inherits")
+            for table in ("parts", "alone"):
+                self.assertRegex(keys[table], "^proven: ")
+        self.each_target(test)
+
+    def test_what_two_of_them_share_is_rejected(self):
+        source = self.made(self.TABLES)
+
+        def test(target):
+            state = ("--state", self.path("state-" + target.split(":")[0]))
+            plan = self.plan(source, target, ("first", "noted"))
+            self.run_program("migrate", "--plan", plan, *state, code=1)
+            told = [(reject["table"], reject["key"]["id"], reject["code"]) for reject in self.rejects(state[1])]
+            self.assertEqual(sorted(told), [("first", 7, "key-duplicate"), ("noted", 7, "key-duplicate")])
+            self.run_program("validate", "--plan", plan, "--level", "full", *state)
+        self.each_target(test)
+
+    def test_a_plain_copy(self):
+        source, target = self.made(self.TABLES), self.made()
+        self.run_program("migrate", *self.arguments(source, target), "--exclude", "noted*", code=1)
+        told = [(reject["table"], reject["key"]["id"], reject["code"]) for reject in self.rejects(self.path("state-" + target))]
+        self.assertEqual(told, [("first", 7, "key-duplicate")])
+        self.assertEqual(self.server.psql(target, "SELECT count(*), count(DISTINCT id) FROM first"), [["10", "10"]])
+
+
 class OtherSchemas(CheckCase):
     """What a schema stands on that belongs to another one, or to an extension."""
 

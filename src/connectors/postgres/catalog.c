@@ -328,6 +328,7 @@ static enum status read_table(struct builder *builder, int row, struct schema_ta
     *table = (struct schema_table){
         .kind = is_table ? SCHEMA_TABLE : SCHEMA_VIEW,
         .name = text(builder, rows, row, 1),
+        .has_heirs = facts->inherited,
         .row_count = -1,
         .size_bytes = number(rows, row, 4, -1),
         .comment = text(builder, rows, row, 6),
