@@ -42,4 +42,28 @@ enum status postgres_remove_table(struct database *self, const struct target_tab
 enum status postgres_remove_objects(struct database *self, bool dry_run, struct buffer *what,
                                     struct error *error);
 
+/* ---------------------------------------------------------------- rollback_keys.c */
+
+/* A table with undo records, within a transaction. */
+struct postgres_undoing {
+    struct postgres_database *self;
+    PGconn *connection;
+    const char *undo_name;
+    struct postgres_table facts;
+    struct postgres_column *columns; /* those that the undo table knows, as they are named now */
+    uint32_t column_count;
+    struct buffer match;   /* t."key" = u.c1 AND … */
+    struct buffer foreign; /* `t` holds something of others in columns added since; empty: no */
+    struct buffer unreferenced; /* a condition on `t` */
+    const char *key;            /* one of its columns */
+    const char *retyped;        /* a column that has another type than it had; NULL: none */
+    struct error *error;
+};
+
+enum status postgres_undo_keys(struct postgres_undoing *undoing, bool takes_out, bool dry_run,
+                               struct undo_counts *counts) MUST_USE;
+/* Records that the run took out. */
+enum status postgres_undo_deleted(struct postgres_undoing *undoing, bool dry_run,
+                                  struct undo_counts *counts) MUST_USE;
+
 #endif
