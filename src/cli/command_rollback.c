@@ -43,7 +43,7 @@ static int act(struct cli_call *call, struct rollback *rollback,
     enum status status = rollback_run(rollback, &error);
     if (status == STATUS_OK) {
         cli_append_rollback(call, report, false, &out);
-        return cli_finish(&out, 0);
+        return cli_finish(&out, cli_rollback_differing(report) > 0 ? 1 : 0);
     }
     return cli_fail_rollback(call, report, status, &error);
 }

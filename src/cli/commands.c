@@ -117,7 +117,8 @@ static const struct cli_command commands[] = {
      .description =
          "Removes exactly the records that the run wrote, puts back those that it overwrote, and drops the "
          "tables, views and triggers that it made. Refuses (5) where that could take more: a table that was "
-         "changed since, a later run, images that were not kept. Stopped or killed it goes on when it is "
+         "changed since, a later run, images that were not kept. Exits 1 where a trigger of a table did "
+         "something else with records than to take them back. Stopped or killed it goes on when it is "
          "called again. --dry-run counts; acting needs --confirm. TARGET is needed only where the state "
          "folder does not know the run.",
      .examples = "transhume rollback --run 20260131T235959Z-1f3a5c --dry-run\n"

@@ -10,7 +10,7 @@ static const struct help_exit_status exit_statuses[] = {
     {0, "done"},
     {1,
      "done, but records were rejected or break a foreign key, or one could not be made, differences "
-     "found, or the snapshot is mixed"},
+     "found, a rollback could not put all back as it was, or the snapshot is mixed"},
     {2, "wrong usage, plan or configuration; nothing was touched"},
     {3,
      "failed, also by what would be 2 before the run began; `transhume resume` goes on once the cause is mended"},

@@ -98,10 +98,10 @@ static void append_json(const struct rollback_report *report, bool dry_run, stru
         cli_append_json_text(out, table->name);
         buffer_format(out,
                       ",\"action\":\"%s\",\"removed\":%" PRIu64 ",\"restored\":%" PRIu64
-                      ",\"changed\":%" PRIu64 ",\"missing\":%" PRIu64
+                      ",\"changed\":%" PRIu64 ",\"missing\":%" PRIu64 ",\"differing\":%" PRIu64
                       ",\"contents_compared\":%s,\"dropped\":%s,\"gone\":%s}",
                       rollback_action_name(table->action), table->removed, table->restored,
-                      table->changed, table->missing,
+                      table->changed, table->missing, table->differing,
                       table->hashed || table->action == ROLLBACK_UNDO ? "true" : "false",
                       table->dropped || table->action == ROLLBACK_DROP ? "true" : "false",
                       table->gone ? "true" : "false");
@@ -121,10 +121,11 @@ static void append_json(const struct rollback_report *report, bool dry_run, stru
 static void append_table(struct cli_call *call, const struct rollback_report *report, bool dry_run,
                          struct buffer *out)
 {
-    const char *const titles[] = {"TABLE",    dry_run ? "WOULD" : "DONE",
-                                  ">REMOVED", ">RESTORED",
-                                  ">CHANGED", ">MISSING",
-                                  "COMPARED", NULL};
+    const char *const titles[] = {"TABLE",      dry_run ? "WOULD" : "DONE",
+                                  ">REMOVED",   ">RESTORED",
+                                  ">CHANGED",   ">MISSING",
+                                  ">DIFFERING", "COMPARED",
+                                  NULL};
     struct table *table = table_create(titles);
     bool color = cli_color(call, STDOUT_FILENO);
     for (uint32_t i = 0; i < report->table_count; i++) {
@@ -135,6 +136,7 @@ static void append_table(struct cli_call *call, const struct rollback_report *re
         table_add_count(table, (int64_t)about->restored);
         table_add_count(table, (int64_t)about->changed);
         table_add_count(table, (int64_t)about->missing);
+        table_add_count(table, (int64_t)about->differing);
         table_add_text(table, compared(about));
     }
     table_fit(table, cli_terminal_columns(STDOUT_FILENO));
@@ -164,10 +166,32 @@ static void append_gone(const struct rollback_report *report, struct buffer *out
     }
 }
 
+uint64_t cli_rollback_differing(const struct rollback_report *report)
+{
+    uint64_t differing = 0;
+    for (uint32_t i = 0; i < report->table_count; i++) {
+        differing += report->tables[i].differing;
+    }
+    return differing;
+}
+
+static void append_differing(const struct rollback_report *report, struct buffer *out)
+{
+    uint64_t differing = cli_rollback_differing(report);
+    if (differing > 0) {
+        buffer_format(
+            out,
+            "%" PRIu64 " record%s not as %s before the run: a trigger or a rule of the table "
+            "did something else\n",
+            differing, differing == 1 ? " is" : "s are", differing == 1 ? "it was" : "they were");
+    }
+}
+
 static void append_warning(const struct rollback_report *report, struct buffer *out)
 {
     struct buffer line = {0};
     append_gone(report, out);
+    append_differing(report, out);
     append_by_count(report, &line);
     if (line.length > 0) {
         buffer_append_byte(&line, '\n');

@@ -12,6 +12,10 @@ struct undo_counts {
     uint64_t missing;  /* somebody deleted them since: they stay away */
     uint64_t kept;     /* undo records of what it wrote, which the engine counts */
     uint64_t left;     /* something keeps them from it now; another call may do it (`takes_out`) */
+    /* a trigger or a rule of the table did something else: they are neither what the run overwrote
+     * nor gone. All of the table's, those of earlier calls too: they are known until the run is
+     * forgotten */
+    uint64_t differing;
 };
 
 /*

@@ -211,6 +211,7 @@ void ledger_status_free(struct ledger_status *status)
     json_decref(status->settled);
     json_decref(status->doubtful);
     json_decref(status->undone);
+    json_decref(status->differing);
     json_decref(status->taken);
     json_decref(status->unfilled);
     *status = (struct ledger_status){0};
@@ -241,6 +242,7 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
     }
     json_t *settled = json_object_get(object, "settled");
     json_t *undone = json_object_get(object, "undone");
+    json_t *differing = json_object_get(object, "differing");
     json_t *taken = json_object_get(object, "taken");
     json_t *unfilled = json_object_get(object, "unfilled");
     *status = (struct ledger_status){
@@ -255,6 +257,7 @@ enum status ledger_status_read(const char *text, struct ledger_status *status, s
         .doubtful = keep_array(object, "doubtful"),
         .settled = json_is_object(settled) ? json_incref(settled) : NULL,
         .undone = json_is_array(undone) ? json_incref(undone) : NULL,
+        .differing = json_is_object(differing) ? json_incref(differing) : NULL,
         .taken = json_is_object(taken) ? json_incref(taken) : NULL,
         .unfilled = json_is_array(unfilled) ? json_incref(unfilled) : NULL,
         .deleted = json_member_true(object, "deleted"),
@@ -289,6 +292,9 @@ enum status ledger_status_make(const struct ledger_status *status, struct arena 
     }
     if (object != NULL && status->undone != NULL) {
         failed |= json_object_set(object, "undone", status->undone) != 0;
+    }
+    if (object != NULL && status->differing != NULL) {
+        failed |= json_object_set(object, "differing", status->differing) != 0;
     }
     if (object != NULL && status->taken != NULL) {
         failed |= json_object_set(object, "taken", status->taken) != 0;
@@ -404,6 +410,19 @@ const struct json_t *ledger_status_unfilled(const struct ledger_status *status, 
         }
     }
     return NULL;
+}
+
+void ledger_status_note_differing(struct ledger_status *status, const char *table, uint64_t count)
+{
+    status->differing = status->differing != NULL ? status->differing : json_object();
+    status->incomplete |=
+        json_object_set_new(status->differing, table, json_integer((json_int_t)count)) != 0;
+}
+
+uint64_t ledger_status_differing(const struct ledger_status *status, const char *table)
+{
+    int64_t count = json_member_integer(status->differing, table, 0);
+    return count > 0 ? (uint64_t)count : 0;
 }
 
 uint64_t ledger_status_taken(const struct ledger_status *status, const char *table)

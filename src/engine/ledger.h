@@ -26,6 +26,7 @@
  *          "attempts":[{"epoch","at","snapshot","hands","end"}],"errors":[{"at","code","message"}],
  *          "doubtful":[CHUNK…],"undone":[TABLE…],"before_lost",    (undone: while it is rolled
  * back)
+ * "differing":{TABLE:N…},                                 (likewise: of those undone)
  * "taken":{TABLE:N…},"deleted",                           (a repair: records that it took out, and
  * that all of them are)
  * "unfilled":[{"table","columns":[COLUMN…],"sum"}],       (completed: what the run does not fill)
@@ -119,13 +120,15 @@ struct ledger_status {
     bool no_snapshot;
     int64_t started_us;
     int64_t ended_us;
-    struct json_t *created;  /* array of table names */
-    struct json_t *attempts; /* array */
-    struct json_t *errors;   /* array, the last 20 */
-    struct json_t *settled;  /* object or NULL */
-    struct json_t *doubtful; /* array of chunk numbers: in hand when a claim was taken over */
-    bool incomplete;         /* memory was out for a part: it is not written any more */
-    struct json_t *undone;   /* array of table names: taken back already; NULL: none */
+    struct json_t *created;   /* array of table names */
+    struct json_t *attempts;  /* array */
+    struct json_t *errors;    /* array, the last 20 */
+    struct json_t *settled;   /* object or NULL */
+    struct json_t *doubtful;  /* array of chunk numbers: in hand when a claim was taken over */
+    bool incomplete;          /* memory was out for a part: it is not written any more */
+    struct json_t *undone;    /* array of table names: taken back already; NULL: none */
+    struct json_t *differing; /* object: how many records of one that is taken back are not what
+                                 they were; NULL: none */
     struct json_t *taken;    /* object: how many records a repair took out of a table; NULL: none */
     struct json_t *unfilled; /* array: columns that the run does not fill, and what they held at
                                 its end; NULL: none */
@@ -155,6 +158,9 @@ bool ledger_status_is_created(const struct ledger_status *status, const char *ta
 /* Adds to what a repair took out of a table. */
 void ledger_status_add_taken(struct ledger_status *status, const char *table, uint64_t count);
 uint64_t ledger_status_taken(const struct ledger_status *status, const char *table);
+/* Of a table that is taken back. */
+void ledger_status_note_differing(struct ledger_status *status, const char *table, uint64_t count);
+uint64_t ledger_status_differing(const struct ledger_status *status, const char *table);
 
 /* Columns of a table that the run does not fill; `sum` NULL: what they hold was not looked at. */
 void ledger_status_add_unfilled(struct ledger_status *status, const char *table,

@@ -63,6 +63,7 @@ static void add_counts(struct rollback_table_report *report, const struct undo_c
     report->restored += counts->restored;
     report->changed += counts->changed;
     report->missing += counts->missing;
+    report->differing = counts->differing;
 }
 
 /* What was looked at is told as it is done. */
@@ -74,10 +75,22 @@ static void forget_counts(struct rollback *rollback)
             rollback->looked[i].counts = (struct undo_counts){.removed = report->removed,
                                                               .restored = report->restored,
                                                               .changed = report->changed,
-                                                              .missing = report->missing};
+                                                              .missing = report->missing,
+                                                              .differing = report->differing};
             report->removed = report->restored = report->changed = report->missing = 0;
         }
     }
+}
+
+/* Of what was looked at, by what the target kept of it. */
+static void count_differing(struct rollback_table_report *report, uint64_t differing)
+{
+    uint64_t more = differing > report->differing ? differing - report->differing : 0;
+    uint64_t restored = more < report->restored ? more : report->restored;
+    uint64_t removed = more - restored < report->removed ? more - restored : report->removed;
+    report->restored -= restored;
+    report->removed -= removed;
+    report->differing = differing;
 }
 
 /* A try whose answer was lost may have done all, and the next one finds nothing left to be done. */
@@ -86,8 +99,10 @@ static void count_repeated(struct rollback *rollback)
     for (uint32_t i = 0; i < rollback->report.table_count; i++) {
         struct rollback_table_report *report = &rollback->report.tables[i];
         if (rollback->looked[i].repeated) {
+            uint64_t differing = report->differing;
             report->removed = report->restored = report->changed = report->missing = 0;
             add_counts(report, &rollback->looked[i].counts);
+            count_differing(report, differing);
         }
     }
 }
@@ -164,6 +179,9 @@ static enum status take_back(struct rollback *rollback, uint32_t number, struct 
               rollback_action_name(report->action));
     if (rollback_has_deleted(rollback, number)) {
         return failpoint_hit("rollback.after_table", error); /* more may come of it */
+    }
+    if (report->differing > 0) {
+        ledger_status_note_differing(&run->status, report->name, report->differing);
     }
     if (json_array_append_new(run->status.undone, json_text(report->name)) != 0) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory to roll back");
@@ -248,6 +266,22 @@ static enum status take_records_back(struct rollback *rollback, const uint32_t *
     return status;
 }
 
+/* Said before the run is forgotten: whoever calls it then finds nothing of it. */
+static void tell_differing(const struct rollback *rollback)
+{
+    for (uint32_t i = 0; i < rollback->report.table_count; i++) {
+        const struct rollback_table_report *report = &rollback->report.tables[i];
+        if (report->differing > 0) {
+            log_write(LOG_WARNING,
+                      "%s: %" PRIu64 " record%s not as %s before the run: a trigger or a rule of "
+                      "the table did something else with %s",
+                      report->name, report->differing, report->differing == 1 ? " is" : "s are",
+                      report->differing == 1 ? "it was" : "they were",
+                      report->differing == 1 ? "it" : "them");
+        }
+    }
+}
+
 static enum status forget(struct rollback *rollback, struct error *error)
 {
     struct run *run = &rollback->run;
@@ -310,7 +344,11 @@ static enum status take_all_back(struct rollback *rollback, struct error *error)
     forget_counts(rollback);
     status = take_records_back(rollback, order, error);
     count_repeated(rollback);
-    status = status == STATUS_OK ? forget(rollback, error) : status;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    tell_differing(rollback);
+    status = forget(rollback, error);
     return status == STATUS_OK ? rollback_end_local(rollback, error) : status;
 }
 

@@ -35,11 +35,12 @@ struct rollback_table_report {
     enum rollback_action action;
     uint64_t removed;
     uint64_t restored;
-    uint64_t changed; /* by others since: left as they are */
-    uint64_t missing; /* deleted by others since */
-    bool hashed;      /* dropped or emptied: contents were compared, not only counted */
-    bool dropped;     /* after UNDO nothing was left in a table that the run made */
-    bool gone;        /* others dropped the table, or gave it another name: all is missing */
+    uint64_t changed;   /* by others since: left as they are */
+    uint64_t missing;   /* deleted by others since */
+    uint64_t differing; /* triggers or rules of the table did something else with them */
+    bool hashed;        /* dropped or emptied: contents were compared, not only counted */
+    bool dropped;       /* after UNDO nothing was left in a table that the run made */
+    bool gone;          /* others dropped the table, or gave it another name: all is missing */
 };
 
 struct rollback_report {

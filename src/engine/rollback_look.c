@@ -282,6 +282,7 @@ static enum status look_at_undo(struct rollback *rollback, uint32_t number, stru
     report->restored = counts.restored;
     report->changed = counts.changed;
     report->missing = counts.missing;
+    report->differing = counts.differing;
     if (counts.changed > 0 && rollback->session.target->connector->rollback->undoes_all) {
         error_set(error, ERROR_ROLLBACK_REFUSED, report->name,
                   "what the run wrote was changed since, in %" PRIu64 " places", counts.changed);
@@ -342,6 +343,8 @@ static enum status look_at_table(struct rollback *rollback, uint32_t number, boo
     const struct ledger_table *table = &rollback->run.header.tables[number];
     struct database *target = rollback->session.target;
     if (rollback_is_undone(rollback, table->name)) {
+        rollback->report.tables[number].differing =
+            ledger_status_differing(&rollback->run.status, table->name);
         return STATUS_OK;
     }
     if (target->connector->rollback->undoes_all) {

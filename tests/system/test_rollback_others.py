@@ -50,6 +50,60 @@ KEPT = {
     "sqlite": (("CREATE TABLE c(id INTEGER PRIMARY KEY, v TEXT); CREATE TRIGGER keep BEFORE DELETE ON c BEGIN SELECT raise(IGNORE); END", "DROP TRIGGER keep"),),
 }
 
+def plpgsql(name, event, body, each="FOR EACH ROW", kind="TRIGGER"):
+    return ("CREATE FUNCTION %s() RETURNS trigger LANGUAGE plpgsql AS '%s'; CREATE %s %s %s ON c %s EXECUTE FUNCTION %s();" %
+            (name, "BEGIN %s END" % body, kind, name, event, each, name))
+
+
+# what becomes of record 1 as it is put back
+BENDING = {
+    "postgres": (plpgsql("bend", "BEFORE UPDATE", "IF NEW.id = 1 THEN NEW.n := 100; INSERT INTO noted VALUES (NEW.id); END IF; RETURN NEW;"),
+                 plpgsql("bend", "AFTER UPDATE", "IF NEW.id = 1 AND NEW.n < 100 THEN UPDATE c SET n = 100 WHERE id = 1; END IF; RETURN NULL;"),
+                 plpgsql("bend", "AFTER UPDATE", "IF NEW.id = 1 AND NEW.n < 100 THEN UPDATE c SET n = 100 WHERE id = 1; END IF; RETURN NULL;",
+                         "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW", "CONSTRAINT TRIGGER"),
+                 plpgsql("bend", "BEFORE UPDATE", "IF NEW.id = 1 THEN RETURN NULL; END IF; RETURN NEW;"),
+                 plpgsql("bend", "BEFORE UPDATE", "IF NEW.id = 1 THEN RETURN OLD; END IF; RETURN NEW;"),
+                 plpgsql("bend", "BEFORE UPDATE", "IF NEW.id = 1 THEN NEW.id := 70; END IF; RETURN NEW;"),
+                 "CREATE RULE bend AS ON UPDATE TO c WHERE OLD.id = 1 DO INSTEAD INSERT INTO noted VALUES (1)"),
+    "mysql": ("CREATE TRIGGER bend BEFORE UPDATE ON c FOR EACH ROW SET NEW.n = IF(NEW.id = 1, 100, NEW.n)",
+              "CREATE TRIGGER bend BEFORE UPDATE ON c FOR EACH ROW SET NEW.v = IF(NEW.id = 1, upper(NEW.v), NEW.v)",
+              "CREATE TRIGGER bend BEFORE UPDATE ON c FOR EACH ROW SET NEW.v = IF(NEW.id = 1, OLD.v, NEW.v), NEW.n = IF(NEW.id = 1, OLD.n, NEW.n)"),
+    "sqlite": ("CREATE TRIGGER bend AFTER UPDATE ON c WHEN NEW.id = 1 BEGIN UPDATE c SET n = 100 WHERE id = 1; INSERT INTO noted VALUES (NEW.id); END;",
+               "CREATE TRIGGER bend BEFORE UPDATE ON c WHEN NEW.id = 1 BEGIN SELECT raise(IGNORE); END;"),
+}
+# 2 is to go
+MARKING = {
+    "postgres": plpgsql("mark", "BEFORE DELETE", "IF OLD.id <> 2 THEN RETURN OLD; END IF; UPDATE c SET gone = 1 WHERE id = 2; RETURN NULL;"),
+    "sqlite": "CREATE TRIGGER mark BEFORE DELETE ON c WHEN OLD.id = 2 BEGIN UPDATE c SET gone = 1 WHERE id = 2; SELECT raise(IGNORE); END;",
+}
+# 20 comes back, which a repair took out
+RETURNING = {
+    "postgres": (plpgsql("bend", "BEFORE INSERT", "IF NEW.id = 20 THEN NEW.v := upper(NEW.v); END IF; RETURN NEW;"),
+                 plpgsql("bend", "BEFORE INSERT", "IF NEW.id = 20 THEN RETURN NULL; END IF; RETURN NEW;"),
+                 "CREATE RULE bend AS ON INSERT TO c WHERE NEW.id = 20 DO INSTEAD NOTHING"),
+    "mysql": ("CREATE TRIGGER bend BEFORE INSERT ON c FOR EACH ROW SET NEW.v = IF(NEW.id = 20, upper(NEW.v), NEW.v)",
+              "CREATE TRIGGER bend BEFORE INSERT ON c FOR EACH ROW SET NEW.id = IF(NEW.id = 20, 70, NEW.id)"),
+    "sqlite": ("CREATE TRIGGER bend AFTER INSERT ON c WHEN NEW.id = 20 BEGIN UPDATE c SET v = upper(v) WHERE id = 20; END;",
+               "CREATE TRIGGER bend BEFORE INSERT ON c WHEN NEW.id = 20 BEGIN SELECT raise(IGNORE); END;"),
+}
+# columns of all sorts beside those of the run, and records
+BENT_BY_ENGINE = {
+    "postgres": ("f real, d double precision, j json, b jsonb, m numeric, t timestamptz, c char(5), y bytea, a int[], e text DEFAULT 'x', g int GENERATED ALWAYS AS (id * 2) STORED",
+                 ("0.1, 1e-300, '{\"b\":  1, \"a\": 1.0}', '{\"b\":  1, \"a\": 1.0}', 1.50, '2001-01-01 00:00:00.000001+09', 'ab', '\\x00ff', '{1,NULL}', ''",
+                  "'NaN', '-0', '[]', '1e3', 'NaN', 'infinity', '', '', '{}', NULL")),
+    "mysql": ("f float, d double, j json, b bit(9), m decimal(9), t timestamp(6) NULL DEFAULT CURRENT_TIMESTAMP(6) ON UPDATE CURRENT_TIMESTAMP(6), c char(5), y varbinary(9), "
+              "e varchar(9) DEFAULT 'x', g int GENERATED ALWAYS AS (id * 2) STORED",
+              ("0.1, 1e-300, '{\"b\":  1, \"a\": 1.0}', 5, 1.5, '2001-01-01 00:00:00.000001', 'ab', x'00ff', ''",
+               "16777217, -0e0, '[]', 0, 0, NULL, '', '', NULL")),
+    "sqlite": ("f real, d, j numeric, b blob, g int GENERATED ALWAYS AS (id * 2) STORED",
+               ("5, -0.0, '1.50', x'00ff'", "9007199254740993, '1.0', 'x', 7")),
+}
+AUDIT = {
+    "postgres": plpgsql("audit", "AFTER UPDATE", "INSERT INTO noted VALUES (NEW.id); RETURN NULL;"),
+    "mysql": "CREATE TRIGGER audit AFTER UPDATE ON c FOR EACH ROW INSERT INTO noted VALUES (NEW.id)",
+    "sqlite": "CREATE TRIGGER audit AFTER UPDATE ON c BEGIN INSERT INTO noted VALUES (NEW.id); END;",
+}
+
 
 def drawn(count, *lists):
     """In an ordinary run so many of their combinations."""
@@ -317,6 +371,147 @@ class Others(refusals.TestCase):
         self.assertEqual(self.counts(self.rollback()), {"removed": 1, "restored": 2})
         self.assertEqual(self.ask("SELECT * FROM c ORDER BY id"), before)
         self.assertEqual(self.ask("SELECT attname, attidentity FROM pg_attribute WHERE attrelid = 'c'::regclass AND attidentity <> '' ORDER BY 1"), [["k", "d"], ["n", "a"]])
+
+    # ---- what a table's own triggers make of records that come back
+
+    def counts_of(self, result):
+        table, = json.loads(result.out)["tables"]
+        return {name: table[name] for name in ("removed", "restored", "changed", "missing", "differing") if table[name]}
+
+    def overwritten(self, kind, script="", clause=""):
+        """1, 4 and 5 were there and are overwritten, 2 and 3 are the run's, 9 is nobody's but the table's; triggers come last."""
+        support.make_sqlite(self.path("source.db"), "DROP TABLE IF EXISTS c;" + SOURCE + "INSERT INTO c VALUES (4, 'd'), (5, 'e')")
+        self.target(kind, "CREATE TABLE c(id int PRIMARY KEY, v varchar(20) UNIQUE, n int DEFAULT 7%s); CREATE TABLE noted(id int);"
+                          "INSERT INTO c(id, v, n) VALUES (1, 'old', 5), (4, 'older', NULL), (5, 'oldest', 0), (9, 'keep', 6)" % clause)
+        before = self.ask("SELECT * FROM c ORDER BY id")
+        self.migrate("--existing", "upsert")
+        if script:
+            self.ask(script)
+        return before
+
+    def assert_told(self, result, kind, number):
+        self.assertRegex(result.err, r"(?m)^warning: c: %d record" % number)
+        if kind != "sqlite":
+            self.assertNotIn("changed by others", result.err)
+
+    def test_a_trigger_that_bends_what_comes_back(self):
+        for kind, scripts in BENDING.items():
+            for script in scripts:
+                with self.subTest(kind=kind, script=script):
+                    before = self.overwritten(kind, script)
+                    dry = self.counts_of(self.rollback(0, "--dry-run"))
+                    self.assertEqual(dry, {"removed": 2, "restored": 3})
+                    result = self.rollback(0 if kind == "sqlite" else 1)
+                    after = self.ask("SELECT * FROM c ORDER BY id")
+                    if kind == "sqlite":   # its triggers fired, and the records were put back behind them
+                        self.assertEqual(self.counts_of(result), {"removed": 2, "restored": 3})
+                        self.assertEqual(after, before)
+                    else:
+                        self.assertEqual(self.counts_of(result), {"removed": 2, "restored": 2, "differing": 1})
+                        self.assertEqual([row for row in after if row[0] not in ("1", "70")], before[1:])
+                        self.assertNotIn(before[0], after)
+                        self.assert_told(result, kind, 1)
+                    if "noted" in script:
+                        self.assertEqual(self.ask("SELECT DISTINCT id FROM noted"), [["1"]])
+                    self.assertEqual(self.own_tables(kind), [])
+
+    def own_tables(self, kind):
+        if kind == "sqlite":
+            return self.ask("SELECT name FROM sqlite_schema WHERE name LIKE '$_transhume%' ESCAPE '$' AND type = 'table'")
+        return self.ask("SELECT table_name FROM information_schema.tables WHERE table_name LIKE '$_transhume%%' ESCAPE '$' AND table_schema = %s" % (
+            "current_schema()" if kind == "postgres" else "database()"))
+
+    def test_a_trigger_that_does_something_else_where_a_constraint_refuses_too(self):
+        """What others' unique value keeps away counts as changed; what the trigger did stays told apart."""
+        for kind, scripts in BENDING.items():
+            for script in scripts:
+                with self.subTest(kind=kind, script=script):
+                    self.overwritten(kind, "INSERT INTO c(id, v) VALUES (80, 'older');")
+                    self.ask(script)
+                    result = self.rollback(0 if kind == "sqlite" else 1)
+                    self.assertEqual(self.counts_of(result), {"removed": 2, "restored": 2, "changed": 1} if kind == "sqlite" else
+                                     {"removed": 2, "restored": 1, "changed": 1, "differing": 1})
+
+    def test_a_record_that_is_marked_instead_of_deleted(self):
+        for kind, script in MARKING.items():
+            with self.subTest(kind=kind):
+                before = self.overwritten(kind, script, ", gone int")
+                result = self.rollback(1)
+                self.assertEqual(self.counts_of(result), {"removed": 1, "restored": 3, "differing": 1})
+                self.assert_told(result, kind, 1)
+                after = self.ask("SELECT * FROM c ORDER BY id")
+                self.assertEqual([row for row in after if row[0] != "2"], before)
+
+    def test_what_differs_survives_a_death(self):
+        whole = {"removed": 2, "restored": 2, "differing": 1}
+        for kind, script, counted in (("postgres", BENDING["postgres"][0], whole), ("mysql", BENDING["mysql"][0], whole),
+                                      ("sqlite", MARKING["sqlite"], {"removed": 1, "restored": 3, "differing": 1})):
+            points = [kind + ".before_undo", kind + ".after_undo", "rollback.after_table", "rollback.before_forget"]
+            for point in points if support.SOAK else random.Random(support.SEED).sample(points, 2):
+                with self.subTest(kind=kind, point=point):
+                    self.overwritten(kind, script, ", gone int")
+                    run = self.run_of()
+                    killed = support.kill_at(point, 1, "rollback", "--state", self.state, "--run", run, "--confirm", cwd=self.folder)
+                    self.assertEqual(killed.code, -9)
+                    result = self.rollback(1)
+                    expected = counted if point.endswith("before_undo") else {"differing": 1}
+                    self.assertEqual(self.counts_of(result), expected)
+                    self.assertEqual(self.own_tables(kind), [])
+
+    def run_of(self):
+        with open(os.path.join(self.state, "run.json"), encoding="utf-8") as file:
+            return json.load(file)["run"]
+
+    def test_what_a_repair_took_out_and_a_trigger_bends(self):
+        for kind, scripts in RETURNING.items():
+            for script in scripts:
+                with self.subTest(kind=kind, script=script):
+                    self.target(kind)
+                    self.migrate()
+                    self.ask("INSERT INTO c(id, v) VALUES (20, 'extra'), (21, 'more'); UPDATE c SET v = 'x' WHERE id = 2")
+                    before = self.ask("SELECT * FROM c ORDER BY id")
+                    self.run_program("validate", "-q", "--state", self.state, "--repair", "--delete-extra", "--confirm", "source.db", self.uri)
+                    self.ask(script)
+                    result = self.rollback(0 if kind == "sqlite" else 1)
+                    after = self.ask("SELECT * FROM c ORDER BY id")
+                    if kind == "sqlite":
+                        self.assertEqual(self.counts_of(result), {"restored": 3})
+                        self.assertEqual(after, before)
+                    else:
+                        self.assertEqual(self.counts_of(result), {"restored": 2, "differing": 1})
+                        self.assertEqual([row for row in after if row[0] not in ("20", "70")], [row for row in before if row[0] != "20"])
+                        self.assertNotIn(["20", "extra"], after)
+                        self.assert_told(result, kind, 1)
+
+    def test_what_the_engine_itself_makes_of_values_is_no_difference(self):
+        for kind, (columns, values) in BENT_BY_ENGINE.items():
+            with self.subTest(kind=kind):
+                self.target(kind, "CREATE TABLE c(id int PRIMARY KEY, v varchar(20), %s); CREATE TABLE noted(id int);" % columns)
+                names = ", ".join(column.split()[0] for column in columns.split("; ")[0].split(", ") if "GENERATED" not in column)
+                for number, line in enumerate(values, 1):
+                    self.ask("INSERT INTO c(id, v, %s) VALUES (%d, 'old', %s)" % (names, number, line))
+                before = self.ask("SELECT * FROM c ORDER BY id")
+                self.migrate("--existing", "upsert")
+                self.ask(AUDIT[kind])
+                result = self.rollback()
+                self.assertEqual(self.counts_of(result), {"removed": 3 - len(values), "restored": len(values)})
+                self.assertEqual(self.ask("SELECT * FROM c ORDER BY id"), before)
+                self.assertEqual(self.ask("SELECT count(*) FROM noted"), [[str(len(values))]])
+
+    def test_what_differs_is_said_to_people(self):
+        self.overwritten("postgres", BENDING["postgres"][0])
+        result = self.run_program("rollback", "--state", self.state, "--run", self.run_of(), "--confirm", code=1)
+        self.assertRegex(result.out, r"DIFFERING")
+        self.assertIn("1 record is not as it was before the run", result.out)
+
+    def test_a_restart_says_what_differs(self):
+        self.overwritten("postgres")
+        self.target("postgres", "CREATE TABLE c(id int PRIMARY KEY, v varchar(20), n int DEFAULT 7); CREATE TABLE noted(id int); INSERT INTO c VALUES (1, 'old', 5)")
+        arguments = ("migrate", "--state", self.state, "--existing", "upsert", "source.db", self.uri)
+        self.assertEqual(support.kill_at("engine.after_commit", 1, *arguments, cwd=self.folder).code, -9)
+        self.ask(BENDING["postgres"][0])
+        result = self.run_program(*arguments, "--restart", "--confirm")
+        self.assert_told(result, "postgres", 1)
 
 
 if __name__ == "__main__":

@@ -113,6 +113,9 @@ static enum status undo_within(struct maria_undoing *undoing, const struct targe
         status =
             dry_run ? maria_count_fates(undoing, false, counts) : maria_undo_keys(undoing, counts);
     }
+    if (status == STATUS_OK && dry_run) {
+        status = maria_count_differing(undoing, &counts->differing);
+    }
     return status == STATUS_OK && !dry_run ? failpoint_hit("mysql.before_undo", undoing->error)
                                            : status;
 }

@@ -47,12 +47,15 @@ struct maria_undoing {
     bool drops;            /* the undo table is of no more use */
     bool takes_out;        /* of the target_table */
     bool unchecked;        /* what is put in need not find what it refers to */
+    bool refused;          /* a constraint did, what was tried last */
     struct error *error;
 };
 
 /* `told`: by the fates that were set; else as they would be. */
 enum status maria_count_fates(const struct maria_undoing *undoing, bool told,
                               struct undo_counts *counts) MUST_USE;
+/* What triggers kept from being what it was, of the table's so far. */
+enum status maria_count_differing(const struct maria_undoing *undoing, uint64_t *count) MUST_USE;
 enum status maria_undo_keys(struct maria_undoing *undoing, struct undo_counts *counts) MUST_USE;
 /* Records that the run took out. */
 enum status maria_count_deleted(const struct maria_undoing *undoing,

@@ -20,6 +20,9 @@ enum fate {
     FATE_END
 };
 
+/* _transhume_found: it was taken back, and a trigger did something else. */
+enum { FOUND_DIFFERING = 3 };
+
 /* ---------------------------------------------------------------- statements */
 
 /* "`undo` AS u", "`table` AS t" */
@@ -48,11 +51,16 @@ static void append_hash(struct buffer *sql, const struct maria_undoing *undoing)
     maria_undo_append_hash(sql, undoing->columns, undoing->column_count, "t");
 }
 
+static void append_image_hash(struct buffer *sql, const struct maria_undoing *undoing)
+{
+    maria_undo_append_hash(sql, undoing->columns, undoing->column_count, "u");
+}
+
 /* Its record is not yet what it was. */
 static void append_differs(struct buffer *sql, const struct maria_undoing *undoing)
 {
     buffer_append_string(sql, " AND u._transhume_hash <> ");
-    maria_undo_append_hash(sql, undoing->columns, undoing->column_count, "u");
+    append_image_hash(sql, undoing);
 }
 
 /* " AND": others put nothing into the record `t` that the run added. */
@@ -309,6 +317,46 @@ static enum status attempt(const struct maria_undoing *undoing, enum fate fate, 
     return STATUS_FAILED;
 }
 
+/* " WHERE" the record of the undo table `u`, joined to what is under its key, is not what it was.
+ */
+static void append_is_other(struct buffer *sql, const struct maria_undoing *undoing, enum fate fate)
+{
+    buffer_format(sql, " WHERE u._transhume_fate = %d AND (", (int)fate);
+    append_absent(sql, undoing);
+    buffer_append_string(sql, " OR ");
+    append_hash(sql, undoing);
+    buffer_append_string(sql, " <> ");
+    append_image_hash(sql, undoing);
+    buffer_append_byte(sql, ')');
+}
+
+static void append_mark(struct buffer *sql, const struct maria_undoing *undoing, const char *join)
+{
+    buffer_append_string(sql, "UPDATE ");
+    append_undo(sql, undoing);
+    buffer_append_string(sql, join);
+    append_target(sql, undoing);
+    append_on(sql, undoing, "u", "t");
+    buffer_format(
+        sql, " SET u._transhume_found = %d, u._transhume_hash = NULL, u._transhume_fate = NULL",
+        FOUND_DIFFERING);
+}
+
+/* No constraint refused it: what it is not by now a trigger kept it from. */
+static enum status mark_tried(const struct maria_undoing *undoing, enum fate fate, uint64_t first,
+                              uint64_t end)
+{
+    struct buffer sql = {0};
+    if (fate == FATE_REMOVE || undoing->unchecked) {
+        return STATUS_OK;
+    }
+    append_mark(&sql, undoing, " LEFT JOIN ");
+    append_is_other(&sql, undoing, fate);
+    buffer_format(&sql, " AND u._transhume_number >= %llu AND u._transhume_number < %llu",
+                  (unsigned long long)first, (unsigned long long)end);
+    return run(undoing, &sql, NULL);
+}
+
 static enum status number_them(const struct maria_undoing *undoing, enum fate fate, bool backwards,
                                uint64_t *count)
 {
@@ -336,11 +384,12 @@ static enum status number_them(const struct maria_undoing *undoing, enum fate fa
 
 /* In windows, by the key or backwards, where all at once was refused: what a constraint forbids
  * stays as it is. */
-static enum status carry_out(const struct maria_undoing *undoing, enum fate fate, bool backwards,
+static enum status carry_out(struct maria_undoing *undoing, enum fate fate, bool backwards,
                              uint64_t *changed)
 {
     uint64_t count = 0;
     enum status status = attempt(undoing, fate, 0, 0, changed);
+    undoing->refused = status == STATUS_AGAIN;
     if (status != STATUS_AGAIN) {
         return status;
     }
@@ -351,6 +400,7 @@ static enum status carry_out(const struct maria_undoing *undoing, enum fate fate
         uint64_t size = count + 1 - at < window ? count + 1 - at : window;
         status = attempt(undoing, fate, at, at + size, &one);
         if (status == STATUS_OK) {
+            status = mark_tried(undoing, fate, at, at + size);
             *changed += one;
             at += size;
             window *= 2;
@@ -385,12 +435,18 @@ static enum status note_undone(struct maria_undoing *undoing)
                                     MARIA_UNDONE, undoing->error);
 }
 
-/* What another call may do stays, and what undo_deleted is to put back. */
-static enum status end_undo(struct maria_undoing *undoing)
+/* What another call may do stays, what undo_deleted is to put back, and what differs. */
+static enum status end_undo(struct maria_undoing *undoing, uint64_t differing)
 {
     struct buffer sql = {0};
-    if (!undoing->takes_out) {
+    if (!undoing->takes_out && differing == 0) {
         return note_undone(undoing);
+    }
+    if (!undoing->takes_out) {
+        buffer_append_string(&sql, "DELETE FROM ");
+        maria_append_table(&sql, undoing->self, undoing->undo_name);
+        buffer_format(&sql, " WHERE _transhume_found <> %d", FOUND_DIFFERING);
+        return run(undoing, &sql, NULL);
     }
     buffer_append_string(&sql, "DELETE u FROM ");
     append_undo(&sql, undoing);
@@ -446,7 +502,7 @@ static enum status forget_kept(const struct maria_undoing *undoing)
  * that goes. It is enough, since the run wrote one record after the other, too: what is left then
  * others keep from it, whose record refers to it or has its unique value. By the key and backwards
  * in turn, as values that moved along it ask for. */
-static enum status put_all(const struct maria_undoing *undoing, const struct undo_counts *wanted,
+static enum status put_all(struct maria_undoing *undoing, const struct undo_counts *wanted,
                            struct undo_counts *left)
 {
     uint64_t removed = 0;
@@ -473,17 +529,75 @@ static enum status put_all(const struct maria_undoing *undoing, const struct und
     return status;
 }
 
+/* ---------------------------------------------------------------- what triggers made of it */
+
+enum status maria_count_differing(const struct maria_undoing *undoing, uint64_t *count)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SELECT count(*) FROM ");
+    append_undo(&sql, undoing);
+    buffer_format(&sql, " WHERE u._transhume_found = %d", FOUND_DIFFERING);
+    return ask_number(undoing, &sql, count);
+}
+
+/* Neither what it was nor, where a constraint may have refused it, as the run left it. */
+static enum status mark_restored(const struct maria_undoing *undoing)
+{
+    struct buffer sql = {0};
+    append_mark(&sql, undoing, " LEFT JOIN ");
+    append_is_other(&sql, undoing, FATE_RESTORE);
+    if (undoing->refused) {
+        buffer_append_string(&sql, " AND (");
+        append_absent(&sql, undoing);
+        buffer_append_string(&sql, " OR u._transhume_hash <> ");
+        append_hash(&sql, undoing);
+        buffer_append_byte(&sql, ')');
+    }
+    return run(undoing, &sql, NULL);
+}
+
+/* It was to go, and is there as another record than the run left. */
+static enum status mark_removed(const struct maria_undoing *undoing, uint64_t *marked)
+{
+    struct buffer sql = {0};
+    append_mark(&sql, undoing, " JOIN ");
+    buffer_format(&sql,
+                  " WHERE u._transhume_fate IN (%d, %d) AND NOT (u._transhume_hash = ", FATE_REMOVE,
+                  FATE_KEPT);
+    append_hash(&sql, undoing);
+    append_own(&sql, undoing);
+    buffer_append_byte(&sql, ')');
+    return run(undoing, &sql, marked);
+}
+
+/* `before`: marked when it began. */
+static enum status mark_differing(const struct maria_undoing *undoing, uint64_t before,
+                                  struct undo_counts *counts, struct undo_counts *left)
+{
+    uint64_t removed = 0;
+    if (mark_restored(undoing) != STATUS_OK || mark_removed(undoing, &removed) != STATUS_OK ||
+        maria_count_differing(undoing, &counts->differing) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    counts->restored -= counts->differing - before - removed;
+    counts->removed -= removed;
+    return left->removed + left->restored > 0 ? count_left(undoing, left) : STATUS_OK;
+}
+
 enum status maria_undo_keys(struct maria_undoing *undoing, struct undo_counts *counts)
 {
     struct undo_counts left = {0};
+    uint64_t before = 0;
     if (set_fates(undoing) != STATUS_OK || maria_count_fates(undoing, true, counts) != STATUS_OK ||
-        put_all(undoing, counts, &left) != STATUS_OK) {
+        maria_count_differing(undoing, &before) != STATUS_OK ||
+        put_all(undoing, counts, &left) != STATUS_OK ||
+        mark_differing(undoing, before, counts, &left) != STATUS_OK) {
         return STATUS_FAILED;
     }
     *(undoing->takes_out ? &counts->left : &counts->changed) += left.removed + left.restored;
     counts->restored -= left.restored;
     counts->removed -= left.removed;
-    return end_undo(undoing);
+    return end_undo(undoing, counts->differing);
 }
 
 /* ---------------------------------------------------------------- what was taken out */
@@ -556,6 +670,7 @@ static enum status return_circles(struct maria_undoing *undoing, uint64_t *done)
     undoing->unchecked = true;
     enum status status = carry_out(undoing, FATE_RETURN, true, &added);
     undoing->unchecked = false;
+    undoing->refused = true; /* what finds no partner goes again */
     for (uint64_t total = added; status == STATUS_OK && total > 0;) {
         total = 0;
         for (uint32_t i = 0; status == STATUS_OK && i < schema->foreign_key_count; i++) {
@@ -585,14 +700,30 @@ static enum status forget_returned(const struct maria_undoing *undoing)
     return run(undoing, &sql, NULL);
 }
 
+/* Marks what came back as another record, or did not come though nothing refused it. */
+static enum status mark_returned(const struct maria_undoing *undoing)
+{
+    struct buffer sql = {0};
+    append_mark(&sql, undoing, " LEFT JOIN ");
+    append_is_other(&sql, undoing, FATE_RETURN);
+    if (undoing->refused) {
+        buffer_append_string(&sql, " AND NOT (");
+        append_absent(&sql, undoing);
+        buffer_append_byte(&sql, ')');
+    }
+    return run(undoing, &sql, NULL);
+}
+
 /* Over and over: one may refer to another that comes later. What a constraint forbids stays
  * away. */
 enum status maria_undo_deleted(struct maria_undoing *undoing, struct undo_counts *counts)
 {
     struct buffer sql = {0};
+    struct undo_counts after = {0};
     uint64_t done = 0;
     uint64_t one = 1;
-    if (maria_count_deleted(undoing, counts) != STATUS_OK) {
+    if (maria_count_deleted(undoing, counts) != STATUS_OK ||
+        forget_returned(undoing) != STATUS_OK) {
         return STATUS_FAILED;
     }
     uint64_t wanted = counts->restored;
@@ -611,7 +742,10 @@ enum status maria_undo_deleted(struct maria_undoing *undoing, struct undo_counts
         done += status == STATUS_OK ? one : 0;
     }
     status = status == STATUS_OK && done < wanted ? return_circles(undoing, &done) : status;
-    counts->restored = done;
-    counts->left = wanted - done;
+    status = status == STATUS_OK ? mark_returned(undoing) : status;
+    status = status == STATUS_OK ? maria_count_deleted(undoing, &after) : status;
+    counts->restored = after.changed;
+    counts->left = after.restored;
+    status = status == STATUS_OK ? maria_count_differing(undoing, &counts->differing) : status;
     return status == STATUS_OK ? forget_returned(undoing) : status;
 }

@@ -210,7 +210,8 @@ enum status maria_ledger_sweep(struct maria_database *self, MYSQL *connection,
  * _transhume_undo_RUN_HASH (sql_undo_name), made with the first attempt that may write to the
  * table: for each key that the run wrote
  *   _transhume_found   was a record there before the run? then its columns are what it held;
- *                      2: and the run took it out
+ *                      2: and the run took it out; 3: it was taken back, and a trigger did
+ *                      something else, whatever was there
  *   _transhume_hash    over the record as the run left it; NULL: it did not write it after all
  *   _transhume_fate    while the run is taken back: what becomes of the record
  *   _transhume_number  the same, where records have to be tried in parts

@@ -57,6 +57,7 @@ struct postgres_undoing {
     struct buffer unreferenced; /* a condition on `t` */
     const char *key;            /* one of its columns */
     const char *retyped;        /* a column that has another type than it had; NULL: none */
+    bool refused;               /* a constraint did, what was tried last */
     struct error *error;
 };
 

@@ -38,11 +38,30 @@ static void append_hash(struct buffer *sql, const struct postgres_undoing *undoi
     postgres_undo_append_hash(sql, undoing->columns, undoing->column_count, "t", false);
 }
 
+static void append_image_hash(struct buffer *sql, const struct postgres_undoing *undoing)
+{
+    postgres_undo_append_hash(sql, undoing->columns, undoing->column_count, "u", true);
+}
+
 /* Its record is not yet what it was. */
 static void append_differs(struct buffer *sql, const struct postgres_undoing *undoing)
 {
     buffer_append_string(sql, "u.hash <> ");
-    postgres_undo_append_hash(sql, undoing->columns, undoing->column_count, "u", true);
+    append_image_hash(sql, undoing);
+}
+
+/* " EXISTS" its record, and is what it was. */
+static void append_is_image(struct buffer *sql, const struct postgres_undoing *undoing)
+{
+    buffer_append_string(sql, " EXISTS (SELECT 1 FROM ");
+    append_target(sql, undoing);
+    buffer_append_string(sql, " WHERE ");
+    append_match(sql, undoing);
+    buffer_append_string(sql, " AND ");
+    append_image_hash(sql, undoing);
+    buffer_append_string(sql, " = ");
+    append_hash(sql, undoing);
+    buffer_append_byte(sql, ')');
 }
 
 static enum status ask(struct postgres_undoing *undoing, struct buffer *sql, PGresult **result)
@@ -77,7 +96,7 @@ static enum status count_keys(struct postgres_undoing *undoing, struct undo_coun
     append_target(&sql, undoing);
     buffer_append_string(&sql, " ON ");
     append_match(&sql, undoing);
-    buffer_append_string(&sql, " WHERE u.hash <> '') AS k");
+    buffer_append_string(&sql, " WHERE u.hash NOT IN ('', '-')) AS k");
     enum status status = ask(undoing, &sql, &result);
     if (status == STATUS_OK) {
         *counts = (struct undo_counts){.removed = number_at(result, 0, 0),
@@ -211,6 +230,17 @@ static enum status attempt(struct postgres_undoing *undoing, struct buffer *sql,
     return status;
 }
 
+/* No constraint refused it: what it is not by now a trigger kept it from. */
+static enum status mark_tried(struct postgres_undoing *undoing, const char *place)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "UPDATE ");
+    append_undo(&sql, undoing);
+    buffer_format(&sql, " SET hash = '-' WHERE u.ctid = '%s'::pg_catalog.tid AND NOT", place);
+    append_is_image(&sql, undoing);
+    return ask(undoing, &sql, NULL);
+}
+
 /* One by one where all at once was refused: what a constraint forbids stays as it is. */
 static enum status attempt_each(struct postgres_undoing *undoing, enum put put, uint64_t *changed)
 {
@@ -241,6 +271,9 @@ static enum status attempt_each(struct postgres_undoing *undoing, enum put put, 
         buffer_format(&sql, " AND u.ctid = '%s'::pg_catalog.tid", PQgetvalue(places, i, 0));
         status = attempt(undoing, &sql, &one);
         *changed += status == STATUS_OK ? one : 0;
+        if (status == STATUS_OK && put != PUT_REMOVE) {
+            status = mark_tried(undoing, PQgetvalue(places, i, 0));
+        }
         status = status == STATUS_AGAIN ? STATUS_OK : status;
     }
     PQclear(places);
@@ -252,13 +285,15 @@ static enum status apply(struct postgres_undoing *undoing, enum put put, uint64_
     struct buffer sql = {0};
     append_put(&sql, undoing, put);
     enum status status = attempt(undoing, &sql, changed);
+    undoing->refused = status == STATUS_AGAIN;
     return status == STATUS_AGAIN ? attempt_each(undoing, put, changed) : status;
 }
 
 /* " WHERE" they are done with: taken back, changed by others, or gone. */
 static void append_settled(struct buffer *sql, const struct postgres_undoing *undoing)
 {
-    buffer_append_string(sql, " WHERE u.hash IS DISTINCT FROM '' AND NOT EXISTS (SELECT 1 FROM ");
+    buffer_append_string(sql, " WHERE u.hash IS DISTINCT FROM '' AND u.hash IS DISTINCT FROM '-' "
+                              "AND NOT EXISTS (SELECT 1 FROM ");
     append_target(sql, undoing);
     buffer_append_string(sql, " WHERE ");
     append_match(sql, undoing);
@@ -271,24 +306,22 @@ static void append_settled(struct buffer *sql, const struct postgres_undoing *un
     buffer_append_string(sql, "))");
 }
 
-static enum status drop_undo(struct postgres_undoing *undoing)
+/* What another call may do stays, what undo_deleted is to put back, and what differs. */
+static enum status end_undo(struct postgres_undoing *undoing, bool takes_out, uint64_t differing)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "DROP TABLE ");
-    postgres_append_table(&sql, undoing->self, undoing->undo_name);
-    return ask(undoing, &sql, NULL);
-}
-
-/* What another call may do stays, and what undo_deleted is to put back. */
-static enum status end_undo(struct postgres_undoing *undoing, bool takes_out)
-{
-    struct buffer sql = {0};
-    if (!takes_out) {
-        return drop_undo(undoing);
+    if (!takes_out && differing == 0) {
+        buffer_append_string(&sql, "DROP TABLE ");
+        postgres_append_table(&sql, undoing->self, undoing->undo_name);
+        return ask(undoing, &sql, NULL);
     }
     buffer_append_string(&sql, "DELETE FROM ");
     append_undo(&sql, undoing);
-    append_settled(&sql, undoing);
+    if (takes_out) {
+        append_settled(&sql, undoing);
+    } else {
+        buffer_append_string(&sql, " WHERE u.hash IS DISTINCT FROM '-'");
+    }
     return ask(undoing, &sql, NULL);
 }
 
@@ -341,6 +374,102 @@ static enum status put_all(struct postgres_undoing *undoing, const struct undo_c
     } while (status == STATUS_OK && left->removed + left->restored > 0 &&
              left->removed + left->restored < before);
     return status;
+}
+
+/* ---------------------------------------------------------------- what triggers made of it */
+
+static enum status count_differing(struct postgres_undoing *undoing, uint64_t *count)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    buffer_append_string(&sql, "SELECT count(*) FROM ");
+    append_undo(&sql, undoing);
+    buffer_append_string(&sql, " WHERE u.hash = '-'");
+    enum status status = ask(undoing, &sql, &result);
+    *count = status == STATUS_OK ? number_at(result, 0, 0) : 0;
+    PQclear(result);
+    return status;
+}
+
+/* Those that are not the run's alone, so that all others are there to be judged afterwards. */
+static enum status drop_others(struct postgres_undoing *undoing)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "DELETE FROM ");
+    append_undo(&sql, undoing);
+    buffer_append_string(&sql, " WHERE u.hash NOT IN ('', '-') AND NOT EXISTS (SELECT 1 FROM ");
+    append_target(&sql, undoing);
+    buffer_append_string(&sql, " WHERE ");
+    append_match(&sql, undoing);
+    buffer_append_string(&sql, " AND u.hash = ");
+    append_hash(&sql, undoing);
+    buffer_append_string(&sql, " AND (u.found OR ");
+    append_added(&sql, undoing);
+    buffer_append_string(&sql, "))");
+    return ask(undoing, &sql, NULL);
+}
+
+/* Marks what is neither what it was nor, where a constraint may have refused it, as the run left
+ * it. */
+static enum status mark_restored(struct postgres_undoing *undoing, uint64_t *marked)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    buffer_append_string(&sql, "UPDATE ");
+    append_undo(&sql, undoing);
+    buffer_append_string(&sql, " SET hash = '-' WHERE u.found AND u.hash NOT IN ('', '-') AND NOT");
+    append_is_image(&sql, undoing);
+    if (undoing->refused) {
+        buffer_append_string(&sql, " AND NOT EXISTS (SELECT 1 FROM ");
+        append_target(&sql, undoing);
+        buffer_append_string(&sql, " WHERE ");
+        append_ours(&sql, undoing, true);
+        buffer_append_byte(&sql, ')');
+    }
+    enum status status = ask(undoing, &sql, &result);
+    status = status == STATUS_OK ? postgres_rows_changed(result, marked) : status;
+    PQclear(result);
+    return status;
+}
+
+/* Marks what was to go, and is there as another record than the run left. */
+static enum status mark_removed(struct postgres_undoing *undoing, uint64_t *marked)
+{
+    struct buffer sql = {0};
+    PGresult *result = NULL;
+    buffer_append_string(&sql, "UPDATE ");
+    append_undo(&sql, undoing);
+    buffer_append_string(&sql, " SET hash = '-' FROM ");
+    append_target(&sql, undoing);
+    buffer_append_string(&sql, " WHERE ");
+    append_match(&sql, undoing);
+    buffer_append_string(&sql, " AND NOT u.found AND u.hash NOT IN ('', '-') AND NOT (u.hash = ");
+    append_hash(&sql, undoing);
+    buffer_append_string(&sql, " AND ");
+    append_added(&sql, undoing);
+    buffer_append_byte(&sql, ')');
+    enum status status = ask(undoing, &sql, &result);
+    status = status == STATUS_OK ? postgres_rows_changed(result, marked) : status;
+    PQclear(result);
+    return status;
+}
+
+/* Triggers that wait for the transaction's end come first. `before`: marked when it began. */
+static enum status mark_differing(struct postgres_undoing *undoing, uint64_t before,
+                                  struct undo_counts *counts, struct undo_counts *left)
+{
+    uint64_t removed = 0;
+    uint64_t restored = 0;
+    if (postgres_execute(undoing->self, undoing->connection, "SET CONSTRAINTS ALL IMMEDIATE",
+                         POSTGRES_SHORT, ERROR_TARGET_WRITE, undoing->error) != STATUS_OK ||
+        mark_restored(undoing, &restored) != STATUS_OK ||
+        mark_removed(undoing, &removed) != STATUS_OK ||
+        count_differing(undoing, &counts->differing) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    counts->restored -= counts->differing - before - removed;
+    counts->removed -= removed;
+    return left->removed + left->restored > 0 ? count_left(undoing, left) : STATUS_OK;
 }
 
 /* Which of the run's records others' ones hold up. */
@@ -443,8 +572,11 @@ enum status postgres_undo_keys(struct postgres_undoing *undoing, bool takes_out,
                                struct undo_counts *counts)
 {
     struct undo_counts left = {0};
+    uint64_t before = 0;
 
     enum status status = count_keys(undoing, counts);
+    status = status == STATUS_OK ? count_differing(undoing, &before) : status;
+    counts->differing = before;
     if (status == STATUS_OK && undoing->retyped != NULL && counts->changed + counts->missing > 0) {
         return sql_refuse_retyped(undoing->facts.schema->name, undoing->retyped, undoing->error);
     }
@@ -452,15 +584,16 @@ enum status postgres_undo_keys(struct postgres_undoing *undoing, bool takes_out,
         return status;
     }
     struct postgres_column *numbers = NULL;
-    if (free_numbers(undoing, &numbers) != STATUS_OK || find_unreferenced(undoing) != STATUS_OK ||
-        put_all(undoing, counts, &left) != STATUS_OK ||
+    if (drop_others(undoing) != STATUS_OK || free_numbers(undoing, &numbers) != STATUS_OK ||
+        find_unreferenced(undoing) != STATUS_OK || put_all(undoing, counts, &left) != STATUS_OK ||
+        mark_differing(undoing, before, counts, &left) != STATUS_OK ||
         bind_numbers(undoing, numbers) != STATUS_OK) {
         return STATUS_FAILED;
     }
     *(takes_out ? &counts->left : &counts->changed) += left.removed + left.restored;
     counts->restored -= left.restored;
     counts->removed -= left.removed;
-    return end_undo(undoing, takes_out);
+    return end_undo(undoing, takes_out, counts->differing);
 }
 
 /* ---------------------------------------------------------------- what was taken out */
@@ -486,29 +619,9 @@ static enum status count_deleted(struct postgres_undoing *undoing, struct undo_c
     return status;
 }
 
-/* Over and over: one may refer to another that comes later. What a constraint forbids stays
- * away. */
-enum status postgres_undo_deleted(struct postgres_undoing *undoing, bool dry_run,
-                                  struct undo_counts *counts)
+/* What is under a key of theirs by now is others', or they are back. */
+static enum status forget_returned(struct postgres_undoing *undoing)
 {
-    uint64_t done = 0;
-    uint64_t one = 1;
-    enum status status = count_deleted(undoing, counts);
-    if (status != STATUS_OK || dry_run) {
-        return status;
-    }
-    uint64_t wanted = counts->restored;
-    status = postgres_execute(undoing->self, undoing->connection, "SET CONSTRAINTS ALL IMMEDIATE",
-                              POSTGRES_SHORT, ERROR_TARGET_WRITE, undoing->error);
-    while (status == STATUS_OK && one > 0 && done < wanted) {
-        status = apply(undoing, PUT_RETURN, &one);
-        done += status == STATUS_OK ? one : 0;
-    }
-    counts->restored = done;
-    counts->left = wanted - done;
-    if (status != STATUS_OK) {
-        return status;
-    }
     struct buffer sql = {0};
     buffer_append_string(&sql, "DELETE FROM ");
     append_undo(&sql, undoing);
@@ -518,4 +631,53 @@ enum status postgres_undo_deleted(struct postgres_undoing *undoing, bool dry_run
     append_match(&sql, undoing);
     buffer_append_byte(&sql, ')');
     return ask(undoing, &sql, NULL);
+}
+
+/* Marks what came back as another record, or did not come though nothing refused it. */
+static enum status mark_returned(struct postgres_undoing *undoing)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "UPDATE ");
+    append_undo(&sql, undoing);
+    buffer_append_string(&sql, " SET hash = '-' WHERE u.hash = '' AND NOT");
+    append_is_image(&sql, undoing);
+    if (undoing->refused) {
+        buffer_append_string(&sql, " AND EXISTS (SELECT 1 FROM ");
+        append_target(&sql, undoing);
+        buffer_append_string(&sql, " WHERE ");
+        append_match(&sql, undoing);
+        buffer_append_byte(&sql, ')');
+    }
+    return ask(undoing, &sql, NULL);
+}
+
+/* Over and over: one may refer to another that comes later. What a constraint forbids stays
+ * away. */
+enum status postgres_undo_deleted(struct postgres_undoing *undoing, bool dry_run,
+                                  struct undo_counts *counts)
+{
+    struct undo_counts after = {0};
+    uint64_t done = 0;
+    uint64_t one = 1;
+    enum status status = count_deleted(undoing, counts);
+    status = status == STATUS_OK ? count_differing(undoing, &counts->differing) : status;
+    if (status != STATUS_OK || dry_run) {
+        return status;
+    }
+    uint64_t wanted = counts->restored;
+    if (forget_returned(undoing) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    status = postgres_execute(undoing->self, undoing->connection, "SET CONSTRAINTS ALL IMMEDIATE",
+                              POSTGRES_SHORT, ERROR_TARGET_WRITE, undoing->error);
+    while (status == STATUS_OK && one > 0 && done < wanted) {
+        status = apply(undoing, PUT_RETURN, &one);
+        done += status == STATUS_OK ? one : 0;
+    }
+    status = status == STATUS_OK ? mark_returned(undoing) : status;
+    status = status == STATUS_OK ? count_differing(undoing, &counts->differing) : status;
+    status = status == STATUS_OK ? count_deleted(undoing, &after) : status;
+    counts->restored = after.changed;
+    counts->left = after.restored;
+    return status == STATUS_OK ? forget_returned(undoing) : status;
 }

@@ -153,7 +153,8 @@ enum status postgres_ledger_forget(struct database *self, const char *run_id, ui
  * table: for each key that the run wrote or took out
  *   found   was a record there before the run? then its columns are what it held
  *   hash    over the record as the run left it; NULL: it did not write it after all; empty: it
- *           took it out, and did not write it again
+ *           took it out, and did not write it again; "-": it was taken back, and a trigger did
+ *           something else
  *   cN      each column that holds a value of its own, N its number (pg_attribute.attnum), so that
  *           a column is known when it was renamed since; those of the key always filled
  * Rows are written in the transaction of their chunk. The first image of a key stays.

@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* `found` in the undo table, while it is carried out: the run added it, and somebody refers to it.
+/* `found` in the undo table, while it is carried out: the run added it, and somebody refers to it;
+ * afterwards: it was taken back, and a trigger did something else.
  */
-enum { FOUND_KEPT = -1 };
+enum { FOUND_KEPT = -1, FOUND_DIFFERING = 3 };
 
 /* A foreign key that refers to the table: "t.key = r.column AND …", "r" being `table`. */
 struct referrer {
@@ -29,6 +30,7 @@ struct undoing {
     struct buffer match;            /* t.key = u."+key" AND … */
     struct referrer *referrers;
     const char *retyped; /* a column of another affinity than it had; NULL: none */
+    bool fires;          /* the database's triggers do, as they did when the run wrote */
 };
 
 static enum status altered(const struct undoing *undoing, const char *column, struct error *error)
@@ -339,8 +341,8 @@ static enum status remove_ours(struct undoing *undoing, uint64_t *number, struct
     return run_sql(undoing, &sql, number, false, error);
 }
 
-/* A record that would break a constraint stays as the run wrote it. */
-static void append_restore(struct undoing *undoing, struct buffer *sql)
+/* Up to its " WHERE". A record that would break a constraint stays as it is. */
+static void append_put(struct undoing *undoing, struct buffer *sql)
 {
     buffer_append_string(sql, "UPDATE OR IGNORE main.");
     sqlite_append_name(sql, undoing->facts.name);
@@ -354,6 +356,11 @@ static void append_restore(struct undoing *undoing, struct buffer *sql)
     buffer_append_string(sql, " FROM main.");
     sqlite_append_name(sql, undoing->undo_name);
     buffer_append_string(sql, " AS u WHERE ");
+}
+
+static void append_restore(struct undoing *undoing, struct buffer *sql)
+{
+    append_put(undoing, sql);
     append_ours(undoing, 1, sql);
 }
 
@@ -439,7 +446,110 @@ static enum status put_all(struct undoing *undoing, struct undo_counts *left, st
 /* " WHERE" they are records that the run took out and did not write again. */
 static const char deleted[] = " AS u WHERE u.found = 2 AND u.hash IS NULL";
 
-/* What undo_deleted is to put back stays. */
+/* ---------------------------------------------------------------- what triggers made of it */
+
+static enum status count_differing(struct undoing *undoing, uint64_t *count, struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SELECT count(*) FROM main.");
+    sqlite_append_name(&sql, undoing->undo_name);
+    buffer_format(&sql, " WHERE found = %d", FOUND_DIFFERING);
+    return run_sql(undoing, &sql, count, true, error);
+}
+
+/* "EXISTS (" its record", up to what else is asked of it. */
+static void append_there(struct undoing *undoing, struct buffer *sql)
+{
+    buffer_append_string(sql, "EXISTS (SELECT 1 FROM main.");
+    sqlite_append_name(sql, undoing->facts.name);
+    buffer_append_string(sql, " AS t WHERE ");
+    buffer_append_buffer(sql, &undoing->match);
+}
+
+/* Those that are not the run's alone, so that all others are there to be judged afterwards. */
+static enum status drop_others(struct undoing *undoing, struct error *error)
+{
+    struct buffer sql = {0};
+    uint64_t ignored = 0;
+    buffer_append_string(&sql, "DELETE FROM main.");
+    sqlite_append_name(&sql, undoing->undo_name);
+    buffer_append_string(&sql, " AS u WHERE u.hash IS NOT NULL AND NOT ");
+    append_there(undoing, &sql);
+    buffer_append_string(&sql, " AND u.hash = ");
+    sqlite_undo_append_hash(&undoing->facts, "t", false, &sql);
+    buffer_append_string(&sql, " AND (u.found > 0 OR (true");
+    append_own(&undoing->foreign, &sql);
+    buffer_append_string(&sql, ")))");
+    return run_sql(undoing, &sql, &ignored, false, error);
+}
+
+/* Its triggers fired, as they did when the run wrote: what they made of the record itself, or kept
+ * from it, is put back behind them. */
+static enum status restore_silently(struct undoing *undoing, struct error *error)
+{
+    struct buffer sql = {0};
+    uint64_t ignored = 0;
+    append_put(undoing, &sql);
+    buffer_append_buffer(&sql, &undoing->match);
+    buffer_append_string(&sql, " AND u.found > 0 AND u.hash IS NOT NULL AND ");
+    sqlite_undo_append_hash(&undoing->facts, "t", false, &sql);
+    buffer_append_string(&sql, " != ");
+    sqlite_undo_append_hash(&undoing->facts, "u", true, &sql);
+    sqlite_triggers_set(undoing->self->control, false);
+    enum status status = run_sql(undoing, &sql, &ignored, false, error);
+    sqlite_triggers_set(undoing->self->control, undoing->fires);
+    return status;
+}
+
+/* What is neither what it was nor as the run left it, or was to go and is there as another. */
+static enum status mark(struct undoing *undoing, bool found, uint64_t *marked, struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "UPDATE main.");
+    sqlite_append_name(&sql, undoing->undo_name);
+    buffer_format(&sql, " AS u SET found = %d, hash = NULL WHERE u.hash IS NOT NULL AND ",
+                  FOUND_DIFFERING);
+    if (!found) {
+        buffer_append_string(&sql, "u.found <= 0 AND ");
+        append_there(undoing, &sql);
+        buffer_append_string(&sql, ") AND ");
+    } else {
+        buffer_append_string(&sql, "u.found > 0 AND ");
+    }
+    buffer_append_string(&sql, "NOT ");
+    append_there(undoing, &sql);
+    buffer_append_string(&sql, " AND ");
+    sqlite_undo_append_hash(&undoing->facts, "t", false, &sql);
+    buffer_append_string(&sql, found ? " IN (u.hash, " : " = u.hash");
+    if (found) {
+        sqlite_undo_append_hash(&undoing->facts, "u", true, &sql);
+        buffer_append_byte(&sql, ')');
+    } else {
+        append_own(&undoing->foreign, &sql);
+    }
+    buffer_append_byte(&sql, ')');
+    return run_sql(undoing, &sql, marked, false, error);
+}
+
+static enum status mark_differing(struct undoing *undoing, struct undo_counts *counts,
+                                  struct undo_counts *left, struct error *error)
+{
+    uint64_t removed = 0;
+    uint64_t restored = 0;
+    if (restore_silently(undoing, error) != STATUS_OK ||
+        mark(undoing, true, &restored, error) != STATUS_OK ||
+        mark(undoing, false, &removed, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    counts->restored -= restored;
+    counts->removed -= removed;
+    counts->differing += removed + restored;
+    return count_keys(undoing, 0, KIND_OURS, &left->removed, error) == STATUS_OK
+               ? count_keys(undoing, 1, KIND_LEFT, &left->restored, error)
+               : STATUS_FAILED;
+}
+
+/* What undo_deleted is to put back stays, and what differs. */
 static enum status drop_undo(struct undoing *undoing, struct error *error)
 {
     struct buffer sql = {0};
@@ -447,7 +557,7 @@ static enum status drop_undo(struct undoing *undoing, struct error *error)
 
     buffer_append_string(&sql, "SELECT count(*) FROM main.");
     sqlite_append_name(&sql, undoing->undo_name);
-    buffer_append_string(&sql, deleted);
+    buffer_append_string(&sql, " WHERE found >= 2 AND hash IS NULL");
     if (run_sql(undoing, &sql, &left, true, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -466,7 +576,8 @@ static enum status undo_all(struct undoing *undoing, bool dry_run, struct undo_c
     if (count_keys(undoing, -1, KIND_CHANGED, &counts->changed, error) != STATUS_OK ||
         count_keys(undoing, -1, KIND_MISSING, &counts->missing, error) != STATUS_OK ||
         count_keys(undoing, 0, KIND_OURS, &counts->removed, error) != STATUS_OK ||
-        count_keys(undoing, 1, KIND_OURS, &counts->restored, error) != STATUS_OK) {
+        count_keys(undoing, 1, KIND_OURS, &counts->restored, error) != STATUS_OK ||
+        count_differing(undoing, &counts->differing, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (undoing->retyped != NULL && counts->changed + counts->missing > 0) {
@@ -476,7 +587,8 @@ static enum status undo_all(struct undoing *undoing, bool dry_run, struct undo_c
         return STATUS_OK;
     }
     struct undo_counts left = *counts;
-    if (put_all(undoing, &left, error) != STATUS_OK) {
+    if (drop_others(undoing, error) != STATUS_OK || put_all(undoing, &left, error) != STATUS_OK ||
+        mark_differing(undoing, counts, &left, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     counts->changed += left.removed + left.restored;
@@ -538,7 +650,8 @@ static enum status undo_all_deleted(struct undoing *undoing, bool dry_run,
     uint64_t restored = 0;
 
     if (count_deleted(undoing, false, &counts->restored, error) != STATUS_OK ||
-        count_deleted(undoing, true, &counts->changed, error) != STATUS_OK) {
+        count_deleted(undoing, true, &counts->changed, error) != STATUS_OK ||
+        count_differing(undoing, &counts->differing, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (dry_run) {
@@ -549,8 +662,11 @@ static enum status undo_all_deleted(struct undoing *undoing, bool dry_run,
     }
     counts->changed += counts->restored - restored;
     counts->restored = restored;
-    buffer_append_string(&sql, "DROP TABLE main.");
+    buffer_append_string(&sql, counts->differing > 0 ? "DELETE FROM main." : "DROP TABLE main.");
     sqlite_append_name(&sql, undoing->undo_name);
+    if (counts->differing > 0) {
+        buffer_format(&sql, " WHERE found <> %d", FOUND_DIFFERING);
+    }
     enum status status = sqlite_target_execute(undoing->self, undoing->self->control,
                                                buffer_string(&sql), ERROR_TARGET_WRITE, error);
     buffer_free(&sql);
@@ -566,7 +682,7 @@ static enum status undo_within(struct sqlite_database *self, const struct target
                                undo_act *act, bool dry_run, struct arena *arena,
                                struct undo_counts *counts, struct error *error)
 {
-    struct undoing undoing = {.self = self, .arena = arena};
+    struct undoing undoing = {.self = self, .arena = arena, .fires = !table->triggers_off};
     enum status status = sqlite_ledger_check_claim(self, error);
 
     status = status == STATUS_OK ? sqlite_target_describe(self, self->control, table->name, arena,
@@ -593,6 +709,7 @@ static enum status undo_within(struct sqlite_database *self, const struct target
     return status == STATUS_OK && !dry_run ? failpoint_hit("sqlite.before_undo", error) : status;
 }
 
+/* No trigger saw what a repair wrote or took out, none sees it go or come. */
 static enum status undo(struct database *database, const struct target_table *table, undo_act *act,
                         bool dry_run, struct undo_counts *counts, struct error *error)
 {
@@ -606,7 +723,9 @@ static enum status undo(struct database *database, const struct target_table *ta
                    ? error_set(error, ERROR_MEMORY, table->name, "no memory to look at it")
                    : STATUS_FAILED;
     }
+    sqlite_triggers_set(self->control, !table->triggers_off);
     enum status status = undo_within(self, table, act, dry_run, arena, counts, error);
+    sqlite_triggers_set(self->control, true);
     status = sqlite_control_end(self, status, error);
     arena_destroy(arena);
     return status == STATUS_OK && !dry_run ? failpoint_hit("sqlite.after_undo", error) : status;
@@ -620,13 +739,8 @@ enum status sqlite_undo_keys(struct database *database, const struct target_tabl
     return undo(database, table, undo_all, dry_run, counts, error);
 }
 
-/* No trigger saw them go, none sees them come. */
 enum status sqlite_undo_deleted(struct database *database, const struct target_table *table,
                                 bool dry_run, struct undo_counts *counts, struct error *error)
 {
-    sqlite3 *control = sqlite_database_of(database)->control;
-    sqlite_triggers_set(control, !table->triggers_off);
-    enum status status = undo(database, table, undo_all_deleted, dry_run, counts, error);
-    sqlite_triggers_set(control, true);
-    return status;
+    return undo(database, table, undo_all_deleted, dry_run, counts, error);
 }

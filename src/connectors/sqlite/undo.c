@@ -9,7 +9,7 @@
  * _transhume_undo_RUN_TABLE, made with the first chunk that writes to the table:
  *   "+KEY"   the key, a column each, typed and collated as the table's
  *   found    1: a record was there before the run, and "=COLUMN" is what it held; 2: the same, and
- *            the run took it out
+ *            the run took it out; 3: it was taken back, and a trigger did something else
  *   hash     transhume_hash over the record as the run left it; NULL: it did not write one
  *   "=COLUMN" every column that holds a value of its own; its type, of no affinity itself, says
  *            which the column had: BLOB_I …
