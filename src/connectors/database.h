@@ -136,6 +136,24 @@ struct open_options {
     bool read_only;
 };
 
+/* How a connection to a server is kept from others, the weakest first. */
+enum link_security {
+    LINK_PLAINTEXT,          /* anybody on the way may read and change it */
+    LINK_UNVERIFIED,         /* encrypted, for whoever answered */
+    LINK_AUTHORITY_VERIFIED, /* for somebody with an authority's certificate, whatever its name */
+    LINK_PEER_VERIFIED,      /* for the one that was meant */
+    LINK_PLAINTEXT_LOOPBACK, /* not encrypted, and does not leave this machine */
+    LINK_LOCAL_SOCKET,       /* a Unix socket */
+    LINK_SECURITY_COUNT
+};
+
+/* Of the first connection that was so. */
+struct database_link {
+    _Atomic int state; /* connectors/report.h */
+    char protocol[16]; /* "TLSv1.3"; "": nothing encrypts */
+    char cipher[64];
+};
+
 /*
  * What a database tells while it works: added to by its own threads, read by the engine's at any
  * time. connectors/report.h has the functions that fill it.
@@ -153,6 +171,7 @@ struct database_report {
     /* lease_clock_ms: until when this process may write without asking; LEASE_ENDED: it may not,
      * and won't; connectors/lease.h */
     _Atomic int64_t lease_end_ms;
+    struct database_link links[LINK_SECURITY_COUNT]; /* by enum link_security */
 };
 
 /* The head of every connector's instance, its first member. */
@@ -178,6 +197,8 @@ struct database {
     /* Target, and where one is read: set by the engine after the opening. Times that name no zone
      * are of this one where they go into a column with zones; NULL: such a record is rejected. */
     const struct time_zone *time_zone;
+    /* What the server is, "PostgreSQL 15.8", set at the opening; "": it does not say, or is none */
+    char server[64];
     struct database_report report;
 };
 

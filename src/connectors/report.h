@@ -1,10 +1,11 @@
-/* What a connector tells of its work while it works: throttling, capacity, how far a pull is. Any
- * thread. */
+/* What a connector tells of its work while it works: throttling, capacity, how its connections are
+ * kept from others. Any thread. */
 #ifndef TRANSHUME_CONNECTORS_REPORT_H
 #define TRANSHUME_CONNECTORS_REPORT_H
 
 #include "base/clock.h"
 #include "connectors/connector.h"
+#include <stdio.h>
 
 /* A spell of throttling is over when the server did not ask for so long. */
 enum { REPORT_THROTTLE_SPELL_MS = 5000 };
@@ -33,6 +34,34 @@ static inline void report_units(struct database *database, double units)
     if (units > 0) {
         atomic_fetch_add(&database->report.milliunits, (uint64_t)(units * 1000 + 0.5));
     }
+}
+
+enum { REPORT_LINK_UNSEEN, REPORT_LINK_BEGUN, REPORT_LINK_SEEN };
+
+/* A connection was made; `protocol` and `cipher` are NULL where nothing encrypts. */
+static inline void report_link(struct database *database, enum link_security security,
+                               const char *protocol, const char *cipher)
+{
+    struct database_link *link = &database->report.links[security];
+    int state = REPORT_LINK_UNSEEN;
+    if (atomic_compare_exchange_strong(&link->state, &state, REPORT_LINK_BEGUN)) {
+        snprintf(link->protocol, sizeof(link->protocol), "%s", protocol != NULL ? protocol : "");
+        snprintf(link->cipher, sizeof(link->cipher), "%s", cipher != NULL ? cipher : "");
+        atomic_store(&link->state, REPORT_LINK_SEEN);
+    }
+}
+
+/* The weakest that there was; NULL: no server was connected to. */
+static inline const struct database_link *report_weakest_link(const struct database *database,
+                                                              enum link_security *security)
+{
+    for (int i = 0; i < LINK_SECURITY_COUNT; i++) {
+        if (atomic_load(&database->report.links[i].state) == REPORT_LINK_SEEN) {
+            *security = (enum link_security)i;
+            return &database->report.links[i];
+        }
+    }
+    return NULL;
 }
 
 /* For how long the server has been saying so; 0: it is not now. */

@@ -328,6 +328,16 @@ void ledger_status_begin_attempt(struct ledger_status *status, uint64_t epoch, c
                   "snapshot", json_text(snapshot), "hands", (json_int_t)hands));
 }
 
+void ledger_status_note_connection(struct ledger_status *status, const char *name,
+                                   json_t *connection)
+{
+    size_t count = json_array_size(status->attempts);
+    if (connection != NULL) {
+        status->incomplete |=
+            json_object_set_new(json_array_get(status->attempts, count - 1), name, connection) != 0;
+    }
+}
+
 uint32_t ledger_status_hands(const struct ledger_status *status)
 {
     size_t count = json_array_size(status->attempts);

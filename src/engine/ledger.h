@@ -23,7 +23,9 @@
  * status
  * {"format":1,"phase":…,"created":[TABLE…],"mixed_snapshot":…,"no_snapshot":…,("broken_references":N,)
  *          "started_at":…,"ended_at":…,
- *          "attempts":[{"epoch","at","snapshot","hands","end"}],"errors":[{"at","code","message"}],
+ *          "attempts":[{"epoch","at","snapshot","hands","end","source_connection":
+ *                       {"server","security","protocol","cipher"},"target_connection"}],
+ *          "errors":[{"at","code","message"}],
  *          "doubtful":[CHUNK…],"undone":[TABLE…],"before_lost",    (undone: while it is rolled
  * back)
  * "differing":{TABLE:N…},                                 (likewise: of those undone)
@@ -146,6 +148,10 @@ enum status ledger_status_make(const struct ledger_status *status, struct arena 
 /* `hands`: chunks that the attempt may have begun and not finished, at any time. */
 void ledger_status_begin_attempt(struct ledger_status *status, uint64_t epoch, const char *snapshot,
                                  uint32_t hands);
+/* Of the last attempt, which has begun: "source_connection" or "target_connection". Takes
+ * `connection`; NULL: it has none. */
+void ledger_status_note_connection(struct ledger_status *status, const char *name,
+                                   struct json_t *connection);
 /* Of the last attempt. */
 uint32_t ledger_status_hands(const struct ledger_status *status);
 /* Each chunk only once. */

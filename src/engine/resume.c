@@ -589,6 +589,7 @@ static enum status go_on(struct run *run, struct error *error)
     }
     ledger_status_begin_attempt(&run->status, run->epoch, run->snapshot,
                                 session_hands(run->session));
+    run_note_connections(run);
     state_begin(run, resume.marks, resume.mark_count);
     state_write(run, STATE_IN_PROGRESS);
     return run_execute(run, error);

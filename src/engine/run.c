@@ -397,6 +397,7 @@ static enum status complete(struct run *run, struct error *error)
     }
     pthread_mutex_lock(&run->state_mutex);
     run->status.ended_us = clock_utc_us();
+    run_note_connections(run);
     ledger_status_end_attempt(&run->status, "completed");
     pthread_mutex_unlock(&run->state_mutex);
     if (run_put_phase(run, LEDGER_COMPLETED, error) != STATUS_OK) {
@@ -500,6 +501,7 @@ static void tell_ledger(struct run *run, enum status status, struct error *failu
     }
     if (status != STATUS_OK) {
         pthread_mutex_lock(&run->state_mutex);
+        run_note_connections(run);
         ledger_status_end_attempt(&run->status, status == STATUS_END ? "interrupted" : "failed");
         pthread_mutex_unlock(&run->state_mutex);
         if (run_put_status(run, &error) != STATUS_OK) {

@@ -252,6 +252,7 @@ enum status run_create_ledger(struct run *run, struct error *error)
     const char *status_text;
     struct ledger_run *made;
     ledger_status_begin_attempt(&run->status, 1, run->header.snapshot, session_hands(run->session));
+    run_note_connections(run);
     if (before_begin(run, error) != STATUS_OK ||
         ledger_header_make(&run->header, run->arena, &header, error) != STATUS_OK ||
         ledger_status_make(&run->status, run->arena, &status_text, error) != STATUS_OK ||

@@ -122,6 +122,9 @@ void session_reader_keep(struct run_session *session, struct reader *reader);
 /* What both databases report, into the progress; says so in the log when one throttles for long.
  * Any thread. */
 void session_note_reports(struct run_session *session);
+/* How both databases were reached so far, into the attempt that is under way; under the state's
+ * mutex. */
+void run_note_connections(struct run *run);
 /* Facts of every stream, asked once. */
 enum status session_describe_streams(struct run_session *session, struct error *error) MUST_USE;
 /* Of a plain copy: where the source's sequences stand, asked once, and not before the snapshot. */

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "connectors/report.h"
+#include "engine/json_text.h"
 #include "engine/session.h"
 #include <inttypes.h>
 
@@ -40,4 +41,41 @@ void session_note_reports(struct run_session *session)
               &session->throttling_logged_ms[0], now_ms);
     note_side(session->target, "target", session->target_uri->shown, &session->progress.target,
               &session->throttling_logged_ms[1], now_ms);
+}
+
+static json_t *text_or_null(const char *text)
+{
+    return text[0] != '\0' ? json_text(text) : json_null();
+}
+
+/* NULL: no server was connected to. */
+static json_t *connection_make(const struct database *database, bool *failed)
+{
+    static const char *const names[LINK_SECURITY_COUNT] = {
+        [LINK_PLAINTEXT] = "plaintext",
+        [LINK_UNVERIFIED] = "unverified",
+        [LINK_AUTHORITY_VERIFIED] = "authority-verified",
+        [LINK_PEER_VERIFIED] = "peer-verified",
+        [LINK_PLAINTEXT_LOOPBACK] = "plaintext-loopback",
+        [LINK_LOCAL_SOCKET] = "local-socket"};
+    enum link_security security;
+    const struct database_link *link =
+        database != NULL ? report_weakest_link(database, &security) : NULL;
+    if (link == NULL) {
+        return NULL;
+    }
+    json_t *made = json_pack("{s:o,s:s,s:o,s:o}", "server", text_or_null(database->server),
+                             "security", names[security], "protocol", text_or_null(link->protocol),
+                             "cipher", text_or_null(link->cipher));
+    *failed = *failed || made == NULL;
+    return made;
+}
+
+void run_note_connections(struct run *run)
+{
+    struct ledger_status *status = &run->status;
+    ledger_status_note_connection(status, "source_connection",
+                                  connection_make(run->session->source, &status->incomplete));
+    ledger_status_note_connection(status, "target_connection",
+                                  connection_make(run->session->target, &status->incomplete));
 }

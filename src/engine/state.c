@@ -194,7 +194,8 @@ static json_t *side_make(const struct progress_side *side)
 
 static json_t *attempts_make(const struct run *run)
 {
-    static const char *const names[] = {"epoch", "at", "end"};
+    static const char *const names[] = {"epoch", "at", "end", "source_connection",
+                                        "target_connection"};
     json_t *attempts = json_array();
     bool failed = false;
     size_t index;

@@ -82,6 +82,10 @@ struct http_response {
     uint32_t status; /* 200 …; 0: no header block came */
     bool sent;       /* may have reached the server */
     bool cut;        /* the body ended early, or was cut off at the limit */
+    /* of the connection that it came over: */
+    bool loopback;            /* it does not leave this machine */
+    const char *tls_protocol; /* "TLSv1.3", static; NULL: plaintext */
+    const char *tls_cipher;   /* static; NULL: not known */
     struct buffer body;
     struct buffer
         header_block; /* of the last answer: lines "Name: value\r\n" after a status line */

@@ -381,6 +381,11 @@ void http_slot_finish(struct http_slot *slot, CURLcode code)
                                  .timeout_ms = slot->timeout_ms,
                                  .response_bytes_max = slot->response_bytes_max};
     http_ending_describe(&ending, &owned->response);
+    if (slot->way == HTTP_WAY_EXCHANGE) {
+        owned->response.loopback = slot->loopback;
+        owned->response.tls_protocol = slot->tls_protocol;
+        owned->response.tls_cipher = slot->tls_cipher;
+    }
     slot->response = NULL;
     slot->way = HTTP_WAY_NONE;
     slot->next_free = client->free_slots;

@@ -78,6 +78,9 @@ struct http_slot {
     CURL *link;
     curl_socket_t descriptor; /* in epoll, once connected */
     bool connected;
+    bool loopback; /* as in http_response, as the next two */
+    const char *tls_protocol;
+    const char *tls_cipher;
     bool wants_out;   /* epoll waits for room to send */
     const char *rest; /* of the body, behind `text` */
     size_t rest_length;

@@ -2,6 +2,7 @@
 #include "net/http_internal.h"
 
 #include <errno.h>
+#include <openssl/ssl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -34,6 +35,26 @@ enum status http_link_begin(struct http_slot *slot, struct error *error)
     return STATUS_OK;
 }
 
+static const SSL *tls_of(CURL *link)
+{
+    struct curl_tlssessioninfo *session = NULL;
+    return curl_easy_getinfo(link, CURLINFO_TLS_SSL_PTR, &session) == CURLE_OK && session != NULL &&
+                   session->backend == CURLSSLBACKEND_OPENSSL
+               ? session->internals
+               : NULL;
+}
+
+/* How the connection is kept from others; libcurl has verified the peer. */
+static void note_security(struct http_slot *slot)
+{
+    const char *address = NULL;
+    const SSL *tls = slot->tls ? tls_of(slot->link) : NULL;
+    slot->loopback = curl_easy_getinfo(slot->link, CURLINFO_PRIMARY_IP, &address) == CURLE_OK &&
+                     address != NULL && http_host_is_loopback(address);
+    slot->tls_protocol = tls != NULL ? SSL_get_version(tls) : slot->tls ? "TLS" : NULL;
+    slot->tls_cipher = tls != NULL ? SSL_get_cipher_name(tls) : NULL;
+}
+
 bool http_link_take(struct http_slot *slot)
 {
     curl_socket_t descriptor = CURL_SOCKET_BAD;
@@ -48,6 +69,7 @@ bool http_link_take(struct http_slot *slot)
     if (curl_easy_recv(slot->link, &byte, 1, &got) != CURLE_AGAIN) {
         return false;
     }
+    note_security(slot);
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = slot};
     slot->descriptor = descriptor;
     slot->wants_out = false;

@@ -146,7 +146,13 @@ static enum status read_state(const char *folder, struct report *report, struct 
     report->started_at = text_or(state, "started_at", "?");
     report->updated_at = text_or(state, "updated_at", "?");
     report->ended_at = report_text(state, "ended_at");
-    report->attempt_count = (uint32_t)json_array_size(json_object_get(state, "attempts"));
+    const json_t *attempts = json_object_get(state, "attempts");
+    report->attempt_count = (uint32_t)json_array_size(attempts);
+    if (report->attempt_count > 0) {
+        const json_t *last = json_array_get(attempts, report->attempt_count - 1);
+        report->source_connection = json_object_get(last, "source_connection");
+        report->target_connection = json_object_get(last, "target_connection");
+    }
     return read_entities(report, error);
 }
 

@@ -102,6 +102,8 @@ struct report {
     bool plan_clipped;
     double seconds; /* at work, all attempts together */
     uint32_t attempt_count;
+    const json_t *source_connection; /* of the last attempt; NULL: there was no server */
+    const json_t *target_connection;
 
     struct report_entity *entities;
     uint32_t entity_count;

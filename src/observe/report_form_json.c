@@ -176,6 +176,8 @@ void report_append_json(const struct report *report, struct buffer *out)
     append_tree(out, "validation", report->validation);
     append_tree(out, "attempts", json_object_get(report->state, "attempts"));
     append_tree(out, "errors", json_object_get(report->state, "errors"));
+    append_tree(out, "source_connection", report->source_connection);
+    append_tree(out, "target_connection", report->target_connection);
     append_tree(out, "source_use", json_object_get(report->state, "source_use"));
     append_tree(out, "target_use", json_object_get(report->state, "target_use"));
     append_tree(out, "settings", json_object_get(report->state, "settings"));

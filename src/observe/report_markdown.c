@@ -20,6 +20,17 @@ static void append_fact(struct buffer *out, const char *name, const char *value)
     buffer_append_string(out, " |\n");
 }
 
+static void append_connection(struct buffer *out, const char *side, const json_t *connection)
+{
+    struct buffer text = {0};
+    report_append_connection(&text, connection);
+    if (text.length > 0) {
+        append_fact(out, side, buffer_string(&text));
+    }
+    out->failed |= text.failed;
+    buffer_free(&text);
+}
+
 static void append_summary(const struct report *report, struct buffer *out)
 {
     buffer_append_string(out, "# ");
@@ -49,6 +60,8 @@ static void append_summary(const struct report *report, struct buffer *out)
     append_fact(out, "guarantee", report->guarantee);
     append_fact(out, "snapshot", report->snapshot);
     append_fact(out, "transhume", report->version);
+    append_connection(out, "source", report->source_connection);
+    append_connection(out, "target", report->target_connection);
     buffer_append_byte(out, '\n');
 }
 

@@ -35,6 +35,8 @@ uint64_t report_count(const json_t *object, const char *name);
 /* A text as it is, unless there is a NUL in it; that and all else as JSON. NULL: nothing is there;
  * the caller frees it. */
 char *report_shown(const json_t *value);
+/* "PostgreSQL 15.8, TLS 1.3, peer verified", not escaped; nothing where there was no server. */
+void report_append_connection(struct buffer *out, const json_t *connection);
 /* Numbers as people write them. */
 void report_append_count(struct buffer *out, uint64_t count);
 void report_append_bytes(struct buffer *out, uint64_t bytes);

@@ -159,6 +159,15 @@ void report_append_slowest(const struct report *report, struct buffer *out)
 
 /* ---- attempts, retries, throttling */
 
+static void append_connection(const json_t *connection, struct buffer *out)
+{
+    struct buffer text = {0};
+    report_append_connection(&text, connection);
+    report_html(out, text.length > 0 ? buffer_string(&text) : "–");
+    out->failed |= text.failed;
+    buffer_free(&text);
+}
+
 static void append_use(const struct report *report, const char *member, const char *title,
                        struct buffer *out)
 {
@@ -216,7 +225,9 @@ void report_append_attempts(const struct report *report, struct buffer *out)
         const json_t *attempt;
         buffer_append_string(out,
                              "<div class=\"wide\"><table><thead><tr><th scope=\"col\">Attempt<th "
-                             "scope=\"col\">Began<th scope=\"col\">Ended</thead><tbody>\n");
+                             "scope=\"col\">Began<th scope=\"col\">Ended<th class=\"text\" "
+                             "scope=\"col\">Source<th class=\"text\" scope=\"col\">Target</thead>"
+                             "<tbody>\n");
         json_array_foreach(attempts, index, attempt)
         {
             const char *end = report_text(attempt, "end");
@@ -226,6 +237,10 @@ void report_append_attempts(const struct report *report, struct buffer *out)
             report_html(out, end != NULL                         ? end
                              : index + 1 < report->attempt_count ? "without a word"
                                                                  : "–");
+            buffer_append_string(out, "<td class=\"text\">");
+            append_connection(json_object_get(attempt, "source_connection"), out);
+            buffer_append_string(out, "<td class=\"text\">");
+            append_connection(json_object_get(attempt, "target_connection"), out);
             buffer_append_string(out, "\n");
         }
         buffer_append_string(out, "</tbody></table></div>\n");
@@ -473,6 +488,15 @@ void report_append_validation(const struct report *report, struct buffer *out)
 
 /* ---- settings */
 
+static void append_end(const char *title, const json_t *connection, struct buffer *out)
+{
+    if (connection != NULL) {
+        buffer_format(out, "<div><dt>%s</dt><dd>", title);
+        append_connection(connection, out);
+        buffer_append_string(out, "</dd></div>\n");
+    }
+}
+
 void report_append_settings(const struct report *report, struct buffer *out)
 {
     json_t *settings = json_object_get(report->state, "settings");
@@ -481,6 +505,8 @@ void report_append_settings(const struct report *report, struct buffer *out)
     buffer_append_string(out, "<dl class=\"facts\">\n<div><dt>transhume</dt><dd>");
     report_html(out, report->version);
     buffer_append_string(out, "</dd></div>\n");
+    append_end("Source", report->source_connection, out);
+    append_end("Target", report->target_connection, out);
     json_object_foreach(settings, name, value)
     {
         if (json_is_null(value) || (json_is_array(value) && json_array_size(value) == 0)) {

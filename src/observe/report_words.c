@@ -61,6 +61,42 @@ void report_append_rate(struct buffer *out, uint64_t count, double seconds)
 
 /* ---- words */
 
+static const char *const securities[][2] = {
+    {"plaintext", "not encrypted"},
+    {"unverified", "peer not verified"},
+    {"authority-verified", "authority verified, not the name"},
+    {"peer-verified", "peer verified"},
+    {"plaintext-loopback", "not encrypted (loopback)"},
+    {"local-socket", "local socket"}};
+
+static const char *words_of(const char *security)
+{
+    for (size_t i = 0; i < sizeof(securities) / sizeof(securities[0]); i++) {
+        if (strcmp(securities[i][0], security) == 0) {
+            return securities[i][1];
+        }
+    }
+    return security;
+}
+
+void report_append_connection(struct buffer *out, const json_t *connection)
+{
+    const char *server = report_text(connection, "server");
+    const char *security = report_text(connection, "security");
+    const char *protocol = report_text(connection, "protocol");
+    if (security == NULL) {
+        return;
+    }
+    if (server != NULL) {
+        buffer_format(out, "%s, ", server);
+    }
+    if (protocol != NULL && strcmp(security, "local-socket") != 0) {
+        bool versioned = strncmp(protocol, "TLSv", 4) == 0;
+        buffer_format(out, "%s%s, ", versioned ? "TLS " : "", protocol + (versioned ? 4 : 0));
+    }
+    buffer_append_string(out, words_of(security));
+}
+
 static bool is(const char *text, const char *word)
 {
     return text != NULL && strcmp(text, word) == 0;

@@ -390,6 +390,7 @@ tables:
                          "3 times" + (", %.1f capacity units used" % units if units else ""))
         self.assertEqual(facts["Source asked to slow down in the last attempt"], "0 times")
         self.assertEqual([(row[0], row[2]) for row in section["rows"]], [("1", "failed"), ("2", "completed")])
+        self.assertEqual([row[3:] for row in section["rows"]], [["–", "not encrypted (loopback)"]] * 2)
 
     def assert_settings(self, report, section):
         facts = section["facts"]
@@ -397,7 +398,8 @@ tables:
         self.assertIn(report["version"], self.run_program("version").out)
         self.assertEqual((facts["jobs"], facts["batch_rows"], facts["include"]), ("1", "25", '["customer","invoice"]'))
         kept = {name for name, value in report["settings"].items() if value is not None and value != []}
-        self.assertEqual(set(facts), kept | {"transhume"})
+        self.assertEqual(facts["Target"], "not encrypted (loopback)")
+        self.assertEqual(set(facts), kept | {"transhume", "Target"})
         for name in kept:
             if isinstance(report["settings"][name], (bool, str)):
                 self.assertEqual(facts[name], json.dumps(report["settings"][name]).strip('"'), name)

@@ -172,6 +172,25 @@ static void a_spell_of_throttling(void **state)
     assert_int_equal(atomic_load(&database.report.milliunits), 1750);
 }
 
+static void the_weakest_connection_counts(void **state)
+{
+    struct database database = {0};
+    enum link_security security;
+    (void)state;
+    assert_null(report_weakest_link(&database, &security));
+    for (int weaker = LINK_SECURITY_COUNT - 1; weaker >= 0; weaker--) {
+        report_link(&database, (enum link_security)weaker, "TLSv1.2", NULL);
+        assert_non_null(report_weakest_link(&database, &security));
+        assert_int_equal(security, weaker);
+    }
+    report_link(&database, LINK_PLAINTEXT, "later", "one");
+    report_link(&database, LINK_LOCAL_SOCKET, NULL, NULL);
+    const struct database_link *link = report_weakest_link(&database, &security);
+    assert_int_equal(security, LINK_PLAINTEXT);
+    assert_string_equal(link->protocol, "TLSv1.2");
+    assert_string_equal(link->cipher, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +201,7 @@ int main(void)
         cmocka_unit_test(a_request_must_fit_the_lease),
         cmocka_unit_test(a_late_renewal_is_waited_for),
         cmocka_unit_test(a_spell_of_throttling),
+        cmocka_unit_test(the_weakest_connection_counts),
     };
     return cmocka_run_group_tests_name("lease", tests, NULL, NULL);
 }

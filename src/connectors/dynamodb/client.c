@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "connectors/dynamodb/client_internal.h"
 #include "connectors/lease.h"
+#include "connectors/report.h"
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -273,6 +274,17 @@ enum status dynamodb_client_submit(struct dynamodb_client *client,
     return STATUS_OK;
 }
 
+static void tell_link(const struct dynamodb_service *service, const struct http_response *from)
+{
+    if (service->options.database != NULL && from->status != 0) {
+        report_link(service->options.database,
+                    from->tls_protocol != NULL ? LINK_PEER_VERIFIED
+                    : from->loopback           ? LINK_PLAINTEXT_LOOPBACK
+                                               : LINK_PLAINTEXT,
+                    from->tls_protocol, from->tls_cipher);
+    }
+}
+
 enum status dynamodb_client_poll(struct dynamodb_client *client, int64_t timeout_ms,
                                  struct dynamodb_response **response, struct error *error)
 {
@@ -282,6 +294,7 @@ enum status dynamodb_client_poll(struct dynamodb_client *client, int64_t timeout
     if (status != STATUS_OK) {
         return status;
     }
+    tell_link(client->service, from);
     struct dynamodb_call *call = (struct dynamodb_call *)from->context;
     struct dynamodb_response *made = (struct dynamodb_response *)calloc(1, sizeof(*made));
     if (made == NULL) {

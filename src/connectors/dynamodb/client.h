@@ -32,6 +32,7 @@ struct dynamodb_service_options {
     int64_t timeout_ms;          /* of one request */
     int64_t patience_ms;         /* dynamodb_client_call: how long a request is tried again */
     const _Atomic bool *stopped; /* NULL, or ends waits early */
+    struct database *database;   /* NULL, or whose report tells how answers came */
 };
 
 /* Nothing is sent. Errors: no region, unknown profile, an endpoint that is no URL or would be

@@ -175,7 +175,8 @@ static enum status connect(struct dynamodb_network *network, const struct open_o
         .plaintext_allowed = plaintext,
         .timeout_ms = open->timeout_ms,
         .patience_ms = PATIENCE_TIMEOUTS * open->timeout_ms,
-        .stopped = &network->base.hurried};
+        .stopped = &network->base.hurried,
+        .database = &network->base};
     if (dynamodb_service_create(&service, &network->service, error) != STATUS_OK ||
         dynamodb_client_create(network->service, CONTROL_CONNECTIONS, &network->control, error) !=
             STATUS_OK) {

@@ -415,6 +415,7 @@ static enum status reach(struct maria_database *self, enum maria_tls tls, MYSQL 
         return STATUS_FAILED;
     }
     watch_peer(self, made);
+    maria_tell_link(self, made);
     *connection = made;
     return STATUS_OK;
 }

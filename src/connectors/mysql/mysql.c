@@ -2,6 +2,7 @@
  * database. */
 #include "connectors/mysql/catalog.h"
 #include "connectors/registry.h"
+#include "connectors/sql/link.h"
 #include "connectors/sql/open.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -210,6 +211,8 @@ static enum status look_at_server(struct maria_database *self, const char *load,
     int64_t folds = 0;
     self->version = mysql_get_server_version(self->control);
     self->mariadb = mariadb_connection(self->control) != 0;
+    sql_name_server(&self->base, self->mariadb ? "MariaDB" : "MySQL",
+                    mysql_get_server_info(self->control));
     if (self->version < VERSION_MIN) {
         return sql_refuse_server(self->mode, self->shown,
                                  "the server is older than MySQL 5.5, the oldest that is supported",

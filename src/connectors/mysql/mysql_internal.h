@@ -129,6 +129,8 @@ enum status maria_connect(struct maria_database *self, MYSQL **connection,
 /* The same without any settings. */
 enum status maria_reach(struct maria_database *self, MYSQL **connection,
                         struct error *error) MUST_USE;
+/* link.c: into the instance's report, how this connection is kept from others. Any thread. */
+void maria_tell_link(struct maria_database *self, MYSQL *connection);
 /* ending.c: a new connection that works on the claimed run, known as such to who takes the run
  * over; fails where that was done. Without a run: any connection. Any thread. */
 enum status maria_join(struct maria_database *self, MYSQL **connection,

@@ -251,6 +251,7 @@ enum status postgres_reach(struct postgres_database *self, PGconn **connection, 
         postgres_disconnect(made);
         return STATUS_FAILED;
     }
+    postgres_tell_link(self, made);
     *connection = made;
     return STATUS_OK;
 }

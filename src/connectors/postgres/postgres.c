@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "connectors/postgres/target.h"
 #include "connectors/registry.h"
+#include "connectors/sql/link.h"
 #include "connectors/sql/open.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -285,6 +286,7 @@ static enum status look_at_server(struct postgres_database *self, const char *po
     char own[16];
 
     self->server_version = PQserverVersion(self->control);
+    sql_name_server(&self->base, "PostgreSQL", PQparameterStatus(self->control, "server_version"));
     if (self->server_version < VERSION_MIN) {
         return sql_refuse_server(
             self->mode, self->shown,

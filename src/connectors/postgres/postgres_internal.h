@@ -91,6 +91,8 @@ enum status postgres_connect(struct postgres_database *self, PGconn **connection
 /* The same without any settings. */
 enum status postgres_reach(struct postgres_database *self, PGconn **connection,
                            struct error *error) MUST_USE;
+/* link.c: into the instance's report, how this connection is kept from others. Any thread. */
+void postgres_tell_link(struct postgres_database *self, PGconn *connection);
 /* The instance's schema first on the session's search_path: definitions that the source tells
  * without it are made in the target's. postgres_connect does it once the schema is known. */
 enum status postgres_prefer_schema(struct postgres_database *self, PGconn *connection,
