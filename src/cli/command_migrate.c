@@ -17,7 +17,10 @@ int command_migrate(struct cli_call *call)
                    "does not fit is a reject again.");
         return cli_fail(call, &error);
     }
-    if (cli_find_plan(call, &plan_path, &error) != STATUS_OK) {
+    enum status found = cli_text(call, CLI_REJECTS) == NULL
+                            ? cli_find_plan(call, &plan_path, &error)
+                            : cli_find_plan_of_run(call, &plan_path, &error);
+    if (found != STATUS_OK) {
         return cli_fail(call, &error);
     }
     signals_setup();

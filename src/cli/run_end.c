@@ -111,12 +111,16 @@ static void tell_next_step(const struct cli_call *call, const struct run_session
 {
     if (result->rejected > 0) {
         char count[32];
+        struct buffer load = {0};
         text_human_count(result->rejected, count, sizeof(count));
+        cli_append_command(call, "migrate", &load);
         log_write(LOG_WARNING,
                   "%s record%s rejected: kept whole, with the reasons, in %s; mend them there and "
-                  "load them with `transhume migrate --rejects FILE`",
+                  "load them with `%s --rejects FILE`",
                   count, result->rejected == 1 ? " was" : "s were",
-                  result->rejects_folder == NULL ? "the state folder" : result->rejects_folder);
+                  result->rejects_folder == NULL ? "the state folder" : result->rejects_folder,
+                  buffer_string(&load));
+        buffer_free(&load);
     }
     if (result->unmatched > 0) {
         char count[32];

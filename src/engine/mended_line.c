@@ -12,6 +12,7 @@ struct names {
     char entity[NAME_BYTES_MAX];
     char table[NAME_BYTES_MAX];
     char found[16];
+    char run[MENDED_RUN_BYTES];
     int64_t format;
     bool has_record;
 };
@@ -33,22 +34,39 @@ static enum status fault(struct error *error, const char *what)
     return error_set(error, ERROR_REJECT_UNREADABLE, "record", "%s", what);
 }
 
+/* Where the member's text goes, whose key was just read; NULL: nowhere. */
+static char *name_of(const struct json_reader *reader, struct names *names, size_t *size)
+{
+    const struct {
+        const char *key;
+        char *name;
+        size_t size;
+    } kept[] = {{"entity", names->entity, sizeof(names->entity)},
+                {"table", names->table, sizeof(names->table)},
+                {"found", names->found, sizeof(names->found)},
+                {"run", names->run, sizeof(names->run)}};
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+        if (is_key(reader, kept[i].key)) {
+            *size = kept[i].size;
+            return kept[i].name;
+        }
+    }
+    return NULL;
+}
+
 /* One member, whose key was just read. */
 static enum status scan_member(struct json_reader *reader, struct names *names, struct error *error)
 {
     enum json_token token;
-    bool is_found = is_key(reader, "found");
-    char *name = is_key(reader, "entity")  ? names->entity
-                 : is_key(reader, "table") ? names->table
-                 : is_found                ? names->found
-                                           : NULL;
+    size_t size;
+    char *name = name_of(reader, names, &size);
     bool is_format = is_key(reader, "format");
     bool is_record = is_key(reader, "record");
     if (json_reader_next(reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (name != NULL && token == JSON_TOKEN_STRING) {
-        keep_name(reader, name, is_found ? sizeof(names->found) : NAME_BYTES_MAX);
+        keep_name(reader, name, size);
         return STATUS_OK;
     }
     if (is_format && token == JSON_TOKEN_NUMBER) {
@@ -118,6 +136,26 @@ enum status mended_line_scan(const struct plan *plan, const char *line, size_t l
     }
     return error_set(error, ERROR_REJECT_UNREADABLE, "record",
                      "the plan has no entity '%s' in a table '%s'", names.entity, names.table);
+}
+
+enum status mended_line_run(const char *line, size_t length, char run[MENDED_RUN_BYTES],
+                            struct error *error)
+{
+    struct names names = {0};
+    struct arena *arena = arena_create(0);
+    run[0] = '\0';
+    if (arena == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a line");
+    }
+    enum status status = scan_names(line, length, arena, &names, error);
+    arena_destroy(arena);
+    if (status == STATUS_OK) {
+        memcpy(run, names.run, sizeof(names.run));
+    } else if (error->code == ERROR_MEMORY) {
+        return STATUS_FAILED;
+    }
+    error_clear(error);
+    return STATUS_OK;
 }
 
 /* ---- the record */

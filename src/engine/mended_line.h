@@ -16,6 +16,11 @@ enum status mended_line_scan(const struct plan *plan, const char *line, size_t l
 enum status mended_line_check(const struct plan *plan, const char *line, size_t length,
                               struct mended_line *mended, struct error *error) MUST_USE;
 
+enum { MENDED_RUN_BYTES = 64 };
+/* The run that rejected the line's record, NUL-terminated; "": it names none, or can't be read. */
+enum status mended_line_run(const char *line, size_t length, char run[MENDED_RUN_BYTES],
+                            struct error *error) MUST_USE;
+
 /*
  * Beside the entity's fields a row has two cells more: the key that the reject was named by (a MAP,
  * or MISSING) and the stream it came from (a TEXT that ends with a NUL), so that a second reject

@@ -122,6 +122,28 @@ enum status past_runs_current(const struct state_folder *folder, struct arena *a
     return STATUS_END;
 }
 
+enum status past_runs_find(const struct state_folder *folder, const char *id, struct arena *arena,
+                           struct past_run *found, struct error *error)
+{
+    struct past_run *past;
+    uint32_t count;
+    found->folder = *folder;
+    enum status status = local_run_read(folder, arena, &found->local, error);
+    if (status == STATUS_FAILED || (status == STATUS_OK && strcmp(found->local.id, id) == 0)) {
+        return status;
+    }
+    if (past_runs_list(folder, arena, &past, &count, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (past[i].local.source != NULL && strcmp(past[i].local.id, id) == 0) {
+            *found = past[i];
+            return STATUS_OK;
+        }
+    }
+    return STATUS_END;
+}
+
 enum status past_runs_recall(const struct state_folder *folder, struct arena *arena,
                              struct error *error)
 {

@@ -17,6 +17,9 @@ enum status past_runs_list(const struct state_folder *folder, struct arena *aren
  * back, the newest in runs/. STATUS_END: there is none. */
 enum status past_runs_current(const struct state_folder *folder, struct arena *arena,
                               struct past_run *current, struct error *error) MUST_USE;
+/* The folder's own run or one in runs/, by its id. STATUS_END: there is none of that id. */
+enum status past_runs_find(const struct state_folder *folder, const char *id, struct arena *arena,
+                           struct past_run *found, struct error *error) MUST_USE;
 /* Makes that one the folder's own again, which may have been begun before. With the lock held, and
  * no log open. */
 enum status past_runs_recall(const struct state_folder *folder, struct arena *arena,

@@ -2,9 +2,11 @@
 #include "engine/session.h"
 
 #include "base/file.h"
+#include "base/file_lines.h"
 #include "base/log.h"
 #include "engine/copy.h"
 #include "engine/joining.h"
+#include "engine/mended_line.h"
 #include "engine/options.h"
 #include "engine/past_runs.h"
 #include "engine/schema_lines.h"
@@ -29,33 +31,88 @@ static const char *default_state_path(struct arena *arena, const char *plan_path
     return arena_format(arena, "%.*s/.transhume", (int)(slash - plan_path), plan_path);
 }
 
-/* What is not given stands as in the unfinished run of the state folder. */
+/* The run that rejected the first record of the file; "" where the file does not tell: whatever is
+ * wrong with it is said when it is loaded. */
+static enum status find_rejecting_run(const char *path, char run[MENDED_RUN_BYTES],
+                                      struct error *error)
+{
+    struct file_lines lines;
+    run[0] = '\0';
+    enum status status = file_lines_open(&lines, path, ERROR_BAD_VALUE, error);
+    if (status == STATUS_OK) {
+        status = file_lines_next(&lines, error);
+        if (status == STATUS_OK) {
+            status = mended_line_run(lines.line, lines.length, run, error);
+        }
+        file_lines_close(&lines);
+    }
+    if (status == STATUS_FAILED && error->code == ERROR_MEMORY) {
+        return STATUS_FAILED;
+    }
+    error_clear(error);
+    return STATUS_OK;
+}
+
+static enum status not_known_here(const struct run_session *session, const char *run,
+                                  struct error *error)
+{
+    const char *file = session->options.rejects_file;
+    error_set(error, ERROR_RUN_NOTHING, file, "%s knows nothing of run %s, which rejected them",
+              session->state_path, run);
+    error_hint(error,
+               "say where they go: `transhume migrate --rejects %s SRC DST`, or with --plan FILE; "
+               "or, with --state DIR, where that run's state is",
+               file);
+    return STATUS_FAILED;
+}
+
+/* Mended records belong to the run that rejected them, anything else to the one that the folder is
+ * about. STATUS_END: there is none. */
+static enum status find_local_run(struct run_session *session, struct past_run *found,
+                                  struct error *error)
+{
+    const struct run_options *options = &session->options;
+    struct state_folder folder;
+    char run[MENDED_RUN_BYTES] = "";
+    if (state_folder_name(&folder, session->state_path, session->arena, error) != STATUS_OK ||
+        (options->rejects_file != NULL &&
+         find_rejecting_run(options->rejects_file, run, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    if (run[0] == '\0') {
+        return past_runs_current(&folder, session->arena, found, error);
+    }
+    enum status status = past_runs_find(&folder, run, session->arena, found, error);
+    return status == STATUS_END && options->plan_path == NULL ? not_known_here(session, run, error)
+                                                              : status;
+}
+
+/* What is not given stands as in the run that is gone on with: the unfinished one, or the one that
+ * is validated, or whose rejects are loaded. */
 static enum status take_from_local_run(struct run_session *session, struct past_run *taken,
                                        struct error *error)
 {
     struct run_options *options = &session->options;
-    struct state_folder folder;
     struct past_run current;
     bool given = options->source_uri != NULL || options->target_uri != NULL;
-    if (given || (options->plan_path != NULL && !options->resuming && !options->validating)) {
+    bool may_be_over = options->resuming || options->validating || options->rejects_file != NULL;
+    if (given || (options->plan_path != NULL && !may_be_over)) {
         return STATUS_OK;
     }
-    if (state_folder_name(&folder, session->state_path, session->arena, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    enum status status = past_runs_current(&folder, session->arena, &current, error);
+    enum status status = find_local_run(session, &current, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
     const struct local_run local = current.local;
-    if (local.finished && !options->resuming && !options->validating) {
+    if (local.finished && !may_be_over) {
         return STATUS_OK;
     }
     options->source_uri = local.source;
     options->target_uri = local.target;
     if (options->plan_path == NULL) {
         options->plan_path = local.plan_path;
-        bool lost = options->validating && local.plan_path != NULL && !file_exists(local.plan_path);
+        bool lost = !options->resuming && may_be_over && local.plan_path != NULL &&
+                    !file_exists(local.plan_path);
         if (lost && file_exists(current.folder.plan_file)) {
             options->plan_path = current.folder.plan_file; /* the run's own copy */
         }

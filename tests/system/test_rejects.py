@@ -1,6 +1,7 @@
 """Rejects, from being refused to being mended and loaded: none lost, none doubled."""
 import json
 import os
+import re
 import shutil
 import sqlite3
 import unittest
@@ -83,6 +84,75 @@ class RoundTrip(RejectsTestCase):
             self.mend("mended.jsonl")
             result = self.load()
             self.assertIn(str(len(self.bad)), result.out)
+            self.assert_holds(self.expected({i: 1.5 for i in self.bad}))
+        self.each_target(test)
+
+    def say_next_step(self, result, file, code=0):
+        """The command of the warning, as pasted."""
+        told = " ".join((result.out + result.err).split())
+        command = re.search(r"load them with `transhume (migrate [^`]*--rejects) FILE`", told).group(1)
+        return self.run_program(*command.split(), file, code=code)
+
+    def test_loaded_by_the_command_that_the_end_names(self):
+        def test():
+            for state in (".transhume", "elsewhere"):
+                with self.subTest(state=state):
+                    self.doCleanups()
+                    self.setUp()
+                    self.aim_at(self.target)
+                    result = self.migrate(*(("--state", state) if state == "elsewhere" else ()))
+                    self.mend_of(self.path(state), "mended.jsonl", only={10})
+                    result = self.say_next_step(result, "mended.jsonl", code=1)
+                    self.assert_holds(self.expected({10: 1.5}))
+                    self.mend_of(self.path(state), "again.jsonl")  # of the load, a run itself
+                    self.say_next_step(result, "again.jsonl")
+                    self.assert_holds(self.expected({i: 1.5 for i in self.bad}))
+        self.each_target(test)
+
+    def mend_of(self, state, path, only=None):
+        rejects = []
+        for name in sorted(os.listdir(os.path.join(state, "rejects"))):
+            with open(os.path.join(state, "rejects", name), encoding="utf-8") as file:
+                rejects += map(json.loads, file)
+        for reject in rejects:
+            if only is None or reject["key"]["id"] in only:
+                reject["record"]["v"] = 1.5
+        with open(self.path(path), "w", encoding="utf-8") as file:
+            file.writelines(json.dumps(reject) + "\n" for reject in rejects)
+
+    def test_rejects_go_where_their_run_went(self):
+        """Though the folder is about another run by now, and a plan of something else lies there."""
+        def test():
+            self.migrate()
+            self.mend("mended.jsonl")
+            support.make_sqlite(self.path("other.db"), "CREATE TABLE thing(id INTEGER PRIMARY KEY, v REAL, note TEXT,"
+                                " b BLOB, price NUMERIC(10,2));")
+            self.run_program("migrate", "other.db", "sqlite:other-copy.db")
+            with open(self.path("transhume.yaml"), "w", encoding="utf-8") as file:
+                file.write("transhume: 1\nsource: sqlite:other.db\ntarget: sqlite:other-copy.db\n"
+                           "tables: {thing: {entities: {thing: {from: thing, fields: copy}}}}\n")
+            self.run_program("migrate", "--rejects", "mended.jsonl")
+            self.assert_holds(self.expected({i: 1.5 for i in self.bad}))
+            self.assertEqual(self.query(self.path("other-copy.db"), "SELECT count(*) FROM thing"), [(0,)])
+        self.each_target(test)
+
+    def test_rejects_of_a_run_that_is_not_known_here(self):
+        def test():
+            self.migrate()
+            self.mend("mended.jsonl")
+            shutil.rmtree(self.path(".transhume"))
+            for says in ("there is no run here", "knows nothing of run"):
+                result = self.run_program("migrate", "--rejects", "mended.jsonl", code=2)
+                line = " ".join(result.err.split())
+                self.assertIn(says, line)
+                self.assertIn("SRC DST", line)
+                self.assertIn("[run-nothing]", line)
+                self.assert_holds(self.expected())
+                support.make_sqlite(self.path("other.db"), "CREATE TABLE thing(id INTEGER PRIMARY KEY, v REAL);")
+                self.run_program("migrate", "other.db", "sqlite:other-copy.db")
+                os.remove(self.path("other.db"))
+                os.remove(self.path("other-copy.db"))
+            self.load()
             self.assert_holds(self.expected({i: 1.5 for i in self.bad}))
         self.each_target(test)
 
