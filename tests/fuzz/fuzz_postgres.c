@@ -204,7 +204,8 @@ static void read_span(struct text input)
         {.name = "a", .type = postgres_type_of(25, 'b', -1, "text")},
         {.name = "b\"", .type = postgres_type_of(20, 'b', -1, "bigint")}};
     const char *names[] = {"a", "b\""};
-    struct schema_table described = {.name = "t", .column_count = 2};
+    struct schema_column facts[] = {{.name = "a"}, {.name = "b\""}};
+    struct schema_table described = {.name = "t", .columns = facts, .column_count = 2};
     struct postgres_table table = {.schema = &described,
                                    .columns = columns,
                                    .kind = 'r',

@@ -21,9 +21,9 @@ KEYS = {
 
 
 class Chunks:
-    def chunks(self):
+    def chunks(self, state=".transhume"):
         """{table: how many records each of its chunks has}"""
-        with open(self.path(".transhume", "chunks.jsonl"), encoding="utf-8") as file:
+        with open(self.path(state, "chunks.jsonl"), encoding="utf-8") as file:
             header, *done = map(json.loads, file)
         names = [stream["name"] for stream in header["streams"] for _ in range(stream["chunks"])]
         self.assertEqual(sorted(chunk["chunk"] for chunk in done), list(range(1, len(names) + 1)))

@@ -35,10 +35,26 @@ static enum status row_count_of(struct maria_database *self, const struct maria_
     return status;
 }
 
+/* MariaDB's index fills a CHAR up with blanks under a collation without padding, and its WHERE does
+ * not: of a range it gives what is in both. */
+static bool is_in_two_orders(const struct maria_column *column)
+{
+    return strncmp(column->type.type.native, "char", 4) == 0 && column->collation != NULL &&
+           strstr(column->collation, "_nopad_") != NULL;
+}
+
 static bool is_keyed(const struct maria_table *table)
 {
-    return table != NULL && table->schema->kind == SCHEMA_TABLE && table->key.count > 0 &&
-           table->key.count <= SQL_KEY_PARTS_MAX;
+    if (table == NULL || table->schema->kind != SCHEMA_TABLE ||
+        table->key.count > SQL_KEY_PARTS_MAX) {
+        return false;
+    }
+    for (uint32_t i = 0; i < table->key.count; i++) {
+        if (is_in_two_orders(&table->columns[maria_find_column(table, table->key.names[i])])) {
+            return false;
+        }
+    }
+    return table->key.count > 0;
 }
 
 enum status maria_describe_stream(struct database *database, const struct read_request *request,

@@ -98,6 +98,7 @@ static void read_column(struct builder *builder, int row, struct schema_column *
     facts->modifier = (int32_t)number(rows, row, 4, -1);
     facts->collation = text(builder, rows, row, 18);
     facts->loose = is_true(rows, row, 19);
+    facts->order_schema = text(builder, rows, row, 20);
     if (cell(rows, row, 3)[0] == 'e' && cell(rows, row, 11)[0] == 'd') {
         facts->labels = arena_format(builder->arena, "::%s", cell(rows, row, 17));
         builder->out_of_memory |= facts->labels == NULL;

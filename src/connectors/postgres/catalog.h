@@ -12,8 +12,10 @@ struct postgres_column {
     int32_t modifier;
     const char *collation; /* as SQL; NULL: the type has none, or it is not known (a query's) */
     bool loose;            /* by its collation texts of other bytes may be equal */
-    const char *labels;    /* "::mood", of a domain over that enum, and of a query's enums, which
-                              may be such a domain; else NULL */
+    const char
+        *order_schema;  /* as SQL: where the operators of its order are; NULL: found unnamed */
+    const char *labels; /* "::mood", of a domain over that enum, and of a query's enums, which
+                           may be such a domain; else NULL */
     const char
         *unlimited; /* a built-in type without the limits that this one has; NULL: it has none */
     bool not_null;

@@ -13,6 +13,10 @@
 enum status postgres_span_append(struct buffer *sql, const struct span *span,
                                  const struct postgres_table *table, struct error *error) MUST_USE;
 
+/* As which type a bound is compared: its column's base, since a domain's own collation would
+ * conflict with that of the column, as would the one that the type name has. */
+const char *postgres_span_type(const struct postgres_table *table, int32_t column);
+
 /* split.c */
 enum status postgres_describe_stream(struct database *self, const struct read_request *request,
                                      struct arena *arena, struct stream_facts *facts,

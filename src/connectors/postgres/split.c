@@ -197,26 +197,42 @@ static enum status ask_bounds(struct splitter *splitter, double percent, int64_t
                                  ERROR_SOURCE_READ, result, splitter->spans.error);
 }
 
+/* Texts are put in order again: statistics stay as they are when an upgrade brings another version
+ * of a collation, and bounds that are out of order would cover records twice. */
+static void append_bound_order(struct splitter *splitter, struct buffer *sql)
+{
+    const struct postgres_table *table = splitter->table;
+    int32_t column = postgres_find_column(table, table->key.names[0]);
+    const char *collation = table->columns[column].collation;
+    if (collation != NULL && strcmp(collation, "pg_catalog.\"C\"") != 0) {
+        buffer_format(sql, "bound::%s COLLATE %s, ", postgres_span_type(table, column), collation);
+    }
+    buffer_append_string(sql, "place");
+}
+
 /* The statistics' own ranges of equally many keys, joined to `spans`: asking costs nothing. No
  * rows: they do not know the key. */
 static enum status ask_histogram(struct splitter *splitter, int64_t spans, PGresult **result)
 {
     struct postgres_database *self = splitter->self;
     const struct postgres_table *table = splitter->table;
+    struct buffer sql = {0};
     char digits[24] = {0};
     text_from_int64(spans, digits);
     const struct postgres_parameter parameters[] = {{.text = self->schema},
                                                     {.text = table->schema->name},
                                                     {.text = table->key.names[0]},
                                                     {.text = digits}};
-    return postgres_query(
-        self, self->control,
+    buffer_append_string(
+        &sql,
         "SELECT bound FROM (SELECT u.bound, u.place, count(*) OVER () - 1 AS ranges FROM "
         "pg_catalog.pg_stats s, pg_catalog.unnest(s.histogram_bounds::text::text[]) WITH "
         "ORDINALITY u(bound, place) WHERE s.schemaname = $1 AND s.tablename = $2 AND s.attname = "
         "$3 AND NOT s.inherited AND s.most_common_vals IS NULL) h WHERE place BETWEEN 2 AND ranges "
-        "AND (place - 1) * $4::bigint / ranges > (place - 2) * $4::bigint / ranges ORDER BY place",
-        parameters, 4, POSTGRES_SHORT, ERROR_SOURCE_READ, result, splitter->spans.error);
+        "AND (place - 1) * $4::bigint / ranges > (place - 2) * $4::bigint / ranges ORDER BY ");
+    append_bound_order(splitter, &sql);
+    return postgres_query_buffer(self, self->control, &sql, parameters, 4, POSTGRES_SHORT,
+                                 ERROR_SOURCE_READ, result, splitter->spans.error);
 }
 
 static enum status ask_some_bounds(struct splitter *splitter, int64_t rows, int64_t rows_wanted,

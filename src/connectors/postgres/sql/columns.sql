@@ -29,7 +29,14 @@ SELECT a.attrelid, a.attname,
        CASE WHEN l.oid IS NULL THEN NULL
             WHEN pg_catalog.has_schema_privilege(m.oid, 'USAGE') THEN pg_catalog.format('%I.%I', m.nspname, l.collname)
             ELSE 'pg_catalog."C"' END,
-       NOT l.collisdeterministic
+       NOT l.collisdeterministic,
+       -- where the operators of its order are, if not on the search_path: others may be taken for them (of citext those of text)
+       CASE WHEN s.oid >= 16384 THEN (
+        SELECT pg_catalog.quote_ident(w.nspname) FROM pg_catalog.pg_opclass f
+          JOIN pg_catalog.pg_amop p ON p.amopfamily = f.opcfamily AND p.amoplefttype = f.opcintype AND p.amoprighttype = f.opcintype
+          JOIN pg_catalog.pg_operator o ON o.oid = p.amopopr JOIN pg_catalog.pg_namespace w ON w.oid = o.oprnamespace
+         WHERE f.opcmethod = 403 AND f.opcdefault AND f.opcintype = s.oid AND p.amoppurpose = 's' AND p.amopstrategy = 5
+           AND NOT pg_catalog.pg_operator_is_visible(o.oid)) END
   FROM pg_catalog.pg_attribute a
   JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
