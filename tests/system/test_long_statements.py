@@ -159,6 +159,100 @@ class MariaDb(LongStatement, support.TestCase):
         return self.server.ask("mysql", "SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep'") != []
 
 
+class Failover:
+    """Another server takes the place of the first behind one address; its sessions have the same numbers, and are somebody else's."""
+    MAINTENANCE = WORKING = SESSION = ""
+    WORK = ""   # a statement that does
+
+    def lose(self, begin, statement, meanwhile=lambda process: None):
+        """What came of the run whose session sleeps on the first server, while one of its number does that on the second."""
+        with StrikingProxy(self.first.port) as proxy:
+            process = begin(proxy)
+            self.wait_until("it works", lambda: self.working(self.first))
+            number, = self.working(self.first)
+            self.hold(number, statement)
+            self.wait_until("they are at it", lambda: self.working(self.second) == ([number] if statement else []))
+            before = self.second.ask(self.MAINTENANCE, self.SESSION % number)
+            self.assertEqual(len(before), 1)
+            proxy.silence_all()
+            proxy.upstream = self.second.port
+            meanwhile(process)
+            result = support.finish(process, time_limit=60 * support.PATIENCE)
+        self.assertEqual(self.second.ask(self.MAINTENANCE, self.SESSION % number), before, "a session of somebody else was struck")
+        return result
+
+    def working(self, server):
+        return [int(row[0]) for row in server.ask(self.MAINTENANCE, self.WORKING)]
+
+    def hold(self, number, statement):
+        """A session of that number on the second server, which does that."""
+        seen = 0
+        while seen != number:
+            session = self.second.session(self.MAINTENANCE)
+            self.addCleanup(session.close)
+            self.addCleanup(session.process.kill)
+            seen = int(session.ask(self.NUMBER))
+            self.assertLessEqual(seen, number, "the second server has given away that number")
+            if seen != number:
+                session.close()
+        if statement:
+            session.send(statement)
+
+    def begin_read(self, proxy):
+        self.first.ask(self.name, "CREATE TABLE herd (id int PRIMARY KEY, pad varchar(400)); INSERT INTO herd VALUES (1, 'x')")
+        self.write("plan.yaml", self.PLAN % self.first.uri(self.name, via=proxy))
+        return self.begun("--plan", "plan.yaml")
+
+    def begin_write(self, proxy):
+        self.first.ask(self.name, self.TABLE)
+        support.make_sqlite(self.path("herd.db"), "CREATE TABLE herd(id INTEGER PRIMARY KEY, wool TEXT); INSERT INTO herd VALUES (1, 'wool')")
+        return self.begun("--existing", "append", "herd.db", self.first.uri(self.name, via=proxy))
+
+    def begun(self, *arguments):
+        process = support.start("migrate", "--timeout", "2s", "--jobs", "1", *arguments, cwd=self.folder)
+        self.addCleanup(process.kill)
+        return process
+
+    def test_of_a_reader_while_others_idle(self):
+        self.assert_code(self.lose(self.begin_read, ""), 3)
+
+    def test_of_a_reader_while_others_work(self):
+        """Their statement is not taken for one of the run's, which would wait for it."""
+        self.assert_code(self.lose(self.begin_read, self.WORK), 3)
+
+    def test_of_a_writer_while_others_idle(self):
+        self.assertNotEqual(self.lose(self.begin_write, "").code, 0)
+
+    def test_of_a_writer_while_others_work(self):
+        self.assertNotEqual(self.lose(self.begin_write, self.WORK).code, 0)
+
+    def test_of_a_writer_that_is_stopped(self):
+        """Twice: what it has under way is cancelled, and nothing of others."""
+        def stop(process):
+            process.send_signal(signal.SIGINT)
+            self.wait_until("it was heard", lambda: b", stopping" in process.stderr.readline())
+            process.send_signal(signal.SIGINT)
+        self.assertNotEqual(self.lose(self.begin_write, self.WORK, stop).code, 0)
+
+
+class MariaDbFailover(Failover, support.TestCase):
+    MAINTENANCE = "mysql"
+    WORKING = "SELECT id FROM information_schema.processlist WHERE state = 'User sleep'"
+    SESSION = "SELECT id, host, command, state FROM information_schema.processlist WHERE id = %d"
+    NUMBER = "SELECT connection_id()"
+    WORK = "SELECT sleep(600)"
+    TABLE = MariaDb.TABLE.replace("0.03", "600")
+
+    def setUp(self):
+        super().setUp()
+        self.first, self.second = mariadb.Server(), mariadb.Server()
+        self.addCleanup(self.first.stop)
+        self.addCleanup(self.second.stop)
+        self.name = self.first.database()
+        self.assertEqual(self.second.database(), self.name)
+        self.PLAN = MariaDbReads.PLAN.replace("0.1", "600")
+
+
 class MariaDbReads(support.TestCase):
     """Rows that the server finds one by one: it sends nothing before it has 16 KiB of them."""
     ROWS = 100
@@ -189,6 +283,20 @@ class MariaDbReads(support.TestCase):
                 with support.open_sqlite(self.path("out.db")) as database:
                     self.assertEqual(database.execute("SELECT count(*), count(DISTINCT id), sum(length(pad)) FROM slow").fetchall(),
                                      [(self.ROWS, self.ROWS, self.ROWS * 400)])
+
+    def test_it_is_stopped_by_an_account_of_few_rights(self):
+        """It sees no sessions but its own, and ends the statement that the server works on."""
+        self.server.ask("", "CREATE OR REPLACE USER few@'127.0.0.1'; GRANT SELECT ON `%s`.* TO few@'127.0.0.1'" % self.name)
+        self.write("plan.yaml", self.PLAN.replace("0.1", "600") % self.server.uri(self.name).replace("root@", "few@"))
+        process = support.start("migrate", "--plan", "plan.yaml", "--timeout", "2s", "--jobs", "1", cwd=self.folder)
+        self.addCleanup(process.kill)
+        works = "SELECT 1 FROM information_schema.PROCESSLIST WHERE STATE = 'User sleep'"
+        self.wait_until("it reads", lambda: self.server.ask("mysql", works))
+        process.send_signal(signal.SIGINT)
+        self.wait_until("it was heard", lambda: b", stopping" in process.stderr.readline())
+        process.send_signal(signal.SIGINT)
+        self.assert_code(support.finish(process), 4)
+        self.wait_until("the statement ends", lambda: not self.server.ask("mysql", works), limit_s=20)
 
     def test_the_rest_is_lost(self):
         with StrikingProxy(self.server.port) as proxy:

@@ -24,10 +24,28 @@ static enum sql_life life_told(const char *command, const char *state)
     return is_one_of(state, reads) ? SQL_READS : SQL_WORKS;
 }
 
-/* A session that is gone says nothing to us. */
-static enum sql_life life_of_session(struct maria_database *self, MYSQL *other,
-                                     unsigned long session)
+bool maria_sees(struct maria_database *self, MYSQL *other, MYSQL *connection)
 {
+    struct buffer sql = {0};
+    MYSQL_RES *result = NULL;
+    struct error ignored;
+    buffer_format(&sql,
+                  "SELECT " MARIA_SERVER_NAME
+                  ", p.host FROM information_schema.processlist AS p WHERE p.id = %lu",
+                  mysql_thread_id(connection));
+    bool sees = maria_query_buffer(self, other, &sql, MARIA_PROBE, ERROR_NETWORK, &result,
+                                   &ignored) == STATUS_OK;
+    MYSQL_ROW row = sees ? mysql_fetch_row(result) : NULL;
+    sees = row != NULL && row[0] != NULL && maria_own_is(connection, row[0], row[1]);
+    mysql_free_result(result);
+    buffer_free(&sql);
+    return sees;
+}
+
+/* A session that is gone, or was another server's, says nothing to us. */
+static enum sql_life life_of_session(struct maria_database *self, MYSQL *other, MYSQL *connection)
+{
+    unsigned long session = mysql_thread_id(connection);
     MYSQL_RES *result = NULL;
     struct error ignored;
     enum sql_life life = SQL_IDLES;
@@ -38,8 +56,10 @@ static enum sql_life life_of_session(struct maria_database *self, MYSQL *other,
     int id = maria_column_named(result, "Id");
     int command = maria_column_named(result, "Command");
     int state = maria_column_named(result, "State");
+    int host = maria_column_named(result, "Host");
     for (MYSQL_ROW row; id >= 0 && command >= 0 && (row = mysql_fetch_row(result)) != NULL;) {
-        if (row[id] != NULL && strtoul(row[id], NULL, 10) == session) {
+        if (row[id] != NULL && strtoul(row[id], NULL, 10) == session &&
+            !maria_own_differs(connection, other, host >= 0 ? row[host] : NULL)) {
             life = life_told(row[command] != NULL ? row[command] : "",
                              state >= 0 && row[state] != NULL ? row[state] : "");
         }
@@ -57,7 +77,7 @@ enum sql_life maria_life_of(struct maria_database *self, MYSQL *connection)
         /* a server that has no connection left for us has answered */
         return error.code == ERROR_NETWORK && by_client ? SQL_SILENT : SQL_WORKS;
     }
-    enum sql_life life = life_of_session(self, other, mysql_thread_id(connection));
+    enum sql_life life = life_of_session(self, other, connection);
     maria_disconnect(other);
     return life;
 }

@@ -44,12 +44,12 @@ static bool wait_until_readable(MYSQL *connection, int64_t timeout_ms)
     return ready > 0 || (ready < 0 && errno != EINTR);
 }
 
-static void end_by_kill(struct maria_database *self, const char *what, unsigned long session)
+static void end_by_kill(struct maria_database *self, const char *what, MYSQL *connection)
 {
     struct buffer sql = {0};
     MYSQL *other = NULL;
-    buffer_format(&sql, "KILL %s %lu", what, session);
-    if (maria_reach(self, &other, NULL) == STATUS_OK) {
+    buffer_format(&sql, "KILL %s %lu", what, mysql_thread_id(connection));
+    if (maria_reach(self, &other, NULL) == STATUS_OK && maria_sees(self, other, connection)) {
         (void)!maria_query_buffer(self, other, &sql, MARIA_PROBE, ERROR_NETWORK, NULL, NULL);
     }
     maria_disconnect(other);
@@ -61,7 +61,7 @@ static enum status give_up(struct maria_database *self, MYSQL *connection,
                            enum maria_patience patience, struct error *error)
 {
     if (patience != MARIA_PROBE && !atomic_load(&self->base.hurried)) {
-        end_by_kill(self, "CONNECTION", mysql_thread_id(connection));
+        end_by_kill(self, "CONNECTION", connection);
     }
     error_set(error, ERROR_NETWORK, self->shown, "the server did not answer within %lld s",
               (long long)(self->timeout_ms / 1000));
@@ -72,7 +72,7 @@ static enum status give_up(struct maria_database *self, MYSQL *connection,
 
 void maria_kill_statement(struct maria_database *self, MYSQL *connection)
 {
-    end_by_kill(self, "QUERY", mysql_thread_id(connection));
+    end_by_kill(self, "QUERY", connection);
 }
 
 static enum status keep_vigil(struct maria_database *self, MYSQL *connection,
@@ -82,7 +82,7 @@ static enum status keep_vigil(struct maria_database *self, MYSQL *connection,
     enum status status = sql_vigil_found(vigil, life, self->timeout_ms, self->shown, error);
     if (status != STATUS_OK) {
         if (life != SQL_SILENT) { /* its transaction would hold its locks, perhaps for hours */
-            end_by_kill(self, "CONNECTION", mysql_thread_id(connection));
+            end_by_kill(self, "CONNECTION", connection);
         }
         maria_break_off(connection);
     }
@@ -307,22 +307,28 @@ static enum status set_up_session(struct maria_database *self, MYSQL *connection
     return status;
 }
 
+/* Not every proxy that speaks for a server has a list of its sessions. */
 static enum status note_session(struct maria_database *self, MYSQL *connection, struct error *error)
 {
+    static const char server[] = "SELECT " MARIA_SERVER_NAME;
+    static const char both[] =
+        "SELECT " MARIA_SERVER_NAME ", (SELECT p.host FROM information_schema.processlist AS p "
+        "WHERE p.id = connection_id())";
     MYSQL_RES *result = NULL;
-    if (self->server == NULL) {
-        if (maria_query(self, connection, "SELECT @@hostname, @@port, @@datadir", MARIA_SHORT,
-                        ERROR_NETWORK, &result, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        MYSQL_ROW row = mysql_fetch_row(result);
-        self->server =
-            row != NULL ? arena_format(self->arena, "%s %s %s", row[0], row[1], row[2]) : NULL;
-        mysql_free_result(result);
+    enum status status =
+        maria_query(self, connection, both, MARIA_SHORT, ERROR_NETWORK, &result, error);
+    if (status != STATUS_OK && mysql_errno(connection) != 0 && maria_is_alive(connection)) {
+        status = maria_query(self, connection, server, MARIA_SHORT, ERROR_NETWORK, &result, error);
     }
-    return self->server != NULL && maria_own_add(self, connection)
-               ? STATUS_OK
-               : error_set(error, ERROR_MEMORY, self->shown, "no memory for a connection");
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    MYSQL_ROW row = mysql_fetch_row(result);
+    bool noted = row != NULL && row[0] != NULL &&
+                 maria_own_add(connection, row[0], mysql_num_fields(result) > 1 ? row[1] : NULL);
+    mysql_free_result(result);
+    return noted ? STATUS_OK
+                 : error_set(error, ERROR_MEMORY, self->shown, "no memory for a connection");
 }
 
 static int wait_for(MYSQL *connection, int events)

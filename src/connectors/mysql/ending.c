@@ -81,7 +81,7 @@ static enum status find(void *context, uint64_t *numbers, uint32_t *count, struc
     *count = 0;
     for (unsigned i = 0; row != NULL && i < SQL_SESSIONS_MAX; i++) {
         uint64_t number = row[i] != NULL ? strtoull(row[i], NULL, 10) : 0;
-        if (number != 0 && !maria_is_own(looking->self, number)) {
+        if (number != 0 && !maria_is_own(looking->connection, number)) {
             numbers[(*count)++] = number;
         }
     }

@@ -120,7 +120,7 @@ static bool waits_for_us(const struct lock_waits *waits, unsigned long session)
     return false;
 }
 
-static void mark_waits_for_us(const struct maria_database *self, struct lock_waits *waits)
+static void mark_waits_for_us(const MYSQL *asked, struct lock_waits *waits)
 {
     bool more = true;
     while (more) {
@@ -128,7 +128,7 @@ static void mark_waits_for_us(const struct maria_database *self, struct lock_wai
         for (uint64_t i = 0; i < waits->count; i++) {
             struct lock_wait *wait = &waits->list[i];
             bool found = !wait->for_us &&
-                         (maria_is_own(self, wait->holding) || waits_for_us(waits, wait->holding));
+                         (maria_is_own(asked, wait->holding) || waits_for_us(waits, wait->holding));
             wait->for_us = wait->for_us || found;
             more = more || found;
         }
@@ -162,21 +162,20 @@ static void ask_lock_waits(const struct load_watch *watch, struct lock_waits *wa
             .waiting = strtoul(cell(row, 0), NULL, 10), .holding = strtoul(cell(row, 1), NULL, 10)};
     }
     mysql_free_result(result);
-    mark_waits_for_us(self, waits);
+    mark_waits_for_us(watch->connection, waits);
 }
 
 /* ---------------------------------------------------------------- statements */
 
 /* A statement that waits for a table's definition waits for transactions that have read or written
  * it, ours among them: a pause would only make that longer. */
-static bool is_statement_of_others(const struct maria_database *self, MYSQL_RES *list,
-                                   MYSQL_ROW row)
+static bool is_statement_of_others(const MYSQL *asked, MYSQL_RES *list, MYSQL_ROW row)
 {
     static const char metadata[] = "Waiting for table metadata lock";
     unsigned long number = strtoul(cell(row, maria_column_named(list, "Id")), NULL, 10);
     return is_statement(cell(row, maria_column_named(list, "Command"))) &&
            strcmp(cell(row, maria_column_named(list, "State")), metadata) != 0 &&
-           !maria_is_own(self, number);
+           !maria_is_own(asked, number);
 }
 
 static void count_statements(const struct load_watch *watch, MYSQL_RES *list,
@@ -189,7 +188,7 @@ static void count_statements(const struct load_watch *watch, MYSQL_RES *list,
     load->running = 0;
     load->statement_s = 0;
     for (MYSQL_ROW row; (row = mysql_fetch_row(list)) != NULL;) {
-        if (!is_statement_of_others(watch->self, list, row)) {
+        if (!is_statement_of_others(watch->connection, list, row)) {
             continue;
         }
         if (!asked) {

@@ -33,13 +33,12 @@ static void append_holders(struct buffer *sql, const struct maria_database *self
 }
 
 /* The first that is not of this process: the one that waits longest. */
-static bool describe(const struct maria_database *self, MYSQL_RES *rows,
-                     char holder[SQL_HOLDER_BYTES])
+static bool describe(const MYSQL *connection, MYSQL_RES *rows, char holder[SQL_HOLDER_BYTES])
 {
     MYSQL_ROW row = NULL;
     do {
         row = mysql_fetch_row(rows);
-    } while (row != NULL && maria_is_own(self, strtoul(row[0], NULL, 10)));
+    } while (row != NULL && maria_is_own(connection, strtoul(row[0], NULL, 10)));
     if (row == NULL) {
         return false;
     }
@@ -69,7 +68,7 @@ static bool ask_holder(struct maria_database *self, MYSQL *connection, struct bu
     buffer_free(ids);
     bool found = maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_NETWORK, &rows,
                                     &ignored) == STATUS_OK &&
-                 rows != NULL && describe(self, rows, holder);
+                 rows != NULL && describe(connection, rows, holder);
     mysql_free_result(rows);
     return found;
 }

@@ -54,15 +54,14 @@ struct maria_database {
     const char *schema; /* the database's name */
     struct maria_settings settings;
     int64_t timeout_ms;
-    const char *server;      /* which one it is, as it says itself; from the first connection on */
-    bool mariadb;            /* else MySQL */
-    unsigned long version;   /* 101119 */
-    bool loads;              /* target: the server takes LOAD DATA LOCAL */
-    _Atomic bool takes_bulk; /* target: and prepared INSERTs with the values of many rows */
-    bool lacks_local;        /* target: it does not, though nobody said ?load=insert */
-    bool statement_log;      /* its binary log holds statements: REPEATABLE READ is needed */
-    bool folds_names;        /* of tables: lower_case_table_names is not 0 */
-    bool tables_only;        /* describe tells of nothing else */
+    bool mariadb;              /* else MySQL */
+    unsigned long version;     /* 101119 */
+    bool loads;                /* target: the server takes LOAD DATA LOCAL */
+    _Atomic bool takes_bulk;   /* target: and prepared INSERTs with the values of many rows */
+    bool lacks_local;          /* target: it does not, though nobody said ?load=insert */
+    bool statement_log;        /* its binary log holds statements: REPEATABLE READ is needed */
+    bool folds_names;          /* of tables: lower_case_table_names is not 0 */
+    bool tables_only;          /* describe tells of nothing else */
     uint64_t packet_bytes_max; /* max_allowed_packet, as the run began */
     MYSQL *control;            /* the control thread's; source: within the snapshot once taken */
     bool snapshot_taken;
@@ -220,14 +219,25 @@ bool maria_statement_is_forgotten(MYSQL *connection);
 
 /* ---------------------------------------------------------------- sessions.c */
 
-/* By maria_connect and maria_disconnect. False: no memory. */
-bool maria_own_add(const struct maria_database *self, MYSQL *connection);
+/* SQL of how a server names itself. */
+#define MARIA_SERVER_NAME "concat_ws(' ', @@hostname, @@port, @@datadir)"
+/* By maria_connect and maria_disconnect; `server`: as it names itself, `peer`: whom it takes for
+ * its client, or NULL. False: no memory. */
+bool maria_own_add(MYSQL *connection, const char *server, const char *peer);
 void maria_own_remove(const MYSQL *connection);
-/* Is that session of the server, by its number there, one of this process? */
-bool maria_is_own(const struct maria_database *self, unsigned long number);
+/* Is that session of the server that `asked` is of, by its number there, one of this process? */
+bool maria_is_own(const MYSQL *asked, unsigned long number);
+/* Is `connection`'s session the one of its number that this server has with this client? Another
+ * server may have taken the place of the one it was made to, and counts from one as well. */
+bool maria_own_is(const MYSQL *connection, const char *server, const char *peer);
+/* Is it surely another one than the session of its number with this client, where `asked` is? */
+bool maria_own_differs(const MYSQL *connection, const MYSQL *asked, const char *peer);
 
 /* ---------------------------------------------------------------- alive.c */
 
+/* Does this other connection, of maria_reach or maria_connect, see the session of `connection`? If
+ * not it is gone, of another server, or not to be told from one that is. */
+bool maria_sees(struct maria_database *self, MYSQL *other, MYSQL *connection);
 /* How it stands with a statement that takes long, asked by way of another connection. Takes some of
  * the database's timeouts at most. */
 enum sql_life maria_life_of(struct maria_database *self, MYSQL *connection);

@@ -11,22 +11,37 @@ struct own_session {
     struct own_session *next;
     const MYSQL *connection;
     unsigned long number;
-    char server[]; /* as it names itself: it may be reached by several addresses */
+    char *peer;    /* whom the server takes for its client, HOST:PORT; NULL: it does not say */
+    char server[]; /* as it names itself: it may be reached by several addresses, and several of
+                      them by one */
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct own_session *sessions;
 
-bool maria_own_add(const struct maria_database *self, MYSQL *connection)
+static void free_session(struct own_session *session)
 {
-    size_t bytes = strlen(self->server) + 1;
-    struct own_session *session = malloc(sizeof *session + bytes);
+    if (session != NULL) {
+        free(session->peer);
+        free(session);
+    }
+}
+
+bool maria_own_add(MYSQL *connection, const char *server, const char *peer)
+{
+    size_t bytes = strlen(server) + 1;
+    struct own_session *session = calloc(1, sizeof *session + bytes);
     if (session == NULL) {
         return false;
     }
     session->connection = connection;
     session->number = mysql_thread_id(connection);
-    memcpy(session->server, self->server, bytes);
+    session->peer = peer != NULL ? strdup(peer) : NULL;
+    memcpy(session->server, server, bytes);
+    if (peer != NULL && session->peer == NULL) {
+        free_session(session);
+        return false;
+    }
     pthread_mutex_lock(&mutex);
     session->next = sessions;
     sessions = session;
@@ -46,17 +61,50 @@ void maria_own_remove(const MYSQL *connection)
         *at = found->next;
     }
     pthread_mutex_unlock(&mutex);
-    free(found);
+    free_session(found);
 }
 
-bool maria_is_own(const struct maria_database *self, unsigned long number)
+/* Under the mutex; NULL: not known. */
+static const struct own_session *find(const MYSQL *connection)
+{
+    const struct own_session *session = sessions;
+    while (session != NULL && session->connection != connection) {
+        session = session->next;
+    }
+    return session;
+}
+
+bool maria_is_own(const MYSQL *asked, unsigned long number)
 {
     pthread_mutex_lock(&mutex);
-    const struct own_session *session = sessions;
+    const struct own_session *here = find(asked);
+    const struct own_session *session = here != NULL ? sessions : NULL;
     while (session != NULL &&
-           (session->number != number || strcmp(session->server, self->server) != 0)) {
+           (session->number != number || strcmp(session->server, here->server) != 0)) {
         session = session->next;
     }
     pthread_mutex_unlock(&mutex);
     return session != NULL;
+}
+
+bool maria_own_differs(const MYSQL *connection, const MYSQL *asked, const char *peer)
+{
+    pthread_mutex_lock(&mutex);
+    const struct own_session *session = find(connection);
+    const struct own_session *here = find(asked);
+    bool differs = session != NULL && here != NULL &&
+                   (strcmp(session->server, here->server) != 0 ||
+                    (session->peer != NULL && peer != NULL && strcmp(session->peer, peer) != 0));
+    pthread_mutex_unlock(&mutex);
+    return differs;
+}
+
+bool maria_own_is(const MYSQL *connection, const char *server, const char *peer)
+{
+    pthread_mutex_lock(&mutex);
+    const struct own_session *session = find(connection);
+    bool is = session != NULL && session->peer != NULL && peer != NULL &&
+              strcmp(session->peer, peer) == 0 && strcmp(session->server, server) == 0;
+    pthread_mutex_unlock(&mutex);
+    return is;
 }
