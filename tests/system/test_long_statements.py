@@ -3,6 +3,7 @@ import os
 import pathlib
 import shutil
 import signal
+import subprocess
 import sys
 import time
 import unittest
@@ -251,6 +252,49 @@ class MariaDbFailover(Failover, support.TestCase):
         self.name = self.first.database()
         self.assertEqual(self.second.database(), self.name)
         self.PLAN = MariaDbReads.PLAN.replace("0.1", "600")
+
+
+class Apart(postgres.Server):
+    """Its processes have numbers of their own, from one on, and all of them end with the first."""
+    CRASH = signal.SIGKILL
+
+    def _guard(self):
+        return ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", *super()._guard()]
+
+    def end(self):
+        self.kill()
+
+
+class PostgresFailover(Failover, support.TestCase):
+    MAINTENANCE = "postgres"
+    WORKING = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+    SESSION = "SELECT pid, backend_start, state, query FROM pg_stat_activity WHERE pid = %d"
+    NUMBER = "SELECT pg_backend_pid()"
+    WORK = "SELECT pg_sleep(600)"
+    TABLE = Postgres.TABLE.replace("0.03", "600")
+    PLAN = ("transhume: 1\nsource: %s\ntarget: sqlite:out.db\ntables:\n  slow:\n    key: id\n    entities:\n      one:\n"
+            "        query: \"SELECT id, pad FROM herd, pg_sleep(600)\"\n")
+    AHEAD = 25   # of what the second has done, the sessions of a run among it
+
+    @classmethod
+    def setUpClass(cls):
+        if subprocess.run(["unshare", "--pid", "--fork", "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+            raise unittest.SkipTest("who may not unshare --pid has no two servers whose sessions have the same numbers")
+        cls.first, cls.second = (Apart.for_class(cls, settings={"autovacuum": "off"}) for _ in range(2))
+
+    def setUp(self):
+        super().setUp()
+        for server in (self.first, self.second):   # what another test left there sleeps on
+            server.ask(self.MAINTENANCE, self.WORKING.replace("pid FROM", "pg_terminate_backend(pid) FROM"))
+            self.wait_until("nobody sleeps", lambda server=server: not self.working(server))
+        self.name = self.first.database()
+        self.assertEqual(self.second.database(), self.name)
+        ahead = self.number(self.second) + self.AHEAD
+        while self.number(self.first) < ahead:
+            pass
+
+    def number(self, server):
+        return int(server.ask(self.MAINTENANCE, self.NUMBER)[0][0])
 
 
 class MariaDbReads(support.TestCase):

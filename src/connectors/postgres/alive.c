@@ -23,22 +23,27 @@ static bool is_reached(const struct postgres_database *self)
 
 /*
  * A session that waits for its client, or that is gone, is one whose messages do not get through
- * (pg_stat_activity: PostgreSQL's manual, "Monitoring Database Activity").
+ * (pg_stat_activity: PostgreSQL's manual, "Monitoring Database Activity"); so is one that the
+ * server does not know, which may be another than the one it was made to.
  */
-static enum sql_life life_of_session(struct postgres_database *self, PGconn *other, int pid)
+static enum sql_life life_of_session(struct postgres_database *self, PGconn *other,
+                                     const PGconn *connection)
 {
-    char text[24];
+    char pid[24];
+    char name[POSTGRES_SESSION_BYTES];
     PGresult *result = NULL;
     struct error ignored;
-    const struct postgres_parameter parameter = {.text = text};
-    snprintf(text, sizeof text, "%d", pid);
+    const struct postgres_parameter parameters[] = {
+        {.text = pid}, {.text = postgres_own_name(connection, name) ? name : NULL}};
+    snprintf(pid, sizeof pid, "%d", PQbackendPID(connection));
     if (postgres_query(
             self, other,
             "SELECT CASE WHEN state IS NULL OR state = 'disabled' THEN 'w' WHEN state <> "
             "'active' THEN 'i' WHEN wait_event_type IS DISTINCT FROM 'Client' THEN 'w' "
             "WHEN wait_event = 'ClientRead' THEN 'r' ELSE 'i' END "
-            "FROM pg_catalog.pg_stat_activity WHERE pid = $1::int",
-            &parameter, 1, POSTGRES_PROBE, ERROR_NETWORK, &result, &ignored) != STATUS_OK) {
+            "FROM pg_catalog.pg_stat_activity AS a WHERE pid = $1::int AND ($2::text IS NULL OR "
+            "$2::text = " POSTGRES_SESSION_NAME ")",
+            parameters, 2, POSTGRES_PROBE, ERROR_NETWORK, &result, &ignored) != STATUS_OK) {
         return SQL_WORKS; /* not known */
     }
     char seen = PQntuples(result) > 0 ? PQgetvalue(result, 0, 0)[0] : 'i';
@@ -56,18 +61,35 @@ static void cancel(PGconn *connection)
     }
 }
 
+static void signal_by_number(struct postgres_database *self, PGconn *other, PGconn *connection,
+                             enum postgres_signal signal)
+{
+    char pid[24];
+    char name[POSTGRES_SESSION_BYTES];
+    struct buffer sql = {0};
+    struct error ignored;
+    const struct postgres_parameter parameters[] = {{.text = pid}, {.text = name}};
+    if (!postgres_own_name(connection, name)) {
+        cancel(connection); /* its key is a secret of the session's */
+        return;
+    }
+    snprintf(pid, sizeof pid, "%d", PQbackendPID(connection));
+    buffer_format(&sql,
+                  "SELECT pg_catalog.%s(a.pid) FROM pg_catalog.pg_stat_activity AS a WHERE a.pid = "
+                  "$1::int AND $2::text = " POSTGRES_SESSION_NAME,
+                  signal == POSTGRES_END_SESSION ? "pg_terminate_backend" : "pg_cancel_backend");
+    (void)!postgres_query_buffer(self, other, &sql, parameters, 2, POSTGRES_PROBE, ERROR_NETWORK,
+                                 NULL, &ignored);
+}
+
 bool postgres_signal_session(struct postgres_database *self, PGconn *connection,
                              enum postgres_signal signal)
 {
     PGconn *other = NULL;
-    char sql[64];
     struct error ignored;
     bool reached = !self->pooled && postgres_reach(self, &other, &ignored) == STATUS_OK;
     if (reached) {
-        snprintf(sql, sizeof sql, "SELECT pg_catalog.%s(%d)",
-                 signal == POSTGRES_END_SESSION ? "pg_terminate_backend" : "pg_cancel_backend",
-                 PQbackendPID(connection));
-        (void)!postgres_execute(self, other, sql, POSTGRES_PROBE, ERROR_NETWORK, &ignored);
+        signal_by_number(self, other, connection, signal);
     } else if (is_reached(self)) { /* a pooler's sessions have other numbers */
         cancel(connection);
         reached = true;
@@ -86,7 +108,7 @@ enum sql_life postgres_life_of(struct postgres_database *self, PGconn *connectio
     if (self->pooled || postgres_reach(self, &other, &ignored) != STATUS_OK) {
         return SQL_WORKS; /* a pooler's sessions have other numbers */
     }
-    enum sql_life life = life_of_session(self, other, PQbackendPID(connection));
+    enum sql_life life = life_of_session(self, other, connection);
     postgres_disconnect(other);
     return life;
 }

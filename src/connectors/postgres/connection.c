@@ -61,6 +61,7 @@ bool postgres_wait(const struct postgres_database *self, PGconn *connection, boo
 void postgres_disconnect(PGconn *connection)
 {
     if (connection != NULL) {
+        postgres_own_remove(connection);
         PQfinish(connection);
     }
 }
@@ -267,6 +268,7 @@ enum status postgres_connect(struct postgres_database *self, PGconn **connection
             postgres_execute(self, made, session_settings, POSTGRES_SHORT, ERROR_NETWORK, error);
     }
     status = status == STATUS_OK ? end_no_session(self, made, error) : status;
+    status = status == STATUS_OK ? postgres_own_add(self, made, error) : status;
     if (status == STATUS_OK && self->schema != NULL) {
         status = postgres_prefer_schema(self, made, error);
     }

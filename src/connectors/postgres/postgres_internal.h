@@ -171,6 +171,21 @@ enum status postgres_flush(struct postgres_database *self, PGconn *connection,
 bool postgres_wait(const struct postgres_database *self, PGconn *connection, bool writing,
                    int64_t timeout_ms);
 
+/* ---------------------------------------------------------------- own.c */
+
+/* SQL of what no other session has, on this server or another: when it began and when the server
+ * did, to the microsecond. `a`: its row of pg_stat_activity. */
+#define POSTGRES_SESSION_NAME                                            \
+    "pg_catalog.encode(pg_catalog.timestamptz_send(a.backend_start) || " \
+    "pg_catalog.timestamptz_send(pg_catalog.pg_postmaster_start_time()), 'hex')"
+enum { POSTGRES_SESSION_BYTES = 33 };
+/* By postgres_connect and postgres_disconnect. A server that does not tell is no failure. */
+enum status postgres_own_add(struct postgres_database *self, PGconn *connection,
+                             struct error *error) MUST_USE;
+void postgres_own_remove(const PGconn *connection);
+/* False: it is not known. */
+bool postgres_own_name(const PGconn *connection, char name[POSTGRES_SESSION_BYTES]);
+
 /* ---------------------------------------------------------------- alive.c */
 
 /* How it stands with a statement that takes long, asked by way of another connection. Takes some of
@@ -180,7 +195,8 @@ enum sql_life postgres_life_of(struct postgres_database *self, PGconn *connectio
  * By way of another connection, within the timeouts (PQcancel would wait for a silent server for
  * ever): cancels what a connection has under way; or ends its session, which can't be reached any
  * more and whose transaction would hold its locks until the server's kernel gives the connection
- * up, perhaps hours later. False: the server can't be reached.
+ * up, perhaps hours later. One that the server does not know, or not surely as ours, is left alone.
+ * False: the server can't be reached.
  */
 enum postgres_signal { POSTGRES_CANCEL_STATEMENT, POSTGRES_END_SESSION };
 bool postgres_signal_session(struct postgres_database *self, PGconn *connection,

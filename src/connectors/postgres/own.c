@@ -1,0 +1,81 @@
+/*
+ * How the server tells each of this process's sessions from all others: numbers of processes come
+ * again, on this server and on another one that took its place behind the same address. Any thread.
+ */
+#include "connectors/postgres/postgres_internal.h"
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct own_session {
+    struct own_session *next;
+    const PGconn *connection;
+    char name[POSTGRES_SESSION_BYTES];
+};
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static struct own_session *sessions;
+
+static enum status add(const struct postgres_database *self, const PGconn *connection,
+                       const char *name, struct error *error)
+{
+    struct own_session *session = calloc(1, sizeof *session);
+    if (session == NULL) {
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a connection");
+    }
+    session->connection = connection;
+    snprintf(session->name, sizeof session->name, "%s", name);
+    pthread_mutex_lock(&mutex);
+    session->next = sessions;
+    sessions = session;
+    pthread_mutex_unlock(&mutex);
+    return STATUS_OK;
+}
+
+enum status postgres_own_add(struct postgres_database *self, PGconn *connection,
+                             struct error *error)
+{
+    static const char sql[] = "SELECT " POSTGRES_SESSION_NAME " FROM pg_catalog.pg_stat_activity "
+                              "AS a WHERE a.pid = pg_catalog.pg_backend_pid()";
+    PGresult *result = NULL;
+    enum status status = postgres_query(self, connection, sql, NULL, 0, POSTGRES_SHORT,
+                                        ERROR_NETWORK, &result, error);
+    if (status != STATUS_OK) {
+        return PQstatus(connection) == CONNECTION_OK ? STATUS_OK : STATUS_FAILED;
+    }
+    if (PQntuples(result) > 0 && PQgetisnull(result, 0, 0) == 0) {
+        status = add(self, connection, PQgetvalue(result, 0, 0), error);
+    }
+    PQclear(result);
+    return status;
+}
+
+void postgres_own_remove(const PGconn *connection)
+{
+    pthread_mutex_lock(&mutex);
+    struct own_session **at = &sessions;
+    while (*at != NULL && (*at)->connection != connection) {
+        at = &(*at)->next;
+    }
+    struct own_session *found = *at;
+    if (found != NULL) {
+        *at = found->next;
+    }
+    pthread_mutex_unlock(&mutex);
+    free(found);
+}
+
+bool postgres_own_name(const PGconn *connection, char name[POSTGRES_SESSION_BYTES])
+{
+    pthread_mutex_lock(&mutex);
+    const struct own_session *session = sessions;
+    while (session != NULL && session->connection != connection) {
+        session = session->next;
+    }
+    if (session != NULL) {
+        memcpy(name, session->name, sizeof session->name);
+    }
+    pthread_mutex_unlock(&mutex);
+    return session != NULL;
+}
