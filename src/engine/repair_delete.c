@@ -360,6 +360,7 @@ bool repair_replaces(const struct run *run, const struct target_table *table)
     struct buffer why = {0};
     struct error ignored;
     wanted.existing = EXISTING_REPLACE;
+    wanted.triggers_off = true;
     bool fine = target->connector->target->check_table(target, &wanted, NULL, 0, &why, &ignored) ==
                     STATUS_OK &&
                 why.length == 0;

@@ -217,6 +217,7 @@ static enum status check_table(const struct repair_files *files, uint32_t table,
     for (uint32_t i = 0; i < planned->entity_count; i++) {
         shapes[i] = verify->entities[planned->entities[i]].plan->shape;
     }
+    wanted.triggers_off = true;
     wanted.loses_records = files->deletes_of[table] > 0;
     enum status status = target->connector->target->check_table(
         target, &wanted, shapes, files->writes_of[table] > 0 ? planned->entity_count : 0, &why,

@@ -3,6 +3,7 @@
 #include "connectors/sql/check.h"
 #include "base/text.h"
 #include "connectors/postgres/target.h"
+#include "postgres_sql.h"
 #include <string.h>
 
 static void check_name(const char *what, const char *name, struct buffer *out)
@@ -188,6 +189,50 @@ static enum status check_rights(struct postgres_database *self, PGconn *connecti
     return status;
 }
 
+/* ---------------------------------------------------------------- what is there */
+
+static void tell_of_rule(const char *name, char event, struct buffer *out)
+{
+    char printable[SQL_SHOWN_BYTES];
+    buffer_format(out, "the rule %s of the table, ON %s, can't be written past: %s: DROP RULE%s\n",
+                  sql_show_name(name, printable),
+                  event == '2'   ? "UPDATE"
+                  : event == '3' ? "INSERT"
+                                 : "DELETE",
+                  event == '4' ? "records can't be taken out of it and kept"
+                               : "upsert and replace need ON CONFLICT",
+                  event == '2' ? "" : ", or DISABLE RULE");
+}
+
+/* Statements that the server refuses for a table with such rules. */
+static enum status check_rules(struct postgres_database *self, PGconn *connection,
+                               const struct target_table *table, const struct postgres_table *facts,
+                               struct buffer *out, struct error *error)
+{
+    bool silent = false;
+    char oid[16] = {0};
+    PGresult *result = NULL;
+    if (facts == NULL || (!overwrites(table) && !table->loses_records)) {
+        return STATUS_OK;
+    }
+    if (table->triggers_off &&
+        postgres_may_silence(self, connection, &silent, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    text_from_uint64(facts->oid, oid);
+    const struct postgres_parameter parameters[] = {{.text = oid},
+                                                    {.text = overwrites(table) ? "t" : "f"},
+                                                    {.text = table->loses_records ? "t" : "f"},
+                                                    {.text = silent ? "AR" : "AO"}};
+    enum status status = postgres_query(self, connection, sql_rules, parameters, 4, POSTGRES_SHORT,
+                                        ERROR_TARGET_INVALID, &result, error);
+    if (status == STATUS_OK && PQntuples(result) > 0) {
+        tell_of_rule(PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1)[0], out);
+    }
+    PQclear(result);
+    return status;
+}
+
 /* A foreign key of a table that is to be made, to one that is there. */
 static enum status check_reference(struct postgres_database *self, PGconn *connection,
                                    const char *name, struct buffer *out, struct error *error)
@@ -284,6 +329,7 @@ enum status postgres_check_table(struct database *database, const struct target_
     check_deferrable(table, facts, out);
     status = check_rights(self, connection, table, facts,
                           is_staged(table, facts, shapes, shape_count), out, error);
+    status = status == STATUS_OK ? check_rules(self, connection, table, facts, out, error) : status;
     return status == STATUS_OK && facts == NULL
                ? check_references(self, connection, table, out, error)
                : status;

@@ -43,8 +43,8 @@ enum status postgres_end(struct postgres_database *self, PGconn *connection, enu
     return status;
 }
 
-enum status postgres_silence_triggers(struct postgres_database *self, PGconn *connection, bool off,
-                                      struct error *error)
+enum status postgres_may_silence(struct postgres_database *self, PGconn *connection, bool *may,
+                                 struct error *error)
 {
     PGresult *result = NULL;
     enum status status = postgres_query(
@@ -53,8 +53,16 @@ enum status postgres_silence_triggers(struct postgres_database *self, PGconn *co
             ? "SELECT pg_catalog.has_parameter_privilege('session_replication_role', 'SET')"
             : "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user",
         NULL, 0, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
-    bool may = status == STATUS_OK && PQntuples(result) == 1 && PQgetvalue(result, 0, 0)[0] == 't';
+    *may = status == STATUS_OK && PQntuples(result) == 1 && PQgetvalue(result, 0, 0)[0] == 't';
     PQclear(result);
+    return status;
+}
+
+enum status postgres_silence_triggers(struct postgres_database *self, PGconn *connection, bool off,
+                                      struct error *error)
+{
+    bool may = false;
+    enum status status = postgres_may_silence(self, connection, &may, error);
     if (status == STATUS_OK && !may && off) {
         log_write(LOG_WARNING,
                   "%s: triggers fire while records are repaired: the role may not set "

@@ -16,6 +16,9 @@ enum status postgres_begin(struct postgres_database *self, PGconn **connection,
 /* COMMIT if `status` is STATUS_OK, else ROLLBACK; passes `status` through. */
 enum status postgres_end(struct postgres_database *self, PGconn *connection, enum status status,
                          struct error *error) MUST_USE;
+/* May the role have triggers and rules not fire? */
+enum status postgres_may_silence(struct postgres_database *self, PGconn *connection, bool *may,
+                                 struct error *error) MUST_USE;
 /* For a run whose writes stand as they are (target_table.triggers_off): no trigger fires in this
  * session any more, where the role may say so; else the log says that they do. */
 enum status postgres_silence_triggers(struct postgres_database *self, PGconn *connection, bool off,
