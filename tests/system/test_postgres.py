@@ -417,6 +417,18 @@ class Plans(sql_case.Plans, PostgresCase):
                 found.update({record["id"]: (record["v"], sorted(one["x"] for one in record["list"])) for record in map(json.loads, file)})
         self.assertEqual(found, {1000 * number + i: ("v%d" % i, [1, 2] + [3] * (number == 2)) for number in range(3) for i in range(1, 41)})
 
+    def test_partners_by_keys_that_are_rows_with_nulls_in_them(self):
+        name = self.made("CREATE TYPE half AS (a int, b text); CREATE TABLE p (k half PRIMARY KEY, v text); CREATE TABLE r (id int PRIMARY KEY);"
+                         "CREATE TABLE c (id int PRIMARY KEY, r int REFERENCES r, k half REFERENCES p); INSERT INTO r VALUES (1);"
+                         "INSERT INTO p VALUES ('(1,)', 'one'), ('(2,y)', 'two'), ('(,)', 'none'); INSERT INTO c VALUES (1, 1, '(1,)'), (2, 1, '(2,y)'), (3, 1, '(,)'), (4, 1, NULL);")
+        self.write("transhume.yaml", "transhume: 1\nsource: %s\ntarget: jsonl:out\ntables:\n"
+                   "  r: { from: r, key: [id], fields: { id: copy, list: { embed: c.p, fields: { v: copy } } } }\n" % self.server.uri(name))
+        self.run_program("migrate", "-q")
+        part, = os.listdir(self.path("out", "r"))
+        with open(self.path("out", "r", part), encoding="utf-8") as file:
+            record = json.load(file)
+        self.assertEqual(sorted(one["v"] for one in record["list"]), ["none", "one", "two"])
+
     def test_a_query(self):
         source = self.made("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a;b'), (2, 'c')")
         self.write("transhume.yaml", "transhume: 1\nsource: %s\ntarget: sqlite:out.db\ntables:\n  q:\n    key: [n]\n"

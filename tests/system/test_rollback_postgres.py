@@ -108,6 +108,23 @@ class Postgres(rollback_case.Rollbacks):
                     self.assertEqual((report["removed"], report["restored"]), (1, 0 if policy == "skip" else 1))
                     self.assert_as(before)
 
+    def test_keys_that_are_rows_with_nulls_in_them(self):
+        source = self.server.database()
+        table = "CREATE TYPE half AS (a int, b text); CREATE TABLE t (k half PRIMARY KEY, v text);"
+        self.server.psql(source, table + "INSERT INTO t VALUES ('(1,)', 'new'), ('(,)', 'new'), ('(,x)', 'new'), ('(2,y)', 'new')")
+        for policy, restored in (("upsert", 2), ("replace", 2), ("skip", 0)):
+            with self.subTest(policy=policy):
+                shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+                self.name = self.server.database()
+                self.uri = self.server.uri(self.name)
+                self.sql(table + "INSERT INTO t VALUES ('(,x)', 'old'), ('(2,y)', 'old'), ('(,q)', 'old')")
+                before = self.sql("SELECT * FROM t ORDER BY k")
+                self.run_program("migrate", "-q", "--existing", policy, self.server.uri(source), self.uri)
+                for arguments in (("--dry-run",), ("--confirm",)):
+                    told = json.loads(self.rollback(*arguments).out)["tables"][0]
+                    self.assertEqual([told[name] for name in ("removed", "restored", "changed", "missing")], [2, restored, 0, 0])
+                self.assertEqual(self.sql("SELECT * FROM t ORDER BY k"), before)
+
     def test_what_others_made_of_it_is_not_taken_along(self):
         made = {"a view": "CREATE VIEW app_view AS SELECT id FROM item",
                 "a reference": "CREATE TABLE app_note (item bigint REFERENCES item ON DELETE CASCADE, t text); "

@@ -134,6 +134,7 @@ static enum status append_span(struct sql_request *request, const struct span *s
 
 static const struct sql_dialect dialect = {
     .truth = "yes",
+    .present = " is there",
     .find_table = find_table,
     .describe_query = describe_query,
     .make_types = make_types,
@@ -226,7 +227,7 @@ static void joins_go_down_up_and_to_a_first_partner(void **state)
                                  .column_count = 2,
                                  .orders = orders,
                                  .order_count = 2};
-    assert_written(&asked, "SELECT 0.cat, 2.name IS NOT NULL, extra FROM [owners] AS _t0 "
+    assert_written(&asked, "SELECT 0.cat, 2.name is there, extra FROM [owners] AS _t0 "
                            "JOIN [cats] AS _t1 ON -1.id=_t1.0.owner "
                            "LEFT JOIN [owners] AS _t2 ON 0.owner=_t2.1.id "
                            "LEFT JOIN [owners] AS _t3 ON first 0.tag=_x.2.name WHERE half");

@@ -466,6 +466,7 @@ static const char unlimited_tail[] = ") AS _d GROUP BY _d.b";
 
 static const struct sql_dialect dialect = {
     .truth = "1",
+    .present = " IS NOT NULL",
     .digest_words = &digest_words,
     .find_table = find_joined,
     .describe_query = describe_query,

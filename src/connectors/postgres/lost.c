@@ -42,7 +42,7 @@ static void append_move(struct buffer *sql, const struct postgres_database *self
     for (uint32_t i = 0; i < columns.count; i++) {
         buffer_append_string(sql, i > 0 ? " AND " : "");
         postgres_append_name(sql, columns.names[i]);
-        buffer_append_string(sql, " IS NOT NULL");
+        buffer_append_string(sql, " IS DISTINCT FROM NULL");
     }
     buffer_format(sql,
                   "), gone AS (DELETE FROM %s AS t USING places WHERE t.tableoid = places.part "

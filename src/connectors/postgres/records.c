@@ -78,7 +78,7 @@ static enum status append_condition(struct finding *finding, const struct cell *
         bool null = cells[i].kind == VALUE_NULL || cells[i].kind == VALUE_MISSING;
         if (null) {
             postgres_append_name(sql, column->name);
-            buffer_append_string(sql, " IS NULL");
+            buffer_append_string(sql, " IS NOT DISTINCT FROM NULL");
             continue;
         }
         struct postgres_column as = *column;

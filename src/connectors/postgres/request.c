@@ -467,6 +467,7 @@ static const struct sql_digest_words digest_words = {
 
 static const struct sql_dialect dialect = {
     .truth = "true",
+    .present = " IS DISTINCT FROM NULL",
     .digest_words = &digest_words,
     .find_table = find_joined,
     .describe_query = describe_query,

@@ -86,7 +86,7 @@ static enum status count_keys(struct postgres_undoing *undoing, struct undo_coun
                                "(WHERE mine AND found), count(*) FILTER (WHERE NOT mine), count(*) "
                                "FILTER (WHERE mine IS NULL) FROM (SELECT u.found, CASE WHEN t.");
     postgres_append_name(&sql, undoing->key);
-    buffer_append_string(&sql, " IS NOT NULL THEN (u.found OR (");
+    buffer_append_string(&sql, " IS DISTINCT FROM NULL THEN (u.found OR (");
     append_added(&sql, undoing);
     buffer_append_string(&sql, ")) AND u.hash = ");
     append_hash(&sql, undoing);

@@ -97,7 +97,7 @@ enum status sql_request_presence(struct sql_request *request, const struct read_
     }
     enum status status = sql_request_column(request, wanted->join,
                                             request->asked->joins[wanted->join].columns.names[0]);
-    buffer_append_string(&request->out->sql, " IS NOT NULL");
+    buffer_append_string(&request->out->sql, request->dialect->present);
     return status;
 }
 

@@ -29,7 +29,9 @@ struct sql_request {
 
 /* What a database writes in its own way, to out->sql. What fails fills `error`. */
 struct sql_dialect {
-    const char *truth; /* a literal */
+    const char *truth;   /* a literal */
+    const char *present; /* behind a value: it is not NULL; in PostgreSQL IS NOT NULL is of what is
+                            in a row, too */
     const struct sql_digest_words *digest_words;
     /* Finds a table and keeps it; PLAN_INVALID if there is none of that name. */
     enum status (*find_table)(struct sql_request *request, int32_t join, const char *name);
