@@ -19,8 +19,8 @@ SELECT a.attrelid, a.attname,
        CASE WHEN a.attcollation <> t.typcollation THEN l.collname END,
        t.typtype, a.attnum,
        -- do its bytes mean the same in every server? Not where they hold the numbers of objects or types, or nobody can send them;
-       -- and xml is sent and received without a declaration that says just version 1.0
-       s.oid <> 142 AND e.oid < 16384 AND e.typtype IN ('b', 'r', 'm') AND e.typname NOT LIKE 'reg%' AND e.typsend <> 0 AND e.typreceive <> 0,
+       -- and xml is sent and received without a declaration that says just version 1.0; an empty tsquery is sent, but not received
+       s.oid <> 142 AND e.oid <> 3615 AND e.oid < 16384 AND e.typtype IN ('b', 'r', 'm') AND e.typname NOT LIKE 'reg%' AND e.typsend <> 0 AND e.typreceive <> 0,
        pg_catalog.col_description(a.attrelid, a.attnum),
        t.oid >= 16384, -- the first number of what is not built in
        CASE WHEN s.oid < 16384 AND CASE WHEN t.typtype = 'd' THEN o.modifier ELSE a.atttypmod END >= 0 THEN pg_catalog.format_type(s.oid, -1) END,
