@@ -158,6 +158,23 @@ static enum status check_all(struct run *run, json_t *again, struct error *error
     return status;
 }
 
+/* Nothing looks at them any more before a validation does. */
+static void leave_doubtful(struct run *run)
+{
+    size_t index;
+    json_t *number;
+    json_array_foreach(run->status.doubtful, index, number)
+    {
+        log_write(LOG_WARNING,
+                  "chunk %" JSON_INTEGER_FORMAT " stays in doubt: another process may have written "
+                  "over it, and it is not compared again; `transhume validate` compares it",
+                  json_integer_value(number));
+    }
+    pthread_mutex_lock(&run->state_mutex);
+    json_array_clear(run->status.doubtful);
+    pthread_mutex_unlock(&run->state_mutex);
+}
+
 bool recheck_is_due(const struct run *run)
 {
     return json_array_size(run->status.doubtful) > 0;
@@ -168,7 +185,7 @@ enum status recheck_run(struct run *run, struct error *error)
     const struct database *target = run->session->target;
     size_t count = json_array_size(run->status.doubtful);
     if (count == 0 || target->connector->target->fetch == NULL || run->recheck_rounds == ROUNDS) {
-        json_array_clear(run->status.doubtful);
+        leave_doubtful(run);
         return STATUS_OK;
     }
     if (failpoint_hit("engine.before_recheck", error) != STATUS_OK) {

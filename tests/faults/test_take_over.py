@@ -1,8 +1,10 @@
 """Fencing by lease: a stopped process, its take-over, and what it does when it wakes."""
 import os
+import re
 import shutil
 import signal
 import sqlite3
+import struct
 import sys
 import time
 import unittest
@@ -171,6 +173,46 @@ class TakeOver(support.TestCase):
         for key, value in self.target_rows().items():
             self.assertRegex(value, r"^(value|changed) %d$" % key)
         self.assertEqual(len(self.target_rows()), ROWS)
+
+    def late_entry(self, word, number):
+        """The bytes of a record as a run of another moment wrote it."""
+        self.change(word)
+        self.run_program("migrate", "--state", "late-state", "source.db", "toy:late", env=self.env)
+        with open(self.path("late", "data.log"), "rb") as file:
+            data = file.read()
+        at, found = 0, []
+        while at < len(data):
+            length, _ = struct.unpack_from("<IQ", data, at)
+            entry = data[at:at + 12 + length]
+            found += [entry] if b"%s %d" % (word.encode(), number) in entry else []
+            at += 12 + length
+        self.assertEqual(len(found), 1)
+        return found[0]
+
+    def test_a_doubt_that_is_left_is_said(self):
+        """A chunk is compared twice; that it was written over each time does not pass in silence."""
+        late = self.late_entry("stale", 101)
+        self.change("value")
+        for rounds in (1, 2):
+            with self.subTest(rounds):
+                state = "state%d" % rounds
+                support.kill_at("engine.after_commit", 2, "migrate", "--state", state, "source.db", self.target, "--jobs", "1",
+                                *self.common, cwd=self.folder, env=self.env)
+                process = self.stopped_at("engine.before_recheck:stop:1,engine.before_recheck:stop:2", "resume", "--state", state, "source.db",
+                                          self.target, "--jobs", "1", *self.common, env=self.env)
+                for turn in (1, 2):
+                    self.wait_until_stopped(process)
+                    if turn <= rounds:
+                        with open(self.path("out", "data.log"), "ab") as file:
+                            file.write(late)
+                    process.send_signal(signal.SIGCONT)
+                    self.wait_until("it wakes", lambda: support.process_state(process.pid) not in "T")
+                result = support.finish(process)
+                self.assert_code(result, 0)
+                self.assertEqual(result.err.count("chunk 3 is not in the target as it was written"), rounds)
+                self.assertEqual(re.findall(r"chunk (\d+) stays in doubt", result.err), ["3"] if rounds == 2 else [])
+                self.assert_target("value")
+                shutil.rmtree(self.path("out"))
 
 
 if __name__ == "__main__":
