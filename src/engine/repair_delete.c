@@ -208,6 +208,13 @@ static bool keeps_counted(const struct database *target, const struct target_tab
     return rollback != NULL && rollback->undo_deleted != NULL && table->keeps_undo;
 }
 
+static void note_taken(struct run *run, const char *table, uint64_t count)
+{
+    pthread_mutex_lock(&run->state_mutex);
+    ledger_status_add_taken(&run->status, table, count);
+    pthread_mutex_unlock(&run->state_mutex);
+}
+
 static enum status flush(struct deleting *deleting, struct error *error)
 {
     struct database *target = deleting->run->session->target;
@@ -246,7 +253,7 @@ static enum status flush(struct deleting *deleting, struct error *error)
     }
     deleting->deleted += deleted;
     if (deleted > 0 && keeps_counted(target, deleting->table)) {
-        ledger_status_add_taken(&deleting->run->status, deleting->table->name, deleted);
+        note_taken(deleting->run, deleting->table->name, deleted);
     }
     deleting->count = 0;
     arena_reset(deleting->arena);
@@ -349,8 +356,11 @@ enum status repair_delete_listed(struct run *run, struct error *error)
         log_write(LOG_INFO, "took %" PRIu64 " record%s out of the target", deleting.deleted,
                   deleting.deleted == 1 ? "" : "s");
     }
-    run->status.deleted = status == STATUS_OK;
-    return status == STATUS_OK ? run_put_status(run, error) : status;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    run_note(run, &run->status.deleted);
+    return run_put_status(run, error);
 }
 
 bool repair_replaces(const struct run *run, const struct target_table *table)

@@ -120,7 +120,6 @@ static enum status take(struct toy_database *self, const char *run_id, uint64_t 
     if (!self->claim_text) {
         return error_set(error, ERROR_MEMORY, run_id, "no memory for a claim");
     }
-    self->epoch = old_epoch + 1;
     lease_extend(&self->base, asked_ms);
     return failpoint_hit("toy.after_claim", error);
 }

@@ -39,10 +39,9 @@ struct toy_database {
     struct database base;
     char *folder;
     char *log_path;
-    int log;         /* O_APPEND; read-only for a source */
-    char run_id[64]; /* of the claimed run */
-    uint64_t run;    /* its hash */
-    uint64_t epoch;
+    int log;          /* O_APPEND; read-only for a source */
+    char run_id[64];  /* of the claimed run */
+    uint64_t run;     /* its hash */
     char *claim_text; /* the claim as this process wrote it; NULL: none */
     int64_t timeout_ms;
     int64_t request_ms;  /* what one write may take */
@@ -107,7 +106,7 @@ extern const struct ledger_functions toy_ledger;
 extern const struct feed_functions toy_feed;
 
 /* toy_ledger.c: STATUS_FAILED with ERROR_RUN_FENCED if another attempt holds the run now. */
-enum status toy_check_epoch(struct toy_database *self, struct error *error) MUST_USE;
+enum status toy_check_epoch(struct toy_database *self, uint64_t ours, struct error *error) MUST_USE;
 enum status toy_read_epoch(struct toy_database *self, const char *run_id, uint64_t *epoch,
                            struct error *error) MUST_USE;
 enum status toy_write_epoch(struct toy_database *self, const char *run_id, uint64_t epoch,

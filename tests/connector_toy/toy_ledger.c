@@ -320,7 +320,7 @@ enum status toy_mend(struct toy_database *self, const char *run_id, struct error
     return status;
 }
 
-static enum status check_epoch(struct toy_database *self, uint64_t ours, struct error *error)
+enum status toy_check_epoch(struct toy_database *self, uint64_t ours, struct error *error)
 {
     uint64_t epoch = 0;
     enum status status = toy_read_epoch(self, self->run_id, &epoch, error);
@@ -329,11 +329,6 @@ static enum status check_epoch(struct toy_database *self, uint64_t ours, struct 
                          "attempt %" PRIu64 " has taken the run over", epoch);
     }
     return status;
-}
-
-enum status toy_check_epoch(struct toy_database *self, struct error *error)
-{
-    return check_epoch(self, self->epoch, error);
 }
 
 static enum status append_done(struct toy_database *self, uint64_t chunk, uint64_t epoch,
@@ -372,7 +367,7 @@ static enum status toy_set_status(struct database *database, const char *run_id,
     struct toy_database *self = toy_of(database);
     char path[512];
     remember_run(self, run_id);
-    enum status status = check_epoch(self, epoch, error);
+    enum status status = toy_check_epoch(self, epoch, error);
     status = status == STATUS_OK ? failpoint_hit("toy.before_status", error) : status;
     return status == STATUS_OK
                ? file_write_atomic(toy_ledger_path(self, run_id, "status.json", path), status_text,
@@ -401,7 +396,7 @@ static enum status toy_reopen(struct database *database, const char *run_id, uin
 {
     struct toy_database *self = toy_of(database);
     remember_run(self, run_id);
-    enum status status = check_epoch(self, epoch, error);
+    enum status status = toy_check_epoch(self, epoch, error);
     struct buffer out = {0};
     for (uint32_t i = 0; i < table_count; i++) {
         struct toy_entry entry = {

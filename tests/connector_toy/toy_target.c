@@ -14,6 +14,7 @@ struct writer {
     struct toy_database *self;
     const struct target_table *tables;
     uint32_t table_count;
+    uint64_t epoch;
     struct toy_index *before; /* a table's records when the writer was opened: for `existing` */
     uint64_t random;
     struct pending {
@@ -209,7 +210,7 @@ static enum status toy_writer_open(struct database *database, const struct targe
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a writer");
     }
     made->self = toy_of(database);
-    made->self->epoch = epoch;
+    made->epoch = epoch;
     made->tables = tables;
     made->table_count = table_count;
     made->random = epoch * 2654435761u + 1;
@@ -554,7 +555,7 @@ static enum status toy_commit(struct writer *writer, uint64_t chunk, const struc
         status = failpoint_hit("toy.before_mark", error);
     }
     if (status == STATUS_OK) { /* as a conditional write would see it */
-        status = toy_check_epoch(self, error);
+        status = toy_check_epoch(self, writer->epoch, error);
     }
     if (status == STATUS_OK) {
         status = toy_write_mark(writer->self, mark, error);
