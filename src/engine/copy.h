@@ -138,6 +138,10 @@ uint32_t copy_next_attempt(struct copy *copy, uint64_t index);
 /* ---- for both */
 /* After the threads are gone: what was begun and never taken. */
 void copy_free_works(struct copy *copy);
+/* Where the stream's list of entities has this one, which it has. */
+uint32_t copy_position_of(const struct plan_stream *stream, uint32_t entity);
+/* A thread's last word. `writes`: of the last writer, which stops the readers. */
+void copy_leave(struct copy *copy, bool writes);
 void copy_fail(struct copy *copy, const struct error *error);
 bool copy_must_stop(const struct copy *copy);
 void copy_moved(struct copy *copy); /* something went on: for stall reports */

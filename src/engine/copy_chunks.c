@@ -351,6 +351,26 @@ void copy_done(struct copy *copy, uint64_t index, struct work *work, const struc
     copy_moved(copy);
 }
 
+uint32_t copy_position_of(const struct plan_stream *stream, uint32_t entity)
+{
+    uint32_t position = 0;
+    while (position + 1 < stream->entity_count && stream->entities[position] != entity) {
+        position++;
+    }
+    return position;
+}
+
+void copy_leave(struct copy *copy, bool writes)
+{
+    pthread_mutex_lock(&copy->mutex);
+    copy->threads_left--;
+    if (writes && --copy->writers_left == 0) {
+        atomic_store(&copy->stopping, true); /* what readers still bring nobody would take */
+    }
+    pthread_cond_broadcast(&copy->changed);
+    pthread_mutex_unlock(&copy->mutex);
+}
+
 void copy_free_works(struct copy *copy)
 {
     for (uint64_t i = 0; copy->chunks != NULL && i < copy->chunk_count; i++) {

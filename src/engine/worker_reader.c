@@ -44,11 +44,7 @@ static struct parcel *make_parcel(enum parcel_kind kind, uint32_t batch_count, s
 
 static struct tally *tally_of(struct reading *reading, uint32_t entity)
 {
-    uint32_t i = 0;
-    while (i + 1 < reading->stream->entity_count && reading->stream->entities[i] != entity) {
-        i++;
-    }
-    return &reading->tallies[i];
+    return &reading->tallies[copy_position_of(reading->stream, entity)];
 }
 
 static enum status hash_parcel(struct reading *reading, const struct parcel *parcel,
@@ -420,14 +416,6 @@ void reading_free(struct reading *reading)
     free(reading->tallies);
 }
 
-static void leave(struct copy *copy)
-{
-    pthread_mutex_lock(&copy->mutex);
-    copy->threads_left--;
-    pthread_cond_broadcast(&copy->changed);
-    pthread_mutex_unlock(&copy->mutex);
-}
-
 void *reader_main(void *argument)
 {
     struct worker *worker = argument;
@@ -456,6 +444,6 @@ void *reader_main(void *argument)
     }
     reading_free(&reading);
     atomic_store(&worker->doing, "is done");
-    leave(copy);
+    copy_leave(copy, false);
     return NULL;
 }

@@ -273,18 +273,6 @@ static void run_writer(struct writing *writing, struct error *error)
     }
 }
 
-static void leave(struct copy *copy)
-{
-    pthread_mutex_lock(&copy->mutex);
-    copy->threads_left--;
-    copy->writers_left--;
-    if (copy->writers_left == 0) {
-        atomic_store(&copy->stopping, true); /* what readers still bring nobody would take */
-    }
-    pthread_cond_broadcast(&copy->changed);
-    pthread_mutex_unlock(&copy->mutex);
-}
-
 void *writer_main(void *argument)
 {
     struct worker *worker = argument;
@@ -307,6 +295,6 @@ void *writer_main(void *argument)
     record_hasher_free(&writing.hasher);
     arena_destroy(writing.arena);
     atomic_store(&worker->doing, "is done");
-    leave(worker->copy);
+    copy_leave(worker->copy, true);
     return NULL;
 }

@@ -15,16 +15,6 @@ static struct progress_entity *progress_of(const struct writing *writing,
     return &writing->copy->session->progress.entities[chunk->stream->entities[position]];
 }
 
-static uint32_t position_of(const struct open_chunk *chunk, uint32_t entity)
-{
-    uint32_t position = 0;
-    while (position + 1 < chunk->stream->entity_count &&
-           chunk->stream->entities[position] != entity) {
-        position++;
-    }
-    return position;
-}
-
 /* ---- begin and end */
 
 void writing_free_chunk(struct open_chunk *chunk)
@@ -223,8 +213,8 @@ static enum status add_mapping_rejects(struct writing *writing, struct open_chun
                                 .key = from->source_key,
                                 .key_count = from->source_key_count,
                                 .record = &from->record};
-        if (add_reject(writing, chunk, position_of(chunk, from->entity), &reject, error) !=
-            STATUS_OK) {
+        if (add_reject(writing, chunk, copy_position_of(chunk->stream, from->entity), &reject,
+                       error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -246,7 +236,7 @@ enum status writing_count_outcome(struct writing *writing, struct open_chunk *ch
                                   const struct batch *batch, const struct record_outcome *outcome,
                                   struct error *error)
 {
-    uint32_t position = position_of(chunk, batch->entity);
+    uint32_t position = copy_position_of(chunk->stream, batch->entity);
     struct tally *tally = &chunk->tallies[position];
     if (!writing->copy->session->options.no_hashes) {
         struct canonical_hash hash; /* the reader's sum comes with the chunk's end, this in it */
@@ -300,7 +290,7 @@ enum status writing_settle(struct writing *writing, struct batch_result *result,
             error_set(error, ERROR_INTERNAL, "target",
                       "its answer for chunk %" PRIu64 " does not fit what was sent", result->chunk);
     } else {
-        uint32_t position = position_of(chunk, batch->entity);
+        uint32_t position = copy_position_of(chunk->stream, batch->entity);
         struct progress_entity *shown = progress_of(writing, chunk, position);
         chunk->under_way--;
         chunk->tallies[position].written += result->written;
