@@ -25,6 +25,7 @@ class Pair:
             bench, ends, bench.size(ROWS, ROWS_QUICK)), self.SETTINGS)
 
     def compare(self, bench, ends, count):
+        self.arrived = {}
         target = ends[self.TARGET]
         source = self.make_source(bench, ends, count)
         ours = Peer("ours", bench.program, bench.migrate(source, target.uri("target")))
@@ -82,6 +83,8 @@ class Pair:
             raise harness.Failed("%s: %s" % (command.name, harness.first_line(error))) from error
         if found != [[str(count)]]:
             raise harness.Failed("%s: %s rows have arrived, not %d" % (command.name, found, count))
+        if command.name not in self.arrived:
+            self.arrived[command.name] = self.look(target)
         return run
 
     def tell(self, peers, runs):
@@ -98,6 +101,13 @@ class Pair:
         yield harness.fact(self.NAME, "largest process, MiB: " + names, ", ".join(
             "%.0f" % harness.peak_mib(its) for its in runs))
         yield harness.memory(self.NAME, ours)
+        for name, words in self.arrived.items():
+            if words is None:
+                continue
+            yield harness.fact(self.NAME, "what arrived by " + name, words)
+
+    def look(self, target):
+        """In words, what has arrived beside the number of rows; asked once for each tool. None: no mark is about it."""
 
     def ratio(self, figure, value, mark):
         if mark is None:
@@ -119,9 +129,29 @@ class Pair:
 class SqliteToPostgres(Pair):
     NAME, SOURCE, TARGET = "sqlite_to_postgres", "sqlite", "postgres"
     FASTEST = 1 / 4.5
+    # Whatever types a tool chose, the same values give the same texts.
+    TEXTS = {"id": "id::text", "a": "a", "b": "b", "c": "c::text", "d": "d::text", "price": "trim_scale(price::numeric)::text",
+             "r": "r::float8::text", "created": "created::text", "flag": "flag::int::text"}
+    TYPES = ("SELECT string_agg(attname || ' ' || format_type(atttypid, atttypmod), ', ' ORDER BY attnum), count(*) FILTER (WHERE attnotnull), "
+             "(SELECT count(*) FROM pg_constraint WHERE conrelid = 't'::regclass AND contype = 'p') FROM pg_attribute "
+             "WHERE attrelid = 't'::regclass AND attnum > 0 AND NOT attisdropped")
+
+    def sums(self, target, name):
+        """A sum over the texts of each column, with the row's id."""
+        return target.ask(name, "SELECT %s FROM t" % ", ".join(
+            "sum(hashtextextended(%s, id::bigint))" % text for text in self.TEXTS.values()))[0]
+
+    def look(self, target):
+        different = [column for column, its, true in zip(self.TEXTS, self.sums(target, "target"), self.true_sums) if its != true]
+        types, not_null, keys = target.ask("target", self.TYPES)[0]
+        return "%s; NOT NULL of %s columns; %s; %s" % (
+            "other values than the source's in %s" % ", ".join(different) if different else "every value as in the source", not_null,
+            "its key" if keys == "1" else "no key", types)
 
     def peers(self, bench, ends, count):
         target, source = ends["postgres"], bench.flat(count)
+        target.fill("truth", sql_servers.write_lines(bench, count))
+        self.true_sums = self.sums(target, "truth")
         whole, first, second = (os.path.join(bench.scratch, name + ".bin") for name in ("whole", "first", "second"))
         target.make("target")
         bench.measure(bench.migrate("sqlite:" + source, target.uri("target")))

@@ -7,6 +7,7 @@ import os
 import sys
 import types
 import unittest
+from unittest import mock
 
 import support
 
@@ -85,6 +86,17 @@ class Fastest(unittest.TestCase):
         for runs, failed, enough in (([], None, False), ([], (1, "no"), False), ([], (2, "no"), True), ([a_run(7)], None, False),
                                      ([a_run(9)], None, True), ([a_run(7)], (2, "no"), False)):
             self.assertEqual(Pair.is_enough(runs, failed, [a_run(1)]), enough, (runs, failed))
+
+
+class Arrived(unittest.TestCase):
+    def test_values_types_and_keys_are_told(self):
+        pair = sql_pairs.SqliteToPostgres()
+        pair.true_sums = [str(number) for number in range(9)]
+        for sums, types, told in ((pair.true_sums, ["id bigint, r real", "8", "1"], "every value as in the source; NOT NULL of 8 columns; its key; id bigint, r real"),
+                                  (["0", "1", "x", "3", "4", "5", "y", "7", "8"], ["id bigint", "0", "0"],
+                                   "other values than the source's in b, r; NOT NULL of 0 columns; no key; id bigint")):
+            target = mock.Mock(ask=mock.Mock(side_effect=[[sums], [types]]))
+            self.assertEqual(pair.look(target), told)
 
 
 if __name__ == "__main__":
