@@ -51,7 +51,7 @@ def of(arguments, test):
     if scheme == "dynamodb":
         return Dynamodb(test.client)
     if scheme in SERVERS:
-        return SERVERS[scheme](test.server, uri.rpartition("/")[2])
+        return SERVERS[scheme](test.server_of(scheme), uri.rpartition("/")[2])
     if scheme in Folder.formats:
         return Folder(scheme, place.partition("?")[0])
     return Sqlite(place or scheme)

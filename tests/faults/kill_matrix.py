@@ -114,9 +114,15 @@ def rows_by_table(path):
 
 def sample_tests(kind, count):
     """Leaves a class so many of its tests, drawn by the seed; all of them in a soak."""
-    names = sorted(name for name in dir(kind) if name.startswith("test_") and getattr(kind, name))
+    sample_of_all((kind,), count)
+
+
+def sample_of_all(kinds, count):
+    """The same of several classes together."""
+    tests = sorted(((name, kind) for kind in kinds for name in dir(kind) if name.startswith("test_") and getattr(kind, name)),
+                   key=lambda test: (test[0], test[1].__name__))
     if not support.SOAK:
-        for name in set(names) - set(random.Random(support.SEED).sample(names, count)):
+        for name, kind in set(tests) - set(random.Random(support.SEED).sample(tests, count)):
             setattr(kind, name, None)
 
 
@@ -136,6 +142,10 @@ class KillMatrix(support.TestCase):
 
     def empty_target(self):
         """Before each case, where the target is not in the case's folder."""
+
+    def server_of(self, _kind):
+        """The SQL server of that kind which a pair reads or writes; where there are two, the target's."""
+        return self.server
 
     def run_to_the_end(self, folder, arguments, env):
         """Resumes until the run is complete; where there is nothing to resume, migrates."""

@@ -26,6 +26,9 @@ class KillFromMysql(KillMatrix):
         cls.mysql = mariadb.for_class(cls)
         cls.postgres = postgres.for_class(cls, settings={"autovacuum": "off"})
 
+    def server_of(self, kind):
+        return {"postgres": self.postgres, "mysql": self.mysql}[kind]
+
     def copied(self, source, target, held):
         """A copy that nobody disturbs; what `held` tells of it is what the shop holds."""
         self.assert_code(support.transhume("migrate", "--state", "state-of-" + str(target).split(":")[0], *OPTIONS, source, target,
@@ -55,6 +58,7 @@ class KillFromMysql(KillMatrix):
         self.copied(source, self.postgres.uri(whole), lambda: contents.in_postgres(self.postgres, whole))
         expected = dump(self.postgres, whole)
         self.empty_target = lambda: self.postgres.psql(target, "DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        self.everything = lambda: (self.postgres.rows(target), self.postgres.dump(target))
         self.matrix([*OPTIONS, source, self.postgres.uri(target)],
                     lambda folder: self.assertEqual(dump(self.postgres, target), expected))
 
@@ -64,6 +68,7 @@ class KillFromMysql(KillMatrix):
         self.copied(source, self.mysql.uri(whole), lambda: contents.in_mysql(self.mysql, whole))
         expected = self.dump_mysql(whole)
         self.empty_target = lambda: self.mysql.ask("", "DROP DATABASE %s; CREATE DATABASE %s" % (target, target))
+        self.everything = lambda: (self.mysql.rows(target), self.mysql.dump(target))
         self.matrix([*OPTIONS, source, self.mysql.uri(target)],
                     lambda folder: self.assertEqual(self.dump_mysql(target), expected))
 

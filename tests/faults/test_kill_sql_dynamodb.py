@@ -54,6 +54,9 @@ class KillSqlDynamodb(KillDynamodb):
         make_source(self.shop, keyless=False)
         self.expected = plain_items(self.shop)
 
+    def server_of(self, kind):
+        return self.sql[kind]
+
     def into_dynamodb(self, kind):
         name = self.sql[kind].database()
         source = self.sql[kind].uri(name)
@@ -72,6 +75,7 @@ class KillSqlDynamodb(KillDynamodb):
         self.fill({table: [binary(item) for item in wanted] for table, wanted in self.expected.items()})
         name = self.sql[kind].database()
         self.empty_target = lambda: self.sql[kind].ask("" if kind == "mysql" else name, EMPTY[kind].replace("TARGET", name))
+        self.everything = lambda: (self.sql[kind].rows(name), self.sql[kind].dump(name))
         plan = self.write("plan.yaml", PLAN)
         self.matrix(["--plan", plan, "--state", "state", *OPTIONS, self.uri, self.sql[kind].uri(name)],
                     lambda folder: self.assert_whole(kind, name), self.environment)

@@ -36,6 +36,9 @@ class KillSqlFiles(KillMatrix):
         make_source(self.shop, keyless=True)
         self.held = contents.in_sqlite(self.shop, left_out="found")
 
+    def server_of(self, kind):
+        return {"postgres": self.postgres, "mysql": self.mysql}[kind]
+
     def copied(self, source, target):
         self.assert_code(support.transhume("migrate", "--state", "state-of-" + str(target).split(":")[0], *OPTIONS, source, target,
                                            cwd=self.folder), 0)
@@ -132,6 +135,7 @@ class OtherPairs(KillSqlFiles):
         self.with_keys()
         name, source = server.database(), self.copied(self.shop, "dynamodb-json:" + self.path("items"))
         self.empty_target = lambda: server.ask("" if kind == "mysql" else name, EMPTY[kind].replace("TARGET", name))
+        self.everything = lambda: (server.rows(name), server.dump(name))
         self.matrix(["--plan", self.write("plan.yaml", PLAN), "--state", "state", *OPTIONS[:4], source, server.uri(name)],
                     lambda folder: self.assert_whole(server, name))
 

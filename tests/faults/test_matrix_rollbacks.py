@@ -1,14 +1,19 @@
 """Rollbacks that are killed, and killed again, pair by pair."""
 import unittest
 
+import support
 import taking_back
 import test_kill_csv
 import test_kill_dynamodb
+import test_kill_from_mysql
 import test_kill_jsonl
 import test_kill_postgres
+import test_kill_sql_dynamodb
+import test_kill_sql_files
 import test_kill_to_items
 import test_kill_to_mysql
 import test_kill_to_sqlite
+from kill_matrix import sample_of_all
 
 
 class RollbacksInSqlite(taking_back.Rollbacks, test_kill_to_sqlite.KillToSqlite):
@@ -36,12 +41,39 @@ class RollbacksInDynamodb(taking_back.Rollbacks, test_kill_dynamodb.ToDynamodb):
 
 
 class RollbacksInPostgres(taking_back.Rollbacks, test_kill_postgres.KillPostgres):
-    test_postgres_to_sqlite = None  # a target like any other's
+    test_postgres_to_sqlite = None  # below
 
 
 class RollbacksInMysql(taking_back.Rollbacks, test_kill_to_mysql.KillToMysql):
     pass
 
+
+class Drawn(taking_back.Rollbacks):
+    """Of many pairs some cases each."""
+    engine_cases = 40 if support.SOAK else 2
+
+
+class RollbacksFromPostgres(Drawn, test_kill_postgres.KillPostgres):
+    test_sqlite_to_postgres = test_postgres_to_postgres = None  # above
+
+
+class RollbacksBetween(Drawn, test_kill_from_mysql.KillFromMysql):
+    pass
+
+
+class RollbacksSqlFiles(Drawn, test_kill_sql_files.KillSqlFiles):
+    pass
+
+
+class RollbacksOtherPairs(Drawn, test_kill_sql_files.OtherPairs):
+    """Those that the ordinary run has drawn."""
+
+
+class RollbacksSqlDynamodb(Drawn, test_kill_sql_dynamodb.KillSqlDynamodb):
+    pass
+
+
+sample_of_all((RollbacksFromPostgres, RollbacksBetween, RollbacksSqlFiles, RollbacksOtherPairs, RollbacksSqlDynamodb), 1)
 
 if __name__ == "__main__":
     unittest.main()

@@ -16,15 +16,15 @@ class OneAtLeast:
 
 
 class OfTheTarget:
-    """The server that the test's name ends with; `sql_servers()` are a class's."""
+    """The server that the test's name ends with."""
 
     def server_to_restart(self):
-        return self.sql_servers()[self.id().rpartition("_to_")[2]]
+        return self.server_of(self.id().rpartition("_to_")[2])
 
 
 class OfTheSource:
     def server_to_restart(self):
-        return self.sql_servers()[self.id().rpartition("_to_")[0].rpartition("test_")[2]]
+        return self.server_of(self.id().rpartition("_to_")[0].rpartition("test_")[2])
 
 
 class RestartsToPostgres(OneAtLeast, engines.Restarts, test_kill_postgres.KillPostgres):
@@ -47,17 +47,12 @@ class RestartsToMysql(OneAtLeast, engines.Restarts, test_kill_to_mysql.KillToMys
         test_mysql_to_mysql = None
 
 
-class Between(OneAtLeast):
-    def sql_servers(self):
-        return {"postgres": self.postgres, "mysql": self.mysql}
-
-
-class RestartsFromMysql(OfTheSource, Between, engines.SourceRestarts, test_kill_from_mysql.KillFromMysql):
+class RestartsFromMysql(OfTheSource, OneAtLeast, engines.SourceRestarts, test_kill_from_mysql.KillFromMysql):
     if not support.SOAK:
         test_mysql_to_postgres = None
 
 
-class RestartsBetween(OfTheTarget, Between, engines.Restarts, test_kill_from_mysql.KillFromMysql):
+class RestartsBetween(OfTheTarget, OneAtLeast, engines.Restarts, test_kill_from_mysql.KillFromMysql):
     test_mysql_to_sqlite = None   # above
 
 
@@ -70,16 +65,11 @@ class RestartsMysqlToMysql(OneAtLeast, engines.SourceRestarts, test_kill_to_mysq
         return self.quiet
 
 
-class OfDynamodb(OneAtLeast):
-    def sql_servers(self):
-        return self.sql
-
-
-class RestartsFilesToSql(OfTheTarget, Between, engines.Restarts, test_kill_sql_files.OtherPairs):
+class RestartsFilesToSql(OfTheTarget, OneAtLeast, engines.Restarts, test_kill_sql_files.OtherPairs):
     """All there are into a server."""
 
 
-class RestartsSqlToFiles(OfTheSource, Between, engines.SourceRestarts, test_kill_sql_files.OtherPairs):
+class RestartsSqlToFiles(OfTheSource, OneAtLeast, engines.SourceRestarts, test_kill_sql_files.OtherPairs):
     """All there are out of one."""
 
 
@@ -89,13 +79,13 @@ for name, test in test_kill_sql_files.ALL.items():
     setattr(RestartsSqlToFiles, name, None if into_server else test)
 
 
-class RestartsDynamodbToSql(OfTheTarget, OfDynamodb, engines.Restarts, test_kill_sql_dynamodb.KillSqlDynamodb):
+class RestartsDynamodbToSql(OfTheTarget, OneAtLeast, engines.Restarts, test_kill_sql_dynamodb.KillSqlDynamodb):
     test_postgres_to_dynamodb = test_mysql_to_dynamodb = None   # below
     test_dynamodb_to_postgres = test_kill_sql_dynamodb.ALL["test_dynamodb_to_postgres"]
     test_dynamodb_to_mysql = test_kill_sql_dynamodb.ALL["test_dynamodb_to_mysql"]
 
 
-class RestartsSqlToDynamodb(OfTheSource, OfDynamodb, engines.SourceRestarts, test_kill_sql_dynamodb.KillSqlDynamodb):
+class RestartsSqlToDynamodb(OfTheSource, OneAtLeast, engines.SourceRestarts, test_kill_sql_dynamodb.KillSqlDynamodb):
     test_dynamodb_to_postgres = test_dynamodb_to_mysql = None   # above
     test_postgres_to_dynamodb = test_kill_sql_dynamodb.ALL["test_postgres_to_dynamodb"]
     test_mysql_to_dynamodb = test_kill_sql_dynamodb.ALL["test_mysql_to_dynamodb"]
