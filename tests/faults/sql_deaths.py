@@ -118,6 +118,32 @@ class SqlDeaths:
                 self.assertEqual(tables, (["_transhume_run", "u"] if runs > 1 else []) if command == "rollback" else ["t", "u"][:runs])
                 self.run_program(command, *run, "--confirm", "--state", state, self.server.uri(self.target))   # nothing is left to do
 
+    def test_rows_without_a_key_start_again_when_their_source_changed(self):
+        """Also where the process dies as it takes out what there is."""
+        reopening = self.NAME + ".before_reopen"
+        for dies in (False, True):
+            with self.subTest(dies=dies):
+                self.target = self.server.database()
+                state = self.path("state-" + self.target)
+                uri = self.server.uri(self.target)
+                killed = support.kill_at(self.NAME + ".after_commit", 3, "migrate", "--chunk-rows", "500", "--jobs", "1", "--state", state,
+                                         self.source, uri, cwd=self.folder)
+                self.assert_code(killed, -signal.SIGKILL)
+                self.assertEqual(self.server.ask(self.target, "SELECT count(DISTINCT chunk) FROM _transhume_done"), [["3"]])
+                self.assertEqual(self.server.ask(self.target, "SELECT count(*) FROM t"), [["1500"]])
+                support.make_sqlite(self.source, "DELETE FROM t WHERE id IN (1, 2999); INSERT INTO t VALUES (1, '%s'), (2999, NULL)" % state)
+                if dies:
+                    self.assert_code(support.kill_at(reopening, 1, "resume", "--state", state, self.source, uri, cwd=self.folder), -signal.SIGKILL)
+                    self.assertEqual(self.server.ask(self.target, "SELECT count(*) FROM t"), [["1500"]])
+                result, reached = support.count_failpoints("resume", "--state", state, self.source, uri, cwd=self.folder)
+                self.assert_code(result, 1)
+                self.assertEqual(reached[reopening], 1)
+                self.assertIn("table t starts over: the source changed and a stream of it has no stable key", result.err)
+                self.assertIn("the snapshot is mixed", result.err)
+                with support.open_sqlite(self.source) as database:
+                    held = [[str(number), text and text.decode()] for number, text in database.execute("SELECT id, v FROM t ORDER BY id")]
+                self.assertEqual(self.server.ask(self.target, "SELECT id, v FROM t ORDER BY id"), held)
+
     def test_a_connection_that_breaks_in_a_load(self):
         with TcpProxy(self.server.port) as proxy:
             proxy.cut_at(b"text 1234", 1, True)

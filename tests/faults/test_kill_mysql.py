@@ -78,7 +78,13 @@ class KillMysql(SqlDeaths, support.TestCase):
                 self.assertEqual(killed.code, -9)
                 if changed:
                     self.server.ask(source, "UPDATE t SET v = 'new' WHERE id = %d" % self.ROWS)
-                self.run_program("resume", "--state", state, uri, target, code=code)
+                result = self.run_program("resume", "--state", state, uri, target, code=code)
+                (self.assertIn if changed else self.assertNotIn)("the snapshot is mixed: the source may have changed between the attempts", result.err)
+                (self.assertIn if changed else self.assertNotIn)("a mixed snapshot of the source", " ".join(result.out.split()))
+                with support.open_sqlite(self.path("out-%s.db" % changed)) as database:
+                    found = database.execute("SELECT id, v FROM t ORDER BY id").fetchall()
+                self.assertEqual(found, [*((number, b"text %d" % number) for number in range(1, self.ROWS)),
+                                         (self.ROWS, b"new" if changed else b"text %d" % self.ROWS)])
 
 
 if __name__ == "__main__":

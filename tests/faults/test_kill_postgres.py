@@ -98,18 +98,6 @@ class Deaths(SqlDeaths, support.TestCase):
         self.assertTrue(ended)
         self.assert_whole()
 
-    def test_rows_without_a_key_start_again_when_their_source_changed(self):
-        self.assertEqual(support.kill_at("postgres.after_commit", 3, "migrate", "--chunk-rows", "500", "--jobs", "1",
-                                         self.source, self.server.uri(self.target), cwd=self.folder).code, -9)
-        self.assertEqual(len(self.server.psql(self.target, "SELECT DISTINCT chunk FROM _transhume_done")), 3)
-        support.make_sqlite(self.source, "DELETE FROM t WHERE id = 1; INSERT INTO t VALUES (1, 'again');")
-        result, reached = support.count_failpoints("resume", self.source, self.server.uri(self.target),
-                                                   cwd=self.folder)
-        self.assertIn(result.code, (0, 1), result.err)
-        self.assertEqual(reached["postgres.before_reopen"], 1)
-        self.assert_whole()
-        self.assertEqual(self.server.psql(self.target, "SELECT v FROM t WHERE id = 1"), [["again"]])
-
 
 class SourceDeaths(support.TestCase):
     """The source's sessions and server end while it is read; what was copied is whole after a resume."""

@@ -134,6 +134,7 @@ class Column:
 class RandomPostgres(support.TestCase):
     ways, names, keys, table_names = WAYS, NAMES, KEYS, ("T", "select", 'odd "t', "x.y", "#t")
     column, seconds = Column, SECONDS
+    parts = (1, 1, 2, 0)   # of a key
 
     @classmethod
     def setUpClass(cls):
@@ -214,11 +215,11 @@ class RandomPostgres(support.TestCase):
         return name
 
     def make(self, seed, name, way):
-        """{table: {column: Column}}, the keys first."""
+        """{table: {column: Column}}, the keys first; of some tables there are none."""
         tables = {}
         for number in range(seed.randint(2, 5)):
             columns = {}
-            for at in range(seed.choice((1, 1, 2))):
+            for at in range(seed.choice(self.parts)):
                 columns["k%d" % at] = key = self.column(seed)
                 key.kind = seed.choice(list(self.keys))
             for column in seed.sample(self.names, seed.randint(1, 8)):
@@ -231,7 +232,7 @@ class RandomPostgres(support.TestCase):
         sql = []
         for table, columns in tables.items():
             for at in range(seed.choice((0, 3, 20, 60))):
-                if at >= min({"boolean": 2, "mood": 4}.get(columns[key].kind, at + 1) for key in columns if key in ("k0", "k1")):
+                if at >= min(({"boolean": 2, "mood": 4}.get(columns[key].kind, at + 1) for key in columns if key in ("k0", "k1")), default=at + 1):
                     break
                 values = [self.keys[column.kind] % at if key in ("k0", "k1") else seed.choice((*column.values, "NULL")) for key, column in columns.items()]
                 sql.append("INSERT INTO %s VALUES (%s)" % (quoted(table), ", ".join(values)))
@@ -239,9 +240,10 @@ class RandomPostgres(support.TestCase):
         return tables
 
     def define(self, name, tables):
-        self.server.psql(name, ";\n".join("CREATE TABLE %s (%s, PRIMARY KEY (%s))" % (
+        self.server.psql(name, ";\n".join("CREATE TABLE %s (%s%s)" % (
             quoted(table), ", ".join("%s %s" % (quoted(column), of.kind) for column, of in columns.items()),
-            ", ".join(column for column in columns if column in ("k0", "k1"))) for table, columns in tables.items()))
+            ", PRIMARY KEY (%s)" % ", ".join(column for column in columns if column in ("k0", "k1")) if "k0" in columns else "")
+            for table, columns in tables.items()))
 
     def copy(self, counts, folder, state, source, target, *options):
         """How many records of each table were rejected; None: it was refused."""

@@ -37,6 +37,7 @@ class Column(test_random_postgres.Column):
 class DynamodbBetween:
     """What the ways of both servers share: the middle, and the plan that leads back."""
     ways, table_names, seconds = WAYS, ("Tab", "sel-ect", "x.y.", "__t"), SECONDS
+    parts = (1, 1, 2)   # of a key: an item has one
 
     @classmethod
     def start_dynamodb(cls):

@@ -224,7 +224,7 @@ class EveryTypeOfMariadb(EveryType, sql_case.SqlCase):
     IGNORING = "INSERT IGNORE INTO %s;"
     TYPES = {type_.replace(" null", ""): values for type_, values in dict(
         test_random_mysql.TYPES, **{"float(7,2)": ("0.1", "5.25", "-99999.99"), "double(9,3)": ("0.1", "2.125"), "float unsigned": ("0.3", "16777216"), "time(3)": ("'-01:00:00.5'", "'25:00:00'"),
-                                    "timestamp(3)": ("'2024-01-01 10:00:00.5'", "'2024-01-02'", "'0000-00-00'"), "varchar(9)": ("'1'", "'0.5'", "'true'", "'NaN'", "'1.0'"),
+                                    "timestamp(3)": ("'2024-01-01 10:00:00.5'", "'2024-01-02'", "'0000-00-00'"), "varchar(9)": ("'-0'", "'0'", "'1'", "'01'", "' 1'", "'1e0'", "'+1'", "'0.5'", "'true'", "'NaN'", "'1.0'"),
                                     "json": ("'{\"b\": 1, \"a\":[1.0]}'", "'null'", "' [\"1\", \"A\"]'", "'[\"1\", \"a\"]'", "'\"text\"'", "'1e2'", "'{\"a\":1, \"a\":2}'")}).items()}
     NO_KEYS = ("tinytext", "text", "longtext", "longblob", "json")
 
