@@ -37,7 +37,7 @@ def enter(pair, fault, passed=True):
         raise KeyError("matrix.FAULTS has no %s" % fault)
     if BOOK:
         with open(BOOK, "a", encoding="utf-8") as file:
-            file.write(json.dumps([pair, fault, passed]) + "\n")
+            file.write(json.dumps([pair, fault, passed, os.environ.get("TEST_MODULE", "")]) + "\n")
 
 
 class Entry:
