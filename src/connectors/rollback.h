@@ -73,6 +73,15 @@ struct rollback_functions {
      * remove_table would take along or break? Then ERROR_ROLLBACK_REFUSED. Changes nothing. */
     enum status (*can_remove)(struct database *self, const struct target_table *table,
                               struct error *error);
+    /*
+     * Optional, where remove_table goes through although records of other tables refer to those of
+     * the table by a foreign key: the name of such a table, in `arena`; NULL: there is none.
+     * Those of `going` don't count, nor the table itself. Any process that has claimed the run;
+     * changes nothing.
+     */
+    enum status (*find_referrer)(struct database *self, const struct target_table *table,
+                                 struct column_list going, struct arena *arena,
+                                 const char **referrer, struct error *error);
     /* Drops the table if it was made by the run (`created`), else takes all records out. One that
      * is gone already is fine. */
     enum status (*remove_table)(struct database *self, const struct target_table *table,

@@ -142,9 +142,15 @@ static enum status undo_table(struct rollback *rollback, uint32_t number, struct
     if (action == ROLLBACK_UNDO) {
         return undo_records(rollback, number, error);
     }
-    return action != ROLLBACK_NOTHING || rollback->tables[number].created
+    if (action == ROLLBACK_NOTHING && !rollback->tables[number].created) {
+        return STATUS_OK;
+    }
+    enum status status = action == ROLLBACK_DROP || action == ROLLBACK_EMPTY
+                             ? rollback_check_referrers(rollback, number, error)
+                             : STATUS_OK;
+    return status == STATUS_OK
                ? target->connector->rollback->remove_table(target, &rollback->tables[number], error)
-               : STATUS_OK;
+               : status;
 }
 
 /* Of a failure while a table is taken back, what somebody's trigger says of it included. */

@@ -185,7 +185,7 @@ static enum status look_at_whole(struct rollback *rollback, uint32_t number, str
     report->action = rollback->tables[number].created ? ROLLBACK_DROP
                      : count > 0                      ? ROLLBACK_EMPTY
                                                       : ROLLBACK_NOTHING;
-    return STATUS_OK;
+    return count > 0 ? rollback_check_referrers(rollback, number, error) : STATUS_OK;
 }
 
 static enum status refuse_not_kept(const struct rollback *rollback, uint32_t number,

@@ -107,6 +107,12 @@ enum status rollback_check_kind(const struct rollback *rollback, uint32_t number
 enum status rollback_check_unfilled(const struct rollback *rollback, uint32_t number,
                                     struct error *error) MUST_USE;
 
+/* ---- rollback_referrers.c */
+/* Refused where records of others refer to a table that goes as a whole and the target would let it
+ * go: of tables that are neither of the run nor still to be taken back. */
+enum status rollback_check_referrers(const struct rollback *rollback, uint32_t number,
+                                     struct error *error) MUST_USE;
+
 /* ---- rollback_hash.c */
 /* Reads the whole table and sums its records as the done marks do. `*can` false: it can't be told
  * which entity a record is of. */

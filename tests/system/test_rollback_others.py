@@ -344,6 +344,46 @@ class Others(refusals.TestCase):
                 self.ask("DROP VIEW c; ALTER TABLE o RENAME TO c")
                 self.assert_gone()
 
+    def test_records_of_others_hold_a_table_that_they_refer_to(self):
+        """SQLite, which lets it go all the same; the servers refuse that by themselves."""
+        there = "CREATE TABLE c(id INTEGER PRIMARY KEY, v TEXT);"
+        referrer = "CREATE TABLE o(id INTEGER PRIMARY KEY, c_id INTEGER REFERENCES %s); INSERT INTO o VALUES (1, NULL), (2, 77)"
+        for script, to in itertools.product(("", there), ("c(id)", "C")):
+            with self.subTest(script, to=to):
+                self.target("sqlite", script)
+                self.migrate()
+                self.ask(referrer % to)   # neither of the two has a partner to lose
+                self.ask("INSERT INTO o VALUES (3, 2)")
+                self.assert_refused("the table o")
+                self.ask("UPDATE o SET c_id = NULL WHERE id = 3")
+                self.assertEqual(self.counts(self.rollback()), {"removed": 3})
+                self.assertEqual(self.ask("SELECT id FROM o ORDER BY id"), [["1"], ["2"], ["3"]])
+
+    def test_a_circle_of_the_run_goes(self):
+        tables = "CREATE TABLE a(id INTEGER PRIMARY KEY, b_id INTEGER REFERENCES b(id), own INTEGER REFERENCES a(id)); CREATE TABLE b(id INTEGER PRIMARY KEY, a_id INTEGER REFERENCES a(id));"
+        support.make_sqlite(self.path("circle.db"), tables + "INSERT INTO a VALUES (1, 1, 1), (2, 1, NULL); INSERT INTO b VALUES (1, 1), (2, NULL);")
+        for script in ("", tables):
+            self.target("sqlite", script)
+            self.run_program("migrate", "-q", "--state", self.state, "circle.db", self.uri)
+            self.rollback()
+            self.assertEqual(self.ask("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY 1"), [["a"], ["b"]] if script else [])
+            if script:
+                self.assertEqual(self.ask("SELECT (SELECT count(*) FROM a) + (SELECT count(*) FROM b)"), [["0"]])
+
+    def test_a_record_that_came_since_into_a_table_of_the_run_holds_one_that_goes_whole(self):
+        """Which of them are of others is known when those of the run are gone."""
+        tables = "CREATE TABLE customer(id INTEGER PRIMARY KEY, v TEXT); CREATE TABLE sale(id INTEGER PRIMARY KEY, customer INTEGER REFERENCES customer(id));"
+        support.make_sqlite(self.path("sales.db"), tables + "INSERT INTO customer VALUES (1, 'x'), (2, 'y'); INSERT INTO sale VALUES (1, 1), (2, 2);")
+        self.target("sqlite", tables + "INSERT INTO sale VALUES (100, NULL)")
+        self.run_program("migrate", "-q", "--state", self.state, "--existing", "append", "sales.db", self.uri)
+        self.ask("INSERT INTO sale VALUES (101, 2)")
+        result = self.rollback(5)
+        self.assertRegex(result.err, r"customer: .*the table sale\b")
+        self.assertEqual(self.ask("SELECT * FROM customer"), [["1", "x"], ["2", "y"]])
+        self.ask("DELETE FROM sale WHERE id = 101")
+        self.rollback()
+        self.assertEqual(self.ask("SELECT 'c', id FROM customer UNION ALL SELECT 's', id FROM sale"), [["s", "100"]])
+
     def test_a_trigger_of_others_that_refuses(self):
         triggers = {"postgres": "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''not so''; END'; "
                                 "CREATE TRIGGER refuse BEFORE UPDATE OR DELETE ON c FOR EACH ROW EXECUTE FUNCTION refuse()",

@@ -39,6 +39,27 @@ enum status sqlite_undo_deleted(struct database *self, const struct target_table
                                 bool dry_run, struct undo_counts *counts,
                                 struct error *error) MUST_USE;
 
+/* ---------------------------------------------------------------- referrers.c */
+
+/* A foreign key that refers to a table: "t.key = r.column AND …", "r" being `table`. */
+struct sqlite_referrer {
+    struct sqlite_referrer *next;
+    const char *table;
+    bool own; /* the table refers to itself */
+    struct buffer on;
+};
+
+/* All that refer to the table of these facts, in front of `referrers`, in `arena`; the caller frees
+ * them by sqlite_referrers_free, also after a failure. */
+enum status sqlite_referrers_read(struct sqlite_database *self,
+                                  const struct sqlite_target_table *facts, struct arena *arena,
+                                  struct sqlite_referrer **referrers, struct error *error) MUST_USE;
+void sqlite_referrers_free(struct sqlite_referrer *referrers);
+/* rollback_functions */
+enum status sqlite_find_referrer(struct database *self, const struct target_table *table,
+                                 struct column_list going, struct arena *arena,
+                                 const char **referrer, struct error *error);
+
 /* ---------------------------------------------------------------- rollback_columns.c */
 
 /* A condition: the record `alias` holds something of others in columns that were added since the

@@ -288,6 +288,7 @@ const struct rollback_functions sqlite_rollback = {
     .sum_columns = sqlite_sum_columns,
     .find_foreign = sqlite_find_foreign,
     .was_made = was_made,
+    .find_referrer = sqlite_find_referrer,
     .remove_table = remove_table,
     .remove_objects = remove_objects,
 };

@@ -11,14 +11,6 @@
  */
 enum { FOUND_KEPT = -1, FOUND_DIFFERING = 3 };
 
-/* A foreign key that refers to the table: "t.key = r.column AND …", "r" being `table`. */
-struct referrer {
-    struct referrer *next;
-    const char *table;
-    bool own; /* the table refers to itself */
-    struct buffer on;
-};
-
 struct undoing {
     struct sqlite_database *self;
     struct arena *arena;
@@ -28,7 +20,7 @@ struct undoing {
     struct buffer foreign; /* a condition on `t`: others added columns, and put something there */
     struct buffer referrer_foreign; /* the same of `r` */
     struct buffer match;            /* t.key = u."+key" AND … */
-    struct referrer *referrers;
+    struct sqlite_referrer *referrers;
     const char *retyped; /* a column of another affinity than it had; NULL: none */
     bool fires;          /* the database's triggers do, as they did when the run wrote */
 };
@@ -198,72 +190,9 @@ static uint32_t append_keys(const struct undoing *undoing, const char *before, c
 
 /* ---------------------------------------------------------------- who refers to a record */
 
-/* The column that the `seq`th of a key refers to; without its name it is of the primary key. */
-static const char *referenced(const struct undoing *undoing, const char *name, int seq)
-{
-    for (uint32_t i = 0; name == NULL && i < undoing->facts.column_count; i++) {
-        if (undoing->facts.columns[i].key_position == (uint32_t)seq + 1) {
-            return undoing->facts.columns[i].name;
-        }
-    }
-    return name;
-}
-
-static enum status add_reference(struct undoing *undoing, sqlite3_stmt *row, struct error *error)
-{
-    int seq = sqlite3_column_int(row, 1);
-    const char *table = (const char *)sqlite3_column_text(row, 0);
-    const char *column = (const char *)sqlite3_column_text(row, 2);
-    const char *to = referenced(undoing, (const char *)sqlite3_column_text(row, 3), seq);
-    if (seq == 0) {
-        struct referrer *made = arena_allocate_zeroed(undoing->arena, 1, sizeof *made);
-        if (made == NULL || (made->table = arena_copy_string(undoing->arena, table)) == NULL) {
-            return error_set(error, ERROR_MEMORY, undoing->facts.name, "no memory for its keys");
-        }
-        made->own = sqlite_same_name(table, undoing->facts.name);
-        made->next = undoing->referrers;
-        undoing->referrers = made;
-    }
-    struct buffer *on = &undoing->referrers->on;
-    buffer_append_string(on, seq > 0 ? " AND t." : "t."); /* first: its collation holds */
-    sqlite_append_name(on, to != NULL ? to : "");
-    buffer_append_string(on, " = r.");
-    sqlite_append_name(on, column);
-    return STATUS_OK;
-}
-
-/* One that leads to no column of the table is no key at all, and nobody can follow it. */
-static enum status read_referrers(struct undoing *undoing, struct error *error)
-{
-    sqlite3_stmt *row = NULL;
-    enum status status = sqlite_ledger_prepare(
-        undoing->self,
-        "SELECT m.name, k.seq, k.\"from\", k.\"to\" FROM main.sqlite_schema AS m, "
-        "pragma_foreign_key_list(m.name, 'main') AS k WHERE m.type = 'table' AND k.\"table\" = ?1 "
-        "COLLATE NOCASE AND NOT EXISTS (SELECT 1 FROM pragma_foreign_key_list(m.name, 'main') AS o "
-        "WHERE o.id = k.id AND o.\"to\" NOT IN (SELECT name COLLATE NOCASE FROM "
-        "pragma_table_xinfo(?1, 'main'))) ORDER BY m.name, k.id, k.seq",
-        &row, error);
-    if (status == STATUS_OK) {
-        sqlite3_bind_text(row, 1, undoing->facts.name, -1, SQLITE_STATIC);
-    }
-    while (status == STATUS_OK && (status = sqlite_step(undoing->self, row, error)) == STATUS_OK) {
-        status = add_reference(undoing, row, error);
-    }
-    sqlite3_finalize(row);
-    return status == STATUS_END ? STATUS_OK : status;
-}
-
-static void free_referrers(struct undoing *undoing)
-{
-    for (struct referrer *at = undoing->referrers; at != NULL; at = at->next) {
-        buffer_free(&at->on);
-    }
-}
-
 /* What a record refers to that is not going itself stays. From those that refer: their columns may
  * have no index. */
-static enum status keep_referred(struct undoing *undoing, const struct referrer *referrer,
+static enum status keep_referred(struct undoing *undoing, const struct sqlite_referrer *referrer,
                                  uint64_t *kept, struct error *error)
 {
     struct buffer sql = {0};
@@ -315,8 +244,8 @@ static enum status keep_all_referred(struct undoing *undoing, struct error *erro
     enum status status = run_sql(undoing, &sql, &total, false, error);
     for (total = 1; status == STATUS_OK && total > 0;) {
         total = 0;
-        for (const struct referrer *at = undoing->referrers; status == STATUS_OK && at != NULL;
-             at = at->next) {
+        for (const struct sqlite_referrer *at = undoing->referrers;
+             status == STATUS_OK && at != NULL; at = at->next) {
             uint64_t kept = 0;
             status = keep_referred(undoing, at, &kept, error);
             total += kept;
@@ -421,7 +350,8 @@ static enum status put_all(struct undoing *undoing, struct undo_counts *left, st
     struct buffer sql = {0};
     uint64_t changes = 0;
     bool backwards = false;
-    enum status status = read_referrers(undoing, error);
+    enum status status = sqlite_referrers_read(undoing->self, &undoing->facts, undoing->arena,
+                                               &undoing->referrers, error);
     for (uint32_t idle = 0; status == STATUS_OK && left->removed + left->restored > 0 && idle < 2;
          backwards = !backwards) {
         uint64_t before = left->removed + left->restored;
@@ -439,7 +369,7 @@ static enum status put_all(struct undoing *undoing, struct undo_counts *left, st
                                      : status;
         idle = left->removed + left->restored < before ? 0 : idle + 1;
     }
-    free_referrers(undoing);
+    sqlite_referrers_free(undoing->referrers);
     return status;
 }
 
