@@ -57,6 +57,10 @@ def of(arguments, test):
     return Sqlite(place or scheme)
 
 
+# A record that a foreign key refers to would be kept by the one that refers to it.
+LOST = ("DELETE FROM counted WHERE id % 5 = 0", "DELETE FROM counted WHERE plain_id % 33 = 0", "DELETE FROM plain WHERE id % 33 = 0")
+
+
 class Sqlite:
     """The tables of kill_matrix.make_source in a SQLite file."""
 
@@ -64,7 +68,7 @@ class Sqlite:
     kinds = ("created", "keys", "filled", "broken off", "repair", "earlier")
     changes_records = True  # a repair writes what is different, and takes out what is extra
     # None that the source's triggers answer to: they are in the target, too.
-    lost = ("DELETE FROM counted WHERE id % 5 = 0", "DELETE FROM plain WHERE id % 33 = 0")
+    lost = LOST
     changed = ("UPDATE counted SET u = 'damaged ' || id WHERE id % 7 = 0", "UPDATE pair SET note = NULL WHERE y < 100")
     extra = ("INSERT INTO pair VALUES ('extra', 1, 'nobody wrote it')",)
 
@@ -157,8 +161,7 @@ class Server:
     kinds = ("created", "keys", "filled", "broken off", "repair", "earlier")
     changes_records = True
     widths = {"plain": 1, "pair": 2, "counted": 1}  # columns of a key, which come first
-    # A record that a foreign key refers to would be kept by whoever changes the one that refers to it.
-    lost = ("DELETE FROM counted WHERE id % 5 = 0", "DELETE FROM counted WHERE plain_id % 33 = 0", "DELETE FROM plain WHERE id % 33 = 0")
+    lost = LOST
     changed = ("UPDATE counted SET u = concat('damaged ', id) WHERE id % 7 = 0", "UPDATE pair SET note = NULL WHERE y < 100")
     extra = ("INSERT INTO pair VALUES ('extra', 1, 'nobody wrote it')",)
     meddled = ("INSERT INTO plain(id, a) VALUES (900001, 'mine'), (900002, NULL)", "DELETE FROM counted WHERE plain_id = 30",
