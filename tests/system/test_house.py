@@ -251,12 +251,16 @@ class B(unittest.TestCase):
         skip = "raise unittest.SkipTest('no PostgreSQL: TRANSHUME_SERVERS=none')"
         for reached, setup, missed in (("engine.a\\n", skip, []), ("", skip, ["engine.a"]),
                                        ("engine.a\\npostgres.a\\n", "pass", ["postgres.b"]),
-                                       ("engine.a\\npostgres.a\\npostgres.b\\n", "pass", [])):
+                                       ("engine.a\\npostgres.a\\npostgres.b\\n", "pass", []),
+                                       ("engine.a\\npostgpostgres.a\\npostgres.b\\nengi", "pass", []),
+                                       ("engine.apostgres.a\\npostgres.b\\n", "pass", []),
+                                       ("engine.xpostgres.a\\npostgres.b\\n", "pass", ["engine.a", "postgres.a"])):
             with self.subTest(reached=reached, setup=setup):
                 self.write("tests/faults/test_b.py", module % (reached, setup))
                 result = self.run_tests()
                 found = [line.split(": ")[1] for line in result.stdout.splitlines() if line.startswith("never reached: ")]
                 self.assertEqual(found, missed, result.stdout)
+                self.assertEqual("reached, but not listed: engine.xpostgres.a\n" in result.stdout, "engine.x" in reached)
                 self.assertEqual(result.returncode, 1 if missed else 0)
                 self.assertEqual("Failpoints of postgres do not count" in result.stdout, setup == skip)
 
