@@ -240,6 +240,16 @@ bool aws_parse_time(const char *text, int64_t *utc_ms)
     return true;
 }
 
+bool aws_is_word(const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++) {
+        if ((unsigned char)bytes[i] <= ' ' || (unsigned char)bytes[i] >= 0x7f) {
+            return false;
+        }
+    }
+    return length > 0;
+}
+
 enum status aws_read_token(const char *path, const char *what, struct arena *arena,
                            const char **token, struct error *error)
 {
@@ -260,15 +270,12 @@ enum status aws_read_token(const char *path, const char *what, struct arena *are
         bytes++;
         length--;
     }
-    for (size_t i = 0; i < length; i++) {
-        if ((unsigned char)bytes[i] <= ' ' || (unsigned char)bytes[i] >= 0x7f) {
-            return error_set(error, ERROR_CREDENTIALS, path,
-                             "the file of %s holds line breaks or characters that it must not",
-                             what);
-        }
-    }
-    if (length == 0) {
-        return error_set(error, ERROR_CREDENTIALS, path, "the file of %s is empty", what);
+    if (!aws_is_word(bytes, length)) {
+        return error_set(error, ERROR_CREDENTIALS, path,
+                         length == 0
+                             ? "the file of %s is empty"
+                             : "the file of %s holds line breaks or characters that it must not",
+                         what);
     }
     secret_register(bytes, length);
     *token = bytes;

@@ -84,6 +84,9 @@ enum status aws_credentials_from_json(struct aws_credentials *credentials, const
                                       size_t length, struct error *error) MUST_USE;
 /* "2026-01-31T23:59:59Z", with fractions, with +hh:mm; milliseconds since 1970. */
 bool aws_parse_time(const char *text, int64_t *utc_ms);
+/* Visible characters of ASCII alone, at least one: what a token may consist of, and a header take.
+ */
+bool aws_is_word(const char *bytes, size_t length);
 /* A text file (a token) without white space at its ends, in the arena. */
 enum status aws_read_token(const char *path, const char *what, struct arena *arena,
                            const char **token, struct error *error) MUST_USE;

@@ -91,9 +91,11 @@ static enum status container_token(struct aws_asking *asking, const char **token
         return aws_read_token(path, "the container's token", asking->arena, token, error);
     }
     *token = aws_config_environment(asking->config, "AWS_CONTAINER_AUTHORIZATION_TOKEN");
-    if (*token != NULL && (*token)[strcspn(*token, "\r\n")] != '\0') {
-        return error_set(error, ERROR_CREDENTIALS, "AWS_CONTAINER_AUTHORIZATION_TOKEN",
-                         "it holds a line break");
+    for (const char *c = *token; c != NULL && *c != '\0'; c++) {
+        if (iscntrl((unsigned char)*c)) {
+            return error_set(error, ERROR_CREDENTIALS, "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+                             "it holds a line break or another control character");
+        }
     }
     if (*token != NULL) {
         secret_register(*token, strlen(*token));
@@ -240,8 +242,7 @@ static enum status get_text(struct aws_asking *asking, const struct instance_ser
     while (length > 0 && isspace((unsigned char)response->body.data[length - 1])) {
         length--;
     }
-    if (response->status != 200 || length == 0 ||
-        memchr(response->body.data, '\n', length) != NULL ||
+    if (response->status != 200 || !aws_is_word(response->body.data, length) ||
         memchr(response->body.data, '<', length) != NULL) {
         aws_asking_note(asking, "instance metadata: %s %s answered with status %u", method, path,
                         response->status);

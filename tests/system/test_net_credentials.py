@@ -665,6 +665,8 @@ class Containers(CredentialsTest):
     def test_full_with_tokens(self):
         server = self.server(lambda *_: (200, as_json("container")))
         self.env["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = server.url + "/creds"
+        self.env["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = "a\x1bb"
+        self.refused("control character")
         self.env["AWS_CONTAINER_AUTHORIZATION_TOKEN"] = "Basic container-token"
         self.same_as_botocore()
         self.env["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] = self.write("token", "container-token-of-file")
@@ -751,6 +753,13 @@ class Instances(CredentialsTest):
                          [request[:2] for request in server.requests[3:]])
         self.env["http_proxy"] = "http://127.0.0.1:1"
         self.assertEqual(self.ask()[0]["access_key_id"], "AKIDINSTANCE")
+
+    def test_an_answer_that_is_no_token_goes_into_no_header(self):
+        for token in ("a\x1bb", "a\x7f", "a\0b", "a b", "a\tb", "t\u00e9", " "):
+            with self.subTest(token=token):
+                server = self.serve(lambda *_, said=token: (200, said))
+                self.refused("instance metadata: PUT /latest/api/token")
+                self.assertEqual({request[0] for request in server.requests}, {"PUT"})
 
     def test_as_the_source_of_a_role(self):
         self.sts()
