@@ -121,9 +121,9 @@ enum status cli_rollback_begin(struct cli_call *call, struct rollback_options *o
                                struct error *error) MUST_USE;
 /* `--confirm`, or a typed yes on a terminal to `question`. */
 bool cli_is_confirmed(struct cli_call *call, const char *question);
-/* What a rollback did or (`dry_run`) would do, as a table or as JSON. */
 /* How many records triggers kept from being what they were. */
 uint64_t cli_rollback_differing(const struct rollback_report *report);
+/* What a rollback did or (`dry_run`) would do, as a table or as JSON. */
 void cli_append_rollback(struct cli_call *call, const struct rollback_report *report, bool dry_run,
                          struct buffer *out);
 /* After rollback_run, of which it has the status: what goes on with it. */
