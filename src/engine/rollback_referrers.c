@@ -34,23 +34,35 @@ static enum status refuse(const char *table, const char *referrer, struct error 
     return STATUS_FAILED;
 }
 
+/* The tables of the run are only gathered where somebody refers at all: there may be thousands. */
+static enum status find_referrer(const struct rollback *rollback, const struct target_table *table,
+                                 struct arena *arena, const char **referrer, struct error *error)
+{
+    struct database *target = rollback->session.target;
+    const struct rollback_functions *functions = target->connector->rollback;
+    struct column_list going = {0};
+    enum status status = functions->find_referrer(target, table, going, arena, referrer, error);
+    if (status != STATUS_OK || *referrer == NULL) {
+        return status;
+    }
+    status = find_going(rollback, arena, &going, error);
+    return status == STATUS_OK
+               ? functions->find_referrer(target, table, going, arena, referrer, error)
+               : status;
+}
+
 enum status rollback_check_referrers(const struct rollback *rollback, uint32_t number,
                                      struct error *error)
 {
-    struct database *target = rollback->session.target;
     const struct target_table *table = &rollback->tables[number];
-    struct column_list going;
     const char *referrer = NULL;
-    if (target->connector->rollback->find_referrer == NULL) {
+    if (rollback->session.target->connector->rollback->find_referrer == NULL) {
         return STATUS_OK;
     }
     struct arena *arena = arena_create(0);
     enum status status = arena == NULL
                              ? error_set(error, ERROR_MEMORY, NULL, "no memory to roll back")
-                             : find_going(rollback, arena, &going, error);
-    status = status == STATUS_OK ? target->connector->rollback->find_referrer(
-                                       target, table, going, arena, &referrer, error)
-                                 : status;
+                             : find_referrer(rollback, table, arena, &referrer, error);
     if (status == STATUS_OK && referrer != NULL) {
         status = refuse(table->name, referrer, error);
     }
