@@ -267,6 +267,17 @@ struct target_functions {
     enum status (*delete_records)(struct database *self, const struct target_table *table,
                                   const struct cell *keys, uint32_t key_count, uint64_t *deleted,
                                   struct error *error);
+    /*
+     * Optional, of targets whose delete_records may take out what records of others refer to: for
+     * each foreign key that refers to the table (one of the table itself, too), that is enforced
+     * and was checked, a line in `out` if records have no partner by it now: "child: the foreign
+     * key K refers to P; 2 rows have no partner, the first of them: …", and one in `unasked` if
+     * that can't be asked, as where a right is missing. It reads what refers whole, where no index
+     * serves. Changes nothing. Control thread, after the last chunk.
+     */
+    enum status (*tell_partnerless)(struct database *self, const struct target_table *table,
+                                    struct buffer *out, struct buffer *unasked,
+                                    struct error *error);
     /* Records in the table now. */
     enum status (*count)(struct database *self, const struct target_table *table, uint64_t *count,
                          struct error *error);

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/file_lines.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "engine/before.h"
 #include "engine/rejects.h"
 #include "engine/run_parts.h"
@@ -94,19 +95,51 @@ static bool is_of(const struct cell *name, const struct target_table *table)
            memcmp(name->text, table->name, name->length) == 0;
 }
 
-/* ---- whether it can be rolled back */
+/* ---- of which tables */
 
-static enum status judge_line(struct run *run, const char *line, size_t length, bool *told,
-                              struct error *error)
+static enum status mark_line(const struct run *run, const char *line, size_t length, bool *listed,
+                             struct error *error)
 {
     struct arena *arena = arena_create(0);
     struct cell name;
     struct cell key;
     enum status status = parse_line(run, line, length, arena, &name, &key, error);
     for (uint32_t i = 0; status == STATUS_OK && i < run->table_count; i++) {
+        listed[i] |= is_of(&name, &run->tables[i]);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+/* `*listed`: a flag a table of the run, in its arena. STATUS_END: there is no list. */
+static enum status mark_list(const struct run *run, const char *path, bool **listed,
+                             struct error *error)
+{
+    struct file_lines lines;
+    *listed = arena_allocate_zeroed(run->arena, run->table_count + 1u, sizeof(bool));
+    if (*listed == NULL) {
+        return no_memory(error);
+    }
+    enum status status = file_lines_open(&lines, path, ERROR_STATE_INVALID, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    while (status == STATUS_OK && (status = file_lines_next(&lines, error)) == STATUS_OK) {
+        status = mark_line(run, lines.line, lines.length, *listed, error);
+    }
+    file_lines_close(&lines);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+/* ---- whether it can be rolled back */
+
+static enum status judge_list(struct run *run, const char *path, struct error *error)
+{
+    bool *listed;
+    enum status status = mark_list(run, path, &listed, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < run->table_count; i++) {
         const struct target_table *table = &run->tables[i];
-        if (is_of(&name, table) && !told[i] && !undo_keeps_deleted(run->session->target, table)) {
-            told[i] = true;
+        if (listed[i] && !undo_keeps_deleted(run->session->target, table)) {
             run->header.keeps_taken = false;
             log_write(LOG_WARNING,
                       "table %s: the records that are taken out of it are not kept%s, so that this "
@@ -114,25 +147,6 @@ static enum status judge_line(struct run *run, const char *line, size_t length, 
                       table->name, table->key.count == 0 ? " (it has no key)" : "");
         }
     }
-    arena_destroy(arena);
-    return status;
-}
-
-static enum status judge_list(struct run *run, const char *path, struct error *error)
-{
-    struct file_lines lines;
-    bool *told = arena_allocate_zeroed(run->arena, run->table_count + 1u, sizeof(bool));
-    if (told == NULL) {
-        return no_memory(error);
-    }
-    enum status status = file_lines_open(&lines, path, ERROR_STATE_INVALID, error);
-    if (status != STATUS_OK) {
-        return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
-    }
-    while (status == STATUS_OK && (status = file_lines_next(&lines, error)) == STATUS_OK) {
-        status = judge_line(run, lines.line, lines.length, told, error);
-    }
-    file_lines_close(&lines);
     return status == STATUS_END ? STATUS_OK : status;
 }
 
@@ -361,6 +375,87 @@ enum status repair_delete_listed(struct run *run, struct error *error)
     }
     run_note(run, &run->status.deleted);
     return run_put_status(run, error);
+}
+
+/* ---- what refers to it */
+
+/* What is lost of the list since the records went: then all of them are asked. */
+static enum status list_emptied(const struct run *run, bool **listed, struct error *error)
+{
+    char *path = file_join(run->arena, run->folder.path, "delete.jsonl");
+    enum status status = path != NULL ? mark_list(run, path, listed, error) : no_memory(error);
+    if (status == STATUS_FAILED && error->code == ERROR_MEMORY) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; status != STATUS_OK && i < run->table_count; i++) {
+        (*listed)[i] = true;
+    }
+    error_clear(error);
+    return STATUS_OK;
+}
+
+/* `lines`: what the target told of one table; `behind` follows each. */
+static void say_lines(struct run *run, const struct buffer *lines, const char *behind)
+{
+    const char *line = lines->data;
+    const char *end = NULL;
+    for (size_t left = lines->length; left > 0 && (end = memchr(line, '\n', left)) != NULL;
+         left -= (size_t)(end + 1 - line), line = end + 1) {
+        log_write(LOG_WARNING, "%.*s%s", (int)(end - line), line, behind);
+        run->warning_count++;
+    }
+}
+
+static void say_partnerless(struct run *run, const char *table, const struct buffer *lines)
+{
+    char printable[128];
+    char behind[512];
+    bool kept = run->header.keeps_taken;
+    text_printable(table, strlen(table), printable, sizeof printable);
+    snprintf(behind, sizeof behind,
+             ". This repair took records out of %s: take these out as well, let them refer to "
+             "others%s%s%s",
+             printable, kept ? ", or `transhume rollback --run " : "", kept ? run->id : "",
+             kept ? "` brings back what went" : "");
+    say_lines(run, lines, behind);
+}
+
+static enum status tell_partnerless(struct run *run, const struct target_table *table,
+                                    struct error *error)
+{
+    struct database *target = run->session->target;
+    const struct target_functions *functions = target->connector->target;
+    struct buffer out = {0};
+    struct buffer unasked = {0};
+    enum status status = functions->tell_partnerless(target, table, &out, &unasked, error);
+    if (status == STATUS_OK && (out.failed || unasked.failed)) {
+        status = no_memory(error);
+    }
+    if (status == STATUS_OK) {
+        say_partnerless(run, table->name, &out);
+        say_lines(run, &unasked, "");
+    }
+    buffer_free(&out);
+    buffer_free(&unasked);
+    return status;
+}
+
+enum status repair_delete_tell_partnerless(struct run *run, struct error *error)
+{
+    bool *listed;
+    if (!run->header.takes_out ||
+        run->session->target->connector->target->tell_partnerless == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = list_emptied(run, &listed, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < run->table_count; i++) {
+        struct retry retry;
+        session_retry_begin(run->session, &retry);
+        do {
+            status = listed[i] ? tell_partnerless(run, &run->tables[i], error) : STATUS_OK;
+        } while (session_tries_again(&retry, &status, error));
+    }
+    return status == STATUS_FAILED && error->code == ERROR_INTERRUPTED ? STATUS_END : status;
 }
 
 bool repair_replaces(const struct run *run, const struct target_table *table)

@@ -18,6 +18,13 @@ enum { REPAIR_DELETE_KEYS_MAX = 500 };
 enum status repair_delete_bind(struct run *run, struct error *error) MUST_USE;
 /* Durable on return. */
 enum status repair_delete_listed(struct run *run, struct error *error) MUST_USE;
+/*
+ * Once all is out and written, in each attempt that comes so far: asks the target which records
+ * refer to a table of the list and have no partner, since no foreign key may have answered, and
+ * warns of them. They change no exit status: the target holds what the plan makes. STATUS_END:
+ * stopped on request.
+ */
+enum status repair_delete_tell_partnerless(struct run *run, struct error *error) MUST_USE;
 
 /* Does the target take a record in the place of one with its key? */
 bool repair_replaces(const struct run *run, const struct target_table *table);

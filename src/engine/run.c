@@ -392,6 +392,7 @@ static enum status complete(struct run *run, struct error *error)
     atomic_store(&run->session->progress.phase, PROGRESS_COUNT);
     enum status status = persist(run, reconcile_run, error);
     status = status == STATUS_OK ? persist(run, unfilled_note, error) : status;
+    status = status == STATUS_OK ? repair_delete_tell_partnerless(run, error) : status;
     if (status != STATUS_OK || failpoint_hit("engine.before_completed", error) != STATUS_OK) {
         return status == STATUS_OK ? STATUS_FAILED : status;
     }

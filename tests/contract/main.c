@@ -71,6 +71,7 @@ static const struct {
     {"load", contract_test_load},
     {"source fetch", contract_test_source_fetch},
     {"delete keyless", contract_test_delete_keyless},
+    {"partnerless", contract_test_partnerless},
     {"settle kills", contract_test_settle_kills},
     {"express", contract_test_express},
     {"objects", contract_test_objects},

@@ -16,6 +16,7 @@ void contract_test_groups(const struct contract_entry *entry)
     assert_true((target->load_add == NULL) == (target->load_tell == NULL));
     assert_true((target->column_class == NULL) == (target->normal_form_in_column == NULL));
     assert_true((target->express_accepts == NULL) == (target->express_chunk == NULL));
+    assert_true(target->tell_partnerless == NULL || target->delete_records != NULL);
     assert_true(target->restore == NULL || target->settle_duplicates != NULL);
     assert_true((ledger->list == NULL) == (ledger->forget == NULL));
     if (rollback) {
@@ -442,5 +443,30 @@ void contract_test_delete_keyless(const struct contract_entry *entry)
         assert_int_equal(deleted, left > 0 ? 1 : 0);
         assert_int_equal(fixture_count(&fixture), left > 0 ? left : 1);
     }
+    fixture_close(&fixture);
+}
+
+/* ---- records without a partner */
+
+/* Nothing refers to the table, whether it is there or not. */
+void contract_test_partnerless(const struct contract_entry *entry)
+{
+    struct fixture fixture;
+    struct error error = {0};
+    struct buffer out = {0};
+    struct buffer unasked = {0};
+    fixture_open(&fixture, entry);
+    const struct target_functions *target = fixture.target->connector->target;
+    for (int i = 0; target->tell_partnerless != NULL && i < 2; i++) {
+        check_ok(target->tell_partnerless(fixture.target, &fixture.table, &out, &unasked, &error),
+                 &error, "tell_partnerless");
+        assert_true(buffer_is_empty(&out) && buffer_is_empty(&unasked));
+        if (i == 0) {
+            fixture_begin(&fixture);
+            scene_write(&fixture, 1, 0, 5, "v");
+        }
+    }
+    buffer_free(&out);
+    buffer_free(&unasked);
     fixture_close(&fixture);
 }

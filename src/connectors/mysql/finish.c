@@ -321,14 +321,7 @@ static bool is_indexed(const struct maria_table *facts, struct column_list colum
     return found;
 }
 
-static const char *cell_of(void *rows, uint32_t row, uint32_t column)
-{
-    mysql_data_seek(rows, row);
-    MYSQL_ROW cells = mysql_fetch_row(rows);
-    return cells != NULL && cells[column] != NULL ? cells[column] : "";
-}
-
-/* Only for people: what can't be asked (windows are of MariaDB 10.2 and MySQL 8) is left unsaid. */
+/* Only for people: what can't be asked is left unsaid. */
 static void name_orphans(struct finisher *finisher, const struct sql_orphans *orphans,
                          struct buffer *out)
 {
@@ -339,7 +332,8 @@ static void name_orphans(struct finisher *finisher, const struct sql_orphans *or
     if (maria_query_buffer(finisher->self, finisher->connection, &sql, MARIA_BUILD,
                            ERROR_TARGET_SCHEMA, &rows, &ignored) == STATUS_OK &&
         rows != NULL) {
-        sql_orphans_append_words(out, orphans, (uint32_t)mysql_num_rows(rows), cell_of, rows);
+        sql_orphans_append_words(out, orphans, (uint32_t)mysql_num_rows(rows), maria_orphans_cell,
+                                 rows);
     }
     mysql_free_result(rows);
 }

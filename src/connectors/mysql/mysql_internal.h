@@ -83,6 +83,12 @@ struct maria_database {
     _Atomic uint32_t marks; /* target: how many sessions were marked as the run's: ending.c */
 };
 
+/* Does the server know OVER (…)? */
+static inline bool maria_has_windows(const struct maria_database *self)
+{
+    return self->version >= (self->mariadb ? 100200u : 80000u);
+}
+
 static inline struct maria_database *maria_database_of(struct database *self)
 {
     return (struct maria_database *)self;

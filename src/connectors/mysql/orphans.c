@@ -50,7 +50,15 @@ struct sql_orphans maria_orphans(const struct maria_database *self)
                                 .append_name = maria_append_name,
                                 .append_literal = append_literal,
                                 .append_shown = append_shown,
-                                .joined_by = ", "};
+                                .joined_by = ", ",
+                                .windowless = !maria_has_windows(self)};
+}
+
+const char *maria_orphans_cell(void *rows, uint32_t row, uint32_t column)
+{
+    mysql_data_seek(rows, row);
+    MYSQL_ROW cells = mysql_fetch_row(rows);
+    return cells != NULL && cells[column] != NULL ? cells[column] : "";
 }
 
 /* ---------------------------------------------------------------- room for them */

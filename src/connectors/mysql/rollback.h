@@ -21,6 +21,8 @@ struct maria_referrer {
 enum status maria_referrers_read(struct maria_database *self, MYSQL *connection, const char *table,
                                  struct arena *arena, struct maria_referrer **referrers,
                                  uint32_t *count, struct error *error) MUST_USE;
+/* `schema`.`table` */
+void maria_append_place(struct buffer *sql, const char *schema, const char *table);
 /* " JOIN `referrer` AS r ON r.`a` = t.`b` …" */
 void maria_referrer_append_join(struct buffer *sql, const struct maria_referrer *referrer);
 enum status maria_was_made(struct database *self, const struct target_table *table, bool *made,

@@ -101,7 +101,7 @@ enum status maria_referrers_read(struct maria_database *self, MYSQL *connection,
     return status;
 }
 
-static void append_place(struct buffer *sql, const char *schema, const char *table)
+void maria_append_place(struct buffer *sql, const char *schema, const char *table)
 {
     maria_append_name(sql, schema);
     buffer_append_byte(sql, '.');
@@ -111,7 +111,7 @@ static void append_place(struct buffer *sql, const char *schema, const char *tab
 void maria_referrer_append_join(struct buffer *sql, const struct maria_referrer *referrer)
 {
     buffer_append_string(sql, " JOIN ");
-    append_place(sql, referrer->schema, referrer->table);
+    maria_append_place(sql, referrer->schema, referrer->table);
     buffer_append_string(sql, " AS r ON ");
     for (uint32_t i = 0; i < referrer->columns.count; i++) {
         buffer_append_string(sql, i > 0 ? " AND r." : "r.");
@@ -195,7 +195,7 @@ static enum status drop_references(const struct removing *removing)
             continue;
         }
         buffer_append_string(&sql, "ALTER TABLE ");
-        append_place(&sql, referrer->schema, referrer->table);
+        maria_append_place(&sql, referrer->schema, referrer->table);
         buffer_append_string(&sql, " DROP FOREIGN KEY ");
         maria_append_name(&sql, referrer->name);
         status = run(removing, &sql, referrer->table);

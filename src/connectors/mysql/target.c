@@ -222,6 +222,7 @@ const struct target_functions maria_target_functions = {
     .after_load = maria_after_load,
     .fetch = maria_fetch,
     .delete_records = maria_delete_records,
+    .tell_partnerless = maria_tell_partnerless,
     .count = target_count,
     .tell_orphans = maria_orphans_tell,
     .normal_form = target_normal_form,

@@ -4,9 +4,6 @@
 #include "connectors/mysql/writer_internal.h"
 #include "connectors/sql/locks.h"
 
-/* ROW_NUMBER() OVER …; where there is none, a key that stands twice in a pass halves it. */
-enum { MARIADB_WINDOWS = 100200, MYSQL_WINDOWS = 80000 };
-
 enum status writer_distinct_lay_aside(struct stage_pass *pass, struct buffer *from)
 {
     struct maria_database *self = pass->writer->database;
@@ -89,8 +86,8 @@ static enum status lay_aside_later(struct stage_pass *pass)
 {
     struct maria_database *self = pass->writer->database;
     struct buffer from = {0};
-    if (self->version < (self->mariadb ? MARIADB_WINDOWS : MYSQL_WINDOWS)) {
-        return STATUS_OK;
+    if (!maria_has_windows(self)) {
+        return STATUS_OK; /* a key that stands twice in a pass halves it */
     }
     buffer_append_string(&from, "(SELECT _transhume_row, ");
     writer_stage_append_columns(pass->plan, "", &from);

@@ -98,11 +98,6 @@ static void name_reference(const struct target_table *table, const struct refere
     snprintf(name, POSTGRES_NAME_BYTES_MAX + 1, "%.*s_fkey%u", (int)length, whole, number + 1);
 }
 
-static const char *cell_of(void *rows, uint32_t row, uint32_t column)
-{
-    return PQgetvalue(rows, (int)row, (int)column);
-}
-
 /* False: by which columns it finds its partners is not known. */
 static bool describe_orphans(const struct finisher *finisher, const struct target_table *table,
                              const struct reference *reference, const char *name,
@@ -179,7 +174,8 @@ static void name_orphans(struct finisher *finisher, const struct target_table *t
     sql_orphans_append_query(&sql, &orphans);
     if (postgres_query_buffer(finisher->self, finisher->connection, &sql, NULL, 0, POSTGRES_BUILD,
                               ERROR_TARGET_SCHEMA, &rows, &ignored) == STATUS_OK) {
-        sql_orphans_append_words(out, &orphans, (uint32_t)PQntuples(rows), cell_of, rows);
+        sql_orphans_append_words(out, &orphans, (uint32_t)PQntuples(rows), postgres_orphans_cell,
+                                 rows);
     }
     PQclear(rows);
 }

@@ -44,6 +44,11 @@ struct sql_orphans postgres_orphans(const struct postgres_database *self)
                                 .joined_by = " || "};
 }
 
+const char *postgres_orphans_cell(void *rows, uint32_t row, uint32_t column)
+{
+    return PQgetvalue(rows, (int)row, (int)column);
+}
+
 /* ---------------------------------------------------------------- taking them out */
 
 struct taking {

@@ -6,6 +6,8 @@
 
 /* ---------------------------------------------------------------- rollback_tables.c */
 
+/* Behind the rows of one foreign key, the number of which is their first column. */
+int postgres_referrer_end(const PGresult *keys, int first);
 /*
  * " AND NOT EXISTS (…)" for each foreign key that would take or change records of others with one
  * of `table` that goes (CASCADE, SET NULL, SET DEFAULT): records that others refer to so stay.

@@ -31,8 +31,7 @@ static bool is_own(const PGresult *keys, int row)
     return strcmp(PQgetvalue(keys, row, 4), "t") == 0;
 }
 
-/* Of one foreign key, whose columns' pairs begin with that row. */
-static int end_of(const PGresult *keys, int first)
+int postgres_referrer_end(const PGresult *keys, int first)
 {
     int end = first + 1;
     while (end < PQntuples(keys) &&
@@ -45,7 +44,7 @@ static int end_of(const PGresult *keys, int first)
 static void append_pairs(struct buffer *sql, const PGresult *keys, int first, const char *referring,
                          const char *referred)
 {
-    int end = end_of(keys, first);
+    int end = postgres_referrer_end(keys, first);
     for (int row = first; row < end; row++) {
         buffer_format(sql, "%s%s.", row > first ? " AND " : "", referring);
         postgres_append_name(sql, PQgetvalue(keys, row, 2));
@@ -59,7 +58,7 @@ static void append_own_pairs(struct buffer *sql, const PGresult *keys, const cha
                              const char *referred)
 {
     const char *separator = "(";
-    for (int row = 0; row < PQntuples(keys); row = end_of(keys, row)) {
+    for (int row = 0; row < PQntuples(keys); row = postgres_referrer_end(keys, row)) {
         if (is_own(keys, row)) {
             buffer_append_string(sql, separator);
             append_pairs(sql, keys, row, referring, referred);
@@ -115,7 +114,7 @@ enum status postgres_rollback_append_unreferenced(struct postgres_database *self
     enum status status = postgres_query(self, connection, sql_referrers, &parameter, 1,
                                         POSTGRES_SHORT, ERROR_TARGET_INVALID, &keys, error);
     int count = status == STATUS_OK ? PQntuples(keys) : 0;
-    for (int row = 0; row < count; row = end_of(keys, row)) {
+    for (int row = 0; row < count; row = postgres_referrer_end(keys, row)) {
         own |= is_own(keys, row);
         if (!is_own(keys, row)) {
             buffer_format(sql, " AND NOT EXISTS (SELECT 1 FROM %s AS r WHERE ",

@@ -241,6 +241,7 @@ const struct target_functions postgres_target_functions = {
     .after_load = postgres_after_load,
     .fetch = postgres_fetch,
     .delete_records = postgres_delete_records,
+    .tell_partnerless = postgres_tell_partnerless,
     .count = target_count,
     .settle_duplicates = postgres_lost_tell,
     .tell_orphans = postgres_orphans_tell,

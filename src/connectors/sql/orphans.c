@@ -29,7 +29,9 @@ void sql_orphans_append_from(struct buffer *sql, const struct sql_orphans *orpha
     for (uint32_t i = 0; i < orphans->columns.count; i++) {
         buffer_append_string(sql, i > 0 ? " AND p." : "p.");
         orphans->append_name(sql, orphans->referenced.names[i]);
-        buffer_append_string(sql, orphans->plain ? " = +t." : " = t.");
+        bool equal = orphans->operators == NULL || orphans->operators[i] == NULL;
+        buffer_format(sql, " %s %st.", equal ? "=" : orphans->operators[i],
+                      orphans->plain ? "+" : "");
         orphans->append_name(sql, orphans->columns.names[i]);
         if (orphans->collations != NULL && orphans->collations[i] != NULL) {
             buffer_format(sql, " COLLATE %s", orphans->collations[i]);
@@ -40,9 +42,13 @@ void sql_orphans_append_from(struct buffer *sql, const struct sql_orphans *orpha
 
 void sql_orphans_append_query(struct buffer *sql, const struct sql_orphans *orphans)
 {
-    enum { NAMED_MAX = 3 };
     const struct column_list names = names_of(orphans);
-    buffer_append_string(sql, "SELECT count(*) OVER ()");
+    buffer_append_string(sql, orphans->windowless ? "SELECT (SELECT count(*)"
+                                                  : "SELECT count(*) OVER (");
+    if (orphans->windowless) {
+        sql_orphans_append_from(sql, orphans);
+    }
+    buffer_append_byte(sql, ')');
     for (uint32_t i = 0; i < names.count; i++) {
         buffer_append_string(sql, ", t.");
         orphans->append_name(sql, names.names[i]);
@@ -52,7 +58,7 @@ void sql_orphans_append_query(struct buffer *sql, const struct sql_orphans *orph
         buffer_append_string(sql, i > 0 ? ", t." : " ORDER BY t.");
         orphans->append_name(sql, names.names[i]);
     }
-    buffer_format(sql, " LIMIT %d", NAMED_MAX);
+    buffer_format(sql, " LIMIT %d", SQL_ORPHANS_NAMED_MAX);
 }
 
 static void append_shown(struct buffer *out, const char *text)
@@ -84,6 +90,41 @@ void sql_orphans_append_words(struct buffer *out, const struct sql_orphans *orph
             append_shown(out, cell(rows, row, i + 1));
         }
     }
+}
+
+/* "child: the foreign key K refers to P" */
+static void append_reference(struct buffer *out, const struct sql_orphans *orphans)
+{
+    append_shown(out, orphans->table);
+    buffer_append_string(out, ": the foreign key ");
+    append_shown(out, orphans->name);
+    buffer_append_string(out, " refers to ");
+    append_shown(out, orphans->partner);
+}
+
+void sql_orphans_append_line(struct buffer *out, const struct sql_orphans *orphans,
+                             uint32_t row_count,
+                             const char *(*cell)(void *rows, uint32_t row, uint32_t column),
+                             void *rows)
+{
+    if (row_count > 0) {
+        append_reference(out, orphans);
+        sql_orphans_append_words(out, orphans, row_count, cell, rows);
+        buffer_append_byte(out, '\n');
+    }
+}
+
+enum status sql_orphans_pass_over(struct buffer *unasked, const struct sql_orphans *orphans,
+                                  bool lost, struct error *error)
+{
+    if (lost || error->code == ERROR_MEMORY || error->code == ERROR_INTERRUPTED) {
+        return STATUS_FAILED;
+    }
+    append_reference(unasked, orphans);
+    buffer_format(unasked, "; whether all rows have a partner can't be asked: %s\n",
+                  error->message);
+    error_clear(error);
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- why */

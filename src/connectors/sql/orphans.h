@@ -7,17 +7,21 @@
 #include "connectors/sql/undo.h"
 #include "connectors/target.h"
 
+enum { SQL_ORPHANS_NAMED_MAX = 3 };
+
 struct sql_orphans {
     const char *table;
     struct column_list columns;
     const char *partner; /* the table that they refer to */
     struct column_list referenced;
     const char *const *collations; /* of `referenced`, as SQL; NULL, all or one: it needs none */
+    const char *const *operators;  /* likewise, in place of = */
     struct column_list key;        /* that names a record; empty: `columns` do */
     const char *name;              /* of the foreign key */
     uint64_t records_written;      /* target_table's of `table` */
     bool full; /* MATCH FULL: NULL beside other values has no partner either, all NULL needs none */
     bool plain; /* SQLite: a partner's column says what is equal, by its affinity and collation */
+    bool windowless;  /* the server knows no OVER () */
     const void *self; /* of append_table and append_literal */
     void (*append_table)(struct buffer *out, const void *self, const char *name);
     void (*append_name)(struct buffer *out, const char *name);
@@ -41,6 +45,17 @@ void sql_orphans_append_words(struct buffer *out, const struct sql_orphans *orph
                               uint32_t row_count,
                               const char *(*cell)(void *rows, uint32_t row, uint32_t column),
                               void *rows);
+
+/* For target_functions.tell_partnerless, of the same rows: "child: the foreign key K refers to P;
+ * 2 rows have no partner, …", if there are any. */
+void sql_orphans_append_line(struct buffer *out, const struct sql_orphans *orphans,
+                             uint32_t row_count,
+                             const char *(*cell)(void *rows, uint32_t row, uint32_t column),
+                             void *rows);
+/* Instead, after a failure of the query: says so in `unasked`, and clears it. STATUS_FAILED: it is
+ * of more than this key, as where the connection is `lost`. */
+enum status sql_orphans_pass_over(struct buffer *unasked, const struct sql_orphans *orphans,
+                                  bool lost, struct error *error) MUST_USE;
 
 /* A foreign key of a run's tables, while records that break some of them are taken out. */
 struct sql_reference {

@@ -428,6 +428,7 @@ const struct target_functions sqlite_target = {
     .after_load = sqlite_target_after_load,
     .fetch = sqlite_target_fetch,
     .delete_records = sqlite_target_delete_records,
+    .tell_partnerless = sqlite_tell_partnerless,
     .count = target_count,
     .tell_orphans = sqlite_orphans_tell,
     .normal_form = sqlite_target_normal_form,

@@ -157,6 +157,10 @@ enum status sqlite_orphans_take(struct sqlite_database *database, const struct t
 /* target_functions.tell_orphans */
 enum status sqlite_orphans_tell(struct database *self, const struct target_table *table,
                                 target_orphan_found *found, void *context, struct error *error);
+/* target_functions.tell_partnerless */
+enum status sqlite_tell_partnerless(struct database *self, const struct target_table *table,
+                                    struct buffer *out, struct buffer *unasked,
+                                    struct error *error);
 
 /* target_prepare.c */
 enum status sqlite_target_prepare_tables(struct database *self, struct target_table *tables,

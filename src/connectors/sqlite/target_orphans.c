@@ -1,6 +1,6 @@
 /* Records that a foreign key finds no partner for: taken out of the tables that a run made, and
  * told to the engine until the run has settled. SQLite checks no key by itself, so that none has to
- * go meanwhile. */
+ * go meanwhile. And those that refer to what a repair took out. */
 #include "base/failpoint.h"
 #include "base/text.h"
 #include "connectors/sql/orphans.h"
@@ -145,6 +145,21 @@ static enum status is_unique(const struct finding *finding, const struct sql_orp
     return status == STATUS_END ? STATUS_OK : status;
 }
 
+/* Of a table without a declared key: none. */
+static enum status add_key(const struct finding *finding, const struct sqlite_target_table *facts,
+                           struct column_list *list, struct error *error)
+{
+    for (uint32_t position = 1; position <= facts->column_count; position++) {
+        for (uint32_t i = 0; i < facts->column_count; i++) {
+            if (facts->columns[i].key_position == position &&
+                !add_column(finding, list, facts->columns[i].name)) {
+                return no_memory(finding, error);
+            }
+        }
+    }
+    return STATUS_OK;
+}
+
 /* The columns that one means which names none; those that find no partner table are left out. */
 static enum status find_partner(struct finding *finding, struct sql_reference *reference,
                                 struct error *error)
@@ -156,14 +171,7 @@ static enum status find_partner(struct finding *finding, struct sql_reference *r
                                                 orphans->partner, finding->arena, &partner, error);
     reference->unasked = status == STATUS_END;
     if (status == STATUS_OK && orphans->referenced.count == 0) {
-        for (uint32_t position = 1; position <= partner.column_count; position++) {
-            for (uint32_t i = 0; i < partner.column_count; i++) {
-                if (partner.columns[i].key_position == position &&
-                    !add_column(finding, &orphans->referenced, partner.columns[i].name)) {
-                    return no_memory(finding, error);
-                }
-            }
-        }
+        status = add_key(finding, &partner, &orphans->referenced, error);
     }
     reference->unasked |= orphans->referenced.count != orphans->columns.count;
     if (status == STATUS_OK && !reference->unasked) {
@@ -498,4 +506,124 @@ enum status sqlite_orphans_tell(struct database *database, const struct target_t
     }
     return sqlite_control_end(
         self, sql_orphans_tell(table, self->target->run_id, &kept, found, context, error), error);
+}
+
+/* ---------------------------------------------------------------- what refers to a table */
+
+/* What sql_orphans_append_query gave. */
+struct cells {
+    const char **rows[SQL_ORPHANS_NAMED_MAX];
+    uint32_t count;
+};
+
+static const char *cell_of(void *rows, uint32_t row, uint32_t column)
+{
+    const struct cells *cells = rows;
+    return cells->rows[row][column];
+}
+
+static enum status read_cells(const struct finding *finding, struct buffer *sql,
+                              struct cells *cells, struct error *error)
+{
+    sqlite3_stmt *row = NULL;
+    enum status status =
+        sqlite_target_prepare_buffer(finding->self, finding->self->control, sql, &row, error);
+    while (status == STATUS_OK && cells->count < SQL_ORPHANS_NAMED_MAX &&
+           (status = sqlite_step(finding->self, row, error)) == STATUS_OK) {
+        int width = sqlite3_column_count(row);
+        const char **texts =
+            arena_allocate_zeroed(finding->arena, (size_t)width + 1, sizeof *texts);
+        bool whole = texts != NULL;
+        for (int i = 0; whole && i < width; i++) {
+            bool null = sqlite3_column_type(row, i) == SQLITE_NULL;
+            texts[i] = null ? "" : text_of(finding, row, i);
+            whole = texts[i] != NULL;
+        }
+        status = whole ? STATUS_OK : no_memory(finding, error);
+        cells->rows[cells->count++] = texts;
+    }
+    sqlite3_finalize(row);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+/* One that leads to no unique columns is no key at all. */
+static enum status ask_reference(struct finding *finding, struct sql_reference *reference,
+                                 struct buffer *out, struct buffer *unasked, struct error *error)
+{
+    struct sql_orphans *orphans = &reference->orphans;
+    struct sqlite_target_table facts;
+    struct cells cells = {0};
+    struct buffer sql = {0};
+    if (find_partner(finding, reference, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (reference->unasked) {
+        return STATUS_OK;
+    }
+    enum status status = sqlite_target_describe(finding->self, finding->self->control,
+                                                orphans->table, finding->arena, &facts, error);
+    status = status == STATUS_OK ? add_key(finding, &facts, &orphans->key, error) : STATUS_FAILED;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    sql_orphans_append_query(&sql, orphans);
+    status = read_cells(finding, &sql, &cells, error);
+    buffer_free(&sql);
+    if (status == STATUS_OK) {
+        sql_orphans_append_line(out, orphans, cells.count, cell_of, &cells);
+        return STATUS_OK;
+    }
+    return sql_orphans_pass_over(unasked, orphans, error->class == ERROR_CLASS_RETRY, error);
+}
+
+/* Those of one table that refer to `partner`. */
+static enum status ask_references(struct finding *finding, const char *table, const char *partner,
+                                  struct buffer *out, struct buffer *unasked, struct error *error)
+{
+    const struct target_table referring = {.name = table};
+    finding->count = 0;
+    finding->references = arena_allocate_zeroed(finding->arena, (size_t)finding->most + 1,
+                                                sizeof(struct sql_reference));
+    if (table == NULL || finding->references == NULL) {
+        return no_memory(finding, error);
+    }
+    enum status status = read_references(finding, &referring, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < finding->count; i++) {
+        status = sqlite_same_name(finding->references[i].orphans.partner, partner)
+                     ? ask_reference(finding, &finding->references[i], out, unasked, error)
+                     : STATUS_OK;
+    }
+    return status;
+}
+
+static enum status ask_referring(struct finding *finding, const char *partner, struct buffer *out,
+                                 struct buffer *unasked, struct error *error)
+{
+    sqlite3_stmt *row = NULL;
+    enum status status =
+        ask(finding,
+            "SELECT m.name, count(DISTINCT k.id) FROM main.sqlite_schema AS m, "
+            "pragma_foreign_key_list(m.name, 'main') AS k WHERE m.type = 'table' GROUP BY m.name "
+            "HAVING max(k.\"table\" = ?1 COLLATE NOCASE) ORDER BY m.name",
+            partner, &row, error);
+    while (status == STATUS_OK && (status = sqlite_step(finding->self, row, error)) == STATUS_OK) {
+        finding->most = (uint32_t)sqlite3_column_int(row, 1);
+        status = ask_references(finding, text_of(finding, row, 0), partner, out, unasked, error);
+    }
+    sqlite3_finalize(row);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+enum status sqlite_tell_partnerless(struct database *database, const struct target_table *table,
+                                    struct buffer *out, struct buffer *unasked, struct error *error)
+{
+    struct finding finding = {.self = sqlite_database_of(database), .arena = arena_create(0)};
+    enum status status = finding.arena != NULL ? sqlite_control_begin(finding.self, false, error)
+                                               : no_memory(&finding, error);
+    if (status == STATUS_OK) {
+        status = sqlite_control_end(
+            finding.self, ask_referring(&finding, table->name, out, unasked, error), error);
+    }
+    arena_destroy(finding.arena);
+    return status;
 }

@@ -1,0 +1,123 @@
+/* Records that refer to what was taken out of a table. */
+#include "connectors/mysql/orphans.h"
+#include "connectors/mysql/rollback.h"
+#include <string.h>
+
+struct asking {
+    struct maria_database *self;
+    MYSQL *connection;
+    struct arena *arena;
+    const struct target_table *table; /* that is referred to */
+    struct buffer *out;
+    struct buffer *unasked;
+    struct error *error;
+};
+
+/* One key of the table. */
+struct asked {
+    const struct maria_database *self;
+    const struct maria_referrer *referrer;
+    const char *shown; /* what sql_orphans calls the referring table */
+};
+
+static enum status no_memory(const struct asking *asking)
+{
+    return error_set(asking->error, ERROR_MEMORY, asking->self->shown,
+                     "no memory for foreign keys");
+}
+
+static void append_place(struct buffer *out, const void *self, const char *name)
+{
+    const struct asked *asked = self;
+    if (name == asked->shown) {
+        maria_append_place(out, asked->referrer->schema, asked->referrer->table);
+    } else {
+        maria_append_table(out, asked->self, name);
+    }
+}
+
+/* The columns of its primary key; none: it has none. */
+static enum status read_key(const struct asking *asking, const struct maria_referrer *referrer,
+                            struct column_list *key)
+{
+    struct buffer sql = {0};
+    MYSQL_RES *rows = NULL;
+    MYSQL_ROW row = NULL;
+    maria_append_filled(&sql,
+                        "SELECT column_name FROM information_schema.key_column_usage WHERE "
+                        "table_schema = $1 AND table_name = $2 AND constraint_schema = $1 AND "
+                        "constraint_name = 'PRIMARY' ORDER BY ordinal_position",
+                        referrer->schema, referrer->table);
+    enum status status = maria_query_buffer(asking->self, asking->connection, &sql, MARIA_LONG,
+                                            ERROR_TARGET_INVALID, &rows, asking->error);
+    const char **names = NULL;
+    if (status == STATUS_OK) {
+        names =
+            arena_allocate_zeroed(asking->arena, (size_t)mysql_num_rows(rows) + 1, sizeof *names);
+        status = names != NULL ? STATUS_OK : no_memory(asking);
+    }
+    *key = (struct column_list){.names = names};
+    while (status == STATUS_OK && (row = mysql_fetch_row(rows)) != NULL) {
+        names[key->count] = arena_copy_string(asking->arena, row[0]);
+        status = names[key->count++] != NULL ? STATUS_OK : no_memory(asking);
+    }
+    mysql_free_result(rows);
+    return status;
+}
+
+static enum status ask(const struct asking *asking, const struct sql_orphans *orphans)
+{
+    struct buffer sql = {0};
+    MYSQL_RES *rows = NULL;
+    sql_orphans_append_query(&sql, orphans);
+    if (maria_query_buffer(asking->self, asking->connection, &sql, MARIA_BUILD,
+                           ERROR_TARGET_INVALID, &rows, asking->error) != STATUS_OK) {
+        return sql_orphans_pass_over(asking->unasked, orphans,
+                                     maria_is_lost((unsigned)asking->error->native_code),
+                                     asking->error);
+    }
+    sql_orphans_append_line(asking->out, orphans, (uint32_t)mysql_num_rows(rows),
+                            maria_orphans_cell, rows);
+    mysql_free_result(rows);
+    return STATUS_OK;
+}
+
+static enum status ask_key(const struct asking *asking, const struct maria_referrer *referrer)
+{
+    bool own = strcmp(referrer->schema, asking->self->schema) == 0;
+    struct asked asked = {asking->self, referrer, NULL};
+    struct sql_orphans orphans = maria_orphans(asking->self);
+    asked.shown = arena_format(asking->arena, "%s%s%s", own ? "" : referrer->schema, own ? "" : ".",
+                               referrer->table);
+    orphans.self = &asked;
+    orphans.append_table = append_place;
+    orphans.table = asked.shown;
+    orphans.columns = referrer->columns;
+    orphans.partner = asking->table->name;
+    orphans.referenced = referrer->referenced;
+    orphans.name = referrer->name;
+    enum status status =
+        asked.shown != NULL ? read_key(asking, referrer, &orphans.key) : no_memory(asking);
+    return status == STATUS_OK ? ask(asking, &orphans) : status;
+}
+
+enum status maria_tell_partnerless(struct database *database, const struct target_table *table,
+                                   struct buffer *out, struct buffer *unasked, struct error *error)
+{
+    struct asking asking = {
+        maria_database_of(database), NULL, arena_create(0), table, out, unasked, error};
+    struct maria_referrer *referrers = NULL;
+    uint32_t count = 0;
+    enum status status = asking.arena != NULL
+                             ? maria_control(asking.self, &asking.connection, error)
+                             : no_memory(&asking);
+    if (status == STATUS_OK) {
+        status = maria_referrers_read(asking.self, asking.connection, table->name, asking.arena,
+                                      &referrers, &count, error);
+    }
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+        status = referrers[i].going ? STATUS_OK : ask_key(&asking, &referrers[i]);
+    }
+    arena_destroy(asking.arena);
+    return status;
+}
