@@ -450,9 +450,12 @@ enum status repair_delete_tell_partnerless(struct run *run, struct error *error)
     enum status status = list_emptied(run, &listed, error);
     for (uint32_t i = 0; status == STATUS_OK && i < run->table_count; i++) {
         struct retry retry;
+        if (!listed[i]) {
+            continue;
+        }
         session_retry_begin(run->session, &retry);
         do {
-            status = listed[i] ? tell_partnerless(run, &run->tables[i], error) : STATUS_OK;
+            status = tell_partnerless(run, &run->tables[i], error);
         } while (session_tries_again(&retry, &status, error));
     }
     return status == STATUS_FAILED && error->code == ERROR_INTERRUPTED ? STATUS_END : status;
