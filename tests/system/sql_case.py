@@ -10,6 +10,22 @@ import time
 import support
 
 
+class ServerTarget:
+    """For tests of any target: a database of its own, on a server of the class, and its own client."""
+    SERVERS = None   # the module that starts one
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = cls.SERVERS.for_class(cls)
+
+    def new_target(self):
+        self.database = self.server.database()
+        return self.server.uri(self.database)
+
+    def ask(self, sql):
+        return self.server.ask(self.database, sql)
+
+
 class SqlCase(support.TestCase):
     SERVERS = None   # the module that starts one
 

@@ -9,6 +9,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
 import mariadb
 import postgres
+import sql_case
 import support
 
 REPAIR = ("validate", "--repair", "--delete-extra", "--confirm")
@@ -197,20 +198,7 @@ class Sqlite(Cases, support.TestCase):
                          "plain: the foreign key plain(v) refers to P; 3 rows have no partner, the first of them: v 7")
 
 
-class Server(Cases):
-    SERVERS = None
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = cls.SERVERS.for_class(cls)
-
-    def new_target(self):
-        self.database = self.server.database()
-        return self.server.uri(self.database)
-
-    def ask(self, sql):
-        return self.server.ask(self.database, sql)
-
+class Server(sql_case.ServerTarget, Cases):
     @staticmethod
     def called(_, name, *__):
         return name

@@ -12,6 +12,7 @@ import unittest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "servers"))
 import mariadb
 import postgres
+import sql_case
 import support
 
 SHARED = """
@@ -225,22 +226,7 @@ class Sqlite(Cases, support.TestCase):
             return [[None if value is None else str(value) for value in row] for row in db.execute(sql)]
 
 
-class Server(Cases):
-    SERVERS = None
-
-    @classmethod
-    def setUpClass(cls):
-        cls.server = cls.SERVERS.for_class(cls)
-
-    def new_target(self):
-        self.database = self.server.database()
-        return self.server.uri(self.database)
-
-    def ask(self, sql):
-        return self.server.ask(self.database, sql)
-
-
-class Postgres(Server, support.TestCase):
+class Postgres(sql_case.ServerTarget, Cases, support.TestCase):
     SERVERS = postgres
 
     def test_what_a_trigger_keeps_is_not_said_to_be_taken_out(self):
@@ -312,7 +298,7 @@ class Postgres(Server, support.TestCase):
                 self.assertEqual(self.held(), [["1", "old"]])
 
 
-class Mysql(Server, support.TestCase):
+class Mysql(sql_case.ServerTarget, Cases, support.TestCase):
     SERVERS = mariadb
 
 
