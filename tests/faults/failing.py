@@ -5,8 +5,10 @@ Behind that library stands gcc's leak checker: whatever failed, all memory is gi
 case, `make test` at some of them.
 """
 import array
+import atexit
 import contextlib
 import errno
+import functools
 import glob
 import itertools
 import json
@@ -44,15 +46,24 @@ def family(path, parent, child):
     return {"family": [dynamodb_item(item) for item in items]}
 
 
+@functools.cache
+def libraries():
+    """Paths of the library, made once a process, and of the leak checker."""
+    folder = tempfile.mkdtemp(prefix="failing-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    library = os.path.join(folder, "failing_calls.so")
+    subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-o", library, SOURCE, "-ldl"],
+                   check=True)
+    checker = subprocess.run(["cc", "-print-file-name=liblsan.so"], check=True, stdout=subprocess.PIPE, text=True)
+    return library, checker.stdout.strip()
+
+
 class FailingTestCase(support.TestCase):
     leaks_each = LEAKS_EACH
 
     def setUp(self):
         super().setUp()
-        self.library = self.path("failing_calls.so")
-        subprocess.run(["cc", "-std=c17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", "-O1", "-shared", "-fPIC", "-o",
-                        self.library, SOURCE, "-ldl"], check=True)
-        self.checker = subprocess.run(["cc", "-print-file-name=liblsan.so"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+        self.library, self.checker = libraries()
         self.failures = itertools.count()
 
     def failing(self, call, at, count, number, path=None):
