@@ -25,7 +25,7 @@ CLEAR = re.compile(r"^error: .* \[(?!internal\])[a-z-]+\]$", re.MULTILINE)
 class Engine:
     """What engines share: cases in a folder of their own, a sample of them within a time."""
 
-    engine_seconds = None if support.SOAK else 3
+    engine_seconds = None if support.SOAK else 2.5
     engine_cases = None  # at most so many, in a soak too, whose seed draws them (decision 359)
 
     def each(self, fault, cases, act):
@@ -154,7 +154,7 @@ class SqlStops(Stops):
     """The same where a take-over ends the sessions of the first, and the epoch's row fences: once the second process is done,
     nothing at all is written by the first."""
 
-    engine_seconds = None if support.SOAK else 3
+    engine_seconds = None if support.SOAK else 2.5
     second_timeout = "1s"
     SECOND_ENDS_S = 30
 

@@ -21,7 +21,7 @@ from chinook_expected import item_of
 
 INSTANTS = 200 if support.SOAK else 6
 # Of all (failpoint, occurrence) cases of a pair, a sample in `make test` stops at this many seconds.
-SAMPLE_SECONDS = None if support.SOAK else 15
+SAMPLE_SECONDS = None if support.SOAK else 12
 RESUMES_MAX = 30
 
 SHOP_SCRIPT = """

@@ -241,9 +241,9 @@ class DatabaseServer:
             raise AssertionError("%s: %s" % (os.path.basename(command[0]), done.stderr.decode("utf-8", "replace")))
         return done.stdout
 
-    def database(self):
+    def database(self, options=""):
         """The name of a new, empty database."""
         self.count += 1
         name = "test_%d" % self.count
-        self.ask(self.MAINTENANCE, "CREATE DATABASE %s" % name)
+        self.ask(self.MAINTENANCE, "CREATE DATABASE %s %s" % (name, options))
         return name
