@@ -378,6 +378,22 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         self.rollback()
         self.rollback(run=run)
 
+    def test_a_table_that_is_still_being_deleted(self):
+        """The process that told it to go was killed before it was gone."""
+        slow = servers.for_class(type(self), "dynalite", options=["--deleteTableMs", "2500"])
+        client = items.client_of(slow)
+        self.write("transhume.yaml", PLAN % self.uri(slow.endpoint))
+        for flags in ([], ["--rollback-keys"]):
+            with self.subTest(flags=flags):
+                shutil.rmtree(self.path(".transhume"), ignore_errors=True)
+                self.migrate("refuse", *flags)
+                self.assertEqual(self.rollback(code=None, failpoint="dynamodb.before_remove_table:kill").code, -9)
+                client.delete_table(TableName="goods")
+                self.rollback("--dry-run")
+                self.assertEqual(client.describe_table(TableName="goods")["Table"]["TableStatus"], "DELETING")
+                self.rollback()
+                self.assertNotIn("goods", client.list_tables()["TableNames"])
+
 
 if __name__ == "__main__":
     unittest.main()

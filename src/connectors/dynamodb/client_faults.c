@@ -181,6 +181,9 @@ static void set_hint(struct dynamodb_response *response, const struct answer *an
                           "clock right (timedatectl set-ntp true)");
     } else if (error->code == ERROR_CREDENTIALS) {
         error_hint(error, "check the key pair, the profile and that the region is theirs");
+    } else if (response->fault == DYNAMODB_FAULT_MISSING) {
+        error_hint(error, "the table is gone, or in another region or account: look there with "
+                          "`aws dynamodb describe-table`");
     } else if (response->fault == DYNAMODB_FAULT_THROTTLED) {
         error_hint(error, source
                               ? "raise the table's capacity, or read more slowly (read_units)"

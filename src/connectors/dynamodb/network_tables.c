@@ -111,7 +111,10 @@ enum status dynamodb_network_inspect(struct database *self, const struct target_
             continue; /* check_table says so */
         }
         status = dynamodb_describe(network, tables[at].name, arena, &description, error);
-        if (status == STATUS_END) {
+        /* It is listed until it is gone, and what it held is out of reach: who needs the name (a
+         * migration) is told so by check_table, who wants it gone waits when it is removed. */
+        bool is_going = status == STATUS_OK && strcmp(description.status, "DELETING") == 0;
+        if (status == STATUS_END || is_going) {
             status = STATUS_OK;
             continue;
         }
