@@ -236,6 +236,40 @@ tables:
           Artist: { lookup: Album.Artist, column: Name }
 """
 
+    LOOK_UP = """
+transhume: 1
+source: %s
+target: jsonl:%s
+tables:
+  orders:
+    key: [id]
+    entities:
+      order: { from: orders, fields: { id: copy, at: { lookup: stop,%s value: "{line}/{number}", cast: text } } }
+"""
+    MATCH = " match: { town: town, lane: lane },"
+    # What else their definitions say comes in: the stops' and the orders'.
+    STOPS = ("CREATE TABLE stop (line int, number int, town varchar(9), lane int%s);"
+             "INSERT INTO stop VALUES (9, 1, 'a', 1), (2, 8, 'a', 1), (2, 7, 'a', 1), (1, 1, 'b', 2), (5, 5, 'b', 1), (4, 9, 'b', 1), (3, 3, NULL, 1);"
+             "CREATE TABLE orders (id int PRIMARY KEY, town varchar(9), lane int%s);"
+             "INSERT INTO orders VALUES (1, 'a', 1), (2, 'b', 1), (3, 'b', 2), (4, NULL, 1), (5, 'c', NULL)")
+
+    def looked_up(self, source, name, match=MATCH, code=0):
+        """What the orders found, or what was said instead."""
+        self.write(name + ".yaml", self.LOOK_UP % (source, self.path(name), match))
+        arguments = ("--plan", name + ".yaml", "--quiet", "--state", self.path("state-" + name))
+        said = self.run_program("migrate", *arguments, code=code)
+        if code:
+            self.assertFalse(os.path.exists(self.path(name)))
+            return said.err
+        self.run_program("validate", "--level", "full", *arguments)
+        return {order["id"]: order["at"] for order in self.documents(self.path(name))["orders"]}
+
+    def test_a_look_up_into_a_table_without_a_key(self):
+        """Of several partners the first one in the table."""
+        wanted = {1: "9/1", 2: "5/5", 3: "1/1", 4: None, 5: None}
+        self.assertEqual(self.looked_up("sqlite:" + support.make_sqlite(self.path("stops.sqlite"), self.STOPS % ("", "")), "sqlite"), wanted)
+        self.assertEqual(self.looked_up(self.server.uri(self.made(self.STOPS % ("", "")), self.SOURCE_OPTIONS), "server"), wanted)
+
     def documents(self, folder):
         found = {}
         for table in sorted(os.listdir(folder)):

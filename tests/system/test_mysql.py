@@ -611,7 +611,24 @@ class Layouts(MysqlCase):
 
 
 class Plans(sql_case.Plans, MysqlCase):
-    pass
+    def test_a_look_up_into_a_table_without_a_key(self):
+        """There is nothing by which this server would tell the first of several partners: refused before anything is made."""
+        for name, rest in (("table", ""), ("view", "; RENAME TABLE stop TO stops; CREATE VIEW stop AS SELECT * FROM stops")):
+            with self.subTest(name):
+                said = self.looked_up(self.server.uri(self.made(self.STOPS % ("", "") + rest)), name, code=2)
+                self.assertRegex(said, name + r"\.yaml:[0-9:]+ order: the table stop is looked up by columns that are not unique, and has no key")
+                self.assertIn("give the table a primary key, or look up by unique columns", said)
+        unique = self.made("CREATE TABLE orders (id int PRIMARY KEY, town varchar(9), lane int); CREATE TABLE stop (line int, number int, town varchar(9) NOT NULL, "
+                           "lane int NOT NULL, UNIQUE (town, lane)); INSERT INTO orders VALUES (1, 'a', 1); INSERT INTO stop VALUES (2, 7, 'a', 1)")
+        self.assertEqual(self.looked_up(self.server.uri(unique), "unique"), {1: "2/7"})
+
+    def test_a_foreign_key_to_columns_that_are_not_unique(self):
+        """Which InnoDB allows: of several partners the one whose key comes first."""
+        refers = ", FOREIGN KEY (town, lane) REFERENCES stop (town, lane)"
+        keyed = self.made(self.STOPS % (", PRIMARY KEY (line, number), KEY (town, lane)", refers))
+        self.assertEqual(self.looked_up(self.server.uri(keyed), "keyed", match=""), {1: "2/7", 2: "4/9", 3: "1/1", 4: None, 5: None})
+        keyless = self.made(self.STOPS % (", KEY (town, lane)", refers))
+        self.assertIn("has no key that would tell the first one", self.looked_up(self.server.uri(keyless), "keyless", match="", code=2))
 
 
 class PostgresAndItems(MysqlCase):

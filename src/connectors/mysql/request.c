@@ -376,18 +376,24 @@ static void append_row_key(struct sql_request *request, int32_t join)
     }
 }
 
+static enum status refuse_keyless(const struct read_request *request,
+                                  const struct maria_table *table, struct error *error)
+{
+    error_set(error, ERROR_PLAN_INVALID, request->name,
+              "the table %s is looked up by columns that are not unique, and has no key that "
+              "would tell the first one",
+              table->schema->name);
+    error_hint(error, "give the table a primary key, or look up by unique columns");
+    return STATUS_FAILED;
+}
+
 static enum status append_first_partner(struct sql_request *request, uint32_t index)
 {
     const struct maria_table *table = table_of(compiler_of(request), (int32_t)index);
     struct buffer *sql = &request->out->sql;
     char alias[SQL_ALIAS_BYTES];
     if (table->key.count == 0) {
-        error_set(request->error, ERROR_PLAN_INVALID, request->asked->name,
-                  "the table %s is looked up by columns that are not unique, and has no key that "
-                  "would tell the first one",
-                  table->schema->name);
-        error_hint(request->error, "give the table a primary key, or look up by unique columns");
-        return STATUS_FAILED;
+        return refuse_keyless(request->asked, table, request->error);
     }
     sql_name_alias(alias, (int32_t)index);
     sql_request_begin_join(request, index, false);
@@ -535,4 +541,22 @@ enum status maria_digest_compile(struct maria_database *self, MYSQL *connection,
     enum status status = compile(self, connection, request, span, true, arena, &compiled, error);
     *sql = compiled.select.sql;
     return status;
+}
+
+enum status maria_accepts(struct database *database, const struct read_request *request,
+                          struct error *error)
+{
+    struct maria_database *self = maria_database_of(database);
+    for (uint32_t i = 0; i < request->join_count; i++) {
+        const struct read_join *join = &request->joins[i];
+        const struct maria_table *table = NULL;
+        if (find_table(self, join->table, &table, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (!join->many && table->key.count == 0 &&
+            !schema_is_unique_key(table->schema, join->columns)) {
+            return refuse_keyless(request, table, error);
+        }
+    }
+    return STATUS_OK;
 }

@@ -87,6 +87,9 @@ enum status maria_request_compile(struct maria_database *self, MYSQL *connection
                                   const struct read_request *request, const struct span *span,
                                   struct arena *arena, struct maria_request *compiled,
                                   struct error *error) MUST_USE;
+/* source_functions.accepts: of several partners a key has to tell the first. */
+enum status maria_accepts(struct database *database, const struct read_request *request,
+                          struct error *error) MUST_USE;
 /* A column as its text is asked for. */
 void maria_append_selected(struct buffer *sql, const struct maria_type *type, const char *alias,
                            const char *name);

@@ -488,6 +488,7 @@ enum status source_accepts(struct database *database, const struct read_request 
                                "the tables of its views and %u look-ups are more than the 64 that "
                                "SQLite can join",
                                (unsigned)request->join_count);
+            error_hint(error, "take some look-ups out, or copy the view's rows into a table first");
         }
         sqlite3_finalize(statement);
         request_free(&compiled);
