@@ -86,6 +86,24 @@ void cli_warn_of_rollback(const struct rollback_report *report)
     buffer_free(&line);
 }
 
+/* A text each: "view NAME", with why where it stays. */
+static void append_json_objects(const struct rollback_report *report, struct buffer *out)
+{
+    struct buffer line = {0};
+    for (size_t at = 0; at < report->objects.length; at++) {
+        char next = (char)report->objects.data[at];
+        if (next != '\n') {
+            buffer_append_byte(&line, next);
+            continue;
+        }
+        buffer_append_string(out, out->data[out->length - 1] == '[' ? "" : ",");
+        cli_append_json_text(out, buffer_string(&line));
+        buffer_clear(&line);
+    }
+    out->failed |= line.failed;
+    buffer_free(&line);
+}
+
 static void append_json(const struct rollback_report *report, bool dry_run, struct buffer *out)
 {
     buffer_format(out, "{\"format\":1,\"run\":\"%s\",\"dry_run\":%s,\"target\":", report->run_id,
@@ -115,6 +133,8 @@ static void append_json(const struct rollback_report *report, bool dry_run, stru
             first = false;
         }
     }
+    buffer_append_string(out, "],\"objects\":[");
+    append_json_objects(report, out);
     buffer_append_string(out, "]}\n");
 }
 

@@ -170,6 +170,45 @@ class Sqlite(refusals.TestCase):
         self.rollback()
         self.assert_as_before(before)
 
+    VIRTUAL = ("CREATE VIRTUAL TABLE words USING fts5(body); INSERT INTO words VALUES ('sheep'), ('goats'); CREATE VIRTUAL TABLE terms USING fts5vocab(words, row);"
+               "CREATE VIRTUAL TABLE box USING rtree(id, x0, x1); INSERT INTO box VALUES (1, 2, 3);")
+
+    def test_virtual_tables_go_with_what_they_keep(self):
+        make_sqlite(self.path("source.db"), self.VIRTUAL)
+        for kind, flags, point in itertools.product(("created", "empty"), ([], ["--no-express"]), (None, "sqlite.before_remove_objects:kill")):
+            with self.subTest(kind=kind, flags=flags, point=point):
+                self.target(kind)
+                before = self.before()
+                self.migrate(*flags, *(("--existing", "append") if kind == "empty" else ()))
+                told = json.loads(self.rollback("--dry-run").out)["objects"]
+                self.assertEqual([line for line in told if line != "index item_name"], ["virtual table box", "virtual table terms", "virtual table words"])
+                if point:
+                    self.assertEqual(support.transhume("rollback", "--run", self.run_id(), "--confirm", cwd=self.folder,
+                                                       env={"TRANSHUME_FAILPOINT": point}).code, -9)
+                self.rollback()
+                self.assert_as_before(before)
+
+    def test_a_virtual_table_whose_module_is_not_here_goes(self):
+        """Neither DROP TABLE nor anything else that opens it could."""
+        make_sqlite(self.path("source.db"), "CREATE TABLE far_store(k INTEGER PRIMARY KEY, v); INSERT INTO far_store VALUES (1, x'00ff'); PRAGMA writable_schema=ON;"
+                    "INSERT INTO sqlite_schema VALUES ('table', 'far', 'far', 0, 'CREATE VIRTUAL TABLE far USING nosuchmodule(k, v)');")
+        make_sqlite(self.path("target.db"), "CREATE TABLE other(a); INSERT INTO other VALUES (1);")
+        before = self.before()
+        self.migrate()
+        self.rollback()
+        self.assert_as_before(before)
+
+    def test_a_virtual_table_that_was_made_anew_stays(self):
+        make_sqlite(self.path("source.db"), "CREATE TABLE kept(a); CREATE VIRTUAL TABLE box USING rtree(id, x0, x1);")
+        self.migrate()
+        with sqlite3.connect(self.path("target.db")) as db:
+            db.executescript("DROP TABLE box; CREATE VIRTUAL TABLE box USING rtree(id, y0, y1); INSERT INTO box VALUES (5, 6, 7)")
+        db.close()
+        result = support.transhume("rollback", "--run", self.run_id(), "--json", "--confirm", cwd=self.folder)
+        with sqlite3.connect(self.path("target.db")) as db:
+            self.assertEqual(db.execute("SELECT id, y0, y1 FROM box").fetchall(), [(5, 6, 7)], result.out + result.err)
+        db.close()
+
     def test_a_view_that_was_changed_stays(self):
         with sqlite3.connect(self.path("source.db")) as db:
             db.executescript(VIEWS)
@@ -178,7 +217,8 @@ class Sqlite(refusals.TestCase):
         with sqlite3.connect(self.path("target.db")) as db:
             db.executescript("DROP VIEW cheap; CREATE VIEW cheap AS SELECT 1 AS one")
         db.close()
-        self.rollback()
+        self.assertEqual(json.loads(self.rollback().out)["objects"],
+                         ["trigger item_gone", "index item_name", "view cheap: changed since the run made it, so it stays"])
         with sqlite3.connect(self.path("target.db")) as db:
             self.assertEqual(db.execute("SELECT type, name FROM sqlite_schema").fetchall(), [("view", "cheap")])
         db.close()
