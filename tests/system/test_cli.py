@@ -7,12 +7,14 @@ import re
 import select
 import shutil
 import signal
+import sqlite3
 import struct
 import subprocess
 import termios
 import time
 import unittest
 
+import support
 from support import PATIENCE, PROGRAM, ROOT, TestCase, make_sqlite, musicshop
 
 COMMANDS = ["init", "check", "migrate", "resume", "status", "reset", "rollback", "finish", "connectors", "failpoints",
@@ -310,6 +312,8 @@ def screen(text, columns=100):
             elif what == "J":
                 lines[row] = lines[row][:column]
                 del lines[row + 1:]
+            elif what == "K":
+                lines[row] = lines[row][:column]
             elif what == "H":
                 row = column = 0
             elif what != "m":
@@ -330,6 +334,31 @@ def screen(text, columns=100):
             lines[row] = lines[row][:column].ljust(column) + character + lines[row][column + 1:]
             column += 1
     return [line.rstrip() for line in lines]
+
+
+class Watch(TestCase):
+    """`status --watch` on a terminal: one look over the other, none longer than the screen."""
+
+    def test_looks_of_a_run_that_goes_on(self):
+        with sqlite3.connect(self.path("many.db")) as db:
+            for i in range(40):
+                db.execute("CREATE TABLE %s%d (id INTEGER PRIMARY KEY, a TEXT)" % ("t" * (1 + i % 9), i))
+                db.executemany("INSERT INTO %s%d VALUES (?, 'x')" % ("t" * (1 + i % 9), i), ((n,) for n in range(200)))
+        db.close()
+        run = support.start("migrate", "many.db", "copy.db", "--no-express", "--chunk-rows", "50", "--rows-per-second", "2500", cwd=self.folder)
+        while not os.path.exists(self.path(".transhume", "state.json")):
+            time.sleep(0.01)
+        terminal = Terminal("status", "--watch", cwd=self.folder, rows=24)
+        self.assertEqual(terminal.finish(), 0)
+        self.assertEqual(support.finish(run).code, 0)
+        looks = terminal.text.split("\x1b[H")[1:]
+        self.assertGreater(len(looks), 2)
+        for look in looks:
+            self.assertLessEqual(len(screen(look)), 24)
+        self.assertIn("in progress", looks[1])
+        last = screen(terminal.text)
+        self.assertEqual(last, screen(looks[-1]), "something of an older look is left")
+        self.assertIn("completed", "\n".join(last))
 
 
 class Bars(TestCase):
