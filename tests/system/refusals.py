@@ -191,15 +191,6 @@ class TestCase(support.TestCase):
         finally:
             db.close()
 
-    def rejects(self, state=".transhume"):
-        """All rejects of the state folder's run, in order of the files' names."""
-        folder = self.path(state, "rejects")
-        found = []
-        for name in sorted(os.listdir(folder) if os.path.isdir(folder) else []):
-            with open(os.path.join(folder, name), encoding="utf-8") as file:
-                found += [json.loads(line) for line in file]
-        return found
-
     def state(self, folder=".transhume"):
         with open(self.path(folder, "state.json"), encoding="utf-8") as file:
             return json.load(file)

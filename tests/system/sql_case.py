@@ -84,14 +84,6 @@ class SqlCase(support.TestCase):
         self.assertEqual(self.server.ask(target, "SELECT count(*), sum(id) FROM t WHERE c = 1"),
                          [[str(1998 - skipped), str(2000 * 2001 // 2 - 2900 - (500500 if skipped else 0))]])
 
-    def rejects(self, state=".transhume"):
-        found = []
-        folder = self.path(state, "rejects")
-        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
-            with open(os.path.join(folder, name), encoding="utf-8") as file:
-                found += [json.loads(line) for line in file]
-        return found
-
 
 class LookUps:
     """Whatever types and collations the two columns are of: equal is what has the same bytes as a text, or is the same number."""

@@ -105,6 +105,15 @@ class TestCase(unittest.TestCase):
     def path(self, *names):
         return os.path.join(self.folder, *names)
 
+    def rejects(self, state=".transhume"):
+        """All rejects of the state folder's run, in order of the files' names."""
+        folder = self.path(state, "rejects")
+        found = []
+        for name in sorted(os.listdir(folder) if os.path.isdir(folder) else []):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                found += [json.loads(line) for line in file]
+        return found
+
     def write(self, name, text):
         with open(self.path(name), "w", encoding="utf-8") as file:
             file.write(text)

@@ -31,16 +31,8 @@ class CsvTestCase(support.TestCase):
         self.state = self.path(state)
         return self.run_program("migrate", "--state", state, *options, source, target, code=code, **more)
 
-    def rejects(self):
-        folder = os.path.join(self.state, "rejects")
-        found = []
-        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
-            with open(os.path.join(folder, name), encoding="utf-8") as file:
-                found += [json.loads(line) for line in file]
-        return found
-
     def reasons(self):
-        return [reject["reason"] for reject in self.rejects()]
+        return [reject["reason"] for reject in self.rejects(self.state)]
 
     def rows(self, database="copy.db", table="t", order="rowid"):
         db = sqlite3.connect(self.path(database))
@@ -227,7 +219,7 @@ class Types(CsvTestCase):
         self.put("t.csv", "a,b\n" + lines + "200000,n/a\n200001,3\n")
         self.migrate("csv:t.csv?types=a:int64,b:int64", "sqlite:copy.db", code=1)
         self.assertEqual(len(self.rows()), 200001)
-        reject, = self.rejects()
+        reject, = self.rejects(self.state)
         self.assertIn("t.csv:200002: column b: \"n/a\" is no whole number", reject["reason"])
         self.assertIn("200000,n/a", json.dumps(reject))
 
@@ -371,9 +363,9 @@ class BadInput(CsvTestCase):
     def test_ragged_rows(self):
         self.check_rejects("a,b\n1,x\n2\n3,y,z\n4,w\n", [(1, "x"), (4, "w")],
                            ["t.csv:3: the record has 1 fields and not 2", "t.csv:4: the record has 3 fields and not 2"])
-        self.assertEqual(sorted(json.dumps(reject["key"]) for reject in self.rejects()),
+        self.assertEqual(sorted(json.dumps(reject["key"]) for reject in self.rejects(self.state)),
                          ['{"$file": "t.csv", "$line": %d}' % line for line in (3, 4)])
-        whole = {json.dumps(reject["record"]) for reject in self.rejects()}
+        whole = {json.dumps(reject["record"]) for reject in self.rejects(self.state)}
         self.assertTrue(any("3,y,z" in text for text in whole), whole)
 
     def test_data_that_is_no_file(self):
@@ -530,7 +522,7 @@ class BadInput(CsvTestCase):
         support.make_sqlite(self.path("source.db"), """
             CREATE TABLE t(a INTEGER PRIMARY KEY, b TEXT); INSERT INTO t VALUES (1, 'x,y'), (2, 'fine'), (3, CAST(x'ff' AS TEXT));""")
         self.migrate("source.db", "csv:out?quote=none", code=1)
-        self.assertEqual(len(self.rejects()), 2)
+        self.assertEqual(len(self.rejects(self.state)), 2)
         with open(self.files("out", "t")[0], encoding="utf-8") as file:
             self.assertEqual(file.read(), "a,b\n2,fine\n")
 

@@ -69,6 +69,31 @@ class Values(large_values.LargeValues):
             return [None, None] if data is None else [str(len(data)), hashlib.md5(data).hexdigest()]
         self.assertEqual([[str(number), *of(text), *of(data)] for number, text, data in rows], [[a, b, d, c, e] for a, b, c, d, e in told])
 
+    def test_in_statements(self):
+        """Without LOAD DATA a value goes whole in a statement, if a third of a packet holds it: else it is rejected with its key."""
+        with sqlite3.connect(self.path("statements.db")) as database:
+            database.execute("CREATE TABLE big (id INTEGER PRIMARY KEY, t TEXT, b BLOB)")
+            database.executemany("INSERT INTO big VALUES (?, ?, ?)", (
+                (1, "é'\\\n🐑" * 1800000, None), (2, None, bytes(range(256)) * 80000), (3, None, b"x" * (22 << 20)), (4, "small", b""), (5, "é" * (11 << 20), None)))
+            of = {row[0]: row[1:] for row in database.execute("SELECT id, t, b FROM big WHERE id IN (1, 2, 4)")}
+        database.close()
+        target = self.server.database()
+        self.server.ask("", "SET GLOBAL max_allowed_packet = 67108864")
+        try:
+            self.run_program("migrate", "statements.db", self.server.uri(target, "?load=insert"), "--jobs", "1", "--memory", "16MiB", code=1)
+        finally:
+            self.server.ask("", "SET GLOBAL max_allowed_packet = 1073741824")
+        told = {row[0]: row[1:] for row in self.server.ask(target, self.TOLD)}
+
+        def digest(value):
+            return "NULL" if value is None else hashlib.md5(value.encode() if isinstance(value, str) else value).hexdigest()
+        self.assertEqual({int(number): [None if text == "NULL" else text for text in row[2:]] for number, row in told.items()},
+                         {number: [None if digest(value) == "NULL" else digest(value) for value in row] for number, row in of.items()})
+        rejects = self.rejects()
+        self.assertEqual(sorted((reject["key"]["id"], reject["code"]) for reject in rejects), [(3, "record-too-large"), (5, "record-too-large")])
+        for reject in rejects:
+            self.assertIn("too many for a statement of this server (max_allowed_packet 67108864); LOAD DATA LOCAL could take it", reject["reason"])
+
     def test_the_reader_of_large_values_is_ended(self):
         """Nothing of the snapshot can be had again then: the run ends, and a resume begins another one."""
         source, target = self.server.database(), self.server.database()

@@ -95,14 +95,6 @@ class Cases:
     def has_all_keys(self, target):
         raise NotImplementedError
 
-    def rejects(self, state=".transhume"):
-        found = []
-        folder = self.path(state, "rejects")
-        for name in os.listdir(folder):
-            with open(os.path.join(folder, name), encoding="utf-8") as file:
-                found += [json.loads(line) for line in file]
-        return found
-
     def assert_settled(self, target, state=".transhume"):
         stays, gone = settled(read(self.source))
         for table in TABLES:

@@ -539,13 +539,6 @@ tables:
             file.writelines(json.dumps({"Item": item}) + "\n" for item in self.ITEMS)
             file.write("no item\n")
 
-    def rejects(self, folder=".transhume"):
-        lines = []
-        for name in sorted(os.listdir(self.path(folder, "rejects"))):
-            with open(self.path(folder, "rejects", name), encoding="utf-8") as file:
-                lines += map(json.loads, file)
-        return lines
-
     def test_mended_documents_are_loaded(self):
         self.write("transhume.yaml", self.PLAN)
         self.run_program("migrate", code=1)
