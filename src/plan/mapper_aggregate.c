@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* Hashes that one count(distinct) may keep: 16 MiB. */
-enum { DISTINCT_MAX = 1 << 20 };
+enum { DISTINCT_MAX = 1 << 20, UUID_BYTES = 16, NS_A_SECOND = 1000000000 };
 
 void mapper_aggregates_begin(struct mapper *mapper)
 {
@@ -60,6 +60,8 @@ static int rank(const struct cell *cell)
         return 2;
     case VALUE_BYTES:
         return 3;
+    case VALUE_INTERVAL: /* MySQL's TIME is one below 0 and from 24 hours on */
+        return 4 + VALUE_TIME;
     default:
         return 4 + cell->kind;
     }
@@ -89,6 +91,66 @@ static enum status as_decimal(struct mapper *mapper, const struct cell *cell, st
     }
 }
 
+static int compare_integers(__int128 left, __int128 right)
+{
+    return (left > right) - (left < right);
+}
+
+/* Where a date or timestamp stands that is none: before all others, after them, or among them. */
+static int side_of(const struct cell *cell)
+{
+    if (!(cell->flags & CELL_SPECIAL)) {
+        return 0;
+    }
+    return cell->i64 == CELL_INFINITY ? 1 : cell->i64 == CELL_ZERO_DATE ? -1 : -2;
+}
+
+/* PostgreSQL's order: by the instant, then the western one is the greater. */
+static int compare_times(const struct cell *left, const struct cell *right)
+{
+    int64_t east = left->flags & CELL_ZONED ? (int32_t)left->length : 0;
+    int64_t other_east = right->flags & CELL_ZONED ? (int32_t)right->length : 0;
+    int order =
+        compare_integers(left->i64 - east * NS_A_SECOND, right->i64 - other_east * NS_A_SECOND);
+    return order ? order : compare_integers(other_east, east);
+}
+
+/* As PostgreSQL orders them: a month is 30 days, a day 24 hours. */
+static __int128 nanoseconds_of(const struct cell *cell)
+{
+    if (cell->kind == VALUE_TIME) {
+        return cell->i64;
+    }
+    int64_t days = (int64_t)cell->interval->months * 30 + cell->interval->days;
+    return (__int128)days * 86400 * NS_A_SECOND + cell->interval->nanoseconds;
+}
+
+/* Two of one rank that are ordered. */
+static int compare_others(const struct cell *left, const struct cell *right)
+{
+    if (left->kind != right->kind || left->kind == VALUE_INTERVAL) {
+        return compare_integers(nanoseconds_of(left), nanoseconds_of(right));
+    }
+    switch (left->kind) {
+    case VALUE_TIME:
+        return compare_times(left, right);
+    case VALUE_UUID:
+        return memcmp(left->bytes, right->bytes, UUID_BYTES);
+    default: {
+        int order = compare_integers(side_of(left), side_of(right));
+        order = order ? order : compare_integers(left->i64, right->i64);
+        return order ? order : compare_integers(left->aux, right->aux);
+    }
+    }
+}
+
+static bool is_ordered(const struct cell *cell)
+{
+    return rank(cell) <= 3 || cell->kind == VALUE_DATE || cell->kind == VALUE_TIME ||
+           cell->kind == VALUE_TIMESTAMP || cell->kind == VALUE_INTERVAL ||
+           cell->kind == VALUE_UUID;
+}
+
 static enum status compare(struct mapper *mapper, const struct cell *left, const struct cell *right,
                            int *order)
 {
@@ -116,21 +178,37 @@ static enum status compare(struct mapper *mapper, const struct cell *left, const
         *order = *order ? *order : (left->length > right->length) - (left->length < right->length);
         return STATUS_OK;
     }
-    if (left->kind == VALUE_DATE || left->kind == VALUE_TIME || left->kind == VALUE_TIMESTAMP) {
-        bool special = (left->flags | right->flags) & CELL_SPECIAL;
-        if (!special) {
-            *order = (left->i64 > right->i64) - (left->i64 < right->i64);
-            *order = *order ? *order : (int)left->aux - (int)right->aux;
-            return STATUS_OK;
+    *order = compare_others(left, right);
+    return STATUS_OK;
+}
+
+/* What the cell borrows is gone with its row. */
+static void keep(struct aggregate_state *state, const struct cell *cell)
+{
+    bool whole = cell->kind == VALUE_DECIMAL && !(cell->flags & CELL_SMALL);
+    size_t length = rank(cell) == 2 || rank(cell) == 3 || whole ? cell->length
+                    : cell->kind == VALUE_UUID                  ? UUID_BYTES
+                    : cell->kind == VALUE_INTERVAL              ? sizeof *cell->interval
+                                                                : 0;
+    state->extreme = *cell;
+    if (length > 0 || rank(cell) == 2 || rank(cell) == 3) {
+        buffer_clear(&state->text);
+        buffer_append(&state->text, cell->text, length);
+        state->extreme.text = buffer_string(&state->text);
+        if (state->text.failed) {
+            fail(state, ERROR_MEMORY, "an extreme", "no memory for a value");
         }
     }
-    return STATUS_FAILED;
 }
 
 static void add_extreme(struct mapper *mapper, const struct mapping_aggregate *aggregate,
                         struct aggregate_state *state, const struct cell *cell)
 {
     int order = 0;
+    if (!is_ordered(cell)) {
+        fail(state, ERROR_REJECT_TYPE, aggregate->text, "values of this kind have no order");
+        return;
+    }
     if (state->extreme.kind != VALUE_NULL &&
         compare(mapper, cell, &state->extreme, &order) != STATUS_OK) {
         fail(state, ERROR_REJECT_TYPE, aggregate->text, "these values have no order");
@@ -140,17 +218,7 @@ static void add_extreme(struct mapper *mapper, const struct mapping_aggregate *a
     if (state->extreme.kind != VALUE_NULL && !better) {
         return;
     }
-    state->extreme = *cell;
-    bool holds_bytes = rank(cell) == 2 || rank(cell) == 3 ||
-                       (cell->kind == VALUE_DECIMAL && !(cell->flags & CELL_SMALL));
-    if (holds_bytes) {
-        buffer_clear(&state->text);
-        buffer_append(&state->text, cell->text, cell->length);
-        state->extreme.text = buffer_string(&state->text);
-    } else if (rank(cell) > 3 && cell->kind != VALUE_DATE && cell->kind != VALUE_TIME &&
-               cell->kind != VALUE_TIMESTAMP) {
-        fail(state, ERROR_REJECT_TYPE, aggregate->text, "values of this kind have no order");
-    }
+    keep(state, cell);
 }
 
 /* ---- count(distinct) */

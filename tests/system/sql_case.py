@@ -262,6 +262,28 @@ tables:
         self.assertEqual(self.looked_up("sqlite:" + support.make_sqlite(self.path("stops.sqlite"), self.STOPS % ("", "")), "sqlite"), wanted)
         self.assertEqual(self.looked_up(self.server.uri(self.made(self.STOPS % ("", "")), self.SOURCE_OPTIONS), "server"), wanted)
 
+    EXTREMES = {}   # of a type: values
+    ORDERED = "%s"  # how the server is asked for the extremes of a text as this program sees them
+
+    def test_extremes_of_each_type(self):
+        """As the server's own min() and max() find them; into a table of the server's."""
+        script, plan = [], ["transhume: 1\nsource: %s\ntarget: %s\ntables:\n"]
+        entity = "  e%d: { key: [id], entities: { e: { from: p%d, fields: { id: copy, lo: { aggregate: c%d, match: { p: id }, value: min(v) }, hi: { aggregate: c%d, match: { p: id }, value: max(v) } } } } }\n"
+        for number, (type_, values) in enumerate(self.EXTREMES.items()):
+            rows = ["(%d, 1, %s)" % pair for pair in enumerate(values)] + ["(90, 2, %s)" % values[-1], "(91, 2, NULL)", "(92, 3, NULL)"]
+            script.append("CREATE TABLE p%d (id int PRIMARY KEY); INSERT INTO p%d VALUES (1), (2), (3), (4); CREATE TABLE c%d (k int PRIMARY KEY, p int, v %s);"
+                          "INSERT INTO c%d VALUES %s;" % (number, number, number, type_, number, ", ".join(rows)))
+            plan.append(entity % ((number,) * 4))
+        source, target = self.made("".join(script)), self.made()
+        self.write("transhume.yaml", "".join(plan) % (self.server.uri(source, self.SOURCE_OPTIONS), self.server.uri(target)))
+        self.run_program("migrate", "--quiet")
+        for number, type_ in enumerate(self.EXTREMES):
+            with self.subTest(type_):
+                text = self.ORDERED if "text" in type_ else "%s"
+                self.assertEqual(self.server.ask(target, "SELECT id, lo, hi FROM e%d ORDER BY id" % number),
+                                 self.server.ask(source, "SELECT id, min(%s), max(%s) FROM p%d LEFT JOIN c%d ON p = id GROUP BY id ORDER BY id"
+                                                 % (text % "v", text % "v", number, number)))
+
     def documents(self, folder):
         found = {}
         for table in sorted(os.listdir(folder)):

@@ -611,6 +611,14 @@ class Layouts(MysqlCase):
 
 
 class Plans(sql_case.Plans, MysqlCase):
+    ORDERED = "%s COLLATE utf8mb4_bin"
+    EXTREMES = {
+        "bigint unsigned": ("18446744073709551615", "1", "9223372036854775808"), "int": ("-5", "7"), "decimal(30,5)": ("-1.5", "99999999999999999999.12345"),
+        "double": ("-1.5", "1e300", "5e-320"), "float": ("0.1", "0.25"), "text": ("'b'", "'a'", "'Z'", "'é'", "''"), "varchar(9) COLLATE utf8mb4_bin": ("'b'", "'a'", "'Z'"),
+        "varbinary(8)": ("x'61'", "x'6162'", "''"), "date": ("'2020-01-01'", "'9999-12-31'", "'1000-01-01'"), "year": ("1999", "2020"), "uuid": ("UUID()", "UUID()", "UUID()"),
+        "time(6)": ("'-838:59:59'", "'00:00:00.000001'", "'12:00'", "'-00:00:00.5'", "'838:00:00'"), "time(6) NULL": ("'24:00'", "'23:59:59'"),
+        "datetime(6)": ("'2020-01-01 00:00:00.000001'", "'2020-01-01'"), "timestamp(6) NULL": ("'2020-01-01 00:00:00.5'", "'2020-01-01'")}
+
     def test_a_look_up_into_a_table_without_a_key(self):
         """There is nothing by which this server would tell the first of several partners: refused before anything is made."""
         for name, rest in (("table", ""), ("view", "; RENAME TABLE stop TO stops; CREATE VIEW stop AS SELECT * FROM stops")):

@@ -401,6 +401,15 @@ class DomainsOverEnums(PostgresCase):
 
 
 class Plans(sql_case.Plans, PostgresCase):
+    ORDERED = '%s COLLATE "C"'
+    EXTREMES = {
+        "smallint": ("-5", "7"), "bigint": ("-5", "9223372036854775807", "0"), "numeric": ("-1.50", "1e30", "12345678901234567890.5", "2"), "numeric(20,2)": ("1", "2.25"),
+        "numeric(9,1)": ("'NaN'", "1"), "double precision": ("-1.5", "1e300", "5e-324", "'Infinity'", "'-Infinity'"), "real": ("0.1", "0.2", "-3"), "float8": ("1", "'NaN'"),
+        "text": ("'b'", "'a'", "'é'", "'Z'", "''", "'ba'"), "date": ("'2020-01-01'", "'0044-03-15 BC'", "'9999-12-31'"), "date NULL": ("'infinity'", "'2020-01-01'", "'-infinity'"),
+        "time": ("'00:00'", "'24:00'", "'12:00:00.000001'", "'12:00:00'"), "timetz": ("'12:00+05'", "'12:00-05'", "'10:00+03'", "'15:00-02:30'"),
+        "timestamp": ("'2020-01-01 00:00:00.000001'", "'2020-01-01'", "'0044-03-15 BC'"), "timestamptz": ("'2020-01-01 00:00+05'", "'2020-01-01 00:00-05'", "'infinity'"),
+        "interval": ("'1 mon'", "'2 days'", "'29 days 24:00:01'", "'-1 year'", "'400 days -1 mon'")}
+
     def test_child_rows_of_a_table_that_others_inherit_from(self):
         """Without a key a row is told by its place, which each of the tables has for itself."""
         rows = "SELECT 10 * %d + i, 'v' || i FROM generate_series(1, 40) i;"
