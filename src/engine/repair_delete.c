@@ -383,8 +383,11 @@ enum status repair_delete_listed(struct run *run, struct error *error)
 static enum status list_emptied(const struct run *run, bool **listed, struct error *error)
 {
     char *path = file_join(run->arena, run->folder.path, "delete.jsonl");
-    enum status status = path != NULL ? mark_list(run, path, listed, error) : no_memory(error);
-    if (status == STATUS_FAILED && error->code == ERROR_MEMORY) {
+    if (path == NULL) {
+        return no_memory(error);
+    }
+    enum status status = mark_list(run, path, listed, error);
+    if (*listed == NULL || (status == STATUS_FAILED && error->code == ERROR_MEMORY)) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; status != STATUS_OK && i < run->table_count; i++) {
