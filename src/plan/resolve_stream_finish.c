@@ -139,8 +139,9 @@ static void check_accepted(struct resolver *resolver, const struct entity_builde
         source->accepts(resolver->source, request, &reason) != STATUS_OK) {
         resolver->out_of_memory |= reason.code == ERROR_MEMORY;
         if (reason.code == ERROR_PLAN_INVALID) {
-            plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node, reason.hint,
-                       "%s: %s", what != NULL ? what : entity->name, reason.message);
+            plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node,
+                       reason.hint[0] != '\0' ? reason.hint : NULL, "%s: %s",
+                       what != NULL ? what : entity->name, reason.message);
         }
     }
 }
