@@ -90,15 +90,17 @@ void cli_warn_of_rollback(const struct rollback_report *report)
 static void append_json_objects(const struct rollback_report *report, struct buffer *out)
 {
     struct buffer line = {0};
+    bool first = true;
     for (size_t at = 0; at < report->objects.length; at++) {
         char next = (char)report->objects.data[at];
         if (next != '\n') {
             buffer_append_byte(&line, next);
             continue;
         }
-        buffer_append_string(out, out->data[out->length - 1] == '[' ? "" : ",");
+        buffer_append_string(out, first ? "" : ",");
         cli_append_json_text(out, buffer_string(&line));
         buffer_clear(&line);
+        first = false;
     }
     out->failed |= line.failed;
     buffer_free(&line);
