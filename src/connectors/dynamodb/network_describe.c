@@ -85,12 +85,17 @@ static bool read_indexes(const json_t *list, bool local, struct arena *arena,
     return true;
 }
 
+bool dynamodb_description_is_going(const struct dynamodb_description *description)
+{
+    return strcmp(description->status, "DELETING") == 0;
+}
+
 /* Of a table that is being deleted the service need not tell it. */
 static bool read_table_key(const json_t *table, struct arena *arena,
                            struct dynamodb_description *description)
 {
     const json_t *schema = json_object_get(table, "KeySchema");
-    return (schema == NULL && strcmp(description->status, "DELETING") == 0) ||
+    return (schema == NULL && dynamodb_description_is_going(description)) ||
            read_key(schema, arena, &description->key);
 }
 

@@ -48,7 +48,7 @@ static enum status ensure_table(struct dynamodb_network *network, struct arena *
     struct dynamodb_description description;
     enum status status =
         dynamodb_describe(network, DYNAMODB_LEDGER_TABLE, arena, &description, error);
-    if (status == STATUS_OK && strcmp(description.status, "DELETING") == 0) {
+    if (status == STATUS_OK && dynamodb_description_is_going(&description)) {
         log_write(LOG_INFO, "waiting for the ledger of finished runs to be gone");
         status =
             dynamodb_wait_gone(network, DYNAMODB_LEDGER_TABLE, description.id, error) == STATUS_OK

@@ -48,7 +48,7 @@ static enum status is_gone(struct dynamodb_network *network, const char *table, 
     }
     enum status status = dynamodb_describe(network, table, arena, &description, error);
     if (status == STATUS_OK && strcmp(description.id, id) == 0 &&
-        strcmp(description.status, "DELETING") != 0) {
+        !dynamodb_description_is_going(&description)) {
         status = STATUS_AGAIN;
     }
     arena_destroy(arena);

@@ -111,10 +111,10 @@ enum status dynamodb_network_inspect(struct database *self, const struct target_
             continue; /* check_table says so */
         }
         status = dynamodb_describe(network, tables[at].name, arena, &description, error);
-        /* It is listed until it is gone, and what it held is out of reach: who needs the name (a
-         * migration) is told so by check_table, who wants it gone waits when it is removed. */
-        bool is_going = status == STATUS_OK && strcmp(description.status, "DELETING") == 0;
-        if (status == STATUS_END || is_going) {
+        /* Who needs the name of one that is going (a migration) is told so by check_table, who
+         * wants it gone waits when it is removed. */
+        if (status == STATUS_END ||
+            (status == STATUS_OK && dynamodb_description_is_going(&description))) {
             status = STATUS_OK;
             continue;
         }
@@ -180,7 +180,7 @@ static void check_letters(const struct dynamodb_description *description,
 static void check_existing(const struct target_table *table,
                            const struct dynamodb_description *description, struct buffer *out)
 {
-    if (strcmp(description->status, "DELETING") == 0) {
+    if (dynamodb_description_is_going(description)) {
         buffer_append_string(out, "the table is being deleted: wait until it is gone\n");
         return;
     }
