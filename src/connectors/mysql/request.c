@@ -553,8 +553,7 @@ enum status maria_accepts(struct database *database, const struct read_request *
         if (find_table(self, join->table, &table, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (!join->many && table->key.count == 0 &&
-            !schema_is_unique_key(table->schema, join->columns)) {
+        if (table->key.count == 0 && sql_join_takes_first(table->schema, join)) {
             return refuse_keyless(request, table, error);
         }
     }

@@ -202,11 +202,16 @@ void sql_request_begin_join(struct sql_request *request, uint32_t join, bool man
     buffer_format(sql, " AS %s ON ", alias);
 }
 
+bool sql_join_takes_first(const struct schema_table *table, const struct read_join *join)
+{
+    return !join->many && !schema_is_unique_key(table, join->columns);
+}
+
 static enum status append_join(struct sql_request *request, uint32_t index)
 {
     const struct read_join *join = &request->asked->joins[index];
     char alias[SQL_ALIAS_BYTES];
-    if (!join->many && !schema_is_unique_key(table_of(request, (int32_t)index), join->columns)) {
+    if (sql_join_takes_first(table_of(request, (int32_t)index), join)) {
         return request->dialect->append_first_partner(request, index);
     }
     sql_request_begin_join(request, index, join->many);

@@ -77,6 +77,8 @@ enum status sql_request_no_memory(const struct sql_request *request, const char 
 /* Whether there is a row, of the root or a join. */
 enum status sql_request_presence(struct sql_request *request,
                                  const struct read_column *wanted) MUST_USE;
+/* Is one row looked up, of perhaps several partners? Then a dialect's append_first_partner. */
+bool sql_join_takes_first(const struct schema_table *table, const struct read_join *join);
 /* " JOIN table AS alias ON ", or " LEFT JOIN …" without `many`. */
 void sql_request_begin_join(struct sql_request *request, uint32_t join, bool many);
 /* All pairs of a join's columns. */
