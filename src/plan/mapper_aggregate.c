@@ -4,7 +4,8 @@
 #include <string.h>
 
 /* Hashes that one count(distinct) may keep: 16 MiB. */
-enum { DISTINCT_MAX = 1 << 20, UUID_BYTES = 16, NS_A_SECOND = 1000000000 };
+enum { DISTINCT_MAX = 1 << 20 };
+enum { UUID_BYTES = 16, NS_A_SECOND = 1000000000 };
 
 void mapper_aggregates_begin(struct mapper *mapper)
 {
@@ -45,6 +46,7 @@ static void fail(struct aggregate_state *state, enum error_code code, const char
 
 /* ---- order of values: numbers by value, then texts and bytes by bytes, each kind among itself */
 
+/* 0: a kind without an order. */
 static int rank(const struct cell *cell)
 {
     switch (cell->kind) {
@@ -60,10 +62,15 @@ static int rank(const struct cell *cell)
         return 2;
     case VALUE_BYTES:
         return 3;
+    case VALUE_DATE:
+    case VALUE_TIME:
+    case VALUE_TIMESTAMP:
+    case VALUE_UUID:
+        return 4 + cell->kind;
     case VALUE_INTERVAL: /* MySQL's TIME is one below 0 and from 24 hours on */
         return 4 + VALUE_TIME;
     default:
-        return 4 + cell->kind;
+        return 0;
     }
 }
 
@@ -125,7 +132,7 @@ static __int128 nanoseconds_of(const struct cell *cell)
     return (__int128)days * 86400 * NS_A_SECOND + cell->interval->nanoseconds;
 }
 
-/* Two of one rank that are ordered. */
+/* Two of one rank above 3. */
 static int compare_others(const struct cell *left, const struct cell *right)
 {
     if (left->kind != right->kind || left->kind == VALUE_INTERVAL) {
@@ -142,13 +149,6 @@ static int compare_others(const struct cell *left, const struct cell *right)
         return order ? order : compare_integers(left->aux, right->aux);
     }
     }
-}
-
-static bool is_ordered(const struct cell *cell)
-{
-    return rank(cell) <= 3 || cell->kind == VALUE_DATE || cell->kind == VALUE_TIME ||
-           cell->kind == VALUE_TIMESTAMP || cell->kind == VALUE_INTERVAL ||
-           cell->kind == VALUE_UUID;
 }
 
 static enum status compare(struct mapper *mapper, const struct cell *left, const struct cell *right,
@@ -185,13 +185,18 @@ static enum status compare(struct mapper *mapper, const struct cell *left, const
 /* What the cell borrows is gone with its row. */
 static void keep(struct aggregate_state *state, const struct cell *cell)
 {
-    bool whole = cell->kind == VALUE_DECIMAL && !(cell->flags & CELL_SMALL);
-    size_t length = rank(cell) == 2 || rank(cell) == 3 || whole ? cell->length
-                    : cell->kind == VALUE_UUID                  ? UUID_BYTES
-                    : cell->kind == VALUE_INTERVAL              ? sizeof *cell->interval
-                                                                : 0;
+    bool digits = cell->kind == VALUE_DECIMAL && !(cell->flags & CELL_SMALL);
+    bool borrows = true;
+    size_t length = cell->length;
+    if (cell->kind == VALUE_UUID) {
+        length = UUID_BYTES;
+    } else if (cell->kind == VALUE_INTERVAL) {
+        length = sizeof *cell->interval;
+    } else {
+        borrows = rank(cell) == 2 || rank(cell) == 3 || digits;
+    }
     state->extreme = *cell;
-    if (length > 0 || rank(cell) == 2 || rank(cell) == 3) {
+    if (borrows) {
         buffer_clear(&state->text);
         buffer_append(&state->text, cell->text, length);
         state->extreme.text = buffer_string(&state->text);
@@ -205,7 +210,7 @@ static void add_extreme(struct mapper *mapper, const struct mapping_aggregate *a
                         struct aggregate_state *state, const struct cell *cell)
 {
     int order = 0;
-    if (!is_ordered(cell)) {
+    if (rank(cell) == 0) {
         fail(state, ERROR_REJECT_TYPE, aggregate->text, "values of this kind have no order");
         return;
     }
