@@ -102,8 +102,8 @@ static const struct cli_command commands[] = {
      .description =
          "Compares what the plan makes of the source with what the target holds: the run of the state "
          "folder, or the plan or SRC DST that is named. Says which records are missing, different or extra; "
-         "exits 0 if none is, else 1. Nothing is changed, unless --repair says so. At level hash one that was "
-         "stopped or killed goes on when it is called again, if neither side changed.",
+         "exits 0 if none is, else 1. Nothing is changed, unless --repair says so. At levels hash and full one "
+         "that was stopped or killed goes on when it is called again, if neither side changed.",
      .examples = "transhume validate\n"
                  "transhume validate --level full --json\n"
                  "transhume validate shop.db copy.db --level sample --sample 500\n"

@@ -33,7 +33,7 @@ enum { LIST_COUNT = sizeof(list_names) / sizeof(list_names[0]) };
 
 /* Of databases that the folder's run has nothing to do with, or may have. */
 static const char *const other_names[] = {STATE_OTHER_VALIDATION, "validate-other.jsonl",
-                                          STATE_CHECKPOINT};
+                                          STATE_CHECKPOINT, STATE_CHECKPOINT_FULL};
 enum { OTHER_COUNT = sizeof(other_names) / sizeof(other_names[0]) };
 
 /* Not there at all is fine. */

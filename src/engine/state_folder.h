@@ -19,18 +19,20 @@
  *   input.jsonl     kind rejects: the mended records being loaded
  *   repair.jsonl, delete.jsonl    what a repair is to write and to take out: verify/repair.h
  *   spill/source, spill/target    the databases' own sorted runs and key hashes
+ *   spill/full    records of a validation at level full, which one that was broken off leaves
  *   metrics.jsonl   throughput over time: observe/metrics.h
  *   chunks.jsonl    the chunks that are done: chunk_log.h
  *   validation.json what `validate` found last of this run; validation-other.json of another plan
  *                   or database
- *   validate.checkpoint    what a validation that is not over has compared: verify/checkpoint.h
- *   report.html, report.json, report.md
- *   transhume.log
+ *   validate.checkpoint, validate-full.checkpoint    what a validation at level hash or full that
+ * is not over has compared: verify/checkpoint.h report.html, report.json, report.md transhume.log
  *   runs/ID/        a finished run's files, until what came after it is rolled back
  */
 #define STATE_VALIDATION "validation.json"
 #define STATE_OTHER_VALIDATION "validation-other.json"
 #define STATE_CHECKPOINT "validate.checkpoint"
+#define STATE_CHECKPOINT_FULL "validate-full.checkpoint"
+#define STATE_SPILL_FULL "full" /* in spill/ */
 struct state_folder {
     const char *path;
     const char *run_file;

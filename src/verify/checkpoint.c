@@ -7,9 +7,10 @@
 #include "base/log.h"
 #include "engine/state_folder.h"
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { PERIOD_MS = 30000, WORTH_MS = 1000, BYTES_MAX = 1 << 30 };
+enum { PERIOD_MS = 30000, PAUSE_SHARE = 20, WORTH_MS = 1000, BYTES_MAX = 1 << 30 };
 
 static enum status no_memory(struct error *error)
 {
@@ -63,6 +64,9 @@ static enum status find_compared(struct checkpoint *checkpoint, struct error *er
     const struct run_session *session = verify->session;
     struct buffer text = {0};
     buffer_format(&text, "%d %d %d ", FORM_VERSION, CANONICAL_VERSION, verify->options.push_down);
+    if (verify->options.level == VERIFY_FULL) { /* its spill has what a repair writes */
+        buffer_format(&text, "%d ", verify->options.repair);
+    }
     append_text(&text, verify_level_name(verify->options.level));
     append_text(&text, verify->result->run_id);
     append_text(&text, session->source_uri->shown);
@@ -135,7 +139,7 @@ static const char *find_change(const struct checkpoint *checkpoint,
     if (strcmp(head->compared, checkpoint->compared) != 0) {
         *object = "it";
         return "compared something else (another plan, run or pair of databases, or the one with "
-               "--push-down and the other without)";
+               "--push-down, at level full --repair, and the other without)";
     }
     if (checkpoint->unproven != NULL) {
         *object = checkpoint->unproven;
@@ -164,6 +168,28 @@ static void say_goes_on(const struct checkpoint *checkpoint, const struct checkp
     log_write(LOG_INFO, "%s (to begin anew, remove %s)", text, checkpoint->path);
 }
 
+struct spill_options checkpoint_spill_options(const struct verify *verify)
+{
+    bool full = verify->options.level == VERIFY_FULL;
+    return (struct spill_options){.tables = verify->tables,
+                                  .values = full,
+                                  .records = verify->options.repair,
+                                  .kept = full && verify->checkpoint->unproven == NULL};
+}
+
+/* NULL: it goes on with what that process read. */
+static const char *reopen_spill(struct verify *verify, const struct checkpoint_head *head,
+                                const char **object)
+{
+    struct error why;
+    enum status status = spill_reopen(verify->folder, head->marks, head->mark_count,
+                                      checkpoint_spill_options(verify), &verify->spill, &why);
+    *object = verify->folder;
+    return status == STATUS_OK    ? NULL
+           : status == STATUS_END ? "is not as it was left"
+                                  : "can't be read: no memory";
+}
+
 static void take_found(struct checkpoint *checkpoint, const char *bytes, size_t length)
 {
     struct verify *verify = checkpoint->verify;
@@ -179,6 +205,9 @@ static void take_found(struct checkpoint *checkpoint, const char *bytes, size_t 
     if (why == NULL) {
         why = checkpoint_read_counts(verify, &at, end);
     }
+    if (why == NULL && verify->options.level == VERIFY_FULL) {
+        why = reopen_spill(verify, &head, &object);
+    }
     if (why != NULL) {
         say_anew(checkpoint, object, why);
         return;
@@ -193,9 +222,14 @@ static void take_found(struct checkpoint *checkpoint, const char *bytes, size_t 
     say_goes_on(checkpoint, &head);
 }
 
-static const char *name_file(const struct verify *verify)
+static const char *file_name(enum verify_level level)
 {
-    return file_join(verify->arena, verify->run->folder.path, STATE_CHECKPOINT);
+    return level == VERIFY_FULL ? STATE_CHECKPOINT_FULL : STATE_CHECKPOINT;
+}
+
+static const char *name_file(const struct verify *verify, enum verify_level level)
+{
+    return file_join(verify->arena, verify->run->folder.path, file_name(level));
 }
 
 enum status checkpoint_open(struct verify *verify, struct error *error)
@@ -207,7 +241,8 @@ enum status checkpoint_open(struct verify *verify, struct error *error)
     if (checkpoint == NULL) {
         return no_memory(error);
     }
-    *checkpoint = (struct checkpoint){.verify = verify, .path = name_file(verify)};
+    *checkpoint =
+        (struct checkpoint){.verify = verify, .path = name_file(verify, verify->options.level)};
     checkpoint->found_arena = arena_create(0);
     verify->checkpoint = checkpoint;
     if (checkpoint->path == NULL || checkpoint->found_arena == NULL) {
@@ -239,6 +274,18 @@ static void show_progress(const struct verify *verify)
     }
 }
 
+/* What an earlier one read of tasks that it has not done no longer counts. */
+static void begin_attempt(struct task_list *list)
+{
+    uint32_t attempt = 0;
+    for (uint32_t i = 0; i < list->count; i++) {
+        attempt = list->tasks[i].attempt >= attempt ? list->tasks[i].attempt + 1 : attempt;
+    }
+    for (uint32_t i = 0; i < list->count; i++) {
+        list->tasks[i].attempt = list->tasks[i].done ? list->tasks[i].attempt : attempt;
+    }
+}
+
 enum status checkpoint_restore(struct checkpoint *checkpoint, struct task_list *list,
                                struct error *error)
 {
@@ -250,6 +297,9 @@ enum status checkpoint_restore(struct checkpoint *checkpoint, struct task_list *
         checkpoint_read_sums(verify, checkpoint->found, checkpoint->found_end, list, error);
     if (status == STATUS_OK && list->count != checkpoint->task_count) {
         status = error_set(error, ERROR_STATE_INVALID, NULL, "does not fit together");
+    }
+    if (status == STATUS_OK) {
+        begin_attempt(list);
     }
     arena_destroy(checkpoint->found_arena);
     checkpoint->found_arena = NULL;
@@ -263,10 +313,24 @@ enum status checkpoint_restore(struct checkpoint *checkpoint, struct task_list *
     return status;
 }
 
-void checkpoint_begin(struct checkpoint *checkpoint, const struct task_list *list)
+enum status checkpoint_begin(struct checkpoint *checkpoint, const struct task_list *list,
+                             struct error *error)
 {
+    struct verify *verify = checkpoint->verify;
     checkpoint->tasks = list->tasks;
     checkpoint->task_count = list->count;
+    if (verify->spill == NULL) {
+        return STATUS_OK;
+    }
+    uint32_t *attempts = arena_allocate_zeroed(verify->arena, list->count + 1u, sizeof(*attempts));
+    if (attempts == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t i = 0; i < list->count; i++) {
+        attempts[i] = list->tasks[i].attempt;
+    }
+    spill_set_attempts(verify->spill, attempts, list->count);
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- writing */
@@ -281,11 +345,11 @@ static uint32_t count_done(const struct checkpoint *checkpoint)
 }
 
 /* With sums_mutex held. */
-static void append_all(struct checkpoint *checkpoint, struct buffer *out)
+static struct checkpoint_head make_head(struct checkpoint *checkpoint)
 {
     const struct verify *verify = checkpoint->verify;
     checkpoint->done_count = count_done(checkpoint);
-    const struct checkpoint_head head = {
+    return (struct checkpoint_head){
         .at_us = clock_utc_us(),
         .version = TRANSHUME_VERSION,
         .compared = checkpoint->compared,
@@ -294,16 +358,26 @@ static void append_all(struct checkpoint *checkpoint, struct buffer *out)
         .rows = atomic_load(&verify->rows),
         .task_count = checkpoint->task_count,
         .done_count = checkpoint->done_count};
-    checkpoint_append(checkpoint, &head, out);
 }
 
-static enum status write_file(const struct checkpoint *checkpoint, const struct buffer *text,
-                              struct error *error)
+/* What is in the sums is in the spill by then. */
+static enum status write_file(const struct checkpoint *checkpoint, struct checkpoint_head *head,
+                              const struct buffer *sums, struct error *error)
 {
-    enum status status = text->failed
-                             ? no_memory(error)
-                             : file_write_atomic(checkpoint->path, text->data, text->length,
+    struct spill *spill = checkpoint->verify->spill;
+    struct spill_mark *marks = NULL;
+    struct buffer text = {0};
+    enum status status =
+        spill == NULL ? STATUS_OK : spill_sync(spill, &marks, &head->mark_count, error);
+    if (status == STATUS_OK) {
+        head->marks = marks;
+        checkpoint_append(checkpoint->verify, head, sums, &text);
+        status = text.failed ? no_memory(error)
+                             : file_write_atomic(checkpoint->path, text.data, text.length,
                                                  "verify.before_checkpoint", error);
+    }
+    buffer_free(&text);
+    free(marks);
     return status == STATUS_OK ? failpoint_hit("verify.checkpoint_written", error) : status;
 }
 
@@ -323,17 +397,21 @@ static void warn(struct checkpoint *checkpoint, const struct error *error)
 static void write_now(struct checkpoint *checkpoint)
 {
     struct verify *verify = checkpoint->verify;
-    struct buffer text = {0};
+    struct buffer sums = {0};
     struct error error;
-    append_all(checkpoint, &text);
+    struct checkpoint_head head = make_head(checkpoint);
+    checkpoint_append_sums(checkpoint, &sums);
     uint32_t count = checkpoint->done_count;
     checkpoint->writing = true;
+    int64_t begun_ms = clock_monotonic_ms();
     pthread_mutex_unlock(&verify->sums_mutex);
-    enum status status = write_file(checkpoint, &text, &error);
-    buffer_free(&text);
+    enum status status = write_file(checkpoint, &head, &sums, &error);
+    buffer_free(&sums);
     pthread_mutex_lock(&verify->sums_mutex);
     checkpoint->writing = false;
-    checkpoint->due_ms = clock_monotonic_ms() + PERIOD_MS;
+    int64_t now_ms = clock_monotonic_ms();
+    int64_t pause_ms = PAUSE_SHARE * (now_ms - begun_ms); /* a slow disk is not to be all of it */
+    checkpoint->due_ms = now_ms + (pause_ms > PERIOD_MS ? pause_ms : PERIOD_MS);
     if (status != STATUS_OK) {
         warn(checkpoint, &error);
         return;
@@ -376,8 +454,9 @@ void checkpoint_spoil(struct checkpoint *checkpoint)
 void checkpoint_end(struct checkpoint *checkpoint, bool ended)
 {
     struct verify *verify = checkpoint->verify;
+    int64_t worth_ms = verify->spill == NULL ? WORTH_MS : PERIOD_MS; /* the data is to be synced */
     bool worth =
-        !ended || checkpoint->on_disk || clock_monotonic_ms() - verify->started_ms >= WORTH_MS;
+        !ended || checkpoint->on_disk || clock_monotonic_ms() - verify->started_ms >= worth_ms;
     pthread_mutex_lock(&verify->sums_mutex);
     if (worth && checkpoint->unproven == NULL && !checkpoint->spoilt &&
         count_done(checkpoint) > checkpoint->written_count) {
@@ -389,7 +468,8 @@ void checkpoint_end(struct checkpoint *checkpoint, bool ended)
 void checkpoint_remove(struct checkpoint *checkpoint)
 {
     struct error error;
-    if (state_folder_remove_file(&checkpoint->verify->run->folder, STATE_CHECKPOINT, &error) !=
+    const struct verify *verify = checkpoint->verify;
+    if (state_folder_remove_file(&verify->run->folder, file_name(verify->options.level), &error) !=
         STATUS_OK) {
         log_write(LOG_WARNING, "a validation that is over stays noted as broken off: %s: %s",
                   error.object, error.message);
@@ -406,9 +486,17 @@ void checkpoint_close(struct checkpoint *checkpoint)
 
 void checkpoint_pass_by(struct verify *verify)
 {
-    const char *path = name_file(verify);
-    if (path != NULL && file_exists(path)) {
-        say(verify, "a validation at level hash was broken off; this one is of another level, and "
-                    "leaves it to be gone on with");
+    static const enum verify_level kept[] = {VERIFY_HASH, VERIFY_FULL};
+    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
+        const char *path = name_file(verify, kept[i]);
+        char text[160];
+        if (kept[i] == verify->options.level || path == NULL || !file_exists(path)) {
+            continue;
+        }
+        snprintf(text, sizeof(text),
+                 "a validation at level %s was broken off; this one is of another level, and "
+                 "leaves it to be gone on with",
+                 verify_level_name(kept[i]));
+        say(verify, text);
     }
 }

@@ -1,9 +1,10 @@
-/* What a validation at level hash has found out so far, kept in the state folder, so that one that
- * was broken off is gone on with. */
+/* What a validation at level hash or full has found out so far, kept in the state folder, so that
+ * one that was broken off is gone on with. */
 #ifndef TRANSHUME_VERIFY_CHECKPOINT_H
 #define TRANSHUME_VERIFY_CHECKPOINT_H
 
 #include "base/buffer.h"
+#include "verify/spill.h"
 #include "verify/steps.h"
 
 struct checkpoint {
@@ -27,13 +28,16 @@ struct checkpoint {
 };
 
 /* Looks for what an earlier process left, and tells of it. After push-down was decided, and before
- * buckets are made: their number is that process's. */
+ * buckets are made: their number is that process's. At level full its spill is verify->spill. */
 enum status checkpoint_open(struct verify *verify, struct error *error) MUST_USE;
-/* Its tasks and sums; STATUS_END: there are none. */
+/* Of the spill of the reading whose tasks are kept. */
+struct spill_options checkpoint_spill_options(const struct verify *verify);
+/* Its tasks and sums, those that are not done being this attempt's; STATUS_END: there are none. */
 enum status checkpoint_restore(struct checkpoint *checkpoint, struct task_list *list,
                                struct error *error) MUST_USE;
-/* From now on these tasks' sums are kept. */
-void checkpoint_begin(struct checkpoint *checkpoint, const struct task_list *list);
+/* From now on these tasks' sums, and the spill, are kept. */
+enum status checkpoint_begin(struct checkpoint *checkpoint, const struct task_list *list,
+                             struct error *error) MUST_USE;
 /* A task is done: writes if it is time. Any thread. */
 void checkpoint_tick(struct checkpoint *checkpoint);
 /* Nothing is to be written any more. With verify->sums_mutex held. */
@@ -43,7 +47,7 @@ void checkpoint_end(struct checkpoint *checkpoint, bool ended);
 /* The result is stored. */
 void checkpoint_remove(struct checkpoint *checkpoint);
 void checkpoint_close(struct checkpoint *checkpoint); /* NULL is fine */
-/* Another level leaves it alone, and says so. */
+/* What is kept of another level is left alone, and told. */
 void checkpoint_pass_by(struct verify *verify);
 
 /* ---- checkpoint_file.c */
@@ -58,10 +62,15 @@ struct checkpoint_head {
     uint64_t rows;
     uint32_t task_count;
     uint32_t done_count;
+    const struct spill_mark
+        *marks; /* at level full: what was read stands in the spill up to them */
+    uint32_t mark_count;
 };
-/* All of the file. With verify->sums_mutex held; out->failed: no memory. */
-void checkpoint_append(const struct checkpoint *checkpoint, const struct checkpoint_head *head,
-                       struct buffer *out);
+/* Sums and tasks. With verify->sums_mutex held; out->failed: no memory. */
+void checkpoint_append_sums(const struct checkpoint *checkpoint, struct buffer *out);
+/* All of the file, with those. */
+void checkpoint_append(const struct verify *verify, const struct checkpoint_head *head,
+                       const struct buffer *sums, struct buffer *out);
 /* Checks the frame and reads the head; `*at` and `*end` are what is behind it. NULL, or why it
  * can't be. */
 const char *checkpoint_read_head(const char *bytes, size_t length, struct arena *arena,

@@ -1,18 +1,23 @@
 /*
- * validate.checkpoint: what the first reading has added up, of whole tasks.
+ * validate.checkpoint and validate-full.checkpoint: what the first reading has added up, of whole
+ * tasks.
  *
- *   "transhume checkpoint" and four 0, u32 format,   24 and 4 bytes
- *   head     i64 when (UTC, us), texts: version, what is compared, the source's token, the
- * target's; u64 ms spent, u64 rows read, u32 tasks, u32 of them done tables   u32 a table: how many
- * buckets it has, 0: none entities u64 made, u64 rejected of each sums     of each table: u64 rows,
- * u64 unreadable of the target, u64 how many of these are named, a text of them; its buckets; of
- * one that is pushed down a byte for each: has it doubtful rows; u32 ranges, of each the span and
- * its parts. Buckets and parts: u32 how many are not 0, then u32 which, u64 low, u64 high columns
- * u32 how many, and of each side's each: u64 checksum, u64 numbers, u64 low and u64 high half of
- * the sum of INT64 values; of the others' u64 low, u64 high, u32 scale, u8 is it no number, u64
- * that as a double's bits, text of what is longer tasks    of each: u8 side, u8 done, u32 index,
- * u32 number of its range or 0xffffffff and its span hash     XXH3-128 of all before it, low and
- * high half
+ *   "transhume checkpoint" and four 0, u32 format: 24 and 4 bytes
+ *   head      i64 when (UTC, us), texts: version, what is compared, the source's token, the
+ *             target's; u64 ms spent, u64 rows read, u32 tasks, u32 of them done; u32 marks of the
+ *             spill, of each u64 bytes, u64 low, u64 high (level full; else none)
+ *   tables    of each u32: how many buckets it has, 0: none
+ *   entities  of each u64 made, u64 rejected
+ *   sums      of each table: u64 rows, u64 unreadable of the target, u64 how many of these are
+ *             named, a text of them; its buckets; of one that is pushed down a byte for each: has
+ *             it doubtful rows; u32 ranges, of each the span and its parts. Buckets and parts: u32
+ *             how many are not 0, then u32 which, u64 low, u64 high
+ *   columns   u32 how many, and of each side's each: u64 checksum, u64 numbers, u64 low and u64
+ *             high half of the sum of INT64 values; of the others' u64 low, u64 high, u32 scale,
+ *             u8 is it no number, u64 that as a double's bits, text of what is longer
+ *   tasks     of each: u8 side, u8 done, u32 attempt, u32 index, u32 number of its range or
+ *             0xffffffff and its span
+ *   hash      XXH3-128 of all before it, low and high half
  *
  * A text is u32 length and bytes; a span its printable form as a text, i64 estimate of rows, and
  * its bounds as a text. Numbers are least significant byte first. The format is raised when any of
@@ -24,7 +29,7 @@
 #include "verify/unreadable.h"
 #include <string.h>
 
-enum { FORMAT = 2, HASH_BYTES = 16 };
+enum { FORMAT = 3, HASH_BYTES = 16, ATTEMPTS_MAX = 1 << 30 };
 #define NO_RANGE UINT32_MAX
 static const char magic[24] = "transhume checkpoint";
 
@@ -49,9 +54,10 @@ static uint32_t bucket_count(const struct verify_table *table)
     return table->buckets == NULL ? 0 : table->bucket_mask + 1;
 }
 
+/* None are summed at level full. */
 static uint32_t column_total(const struct verify *verify)
 {
-    return verify->first_column[verify->table_count];
+    return verify->first_column == NULL ? 0 : verify->first_column[verify->table_count];
 }
 
 /* ---------------------------------------------------------------- writing */
@@ -142,6 +148,7 @@ static void put_task(struct buffer *out, const struct verify *verify,
     const struct verify_table *table = task->range == NULL ? NULL : ranged_table(verify, task);
     put(out, task->side, 1);
     put(out, task->done, 1);
+    put(out, task->attempt, 4);
     put(out, task->index, 4);
     put(out, table == NULL ? NO_RANGE : (uint64_t)(task->range - table->ranges), 4);
     if (table == NULL) {
@@ -160,18 +167,17 @@ static void put_head(struct buffer *out, const struct checkpoint_head *head)
     put(out, head->rows, 8);
     put(out, head->task_count, 4);
     put(out, head->done_count, 4);
+    put(out, head->mark_count, 4);
+    for (uint32_t i = 0; i < head->mark_count; i++) {
+        put(out, head->marks[i].bytes, 8);
+        put(out, head->marks[i].hash.low, 8);
+        put(out, head->marks[i].hash.high, 8);
+    }
 }
 
-void checkpoint_append(const struct checkpoint *checkpoint, const struct checkpoint_head *head,
-                       struct buffer *out)
+void checkpoint_append_sums(const struct checkpoint *checkpoint, struct buffer *out)
 {
     const struct verify *verify = checkpoint->verify;
-    buffer_append(out, magic, sizeof(magic));
-    put(out, FORMAT, 4);
-    put_head(out, head);
-    for (uint32_t i = 0; i < verify->table_count; i++) {
-        put(out, bucket_count(&verify->tables[i]), 4);
-    }
     for (uint32_t i = 0; i < verify->entity_count; i++) {
         put(out, atomic_load(&verify->entities[i].made), 8);
         put(out, atomic_load(&verify->entities[i].rejected), 8);
@@ -188,6 +194,19 @@ void checkpoint_append(const struct checkpoint *checkpoint, const struct checkpo
     for (uint32_t i = 0; i < checkpoint->task_count; i++) {
         put_task(out, verify, &checkpoint->tasks[i]);
     }
+}
+
+void checkpoint_append(const struct verify *verify, const struct checkpoint_head *head,
+                       const struct buffer *sums, struct buffer *out)
+{
+    buffer_append(out, magic, sizeof(magic));
+    put(out, FORMAT, 4);
+    put_head(out, head);
+    for (uint32_t i = 0; i < verify->table_count; i++) {
+        put(out, bucket_count(&verify->tables[i]), 4);
+    }
+    buffer_append(out, sums->data, sums->length);
+    out->failed |= sums->failed;
     struct canonical_hash hash = canonical_hash_bytes(buffer_string(out), out->length);
     put(out, hash.low, 8);
     put(out, hash.high, 8);
@@ -373,6 +392,8 @@ static void take_task(struct input *input, struct verify *verify, struct task_li
     struct verify_task task = {.side = take(input, 1) == SIDE_SOURCE ? SIDE_SOURCE : SIDE_TARGET};
     struct error ignored;
     task.done = take(input, 1) != 0;
+    task.attempt = take_u32(input);
+    input->failed = input->failed || task.attempt > ATTEMPTS_MAX;
     task.index = take_u32(input);
     uint32_t number = take_u32(input);
     uint32_t count =
@@ -392,6 +413,25 @@ static void take_task(struct input *input, struct verify *verify, struct task_li
         task.span = input->failed ? NULL : &task.range->span;
     }
     fail_memory(input, steps_add_task(list, task, &ignored) != STATUS_OK);
+}
+
+static void take_marks(struct input *input, struct checkpoint_head *head)
+{
+    uint32_t count = take_u32(input);
+    struct spill_mark *marks;
+    input->failed = input->failed || count > (uint64_t)(input->end - input->at);
+    if (input->failed) {
+        return;
+    }
+    marks = arena_allocate_zeroed(input->arena, count + 1u, sizeof(*marks));
+    fail_memory(input, marks == NULL);
+    for (uint32_t i = 0; i < count && !input->failed; i++) {
+        marks[i].bytes = take(input, 8);
+        marks[i].hash.low = take(input, 8);
+        marks[i].hash.high = take(input, 8);
+    }
+    head->marks = marks;
+    head->mark_count = input->failed ? 0 : count;
 }
 
 const char *checkpoint_read_head(const char *bytes, size_t length, struct arena *arena,
@@ -420,6 +460,7 @@ const char *checkpoint_read_head(const char *bytes, size_t length, struct arena 
     head->rows = take(&input, 8);
     head->task_count = take_u32(&input);
     head->done_count = take_u32(&input);
+    take_marks(&input, head);
     *at = input.at;
     *end = input.end;
     return input.no_memory ? "can't be read: no memory" : input.failed ? "is damaged" : NULL;

@@ -152,7 +152,11 @@ static enum status take_record(struct worker_thread *worker, struct verify_table
     if (!is_wanted(pass, table, worker->task->range, side, entity, &worker->former)) {
         return STATUS_OK;
     }
-    struct spill_head head = {.side = (uint32_t)side, .table = table->number, .entity = entity};
+    struct spill_head head = {.side = (uint32_t)side,
+                              .table = table->number,
+                              .entity = entity,
+                              .task = (uint32_t)(worker->task - pass->tasks),
+                              .attempt = worker->task->attempt};
     return spiller_add(&worker->spiller, head, &worker->former, form, error);
 }
 
@@ -208,7 +212,8 @@ enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t 
         return STATUS_OK;
     }
     struct spiller spiller = {.spill = verify->spill};
-    struct spill_head head = {.side = SIDE_REJECT, .table = table->number, .entity = entity};
+    struct spill_head head = {
+        .side = SIDE_REJECT, .table = table->number, .entity = entity, .task = SPILL_NO_TASK};
     enum status status = spiller_add(&spiller, head, former, form, error);
     spiller_free(&spiller);
     return status;
@@ -445,7 +450,7 @@ static enum status give_sums(struct worker_thread *worker, struct verify_task *t
 {
     const struct pass *pass = worker->pool->pass;
     struct verify *verify = pass->verify;
-    bool kept = pass->act == ACT_SUM;
+    bool kept = pass->counts && verify->checkpoint != NULL;
     pthread_mutex_lock(&verify->sums_mutex);
     enum status status = task_sums_give(&worker->sums, task, error);
     if (status == STATUS_OK) {

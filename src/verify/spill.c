@@ -1,6 +1,7 @@
 /* Entries into the files of their parts, and back, sorted. */
-#include "verify/spill.h"
+#include "verify/spill_parts.h"
 
+#include "base/failpoint.h"
 #include "base/file.h"
 #include "engine/typed_json.h"
 #include <errno.h>
@@ -11,35 +12,16 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 enum {
     PART_BYTES = 8 << 20,      /* about, so that one fits in memory with its list */
     PART_BYTES_MAX = 16 << 20, /* what is larger all the same is sorted by its file */
     PARTS_MIN = 4,
-    PARTS_MAX = 256,
     PENDING_BYTES = 4 << 20, /* of all parts together, before they go to disk */
     SHOWN_BYTES_MAX = FORM_VALUE_BYTES_MAX,
     PRINTED_BYTES_MAX = 2 * SHOWN_BYTES_MAX,
     SHOWN_KEY_BYTES = 100,
-    ENTRY_BYTES_MAX = 256 << 20,
-    RECENT = 64
-};
-
-struct part {
-    pthread_mutex_t mutex;
-    int file; /* -1: nothing is in it */
-    uint64_t bytes;
-    struct buffer pending;
-    uint32_t recent[RECENT]; /* by hash: where in `pending` such an entry ends its head; 0: none */
-};
-struct spill {
-    char *folder;
-    const struct verify_table *tables;
-    struct spill_options options;
-    size_t pending_max; /* of one part */
-    uint32_t part_count;
-    struct part *parts;
+    ENTRY_BYTES_MAX = 256 << 20
 };
 
 static enum status no_memory(struct error *error)
@@ -47,41 +29,76 @@ static enum status no_memory(struct error *error)
     return error_set(error, ERROR_MEMORY, NULL, "no memory to compare records");
 }
 
-enum status spill_create(const char *folder, uint64_t expected_bytes, struct spill_options options,
-                         struct spill **made, struct error *error)
+static bool make_hash(struct spill_part *part)
 {
-    uint64_t wanted = expected_bytes / PART_BYTES + 1;
-    uint32_t count = wanted < PARTS_MIN   ? PARTS_MIN
-                     : wanted > PARTS_MAX ? PARTS_MAX
-                                          : (uint32_t)wanted;
-    struct spill *spill = calloc(1, sizeof(*spill));
-    struct part *parts = calloc(count, sizeof(*parts));
-    *made = NULL;
-    if (file_remove_tree(folder, error) != STATUS_OK ||
-        file_make_folder(folder, error) != STATUS_OK) {
-        free(spill);
-        free(parts);
-        return STATUS_FAILED;
+    part->hash = XXH3_createState();
+    if (part->hash != NULL) {
+        XXH3_128bits_reset(part->hash);
     }
+    return part->hash != NULL;
+}
+
+enum status spill_make(const char *folder, uint32_t part_count, struct spill_options options,
+                       struct spill **made, struct error *error)
+{
+    struct spill *spill = calloc(1, sizeof(*spill));
+    struct spill_part *parts = calloc(part_count, sizeof(*parts));
     char *copy = strdup(folder);
+    *made = NULL;
     if (spill == NULL || parts == NULL || copy == NULL) {
         free(spill);
         free(parts);
         free(copy);
         return no_memory(error);
     }
-    spill->folder = copy;
-    spill->parts = parts;
-    spill->tables = options.tables;
-    spill->options = options;
-    spill->part_count = count;
-    spill->pending_max = PENDING_BYTES / count;
-    for (uint32_t i = 0; i < count; i++) {
-        spill->parts[i].file = -1;
-        pthread_mutex_init(&spill->parts[i].mutex, NULL);
+    *spill = (struct spill){.folder = copy,
+                            .parts = parts,
+                            .options = options,
+                            .part_count = part_count,
+                            .pending_max = PENDING_BYTES / part_count};
+    bool failed = false;
+    for (uint32_t i = 0; i < part_count; i++) {
+        parts[i].file = -1;
+        pthread_mutex_init(&parts[i].mutex, NULL);
+        failed = failed || (options.kept && !make_hash(&parts[i]));
+    }
+    if (failed) {
+        spill_free(spill);
+        return no_memory(error);
     }
     *made = spill;
     return STATUS_OK;
+}
+
+enum status spill_create(const char *folder, uint64_t expected_bytes, struct spill_options options,
+                         struct spill **made, struct error *error)
+{
+    uint64_t wanted = expected_bytes / PART_BYTES + 1;
+    uint32_t count = wanted < PARTS_MIN         ? PARTS_MIN
+                     : wanted > SPILL_PARTS_MAX ? SPILL_PARTS_MAX
+                                                : (uint32_t)wanted;
+    *made = NULL;
+    if (file_remove_tree(folder, error) != STATUS_OK ||
+        file_make_folder(folder, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return spill_make(folder, count, options, made, error);
+}
+
+void spill_free(struct spill *spill)
+{
+    for (uint32_t i = 0; i < spill->part_count; i++) {
+        struct spill_part *part = &spill->parts[i];
+        if (part->file >= 0) {
+            close(part->file);
+        }
+        XXH3_freeState(part->hash);
+        buffer_free(&part->pending);
+        pthread_mutex_destroy(&part->mutex);
+    }
+    free(spill->parts);
+    free(spill->folder);
+    free(spill);
 }
 
 void spill_destroy(struct spill *spill)
@@ -90,44 +107,63 @@ void spill_destroy(struct spill *spill)
     if (spill == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < spill->part_count; i++) {
-        struct part *part = &spill->parts[i];
-        if (part->file >= 0) {
-            close(part->file);
-        }
-        buffer_free(&part->pending);
-        pthread_mutex_destroy(&part->mutex);
-    }
     enum status status = file_remove_tree(spill->folder, &ignored);
     (void)status;
-    free(spill->parts);
-    free(spill->folder);
-    free(spill);
+    spill_free(spill);
 }
 
 /* ---------------------------------------------------------------- writing */
 
-/* With the part's mutex held. */
-static enum status flush(struct spill *spill, struct part *part, struct error *error)
+void spill_part_path(const struct spill *spill, const struct spill_part *part,
+                     char path[SPILL_PATH_BYTES])
 {
-    char path[4096];
-    snprintf(path, sizeof(path), "%s/part-%u", spill->folder, (unsigned)(part - spill->parts));
-    if (part->file < 0) {
-        part->file = file_open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (part->file < 0) {
-            return error_set_errno(error, ERROR_STATE_WRITE, errno, path,
-                                   "can't keep records to be compared");
-        }
+    snprintf(path, SPILL_PATH_BYTES, "%s/part-%u", spill->folder, (unsigned)(part - spill->parts));
+}
+
+static enum status open_file(struct spill_part *part, const char *path, struct error *error)
+{
+    part->file = file_open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return part->file >= 0 ? STATUS_OK
+                           : error_set_errno(error, ERROR_STATE_WRITE, errno, path,
+                                             "can't keep records to be compared");
+}
+
+/* The file ends where it ended before, so that the same can be tried again. */
+static void take_back(struct spill_part *part)
+{
+    part->broken = ftruncate(part->file, (off_t)part->bytes) != 0 ||
+                   lseek(part->file, (off_t)part->bytes, SEEK_SET) < 0;
+}
+
+enum status spill_flush(struct spill *spill, struct spill_part *part, struct error *error)
+{
+    char path[SPILL_PATH_BYTES];
+    struct buffer *pending = &part->pending;
+    spill_part_path(spill, part, path);
+    if (part->broken) {
+        return error_set(error, ERROR_STATE_WRITE, path, "records to be compared were not kept");
     }
-    if (part->pending.failed) {
+    if (pending->failed) {
         return no_memory(error);
     }
-    enum status status =
-        file_write_all(part->file, part->pending.data, part->pending.length, path, error);
-    part->bytes += part->pending.length;
-    buffer_clear(&part->pending);
+    enum status status = failpoint_hit("verify.before_spilling", error);
+    if (status == STATUS_OK && part->file < 0) {
+        status = open_file(part, path, error);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (file_write_all(part->file, pending->data, pending->length, path, error) != STATUS_OK) {
+        take_back(part);
+        return STATUS_FAILED;
+    }
+    if (part->hash != NULL) {
+        XXH3_128bits_update(part->hash, pending->data, pending->length);
+    }
+    part->bytes += pending->length;
+    buffer_clear(pending);
     memset(part->recent, 0, sizeof(part->recent));
-    return status;
+    return STATUS_OK;
 }
 
 static enum status append_key(struct spiller *spiller, const struct former *former,
@@ -220,7 +256,7 @@ static enum status cant_keep(const struct spiller *spiller, uint32_t table,
     if (bytes < ENTRY_BYTES_MAX / 2) {
         return no_memory(error);
     }
-    buffer_append_string(&object, spiller->spill->tables[table].plan->target.name);
+    buffer_append_string(&object, spiller->spill->options.tables[table].plan->target.name);
     for (uint32_t i = 0; i < form->key.count; i++) {
         const char *name = form->key.names[i];
         const struct former_field *field = former_find(former, name, strlen(name));
@@ -249,11 +285,11 @@ static void pad(struct buffer *out)
 }
 
 /* Is the very same entry among those that came lately? Then it counts for one more. */
-static bool count_again(const struct part *part, const struct buffer *entry)
+static bool count_again(const struct spill_part *part, const struct buffer *entry)
 {
     struct spill_head head;
     memcpy(&head, entry->data, sizeof(head));
-    uint32_t end = part->recent[head.hash.low % RECENT];
+    uint32_t end = part->recent[head.hash.low % SPILL_RECENT];
     if (end == 0) {
         return false;
     }
@@ -268,8 +304,8 @@ static bool count_again(const struct part *part, const struct buffer *entry)
 }
 
 /* With the part's mutex held. */
-static enum status append_entry(struct spill *spill, struct part *part, const struct buffer *entry,
-                                struct error *error)
+static enum status append_entry(struct spill *spill, struct spill_part *part,
+                                const struct buffer *entry, struct error *error)
 {
     struct buffer *pending = &part->pending;
     const struct spill_head *head = (const struct spill_head *)(const void *)entry->data;
@@ -279,10 +315,11 @@ static enum status append_entry(struct spill *spill, struct part *part, const st
     size_t end = pending->length + sizeof(*head);
     buffer_append(pending, entry->data, entry->length);
     if (!pending->failed) {
-        part->recent[head->hash.low % RECENT] = (uint32_t)end;
+        part->recent[head->hash.low % SPILL_RECENT] = (uint32_t)end;
     }
-    return pending->length >= spill->pending_max || pending->failed ? flush(spill, part, error)
-                                                                    : STATUS_OK;
+    return pending->length >= spill->pending_max || pending->failed
+               ? spill_flush(spill, part, error)
+               : STATUS_OK;
 }
 
 enum status spiller_make(struct spiller *spiller, struct spill_head head,
@@ -334,7 +371,7 @@ enum status spiller_add(struct spiller *spiller, struct spill_head head,
     }
     struct spill *spill = spiller->spill;
     uint64_t place = made->key.high ^ (uint64_t)made->table * 0x9E3779B97F4A7C15u;
-    struct part *part = &spill->parts[place % spill->part_count];
+    struct spill_part *part = &spill->parts[place % spill->part_count];
     pthread_mutex_lock(&part->mutex);
     status = append_entry(spill, part, &spiller->entry, error);
     pthread_mutex_unlock(&part->mutex);
@@ -348,11 +385,11 @@ void spiller_free(struct spiller *spiller)
 
 /* ---------------------------------------------------------------- reading */
 
-static enum status walk_bytes(const char *bytes, uint64_t length, spill_group_function *function,
-                              void *context, struct error *error)
+static enum status walk_bytes(const struct spill *spill, const char *bytes, uint64_t length,
+                              spill_group_function *function, void *context, struct error *error)
 {
     struct spill_list list;
-    enum status status = spill_list_sort(bytes, length, &list, error);
+    enum status status = spill_list_sort(bytes, length, &spill->options, &list, error);
     if (status == STATUS_OK) {
         status = spill_list_walk(&list, function, context, error);
         free(list.entries);
@@ -360,24 +397,67 @@ static enum status walk_bytes(const char *bytes, uint64_t length, spill_group_fu
     return status;
 }
 
-static enum status walk_file(struct spill *spill, struct part *part, spill_group_function *function,
-                             void *context, struct error *error)
+static enum status walk_file(const struct spill *spill, int file, uint64_t length, bool is_sorted,
+                             spill_group_function *function, void *context, struct error *error)
 {
-    bool is_large = part->bytes > PART_BYTES_MAX;
-    if (is_large &&
-        spill_sort_file(spill->folder, PART_BYTES, &part->file, &part->bytes, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    if (length == 0) {
+        return STATUS_OK;
     }
-    void *bytes = mmap(NULL, part->bytes, PROT_READ, MAP_PRIVATE, part->file, 0);
+    void *bytes = mmap(NULL, length, PROT_READ, MAP_PRIVATE, file, 0);
     if (bytes == MAP_FAILED) {
         return error_set_errno(error, ERROR_STATE_INVALID, errno, spill->folder,
                                "can't read the records to be compared");
     }
-    const struct spill_list sorted = {.bytes = bytes, .end = part->bytes};
-    enum status status = is_large ? spill_list_walk(&sorted, function, context, error)
-                                  : walk_bytes(bytes, part->bytes, function, context, error);
-    munmap(bytes, part->bytes);
+    const struct spill_list sorted = {.bytes = bytes, .end = length};
+    enum status status = is_sorted ? spill_list_walk(&sorted, function, context, error)
+                                   : walk_bytes(spill, bytes, length, function, context, error);
+    munmap(bytes, length);
     return status;
+}
+
+/* What is sorted takes the place of a part on disk, or, if that is kept, stands beside it until it
+ * was gone through. */
+static enum status walk_large(const struct spill *spill, struct spill_part *part,
+                              spill_group_function *function, void *context, struct error *error)
+{
+    int file = spill->options.kept ? fcntl(part->file, F_DUPFD_CLOEXEC, 0) : part->file;
+    uint64_t length = part->bytes;
+    if (file < 0) {
+        return error_set_errno(error, ERROR_STATE_INVALID, errno, spill->folder,
+                               "can't read the records to be compared");
+    }
+    enum status status =
+        spill_sort_file(spill->folder, PART_BYTES, &spill->options, &file, &length, error);
+    if (!spill->options.kept) {
+        part->file = file;
+        part->bytes = length;
+    }
+    if (status == STATUS_OK) {
+        status = walk_file(spill, file, length, true, function, context, error);
+    }
+    if (spill->options.kept && file >= 0) {
+        close(file);
+    }
+    return status;
+}
+
+static enum status walk_part(struct spill *spill, struct spill_part *part,
+                             spill_group_function *function, void *context, struct error *error)
+{
+    if (failpoint_hit("verify.before_matching", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (part->file < 0) { /* all of it is in memory */
+        return part->pending.failed ? no_memory(error)
+                                    : walk_bytes(spill, part->pending.data, part->pending.length,
+                                                 function, context, error);
+    }
+    if (spill_flush(spill, part, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return part->bytes > PART_BYTES_MAX
+               ? walk_large(spill, part, function, context, error)
+               : walk_file(spill, part->file, part->bytes, false, function, context, error);
 }
 
 enum status spill_walk(struct spill *spill, spill_group_function *function, void *context,
@@ -385,16 +465,7 @@ enum status spill_walk(struct spill *spill, spill_group_function *function, void
 {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < spill->part_count && status == STATUS_OK; i++) {
-        struct part *part = &spill->parts[i];
-        if (part->file >= 0) {
-            status = flush(spill, part, error);
-            status =
-                status == STATUS_OK ? walk_file(spill, part, function, context, error) : status;
-        } else { /* all of it is in memory */
-            status = part->pending.failed ? no_memory(error)
-                                          : walk_bytes(part->pending.data, part->pending.length,
-                                                       function, context, error);
-        }
+        status = walk_part(spill, &spill->parts[i], function, context, error);
     }
     return status;
 }

@@ -27,17 +27,46 @@ struct spill_head {
     uint32_t fields_length;
     uint32_t field_count;
     uint32_t record_length;
+    uint32_t task;    /* that read it; SPILL_NO_TASK: it was not read of either side */
+    uint32_t attempt; /* of the validation, that read it */
 };
+#define SPILL_NO_TASK UINT32_MAX
 
 struct spill_options {
     const struct verify_table *tables; /* to name records */
     bool values;                       /* whole values, for level full */
     bool records;                      /* the source's, for a repair */
+    bool kept;                         /* files stay as they were written until the end */
+    /* An entry counts only if it is of the attempt that does its task. NULL: all count. */
+    const uint32_t *attempts; /* a task each */
+    uint32_t task_count;
+};
+
+/* How far a part's file is written, and the XXH3-128 of that. */
+struct spill_mark {
+    uint64_t bytes;
+    struct canonical_hash hash;
 };
 
 /* `expected_bytes` is a guess from which the number of parts comes. */
 enum status spill_create(const char *folder, uint64_t expected_bytes, struct spill_options options,
                          struct spill **spill, struct error *error) MUST_USE;
+/* ---- spill_keep.c, of spills with options.kept */
+/* What another process wrote up to these marks, a part each, and goes on behind it. STATUS_END:
+ * something of it is missing or not what it was. */
+enum status spill_reopen(const char *folder, const struct spill_mark *marks, uint32_t count,
+                         struct spill_options options, struct spill **spill,
+                         struct error *error) MUST_USE;
+/* From now on; the caller keeps them. */
+void spill_set_attempts(struct spill *spill, const uint32_t *attempts, uint32_t task_count);
+/* All that was added before goes to disk, and lasts: marks of that, a part each. Any thread; the
+ * caller frees them. */
+enum status spill_sync(struct spill *spill, struct spill_mark **marks, uint32_t *count,
+                       struct error *error) MUST_USE;
+/* Closes all files, and leaves them to be reopened. */
+void spill_leave(struct spill *spill);
+
+/* ---- spill.c */
 /* Closes and removes all files. NULL is fine. */
 void spill_destroy(struct spill *spill);
 
@@ -103,10 +132,10 @@ typedef enum status spill_group_function(void *context, const struct spill_group
 enum status spill_walk(struct spill *spill, spill_group_function *function, void *context,
                        struct error *error) MUST_USE;
 
-/* ---- spill_read.c, for spill_walk: the entries in `bytes` by a list of places, which the caller
- * frees; and the groups of a list. */
-enum status spill_list_sort(const char *bytes, uint64_t length, struct spill_list *list,
-                            struct error *error) MUST_USE;
+/* ---- spill_read.c, for spill_walk: the entries in `bytes` that count, by a list of places, which
+ * the caller frees; and the groups of a list. */
+enum status spill_list_sort(const char *bytes, uint64_t length, const struct spill_options *options,
+                            struct spill_list *list, struct error *error) MUST_USE;
 enum status spill_list_walk(const struct spill_list *list, spill_group_function *function,
                             void *context, struct error *error) MUST_USE;
 
@@ -144,9 +173,11 @@ int spill_compare_names(const struct spill_field *a, const struct spill_field *b
 /* By their bytes where both have them, else by their hashes. */
 int spill_compare_values(const struct spill_field *a, const struct spill_field *b);
 
-/* ---- spill_sort.c: makes of a file of entries another that is sorted, and closes the old one.
- * `folder` is for what is written meanwhile, of `run_bytes` is a piece that is sorted in memory. */
-enum status spill_sort_file(const char *folder, uint64_t run_bytes, int *file, uint64_t *bytes,
+/* ---- spill_sort.c: makes of a file of entries another that is sorted, of those that count, and
+ * closes the old one, which it empties unless it is to be kept. `folder` is for what is
+ * written meanwhile, of `run_bytes` is a piece that is sorted in memory. */
+enum status spill_sort_file(const char *folder, uint64_t run_bytes,
+                            const struct spill_options *options, int *file, uint64_t *bytes,
                             struct error *error) MUST_USE;
 
 /* ---- tasks.c: so many records of the source that have no partner by right are none of the

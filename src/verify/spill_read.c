@@ -116,21 +116,29 @@ static int compare_places(const void *left, const void *right)
                          *(const struct spill_head *const *)right);
 }
 
-enum status spill_list_sort(const char *bytes, uint64_t length, struct spill_list *list,
-                            struct error *error)
+/* Is it of the attempt that did its task? */
+static bool counts(const struct spill_head *entry, const struct spill_options *options)
+{
+    return options->attempts == NULL || entry->task == SPILL_NO_TASK ||
+           (entry->task < options->task_count && options->attempts[entry->task] == entry->attempt);
+}
+
+enum status spill_list_sort(const char *bytes, uint64_t length, const struct spill_options *options,
+                            struct spill_list *list, struct error *error)
 {
     uint64_t count = 0;
-    for (uint64_t at = 0; at < length; count++) {
-        at += spill_entry(bytes, at)->length;
+    for (uint64_t at = 0; at < length; at += spill_entry(bytes, at)->length) {
+        count += counts(spill_entry(bytes, at), options);
     }
     const struct spill_head **entries = calloc(count + 1, sizeof(struct spill_head *));
     if (entries == NULL) {
         return no_memory(error);
     }
     uint64_t at = 0;
-    for (uint64_t i = 0; i < count; i++) {
-        entries[i] = spill_entry(bytes, at);
-        at += entries[i]->length;
+    for (uint64_t i = 0; i < count; at += spill_entry(bytes, at)->length) {
+        if (counts(spill_entry(bytes, at), options)) {
+            entries[i++] = spill_entry(bytes, at);
+        }
     }
     qsort(entries, count, sizeof(struct spill_head *), compare_places);
     *list = (struct spill_list){.bytes = bytes, .entries = entries, .end = count};

@@ -138,31 +138,33 @@ static uint64_t piece_end(const struct spill_list *list, uint64_t from, uint64_t
     return at;
 }
 
-static enum status sort_piece(const char *bytes, uint64_t length, struct runs *to,
+static enum status sort_piece(const char *bytes, uint64_t length,
+                              const struct spill_options *options, struct runs *to,
                               struct error *error)
 {
     struct spill_list piece;
-    if (spill_list_sort(bytes, length, &piece, error) != STATUS_OK) {
+    if (spill_list_sort(bytes, length, options, &piece, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = STATUS_OK;
     for (uint64_t i = 0; i < piece.end && status == STATUS_OK; i++) {
         status = put(to, piece.entries[i], error);
     }
-    if (status == STATUS_OK) {
+    if (status == STATUS_OK && piece.end > 0) {
         status = end_run(to, error);
     }
     free(piece.entries);
     return status;
 }
 
-static enum status sort_pieces(const struct spill_list *from, uint64_t run_bytes, struct runs *to,
+static enum status sort_pieces(const struct spill_list *from, uint64_t run_bytes,
+                               const struct spill_options *options, struct runs *to,
                                struct error *error)
 {
     enum status status = STATUS_OK;
     for (uint64_t at = 0; at < from->end && status == STATUS_OK;) {
         uint64_t end = piece_end(from, at, run_bytes);
-        status = sort_piece(from->bytes + at, end - at, to, error);
+        status = sort_piece(from->bytes + at, end - at, options, to, error);
         spill_let_go(from->bytes, at, end);
         at = end;
     }
@@ -236,7 +238,7 @@ static enum status merge(const struct spill_list *from, const struct runs *runs,
 
 /* `from` becomes what one step makes of it: the first sorts, all others (`run_bytes` 0) merge. */
 static enum status step(const char *folder, struct runs *from, uint64_t run_bytes,
-                        struct error *error)
+                        const struct spill_options *options, struct error *error)
 {
     struct runs to = {.file = -1};
     void *bytes = mmap(NULL, from->length, PROT_READ, MAP_PRIVATE, from->file, 0);
@@ -248,27 +250,30 @@ static enum status step(const char *folder, struct runs *from, uint64_t run_byte
     enum status status = runs_create(&to, folder, error);
     if (status == STATUS_OK) {
         status = run_bytes == 0 ? merge(&list, from, &to, error)
-                                : sort_pieces(&list, run_bytes, &to, error);
+                                : sort_pieces(&list, run_bytes, options, &to, error);
     }
     munmap(bytes, from->length);
     if (status != STATUS_OK) {
         runs_close(&to);
         return status;
     }
-    int ignored = ftruncate(from->file, 0); /* a part has a name, and stands until the end */
-    (void)ignored;
+    if (!options->kept) {
+        int ignored = ftruncate(from->file, 0); /* a part has a name, and stands until the end */
+        (void)ignored;
+    }
     runs_close(from);
     *from = to;
     return STATUS_OK;
 }
 
-enum status spill_sort_file(const char *folder, uint64_t run_bytes, int *file, uint64_t *bytes,
+enum status spill_sort_file(const char *folder, uint64_t run_bytes,
+                            const struct spill_options *options, int *file, uint64_t *bytes,
                             struct error *error)
 {
     struct runs runs = {.file = *file, .length = *bytes};
-    enum status status = step(folder, &runs, run_bytes, error);
+    enum status status = step(folder, &runs, run_bytes, options, error);
     while (status == STATUS_OK && runs.count > 1) {
-        status = step(folder, &runs, 0, error);
+        status = step(folder, &runs, 0, options, error);
     }
     *file = runs.file;
     *bytes = runs.length;

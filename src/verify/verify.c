@@ -53,7 +53,9 @@ static enum status allocate(struct verify *verify, struct error *error)
         arena_allocate_zeroed(verify->arena, plan->table_count + 1u, sizeof(*verify->tables));
     verify->entities =
         arena_allocate_zeroed(verify->arena, plan->entity_count + 1u, sizeof(*verify->entities));
-    verify->folder = file_join(verify->arena, verify->run->folder.path, "spill/validate");
+    bool full = verify->options.level == VERIFY_FULL;
+    verify->folder =
+        file_join(verify->arena, verify->run->folder.spill, full ? STATE_SPILL_FULL : "validate");
     if (verify->tables == NULL || verify->entities == NULL || verify->folder == NULL) {
         return no_memory(error);
     }
@@ -213,12 +215,8 @@ static uint32_t count_bad(struct verify *verify)
 
 static enum status read_again(struct verify *verify, struct error *error)
 {
-    struct pass pass = {
-        .verify = verify, .act = ACT_SPILL, .counts = verify->options.level == VERIFY_FULL};
-    pass.summed = !pass.counts;
-    const struct spill_options options = {.tables = verify->tables,
-                                          .values = verify->options.level == VERIFY_FULL,
-                                          .records = verify->options.repair};
+    struct pass pass = {.verify = verify, .act = ACT_SPILL, .summed = true};
+    const struct spill_options options = checkpoint_spill_options(verify);
     if (count_bad(verify) == 0) {
         return known_rejects_feed(&pass, error);
     }
@@ -258,22 +256,48 @@ static enum status list_tasks(struct verify *verify, struct task_list *list, str
     return status == STATUS_END ? steps_list_all(verify, list, error) : status;
 }
 
-static enum status sum_up(struct verify *verify, struct error *error)
+/* The same at level full, where what is read stands in the spill. */
+static enum status list_full(struct verify *verify, struct task_list *list, struct error *error)
 {
-    struct task_list list = {0};
-    struct pass pass = {.verify = verify, .act = ACT_SUM, .counts = true};
-    enum status status = list_tasks(verify, &list, error);
+    if (count_bad(verify) == 0) {
+        return STATUS_OK; /* there are no tables */
+    }
+    enum status status = failpoint_hit("verify.before_rereading", error);
     if (status == STATUS_OK) {
-        checkpoint_begin(verify->checkpoint, &list);
+        status = checkpoint_open(verify, error);
+    }
+    if (status == STATUS_OK) {
+        status = checkpoint_restore(verify->checkpoint, list, error);
+    }
+    if (status == STATUS_END) {
+        const struct spill_options options = checkpoint_spill_options(verify);
+        status = spill_create(verify->folder, expected_bytes(verify, options), options,
+                              &verify->spill, error);
+        status = status == STATUS_OK ? steps_list_bad(verify, list, error) : status;
+    }
+    return status;
+}
+
+/* The reading that counts, and that is gone on with if it is broken off. */
+static enum status read_first(struct verify *verify, struct error *error)
+{
+    bool full = verify->options.level == VERIFY_FULL;
+    struct task_list list = {0};
+    struct pass pass = {.verify = verify, .act = full ? ACT_SPILL : ACT_SUM, .counts = true};
+    enum status status = (full ? list_full : list_tasks)(verify, &list, error);
+    if (status == STATUS_OK && verify->checkpoint != NULL) {
+        status = checkpoint_begin(verify->checkpoint, &list, error);
+    }
+    if (status == STATUS_OK && verify->checkpoint != NULL) {
         pass.tasks = list.tasks;
         pass.task_count = list.count;
         status = pass_run(&pass, error);
-        /* what is read again could be as long, and changes the sums */
-        if (status != STATUS_OK || count_bad(verify) > 0) {
+        /* what is read or matched then could be as long, and changes the sums */
+        if (status != STATUS_OK || full || count_bad(verify) > 0) {
             checkpoint_end(verify->checkpoint, status == STATUS_OK);
         }
-        status = status == STATUS_OK ? known_rejects_feed(&pass, error) : status;
     }
+    status = status == STATUS_OK ? known_rejects_feed(&pass, error) : status;
     free(list.tasks);
     return status;
 }
@@ -293,8 +317,8 @@ static enum status match(struct verify *verify, struct match *matching, struct e
 static enum status compare_all(struct verify *verify, struct match *matching, struct error *error)
 {
     /* at level full everything is matched, byte for byte: sums would say nothing more */
-    enum status status = verify->options.level == VERIFY_FULL ? STATUS_OK : sum_up(verify, error);
-    if (status == STATUS_OK) {
+    enum status status = read_first(verify, error);
+    if (status == STATUS_OK && verify->options.level != VERIFY_FULL) {
         status = read_again(verify, error);
     }
     return status == STATUS_OK ? match(verify, matching, error) : status;
@@ -302,9 +326,7 @@ static enum status compare_all(struct verify *verify, struct match *matching, st
 
 static enum status compare(struct verify *verify, struct match *matching, struct error *error)
 {
-    if (verify->options.level != VERIFY_HASH) {
-        checkpoint_pass_by(verify);
-    }
+    checkpoint_pass_by(verify);
     switch (verify->options.level) {
     case VERIFY_COUNT:
         return steps_count(verify, matching, error);
@@ -404,7 +426,8 @@ static enum status begin(struct verify *verify, struct error *error)
                : STATUS_FAILED;
 }
 
-static void end(struct verify *verify, struct match *matching)
+/* `is_left`: what was read is for the next validation. */
+static void end(struct verify *verify, struct match *matching, bool is_left)
 {
     if (matching->repair != NULL) {
         struct error ignored; /* a validation that failed repairs nothing */
@@ -416,7 +439,11 @@ static void end(struct verify *verify, struct match *matching)
     pass_close_readers(verify);
     checkpoint_close(verify->checkpoint);
     pthread_mutex_destroy(&verify->sums_mutex);
-    spill_destroy(verify->spill);
+    if (is_left) {
+        spill_leave(verify->spill);
+    } else {
+        spill_destroy(verify->spill);
+    }
     steps_free_columns(verify);
     if (verify->mirror_schema != NULL) {
         arena_destroy(verify->mirror_schema->arena);
@@ -458,6 +485,7 @@ enum status verify_run(struct run_session *session, const struct verify_options 
                             .started_ms = clock_monotonic_ms()};
     struct buffer kept = {0};
     struct repair_files files = {0};
+    bool is_left = false;
     struct match matching = {.kept = &kept, .repair = options->repair ? &files : NULL};
     *result = (struct verify_result){
         .level = options->level, .push_down = options->push_down, .arena = arena_create(0)};
@@ -479,12 +507,13 @@ enum status verify_run(struct run_session *session, const struct verify_options 
         }
     } else {
         tell_kept(&verify, status == STATUS_END);
+        is_left = verify.checkpoint != NULL && verify.checkpoint->on_disk;
     }
     if (status == STATUS_END) {
         result->exit_status = 4;
         status = STATUS_OK;
     }
-    end(&verify, &matching);
+    end(&verify, &matching, is_left);
     buffer_free(&kept);
     return status;
 }

@@ -92,8 +92,9 @@ struct verify_result {
  * `session` was opened with options.validating. STATUS_OK: compared, and exit_status 0 or 1;
  * interrupted: 4. The result is stored in the state folder as well: validation.json,
  * validate.jsonl; one that says nothing of the folder's own run in validation-other.json,
- * validate-other.jsonl. What level hash has found before it ends is kept in validate.checkpoint,
- * with which the next call goes on where both sides prove that they did not change.
+ * validate-other.jsonl. What levels hash and full have found before they end is kept in
+ * validate.checkpoint and validate-full.checkpoint, with which the next call goes on where both
+ * sides prove that they did not change.
  */
 enum status verify_run(struct run_session *session, const struct verify_options *options,
                        struct verify_result *result, struct error *error) MUST_USE;

@@ -108,7 +108,8 @@ struct verify_task {
     uint32_t index;          /* of the stream, or of the table */
     const struct span *span; /* NULL: all of it */
     struct verify_range *range;
-    bool done; /* what it has is in the sums */
+    uint32_t attempt; /* of the validation, that does it: the first is 0 */
+    bool done;        /* what it has is in the sums, and in the spill at level full */
 };
 
 struct checkpoint;
@@ -127,7 +128,7 @@ struct verify {
     uint32_t entity_count;
     struct schema *mirror_schema;
     bool documents;             /* the target's records have no fixed fields */
-    const char *folder;         /* DIR/spill/validate */
+    const char *folder;         /* DIR/spill/validate, at level full DIR/spill/full */
     const char *result_file;    /* DIR/validation.json */
     const char *record_file;    /* DIR/validate.jsonl */
     const char *rejects_folder; /* of the run that is validated; NULL: not known */

@@ -98,7 +98,8 @@ class FailingCommands(failing.FailingTestCase):
         def after(result):
             self.assert_same_sqlite(self.path("before.db"), self.path("copy.db"))
             self.run_program(*arguments, code=code)
-            self.assertFalse(os.path.exists(self.path(".transhume", "validate.checkpoint")))
+            for name in ("validate.checkpoint", "validate-full.checkpoint", "spill/full"):
+                self.assertFalse(os.path.exists(self.path(".transhume", name)), name)
 
         self.each_call(arguments, self.saved(".transhume"), after, code=code, env=env, paths=paths, unnoticed=unnoticed)
 
@@ -115,9 +116,10 @@ class FailingCommands(failing.FailingTestCase):
         hurry = "verify.checkpoint_due:error:0"
         self.run_program("migrate", *PAIR)
         support.make_sqlite(self.path("copy.db"), DAMAGE)
-        self.run_program("validate", "--jobs", "1", *PAIR, code=-9,
-                         env={"TRANSHUME_FAILPOINT": hurry + ",verify.checkpoint_written:kill:2"})
-        self.validated(code=1, env={"TRANSHUME_FAILPOINT": hurry}, paths=("checkpoint",), unnoticed=True)
+        for level in ("hash", "full"):
+            self.run_program("validate", "--jobs", "1", "--level", level, *PAIR, code=-9,
+                             env={"TRANSHUME_FAILPOINT": hurry + ",verify.checkpoint_written:kill:2"})
+            self.validated("--level", level, code=1, env={"TRANSHUME_FAILPOINT": hurry}, paths=("checkpoint", "/spill/"), unnoticed=True)
 
     def test_validate_with_its_spill(self):
         """What is compared takes more than what is kept in memory."""

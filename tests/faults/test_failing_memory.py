@@ -142,11 +142,12 @@ class FailingMemory(failing.MemoryTestCase):
     def test_validate_gone_on_with(self):
         """Writing what was compared, and reading it: either fails without a word of what is not so."""
         hurry = {"TRANSHUME_FAILPOINT": "verify.checkpoint_due:error:0"}
-        arguments = ["validate", "--jobs", "1", "source.db", "sqlite:copy.db"]
         self.run_program("migrate", "--jobs", "1", "source.db", "sqlite:copy.db")
         support.make_sqlite(self.path("copy.db"), "UPDATE parent SET name = 'altered' WHERE id = 2")
-        for checkpoints in (1, 3):
-            self.clean(".transhume/validate.checkpoint")
+        for level, checkpoints in (("hash", 1), ("hash", 3), ("full", 1), ("full", 3)):
+            arguments = ["validate", "--jobs", "1", "--level", level, "source.db", "sqlite:copy.db"]
+            for left in ("validate.checkpoint", "validate-full.checkpoint", "spill"):
+                self.clean(".transhume/" + left)
             rule = hurry["TRANSHUME_FAILPOINT"] + ",verify.checkpoint_written:kill:%d" % checkpoints
             self.run_program(*arguments, code=-9, env={"TRANSHUME_FAILPOINT": rule})
             self.in_turn(arguments, self.saved(".transhume"), env=hurry, code=1)

@@ -93,7 +93,10 @@ static void write_all(const struct scene *scene, struct buffer *out)
     struct checkpoint checkpoint = {.verify = (struct verify *)&scene->verify,
                                     .tasks = scene->tasks.tasks,
                                     .task_count = scene->tasks.count};
-    checkpoint_append(&checkpoint, &scene->head, out);
+    struct buffer sums = {0};
+    checkpoint_append_sums(&checkpoint, &sums);
+    checkpoint_append(&scene->verify, &scene->head, &sums, out);
+    buffer_free(&sums);
     FUZZ_REQUIRE(!out->failed);
 }
 

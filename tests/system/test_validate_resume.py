@@ -1,4 +1,4 @@
-"""A validation at level hash that was broken off is gone on with: what was compared is not read again, and the result is that of one
+"""A validation at level hash or full that was broken off is gone on with: what was compared is not read again, and the result is that of one
 that nobody disturbed. Where a side may have changed it begins anew, and says why.
 
 A checkpoint is due after 30 s; here a failpoint makes each part's end due, and counts the parts that were read.
@@ -17,14 +17,21 @@ import test_validate_push_down
 
 DUE = "verify.checkpoint_due"
 HURRY = DUE + ":error:0"
-FILE = (".transhume", "validate.checkpoint")
 ANEW = "begins anew"
 
 
 class ResumeCase(test_validate.Validate):
+    LEVEL = "hash"
+
+    def file(self):
+        return self.path(".transhume", {"hash": "validate.checkpoint", "full": "validate-full.checkpoint"}[self.LEVEL])
+
+    def spill(self):
+        return self.path(".transhume", "spill", "full")
+
     def broken(self, rule, *arguments, code=-signal.SIGKILL):
         """A validation that ends by a failpoint's rule, every part's end being due."""
-        result = support.transhume("validate", *arguments, cwd=self.folder, env={"TRANSHUME_FAILPOINT": HURRY + "," + rule})
+        result = support.transhume("validate", "--level", self.LEVEL, *arguments, cwd=self.folder, env={"TRANSHUME_FAILPOINT": HURRY + "," + rule})
         if code is not None:
             self.assert_code(result, code)
         return result
@@ -32,9 +39,20 @@ class ResumeCase(test_validate.Validate):
     def killed_after(self, checkpoints, *arguments):
         return self.broken("verify.checkpoint_written:kill:%d" % checkpoints, *arguments)
 
+    def keep(self):
+        """What is kept is the test's, to be brought back."""
+        shutil.copy(self.file(), self.path("kept"))
+        if os.path.exists(self.spill()):
+            shutil.copytree(self.spill(), self.path("kept-spill"), dirs_exist_ok=True)
+
+    def bring_back(self):
+        shutil.copy(self.path("kept"), self.file())
+        if os.path.exists(self.path("kept-spill")):
+            shutil.copytree(self.path("kept-spill"), self.spill())
+
     def said(self, *arguments, code=0):
         """(the report, how many parts were read, stderr)"""
-        result, reached = support.count_failpoints("validate", "--json", *arguments, cwd=self.folder)
+        result, reached = support.count_failpoints("validate", "--json", "--level", self.LEVEL, *arguments, cwd=self.folder)
         self.assert_code(result, code)
         return json.loads(result.out), reached[DUE], result.err
 
@@ -63,7 +81,8 @@ class ResumeCase(test_validate.Validate):
             self.assertEqual(done, before)
         self.assertEqual(self.content(report), self.content(expected))
         self.assertIn("goes on with the validation that was broken off", err)
-        self.assertFalse(os.path.exists(self.path(*FILE)))
+        self.assertFalse(os.path.exists(self.file()))
+        self.assertFalse(os.path.exists(self.spill()))
         return report
 
     def begins_anew(self, why, *arguments, code=0):
@@ -95,6 +114,8 @@ class Pairs(ResumeCase):
               "INSERT INTO person(id, name) VALUES (9999, 'new')", "DELETE FROM pair WHERE b IN (7, 2990)",
               "UPDATE keyless SET word = 'x' WHERE rowid IN (1, 2998)")
 
+    REPAIR = ("--repair",)
+
     def copied_rows(self, *pair):
         test_validate.make(self.path("shop.db"), 3000)
         self.run_program("migrate", "shop.db", *pair)
@@ -106,6 +127,9 @@ class Pairs(ResumeCase):
         self.change(self.path("copy.db"), *self.DAMAGE)
         expected, parts = self.each_kill(code=1)
         self.assertEqual(self.entity(expected, "person")["different"], 2)
+        self.after_the_first_reading(expected, parts)
+
+    def after_the_first_reading(self, expected, parts):
         self.broken("verify.before_rereading:kill")
         self.goes_on(expected, parts, code=1, before=parts)
 
@@ -119,19 +143,19 @@ class Pairs(ResumeCase):
             rounds += 1
             self.assertLessEqual(rounds, parts)
             if rounds % 3 == 0:
-                shutil.copy(self.path(*FILE), self.path("kept"))
+                self.keep()
         self.assertGreater(rounds, 3)
-        shutil.copy(self.path("kept"), self.path(*FILE))
+        self.bring_back()
         self.goes_on(expected, parts, "--jobs", "2", code=1)
 
     def test_other_jobs_and_a_repair(self):
-        """Whatever drives the reading may be another; --repair reads as one without it."""
+        """Whatever drives the reading may be another."""
         self.copied_rows("copy.db")
         self.change(self.path("copy.db"), *self.DAMAGE)
         expected, parts, _ = self.said(code=1)
         self.killed_after(4, "--jobs", "1")
         self.goes_on(expected, parts, "--jobs", "3", "--rows-per-second", "1000000", code=1, before=4)
-        self.killed_after(5, "--jobs", "1", "--repair")
+        self.killed_after(5, "--jobs", "1", *self.REPAIR)
         report, read, _ = self.said("--repair", "--delete-extra", "--confirm")
         self.assertEqual((self.parts(report), read), ((5, parts), parts - 5))
         self.assertTrue(report["repaired"])
@@ -226,29 +250,28 @@ class Changes(ResumeCase):
                 self.change(self.path(name), "UPDATE person SET name = 'changed' WHERE id = %d" % (number + 1))
                 report = self.begins_anew("the %s changed since" % side, code=1)
                 self.assertEqual(self.entity(report, "person")["different"], number + 1)
-                self.assertFalse(os.path.exists(self.path(*FILE)))
+                self.assertFalse(os.path.exists(self.file()))
 
     def test_a_file_that_is_no_checkpoint(self):
         self.killed_after(3, "--jobs", "1")
-        with open(self.path(*FILE), "rb") as file:
+        with open(self.file(), "rb") as file:
             whole = file.read()
-        self.assertEqual(os.stat(self.path(*FILE)).st_mode & 0o777, 0o600)
+        self.assertEqual(os.stat(self.file()).st_mode & 0o777, 0o600)
         newer = whole[:24] + bytes([99]) + whole[25:]
         edited = whole[:len(whole) // 2] + bytes([whole[len(whole) // 2] ^ 1]) + whole[len(whole) // 2 + 1:]
         for why, text in (("another version", newer), ("is damaged", edited), ("is damaged", whole[:-1]), ("is damaged", whole[:30]),
                           ("is damaged", b""), ("is damaged", whole + b"x"), ("is damaged", b"{}" * 1000)):
-            with open(self.path(*FILE), "wb") as file:
+            with open(self.file(), "wb") as file:
                 file.write(text)
             self.begins_anew(why)
-        with open(self.path(*FILE), "wb") as file:
-            file.write(whole)
+        self.killed_after(3, "--jobs", "1")
         self.assertEqual(self.parts(self.said()[0])[0], 3)
 
     def test_another_level(self):
         self.killed_after(3, "--jobs", "1")
-        for level in ("count", "sample", "full"):
+        for level in ("count", "sample", "full" if self.LEVEL == "hash" else "hash"):
             report, _, _ = self.said("--level", level)
-            self.assertIn("at level hash was broken off", self.note(report))
+            self.assertIn("at level %s was broken off" % self.LEVEL, self.note(report))
         self.assertEqual(self.parts(self.said()[0])[0], 3)
 
     def test_another_plan_and_another_target(self):
@@ -262,7 +285,7 @@ class Changes(ResumeCase):
 
     def test_begun_anew_on_purpose(self):
         self.killed_after(3, "--jobs", "1")
-        os.unlink(self.path(*FILE))
+        os.unlink(self.file())
         report, read, _ = self.said()
         self.assertEqual(self.note(report), "")
         self.assertGreater(read, 3)
@@ -278,7 +301,7 @@ class Changes(ResumeCase):
 
     def test_interrupted(self):
         expected, parts, _ = self.said()
-        process = self.stopped_at(HURRY + ",verify.checkpoint_written:stop:4", "validate", "--jobs", "1")
+        process = self.stopped_at(HURRY + ",verify.checkpoint_written:stop:4", "validate", "--level", self.LEVEL, "--jobs", "1")
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGCONT)
         result = support.finish(process)
@@ -289,12 +312,12 @@ class Changes(ResumeCase):
     def test_interrupted_before_it_was_due(self):
         """What is done by then is written at once."""
         expected, parts, _ = self.said()
-        process = self.stopped_at(DUE + ":stop:4", "validate", "--jobs", "1")
+        process = self.stopped_at(DUE + ":stop:4", "validate", "--level", self.LEVEL, "--jobs", "1")
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGCONT)
         self.assert_code(support.finish(process), 4)
         self.goes_on(expected, parts, before=4)
-        process = self.stopped_at("sqlite.snapshot_taken:stop:1", "validate")
+        process = self.stopped_at("sqlite.snapshot_taken:stop:1", "validate", "--level", self.LEVEL)
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGCONT)
         result = support.finish(process)
@@ -304,7 +327,7 @@ class Changes(ResumeCase):
     def test_a_failure(self):
         """What was compared before it is kept."""
         expected, parts, _ = self.said()
-        result = self.run_program("validate", "--jobs", "1", "--rows-per-second", "8000", code=3,
+        result = self.run_program("validate", "--level", self.LEVEL, "--jobs", "1", "--rows-per-second", "8000", code=3,
                                   env={"TRANSHUME_FAILPOINT": "verify.target_waits:error:1"})
         self.assertIn("parts are compared, and kept", result.err)
         done, every = self.parts(self.goes_on(expected, parts))
@@ -320,18 +343,110 @@ class Changes(ResumeCase):
 
     def test_for_people(self):
         self.killed_after(3, "--jobs", "1")
-        result = self.run_program("validate")
+        result = self.run_program("validate", "--level", self.LEVEL)
         self.assertIn("note: goes on with the validation that was broken off: 3 of", result.out)
         self.assertIn("goes on with the validation that was broken off: 3 of", result.err)
-        self.assertIn("(to begin anew, remove .transhume/validate.checkpoint)", result.err)
+        self.assertIn("(to begin anew, remove .transhume/%s)" % os.path.basename(self.file()), result.err)
         for name in ("report.html", "report.md", "report.json"):
             with open(self.path(".transhume", name), encoding="utf-8") as file:
                 self.assertRegex(file.read()[-20000:], r"broken off.{1,5} 3 of \d+ parts were compared", name)
 
     def test_a_short_one_leaves_nothing(self):
-        _, reached = support.count_failpoints("validate", cwd=self.folder)
+        _, reached = support.count_failpoints("validate", "--level", self.LEVEL, cwd=self.folder)
         self.assertEqual(reached["verify.checkpoint_written"], 0)
-        self.assertFalse(os.path.exists(self.path(*FILE)))
+        self.assertFalse(os.path.exists(self.file()))
+        self.assertFalse(os.path.exists(self.spill()))
+
+
+class PairsFull(Pairs):
+    """Every record that was read stands on disk, and is not read again."""
+    LEVEL = "full"
+    test_sums_of_columns = None  # there are none at this level
+
+    def after_the_first_reading(self, expected, parts):
+        """In the middle of the matching."""
+        for rule in ("verify.before_matching:kill:1", "verify.before_matching:kill:3"):
+            self.broken(rule, "--jobs", "1")
+            self.goes_on(expected, parts, code=1, before=parts)
+
+    def test_parts_that_are_sorted_on_disk(self):
+        """What is sorted does not take the place of what was kept; what was read in vain is left out of it."""
+        support.make_sqlite(self.path("shop.db"), """
+            CREATE TABLE t(k TEXT PRIMARY KEY, w TEXT);
+            INSERT INTO t WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9000) SELECT 'k' || i, 'w' FROM n;""")
+        self.run_program("migrate", "shop.db", "csv:out")
+        name = os.listdir(self.path("out", "t"))[0]
+        with open(self.path("out", "t", name), "a", encoding="ascii") as file:
+            file.writelines("k7,%s%d\n" % ("long" * 1500, i) for i in range(6000))  # all of them in one part
+        expected, parts, _ = self.said(code=1)
+        self.assertEqual(self.entity(expected, "t")["extra"], 6000)
+        self.killed_after(2, "--jobs", "2")
+        self.killed_after(1, "--jobs", "2")
+        _, reached = support.count_failpoints("validate", "--level", "full", "--state", "other", "shop.db", "csv:out", cwd=self.folder)
+        self.broken("verify.before_matching:kill:%d" % reached["verify.before_matching"], "--jobs", "1")  # all but one were sorted
+        self.assertGreater(max(entry.stat().st_size for entry in os.scandir(self.spill())), 16 << 20)
+        self.goes_on(expected, parts, code=1, before=parts)
+
+
+class ChangesFull(Changes):
+    LEVEL = "full"
+
+    def test_what_was_read_is_damaged(self):
+        self.killed_after(3, "--jobs", "1")
+        parts = [os.path.join(self.spill(), name) for name in sorted(os.listdir(self.spill()))]
+        self.assertEqual({os.stat(part).st_mode & 0o777 for part in parts}, {0o600})
+        self.keep()
+
+        def edit(path):
+            with open(path, "r+b") as file:
+                file.seek(100)
+                byte = file.read(1)
+                file.seek(100)
+                file.write(bytes([byte[0] ^ 1]))
+
+        def to_link(path):
+            os.rename(path, self.path("elsewhere"))
+            os.symlink(self.path("elsewhere"), path)
+
+        for damage in (edit, os.unlink, to_link, lambda path: os.truncate(path, os.stat(path).st_size - 1), lambda path: os.truncate(path, 0),
+                       lambda path: shutil.rmtree(self.spill())):
+            damage(parts[0])
+            self.begins_anew("spill/full is not as it was left")
+            self.assertFalse(os.path.exists(self.spill()))
+            self.bring_back()
+        self.assertEqual(self.parts(self.said()[0])[0], 3)
+
+    def test_what_was_written_after_it_does_not_count(self):
+        """Of parts that were begun, and of the records behind the last mark."""
+        self.change(self.path("copy.db"), *Pairs.DAMAGE)
+        expected, parts, _ = self.said(code=1)
+        for rule in ("verify.source_waits:kill:4", "verify.target_waits:kill:5"):
+            with self.subTest(rule=rule):
+                self.broken(rule, "--jobs", "3", "--rows-per-second", "20000")
+                self.goes_on(expected, parts, code=1)
+
+    def test_a_repair_keeps_other_things(self):
+        self.change(self.path("copy.db"), *Pairs.DAMAGE)
+        self.killed_after(3, "--jobs", "1")
+        self.begins_anew("it compared something else", "--repair", "--delete-extra", "--confirm")
+        self.validate("--level", "full")
+
+    def test_a_full_disk_for_what_is_read(self):
+        """What was kept before it stays, and the next goes on with that."""
+        expected, parts, _ = self.said()
+        self.killed_after(2, "--jobs", "1")
+        result = self.broken("verify.before_spilling:enospc:0", "--jobs", "1", code=3)
+        self.assertIn("No space left", result.err)
+        self.goes_on(expected, parts, before=2)
+        result = self.broken("verify.before_spilling:enospc:1", "--json", "--jobs", "1", code=0)
+        self.assertEqual(self.content(json.loads(result.out)), self.content(expected))
+        self.assertEqual(result.err.count("can't be kept"), 1)
+
+    def test_it_takes_no_room_in_the_end(self):
+        self.killed_after(3, "--jobs", "1")
+        self.assertTrue(os.listdir(self.spill()))
+        self.run_program("reset", "--confirm")
+        self.assertFalse(os.path.exists(self.path(".transhume")))
 
 
 class Servers(test_validate_push_down.PushDownCase, ResumeCase):

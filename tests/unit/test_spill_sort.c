@@ -12,6 +12,7 @@
 enum { KINDS = 700, LONG_BYTES = 600 << 10 };
 
 static struct error error;
+static const struct spill_options all;
 
 /* The kind is all of the entry: its key is one of three, and one in a hundred is very long. */
 static void append_entry(struct buffer *out, uint32_t kind, uint64_t count)
@@ -53,7 +54,7 @@ static void sort(const struct buffer *entries, const char *folder, uint64_t run_
     int file = open(path, O_RDWR | O_CREAT | O_EXCL, 0600);
     assert_true(file >= 0);
     assert_int_equal(file_write_all(file, entries->data, entries->length, path, &error), STATUS_OK);
-    assert_int_equal(spill_sort_file(folder, run_bytes, &file, &length, &error), STATUS_OK);
+    assert_int_equal(spill_sort_file(folder, run_bytes, &all, &file, &length, &error), STATUS_OK);
     char *bytes = mmap(NULL, length, PROT_READ, MAP_PRIVATE, file, 0);
     assert_true(bytes != MAP_FAILED);
     const struct spill_list list = {.bytes = bytes, .end = length};
