@@ -33,7 +33,8 @@ const char *const *run_failpoints(void)
         "resume.after_reopen",         "verify.source_waits",
         "verify.target_waits",         "verify.checkpoint_due",
         "verify.before_checkpoint",    "verify.checkpoint_written",
-        "verify.before_rereading",     NULL,
+        "verify.before_rereading",     "verify.before_spilling",
+        "verify.before_matching",      NULL,
     };
     return names;
 }
