@@ -28,6 +28,14 @@ static bool is_text(const struct cell *cell)
 
 /* ---------------------------------------------------------------- the field that names the kind */
 
+/* `before`: so much of the name stands before such a word. */
+static bool is_of_record(const char *name, size_t before)
+{
+    return before == 0 || name[before - 1] == '_' || strncasecmp(name, "entity", 6) == 0 ||
+           strncasecmp(name, "record", 6) == 0 || strncasecmp(name, "item", 4) == 0 ||
+           strncasecmp(name, "doc", 3) == 0 || strncasecmp(name, "model", 5) == 0;
+}
+
 /* "EntityType", "entity_type", "type", "kind", "_class" … */
 static bool names_a_kind(const char *name)
 {
@@ -35,12 +43,8 @@ static bool names_a_kind(const char *name)
     size_t length = strlen(name);
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         size_t word = strlen(words[i]);
-        bool ends = length >= word && strcasecmp(name + length - word, words[i]) == 0;
-        bool of_record = length == word || name[length - word - 1] == '_' ||
-                         strncasecmp(name, "entity", 6) == 0 ||
-                         strncasecmp(name, "record", 6) == 0 || strncasecmp(name, "item", 4) == 0 ||
-                         strncasecmp(name, "doc", 3) == 0 || strncasecmp(name, "model", 5) == 0;
-        if (ends && of_record) {
+        if (length >= word && strcasecmp(name + length - word, words[i]) == 0 &&
+            is_of_record(name, length - word)) {
             return true;
         }
     }
