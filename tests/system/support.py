@@ -22,6 +22,7 @@ SOAK = os.environ.get("TRANSHUME_SOAK") == "1"
 SEED = int(os.environ.get("TRANSHUME_SEED", "1"))
 # Sanitizers slow the program down.
 PATIENCE = 10 if os.environ.get("TRANSHUME_SANITIZE") else 1
+UNDER_VALGRIND = os.environ.get("TRANSHUME_SANITIZE") == "valgrind"  # half a second until it begins
 TIME_LIMIT_S = 60
 DIFFERENCES_SHOWN_MAX = 20
 

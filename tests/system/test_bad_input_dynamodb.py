@@ -319,7 +319,7 @@ class Clock(BadInputCase):
 
 
 class Throttling(BadInputCase):
-    SECONDS = 150 if SOAK else 4
+    SECONDS = 150 if SOAK else 20 if support.UNDER_VALGRIND else 4
 
     def test_for_minutes(self):
         wanted = self.source_table(100)
@@ -337,8 +337,8 @@ class Throttling(BadInputCase):
         """It is said, and borne as long as there is patience."""
         wanted = self.source_table(3)
         with FaultProxy(self.server.endpoint, SEED) as proxy:
-            proxy.add("throttle", operation="DescribeTable", until=7)
-            result = self.run_aws("migrate", "--timeout", "15s", self.uri(proxy.endpoint), "dynamodb-json:out")
+            proxy.add("throttle", operation="DescribeTable", until=17 if support.UNDER_VALGRIND else 7)
+            result = self.run_aws("migrate", "--timeout", "25s" if support.UNDER_VALGRIND else "15s", self.uri(proxy.endpoint), "dynamodb-json:out")
             self.assertRegex(result.err, "herd: DescribeTable answers ProvisionedThroughputExceeded.*trying again for")
             items.assert_same(self, wanted, support.read_dynamodb_json(self.path("out"))["herd"])
             proxy.clear()
@@ -389,7 +389,7 @@ class SourceTables(BadInputCase):
 class SlowDeletion(BadInputCase):
     @classmethod
     def setUpClass(cls):
-        cls.server = servers.for_class(cls, "dynalite", options=["--deleteTableMs", "3000"])
+        cls.server = servers.for_class(cls, "dynalite", options=["--deleteTableMs", "9000" if support.UNDER_VALGRIND else "3000"])
         cls.client = items.client_of(cls.server)
 
     def setUp(self):

@@ -50,7 +50,7 @@ class BadInput(refusals.TestCase):
 
     def begun(self, *arguments):
         """A validation that takes seconds, when it has begun to read."""
-        process = support.start("validate", "--json", "--rows-per-second", 9000, *arguments, cwd=self.folder)
+        process = support.start("validate", "--json", "--rows-per-second", 2000 if support.UNDER_VALGRIND else 9000, *arguments, cwd=self.folder)
         deadline = time.monotonic() + 30 * support.PATIENCE
         while not os.path.exists(self.path(".transhume", "validate.jsonl")) and time.monotonic() < deadline:
             time.sleep(0.02)

@@ -196,6 +196,7 @@ class Tables(SourceCase):
                 self.assertTrue(asked)
                 self.assertEqual({body.get("ConsistentRead", False) for body in asked}, {consistent == "yes"})
 
+    @unittest.skipIf(support.UNDER_VALGRIND, "takes longer than the cap asks for")
     def test_a_cap_in_read_units_is_kept(self):
         items.create(self.client, "capped")
         wanted = [{"id": {"S": "%d" % n}, "text": {"S": "x" * 4000}} for n in range(160)]

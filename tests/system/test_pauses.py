@@ -117,7 +117,7 @@ class Pauses:
         process = support.start("validate", "--level", "hash", "--plan", "plan.yaml", "--state", "s",
                                 cwd=self.folder)
         self.addCleanup(process.kill)
-        time.sleep(2)
+        time.sleep(12 if support.UNDER_VALGRIND else 2)
         if process.poll() is not None:
             self.fail(support.finish(process))
         self.stop_statements()

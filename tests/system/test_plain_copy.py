@@ -457,6 +457,8 @@ tables:
         runs = {"dense": range(1, 60), "later": range(7, 60), "negative": range(-30, 40),
                 "gaps": [i for i in range(1, 90) if i % 17 and not 40 < i < 50],
                 "ends": [-2**63, -1, 0, 1, 2, 3, 2**63 - 2, 2**63 - 1], "one": [5], "none": []}
+        if support.UNDER_VALGRIND:   # whose long double has 53 bits: SQLite takes 2**63 - 1 and 2.0**63 for one key
+            del runs["ends"]
         for name, numbers in runs.items():
             source = self.make("""
                 CREATE TABLE t(v TEXT NOT NULL, id INTEGER PRIMARY KEY CHECK (id <> 1000), twice AS (v || id) STORED,
