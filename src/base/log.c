@@ -14,11 +14,12 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE_BYTES_MAX = 4096, STAMP_BYTES = 25 };
+enum { LINE_BYTES_MAX = 4096, STAMP_BYTES = 25 /* and a blank */ };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static atomic_int stderr_level = LOG_WARNING;
@@ -183,4 +184,14 @@ void log_write_error(const struct error *error)
         length = append_clean(text, length, error->hint);
     }
     emit(LOG_ERROR, text, length);
+}
+
+const char *log_message_of(const char *line, enum log_level level)
+{
+    const char *word = level_words[level];
+    bool stamped = strnlen(line, STAMP_BYTES) == STAMP_BYTES && line[STAMP_BYTES - 2] == 'Z' &&
+                   line[STAMP_BYTES - 1] == ' ';
+    return stamped && strncmp(line + STAMP_BYTES, word, strlen(word)) == 0
+               ? line + STAMP_BYTES + strlen(word)
+               : NULL;
 }

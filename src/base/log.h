@@ -21,4 +21,8 @@ void log_write(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
 /* The error in full: one line with what, object, why; the hint on the next. */
 void log_write_error(const struct error *error);
 
+/* What a line of a log file says, behind the level's word and up to the line's end; NULL: it is no
+ * line of that level. */
+const char *log_message_of(const char *line, enum log_level level);
+
 #endif

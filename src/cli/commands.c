@@ -79,7 +79,7 @@ static const struct cli_command commands[] = {
          "Every run leaves a report in its state folder, also when it fails or is stopped: report.html, a page "
          "that needs nothing beside it, report.md and report.json. This makes it again from what lies in the "
          "folder, for instance after a crash or after validate. It holds what moved, the guarantee, throughput "
-         "over time, the chunks, rejects with samples, validation, settings and the plan, and no secrets; "
+         "over time, the chunks, rejects with samples, warnings, validation, settings and the plan, and no secrets; "
          "samples of rejects are records.",
      .examples = "transhume report\n"
                  "transhume report -o move.html\n"

@@ -263,7 +263,8 @@ enum status report_read(const char *folder, bool at_work, struct report *report,
         or_without("validation", read_validation(folder, report, error), error) != STATUS_OK ||
         or_without("metrics", read_metrics(folder, report, error), error) != STATUS_OK ||
         or_without("chunks", report_read_chunks(folder, report, error), error) != STATUS_OK ||
-        or_without("rejects", report_read_rejects(folder, report, error), error) != STATUS_OK) {
+        or_without("rejects", report_read_rejects(folder, report, error), error) != STATUS_OK ||
+        or_without("warnings", report_read_warnings(folder, report, error), error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return join_streams(report, error);

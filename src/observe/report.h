@@ -11,10 +11,11 @@
 #include <stdint.h>
 
 /*
- * state.json is needed; metrics.jsonl, chunks.jsonl, rejects/, plan.yaml and validation.json are
- * shown if they are there. The same files make the same report, byte for byte. Everything in them
- * is taken for text by whoever wrote it: records, names and messages can become neither markup nor
- * script. The page has no script at all, and refuses any by its policy.
+ * state.json is needed; metrics.jsonl, chunks.jsonl, rejects/, plan.yaml, validation.json and the
+ * warnings of transhume.log are shown if they are there. The same files make the same report, byte
+ * for byte. Everything in them is taken for text by whoever wrote it: records, names and messages
+ * can become neither markup nor script. The page has no script at all, and refuses any by its
+ * policy.
  */
 
 struct report_entity {
@@ -70,7 +71,15 @@ struct report_sample {
     bool clipped;
 };
 
+/* What the log warned of, once for all lines that say the same. */
+struct report_warning {
+    const char *at; /* the first time */
+    const char *message;
+    uint64_t count;
+};
+
 enum {
+    REPORT_WARNINGS_MAX = 100,
     REPORT_REASONS_MAX = 64,
     REPORT_SAMPLES_MAX = 24,
     REPORT_SAMPLES_A_REASON = 3,
@@ -128,6 +137,10 @@ struct report {
     uint32_t reject_sample_count;
     uint64_t rejects_read;
     bool rejects_cut; /* there are more than were read */
+
+    struct report_warning *warnings;
+    uint32_t warning_count;
+    uint64_t warnings_left_out; /* lines that found no room */
 };
 
 /* Reads the folder; `at_work`: somebody holds its lock. STATUS_END: there is no run in it. What is

@@ -122,6 +122,21 @@ static void append_rejects(const struct report *report, struct buffer *out)
     buffer_append_string(out, "]}");
 }
 
+static void append_warnings(const struct report *report, struct buffer *out)
+{
+    buffer_append_string(out, ",\n\"warnings\":[");
+    for (uint32_t i = 0; i < report->warning_count; i++) {
+        const struct report_warning *warning = &report->warnings[i];
+        buffer_append_string(out, i == 0 ? "\n{\"at\":" : ",\n{\"at\":");
+        report_json(out, warning->at);
+        append_text(out, "message", warning->message);
+        append_number(out, "count", warning->count);
+        buffer_append_byte(out, '}');
+    }
+    buffer_append_byte(out, ']');
+    append_number(out, "warnings_left_out", report->warnings_left_out);
+}
+
 static void append_throughput(const struct report *report, struct buffer *out)
 {
     buffer_append_string(out, ",\n\"throughput\":[");
@@ -173,6 +188,7 @@ void report_append_json(const struct report *report, struct buffer *out)
     append_entities(report, out);
     append_chunks(report, out);
     append_rejects(report, out);
+    append_warnings(report, out);
     append_tree(out, "validation", report->validation);
     append_tree(out, "attempts", json_object_get(report->state, "attempts"));
     append_tree(out, "errors", json_object_get(report->state, "errors"));

@@ -180,6 +180,7 @@ static const struct section sections[] = {
     {"chunks", "Chunks", report_append_map},
     {"slowest", "What took longest", report_append_slowest},
     {"rejects", "Rejects", report_append_rejects},
+    {"warnings", "Warnings", report_append_warnings},
     {"validation", "Validation", report_append_validation},
     {"promises", "What was promised", append_promises},
     {"attempts", "Attempts, retries, throttling", report_append_attempts},

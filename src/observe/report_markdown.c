@@ -176,6 +176,23 @@ static void append_rejects(const struct report *report, struct buffer *out)
     }
 }
 
+static void append_warnings(const struct report *report, struct buffer *out)
+{
+    for (uint32_t i = 0; i < report->warning_count; i++) {
+        const struct report_warning *warning = &report->warnings[i];
+        buffer_append_string(out, i == 0 ? "## Warnings\n\n- " : "- ");
+        report_markdown(out, warning->message);
+        report_append_repeats(out, warning);
+        buffer_append_byte(out, '\n');
+    }
+    if (report->warnings_left_out > 0) {
+        buffer_append_string(out, "\nAnd ");
+        report_append_count(out, report->warnings_left_out);
+        buffer_append_string(out, " more: transhume.log has them.\n");
+    }
+    buffer_append_string(out, report->warning_count > 0 ? "\n" : "");
+}
+
 static void append_dumped(const json_t *value, struct buffer *out)
 {
     char *text = report_shown(value);
@@ -334,6 +351,7 @@ void report_append_markdown(const struct report *report, struct buffer *out)
     append_entities(report, out);
     append_slowest(report, out);
     append_rejects(report, out);
+    append_warnings(report, out);
     append_validation(report, out);
     buffer_format(out, "## What was promised\n\n- Guarantee: %s\n- Snapshot: %s\n\n",
                   report_guarantee_text(report), report_snapshot_text(report));

@@ -12,6 +12,13 @@ enum status report_read_chunks(const char *folder, struct report *report,
 enum status report_read_rejects(const char *folder, struct report *report,
                                 struct error *error) MUST_USE;
 
+/* report_warnings.c: what transhume.log warned of, and its section of the page. */
+enum status report_read_warnings(const char *folder, struct report *report,
+                                 struct error *error) MUST_USE;
+void report_append_warnings(const struct report *report, struct buffer *out);
+/* " (3 times)" of one that stands in the log more than once. */
+void report_append_repeats(struct buffer *out, const struct report_warning *warning);
+
 /* report_chart.c: throughput over time as SVG; nothing for fewer than two samples. */
 void report_append_chart(const struct report *report, struct buffer *out);
 /* report_map.c: the chunks as a grid, SVG. */

@@ -1,6 +1,7 @@
 """What refers to a record that `validate --repair --delete-extra` took out of a SQL target: no foreign key answers then, and what is left without
 a partner is told, by a line a key."""
 import contextlib
+import json
 import os
 import sqlite3
 import sys
@@ -45,13 +46,16 @@ class Cases:
     def lines(self, told):
         return [line for line in told.err.splitlines() if "partner" in line]
 
-    def assert_told(self, told, *beginnings, went="p"):
+    def assert_told(self, told, *beginnings, went="p", state=".transhume"):
         """A line a key, and what to do next."""
         lines = self.lines(told)
         self.assertEqual(len(lines), len(beginnings), told.err)
         for line, beginning in zip(lines, beginnings):
             self.assertTrue(line.startswith("warning: " + beginning), line)
             self.assertIn(". This repair took records out of %s: take these out as well, let them refer to others" % went, line)
+        with open(self.path(state, "report.json"), encoding="utf-8") as file:
+            reported = [warning["message"] for warning in json.load(file)["warnings"] if "partner" in warning["message"]]
+        self.assertEqual(reported, [line[len("warning: "):] for line in lines])
 
     # --- what is told
 
@@ -161,7 +165,8 @@ class Cases:
                 if lost:
                     os.unlink(self.path("s%d" % number, "delete.jsonl"))
                 told = self.run_program("resume", *base)
-                self.assert_told(told, "c: the foreign key %s refers to p; 1 row has no partner: id 11." % self.called("c", "of_p", "p_id"))
+                self.assert_told(told, "c: the foreign key %s refers to p; 1 row has no partner: id 11." % self.called("c", "of_p", "p_id"),
+                                 state=base[1])
                 self.assertEqual(self.ask("SELECT id, name FROM p ORDER BY id"), [["1", "a"], ["2", "b"]])
 
 

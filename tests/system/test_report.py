@@ -1,4 +1,5 @@
 """The report: what it holds, that it is the same each time, that nothing in it can be more than text."""
+import html
 import html.parser
 import json
 import os
@@ -134,6 +135,50 @@ class Contents(ReportCase):
         self.assertIn("transhume migrate --rejects FILE", text)
         self.assertIn('"name":"Customer 4"', text)
         self.assertIn("key-null", self.read(".transhume", "report.md"))
+
+    def test_warnings(self):
+        """Each once, with how often it came, and as text; the log is of all attempts."""
+        support.make_sqlite(self.path("loose.db"), "CREATE TABLE p(id INTEGER PRIMARY KEY);"
+                            'CREATE TABLE "<script>c"(id INTEGER PRIMARY KEY, p INTEGER REFERENCES p(id)); INSERT INTO p VALUES (1);'
+                            'INSERT INTO "<script>c" VALUES (1, 1), (2, 5), (3, NULL)')
+        result = self.run_program("migrate", "loose.db", "copy.db")
+        told = [line[len("warning: "):] for line in result.err.splitlines() if line.startswith("warning: ")]
+        self.assertEqual(told, ["table <script>c, rowid 2: its foreign key finds no row in p", "table <script>c: 1 row breaks a foreign key"])
+        warnings = self.report()["warnings"]
+        self.assertEqual([(w["message"], w["count"]) for w in warnings], [(message, 1) for message in told])
+        self.assertLessEqual(self.report()["started_at"], warnings[0]["at"])
+        page, markdown = self.page(), self.read(".transhume", "report.md")
+        for message in told:
+            self.assertIn(message, page.text)
+        self.assertNotIn("script", {tag for tag, _ in page.elements})
+        self.assertEqual([html.unescape(line[2:]) for line in markdown.splitlines() if line.startswith("- table")], told)
+        self.assertNotIn("<script>", markdown)
+
+        log = self.read(".transhume", "transhume.log")
+        line = next(line for line in log.splitlines() if "breaks" in line)
+        self.write(os.path.join(".transhume", "transhume.log"), log + line + "\n" + line)  # cut off at its end
+        self.run_program("report")
+        self.assertEqual([w["count"] for w in self.report()["warnings"]], [1, 3])
+        self.assertIn("breaks a foreign key (3 times)", self.page().text)
+
+    def test_of_many_warnings_the_first(self):
+        self.run_program("migrate", "shop.db", "copy.db")
+        self.assertEqual(self.report()["warnings"], [])
+        self.assertIn("Nothing was warned of.", self.page().text)
+        self.assertNotIn("Warnings", self.read(".transhume", "report.md"))
+        stamp = "2026-01-31T23:59:59.123Z "
+        self.write(os.path.join(".transhume", "transhume.log"), "warning: no stamp\n%swarnings: other word\n%sinfo: warning: quoted\n\0\n\n" % (stamp, stamp) +
+                   "".join("%swarning: number %d\n" % (stamp, i) for i in range(130)) + "%swarning: number 129\n" % stamp)
+        self.run_program("report")
+        report = self.report()
+        self.assertEqual([w["message"] for w in report["warnings"]], ["number %d" % i for i in range(100)])
+        self.assertEqual({w["at"] for w in report["warnings"]}, {stamp.strip()})
+        self.assertEqual(report["warnings_left_out"], 31)
+        self.assertIn("And 31 more: transhume.log has them.", self.page().text)
+        self.assertIn("And 31 more: transhume.log has them.", self.read(".transhume", "report.md"))
+        os.remove(self.path(".transhume", "transhume.log"))
+        self.run_program("report")
+        self.assertEqual(self.report()["warnings"], [])
 
     def test_what_is_left_after_a_validation(self):
         """`finish` wants each record compared: what looked at less is not all there is to do."""

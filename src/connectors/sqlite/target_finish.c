@@ -286,8 +286,8 @@ static enum status check_foreign_keys(struct sqlite_database *self,
         }
     }
     if (count > 0) {
-        log_write(LOG_WARNING, "table %s: %llu rows break a foreign key", table->name,
-                  (unsigned long long)count);
+        log_write(LOG_WARNING, "table %s: %llu row%s a foreign key", table->name,
+                  (unsigned long long)count, count == 1 ? " breaks" : "s break");
     }
     if (result != SQLITE_DONE && (result & 0xff) != SQLITE_ERROR) {
         status = sqlite_target_error(self, self->control, result, ERROR_TARGET_INVALID,
