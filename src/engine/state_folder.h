@@ -24,8 +24,10 @@
  *   chunks.jsonl    the chunks that are done: chunk_log.h
  *   validation.json what `validate` found last of this run; validation-other.json of another plan
  *                   or database
- *   validate.checkpoint, validate-full.checkpoint    what a validation at level hash or full that
- * is not over has compared: verify/checkpoint.h report.html, report.json, report.md transhume.log
+ *   validate.checkpoint, validate-full.checkpoint
+ *                   what a validation at level hash or full that is not over has compared:
+ *                   verify/checkpoint.h
+ *   report.html, report.json, report.md, transhume.log
  *   runs/ID/        a finished run's files, until what came after it is rolled back
  */
 #define STATE_VALIDATION "validation.json"

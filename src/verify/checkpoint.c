@@ -10,7 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PERIOD_MS = 30000, PAUSE_SHARE = 20, WORTH_MS = 1000, BYTES_MAX = 1 << 30 };
+enum {
+    PERIOD_MS = 30000,
+    PAUSE_SHARE = 20,
+    WORTH_MS = 1000,
+    BYTES_MAX = 1 << 30,
+    TOLD_BYTES = 64 << 20
+};
 
 static enum status no_memory(struct error *error)
 {
@@ -177,20 +183,34 @@ struct spill_options checkpoint_spill_options(const struct verify *verify)
                                   .kept = full && verify->checkpoint->unproven == NULL};
 }
 
-/* NULL: it goes on with what that process read. */
-static const char *reopen_spill(struct verify *verify, const struct checkpoint_head *head,
-                                const char **object)
+/* What it finds to go on with is there until something else is said. */
+static void take_head(struct checkpoint *checkpoint, const struct checkpoint_head *head)
 {
-    struct error why;
-    enum status status = spill_reopen(verify->folder, head->marks, head->mark_count,
-                                      checkpoint_spill_options(verify), &verify->spill, &why);
-    *object = verify->folder;
-    return status == STATUS_OK    ? NULL
-           : status == STATUS_END ? "is not as it was left"
-                                  : "can't be read: no memory";
+    checkpoint->on_disk = true;
+    checkpoint->task_count = head->task_count;
+    checkpoint->done_count = checkpoint->written_count = head->done_count;
 }
 
-static void take_found(struct checkpoint *checkpoint, const char *bytes, size_t length)
+/* The spill is as large as what was read, and read all through. */
+static enum status reopen_spill(struct checkpoint *checkpoint, const struct checkpoint_head *head,
+                                struct error *error)
+{
+    struct verify *verify = checkpoint->verify;
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < head->mark_count; i++) {
+        bytes += head->marks[i].bytes;
+    }
+    if (bytes >= TOLD_BYTES) {
+        log_write(LOG_INFO, "checking the %" PRIu64 " MiB in %s that were read before it broke off",
+                  bytes >> 20, verify->folder);
+    }
+    return spill_reopen(verify->folder, head->marks, head->mark_count,
+                        checkpoint_spill_options(verify), &verify->spill, error);
+}
+
+/* STATUS_END: somebody asked to stop. */
+static enum status take_found(struct checkpoint *checkpoint, const char *bytes, size_t length,
+                              struct error *error)
 {
     struct verify *verify = checkpoint->verify;
     struct checkpoint_head head = {0};
@@ -206,20 +226,27 @@ static void take_found(struct checkpoint *checkpoint, const char *bytes, size_t 
         why = checkpoint_read_counts(verify, &at, end);
     }
     if (why == NULL && verify->options.level == VERIFY_FULL) {
-        why = reopen_spill(verify, &head, &object);
+        take_head(checkpoint, &head);
+        enum status status = reopen_spill(checkpoint, &head, error);
+        if (status == STATUS_FAILED || status == STATUS_AGAIN) {
+            return status == STATUS_AGAIN ? STATUS_END : STATUS_FAILED;
+        }
+        object = verify->folder;
+        why = status == STATUS_END ? "is not as it was left" : NULL;
     }
     if (why != NULL) {
+        take_head(checkpoint, &(struct checkpoint_head){0});
+        checkpoint->on_disk = false;
         say_anew(checkpoint, object, why);
-        return;
+        return STATUS_OK;
     }
+    take_head(checkpoint, &head);
     checkpoint->found = at;
     checkpoint->found_end = end;
-    checkpoint->on_disk = true;
-    checkpoint->task_count = head.task_count;
-    checkpoint->done_count = checkpoint->written_count = head.done_count;
     verify->spent_ms = head.spent_ms;
     atomic_fetch_add(&verify->rows, head.rows);
     say_goes_on(checkpoint, &head);
+    return STATUS_OK;
 }
 
 static const char *file_name(enum verify_level level)
@@ -257,8 +284,9 @@ enum status checkpoint_open(struct verify *verify, struct error *error)
     status =
         file_read_all(checkpoint->path, BYTES_MAX, checkpoint->found_arena, &bytes, &length, &why);
     if (status == STATUS_OK) {
-        take_found(checkpoint, bytes, length);
-    } else if (status == STATUS_FAILED) {
+        return take_found(checkpoint, bytes, length, error);
+    }
+    if (status == STATUS_FAILED) {
         say_anew(checkpoint, checkpoint->path, why.message);
     }
     return STATUS_OK;

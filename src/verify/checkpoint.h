@@ -28,7 +28,8 @@ struct checkpoint {
 };
 
 /* Looks for what an earlier process left, and tells of it. After push-down was decided, and before
- * buckets are made: their number is that process's. At level full its spill is verify->spill. */
+ * buckets are made: their number is that process's. At level full its spill is verify->spill.
+ * STATUS_END: somebody asked to stop meanwhile. */
 enum status checkpoint_open(struct verify *verify, struct error *error) MUST_USE;
 /* Of the spill of the reading whose tasks are kept. */
 struct spill_options checkpoint_spill_options(const struct verify *verify);

@@ -53,7 +53,7 @@ enum status spill_create(const char *folder, uint64_t expected_bytes, struct spi
                          struct spill **spill, struct error *error) MUST_USE;
 /* ---- spill_keep.c, of spills with options.kept */
 /* What another process wrote up to these marks, a part each, and goes on behind it. STATUS_END:
- * something of it is missing or not what it was. */
+ * something of it is missing or not what it was; STATUS_AGAIN: somebody asked to stop. */
 enum status spill_reopen(const char *folder, const struct spill_mark *marks, uint32_t count,
                          struct spill_options options, struct spill **spill,
                          struct error *error) MUST_USE;

@@ -2,6 +2,7 @@
 #include "verify/spill_parts.h"
 
 #include "base/file.h"
+#include "base/signals.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -67,14 +68,26 @@ void spill_leave(struct spill *spill)
 
 /* ---------------------------------------------------------------- taking up */
 
+static enum status cant_read(const char *path, struct error *error)
+{
+    return error_set_errno(error, ERROR_STATE_INVALID, errno, path, "can't be read");
+}
+
 /* Reads as much as the mark says; STATUS_END: there is less of it, or something else. */
-static enum status check_part(struct spill_part *part, const struct spill_mark *mark, char *block)
+static enum status check_part(struct spill_part *part, const struct spill_mark *mark,
+                              const char *path, char *block, struct error *error)
 {
     uint64_t left = mark->bytes;
     while (left > 0) {
         ssize_t got = file_read(part->file, block, left < READ_BYTES ? (size_t)left : READ_BYTES);
-        if (got <= 0) {
+        if (got < 0) {
+            return cant_read(path, error);
+        }
+        if (got == 0) {
             return STATUS_END;
+        }
+        if (signals_stop_level() > 0) {
+            return STATUS_AGAIN;
         }
         XXH3_128bits_update(part->hash, block, (size_t)got);
         left -= (uint64_t)got;
@@ -85,20 +98,24 @@ static enum status check_part(struct spill_part *part, const struct spill_mark *
 
 /* What stands behind the mark is of tasks that are not done. */
 static enum status reopen_part(const struct spill *spill, struct spill_part *part,
-                               const struct spill_mark *mark, char *block)
+                               const struct spill_mark *mark, char *block, struct error *error)
 {
     char path[SPILL_PATH_BYTES];
     spill_part_path(spill, part, path);
     if (mark->bytes == 0) {
-        return unlink(path) == 0 || errno == ENOENT ? STATUS_OK : STATUS_END;
+        return unlink(path) == 0 || errno == ENOENT ? STATUS_OK : cant_read(path, error);
     }
     part->file = file_open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0);
-    if (part->file < 0 || check_part(part, mark, block) != STATUS_OK ||
-        ftruncate(part->file, (off_t)mark->bytes) != 0) {
-        return STATUS_END;
+    if (part->file < 0) {
+        bool other = errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == EISDIR;
+        return other ? STATUS_END : cant_read(path, error);
+    }
+    enum status status = check_part(part, mark, path, block, error);
+    if (status == STATUS_OK && ftruncate(part->file, (off_t)mark->bytes) != 0) {
+        return cant_read(path, error);
     }
     part->bytes = mark->bytes;
-    return STATUS_OK;
+    return status;
 }
 
 enum status spill_reopen(const char *folder, const struct spill_mark *marks, uint32_t count,
@@ -115,7 +132,7 @@ enum status spill_reopen(const char *folder, const struct spill_mark *marks, uin
         status = spill_make(folder, count, options, &spill, error);
     }
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-        status = reopen_part(spill, &spill->parts[i], &marks[i], block);
+        status = reopen_part(spill, &spill->parts[i], &marks[i], block, error);
     }
     free(block);
     if (status != STATUS_OK) {

@@ -43,6 +43,7 @@ static enum status runs_create(struct runs *runs, const char *folder, struct err
     if (length < 0 || length >= (int)sizeof(runs->path)) {
         return no_memory(error);
     }
+    unlink(runs->path); /* of a process that was killed before it could */
     runs->file = open(runs->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (runs->file < 0 || unlink(runs->path) != 0) {
         return error_set_errno(error, ERROR_STATE_WRITE, errno, runs->path,

@@ -263,14 +263,14 @@ static enum status list_full(struct verify *verify, struct task_list *list, stru
         return STATUS_OK; /* there are no tables */
     }
     enum status status = failpoint_hit("verify.before_rereading", error);
-    if (status == STATUS_OK) {
-        status = checkpoint_open(verify, error);
+    status = status == STATUS_OK ? checkpoint_open(verify, error) : status;
+    if (status != STATUS_OK) {
+        return status;
     }
-    if (status == STATUS_OK) {
-        status = checkpoint_restore(verify->checkpoint, list, error);
-    }
+    status = checkpoint_restore(verify->checkpoint, list, error);
     if (status == STATUS_END) {
         const struct spill_options options = checkpoint_spill_options(verify);
+        checkpoint_remove(verify->checkpoint); /* what it is about goes now */
         status = spill_create(verify->folder, expected_bytes(verify, options), options,
                               &verify->spill, error);
         status = status == STATUS_OK ? steps_list_bad(verify, list, error) : status;
@@ -500,9 +500,9 @@ enum status verify_run(struct run_session *session, const struct verify_options 
         result->seconds =
             (double)(clock_monotonic_ms() - verify.started_ms + (int64_t)verify.spent_ms) / 1000;
     }
+    status = status == STATUS_OK ? steps_store(&verify, error) : status;
     if (status == STATUS_OK) {
-        status = steps_store(&verify, error);
-        if (status == STATUS_OK && verify.checkpoint != NULL) {
+        if (verify.checkpoint != NULL) {
             checkpoint_remove(verify.checkpoint);
         }
     } else {

@@ -3,6 +3,7 @@ that nobody disturbed. Where a side may have changed it begins anew, and says wh
 
 A checkpoint is due after 30 s; here a failpoint makes each part's end due, and counts the parts that were read.
 """
+import errno
 import glob
 import json
 import os
@@ -10,8 +11,12 @@ import re
 import shutil
 import signal
 import sqlite3
+import sys
 
 import support
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "faults"))
+import failing
 import test_validate
 import test_validate_push_down
 
@@ -267,6 +272,18 @@ class Changes(ResumeCase):
         self.killed_after(3, "--jobs", "1")
         self.assertEqual(self.parts(self.said()[0])[0], 3)
 
+    def test_a_result_that_can_not_be_stored(self):
+        """It failed at its very end: all that was compared is kept."""
+        expected, parts, _ = self.said()
+        self.killed_after(3, "--jobs", "1")
+        os.remove(self.path(".transhume", "validation.json"))
+        os.mkdir(self.path(".transhume", "validation.json"))
+        result = self.broken("verify.none:kill:1", "--jobs", "1", code=3)
+        self.assertIn("validation.json", result.err)
+        self.assertIn("%d of %d parts are compared, and kept" % (parts, parts), result.err)
+        os.rmdir(self.path(".transhume", "validation.json"))
+        self.goes_on(expected, parts, before=parts)
+
     def test_another_level(self):
         self.killed_after(3, "--jobs", "1")
         for level in ("count", "sample", "full" if self.LEVEL == "hash" else "hash"):
@@ -385,6 +402,7 @@ class PairsFull(Pairs):
         _, reached = support.count_failpoints("validate", "--level", "full", "--state", "other", "shop.db", "csv:out", cwd=self.folder)
         self.broken("verify.before_matching:kill:%d" % reached["verify.before_matching"], "--jobs", "1")  # all but one were sorted
         self.assertGreater(max(entry.stat().st_size for entry in os.scandir(self.spill())), 16 << 20)
+        self.write(os.path.join(self.spill(), "sorting"), "of a process that was killed while it made this file nameless")
         self.goes_on(expected, parts, code=1, before=parts)
 
 
@@ -416,8 +434,33 @@ class ChangesFull(Changes):
             self.bring_back()
         self.assertEqual(self.parts(self.said()[0])[0], 3)
 
+    def test_stopped_while_what_was_kept_is_checked(self):
+        expected, parts, _ = self.said()
+        self.killed_after(3, "--jobs", "1")
+        process = self.stopped_at("verify.before_rereading:stop:1", "validate", "--level", "full")
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGCONT)
+        result = support.finish(process)
+        self.assert_code(result, 4)
+        self.assertIn("3 of %d parts" % parts, result.err)
+        self.goes_on(expected, parts, before=3)
+
+    def test_what_was_kept_can_not_be_read(self):
+        """That is no reason to read it all again: it may be so for a moment."""
+        expected, parts, _ = self.said()
+        self.killed_after(3, "--jobs", "1")
+        library, _ = failing.libraries()
+        for call, number in (("open", errno.EMFILE), ("read", errno.EIO)):
+            with self.subTest(call=call):
+                result = support.transhume("validate", "--level", "full", cwd=self.folder, env={
+                    "LD_PRELOAD": library, "FAIL_CALL": call, "FAIL_AT": "1", "FAIL_ERRNO": str(number), "FAIL_PATH": "spill/full/part"})
+                self.assertIn(result.code, (3, 5), result.err)
+                self.assertRegex(result.err, r"error: .*spill/full/part-\d+: can't be read: .*%s" % os.strerror(number))
+                self.assertNotIn(ANEW, result.err)
+        self.goes_on(expected, parts, before=3)
+
     def test_what_was_written_after_it_does_not_count(self):
-        """Of parts that were begun, and of the records behind the last mark."""
+        """What was written behind the last mark. Of parts that were begun tests/unit/test_spill_sort.c tells."""
         self.change(self.path("copy.db"), *Pairs.DAMAGE)
         expected, parts, _ = self.said(code=1)
         for rule in ("verify.source_waits:kill:4", "verify.target_waits:kill:5"):
