@@ -6,9 +6,6 @@
 #include "base/log.h"
 #include <string.h>
 
-/* The report is made while its user waits. */
-enum { READ_BYTES_MAX = 256 << 20 };
-
 static struct report_warning *find(const struct report *report, const char *message, size_t length)
 {
     for (uint32_t i = 0; i < report->warning_count; i++) {
@@ -50,7 +47,6 @@ static enum status take_line(struct report *report, const char *line, struct err
 enum status report_read_warnings(const char *folder, struct report *report, struct error *error)
 {
     struct file_lines lines;
-    size_t bytes_read = 0;
     const char *path = file_join(report->arena, folder, "transhume.log");
     report->warnings =
         arena_allocate_zeroed(report->arena, REPORT_WARNINGS_MAX, sizeof(*report->warnings));
@@ -61,9 +57,7 @@ enum status report_read_warnings(const char *folder, struct report *report, stru
     if (status != STATUS_OK) {
         return status;
     }
-    while (status == STATUS_OK && bytes_read < READ_BYTES_MAX &&
-           (status = file_lines_next(&lines, error)) == STATUS_OK) {
-        bytes_read += lines.length;
+    while (status == STATUS_OK && (status = file_lines_next(&lines, error)) == STATUS_OK) {
         status = take_line(report, lines.line, error);
     }
     file_lines_close(&lines);
