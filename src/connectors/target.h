@@ -326,11 +326,16 @@ struct target_functions {
     /* The normal form of a value: what reading it back would give. Idempotent. Any thread. */
     enum status (*normal_form)(struct database *self, const struct cell *cell, struct arena *arena,
                                struct cell *normal, struct error *error);
-    /* Optional, for speed, since each record that is copied is hashed: appends the canonical bytes
-     * of a value's normal form, the same that normal_form and canonical_append give. For values
-     * that are not LARGE, of a target whose normal forms are never MISSING. Any thread. */
-    enum status (*append_normal)(struct database *self, const struct cell *cell,
-                                 struct arena *arena, struct buffer *out, struct error *error);
+    /*
+     * Optional, for speed, since each record that is copied is hashed: appends of each of `count`
+     * fields its name and the canonical bytes of its cell's normal form, the same that
+     * normal_form and canonical_append give. For cells that are not LARGE, of a target whose normal
+     * forms are never MISSING. Fails as normal_form does at the field number *appended; of that
+     * and the later ones nothing is in `out` then. Any thread.
+     */
+    enum status (*append_normal)(struct database *self, const struct canonical_name *names,
+                                 const struct cell *cells, uint32_t count, struct arena *arena,
+                                 struct buffer *out, uint32_t *appended, struct error *error);
     /*
      * Optional, both or none: what a column makes of values (SQLite's affinities). column_class
      * gives a number for a column as the target's own catalogue describes it, for

@@ -18,6 +18,7 @@ void record_hasher_free(struct record_hasher *hasher)
     arena_destroy(hasher->arena);
     buffer_free(&hasher->scratch);
     free(hasher->cells);
+    free(hasher->names);
     *hasher = (struct record_hasher){0};
 }
 
@@ -72,18 +73,40 @@ static enum status hash_normal_forms(struct record_hasher *hasher, const struct 
                                        error);
 }
 
-static enum status append_field(struct record_hasher *hasher, const struct stored_form *form,
-                                uint32_t field, const struct cell *cell, struct error *error)
+/* Anew for each batch: shapes come and go. */
+static enum status make_names(struct record_hasher *hasher, const struct shape *shape,
+                              struct error *error)
 {
-    const struct target_functions *target = hasher->target->connector->target;
-    if (!stored_form_converts(form, field)) {
-        return target->append_normal(hasher->target, cell, hasher->arena, &hasher->scratch, error);
+    if (shape->field_count > hasher->name_capacity) {
+        struct canonical_name *names =
+            reallocarray(hasher->names, shape->field_count, sizeof(*names));
+        if (names == NULL) {
+            return error_set(error, ERROR_MEMORY, NULL, "no memory for hashing");
+        }
+        hasher->names = names;
+        hasher->name_capacity = shape->field_count;
     }
-    struct cell normal;
-    return stored_form_normal(form, hasher->target, field, cell, hasher->arena, &normal, error) ==
-                   STATUS_OK
-               ? canonical_append(&normal, &hasher->scratch, error)
-               : STATUS_FAILED;
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        canonical_name_make(shape->fields[i].name, shape->fields[i].name_length, &hasher->names[i]);
+    }
+    return STATUS_OK;
+}
+
+static enum status append_as_sent(const struct canonical_name *name, const struct cell *cell,
+                                  struct buffer *bytes, struct error *error)
+{
+    canonical_append_name(bytes, name);
+    return canonical_append(cell, bytes, error);
+}
+
+/* Those fields from `first` on that no column converts, up to the next one that a column does. */
+static uint32_t count_as_sent(const struct stored_form *form, uint32_t first, uint32_t count)
+{
+    uint32_t end = form->classes == NULL ? count : first;
+    while (end < count && !stored_form_converts(form, end)) {
+        end++;
+    }
+    return end - first;
 }
 
 /* The same hash, of bytes that the target appends itself. */
@@ -91,28 +114,38 @@ static enum status hash_appended(struct record_hasher *hasher, const struct batc
                                  const struct cell *cells, struct canonical_hash *hash,
                                  struct error *error)
 {
+    const struct target_functions *target = hasher->target->connector->target;
     const struct stored_form *form = form_of(hasher, batch);
     const struct shape *shape = batch->shape;
     struct buffer *bytes = &hasher->scratch;
-    enum status status = STATUS_OK;
     buffer_clear(bytes);
-    for (uint32_t i = 0; i < shape->field_count && status == STATUS_OK; i++) {
-        const struct shape_field *field = &shape->fields[i];
-        canonical_append_run(bytes, VALUE_TEXT, field->name, field->name_length);
-        size_t start = bytes->length;
-        status = append_field(hasher, form, i, &cells[i], error);
-        if (is_rejected(status, error)) {
-            bytes->length = start;
-            status = canonical_append(&cells[i], bytes, error);
+    for (uint32_t i = 0; i < shape->field_count;) {
+        uint32_t count = count_as_sent(form, i, shape->field_count);
+        uint32_t appended = 0;
+        struct cell normal;
+        enum status status =
+            count > 0 ? target->append_normal(hasher->target, &hasher->names[i], &cells[i], count,
+                                              hasher->arena, bytes, &appended, error)
+                      : stored_form_normal(form, hasher->target, i, &cells[i], hasher->arena,
+                                           &normal, error);
+        i += appended;
+        if (status == STATUS_OK && count > 0) {
+            continue;
         }
+        if (status != STATUS_OK && !is_rejected(status, error)) {
+            return STATUS_FAILED;
+        }
+        if (append_as_sent(&hasher->names[i], status == STATUS_OK ? &normal : &cells[i], bytes,
+                           error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        i++;
     }
-    if (status == STATUS_OK && bytes->failed) {
-        status = error_set(error, ERROR_MEMORY, NULL, "no memory for hashing");
+    if (bytes->failed) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for hashing");
     }
-    if (status == STATUS_OK) {
-        *hash = canonical_hash_bytes(bytes->data, bytes->length);
-    }
-    return status;
+    *hash = canonical_hash_bytes(bytes->data, bytes->length);
+    return STATUS_OK;
 }
 
 static bool has_large(const struct cell *cells, uint32_t count)
@@ -124,31 +157,48 @@ static bool has_large(const struct cell *cells, uint32_t count)
     return found;
 }
 
-enum status record_hash(struct record_hasher *hasher, const struct batch *batch, uint32_t row,
-                        struct canonical_hash *hash, struct error *error)
+/* Does the target append the values of the batch, but for large ones? Then names are made. */
+static enum status begin_batch(struct record_hasher *hasher, const struct batch *batch,
+                               bool *appends, struct error *error)
+{
+    *appends = hasher->target->connector->target->append_normal != NULL && batch->shape != NULL;
+    return *appends ? make_names(hasher, batch->shape, error) : STATUS_OK;
+}
+
+static enum status hash_row(struct record_hasher *hasher, const struct batch *batch, uint32_t row,
+                            bool appends, struct canonical_hash *hash, struct error *error)
 {
     const struct cell *cells = batch_row(batch, row);
-    const struct shape *shape = batch->shape;
-    bool appends = hasher->target->connector->target->append_normal != NULL && shape != NULL &&
-                   !has_large(cells, shape->field_count);
     if (arena_bytes(hasher->arena) > RESET_BYTES) {
         arena_reset(hasher->arena);
     }
-    return appends ? hash_appended(hasher, batch, cells, hash, error)
-                   : hash_normal_forms(hasher, batch, cells, hash, error);
+    return appends && !has_large(cells, batch->shape->field_count)
+               ? hash_appended(hasher, batch, cells, hash, error)
+               : hash_normal_forms(hasher, batch, cells, hash, error);
+}
+
+enum status record_hash(struct record_hasher *hasher, const struct batch *batch, uint32_t row,
+                        struct canonical_hash *hash, struct error *error)
+{
+    bool appends;
+    return begin_batch(hasher, batch, &appends, error) == STATUS_OK
+               ? hash_row(hasher, batch, row, appends, hash, error)
+               : STATUS_FAILED;
 }
 
 enum status record_hash_batch(struct record_hasher *hasher, const struct batch *batch,
                               struct canonical_hash *sum, struct error *error)
 {
-    for (uint32_t row = 0; row < batch->row_count; row++) {
+    bool appends;
+    enum status status = begin_batch(hasher, batch, &appends, error);
+    for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
         struct canonical_hash hash;
-        if (record_hash(hasher, batch, row, &hash, error) != STATUS_OK) {
-            return STATUS_FAILED;
+        status = hash_row(hasher, batch, row, appends, &hash, error);
+        if (status == STATUS_OK) {
+            canonical_sum_add(sum, &hash);
         }
-        canonical_sum_add(sum, &hash);
     }
-    return STATUS_OK;
+    return status;
 }
 
 uint32_t record_lay_out(const struct cell *record, const struct shape *shape, struct cell *cells)

@@ -15,6 +15,8 @@ struct record_hasher {
     struct buffer scratch;
     struct cell *cells;
     uint32_t capacity;
+    struct canonical_name *names; /* of the batch in hand */
+    uint32_t name_capacity;
 };
 /* Borrows the forms. */
 enum status record_hasher_init(struct record_hasher *hasher, struct database *target,

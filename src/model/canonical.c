@@ -276,6 +276,16 @@ enum status canonical_append(const struct cell *cell, struct buffer *out, struct
     return status == STATUS_OK && out->failed ? no_memory(error) : status;
 }
 
+void canonical_name_make(const char *text, uint32_t length, struct canonical_name *name)
+{
+    *name = (struct canonical_name){.text = text, .length = length};
+    if (length <= CANONICAL_NAME_BYTES - 5) {
+        name->bytes[0] = VALUE_TEXT;
+        canonical_store_u32(name->bytes + 1, length);
+        memcpy(name->bytes + 5, text, length);
+    }
+}
+
 /* --- hashes --- */
 
 static struct canonical_hash hash_of_digest(XXH128_hash_t digest)

@@ -43,10 +43,11 @@ static inline void canonical_store_u32(char *bytes, uint32_t number)
 static inline void canonical_append_u64(struct buffer *out, enum value_kind tag, uint64_t number)
 {
     if (buffer_reserve(out, 1 + sizeof number)) {
+        char *to = out->data + out->length;
+        out->length += 1 + sizeof number; /* before the bytes, which the compiler may take for it */
         number = htole64(number);
-        out->data[out->length] = (char)tag;
-        memcpy(out->data + out->length + 1, &number, sizeof number);
-        out->length += 1 + sizeof number;
+        to[0] = (char)tag;
+        memcpy(to + 1, &number, sizeof number);
     }
 }
 /* memcpy; most names and many values are short, and a call would cost more than the copy. */
@@ -79,10 +80,30 @@ static inline void canonical_append_run(struct buffer *out, enum value_kind tag,
                                         uint32_t length)
 {
     if (buffer_reserve(out, (size_t)length + 5)) {
-        out->data[out->length] = (char)tag;
-        canonical_store_u32(out->data + out->length + 1, length);
-        canonical_copy(out->data + out->length + 5, bytes, length);
-        out->length += (size_t)length + 5;
+        char *to = out->data + out->length;
+        out->length += (size_t)length + 5; /* as above */
+        to[0] = (char)tag;
+        canonical_store_u32(to + 1, length);
+        canonical_copy(to + 5, bytes, length);
+    }
+}
+
+/* A field's name, which every record has before the value: a TEXT, made once for many records. */
+enum { CANONICAL_NAME_BYTES = 24 };
+struct canonical_name {
+    const char *text; /* borrowed */
+    uint32_t length;
+    char bytes[CANONICAL_NAME_BYTES]; /* tag, length and text, if they are no longer than this */
+};
+void canonical_name_make(const char *text, uint32_t length, struct canonical_name *name);
+static inline void canonical_append_name(struct buffer *out, const struct canonical_name *name)
+{
+    if (name->length > CANONICAL_NAME_BYTES - 5) {
+        canonical_append_run(out, VALUE_TEXT, name->text, name->length);
+    } else if (buffer_reserve(out, CANONICAL_NAME_BYTES)) {
+        char *to = out->data + out->length;
+        out->length += (size_t)name->length + 5;
+        memcpy(to, name->bytes, CANONICAL_NAME_BYTES); /* of a fixed size, which is faster */
     }
 }
 

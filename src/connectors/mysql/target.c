@@ -182,12 +182,14 @@ static enum status target_normal_form(struct database *database, const struct ce
     return sql_normal_form(&maria_rules, cell, arena, normal, error);
 }
 
-static enum status target_append_normal(struct database *database, const struct cell *cell,
-                                        struct arena *arena, struct buffer *out,
+static enum status target_append_normal(struct database *database,
+                                        const struct canonical_name *names,
+                                        const struct cell *cells, uint32_t count,
+                                        struct arena *arena, struct buffer *out, uint32_t *appended,
                                         struct error *error)
 {
     (void)database;
-    return sql_append_normal(&maria_rules, cell, arena, out, error);
+    return sql_append_normal(&maria_rules, names, cells, count, arena, out, appended, error);
 }
 
 static enum status target_caveats(struct database *database, struct buffer *out,

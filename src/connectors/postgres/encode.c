@@ -107,11 +107,16 @@ static void put_numeric_header(struct buffer *out, uint32_t digits, int weight, 
 static void put_small_numeric(struct buffer *out, uint64_t magnitude, bool negative, uint32_t scale)
 {
     static const uint32_t powers[] = {1, 1000, 100, 10};
-    unsigned __int128 value = (unsigned __int128)magnitude * powers[scale % 4];
     uint16_t groups[GROUPS_SMALL_MAX];
+    uint64_t value;
     int count = 0;
     int below = (int)(scale + 3) / 4; /* groups after the point */
 
+    if (__builtin_mul_overflow(magnitude, powers[scale % 4], &value)) {
+        unsigned __int128 wide = (unsigned __int128)magnitude * powers[scale % 4];
+        groups[count++] = (uint16_t)(wide % 10000);
+        value = (uint64_t)(wide / 10000);
+    }
     while (value > 0) {
         groups[count++] = (uint16_t)(value % 10000);
         value /= 10000;

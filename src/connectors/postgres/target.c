@@ -216,11 +216,12 @@ enum status postgres_normal_form(struct database *database, const struct cell *c
     return sql_normal_form(&rules, cell, arena, normal, error);
 }
 
-static enum status append_normal(struct database *database, const struct cell *cell,
-                                 struct arena *arena, struct buffer *out, struct error *error)
+static enum status append_normal(struct database *database, const struct canonical_name *names,
+                                 const struct cell *cells, uint32_t count, struct arena *arena,
+                                 struct buffer *out, uint32_t *appended, struct error *error)
 {
     (void)database;
-    return sql_append_normal(&rules, cell, arena, out, error);
+    return sql_append_normal(&rules, names, cells, count, arena, out, appended, error);
 }
 
 const struct target_functions postgres_target_functions = {

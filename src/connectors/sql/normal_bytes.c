@@ -150,16 +150,31 @@ static enum status append_common(const struct sql_rules *rules, const struct cel
     }
 }
 
-enum status sql_append_normal(const struct sql_rules *rules, const struct cell *cell,
-                              struct arena *arena, struct buffer *out, struct error *error)
+static enum status append_by_form(const struct sql_rules *rules, const struct cell *cell,
+                                  struct arena *arena, struct buffer *out, struct error *error)
 {
     struct cell normal;
-    enum status status = append_common(rules, cell, arena, out, error);
-    if (status == STATUS_AGAIN) {
-        status = sql_normal_form(rules, cell, arena, &normal, error);
-        if (status == STATUS_OK) {
-            status = canonical_append(&normal, out, error);
+    enum status status = sql_normal_form(rules, cell, arena, &normal, error);
+    return status == STATUS_OK ? canonical_append(&normal, out, error) : status;
+}
+
+enum status sql_append_normal(const struct sql_rules *rules, const struct canonical_name *names,
+                              const struct cell *cells, uint32_t count, struct arena *arena,
+                              struct buffer *out, uint32_t *appended, struct error *error)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        size_t before = out->length;
+        canonical_append_name(out, &names[i]);
+        enum status status = append_common(rules, &cells[i], arena, out, error);
+        if (status == STATUS_AGAIN) {
+            status = append_by_form(rules, &cells[i], arena, out, error);
+        }
+        if (status != STATUS_OK) {
+            out->length = before;
+            *appended = i;
+            return status;
         }
     }
-    return status;
+    *appended = count;
+    return STATUS_OK;
 }

@@ -1,6 +1,7 @@
 /* SQLite as a target: opening, looking at its tables, counting, the normal form of values. */
 #include "connectors/sqlite/target_internal.h"
 #include "connectors/sqlite/writer_internal.h"
+#include "model/canonical.h"
 #include "model/convert.h"
 #include "model/decimal.h"
 #include "model/number_text.h"
@@ -413,6 +414,54 @@ enum status sqlite_target_normal_form(struct database *database, const struct ce
     }
 }
 
+static enum status append_by_form(const struct cell *cell, struct arena *arena, struct buffer *out,
+                                  struct error *error)
+{
+    struct cell normal;
+    enum status status = sqlite_target_normal_form(NULL, cell, arena, &normal, error);
+    return status == STATUS_OK ? canonical_append(&normal, out, error) : status;
+}
+
+static enum status append_value(const struct cell *cell, struct arena *arena, struct buffer *out,
+                                struct error *error)
+{
+    switch ((enum value_kind)cell->kind) {
+    case VALUE_MISSING:
+    case VALUE_NULL:
+        buffer_append_byte(out, VALUE_NULL);
+        return STATUS_OK;
+    case VALUE_BOOL:
+    case VALUE_INT64:
+        canonical_append_u64(out, VALUE_INT64, cell->u64);
+        return STATUS_OK;
+    case VALUE_TEXT:
+    case VALUE_BYTES:
+        canonical_append_run(out, cell->kind, cell->bytes, cell->length);
+        return STATUS_OK;
+    default:
+        return append_by_form(cell, arena, out, error);
+    }
+}
+
+static enum status append_normal(struct database *database, const struct canonical_name *names,
+                                 const struct cell *cells, uint32_t count, struct arena *arena,
+                                 struct buffer *out, uint32_t *appended, struct error *error)
+{
+    (void)database;
+    for (uint32_t i = 0; i < count; i++) {
+        size_t before = out->length;
+        canonical_append_name(out, &names[i]);
+        enum status status = append_value(&cells[i], arena, out, error);
+        if (status != STATUS_OK) {
+            out->length = before;
+            *appended = i;
+            return status;
+        }
+    }
+    *appended = count;
+    return STATUS_OK;
+}
+
 const struct target_functions sqlite_target = {
     .inspect = target_inspect,
     .check_table = sqlite_target_check_table,
@@ -432,6 +481,7 @@ const struct target_functions sqlite_target = {
     .count = target_count,
     .tell_orphans = sqlite_orphans_tell,
     .normal_form = sqlite_target_normal_form,
+    .append_normal = append_normal,
     .column_class = sqlite_target_column_class,
     .normal_form_in_column = sqlite_target_normal_form_in_column,
     .express_accepts = sqlite_express_accepts,
