@@ -196,6 +196,16 @@ tables:
         with open(self.path(".transhume", "runs", first, "state.json"), encoding="utf-8") as file:
             self.assertEqual(json.load(file)["run"], first)
 
+    def test_ids_of_one_second_sort_by_time(self):
+        """What was before a run that is rolled back is known by them."""
+        support.make_sqlite(self.path("tiny.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+        ids = []
+        for number in range(12):
+            self.run_program("migrate", "-q", "tiny.db", "copy%d.db" % number)
+            ids.append(self.state()["run"])
+        self.assertEqual(ids, sorted(ids))
+        self.assertEqual(len(set(ids)), 12)
+
     def test_the_plan_as_it_was_is_kept(self):
         self.run_program("init", "shop.db", "dynamodb-json:out")
         self.run_program("migrate")
