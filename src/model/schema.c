@@ -278,18 +278,19 @@ static bool are_not_null(const struct schema_table *table, struct column_list co
     return true;
 }
 
+bool schema_is_unique(const struct schema_table *table, struct column_list columns)
+{
+    bool unique = is_same_set(table->primary_key, columns);
+    for (uint32_t i = 0; !unique && i < table->index_count; i++) {
+        const struct schema_index *index = &table->indexes[i];
+        unique = index->unique && !index->partial && is_same_set(index->columns, columns);
+    }
+    return unique;
+}
+
 bool schema_is_unique_key(const struct schema_table *table, struct column_list columns)
 {
-    if (is_same_set(table->primary_key, columns) &&
-        (table->primary_key_not_null || are_not_null(table, columns))) {
-        return true;
-    }
-    for (uint32_t i = 0; i < table->index_count; i++) {
-        const struct schema_index *index = &table->indexes[i];
-        if (index->unique && !index->partial && is_same_set(index->columns, columns) &&
-            are_not_null(table, columns)) {
-            return true;
-        }
-    }
-    return false;
+    return schema_is_unique(table, columns) &&
+           (are_not_null(table, columns) ||
+            (table->primary_key_not_null && is_same_set(table->primary_key, columns)));
 }

@@ -41,7 +41,8 @@ struct schema_column {
     bool not_null; /* by declaration or because the engine keeps it so */
     bool hidden;
     enum generated_kind generated;
-    bool identity;            /* the database gives the number itself */
+    bool derived;  /* of a plan's table: the source generates it, too, where its values come from */
+    bool identity; /* the database gives the number itself */
     const char *default_text; /* the default's text in the database's own words; NULL: none */
     const char *collation;    /* NULL: the engine's default (bytes) */
     const char *loose;        /* what texts of other bytes it takes for equal ("what differs in case
@@ -229,7 +230,10 @@ const struct schema_foreign_key *schema_find_foreign_key(const struct schema_tab
                                                          const char *to, bool *ambiguous);
 /* Is it the one that stands for the primary key? */
 bool schema_is_primary_index(const struct schema_table *table, const struct schema_index *index);
-/* True if `columns` (as a set) are a unique key without NULLs: primary key or unique index. */
+/* True if two records never have the same values in `columns` (as a set), none of them NULL:
+ * primary key or unique index. */
+bool schema_is_unique(const struct schema_table *table, struct column_list columns);
+/* And if none of them is ever NULL. */
 bool schema_is_unique_key(const struct schema_table *table, struct column_list columns);
 
 #endif

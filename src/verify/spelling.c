@@ -35,7 +35,7 @@ bool spelling_is_possible(const struct verify *verify, const struct verify_table
 {
     struct column_list key = table->plan->target.key;
     if (table->owned || table->form.fields == NULL || !look_up_is_possible(verify, table) ||
-        !schema_is_unique_key(table->actual, key)) {
+        !schema_is_unique(table->actual, key)) {
         return false;
     }
     for (uint32_t i = 0; i < key.count; i++) {
@@ -137,11 +137,25 @@ static enum status make_entry(struct spelling *spelling, const struct spill_head
     return spiller_make(&spelling->spiller, head, &spelling->former, form, made, error);
 }
 
+/* Of such a key nothing says that there is one record. */
+static bool has_null(const struct cell *key, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (key[i].kind == VALUE_NULL || key[i].kind == VALUE_MISSING) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static enum status settle_one(struct spelling *spelling, const struct spill_head *source,
                               const struct cell *key, struct arena *arena, struct error *error)
 {
     struct batch *batch = NULL;
     const struct spill_head *made = NULL;
+    if (has_null(key, spelling->table->plan->target.key.count)) {
+        return spelling->settle(spelling->context, source, NULL, error);
+    }
     enum status status = fetch(spelling, key, 1, &batch, error);
     if (status == STATUS_OK && batch != NULL && batch->row_count > 0) {
         status = make_entry(spelling, source, key, batch_row(batch, 0), arena, &made, error);

@@ -132,7 +132,26 @@ class IntoMariadb(KeySpelling, sql_case.SqlCase):
 
 
 class IntoSqlite(KeySpelling, support.TestCase):
-    CASES = (("TEXT COLLATE NOCASE", ("'A'", "'b'", "'C'"), "TEXT", ("'a'", "'b'", "'c'")), ("TEXT COLLATE RTRIM", ("'a '", "'b'", "'c  '"), "TEXT", ("'a'", "'b'", "'c'")))
+    CASES = (("TEXT COLLATE NOCASE", ("'A'", "'b'", "'C'"), "TEXT", ("'a'", "'b'", "'c'")), ("TEXT COLLATE RTRIM", ("'a '", "'b'", "'c  '"), "TEXT", ("'a'", "'b'", "'c'")),
+             ("", ("1", "2.5", "3"), "", ("1.0", "2.5", "3.0")))
+
+    def test_a_key_that_may_be_null(self):
+        """As SQLite's own primary keys may, but for integers: a NULL is no spelling of another one."""
+        for number, (columns, rows) in enumerate((("k TEXT COLLATE NOCASE PRIMARY KEY, n INTEGER, v TEXT", "('A', 1, 'old')"),
+                                                  ("k TEXT COLLATE NOCASE, n INTEGER, v TEXT, UNIQUE (k, n)", "('A', 1, 'old'), ('B', NULL, 'other')"))):
+            with self.subTest(columns):
+                key = ["k", "n"] if "UNIQUE" in columns else ["k"]
+                source = support.make_sqlite(self.path("null-%d.db" % number), "CREATE TABLE t(k TEXT, n INTEGER, v TEXT); INSERT INTO t VALUES ('a', 1, 'new')" +
+                                             (", ('b', NULL, 'new')" if len(key) > 1 else ""))
+                target, _ = self.target(10 + number, "CREATE TABLE t(%s); INSERT INTO t VALUES %s" % (columns, rows))
+                plan = self.write("null.yaml", "transhume: 1\nsource: sqlite:%s\ntarget: sqlite:%s\ntables: { t: { key: %s, existing: upsert, entities: { e: { from: t } } } }\n"
+                                  % (source, target, json.dumps(key)))
+                state = ("--state", "null-%d" % number, "--plan", plan)
+                self.run_program("migrate", *state, code=1 if len(key) > 1 else 0)  # NULL in a key is a reject
+                for level in ("sample", "hash", "full"):
+                    found, said = self.validate(state, "--level", level)
+                    self.assertEqual(found[:2], [0, 0], (level, said))
+                    self.assertTrue(any("another spelling" in note for note in said["notes"]), said["notes"])
 
     def migrate(self, source, target, *options):
         self.run_program("migrate", source, target, "--quiet", *options)

@@ -24,8 +24,8 @@ static const char *column_name(const struct finding *finding, uint32_t position)
 
 /*
  * Equal byte for byte, whatever collation the column has, unless it is a fetch; the first
- * comparison is there for its index. Only in a column without affinity a number says by its class
- * what it is.
+ * comparison is there for its index. In a column without affinity a number says by its class what
+ * it is, too; for a unique key 1 and 1.0 are the same.
  */
 static enum status append_condition(const struct finding *finding, struct buffer *sql,
                                     struct error *error)
@@ -45,7 +45,7 @@ static enum status append_condition(const struct finding *finding, struct buffer
             sqlite_append_name(sql, column->name);
             buffer_format(sql, " IS ?%u COLLATE BINARY", i + 1);
         }
-        if (column->affinity == SQLITE_AFFINITY_NONE) {
+        if (column->affinity == SQLITE_AFFINITY_NONE && !finding->fetching) {
             buffer_append_string(sql, " AND typeof(");
             sqlite_append_name(sql, column->name);
             buffer_format(sql, ") = typeof(?%u)", i + 1);
