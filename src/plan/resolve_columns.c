@@ -131,6 +131,11 @@ static void take_words(struct resolver *resolver, const struct table_builder *ta
     }
 }
 
+static bool is_derived(const struct mapping_field *field)
+{
+    return field->origin != NULL && field->origin->generated != GENERATED_NO;
+}
+
 static void add_column(struct resolver *resolver, const struct table_builder *table,
                        const struct mapping_field *field, struct collecting *collecting)
 {
@@ -144,6 +149,7 @@ static void add_column(struct resolver *resolver, const struct table_builder *ta
     column->name = field->name;
     column->type = field->type;
     column->not_null = field->origin != NULL && field->origin->not_null;
+    column->derived = is_derived(field);
     if (null != NULL) {
         column->not_null = plan_node_is_word(null, "false");
         if (field->is_key && !column->not_null) {
@@ -243,7 +249,9 @@ static void collect_fields(struct resolver *resolver, struct table_builder *tabl
         if (place == collecting->columns.count) {
             add_column(resolver, table, field, collecting);
         } else {
-            merge_column(resolver, table, entity, field, collecting->columns.items[place]);
+            struct schema_column *column = collecting->columns.items[place];
+            merge_column(resolver, table, entity, field, column);
+            column->derived = column->derived && is_derived(field);
             (*(uint32_t *)collecting->entities.items[place])++;
         }
     }

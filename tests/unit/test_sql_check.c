@@ -56,14 +56,33 @@ static void a_shape_fits_the_table(void **state)
     (void)state;
     const struct shape_field fields[] = {{.name = "note"}, {.name = "new\n"}, {.name = "NAME"}};
     struct shape shape = {.fields = fields, .field_count = 3};
+    const struct target_table table = {.name = "t"};
     struct buffer out = {0};
-    sql_check_shape(&present, &shape, strcasecmp, &out);
+    sql_check_shape(&table, &present, &shape, strcasecmp, &out);
     assert_buffer(&out, "the table in the target has no column new\\n\n");
-    sql_check_shape(&present, &shape, strcmp, &out);
+    sql_check_shape(&table, &present, &shape, strcmp, &out);
     assert_buffer(&out, "the table in the target has no column new\\n\n"
                         "the table in the target has no column NAME\n"
                         "the column name in the target is NOT NULL, has no default, and the plan "
                         "does not fill it\n");
+    buffer_free(&out);
+}
+
+static void a_generated_column_takes_no_values(void **state)
+{
+    (void)state;
+    const struct shape_field fields[] = {{.name = "name"}, {.name = "sum"}};
+    const struct shape shape = {.fields = fields, .field_count = 2};
+    struct schema_column made[] = {{.name = "name"}, {.name = "sum"}};
+    const struct target_table table = {.name = "t", .columns = made, .column_count = 2};
+    struct buffer out = {0};
+    sql_check_shape(&table, &present, &shape, strcmp, &out);
+    assert_buffer(&out, "the column sum in the target is generated there, and takes no values: "
+                        "leave it out in the plan (sum: { drop: true }), or make it a plain "
+                        "column\n");
+    made[1].derived = true; /* the source generates it, too */
+    sql_check_shape(&table, &present, &shape, strcmp, &out);
+    assert_buffer(&out, "");
     buffer_free(&out);
 }
 
@@ -110,6 +129,7 @@ int main(void)
         cmocka_unit_test(names_are_compared_as_the_database_does),
         cmocka_unit_test(key_columns_are_columns),
         cmocka_unit_test(a_shape_fits_the_table),
+        cmocka_unit_test(a_generated_column_takes_no_values),
         cmocka_unit_test(a_key_is_a_unique_index_over_just_its_columns),
         cmocka_unit_test(only_some_policies_need_a_key),
     };

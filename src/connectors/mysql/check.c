@@ -39,6 +39,9 @@ static void check_columns(const struct target_table *table, struct buffer *out)
 {
     char printable[SQL_SHOWN_BYTES];
     char other[SQL_SHOWN_BYTES];
+    if (table->column_count == 0) {
+        buffer_append_string(out, "a table needs at least one column that records fill\n");
+    }
     if (table->column_count > MARIA_COLUMNS_MAX) {
         buffer_format(out, "it has %u columns; InnoDB takes %d\n", table->column_count,
                       MARIA_COLUMNS_MAX);
@@ -142,7 +145,7 @@ enum status maria_check_table(struct database *database, const struct target_tab
         buffer_append_string(out, "the target has a view of this name, which is not written to\n");
     } else if (status != STATUS_FAILED) {
         for (uint32_t i = 0; found && i < shape_count; i++) {
-            sql_check_shape(facts.schema, shapes[i], strcasecmp, out);
+            sql_check_shape(table, facts.schema, shapes[i], strcasecmp, out);
         }
         if (found && facts.engine != NULL && strcasecmp(facts.engine, "InnoDB") != 0) {
             buffer_format(out,

@@ -133,7 +133,7 @@ static bool in_plan(const struct writer_plan *plan, const char *name)
 }
 
 /* Upsert sets the plan's columns, those of other entities to NULL if it clears them; replace also
- * puts the others back to their defaults. */
+ * puts the others back to their defaults. The default of a counter is 0 to the server: it stays. */
 static enum status update_present(struct stage_pass *pass)
 {
     const struct maria_table *facts = pass->plan->facts;
@@ -151,6 +151,7 @@ static enum status update_present(struct stage_pass *pass)
         bool planned = in_plan(pass->plan, column->name);
         bool cleared = !planned && target_table_clears(table, column->name, strcasecmp);
         if (maria_is_in(pass->key, column->name) || column->generated ||
+            (!planned && column->counted) ||
             (!planned && !cleared &&
              (pass->plan->existing != EXISTING_REPLACE ||
               (column->not_null && !column->has_default)))) {

@@ -24,6 +24,9 @@ static void check_columns(const struct target_table *table, struct buffer *out)
 {
     static const char *const reserved[] = {"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"};
 
+    if (table->column_count == 0) {
+        buffer_append_string(out, "a table needs at least one column that records fill\n");
+    }
     if (table->column_count > POSTGRES_COLUMNS_MAX) {
         buffer_format(out, "it has %u columns; PostgreSQL takes %d\n", table->column_count,
                       POSTGRES_COLUMNS_MAX);
@@ -321,7 +324,7 @@ enum status postgres_check_table(struct database *database, const struct target_
         return STATUS_OK;
     }
     for (uint32_t i = 0; facts != NULL && i < shape_count; i++) {
-        sql_check_shape(facts->schema, shapes[i], strcmp, out);
+        sql_check_shape(table, facts->schema, shapes[i], strcmp, out);
     }
     /* ON CONFLICT needs a unique index over exactly the key's columns */
     sql_check_key(table, facts != NULL ? facts->schema : NULL, strcmp,

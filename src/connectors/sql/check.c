@@ -33,15 +33,15 @@ bool sql_shape_has(const struct shape *shape, const char *name,
     return false;
 }
 
-static bool is_present(const struct schema_table *present, const char *name,
-                       int (*compare_names)(const char *, const char *))
+static const struct schema_column *find_column(const struct schema_table *present, const char *name,
+                                               int (*compare_names)(const char *, const char *))
 {
     for (uint32_t i = 0; i < present->column_count; i++) {
         if (compare_names(present->columns[i].name, name) == 0) {
-            return true;
+            return &present->columns[i];
         }
     }
-    return false;
+    return NULL;
 }
 
 void sql_check_key_columns(const struct target_table *table,
@@ -56,14 +56,35 @@ void sql_check_key_columns(const struct target_table *table,
     }
 }
 
-void sql_check_shape(const struct schema_table *present, const struct shape *shape,
-                     int (*compare_names)(const char *, const char *), struct buffer *out)
+void sql_check_generated(const struct target_table *table, const char *field,
+                         int (*compare_names)(const char *, const char *), struct buffer *out)
+{
+    char shown[SQL_SHOWN_BYTES];
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if (table->columns[i].derived && compare_names(table->columns[i].name, field) == 0) {
+            return;
+        }
+    }
+    sql_show_name(field, shown);
+    buffer_format(out,
+                  "the column %s in the target is generated there, and takes no values: leave it "
+                  "out in the plan (%s: { drop: true }), or make it a plain column\n",
+                  shown, shown);
+}
+
+void sql_check_shape(const struct target_table *table, const struct schema_table *present,
+                     const struct shape *shape, int (*compare_names)(const char *, const char *),
+                     struct buffer *out)
 {
     char shown[SQL_SHOWN_BYTES];
     for (uint32_t i = 0; i < shape->field_count; i++) {
-        if (!is_present(present, shape->fields[i].name, compare_names)) {
+        const char *field = shape->fields[i].name;
+        const struct schema_column *column = find_column(present, field, compare_names);
+        if (column == NULL) {
             buffer_format(out, "the table in the target has no column %s\n",
-                          sql_show_name(shape->fields[i].name, shown));
+                          sql_show_name(field, shown));
+        } else if (column->generated != GENERATED_NO) {
+            sql_check_generated(table, field, compare_names, out);
         }
     }
     for (uint32_t i = 0; i < present->column_count; i++) {

@@ -22,9 +22,14 @@ bool sql_has_key(const struct schema_table *present, struct column_list key,
 /* The key's columns are among the columns. */
 void sql_check_key_columns(const struct target_table *table,
                            int (*compare_names)(const char *, const char *), struct buffer *out);
-/* The table in the target has all fields, and no column that records must have and do not. */
-void sql_check_shape(const struct schema_table *present, const struct shape *shape,
-                     int (*compare_names)(const char *, const char *), struct buffer *out);
+/* The table in the target has all fields, takes their values, and has no column that records must
+ * have and do not. */
+void sql_check_shape(const struct target_table *table, const struct schema_table *present,
+                     const struct shape *shape, int (*compare_names)(const char *, const char *),
+                     struct buffer *out);
+/* A field goes into a column that the target generates: a fault, unless the source does, too. */
+void sql_check_generated(const struct target_table *table, const char *field,
+                         int (*compare_names)(const char *, const char *), struct buffer *out);
 /* What upsert, replace and skip need: a key, and in the target (NULL: it is not there yet) a unique
  * index over exactly its columns. `kinds`: what such an index may be, for the message. */
 void sql_check_key(const struct target_table *table, const struct schema_table *present,

@@ -91,9 +91,13 @@ static void check_present(const struct target_table *table, const struct sqlite_
     }
     for (uint32_t s = 0; s < shape_count; s++) {
         for (uint32_t i = 0; i < shapes[s]->field_count; i++) {
-            if (sqlite_target_find_column(facts, shapes[s]->fields[i].name) == NULL) {
+            const char *field = shapes[s]->fields[i].name;
+            const struct sqlite_target_column *column = sqlite_target_find_column(facts, field);
+            if (column == NULL) {
                 buffer_format(out, "the table in the target has no column %s\n",
-                              sql_show_name(shapes[s]->fields[i].name, name));
+                              sql_show_name(field, name));
+            } else if (column->generated) {
+                sql_check_generated(table, field, sqlite3_stricmp, out);
             }
         }
         for (uint32_t i = 0; i < facts->column_count; i++) {
@@ -108,7 +112,6 @@ static void check_present(const struct target_table *table, const struct sqlite_
             }
         }
     }
-    (void)table;
 }
 
 /* ON CONFLICT needs a unique index over exactly the key's columns. */
