@@ -49,7 +49,9 @@ const struct type_mapping maria_types[MARIA_TYPE_COUNT] = {
      "datetime(6), in UTC, since timestamp ends in 2038 or 2106", "widened"},
     {"json", VALUE_JSON, "MariaDB: its text, byte for byte; MySQL: the server's text of it", "json",
      "exact in MariaDB; MySQL keeps its own spaces and order of keys"},
-    {"uuid", VALUE_UUID, "MariaDB 10.7 and later", "uuid, or char(36) where the server has none",
+    {"uuid", VALUE_UUID, "MariaDB 10.7 and later",
+     "uuid, or char(36) where the server has none; MariaDB takes no bytes that are none by RFC 4122: "
+     "they reject the record (char(36) takes all)",
      "exact"},
     {"inet6", VALUE_TEXT, "also inet4: their text", NULL, "exact as a text"},
     {"varchar(64)", VALUE_INTERVAL, NULL,
