@@ -1,10 +1,13 @@
 /* How hard the server is at work: the statements of others, and how far it is behind as a replica.
  */
 #include "connectors/load.h"
+#include "base/clock.h"
 #include "connectors/mysql/mysql_internal.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { LOOKS_MAX = 10, LOOK_AGAIN_MS = 10 };
 
 struct load_watch {
     struct maria_database *self;
@@ -245,8 +248,10 @@ static enum status load_ask(struct load_watch *watch, struct database_load *load
     if (status == STATUS_OK) {
         status = ask_lag(watch, load, error);
     }
-    /* one that leaves between the two questions looks like one that may not be seen */
-    for (int tries = 0; status == STATUS_OK && load->running < 0 && tries < 3; tries++) {
+    /* one that comes or leaves between the questions looks like one that may not be seen; what is
+     * not known would end a pause */
+    for (int tries = 0; status == STATUS_OK && load->running < 0 && tries < LOOKS_MAX; tries++) {
+        clock_sleep_ms(tries > 0 ? LOOK_AGAIN_MS : 0);
         status = ask_statements(watch, load, error);
     }
     return status;
