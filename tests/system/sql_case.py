@@ -26,6 +26,20 @@ class ServerTarget:
         return self.server.ask(self.database, sql)
 
 
+class SqliteTarget:
+    """The same of a file, which sqlite3 is asked about."""
+    made = 0
+
+    def new_target(self):
+        self.made += 1
+        self.file = "target%d.db" % self.made
+        return "sqlite:" + self.file
+
+    def ask(self, sql):
+        with contextlib.closing(sqlite3.connect(self.path(self.file))) as db, db:
+            return [[None if value is None else str(value) for value in row] for row in db.execute(sql)]
+
+
 class SqlCase(support.TestCase):
     SERVERS = None   # the module that starts one
 

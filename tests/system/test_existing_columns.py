@@ -1,7 +1,5 @@
 """Columns of a SQL target's tables that were there before the run, and that give values by themselves: generated ones, and counters."""
-import contextlib
 import os
-import sqlite3
 import sys
 import unittest
 
@@ -54,17 +52,8 @@ class Cases:
         self.run_program("validate", "--level", "full")
 
 
-class Sqlite(Cases, refusals.TestCase):
-    made = 0
-
-    def new_target(self):
-        self.made += 1
-        self.file = "target%d.db" % self.made
-        return "sqlite:" + self.file
-
-    def ask(self, sql):
-        with contextlib.closing(sqlite3.connect(self.path(self.file))) as db, db:
-            return [[None if value is None else str(value) for value in row] for row in db.execute(sql)]
+class Sqlite(sql_case.SqliteTarget, Cases, refusals.TestCase):
+    pass
 
 
 class Server(sql_case.ServerTarget, Cases):

@@ -1,9 +1,7 @@
 """What refers to a record that `validate --repair --delete-extra` took out of a SQL target: no foreign key answers then, and what is left without
 a partner is told, by a line a key."""
-import contextlib
 import json
 import os
-import sqlite3
 import sys
 import unittest
 
@@ -170,18 +168,8 @@ class Cases:
                 self.assertEqual(self.ask("SELECT id, name FROM p ORDER BY id"), [["1", "a"], ["2", "b"]])
 
 
-class Sqlite(Cases, support.TestCase):
+class Sqlite(sql_case.SqliteTarget, Cases, support.TestCase):
     INLINE = True
-    made = 0
-
-    def new_target(self):
-        self.made += 1
-        self.file = "target%d.db" % self.made
-        return "sqlite:" + self.file
-
-    def ask(self, sql):
-        with contextlib.closing(sqlite3.connect(self.path(self.file))) as db, db:
-            return [[None if value is None else str(value) for value in row] for row in db.execute(sql)]
 
     @staticmethod
     def called(table, _, *columns):
