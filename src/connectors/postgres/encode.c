@@ -38,16 +38,32 @@ static void put_field16(struct buffer *out, uint16_t value)
     put16(out, value);
 }
 
+/* With its length, in one piece. */
 static void put_field32(struct buffer *out, uint32_t value)
 {
-    put32(out, 4);
-    put32(out, value);
+    uint64_t field = __builtin_bswap64(UINT64_C(4) << 32 | value);
+    buffer_append(out, &field, sizeof field);
 }
 
-static void put_field64(struct buffer *out, uint64_t value)
+static inline void put_field64(struct buffer *out, uint64_t value)
 {
-    put32(out, 8);
-    put64(out, value);
+    uint32_t size = __builtin_bswap32(8);
+    uint64_t swapped = __builtin_bswap64(value);
+    if (buffer_reserve(out, sizeof size + sizeof swapped)) {
+        memcpy(out->data + out->length, &size, sizeof size);
+        memcpy(out->data + out->length + sizeof size, &swapped, sizeof swapped);
+        out->length += sizeof size + sizeof swapped;
+    }
+}
+
+static inline void put_run(struct buffer *out, const char *bytes, uint32_t length)
+{
+    uint32_t size = __builtin_bswap32(length);
+    if (buffer_reserve(out, sizeof size + length)) {
+        memcpy(out->data + out->length, &size, sizeof size);
+        memcpy(out->data + out->length + sizeof size, bytes, length);
+        out->length += sizeof size + length;
+    }
 }
 
 static enum status out_of_range(const struct postgres_column *column, struct error *error)
@@ -96,11 +112,10 @@ static enum status put_int(const struct postgres_column *column, int64_t value, 
 static void put_numeric_header(struct buffer *out, uint32_t digits, int weight, bool negative,
                                uint32_t scale)
 {
+    uint64_t parts = (uint64_t)digits << 48 | (uint64_t)(uint16_t)weight << 32 |
+                     (negative ? UINT64_C(0x4000) << 16 : 0) | (scale & 0xffff);
     put32(out, 8 + 2 * digits);
-    put16(out, (uint16_t)digits);
-    put16(out, (uint16_t)weight);
-    put16(out, negative ? 0x4000 : 0);
-    put16(out, (uint16_t)scale);
+    put64(out, parts);
 }
 
 /* magnitude × 10^-scale */
@@ -213,20 +228,12 @@ static bool is_multiple(const char *digits, size_t length, size_t zeros)
     return true;
 }
 
-/* Of a column whose scale is below 0; the catalogue's words for other engines have no such. */
-static enum status check_multiple(const struct postgres_column *column, const struct cell *cell,
-                                  struct arena *scratch, struct error *error)
+static enum status check_zeros(const struct postgres_column *column, const struct cell *cell,
+                               int32_t scale, struct arena *scratch, struct error *error)
 {
-    enum { MODIFIER_HEADER = 4 };
     char digits[24];
     struct cell whole = *cell;
     int exact = 1;
-    int32_t scale = column->modifier < MODIFIER_HEADER
-                        ? 0
-                        : (((column->modifier - MODIFIER_HEADER) & 0x7ff) ^ 1024) - 1024;
-    if (scale >= 0 || (cell->kind == VALUE_DECIMAL && decimal_special(cell) != 0)) {
-        return STATUS_OK;
-    }
     if (cell->kind == VALUE_DECIMAL &&
         decimal_rescale(cell, 0, scratch, &whole, &exact) != STATUS_OK) {
         return error_set(error, ERROR_MEMORY, column->name, "no memory for a number");
@@ -242,14 +249,42 @@ static enum status check_multiple(const struct postgres_column *column, const st
                            "the number has more digits than %s", column->type.type.native);
 }
 
+/* Of a column whose scale is below 0; the catalogue's words for other engines have no such. */
+static enum status check_multiple(const struct postgres_column *column, const struct cell *cell,
+                                  struct arena *scratch, struct error *error)
+{
+    enum { MODIFIER_HEADER = 4 };
+    int32_t scale = column->modifier < MODIFIER_HEADER
+                        ? 0
+                        : (((column->modifier - MODIFIER_HEADER) & 0x7ff) ^ 1024) - 1024;
+    bool special = cell->kind == VALUE_DECIMAL && decimal_special(cell) != 0;
+    return scale >= 0 || special ? STATUS_OK : check_zeros(column, cell, scale, scratch, error);
+}
+
 /* PostgreSQL would round what has more digits than the column: it is refused, unless they are
  * zeros. */
-static enum status put_numeric(const struct postgres_column *column, const struct cell *cell,
-                               struct arena *scratch, struct buffer *out, struct error *error)
+static enum status put_cut_decimal(const struct postgres_column *column, const struct cell *cell,
+                                   struct arena *scratch, struct buffer *out, struct error *error)
 {
     const struct value_type *type = &column->type.type;
     struct cell cut;
     int exact = 1;
+
+    if (decimal_rescale(cell, (uint32_t)type->scale, scratch, &cut, &exact) != STATUS_OK) {
+        return error_set(error, ERROR_MEMORY, column->name, "no memory for a number");
+    }
+    if (!exact) {
+        return error_set(error, ERROR_REJECT_NUMBER, column->name,
+                         "the number has more than the %d digits after the point of %s",
+                         type->scale, type->native);
+    }
+    return put_decimal(column, &cut, out, error);
+}
+
+static enum status put_numeric(const struct postgres_column *column, const struct cell *cell,
+                               struct arena *scratch, struct buffer *out, struct error *error)
+{
+    const struct value_type *type = &column->type.type;
 
     if (check_multiple(column, cell, scratch, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -263,19 +298,10 @@ static enum status put_numeric(const struct postgres_column *column, const struc
         put_small_numeric(out, cell->u64, false, 0);
         return STATUS_OK;
     }
-    if (type->precision == 0 || decimal_scale(cell) <= (uint32_t)type->scale ||
-        decimal_special(cell) != 0) {
-        return put_decimal(column, cell, out, error);
-    }
-    if (decimal_rescale(cell, (uint32_t)type->scale, scratch, &cut, &exact) != STATUS_OK) {
-        return error_set(error, ERROR_MEMORY, column->name, "no memory for a number");
-    }
-    if (!exact) {
-        return error_set(error, ERROR_REJECT_NUMBER, column->name,
-                         "the number has more than the %d digits after the point of %s",
-                         type->scale, type->native);
-    }
-    return put_decimal(column, &cut, out, error);
+    return type->precision == 0 || decimal_scale(cell) <= (uint32_t)type->scale ||
+                   decimal_special(cell) != 0
+               ? put_decimal(column, cell, out, error)
+               : put_cut_decimal(column, cell, scratch, out, error);
 }
 
 /* ---------------------------------------------------------------- texts */
@@ -322,18 +348,22 @@ static enum status put_made_text(const struct postgres_column *column, struct bu
     return status;
 }
 
-static enum status put_value_text(const struct postgres_column *column, const struct cell *cell,
-                                  struct buffer *out, struct error *error)
+static enum status put_as_text(const struct postgres_column *column, const struct cell *cell,
+                               struct buffer *out, struct error *error)
 {
     struct buffer made = {0};
-    if (cell->kind == VALUE_TEXT) {
-        return put_text(column, cell->text, cell->length, false, out, error);
-    }
     if (sql_append_value_text(&(struct sql_rules){0}, cell, &made, error) != STATUS_OK) {
         buffer_free(&made);
         return STATUS_FAILED;
     }
     return put_made_text(column, &made, false, out, error);
+}
+
+static enum status put_value_text(const struct postgres_column *column, const struct cell *cell,
+                                  struct buffer *out, struct error *error)
+{
+    return cell->kind == VALUE_TEXT ? put_text(column, cell->text, cell->length, false, out, error)
+                                    : put_as_text(column, cell, out, error);
 }
 
 static enum status put_json(const struct postgres_column *column, const struct cell *cell,
@@ -535,26 +565,62 @@ static bool is_same(const struct postgres_column *column, const struct cell *cel
            (!timed || special || ((cell->flags & CELL_ZONED) != 0) == type->zoned);
 }
 
-enum status postgres_encode(const struct postgres_column *column, const struct cell *cell,
-                            struct arena *scratch, struct buffer *out, struct error *error)
+static enum status put_converted(const struct postgres_column *column, const struct cell *cell,
+                                 struct arena *scratch, struct buffer *out, struct error *error)
 {
+    struct value_type wanted = column->type.type;
     struct cell made;
+    wanted.dynamic = false;
+    return convert_value(cell, &wanted, false, scratch, &made, error) == STATUS_OK
+               ? put_same(column, &made, scratch, out, error)
+               : STATUS_FAILED;
+}
 
-    if (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
-        put32(out, UINT32_MAX);
-        return STATUS_OK;
-    }
-    bool own = cell->kind == VALUE_ESCAPE && cell->aux == ESCAPE_POSTGRES &&
-               (cell->flags & CELL_ESCAPED_TEXT) == 0 && cell->length > 0;
-    if (own && cell->bytes[0] == column->type.format) {
+static enum status put_escape(const struct postgres_column *column, const struct cell *cell,
+                              struct buffer *out, struct error *error)
+{
+    bool as_text = (cell->flags & CELL_ESCAPED_TEXT) != 0;
+    if (cell->aux == ESCAPE_POSTGRES && !as_text && cell->length > 0 &&
+        cell->bytes[0] == column->type.format) {
         put32(out, cell->length - 1);
         buffer_append(out, cell->bytes + 1, cell->length - 1);
         return STATUS_OK;
     }
+    return error_set(error, as_text ? ERROR_REJECT_TEXT : ERROR_REJECT_TYPE, column->name,
+                     "a value that only its source's engine can hold");
+}
+
+/* What most values are: of the column's own kind, all of which it holds. */
+static inline bool put_plain(const struct postgres_column *column, const struct cell *cell,
+                             struct buffer *out)
+{
+    bool number = (column->type.format == POSTGRES_AS_INT8 && cell->kind == VALUE_INT64) ||
+                  (column->type.format == POSTGRES_AS_FLOAT8 && cell->kind == VALUE_FLOAT64);
+    if (number) {
+        put_field64(out, cell->u64); /* a float's bits, too */
+        return true;
+    }
+    if (column->type.format == POSTGRES_AS_TEXT && cell->kind == VALUE_TEXT &&
+        (cell->flags & CELL_ASCII) != 0 && column->type.type.precision <= 0 &&
+        cell->length <= FIELD_BYTES_MAX) {
+        put_run(out, cell->text, cell->length);
+        return true;
+    }
+    return false;
+}
+
+enum status postgres_encode(const struct postgres_column *column, const struct cell *cell,
+                            struct arena *scratch, struct buffer *out, struct error *error)
+{
+    if (put_plain(column, cell, out)) {
+        return STATUS_OK;
+    }
+    if (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
+        put32(out, UINT32_MAX);
+        return STATUS_OK;
+    }
     if (cell->kind == VALUE_ESCAPE) {
-        return error_set(
-            error, (cell->flags & CELL_ESCAPED_TEXT) != 0 ? ERROR_REJECT_TEXT : ERROR_REJECT_TYPE,
-            column->name, "a value that only its source's engine can hold");
+        return put_escape(column, cell, out, error);
     }
     switch (column->type.format) {
     case POSTGRES_AS_TEXT:
@@ -564,15 +630,7 @@ enum status postgres_encode(const struct postgres_column *column, const struct c
     case POSTGRES_AS_JSONB:
         return put_json(column, cell, out, error);
     default:
-        break;
+        return is_same(column, cell) ? put_same(column, cell, scratch, out, error)
+                                     : put_converted(column, cell, scratch, out, error);
     }
-    if (is_same(column, cell)) {
-        return put_same(column, cell, scratch, out, error);
-    }
-    struct value_type wanted = column->type.type;
-    wanted.dynamic = false;
-    if (convert_value(cell, &wanted, false, scratch, &made, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return put_same(column, &made, scratch, out, error);
 }

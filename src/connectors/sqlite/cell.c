@@ -6,73 +6,80 @@
 #include <math.h>
 #include <string.h>
 
-#define REPEAT(byte) (0x0101010101010101ULL * (byte))
+/* Sixteen bytes looked at together. A comparison gives 0 or -1 for each. */
+typedef int8_t piece __attribute__((vector_size(16)));
+enum { PIECE_BYTES = 16, HALF_BYTES = PIECE_BYTES / 2 };
 
-/* Non-zero if any of the eight bytes is `byte`. */
-static inline uint64_t has_byte(uint64_t word, uint64_t byte)
+/* What was found in any byte: above 0x7f as a byte below 0; no printable ASCII, or a quote or a
+ * backslash, as a byte that is not 0. */
+struct found {
+    piece high;
+    piece special;
+};
+
+static inline void look(struct found *found, piece bytes)
 {
-    uint64_t zero = word ^ REPEAT(byte);
-    return (zero - REPEAT(1)) & ~zero & REPEAT(0x80);
+    found->high |= bytes;
+    found->special |=
+        (bytes < ' ') | (bytes == 0x7f) | (bytes == '"') | (bytes == '\\'); /* high ones are < 0 */
 }
 
-/* Non-zero if any of the eight bytes is no printable ASCII, or a quote or a backslash. */
-static inline uint64_t is_special(uint64_t word)
+static inline void copy_piece(char *to, const char *from, struct found *found)
 {
-    uint64_t control = (word - REPEAT(0x20)) & ~word & REPEAT(0x80);
-    return control | (word & REPEAT(0x80)) | has_byte(word, '"') | has_byte(word, '\\') |
-           has_byte(word, 0x7f);
+    piece bytes;
+    memcpy(&bytes, from, PIECE_BYTES);
+    memcpy(to, &bytes, PIECE_BYTES);
+    look(found, bytes);
 }
 
-/* Copies at least eight bytes; tells whether any byte was above 0x7f, and whether any was
- * special. */
-static inline void copy_scanning(char *to, const char *from, size_t length, uint64_t *high,
-                                 uint64_t *special)
+/* The last piece, or half, may lie over the one before. */
+static inline void copy_scanning(char *to, const char *from, size_t length, struct found *found)
 {
-    uint64_t word;
-    size_t at = 0;
+    uint64_t halves[2] = {0x2020202020202020, 0x2020202020202020};
+    piece bytes;
 
-    for (; at + 8 <= length; at += 8) {
-        memcpy(&word, from + at, 8);
-        memcpy(to + at, &word, 8);
-        *high |= word;
-        *special |= is_special(word);
+    if (length >= PIECE_BYTES) {
+        for (size_t at = 0; at + PIECE_BYTES <= length; at += PIECE_BYTES) {
+            copy_piece(to + at, from + at, found);
+        }
+        copy_piece(to + length - PIECE_BYTES, from + length - PIECE_BYTES, found);
+        return;
     }
-    memcpy(&word, from + length - 8, 8);
-    memcpy(to + length - 8, &word, 8);
-    *high |= word;
-    *special |= is_special(word);
+    if (length >= HALF_BYTES) {
+        memcpy(&halves[0], from, HALF_BYTES);
+        memcpy(&halves[1], from + length - HALF_BYTES, HALF_BYTES);
+        memcpy(to, &halves[0], HALF_BYTES);
+        memcpy(to + length - HALF_BYTES, &halves[1], HALF_BYTES);
+    } else {
+        for (size_t i = 0; i < length; i++) {
+            to[i] = from[i];
+            halves[0] = halves[0] << 8 | (unsigned char)from[i];
+        }
+    }
+    memcpy(&bytes, halves, PIECE_BYTES);
+    look(found, bytes);
 }
 
-static inline void copy_short(char *to, const char *from, size_t length, uint64_t *high,
-                              uint64_t *special)
+static inline uint64_t any(piece bytes)
 {
-    uint64_t word = REPEAT(' ');
-    for (size_t i = 0; i < length; i++) {
-        to[i] = from[i];
-        word = word << 8 | (unsigned char)from[i];
-    }
-    *high |= word;
-    *special |= is_special(word);
+    uint64_t halves[2];
+    memcpy(halves, &bytes, PIECE_BYTES);
+    return halves[0] | halves[1];
 }
 
 enum status cell_text_copy(const char *from, size_t length, struct arena *arena, struct cell *cell)
 {
-    uint64_t high = 0;
-    uint64_t special = 0;
+    struct found found = {0};
     char *to = arena_allocate(arena, length);
 
     if (to == NULL) {
         return STATUS_FAILED;
     }
-    if (length >= 8) {
-        copy_scanning(to, from, length, &high, &special);
-    } else {
-        copy_short(to, from, length, &high, &special);
-    }
+    copy_scanning(to, from, length, &found);
     *cell = cell_text(to, length);
-    if (special == 0) {
+    if (any(found.special) == 0) {
         cell->flags = CELL_ASCII;
-    } else if ((high & REPEAT(0x80)) != 0 && !text_is_utf8(to, length)) {
+    } else if ((any(found.high) & 0x8080808080808080) != 0 && !text_is_utf8(to, length)) {
         cell->kind = VALUE_ESCAPE;
         cell->flags = CELL_ESCAPED_TEXT;
         cell->aux = ESCAPE_SQLITE;
