@@ -131,7 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (config == NULL) {
         begin();
     }
-    archive = (struct text){(const char *)data, size};
+    fuzz_serve_from(&archive, data, size);
     asked = 0;
     write_cache();
     struct aws_asking asking = {.config = config,

@@ -105,7 +105,7 @@ static void read_as(enum open_mode mode, struct arena *arena)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena *arena = arena_create(0);
-    archive = (struct text){(const char *)data, size};
+    fuzz_serve_from(&archive, data, size);
     if (port == 0) {
         setenv("AWS_ACCESS_KEY_ID", "AKIDTEST", 1);
         setenv("AWS_SECRET_ACCESS_KEY", "of/no/account", 1);

@@ -76,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (client == NULL) {
         begin();
     }
-    answer = (struct text){(const char *)data, size};
+    fuzz_serve_from(&answer, data, size);
     struct http_request request = {.method = "POST",
                                    .url = url,
                                    .body = "{}",

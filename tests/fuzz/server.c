@@ -15,6 +15,8 @@ enum { HEAD_BYTES_MAX = 65536, WAIT_S = 2 };
 
 static int listening;
 static fuzz_answer *answer_of;
+static char *held; /* what answers come from */
+static pthread_mutex_t answering = PTHREAD_MUTEX_INITIALIZER;
 
 /* Where the header block ends; 0: not yet. */
 static size_t head_end(const struct buffer *request)
@@ -53,7 +55,9 @@ static void serve_one(int connection)
         head = head_end(&request);
     }
     if (head > 0) {
+        pthread_mutex_lock(&answering);
         answer_of((struct text){request.data, head}, &out);
+        pthread_mutex_unlock(&answering);
         if (out.length > 0) {
             send(connection, out.data, out.length, MSG_NOSIGNAL);
         }
@@ -91,4 +95,18 @@ unsigned fuzz_serve(fuzz_answer *answer)
     FUZZ_REQUIRE(pthread_create(&thread, NULL, serve, NULL) == 0);
     pthread_detach(thread);
     return ntohs(address.sin_port);
+}
+
+void fuzz_serve_from(struct text *input, const uint8_t *data, size_t size)
+{
+    char *copy = malloc(size + 1);
+    FUZZ_REQUIRE(copy != NULL);
+    if (size > 0) {
+        memcpy(copy, data, size);
+    }
+    pthread_mutex_lock(&answering);
+    free(held);
+    held = copy;
+    *input = (struct text){held, size};
+    pthread_mutex_unlock(&answering);
 }
