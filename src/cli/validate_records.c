@@ -40,7 +40,8 @@ static bool take_raw(struct line *line, struct buffer *out)
     return fine;
 }
 
-/* A text after the key just read; null stands for a field that a side has not. */
+/* A text after the key just read; null stands for what a side has not: no such field, or a NULL
+ * where the target can't tell the two apart. */
 static bool take_text(struct line *line, struct buffer *out)
 {
     enum json_token token;
@@ -51,7 +52,7 @@ static bool take_text(struct line *line, struct buffer *out)
         buffer_append(out, line->reader.text, line->reader.length);
         return true;
     }
-    buffer_append_string(out, "(no such field)");
+    buffer_append_string(out, "(none)");
     return token == JSON_TOKEN_NULL;
 }
 

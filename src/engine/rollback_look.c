@@ -260,7 +260,7 @@ static enum status check_kept(const struct rollback *rollback, uint32_t number,
     }
     error_set(error, ERROR_ROLLBACK_REFUSED, rollback->run.header.tables[number].name,
               "images were not kept or are lost: the run wrote %" PRIu64
-              " records, undo records are there of %" PRIu64,
+              " records, undo records are there of %" PRIu64 "; a key with a NULL has none",
               wrote, counts->kept);
     error_hint(error, "what it overwrote can't be told any more: take its records out by hand; "
                       "`transhume finish --confirm` then forgets the run");

@@ -216,7 +216,7 @@ static void append_difference(const json_t *record, const json_t *field, struct 
                                                       : json_object_get(field, of_field[i]);
         buffer_append_string(out, "| ");
         if (json_is_null(value)) {
-            buffer_append_string(out, "(no such field)");
+            buffer_append_string(out, "(none)");
         } else if (value != NULL) {
             append_dumped(value, out);
         }

@@ -86,7 +86,7 @@ class Pauses:
 
     def test_what_stays_open_is_said(self):
         """Before the run, and by it: beside the progress and in its log."""
-        words = "a transaction stays open on the source while it is read: " + self.STAYS_OPEN
+        words = "a transaction stays open while records are read: " + self.STAYS_OPEN
         ends = (self.server.uri(self.name), "sqlite:out.db", "--state", "s")
         self.assertIn(words, " ".join(self.run_program("check", *ends).out.split()))
         self.assertEqual(self.run_program("migrate", *ends).err.count(words), 1)

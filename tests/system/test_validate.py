@@ -201,7 +201,7 @@ class Levels(Validate):
         self.assertCountEqual(rows[1:], [
             ["missing", "pair", 'a "k5", b 5'], ["extra", "pair", 'a "new", b 1'],
             ["different", "person", "id 77", "name", '"name 77"', '"o\\x1b[31m"'],
-            ["", "photo", "0x4d4d4d", "(no such field)"], ["", "score", "19.25", "1e+300"]])
+            ["", "photo", "0x4d4d4d", "(none)"], ["", "score", "19.25", "1e+300"]])
         self.assertIn("DIFFERENT at level hash", out)
 
     def test_one_of_many_records_in_each_range(self):

@@ -106,7 +106,7 @@ extern const struct load_functions maria_load_functions;
 enum { MARIA_FILE_REFUSED = 2068 };
 extern const char maria_asks_for_a_file[];
 #define MARIA_STAYS_OPEN \
-    "a transaction stays open on the source while it is read: its undo log keeps what has changed since"
+    "a transaction stays open while records are read: its undo log keeps what has changed since"
 
 /* source_functions.caveats */
 enum status maria_caveats(struct database *database, struct buffer *out, struct error *error);

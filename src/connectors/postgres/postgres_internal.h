@@ -77,7 +77,7 @@ extern const struct ledger_functions postgres_ledger_functions;
 extern const struct rollback_functions postgres_rollback_functions;
 extern const struct load_functions postgres_load_functions;
 #define POSTGRES_STAYS_OPEN \
-    "a transaction stays open on the source while it is read: VACUUM keeps what has died since"
+    "a transaction stays open while records are read: VACUUM keeps what has died since"
 
 /* source_functions.caveats */
 enum status postgres_caveats(struct database *database, struct buffer *out, struct error *error);
