@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEYS_A_CALL = 100, RECORD_BYTES_SMALL = 1 << 20 };
+enum { CALL_KEYS_MAX = 100, CALL_BYTES_MAX = 4 << 20 };
 
 static enum status no_memory(struct error *error)
 {
@@ -19,6 +19,17 @@ bool look_up_is_possible(const struct verify *verify, const struct verify_table 
            verify->session->target->connector->target->fetch != NULL;
 }
 
+static uint64_t record_bytes(const struct former *former)
+{
+    uint64_t bytes = former->bytes.length;
+    for (uint32_t i = 0; i < former->count; i++) {
+        const struct cell *raw = former->fields[i].raw;
+        bool is_run = raw->kind == VALUE_TEXT || raw->kind == VALUE_BYTES;
+        bytes += raw->kind == VALUE_LARGE ? raw->large->length : is_run ? raw->length : 0;
+    }
+    return bytes;
+}
+
 enum status look_up_note(struct looked_up *list, const struct verify *verify,
                          const struct verify_table *table, const struct former *former,
                          struct error *error)
@@ -26,7 +37,8 @@ enum status look_up_note(struct looked_up *list, const struct verify *verify,
     struct column_list key = table->plan->target.key;
     struct wanted_key wanted = {
         .hash = former->key,
-        .cells = arena_allocate_zeroed(verify->arena, key.count, sizeof(*wanted.cells))};
+        .cells = arena_allocate_zeroed(verify->arena, key.count, sizeof(*wanted.cells)),
+        .bytes = record_bytes(former)};
     if (wanted.cells == NULL) {
         return no_memory(error);
     }
@@ -152,11 +164,15 @@ static enum status ask_of_each(struct looking *looking, const struct wanted_key 
     return status;
 }
 
-/* A record comes whole: where one may be large, one at a time. */
-static uint32_t keys_a_call(const struct database *target)
+/* Records come whole, all of a call: as many as are small together, as their sources are. */
+static uint32_t keys_of_call(const struct wanted_key *keys, uint32_t count)
 {
-    uint64_t most = target->limits.record_bytes_max;
-    return most > 0 && most <= RECORD_BYTES_SMALL ? KEYS_A_CALL : 1;
+    uint64_t bytes = keys[0].bytes;
+    uint32_t taken = 1;
+    while (taken < count && taken < CALL_KEYS_MAX && bytes + keys[taken].bytes <= CALL_BYTES_MAX) {
+        bytes += keys[taken++].bytes;
+    }
+    return taken;
 }
 
 enum status look_up_all(struct looked_up *list, struct verify *verify,
@@ -166,16 +182,14 @@ enum status look_up_all(struct looked_up *list, struct verify *verify,
         .verify = verify, .table = table, .spiller = {.spill = verify->spill}};
     const struct wanted_key *keys = (const struct wanted_key *)(const void *)list->keys.data;
     uint32_t count = sort_keys(list);
-    uint32_t most = keys_a_call(verify->session->target);
     looking.cells = calloc((size_t)table->request.column_count + 1, sizeof(*looking.cells));
     enum status status = looking.cells == NULL
                              ? no_memory(error)
                              : former_init(&looking.former, verify->session->target, error);
-    for (uint32_t at = 0; at < count && status == STATUS_OK; at += most) {
+    for (uint32_t at = 0, taken = 0; at < count && status == STATUS_OK; at += taken) {
+        taken = keys_of_call(&keys[at], count - at);
         status =
-            signals_stop_level() > 0
-                ? STATUS_END
-                : ask_of_each(&looking, &keys[at], count - at < most ? count - at : most, error);
+            signals_stop_level() > 0 ? STATUS_END : ask_of_each(&looking, &keys[at], taken, error);
     }
     former_free(&looking.former);
     spiller_free(&looking.spiller);

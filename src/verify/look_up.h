@@ -7,6 +7,7 @@
 struct wanted_key {
     struct canonical_hash hash;
     struct cell *cells; /* in the target's normal form; in verify->arena */
+    uint64_t bytes;     /* about what its record takes */
 };
 /* Of one table. */
 struct looked_up {
