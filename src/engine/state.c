@@ -427,16 +427,11 @@ static void say_kept(const struct local_run *local, struct buffer *kept)
     buffer_format(
         kept, "run %s %s %s -> %s\n", local->id, local->finished ? "(complete)" : "(unfinished)",
         local->source == NULL ? "?" : local->source, local->target == NULL ? "?" : local->target);
-    if (local->finished) {
-        buffer_append_string(kept, "What stays in the target: the records and, unless `transhume "
-                                   "finish` dropped it, the ledger (_transhume_*).\n");
-    } else {
-        buffer_append_string(
-            kept,
-            "What stays in the target: the records written so far and the "
-            "ledger (_transhume_*).\n`transhume resume` with the same plan or endpoints still goes "
-            "on from that ledger.\n");
-    }
+    buffer_append_string(kept, "What stays in the target: the records written so far and the "
+                               "ledger (_transhume_*)");
+    buffer_append_string(kept, local->finished ? ", unless `transhume finish` dropped it.\n"
+                                               : ".\n`transhume resume` with the same plan or "
+                                                 "endpoints still goes on from that ledger.\n");
 }
 
 enum status run_state_reset(const char *state_folder, struct buffer *kept, struct error *error)

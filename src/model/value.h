@@ -73,7 +73,8 @@ enum cell_flag {
     CELL_SPECIAL = 4,
     CELL_FROM_FLOAT = 8,
     CELL_ESCAPED_TEXT = 16,
-    CELL_ASCII = 32, /* a TEXT known to be printable ASCII without " and \ : a hint, never needed */
+    CELL_ASCII = 32, /* a TEXT known to be printable ASCII without " and \ : a hint, never needed;
+                      * whoever changes a text drops it: what trusts it looks for no NUL */
 };
 
 enum cell_special { CELL_MINUS_INFINITY = -1, CELL_ZERO_DATE = 0, CELL_INFINITY = 1 };

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CALL_KEYS_MAX = 100, CALL_BYTES_MAX = 4 << 20 };
+enum { KEYS_A_CALL = 100, RECORD_BYTES_SMALL = 1 << 20 };
+enum { ROW_BYTES_SMALL = 64 << 10, TABLE_BYTES_SMALL = 4 << 20 };
 
 static enum status no_memory(struct error *error)
 {
@@ -19,15 +20,15 @@ bool look_up_is_possible(const struct verify *verify, const struct verify_table 
            verify->session->target->connector->target->fetch != NULL;
 }
 
-static uint64_t record_bytes(const struct former *former)
+uint32_t look_up_keys_a_call(const struct verify *verify, const struct verify_table *table)
 {
-    uint64_t bytes = former->bytes.length;
-    for (uint32_t i = 0; i < former->count; i++) {
-        const struct cell *raw = former->fields[i].raw;
-        bool is_run = raw->kind == VALUE_TEXT || raw->kind == VALUE_BYTES;
-        bytes += raw->kind == VALUE_LARGE ? raw->large->length : is_run ? raw->length : 0;
-    }
-    return bytes;
+    uint64_t most = verify->session->target->limits.record_bytes_max;
+    int64_t rows = table->actual->row_count;
+    int64_t bytes = table->actual->size_bytes;
+    bool small = (most > 0 && most <= RECORD_BYTES_SMALL) ||
+                 (bytes >= 0 && bytes < TABLE_BYTES_SMALL) ||
+                 (bytes >= 0 && rows > 0 && bytes / rows < ROW_BYTES_SMALL);
+    return small ? KEYS_A_CALL : 1;
 }
 
 enum status look_up_note(struct looked_up *list, const struct verify *verify,
@@ -37,8 +38,7 @@ enum status look_up_note(struct looked_up *list, const struct verify *verify,
     struct column_list key = table->plan->target.key;
     struct wanted_key wanted = {
         .hash = former->key,
-        .cells = arena_allocate_zeroed(verify->arena, key.count, sizeof(*wanted.cells)),
-        .bytes = record_bytes(former)};
+        .cells = arena_allocate_zeroed(verify->arena, key.count, sizeof(*wanted.cells))};
     if (wanted.cells == NULL) {
         return no_memory(error);
     }
@@ -122,57 +122,51 @@ static enum status take_found(struct looking *looking, const struct batch *batch
     return status;
 }
 
-static enum status ask(struct looking *looking, const struct wanted_key *keys, uint32_t count,
-                       struct error *error)
+/* `*batch` NULL: one of the keys is none that the target can hold. */
+static enum status ask(const struct looking *looking, const struct wanted_key *keys, uint32_t count,
+                       struct batch **batch, struct error *error)
 {
     struct database *target = looking->verify->session->target;
     const struct target_table *table = &looking->table->plan->target;
     size_t width = table->key.count;
-    struct batch *batch = NULL;
     struct cell *cells = reallocarray(NULL, count * width + 1, sizeof(*cells));
-    enum status status = cells == NULL ? no_memory(error) : STATUS_OK;
-    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
+    *batch = NULL;
+    if (cells == NULL) {
+        return no_memory(error);
+    }
+    for (uint32_t i = 0; i < count; i++) {
         memcpy(&cells[i * width], keys[i].cells, width * sizeof(*cells));
     }
-    if (status == STATUS_OK) {
-        status = target->connector->target->fetch(target, table, cells, count, &batch, error);
+    enum status status =
+        target->connector->target->fetch(target, table, cells, count, batch, error);
+    free(cells);
+    if (status != STATUS_OK) {
+        *batch = NULL;
+        status = status == STATUS_FAILED && error->class == ERROR_CLASS_REJECT ? STATUS_OK : status;
     }
-    if (status == STATUS_OK) {
+    return status;
+}
+
+/* Nothing stands under a key that the target can't hold: the run rejected the record. Which of some
+ * it is, their halves tell. */
+static enum status ask_and_take(struct looking *looking, const struct wanted_key *keys,
+                                uint32_t count, struct error *error)
+{
+    struct batch *batch;
+    enum status status = ask(looking, keys, count, &batch, error);
+    if (status == STATUS_OK && batch == NULL && count > 1) {
+        status = ask_and_take(looking, keys, count / 2, error);
+        return status == STATUS_OK
+                   ? ask_and_take(looking, &keys[count / 2], count - count / 2, error)
+                   : status;
+    }
+    if (status == STATUS_OK && batch != NULL) {
         status = pass_account(looking->verify, SIDE_TARGET, NULL, batch->row_count,
                               batch_bytes(batch), error);
-    }
-    if (status == STATUS_OK) {
-        status = take_found(looking, batch, error);
+        status = status == STATUS_OK ? take_found(looking, batch, error) : status;
     }
     batch_destroy(batch);
-    free(cells);
     return status;
-}
-
-/* Nothing stands under a key that the target can't hold: the run rejected the record. */
-static enum status ask_of_each(struct looking *looking, const struct wanted_key *keys,
-                               uint32_t count, struct error *error)
-{
-    enum status status = ask(looking, keys, count, error);
-    if (status != STATUS_FAILED || error->class != ERROR_CLASS_REJECT) {
-        return status;
-    }
-    status = STATUS_OK;
-    for (uint32_t i = 0; i < count && count > 1 && status == STATUS_OK; i++) {
-        status = ask_of_each(looking, &keys[i], 1, error);
-    }
-    return status;
-}
-
-/* Records come whole, all of a call: as many as are small together, as their sources are. */
-static uint32_t keys_of_call(const struct wanted_key *keys, uint32_t count)
-{
-    uint64_t bytes = keys[0].bytes;
-    uint32_t taken = 1;
-    while (taken < count && taken < CALL_KEYS_MAX && bytes + keys[taken].bytes <= CALL_BYTES_MAX) {
-        bytes += keys[taken++].bytes;
-    }
-    return taken;
 }
 
 enum status look_up_all(struct looked_up *list, struct verify *verify,
@@ -182,14 +176,15 @@ enum status look_up_all(struct looked_up *list, struct verify *verify,
         .verify = verify, .table = table, .spiller = {.spill = verify->spill}};
     const struct wanted_key *keys = (const struct wanted_key *)(const void *)list->keys.data;
     uint32_t count = sort_keys(list);
+    uint32_t most = look_up_keys_a_call(verify, table);
     looking.cells = calloc((size_t)table->request.column_count + 1, sizeof(*looking.cells));
     enum status status = looking.cells == NULL
                              ? no_memory(error)
                              : former_init(&looking.former, verify->session->target, error);
     for (uint32_t at = 0, taken = 0; at < count && status == STATUS_OK; at += taken) {
-        taken = keys_of_call(&keys[at], count - at);
+        taken = count - at < most ? count - at : most;
         status =
-            signals_stop_level() > 0 ? STATUS_END : ask_of_each(&looking, &keys[at], taken, error);
+            signals_stop_level() > 0 ? STATUS_END : ask_and_take(&looking, &keys[at], taken, error);
     }
     former_free(&looking.former);
     spiller_free(&looking.spiller);

@@ -7,7 +7,6 @@
 struct wanted_key {
     struct canonical_hash hash;
     struct cell *cells; /* in the target's normal form; in verify->arena */
-    uint64_t bytes;     /* about what its record takes */
 };
 /* Of one table. */
 struct looked_up {
@@ -16,6 +15,9 @@ struct looked_up {
 };
 
 bool look_up_is_possible(const struct verify *verify, const struct verify_table *table);
+/* How many keys a call may ask for: answers come whole, so one where records may be large, by the
+ * target's limit or by what its statistics make of the table. */
+uint32_t look_up_keys_a_call(const struct verify *verify, const struct verify_table *table);
 /* The key of the former's record in hand. The caller keeps other threads away. */
 enum status look_up_note(struct looked_up *list, const struct verify *verify,
                          const struct verify_table *table, const struct former *former,

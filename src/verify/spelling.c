@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEYS_A_CALL = 100, ENTRY_BYTES_KEPT = 4 << 20, ROW_BYTES_SMALL = 64 << 10 };
+enum { ENTRY_BYTES_KEPT = 4 << 20 };
 
 static enum status no_memory(struct error *error)
 {
@@ -183,18 +183,9 @@ static enum status begin(struct spelling *spelling, struct error *error)
     return former_init(&spelling->former, verify->session->target, error);
 }
 
-/* Where records may be large, one at a time. */
-static uint32_t keys_a_call(const struct verify_table *table)
-{
-    int64_t rows = table->actual->row_count;
-    int64_t bytes = table->actual->size_bytes;
-    bool small = rows > 0 && bytes >= 0 && bytes / rows < ROW_BYTES_SMALL;
-    return small || (bytes >= 0 && bytes < ENTRY_BYTES_KEPT) ? KEYS_A_CALL : 1;
-}
-
 static bool is_full(const struct spelling *spelling)
 {
-    return spelling->count >= keys_a_call(spelling->table) ||
+    return spelling->count >= look_up_keys_a_call(spelling->verify, spelling->table) ||
            spelling->entries.length >= ENTRY_BYTES_KEPT;
 }
 

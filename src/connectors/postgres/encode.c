@@ -38,25 +38,14 @@ static void put_field16(struct buffer *out, uint16_t value)
     put16(out, value);
 }
 
-/* With its length, in one piece. */
 static void put_field32(struct buffer *out, uint32_t value)
 {
     uint64_t field = __builtin_bswap64(UINT64_C(4) << 32 | value);
     buffer_append(out, &field, sizeof field);
 }
 
-static inline void put_field64(struct buffer *out, uint64_t value)
-{
-    uint32_t size = __builtin_bswap32(8);
-    uint64_t swapped = __builtin_bswap64(value);
-    if (buffer_reserve(out, sizeof size + sizeof swapped)) {
-        memcpy(out->data + out->length, &size, sizeof size);
-        memcpy(out->data + out->length + sizeof size, &swapped, sizeof swapped);
-        out->length += sizeof size + sizeof swapped;
-    }
-}
-
-static inline void put_run(struct buffer *out, const char *bytes, uint32_t length)
+/* With its length before it, in one piece; `bytes` is not NULL. */
+static inline void put_run(struct buffer *out, const void *bytes, uint32_t length)
 {
     uint32_t size = __builtin_bswap32(length);
     if (buffer_reserve(out, sizeof size + length)) {
@@ -64,6 +53,12 @@ static inline void put_run(struct buffer *out, const char *bytes, uint32_t lengt
         memcpy(out->data + out->length + sizeof size, bytes, length);
         out->length += sizeof size + length;
     }
+}
+
+static void put_field64(struct buffer *out, uint64_t value)
+{
+    uint64_t swapped = __builtin_bswap64(value);
+    put_run(out, &swapped, sizeof swapped);
 }
 
 static enum status out_of_range(const struct postgres_column *column, struct error *error)
@@ -228,6 +223,7 @@ static bool is_multiple(const char *digits, size_t length, size_t zeros)
     return true;
 }
 
+/* Are its last digits, those below 10^-scale, zeros? */
 static enum status check_zeros(const struct postgres_column *column, const struct cell *cell,
                                int32_t scale, struct arena *scratch, struct error *error)
 {
