@@ -337,3 +337,13 @@ const char *test_folder(void)
     assert_non_null(mkdtemp(path));
     return path;
 }
+
+void skip_without_long_double(void)
+{
+    volatile long double one = 1;
+    volatile long double next = one + 0x1p-60L;
+    if (next == one) {
+        print_message("long doubles are no wider than doubles here\n");
+        skip();
+    }
+}

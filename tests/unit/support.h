@@ -40,5 +40,8 @@ void assert_buffer(struct buffer *buffer, const char *expected);
 /* A folder of its own under the temporary folder, made anew at each call; removed with all that is
  * in it when the test program ends. The path lives until the next call. */
 const char *test_folder(void);
+/* Skips the test under what computes long doubles as doubles, as valgrind does: SQLite reads and
+ * writes floats by them, and gets other digits. */
+void skip_without_long_double(void);
 
 #endif

@@ -183,6 +183,7 @@ static void test_sorted_requests_share(void **state)
 static void test_comparisons(void **state)
 {
     (void)state;
+    skip_without_long_double();
     static const char *const types[] = {"TEXT",
                                         "INTEGER",
                                         "REAL",

@@ -307,7 +307,7 @@ static void child_fill_disk(const char *folder)
     static const struct schema_column column = {.name = "v"};
     struct target_table table = {.name = "t", .columns = &column, .column_count = 1};
 
-    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("tmpfs", folder, "tmpfs", 0, "size=1m") != 0) {
         _exit(EXIT_NO_MOUNT);
     }

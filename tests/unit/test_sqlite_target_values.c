@@ -205,6 +205,7 @@ static struct cell decimal(struct arena *arena, const char *digits)
 static void decimals_are_kept_or_refused(void **state)
 {
     (void)state;
+    skip_without_long_double();
     struct arena *arena = arena_create(0);
     struct cell from_float;
 
@@ -288,6 +289,7 @@ static void expect_cases(const struct number_case *cases, size_t count)
 static void integers_under_every_affinity(void **state)
 {
     (void)state;
+    skip_without_long_double();
     const struct number_case cases[] = {
         {"true",
          cell_bool(1),
