@@ -122,6 +122,7 @@ struct schema_table {
                                same-engine copy of that carries it; NULL: a table of its own */
     int64_t row_count;      /* -1: not known without counting */
     int64_t size_bytes;     /* -1: not known */
+    int64_t long_bytes;     /* kept beside the rows, not in size_bytes; -1: not known */
     int64_t next_number;    /* that the database gives a new row; <= 0: none, or not known */
 };
 

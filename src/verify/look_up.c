@@ -24,7 +24,8 @@ uint32_t look_up_keys_a_call(const struct verify *verify, const struct verify_ta
 {
     uint64_t most = verify->session->target->limits.record_bytes_max;
     int64_t rows = table->actual->row_count;
-    int64_t bytes = table->actual->size_bytes;
+    bool known = table->actual->size_bytes >= 0 && table->actual->long_bytes >= 0;
+    int64_t bytes = known ? table->actual->size_bytes + table->actual->long_bytes : -1;
     bool small = (most > 0 && most <= RECORD_BYTES_SMALL) ||
                  (bytes >= 0 && bytes < TABLE_BYTES_SMALL) ||
                  (bytes >= 0 && rows > 0 && bytes / rows < ROW_BYTES_SMALL);

@@ -458,6 +458,26 @@ class LargeValues(LimitsTestCase):
             db.close()
 
 
+class Samples(LimitsTestCase):
+    """A sample asks for small records together; what is large, it holds one at a time, wherever the server keeps it."""
+
+    def sampled(self, server):
+        db = sqlite3.connect(self.path("big.db"))
+        db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, b BLOB)")
+        db.executemany("INSERT INTO t VALUES (?, randomblob(1 << 20))", [(i,) for i in range(80)])
+        db.commit()
+        db.close()
+        server = server.for_class(type(self))
+        self.run_program("migrate", "big.db", server.uri(server.database()))
+        self.measured("validate", "--level", "sample", "--sample", 80)
+
+    def test_of_postgres(self):
+        self.sampled(postgres)
+
+    def test_of_mariadb(self):
+        self.sampled(mariadb)
+
+
 class Lists(LimitsTestCase):
     """Items as large as DynamoDB takes them, all list: each makes tens of thousands of rows."""
 

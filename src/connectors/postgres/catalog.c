@@ -332,6 +332,7 @@ static enum status read_table(struct builder *builder, int row, struct schema_ta
         .has_heirs = facts->inherited,
         .row_count = -1,
         .size_bytes = number(rows, row, 4, -1),
+        .long_bytes = facts->kind == 'p' || facts->inherited ? -1 : number(rows, row, 5, 0),
         .comment = text(builder, rows, row, 6),
         .details = text(builder, rows, row, 7),
     };
