@@ -182,10 +182,10 @@ enum status look_up_all(struct looked_up *list, struct verify *verify,
     enum status status = looking.cells == NULL
                              ? no_memory(error)
                              : former_init(&looking.former, verify->session->target, error);
-    for (uint32_t at = 0, taken = 0; at < count && status == STATUS_OK; at += taken) {
-        taken = count - at < most ? count - at : most;
+    for (uint32_t at = 0; at < count && status == STATUS_OK; at += most) {
+        uint32_t some = count - at < most ? count - at : most;
         status =
-            signals_stop_level() > 0 ? STATUS_END : ask_and_take(&looking, &keys[at], taken, error);
+            signals_stop_level() > 0 ? STATUS_END : ask_and_take(&looking, &keys[at], some, error);
     }
     former_free(&looking.former);
     spiller_free(&looking.spiller);
