@@ -3,7 +3,8 @@
 #define TRANSHUME_CONNECTORS_TARGET_H
 
 #include "connectors/source.h"
-#include "model/canonical.h"
+
+struct field_hasher; /* model/field_hash.h */
 
 struct target_reference {
     struct column_list columns;
@@ -327,15 +328,14 @@ struct target_functions {
     enum status (*normal_form)(struct database *self, const struct cell *cell, struct arena *arena,
                                struct cell *normal, struct error *error);
     /*
-     * Optional, for speed, since each record that is copied is hashed: appends of each of `count`
-     * fields its name and the canonical bytes of its cell's normal form, the same that
-     * normal_form and canonical_append give. For cells that are not LARGE, of a target whose normal
-     * forms are never MISSING. Fails as normal_form does at the field number *appended; of that
-     * and the later ones nothing is in `out` then. Any thread.
+     * Optional, for speed, since each record that is copied is hashed: adds `count` fields to
+     * the hasher, as normal_form and field_hash_add_cell do; seeds[i] is field_hash_seed of the
+     * name of cells[i]. Stops before a LARGE value: *hashed tells at which field. Fails as
+     * normal_form does, at the field number *hashed, of which nothing was added then. Any thread.
      */
-    enum status (*append_normal)(struct database *self, const struct canonical_name *names,
-                                 const struct cell *cells, uint32_t count, struct arena *arena,
-                                 struct buffer *out, uint32_t *appended, struct error *error);
+    enum status (*hash_normal)(struct database *self, const uint64_t *seeds,
+                               const struct cell *cells, uint32_t count,
+                               struct field_hasher *hasher, uint32_t *hashed, struct error *error);
     /*
      * Optional, both or none: what a column makes of values (SQLite's affinities). column_class
      * gives a number for a column as the target's own catalogue describes it, for

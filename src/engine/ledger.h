@@ -50,7 +50,7 @@ enum ledger_table_was { LEDGER_WAS_ABSENT, LEDGER_WAS_EMPTY, LEDGER_WAS_FILLED }
 
 struct ledger_table_entity {
     uint32_t entity;
-    struct column_list fields; /* in the order in which its records are hashed; documents: none */
+    struct column_list fields; /* in the plan's order; documents: none */
 };
 
 /* A table of the run, as taking it back needs it: without the plan. */

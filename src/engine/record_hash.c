@@ -1,42 +1,31 @@
-/* Normal form, canonical bytes, XXH3: once a record. */
+/* Normal forms and their hashes, once a record. */
 #include "engine/record_hash.h"
 
 #include <stdlib.h>
 
 enum { RESET_BYTES = 64 << 10 };
 
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for hashing");
+}
+
 enum status record_hasher_init(struct record_hasher *hasher, struct database *target,
                                const struct stored_form *forms, struct error *error)
 {
-    *hasher = (struct record_hasher){.target = target, .forms = forms, .arena = arena_create(0)};
-    return hasher->arena != NULL ? STATUS_OK
-                                 : error_set(error, ERROR_MEMORY, NULL, "no memory for hashing");
+    *hasher = (struct record_hasher){
+        .target = target, .forms = forms, .fields = {.arena = arena_create(0)}};
+    return hasher->fields.arena != NULL ? STATUS_OK : no_memory(error);
 }
 
 void record_hasher_free(struct record_hasher *hasher)
 {
-    arena_destroy(hasher->arena);
-    buffer_free(&hasher->scratch);
-    free(hasher->cells);
-    free(hasher->names);
+    arena_destroy(hasher->fields.arena);
+    buffer_free(&hasher->fields.scratch);
+    free(hasher->seeds);
     *hasher = (struct record_hasher){0};
 }
 
-static enum status reserve_cells(struct record_hasher *hasher, uint32_t count, struct error *error)
-{
-    if (count <= hasher->capacity) {
-        return STATUS_OK;
-    }
-    struct cell *cells = reallocarray(hasher->cells, count, sizeof(*cells));
-    if (cells == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for hashing");
-    }
-    hasher->cells = cells;
-    hasher->capacity = count;
-    return STATUS_OK;
-}
-
-/* What the writer will reject stays as it is; its hash goes again. */
 static bool is_rejected(enum status status, const struct error *error)
 {
     return status != STATUS_OK && error->class != ERROR_CLASS_STOP;
@@ -49,54 +38,24 @@ static const struct stored_form *form_of(const struct record_hasher *hasher,
     return hasher->forms != NULL && batch->shape != NULL ? &hasher->forms[batch->entity] : &as_sent;
 }
 
-static enum status hash_normal_forms(struct record_hasher *hasher, const struct batch *batch,
-                                     const struct cell *cells, struct canonical_hash *hash,
-                                     struct error *error)
+/* Anew for each batch: shapes come and go. */
+static enum status begin_batch(struct record_hasher *hasher, const struct batch *batch,
+                               struct error *error)
 {
-    const struct stored_form *form = form_of(hasher, batch);
-    uint32_t count = batch_shape_width(batch->shape);
-    if (reserve_cells(hasher, count, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    const struct shape *shape = batch->shape;
+    uint32_t count = shape == NULL ? 0 : shape->field_count;
+    if (count > hasher->seed_capacity) {
+        uint64_t *seeds = reallocarray(hasher->seeds, count, sizeof(*seeds));
+        if (seeds == NULL) {
+            return no_memory(error);
+        }
+        hasher->seeds = seeds;
+        hasher->seed_capacity = count;
     }
     for (uint32_t i = 0; i < count; i++) {
-        enum status status = stored_form_normal(form, hasher->target, i, &cells[i], hasher->arena,
-                                                &hasher->cells[i], error);
-        if (is_rejected(status, error)) {
-            hasher->cells[i] = cells[i];
-        } else if (status != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-    }
-    return batch->shape == NULL
-               ? canonical_hash_cells(hasher->cells, count, &hasher->scratch, hash, error)
-               : canonical_hash_record(batch->shape, hasher->cells, count, &hasher->scratch, hash,
-                                       error);
-}
-
-/* Anew for each batch: shapes come and go. */
-static enum status make_names(struct record_hasher *hasher, const struct shape *shape,
-                              struct error *error)
-{
-    if (shape->field_count > hasher->name_capacity) {
-        struct canonical_name *names =
-            reallocarray(hasher->names, shape->field_count, sizeof(*names));
-        if (names == NULL) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory for hashing");
-        }
-        hasher->names = names;
-        hasher->name_capacity = shape->field_count;
-    }
-    for (uint32_t i = 0; i < shape->field_count; i++) {
-        canonical_name_make(shape->fields[i].name, shape->fields[i].name_length, &hasher->names[i]);
+        hasher->seeds[i] = field_hash_seed(shape->fields[i].name, shape->fields[i].name_length);
     }
     return STATUS_OK;
-}
-
-static enum status append_as_sent(const struct canonical_name *name, const struct cell *cell,
-                                  struct buffer *bytes, struct error *error)
-{
-    canonical_append_name(bytes, name);
-    return canonical_append(cell, bytes, error);
 }
 
 /* Those fields from `first` on that no column converts, up to the next one that a column does. */
@@ -109,91 +68,101 @@ static uint32_t count_as_sent(const struct stored_form *form, uint32_t first, ui
     return end - first;
 }
 
-/* The same hash, of bytes that the target appends itself. */
-static enum status hash_appended(struct record_hasher *hasher, const struct batch *batch,
-                                 const struct cell *cells, struct canonical_hash *hash,
-                                 struct error *error)
+/* What the writer will reject stays as it is; its hash goes again. */
+static enum status make_normal(struct record_hasher *hasher, const struct stored_form *form,
+                               uint32_t field, const struct cell *cell, struct cell *normal,
+                               struct error *error)
 {
-    const struct target_functions *target = hasher->target->connector->target;
-    const struct stored_form *form = form_of(hasher, batch);
-    const struct shape *shape = batch->shape;
-    struct buffer *bytes = &hasher->scratch;
-    buffer_clear(bytes);
-    for (uint32_t i = 0; i < shape->field_count;) {
-        uint32_t count = count_as_sent(form, i, shape->field_count);
-        uint32_t appended = 0;
-        struct cell normal;
-        enum status status =
-            count > 0 ? target->append_normal(hasher->target, &hasher->names[i], &cells[i], count,
-                                              hasher->arena, bytes, &appended, error)
-                      : stored_form_normal(form, hasher->target, i, &cells[i], hasher->arena,
-                                           &normal, error);
-        i += appended;
-        if (status == STATUS_OK && count > 0) {
-            continue;
-        }
-        if (status != STATUS_OK && !is_rejected(status, error)) {
-            return STATUS_FAILED;
-        }
-        if (append_as_sent(&hasher->names[i], status == STATUS_OK ? &normal : &cells[i], bytes,
-                           error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        i++;
+    enum status status =
+        stored_form_normal(form, hasher->target, field, cell, hasher->fields.arena, normal, error);
+    if (!is_rejected(status, error)) {
+        return status;
     }
-    if (bytes->failed) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for hashing");
-    }
-    *hash = canonical_hash_bytes(bytes->data, bytes->length);
+    *normal = *cell;
     return STATUS_OK;
 }
 
-static bool has_large(const struct cell *cells, uint32_t count)
+static enum status add_field(struct record_hasher *hasher, const struct stored_form *form,
+                             uint32_t field, const struct cell *cell, struct error *error)
 {
-    bool found = false;
-    for (uint32_t i = 0; i < count; i++) {
-        found |= cells[i].kind == VALUE_LARGE;
-    }
-    return found;
+    struct cell normal;
+    return make_normal(hasher, form, field, cell, &normal, error) == STATUS_OK
+               ? field_hash_add_cell(&hasher->fields, hasher->seeds[field], &normal, error)
+               : STATUS_FAILED;
 }
 
-/* Does the target append the values of the batch, but for large ones? Then names are made. */
-static enum status begin_batch(struct record_hasher *hasher, const struct batch *batch,
-                               bool *appends, struct error *error)
+/* The target adds what it can by itself; field by field goes the rest. */
+static enum status add_fields(struct record_hasher *hasher, const struct batch *batch,
+                              const struct cell *cells, struct error *error)
 {
-    *appends = hasher->target->connector->target->append_normal != NULL && batch->shape != NULL;
-    return *appends ? make_names(hasher, batch->shape, error) : STATUS_OK;
+    const struct target_functions *target = hasher->target->connector->target;
+    const struct stored_form *form = form_of(hasher, batch);
+    uint32_t width = batch->shape->field_count;
+    for (uint32_t i = 0; i < width;) {
+        uint32_t count = target->hash_normal == NULL ? 0 : count_as_sent(form, i, width);
+        uint32_t hashed = 0;
+        if (count > 0) {
+            enum status status = target->hash_normal(hasher->target, &hasher->seeds[i], &cells[i],
+                                                     count, &hasher->fields, &hashed, error);
+            if (status != STATUS_OK && !is_rejected(status, error)) {
+                return STATUS_FAILED;
+            }
+            i += hashed;
+        }
+        if (hashed < count || count == 0) { /* one that the target left, or was not asked for */
+            if (add_field(hasher, form, i, &cells[i], error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
+            i++;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* A document is one value, and no field of anything. */
+static enum status hash_document(struct record_hasher *hasher, const struct batch *batch,
+                                 const struct cell *cell, struct canonical_hash *hash,
+                                 struct error *error)
+{
+    struct cell normal;
+    return make_normal(hasher, form_of(hasher, batch), 0, cell, &normal, error) == STATUS_OK
+               ? canonical_hash_cells(&normal, 1, &hasher->fields.scratch, hash, error)
+               : STATUS_FAILED;
 }
 
 static enum status hash_row(struct record_hasher *hasher, const struct batch *batch, uint32_t row,
-                            bool appends, struct canonical_hash *hash, struct error *error)
+                            struct canonical_hash *hash, struct error *error)
 {
     const struct cell *cells = batch_row(batch, row);
-    if (arena_bytes(hasher->arena) > RESET_BYTES) {
-        arena_reset(hasher->arena);
+    if (arena_bytes(hasher->fields.arena) > RESET_BYTES) {
+        arena_reset(hasher->fields.arena);
     }
-    return appends && !has_large(cells, batch->shape->field_count)
-               ? hash_appended(hasher, batch, cells, hash, error)
-               : hash_normal_forms(hasher, batch, cells, hash, error);
+    if (batch->shape == NULL) {
+        return hash_document(hasher, batch, cells, hash, error);
+    }
+    hasher->fields.sum = (struct canonical_hash){0};
+    if (add_fields(hasher, batch, cells, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *hash = field_hash_take(&hasher->fields);
+    return STATUS_OK;
 }
 
 enum status record_hash(struct record_hasher *hasher, const struct batch *batch, uint32_t row,
                         struct canonical_hash *hash, struct error *error)
 {
-    bool appends;
-    return begin_batch(hasher, batch, &appends, error) == STATUS_OK
-               ? hash_row(hasher, batch, row, appends, hash, error)
+    return begin_batch(hasher, batch, error) == STATUS_OK
+               ? hash_row(hasher, batch, row, hash, error)
                : STATUS_FAILED;
 }
 
 enum status record_hash_batch(struct record_hasher *hasher, const struct batch *batch,
                               struct canonical_hash *sum, struct error *error)
 {
-    bool appends;
-    enum status status = begin_batch(hasher, batch, &appends, error);
+    enum status status = begin_batch(hasher, batch, error);
     for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
         struct canonical_hash hash;
-        status = hash_row(hasher, batch, row, appends, &hash, error);
+        status = hash_row(hasher, batch, row, &hash, error);
         if (status == STATUS_OK) {
             canonical_sum_add(sum, &hash);
         }
@@ -224,7 +193,7 @@ enum status record_hash_gone(struct record_hasher *hasher, uint32_t entity,
     }
     struct cell *cells = arena_allocate_zeroed(arena, shape->field_count + 1u, sizeof(*cells));
     if (cells == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for hashing");
+        return no_memory(error);
     }
     gone->hashed = record_lay_out(record, shape, cells) == shape->field_count;
     const struct batch one = {.entity = entity,

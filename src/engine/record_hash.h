@@ -5,18 +5,15 @@
 #include "connectors/connector.h"
 #include "engine/stored_form.h"
 #include "engine/tally.h"
-#include "model/canonical.h"
+#include "model/field_hash.h"
 
 /* Belongs to one thread. */
 struct record_hasher {
     struct database *target;
     const struct stored_form *forms; /* by batch->entity; NULL: none converts */
-    struct arena *arena;             /* of normal forms, emptied often */
-    struct buffer scratch;
-    struct cell *cells;
-    uint32_t capacity;
-    struct canonical_name *names; /* of the batch in hand */
-    uint32_t name_capacity;
+    struct field_hasher fields;      /* its arena is emptied often */
+    uint64_t *seeds;                 /* of the fields of the batch in hand */
+    uint32_t seed_capacity;
 };
 /* Borrows the forms. */
 enum status record_hasher_init(struct record_hasher *hasher, struct database *target,
@@ -30,7 +27,7 @@ enum status record_hash(struct record_hasher *hasher, const struct batch *batch,
 enum status record_hash_batch(struct record_hasher *hasher, const struct batch *batch,
                               struct canonical_hash *sum, struct error *error) MUST_USE;
 
-/* The fields of a MAP in the shape's order, in which they are hashed; MISSING where it has none.
+/* The fields of a MAP in the shape's order; MISSING where it has none.
  * How many it has. */
 uint32_t record_lay_out(const struct cell *record, const struct shape *shape, struct cell *cells);
 /* Counts a record of an entity, a MAP, that was written and went out of the target, and adds its

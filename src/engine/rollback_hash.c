@@ -11,7 +11,7 @@ struct reading_back {
     struct record_hasher hasher;
     struct stored_form form; /* of the one entity, where columns are declared */
     struct cell *cells;
-    struct shape *shapes; /* one an entity, with its fields in the order of hashing */
+    struct shape *shapes; /* one an entity, with its fields */
     uint64_t count;
     struct canonical_hash sum;
     bool can;
@@ -82,7 +82,7 @@ static enum status hash_document(struct reading_back *back, const struct batch *
         if (record_hash(&back->hasher, &record, 0, &one, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        /* of two entities with the same fields in another order: which was it? */
+        /* of two entities that it fits: which was it? */
         back->can = back->can && (fitting == 0 || memcmp(&one, hash, sizeof(one)) == 0);
         *hash = one;
         fitting++;

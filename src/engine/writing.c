@@ -356,13 +356,32 @@ enum status writing_submit(struct writing *writing, struct open_chunk *chunk, st
     }
 }
 
+static void leave_large(struct large_value *self)
+{
+    (void)self;
+}
+
+/* The original keeps the large values; a piece tells that it has some. */
+static enum status note_large(const struct batch *original, struct batch *piece)
+{
+    struct large_value *kept = original->large_values == NULL
+                                   ? NULL
+                                   : arena_allocate_zeroed(piece->arena, 1, sizeof(*kept));
+    if (kept != NULL) {
+        kept->release = leave_large;
+        batch_keep_large(piece, kept);
+    }
+    return kept != NULL || original->large_values == NULL ? STATUS_OK : STATUS_FAILED;
+}
+
 struct batch *writing_cut(struct batch *original, uint32_t first, uint32_t count)
 {
     struct batch *piece = batch_create_sharing(original, original->shape, original->width, count);
     if (piece == NULL) {
         return NULL;
     }
-    if (original->envelopes != NULL && batch_add_envelopes(piece) != STATUS_OK) {
+    if (note_large(original, piece) != STATUS_OK ||
+        (original->envelopes != NULL && batch_add_envelopes(piece) != STATUS_OK)) {
         batch_destroy(piece);
         return NULL;
     }

@@ -62,7 +62,7 @@ struct batch {
     uint32_t row_count;
     uint32_t row_capacity;
     uint32_t entity;
-    struct large_value *large_values; /* released with the batch */
+    struct large_value *large_values; /* released with the batch; NULL: no cell is LARGE */
     struct batch_refused *refused;    /* in the order of batch_refuse */
     struct batch_refused *refused_last;
     uint32_t refused_count;

@@ -22,10 +22,66 @@ static void store_u64(char *bytes, uint64_t number)
     memcpy(bytes, &number, sizeof(number));
 }
 
+static void store_u32(char *bytes, uint32_t number)
+{
+    number = htole32(number);
+    memcpy(bytes, &number, sizeof number);
+}
+
+/* A tag and eight bytes: INT64, UINT64, FLOAT64. */
+static void put_tagged(struct buffer *out, enum value_kind tag, uint64_t number)
+{
+    if (buffer_reserve(out, 1 + sizeof number)) {
+        char *to = out->data + out->length;
+        out->length += 1 + sizeof number; /* before the bytes, which the compiler may take for it */
+        number = htole64(number);
+        to[0] = (char)tag;
+        memcpy(to + 1, &number, sizeof number);
+    }
+}
+
+/* memcpy; many values are short, and a call would cost more than the copy. */
+static void copy_bytes(char *to, const char *from, uint32_t length)
+{
+    if (length > 16) {
+        memcpy(to, from, length);
+    } else if (length >= 8) {
+        uint64_t first;
+        uint64_t last;
+        memcpy(&first, from, sizeof first);
+        memcpy(&last, from + length - 8, sizeof last);
+        memcpy(to, &first, sizeof first);
+        memcpy(to + length - 8, &last, sizeof last);
+    } else if (length >= 4) {
+        uint32_t first;
+        uint32_t last;
+        memcpy(&first, from, sizeof first);
+        memcpy(&last, from + length - 4, sizeof last);
+        memcpy(to, &first, sizeof first);
+        memcpy(to + length - 4, &last, sizeof last);
+    } else if (length > 0) {
+        to[0] = from[0];
+        to[length / 2] = from[length / 2];
+        to[length - 1] = from[length - 1];
+    }
+}
+
+/* A tag, the length and the bytes: TEXT, BYTES, JSON, DECIMAL. */
+static void put_run(struct buffer *out, enum value_kind tag, const void *bytes, uint32_t length)
+{
+    if (buffer_reserve(out, (size_t)length + 5)) {
+        char *to = out->data + out->length;
+        out->length += (size_t)length + 5; /* as above */
+        to[0] = (char)tag;
+        store_u32(to + 1, length);
+        copy_bytes(to + 5, bytes, length);
+    }
+}
+
 static void put_u32(struct buffer *out, uint32_t number)
 {
     if (buffer_reserve(out, 4)) {
-        canonical_store_u32(out->data + out->length, number);
+        store_u32(out->data + out->length, number);
         out->length += 4;
     }
 }
@@ -44,7 +100,7 @@ static void put_double(struct buffer *out, enum value_kind tag, double number)
     if (number == number) {
         memcpy(&bits, &number, sizeof(bits));
     }
-    canonical_append_u64(out, tag, bits);
+    put_tagged(out, tag, bits);
 }
 
 static void put_decimal(struct buffer *out, const struct cell *cell)
@@ -55,7 +111,7 @@ static void put_decimal(struct buffer *out, const struct cell *cell)
     size_t digits = out->length;
     decimal_append(cell, out);
     if (!out->failed) {
-        canonical_store_u32(out->data + start + 1, (uint32_t)(out->length - digits));
+        store_u32(out->data + start + 1, (uint32_t)(out->length - digits));
     }
 }
 
@@ -222,10 +278,10 @@ static enum status put_value(struct buffer *out, const struct cell *cell, int de
         buffer_append_byte(out, cell->i64 != 0);
         break;
     case VALUE_INT64:
-        canonical_append_u64(out, VALUE_INT64, cell->u64);
+        put_tagged(out, VALUE_INT64, cell->u64);
         break;
     case VALUE_UINT64:
-        canonical_append_u64(out, cell->u64 <= INT64_MAX ? VALUE_INT64 : VALUE_UINT64, cell->u64);
+        put_tagged(out, cell->u64 <= INT64_MAX ? VALUE_INT64 : VALUE_UINT64, cell->u64);
         break;
     case VALUE_FLOAT32:
     case VALUE_FLOAT64:
@@ -237,7 +293,7 @@ static enum status put_value(struct buffer *out, const struct cell *cell, int de
     case VALUE_TEXT:
     case VALUE_BYTES:
     case VALUE_JSON:
-        canonical_append_run(out, kind, cell->bytes, cell->length);
+        put_run(out, kind, cell->bytes, cell->length);
         break;
     case VALUE_DATE:
     case VALUE_TIME:
@@ -274,16 +330,6 @@ enum status canonical_append(const struct cell *cell, struct buffer *out, struct
 {
     enum status status = put_value(out, cell, DEPTH_MAX, error);
     return status == STATUS_OK && out->failed ? no_memory(error) : status;
-}
-
-void canonical_name_make(const char *text, uint32_t length, struct canonical_name *name)
-{
-    *name = (struct canonical_name){.text = text, .length = length};
-    if (length <= CANONICAL_NAME_BYTES - 5) {
-        name->bytes[0] = VALUE_TEXT;
-        canonical_store_u32(name->bytes + 1, length);
-        memcpy(name->bytes + 5, text, length);
-    }
 }
 
 /* --- hashes --- */
@@ -364,27 +410,6 @@ static enum status finish_hash(struct hashing *hashing, enum status status,
     }
     XXH3_freeState(hashing->stream);
     return status;
-}
-
-enum status canonical_hash_record(const struct shape *shape, const struct cell *cells,
-                                  uint32_t width, struct buffer *scratch,
-                                  struct canonical_hash *hash, struct error *error)
-{
-    if (shape == NULL) {
-        return canonical_hash_cells(cells, width, scratch, hash, error);
-    }
-    struct hashing hashing = {.scratch = scratch};
-    enum status status = STATUS_OK;
-    buffer_clear(scratch);
-    uint32_t count = width < shape->field_count ? width : shape->field_count;
-    for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-        if (cells[i].kind != VALUE_MISSING) {
-            canonical_append_run(scratch, VALUE_TEXT, shape->fields[i].name,
-                                 shape->fields[i].name_length);
-            status = hash_cell(&hashing, &cells[i], error);
-        }
-    }
-    return finish_hash(&hashing, status, hash, error);
 }
 
 enum status canonical_hash_cells(const struct cell *cells, uint32_t count, struct buffer *scratch,

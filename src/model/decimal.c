@@ -10,6 +10,8 @@
 
 enum {
     SMALL_DIGITS_MAX = 18,
+    DOUBLE_DIGITS_SURE = 15, /* so many always come back from a double */
+    DOUBLE_DIGITS_MAX = 17,  /* more are never needed */
     EXPONENT_MAX = 20000,
     SMALL_TEXT_BYTES =
         48,            /* enough for a small decimal's text and for what put_small copies too far */
@@ -279,6 +281,38 @@ void decimal_append(const struct cell *decimal, struct buffer *out)
     }
 }
 
+/* As one number; false if there are more than `most`, leading zeros not counted. */
+static bool all_digits(const struct decimal_plain *plain, int most, uint64_t *digits)
+{
+    *digits = 0;
+    for (size_t i = 0; i < plain->whole_length + plain->fraction_length; i++) {
+        char digit =
+            i < plain->whole_length ? plain->whole[i] : plain->fraction[i - plain->whole_length];
+        if (*digits >= decimal_powers[most - 1]) {
+            return false;
+        }
+        *digits = *digits * 10 + (uint64_t)(digit - '0');
+    }
+    return true;
+}
+
+bool decimal_to_small(const struct cell *decimal, struct cell *small)
+{
+    if ((decimal->flags & CELL_SMALL) != 0) {
+        *small = *decimal;
+        return magnitude_of(decimal->i64) < decimal_powers[SMALL_DIGITS_MAX];
+    }
+    struct decimal_plain plain = decimal_plain_of_text(decimal->text, decimal->length);
+    size_t scale = plain.fraction_length;
+    uint64_t value;
+    if (plain.special != 0 || scale > SMALL_DIGITS_MAX ||
+        !all_digits(&plain, SMALL_DIGITS_MAX, &value)) {
+        return false;
+    }
+    *small = small_cell(plain.negative ? -(int64_t)value : (int64_t)value, (uint32_t)scale);
+    return true;
+}
+
 struct cell decimal_small_normal(const struct cell *decimal)
 {
     int64_t value = decimal->i64;
@@ -451,6 +485,29 @@ double decimal_to_double(const struct cell *decimal)
     const char *text = text_of(decimal, scratch, &length);
     double value;
     return number_to_double(text, length, &value) == STATUS_OK ? value : NAN;
+}
+
+bool decimal_is_of_double(const struct cell *decimal, double *value)
+{
+    bool small = (decimal->flags & CELL_SMALL) != 0;
+    if (small && magnitude_of(decimal->i64) < decimal_powers[DOUBLE_DIGITS_SURE]) {
+        *value = (double)decimal->i64 / double_powers[decimal->aux];
+        return decimal->aux > 0 && decimal->i64 % 10 != 0;
+    }
+    char scratch[SMALL_TEXT_BYTES];
+    struct decimal_plain plain = plain_of(decimal, scratch);
+    uint64_t digits;
+    if (plain.special != 0 || plain.fraction_length == 0 ||
+        plain.fraction[plain.fraction_length - 1] == '0' ||
+        !all_digits(&plain, DOUBLE_DIGITS_MAX, &digits)) {
+        return false;
+    }
+    uint64_t shortest;
+    int exponent;
+    int negative;
+    *value = decimal_to_double(decimal);
+    number_shortest(*value, &shortest, &exponent, &negative);
+    return shortest == digits && exponent == -(int)plain.fraction_length;
 }
 
 /* The magnitude of a whole number. */

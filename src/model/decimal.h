@@ -22,6 +22,9 @@ int decimal_has_room(size_t length, struct arena *arena);
 
 /* The plain digits: "1.98", "-0.10", "NaN". */
 void decimal_append(const struct cell *decimal, struct buffer *out);
+/* The small form (CELL_SMALL) of a decimal of up to 18 digits and a scale of up to 18, whichever
+ * form it has. */
+bool decimal_to_small(const struct cell *decimal, struct cell *small);
 /* A small decimal (CELL_SMALL) without the zeros at its end. */
 struct cell decimal_small_normal(const struct cell *decimal);
 /* Without trailing zeros after the point, "0" for every zero: what stores without scale give. */
@@ -39,6 +42,9 @@ int decimal_compare(const struct cell *left, const struct cell *right);
  * the result is small and (double)i64 / 10^aux is that float (with 17 digits it may be off by one
  * bit; decimal_to_double never is). */
 enum status decimal_from_double(double value, struct arena *arena, struct cell *cell) MUST_USE;
+/* Has it digits after the point, no zeros at its end, and is it just what decimal_from_double makes
+ * of some double? Then that is `*value`, which else means nothing. */
+bool decimal_is_of_double(const struct cell *decimal, double *value);
 /* The nearest double. */
 double decimal_to_double(const struct cell *decimal);
 /* STATUS_FAILED when it is no whole number in range. */

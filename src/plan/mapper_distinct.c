@@ -65,13 +65,11 @@ static enum status make_room(struct distinct_set *set, struct error *error)
 enum status mapper_distinct_seen(struct mapper *mapper, struct entity_state *entity,
                                  const struct cell *cells, bool *seen, struct error *error)
 {
-    const struct shape *shape = plan_entity_batch_shape(entity->entity);
     struct canonical_hash hash;
-    buffer_clear(&mapper->bytes);
+    /* by position: an entity has one shape */
     enum status status =
-        shape != NULL
-            ? canonical_hash_record(shape, cells, shape->field_count, &mapper->bytes, &hash, error)
-            : canonical_hash_cells(cells, 1, &mapper->bytes, &hash, error);
+        canonical_hash_cells(cells, batch_shape_width(plan_entity_batch_shape(entity->entity)),
+                             &mapper->bytes, &hash, error);
     if (status != STATUS_OK || make_room(&entity->distinct, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -2,6 +2,7 @@
  * reason. */
 #include "base/file.h"
 #include "contract.h"
+#include "model/field_hash.h"
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
@@ -160,40 +161,32 @@ void contract_test_values(const struct contract_entry *entry)
     fixture_close(&fixture);
 }
 
-/* What append_normal makes of a value, between others: the bytes of its normal form, or the same
+/* What hash_normal makes of a value, between others: the hash of its normal form, or the same
  * failure. */
-static void check_appended(struct fixture *fixture, const struct cell *value)
+static void check_hashed(struct fixture *fixture, const struct cell *value)
 {
-    static const char *const texts[] = {"id", "its value"};
-    struct canonical_name names[2];
+    static const uint64_t seeds[] = {1, 22};
     const struct target_functions *functions = fixture->target->connector->target;
     const struct cell cells[] = {*value, *value};
-    struct buffer made = {0};
-    struct buffer appended = {0};
+    struct field_hasher made = {.arena = fixture->arena};
+    struct field_hasher hashed = {.arena = fixture->arena};
     struct error made_error = {0};
-    struct error appended_error = {0};
+    struct error hashed_error = {0};
     struct cell normal;
     uint32_t count = 99;
     enum status expected =
         functions->normal_form(fixture->target, value, fixture->arena, &normal, &made_error);
-    for (int i = 0; i < 2; i++) {
-        canonical_name_make(texts[i], (uint32_t)strlen(texts[i]), &names[i]);
-    }
     for (int i = 0; i < 2 && expected == STATUS_OK; i++) {
-        canonical_append_run(&made, VALUE_TEXT, texts[i], (uint32_t)strlen(texts[i]));
-        expected = canonical_append(&normal, &made, &made_error);
+        expected = field_hash_add_cell(&made, seeds[i], &normal, &made_error);
     }
-    assert_int_equal(functions->append_normal(fixture->target, names, cells, 2, fixture->arena,
-                                              &appended, &count, &appended_error),
-                     expected);
+    assert_int_equal(
+        functions->hash_normal(fixture->target, seeds, cells, 2, &hashed, &count, &hashed_error),
+        expected);
     assert_int_equal(count, expected == STATUS_OK ? 2 : 0);
-    assert_int_equal(appended.length, made.length);
-    if (made.length > 0) {
-        assert_memory_equal(appended.data, made.data, made.length);
-    }
-    assert_int_equal(appended_error.code, made_error.code);
-    buffer_free(&made);
-    buffer_free(&appended);
+    assert_memory_equal(&hashed.sum, &made.sum, sizeof(made.sum));
+    assert_int_equal(hashed_error.code, made_error.code);
+    buffer_free(&made.scratch);
+    buffer_free(&hashed.scratch);
 }
 
 void contract_test_normal_form(const struct contract_entry *entry)
@@ -205,8 +198,8 @@ void contract_test_normal_form(const struct contract_entry *entry)
         struct cell once;
         struct cell twice;
         const struct target_functions *functions = fixture.target->connector->target;
-        if (functions->append_normal != NULL) {
-            check_appended(&fixture, &values[i]);
+        if (functions->hash_normal != NULL) {
+            check_hashed(&fixture, &values[i]);
         }
         if (functions->normal_form(fixture.target, &values[i], fixture.arena, &once, &error) !=
             STATUS_OK) {

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "connectors/registry.h"
+#include "model/canonical.h"
 #include "model/decimal.h"
 #include <string.h>
 

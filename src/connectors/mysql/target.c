@@ -182,14 +182,13 @@ static enum status target_normal_form(struct database *database, const struct ce
     return sql_normal_form(&maria_rules, cell, arena, normal, error);
 }
 
-static enum status target_append_normal(struct database *database,
-                                        const struct canonical_name *names,
-                                        const struct cell *cells, uint32_t count,
-                                        struct arena *arena, struct buffer *out, uint32_t *appended,
-                                        struct error *error)
+static enum status target_hash_normal(struct database *database, const uint64_t *seeds,
+                                      const struct cell *cells, uint32_t count,
+                                      struct field_hasher *hasher, uint32_t *hashed,
+                                      struct error *error)
 {
     (void)database;
-    return sql_append_normal(&maria_rules, names, cells, count, arena, out, appended, error);
+    return sql_hash_normal(&maria_rules, seeds, cells, count, hasher, hashed, error);
 }
 
 static enum status target_caveats(struct database *database, struct buffer *out,
@@ -228,7 +227,7 @@ const struct target_functions maria_target_functions = {
     .count = target_count,
     .tell_orphans = maria_orphans_tell,
     .normal_form = target_normal_form,
-    .append_normal = target_append_normal,
+    .hash_normal = target_hash_normal,
     .express_accepts = maria_express_accepts,
     .express_chunk = maria_express_chunk,
     .column_class = maria_column_class,

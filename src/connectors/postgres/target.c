@@ -216,12 +216,12 @@ enum status postgres_normal_form(struct database *database, const struct cell *c
     return sql_normal_form(&rules, cell, arena, normal, error);
 }
 
-static enum status append_normal(struct database *database, const struct canonical_name *names,
-                                 const struct cell *cells, uint32_t count, struct arena *arena,
-                                 struct buffer *out, uint32_t *appended, struct error *error)
+static enum status hash_normal(struct database *database, const uint64_t *seeds,
+                               const struct cell *cells, uint32_t count,
+                               struct field_hasher *hasher, uint32_t *hashed, struct error *error)
 {
     (void)database;
-    return sql_append_normal(&rules, names, cells, count, arena, out, appended, error);
+    return sql_hash_normal(&rules, seeds, cells, count, hasher, hashed, error);
 }
 
 const struct target_functions postgres_target_functions = {
@@ -247,7 +247,7 @@ const struct target_functions postgres_target_functions = {
     .settle_duplicates = postgres_lost_tell,
     .tell_orphans = postgres_orphans_tell,
     .normal_form = postgres_normal_form,
-    .append_normal = append_normal,
+    .hash_normal = hash_normal,
     .column_class = postgres_column_class,
     .normal_form_in_column = postgres_normal_form_in_column,
     .express_accepts = postgres_express_accepts,

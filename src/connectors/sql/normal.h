@@ -6,9 +6,10 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/error.h"
-#include "model/canonical.h"
 #include "model/value.h"
 #include <stdbool.h>
+
+struct field_hasher; /* model/field_hash.h */
 
 /* What one database does otherwise than another. */
 struct sql_rules {
@@ -20,11 +21,11 @@ struct sql_rules {
 /* Idempotent; texts live in `arena`. Any thread. */
 enum status sql_normal_form(const struct sql_rules *rules, const struct cell *cell,
                             struct arena *arena, struct cell *normal, struct error *error) MUST_USE;
-/* What target_functions.append_normal does, without making a normal form first where the kind is a
+/* What target_functions.hash_normal does, without making a normal form first where the kind is a
  * common one. */
-enum status sql_append_normal(const struct sql_rules *rules, const struct canonical_name *names,
-                              const struct cell *cells, uint32_t count, struct arena *arena,
-                              struct buffer *out, uint32_t *appended, struct error *error) MUST_USE;
+enum status sql_hash_normal(const struct sql_rules *rules, const uint64_t *seeds,
+                            const struct cell *cells, uint32_t count, struct field_hasher *hasher,
+                            uint32_t *hashed, struct error *error) MUST_USE;
 /* The text that a value is in a column of texts: such that the normal forms of both are equal.
  * FAILED with a REJECT code where it has none. */
 enum status sql_append_value_text(const struct sql_rules *rules, const struct cell *cell,

@@ -1,9 +1,9 @@
 /* SQLite as a target: opening, looking at its tables, counting, the normal form of values. */
 #include "connectors/sqlite/target_internal.h"
 #include "connectors/sqlite/writer_internal.h"
-#include "model/canonical.h"
 #include "model/convert.h"
 #include "model/decimal.h"
+#include "model/field_hash.h"
 #include "model/number_text.h"
 #include "model/time_text.h"
 #include <errno.h>
@@ -414,52 +414,38 @@ enum status sqlite_target_normal_form(struct database *database, const struct ce
     }
 }
 
-static enum status append_by_form(const struct cell *cell, struct arena *arena, struct buffer *out,
-                                  struct error *error)
+static enum status add_value(struct field_hasher *hasher, uint64_t seed, const struct cell *cell,
+                             struct error *error)
 {
     struct cell normal;
-    enum status status = sqlite_target_normal_form(NULL, cell, arena, &normal, error);
-    return status == STATUS_OK ? canonical_append(&normal, out, error) : status;
-}
-
-static enum status append_value(const struct cell *cell, struct arena *arena, struct buffer *out,
-                                struct error *error)
-{
+    enum status status;
     switch ((enum value_kind)cell->kind) {
-    case VALUE_MISSING:
-    case VALUE_NULL:
-        buffer_append_byte(out, VALUE_NULL);
-        return STATUS_OK;
-    case VALUE_BOOL:
     case VALUE_INT64:
-        canonical_append_u64(out, VALUE_INT64, cell->u64);
-        return STATUS_OK;
+    case VALUE_NULL:
     case VALUE_TEXT:
     case VALUE_BYTES:
-        canonical_append_run(out, cell->kind, cell->bytes, cell->length);
-        return STATUS_OK;
+        return field_hash_add_cell(hasher, seed, cell, error);
     default:
-        return append_by_form(cell, arena, out, error);
+        status = sqlite_target_normal_form(NULL, cell, hasher->arena, &normal, error);
+        return status == STATUS_OK ? field_hash_add_cell(hasher, seed, &normal, error) : status;
     }
 }
 
-static enum status append_normal(struct database *database, const struct canonical_name *names,
-                                 const struct cell *cells, uint32_t count, struct arena *arena,
-                                 struct buffer *out, uint32_t *appended, struct error *error)
+static enum status hash_normal(struct database *database, const uint64_t *seeds,
+                               const struct cell *cells, uint32_t count,
+                               struct field_hasher *hasher, uint32_t *hashed, struct error *error)
 {
+    enum status status = STATUS_OK;
+    uint32_t i = 0;
     (void)database;
-    for (uint32_t i = 0; i < count; i++) {
-        size_t before = out->length;
-        canonical_append_name(out, &names[i]);
-        enum status status = append_value(&cells[i], arena, out, error);
+    for (; i < count && cells[i].kind != VALUE_LARGE; i++) {
+        status = add_value(hasher, seeds[i], &cells[i], error);
         if (status != STATUS_OK) {
-            out->length = before;
-            *appended = i;
-            return status;
+            break;
         }
     }
-    *appended = count;
-    return STATUS_OK;
+    *hashed = i;
+    return status;
 }
 
 const struct target_functions sqlite_target = {
@@ -481,7 +467,7 @@ const struct target_functions sqlite_target = {
     .count = target_count,
     .tell_orphans = sqlite_orphans_tell,
     .normal_form = sqlite_target_normal_form,
-    .append_normal = append_normal,
+    .hash_normal = hash_normal,
     .column_class = sqlite_target_column_class,
     .normal_form_in_column = sqlite_target_normal_form_in_column,
     .express_accepts = sqlite_express_accepts,
