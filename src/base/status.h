@@ -11,6 +11,7 @@
 enum status { STATUS_OK = 0, STATUS_END, STATUS_AGAIN, STATUS_FAILED };
 
 #define MUST_USE __attribute__((warn_unused_result))
+#define NOINLINE __attribute__((noinline))
 #define PRINTF_LIKE(format_index, first_index) \
     __attribute__((format(printf, format_index, first_index)))
 

@@ -605,12 +605,11 @@ static inline bool put_plain(const struct postgres_column *column, const struct 
     return false;
 }
 
-enum status postgres_encode(const struct postgres_column *column, const struct cell *cell,
-                            struct arena *scratch, struct buffer *out, struct error *error)
+/* Apart, so that a plain value saves no registers for it. */
+static NOINLINE enum status encode_other(const struct postgres_column *column,
+                                         const struct cell *cell, struct arena *scratch,
+                                         struct buffer *out, struct error *error)
 {
-    if (put_plain(column, cell, out)) {
-        return STATUS_OK;
-    }
     if (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
         put32(out, UINT32_MAX);
         return STATUS_OK;
@@ -629,4 +628,11 @@ enum status postgres_encode(const struct postgres_column *column, const struct c
         return is_same(column, cell) ? put_same(column, cell, scratch, out, error)
                                      : put_converted(column, cell, scratch, out, error);
     }
+}
+
+enum status postgres_encode(const struct postgres_column *column, const struct cell *cell,
+                            struct arena *scratch, struct buffer *out, struct error *error)
+{
+    return put_plain(column, cell, out) ? STATUS_OK
+                                        : encode_other(column, cell, scratch, out, error);
 }

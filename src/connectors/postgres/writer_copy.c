@@ -164,13 +164,14 @@ static enum status encode_row(struct writer *writer, const struct writer_plan *p
                               const struct cell *cells, struct error *error)
 {
     uint16_t count = __builtin_bswap16((uint16_t)plan->column_count);
+    const struct writer_column *end = plan->columns + plan->column_count;
     buffer_append(&writer->out, &count, sizeof count);
-    for (uint32_t i = 0; i < plan->column_count; i++) {
-        const struct cell *cell = &cells[plan->columns[i].field];
-        enum status status = cell->kind == VALUE_LARGE
-                                 ? send_large(writer, plan->columns[i].column, cell->large, error)
-                                 : postgres_encode(plan->columns[i].column, cell, writer->scratch,
-                                                   &writer->out, error);
+    for (const struct writer_column *column = plan->columns; column < end; column++) {
+        const struct cell *cell = &cells[column->field];
+        enum status status =
+            cell->kind == VALUE_LARGE
+                ? send_large(writer, column->column, cell->large, error)
+                : postgres_encode(column->column, cell, writer->scratch, &writer->out, error);
         if (status != STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -216,7 +217,7 @@ enum status writer_copy_row(struct writer *writer, const struct writer_plan *pla
     enum status status = STATUS_OK;
 
     problem.class = ERROR_CLASS_STOP;
-    if (has_large(plan, cells)) {
+    if (held->batch->large_values != NULL && has_large(plan, cells)) {
         status = probe_row(writer, plan, cells, &problem);
     }
     if (status == STATUS_OK) {
