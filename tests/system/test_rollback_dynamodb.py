@@ -315,6 +315,25 @@ class Dynamodb(dynamodb_case.DynamodbCase):
         self.assertEqual(self.counts(self.rollback()), [47, 0, 0, 0])
         self.assertEqual(self.tables(), before)
 
+    def test_entities_of_the_same_fields_in_another_order_are_compared_by_contents(self):
+        with sqlite3.connect(self.path("source.db")) as db:
+            db.execute("CREATE TABLE other AS SELECT id + 1000 AS id, city, name || ' too' AS name, price + 1 AS price, data FROM goods")
+        db.close()
+        self.write("transhume.yaml", PLAN % self.uri() + '      other: { from: other, fields: { data: copy, price: copy, name: copy, '
+                   'SK: { column: id }, PK: "CITY#{city}" } }\n')
+        self.target("created")
+        self.migrate("refuse")
+        told = json.loads(self.rollback("--dry-run").out)
+        self.assertEqual((told["compared_by_count"], told["tables"][0]["removed"]), ([], 2 * COUNT))
+        item, = (item for item in self.client.scan(TableName="goods", ConsistentRead=True)["Items"] if item["SK"] == {"N": "1005"})
+        self.client.put_item(TableName="goods", Item={**item, "name": {"S": "new 6 too"}})
+        before = self.tables()
+        self.assertIn("it was changed since", self.rollback(code=5).err)
+        self.assertEqual(self.tables(), before)
+        self.client.put_item(TableName="goods", Item=item)
+        self.rollback()
+        self.assertEqual(self.tables(), {})
+
     def test_a_changed_table_is_refused(self):
         for kind in ("created", "empty"):
             self.target(kind)
