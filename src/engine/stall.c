@@ -32,18 +32,23 @@ static void report(const struct copy *copy, int64_t idle_ms)
     }
 }
 
-/* Who looks every tenth of a second, and did not for seconds, was not let. */
-static int64_t idle_since(struct stall *stall, int64_t moved_ms, int64_t now)
+/* Who looks every tenth of a second, and did not for seconds, was not let. A worker may have read
+ * the clock before that, and tell of its movement after it. */
+int64_t stall_idle_ms(struct stall *stall, int64_t moved_ms, int64_t now_ms)
 {
     enum { STOOD_MS_MIN = 1000 };
-    int64_t away = now - stall->checked_ms;
-    stall->checked_ms = now;
-    if (moved_ms != stall->moved_ms) {
-        stall->moved_ms = moved_ms;
+    int64_t away = now_ms - stall->checked_ms;
+    stall->checked_ms = now_ms;
+    if (away >= STOOD_MS_MIN) {
+        stall->stood_ms += away;
+        stall->woke_ms = now_ms;
+    }
+    if (moved_ms >= stall->woke_ms) {
         stall->stood_ms = 0;
     }
-    stall->stood_ms += away >= STOOD_MS_MIN ? away : 0;
-    return now - moved_ms - stall->stood_ms;
+    int64_t since_movement = stall->woke_ms - moved_ms;
+    int64_t stood = stall->stood_ms < since_movement ? stall->stood_ms : since_movement;
+    return now_ms - moved_ms - (stall->stood_ms > 0 ? stood : 0);
 }
 
 enum status stall_check(struct stall *stall, struct copy *copy, struct error *error)
@@ -51,7 +56,7 @@ enum status stall_check(struct stall *stall, struct copy *copy, struct error *er
     const struct progress *progress = &copy->session->progress;
     int64_t now = clock_monotonic_ms();
     int64_t limit = copy->session->options.stall_ms;
-    int64_t idle = idle_since(stall, atomic_load(&progress->last_movement_ms), now);
+    int64_t idle = stall_idle_ms(stall, atomic_load(&progress->last_movement_ms), now);
     if (idle < limit || progress_waiting_until_ms(progress) > now) {
         stall->reported_ms = 0;
         return STATUS_OK;

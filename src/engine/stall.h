@@ -9,8 +9,9 @@ enum { STALL_FAIL_FACTOR = 10 };
 struct stall {
     int64_t reported_ms; /* monotonic; of the last report */
     int64_t checked_ms;  /* likewise, of the last look; begins as now */
-    int64_t moved_ms;    /* likewise, of the last movement that was seen */
-    int64_t stood_ms;    /* how long the process itself has stood still since then */
+    int64_t
+        woke_ms; /* likewise, when it was seen last that the process had stood still; 0: never */
+    int64_t stood_ms; /* how long in all, since the last movement after which it did */
 };
 
 /*
@@ -22,5 +23,8 @@ struct stall {
  * (SIGSTOP, a suspended machine) is not counted.
  */
 enum status stall_check(struct stall *stall, struct copy *copy, struct error *error) MUST_USE;
+/* How long nothing has moved while the process ran, by a look at `now_ms`; the last movement was at
+ * `moved_ms` (both monotonic). */
+int64_t stall_idle_ms(struct stall *stall, int64_t moved_ms, int64_t now_ms);
 
 #endif
