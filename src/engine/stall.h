@@ -9,9 +9,8 @@ enum { STALL_FAIL_FACTOR = 10 };
 struct stall {
     int64_t reported_ms; /* monotonic; of the last report */
     int64_t checked_ms;  /* likewise, of the last look; begins as now */
-    int64_t
-        woke_ms; /* likewise, when it was seen last that the process had stood still; 0: never */
-    int64_t stood_ms; /* how long in all, since the last movement after which it did */
+    int64_t woke_ms;     /* likewise, when it was last seen that the process had stood still */
+    int64_t stood_ms;    /* how long it did in all, after the last movement before that */
 };
 
 /*

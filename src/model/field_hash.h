@@ -22,7 +22,7 @@
  * A record's hash is XXH3-128 of the sum, modulo 2^128, of its fields' hashes (16 bytes, LE). So
  * no bytes of the whole record have to be laid out, the order of fields says nothing, and those
  * that are MISSING leave no trace. Values are told apart as by their canonical bytes, but for those
- * decimals that are floats.
+ * decimals that are floats; values of eight bytes, of two kinds or fields, by 64 bits only.
  */
 
 /* One record in the making, and what making it takes; belongs to one thread. */
