@@ -73,6 +73,15 @@ static enum status postpone(struct builds *builds, struct builder *builder, stru
     return STATUS_FAILED;
 }
 
+/* By one process up to that size: it is done before the statistics beside it are, and would only
+ * take processors from them. */
+static enum status prepare_counting(struct builds *builds, struct builder *builder)
+{
+    return postgres_execute(builds->self, builder->connection,
+                            "SET SESSION min_parallel_table_scan_size = '512MB'", POSTGRES_SHORT,
+                            ERROR_NETWORK, builds->error);
+}
+
 static enum status start(struct builds *builds, struct builder *builder,
                          struct postgres_build *build)
 {
@@ -91,6 +100,9 @@ static enum status start(struct builds *builds, struct builder *builder,
             self, builder->connection, "SESSION",
             build->shuts_out == POSTGRES_SHUTS_NOBODY ? 0 : postgres_brief_lock_ms(self),
             builds->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (build->counted != NULL && prepare_counting(builds, builder) != STATUS_OK) {
         return STATUS_FAILED;
     }
     postgres_lock_watch_begin(self, &builder->watch);
