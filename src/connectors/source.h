@@ -124,7 +124,7 @@ struct read_request {
 struct stream_facts {
     bool keyed;        /* spans are ranges of a stable key; else physical, or one span */
     bool key_unique;   /* each record has its own key */
-    int64_t row_count; /* -1: not known */
+    int64_t row_count; /* may be a guess of the database's; -1: not known */
     int64_t bytes_max; /* its records take no more than that; 0: not known */
     /* the columns whose cells name a record in rejects; may be a row key like "rowid" that is no
      * column */
@@ -161,6 +161,13 @@ struct source_functions {
     enum status (*describe_stream)(struct database *self, const struct read_request *request,
                                    struct arena *arena, struct stream_facts *facts,
                                    struct error *error);
+    /*
+     * Optional: exactly how many rows the request's root has within the snapshot, as the database
+     * itself counts them, which may take it long. -1: it is no table of its own. Control thread.
+     * NULL: who wants to know reads them.
+     */
+    enum status (*count)(struct database *self, const struct read_request *request, int64_t *rows,
+                         struct error *error);
     /*
      * Optional: can the source make the request's joins at all? Asked while a plan is resolved, for
      * what the number of joins does not tell (views of many tables). STATUS_FAILED with

@@ -125,6 +125,8 @@ void session_note_reports(struct run_session *session);
 /* How both databases were reached so far, into the attempt that is under way; under the state's
  * mutex. */
 void run_note_connections(struct run *run);
+/* Is a record made of each source record? */
+bool session_makes_one_each(const struct plan_entity *entity);
 /* Facts of every stream, asked once. */
 enum status session_describe_streams(struct run_session *session, struct error *error) MUST_USE;
 /* Of a plain copy: where the source's sequences stand, asked once, and not before the snapshot. */

@@ -88,13 +88,14 @@ bool session_is_express(const struct run_session *session, const struct plan_str
            target->express_accepts(session->target, session->source);
 }
 
-/* Is a record made of each source record? */
-static bool makes_one_each(const struct plan_entity *entity)
+bool session_makes_one_each(const struct plan_entity *entity)
 {
     const struct mapping *mapping = entity->mapping;
-    return mapping == NULL || (mapping->where == MAPPING_NONE && mapping->when == MAPPING_NONE &&
-                               mapping->match_count == 0 && mapping->same_count == 0 &&
-                               mapping->unnest == NULL && !mapping->distinct);
+    bool all =
+        mapping == NULL || (mapping->where == MAPPING_NONE && mapping->when == MAPPING_NONE &&
+                            mapping->match_count == 0 && mapping->same_count == 0 &&
+                            mapping->unnest == NULL && !mapping->distinct);
+    return all && !entity->is_pages;
 }
 
 enum status session_describe_streams(struct run_session *session, struct error *error)
@@ -116,7 +117,7 @@ enum status session_describe_streams(struct run_session *session, struct error *
         }
         for (uint32_t j = 0; j < stream->entity_count; j++) {
             uint32_t number = stream->entities[j];
-            bool each = !plan->entities[number].is_pages && makes_one_each(&plan->entities[number]);
+            bool each = session_makes_one_each(&plan->entities[number]);
             session->progress.entities[number].total = each ? facts[i].row_count : -1;
             session->progress.entities[number].rows = facts[i].row_count;
         }

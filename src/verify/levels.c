@@ -6,12 +6,6 @@
 
 /* ---------------------------------------------------------------- count */
 
-/* Entities of which the source knows without reading how many records they make. */
-static bool is_counted(const struct verify *verify, uint32_t entity)
-{
-    return verify->session->progress.entities[entity].total >= 0;
-}
-
 static bool feeds_distinct(const struct verify *verify, const struct plan_stream *stream)
 {
     for (uint32_t i = 0; i < stream->entity_count; i++) {
@@ -22,14 +16,36 @@ static bool feeds_distinct(const struct verify *verify, const struct plan_stream
     return false;
 }
 
-static bool stream_is_counted(const struct verify *verify, const struct plan_stream *stream)
+static bool makes_one_each(const struct verify *verify, const struct plan_stream *stream)
 {
+    const struct plan *plan = verify->session->plan;
     for (uint32_t i = 0; i < stream->entity_count; i++) {
-        if (!is_counted(verify, stream->entities[i])) {
+        if (!session_makes_one_each(&plan->entities[stream->entities[i]])) {
             return false;
         }
     }
-    return !feeds_distinct(verify, stream);
+    return true;
+}
+
+/* Sets `*counted` where the source can count for itself what is made of it. What it knows without
+ * counting are guesses. */
+static enum status count_stream(struct verify *verify, const struct plan_stream *stream,
+                                bool *counted, struct error *error)
+{
+    struct database *source = verify->session->source;
+    int64_t rows = -1;
+    if (source->connector->source->count == NULL || !makes_one_each(verify, stream) ||
+        feeds_distinct(verify, stream)) {
+        return STATUS_OK;
+    }
+    if (source->connector->source->count(source, &stream->request, &rows, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *counted = rows >= 0;
+    for (uint32_t i = 0; *counted && i < stream->entity_count; i++) {
+        atomic_store(&verify->entities[stream->entities[i]].made, (uint64_t)rows);
+    }
+    return STATUS_OK;
 }
 
 static enum status count_table(struct verify *verify, struct verify_table *table,
@@ -44,7 +60,7 @@ static enum status count_table(struct verify *verify, struct verify_table *table
 }
 
 /* Keeps of a list of all tasks those whose side has to be read to be counted. */
-static void keep_uncounted(const struct verify *verify, struct task_list *list)
+static void keep_uncounted(const struct verify *verify, const bool *counted, struct task_list *list)
 {
     bool exact = (verify->session->target->capabilities & CAPABILITY_COUNTS_EXACT) != 0;
     uint32_t kept = 0;
@@ -52,7 +68,7 @@ static void keep_uncounted(const struct verify *verify, struct task_list *list)
         const struct verify_task *task = &list->tasks[i];
         bool known;
         if (task->side == SIDE_SOURCE) {
-            known = stream_is_counted(verify, &verify->session->plan->streams[task->index]);
+            known = counted[task->index];
         } else {
             known = exact && !verify->tables[task->index].distinct;
         }
@@ -65,11 +81,15 @@ static void keep_uncounted(const struct verify *verify, struct task_list *list)
 
 static enum status count_sides(struct verify *verify, struct error *error)
 {
+    const struct plan *plan = verify->session->plan;
+    bool *counted = arena_allocate_zeroed(verify->arena, plan->stream_count + 1u, sizeof *counted);
     struct task_list list = {0};
     const struct spill_options options = {.tables = verify->tables};
     struct pass pass = {.verify = verify, .act = ACT_COUNT, .counts = true};
     bool exact = (verify->session->target->capabilities & CAPABILITY_COUNTS_EXACT) != 0;
-    enum status status = STATUS_OK;
+    enum status status =
+        counted != NULL ? STATUS_OK
+                        : error_set(error, ERROR_MEMORY, NULL, "no memory for counting the source");
     for (uint32_t i = 0; i < verify->table_count && exact && status == STATUS_OK; i++) {
         if (verify->tables[i].actual != NULL && !verify->tables[i].distinct) {
             status = count_table(verify, &verify->tables[i], error);
@@ -82,17 +102,15 @@ static enum status count_sides(struct verify *verify, struct error *error)
     if (pass.act == ACT_SPILL && status == STATUS_OK) {
         status = spill_create(verify->folder, 0, options, &verify->spill, error);
     }
-    for (uint32_t i = 0; i < verify->session->plan->stream_count; i++) {
-        const struct plan_stream *stream = &verify->session->plan->streams[i];
-        for (uint32_t j = 0; stream_is_counted(verify, stream) && j < stream->entity_count; j++) {
-            atomic_store(&verify->entities[stream->entities[j]].made,
-                         (uint64_t)verify->session->progress.entities[stream->entities[j]].total);
-        }
+    for (uint32_t i = 0; i < plan->stream_count && status == STATUS_OK; i++) {
+        status = count_stream(verify, &plan->streams[i], &counted[i], error);
     }
     if (status == STATUS_OK) {
         status = steps_list_all(verify, &list, error);
     }
-    keep_uncounted(verify, &list);
+    if (status == STATUS_OK) {
+        keep_uncounted(verify, counted, &list);
+    }
     pass.tasks = list.tasks;
     pass.task_count = list.count;
     if (status == STATUS_OK && list.count > 0) {

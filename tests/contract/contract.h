@@ -139,6 +139,7 @@ void contract_test_query(const struct contract_entry *entry);
 void contract_test_check_table(const struct contract_entry *entry);
 void contract_test_long_names(const struct contract_entry *entry);
 void contract_test_caveats(const struct contract_entry *entry);
+void contract_test_count(const struct contract_entry *entry);
 void contract_test_shared_spans(const struct contract_entry *entry);
 void contract_test_load(const struct contract_entry *entry);
 void contract_test_source_fetch(const struct contract_entry *entry);

@@ -67,6 +67,7 @@ static const struct {
     {"check table", contract_test_check_table},
     {"long names", contract_test_long_names},
     {"caveats", contract_test_caveats},
+    {"count", contract_test_count},
     {"shared spans", contract_test_shared_spans},
     {"load", contract_test_load},
     {"source fetch", contract_test_source_fetch},

@@ -327,6 +327,39 @@ void contract_test_shared_spans(const struct contract_entry *entry)
     }
 }
 
+/* ---- counts */
+
+/* Of a table all rows, of a query none: that has to be read. */
+void contract_test_count(const struct contract_entry *entry)
+{
+    struct fixture fixture;
+    struct source_side side;
+    struct error error = {0};
+    int64_t rows = 0;
+    if (!registry_find(entry->name)->source->count) {
+        return;
+    }
+    fixture_open(&fixture, entry);
+    fixture_begin(&fixture);
+    scene_write(&fixture, 1, 0, 41, "v");
+    source_open(&fixture, &side);
+    check_ok(side.connector->source->count(side.database, &side.request, &rows, &error), &error,
+             "count");
+    assert_int_equal(rows, 41);
+    struct read_request query = side.request;
+    query.table = NULL;
+    query.query = "SELECT id, value FROM things";
+    check_ok(side.connector->source->count(side.database, &query, &rows, &error), &error, "count");
+    assert_int_equal(rows, -1);
+    struct read_request missing = side.request;
+    missing.table = "nothing";
+    assert_int_equal(side.connector->source->count(side.database, &missing, &rows, &error),
+                     STATUS_FAILED);
+    assert_true(error.code != ERROR_NONE && error.code != ERROR_INTERNAL);
+    source_close(&side);
+    fixture_close(&fixture);
+}
+
 /* ---- estimates */
 
 void contract_test_load(const struct contract_entry *entry)

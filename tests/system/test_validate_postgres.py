@@ -69,6 +69,11 @@ class PostgresCase(support.TestCase):
         self.assertNotEqual(self.sql(self.target, statement + " RETURNING 1"), [], "%s: nothing was changed" % what)
 
 
+class Counted(PostgresCase, cases.Counted):
+    MANY = ("CREATE TABLE many (id int PRIMARY KEY, v text); INSERT INTO many SELECT g, repeat('x', 100) FROM generate_series(1, 150000) g; "
+            "ANALYZE many; DELETE FROM many WHERE id % 10 = 0;")
+
+
 class FromSqlite(PostgresCase, cases.FromSqlite):
     KEYS_ALIKE = [("CREATE EXTENSION citext;", "citext"),
                   ("CREATE COLLATION alike (provider = icu, locale = 'und-u-ks-level2', deterministic = false);", "text COLLATE alike")]

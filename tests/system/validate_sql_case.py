@@ -156,6 +156,24 @@ class Unnested(mutations.Unnested):
             self.assertEqual(expected[table], found[table])
 
 
+class Counted(mutations.Mutations):
+    """`MANY` makes a table of more than 16 MiB of which the server's statistics tell a number that is none; ROWS_LEFT is right."""
+    ROWS_LEFT = 135000
+
+    def test_counts_are_no_guesses(self):
+        source = self.server.database()
+        self.sql(source, self.MANY)
+        self.run_program("migrate", "-q", self.server.uri(source), "many.db")
+        report = self.validate("count", 0)
+        self.assertEqual([(row["source"], row["target"]) for row in report["entities"]], [(self.ROWS_LEFT, self.ROWS_LEFT)])
+        db = sqlite3.connect(self.path("many.db"))
+        db.execute("DELETE FROM many WHERE id = 7")
+        db.commit()
+        db.close()
+        report = self.validate("count", 1)
+        self.assertEqual([(row["missing"], row["extra"]) for row in report["entities"]], [(1, 0)])
+
+
 class Constructs(mutations.Mutations):
     """What plans make of the server's rows: clean at every level, and what somebody else changed is named.
 

@@ -256,6 +256,7 @@ const struct source_functions maria_source_functions = {
     .tell_lacking = maria_tell_lacking,
     .caveats = maria_caveats,
     .describe_stream = maria_describe_stream,
+    .count = maria_count_rows,
     .accepts = maria_accepts,
     .split = maria_split,
     .number_spans = maria_number_spans,

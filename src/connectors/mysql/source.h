@@ -25,6 +25,9 @@ enum status maria_span_append(struct buffer *sql, const struct span *span,
 enum status maria_describe_stream(struct database *self, const struct read_request *request,
                                   struct arena *arena, struct stream_facts *facts,
                                   struct error *error);
+/* source_functions.count */
+enum status maria_count_rows(struct database *self, const struct read_request *request,
+                             int64_t *rows, struct error *error);
 const char *maria_number_spans(struct database *self, const struct read_request *request,
                                const char **column);
 enum status maria_split(struct database *self, const struct read_request *request,

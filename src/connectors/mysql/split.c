@@ -80,6 +80,21 @@ enum status maria_describe_stream(struct database *database, const struct read_r
                                                : STATUS_OK;
 }
 
+enum status maria_count_rows(struct database *database, const struct read_request *request,
+                             int64_t *rows, struct error *error)
+{
+    struct maria_database *self = maria_database_of(database);
+    const struct maria_table *table = NULL;
+
+    *rows = -1;
+    if (maria_request_root(self, request, &table, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return table != NULL && table->schema->kind == SCHEMA_TABLE
+               ? count_rows(self, table, rows, error)
+               : STATUS_OK;
+}
+
 const char *maria_number_spans(struct database *database, const struct read_request *request,
                                const char **column)
 {

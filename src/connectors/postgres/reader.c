@@ -384,6 +384,7 @@ const struct source_functions postgres_source_functions = {
     .tell_lacking = postgres_tell_lacking,
     .caveats = postgres_caveats,
     .describe_stream = postgres_describe_stream,
+    .count = postgres_count_rows,
     .split = postgres_split,
     .number_spans = postgres_number_spans,
     .prepare = source_prepares_nothing,

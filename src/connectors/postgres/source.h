@@ -21,6 +21,9 @@ const char *postgres_span_type(const struct postgres_table *table, int32_t colum
 enum status postgres_describe_stream(struct database *self, const struct read_request *request,
                                      struct arena *arena, struct stream_facts *facts,
                                      struct error *error);
+/* source_functions.count */
+enum status postgres_count_rows(struct database *self, const struct read_request *request,
+                                int64_t *rows, struct error *error);
 const char *postgres_number_spans(struct database *self, const struct read_request *request,
                                   const char **column);
 enum status postgres_split(struct database *self, const struct read_request *request,

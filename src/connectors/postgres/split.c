@@ -77,6 +77,15 @@ static enum status ask_number(struct postgres_database *self, struct buffer *sql
     return status;
 }
 
+static enum status count_rows(struct postgres_database *self, const struct postgres_table *table,
+                              int64_t *rows, struct error *error)
+{
+    struct buffer sql = {0};
+    buffer_append_string(&sql, "SELECT count(*) FROM ");
+    postgres_append_table(&sql, self, table->schema->name);
+    return ask_number(self, &sql, rows, error);
+}
+
 /* Counted where that is quick, else what the statistics say. */
 static enum status row_count_of(struct postgres_database *self, const struct postgres_table *table,
                                 int64_t *rows, struct error *error)
@@ -85,10 +94,7 @@ static enum status row_count_of(struct postgres_database *self, const struct pos
     if (table->schema->size_bytes > (*rows >= 0 ? EXACT_BYTES_MAX : 4 * EXACT_BYTES_MAX)) {
         return STATUS_OK;
     }
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "SELECT count(*) FROM ");
-    postgres_append_table(&sql, self, table->schema->name);
-    enum status status = ask_number(self, &sql, rows, error);
+    enum status status = count_rows(self, table, rows, error);
     if (status != STATUS_OK && strcmp(error->native_state, "42501") == 0 &&
         !self->snapshot_taken) { /* what may not be read, tell_lacking says */
         error_clear(error);
@@ -130,6 +136,21 @@ enum status postgres_describe_stream(struct database *database, const struct rea
     }
     facts->bytes_max = table->schema->size_bytes > 0 ? table->schema->size_bytes : 0;
     return row_count_of(self, table, &facts->row_count, error);
+}
+
+enum status postgres_count_rows(struct database *database, const struct read_request *request,
+                                int64_t *rows, struct error *error)
+{
+    struct postgres_database *self = postgres_database_of(database);
+    const struct postgres_table *table = NULL;
+
+    *rows = -1;
+    if (postgres_request_root(self, request, &table, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return table != NULL && table->schema->kind == SCHEMA_TABLE
+               ? count_rows(self, table, rows, error)
+               : STATUS_OK;
 }
 
 const char *postgres_number_spans(struct database *database, const struct read_request *request,
