@@ -665,6 +665,7 @@ static enum status source_caveats(struct database *database, struct buffer *out,
 const struct source_functions sqlite_source_functions = {
     .snapshot = source_snapshot,
     .describe_stream = source_describe_stream,
+    .count = source_count,
     .accepts = source_accepts,
     .split = source_split,
     .prepare = source_prepare,

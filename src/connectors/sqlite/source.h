@@ -123,8 +123,9 @@ struct wal_version {
 struct row_count {
     struct row_count *next;
     const char *table;
-    int64_t data_version;
+    int64_t data_version; /* -1: it changed meanwhile */
     int64_t rows;
+    bool guessed;
 };
 
 /* Values of a NUMERIC(p,s) column that hold more than s digits after the point. */
@@ -193,11 +194,24 @@ const volatile uint32_t *wal_index_map(sqlite3 *connection);
 /* Frames, size and checksum of the WAL as its shared index has them; false: can't be seen. */
 bool wal_version_read(const volatile uint32_t *wal_index, struct wal_version *version);
 
-/* split.c: rows of a table now, counted once per state of the database. Control thread. */
-enum status source_count_rows(struct sqlite_database *self, const struct catalog_table *table,
-                              int64_t *rows, struct error *error) MUST_USE;
+/* ---------------------------------------------------------------- count.c */
 
-/* split.c */
+/* The one number that a statement gives; `object` is what an error names. Control thread. */
+enum status source_ask_number(struct sqlite_database *self, const char *sql, const char *object,
+                              int64_t *number, struct error *error) MUST_USE;
+/*
+ * About how many rows a table has now, asked once per state of the database: counted, but for a
+ * large one whose rowids leave no gap wherever they are looked at. That has as many rows as rowids
+ * from its first to its last one, less what hides in gaps that were not met. Control thread.
+ */
+enum status source_guess_rows(struct sqlite_database *self, const struct catalog_table *table,
+                              int64_t *rows, struct error *error) MUST_USE;
+/* source_functions.count */
+enum status source_count(struct database *database, const struct read_request *request,
+                         int64_t *rows, struct error *error);
+
+/* ---------------------------------------------------------------- split.c */
+
 enum status source_describe_stream(struct database *self, const struct read_request *request,
                                    struct arena *arena, struct stream_facts *facts,
                                    struct error *error);

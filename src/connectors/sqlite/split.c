@@ -28,63 +28,6 @@ static enum status out_of_memory(struct splitter *splitter)
     return error_set(splitter->error, ERROR_MEMORY, splitter->self->shown, "no memory for spans");
 }
 
-/* ---------------------------------------------------------------- counting */
-
-static enum status ask_number(struct sqlite_database *self, const char *sql, const char *object,
-                              int64_t *number, struct error *error)
-{
-    sqlite3_stmt *statement = NULL;
-    if (sqlite_prepare(self, self->control, sql, &statement, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    int result = sqlite3_step(statement);
-    *number = result == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
-    sqlite3_finalize(statement);
-    return result == SQLITE_ROW
-               ? STATUS_OK
-               : sqlite_error(self->control, result, OPEN_SOURCE, ERROR_SOURCE_READ, object,
-                              "its rows can't be counted", error);
-}
-
-enum status source_count_rows(struct sqlite_database *self, const struct catalog_table *table,
-                              int64_t *rows, struct error *error)
-{
-    struct sqlite_source *source = self->source;
-    struct row_count *count = source->counts;
-    int64_t version = 0;
-    int64_t version_after = 0;
-    struct buffer sql = {0};
-
-    while (count != NULL && strcmp(count->table, table->schema->name) != 0) {
-        count = count->next;
-    }
-    if (ask_number(self, "PRAGMA main.data_version", self->shown, &version, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (count != NULL && count->data_version == version) {
-        *rows = count->rows;
-        return STATUS_OK;
-    }
-    buffer_append_string(&sql, "SELECT count(*) FROM main.");
-    sqlite_append_name(&sql, table->schema->name);
-    enum status status = ask_number(self, buffer_string(&sql), table->schema->name, rows, error);
-    buffer_free(&sql);
-    if (status != STATUS_OK || ask_number(self, "PRAGMA main.data_version", self->shown,
-                                          &version_after, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (count == NULL && (count = arena_allocate_zeroed(self->arena, 1, sizeof *count)) != NULL) {
-        count->table = table->schema->name;
-        count->next = source->counts;
-        source->counts = count;
-    }
-    if (count != NULL) {
-        count->data_version = version == version_after ? version : -1;
-        count->rows = *rows;
-    }
-    return STATUS_OK;
-}
-
 /* ---------------------------------------------------------------- facts */
 
 static enum status name_key(const struct catalog_table *table, struct arena *arena,
@@ -125,13 +68,13 @@ enum status source_describe_stream(struct database *database, const struct read_
     if (name_key(table, arena, facts) != STATUS_OK) {
         return error_set(error, ERROR_MEMORY, self->shown, "no memory for a key");
     }
-    if (ask_number(self,
-                   "SELECT page_count * page_size FROM pragma_page_count('main'), "
-                   "pragma_page_size('main')",
-                   self->shown, &facts->bytes_max, error) != STATUS_OK) {
+    if (source_ask_number(self,
+                          "SELECT page_count * page_size FROM pragma_page_count('main'), "
+                          "pragma_page_size('main')",
+                          self->shown, &facts->bytes_max, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return source_count_rows(self, table, &facts->row_count, error);
+    return source_guess_rows(self, table, &facts->row_count, error);
 }
 
 /* ---------------------------------------------------------------- spans */
@@ -446,7 +389,7 @@ enum status source_split(struct database *database, const struct read_request *r
     }
     bool is_table = splitter.table != NULL && splitter.table->schema->kind == SCHEMA_TABLE;
     if (is_table &&
-        source_count_rows(splitter.self, splitter.table, &splitter.total, error) != STATUS_OK) {
+        source_guess_rows(splitter.self, splitter.table, &splitter.total, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (!is_table || splitter.total == 0) {
