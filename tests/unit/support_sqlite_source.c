@@ -265,7 +265,7 @@ const char *source_query_plan(struct source_test *test, const struct read_reques
     sqlite3_stmt *statement = NULL;
     sqlite3 *connection = test->reader->connection;
     struct request_options options = {
-        .connection = connection, .schema = "main", .with_spills = true};
+        .connection = connection, .schema = "main", .with_spills = true, .may_hand_over = true};
 
     expect_ok(test, request_compile(test->sqlite, request, span, options, test->arena, &compiled,
                                     &test->error));

@@ -407,6 +407,90 @@ static void test_same_order_whatever_is_read(void **state)
     source_close(&test);
 }
 
+static bool is_handed_over(struct source_test *test, const struct read_request *request,
+                           const struct span *span)
+{
+    struct request_sql compiled;
+    struct request_options options = {
+        .connection = test->reader->connection, .schema = "main", .may_hand_over = true};
+    assert_int_equal(
+        request_compile(test->sqlite, request, span, options, test->arena, &compiled, &test->error),
+        STATUS_OK);
+    bool handed_over = compiled.hands_over;
+    request_free(&compiled);
+    return handed_over;
+}
+
+/* Batches of any size, each row once, in order. */
+static void expect_numbers(struct source_test *test, const struct read_request *request,
+                           const struct span *span, uint32_t rows_max, int64_t first, int64_t last)
+{
+    struct cursor *cursor = NULL;
+    struct batch *batch = NULL;
+    enum status status;
+    assert_int_equal(test->source->cursor_open(test->reader, request, span, &cursor, &test->error),
+                     STATUS_OK);
+    while ((status = test->source->cursor_next(cursor, rows_max, 1 << 20, &batch, &test->error)) ==
+           STATUS_OK) {
+        assert_true(batch->row_count > 0 && batch->row_count <= rows_max);
+        for (uint32_t i = 0; i < batch->row_count; i++) {
+            assert_int_equal(batch_row(batch, i)[0].i64, first++);
+        }
+        batch_destroy(batch);
+    }
+    assert_int_equal(status, STATUS_END);
+    assert_int_equal(first, last + 1);
+    test->source->cursor_close(cursor);
+}
+
+static void test_rows_that_are_handed_over(void **state)
+{
+    (void)state;
+    struct source_test test;
+    struct span *spans = NULL;
+    uint32_t count = 0;
+    struct buffer wide = {0};
+    buffer_append_string(
+        &wide,
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v); CREATE TABLE w(k PRIMARY KEY) WITHOUT "
+        "ROWID; CREATE VIEW seen AS SELECT id FROM t; WITH RECURSIVE n(i) AS (SELECT 1 UNION "
+        "ALL SELECT i + 1 FROM n WHERE i < 100) INSERT INTO t(id) SELECT i FROM n;"
+        "CREATE TABLE wide(c0");
+    for (int i = 1; i < 1500; i++) {
+        buffer_format(&wide, ", c%d", i);
+    }
+    buffer_append_string(&wide, "); INSERT INTO wide(c0) VALUES(1), (2)");
+    source_open_reading(&test, sqlite_file(buffer_string(&wide)));
+    buffer_free(&wide);
+    struct read_request *t = source_request(&test, "t", "id,v");
+    assert_int_equal(
+        test.source->split(test.database, t, 40, test.arena, &spans, &count, &test.error),
+        STATUS_OK);
+    assert_int_equal(count, 3);
+    assert_true(is_handed_over(&test, t, NULL));
+    assert_true(is_handed_over(&test, t, &spans[1]));
+    for (uint32_t rows_max = 1; rows_max < 110; rows_max += 13) {
+        expect_numbers(&test, t, NULL, rows_max, 1, 100);
+        expect_numbers(&test, t, &spans[0], rows_max, 1, 40);
+        expect_numbers(&test, t, &spans[1], rows_max, 41, 80);
+        expect_numbers(&test, t, &spans[2], rows_max, 81, 100);
+    }
+    assert_false(is_handed_over(&test, source_request(&test, "w", "k"), NULL));
+    assert_false(is_handed_over(&test, source_request(&test, "seen", "id"), NULL));
+    struct read_request *down = source_request(&test, "t", "id,0.id");
+    source_joins(&test, down, 1)[0] = source_join(&test, -1, "t", "id", "id", true);
+    assert_false(is_handed_over(&test, down, NULL));
+    struct read_request *all = source_request(&test, "wide", "c0");
+    assert_true(is_handed_over(&test, all, NULL));
+    all->column_count = 0; /* documents of more values than a function takes */
+    assert_false(is_handed_over(&test, all, NULL));
+    struct read_request query = {.name = "q", .query = "SELECT transhume_row(1, 2, 3) AS id"};
+    query.columns = t->columns;
+    query.column_count = 1;
+    source_rows_fail(&test, &query, ERROR_PLAN_INVALID);
+    source_close(&test);
+}
+
 /* A million rows below one parent, without an index: bounded, in order, and the order of the group
  * alone is sorted. */
 static void test_large_group(void **state)
@@ -460,6 +544,7 @@ int main(void)
         cmocka_unit_test(test_joins_with_views_and_queries),
         cmocka_unit_test(test_join_errors),
         cmocka_unit_test(test_same_order_whatever_is_read),
+        cmocka_unit_test(test_rows_that_are_handed_over),
         cmocka_unit_test(test_large_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -200,15 +200,17 @@ static inline enum status read_value(sqlite3_value *value, const struct request_
     }
 }
 
-enum status cells_read(sqlite3_stmt *row, const struct request_column *columns, uint32_t count,
-                       struct arena *arena, struct cell *cells, size_t *bytes, uint64_t *excess)
+enum status cells_read(sqlite3_stmt *row, sqlite3_value *const *values,
+                       const struct request_column *columns, uint32_t count, struct arena *arena,
+                       struct cell *cells, size_t *bytes, uint64_t *excess)
 {
     size_t copied = 0;
 
     for (uint32_t i = 0; i < count; i++) {
         const struct request_column *column = &columns[i];
-        if (read_value(sqlite3_column_value(row, (int)column->result), column, arena, &cells[i],
-                       &copied, &excess[i]) != STATUS_OK) {
+        sqlite3_value *value = values != NULL ? values[column->result]
+                                              : sqlite3_column_value(row, (int)column->result);
+        if (read_value(value, column, arena, &cells[i], &copied, &excess[i]) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }

@@ -6,6 +6,10 @@
  * that holds a larger one, and the cursor goes on from that row in careful mode, where texts and
  * BLOBs are fetched by their row key. Where that can't be (views, queries, WITHOUT ROWID), values
  * come whole.
+ *
+ * A call into SQLite for each row, and one for each of its values, cost a quarter of its time. So
+ * rows of a table come as arguments of a function in the statement's WHERE, which takes them into
+ * the batch, and is true when that is full. (request.c tells of which requests.)
  */
 #include "connectors/sqlite/source.h"
 #include <limits.h>
@@ -24,7 +28,21 @@ struct cursor {
     uint64_t *excess;
     uint64_t delivered;
     bool done;
+    struct span_bounds bounds; /* of what is handed over */
+    struct filling *filling;   /* NULL: no batch is under way */
 };
+
+/* A batch under way. */
+struct filling {
+    struct batch *batch;
+    uint32_t rows_max;
+    size_t bytes_max;
+    size_t bytes;
+    enum status status; /* of the last row that was handed over */
+    struct error *error;
+};
+
+static const char cursor_pointer[] = "row";
 
 void source_read_failed(struct error *error)
 {
@@ -32,6 +50,8 @@ void source_read_failed(struct error *error)
         error_recode(error, ERROR_SOURCE_READ);
     }
 }
+
+static void take_row_values(sqlite3_context *context, int count, sqlite3_value **values);
 
 enum status source_reader_open(struct database *database, struct reader **reader,
                                struct error *error)
@@ -54,6 +74,12 @@ enum status source_reader_open(struct database *database, struct reader **reader
         free(opened);
         return error_set(error, ERROR_INTERNAL, self->shown,
                          "a reader was opened that the snapshot was not taken for");
+    }
+    if (sqlite3_create_function_v2(opened->connection, SQLITE_ROW_FUNCTION, -1,
+                                   SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL, take_row_values, NULL,
+                                   NULL, NULL) != SQLITE_OK) {
+        source_reader_close(opened);
+        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a reader");
     }
     *reader = opened;
     return STATUS_OK;
@@ -106,6 +132,7 @@ static enum status start(struct cursor *cursor, enum read_mode mode, struct erro
         .mode = mode,
         .with_spills = true,
         .with_offset = cursor->delivered > 0,
+        .may_hand_over = true,
     };
 
     forget_statement(cursor);
@@ -145,9 +172,15 @@ static enum status start(struct cursor *cursor, enum read_mode mode, struct erro
         return STATUS_FAILED;
     }
     take_declared_types(cursor);
-    if (cursor->span != NULL &&
-        sqlite_span_bind(cursor->span, cursor->statement, error) != STATUS_OK) {
+    if ((cursor->span != NULL &&
+         sqlite_span_bind(cursor->span, cursor->statement, error) != STATUS_OK) ||
+        span_decode(cursor->span, &cursor->bounds, error) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    if (cursor->compiled.hands_over) {
+        sqlite3_bind_pointer(cursor->statement,
+                             sqlite3_bind_parameter_index(cursor->statement, ":cursor"), cursor,
+                             cursor_pointer, NULL);
     }
     if (options.with_offset) {
         sqlite3_bind_int64(cursor->statement,
@@ -226,16 +259,17 @@ static enum status out_of_memory(struct cursor *cursor, struct error *error)
 }
 
 /* A document: a MAP of names and values, both in the batch's arena. */
-static enum status read_document(struct cursor *cursor, struct batch *batch, struct cell *cell,
-                                 size_t *bytes, struct error *error)
+static enum status read_document(struct cursor *cursor, sqlite3_value *const *handed,
+                                 struct batch *batch, struct cell *cell, size_t *bytes,
+                                 struct error *error)
 {
     uint32_t count = cursor->compiled.column_count;
     struct cell *values = arena_allocate_zeroed(batch->arena, count + 1, sizeof *values);
     struct cell *pairs = arena_allocate_zeroed(batch->arena, (size_t)count * 2 + 1, sizeof *pairs);
 
     if (values == NULL || pairs == NULL ||
-        cells_read(cursor->statement, cursor->compiled.columns, count, batch->arena, values, bytes,
-                   cursor->excess) != STATUS_OK) {
+        cells_read(cursor->statement, handed, cursor->compiled.columns, count, batch->arena, values,
+                   bytes, cursor->excess) != STATUS_OK) {
         return out_of_memory(cursor, error);
     }
     if (cursor->mode == READ_CAREFUL &&
@@ -256,52 +290,96 @@ static enum status read_document(struct cursor *cursor, struct batch *batch, str
     return STATUS_OK;
 }
 
-static enum status read_row(struct cursor *cursor, struct batch *batch, size_t *bytes,
-                            struct error *error)
+/* `handed` NULL: the statement's result row. */
+static enum status read_row(struct cursor *cursor, sqlite3_value *const *handed,
+                            struct batch *batch, size_t *bytes, struct error *error)
 {
     struct cell *cells = batch_append(batch);
     if (cells == NULL) {
         return out_of_memory(cursor, error);
     }
     if (cursor->compiled.documents) {
-        return read_document(cursor, batch, cells, bytes, error);
+        return read_document(cursor, handed, batch, cells, bytes, error);
     }
-    if (cells_read(cursor->statement, cursor->compiled.columns, cursor->compiled.column_count,
-                   batch->arena, cells, bytes, cursor->excess) != STATUS_OK) {
+    if (cells_read(cursor->statement, handed, cursor->compiled.columns,
+                   cursor->compiled.column_count, batch->arena, cells, bytes,
+                   cursor->excess) != STATUS_OK) {
         return out_of_memory(cursor, error);
     }
     return cursor->mode == READ_CAREFUL ? read_careful(cursor, batch, cells, bytes, error)
                                         : STATUS_OK;
 }
 
+static enum status take_row(struct cursor *cursor, sqlite3_value *const *handed)
+{
+    struct filling *filling = cursor->filling;
+    enum status status = read_row(cursor, handed, filling->batch, &filling->bytes, filling->error);
+    cursor->delivered += status == STATUS_OK;
+    filling->bytes += (size_t)filling->batch->width * sizeof(struct cell);
+    return status;
+}
+
+static bool has_room(const struct filling *filling)
+{
+    return batch_has_room(filling->batch, filling->rows_max, filling->bytes, filling->bytes_max);
+}
+
+/* SQLITE_ROW_FUNCTION(cursor, row key, value …). Whoever else calls it has no cursor. */
+static void take_row_values(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    struct cursor *cursor = count > 2 ? sqlite3_value_pointer(values[0], cursor_pointer) : NULL;
+    if (cursor == NULL || cursor->filling == NULL) {
+        sqlite3_result_error(context, SQLITE_ROW_FUNCTION " is not for queries", -1);
+        return;
+    }
+    int64_t rowid = sqlite3_value_int64(values[1]);
+    if ((cursor->bounds.has_low && rowid <= cursor->bounds.low) ||
+        (cursor->bounds.has_high && rowid > cursor->bounds.high)) {
+        sqlite3_result_int(context, 0);
+        return;
+    }
+    cursor->filling->status = take_row(cursor, values + 2);
+    if (cursor->filling->status == STATUS_OK) {
+        sqlite3_result_int(context, !has_room(cursor->filling));
+    } else {
+        sqlite3_result_error(context, "a row was not taken", -1);
+    }
+}
+
+static enum status step(struct cursor *cursor, struct error *error)
+{
+    int result = sqlite3_step(cursor->statement);
+    if (cursor->filling->status != STATUS_OK) {
+        return cursor->filling->status;
+    }
+    if (result == SQLITE_ROW) {
+        return cursor->compiled.hands_over ? STATUS_OK : take_row(cursor, NULL);
+    }
+    if (result == SQLITE_DONE) {
+        cursor->done = true;
+        return STATUS_OK;
+    }
+    if ((result & 0xff) == SQLITE_TOOBIG && cursor->mode == READ_NORMAL) {
+        sqlite3_limit(cursor->reader->connection, SQLITE_LIMIT_LENGTH, INT_MAX);
+        return start(cursor, READ_CAREFUL, error);
+    }
+    return sqlite_error(cursor->reader->connection, result, OPEN_SOURCE, ERROR_SOURCE_READ,
+                        cursor->request->name, "reading failed", error);
+}
+
 static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max,
                         size_t bytes_max, struct error *error)
 {
-    size_t bytes = 0;
-    size_t row_bytes = (size_t)batch->width * sizeof(struct cell);
+    struct filling filling = {
+        .batch = batch, .rows_max = rows_max, .bytes_max = bytes_max, .error = error};
+    enum status status = STATUS_OK;
 
-    while (batch_has_room(batch, rows_max, bytes, bytes_max)) {
-        int result = sqlite3_step(cursor->statement);
-        if (result == SQLITE_ROW) {
-            if (read_row(cursor, batch, &bytes, error) != STATUS_OK) {
-                return STATUS_FAILED;
-            }
-            cursor->delivered++;
-            bytes += row_bytes;
-        } else if (result == SQLITE_DONE) {
-            cursor->done = true;
-            break;
-        } else if ((result & 0xff) == SQLITE_TOOBIG && cursor->mode == READ_NORMAL) {
-            sqlite3_limit(cursor->reader->connection, SQLITE_LIMIT_LENGTH, INT_MAX);
-            if (start(cursor, READ_CAREFUL, error) != STATUS_OK) {
-                return STATUS_FAILED;
-            }
-        } else {
-            return sqlite_error(cursor->reader->connection, result, OPEN_SOURCE, ERROR_SOURCE_READ,
-                                cursor->request->name, "reading failed", error);
-        }
+    cursor->filling = &filling;
+    while (status == STATUS_OK && !cursor->done && has_room(&filling)) {
+        status = step(cursor, error);
     }
-    return STATUS_OK;
+    cursor->filling = NULL;
+    return status;
 }
 
 enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,

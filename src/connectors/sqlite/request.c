@@ -35,6 +35,7 @@ struct compiler {
     struct join_facts *joins;
     struct arena *arena;
     struct request_sql *out;
+    struct buffer arguments; /* of SQLITE_ROW_FUNCTION */
     struct error *error;
 };
 
@@ -53,7 +54,8 @@ static void alias_of(int32_t join, char alias[16])
 /* Named, so that a later column of the result never stands for it. */
 static void begin_result(struct compiler *compiler)
 {
-    buffer_append_string(&compiler->out->sql, compiler->out->result_count > 0 ? ", " : "SELECT ");
+    bool first = compiler->out->result_count == 0 && !compiler->out->hands_over;
+    buffer_append_string(&compiler->out->sql, first ? "SELECT " : ", ");
     compiler->out->result_count++;
 }
 
@@ -187,7 +189,30 @@ static enum status list_columns(struct compiler *compiler, const struct read_col
     return STATUS_OK;
 }
 
-static enum status append_columns(struct compiler *compiler)
+/*
+ * Rows of one table in the order of their rowids, from the first one on, may be handed over by a
+ * function in the WHERE: SQLite goes on from row to row without a word in between. Nothing else is
+ * in that WHERE but bounds of the rowid, so that the order of its terms does not matter: whoever
+ * takes the rows looks at the bounds, too.
+ */
+static bool can_hand_over(const struct compiler *compiler, const struct span_bounds *bounds,
+                          uint32_t column_count)
+{
+    enum { CURSOR_AND_ROWID = 2 };
+    const struct request_options *options = &compiler->options;
+    const struct read_request *request = compiler->request;
+    const struct catalog_table *root = compiler->root;
+    int arguments = options->may_hand_over
+                        ? sqlite3_limit(options->connection, SQLITE_LIMIT_FUNCTION_ARG, -1)
+                        : 0;
+    return options->may_hand_over && options->mode == READ_NORMAL && !options->with_offset &&
+           root != NULL && root->schema->kind == SCHEMA_TABLE && root->schema->row_key != NULL &&
+           root->key_count == 0 && !bounds->by_key && request->join_count == 0 &&
+           (request->order_count == 0 || !request->ordered) &&
+           (int64_t)column_count + CURSOR_AND_ROWID <= arguments;
+}
+
+static enum status append_columns(struct compiler *compiler, const struct span_bounds *bounds)
 {
     struct request_sql *out = compiler->out;
     const struct read_column *wanted = NULL;
@@ -195,6 +220,11 @@ static enum status append_columns(struct compiler *compiler)
 
     if (list_columns(compiler, &wanted, &count) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    out->hands_over = can_hand_over(compiler, bounds, count);
+    if (out->hands_over) {
+        buffer_format(&out->sql, " AND " SQLITE_ROW_FUNCTION "(:cursor, _t0.%s",
+                      compiler->root->schema->row_key);
     }
     out->columns = arena_allocate_zeroed(compiler->arena, count + 1, sizeof *out->columns);
     if (out->columns == NULL) {
@@ -212,6 +242,12 @@ static enum status append_columns(struct compiler *compiler)
         out->column_count++;
     }
     append_careful_keys(compiler);
+    if (out->hands_over) {
+        buffer_append_byte(&out->sql, ')');
+        compiler->arguments = out->sql;
+        out->sql = (struct buffer){0};
+        buffer_append_string(&out->sql, "SELECT 1");
+    }
     return STATUS_OK;
 }
 
@@ -248,18 +284,17 @@ static enum status append_from(struct compiler *compiler)
     return STATUS_OK;
 }
 
-static enum status append_span(struct compiler *compiler, const struct span *span)
+static enum status append_span(struct compiler *compiler, const struct span *span,
+                               const struct span_bounds *bounds)
 {
-    struct span_bounds bounds;
-    if (span_decode(span, &bounds, compiler->error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (span == NULL || (!bounds.has_low && !bounds.has_high)) {
+    bool whole = !bounds->has_low && !bounds->has_high;
+    if (whole && !compiler->out->hands_over) {
         return STATUS_OK;
     }
     const struct catalog_table *root = compiler->root;
-    bool fits = root != NULL && (bounds.by_key ? bounds.parts <= catalog_key_prefix(root)
-                                               : root->schema->row_key != NULL);
+    bool fits =
+        whole || (root != NULL && (bounds->by_key ? bounds->parts <= catalog_key_prefix(root)
+                                                  : root->schema->row_key != NULL));
     if (!fits) {
         error_set(compiler->error, ERROR_LEDGER_INVALID, compiler->request->name,
                   "the span %s is of a table with another key", span->printable);
@@ -267,7 +302,10 @@ static enum status append_span(struct compiler *compiler, const struct span *spa
         return STATUS_FAILED;
     }
     buffer_append_string(&compiler->out->sql, " WHERE 1");
-    span_append_condition(&compiler->out->sql, &bounds, root, "_t0");
+    if (!whole) {
+        span_append_condition(&compiler->out->sql, bounds, root, "_t0");
+    }
+    buffer_append_buffer(&compiler->out->sql, &compiler->arguments);
     return STATUS_OK;
 }
 
@@ -396,8 +434,11 @@ enum status request_compile(struct sqlite_database *self, const struct read_requ
         .error = error,
     };
 
+    struct span_bounds bounds;
+
     *compiled = (struct request_sql){0};
-    if (request_root(self, request, &compiler.root, error) != STATUS_OK ||
+    if (span_decode(span, &bounds, error) != STATUS_OK ||
+        request_root(self, request, &compiler.root, error) != STATUS_OK ||
         join_resolve(self, request, options.connection, arena, &compiler.joins, error) !=
             STATUS_OK) {
         return STATUS_FAILED;
@@ -405,8 +446,12 @@ enum status request_compile(struct sqlite_database *self, const struct read_requ
     for (uint32_t i = 0; i < request->join_count && !options.with_spills; i++) {
         compiler.joins[i].spill = NULL;
     }
-    if (append_columns(&compiler) != STATUS_OK || append_from(&compiler) != STATUS_OK ||
-        append_span(&compiler, span) != STATUS_OK || append_order(&compiler) != STATUS_OK) {
+    enum status status = append_columns(&compiler, &bounds);
+    status = status == STATUS_OK ? append_from(&compiler) : status;
+    status = status == STATUS_OK ? append_span(&compiler, span, &bounds) : status;
+    status = status == STATUS_OK ? append_order(&compiler) : status;
+    buffer_free(&compiler.arguments);
+    if (status != STATUS_OK) {
         request_free(compiled);
         return STATUS_FAILED;
     }

@@ -285,6 +285,8 @@ struct request_sql {
     uint32_t column_count;
     uint32_t result_count; /* of result columns */
     bool documents;        /* no columns were named: all of the root's, a MAP a row */
+    bool hands_over;       /* a row's values are arguments of SQLITE_ROW_FUNCTION, :cursor and its
+                            * row key before them; a result row says that it returned true */
     bool sliceable;        /* careful mode can tell its rows */
     bool restarts;         /* the order is total, so that reading may go on after n rows */
 };
@@ -293,12 +295,14 @@ struct request_sql {
  * Writes the SELECT of a request: the root is _t0, join n is _t<n+1>. Columns live in `arena`. A
  * join whose columns were sorted by `prepare` is read through the sorted list, if `with_spills`.
  */
+#define SQLITE_ROW_FUNCTION "transhume_row"
 struct request_options {
     sqlite3 *connection; /* of the calling thread: queries are described on it */
     const char *schema;  /* that holds the tables: "main" */
     enum read_mode mode;
     bool with_spills;
     bool with_offset; /* adds LIMIT -1 OFFSET :skip */
+    bool may_hand_over;
 };
 enum status request_compile(struct sqlite_database *self, const struct read_request *request,
                             const struct span *span, struct request_options options,
@@ -391,13 +395,13 @@ void source_cursor_close(struct cursor *cursor);
 enum status cell_text_copy(const char *from, size_t length, struct arena *arena,
                            struct cell *cell) MUST_USE;
 /*
- * A result row's values, as the columns' rules say; texts and BLOBs are copied into the arena.
- * `bytes` grows by what was copied, excess[i] by one if value i had more digits than declared.
- * STATUS_FAILED: memory is out.
+ * A result row's values, or (`values` not NULL) those, as the columns' rules say; texts and BLOBs
+ * are copied into the arena. `bytes` grows by what was copied, excess[i] by one if value i had more
+ * digits than declared. STATUS_FAILED: memory is out.
  */
-enum status cells_read(sqlite3_stmt *row, const struct request_column *columns, uint32_t count,
-                       struct arena *arena, struct cell *cells, size_t *bytes,
-                       uint64_t *excess) MUST_USE;
+enum status cells_read(sqlite3_stmt *row, sqlite3_value *const *values,
+                       const struct request_column *columns, uint32_t count, struct arena *arena,
+                       struct cell *cells, size_t *bytes, uint64_t *excess) MUST_USE;
 
 /*
  * One text or BLOB of a row: whole in the batch's arena up to the slice limit, else a handle that
