@@ -14,7 +14,7 @@ struct span {
     const uint8_t *bounds; /* opaque; only its connector reads it */
     uint32_t bounds_length;
     int64_t row_estimate; /* -1: not known */
-    const char *last_id;  /* printable form of the last key inside, NULL if not known */
+    const char *last_id;  /* printable form of the last key that may be inside, NULL if not known */
 };
 
 /* A table reached from another one by equal columns. */
@@ -162,9 +162,10 @@ struct source_functions {
                                    struct arena *arena, struct stream_facts *facts,
                                    struct error *error);
     /*
-     * Optional: exactly how many rows the request's root has within the snapshot, as the database
-     * itself counts them, which may take it long. -1: it is no table of its own. Control thread.
-     * NULL: who wants to know reads them.
+     * Optional: exactly how many rows the request's root has within the snapshot (of the control
+     * connection, where a source without locks has no moment that all connections share), as the
+     * database itself counts them, which may take it long: the first request to stop ends it. -1:
+     * it is no table of its own. Control thread. NULL: who wants to know reads them.
      */
     enum status (*count)(struct database *self, const struct read_request *request, int64_t *rows,
                          struct error *error);

@@ -1,4 +1,5 @@
 /* Level count: how many records are on each side, read only where nobody knows. */
+#include "base/signals.h"
 #include "verify/steps.h"
 
 #include <stdlib.h>
@@ -39,6 +40,7 @@ static enum status count_stream(struct verify *verify, const struct plan_stream 
         return STATUS_OK;
     }
     if (source->connector->source->count(source, &stream->request, &rows, error) != STATUS_OK) {
+        pass_tell_of_side(SIDE_SOURCE, error);
         return STATUS_FAILED;
     }
     *counted = rows >= 0;
@@ -59,19 +61,44 @@ static enum status count_table(struct verify *verify, struct verify_table *table
     return status;
 }
 
+static bool is_counted_exactly(const struct verify *verify, const struct verify_table *table)
+{
+    return (verify->session->target->capabilities & CAPABILITY_COUNTS_EXACT) != 0 &&
+           !table->distinct;
+}
+
+/* What the databases count themselves; a request to stop is heard between two tables, and by them.
+ * STATUS_END: one came. */
+static enum status let_count(struct verify *verify, bool *counted, struct error *error)
+{
+    const struct plan *plan = verify->session->plan;
+    struct progress *progress = &verify->session->progress;
+    enum status status = STATUS_OK;
+    atomic_store(&progress->doing, "the databases count");
+    for (uint32_t i = 0; i < verify->table_count && status == STATUS_OK; i++) {
+        struct verify_table *table = &verify->tables[i];
+        if (table->actual != NULL && is_counted_exactly(verify, table)) {
+            status = signals_stop_level() > 0 ? STATUS_END : count_table(verify, table, error);
+        }
+    }
+    for (uint32_t i = 0; i < plan->stream_count && status == STATUS_OK; i++) {
+        status = signals_stop_level() > 0
+                     ? STATUS_END
+                     : count_stream(verify, &plan->streams[i], &counted[i], error);
+    }
+    atomic_store(&progress->doing, NULL);
+    return status;
+}
+
 /* Keeps of a list of all tasks those whose side has to be read to be counted. */
 static void keep_uncounted(const struct verify *verify, const bool *counted, struct task_list *list)
 {
-    bool exact = (verify->session->target->capabilities & CAPABILITY_COUNTS_EXACT) != 0;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < list->count; i++) {
         const struct verify_task *task = &list->tasks[i];
-        bool known;
-        if (task->side == SIDE_SOURCE) {
-            known = counted[task->index];
-        } else {
-            known = exact && !verify->tables[task->index].distinct;
-        }
+        bool known = task->side == SIDE_SOURCE
+                         ? counted[task->index]
+                         : is_counted_exactly(verify, &verify->tables[task->index]);
         if (!known) {
             list->tasks[kept++] = *task;
         }
@@ -86,24 +113,16 @@ static enum status count_sides(struct verify *verify, struct error *error)
     struct task_list list = {0};
     const struct spill_options options = {.tables = verify->tables};
     struct pass pass = {.verify = verify, .act = ACT_COUNT, .counts = true};
-    bool exact = (verify->session->target->capabilities & CAPABILITY_COUNTS_EXACT) != 0;
-    enum status status =
-        counted != NULL ? STATUS_OK
-                        : error_set(error, ERROR_MEMORY, NULL, "no memory for counting the source");
-    for (uint32_t i = 0; i < verify->table_count && exact && status == STATUS_OK; i++) {
-        if (verify->tables[i].actual != NULL && !verify->tables[i].distinct) {
-            status = count_table(verify, &verify->tables[i], error);
-        }
+    if (counted == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for counting the source");
     }
+    enum status status = let_count(verify, counted, error);
     for (uint32_t i = 0; i < verify->table_count; i++) {
         verify->tables[i].bad = verify->tables[i].distinct;
         pass.act = verify->tables[i].distinct ? ACT_SPILL : pass.act;
     }
     if (pass.act == ACT_SPILL && status == STATUS_OK) {
         status = spill_create(verify->folder, 0, options, &verify->spill, error);
-    }
-    for (uint32_t i = 0; i < plan->stream_count && status == STATUS_OK; i++) {
-        status = count_stream(verify, &plan->streams[i], &counted[i], error);
     }
     if (status == STATUS_OK) {
         status = steps_list_all(verify, &list, error);

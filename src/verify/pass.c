@@ -426,8 +426,7 @@ static enum status open_reader(struct worker_thread *worker, enum verify_side si
     return status;
 }
 
-/* Either side is read as a source is. */
-static void tell_of_side(enum verify_side side, struct error *error)
+void pass_tell_of_side(enum verify_side side, struct error *error)
 {
     if (error->code == ERROR_SOURCE_MISSING) {
         error_recode(error, ERROR_SOURCE_READ); /* it was there: exit status 2 touches nothing */
@@ -479,7 +478,7 @@ static enum status run_task(struct worker_thread *worker, struct verify_task *ta
                          : task->side == SIDE_SOURCE ? read_source(worker, error)
                                                      : read_target(worker, error);
     if (status == STATUS_FAILED) {
-        tell_of_side(task->side, error);
+        pass_tell_of_side(task->side, error);
     }
     return status == STATUS_OK ? give_sums(worker, task, error) : status;
 }

@@ -205,6 +205,8 @@ struct pass {
                   uint32_t entity, const struct former *former);
     void *context;
 };
+/* Completes what is told of a side that could not be read: either is read as a source is. */
+void pass_tell_of_side(enum verify_side side, struct error *error);
 /* STATUS_END: a stop was asked for. */
 enum status pass_run(struct pass *pass, struct error *error) MUST_USE;
 /* The same over the tables that are `bad`, and then over the records that the run rejected. */

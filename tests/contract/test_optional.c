@@ -336,7 +336,7 @@ void contract_test_count(const struct contract_entry *entry)
     struct source_side side;
     struct error error = {0};
     int64_t rows = 0;
-    if (!registry_find(entry->name)->source->count) {
+    if (registry_find(entry->name)->source->count == NULL) {
         return;
     }
     fixture_open(&fixture, entry);

@@ -75,7 +75,7 @@ class Chinook(support.TestCase):
         self.migrate(source, "--chunk-rows", 1000000, env=recorder.environment("shop.db"))
         reads = {}
         for sql in recorder.statements():
-            root = re.match(r'SELECT _t.* FROM main."(\w+)" AS _t0', sql)
+            root = re.match(r'SELECT (?:_t.*|1) FROM main."(\w+)" AS _t0', sql)
             if root:
                 way = ".".join([root.group(1), *re.findall(r'CROSS JOIN main."(\w+)"', sql)])
                 reads[way] = reads.get(way, 0) + 1

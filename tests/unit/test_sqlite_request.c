@@ -491,6 +491,38 @@ static void test_rows_that_are_handed_over(void **state)
     source_close(&test);
 }
 
+/* What ANALYZE left while the table had a row or two makes SQLite sort, or read all, for what it
+ * would find at once. */
+static void test_rows_beside_old_statistics(void **state)
+{
+    static const char *const statistics[] = {"1 1", "2 1", "5 1", "1"};
+    (void)state;
+    for (size_t i = 0; i < sizeof statistics / sizeof *statistics; i++) {
+        struct source_test test;
+        struct span *spans = NULL;
+        uint32_t count = 0;
+        char sql[1024];
+        snprintf(
+            sql, sizeof sql,
+            "CREATE TABLE t(id INTEGER PRIMARY KEY, a); CREATE INDEX ta ON t(a); ANALYZE; INSERT "
+            "INTO sqlite_stat1 VALUES('t', %s, '%s'); WITH RECURSIVE n(i) AS (SELECT 1 UNION "
+            "ALL SELECT i + 1 FROM n WHERE i < 3000) INSERT INTO t SELECT i, -i FROM n",
+            strchr(statistics[i], ' ') != NULL ? "'ta'" : "NULL", statistics[i]);
+        source_open_reading(&test, sqlite_file(sql));
+        struct read_request *request = source_request(&test, "t", "id,a");
+        assert_int_equal(test.source->split(test.database, request, 1000, test.arena, &spans,
+                                            &count, &test.error),
+                         STATUS_OK);
+        assert_int_equal(count, 3);
+        assert_true(is_handed_over(&test, request, NULL));
+        expect_numbers(&test, request, NULL, 70, 1, 3000);
+        for (uint32_t span = 0; span < count; span++) {
+            expect_numbers(&test, request, &spans[span], 70, span * 1000 + 1, span * 1000 + 1000);
+        }
+        source_close(&test);
+    }
+}
+
 /* A million rows below one parent, without an index: bounded, in order, and the order of the group
  * alone is sorted. */
 static void test_large_group(void **state)
@@ -545,6 +577,7 @@ int main(void)
         cmocka_unit_test(test_join_errors),
         cmocka_unit_test(test_same_order_whatever_is_read),
         cmocka_unit_test(test_rows_that_are_handed_over),
+        cmocka_unit_test(test_rows_beside_old_statistics),
         cmocka_unit_test(test_large_group),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

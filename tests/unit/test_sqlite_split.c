@@ -110,15 +110,41 @@ static void test_guessed(void **state)
 {
     (void)state;
     const char *path = sqlite_file(
-        "CREATE TABLE t(id INTEGER PRIMARY KEY, v INT); WITH RECURSIVE n(i) AS (SELECT -5 UNION ALL "
-        "SELECT i + 1 FROM n WHERE i < 1099994) INSERT INTO t(id) SELECT i FROM n");
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v TEXT); WITH RECURSIVE n(i) AS (SELECT -5 UNION ALL "
+        "SELECT i + 1 FROM n WHERE i < 1099994) INSERT INTO t SELECT i, 'some more bytes' FROM n");
     expect_rows(path, 1100000, 1100000);
     sqlite_file_execute(path, "DELETE FROM t WHERE id BETWEEN 5000 AND 5999");
     expect_rows(path, 1100000, 1099000);
     sqlite_file_execute(path, "DELETE FROM t WHERE id = 550000");
     expect_rows(path, 1100000, 1098999);
-    sqlite_file_execute(path, "DELETE FROM t WHERE id = 50");
+    sqlite_file_execute(path, "DELETE FROM t WHERE id = 5");
     expect_rows(path, 1098998, 1098998);
+}
+
+/* Rows where they are looked at, and hardly any in between: no more than the file has room for. */
+static void test_guesses_fit_the_file(void **state)
+{
+    (void)state;
+    struct source_test test;
+    struct stream_facts facts;
+    struct span *spans = NULL;
+    uint32_t count = 0;
+    const char *path = sqlite_file(
+        "CREATE TABLE t(id INTEGER PRIMARY KEY, v BLOB); CREATE TABLE full(v); "
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 8191) INSERT INTO "
+        "t(id) SELECT (i / 128) * 1000000000000000 + i % 128 FROM n; "
+        "INSERT INTO full VALUES (zeroblob(20000000))");
+    source_open_reading(&test, path);
+    const struct read_request *request = source_request(&test, "t", "id");
+    assert_int_equal(
+        test.source->describe_stream(test.database, request, test.arena, &facts, &test.error),
+        STATUS_OK);
+    assert_int_equal(facts.row_count, 8192);
+    assert_int_equal(
+        test.source->split(test.database, request, 4096, test.arena, &spans, &count, &test.error),
+        STATUS_OK);
+    assert_int_equal(count, 2);
+    source_close(&test);
 }
 
 static void test_extreme_rowids(void **state)
@@ -387,11 +413,17 @@ static void test_span_of_another_key(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dense),          cmocka_unit_test(test_guessed),
-        cmocka_unit_test(test_extreme_rowids), cmocka_unit_test(test_empty_and_keyless),
-        cmocka_unit_test(test_random_keys),    cmocka_unit_test(test_random_rowids),
-        cmocka_unit_test(test_printable),      cmocka_unit_test(test_facts),
-        cmocka_unit_test(test_broken_bounds),  cmocka_unit_test(test_span_of_another_key),
+        cmocka_unit_test(test_dense),
+        cmocka_unit_test(test_guessed),
+        cmocka_unit_test(test_guesses_fit_the_file),
+        cmocka_unit_test(test_extreme_rowids),
+        cmocka_unit_test(test_empty_and_keyless),
+        cmocka_unit_test(test_random_keys),
+        cmocka_unit_test(test_random_rowids),
+        cmocka_unit_test(test_printable),
+        cmocka_unit_test(test_facts),
+        cmocka_unit_test(test_broken_bounds),
+        cmocka_unit_test(test_span_of_another_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,12 +9,12 @@
 enum { SPANS_MAX = 1000000, EXACT_BYTES_MAX = 16 << 20, LITTLE_ROWS = 1000 };
 
 static enum status count_rows(struct maria_database *self, const struct maria_table *table,
-                              int64_t *rows, struct error *error)
+                              enum maria_patience patience, int64_t *rows, struct error *error)
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT count(*) FROM ");
     maria_append_table(&sql, self, table->schema->name);
-    return maria_ask_number(self, self->control, &sql, MARIA_LONG, ERROR_SOURCE_READ, -1, rows,
+    return maria_ask_number(self, self->control, &sql, patience, ERROR_SOURCE_READ, -1, rows,
                             error);
 }
 
@@ -26,7 +26,7 @@ static enum status row_count_of(struct maria_database *self, const struct maria_
     if (table->schema->size_bytes > EXACT_BYTES_MAX) {
         return STATUS_OK;
     }
-    enum status status = count_rows(self, table, rows, error);
+    enum status status = count_rows(self, table, MARIA_LONG, rows, error);
     if (status != STATUS_OK && error->code == ERROR_PERMISSION && !self->snapshot_taken) {
         error_clear(error); /* what may not be read, tell_lacking says */
         *rows = table->row_estimate;
@@ -91,7 +91,7 @@ enum status maria_count_rows(struct database *database, const struct read_reques
         return STATUS_FAILED;
     }
     return table != NULL && table->schema->kind == SCHEMA_TABLE
-               ? count_rows(self, table, rows, error)
+               ? count_rows(self, table, MARIA_BUILD, rows, error)
                : STATUS_OK;
 }
 

@@ -73,13 +73,17 @@ static enum status postpone(struct builds *builds, struct builder *builder, stru
     return STATUS_FAILED;
 }
 
-/* By one process up to that size: it is done before the statistics beside it are, and would only
- * take processors from them. */
+/* Beside the statistics of a table up to this size a count by one process ends before they do, and
+ * others would only take processors from them. */
+static const int64_t COUNTED_ALONE_BYTES = (int64_t)512 << 20;
+
 static enum status prepare_counting(struct builds *builds, struct builder *builder)
 {
+    bool alone = builder->build->weight <= COUNTED_ALONE_BYTES;
     return postgres_execute(builds->self, builder->connection,
-                            "SET SESSION min_parallel_table_scan_size = '512MB'", POSTGRES_SHORT,
-                            ERROR_NETWORK, builds->error);
+                            alone ? "SET SESSION max_parallel_workers_per_gather = 0"
+                                  : "RESET max_parallel_workers_per_gather",
+                            POSTGRES_SHORT, ERROR_NETWORK, builds->error);
 }
 
 static enum status start(struct builds *builds, struct builder *builder,

@@ -62,11 +62,11 @@ static enum status choose_way(struct postgres_database *self, const struct read_
     return STATUS_OK;
 }
 
-static enum status ask_number(struct postgres_database *self, struct buffer *sql, int64_t *number,
-                              struct error *error)
+static enum status ask_number(struct postgres_database *self, struct buffer *sql,
+                              enum postgres_patience patience, int64_t *number, struct error *error)
 {
     PGresult *result = NULL;
-    enum status status = postgres_query_buffer(self, self->control, sql, NULL, 0, POSTGRES_LONG,
+    enum status status = postgres_query_buffer(self, self->control, sql, NULL, 0, patience,
                                                ERROR_SOURCE_READ, &result, error);
     if (status == STATUS_OK &&
         text_to_int64(PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0), number) !=
@@ -78,12 +78,12 @@ static enum status ask_number(struct postgres_database *self, struct buffer *sql
 }
 
 static enum status count_rows(struct postgres_database *self, const struct postgres_table *table,
-                              int64_t *rows, struct error *error)
+                              enum postgres_patience patience, int64_t *rows, struct error *error)
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT count(*) FROM ");
     postgres_append_table(&sql, self, table->schema->name);
-    return ask_number(self, &sql, rows, error);
+    return ask_number(self, &sql, patience, rows, error);
 }
 
 /* Counted where that is quick, else what the statistics say. */
@@ -94,7 +94,7 @@ static enum status row_count_of(struct postgres_database *self, const struct pos
     if (table->schema->size_bytes > (*rows >= 0 ? EXACT_BYTES_MAX : 4 * EXACT_BYTES_MAX)) {
         return STATUS_OK;
     }
-    enum status status = count_rows(self, table, rows, error);
+    enum status status = count_rows(self, table, POSTGRES_LONG, rows, error);
     if (status != STATUS_OK && strcmp(error->native_state, "42501") == 0 &&
         !self->snapshot_taken) { /* what may not be read, tell_lacking says */
         error_clear(error);
@@ -149,7 +149,7 @@ enum status postgres_count_rows(struct database *database, const struct read_req
         return STATUS_FAILED;
     }
     return table != NULL && table->schema->kind == SCHEMA_TABLE
-               ? count_rows(self, table, rows, error)
+               ? count_rows(self, table, POSTGRES_BUILD, rows, error)
                : STATUS_OK;
 }
 

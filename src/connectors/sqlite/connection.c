@@ -43,11 +43,16 @@ void sqlite_append_file_uri(struct buffer *out, const char *path)
     }
 }
 
-/* A view of a source may compute for ever: a second stop request ends it. */
 static int stop_now(void *context)
 {
-    (void)context;
-    return signals_stop_level() >= 2;
+    return signals_stop_level() >= *(const int *)context;
+}
+
+/* A view of a source may compute for ever: a second stop request ends it. */
+void sqlite_connection_heed_stop(sqlite3 *connection, bool first)
+{
+    static int levels[] = {2, 1};
+    sqlite3_progress_handler(connection, OPERATIONS_BETWEEN_CHECKS, stop_now, &levels[first]);
 }
 
 /* SQLite opens a file that it can't write to for reading, whatever the reason was. */
@@ -106,7 +111,7 @@ enum status sqlite_connection_open(const char *path, enum connection_access acce
     sqlite3_busy_timeout(opened, timeout_ms > INT32_MAX ? INT32_MAX : (int)timeout_ms);
     sqlite3_limit(opened, SQLITE_LIMIT_ATTACHED, 2);
     if (mode == OPEN_SOURCE) {
-        sqlite3_progress_handler(opened, OPERATIONS_BETWEEN_CHECKS, stop_now, NULL);
+        sqlite_connection_heed_stop(opened, false);
     }
     *connection = opened;
     opened = NULL;

@@ -1,9 +1,10 @@
-/* How many rows a table has: SQLite reads all of its pages to count them. */
+/* How many rows a table has: SQLite goes through all of it, or of an index, to count them. */
 #include "connectors/sqlite/source.h"
 #include <string.h>
 
-/* Below GUESSED_ROWS counting takes no time that anybody notices. */
-enum { GUESSED_ROWS = 1 << 20, LOOKS = 64, ROWS_A_LOOK = 128 };
+/* Files below GUESSED_BYTES are counted in no time that anybody notices. No row takes less than
+ * ROW_BYTES_MIN of its page: its place in it, its length, its rowid, its header. */
+enum { GUESSED_BYTES = 16 << 20, ROW_BYTES_MIN = 5, LOOKS = 64, ROWS_A_LOOK = 16 };
 
 static enum status failed(struct sqlite_database *self, int result, const char *object,
                           struct error *error)
@@ -25,78 +26,76 @@ enum status source_ask_number(struct sqlite_database *self, const char *sql, con
     return result == SQLITE_ROW ? STATUS_OK : failed(self, result, object, error);
 }
 
+enum status source_file_bytes(struct sqlite_database *self, int64_t *bytes, struct error *error)
+{
+    return source_ask_number(self,
+                             "SELECT page_count * page_size FROM pragma_page_count('main'), "
+                             "pragma_page_size('main')",
+                             self->shown, bytes, error);
+}
+
 /* ---------------------------------------------------------------- guessing */
 
-/* "SELECT rowid FROM main.t", from ?1 on or from its beginning, and what is behind it. */
+/* `what` of the rowid, and what is behind the table's name. SQLite answers all that is asked so by
+ * one search, whatever its statistics tell: those of a time when the table had one or two rows make
+ * it go through the whole table for a range of rowids. */
 static enum status prepare(struct sqlite_database *self, const struct schema_table *table,
-                           bool from, const char *behind, sqlite3_stmt **statement,
+                           const char *what, const char *behind, sqlite3_stmt **statement,
                            struct error *error)
 {
     struct buffer sql = {0};
-    buffer_format(&sql, "SELECT %s FROM main.", table->row_key);
+    buffer_format(&sql, "SELECT %s(%s) FROM main.", what, table->row_key);
     sqlite_append_name(&sql, table->name);
-    if (from) {
-        buffer_format(&sql, " WHERE %s >= ?1", table->row_key);
+    if (behind != NULL) {
+        buffer_format(&sql, " WHERE %s %s", table->row_key, behind);
     }
-    buffer_append_string(&sql, behind);
     enum status status = sqlite_prepare(self, self->control, buffer_string(&sql), statement, error);
     buffer_free(&sql);
     return status;
 }
 
-/* Sets `*found` if there is a row, and `*rowid` to what it gives. */
-static enum status step(struct sqlite_database *self, const struct schema_table *table,
-                        sqlite3_stmt *statement, int64_t *rowid, bool *found, struct error *error)
-{
-    int result = sqlite3_step(statement);
-    *found = result == SQLITE_ROW;
-    *rowid = *found ? sqlite3_column_int64(statement, 0) : 0;
-    sqlite3_reset(statement);
-    return *found || result == SQLITE_DONE ? STATUS_OK : failed(self, result, table->name, error);
-}
-
+/* The first rowid ("min") or the last one ("max"); `*found` false: there is none. */
 static enum status find_end(struct sqlite_database *self, const struct schema_table *table,
-                            const char *behind, int64_t *rowid, bool *found, struct error *error)
+                            const char *which, int64_t *rowid, bool *found, struct error *error)
 {
     sqlite3_stmt *statement = NULL;
-    if (prepare(self, table, false, behind, &statement, error) != STATUS_OK) {
+    if (prepare(self, table, which, NULL, &statement, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = step(self, table, statement, rowid, found, error);
+    int result = sqlite3_step(statement);
+    *found = result == SQLITE_ROW && sqlite3_column_type(statement, 0) == SQLITE_INTEGER;
+    *rowid = *found ? sqlite3_column_int64(statement, 0) : 0;
     sqlite3_finalize(statement);
-    return status;
+    return result == SQLITE_ROW ? STATUS_OK : failed(self, result, table->name, error);
 }
 
-/* Looks at some rows in a row in places that are evenly spread: `*dense` if none of them has a
- * gap. `last` is far behind `first`. */
+/* Looks at some rowids in a row in places that are evenly spread: `*dense` if all are there.
+ * `last` is far behind `first`. */
 static enum status look_for_gaps(struct sqlite_database *self, const struct schema_table *table,
                                  int64_t first, int64_t last, bool *dense, struct error *error)
 {
-    uint64_t step_rows = ((uint64_t)last - (uint64_t)first - ROWS_A_LOOK) / (LOOKS - 1);
+    uint64_t apart = ((uint64_t)last - (uint64_t)first - ROWS_A_LOOK) / (LOOKS - 1);
     sqlite3_stmt *statement = NULL;
-    if (prepare(self, table, true, " ORDER BY 1 LIMIT 1 OFFSET ?2", &statement, error) !=
-        STATUS_OK) {
+    int result = SQLITE_ROW;
+    if (prepare(self, table, "", "= ?1", &statement, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = STATUS_OK;
-    *dense = true;
-    for (uint64_t i = 0; i < LOOKS && *dense && status == STATUS_OK; i++) {
-        int64_t from = (int64_t)((uint64_t)first + i * step_rows);
-        int64_t rowid = 0;
-        bool found = false;
-        sqlite3_bind_int64(statement, 1, from);
-        sqlite3_bind_int64(statement, 2, ROWS_A_LOOK - 1);
-        status = step(self, table, statement, &rowid, &found, error);
-        *dense = found && rowid == from + (ROWS_A_LOOK - 1);
+    for (uint64_t i = 0; i < LOOKS * ROWS_A_LOOK && result == SQLITE_ROW; i++) {
+        uint64_t ahead = i / ROWS_A_LOOK * apart + i % ROWS_A_LOOK;
+        sqlite3_bind_int64(statement, 1, (int64_t)((uint64_t)first + ahead));
+        result = sqlite3_step(statement);
+        sqlite3_reset(statement);
     }
     sqlite3_finalize(statement);
-    return status;
+    *dense = result == SQLITE_ROW;
+    return *dense || result == SQLITE_DONE ? STATUS_OK : failed(self, result, table->name, error);
 }
 
 /* `*rows` stays -1 where only counting tells. */
 static enum status guess(struct sqlite_database *self, const struct schema_table *table,
                          int64_t *rows, struct error *error)
 {
+    int64_t bytes = 0;
     int64_t first = 0;
     int64_t last = 0;
     bool found = false;
@@ -106,12 +105,14 @@ static enum status guess(struct sqlite_database *self, const struct schema_table
     if (table->row_key == NULL) {
         return STATUS_OK;
     }
-    if (find_end(self, table, " ORDER BY 1 LIMIT 1", &first, &found, error) != STATUS_OK ||
-        find_end(self, table, " ORDER BY 1 DESC LIMIT 1", &last, &found, error) != STATUS_OK) {
+    if (source_file_bytes(self, &bytes, error) != STATUS_OK ||
+        find_end(self, table, "min", &first, &found, error) != STATUS_OK ||
+        find_end(self, table, "max", &last, &found, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     uint64_t apart = found && last > first ? (uint64_t)last - (uint64_t)first : 0;
-    if (apart < GUESSED_ROWS || apart >= INT64_MAX) {
+    if (bytes < GUESSED_BYTES || apart <= LOOKS * ROWS_A_LOOK ||
+        apart >= (uint64_t)bytes / ROW_BYTES_MIN) {
         return STATUS_OK;
     }
     enum status status = look_for_gaps(self, table, first, last, &dense, error);
@@ -196,7 +197,11 @@ enum status source_count(struct database *database, const struct read_request *r
     if (request_root(self, request, &table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return table != NULL && table->schema->kind == SCHEMA_TABLE
-               ? rows_of(self, table->schema, false, rows, error)
-               : STATUS_OK;
+    if (table == NULL || table->schema->kind != SCHEMA_TABLE) {
+        return STATUS_OK;
+    }
+    sqlite_connection_heed_stop(self->control, true);
+    enum status status = rows_of(self, table->schema, false, rows, error);
+    sqlite_connection_heed_stop(self->control, false);
+    return status;
 }

@@ -18,7 +18,7 @@ static int authorize(void *context, int action, const char *first, const char *s
         return SQLITE_OK;
     case SQLITE_FUNCTION:
         return second != NULL && (sqlite3_stricmp(second, "load_extension") == 0 ||
-                                  sqlite3_stricmp(second, SQLITE_ROW_FUNCTION) == 0 ||
+                                  sqlite3_stricmp(second, SOURCE_ROW_FUNCTION) == 0 ||
                                   sqlite3_stricmp(second, "fts3_tokenizer") == 0)
                    ? SQLITE_DENY
                    : SQLITE_OK;

@@ -28,8 +28,11 @@ struct cursor {
     uint64_t *excess;
     uint64_t delivered;
     bool done;
-    struct span_bounds bounds; /* of what is handed over */
-    struct filling *filling;   /* NULL: no batch is under way */
+    struct filling *filling; /* NULL: no batch is under way */
+    /* of what is handed over */
+    struct span_bounds bounds;
+    int64_t last_rowid;
+    bool begun; /* there was a row */
 };
 
 /* A batch under way. */
@@ -50,8 +53,6 @@ void source_read_failed(struct error *error)
         error_recode(error, ERROR_SOURCE_READ);
     }
 }
-
-static void take_row_values(sqlite3_context *context, int count, sqlite3_value **values);
 
 enum status source_reader_open(struct database *database, struct reader **reader,
                                struct error *error)
@@ -74,12 +75,6 @@ enum status source_reader_open(struct database *database, struct reader **reader
         free(opened);
         return error_set(error, ERROR_INTERNAL, self->shown,
                          "a reader was opened that the snapshot was not taken for");
-    }
-    if (sqlite3_create_function_v2(opened->connection, SQLITE_ROW_FUNCTION, -1,
-                                   SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL, take_row_values, NULL,
-                                   NULL, NULL) != SQLITE_OK) {
-        source_reader_close(opened);
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a reader");
     }
     *reader = opened;
     return STATUS_OK;
@@ -324,12 +319,26 @@ static bool has_room(const struct filling *filling)
     return batch_has_room(filling->batch, filling->rows_max, filling->bytes, filling->bytes_max);
 }
 
-/* SQLITE_ROW_FUNCTION(cursor, row key, value …). Whoever else calls it has no cursor. */
+/* Whether the statement goes from rowid to rowid, and stops where it is told to, is up to SQLite.
+ */
+static enum status take_handed_row(struct cursor *cursor, int64_t rowid, sqlite3_value **values)
+{
+    struct filling *filling = cursor->filling;
+    if (!has_room(filling) || (cursor->begun && rowid <= cursor->last_rowid)) {
+        return error_set(filling->error, ERROR_INTERNAL, cursor->request->name,
+                         "SQLite hands its rows over in another order than asked for");
+    }
+    cursor->begun = true;
+    cursor->last_rowid = rowid;
+    return take_row(cursor, values);
+}
+
+/* SOURCE_ROW_FUNCTION(cursor, row key, value …). Whoever else calls it has no cursor. */
 static void take_row_values(sqlite3_context *context, int count, sqlite3_value **values)
 {
     struct cursor *cursor = count > 2 ? sqlite3_value_pointer(values[0], cursor_pointer) : NULL;
     if (cursor == NULL || cursor->filling == NULL) {
-        sqlite3_result_error(context, SQLITE_ROW_FUNCTION " is not for queries", -1);
+        sqlite3_result_error(context, SOURCE_ROW_FUNCTION " is not for queries", -1);
         return;
     }
     int64_t rowid = sqlite3_value_int64(values[1]);
@@ -338,12 +347,23 @@ static void take_row_values(sqlite3_context *context, int count, sqlite3_value *
         sqlite3_result_int(context, 0);
         return;
     }
-    cursor->filling->status = take_row(cursor, values + 2);
+    cursor->filling->status = take_handed_row(cursor, rowid, values + 2);
     if (cursor->filling->status == STATUS_OK) {
         sqlite3_result_int(context, !has_room(cursor->filling));
     } else {
         sqlite3_result_error(context, "a row was not taken", -1);
     }
+}
+
+enum status source_register_rows(const struct sqlite_database *self, sqlite3 *connection,
+                                 struct error *error)
+{
+    int result = sqlite3_create_function_v2(connection, SOURCE_ROW_FUNCTION, -1,
+                                            SQLITE_UTF8 | SQLITE_DIRECTONLY, NULL, take_row_values,
+                                            NULL, NULL, NULL);
+    return result == SQLITE_OK ? STATUS_OK
+                               : sqlite_error(connection, result, OPEN_SOURCE, ERROR_SOURCE_READ,
+                                              self->shown, "it can't be read", error);
 }
 
 static enum status step(struct cursor *cursor, struct error *error)

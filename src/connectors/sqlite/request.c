@@ -35,7 +35,7 @@ struct compiler {
     struct join_facts *joins;
     struct arena *arena;
     struct request_sql *out;
-    struct buffer arguments; /* of SQLITE_ROW_FUNCTION */
+    struct buffer handed; /* the call of SOURCE_ROW_FUNCTION, if there is one */
     struct error *error;
 };
 
@@ -193,7 +193,9 @@ static enum status list_columns(struct compiler *compiler, const struct read_col
  * Rows of one table in the order of their rowids, from the first one on, may be handed over by a
  * function in the WHERE: SQLite goes on from row to row without a word in between. Nothing else is
  * in that WHERE but bounds of the rowid, so that the order of its terms does not matter: whoever
- * takes the rows looks at the bounds, too.
+ * takes the rows looks at the bounds, too. NOT INDEXED leaves no other order than the rowids', and
+ * there is no ORDER BY: statistics of a time when the table had one row make SQLite sort for it,
+ * and it would hand over all rows before it stops for the first one.
  */
 static bool can_hand_over(const struct compiler *compiler, const struct span_bounds *bounds,
                           uint32_t column_count)
@@ -222,10 +224,6 @@ static enum status append_columns(struct compiler *compiler, const struct span_b
         return STATUS_FAILED;
     }
     out->hands_over = can_hand_over(compiler, bounds, count);
-    if (out->hands_over) {
-        buffer_format(&out->sql, " AND " SQLITE_ROW_FUNCTION "(:cursor, _t0.%s",
-                      compiler->root->schema->row_key);
-    }
     out->columns = arena_allocate_zeroed(compiler->arena, count + 1, sizeof *out->columns);
     if (out->columns == NULL) {
         return error_set(compiler->error, ERROR_MEMORY, compiler->request->name,
@@ -242,9 +240,8 @@ static enum status append_columns(struct compiler *compiler, const struct span_b
         out->column_count++;
     }
     append_careful_keys(compiler);
-    if (out->hands_over) {
-        buffer_append_byte(&out->sql, ')');
-        compiler->arguments = out->sql;
+    if (out->hands_over) { /* what was written are its arguments */
+        compiler->handed = out->sql;
         out->sql = (struct buffer){0};
         buffer_append_string(&out->sql, "SELECT 1");
     }
@@ -287,25 +284,38 @@ static enum status append_from(struct compiler *compiler)
 static enum status append_span(struct compiler *compiler, const struct span *span,
                                const struct span_bounds *bounds)
 {
-    bool whole = !bounds->has_low && !bounds->has_high;
-    if (whole && !compiler->out->hands_over) {
+    const struct catalog_table *root = compiler->root;
+    if (!bounds->has_low && !bounds->has_high) {
         return STATUS_OK;
     }
-    const struct catalog_table *root = compiler->root;
-    bool fits =
-        whole || (root != NULL && (bounds->by_key ? bounds->parts <= catalog_key_prefix(root)
-                                                  : root->schema->row_key != NULL));
+    bool fits = root != NULL && (bounds->by_key ? bounds->parts <= catalog_key_prefix(root)
+                                                : root->schema->row_key != NULL);
     if (!fits) {
         error_set(compiler->error, ERROR_LEDGER_INVALID, compiler->request->name,
                   "the span %s is of a table with another key", span->printable);
         error_hint(compiler->error, "the table was changed since the run began; start a new run");
         return STATUS_FAILED;
     }
-    buffer_append_string(&compiler->out->sql, " WHERE 1");
-    if (!whole) {
-        span_append_condition(&compiler->out->sql, bounds, root, "_t0");
+    span_append_condition(&compiler->out->sql, bounds, root, "_t0");
+    return STATUS_OK;
+}
+
+static enum status append_where(struct compiler *compiler, const struct span *span,
+                                const struct span_bounds *bounds)
+{
+    struct buffer *sql = &compiler->out->sql;
+    if (compiler->out->hands_over || bounds->has_low || bounds->has_high) {
+        buffer_append_string(sql, " WHERE 1");
     }
-    buffer_append_buffer(&compiler->out->sql, &compiler->arguments);
+    if (append_span(compiler, span, bounds) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (compiler->out->hands_over) {
+        buffer_format(sql, " AND " SOURCE_ROW_FUNCTION "(:cursor, _t0.%s",
+                      compiler->root->schema->row_key);
+        buffer_append_buffer(sql, &compiler->handed);
+        buffer_append_byte(sql, ')');
+    }
     return STATUS_OK;
 }
 
@@ -323,7 +333,9 @@ static enum status order_by_root(struct compiler *compiler, bool *begun)
     const struct catalog_table *root = compiler->root;
 
     if (root != NULL && join_row_key_count(root) > 0) {
-        join_append_order(sql, root, "_t0", false, next_separator(begun));
+        if (!compiler->out->hands_over) {
+            join_append_order(sql, root, "_t0", false, next_separator(begun));
+        }
         compiler->out->restarts = true;
         return STATUS_OK;
     }
@@ -448,9 +460,9 @@ enum status request_compile(struct sqlite_database *self, const struct read_requ
     }
     enum status status = append_columns(&compiler, &bounds);
     status = status == STATUS_OK ? append_from(&compiler) : status;
-    status = status == STATUS_OK ? append_span(&compiler, span, &bounds) : status;
+    status = status == STATUS_OK ? append_where(&compiler, span, &bounds) : status;
     status = status == STATUS_OK ? append_order(&compiler) : status;
-    buffer_free(&compiler.arguments);
+    buffer_free(&compiler.handed);
     if (status != STATUS_OK) {
         request_free(compiled);
         return STATUS_FAILED;

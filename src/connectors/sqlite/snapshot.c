@@ -83,10 +83,11 @@ static enum status open_same(struct sqlite_database *self, enum connection_acces
         STATUS_OK) {
         return STATUS_FAILED;
     }
-    return sqlite_identify(*connection, "main", &found) &&
-                   sqlite_same_file(&found, &self->source->file)
-               ? STATUS_OK
-               : replaced(self, error);
+    if (!sqlite_identify(*connection, "main", &found) ||
+        !sqlite_same_file(&found, &self->source->file)) {
+        return replaced(self, error);
+    }
+    return source_register_rows(self, *connection, error);
 }
 
 /* A helper that may write; if there can be none, one connection with a mutex serves every

@@ -199,10 +199,14 @@ bool wal_version_read(const volatile uint32_t *wal_index, struct wal_version *ve
 /* The one number that a statement gives; `object` is what an error names. Control thread. */
 enum status source_ask_number(struct sqlite_database *self, const char *sql, const char *object,
                               int64_t *number, struct error *error) MUST_USE;
+/* Of the whole file. */
+enum status source_file_bytes(struct sqlite_database *self, int64_t *bytes,
+                              struct error *error) MUST_USE;
 /*
- * About how many rows a table has now, asked once per state of the database: counted, but for a
- * large one whose rowids leave no gap wherever they are looked at. That has as many rows as rowids
- * from its first to its last one, less what hides in gaps that were not met. Control thread.
+ * About how many rows a table has now, asked once per state of the database: counted, but in a
+ * large file for one whose rowids leave no gap wherever they are looked at. That has as many rows
+ * as rowids from its first to its last one, less what hides in gaps that were not met. Control
+ * thread.
  */
 enum status source_guess_rows(struct sqlite_database *self, const struct catalog_table *table,
                               int64_t *rows, struct error *error) MUST_USE;
@@ -265,6 +269,9 @@ enum read_mode {
     READ_WHOLE    /* values of any size, each in one piece */
 };
 
+/* What rows are handed over to, instead of being asked for one by one: reader.c. */
+#define SOURCE_ROW_FUNCTION "transhume_row"
+
 /* One result column and what it is. */
 struct request_column {
     enum read_rule rule;
@@ -273,9 +280,9 @@ struct request_column {
     const struct catalog_table *table; /* NULL: a query's */
     int32_t column;                    /* in the table, -1: row key or presence */
     const char *name;
-    bool is_rowid;         /* the row key or what stands for it: always an integer */
-    bool careful;          /* READ_CAREFUL: its storage class is in the next result column */
-    uint32_t result;       /* position of the value in the result row */
+    bool is_rowid;   /* the row key or what stands for it: always an integer */
+    bool careful;    /* READ_CAREFUL: its storage class is in the next result column */
+    uint32_t result; /* position of the value in the result row, or among what is handed over */
     uint32_t rowid_result; /* careful: position of the row key */
 };
 
@@ -283,10 +290,10 @@ struct request_sql {
     struct buffer sql;
     struct request_column *columns;
     uint32_t column_count;
-    uint32_t result_count; /* of result columns */
+    uint32_t result_count; /* of result columns, or of values that are handed over */
     bool documents;        /* no columns were named: all of the root's, a MAP a row */
-    bool hands_over;       /* a row's values are arguments of SQLITE_ROW_FUNCTION, :cursor and its
-                            * row key before them; a result row says that it returned true */
+    bool hands_over;       /* its WHERE calls SOURCE_ROW_FUNCTION with :cursor, the row key and the
+                            * values; a result row says no more than that it returned true */
     bool sliceable;        /* careful mode can tell its rows */
     bool restarts;         /* the order is total, so that reading may go on after n rows */
 };
@@ -295,14 +302,13 @@ struct request_sql {
  * Writes the SELECT of a request: the root is _t0, join n is _t<n+1>. Columns live in `arena`. A
  * join whose columns were sorted by `prepare` is read through the sorted list, if `with_spills`.
  */
-#define SQLITE_ROW_FUNCTION "transhume_row"
 struct request_options {
     sqlite3 *connection; /* of the calling thread: queries are described on it */
     const char *schema;  /* that holds the tables: "main" */
     enum read_mode mode;
     bool with_spills;
-    bool with_offset; /* adds LIMIT -1 OFFSET :skip */
-    bool may_hand_over;
+    bool with_offset;   /* adds LIMIT -1 OFFSET :skip */
+    bool may_hand_over; /* who steps has SOURCE_ROW_FUNCTION, and binds :cursor */
 };
 enum status request_compile(struct sqlite_database *self, const struct read_request *request,
                             const struct span *span, struct request_options options,
@@ -382,6 +388,9 @@ struct reader {
     bool spill_attached;
 };
 
+/* Lets a connection hand rows over. Once, before it has statements. */
+enum status source_register_rows(const struct sqlite_database *self, sqlite3 *connection,
+                                 struct error *error) MUST_USE;
 enum status source_reader_open(struct database *self, struct reader **reader, struct error *error);
 void source_reader_close(struct reader *reader);
 enum status source_cursor_open(struct reader *reader, const struct read_request *request,

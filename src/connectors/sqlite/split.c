@@ -68,10 +68,7 @@ enum status source_describe_stream(struct database *database, const struct read_
     if (name_key(table, arena, facts) != STATUS_OK) {
         return error_set(error, ERROR_MEMORY, self->shown, "no memory for a key");
     }
-    if (source_ask_number(self,
-                          "SELECT page_count * page_size FROM pragma_page_count('main'), "
-                          "pragma_page_size('main')",
-                          self->shown, &facts->bytes_max, error) != STATUS_OK) {
+    if (source_file_bytes(self, &facts->bytes_max, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return source_guess_rows(self, table, &facts->row_count, error);
@@ -168,11 +165,11 @@ static enum status split_by_rowid(struct splitter *splitter)
     sqlite3_stmt *stepping = NULL;
     enum status status = STATUS_FAILED;
 
-    buffer_format(&sql, "SELECT (SELECT %s FROM main.", table->row_key);
+    buffer_format(&sql, "SELECT (SELECT min(%s) FROM main.", table->row_key);
     sqlite_append_name(&sql, table->name);
-    buffer_format(&sql, " ORDER BY 1 LIMIT 1), (SELECT %s FROM main.", table->row_key);
+    buffer_format(&sql, "), (SELECT max(%s) FROM main.", table->row_key);
     sqlite_append_name(&sql, table->name);
-    buffer_append_string(&sql, " ORDER BY 1 DESC LIMIT 1)");
+    buffer_append_byte(&sql, ')');
     if (sqlite_prepare(splitter->self, splitter->self->control, buffer_string(&sql), &ends,
                        splitter->error) != STATUS_OK) {
         goto out;

@@ -95,6 +95,8 @@ enum status sqlite_connection_open(const char *path, enum connection_access acce
                                    int64_t timeout_ms, sqlite3 **connection,
                                    struct error *error) MUST_USE;
 void sqlite_connection_close(sqlite3 *connection); /* NULL is fine */
+/* Statements of a source's connection end at the second request to stop, or at the first one. */
+void sqlite_connection_heed_stop(sqlite3 *connection, bool first);
 
 /*
  * Turns a SQLite result into an error: busy and locked become SOURCE_LOCKED or TARGET_LOCKED (class
