@@ -1,5 +1,6 @@
 /* Level count: how many records are on each side, read only where nobody knows. */
 #include "base/signals.h"
+#include "plan/mapping.h"
 #include "verify/steps.h"
 
 #include <stdlib.h>
@@ -17,11 +18,24 @@ static bool feeds_distinct(const struct verify *verify, const struct plan_stream
     return false;
 }
 
+/* Whatever the source holds, the mapping rejects nothing of it: only columns as they are, and no
+ * NULL in a key. */
+static bool rejects_nothing(const struct mapping *mapping)
+{
+    bool nothing = mapping == NULL || mapping->all_direct;
+    for (uint32_t i = 0; mapping != NULL && i < mapping->field_count; i++) {
+        const struct mapping_field *field = &mapping->fields[i];
+        nothing = nothing && (!field->is_key || (field->origin != NULL && field->origin->not_null));
+    }
+    return nothing;
+}
+
 static bool makes_one_each(const struct verify *verify, const struct plan_stream *stream)
 {
     const struct plan *plan = verify->session->plan;
     for (uint32_t i = 0; i < stream->entity_count; i++) {
-        if (!session_makes_one_each(&plan->entities[stream->entities[i]])) {
+        const struct plan_entity *entity = &plan->entities[stream->entities[i]];
+        if (!session_makes_one_each(entity) || !rejects_nothing(entity->mapping)) {
             return false;
         }
     }

@@ -273,6 +273,36 @@ class Levels(Validate):
         self.assertEqual(columns(self.validate(code=1))["t", "n"][1:], (str(sum(range(1, 40)) - 11), "7"))
 
 
+class CountsOfRejects(support.TestCase):
+    """What the mapping rejects is none of what there should be: at level count, too."""
+    PLAN = ("transhume: 1\nsource: s.db\ntarget: jsonl:out\ntables:\n  t:\n    key: { partition: k }\n    from: t\n"
+            "    fields: { k: copy, %s }\n")
+
+    def counted(self, field, rejected):
+        with self.subTest(field=field):
+            for place in ("out", ".transhume"):
+                shutil.rmtree(self.path(place), ignore_errors=True)
+            self.write("transhume.yaml", self.PLAN % field)
+            self.run_program("migrate", "-q", code=1 if rejected else 0)
+            for level in ("count", "hash"):
+                report = json.loads(self.run_program("validate", "--json", "--level", level).out)
+                self.assertEqual([(row["source"], row["target"], row["missing"], row["extra"]) for row in report["entities"]],
+                                 [(100 - rejected, 100 - rejected, 0, 0)])
+
+    def test_counts(self):
+        db = sqlite3.connect(self.path("s.db"))
+        db.execute("CREATE TABLE t(id INTEGER PRIMARY KEY, k TEXT, v)")
+        db.executemany("INSERT INTO t VALUES(?, ?, ?)", [(n, "k%d" % n, n if n % 10 else "bad") for n in range(1, 101)])
+        db.commit()
+        self.counted("v: copy", 0)
+        self.counted("v: { column: v, cast: int64 }", 10)
+        db.execute("UPDATE t SET k = NULL WHERE id % 20 = 7")
+        db.commit()
+        db.close()
+        self.counted("v: copy", 5)
+        self.counted("v: { column: v, cast: int64 }", 15)
+
+
 class Caps(Validate):
     """A reader that has to wait says so by a failpoint: nothing here depends on how long it takes."""
     POINTS = ("verify.source_waits", "verify.target_waits")

@@ -491,6 +491,38 @@ static void test_rows_that_are_handed_over(void **state)
     source_close(&test);
 }
 
+/* A page whose first two rows changed places. */
+static void test_rows_out_of_order(void **state)
+{
+    enum { PAGE_BYTES = 4096, PLACES = PAGE_BYTES + 8 }; /* of the second page's cells */
+    (void)state;
+    struct source_test test;
+    struct cursor *cursor = NULL;
+    struct batch *batch = NULL;
+    uint8_t places[4];
+    const char *path = sqlite_file("CREATE TABLE t(id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES"
+                                   "(1, 'a'), (2, 'b'), (3, 'c')");
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, PLACES, SEEK_SET), 0);
+    assert_int_equal(fread(places, 1, sizeof places, file), sizeof places);
+    const uint8_t swapped[4] = {places[2], places[3], places[0], places[1]};
+    assert_int_equal(fseek(file, PLACES, SEEK_SET), 0);
+    assert_int_equal(fwrite(swapped, 1, sizeof swapped, file), sizeof swapped);
+    assert_int_equal(fclose(file), 0);
+    source_open_reading(&test, path);
+    struct read_request *request = source_request(&test, "t", "id,v");
+    assert_int_equal(test.source->cursor_open(test.reader, request, NULL, &cursor, &test.error),
+                     STATUS_OK);
+    assert_int_equal(test.source->cursor_next(cursor, 100, 1 << 20, &batch, &test.error),
+                     STATUS_FAILED);
+    assert_int_equal(test.error.code, ERROR_SOURCE_READ);
+    assert_non_null(strstr(test.error.message, "its rowids are out of order"));
+    assert_non_null(strstr(test.error.hint, "backup"));
+    test.source->cursor_close(cursor);
+    source_close(&test);
+}
+
 /* What ANALYZE left while the table had a row or two makes SQLite sort, or read all, for what it
  * would find at once. */
 static void test_rows_beside_old_statistics(void **state)
@@ -577,6 +609,7 @@ int main(void)
         cmocka_unit_test(test_join_errors),
         cmocka_unit_test(test_same_order_whatever_is_read),
         cmocka_unit_test(test_rows_that_are_handed_over),
+        cmocka_unit_test(test_rows_out_of_order),
         cmocka_unit_test(test_rows_beside_old_statistics),
         cmocka_unit_test(test_large_group),
     };

@@ -319,14 +319,18 @@ static bool has_room(const struct filling *filling)
     return batch_has_room(filling->batch, filling->rows_max, filling->bytes, filling->bytes_max);
 }
 
-/* Whether the statement goes from rowid to rowid, and stops where it is told to, is up to SQLite.
- */
+/* Whether the statement stops where it is told to is up to SQLite; whether rowids ascend is up to
+ * the file. A cursor that goes on behind some rows relies on both. */
 static enum status take_handed_row(struct cursor *cursor, int64_t rowid, sqlite3_value **values)
 {
     struct filling *filling = cursor->filling;
-    if (!has_room(filling) || (cursor->begun && rowid <= cursor->last_rowid)) {
+    if (!has_room(filling)) {
         return error_set(filling->error, ERROR_INTERNAL, cursor->request->name,
-                         "SQLite hands its rows over in another order than asked for");
+                         "SQLite hands over more rows than asked for");
+    }
+    if (cursor->begun && rowid <= cursor->last_rowid) {
+        return sqlite_error(NULL, SQLITE_CORRUPT, OPEN_SOURCE, ERROR_SOURCE_READ,
+                            cursor->request->name, "its rowids are out of order", filling->error);
     }
     cursor->begun = true;
     cursor->last_rowid = rowid;
