@@ -285,7 +285,7 @@ static enum status append_span(struct compiler *compiler, const struct span *spa
                                const struct span_bounds *bounds)
 {
     const struct catalog_table *root = compiler->root;
-    if (!bounds->has_low && !bounds->has_high) {
+    if (span == NULL || (!bounds->has_low && !bounds->has_high)) {
         return STATUS_OK;
     }
     bool fits = root != NULL && (bounds->by_key ? bounds->parts <= catalog_key_prefix(root)
