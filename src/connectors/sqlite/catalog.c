@@ -324,18 +324,15 @@ enum status catalog_read(struct sqlite_database *self, sqlite3 *connection, stru
     if (builder.arena == NULL) {
         return error_set(error, ERROR_MEMORY, self->shown, "no memory for its catalogue");
     }
-    /* one transaction, so that all of it is of one moment */
-    bool begun = sqlite3_get_autocommit(connection) != 0;
-    status = begun ? sqlite_execute(self, connection, "BEGIN", error) : STATUS_OK;
+    bool begun = false;
+    status = sqlite_begin_looks(self, connection, &begun, error);
     if (status == STATUS_OK) {
         status = builder_read(&builder, catalog);
     }
     for (int i = 0; i < SQL_COUNT; i++) {
         sqlite3_finalize(builder.statements[i]);
     }
-    if (begun && sqlite3_get_autocommit(connection) == 0) {
-        sqlite3_exec(connection, "ROLLBACK", NULL, NULL, NULL);
-    }
+    sqlite_end_looks(connection, begun);
     buffer_free(&builder.tables);
     buffer_free(&builder.facts);
     buffer_free(&builder.objects);

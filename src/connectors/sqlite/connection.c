@@ -299,6 +299,20 @@ enum status sqlite_execute(struct sqlite_database *database, sqlite3 *connection
     return STATUS_OK;
 }
 
+enum status sqlite_begin_looks(struct sqlite_database *database, sqlite3 *connection, bool *begun,
+                               struct error *error)
+{
+    *begun = sqlite3_get_autocommit(connection) != 0;
+    return *begun ? sqlite_execute(database, connection, "BEGIN", error) : STATUS_OK;
+}
+
+void sqlite_end_looks(sqlite3 *connection, bool begun)
+{
+    if (begun && sqlite3_get_autocommit(connection) == 0) {
+        sqlite3_exec(connection, "ROLLBACK", NULL, NULL, NULL);
+    }
+}
+
 static void append_quoted(struct buffer *out, const char *text, char quote)
 {
     buffer_append_byte(out, quote);

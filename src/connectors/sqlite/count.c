@@ -142,43 +142,61 @@ static struct row_count *find_count(struct sqlite_source *source, const char *ta
     return count;
 }
 
-/* `may_guess`: a guess is good enough. */
-static enum status rows_of(struct sqlite_database *self, const struct schema_table *table,
-                           bool may_guess, int64_t *rows, struct error *error)
+static void keep_count(struct sqlite_database *self, const char *table,
+                       const struct row_count *found)
 {
-    static const char version_sql[] = "PRAGMA main.data_version";
     struct sqlite_source *source = self->source;
-    struct row_count *count = find_count(source, table->name);
-    int64_t version = 0;
-    int64_t version_after = 0;
-    int64_t guessed = -1;
-
-    if (source_ask_number(self, version_sql, self->shown, &version, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (count != NULL && count->data_version == version && (may_guess || !count->guessed)) {
-        *rows = count->rows;
-        return STATUS_OK;
-    }
-    if (may_guess && guess(self, table, &guessed, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    *rows = guessed;
-    if ((guessed < 0 && count_rows(self, table, rows, error) != STATUS_OK) ||
-        source_ask_number(self, version_sql, self->shown, &version_after, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    struct row_count *count = find_count(source, table);
     if (count == NULL && (count = arena_allocate_zeroed(self->arena, 1, sizeof *count)) != NULL) {
-        count->table = table->name;
+        count->table = table;
         count->next = source->counts;
         source->counts = count;
     }
     if (count != NULL) {
-        count->data_version = version == version_after ? version : -1;
-        count->rows = *rows;
-        count->guessed = guessed >= 0;
+        count->data_version = found->data_version;
+        count->rows = found->rows;
+        count->guessed = found->guessed;
     }
+}
+
+/* Within one transaction, so that the version is that of the rows. */
+static enum status look_for_rows(struct sqlite_database *self, const struct schema_table *table,
+                                 bool may_guess, int64_t *rows, struct error *error)
+{
+    const struct row_count *kept = find_count(self->source, table->name);
+    struct row_count found = {.rows = -1};
+
+    if (source_ask_number(self, "PRAGMA main.data_version", self->shown, &found.data_version,
+                          error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (kept != NULL && kept->data_version == found.data_version && (may_guess || !kept->guessed)) {
+        *rows = kept->rows;
+        return STATUS_OK;
+    }
+    if (may_guess && guess(self, table, &found.rows, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    found.guessed = found.rows >= 0;
+    if (!found.guessed && count_rows(self, table, &found.rows, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *rows = found.rows;
+    keep_count(self, table->name, &found);
     return STATUS_OK;
+}
+
+/* `may_guess`: a guess is good enough. */
+static enum status rows_of(struct sqlite_database *self, const struct schema_table *table,
+                           bool may_guess, int64_t *rows, struct error *error)
+{
+    bool begun = false;
+    if (sqlite_begin_looks(self, self->control, &begun, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = look_for_rows(self, table, may_guess, rows, error);
+    sqlite_end_looks(self->control, begun);
+    return status;
 }
 
 enum status source_guess_rows(struct sqlite_database *self, const struct catalog_table *table,

@@ -123,7 +123,7 @@ struct wal_version {
 struct row_count {
     struct row_count *next;
     const char *table;
-    int64_t data_version; /* -1: it changed meanwhile */
+    int64_t data_version;
     int64_t rows;
     bool guessed;
 };

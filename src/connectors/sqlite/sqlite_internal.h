@@ -113,6 +113,13 @@ void sqlite_append_file_uri(struct buffer *out, const char *path);
 /* Failures are SOURCE_READ or TARGET_WRITE, or what sqlite_error makes of them. */
 enum status sqlite_execute(struct sqlite_database *database, sqlite3 *connection, const char *sql,
                            struct error *error) MUST_USE;
+/*
+ * What is looked at between the two is of one moment, and its lock is taken just once. `*begun`, to
+ * be handed to sqlite_end_looks: false where a transaction was under way, which it stays.
+ */
+enum status sqlite_begin_looks(struct sqlite_database *database, sqlite3 *connection, bool *begun,
+                               struct error *error) MUST_USE;
+void sqlite_end_looks(sqlite3 *connection, bool begun);
 /* Prepares one statement with SQLITE_PREPARE_PERSISTENT. */
 enum status sqlite_prepare(struct sqlite_database *database, sqlite3 *connection, const char *sql,
                            sqlite3_stmt **statement, struct error *error) MUST_USE;
