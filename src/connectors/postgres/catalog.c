@@ -13,6 +13,15 @@ struct rows {
     int count;
 };
 
+enum catalog_query { QUERY_TABLES, QUERY_COLUMNS, QUERY_CONSTRAINTS, QUERY_INDEXES };
+
+static const char *const queries[] = {
+    [QUERY_TABLES] = sql_tables,
+    [QUERY_COLUMNS] = sql_columns,
+    [QUERY_CONSTRAINTS] = sql_constraints,
+    [QUERY_INDEXES] = sql_indexes,
+};
+
 struct builder {
     struct postgres_database *self;
     PGconn *connection;
@@ -374,15 +383,42 @@ static const int *order_tables(struct builder *builder)
     return order;
 }
 
-static enum status ask(struct builder *builder, const char *sql, const char *table,
+/* Of all tables, which is asked several times in a run: without parameters, since the server plans
+ * a statement that has some each time anew. */
+static enum status ask_for_all(struct builder *builder, enum catalog_query query,
+                               enum error_code otherwise, struct rows *rows, struct error *error)
+{
+    const char *schema = builder->self->schema;
+    struct buffer sql = {0};
+    const char *at = queries[query];
+    for (const char *next = strchr(at, '$'); next != NULL; next = strchr(next + 1, '$')) {
+        if (next[1] == '1' || next[1] == '2') {
+            buffer_append(&sql, at, (size_t)(next - at));
+            if (next[1] == '1' && schema != NULL) {
+                postgres_append_text(&sql, schema, strlen(schema));
+            } else {
+                buffer_append_string(&sql, "NULL");
+            }
+            at = next + 2;
+        }
+    }
+    buffer_append_string(&sql, at);
+    return postgres_query_kept(builder->self, builder->connection, query, &sql, POSTGRES_LONG,
+                               otherwise, &rows->result, error);
+}
+
+static enum status ask(struct builder *builder, enum catalog_query query, const char *table,
                        struct rows *rows, struct error *error)
 {
     const struct postgres_parameter parameters[] = {{.text = builder->self->schema},
                                                     {.text = table}};
     enum error_code otherwise =
         builder->self->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID;
-    enum status status = postgres_query(builder->self, builder->connection, sql, parameters, 2,
-                                        POSTGRES_LONG, otherwise, &rows->result, error);
+    enum status status =
+        table == NULL
+            ? ask_for_all(builder, query, otherwise, rows, error)
+            : postgres_query(builder->self, builder->connection, queries[query], parameters, 2,
+                             POSTGRES_LONG, otherwise, &rows->result, error);
     rows->count = status == STATUS_OK ? PQntuples(rows->result) : 0;
     return status;
 }
@@ -392,11 +428,11 @@ enum status postgres_catalog_read(struct postgres_database *self, PGconn *connec
                                   struct postgres_catalog *catalog, struct error *error)
 {
     struct builder builder = {.self = self, .connection = connection, .arena = arena};
-    enum status status = ask(&builder, sql_tables, table, &builder.tables, error);
+    enum status status = ask(&builder, QUERY_TABLES, table, &builder.tables, error);
 
-    if (status != STATUS_OK || ask(&builder, sql_columns, table, &builder.columns, error) ||
-        ask(&builder, sql_constraints, table, &builder.constraints, error) ||
-        ask(&builder, sql_indexes, table, &builder.indexes, error)) {
+    if (status != STATUS_OK || ask(&builder, QUERY_COLUMNS, table, &builder.columns, error) ||
+        ask(&builder, QUERY_CONSTRAINTS, table, &builder.constraints, error) ||
+        ask(&builder, QUERY_INDEXES, table, &builder.indexes, error)) {
         status = STATUS_FAILED;
         goto out;
     }
@@ -430,7 +466,7 @@ enum status postgres_catalog_columns(struct postgres_database *self, PGconn *con
                                      PGresult **columns, struct error *error)
 {
     struct builder builder = {.self = self, .connection = connection};
-    enum status status = ask(&builder, sql_columns, NULL, &builder.columns, error);
+    enum status status = ask(&builder, QUERY_COLUMNS, NULL, &builder.columns, error);
     *columns = builder.columns.result;
     return status;
 }

@@ -550,6 +550,47 @@ enum status postgres_query_buffer(struct postgres_database *self, PGconn *connec
     return status;
 }
 
+static enum status prepare_kept(struct postgres_database *self, PGconn *connection, const char *sql,
+                                const char *name, enum postgres_patience patience,
+                                enum error_code otherwise, struct error *error)
+{
+    return PQsendPrepare(connection, name, sql, 0, NULL) == 0
+               ? postgres_failure(self, connection, NULL, ERROR_NETWORK, error)
+               : collect(self, connection, patience, otherwise, NULL, error);
+}
+
+enum status postgres_query_kept(struct postgres_database *self, PGconn *connection, uint32_t number,
+                                struct buffer *sql, enum postgres_patience patience,
+                                enum error_code otherwise, PGresult **result, struct error *error)
+{
+    /* a pooler's sessions are others' as well */
+    enum postgres_kept kept =
+        self->pooled ? POSTGRES_KEPT_NEVER : postgres_own_kept(connection, number);
+    enum status status = STATUS_OK;
+    char name[32];
+
+    if (kept == POSTGRES_KEPT_NEVER || sql->failed) {
+        return postgres_query_buffer(self, connection, sql, NULL, 0, patience, otherwise, result,
+                                     error);
+    }
+    *result = NULL;
+    snprintf(name, sizeof name, "transhume_%u", number);
+    if (kept == POSTGRES_KEPT_NOT_YET) {
+        status =
+            prepare_kept(self, connection, buffer_string(sql), name, patience, otherwise, error);
+        if (status == STATUS_OK) {
+            postgres_own_keep(connection, number);
+        }
+    }
+    buffer_free(sql);
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return PQsendQueryPrepared(connection, name, 0, NULL, NULL, NULL, 0) == 0
+               ? postgres_failure(self, connection, NULL, ERROR_NETWORK, error)
+               : collect(self, connection, patience, otherwise, result, error);
+}
+
 enum status postgres_rows_changed(PGresult *result, uint64_t *count)
 {
     const char *digits = PQcmdTuples(result);

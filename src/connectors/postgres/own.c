@@ -12,6 +12,7 @@ struct own_session {
     struct own_session *next;
     const PGconn *connection;
     char name[POSTGRES_SESSION_BYTES];
+    uint32_t prepared; /* a bit for each statement */
 };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -36,8 +37,8 @@ static enum status add(const struct postgres_database *self, const PGconn *conne
 enum status postgres_own_add(struct postgres_database *self, PGconn *connection,
                              struct error *error)
 {
-    static const char sql[] = "SELECT " POSTGRES_SESSION_NAME " FROM pg_catalog.pg_stat_activity "
-                              "AS a WHERE a.pid = pg_catalog.pg_backend_pid()";
+    static const char sql[] = "SELECT " POSTGRES_SESSION_NAME " FROM "
+                              "pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) AS a";
     PGresult *result = NULL;
     enum status status = postgres_query(self, connection, sql, NULL, 0, POSTGRES_SHORT,
                                         ERROR_NETWORK, &result, error);
@@ -49,6 +50,15 @@ enum status postgres_own_add(struct postgres_database *self, PGconn *connection,
     }
     PQclear(result);
     return status;
+}
+
+static struct own_session *find(const PGconn *connection)
+{
+    struct own_session *session = sessions;
+    while (session != NULL && session->connection != connection) {
+        session = session->next;
+    }
+    return session;
 }
 
 void postgres_own_remove(const PGconn *connection)
@@ -69,13 +79,31 @@ void postgres_own_remove(const PGconn *connection)
 bool postgres_own_name(const PGconn *connection, char name[POSTGRES_SESSION_BYTES])
 {
     pthread_mutex_lock(&mutex);
-    const struct own_session *session = sessions;
-    while (session != NULL && session->connection != connection) {
-        session = session->next;
-    }
+    const struct own_session *session = find(connection);
     if (session != NULL) {
         memcpy(name, session->name, sizeof session->name);
     }
     pthread_mutex_unlock(&mutex);
     return session != NULL;
+}
+
+enum postgres_kept postgres_own_kept(const PGconn *connection, uint32_t number)
+{
+    pthread_mutex_lock(&mutex);
+    const struct own_session *session = find(connection);
+    enum postgres_kept kept = session == NULL                               ? POSTGRES_KEPT_NEVER
+                              : (session->prepared >> number & UINT32_C(1)) ? POSTGRES_KEPT
+                                                                            : POSTGRES_KEPT_NOT_YET;
+    pthread_mutex_unlock(&mutex);
+    return kept;
+}
+
+void postgres_own_keep(const PGconn *connection, uint32_t number)
+{
+    pthread_mutex_lock(&mutex);
+    struct own_session *session = find(connection);
+    if (session != NULL) {
+        session->prepared |= UINT32_C(1) << number;
+    }
+    pthread_mutex_unlock(&mutex);
 }

@@ -15,6 +15,8 @@ struct postgres_held;
 enum { POSTGRES_NAME_BYTES_MAX = 63, POSTGRES_COLUMNS_MAX = 1600 };
 /* More chunks than are ever written at once. */
 enum { POSTGRES_STRICT_CHUNKS = 256 };
+/* Statements that build at once, each on a connection of its own. */
+enum { POSTGRES_BUILDERS_MAX = 8 };
 /* Values above that are read in pieces. */
 enum { POSTGRES_SLICE_BYTES = 4 << 20 };
 
@@ -53,6 +55,11 @@ struct postgres_database {
     PGconn *lock; /* target: holds the claim as long as it lives */
     char *run_id; /* the claimed run; NULL: none */
     uint64_t epoch;
+    /* target, while postgres_builders_keep has them kept: what builds next; control thread */
+    PGconn *builders[POSTGRES_BUILDERS_MAX];
+    uint32_t builder_count;
+    bool keeps_builders;
+    int64_t builders_idle_ms; /* since when; monotonic */
     /* target: records were refused, so that writers hold all of a COPY until it has ended */
     _Atomic bool careful;
     /* target: chunks that failed as wholes for the sake of a deferred constraint, each in the place
@@ -139,6 +146,15 @@ enum status postgres_query_buffer(struct postgres_database *self, PGconn *connec
                                   int parameter_count, enum postgres_patience patience,
                                   enum error_code otherwise, PGresult **result,
                                   struct error *error) MUST_USE;
+/*
+ * The same of one without parameters that is asked again and again: the server parses and plans it
+ * but once in a session. `number` (below 32) is the statement's, whose text stays the same. Frees
+ * the buffer.
+ */
+enum status postgres_query_kept(struct postgres_database *self, PGconn *connection, uint32_t number,
+                                struct buffer *sql, enum postgres_patience patience,
+                                enum error_code otherwise, PGresult **result,
+                                struct error *error) MUST_USE;
 /* How many rows the statement says it wrote or took out; FAILED: it is none that says so. */
 enum status postgres_rows_changed(PGresult *result, uint64_t *count) MUST_USE;
 /* Sends such a buffer, whose results the caller waits for; frees it. */
@@ -174,7 +190,8 @@ bool postgres_wait(const struct postgres_database *self, PGconn *connection, boo
 /* ---------------------------------------------------------------- own.c */
 
 /* SQL of what no other session has, on this server or another: when it began and when the server
- * did, to the microsecond. `a`: its row of pg_stat_activity. */
+ * did, to the microsecond. `a`: its row of pg_stat_activity, or of pg_stat_get_activity, which is
+ * behind that view and a millisecond faster. */
 #define POSTGRES_SESSION_NAME                                            \
     "pg_catalog.encode(pg_catalog.timestamptz_send(a.backend_start) || " \
     "pg_catalog.timestamptz_send(pg_catalog.pg_postmaster_start_time()), 'hex')"
@@ -185,6 +202,11 @@ enum status postgres_own_add(struct postgres_database *self, PGconn *connection,
 void postgres_own_remove(const PGconn *connection);
 /* False: it is not known. */
 bool postgres_own_name(const PGconn *connection, char name[POSTGRES_SESSION_BYTES]);
+/* Has a session the prepared statement of that number (below 32)? Never: it is none of those that
+ * are told apart. */
+enum postgres_kept { POSTGRES_KEPT_NEVER, POSTGRES_KEPT_NOT_YET, POSTGRES_KEPT };
+enum postgres_kept postgres_own_kept(const PGconn *connection, uint32_t number);
+void postgres_own_keep(const PGconn *connection, uint32_t number);
 
 /* ---------------------------------------------------------------- alive.c */
 
