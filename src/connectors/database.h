@@ -197,6 +197,9 @@ struct database {
     /* Target, and where one is read: set by the engine after the opening. Times that name no zone
      * are of this one where they go into a column with zones; NULL: such a record is rejected. */
     const struct time_zone *time_zone;
+    /* Target: likewise, how much of it may work at once for the run, as its writers do: what the
+     * server does with several processes of its own should not take more; 0: it may choose. */
+    uint32_t jobs;
     /* What the server is, "PostgreSQL 15.8", set at the opening; "": it does not say, or is none */
     char server[64];
     struct database_report report;

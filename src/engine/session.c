@@ -235,6 +235,7 @@ static enum status open_database(struct run_session *session, const char *text, 
         return STATUS_FAILED;
     }
     (*database)->time_zone = database == &session->source ? NULL : session->time_zone;
+    (*database)->jobs = session->options.jobs;
     return STATUS_OK;
 }
 

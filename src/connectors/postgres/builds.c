@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUILDERS_MAX = 8, WAIT_MS = 100 };
+/* What stood idle for longer may have been cut off on the way without a word. */
+enum { WAIT_MS = 100, KEPT_MS = 5000 };
 
 struct builder {
     PGconn *connection;
@@ -30,8 +31,9 @@ struct builds {
     struct postgres_build *builds;
     uint32_t count;
     uint32_t next; /* all before it are begun */
-    struct builder builders[BUILDERS_MAX];
+    struct builder builders[POSTGRES_BUILDERS_MAX];
     uint32_t builder_count;
+    uint32_t sorting_count; /* of those under way at most so many sort much */
     void (*progress)(const char *what);
     struct error *error;
 };
@@ -73,6 +75,47 @@ static enum status postpone(struct builds *builds, struct builder *builder, stru
     return STATUS_FAILED;
 }
 
+/* ---------------------------------------------------------------- connections */
+
+static PGconn *take_kept(struct postgres_database *self)
+{
+    bool fresh = clock_monotonic_ms() - self->builders_idle_ms <= KEPT_MS;
+    while (self->builder_count > 0) {
+        PGconn *connection = self->builders[--self->builder_count];
+        if (fresh && PQstatus(connection) == CONNECTION_OK) {
+            return connection;
+        }
+        postgres_disconnect(connection);
+    }
+    return NULL;
+}
+
+static void leave(struct postgres_database *self, PGconn *connection, bool good)
+{
+    if (good && self->keeps_builders && self->builder_count < POSTGRES_BUILDERS_MAX &&
+        connection != NULL && PQtransactionStatus(connection) == PQTRANS_IDLE) {
+        self->builders[self->builder_count++] = connection;
+        self->builders_idle_ms = clock_monotonic_ms();
+    } else {
+        postgres_disconnect(connection);
+    }
+}
+
+void postgres_builders_keep(struct postgres_database *self)
+{
+    self->keeps_builders = true;
+}
+
+void postgres_builders_end(struct postgres_database *self)
+{
+    self->keeps_builders = false;
+    while (self->builder_count > 0) {
+        postgres_disconnect(self->builders[--self->builder_count]);
+    }
+}
+
+/* ---------------------------------------------------------------- one build */
+
 /* Beside the statistics of a table up to this size a count by one process ends before they do, and
  * others would only take processors from them. */
 static const int64_t COUNTED_ALONE_BYTES = (int64_t)512 << 20;
@@ -86,6 +129,69 @@ static enum status prepare_counting(struct builds *builds, struct builder *build
                             POSTGRES_SHORT, ERROR_NETWORK, builds->error);
 }
 
+/* Smaller tables' keys are sorted in the 64 MiB that servers have for it by themselves. */
+static const int64_t SORTED_BYTES_MIN = (int64_t)64 << 20;
+
+static bool sorts_much(const struct postgres_build *build)
+{
+    return build->sorts && build->weight >= SORTED_BYTES_MIN;
+}
+
+/*
+ * Four builds have 256 MiB by default: as much for those that there are, unless somebody chose how
+ * much it is to be. What fits is sorted in memory. The server's processes that share a build (its
+ * own is one of them) are at most as many as the run's jobs: those that find no processor free make
+ * it slower. And nothing waits for the disk until the ledger tells that all are built: what a
+ * server loses that dies before is built again.
+ */
+static enum status prepare_sorting(struct builds *builds, struct builder *builder)
+{
+    enum { MEMORY_KIB = 256 << 10 };
+    struct buffer sql = {0};
+    buffer_format(&sql,
+                  "SELECT pg_catalog.set_config(name, CASE name WHEN 'maintenance_work_mem' THEN "
+                  "'%ukB' WHEN 'synchronous_commit' THEN 'off' ELSE LEAST(setting::int, %u)::text "
+                  "END, false) FROM pg_catalog.pg_settings WHERE (name = 'maintenance_work_mem' "
+                  "AND source = 'default') OR name IN ('max_parallel_maintenance_workers', "
+                  "'synchronous_commit')",
+                  MEMORY_KIB / builds->sorting_count,
+                  builds->self->base.jobs > 0 ? builds->self->base.jobs - 1 : INT32_MAX);
+    return postgres_query_buffer(builds->self, builder->connection, &sql, NULL, 0, POSTGRES_SHORT,
+                                 ERROR_NETWORK, NULL, builds->error);
+}
+
+static enum status prepare_session(struct builds *builds, struct builder *builder)
+{
+    struct postgres_database *self = builds->self;
+    const struct postgres_build *build = builder->build;
+    bool shuts_out = build->shuts_out != POSTGRES_SHUTS_NOBODY;
+    enum status status =
+        postgres_set_lock_timeout(self, builder->connection, "SESSION",
+                                  shuts_out ? postgres_brief_lock_ms(self) : 0, builds->error);
+    if (status == STATUS_OK && sorts_much(build)) {
+        status = prepare_sorting(builds, builder);
+    }
+    return status == STATUS_OK && build->counted != NULL ? prepare_counting(builds, builder)
+                                                         : status;
+}
+
+/* One that was kept may have been ended meanwhile, by a process that took the run over or by the
+ * server: a new one finds out. */
+static bool take_prepared(struct builds *builds, struct builder *builder)
+{
+    builder->connection = take_kept(builds->self);
+    if (builder->connection == NULL) {
+        return false;
+    }
+    if (prepare_session(builds, builder) == STATUS_OK) {
+        return true;
+    }
+    postgres_disconnect(builder->connection);
+    builder->connection = NULL;
+    error_clear(builds->error);
+    return false;
+}
+
 static enum status start(struct builds *builds, struct builder *builder,
                          struct postgres_build *build)
 {
@@ -96,17 +202,12 @@ static enum status start(struct builds *builds, struct builder *builder,
     if (hit(build->failpoints[0], builds->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    bool prepared = builder->connection == NULL && take_prepared(builds, builder);
     if (builder->connection == NULL &&
         postgres_join(self, &builder->connection, builds->error) != STATUS_OK) {
         return postpone(builds, builder, builds->error);
     }
-    if (postgres_set_lock_timeout(
-            self, builder->connection, "SESSION",
-            build->shuts_out == POSTGRES_SHUTS_NOBODY ? 0 : postgres_brief_lock_ms(self),
-            builds->error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (build->counted != NULL && prepare_counting(builds, builder) != STATUS_OK) {
+    if (!prepared && prepare_session(builds, builder) != STATUS_OK) {
         return STATUS_FAILED;
     }
     postgres_lock_watch_begin(self, &builder->watch);
@@ -282,7 +383,7 @@ static bool is_busy(const struct builds *builds)
 
 static enum status wait_and_take(struct builds *builds)
 {
-    struct pollfd waiting[BUILDERS_MAX];
+    struct pollfd waiting[POSTGRES_BUILDERS_MAX];
     enum status status = STATUS_OK;
     nfds_t count = 0;
     if (!is_busy(builds)) {
@@ -383,14 +484,17 @@ enum status postgres_builds_run(struct postgres_database *self, struct postgres_
     qsort(list, count, sizeof *list, compare_builds);
     builds.builder_count = at_once < count ? at_once : count;
     builds.builder_count =
-        builds.builder_count < BUILDERS_MAX ? builds.builder_count : BUILDERS_MAX;
+        builds.builder_count < POSTGRES_BUILDERS_MAX ? builds.builder_count : POSTGRES_BUILDERS_MAX;
+    for (uint32_t i = 0; i < count && builds.sorting_count < builds.builder_count; i++) {
+        builds.sorting_count += sorts_much(&list[i]);
+    }
     enum status status = run_all(&builds);
     if (status != STATUS_OK) {
         cancel_all(&builds);
     }
     for (uint32_t i = 0; i < builds.builder_count; i++) {
         PQclear(builds.builders[i].failure);
-        postgres_disconnect(builds.builders[i].connection);
+        leave(self, builds.builders[i].connection, status == STATUS_OK);
     }
     return status;
 }

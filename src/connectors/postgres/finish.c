@@ -694,6 +694,7 @@ enum status postgres_after_load(struct database *database, const struct target_t
                                 .error = error};
     struct arena *arena = arena_create(0);
     *broken = 0;
+    postgres_builders_keep(finisher.self);
     enum status status = arena != NULL
                              ? postgres_control(finisher.self, &finisher.connection, error)
                              : error_set(error, ERROR_MEMORY, finisher.self->shown, "no memory");
@@ -718,6 +719,7 @@ enum status postgres_after_load(struct database *database, const struct target_t
     if (status == STATUS_OK) {
         status = postgres_drop_key_tables(finisher.self, finisher.connection, error);
     }
+    postgres_builders_end(finisher.self);
     arena_destroy(arena);
     return status;
 }

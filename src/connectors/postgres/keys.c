@@ -174,6 +174,7 @@ static struct postgres_build *add_build(struct keys *keys, const struct target_t
                                 .owner = table->name,
                                 .name = name,
                                 .what = "index",
+                                .sorts = true,
                                 .weight = facts->schema->size_bytes,
                                 .failpoints = {"postgres.before_index", "postgres.after_index"}};
     return build;

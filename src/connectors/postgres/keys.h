@@ -58,9 +58,16 @@ struct postgres_build {
     bool leaves_some;         /* the caller looks for what is left of it when it fails */
     bool skips_made; /* the caller looks whose it is if there is one of this name by then */
     bool begun;      /* zeroed by the caller */
+    bool sorts;      /* it makes an index */
     struct target_count *counted; /* what it selects; NULL: nothing */
 };
 
+/*
+ * Between the two the connections that one call of postgres_builds_run made are left to the next:
+ * each takes the server a process, and some milliseconds. Control thread.
+ */
+void postgres_builders_keep(struct postgres_database *self);
+void postgres_builders_end(struct postgres_database *self);
 /*
  * Runs them all, up to `at_once` together; a unique index that fails for the sake of records makes
  * them move away, and is tried again once. What fails in passing (a lock that others hold, a

@@ -87,6 +87,7 @@ static enum status add_build(struct putting *putting, int row)
         .shuts_out = is(putting, row, REBUILD_WHAT, "constraint") ? POSTGRES_SHUTS_ALL
                                                                   : POSTGRES_SHUTS_WRITERS,
         .failpoints = {"postgres.before_put_back", "postgres.after_put_back"},
+        .sorts = !putting->in_use, /* others need the server's memory, too */
         .skips_made = true};
     if (text_to_int64(bytes, strlen(bytes), &build->weight) != STATUS_OK) {
         build->weight = 0;
