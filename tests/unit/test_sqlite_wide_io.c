@@ -9,6 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define PAGES_COPIED "PRAGMA mmap_size=0"
+#define PAGES_GIVEN "PRAGMA mmap_size=67108864"
+
 static sqlite3 *open_with(const char *path, const char *vfs)
 {
     sqlite3 *connection = NULL;
@@ -74,7 +77,8 @@ static void the_file_is_the_same_as_without(void **state)
     static const char *const modes[] = {"DELETE", "WAL", "PERSIST", "TRUNCATE"};
     struct random random = random_start();
 
-    for (uint32_t m = 0; m < COUNT_OF(modes); m++) {
+    for (uint32_t round = 0; round < 2 * COUNT_OF(modes); round++) {
+        uint32_t m = round / 2;
         char wide_path[1024];
         char plain_path[1024];
         char sql[512];
@@ -89,6 +93,7 @@ static void the_file_is_the_same_as_without(void **state)
                  modes[m]);
         run(wide, sql);
         run(plain, sql);
+        run(wide, round % 2 == 0 ? PAGES_COPIED : PAGES_GIVEN);
         for (long i = 0; i < test_rounds(25); i++) {
             random_statement(&random, sql, sizeof sql);
             run(wide, sql);
@@ -107,6 +112,8 @@ static void the_file_is_the_same_as_without(void **state)
         assert_int_equal(sqlite3_close(wide), SQLITE_OK);
         assert_int_equal(sqlite3_close(plain), SQLITE_OK);
         assert_string_equal(file_ask(wide_path, all), expected);
+        unlink(wide_path);
+        unlink(plain_path);
     }
 }
 
@@ -115,7 +122,8 @@ static void a_reader_sees_what_others_committed(void **state)
 {
     (void)state;
     static const char *const modes[] = {"DELETE", "WAL"};
-    for (uint32_t m = 0; m < COUNT_OF(modes); m++) {
+    for (uint32_t way = 0; way < 2 * COUNT_OF(modes); way++) {
+        uint32_t m = way / 2;
         char path[1024];
         char sql[128];
         snprintf(path, sizeof path, "%s", target_path("shared.db"));
@@ -129,6 +137,7 @@ static void a_reader_sees_what_others_committed(void **state)
         run(writer, "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) "
                     "INSERT INTO t SELECT i, zeroblob(300) FROM n");
         run(reader, "PRAGMA cache_size=10");
+        run(reader, way % 2 == 0 ? PAGES_COPIED : PAGES_GIVEN);
         for (int round = 1; round <= 20; round++) {
             snprintf(sql, sizeof sql, "UPDATE t SET v = %d", round);
             run(writer, sql);
@@ -152,7 +161,62 @@ static void a_reader_sees_what_others_committed(void **state)
         assert_int_equal(number(reader, "SELECT sum(v) FROM t"), m == 1 ? 0 : 60000);
         sqlite3_close(reader);
         sqlite3_close(writer);
+        unlink(path);
     }
+}
+
+/* More cursors than there are blocks, each with a page of its own, in both directions. */
+static void many_cursors_share_the_blocks(void **state)
+{
+    (void)state;
+    static const char *const rows[] = {
+        "SELECT count(*) * 1000000 + sum(a.k = b.k AND b.k = c.k AND c.k = d.k AND d.k = e.k AND "
+        "length(e.v) = 900 + e.k % 7) FROM t AS a, t AS b, t AS c, t AS d, t AS e "
+        "WHERE b.k = a.k AND c.k = a.k AND d.k = a.k AND e.k = a.k",
+        "SELECT sum(x.k * y.k) FROM (SELECT k, row_number() OVER (ORDER BY k) AS n FROM t) AS x JOIN "
+        "(SELECT k, row_number() OVER (ORDER BY k DESC) AS n FROM t) AS y USING (n)",
+        "SELECT sum(length(v)) + sum(k) FROM (SELECT k, v FROM t ORDER BY k DESC)"};
+    char path[1024];
+    snprintf(path, sizeof path, "%s", target_path("many.db"));
+    sqlite3 *plain = open_with(path, NULL);
+    run(plain, "PRAGMA synchronous=OFF; CREATE TABLE t(k INTEGER PRIMARY KEY, v); "
+               "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000) "
+               "INSERT INTO t SELECT i, printf('%.*c', 900 + i % 7, 'v') FROM n");
+    sqlite3 *given = open_with(path, sqlite_wide_vfs());
+    run(given, "PRAGMA cache_size=10; " PAGES_GIVEN);
+    for (uint32_t i = 0; i < COUNT_OF(rows); i++) {
+        int64_t expected = number(plain, rows[i]);
+        assert_true(expected > 0);
+        assert_int_equal(number(given, rows[i]), expected);
+    }
+    assert_int_equal(sqlite3_close(given), SQLITE_OK);
+    assert_int_equal(sqlite3_close(plain), SQLITE_OK);
+    unlink(path);
+}
+
+/* Nothing is mapped: a file that somebody cuts under a reader ends no process. */
+static void a_file_that_is_cut_is_an_error(void **state)
+{
+    (void)state;
+    char path[1024];
+    sqlite3_stmt *statement = NULL;
+    snprintf(path, sizeof path, "%s", target_path("cut.db"));
+    sqlite3 *reader = open_with(path, sqlite_wide_vfs());
+    run(reader, "CREATE TABLE t(k INTEGER PRIMARY KEY, v); "
+                "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000) "
+                "INSERT INTO t SELECT i, zeroblob(900) FROM n; " PAGES_GIVEN);
+    assert_int_equal(sqlite3_prepare_v2(reader, "SELECT v FROM t", -1, &statement, NULL),
+                     SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    assert_int_equal(truncate(path, 4096), 0);
+    int result = SQLITE_ROW;
+    while (result == SQLITE_ROW) {
+        result = sqlite3_step(statement);
+    }
+    assert_true(result == SQLITE_CORRUPT || result == SQLITE_IOERR);
+    sqlite3_finalize(statement);
+    sqlite3_close(reader);
+    unlink(path);
 }
 
 /* With syncs off too, a commit is in the system's hands when it is said. */
@@ -309,6 +373,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_file_is_the_same_as_without),
         cmocka_unit_test(a_reader_sees_what_others_committed),
+        cmocka_unit_test(many_cursors_share_the_blocks),
+        cmocka_unit_test(a_file_that_is_cut_is_an_error),
         cmocka_unit_test(a_killed_process_keeps_its_commits),
         cmocka_unit_test(no_failed_write_is_forgotten),
         cmocka_unit_test(a_file_is_known_whatever_its_path_leads_to),

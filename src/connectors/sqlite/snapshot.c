@@ -455,15 +455,16 @@ enum { CONTROL_CACHE_KIB = 256 };
 static enum status begin_reading(struct sqlite_database *self, sqlite3 *connection,
                                  int64_t cache_kib, struct error *error)
 {
-    char sql[160];
+    char sql[224];
     if (trust_follow(self, connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    snprintf(sql, sizeof sql,
-             "PRAGMA cache_size = -%" PRId64
-             "; PRAGMA temp_store = FILE; PRAGMA automatic_index = ON;"
-             " BEGIN; SELECT 1 FROM main.sqlite_schema LIMIT 1",
-             cache_kib);
+    snprintf(
+        sql, sizeof sql,
+        "PRAGMA cache_size = -%" PRId64
+        "; PRAGMA mmap_size = 1073741824; PRAGMA temp_store = FILE; PRAGMA automatic_index = ON;"
+        " BEGIN; SELECT 1 FROM main.sqlite_schema LIMIT 1",
+        cache_kib);
     return sqlite_execute(self, connection, sql, error);
 }
 

@@ -12,10 +12,14 @@
  *   writes  that follow each other are gathered and go out as one, at the latest before anything
  *           that looks at the file or makes it durable: sync, the file control that SQLite calls
  *           before each sync (and in its place where syncs are off), size, truncate, unlock, read.
- *   reads   that go forward fetch more than was asked. What was fetched is good while the lock is
- * held that keeps others from writing to the file; it is forgotten at each new lock and own write.
- *           In WAL mode a checkpoint may write under a reader, so nothing is fetched ahead or
- * gathered there.
+ *   reads   that go on where one of the last two ended, or shortly behind, fetch a block, more than
+ *           was asked for. Two, since a table's leaves lie mostly in their order, and inner pages
+ *           anywhere. A block is good while the lock is held that keeps others from writing to the
+ *           file; it is forgotten at each new lock and own write. In WAL mode a checkpoint may
+ * write under a reader, so nothing is fetched ahead or gathered there. pages   of a block are not
+ * copied where SQLite takes mapped ones (PRAGMA mmap_size): it gets pointers into the block, which
+ * stays until it has given them back. Nothing is mapped, so that a file that is cut meanwhile is an
+ * error, and no SIGBUS.
  *
  * A write that fails late fails the sync, and the journal that was synced before it undoes the
  * rest.
@@ -24,10 +28,19 @@
  * descriptor to itself, but looks at each file that it opens by its exchangeable call fstat.
  */
 /* The Unix VFS takes less than 128 KiB at once. */
-enum { WIDE_BYTES = 64 * 1024, AHEAD_BYTES = 64 * 1024 };
+enum { WIDE_BYTES = 64 * 1024, AHEAD_BYTES = 64 * 1024, BLOCKS = 3, FORGOTTEN = -1 };
+/* SQLite may look at some bytes behind a damaged page. */
+enum { BEHIND_BYTES = 64 };
 
 /* A file control of this VFS alone; SQLite's own are below 100. */
 enum { IDENTIFY = 0x7472616e };
+
+struct wide_block {
+    char *bytes;          /* made at first use; NULL also when there is no memory for it */
+    sqlite3_int64 offset; /* FORGOTTEN: what it has is good for its pins alone */
+    int length;
+    int pins; /* pages of it that SQLite has */
+};
 
 struct wide_file {
     sqlite3_file base;
@@ -35,10 +48,9 @@ struct wide_file {
     char *gathered;     /* made at first use; NULL also when there is no memory for it */
     sqlite3_int64 gathered_offset;
     int gathered_length;
-    char *fetched;
-    sqlite3_int64 fetched_offset;
-    int fetched_length;
-    sqlite3_int64 read_end; /* of the last read */
+    struct wide_block blocks[BLOCKS];
+    uint32_t last_block;
+    sqlite3_int64 read_ends[2]; /* of the last read, and of the one before it */
     int lock;
     int descriptor;     /* SQLite's; -1: it did not look at it */
     bool shared_memory; /* WAL mode */
@@ -68,33 +80,93 @@ static int wide_close(sqlite3_file *base)
     int closed = file->real->pMethods->xClose(file->real);
 
     free(file->gathered);
-    free(file->fetched);
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        free(file->blocks[i].bytes);
+    }
     return closed == SQLITE_OK ? flushed : closed;
 }
 
 /* ---------------------------------------------------------------- reading */
 
-static bool fetch_ahead(struct wide_file *file, int amount, sqlite3_int64 offset)
+static void forget_blocks(struct wide_file *file)
+{
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        file->blocks[i].offset = FORGOTTEN;
+    }
+    file->read_ends[0] = 0;
+    file->read_ends[1] = 0;
+}
+
+static struct wide_block *find_block(struct wide_file *file, int amount, sqlite3_int64 offset)
+{
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        struct wide_block *block = &file->blocks[i];
+        if (block->offset != FORGOTTEN && offset >= block->offset &&
+            offset + amount <= block->offset + block->length) {
+            return block;
+        }
+    }
+    return NULL;
+}
+
+/* The oldest one that SQLite has no page of; NULL: there is none. */
+static struct wide_block *free_block(struct wide_file *file)
+{
+    for (uint32_t i = 0; i < BLOCKS; i++) {
+        file->last_block = (file->last_block + 1) % BLOCKS;
+        struct wide_block *block = &file->blocks[file->last_block];
+        if (block->pins == 0) {
+            block->offset = FORGOTTEN;
+            return block;
+        }
+    }
+    return NULL;
+}
+
+/* NULL: it can't be, and whoever reads what was asked for alone learns why. */
+static struct wide_block *fetch_block(struct wide_file *file, int amount, sqlite3_int64 offset)
 {
     sqlite3_int64 size = 0;
-    bool forward = offset >= file->read_end && offset - file->read_end <= AHEAD_BYTES;
-
-    if (!forward || file->shared_memory || file->lock < SQLITE_LOCK_SHARED ||
-        amount >= AHEAD_BYTES || file->real->pMethods->xFileSize(file->real, &size) != SQLITE_OK ||
+    struct wide_block *block = free_block(file);
+    if (block == NULL || file->real->pMethods->xFileSize(file->real, &size) != SQLITE_OK ||
         offset + amount > size) {
-        return false;
+        return NULL;
     }
-    if (file->fetched == NULL && (file->fetched = malloc(AHEAD_BYTES)) == NULL) {
-        return false;
+    if (block->bytes == NULL && (block->bytes = malloc(AHEAD_BYTES + BEHIND_BYTES)) == NULL) {
+        return NULL;
     }
     int length = size - offset < AHEAD_BYTES ? (int)(size - offset) : AHEAD_BYTES;
-    file->fetched_length = 0;
-    if (file->real->pMethods->xRead(file->real, file->fetched, length, offset) != SQLITE_OK) {
-        return false;
+    memset(block->bytes + length, 0, BEHIND_BYTES);
+    if (file->real->pMethods->xRead(file->real, block->bytes, length, offset) != SQLITE_OK) {
+        return NULL;
     }
-    file->fetched_offset = offset;
-    file->fetched_length = length;
-    return true;
+    block->offset = offset;
+    block->length = length;
+    return block;
+}
+
+static bool is_behind(sqlite3_int64 offset, sqlite3_int64 end)
+{
+    return offset >= end && offset - end <= AHEAD_BYTES;
+}
+
+/* The block that has it; NULL: it is to be read alone. */
+static struct wide_block *block_of(struct wide_file *file, int amount, sqlite3_int64 offset)
+{
+    if (file->shared_memory || file->lock < SQLITE_LOCK_SHARED || amount >= AHEAD_BYTES) {
+        return NULL;
+    }
+    struct wide_block *block = find_block(file, amount, offset);
+    return block == NULL &&
+                   (is_behind(offset, file->read_ends[0]) || is_behind(offset, file->read_ends[1]))
+               ? fetch_block(file, amount, offset)
+               : block;
+}
+
+static void note_end(struct wide_file *file, sqlite3_int64 end)
+{
+    file->read_ends[1] = file->read_ends[0];
+    file->read_ends[0] = end;
 }
 
 /* SQLite takes a disk that can't be read for a damaged database, and says so: a call that failed is
@@ -107,21 +179,48 @@ static int read_error(int result)
 static int wide_read(sqlite3_file *base, void *bytes, int amount, sqlite3_int64 offset)
 {
     struct wide_file *file = wide_of(base);
-    bool inside = offset >= file->fetched_offset &&
-                  offset + amount <= file->fetched_offset + file->fetched_length;
-
-    if (file->gathered_length > 0) {
-        int flushed = flush(file);
-        if (flushed != SQLITE_OK) {
-            return flushed;
-        }
+    int flushed = flush(file);
+    if (flushed != SQLITE_OK) {
+        return flushed;
     }
-    if (!inside && !fetch_ahead(file, amount, offset)) {
-        file->read_end = offset >= file->read_end ? offset + amount : file->read_end;
+    const struct wide_block *block = block_of(file, amount, offset);
+    note_end(file, offset + amount);
+    if (block == NULL) {
         return read_error(file->real->pMethods->xRead(file->real, bytes, amount, offset));
     }
-    memcpy(bytes, file->fetched + (offset - file->fetched_offset), (size_t)amount);
-    file->read_end = offset >= file->read_end ? offset + amount : file->read_end;
+    memcpy(bytes, block->bytes + (offset - block->offset), (size_t)amount);
+    return SQLITE_OK;
+}
+
+/* A page that is not given is asked of wide_read. */
+static int wide_fetch(sqlite3_file *base, sqlite3_int64 offset, int amount, void **page)
+{
+    struct wide_file *file = wide_of(base);
+    struct wide_block *block = file->gathered_length == 0 ? block_of(file, amount, offset) : NULL;
+    *page = NULL;
+    if (block != NULL) {
+        note_end(file, offset + amount);
+        block->pins++;
+        *page = block->bytes + (offset - block->offset);
+    }
+    return SQLITE_OK;
+}
+
+/* Without a page: nothing that was fetched is good any more. */
+static int wide_unfetch(sqlite3_file *base, sqlite3_int64 offset, void *page)
+{
+    struct wide_file *file = wide_of(base);
+    const char *given = page;
+    (void)offset;
+    if (page == NULL) {
+        forget_blocks(file);
+    }
+    for (uint32_t i = 0; page != NULL && i < BLOCKS; i++) {
+        struct wide_block *block = &file->blocks[i];
+        if (block->bytes != NULL && given >= block->bytes && given < block->bytes + AHEAD_BYTES) {
+            block->pins--;
+        }
+    }
     return SQLITE_OK;
 }
 
@@ -131,7 +230,7 @@ static int wide_write(sqlite3_file *base, const void *bytes, int amount, sqlite3
 {
     struct wide_file *file = wide_of(base);
 
-    file->fetched_length = 0;
+    forget_blocks(file);
     if (file->gathered_length > 0 && (offset != file->gathered_offset + file->gathered_length ||
                                       amount > WIDE_BYTES - file->gathered_length)) {
         int flushed = flush(file);
@@ -155,7 +254,7 @@ static int wide_truncate(sqlite3_file *base, sqlite3_int64 size)
 {
     struct wide_file *file = wide_of(base);
     int flushed = flush(file);
-    file->fetched_length = 0;
+    forget_blocks(file);
     return flushed == SQLITE_OK ? file->real->pMethods->xTruncate(file->real, size) : flushed;
 }
 
@@ -181,8 +280,7 @@ static int wide_lock(sqlite3_file *base, int lock)
     int result = file->real->pMethods->xLock(file->real, lock);
 
     if (file->lock < SQLITE_LOCK_SHARED) {
-        file->fetched_length = 0;
-        file->read_end = 0;
+        forget_blocks(file);
     }
     if (result == SQLITE_OK && lock > file->lock) {
         file->lock = lock;
@@ -196,7 +294,7 @@ static int wide_unlock(sqlite3_file *base, int lock)
     int flushed = flush(file);
     int result = file->real->pMethods->xUnlock(file->real, lock);
 
-    file->fetched_length = 0;
+    forget_blocks(file);
     file->lock = lock;
     return result == SQLITE_OK ? flushed : result;
 }
@@ -222,6 +320,9 @@ static int identify(const struct wide_file *file, struct sqlite_file_identity *i
 static int wide_control(sqlite3_file *base, int operation, void *argument)
 {
     struct wide_file *file = wide_of(base);
+    if (operation == SQLITE_FCNTL_MMAP_SIZE) {
+        return SQLITE_OK; /* how much the system's own file would map */
+    }
     if (operation == IDENTIFY) {
         return identify(file, argument);
     }
@@ -247,7 +348,7 @@ static int wide_shm_map(sqlite3_file *base, int page, int size, int extend, void
 {
     struct wide_file *file = wide_of(base);
     file->shared_memory = true;
-    file->fetched_length = 0;
+    forget_blocks(file);
     return file->real->pMethods->xShmMap(file->real, page, size, extend, memory);
 }
 
@@ -270,9 +371,9 @@ static int wide_shm_unmap(sqlite3_file *base, int remove)
     return file->real->pMethods->xShmUnmap(file->real, remove);
 }
 
-/* Version 2: with shared memory for WAL, without mapped files. */
+/* Version 3: with shared memory for WAL, and pages of its own. */
 static const sqlite3_io_methods wide_methods = {
-    .iVersion = 2,
+    .iVersion = 3,
     .xClose = wide_close,
     .xRead = wide_read,
     .xWrite = wide_write,
@@ -289,6 +390,8 @@ static const sqlite3_io_methods wide_methods = {
     .xShmLock = wide_shm_lock,
     .xShmBarrier = wide_shm_barrier,
     .xShmUnmap = wide_shm_unmap,
+    .xFetch = wide_fetch,
+    .xUnfetch = wide_unfetch,
 };
 
 /* ---------------------------------------------------------------- the VFS */
@@ -317,6 +420,7 @@ static int wide_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int
         return system->xOpen(system, name, base, flags, out_flags);
     }
     *file = (struct wide_file){.real = (sqlite3_file *)(void *)(file + 1)};
+    forget_blocks(file);
     file->real->pMethods = NULL;
     looked_at = -1;
     int result = system->xOpen(system, name, file->real, flags, out_flags);
