@@ -24,6 +24,7 @@ struct builder {
     int64_t again_ms;   /* monotonic: it begins again then; 0: it is under way */
     struct postgres_lock_watch watch;
     struct sql_vigil vigil;
+    bool sorted; /* its session has more memory than usual */
 };
 
 struct builds {
@@ -33,7 +34,8 @@ struct builds {
     uint32_t next; /* all before it are begun */
     struct builder builders[POSTGRES_BUILDERS_MAX];
     uint32_t builder_count;
-    uint32_t sorting_count; /* of those under way at most so many sort much */
+    uint32_t sorting_count;                  /* of those under way at most so many sort much */
+    const struct postgres_errand *meanwhile; /* not done yet; NULL: nothing */
     void (*progress)(const char *what);
     struct error *error;
 };
@@ -79,25 +81,36 @@ static enum status postpone(struct builds *builds, struct builder *builder, stru
 
 static PGconn *take_kept(struct postgres_database *self)
 {
-    bool fresh = clock_monotonic_ms() - self->builders_idle_ms <= KEPT_MS;
     while (self->builder_count > 0) {
-        PGconn *connection = self->builders[--self->builder_count];
-        if (fresh && PQstatus(connection) == CONNECTION_OK) {
-            return connection;
+        const struct postgres_kept_builder *kept = &self->builders[--self->builder_count];
+        if (clock_monotonic_ms() - kept->idle_since_ms <= KEPT_MS &&
+            PQstatus(kept->connection) == CONNECTION_OK) {
+            return kept->connection;
         }
-        postgres_disconnect(connection);
+        postgres_disconnect(kept->connection);
     }
     return NULL;
 }
 
-static void leave(struct postgres_database *self, PGconn *connection, bool good)
+static bool may_be_kept(struct postgres_database *self, const struct builder *builder)
 {
-    if (good && self->keeps_builders && self->builder_count < POSTGRES_BUILDERS_MAX &&
-        connection != NULL && PQtransactionStatus(connection) == PQTRANS_IDLE) {
-        self->builders[self->builder_count++] = connection;
-        self->builders_idle_ms = clock_monotonic_ms();
+    struct error ignored;
+    return self->keeps_builders && self->builder_count < POSTGRES_BUILDERS_MAX &&
+           builder->connection != NULL &&
+           PQtransactionStatus(builder->connection) == PQTRANS_IDLE &&
+           (!builder->sorted ||
+            postgres_execute(self, builder->connection,
+                             "RESET maintenance_work_mem; RESET max_parallel_maintenance_workers",
+                             POSTGRES_SHORT, ERROR_NETWORK, &ignored) == STATUS_OK);
+}
+
+static void leave(struct postgres_database *self, const struct builder *builder, bool good)
+{
+    if (good && may_be_kept(self, builder)) {
+        self->builders[self->builder_count++] = (struct postgres_kept_builder){
+            .connection = builder->connection, .idle_since_ms = clock_monotonic_ms()};
     } else {
-        postgres_disconnect(connection);
+        postgres_disconnect(builder->connection);
     }
 }
 
@@ -110,24 +123,11 @@ void postgres_builders_end(struct postgres_database *self)
 {
     self->keeps_builders = false;
     while (self->builder_count > 0) {
-        postgres_disconnect(self->builders[--self->builder_count]);
+        postgres_disconnect(self->builders[--self->builder_count].connection);
     }
 }
 
 /* ---------------------------------------------------------------- one build */
-
-/* Beside the statistics of a table up to this size a count by one process ends before they do, and
- * others would only take processors from them. */
-static const int64_t COUNTED_ALONE_BYTES = (int64_t)512 << 20;
-
-static enum status prepare_counting(struct builds *builds, struct builder *builder)
-{
-    bool alone = builder->build->weight <= COUNTED_ALONE_BYTES;
-    return postgres_execute(builds->self, builder->connection,
-                            alone ? "SET SESSION max_parallel_workers_per_gather = 0"
-                                  : "RESET max_parallel_workers_per_gather",
-                            POSTGRES_SHORT, ERROR_NETWORK, builds->error);
-}
 
 /* Smaller tables' keys are sorted in the 64 MiB that servers have for it by themselves. */
 static const int64_t SORTED_BYTES_MIN = (int64_t)64 << 20;
@@ -138,41 +138,43 @@ static bool sorts_much(const struct postgres_build *build)
 }
 
 /*
- * Four builds have 256 MiB by default: as much for those that there are, unless somebody chose how
- * much it is to be. What fits is sorted in memory. The server's processes that share a build (its
- * own is one of them) are at most as many as the run's jobs: those that find no processor free make
- * it slower. And nothing waits for the disk until the ledger tells that all are built: what a
- * server loses that dies before is built again.
+ * Four builds have 256 MiB by default: as much for the large ones that there are, unless somebody
+ * chose how much it is to be, so that what fits is sorted in memory. With that much the server
+ * would take two processes beside its own, which make it slower where no processor is free for
+ * them: one, as without it, or as many as make up the run's jobs.
  */
 static enum status prepare_sorting(struct builds *builds, struct builder *builder)
 {
-    enum { MEMORY_KIB = 256 << 10 };
+    enum { MEMORY_KIB = 256 << 10, WORKERS_WITHOUT = 1, WORKERS_MAX = 1024 };
+    uint32_t jobs = builds->self->base.jobs;
     struct buffer sql = {0};
     buffer_format(&sql,
                   "SELECT pg_catalog.set_config(name, CASE name WHEN 'maintenance_work_mem' THEN "
-                  "'%ukB' WHEN 'synchronous_commit' THEN 'off' ELSE LEAST(setting::int, %u)::text "
-                  "END, false) FROM pg_catalog.pg_settings WHERE (name = 'maintenance_work_mem' "
-                  "AND source = 'default') OR name IN ('max_parallel_maintenance_workers', "
-                  "'synchronous_commit')",
+                  "GREATEST(setting::int, %u)::text || 'kB' ELSE LEAST(setting::int, %u)::text "
+                  "END, false) FROM pg_catalog.pg_settings WHERE source = 'default' AND name IN "
+                  "('maintenance_work_mem', 'max_parallel_maintenance_workers')",
                   MEMORY_KIB / builds->sorting_count,
-                  builds->self->base.jobs > 0 ? builds->self->base.jobs - 1 : INT32_MAX);
+                  jobs == 0                    ? WORKERS_MAX
+                  : jobs - 1 < WORKERS_WITHOUT ? WORKERS_WITHOUT
+                                               : jobs - 1);
+    builder->sorted = true;
     return postgres_query_buffer(builds->self, builder->connection, &sql, NULL, 0, POSTGRES_SHORT,
                                  ERROR_NETWORK, NULL, builds->error);
 }
 
 static enum status prepare_session(struct builds *builds, struct builder *builder)
 {
-    struct postgres_database *self = builds->self;
     const struct postgres_build *build = builder->build;
     bool shuts_out = build->shuts_out != POSTGRES_SHUTS_NOBODY;
-    enum status status =
-        postgres_set_lock_timeout(self, builder->connection, "SESSION",
-                                  shuts_out ? postgres_brief_lock_ms(self) : 0, builds->error);
-    if (status == STATUS_OK && sorts_much(build)) {
-        status = prepare_sorting(builds, builder);
+    struct buffer sql = {0};
+    buffer_format(&sql, "SET SESSION lock_timeout = %lld",
+                  (long long)(shuts_out ? postgres_brief_lock_ms(builds->self) : 0));
+    if (build->settings != NULL) {
+        buffer_format(&sql, "; %s", build->settings);
     }
-    return status == STATUS_OK && build->counted != NULL ? prepare_counting(builds, builder)
-                                                         : status;
+    enum status status = postgres_execute_buffer(builds->self, builder->connection, &sql,
+                                                 POSTGRES_SHORT, ERROR_NETWORK, builds->error);
+    return status == STATUS_OK && sorts_much(build) ? prepare_sorting(builds, builder) : status;
 }
 
 /* One that was kept may have been ended meanwhile, by a process that took the run over or by the
@@ -467,19 +469,28 @@ static enum status run_all(struct builds *builds)
             status = error_set(builds->error, ERROR_INTERRUPTED, builds->self->shown,
                                "stopped on request while indexes were built");
         }
+        if (status == STATUS_OK && builds->meanwhile != NULL) {
+            status = builds->meanwhile->run(builds->meanwhile->context, builds->error);
+            builds->meanwhile = NULL;
+        }
         status = status == STATUS_OK ? wait_and_take(builds) : status;
     }
     return status;
 }
 
 enum status postgres_builds_run(struct postgres_database *self, struct postgres_build *list,
-                                uint32_t count, uint32_t at_once, void (*progress)(const char *),
-                                struct error *error)
+                                uint32_t count, uint32_t at_once,
+                                const struct postgres_errand *meanwhile,
+                                void (*progress)(const char *), struct error *error)
 {
-    struct builds builds = {
-        .self = self, .builds = list, .count = count, .progress = progress, .error = error};
+    struct builds builds = {.self = self,
+                            .builds = list,
+                            .count = count,
+                            .meanwhile = meanwhile,
+                            .progress = progress,
+                            .error = error};
     if (count == 0) {
-        return STATUS_OK;
+        return meanwhile != NULL ? meanwhile->run(meanwhile->context, error) : STATUS_OK;
     }
     qsort(list, count, sizeof *list, compare_builds);
     builds.builder_count = at_once < count ? at_once : count;
@@ -494,7 +505,7 @@ enum status postgres_builds_run(struct postgres_database *self, struct postgres_
     }
     for (uint32_t i = 0; i < builds.builder_count; i++) {
         PQclear(builds.builders[i].failure);
-        leave(self, builds.builders[i].connection, status == STATUS_OK);
+        leave(self, &builds.builders[i], status == STATUS_OK);
     }
     return status;
 }

@@ -206,28 +206,24 @@ enum status postgres_prefer_schema(struct postgres_database *self, PGconn *conne
         &schema, 1, POSTGRES_SHORT, ERROR_NETWORK, NULL, error);
 }
 
-/* The same of what only newer servers know. */
-static enum status end_no_session(struct postgres_database *self, PGconn *connection,
-                                  struct error *error)
+/* What all have, what only newer servers know, and what is the mode's. */
+static enum status set_session(struct postgres_database *self, PGconn *connection,
+                               struct error *error)
 {
     int version = PQserverVersion(connection);
-    const char *sql = version >= 170000
-                          ? "SET idle_session_timeout = 0; SET transaction_timeout = 0"
-                      : version >= 140000 ? "SET idle_session_timeout = 0"
-                                          : NULL;
-    return sql != NULL
-               ? postgres_execute(self, connection, sql, POSTGRES_SHORT, ERROR_NETWORK, error)
-               : STATUS_OK;
-}
-
-/* Nobody who wants the table queues behind a reader that waits for a lock for ever. */
-static enum status bound_lock_waits(struct postgres_database *self, PGconn *connection,
-                                    struct error *error)
-{
-    char sql[64];
-    snprintf(sql, sizeof sql, "SET lock_timeout = %lld",
-             (long long)sql_long_lock_ms(self->timeout_ms));
-    return postgres_execute(self, connection, sql, POSTGRES_SHORT, ERROR_NETWORK, error);
+    struct buffer sql = {0};
+    buffer_append_string(&sql, session_settings);
+    buffer_append_string(&sql, version >= 140000 ? "; SET idle_session_timeout = 0" : "");
+    buffer_append_string(&sql, version >= 170000 ? "; SET transaction_timeout = 0" : "");
+    if (self->mode == OPEN_SOURCE) {
+        /* nobody who wants the table queues behind a reader that waits for a lock for ever */
+        buffer_format(&sql, "; SET lock_timeout = %lld",
+                      (long long)sql_long_lock_ms(self->timeout_ms));
+    } else {
+        /* what is marked as done has to survive the server's death */
+        buffer_append_string(&sql, "; SET synchronous_commit = on");
+    }
+    return postgres_execute_buffer(self, connection, &sql, POSTGRES_SHORT, ERROR_NETWORK, error);
 }
 
 enum status postgres_reach(struct postgres_database *self, PGconn **connection, struct error *error)
@@ -264,21 +260,11 @@ enum status postgres_connect(struct postgres_database *self, PGconn **connection
     enum status status = postgres_reach(self, &made, error);
     *connection = NULL;
     if (status == STATUS_OK) {
-        status =
-            postgres_execute(self, made, session_settings, POSTGRES_SHORT, ERROR_NETWORK, error);
+        status = set_session(self, made, error);
     }
-    status = status == STATUS_OK ? end_no_session(self, made, error) : status;
     status = status == STATUS_OK ? postgres_own_add(self, made, error) : status;
     if (status == STATUS_OK && self->schema != NULL) {
         status = postgres_prefer_schema(self, made, error);
-    }
-    if (status == STATUS_OK && self->mode == OPEN_SOURCE) {
-        status = bound_lock_waits(self, made, error);
-    }
-    if (status == STATUS_OK && self->mode == OPEN_TARGET) {
-        /* what is marked as done has to survive the server's death */
-        status = postgres_execute(self, made, "SET synchronous_commit = on", POSTGRES_SHORT,
-                                  ERROR_NETWORK, error);
     }
     if (status != STATUS_OK) {
         postgres_disconnect(made);

@@ -433,6 +433,15 @@ static uint32_t count_references(const struct target_table *table)
                                       : table->reference_count;
 }
 
+static bool refer(const struct target_table *tables, uint32_t table_count)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < table_count; i++) {
+        any = any || count_references(&tables[i]) > 0;
+    }
+    return any;
+}
+
 static enum status add_all_references(struct finisher *finisher, const struct target_table *tables,
                                       uint32_t table_count)
 {
@@ -537,6 +546,24 @@ static bool wants_analyze(const struct target_table *table, const struct postgre
     return false;
 }
 
+/* Up to this size a table that was just written has its pages in memory: to ask for each of them in
+ * advance takes a twelfth of ANALYZE's time. And one process counts it before ANALYZE ends, from
+ * which others would only take processors. */
+static const int64_t ALONE_BYTES = (int64_t)512 << 20;
+
+static const char *settings_of_analyze(const struct postgres_database *self, int64_t weight)
+{
+    return self->server_version < 130000 ? NULL
+           : weight <= ALONE_BYTES       ? "SET SESSION maintenance_io_concurrency = 0"
+                                         : "RESET maintenance_io_concurrency";
+}
+
+static const char *settings_of_count(int64_t weight)
+{
+    return weight <= ALONE_BYTES ? "SET SESSION max_parallel_workers_per_gather = 0"
+                                 : "RESET max_parallel_workers_per_gather";
+}
+
 static enum status add_build(struct postgres_build *builds, uint32_t *count, struct buffer *sql,
                              const char *name, int64_t weight, struct arena *arena)
 {
@@ -564,11 +591,25 @@ static enum status add_count(const struct finisher *finisher, const struct targe
     enum status status = add_build(builds, count, &sql, table->name, weight, arena);
     builds[*count - 1].what = "records of";
     builds[*count - 1].counted = table->counted;
+    builds[*count - 1].settings = settings_of_count(weight);
     return status;
 }
 
-/* Of all tables, several large ones at once; one statement for many small tables, which makes a
- * transaction of each. */
+struct numbering {
+    struct finisher *finisher;
+    const struct target_table *tables;
+    uint32_t table_count;
+};
+
+static enum status set_sequences(void *context, struct error *error)
+{
+    const struct numbering *numbering = context;
+    return postgres_set_sequences(numbering->finisher->self, numbering->finisher->connection,
+                                  numbering->tables, numbering->table_count, error);
+}
+
+/* Of all tables, several large ones at once, and their sequences beside; one statement for many
+ * small tables, which makes a transaction of each. */
 static enum status analyze(struct finisher *finisher, const struct target_table *tables,
                            uint32_t table_count, const struct postgres_catalog *catalog,
                            const PGresult *statistics, struct arena *arena)
@@ -596,6 +637,8 @@ static enum status analyze(struct finisher *finisher, const struct target_table 
         if (large) {
             status =
                 add_build(builds, &count, sql, tables[i].name, facts->schema->size_bytes, arena);
+            builds[count - 1].settings =
+                settings_of_analyze(finisher->self, facts->schema->size_bytes);
             if (status == STATUS_OK) {
                 status = add_count(finisher, &tables[i], facts->schema->size_bytes, builds, &count,
                                    arena);
@@ -612,8 +655,10 @@ static enum status analyze(struct finisher *finisher, const struct target_table 
         return error_set(finisher->error, ERROR_MEMORY, finisher->self->shown,
                          "no memory for its statistics");
     }
-    return postgres_builds_run(finisher->self, builds, count, ANALYZES_AT_ONCE, finisher->progress,
-                               finisher->error);
+    struct numbering numbering = {finisher, tables, table_count};
+    const struct postgres_errand sequences = {set_sequences, &numbering};
+    return postgres_builds_run(finisher->self, builds, count, ANALYZES_AT_ONCE, &sequences,
+                               finisher->progress, finisher->error);
 }
 
 static enum status analyze_tables(struct finisher *finisher, const struct target_table *tables,
@@ -622,9 +667,15 @@ static enum status analyze_tables(struct finisher *finisher, const struct target
 {
     const struct postgres_parameter schema = {.text = finisher->self->schema};
     PGresult *statistics = NULL;
-    enum status status =
-        postgres_query(finisher->self, finisher->connection, sql_statistics, &schema, 1,
-                       POSTGRES_SHORT, ERROR_TARGET_INVALID, &statistics, finisher->error);
+    enum status status = STATUS_OK;
+    bool others = false;
+    for (uint32_t i = 0; i < table_count; i++) {
+        others = others || !tables[i].created;
+    }
+    if (others) {
+        status = postgres_query(finisher->self, finisher->connection, sql_statistics, &schema, 1,
+                                POSTGRES_SHORT, ERROR_TARGET_INVALID, &statistics, finisher->error);
+    }
     status = status == STATUS_OK
                  ? analyze(finisher, tables, table_count, catalog, statistics, arena)
                  : status;
@@ -668,13 +719,13 @@ static enum status finish_tables(struct finisher *finisher, const struct target_
     if (status == STATUS_OK) { /* moving records may have made the connection anew */
         status = postgres_control(finisher->self, &finisher->connection, finisher->error);
     }
+    if (status == STATUS_OK && refer(tables, table_count)) { /* they may take hours */
+        postgres_builders_end(finisher->self);
+        postgres_builders_keep(finisher->self);
+    }
     if (status == STATUS_OK) {
         finisher->arena = arena;
         status = make_references(finisher, tables, table_count);
-    }
-    if (status == STATUS_OK) {
-        status = postgres_set_sequences(finisher->self, finisher->connection, tables, table_count,
-                                        finisher->error);
     }
     if (status == STATUS_OK) {
         status = analyze_tables(finisher, tables, table_count, &catalog, arena);
@@ -715,6 +766,9 @@ enum status postgres_after_load(struct database *database, const struct target_t
     status = status == STATUS_OK ? finish_tables(&finisher, tables, table_count, arena) : status;
     if (status == STATUS_OK) {
         status = make_objects(&finisher, tables, table_count, objects, POSTGRES_AFTER_LOAD);
+    }
+    if (status == STATUS_OK) { /* which may have made the connection anew */
+        status = postgres_control(finisher.self, &finisher.connection, error);
     }
     if (status == STATUS_OK) {
         status = postgres_drop_key_tables(finisher.self, finisher.connection, error);

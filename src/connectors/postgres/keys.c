@@ -327,7 +327,7 @@ static enum status add_keys(struct keys *keys, const struct target_table *tables
     if (builds == NULL || keys->out_of_memory) {
         return error_set(error, ERROR_MEMORY, keys->self->shown, "no memory for its keys");
     }
-    return postgres_builds_run(keys->self, builds, count, 1, progress, error);
+    return postgres_builds_run(keys->self, builds, count, 1, NULL, progress, error);
 }
 
 enum status postgres_make_keys(struct postgres_database *self, const struct target_table *tables,
@@ -361,7 +361,7 @@ enum status postgres_make_keys(struct postgres_database *self, const struct targ
     }
     uint32_t at_once = bytes < SMALL_TABLE_BYTES ? 1 : AT_ONCE_MAX;
     enum status status =
-        postgres_builds_run(self, keys.builds, keys.count, at_once, progress, error);
+        postgres_builds_run(self, keys.builds, keys.count, at_once, NULL, progress, error);
     return status == STATUS_OK ? add_keys(&keys, tables, table_count, names, progress, error)
                                : status;
 }

@@ -60,6 +60,7 @@ struct postgres_build {
     bool begun;      /* zeroed by the caller */
     bool sorts;      /* it makes an index */
     struct target_count *counted; /* what it selects; NULL: nothing */
+    const char *settings;         /* of its session, statements; NULL: the usual ones */
 };
 
 /*
@@ -68,13 +69,20 @@ struct postgres_build {
  */
 void postgres_builders_keep(struct postgres_database *self);
 void postgres_builders_end(struct postgres_database *self);
+/* What the control thread does while builds are under way. */
+struct postgres_errand {
+    enum status (*run)(void *context, struct error *error);
+    void *context;
+};
 /*
- * Runs them all, up to `at_once` together; a unique index that fails for the sake of records makes
- * them move away, and is tried again once. What fails in passing (a lock that others hold, a
- * deadlock) is tried again while the others go on. The order of `builds` changes.
+ * Runs them all, up to `at_once` together, and once they are begun `meanwhile` (NULL: nothing); a
+ * unique index that fails for the sake of records makes them move away, and is tried again once.
+ * What fails in passing (a lock that others hold, a deadlock) is tried again while the others go
+ * on. The order of `builds` changes.
  */
 enum status postgres_builds_run(struct postgres_database *self, struct postgres_build *builds,
                                 uint32_t count, uint32_t at_once,
+                                const struct postgres_errand *meanwhile,
                                 void (*progress)(const char *what), struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- builders.c */

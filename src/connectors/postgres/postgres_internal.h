@@ -56,10 +56,12 @@ struct postgres_database {
     char *run_id; /* the claimed run; NULL: none */
     uint64_t epoch;
     /* target, while postgres_builders_keep has them kept: what builds next; control thread */
-    PGconn *builders[POSTGRES_BUILDERS_MAX];
+    struct postgres_kept_builder {
+        PGconn *connection;
+        int64_t idle_since_ms; /* monotonic */
+    } builders[POSTGRES_BUILDERS_MAX];
     uint32_t builder_count;
     bool keeps_builders;
-    int64_t builders_idle_ms; /* since when; monotonic */
     /* target: records were refused, so that writers hold all of a COPY until it has ended */
     _Atomic bool careful;
     /* target: chunks that failed as wholes for the sake of a deferred constraint, each in the place

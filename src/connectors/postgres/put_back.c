@@ -196,8 +196,9 @@ static enum status put_back(struct putting *putting, void (*progress)(const char
     enum status status = find_builds(putting);
     if (status == STATUS_OK) {
         /* of two that are made concurrently each may wait for the other */
-        status = postgres_builds_run(putting->self, putting->builds, putting->count,
-                                     putting->in_use ? 1 : AT_ONCE_MAX, progress, putting->error);
+        status =
+            postgres_builds_run(putting->self, putting->builds, putting->count,
+                                putting->in_use ? 1 : AT_ONCE_MAX, NULL, progress, putting->error);
         if (status != STATUS_OK && strcmp(putting->error->native_state, "23505") == 0) {
             error_hint(putting->error,
                        "records share values that the index forbids, and it is not known whose "
