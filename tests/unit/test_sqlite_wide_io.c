@@ -9,9 +9,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PAGES_COPIED "PRAGMA mmap_size=0"
-#define PAGES_GIVEN "PRAGMA mmap_size=67108864"
-
 static sqlite3 *open_with(const char *path, const char *vfs)
 {
     sqlite3 *connection = NULL;
@@ -28,6 +25,12 @@ static void run(sqlite3 *connection, const char *sql)
     if (sqlite3_exec(connection, sql, NULL, NULL, &message) != SQLITE_OK) {
         fail_msg("%s: %s", sql, message);
     }
+}
+
+static void take_pages(sqlite3 *connection)
+{
+    run(connection, "PRAGMA mmap_size=67108864");
+    sqlite_give_pages(connection, true);
 }
 
 static int64_t number(sqlite3 *connection, const char *sql)
@@ -93,7 +96,9 @@ static void the_file_is_the_same_as_without(void **state)
                  modes[m]);
         run(wide, sql);
         run(plain, sql);
-        run(wide, round % 2 == 0 ? PAGES_COPIED : PAGES_GIVEN);
+        if (round % 2 == 1) {
+            take_pages(wide);
+        }
         for (long i = 0; i < test_rounds(25); i++) {
             random_statement(&random, sql, sizeof sql);
             run(wide, sql);
@@ -137,7 +142,9 @@ static void a_reader_sees_what_others_committed(void **state)
         run(writer, "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000) "
                     "INSERT INTO t SELECT i, zeroblob(300) FROM n");
         run(reader, "PRAGMA cache_size=10");
-        run(reader, way % 2 == 0 ? PAGES_COPIED : PAGES_GIVEN);
+        if (way % 2 == 1) {
+            take_pages(reader);
+        }
         for (int round = 1; round <= 20; round++) {
             snprintf(sql, sizeof sql, "UPDATE t SET v = %d", round);
             run(writer, sql);
@@ -183,7 +190,8 @@ static void many_cursors_share_the_blocks(void **state)
                "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000) "
                "INSERT INTO t SELECT i, printf('%.*c', 900 + i % 7, 'v') FROM n");
     sqlite3 *given = open_with(path, sqlite_wide_vfs());
-    run(given, "PRAGMA cache_size=10; " PAGES_GIVEN);
+    run(given, "PRAGMA cache_size=10");
+    take_pages(given);
     for (uint32_t i = 0; i < COUNT_OF(rows); i++) {
         int64_t expected = number(plain, rows[i]);
         assert_true(expected > 0);
@@ -204,7 +212,8 @@ static void a_file_that_is_cut_is_an_error(void **state)
     sqlite3 *reader = open_with(path, sqlite_wide_vfs());
     run(reader, "CREATE TABLE t(k INTEGER PRIMARY KEY, v); "
                 "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 4000) "
-                "INSERT INTO t SELECT i, zeroblob(900) FROM n; " PAGES_GIVEN);
+                "INSERT INTO t SELECT i, zeroblob(900) FROM n");
+    take_pages(reader);
     assert_int_equal(sqlite3_prepare_v2(reader, "SELECT v FROM t", -1, &statement, NULL),
                      SQLITE_OK);
     assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
@@ -265,6 +274,15 @@ static int fail_once(sqlite3_file *file, const void *bytes, int amount, sqlite3_
     return system_methods->xWrite(file, bytes, amount, offset);
 }
 
+/* Of the system's, so far. */
+static int reads;
+
+static int read_counted(sqlite3_file *file, void *bytes, int amount, sqlite3_int64 offset)
+{
+    reads++;
+    return system_methods->xRead(file, bytes, amount, offset);
+}
+
 static int failing_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags,
                         int *out_flags)
 {
@@ -274,6 +292,7 @@ static int failing_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, 
         system_methods = file->pMethods;
         failing_methods = *file->pMethods;
         failing_methods.xWrite = fail_once;
+        failing_methods.xRead = read_counted;
         file->pMethods = &failing_methods;
     }
     return result;
@@ -367,6 +386,40 @@ static void a_file_is_known_whatever_its_path_leads_to(void **state)
     assert_int_equal(sqlite3_close(first), SQLITE_OK);
 }
 
+/* A pass over a table takes a read for each block, wherever its inner pages are; look-ups none for
+ * what SQLite has in its cache. */
+static void reads_are_few(void **state)
+{
+    (void)state;
+    char path[1024];
+    snprintf(path, sizeof path, "%s", target_path("reads.db"));
+    sqlite3 *made = open_with(path, NULL);
+    run(made, "PRAGMA synchronous=OFF; CREATE TABLE t(k INTEGER PRIMARY KEY, v); "
+              "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 80000) "
+              "INSERT INTO t SELECT i, zeroblob(90) FROM n");
+    int64_t blocks = number(made, "PRAGMA page_count") / 16;
+    assert_true(blocks > 100);
+    assert_int_equal(sqlite3_close(made), SQLITE_OK);
+    sqlite3 *reader = open_with(path, sqlite_wide_vfs());
+    run(reader, "PRAGMA cache_size=-20000");
+    take_pages(reader);
+    reads = 0;
+    assert_int_equal(number(reader, "SELECT sum(length(v)) FROM t"), 80000 * 90);
+    assert_in_range(reads, blocks, blocks + blocks / 4);
+
+    static const char look_up[] =
+        "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000) SELECT sum(length(v)) "
+        "FROM n CROSS JOIN t ON k = 1 + i * 7919 % 80000";
+    sqlite_give_pages(reader, false);
+    run(reader, "BEGIN");
+    assert_int_equal(number(reader, look_up), 50000 * 90);
+    reads = 0;
+    assert_int_equal(number(reader, look_up), 50000 * 90);
+    assert_int_equal(reads, 0);
+    assert_int_equal(sqlite3_close(reader), SQLITE_OK);
+    unlink(path);
+}
+
 int main(void)
 {
     put_failing_vfs_below();
@@ -377,6 +430,7 @@ int main(void)
         cmocka_unit_test(a_file_that_is_cut_is_an_error),
         cmocka_unit_test(a_killed_process_keeps_its_commits),
         cmocka_unit_test(no_failed_write_is_forgotten),
+        cmocka_unit_test(reads_are_few),
         cmocka_unit_test(a_file_is_known_whatever_its_path_leads_to),
     };
     return cmocka_run_group_tests_name("sqlite_wide_io", tests, NULL, NULL);

@@ -372,7 +372,13 @@ enum status source_register_rows(const struct sqlite_database *self, sqlite3 *co
 
 static enum status step(struct cursor *cursor, struct error *error)
 {
+    if (cursor->compiled.hands_over) { /* of one table, to the batch's end */
+        sqlite_give_pages(cursor->reader->connection, true);
+    }
     int result = sqlite3_step(cursor->statement);
+    if (cursor->compiled.hands_over) {
+        sqlite_give_pages(cursor->reader->connection, false);
+    }
     if (cursor->filling->status != STATUS_OK) {
         return cursor->filling->status;
     }

@@ -159,6 +159,9 @@ bool sqlite_identify(sqlite3 *connection, const char *schema,
 bool sqlite_identify_path(const char *path, struct sqlite_file_identity *identity);
 bool sqlite_same_file(const struct sqlite_file_identity *left,
                       const struct sqlite_file_identity *right);
+/* While a statement goes once through a table of a connection with PRAGMA mmap_size: pages are not
+ * copied into SQLite's cache. */
+void sqlite_give_pages(sqlite3 *connection, bool gives);
 
 /* ---------------------------------------------------------------- for the express lane */
 

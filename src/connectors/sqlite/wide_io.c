@@ -13,13 +13,15 @@
  *           that looks at the file or makes it durable: sync, the file control that SQLite calls
  *           before each sync (and in its place where syncs are off), size, truncate, unlock, read.
  *   reads   that go on where one of the last two ended, or shortly behind, fetch a block, more than
- *           was asked for. Two, since a table's leaves lie mostly in their order, and inner pages
- *           anywhere. A block is good while the lock is held that keeps others from writing to the
- *           file; it is forgotten at each new lock and own write. In WAL mode a checkpoint may
- * write under a reader, so nothing is fetched ahead or gathered there. pages   of a block are not
- * copied where SQLite takes mapped ones (PRAGMA mmap_size): it gets pointers into the block, which
- * stays until it has given them back. Nothing is mapped, so that a file that is cut meanwhile is an
- * error, and no SIGBUS.
+ *           was asked for. Two, for a table's leaves lie mostly in order, but inner pages anywhere.
+ *           A block is good while the lock is held that keeps others from writing to the file; it
+ *           is forgotten at each new lock and own write. In WAL mode a checkpoint may write under a
+ *           reader, so nothing is fetched ahead or gathered there.
+ *   pages   of a block are not copied while one pass over a table is made (sqlite_give_pages), on
+ *           connections that take mapped ones (PRAGMA mmap_size): SQLite gets pointers into the
+ *           block, which stays until it has given them back. They do not go into its cache, and it
+ *           asks for them before it looks there: look-ups would read again what it has. Nothing is
+ *           mapped, so that a file that is cut meanwhile is an error, and no SIGBUS.
  *
  * A write that fails late fails the sync, and the journal that was synced before it undoes the
  * rest.
@@ -29,11 +31,11 @@
  */
 /* The Unix VFS takes less than 128 KiB at once. */
 enum { WIDE_BYTES = 64 * 1024, AHEAD_BYTES = 64 * 1024, BLOCKS = 3, FORGOTTEN = -1 };
-/* SQLite may look at some bytes behind a damaged page. */
-enum { BEHIND_BYTES = 64 };
+/* SQLite may look behind the end of a damaged page, for at most a quarter of one. */
+enum { BEHIND_BYTES = AHEAD_BYTES / 4 + 64 };
 
-/* A file control of this VFS alone; SQLite's own are below 100. */
-enum { IDENTIFY = 0x7472616e };
+/* File controls of this VFS alone; SQLite's own are below 100. */
+enum { IDENTIFY = 0x7472616e, GIVE_PAGES };
 
 struct wide_block {
     char *bytes;          /* made at first use; NULL also when there is no memory for it */
@@ -50,6 +52,7 @@ struct wide_file {
     int gathered_length;
     struct wide_block blocks[BLOCKS];
     uint32_t last_block;
+    bool gives_pages;
     sqlite3_int64 read_ends[2]; /* of the last read, and of the one before it */
     int lock;
     int descriptor;     /* SQLite's; -1: it did not look at it */
@@ -132,11 +135,10 @@ static struct wide_block *fetch_block(struct wide_file *file, int amount, sqlite
         offset + amount > size) {
         return NULL;
     }
-    if (block->bytes == NULL && (block->bytes = malloc(AHEAD_BYTES + BEHIND_BYTES)) == NULL) {
+    if (block->bytes == NULL && (block->bytes = calloc(1, AHEAD_BYTES + BEHIND_BYTES)) == NULL) {
         return NULL;
     }
     int length = size - offset < AHEAD_BYTES ? (int)(size - offset) : AHEAD_BYTES;
-    memset(block->bytes + length, 0, BEHIND_BYTES);
     if (file->real->pMethods->xRead(file->real, block->bytes, length, offset) != SQLITE_OK) {
         return NULL;
     }
@@ -196,8 +198,11 @@ static int wide_read(sqlite3_file *base, void *bytes, int amount, sqlite3_int64 
 static int wide_fetch(sqlite3_file *base, sqlite3_int64 offset, int amount, void **page)
 {
     struct wide_file *file = wide_of(base);
-    struct wide_block *block = file->gathered_length == 0 ? block_of(file, amount, offset) : NULL;
     *page = NULL;
+    if (!file->gives_pages || file->gathered_length > 0) {
+        return SQLITE_OK;
+    }
+    struct wide_block *block = block_of(file, amount, offset);
     if (block != NULL) {
         note_end(file, offset + amount);
         block->pins++;
@@ -322,6 +327,10 @@ static int wide_control(sqlite3_file *base, int operation, void *argument)
     struct wide_file *file = wide_of(base);
     if (operation == SQLITE_FCNTL_MMAP_SIZE) {
         return SQLITE_OK; /* how much the system's own file would map */
+    }
+    if (operation == GIVE_PAGES) {
+        file->gives_pages = *(const bool *)argument;
+        return SQLITE_OK;
     }
     if (operation == IDENTIFY) {
         return identify(file, argument);
@@ -496,6 +505,11 @@ bool sqlite_identify(sqlite3 *connection, const char *schema, struct sqlite_file
     const char *path = sqlite3_db_filename(connection, schema);
     return sqlite3_file_control(connection, schema, IDENTIFY, identity) == SQLITE_OK ||
            (path != NULL && sqlite_identify_path(path, identity));
+}
+
+void sqlite_give_pages(sqlite3 *connection, bool gives)
+{
+    (void)sqlite3_file_control(connection, "main", GIVE_PAGES, &gives);
 }
 
 bool sqlite_same_file(const struct sqlite_file_identity *left,
