@@ -359,6 +359,36 @@ class Others(refusals.TestCase):
                 self.assertEqual(self.counts(self.rollback()), {"removed": 3})
                 self.assertEqual(self.ask("SELECT id FROM o ORDER BY id"), [["1"], ["2"], ["3"]])
 
+    def test_a_reference_that_leads_nowhere_holds_nothing(self):
+        """To the primary key of a table that has none, or one of other columns."""
+        for key, reference in (("", "p TEXT REFERENCES c"), (", PRIMARY KEY (id, v)", "p TEXT REFERENCES c"), (", PRIMARY KEY (id)", "p INT, q INT, FOREIGN KEY (p, q) REFERENCES c")):
+            with self.subTest(key, reference=reference):
+                os.unlink(self.path("source.db"))
+                support.make_sqlite(self.path("source.db"), "CREATE TABLE c(id INT, v TEXT%s); INSERT INTO c VALUES (1, 'a'), (2, 'b'); "
+                                    "CREATE TABLE d(id INTEGER PRIMARY KEY, %s); INSERT INTO d(id, p) VALUES (1, 'a'), (2, 1);" % (key, reference))
+                self.target("sqlite")
+                self.migrate()
+                self.assertEqual(sorted((table["name"], table["removed"]) for table in json.loads(self.rollback().out)["tables"]), [("c", 2), ("d", 2)])
+
+    def test_large_doubles_among_decimals_are_the_run_s_own(self):
+        """Shortest digits of 17 and more, which a column of decimals takes for the number."""
+        values = [sign * value for sign in (1, -1) for value in (2.0 ** 53 + 2, 36574901477562314.0, 351489008504738505.0, 999999999999999872.0, 1118556103778373705.0, 9e18, 2.0 ** 63, 1e22, 0.1)]
+        with sqlite3.connect(self.path("source.db")) as database:
+            database.executescript("DROP TABLE c; CREATE TABLE c(id INTEGER PRIMARY KEY, v REAL)")
+            database.executemany("INSERT INTO c VALUES (?, ?)", enumerate(values))
+        database.close()
+        for declared in ("NUMERIC", "REAL"):
+            with self.subTest(declared):
+                self.target("sqlite")
+                with open(self.path("plan.json"), "w", encoding="utf-8") as plan:
+                    json.dump({"transhume": 1, "source": "sqlite:source.db", "target": self.uri,
+                               "tables": {"c": {"from": "c", "key": ["id"], "fields": {"id": "copy", "v": "copy"}, "columns": {"v": {"type": declared}}}}}, plan)
+                self.migrate("--plan", "plan.json")
+                found = [float(value) for value, in self.ask("SELECT v FROM c ORDER BY id")]
+                self.assertEqual(found, values)
+                self.run_program("validate", "--level", "full", "--state", self.state, "--plan", "plan.json", "source.db", self.uri)
+                self.rollback()
+
     def test_a_circle_of_the_run_goes(self):
         tables = "CREATE TABLE a(id INTEGER PRIMARY KEY, b_id INTEGER REFERENCES b(id), own INTEGER REFERENCES a(id)); CREATE TABLE b(id INTEGER PRIMARY KEY, a_id INTEGER REFERENCES a(id));"
         support.make_sqlite(self.path("circle.db"), tables + "INSERT INTO a VALUES (1, 1, 1), (2, 1, NULL); INSERT INTO b VALUES (1, 1), (2, NULL);")

@@ -38,7 +38,8 @@ static enum status add_reference(const struct sqlite_target_table *facts, sqlite
     return STATUS_OK;
 }
 
-/* One that leads to no column of the table is no key at all, and nobody can follow it. */
+/* One that leads to no column of the table, or to a primary key that has not as many, is no key at
+ * all, and nobody can follow it. */
 enum status sqlite_referrers_read(struct sqlite_database *self,
                                   const struct sqlite_target_table *facts, struct arena *arena,
                                   struct sqlite_referrer **referrers, struct error *error)
@@ -49,8 +50,10 @@ enum status sqlite_referrers_read(struct sqlite_database *self,
         "SELECT m.name, k.seq, k.\"from\", k.\"to\" FROM main.sqlite_schema AS m, "
         "pragma_foreign_key_list(m.name, 'main') AS k WHERE m.type = 'table' AND k.\"table\" = ?1 "
         "COLLATE NOCASE AND NOT EXISTS (SELECT 1 FROM pragma_foreign_key_list(m.name, 'main') AS o "
-        "WHERE o.id = k.id AND o.\"to\" NOT IN (SELECT name COLLATE NOCASE FROM "
-        "pragma_table_xinfo(?1, 'main'))) ORDER BY m.name, k.id, k.seq",
+        "WHERE o.id = k.id AND (o.\"to\" NOT IN (SELECT name COLLATE NOCASE FROM "
+        "pragma_table_xinfo(?1, 'main')) OR (o.\"to\" IS NULL AND (SELECT count(*) FROM "
+        "pragma_table_xinfo(?1, 'main') WHERE pk > 0) <> (SELECT count(*) FROM "
+        "pragma_foreign_key_list(m.name, 'main') AS w WHERE w.id = o.id)))) ORDER BY m.name, k.id, k.seq",
         &row, error);
     if (status == STATUS_OK) {
         sqlite3_bind_text(row, 1, facts->name, -1, SQLITE_STATIC);

@@ -66,7 +66,8 @@ static enum status decimal_in(enum sqlite_affinity affinity, const struct cell *
         decimal_append(cell, &digits);
         return made_text(&digits, arena, normal, error);
     }
-    if ((cell->flags & CELL_SMALL) != 0 && (cell->flags & CELL_FROM_FLOAT) != 0 &&
+    bool whole_kept = cell->aux == 0 && sqlite_affinity_makes_whole(affinity);
+    if ((cell->flags & CELL_SMALL) != 0 && (cell->flags & CELL_FROM_FLOAT) != 0 && !whole_kept &&
         cell->aux < sizeof powers / sizeof powers[0]) {
         *normal = number_of(affinity, (double)cell->i64 / powers[cell->aux]);
         return STATUS_OK;

@@ -137,7 +137,11 @@ static int give_decimal(struct writer_view *view, const struct writer_column *co
     double nearest;
 
     if ((cell->flags & CELL_SMALL) != 0 && column->affinity != SQLITE_AFFINITY_TEXT) {
-        if ((cell->flags & CELL_FROM_FLOAT) != 0 && cell->aux < sizeof powers / sizeof powers[0]) {
+        /* a whole number has its digits, as those of more than 18 have */
+        bool whole_kept =
+            cell->aux == 0 && !column->row_key && sqlite_affinity_makes_whole(column->affinity);
+        if ((cell->flags & CELL_FROM_FLOAT) != 0 && !whole_kept &&
+            cell->aux < sizeof powers / sizeof powers[0]) {
             return give_double(view, column, cell, (double)cell->i64 / powers[cell->aux], context);
         }
         if (cell->aux == 0) {
