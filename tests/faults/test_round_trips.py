@@ -211,7 +211,9 @@ class RoundTrips(DynamodbCase):
             with open(os.path.join(folder, name), encoding="utf-8") as file:
                 for line in file:
                     reject = json.loads(line)
-                    self.assertTrue(reject["code"] and reject["reason"] and reject["key"], line)
+                    # one whose columns have all of the names that SQLite gives a row's number has no key
+                    hidden = {"rowid", "_rowid_", "oid"} <= {column.lower() for column in reject["record"]}
+                    self.assertTrue(reject["code"] and reject["reason"] and (reject["key"] or hidden), line)
                     self.counts["rejected"] += 1
                     self.counts["because " + reject["code"]] += 1
                     self.forget(reject, before, expected, truths)
@@ -219,7 +221,7 @@ class RoundTrips(DynamodbCase):
     def forget(self, reject, before, expected, truths):
         table = reject["source"]
         names, whole = reject["key"], False
-        if not all(any(name in record for record in before[table]) for name in names):  # a rowid: by what it holds
+        if not names or not all(any(name in record for record in before[table]) for name in names):  # a rowid: by what it holds
             names, whole = {name: value for name, value in reject["record"].items() if value is not None}, True
         untold = {name for name, value in names.items() if isinstance(value, dict) and "$omitted" in value}
         key = {name: key_value(value) for name, value in names.items() if name not in untold}
