@@ -477,7 +477,8 @@ enum status decimal_from_double(double value, struct arena *arena, struct cell *
 
 double decimal_to_double(const struct cell *decimal)
 {
-    if ((decimal->flags & CELL_SMALL) != 0 && magnitude_of(decimal->i64) <= (uint64_t)1 << 53) {
+    if ((decimal->flags & CELL_SMALL) != 0 && ((decimal->flags & CELL_FROM_FLOAT) != 0 ||
+                                               magnitude_of(decimal->i64) <= (uint64_t)1 << 53)) {
         return (double)decimal->i64 / double_powers[decimal->aux];
     }
     char scratch[SMALL_TEXT_BYTES];

@@ -45,7 +45,7 @@ enum status decimal_from_double(double value, struct arena *arena, struct cell *
 /* Has it digits after the point, no zeros at its end, and is it just what decimal_from_double makes
  * of some double? Then that is `*value`, which else means nothing. */
 bool decimal_is_of_double(const struct cell *decimal, double *value);
-/* The nearest double. */
+/* The nearest double; of one with CELL_FROM_FLOAT in one step. */
 double decimal_to_double(const struct cell *decimal);
 /* STATUS_FAILED when it is no whole number in range. */
 enum status decimal_to_int64(const struct cell *decimal, int64_t *value) MUST_USE;

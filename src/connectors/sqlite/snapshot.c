@@ -459,12 +459,12 @@ static enum status begin_reading(struct sqlite_database *self, sqlite3 *connecti
     if (trust_follow(self, connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    snprintf(
-        sql, sizeof sql,
-        "PRAGMA cache_size = -%" PRId64
-        "; PRAGMA mmap_size = 1073741824; PRAGMA temp_store = FILE; PRAGMA automatic_index = ON;"
-        " BEGIN; SELECT 1 FROM main.sqlite_schema LIMIT 1",
-        cache_kib);
+    /* mmap_size: pages of wide_io.c's own; where the file is the system's, nothing fits in it */
+    snprintf(sql, sizeof sql,
+             "PRAGMA cache_size = -%" PRId64
+             "; PRAGMA main.mmap_size = 1; PRAGMA temp_store = FILE; PRAGMA automatic_index = ON;"
+             " BEGIN; SELECT 1 FROM main.sqlite_schema LIMIT 1",
+             cache_kib);
     return sqlite_execute(self, connection, sql, error);
 }
 
@@ -583,9 +583,7 @@ static enum status source_snapshot(struct database *database, uint32_t reader_co
     if (take(self, reader_count, error) != STATUS_OK) {
         /* so that it may be tried again */
         close_readers(self);
-        if (sqlite3_get_autocommit(self->control) == 0) {
-            sqlite3_exec(self->control, "ROLLBACK", NULL, NULL, NULL);
-        }
+        sqlite_end_looks(self->control, true);
         return STATUS_FAILED;
     }
     source->snapshot_taken = true;

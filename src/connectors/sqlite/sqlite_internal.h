@@ -43,11 +43,6 @@ enum sqlite_affinity {
     SQLITE_AFFINITY_REAL
 };
 enum sqlite_affinity sqlite_affinity_of(const char *declared_type);
-/* Of a double that is whole. */
-static inline bool sqlite_affinity_makes_whole(enum sqlite_affinity affinity)
-{
-    return affinity == SQLITE_AFFINITY_NUMERIC || affinity == SQLITE_AFFINITY_INTEGER;
-}
 /* 'B' none, 'T', 'N', 'I', 'R'. */
 char sqlite_affinity_letter(enum sqlite_affinity affinity);
 /* types.c: what a type that a plan gives a column stands for; false: SQLite users know no such

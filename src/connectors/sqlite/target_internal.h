@@ -195,6 +195,9 @@ enum status sqlite_target_delete_records(struct database *self, const struct tar
 enum status sqlite_target_normal_form(struct database *self, const struct cell *cell,
                                       struct arena *arena, struct cell *normal,
                                       struct error *error) MUST_USE;
+/* Is a decimal that came from a double kept as that? A whole number's digits are the number where
+ * whole doubles become whole numbers, too, as those of more than 18 digits are. */
+bool sqlite_keeps_double(enum sqlite_affinity affinity, const struct cell *decimal);
 uint32_t sqlite_target_column_class(struct database *self, const struct schema_table *table,
                                     const struct schema_column *column);
 enum status sqlite_target_normal_form_in_column(struct database *self, uint32_t column_class,

@@ -53,11 +53,16 @@ static struct cell whole_of(enum sqlite_affinity affinity, int64_t value)
     return affinity == SQLITE_AFFINITY_REAL ? cell_float64((double)value) : cell_int64(value);
 }
 
+bool sqlite_keeps_double(enum sqlite_affinity affinity, const struct cell *decimal)
+{
+    bool whole = decimal->aux == 0 &&
+                 (affinity == SQLITE_AFFINITY_NUMERIC || affinity == SQLITE_AFFINITY_INTEGER);
+    return (decimal->flags & CELL_SMALL) != 0 && (decimal->flags & CELL_FROM_FLOAT) != 0 && !whole;
+}
+
 static enum status decimal_in(enum sqlite_affinity affinity, const struct cell *cell,
                               struct arena *arena, struct cell *normal, struct error *error)
 {
-    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
-                                    1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
     struct buffer digits = {0};
     struct cell back;
     int64_t whole;
@@ -66,10 +71,8 @@ static enum status decimal_in(enum sqlite_affinity affinity, const struct cell *
         decimal_append(cell, &digits);
         return made_text(&digits, arena, normal, error);
     }
-    bool whole_kept = cell->aux == 0 && sqlite_affinity_makes_whole(affinity);
-    if ((cell->flags & CELL_SMALL) != 0 && (cell->flags & CELL_FROM_FLOAT) != 0 && !whole_kept &&
-        cell->aux < sizeof powers / sizeof powers[0]) {
-        *normal = number_of(affinity, (double)cell->i64 / powers[cell->aux]);
+    if (sqlite_keeps_double(affinity, cell)) {
+        *normal = number_of(affinity, decimal_to_double(cell));
         return STATUS_OK;
     }
     if (decimal_to_int64(cell, &whole) == STATUS_OK) {

@@ -130,19 +130,13 @@ static bool double_keeps(struct writer_view *view, const struct cell *decimal, d
 static int give_decimal(struct writer_view *view, const struct writer_column *column,
                         const struct cell *cell, sqlite3_context *context)
 {
-    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8, 1e9,
-                                    1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18};
     struct buffer digits = {0};
     int64_t whole;
     double nearest;
 
     if ((cell->flags & CELL_SMALL) != 0 && column->affinity != SQLITE_AFFINITY_TEXT) {
-        /* a whole number has its digits, as those of more than 18 have */
-        bool whole_kept =
-            cell->aux == 0 && !column->row_key && sqlite_affinity_makes_whole(column->affinity);
-        if ((cell->flags & CELL_FROM_FLOAT) != 0 && !whole_kept &&
-            cell->aux < sizeof powers / sizeof powers[0]) {
-            return give_double(view, column, cell, (double)cell->i64 / powers[cell->aux], context);
+        if (sqlite_keeps_double(column->row_key ? SQLITE_AFFINITY_NONE : column->affinity, cell)) {
+            return give_double(view, column, cell, decimal_to_double(cell), context);
         }
         if (cell->aux == 0) {
             return give_int64(view, column, cell, cell->i64, context);
