@@ -144,6 +144,23 @@ class Damaged(SourceTestCase):
     def invoice_root(db):
         return db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'invoice'").fetchone()[0]
 
+    def rows_out_of_order(self, path):
+        """The first leaf page of the table invoice: its second and its last row change places."""
+        db = sqlite3.connect(path)
+        root = self.invoice_root(db)
+        db.close()
+        with open(path, "rb") as file:
+            file.seek((root - 1) * PAGE + 12)
+            child = int.from_bytes(file.read(2), "big")
+            file.seek((root - 1) * PAGE + child)
+            leaf = (int.from_bytes(file.read(4), "big") - 1) * PAGE
+            file.seek(leaf)
+            head = file.read(PAGE)
+        self.assertEqual(head[0], 0x0d, "a leaf page of a table")
+        last = 8 + 2 * (int.from_bytes(head[3:5], "big") - 1)
+        overwrite(path, leaf + 10, head[last:last + 2])
+        overwrite(path, leaf + last, head[10:12])
+
     def mend(self):
         """The old bytes in the same file, as a restore in place does it."""
         with open(self.path("whole.db"), "rb") as whole:
@@ -184,6 +201,19 @@ class Damaged(SourceTestCase):
         counts = {t: len(items) for t, items in
                   support.read_dynamodb_json(self.path("out")).items()}
         self.assertEqual(counts, support.sqlite_counts(self.path("whole.db")))
+
+    def test_rows_out_of_order(self):
+        """A walk from row to row meets one beyond its chunk, and ends before the rows behind that."""
+        for rows in (10, 50, 100):
+            for target in ("dynamodb-json:out", "sqlite:copy.db"):
+                with self.subTest(rows=rows, target=target):
+                    self.setUp()
+                    self.fails_then_resumes(self.rows_out_of_order, "--jobs", "2", "--no-express", "--chunk-rows", str(rows), target=target)
+                    if target.startswith("sqlite"):
+                        self.assert_same_sqlite(self.path("whole.db"), self.path("copy.db"))
+                    else:
+                        self.assertEqual({t: len(items) for t, items in support.read_dynamodb_json(self.path("out")).items()},
+                                         support.sqlite_counts(self.path("whole.db")))
 
     def test_cut_in_half(self):
         for options in ((), ("--no-express",)):

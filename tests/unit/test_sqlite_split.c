@@ -24,7 +24,8 @@ static uint32_t expect_tiles(const char *path, const char *table, const char *co
     for (uint32_t i = 0; i < count; i++) {
         const char *rows = source_rows(&test, request, &spans[i]);
         const char *plan = source_query_plan(&test, request, &spans[i]);
-        bool bounded = count > 1;
+        /* the first one of rowids begins at the table's beginning, and ends by its reader */
+        bool bounded = i > 0 || (count > 1 && strncmp(spans[i].printable, "rowid", 5) != 0);
         if (strstr(plan, "TEMP B-TREE") != NULL || (bounded && strstr(plan, "SEARCH") == NULL)) {
             fail_msg("span %s of %s is read by\n%s", spans[i].printable,
                      sqlite_file_ask(path, "SELECT sql FROM sqlite_schema"), plan);

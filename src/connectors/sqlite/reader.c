@@ -32,7 +32,9 @@ struct cursor {
     /* of what is handed over */
     struct span_bounds bounds;
     int64_t last_rowid;
-    bool begun; /* there was a row */
+    int64_t next_rowid;
+    bool begun;   /* there was a row */
+    bool overrun; /* and one beyond the span, which ended it */
 };
 
 /* A batch under way. */
@@ -319,6 +321,12 @@ static bool has_room(const struct filling *filling)
     return batch_has_room(filling->batch, filling->rows_max, filling->bytes, filling->bytes_max);
 }
 
+static enum status out_of_order(struct cursor *cursor, struct error *error)
+{
+    return sqlite_error(NULL, SQLITE_CORRUPT, OPEN_SOURCE, ERROR_SOURCE_READ, cursor->request->name,
+                        "its rowids are out of order", error);
+}
+
 /* Whether the statement stops where it is told to is up to SQLite; whether rowids ascend is up to
  * the file. A cursor that goes on behind some rows relies on both. */
 static enum status take_handed_row(struct cursor *cursor, int64_t rowid, sqlite3_value **values)
@@ -329,12 +337,50 @@ static enum status take_handed_row(struct cursor *cursor, int64_t rowid, sqlite3
                          "SQLite hands over more rows than asked for");
     }
     if (cursor->begun && rowid <= cursor->last_rowid) {
-        return sqlite_error(NULL, SQLITE_CORRUPT, OPEN_SOURCE, ERROR_SOURCE_READ,
-                            cursor->request->name, "its rowids are out of order", filling->error);
+        return out_of_order(cursor, filling->error);
+    }
+    if (cursor->bounds.has_high && rowid > cursor->bounds.high) {
+        cursor->overrun = true;
+        cursor->next_rowid = rowid;
+        return STATUS_OK;
     }
     cursor->begun = true;
     cursor->last_rowid = rowid;
     return take_row(cursor, values);
+}
+
+/*
+ * A span's beginning is found from the b-tree's root, its end by walking from row to row. In a
+ * sound file the row at which it ends is the one with which the next span begins; in a damaged one
+ * what lies between the two would be read by nobody.
+ */
+static enum status check_end(struct cursor *cursor, struct error *error)
+{
+    struct sqlite_database *self = cursor->reader->database;
+    sqlite3 *connection = cursor->reader->connection;
+    const struct schema_table *table = cursor->compiled.root->schema;
+    sqlite3_stmt *statement = NULL;
+    struct buffer sql = {0};
+
+    buffer_format(&sql, "SELECT %s FROM main.", table->row_key);
+    sqlite_append_name(&sql, table->name);
+    buffer_format(&sql, " NOT INDEXED WHERE %s > ?1 ORDER BY 1 LIMIT 1", table->row_key);
+    enum status status =
+        sql.failed ? out_of_memory(cursor, error)
+                   : sqlite_prepare(self, connection, buffer_string(&sql), &statement, error);
+    if (status == STATUS_OK) {
+        sqlite3_bind_int64(statement, 1, cursor->bounds.high);
+        status = sqlite_step(self, statement, error);
+    }
+    if (status != STATUS_FAILED) {
+        bool found = status == STATUS_OK;
+        bool same = found == cursor->overrun &&
+                    (!found || sqlite3_column_int64(statement, 0) == cursor->next_rowid);
+        status = same ? STATUS_OK : out_of_order(cursor, error);
+    }
+    sqlite3_finalize(statement);
+    buffer_free(&sql);
+    return status;
 }
 
 /* SOURCE_ROW_FUNCTION(cursor, row key, value …). Whoever else calls it has no cursor. */
@@ -346,14 +392,13 @@ static void take_row_values(sqlite3_context *context, int count, sqlite3_value *
         return;
     }
     int64_t rowid = sqlite3_value_int64(values[1]);
-    if ((cursor->bounds.has_low && rowid <= cursor->bounds.low) ||
-        (cursor->bounds.has_high && rowid > cursor->bounds.high)) {
-        sqlite3_result_int(context, 0);
+    if (!cursor->begun && cursor->bounds.has_low && rowid <= cursor->bounds.low) {
+        sqlite3_result_int(context, 0); /* SQLite reads all from the beginning */
         return;
     }
     cursor->filling->status = take_handed_row(cursor, rowid, values + 2);
     if (cursor->filling->status == STATUS_OK) {
-        sqlite3_result_int(context, !has_room(cursor->filling));
+        sqlite3_result_int(context, cursor->overrun || !has_room(cursor->filling));
     } else {
         sqlite3_result_error(context, "a row was not taken", -1);
     }
@@ -382,12 +427,13 @@ static enum status step(struct cursor *cursor, struct error *error)
     if (cursor->filling->status != STATUS_OK) {
         return cursor->filling->status;
     }
+    if (result == SQLITE_DONE || cursor->overrun) {
+        cursor->done = true;
+        return cursor->compiled.hands_over && cursor->bounds.has_high ? check_end(cursor, error)
+                                                                      : STATUS_OK;
+    }
     if (result == SQLITE_ROW) {
         return cursor->compiled.hands_over ? STATUS_OK : take_row(cursor, NULL);
-    }
-    if (result == SQLITE_DONE) {
-        cursor->done = true;
-        return STATUS_OK;
     }
     if ((result & 0xff) == SQLITE_TOOBIG && cursor->mode == READ_NORMAL) {
         sqlite3_limit(cursor->reader->connection, SQLITE_LIMIT_LENGTH, INT_MAX);

@@ -192,10 +192,11 @@ static enum status list_columns(struct compiler *compiler, const struct read_col
 /*
  * Rows of one table in the order of their rowids, from the first one on, may be handed over by a
  * function in the WHERE: SQLite goes on from row to row without a word in between. Nothing else is
- * in that WHERE but bounds of the rowid, so that the order of its terms does not matter: whoever
- * takes the rows looks at the bounds, too. NOT INDEXED leaves no other order than the rowids', and
- * there is no ORDER BY: statistics of a time when the table had one row make SQLite sort for it,
- * and it would hand over all rows before it stops for the first one.
+ * in that WHERE but the rowid's lower bound, so that the order of its terms does not matter:
+ * whoever takes the rows looks at the bounds, too, and ends the reading at the first row above
+ * them: see check_end in reader.c. NOT INDEXED leaves no other order than the rowids', and there is
+ * no ORDER BY: statistics of a time when the table had one row make SQLite sort for it, and it
+ * would hand over all rows before it stops for the first one.
  */
 static bool can_hand_over(const struct compiler *compiler, const struct span_bounds *bounds,
                           uint32_t column_count)
@@ -224,6 +225,7 @@ static enum status append_columns(struct compiler *compiler, const struct span_b
         return STATUS_FAILED;
     }
     out->hands_over = can_hand_over(compiler, bounds, count);
+    out->root = compiler->root;
     out->columns = arena_allocate_zeroed(compiler->arena, count + 1, sizeof *out->columns);
     if (out->columns == NULL) {
         return error_set(compiler->error, ERROR_MEMORY, compiler->request->name,
@@ -296,7 +298,9 @@ static enum status append_span(struct compiler *compiler, const struct span *spa
         error_hint(compiler->error, "the table was changed since the run began; start a new run");
         return STATUS_FAILED;
     }
-    span_append_condition(&compiler->out->sql, bounds, root, "_t0");
+    struct span_bounds written = *bounds;
+    written.has_high = bounds->has_high && !compiler->out->hands_over;
+    span_append_condition(&compiler->out->sql, &written, root, "_t0");
     return STATUS_OK;
 }
 

@@ -288,12 +288,14 @@ struct request_column {
 
 struct request_sql {
     struct buffer sql;
+    const struct catalog_table *root; /* NULL: a query */
     struct request_column *columns;
     uint32_t column_count;
     uint32_t result_count; /* of result columns, or of values that are handed over */
     bool documents;        /* no columns were named: all of the root's, a MAP a row */
     bool hands_over;       /* its WHERE calls SOURCE_ROW_FUNCTION with :cursor, the row key and the
-                            * values; a result row says no more than that it returned true */
+                            * values, up to the table's end if it is let; a result row says no more
+                            * than that it returned true */
     bool sliceable;        /* careful mode can tell its rows */
     bool restarts;         /* the order is total, so that reading may go on after n rows */
 };
