@@ -49,6 +49,11 @@ NAMES = ("a", "select", "quo`te", "two words", "it's", "%s", "x.y", "ü", "#c", 
 MODE = "ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO"
 
 
+def untyped(value):
+    """{"$date": "2000-01-01"} and the like, as the server shows it."""
+    return str(next(iter(value.values())) if isinstance(value, dict) else value)
+
+
 class RandomMysql(support.TestCase):
     ways, names, keys, types, table_names, seconds = WAYS, NAMES, KEYS, TYPES, ("T", "select", "odd `t", "x.y", "#t"), SECONDS
     parts = (1, 1, 2, 0)   # of a key
@@ -97,7 +102,7 @@ class RandomMysql(support.TestCase):
         """The rejects are of those records and of no others."""
         names = [name for name in columns if name in ("k0", "k1")]
         if names and all(columns[name] in SHOWN_ALIKE for name in names):
-            told = [tuple(str(key[name]).encode().hex().upper() for name in names) for key in self.told[table]]
+            told = [tuple(untyped(key[name]).encode().hex().upper() for name in names) for key in self.told[table]]
             self.assertEqual(sorted(told), sorted(row[:len(names)] for row in lost), table)
             counts["told by key"] += len(told)
 
@@ -145,7 +150,10 @@ class RandomMysql(support.TestCase):
         for name in sorted(os.listdir(rejects)) if os.path.isdir(rejects) else ():
             with open(os.path.join(rejects, name), encoding="utf-8") as file:
                 for reject in map(json.loads, file):
-                    self.assertTrue(reject["code"] and reject["reason"] and reject["key"], reject)
+                    # MariaDB has nothing to tell a record of a table without a key by, but all of the record.
+                    keyless = source.startswith("mysql") and "k0" not in reject["record"]
+                    self.assertTrue(reject["code"] and reject["reason"] and reject["record"], reject)
+                    self.assertEqual(bool(reject["key"]), not keyless, reject)
                     rejected[reject["source"]] += 1
                     self.told[reject["source"]].append(reject["key"])
         return rejected
