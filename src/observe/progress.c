@@ -162,6 +162,9 @@ void progress_view_take(const struct progress *progress, struct progress_meter *
         }
         measure(meter, now_ms, view);
     }
+    if (view->phase != PROGRESS_COPY) { /* of what comes after the copy nothing is known */
+        view->seconds_left = view->phase == PROGRESS_DONE ? 0 : -1;
+    }
 }
 
 void progress_view_average(const struct progress *progress, struct progress_view *view)
