@@ -27,6 +27,7 @@ struct cursor {
     sqlite3_blob **blobs; /* careful mode: one a column */
     uint64_t *excess;
     uint64_t delivered;
+    int64_t rows_expected; /* -1: not known */
     bool done;
     struct filling *filling; /* NULL: no batch is under way */
     /* of what is handed over */
@@ -169,10 +170,14 @@ static enum status start(struct cursor *cursor, enum read_mode mode, struct erro
         return STATUS_FAILED;
     }
     take_declared_types(cursor);
+    cursor->rows_expected = -1;
     if ((cursor->span != NULL &&
          sqlite_span_bind(cursor->span, cursor->statement, error) != STATUS_OK) ||
         span_decode(cursor->span, &cursor->bounds, error) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    if (cursor->bounds.by_key && self->source->split_here && cursor->request->join_count == 0) {
+        cursor->rows_expected = cursor->span->row_estimate; /* by keys they are counted */
     }
     if (cursor->compiled.hands_over) {
         sqlite3_bind_pointer(cursor->statement,
@@ -196,7 +201,8 @@ static enum status copy_span(struct cursor *cursor, const struct span *span)
     if (cursor->span == NULL) {
         return STATUS_FAILED;
     }
-    *cursor->span = (struct span){.bounds_length = span->bounds_length};
+    *cursor->span =
+        (struct span){.bounds_length = span->bounds_length, .row_estimate = span->row_estimate};
     cursor->span->printable =
         arena_copy_string(cursor->arena, span->printable != NULL ? span->printable : "span");
     cursor->span->bounds =
@@ -323,8 +329,9 @@ static bool has_room(const struct filling *filling)
 
 static enum status out_of_order(struct cursor *cursor, struct error *error)
 {
-    return sqlite_error(NULL, SQLITE_CORRUPT, OPEN_SOURCE, ERROR_SOURCE_READ, cursor->request->name,
-                        "its rowids are out of order", error);
+    return sqlite_error(
+        NULL, SQLITE_CORRUPT, OPEN_SOURCE, ERROR_SOURCE_READ, cursor->request->name,
+        cursor->bounds.by_key ? "its keys are out of order" : "its rowids are out of order", error);
 }
 
 /* Whether the statement stops where it is told to is up to SQLite; whether rowids ascend is up to
@@ -354,7 +361,7 @@ static enum status take_handed_row(struct cursor *cursor, int64_t rowid, sqlite3
  * sound file the row at which it ends is the one with which the next span begins; in a damaged one
  * what lies between the two would be read by nobody.
  */
-static enum status check_end(struct cursor *cursor, struct error *error)
+static enum status check_rowids_end(struct cursor *cursor, struct error *error)
 {
     struct sqlite_database *self = cursor->reader->database;
     sqlite3 *connection = cursor->reader->connection;
@@ -381,6 +388,16 @@ static enum status check_end(struct cursor *cursor, struct error *error)
     sqlite3_finalize(statement);
     buffer_free(&sql);
     return status;
+}
+
+static enum status check_end(struct cursor *cursor, struct error *error)
+{
+    if (cursor->compiled.hands_over && cursor->bounds.has_high) {
+        return check_rowids_end(cursor, error);
+    }
+    return cursor->rows_expected < 0 || cursor->delivered == (uint64_t)cursor->rows_expected
+               ? STATUS_OK
+               : out_of_order(cursor, error);
 }
 
 /* SOURCE_ROW_FUNCTION(cursor, row key, value …). Whoever else calls it has no cursor. */
@@ -429,8 +446,7 @@ static enum status step(struct cursor *cursor, struct error *error)
     }
     if (result == SQLITE_DONE || cursor->overrun) {
         cursor->done = true;
-        return cursor->compiled.hands_over && cursor->bounds.has_high ? check_end(cursor, error)
-                                                                      : STATUS_OK;
+        return check_end(cursor, error);
     }
     if (result == SQLITE_ROW) {
         return cursor->compiled.hands_over ? STATUS_OK : take_row(cursor, NULL);

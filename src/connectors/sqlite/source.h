@@ -154,6 +154,7 @@ struct sqlite_source {
     bool wal;
     bool wal_found; /* a -wal file was there before us */
     bool snapshot_taken;
+    bool split_here; /* within that snapshot, and not in another one whose ledger has the spans */
     struct sqlite_file_identity file; /* that was opened; its name may go to another one */
     sqlite3 *helper; /* read-write, for the brief lock; NULL if immutable or single */
     sqlite3 **idle;  /* readers of the snapshot, not yet handed out */

@@ -404,6 +404,7 @@ enum status source_split(struct database *database, const struct read_request *r
             (struct span *)(void *)arena_copy(arena, splitter.spans.data, splitter.spans.length);
         status = *spans == NULL || splitter.spans.failed ? out_of_memory(&splitter) : STATUS_OK;
     }
+    splitter.self->source->split_here = splitter.self->source->snapshot_taken;
     buffer_free(&splitter.spans);
     return status;
 }
