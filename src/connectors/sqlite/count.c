@@ -128,6 +128,9 @@ static enum status count_rows(struct sqlite_database *self, const struct schema_
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT count(*) FROM main.");
     sqlite_append_name(&sql, table->name);
+    if (table->row_key == NULL) { /* readers rely on it: not what a damaged index says */
+        buffer_append_string(&sql, " NOT INDEXED");
+    }
     enum status status = source_ask_number(self, buffer_string(&sql), table->name, rows, error);
     buffer_free(&sql);
     return status;

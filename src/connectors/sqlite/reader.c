@@ -27,15 +27,15 @@ struct cursor {
     sqlite3_blob **blobs; /* careful mode: one a column */
     uint64_t *excess;
     uint64_t delivered;
-    int64_t rows_expected; /* -1: not known */
+    int64_t rows_counted; /* -1: not known */
     bool done;
     struct filling *filling; /* NULL: no batch is under way */
     /* of what is handed over */
     struct span_bounds bounds;
     int64_t last_rowid;
     int64_t next_rowid;
-    bool begun;   /* there was a row */
-    bool overrun; /* and one beyond the span, which ended it */
+    bool begun;        /* there was a row */
+    bool ended_beyond; /* and one beyond the span, which ended it */
 };
 
 /* A batch under way. */
@@ -146,8 +146,8 @@ static enum status start(struct cursor *cursor, enum read_mode mode, struct erro
         return STATUS_FAILED;
     }
     cursor->mode = mode;
-    /* careful mode takes two results a column and a key a table */
-    uint32_t careful_results = 2 * cursor->compiled.column_count + cursor->request->join_count + 1;
+    /* careful mode takes two results a column, a key a table, and that of a walk */
+    uint32_t careful_results = 2 * cursor->compiled.column_count + cursor->request->join_count + 2;
     bool can_slice = cursor->compiled.sliceable && cursor->compiled.restarts &&
                      careful_results <= self->base.limits.request_columns_max;
     if (mode == READ_NORMAL && !can_slice) {
@@ -170,14 +170,15 @@ static enum status start(struct cursor *cursor, enum read_mode mode, struct erro
         return STATUS_FAILED;
     }
     take_declared_types(cursor);
-    cursor->rows_expected = -1;
+    cursor->rows_counted = -1;
     if ((cursor->span != NULL &&
          sqlite_span_bind(cursor->span, cursor->statement, error) != STATUS_OK) ||
         span_decode(cursor->span, &cursor->bounds, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (cursor->bounds.by_key && self->source->split_here && cursor->request->join_count == 0) {
-        cursor->rows_expected = cursor->span->row_estimate; /* by keys they are counted */
+        cursor->rows_counted =
+            cursor->span->row_estimate; /* exact in the snapshot that was split */
     }
     if (cursor->compiled.hands_over) {
         sqlite3_bind_pointer(cursor->statement,
@@ -327,18 +328,26 @@ static bool has_room(const struct filling *filling)
     return batch_has_room(filling->batch, filling->rows_max, filling->bytes, filling->bytes_max);
 }
 
-static enum status out_of_order(struct cursor *cursor, struct error *error)
+static enum status damaged(struct cursor *cursor, const char *what, struct error *error)
 {
-    return sqlite_error(
-        NULL, SQLITE_CORRUPT, OPEN_SOURCE, ERROR_SOURCE_READ, cursor->request->name,
-        cursor->bounds.by_key ? "its keys are out of order" : "its rowids are out of order", error);
+    return sqlite_error(NULL, SQLITE_CORRUPT, OPEN_SOURCE, ERROR_SOURCE_READ, cursor->request->name,
+                        what, error);
 }
 
-/* Whether the statement stops where it is told to is up to SQLite; whether rowids ascend is up to
- * the file. A cursor that goes on behind some rows relies on both. */
-static enum status take_handed_row(struct cursor *cursor, int64_t rowid, sqlite3_value **values)
+static enum status out_of_order(struct cursor *cursor, struct error *error)
+{
+    return damaged(cursor, "its rowids are out of order", error);
+}
+
+/* A row of a walk; `handed` NULL: the statement's result row. Whether the statement stops where it
+ * is told to is up to SQLite; whether rowids ascend is up to the file. */
+static enum status take_walked_row(struct cursor *cursor, int64_t rowid,
+                                   sqlite3_value *const *handed)
 {
     struct filling *filling = cursor->filling;
+    if (!cursor->begun && cursor->bounds.has_low && rowid <= cursor->bounds.low) {
+        return STATUS_OK; /* SQLite reads all from the beginning */
+    }
     if (!has_room(filling)) {
         return error_set(filling->error, ERROR_INTERNAL, cursor->request->name,
                          "SQLite hands over more rows than asked for");
@@ -347,13 +356,13 @@ static enum status take_handed_row(struct cursor *cursor, int64_t rowid, sqlite3
         return out_of_order(cursor, filling->error);
     }
     if (cursor->bounds.has_high && rowid > cursor->bounds.high) {
-        cursor->overrun = true;
+        cursor->ended_beyond = true;
         cursor->next_rowid = rowid;
         return STATUS_OK;
     }
     cursor->begun = true;
     cursor->last_rowid = rowid;
-    return take_row(cursor, values);
+    return take_row(cursor, handed);
 }
 
 /*
@@ -371,7 +380,7 @@ static enum status check_rowids_end(struct cursor *cursor, struct error *error)
 
     buffer_format(&sql, "SELECT %s FROM main.", table->row_key);
     sqlite_append_name(&sql, table->name);
-    buffer_format(&sql, " NOT INDEXED WHERE %s > ?1 ORDER BY 1 LIMIT 1", table->row_key);
+    buffer_format(&sql, " NOT INDEXED WHERE %s > ?1 LIMIT 1", table->row_key);
     enum status status =
         sql.failed ? out_of_memory(cursor, error)
                    : sqlite_prepare(self, connection, buffer_string(&sql), &statement, error);
@@ -381,9 +390,11 @@ static enum status check_rowids_end(struct cursor *cursor, struct error *error)
     }
     if (status != STATUS_FAILED) {
         bool found = status == STATUS_OK;
-        bool same = found == cursor->overrun &&
+        bool same = found == cursor->ended_beyond &&
                     (!found || sqlite3_column_int64(statement, 0) == cursor->next_rowid);
         status = same ? STATUS_OK : out_of_order(cursor, error);
+    } else {
+        error_context(error, "%s: ", cursor->request->name);
     }
     sqlite3_finalize(statement);
     buffer_free(&sql);
@@ -392,12 +403,12 @@ static enum status check_rowids_end(struct cursor *cursor, struct error *error)
 
 static enum status check_end(struct cursor *cursor, struct error *error)
 {
-    if (cursor->compiled.hands_over && cursor->bounds.has_high) {
+    if (cursor->compiled.walks_rowids && cursor->bounds.has_high) {
         return check_rowids_end(cursor, error);
     }
-    return cursor->rows_expected < 0 || cursor->delivered == (uint64_t)cursor->rows_expected
+    return cursor->rows_counted < 0 || cursor->delivered == (uint64_t)cursor->rows_counted
                ? STATUS_OK
-               : out_of_order(cursor, error);
+               : damaged(cursor, "as many rows as were counted can't be read", error);
 }
 
 /* SOURCE_ROW_FUNCTION(cursor, row key, value …). Whoever else calls it has no cursor. */
@@ -409,13 +420,9 @@ static void take_row_values(sqlite3_context *context, int count, sqlite3_value *
         return;
     }
     int64_t rowid = sqlite3_value_int64(values[1]);
-    if (!cursor->begun && cursor->bounds.has_low && rowid <= cursor->bounds.low) {
-        sqlite3_result_int(context, 0); /* SQLite reads all from the beginning */
-        return;
-    }
-    cursor->filling->status = take_handed_row(cursor, rowid, values + 2);
+    cursor->filling->status = take_walked_row(cursor, rowid, values + 2);
     if (cursor->filling->status == STATUS_OK) {
-        sqlite3_result_int(context, cursor->overrun || !has_room(cursor->filling));
+        sqlite3_result_int(context, cursor->ended_beyond || !has_room(cursor->filling));
     } else {
         sqlite3_result_error(context, "a row was not taken", -1);
     }
@@ -432,6 +439,18 @@ enum status source_register_rows(const struct sqlite_database *self, sqlite3 *co
                                               self->shown, "it can't be read", error);
 }
 
+static enum status take_result_row(struct cursor *cursor)
+{
+    if (cursor->compiled.hands_over) {
+        return STATUS_OK; /* all rows up to here are taken */
+    }
+    if (!cursor->compiled.walks_rowids) {
+        return take_row(cursor, NULL);
+    }
+    int result = (int)cursor->compiled.walked_result;
+    return take_walked_row(cursor, sqlite3_column_int64(cursor->statement, result), NULL);
+}
+
 static enum status step(struct cursor *cursor, struct error *error)
 {
     if (cursor->compiled.hands_over) { /* of one table, to the batch's end */
@@ -444,12 +463,13 @@ static enum status step(struct cursor *cursor, struct error *error)
     if (cursor->filling->status != STATUS_OK) {
         return cursor->filling->status;
     }
-    if (result == SQLITE_DONE || cursor->overrun) {
+    enum status status = result == SQLITE_ROW ? take_result_row(cursor) : STATUS_OK;
+    if (result == SQLITE_DONE || cursor->ended_beyond) {
         cursor->done = true;
         return check_end(cursor, error);
     }
     if (result == SQLITE_ROW) {
-        return cursor->compiled.hands_over ? STATUS_OK : take_row(cursor, NULL);
+        return status;
     }
     if ((result & 0xff) == SQLITE_TOOBIG && cursor->mode == READ_NORMAL) {
         sqlite3_limit(cursor->reader->connection, SQLITE_LIMIT_LENGTH, INT_MAX);

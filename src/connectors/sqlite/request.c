@@ -190,29 +190,35 @@ static enum status list_columns(struct compiler *compiler, const struct read_col
 }
 
 /*
- * Rows of one table in the order of their rowids, from the first one on, may be handed over by a
- * function in the WHERE: SQLite goes on from row to row without a word in between. Nothing else is
- * in that WHERE but the rowid's lower bound, so that the order of its terms does not matter:
- * whoever takes the rows looks at the bounds, too, and ends the reading at the first row above
- * them: see check_end in reader.c. NOT INDEXED leaves no other order than the rowids', and there is
- * no ORDER BY: statistics of a time when the table had one row make SQLite sort for it, and it
- * would hand over all rows before it stops for the first one.
+ * Rows of one table in the order of their rowids. NOT INDEXED leaves no other order, and there is
+ * no ORDER BY: statistics of a time when the table had one row make SQLite sort for it. Nor is
+ * there an upper bound: whoever takes the rows ends the reading at the first row beyond, see
+ * check_rowids_end in reader.c.
  */
-static bool can_hand_over(const struct compiler *compiler, const struct span_bounds *bounds,
-                          uint32_t column_count)
+static bool walks_rowids(const struct compiler *compiler, const struct span_bounds *bounds,
+                         uint32_t column_count)
+{
+    const struct read_request *request = compiler->request;
+    const struct catalog_table *root = compiler->root;
+    int64_t results = (compiler->options.mode == READ_CAREFUL ? 2 : 1) * (int64_t)column_count + 2;
+    return compiler->options.may_hand_over && root != NULL && root->schema->kind == SCHEMA_TABLE &&
+           root->schema->row_key != NULL && root->key_count == 0 && !bounds->by_key &&
+           request->join_count == 0 && (request->order_count == 0 || !request->ordered) &&
+           results <= compiler->self->base.limits.request_columns_max;
+}
+
+/*
+ * Such rows may be handed over by a function in the WHERE: SQLite goes on from row to row without a
+ * word in between. Nothing else is in that WHERE but the rowid's lower bound, so that the order of
+ * its terms does not matter: whoever takes the rows looks at the bounds, too.
+ */
+static bool can_hand_over(const struct compiler *compiler, uint32_t column_count)
 {
     enum { CURSOR_AND_ROWID = 2 };
     const struct request_options *options = &compiler->options;
-    const struct read_request *request = compiler->request;
-    const struct catalog_table *root = compiler->root;
-    int arguments = options->may_hand_over
-                        ? sqlite3_limit(options->connection, SQLITE_LIMIT_FUNCTION_ARG, -1)
-                        : 0;
-    return options->may_hand_over && options->mode == READ_NORMAL && !options->with_offset &&
-           root != NULL && root->schema->kind == SCHEMA_TABLE && root->schema->row_key != NULL &&
-           root->key_count == 0 && !bounds->by_key && request->join_count == 0 &&
-           (request->order_count == 0 || !request->ordered) &&
-           (int64_t)column_count + CURSOR_AND_ROWID <= arguments;
+    return compiler->out->walks_rowids && options->mode == READ_NORMAL && !options->with_offset &&
+           (int64_t)column_count + CURSOR_AND_ROWID <=
+               sqlite3_limit(options->connection, SQLITE_LIMIT_FUNCTION_ARG, -1);
 }
 
 static enum status append_columns(struct compiler *compiler, const struct span_bounds *bounds)
@@ -224,7 +230,8 @@ static enum status append_columns(struct compiler *compiler, const struct span_b
     if (list_columns(compiler, &wanted, &count) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    out->hands_over = can_hand_over(compiler, bounds, count);
+    out->walks_rowids = walks_rowids(compiler, bounds, count);
+    out->hands_over = can_hand_over(compiler, count);
     out->root = compiler->root;
     out->columns = arena_allocate_zeroed(compiler->arena, count + 1, sizeof *out->columns);
     if (out->columns == NULL) {
@@ -242,6 +249,11 @@ static enum status append_columns(struct compiler *compiler, const struct span_b
         out->column_count++;
     }
     append_careful_keys(compiler);
+    if (out->walks_rowids && !out->hands_over) {
+        out->walked_result = out->result_count;
+        begin_result(compiler);
+        buffer_format(&out->sql, "_t0.%s", compiler->root->schema->row_key);
+    }
     if (out->hands_over) { /* what was written are its arguments */
         compiler->handed = out->sql;
         out->sql = (struct buffer){0};
@@ -299,7 +311,7 @@ static enum status append_span(struct compiler *compiler, const struct span *spa
         return STATUS_FAILED;
     }
     struct span_bounds written = *bounds;
-    written.has_high = bounds->has_high && !compiler->out->hands_over;
+    written.has_high = bounds->has_high && !compiler->out->walks_rowids;
     span_append_condition(&compiler->out->sql, &written, root, "_t0");
     return STATUS_OK;
 }
@@ -337,7 +349,7 @@ static enum status order_by_root(struct compiler *compiler, bool *begun)
     const struct catalog_table *root = compiler->root;
 
     if (root != NULL && join_row_key_count(root) > 0) {
-        if (!compiler->out->hands_over) {
+        if (!compiler->out->walks_rowids) {
             join_append_order(sql, root, "_t0", false, next_separator(begun));
         }
         compiler->out->restarts = true;

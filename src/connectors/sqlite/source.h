@@ -154,7 +154,7 @@ struct sqlite_source {
     bool wal;
     bool wal_found; /* a -wal file was there before us */
     bool snapshot_taken;
-    bool split_here; /* within that snapshot, and not in another one whose ledger has the spans */
+    bool split_here; /* its spans are of that snapshot: those of a ledger are of another one */
     struct sqlite_file_identity file; /* that was opened; its name may go to another one */
     sqlite3 *helper; /* read-write, for the brief lock; NULL if immutable or single */
     sqlite3 **idle;  /* readers of the snapshot, not yet handed out */
@@ -294,9 +294,11 @@ struct request_sql {
     uint32_t column_count;
     uint32_t result_count; /* of result columns, or of values that are handed over */
     bool documents;        /* no columns were named: all of the root's, a MAP a row */
-    bool hands_over;       /* its WHERE calls SOURCE_ROW_FUNCTION with :cursor, the row key and the
-                            * values, up to the table's end if it is let; a result row says no more
-                            * than that it returned true */
+    bool walks_rowids;     /* of one table, in their order, and without the upper bound: who takes
+                            * the rows ends it */
+    bool hands_over;       /* so, and its WHERE calls SOURCE_ROW_FUNCTION with :cursor, the row key
+                            * and the values; a result row says no more than that it returned true */
+    uint32_t walked_result; /* position of the row key, if it walks rowids and hands nothing over */
     bool sliceable;        /* careful mode can tell its rows */
     bool restarts;         /* the order is total, so that reading may go on after n rows */
 };

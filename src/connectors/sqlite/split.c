@@ -142,8 +142,8 @@ static enum status split_rowids(struct splitter *splitter, sqlite3_stmt *steppin
         int64_t high = has_low ? low + wanted : first + wanted - 1;
         int result =
             dense ? SQLITE_ROW : step_rowid(stepping, has_low ? &low : NULL, wanted, &high);
-        if (result != SQLITE_ROW) {
-            return fail(splitter, result);
+        if (result != SQLITE_ROW) { /* fewer are met than were counted */
+            return fail(splitter, result == SQLITE_DONE ? SQLITE_CORRUPT : result);
         }
         if (add_rowid_span(splitter, has_low ? &low : NULL, &high, has_low ? low + 1 : first, high,
                            wanted) != STATUS_OK) {
@@ -210,7 +210,7 @@ static sqlite3_stmt *prepare_key(struct splitter *splitter, const struct span_bo
     }
     buffer_append_string(&sql, counting ? ") FROM main." : " FROM main.");
     sqlite_append_name(&sql, table->schema->name);
-    buffer_append_string(&sql, " AS k WHERE 1");
+    buffer_append_string(&sql, " AS k NOT INDEXED WHERE 1");
     span_append_condition(&sql, bounds, table, "k");
     for (uint32_t i = 0; i < bounds->parts && !counting; i++) {
         buffer_append_string(&sql, i > 0 ? ", " : " ORDER BY ");
@@ -404,7 +404,9 @@ enum status source_split(struct database *database, const struct read_request *r
             (struct span *)(void *)arena_copy(arena, splitter.spans.data, splitter.spans.length);
         status = *spans == NULL || splitter.spans.failed ? out_of_memory(&splitter) : STATUS_OK;
     }
-    splitter.self->source->split_here = splitter.self->source->snapshot_taken;
+    splitter.self->source->split_here =
+        splitter.self->source->split_here ||
+        (status == STATUS_OK && splitter.self->source->snapshot_taken);
     buffer_free(&splitter.spans);
     return status;
 }
