@@ -292,15 +292,15 @@ struct request_sql {
     const struct catalog_table *root; /* NULL: a query */
     struct request_column *columns;
     uint32_t column_count;
-    uint32_t result_count; /* of result columns, or of values that are handed over */
-    bool documents;        /* no columns were named: all of the root's, a MAP a row */
-    bool walks_rowids;     /* of one table, in their order, and without the upper bound: who takes
-                            * the rows ends it */
-    bool hands_over;       /* so, and its WHERE calls SOURCE_ROW_FUNCTION with :cursor, the row key
-                            * and the values; a result row says no more than that it returned true */
+    uint32_t result_count;  /* of result columns, or of values that are handed over */
+    bool documents;         /* no columns were named: all of the root's, a MAP a row */
+    bool walks_rowids;      /* of one table, in their order, and without the upper bound: who takes
+                             * the rows ends it */
+    bool hands_over;        /* so, and its WHERE calls SOURCE_ROW_FUNCTION with :cursor, the row key
+                             * and the values; a result row says no more than that it returned true */
     uint32_t walked_result; /* position of the row key, if it walks rowids and hands nothing over */
-    bool sliceable;        /* careful mode can tell its rows */
-    bool restarts;         /* the order is total, so that reading may go on after n rows */
+    bool sliceable;         /* careful mode can tell its rows */
+    bool restarts;          /* the order is total, so that reading may go on after n rows */
 };
 
 /*
