@@ -247,6 +247,15 @@ const char *source_rows(struct source_test *test, const struct read_request *req
     return text;
 }
 
+int64_t source_count_lines(const char *rows)
+{
+    int64_t lines = 0;
+    for (const char *at = rows; *at != '\0'; at++) {
+        lines += *at == '\n';
+    }
+    return lines;
+}
+
 void source_rows_fail(struct source_test *test, const struct read_request *request,
                       enum error_code code)
 {

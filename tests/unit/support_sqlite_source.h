@@ -48,6 +48,7 @@ struct column_list source_list(struct source_test *test, const char *names);
  * (large). */
 const char *source_rows(struct source_test *test, const struct read_request *request,
                         const struct span *span);
+int64_t source_count_lines(const char *rows);
 /* The same, but the read fails with this code. */
 void source_rows_fail(struct source_test *test, const struct read_request *request,
                       enum error_code code);

@@ -30,10 +30,7 @@ static uint32_t expect_tiles(const char *path, const char *table, const char *co
             fail_msg("span %s of %s is read by\n%s", spans[i].printable,
                      sqlite_file_ask(path, "SELECT sql FROM sqlite_schema"), plan);
         }
-        int64_t lines = 0;
-        for (const char *at = rows; *at != '\0'; at++) {
-            lines += *at == '\n';
-        }
+        int64_t lines = source_count_lines(rows);
         if (spans[i].row_estimate >= 0) {
             assert_int_equal(lines, spans[i].row_estimate);
         }
@@ -50,11 +47,7 @@ static uint32_t expect_tiles(const char *path, const char *table, const char *co
     }
     char number[64];
     char sql[128];
-    int64_t lines = 0;
-    for (const char *at = whole; *at != '\0'; at++) {
-        lines += *at == '\n';
-    }
-    snprintf(number, sizeof number, "%" PRId64, lines);
+    snprintf(number, sizeof number, "%" PRId64, source_count_lines(whole));
     snprintf(sql, sizeof sql, "SELECT count(*) FROM \"%s\"", table);
     assert_string_equal(sqlite_file_ask(path, sql), number);
     buffer_free(&all);
@@ -97,9 +90,7 @@ static void expect_rows(const char *path, int64_t told, int64_t counted)
         STATUS_OK);
     assert_int_equal(count, 3);
     for (uint32_t i = 0; i < count; i++) {
-        for (const char *at = source_rows(&test, request, &spans[i]); *at != '\0'; at++) {
-            lines += *at == '\n';
-        }
+        lines += source_count_lines(source_rows(&test, request, &spans[i]));
     }
     assert_int_equal(lines, counted);
     source_close(&test);
