@@ -336,6 +336,29 @@ static void test_caveats(void **state)
     }
 }
 
+/* Of a table that grew since; of one with two rows, or with newer statistics, nothing is said. */
+static void test_outgrown_statistics(void **state)
+{
+    (void)state;
+    struct source_test test;
+    struct buffer out = {0};
+    const char *path = sqlite_file(
+        "CREATE TABLE \"gr\te\"\"w\"(a PRIMARY KEY); CREATE TABLE same(a PRIMARY KEY); CREATE TABLE "
+        "known(a); INSERT INTO \"gr\te\"\"w\" VALUES(0); INSERT INTO same VALUES(1), (2); WITH n(i) AS "
+        "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) INSERT INTO known SELECT i FROM "
+        "n; ANALYZE; WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 99999) INSERT "
+        "INTO \"gr\te\"\"w\" SELECT i FROM n; INSERT INTO sqlite_stat1 VALUES('gone', NULL, '1'), "
+        "(NULL, NULL, NULL)");
+    source_open(&test, path);
+    assert_int_equal(test.source->caveats(test.database, &out, &test.error), STATUS_OK);
+    assert_non_null(strstr(buffer_string(&out), "table gr\\te\"w are of a time"));
+    const char *told = strstr(buffer_string(&out), "the statistics of table ");
+    assert_non_null(told);
+    assert_null(strstr(told + 1, "the statistics of table "));
+    buffer_free(&out);
+    source_close(&test);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -343,7 +366,7 @@ int main(void)
         cmocka_unit_test(test_tokens_wal),     cmocka_unit_test(test_tokens_differ_always),
         cmocka_unit_test(test_unchanged_wal),  cmocka_unit_test(test_unchanged_rollback),
         cmocka_unit_test(test_express_select), cmocka_unit_test(test_schema_change_is_seen),
-        cmocka_unit_test(test_caveats),
+        cmocka_unit_test(test_caveats),        cmocka_unit_test(test_outgrown_statistics),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

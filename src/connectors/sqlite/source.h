@@ -182,6 +182,9 @@ enum status trust_settle(struct sqlite_database *self, struct error *error) MUST
 enum status trust_follow(const struct sqlite_database *self, sqlite3 *connection,
                          struct error *error) MUST_USE;
 
+/* caveats.c: see connector.h. */
+enum status source_caveats(struct database *self, struct buffer *out, struct error *error) MUST_USE;
+
 /* reader.c: damage that is found once the copy has begun is no longer a source that was refused. */
 void source_read_failed(struct error *error);
 
