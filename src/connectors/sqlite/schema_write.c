@@ -1,6 +1,7 @@
 /* DDL: tables and indexes of a plan as CREATE statements, and statements of a source run under
  * guard. */
 #include "base/text.h"
+#include "connectors/sql/reference.h"
 #include "connectors/sqlite/target_internal.h"
 #include <ctype.h>
 #include <stdio.h>
@@ -248,18 +249,6 @@ static void append_names(struct column_list columns, struct buffer *out)
     buffer_append_byte(out, ')');
 }
 
-static void append_action(const char *event, const char *action, struct buffer *out)
-{
-    static const char *const actions[] = {"CASCADE", "SET NULL", "SET DEFAULT", "RESTRICT",
-                                          "NO ACTION"};
-
-    for (size_t i = 0; action != NULL && i < sizeof actions / sizeof actions[0]; i++) {
-        if (strcasecmp(actions[i], action) == 0) {
-            buffer_format(out, " ON %s %s", event, actions[i]);
-        }
-    }
-}
-
 void sqlite_schema_append_table(const struct target_table *table, bool counts, struct buffer *out)
 {
     bool has_row_key = false;
@@ -286,8 +275,7 @@ void sqlite_schema_append_table(const struct target_table *table, bool counts, s
             buffer_append_byte(out, ' ');
             append_names(reference->referenced_columns, out);
         }
-        append_action("UPDATE", reference->on_update, out);
-        append_action("DELETE", reference->on_delete, out);
+        sql_append_actions(out, reference->on_delete, reference->on_update);
     }
     buffer_append_string(out, "\n)");
 }

@@ -1,0 +1,159 @@
+/* After the load: a table's indexes, as the source or the plan has them. */
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "connectors/mysql/finish.h"
+#include "connectors/mysql/objects.h"
+#include <string.h>
+#include <strings.h>
+
+static bool has_index(const struct maria_table *facts, const char *name)
+{
+    for (uint32_t i = 0; i < facts->schema->index_count; i++) {
+        if (strcasecmp(facts->schema->indexes[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_there(const struct maria_table *facts, const struct text *quoted)
+{
+    for (uint32_t i = 0; i < facts->schema->index_count; i++) {
+        if (maria_definition_is_name(quoted, facts->schema->indexes[i].name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Clauses of indexes. */
+struct clauses {
+    struct text *texts;
+    uint32_t count;
+};
+
+/* Those of the source's statement. STATUS_END: there is none. */
+static enum status collect_same(struct maria_finisher *finisher, const struct target_table *table,
+                                const struct maria_table *facts, struct clauses *clauses)
+{
+    struct maria_definition definition = {0};
+    if (table->same_engine == NULL || table->same_engine->native_sql == NULL) {
+        return STATUS_END;
+    }
+    enum status status = maria_definition_read(table->same_engine->native_sql, finisher->arena,
+                                               &definition, finisher->error);
+    clauses->texts = definition.clauses;
+    for (uint32_t i = 0; status == STATUS_OK && i < definition.count; i++) {
+        struct text name = maria_definition_name(&definition.clauses[i]);
+        if (definition.kinds[i] == MARIA_CLAUSE_KEY && !is_there(facts, &name)) {
+            clauses->texts[clauses->count++] = definition.clauses[i];
+        }
+    }
+    return status;
+}
+
+static enum status collect_planned(struct maria_finisher *finisher,
+                                   const struct target_table *table,
+                                   const struct maria_table *facts, struct clauses *clauses)
+{
+    struct maria_layout layout;
+    struct buffer words = {0};
+    enum status status =
+        maria_layout_make(finisher->self, table, finisher->arena, &layout, finisher->error);
+    clauses->texts =
+        arena_allocate_zeroed(finisher->arena, (size_t)table->index_count + 1, sizeof(struct text));
+    bool failed = clauses->texts == NULL;
+    for (uint32_t i = 0; !failed && status == STATUS_OK && i < table->index_count; i++) {
+        const struct target_index *index = &table->indexes[i];
+        if ((!index->unique && layout.faults[i] != NULL) || has_index(facts, index->name)) {
+            continue;
+        }
+        buffer_clear(&words);
+        maria_append_index(&words, index);
+        const char *copy = arena_copy(finisher->arena, words.data, words.length);
+        failed = words.failed || copy == NULL;
+        clauses->texts[clauses->count++] = (struct text){copy, words.length};
+    }
+    buffer_free(&words);
+    return failed
+               ? error_set(finisher->error, ERROR_MEMORY, table->name, "no memory for its indexes")
+               : status;
+}
+
+static enum status add_indexes(struct maria_finisher *finisher, const struct target_table *table,
+                               const struct text *clauses, uint32_t count, struct error *error)
+{
+    struct buffer sql = {0};
+    maria_finisher_begin(&sql, finisher, table->name);
+    for (uint32_t i = 0; i < count; i++) {
+        buffer_append_string(&sql, i > 0 ? ", ADD " : "ADD ");
+        buffer_append(&sql, clauses[i].data, clauses[i].length);
+    }
+    return maria_finisher_alter(finisher, &sql, table->name, MARIA_BUILD, error);
+}
+
+/* Does that number say that the server would never make this index? */
+static bool is_of_index(int64_t number)
+{
+    static const int64_t numbers[] = {
+        1061,             /* another one has its name */
+        1069, 1070,       /* there are too many, or it has too many columns */
+        1071, 1709,       /* it is too long */
+        1089, 1170,       /* a length is wrong, or wanting where the column has no end of its own */
+        1252, 1464, 1283, /* SPATIAL of NULLs, or not of this engine; FULLTEXT of this column */
+        1795,             /* of several FULLTEXT only one is made at a time */
+        3152, 3757,       /* it is over JSON */
+        1280,             /* its name is wrong */
+    };
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (numbers[i] == number) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* One after the other: plain ones that the server would never make are told of and left out. */
+static enum status add_each_index(struct maria_finisher *finisher, const struct target_table *table,
+                                  const struct clauses *clauses)
+{
+    static const char unique[] = "UNIQUE ";
+    for (uint32_t i = 0; i < clauses->count; i++) {
+        const struct text *clause = &clauses->texts[i];
+        const struct text name = maria_definition_name(clause);
+        struct error problem = {0};
+        if (add_indexes(finisher, table, clause, 1, &problem) == STATUS_OK) {
+            continue;
+        }
+        if (!is_of_index(problem.native_code) ||
+            strncmp(clause->data, unique, sizeof unique - 1) == 0) {
+            return maria_finisher_fail(finisher, &problem);
+        }
+        log_write(LOG_WARNING, "%s: the index %.*s is not made: %s", table->name, (int)name.length,
+                  name.data, problem.message);
+    }
+    return STATUS_OK;
+}
+
+enum status maria_make_indexes(struct maria_finisher *finisher, const struct target_table *table,
+                               const struct maria_table *facts)
+{
+    struct clauses clauses = {0};
+    struct error problem = {0};
+    enum status status = collect_same(finisher, table, facts, &clauses);
+    status = status == STATUS_END ? collect_planned(finisher, table, facts, &clauses) : status;
+    if (status != STATUS_OK || clauses.count == 0) {
+        return status;
+    }
+    maria_finisher_say(finisher, "indexes of", table->name);
+    if (failpoint_hit("mysql.before_index", finisher->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    status = add_indexes(finisher, table, clauses.texts, clauses.count, &problem);
+    if (status != STATUS_OK && is_of_index(problem.native_code)) {
+        status = add_each_index(finisher, table, &clauses);
+    } else if (status != STATUS_OK) {
+        status = maria_finisher_fail(finisher, &problem);
+    }
+    return status == STATUS_OK ? failpoint_hit("mysql.after_index", finisher->error) : status;
+}

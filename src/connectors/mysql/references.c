@@ -1,0 +1,246 @@
+/* After the load: foreign keys, and the records that have no partner by them. */
+#include "base/log.h"
+#include "connectors/mysql/finish.h"
+#include "connectors/mysql/orphans.h"
+#include "connectors/sql/reference.h"
+#include "connectors/sql/undo.h"
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* What servers of several kinds and ages say when a foreign key's name is taken; and more. */
+enum { CANT_CREATE_TABLE = 1005, DUP_KEY = 1022, FK_FAIL_ADD = 1823, FK_DUP_NAME = 1826 };
+
+/* A name is the database's own, whatever its table: cut so that it fits. */
+static void name_reference(const struct target_table *table,
+                           const struct sql_foreign_key *reference, uint32_t number,
+                           char name[MARIA_NAME_BYTES_MAX + 1])
+{
+    char whole[512];
+    if (reference->name != NULL) {
+        snprintf(name, MARIA_NAME_BYTES_MAX + 1, "%s", reference->name);
+        return;
+    }
+    snprintf(whole, sizeof whole, "%s_%s", table->name, reference->columns.names[0]);
+    size_t length = text_clip(whole, strlen(whole), MARIA_NAME_CHARACTERS_MAX - 14);
+    snprintf(name, MARIA_NAME_BYTES_MAX + 1, "%.*s_ibfk_%u", (int)length, whole, number + 1);
+}
+
+/* Another table's key has the name: of two that were cut, or in a database that others use. */
+static bool name_is_taken(const struct error *problem)
+{
+    return problem->native_code == CANT_CREATE_TABLE || problem->native_code == DUP_KEY ||
+           problem->native_code == FK_FAIL_ADD || problem->native_code == FK_DUP_NAME;
+}
+
+static void name_apart(const struct target_table *table, uint32_t number,
+                       char name[MARIA_NAME_BYTES_MAX + 1])
+{
+    size_t length = text_clip(table->name, strlen(table->name), MARIA_NAME_CHARACTERS_MAX - 31);
+    snprintf(name, MARIA_NAME_BYTES_MAX + 1, "%.*s_%016llx_ibfk_%u", (int)length, table->name,
+             (unsigned long long)sql_name_hash(table->name), number + 1);
+}
+
+static bool has_reference(const struct maria_table *facts, const struct sql_foreign_key *reference)
+{
+    for (uint32_t i = 0; i < facts->schema->foreign_key_count; i++) {
+        const struct schema_foreign_key *key = &facts->schema->foreign_keys[i];
+        bool same = strcasecmp(key->references, reference->table) == 0 &&
+                    key->columns.count == reference->columns.count;
+        for (uint32_t j = 0; same && j < key->columns.count; j++) {
+            same = strcasecmp(key->columns.names[j], reference->columns.names[j]) == 0;
+        }
+        if (same) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool begins_with(struct column_list key, struct column_list columns)
+{
+    bool begins = key.count >= columns.count;
+    for (uint32_t i = 0; begins && i < columns.count; i++) {
+        begins = strcasecmp(key.names[i], columns.names[i]) == 0;
+    }
+    return begins;
+}
+
+/* Else the server makes an index with the foreign key. */
+static bool is_indexed(const struct maria_table *facts, struct column_list columns)
+{
+    bool found = begins_with(facts->schema->primary_key, columns);
+    for (uint32_t i = 0; !found && i < facts->schema->index_count; i++) {
+        found = begins_with(facts->schema->indexes[i].columns, columns);
+    }
+    return found;
+}
+
+/* Only for people: what can't be asked is left unsaid. */
+static void name_orphans(struct maria_finisher *finisher, const struct sql_orphans *orphans,
+                         struct buffer *out)
+{
+    struct buffer sql = {0};
+    struct error ignored = {0};
+    MYSQL_RES *rows = NULL;
+    sql_orphans_append_query(&sql, orphans);
+    if (maria_query_buffer(finisher->self, finisher->connection, &sql, MARIA_BUILD,
+                           ERROR_TARGET_SCHEMA, &rows, &ignored) == STATUS_OK &&
+        rows != NULL) {
+        sql_orphans_append_words(out, orphans, (uint32_t)mysql_num_rows(rows), maria_orphans_cell,
+                                 rows);
+    }
+    mysql_free_result(rows);
+}
+
+static enum status collect(struct maria_finisher *finisher, const struct sql_orphans *orphans,
+                           const char *name, bool broken)
+{
+    struct maria_found_references *found = finisher->found;
+    struct sql_reference *item = &found->items[found->count++];
+    *item = (struct sql_reference){.orphans = *orphans, .broken = broken};
+    item->orphans.key = (struct column_list){0};
+    item->orphans.name = arena_copy_string(found->arena, name);
+    return item->orphans.name != NULL ? STATUS_OK
+                                      : error_set(finisher->error, ERROR_MEMORY, orphans->table,
+                                                  "no memory for its foreign keys");
+}
+
+/* The server does not look at rows that are there when its checks are off: so we do. */
+static enum status look_for_orphans(struct maria_finisher *finisher,
+                                    const struct target_table *table,
+                                    const struct maria_table *facts,
+                                    const struct sql_foreign_key *reference, const char *name)
+{
+    struct sql_orphans orphans = maria_orphans(finisher->self);
+    struct buffer sql = {0};
+    struct buffer words = {0};
+    int64_t found = 0;
+    orphans.table = table->name;
+    orphans.records_written = table->records_written;
+    orphans.columns = reference->columns;
+    orphans.partner = reference->table;
+    orphans.referenced = reference->referenced;
+    orphans.key = facts->key;
+    if (reference->referenced.count != reference->columns.count) {
+        return STATUS_OK;
+    }
+    buffer_append_string(&sql, "SELECT EXISTS (SELECT 1");
+    sql_orphans_append_from(&sql, &orphans);
+    buffer_append_byte(&sql, ')');
+    enum status status = maria_ask_number(finisher->self, finisher->connection, &sql, MARIA_BUILD,
+                                          ERROR_TARGET_SCHEMA, 0, &found, finisher->error);
+    if (status == STATUS_OK && finisher->found->wanted) {
+        return collect(finisher, &orphans, name, found != 0);
+    }
+    if (status == STATUS_OK && found != 0) {
+        name_orphans(finisher, &orphans, &words);
+        log_write(LOG_WARNING,
+                  "%s: the foreign key to %s is there, but not every row has a partner%s",
+                  table->name, reference->table, buffer_string(&words));
+        ++*finisher->broken;
+    }
+    buffer_free(&words);
+    return status;
+}
+
+/* With its checks off the server makes a key to nothing, under which no record can be written.
+ * STATUS_END: it would be one. */
+static enum status find_partner(struct maria_finisher *finisher, const struct target_table *table,
+                                const struct sql_foreign_key *reference)
+{
+    struct buffer sql = {0};
+    int64_t count = 0;
+    buffer_append_string(&sql, "SELECT count(*) FROM information_schema.tables WHERE "
+                               "table_schema = ");
+    maria_append_string(&sql, finisher->self->schema);
+    buffer_append_string(&sql, " AND table_name = ");
+    maria_append_string(&sql, reference->table);
+    enum status status = maria_ask_number(finisher->self, finisher->connection, &sql, MARIA_LONG,
+                                          ERROR_TARGET_INVALID, 0, &count, finisher->error);
+    if (status != STATUS_OK || count > 0) {
+        return status;
+    }
+    if (!finisher->found->again) {
+        log_write(LOG_WARNING,
+                  "%s: the foreign key to %s is not made: the target has no such table",
+                  table->name, reference->table);
+    }
+    return STATUS_END;
+}
+
+static void append_reference(struct buffer *sql, const struct maria_finisher *finisher,
+                             const struct target_table *table,
+                             const struct sql_foreign_key *reference, const char *name)
+{
+    maria_finisher_begin(sql, finisher, table->name);
+    buffer_append_string(sql, "ADD CONSTRAINT ");
+    maria_append_name(sql, name);
+    buffer_append_string(sql, " FOREIGN KEY (");
+    maria_append_names(sql, NULL, reference->columns);
+    buffer_append_string(sql, ") REFERENCES ");
+    maria_append_table(sql, finisher->self, reference->table);
+    buffer_append_string(sql, " (");
+    maria_append_names(sql, NULL, reference->referenced);
+    buffer_append_byte(sql, ')');
+    sql_append_actions(sql, reference->on_delete, reference->on_update);
+}
+
+static enum status make_reference(struct maria_finisher *finisher, const struct target_table *table,
+                                  const struct maria_table *facts,
+                                  const struct sql_foreign_key *reference, const char *name,
+                                  struct error *problem)
+{
+    struct buffer sql = {0};
+    append_reference(&sql, finisher, table, reference, name);
+    return maria_finisher_alter(finisher, &sql, table->name,
+                                is_indexed(facts, reference->columns) ? MARIA_LONG : MARIA_BUILD,
+                                problem);
+}
+
+static enum status add_reference(struct maria_finisher *finisher, const struct target_table *table,
+                                 const struct maria_table *facts,
+                                 const struct sql_foreign_key *reference, uint32_t number)
+{
+    char name[MARIA_NAME_BYTES_MAX + 1];
+    struct error problem = {0};
+    name_reference(table, reference, number, name);
+    if (has_reference(facts, reference)) { /* an attempt before this one made it */
+        return look_for_orphans(finisher, table, facts, reference, name);
+    }
+    enum status status = find_partner(finisher, table, reference);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : status;
+    }
+    maria_finisher_say(finisher, "foreign key of", table->name);
+    status = make_reference(finisher, table, facts, reference, name, &problem);
+    if (status != STATUS_OK && name_is_taken(&problem)) {
+        name_apart(table, number, name);
+        error_clear(&problem);
+        status = make_reference(finisher, table, facts, reference, name, &problem);
+    }
+    if (status != STATUS_OK && !maria_is_lost((unsigned)problem.native_code) &&
+        problem.code == ERROR_TARGET_SCHEMA) {
+        if (!finisher->found->again) {
+            log_write(LOG_WARNING, "%s: the foreign key to %s is not made: %s", table->name,
+                      reference->table, problem.message);
+            ++*finisher->broken;
+        }
+        return STATUS_OK;
+    }
+    if (status != STATUS_OK) {
+        return maria_finisher_fail(finisher, &problem);
+    }
+    return look_for_orphans(finisher, table, facts, reference, name);
+}
+
+enum status maria_make_references(struct maria_finisher *finisher, const struct target_table *table,
+                                  const struct maria_table *facts)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < sql_foreign_key_count(table); i++) {
+        const struct sql_foreign_key reference = sql_foreign_key_of(table, i);
+        status = add_reference(finisher, table, facts, &reference, i);
+    }
+    return status;
+}

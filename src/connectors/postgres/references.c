@@ -1,0 +1,419 @@
+/* After the load: foreign keys, not valid at first, then checked beside whoever uses the tables. */
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "connectors/postgres/finish.h"
+#include "connectors/postgres/orphans.h"
+#include "connectors/sql/reference.h"
+#include <stdio.h>
+#include <string.h>
+
+static const char unchecked[] = " NOT VALID";
+
+/* table_column_fkey, cut so that the name fits. */
+static void name_reference(const struct target_table *table,
+                           const struct sql_foreign_key *reference, uint32_t number,
+                           char name[POSTGRES_NAME_BYTES_MAX + 1])
+{
+    char whole[256];
+    if (reference->name != NULL) {
+        snprintf(name, POSTGRES_NAME_BYTES_MAX + 1, "%s", reference->name);
+        return;
+    }
+    snprintf(whole, sizeof whole, "%s_%s", table->name, reference->columns.names[0]);
+    size_t length = text_clip(whole, strlen(whole), POSTGRES_NAME_BYTES_MAX - 12);
+    snprintf(name, POSTGRES_NAME_BYTES_MAX + 1, "%.*s_fkey%u", (int)length, whole, number + 1);
+}
+
+/* False: by which columns it finds its partners is not known. */
+static bool describe_orphans(const struct postgres_finisher *finisher,
+                             const struct target_table *table,
+                             const struct sql_foreign_key *reference, const char *name,
+                             struct sql_orphans *orphans)
+{
+    const struct postgres_table *facts = postgres_catalog_find(finisher->catalog, table->name);
+    const struct postgres_table *partner =
+        postgres_catalog_find(finisher->catalog, reference->table);
+    const char *native = reference->native_sql != NULL ? reference->native_sql : "";
+    const char *behind = strrchr(native, ')'); /* the columns */
+    *orphans = postgres_orphans(finisher->self);
+    orphans->table = table->name;
+    orphans->records_written = table->records_written;
+    orphans->columns = reference->columns;
+    orphans->partner = reference->table;
+    orphans->referenced = reference->referenced;
+    orphans->key = facts != NULL && facts->key.count > 0 ? facts->key : table->key;
+    orphans->name = name;
+    orphans->full = behind != NULL && strstr(behind, " MATCH FULL") != NULL;
+    if (orphans->referenced.count == 0 && partner != NULL) {
+        orphans->referenced = partner->schema->primary_key;
+    }
+    return reference->schema == NULL && orphans->columns.count > 0 &&
+           orphans->referenced.count == orphans->columns.count && strstr(native, "PERIOD ") == NULL;
+}
+
+/* Two columns of different collations compare by neither, so that the key's check names that of the
+ * partner's. */
+static enum status find_collations(const struct postgres_finisher *finisher,
+                                   struct sql_orphans *orphans, struct error *error)
+{
+    const struct postgres_parameter parameters[] = {{.text = finisher->self->schema},
+                                                    {.text = orphans->partner}};
+    const char **names = arena_allocate_zeroed(
+        finisher->arena, (size_t)orphans->referenced.count + 1, sizeof *names);
+    PGresult *rows = NULL;
+    enum status status =
+        names == NULL
+            ? error_set(error, ERROR_MEMORY, orphans->table, "no memory for its foreign keys")
+            : postgres_query(finisher->self, finisher->connection,
+                             "SELECT a.attname, pg_catalog.format('%I.%I', m.nspname, l.collname) "
+                             "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = "
+                             "a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+                             "JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation JOIN "
+                             "pg_catalog.pg_namespace m ON m.oid = l.collnamespace WHERE n.nspname "
+                             "= $1 AND c.relname = $2 AND a.attnum > 0",
+                             parameters, 2, POSTGRES_SHORT, ERROR_TARGET_SCHEMA, &rows, error);
+    for (int row = 0; status == STATUS_OK && row < PQntuples(rows); row++) {
+        for (uint32_t i = 0; i < orphans->referenced.count; i++) {
+            if (strcmp(orphans->referenced.names[i], PQgetvalue(rows, row, 0)) == 0) {
+                names[i] = arena_copy_string(finisher->arena, PQgetvalue(rows, row, 1));
+            }
+        }
+    }
+    PQclear(rows);
+    orphans->collations = names;
+    return status;
+}
+
+/* How many rows have no partner, and the first few of them. Only for people: what can't be asked
+ * is left unsaid. */
+static void name_orphans(struct postgres_finisher *finisher, const struct target_table *table,
+                         const struct sql_foreign_key *reference, struct buffer *out)
+{
+    struct sql_orphans orphans;
+    struct buffer sql = {0};
+    struct error ignored = {0};
+    PGresult *rows = NULL;
+
+    if (!describe_orphans(finisher, table, reference, "", &orphans) ||
+        find_collations(finisher, &orphans, &ignored) != STATUS_OK) {
+        return;
+    }
+    sql_orphans_append_query(&sql, &orphans);
+    if (postgres_query_buffer(finisher->self, finisher->connection, &sql, NULL, 0, POSTGRES_BUILD,
+                              ERROR_TARGET_SCHEMA, &rows, &ignored) == STATUS_OK) {
+        sql_orphans_append_words(out, &orphans, (uint32_t)PQntuples(rows), postgres_orphans_cell,
+                                 rows);
+    }
+    PQclear(rows);
+}
+
+/* One that is there, or would be if its records let it. */
+static enum status collect(struct postgres_finisher *finisher, const struct target_table *table,
+                           const struct sql_foreign_key *reference, const char *name, bool broken)
+{
+    struct sql_reference *made = &finisher->references[finisher->reference_count];
+    if (!finisher->collects) {
+        return STATUS_OK;
+    }
+    const char *copy = arena_copy_string(finisher->arena, name);
+    *made = (struct sql_reference){.broken = broken};
+    made->unasked = !describe_orphans(finisher, table, reference, copy, &made->orphans);
+    finisher->reference_count++;
+    if (copy == NULL) {
+        return error_set(finisher->error, ERROR_MEMORY, table->name,
+                         "no memory for its foreign keys");
+    }
+    return made->unasked ? STATUS_OK : find_collations(finisher, &made->orphans, finisher->error);
+}
+
+/* As the source words a key that it did not check itself. */
+static bool ends_unchecked(const struct sql_foreign_key *reference)
+{
+    const char *native = reference->native_sql != NULL ? reference->native_sql : "";
+    size_t length = strlen(native);
+    size_t end = sizeof unchecked - 1;
+    return length > end && strcmp(native + length - end, unchecked) == 0;
+}
+
+/* Rows that have no partner are the source's own. */
+static void tell_of_orphans(struct postgres_finisher *finisher, const struct target_table *table,
+                            const struct sql_foreign_key *reference, const char *what,
+                            const struct error *problem)
+{
+    struct buffer orphans = {0};
+    bool broken = strcmp(problem->native_state, "23503") == 0;
+    /* no unique key over there, or types that do not compare: nobody told of that beforehand */
+    bool unforeseen =
+        strcmp(problem->native_state, "42830") == 0 || strcmp(problem->native_state, "42804") == 0;
+    if (broken ? finisher->collects : finisher->again) {
+        return;
+    }
+    *finisher->broken += unforeseen;
+    if (broken) {
+        name_orphans(finisher, table, reference, &orphans);
+        *finisher->broken += !ends_unchecked(reference);
+    }
+    log_write(LOG_WARNING, "%s: the foreign key %s: %s%s", table->name, what, problem->message,
+              buffer_string(&orphans));
+    buffer_free(&orphans);
+}
+
+/* A key that not every row obeys is said, and stays unvalidated. */
+static enum status validate(struct postgres_finisher *finisher, const struct target_table *table,
+                            const struct sql_foreign_key *reference, const char *name)
+{
+    struct buffer sql = {0};
+    struct error problem = {0};
+    struct postgres_finisher trying = *finisher;
+    trying.error = &problem;
+
+    if (failpoint_hit("postgres.before_validation", finisher->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, "ALTER TABLE ");
+    postgres_append_table(&sql, finisher->self, table->name);
+    buffer_append_string(&sql, " VALIDATE CONSTRAINT ");
+    postgres_append_name(&sql, name);
+    enum status status = postgres_finisher_run(&trying, &sql, table->name, name, true);
+    if (status != STATUS_OK && strcmp(problem.native_state, "23503") == 0) {
+        char what[POSTGRES_NAME_BYTES_MAX + 64];
+        snprintf(what, sizeof what, "%s is there, but not every row has a partner", name);
+        tell_of_orphans(finisher, table, reference, what, &problem);
+        return collect(finisher, table, reference, name, true);
+    }
+    if (status != STATUS_OK) {
+        error_copy(finisher->error, &problem);
+        return status;
+    }
+    return collect(finisher, table, reference, name, false);
+}
+
+/* "ALTER TABLE … ADD CONSTRAINT … FOREIGN KEY …", not yet " NOT VALID". */
+static void append_reference(struct buffer *sql, const struct postgres_finisher *finisher,
+                             const struct target_table *table,
+                             const struct sql_foreign_key *reference, const char *name)
+{
+    buffer_append_string(sql, "ALTER TABLE ");
+    postgres_append_table(sql, finisher->self, table->name);
+    buffer_append_string(sql, " ADD CONSTRAINT ");
+    postgres_append_name(sql, name);
+    if (reference->native_sql != NULL) {
+        size_t end = ends_unchecked(reference) ? sizeof unchecked - 1 : 0;
+        buffer_append_byte(sql, ' ');
+        buffer_append(sql, reference->native_sql, strlen(reference->native_sql) - end);
+        return;
+    }
+    buffer_append_string(sql, " FOREIGN KEY (");
+    postgres_append_names(sql, NULL, reference->columns);
+    buffer_append_string(sql, ") REFERENCES ");
+    if (reference->schema != NULL) {
+        postgres_append_name(sql, reference->schema);
+        buffer_append_byte(sql, '.');
+        postgres_append_name(sql, reference->table + strlen(reference->schema) + 1);
+    } else {
+        postgres_append_table(sql, finisher->self, reference->table);
+    }
+    if (reference->referenced.count > 0) {
+        buffer_append_string(sql, " (");
+        postgres_append_names(sql, NULL, reference->referenced);
+        buffer_append_byte(sql, ')');
+    }
+    sql_append_actions(sql, reference->on_delete, reference->on_update);
+}
+
+/* Does the table have a foreign key of that name, and was it checked? */
+static enum status find_reference(struct postgres_finisher *finisher, const char *table,
+                                  const char *name, bool *found, bool *checked)
+{
+    const struct postgres_parameter parameters[] = {
+        {.text = finisher->self->schema}, {.text = table}, {.text = name}};
+    PGresult *result = NULL;
+    enum status status = postgres_query(
+        finisher->self, finisher->connection,
+        "SELECT k.convalidated FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid "
+        "= k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = "
+        "$1 AND c.relname = $2 AND k.conname = $3",
+        parameters, 3, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, finisher->error);
+    *found = status == STATUS_OK && PQntuples(result) > 0;
+    *checked = *found && PQgetvalue(result, 0, 0)[0] == 't';
+    PQclear(result);
+    return status;
+}
+
+/* Unchecked at first; of partitioned tables PostgreSQL wants it checked at once. */
+static enum status make_reference(struct postgres_finisher *finisher,
+                                  const struct target_table *table,
+                                  const struct sql_foreign_key *reference, const char *name,
+                                  bool not_yet, struct error *problem)
+{
+    struct buffer sql = {0};
+    struct postgres_finisher trying = *finisher;
+    trying.error = problem;
+    append_reference(&sql, finisher, table, reference, name);
+    buffer_append_string(&sql, not_yet ? unchecked : "");
+    return postgres_finisher_run(&trying, &sql, table->name, name, false);
+}
+
+/* A key that can't be made as things are is told of, and left out. */
+static enum status pass_over(struct postgres_finisher *finisher, const struct target_table *table,
+                             const struct sql_foreign_key *reference, const char *name,
+                             const struct error *problem)
+{
+    static const char *const unfit[] = {"42830",  /* no unique key over there */
+                                        "42804",  /* types that do not compare */
+                                        "42P01",  /* the table was left out */
+                                        "3F000",  /* its schema is not there */
+                                        "42703",  /* the other table of that name lacks a column */
+                                        "23503"}; /* a row without a partner */
+    for (size_t i = 0; i < sizeof unfit / sizeof unfit[0]; i++) {
+        if (strcmp(problem->native_state, unfit[i]) == 0) {
+            char what[POSTGRES_NAME_BYTES_MAX + 64];
+            snprintf(what, sizeof what, "to %s is not made", reference->table);
+            bool broken = strcmp(unfit[i], "23503") == 0;
+            tell_of_orphans(finisher, table, reference, what, problem);
+            return broken ? collect(finisher, table, reference, name, true) : STATUS_OK;
+        }
+    }
+    error_copy(finisher->error, problem);
+    return STATUS_FAILED;
+}
+
+static enum status add_reference(struct postgres_finisher *finisher,
+                                 const struct target_table *table,
+                                 const struct sql_foreign_key *reference, uint32_t number)
+{
+    char name[POSTGRES_NAME_BYTES_MAX + 1];
+    struct error problem = {0};
+    bool found = false;
+    bool checked = false;
+    bool whole = false;
+
+    name_reference(table, reference, number, name);
+    enum status status = find_reference(finisher, table->name, name, &found, &checked);
+    if (status != STATUS_OK || checked) {
+        return status == STATUS_OK ? collect(finisher, table, reference, name, false) : status;
+    }
+    const char *unknown = postgres_unknown_reference(finisher->self, reference->native_sql);
+    if (unknown != NULL) {
+        if (!finisher->again) {
+            log_write(LOG_WARNING,
+                      "%s: the foreign key %s is not made: it is %s, which this server (%d) does "
+                      "not know",
+                      table->name, name, unknown, finisher->self->server_version / 10000);
+        }
+        return STATUS_OK;
+    }
+    bool enforced = !postgres_is_unenforced(reference->native_sql);
+    if (found && !enforced) {
+        return STATUS_OK;
+    }
+    postgres_finisher_say(finisher, "foreign key", name);
+    if (found) { /* an attempt before this one died on the way */
+        return validate(finisher, table, reference, name);
+    }
+    status = failpoint_hit("postgres.before_reference", finisher->error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = make_reference(finisher, table, reference, name, enforced, &problem);
+    if (status != STATUS_OK && (strcmp(problem.native_state, "42809") == 0 ||
+                                strcmp(problem.native_state, "0A000") == 0)) {
+        problem = (struct error){0};
+        whole = true;
+        status = make_reference(finisher, table, reference, name, false, &problem);
+    }
+    if (status != STATUS_OK) {
+        return pass_over(finisher, table, reference, name, &problem);
+    }
+    return !enforced ? STATUS_OK
+           : whole   ? collect(finisher, table, reference, name, false)
+                     : validate(finisher, table, reference, name);
+}
+
+static enum status add_references(struct postgres_finisher *finisher,
+                                  const struct target_table *table)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < sql_foreign_key_count(table); i++) {
+        const struct sql_foreign_key reference = sql_foreign_key_of(table, i);
+        status = add_reference(finisher, table, &reference, i);
+    }
+    return status;
+}
+
+static enum status add_all_references(struct postgres_finisher *finisher,
+                                      const struct target_table *tables, uint32_t table_count)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        if (tables[i].created) {
+            status = add_references(finisher, &tables[i]);
+        }
+    }
+    return status;
+}
+
+/* The keys that records go from under: they come again, and with them what they do on DELETE. */
+static enum status drop_reached(struct postgres_finisher *finisher)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < finisher->reference_count; i++) {
+        const struct sql_reference *reference = &finisher->references[i];
+        struct buffer sql = {0};
+        if (!sql_reference_is_reached(finisher->references, finisher->reference_count, reference)) {
+            continue;
+        }
+        buffer_append_string(&sql, "ALTER TABLE ");
+        postgres_append_table(&sql, finisher->self, reference->orphans.table);
+        buffer_append_string(&sql, " DROP CONSTRAINT IF EXISTS ");
+        postgres_append_name(&sql, reference->orphans.name);
+        status = postgres_finisher_run(finisher, &sql, reference->orphans.table,
+                                       reference->orphans.name, false);
+    }
+    return status;
+}
+
+static enum status take_orphans(struct postgres_finisher *finisher)
+{
+    postgres_finisher_say(finisher, "records without a partner in", finisher->self->shown);
+    sql_references_reach(finisher->references, finisher->reference_count);
+    if (drop_reached(finisher) != STATUS_OK ||
+        failpoint_hit("postgres.before_taking", finisher->error) != STATUS_OK ||
+        postgres_orphans_take(finisher->self, finisher->references, finisher->reference_count,
+                              finisher->error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return postgres_control(finisher->self, &finisher->connection, finisher->error);
+}
+
+enum status postgres_make_references(struct postgres_finisher *finisher,
+                                     const struct target_table *tables, uint32_t table_count)
+{
+    size_t most = 1;
+    bool broken = false;
+    for (uint32_t i = 0; i < table_count; i++) {
+        finisher->collects |= tables[i].rejects_orphans;
+        most += sql_foreign_key_count(&tables[i]);
+    }
+    if (!finisher->collects) {
+        return add_all_references(finisher, tables, table_count);
+    }
+    finisher->references =
+        arena_allocate_zeroed(finisher->arena, most, sizeof *finisher->references);
+    if (finisher->references == NULL) {
+        return error_set(finisher->error, ERROR_MEMORY, finisher->self->shown,
+                         "no memory for its foreign keys");
+    }
+    enum status status = add_all_references(finisher, tables, table_count);
+    for (uint32_t i = 0; i < finisher->reference_count; i++) {
+        broken |= finisher->references[i].broken;
+    }
+    if (status != STATUS_OK || !broken) {
+        return status;
+    }
+    finisher->collects = false;
+    finisher->again = true;
+    status = take_orphans(finisher);
+    return status == STATUS_OK ? add_all_references(finisher, tables, table_count) : status;
+}
