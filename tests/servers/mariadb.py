@@ -41,7 +41,7 @@ class Server(DatabaseServer):
     """A running server; user root without a password, by TCP from the loopback too. Not shared between processes."""
     TITLE, USER, PREFIX = "MariaDB", "mysql", "my-"
     LOGS = ("out", "log")
-    READY_S, STOP_S = 180, 30
+    READY_S, STOP_S = 180, 90
 
     def __init__(self, settings=None, tls=False, version=None):
         if os.environ.get("TRANSHUME_SERVERS") == "none":

@@ -45,7 +45,7 @@ def fetched(version):
 class Server(DatabaseServer):
     """A running server, user postgres without a password from the loopback. Not shared between processes."""
     TITLE, USER, PREFIX = "PostgreSQL", "postgres", "pg-"
-    STOP_S = 30
+    STOP_S = 90
     MAINTENANCE = "postgres"
     CRASH = signal.SIGQUIT   # at which all of its processes leave without a checkpoint
 
