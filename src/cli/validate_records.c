@@ -67,6 +67,9 @@ static bool take_key(struct line *line)
         buffer_append_byte(&line->key, ' ');
         fine = take_raw(line, &line->key);
     }
+    if (line->key.length == 0) { /* without a key it is named by its values, of which it has none */
+        buffer_append_string(&line->key, "(no values)");
+    }
     return fine;
 }
 

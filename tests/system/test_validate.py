@@ -178,6 +178,13 @@ class Levels(Validate):
         self.run_program("validate", "--repair", "--delete-extra", "--confirm")
         self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
 
+    def test_records_of_nothing(self):
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(a, b); INSERT INTO t VALUES (NULL, NULL), (NULL, 1), (NULL, NULL)")
+        self.run_program("migrate", "-q", "shop.db", "copy.db")
+        self.change(self.path("copy.db"), "DELETE FROM t WHERE b IS NULL AND rowid = 1")
+        self.assertRegex(self.run_program("validate", code=1).out, r"(?m)^missing +t +\(no values\)$")
+        self.assertEqual([record["key"] for record in self.validate(code=1)["records"]], [{}])
+
     def test_a_column_without_a_name(self):
         support.make_sqlite(self.path("shop.db"), 'CREATE TABLE t("" TEXT, a INTEGER PRIMARY KEY); '
                             "INSERT INTO t VALUES ('one', 1), ('two', 2)")
