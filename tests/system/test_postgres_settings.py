@@ -11,12 +11,12 @@ import postgres
 import support
 from test_postgres import PostgresCase
 
-# that anybody may set, and that change what is read, written or told of a table: as no server has them of itself
+# that anybody may set, or their administrator, and that change what is read, written or told of a table: as no server has them of itself
 ODD = {"array_nulls": "off", "backslash_quote": "off", "bytea_output": "escape", "client_encoding": "LATIN1", "client_min_messages": "debug1",
        "constraint_exclusion": "on", "datestyle": "SQL, DMY", "default_toast_compression": "pglz", "default_transaction_deferrable": "on",
-       "default_transaction_isolation": "serializable", "escape_string_warning": "off", "extra_float_digits": "-10",
-       "gin_fuzzy_search_limit": "1", "intervalstyle": "sql_standard", "lock_timeout": "1ms", "plan_cache_mode": "force_generic_plan",
-       "quote_all_identifiers": "on", "row_security": "on", "standard_conforming_strings": "off", "statement_timeout": "10min",
+       "default_transaction_isolation": "serializable", "escape_string_warning": "off", "exit_on_error": "on", "extra_float_digits": "-10",
+       "gin_fuzzy_search_limit": "1", "idle_session_timeout": "1s", "intervalstyle": "sql_standard", "lock_timeout": "1ms", "plan_cache_mode": "force_generic_plan",
+       "quote_all_identifiers": "on", "row_security": "on", "session_replication_role": "replica", "standard_conforming_strings": "off", "statement_timeout": "10min",
        "synchronize_seqscans": "on", "timezone": "Asia/Kathmandu", "transform_null_equals": "on", "xmlbinary": "hex", "xmloption": "document"}
 TABLES = """
 CREATE TYPE mood AS ENUM ('sad', 'glad');
@@ -108,6 +108,30 @@ class Settings(PostgresCase):
         after = self.contents(target)
         del after["numbers"], before["numbers"]   # no sequence gives a number twice
         self.assert_same(after, before)
+
+    def test_what_a_table_refuses(self):
+        """Its foreign key answers and its trigger fires, though replication's role has them silent."""
+        source = support.make_sqlite(self.path("s.db"), "CREATE TABLE c (id INTEGER PRIMARY KEY, p INT, v TEXT); INSERT INTO c VALUES (2, 1, 'new'), (3, 9, 'orphan')")
+        target = self.server.database()
+        self.plain(target, "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p, v text); INSERT INTO p VALUES (1); "
+                           "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN new.v = upper(new.v); RETURN new; END'; "
+                           "CREATE TRIGGER t BEFORE INSERT ON c FOR EACH ROW EXECUTE FUNCTION f()")
+        self.odd(target)
+        self.run_program("migrate", "--quiet", "--existing", "append", source, self.server.uri(target), code=1)
+        self.assertEqual(self.plain(target, "SELECT * FROM c"), [["2", "1", "NEW"]])
+
+    def test_a_role_that_may_not_have_them_answer(self):
+        target = self.server.database()
+        self.server.psql(target, "CREATE ROLE silent LOGIN; ALTER DATABASE %s OWNER TO silent; ALTER ROLE silent SET session_replication_role = replica" % target)
+        self.addCleanup(self.server.psql, "postgres", "DROP OWNED BY silent; DROP ROLE silent")
+        uri = self.server.uri(target).replace("postgres@", "silent@")
+        source = support.make_sqlite(self.path("s.db"), "CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1)")
+        said = self.run_program("migrate", source, uri, code=2).err
+        self.assertIn("no trigger fires and no foreign key answers (session_replication_role = replica), which the role may not change", said)
+        self.server.psql(target, "GRANT SET ON PARAMETER session_replication_role TO silent; GRANT ALL ON SCHEMA public TO silent")
+        self.run_program("migrate", "--quiet", source, uri)
+        self.addCleanup(self.server.psql, target, "REVOKE ALL ON PARAMETER session_replication_role FROM silent; DROP OWNED BY silent")
+        self.addCleanup(self.server.psql, "postgres", "ALTER DATABASE %s OWNER TO postgres" % target)
 
 
 if __name__ == "__main__":

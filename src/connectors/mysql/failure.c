@@ -54,7 +54,9 @@ static const struct meaning meanings[] = {
     {1041, ERROR_MEMORY, ERROR_MEMORY, NULL},
     {1290, ERROR_PERMISSION, ERROR_PERMISSION,
      "the server runs with an option that forbids it (read_only?): give the primary's address"},
-    {1792, ERROR_PERMISSION, ERROR_PERMISSION, NULL},
+    {1792, ERROR_PERMISSION, ERROR_PERMISSION,
+     "sessions there are read-only: SHOW VARIABLES LIKE '%read_only'; set it back, or give the "
+     "primary's address"},
     {1836, ERROR_PERMISSION, ERROR_PERMISSION,
      "the server is read-only: give the primary's address"},
     {1044, ERROR_PERMISSION, ERROR_PERMISSION, "grant what docs/mysql.md lists"},

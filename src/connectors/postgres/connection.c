@@ -37,7 +37,8 @@ static const char session_settings[] =
     "'read committed'; SET client_min_messages = 'error'; SET xmloption = 'content'; "
     "SET check_function_bodies = off; SET jit = off; SET array_nulls = on; "
     "SET transform_null_equals = off; SET quote_all_identifiers = off; "
-    "SET default_transaction_deferrable = off; SET gin_fuzzy_search_limit = 0";
+    "SET default_transaction_deferrable = off; SET gin_fuzzy_search_limit = 0; "
+    "SET exit_on_error = off";
 
 bool postgres_wait(const struct postgres_database *self, PGconn *connection, bool writing,
                    int64_t timeout_ms)
@@ -222,6 +223,7 @@ static enum status set_session(struct postgres_database *self, PGconn *connectio
     } else {
         /* what is marked as done has to survive the server's death */
         buffer_append_string(&sql, "; SET synchronous_commit = on");
+        buffer_append_string(&sql, self->replica ? "; SET session_replication_role = origin" : "");
     }
     return postgres_execute_buffer(self, connection, &sql, POSTGRES_SHORT, ERROR_NETWORK, error);
 }

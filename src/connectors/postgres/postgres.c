@@ -279,6 +279,47 @@ static enum status check_pooler(struct postgres_database *self, const char *mode
     return status;
 }
 
+/* Triggers fire and foreign keys answer, whatever the target's sessions have by default. */
+static enum status settle_triggers(struct postgres_database *self, struct error *error)
+{
+    bool may = false;
+    if (postgres_may_silence(self, self->control, &may, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!may) {
+        sql_refuse_server(self->mode, self->shown,
+                          "in its sessions no trigger fires and no foreign key answers "
+                          "(session_replication_role = replica), which the role may not change",
+                          error);
+        error_hint(error, "SHOW session_replication_role there: it is set for the server, the "
+                          "database or the role; reset it, or GRANT SET ON PARAMETER "
+                          "session_replication_role (PostgreSQL 15 or later)");
+        return STATUS_FAILED;
+    }
+    self->replica = true;
+    return postgres_execute(self, self->control, "SET session_replication_role = origin",
+                            POSTGRES_SHORT, ERROR_NETWORK, error);
+}
+
+static enum status check_target(struct postgres_database *self, bool read_only, bool replica,
+                                struct error *error)
+{
+    if (self->standby) {
+        sql_refuse_server(self->mode, self->shown,
+                          "the server is a standby, which can't be written to", error);
+        error_hint(error, "give the primary's address");
+        return STATUS_FAILED;
+    }
+    if (read_only) {
+        sql_refuse_server(self->mode, self->shown,
+                          "its sessions are read-only (default_transaction_read_only)", error);
+        error_hint(error, "SHOW default_transaction_read_only there: it is set for the server, the "
+                          "database or the role; or give the primary's address");
+        return STATUS_FAILED;
+    }
+    return replica ? settle_triggers(self, error) : STATUS_OK;
+}
+
 static enum status look_at_server(struct postgres_database *self, const char *pooler,
                                   struct error *error)
 {
@@ -296,7 +337,8 @@ static enum status look_at_server(struct postgres_database *self, const char *po
         self, self->control,
         "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('server_encoding'), "
         "pg_catalog.pg_backend_pid(), (SELECT setting FROM pg_catalog.pg_settings WHERE name = "
-        "'deadlock_timeout'), pg_catalog.current_setting('transaction_read_only')",
+        "'deadlock_timeout'), pg_catalog.current_setting('transaction_read_only'), "
+        "pg_catalog.current_setting('session_replication_role')",
         NULL, 0, POSTGRES_SHORT, ERROR_NETWORK, &result, error);
     if (status != STATUS_OK) {
         return STATUS_FAILED;
@@ -311,18 +353,9 @@ static enum status look_at_server(struct postgres_database *self, const char *po
     /* a pooler tells a process number of its own making */
     self->pooled = strcmp(PQgetvalue(result, 0, 2), own) != 0;
     bool read_only = strcmp(PQgetvalue(result, 0, 4), "on") == 0;
+    bool replica = strcmp(PQgetvalue(result, 0, 5), "replica") == 0;
     PQclear(result);
-    if (self->mode == OPEN_TARGET && self->standby) {
-        sql_refuse_server(self->mode, self->shown,
-                          "the server is a standby, which can't be written to", error);
-        error_hint(error, "give the primary's address");
-        return STATUS_FAILED;
-    }
-    if (self->mode == OPEN_TARGET && read_only) {
-        sql_refuse_server(self->mode, self->shown,
-                          "its sessions are read-only (default_transaction_read_only)", error);
-        error_hint(error, "SHOW default_transaction_read_only there: it is set for the server, the "
-                          "database or the role; or give the primary's address");
+    if (self->mode == OPEN_TARGET && check_target(self, read_only, replica, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return self->pooled ? check_pooler(self, pooler, error) : STATUS_OK;

@@ -38,6 +38,7 @@ struct postgres_database {
     int64_t deadlock_ms; /* the sessions' deadlock_timeout */
     bool utf8;           /* the database's encoding: what it sends is valid, else it is checked */
     bool standby;
+    bool replica;    /* a target where no trigger and no foreign key would answer by default */
     bool may_create; /* target: the role may make tables in the schema; false: not asked yet */
     bool may_temp;   /* target: the same of temporary tables */
     bool pooled;     /* a pooler stands before the server */
