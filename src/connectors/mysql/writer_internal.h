@@ -135,6 +135,7 @@ struct writer {
     struct ring *loaded;
     pthread_t loader;
     bool has_loader;
+    bool sees_notes;      /* its max_error_count is the largest */
     bool loading;         /* `sending` is under way */
     _Atomic bool refused; /* by the server: a record of the express lane, and with it the chunk */
     /* results not yet polled */

@@ -53,6 +53,23 @@ static enum status choose_columns(struct writer *writer, struct writer_plan *pla
     return STATUS_OK;
 }
 
+/* A column that the table computes may round what comes out: a note for each record, and all of
+ * them have to be seen to know that they say nothing else. */
+static enum status see_all_notes(struct writer *writer, const struct writer_plan *plan,
+                                 struct error *error)
+{
+    bool computes = false;
+    for (uint32_t i = 0; i < plan->facts->schema->column_count; i++) {
+        computes = computes || plan->facts->columns[i].generated;
+    }
+    if (!computes || writer->sees_notes) {
+        return STATUS_OK;
+    }
+    writer->sees_notes = true;
+    return maria_query(writer->database, writer->connection, "SET SESSION max_error_count = 65535",
+                       MARIA_SHORT, ERROR_TARGET_WRITE, NULL, error);
+}
+
 static const char *keep(struct writer *writer, struct buffer *sql)
 {
     const char *text = sql->failed ? NULL : arena_copy_string(writer->arena, buffer_string(sql));
@@ -182,7 +199,8 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
     if (made->stage_name == NULL || made->repeats_name == NULL) {
         return no_memory(writer, error);
     }
-    if (choose_columns(writer, made, error) != STATUS_OK) {
+    if (choose_columns(writer, made, error) != STATUS_OK ||
+        see_all_notes(writer, made, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     made->statement = writer->database->loads ? make_load(writer, made) : make_insert(writer, made);
