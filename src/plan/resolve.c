@@ -61,17 +61,14 @@ static void make_mapping(struct resolver *resolver, struct entity_builder *entit
 {
     const struct stream_builder *stream = entity->stream;
     struct mapping *mapping = resolve_allocate(resolver, 1, sizeof *mapping);
-    const char *const *const *except =
-        plan_list_array(resolver->arena, &entity->star_except, sizeof(char *));
-    if (mapping == NULL || except == NULL) {
-        resolver->out_of_memory = true;
+    if (mapping == NULL) {
         return;
     }
+    const char *const *const *except =
+        resolve_array(resolver, &entity->star_except, sizeof(char *), &mapping->star_except_count);
     mapping->stream = stream->mapping;
-    mapping->fields =
-        plan_list_array(resolver->arena, &entity->fields, sizeof(struct mapping_field));
-    resolver->out_of_memory |= mapping->fields == NULL;
-    mapping->field_count = entity->fields.count;
+    mapping->fields = resolve_array(resolver, &entity->fields, sizeof(struct mapping_field),
+                                    &mapping->field_count);
     mapping->where = entity->where;
     mapping->when = entity->when;
     mapping->parent_where = entity->is_pages ? entity->parent->where : MAPPING_NONE;
@@ -79,14 +76,12 @@ static void make_mapping(struct resolver *resolver, struct entity_builder *entit
     mapping->pages = entity->is_pages ? entity->pages->number : MAPPING_NONE;
     mapping->page_size = entity->page_size;
     const struct entity_builder *whose = entity->is_pages ? entity->parent : entity;
-    mapping->matches =
-        plan_list_array(resolver->arena, &whose->matches, sizeof(struct mapping_match));
-    mapping->match_count = whose->matches.count;
-    mapping->sames = plan_list_array(resolver->arena, &whose->sames, sizeof(struct mapping_same));
-    mapping->same_count = whose->sames.count;
+    mapping->matches = resolve_array(resolver, &whose->matches, sizeof(struct mapping_match),
+                                     &mapping->match_count);
+    mapping->sames =
+        resolve_array(resolver, &whose->sames, sizeof(struct mapping_same), &mapping->same_count);
     mapping->unnest = unnest_make(resolver, entity->scope.unnest);
     mapping->distinct = entity->distinct;
-    resolver->out_of_memory |= mapping->matches == NULL || mapping->sames == NULL;
     /* what the engine joins may come with more columns than the fields and the key */
     bool as_read = resolver->source_joins || stream->request.joins.count == 0;
     bool alone = as_read && stream->entities.count == 1 && stream->children.count == 0 &&
@@ -103,7 +98,6 @@ static void make_mapping(struct resolver *resolver, struct entity_builder *entit
     mapping->all_direct = all_direct(entity);
     mapping->document_star = entity->document_star;
     mapping->star_except = (const char *const *)except;
-    mapping->star_except_count = entity->star_except.count;
     entity->mapping = mapping;
 }
 
@@ -235,8 +229,8 @@ static enum status finish(struct resolver *resolver, struct error *error)
     if (plan_faults_result(&resolver->faults, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    plan->notes = plan_list_array(resolver->arena, &resolver->notes, sizeof(struct plan_note));
-    plan->note_count = resolver->notes.count;
+    plan->notes =
+        resolve_array(resolver, &resolver->notes, sizeof(struct plan_note), &plan->note_count);
     if (plan->notes == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "out of memory");
     }

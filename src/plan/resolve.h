@@ -20,8 +20,6 @@ struct plan_list {
 };
 /* A new zeroed item at the list's end; NULL when memory is out. */
 void *plan_list_add(struct arena *arena, struct plan_list *list, size_t item_size);
-/* The items copied into one array; NULL when memory is out. */
-void *plan_list_array(struct arena *arena, const struct plan_list *list, size_t item_size);
 
 /* One step of a path: from the table before it to `table`. */
 struct path_step {
@@ -208,6 +206,9 @@ struct resolver {
 /* Memory: NULL and resolver->out_of_memory when there is none. */
 void *resolve_allocate(struct resolver *resolver, size_t count, size_t size);
 void *resolve_add(struct resolver *resolver, struct plan_list *list, size_t size);
+/* The list's items in one array, and how many they are: none where there is no memory. */
+void *resolve_array(struct resolver *resolver, const struct plan_list *list, size_t item_size,
+                    uint32_t *count);
 const char *resolve_format(struct resolver *resolver, const char *format, ...) PRINTF_LIKE(2, 3);
 void resolve_note(struct resolver *resolver, bool warning, const char *object, const char *format,
                   ...) PRINTF_LIKE(4, 5);

@@ -326,10 +326,8 @@ void columns_resolve(struct resolver *resolver, struct table_builder *table)
     struct collecting collecting = {0};
     check_named_columns(resolver, table);
     collect_columns(resolver, table, &collecting);
-    table->target.columns =
-        plan_list_array(resolver->arena, &collecting.columns, sizeof(struct schema_column));
-    table->target.column_count = collecting.columns.count;
-    resolver->out_of_memory |= table->target.columns == NULL;
+    table->target.columns = resolve_array(
+        resolver, &collecting.columns, sizeof(struct schema_column), &table->target.column_count);
     for (uint32_t i = 0; i < table->entities.count; i++) {
         make_shape(resolver, table, table->entities.items[i]);
     }

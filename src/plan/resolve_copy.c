@@ -74,14 +74,13 @@ static void keep_objects(struct resolver *resolver)
     if (kept == NULL) {
         return;
     }
-    kept->tables = plan_list_array(resolver->arena, &tables, sizeof(struct schema_table));
-    kept->table_count = tables.count;
-    kept->objects = plan_list_array(resolver->arena, &objects, sizeof(struct schema_object));
-    kept->object_count = objects.count;
+    kept->tables =
+        resolve_array(resolver, &tables, sizeof(struct schema_table), &kept->table_count);
+    kept->objects =
+        resolve_array(resolver, &objects, sizeof(struct schema_object), &kept->object_count);
     kept->needs = schema->needs;
     kept->need_count = schema->need_count;
     kept->settings = schema->settings;
-    resolver->out_of_memory |= kept->tables == NULL || kept->objects == NULL;
     resolver->plan->same_engine_objects = kept;
 }
 

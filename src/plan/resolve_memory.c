@@ -26,15 +26,6 @@ void *plan_list_add(struct arena *arena, struct plan_list *list, size_t item_siz
     return item;
 }
 
-void *plan_list_array(struct arena *arena, const struct plan_list *list, size_t item_size)
-{
-    char *array = arena_allocate_zeroed(arena, list->count + (size_t)1, item_size);
-    for (uint32_t i = 0; array != NULL && i < list->count; i++) {
-        memcpy(array + i * item_size, list->items[i], item_size);
-    }
-    return array;
-}
-
 void *resolve_allocate(struct resolver *resolver, size_t count, size_t size)
 {
     void *memory = arena_allocate_zeroed(resolver->arena, count, size);
@@ -51,6 +42,17 @@ void *resolve_add(struct resolver *resolver, struct plan_list *list, size_t size
         resolver->out_of_memory = true;
     }
     return item;
+}
+
+void *resolve_array(struct resolver *resolver, const struct plan_list *list, size_t item_size,
+                    uint32_t *count)
+{
+    char *array = resolve_allocate(resolver, list->count + (size_t)1, item_size);
+    *count = array != NULL ? list->count : 0;
+    for (uint32_t i = 0; i < *count; i++) {
+        memcpy(array + i * item_size, list->items[i], item_size);
+    }
+    return array;
 }
 
 const char *resolve_format(struct resolver *resolver, const char *format, ...)

@@ -279,8 +279,6 @@ void references_resolve(struct resolver *resolver, struct table_builder *table)
             carry_foreign_key(resolver, table, &entity->from->foreign_keys[i], &references);
         }
     }
-    table->target.references =
-        plan_list_array(resolver->arena, &references, sizeof(struct target_reference));
-    table->target.reference_count = references.count;
-    resolver->out_of_memory |= table->target.references == NULL;
+    table->target.references = resolve_array(resolver, &references, sizeof(struct target_reference),
+                                             &table->target.reference_count);
 }

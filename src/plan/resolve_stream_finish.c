@@ -106,15 +106,14 @@ static void make_request(struct resolver *resolver, const struct request_builder
     request->name = builder->name;
     request->table = builder->table;
     request->query = builder->query;
-    request->joins = plan_list_array(resolver->arena, &builder->joins, sizeof(struct read_join));
-    request->join_count = builder->joins.count;
+    request->joins =
+        resolve_array(resolver, &builder->joins, sizeof(struct read_join), &request->join_count);
     request->columns = columns;
     request->column_count = count;
     request->root_key = root_key;
-    request->orders = plan_list_array(resolver->arena, &builder->orders, sizeof(struct read_order));
-    request->order_count = builder->orders.count;
+    request->orders =
+        resolve_array(resolver, &builder->orders, sizeof(struct read_order), &request->order_count);
     request->ordered = ordered;
-    resolver->out_of_memory |= request->joins == NULL || request->orders == NULL;
 }
 
 static void fault_columns(struct resolver *resolver, const struct stream_builder *stream,
@@ -205,7 +204,6 @@ static void make_mapping(struct resolver *resolver, struct stream_builder *strea
                          struct child_builder *const *aggregate_children)
 {
     struct stream_mapping *mapping = stream->mapping;
-    struct arena *arena = resolver->arena;
     for (uint32_t i = 0; i < stream->aggregates.count; i++) {
         struct aggregate_builder *aggregate = stream->aggregates.items[i];
         aggregate->mapping.child = aggregate_children[i]->number;
@@ -213,37 +211,29 @@ static void make_mapping(struct resolver *resolver, struct stream_builder *strea
     for (uint32_t i = 0; i < stream->lists.count; i++) {
         struct list_builder *list = stream->lists.items[i];
         list->mapping.child = list->child->number;
-        list->mapping.fields = plan_list_array(arena, &list->fields, sizeof(struct mapping_field));
-        list->mapping.field_count = list->fields.count;
-        const char *const *const *except =
-            plan_list_array(arena, &list->star_except, sizeof(char *));
+        list->mapping.fields = resolve_array(resolver, &list->fields, sizeof(struct mapping_field),
+                                             &list->mapping.field_count);
+        const char *const *const *except = resolve_array(
+            resolver, &list->star_except, sizeof(char *), &list->mapping.star_except_count);
         list->mapping.star_except = (const char *const *)except;
-        list->mapping.star_except_count = list->star_except.count;
-        resolver->out_of_memory |= list->mapping.fields == NULL || except == NULL;
     }
-    mapping->expressions =
-        plan_list_array(arena, &stream->expressions, sizeof(struct plan_expression));
-    mapping->expression_count = stream->expressions.count;
-    mapping->templates = plan_list_array(arena, &stream->templates, sizeof(struct plan_template));
-    mapping->template_count = stream->templates.count;
+    mapping->expressions = resolve_array(
+        resolver, &stream->expressions, sizeof(struct plan_expression), &mapping->expression_count);
+    mapping->templates = resolve_array(resolver, &stream->templates, sizeof(struct plan_template),
+                                       &mapping->template_count);
     /* the mapping is the first member of both builders */
-    mapping->aggregates =
-        plan_list_array(arena, &stream->aggregates, sizeof(struct mapping_aggregate));
-    mapping->aggregate_count = stream->aggregates.count;
-    mapping->lists = plan_list_array(arena, &stream->lists, sizeof(struct mapping_list));
-    mapping->list_count = stream->lists.count;
+    mapping->aggregates = resolve_array(
+        resolver, &stream->aggregates, sizeof(struct mapping_aggregate), &mapping->aggregate_count);
+    mapping->lists =
+        resolve_array(resolver, &stream->lists, sizeof(struct mapping_list), &mapping->list_count);
     mapping->child_count = stream->children.count;
     mapping->target_nested = resolver->target_nested;
     mapping->documents = resolver->source_documents;
-    mapping->slots = plan_list_array(arena, &stream->slots, sizeof(struct mapping_slot));
-    mapping->slot_count = stream->slots.count;
-    mapping->parts = plan_list_array(arena, &stream->parts, sizeof(struct mapping_part));
-    mapping->part_count = stream->parts.count;
+    mapping->slots =
+        resolve_array(resolver, &stream->slots, sizeof(struct mapping_slot), &mapping->slot_count);
+    mapping->parts =
+        resolve_array(resolver, &stream->parts, sizeof(struct mapping_part), &mapping->part_count);
     mapping->skip_unmatched = stream->skip_unmatched;
-    resolver->out_of_memory |= mapping->parts == NULL;
-    resolver->out_of_memory |= mapping->expressions == NULL || mapping->templates == NULL ||
-                               mapping->aggregates == NULL || mapping->lists == NULL ||
-                               mapping->slots == NULL;
 }
 
 static bool is_requested(const struct stream_builder *stream, const char *name)

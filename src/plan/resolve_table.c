@@ -407,9 +407,8 @@ static void resolve_indexes(struct resolver *resolver, struct table_builder *tab
     if (node == NULL && table->whole != NULL && !resolver->target_sql) {
         whole_indexes(resolver, table, &indexes);
     }
-    table->target.indexes = plan_list_array(resolver->arena, &indexes, sizeof(struct target_index));
-    table->target.index_count = indexes.count;
-    resolver->out_of_memory |= table->target.indexes == NULL;
+    table->target.indexes =
+        resolve_array(resolver, &indexes, sizeof(struct target_index), &table->target.index_count);
 }
 
 /* ---------------------------------------------------------------- the rest */
@@ -462,9 +461,8 @@ static void resolve_tags(struct resolver *resolver, struct table_builder *table)
             *tag = (struct target_tag){node->keys[i]->text, plan_node_text(node->items[i])};
         }
     }
-    table->target.tags = plan_list_array(resolver->arena, &tags, sizeof(struct target_tag));
-    table->target.tag_count = tags.count;
-    resolver->out_of_memory |= table->target.tags == NULL;
+    table->target.tags =
+        resolve_array(resolver, &tags, sizeof(struct target_tag), &table->target.tag_count);
 }
 
 void table_take_whole(struct resolver *resolver, struct table_builder *table,

@@ -220,24 +220,18 @@ const struct mapping_unnest *unnest_make(struct resolver *resolver,
         return NULL;
     }
     struct mapping_unnest *made = resolve_allocate(resolver, 1, sizeof *made);
-    const char *const *const *steps =
-        plan_list_array(resolver->arena, &unnest->steps, sizeof(char *));
-    const char *const *const *names =
-        plan_list_array(resolver->arena, &unnest->names, sizeof(char *));
-    const struct mapping_level *levels =
-        plan_list_array(resolver->arena, &unnest->levels, sizeof(struct mapping_level));
-    if (made == NULL || steps == NULL || names == NULL || levels == NULL) {
-        resolver->out_of_memory = true;
+    if (made == NULL) {
         return NULL;
     }
-    *made = (struct mapping_unnest){.steps = (const char *const *)steps,
-                                    .step_count = unnest->steps.count,
-                                    .names = (const char *const *)names,
-                                    .name_count = unnest->names.count,
-                                    .levels = levels,
-                                    .level_count = unnest->levels.count,
-                                    .column = unnest->column,
-                                    .text = unnest->text};
+    *made = (struct mapping_unnest){.column = unnest->column, .text = unnest->text};
+    const char *const *const *steps =
+        resolve_array(resolver, &unnest->steps, sizeof(char *), &made->step_count);
+    const char *const *const *names =
+        resolve_array(resolver, &unnest->names, sizeof(char *), &made->name_count);
+    made->steps = (const char *const *)steps;
+    made->names = (const char *const *)names;
+    made->levels =
+        resolve_array(resolver, &unnest->levels, sizeof(struct mapping_level), &made->level_count);
     return made;
 }
 
