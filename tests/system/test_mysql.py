@@ -705,6 +705,31 @@ class PostgresAndItems(MysqlCase):
             same = "SELECT * FROM %s ORDER BY id" % table
             self.assertEqual(self.postgres.psql(name, same), self.postgres.psql(back, same))
 
+    def test_zero_dates_become_null(self):
+        """As docs/types/mysql.md has it; without that each record is rejected, with its key."""
+        source, target = self.made("SET sql_mode = ''; CREATE TABLE w (id int PRIMARY KEY, at datetime NOT NULL DEFAULT '0000-00-00 00:00:00', d date, s timestamp NULL); INSERT INTO w VALUES "
+                                   "(1, '0000-00-00 00:00:00', '0000-00-00', '0000-00-00 00:00:00'), (2, '2020-02-03 04:05:06', '2020-02-03', '2020-02-03 04:05:06')"), self.postgres.database()
+        uris = self.server.uri(source), self.postgres.uri(target)
+        self.migrate(*uris, "--state", self.path("plain"), code=1)
+        self.assertEqual([reject["key"] for reject in self.rejects("plain")], [{"id": 1}])
+        self.write("p.yaml", """transhume: 1
+source: %s
+target: %s
+tables:
+  nulls:
+    key: [id]
+    from: w
+    fields:
+      "*": copy
+      at: { sql: "nullif(at, '0000-00-00')", cast: timestamp }
+      d: { sql: "nullif(d, '0000-00-00')", cast: date }
+      s: { sql: "nullif(s, '0000-00-00')" }
+    columns: { s: { type: timestamptz } }
+""" % uris)
+        self.run_program("migrate", "--plan", "p.yaml")
+        self.assertEqual(self.postgres.psql(target, "SELECT * FROM nulls ORDER BY id"),
+                         [["1", None, None, None], ["2", "2020-02-03 04:05:06", "2020-02-03", "2020-02-03 04:05:06+00"]])
+
     def test_unsigned_and_small_numbers_find_room(self):
         bounds = {"tinyint": (-128, 127, "smallint"), "tinyint unsigned": (0, 255, "smallint"), "smallint unsigned": (0, 65535, "integer"),
                   "mediumint": (-8388608, 8388607, "integer"), "mediumint unsigned": (0, 16777215, "integer"),
