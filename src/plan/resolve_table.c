@@ -479,13 +479,16 @@ void table_resolve(struct resolver *resolver, struct table_builder *table)
     table->target.same_engine = table->whole;
     table->target.existing = resolve_existing(resolver, table);
     table->target.billing = resolve_billing(resolver, plan_node_get(table->node, "billing"));
-    resolve_key(resolver, table);
-    distinct_resolve(resolver, table);
-    resolve_indexes(resolver, table);
-    resolve_ttl(resolver, table);
-    resolve_tags(resolver, table);
-    columns_resolve(resolver, table);
-    carry_resolve(resolver, table);
+    /* each stands on what those before it have made */
+    static void (*const steps[])(struct resolver *, struct table_builder *) = {
+        resolve_key,  distinct_resolve, resolve_indexes, resolve_ttl,
+        resolve_tags, columns_resolve,  carry_resolve};
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        if (resolve_stopped(resolver)) {
+            return;
+        }
+        steps[i](resolver, table);
+    }
     if (!resolver->target_sql && (plan_node_get(table->node, "columns") != NULL ||
                                   plan_node_get(table->node, "references") != NULL)) {
         resolve_note(resolver, true, table->name,

@@ -12,10 +12,13 @@
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 enum { IS_ARMED_AT_ALL = 0 };
 static _Thread_local long allocations_left = -1;
+static _Thread_local int fails_once;
+static _Thread_local int has_failed;
 #else
 enum { IS_ARMED_AT_ALL = 1 };
 static _Thread_local long allocations_left = -1; /* negative: never fail */
 static _Thread_local int fails_once;             /* and not all that follow, too */
+static _Thread_local int has_failed;
 
 void *__libc_malloc(size_t size);
 void *__libc_calloc(size_t count, size_t size);
@@ -28,6 +31,7 @@ static int must_fail(void)
     }
     if (allocations_left == 0) {
         errno = ENOMEM;
+        has_failed = 1;
         allocations_left = fails_once ? -1 : 0;
         return 1;
     }
@@ -81,6 +85,28 @@ static void exhaust(scenario *run, int must_fail_once)
         assert_true(error.code == ERROR_MEMORY || error.code == ERROR_NONE);
     }
     fail_msg("never got through");
+}
+
+/* Each allocation fails alone, all others are there: whatever the scenario makes of it, it does not
+ * crash, and tells of nothing but memory. */
+static inline void exhaust_each(scenario *run)
+{
+    struct error error;
+    if (!IS_ARMED_AT_ALL) {
+        skip();
+    }
+    fails_once = 1;
+    has_failed = 1;
+    for (long limit = 0; has_failed; limit++) {
+        error_clear(&error);
+        has_failed = 0;
+        allocations_left = limit;
+        int is_through = run(&error);
+        allocations_left = -1;
+        assert_true(is_through || has_failed);
+        assert_true(error.code == ERROR_MEMORY || error.code == ERROR_NONE);
+    }
+    fails_once = 0;
 }
 
 #endif
