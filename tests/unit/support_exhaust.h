@@ -61,6 +61,15 @@ void *reallocarray(void *old, size_t count, size_t size)
 }
 #endif
 
+/* To be called before a test has anything that a skip would leave behind. */
+static inline void skip_unless_armed(void)
+{
+    if (!IS_ARMED_AT_ALL) {
+        print_message("allocations can't be made to fail under a sanitizer\n");
+        skip();
+    }
+}
+
 /* True if the scenario got through; a failure is to be MEMORY where there is an error at all. */
 typedef int scenario(struct error *error);
 
@@ -68,10 +77,7 @@ static void exhaust(scenario *run, int must_fail_once)
 {
     struct error error;
     int failures = 0;
-    if (!IS_ARMED_AT_ALL) {
-        print_message("allocations can't be made to fail under a sanitizer\n");
-        skip();
-    }
+    skip_unless_armed();
     for (long limit = 0; limit < 100000; limit++) {
         error_clear(&error);
         allocations_left = limit;
@@ -92,9 +98,7 @@ static void exhaust(scenario *run, int must_fail_once)
 static inline void exhaust_each(scenario *run)
 {
     struct error error;
-    if (!IS_ARMED_AT_ALL) {
-        skip();
-    }
+    skip_unless_armed();
     fails_once = 1;
     has_failed = 1;
     for (long limit = 0; has_failed; limit++) {

@@ -31,6 +31,7 @@ static void add_table(struct buffer *sql, int columns, const char *name, const c
 /* Of other widths, and so with other things at the ends of what was had at once. */
 static void exhaust_resolving(const char *target, const char *plan, long count, int64_t most)
 {
+    skip_unless_armed();
     struct random random = random_start();
     for (long rounds = test_rounds(count); rounds > 0; rounds--) {
         struct buffer sql = {0};
