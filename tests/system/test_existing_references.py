@@ -105,25 +105,6 @@ class MariaDb(References):
         self.assertEqual(self.counts(target), [ROWS] * 4)
 
 
-class FoldedNames(sql_case.SqlCase):
-    """A server that keeps names of tables in small letters, as on Windows, and a source that does not."""
-    @classmethod
-    def setUpClass(cls):
-        cls.server = mariadb.for_class(cls, settings={"lower-case-table-names": "1"})
-
-    def test_the_order_of_a_copy_and_of_its_rollback(self):
-        source = support.make_sqlite(self.path("s.db"), "CREATE TABLE Child (id INTEGER PRIMARY KEY, parent INTEGER); CREATE TABLE Parent (id INTEGER PRIMARY KEY);"
-                                     "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500) INSERT INTO Parent SELECT i FROM n;"
-                                     "INSERT INTO Child SELECT id, 501 - id FROM Parent;")
-        target = self.made("CREATE TABLE Parent (id int PRIMARY KEY); CREATE TABLE Child (id int PRIMARY KEY, parent int REFERENCES Parent (id))")
-        counts = "SELECT (SELECT count(*) FROM Child), (SELECT count(*) FROM Parent)"
-        self.migrate(source, self.server.uri(target), "--existing", "append", "--chunk-rows", "100")
-        self.assertEqual(self.server.ask(target, counts), [["500", "500"]])
-        (run,), = self.server.ask(target, "SELECT id FROM _transhume_run")
-        self.run_program("rollback", "--run", run, "--confirm")
-        self.assertEqual(self.server.ask(target, counts), [["0", "0"]])
-
-
 del References
 
 if __name__ == "__main__":

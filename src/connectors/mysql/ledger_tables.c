@@ -82,8 +82,10 @@ enum status maria_ledger_making(struct maria_database *self, MYSQL *connection, 
     maria_append_table(&sql, self, "_transhume_made");
     buffer_append_string(&sql, " WHERE run = ");
     maria_append_string(&sql, self->run_id);
-    buffer_append_string(&sql, " AND name = ");
+    /* the ledger has a name as the plan does, who asks may have it as the server does */
+    buffer_append_string(&sql, self->folds_names ? " AND LOWER(name) = LOWER(" : " AND name = (");
     maria_append_string(&sql, table);
+    buffer_append_byte(&sql, ')');
     if (maria_ask_number(self, connection, &sql, MARIA_SHORT, ERROR_LEDGER_INVALID, MARIA_NOT_MADE,
                          &number, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -204,6 +204,26 @@ static enum status look_at_target(struct maria_database *self, const char *load,
     return status == STATUS_OK && self->loads ? check_cluster(self, error) : status;
 }
 
+/* One database has one name then, however it is written: locks and the identity are made of it. */
+static enum status name_as_server(struct maria_database *self, struct error *error)
+{
+    struct buffer sql = {0};
+    MYSQL_RES *result = NULL;
+    bool failed = false;
+    buffer_append_string(&sql, "SELECT schema_name FROM information_schema.schemata WHERE "
+                               "CAST(LOWER(schema_name) AS BINARY) = CAST(LOWER(");
+    maria_append_string(&sql, self->schema);
+    buffer_append_string(&sql, ") AS BINARY)");
+    enum status status =
+        maria_query_buffer(self, self->control, &sql, MARIA_SHORT, ERROR_NETWORK, &result, error);
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    if (row != NULL && row[0] != NULL) {
+        self->schema = keep(self, row[0], &failed);
+    }
+    mysql_free_result(result);
+    return failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory to open it") : status;
+}
+
 static enum status look_at_server(struct maria_database *self, const char *load,
                                   struct error *error)
 {
@@ -224,6 +244,7 @@ static enum status look_at_server(struct maria_database *self, const char *load,
     self->folds_names = folds != 0;
     if (self->folds_names) {
         self->base.capabilities |= CAPABILITY_FOLDED_NAMES;
+        status = status == STATUS_OK ? name_as_server(self, error) : status;
     }
     return status == STATUS_OK && self->mode == OPEN_TARGET ? look_at_target(self, load, error)
                                                             : status;

@@ -163,6 +163,14 @@ static inline struct sent_row *writer_rows(const struct writer *writer, uint32_t
     return (struct sent_row *)(void *)writer->sending->rows.data;
 }
 
+/* The table's name as the run has it, of which the names of its helper tables are made; the
+ * server's own may differ in case. */
+static inline const char *writer_plan_name(const struct writer *writer,
+                                           const struct writer_plan *plan)
+{
+    return writer->tables[plan->table].plan->name;
+}
+
 /* writer_plan.c: the table's catalogue, read once. */
 enum status writer_plan_get(struct writer *writer, uint32_t table, const struct shape *shape,
                             const struct writer_plan **plan, struct error *error) MUST_USE;

@@ -70,7 +70,7 @@ static enum status take_out_repeats(struct stage_pass *pass)
 {
     struct maria_database *self = pass->writer->database;
     unsigned long long chunk = pass->writer->chunk;
-    const char *name = pass->plan->facts->schema->name;
+    const char *name = writer_plan_name(pass->writer, pass->plan);
     struct buffer sql = {0};
 
     buffer_append_string(&sql, "INSERT IGNORE INTO ");
@@ -113,7 +113,8 @@ static enum status take_out_present(struct stage_pass *pass, bool before)
     maria_append_match(&sql, pass->key, "s", "t");
     if (before) {
         buffer_append_string(&sql, " WHERE NOT EXISTS (SELECT 1 FROM ");
-        maria_append_key_table(&sql, pass->writer->database, pass->plan->facts->schema->name);
+        maria_append_key_table(&sql, pass->writer->database,
+                               writer_plan_name(pass->writer, pass->plan));
         buffer_append_string(&sql, " AS k WHERE ");
         maria_append_match(&sql, pass->key, "k", "s");
         buffer_append_byte(&sql, ')');

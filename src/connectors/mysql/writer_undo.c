@@ -17,7 +17,7 @@ static void append_records(struct buffer *sql, const struct writer *writer,
 static enum status append_insert(struct buffer *sql, struct writer *writer,
                                  const struct writer_plan *plan, struct error *error)
 {
-    const char *table = plan->facts->schema->name;
+    const char *table = writer_plan_name(writer, plan);
     const char *name = sql_undo_name(writer->load_scratch, writer->run_id, table);
     if (name == NULL) {
         return error_set(error, ERROR_MEMORY, table, "no memory for a statement");

@@ -20,6 +20,8 @@ static const struct meaning meanings[] = {
      "the server has no connection left: lower --jobs, or raise max_connections"},
     {"53100", ERROR_DISK_FULL, ERROR_DISK_FULL, "make room on the server's disk, then resume"},
     {"53200", ERROR_MEMORY, ERROR_MEMORY, NULL},
+    {"53400", ERROR_SOURCE_READ, ERROR_TARGET_WRITE,
+     "a limit that the server or the role has, as temp_file_limit: raise it"},
     {"40001", ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED, NULL},
     {"40P01", ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED, NULL},
     {"55P03", ERROR_SOURCE_LOCKED, ERROR_TARGET_LOCKED,
