@@ -4,8 +4,9 @@
 
 /*
  * STATUS_OK      done.
- * STATUS_END     nothing more will come (a cursor, a ring, a directory): not an error.
- * STATUS_AGAIN   nothing yet, ask again: not an error.
+ * STATUS_END     not an error: there is nothing, or nothing more (a cursor, a ring, a directory).
+ * STATUS_AGAIN   not an error: not now, or not so; what is to be done then (ask again, go another
+ *                way) the function's own comment says, as it does for END.
  * STATUS_FAILED  the `struct error` that the caller passed says why.
  */
 enum status { STATUS_OK = 0, STATUS_END, STATUS_AGAIN, STATUS_FAILED };

@@ -497,9 +497,7 @@ enum status maria_read_answer(struct maria_database *self, MYSQL *connection,
                               struct error *error)
 {
     if (maria_await(self, connection, patience, error) != STATUS_OK) {
-        struct error ignored = {0};
         (void)!mysql_read_query_result(connection); /* notes that the connection is over */
-        (void)ignored;
         return STATUS_FAILED;
     }
     return mysql_read_query_result(connection) != 0

@@ -14,8 +14,9 @@ void maria_append_name(struct buffer *out, const char *name)
     buffer_append_byte(out, '`');
 }
 
-/* Every session's sql_mode has backslashes escape, and its character set is utf8mb4, in which no
- * byte of a longer character is a quote or a backslash. */
+/* For sessions with our sql_mode, in which backslashes escape (objects.c has others, for the words
+ * of an object), and with utf8mb4, in which no byte of a longer character is a quote or a
+ * backslash. */
 void maria_append_text(struct buffer *out, const char *text, size_t length)
 {
     buffer_append_byte(out, '\'');

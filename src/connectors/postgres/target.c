@@ -25,13 +25,26 @@ enum status postgres_begin(struct postgres_database *self, PGconn **connection, 
     return postgres_execute(self, *connection, "BEGIN", POSTGRES_SHORT, ERROR_TARGET_WRITE, error);
 }
 
+/* Where a statement failed and nobody minded, the server answers a COMMIT by rolling back. */
+static enum status commit(struct postgres_database *self, PGconn *connection, struct error *error)
+{
+    PGresult *result = NULL;
+    enum status status = postgres_query(self, connection, "COMMIT", NULL, 0, POSTGRES_SHORT,
+                                        ERROR_TARGET_WRITE, &result, error);
+    if (status == STATUS_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0) {
+        status = error_set(error, ERROR_TARGET_WRITE, self->shown,
+                           "the server rolled a transaction back instead of committing it");
+    }
+    PQclear(result);
+    return status;
+}
+
 enum status postgres_end(struct postgres_database *self, PGconn *connection, enum status status,
                          struct error *error)
 {
     struct error ignored = {0};
     if (status == STATUS_OK) {
-        return postgres_execute(self, connection, "COMMIT", POSTGRES_SHORT, ERROR_TARGET_WRITE,
-                                error);
+        return commit(self, connection, error);
     }
     /* what can't be rolled back goes with its connection */
     if (postgres_execute(self, connection, "ROLLBACK", POSTGRES_SHORT, ERROR_TARGET_WRITE,
