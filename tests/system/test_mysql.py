@@ -705,6 +705,30 @@ class PostgresAndItems(MysqlCase):
             same = "SELECT * FROM %s ORDER BY id" % table
             self.assertEqual(self.postgres.psql(name, same), self.postgres.psql(back, same))
 
+    def test_json_in_columns_of_texts(self):
+        """Byte for byte: in one that is there, and where a plan makes the table."""
+        told = '{"b": 1.0, "a": 2, "a": 3, "e": 1E5, "z":-0.0, "u":"\\u00e9"}'
+        mine, theirs = self.made("CREATE TABLE t (id int PRIMARY KEY, j json)"), self.postgres.database()
+        self.server.ask(mine, "INSERT INTO t VALUES (1, '%s')" % told.replace("\\", "\\\\"))
+        self.postgres.psql(theirs, "CREATE TABLE t (id int PRIMARY KEY, j json); INSERT INTO t VALUES (1, '%s')" % told)
+        there = "CREATE TABLE t (id int PRIMARY KEY, j %s); INSERT INTO t VALUES (1, 'old')"
+        for source in (self.server.uri(mine), self.postgres.uri(theirs)):
+            for server, kind in ((self.server, "longtext"), (self.postgres, "text")):
+                with self.subTest(source=source, target=kind):
+                    target = server.database()
+                    server.ask(target, there % kind)
+                    pair, state = (source, server.uri(target)), self.path("texts" + target + kind)
+                    self.migrate("--existing", "upsert", *pair, "--state", state)
+                    self.assertEqual(server.ask(target, "SELECT count(*) FROM t WHERE j = '%s'" % (told.replace("\\", "\\\\") if server is self.server else told)), [["1"]])
+                    self.run_program("validate", "--level", "full", *pair, "--state", state)
+                    self.run_program("rollback", "--run", self.run_id(state), "--confirm", "--state", state)
+                    self.assertEqual(server.ask(target, "SELECT j FROM t"), [["old"]])
+        target = self.made()
+        self.write("p.yaml", "transhume: 1\ntables: { t2: { from: t, key: [id] } }\n")
+        self.run_program("migrate", "--plan", "p.yaml", self.server.uri(mine), self.server.uri(target))
+        self.assertEqual(self.server.ask(target, "SELECT count(*) FROM t2 WHERE j = '%s'" % told.replace("\\", "\\\\")), [["1"]])
+        self.assertIn("json_valid", self.server.ask(target, "SHOW CREATE TABLE t2")[0][1])
+
     def test_zero_dates_become_null(self):
         """As docs/types/mysql.md has it; without that each record is rejected, with its key."""
         source, target = self.made("SET sql_mode = ''; CREATE TABLE w (id int PRIMARY KEY, at datetime NOT NULL DEFAULT '0000-00-00 00:00:00', d date, s timestamp NULL); INSERT INTO w VALUES "

@@ -189,7 +189,7 @@ static enum status put_made_text(const struct maria_column *column, enum maria_f
     struct buffer made = {0};
     enum status status = column->type.format == MARIA_AS_JSON
                              ? convert_append_json(cell, &made, error)
-                             : sql_append_value_text(&maria_rules, cell, &made, error);
+                             : sql_append_column_text(&maria_rules, cell, &made, error);
     if (status == STATUS_OK) {
         status = made.failed ? error_set(error, ERROR_MEMORY, column->name, "no memory for a text")
                              : put_text(column, form, made.data != NULL ? made.data : "",

@@ -348,7 +348,7 @@ static enum status put_as_text(const struct postgres_column *column, const struc
                                struct buffer *out, struct error *error)
 {
     struct buffer made = {0};
-    if (sql_append_value_text(&(struct sql_rules){0}, cell, &made, error) != STATUS_OK) {
+    if (sql_append_column_text(&(struct sql_rules){0}, cell, &made, error) != STATUS_OK) {
         buffer_free(&made);
         return STATUS_FAILED;
     }

@@ -257,6 +257,16 @@ enum status sql_append_value_text(const struct sql_rules *rules, const struct ce
     }
 }
 
+enum status sql_append_column_text(const struct sql_rules *rules, const struct cell *cell,
+                                   struct buffer *out, struct error *error)
+{
+    if (cell->kind == VALUE_JSON) {
+        buffer_append(out, cell->text, cell->length);
+        return STATUS_OK;
+    }
+    return sql_append_value_text(rules, cell, out, error);
+}
+
 static bool is_text(const struct cell *cell, const char *word)
 {
     return cell->length == strlen(word) && memcmp(cell->text, word, cell->length) == 0;

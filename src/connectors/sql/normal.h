@@ -30,6 +30,9 @@ enum status sql_hash_normal(const struct sql_rules *rules, const uint64_t *seeds
  * FAILED with a REJECT code where it has none. */
 enum status sql_append_value_text(const struct sql_rules *rules, const struct cell *cell,
                                   struct buffer *out, struct error *error) MUST_USE;
+/* Likewise in a column of texts that was there, where json is its own text. */
+enum status sql_append_column_text(const struct sql_rules *rules, const struct cell *cell,
+                                   struct buffer *out, struct error *error) MUST_USE;
 /* One text for all that jsonb takes for equal; what is no JSON stays as it is. `repeats`: of equal
  * keys in one object all count, in their order, not the last alone. */
 enum status sql_append_canonical_json(const char *text, size_t length, bool repeats,

@@ -27,7 +27,7 @@ enum status sql_text_in_column(const struct sql_rules *rules, const struct cell 
         *normal = cell_text(cell->text, cell->length);
         return STATUS_OK;
     }
-    enum status status = sql_append_value_text(rules, cell, &text, error);
+    enum status status = sql_append_column_text(rules, cell, &text, error);
     status = status == STATUS_OK ? keep_text(&text, padded, arena, normal, error) : status;
     buffer_free(&text);
     return status;
