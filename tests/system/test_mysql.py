@@ -729,6 +729,17 @@ class PostgresAndItems(MysqlCase):
         self.assertEqual(self.server.ask(target, "SELECT count(*) FROM t2 WHERE j = '%s'" % told.replace("\\", "\\\\")), [["1"]])
         self.assertIn("json_valid", self.server.ask(target, "SHOW CREATE TABLE t2")[0][1])
 
+    def test_numbers_are_no_bits(self):
+        """1010 is not B'1010': a record of MySQL's bit is rejected by a column of bits that is there."""
+        source, target = self.made("CREATE TABLE t (id int PRIMARY KEY, v bit(8)); INSERT INTO t VALUES (1, b'1010'), (2, b'1100100'), (3, NULL)"), self.postgres.database()
+        for kind in ("bit varying(8)", "bit(3)", "bit varying"):
+            with self.subTest(kind):
+                self.postgres.psql(target, "DROP TABLE IF EXISTS t; CREATE TABLE t (id int PRIMARY KEY, v %s)" % kind)
+                state = self.path("bits" + kind.replace(" ", ""))
+                self.migrate("--existing", "append", self.server.uri(source), self.postgres.uri(target), "--state", state, code=1)
+                self.assertEqual([(reject["key"]["id"], reject["code"]) for reject in self.rejects(state)], [(1, "type"), (2, "type")])
+                self.assertEqual(self.postgres.psql(target, "SELECT * FROM t"), [["3", None]])
+
     def test_zero_dates_become_null(self):
         """As docs/types/mysql.md has it; without that each record is rejected, with its key."""
         source, target = self.made("SET sql_mode = ''; CREATE TABLE w (id int PRIMARY KEY, at datetime NOT NULL DEFAULT '0000-00-00 00:00:00', d date, s timestamp NULL); INSERT INTO w VALUES "

@@ -605,6 +605,16 @@ static inline bool put_plain(const struct postgres_column *column, const struct 
     return false;
 }
 
+/* Of the digits of a number, 101, PostgreSQL would make these bits. */
+static bool is_number_for_bits(const struct postgres_column *column, const struct cell *cell)
+{
+    const char *native = column->type.type.native != NULL ? column->type.type.native : "";
+    bool number = cell->kind == VALUE_INT64 || cell->kind == VALUE_UINT64 ||
+                  cell->kind == VALUE_FLOAT32 || cell->kind == VALUE_FLOAT64 ||
+                  cell->kind == VALUE_DECIMAL;
+    return number && strncmp(native, "bit", 3) == 0 && strchr("( ", native[3]) != NULL;
+}
+
 /* Apart, so that a plain value saves no registers for it. */
 static NOINLINE enum status encode_other(const struct postgres_column *column,
                                          const struct cell *cell, struct arena *scratch,
@@ -620,7 +630,8 @@ static NOINLINE enum status encode_other(const struct postgres_column *column,
     switch (column->type.format) {
     case POSTGRES_AS_TEXT:
     case POSTGRES_AS_CAST:
-        return put_value_text(column, cell, out, error);
+        return is_number_for_bits(column, cell) ? unfit(column, "this is a number", error)
+                                                : put_value_text(column, cell, out, error);
     case POSTGRES_AS_JSON:
     case POSTGRES_AS_JSONB:
         return put_json(column, cell, out, error);
