@@ -99,6 +99,18 @@ class BetweenServers(MysqlCase):
                 made = [self.server.ask(name, "SHOW CREATE TABLE edges")[0][1] for name in (source, target)]
                 self.assertEqual(made[0], made[1])
 
+    def test_what_a_query_gives_keeps_its_limits(self):
+        columns = "id, de, d, t, b, z, u, ts, s, n, j"
+        source, target = self.made("CREATE TABLE t (id int PRIMARY KEY, de decimal(12,4), d datetime(3), t time(3), b bit(8), z int unsigned, u bigint unsigned, ts timestamp(6) NULL, s smallint, n decimal(65,30), j json); "
+                                   "INSERT INTO t VALUES (1, 1.5, '2020-01-01 00:00:00.5', '-10:00:00.5', 5, 4000000000, 18446744073709551615, '2020-01-01 00:00:00.123456', -3, "
+                                   "-12345678901234567890123456789012345.123456789012345678901234567890, '{\"a\": 1}'), (2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)"), self.made()
+        self.write("p.yaml", "transhume: 1\nsource: %s\ntarget: %s\ntables:\n  q: { key: [id], entities: { q: { query: \"SELECT %s, de * 2 AS twice FROM t\", key: [id] } } }\n" % (
+            self.server.uri(source), self.server.uri(target), columns))
+        self.run_program("migrate", "--quiet", "--plan", "p.yaml")
+        seen = columns.replace(", b,", ", b+0,")
+        self.assertEqual(self.rows(target, "q", seen + ", twice"), self.rows(source, "t", seen + ", de * 2"))
+        self.run_program("validate", "--level", "full")
+
     def test_every_shape_of_table(self):
         for chunk in ("7", "1000", "100000"):
             with self.subTest(chunk):

@@ -202,6 +202,28 @@ enum status maria_statements_read(struct maria_database *self, MYSQL *connection
 
 /* ---------------------------------------------------------------- queries */
 
+/* The type's words with its limits, without which the server would take its own: decimal(10,0). */
+static const char *words_of_field(const MYSQL_FIELD *field, const struct maria_type *type,
+                                  struct arena *arena)
+{
+    const char *name = type->type.native;
+    switch (type->format) {
+    case MARIA_AS_DECIMAL:
+        return arena_format(arena, "decimal(%d,%d)", type->type.precision, type->type.scale);
+    case MARIA_AS_TIME:
+    case MARIA_AS_DATETIME:
+    case MARIA_AS_TIMESTAMP:
+        return type->digits > 0 ? arena_format(arena, "%s(%u)", name, (unsigned)type->digits)
+                                : name;
+    case MARIA_AS_BIT:
+        return arena_format(arena, "bit(%lu)", field->length);
+    case MARIA_AS_INT:
+        return (field->flags & UNSIGNED_FLAG) != 0 ? "bigint" : name;
+    default:
+        return name;
+    }
+}
+
 /* As a subquery it can be one SELECT only; the line's end guards against a comment. */
 enum status maria_describe_query(struct maria_database *self, MYSQL *connection, const char *query,
                                  struct arena *arena, struct schema_table *table,
@@ -227,10 +249,11 @@ enum status maria_describe_query(struct maria_database *self, MYSQL *connection,
         struct maria_column *facts = &(*columns)[i];
         facts->name = arena_copy_string(arena, field->name);
         facts->type = maria_type_of_field(field);
+        facts->type.type.native = words_of_field(field, &facts->type, arena);
         facts->not_null = (field->flags & NOT_NULL_FLAG) != 0;
         made[i] = (struct schema_column){
             .name = facts->name, .type = facts->type.type, .not_null = facts->not_null};
-        status = facts->name != NULL ? STATUS_OK : STATUS_FAILED;
+        status = facts->name != NULL && facts->type.type.native != NULL ? STATUS_OK : STATUS_FAILED;
     }
     mysql_free_result(result);
     if (status != STATUS_OK) {
