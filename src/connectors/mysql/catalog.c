@@ -206,7 +206,6 @@ static void read_columns(struct builder *builder, struct schema_table *table,
             is_json(builder, checks, details[i].name)) {
             details[i].type.format = MARIA_AS_JSON;
             details[i].type.type.kind = VALUE_JSON;
-            details[i].type.type.native = "json"; /* longtext with that check, as MariaDB has it */
             details[i].type.type.precision = 0;
             columns[i].type = details[i].type.type;
         }
