@@ -304,7 +304,7 @@ static enum status set_up_session(struct maria_database *self, MYSQL *connection
         "SET SESSION information_schema_stats_expiry = 0",
         "SET SESSION explicit_defaults_for_timestamp = 1",
         "SET SESSION sql_generate_invisible_primary_key = 0",
-        "SET SESSION lc_messages = 'en_US'" /* is_clean reads them */};
+        "SET SESSION lc_messages = 'en_US'" /* writer_load.c reads them */};
     for (size_t i = 0; status == STATUS_OK && i < sizeof optional / sizeof optional[0]; i++) {
         if (mysql_query(connection, optional[i]) != 0 && maria_is_lost(mysql_errno(connection))) {
             status = maria_failure(self, connection, ERROR_NETWORK, error);

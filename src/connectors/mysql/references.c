@@ -16,14 +16,8 @@ static void name_reference(const struct target_table *table,
                            const struct sql_foreign_key *reference, uint32_t number,
                            char name[MARIA_NAME_BYTES_MAX + 1])
 {
-    char whole[512];
-    if (reference->name != NULL) {
-        snprintf(name, MARIA_NAME_BYTES_MAX + 1, "%s", reference->name);
-        return;
-    }
-    snprintf(whole, sizeof whole, "%s_%s", table->name, reference->columns.names[0]);
-    size_t length = text_clip(whole, strlen(whole), MARIA_NAME_CHARACTERS_MAX - 14);
-    snprintf(name, MARIA_NAME_BYTES_MAX + 1, "%.*s_ibfk_%u", (int)length, whole, number + 1);
+    sql_name_foreign_key(table, reference, number, "_ibfk_", MARIA_NAME_CHARACTERS_MAX - 14, name,
+                         MARIA_NAME_BYTES_MAX + 1);
 }
 
 /* Another table's key has the name: of two that were cut, or in a database that others use. */

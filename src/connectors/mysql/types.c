@@ -421,11 +421,8 @@ void maria_append_type(struct buffer *out, const struct maria_database *self,
 {
     enum { LENGTH_MAX = 4096, INDEXED_LENGTH = 255, INDEXED_MAX = 768, PRECISION_MAX = 65 };
 
-    if (type->kind == VALUE_JSON) { /* MariaDB calls it longtext, and has a check beside */
-        buffer_append_string(out, "json");
-        return;
-    }
-    if (type->native != NULL && is_type(type->native)) {
+    /* MariaDB's own words for json are longtext, with a check beside */
+    if (type->kind != VALUE_JSON && type->native != NULL && is_type(type->native)) {
         buffer_append_string(out, type->native);
         if (type->kind == VALUE_TEXT) {
             append_collation(out, self, collation);

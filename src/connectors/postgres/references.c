@@ -15,14 +15,8 @@ static void name_reference(const struct target_table *table,
                            const struct sql_foreign_key *reference, uint32_t number,
                            char name[POSTGRES_NAME_BYTES_MAX + 1])
 {
-    char whole[256];
-    if (reference->name != NULL) {
-        snprintf(name, POSTGRES_NAME_BYTES_MAX + 1, "%s", reference->name);
-        return;
-    }
-    snprintf(whole, sizeof whole, "%s_%s", table->name, reference->columns.names[0]);
-    size_t length = text_clip(whole, strlen(whole), POSTGRES_NAME_BYTES_MAX - 12);
-    snprintf(name, POSTGRES_NAME_BYTES_MAX + 1, "%.*s_fkey%u", (int)length, whole, number + 1);
+    sql_name_foreign_key(table, reference, number, "_fkey", POSTGRES_NAME_BYTES_MAX - 12, name,
+                         POSTGRES_NAME_BYTES_MAX + 1);
 }
 
 /* False: by which columns it finds its partners is not known. */

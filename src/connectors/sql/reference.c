@@ -1,5 +1,7 @@
 /* Foreign keys that are to be made after a load. */
 #include "connectors/sql/reference.h"
+#include "base/text.h"
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -30,6 +32,20 @@ struct sql_foreign_key sql_foreign_key_of(const struct target_table *table, uint
                                     .on_delete = key->on_delete,
                                     .on_update = key->on_update,
                                     .native_sql = same_name ? key->native_sql : NULL};
+}
+
+void sql_name_foreign_key(const struct target_table *table, const struct sql_foreign_key *key,
+                          uint32_t number, const char *suffix, size_t clip_bytes, char *name,
+                          size_t capacity)
+{
+    char whole[512];
+    if (key->name != NULL) {
+        snprintf(name, capacity, "%s", key->name);
+        return;
+    }
+    snprintf(whole, sizeof whole, "%s_%s", table->name, key->columns.names[0]);
+    size_t length = text_clip(whole, strlen(whole), clip_bytes);
+    snprintf(name, capacity, "%.*s%s%u", (int)length, whole, suffix, number + 1);
 }
 
 static void append_action(struct buffer *out, const char *event, const char *action)

@@ -21,6 +21,10 @@ struct sql_foreign_key {
  * the plan. */
 uint32_t sql_foreign_key_count(const struct target_table *table);
 struct sql_foreign_key sql_foreign_key_of(const struct target_table *table, uint32_t number);
+/* Its own name, or table_column, of at most `clip_bytes`, with the suffix and the number from 1. */
+void sql_name_foreign_key(const struct target_table *table, const struct sql_foreign_key *key,
+                          uint32_t number, const char *suffix, size_t clip_bytes, char *name,
+                          size_t capacity);
 /* " ON DELETE action ON UPDATE action": of those that SQL knows, whatever their case. */
 void sql_append_actions(struct buffer *out, const char *on_delete, const char *on_update);
 
