@@ -41,6 +41,14 @@ static int nothing(struct cli_call *call)
     return cli_finish(&out, 0);
 }
 
+/* On a terminal: why it would be refused, before it is asked. */
+static bool is_confirmed(struct cli_call *call, const char *doubt)
+{
+    const char *question =
+        arena_format(call->arena, "%s. Nothing can be resumed or rolled back after this.", doubt);
+    return question != NULL && cli_is_confirmed(call, question);
+}
+
 int command_finish(struct cli_call *call)
 {
     struct error error = {0};
@@ -53,8 +61,7 @@ int command_finish(struct cli_call *call)
     }
     enum status status =
         finish_run(&options, dry_run, cli_switch(call, CLI_CONFIRM), call->arena, &report, &error);
-    if (status == STATUS_AGAIN && !dry_run &&
-        cli_is_confirmed(call, "Nothing can be resumed or rolled back after this.")) {
+    if (status == STATUS_AGAIN && !dry_run && is_confirmed(call, report.doubt)) {
         status = finish_run(&options, false, true, call->arena, &report, &error);
     }
     if (status == STATUS_AGAIN) {

@@ -65,6 +65,53 @@ static enum status open_source(const struct cli_call *call, struct uri *uri,
     return connector->open(&options, source, error);
 }
 
+/* Of a URI that is shown with "***" for what is secret: nothing instead, which a connection takes
+ * from elsewhere. NULL: no memory. */
+static const char *without_secrets(const char *shown, struct arena *arena)
+{
+    static const char hidden[] = "***";
+    const size_t hidden_length = sizeof(hidden) - 1;
+    char *text = arena_copy_string(arena, shown);
+    char *place = text;
+    while (place != NULL && (place = strstr(place, hidden)) != NULL) {
+        char *after = place + hidden_length;
+        char *from = place;
+        if (from > text && from[-1] == ':' && *after == '@') {
+            from--;
+        } else if (from > text && from[-1] == '=' && (*after == '&' || *after == '\0')) {
+            while (from > text && from[-1] != '?' && from[-1] != '&') {
+                from--;
+            }
+            bool more = *after == '&';
+            from -= from > text && !more; /* the mark before it */
+            after += more;
+        } else {
+            from = after;
+        }
+        memmove(from, after, strlen(after) + 1);
+        place = from;
+    }
+    return text;
+}
+
+static enum status write_proposal(const struct cli_call *call, const struct uri *source_uri,
+                                  struct database *source, struct schema *schema,
+                                  const struct uri *target_uri, struct database *target,
+                                  const struct plan_settings *settings, struct buffer *yaml,
+                                  struct error *error)
+{
+    const char *from = without_secrets(source_uri->shown, call->arena);
+    const char *to = without_secrets(target_uri->shown, call->arena);
+    if (from == NULL || to == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the plan");
+    }
+    if (strcmp(from, source_uri->shown) != 0 || strcmp(to, target_uri->shown) != 0) {
+        log_write(LOG_WARNING, "passwords are left out of the plan: keep them in ~/.pgpass "
+                               "(PostgreSQL) or ~/.my.cnf (MySQL, MariaDB)");
+    }
+    return plan_propose(from, source, schema, to, target, settings, yaml, error);
+}
+
 /* The target need not be there yet and is not opened: a proposal needs to know only its nature. */
 static enum status propose(const struct cli_call *call, struct buffer *yaml, struct error *error)
 {
@@ -103,8 +150,8 @@ static enum status propose(const struct cli_call *call, struct buffer *yaml, str
         log_write(LOG_WARNING, "%s has no tables: the plan is empty", source_uri->shown);
     }
     if (status == STATUS_OK) {
-        status = plan_propose(source_uri->shown, source, schema, target_uri->shown, &target,
-                              &settings, yaml, error);
+        status = write_proposal(call, source_uri, source, schema, target_uri, &target, &settings,
+                                yaml, error);
     }
     if (schema != NULL) {
         arena_destroy(schema->arena);

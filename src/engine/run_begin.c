@@ -34,8 +34,8 @@ static enum status refuse_unfinished(struct run *run, const char *where, const c
     }
     error_set(error, ERROR_RUN_UNFINISHED, where, "run %s is not finished", id);
     error_hint(error,
-               "`transhume resume` goes on with it; to give it up: `transhume rollback --run "
-               "%s`, or `transhume migrate --restart`",
+               "`transhume resume` goes on with it; to give it up: `transhume rollback --run %s "
+               "--confirm`, or `transhume migrate --restart --confirm`, which then begins anew",
                id);
     return STATUS_FAILED;
 }

@@ -44,6 +44,7 @@ enum progress_phase {
     PROGRESS_INDEXES,
     PROGRESS_SETTLE,
     PROGRESS_COUNT,
+    PROGRESS_COMPARE,
     PROGRESS_DONE
 };
 

@@ -33,10 +33,13 @@ static void append_bar(const struct progress_frame *frame, double part, uint32_t
     buffer_append_string(out, frame->color ? "\x1b[0m" : "");
 }
 
-/* Appends what fits of a line to the terminal's width; escape sequences take no room. */
-static void append_cut_line(const char *line, uint32_t columns, bool color, struct buffer *out)
+/* Appends what fits of a line to the terminal's width; escape sequences take no room. `whole`: of
+ * its parts, which two blanks set apart, none is cut in two but the first. */
+static void append_cut_line(const char *line, uint32_t columns, bool whole, bool color,
+                            struct buffer *out)
 {
     uint32_t width = 0;
+    size_t whole_length = 0;
     const utf8proc_uint8_t *position = (const utf8proc_uint8_t *)line;
     while (*position != '\0') {
         if (*position == '\x1b') {
@@ -49,7 +52,11 @@ static void append_cut_line(const char *line, uint32_t columns, bool color, stru
         utf8proc_ssize_t size = utf8proc_iterate(position, -1, &character);
         int needed = size > 0 ? utf8proc_charwidth(character) : 1;
         if (width + (uint32_t)needed > columns) {
+            out->length = whole && whole_length > 0 ? whole_length : out->length;
             break;
+        }
+        if (position[0] == ' ' && position[1] == ' ') {
+            whole_length = out->length;
         }
         width += (uint32_t)needed;
         buffer_append(out, position, size > 0 ? (size_t)size : 1);
@@ -94,19 +101,12 @@ static void append_numbers(const struct progress_view *view, bool last, struct b
     }
 }
 
-static void append_head(const struct progress_view *view, const struct progress_frame *frame,
-                        struct buffer *line)
+/* What stands after the phase and the bar. */
+static void append_facts(const struct progress_view *view, const struct progress_frame *frame,
+                         struct buffer *line)
 {
     char text[32];
-    bool stopping = signals_stop_level() > 0 && !frame->last;
-    buffer_format(line, "%-8s%s", progress_phase_name((enum progress_phase)view->phase),
-                  stopping ? "finishing the chunks in hand" : "");
     if (progress_view_has_entities(view)) {
-        if (view->part >= 0 && frame->columns >= 60 && !stopping) {
-            uint32_t columns = frame->columns / 4;
-            columns = columns > BAR_COLUMNS_MAX ? BAR_COLUMNS_MAX : columns;
-            append_bar(frame, view->part, columns, line);
-        }
         append_numbers(view, frame->last, line);
     } else {
         text_human_seconds(view->seconds, text, sizeof(text));
@@ -127,13 +127,36 @@ static void append_head(const struct progress_view *view, const struct progress_
     }
 }
 
+/* The bar has what the facts leave it, if that shows anything. */
+static void append_head(const struct progress_view *view, const struct progress_frame *frame,
+                        struct buffer *line)
+{
+    bool stopping = signals_stop_level() > 0 && !frame->last;
+    struct buffer facts = {0};
+    append_facts(view, frame, &facts);
+    buffer_format(line, "%-8s%s", progress_phase_name((enum progress_phase)view->phase),
+                  stopping ? "finishing the chunks in hand (Ctrl-C again: at once)" : "");
+    if (progress_view_has_entities(view) && view->part >= 0 && !stopping) {
+        uint32_t taken =
+            table_text_width(buffer_string(line)) + table_text_width(buffer_string(&facts));
+        uint32_t columns = taken < frame->columns ? frame->columns - taken : 0;
+        columns = columns > frame->columns / 4 ? frame->columns / 4 : columns;
+        columns = columns > BAR_COLUMNS_MAX ? BAR_COLUMNS_MAX : columns;
+        if (columns >= BAR_COLUMNS_MIN) {
+            append_bar(frame, view->part, columns, line);
+        }
+    }
+    buffer_append_string(line, buffer_string(&facts));
+    buffer_free(&facts);
+}
+
 static void append_entity(const struct progress_entity *entity, const struct progress_frame *frame,
                           struct buffer *line)
 {
     char name[NAME_BYTES_MAX];
     text_printable(entity->name, strlen(entity->name), name, sizeof(name));
     struct buffer cut = {0};
-    append_cut_line(name, NAME_COLUMNS_MAX, false, &cut);
+    append_cut_line(name, NAME_COLUMNS_MAX, false, false, &cut);
     if (cut.length > 0) {
         cut.length--; /* the newline */
     }
@@ -174,14 +197,14 @@ void progress_append_bars(const struct progress *progress, const struct progress
 {
     struct buffer line = {0};
     append_head(view, frame, &line);
-    append_cut_line(buffer_string(&line), frame->columns, frame->color, out);
+    append_cut_line(buffer_string(&line), frame->columns, true, frame->color, out);
     bool entities = view->phase == PROGRESS_COPY && !frame->last && progress->entity_count > 1;
     uint32_t rows = 1;
     for (uint32_t i = 0; entities && i < progress->entity_count && rows < frame->rows; i++) {
         if (is_active(&progress->entities[i])) {
             buffer_clear(&line);
             append_entity(&progress->entities[i], frame, &line);
-            append_cut_line(buffer_string(&line), frame->columns, frame->color, out);
+            append_cut_line(buffer_string(&line), frame->columns, true, frame->color, out);
             rows++;
         }
     }

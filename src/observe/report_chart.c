@@ -159,12 +159,10 @@ static void append_figure(const struct chart *chart, const double *amounts, bool
 
 static void append_phases(const struct chart *chart, struct buffer *out)
 {
-    static const char *const meanings[PHASES] = {[PROGRESS_COPY] = "copying",
-                                                 [PROGRESS_INDEXES] =
-                                                     "indexes and what else comes last",
-                                                 [PROGRESS_SETTLE] = "equal keys",
-                                                 [PROGRESS_COUNT] = "counting",
-                                                 [PROGRESS_DONE] = "finishing"};
+    static const char *const meanings[PHASES] = {
+        [PROGRESS_COPY] = "copying",      [PROGRESS_INDEXES] = "indexes and what else comes last",
+        [PROGRESS_SETTLE] = "equal keys", [PROGRESS_COUNT] = "counting",
+        [PROGRESS_COMPARE] = "comparing", [PROGRESS_DONE] = "finishing"};
     buffer_append_string(out, "<p class=\"phases\">");
     for (int i = 0; i < PHASES; i++) {
         if (meanings[i] != NULL && chart->phases[i] >= 0.0005) {

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
@@ -85,6 +86,20 @@ void report_html(struct buffer *out, const char *text)
     each_character(text, out, append_html);
 }
 
+/* Of an address that renderers make a link of by itself. */
+static bool ends_with_scheme(const struct buffer *out)
+{
+    static const char *const schemes[] = {"http", "https", "ftp", "mailto", "xmpp"};
+    for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
+        size_t length = strlen(schemes[i]);
+        if (out->length >= length &&
+            strncasecmp((const char *)out->data + out->length - length, schemes[i], length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void append_markdown(struct buffer *out, const char *character, size_t length)
 {
     switch (character[0]) {
@@ -97,9 +112,11 @@ static void append_markdown(struct buffer *out, const char *character, size_t le
     case '>':
         append_html(out, character, length);
         break;
-    case ':': /* an address would become a link */
-    case '@':
-        buffer_format(out, "&#%d;", character[0]);
+    case ':':
+        buffer_append_string(out, ends_with_scheme(out) ? "&#58;" : ":");
+        break;
+    case '@': /* an address would become a link */
+        buffer_append_string(out, "&#64;");
         break;
     case '.': /* likewise www. */
         buffer_append_string(

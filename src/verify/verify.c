@@ -370,7 +370,7 @@ static enum status work(struct verify *verify, struct match *matching, struct er
          repair_files_open(matching->repair, verify, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
-    atomic_store(&progress->phase, PROGRESS_COUNT);
+    atomic_store(&progress->phase, PROGRESS_COMPARE);
     enum status status = compare(verify, matching, error);
     if (status == STATUS_OK) {
         status = match_end(matching, error);

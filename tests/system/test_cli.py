@@ -290,6 +290,9 @@ class Terminal:
         self.text += data.decode("utf-8", "replace")
         return bool(data)
 
+    def type(self, text):
+        os.write(self.leader, text.encode())
+
     def finish(self, seconds=30):
         deadline = time.monotonic() + seconds * PATIENCE
         while self.read_some(deadline):
@@ -400,6 +403,31 @@ class Bars(TestCase):
         result = self.run_program("resume")
         self.assertRegex(result.out, r"(?m)^total ")
 
+    def test_a_second_ctrl_c_is_told_of(self):
+        terminal = self.slow_copy(300)
+        terminal.read_until("copy .*━")
+        os.killpg(terminal.process.pid, signal.SIGINT)
+        terminal.read_until(r"finishing the chunks in hand \(Ctrl-C again: at once\)")
+        self.assertEqual(terminal.finish(), 4, terminal.text)
+
+    def test_what_does_not_fit_is_left_out_whole(self):
+        """The bar gives way first; no number is cut in two."""
+        whole = re.compile(r"copy|━+|\d+\.\d%|[\d,]+ / 15,861|[\d,]+/s|[\d hms.]+ left|[\d.]+ [KM]iB|source asks .*|finishing .*")
+        for columns in (80, 66, 50, 34):
+            with self.subTest(columns=columns):
+                terminal = self.slow_copy(8000, columns=columns)
+                self.assertEqual(terminal.finish(), 0, terminal.text)
+                heads = [line for line in re.split(r"[\r\n]+", re.sub(r"\x1b\[\d*[A-Za-z]", "", terminal.text))
+                         if line.startswith("copy ")]
+                self.assertGreater(len(heads), 2)
+                for line in heads:
+                    for part in re.split(r"  +", line.strip()):
+                        self.assertRegex(part, r"\A(%s)\Z" % whole.pattern, line)
+                    self.assertLess(len(line), columns)
+                self.assertTrue(any(" / 15,861" in line for line in heads))
+                os.rename(self.path("copy.db"), self.path("%d.db" % columns))
+                shutil.rmtree(self.path(".transhume"))
+
     def test_no_color_and_ascii(self):
         terminal = self.slow_copy(12000, env={"NO_COLOR": "1", "LC_ALL": "C"})
         self.assertEqual(terminal.finish(), 0, terminal.text)
@@ -413,6 +441,34 @@ class Bars(TestCase):
         self.assertEqual(terminal.finish(), 0, terminal.text)
         self.assertNotIn("\x1b", terminal.text)
         self.assertIn("done: 100.0%", terminal.text)
+
+
+class Questions(TestCase):
+    """What may do harm is asked on a terminal, with the reason, and done when that is wanted."""
+
+    def setUp(self):
+        super().setUp()
+        small_source(self.folder)
+
+    def ask_to_finish(self, answer):
+        terminal = Terminal("finish", "--state", "s", "copy.db", cwd=self.folder)
+        terminal.read_until("Type yes to go on: ")
+        terminal.type(answer)
+        return terminal.finish(), " ".join(terminal.text.split())
+
+    def test_finish_says_why_it_asks(self):
+        for code, why in ((3, "is not finished and could not be resumed any more"), (0, "was not validated without a difference")):
+            with self.subTest(why=why):
+                self.run_program("migrate", "--state", "s", "small.db", "copy.db", code=code, env=FAILING if code else {})
+                run = json.loads(self.run_program("status", "--state", "s", "--json").out)["run"]
+                refused, text = self.ask_to_finish("no\n")
+                self.assertEqual(refused, 5)
+                self.assertRegex(text, "run %s %s.*Nothing can be resumed or rolled back after this. Type yes" % (run, why))
+                finished, text = self.ask_to_finish("yes\n")
+                self.assertEqual(finished, 0, text)
+                self.assertIn("dropped the ledger", text)
+                os.unlink(self.path("copy.db"))
+                shutil.rmtree(self.path("s"))
 
 
 class Choices(TestCase):

@@ -54,6 +54,20 @@ class Init(InitTestCase):
                     written = sum(entity["written"] for entity in json.loads(result.out)["entities"])
                     self.assertIn(written, (rows,) if rows else (15861, 4754))
 
+    def test_passwords_are_left_out(self):
+        """The target is not opened by init: the plan must work as it stands once the password is in its place."""
+        for given, kept in (("postgres://dba:correct-horse@127.0.0.1:9/shop", "postgres://dba@127.0.0.1:9/shop"),
+                            ("postgres://dba:c@127.0.0.1:9/shop", "postgres://dba@127.0.0.1:9/shop"),
+                            ("postgres://dba@127.0.0.1:9/shop?sslpassword=staple&sslmode=disable", "postgres://dba@127.0.0.1:9/shop?sslmode=disable"),
+                            ("postgres://dba@127.0.0.1:9/shop?sslmode=disable&sslpassword=staple", "postgres://dba@127.0.0.1:9/shop?sslmode=disable"),
+                            ("postgres://dba@127.0.0.1:9/shop?sslpassword=staple", "postgres://dba@127.0.0.1:9/shop"),
+                            ("mysql://dba:correct-horse@127.0.0.1/shop", "mysql://dba@127.0.0.1/shop")):
+            with self.subTest(given=given):
+                result = self.run_program("init", "shop.db", given, "-o", "p.yaml", "--force")
+                self.assertIn("passwords are left out of the plan", result.err)
+                with open(self.path("p.yaml"), encoding="utf-8") as file:
+                    self.assertRegex(file.read(), r"(?m)^target: ['\"]?%s['\"]?$" % re.escape(kept))
+
     def test_a_guessed_key_says_so(self):
         with open(self.path("herd.csv"), "w", encoding="ascii") as file:
             file.write("name,HERD_ID\nFlora,1\nBella,1\n")

@@ -166,7 +166,7 @@ class Connect(support.TestCase):
         source = support.make_sqlite(self.path("s.db"), "CREATE TABLE fresh (id INTEGER PRIMARY KEY);")
         env = dict(CLEAN, **login)
         result = self.run_program("migrate", source, self.uri(), code=2, env=env)
-        self.assertIn("GRANT CREATE", result.err)
+        self.assertIn("GRANT CREATE ON SCHEMA public TO mover", result.err)
         self.server.psql(self.name, "GRANT CREATE ON SCHEMA public TO mover")
         self.run_program("migrate", source, self.uri(), env=env)
 

@@ -323,6 +323,15 @@ class Contents(ReportCase):
             self.assertIn("u0000b", file.read())
         self.assertEqual(self.report()["validation"]["records"][0]["key"], {"k": "a\0b"})
 
+    def test_what_would_become_a_link_in_markdown(self):
+        support.make_sqlite(self.path("links.db"), "CREATE TABLE 'https://evil.test'(id INTEGER PRIMARY KEY); "
+                            "CREATE TABLE 'MailTo:www.a@evil.test'(id INTEGER PRIMARY KEY)")
+        self.run_program("migrate", "--no-express", "sqlite:links.db", "copy.db")
+        markdown = self.read(".transhume", "report.md")
+        self.assertIn("https&#58;//evil.test", markdown)
+        self.assertIn("MailTo&#58;www&#46;a&#64;evil.test", markdown)
+        self.assertTrue(markdown.startswith("# sqlite:"), markdown[:40])
+
     def test_validation(self):
         self.run_program("migrate", "--no-express", "shop.db", "copy.db")
         self.write(os.path.join(".transhume", "validation.json"), json.dumps({

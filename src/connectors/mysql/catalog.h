@@ -90,7 +90,11 @@ enum status maria_is_denied(struct maria_database *self, MYSQL *connection,
 enum status maria_is_denied_select(struct maria_database *self, MYSQL *connection,
                                    const char *table, enum error_code code, bool *denied,
                                    struct error *error) MUST_USE;
-/* lacking.c: the statement that would let the account read the table, as a warning. */
+/* lacking.c: the session's account as GRANT has it, into the arena. */
+enum status maria_name_account(struct maria_database *self, MYSQL *connection, enum error_code code,
+                               struct arena *arena, const char **account,
+                               struct error *error) MUST_USE;
+/* The statement that would let the account read the table, as a warning. */
 enum status maria_warn_lacking(struct maria_database *self, MYSQL *connection, const char *table,
                                struct error *error) MUST_USE;
 /* describe.c: SHOW CREATE TABLE of each table, without the number that it counts on from. */

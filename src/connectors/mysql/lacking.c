@@ -13,21 +13,28 @@ struct looking {
     struct error *error;
 };
 
-static enum status name_account(struct looking *looking, struct arena *arena)
+enum status maria_name_account(struct maria_database *self, MYSQL *connection, enum error_code code,
+                               struct arena *arena, const char **account, struct error *error)
 {
     MYSQL_RES *result = NULL;
     enum status status =
-        maria_query(looking->self, looking->connection,
+        maria_query(self, connection,
                     "SELECT CONCAT(QUOTE(LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - "
                     "CHAR_LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1)), '@', "
                     "QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)))",
-                    MARIA_SHORT, ERROR_SOURCE_READ, &result, looking->error);
+                    MARIA_SHORT, code, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
-    looking->account = row != NULL && row[0] != NULL ? arena_copy_string(arena, row[0]) : "";
+    *account = row != NULL && row[0] != NULL ? arena_copy_string(arena, row[0]) : "";
     mysql_free_result(result);
-    return looking->account != NULL ? status
-                                    : error_set(looking->error, ERROR_MEMORY, looking->self->shown,
-                                                "no memory to look at its rights");
+    return *account != NULL
+               ? status
+               : error_set(error, ERROR_MEMORY, self->shown, "no memory to look at its rights");
+}
+
+static enum status name_account(struct looking *looking, struct arena *arena)
+{
+    return maria_name_account(looking->self, looking->connection, ERROR_SOURCE_READ, arena,
+                              &looking->account, looking->error);
 }
 
 static void tell_table(const struct looking *looking, const char *table)

@@ -4,6 +4,7 @@
  * nothing is refused. Neither are those on the database that the user has by another account's
  * host, or that the anonymous one has: so the server is asked where something seems to be missing.
  */
+#include "connectors/mysql/catalog.h"
 #include "connectors/mysql/target.h"
 #include "connectors/sql/check.h"
 #include "mysql_sql.h"
@@ -39,6 +40,7 @@ struct maria_rights {
     bool asked;
     unsigned denied; /* of the database, by the server's own word */
     unsigned told;   /* of those that are missing on the database */
+    const char *account;
 };
 
 static unsigned bit_of(const char *name)
@@ -156,24 +158,42 @@ static enum status ask_server(struct maria_database *self, MYSQL *connection, st
     }
     rights->denied |= RIGHT_REFERENCES; /* no statement asks for that alone */
     rights->asked = true;
-    return status;
+    return status == STATUS_OK ? maria_name_account(self, connection, ERROR_TARGET_INVALID,
+                                                    self->seen_arena, &rights->account, error)
+                               : status;
 }
 
 /* ---------------------------------------------------------------- what is missing */
 
-static void tell_missing(unsigned missing, const char *on, const char *name, struct buffer *out)
+static void append_rights(unsigned rights, struct buffer *out)
 {
-    char shown[SQL_SHOWN_BYTES];
     const char *comma = "";
-    buffer_append_string(out, "the account lacks ");
     for (unsigned i = 0; i < NAME_COUNT; i++) {
-        if ((missing & 1U << i) != 0) {
+        if ((rights & 1U << i) != 0) {
             buffer_format(out, "%s%s", comma, names[i]);
             comma = ", ";
         }
     }
-    buffer_format(out, " on the %s %s: GRANT what docs/mysql.md lists\n", on,
-                  sql_show_name(name, shown));
+}
+
+/* `table` NULL: on all of the database. */
+static void tell_missing(const struct maria_database *self, unsigned missing, const char *table,
+                         struct buffer *out)
+{
+    char shown[SQL_SHOWN_BYTES];
+    buffer_append_string(out, "the account lacks ");
+    append_rights(missing, out);
+    buffer_format(out, " on the %s %s: GRANT ", table == NULL ? "database" : "table",
+                  sql_show_name(table == NULL ? self->schema : table, shown));
+    append_rights(missing, out);
+    buffer_append_string(out, " ON ");
+    if (table == NULL) {
+        maria_append_name(out, self->schema);
+        buffer_append_string(out, ".*");
+    } else {
+        maria_append_table(out, self, table);
+    }
+    buffer_format(out, " TO %s\n", self->rights->account);
 }
 
 static unsigned needed_for(const struct maria_database *self, const struct target_table *table,
@@ -221,11 +241,11 @@ enum status maria_check_rights(struct maria_database *self, MYSQL *connection,
         own = 0;
     }
     if ((whole & ~self->rights->told) != 0) {
-        tell_missing(whole & ~self->rights->told, "database", self->schema, out);
+        tell_missing(self, whole & ~self->rights->told, NULL, out);
         self->rights->told |= whole;
     }
     if ((own & ~whole) != 0) {
-        tell_missing(own & ~whole, "table", table->name, out);
+        tell_missing(self, own & ~whole, table->name, out);
     }
     return STATUS_OK;
 }

@@ -58,7 +58,10 @@ enum {
     MAY_UPDATE,
     MAY_DELETE,
     MAY_ALTER,
-    OWNER
+    OWNER,
+    ROLE, /* this one and those below: as statements have them */
+    SCHEMA,
+    DATABASE
 };
 
 static bool may(const PGresult *result, int column)
@@ -78,7 +81,8 @@ static enum status read_rights(struct postgres_database *self, PGconn *connectio
         "has_database_privilege(current_database(), 'TEMP'), has_table_privilege(c.oid, 'INSERT'), "
         "has_table_privilege(c.oid, 'SELECT'), has_table_privilege(c.oid, 'UPDATE'), "
         "has_table_privilege(c.oid, 'DELETE'), pg_has_role(c.relowner, 'USAGE'), "
-        "pg_get_userbyid(c.relowner) FROM pg_catalog.pg_namespace n LEFT JOIN "
+        "pg_get_userbyid(c.relowner), quote_ident(current_user), quote_ident(n.nspname), "
+        "quote_ident(current_database()) FROM pg_catalog.pg_namespace n LEFT JOIN "
         "pg_catalog.pg_class c ON c.oid = $2::pg_catalog.oid WHERE n.nspname = $1",
         parameters, 2, POSTGRES_SHORT, ERROR_TARGET_INVALID, result, error);
 }
@@ -136,25 +140,60 @@ static bool is_staged(const struct target_table *table, const struct postgres_ta
     return staged;
 }
 
-static void tell_of_table(const struct target_table *table, const PGresult *rights,
-                          struct buffer *out)
+/* The statement that would give it, at the end of a line. */
+static void append_grant(const struct postgres_database *self, const PGresult *rights,
+                         const char *granted, const char *table, struct buffer *out)
+{
+    buffer_format(out, "GRANT %s ON ", granted);
+    postgres_append_table(out, self, table);
+    buffer_format(out, " TO %s\n", PQgetvalue(rights, 0, ROLE));
+}
+
+static void tell_of_table(const struct postgres_database *self, const struct target_table *table,
+                          const PGresult *rights, struct buffer *out)
 {
     char printable[SQL_SHOWN_BYTES];
     if (!may(rights, MAY_INSERT) || !may(rights, MAY_SELECT)) {
-        buffer_append_string(out, "the role may not read and write it: GRANT SELECT, INSERT\n");
+        buffer_append_string(out, "the role may not read and write it: ");
+        append_grant(self, rights, "SELECT, INSERT", table->name, out);
     }
     if (overwrites(table) && !may(rights, MAY_UPDATE)) {
-        buffer_append_string(out, "the role may not change its records, as upsert and replace do: "
-                                  "GRANT UPDATE\n");
+        buffer_append_string(out,
+                             "the role may not change its records, as upsert and replace do: ");
+        append_grant(self, rights, "UPDATE", table->name, out);
     }
     if (table->loses_records && !may(rights, MAY_DELETE)) {
-        buffer_append_string(out, "the role may not take records out of it: GRANT DELETE\n");
+        buffer_append_string(out, "the role may not take records out of it: ");
+        append_grant(self, rights, "DELETE", table->name, out);
     }
     if ((table->rebuilds_indexes || table->disables_triggers) && !may(rights, MAY_ALTER)) {
         buffer_format(out,
                       "the role does not own it, as --indexes rebuild and --triggers disable need: "
                       "GRANT the role %s to it\n",
                       sql_show_name(PQgetvalue(rights, 0, OWNER), printable));
+    }
+}
+
+static void tell_of_schema(const struct postgres_database *self, const PGresult *rights,
+                           bool staged, struct buffer *out)
+{
+    const char *schema = PQgetvalue(rights, 0, SCHEMA);
+    const char *role = PQgetvalue(rights, 0, ROLE);
+    if (!may(rights, MAY_ENTER)) {
+        buffer_format(out, "the role may not use the schema %s: GRANT USAGE ON SCHEMA %s TO %s\n",
+                      self->schema, schema, role);
+    }
+    if (!self->may_create) {
+        buffer_format(out,
+                      "the role may not create tables in the schema %s: GRANT CREATE ON SCHEMA %s "
+                      "TO %s\n",
+                      self->schema, schema, role);
+    }
+    if (staged && !self->may_temp) {
+        buffer_format(out,
+                      "the role may not make temporary tables, by way of which its records go: "
+                      "GRANT TEMP ON DATABASE %s TO %s\n",
+                      PQgetvalue(rights, 0, DATABASE), role);
     }
 }
 
@@ -173,19 +212,9 @@ static enum status check_rights(struct postgres_database *self, PGconn *connecti
     if (status == STATUS_OK) {
         self->may_create = may(rights, MAY_CREATE);
         self->may_temp = may(rights, MAY_TEMP);
-        if (!may(rights, MAY_ENTER)) {
-            buffer_format(out, "the role may not use the schema %s: GRANT USAGE\n", self->schema);
-        }
-        if (!self->may_create) {
-            buffer_format(out, "the role may not create tables in the schema %s: GRANT CREATE\n",
-                          self->schema);
-        }
-        if (staged && !self->may_temp) {
-            buffer_append_string(out, "the role may not make temporary tables, by way of which "
-                                      "its records go: GRANT TEMP ON DATABASE\n");
-        }
+        tell_of_schema(self, rights, staged, out);
         if (facts != NULL) {
-            tell_of_table(table, rights, out);
+            tell_of_table(self, table, rights, out);
         }
     }
     PQclear(rights);
@@ -249,12 +278,16 @@ static enum status check_reference(struct postgres_database *self, PGconn *conne
     }
     text_from_uint64(facts->oid, oid);
     const struct postgres_parameter parameter = {.text = oid};
-    enum status status = postgres_query(
-        self, connection, "SELECT has_any_column_privilege($1::pg_catalog.oid, 'REFERENCES')",
-        &parameter, 1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+    enum status status =
+        postgres_query(self, connection,
+                       "SELECT has_any_column_privilege($1::pg_catalog.oid, 'REFERENCES'), "
+                       "quote_ident(current_user)",
+                       &parameter, 1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
     if (status == STATUS_OK && !may(result, 0)) {
-        buffer_format(out, "the role may not refer to %s: GRANT REFERENCES\n",
+        buffer_format(out, "the role may not refer to %s: GRANT REFERENCES ON ",
                       sql_show_name(name, printable));
+        postgres_append_table(out, self, name);
+        buffer_format(out, " TO %s\n", PQgetvalue(result, 0, 1));
     }
     PQclear(result);
     return status;

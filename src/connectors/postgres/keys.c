@@ -163,7 +163,7 @@ static const char *name_key(struct keys *keys, const struct target_table *table)
 
 static const char remedy[] =
     "make one of this name over what the server can order (a hash of a long text, say) and "
-    "`transhume resume`, or leave it out of the plan and `transhume migrate --restart`";
+    "`transhume resume`, or leave it out of the plan and `transhume migrate --restart --confirm`";
 
 static struct postgres_build *add_build(struct keys *keys, const struct target_table *table,
                                         const struct postgres_table *facts, const char *name)
