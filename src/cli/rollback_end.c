@@ -242,8 +242,8 @@ void cli_append_rollback(struct cli_call *call, const struct rollback_report *re
     }
     if (changed > 0) {
         buffer_format(out,
-                      "%" PRIu64 " records were changed by others since the run wrote them: they "
-                      "stay as they are\n",
+                      "%" PRIu64 " records were changed by others since the run wrote them, or "
+                      "records of others refer to them: they stay as they are\n",
                       changed);
     }
     append_warning(report, out);

@@ -137,6 +137,29 @@ class BetweenServers(PostgresCase):
                          [["f"]])
         self.assert_same_rows(source, target, "b")
 
+    def test_mended_parents_leave_a_valid_key(self):
+        """Children came, two of their parents did not: the key is valid once both have, and nobody else's is touched."""
+        source = support.make_sqlite(self.path("s.db"), "CREATE TABLE p (id INTEGER PRIMARY KEY, v TEXT); "
+                                     "CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER REFERENCES p); "
+                                     "INSERT INTO p VALUES (1, 'a'), (2, 'b' || char(0)), (3, 'c' || char(0)); INSERT INTO c VALUES (1, 1), (2, 2), (3, 3)")
+        target = self.made("CREATE TABLE theirs (id int PRIMARY KEY, self int); INSERT INTO theirs VALUES (1, 1); "
+                           "ALTER TABLE theirs ADD FOREIGN KEY (self) REFERENCES theirs NOT VALID")
+        ends = (source, self.server.uri(target))
+        keys = "SELECT conrelid::regclass, convalidated FROM pg_constraint WHERE contype = 'f' ORDER BY 1"
+        self.migrate(*ends, code=1)
+        self.assertEqual(sorted(self.server.psql(target, keys)), [["c", "f"], ["theirs", "f"]])
+        folder = self.path(".transhume", "rejects")
+        name, = os.listdir(folder)
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            lines = file.read().replace("\\u0000", "").splitlines(keepends=True)
+        self.assertEqual(len(lines), 2)
+        for number, line in enumerate(lines):
+            with open(self.path("mended%d.jsonl" % number), "w", encoding="utf-8") as file:
+                file.write(line)
+            self.migrate(*ends, "--rejects", self.path("mended%d.jsonl" % number))
+            self.assertEqual(sorted(self.server.psql(target, keys)), [["c", "ft"[number]], ["theirs", "f"]])
+        self.assertEqual(self.server.psql(target, "SELECT * FROM p ORDER BY id"), [["1", "a"], ["2", "b"], ["3", "c"]])
+
     def test_a_snapshot_is_one_moment(self):
         source, target = self.made("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY); "
                                    "INSERT INTO a SELECT generate_series(1, 50); INSERT INTO b TABLE a"), self.made()

@@ -96,6 +96,9 @@ static enum status finish_tables(struct postgres_finisher *finisher,
         status = postgres_make_references(finisher, tables, table_count);
     }
     if (status == STATUS_OK) {
+        status = postgres_validate_left(finisher, tables, table_count);
+    }
+    if (status == STATUS_OK) {
         status = postgres_analyze_tables(finisher, tables, table_count, &catalog, arena);
     }
     finisher->catalog = NULL;

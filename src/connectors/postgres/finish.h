@@ -34,6 +34,12 @@ enum status postgres_make_references(struct postgres_finisher *finisher,
                                      const struct target_table *tables,
                                      uint32_t table_count) MUST_USE;
 
+/* revalidate.c: of tables that were there, the keys that an earlier run left unvalidated, if they
+ * are obeyed now. */
+enum status postgres_validate_left(const struct postgres_finisher *finisher,
+                                   const struct target_table *tables,
+                                   uint32_t table_count) MUST_USE;
+
 /* statistics.c: ANALYZE of all tables that need it, several large ones at once, their sequences and
  * the count of what the run wrote beside. */
 enum status postgres_analyze_tables(struct postgres_finisher *finisher,

@@ -1,0 +1,78 @@
+/* Foreign keys that an earlier run left unvalidated, because some of its records had no partner:
+ * what this run brought may be what they lacked (parents that were rejected, and mended since). */
+#include "base/log.h"
+#include "connectors/postgres/finish.h"
+#include <string.h>
+
+enum { REFERRING, REFERRED, NAME };
+
+/* Those of tables that runs made: what others left unvalidated they may have meant so. */
+static enum status find_left(const struct postgres_finisher *finisher, PGresult **keys)
+{
+    const struct postgres_parameter schema = {.text = finisher->self->schema};
+    struct buffer sql = {0};
+    buffer_append_string(
+        &sql, "SELECT r.relname, p.relname, k.conname FROM pg_catalog.pg_constraint k JOIN "
+              "pg_catalog.pg_class r ON r.oid = k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid "
+              "= r.relnamespace JOIN pg_catalog.pg_class p ON p.oid = k.confrelid WHERE k.contype "
+              "= 'f' AND NOT k.convalidated AND n.nspname = $1 AND EXISTS (SELECT 1 FROM ");
+    postgres_append_table(&sql, finisher->self, "_transhume_made");
+    buffer_append_string(&sql, " m WHERE m.name = r.relname) ORDER BY 1, 3");
+    return postgres_query_buffer(finisher->self, finisher->connection, &sql, &schema, 1,
+                                 POSTGRES_SHORT, ERROR_TARGET_INVALID, keys, finisher->error);
+}
+
+static bool was_filled(const struct target_table *tables, uint32_t table_count, const char *name)
+{
+    for (uint32_t i = 0; i < table_count; i++) {
+        if (strcmp(tables[i].name, name) == 0) {
+            return !tables[i].created && tables[i].records_written > 0;
+        }
+    }
+    return false;
+}
+
+/* That it is still not obeyed the earlier run told, and nobody lost a right by it. */
+static enum status try_key(const struct postgres_finisher *finisher, const char *table,
+                           const char *name)
+{
+    struct error problem = {0};
+    struct postgres_finisher trying = *finisher;
+    struct buffer sql = {0};
+    trying.error = &problem;
+    buffer_append_string(&sql, "ALTER TABLE ");
+    postgres_append_table(&sql, finisher->self, table);
+    buffer_append_string(&sql, " VALIDATE CONSTRAINT ");
+    postgres_append_name(&sql, name);
+    postgres_finisher_say(finisher, "foreign key", name);
+    if (postgres_finisher_run(&trying, &sql, table, name, true) == STATUS_OK) {
+        log_write(LOG_INFO, "%s: the foreign key %s is obeyed by every row now", table, name);
+        return STATUS_OK;
+    }
+    if (problem.class == ERROR_CLASS_RETRY || problem.native_state[0] == '\0') {
+        error_copy(finisher->error, &problem);
+        return STATUS_FAILED;
+    }
+    log_write(LOG_DEBUG, "%s: the foreign key %s stays as it is: %s", table, name, problem.message);
+    return STATUS_OK;
+}
+
+enum status postgres_validate_left(const struct postgres_finisher *finisher,
+                                   const struct target_table *tables, uint32_t table_count)
+{
+    bool any = false;
+    PGresult *keys = NULL;
+    for (uint32_t i = 0; i < table_count; i++) {
+        any = any || was_filled(tables, table_count, tables[i].name);
+    }
+    enum status status = any ? find_left(finisher, &keys) : STATUS_OK;
+    for (int row = 0; status == STATUS_OK && row < PQntuples(keys); row++) {
+        const char *table = PQgetvalue(keys, row, REFERRING);
+        if (was_filled(tables, table_count, table) ||
+            was_filled(tables, table_count, PQgetvalue(keys, row, REFERRED))) {
+            status = try_key(finisher, table, PQgetvalue(keys, row, NAME));
+        }
+    }
+    PQclear(keys);
+    return status;
+}
