@@ -6,6 +6,11 @@
 static const char *const was_names[] = {"absent", "empty", "records"};
 static const char *const existing_names[] = {"refuse", "append", "upsert", "replace", "skip"};
 
+const char *ledger_existing_name(enum existing_policy policy)
+{
+    return existing_names[policy];
+}
+
 /* ---- making */
 
 static json_t *names_make(struct column_list list)

@@ -6,6 +6,8 @@
 #include "engine/before.h"
 #include "engine/claim.h"
 #include "engine/json_text.h"
+#include "engine/ledger_tables.h"
+#include "engine/policies.h"
 #include "engine/rejects.h"
 #include "engine/rejects_load.h"
 #include "engine/run_parts.h"
@@ -159,6 +161,24 @@ static void tell_changed_objects(const struct resume *resume)
     buffer_free(&what);
 }
 
+static enum status check_policies(struct resume *resume, struct error *error)
+{
+    struct run *run = resume->run;
+    const struct ledger_table *other = NULL;
+    if (run->loads_rejects) {
+        return STATUS_OK; /* it takes what a mended record needs */
+    }
+    policies_take(run, &resume->header, &other);
+    if (other == NULL) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_PLAN_CHANGED, other->name,
+              "the run began with `existing: %s` for it, which is another one now",
+              ledger_existing_name(other->existing));
+    error_hint(error, "give it as it was, or leave --existing out");
+    return STATUS_FAILED;
+}
+
 static enum status check_match(struct resume *resume, struct error *error)
 {
     const struct run_session *session = resume->run->session;
@@ -186,7 +206,7 @@ static enum status check_match(struct resume *resume, struct error *error)
         return mapping_differs(header->mapping_text, session->plan->mapping_text, error);
     }
     tell_changed_objects(resume);
-    return STATUS_OK;
+    return check_policies(resume, error);
 }
 
 /* ---- done marks */

@@ -83,8 +83,8 @@ static enum status find_local_run(struct run_session *session, struct past_run *
         return past_runs_current(&folder, session->arena, found, error);
     }
     enum status status = past_runs_find(&folder, run, session->arena, found, error);
-    return status == STATUS_END && options->plan_path == NULL ? not_known_here(session, run, error)
-                                                              : status;
+    bool is_named = options->plan_path != NULL || options->source_uri != NULL;
+    return status == STATUS_END && !is_named ? not_known_here(session, run, error) : status;
 }
 
 /* What is not given stands as in the run that is gone on with: the unfinished one, or the one that
@@ -96,7 +96,8 @@ static enum status take_from_local_run(struct run_session *session, struct past_
     struct past_run current;
     bool given = options->source_uri != NULL || options->target_uri != NULL;
     bool may_be_over = options->resuming || options->validating || options->rejects_file != NULL;
-    if (given || (options->plan_path != NULL && !may_be_over)) {
+    bool is_known = options->resuming || options->rejects_file != NULL; /* which one is meant */
+    if ((given && !is_known) || (options->plan_path != NULL && !may_be_over)) {
         return STATUS_OK;
     }
     enum status status = find_local_run(session, &current, error);
@@ -107,9 +108,11 @@ static enum status take_from_local_run(struct run_session *session, struct past_
     if (local.finished && !may_be_over) {
         return STATUS_OK;
     }
-    options->source_uri = local.source;
-    options->target_uri = local.target;
-    if (options->plan_path == NULL) {
+    if (!given) {
+        options->source_uri = local.source;
+        options->target_uri = local.target;
+    }
+    if (options->plan_path == NULL && !given) {
         options->plan_path = local.plan_path;
         bool lost = !options->resuming && may_be_over && local.plan_path != NULL &&
                     !file_exists(local.plan_path);

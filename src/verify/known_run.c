@@ -1,6 +1,7 @@
 /* The run that made the target: was it finished, by this plan, from a source as it is now? */
 #include "base/file.h"
 #include "engine/past_runs.h"
+#include "engine/policies.h"
 #include "plan/canonical_text.h"
 #include "verify/steps.h"
 #include <string.h>
@@ -53,12 +54,47 @@ static enum status refuse_plan(const struct verify *verify, const struct ledger_
     return STATUS_FAILED;
 }
 
+static bool is_copy(const struct ledger_header *header)
+{
+    return header->kind != NULL && strcmp(header->kind, "copy") == 0;
+}
+
+/* Where records of others were in a table they are no extra ones. That the copy knows, not what
+ * mended or repaired it since. */
+static enum status take_policies(struct verify *verify, const struct ledger_header *header,
+                                 struct error *error)
+{
+    struct database *target = verify->session->target;
+    const struct ledger_functions *functions = target->connector->ledger;
+    struct ledger_header other = *header;
+    struct ledger_run *ledger;
+    const char **ids;
+    uint32_t count = 0;
+    enum status status =
+        is_copy(header) ? STATUS_OK : functions->list(target, verify->arena, &ids, &count, error);
+    bool found = is_copy(header);
+    for (uint32_t i = count; status == STATUS_OK && i > 0 && !found; i--) {
+        status = functions->load(target, ids[i - 1], verify->arena, &ledger, error);
+        if (status == STATUS_OK) {
+            status = ledger_header_read(ledger->header, verify->arena, &other, error);
+            found = status == STATUS_OK && is_copy(&other) &&
+                    strcmp(other.mapping_hash, header->mapping_hash) == 0 &&
+                    strcmp(other.source_identity, header->source_identity) == 0;
+        }
+        status = status == STATUS_END ? STATUS_OK : status; /* it went meanwhile */
+    }
+    if (status == STATUS_OK && found) {
+        policies_take(verify->run, &other, NULL);
+    }
+    return status;
+}
+
 static enum status check_plan(struct verify *verify, const struct ledger_header *header,
                               struct error *error)
 {
     const struct run_session *session = verify->session;
     if (strcmp(header->mapping_hash, session->plan->mapping_hash) == 0) {
-        return STATUS_OK;
+        return take_policies(verify, header, error);
     }
     if (!verify->options.plan_given) {
         return refuse_plan(verify, header, error);

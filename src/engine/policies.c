@@ -1,0 +1,36 @@
+/* The policies of tables, from the ledger. */
+#include "engine/policies.h"
+#include <string.h>
+
+static const struct ledger_table *find_table(const struct ledger_header *header, const char *name)
+{
+    for (uint32_t i = 0; i < header->table_count; i++) {
+        if (strcmp(header->tables[i].name, name) == 0) {
+            return &header->tables[i];
+        }
+    }
+    return NULL;
+}
+
+void policies_take(struct run *run, const struct ledger_header *header,
+                   const struct ledger_table **other)
+{
+    struct run_session *session = run->session;
+    const struct ledger_table *first = NULL;
+    for (uint32_t i = 0; i < run->table_count; i++) {
+        struct target_table *table = &run->tables[i];
+        const struct ledger_table *began = find_table(header, table->name);
+        if (began == NULL || began->existing == table->existing) {
+            continue;
+        }
+        if (session->options.existing < 0 && table->existing == EXISTING_REFUSE) {
+            table->existing = began->existing;
+            session->plan->tables[i].target.existing = began->existing;
+        } else {
+            first = first != NULL ? first : began;
+        }
+    }
+    if (other != NULL) {
+        *other = first;
+    }
+}
