@@ -28,7 +28,7 @@
 #include "connectors/source.h"
 #include "connectors/target.h"
 
-enum { CONNECTOR_CONTRACT_VERSION = 9 };
+enum { CONNECTOR_CONTRACT_VERSION = 10 };
 
 /* Alter (schema changes in place) is declared with the first connector that has it. */
 struct alter_functions;

@@ -106,9 +106,10 @@ struct ledger_functions {
     /*
      * Optional: takes away what a crash in `forget` may have left besides the data: called where
      * the run that is asked for is not in the ledger any more, with no claim, as the last thing
-     * before the database is closed. What somebody works with is left alone. Repeatable.
+     * before the database is closed. `rolled_back`: as in `forget`. What somebody works with is
+     * left alone. Repeatable.
      */
-    enum status (*tidy)(struct database *self, struct error *error);
+    enum status (*tidy)(struct database *self, bool rolled_back, struct error *error);
 };
 
 #endif

@@ -234,6 +234,14 @@ static enum status claim_from_others(struct rollback *rollback, const char *newe
     return target->connector->ledger->release(target, run->id, run->epoch, error);
 }
 
+/* No run is known, but one that was killed while it dropped them may have left something. */
+static enum status tidy(struct database *target, struct error *error)
+{
+    const struct ledger_functions *ledger = target->connector->ledger;
+    return ledger->tidy == NULL || ledger->tidy(target, false, error) == STATUS_OK ? STATUS_END
+                                                                                   : STATUS_FAILED;
+}
+
 static enum status finish(struct rollback *rollback, const struct rollback_options *options,
                           bool dry_run, bool confirm, struct arena *arena,
                           struct finish_report *report, struct error *error)
@@ -244,8 +252,11 @@ static enum status finish(struct rollback *rollback, const struct rollback_optio
         target->connector->ledger->list(target, arena, &ids, &report->run_count, error);
     report->runs = ids;
     report->target = arena_copy_string(arena, rollback->session.target_uri->shown);
-    if (status != STATUS_OK || report->run_count == 0) {
-        return status == STATUS_OK ? STATUS_END : STATUS_FAILED;
+    if (status == STATUS_OK && report->run_count == 0) {
+        return dry_run ? STATUS_END : tidy(target, error);
+    }
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
     }
     status = find_doubt(rollback, ids, report->run_count, arena, &report->doubt, error);
     if (status != STATUS_OK) {

@@ -163,6 +163,27 @@ static enum status name_table(const char *table, enum status status, struct erro
     return status;
 }
 
+/* What refers to the table goes only after it. */
+static bool waits(struct rollback *rollback, uint32_t number, enum status status,
+                  struct error *error)
+{
+    struct rollback_looked *looked = &rollback->looked[number];
+    bool refused = status == STATUS_FAILED && error->code == ERROR_ROLLBACK_REFUSED;
+    bool whole = rollback->report.tables[number].action == ROLLBACK_EMPTY;
+    if (whole) {
+        looked->left = refused && looked->goes_early;
+        rollback->moved |= status == STATUS_OK;
+    }
+    if (!whole || looked->left == 0) {
+        return false;
+    }
+    if (rollback->refusal.code == ERROR_NONE) {
+        error_copy(&rollback->refusal, error);
+    }
+    error_clear(error);
+    return true;
+}
+
 static enum status take_back(struct rollback *rollback, uint32_t number, struct error *error)
 {
     struct run *run = &rollback->run;
@@ -178,12 +199,16 @@ static enum status take_back(struct rollback *rollback, uint32_t number, struct 
     } while (session_tries_again(&retry, &status, error));
     rollback->looked[number].repeated |= report->action == ROLLBACK_UNDO && retry.failures > 0;
     rollback->moved |= retry.failures > 0;
+    status = name_table(report->name, status, error);
+    if (waits(rollback, number, status, error)) {
+        return STATUS_OK;
+    }
     if (status != STATUS_OK) {
-        return name_table(report->name, status, error);
+        return status;
     }
     log_write(LOG_DEBUG, "rolled back table %s: %s", report->name,
               rollback_action_name(report->action));
-    if (rollback_has_deleted(rollback, number)) {
+    if (rollback_has_deleted(rollback, number) || rollback->looked[number].left > 0) {
         return failpoint_hit("rollback.after_table", error); /* more may come of it */
     }
     if (report->differing > 0) {
@@ -265,6 +290,11 @@ static enum status take_records_back(struct rollback *rollback, const uint32_t *
         if (left == 0 || !rollback->moved) {
             break;
         }
+        rollback->refusal = (struct error){0};
+    }
+    if (status == STATUS_OK && rollback->refusal.code != ERROR_NONE) {
+        error_copy(error, &rollback->refusal);
+        return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < rollback->report.table_count && left > 0; i++) {
         rollback->report.tables[i].changed += rollback->looked[i].left + rollback->looked[i].away;

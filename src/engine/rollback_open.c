@@ -199,7 +199,7 @@ static void tidy(struct rollback *rollback)
     struct database *target = rollback->session.target;
     struct error error = {0};
     if (target->connector->ledger->tidy != NULL &&
-        target->connector->ledger->tidy(target, &error) != STATUS_OK) {
+        target->connector->ledger->tidy(target, true, &error) != STATUS_OK) {
         log_write(LOG_WARNING, "something of the ledger was left behind: %s", error.message);
     }
     target->connector->close(target);

@@ -17,6 +17,7 @@ struct sorting {
     uint32_t *referrers;      /* a table each: references to it from those that are not placed */
     bool *placed;
     bool *there;
+    struct rollback_looked *looked; /* one a table */
 };
 
 /* Also which tables are there. */
@@ -80,6 +81,7 @@ static void sort(struct sorting *sorting, uint32_t *order)
             }
         }
         order[at] = chosen == count ? last : chosen;
+        sorting->looked[order[at]].goes_early = chosen == count;
         place(sorting, order[at]);
     }
 }
@@ -90,6 +92,7 @@ enum status rollback_order(struct rollback *rollback, uint32_t **order, struct e
     uint32_t count = rollback->run.header.table_count;
     struct sorting sorting = {.tables = rollback->run.header.tables,
                               .count = count,
+                              .looked = rollback->looked,
                               .numbers = session_target_names(&rollback->session, arena)};
     const struct connector *connector = rollback->session.target->connector;
     struct schema *schema = NULL;
@@ -113,6 +116,9 @@ enum status rollback_order(struct rollback *rollback, uint32_t **order, struct e
     }
     if (status == STATUS_OK) {
         sort(&sorting, *order);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        rollback->tables[i].takes_out |= rollback->looked[i].goes_early;
     }
     buffer_free(&sorting.references);
     if (schema != NULL) {

@@ -18,8 +18,9 @@ struct rollback_expected {
 struct rollback_looked {
     struct undo_counts counts;
     bool repeated;
-    uint64_t left; /* of undo, that another call may do */
-    uint64_t away; /* of undo_deleted, likewise */
+    uint64_t left;   /* of undo, that another call may do; or the table, which waits for others */
+    uint64_t away;   /* of undo_deleted, likewise */
+    bool goes_early; /* tables that refer to it go later: they are in a circle with it */
 };
 
 /* The target opened once more, for reading, while its tables are looked at. */
@@ -52,8 +53,9 @@ struct rollback {
     bool was_complete;
     bool finishing; /* the ledger is to be dropped, nothing to be taken back */
     enum rollback_place place;
-    bool has_begun; /* an earlier process began to roll back */
-    bool moved;     /* a record was taken back in this round */
+    bool has_begun;       /* an earlier process began to roll back */
+    bool moved;           /* a record was taken back in this round */
+    struct error refusal; /* of the first table that waits for others */
 };
 
 /* ---- rollback_open.c */

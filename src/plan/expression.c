@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "model/convert.h"
 #include "model/decimal.h"
+#include "plan/expression_names.h"
 #include "plan/expression_sandbox.h"
 #include <ctype.h>
 #include <math.h>
@@ -25,6 +26,13 @@ struct expression_statement {
 
 /* ---------------------------------------------------------------- checking */
 
+struct names {
+    const char *const *all;
+    const char *const *called; /* for SQLite, pairwise */
+    uint32_t count;
+    uint32_t declared_count; /* the first of them; the others are open ones */
+};
+
 static void append_quoted(struct buffer *sql, const char *name)
 {
     buffer_append_byte(sql, '"');
@@ -37,42 +45,24 @@ static void append_quoted(struct buffer *sql, const char *name)
     buffer_append_byte(sql, '"');
 }
 
-/* SQLite takes names that differ in ASCII case only for equal. */
-static bool name_is_among(const char *name, const char *const *names, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        if (sqlite3_stricmp(name, names[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static enum status make_probe_table(struct expression_sandbox *sandbox, const char *const *names,
+static enum status make_probe_table(struct expression_sandbox *sandbox, const char *const *called,
                                     uint32_t count, struct error *error)
 {
     struct buffer sql = {0};
-    const char **kept = calloc(count + 1u, sizeof *kept);
-    uint32_t kept_count = 0;
-    enum status status = STATUS_OK;
     buffer_append_string(&sql, "CREATE TABLE record(");
-    for (uint32_t i = 0; kept != NULL && i < count; i++) {
-        if (!name_is_among(names[i], kept, kept_count)) {
-            buffer_append_string(&sql, kept_count > 0 ? ", " : "");
-            append_quoted(&sql, names[i]);
-            kept[kept_count++] = names[i];
+    for (uint32_t i = 0; i < count; i++) {
+        if (called[i] != NULL) {
+            buffer_append_string(&sql, i > 0 ? ", " : "");
+            append_quoted(&sql, called[i]);
         }
     }
-    if (kept_count == 0) {
+    if (count == 0) {
         append_quoted(&sql, "no column");
     }
     buffer_append_string(&sql, ")");
-    if (kept == NULL || sql.failed) {
-        status = error_set(error, ERROR_MEMORY, NULL, "out of memory");
-    } else {
-        status = expression_sandbox_execute(sandbox, buffer_string(&sql), error);
-    }
-    free(kept);
+    enum status status = sql.failed
+                             ? error_set(error, ERROR_MEMORY, NULL, "out of memory")
+                             : expression_sandbox_execute(sandbox, buffer_string(&sql), error);
     buffer_free(&sql);
     return status;
 }
@@ -153,16 +143,27 @@ static enum status prepare_probe(struct expression_sandbox *sandbox, const char 
     return status;
 }
 
-static enum status keep_used_names(struct expression_sandbox *sandbox, const char *const *names,
-                                   uint32_t name_count, struct arena *arena,
-                                   const char *const **used, uint32_t *used_count,
-                                   struct error *error)
+/* The name that is called so, NULL: none. */
+static const char *find_called(const char *called, const struct names *names)
+{
+    for (uint32_t i = 0; i < names->count; i++) {
+        if (names->called[i] != NULL && sqlite3_stricmp(called, names->called[i]) == 0) {
+            return names->all[i];
+        }
+    }
+    return NULL;
+}
+
+static enum status keep_used_names(struct expression_sandbox *sandbox, const struct names *names,
+                                   struct arena *arena, const char *const **used,
+                                   uint32_t *used_count, struct error *error)
 {
     const char **kept = arena_allocate_zeroed(arena, sandbox->used_count + 1u, sizeof *kept);
     uint32_t count = 0;
     for (uint32_t i = 0; kept != NULL && i < sandbox->used_count; i++) {
-        const char *name = sandbox->used[i];
-        if (!name_is_among(name, names, name_count)) {
+        const char *name = find_called(sandbox->used[i], names);
+        if (name == NULL) {
+            name = sandbox->used[i];
             return error_set(error, ERROR_PLAN_INVALID, name, "there is no column '%s'", name);
         }
         kept[count] = arena_copy_string(arena, name);
@@ -178,17 +179,36 @@ static enum status keep_used_names(struct expression_sandbox *sandbox, const cha
     return STATUS_OK;
 }
 
-static enum status check_once(struct expression_sandbox *sandbox, const char *text,
-                              const char *const *names, uint32_t name_count, struct arena *arena,
-                              const char *const **used, uint32_t *used_count, struct error *error)
+/* An open name that is written in two ways is two, of which the second is the error's object. */
+static enum status spell(const char *text, struct names *names, struct arena *arena,
+                         struct buffer *out, struct error *error)
 {
-    enum status status = make_probe_table(sandbox, names, name_count, error);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    status = prepare_probe(sandbox, text, error);
+    const char *other = NULL;
+    enum status status =
+        expression_names_make(names->all, names->count, arena, &names->called, error);
     if (status == STATUS_OK) {
-        status = keep_used_names(sandbox, names, name_count, arena, used, used_count, error);
+        status = expression_names_put(text, names->all, names->called, names->count,
+                                      names->declared_count, arena, &other, out, error);
+    }
+    return status == STATUS_OK && other != NULL
+               ? error_set(error, ERROR_PLAN_INVALID, other, "there is no column '%s'", other)
+               : status;
+}
+
+static enum status check_once(struct expression_sandbox *sandbox, const char *text,
+                              struct names *names, struct arena *arena, const char *const **used,
+                              uint32_t *used_count, struct error *error)
+{
+    struct buffer spelled = {0};
+    if (spell(text, names, arena, &spelled, error) != STATUS_OK ||
+        make_probe_table(sandbox, names->called, names->count, error) != STATUS_OK) {
+        buffer_free(&spelled);
+        return STATUS_FAILED;
+    }
+    enum status status = prepare_probe(sandbox, buffer_string(&spelled), error);
+    buffer_free(&spelled);
+    if (status == STATUS_OK) {
+        status = keep_used_names(sandbox, names, arena, used, used_count, error);
     }
     struct error drop_error;
     enum status dropped = expression_sandbox_execute(sandbox, "DROP TABLE record", &drop_error);
@@ -206,8 +226,9 @@ enum status expression_check(struct expression_sandbox *sandbox, const char *tex
 {
     *used = NULL;
     *used_count = 0;
+    struct names known_names = {.all = names, .count = name_count, .declared_count = name_count};
     if (!open_names) {
-        return check_once(sandbox, text, names, name_count, arena, used, used_count, error);
+        return check_once(sandbox, text, &known_names, arena, used, used_count, error);
     }
     /* each unknown column becomes a known one, until none is left */
     const char **known = arena_allocate_zeroed(arena, name_count + OPEN_NAMES_MAX, sizeof *known);
@@ -217,11 +238,13 @@ enum status expression_check(struct expression_sandbox *sandbox, const char *tex
     if (name_count > 0) {
         memcpy(known, names, name_count * sizeof *known);
     }
+    known_names.all = known;
     for (uint32_t count = name_count;; count++) {
         struct error found;
         error_clear(&found);
+        known_names.count = count;
         enum status status =
-            check_once(sandbox, text, known, count, arena, used, used_count, &found);
+            check_once(sandbox, text, &known_names, arena, used, used_count, &found);
         if (status == STATUS_OK || found.object[0] == '\0' ||
             count == name_count + OPEN_NAMES_MAX) {
             error_copy(error, &found);
@@ -311,12 +334,24 @@ enum status expression_prepare(struct expression_sandbox *sandbox,
     enum status status = STATUS_OK;
     struct expression_statement *made = calloc(1, sizeof *made);
     *statement = NULL;
+    const char *const *called = NULL;
+    struct arena *arena = arena_create(0);
     buffer_append_string(&sql, "SELECT (\n");
-    buffer_append_string(&sql, expression->text);
+    if (arena == NULL) {
+        status = error_set(error, ERROR_MEMORY, NULL, "out of memory");
+        goto out;
+    }
+    if (expression_names_make(expression->names, expression->count, arena, &called, error) !=
+            STATUS_OK ||
+        expression_names_put(expression->text, expression->names, called, expression->count, 0,
+                             arena, NULL, &sql, error) != STATUS_OK) {
+        status = STATUS_FAILED;
+        goto out;
+    }
     buffer_append_string(&sql, "\n) FROM (SELECT ");
     for (uint32_t i = 0; i < expression->count; i++) {
         buffer_format(&sql, "%s?%u AS ", i > 0 ? ", " : "", (unsigned)i + 1);
-        append_quoted(&sql, expression->names[i]);
+        append_quoted(&sql, called[i]);
     }
     buffer_append_string(&sql,
                          expression->count == 0 ? "0 AS \"no column\") AS record" : ") AS record");
@@ -339,6 +374,7 @@ enum status expression_prepare(struct expression_sandbox *sandbox,
     made = NULL;
 out:
     expression_finalize(made);
+    arena_destroy(arena);
     buffer_free(&sql);
     return status;
 }

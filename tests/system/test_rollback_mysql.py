@@ -254,6 +254,22 @@ class Mysql(rollback_case.Rollbacks):
                     self.assertEqual(self.own_tables(), [])
                     self.assert_as(before)
 
+    def test_a_finish_that_was_killed_goes_on(self):
+        """When the run is forgotten already, too: what is left of the ledger goes, without a state folder as well."""
+        for point in ("finish.before_forget", "mysql.after_forget", "mysql.after_sweep", "finish.after_forget"):
+            for state in (True, False):
+                with self.subTest(point=point, state=state):
+                    self.target("filled")
+                    self.migrate("--existing", "upsert")
+                    wanted = self.server.rows(self.name)["item"]
+                    self.assertEqual(kill_at(point, 1, "finish", "--confirm", cwd=self.folder).code, -9)
+                    if not state:
+                        shutil.rmtree(self.path(".transhume"))
+                    self.run_program("finish", "--dry-run", "--confirm", *(() if state else (self.uri,)))
+                    self.run_program("finish", "--confirm", *(() if state else (self.uri,)))
+                    self.assertEqual(self.own_tables(), [])
+                    self.assertEqual(self.server.rows(self.name)["item"], wanted)
+
 
 if __name__ == "__main__":
     unittest.main()

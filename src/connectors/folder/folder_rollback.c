@@ -524,8 +524,9 @@ static enum status tidy(struct folder *folder, struct arena *arena, struct error
     return status;
 }
 
-enum status folder_ledger_tidy(struct database *self, struct error *error)
+enum status folder_ledger_tidy(struct database *self, bool rolled_back, struct error *error)
 {
+    (void)rolled_back;
     struct arena *arena = arena_create(0);
     if (arena == NULL) {
         return folder_ledger_no_memory(error);

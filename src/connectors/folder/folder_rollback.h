@@ -13,6 +13,7 @@ enum status folder_ledger_list(struct database *self, struct arena *arena, const
                                uint32_t *count, struct error *error) MUST_USE;
 enum status folder_ledger_forget_run(struct database *self, const char *run_id, uint64_t epoch,
                                      bool rolled_back, struct error *error) MUST_USE;
-enum status folder_ledger_tidy(struct database *self, struct error *error) MUST_USE;
+enum status folder_ledger_tidy(struct database *self, bool rolled_back,
+                               struct error *error) MUST_USE;
 
 #endif

@@ -124,8 +124,9 @@ enum status maria_ledger_sweep(struct maria_database *self, MYSQL *connection, s
 }
 
 /* Beside nobody who makes a run at this moment. */
-enum status maria_ledger_tidy(struct database *database, struct error *error)
+enum status maria_ledger_tidy(struct database *database, bool rolled_back, struct error *error)
 {
+    (void)rolled_back;
     struct maria_database *self = maria_database_of(database);
     MYSQL *connection = NULL;
     if (maria_control(self, &connection, error) != STATUS_OK ||
@@ -178,7 +179,7 @@ static enum status forget(struct maria_database *self, const char *run_id, uint6
             STATUS_OK ||
         failpoint_hit("mysql.after_forget", error) != STATUS_OK ||
         maria_drop_key_tables(self, connection, error) != STATUS_OK ||
-        maria_ledger_tidy(&self->base, error) != STATUS_OK) {
+        maria_ledger_tidy(&self->base, rolled_back, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return failpoint_hit("mysql.after_sweep", error);
@@ -220,5 +221,5 @@ enum status maria_ledger_forget(struct database *database, const char *run_id, u
         return status;
     }
     status = database->connector->ledger->release(database, run_id, epoch, error);
-    return status == STATUS_OK && gone ? maria_ledger_tidy(database, error) : status;
+    return status == STATUS_OK && gone ? maria_ledger_tidy(database, rolled_back, error) : status;
 }

@@ -198,7 +198,7 @@ enum status maria_ledger_list(struct database *self, struct arena *arena, const 
                               uint32_t *count, struct error *error);
 enum status maria_ledger_forget(struct database *self, const char *run_id, uint64_t epoch,
                                 bool rolled_back, struct error *error);
-enum status maria_ledger_tidy(struct database *self, struct error *error);
+enum status maria_ledger_tidy(struct database *self, bool rolled_back, struct error *error);
 /* Drops tables of ours that belong to no run of the ledger; without runs all of them. Under the
  * lock above. */
 enum status maria_ledger_sweep(struct maria_database *self, MYSQL *connection,

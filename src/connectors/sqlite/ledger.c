@@ -375,14 +375,15 @@ static enum status ledger_reopen(struct database *database, const char *run_id, 
 
 /* The lock's place, and an empty file: where the run's own file was, a killed process made it by
  * opening it. It goes when the database is closed, if nobody else has it open. */
-static enum status ledger_tidy(struct database *database, struct error *error)
+static enum status ledger_tidy(struct database *database, bool rolled_back, struct error *error)
 {
     struct sqlite_database *self = sqlite_database_of(database);
     struct ledger_holder found = {0};
     struct stat facts;
     char *path = NULL;
 
-    if (lstat(self->path, &facts) == 0 && S_ISREG(facts.st_mode) && facts.st_size == 0) {
+    if (rolled_back && lstat(self->path, &facts) == 0 && S_ISREG(facts.st_mode) &&
+        facts.st_size == 0) {
         self->made_file = true;
         self->made_device = (uint64_t)facts.st_dev;
         self->made_inode = (uint64_t)facts.st_ino;
