@@ -21,6 +21,31 @@ static bool collect_named(struct resolver *resolver, const struct plan_node *fie
     return true;
 }
 
+/* What is to be left out must be there to be left out: of a slip the column that was meant would
+ * be copied. */
+static void check_dropped(struct resolver *resolver, const struct schema_table *table,
+                          const struct plan_node *fields)
+{
+    const char **names = resolve_allocate(resolver, table->column_count + (size_t)1, sizeof *names);
+    for (uint32_t i = 0; names != NULL && i < table->column_count; i++) {
+        names[i] = table->columns[i].name;
+    }
+    for (uint32_t i = 0; names != NULL && fields != NULL && i < fields->count; i++) {
+        const struct plan_node *key = fields->keys[i];
+        bool is_there = plan_node_get(fields->items[i], "drop") == NULL;
+        for (uint32_t k = 0; !is_there && k < table->column_count; k++) {
+            is_there = strcmp(key->text, names[k]) == 0;
+        }
+        if (!is_there) {
+            char hint[320];
+            plan_fault(&resolver->faults, ERROR_PLAN_INVALID, key,
+                       plan_nearest_hint(key->text, names, table->column_count, hint, sizeof hint),
+                       "%s has no column '%s' that could be left out",
+                       table->name != NULL ? table->name : "the query", key->text);
+        }
+    }
+}
+
 void star_resolve(struct resolver *resolver, const struct scope *scope,
                   const struct table_builder *target, const struct plan_node *fields,
                   enum null_policy nulls, struct plan_list *out, bool leave_generated)
@@ -59,4 +84,5 @@ void star_resolve(struct resolver *resolver, const struct scope *scope,
         field->origin = scope->join < 0 ? column : NULL;
         type_rules_apply(resolver, table, column, target, field);
     }
+    check_dropped(resolver, table, fields);
 }

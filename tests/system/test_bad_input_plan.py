@@ -97,6 +97,21 @@ class Names(PlanTestCase):
         self.faults(ENTITY.replace('          SK: "ORDER#{id}"\n', ""), ("[6-9]|1[0-2]", "SK"))
         self.faults(ENTITY.replace('"ORDER#{id}"', "{ drop: true }"), ("[6-9]|1[0-2]", "SK"))
 
+    def test_a_column_to_leave_out_that_is_not_there(self):
+        """The one that was meant would be copied."""
+        plan = HEAD + """tables:
+  customer:
+    key: [id]
+    from: customer
+    fields:
+      "*": copy
+      mial: { drop: true }
+      Name: { drop: true }
+"""
+        self.faults(plan, (10, "'mial'"), (11, "'Name'"))
+        result = self.faults(plan.replace("mial", "mail"), (11, "did you mean 'name'?"))
+        self.assertNotIn("mail", result.err)
+
     def test_pages_of_a_list_that_is_not_there(self):
         page = """      page:
         pages: order.Lines
