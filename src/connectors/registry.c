@@ -301,6 +301,21 @@ static bool path_exists(const char *path)
     return stat(path, &facts) == 0;
 }
 
+/* A file that ends as a connector is called is most likely meant for it. */
+static void hint_scheme(const char *shown, const char *path, struct error *error)
+{
+    const char *dot = strrchr(path, '.');
+    const struct connector *named = dot != NULL ? registry_find(dot + 1) : NULL;
+    bool of_files = named != NULL && strstr(named->uri_help, "://") == NULL;
+    if (of_files) {
+        error_hint(error, "write %s:%s; `transhume connectors %s` says what it takes", named->name,
+                   shown, named->name);
+    } else {
+        error_hint(error, "write the scheme before it, as sqlite:FILE; `transhume connectors` "
+                          "lists them");
+    }
+}
+
 /* A path as people type it, nothing decoded; "?option=…" behind it unless a file has that very
  * name. */
 static enum status resolve_path(struct uri *uri, const struct connector **connector,
@@ -322,9 +337,7 @@ static enum status resolve_path(struct uri *uri, const struct connector **connec
                   path_exists(path)
                       ? "it is not plain from its name or contents what database this is"
                       : "this is neither a URI nor a file that is known by its name");
-        error_hint(error,
-                   "write the scheme before it, as sqlite:FILE; `transhume connectors` lists "
-                   "them");
+        hint_scheme(uri->shown, path, error);
         return STATUS_FAILED;
     }
     return uri_read_path(uri, *connector, path, text[length] == '?' ? text + length + 1 : "", arena,

@@ -83,6 +83,12 @@ static enum status look_at(const struct looking *looking, const struct read_requ
         status = maria_is_denied(looking->self, looking->connection, &compiled.select.sql, true,
                                  ERROR_SOURCE_READ, &denied, &problem, looking->error);
     }
+    if (status == STATUS_OK && !denied && request->table == NULL && sql_is_wrong_query(&problem)) {
+        error_copy(looking->error, &problem);
+        error_recode(looking->error, ERROR_PLAN_INVALID);
+        sql_name_query(request->name, looking->error);
+        status = STATUS_FAILED;
+    }
     if (status == STATUS_OK && denied && request->table != NULL && request->join_count > 0) {
         status = tell_joined(looking, request, &told);
     }

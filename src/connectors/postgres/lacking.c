@@ -60,8 +60,7 @@ static enum status guard(const struct looking *looking, const char *statement)
                                   ERROR_SOURCE_READ, looking->error);
 }
 
-/* May it be read as it will be? Some columns may be enough. What fails otherwise is left to the
- * reading. */
+/* May it be read as it will be? Some columns may be enough. `problem`: what it fails with. */
 static enum status is_refused(const struct looking *looking, const struct read_request *request,
                               bool *refused, struct error *problem)
 {
@@ -101,6 +100,12 @@ static enum status look_at(struct looking *looking, const struct read_request *r
     }
     if (!asks || is_refused(looking, request, &refused, &problem) != STATUS_OK) {
         return asks ? STATUS_FAILED : STATUS_OK;
+    }
+    if (!refused && request->table == NULL && sql_is_wrong_query(&problem)) {
+        error_copy(looking->error, &problem);
+        error_recode(looking->error, ERROR_PLAN_INVALID);
+        sql_name_query(request->name, looking->error);
+        return STATUS_FAILED;
     }
     if (refused && request->table == NULL) {
         buffer_format(looking->out, "%s: %s: GRANT SELECT on it\n", request->name, problem.message);

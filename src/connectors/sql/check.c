@@ -11,6 +11,18 @@ const char *sql_show_name(const char *name, char shown[SQL_SHOWN_BYTES])
 
 /* ---------------------------------------------------------------- columns */
 
+bool sql_is_wrong_query(const struct error *problem)
+{
+    return problem->code == ERROR_PLAN_INVALID || strncmp(problem->native_state, "42", 2) == 0;
+}
+
+void sql_name_query(const char *name, struct error *error)
+{
+    if (strcmp(error->object, name) != 0) {
+        error_context(error, "%s: ", name);
+    }
+}
+
 bool sql_has_column(const struct target_table *table, const char *name,
                     int (*compare_names)(const char *, const char *))
 {

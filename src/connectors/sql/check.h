@@ -9,6 +9,11 @@ enum { SQL_SHOWN_BYTES = 128 };
 /* A name for a message. */
 const char *sql_show_name(const char *name, char shown[SQL_SHOWN_BYTES]);
 
+/* Did a plan's own query fail for what it says: its syntax, names, types (SQLSTATE class 42)? */
+bool sql_is_wrong_query(const struct error *problem);
+/* The failure is of that query, if it doesn't say so itself. */
+void sql_name_query(const char *name, struct error *error);
+
 /* `compare_names` tells names of columns apart as the database does: 0 for one and the same. */
 
 bool sql_has_column(const struct target_table *table, const char *name,
