@@ -1,5 +1,6 @@
 /* Aggregates over the child rows of one parent: exact sums, counts, extremes. */
 #include "plan/mapper_internal.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -252,6 +253,39 @@ static void sort_and_unite(struct aggregate_state *state)
     state->seen_count = kept;
 }
 
+/* One cell for each number, whichever kind and scale it has: 1, 1.0 and 1.00 are one, 0 and -0, as
+ * in SQL. `digits` keeps those of a long decimal. */
+static struct cell one_of_number(const struct cell *cell, struct buffer *digits)
+{
+    const double limit = 9223372036854775808.0; /* 2^63 */
+    struct cell whole = {.kind = VALUE_INT64};
+    if (cell->kind == VALUE_FLOAT32 || cell->kind == VALUE_FLOAT64) {
+        struct cell one = *cell;
+        one.kind = VALUE_FLOAT64;
+        if (cell->f64 >= -limit && cell->f64 < limit && cell->f64 == trunc(cell->f64)) {
+            whole.i64 = (int64_t)cell->f64;
+            return whole;
+        }
+        return one;
+    }
+    if (cell->kind != VALUE_DECIMAL) {
+        return *cell;
+    }
+    if (decimal_to_int64(cell, &whole.i64) == STATUS_OK) {
+        return whole;
+    }
+    if (decimal_to_uint64(cell, &whole.u64) == STATUS_OK) {
+        whole.kind = VALUE_UINT64;
+        return whole;
+    }
+    if ((cell->flags & CELL_SMALL) != 0) {
+        return decimal_small_normal(cell);
+    }
+    decimal_append_normal(cell, digits);
+    return (struct cell){
+        .kind = VALUE_DECIMAL, .length = (uint32_t)digits->length, .text = buffer_string(digits)};
+}
+
 static void add_distinct(struct mapper *mapper, const struct mapping_aggregate *aggregate,
                          struct aggregate_state *state, const struct cell *cell)
 {
@@ -272,8 +306,14 @@ static void add_distinct(struct mapper *mapper, const struct mapping_aggregate *
             state->seen_capacity = capacity;
         }
     }
-    if (canonical_hash_cells(cell, 1, &mapper->bytes, &state->seen[state->seen_count], &error) !=
-        STATUS_OK) {
+    struct buffer digits = {0};
+    const struct cell one = one_of_number(cell, &digits);
+    enum status status = digits.failed
+                             ? error_set(&error, ERROR_MEMORY, NULL, "no memory for a number")
+                             : canonical_hash_cells(&one, 1, &mapper->bytes,
+                                                    &state->seen[state->seen_count], &error);
+    buffer_free(&digits);
+    if (status != STATUS_OK) {
         fail(state, error.code, aggregate->text, error.message);
         return;
     }

@@ -3,6 +3,7 @@
 What must arrive is computed here, by SQL and Python over the source.
 """
 import collections
+import contextlib
 import decimal
 import json
 import os
@@ -641,6 +642,27 @@ class Statements(support.TestCase):
                 few, many = self.statements(one, PEOPLE), self.statements(one, 10 * PEOPLE)
                 self.assertGreater(few, 0)
                 self.assertLessEqual(many, few + 4, "statements over 10 times the rows")
+
+
+class Distinct(support.TestCase):
+    def test_equal_numbers_are_one(self):
+        """As in SQL, whichever kind and scale each has."""
+        groups = {1: ("1, 1.0, 1e0", 1), 2: ("0, -0.0, 0.0", 1), 3: ("1, 2, 2.5, 2.50", 3), 4: ("9007199254740993, 9007199254740992, 9007199254740992.0", 2),
+                  5: ("'1', 1, '1.0'", 3), 6: ("1e300, 1e300, -1e300", 2), 7: ("NULL, 1, NULL", 1)}
+        support.make_sqlite(self.path("s.db"), "CREATE TABLE shop (id INTEGER PRIMARY KEY); CREATE TABLE price (id INTEGER PRIMARY KEY, shop INTEGER "
+                            "REFERENCES shop, amount); " + "".join("INSERT INTO shop VALUES (%d); " % number + "".join(
+                                "INSERT INTO price (shop, amount) VALUES (%d, %s); " % (number, amount) for amount in amounts.split(", "))
+                                for number, (amounts, _) in groups.items()))
+        for source in ("sqlite:s.db", "jsonl:lines"):
+            with self.subTest(source):
+                self.write("p.yaml", "transhume: 1\nsource: %s\ntarget: sqlite:%s.db\ntables:\n  shops: { key: [id], from: shop, fields: { id: copy, "
+                           "n: { aggregate: price, value: count(distinct amount)%s } } }\n" % (
+                               source, source[:5], "" if source[0] == "s" else ", match: { shop: id }"))
+                self.run_program("migrate", "--state", source[:5], "--plan", "p.yaml")
+                with contextlib.closing(sqlite3.connect(self.path(source[:5] + ".db"))) as db:
+                    self.assertEqual(dict(db.execute("SELECT id, n FROM shops")), {number: count for number, (_, count) in groups.items()})
+            if source == "sqlite:s.db":
+                self.run_program("migrate", "--state", "copy", "s.db", "jsonl:lines")
 
 
 if __name__ == "__main__":
