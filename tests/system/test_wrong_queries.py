@@ -40,8 +40,12 @@ class Queries(sql_case.SqlCase):
                     result = self.run_program(command, "--plan", plan, code=2)
                     self.assertRegex(result.err, r"(made|p\.yaml:(9|10)):.*(%s)" % words)
                 self.assertFalse(os.path.exists(self.path("t.db")))
-        plan = self.write("p.yaml", PLAN % (self.server.uri(source), "SELECT a.id, a.v FROM a JOIN b ON b.aid = a.id", "id"))
-        self.run_program("migrate", "--plan", plan)
+        for number, end in enumerate(("", ";", " ; ", " -- all of them", " /* all */;")):   # those that are right
+            with self.subTest(end=end):
+                plan = self.write("p%d.yaml" % number, (PLAN % (self.server.uri(source), "SELECT a.id, a.v FROM a JOIN b ON b.aid = a.id" + end, "id")).replace(
+                    "t.db", "t%d.db" % number))
+                for command in ("check", "migrate"):
+                    self.run_program(command, "--plan", plan, "--state", "s%d" % number)
 
 
 class Postgres(Queries):

@@ -8,6 +8,7 @@
  */
 #include "base/buffer.h"
 #include "connectors/mysql/source.h"
+#include "connectors/sql/request.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -72,7 +73,8 @@ static enum status add_query(struct maria_database *self, const struct read_requ
     if (self->version < LATE_SINCE) {
         return STATUS_OK;
     }
-    buffer_format(&from, "(%s) AS q", request->query);
+    sql_append_query(&from, request->query);
+    buffer_append_string(&from, " AS q");
     return add(self, &from, request->name, NULL, error);
 }
 
