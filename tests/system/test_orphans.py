@@ -452,5 +452,22 @@ class Refused(support.TestCase):
         self.assertFalse(os.path.exists(self.path("out")))
 
 
+class Counted(support.TestCase):
+    """How many foreign keys SQLite's tables do not obey, and that one which can't be checked hides none."""
+    SOURCE = ("CREATE TABLE p (id INTEGER PRIMARY KEY, t TEXT); CREATE TABLE c (id INTEGER PRIMARY KEY, p INTEGER, t TEXT); "
+              "INSERT INTO p VALUES (1, 'a'), (2, 'a'); INSERT INTO c VALUES (1, 1, 'a'), (2, 9, 'a'), (3, 9, 'b'), (4, 9, 'c')")
+    PLAN = ("transhume: 1\nsource: sqlite:s.db\ntarget: sqlite:%d.db\ntables:\n  p: { key: [id], from: p, fields: { id: copy, t: copy } }\n"
+            "  c: { key: [id], references: { %s }, from: c, fields: { id: copy, p: copy, t: copy } }\n")
+
+    def test_keys_of_a_plan(self):
+        support.make_sqlite(self.path("s.db"), self.SOURCE)
+        for number, (references, broken) in enumerate((("p: p.id", 1), ("p: nosuch.id, t: p.id", 2), ("p: p.id, t: p.t", 1), ("id: p.t, t: p.t", 0))):
+            with self.subTest(references):
+                plan = self.write("%d.yaml" % number, self.PLAN % (number, references))
+                told = self.run_program("migrate", "--plan", plan, "--state", "s%d" % number, code=1 if broken else 0)
+                if broken:
+                    self.assertIn("%d foreign key%s missing, or not obeyed" % (broken, " is" if broken == 1 else "s are"), told.err)
+
+
 if __name__ == "__main__":
     unittest.main()

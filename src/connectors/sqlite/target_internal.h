@@ -154,6 +154,11 @@ enum status sqlite_target_read_records(struct sqlite_database *database, struct 
  * and that are to lose them, and what refers to what goes, in one transaction. */
 enum status sqlite_orphans_take(struct sqlite_database *database, const struct target_table *tables,
                                 uint32_t table_count, struct error *error) MUST_USE;
+/* Says which keys of a table of which SQLite itself checks none, since one of them can't be, are
+ * not obeyed, and counts them. */
+enum status sqlite_orphans_find_broken(struct sqlite_database *database,
+                                       const struct target_table *table, uint32_t *broken,
+                                       struct error *error) MUST_USE;
 /* target_functions.tell_orphans */
 enum status sqlite_orphans_tell(struct database *self, const struct target_table *table,
                                 target_orphan_found *found, void *context, struct error *error);

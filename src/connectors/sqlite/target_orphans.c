@@ -2,6 +2,7 @@
  * told to the engine until the run has settled. SQLite checks no key by itself, so that none has to
  * go meanwhile. And those that refer to what a repair took out. */
 #include "base/failpoint.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "connectors/sql/orphans.h"
 #include "connectors/sqlite/target_internal.h"
@@ -469,6 +470,33 @@ enum status sqlite_orphans_take(struct sqlite_database *self, const struct targe
                          : finding.references == NULL
                              ? no_memory(&finding, error)
                              : take_in_turn(&finding, tables, table_count, error);
+    arena_destroy(finding.arena);
+    return status;
+}
+
+enum status sqlite_orphans_find_broken(struct sqlite_database *self,
+                                       const struct target_table *table, uint32_t *broken,
+                                       struct error *error)
+{
+    const struct schema_table *same = table->same_engine;
+    struct finding finding = {.self = self,
+                              .arena = arena_create(0),
+                              .most =
+                                  same != NULL ? same->foreign_key_count : table->reference_count};
+    if (finding.arena != NULL) {
+        finding.references = arena_allocate_zeroed(finding.arena, (size_t)finding.most + 1,
+                                                   sizeof *finding.references);
+    }
+    enum status status = finding.references == NULL ? no_memory(&finding, error)
+                                                    : find_references(&finding, table, error);
+    *broken = 0;
+    for (uint32_t i = 0; status == STATUS_OK && i < finding.count; i++) {
+        if (finding.references[i].broken) {
+            log_write(LOG_WARNING, "table %s: not every row finds one in %s by its foreign key",
+                      table->name, finding.references[i].orphans.partner);
+            (*broken)++;
+        }
+    }
     arena_destroy(finding.arena);
     return status;
 }
