@@ -189,6 +189,7 @@ static void resolve_tables(struct resolver *resolver)
 static void resolve_all(struct resolver *resolver)
 {
     type_rules_resolve(resolver);
+    patterns_check(resolver);
     bool copy =
         resolver->document == NULL || plan_node_get(resolver->document->root, "tables") == NULL;
     resolver->plan->plain = copy;

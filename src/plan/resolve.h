@@ -218,8 +218,10 @@ static inline bool resolve_stopped(const struct resolver *resolver)
 {
     return resolver->out_of_memory || resolver->fatal.code != ERROR_NONE;
 }
-/* True if include and exclude patterns let a source table through. */
+/* resolve_patterns.c: true if include and exclude patterns let a source table through. */
 bool resolve_table_wanted(const struct resolver *resolver, const char *name);
+/* Faults for names in them, without * and ?, that no table of the source has. */
+void patterns_check(struct resolver *resolver);
 /* schema_find_column, which looks at a table of many columns once. */
 int resolve_find_column(struct resolver *resolver, const struct schema_table *table,
                         const char *name);

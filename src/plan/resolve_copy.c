@@ -155,7 +155,8 @@ void copy_resolve(struct resolver *resolver)
                          table->name);
         }
     }
-    if (resolver->tables.count == 0 && filtered(resolver) && resolver->schema->table_count > 0) {
+    if (resolver->tables.count == 0 && filtered(resolver) && resolver->schema->table_count > 0 &&
+        resolver->faults.count == 0) {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, NULL, "patterns are * and ?, case counts",
                    "include and exclude leave no table");
     }

@@ -95,55 +95,6 @@ void resolve_fatal(struct resolver *resolver, const struct error *error)
     }
 }
 
-static bool any_matches(const struct plan_node *node, const char *name)
-{
-    if (node == NULL) {
-        return false;
-    }
-    if (node->kind == PLAN_NODE_SCALAR) {
-        return text_matches(node->text, name);
-    }
-    for (uint32_t i = 0; i < node->count; i++) {
-        if (text_matches(node->items[i]->text, name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool list_matches(const char *const *patterns, uint32_t count, const char *name)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        if (text_matches(patterns[i], name)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool resolve_table_wanted(const struct resolver *resolver, const char *name)
-{
-    const struct plan_settings *settings = resolver->settings;
-    if (strncmp(name, "_transhume_", 11) == 0) {
-        return false;
-    }
-    if (settings != NULL) {
-        if (settings->include_count > 0 &&
-            !list_matches(settings->include, settings->include_count, name)) {
-            return false;
-        }
-        if (list_matches(settings->exclude, settings->exclude_count, name)) {
-            return false;
-        }
-    }
-    if (resolver->document == NULL) {
-        return true;
-    }
-    const struct plan_node *include = plan_node_get(resolver->document->root, "include");
-    return (include == NULL || any_matches(include, name)) &&
-           !any_matches(plan_node_get(resolver->document->root, "exclude"), name);
-}
-
 const struct schema_table *resolve_source_table(struct resolver *resolver,
                                                 const struct plan_node *node, const char *name)
 {

@@ -112,6 +112,17 @@ class Names(PlanTestCase):
         result = self.faults(plan.replace("mial", "mail"), (11, "did you mean 'name'?"))
         self.assertNotIn("mail", result.err)
 
+    def test_tables_that_are_chosen_by_a_wrong_name(self):
+        """A slip would leave a table out, or copy one that was not to be; a pattern may fit none."""
+        for option, name in (("--include", "custmer"), ("--exclude", "custmer"), ("--exclude", "Customer")):
+            for command in ("check", "migrate"):
+                result = self.run_program(command, option, name, "shop.db", "copy.db", code=2)
+                self.assertIn("%s: the source has no table '%s'; did you mean 'customer'? [plan-invalid]" % (option, name), " ".join((result.out + result.err).split()))
+        for option in ("include", "exclude"):
+            self.faults(HEAD + option + ": [invoice, custmer, \"x*\"]\ntables: { c: { key: [id], from: customer } }\n",
+                        (4, "%s: the source has no table 'custmer'; did you mean 'customer'?" % option))
+        self.run_program("check", "--include", "c*", "--include", "invoice", "--exclude", "x*", "shop.db", "copy.db")
+
     def test_pages_of_a_list_that_is_not_there(self):
         page = """      page:
         pages: order.Lines
