@@ -72,8 +72,10 @@ static const char *without_secrets(const char *shown, struct arena *arena)
     static const char hidden[] = "***";
     const size_t hidden_length = sizeof(hidden) - 1;
     char *text = arena_copy_string(arena, shown);
-    char *place = text;
-    while (place != NULL && (place = strstr(place, hidden)) != NULL) {
+    if (text == NULL) {
+        return NULL;
+    }
+    for (char *place = strstr(text, hidden); place != NULL; place = strstr(place, hidden)) {
         char *after = place + hidden_length;
         char *from = place;
         if (from > text && from[-1] == ':' && *after == '@') {

@@ -17,13 +17,14 @@ void policies_take(struct run *run, const struct ledger_header *header,
 {
     struct run_session *session = run->session;
     const struct ledger_table *first = NULL;
+    bool said = session->options.existing >= 0 && !session->existing_is_of_run;
     for (uint32_t i = 0; i < run->table_count; i++) {
         struct target_table *table = &run->tables[i];
         const struct ledger_table *began = find_table(header, table->name);
         if (began == NULL || began->existing == table->existing) {
             continue;
         }
-        if (session->options.existing < 0 && table->existing == EXISTING_REFUSE) {
+        if (!said && (table->existing == EXISTING_REFUSE || session->existing_is_of_run)) {
             table->existing = began->existing;
             session->plan->tables[i].target.existing = began->existing;
         } else {

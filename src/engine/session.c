@@ -128,6 +128,7 @@ static enum status take_from_local_run(struct run_session *session, struct past_
     }
     if (options->existing < 0) {
         options->existing = local.existing;
+        session->existing_is_of_run = local.existing >= 0;
     }
     *taken = current;
     return STATUS_OK;

@@ -29,6 +29,7 @@ void run_set_kind(struct run *run, const char *kind);
 struct run_session {
     struct arena *arena;
     struct run_options options; /* resolved */
+    bool existing_is_of_run;    /* options.existing was not said, but taken from run.json */
     struct plan_document *document;
     struct uri *source_uri;
     struct uri *target_uri;

@@ -231,9 +231,13 @@ static enum status find_local(struct verify *verify, struct local_run *local, st
     if (status == STATUS_END || !is_of_this(verify, local)) {
         return find_copy(verify, local, error);
     }
+    bool is_copy = strcmp(local->kind, "copy") == 0;
+    if (!is_copy && !local->finished && !local->begun) {
+        return find_copy(verify, local, error); /* nothing came of it */
+    }
     verify->newest_id = local->id;
     verify->rejects_folder = run->folder.rejects;
-    if (!local->finished || strcmp(local->kind, "copy") == 0) {
+    if (!local->finished || is_copy) {
         return STATUS_OK;
     }
     verify->mended = strcmp(local->kind, "rejects") == 0;

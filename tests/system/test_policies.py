@@ -65,6 +65,34 @@ class Policies(support.TestCase):
                             self.assertEqual(entity["extra"], 0, how)
                             self.assertEqual([row for row in self.rows() if row[0] == 1000], [THEIRS[1]])
 
+    def test_after_a_load_of_an_older_copys_rejects(self):
+        """Two copies, of which the second skipped what was there; then the first one's rejects are loaded: each keeps to its own."""
+        support.make_sqlite(self.path("two.db"), "CREATE TABLE a (id INTEGER PRIMARY KEY, t TEXT, u TEXT); INSERT INTO a VALUES (1, 'x', 'p'), (2, 'y', 'q'), (3, 'z', 'q')")
+        support.make_sqlite(self.path("t.db"), "CREATE TABLE a (id INTEGER PRIMARY KEY, t TEXT, u TEXT UNIQUE); INSERT INTO a VALUES (1, 'application', 'z')")
+        self.run_program("migrate", "--existing", "append", "two.db", "t.db", code=1)
+        folder = self.path(".transhume", "rejects")
+        name, = os.listdir(folder)
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            lines = file.readlines()
+        self.write("mended.jsonl", next(line for line in lines if '"id":3' in line).replace('"u":"q"', '"u":"qq"'))
+        self.run_program("migrate", "--existing", "skip", "two.db", "t.db", code=1)
+        self.run_program("validate")
+        self.run_program("migrate", "--rejects", "mended.jsonl")
+        self.run_program("validate")
+        self.run_program("validate", "--repair")
+        with contextlib.closing(sqlite3.connect(self.path("t.db"))) as db:
+            self.assertEqual(db.execute("SELECT * FROM a ORDER BY id").fetchall(), [(1, "application", "z"), (2, "y", "q"), (3, "z", "qq")])
+
+    def test_a_load_that_never_began(self):
+        """Nothing came of it: what is validated is still the copy, with what it rejected."""
+        support.make_sqlite(self.path("two.db"), "CREATE TABLE a (id INTEGER PRIMARY KEY, u TEXT); INSERT INTO a VALUES (1, 'p'), (2, 'p')")
+        support.make_sqlite(self.path("t.db"), "CREATE TABLE a (id INTEGER PRIMARY KEY, u TEXT UNIQUE)")
+        self.run_program("migrate", "two.db", "t.db", code=1)
+        name, = os.listdir(self.path(".transhume", "rejects"))
+        shutil.copy(self.path(".transhume", "rejects", name), self.path("r.jsonl"))
+        self.run_program("migrate", "--rejects", "r.jsonl", code=3, env={"TRANSHUME_FAILPOINT": "engine.before_ledger_create:error:1"})
+        self.assertEqual(json.loads(self.run_program("validate", "--json").out)["entities"][0]["rejected"], 1)
+
     def test_another_one_is_refused(self):
         self.begin("append")
         for ends in ((), ("s.db", "d.db")):
