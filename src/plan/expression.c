@@ -33,18 +33,6 @@ struct names {
     uint32_t declared_count; /* the first of them; the others are open ones */
 };
 
-static void append_quoted(struct buffer *sql, const char *name)
-{
-    buffer_append_byte(sql, '"');
-    for (; *name != '\0'; name++) {
-        if (*name == '"') {
-            buffer_append_byte(sql, '"');
-        }
-        buffer_append_byte(sql, *name);
-    }
-    buffer_append_byte(sql, '"');
-}
-
 static enum status make_probe_table(struct expression_sandbox *sandbox, const char *const *called,
                                     uint32_t count, struct error *error)
 {
@@ -53,11 +41,11 @@ static enum status make_probe_table(struct expression_sandbox *sandbox, const ch
     for (uint32_t i = 0; i < count; i++) {
         if (called[i] != NULL) {
             buffer_append_string(&sql, i > 0 ? ", " : "");
-            append_quoted(&sql, called[i]);
+            expression_append_quoted(&sql, called[i]);
         }
     }
     if (count == 0) {
-        append_quoted(&sql, "no column");
+        expression_append_quoted(&sql, "no column");
     }
     buffer_append_string(&sql, ")");
     enum status status = sql.failed
@@ -351,7 +339,7 @@ enum status expression_prepare(struct expression_sandbox *sandbox,
     buffer_append_string(&sql, "\n) FROM (SELECT ");
     for (uint32_t i = 0; i < expression->count; i++) {
         buffer_format(&sql, "%s?%u AS ", i > 0 ? ", " : "", (unsigned)i + 1);
-        append_quoted(&sql, called[i]);
+        expression_append_quoted(&sql, called[i]);
     }
     buffer_append_string(&sql,
                          expression->count == 0 ? "0 AS \"no column\") AS record" : ") AS record");

@@ -73,14 +73,12 @@ static bool is_reserved(const char *word)
     return false;
 }
 
-static void append_called(struct buffer *out, const char *name)
+void expression_append_quoted(struct buffer *out, const char *name)
 {
     buffer_append_byte(out, '"');
     for (; *name != '\0'; name++) {
-        buffer_append_string(out, *name == '"' ? "\"\"" : "");
-        if (*name != '"') {
-            buffer_append_byte(out, *name);
-        }
+        buffer_append_string(out, *name == '"' ? "\"" : "");
+        buffer_append_byte(out, *name);
     }
     buffer_append_byte(out, '"');
 }
@@ -111,7 +109,7 @@ static enum status put_name(struct putting *putting, const char *name, const cha
             continue;
         }
         if (strcmp(putting->names[i], name) == 0 && putting->called[i] != putting->names[i]) {
-            append_called(putting->out, putting->called[i]);
+            expression_append_quoted(putting->out, putting->called[i]);
             return STATUS_OK;
         }
         if (sqlite3_stricmp(putting->names[i], name) == 0) {

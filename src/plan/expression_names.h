@@ -8,6 +8,9 @@
 #include "base/error.h"
 #include <stdbool.h>
 
+/* The name in quotes, as SQLite takes any. */
+void expression_append_quoted(struct buffer *out, const char *name);
+
 /*
  * What names are called for SQLite, pairwise, in the arena: themselves, or, of those that it would
  * take for equal (it looks past ASCII case), something that nobody else is called. NULL: the name
