@@ -612,7 +612,12 @@ static enum status go_on(struct run *run, struct error *error)
     run_note_connections(run);
     state_begin(run, resume.marks, resume.mark_count);
     state_write(run, STATE_IN_PROGRESS);
-    return run_execute(run, error);
+    status = run_execute(run, error);
+    if (status == STATUS_OK && run->repairs) {
+        log_write(LOG_WARNING, "the repair has done what was left of it; what it was not to put "
+                               "right, such as extra records, `transhume validate` says");
+    }
+    return status;
 }
 
 enum status run_resume(struct run_session *session, struct run_result *result, struct error *error)

@@ -137,7 +137,7 @@ class Repair(Validate):
             self.assertIn("[run-unfinished]", result.err)
             with open(self.path(".transhume", "delete.jsonl"), "rb") as file:
                 self.assertEqual(file.read(), listed)
-        self.run_program("resume")
+        self.assertIn("what it was not to put right, such as extra records, `transhume validate` says", self.run_program("resume").err)
         self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
 
     def killed_before_delete(self, *damage):
