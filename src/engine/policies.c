@@ -35,3 +35,15 @@ void policies_take(struct run *run, const struct ledger_header *header,
         *other = first;
     }
 }
+
+void policies_own(struct run *run, const struct ledger_table *began)
+{
+    for (uint32_t i = 0; i < run->table_count; i++) {
+        struct target_table *table = &run->tables[i];
+        if (strcmp(table->name, began->name) == 0 && table->existing == began->existing &&
+            began->was != LEDGER_WAS_FILLED) {
+            table->existing = EXISTING_REFUSE;
+            run->session->plan->tables[i].target.existing = EXISTING_REFUSE;
+        }
+    }
+}

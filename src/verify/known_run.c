@@ -59,34 +59,78 @@ static bool is_copy(const struct ledger_header *header)
     return header->kind != NULL && strcmp(header->kind, "copy") == 0;
 }
 
-/* Where records of others were in a table they are no extra ones. That the copy knows, not what
- * mended or repaired it since. */
-static enum status take_policies(struct verify *verify, const struct ledger_header *header,
-                                 struct error *error)
+static bool is_of(const struct ledger_header *header, const struct ledger_header *other)
+{
+    return is_copy(other) && strcmp(other->mapping_hash, header->mapping_hash) == 0 &&
+           strcmp(other->source_identity, header->source_identity) == 0;
+}
+
+static bool has_table(const struct ledger_header *header, const char *name)
+{
+    for (uint32_t i = 0; i < header->table_count; i++) {
+        if (strcmp(header->tables[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The copies of the ledger, the newest first; what mended or repaired since is none. */
+static enum status list_copies(struct verify *verify, struct ledger_header **copies,
+                               uint32_t *copy_count, struct error *error)
 {
     struct database *target = verify->session->target;
     const struct ledger_functions *functions = target->connector->ledger;
-    struct ledger_header other = *header;
     struct ledger_run *ledger;
     const char **ids;
     uint32_t count = 0;
-    enum status status =
-        is_copy(header) ? STATUS_OK : functions->list(target, verify->arena, &ids, &count, error);
-    bool found = is_copy(header);
-    for (uint32_t i = count; status == STATUS_OK && i > 0 && !found; i--) {
+    enum status status = functions->list(target, verify->arena, &ids, &count, error);
+    *copies = arena_allocate_zeroed(verify->arena, count + 1u, sizeof(**copies));
+    *copy_count = 0;
+    if (status == STATUS_OK && *copies == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the runs of the ledger");
+    }
+    for (uint32_t i = count; status == STATUS_OK && i > 0; i--) {
+        struct ledger_header *header = &(*copies)[*copy_count];
         status = functions->load(target, ids[i - 1], verify->arena, &ledger, error);
         if (status == STATUS_OK) {
-            status = ledger_header_read(ledger->header, verify->arena, &other, error);
-            found = status == STATUS_OK && is_copy(&other) &&
-                    strcmp(other.mapping_hash, header->mapping_hash) == 0 &&
-                    strcmp(other.source_identity, header->source_identity) == 0;
+            status = ledger_header_read(ledger->header, verify->arena, header, error);
+            *copy_count += status == STATUS_OK && is_copy(header);
         }
         status = status == STATUS_END ? STATUS_OK : status; /* it went meanwhile */
     }
-    if (status == STATUS_OK && found) {
-        policies_take(verify->run, &other, NULL);
-    }
     return status;
+}
+
+/* Where records of others were in a table, or came by another copy, they are no extra ones. */
+static enum status take_policies(struct verify *verify, const struct ledger_header *header,
+                                 struct error *error)
+{
+    struct ledger_header *copies;
+    uint32_t count = 0;
+    bool matters = !is_copy(header);
+    for (uint32_t i = 0; i < header->table_count; i++) {
+        matters |= header->tables[i].existing != EXISTING_REFUSE;
+    }
+    enum status status = matters ? list_copies(verify, &copies, &count, error) : STATUS_OK;
+    const struct ledger_header *copy = is_copy(header) ? header : NULL;
+    for (uint32_t i = 0; i < count && copy == NULL; i++) {
+        copy = is_of(header, &copies[i]) ? &copies[i] : NULL;
+    }
+    if (status != STATUS_OK || copy == NULL) {
+        return status;
+    }
+    policies_take(verify->run, copy, NULL);
+    for (uint32_t i = 0; matters && i < copy->table_count; i++) {
+        uint32_t filled_by = 0;
+        for (uint32_t k = 0; k < count; k++) {
+            filled_by += has_table(&copies[k], copy->tables[i].name);
+        }
+        if (filled_by == 1) {
+            policies_own(verify->run, &copy->tables[i]);
+        }
+    }
+    return STATUS_OK;
 }
 
 static enum status check_plan(struct verify *verify, const struct ledger_header *header,

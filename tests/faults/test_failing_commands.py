@@ -135,6 +135,7 @@ class FailingCommands(failing.FailingTestCase):
         """A reject that can't be read is no record that is missing."""
         support.make_sqlite(self.path("copy.db"), OLD)
         self.run_program("migrate", "--existing", "append", *PAIR, code=1)
+        support.make_sqlite(self.path("copy.db"), "DELETE FROM child WHERE a = 'k3'")
         self.validated("--level", "full", code=1, paths=("/rejects",))
         before = self.saved(".transhume")
         rejects = self.path(".transhume", "rejects")
