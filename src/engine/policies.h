@@ -10,10 +10,10 @@
  * flag nor the plan says one. `other`, if not NULL: the first table for which they say another one;
  * NULL: there is none. */
 void policies_take(struct run *run, const struct ledger_header *header,
-                   const struct ledger_table *
-                       *other); /* Of a table that held nothing when the run began all records are
-                                 * the run's, whatever its policy is: as if it were `refuse`. Not
-                                 * where a flag or the plan says another one than the run's. */
+                   const struct ledger_table **other);
+
+/* Of a table that held nothing when the run began all records are the run's, whatever its policy
+ * is: as if it were `refuse`. Not where a flag or the plan says another one than the run's. */
 void policies_own(struct run *run, const struct ledger_table *began);
 
 #endif

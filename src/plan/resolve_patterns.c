@@ -67,9 +67,16 @@ static void check_name(struct resolver *resolver, const char *name, const char *
     }
     const char **names = resolve_allocate(resolver, count + (size_t)1, sizeof *names);
     for (uint32_t i = 0; names != NULL && i < count; i++) {
+        const char *whole = resolver->schema->tables[i].belongs_to;
         names[i] = resolver->schema->tables[i].name;
-        if (strcmp(names[i], name) == 0) {
+        if (strcmp(names[i], name) == 0 || (whole != NULL && strcmp(whole, name) == 0)) {
             return;
+        }
+    }
+    for (uint32_t i = 0; i < resolver->schema->object_count; i++) {
+        const char *object = resolver->schema->objects[i].name;
+        if (object != NULL && strcmp(object, name) == 0) {
+            return; /* a virtual table, a view */
         }
     }
     if (names != NULL) {
