@@ -41,7 +41,7 @@ void policies_own(struct run *run, const struct ledger_table *began)
     for (uint32_t i = 0; i < run->table_count; i++) {
         struct target_table *table = &run->tables[i];
         if (strcmp(table->name, began->name) == 0 && table->existing == began->existing &&
-            began->was != LEDGER_WAS_FILLED) {
+            began->existing == EXISTING_APPEND && began->was != LEDGER_WAS_FILLED) {
             table->existing = EXISTING_REFUSE;
             run->session->plan->tables[i].target.existing = EXISTING_REFUSE;
         }

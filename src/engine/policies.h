@@ -12,8 +12,8 @@
 void policies_take(struct run *run, const struct ledger_header *header,
                    const struct ledger_table **other);
 
-/* Of a table that held nothing when the run began all records are the run's, whatever its policy
- * is: as if it were `refuse`. Not where a flag or the plan says another one than the run's. */
+/* Of a table that held nothing when the run began to append to it all records are the run's: as if
+ * it had been `refuse`. Not where a flag or the plan says another one than the run's. */
 void policies_own(struct run *run, const struct ledger_table *began);
 
 #endif
