@@ -80,6 +80,7 @@ static void test_rate_and_time_left(void **state)
     static const double left[] = {[PROGRESS_INDEXES] = -1,
                                   [PROGRESS_SETTLE] = -1,
                                   [PROGRESS_COUNT] = -1,
+                                  [PROGRESS_COMPARE] = -1,
                                   [PROGRESS_DONE] = 0};
     for (int phase = PROGRESS_INDEXES; phase <= PROGRESS_DONE; phase++) {
         fixture.progress.phase = phase;
