@@ -257,20 +257,17 @@ static enum status carry_objects(struct sqlite_database *self, const struct targ
 
 /* ---------------------------------------------------------------- foreign keys */
 
-static enum status count_broken_keys(struct sqlite_database *self, const struct target_table *table,
-                                     uint32_t *keys, struct error *error)
+/* Rows come one after another, each with all keys that it breaks. */
+static bool is_new_key(struct buffer *seen, size_t key)
 {
-    sqlite3_stmt *statement = NULL;
-    enum status status = sqlite_target_prepare(
-        self, self->control,
-        "SELECT count(DISTINCT fkid) FROM pragma_foreign_key_check(?1, 'main')", &statement, error);
-    if (status == STATUS_OK) {
-        sqlite3_bind_text(statement, 1, table->name, -1, SQLITE_STATIC);
-        status = sqlite_step(self, statement, error);
+    while (!seen->failed && seen->length <= key) {
+        buffer_append_byte(seen, 0);
     }
-    *keys = status == STATUS_OK ? (uint32_t)sqlite3_column_int64(statement, 0) : 0;
-    sqlite3_finalize(statement);
-    return status;
+    bool is_new = !seen->failed && seen->data[key] == 0;
+    if (is_new) {
+        seen->data[key] = 1;
+    }
+    return is_new;
 }
 
 /* Violations are in the source as well, or their rows were left out: said, not refused. */
@@ -281,6 +278,7 @@ static enum status check_foreign_keys(struct sqlite_database *self,
     sqlite3_stmt *statement = NULL;
     uint64_t count = 0;
     uint32_t keys = 0;
+    struct buffer seen = {0};
     enum status status = sqlite_target_prepare(
         self, self->control, "SELECT rowid, parent, fkid FROM pragma_foreign_key_check(?1, 'main')",
         &statement, error);
@@ -290,6 +288,7 @@ static enum status check_foreign_keys(struct sqlite_database *self,
     sqlite3_bind_text(statement, 1, table->name, -1, SQLITE_STATIC);
     int result;
     while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
+        keys += is_new_key(&seen, (size_t)sqlite3_column_int64(statement, 2));
         if (count++ < VIOLATIONS_LISTED_MAX) {
             const char *parent = (const char *)sqlite3_column_text(statement, 1);
             const char *rowid = (const char *)sqlite3_column_text(statement, 0);
@@ -309,13 +308,14 @@ static enum status check_foreign_keys(struct sqlite_database *self,
         log_write(LOG_WARNING, "table %s: its foreign keys can't be checked: %s", table->name,
                   sqlite3_errmsg(self->control));
         status = sqlite_orphans_find_broken(self, table, &keys, error);
-    } else if (count > 0) {
-        status = count_broken_keys(self, table, &keys, error);
+    } else if (seen.failed) {
+        status = error_set(error, ERROR_MEMORY, table->name, "no memory for its foreign keys");
     }
     /* a copy of a table of SQLite, which enforces none, is as good as its source */
     *broken += table->created && table->same_engine == NULL ? keys : 0;
 out:
     sqlite3_finalize(statement);
+    buffer_free(&seen);
     return status;
 }
 
