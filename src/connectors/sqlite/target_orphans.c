@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "connectors/sql/orphans.h"
+#include "connectors/sql/reference.h"
 #include "connectors/sqlite/target_internal.h"
 #include <string.h>
 
@@ -62,6 +63,20 @@ struct finding {
 static enum status no_memory(const struct finding *finding, struct error *error)
 {
     return error_set(error, ERROR_MEMORY, finding->self->shown, "no memory for its foreign keys");
+}
+
+/* With room for the keys of the tables; no `references`: memory is out. */
+static void begin(struct finding *finding, struct sqlite_database *self,
+                  const struct target_table *tables, uint32_t table_count)
+{
+    *finding = (struct finding){.self = self, .arena = arena_create(0)};
+    for (uint32_t i = 0; i < table_count; i++) {
+        finding->most += sql_foreign_key_count(&tables[i]);
+    }
+    if (finding->arena != NULL) {
+        finding->references = arena_allocate_zeroed(finding->arena, (size_t)finding->most + 1,
+                                                    sizeof *finding->references);
+    }
 }
 
 static enum status ask(const struct finding *finding, const char *sql, const char *first,
@@ -455,17 +470,12 @@ static enum status take_in_turn(struct finding *finding, const struct target_tab
 enum status sqlite_orphans_take(struct sqlite_database *self, const struct target_table *tables,
                                 uint32_t table_count, struct error *error)
 {
-    struct finding finding = {.self = self, .arena = arena_create(0)};
+    struct finding finding;
     bool wanted = false;
     for (uint32_t i = 0; i < table_count; i++) {
-        const struct schema_table *same = tables[i].same_engine;
         wanted |= tables[i].created && tables[i].rejects_orphans;
-        finding.most += same != NULL ? same->foreign_key_count : tables[i].reference_count;
     }
-    if (finding.arena != NULL) {
-        finding.references = arena_allocate_zeroed(finding.arena, (size_t)finding.most + 1,
-                                                   sizeof *finding.references);
-    }
+    begin(&finding, self, tables, table_count);
     enum status status = !wanted ? STATUS_OK
                          : finding.references == NULL
                              ? no_memory(&finding, error)
@@ -478,15 +488,8 @@ enum status sqlite_orphans_find_broken(struct sqlite_database *self,
                                        const struct target_table *table, uint32_t *broken,
                                        struct error *error)
 {
-    const struct schema_table *same = table->same_engine;
-    struct finding finding = {.self = self,
-                              .arena = arena_create(0),
-                              .most =
-                                  same != NULL ? same->foreign_key_count : table->reference_count};
-    if (finding.arena != NULL) {
-        finding.references = arena_allocate_zeroed(finding.arena, (size_t)finding.most + 1,
-                                                   sizeof *finding.references);
-    }
+    struct finding finding;
+    begin(&finding, self, table, 1);
     enum status status = finding.references == NULL ? no_memory(&finding, error)
                                                     : find_references(&finding, table, error);
     *broken = 0;
