@@ -218,6 +218,10 @@ static inline bool resolve_stopped(const struct resolver *resolver)
 {
     return resolver->out_of_memory || resolver->fatal.code != ERROR_NONE;
 }
+/* The source has no table of that name, with the nearest one; `before`: what the fault begins with.
+ */
+void resolve_fault_no_table(struct resolver *resolver, const struct plan_node *node,
+                            const char *before, const char *name);
 /* resolve_patterns.c: true if include and exclude patterns let a source table through. */
 bool resolve_table_wanted(const struct resolver *resolver, const char *name);
 /* Faults for names in them, without * and ?, that no table of the source has. */

@@ -95,13 +95,9 @@ void resolve_fatal(struct resolver *resolver, const struct error *error)
     }
 }
 
-const struct schema_table *resolve_source_table(struct resolver *resolver,
-                                                const struct plan_node *node, const char *name)
+void resolve_fault_no_table(struct resolver *resolver, const struct plan_node *node,
+                            const char *before, const char *name)
 {
-    const struct schema_table *table = schema_find_table(resolver->schema, name);
-    if (table != NULL && strncmp(name, "_transhume_", 11) != 0) {
-        return table;
-    }
     uint32_t count = resolver->schema->table_count;
     const char **names = resolve_allocate(resolver, count + (size_t)1, sizeof *names);
     char hint[320];
@@ -110,7 +106,17 @@ const struct schema_table *resolve_source_table(struct resolver *resolver,
     }
     plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
                names != NULL ? plan_nearest_hint(name, names, count, hint, sizeof hint) : NULL,
-               "the source has no table '%s'", name);
+               "%sthe source has no table '%s'", before, name);
+}
+
+const struct schema_table *resolve_source_table(struct resolver *resolver,
+                                                const struct plan_node *node, const char *name)
+{
+    const struct schema_table *table = schema_find_table(resolver->schema, name);
+    if (table != NULL && strncmp(name, "_transhume_", 11) != 0) {
+        return table;
+    }
+    resolve_fault_no_table(resolver, node, "", name);
     return NULL;
 }
 

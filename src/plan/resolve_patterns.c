@@ -56,46 +56,40 @@ bool resolve_table_wanted(const struct resolver *resolver, const char *name)
 
 /* A pattern may fit nothing; a name that nobody has is a slip, by which a table would be left out,
  * or copied that was not to be. */
-static void check_name(struct resolver *resolver, const char *name, const char *option,
+static void check_name(struct resolver *resolver, const char *name, const char *before,
                        const struct plan_node *node)
 {
-    uint32_t count = resolver->schema->table_count;
-    char hint[320];
+    const struct schema *schema = resolver->schema;
     bool is_ledger = strncmp(name, "_transhume_", 11) == 0; /* never copied */
     if (is_ledger || strpbrk(name, "*?") != NULL || resolve_stopped(resolver)) {
         return;
     }
-    const char **names = resolve_allocate(resolver, count + (size_t)1, sizeof *names);
-    for (uint32_t i = 0; names != NULL && i < count; i++) {
-        const char *whole = resolver->schema->tables[i].belongs_to;
-        names[i] = resolver->schema->tables[i].name;
-        if (strcmp(names[i], name) == 0 || (whole != NULL && strcmp(whole, name) == 0)) {
+    for (uint32_t i = 0; i < schema->table_count; i++) {
+        const char *whole = schema->tables[i].belongs_to;
+        if (strcmp(schema->tables[i].name, name) == 0 ||
+            (whole != NULL && strcmp(whole, name) == 0)) {
             return;
         }
     }
-    for (uint32_t i = 0; i < resolver->schema->object_count; i++) {
-        const char *object = resolver->schema->objects[i].name;
+    for (uint32_t i = 0; i < schema->object_count; i++) {
+        const char *object = schema->objects[i].name;
         if (object != NULL && strcmp(object, name) == 0) {
             return; /* a virtual table, a view */
         }
     }
-    if (names != NULL) {
-        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
-                   plan_nearest_hint(name, names, count, hint, sizeof hint),
-                   "%s: the source has no table '%s'", option, name);
-    }
+    resolve_fault_no_table(resolver, node, before, name);
 }
 
-static void check_nodes(struct resolver *resolver, const char *option)
+static void check_nodes(struct resolver *resolver, const char *option, const char *before)
 {
     const struct plan_node *node =
         resolver->document != NULL ? plan_node_get(resolver->document->root, option) : NULL;
     if (node != NULL && node->kind == PLAN_NODE_SCALAR) {
-        check_name(resolver, node->text, option, node);
+        check_name(resolver, node->text, before, node);
         return;
     }
     for (uint32_t i = 0; node != NULL && i < node->count; i++) {
-        check_name(resolver, node->items[i]->text, option, node->items[i]);
+        check_name(resolver, node->items[i]->text, before, node->items[i]);
     }
 }
 
@@ -105,13 +99,13 @@ void patterns_check(struct resolver *resolver)
     /* what is left out may not be looked at there, and so not be known */
     bool knows_all = !resolver->source_documents;
     for (uint32_t i = 0; settings != NULL && i < settings->include_count; i++) {
-        check_name(resolver, settings->include[i], "--include", NULL);
+        check_name(resolver, settings->include[i], "--include: ", NULL);
     }
-    check_nodes(resolver, "include");
+    check_nodes(resolver, "include", "include: ");
     for (uint32_t i = 0; knows_all && settings != NULL && i < settings->exclude_count; i++) {
-        check_name(resolver, settings->exclude[i], "--exclude", NULL);
+        check_name(resolver, settings->exclude[i], "--exclude: ", NULL);
     }
     if (knows_all) {
-        check_nodes(resolver, "exclude");
+        check_nodes(resolver, "exclude", "exclude: ");
     }
 }
