@@ -28,8 +28,7 @@ bool copy_must_stop(const struct copy *copy)
 
 void copy_moved(struct copy *copy)
 {
-    atomic_store_explicit(&copy->session->progress.last_movement_ms, clock_monotonic_ms(),
-                          memory_order_relaxed);
+    progress_moved(&copy->session->progress, clock_monotonic_ms());
 }
 
 void copy_fail(struct copy *copy, const struct error *error)

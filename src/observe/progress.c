@@ -23,6 +23,15 @@ const char *progress_phase_name(enum progress_phase phase)
     return (size_t)phase < sizeof(names) / sizeof(names[0]) ? names[phase] : "?";
 }
 
+void progress_moved(struct progress *progress, int64_t now_ms)
+{
+    int64_t last_ms = atomic_load_explicit(&progress->last_movement_ms, memory_order_relaxed);
+    while (last_ms < now_ms &&
+           !atomic_compare_exchange_weak_explicit(&progress->last_movement_ms, &last_ms, now_ms,
+                                                  memory_order_relaxed, memory_order_relaxed)) {
+    }
+}
+
 int64_t progress_waiting_until_ms(const struct progress *progress)
 {
     int64_t last = atomic_load(&progress->control_waiting_until_ms);

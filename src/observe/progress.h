@@ -68,6 +68,10 @@ struct progress {
     _Atomic(const char *) doing;      /* a word on what a long phase is at; a constant text */
 };
 
+/* Something went on at `now_ms` (monotonic, read by the caller). A thread that was not let between
+ * its look at the clock and this call does not set back what others told meanwhile. */
+void progress_moved(struct progress *progress, int64_t now_ms);
+
 /* Until when the last of the waiting threads waits to try again, monotonic; 0: none does. */
 int64_t progress_waiting_until_ms(const struct progress *progress);
 

@@ -235,7 +235,7 @@ enum status pass_account(struct verify *verify, enum verify_side side, const _At
                          uint64_t rows, uint64_t bytes, struct error *error)
 {
     struct progress *progress = &verify->session->progress;
-    atomic_store(&progress->last_movement_ms, clock_monotonic_ms());
+    progress_moved(progress, clock_monotonic_ms());
     int64_t wait_ms = throttle_take(&verify->throttle, rows, bytes);
     int64_t until_ms = wait_ms > 0 ? clock_monotonic_ms() + wait_ms : 0;
     if (wait_ms > 0 &&

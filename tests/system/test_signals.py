@@ -336,8 +336,8 @@ class StoodStill(SignalTestCase):
         for target in TARGETS:
             with self.subTest(target):
                 self.clean()
-                process = self.stopped("migrate", "--stall", "200ms", *self.arguments, target, occurrence=4)
-                time.sleep(3)   # more than ten times as long
+                process = self.stopped("migrate", "--stall", "400ms", *self.arguments, target, occurrence=4)
+                time.sleep(5)   # more than ten times as long
                 process.send_signal(signal.SIGCONT)
                 result = support.finish(process)
                 self.assert_code(result, 0)

@@ -44,12 +44,28 @@ static void movements_from_before_it_stood_may_come_late(void **state)
     assert_int_equal(look(&stall, 13500, 13900), 400);
 }
 
+/* The process stood still between another worker's look at the clock and its word, and that came
+ * after a movement since. */
+static void a_late_word_sets_nothing_back(void **state)
+{
+    (void)state;
+    struct progress progress = {.entities = NULL};
+    struct stall stall = {.checked_ms = 10000};
+    progress_moved(&progress, 9990);
+    assert_int_equal(stall_idle_ms(&stall, atomic_load(&progress.last_movement_ms), 13100), 10);
+    progress_moved(&progress, 13150);
+    assert_int_equal(stall_idle_ms(&stall, atomic_load(&progress.last_movement_ms), 13200), 50);
+    progress_moved(&progress, 10005);
+    assert_int_equal(stall_idle_ms(&stall, atomic_load(&progress.last_movement_ms), 13300), 150);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(time_without_movement_is_counted),
         cmocka_unit_test(time_in_which_the_process_stood_is_not),
         cmocka_unit_test(movements_from_before_it_stood_may_come_late),
+        cmocka_unit_test(a_late_word_sets_nothing_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
