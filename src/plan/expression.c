@@ -100,6 +100,26 @@ static enum status try_constant(struct expression_sandbox *sandbox, const char *
     return status;
 }
 
+/* Without the parentheses that it is evaluated in, which `a) OR (b` would close and open. */
+static enum status stands_alone(struct expression_sandbox *sandbox, const char *text,
+                                struct error *error)
+{
+    struct buffer sql = {0};
+    sqlite3_stmt *statement = NULL;
+    buffer_append_string(&sql, "SELECT\n");
+    buffer_append_string(&sql, text);
+    buffer_append_string(&sql, "\nFROM record");
+    int result = sql.failed ? SQLITE_NOMEM
+                            : sqlite3_prepare_v2(sandbox->database, buffer_string(&sql), -1,
+                                                 &statement, NULL);
+    sqlite3_finalize(statement);
+    buffer_free(&sql);
+    return result == SQLITE_OK ? STATUS_OK
+           : result == SQLITE_NOMEM
+               ? error_set(error, ERROR_MEMORY, NULL, "out of memory")
+               : error_set(error, ERROR_PLAN_INVALID, NULL, "its parentheses do not match");
+}
+
 static enum status prepare_probe(struct expression_sandbox *sandbox, const char *text,
                                  struct error *error)
 {
@@ -118,6 +138,8 @@ static enum status prepare_probe(struct expression_sandbox *sandbox, const char 
         status = explain_failure(sandbox, error);
     } else if (*tail != '\0' || sqlite3_column_count(statement) != 1 || text[0] == '\0') {
         status = error_set(error, ERROR_PLAN_INVALID, NULL, "one expression was expected");
+    } else if (stands_alone(sandbox, text, error) != STATUS_OK) {
+        status = STATUS_FAILED;
     } else if (sqlite3_bind_parameter_count(statement) > 0) {
         status = error_set(error, ERROR_PLAN_INVALID, NULL, "parameters have no value here");
     } else if (expression_dates_fault(text) != NULL) {

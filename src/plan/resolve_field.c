@@ -343,6 +343,10 @@ void field_resolve(struct resolver *resolver, struct scope *scope, struct entity
         }
     }
     finish(&maker);
+    bool untyped = maker.field.type.kind == VALUE_MISSING || maker.field.type.kind == VALUE_NULL;
+    if (untyped && maker.failed) {
+        maker.field.type.kind = VALUE_TEXT; /* its own fault is enough */
+    }
     /* a field that failed stays in the list, so that what names it finds it */
     struct mapping_field *kept = resolve_add(resolver, out, sizeof *kept);
     if (kept != NULL) {

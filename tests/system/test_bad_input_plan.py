@@ -65,6 +65,19 @@ class Names(PlanTestCase):
         self.faults(ENTITY.replace("        fields:", '        where: "totale > 0"\n        fields:'),
                     (10, "totale"))
 
+    def test_a_field_that_has_its_fault_is_not_asked_for_a_type(self):
+        for field, word in (("{ lookup: custommer, column: name }", "custommer"), ("{ column: totl }", "totl"), ('{ sql: "totl + 1" }', "totl")):
+            with self.subTest(field):
+                result = self.faults(ENTITY.replace("dynamodb-json:out", "sqlite:copy.db") + "          Name: %s\n" % field, (13, word))
+                self.assertNotIn("the type of", result.err)
+
+    def test_parentheses_that_close_those_around_an_expression(self):
+        for text in ("total > 0) OR (total > 5", "total) + (1", "1) FROM record WHERE (1", "total) -- "):
+            for line, number in (('          Big: { const: true, when: "%s" }\n', 13), ('          Big: { sql: "%s" }\n', 13)):
+                with self.subTest(text=text, line=line):
+                    self.faults(ENTITY + line % text, (number, ""))
+            self.faults(ENTITY.replace("        fields:", '        where: "%s"\n        fields:' % text), (10, ""))
+
     def test_an_unknown_column_in_an_embedded_list(self):
         self.faults(ENTITY + """          Lines:
             embed: line
