@@ -169,6 +169,45 @@ int32_t type_size_of_both(int32_t one, int32_t other)
     return one == 0 || other == 0 ? 0 : one > other ? one : other;
 }
 
+/* As many digits as numbers of the type may have before the point; 0: any number of them. */
+static int32_t whole_digits(const struct value_type *type)
+{
+    switch (type->kind) {
+    case VALUE_INT64:
+        return type->bits == 0 || type->bits > 32 ? 19 : type->bits > 16 ? 10 : 5;
+    case VALUE_UINT64:
+        return 20;
+    case VALUE_DECIMAL:
+        return type->precision - (type->precision > 0 ? type->scale : 0);
+    default:
+        return 0;
+    }
+}
+
+static bool is_float(enum value_kind kind)
+{
+    return kind == VALUE_FLOAT32 || kind == VALUE_FLOAT64;
+}
+
+/* A type of numbers that holds those of both, of which one is of another kind. */
+static void widen_number(struct value_type *type, const struct value_type *other)
+{
+    bool floats = is_float(type->kind) && is_float(other->kind);
+    bool limited = !is_float(type->kind) && !is_float(other->kind) &&
+                   (type->kind != VALUE_DECIMAL || type->precision > 0) &&
+                   (other->kind != VALUE_DECIMAL || other->precision > 0);
+    int32_t whole = whole_digits(type);
+    int32_t other_whole = whole_digits(other);
+    int32_t scale = type->kind == VALUE_DECIMAL ? type->scale : 0;
+    int32_t other_scale = other->kind == VALUE_DECIMAL ? other->scale : 0;
+    *type = (struct value_type){.kind = floats ? VALUE_FLOAT64 : VALUE_DECIMAL,
+                                .dynamic = type->dynamic || other->dynamic};
+    if (limited) {
+        type->scale = scale > other_scale ? scale : other_scale;
+        type->precision = (whole > other_whole ? whole : other_whole) + type->scale;
+    }
+}
+
 /* A type of the same kind that holds the values of both. */
 static void widen_type(struct value_type *type, const struct value_type *other)
 {
@@ -200,7 +239,7 @@ static void merge_column(struct resolver *resolver, const struct table_builder *
         return;
     }
     if (value_kind_is_number(kind) && value_kind_is_number(column->type.kind)) {
-        column->type.bits = 0;
+        widen_number(&column->type, &field->type);
         return;
     }
     if (!resolver->target_sql && is_indexed(table, field->name) && !column->type.dynamic &&

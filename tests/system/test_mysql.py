@@ -1,6 +1,8 @@
 """MySQL and MariaDB both ways: every type, refused records, records that are there. Read back by MariaDB's own client."""
 import contextlib
+import decimal
 import hashlib
+import itertools
 import json
 import os
 import signal
@@ -807,6 +809,27 @@ tables:
         self.assertEqual(self.server.ask(target, "SELECT * FROM ab ORDER BY id"), [
             ["1", "32767", "abc", "1234.5000", "32767", "0.125", "32767"],
             ["2", "9223372036854775807", "abcdefghi", "99.1234", "999999999", "12345.500", "9223372036854775807"]])
+
+    def test_numbers_of_several_kinds_are_merged_whichever_comes_first(self):
+        values = {"w": ("smallint", "-32768"), "b": ("bigint", "-9223372036854775808"), "d": ("numeric(4,2)", "99.25"), "n": ("numeric", "12345.678901"),
+                  "r": ("real", "0.5"), "f": ("double precision", "0.1")}
+        name = self.postgres.database()
+        self.postgres.psql(name, "; ".join("CREATE TABLE %s (id int PRIMARY KEY, v %s NOT NULL); INSERT INTO %s VALUES (1, %s)" % (table, kind, table, value)
+                                           for table, (kind, value) in values.items()))
+        pairs = list(itertools.permutations(values, 2))
+        plan = "transhume: 1\ntables:\n" + "".join(
+            "  %s_%s:\n    key: [which, id]\n    entities:\n" % pair + "".join(
+                "      %s: { from: %s, fields: { which: { const: %s }, id: copy, v: copy } }\n" % (one, one, one) for one in pair) for pair in pairs)
+        self.write("plan.yaml", plan)
+        here, there = self.postgres.database(), self.made()
+        for target, ask in ((self.postgres.uri(here), lambda sql: self.postgres.psql(here, sql)), (self.server.uri(there), lambda sql: self.server.ask(there, sql)),
+                            ("sqlite:merged.db", lambda sql: sqlite3.connect(self.path("merged.db")).execute(sql).fetchall())):
+            with self.subTest(target.split(":")[0]):
+                self.run_program("migrate", "--plan", "plan.yaml", "--quiet", self.postgres.uri(name), target)
+                self.run_program("validate", "--plan", "plan.yaml", "--quiet", "--level", "full", self.postgres.uri(name), target)
+                for one, other in pairs:
+                    self.assertEqual({row[0]: decimal.Decimal(str(row[1])) for row in ask("SELECT which, v FROM %s_%s" % (one, other))},
+                                     {column: decimal.Decimal(values[column][1]) for column in (one, other)}, (one, other))
 
     def test_edges_into_postgres_and_items(self):
         source, target = self.made(EDGES), self.postgres.database()
