@@ -225,6 +225,42 @@ class Sqlite(Cases, support.TestCase):
         with contextlib.closing(sqlite3.connect(self.path("target.db"))) as db, db:
             return [[None if value is None else str(value) for value in row] for row in db.execute(sql)]
 
+    def test_tables_without_a_key_whose_columns_hide_the_row_number(self):
+        """One record goes, none that is equal in a column of that name; NULL there is a value as any other."""
+        columns = {"one": "rowid INTEGER, msg TEXT", "two": "ROWID INTEGER, _rowid_ TEXT, msg TEXT", "own": "oid INTEGER PRIMARY KEY, msg TEXT"}
+        rows = {"one": ((1, "a"), (None, "b"), (2, "c"), (2, "c")), "two": ((1, "x", "a"), (1, "x", "a"), (None, None, "b")), "own": ((1, "a"), (2, "b"))}
+        extra = {"one": ((1, "b"), (None, "z"), (2, "c")), "two": ((1, "x", "z"), (None, None, "b")), "own": ((3, "a"),)}
+        with contextlib.closing(sqlite3.connect(self.path("shop.db"))) as db, db:
+            for name, words in columns.items():
+                db.execute("CREATE TABLE %s(%s)" % (name, words))
+                db.executemany("INSERT INTO %s VALUES (%s)" % (name, ", ".join("?" * len(rows[name][0]))), rows[name])
+        self.run_program("migrate", "-q", "shop.db", self.target)
+        with contextlib.closing(sqlite3.connect(self.path("target.db"))) as db, db:
+            for name, records in extra.items():
+                db.executemany("INSERT INTO %s VALUES (%s)" % (name, ", ".join("?" * len(records[0]))), records)
+        self.repair("--delete-extra", "--confirm")
+        self.validate()
+        for name, records in rows.items():
+            self.assertEqual(sorted(self.ask("SELECT * FROM %s" % name), key=repr),
+                             sorted([[None if value is None else str(value) for value in record] for record in records], key=repr), name)
+
+    def test_a_table_that_hides_all_names_of_the_row_number_is_not_repaired(self):
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(rowid TEXT, _rowid_ TEXT, oid TEXT); INSERT INTO t VALUES ('a', 'b', 'c')")
+        self.run_program("migrate", "-q", "shop.db", self.target)
+        self.ask("INSERT INTO t VALUES ('a', 'b', 'x')")
+        refused = self.run_program("validate", "--repair", "--delete-extra", "--confirm", code=5)
+        self.assertIn("its columns take all names of SQLite's row number", refused.err)
+        self.assertEqual(self.ask("SELECT * FROM t ORDER BY oid"), [["a", "b", "c"], ["a", "b", "x"]])
+
+    def test_a_table_without_row_numbers_that_the_plan_gives_no_key(self):
+        self.write("loose.yaml", "transhume: 1\nsource: sqlite:shop.db\ntarget: '%s'\ntables: { t: { from: t, existing: append } }\n" % self.target)
+        support.make_sqlite(self.path("shop.db"), "CREATE TABLE t(a TEXT, b INTEGER); INSERT INTO t VALUES ('x', 1), ('x', 2), ('y', 1)")
+        self.ask("CREATE TABLE t(a TEXT, b INTEGER, PRIMARY KEY (b, a)) WITHOUT ROWID")
+        self.run_program("migrate", "-q", "--plan", "loose.yaml")
+        self.ask("INSERT INTO t VALUES ('z', 1)")
+        self.run_program("validate", "--repair", "--delete-extra", "--confirm", "--plan", "loose.yaml")
+        self.assertEqual(self.ask("SELECT a, b FROM t ORDER BY a, b"), [["x", "1"], ["x", "2"], ["y", "1"]])
+
 
 class Postgres(sql_case.ServerTarget, Cases, support.TestCase):
     SERVERS = postgres

@@ -190,18 +190,66 @@ static enum status prepare_keeping(struct finding *finding, struct arena *arena,
     return status;
 }
 
+/* The first name of the rowid that no column hides; NULL: there is none. */
+static const char *rowid_name(const struct sqlite_target_table *facts)
+{
+    static const char *const names[] = {"rowid", "_rowid_", "oid"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const struct sqlite_target_column *column = sqlite_target_find_column(facts, names[i]);
+        if (column == NULL || column->row_key) {
+            return names[i];
+        }
+    }
+    return NULL;
+}
+
+/* What tells a row from all others, whatever the plan makes of the table. */
+static enum status append_row_name(const struct sqlite_target_table *facts, struct buffer *sql,
+                                   struct error *error)
+{
+    const char *name = facts->without_rowid ? NULL : rowid_name(facts);
+    if (name != NULL) {
+        buffer_append_string(sql, name);
+        return STATUS_OK;
+    }
+    if (!facts->without_rowid) {
+        error_set(error, ERROR_NOT_REPAIRABLE, facts->name,
+                  "the differences can't be repaired: it has no key, and its columns take all "
+                  "names of SQLite's row number (rowid, _rowid_, oid)");
+        error_hint(error, "nothing was changed in it; rename one of these columns");
+        return STATUS_FAILED;
+    }
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < facts->column_count; i++) {
+        if (facts->columns[i].key_position > 0) {
+            buffer_append_string(sql, count++ > 0 ? ", " : "");
+            sqlite_append_name(sql, facts->columns[i].name);
+        }
+    }
+    return STATUS_OK;
+}
+
 static enum status prepare_delete(struct finding *finding, struct error *error)
 {
     struct buffer before = {0};
+    struct buffer row = {0};
     bool keyless = finding->table->key.count == 0;
+    enum status status = keyless ? append_row_name(finding->facts, &row, error) : STATUS_OK;
     buffer_append_string(&before, "DELETE FROM main.");
     if (keyless) {
         sqlite_append_name(&before, finding->facts->name);
-        buffer_append_string(&before, " WHERE rowid = (SELECT rowid FROM main.");
+        buffer_append_string(&before, " WHERE (");
+        buffer_append_buffer(&before, &row);
+        buffer_append_string(&before, ") = (SELECT ");
+        buffer_append_buffer(&before, &row);
+        buffer_append_string(&before, " FROM main.");
     }
-    enum status status =
-        before.failed ? error_set(error, ERROR_MEMORY, finding->table->name, "no memory")
-                      : prepare(finding, buffer_string(&before), keyless ? " LIMIT 1)" : "", error);
+    if (status == STATUS_OK) {
+        status = before.failed || row.failed
+                     ? error_set(error, ERROR_MEMORY, finding->table->name, "no memory")
+                     : prepare(finding, buffer_string(&before), keyless ? " LIMIT 1)" : "", error);
+    }
+    buffer_free(&row);
     buffer_free(&before);
     return status;
 }
