@@ -78,6 +78,21 @@ class Postgres(rollback_case.Rollbacks):
                          [[table[count] for count in counts] for table in looked])
         self.assertEqual(self.contents(), before)
 
+    def test_more_records_one_by_one_than_the_server_has_room_for_locks(self):
+        """What somebody's record keeps from coming back has them all tried one after the other."""
+        count = 2000
+        server = postgres.Server(settings={"max_connections": "10", "max_locks_per_transaction": "10", "max_wal_senders": "0"})
+        self.addCleanup(server.stop)
+        name = server.database()
+        server.psql(name, "CREATE TABLE t(id int PRIMARY KEY, e text UNIQUE); INSERT INTO t SELECT i, 'old ' || i FROM generate_series(1, %d) i" % count)
+        support.make_sqlite(self.path("many.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, e TEXT); WITH RECURSIVE n(i) AS "
+                            "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO t SELECT i, 'new ' || i FROM n" % count)
+        self.run_program("migrate", "-q", "--existing", "upsert", "many.db", server.uri(name))
+        server.psql(name, "INSERT INTO t VALUES (0, 'old 7')")
+        report = json.loads(self.rollback().out)["tables"][0]
+        self.assertEqual((report["restored"], report["changed"]), (count - 1, 1))
+        self.assertEqual(server.psql(name, "SELECT count(*), count(*) FILTER (WHERE e = 'old ' || id) FROM t"), [[str(count + 1), str(count - 1)]])
+
     def test_from_postgres_with_every_type(self):
         """Before-images of each type, and keys of each kind that there is."""
         types = {"k1": ("int", "7"), "k2": ("text COLLATE \"C\"", "'a''b'"), "k3": ("uuid", "md5('x')::uuid"),

@@ -125,7 +125,9 @@ static enum status attempt(struct maker *maker, const struct schema_object *obje
         error_copy(maker->error, problem);
         return STATUS_FAILED;
     }
-    return postgres_execute(self, maker->connection, "ROLLBACK TO SAVEPOINT transhume_object",
+    return postgres_execute(self, maker->connection,
+                            "ROLLBACK TO SAVEPOINT transhume_object; RELEASE SAVEPOINT "
+                            "transhume_object",
                             POSTGRES_SHORT, ERROR_TARGET_SCHEMA, maker->error) == STATUS_OK
                ? STATUS_AGAIN
                : STATUS_FAILED;
@@ -331,7 +333,9 @@ static enum status drop_one(struct postgres_database *self, PGconn *connection, 
         return STATUS_FAILED;
     }
     log_write(LOG_INFO, "%s stays: %s", name, problem.message);
-    return postgres_execute(self, connection, "ROLLBACK TO SAVEPOINT transhume_object",
+    return postgres_execute(self, connection,
+                            "ROLLBACK TO SAVEPOINT transhume_object; RELEASE SAVEPOINT "
+                            "transhume_object",
                             POSTGRES_SHORT, ERROR_TARGET_WRITE, error);
 }
 

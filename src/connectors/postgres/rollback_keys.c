@@ -198,11 +198,14 @@ static void append_put(struct buffer *sql, const struct postgres_undoing *undoin
     }
 }
 
-/* A statement that a constraint may refuse; STATUS_AGAIN: it did, and nothing of it was done. */
+/* A statement that a constraint may refuse; STATUS_AGAIN: it did, and nothing of it was done.
+ * The server keeps a lock for each savepoint that is not released. */
 static enum status attempt(struct postgres_undoing *undoing, struct buffer *sql, uint64_t *changed)
 {
     static const char savepoint[] = "SAVEPOINT transhume_undo";
-    static const char back[] = "ROLLBACK TO SAVEPOINT transhume_undo";
+    static const char release[] = "RELEASE SAVEPOINT transhume_undo";
+    static const char back[] =
+        "ROLLBACK TO SAVEPOINT transhume_undo; RELEASE SAVEPOINT transhume_undo";
     struct postgres_database *self = undoing->self;
     struct error problem = {0};
     PGresult *result = NULL;
@@ -218,6 +221,10 @@ static enum status attempt(struct postgres_undoing *undoing, struct buffer *sql,
     undoing->error = kept;
     if (status == STATUS_OK) {
         status = postgres_rows_changed(result, changed);
+        status = postgres_execute(self, undoing->connection, release, POSTGRES_SHORT,
+                                  ERROR_TARGET_WRITE, undoing->error) == STATUS_OK
+                     ? status
+                     : STATUS_FAILED;
     } else if (strncmp(problem.native_state, "23", 2) == 0) {
         status = postgres_execute(self, undoing->connection, back, POSTGRES_SHORT,
                                   ERROR_TARGET_WRITE, undoing->error) == STATUS_OK
