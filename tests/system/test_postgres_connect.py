@@ -1,7 +1,10 @@
 """Reaching a PostgreSQL: passwords, TLS, sockets, poolers, rights; and what is said when it can't be reached."""
+import contextlib
 import os
 import socket
+import struct
 import subprocess
+import threading
 import time
 import sys
 import unittest
@@ -31,6 +34,15 @@ class Filled(postgres.Server):
 
     def command(self):
         return [*(("prlimit", "--fsize=%d" % self.room) if self.room else ()), *super().command()]
+
+
+def answer_all(listener, answer):
+    """Whoever begins a session is told the same; ends with the listener."""
+    with contextlib.suppress(OSError):
+        while True:
+            with listener.accept()[0] as connection:
+                connection.recv(4096)
+                connection.sendall(answer)
 
 
 class Connect(support.TestCase):
@@ -195,6 +207,21 @@ class Connect(support.TestCase):
             self.assertRegex(result.err, r'(?m)^error: .*database "nothing" does not exist \[target-missing\]$')
             self.assertIn("create the database first, or name another one", result.err)
         self.assertEqual(self.server.psql("postgres", "SELECT 1 FROM pg_database WHERE datname = 'nothing'"), [])
+
+    def test_a_server_that_speaks_another_language(self):
+        """A mock: which languages a server has depends on how it was installed."""
+        said = (("28P01", "Passwort-Authentifizierung für Benutzer »x« fehlgeschlagen", "credentials", "PGPASSWORD"),
+                ("28000", "Rolle »x« darf nicht", "credentials", "PGPASSWORD"), ("3D000", "Datenbank »x« existiert nicht", "source-missing", "create the database"),
+                ("42501", "keine Berechtigung für Datenbank »x«", "permission", "GRANT CONNECT"), ("53300", "zu viele Verbindungen", "network", "max_connections"),
+                ("57P03", "das Datenbanksystem startet", "network", "wait"))
+        for state, words, code, hint in said:
+            with self.subTest(state), socket.create_server(("127.0.0.1", 0)) as listener:
+                fields = "SFATAL\0VFATAL\0C%s\0M%s\0Fauth.c\0L330\0Rauth_failed\0\0" % (state, words)
+                answer = b"E" + struct.pack("!i", len(fields.encode()) + 4) + fields.encode()
+                threading.Thread(target=answer_all, args=(listener, answer), daemon=True).start()
+                result = self.run_program("check", "postgres://x@127.0.0.1:%d/x?sslmode=disable" % listener.getsockname()[1], "sqlite:out.db", code=3 if code == "network" else 2)
+                self.assertIn("FATAL:  %s [%s]" % (words, code), result.err)
+                self.assertIn(hint, result.err)
 
     def test_a_full_disk(self):
         """Said with what to do, and the run goes on once there is room."""

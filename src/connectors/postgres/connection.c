@@ -69,51 +69,80 @@ void postgres_disconnect(PGconn *connection)
 
 /* ---------------------------------------------------------------- connecting */
 
-/* libpq gives no SQLSTATE of a failed connection: its words are all there is. The first that fits.
- */
+/* Why there is no connection: the first whose words fit, else, since a server may speak another
+ * language, by what its SQLSTATE begins with. */
 static const struct refusal {
+    const char *state; /* NULL: told by its words alone */
     const char *words;
     const char *more; /* words that have to be there too */
     enum error_code source;
     enum error_code target;
     const char *hint;
 } refusals[] = {
-    {"database \"", "does not exist", ERROR_SOURCE_MISSING, ERROR_TARGET_MISSING,
+    {"3D000", "database \"", "does not exist", ERROR_SOURCE_MISSING, ERROR_TARGET_MISSING,
      "create the database first, or name another one"},
-    {"permission denied for database", NULL, ERROR_PERMISSION, ERROR_PERMISSION,
+    {"42501", "permission denied for database", NULL, ERROR_PERMISSION, ERROR_PERMISSION,
      "GRANT CONNECT ON DATABASE … TO …; docs/postgres.md lists all that is needed"},
-    {"too many", NULL, ERROR_NETWORK, ERROR_NETWORK, BUSY},
-    {"starting up", NULL, ERROR_NETWORK, ERROR_NETWORK, BUSY},
-    {"remaining connection slots", NULL, ERROR_NETWORK, ERROR_NETWORK, BUSY},
-    {"shutting down", NULL, ERROR_NETWORK, ERROR_NETWORK, BUSY},
-    {"service", "not found", ERROR_USAGE, ERROR_USAGE,
+    {"53", "too many", NULL, ERROR_NETWORK, ERROR_NETWORK, BUSY},
+    {"57P03", "starting up", NULL, ERROR_NETWORK, ERROR_NETWORK, BUSY},
+    {NULL, "remaining connection slots", NULL, ERROR_NETWORK, ERROR_NETWORK, BUSY},
+    {"57P01", "shutting down", NULL, ERROR_NETWORK, ERROR_NETWORK, BUSY},
+    {NULL, "service", "not found", ERROR_USAGE, ERROR_USAGE,
      "services are the sections of PGSERVICEFILE, else of ~/.pg_service.conf"},
-    {"channel binding", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS,
+    {NULL, "channel binding", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS,
      "with channel_binding=require the server has to ask for a SCRAM password, over TLS "
      "(sslmode=require, or better verify-full)"},
-    {"private key file", "access", ERROR_CREDENTIALS, ERROR_CREDENTIALS,
+    {NULL, "private key file", "access", ERROR_CREDENTIALS, ERROR_CREDENTIALS,
      "nobody else may read a private key: chmod 600 the file"},
-    {"private key", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, CERTIFICATE},
-    {"client certificate", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, CERTIFICATE},
-    {"expected authentication request", NULL, ERROR_NETWORK, ERROR_NETWORK, ON_THE_WAY},
-    {"password", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, LOGIN},
-    {"authentication", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, LOGIN},
-    {"pg_hba.conf", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, LOGIN},
-    {"role \"", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, LOGIN},
-    {"SSL SYSCALL error", NULL, ERROR_NETWORK, ERROR_NETWORK, ON_THE_WAY},
-    {"SSL", NULL, ERROR_TLS, ERROR_TLS, TLS},
-    {"certificate", NULL, ERROR_TLS, ERROR_TLS, TLS},
-    {"", NULL, ERROR_NETWORK, ERROR_NETWORK, "check host and port, and that the server runs"},
+    {NULL, "private key", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, CERTIFICATE},
+    {NULL, "client certificate", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, CERTIFICATE},
+    {NULL, "expected authentication request", NULL, ERROR_NETWORK, ERROR_NETWORK, ON_THE_WAY},
+    {"28P01", "password", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, LOGIN},
+    {NULL, "authentication", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, LOGIN},
+    {"28000", "pg_hba.conf", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, LOGIN},
+    {NULL, "role \"", NULL, ERROR_CREDENTIALS, ERROR_CREDENTIALS, LOGIN},
+    {NULL, "SSL SYSCALL error", NULL, ERROR_NETWORK, ERROR_NETWORK, ON_THE_WAY},
+    {NULL, "SSL", NULL, ERROR_TLS, ERROR_TLS, TLS},
+    {NULL, "certificate", NULL, ERROR_TLS, ERROR_TLS, TLS},
+    {NULL, "", NULL, ERROR_NETWORK, ERROR_NETWORK, "check host and port, and that the server runs"},
 };
 
-static const struct refusal *refusal_of(const char *said)
+static const struct refusal *refusal_of(const char *state, const char *said)
 {
+    const struct refusal *last = &refusals[sizeof refusals / sizeof refusals[0] - 1];
     const struct refusal *found = refusals;
     while (strstr(said, found->words) == NULL ||
            (found->more != NULL && strstr(said, found->more) == NULL)) {
         found++;
     }
+    for (const struct refusal *at = refusals; found == last && state[0] != '\0' && at < last;
+         at++) {
+        if (at->state != NULL && strncmp(state, at->state, strlen(at->state)) == 0) {
+            return at;
+        }
+    }
     return found;
+}
+
+/* Takes out of libpq's verbose words what nobody reads: the last ":  STATE: ", which it keeps, and
+ * lines that tell a place in the server's sources. */
+static void take_state(char *said, char state[6])
+{
+    static const char place[] = "\nLOCATION:";
+    state[0] = '\0';
+    for (char *at = said; (at = strstr(at, ":  ")) != NULL;) {
+        char *code = at + 3;
+        if (strspn(code, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") == 5 &&
+            strncmp(code + 5, ": ", 2) == 0) {
+            snprintf(state, 6, "%.5s", code);
+            memmove(code, code + 7, strlen(code + 7) + 1);
+        }
+        at = code;
+    }
+    for (char *at = said; (at = strstr(at, place)) != NULL;) {
+        char *end = at + 1 + strcspn(at + 1, "\n");
+        memmove(at, end, strlen(end) + 1);
+    }
 }
 
 /* The password file that libpq passes over because others may read it; it says so on stderr alone.
@@ -142,7 +171,9 @@ static enum status unreachable(const struct postgres_database *self, PGconn *con
 {
     char said[640];
     char path[256];
+    char state[6];
     snprintf(said, sizeof said, "%s", PQerrorMessage(connection));
+    take_state(said, state);
     size_t length = strlen(said);
     while (length > 0 && said[length - 1] == '\n') {
         said[--length] = '\0';
@@ -150,7 +181,7 @@ static enum status unreachable(const struct postgres_database *self, PGconn *con
     for (char *at = said; *at != '\0'; at++) {
         *at = *at == '\n' || *at == '\t' ? ' ' : *at;
     }
-    const struct refusal *refusal = refusal_of(said);
+    const struct refusal *refusal = refusal_of(state, said);
     error_set(error, self->mode == OPEN_SOURCE ? refusal->source : refusal->target, self->shown,
               "%s%.*s", why, (int)length, said);
     if (strcmp(refusal->hint, LOGIN) == 0 && ignores_password_file(connection, path, sizeof path)) {
@@ -238,11 +269,13 @@ enum status postgres_reach(struct postgres_database *self, PGconn **connection, 
         return error_set(error, ERROR_MEMORY, self->shown, "no memory for a connection");
     }
     PQsetNoticeReceiver(made, ignore_notice, NULL);
+    PQsetErrorVerbosity(made, PQERRORS_VERBOSE);
     if (PQstatus(made) == CONNECTION_BAD) {
         status = unreachable(self, made, "", error);
     } else {
         status = wait_for_connection(self, made, error);
     }
+    PQsetErrorVerbosity(made, PQERRORS_DEFAULT);
     if (status == STATUS_OK && PQsetnonblocking(made, 1) != 0) {
         status = postgres_failure(self, made, NULL, ERROR_NETWORK, error);
     }
