@@ -214,6 +214,22 @@ class Mysql(rollback_case.Rollbacks):
         self.assertEqual(self.sql("SELECT id, code FROM t WHERE code LIKE 'new%' OR id = 1000 ORDER BY id"),
                          [["7", "new 7"], ["33", "new 33"], ["1000", "old 7"]])
 
+    def test_partners_in_another_database(self):
+        """Of two records that a repair took out one has no partner any more: the other comes back."""
+        other = self.server.database()
+        self.server.ask(other, "CREATE TABLE `o.p`(id bigint PRIMARY KEY); INSERT INTO `o.p` VALUES (1), (2)")
+        self.clear()
+        self.sql("CREATE TABLE t(id bigint PRIMARY KEY, o bigint, boss bigint, FOREIGN KEY (o) REFERENCES %s.`o.p`(id), FOREIGN KEY (boss) REFERENCES t(id))" % other)
+        support.make_sqlite(self.path("few.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY, o INTEGER, boss INTEGER); INSERT INTO t VALUES (1, 1, NULL)")
+        self.run_program("migrate", "-q", "few.db", self.uri)
+        self.sql("INSERT INTO t VALUES (7, 1, NULL), (8, 2, NULL)")
+        self.run_program("validate", "-q", "--repair", "--delete-extra", "--confirm", "few.db", self.uri)
+        self.assertEqual(self.sql("SELECT id FROM t"), [["1"]])
+        self.server.ask(other, "DELETE FROM `o.p` WHERE id = 2")
+        report = json.loads(self.rollback().out)["tables"][0]
+        self.assertEqual((report["restored"], report["changed"]), (1, 1))
+        self.assertEqual(self.sql("SELECT id, o FROM t ORDER BY id"), [["1", "1"], ["7", "1"]])
+
     def test_a_table_that_is_still_going_keeps_no_record(self):
         """Killed while a table of the run's is dropped: it refers still to records that the run added to a table that was there."""
         support.make_sqlite(self.path("pair.db"), """

@@ -360,6 +360,7 @@ static void read_foreign_keys(struct builder *builder, struct schema_table *tabl
             .columns = list_of(builder, rows, row, end, 2),
             .references = own ? text(builder, rows, row, 4)
                               : arena_format(builder->arena, "%s.%s", schema, cell(rows, row, 4)),
+            .references_schema = own ? NULL : text(builder, rows, row, 3),
             .referenced_columns = list_of(builder, rows, row, end, 5),
             .on_delete = action_of(builder, row, 6),
             .on_update = action_of(builder, row, 7),

@@ -634,6 +634,19 @@ static void append_returned(struct buffer *sql, const struct maria_undoing *undo
     buffer_format(sql, " AND u._transhume_fate = %d", FATE_RETURN);
 }
 
+static void append_partner(struct buffer *sql, const struct maria_undoing *undoing,
+                           const struct schema_foreign_key *key)
+{
+    const char *schema = key->references_schema;
+    if (schema == NULL) {
+        maria_append_table(sql, undoing->self, key->references);
+        return;
+    }
+    maria_append_name(sql, schema);
+    buffer_append_byte(sql, '.');
+    maria_append_name(sql, key->references + strlen(schema) + 1);
+}
+
 /* Those that a foreign key of the table finds no partner for go again. */
 static enum status take_orphans(const struct maria_undoing *undoing,
                                 const struct schema_foreign_key *key, uint64_t *taken)
@@ -643,7 +656,7 @@ static enum status take_orphans(const struct maria_undoing *undoing,
     buffer_append_string(&sql, "DELETE t");
     append_returned(&sql, undoing);
     buffer_append_string(&sql, " LEFT JOIN ");
-    maria_append_table(&sql, undoing->self, key->references);
+    append_partner(&sql, undoing, key);
     for (uint32_t i = 0; i < key->columns.count; i++) {
         buffer_append_string(&sql, i > 0 ? " AND p." : " AS p ON p.");
         maria_append_name(&sql, key->referenced_columns.names[i]);
