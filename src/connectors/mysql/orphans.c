@@ -3,6 +3,7 @@
 #include "connectors/mysql/orphans.h"
 #include "base/failpoint.h"
 #include "connectors/mysql/source.h"
+#include "connectors/sql/finding.h"
 #include "mysql_sql.h"
 #include <string.h>
 #include <strings.h>
@@ -120,10 +121,12 @@ static enum status make_room(struct taking *taking, uint32_t number, struct erro
     const char *table = taking->references[number].orphans.table;
     struct maria_table *facts = &taking->facts[number];
     struct buffer sql = {0};
-    if (refuse_others(taking, table, error) != STATUS_OK ||
-        maria_target_describe(taking->self, taking->connection, table, taking->arena, facts,
-                              error) != STATUS_OK) {
-        return STATUS_FAILED;
+    enum status status = refuse_others(taking, table, error);
+    status = status == STATUS_OK ? maria_target_describe(taking->self, taking->connection, table,
+                                                         taking->arena, facts, error)
+                                 : status;
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? sql_refuse_dropped(table, error) : status;
     }
     buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
     append_kept(&sql, taking->self, table);

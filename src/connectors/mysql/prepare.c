@@ -9,6 +9,7 @@
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/rebuild.h"
 #include "connectors/mysql/statement.h"
+#include "connectors/sql/finding.h"
 #include <string.h>
 #include <strings.h>
 
@@ -477,9 +478,10 @@ static enum status make_undo(const struct preparing *preparing, const struct tar
     }
     enum status status = maria_target_describe(self, preparing->connection, table->name,
                                                preparing->arena, &facts, error);
-    return status == STATUS_OK ? maria_undo_make(self, preparing->connection, table, &facts,
-                                                 preparing->arena, error)
-                               : STATUS_FAILED;
+    return status == STATUS_OK    ? maria_undo_make(self, preparing->connection, table, &facts,
+                                                    preparing->arena, error)
+           : status == STATUS_END ? sql_refuse_dropped(table->name, error)
+                                  : status;
 }
 
 static enum status prepare(struct preparing *preparing, struct error *error)

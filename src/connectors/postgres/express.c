@@ -208,7 +208,10 @@ static enum status end_target(struct pull *pull, uint64_t *rows)
     for (;;) {
         enum status next = postgres_next_result(writer->database, writer->connection, POSTGRES_LONG,
                                                 &result, pull->error);
-        if (next != STATUS_OK || result == NULL) {
+        if (next != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (result == NULL) {
             break;
         }
         const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);

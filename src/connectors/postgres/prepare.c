@@ -5,6 +5,7 @@
 #include "connectors/postgres/objects.h"
 #include "connectors/postgres/rebuild.h"
 #include "connectors/postgres/statement.h"
+#include "connectors/sql/finding.h"
 #include <string.h>
 
 /* nextval of the column's own sequence: serial makes both. NULL: no such column. */
@@ -181,11 +182,11 @@ static enum status make_undo_table(struct postgres_database *self, PGconn *conne
     if (!table->keeps_undo || table->key.count == 0 || self->run_id == NULL) {
         return STATUS_OK;
     }
-    if (postgres_target_describe(self, connection, table->name, arena, &facts, error) !=
-        STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return postgres_undo_make(self, connection, table, &facts, arena, error);
+    enum status status =
+        postgres_target_describe(self, connection, table->name, arena, &facts, error);
+    return status == STATUS_OK ? postgres_undo_make(self, connection, table, &facts, arena, error)
+           : status == STATUS_END ? sql_refuse_dropped(table->name, error)
+                                  : status;
 }
 
 /* What prepare knows when it begins. */

@@ -45,12 +45,16 @@ void sql_finding_free(struct sql_finding *finding)
     finding->scratch = NULL;
 }
 
+enum status sql_refuse_dropped(const char *table, struct error *error)
+{
+    error_set(error, ERROR_TARGET_SCHEMA, table, "the table is not in the target");
+    error_hint(error, "it was dropped meanwhile: migrate anew");
+    return STATUS_FAILED;
+}
+
 enum status sql_finding_no_table(const struct sql_finding *finding)
 {
-    error_set(finding->error, ERROR_TARGET_SCHEMA, finding->table->name,
-              "the table is not in the target");
-    error_hint(finding->error, "it was dropped meanwhile: migrate anew");
-    return STATUS_FAILED;
+    return sql_refuse_dropped(finding->table->name, finding->error);
 }
 
 enum status sql_finding_no_column(const struct sql_finding *finding, const char *name)

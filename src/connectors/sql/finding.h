@@ -18,7 +18,8 @@ struct sql_finding {
 enum status sql_finding_begin(struct sql_finding *finding, const struct target_table *table,
                               struct error *error) MUST_USE;
 void sql_finding_free(struct sql_finding *finding);
-/* The table is not in the target. */
+/* The table is not in the target any more. */
+enum status sql_refuse_dropped(const char *table, struct error *error);
 enum status sql_finding_no_table(const struct sql_finding *finding);
 enum status sql_finding_no_column(const struct sql_finding *finding, const char *name);
 enum status sql_finding_no_memory(const struct sql_finding *finding);

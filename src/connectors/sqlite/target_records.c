@@ -1,5 +1,6 @@
 /* Records of the target by key: reading them back, and taking them out. */
 #include "base/failpoint.h"
+#include "connectors/sql/finding.h"
 #include "connectors/sqlite/source.h"
 #include "connectors/sqlite/target_internal.h"
 #include <limits.h>
@@ -157,12 +158,7 @@ static enum status begin(struct finding *finding, struct database *self,
     }
     enum status status = sqlite_target_describe(finding->database, finding->database->control,
                                                 table->name, arena, facts, error);
-    if (status == STATUS_END) {
-        error_set(error, ERROR_TARGET_SCHEMA, table->name, "the table is not in the target");
-        error_hint(error, "it was dropped meanwhile: migrate anew");
-        return STATUS_FAILED;
-    }
-    return status;
+    return status == STATUS_END ? sql_refuse_dropped(table->name, error) : status;
 }
 
 /* ---------------------------------------------------------------- delete */
