@@ -55,7 +55,8 @@ struct target_table {
      * there, and rejected only if they are not. Without CAPABILITY_KEY_ENFORCED settle_duplicates
      * tells the one from the other. */
     bool distinct;
-    const struct schema_table *same_engine; /* not NULL: make it whole as the source has it */
+    /* not NULL: make it whole as the source has it, under the same name */
+    const struct schema_table *same_engine;
     const char *settings; /* with same_engine: what catalog->settings told of it; may be NULL */
     const char *billing;  /* NULL or the connector's own words from the plan; wins over settings */
     const char *ttl; /* the field that says when a record expires (epoch seconds); NULL: none */

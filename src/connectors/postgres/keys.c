@@ -207,32 +207,13 @@ static void add_plain_index(struct keys *keys, const struct target_table *table,
     build->order = table->key;
 }
 
-/* As the source words it; of a table that has another name here what stands behind the name. */
-void postgres_append_native_index(struct buffer *sql, const struct postgres_database *self,
-                                  const struct target_table *table,
-                                  const struct schema_index *index)
-{
-    const char *method = strstr(index->native_sql, " USING ");
-    const char *constraint = strstr(index->native_sql, " ADD CONSTRAINT ");
-    if (strcmp(table->name, table->same_engine->name) == 0) {
-        buffer_append_string(sql, index->native_sql);
-    } else if (index->implied) {
-        buffer_append_string(sql, "ALTER TABLE ");
-        postgres_append_table(sql, self, table->name);
-        buffer_append_string(sql, constraint != NULL ? constraint : "");
-    } else {
-        begin_index(sql, self, table, index->name, index->unique);
-        buffer_append_string(sql, method != NULL ? method : "");
-    }
-}
-
 static void add_native_index(struct keys *keys, const struct target_table *table,
                              const struct postgres_table *facts, const struct schema_index *index)
 {
     bool plain = index->unique && !index->partial && strstr(index->native_sql, "NULLS NOT") == NULL;
     struct buffer sql = {0};
     struct postgres_build *build = add_build(keys, table, facts, index->name);
-    postgres_append_native_index(&sql, keys->self, table, index);
+    buffer_append_string(&sql, index->native_sql);
     build->sql = keep(keys, &sql);
     build->weight += index->unique;
     build->shuts_out = index->implied ? POSTGRES_SHUTS_ALL : POSTGRES_SHUTS_WRITERS;

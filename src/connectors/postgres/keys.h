@@ -9,10 +9,6 @@
 /* The primary key's index of a table in a PostgreSQL, NULL if there is none. Without native_sql it
  * is made with the table. */
 const struct schema_index *postgres_primary_index(const struct schema_table *table);
-/* Appends what makes an index of table->same_engine. */
-void postgres_append_native_index(struct buffer *sql, const struct postgres_database *self,
-                                  const struct target_table *table,
-                                  const struct schema_index *index);
 /* Is the key (index NULL), or the unique index, of a table that this run makes left to
  * postgres_make_keys? Only where the source promises that its records are unique. */
 bool postgres_key_is_late(const struct target_table *table, const struct target_index *index);

@@ -273,7 +273,7 @@ static enum status make_table(struct preparing *preparing, struct target_table *
     }
     enum status status = make(self, connection, &sql, table->name, preparing->error);
     if (status == STATUS_OK && primary != NULL && primary->native_sql != NULL) {
-        postgres_append_native_index(&sql, self, table, primary);
+        buffer_append_string(&sql, primary->native_sql);
         status = make(self, connection, &sql, table->name, preparing->error);
     }
     if (status == STATUS_OK && same == NULL) {

@@ -199,16 +199,11 @@ static enum status take_out_repeats(struct stage_pass *pass)
     enum status status = take_out_repeat(pass, NULL, &condition);
     buffer_clear(&condition);
     if (status == STATUS_OK) {
-        struct buffer sql = {0};
-        PGresult *inserted = NULL;
         struct buffer table = {0};
         postgres_append_key_table(&table, writer->database, pass->plan->relation);
         postgres_append_names(&names, NULL, pass->key);
         append_staged_key(&staged, pass->plan, pass->key);
         /* of two writers the second waits for the first here, and then finds the key taken */
-        buffer_format(&sql, "SELECT 1 FROM %s LIMIT 0", pass->plan->stage_name);
-        status = writer_ask(writer, &sql, &inserted, pass->failure, pass->error);
-        PQclear(inserted);
         buffer_format(&condition,
                       "WITH i AS (INSERT INTO %s SELECT %s FROM %s ORDER BY %s ON "
                       "CONFLICT DO NOTHING RETURNING %s)",
@@ -219,7 +214,7 @@ static enum status take_out_repeats(struct stage_pass *pass)
         buffer_append_string(&missing, "NOT EXISTS (SELECT 1 FROM i WHERE ");
         writer_stage_append_match(&missing, pass->plan, pass->key, "i");
         buffer_append_byte(&missing, ')');
-        status = status == STATUS_OK ? take_out_repeat(pass, &condition, &missing) : status;
+        status = take_out_repeat(pass, &condition, &missing);
         buffer_free(&missing);
         buffer_free(&table);
     }

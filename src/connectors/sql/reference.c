@@ -23,7 +23,6 @@ struct sql_foreign_key sql_foreign_key_of(const struct target_table *table, uint
                                         .on_update = from->on_update};
     }
     const struct schema_foreign_key *key = &same->foreign_keys[number];
-    bool same_name = strcmp(table->name, same->name) == 0;
     return (struct sql_foreign_key){.name = key->name,
                                     .columns = key->columns,
                                     .schema = key->references_schema,
@@ -31,7 +30,7 @@ struct sql_foreign_key sql_foreign_key_of(const struct target_table *table, uint
                                     .referenced = key->referenced_columns,
                                     .on_delete = key->on_delete,
                                     .on_update = key->on_update,
-                                    .native_sql = same_name ? key->native_sql : NULL};
+                                    .native_sql = key->native_sql};
 }
 
 void sql_name_foreign_key(const struct target_table *table, const struct sql_foreign_key *key,
