@@ -23,6 +23,7 @@ struct merge {
     bool searches;                    /* the engine finds children */
     struct child_cursor *children;
     uint32_t child_count;
+    bool has_children;         /* of the parent that was merged last */
     uint32_t rows_since_check; /* at the end of a parent */
     uint32_t child_rows_since_check;
 };
@@ -138,6 +139,7 @@ static enum status feed_children(struct merge *merge, uint32_t number, const str
             return STATUS_OK;
         }
         child->row++;
+        merge->has_children = true;
         status = feed_child(merge, number, row + stream->key_count, error);
         if (status != STATUS_OK) {
             return status;
@@ -151,6 +153,7 @@ static enum status merge_parent(struct merge *merge, const struct batch *batch, 
     struct reading *reading = merge->reading;
     const struct cell *parent = batch_row(batch, number);
     bool wanted = true;
+    merge->has_children = false;
     if (mapper_begin_row(reading->mapper, batch, number, &wanted, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -172,17 +175,24 @@ static enum status merge_parent(struct merge *merge, const struct batch *batch, 
 
 /*
  * Two parents of one key would mix up their children, and that the key of a query is one only the
- * plan says. Parents come in the order of their keys; one with a null in it has no children.
+ * plan says. Parents come in the order of their keys. A null equals nothing, so that there may be
+ * many where the children are found by the key; by other columns they may have some all the same,
+ * and the first parent got those of all.
  */
-static enum status check_parent_key(const struct plan_stream *stream, const struct cell *last,
+static enum status check_parent_key(const struct merge *merge, const struct cell *last,
                                     const struct cell *parent, struct error *error)
 {
+    const struct plan_stream *stream = merge->reading->stream;
+    bool has_null = false;
     for (uint32_t i = 0; i < stream->key_count; i++) {
         const struct cell *cell = &parent[stream->key_columns[i]];
-        if (last == NULL || cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING ||
-            !value_equal(cell, &last[stream->key_columns[i]])) {
+        if (last == NULL || !value_equal(cell, &last[stream->key_columns[i]])) {
             return STATUS_OK;
         }
+        has_null = has_null || cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING;
+    }
+    if (has_null && !merge->has_children) {
+        return STATUS_OK;
     }
     error_set(error, ERROR_SOURCE_READ, stream->name,
               "two rows have the same key, so that their lists and aggregates would be mixed up");
@@ -223,9 +233,7 @@ static enum status merge_parents(struct merge *merge, struct cursor *parents, st
         merge->reading->root_rows += batch->refused_count;
         for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
             const struct cell *parent = batch_row(batch, row);
-            status = merge->searches
-                         ? STATUS_OK
-                         : check_parent_key(merge->reading->stream, last, parent, error);
+            status = merge->searches ? STATUS_OK : check_parent_key(merge, last, parent, error);
             status = status == STATUS_OK ? merge_parent(merge, batch, row, error) : status;
             last = parent;
         }
