@@ -6,27 +6,37 @@
 #include "engine/typed_json.h"
 #include <string.h>
 
-enum { NAME_BYTES_MAX = 1024 };
+enum { NAME_SHOWN_BYTES = 200 };
+
+/* Borrowed from the line or the arena; of any length, as some databases' names are. */
+struct name {
+    const char *text;
+    size_t length;
+};
 
 struct names {
-    char entity[NAME_BYTES_MAX];
-    char table[NAME_BYTES_MAX];
-    char found[16];
-    char run[MENDED_RUN_BYTES];
+    struct name entity;
+    struct name table;
+    struct name found;
+    struct name run;
     int64_t format;
     bool has_record;
 };
+
+static const struct names no_names = {.entity = {"", 0},
+                                      .table = {"", 0},
+                                      .found = {"", 0},
+                                      .run = {"", 0},
+                                      .format = CONTROL_FORMAT};
 
 static bool is_key(const struct json_reader *reader, const char *name)
 {
     return reader->length == strlen(name) && memcmp(reader->text, name, reader->length) == 0;
 }
 
-static void keep_name(const struct json_reader *reader, char *name, size_t size)
+static bool is_name(const struct name *name, const char *text)
 {
-    size_t length = reader->length < size ? reader->length : size - 1;
-    memcpy(name, reader->text, length);
-    name[length] = '\0';
+    return name->length == strlen(text) && memcmp(name->text, text, name->length) == 0;
 }
 
 static enum status fault(struct error *error, const char *what)
@@ -35,38 +45,27 @@ static enum status fault(struct error *error, const char *what)
 }
 
 /* Where the member's text goes, whose key was just read; NULL: nowhere. */
-static char *name_of(const struct json_reader *reader, struct names *names, size_t *size)
+static struct name *name_of(const struct json_reader *reader, struct names *names)
 {
-    const struct {
-        const char *key;
-        char *name;
-        size_t size;
-    } kept[] = {{"entity", names->entity, sizeof(names->entity)},
-                {"table", names->table, sizeof(names->table)},
-                {"found", names->found, sizeof(names->found)},
-                {"run", names->run, sizeof(names->run)}};
-    for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
-        if (is_key(reader, kept[i].key)) {
-            *size = kept[i].size;
-            return kept[i].name;
-        }
-    }
-    return NULL;
+    return is_key(reader, "entity")  ? &names->entity
+           : is_key(reader, "table") ? &names->table
+           : is_key(reader, "found") ? &names->found
+           : is_key(reader, "run")   ? &names->run
+                                     : NULL;
 }
 
 /* One member, whose key was just read. */
 static enum status scan_member(struct json_reader *reader, struct names *names, struct error *error)
 {
     enum json_token token;
-    size_t size;
-    char *name = name_of(reader, names, &size);
+    struct name *name = name_of(reader, names);
     bool is_format = is_key(reader, "format");
     bool is_record = is_key(reader, "record");
     if (json_reader_next(reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (name != NULL && token == JSON_TOKEN_STRING) {
-        keep_name(reader, name, size);
+        *name = (struct name){reader->text, reader->length};
         return STATUS_OK;
     }
     if (is_format && token == JSON_TOKEN_NUMBER) {
@@ -105,53 +104,68 @@ static enum status scan_names(const char *line, size_t length, struct arena *are
                             error); /* JSON_TOKEN_END, or what follows is a fault */
 }
 
-enum status mended_line_scan(const struct plan *plan, const char *line, size_t length,
-                             struct mended_line *mended, struct error *error)
+static enum status find_entity(const struct plan *plan, const struct names *names,
+                               struct mended_line *mended, struct error *error)
 {
-    struct names names = {.format = CONTROL_FORMAT};
-    struct arena *arena = arena_create(0);
-    if (arena == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a line");
+    for (uint32_t i = 0; i < plan->entity_count; i++) {
+        const struct plan_entity *entity = &plan->entities[i];
+        if (is_name(&names->entity, entity->name) &&
+            is_name(&names->table, plan->tables[entity->table].target.name)) {
+            mended->entity = i;
+            mended->inserts = is_name(&names->found, "missing");
+            return STATUS_OK;
+        }
     }
-    enum status status = scan_names(line, length, arena, &names, error);
-    arena_destroy(arena);
-    if (status != STATUS_OK) {
+    char entity[NAME_SHOWN_BYTES];
+    char table[NAME_SHOWN_BYTES];
+    text_printable(names->entity.text, names->entity.length, entity, sizeof(entity));
+    text_printable(names->table.text, names->table.length, table, sizeof(table));
+    return error_set(error, ERROR_REJECT_UNREADABLE, "record",
+                     "the plan has no entity '%s' in a table '%s'", entity, table);
+}
+
+static enum status scan_line(const struct plan *plan, const char *line, size_t length,
+                             struct arena *arena, struct mended_line *mended, struct error *error)
+{
+    struct names names = no_names;
+    if (scan_names(line, length, arena, &names, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (names.format > CONTROL_FORMAT) {
         return error_set(error, ERROR_FORMAT_NEWER, "record",
                          "a newer version of transhume wrote it");
     }
-    if (!names.has_record) {
-        return fault(error, "there is no \"record\" object to load");
-    }
-    for (uint32_t i = 0; i < plan->entity_count; i++) {
-        const struct plan_entity *entity = &plan->entities[i];
-        if (strcmp(entity->name, names.entity) == 0 &&
-            strcmp(plan->tables[entity->table].target.name, names.table) == 0) {
-            mended->entity = i;
-            mended->inserts = strcmp(names.found, "missing") == 0;
-            return STATUS_OK;
-        }
-    }
-    return error_set(error, ERROR_REJECT_UNREADABLE, "record",
-                     "the plan has no entity '%s' in a table '%s'", names.entity, names.table);
+    return names.has_record ? find_entity(plan, &names, mended, error)
+                            : fault(error, "there is no \"record\" object to load");
+}
+
+enum status mended_line_scan(const struct plan *plan, const char *line, size_t length,
+                             struct mended_line *mended, struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    enum status status = arena != NULL
+                             ? scan_line(plan, line, length, arena, mended, error)
+                             : error_set(error, ERROR_MEMORY, NULL, "no memory for a line");
+    arena_destroy(arena);
+    return status;
 }
 
 enum status mended_line_run(const char *line, size_t length, char run[MENDED_RUN_BYTES],
                             struct error *error)
 {
-    struct names names = {0};
+    struct names names = no_names;
     struct arena *arena = arena_create(0);
     run[0] = '\0';
     if (arena == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a line");
     }
     enum status status = scan_names(line, length, arena, &names, error);
+    if (status == STATUS_OK && names.run.length < MENDED_RUN_BYTES) {
+        memcpy(run, names.run.text, names.run.length);
+        run[names.run.length] = '\0';
+    }
     arena_destroy(arena);
-    if (status == STATUS_OK) {
-        memcpy(run, names.run, sizeof(names.run));
-    } else if (error->code == ERROR_MEMORY) {
+    if (status != STATUS_OK && error->code == ERROR_MEMORY) {
         return STATUS_FAILED;
     }
     error_clear(error);

@@ -14,17 +14,15 @@
 struct feeding {
     struct pass *pass;
     struct former former;
-    uint64_t unusable; /* lines whose record can't be made out */
 };
 
-/* It can't be made out, or only now, for want of memory. */
-static enum status leave_line(struct feeding *feeding, const struct error *why, struct error *error)
+/* A record that can't be made out is of no use here; it may be for want of memory only. */
+static enum status leave_line(const struct error *why, struct error *error)
 {
     if (why->code == ERROR_MEMORY) {
         error_copy(error, why);
         return STATUS_FAILED;
     }
-    feeding->unusable++;
     return STATUS_OK;
 }
 
@@ -36,7 +34,7 @@ static enum status feed_line(struct feeding *feeding, const char *line, size_t l
     struct mended_line mended;
     struct error why;
     if (mended_line_scan(verify->session->plan, line, length, &mended, &why) != STATUS_OK) {
-        return leave_line(feeding, &why, error);
+        return leave_line(&why, error);
     }
     const struct verify_entity *entity = &verify->entities[mended.entity];
     const struct shape *shape = plan_entity_batch_shape(entity->plan);
@@ -46,7 +44,7 @@ static enum status feed_line(struct feeding *feeding, const char *line, size_t l
     }
     enum status status = STATUS_OK;
     if (mended_line_append(line, length, batch, &why) != STATUS_OK) {
-        status = leave_line(feeding, &why, error);
+        status = leave_line(&why, error);
     } else {
         status = pass_take_reject(feeding->pass, &feeding->former, mended.entity, &entity->form,
                                   batch_row(batch, 0), error);

@@ -65,6 +65,32 @@ class LongNames(Carried):
                     self.ask(target, here, "DELETE FROM " + in_words(target, one))
                 self.assertLessEqual({name + digit for digit in "34"}, set(self.index_names(target, here)))
 
+    def test_names_without_end(self):
+        """SQLite sets no limit: two that are alike but for what stands behind thousands of bytes."""
+        one, two = ('%s%s' % ("né" * 2000, end) for end in "12")
+        script = "".join('CREATE TABLE "%s" (id INTEGER PRIMARY KEY, v INTEGER%%s); ' % name for name in (one, two))
+        rows = "".join('INSERT INTO "%s" VALUES (1, %d), (2, 20), (3, 30);' % (name, v) for name, v in ((one, -1), (two, -2)))
+        source, target = self.place("sqlite", script % ("", "") + rows), self.place("sqlite", script % ((" CHECK (v > 0)",) * 2))
+        ends = self.uri("sqlite", source), self.uri("sqlite", target)
+        self.run_program("migrate", "--existing", "append", *ends, code=1)
+        rejects = self.rejects()
+        self.assertEqual([(line["table"], line["record"]["v"]) for line in sorted(rejects, key=lambda line: line["table"])], [(one, -1), (two, -2)])
+
+        known = json.loads(self.run_program("validate", "--json").out)
+        self.assertEqual(len(known["records"]), 0)
+        for line in rejects:
+            line["record"]["v"] = 10
+        self.write("mended.jsonl", "".join(json.dumps(line) + "\n" for line in rejects))
+        self.run_program("migrate", "--rejects", "mended.jsonl", *ends)
+        for name in (one, two):
+            self.assertEqual(self.ask("sqlite", target, 'SELECT * FROM "%s"' % name), [["1", "10"], ["2", "20"], ["3", "30"]])
+
+        self.ask("sqlite", target, 'DELETE FROM "%s" WHERE id = 2' % one)
+        self.ask("sqlite", target, 'UPDATE "%s" SET v = 9 WHERE id = 3' % two)
+        self.run_program("validate", "--repair")
+        for name in (one, two):
+            self.assertEqual(self.ask("sqlite", target, 'SELECT * FROM "%s"' % name)[1:], [["2", "20"], ["3", "30"]])
+
     def index_names(self, engine, name):
         return [row[0] for row in self.ask(engine, name, "SELECT indexname FROM pg_indexes" if engine == "postgres" else
                                            "SELECT index_name FROM information_schema.statistics WHERE table_schema = database()")]

@@ -125,6 +125,57 @@ static void mended_lines_are_read(void **state)
     batch_destroy(batch);
 }
 
+/* Alike but for what stands behind thousands of bytes. */
+static void names_may_be_of_any_length(void **state)
+{
+    (void)state;
+    enum { LONG = 5000 };
+    static char names[4][LONG + 1];
+    static char line[4 * LONG];
+    struct plan_entity alike[2] = {{.name = names[0], .table = 0, .shape = &shape},
+                                   {.name = names[1], .table = 1, .shape = &shape}};
+    struct plan_table places[2] = {{.target = {.name = names[2]}}, {.target = {.name = names[3]}}};
+    const struct plan two = {
+        .entities = alike, .entity_count = 2, .tables = places, .table_count = 2};
+    struct error error;
+    struct mended_line mended;
+    for (int i = 0; i < 4; i++) {
+        memset(names[i], 'n', LONG);
+        names[i][LONG - 1] = (char)('0' + i);
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        int length =
+            snprintf(line, sizeof(line), "{\"entity\":\"%s\",\"table\":\"%s\",\"record\":{}}",
+                     names[i], names[2 + i]);
+        assert_int_equal(mended_line_check(&two, line, (size_t)length, &mended, &error), STATUS_OK);
+        assert_int_equal(mended.entity, i);
+    }
+    int length = snprintf(line, sizeof(line),
+                          "{\"entity\":\"%s\",\"table\":\"t\\nt\",\"record\":{}}", names[0]);
+    assert_int_equal(mended_line_check(&two, line, (size_t)length, &mended, &error), STATUS_FAILED);
+    assert_non_null(strstr(error.message, "nnn...' in a table 't\\nt'"));
+}
+
+static void the_run_of_a_line(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        const char *run;
+    } cases[] = {
+        {"{\"run\":\"2025\\u002dx\"}", "2025-x"},
+        {"{\"run\":\"0123456789012345678901234567890123456789012345678901234567890123\"}", ""},
+        {"{\"run\":7}", ""},
+        {"{\"run\"", ""}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct error error;
+        char run[MENDED_RUN_BYTES];
+        assert_int_equal(mended_line_run(cases[i].line, strlen(cases[i].line), run, &error),
+                         STATUS_OK);
+        assert_string_equal(run, cases[i].run);
+    }
+}
+
 static void wrong_lines_are_refused(void **state)
 {
     (void)state;
@@ -157,6 +208,8 @@ int main(void)
         cmocka_unit_test(reject_files_are_vouched_for),
         cmocka_unit_test(a_reject_line),
         cmocka_unit_test(mended_lines_are_read),
+        cmocka_unit_test(names_may_be_of_any_length),
+        cmocka_unit_test(the_run_of_a_line),
         cmocka_unit_test(wrong_lines_are_refused),
     };
     return cmocka_run_group_tests_name("reject_files", tests, NULL, NULL);
