@@ -83,26 +83,52 @@ static enum status write_loser(struct settling *settling, struct loser *loser,
 
 /* ---- the source records */
 
-/* The record as made must have the key that the target saw: the source may have changed since. */
-static bool has_key(const struct settling *settling, const struct batch *batch, uint32_t row,
-                    const struct loser *loser)
+/* Of the record as made; NULL: a document without that field. */
+static const struct cell *key_part(const struct settling *settling, const struct batch *batch,
+                                   uint32_t row, uint32_t part)
+{
+    const struct cell *cells = batch_row(batch, row);
+    return batch->shape == NULL ? value_field(cells, settling->table->target.key.names[part])
+                                : &cells[batch->shape->key_fields[part]];
+}
+
+/* STATUS_END: the target can't hold it, so it is no key there. */
+static enum status normal_part(const struct settling *settling, const struct cell *cell,
+                               struct cell *normal)
 {
     struct database *target = settling->run->session->target;
-    const struct shape *shape = batch->shape;
-    if (shape == NULL || shape->key_field_count != loser->key_count) {
-        return shape == NULL;
+    struct error why;
+    error_clear(&why);
+    enum status status =
+        target->connector->target->normal_form(target, cell, settling->arena, normal, &why);
+    if (status == STATUS_OK || why.class != ERROR_CLASS_STOP) {
+        return status == STATUS_OK ? STATUS_OK : STATUS_END;
     }
-    for (uint32_t i = 0; i < loser->key_count; i++) {
-        struct cell normal;
-        struct error ignored;
-        const struct cell *cell = &batch_row(batch, row)[shape->key_fields[i]];
-        if (target->connector->target->normal_form(target, cell, settling->arena, &normal,
-                                                   &ignored) != STATUS_OK ||
-            !value_equal(&normal, &loser->key[i])) {
-            return false;
+    error_copy(settling->error, &why);
+    return STATUS_FAILED;
+}
+
+/*
+ * The record as made must have the key that the target saw: the source may have changed since, and
+ * another record may stand where it was. STATUS_END: it has another one.
+ */
+static enum status match_key(const struct settling *settling, const struct batch *batch,
+                             uint32_t row, const struct loser *loser)
+{
+    uint32_t parts =
+        batch->shape == NULL ? settling->table->target.key.count : batch->shape->key_field_count;
+    enum status status = parts == loser->key_count ? STATUS_OK : STATUS_END;
+    for (uint32_t i = 0; status == STATUS_OK && i < parts; i++) {
+        struct cell made;
+        struct cell seen;
+        const struct cell *cell = key_part(settling, batch, row, i);
+        status = cell == NULL ? STATUS_END : normal_part(settling, cell, &made);
+        status = status == STATUS_OK ? normal_part(settling, &loser->key[i], &seen) : status;
+        if (status == STATUS_OK && !value_equal(&made, &seen)) {
+            status = STATUS_END;
         }
     }
-    return true;
+    return status;
 }
 
 static enum status restore(struct settling *settling, const struct batch *batch, uint32_t row,
@@ -121,37 +147,40 @@ static enum status restore(struct settling *settling, const struct batch *batch,
     return status;
 }
 
+static enum status take_record(struct settling *settling, const struct batch *batch, uint32_t row,
+                               struct loser *loser)
+{
+    struct run *run = settling->run;
+    struct reject reject = {.shape = batch->shape,
+                            .cells = batch_row(batch, row),
+                            .record = batch->shape == NULL ? batch_row(batch, row) : NULL};
+    /* what was taken out of the target is told as it stood there */
+    bool older = run->source_moved && loser->record.kind != VALUE_MISSING;
+    enum status status =
+        older && !loser->stays ? STATUS_END : match_key(settling, batch, row, loser);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
+    }
+    if (run->source_moved) {
+        run_note(run, &run->status.mixed_snapshot);
+    }
+    if (loser->stays) {
+        return restore(settling, batch, row, loser);
+    }
+    reject_find_key(run, stream_of(run, loser->chunk, loser->entity), batch, row, &reject);
+    return write_loser(settling, loser, &reject, settling->error);
+}
+
 static enum status take_batch(struct settling *settling, const struct batch *batch)
 {
     uint64_t first = settling->ordinals[batch->entity];
     settling->ordinals[batch->entity] += batch->row_count;
     for (uint32_t i = settling->first; i < settling->end; i++) {
         struct loser *loser = &settling->losers[i];
-        if (loser->entity != batch->entity || loser->ordinal < first ||
-            loser->ordinal - first >= batch->row_count) {
-            continue;
-        }
-        uint32_t row = (uint32_t)(loser->ordinal - first);
-        struct reject reject = {.shape = batch->shape,
-                                .cells = batch_row(batch, row),
-                                .record = batch->shape == NULL ? batch_row(batch, row) : NULL};
-        /* what was taken out of the target is told as it stood there */
-        bool older = settling->run->source_moved && loser->record.kind != VALUE_MISSING;
-        if ((older && !loser->stays) || !has_key(settling, batch, row, loser)) {
-            continue;
-        }
-        if (settling->run->source_moved) {
-            run_note(settling->run, &settling->run->status.mixed_snapshot);
-        }
-        if (loser->stays) {
-            if (restore(settling, batch, row, loser) != STATUS_OK) {
-                return STATUS_FAILED;
-            }
-            continue;
-        }
-        reject_find_key(settling->run, stream_of(settling->run, loser->chunk, loser->entity), batch,
-                        row, &reject);
-        if (write_loser(settling, loser, &reject, settling->error) != STATUS_OK) {
+        bool inside = loser->entity == batch->entity && loser->ordinal >= first &&
+                      loser->ordinal - first < batch->row_count;
+        if (inside &&
+            take_record(settling, batch, (uint32_t)(loser->ordinal - first), loser) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }

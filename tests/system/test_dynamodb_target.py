@@ -3,6 +3,7 @@ import contextlib
 import decimal
 import json
 import os
+import re
 import shutil
 import sqlite3
 import time
@@ -420,6 +421,31 @@ tables:
                     support.make_sqlite(source, "UPDATE goods SET n = n + 1000")
                 result = self.run_program("resume", "--json", *arguments, code=1, env=self.environment)
                 self.assertEqual(json.loads(result.out)["snapshot"], "mixed" if changes else "one")
+                shutil.rmtree(self.path("state"))
+
+    def test_documents_that_moved_in_their_source(self):
+        """Documents have keys, too: by their places alone, others would be the first ones and the rejects."""
+        for letter, cast, other, keys in (("S", "text", "new", ["thing %d" % n for n in range(5)]),
+                                          ("N", "decimal", "7", ["1.0", "1.50", "1e3", "-0.001", "12345678901234567890.1"]),
+                                          ("B", "bytes", "BBBB", ["AAEC", "AA==", "//8=", "QQ==", "Qg=="])):
+            with self.subTest(letter=letter):
+                items.empty(self.client)
+                lines = [json.dumps({"Item": {"id": {"N": str(n)}, "name": {letter: keys[n % 5]}}}) + "\n" for n in range(15)]
+                os.makedirs(self.path("in", "goods"), exist_ok=True)
+                self.write("in/goods/data-1.json", "".join(lines))
+                plan = self.write("plan.yaml", self.plan.replace('"*": copy', 'name: { column: name, cast: %s }, "*": copy' % cast))
+                arguments = ("--state", self.path("state"), "--plan", plan, "dynamodb-json:" + self.path("in"), self.uri())
+                killed = support.kill_at("engine.before_settle", 1, "migrate", *arguments, cwd=self.folder, env=self.environment)
+                self.assertEqual(killed.code, -9, killed.err)
+                # where the first of all was, nobody's key is; two others changed places
+                first = json.dumps({"Item": {"id": {"N": "100"}, "name": {letter: other}}}) + "\n"
+                self.write("in/goods/data-1.json", "".join([first] + lines[1:6] + [lines[7], lines[6]] + lines[8:]))
+                result = self.run_program("resume", *arguments, code=1, env=self.environment)
+                self.assertIn("is not in the source any more (it was number 1 of chunk 1)", result.err)
+                self.assertEqual(sorted(int(item["id"]["N"]) for item in self.scan("goods")), [0, 1, 2, 3, 4])
+                told = {int(re.search(r"it was number (\d+) of", line["reason"]).group(1)) - 1: line["record"] for line in self.rejects("state")}
+                self.assertEqual({n: record and record["id"] for n, record in told.items()},
+                                 {n: None if n in (6, 7) else n for n in range(5, 15)})
                 shutil.rmtree(self.path("state"))
 
     def test_found_again_after_a_kill_and_without_the_state_folder(self):
