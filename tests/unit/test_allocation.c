@@ -12,8 +12,9 @@
 #include "connectors/dynamodb/format.h"
 #include "connectors/folder/folder.h"
 #include "connectors/sql/finding.h"
+#include "connectors/sql/normal.h"
 #include "connectors/sql/span.h"
-#include "connectors/sqlite/target_internal.h"
+#include "connectors/sqlite/writer_internal.h"
 #include "model/batch.h"
 #include "model/canonical.h"
 #include "model/convert.h"
@@ -447,6 +448,117 @@ static void statements_of_sqlite(void **state)
 }
 
 /* Marks that can't be read for lack of memory were not edited by anybody. */
+/* ---- numbers that are no less so where memory is out */
+
+#define DIGITS "1234567890123456789012345678901234567890123456789012345678901234567890.5"
+
+static const struct cell *numeric_cell;
+
+/* A hash of anything else would be taken for a change by whoever hashes it later. */
+static int make_normal_forms(struct error *error)
+{
+    const struct sql_rules rules = {0};
+    struct arena *arena = arena_create(64);
+    struct cell text = cell_text(DIGITS, strlen(DIGITS));
+    struct cell whole = cell_text("100000000000000000000000", 24);
+    struct cell normal[3];
+    enum status status = arena == NULL ? STATUS_FAILED : STATUS_OK;
+    if (status == STATUS_OK) {
+        status = sql_normal_form(&rules, &text, arena, &normal[0], error);
+    }
+    if (status == STATUS_OK) {
+        status = sqlite_target_normal_form_in_column(NULL, SQLITE_AFFINITY_NUMERIC, &whole, arena,
+                                                     &normal[1], error);
+    }
+    if (status == STATUS_OK) {
+        status = sqlite_target_normal_form_in_column(NULL, SQLITE_AFFINITY_NUMERIC, &text, arena,
+                                                     &normal[2], error);
+    }
+    if (status == STATUS_OK) {
+        assert_int_equal(normal[0].kind, VALUE_DECIMAL);
+        assert_int_equal(normal[1].kind, VALUE_FLOAT64);
+    }
+    arena_destroy(arena);
+    return status == STATUS_OK;
+}
+
+static int read_number(struct error *error)
+{
+    static const char digits[] = "1.2345678901234567890123456789";
+    struct arena *arena = arena_create(64);
+    struct cell number;
+    bool is_read = arena != NULL && dynamodb_number_read(digits, sizeof(digits) - 1, arena, &number,
+                                                         error) == STATUS_OK;
+    arena_destroy(arena);
+    return is_read;
+}
+
+static void normal_forms(void **state)
+{
+    (void)state;
+    exhaust(read_number, 1);
+    exhaust(make_normal_forms, 1);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    fails_once = 1;
+    exhaust(make_normal_forms, 1);
+    fails_once = 0;
+#endif
+}
+
+/* What the table of a batch gives to SQLite: the value, or that memory is out; no reject. */
+static int give_value(struct error *error)
+{
+    struct sqlite_target_column described = {.name = "v", .declared_type = "NUMERIC"};
+    struct writer_column column = {.affinity = SQLITE_AFFINITY_NUMERIC, .column = &described};
+    struct writer_view view = {.columns = &column, .column_count = 1, .end = 1};
+    sqlite3 *connection = NULL;
+    sqlite3_stmt *statement = NULL;
+    long left = allocations_left;
+    (void)error;
+    allocations_left = -1;
+    struct batch *batch = batch_create(NULL, 1, 1);
+    view.batch = batch;
+    view.scratch = arena_create(64);
+    batch_append(batch)[0] = *numeric_cell;
+    assert_int_equal(sqlite3_open(":memory:", &connection), SQLITE_OK);
+    assert_int_equal(writer_table_register(connection, "batch", &view), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(connection, "SELECT * FROM batch", -1, &statement, NULL),
+                     SQLITE_OK);
+    allocations_left = left;
+    int result = sqlite3_step(statement);
+    allocations_left = -1;
+    if (result != SQLITE_ROW) {
+        assert_int_equal(result & 0xff, SQLITE_NOMEM);
+    }
+    assert_false(view.refusal.set);
+    sqlite3_finalize(statement);
+    sqlite3_close(connection);
+    arena_destroy(view.scratch);
+    batch_destroy(batch);
+    return result == SQLITE_ROW;
+}
+
+static void values_for_sqlite(void **state)
+{
+    (void)state;
+    static const struct cell items[] = {{.kind = VALUE_INT64, .i64 = 1}};
+    struct arena *arena = arena_create(0);
+    struct cell cells[] = {cell_text("100000000000000000000000", 24),
+                           cell_text("100000000000000000000000", 24),
+                           cell_items(VALUE_LIST, items, 1),
+                           {.kind = VALUE_DATE}};
+    skip_unless_armed();
+    assert_int_equal(decimal_parse(cells[1].text, cells[1].length, arena, &cells[1]), STATUS_OK);
+    for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++) {
+        numeric_cell = &cells[i];
+        exhaust(give_value, 1);
+        fails_once = 1;
+        exhaust(give_value, 1);
+        fails_once = 0;
+    }
+    arena_destroy(arena);
+}
+
 static const char *done_folder;
 
 static int load_marks(struct error *error)
@@ -517,6 +629,8 @@ int main(void)
         cmocka_unit_test(fingerprints),
         cmocka_unit_test(records_and_spans_of_sql),
         cmocka_unit_test(statements_of_sqlite),
+        cmocka_unit_test(normal_forms),
+        cmocka_unit_test(values_for_sqlite),
         cmocka_unit_test(done_marks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

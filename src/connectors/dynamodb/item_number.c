@@ -301,7 +301,11 @@ enum status dynamodb_number_read(const char *text, size_t length, struct arena *
     }
     char shown[64];
     struct cell parsed;
-    if (!is_number_text(text, length) || decimal_parse(text, length, arena, &parsed) != STATUS_OK) {
+    bool is_number = is_number_text(text, length);
+    if (!is_number || decimal_parse(text, length, arena, &parsed) != STATUS_OK) {
+        if (is_number && !decimal_has_room(length, arena)) {
+            return error_set(error, ERROR_MEMORY, NULL, "no memory for a number");
+        }
         text_printable(text, length, shown, sizeof(shown));
         return error_set(error, ERROR_REJECT_UNREADABLE, NULL, "\"%s\" is not a number", shown);
     }

@@ -118,7 +118,6 @@ static enum status append_part(const char *name, const struct cell *cell, struct
 {
     size_t start = out->length;
     char letter = dynamodb_item_letter((enum value_kind)cell->kind);
-    struct error ignored;
     buffer_append(out, "\0\0\0\0", LENGTH_BYTES);
     buffer_append_byte(out, letter);
     if (letter == 'N') {
@@ -130,12 +129,14 @@ static enum status append_part(const char *name, const struct cell *cell, struct
     } else {
         struct cell normal;
         struct arena *arena = arena_create(256);
-        if (arena == NULL ||
-            dynamodb_item_normal_form(cell, arena, &normal, &ignored) != STATUS_OK ||
-            (normal.kind != VALUE_TEXT && normal.kind != VALUE_BYTES)) {
+        enum status status = arena != NULL ? dynamodb_item_normal_form(cell, arena, &normal, error)
+                                           : no_memory(error);
+        if (status != STATUS_OK || (normal.kind != VALUE_TEXT && normal.kind != VALUE_BYTES)) {
             arena_destroy(arena);
-            return error_set(error, ERROR_REJECT_TYPE, NULL, "attribute %s can't be in a key",
-                             name);
+            return status != STATUS_OK && error->code == ERROR_MEMORY
+                       ? STATUS_FAILED
+                       : error_set(error, ERROR_REJECT_TYPE, NULL, "attribute %s can't be in a key",
+                                   name);
         }
         buffer_append(out, normal.bytes, normal.length);
         arena_destroy(arena);

@@ -272,6 +272,24 @@ static bool is_text(const struct cell *cell, const char *word)
     return cell->length == strlen(word) && memcmp(cell->text, word, cell->length) == 0;
 }
 
+/* Digits, with one point between them: no other text is what a finite number is written as, and
+ * such a one is only no number where memory is out. */
+static bool is_plain_number(const struct cell *cell)
+{
+    const char *end = cell->text + cell->length;
+    const char *point = NULL;
+    const char *first = cell->text + (cell->length > 0 && cell->text[0] == '-');
+    for (const char *at = first; at < end; at++) {
+        bool is_digit = *at >= '0' && *at <= '9';
+        bool is_point = *at == '.' && point == NULL && at > first && at + 1 < end;
+        if (!is_digit && !is_point) {
+            return false;
+        }
+        point = is_point ? at : point;
+    }
+    return first < end;
+}
+
 /* A text that is exactly what a number or a truth value would be written as is that. */
 static enum status normal_text(const struct sql_rules *rules, const struct cell *cell,
                                struct arena *arena, struct cell *normal, struct error *error)
@@ -296,15 +314,20 @@ static enum status normal_text(const struct sql_rules *rules, const struct cell 
             return STATUS_OK;
         }
     }
-    if (decimal_parse(cell->text, cell->length, arena, &number) != STATUS_OK ||
-        decimal_special(&number) != 0) {
+    if (!is_plain_number(cell)) {
         return STATUS_OK;
     }
+    if (decimal_parse(cell->text, cell->length, arena, &number) != STATUS_OK) {
+        return no_memory(error);
+    }
     decimal_append_normal(&number, &digits);
-    bool exactly = !digits.failed && digits.length == cell->length &&
+    bool failed = digits.failed;
+    bool exactly = !failed && digits.length == cell->length &&
                    memcmp(digits.data, cell->text, cell->length) == 0;
     buffer_free(&digits);
-    return exactly ? normal_decimal(&number, arena, normal, error) : STATUS_OK;
+    return failed    ? no_memory(error)
+           : exactly ? normal_decimal(&number, arena, normal, error)
+                     : STATUS_OK;
 }
 
 static enum status normal_form(const struct sql_rules *rules, const struct cell *cell,

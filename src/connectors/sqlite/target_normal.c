@@ -23,15 +23,18 @@ uint32_t sqlite_target_column_class(struct database *self, const struct schema_t
     return sqlite_affinity_of(declared);
 }
 
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
+}
+
 static enum status made_text(struct buffer *text, struct arena *arena, struct cell *normal,
                              struct error *error)
 {
     char *copy = text->failed ? NULL : arena_copy(arena, text->data, text->length);
     *normal = cell_text(copy, text->length);
     buffer_free(text);
-    return copy != NULL
-               ? STATUS_OK
-               : error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
+    return copy != NULL ? STATUS_OK : no_memory(error);
 }
 
 /* REAL keeps doubles; NUMERIC and INTEGER make a whole number of each double that is one. */
@@ -80,8 +83,10 @@ static enum status decimal_in(enum sqlite_affinity affinity, const struct cell *
         return STATUS_OK;
     }
     double nearest = decimal_to_double(cell);
-    if (decimal_from_double(nearest, arena, &back) == STATUS_OK &&
-        decimal_compare(cell, &back) == 0) {
+    if (decimal_from_double(nearest, arena, &back) != STATUS_OK) {
+        return no_memory(error);
+    }
+    if (decimal_compare(cell, &back) == 0) {
         *normal = number_of(affinity, nearest);
         return STATUS_OK;
     }
@@ -115,6 +120,17 @@ static bool may_be_number(const struct cell *cell)
     return cell->length > 0 && (unsigned char)cell->text[0] <= '9';
 }
 
+/* Why could the text not be read as a number: is it one, and only memory was out? A large exponent
+ * may be the reason, too. */
+static bool lacks_memory(const struct cell *cell, struct arena *arena)
+{
+    double ignored;
+    bool has_exponent = memchr(cell->text, 'e', cell->length) != NULL ||
+                        memchr(cell->text, 'E', cell->length) != NULL;
+    return number_to_double(cell->text, cell->length, &ignored) == STATUS_OK &&
+           !(has_exponent && decimal_has_room(cell->length, arena));
+}
+
 /* A text that is a number as numbers are written becomes one; the writer refuses others that SQLite
  * would take for one. */
 static enum status text_in(enum sqlite_affinity affinity, const struct cell *cell,
@@ -122,12 +138,15 @@ static enum status text_in(enum sqlite_affinity affinity, const struct cell *cel
 {
     struct cell decimal;
     *normal = cell_text(cell->text, cell->length);
-    if (affinity < SQLITE_AFFINITY_NUMERIC || !may_be_number(cell) ||
-        decimal_parse(cell->text, cell->length, arena, &decimal) != STATUS_OK ||
-        decimal_special(&decimal) != 0) {
+    if (affinity < SQLITE_AFFINITY_NUMERIC || !may_be_number(cell)) {
         return STATUS_OK;
     }
-    return decimal_in(affinity, &decimal, arena, normal, error);
+    if (decimal_parse(cell->text, cell->length, arena, &decimal) == STATUS_OK) {
+        return decimal_special(&decimal) != 0
+                   ? STATUS_OK
+                   : decimal_in(affinity, &decimal, arena, normal, error);
+    }
+    return lacks_memory(cell, arena) ? no_memory(error) : STATUS_OK;
 }
 
 enum status sqlite_target_normal_form_in_column(struct database *self, uint32_t column_class,

@@ -37,6 +37,12 @@ static int refuse(struct writer_view *view, enum error_code code,
     return SQLITE_CONSTRAINT_VTAB;
 }
 
+static int out_of_memory(sqlite3_context *context)
+{
+    sqlite3_result_error_nomem(context);
+    return SQLITE_NOMEM;
+}
+
 static int give_text(struct writer_view *view, const struct writer_column *column,
                      const struct cell *cell, const char *text, size_t length,
                      sqlite3_context *context)
@@ -58,8 +64,7 @@ static int give_made_text(struct writer_view *view, const struct writer_column *
 
     buffer_free(text);
     if (copy == NULL) {
-        sqlite3_result_error_nomem(context);
-        return SQLITE_NOMEM;
+        return out_of_memory(context);
     }
     return give_text(view, column, cell, copy, length, context);
 }
@@ -94,8 +99,7 @@ static int give_double(struct writer_view *view, const struct writer_column *col
         /* SQLite's own conversion keeps 15 digits only. */
         char *digits = arena_allocate(view->scratch, NUMBER_TEXT_MAX);
         if (digits == NULL) {
-            sqlite3_result_error_nomem(context);
-            return SQLITE_NOMEM;
+            return out_of_memory(context);
         }
         size_t length = cell->kind == VALUE_FLOAT32 ? number_from_float32((float)value, digits)
                                                     : number_from_double(value, digits);
@@ -109,8 +113,9 @@ static int give_double(struct writer_view *view, const struct writer_column *col
     return SQLITE_OK;
 }
 
-/* Is the decimal what the nearest double's shortest digits say? */
-static bool double_keeps(struct writer_view *view, const struct cell *decimal, double *nearest)
+/* Is the decimal what the nearest double's shortest digits say? STATUS_FAILED: memory is out. */
+static enum status double_keeps(struct writer_view *view, const struct cell *decimal,
+                                double *nearest, bool *keeps)
 {
     int64_t digits = 0;
     int64_t exponent = 0;
@@ -118,21 +123,48 @@ static bool double_keeps(struct writer_view *view, const struct cell *decimal, d
 
     *nearest = decimal_to_double(decimal);
     if (!decimal_measure(decimal, &digits, &exponent)) {
-        return isinf(*nearest);
+        *keeps = isinf(*nearest);
+        return STATUS_OK;
     }
-    if (digits <= EXACT_DIGITS && exponent < 300 && exponent > -300) {
-        return true;
+    *keeps = digits <= EXACT_DIGITS && exponent < 300 && exponent > -300;
+    if (*keeps || !isfinite(*nearest)) {
+        return STATUS_OK;
     }
-    return isfinite(*nearest) && decimal_from_double(*nearest, view->scratch, &back) == STATUS_OK &&
-           decimal_compare(decimal, &back) == 0;
+    if (decimal_from_double(*nearest, view->scratch, &back) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *keeps = decimal_compare(decimal, &back) == 0;
+    return STATUS_OK;
+}
+
+static int give_number(struct writer_view *view, const struct writer_column *column,
+                       const struct cell *cell, const struct cell *decimal,
+                       sqlite3_context *context)
+{
+    int64_t whole;
+    double nearest;
+    bool keeps;
+
+    if (decimal_to_int64(decimal, &whole) == STATUS_OK) {
+        return give_int64(view, column, cell, whole, context);
+    }
+    if (double_keeps(view, decimal, &nearest, &keeps) != STATUS_OK) {
+        return out_of_memory(context);
+    }
+    if (keeps) {
+        return give_double(view, column, cell, nearest, context);
+    }
+    return refuse(view, ERROR_REJECT_NUMBER, column, cell,
+                  is_numeric(column->affinity)
+                      ? "would round it to a binary floating-point number"
+                      : "holds no number of so many digits (one of the type TEXT does)",
+                  context);
 }
 
 static int give_decimal(struct writer_view *view, const struct writer_column *column,
                         const struct cell *cell, sqlite3_context *context)
 {
     struct buffer digits = {0};
-    int64_t whole;
-    double nearest;
 
     if ((cell->flags & CELL_SMALL) != 0 && column->affinity != SQLITE_AFFINITY_TEXT) {
         if (sqlite_keeps_double(column->row_key ? SQLITE_AFFINITY_NONE : column->affinity, cell)) {
@@ -146,17 +178,7 @@ static int give_decimal(struct writer_view *view, const struct writer_column *co
         return refuse(view, ERROR_REJECT_NUMBER, column, cell, "can't hold a NaN", context);
     }
     if (column->affinity != SQLITE_AFFINITY_TEXT) {
-        if (decimal_to_int64(cell, &whole) == STATUS_OK) {
-            return give_int64(view, column, cell, whole, context);
-        }
-        if (double_keeps(view, cell, &nearest)) {
-            return give_double(view, column, cell, nearest, context);
-        }
-        return refuse(view, ERROR_REJECT_NUMBER, column, cell,
-                      is_numeric(column->affinity)
-                          ? "would round it to a binary floating-point number"
-                          : "holds no number of so many digits (one of the type TEXT does)",
-                      context);
+        return give_number(view, column, cell, cell, context);
     }
     decimal_append(cell, &digits);
     return give_made_text(view, column, cell, &digits, context);
@@ -262,21 +284,13 @@ static int give_numeric_text(struct writer_view *view, const struct writer_colum
         }
         return give_text(view, column, cell, cell->text, cell->length, context);
     }
-    if (!text_is_plain_number(cell->text, cell->length) ||
-        decimal_parse(cell->text, cell->length, view->scratch, &decimal) != STATUS_OK) {
+    if (!text_is_plain_number(cell->text, cell->length)) {
         return refuse(view, ERROR_REJECT_TYPE, column, cell,
                       "would make a number of this text and lose how it is written", context);
     }
-    int64_t whole;
-    double nearest;
-    if (decimal_to_int64(&decimal, &whole) == STATUS_OK) {
-        return give_int64(view, column, cell, whole, context);
-    }
-    if (!double_keeps(view, &decimal, &nearest)) {
-        return refuse(view, ERROR_REJECT_NUMBER, column, cell,
-                      "would round it to a binary floating-point number", context);
-    }
-    return give_double(view, column, cell, nearest, context);
+    return decimal_parse(cell->text, cell->length, view->scratch, &decimal) == STATUS_OK
+               ? give_number(view, column, cell, &decimal, context)
+               : out_of_memory(context);
 }
 
 static int give_any_text(struct writer_view *view, const struct writer_column *column,
@@ -341,8 +355,7 @@ static int give_large(struct writer_view *view, const struct writer_column *colu
     sqlite3_result_null(context); /* lets go of the last row's value first */
     char *bytes = sqlite3_malloc64(large->length + 1);
     if (bytes == NULL) {
-        sqlite3_result_error_nomem(context);
-        return SQLITE_NOMEM;
+        return out_of_memory(context);
     }
     if (large->read(large, 0, bytes, large->length, &error) != STATUS_OK) {
         sqlite3_free(bytes);
@@ -369,6 +382,10 @@ static int give_written(struct writer_view *view, const struct writer_column *co
     enum status status = as_json ? convert_append_json(cell, &text, &error)
                                  : convert_append_text(cell, false, &text, &error);
 
+    if (text.failed || (status != STATUS_OK && error.code == ERROR_MEMORY)) {
+        buffer_free(&text);
+        return out_of_memory(context);
+    }
     if (status != STATUS_OK) {
         buffer_free(&text);
         return refuse(view, ERROR_REJECT_TYPE, column, cell, error.message, context);
