@@ -222,11 +222,15 @@ static bool keeps_counted(const struct database *target, const struct target_tab
     return rollback != NULL && rollback->undo_deleted != NULL && table->keeps_undo;
 }
 
-static void note_taken(struct run *run, const char *table, uint64_t count)
+/* After the commit: what a kill comes in between with is not counted, and would not be missed. A
+ * count of what stayed after all would forbid a rollback that loses nothing. */
+static enum status note_taken(struct run *run, const char *table, uint64_t count,
+                              struct error *error)
 {
     pthread_mutex_lock(&run->state_mutex);
     ledger_status_add_taken(&run->status, table, count);
     pthread_mutex_unlock(&run->state_mutex);
+    return run_put_status(run, error);
 }
 
 static enum status flush(struct deleting *deleting, struct error *error)
@@ -266,8 +270,8 @@ static enum status flush(struct deleting *deleting, struct error *error)
             deleting->table->name, wanted, deleted);
     }
     deleting->deleted += deleted;
-    if (deleted > 0 && keeps_counted(target, deleting->table)) {
-        note_taken(deleting->run, deleting->table->name, deleted);
+    if (status == STATUS_OK && deleted > 0 && keeps_counted(target, deleting->table)) {
+        status = note_taken(deleting->run, deleting->table->name, deleted, error);
     }
     deleting->count = 0;
     arena_reset(deleting->arena);

@@ -430,9 +430,11 @@ enum status run_execute(struct run *run, struct error *error)
     }
     run_show_totals(run);
     if (run->status.phase < LEDGER_LOADED) {
-        if (run_put_phase(run, LEDGER_COPYING, error) != STATUS_OK ||
-            (run->repairs && repair_delete_listed(run, error) != STATUS_OK)) {
+        if (run_put_phase(run, LEDGER_COPYING, error) != STATUS_OK) {
             return STATUS_FAILED;
+        }
+        if (run->repairs && repair_delete_listed(run, error) != STATUS_OK) {
+            return stopped_or_failed(error);
         }
         status = copy_and_recheck(run, error);
         if (status != STATUS_OK) {

@@ -309,7 +309,6 @@ enum status maria_delete_records(struct database *database, const struct target_
     if (status == STATUS_OK) {
         status = sql_finding_each(&finding.base, keys, key_count, delete_one);
     }
-    *deleted = finding.deleted;
     if (status == STATUS_OK) {
         status = maria_ledger_check_claim(finding.self, finding.connection, error);
     }
@@ -322,7 +321,9 @@ enum status maria_delete_records(struct database *database, const struct target_
     }
     status = status == STATUS_OK ? failpoint_hit("mysql.before_delete", error) : status;
     status = end(&finding, status);
-    return status == STATUS_OK ? failpoint_hit("mysql.after_delete", error) : status;
+    status = status == STATUS_OK ? failpoint_hit("mysql.after_delete", error) : status;
+    *deleted = status == STATUS_OK ? finding.deleted : 0;
+    return status;
 }
 
 /* ---------------------------------------------------------------- fetch */

@@ -266,7 +266,6 @@ enum status postgres_delete_records(struct database *database, const struct targ
     if (status == STATUS_OK) {
         status = sql_finding_each(&finding.base, keys, key_count, delete_one);
     }
-    *deleted = finding.deleted;
     if (status == STATUS_OK) {
         status = postgres_ledger_check_claim(finding.self, finding.connection, error);
     }
@@ -275,7 +274,9 @@ enum status postgres_delete_records(struct database *database, const struct targ
     }
     status = status == STATUS_OK ? failpoint_hit("postgres.before_delete", error) : status;
     status = end(&finding, status);
-    return status == STATUS_OK ? failpoint_hit("postgres.after_delete", error) : status;
+    status = status == STATUS_OK ? failpoint_hit("postgres.after_delete", error) : status;
+    *deleted = status == STATUS_OK ? finding.deleted : 0;
+    return status;
 }
 
 /* ---------------------------------------------------------------- fetch */

@@ -319,7 +319,9 @@ enum status sqlite_target_delete_records(struct database *self, const struct tar
     status = status == STATUS_OK ? failpoint_hit("sqlite.before_delete", error) : status;
     status = sqlite_control_end(database, status, error);
     arena_destroy(arena);
-    return status == STATUS_OK ? failpoint_hit("sqlite.after_delete", error) : status;
+    status = status == STATUS_OK ? failpoint_hit("sqlite.after_delete", error) : status;
+    *deleted = status == STATUS_OK ? *deleted : 0;
+    return status;
 }
 
 /* ---------------------------------------------------------------- fetch */
