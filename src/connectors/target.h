@@ -261,11 +261,12 @@ struct target_functions {
      * they are whole records, key_count × table->column_count cells in the order of
      * table->columns, and one of the records that are equal to each goes. What is not there is not
      * counted in `deleted`. Durable on return; with CAPABILITY_TRANSACTIONS all of a call or
-     * nothing, the claimed run's epoch checked last, and none is counted of one that fails.
-     * Repeatable where there is a key, until the run writes; what the claimed run itself wrote may
-     * be left alone. With `keeps_undo` and rollback's undo_deleted, images of the records are kept
-     * in the same commit, and keys that the run has undo records of are left alone. NULL: the
-     * target can't. Control thread, between chunks.
+     * nothing, the claimed run's epoch checked last, and none is counted of one that fails: what is
+     * TARGET_LOCKED was rolled back, of other errors of class RETRY nobody knows. Repeatable where
+     * there is a key, until the run writes; what the claimed run itself wrote may be left alone.
+     * With `keeps_undo` and rollback's undo_deleted, images of the records are kept in the same
+     * commit, and keys that the run has undo records of are left alone. NULL: the target can't.
+     * Control thread, between chunks.
      */
     enum status (*delete_records)(struct database *self, const struct target_table *table,
                                   const struct cell *keys, uint32_t key_count, uint64_t *deleted,

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "engine/before.h"
+#include "engine/claim.h"
 #include "engine/rejects.h"
 #include "engine/run_parts.h"
 #include "engine/typed_json.h"
@@ -233,45 +234,93 @@ static enum status note_taken(struct run *run, const char *table, uint64_t count
     return run_put_status(run, error);
 }
 
+/* `failure`: of a call in this attempt; NULL: there was another attempt. */
+static void leave_rest(const struct deleting *deleting, const struct error *failure)
+{
+    deleting->run->left_extra = true;
+    log_write(LOG_WARNING,
+              "table %s has no key: what is left of its %" PRIu32 " extra records stays, since "
+              "an earlier attempt may have taken some out%s%s%s; validate again",
+              deleting->table->name, deleting->count, failure != NULL ? " (" : "",
+              failure != NULL ? failure->message : "", failure != NULL ? ")" : "");
+}
+
+static void warn_of_fewer(const struct deleting *deleting, uint64_t deleted)
+{
+    deleting->run->left_extra = true;
+    log_write(LOG_WARNING,
+              "table %s: of %" PRIu32 " keys to take out records of %" PRIu64
+              " went: others took them out, or something in the target keeps them, a trigger or "
+              "a rule; validate again",
+              deleting->table->name, deleting->count, deleted);
+}
+
+/* May a call that failed in passing have taken some out all the same? */
+static bool is_in_doubt(const struct database *target, const struct error *error)
+{
+    bool undone =
+        (target->capabilities & CAPABILITY_TRANSACTIONS) != 0 && error->code == ERROR_TARGET_LOCKED;
+    return error->class == ERROR_CLASS_RETRY && !undone;
+}
+
+/* `*in_doubt` becomes true where a call that failed may have taken some out. Without a key that is
+ * the end: others that are equal would go for those. */
+static enum status take_out(const struct deleting *deleting, uint64_t *deleted, bool *in_doubt,
+                            struct error *error)
+{
+    struct run *run = deleting->run;
+    struct database *target = run->session->target;
+    bool keyed = deleting->table->key.count > 0;
+    struct retry retry;
+    enum status status;
+    session_retry_begin(run->session, &retry);
+    do {
+        uint64_t count = 0;
+        status = claim_keeper_check(run->keeper, error);
+        if (status == STATUS_OK) {
+            status = target->connector->target->delete_records(
+                target, deleting->table, deleting->cells, deleting->count, &count, error);
+            *in_doubt |= status == STATUS_FAILED && is_in_doubt(target, error);
+        }
+        *deleted += count;
+    } while ((keyed || !*in_doubt) && session_tries_again(&retry, &status, error));
+    return status == STATUS_END ? error_set(error, ERROR_INTERRUPTED, deleting->table->name,
+                                            "stopped on request before all extra records went")
+                                : status;
+}
+
+static enum status take_out_counted(struct deleting *deleting, struct error *error)
+{
+    struct run *run = deleting->run;
+    bool keyed = deleting->table->key.count > 0;
+    bool in_doubt = is_repeated(run);
+    uint64_t deleted = 0;
+    enum status status = keep(deleting, error);
+    status = status == STATUS_OK ? failpoint_hit("engine.before_repair_delete", error) : status;
+    status = status == STATUS_OK ? take_out(deleting, &deleted, &in_doubt, error) : status;
+    deleting->deleted += deleted;
+    if (!keyed && in_doubt) {
+        leave_rest(deleting, error);
+        error_clear(error);
+        return STATUS_OK;
+    }
+    if (status == STATUS_OK && deleted < deleting->count && !in_doubt) {
+        warn_of_fewer(deleting, deleted);
+    }
+    if (status == STATUS_OK && deleted > 0 &&
+        keeps_counted(run->session->target, deleting->table)) {
+        status = note_taken(run, deleting->table->name, deleted, error);
+    }
+    return status == STATUS_OK ? failpoint_hit("engine.after_repair_delete", error) : status;
+}
+
 static enum status flush(struct deleting *deleting, struct error *error)
 {
-    struct database *target = deleting->run->session->target;
-    const struct target_functions *functions = target->connector->target;
-    uint64_t deleted = 0;
-    uint32_t wanted = is_repeated(deleting->run) ? 0 : deleting->count;
     enum status status = STATUS_OK;
     if (deleting->count > 0 && deleting->table->key.count == 0 && is_repeated(deleting->run)) {
-        deleting->run->left_extra = true;
-        log_write(LOG_WARNING,
-                  "table %s has no key: what is left of its %" PRIu32 " extra records stays, since "
-                  "an earlier attempt may have taken some out; validate again",
-                  deleting->table->name, deleting->count);
-    }
-    if (deleting->count > 0 && (deleting->table->key.count > 0 || !is_repeated(deleting->run))) {
-        status = keep(deleting, error);
-        if (status == STATUS_OK) {
-            status = failpoint_hit("engine.before_repair_delete", error);
-        }
-        if (status == STATUS_OK) {
-            status = functions->delete_records(target, deleting->table, deleting->cells,
-                                               deleting->count, &deleted, error);
-        }
-        if (status == STATUS_OK) {
-            status = failpoint_hit("engine.after_repair_delete", error);
-        }
-    }
-    if (status == STATUS_OK && deleted < wanted) {
-        deleting->run->left_extra = true;
-        log_write(
-            LOG_WARNING,
-            "table %s: of %" PRIu32 " keys to take out records of %" PRIu64
-            " went: others took them out, or something in the target keeps them, a trigger or "
-            "a rule; validate again",
-            deleting->table->name, wanted, deleted);
-    }
-    deleting->deleted += deleted;
-    if (status == STATUS_OK && deleted > 0 && keeps_counted(target, deleting->table)) {
-        status = note_taken(deleting->run, deleting->table->name, deleted, error);
+        leave_rest(deleting, NULL);
+    } else if (deleting->count > 0) {
+        status = take_out_counted(deleting, error);
     }
     deleting->count = 0;
     arena_reset(deleting->arena);

@@ -9,9 +9,10 @@
  * in the target's normal form as typed_json.h has it; of a table without a key all of the record.
  * After a crash among them they are taken out again, which does no harm where there is a key, since
  * nothing is written before all are out; records without one are taken out by the run's first
- * attempt only, so that none goes for which another went already. Once all are out the ledger's
- * status says so, and none is taken out any more: their keys may be of what the run wrote.
- * It counts what went and left images, call by call, so that a rollback misses those that are lost.
+ * attempt only, so that none goes for which another went already: what may have gone in a call that
+ * failed is not tried again either. Once all are out the ledger's status says so, and none is taken
+ * out any more: their keys may be of what the run wrote. It counts what went and left images, call
+ * by call, so that a rollback misses those that are lost.
  */
 enum { REPAIR_DELETE_KEYS_MAX = 500 };
 /* Before the run's header is written: it vouches for the list, which has to be the one that was
