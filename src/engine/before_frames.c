@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -392,16 +393,32 @@ static enum status load_removed(struct undoing *undoing, struct error *error)
     return status;
 }
 
+/* What a full disk cut off in a hash goes, or those behind it would be read askew. */
+static int cut_torn(int file)
+{
+    struct stat facts;
+    if (fstat(file, &facts) != 0) {
+        return -1;
+    }
+    off_t torn = facts.st_size % (off_t)sizeof(struct canonical_hash);
+    return torn > 0 ? file_cut(file, facts.st_size - torn) : 0;
+}
+
+static enum status open_removed(struct undoing *undoing, struct error *error)
+{
+    undoing->removed_file = file_open(undoing->removed_path,
+                                      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return undoing->removed_file >= 0 && cut_torn(undoing->removed_file) == 0
+               ? STATUS_OK
+               : error_set_errno(error, ERROR_STATE_WRITE, errno, undoing->removed_path,
+                                 "what is removed can't be noted");
+}
+
 static enum status note_removed(struct undoing *undoing, const struct canonical_hash *hashes,
                                 uint32_t count, struct error *error)
 {
-    if (undoing->removed_file < 0) {
-        undoing->removed_file = file_open(
-            undoing->removed_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
-    }
-    if (undoing->removed_file < 0) {
-        return error_set_errno(error, ERROR_STATE_WRITE, errno, undoing->removed_path,
-                               "what is removed can't be noted");
+    if (undoing->removed_file < 0 && open_removed(undoing, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     return file_write_all(undoing->removed_file, hashes, count * sizeof(*hashes),
                           undoing->removed_path, error);

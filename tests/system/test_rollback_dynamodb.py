@@ -287,6 +287,15 @@ class Dynamodb(dynamodb_case.DynamodbCase):
                     self.assertEqual(self.counts(self.rollback("--dry-run", run=run))[2:], [0, missing])
                 self.assertEqual(self.counts(self.rollback(run=run))[2:], [0, missing])
 
+    def test_behind_what_a_full_disk_cut_off_it_is_known_too(self):
+        """An earlier attempt had noted the half of a key's hash."""
+        run = self.deleted_by_others()
+        with open(self.path(".transhume/before/removed-0"), "wb") as file:
+            file.write(b"the half")
+        self.assertEqual(self.rollback(failpoint="rollback.images_restored:kill:3", code=None).code, -9)
+        self.assertEqual(self.counts(self.rollback("--dry-run", run=run))[2:], [0, 3])
+        self.assertEqual(self.counts(self.rollback(run=run))[2:], [0, 3])
+
     def test_what_was_never_written_is_not_told_as_deleted_by_others(self):
         """Refused records, and a batch whose images were kept when the run was killed."""
         support.make_sqlite(self.path("source.db"), "UPDATE goods SET data = zeroblob(410000) WHERE id = 7")
