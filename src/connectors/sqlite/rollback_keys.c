@@ -89,7 +89,8 @@ static enum status find_added(struct undoing *undoing, struct error *error)
                : STATUS_FAILED;
 }
 
-/* Runs a statement made of parts; `number` (may be NULL) gets its one result, else the changes. */
+/* Runs a statement made of parts; `number`: its one result if it counts, else how many rows it
+ * changed. */
 static enum status run_sql(struct undoing *undoing, struct buffer *sql, uint64_t *number,
                            bool counts, struct error *error)
 {
