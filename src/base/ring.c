@@ -2,10 +2,8 @@
 #include "base/ring.h"
 
 #include "base/clock.h"
-#include <errno.h>
-#include <pthread.h>
+#include "base/condition.h"
 #include <stdlib.h>
-#include <time.h>
 
 enum { SLOT_COUNT = 1024 };
 
@@ -31,18 +29,13 @@ struct ring {
 struct ring *ring_create(size_t limit_bytes)
 {
     struct ring *ring = calloc(1, sizeof(*ring));
-    pthread_condattr_t attributes;
-    if (ring == NULL || pthread_condattr_init(&attributes) != 0) {
-        free(ring);
+    if (ring == NULL) {
         return NULL;
     }
     ring->limit_bytes = limit_bytes;
-    /* These three fail on Linux only for arguments that are not given here. */
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_mutex_init(&ring->mutex, NULL);
-    pthread_cond_init(&ring->room, &attributes);
-    pthread_cond_init(&ring->items, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&ring->room);
+    condition_init(&ring->items);
     return ring;
 }
 
@@ -66,15 +59,13 @@ static int has_room(const struct ring *ring, size_t bytes)
 }
 
 /* Waits once on `condition`; false when the deadline (monotonic ns, negative: none) has passed. */
-static int wait_until(struct ring *ring, pthread_cond_t *condition, int64_t deadline_ns)
+static bool wait_until(struct ring *ring, pthread_cond_t *condition, int64_t deadline_ns)
 {
     if (deadline_ns < 0) {
         pthread_cond_wait(condition, &ring->mutex);
-        return 1;
+        return true;
     }
-    struct timespec deadline = {.tv_sec = (time_t)(deadline_ns / 1000000000),
-                                .tv_nsec = (long)(deadline_ns % 1000000000)};
-    return pthread_cond_timedwait(condition, &ring->mutex, &deadline) != ETIMEDOUT;
+    return condition_wait_until(condition, &ring->mutex, deadline_ns);
 }
 
 static int64_t deadline_after(int64_t now_ns, int64_t timeout_ms)

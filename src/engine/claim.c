@@ -2,6 +2,7 @@
 #include "engine/claim.h"
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/signals.h"
@@ -9,7 +10,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { RENEWALS_A_LEASE = 3, LOOKS_A_LEASE = 8, LOOK_MS_MAX = 5000, WAIT_SLICE_MS = 50 };
 
@@ -30,16 +30,11 @@ struct claim_keeper {
 /* True when it was asked to stop. */
 static bool wait_to_stop(struct claim_keeper *keeper, int64_t ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += ms % 1000 * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
+    int64_t until_ns = clock_monotonic_ns() + ms * 1000000;
     pthread_mutex_lock(&keeper->mutex);
-    int woken = 0;
-    while (!keeper->stopping && woken == 0) {
-        woken = pthread_cond_timedwait(&keeper->changed, &keeper->mutex, &until);
+    bool in_time = true;
+    while (!keeper->stopping && in_time) {
+        in_time = condition_wait_until(&keeper->changed, &keeper->mutex, until_ns);
     }
     bool stopping = keeper->stopping;
     pthread_mutex_unlock(&keeper->mutex);
@@ -90,11 +85,7 @@ static enum status start_keeper(struct run *run, struct error *error)
     keeper->target = run->session->target;
     keeper->epoch = run->epoch;
     memcpy(keeper->run_id, run->id, sizeof(keeper->run_id));
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes); /* none of these fails with default attributes */
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&keeper->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&keeper->changed);
     pthread_mutex_init(&keeper->mutex, NULL);
     int failure = pthread_create(&keeper->thread, NULL, keep, keeper);
     if (failure != 0) {

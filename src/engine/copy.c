@@ -2,6 +2,7 @@
 #include "engine/copy.h"
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/log.h"
 #include "base/signals.h"
 #include "engine/claim.h"
@@ -11,17 +12,12 @@
 #include "engine/run_parts.h"
 #include "engine/stall.h"
 #include <stdlib.h>
-#include <time.h>
 
 enum { THREADS_LEAVE_MS_MIN = 5000 };
 
 static void init_locks(struct copy *copy)
 {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes); /* none of these fails with default attributes */
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&copy->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&copy->changed);
     pthread_mutex_init(&copy->mutex, NULL);
     pthread_mutex_init(&copy->connection_mutex, NULL);
 }
@@ -216,13 +212,12 @@ static enum status start_workers(struct copy *copy, struct error *error)
     return STATUS_OK;
 }
 
-/* False when `until_ms` came before the threads left. */
-static bool wait_for_threads(struct copy *copy, int64_t until_ms)
+/* False when they did not leave within COPY_WAIT_MS. */
+static bool wait_for_threads(struct copy *copy)
 {
     pthread_mutex_lock(&copy->mutex);
     if (copy->threads_left > 0) {
-        struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000L};
-        pthread_cond_timedwait(&copy->changed, &copy->mutex, &until);
+        condition_wait(&copy->changed, &copy->mutex, COPY_WAIT_MS);
     }
     bool left = copy->threads_left == 0;
     pthread_mutex_unlock(&copy->mutex);
@@ -253,7 +248,7 @@ static void watch(struct copy *copy, void (*tick)(struct run *run))
     struct stall stall = {.checked_ms = clock_monotonic_ms()};
     struct error error;
     int64_t give_up_ms = 0;
-    while (!wait_for_threads(copy, clock_monotonic_ms() + COPY_WAIT_MS)) {
+    while (!wait_for_threads(copy)) {
         tick(copy->run);
         note_pulls(copy);
         if (copy_must_stop(copy)) {

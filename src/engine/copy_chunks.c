@@ -3,11 +3,11 @@
 #include "engine/copy.h"
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/signals.h"
 #include "engine/parcel.h"
 #include "engine/parents.h"
 #include <stdlib.h>
-#include <time.h>
 
 const struct ledger_chunk *copy_chunk(const struct copy *copy, uint64_t index)
 {
@@ -45,12 +45,7 @@ void copy_fail(struct copy *copy, const struct error *error)
 
 static void wait_for_change(struct copy *copy)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += COPY_WAIT_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
-    pthread_cond_timedwait(&copy->changed, &copy->mutex, &until);
+    condition_wait(&copy->changed, &copy->mutex, COPY_WAIT_MS);
 }
 
 uint32_t copy_next_attempt(struct copy *copy, uint64_t index)

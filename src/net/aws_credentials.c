@@ -1,11 +1,12 @@
 /* The chain: who is asked in which order, and when again. */
 #include "net/aws_credentials.h"
 
+#include "base/clock.h"
+#include "base/condition.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "net/aws_provider.h"
 #include "net/aws_sign.h"
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -102,15 +103,11 @@ enum status aws_credential_chain_create(const struct aws_credential_options *opt
                          "an explicit access key id and secret access key go together");
     }
     struct aws_credential_chain *chain = calloc(1, sizeof(*chain));
-    pthread_condattr_t attributes;
-    if (chain == NULL || pthread_condattr_init(&attributes) != 0) {
-        free(chain);
+    if (chain == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for credentials");
     }
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    (void)pthread_mutex_init(&chain->mutex, NULL);
-    (void)pthread_cond_init(&chain->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&chain->mutex, NULL);
+    condition_init(&chain->changed);
     chain->config = options->config;
     chain->arena = arena_create(4096);
     if (chain->arena == NULL || copy_options(chain, options, error) != STATUS_OK) {
@@ -302,11 +299,9 @@ static enum status refresh(struct aws_credential_chain *chain, int64_t *now, str
 static enum status wait_for_other(struct aws_credential_chain *chain, struct error *error)
 {
     uint64_t failures = chain->failures;
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += WAIT_MS / 1000;
+    int64_t until_ns = clock_monotonic_ns() + WAIT_MS * INT64_C(1000000);
     while (chain->asking) {
-        if (pthread_cond_timedwait(&chain->changed, &chain->mutex, &until) != 0 && chain->asking) {
+        if (!condition_wait_until(&chain->changed, &chain->mutex, until_ns) && chain->asking) {
             error_set(error, ERROR_CREDENTIALS, "AWS", "no credentials came in time");
             error->class = ERROR_CLASS_RETRY;
             return STATUS_FAILED;

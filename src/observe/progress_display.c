@@ -7,17 +7,16 @@
 #include "observe/progress.h"
 
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "observe/progress_view.h"
 #include "observe/table.h"
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { TICK_MS = 100, SECOND_MS = 1000, LOG_STEP_MS = 10000, BAR_ROWS_MAX = 12 };
@@ -250,14 +249,10 @@ static void *display_main(void *argument)
     struct progress_display *display = argument;
     pthread_mutex_lock(&display->mutex);
     while (!display->stopping) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += TICK_MS * 1000000L;
-        until.tv_sec += until.tv_nsec / 1000000000L;
-        until.tv_nsec %= 1000000000L;
-        int result = 0;
-        while (!display->stopping && result == 0) {
-            result = pthread_cond_timedwait(&display->wake, &display->mutex, &until);
+        int64_t until_ns = clock_monotonic_ns() + TICK_MS * INT64_C(1000000);
+        bool in_time = true;
+        while (!display->stopping && in_time) {
+            in_time = condition_wait_until(&display->wake, &display->mutex, until_ns);
         }
         if (!display->stopping) {
             pthread_mutex_unlock(&display->mutex);
@@ -315,11 +310,7 @@ enum status progress_display_start(struct progress *progress, enum progress_mode
     made->context = context;
     made->second_ms = made->shown_ms = clock_monotonic_ms();
     pthread_mutex_init(&made->mutex, NULL);
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&made->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&made->wake);
     if (made->mode == PROGRESS_BAR) {
         shown_display = made;
         log_set_terminal_hooks(before_log_line, after_log_line);

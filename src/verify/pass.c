@@ -1,5 +1,6 @@
 /* One reading of both sides: tasks, the threads that take them, and what becomes of each record. */
 #include "base/clock.h"
+#include "base/condition.h"
 #include "base/failpoint.h"
 #include "base/signals.h"
 #include "engine/sampling.h"
@@ -14,7 +15,13 @@
                           work */
 #include <xxhash.h>
 
-enum { BATCH_ROWS = 2048, BATCH_BYTES = 256 << 10, WAIT_SLICE_MS = 100, SUM_DIGITS_MAX = 1 << 20 };
+enum {
+    BATCH_ROWS = 2048,
+    BATCH_BYTES = 256 << 10,
+    WAIT_SLICE_MS = 100,
+    LOOK_AGAIN_MS = 1000, /* whether a signal came, where no thread tells */
+    SUM_DIGITS_MAX = 1 << 20
+};
 
 /* What the threads share. */
 struct pool {
@@ -513,10 +520,7 @@ static bool take_task(struct pool *pool, struct verify_task **task)
         if (found || !left || must_stop(pool)) {
             break;
         }
-        struct timespec until;
-        clock_gettime(CLOCK_REALTIME, &until);
-        until.tv_sec++;
-        pthread_cond_timedwait(&pool->changed, &pool->mutex, &until);
+        condition_wait(&pool->changed, &pool->mutex, LOOK_AGAIN_MS);
     }
     pthread_mutex_unlock(&pool->mutex);
     return found;
@@ -595,8 +599,7 @@ static uint32_t readers_of(const struct run_session *session, const struct datab
 enum status pass_run(struct pass *pass, struct error *error)
 {
     struct run_session *session = pass->verify->session;
-    struct pool pool = {
-        .pass = pass, .mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
+    struct pool pool = {.pass = pass, .mutex = PTHREAD_MUTEX_INITIALIZER};
     pool.readers_max[SIDE_SOURCE] = readers_of(session, session->source);
     pool.readers_max[SIDE_TARGET] = readers_of(session, session->mirror);
     uint32_t count = pool.readers_max[SIDE_SOURCE] + pool.readers_max[SIDE_TARGET];
@@ -608,6 +611,7 @@ enum status pass_run(struct pass *pass, struct error *error)
     if (workers == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for threads");
     }
+    condition_init(&pool.changed);
     while (running < count && status == STATUS_OK) {
         struct worker_thread *worker = &workers[running];
         status = worker_init(worker, &pool, error);
@@ -629,6 +633,8 @@ enum status pass_run(struct pass *pass, struct error *error)
         worker_end(&workers[i]);
     }
     free(workers);
+    pthread_cond_destroy(&pool.changed);
+    pthread_mutex_destroy(&pool.mutex);
     if (status == STATUS_OK && pool.failed) {
         *error = pool.error;
         status = STATUS_FAILED;

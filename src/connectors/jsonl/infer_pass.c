@@ -5,8 +5,7 @@
  */
 #include "connectors/jsonl/infer.h"
 
-#include "base/clock.h"
-#include <pthread.h>
+#include "base/condition.h"
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -118,20 +117,14 @@ static bool is_far_ahead(const struct work *work)
 static bool may_take(struct work *work)
 {
     while (work->taken < work->count && work->failed_piece == UINT32_MAX && is_far_ahead(work)) {
-        int64_t until_ms = clock_monotonic_ms() + LOOK_AGAIN_MS;
-        struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000L};
-        pthread_cond_timedwait(&work->joins, &work->mutex, &until);
+        condition_wait(&work->joins, &work->mutex, LOOK_AGAIN_MS);
     }
     return work->taken < work->count && work->failed_piece == UINT32_MAX;
 }
 
 static void init_locks(struct work *work)
 {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes); /* none of these fails with default attributes */
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&work->joins, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&work->joins);
     pthread_mutex_init(&work->mutex, NULL);
 }
 

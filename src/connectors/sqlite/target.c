@@ -1,4 +1,5 @@
 /* SQLite as a target: opening, looking at its tables, counting, the normal form of values. */
+#include "base/condition.h"
 #include "connectors/sqlite/target_internal.h"
 #include "connectors/sqlite/writer_internal.h"
 #include "model/convert.h"
@@ -141,16 +142,12 @@ void sqlite_triggers_set(sqlite3 *connection, bool fire)
 enum status sqlite_target_opened(struct sqlite_database *self, struct error *error)
 {
     struct sqlite_target_state *state = calloc(1, sizeof *state);
-    pthread_condattr_t attributes;
 
     if (state == NULL) {
         return error_set(error, ERROR_MEMORY, self->shown, "no memory to open it");
     }
     pthread_mutex_init(&state->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&state->freed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&state->freed);
     state->lock_descriptor = -1;
     self->target = state;
     self->base.limits.writers_max = 1;

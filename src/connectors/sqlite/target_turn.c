@@ -1,31 +1,21 @@
 /* Turns at writing: the control thread and the writer of one process never poll against each
  * other. */
 #include "base/clock.h"
+#include "base/condition.h"
 #include "connectors/sqlite/target_internal.h"
-#include <errno.h>
-#include <time.h>
-
-static struct timespec deadline_after(int64_t timeout_ms)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    int64_t nanoseconds = now.tv_nsec + timeout_ms % 1000 * 1000000;
-    return (struct timespec){.tv_sec = now.tv_sec + timeout_ms / 1000 + nanoseconds / 1000000000,
-                             .tv_nsec = nanoseconds % 1000000000};
-}
 
 enum status sqlite_turn_take(struct sqlite_database *database, enum sqlite_turn turn,
                              struct error *error)
 {
     struct sqlite_target_state *state = database->target;
-    struct timespec deadline = deadline_after(database->timeout_ms);
+    int64_t until_ns = clock_monotonic_ns() + database->timeout_ms * 1000000;
     bool control = turn == SQLITE_TURN_CONTROL;
-    int waited = 0;
+    bool in_time = true;
 
     pthread_mutex_lock(&state->mutex);
     state->control_waiting += control;
-    while (waited != ETIMEDOUT && (state->held || (!control && state->control_waiting > 0))) {
-        waited = pthread_cond_timedwait(&state->freed, &state->mutex, &deadline);
+    while (in_time && (state->held || (!control && state->control_waiting > 0))) {
+        in_time = condition_wait_until(&state->freed, &state->mutex, until_ns);
     }
     state->control_waiting -= control;
     bool taken = !state->held && (control || state->control_waiting == 0);
