@@ -199,7 +199,7 @@ class KillMatrix(support.TestCase):
         self.random.shuffle(cases)
         deadline = time.monotonic() + (self.sample_seconds or 1e9) * support.PATIENCE
         for number, (name, occurrence) in enumerate(cases):
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline and self.cases >= self.kills_least:
                 break
             second = self.random.choice([None, None, "resume"]) if number % 3 == 0 else None
             self.in_a_folder(
