@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "base/retry.h"
 #include "base/text.h"
-#include "engine/before_frames.h"
+#include "engine/before_parts.h"
 #include "engine/json_text.h"
 #include "engine/record_image.h"
 #include "engine/typed_json.h"
