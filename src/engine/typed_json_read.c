@@ -174,14 +174,17 @@ static enum status parse_uuid(const char *text, size_t length, struct arena *are
     static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
     uint8_t *bytes = arena_allocate_zeroed(arena, 16, 1);
     uint32_t digits = 0;
-    if (bytes == NULL || length != sizeof(form) - 1) {
+    if (bytes == NULL) {
         return STATUS_FAILED;
+    }
+    if (length != sizeof(form) - 1) {
+        return STATUS_END;
     }
     for (size_t i = 0; i < length; i++) {
         static const char hex[] = "0123456789abcdefABCDEF";
         const char *digit = text[i] == '\0' ? NULL : strchr(hex, text[i]);
         if ((form[i] == '-') != (text[i] == '-') || (form[i] == 'x' && digit == NULL)) {
-            return STATUS_FAILED;
+            return STATUS_END;
         }
         if (form[i] == 'x') {
             size_t value =
@@ -200,8 +203,9 @@ static enum status parse_bytes(const char *text, size_t length, struct arena *ar
 {
     uint8_t *bytes;
     size_t count;
-    if (json_decode_base64(text, length, arena, &bytes, &count, NULL) != STATUS_OK) {
-        return STATUS_FAILED;
+    struct error why;
+    if (json_decode_base64(text, length, arena, &bytes, &count, &why) != STATUS_OK) {
+        return why.code == ERROR_MEMORY ? STATUS_FAILED : STATUS_END;
     }
     *cell = cell_bytes(bytes, count);
     return STATUS_OK;
@@ -211,7 +215,7 @@ static enum status parse_float(const char *text, size_t length, bool single, str
 {
     *cell = cell_float64(0);
     if (number_to_double(text, length, &cell->f64) != STATUS_OK) {
-        return STATUS_FAILED;
+        return STATUS_END;
     }
     if (single) {
         cell->kind = VALUE_FLOAT32;
@@ -220,6 +224,12 @@ static enum status parse_float(const char *text, size_t length, bool single, str
     return STATUS_OK;
 }
 
+static enum status if_parsed(enum status parsed)
+{
+    return parsed == STATUS_OK ? STATUS_OK : STATUS_END;
+}
+
+/* STATUS_END: it is none of that name; STATUS_FAILED: memory is out. */
 static enum status parse_wrapped(const char *name, const char *text, size_t length,
                                  struct arena *arena, struct cell *cell)
 {
@@ -228,7 +238,7 @@ static enum status parse_wrapped(const char *name, const char *text, size_t leng
         return decimal_parse(text, length, arena, cell);
     case VALUE_UINT64:
         *cell = cell_uint64(0);
-        return text_to_uint64(text, length, &cell->u64);
+        return if_parsed(text_to_uint64(text, length, &cell->u64));
     case VALUE_FLOAT32:
         return parse_float(text, length, true, cell);
     case VALUE_FLOAT64:
@@ -236,11 +246,11 @@ static enum status parse_wrapped(const char *name, const char *text, size_t leng
     case VALUE_BYTES:
         return parse_bytes(text, length, arena, cell);
     case VALUE_DATE:
-        return time_parse_date(text, length, cell);
+        return if_parsed(time_parse_date(text, length, cell));
     case VALUE_TIME:
-        return time_parse_time(text, length, cell);
+        return if_parsed(time_parse_time(text, length, cell));
     case VALUE_TIMESTAMP:
-        return time_parse_timestamp(text, length, cell);
+        return if_parsed(time_parse_timestamp(text, length, cell));
     case VALUE_INTERVAL:
         return time_parse_interval(text, length, arena, cell);
     case VALUE_UUID:
@@ -250,7 +260,7 @@ static enum status parse_wrapped(const char *name, const char *text, size_t leng
         cell->kind = VALUE_JSON;
         return STATUS_OK;
     default:
-        return STATUS_FAILED;
+        return STATUS_END;
     }
 }
 
@@ -267,6 +277,23 @@ static enum status read_omitted(struct json_reader *reader, struct error *error)
         "a value is not in the reject (%.*s): put it in the place of {\"$omitted\":…}, "
         "or take that member out",
         length, length > 0 ? reader->text : "");
+}
+
+static enum status read_wrapped_text(struct json_reader *reader, const char *name,
+                                     struct arena *arena, struct cell *cell, struct error *error)
+{
+    enum json_token token;
+    if (json_reader_next(reader, &token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = token == JSON_TOKEN_STRING
+                             ? parse_wrapped(name, reader->text, reader->length, arena, cell)
+                             : STATUS_END;
+    if (status == STATUS_END) {
+        return error_set(error, ERROR_REJECT_UNREADABLE, "record",
+                         "the text is no valid {\"$%s\":…}", name);
+    }
+    return status == STATUS_OK ? STATUS_OK : out_of_memory(error);
 }
 
 /* After the key "$name": its value and the closing brace. */
@@ -291,13 +318,7 @@ static enum status read_wrapped(struct json_reader *reader, struct arena *arena,
     } else if (strcmp(name, "escape") == 0) {
         status = read_escape(reader, arena, cell, error);
     } else {
-        status = json_reader_next(reader, &token, error);
-        if (status == STATUS_OK &&
-            (token != JSON_TOKEN_STRING ||
-             parse_wrapped(name, reader->text, reader->length, arena, cell) != STATUS_OK)) {
-            status = error_set(error, ERROR_REJECT_UNREADABLE, "record",
-                               "the text is no valid {\"$%s\":…}", name);
-        }
+        status = read_wrapped_text(reader, name, arena, cell, error);
     }
     if (status != STATUS_OK || json_reader_next(reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;

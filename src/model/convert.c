@@ -367,8 +367,9 @@ static enum status to_interval(const struct conversion *conversion, const struct
     if (from->kind != VALUE_TEXT) {
         return convert_refuse_kind(conversion, from);
     }
-    if (time_parse_interval(from->text, from->length, conversion->arena, result) == STATUS_OK) {
-        return STATUS_OK;
+    enum status status = time_parse_interval(from->text, from->length, conversion->arena, result);
+    if (status != STATUS_END) {
+        return status == STATUS_OK ? STATUS_OK : convert_no_memory(conversion);
     }
     struct value_interval *since_midnight =
         arena_allocate(conversion->arena, sizeof(*since_midnight));

@@ -19,16 +19,13 @@ static enum status decimal_of_text(const struct conversion *conversion, const st
                                    struct cell *decimal)
 {
     double ignored;
-    if (decimal_parse(from->text, from->length, conversion->arena, decimal) == STATUS_OK) {
-        return STATUS_OK;
+    enum status status = decimal_parse(from->text, from->length, conversion->arena, decimal);
+    if (status != STATUS_END) {
+        return status == STATUS_OK ? STATUS_OK : convert_no_memory(conversion);
     }
-    if (number_to_double(from->text, from->length, &ignored) != STATUS_OK) {
-        return convert_refuse(conversion, from, ERROR_REJECT_TYPE, not_a_number);
-    }
-    if (!decimal_has_room(from->length, conversion->arena)) {
-        return convert_no_memory(conversion);
-    }
-    return convert_refuse(conversion, from, ERROR_REJECT_NUMBER, out_of_range);
+    return number_to_double(from->text, from->length, &ignored) == STATUS_OK
+               ? convert_refuse(conversion, from, ERROR_REJECT_NUMBER, out_of_range)
+               : convert_refuse(conversion, from, ERROR_REJECT_TYPE, not_a_number);
 }
 
 /* A FLOAT32's digits are those of the float, not of the double that holds it. */

@@ -325,14 +325,12 @@ static enum status number_of_json(struct building *building, struct cell *result
         *result = cell_uint64(large);
         return STATUS_OK;
     }
-    if (decimal_parse(text, length, building->arena, result) != STATUS_OK) {
-        if (!decimal_has_room(length, building->arena)) {
-            return no_memory(building->error);
-        }
+    enum status status = decimal_parse(text, length, building->arena, result);
+    if (status == STATUS_END) {
         return error_set(building->error, ERROR_REJECT_NUMBER, NULL,
                          "JSON: a number with too large an exponent");
     }
-    return STATUS_OK;
+    return status == STATUS_OK ? STATUS_OK : no_memory(building->error);
 }
 
 static enum status build(struct building *building, enum json_token token, struct cell *result);

@@ -109,7 +109,7 @@ static enum status parse_special(const char *text, size_t length, int negative, 
                (length == 3 && strncasecmp(text, "inf", 3) == 0)) {
         *cell = negative ? text_cell("-Infinity", 9) : text_cell("Infinity", 8);
     } else {
-        return STATUS_FAILED;
+        return STATUS_END;
     }
     return STATUS_OK;
 }
@@ -261,11 +261,6 @@ enum status decimal_parse(const char *text, size_t length, struct arena *arena, 
         return parse_special(position, (size_t)(end - position), negative, cell);
     }
     return expand(&written, arena, cell);
-}
-
-int decimal_has_room(size_t length, struct arena *arena)
-{
-    return length < UINT32_MAX && arena_allocate(arena, length + EXPONENT_MAX + 3) != NULL;
 }
 
 /* --- writing --- */

@@ -10,15 +10,12 @@
 /*
  * Reads -?digits[.digits][(e|E)[+-]digits], a leading '+', NaN and [-]Infinity or inf (any case)
  * into a DECIMAL cell, small where it fits 18 digits and scale 18, else as plain text in `arena`;
- * digits may be on one side of the point only. The scale is kept; an exponent is expanded (beyond
- * ±20,000: STATUS_FAILED). There is no minus zero among decimals. STATUS_FAILED also for anything
- * that is not a number, or when memory is out.
+ * digits may be on one side of the point only. The scale is kept; an exponent is expanded. There is
+ * no minus zero among decimals. STATUS_END: it is no number, or its exponent is beyond ±20,000;
+ * STATUS_FAILED: memory is out.
  */
 enum status decimal_parse(const char *text, size_t length, struct arena *arena,
                           struct cell *cell) MUST_USE;
-/* After a failure: false if memory is out for any number of this length, and so may be the
- * reason. */
-int decimal_has_room(size_t length, struct arena *arena);
 
 /* The plain digits: "1.98", "-0.10", "NaN". */
 void decimal_append(const struct cell *decimal, struct buffer *out);

@@ -517,17 +517,17 @@ enum status time_parse_interval(const char *text, size_t length, struct arena *a
     int64_t days = 0;
     int64_t ns = 0;
     if (!read_byte(&reading, 'P') || !read_parts(&reading, &months, &days, &ns)) {
-        return STATUS_FAILED;
+        return STATUS_END;
     }
     if (negative) {
         months = -months;
         days = -days;
         if (__builtin_sub_overflow(INT64_C(0), ns, &ns)) {
-            return STATUS_FAILED;
+            return STATUS_END;
         }
     }
     if (months < INT32_MIN || months > INT32_MAX || days < INT32_MIN || days > INT32_MAX) {
-        return STATUS_FAILED;
+        return STATUS_END;
     }
     struct value_interval *interval = arena_allocate(arena, sizeof(*interval));
     if (interval == NULL) {

@@ -218,6 +218,8 @@ static inline bool resolve_stopped(const struct resolver *resolver)
 {
     return resolver->out_of_memory || resolver->fatal.code != ERROR_NONE;
 }
+/* The node's value; false: its number is out of range, a fault, or memory is out. */
+bool resolve_scalar(struct resolver *resolver, const struct plan_node *node, struct cell *cell);
 /* The source has no table of that name, with the nearest one; `before`: what the fault begins with.
  */
 void resolve_fault_no_table(struct resolver *resolver, const struct plan_node *node,

@@ -113,8 +113,8 @@ static void resolve_default(struct field_maker *maker)
     }
     struct arena *arena = maker->resolver->arena;
     struct cell value;
-    if (scalar_value(node, arena, &value) != STATUS_OK) {
-        maker->resolver->out_of_memory = true;
+    if (!resolve_scalar(maker->resolver, node, &value)) {
+        maker->failed = true;
         return;
     }
     if (maker->field.cast) {
@@ -192,9 +192,7 @@ static void resolve_template(struct field_maker *maker)
 static void resolve_const(struct field_maker *maker, const struct plan_node *node)
 {
     maker->field.kind = FIELD_CONST;
-    if (scalar_value(node, maker->resolver->arena, &maker->field.constant) != STATUS_OK) {
-        plan_fault(&maker->resolver->faults, ERROR_PLAN_INVALID, node, NULL,
-                   "the number '%.60s' is out of range", node->text);
+    if (!resolve_scalar(maker->resolver, node, &maker->field.constant)) {
         maker->failed = true;
         return;
     }

@@ -1,7 +1,6 @@
 /* Templates read backwards: `match` says which records are an entity's, `parse` takes one value out
  * of a text. */
 #include "plan/resolve.h"
-#include "plan/scalar.h"
 #include "plan/template.h"
 #include "plan/template_read.h"
 #include <string.h>
@@ -194,9 +193,7 @@ static void match_field(struct resolver *resolver, struct entity_builder *entity
     }
     match->field = key->text;
     match->value = value.reference;
-    if (scalar_value(node, resolver->arena, &match->constant) != STATUS_OK) {
-        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, NULL,
-                   "the number '%.60s' is out of range", node->text);
+    if (!resolve_scalar(resolver, node, &match->constant)) {
         entity->failed = true;
     } else if (match->constant.kind == VALUE_TEXT) {
         match_template(resolver, entity, key->text, node, match);

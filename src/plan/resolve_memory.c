@@ -1,6 +1,7 @@
 /* Small helpers of resolving: lists, texts, notes, names. */
 #include "base/text.h"
 #include "plan/resolve.h"
+#include "plan/scalar.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -93,6 +94,17 @@ void resolve_fatal(struct resolver *resolver, const struct error *error)
     if (resolver->fatal.code == ERROR_NONE) {
         error_copy(&resolver->fatal, error);
     }
+}
+
+bool resolve_scalar(struct resolver *resolver, const struct plan_node *node, struct cell *cell)
+{
+    enum status status = scalar_value(node, resolver->arena, cell);
+    resolver->out_of_memory |= status == STATUS_FAILED;
+    if (status == STATUS_END) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, NULL,
+                   "the number '%.60s' is out of range", node->text);
+    }
+    return status == STATUS_OK;
 }
 
 void resolve_fault_no_table(struct resolver *resolver, const struct plan_node *node,

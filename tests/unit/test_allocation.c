@@ -9,12 +9,15 @@
 #include "base/log.h"
 #include "base/ring.h"
 #include "base/secret.h"
+#include "connectors/csv/value.h"
 #include "connectors/dynamodb/format.h"
 #include "connectors/folder/folder.h"
+#include "connectors/jsonl/jsonl.h"
 #include "connectors/sql/finding.h"
 #include "connectors/sql/normal.h"
 #include "connectors/sql/span.h"
 #include "connectors/sqlite/writer_internal.h"
+#include "engine/typed_json.h"
 #include "model/batch.h"
 #include "model/canonical.h"
 #include "model/convert.h"
@@ -172,8 +175,6 @@ static int convert_all(struct error *error)
         struct value_type type = {.kind = cases[i].kind, .precision = cases[i].precision};
         struct value_type plain = {.kind = VALUE_TEXT};
         type.scale = type.precision > 0 ? 5 : 0;
-        /* where memory is out for the digits, a number may be taken for none: a reject, not a
-         * crash */
         status = convert_value(&from, &type, true, arena, &result, error);
         if (status == STATUS_OK) {
             status = convert_value(&result, &plain, true, arena, &text, error);
@@ -191,6 +192,9 @@ static void conversions(void **state)
 {
     (void)state;
     exhaust(convert_all, 1);
+    fails_once = 1;
+    exhaust(convert_all, 1);
+    fails_once = 0;
 }
 
 static int sum_up(struct error *error)
@@ -559,6 +563,122 @@ static void values_for_sqlite(void **state)
     arena_destroy(arena);
 }
 
+/* A text that each reader takes for a value of its kind. */
+static const struct readable {
+    enum value_kind kind;
+    const char *text;
+    const char *tag; /* of JSON */
+} readables[] = {
+    {VALUE_DECIMAL, "1234567890123456789012345678901234567890.5", "decimal"},
+    {VALUE_INTERVAL, "P1Y2M3DT4H5M6.5S", "interval"},
+    {VALUE_UUID, "01234567-89ab-cdef-0123-456789abcdef", "uuid"},
+    {VALUE_BYTES, "AAECAwQFBgcICQoLDA0ODw==", "bytes"},
+};
+static const struct readable *readable;
+
+static int of_its_kind(struct arena *arena, enum status status, const struct cell *cell)
+{
+    int is_read = status == STATUS_OK;
+    if (is_read) {
+        assert_int_equal(cell->kind, readable->kind);
+    }
+    arena_destroy(arena);
+    return is_read;
+}
+
+static int read_csv(struct error *error)
+{
+    struct csv_dialect dialect = csv_dialect_default();
+    struct value_type type = {.kind = readable->kind, .precision = 50, .scale = 5};
+    struct arena *arena = arena_create(16);
+    struct cell cell;
+    enum status status =
+        arena == NULL ? STATUS_FAILED
+                      : csv_value_read(&dialect, &type, readable->text, strlen(readable->text),
+                                       false, true, arena, &cell, error);
+    return of_its_kind(arena, status, &cell);
+}
+
+static int read_tagged(struct error *error)
+{
+    char line[128];
+    struct cell map;
+    struct arena *arena = arena_create(16);
+    int length =
+        snprintf(line, sizeof(line), "{\"a\":{\"$%s\":\"%s\"}}", readable->tag, readable->text);
+    enum status status = arena == NULL ? STATUS_FAILED
+                                       : jsonl_read_document(line, (size_t)length, true, NULL, 0,
+                                                             arena, &map, error);
+    return of_its_kind(arena, status, status == STATUS_OK ? &map.items[1] : NULL);
+}
+
+/* As a column of its kind has it: numbers bare, others as strings. */
+static int read_column(struct error *error)
+{
+    char line[128];
+    struct cell map;
+    struct schema_column column = {.name = "a", .type = {.kind = readable->kind}};
+    const char *quote = readable->kind == VALUE_DECIMAL ? "" : "\"";
+    struct arena *arena = arena_create(16);
+    int length = snprintf(line, sizeof(line), "{\"a\":%s%s%s}", quote, readable->text, quote);
+    enum status status = arena == NULL ? STATUS_FAILED
+                                       : jsonl_read_document(line, (size_t)length, false, &column,
+                                                             1, arena, &map, error);
+    return of_its_kind(arena, status, status == STATUS_OK ? &map.items[1] : NULL);
+}
+
+static int read_typed(struct error *error)
+{
+    char text[128];
+    struct json_reader reader;
+    enum json_token token;
+    struct cell cell;
+    struct arena *arena = arena_create(16);
+    int length = snprintf(text, sizeof(text), "{\"$%s\":\"%s\"}", readable->tag, readable->text);
+    enum status status = arena == NULL ? STATUS_FAILED : STATUS_OK;
+    if (status == STATUS_OK) {
+        json_reader_init(&reader, text, (size_t)length, JSON_DEPTH_MAX, arena);
+        status = json_reader_next(&reader, &token, error);
+    }
+    if (status == STATUS_OK) {
+        status = typed_json_read(&reader, token, arena, &cell, error);
+    }
+    return of_its_kind(arena, status, &cell);
+}
+
+/* An exponent that a float has not enough digits for. */
+static int read_exponent(struct error *error)
+{
+    static const char line[] = "{\"a\":1234567890123456789012345e-3}";
+    struct cell map;
+    struct arena *arena = arena_create(16);
+    enum status status = arena == NULL ? STATUS_FAILED
+                                       : jsonl_read_document(line, sizeof(line) - 1, false, NULL, 0,
+                                                             arena, &map, error);
+    return of_its_kind(arena, status, status == STATUS_OK ? &map.items[1] : NULL);
+}
+
+/* Memory that is out is never taken for a text that is none of its kind. */
+static void texts_are_read(void **state)
+{
+    (void)state;
+    static scenario *const scenarios[] = {read_csv, read_tagged, read_column, read_typed};
+    skip_unless_armed();
+    fails_once = 1;
+    for (size_t i = 0; i < sizeof(readables) / sizeof(readables[0]); i++) {
+        readable = &readables[i];
+        for (size_t j = 0; j < sizeof(scenarios) / sizeof(scenarios[0]); j++) {
+            if (readable->kind != VALUE_BYTES || scenarios[j] != read_csv) {
+                exhaust(scenarios[j], 1);
+            }
+        }
+    }
+    readable = &readables[0];
+    exhaust(read_exponent, 1);
+    exhaust(read_number, 1);
+    fails_once = 0;
+}
+
 static const char *done_folder;
 
 static int load_marks(struct error *error)
@@ -631,6 +751,7 @@ int main(void)
         cmocka_unit_test(statements_of_sqlite),
         cmocka_unit_test(normal_forms),
         cmocka_unit_test(values_for_sqlite),
+        cmocka_unit_test(texts_are_read),
         cmocka_unit_test(done_marks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

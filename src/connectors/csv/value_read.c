@@ -142,9 +142,10 @@ static enum status read_decimal(const struct value_type *type, const char *text,
         bool fits = (int32_t)scale <= type->scale && whole <= type->precision - type->scale;
         return fits ? STATUS_OK : check_decimal(type, cell, text, length, error);
     }
-    if (decimal_parse(text, length, arena, cell) != STATUS_OK) {
-        return decimal_has_room(length, arena) ? refuse(text, length, "decimal number", error)
-                                               : no_memory(error);
+    enum status status = decimal_parse(text, length, arena, cell);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? refuse(text, length, "decimal number", error)
+                                    : no_memory(error);
     }
     return check_decimal(type, cell, text, length, error);
 }
@@ -254,6 +255,7 @@ static enum status read_uuid(const char *text, size_t length, struct arena *aren
 static enum status read_time(const struct value_type *type, const char *text, size_t length,
                              struct arena *arena, struct cell *cell, struct error *error)
 {
+    enum status status;
     switch (type->kind) {
     case VALUE_DATE:
         return time_parse_date(text, length, cell) == STATUS_OK
@@ -268,9 +270,10 @@ static enum status read_time(const struct value_type *type, const char *text, si
                    ? STATUS_OK
                    : refuse(text, length, "timestamp (2024-02-29T23:59:59)", error);
     default:
-        return time_parse_interval(text, length, arena, cell) == STATUS_OK
-                   ? STATUS_OK
-                   : refuse(text, length, "interval (P1DT2H)", error);
+        status = time_parse_interval(text, length, arena, cell);
+        return status == STATUS_OK    ? STATUS_OK
+               : status == STATUS_END ? refuse(text, length, "interval (P1DT2H)", error)
+                                      : no_memory(error);
     }
 }
 

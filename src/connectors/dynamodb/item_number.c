@@ -301,13 +301,14 @@ enum status dynamodb_number_read(const char *text, size_t length, struct arena *
     }
     char shown[64];
     struct cell parsed;
-    bool is_number = is_number_text(text, length);
-    if (!is_number || decimal_parse(text, length, arena, &parsed) != STATUS_OK) {
-        if (is_number && !decimal_has_room(length, arena)) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory for a number");
-        }
+    enum status status =
+        is_number_text(text, length) ? decimal_parse(text, length, arena, &parsed) : STATUS_END;
+    if (status == STATUS_END) {
         text_printable(text, length, shown, sizeof(shown));
         return error_set(error, ERROR_REJECT_UNREADABLE, NULL, "\"%s\" is not a number", shown);
+    }
+    if (status != STATUS_OK) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a number");
     }
     if ((parsed.flags & CELL_SMALL) == 0) {
         size_t kept = length_without_zeros(parsed.text, parsed.length);

@@ -79,13 +79,12 @@ static bool is_minus_zero(const struct number *number)
 static enum status read_decimal(const struct number *number, struct arena *arena, struct cell *cell,
                                 struct error *error)
 {
-    if (decimal_parse(number->text, number->length, arena, cell) == STATUS_OK) {
-        return STATUS_OK;
+    enum status status = decimal_parse(number->text, number->length, arena, cell);
+    if (status == STATUS_END) {
+        return error_set(error, ERROR_REJECT_NUMBER, NULL,
+                         "a number's exponent is out of all range");
     }
-    return decimal_has_room(number->length, arena)
-               ? error_set(error, ERROR_REJECT_NUMBER, NULL,
-                           "a number's exponent is out of all range")
-               : no_memory(error);
+    return status == STATUS_OK ? STATUS_OK : no_memory(error);
 }
 
 /* Digits alone: the smallest kind that holds them. */
@@ -115,16 +114,18 @@ static enum status read_exponent(const struct number *number, struct arena *aren
     if (number_to_double(number->text, number->length, &value) != STATUS_OK) {
         return error_set(error, ERROR_REJECT_UNREADABLE, NULL, "a malformed number");
     }
-    *cell = cell_float64(value);
-    if (value - value != 0.0 ||
-        decimal_parse(number->text, number->length, arena, &exact) != STATUS_OK) {
-        return read_decimal(number, arena, cell, error); /* says why not */
+    if (read_decimal(number, arena, &exact, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    *cell = exact;
+    if (value - value != 0.0) {
+        return STATUS_OK;
     }
     if (decimal_from_double(value, arena, &nearest) != STATUS_OK) {
         return no_memory(error);
     }
-    if (decimal_compare(&exact, &nearest) != 0) {
-        *cell = exact;
+    if (decimal_compare(&exact, &nearest) == 0) {
+        *cell = cell_float64(value);
     }
     return STATUS_OK;
 }
@@ -210,32 +211,36 @@ static bool is_word(const char *text, size_t length, const char *word)
 }
 
 /* NaN and infinities of a float or decimal column. */
-static bool read_word(const char *text, size_t length, enum value_kind kind, struct arena *arena,
-                      struct cell *cell)
+static enum status read_word(const char *text, size_t length, enum value_kind kind,
+                             struct arena *arena, struct cell *cell)
 {
     double value = 0.0;
     if (!is_word(text, length, "NaN") && !is_word(text, length, "Infinity") &&
         !is_word(text, length, "-Infinity")) {
-        return false;
+        return STATUS_END;
     }
     if (kind == VALUE_DECIMAL) {
-        return decimal_parse(text, length, arena, cell) == STATUS_OK;
+        return decimal_parse(text, length, arena, cell);
     }
     if (number_to_double(text, length, &value) != STATUS_OK) {
-        return false;
+        return STATUS_END;
     }
     *cell = cell_float64(value);
     cell->kind = (uint8_t)kind;
-    return true;
+    return STATUS_OK;
 }
 
-static bool read_uuid(const char *text, size_t length, struct arena *arena, struct cell *cell)
+static enum status read_uuid(const char *text, size_t length, struct arena *arena,
+                             struct cell *cell)
 {
     uint8_t *bytes = (uint8_t *)arena_allocate(arena, 16);
     size_t count = 0;
     int high = -1;
-    if (bytes == NULL || length != UUID_LENGTH) {
-        return false;
+    if (bytes == NULL) {
+        return STATUS_FAILED;
+    }
+    if (length != UUID_LENGTH) {
+        return STATUS_END;
     }
     for (size_t at = 0; at < length; at++) {
         char byte = text[at];
@@ -245,7 +250,7 @@ static bool read_uuid(const char *text, size_t length, struct arena *arena, stru
                     : byte >= 'A' && byte <= 'F' ? byte - 'A' + 10
                                                  : -1;
         if (dash ? byte != '-' : digit < 0) {
-            return false;
+            return STATUS_END;
         }
         if (!dash && high < 0) {
             high = digit;
@@ -256,36 +261,42 @@ static bool read_uuid(const char *text, size_t length, struct arena *arena, stru
     }
     *cell = cell_bytes(bytes, 16);
     cell->kind = VALUE_UUID;
-    return true;
+    return STATUS_OK;
 }
 
-static bool read_base64(const char *text, size_t length, struct arena *arena, struct cell *cell)
+static enum status read_base64(const char *text, size_t length, struct arena *arena,
+                               struct cell *cell)
 {
     uint8_t *bytes = NULL;
     size_t count = 0;
-    struct error ignored;
-    if (json_decode_base64(text, length, arena, &bytes, &count, &ignored) != STATUS_OK) {
-        return false;
+    struct error why;
+    if (json_decode_base64(text, length, arena, &bytes, &count, &why) != STATUS_OK) {
+        return why.code == ERROR_MEMORY ? STATUS_FAILED : STATUS_END;
     }
     *cell = cell_bytes(bytes, count);
-    return true;
+    return STATUS_OK;
 }
 
-/* A text as a value of the kind; false if it is none of that kind. */
-static bool text_as(const char *text, size_t length, enum value_kind kind, struct arena *arena,
-                    struct cell *cell)
+static enum status if_parsed(enum status parsed)
+{
+    return parsed == STATUS_OK ? STATUS_OK : STATUS_END;
+}
+
+/* A text as a value of the kind. STATUS_END: it is none of that kind; STATUS_FAILED: no memory. */
+static enum status text_as(const char *text, size_t length, enum value_kind kind,
+                           struct arena *arena, struct cell *cell)
 {
     switch (kind) {
     case VALUE_BYTES:
         return read_base64(text, length, arena, cell);
     case VALUE_DATE:
-        return time_parse_date(text, length, cell) == STATUS_OK;
+        return if_parsed(time_parse_date(text, length, cell));
     case VALUE_TIME:
-        return time_parse_time(text, length, cell) == STATUS_OK;
+        return if_parsed(time_parse_time(text, length, cell));
     case VALUE_TIMESTAMP:
-        return time_parse_timestamp(text, length, cell) == STATUS_OK;
+        return if_parsed(time_parse_timestamp(text, length, cell));
     case VALUE_INTERVAL:
-        return time_parse_interval(text, length, arena, cell) == STATUS_OK;
+        return time_parse_interval(text, length, arena, cell);
     case VALUE_UUID:
         return read_uuid(text, length, arena, cell);
     case VALUE_FLOAT32:
@@ -294,7 +305,7 @@ static bool text_as(const char *text, size_t length, enum value_kind kind, struc
         return read_word(text, length, kind, arena, cell);
     default:
         *cell = cell_text(text, length);
-        return kind == VALUE_TEXT || kind == VALUE_MISSING;
+        return kind == VALUE_TEXT || kind == VALUE_MISSING ? STATUS_OK : STATUS_END;
     }
 }
 
@@ -303,8 +314,10 @@ static enum status read_string(struct jsonl_reading *reading, const struct value
 {
     const char *text = reading->json->text;
     size_t length = reading->json->length;
-    if (text_as(text, length, type != NULL ? type->kind : VALUE_MISSING, reading->arena, cell)) {
-        return STATUS_OK;
+    enum value_kind kind = type != NULL ? type->kind : VALUE_MISSING;
+    enum status status = text_as(text, length, kind, reading->arena, cell);
+    if (status != STATUS_END) {
+        return status == STATUS_OK ? STATUS_OK : no_memory(error);
     }
     *cell = cell_text(text, length);
     return refuses_others(reading, type) ? misfit(text, length, type, error) : STATUS_OK;
@@ -477,6 +490,14 @@ static enum status read_map_tag(struct jsonl_reading *reading, const struct cell
     return STATUS_OK;
 }
 
+/* Of a text that was read as its tag says. */
+static enum status as_tagged(enum status status, const char *tag, struct error *error)
+{
+    return status == STATUS_OK    ? STATUS_OK
+           : status == STATUS_END ? bad_tag(tag, error)
+                                  : no_memory(error);
+}
+
 static enum status read_text_tag(struct jsonl_reading *reading, const char *tag, struct cell *cell,
                                  struct error *error)
 {
@@ -501,14 +522,12 @@ static enum status read_text_tag(struct jsonl_reading *reading, const char *tag,
         return read ? STATUS_OK : bad_tag(tag, error);
     }
     if (strcmp(tag, "$decimal") == 0) {
-        return decimal_parse(text, length, reading->arena, cell) == STATUS_OK ? STATUS_OK
-                                                                              : bad_tag(tag, error);
+        return as_tagged(decimal_parse(text, length, reading->arena, cell), tag, error);
     }
     for (size_t at = 0; at < sizeof(kinds) / sizeof(*kinds); at++) {
         if (strcmp(tag, kinds[at].tag) == 0) {
-            return text_as(text, length, kinds[at].kind, reading->arena, cell)
-                       ? STATUS_OK
-                       : bad_tag(tag, error);
+            return as_tagged(text_as(text, length, kinds[at].kind, reading->arena, cell), tag,
+                             error);
         }
     }
     return bad_tag(tag, error);

@@ -269,8 +269,9 @@ static bool decode_float(const char *bytes, size_t length, bool narrow, struct c
 static enum status decode_decimal(const char *bytes, size_t length, struct arena *arena,
                                   struct cell *cell, bool *fits)
 {
-    *fits = decimal_parse(bytes, length, arena, cell) == STATUS_OK;
-    return *fits || decimal_has_room(length, arena) ? STATUS_OK : STATUS_FAILED;
+    enum status status = decimal_parse(bytes, length, arena, cell);
+    *fits = status == STATUS_OK;
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- texts */

@@ -106,21 +106,24 @@ static void as_float(const struct cell *cell, struct cell *kept)
 }
 
 /* An instant without its zone, a time of more than a day: texts. */
-static void as_time(const struct maria_column *column, const struct cell *cell,
-                    struct arena *scratch, struct cell *kept)
+static enum status as_time(const struct maria_column *column, const struct cell *cell,
+                           struct arena *scratch, struct cell *kept, struct error *error)
 {
     struct cell read;
+    enum status status = STATUS_OK;
     if (cell->kind != VALUE_TEXT) {
-        return;
+        return STATUS_OK;
     }
     if (column->type.format == MARIA_AS_TIMESTAMP &&
         time_parse_timestamp(cell->text, cell->length, &read) == STATUS_OK) {
         *kept = read;
         kept->flags |= CELL_ZONED;
-    } else if (column->type.format == MARIA_AS_TIME &&
-               time_parse_interval(cell->text, cell->length, scratch, &read) == STATUS_OK) {
-        *kept = read;
+    } else if (column->type.format == MARIA_AS_TIME) {
+        status = time_parse_interval(cell->text, cell->length, scratch, &read);
+        *kept = status == STATUS_OK ? read : *kept;
     }
+    return status == STATUS_FAILED ? error_set(error, ERROR_MEMORY, NULL, "no memory for a value")
+                                   : STATUS_OK;
 }
 
 /* The column's value whose normal form the cell is. */
@@ -136,8 +139,7 @@ static enum status as_kept(const struct maria_column *column, const struct cell 
         return STATUS_OK;
     case MARIA_AS_TIMESTAMP:
     case MARIA_AS_TIME:
-        as_time(column, cell, scratch, kept);
-        return STATUS_OK;
+        return as_time(column, cell, scratch, kept, error);
     case MARIA_AS_JSON:
         return sql_json_of_normal(cell, scratch, kept, error);
     default:

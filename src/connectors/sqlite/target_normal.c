@@ -120,17 +120,6 @@ static bool may_be_number(const struct cell *cell)
     return cell->length > 0 && (unsigned char)cell->text[0] <= '9';
 }
 
-/* Why could the text not be read as a number: is it one, and only memory was out? A large exponent
- * may be the reason, too. */
-static bool lacks_memory(const struct cell *cell, struct arena *arena)
-{
-    double ignored;
-    bool has_exponent = memchr(cell->text, 'e', cell->length) != NULL ||
-                        memchr(cell->text, 'E', cell->length) != NULL;
-    return number_to_double(cell->text, cell->length, &ignored) == STATUS_OK &&
-           !(has_exponent && decimal_has_room(cell->length, arena));
-}
-
 /* A text that is a number as numbers are written becomes one; the writer refuses others that SQLite
  * would take for one. */
 static enum status text_in(enum sqlite_affinity affinity, const struct cell *cell,
@@ -141,12 +130,13 @@ static enum status text_in(enum sqlite_affinity affinity, const struct cell *cel
     if (affinity < SQLITE_AFFINITY_NUMERIC || !may_be_number(cell)) {
         return STATUS_OK;
     }
-    if (decimal_parse(cell->text, cell->length, arena, &decimal) == STATUS_OK) {
-        return decimal_special(&decimal) != 0
-                   ? STATUS_OK
-                   : decimal_in(affinity, &decimal, arena, normal, error);
+    enum status status = decimal_parse(cell->text, cell->length, arena, &decimal);
+    if (status == STATUS_FAILED) {
+        return no_memory(error);
     }
-    return lacks_memory(cell, arena) ? no_memory(error) : STATUS_OK;
+    return status == STATUS_END || decimal_special(&decimal) != 0
+               ? STATUS_OK
+               : decimal_in(affinity, &decimal, arena, normal, error);
 }
 
 enum status sqlite_target_normal_form_in_column(struct database *self, uint32_t column_class,
