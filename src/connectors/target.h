@@ -250,7 +250,8 @@ struct target_functions {
      * takes for it is found, which may be spelled otherwise (A for a), and once for each of the
      * keys that it is. Class REJECT: one of the keys is none that the table can hold. Targets with
      * a lease have it, for chunks that a process lost while it wrote them; optional for others.
-     * Control thread.
+     * Control thread; of targets without transactions writers' threads at the same time, too, for
+     * what they are about to overwrite (engine/before.h).
      */
     enum status (*fetch)(struct database *self, const struct target_table *table,
                          const struct cell *keys, uint32_t key_count, struct batch **batch,
