@@ -2,7 +2,6 @@
 #include "base/condition.h"
 
 #include "base/clock.h"
-#include <errno.h>
 #include <time.h>
 
 void condition_init(pthread_cond_t *condition)
@@ -18,7 +17,7 @@ bool condition_wait_until(pthread_cond_t *condition, pthread_mutex_t *mutex, int
 {
     struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000),
                              .tv_nsec = (long)(until_ns % 1000000000)};
-    return pthread_cond_timedwait(condition, mutex, &until) != ETIMEDOUT;
+    return pthread_cond_timedwait(condition, mutex, &until) == 0;
 }
 
 bool condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t timeout_ms)

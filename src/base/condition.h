@@ -9,8 +9,8 @@
 
 /* The caller destroys it with pthread_cond_destroy. */
 void condition_init(pthread_cond_t *condition);
-/* Waits once, with the mutex held; it may wake for nothing, so that the caller looks again. False
- * when clock_monotonic_ns() has reached `until_ns`. */
+/* Waits once, with the mutex held; it may wake for nothing, so that the caller looks again. False:
+ * clock_monotonic_ns() has reached `until_ns`. */
 bool condition_wait_until(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t until_ns);
 /* The same, for at most `timeout_ms` from now. */
 bool condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t timeout_ms);

@@ -49,11 +49,6 @@ struct answer {
     struct batch *batch;
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for before-images");
-}
-
 /* ---- the folder */
 
 static const char *id_path(const char *folder, struct arena *arena)
@@ -82,7 +77,7 @@ enum status before_begin(struct run *run, struct error *error)
     }
     const char *path = id_path(run->folder.before, run->arena);
     if (path == NULL) {
-        return no_memory(error);
+        return before_no_memory(error);
     }
     if (file_remove_tree(run->folder.before, error) != STATUS_OK ||
         file_make_folder(run->folder.before, error) != STATUS_OK) {
@@ -123,13 +118,13 @@ static enum status before_open(struct before **made, struct run *run, uint32_t w
 {
     struct before *before = calloc(1, sizeof(*before));
     if (before == NULL) {
-        return no_memory(error);
+        return before_no_memory(error);
     }
     before->run = run;
     before->descriptor = -1;
     before->arena = arena_create(0);
     enum status status =
-        before->arena == NULL ? no_memory(error) : open_file(before, writer, error);
+        before->arena == NULL ? before_no_memory(error) : open_file(before, writer, error);
     if (status != STATUS_OK) {
         before_close(before);
         return status;
@@ -172,7 +167,7 @@ static enum status fetch(struct before *before, const struct target_table *table
         arena_allocate_zeroed(before->arena, (size_t)count * width + 1, sizeof(*keys));
     struct retry retry;
     if (keys == NULL) {
-        return no_memory(error);
+        return before_no_memory(error);
     }
     for (uint32_t i = 0; i < count; i++) {
         if (i == 0 || compare_kept(&sorted[i - 1], &sorted[i]) != 0) {
@@ -198,7 +193,7 @@ static enum status assign_found(struct before *before, const struct target_table
         struct kept *key = &wanted;
         bool whole;
         if (image == NULL) {
-            return no_memory(error);
+            return before_no_memory(error);
         }
         if (record_image_make(target, found, row, before->arena, image, error) != STATUS_OK ||
             record_image_key(image, table, before->arena, &wanted.key, &wanted.hash, &whole,
@@ -256,7 +251,7 @@ static enum status write_frame(struct before *before, uint64_t sequence,
     char hex[33];
     buffer_clear(&before->head);
     if (before->lines.failed) {
-        return no_memory(error);
+        return before_no_memory(error);
     }
     XXH128_hash_t hash = XXH3_128bits(before->lines.data, before->lines.length);
     text_from_hash(hash.high64, hash.low64, hex);
@@ -267,7 +262,7 @@ static enum status write_frame(struct before *before, uint64_t sequence,
                   before->chunk, count, before->lines.length, hex);
     buffer_append(&before->head, before->lines.data, before->lines.length);
     if (before->head.failed) {
-        return no_memory(error);
+        return before_no_memory(error);
     }
     if (failpoint_hit("engine.before_images", error) != STATUS_OK ||
         file_write_all(before->descriptor, before->head.data, before->head.length, before->path,
@@ -292,7 +287,7 @@ static enum status begin(struct before **made, struct run *run, uint32_t writer,
     buffer_clear(&(*made)->lines);
     *sequence = atomic_fetch_add(&run->before_sequence, 1);
     *kept = arena_allocate_zeroed((*made)->arena, count + 1u, sizeof(**kept));
-    return *kept != NULL ? STATUS_OK : no_memory(error);
+    return *kept != NULL ? STATUS_OK : before_no_memory(error);
 }
 
 /* What is under the keys; where one of them is none of the table's, the others are asked for
@@ -303,7 +298,7 @@ static enum status find(struct before *before, const struct target_table *table,
 {
     struct answer *answer = arena_allocate_zeroed(before->arena, 1, sizeof(*answer));
     if (answer == NULL) {
-        return no_memory(error);
+        return before_no_memory(error);
     }
     if (fetch(before, table, sorted, count, &answer->batch, error) == STATUS_OK) {
         answer->next = *answers;
@@ -332,7 +327,7 @@ static enum status keep_all(struct before *before, const struct target_table *ta
     struct answer *answers = NULL;
     struct kept **sorted = arena_allocate_zeroed(before->arena, count + 1u, sizeof(struct kept *));
     if (sorted == NULL) {
-        return no_memory(error);
+        return before_no_memory(error);
     }
     for (uint32_t i = 0; i < count; i++) {
         sorted[i] = &kept[i];
@@ -408,7 +403,7 @@ enum status before_refuse(struct before *before, uint32_t number, const struct b
     buffer_append_string(&before->head, "{\"format\":1,\"table\":");
     json_append_string(&before->head, table->name, strlen(table->name));
     buffer_format(&before->head, ",\"refused\":\"%s\",\"bytes\":0}\n", hex);
-    return before->head.failed ? no_memory(error)
+    return before->head.failed ? before_no_memory(error)
                                : file_write_all(before->descriptor, before->head.data,
                                                 before->head.length, before->path, error);
 }

@@ -32,6 +32,14 @@ enum status before_lost(const struct run *run, const char *path, const char *why
     return STATUS_FAILED;
 }
 
+enum status before_damaged(const struct before_undoing *undoing, const struct before_frame *frame,
+                           struct error *error)
+{
+    return before_lost(undoing->run, frame->path, "is damaged", error);
+}
+
+/* ---- the list of frames */
+
 static enum status add_frame(struct before_undoing *undoing, const struct before_frame *frame,
                              struct error *error)
 {
@@ -91,7 +99,7 @@ static enum status read_head(struct before_undoing *undoing, struct file_lines *
         return status;
     }
     if (bytes < 0 || bytes > FRAME_BYTES_MAX) {
-        return before_lost(undoing->run, frame->path, "is damaged", error);
+        return before_damaged(undoing, frame, error);
     }
     frame->bytes = (size_t)bytes;
     frame->offset = ftell(lines->stream);
@@ -176,17 +184,16 @@ enum status before_read_frame(struct before_undoing *undoing, const struct befor
         fclose(stream);
     }
     if (!whole) {
-        return *text == NULL || lacks_memory
-                   ? before_no_memory(error)
-                   : before_lost(undoing->run, frame->path, "is damaged", error);
+        return *text == NULL || lacks_memory ? before_no_memory(error)
+                                             : before_damaged(undoing, frame, error);
     }
     (*text)[frame->bytes] = '\0';
     XXH128_hash_t hash = XXH3_128bits(*text, frame->bytes);
     text_from_hash(hash.high64, hash.low64, hex);
-    return strcmp(hex, frame->hash) == 0
-               ? STATUS_OK
-               : before_lost(undoing->run, frame->path, "is damaged", error);
+    return strcmp(hex, frame->hash) == 0 ? STATUS_OK : before_damaged(undoing, frame, error);
 }
+
+/* ---- lines */
 
 static bool is_key(const struct json_reader *reader, const char *name)
 {

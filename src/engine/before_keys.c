@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 enum status before_add_hash(struct before_hashes *hashes, const struct canonical_hash *hash,
                             struct error *error)

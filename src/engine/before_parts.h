@@ -79,6 +79,8 @@ enum status before_no_memory(struct error *error);
 /* What was overwritten can't be known any more; `path` NULL: `why` alone says it. */
 enum status before_lost(const struct run *run, const char *path, const char *why,
                         struct error *error);
+enum status before_damaged(const struct before_undoing *undoing, const struct before_frame *frame,
+                           struct error *error);
 /* Are the images in `folder` of this run? */
 bool before_is_of(const char *folder, const char *run_id);
 
@@ -95,6 +97,7 @@ enum status before_read_line(struct before_undoing *undoing, const char *text, s
 
 enum status before_add_hash(struct before_hashes *hashes, const struct canonical_hash *hash,
                             struct error *error) MUST_USE;
+/* For qsort and bsearch. */
 int before_compare_hashes(const void *left, const void *right);
 void before_sort_hashes(struct before_hashes *hashes);
 bool before_has_hash(const struct before_hashes *hashes,

@@ -2,7 +2,6 @@
 #include "engine/before_parts.h"
 
 #include "base/failpoint.h"
-#include "base/file.h"
 #include "base/retry.h"
 #include "engine/before.h"
 #include "engine/record_image.h"
@@ -12,6 +11,8 @@
 #include <unistd.h>
 
 enum { RECORDS_AT_ONCE = 100 };
+
+/* ---- acting */
 
 static int compare_lines(const void *left, const void *right)
 {
@@ -228,10 +229,9 @@ static enum status undo_frame(struct before_undoing *undoing, const struct befor
             status = before_read_line(undoing, text + start, end - 1 - start,
                                       &lines[RECORDS_AT_ONCE - count], &why);
             lines[RECORDS_AT_ONCE - count].done = frame->done;
-            status = status == STATUS_OK ? STATUS_OK
-                     : why.code == ERROR_MEMORY
-                         ? before_no_memory(error)
-                         : before_lost(undoing->run, frame->path, "is damaged", error);
+            status = status == STATUS_OK        ? STATUS_OK
+                     : why.code == ERROR_MEMORY ? before_no_memory(error)
+                                                : before_damaged(undoing, frame, error);
             end = start;
         }
         if (status == STATUS_OK) {

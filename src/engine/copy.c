@@ -212,7 +212,7 @@ static enum status start_workers(struct copy *copy, struct error *error)
     return STATUS_OK;
 }
 
-/* False when they did not leave within COPY_WAIT_MS. */
+/* Waits once, for at most COPY_WAIT_MS. False: some have not left. */
 static bool wait_for_threads(struct copy *copy)
 {
     pthread_mutex_lock(&copy->mutex);

@@ -71,7 +71,7 @@ struct run {
     bool claimed;
     bool took_over; /* from a holder with a lease: what it had in hand is compared */
     struct claim_keeper *keeper;
-    bool left_extra;    /* of a repair: records stay that it was to take out */
+    bool left_extra;    /* of a repair: fewer went than it was to take out */
     bool repairs;       /* validate --repair: loads_rejects is true as well */
     bool loads_rejects; /* migrate --rejects: the source is a file of mended records */
     struct ledger_header header;

@@ -45,7 +45,7 @@ enum status typed_json_append_record(const struct shape *shape, const struct cel
                                      struct error *error) MUST_USE;
 
 /* The value that begins with `token`; what it points to lives in `arena` or in the reader's text.
- * ERROR_REJECT_UNREADABLE says what is wrong. */
+ * ERROR_REJECT_UNREADABLE says what is wrong; ERROR_MEMORY is not the text's fault. */
 enum status typed_json_read(struct json_reader *reader, enum json_token token, struct arena *arena,
                             struct cell *cell, struct error *error) MUST_USE;
 

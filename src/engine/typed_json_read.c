@@ -149,8 +149,10 @@ static enum status read_escape(struct json_reader *reader, struct arena *arena, 
     if (json_reader_next(reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (token != JSON_TOKEN_ARRAY_BEGIN || read_items(reader, arena, &list, error) != STATUS_OK ||
-        list.count != 3 || list.cells[0].kind != VALUE_INT64 || list.cells[0].i64 < 0 ||
+    if (token == JSON_TOKEN_ARRAY_BEGIN && read_items(reader, arena, &list, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (list.count != 3 || list.cells[0].kind != VALUE_INT64 || list.cells[0].i64 < 0 ||
         list.cells[0].i64 > UINT16_MAX || list.cells[1].kind != VALUE_BOOL ||
         list.cells[2].kind != VALUE_TEXT) {
         return unreadable(error, "$escape wants [tag, true or false, base64]");
@@ -224,11 +226,6 @@ static enum status parse_float(const char *text, size_t length, bool single, str
     return STATUS_OK;
 }
 
-static enum status if_parsed(enum status parsed)
-{
-    return parsed == STATUS_OK ? STATUS_OK : STATUS_END;
-}
-
 /* STATUS_END: it is none of that name; STATUS_FAILED: memory is out. */
 static enum status parse_wrapped(const char *name, const char *text, size_t length,
                                  struct arena *arena, struct cell *cell)
@@ -238,7 +235,7 @@ static enum status parse_wrapped(const char *name, const char *text, size_t leng
         return decimal_parse(text, length, arena, cell);
     case VALUE_UINT64:
         *cell = cell_uint64(0);
-        return if_parsed(text_to_uint64(text, length, &cell->u64));
+        return text_to_uint64(text, length, &cell->u64) == STATUS_OK ? STATUS_OK : STATUS_END;
     case VALUE_FLOAT32:
         return parse_float(text, length, true, cell);
     case VALUE_FLOAT64:
@@ -246,11 +243,11 @@ static enum status parse_wrapped(const char *name, const char *text, size_t leng
     case VALUE_BYTES:
         return parse_bytes(text, length, arena, cell);
     case VALUE_DATE:
-        return if_parsed(time_parse_date(text, length, cell));
+        return time_parse_date(text, length, cell);
     case VALUE_TIME:
-        return if_parsed(time_parse_time(text, length, cell));
+        return time_parse_time(text, length, cell);
     case VALUE_TIMESTAMP:
-        return if_parsed(time_parse_timestamp(text, length, cell));
+        return time_parse_timestamp(text, length, cell);
     case VALUE_INTERVAL:
         return time_parse_interval(text, length, arena, cell);
     case VALUE_UUID:

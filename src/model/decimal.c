@@ -682,5 +682,7 @@ enum status decimal_rescale(const struct cell *decimal, uint32_t scale, struct a
         digits[count - scale] = '.';
         count++;
     }
-    return decimal_parse(text, (size_t)plain.negative + count, arena, result);
+    return decimal_parse(text, (size_t)plain.negative + count, arena, result) == STATUS_OK
+               ? STATUS_OK
+               : STATUS_FAILED;
 }

@@ -276,8 +276,8 @@ enum status decimal_sum_result(struct decimal_sum *sum, struct arena *arena, str
         buffer_append(&text, sum->large.data, sum->large.length);
     }
     enum status status = STATUS_FAILED;
-    if (!text.failed) {
-        status = decimal_parse(text.data, text.length, arena, cell);
+    if (!text.failed && decimal_parse(text.data, text.length, arena, cell) == STATUS_OK) {
+        status = STATUS_OK;
     }
     buffer_free(&text);
     int64_t whole;

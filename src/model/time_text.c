@@ -382,7 +382,7 @@ enum status time_parse_date(const char *text, size_t length, struct cell *cell)
     int64_t days;
     int before_christ = read_before_christ(&reading);
     if (!read_date(&reading, before_christ, &days) || reading.position != reading.end) {
-        return read_special(text, length, VALUE_DATE, cell) ? STATUS_OK : STATUS_FAILED;
+        return read_special(text, length, VALUE_DATE, cell) ? STATUS_OK : STATUS_END;
     }
     *cell = (struct cell){.kind = VALUE_DATE, .i64 = days};
     return STATUS_OK;
@@ -396,7 +396,7 @@ enum status time_parse_time(const char *text, size_t length, struct cell *cell)
     int32_t offset;
     if (!read_clock(&reading, &ns) || !read_offset(&reading, &zoned, &offset) ||
         reading.position != reading.end) {
-        return STATUS_FAILED;
+        return STATUS_END;
     }
     *cell = (struct cell){.kind = VALUE_TIME, .length = (uint32_t)offset, .i64 = ns};
     cell->flags = zoned ? CELL_ZONED : 0;
@@ -412,19 +412,19 @@ enum status time_parse_timestamp(const char *text, size_t length, struct cell *c
     int32_t offset = 0;
     int before_christ = read_before_christ(&reading);
     if (!read_date(&reading, before_christ, &days)) {
-        return read_special(text, length, VALUE_TIMESTAMP, cell) ? STATUS_OK : STATUS_FAILED;
+        return read_special(text, length, VALUE_TIMESTAMP, cell) ? STATUS_OK : STATUS_END;
     }
     if (reading.position != reading.end) {
         if ((!read_byte(&reading, 'T') && !read_byte(&reading, ' ') && !read_byte(&reading, 't')) ||
             !read_clock(&reading, &ns) || ns == NS_PER_DAY ||
             !read_offset(&reading, &zoned, &offset) || reading.position != reading.end) {
-            return STATUS_FAILED;
+            return STATUS_END;
         }
     }
     /* midnight of the first day is below the range, the rest of that day is not */
     __int128 us = (__int128)days * US_PER_DAY + ns / 1000 - offset * INT64_C(1000000);
     if (us < INT64_MIN || us > INT64_MAX) {
-        return STATUS_FAILED;
+        return STATUS_END;
     }
     *cell =
         (struct cell){.kind = VALUE_TIMESTAMP, .aux = (uint16_t)(ns % 1000), .i64 = (int64_t)us};

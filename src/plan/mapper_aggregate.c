@@ -91,8 +91,10 @@ static enum status as_decimal(struct mapper *mapper, const struct cell *cell, st
         size_t length = text.length < sizeof digits ? text.length : 0;
         memcpy(digits, text.data, length);
         buffer_free(&text);
-        return decimal_parse(digits, length, mapper->scratch, decimal) == STATUS_OK ? STATUS_OK
-                                                                                    : STATUS_FAILED;
+        return decimal_parse(digits, length, mapper->scratch, decimal) ==
+                       STATUS_OK /* empty: no memory */
+                   ? STATUS_OK
+                   : STATUS_FAILED;
     }
     default:
         *decimal = (struct cell){.kind = VALUE_DECIMAL, .flags = CELL_SMALL, .i64 = cell->i64};

@@ -127,8 +127,9 @@ static const char *value_text(const struct carrying *carrying, const char **why)
     const char *given = carrying->from->default_value;
     struct cell value = {0};
     struct buffer text = {0};
-    struct error ignored = {0};
+    struct error reason = {0};
     const char *made = NULL;
+    enum status status;
 
     *why = another_type;
     switch (type->kind) {
@@ -139,25 +140,26 @@ static const char *value_text(const struct carrying *carrying, const char **why)
     case VALUE_MAP:
         return NULL; /* their texts are every engine's own */
     case VALUE_JSON:
-        return convert_read_json(given, strlen(given), resolver->arena, &value, &ignored) ==
-                       STATUS_OK
-                   ? given
-                   : NULL;
+        status = convert_read_json(given, strlen(given), resolver->arena, &value, &reason);
+        resolver->out_of_memory |= reason.code == ERROR_MEMORY;
+        return status == STATUS_OK ? given : NULL;
     default:
         break;
     }
     struct cell from = cell_text(given, strlen(given));
-    if (convert_value(&from, type, false, resolver->arena, &value, &ignored) != STATUS_OK) {
+    if (convert_value(&from, type, false, resolver->arena, &value, &reason) != STATUS_OK) {
+        resolver->out_of_memory |= reason.code == ERROR_MEMORY;
         return NULL;
     }
     if (!is_held_anywhere(carrying, &value)) {
         *why = "not every engine's column of its type holds such a value";
         return NULL;
     }
-    if (convert_append_text(&value, false, &text, &ignored) == STATUS_OK) {
+    if (convert_append_text(&value, false, &text, &reason) == STATUS_OK) {
         made = arena_copy_string(resolver->arena, buffer_string(&text));
-        resolver->out_of_memory |= text.failed || made == NULL;
+        resolver->out_of_memory |= made == NULL;
     }
+    resolver->out_of_memory |= text.failed || reason.code == ERROR_MEMORY;
     buffer_free(&text);
     return made;
 }

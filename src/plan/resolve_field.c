@@ -123,9 +123,13 @@ static void resolve_default(struct field_maker *maker)
         error_clear(&error);
         if (convert_value(&value, &maker->field.type, maker->field.allow_loss, arena, &converted,
                           &error) != STATUS_OK) {
+            maker->failed = true;
+            if (error.code == ERROR_MEMORY) {
+                maker->resolver->out_of_memory = true;
+                return;
+            }
             plan_fault(&maker->resolver->faults, ERROR_PLAN_INVALID, node, NULL,
                        "the default does not fit the cast: %s", error.message);
-            maker->failed = true;
             return;
         }
         value = converted;

@@ -1,4 +1,4 @@
-/* Small helpers of resolving: lists, texts, notes, names. */
+/* Small helpers of resolving: lists, texts, notes, names, constants. */
 #include "base/text.h"
 #include "plan/resolve.h"
 #include "plan/scalar.h"

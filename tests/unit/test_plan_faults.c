@@ -200,6 +200,8 @@ static void names(void **state)
          "p.yaml:5:36: the number '1e99999' is out of range"},
         {FIELDS("X: { const: 1e99999 }"), ERROR_PLAN_INVALID,
          "the number '1e99999' is out of range"},
+        {FIELDS("X: { column: Phone, cast: \"decimal(5,2)\", default: 1e99999 }"),
+         ERROR_PLAN_INVALID, "the number '1e99999' is out of range"},
         {FIELDS("X: { drop: false }"), ERROR_PLAN_INVALID, "drop can only be true"},
         {TABLE("query: \"SELEC 1\""), ERROR_PLAN_INVALID, "the query is refused"},
         {TABLE("from: Artist, query: \"SELECT 1\""), ERROR_PLAN_INVALID,

@@ -65,7 +65,9 @@ static void plans(void **state)
                       "transhume: 1\ntables:\n  p: { key: [id], from: parent, fields: { "
                       "\"*\": copy } }\n  c: { key: [id], from: child, fields: { "
                       "\"*\": copy, more: \"{column_3}-{id}\", up: { lookup: parent, "
-                      "column: column_1 }, n: { sql: \"id + 1\", cast: int64 } } }\n",
+                      "column: column_1 }, n: { sql: \"id + 1\", cast: int64 }, d: { column: "
+                      "column_2, cast: \"decimal(30,2)\", default: "
+                      "\"1234567890123456789012345.5\" } } }\n",
                       1, 80);
 }
 

@@ -243,8 +243,7 @@ static void what_is_no_time_is_refused(void **state)
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct cell cell;
-        if (parse(cases[i].kind, cases[i].text, &cell) !=
-            (cases[i].kind == VALUE_INTERVAL ? STATUS_END : STATUS_FAILED)) {
+        if (parse(cases[i].kind, cases[i].text, &cell) != STATUS_END) {
             fail_msg("'%s' was read", cases[i].text);
         }
     }
@@ -289,7 +288,7 @@ static void the_ends_of_the_range_are_written(void **state)
     assert_string_equal(text_of(&cell), "+294247-01-10T04:00:54.775807999");
     assert_int_equal(parse(VALUE_TIMESTAMP, text_of(&cell), &back), STATUS_OK);
     assert_true(value_equal(&cell, &back));
-    assert_int_equal(parse(VALUE_TIMESTAMP, "+294247-01-10T04:00:54.775808", &back), STATUS_FAILED);
+    assert_int_equal(parse(VALUE_TIMESTAMP, "+294247-01-10T04:00:54.775808", &back), STATUS_END);
     struct cell interval = {.kind = VALUE_INTERVAL};
     struct value_interval least = {INT32_MIN, INT32_MIN, INT64_MIN};
     interval.interval = &least;

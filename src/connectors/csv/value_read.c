@@ -255,7 +255,6 @@ static enum status read_uuid(const char *text, size_t length, struct arena *aren
 static enum status read_time(const struct value_type *type, const char *text, size_t length,
                              struct arena *arena, struct cell *cell, struct error *error)
 {
-    enum status status;
     switch (type->kind) {
     case VALUE_DATE:
         return time_parse_date(text, length, cell) == STATUS_OK
@@ -269,11 +268,12 @@ static enum status read_time(const struct value_type *type, const char *text, si
         return time_parse_timestamp(text, length, cell) == STATUS_OK
                    ? STATUS_OK
                    : refuse(text, length, "timestamp (2024-02-29T23:59:59)", error);
-    default:
-        status = time_parse_interval(text, length, arena, cell);
+    default: {
+        enum status status = time_parse_interval(text, length, arena, cell);
         return status == STATUS_OK    ? STATUS_OK
                : status == STATUS_END ? refuse(text, length, "interval (P1DT2H)", error)
                                       : no_memory(error);
+    }
     }
 }
 

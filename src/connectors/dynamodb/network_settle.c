@@ -131,7 +131,9 @@ static enum status read_block(void *context, const char *part, const json_t *ite
     arena_reset(settling->arena);
     if (text == NULL || json_decode_base64(text, strlen(text), settling->arena, &bytes, &length,
                                            error) != STATUS_OK) {
-        return error_set(error, ERROR_LEDGER_INVALID, part, "kept keys are damaged");
+        return text != NULL && error->code == ERROR_MEMORY
+                   ? STATUS_FAILED
+                   : error_set(error, ERROR_LEDGER_INVALID, part, "kept keys are damaged");
     }
     return dynamodb_spill_read(bytes, length, sort_key, settling, error);
 }

@@ -277,11 +277,6 @@ static enum status read_base64(const char *text, size_t length, struct arena *ar
     return STATUS_OK;
 }
 
-static enum status if_parsed(enum status parsed)
-{
-    return parsed == STATUS_OK ? STATUS_OK : STATUS_END;
-}
-
 /* A text as a value of the kind. STATUS_END: it is none of that kind; STATUS_FAILED: no memory. */
 static enum status text_as(const char *text, size_t length, enum value_kind kind,
                            struct arena *arena, struct cell *cell)
@@ -290,11 +285,11 @@ static enum status text_as(const char *text, size_t length, enum value_kind kind
     case VALUE_BYTES:
         return read_base64(text, length, arena, cell);
     case VALUE_DATE:
-        return if_parsed(time_parse_date(text, length, cell));
+        return time_parse_date(text, length, cell);
     case VALUE_TIME:
-        return if_parsed(time_parse_time(text, length, cell));
+        return time_parse_time(text, length, cell);
     case VALUE_TIMESTAMP:
-        return if_parsed(time_parse_timestamp(text, length, cell));
+        return time_parse_timestamp(text, length, cell);
     case VALUE_INTERVAL:
         return time_parse_interval(text, length, arena, cell);
     case VALUE_UUID:

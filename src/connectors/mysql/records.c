@@ -120,7 +120,9 @@ static enum status as_time(const struct maria_column *column, const struct cell 
         kept->flags |= CELL_ZONED;
     } else if (column->type.format == MARIA_AS_TIME) {
         status = time_parse_interval(cell->text, cell->length, scratch, &read);
-        *kept = status == STATUS_OK ? read : *kept;
+        if (status == STATUS_OK) {
+            *kept = read;
+        }
     }
     return status == STATUS_FAILED ? error_set(error, ERROR_MEMORY, NULL, "no memory for a value")
                                    : STATUS_OK;
