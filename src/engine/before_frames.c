@@ -16,11 +16,6 @@
 
 enum { FRAME_BYTES_MAX = 1 << 30 };
 
-enum status before_no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for before-images");
-}
-
 enum status before_lost(const struct run *run, const char *path, const char *why,
                         struct error *error)
 {

@@ -75,7 +75,10 @@ struct before_undoing {
     struct before_steps steps;
 };
 
-enum status before_no_memory(struct error *error);
+static inline enum status before_no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for before-images");
+}
 /* What was overwritten can't be known any more; `path` NULL: `why` alone says it. */
 enum status before_lost(const struct run *run, const char *path, const char *why,
                         struct error *error);
