@@ -212,9 +212,12 @@ static uint32_t default_jobs(void)
 enum status options_resolve(struct run_options *options, const struct plan_document *document,
                             struct error *error)
 {
+    /* a plan's fail_fast is one bound with --max-rejects, and a flag wins */
+    const bool bounded = options->max_rejects >= 0;
     for (size_t i = 0; i < ROW_COUNT; i++) {
         const struct option_row *row = &rows[i];
-        if (document != NULL && !is_set(options, row) &&
+        bool passed = bounded && row->offset == offsetof(struct run_options, fail_fast);
+        if (document != NULL && !passed && !is_set(options, row) &&
             take_from_plan(options, row, document, error) != STATUS_OK) {
             return STATUS_FAILED;
         }

@@ -183,7 +183,8 @@ enum status rollback_note_begun(struct rollback *rollback, struct error *error)
         local = (struct local_run){.id = run->id,
                                    .kind = run->header.kind,
                                    .target = rollback->session.target_uri->shown,
-                                   .existing = -1};
+                                   .existing = -1,
+                                   .max_rejects = -1};
         status = STATUS_OK;
     }
     if (status != STATUS_OK || strcmp(local.id, run->id) != 0) {

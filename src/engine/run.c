@@ -112,6 +112,7 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
                                     .exclude = options->exclude,
                                     .exclude_count = options->exclude_count,
                                     .existing = options->existing,
+                                    .max_rejects = options->fail_fast ? 0 : options->max_rejects,
                                     .time_zone = options->time_zone};
     return local_run_write(&run->folder, &local, error);
 }

@@ -471,7 +471,7 @@ static enum status check_bound(const struct run *run, struct error *error)
               "%" PRIu64
               " records rejected, those with equal target keys or without a partner included",
               rejected);
-    error_hint(error, "see %s; allow more with --max-rejects and `transhume resume`",
+    error_hint(error, "see %s; `transhume resume --max-rejects N` allows more",
                run->folder.rejects);
     return STATUS_FAILED;
 }

@@ -331,6 +331,7 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         .target = keep(object, "target", arena, &no_memory),
         .plan_path = keep(object, "plan", arena, &no_memory),
         .existing = (int)json_member_integer(object, "existing", -1),
+        .max_rejects = json_member_integer(object, "max_rejects", -1),
         .time_zone = keep(object, "time_zone", arena, &no_memory),
     };
     status = STATUS_OK;
@@ -363,6 +364,9 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
         "exclude", json_texts(run->exclude, run->exclude_count), "existing", run->existing);
     if (object != NULL && run->rolling_back) {
         json_object_set_new(object, "rolling_back", json_true());
+    }
+    if (object != NULL && run->max_rejects >= 0) {
+        json_object_set_new(object, "max_rejects", json_integer(run->max_rejects));
     }
     if (object != NULL && run->time_zone != NULL) {
         json_object_set_new(object, "time_zone", json_text(run->time_zone));

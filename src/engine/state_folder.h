@@ -9,8 +9,8 @@
 /*
  *   lock            held by the process that works here; its pid as text
  *   run.json        {"format","run","kind","begun","finished","source","target","plan","include",
- *                    "exclude","existing","rolling_back",
- *                    "time_zone"}: what resume needs to know before it
+ *                    "exclude","existing","max_rejects",
+ *                    "rolling_back","time_zone"}: what resume needs to know before it
  *                   reaches the ledger
  *   plan.yaml       the plan as the run began with it (none for a plain copy)
  *   state.json      for people and scripts, never the truth: see state.h
@@ -94,6 +94,7 @@ struct local_run {
     const char *const *exclude;
     uint32_t exclude_count;
     int existing;
+    int64_t max_rejects;   /* 0: --fail-fast, too; -1: no bound */
     const char *time_zone; /* NULL: none */
 };
 /* STATUS_END: no run.json. Damage is ERROR_STATE_INVALID. */
