@@ -362,18 +362,19 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
         run->finished, "source", json_text(run->source), "target", json_text(run->target), "plan",
         json_text(run->plan_path), "include", json_texts(run->include, run->include_count),
         "exclude", json_texts(run->exclude, run->exclude_count), "existing", run->existing);
-    if (object != NULL && run->rolling_back) {
-        json_object_set_new(object, "rolling_back", json_true());
+    bool failed = object == NULL;
+    if (run->rolling_back) {
+        failed |= json_object_set_new(object, "rolling_back", json_true()) != 0;
     }
-    if (object != NULL && run->max_rejects >= 0) {
-        json_object_set_new(object, "max_rejects", json_integer(run->max_rejects));
+    if (run->max_rejects >= 0) {
+        failed |= json_object_set_new(object, "max_rejects", json_integer(run->max_rejects)) != 0;
     }
-    if (object != NULL && run->time_zone != NULL) {
-        json_object_set_new(object, "time_zone", json_text(run->time_zone));
+    if (run->time_zone != NULL) {
+        failed |= json_object_set_new(object, "time_zone", json_text(run->time_zone)) != 0;
     }
     struct buffer text = {0};
     enum status status =
-        json_tree_append(object, JSON_INDENT(2), &text)
+        !failed && json_tree_append(object, JSON_INDENT(2), &text)
             ? file_write_atomic(folder->run_file, text.data, text.length, NULL, error)
             : error_set(error, ERROR_MEMORY, NULL, "no memory for run.json");
     json_decref(object);
