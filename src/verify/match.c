@@ -414,17 +414,20 @@ static bool next_kind(struct walk *walk, struct kind *kind)
 }
 
 /* Equal records of the source that `distinct` makes one go out of its sums. */
-static void collapse(struct match *match, const struct spill_group *group)
+static enum status collapse(struct match *match, const struct spill_group *group,
+                            struct error *error)
 {
     struct pile source;
-    for (pile_begin(&source, match->verify, &group->sides[SIDE_SOURCE]); source.entry != NULL;
-         pile_next(&source)) {
+    enum status status = STATUS_OK;
+    for (pile_begin(&source, match->verify, &group->sides[SIDE_SOURCE]);
+         source.entry != NULL && status == STATUS_OK; pile_next(&source)) {
         match->collapsed[source.entry->entity] += source.collapsed;
-        verify_take_off(match->verify, source.entry, source.collapsed);
+        status = verify_take_off(match->verify, source.entry, source.collapsed, error);
     }
+    return status;
 }
 
-static void settle_rejected(struct walk *walk, const struct kind *kind)
+static enum status settle_rejected(struct walk *walk, const struct kind *kind, struct error *error)
 {
     struct match *match = walk->match;
     const struct spill_head *other;
@@ -435,7 +438,7 @@ static void settle_rejected(struct walk *walk, const struct kind *kind)
     }
     match->entities[kind->entry->entity].rejected += kind->rejected;
     match->entities[kind->entry->entity].kept += kept;
-    verify_take_off(match->verify, kind->entry, kind->rejected - kept);
+    return verify_take_off(match->verify, kind->entry, kind->rejected - kept, error);
 }
 
 static enum status settle_pair(struct match *match, const struct spill_head *source,
@@ -477,8 +480,7 @@ static enum status settle(struct walk *walk, const struct spill_head *source, st
 
 static enum status settle_kind(struct walk *walk, const struct kind *kind, struct error *error)
 {
-    enum status status = STATUS_OK;
-    settle_rejected(walk, kind);
+    enum status status = settle_rejected(walk, kind, error);
     for (uint64_t i = 0; i < kind->rest && status == STATUS_OK; i++) {
         status = settle(walk, kind->entry, error);
     }
@@ -546,8 +548,9 @@ static enum status match_group(void *context, const struct spill_group *group, s
     uint64_t lines = match->record_count;
     uint64_t extra = 0;
     enum status status = STATUS_OK;
-    if (match->verify->tables[group->first->table].distinct) {
-        collapse(match, group);
+    if (match->verify->tables[group->first->table].distinct &&
+        collapse(match, group, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     if (is_even(match, group)) {
         return STATUS_OK;

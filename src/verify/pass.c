@@ -167,13 +167,28 @@ static enum status take_record(struct worker_thread *worker, struct verify_table
     return spiller_add(&worker->spiller, head, &worker->former, form, error);
 }
 
-/* Its bucket is even: the source has it, the target has it not. */
-static void take_off_columns(struct verify *verify, const struct verify_table *table,
-                             const struct former *former)
+static enum status take_number_off(struct verify_column_sum *sum, const struct former_field *field,
+                                   struct error *error)
 {
     struct buffer digits = {0};
-    for (uint32_t i = 0;
-         verify->columns[SIDE_SOURCE] != NULL && table->buckets != NULL && i < former->count; i++) {
+    value_print(field->raw->kind == VALUE_DECIMAL ? field->raw : &field->value, SUM_DIGITS_MAX,
+                &digits);
+    enum status status = digits.failed
+                             ? error_set(error, ERROR_MEMORY, NULL, "no memory for a number")
+                             : verify_take_number_off(sum, digits.data, digits.length, error);
+    buffer_free(&digits);
+    return status;
+}
+
+/* Its bucket is even: the source has it, the target has it not. */
+static enum status take_off_columns(struct verify *verify, const struct verify_table *table,
+                                    const struct former *former, struct error *error)
+{
+    enum status status = STATUS_OK;
+    if (verify->columns[SIDE_SOURCE] == NULL || table->buckets == NULL) {
+        return STATUS_OK;
+    }
+    for (uint32_t i = 0; i < former->count && status == STATUS_OK; i++) {
         const struct former_field *field = &former->fields[i];
         if (field->column == UINT32_MAX) {
             continue;
@@ -182,13 +197,10 @@ static void take_off_columns(struct verify *verify, const struct verify_table *t
             verify->columns[SIDE_SOURCE] + verify->first_column[table->number] + field->column;
         sum->checksum -= XXH3_64bits(former->bytes.data + field->begin, field->end - field->begin);
         if (value_kind_is_number((enum value_kind)field->value.kind)) {
-            buffer_clear(&digits);
-            value_print(field->raw->kind == VALUE_DECIMAL ? field->raw : &field->value,
-                        SUM_DIGITS_MAX, &digits);
-            verify_take_number_off(sum, digits.data, digits.length);
+            status = take_number_off(sum, field, error);
         }
     }
-    buffer_free(&digits);
+    return status;
 }
 
 enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t entity,
@@ -214,9 +226,8 @@ enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t 
         return STATUS_OK;
     }
     if (!is_wanted(pass, table, NULL, SIDE_REJECT, entity, former)) {
-        take_off_columns(verify, table, former);
         verify->entities[entity].rejected_clean += table->bad;
-        return STATUS_OK;
+        return take_off_columns(verify, table, former, error);
     }
     struct spiller spiller = {.spill = verify->spill};
     struct spill_head head = {

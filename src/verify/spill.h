@@ -182,6 +182,7 @@ enum status spill_sort_file(const char *folder, uint64_t run_bytes,
 
 /* ---- tasks.c: so many records of the source that have no partner by right are none of the
  * columns' sums */
-void verify_take_off(struct verify *verify, const struct spill_head *source, uint64_t count);
+enum status verify_take_off(struct verify *verify, const struct spill_head *source, uint64_t count,
+                            struct error *error) MUST_USE;
 
 #endif

@@ -256,22 +256,27 @@ void steps_free_columns(struct verify *verify)
     }
 }
 
-void verify_take_number_off(struct verify_column_sum *sum, const char *digits, size_t length)
+enum status verify_take_number_off(struct verify_column_sum *sum, const char *digits, size_t length,
+                                   struct error *error)
 {
     struct buffer negative = {0};
     struct cell cell;
     struct arena *arena = arena_create(0);
     bool was_negative = length > 0 && digits[0] == '-';
+    enum status status = STATUS_FAILED;
     buffer_append_string(&negative, was_negative ? "" : "-");
     buffer_append(&negative, digits + was_negative, length - was_negative);
+    if (arena != NULL && !negative.failed) {
+        status = decimal_parse(negative.data, negative.length, arena, &cell);
+    }
     /* infinities and NaN stay in a sum */
-    if (arena != NULL && !negative.failed &&
-        decimal_parse(negative.data, negative.length, arena, &cell) == STATUS_OK &&
-        decimal_special(&cell) == 0 && decimal_sum_add(&sum->decimal, &cell) == STATUS_OK) {
-        sum->numbers--;
+    if (status == STATUS_OK && decimal_special(&cell) == 0) {
+        status = decimal_sum_add(&sum->decimal, &cell);
+        sum->numbers -= status == STATUS_OK;
     }
     arena_destroy(arena);
     buffer_free(&negative);
+    return status == STATUS_FAILED ? no_memory(error) : STATUS_OK;
 }
 
 static uint32_t column_of(const struct record_form *form, const struct spill_field *field)
@@ -292,7 +297,8 @@ static uint32_t column_of(const struct record_form *form, const struct spill_fie
     return UINT32_MAX;
 }
 
-static void take_one_off(struct verify *verify, const struct spill_head *source)
+static enum status take_one_off(struct verify *verify, const struct spill_head *source,
+                                struct error *error)
 {
     const struct record_form *form = &verify->entities[source->entity].form;
     const char *at = spill_fields(source);
@@ -306,15 +312,20 @@ static void take_one_off(struct verify *verify, const struct spill_head *source)
         struct verify_column_sum *sum =
             verify->columns[SIDE_SOURCE] + verify->first_column[source->table] + column;
         sum->checksum -= field.hash;
-        if (value_kind_is_number((enum value_kind)field.kind)) {
-            verify_take_number_off(sum, field.shown, field.shown_length);
+        if (value_kind_is_number((enum value_kind)field.kind) &&
+            verify_take_number_off(sum, field.shown, field.shown_length, error) != STATUS_OK) {
+            return STATUS_FAILED;
         }
     }
+    return STATUS_OK;
 }
 
-void verify_take_off(struct verify *verify, const struct spill_head *source, uint64_t count)
+enum status verify_take_off(struct verify *verify, const struct spill_head *source, uint64_t count,
+                            struct error *error)
 {
-    for (; verify->columns[SIDE_SOURCE] != NULL && count > 0; count--) {
-        take_one_off(verify, source);
+    enum status status = STATUS_OK;
+    for (; verify->columns[SIDE_SOURCE] != NULL && count > 0 && status == STATUS_OK; count--) {
+        status = take_one_off(verify, source, error);
     }
+    return status;
 }

@@ -222,8 +222,9 @@ enum status pass_take_reject(struct pass *pass, struct former *former, uint32_t 
                              const struct record_form *form, const struct cell *cells,
                              struct error *error) MUST_USE;
 
-/* The same of a number: takes it off a column's sum, as it is printed. */
-void verify_take_number_off(struct verify_column_sum *sum, const char *digits, size_t length);
+/* Takes a number off a column's sum, as it is printed. */
+enum status verify_take_number_off(struct verify_column_sum *sum, const char *digits, size_t length,
+                                   struct error *error) MUST_USE;
 
 /* ---- known_rejects.c: what the runs of this state folder rejected */
 enum status known_rejects_feed(struct pass *pass, struct error *error) MUST_USE;

@@ -4,6 +4,7 @@ Whichever it is, the command ends with one word and exit status 3, or as if noth
 and what it left is taken to the end. Of the allocations that the same chain of calls asks for one is taken; `make test` takes a seeded part of these.
 """
 import contextlib
+import json
 import os
 import shutil
 import sqlite3
@@ -173,7 +174,15 @@ class FailingMemory(failing.MemoryTestCase):
                                                   "INSERT INTO parent VALUES (1, 'old', 0, NULL)")
         self.run_program("migrate", "--include", "parent", "--existing", "append", *pair, code=1)
         before = self.saved("copy.db", ".transhume")
-        self.in_turn(["validate", "--jobs", "1", "--level", "full", *pair], before, code=1)
+        for level in ("hash", "full"):
+            arguments = ["validate", "--jobs", "1", "--level", level, "--json", *pair]
+            columns = json.loads(self.run_program(*arguments, code=1).out)["columns"]
+
+            def after(result, columns=columns):
+                if result.code == 1:
+                    self.assertEqual(json.loads(result.out)["columns"], columns)   # what was rejected is off each sum
+
+            self.in_turn(arguments, before, after, code=1)
         folder = self.path(".transhume", "rejects")
         with open(os.path.join(folder, os.listdir(folder)[0]), encoding="utf-8") as file:
             self.write("mended.jsonl", file.read())

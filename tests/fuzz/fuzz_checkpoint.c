@@ -133,13 +133,14 @@ static void use_sums(struct scene *scene)
     struct verify *verify = &scene->verify;
     const struct cell one = cell_int64(1);
     struct cell sum;
+    struct error error = {0};
     for (uint32_t side = 0; side < 2; side++) {
         for (uint32_t at = 0; at < verify->first_column[TABLES]; at++) {
             struct verify_column_sum *column = &verify->columns[side][at];
             FUZZ_REQUIRE(decimal_sum_result(&column->decimal, scene->arena, &sum) == STATUS_OK);
             FUZZ_REQUIRE(value_kind_is_number((enum value_kind)sum.kind));
             FUZZ_REQUIRE(decimal_sum_add(&column->decimal, &one) == STATUS_OK);
-            verify_take_number_off(column, "-0.5", 4);
+            FUZZ_REQUIRE(verify_take_number_off(column, "-0.5", 4, &error) == STATUS_OK);
             FUZZ_REQUIRE(decimal_sum_result(&column->decimal, scene->arena, &sum) == STATUS_OK);
         }
     }

@@ -29,6 +29,7 @@
 #include "model/schema.h"
 #include "model/time_text.h"
 #include "support_exhaust.h"
+#include "verify/verify_internal.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -216,10 +217,35 @@ static int sum_up(struct error *error)
     return is_through;
 }
 
+/* What is taken off a column's sum is off it, or memory was out. */
+static int take_off(struct error *error)
+{
+    static const char digits[] = "12345678901234567890123456789.5";
+    struct verify_column_sum column = {.numbers = 1};
+    struct arena *arena = arena_create(0);
+    struct cell cell;
+    int is_through = arena != NULL &&
+                     decimal_parse(digits, strlen(digits), arena, &cell) == STATUS_OK &&
+                     decimal_sum_add(&column.decimal, &cell) == STATUS_OK &&
+                     verify_take_number_off(&column, digits, strlen(digits), error) == STATUS_OK;
+    if (is_through) {
+        assert_int_equal(column.numbers, 0);
+        is_through = decimal_sum_result(&column.decimal, arena, &cell) == STATUS_OK;
+        assert_true(!is_through ||
+                    decimal_compare(
+                        &cell, &(struct cell){.kind = VALUE_DECIMAL, .flags = CELL_SMALL}) == 0);
+    }
+    decimal_sum_free(&column.decimal);
+    arena_destroy(arena);
+    return is_through;
+}
+
 static void sums(void **state)
 {
     (void)state;
     exhaust(sum_up, 1);
+    exhaust(take_off, 1);
+    exhaust_each(take_off);
 }
 
 static int write_json(struct error *error)
