@@ -67,6 +67,10 @@ static void the_command_stands_above_the_plan(void **state)
     assert_int_equal(options.stall_ms, 120000);
     assert_true(options.no_express);
     assert_false(options.no_hashes);
+    assert_false(options.fail_fast); /* the plan's other word for max_rejects */
+    run_options_default(&options);
+    assert_int_equal(resolve("  max_rejects: 9\n  fail_fast: true\n", &options, &error), STATUS_OK);
+    assert_int_equal(options.max_rejects, 9);
     assert_true(options.fail_fast);
 }
 
