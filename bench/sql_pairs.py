@@ -159,7 +159,7 @@ class SqliteToPostgres(Pair):
         for file, of in ((first, "<="), (second, ">")):
             target.keep("target", file, "(SELECT * FROM t WHERE id %s %d ORDER BY id)" % (of, count // 2))
         place, copy = target.place("target"), "\\copy t from '%s' (format binary)"
-        yield shell("binary COPY of a ready file", "psql", target.client("target", copy % whole), target.TABLE_OF_SQLITE)
+        yield shell("binary COPY of a ready file", "psql", target.client("target", copy % whole), target.TABLE_OF_SQLITE, mark_time=1.0)
         yield shell("the same by two streams", "psql", "%s & %s && wait $!" % (
             target.client("target", copy % first), target.client("target", copy % second)), target.TABLE_OF_SQLITE, mark_time=1.0)
         yield pgloader("sqlite://" + source, target.peer_uri("target"), mark_cpu=1 / 8)
