@@ -1,7 +1,6 @@
 """Plans in odd combinations: what each makes is compared with what is written here."""
 import json
 import os
-import shutil
 import sqlite3
 import unittest
 
@@ -133,50 +132,6 @@ tables:
         self.assertEqual([(item["n"]["S"], len(item["cs"]["L"]), item["count"]["N"])
                           for item in sorted(found, key=lambda item: item["n"]["S"])],
                          [("2", 2, "2"), ("3", 0, "0"), ("4", 0, "0")])
-
-    def test_keys_with_nulls_whose_children_are_found_by_others_columns(self):
-        """A null in a key says nothing of the children then: whose they are can't be told where such a key repeats."""
-        children = (" VALUES (10, 1), (11, 2), (12, 2)", [("1", ["10"]), ("2", ["11", "12"]), ("3", [])])
-        nobodys = (" SELECT id, 7 FROM p WHERE id IS NOT NULL", [("1", []), ("2", []), ("3", [])])
-        for key, query, (rows, expected), says in (
-                ("[id]", "n, NULL AS id, n AS link", children, '(id = null)'),
-                ("[id, a]", "n, NULL AS id, n / 2 AS a, n AS link", children, '(id = null, a = 1)'),
-                ("[id]", "n, nullif(n, 1) AS id, n AS link", children, None),  # one alone
-                ("[id, n]", "n, NULL AS id, n AS link", children, None),
-                ("[id]", "n, NULL AS id, nullif(n, n) AS link", nobodys, None)):
-            for options in ((), ("--batch-rows", "1")):
-                with self.subTest(key=key, query=query, options=options):
-                    for name in os.listdir(self.folder):
-                        path = self.path(name)
-                        (shutil.rmtree if os.path.isdir(path) else os.remove)(path)
-                    support.make_sqlite(self.path("source.db"), """
-                        CREATE TABLE p(n INTEGER PRIMARY KEY, id INTEGER); INSERT INTO p(n) VALUES (1), (2), (3);
-                        CREATE TABLE c(id INTEGER PRIMARY KEY, p INTEGER); INSERT INTO c""" + rows)
-                    self.write("plan.yaml", """transhume: 1
-source: sqlite:source.db
-target: dynamodb-json:out
-tables:
-  things:
-    key: { partition: N }
-    entities:
-      thing:
-        query: "SELECT %s FROM p"
-        key: %s
-        fields:
-          N: "{n}"
-          cs: { embed: c, match: { p: link }, fields: { id: copy } }
-          count: { aggregate: c, match: { p: link }, value: "count(*)" }
-""" % (query, key))
-                    checked = self.run_program("check", "--plan", "plan.yaml", code=2 if says else 0)
-                    self.assertEqual("two rows of its query have the same key %s" % says in " ".join(checked.out.split()), bool(says), checked.out)
-                    result = self.run_program("migrate", "--plan", "plan.yaml", *options, code=3 if says else 0)
-                    if says:
-                        self.assertIn("two rows have the same key", result.err)
-                        continue
-                    items = support.read_dynamodb_json(self.path("out"))["things"]
-                    found = sorted((item["N"]["S"], [c["M"]["id"]["N"] for c in item["cs"]["L"]]) for item in items)
-                    self.assertEqual(found, expected)
-                    self.assertEqual(sorted(int(item["count"]["N"]) for item in items), sorted(len(ids) for _, ids in expected))
 
     def test_tables_whose_names_differ_in_case_only(self):
         support.make_sqlite(self.path("source.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1);")
