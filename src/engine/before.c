@@ -4,7 +4,6 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/retry.h"
 #include "base/text.h"
 #include "engine/before_parts.h"
 #include "engine/json_text.h"
@@ -37,10 +36,7 @@ struct before {
 struct kept {
     struct record_image record; /* `taken`: none */
     bool taken;
-    struct cell *key;
-    struct canonical_hash hash; /* of the key */
-    const struct record_image *found;
-    bool impossible; /* the target has no such keys, and will refuse the record */
+    struct before_key key; /* an impossible one: the target will refuse the record */
 };
 
 /* Answers of the target, which images point into. */
@@ -149,79 +145,18 @@ void before_close(struct before *before)
 
 /* ---- one batch */
 
-static int compare_kept(const void *left, const void *right)
-{
-    const struct kept *a = *(const struct kept *const *)left;
-    const struct kept *b = *(const struct kept *const *)right;
-    return memcmp(&a->hash, &b->hash, sizeof(a->hash));
-}
-
-static enum status fetch(struct before *before, const struct target_table *table,
-                         struct kept *const *sorted, uint32_t count, struct batch **found,
-                         struct error *error)
-{
-    struct database *target = before->run->session->target;
-    uint32_t width = table->key.count;
-    uint32_t key_count = 0;
-    struct cell *keys =
-        arena_allocate_zeroed(before->arena, (size_t)count * width + 1, sizeof(*keys));
-    struct retry retry;
-    if (keys == NULL) {
-        return before_no_memory(error);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        if (i == 0 || compare_kept(&sorted[i - 1], &sorted[i]) != 0) {
-            memcpy(&keys[(size_t)key_count++ * width], sorted[i]->key, width * sizeof(*keys));
-        }
-    }
-    retry_init(&retry, session_patience_ms(before->run->session));
-    enum status status;
-    do {
-        status = target->connector->target->fetch(target, table, keys, key_count, found, error);
-    } while (status == STATUS_FAILED && retry_wait(&retry, error));
-    return status;
-}
-
-static enum status assign_found(struct before *before, const struct target_table *table,
-                                struct kept **sorted, uint32_t count, const struct batch *found,
-                                struct error *error)
-{
-    struct database *target = before->run->session->target;
-    for (uint32_t row = 0; row < found->row_count; row++) {
-        struct record_image *image = arena_allocate_zeroed(before->arena, 1, sizeof(*image));
-        struct kept wanted;
-        struct kept *key = &wanted;
-        bool whole;
-        if (image == NULL) {
-            return before_no_memory(error);
-        }
-        if (record_image_make(target, found, row, before->arena, image, error) != STATUS_OK ||
-            record_image_key(image, table, before->arena, &wanted.key, &wanted.hash, &whole,
-                             error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        struct kept **at = bsearch(&key, sorted, count, sizeof(struct kept *), compare_kept);
-        while (at != NULL && at > sorted && compare_kept(&at[-1], &key) == 0) {
-            at--;
-        }
-        for (; at != NULL && at < sorted + count && compare_kept(at, &key) == 0; at++) {
-            (*at)->found = image;
-        }
-    }
-    return STATUS_OK;
-}
-
 static enum status append_line(struct before *before, const struct target_table *table,
                                const struct kept *kept, struct error *error)
 {
     struct record_image after = kept->record;
     char hex[35] = "null";
-    if (!kept->taken && kept->found != NULL && table->existing == EXISTING_UPSERT &&
+    if (!kept->taken && kept->key.found != NULL && table->existing == EXISTING_UPSERT &&
         !table->created &&
-        record_image_merge(kept->found, &kept->record, before->arena, &after, error) != STATUS_OK) {
+        record_image_merge(kept->key.found, &kept->record, before->arena, &after, error) !=
+            STATUS_OK) {
         return STATUS_FAILED;
     }
-    const struct cell key = cell_items(VALUE_LIST, kept->key, table->key.count);
+    const struct cell key = cell_items(VALUE_LIST, kept->key.cells, table->key.count);
     if (!kept->taken) {
         hex[0] = '"';
         canonical_hash_format(&after.hash, hex + 1);
@@ -232,10 +167,11 @@ static enum status append_line(struct before *before, const struct target_table 
         return STATUS_FAILED;
     }
     buffer_format(&before->lines, ",\"after\":%s,\"image\":", hex);
-    if (kept->found == NULL) {
+    if (kept->key.found == NULL) {
         buffer_append_string(&before->lines, "null");
     } else {
-        const struct cell image = cell_items(VALUE_MAP, kept->found->pairs, kept->found->count);
+        const struct cell image =
+            cell_items(VALUE_MAP, kept->key.found->pairs, kept->key.found->count);
         if (typed_json_append_fields(&image, NULL, &before->lines, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -293,20 +229,19 @@ static enum status begin(struct before **made, struct run *run, uint32_t writer,
 /* What is under the keys; where one of them is none of the table's, the others are asked for
  * without it. */
 static enum status find(struct before *before, const struct target_table *table,
-                        struct kept **sorted, uint32_t count, struct answer **answers,
+                        struct before_key **sorted, uint32_t count, struct answer **answers,
                         struct error *error)
 {
     struct answer *answer = arena_allocate_zeroed(before->arena, 1, sizeof(*answer));
     if (answer == NULL) {
         return before_no_memory(error);
     }
-    if (fetch(before, table, sorted, count, &answer->batch, error) == STATUS_OK) {
-        answer->next = *answers;
-        *answers = answer;
-        return assign_found(before, table, sorted, count, answer->batch, error);
-    }
-    if (error->code != ERROR_REJECT_TYPE) {
-        return STATUS_FAILED;
+    enum status status =
+        before_find(before->run, table, sorted, count, before->arena, &answer->batch, error);
+    answer->next = *answers;
+    *answers = answer;
+    if (status == STATUS_OK || answer->batch != NULL || error->code != ERROR_REJECT_TYPE) {
+        return status;
     }
     error_clear(error);
     if (count == 1) {
@@ -314,7 +249,7 @@ static enum status find(struct before *before, const struct target_table *table,
         return STATUS_OK;
     }
     uint32_t half = count / 2;
-    enum status status = find(before, table, sorted, half, answers, error);
+    status = find(before, table, sorted, half, answers, error);
     return status == STATUS_OK ? find(before, table, sorted + half, count - half, answers, error)
                                : status;
 }
@@ -325,18 +260,19 @@ static enum status keep_all(struct before *before, const struct target_table *ta
                             struct error *error)
 {
     struct answer *answers = NULL;
-    struct kept **sorted = arena_allocate_zeroed(before->arena, count + 1u, sizeof(struct kept *));
+    struct before_key **sorted =
+        arena_allocate_zeroed(before->arena, count + 1u, sizeof(struct before_key *));
     if (sorted == NULL) {
         return before_no_memory(error);
     }
     for (uint32_t i = 0; i < count; i++) {
-        sorted[i] = &kept[i];
+        sorted[i] = &kept[i].key;
     }
-    qsort(sorted, count, sizeof(struct kept *), compare_kept);
+    before_sort_keys(sorted, count);
     enum status status = find(before, table, sorted, count, &answers, error);
     uint32_t lines = 0;
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-        if (!kept[i].impossible && (!kept[i].taken || kept[i].found != NULL)) {
+        if (!kept[i].key.impossible && (!kept[i].taken || kept[i].key.found != NULL)) {
             status = append_line(before, table, &kept[i], error);
             lines++;
         }
@@ -368,8 +304,8 @@ enum status before_keep(struct before **made, struct run *run, uint32_t writer, 
         struct kept *one = &kept[count];
         if (record_image_make(run->session->target, batch, row, before->arena, &one->record,
                               error) != STATUS_OK ||
-            record_image_key(&one->record, table, before->arena, &one->key, &one->hash, &whole,
-                             error) != STATUS_OK) {
+            record_image_key(&one->record, table, before->arena, &one->key.cells, &one->key.hash,
+                             &whole, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         count += whole; /* without a key it will be refused */
@@ -419,8 +355,8 @@ static enum status keep_keys(struct before **made, struct run *run, uint32_t num
     enum status status = begin(made, run, CONTROL_WRITER, count, &kept, &sequence, error);
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         const struct cell *key = &keys[(size_t)i * width];
-        kept[i] = (struct kept){.taken = true, .key = (struct cell *)key};
-        status = canonical_hash_cells(key, width, &scratch, &kept[i].hash, error);
+        kept[i] = (struct kept){.taken = true, .key = {.cells = (struct cell *)key}};
+        status = canonical_hash_cells(key, width, &scratch, &kept[i].key.hash, error);
     }
     buffer_free(&scratch);
     return status == STATUS_OK ? keep_all(*made, table, kept, count, sequence, error) : status;

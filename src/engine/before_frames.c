@@ -227,13 +227,14 @@ static enum status read_member(struct before_undoing *undoing, struct json_reade
         return STATUS_FAILED;
     }
     struct buffer scratch = {0};
-    line->key = arena_allocate_zeroed(undoing->arena, key.length + 1u, sizeof(*line->key));
-    if (line->key == NULL) {
+    line->key.cells =
+        arena_allocate_zeroed(undoing->arena, key.length + 1u, sizeof(*line->key.cells));
+    if (line->key.cells == NULL) {
         return before_no_memory(error);
     }
-    memcpy(line->key, key.items, key.length * sizeof(*line->key));
+    memcpy(line->key.cells, key.items, key.length * sizeof(*line->key.cells));
     enum status status =
-        canonical_hash_cells(key.items, key.length, &scratch, &line->key_hash, error);
+        canonical_hash_cells(key.items, key.length, &scratch, &line->key.hash, error);
     buffer_free(&scratch);
     return status;
 }
@@ -259,6 +260,6 @@ enum status before_read_line(struct before_undoing *undoing, const char *text, s
                                    error);
         line->image_hash = image.hash;
     }
-    bool whole = line->key != NULL && (!line->taken || line->image.kind == VALUE_MAP);
+    bool whole = line->key.cells != NULL && (!line->taken || line->image.kind == VALUE_MAP);
     return status == STATUS_OK && whole ? STATUS_OK : STATUS_FAILED;
 }

@@ -67,7 +67,7 @@ enum status before_add_step(struct before_undoing *undoing, const struct before_
         steps->capacity = wanted;
     }
     steps->items[steps->count] = (struct before_step){
-        .key = line->key_hash,
+        .key = line->key.hash,
         .number = steps->count,
         .before = line->taken ? 0 : head_of(&line->after),
         .behind = line->image.kind == VALUE_MAP ? head_of(&line->image_hash) : 0,
@@ -79,7 +79,7 @@ enum status before_add_step(struct before_undoing *undoing, const struct before_
 enum status before_add_obstacle(struct before_undoing *undoing, struct before_hashes *hashes,
                                 const struct before_line *line, struct error *error)
 {
-    enum status status = before_add_hash(hashes, &line->key_hash, error);
+    enum status status = before_add_hash(hashes, &line->key.hash, error);
     return status == STATUS_OK && undoing->dry_run ? before_add_step(undoing, line, false, error)
                                                    : status;
 }

@@ -17,15 +17,21 @@ struct before_frame {
     bool done; /* its chunk is: what was not refused was written */
 };
 
+/* A key, and what stands under it in the target. */
+struct before_key {
+    struct cell *cells;
+    struct canonical_hash hash;
+    const struct record_image *found; /* NULL: nothing, or it was not looked up */
+    bool impossible;                  /* the target has no such keys */
+};
+
 /* A line of a frame. */
 struct before_line {
-    struct cell *key;
-    struct canonical_hash key_hash;
+    struct before_key key;
     struct canonical_hash after;
     bool taken;        /* the run took it out */
     struct cell image; /* a MAP; NULL: nothing was there */
     struct canonical_hash image_hash;
-    const struct record_image *now;
     bool settled; /* a later line of its key was ours */
     bool done;    /* as its frame */
 };
@@ -97,6 +103,14 @@ enum status before_read_frame(struct before_undoing *undoing, const struct befor
 /* The line into the undoing's arena. */
 enum status before_read_line(struct before_undoing *undoing, const char *text, size_t length,
                              struct before_line *line, struct error *error) MUST_USE;
+
+void before_sort_keys(struct before_key **keys, uint32_t count);
+/* Asks the target for sorted keys, each once and with patience. Images and lists are of `arena`;
+ * their values are in `*answer`, which the caller destroys, failed or not; NULL: it did not
+ * answer. */
+enum status before_find(struct run *run, const struct target_table *table,
+                        struct before_key *const *keys, uint32_t count, struct arena *arena,
+                        struct batch **answer, struct error *error) MUST_USE;
 
 enum status before_add_hash(struct before_hashes *hashes, const struct canonical_hash *hash,
                             struct error *error) MUST_USE;

@@ -14,70 +14,6 @@ enum { RECORDS_AT_ONCE = 100 };
 
 /* ---- acting */
 
-static int compare_lines(const void *left, const void *right)
-{
-    const struct before_line *a = *(const struct before_line *const *)left;
-    const struct before_line *b = *(const struct before_line *const *)right;
-    return before_compare_hashes(&a->key_hash, &b->key_hash);
-}
-
-static enum status fetch_now(struct before_undoing *undoing, struct before_line *lines,
-                             uint32_t count, struct before_line **sorted, struct batch **found,
-                             struct error *error)
-{
-    struct database *target = undoing->run->session->target;
-    uint32_t width = undoing->table.key.count;
-    uint32_t key_count = 0;
-    struct cell *keys =
-        arena_allocate_zeroed(undoing->arena, (size_t)count * width + 1, sizeof(*keys));
-    struct retry retry;
-    if (keys == NULL) {
-        return before_no_memory(error);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        sorted[i] = &lines[i];
-    }
-    qsort(sorted, count, sizeof(struct before_line *), compare_lines);
-    for (uint32_t i = 0; i < count; i++) {
-        if (i == 0 || compare_lines(&sorted[i - 1], &sorted[i]) != 0) {
-            memcpy(&keys[(size_t)key_count++ * width], sorted[i]->key, width * sizeof(*keys));
-        }
-    }
-    retry_init(&retry, session_patience_ms(undoing->run->session));
-    enum status status;
-    do {
-        status = target->connector->target->fetch(target, &undoing->table, keys, key_count, found,
-                                                  error);
-    } while (status == STATUS_FAILED && retry_wait(&retry, error));
-    return status;
-}
-
-static enum status assign_now(struct before_undoing *undoing, struct before_line **sorted,
-                              uint32_t count, const struct batch *found, struct error *error)
-{
-    struct database *target = undoing->run->session->target;
-    for (uint32_t row = 0; row < found->row_count; row++) {
-        struct record_image *image = arena_allocate_zeroed(undoing->arena, 1, sizeof(*image));
-        struct before_line wanted;
-        struct before_line *key = &wanted;
-        bool whole;
-        if (image == NULL) {
-            return before_no_memory(error);
-        }
-        if (record_image_make(target, found, row, undoing->arena, image, error) != STATUS_OK ||
-            record_image_key(image, &undoing->table, undoing->arena, &wanted.key, &wanted.key_hash,
-                             &whole, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        for (uint32_t i = 0; i < count; i++) {
-            if (compare_lines(&sorted[i], &key) == 0) {
-                sorted[i]->now = image;
-            }
-        }
-    }
-    return STATUS_OK;
-}
-
 static enum status put_back(struct before_undoing *undoing, const struct before_line *line,
                             struct error *error)
 {
@@ -99,8 +35,8 @@ static enum status put_back(struct before_undoing *undoing, const struct before_
 static enum status judge_taken(struct before_undoing *undoing, const struct before_line *line,
                                struct error *error)
 {
-    if (line->now != NULL) {
-        bool is_back = before_compare_hashes(&line->now->hash, &line->image_hash) == 0;
+    if (line->key.found != NULL) {
+        bool is_back = before_compare_hashes(&line->key.found->hash, &line->image_hash) == 0;
         return is_back ? STATUS_OK : before_add_obstacle(undoing, &undoing->changed, line, error);
     }
     if (before_add_step(undoing, line, true, error) != STATUS_OK) {
@@ -114,8 +50,8 @@ static enum status judge_taken(struct before_undoing *undoing, const struct befo
 static enum status judge_missing(struct before_undoing *undoing, const struct before_line *line,
                                  struct error *error)
 {
-    bool by_others = line->done && !before_has_hash(&undoing->refused, &line->key_hash) &&
-                     !before_has_hash(&undoing->removed, &line->key_hash);
+    bool by_others = line->done && !before_has_hash(&undoing->refused, &line->key.hash) &&
+                     !before_has_hash(&undoing->removed, &line->key.hash);
     if (by_others) {
         return before_add_obstacle(undoing, &undoing->missing, line, error);
     }
@@ -135,11 +71,12 @@ static enum status judge(struct before_undoing *undoing, struct before_line *lin
         (overwrote && before_compare_hashes(&line->image_hash, &line->after) == 0)) {
         return STATUS_OK;
     }
-    if (line->now == NULL) {
+    if (line->key.found == NULL) {
         return judge_missing(undoing, line, error);
     }
-    if (before_compare_hashes(&line->now->hash, &line->after) != 0) {
-        bool is_back = overwrote && before_compare_hashes(&line->now->hash, &line->image_hash) == 0;
+    if (before_compare_hashes(&line->key.found->hash, &line->after) != 0) {
+        bool is_back =
+            overwrote && before_compare_hashes(&line->key.found->hash, &line->image_hash) == 0;
         return is_back ? STATUS_OK : before_add_obstacle(undoing, &undoing->changed, line, error);
     }
     if (before_add_step(undoing, line, true, error) != STATUS_OK) {
@@ -178,30 +115,34 @@ static enum status take_back(struct before_undoing *undoing, struct before_line 
     struct batch *found = NULL;
     uint32_t width = undoing->table.key.count;
     uint32_t removed = 0;
-    struct before_line **sorted =
-        arena_allocate_zeroed(undoing->arena, count + 1u, sizeof(struct before_line *));
+    struct before_key **sorted =
+        arena_allocate_zeroed(undoing->arena, count + 1u, sizeof(struct before_key *));
     struct cell *keys =
         arena_allocate_zeroed(undoing->arena, (size_t)count * width + 1, sizeof(*keys));
     struct canonical_hash hashes[RECORDS_AT_ONCE]; /* of the keys */
     if (sorted == NULL || keys == NULL) {
         return before_no_memory(error);
     }
-    enum status status = fetch_now(undoing, lines, count, sorted, &found, error);
-    status = status == STATUS_OK ? assign_now(undoing, sorted, count, found, error) : status;
+    for (uint32_t i = 0; i < count; i++) {
+        sorted[i] = &lines[i].key;
+    }
+    before_sort_keys(sorted, count);
+    enum status status =
+        before_find(undoing->run, &undoing->table, sorted, count, undoing->arena, &found, error);
     for (uint32_t i = count; i > 0 && status == STATUS_OK; i--) {
         bool remove = false;
         undoing->counts->kept += !lines[i - 1].taken;
         size_t steps = undoing->steps.count;
         status = judge(undoing, &lines[i - 1], &remove, error);
         if (remove) {
-            hashes[removed] = lines[i - 1].key_hash;
-            memcpy(&keys[(size_t)removed++ * width], lines[i - 1].key, width * sizeof(*keys));
+            hashes[removed] = lines[i - 1].key.hash;
+            memcpy(&keys[(size_t)removed++ * width], lines[i - 1].key.cells, width * sizeof(*keys));
         }
         bool ours = undoing->steps.count > steps && undoing->steps.items[steps].sure;
         for (uint32_t j = 0; ours && j < i - 1; j++) {
             lines[j].settled =
                 lines[j].settled ||
-                before_compare_hashes(&lines[j].key_hash, &lines[i - 1].key_hash) == 0;
+                before_compare_hashes(&lines[j].key.hash, &lines[i - 1].key.hash) == 0;
         }
     }
     batch_destroy(found);
