@@ -194,10 +194,12 @@ static enum status check_arguments(const struct cli_call *call, struct error *er
 
 static enum status read_environment(struct cli_call *call, struct error *error)
 {
+    /* --max-rejects is the same bound as TRANSHUME_FAIL_FAST, and a flag wins */
+    const bool bounded = call->values[CLI_MAX_REJECTS].is_set;
     for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
         const struct cli_option *option = cli_option_at((enum cli_option_id)i);
         if (option->environment == NULL || (option->places & call->command->place) == 0 ||
-            call->values[i].is_set) {
+            call->values[i].is_set || (bounded && i == CLI_FAIL_FAST)) {
             continue;
         }
         const char *text = getenv(option->environment);

@@ -1,5 +1,5 @@
-/* The inside of taking records back by before-images: frames, lines, what becomes of keys; see
- * before.h for the files. */
+/* The inside of before-images, of keeping them and of taking records back by them: frames, lines,
+ * keys; see before.h for the files. */
 #ifndef TRANSHUME_ENGINE_BEFORE_PARTS_H
 #define TRANSHUME_ENGINE_BEFORE_PARTS_H
 

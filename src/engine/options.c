@@ -70,7 +70,8 @@ static const char *word_of(const struct option_row *row, uint64_t number)
 
 void run_options_default(struct run_options *options)
 {
-    *options = (struct run_options){.max_rejects = -1, .existing = -1, .progress = PROGRESS_AUTO};
+    *options = (struct run_options){
+        .max_rejects = -1, .plan_rejects = -1, .existing = -1, .progress = PROGRESS_AUTO};
 }
 
 static uint64_t get_number(const struct run_options *options, const struct option_row *row)
@@ -209,15 +210,53 @@ static uint32_t default_jobs(void)
     return cores < 2 ? 2 : cores > 8 ? 8 : (uint32_t)cores;
 }
 
+int64_t options_reject_bound(const struct run_options *options)
+{
+    return options->fail_fast ? 0 : options->max_rejects;
+}
+
+bool options_allow_rejects(const struct run_options *options, uint64_t rejected)
+{
+    int64_t bound = options_reject_bound(options);
+    return bound < 0 || rejected <= (uint64_t)bound;
+}
+
+static bool is_bound(const struct option_row *row)
+{
+    return row->offset == offsetof(struct run_options, max_rejects) ||
+           row->offset == offsetof(struct run_options, fail_fast);
+}
+
+/* fail_fast is another word for the bound 0: where a flag says one of the two, the plan's go. */
+static enum status resolve_bound(struct run_options *options, const struct plan_document *document,
+                                 struct error *error)
+{
+    struct run_options planned;
+    run_options_default(&planned);
+    for (size_t i = 0; i < ROW_COUNT && document != NULL; i++) {
+        if (is_bound(&rows[i]) &&
+            take_from_plan(&planned, &rows[i], document, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    options->bound_is_said = options_reject_bound(options) >= 0;
+    options->plan_rejects = options_reject_bound(&planned);
+    if (!options->bound_is_said) {
+        options->max_rejects = planned.max_rejects;
+        options->fail_fast = planned.fail_fast;
+    }
+    return STATUS_OK;
+}
+
 enum status options_resolve(struct run_options *options, const struct plan_document *document,
                             struct error *error)
 {
-    /* a plan's fail_fast is one bound with --max-rejects, and a flag wins */
-    const bool bounded = options->max_rejects >= 0;
+    if (resolve_bound(options, document, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     for (size_t i = 0; i < ROW_COUNT; i++) {
         const struct option_row *row = &rows[i];
-        bool passed = bounded && row->offset == offsetof(struct run_options, fail_fast);
-        if (document != NULL && !passed && !is_set(options, row) &&
+        if (document != NULL && !is_bound(row) && !is_set(options, row) &&
             take_from_plan(options, row, document, error) != STATUS_OK) {
             return STATUS_FAILED;
         }

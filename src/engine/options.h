@@ -7,10 +7,15 @@
 
 /*
  * Fills what `options` leaves unset (0, NULL, -1) from the plan's `options:` (document NULL: none)
- * and then from the defaults. Texts are borrowed. ERROR_BAD_VALUE names option and range.
+ * and then from the defaults, and notes bound_is_said and plan_rejects. Texts are borrowed.
+ * ERROR_BAD_VALUE names option and range.
  */
 enum status options_resolve(struct run_options *options, const struct plan_document *document,
                             struct error *error) MUST_USE;
+
+/* The most records that a run may reject, by either of the two options; -1: no bound. */
+int64_t options_reject_bound(const struct run_options *options);
+bool options_allow_rejects(const struct run_options *options, uint64_t rejected);
 
 /* All of them by name, as they stand:
  * {"jobs":4,"memory":33554432,"time_zone":null,…,"include":[…]}. NULL: memory is out. */

@@ -39,6 +39,17 @@ static enum status ledger_missing(const struct run *run, const struct local_run 
     return STATUS_FAILED;
 }
 
+/* Who goes on with a run need not say its bound on rejects again; a plan that names another one
+ * than it did is heard. */
+static void take_reject_bound(struct run *run, const struct local_run *local)
+{
+    struct run_options *options = &run->session->options;
+    if (!options->bound_is_said && options->plan_rejects == local->plan_rejects) {
+        options->max_rejects = local->max_rejects;
+        options->fail_fast = false;
+    }
+}
+
 /* STATUS_AGAIN: the local run never began: begin it. STATUS_END: there is nothing to resume. */
 static enum status find_run(struct resume *resume, struct error *error)
 {
@@ -55,6 +66,7 @@ static enum status find_run(struct resume *resume, struct error *error)
     }
     bool is_open = status == STATUS_OK && !local.finished;
     if (is_open) {
+        take_reject_bound(run, &local);
         status =
             target->connector->ledger->load(target, local.id, run->arena, &resume->ledger, error);
         if (status == STATUS_END && local.begun) {

@@ -184,7 +184,8 @@ enum status rollback_note_begun(struct rollback *rollback, struct error *error)
                                    .kind = run->header.kind,
                                    .target = rollback->session.target_uri->shown,
                                    .existing = -1,
-                                   .max_rejects = -1};
+                                   .max_rejects = -1,
+                                   .plan_rejects = -1};
         status = STATUS_OK;
     }
     if (status != STATUS_OK || strcmp(local.id, run->id) != 0) {

@@ -3,6 +3,7 @@
 #include "engine/claim.h"
 #include "engine/copy.h"
 #include "engine/joining.h"
+#include "engine/options.h"
 #include "engine/past_runs.h"
 #include "engine/rejects_load.h"
 #include "engine/repair_delete.h"
@@ -112,7 +113,8 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
                                     .exclude = options->exclude,
                                     .exclude_count = options->exclude_count,
                                     .existing = options->existing,
-                                    .max_rejects = options->fail_fast ? 0 : options->max_rejects,
+                                    .max_rejects = options_reject_bound(options),
+                                    .plan_rejects = options->plan_rejects,
                                     .time_zone = options->time_zone};
     return local_run_write(&run->folder, &local, error);
 }

@@ -182,20 +182,6 @@ static void take_time_zone(struct run_session *session, const struct past_run *p
     }
 }
 
-/* Likewise the bound on rejects: who goes on with the run is not asked for it again. */
-static void take_reject_bound(struct run_session *session, const struct past_run *past)
-{
-    struct run_options *options = &session->options;
-    bool said = options->fail_fast || options->max_rejects >= 0;
-    bool planned = session->document != NULL &&
-                   (plan_document_option(session->document, "max_rejects") != NULL ||
-                    plan_document_option(session->document, "fail_fast") != NULL);
-    if (options->resuming && past->local.id != NULL && !said &&
-        (!planned || is_plan_of_run(session, past))) {
-        options->max_rejects = past->local.max_rejects;
-    }
-}
-
 /* The folder for sorted runs, made now since a database is opened with it; NULL where none can
  * be. */
 static const char *make_spill_folder(const struct state_folder *folder, const char *path)
@@ -494,7 +480,6 @@ enum status run_open(const struct run_options *options, struct run_session **mad
     }
     leave_other_run(session, options, &past);
     take_time_zone(session, &past);
-    take_reject_bound(session, &past);
     if (options_resolve(&session->options, session->document, error) != STATUS_OK ||
         (session->options.time_zone != NULL &&
          time_zone_make(session->options.time_zone, session->arena, &session->time_zone, error) !=

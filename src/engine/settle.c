@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "engine/json_text.h"
+#include "engine/options.h"
 #include "engine/record_hash.h"
 #include "engine/reject_name.h"
 #include "engine/run_parts.h"
@@ -463,8 +464,7 @@ static enum status check_bound(const struct run *run, struct error *error)
     for (uint32_t i = 0; i < run->session->plan->entity_count; i++) {
         rejected += run->totals[i].rejected;
     }
-    if (rejected == 0 || (!options->fail_fast && (options->max_rejects < 0 ||
-                                                  rejected <= (uint64_t)options->max_rejects))) {
+    if (options_allow_rejects(options, rejected)) {
         return STATUS_OK;
     }
     error_set(error, ERROR_TOO_MANY_REJECTS, "run",

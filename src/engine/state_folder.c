@@ -304,6 +304,12 @@ static const char *keep(const json_t *object, const char *name, struct arena *ar
     return copy;
 }
 
+static int64_t bound_member(const json_t *object, const char *name)
+{
+    int64_t bound = json_member_integer(object, name, -1);
+    return bound < 0 ? -1 : bound;
+}
+
 enum status local_run_read(const struct state_folder *folder, struct arena *arena,
                            struct local_run *run, struct error *error)
 {
@@ -331,7 +337,8 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         .target = keep(object, "target", arena, &no_memory),
         .plan_path = keep(object, "plan", arena, &no_memory),
         .existing = (int)json_member_integer(object, "existing", -1),
-        .max_rejects = json_member_integer(object, "max_rejects", -1),
+        .max_rejects = bound_member(object, "max_rejects"),
+        .plan_rejects = bound_member(object, "plan_rejects"),
         .time_zone = keep(object, "time_zone", arena, &no_memory),
     };
     status = STATUS_OK;
@@ -368,6 +375,9 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
     }
     if (run->max_rejects >= 0) {
         failed |= json_object_set_new(object, "max_rejects", json_integer(run->max_rejects)) != 0;
+    }
+    if (run->plan_rejects >= 0) {
+        failed |= json_object_set_new(object, "plan_rejects", json_integer(run->plan_rejects)) != 0;
     }
     if (run->time_zone != NULL) {
         failed |= json_object_set_new(object, "time_zone", json_text(run->time_zone)) != 0;

@@ -10,9 +10,8 @@
  *   lock            held by the process that works here; its pid as text
  *   run.json        {"format","run","kind","begun","finished","source","target","plan","include",
  *                    "exclude","existing","max_rejects",
- *                    "rolling_back","time_zone"}: what resume needs to know before it
- *                   reaches the ledger
- *   plan.yaml       the plan as the run began with it (none for a plain copy)
+ *                    "plan_rejects","rolling_back","time_zone"}: what resume needs to know before
+ * it reaches the ledger plan.yaml       the plan as the run began with it (none for a plain copy)
  *   state.json      for people and scripts, never the truth: see state.h
  *   rejects/        CHUNK-ATTEMPT.jsonl, settled.jsonl
  *   before/         what was there before the run's writes: before.h
@@ -94,7 +93,8 @@ struct local_run {
     const char *const *exclude;
     uint32_t exclude_count;
     int existing;
-    int64_t max_rejects;   /* 0: --fail-fast, too; -1: no bound */
+    int64_t max_rejects;   /* --fail-fast as 0; -1: no bound */
+    int64_t plan_rejects;  /* the bound that the plan named; -1: none */
     const char *time_zone; /* NULL: none */
 };
 /* STATUS_END: no run.json. Damage is ERROR_STATE_INVALID. */

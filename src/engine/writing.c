@@ -1,4 +1,5 @@
 /* An open chunk's life at the target, and its counting. */
+#include "engine/options.h"
 #include "engine/writing.h"
 
 #include "base/clock.h"
@@ -173,8 +174,7 @@ static enum status check_reject_bound(struct writing *writing, const struct reje
 {
     const struct run_options *options = &writing->copy->session->options;
     uint64_t rejected = atomic_load(&writing->copy->rejected);
-    if (!options->fail_fast &&
-        (options->max_rejects < 0 || rejected <= (uint64_t)options->max_rejects)) {
+    if (options_allow_rejects(options, rejected)) {
         return STATUS_OK;
     }
     char object[256];

@@ -50,25 +50,32 @@ struct worker_thread {
 
 /* ---------------------------------------------------------------- one record */
 
-static void add_number(struct verify_column_sum *sum, const struct former_field *field)
+static enum status no_memory_for_number(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for a number");
+}
+
+static enum status add_number(struct verify_column_sum *sum, const struct former_field *field,
+                              struct error *error)
 {
     enum value_kind kind = (enum value_kind)field->value.kind;
     if (!value_kind_is_number(kind)) {
-        return;
+        return STATUS_OK;
     }
     sum->numbers++;
     if (kind == VALUE_INT64) {
         sum->whole += field->value.i64;
-        return;
+        return STATUS_OK;
     }
     /* digits that are known need not be found again */
     bool digits = field->raw->kind == VALUE_DECIMAL;
-    enum status status = decimal_sum_add(&sum->decimal, digits ? field->raw : &field->value);
-    (void)status; /* of a number; memory that is out would show as a sum that differs */
+    return decimal_sum_add(&sum->decimal, digits ? field->raw : &field->value) == STATUS_OK
+               ? STATUS_OK
+               : no_memory_for_number(error);
 }
 
-static void add_columns(struct worker_thread *worker, const struct verify_table *table,
-                        enum verify_side side)
+static enum status add_columns(struct worker_thread *worker, const struct verify_table *table,
+                               enum verify_side side, struct error *error)
 {
     const struct former *former = &worker->former;
     struct verify_column_sum *sums =
@@ -79,9 +86,12 @@ static void add_columns(struct worker_thread *worker, const struct verify_table 
             struct verify_column_sum *sum = &sums[field->column];
             sum->checksum +=
                 XXH3_64bits(former->bytes.data + field->begin, field->end - field->begin);
-            add_number(sum, field);
+            if (add_number(sum, field, error) != STATUS_OK) {
+                return STATUS_FAILED;
+            }
         }
     }
+    return STATUS_OK;
 }
 
 static enum status add_sum(struct worker_thread *worker, const struct verify_table *table,
@@ -151,8 +161,9 @@ static enum status take_record(struct worker_thread *worker, struct verify_table
         return STATUS_FAILED;
     }
     if (pass->act == ACT_SUM) {
-        if (worker->sums.columns[side] != NULL) {
-            add_columns(worker, table, side);
+        if (worker->sums.columns[side] != NULL &&
+            add_columns(worker, table, side, error) != STATUS_OK) {
+            return STATUS_FAILED;
         }
         return add_sum(worker, table, side == SIDE_TARGET, error);
     }
@@ -174,7 +185,7 @@ static enum status take_number_off(struct verify_column_sum *sum, const struct f
     value_print(field->raw->kind == VALUE_DECIMAL ? field->raw : &field->value, SUM_DIGITS_MAX,
                 &digits);
     enum status status = digits.failed
-                             ? error_set(error, ERROR_MEMORY, NULL, "no memory for a number")
+                             ? no_memory_for_number(error)
                              : verify_take_number_off(sum, digits.data, digits.length, error);
     buffer_free(&digits);
     return status;

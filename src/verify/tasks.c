@@ -276,7 +276,8 @@ enum status verify_take_number_off(struct verify_column_sum *sum, const char *di
     }
     arena_destroy(arena);
     buffer_free(&negative);
-    return status == STATUS_FAILED ? no_memory(error) : STATUS_OK;
+    return status == STATUS_FAILED ? error_set(error, ERROR_MEMORY, NULL, "no memory for a number")
+                                   : STATUS_OK;
 }
 
 static uint32_t column_of(const struct record_form *form, const struct spill_field *field)

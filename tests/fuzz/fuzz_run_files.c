@@ -34,6 +34,9 @@ static void require_same(const struct local_run *left, const struct local_run *r
     FUZZ_REQUIRE(is_same_text(left->plan_path, right->plan_path));
     FUZZ_REQUIRE(left->begun == right->begun && left->finished == right->finished);
     FUZZ_REQUIRE(left->rolling_back == right->rolling_back && left->existing == right->existing);
+    FUZZ_REQUIRE(left->max_rejects == right->max_rejects);
+    FUZZ_REQUIRE(left->plan_rejects == right->plan_rejects);
+    FUZZ_REQUIRE(is_same_text(left->time_zone, right->time_zone));
     FUZZ_REQUIRE(
         is_same_list(left->include, left->include_count, right->include, right->include_count));
     FUZZ_REQUIRE(

@@ -1,4 +1,5 @@
 """How many rejects a run may have is its own word: a resume keeps to it, until a flag or the plan says another bound."""
+import os
 import shutil
 
 import support
@@ -14,14 +15,16 @@ class RejectBound(support.TestCase):
         support.make_sqlite(self.path("s.db"), "CREATE TABLE thing (id INTEGER PRIMARY KEY, v REAL); INSERT INTO thing WITH RECURSIVE n(i) AS "
                             "(SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) SELECT i, iif(i %% %d, 1.5, 1e300) FROM n" % (COUNT, COUNT // BAD))
 
-    def refused(self, *arguments):
-        result = self.run_program(*arguments, code=3)
+    def refused(self, *arguments, env=None):
+        result = self.run_program(*arguments, code=3, env=env)
         self.assertIn("[too-many-rejects]", result.err)
         self.assertIn("`transhume resume --max-rejects N`", " ".join(result.err.split()))
 
+    def assert_arrived(self):
+        self.assertEqual(len(support.read_dynamodb_json(self.path("out"))["thing"]), COUNT - BAD)
+
     def assert_whole(self):
-        items = support.read_dynamodb_json(self.path("out"))["thing"]
-        self.assertEqual(len(items), COUNT - BAD)
+        self.assert_arrived()
         self.assertEqual(len(self.rejects()), BAD)
 
     def forget(self):
@@ -58,6 +61,46 @@ class RejectBound(support.TestCase):
                 self.run_program("resume", code=1)
                 self.assert_whole()
                 self.forget()
+
+    def test_a_plan_that_changed_in_something_else(self):
+        """Only where the plan names another bound than it did it is asked for the bound."""
+        self.plan("max_rejects: 100")
+        self.refused("migrate", "--plan", "plan.yaml", "--max-rejects", 3)
+        self.plan("max_rejects: 100, jobs: 1")
+        self.refused("resume")
+        self.refused("resume", "--max-rejects", BAD - 1)
+        self.plan("max_rejects: 100, jobs: 2")
+        self.refused("resume")
+        self.write("other.yaml", self.PLAN % "max_rejects: 100")
+        self.refused("resume", "--plan", "other.yaml")
+        self.plan("jobs: 1")   # it names none any more
+        self.run_program("resume", "--plan", "plan.yaml", code=1)
+        self.assert_whole()
+
+    def test_loads_of_rejects_keep_theirs(self):
+        self.plan("max_rejects: 100")
+        self.run_program("migrate", "--plan", "plan.yaml", code=1)
+        folder = self.path(".transhume", "rejects")
+        for name in os.listdir(folder):
+            shutil.copyfile(os.path.join(folder, name), self.path("bad.jsonl"))
+        self.refused("migrate", "--plan", "plan.yaml", "--rejects", "bad.jsonl", "--max-rejects", 3)
+        self.refused("resume")
+        self.run_program("resume", "--max-rejects", BAD, code=1)
+        self.assertEqual(len(self.rejects()), BAD)
+
+    def test_another_run_s_bound_is_not_taken(self):
+        support.make_sqlite(self.path("good.db"), "CREATE TABLE other (id INTEGER PRIMARY KEY); INSERT INTO other VALUES (1)")
+        self.run_program("migrate", "--fail-fast", "good.db", "dynamodb-json:out")
+        support.kill_at("engine.chunk_started", 2, "migrate", "--chunk-rows", "50", "--state", "elsewhere", "s.db", "dynamodb-json:out", cwd=self.folder)
+        self.run_program("resume", "s.db", "dynamodb-json:out", code=1)
+        self.assert_arrived()   # some of the rejects stay in the other folder
+
+    def test_the_flag_wins_over_the_environment_s_other_word(self):
+        self.refused("migrate", "s.db", "dynamodb-json:out", env={"TRANSHUME_FAIL_FAST": "1"})
+        self.run_program("resume", "--max-rejects", BAD, env={"TRANSHUME_FAIL_FAST": "1"}, code=1)
+        self.assert_whole()
+        self.forget()
+        self.refused("migrate", "--fail-fast", "s.db", "dynamodb-json:out", env={"TRANSHUME_MAX_REJECTS": "100"})
 
     def test_a_flag_wins_over_the_plan_and_does_so_still_in_a_resume(self):
         for options in ("max_rejects: 3", "fail_fast: true", "max_rejects: 3, fail_fast: true"):

@@ -220,7 +220,7 @@ static int sum_up(struct error *error)
 /* What is taken off a column's sum is off it, or memory was out. */
 static int take_off(struct error *error)
 {
-    static const char digits[] = "12345678901234567890123456789.5";
+    static const char digits[] = "12345678901234567890123456789012345678901234567890.5";
     struct verify_column_sum column = {.numbers = 1};
     struct arena *arena = arena_create(0);
     struct cell cell;
@@ -572,12 +572,12 @@ static void values_for_sqlite(void **state)
 {
     (void)state;
     static const struct cell items[] = {{.kind = VALUE_INT64, .i64 = 1}};
+    skip_unless_armed();
     struct arena *arena = arena_create(0);
     struct cell cells[] = {cell_text("100000000000000000000000", 24),
                            cell_text("100000000000000000000000", 24),
                            cell_items(VALUE_LIST, items, 1),
                            {.kind = VALUE_DATE}};
-    skip_unless_armed();
     assert_int_equal(decimal_parse(cells[1].text, cells[1].length, arena, &cells[1]), STATUS_OK);
     for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]); i++) {
         numeric_cell = &cells[i];

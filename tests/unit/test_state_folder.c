@@ -47,7 +47,10 @@ static void local_runs_come_back(void **state)
                                   .target = "b.db",
                                   .include = patterns,
                                   .include_count = 2,
-                                  .existing = 3};
+                                  .existing = 3,
+                                  .max_rejects = 0,
+                                  .plan_rejects = 12,
+                                  .time_zone = "Europe/Oslo"};
     assert_int_equal(state_folder_name(&folder, test_folder(), arena, &error), STATUS_OK);
     assert_int_equal(local_run_read(&folder, arena, &read, &error), STATUS_END);
     assert_int_equal(local_run_write(&folder, &run, &error), STATUS_OK);
@@ -58,6 +61,9 @@ static void local_runs_come_back(void **state)
     assert_null(read.plan_path);
     assert_int_equal(read.include_count, 2);
     assert_string_equal(read.include[1], "\"b\"");
+    assert_int_equal(read.max_rejects, 0);
+    assert_int_equal(read.plan_rejects, 12);
+    assert_string_equal(read.time_zone, "Europe/Oslo");
     assert_int_equal(read.existing, 3);
 
     assert_int_equal(state_folder_make_rooms(&folder, &error), STATUS_OK);
