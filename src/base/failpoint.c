@@ -101,16 +101,24 @@ enum status failpoint_setup(struct error *error)
 }
 
 /* What a killed process counted would be lost. A child of its own writes it: until that is done
- * other threads would go on, and be killed further along than they were asked to. It holds no file
- * of ours open, so no lock either. */
+ * other threads would go on, and be killed further along than they were asked to. It is waited for
+ * only until it holds no file of ours open, and so no lock either: the pipe ends with them. */
 #ifdef TRANSHUME_COVERAGE
 void __gcov_dump(void);
 static void dump_coverage(void)
 {
+    int ends[2];
+    char none;
+    if (pipe(ends) != 0) {
+        return;
+    }
     if (fork() == 0) {
         close_range(0, UINT32_MAX, 0);
         __gcov_dump();
         _exit(0);
+    }
+    close(ends[1]);
+    while (read(ends[0], &none, 1) < 0 && errno == EINTR) {
     }
 }
 #else
