@@ -1,10 +1,10 @@
 /* An open chunk's life at the target, and its counting. */
-#include "engine/options.h"
 #include "engine/writing.h"
 
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "engine/options.h"
 #include "engine/reject_name.h"
 #include <inttypes.h>
 #include <stdlib.h>
