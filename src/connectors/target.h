@@ -72,8 +72,9 @@ struct target_table {
     /* after_load takes out the records of what the run made that a foreign key finds no partner
      * for, and those that then have none, and keeps them for tell_orphans */
     bool rejects_orphans;
-    /* with it: how many the run wrote. Where more are in the table some are others', and after_load
-     * takes none out (ERROR_RECONCILE) */
+    /* Set for after_load: how many the run wrote; UINT64_MAX: not known. With rejects_orphans:
+     * where more are in the table some are others', and after_load takes none out (ERROR_RECONCILE)
+     */
     uint64_t records_written;
     /* after_load may put here how many records are in the table, of one that the run made, where it
      * can count them while it does other things; else the engine asks for it later. NULL: it is

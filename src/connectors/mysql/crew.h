@@ -32,11 +32,4 @@ enum status maria_count(struct maria_database *self, MYSQL *control,
                         const struct target_table *table, uint64_t *count,
                         struct error *error) MUST_USE;
 
-/* ---------------------------------------------------------------- largest.c */
-
-/* Puts the numbers of tables in the order of their records. */
-enum status maria_put_largest_first(struct maria_database *self, MYSQL *connection,
-                                    const struct target_table *tables, uint32_t *numbers,
-                                    uint32_t count, struct error *error) MUST_USE;
-
 #endif

@@ -286,10 +286,6 @@ static enum status finish(struct finishing *finishing, struct error *error)
     status = status == STATUS_OK ? maria_control(self, &finishing->connection, error) : status;
     status =
         status == STATUS_OK ? maria_silence_keys(self, finishing->connection, true, error) : status;
-    status = status == STATUS_OK
-                 ? maria_put_largest_first(self, finishing->connection, finishing->tables,
-                                           finishing->made, finishing->made_count, error)
-                 : status;
     for (int step = STEP_INDEXES; status == STATUS_OK && step <= STEP_REFERENCES; step++) {
         status = finish_step(finishing, (enum step)step, error);
     }
@@ -298,6 +294,25 @@ static enum status finish(struct finishing *finishing, struct error *error)
         status == STATUS_OK ? maria_drop_key_tables(self, finishing->connection, error) : status;
     return status == STATUS_OK ? maria_silence_keys(self, finishing->connection, false, error)
                                : status;
+}
+
+static int compare_records(const void *left, const void *right, void *context)
+{
+    const uint32_t *one = left;
+    const uint32_t *other = right;
+    const struct finishing *finishing = context;
+    uint64_t of_one = finishing->tables[*one].records_written;
+    uint64_t of_other = finishing->tables[*other].records_written;
+    return of_one != of_other ? (of_one > of_other ? -1 : 1) : (*one > *other) - (*one < *other);
+}
+
+/* So none of the largest is begun when the others are done. InnoDB's own counts are estimates. */
+static void put_largest_first(struct finishing *finishing)
+{
+    if (finishing->made_count > 0) {
+        qsort_r(finishing->made, finishing->made_count, sizeof *finishing->made, compare_records,
+                finishing);
+    }
 }
 
 enum status maria_after_load(struct database *database, const struct target_table *tables,
@@ -321,6 +336,7 @@ enum status maria_after_load(struct database *database, const struct target_tabl
         }
     }
     finishing.made = made;
+    put_largest_first(&finishing);
     struct arena *arena = arena_create(0);
     enum status status = made != NULL && finishing.arena != NULL && arena != NULL
                              ? want_references(&finishing, arena, error)
