@@ -169,15 +169,16 @@ static void leave_other_run(struct run_session *session, const struct run_option
     *past = (struct past_run){0};
 }
 
-/* Where neither a flag nor the plan says one, it is the run's; also where the plan says one and is
- * as it was, since a flag won then. */
+/* Where neither a flag nor the plan says one, it is the run's; also where the plan says the one
+ * that it said then, since a flag may have won. */
 static void take_time_zone(struct run_session *session, const struct past_run *past)
 {
     struct run_options *options = &session->options;
+    const char *planned =
+        session->document == NULL ? NULL : plan_document_option(session->document, "time_zone");
+    const char *planned_then = past->local.plan_time_zone;
     if (options->time_zone == NULL && past->local.time_zone != NULL &&
-        (session->document == NULL ||
-         plan_document_option(session->document, "time_zone") == NULL ||
-         is_plan_of_run(session, past))) {
+        (planned == NULL || (planned_then != NULL && strcmp(planned, planned_then) == 0))) {
         options->time_zone = past->local.time_zone;
     }
 }

@@ -340,6 +340,7 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         .max_rejects = bound_member(object, "max_rejects"),
         .plan_rejects = bound_member(object, "plan_rejects"),
         .time_zone = keep(object, "time_zone", arena, &no_memory),
+        .plan_time_zone = keep(object, "plan_time_zone", arena, &no_memory),
     };
     status = STATUS_OK;
     if (no_memory) {
@@ -381,6 +382,10 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
     }
     if (run->time_zone != NULL) {
         failed |= json_object_set_new(object, "time_zone", json_text(run->time_zone)) != 0;
+    }
+    if (run->plan_time_zone != NULL) {
+        failed |=
+            json_object_set_new(object, "plan_time_zone", json_text(run->plan_time_zone)) != 0;
     }
     struct buffer text = {0};
     enum status status =

@@ -10,8 +10,9 @@
  *   lock            held by the process that works here; its pid as text
  *   run.json        {"format","run","kind","begun","finished","source","target","plan","include",
  *                    "exclude","existing","max_rejects",
- *                    "plan_rejects","rolling_back","time_zone"}: what resume needs to know before
- * it reaches the ledger plan.yaml       the plan as the run began with it (none for a plain copy)
+ *                    "plan_rejects","rolling_back","time_zone","plan_time_zone"}: what resume needs
+ *                    to know before it reaches the ledger
+ *   plan.yaml       the plan as the run began with it (none for a plain copy)
  *   state.json      for people and scripts, never the truth: see state.h
  *   rejects/        CHUNK-ATTEMPT.jsonl, settled.jsonl
  *   before/         what was there before the run's writes: before.h
@@ -93,9 +94,10 @@ struct local_run {
     const char *const *exclude;
     uint32_t exclude_count;
     int existing;
-    int64_t max_rejects;   /* --fail-fast as 0; -1: no bound */
-    int64_t plan_rejects;  /* the bound that the plan named; -1: none */
-    const char *time_zone; /* NULL: none */
+    int64_t max_rejects;        /* --fail-fast as 0; -1: no bound */
+    int64_t plan_rejects;       /* the bound that the plan named; -1: none */
+    const char *time_zone;      /* NULL: none */
+    const char *plan_time_zone; /* what the plan named; NULL: none */
 };
 /* STATUS_END: no run.json. Damage is ERROR_STATE_INVALID. */
 enum status local_run_read(const struct state_folder *folder, struct arena *arena,

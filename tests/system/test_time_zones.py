@@ -272,12 +272,45 @@ class TimeZones(support.TestCase):
     def test_a_flag_that_won_over_the_plan_is_kept(self):
         source = self.source("sqlite", [(number, datetime.datetime(2024, 7, number)) for number in range(1, 10)])
         name, uri = self.target("postgres")
-        self.write("plan.yaml", "transhume: 1\nsource: '%s'\ntarget: '%s'\noptions: { time_zone: Asia/Tokyo }\n" % (source, uri))
+        plan = "transhume: 1\nsource: '%s'\ntarget: '%s'\noptions: { time_zone: Asia/Tokyo%%s }\n" % (source, uri)
+        for edited in ("", ", jobs: 1"):
+            with self.subTest(edited=edited):
+                self.write("plan.yaml", plan % "")
+                support.kill_at("engine.after_commit", 2, "migrate", "--plan", "plan.yaml", "--existing", "append", "--time-zone", "UTC", "--chunk-rows", "3",
+                                cwd=self.folder)
+                self.write("plan.yaml", plan % edited)
+                self.run_program("resume", "--progress", "none")
+                self.assertEqual(self.arrived("postgres", name)[9], datetime.datetime(2024, 7, 9))
+                self.clean("--level", "hash")
+                self.run_program("rollback", "--run", self.run_id(".transhume"), "--confirm")
+
+    def test_a_flag_that_won_over_a_plan_with_a_password(self):
+        """What the run keeps of the plan is not the plan to the byte."""
+        source = self.source("sqlite", [(number, datetime.datetime(2024, 7, number)) for number in range(1, 10)])
+        name, uri = self.target("postgres")
+        self.write("plan.yaml", "transhume: 1\nsource: '%s'\ntarget: '%s'\noptions: { time_zone: Asia/Tokyo }\n"
+                   % (source, uri.replace("@", ":not-asked@", 1)))
         support.kill_at("engine.after_commit", 2, "migrate", "--plan", "plan.yaml", "--existing", "append", "--time-zone", "UTC", "--chunk-rows", "3",
                         cwd=self.folder)
+        self.assertNotIn("not-asked", "".join(support.read_lines(self.path(".transhume", "plan.yaml"))))
         self.run_program("resume", "--progress", "none")
         self.assertEqual(self.arrived("postgres", name)[9], datetime.datetime(2024, 7, 9))
         self.clean("--level", "hash")
+
+    def test_a_flag_that_won_over_the_plan_in_a_load_of_rejects(self):
+        source = self.source("sqlite", [(1, datetime.datetime(2024, 3, 31, 2, 30)), (2, datetime.datetime(2024, 3, 31, 1, 30))])
+        name, uri = self.target("postgres")
+        plan = "transhume: 1\nsource: '%s'\ntarget: '%s'\noptions: { time_zone: Asia/Tokyo%%s }\n" % (source, uri)
+        self.write("plan.yaml", plan % "")
+        self.run_program("migrate", "--plan", "plan.yaml", "--existing", "append", "--time-zone", "Europe/Paris", "--progress", "none", code=1)
+        reject, = self.rejects(".transhume").values()
+        reject["record"]["at"] = "2024-03-31 03:30:00"
+        self.write("mended.jsonl", json.dumps(reject) + "\n")
+        support.kill_at("engine.before_commit", 1, "migrate", "--plan", "plan.yaml", "--rejects", "mended.jsonl", "--time-zone", "Europe/Paris",
+                        cwd=self.folder)
+        self.write("plan.yaml", plan % ", jobs: 1")
+        self.run_program("resume", "--progress", "none")
+        self.assertEqual(self.arrived("postgres", name), {1: datetime.datetime(2024, 3, 31, 1, 30), 2: datetime.datetime(2024, 3, 31, 0, 30)})
 
     def test_mended_rejects(self):
         source = self.source("sqlite", [(1, datetime.datetime(2024, 3, 31, 2, 30)), (2, datetime.datetime(2024, 3, 31, 1, 30))])
