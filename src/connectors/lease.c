@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,13 +84,21 @@ static void make_name(struct ledger_holder *holder)
     }
 }
 
+/* A name may be any bytes, and JSON holds UTF-8 only. */
+static void host_here(char *host, size_t capacity)
+{
+    char name[HOST_NAME_MAX + 1] = "";
+    if (gethostname(name, sizeof(name) - 1) != 0) {
+        name[0] = '\0';
+    }
+    text_printable(name, strlen(name), host, capacity);
+}
+
 void ledger_holder_self(int64_t lease_ms, struct ledger_holder *holder)
 {
     *holder =
         (struct ledger_holder){.pid = getpid(), .since_us = clock_utc_us(), .lease_ms = lease_ms};
-    if (gethostname(holder->host, sizeof(holder->host) - 1) != 0) {
-        holder->host[0] = '\0';
-    }
+    host_here(holder->host, sizeof(holder->host));
     machine_here(holder->machine);
     holder->started = process_started(holder->pid);
     make_name(holder);
@@ -99,13 +108,11 @@ enum status ledger_holder_write(const struct ledger_holder *holder, struct arena
                                 const char **text, struct error *error)
 {
     char since[32];
-    char host[4 * sizeof(holder->host)]; /* a host's name may be any bytes, JSON only holds UTF-8 */
-    text_printable(holder->host, strlen(holder->host), host, sizeof(host));
     clock_format_utc(holder->since_us, since, sizeof(since));
     json_t *object =
         json_pack("{s:i,s:I,s:s,s:s,s:I,s:s,s:I,s:I}", "format", HOLDER_FORMAT, "pid",
-                  (json_int_t)holder->pid, "host", host, "machine", holder->machine, "started",
-                  (json_int_t)holder->started, "since", since, "since_us",
+                  (json_int_t)holder->pid, "host", holder->host, "machine", holder->machine,
+                  "started", (json_int_t)holder->started, "since", since, "since_us",
                   (json_int_t)holder->since_us, "lease_ms", (json_int_t)holder->lease_ms);
     struct buffer dump = {0};
     *text = json_tree_append(object, JSON_COMPACT, &dump)
@@ -117,10 +124,11 @@ enum status ledger_holder_write(const struct ledger_holder *holder, struct arena
                          : error_set(error, ERROR_MEMORY, NULL, "no memory for a holder's name");
 }
 
-static void take_text(const json_t *object, const char *name, char *text, size_t capacity)
+/* False: there is no room for it, as there was for whoever wrote it. */
+static bool take_text(const json_t *object, const char *name, char *text, size_t capacity)
 {
     const char *value = json_string_value(json_object_get(object, name));
-    snprintf(text, capacity, "%s", value == NULL ? "" : value);
+    return (size_t)snprintf(text, capacity, "%s", value == NULL ? "" : value) < capacity;
 }
 
 static int64_t take_integer(const json_t *object, const char *name)
@@ -144,15 +152,15 @@ enum status ledger_holder_read(const char *text, struct ledger_holder *holder, s
                                      .started = take_integer(object, "started"),
                                      .since_us = take_integer(object, "since_us"),
                                      .lease_ms = take_integer(object, "lease_ms")};
-    take_text(object, "host", holder->host, sizeof(holder->host));
-    take_text(object, "machine", holder->machine, sizeof(holder->machine));
+    bool whole = take_text(object, "host", holder->host, sizeof(holder->host));
+    whole &= take_text(object, "machine", holder->machine, sizeof(holder->machine));
     json_decref(object);
     make_name(holder);
     if (format > HOLDER_FORMAT) {
         return error_set(error, ERROR_FORMAT_NEWER, "ledger claim",
                          "is of format %" PRId64 ", this version knows %d", format, HOLDER_FORMAT);
     }
-    if (format != HOLDER_FORMAT || holder->pid <= 0 || holder->lease_ms <= 0) {
+    if (format != HOLDER_FORMAT || !whole || holder->pid <= 0 || holder->lease_ms <= 0) {
         return error_set(error, ERROR_LEDGER_INVALID, "ledger claim", "is damaged: '%.100s'", text);
     }
     return STATUS_OK;

@@ -14,7 +14,8 @@
 void ledger_holder_self(int64_t lease_ms, struct ledger_holder *holder);
 /*
  * One line for the ledger, with everything but the renewals, in `arena`; and back, with `name` made
- * anew. A text that is none of ours gives ERROR_LEDGER_INVALID.
+ * anew. What was read and is written is the same line, by which a claim is replaced. A text that is
+ * none of ours gives ERROR_LEDGER_INVALID.
  */
 enum status ledger_holder_write(const struct ledger_holder *holder, struct arena *arena,
                                 const char **text, struct error *error) MUST_USE;

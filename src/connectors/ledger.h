@@ -18,7 +18,7 @@ struct ledger_chunk {
 struct ledger_holder {
     char name[160]; /* for people: "pid 123 on host"; "attempt 4" where no more is known */
     int64_t pid;    /* 0: not known */
-    char host[72];  /* "": not known */
+    char host[72];  /* printable UTF-8; "": not known */
     char run[40];   /* which it works on, where that is another than was asked for; "": that one */
     char machine[40];  /* where `pid` means something: this boot, this pid namespace; "": unknown */
     int64_t started;   /* when the process began, in the machine's own count; tells pids apart */

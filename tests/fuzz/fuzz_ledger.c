@@ -20,12 +20,11 @@ static bool is_same_holder(const struct ledger_holder *left, const struct ledger
            strcmp(left->name, right->name) == 0;
 }
 
-/* What was read is told in messages, and written by the process that it names reads as the same. */
+/* What was read is told in messages, and reads as the same once it was written. */
 static void read_holder(const char *text, struct arena *arena)
 {
     struct ledger_holder holder;
     struct ledger_holder again;
-    struct ledger_holder third;
     struct error error = {0};
     if (ledger_holder_read(text, &holder, &error) != STATUS_OK) {
         fuzz_check_error(&error);
@@ -34,14 +33,9 @@ static void read_holder(const char *text, struct arena *arena)
     (void)ledger_holder_is_gone(&holder);
     error_set(&error, ERROR_RUN_HELD, holder.name, "is held by %s", holder.name);
     fuzz_check_error(&error);
-    if (text_is_utf8(holder.host, strlen(holder.host)) &&
-        text_is_utf8(holder.machine, strlen(holder.machine))) {
-        FUZZ_REQUIRE(ledger_holder_write(&holder, arena, &text, &error) == STATUS_OK);
-        FUZZ_REQUIRE(ledger_holder_read(text, &again, &error) == STATUS_OK);
-        FUZZ_REQUIRE(ledger_holder_write(&again, arena, &text, &error) == STATUS_OK);
-        FUZZ_REQUIRE(ledger_holder_read(text, &third, &error) == STATUS_OK);
-        FUZZ_REQUIRE(is_same_holder(&again, &third));
-    }
+    FUZZ_REQUIRE(ledger_holder_write(&holder, arena, &text, &error) == STATUS_OK);
+    FUZZ_REQUIRE(ledger_holder_read(text, &again, &error) == STATUS_OK);
+    FUZZ_REQUIRE(is_same_holder(&holder, &again));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
