@@ -14,8 +14,8 @@
  *   {"format":1,"run":ID,"chunk":n,"entity":NAME,"table":NAME,"source":STREAM,
  *    "key":{COLUMN:value,…},"code":"number-range","reason":TEXT,"record":{FIELD:value,…}|null}
  * Values as in typed_json.h; invalid UTF-8 in names is made printable. `key` names the source
- * record (in settled.jsonl, which has the losers of equal target keys and records without a
- * partner, the target key).
+ * record (of a repair, and in settled.jsonl, which has the losers of equal target keys and records
+ * without a partner, the target key).
  */
 struct reject {
     const char *run_id;

@@ -159,7 +159,12 @@ enum status repair_write(struct repair_files *files, const struct spill_head *so
     buffer_append_string(&line, ",\"table\":");
     json_append_string(&line, table, strlen(table));
     buffer_append_string(&line, inserts ? ",\"found\":\"missing\"" : "");
-    buffer_append_string(&line, ",\"source\":\"repair\",\"record\":");
+    buffer_append_string(&line, ",\"source\":\"repair\"");
+    if (spill_is_keyed(source)) {
+        buffer_append_string(&line, ",\"key\":");
+        buffer_append(&line, spill_key(source), source->key_length);
+    }
+    buffer_append_string(&line, ",\"record\":");
     buffer_append(&line, spill_record(source), source->record_length);
     buffer_append_string(&line, "}\n");
     files->write_count++;

@@ -8,8 +8,9 @@
 /*
  * Found while records are matched, as lines in the state folder:
  *
- *   repair.jsonl   {"format":1,"entity":…,"table":…,"record":{…}}: what is to be written over, and
- *                  then, with "found":"missing", what is to be inserted
+ *   repair.jsonl   {"format":1,"entity":…,"table":…,"source":"repair","key":{…},"record":{…}}: what
+ *                  is to be written over, and then, with "found":"missing", what is to be
+ *                  inserted; no key where the table has none
  *   delete.jsonl   {"table":NAME,"key":{…}}: extra, and what the target can't write over
  */
 struct repair_files {

@@ -283,6 +283,8 @@ class Repair(Validate):
         for damage in ("SELECT 1", "UPDATE u SET e = 'x' WHERE id = 2"):
             self.change(self.path("copy.db"), damage)
             self.run_program("validate", "--repair", code=1)
+            reject, = self.rejects()
+            self.assertEqual((reject["key"], reject["source"], reject["code"]), ({"id": 1}, "repair", "constraint"))
             report = self.validate(code=1)
             self.assertEqual([(record["kind"], record["key"]) for record in report["records"]], [("missing", {"id": 1})])
             self.assertIn("[finish-refused]", self.run_program("finish", code=5).err)
