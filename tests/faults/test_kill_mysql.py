@@ -2,6 +2,7 @@
 import os
 import signal
 import sys
+import threading
 import unittest
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", name) for name in ("system", "servers")]
@@ -85,6 +86,35 @@ class KillMysql(SqlDeaths, support.TestCase):
                     found = database.execute("SELECT id, v FROM t ORDER BY id").fetchall()
                 self.assertEqual(found, [*((number, b"text %d" % number) for number in range(1, self.ROWS)),
                                          (self.ROWS, b"new" if changed else b"text %d" % self.ROWS)])
+
+    def test_a_source_where_somebody_reads_the_list_of_transactions(self):
+        """InnoDB shows a copy of it, which stays as it is while it is read again and again: one that began since is not in it. Its commit counts."""
+        source, target, state = self.server.database(), "sqlite:" + self.path("out.db"), self.path("state")
+        self.server.ask(source, "CREATE TABLE t (id int PRIMARY KEY, v varchar(20)); "
+                                "INSERT INTO t SELECT seq, CONCAT('text ', seq) FROM seq_1_to_%d" % self.ROWS)
+        reader, writer, ended = self.server.session(source), self.server.session(source), threading.Event()
+        self.addCleanup(reader.close)
+        self.addCleanup(writer.close)
+        first = threading.Event()
+
+        def read():
+            while not ended.wait(0.01):
+                reader.ask("SELECT count(*) FROM information_schema.innodb_trx")
+                first.set()
+        thread = threading.Thread(target=read)
+        thread.start()
+        try:
+            first.wait()
+            writer.ask("BEGIN; UPDATE t SET v = 'new' WHERE id = %d; SELECT 1" % self.ROWS)
+            killed = support.kill_at("sqlite.after_commit", 4, "migrate", "--chunk-rows", "500", "--jobs", "1", "--state", state,
+                                     self.server.uri(source), target, cwd=self.folder)
+        finally:
+            ended.set()
+            thread.join()
+        self.assertEqual(killed.code, -9)
+        writer.ask("COMMIT; SELECT 1")
+        result = self.run_program("resume", "--state", state, self.server.uri(source), target, code=1)
+        self.assertIn("the snapshot is mixed: the source may have changed between the attempts", result.err)
 
 
 if __name__ == "__main__":
