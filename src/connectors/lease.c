@@ -88,7 +88,7 @@ static void make_name(struct ledger_holder *holder)
 static void host_here(char *host, size_t capacity)
 {
     char name[HOST_NAME_MAX + 1] = "";
-    if (gethostname(name, sizeof(name) - 1) != 0) {
+    if (gethostname(name, sizeof(name)) != 0) {
         name[0] = '\0';
     }
     text_printable(name, strlen(name), host, capacity);
