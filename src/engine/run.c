@@ -101,8 +101,6 @@ enum status run_enter_folder(struct run *run, struct error *error)
 enum status run_write_local(const struct run *run, bool begun, bool finished, struct error *error)
 {
     const struct run_options *options = &run->session->options;
-    const struct plan_document *document = run->session->document;
-    const char *planned = document == NULL ? NULL : plan_document_option(document, "time_zone");
     const struct local_run local = {.id = run->id,
                                     .kind = run_kind(run),
                                     .begun = begun && run_can_resume(run->session),
@@ -118,7 +116,8 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
                                     .max_rejects = options_reject_bound(options),
                                     .plan_rejects = options->plan_rejects,
                                     .time_zone = options->time_zone,
-                                    .plan_time_zone = planned};
+                                    .plan_time_zone =
+                                        plan_document_option(run->session->document, "time_zone")};
     return local_run_write(&run->folder, &local, error);
 }
 

@@ -174,8 +174,7 @@ static void leave_other_run(struct run_session *session, const struct run_option
 static void take_time_zone(struct run_session *session, const struct past_run *past)
 {
     struct run_options *options = &session->options;
-    const char *planned =
-        session->document == NULL ? NULL : plan_document_option(session->document, "time_zone");
+    const char *planned = plan_document_option(session->document, "time_zone");
     const char *planned_then = past->local.plan_time_zone;
     if (options->time_zone == NULL && past->local.time_zone != NULL &&
         (planned == NULL || (planned_then != NULL && strcmp(planned, planned_then) == 0))) {

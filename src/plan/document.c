@@ -131,7 +131,9 @@ const char *plan_document_text(const struct plan_document *document, size_t *len
 
 const char *plan_document_option(const struct plan_document *document, const char *name)
 {
-    return plan_node_text(plan_node_get(plan_node_get(document->root, "options"), name));
+    return document == NULL
+               ? NULL
+               : plan_node_text(plan_node_get(plan_node_get(document->root, "options"), name));
 }
 
 const char *plan_document_option_place(const struct plan_document *document, const char *name,

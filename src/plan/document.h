@@ -43,7 +43,7 @@ const char *plan_document_path(const struct plan_document *document);
 /* The whole text as read: kept in the state folder and the ledger. */
 const char *plan_document_text(const struct plan_document *document, size_t *length);
 /* Options that a plan may give ("jobs", "max_rejects", "chunk_rows", "memory" …) under `options:`;
- * NULL if not there. */
+ * NULL if not there, or if there is no document (NULL). */
 const char *plan_document_option(const struct plan_document *document, const char *name);
 /* Where it stands: "FILE:LINE:COLUMN" in `place`, which is given back. */
 const char *plan_document_option_place(const struct plan_document *document, const char *name,
