@@ -345,7 +345,9 @@ class Changes(ResumeCase):
     def test_a_failure(self):
         """What was compared before it is kept."""
         expected, parts, _ = self.said()
-        result = self.run_program("validate", "--level", self.LEVEL, "--jobs", "1", "--rows-per-second", "8000", code=3,
+        # Slow enough that it must wait, which it hardly has to under valgrind.
+        result = self.run_program("validate", "--level", self.LEVEL, "--jobs", "1",
+                                  "--rows-per-second", str(8000 // support.PATIENCE), code=3,
                                   env={"TRANSHUME_FAILPOINT": "verify.target_waits:error:1"})
         self.assertIn("parts are compared, and kept", result.err)
         done, every = self.parts(self.goes_on(expected, parts))
