@@ -90,10 +90,12 @@ class Chinook(support.TestCase):
         arguments = ("--plan", PLAN, "--state", self.path("state"), "--chunk-rows", "97", source,
                      "dynamodb-json:" + self.path("out"))
         support.kill_after(random_source.uniform(0.0, 0.3), "migrate", *arguments, cwd=self.folder)
-        for _ in range(200):
+        for kills in range(200):
             begun = os.path.exists(self.path("out", "_transhume"))
             command = "resume" if begun else "migrate"
-            result = support.kill_after(random_source.uniform(0.02, 0.4) * support.PATIENCE, command, *arguments, cwd=self.folder)
+            # Longer and longer: what ends a run may take more time on this machine than the first ones have.
+            instant_s = random_source.uniform(0.02, 0.4) * support.PATIENCE * (1 + kills / 20)
+            result = support.kill_after(instant_s, command, *arguments, cwd=self.folder)
             if result.code == 2 and command == "resume":
                 result = support.kill_after(5 * support.PATIENCE, "migrate", *arguments, cwd=self.folder)
             if result.code == 0:
