@@ -1,6 +1,7 @@
 /* Arenas: blocks in a list, the one in use at its head. */
 #include "base/arena.h"
 
+#include "base/memory.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,10 +30,7 @@ static void forget_room(struct arena *arena)
 
 struct arena *arena_create(size_t block_bytes)
 {
-    struct arena *arena = calloc(1, sizeof(*arena));
-    if (arena == NULL) {
-        return NULL;
-    }
+    struct arena *arena = memory_allocate_zeroed(1, sizeof(*arena));
     if (block_bytes == 0) {
         block_bytes = BLOCK_BYTES_DEFAULT;
     }
@@ -108,7 +106,8 @@ static void *allocate_alone(struct arena *arena, size_t size)
     return block + 1;
 }
 
-void *arena_allocate_slow(struct arena *arena, size_t size)
+/* NULL: no memory. */
+static void *allocate(struct arena *arena, size_t size)
 {
     if (size > SIZE_MAX - 64) {
         return NULL;
@@ -143,32 +142,50 @@ void *arena_allocate_slow(struct arena *arena, size_t size)
     return block + 1;
 }
 
-void *arena_allocate_zeroed(struct arena *arena, size_t count, size_t size)
+void *arena_allocate_slow(struct arena *arena, size_t size)
 {
-    size_t total;
-    if (__builtin_mul_overflow(count, size, &total)) {
-        return NULL;
-    }
-    void *memory = arena_allocate(arena, total);
-    if (memory != NULL) {
-        memset(memory, 0, total);
+    void *memory = allocate(arena, size);
+    if (memory == NULL) {
+        memory_exhausted(size);
     }
     return memory;
 }
 
+void *arena_try_allocate(struct arena *arena, size_t size)
+{
+    return size > (size_t)(arena->limit - arena->position) ? allocate(arena, size)
+                                                           : arena_allocate(arena, size);
+}
+
+void *arena_allocate_zeroed(struct arena *arena, size_t count, size_t size)
+{
+    size_t total;
+    if (__builtin_mul_overflow(count, size, &total)) {
+        memory_exhausted(0);
+    }
+    void *memory = arena_allocate(arena, total);
+    memset(memory, 0, total);
+    return memory;
+}
+
+static char *copy_to(char *copy, const void *bytes, size_t length)
+{
+    if (length > 0) {
+        memcpy(copy, bytes, length);
+    }
+    copy[length] = '\0';
+    return copy;
+}
+
 char *arena_copy(struct arena *arena, const void *bytes, size_t length)
 {
-    if (length == SIZE_MAX) {
-        return NULL;
-    }
-    char *copy = arena_allocate(arena, length + 1);
-    if (copy != NULL) {
-        if (length > 0) {
-            memcpy(copy, bytes, length);
-        }
-        copy[length] = '\0';
-    }
-    return copy;
+    return copy_to(arena_allocate(arena, length + 1), bytes, length);
+}
+
+char *arena_try_copy(struct arena *arena, const void *bytes, size_t length)
+{
+    char *copy = length == SIZE_MAX ? NULL : arena_try_allocate(arena, length + 1);
+    return copy == NULL ? NULL : copy_to(copy, bytes, length);
 }
 
 char *arena_copy_string(struct arena *arena, const char *string)
@@ -183,14 +200,12 @@ char *arena_format(struct arena *arena, const char *format, ...)
     int length = vsnprintf(NULL, 0, format, arguments);
     va_end(arguments);
     if (length < 0) {
-        return NULL;
+        memory_exhausted(0);
     }
     char *text = arena_allocate(arena, (size_t)length + 1);
-    if (text != NULL) {
-        va_start(arguments, format);
-        vsnprintf(text, (size_t)length + 1, format, arguments);
-        va_end(arguments);
-    }
+    va_start(arguments, format);
+    vsnprintf(text, (size_t)length + 1, format, arguments);
+    va_end(arguments);
     return text;
 }
 

@@ -19,18 +19,20 @@ struct arena {
     size_t bytes;
 };
 
-/* NULL when memory is out. `block_bytes` 0 means 64 KiB. */
-struct arena *arena_create(size_t block_bytes);
+/* Memory that runs out ends the program (base/memory.h), but where a function says `try`.
+ * `block_bytes` 0 means 64 KiB. */
+struct arena *arena_create(size_t block_bytes) __attribute__((returns_nonnull));
 void arena_destroy(struct arena *arena); /* NULL is fine */
 
 /* Forgets all contents, keeps one block for reuse. */
 void arena_reset(struct arena *arena);
 
-void *arena_allocate_slow(struct arena *arena, size_t size) __attribute__((malloc));
+void *arena_allocate_slow(struct arena *arena, size_t size)
+    __attribute__((malloc, returns_nonnull));
 
-/* Aligned to 8 bytes; NULL when memory is out. `size` 0 gives a valid pointer. (Without the
- * attribute alloc_size, since arena_try_extend changes it.) */
-__attribute__((malloc)) static inline void *arena_allocate(struct arena *arena, size_t size)
+/* Aligned to 8 bytes. `size` 0 gives a valid pointer. (Without the attribute alloc_size, since
+ * arena_try_extend changes it.) */
+__attribute__((malloc, returns_nonnull)) static inline void *arena_allocate(struct arena *arena, size_t size)
 {
     if (size > (size_t)(arena->limit - arena->position)) {
         return arena_allocate_slow(arena, size);
@@ -40,16 +42,22 @@ __attribute__((malloc)) static inline void *arena_allocate(struct arena *arena, 
     arena->position += (size + 7) & ~(size_t)7;
     return memory;
 }
-/* The same, zeroed; count × size is checked for overflow. */
-void *arena_allocate_zeroed(struct arena *arena, size_t count, size_t size);
-/* Copies `length` bytes and adds a NUL after them; NULL when memory is out. */
-char *arena_copy(struct arena *arena, const void *bytes, size_t length);
-char *arena_copy_string(struct arena *arena, const char *string);
+/* For sizes that come from data; NULL: no memory, or a size that no memory can have. */
+void *arena_try_allocate(struct arena *arena, size_t size) __attribute__((malloc));
+/* Zeroed; count × size is checked for overflow. */
+void *arena_allocate_zeroed(struct arena *arena, size_t count, size_t size)
+    __attribute__((returns_nonnull));
+/* Copies `length` bytes and adds a NUL after them. */
+char *arena_copy(struct arena *arena, const void *bytes, size_t length)
+    __attribute__((returns_nonnull));
+/* The same of data, which may be large; NULL: no memory. */
+char *arena_try_copy(struct arena *arena, const void *bytes, size_t length);
+char *arena_copy_string(struct arena *arena, const char *string) __attribute__((returns_nonnull));
 char *arena_format(struct arena *arena, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+    __attribute__((format(printf, 2, 3), returns_nonnull));
 
-/* Changes the size of the arena's last allocation in place if there is room; false: allocate anew
- * and copy. To make it smaller gives the rest back. */
+/* Changes the size of the arena's last allocation in place if there is room; false: allocate
+ * again and copy. To make it smaller gives the rest back. */
 int arena_try_extend(struct arena *arena, void *last, size_t old_size, size_t new_size);
 
 /* Bytes taken from the system, the measure for every byte bound. */

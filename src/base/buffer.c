@@ -1,6 +1,7 @@
 /* Buffers: growth by doubling; the rest is inline. */
 #include "base/buffer.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,12 +20,10 @@ void buffer_free(struct buffer *buffer)
     *buffer = (struct buffer){0};
 }
 
-int buffer_reserve_slow(struct buffer *buffer, size_t extra)
+int buffer_try_reserve(struct buffer *buffer, size_t extra)
 {
     size_t needed;
-    if (buffer->failed || __builtin_add_overflow(buffer->length, extra, &needed) ||
-        needed > SIZE_MAX / 2) {
-        buffer->failed = 1;
+    if (__builtin_add_overflow(buffer->length, extra, &needed) || needed > SIZE_MAX / 4) {
         return 0;
     }
     needed++; /* buffer_string's */
@@ -37,13 +36,18 @@ int buffer_reserve_slow(struct buffer *buffer, size_t extra)
     }
     char *data = realloc(buffer->data, capacity);
     if (data == NULL) {
-        buffer->failed = 1;
-        /* no room must seem left, so that every later append comes here and does nothing */
-        buffer->length = buffer->capacity;
         return 0;
     }
     buffer->data = data;
     buffer->capacity = capacity;
+    return 1;
+}
+
+int buffer_reserve_slow(struct buffer *buffer, size_t extra)
+{
+    if (!buffer_try_reserve(buffer, extra)) {
+        memory_exhausted(extra);
+    }
     return 1;
 }
 
@@ -54,11 +58,6 @@ void buffer_append_string(struct buffer *buffer, const char *string)
 
 void buffer_append_buffer(struct buffer *buffer, const struct buffer *other)
 {
-    if (other->failed) {
-        buffer->failed = 1;
-        buffer->length = buffer->capacity; /* as in buffer_reserve_slow() */
-        return;
-    }
     buffer_append(buffer, other->data, other->length);
 }
 
@@ -66,18 +65,15 @@ void buffer_format(struct buffer *buffer, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    size_t room = buffer->failed ? 0 : buffer->capacity - buffer->length;
+    size_t room = buffer->capacity - buffer->length;
     int length =
         vsnprintf(room > 0 ? buffer->data + buffer->length : NULL, room, format, arguments);
     va_end(arguments);
     if (length < 0) {
-        buffer->failed = 1;
-        return;
+        memory_exhausted(0);
     }
     if ((size_t)length >= room) {
-        if (!buffer_reserve(buffer, (size_t)length + 1)) {
-            return;
-        }
+        buffer_reserve(buffer, (size_t)length + 1);
         va_start(arguments, format);
         vsnprintf(buffer->data + buffer->length, (size_t)length + 1, format, arguments);
         va_end(arguments);
@@ -87,26 +83,21 @@ void buffer_format(struct buffer *buffer, const char *format, ...)
 
 void buffer_append_int64(struct buffer *buffer, int64_t value)
 {
-    if (buffer_reserve(buffer, 20)) {
-        buffer->length += text_from_int64(value, buffer->data + buffer->length);
-    }
+    buffer_reserve(buffer, 20);
+    buffer->length += text_from_int64(value, buffer->data + buffer->length);
 }
 
 void buffer_append_uint64(struct buffer *buffer, uint64_t value)
 {
-    if (buffer_reserve(buffer, 20)) {
-        buffer->length += text_from_uint64(value, buffer->data + buffer->length);
-    }
+    buffer_reserve(buffer, 20);
+    buffer->length += text_from_uint64(value, buffer->data + buffer->length);
 }
 
 void buffer_append_hex(struct buffer *buffer, const void *bytes, size_t length)
 {
     static const char digits[] = "0123456789abcdef";
     const uint8_t *from = bytes;
-    if (length > SIZE_MAX / 4 || !buffer_reserve(buffer, 2 * length)) {
-        buffer->failed = 1;
-        return;
-    }
+    buffer_reserve(buffer, 2 * length);
     char *position = buffer->data + buffer->length;
     for (size_t i = 0; i < length; i++) {
         position[2 * i] = digits[from[i] >> 4];
@@ -120,6 +111,6 @@ const char *buffer_string(struct buffer *buffer)
     if (buffer->data == NULL) {
         return "";
     }
-    buffer->data[buffer->failed ? 0 : buffer->length] = '\0';
+    buffer->data[buffer->length] = '\0';
     return buffer->data;
 }

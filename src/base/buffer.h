@@ -8,14 +8,14 @@
 #include <string.h>
 
 /*
- * A failed allocation sets `failed`, after which appends do nothing: callers append freely and ask
- * once at the end. What has not failed has room for one byte more. Not shared between threads.
+ * Memory that runs out ends the program (base/memory.h), but in buffer_try_reserve. There is always
+ * room for one byte more than was reserved. Not shared between threads.
  */
 struct buffer {
     char *data;
     size_t length;
     size_t capacity;
-    int failed;
+    int failed; /* always 0 */
 };
 
 void buffer_init(struct buffer *buffer); /* also: a zeroed struct is a valid empty buffer */
@@ -25,37 +25,38 @@ static inline char buffer_last(const struct buffer *buffer)
 {
     return buffer->length > 0 ? buffer->data[buffer->length - 1] : '\0';
 }
-/* Surely: one that has failed may have been meant to hold something. */
 static inline int buffer_is_empty(const struct buffer *buffer)
 {
-    return buffer->length == 0 && !buffer->failed;
+    return buffer->length == 0;
 }
 static inline void buffer_clear(struct buffer *buffer)
 {
     buffer->length = 0;
 }
 
-/* Makes room for `extra` more bytes; false (and `failed`) when memory is out. */
+/* For sizes that come from data: makes room for `extra` more bytes, or returns false and leaves the
+ * buffer as it is. */
+int buffer_try_reserve(struct buffer *buffer, size_t extra) MUST_USE;
 int buffer_reserve_slow(struct buffer *buffer, size_t extra);
+/* Makes room for `extra` more bytes. Returns 1. */
 static inline int buffer_reserve(struct buffer *buffer, size_t extra)
 {
     return buffer->capacity - buffer->length > extra ? 1 : buffer_reserve_slow(buffer, extra);
 }
 static inline void buffer_append(struct buffer *buffer, const void *bytes, size_t length)
 {
-    if (length > 0 && buffer_reserve(buffer, length)) {
+    if (length > 0) {
+        buffer_reserve(buffer, length);
         memcpy(buffer->data + buffer->length, bytes, length);
         buffer->length += length;
     }
 }
 static inline void buffer_append_byte(struct buffer *buffer, char byte)
 {
-    if (buffer_reserve(buffer, 1)) {
-        buffer->data[buffer->length++] = byte;
-    }
+    buffer_reserve(buffer, 1);
+    buffer->data[buffer->length++] = byte;
 }
 void buffer_append_string(struct buffer *buffer, const char *string);
-/* What has failed in the other has failed here, too. */
 void buffer_append_buffer(struct buffer *buffer, const struct buffer *other);
 void buffer_format(struct buffer *buffer, const char *format, ...) PRINTF_LIKE(2, 3);
 void buffer_append_int64(struct buffer *buffer, int64_t value);
@@ -63,8 +64,7 @@ void buffer_append_uint64(struct buffer *buffer, uint64_t value);
 /* Two lower-case digits a byte. */
 void buffer_append_hex(struct buffer *buffer, const void *bytes, size_t length);
 
-/* The contents with a NUL after them (not counted), which never fails for a buffer that has not
- * failed. Of one that has: "", in memory of at least `length` bytes. */
+/* The contents with a NUL after them, which is not counted; "" for an empty buffer. */
 const char *buffer_string(struct buffer *buffer);
 
 #endif
