@@ -16,7 +16,7 @@ FUZZ_SECONDS ?= 60
 T ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps build configure demo test soak fuzz coverage servers bench install format lint clean
+.PHONY: all help deps build build-tests configure demo test soak fuzz coverage servers bench install format lint clean
 
 all: ## build the program (installs nothing; names what is missing)
 	@tools/deps check build
@@ -36,22 +36,25 @@ configure:
 build: configure
 	@ninja -C $(BUILD)
 
+build-tests: configure
+	@ninja -C $(BUILD) all for_tests
+
 demo: ## install what is missing, build, and show whole migrations: killed half-way, resumed, and back
 	@tools/deps install build
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory build-tests
 	@tools/demo $(BUILD)
 
 test: ## install what is missing, build, run all tests; the last line counts them
 	@tools/deps install build test
 	@tools/deps install browser || echo 'Without a browser, the tests that look at reports are skipped.'
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory build-tests
 	@$(if $(VALGRIND),tools/deps install valgrind,:)
 	@$(PYTHON) tests/run --build $(BUILD) --sanitize '$(SANITIZE)' $(if $(VALGRIND),--valgrind) $(T)
 
 soak: ## the tests, with the whole kill matrix
 	@tools/deps install build test
 	@tools/deps install browser || echo 'Without a browser, the tests that look at reports are skipped.'
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory build-tests
 	@TRANSHUME_SOAK=1 $(PYTHON) tests/run --build $(BUILD) --sanitize '$(SANITIZE)' --time-limit 14400 $(T)
 
 coverage: ## build apart, run the tests there and tell how much of src/ they reach; T="ledger plan" for some
@@ -73,7 +76,7 @@ servers: ## fetch the servers that tests start, once; T="dynalite boto3" for som
 bench: ## measure against the marks and the peers
 	@tools/deps install build test
 	@tools/deps install bench || echo 'Without other tools beside, the benches say which they leave out.'
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory build-tests
 	@$(PYTHON) bench/run --build $(BUILD) $(T)
 
 install: ## install program, man page and completion under DESTDIR and PREFIX
@@ -89,7 +92,7 @@ format: ## lay out the C files as .clang-format says
 
 lint: ## layout, linters, layers, banned functions
 	@tools/deps install build test lint
-	@$(MAKE) --no-print-directory build
+	@$(MAKE) --no-print-directory build-tests
 	@tools/lint $(BUILD)
 
 clean: ## remove what was built
