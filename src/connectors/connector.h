@@ -26,6 +26,7 @@
 #include "connectors/load.h"
 #include "connectors/rollback.h"
 #include "connectors/source.h"
+#include "connectors/store.h"
 #include "connectors/target.h"
 
 enum { CONNECTOR_CONTRACT_VERSION = 10 };
@@ -60,7 +61,9 @@ struct connector {
     const struct catalog_functions *catalog;
     const struct source_functions *source;
     const struct target_functions *target;
-    const struct ledger_functions *ledger;
+    const struct ledger_functions *ledger; /* NULL where there is a store */
+    const struct store_functions *store;
+    const struct lock_functions *lock;
     const struct rollback_functions *rollback;
     const struct feed_functions *feed;
     const struct load_functions *load;

@@ -3,6 +3,7 @@
 #define TRANSHUME_CONNECTORS_TARGET_H
 
 #include "connectors/source.h"
+#include "connectors/store.h"
 
 struct field_hasher; /* model/field_hash.h */
 
@@ -103,11 +104,14 @@ bool target_table_is_keyed(const struct target_table *table, const char *name);
 bool target_table_clears(const struct target_table *table, const char *column,
                          int (*compare)(const char *, const char *));
 
-/* What the ledger keeps of a chunk that is done. The text is the engine's; connectors store it. */
+/* What the ledger keeps of a chunk that is done. The text is the engine's. */
 struct done_mark {
     uint64_t chunk;
     uint64_t epoch;
     const char *text;
+    /* Where a target whose transactions hold the ledger puts the text, as a key that is absent;
+     * NULL: the engine marks the chunk itself once it is durable. */
+    const char *key;
 };
 
 enum outcome_kind { OUTCOME_REJECTED, OUTCOME_SKIPPED };
@@ -157,6 +161,32 @@ typedef enum status target_orphan_found(void *context, const struct cell *key, u
                                         struct error *error);
 
 struct target_functions {
+    /*
+     * Optional, for connectors with a store: the run was claimed for this process, or the claim was
+     * given back. With `took_over`, what the former holder still has open on the server is ended.
+     * Control thread, before anything of the run is written, or after.
+     */
+    enum status (*claimed)(struct database *self, const struct run_claim *claim,
+                           struct error *error);
+    void (*released)(struct database *self);
+    /*
+     * Optional, for connectors with a store: puts back what prepare dropped or disabled for the
+     * load and after_load has not yet put back, and removes what is kept for the claimed run
+     * besides the ledger (undo records, keys, notes). `rolled_back`: nothing of the run is left in
+     * the database. Repeatable.
+     */
+    enum status (*forget_run)(struct database *self, const char *run_id, bool rolled_back,
+                              struct error *error);
+    /*
+     * Optional, for connectors with a store: removes what a crash may have left once the last run
+     * is gone from the ledger; with `rolled_back` the database itself where the run made it and
+     * nothing else is in it. What somebody works with is left alone. Repeatable.
+     */
+    enum status (*tidy)(struct database *self, bool rolled_back, struct error *error);
+    /* With a store: empties tables that the claimed run made (a physical stream that starts over).
+     * Repeating it is safe. */
+    enum status (*empty)(struct database *self, const struct target_table *const *tables,
+                         uint32_t table_count, struct error *error);
     /*
      * Looks at the tables: fills `record_exists[i]` (is there any record?) and `table_exists[i]`.
      * Changes nothing.

@@ -1,0 +1,106 @@
+/* Positions of feeds, and intents. */
+#include "engine/ledger/ledger_positions.h"
+
+#include "engine/json_text.h"
+#include "engine/ledger/ledger_internal.h"
+#include "model/json_reader.h"
+#include "model/json_writer.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static void position_key(char key[STORE_KEY_BYTES], const char *feed, uint32_t lane)
+{
+    ledger_name_key(key, "position/", feed);
+    size_t used = strlen(key);
+    snprintf(key + used, STORE_KEY_BYTES - used, "/%06" PRIu32, lane);
+}
+
+static void intent_key(char key[STORE_KEY_BYTES], const char *run_id, const char *name)
+{
+    char prefix[STORE_KEY_BYTES];
+    ledger_key(prefix, run_id, "/intent/");
+    ledger_name_key(key, prefix, name);
+}
+
+enum status ledger_get_position(struct ledger *ledger, const char *feed, uint32_t lane,
+                                struct arena *arena, struct ledger_position *position,
+                                struct error *error)
+{
+    char key[STORE_KEY_BYTES];
+    struct store_value value;
+    json_t *object;
+    uint8_t *bytes = NULL;
+    size_t length = 0;
+    *position = (struct ledger_position){0};
+    position_key(key, feed, lane);
+    enum status status = ledger_get(ledger, key, arena, &value, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (ledger_parse(ledger, key, value.text, value.length, &object, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char *text = json_member_text(object, "position", NULL);
+    if (text == NULL ||
+        json_decode_base64(text, strlen(text), arena, &bytes, &length, error) != STATUS_OK) {
+        status = ledger_damaged(ledger, key, error);
+    }
+    *position = (struct ledger_position){.bytes = bytes,
+                                         .length = (uint32_t)length,
+                                         .epoch =
+                                             (uint64_t)json_member_integer(object, "epoch", 0),
+                                         .version = value.version};
+    json_decref(object);
+    return status;
+}
+
+enum status ledger_put_position(struct ledger *ledger, const char *feed, uint32_t lane,
+                                struct ledger_position *position, struct error *error)
+{
+    char key[STORE_KEY_BYTES];
+    struct buffer text = {0};
+    position_key(key, feed, lane);
+    buffer_format(&text, "{\"format\":%d,\"epoch\":%" PRIu64 ",\"position\":", LEDGER_FORMAT,
+                  position->epoch);
+    json_append_base64(&text, position->bytes, position->length);
+    buffer_append_byte(&text, '}');
+    enum status status = ledger_put(ledger, ledger->store, key, buffer_string(&text),
+                                    position->version, &position->version, error);
+    buffer_free(&text);
+    return status;
+}
+
+enum status ledger_put_intent(struct ledger *ledger, const char *run_id, const char *name,
+                              const char *text, struct error *error)
+{
+    char key[STORE_KEY_BYTES];
+    struct store_value value = {0};
+    struct arena *arena = arena_create(1024);
+    intent_key(key, run_id, name);
+    enum status status = ledger_get(ledger, key, arena, &value, error);
+    if (status != STATUS_FAILED) {
+        status = ledger_put(ledger, ledger->store, key, text, value.version, NULL, error);
+    }
+    arena_destroy(arena);
+    return status == STATUS_AGAIN ? ledger_fenced(run_id, error) : status;
+}
+
+enum status ledger_get_intent(struct ledger *ledger, const char *run_id, const char *name,
+                              struct arena *arena, const char **text, struct error *error)
+{
+    char key[STORE_KEY_BYTES];
+    struct store_value value;
+    intent_key(key, run_id, name);
+    enum status status = ledger_get(ledger, key, arena, &value, error);
+    *text = status == STATUS_OK ? value.text : NULL;
+    return status;
+}
+
+enum status ledger_delete_intent(struct ledger *ledger, const char *run_id, const char *name,
+                                 struct error *error)
+{
+    char key[STORE_KEY_BYTES];
+    intent_key(key, run_id, name);
+    return ledger->functions->delete_if(ledger->store, key, STORE_ANY_VERSION, error);
+}
