@@ -11,13 +11,8 @@
 #include <unistd.h>
 
 static const char *const failpoints[] = {
-    "toy.before_append", "toy.after_append",
-    "toy.before_mark",   "toy.after_mark",
-    "toy.before_create", "toy.before_publish",
-    "toy.after_create",  "toy.before_claim",
-    "toy.after_claim",   "toy.before_status",
-    "toy.before_reopen", "toy.after_empty",
-    "toy.before_settle", NULL,
+    "toy.before_append", "toy.after_append", "toy.before_create",
+    "toy.after_empty",   "toy.before_settle", NULL,
 };
 
 enum { LEASE_MS = 4000, REQUESTS_A_LEASE = 4 };
@@ -41,7 +36,6 @@ static void toy_close(struct database *database)
         close(self->log);
     }
     pthread_mutex_destroy(&self->pace_mutex);
-    free(self->claim_text);
     free(self->folder);
     free(self->log_path);
     free(self);
@@ -132,7 +126,7 @@ const struct connector transhume_connector = {
     .catalog = &toy_catalog,
     .source = &toy_source,
     .target = &toy_target,
-    .ledger = &toy_ledger,
+    .store = &toy_store,
     .feed = &toy_feed,
 };
 

@@ -42,7 +42,6 @@ struct toy_database {
     int log;          /* O_APPEND; read-only for a source */
     char run_id[64];  /* of the claimed run */
     uint64_t run;     /* its hash */
-    char *claim_text; /* the claim as this process wrote it; NULL: none */
     int64_t timeout_ms;
     int64_t request_ms;  /* what one write may take */
     int64_t throttle_ms; /* for so long from the first write on it is all too fast */
@@ -102,35 +101,12 @@ const struct toy_record *toy_index_find(const struct toy_index *index, const uin
 extern const struct catalog_functions toy_catalog;
 extern const struct source_functions toy_source;
 extern const struct target_functions toy_target;
-extern const struct ledger_functions toy_ledger;
+extern const struct store_functions toy_store;
 extern const struct feed_functions toy_feed;
-
-/* toy_ledger.c: STATUS_FAILED with ERROR_RUN_FENCED if another attempt holds the run now. */
-enum status toy_check_epoch(struct toy_database *self, uint64_t ours, struct error *error) MUST_USE;
-enum status toy_read_epoch(struct toy_database *self, const char *run_id, uint64_t *epoch,
-                           struct error *error) MUST_USE;
-enum status toy_write_epoch(struct toy_database *self, const char *run_id, uint64_t epoch,
-                            struct error *error) MUST_USE;
-const char *toy_ledger_path(struct toy_database *self, const char *run, const char *name,
-                            char out[512]);
-/* What a new claim does to the ledger: torn ends are cut off. */
-enum status toy_mend(struct toy_database *self, const char *run_id, struct error *error) MUST_USE;
-
-/* toy_claim.c */
-enum status toy_claim(struct database *database, const char *run_id, uint64_t old_epoch,
-                      const struct ledger_holder *replaces, struct ledger_holder *found,
-                      struct error *error);
-enum status toy_renew(struct database *database, const char *run_id, uint64_t epoch,
-                      struct error *error);
-enum status toy_release(struct database *database, const char *run_id, uint64_t epoch,
-                        struct error *error);
 
 /* toy_fetch.c */
 enum status toy_fetch_records(struct database *database, const struct target_table *table,
                               const struct cell *keys, uint32_t key_count, struct batch **batch,
                               struct error *error);
-/* toy_ledger.c: writes the chunk's done mark durably. */
-enum status toy_write_mark(struct toy_database *self, const struct done_mark *mark,
-                           struct error *error) MUST_USE;
 
 #endif

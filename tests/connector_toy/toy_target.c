@@ -4,6 +4,7 @@
 #include "connectors/lease.h"
 #include "connectors/report.h"
 #include "toy_internal.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -36,6 +37,34 @@ static uint64_t next_random(struct writer *writer)
 {
     writer->random = writer->random * 6364136223846793005u + 1442695040888963407u;
     return writer->random >> 33;
+}
+
+static enum status toy_claimed(struct database *database, const struct run_claim *claim,
+                               struct error *error)
+{
+    struct toy_database *self = toy_of(database);
+    snprintf(self->run_id, sizeof self->run_id, "%s", claim->run_id);
+    self->run = XXH3_64bits(claim->run_id, strlen(claim->run_id)) | 1;
+    return toy_log_mend(self, error);
+}
+
+static enum status toy_empty(struct database *database, const struct target_table *const *tables,
+                             uint32_t table_count, struct error *error)
+{
+    struct toy_database *self = toy_of(database);
+    struct buffer out = {0};
+    for (uint32_t i = 0; i < table_count; i++) {
+        struct toy_entry entry = {
+            .kind = TOY_EMPTY,
+            .run = self->run,
+            .table = tables[i]->name,
+            .table_length = (uint32_t)strlen(tables[i]->name),
+        };
+        toy_entry_append(&entry, &out);
+    }
+    enum status status = toy_log_write(self, &out, error);
+    buffer_free(&out);
+    return status == STATUS_OK ? failpoint_hit("toy.after_empty", error) : status;
 }
 
 static enum status toy_inspect(struct database *database, const struct target_table *tables,
@@ -546,22 +575,13 @@ static void forget_counts(struct writer *writer, uint64_t chunk)
     writer->count_rows = kept;
 }
 
+/* Everything was acknowledged, so it is in the log. */
 static enum status toy_commit(struct writer *writer, uint64_t chunk, const struct done_mark *mark,
                               struct error *error)
 {
-    struct toy_database *self = writer->self;
-    enum status status = lease_wait(&self->base, self->request_ms, error);
+    (void)mark;
+    enum status status = lease_wait(&writer->self->base, writer->self->request_ms, error);
     if (status == STATUS_OK) {
-        status = failpoint_hit("toy.before_mark", error);
-    }
-    if (status == STATUS_OK) { /* as a conditional write would see it */
-        status = toy_check_epoch(self, writer->epoch, error);
-    }
-    if (status == STATUS_OK) {
-        status = toy_write_mark(writer->self, mark, error);
-    }
-    if (status == STATUS_OK) {
-        status = failpoint_hit("toy.after_mark", error);
         forget_counts(writer, chunk);
     }
     return status;
@@ -782,6 +802,8 @@ static enum status toy_settle(struct database *database, const struct target_tab
 }
 
 const struct target_functions toy_target = {
+    .claimed = toy_claimed,
+    .empty = toy_empty,
     .inspect = toy_inspect,
     .check_table = toy_check_table,
     .prepare = toy_prepare,

@@ -12,6 +12,7 @@ struct ledger {
     const struct store_functions *functions;
     const struct lock_functions *lock; /* NULL: claims are leases */
     struct store *store;               /* the control thread's */
+    struct store *memory;              /* the store of a target that keeps nothing; else NULL */
     struct store *renewing;            /* the renewing thread's; NULL: not opened yet */
     /* The claim that this process has; `run_id` NULL: none. */
     char *run_id;
@@ -21,6 +22,18 @@ struct ledger {
     pthread_mutex_t mutex; /* of the next one, which two threads use */
     uint64_t leader_version;
 };
+
+/* ---- ledger_bridge.c: a database with a ledger of its own, `functions` is NULL */
+
+enum status bridge_find_conflict(struct ledger *ledger, struct arena *arena, const char **other,
+                                 struct error *error) MUST_USE;
+enum status bridge_create(struct ledger *ledger, const struct ledger_new_run *run,
+                          struct arena *arena, const char **other, struct error *error) MUST_USE;
+enum status bridge_lead(struct ledger *ledger, const char *run_id, uint64_t old_epoch,
+                        const struct ledger_holder *replaces, struct ledger_holder *found,
+                        struct error *error) MUST_USE;
+enum status bridge_renew(struct ledger *ledger, struct error *error) MUST_USE;
+enum status bridge_tidy(struct ledger *ledger, bool rolled_back, struct error *error) MUST_USE;
 
 /* ---- ledger_store.c */
 

@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
+#include "engine/ledger/ledger_memory.h"
 #include "model/json_tree.h"
 #include <ctype.h>
 #include <inttypes.h>
@@ -27,6 +28,16 @@ enum status ledger_open(struct database *target, struct database *home, struct l
     if (home != target && target->lease_ms == 0) {
         target->lease_ms = LEASE_ELSEWHERE_MS;
     }
+    if (ledger->functions == NULL) {
+        *made = ledger;
+        return STATUS_OK;
+    }
+    if ((home->capabilities & CAPABILITY_NO_RESUME) != 0) {
+        ledger->functions = &memory_store_functions;
+        ledger->memory = ledger->store = memory_store_create();
+        *made = ledger;
+        return STATUS_OK;
+    }
     if (ledger->functions->open(home, &ledger->store, error) != STATUS_OK) {
         ledger->store = NULL;
         ledger_close(ledger);
@@ -41,8 +52,11 @@ void ledger_close(struct ledger *ledger)
     if (ledger == NULL) {
         return;
     }
-    ledger->functions->close(ledger->store);
-    ledger->functions->close(ledger->renewing);
+    if (ledger->functions != NULL) {
+        ledger->functions->close(ledger->store);
+        ledger->functions->close(ledger->renewing);
+    }
+    memory_store_destroy(ledger->memory);
     pthread_mutex_destroy(&ledger->mutex);
     free(ledger->run_id);
     free(ledger->leader_text);
@@ -51,12 +65,18 @@ void ledger_close(struct ledger *ledger)
 
 enum status ledger_open_store(struct ledger *ledger, struct store **store, struct error *error)
 {
+    if (ledger->memory != NULL || ledger->functions == NULL) {
+        *store = ledger->memory;
+        return STATUS_OK;
+    }
     return ledger->functions->open(ledger->home, store, error);
 }
 
 void ledger_close_store(struct ledger *ledger, struct store *store)
 {
-    ledger->functions->close(store);
+    if (ledger->functions != NULL) {
+        ledger->functions->close(store);
+    }
 }
 
 bool ledger_has_lease(const struct ledger *ledger)
@@ -66,8 +86,9 @@ bool ledger_has_lease(const struct ledger *ledger)
 
 bool ledger_marks_apart(const struct ledger *ledger)
 {
-    return ledger->home != ledger->target ||
-           (ledger->target->capabilities & CAPABILITY_TRANSACTIONS) == 0;
+    return ledger->functions != NULL &&
+           (ledger->home != ledger->target ||
+            (ledger->target->capabilities & CAPABILITY_TRANSACTIONS) == 0);
 }
 
 /* ---- keys */
