@@ -30,7 +30,6 @@ struct builder {
     struct rows columns;
     struct rows constraints;
     struct rows indexes;
-    bool out_of_memory;
 };
 
 static const char *cell(const struct rows *rows, int row, int column)
@@ -60,16 +59,12 @@ static const char *text(struct builder *builder, const struct rows *rows, int ro
     if (PQgetisnull(rows->result, row, column) != 0) {
         return NULL;
     }
-    const char *copy = arena_copy_string(builder->arena, cell(rows, row, column));
-    builder->out_of_memory |= copy == NULL;
-    return copy;
+    return arena_copy_string(builder->arena, cell(rows, row, column));
 }
 
 static void *zeroed(struct builder *builder, size_t count, size_t size)
 {
-    void *memory = arena_allocate_zeroed(builder->arena, count + 1, size);
-    builder->out_of_memory |= memory == NULL;
-    return memory;
+    return arena_allocate_zeroed(builder->arena, count + 1, size);
 }
 
 /* The rows of one table: from *first to before *end. */
@@ -110,7 +105,6 @@ static void read_column(struct builder *builder, int row, struct schema_column *
     facts->order_schema = text(builder, rows, row, 20);
     if (cell(rows, row, 3)[0] == 'e' && cell(rows, row, 11)[0] == 'd') {
         facts->labels = arena_format(builder->arena, "::%s", cell(rows, row, 17));
-        builder->out_of_memory |= facts->labels == NULL;
     }
     facts->unlimited = text(builder, rows, row, 16);
     facts->type = postgres_type_of(facts->type_oid, cell(rows, row, 3)[0], facts->modifier,
@@ -137,7 +131,7 @@ static void read_column(struct builder *builder, int row, struct schema_column *
         .type_made = is_true(rows, row, 15),
         .base = text(builder, rows, row, 17),
     };
-    builder->out_of_memory |= !sql_default_read(column, SQL_CASTS, builder->arena);
+    sql_default_read(column, SQL_CASTS, builder->arena);
     if (column->default_kind == SCHEMA_DEFAULT_OWN &&
         strncmp(column->default_text, "nextval(", 8) == 0) {
         column->default_kind = SCHEMA_DEFAULT_COUNTER;
@@ -152,9 +146,6 @@ static void read_columns(struct builder *builder, struct schema_table *table,
     find_rows(&builder->columns, facts->oid, &first, &end);
     struct schema_column *columns = zeroed(builder, (size_t)(end - first), sizeof *columns);
     struct postgres_column *details = zeroed(builder, (size_t)(end - first), sizeof *details);
-    if (columns == NULL || details == NULL) {
-        return;
-    }
     for (int row = first; row < end; row++) {
         read_column(builder, row, &columns[row - first], &details[row - first]);
     }
@@ -179,12 +170,11 @@ static struct column_list list_of(struct builder *builder, const struct rows *ro
                                   int end, int column)
 {
     const char **names = zeroed(builder, (size_t)(end - first), sizeof *names);
-    for (int row = first; names != NULL && row < end; row++) {
+    for (int row = first; row < end; row++) {
         const char *name = text(builder, rows, row, column);
         names[row - first] = name != NULL ? name : "";
     }
-    return names != NULL ? (struct column_list){names, (uint32_t)(end - first)}
-                         : (struct column_list){0};
+    return (struct column_list){names, (uint32_t)(end - first)};
 }
 
 static const char *action_of(char letter)
@@ -222,7 +212,6 @@ static void read_foreign_key(struct builder *builder, int row, int end,
         .details = text(builder, rows, row, 12),
         .native_sql = text(builder, rows, row, 4),
     };
-    builder->out_of_memory |= key->references == NULL;
 }
 
 static void read_constraints(struct builder *builder, struct schema_table *table,
@@ -234,7 +223,7 @@ static void read_constraints(struct builder *builder, struct schema_table *table
     find_rows(rows, facts->oid, &first, &end);
     struct schema_foreign_key *keys = zeroed(builder, (size_t)(end - first), sizeof *keys);
     const char **checks = zeroed(builder, (size_t)(end - first), sizeof *checks);
-    for (int row = first; keys != NULL && checks != NULL && row < end;) {
+    for (int row = first; row < end;) {
         int next = group_end(rows, row, end, 11);
         switch (cell(rows, row, 2)[0]) {
         case 'p':
@@ -272,7 +261,7 @@ static void read_indexes(struct builder *builder, struct schema_table *table,
     int end = 0;
     find_rows(rows, facts->oid, &first, &end);
     struct schema_index *indexes = zeroed(builder, (size_t)(end - first), sizeof *indexes);
-    for (int row = first; indexes != NULL && row < end;) {
+    for (int row = first; row < end;) {
         int next = group_end(rows, row, end, 8);
         struct schema_index *index = &indexes[table->index_count++];
         *index = (struct schema_index){
@@ -325,8 +314,8 @@ bool postgres_is_key_index(const struct schema_index *index, struct column_list 
 
 /* ---------------------------------------------------------------- tables */
 
-static enum status read_table(struct builder *builder, int row, struct schema_table *table,
-                              struct postgres_table *facts)
+static void read_table(struct builder *builder, int row, struct schema_table *table,
+                       struct postgres_table *facts)
 {
     const struct rows *rows = &builder->tables;
     int64_t estimate = number(rows, row, 3, -1);
@@ -354,14 +343,10 @@ static enum status read_table(struct builder *builder, int row, struct schema_ta
         read_constraints(builder, table, facts);
         read_indexes(builder, table, facts);
     }
-    if (builder->out_of_memory) {
-        return STATUS_FAILED;
-    }
     settle_key(facts);
     if (facts->key.count == 0 && facts->kind == 'r') {
         table->row_key = "ctid"; /* the row's place: good within one snapshot */
     }
-    return STATUS_OK;
 }
 
 static int compare_rows(const void *left, const void *right, void *rows)
@@ -373,13 +358,10 @@ static int compare_rows(const void *left, const void *right, void *rows)
 static const int *order_tables(struct builder *builder)
 {
     int *order = zeroed(builder, (size_t)builder->tables.count, sizeof *order);
-    for (int row = 0; order != NULL && row < builder->tables.count; row++) {
+    for (int row = 0; row < builder->tables.count; row++) {
         order[row] = row;
     }
-    if (order != NULL) {
-        qsort_r(order, (size_t)builder->tables.count, sizeof *order, compare_rows,
-                &builder->tables);
-    }
+    qsort_r(order, (size_t)builder->tables.count, sizeof *order, compare_rows, &builder->tables);
     return order;
 }
 
@@ -441,12 +423,8 @@ enum status postgres_catalog_read(struct postgres_database *self, PGconn *connec
     struct schema_table *tables = zeroed(&builder, count, sizeof *tables);
     struct postgres_table *facts = zeroed(&builder, count, sizeof *facts);
     const int *order = order_tables(&builder);
-    for (size_t i = 0; !builder.out_of_memory && i < count; i++) {
-        builder.out_of_memory |= read_table(&builder, order[i], &tables[i], &facts[i]) != STATUS_OK;
-    }
-    if (builder.out_of_memory) {
-        status = error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
-        goto out;
+    for (size_t i = 0; i < count; i++) {
+        read_table(&builder, order[i], &tables[i], &facts[i]);
     }
     schema->arena = arena;
     schema->tables = tables;
@@ -501,9 +479,6 @@ enum status postgres_catalog_get(struct postgres_database *self,
 {
     if (self->catalog == NULL) {
         struct postgres_catalog *read = arena_allocate_zeroed(self->arena, 1, sizeof *read);
-        if (read == NULL) {
-            return error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
-        }
         if (postgres_catalog_read(self, self->control, NULL, self->arena, read, error) !=
             STATUS_OK) {
             return STATUS_FAILED;
@@ -567,9 +542,6 @@ static enum status catalog_describe(struct database *database, struct schema **s
     PGconn *connection = NULL;
 
     *schema = NULL;
-    if (arena == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
-    }
     if (postgres_control(self, &connection, error) != STATUS_OK ||
         postgres_catalog_read(self, connection, NULL, arena, &catalog, error) != STATUS_OK ||
         (self->mode == OPEN_SOURCE &&

@@ -1,5 +1,6 @@
 /* Connections: made, set up, asked, and never waited for without an end. */
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/signals.h"
 #include "base/text.h"
 #include "connectors/postgres/locks.h"
@@ -266,7 +267,7 @@ enum status postgres_reach(struct postgres_database *self, PGconn **connection, 
 
     *connection = NULL;
     if (made == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a connection");
+        memory_exhausted(0);
     }
     PQsetNoticeReceiver(made, ignore_notice, NULL);
     PQsetErrorVerbosity(made, PQERRORS_VERBOSE);
@@ -524,12 +525,6 @@ static enum status collect(struct postgres_database *self, PGconn *connection,
 
 enum { PARAMETERS_MAX = 16 };
 
-/* No statement is empty, but that of a buffer for which memory was out. */
-static enum status no_statement(const struct postgres_database *self, struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement");
-}
-
 enum status postgres_query(struct postgres_database *self, PGconn *connection, const char *sql,
                            const struct postgres_parameter *parameters, int parameter_count,
                            enum postgres_patience patience, enum error_code otherwise,
@@ -544,9 +539,6 @@ enum status postgres_query(struct postgres_database *self, PGconn *connection, c
     }
     if (parameter_count > PARAMETERS_MAX) {
         return error_set(error, ERROR_INTERNAL, self->shown, "too many parameters");
-    }
-    if (sql[0] == '\0') {
-        return no_statement(self, error);
     }
     for (int i = 0; i < parameter_count; i++) {
         values[i] = parameters[i].text;
@@ -590,7 +582,7 @@ enum status postgres_query_kept(struct postgres_database *self, PGconn *connecti
     enum status status = STATUS_OK;
     char name[32];
 
-    if (kept == POSTGRES_KEPT_NEVER || sql->failed) {
+    if (kept == POSTGRES_KEPT_NEVER) {
         return postgres_query_buffer(self, connection, sql, NULL, 0, patience, otherwise, result,
                                      error);
     }
@@ -621,9 +613,6 @@ enum status postgres_rows_changed(PGresult *result, uint64_t *count)
 static enum status send_text(struct postgres_database *self, PGconn *connection, const char *sql,
                              struct error *error)
 {
-    if (sql[0] == '\0') {
-        return no_statement(self, error);
-    }
     return PQsendQuery(connection, sql) != 0
                ? STATUS_OK
                : postgres_failure(self, connection, NULL, ERROR_NETWORK, error);
@@ -662,11 +651,8 @@ enum status postgres_is_there(struct postgres_database *self, PGconn *connection
 {
     const struct postgres_parameter parameter = {.text = relation};
     PGresult *result = NULL;
-    enum status status =
-        relation[0] == '\0' /* a buffer's, likewise */
-            ? no_statement(self, error)
-            : postgres_query(self, connection, "SELECT pg_catalog.to_regclass($1)", &parameter, 1,
-                             POSTGRES_SHORT, otherwise, &result, error);
+    enum status status = postgres_query(self, connection, "SELECT pg_catalog.to_regclass($1)",
+                                        &parameter, 1, POSTGRES_SHORT, otherwise, &result, error);
     *there = status == STATUS_OK && PQgetisnull(result, 0, 0) == 0;
     PQclear(result);
     return status;

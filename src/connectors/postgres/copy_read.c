@@ -81,19 +81,17 @@ static enum status add_row(const struct postgres_copy *copy, struct batch *batch
     struct cell *cells = batch_append(batch);
     struct cell *values = cells;
     uint32_t count = copy->compiled->select.column_count;
-    const uint8_t *bytes = (const uint8_t *)arena_copy(batch->arena, data, length);
+    const uint8_t *bytes = (const uint8_t *)arena_try_copy(batch->arena, data, length);
 
-    if (cells != NULL && copy->compiled->select.documents) {
-        values = arena_allocate_zeroed(batch->arena, (size_t)count + 1, sizeof *values);
-    }
-    if (cells == NULL || bytes == NULL || values == NULL) {
+    if (bytes == NULL) {
         return no_memory(copy, error);
     }
+    if (copy->compiled->select.documents) {
+        values = arena_allocate_zeroed(batch->arena, (size_t)count + 1, sizeof *values);
+    }
     enum status status = decode_row(copy, batch, bytes, length, values, error);
-    if (status == STATUS_OK && copy->compiled->select.documents &&
-        batch_make_document(batch, copy->compiled->select.names, values, count, cells) !=
-            STATUS_OK) {
-        status = no_memory(copy, error);
+    if (status == STATUS_OK && copy->compiled->select.documents) {
+        status = batch_make_document(batch, copy->compiled->select.names, values, count, cells);
     }
     return status == STATUS_END ? malformed(copy, error) : status;
 }

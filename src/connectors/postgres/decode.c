@@ -75,18 +75,13 @@ static bool decode_date(const uint8_t *bytes, struct cell *cell)
     return value >= DAYS_MIN && value < DAYS_END;
 }
 
-static enum status decode_interval(const uint8_t *bytes, struct arena *arena, struct cell *cell,
-                                   bool *fits)
+static bool decode_interval(const uint8_t *bytes, struct arena *arena, struct cell *cell)
 {
     struct value_interval *interval = arena_allocate(arena, sizeof *interval);
-    if (interval == NULL) {
-        return STATUS_FAILED;
-    }
-    *fits = !__builtin_mul_overflow((int64_t)get64(bytes), 1000, &interval->nanoseconds);
     interval->days = (int32_t)get32(bytes + 8);
     interval->months = (int32_t)get32(bytes + 12);
     *cell = (struct cell){.kind = VALUE_INTERVAL, .interval = interval};
-    return STATUS_OK;
+    return !__builtin_mul_overflow((int64_t)get64(bytes), 1000, &interval->nanoseconds);
 }
 
 /* ---------------------------------------------------------------- numeric */
@@ -140,14 +135,11 @@ static uint16_t group_at(const struct numeric *number, int place)
 }
 
 /* Plain digits, written from the front; leading zeros of the first group are left out. */
-static enum status make_text(const struct numeric *number, struct arena *arena, struct cell *cell)
+static void make_text(const struct numeric *number, struct arena *arena, struct cell *cell)
 {
     size_t whole_groups = number->weight >= 0 ? (size_t)number->weight + 1 : 0;
     char *text = arena_allocate(arena, 4 * whole_groups + number->scale + 8);
     size_t length = 0;
-    if (text == NULL) {
-        return STATUS_FAILED;
-    }
     if (number->sign != 0) {
         text[length++] = '-';
     }
@@ -173,7 +165,6 @@ static enum status make_text(const struct numeric *number, struct arena *arena, 
         text[length++] = (char)('0' + group / divisors[i % 4] % 10);
     }
     *cell = (struct cell){.kind = VALUE_DECIMAL, .length = (uint32_t)length, .text = text};
-    return STATUS_OK;
 }
 
 static bool are_groups(const struct numeric *number)
@@ -186,13 +177,12 @@ static bool are_groups(const struct numeric *number)
     return true;
 }
 
-static enum status decode_numeric(const uint8_t *bytes, uint32_t length, struct arena *arena,
-                                  struct cell *cell, bool *fits)
+static bool decode_numeric(const uint8_t *bytes, uint32_t length, struct arena *arena,
+                           struct cell *cell)
 {
     struct numeric number;
-    *fits = length >= NUMERIC_HEADER;
-    if (!*fits) {
-        return STATUS_OK;
+    if (length < NUMERIC_HEADER) {
+        return false;
     }
     number = (struct numeric){get16(bytes), (int16_t)get16(bytes + 2), get16(bytes + 4),
                               get16(bytes + 6), bytes + NUMERIC_HEADER};
@@ -203,15 +193,15 @@ static enum status decode_numeric(const uint8_t *bytes, uint32_t length, struct 
     if (word != NULL) {
         *cell =
             (struct cell){.kind = VALUE_DECIMAL, .length = (uint32_t)strlen(word), .text = word};
-        return STATUS_OK;
+        return true;
     }
-    *fits = length == NUMERIC_HEADER + 2u * number.digits &&
-            (number.sign == 0 || number.sign == 0x4000) && number.scale <= NUMERIC_SCALE_MAX &&
-            are_groups(&number);
-    if (!*fits || is_small(&number, cell)) {
-        return STATUS_OK;
+    bool fits = length == NUMERIC_HEADER + 2u * number.digits &&
+                (number.sign == 0 || number.sign == 0x4000) && number.scale <= NUMERIC_SCALE_MAX &&
+                are_groups(&number);
+    if (fits && !is_small(&number, cell)) {
+        make_text(&number, arena, cell);
     }
-    return make_text(&number, arena, cell);
+    return fits;
 }
 
 /* ---------------------------------------------------------------- all of them */
@@ -238,7 +228,7 @@ static struct cell escaped_text(const uint8_t *bytes, uint32_t length)
 static enum status escape(enum postgres_format format, const uint8_t *bytes, uint32_t length,
                           struct arena *arena, struct cell *cell)
 {
-    uint8_t *copy = arena_allocate(arena, (size_t)length + 1);
+    uint8_t *copy = arena_try_allocate(arena, (size_t)length + 1);
     if (copy == NULL) {
         return STATUS_FAILED;
     }
@@ -292,7 +282,6 @@ enum status postgres_decode(const struct postgres_type *type, bool utf8, const u
                             uint32_t length, struct arena *arena, struct cell *cell)
 {
     bool fits = true;
-    enum status status = STATUS_OK;
     enum postgres_format format = type->format;
 
     if (lengths[format] != 0 && length != lengths[format]) {
@@ -319,7 +308,7 @@ enum status postgres_decode(const struct postgres_type *type, bool utf8, const u
         *cell = decode_float(bytes, format == POSTGRES_AS_FLOAT4);
         break;
     case POSTGRES_AS_NUMERIC:
-        status = decode_numeric(bytes, length, arena, cell, &fits);
+        fits = decode_numeric(bytes, length, arena, cell);
         break;
     case POSTGRES_AS_BYTEA:
         *cell = cell_bytes(bytes, length);
@@ -336,7 +325,7 @@ enum status postgres_decode(const struct postgres_type *type, bool utf8, const u
         fits = decode_timestamp(bytes, format == POSTGRES_AS_TIMESTAMPTZ, cell);
         break;
     case POSTGRES_AS_INTERVAL:
-        status = decode_interval(bytes, arena, cell, &fits);
+        fits = decode_interval(bytes, arena, cell);
         break;
     case POSTGRES_AS_UUID:
         *cell = (struct cell){.kind = VALUE_UUID, .bytes = bytes};
@@ -353,5 +342,5 @@ enum status postgres_decode(const struct postgres_type *type, bool utf8, const u
     default:
         *cell = text_of(VALUE_TEXT, utf8, bytes, length);
     }
-    return status == STATUS_OK && !fits ? escape(format, bytes, length, arena, cell) : status;
+    return fits ? STATUS_OK : escape(format, bytes, length, arena, cell);
 }

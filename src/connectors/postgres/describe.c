@@ -8,11 +8,6 @@
 
 enum { QUESTIONS_MAX = 100 };
 
-static enum status no_memory(const struct postgres_database *self, struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, self->shown, "no memory for a query");
-}
-
 /* ---------------------------------------------------------------- objects */
 
 /* What goes with a table or another object is not told of alone. */
@@ -51,7 +46,6 @@ struct reading {
     struct arena *arena;
     struct schema_object *objects;
     uint32_t count;
-    bool out_of_memory;
 };
 
 static const char *keep(struct reading *reading, const PGresult *result, int row, int column)
@@ -59,9 +53,7 @@ static const char *keep(struct reading *reading, const PGresult *result, int row
     if (PQgetisnull(result, row, column) != 0) {
         return NULL;
     }
-    const char *copy = arena_copy_string(reading->arena, PQgetvalue(result, row, column));
-    reading->out_of_memory |= copy == NULL;
-    return copy;
+    return arena_copy_string(reading->arena, PQgetvalue(result, row, column));
 }
 
 static enum status ask(const struct reading *reading, const char *sql, PGresult **result,
@@ -74,20 +66,19 @@ static enum status ask(const struct reading *reading, const char *sql, PGresult 
 
 static void add_objects(struct reading *reading, const PGresult *found)
 {
-    for (int row = 0; row < PQntuples(found) && !reading->out_of_memory; row++) {
-        const char *what = keep(reading, found, row, 0);
+    for (int row = 0; row < PQntuples(found); row++) {
+        const char *what = PQgetvalue(found, row, 0);
         reading->objects[reading->count++] = (struct schema_object){
-            .kind =
-                what != NULL ? kind_of(what, PQgetisnull(found, row, 2) == 0) : SCHEMA_OBJECT_OTHER,
+            .kind = kind_of(what, PQgetisnull(found, row, 2) == 0),
             .stage = stage_of(PQgetvalue(found, row, 4)[0]),
-            .what = what,
+            .what = keep(reading, found, row, 0),
             .name = keep(reading, found, row, 1),
             .table = keep(reading, found, row, 2),
             .not_carried = keep(reading, found, row, 3),
             .native_drop = keep(reading, found, row, 7),
         };
         struct schema_object *object = &reading->objects[reading->count - 1];
-        bool asked = what != NULL && strcmp(what, "value") == 0;
+        bool asked = strcmp(what, "value") == 0;
         *(asked ? &object->native_query : &object->native_sql) = keep(reading, found, row, 6);
     }
 }
@@ -95,11 +86,10 @@ static void add_objects(struct reading *reading, const PGresult *found)
 /* What is left out, whatever the copy. */
 static void add_left_out(struct reading *reading, const PGresult *found)
 {
-    for (int row = 0; row < PQntuples(found) && !reading->out_of_memory; row++) {
-        const char *what = keep(reading, found, row, 0);
+    for (int row = 0; row < PQntuples(found); row++) {
         reading->objects[reading->count++] = (struct schema_object){
-            .kind = what != NULL ? kind_of(what, false) : SCHEMA_OBJECT_OTHER,
-            .what = what,
+            .kind = kind_of(PQgetvalue(found, row, 0), false),
+            .what = keep(reading, found, row, 0),
             .name = keep(reading, found, row, 1),
             .table = keep(reading, found, row, 2),
             .not_carried = keep(reading, found, row, 3),
@@ -197,7 +187,7 @@ enum status postgres_ask_values(struct database *database, struct schema_object 
         has_query(&reading) ? postgres_connect(self, &reading.connection, error) : STATUS_OK;
     status = status == STATUS_OK ? read_values(&reading, error) : status;
     postgres_disconnect(reading.connection);
-    return status == STATUS_OK && reading.out_of_memory ? no_memory(self, error) : status;
+    return status;
 }
 
 static struct schema_table *find_table(const struct reading *reading, const char *name)
@@ -215,15 +205,14 @@ static void attach(struct reading *reading, const PGresult *found, int row,
     buffer_append_string(&sql, " ATTACH PARTITION ");
     postgres_append_name(&sql, PQgetvalue(found, row, 4));
     buffer_format(&sql, " %s", PQgetvalue(found, row, 5));
-    object->native_sql = sql.failed ? NULL : arena_copy_string(reading->arena, buffer_string(&sql));
-    reading->out_of_memory |= object->native_sql == NULL;
+    object->native_sql = arena_copy_string(reading->arena, buffer_string(&sql));
     buffer_free(&sql);
 }
 
 /* Tables get their statement; a partition becomes two objects of its table: made, attached. */
 static void add_definitions(struct reading *reading, const PGresult *found)
 {
-    for (int row = 0; row < PQntuples(found) && !reading->out_of_memory; row++) {
+    for (int row = 0; row < PQntuples(found); row++) {
         bool partition = PQgetvalue(found, row, 1)[0] == 't';
         struct schema_table *table = find_table(reading, PQgetvalue(found, row, 2));
         if (!partition && table != NULL) {
@@ -250,7 +239,7 @@ static void count_left_out(struct reading *reading, const PGresult *found,
 {
     enum { WHAT = 0, CATALOG = 4 };
     const char *last = "";
-    for (int row = 0; row < PQntuples(found) && !reading->out_of_memory; row++) {
+    for (int row = 0; row < PQntuples(found); row++) {
         const char *what = PQgetvalue(found, row, WHAT);
         if (PQgetisnull(found, row, CATALOG) != 0) {
             continue;
@@ -266,25 +255,26 @@ static void count_left_out(struct reading *reading, const PGresult *found,
     }
 }
 
-static void add_inventory(struct reading *reading, const PGresult *found, const PGresult *left_out)
+static enum status add_inventory(struct reading *reading, const PGresult *found,
+                                 const PGresult *left_out, struct error *error)
 {
     size_t most = (size_t)PQntuples(found) + (size_t)PQntuples(left_out) + 1;
     struct schema_inventory *rows = arena_allocate_zeroed(reading->arena, most, sizeof *rows);
     uint32_t count = 0;
-    reading->out_of_memory |= rows == NULL;
-    for (int row = 0; row < PQntuples(found) && !reading->out_of_memory; row++) {
+    for (int row = 0; row < PQntuples(found); row++) {
         const char *catalog = keep(reading, found, row, 0);
         const char *what = keep(reading, found, row, 1);
-        reading->out_of_memory |=
-            catalog == NULL || what == NULL ||
+        if (catalog == NULL || what == NULL ||
             schema_count_objects(reading->schema, catalog, what, PQgetvalue(found, row, 2),
-                                 PQgetvalue(found, row, 3), &rows[count++]) != STATUS_OK;
+                                 PQgetvalue(found, row, 3), &rows[count++]) != STATUS_OK) {
+            return error_set(error, ERROR_SOURCE_READ, reading->self->shown,
+                             "what the catalogue holds is not told as it was asked for");
+        }
     }
-    if (!reading->out_of_memory) {
-        count_left_out(reading, left_out, rows, &count);
-    }
+    count_left_out(reading, left_out, rows, &count);
     reading->schema->inventory = rows;
     reading->schema->inventory_count = count;
+    return STATUS_OK;
 }
 
 static void add_needs(struct reading *reading, const PGresult *found)
@@ -292,8 +282,7 @@ static void add_needs(struct reading *reading, const PGresult *found)
     int count = PQntuples(found);
     struct schema_need *rows =
         arena_allocate_zeroed(reading->arena, (size_t)count + 1, sizeof *rows);
-    reading->out_of_memory |= rows == NULL;
-    for (int row = 0; row < count && !reading->out_of_memory; row++) {
+    for (int row = 0; row < count; row++) {
         rows[row] = (struct schema_need){.user_is_type = PQgetvalue(found, row, 0)[0] == 't',
                                          .user = keep(reading, found, row, 1),
                                          .what = keep(reading, found, row, 2),
@@ -302,7 +291,7 @@ static void add_needs(struct reading *reading, const PGresult *found)
                                          .extension = keep(reading, found, row, 5)};
     }
     reading->schema->needs = rows;
-    reading->schema->need_count = rows != NULL ? (uint32_t)count : 0;
+    reading->schema->need_count = (uint32_t)count;
 }
 
 enum status postgres_objects_read(struct postgres_database *self, PGconn *connection,
@@ -327,21 +316,18 @@ enum status postgres_objects_read(struct postgres_database *self, PGconn *connec
                        2 * (size_t)PQntuples(found[DEFINITIONS]) +
                        (size_t)PQntuples(found[LEFT_OUT]);
         reading.objects = arena_allocate_zeroed(schema->arena, count + 1, sizeof *reading.objects);
-        reading.out_of_memory = reading.objects == NULL;
         add_definitions(&reading, found[DEFINITIONS]);
         add_objects(&reading, found[OBJECTS]);
         add_left_out(&reading, found[LEFT_OUT]);
         schema->objects = reading.objects;
         schema->object_count = reading.count;
-        add_inventory(&reading, found[INVENTORY], found[LEFT_OUT]);
         add_needs(&reading, found[NEEDS]);
+        status = add_inventory(&reading, found[INVENTORY], found[LEFT_OUT], error);
     }
     for (int i = 0; i < QUESTIONS; i++) {
         PQclear(found[i]);
     }
-    return status == STATUS_OK && reading.out_of_memory
-               ? error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue")
-               : status;
+    return status;
 }
 
 /* ---------------------------------------------------------------- queries */
@@ -382,8 +368,9 @@ static enum status type_facts(struct postgres_database *self, PGconn *connection
                                         column->modifier, words);
         bool labels = PQgetisnull(result, 0, 4) == 0;
         column->labels = labels ? arena_copy_string(arena, PQgetvalue(result, 0, 4)) : NULL;
-        if (words == NULL || (labels && column->labels == NULL) || status != STATUS_OK) {
-            status = no_memory(self, error);
+        if (status != STATUS_OK) {
+            status = error_set(error, ERROR_SOURCE_READ, self->shown,
+                               "the type of a column is not told as it was asked for");
         }
     }
     PQclear(result);
@@ -397,14 +384,8 @@ static enum status describe_columns(struct postgres_database *self, PGconn *conn
 {
     struct schema_column *schema =
         arena_allocate_zeroed(arena, (size_t)table->column_count + 1, sizeof *schema);
-    if (schema == NULL) {
-        return no_memory(self, error);
-    }
     for (uint32_t i = 0; i < table->column_count; i++) {
         columns[i].name = arena_copy_string(arena, PQfname(described, (int)i));
-        if (columns[i].name == NULL) {
-            return no_memory(self, error);
-        }
         if (type_facts(self, connection, PQftype(described, (int)i), PQfmod(described, (int)i),
                        arena, &columns[i], error) != STATUS_OK) {
             return STATUS_FAILED;
@@ -430,8 +411,7 @@ enum status postgres_describe_query(struct postgres_database *self, PGconn *conn
     sql_append_query(&sql, query);
     buffer_append_string(&sql, " AS _t0");
     enum status status =
-        sql.failed ? no_memory(self, error)
-        : PQsendPrepare(connection, "", buffer_string(&sql), 0, NULL) == 0
+        PQsendPrepare(connection, "", buffer_string(&sql), 0, NULL) == 0
             ? postgres_failure(self, connection, NULL, ERROR_NETWORK, error)
             : postgres_next_result(self, connection, POSTGRES_SHORT, &described, error);
     buffer_free(&sql);
@@ -458,9 +438,7 @@ enum status postgres_describe_query(struct postgres_database *self, PGconn *conn
         table->column_count = (uint32_t)PQnfields(described);
         table->name = query;
         *columns = arena_allocate_zeroed(arena, (size_t)table->column_count + 1, sizeof **columns);
-        status = *columns == NULL
-                     ? no_memory(self, error)
-                     : describe_columns(self, connection, described, arena, table, *columns, error);
+        status = describe_columns(self, connection, described, arena, table, *columns, error);
     }
     PQclear(described);
     return status;

@@ -86,7 +86,6 @@ void postgres_digest_append_part(struct buffer *sql, const struct postgres_colum
                              : "%s::pg_catalog.text",
                       selected, selected);
         append_text(sql, buffer_string(&text), key);
-        sql->failed = sql->failed || text.failed;
         buffer_free(&text);
         return;
     }
@@ -129,9 +128,7 @@ enum status postgres_digest(struct reader *reader, const struct read_request *re
     struct buffer sql = {0};
     PGconn *connection = NULL;
     PGresult *result = NULL;
-    enum status status =
-        arena != NULL ? postgres_reader_take(reader, &connection, error)
-                      : error_set(error, ERROR_MEMORY, request->name, "no memory for a statement");
+    enum status status = postgres_reader_take(reader, &connection, error);
     if (status == STATUS_OK) {
         status = postgres_digest_compile(self, connection, request, span, arena, &sql, error);
     }

@@ -1,4 +1,5 @@
 /* Cells as values of binary COPY; decode.c draws the formats. */
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/postgres/target.h"
 #include "connectors/sql/normal.h"
@@ -48,17 +49,27 @@ static void put_field32(struct buffer *out, uint32_t value)
 static inline void put_run(struct buffer *out, const void *bytes, uint32_t length)
 {
     uint32_t size = __builtin_bswap32(length);
-    if (buffer_reserve(out, sizeof size + length)) {
-        memcpy(out->data + out->length, &size, sizeof size);
-        memcpy(out->data + out->length + sizeof size, bytes, length);
-        out->length += sizeof size + length;
-    }
+    buffer_reserve(out, sizeof size + length);
+    memcpy(out->data + out->length, &size, sizeof size);
+    memcpy(out->data + out->length + sizeof size, bytes, length);
+    out->length += sizeof size + length;
 }
 
 static void put_field64(struct buffer *out, uint64_t value)
 {
     uint64_t swapped = __builtin_bswap64(value);
     put_run(out, &swapped, sizeof swapped);
+}
+
+/* Room for a value of that many bytes. */
+static enum status make_room(const struct postgres_column *column, size_t length,
+                             struct buffer *out, struct error *error)
+{
+    enum { HEADER = 5 };
+    return length <= MEMORY_DATA_BYTES || buffer_try_reserve(out, length + HEADER)
+               ? STATUS_OK
+               : error_set(error, ERROR_MEMORY, column->name, "no memory for a value of %zu bytes",
+                           length);
 }
 
 static enum status out_of_range(const struct postgres_column *column, struct error *error)
@@ -175,9 +186,6 @@ static enum status put_text_numeric(const struct postgres_column *column, const 
             last_used = group != 0 ? sent : last_used;
             group = 0;
         }
-    }
-    if (out->failed) {
-        return STATUS_OK; /* asked later */
     }
     out->length -= 2 * (sent - last_used);
     uint32_t size = __builtin_bswap32((uint32_t)(8 + 2 * last_used));
@@ -325,6 +333,9 @@ static enum status put_text(const struct postgres_column *column, const char *te
                              column->type.type.native, limit);
         }
     }
+    if (make_room(column, length, out, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     put32(out, (uint32_t)length + versioned);
     if (versioned) {
         buffer_append_byte(out, 1);
@@ -336,10 +347,8 @@ static enum status put_text(const struct postgres_column *column, const char *te
 static enum status put_made_text(const struct postgres_column *column, struct buffer *made,
                                  bool versioned, struct buffer *out, struct error *error)
 {
-    enum status status = made->failed
-                             ? error_set(error, ERROR_MEMORY, column->name, "no memory for a text")
-                             : put_text(column, made->data != NULL ? made->data : "", made->length,
-                                        versioned, out, error);
+    enum status status =
+        put_text(column, made->data != NULL ? made->data : "", made->length, versioned, out, error);
     buffer_free(made);
     return status;
 }
@@ -526,6 +535,9 @@ static enum status put_same(const struct postgres_column *column, const struct c
             return error_set(error, ERROR_REJECT_TOO_LARGE, column->name,
                              "the value has %u bytes; PostgreSQL holds 1 GB", cell->length);
         }
+        if (make_room(column, cell->length, out, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
         put32(out, cell->length);
         buffer_append(out, cell->bytes, cell->length);
         return STATUS_OK;
@@ -578,6 +590,9 @@ static enum status put_escape(const struct postgres_column *column, const struct
     bool as_text = (cell->flags & CELL_ESCAPED_TEXT) != 0;
     if (cell->aux == ESCAPE_POSTGRES && !as_text && cell->length > 0 &&
         cell->bytes[0] == column->type.format) {
+        if (make_room(column, cell->length, out, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
         put32(out, cell->length - 1);
         buffer_append(out, cell->bytes + 1, cell->length - 1);
         return STATUS_OK;
@@ -598,7 +613,7 @@ static inline bool put_plain(const struct postgres_column *column, const struct 
     }
     if (column->type.format == POSTGRES_AS_TEXT && cell->kind == VALUE_TEXT &&
         (cell->flags & CELL_ASCII) != 0 && column->type.type.precision <= 0 &&
-        cell->length <= FIELD_BYTES_MAX) {
+        cell->length <= MEMORY_DATA_BYTES) {
         put_run(out, cell->text, cell->length);
         return true;
     }

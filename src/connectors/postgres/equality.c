@@ -47,10 +47,6 @@ enum status postgres_equality_find(struct postgres_database *self, PGconn *conne
             .of_key = PQgetvalue(result, 0, 2)[0] == 't',
             .types = {arena_copy_string(arena, PQgetvalue(result, 0, 3)),
                       arena_copy_string(arena, PQgetvalue(result, 0, 4))}};
-        if (equality->operation == NULL || equality->types[0] == NULL ||
-            equality->types[1] == NULL) {
-            status = error_set(error, ERROR_MEMORY, self->shown, "no memory for a condition");
-        }
     }
     PQclear(result);
     return status;

@@ -46,7 +46,7 @@ static bool list_columns(const struct writer *writer, uint32_t table,
         buffer_append_string(names, names->length > 0 ? ", " : "");
         postgres_append_name(names, column->name);
     }
-    return names->length > 0 && !names->failed;
+    return names->length > 0;
 }
 
 struct pull {
@@ -133,10 +133,16 @@ static enum status pump(struct pull *pull)
         char *data = NULL;
         int length = PQgetCopyData(writer->source, &data, 1);
         if (length > 0) {
-            buffer_append(&writer->out, data, (size_t)length);
+            bool taken = buffer_try_reserve(&writer->out, (size_t)length);
+            if (taken) {
+                buffer_append(&writer->out, data, (size_t)length);
+            }
             PQfreemem(data);
             rows++;
-            if (writer->out.length >= PIECE_BYTES || writer->out.failed) {
+            if (!taken) {
+                status = error_set(pull->error, ERROR_MEMORY, pull->from->schema->name,
+                                   "no memory for a row of %d bytes", length);
+            } else if (writer->out.length >= PIECE_BYTES) {
                 note(pull, rows);
                 status = writer_send_out(writer, pull->error);
             }

@@ -28,12 +28,10 @@ enum status postgres_finisher_run(struct postgres_finisher *finisher, struct buf
 {
     struct postgres_database *self = finisher->self;
     const char *text = buffer_string(sql);
-    enum status status =
-        sql->failed ? error_set(finisher->error, ERROR_MEMORY, table, "no memory for a statement")
-        : beside ? postgres_alter_beside(self, finisher->connection, text, 0, ERROR_TARGET_SCHEMA,
-                                         finisher->error)
-                 : postgres_alter(self, finisher->connection, text, POSTGRES_BUILD,
-                                  ERROR_TARGET_SCHEMA, finisher->error);
+    enum status status = beside ? postgres_alter_beside(self, finisher->connection, text, 0,
+                                                        ERROR_TARGET_SCHEMA, finisher->error)
+                                : postgres_alter(self, finisher->connection, text, POSTGRES_BUILD,
+                                                 ERROR_TARGET_SCHEMA, finisher->error);
     buffer_free(sql);
     if (status != STATUS_OK) {
         error_context(finisher->error, "%s: %s: ", table, name);
@@ -117,9 +115,7 @@ enum status postgres_after_load(struct database *database, const struct target_t
     struct arena *arena = arena_create(0);
     *broken = 0;
     postgres_builders_keep(finisher.self);
-    enum status status = arena != NULL
-                             ? postgres_control(finisher.self, &finisher.connection, error)
-                             : error_set(error, ERROR_MEMORY, finisher.self->shown, "no memory");
+    enum status status = postgres_control(finisher.self, &finisher.connection, error);
 
     if (status == STATUS_OK) {
         status = postgres_await_builders(finisher.self, finisher.connection, tables, table_count,

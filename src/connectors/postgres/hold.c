@@ -20,29 +20,20 @@ struct postgres_held {
     const struct postgres_table *table; /* the catalogue's; NULL: only a query names it */
 };
 
-static enum status no_memory(const struct postgres_database *self, struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, self->shown, "no memory for the tables to hold");
-}
-
 /* ---------------------------------------------------------------- what to hold */
 
-static enum status add(struct postgres_database *self, const char *name,
-                       const struct postgres_table *table, struct error *error)
+static void add(struct postgres_database *self, const char *name,
+                const struct postgres_table *table)
 {
     for (const struct postgres_held *held = self->held; held != NULL; held = held->next) {
         if (table != NULL ? held->table == table : strcmp(held->name, name) == 0) {
-            return STATUS_OK;
+            return;
         }
     }
-    struct postgres_held *added = arena_allocate_zeroed(self->arena, 1, sizeof *added);
-    const char *copy = arena_copy_string(self->arena, name);
-    if (added == NULL || copy == NULL) {
-        return no_memory(self, error);
-    }
-    *added = (struct postgres_held){.next = self->held, .name = copy, .table = table};
+    struct postgres_held *added = arena_allocate(self->arena, sizeof *added);
+    *added = (struct postgres_held){
+        .next = self->held, .name = arena_copy_string(self->arena, name), .table = table};
     self->held = added;
-    return STATUS_OK;
 }
 
 static enum status add_table(struct postgres_database *self, const char *name, struct error *error)
@@ -57,10 +48,9 @@ static enum status add_table(struct postgres_database *self, const char *name, s
         return STATUS_OK;
     }
     postgres_append_table(&quoted, self, name);
-    enum status status =
-        quoted.failed ? no_memory(self, error) : add(self, buffer_string(&quoted), table, error);
+    add(self, buffer_string(&quoted), table);
     buffer_free(&quoted);
-    return status;
+    return STATUS_OK;
 }
 
 static enum status add_locked(struct postgres_database *self, struct error *error)
@@ -74,7 +64,7 @@ static enum status add_locked(struct postgres_database *self, struct error *erro
         "c.relkind IN ('r', 'p', 'v') AND c.oid >= 16384",
         NULL, 0, POSTGRES_SHORT, ERROR_SOURCE_READ, &result, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
-        status = add(self, PQgetvalue(result, row, 0), NULL, error);
+        add(self, PQgetvalue(result, row, 0), NULL);
     }
     PQclear(result);
     return status;
@@ -87,9 +77,8 @@ static enum status add_query(struct postgres_database *self, const char *query, 
     struct postgres_column *columns = NULL;
     struct error ignored;
     struct arena *arena = arena_create(0);
-    enum status status = arena != NULL ? postgres_execute(self, self->control, "BEGIN READ ONLY",
-                                                          POSTGRES_SHORT, ERROR_SOURCE_READ, error)
-                                       : no_memory(self, error);
+    enum status status = postgres_execute(self, self->control, "BEGIN READ ONLY", POSTGRES_SHORT,
+                                          ERROR_SOURCE_READ, error);
     if (status == STATUS_OK && postgres_describe_query(self, self->control, query, arena, &table,
                                                        &columns, &ignored) == STATUS_OK) {
         status = add_locked(self, error);

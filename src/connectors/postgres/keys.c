@@ -62,14 +62,12 @@ struct keys {
     const struct postgres_catalog *catalog;
     struct postgres_build *builds;
     uint32_t count;
-    bool out_of_memory;
 };
 
 static const char *keep(struct keys *keys, struct buffer *sql)
 {
-    const char *text = sql->failed ? NULL : arena_copy_string(keys->arena, buffer_string(sql));
+    const char *text = arena_copy_string(keys->arena, buffer_string(sql));
     buffer_free(sql);
-    keys->out_of_memory |= text == NULL;
     return text;
 }
 
@@ -156,9 +154,7 @@ static const char *name_key(struct keys *keys, const struct target_table *table)
             break;
         }
     }
-    const char *copy = arena_copy_string(keys->arena, name);
-    keys->out_of_memory |= copy == NULL;
-    return copy;
+    return arena_copy_string(keys->arena, name);
 }
 
 static const char remedy[] =
@@ -285,7 +281,7 @@ static enum status add_keys(struct keys *keys, const struct target_table *tables
     struct postgres_build *builds =
         arena_allocate_zeroed(keys->arena, (size_t)table_count + 1, sizeof *builds);
     uint32_t count = 0;
-    for (uint32_t i = 0; builds != NULL && i < table_count; i++) {
+    for (uint32_t i = 0; i < table_count; i++) {
         struct buffer sql = {0};
         if (names[i] == NULL) {
             continue;
@@ -304,9 +300,6 @@ static enum status add_keys(struct keys *keys, const struct target_table *tables
                                     .what = "key",
                                     .sql = keep(keys, &sql),
                                     .failpoints = {"postgres.before_key", "postgres.after_key"}};
-    }
-    if (builds == NULL || keys->out_of_memory) {
-        return error_set(error, ERROR_MEMORY, keys->self->shown, "no memory for its keys");
     }
     return postgres_builds_run(keys->self, builds, count, 1, NULL, progress, error);
 }
@@ -329,16 +322,13 @@ enum status postgres_make_keys(struct postgres_database *self, const struct targ
     }
     keys.builds = arena_allocate_zeroed(arena, most, sizeof *keys.builds);
     const char **names = arena_allocate_zeroed(arena, (size_t)table_count + 1, sizeof *names);
-    for (uint32_t i = 0; keys.builds != NULL && names != NULL && i < table_count; i++) {
+    for (uint32_t i = 0; i < table_count; i++) {
         const struct postgres_table *facts =
             tables[i].created ? postgres_catalog_find(catalog, tables[i].name) : NULL;
         if (facts != NULL) {
             find_builds(&keys, &tables[i], facts, &names[i]);
             bytes += facts->schema->size_bytes;
         }
-    }
-    if (keys.builds == NULL || names == NULL || keys.out_of_memory) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for its keys");
     }
     uint32_t at_once = bytes < SMALL_TABLE_BYTES ? 1 : AT_ONCE_MAX;
     enum status status =

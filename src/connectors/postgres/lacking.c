@@ -1,4 +1,5 @@
 /* What the role may not read of a source: told with the statements that would let it. */
+#include "base/memory.h"
 #include "connectors/postgres/source.h"
 #include "connectors/sql/check.h"
 #include <stdlib.h>
@@ -68,10 +69,6 @@ static enum status is_refused(const struct looking *looking, const struct read_r
     struct buffer sql = {0};
     struct arena *arena = arena_create(0);
     *refused = false;
-    if (arena == NULL) {
-        return error_set(looking->error, ERROR_MEMORY, looking->self->shown,
-                         "no memory to look at its rights");
-    }
     if (guard(looking, "SAVEPOINT looking") != STATUS_OK) {
         arena_destroy(arena);
         return STATUS_FAILED;
@@ -126,10 +123,8 @@ enum status postgres_tell_lacking(struct database *database,
     enum status status = postgres_control(looking.self, &looking.connection, error);
     status = status == STATUS_OK ? list_closed(&looking) : status;
     if (status == STATUS_OK) {
-        looking.told = calloc((size_t)PQntuples(looking.closed) + 1, sizeof *looking.told);
-        status = looking.told != NULL ? STATUS_OK
-                                      : error_set(error, ERROR_MEMORY, looking.self->shown,
-                                                  "no memory to look at its rights");
+        looking.told =
+            memory_allocate_zeroed((size_t)PQntuples(looking.closed) + 1, sizeof *looking.told);
     }
     for (uint32_t i = 0; status == STATUS_OK && i < request_count; i++) {
         status = look_at(&looking, requests[i]);

@@ -5,9 +5,9 @@
  */
 #include "connectors/sql/large.h"
 #include "base/failpoint.h"
+#include "base/memory.h"
 #include "connectors/postgres/source.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct postgres_large {
@@ -84,6 +84,8 @@ static enum status fetch(struct sql_large *base, uint64_t offset, void *bytes, s
 }
 
 /* "LENGTH TABLE (BLOCK,ROW)" */
+enum { TOLD_BYTES_MAX = 64 };
+
 enum status postgres_large_make(struct postgres_database *database,
                                 const struct postgres_sliced *column, const char *told,
                                 size_t length, struct batch *batch, struct cell *cell,
@@ -94,16 +96,13 @@ enum status postgres_large_make(struct postgres_database *database,
     size_t digits = space != NULL ? (size_t)(space - told) : 0;
     size_t place = space != NULL ? length - digits - 1 : 0;
     const char *second = space != NULL ? memchr(space + 1, ' ', place) : NULL;
-    if (digits == 0 || second == NULL || text_to_uint64(told, digits, &bytes) != STATUS_OK) {
+    if (length > TOLD_BYTES_MAX || digits == 0 || second == NULL ||
+        text_to_uint64(told, digits, &bytes) != STATUS_OK) {
         return error_set(error, ERROR_SOURCE_READ, database->shown,
                          "the place of a large value is not told as it was asked for");
     }
     size_t select = strlen(column->select) + 1;
-    struct postgres_large *large = calloc(1, sizeof *large + place + 1 + select);
-    if (large == NULL) {
-        return error_set(error, ERROR_MEMORY, database->shown,
-                         "no memory for a large value's handle");
-    }
+    struct postgres_large *large = memory_allocate_zeroed(1, sizeof *large + place + 1 + select);
     large->base = (struct sql_large){.shown = database->shown,
                                      .lock = &database->slicer_lock,
                                      .fetch = fetch,

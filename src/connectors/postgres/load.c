@@ -1,6 +1,7 @@
 /* How hard the server is at work: the statements of others, and how far its replicas are behind.
  * Views and columns: PostgreSQL's manual, "The Cumulative Statistics System". */
 #include "connectors/load.h"
+#include "base/memory.h"
 #include "connectors/postgres/postgres_internal.h"
 #include <stdlib.h>
 
@@ -43,10 +44,7 @@ static enum status load_open(struct database *database, struct load_watch **watc
                              struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
-    *watch = (struct load_watch *)calloc(1, sizeof(**watch));
-    if (*watch == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a connection");
-    }
+    *watch = memory_allocate_zeroed(1, sizeof **watch);
     (*watch)->self = self;
     if (postgres_connect(self, &(*watch)->connection, error) != STATUS_OK) {
         load_close(*watch);

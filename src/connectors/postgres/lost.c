@@ -50,7 +50,6 @@ static void append_move(struct buffer *sql, const struct postgres_database *self
                   buffer_string(&name));
     append_lost_table(sql, self, table->name);
     buffer_append_string(sql, " SELECT * FROM gone");
-    sql->failed |= name.failed;
     buffer_free(&name);
 }
 
@@ -111,9 +110,6 @@ static enum status tell(const struct target_table *table, const struct postgres_
                         void *context, struct error *error)
 {
     struct cell *key = arena_allocate_zeroed(arena, (size_t)table->key.count + 1, sizeof *key);
-    if (key == NULL) {
-        return error_set(error, ERROR_MEMORY, table->name, "no memory for its records");
-    }
     for (uint32_t i = 0; i < table->key.count; i++) {
         int32_t position = key_position(facts, table, i);
         key[i] = position >= 0 ? record->items[2 * (size_t)position + 1] : cell_null();
@@ -145,9 +141,7 @@ static enum status tell_page(struct postgres_database *self, PGconn *connection,
     buffer_format(&from, " ORDER BY ctid LIMIT %d OFFSET %llu", PAGE_ROWS,
                   (unsigned long long)offset);
     enum status status =
-        from.failed || arena == NULL || batch == NULL
-            ? error_set(error, ERROR_MEMORY, table->name, "no memory to settle it")
-            : postgres_read_records(self, connection, facts, buffer_string(&from), batch, error);
+        postgres_read_records(self, connection, facts, buffer_string(&from), batch, error);
     uint32_t count = status == STATUS_OK ? batch->row_count : 0;
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
         status = tell(table, facts, batch_row(batch, i), arena, found, context, error);
@@ -167,7 +161,6 @@ enum status postgres_lost_tell(struct database *database, const struct target_ta
 {
     struct postgres_database *self = postgres_database_of(database);
     struct postgres_table facts;
-    struct arena *arena = NULL;
     PGconn *connection = NULL;
     PGresult *result = NULL;
 
@@ -183,10 +176,8 @@ enum status postgres_lost_tell(struct database *database, const struct target_ta
     if (!self->lost_any) {
         return STATUS_OK;
     }
-    arena = arena_create(0);
-    enum status status = arena == NULL
-                             ? error_set(error, ERROR_MEMORY, table->name, "no memory to settle it")
-                             : postgres_control(self, &connection, error);
+    struct arena *arena = arena_create(0);
+    enum status status = postgres_control(self, &connection, error);
     status = status == STATUS_OK
                  ? postgres_target_describe(self, connection, table->name, arena, &facts, error)
                  : status;

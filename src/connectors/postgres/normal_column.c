@@ -4,6 +4,7 @@
  * without a scale 0.1 from 0.10, and json the blanks between its parts.
  */
 #include "connectors/sql/normal_column.h"
+#include "base/text.h"
 #include "connectors/postgres/target.h"
 #include "model/convert.h"
 #include "model/decimal.h"
@@ -39,26 +40,19 @@ uint32_t postgres_column_class(struct database *self, const struct schema_table 
 }
 
 /* Digits and scale as they are; whole numbers of all kinds are one. */
-static enum status as_scaled(const struct cell *cell, struct arena *arena, struct cell *normal,
-                             struct error *error)
+static void as_scaled(const struct cell *cell, struct arena *arena, struct cell *normal)
 {
     int64_t whole = 0;
     *normal = *cell;
     if (cell->kind == VALUE_UINT64 && cell->u64 <= INT64_MAX) {
         *normal = cell_int64((int64_t)cell->u64);
     } else if (cell->kind == VALUE_UINT64) {
-        struct buffer digits = {0};
-        buffer_append_uint64(&digits, cell->u64);
-        enum status status = digits.failed
-                                 ? STATUS_FAILED
-                                 : decimal_parse(digits.data, digits.length, arena, normal);
-        buffer_free(&digits);
-        return status == STATUS_OK ? STATUS_OK : error_set(error, ERROR_MEMORY, NULL, "no memory");
+        char digits[24];
+        (void)!decimal_parse(digits, text_from_uint64(cell->u64, digits), arena, normal);
     } else if (cell->kind == VALUE_DECIMAL && decimal_special(cell) == 0 &&
                decimal_scale(cell) == 0 && decimal_to_int64(cell, &whole) == STATUS_OK) {
         *normal = cell_int64(whole);
     }
-    return STATUS_OK;
 }
 
 static bool is_kind(const struct cell *cell, uint32_t class)
@@ -80,8 +74,11 @@ static enum status as_own(struct database *self, const struct cell *cell, uint32
     case VALUE_DECIMAL:
     case VALUE_INT64:
     case VALUE_UINT64:
-        return (class & CLASS_SCALED) != 0 ? as_scaled(cell, arena, normal, error)
-                                           : postgres_normal_form(self, cell, arena, normal, error);
+        if ((class & CLASS_SCALED) == 0) {
+            return postgres_normal_form(self, cell, arena, normal, error);
+        }
+        as_scaled(cell, arena, normal);
+        return STATUS_OK;
     case VALUE_FLOAT32:
     case VALUE_FLOAT64:
         *normal = cell_float64(isnan(cell->f64) ? (double)NAN : cell->f64);

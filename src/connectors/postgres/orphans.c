@@ -202,10 +202,8 @@ static enum status read_kept(void *context, const char *name, const char *which,
     struct buffer from = {0};
     postgres_append_table(&from, reading->self, name);
     buffer_append_string(&from, which);
-    enum status status =
-        from.failed ? error_set(error, ERROR_MEMORY, name, "no memory to settle it")
-                    : postgres_read_records(reading->self, reading->connection, &reading->kept,
-                                            buffer_string(&from), batch, error);
+    enum status status = postgres_read_records(reading->self, reading->connection, &reading->kept,
+                                               buffer_string(&from), batch, error);
     buffer_free(&from);
     return status;
 }

@@ -2,6 +2,7 @@
  * How the server tells each of this process's sessions from all others: numbers of processes come
  * again, on this server and on another one that took its place behind the same address. Any thread.
  */
+#include "base/memory.h"
 #include "connectors/postgres/postgres_internal.h"
 #include <pthread.h>
 #include <stdio.h>
@@ -18,20 +19,15 @@ struct own_session {
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static struct own_session *sessions;
 
-static enum status add(const struct postgres_database *self, const PGconn *connection,
-                       const char *name, struct error *error)
+static void add(const PGconn *connection, const char *name)
 {
-    struct own_session *session = calloc(1, sizeof *session);
-    if (session == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a connection");
-    }
+    struct own_session *session = memory_allocate_zeroed(1, sizeof *session);
     session->connection = connection;
     snprintf(session->name, sizeof session->name, "%s", name);
     pthread_mutex_lock(&mutex);
     session->next = sessions;
     sessions = session;
     pthread_mutex_unlock(&mutex);
-    return STATUS_OK;
 }
 
 enum status postgres_own_add(struct postgres_database *self, PGconn *connection,
@@ -46,7 +42,7 @@ enum status postgres_own_add(struct postgres_database *self, PGconn *connection,
         return PQstatus(connection) == CONNECTION_OK ? STATUS_OK : STATUS_FAILED;
     }
     if (PQntuples(result) > 0 && PQgetisnull(result, 0, 0) == 0) {
-        status = add(self, connection, PQgetvalue(result, 0, 0), error);
+        add(connection, PQgetvalue(result, 0, 0));
     }
     PQclear(result);
     return status;

@@ -45,21 +45,18 @@ static void append_place(struct buffer *out, const void *self, const char *name)
 
 /* What the rows of one foreign key hold in a column; the first lists' ends are NULL in the rows of
  * a longer one. */
-static enum status read_list(const struct asking *asking, int first, enum field field,
-                             struct column_list *list)
+static struct column_list read_list(const struct asking *asking, int first, enum field field)
 {
     int end = postgres_referrer_end(asking->keys, first);
     const char **names = arena_allocate_zeroed(asking->arena, (size_t)(end - first), sizeof *names);
-    *list = (struct column_list){.names = names};
-    for (int row = first; names != NULL && row < end; row++) {
+    uint32_t count = 0;
+    for (int row = first; row < end; row++) {
         if (!PQgetisnull(asking->keys, row, field)) {
             names[row - first] = PQgetvalue(asking->keys, row, field);
-            list->count++;
+            count++;
         }
     }
-    return names != NULL ? STATUS_OK
-                         : error_set(asking->error, ERROR_MEMORY, asking->self->shown,
-                                     "no memory for foreign keys");
+    return (struct column_list){names, count};
 }
 
 /* Others' locks are not waited for. */
@@ -95,8 +92,6 @@ static enum status ask_key(const struct asking *asking, int first)
     const struct places places = {PQgetvalue(keys, first, FIELD_TABLE),
                                   PQgetvalue(keys, first, FIELD_TABLE_PLACE),
                                   PQgetvalue(keys, first, FIELD_PARTNER_PLACE)};
-    struct column_list operators;
-    struct column_list collations;
     orphans.self = &places;
     orphans.append_table = append_place;
     orphans.table = places.shown;
@@ -107,15 +102,11 @@ static enum status ask_key(const struct asking *asking, int first)
         error_set(asking->error, ERROR_TARGET_SCHEMA, orphans.table, "it compares a PERIOD");
         return sql_orphans_pass_over(asking->unasked, &orphans, false, asking->error);
     }
-    if (read_list(asking, first, FIELD_COLUMN, &orphans.columns) != STATUS_OK ||
-        read_list(asking, first, FIELD_REFERENCED, &orphans.referenced) != STATUS_OK ||
-        read_list(asking, first, FIELD_KEY, &orphans.key) != STATUS_OK ||
-        read_list(asking, first, FIELD_OPERATOR, &operators) != STATUS_OK ||
-        read_list(asking, first, FIELD_COLLATION, &collations) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    orphans.operators = operators.names;
-    orphans.collations = collations.names;
+    orphans.columns = read_list(asking, first, FIELD_COLUMN);
+    orphans.referenced = read_list(asking, first, FIELD_REFERENCED);
+    orphans.key = read_list(asking, first, FIELD_KEY);
+    orphans.operators = read_list(asking, first, FIELD_OPERATOR).names;
+    orphans.collations = read_list(asking, first, FIELD_COLLATION).names;
     return ask(asking, &orphans);
 }
 
@@ -128,9 +119,7 @@ enum status postgres_tell_partnerless(struct database *database, const struct ta
     struct asking asking = {self, arena_create(0), NULL, out, unasked, error};
     PGconn *connection = NULL;
     PGresult *keys = NULL;
-    enum status status = asking.arena != NULL
-                             ? postgres_control(self, &connection, error)
-                             : error_set(error, ERROR_MEMORY, self->shown, "no memory");
+    enum status status = postgres_control(self, &connection, error);
     if (status == STATUS_OK) {
         status = postgres_query(self, connection, sql_partnerless, parameters, 2, POSTGRES_SHORT,
                                 ERROR_TARGET_INVALID, &keys, error);

@@ -1,6 +1,7 @@
 /* The PostgreSQL connector's descriptor: options, opening, closing and the identity of a database.
  */
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/postgres/target.h"
 #include "connectors/registry.h"
@@ -182,9 +183,6 @@ static enum status choose_settings(struct postgres_database *self, const struct 
     /* what the caller's strings were, ours are */
     for (uint32_t i = 0; i < self->setting_count; i++) {
         self->values[i] = arena_copy_string(self->arena, self->values[i]);
-        if (self->values[i] == NULL) {
-            return error_set(error, ERROR_MEMORY, uri->shown, "no memory to open it");
-        }
     }
     return STATUS_OK;
 }
@@ -223,9 +221,6 @@ static enum status choose_schema(struct postgres_database *self, const char *wan
         status = STATUS_FAILED;
     } else if (status == STATUS_OK) {
         self->schema = arena_copy_string(self->arena, PQgetvalue(result, 0, 0));
-        if (self->schema == NULL) {
-            status = error_set(error, ERROR_MEMORY, self->shown, "no memory to open it");
-        }
     }
     PQclear(result);
     return status == STATUS_OK ? postgres_prefer_schema(self, self->control, error) : status;
@@ -383,16 +378,12 @@ static enum status open_all(struct postgres_database *self, const struct uri *ur
                             struct error *error)
 {
     self->shown = arena_copy_string(self->arena, uri->shown);
-    if (self->shown == NULL) {
-        return error_set(error, ERROR_MEMORY, uri->shown, "no memory to open it");
-    }
     if (choose_settings(self, uri, error) != STATUS_OK ||
         postgres_connect(self, &self->control, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    const char *name = arena_format(self->arena, "%s:%s/%s", PQhost(self->control),
-                                    PQport(self->control), PQdb(self->control));
-    self->shown = name != NULL ? name : self->shown;
+    self->shown = arena_format(self->arena, "%s:%s/%s", PQhost(self->control),
+                               PQport(self->control), PQdb(self->control));
     const char *pooler = uri_parameter(uri, &transhume_connector, "pooler");
     return look_at_server(self, pooler, error) == STATUS_OK
                ? choose_schema(self, uri_parameter(uri, &transhume_connector, "schema"), error)
@@ -402,13 +393,10 @@ static enum status open_all(struct postgres_database *self, const struct uri *ur
 static enum status postgres_open(const struct open_options *open, struct database **database,
                                  struct error *error)
 {
-    struct postgres_database *self = calloc(1, sizeof *self);
+    struct postgres_database *self = memory_allocate_zeroed(1, sizeof *self);
 
     *database = NULL;
-    if (self == NULL || (self->arena = arena_create(0)) == NULL) {
-        free(self);
-        return error_set(error, ERROR_MEMORY, open->uri->shown, "no memory to open it");
-    }
+    self->arena = arena_create(0);
     pthread_mutex_init(&self->slicer_lock, NULL);
     self->base.connector = &transhume_connector;
     self->base.capabilities = transhume_connector.capabilities;
@@ -452,9 +440,7 @@ static enum status postgres_identity(struct database *database, struct arena *ar
     *identity = arena_format(arena, "postgres cluster %s database %s schema %s",
                              PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1), self->schema);
     PQclear(result);
-    return *identity != NULL
-               ? STATUS_OK
-               : error_set(error, ERROR_MEMORY, self->shown, "no memory for its identity");
+    return STATUS_OK;
 }
 
 const struct connector transhume_connector = {

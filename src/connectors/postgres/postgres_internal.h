@@ -143,7 +143,7 @@ enum status postgres_query(struct postgres_database *self, PGconn *connection, c
                            const struct postgres_parameter *parameters, int parameter_count,
                            enum postgres_patience patience, enum error_code otherwise,
                            PGresult **result, struct error *error) MUST_USE;
-/* The same of a buffer that may have run out of memory; frees it. */
+/* The same of a buffer; frees it. */
 enum status postgres_query_buffer(struct postgres_database *self, PGconn *connection,
                                   struct buffer *sql, const struct postgres_parameter *parameters,
                                   int parameter_count, enum postgres_patience patience,
@@ -167,7 +167,7 @@ enum status postgres_send_buffer(struct postgres_database *self, PGconn *connect
 enum status postgres_execute(struct postgres_database *self, PGconn *connection, const char *sql,
                              enum postgres_patience patience, enum error_code otherwise,
                              struct error *error) MUST_USE;
-/* The same of a buffer that may have run out of memory; frees it. */
+/* The same of a buffer; frees it. */
 enum status postgres_execute_buffer(struct postgres_database *self, PGconn *connection,
                                     struct buffer *sql, enum postgres_patience patience,
                                     enum error_code otherwise, struct error *error) MUST_USE;

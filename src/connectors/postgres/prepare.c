@@ -374,9 +374,7 @@ enum status postgres_prepare(struct database *database, struct target_table *tab
                                   .objects = objects,
                                   .arena = arena_create(0),
                                   .error = error};
-    enum status status = preparing.arena != NULL
-                             ? failpoint_hit("postgres.before_schema", error)
-                             : error_set(error, ERROR_MEMORY, preparing.self->shown, "no memory");
+    enum status status = failpoint_hit("postgres.before_schema", error);
 
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
         const struct schema_table *same = tables[i].same_engine;

@@ -29,12 +29,6 @@ static bool is(const struct putting *putting, int row, int column, const char *v
     return strcmp(PQgetvalue(putting->list, row, column), value) == 0;
 }
 
-static enum status out_of_memory(const struct putting *putting)
-{
-    return error_set(putting->error, ERROR_MEMORY, putting->self->shown,
-                     "no memory to put indexes back");
-}
-
 /* The columns in which records may stand in its way, and whose they are: only a run that put them
  * there moves them, and only where nobody else may have. */
 static enum status add_columns(struct putting *putting, int row, struct postgres_build *build)
@@ -59,14 +53,10 @@ static enum status add_columns(struct putting *putting, int row, struct postgres
                               POSTGRES_SHORT, ERROR_LEDGER_INVALID, &result, putting->error);
     int count = status == STATUS_OK ? PQntuples(result) : 0;
     const char **names = arena_allocate_zeroed(putting->arena, (size_t)count + 1, sizeof *names);
-    for (int i = 0; names != NULL && i < count; i++) {
+    for (int i = 0; i < count; i++) {
         names[i] = arena_copy_string(putting->arena, PQgetvalue(result, i, 0));
-        names = names[i] != NULL ? names : NULL;
     }
     PQclear(result);
-    if (status == STATUS_OK && names == NULL) {
-        return out_of_memory(putting);
-    }
     build->columns = (struct column_list){.names = names, .count = (uint32_t)count};
     build->order = build->table->key;
     build->weight += count > 0;
@@ -97,9 +87,6 @@ static enum status add_build(struct putting *putting, int row)
             arena_format(putting->arena, "%sCONCURRENTLY %s", create, make + sizeof create - 1);
         build->shuts_out = POSTGRES_SHUTS_NOBODY;
         build->leaves_some = true;
-        if (build->sql == NULL) {
-            return out_of_memory(putting);
-        }
     }
     /* what a build that was given up left of it */
     enum status status =
@@ -116,9 +103,6 @@ static enum status find_builds(struct putting *putting)
     enum status status = STATUS_OK;
     putting->builds =
         arena_allocate_zeroed(putting->arena, (size_t)rows + 1, sizeof *putting->builds);
-    if (putting->builds == NULL) {
-        return out_of_memory(putting);
-    }
     for (int row = 0; status == STATUS_OK && row < rows; row++) {
         bool there = is(putting, row, REBUILD_THERE, "t");
         if (!there) {
@@ -231,9 +215,7 @@ enum status postgres_put_back(struct postgres_database *self, const char *run_id
         return status;
     }
     putting.arena = arena_create(0);
-    status = putting.arena == NULL
-                 ? out_of_memory(&putting)
-                 : postgres_rebuild_list(self, putting.connection, run_id, &putting.list, error);
+    status = postgres_rebuild_list(self, putting.connection, run_id, &putting.list, error);
     if (status == STATUS_OK && PQntuples(putting.list) > 0) {
         status = postgres_in_use(self, putting.connection, &putting.in_use, error);
         status = status == STATUS_OK ? put_back(&putting, progress) : status;

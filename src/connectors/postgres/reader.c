@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "connectors/defaults.h"
 #include "connectors/postgres/source.h"
 #include <stdio.h>
@@ -48,9 +49,6 @@ static enum status make_token(struct postgres_database *self, struct arena *aren
         *token = arena_format(arena, "cluster %s database %s timeline %s transactions %s",
                               PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1),
                               PQgetvalue(result, 0, 2), PQgetvalue(result, 0, 3));
-        if (*token == NULL) {
-            status = error_set(error, ERROR_MEMORY, self->shown, "no memory for a snapshot");
-        }
     }
     PQclear(result);
     return status;
@@ -73,9 +71,6 @@ static enum status take_snapshot(struct database *database, uint32_t reader_coun
     }
     self->snapshot = arena_copy_string(self->arena, PQgetvalue(result, 0, 0));
     PQclear(result);
-    if (self->snapshot == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a snapshot");
-    }
     self->snapshot_taken = true;
     log_write(LOG_INFO, "%s", POSTGRES_STAYS_OPEN);
     if (postgres_hold_check(self, error) != STATUS_OK ||
@@ -154,13 +149,10 @@ static enum status reader_open(struct database *database, struct reader **reader
                                struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
-    struct reader *opened = calloc(1, sizeof *opened);
+    struct reader *opened = memory_allocate_zeroed(1, sizeof *opened);
     const struct postgres_catalog *catalog = NULL;
 
     *reader = NULL;
-    if (opened == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a reader");
-    }
     opened->database = self;
     /* read now: later it would be on a reader's thread */
     if (postgres_catalog_get(self, &catalog, error) != STATUS_OK ||
@@ -266,13 +258,10 @@ static enum status open_on(struct cursor *cursor, const struct span *span, struc
 static enum status cursor_open(struct reader *reader, const struct read_request *request,
                                const struct span *span, struct cursor **cursor, struct error *error)
 {
-    struct cursor *opened = calloc(1, sizeof *opened);
+    struct cursor *opened = memory_allocate_zeroed(1, sizeof *opened);
 
     *cursor = NULL;
-    if (opened == NULL || (opened->arena = arena_create(4096)) == NULL) {
-        free(opened);
-        return error_set(error, ERROR_MEMORY, request->name, "no memory for a cursor");
-    }
+    opened->arena = arena_create(4096);
     opened->reader = reader;
     opened->request = request;
     opened->copy = (struct postgres_copy){
@@ -368,9 +357,6 @@ static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
     }
     rows_max = rows_max > 0 ? rows_max : 1;
     struct batch *filled = batch_create_for_cursor(width, rows_max, bytes_max);
-    if (filled == NULL) {
-        return error_set(error, ERROR_MEMORY, cursor->request->name, "no memory for a batch");
-    }
     enum status status = fill(cursor, filled, rows_max, bytes_max > 0 ? bytes_max : 1, error);
     status = batch_deliver(filled, status, batch);
     return status == STATUS_FAILED ? postgres_reading_failed(cursor->reader->database, error)

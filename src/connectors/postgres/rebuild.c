@@ -286,10 +286,9 @@ enum status postgres_rebuild_undo(struct postgres_database *self, PGconn *connec
         return postgres_alter(self, connection, undo, POSTGRES_SHORT, ERROR_TARGET_SCHEMA, error);
     }
     buffer_format(&sql, "%sCONCURRENTLY %s", drop, undo + sizeof drop - 1);
-    enum status status = sql.failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory")
-                                    : postgres_alter_beside(self, connection, buffer_string(&sql),
-                                                            sql_long_lock_ms(self->timeout_ms),
-                                                            ERROR_TARGET_SCHEMA, error);
+    enum status status =
+        postgres_alter_beside(self, connection, buffer_string(&sql),
+                              sql_long_lock_ms(self->timeout_ms), ERROR_TARGET_SCHEMA, error);
     buffer_free(&sql);
     return status;
 }

@@ -95,9 +95,7 @@ static enum status append_condition(struct finding *finding, const struct cell *
             return STATUS_FAILED;
         }
         /* without the length before it */
-        char *copy = encoded.failed
-                         ? NULL
-                         : arena_copy(finding->base.scratch, encoded.data + 4, encoded.length - 4);
+        char *copy = arena_try_copy(finding->base.scratch, encoded.data + 4, encoded.length - 4);
         values->values[values->count] = copy;
         values->lengths[values->count] = (int)encoded.length - 4;
         values->formats[values->count] = 1;
@@ -116,9 +114,8 @@ static enum status ask(struct finding *finding, struct buffer *sql, const struct
 {
     PGresult *rest = NULL;
     enum status status =
-        sql->failed ? sql_finding_no_memory(&finding->base)
-        : PQsendQueryParams(finding->connection, buffer_string(sql), values->count, NULL,
-                            values->values, values->lengths, values->formats, 1) == 0
+        PQsendQueryParams(finding->connection, buffer_string(sql), values->count, NULL,
+                          values->values, values->lengths, values->formats, 1) == 0
             ? postgres_failure(finding->self, finding->connection, NULL, ERROR_NETWORK,
                                finding->base.error)
             : postgres_next_result(finding->self, finding->connection, POSTGRES_LONG, result,
@@ -219,9 +216,6 @@ static enum status delete_one(struct sql_finding *base, const struct cell *cells
     uint64_t count = 0;
     bool keyless = finding->base.table->key.count == 0;
 
-    if (values == NULL) {
-        return sql_finding_no_memory(&finding->base);
-    }
     buffer_append_string(&sql, finding->undo_name != NULL ? "WITH gone AS (" : "");
     buffer_append_string(&sql, "DELETE FROM ");
     postgres_append_table(&sql, finding->self, finding->base.table->name);
@@ -258,7 +252,6 @@ enum status postgres_delete_records(struct database *database, const struct targ
 
     if (status == STATUS_OK && table->keeps_undo && table->key.count > 0) {
         finding.undo_name = sql_undo_name(finding.base.arena, finding.self->run_id, table->name);
-        status = finding.undo_name == NULL ? sql_finding_no_memory(&finding.base) : STATUS_OK;
     }
     if (status == STATUS_OK && table->triggers_off) {
         status = postgres_silence_triggers(finding.self, finding.connection, true, error);
@@ -287,16 +280,13 @@ static enum status add_record(struct finding *finding, const PGresult *result, i
     uint32_t count = finding->facts.schema->column_count;
     struct cell *cell = batch_append(batch);
     struct cell *items = arena_allocate_zeroed(batch->arena, 2 * (size_t)count + 1, sizeof *items);
-    if (cell == NULL || items == NULL) {
-        return STATUS_FAILED;
-    }
     for (uint32_t i = 0; i < count; i++) {
         const struct postgres_column *column = &finding->facts.columns[i];
         const char *name = arena_copy_string(batch->arena, column->name);
         size_t length = (size_t)PQgetlength(result, row, (int)i);
         const uint8_t *bytes =
-            (const uint8_t *)arena_copy(batch->arena, PQgetvalue(result, row, (int)i), length);
-        if (name == NULL || bytes == NULL) {
+            (const uint8_t *)arena_try_copy(batch->arena, PQgetvalue(result, row, (int)i), length);
+        if (bytes == NULL) {
             return STATUS_FAILED;
         }
         items[2 * (size_t)i] = cell_text(name, strlen(name));
@@ -342,9 +332,6 @@ static enum status fetch_one(struct sql_finding *base, const struct cell *cells)
     struct buffer sql = {0};
     PGresult *result = NULL;
 
-    if (values == NULL) {
-        return sql_finding_no_memory(&finding->base);
-    }
     append_columns(finding, &sql);
     postgres_append_table(&sql, finding->self, finding->base.table->name);
     if (append_condition(finding, cells, values, &sql) != STATUS_OK) {
@@ -386,9 +373,6 @@ enum status postgres_fetch(struct database *database, const struct target_table 
     enum status status = begin(&finding, database, table, error);
 
     finding.batch = batch_create(NULL, 1, key_count + 1);
-    if (status == STATUS_OK && finding.batch == NULL) {
-        status = sql_finding_no_memory(&finding.base);
-    }
     if (status == STATUS_OK) {
         status = sql_finding_each(&finding.base, keys, key_count, fetch_one);
     }

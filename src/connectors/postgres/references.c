@@ -57,16 +57,14 @@ static enum status find_collations(const struct postgres_finisher *finisher,
         finisher->arena, (size_t)orphans->referenced.count + 1, sizeof *names);
     PGresult *rows = NULL;
     enum status status =
-        names == NULL
-            ? error_set(error, ERROR_MEMORY, orphans->table, "no memory for its foreign keys")
-            : postgres_query(finisher->self, finisher->connection,
-                             "SELECT a.attname, pg_catalog.format('%I.%I', m.nspname, l.collname) "
-                             "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = "
-                             "a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
-                             "JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation JOIN "
-                             "pg_catalog.pg_namespace m ON m.oid = l.collnamespace WHERE n.nspname "
-                             "= $1 AND c.relname = $2 AND a.attnum > 0",
-                             parameters, 2, POSTGRES_SHORT, ERROR_TARGET_SCHEMA, &rows, error);
+        postgres_query(finisher->self, finisher->connection,
+                       "SELECT a.attname, pg_catalog.format('%I.%I', m.nspname, l.collname) "
+                       "FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = "
+                       "a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+                       "JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation JOIN "
+                       "pg_catalog.pg_namespace m ON m.oid = l.collnamespace WHERE n.nspname "
+                       "= $1 AND c.relname = $2 AND a.attnum > 0",
+                       parameters, 2, POSTGRES_SHORT, ERROR_TARGET_SCHEMA, &rows, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(rows); row++) {
         for (uint32_t i = 0; i < orphans->referenced.count; i++) {
             if (strcmp(orphans->referenced.names[i], PQgetvalue(rows, row, 0)) == 0) {
@@ -114,10 +112,6 @@ static enum status collect(struct postgres_finisher *finisher, const struct targ
     *made = (struct sql_reference){.broken = broken};
     made->unasked = !describe_orphans(finisher, table, reference, copy, &made->orphans);
     finisher->reference_count++;
-    if (copy == NULL) {
-        return error_set(finisher->error, ERROR_MEMORY, table->name,
-                         "no memory for its foreign keys");
-    }
     return made->unasked ? STATUS_OK : find_collations(finisher, &made->orphans, finisher->error);
 }
 
@@ -395,10 +389,6 @@ enum status postgres_make_references(struct postgres_finisher *finisher,
     }
     finisher->references =
         arena_allocate_zeroed(finisher->arena, most, sizeof *finisher->references);
-    if (finisher->references == NULL) {
-        return error_set(finisher->error, ERROR_MEMORY, finisher->self->shown,
-                         "no memory for its foreign keys");
-    }
     enum status status = add_all_references(finisher, tables, table_count);
     for (uint32_t i = 0; i < finisher->reference_count; i++) {
         broken |= finisher->references[i].broken;

@@ -136,7 +136,7 @@ static bool is_sliced(const struct compiler *compiler, const struct read_column 
 }
 
 /* How its values are read in pieces: a text's bytes are those that the client would get. */
-static enum status keep_sliced(struct compiler *compiler, const struct postgres_column *column)
+static void keep_sliced(struct compiler *compiler, const struct postgres_column *column)
 {
     struct postgres_request *out = compiler->out;
     struct buffer sql = {0};
@@ -155,18 +155,12 @@ static enum status keep_sliced(struct compiler *compiler, const struct postgres_
     postgres_append_table(&sql, compiler->self, compiler->tables[0]->schema->name);
     buffer_append_string(&sql, " AS _t0 WHERE _t0.tableoid = $3::pg_catalog.oid AND "
                                "_t0.ctid = $4::pg_catalog.tid");
-    const char *select = sql.failed ? NULL : arena_copy_string(arena, buffer_string(&sql));
-    buffer_free(&sql);
-    if (out->sliced == NULL || select == NULL) {
-        return error_set(compiler->base.error, ERROR_MEMORY, compiler->base.asked->name,
-                         "no memory for columns");
-    }
     out->sliced[out->sliced_count++] =
         (struct postgres_sliced){.column = out->select.column_count,
                                  .kind = text ? VALUE_TEXT : VALUE_BYTES,
                                  .name = column->name,
-                                 .select = select};
-    return STATUS_OK;
+                                 .select = arena_copy_string(arena, buffer_string(&sql))};
+    buffer_free(&sql);
 }
 
 /* Behind the columns: of those that are too long their lengths, and the row's place. */
@@ -188,7 +182,7 @@ static enum status make_types(struct sql_request *request, uint32_t count)
 {
     struct postgres_request *out = compiler_of(request)->out;
     out->columns = arena_allocate_zeroed(request->arena, (size_t)count + 1, sizeof *out->columns);
-    return out->columns != NULL ? STATUS_OK : sql_request_no_memory(request, "columns");
+    return STATUS_OK;
 }
 
 /* A column, or its text. */
@@ -220,10 +214,10 @@ static enum status append_result(struct sql_request *request, const struct read_
                 : (struct postgres_type){.format = POSTGRES_AS_CAST, .type = {.kind = VALUE_TEXT}};
     if (sliced) {
         buffer_append_string(sql, "CASE WHEN pg_catalog.octet_length(");
-        if (sql_request_column(request, wanted->join, wanted->name) != STATUS_OK ||
-            keep_sliced(compiler, column) != STATUS_OK) {
+        if (sql_request_column(request, wanted->join, wanted->name) != STATUS_OK) {
             return STATUS_FAILED;
         }
+        keep_sliced(compiler, column);
         buffer_format(sql, ") <= %d THEN ", POSTGRES_SLICE_BYTES);
     }
     if (append_value(request, wanted->join, wanted->name, type->format == POSTGRES_AS_CAST,
@@ -439,13 +433,9 @@ static enum status append_part(struct sql_request *request, const struct digest_
     }
     buffer_append_string(&selected, "_t0.");
     postgres_append_name(&selected, wanted->name);
-    bool failed = selected.failed;
-    if (!failed) {
-        postgres_digest_append_part(&request->out->sql, column, buffer_string(&selected),
-                                    wanted->key);
-    }
+    postgres_digest_append_part(&request->out->sql, column, buffer_string(&selected), wanted->key);
     buffer_free(&selected);
-    return failed ? sql_request_no_memory(request, "a statement") : STATUS_OK;
+    return STATUS_OK;
 }
 
 /* A half of the hash is summed as a signed number, which is the same modulo 2^64. Without OFFSET
@@ -502,8 +492,7 @@ static enum status compile(struct postgres_database *self, PGconn *connection,
     *compiled = (struct postgres_request){0};
     compiler.tables = arena_allocate_zeroed(arena, (size_t)request->join_count + 1,
                                             sizeof(struct postgres_table *));
-    return compiler.tables != NULL ? sql_request_write(&compiler.base, span)
-                                   : sql_request_no_memory(&compiler.base, "joins");
+    return sql_request_write(&compiler.base, span);
 }
 
 enum status postgres_request_compile(struct postgres_database *self, PGconn *connection,

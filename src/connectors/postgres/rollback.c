@@ -16,9 +16,7 @@ static enum status can_undo(struct database *database, const struct target_table
     struct arena *arena = arena_create(0);
     struct postgres_table facts;
     PGconn *connection = NULL;
-    enum status status =
-        arena == NULL ? error_set(error, ERROR_MEMORY, table->name, "no memory to look at it")
-                      : postgres_control(self, &connection, error);
+    enum status status = postgres_control(self, &connection, error);
     if (status == STATUS_OK) {
         status = postgres_target_describe(self, connection, table->name, arena, &facts, error);
         const char *reason =
@@ -64,10 +62,6 @@ static enum status find_columns(struct postgres_undoing *undoing, const struct p
 {
     uint32_t count = undo->schema->column_count;
     undoing->columns = arena_allocate_zeroed(arena, count + 1u, sizeof *undoing->columns);
-    if (undoing->columns == NULL) {
-        return error_set(undoing->error, ERROR_MEMORY, undoing->facts.schema->name,
-                         "no memory to roll it back");
-    }
     for (uint32_t i = 0; i < count; i++) {
         const char *name = undo->columns[i].name;
         int64_t number = 0;
@@ -144,9 +138,6 @@ static enum status undo_within(struct postgres_undoing *undoing, const struct ta
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED; /* the table is gone */
     }
     undoing->undo_name = sql_undo_name(arena, self->run_id, table->name);
-    if (undoing->undo_name == NULL) {
-        return error_set(undoing->error, ERROR_MEMORY, table->name, "no memory to roll it back");
-    }
     status = postgres_target_describe(self, undoing->connection, undoing->undo_name, arena, &undo,
                                       undoing->error);
     if (status != STATUS_OK) {
@@ -170,9 +161,7 @@ static enum status undo_table(struct database *database, const struct target_tab
     struct arena *arena = arena_create(0);
 
     *counts = (struct undo_counts){0};
-    enum status status =
-        arena == NULL ? error_set(error, ERROR_MEMORY, table->name, "no memory to look at it")
-                      : postgres_begin(undoing.self, &undoing.connection, error);
+    enum status status = postgres_begin(undoing.self, &undoing.connection, error);
     if (status == STATUS_OK) {
         status = postgres_end(undoing.self, undoing.connection,
                               undo_within(&undoing, table, deleted, dry_run, arena, counts), error);

@@ -3,11 +3,6 @@
 #include "connectors/sql/unfilled.h"
 #include <string.h>
 
-static enum status no_memory(const char *table, struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, table, "no memory to look at its columns");
-}
-
 /* Of any type: a row of NULLs is no NULL. */
 static void append_held(struct buffer *sql, const struct postgres_table *table, uint32_t column)
 {
@@ -94,7 +89,6 @@ static enum status ask_sum(struct postgres_database *self, PGconn *connection,
                                                ERROR_TARGET_INVALID, &result, error);
     if (status == STATUS_OK) {
         *sum = arena_copy_string(arena, PQgetvalue(result, 0, 0));
-        status = *sum != NULL ? STATUS_OK : no_memory(table->schema->name, error);
     }
     PQclear(result);
     return status;
@@ -113,9 +107,6 @@ enum status postgres_sum_columns(struct database *database, const struct target_
     }
     struct postgres_column *summed =
         arena_allocate_zeroed(arena, facts.schema->column_count + 1u, sizeof *summed);
-    if (summed == NULL) {
-        return no_memory(table->name, error);
-    }
     for (uint32_t i = 0; i < facts.schema->column_count; i++) {
         const char *name = facts.columns[i].name;
         if (column_list_holds(columns, name) || column_list_holds(table->key, name)) {

@@ -491,10 +491,6 @@ static enum status find_unreferenced(struct postgres_undoing *undoing)
     enum status status =
         postgres_rollback_append_unreferenced(undoing->self, undoing->connection, &undoing->facts,
                                               &going, &undoing->unreferenced, undoing->error);
-    if (status == STATUS_OK && (going.failed || undoing->unreferenced.failed)) {
-        status = error_set(undoing->error, ERROR_MEMORY, undoing->facts.schema->name,
-                           "no memory to roll it back");
-    }
     buffer_free(&going);
     return status;
 }
@@ -531,11 +527,8 @@ static enum status set_generated(struct postgres_undoing *undoing,
     buffer_append_string(&sql, " ALTER COLUMN ");
     postgres_append_name(&sql, column->name);
     buffer_format(&sql, " SET GENERATED %s", how);
-    enum status status =
-        sql.failed ? error_set(undoing->error, ERROR_MEMORY, undoing->facts.schema->name,
-                               "no memory to roll it back")
-                   : postgres_alter(undoing->self, undoing->connection, buffer_string(&sql),
-                                    POSTGRES_SHORT, ERROR_TARGET_WRITE, undoing->error);
+    enum status status = postgres_alter(undoing->self, undoing->connection, buffer_string(&sql),
+                                        POSTGRES_SHORT, ERROR_TARGET_WRITE, undoing->error);
     buffer_free(&sql);
     return status;
 }

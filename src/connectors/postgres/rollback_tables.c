@@ -294,9 +294,7 @@ enum status postgres_remove_table(struct database *database, const struct target
     struct arena *arena = arena_create(0);
     PGconn *connection = NULL;
     enum status status =
-        arena == NULL
-            ? error_set(error, ERROR_MEMORY, table->name, "no memory to look at it")
-            : (table->created ? postgres_begin_brief : postgres_begin)(self, &connection, error);
+        (table->created ? postgres_begin_brief : postgres_begin)(self, &connection, error);
     if (status == STATUS_OK) {
         status = postgres_end(self, connection,
                               remove_within(self, connection, table, arena, error), error);

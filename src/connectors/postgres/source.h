@@ -142,8 +142,8 @@ enum status postgres_copy_take(struct postgres_copy *copy, struct batch *batch, 
 /* ---------------------------------------------------------------- decode.c */
 
 /* One value of binary COPY as a cell; `bytes` live in `arena` already and are borrowed. A value
- * that no kind can hold, or that is not of its format, becomes an ESCAPE. STATUS_FAILED: memory is
- * out. */
+ * that no kind can hold, or that is not of its format, becomes an ESCAPE. STATUS_FAILED: no memory
+ * for that. */
 enum status postgres_decode(const struct postgres_type *type, bool utf8, const uint8_t *bytes,
                             uint32_t length, struct arena *arena, struct cell *cell) MUST_USE;
 

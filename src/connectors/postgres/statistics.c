@@ -51,35 +51,34 @@ static const char *settings_of_count(int64_t weight)
                                  : "RESET max_parallel_workers_per_gather";
 }
 
-static enum status add_build(struct postgres_build *builds, uint32_t *count, struct buffer *sql,
-                             const char *name, int64_t weight, struct arena *arena)
+static void add_build(struct postgres_build *builds, uint32_t *count, struct buffer *sql,
+                      const char *name, int64_t weight, struct arena *arena)
 {
-    builds[*count] = (struct postgres_build){.name = name,
-                                             .what = "statistics of",
-                                             .weight = weight,
-                                             .shuts_out = POSTGRES_SHUTS_NOBODY};
-    builds[*count].sql = sql->failed ? NULL : arena_copy_string(arena, buffer_string(sql));
+    builds[(*count)++] =
+        (struct postgres_build){.name = name,
+                                .what = "statistics of",
+                                .sql = arena_copy_string(arena, buffer_string(sql)),
+                                .weight = weight,
+                                .shuts_out = POSTGRES_SHUTS_NOBODY};
     buffer_free(sql);
-    return builds[(*count)++].sql != NULL ? STATUS_OK : STATUS_FAILED;
 }
 
 /* The engine will ask how many records are there: one processor can count them while another one
  * gathers statistics, and both read the table just once. */
-static enum status add_count(const struct postgres_finisher *finisher,
-                             const struct target_table *table, int64_t weight,
-                             struct postgres_build *builds, uint32_t *count, struct arena *arena)
+static void add_count(const struct postgres_finisher *finisher, const struct target_table *table,
+                      int64_t weight, struct postgres_build *builds, uint32_t *count,
+                      struct arena *arena)
 {
     struct buffer sql = {0};
     if (table->counted == NULL || !table->created) {
-        return STATUS_OK;
+        return;
     }
     buffer_append_string(&sql, "SELECT count(*) FROM ");
     postgres_append_table(&sql, finisher->self, table->name);
-    enum status status = add_build(builds, count, &sql, table->name, weight, arena);
+    add_build(builds, count, &sql, table->name, weight, arena);
     builds[*count - 1].what = "records of";
     builds[*count - 1].counted = table->counted;
     builds[*count - 1].settings = settings_of_count(weight);
-    return status;
 }
 
 struct numbering {
@@ -107,9 +106,8 @@ static enum status analyze(struct postgres_finisher *finisher, const struct targ
     struct buffer small = {0};
     uint32_t count = 0;
     uint32_t smalls = 0;
-    enum status status = builds != NULL ? STATUS_OK : STATUS_FAILED;
     const char *first = NULL;
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+    for (uint32_t i = 0; i < table_count; i++) {
         const struct postgres_table *facts = postgres_catalog_find(catalog, tables[i].name);
         struct buffer own = {0};
         if (facts == NULL || !wants_analyze(&tables[i], facts, statistics)) {
@@ -122,25 +120,16 @@ static enum status analyze(struct postgres_finisher *finisher, const struct targ
         postgres_append_table(sql, finisher->self, tables[i].name);
         smalls += !large;
         if (large) {
-            status =
-                add_build(builds, &count, sql, tables[i].name, facts->schema->size_bytes, arena);
+            add_build(builds, &count, sql, tables[i].name, facts->schema->size_bytes, arena);
             builds[count - 1].settings =
                 settings_of_analyze(finisher->self, facts->schema->size_bytes);
-            if (status == STATUS_OK) {
-                status = add_count(finisher, &tables[i], facts->schema->size_bytes, builds, &count,
-                                   arena);
-            }
+            add_count(finisher, &tables[i], facts->schema->size_bytes, builds, &count, arena);
         } else if (smalls % SMALL_TOGETHER == 0) {
-            status = add_build(builds, &count, sql, tables[i].name, 0, arena);
+            add_build(builds, &count, sql, tables[i].name, 0, arena);
         }
     }
-    if (status == STATUS_OK && small.length > 0) {
-        status = add_build(builds, &count, &small, first, 0, arena);
-    }
-    buffer_free(&small);
-    if (status != STATUS_OK) {
-        return error_set(finisher->error, ERROR_MEMORY, finisher->self->shown,
-                         "no memory for its statistics");
+    if (small.length > 0) {
+        add_build(builds, &count, &small, first, 0, arena);
     }
     struct numbering numbering = {finisher, tables, table_count};
     const struct postgres_errand sequences = {set_sequences, &numbering};

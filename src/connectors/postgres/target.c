@@ -1,5 +1,6 @@
 /* PostgreSQL as a target: transactions of the control thread, looking at tables, counting. */
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/postgres/keys.h"
 #include "connectors/postgres/orphans.h"
@@ -121,12 +122,7 @@ enum status postgres_target_read(struct postgres_database *self, PGconn *connect
 {
     postgres_target_forget(self);
     self->tables_arena = arena_create(0);
-    struct postgres_catalog *read = self->tables_arena != NULL
-                                        ? arena_allocate_zeroed(self->tables_arena, 1, sizeof *read)
-                                        : NULL;
-    if (read == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
-    }
+    struct postgres_catalog *read = arena_allocate_zeroed(self->tables_arena, 1, sizeof *read);
     if (postgres_catalog_read(self, connection, NULL, self->tables_arena, read, error) !=
         STATUS_OK) {
         return STATUS_FAILED;
@@ -152,17 +148,15 @@ static int compare_names(const void *left, const void *right)
     return strcmp(*(const char *const *)left, *(const char *const *)right);
 }
 
-/* In the order of strcmp; NULL: out of memory. The caller's to free, the names are the result's. */
+/* In the order of strcmp. The caller's to free, the names are the result's. */
 static const char **sorted_names(const PGresult *result)
 {
     size_t count = (size_t)PQntuples(result);
-    const char **names = calloc(count + 1, sizeof *names);
-    for (size_t i = 0; names != NULL && i < count; i++) {
+    const char **names = memory_allocate_zeroed(count + 1, sizeof *names);
+    for (size_t i = 0; i < count; i++) {
         names[i] = PQgetvalue(result, (int)i, 0);
     }
-    if (names != NULL) {
-        qsort(names, count, sizeof *names, compare_names);
-    }
+    qsort(names, count, sizeof *names, compare_names);
     return names;
 }
 
@@ -174,7 +168,6 @@ static enum status target_inspect(struct database *database, const struct target
     const struct postgres_parameter schema = {.text = self->schema};
     PGconn *connection = NULL;
     PGresult *listed = NULL;
-    const char **names = NULL;
     enum status status = postgres_control(self, &connection, error);
     status = status == STATUS_OK
                  ? postgres_query(self, connection,
@@ -183,9 +176,7 @@ static enum status target_inspect(struct database *database, const struct target
                                   "n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
                                   &schema, 1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &listed, error)
                  : status;
-    if (status == STATUS_OK && (names = sorted_names(listed)) == NULL) {
-        status = error_set(error, ERROR_MEMORY, self->shown, "no memory for the names of tables");
-    }
+    const char **names = status == STATUS_OK ? sorted_names(listed) : NULL;
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
         PGresult *result = NULL;
         record_exists[i] = false;

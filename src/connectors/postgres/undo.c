@@ -68,9 +68,6 @@ enum status postgres_undo_make(struct postgres_database *self, PGconn *connectio
     bool found = false;
     const char *name = sql_undo_name(arena, self->run_id, table->name);
 
-    if (name == NULL) {
-        return error_set(error, ERROR_MEMORY, table->name, "no memory for a statement");
-    }
     if (exists(self, connection, name, &found, error) != STATUS_OK || found) {
         return found ? STATUS_OK : STATUS_FAILED;
     }

@@ -10,6 +10,7 @@
  * nothing more to send and waits.
  */
 #include "base/failpoint.h"
+#include "base/memory.h"
 #include "connectors/postgres/writer_internal.h"
 #include "connectors/sql/claim.h"
 #include <stdio.h>
@@ -54,23 +55,15 @@ enum status postgres_writer_open(struct database *database, const struct target_
                                  struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
-    struct writer *opened = calloc(1, sizeof *opened);
+    struct writer *opened = memory_allocate_zeroed(1, sizeof *opened);
 
     *writer = NULL;
-    if (opened == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a writer");
-    }
     opened->database = self;
     opened->epoch = epoch;
     opened->arena = arena_create(0);
     opened->scratch = arena_create(0);
-    opened->tables = calloc((size_t)table_count + 1, sizeof *opened->tables);
-    opened->run_id = strdup(self->run_id != NULL ? self->run_id : "");
-    if (opened->arena == NULL || opened->scratch == NULL || opened->tables == NULL ||
-        opened->run_id == NULL) {
-        postgres_writer_close(opened);
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a writer");
-    }
+    opened->tables = memory_allocate_zeroed((size_t)table_count + 1, sizeof *opened->tables);
+    opened->run_id = memory_copy_string(self->run_id != NULL ? self->run_id : "");
     for (uint32_t i = 0; i < table_count; i++) {
         opened->tables[i].plan = &tables[i];
     }
@@ -158,14 +151,9 @@ void postgres_writer_chunk_abandon(struct writer *writer, uint64_t chunk)
 
 /* ---------------------------------------------------------------- batches */
 
-static enum status hold(struct writer *writer, uint32_t table, struct batch *batch,
-                        struct held **held, struct error *error)
+static struct held *hold(struct writer *writer, uint32_t table, struct batch *batch)
 {
-    struct held *made = calloc(1, sizeof *made);
-    if (made == NULL) {
-        batch_destroy(batch);
-        return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for a batch");
-    }
+    struct held *made = memory_allocate_zeroed(1, sizeof *made);
     made->batch = batch;
     made->table = table;
     if (writer->last == NULL) {
@@ -175,15 +163,13 @@ static enum status hold(struct writer *writer, uint32_t table, struct batch *bat
     }
     writer->last = made;
     writer->held_bytes += batch_bytes(batch);
-    *held = made;
-    return STATUS_OK;
+    return made;
 }
 
 enum status postgres_writer_submit(struct writer *writer, uint64_t chunk, uint32_t table,
                                    struct batch *batch, struct error *error)
 {
     const struct writer_plan *plan = NULL;
-    struct held *held = NULL;
     enum status status = STATUS_OK;
 
     if (chunk != writer->chunk) {
@@ -205,9 +191,7 @@ enum status postgres_writer_submit(struct writer *writer, uint64_t chunk, uint32
     } else {
         plan = writer->plan;
     }
-    if (hold(writer, table, batch, &held, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    struct held *held = hold(writer, table, batch);
     writer->plan = plan;
     if (!writer->copying) {
         status = writer_copy_start(writer, plan, error);

@@ -92,9 +92,6 @@ enum status writer_copy_start(struct writer *writer, const struct writer_plan *p
 
 enum status writer_send_out(struct writer *writer, struct error *error)
 {
-    if (writer->out.failed) {
-        return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for records");
-    }
     if (writer->out.length == 0) {
         return STATUS_OK;
     }
@@ -148,9 +145,7 @@ static enum status send_large(struct writer *writer, const struct postgres_colum
         if (writer_send_out(writer, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (!buffer_reserve(&writer->out, piece)) {
-            return error_set(error, ERROR_MEMORY, column->name, "no memory for a large value");
-        }
+        buffer_reserve(&writer->out, piece);
         if (large->read(large, offset, writer->out.data, piece, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -223,23 +218,20 @@ enum status writer_copy_row(struct writer *writer, const struct writer_plan *pla
     if (status == STATUS_OK) {
         status = encode_row(writer, plan, cells, &problem);
     }
-    if (status == STATUS_OK && !writer->out.failed) {
+    if (status == STATUS_OK) {
         held->bytes += writer->sent_bytes + writer->out.length - (sent + before);
         writer->sent_rows++;
         return writer->out.length >= PIECE_BYTES ? writer_send_out(writer, error) : STATUS_OK;
     }
-    if (status != STATUS_OK && writer->sent_bytes != sent && problem.class == ERROR_CLASS_REJECT) {
+    if (writer->sent_bytes != sent && problem.class == ERROR_CLASS_REJECT) {
         error_recode(&problem, ERROR_SOURCE_READ); /* a part of the row can't be taken back */
     }
-    if (status != STATUS_OK && problem.class == ERROR_CLASS_REJECT) {
+    if (problem.class == ERROR_CLASS_REJECT) {
         char reason[1100];
         writer->out.length = before;
         snprintf(reason, sizeof reason, "%s%s%s", problem.object, problem.object[0] ? ": " : "",
                  problem.message);
         return writer_refuse(held, row, OUTCOME_REJECTED, problem.code, reason, error);
-    }
-    if (status == STATUS_OK) {
-        return error_set(error, ERROR_MEMORY, plan->relation, "no memory for records");
     }
     error_copy(error, &problem);
     return STATUS_FAILED;

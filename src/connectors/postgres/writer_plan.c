@@ -2,11 +2,6 @@
 #include "connectors/postgres/writer_internal.h"
 #include <string.h>
 
-static enum status no_memory(const struct writer *writer, struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for a writer");
-}
-
 enum status postgres_writer_describe(struct writer *writer, uint32_t table, struct error *error)
 {
     struct writer_table *entry = &writer->tables[table];
@@ -39,9 +34,6 @@ static enum status choose_columns(struct writer *writer, struct writer_plan *pla
     const struct shape *shape = plan->shape;
     plan->columns =
         arena_allocate_zeroed(writer->arena, (size_t)shape->field_count + 1, sizeof *plan->columns);
-    if (plan->columns == NULL) {
-        return no_memory(writer, error);
-    }
     for (uint32_t i = 0; i < shape->field_count; i++) {
         int32_t column = postgres_find_column(plan->facts, shape->fields[i].name);
         if (column < 0) {
@@ -68,7 +60,7 @@ static void append_columns(const struct writer_plan *plan, struct buffer *sql)
 
 static const char *keep(struct writer *writer, struct buffer *sql)
 {
-    const char *text = sql->failed ? NULL : arena_copy_string(writer->arena, buffer_string(sql));
+    const char *text = arena_copy_string(writer->arena, buffer_string(sql));
     buffer_free(sql);
     return text;
 }
@@ -141,9 +133,6 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
         return STATUS_FAILED;
     }
     struct writer_plan *made = arena_allocate_zeroed(writer->arena, 1, sizeof *made);
-    if (made == NULL) {
-        return no_memory(writer, error);
-    }
     const struct target_table *target = writer->tables[table].plan;
     made->table = table;
     made->shape = shape;
@@ -157,17 +146,11 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
                    writer_keeps_undo(&writer->tables[table]);
     made->stage_name = arena_format(writer->arena, "_transhume_stage_%u", ++writer->plan_count);
     made->repeats_name = arena_format(writer->arena, "_transhume_repeats_%u", writer->plan_count);
-    if (made->stage_name == NULL || made->repeats_name == NULL) {
-        return no_memory(writer, error);
-    }
     if (choose_columns(writer, made, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     made->copy = make_copy(writer, made);
     made->stage = make_stage(writer, made);
-    if (made->copy == NULL || made->stage == NULL) {
-        return no_memory(writer, error);
-    }
     made->next = writer->plans;
     writer->plans = made;
     *plan = made;

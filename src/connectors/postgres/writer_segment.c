@@ -9,6 +9,7 @@
  * refer to each other in any order. If they refuse it, the chunk goes again with a check at each
  * segment's end; one that is a single segment has had that already.
  */
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/postgres/writer_internal.h"
 #include <stdio.h>
@@ -62,9 +63,9 @@ static struct row_ref *list_rows(struct writer *writer, uint32_t *count)
     for (struct held *held = writer->first; held != NULL; held = held->next) {
         most += held->batch->row_count;
     }
-    struct row_ref *rows = calloc((size_t)most + 1, sizeof *rows);
+    struct row_ref *rows = memory_allocate_zeroed((size_t)most + 1, sizeof *rows);
     *count = 0;
-    for (struct held *held = writer->first; rows != NULL && held != NULL; held = held->next) {
+    for (struct held *held = writer->first; held != NULL; held = held->next) {
         for (uint32_t row = 0; row < held->batch->row_count; row++) {
             if (!sql_outcomes_has(&held->outcomes, row)) {
                 rows[(*count)++] = (struct row_ref){held, row};
@@ -232,9 +233,7 @@ static enum status send_again(struct writer *writer, struct error *error)
 {
     uint32_t count = 0;
     struct row_ref *rows = list_rows(writer, &count);
-    enum status status = rows != NULL ? STATUS_OK
-                                      : error_set(error, ERROR_MEMORY, writer->plan->relation,
-                                                  "no memory for rejects");
+    enum status status = STATUS_OK;
     writer->grain = HANDFUL_ROWS;
     while (status == STATUS_OK && count > 0) {
         uint32_t left;
@@ -293,9 +292,6 @@ static enum status end_segment(struct writer *writer, struct error *error)
     uint32_t count = 0;
     bool deferred;
     struct row_ref *rows = writer->plan->staged ? list_rows(writer, &count) : NULL;
-    if (writer->plan->staged && rows == NULL) {
-        return error_set(error, ERROR_MEMORY, writer->plan->relation, "no memory for records");
-    }
     enum status status = end_pass(writer, rows, count, &failure, &deferred, error);
     free(rows);
     if (status == STATUS_AGAIN && writer->early) {

@@ -148,7 +148,6 @@ static void append_unfit(struct buffer *sql, const struct postgres_column *colum
                       "ELSE %s::%s::text IS DISTINCT FROM %s END",
                       quoted, quoted, native, quoted, quoted, native, quoted);
     }
-    sql->failed |= name.failed;
     buffer_free(&name);
 }
 
@@ -166,13 +165,10 @@ static enum status take_out_unfit(struct stage_pass *pass)
             const char *reason =
                 arena_format(pass->writer->scratch, "%s: the value does not fit %s exactly",
                              column->name, column->type.type.native);
-            status =
-                reason == NULL
-                    ? error_set(pass->error, ERROR_MEMORY, column->name, "no memory for a reject")
-                    : writer_stage_take_out(pass, pass->plan->stage_name, NULL, &condition,
-                                            (struct sql_taken){.kind = OUTCOME_REJECTED,
-                                                               .code = ERROR_REJECT_TYPE,
-                                                               .reason = reason});
+            status = writer_stage_take_out(pass, pass->plan->stage_name, NULL, &condition,
+                                           (struct sql_taken){.kind = OUTCOME_REJECTED,
+                                                              .code = ERROR_REJECT_TYPE,
+                                                              .reason = reason});
         }
         buffer_free(&condition);
     }
@@ -209,7 +205,6 @@ static enum status take_out_repeats(struct stage_pass *pass)
                       "CONFLICT DO NOTHING RETURNING %s)",
                       buffer_string(&table), buffer_string(&staged), pass->plan->stage_name,
                       buffer_string(&staged), buffer_string(&names));
-        condition.failed |= table.failed || staged.failed || names.failed;
         struct buffer missing = {0};
         buffer_append_string(&missing, "NOT EXISTS (SELECT 1 FROM i WHERE ");
         writer_stage_append_match(&missing, pass->plan, pass->key, "i");

@@ -29,16 +29,12 @@ static void append_records(struct buffer *sql, const struct writer *writer,
     writer_stage_append_match(sql, plan, table->plan->key, "t");
 }
 
-static enum status append_undo_table(struct buffer *sql, struct writer *writer,
-                                     const struct writer_plan *plan, struct error *error)
+static void append_undo_table(struct buffer *sql, struct writer *writer,
+                              const struct writer_plan *plan)
 {
     const char *name = sql_undo_name(writer->scratch, writer->run_id, plan->relation);
-    if (name == NULL) {
-        return error_set(error, ERROR_MEMORY, plan->relation, "no memory for a statement");
-    }
     buffer_append_string(sql, "INSERT INTO ");
     postgres_append_table(sql, writer->database, name);
-    return STATUS_OK;
 }
 
 static enum status ask(struct writer *writer, struct buffer *sql, PGresult **failure,
@@ -56,9 +52,7 @@ enum status writer_undo_before(struct writer *writer, const struct writer_plan *
     const struct postgres_table *facts = plan->facts;
     struct buffer sql = {0};
 
-    if (append_undo_table(&sql, writer, plan, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    append_undo_table(&sql, writer, plan);
     buffer_append_string(&sql, " (found");
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         if (!facts->columns[i].generated) {
@@ -83,9 +77,7 @@ enum status writer_undo_after(struct writer *writer, const struct writer_plan *p
     const struct writer_table *table = &writer->tables[plan->table];
     struct buffer sql = {0};
 
-    if (append_undo_table(&sql, writer, plan, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    append_undo_table(&sql, writer, plan);
     buffer_append_string(&sql, " (found, hash, ");
     append_key(&sql, table, true);
     buffer_append_string(&sql, ") SELECT false, ");
