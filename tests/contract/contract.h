@@ -14,6 +14,7 @@
 #include <sys/types.h>
 #include <cmocka.h>
 #include "connectors/registry.h"
+#include "engine/ledger/ledger.h"
 /* clang-format on */
 
 /* One connector under test. Adding a database adds a line in main.c. */
@@ -39,6 +40,7 @@ struct fixture {
     pid_t server; /* 0: none */
     struct arena *arena;
     struct database *target;
+    struct ledger *ledger;     /* of the target */
     struct target_table table; /* "things": id (key), value */
     struct schema_column columns[2];
     const char *key_names[1];
@@ -63,6 +65,9 @@ bool database_mariadb(char address[64], const char **reason);
 void fixture_open(struct fixture *fixture, const struct contract_entry *entry);
 /* The same target once more, after fixture_leave; nothing is loaded. */
 void fixture_open_again(struct fixture *fixture);
+/* A run (fixture->run_id) over `things` in the ledger; not claimed. */
+void fixture_create_run(struct fixture *fixture, const struct ledger_chunk *chunks,
+                        uint64_t chunk_count);
 /* A run (fixture->run_id) in the ledger and claimed, table prepared, writer open. */
 void fixture_make_run(struct fixture *fixture);
 /* The same of the first run, which makes the table. */

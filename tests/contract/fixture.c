@@ -27,6 +27,8 @@ void fixture_open_again(struct fixture *fixture)
         .mode = OPEN_TARGET, .uri = uri, .memory_bytes = 8 << 20, .timeout_ms = 5000};
     check_ok(connector->open(&options, &fixture->target, &error), &error, "open");
     assert_ptr_equal(fixture->target->connector, connector);
+    check_ok(ledger_open(fixture->target, fixture->target, &fixture->ledger, &error), &error,
+             "ledger open");
 }
 
 /* Folders whose tests failed before fixture_close. */
@@ -128,11 +130,28 @@ static void prepare_and_open_writer(struct fixture *fixture)
              &error, "writer_open");
 }
 
+void fixture_create_run(struct fixture *fixture, const struct ledger_chunk *chunks,
+                        uint64_t chunk_count)
+{
+    struct error error = {0};
+    const char *other;
+    const char *table;
+    const char *const tables[] = {fixture->table.name};
+    const struct ledger_new_run run = {.id = fixture->run_id,
+                                       .header = "{\"format\":1}",
+                                       .status = "{\"phase\":\"new\"}",
+                                       .chunks = chunks,
+                                       .chunk_count = chunk_count,
+                                       .tables = tables,
+                                       .table_count = 1};
+    check_ok(ledger_create(fixture->ledger, &run, fixture->arena, &other, &table, &error), &error,
+             "ledger create");
+}
+
 void fixture_make_run(struct fixture *fixture)
 {
     struct error error = {0};
     struct ledger_holder holder = {0};
-    const struct connector *connector = fixture->target->connector;
     struct ledger_chunk chunks[CONTRACT_CHUNKS];
     for (int i = 0; i < CONTRACT_CHUNKS; i++) {
         chunks[i] = (struct ledger_chunk){
@@ -145,11 +164,9 @@ void fixture_make_run(struct fixture *fixture)
                      .last_id = i == 2 ? NULL : "last 'id'"},
         };
     }
-    check_ok(connector->ledger->create(fixture->target, fixture->run_id, "{\"format\":1}",
-                                       "{\"phase\":\"new\"}", chunks, CONTRACT_CHUNKS, &error),
-             &error, "ledger create");
-    check_ok(connector->ledger->claim(fixture->target, fixture->run_id, 0, NULL, &holder, &error),
-             &error, "claim");
+    fixture_create_run(fixture, chunks, CONTRACT_CHUNKS);
+    check_ok(ledger_lead(fixture->ledger, fixture->run_id, 0, NULL, &holder, &error), &error,
+             "claim");
     fixture->epoch = 1;
     prepare_and_open_writer(fixture);
 }
@@ -166,6 +183,8 @@ void fixture_leave(struct fixture *fixture)
         fixture->target->connector->target->writer_close(fixture->writer);
         fixture->writer = NULL;
     }
+    ledger_close(fixture->ledger);
+    fixture->ledger = NULL;
     if (fixture->target) {
         fixture->target->connector->close(fixture->target);
         fixture->target = NULL;
@@ -179,12 +198,11 @@ void fixture_claim(struct fixture *fixture)
 {
     struct error error = {0};
     struct ledger_holder holder = {0};
-    const struct ledger_functions *ledger = fixture->target->connector->ledger;
     enum status status =
-        ledger->claim(fixture->target, fixture->run_id, fixture->epoch, NULL, &holder, &error);
+        ledger_lead(fixture->ledger, fixture->run_id, fixture->epoch, NULL, &holder, &error);
     if (status == STATUS_AGAIN && fixture->target->lease_ms > 0) {
-        status = ledger->claim(fixture->target, fixture->run_id, fixture->epoch, &holder, &holder,
-                               &error);
+        status =
+            ledger_lead(fixture->ledger, fixture->run_id, fixture->epoch, &holder, &holder, &error);
     }
     check_ok(status, &error, "claim");
     fixture->epoch++;
@@ -195,8 +213,7 @@ void fixture_return(struct fixture *fixture, bool claim)
     struct error error = {0};
     struct ledger_run *run;
     fixture_open_again(fixture);
-    const struct ledger_functions *ledger = fixture->target->connector->ledger;
-    check_ok(ledger->load(fixture->target, NULL, fixture->arena, &run, &error), &error,
+    check_ok(ledger_load(fixture->ledger, NULL, fixture->arena, &run, &error), &error,
              "ledger load");
     fixture->epoch = run->epoch;
     if (claim) {
@@ -277,9 +294,20 @@ struct tally fixture_write(struct fixture *fixture, uint64_t chunk, struct batch
 void fixture_commit(struct fixture *fixture, uint64_t chunk, const char *mark_text)
 {
     struct error error = {0};
+    char key[STORE_KEY_BYTES];
     struct done_mark mark = {.chunk = chunk, .epoch = fixture->epoch, .text = mark_text};
+    bool apart = ledger_marks_apart(fixture->ledger);
+    ledger_mark_key(key, fixture->run_id, chunk);
+    mark.key = apart ? NULL : key;
     check_ok(fixture->target->connector->target->commit(fixture->writer, chunk, &mark, &error),
              &error, "commit");
+    if (apart) {
+        struct store *store;
+        check_ok(ledger_open_store(fixture->ledger, &store, &error), &error, "open store");
+        check_ok(ledger_mark(fixture->ledger, store, fixture->run_id, &mark, &error), &error,
+                 "mark");
+        ledger_close_store(fixture->ledger, store);
+    }
 }
 
 struct tally fixture_chunk(struct fixture *fixture, uint64_t chunk, int64_t first, uint32_t count,

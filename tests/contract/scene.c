@@ -35,19 +35,18 @@ void scene_end_run(struct fixture *fixture)
         connector->target->writer_close(fixture->writer);
         fixture->writer = NULL;
     }
-    check_ok(connector->ledger->set_status(fixture->target, fixture->run_id, fixture->epoch,
-                                           "{\"phase\":\"completed\"}", &error),
+    check_ok(ledger_set_status(fixture->ledger, fixture->run_id, fixture->epoch,
+                               "{\"phase\":\"completed\"}", &error),
              &error, "set_status");
-    check_ok(connector->ledger->release(fixture->target, fixture->run_id, fixture->epoch, &error),
-             &error, "release");
+    check_ok(ledger_release(fixture->ledger, fixture->run_id, fixture->epoch, &error), &error,
+             "release");
 }
 
 bool scene_claim(struct fixture *fixture, const char *run_id)
 {
     struct error error = {0};
     struct ledger_run *run;
-    enum status status = fixture->target->connector->ledger->load(fixture->target, run_id,
-                                                                  fixture->arena, &run, &error);
+    enum status status = ledger_load(fixture->ledger, run_id, fixture->arena, &run, &error);
     if (status == STATUS_END) {
         return false;
     }
@@ -103,9 +102,7 @@ void scene_check_runs(struct fixture *fixture, const char *expected)
     const char **ids;
     uint32_t count;
     struct buffer found = {0};
-    check_ok(fixture->target->connector->ledger->list(fixture->target, fixture->arena, &ids, &count,
-                                                      &error),
-             &error, "list");
+    check_ok(ledger_list(fixture->ledger, fixture->arena, &ids, &count, &error), &error, "list");
     for (uint32_t i = 0; i < count; i++) {
         buffer_format(&found, "%s%s", i > 0 ? " " : "", ids[i]);
     }

@@ -10,11 +10,9 @@ static bool has_lease(struct fixture *fixture)
     const struct connector *connector = fixture->target->connector;
     bool needed = (fixture->target->capabilities & CAPABILITY_TRANSACTIONS) == 0;
     if (fixture->target->lease_ms == 0) {
-        assert_null(connector->ledger->renew);
         return false;
     }
     assert_true(needed);
-    assert_non_null(connector->ledger->renew);
     assert_non_null(connector->target->fetch);
     return true;
 }
@@ -22,14 +20,12 @@ static bool has_lease(struct fixture *fixture)
 static enum status claim(struct fixture *fixture, const struct ledger_holder *replaces,
                          struct ledger_holder *found, struct error *error)
 {
-    return fixture->target->connector->ledger->claim(fixture->target, fixture->run_id,
-                                                     fixture->epoch, replaces, found, error);
+    return ledger_lead(fixture->ledger, fixture->run_id, fixture->epoch, replaces, found, error);
 }
 
 static enum status renew(struct fixture *fixture, struct error *error)
 {
-    return fixture->target->connector->ledger->renew(fixture->target, fixture->run_id,
-                                                     fixture->epoch, error);
+    return ledger_renew(fixture->ledger, error);
 }
 
 /* One batch, sent or not; the chunk is given up. */
@@ -101,9 +97,7 @@ void contract_test_lease(const struct contract_entry *entry)
     assert_true(error.code == ERROR_LEASE_SHORT || error.code == ERROR_RUN_FENCED);
     assert_int_equal(fixture_count(&other), 10);
     fixture_leave(&fixture);
-    check_ok(
-        other.target->connector->ledger->release(other.target, other.run_id, other.epoch, &error),
-        &error, "release");
+    check_ok(ledger_release(other.ledger, other.run_id, other.epoch, &error), &error, "release");
     check_ok(claim(&other, NULL, &second, &error), &error, "claim what nobody holds");
     fixture_close(&other);
 }

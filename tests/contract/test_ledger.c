@@ -29,7 +29,7 @@ void contract_test_descriptor(const struct contract_entry *entry)
         assert_non_null(strchr(*name, '.'));
     }
     if (connector->target) {
-        assert_non_null(connector->ledger);
+        assert_true(connector->ledger != NULL || connector->store != NULL);
         bool enforced = connector->capabilities & CAPABILITY_KEY_ENFORCED;
         assert_true(enforced || connector->target->settle_duplicates);
     }
@@ -43,17 +43,15 @@ void contract_test_ledger(const struct contract_entry *entry)
     struct done_mark mark;
     struct cell value = cell_text("v", 1);
     fixture_open(&fixture, entry);
-    const struct ledger_functions *ledger = fixture.target->connector->ledger;
-    assert_int_equal(ledger->load(fixture.target, NULL, fixture.arena, &run, &error), STATUS_END);
+    assert_int_equal(ledger_load(fixture.ledger, NULL, fixture.arena, &run, &error), STATUS_END);
     fixture_begin(&fixture);
     fixture_chunk(&fixture, 2, 0, 5, &value);
-    check_ok(ledger->set_status(fixture.target, fixture.run_id, 1, "{\"phase\":\"a 'b' \\u00e9\"}",
-                                &error),
+    check_ok(ledger_set_status(fixture.ledger, fixture.run_id, 1, "{\"phase\":\"a 'b' \\u00e9\"}",
+                               &error),
              &error, "set_status");
     fixture_leave(&fixture);
     fixture_return(&fixture, false);
-    ledger = fixture.target->connector->ledger;
-    check_ok(ledger->load(fixture.target, fixture.run_id, fixture.arena, &run, &error), &error,
+    check_ok(ledger_load(fixture.ledger, fixture.run_id, fixture.arena, &run, &error), &error,
              "load");
     assert_string_equal(run->id, fixture.run_id);
     assert_string_equal(run->header, "{\"format\":1}");
@@ -77,15 +75,15 @@ void contract_test_ledger(const struct contract_entry *entry)
     assert_int_equal(run->done_count, 1);
     assert_int_equal(run->done[0].chunk, 2);
     assert_string_equal(run->done[0].text, "{\"done\":true}");
-    check_ok(ledger->done(fixture.target, fixture.run_id, 2, fixture.arena, &mark, &error), &error,
+    check_ok(ledger_done(fixture.ledger, fixture.run_id, 2, fixture.arena, &mark, &error), &error,
              "done");
     assert_string_equal(mark.text, "{\"done\":true}");
-    assert_int_equal(ledger->done(fixture.target, fixture.run_id, 1, fixture.arena, &mark, &error),
+    assert_int_equal(ledger_done(fixture.ledger, fixture.run_id, 1, fixture.arena, &mark, &error),
                      STATUS_END);
-    assert_int_equal(ledger->load(fixture.target, "no such run", fixture.arena, &run, &error),
+    assert_int_equal(ledger_load(fixture.ledger, "no such run", fixture.arena, &run, &error),
                      STATUS_END);
     struct ledger_holder holder = {0};
-    assert_int_not_equal(ledger->claim(fixture.target, "no such run", 0, NULL, &holder, &error),
+    assert_int_not_equal(ledger_lead(fixture.ledger, "no such run", 0, NULL, &holder, &error),
                          STATUS_OK);
     fixture_close(&fixture);
 }
@@ -129,9 +127,8 @@ void contract_test_held(const struct contract_entry *entry)
     struct ledger_holder holder = {0};
     char wanted[32];
     snprintf(wanted, sizeof wanted, "%d", (int)child);
-    const struct ledger_functions *ledger = fixture.target->connector->ledger;
     assert_int_equal(
-        ledger->claim(fixture.target, fixture.run_id, fixture.epoch, NULL, &holder, &error),
+        ledger_lead(fixture.ledger, fixture.run_id, fixture.epoch, NULL, &holder, &error),
         STATUS_AGAIN);
     assert_non_null(strstr(holder.name, wanted));
     kill(child, SIGKILL);
@@ -175,8 +172,7 @@ void contract_test_fence(const struct contract_entry *entry)
     assert_int_equal(error.code, ERROR_RUN_FENCED);
     connector->target->chunk_abandon(fixture.writer, 2);
     struct ledger_run *run;
-    check_ok(connector->ledger->load(fixture.target, NULL, fixture.arena, &run, &error), &error,
-             "load");
+    check_ok(ledger_load(fixture.ledger, NULL, fixture.arena, &run, &error), &error, "load");
     assert_int_equal(run->done_count, 1);
     fixture_close(&fixture);
 }
@@ -199,12 +195,11 @@ void contract_test_reopen(const struct contract_entry *entry)
     const struct target_table *tables[] = {&fixture.table};
     connector->target->writer_close(fixture.writer);
     fixture.writer = NULL;
-    check_ok(connector->ledger->reopen(fixture.target, fixture.run_id, fixture.epoch, chunks, 2,
-                                       tables, 1, &error),
-             &error, "reopen");
+    check_ok(
+        ledger_reopen(fixture.ledger, fixture.run_id, fixture.epoch, chunks, 2, tables, 1, &error),
+        &error, "reopen");
     assert_int_equal(fixture_count(&fixture), 0);
-    check_ok(connector->ledger->load(fixture.target, NULL, fixture.arena, &run, &error), &error,
-             "load");
+    check_ok(ledger_load(fixture.ledger, NULL, fixture.arena, &run, &error), &error, "load");
     assert_int_equal(run->done_count, 0);
     check_ok(connector->target->writer_open(fixture.target, &fixture.table, 1, fixture.epoch,
                                             &fixture.writer, &error),
@@ -271,7 +266,7 @@ static bool kill_once(const struct contract_entry *entry, const char *failpoint,
         .mode = OPEN_TARGET, .uri = uri, .memory_bytes = 8 << 20, .timeout_ms = 5000};
     check_ok(connector->open(&options, &again.target, &error), &error, "open after a kill");
     struct ledger_run *run;
-    enum status loaded = connector->ledger->load(again.target, NULL, again.arena, &run, &error);
+    enum status loaded = ledger_load(again.ledger, NULL, again.arena, &run, &error);
     if (loaded == STATUS_END) {
         fixture_begin(&again);
         run = NULL;
@@ -280,9 +275,7 @@ static bool kill_once(const struct contract_entry *entry, const char *failpoint,
         assert_int_equal(run->chunk_count, CONTRACT_CHUNKS);
         fixture_leave(&again);
         fixture_return(&again, true);
-        check_ok(
-            again.target->connector->ledger->load(again.target, NULL, again.arena, &run, &error),
-            &error, "load");
+        check_ok(ledger_load(again.ledger, NULL, again.arena, &run, &error), &error, "load");
     }
     uint8_t ids[64] = {0};
     if (run && run->done_count > 0) {

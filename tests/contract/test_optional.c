@@ -9,7 +9,6 @@ void contract_test_groups(const struct contract_entry *entry)
 {
     const struct connector *connector = registry_find(entry->name);
     const struct target_functions *target = connector->target;
-    const struct ledger_functions *ledger = connector->ledger;
     const struct rollback_functions *rollback = connector->rollback;
     assert_true((connector->catalog->native_type == NULL) ==
                 (connector->catalog->native_names == NULL));
@@ -18,9 +17,9 @@ void contract_test_groups(const struct contract_entry *entry)
     assert_true((target->express_accepts == NULL) == (target->express_chunk == NULL));
     assert_true(target->tell_partnerless == NULL || target->delete_records != NULL);
     assert_true(target->restore == NULL || target->settle_duplicates != NULL);
-    assert_true((ledger->list == NULL) == (ledger->forget == NULL));
+    assert_true((connector->store == NULL) != (connector->ledger == NULL));
+    assert_true(connector->store == NULL || target->empty != NULL);
     if (rollback) {
-        assert_non_null(ledger->forget);
         assert_non_null(rollback->remove_table);
         assert_true(rollback->undo != NULL || (target->fetch && target->delete_records &&
                                                target->restore && !rollback->undoes_all));

@@ -93,8 +93,8 @@ static void pull(struct fixture *fixture, struct database *source,
     struct done_mark mark;
     uint64_t rows = 0;
     const struct connector *connector = fixture->target->connector;
-    enum status status = connector->ledger->done(fixture->target, fixture->run_id, chunk,
-                                                 fixture->arena, &mark, &error);
+    enum status status =
+        ledger_done(fixture->ledger, fixture->run_id, chunk, fixture->arena, &mark, &error);
     if (status == STATUS_OK) {
         return;
     }

@@ -316,9 +316,8 @@ static void remove_check(struct fixture *fixture)
 {
     struct error error = {0};
     assert_false(scene_table_exists(fixture));
-    check_ok(fixture->target->connector->ledger->release(fixture->target, fixture->run_id,
-                                                         fixture->epoch, &error),
-             &error, "release");
+    check_ok(ledger_release(fixture->ledger, fixture->run_id, fixture->epoch, &error), &error,
+             "release");
     scene_begin_run(fixture, second_run, EXISTING_REFUSE);
     assert_true(fixture->table.created);
     scene_write(fixture, 1, 0, 3, "new");
@@ -386,7 +385,7 @@ void contract_test_empty_table(const struct contract_entry *entry)
 
 static bool forget_prepare(struct fixture *fixture)
 {
-    if (!fixture->target->connector->ledger->forget) {
+    if (!fixture->target->connector->rollback) {
         return false;
     }
     make_first(fixture, 4);
@@ -400,13 +399,12 @@ static bool forget_prepare(struct fixture *fixture)
 static void forget_act(struct fixture *fixture)
 {
     struct error error = {0};
-    const struct ledger_functions *ledger = fixture->target->connector->ledger;
     assert_int_equal(
-        ledger->forget(fixture->target, fixture->run_id, fixture->epoch + 1, false, &error),
+        ledger_forget(fixture->ledger, fixture->run_id, fixture->epoch + 1, false, &error),
         STATUS_FAILED);
     assert_int_equal(error.code, ERROR_RUN_FENCED);
-    check_ok(ledger->forget(fixture->target, fixture->run_id, fixture->epoch, false, &error),
-             &error, "forget");
+    check_ok(ledger_forget(fixture->ledger, fixture->run_id, fixture->epoch, false, &error), &error,
+             "forget");
 }
 
 /* The other run is as it was; with it goes the ledger, and no record. */
@@ -414,19 +412,18 @@ static void forget_check(struct fixture *fixture)
 {
     struct error error = {0};
     struct ledger_run *run;
-    const struct ledger_functions *ledger = fixture->target->connector->ledger;
     scene_check_runs(fixture, second_run);
-    assert_int_equal(ledger->load(fixture->target, first_run, fixture->arena, &run, &error),
+    assert_int_equal(ledger_load(fixture->ledger, first_run, fixture->arena, &run, &error),
                      STATUS_END);
-    check_ok(ledger->load(fixture->target, NULL, fixture->arena, &run, &error), &error, "load");
+    check_ok(ledger_load(fixture->ledger, NULL, fixture->arena, &run, &error), &error, "load");
     assert_string_equal(run->id, second_run);
     assert_int_equal(run->chunk_count, CONTRACT_CHUNKS);
     assert_int_equal(run->done_count, 1);
     assert_true(scene_claim(fixture, second_run));
-    check_ok(ledger->forget(fixture->target, second_run, fixture->epoch, false, &error), &error,
+    check_ok(ledger_forget(fixture->ledger, second_run, fixture->epoch, false, &error), &error,
              "forget the last");
     scene_check_runs(fixture, "");
-    assert_int_equal(ledger->load(fixture->target, NULL, fixture->arena, &run, &error), STATUS_END);
+    assert_int_equal(ledger_load(fixture->ledger, NULL, fixture->arena, &run, &error), STATUS_END);
     scene_check_records(fixture, "0=old 1=old 2=old 3=old 10=new 11=new");
     fixture_leave(fixture);
     fixture_open_again(fixture);
@@ -458,14 +455,13 @@ static void reopen_act(struct fixture *fixture)
 {
     struct error error = {0};
     struct ledger_run *run;
-    const struct ledger_functions *ledger = fixture->target->connector->ledger;
     const uint64_t chunks[] = {1, 2};
     fixture->table.created = true;
     const struct target_table *tables[] = {&fixture->table};
-    check_ok(ledger->reopen(fixture->target, fixture->run_id, fixture->epoch, chunks, 2, tables, 1,
-                            &error),
+    check_ok(ledger_reopen(fixture->ledger, fixture->run_id, fixture->epoch, chunks, 2, tables, 1,
+                           &error),
              &error, "reopen");
-    check_ok(ledger->load(fixture->target, NULL, fixture->arena, &run, &error), &error, "load");
+    check_ok(ledger_load(fixture->ledger, NULL, fixture->arena, &run, &error), &error, "load");
     assert_int_equal(run->done_count, 0);
 }
 
@@ -474,9 +470,7 @@ static void reopen_look(struct fixture *fixture)
 {
     struct error error = {0};
     struct ledger_run *run;
-    check_ok(fixture->target->connector->ledger->load(fixture->target, NULL, fixture->arena, &run,
-                                                      &error),
-             &error, "load");
+    check_ok(ledger_load(fixture->ledger, NULL, fixture->arena, &run, &error), &error, "load");
     if (run->done_count < 2) {
         assert_int_equal(fixture_count(fixture), 0);
     }
@@ -500,12 +494,11 @@ void contract_test_reopen_kills(const struct contract_entry *entry)
 static void status_act(struct fixture *fixture)
 {
     struct error error = {0};
-    const struct ledger_functions *ledger = fixture->target->connector->ledger;
-    check_ok(ledger->set_status(fixture->target, fixture->run_id, fixture->epoch,
-                                "{\"phase\":\"another\"}", &error),
+    check_ok(ledger_set_status(fixture->ledger, fixture->run_id, fixture->epoch,
+                               "{\"phase\":\"another\"}", &error),
              &error, "set_status");
-    assert_int_equal(ledger->set_status(fixture->target, fixture->run_id, fixture->epoch + 1,
-                                        "{\"phase\":\"wrong\"}", &error),
+    assert_int_equal(ledger_set_status(fixture->ledger, fixture->run_id, fixture->epoch + 1,
+                                       "{\"phase\":\"wrong\"}", &error),
                      STATUS_FAILED);
     assert_int_equal(error.code, ERROR_RUN_FENCED);
 }
@@ -514,9 +507,7 @@ static void status_check(struct fixture *fixture)
 {
     struct error error = {0};
     struct ledger_run *run;
-    check_ok(fixture->target->connector->ledger->load(fixture->target, NULL, fixture->arena, &run,
-                                                      &error),
-             &error, "load");
+    check_ok(ledger_load(fixture->ledger, NULL, fixture->arena, &run, &error), &error, "load");
     assert_string_equal(run->status, "{\"phase\":\"another\"}");
     assert_int_equal(run->done_count, 2);
 }

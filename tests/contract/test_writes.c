@@ -135,11 +135,11 @@ static void try_existing(const struct contract_entry *entry, enum existing_polic
     fixture_begin(&fixture);
     const struct connector *connector = fixture.target->connector;
     fixture_chunk(&fixture, 1, 0, 10, &old_value);
-    check_ok(connector->ledger->set_status(fixture.target, fixture.run_id, fixture.epoch,
-                                           "{\"phase\":\"completed\"}", &error),
+    check_ok(ledger_set_status(fixture.ledger, fixture.run_id, fixture.epoch,
+                               "{\"phase\":\"completed\"}", &error),
              &error, "set_status");
-    check_ok(connector->ledger->release(fixture.target, fixture.run_id, fixture.epoch, &error),
-             &error, "release");
+    check_ok(ledger_release(fixture.ledger, fixture.run_id, fixture.epoch, &error), &error,
+             "release");
     connector->target->writer_close(fixture.writer);
     fixture.writer = NULL;
     fixture.table.existing = policy;
@@ -152,11 +152,9 @@ static void try_existing(const struct contract_entry *entry, enum existing_polic
             .number = 1,
             .span = {.printable = "all", .bounds = (const uint8_t *)"", .row_estimate = -1}};
         fixture.run_id = "20260102T000000Z-second";
-        check_ok(connector->ledger->create(fixture.target, fixture.run_id, "{\"format\":1}",
-                                           "{\"phase\":\"new\"}", &chunk, 1, &error),
-                 &error, "second run");
-        check_ok(connector->ledger->claim(fixture.target, fixture.run_id, 0, NULL, &holder, &error),
-                 &error, "claim");
+        fixture_create_run(&fixture, &chunk, 1);
+        check_ok(ledger_lead(fixture.ledger, fixture.run_id, 0, NULL, &holder, &error), &error,
+                 "claim");
         fixture.epoch = 1;
         fixture.table.created = false;
         check_ok(connector->target->prepare(fixture.target, &fixture.table, 1, NULL, &error),
