@@ -142,7 +142,7 @@ static void buffers_grow(void **state)
 /* Each asks for more than there can be. */
 static void allocate_too_much(int way)
 {
-    volatile size_t most = SIZE_MAX / 2;
+    volatile size_t most = SIZE_MAX / 4 + 1;
     struct arena *arena = arena_create(0);
     struct buffer buffer = {0};
     switch (way) {
@@ -150,7 +150,7 @@ static void allocate_too_much(int way)
         arena_allocate(arena, most);
         break;
     case 1:
-        arena_allocate_zeroed(arena, most, 3);
+        arena_allocate_zeroed(arena, most, 4);
         break;
     case 2:
         buffer_reserve(&buffer, most);
@@ -159,10 +159,10 @@ static void allocate_too_much(int way)
         free(memory_allocate(most));
         break;
     case 4:
-        free(memory_allocate_zeroed(most, 3));
+        free(memory_allocate_zeroed(most, 4));
         break;
     default:
-        free(memory_resize(NULL, most, 3));
+        free(memory_resize(NULL, most, 4));
         break;
     }
 }
