@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include <dirent.h>
 #include <errno.h>
@@ -117,9 +118,9 @@ static char *folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
     if (slash == NULL) {
-        return strdup(".");
+        return memory_copy_string(".");
     }
-    return slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+    return memory_copy_bytes(path, slash == path ? 1 : (size_t)(slash - path));
 }
 
 enum status file_sync_folder(const char *path, struct error *error)
@@ -142,11 +143,7 @@ static int open_temporary(const char *path, char **name)
 {
     static atomic_uint sequence;
     size_t capacity = strlen(path) + 48;
-    *name = malloc(capacity);
-    if (*name == NULL) {
-        errno = ENOMEM;
-        return -1;
-    }
+    *name = memory_allocate(capacity);
     for (int i = 0; i < TEMPORARY_TRIES; i++) {
         uint64_t mix = (uint64_t)clock_monotonic_ns() * 0x9E3779B97F4A7C15u;
         snprintf(*name, capacity, "%s.tmp-%ld-%x-%04x", path, (long)getpid(),
@@ -179,9 +176,6 @@ static enum status write_aside(const char *path, const void *bytes, size_t lengt
 {
     char *temporary = NULL;
     char *folder = folder_of(path);
-    if (folder == NULL) {
-        return error_set(error, ERROR_MEMORY, path, "no memory to write the file");
-    }
     int descriptor = open_temporary(path, &temporary);
     enum status status;
     if (descriptor < 0) {
@@ -224,7 +218,7 @@ static enum status read_descriptor(int descriptor, size_t expected, size_t limit
                                    const char *path, struct error *error)
 {
     size_t capacity = expected < 4096 ? 4096 : expected + 1;
-    char *data = arena_allocate(arena, capacity);
+    char *data = arena_try_allocate(arena, capacity);
     size_t filled = 0;
     while (data != NULL) {
         ssize_t got = file_read(descriptor, data + filled, capacity - 1 - filled);
@@ -243,7 +237,7 @@ static enum status read_descriptor(int descriptor, size_t expected, size_t limit
             return STATUS_OK;
         }
         if (filled == capacity - 1) {
-            char *larger = capacity > SIZE_MAX / 2 ? NULL : arena_allocate(arena, capacity * 2);
+            char *larger = capacity > SIZE_MAX / 2 ? NULL : arena_try_allocate(arena, capacity * 2);
             if (larger != NULL) {
                 memcpy(larger, data, filled);
             }
@@ -311,10 +305,7 @@ static enum status make_one_folder(const char *path, int may_be_link, struct err
 
 enum status file_make_folder(const char *path, struct error *error)
 {
-    char *copy = strdup(path);
-    if (copy == NULL) {
-        return error_set(error, ERROR_MEMORY, path, "no memory to make the folder");
-    }
+    char *copy = memory_copy_string(path);
     enum status status = STATUS_OK;
     size_t length = strlen(copy);
     while (length > 1 && copy[length - 1] == '/') {

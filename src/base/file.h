@@ -49,7 +49,7 @@ enum status file_remove_tree(const char *path, struct error *error) MUST_USE;
 enum status file_write_all(int descriptor, const void *bytes, size_t length, const char *path,
                            struct error *error) MUST_USE;
 int file_exists(const char *path);
-/* "a/b" from "a" and "b" in the arena; NULL when memory is out. */
+/* "a/b" from "a" and "b" in the arena. */
 char *file_join(struct arena *arena, const char *folder, const char *name);
 /* A file name from any text: letters, digits, - _ . kept, every other byte as %XX, so that names
  * from a source can't become paths; at most 200 bytes (a hash follows when cut). */

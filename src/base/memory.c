@@ -42,11 +42,18 @@ void *memory_allocate(size_t size)
     return memory;
 }
 
+/* 0: more than can be told. */
+static size_t product(size_t count, size_t size)
+{
+    size_t bytes;
+    return __builtin_mul_overflow(count, size, &bytes) ? 0 : bytes;
+}
+
 void *memory_allocate_zeroed(size_t count, size_t size)
 {
     void *memory = calloc(count > 0 ? count : 1, size > 0 ? size : 1);
     if (memory == NULL) {
-        memory_exhausted(count);
+        memory_exhausted(product(count, size));
     }
     return memory;
 }
@@ -55,7 +62,7 @@ void *memory_resize(void *old, size_t count, size_t size)
 {
     void *memory = reallocarray(old, count > 0 ? count : 1, size > 0 ? size : 1);
     if (memory == NULL) {
-        memory_exhausted(count);
+        memory_exhausted(product(count, size));
     }
     return memory;
 }

@@ -1,6 +1,7 @@
 /* Finding a name among many by hash: open addressing, at most half full. */
 #include "base/name_index.h"
 
+#include "base/memory.h"
 #include <string.h>
 #include <strings.h>
 #include <xxhash.h>
@@ -40,18 +41,15 @@ static struct name_index_slot *find_slot(const struct name_index *index, const c
     }
 }
 
-static enum status grow(struct name_index *index)
+static void grow(struct name_index *index)
 {
     struct name_index grown = *index;
     if (index->capacity > UINT32_MAX / 4) {
-        return STATUS_FAILED;
+        memory_exhausted(0);
     }
     grown.capacity = index->capacity == 0 ? CAPACITY_FIRST : index->capacity * 2;
     grown.slots = (struct name_index_slot *)arena_allocate_zeroed(index->arena, grown.capacity,
                                                                   sizeof(*grown.slots));
-    if (grown.slots == NULL) {
-        return STATUS_FAILED;
-    }
     for (uint32_t at = 0; at < index->capacity; at++) {
         const struct name_index_slot *slot = &index->slots[at];
         if (slot->name != NULL) {
@@ -59,15 +57,17 @@ static enum status grow(struct name_index *index)
         }
     }
     *index = grown;
-    return STATUS_OK;
 }
 
 enum status name_index_add(struct name_index *index, const char *name, size_t length,
                            uint32_t number, uint32_t *value)
 {
     *value = NAME_INDEX_NONE;
-    if (length > UINT32_MAX || (index->count >= index->capacity / 2 && grow(index) != STATUS_OK)) {
-        return STATUS_FAILED;
+    if (length > UINT32_MAX) {
+        memory_exhausted(length);
+    }
+    if (index->count >= index->capacity / 2) {
+        grow(index);
     }
     struct name_index_slot *slot = find_slot(index, name, length);
     if (slot->name != NULL) {

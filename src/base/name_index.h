@@ -29,7 +29,7 @@ struct name_index {
 };
 
 /* `value` is what the name had before: NAME_INDEX_NONE if it is new, and then has `number` (less
- * than NAME_INDEX_NONE). STATUS_FAILED: memory is out. */
+ * than NAME_INDEX_NONE). STATUS_OK always. */
 enum status name_index_add(struct name_index *index, const char *name, size_t length,
                            uint32_t number, uint32_t *value) MUST_USE;
 /* NAME_INDEX_NONE: it is not there. */

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/condition.h"
+#include "base/memory.h"
 #include <stdlib.h>
 
 enum { SLOT_COUNT = 1024 };
@@ -28,10 +29,7 @@ struct ring {
 
 struct ring *ring_create(size_t limit_bytes)
 {
-    struct ring *ring = calloc(1, sizeof(*ring));
-    if (ring == NULL) {
-        return NULL;
-    }
+    struct ring *ring = memory_allocate_zeroed(1, sizeof(*ring));
     ring->limit_bytes = limit_bytes;
     pthread_mutex_init(&ring->mutex, NULL);
     condition_init(&ring->room);

@@ -9,8 +9,8 @@
 struct ring;
 
 /* `limit_bytes` bounds the sum of the items' sizes; one item larger than it may pass alone. At most
- * 1,024 items wait, however small. NULL when memory is out. */
-struct ring *ring_create(size_t limit_bytes);
+ * 1,024 items wait, however small. */
+struct ring *ring_create(size_t limit_bytes) __attribute__((returns_nonnull));
 void ring_destroy(struct ring *ring); /* items still inside are the caller's to drain first */
 
 /*

@@ -2,6 +2,7 @@
 #include "base/secret.h"
 
 #include "base/buffer.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include <pthread.h>
 #include <stdint.h>
@@ -43,10 +44,7 @@ static void register_one(const char *text, size_t length)
     if (length < SECRET_BYTES_MIN || length > SIZE_MAX / 2) {
         return;
     }
-    struct secret *secret = malloc(sizeof(*secret) + length);
-    if (secret == NULL) {
-        return;
-    }
+    struct secret *secret = memory_allocate(sizeof(*secret) + length);
     secret->length = length;
     memcpy(secret->text, text, length);
     pthread_mutex_lock(&mutex);
@@ -77,7 +75,7 @@ static void register_quoted(const char *text, size_t length, const char *which, 
         }
         buffer_append_byte(&quoted, text[i]);
     }
-    if (!quoted.failed && quoted.length > length) {
+    if (quoted.length > length) {
         register_one(quoted.data, quoted.length);
         secret_wipe(quoted.data, quoted.length);
     }
@@ -204,19 +202,20 @@ static void register_part(const char *text, size_t length)
         return;
     }
     secret_register(text, length);
-    char *meant = memchr(text, '%', length) == NULL ? NULL : malloc(length);
+    if (memchr(text, '%', length) == NULL) {
+        return;
+    }
+    char *meant = memory_allocate(length);
     size_t filled = 0;
-    for (size_t i = 0; meant != NULL && i < length; i++) {
+    for (size_t i = 0; i < length; i++) {
         int high = text[i] == '%' && i + 2 < length ? hex_digit(text[i + 1]) : -1;
         int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
         meant[filled++] = low >= 0 ? (char)(high << 4 | low) : text[i];
         i += low >= 0 ? 2 : 0;
     }
-    if (meant != NULL) {
-        secret_register(meant, filled);
-        secret_wipe(meant, length);
-        free(meant);
-    }
+    secret_register(meant, filled);
+    secret_wipe(meant, length);
+    free(meant);
 }
 
 void secret_register_uri(const char *uri)
@@ -242,8 +241,8 @@ void secret_register_uris(const char *text)
 {
     while (*text != '\0') {
         size_t length = strcspn(text, word_ends);
-        char *word = length < 4 ? NULL : strndup(text, length);
-        if (word != NULL) {
+        if (length >= 4) {
+            char *word = memory_copy_bytes(text, length);
             secret_register_uri(word);
             secret_wipe(word, length);
             free(word);
@@ -258,15 +257,11 @@ char *secret_redact_copy(const char *text)
     struct buffer copy = {0};
     while (*text != '\0') {
         size_t length = strcspn(text, word_ends);
-        char *word = strndup(text, length);
-        char *shown = calloc(length + 64, 2);
-        if (word == NULL || shown == NULL) {
-            copy.failed = 1;
-        } else {
-            secret_redact_uri(word, shown, 2 * length + 64);
-            buffer_append_string(&copy, strcmp(word, shown) == 0 ? word : shown);
-            secret_wipe(word, length);
-        }
+        char *word = memory_copy_bytes(text, length);
+        char *shown = memory_allocate_zeroed(length + 64, 2);
+        secret_redact_uri(word, shown, 2 * length + 64);
+        buffer_append_string(&copy, strcmp(word, shown) == 0 ? word : shown);
+        secret_wipe(word, length);
         free(word);
         free(shown);
         text += length;
@@ -275,10 +270,6 @@ char *secret_redact_copy(const char *text)
         }
     }
     buffer_append_byte(&copy, '\0');
-    if (copy.failed) {
-        buffer_free(&copy);
-        return NULL;
-    }
     secret_redact(copy.data);
     return copy.data;
 }

@@ -20,9 +20,9 @@ void secret_register_uris(const char *text);
 void secret_wipe(void *memory, size_t size);
 /* Replaces registered secrets in place; the result is never longer than the input. */
 void secret_redact(char *line);
-/* A copy of a longer text (free it; NULL: memory is out), without registered secrets and without
- * what is secret in words that look like URIs, however short. */
-char *secret_redact_copy(const char *text);
+/* A copy of a longer text (free it), without registered secrets and without what is secret in words
+ * that look like URIs, however short. */
+char *secret_redact_copy(const char *text) __attribute__((returns_nonnull));
 /* The URI without user's password: "postgres://u:***@host/db", into `out`. */
 void secret_redact_uri(const char *uri, char *out, size_t capacity);
 

@@ -3,13 +3,16 @@
 
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include "cli/help.h"
 #include "connectors/registry.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -157,6 +160,7 @@ int cli_main(int argument_count, char **arguments)
 {
     open_standard_streams();
     secret_forbid_dumps();
+    json_set_alloc_funcs(memory_allocate, free);
     struct error error = {0};
     struct cli_call call = {.arena = arena_create(0)};
     int exit_status;

@@ -1,6 +1,7 @@
 /* Batches: cells and envelopes in blocks of their own, all that they point to in the arena. */
 #include "model/batch.h"
 
+#include "base/memory.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,19 +13,12 @@ static size_t bytes_of_row(uint32_t width)
 static struct batch *create(struct arena *arena, uint32_t *arena_users, const struct shape *shape,
                             uint32_t width, uint32_t row_capacity)
 {
-    struct batch *batch = calloc(1, sizeof(*batch));
-    if (batch == NULL) {
-        return NULL;
-    }
+    struct batch *batch = memory_allocate_zeroed(1, sizeof(*batch));
     if (row_capacity == 0) {
         row_capacity = 1;
     }
     /* not zeroed: rows are filled as they are appended */
-    batch->cells = reallocarray(NULL, row_capacity, bytes_of_row(width));
-    if (batch->cells == NULL) {
-        free(batch);
-        return NULL;
-    }
+    batch->cells = memory_resize(NULL, row_capacity, bytes_of_row(width));
     batch->arena = arena;
     batch->arena_users = arena_users;
     batch->shape = shape;
@@ -36,24 +30,16 @@ static struct batch *create(struct arena *arena, uint32_t *arena_users, const st
 struct batch *batch_create(const struct shape *shape, uint32_t width, uint32_t row_capacity)
 {
     struct arena *arena = arena_create(0);
-    uint32_t *users = arena == NULL ? NULL : arena_allocate(arena, sizeof(*users));
-    struct batch *batch = users == NULL ? NULL : create(arena, users, shape, width, row_capacity);
-    if (batch == NULL) {
-        arena_destroy(arena);
-        return NULL;
-    }
+    uint32_t *users = arena_allocate(arena, sizeof(*users));
     *users = 1;
-    return batch;
+    return create(arena, users, shape, width, row_capacity);
 }
 
 struct batch *batch_create_sharing(struct batch *owner, const struct shape *shape, uint32_t width,
                                    uint32_t row_capacity)
 {
-    struct batch *batch = create(owner->arena, owner->arena_users, shape, width, row_capacity);
-    if (batch != NULL) {
-        ++*owner->arena_users;
-    }
-    return batch;
+    ++*owner->arena_users;
+    return create(owner->arena, owner->arena_users, shape, width, row_capacity);
 }
 
 struct batch *batch_create_for_cursor(uint32_t width, uint32_t rows_max, size_t bytes_max)
@@ -97,28 +83,21 @@ void batch_destroy(struct batch *batch)
 enum status batch_add_envelopes(struct batch *batch)
 {
     if (batch->envelopes == NULL) {
-        batch->envelopes = calloc(batch->row_capacity, sizeof(*batch->envelopes));
+        batch->envelopes = memory_allocate_zeroed(batch->row_capacity, sizeof(*batch->envelopes));
     }
-    return batch->envelopes == NULL ? STATUS_FAILED : STATUS_OK;
+    return STATUS_OK;
 }
 
 struct cell *batch_append_slow(struct batch *batch)
 {
     if (batch->row_capacity > UINT32_MAX / 2) {
-        return NULL;
+        memory_exhausted(0);
     }
     uint32_t capacity = batch->row_capacity * 2;
-    struct cell *cells = reallocarray(batch->cells, capacity, bytes_of_row(batch->width));
-    if (cells == NULL) {
-        return NULL;
-    }
-    batch->cells = cells;
+    batch->cells = memory_resize(batch->cells, capacity, bytes_of_row(batch->width));
     if (batch->envelopes != NULL) {
         struct record_envelope *envelopes =
-            reallocarray(batch->envelopes, capacity, sizeof(*envelopes));
-        if (envelopes == NULL) {
-            return NULL;
-        }
+            memory_resize(batch->envelopes, capacity, sizeof(*envelopes));
         for (uint32_t i = batch->row_capacity; i < capacity; i++) {
             envelopes[i] = (struct record_envelope){0};
         }
@@ -132,12 +111,10 @@ enum status batch_refuse(struct batch *batch, enum error_code code, const char *
                          const struct cell *key, uint32_t key_count, const struct cell *raw)
 {
     struct batch_refused *refused = arena_allocate(batch->arena, sizeof(*refused));
-    const char *copy = refused == NULL ? NULL : arena_copy_string(batch->arena, reason);
-    if (copy == NULL) {
-        return STATUS_FAILED;
-    }
-    *refused = (struct batch_refused){
-        .code = code, .reason = copy, .source_key = key, .source_key_count = key_count};
+    *refused = (struct batch_refused){.code = code,
+                                      .reason = arena_copy_string(batch->arena, reason),
+                                      .source_key = key,
+                                      .source_key_count = key_count};
     refused->raw = *raw;
     if (batch->refused_last != NULL) {
         batch->refused_last->next = refused;
@@ -153,14 +130,8 @@ enum status batch_make_document(struct batch *batch, const char *const *names,
                                 const struct cell *values, uint32_t count, struct cell *document)
 {
     struct cell *pairs = arena_allocate_zeroed(batch->arena, 2 * (size_t)count + 1, sizeof *pairs);
-    if (pairs == NULL) {
-        return STATUS_FAILED;
-    }
     for (uint32_t i = 0; i < count; i++) {
         const char *copy = arena_copy_string(batch->arena, names[i]);
-        if (copy == NULL) {
-            return STATUS_FAILED;
-        }
         pairs[2 * (size_t)i] = cell_text(copy, strlen(copy));
         pairs[2 * (size_t)i + 1] = values[i];
     }

@@ -69,14 +69,16 @@ struct batch {
     uint32_t *arena_users; /* shared count; only one thread holds all sharers */
 };
 
-/* Room for `row_capacity` records; a new arena. NULL when memory is out. */
-struct batch *batch_create(const struct shape *shape, uint32_t width, uint32_t row_capacity);
+/* Room for `row_capacity` records; a new arena. */
+struct batch *batch_create(const struct shape *shape, uint32_t width, uint32_t row_capacity)
+    __attribute__((returns_nonnull));
 /* The same, living in `owner`'s arena: both must be handed over together. */
 struct batch *batch_create_sharing(struct batch *owner, const struct shape *shape, uint32_t width,
-                                   uint32_t row_capacity);
+                                   uint32_t row_capacity) __attribute__((returns_nonnull));
 /* For one answer of a cursor: room for at most `rows_max` records, and for no more than whose cells
  * are `bytes_max` bytes; for one at least. */
-struct batch *batch_create_for_cursor(uint32_t width, uint32_t rows_max, size_t bytes_max);
+struct batch *batch_create_for_cursor(uint32_t width, uint32_t rows_max, size_t bytes_max)
+    __attribute__((returns_nonnull));
 /* May a cursor put another row into it, which holds `bytes` by now? No more follow a row of large
  * values: what is made of them counts, too. */
 static inline bool batch_has_room(const struct batch *batch, uint32_t rows_max, size_t bytes,
@@ -88,12 +90,12 @@ static inline bool batch_has_room(const struct batch *batch, uint32_t rows_max, 
  * else destroys it; OK becomes END if it was empty. */
 enum status batch_deliver(struct batch *filled, enum status status, struct batch **batch) MUST_USE;
 void batch_destroy(struct batch *batch);
-/* Adds envelopes (zeroed) for all of row_capacity. STATUS_FAILED: memory is out. */
-enum status batch_add_envelopes(struct batch *batch) MUST_USE;
-struct cell *batch_append_slow(struct batch *batch);
-/* The next row's cells, uninitialised; the row counts at once. NULL when row_capacity is reached
- * and can't be doubled. Pointers to earlier rows may move. */
-static inline struct cell *batch_append(struct batch *batch)
+/* Adds envelopes (zeroed) for all of row_capacity. STATUS_OK always. */
+enum status batch_add_envelopes(struct batch *batch);
+struct cell *batch_append_slow(struct batch *batch) __attribute__((returns_nonnull));
+/* The next row's cells, uninitialised; the row counts at once. Pointers to earlier rows may move.
+ */
+__attribute__((returns_nonnull)) static inline struct cell *batch_append(struct batch *batch)
 {
     return batch->row_count < batch->row_capacity
                ? batch->cells + (size_t)batch->row_count++ * batch->width
@@ -102,11 +104,10 @@ static inline struct cell *batch_append(struct batch *batch)
 /*
  * Adds a record that can't be read, in the place where its row would be. `reason` is copied; `key`
  * and what `raw` points to live in the batch's arena. A batch may have refused records and no row.
- * STATUS_FAILED: memory is out.
+ * STATUS_OK always.
  */
 enum status batch_refuse(struct batch *batch, enum error_code code, const char *reason,
-                         const struct cell *key, uint32_t key_count,
-                         const struct cell *raw) MUST_USE;
+                         const struct cell *key, uint32_t key_count, const struct cell *raw);
 /* Takes the last appended row back. */
 static inline void batch_drop_last(struct batch *batch)
 {
@@ -121,10 +122,9 @@ static inline struct cell *batch_row(const struct batch *batch, uint32_t row)
 {
     return batch->cells + (size_t)row * batch->width;
 }
-/* Names (copied) and values as one MAP, in the batch's arena. STATUS_FAILED: memory is out. */
+/* Names (copied) and values as one MAP, in the batch's arena. STATUS_OK always. */
 enum status batch_make_document(struct batch *batch, const char *const *names,
-                                const struct cell *values, uint32_t count,
-                                struct cell *document) MUST_USE;
+                                const struct cell *values, uint32_t count, struct cell *document);
 /* The batch releases the handle when it is destroyed. */
 void batch_keep_large(struct batch *batch, struct large_value *large);
 /* Bytes held, cells and arena: the size that rings count. */

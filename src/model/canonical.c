@@ -1,6 +1,7 @@
 /* Canonical bytes (drawn in canonical.h) and the hashes over them. */
 #include "model/canonical.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "model/decimal.h"
 #include <stdlib.h>
@@ -31,13 +32,12 @@ static void store_u32(char *bytes, uint32_t number)
 /* A tag and eight bytes: INT64, UINT64, FLOAT64. */
 static void put_tagged(struct buffer *out, enum value_kind tag, uint64_t number)
 {
-    if (buffer_reserve(out, 1 + sizeof number)) {
-        char *to = out->data + out->length;
-        out->length += 1 + sizeof number; /* before the bytes, which the compiler may take for it */
-        number = htole64(number);
-        to[0] = (char)tag;
-        memcpy(to + 1, &number, sizeof number);
-    }
+    buffer_reserve(out, 1 + sizeof number);
+    char *to = out->data + out->length;
+    out->length += 1 + sizeof number; /* before the bytes, which the compiler may take for it */
+    number = htole64(number);
+    to[0] = (char)tag;
+    memcpy(to + 1, &number, sizeof number);
 }
 
 /* memcpy; many values are short, and a call would cost more than the copy. */
@@ -69,29 +69,26 @@ static void copy_bytes(char *to, const char *from, uint32_t length)
 /* A tag, the length and the bytes: TEXT, BYTES, JSON, DECIMAL. */
 static void put_run(struct buffer *out, enum value_kind tag, const void *bytes, uint32_t length)
 {
-    if (buffer_reserve(out, (size_t)length + 5)) {
-        char *to = out->data + out->length;
-        out->length += (size_t)length + 5; /* as above */
-        to[0] = (char)tag;
-        store_u32(to + 1, length);
-        copy_bytes(to + 5, bytes, length);
-    }
+    buffer_reserve(out, (size_t)length + 5);
+    char *to = out->data + out->length;
+    out->length += (size_t)length + 5; /* as above */
+    to[0] = (char)tag;
+    store_u32(to + 1, length);
+    copy_bytes(to + 5, bytes, length);
 }
 
 static void put_u32(struct buffer *out, uint32_t number)
 {
-    if (buffer_reserve(out, 4)) {
-        store_u32(out->data + out->length, number);
-        out->length += 4;
-    }
+    buffer_reserve(out, 4);
+    store_u32(out->data + out->length, number);
+    out->length += 4;
 }
 
 static void put_u64(struct buffer *out, uint64_t number)
 {
-    if (buffer_reserve(out, 8)) {
-        store_u64(out->data + out->length, number);
-        out->length += 8;
-    }
+    buffer_reserve(out, 8);
+    store_u64(out->data + out->length, number);
+    out->length += 8;
 }
 
 static void put_double(struct buffer *out, enum value_kind tag, double number)
@@ -110,9 +107,7 @@ static void put_decimal(struct buffer *out, const struct cell *cell)
     put_u32(out, 0);
     size_t digits = out->length;
     decimal_append(cell, out);
-    if (!out->failed) {
-        store_u32(out->data + start + 1, (uint32_t)(out->length - digits));
-    }
+    store_u32(out->data + start + 1, (uint32_t)(out->length - digits));
 }
 
 static void put_time(struct buffer *out, const struct cell *cell)
@@ -138,11 +133,6 @@ static void put_interval(struct buffer *out, const struct value_interval *interv
     put_u64(out, (uint64_t)interval->nanoseconds);
 }
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for a value's canonical bytes");
-}
-
 /* Tag and length of a large value, which then follows in slices. */
 static enum status put_large_head(struct buffer *out, const struct large_value *large,
                                   struct error *error)
@@ -160,12 +150,12 @@ static enum status put_large_head(struct buffer *out, const struct large_value *
 static enum status put_large(struct buffer *out, struct large_value *large, struct error *error)
 {
     enum status status = put_large_head(out, large, error);
+    if (status == STATUS_OK && !buffer_try_reserve(out, (size_t)large->length)) {
+        status = error_set(error, ERROR_MEMORY, NULL, "no memory for a value's canonical bytes");
+    }
     for (uint64_t offset = 0; offset < large->length && status == STATUS_OK;) {
         uint64_t rest = large->length - offset;
         size_t size = rest < SLICE_BYTES ? (size_t)rest : SLICE_BYTES;
-        if (!buffer_reserve(out, size)) {
-            return no_memory(error);
-        }
         status = large->read(large, offset, out->data + out->length, size, error);
         out->length += status == STATUS_OK ? size : 0;
         offset += size;
@@ -193,17 +183,11 @@ static enum status put_value(struct buffer *out, const struct cell *cell, int de
                              struct error *error);
 
 /* Puts the bytes from `start` on, which are those of the members, in their order. */
-static enum status sort_members(struct buffer *out, size_t start, const size_t *ends,
-                                uint32_t count, struct error *error)
+static void sort_members(struct buffer *out, size_t start, const size_t *ends, uint32_t count)
 {
-    struct member *members = calloc(count, sizeof(*members));
+    struct member *members = memory_allocate_zeroed(count, sizeof(*members));
     size_t length = out->length - start;
-    char *sorted = malloc(length);
-    enum status status = STATUS_OK;
-    if (members == NULL || sorted == NULL) {
-        status = no_memory(error);
-        goto out;
-    }
+    char *sorted = memory_allocate(length);
     for (uint32_t i = 0; i < count; i++) {
         size_t begin = i == 0 ? start : ends[i - 1];
         members[i] = (struct member){out->data + begin, ends[i] - begin};
@@ -215,10 +199,8 @@ static enum status sort_members(struct buffer *out, size_t start, const size_t *
         position += members[i].length;
     }
     memcpy(out->data + start, sorted, length);
-out:
     free(sorted);
     free(members);
-    return status;
 }
 
 static enum status put_set(struct buffer *out, const struct cell *cell, int depth,
@@ -228,17 +210,14 @@ static enum status put_set(struct buffer *out, const struct cell *cell, int dept
     if (cell->length == 0) {
         return STATUS_OK;
     }
-    size_t *ends = calloc(cell->length, sizeof(*ends));
-    enum status status = ends == NULL ? no_memory(error) : STATUS_OK;
+    size_t *ends = memory_allocate_zeroed(cell->length, sizeof(*ends));
+    enum status status = STATUS_OK;
     for (uint32_t i = 0; i < cell->length && status == STATUS_OK; i++) {
         status = put_value(out, &cell->items[i], depth, error);
         ends[i] = out->length;
     }
-    if (status == STATUS_OK && out->failed) {
-        status = no_memory(error);
-    }
     if (status == STATUS_OK) {
-        status = sort_members(out, start, ends, cell->length, error);
+        sort_members(out, start, ends, cell->length);
     }
     free(ends);
     return status;
@@ -328,8 +307,7 @@ static enum status put_value(struct buffer *out, const struct cell *cell, int de
 
 enum status canonical_append(const struct cell *cell, struct buffer *out, struct error *error)
 {
-    enum status status = put_value(out, cell, DEPTH_MAX, error);
-    return status == STATUS_OK && out->failed ? no_memory(error) : status;
+    return put_value(out, cell, DEPTH_MAX, error);
 }
 
 /* --- hashes --- */
@@ -353,18 +331,17 @@ struct hashing {
     XXH3_state_t *stream; /* NULL until the first large value */
 };
 
-static enum status start_stream(struct hashing *hashing, struct error *error)
+static void start_stream(struct hashing *hashing)
 {
     if (hashing->stream == NULL) {
         hashing->stream = XXH3_createState();
         if (hashing->stream == NULL) {
-            return no_memory(error);
+            memory_exhausted(sizeof *hashing->stream);
         }
         XXH3_128bits_reset(hashing->stream);
     }
     XXH3_128bits_update(hashing->stream, hashing->scratch->data, hashing->scratch->length);
     buffer_clear(hashing->scratch);
-    return STATUS_OK;
 }
 
 static enum status hash_large(struct hashing *hashing, struct large_value *large,
@@ -373,8 +350,8 @@ static enum status hash_large(struct hashing *hashing, struct large_value *large
     struct buffer *scratch = hashing->scratch;
     enum status status = put_large_head(scratch, large, error);
     if (status == STATUS_OK) {
-        status =
-            buffer_reserve(scratch, SLICE_BYTES) ? start_stream(hashing, error) : no_memory(error);
+        buffer_reserve(scratch, SLICE_BYTES);
+        start_stream(hashing);
     }
     for (uint64_t offset = 0; offset < large->length && status == STATUS_OK;) {
         uint64_t rest = large->length - offset;
@@ -395,18 +372,13 @@ static enum status hash_cell(struct hashing *hashing, const struct cell *cell, s
 }
 
 static enum status finish_hash(struct hashing *hashing, enum status status,
-                               struct canonical_hash *hash, struct error *error)
+                               struct canonical_hash *hash)
 {
-    if (status == STATUS_OK && hashing->scratch->failed) {
-        status = no_memory(error);
-    }
-    if (status == STATUS_OK) {
-        if (hashing->stream != NULL) {
-            XXH3_128bits_update(hashing->stream, hashing->scratch->data, hashing->scratch->length);
-            *hash = hash_of_digest(XXH3_128bits_digest(hashing->stream));
-        } else {
-            *hash = canonical_hash_bytes(hashing->scratch->data, hashing->scratch->length);
-        }
+    if (status == STATUS_OK && hashing->stream != NULL) {
+        XXH3_128bits_update(hashing->stream, hashing->scratch->data, hashing->scratch->length);
+        *hash = hash_of_digest(XXH3_128bits_digest(hashing->stream));
+    } else if (status == STATUS_OK) {
+        *hash = canonical_hash_bytes(hashing->scratch->data, hashing->scratch->length);
     }
     XXH3_freeState(hashing->stream);
     return status;
@@ -421,7 +393,7 @@ enum status canonical_hash_cells(const struct cell *cells, uint32_t count, struc
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         status = hash_cell(&hashing, &cells[i], error);
     }
-    return finish_hash(&hashing, status, hash, error);
+    return finish_hash(&hashing, status, hash);
 }
 
 void canonical_hash_format(const struct canonical_hash *hash, char hex[33])

@@ -57,7 +57,8 @@ static enum layout layout_of(uint8_t kind, uint8_t flags)
 static enum status append_large(const struct cell *cell, struct buffer *out, struct error *error)
 {
     struct large_value *large = cell->large;
-    if (large->length > UINT32_MAX || !buffer_reserve(out, HEAD_BYTES + (size_t)large->length)) {
+    if (large->length > UINT32_MAX ||
+        !buffer_try_reserve(out, HEAD_BYTES + (size_t)large->length)) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a value of %llu bytes",
                          (unsigned long long)large->length);
     }
@@ -111,10 +112,7 @@ static enum status append_cell(const struct cell *cell, uint32_t depth, struct b
 enum status cell_bytes_append(const struct cell *cell, struct buffer *out, struct error *error)
 {
     _Static_assert(sizeof(struct value_interval) == 16, "an interval is kept as 16 bytes");
-    if (append_cell(cell, 0, out, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return out->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a value") : STATUS_OK;
+    return append_cell(cell, 0, out, error);
 }
 
 /* ---- and back */
@@ -123,7 +121,6 @@ struct reading {
     const uint8_t *at;
     const uint8_t *end;
     struct arena *arena;
-    bool no_memory;
 };
 
 static enum status read_cell(struct reading *reading, uint32_t depth, struct cell *cell);
@@ -135,10 +132,6 @@ static enum status read_items(struct reading *reading, uint32_t depth, struct ce
         return STATUS_FAILED;
     }
     struct cell *items = arena_allocate(reading->arena, (count + 1) * sizeof *items);
-    if (items == NULL) {
-        reading->no_memory = true;
-        return STATUS_FAILED;
-    }
     for (size_t i = 0; i < count; i++) {
         if (read_cell(reading, depth + 1, &items[i]) != STATUS_OK) {
             return STATUS_FAILED;
@@ -149,20 +142,15 @@ static enum status read_items(struct reading *reading, uint32_t depth, struct ce
 }
 
 /* An interval is copied: its bytes may lie anywhere. */
-static enum status read_fixed(struct reading *reading, struct cell *cell)
+static void read_fixed(struct reading *reading, struct cell *cell)
 {
     cell->bytes = reading->at;
     if (cell->kind == VALUE_INTERVAL) {
         struct value_interval *interval = arena_allocate(reading->arena, sizeof *interval);
-        if (interval == NULL) {
-            reading->no_memory = true;
-            return STATUS_FAILED;
-        }
         memcpy(interval, reading->at, sizeof *interval);
         cell->interval = interval;
     }
     reading->at += 16;
-    return STATUS_OK;
 }
 
 static enum status read_cell(struct reading *reading, uint32_t depth, struct cell *cell)
@@ -195,7 +183,11 @@ static enum status read_cell(struct reading *reading, uint32_t depth, struct cel
         reading->at += head.length;
         return STATUS_OK;
     case LAYOUT_FIXED:
-        return left < 16 ? STATUS_FAILED : read_fixed(reading, cell);
+        if (left < 16) {
+            return STATUS_FAILED;
+        }
+        read_fixed(reading, cell);
+        return STATUS_OK;
     case LAYOUT_ITEMS:
         return read_items(reading, depth, cell);
     default:
@@ -210,9 +202,6 @@ enum status cell_bytes_read(const void *bytes, size_t length, uint32_t count, st
     bool fine = true;
     for (uint32_t i = 0; i < count && fine; i++) {
         fine = read_cell(&reading, 0, &cells[i]) == STATUS_OK;
-    }
-    if (reading.no_memory) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a value");
     }
     return fine && reading.at == reading.end
                ? STATUS_OK

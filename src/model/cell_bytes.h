@@ -18,13 +18,12 @@
  */
 
 /* A LARGE value is read whole and becomes the TEXT or BYTES it stands for. STATUS_FAILED: it can't
- * be read, or memory is out. */
+ * be read, or there is no memory for it. */
 enum status cell_bytes_append(const struct cell *cell, struct buffer *out,
                               struct error *error) MUST_USE;
 /*
  * Reads `count` cells; texts and bytes are borrowed from `bytes`, lists and intervals live in
- * `arena`. STATUS_FAILED: ERROR_STATE_INVALID, the bytes are not what cell_bytes_append wrote; or
- * ERROR_MEMORY.
+ * `arena`. STATUS_FAILED: ERROR_STATE_INVALID, the bytes are not what cell_bytes_append wrote.
  */
 enum status cell_bytes_read(const void *bytes, size_t length, uint32_t count, struct arena *arena,
                             struct cell *cells, struct error *error) MUST_USE;

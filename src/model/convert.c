@@ -3,6 +3,7 @@
 #include "model/convert.h"
 
 #include "base/buffer.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "model/canonical.h"
 #include "model/convert_parts.h"
@@ -33,11 +34,6 @@ enum status convert_refuse(const struct conversion *conversion, const struct cel
 enum status convert_refuse_kind(const struct conversion *conversion, const struct cell *from)
 {
     return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "there is no such conversion");
-}
-
-enum status convert_no_memory(const struct conversion *conversion)
-{
-    return error_set(conversion->error, ERROR_MEMORY, NULL, "no memory to convert a value");
 }
 
 /* --- to TEXT, BYTES and JSON --- */
@@ -76,6 +72,17 @@ static enum status fit_length(const struct conversion *conversion, const struct 
     return STATUS_OK;
 }
 
+/* A text that was made of `from`, into the arena. */
+static enum status hand_over(const struct conversion *conversion, const struct cell *from,
+                             const struct buffer *text, struct cell *result)
+{
+    if (text->length > UINT32_MAX) {
+        return convert_refuse(conversion, from, ERROR_REJECT_TOO_LARGE, "its text is above 4 GiB");
+    }
+    *result = cell_text(arena_copy(conversion->arena, text->data, text->length), text->length);
+    return STATUS_OK;
+}
+
 /* Each byte that is no part of UTF-8 becomes U+FFFD. */
 static enum status replace_invalid(const struct conversion *conversion, const struct cell *from,
                                    struct cell *result)
@@ -99,14 +106,9 @@ static enum status replace_invalid(const struct conversion *conversion, const st
         buffer_append(&text, position, length);
         position += length;
     }
-    char *copy = text.failed || text.length > UINT32_MAX
-                     ? NULL
-                     : arena_copy(conversion->arena, text.data, text.length);
-    if (copy != NULL) {
-        *result = cell_text(copy, text.length);
-    }
+    enum status status = hand_over(conversion, from, &text, result);
     buffer_free(&text);
-    return copy == NULL ? convert_no_memory(conversion) : STATUS_OK;
+    return status;
 }
 
 /* Numbers, times and the like: by convert_append_text or convert_append_json. */
@@ -116,18 +118,11 @@ static enum status write_text(const struct conversion *conversion, const struct 
     struct buffer text = {0};
     enum status status = as_json ? convert_append_json(from, &text, conversion->error)
                                  : convert_append_text(from, false, &text, conversion->error);
-    if (status == STATUS_OK && text.length > UINT32_MAX) {
-        status =
-            convert_refuse(conversion, from, ERROR_REJECT_TOO_LARGE, "its text is above 4 GiB");
+    if (status == STATUS_OK) {
+        status = hand_over(conversion, from, &text, result);
     }
     if (status == STATUS_OK) {
-        char *copy = arena_copy(conversion->arena, text.data, text.length);
-        if (copy == NULL) {
-            status = convert_no_memory(conversion);
-        } else {
-            *result = cell_text(copy, text.length);
-            result->kind = as_json ? VALUE_JSON : VALUE_TEXT;
-        }
+        result->kind = as_json ? VALUE_JSON : VALUE_TEXT;
     }
     buffer_free(&text);
     return status;
@@ -296,11 +291,9 @@ static enum status refuse_wall(const struct conversion *conversion, const struct
         buffer_append_string(&why, i > 0 ? " and " : "");
         time_append(&instant, &why);
     }
-    enum status status =
-        why.failed ? convert_no_memory(conversion)
-                   : convert_refuse(conversion, from, ERROR_REJECT_TYPE, buffer_string(&why));
+    convert_refuse(conversion, from, ERROR_REJECT_TYPE, buffer_string(&why));
     buffer_free(&why);
-    return status;
+    return STATUS_FAILED;
 }
 
 /* A time without a zone becomes the one instant at which the clocks of the type's zone show it. */
@@ -367,19 +360,15 @@ static enum status to_interval(const struct conversion *conversion, const struct
     if (from->kind != VALUE_TEXT) {
         return convert_refuse_kind(conversion, from);
     }
-    enum status status = time_parse_interval(from->text, from->length, conversion->arena, result);
-    if (status != STATUS_END) {
-        return status == STATUS_OK ? STATUS_OK : convert_no_memory(conversion);
+    if (time_parse_interval(from->text, from->length, conversion->arena, result) == STATUS_OK) {
+        return STATUS_OK;
     }
-    struct value_interval *since_midnight =
-        arena_allocate(conversion->arena, sizeof(*since_midnight));
     struct cell time;
-    if (since_midnight == NULL) {
-        return convert_no_memory(conversion);
-    }
     /* of lengths of time, MySQL's type writes those within a day so */
     if (time_parse_time(from->text, from->length, &time) == STATUS_OK &&
         (time.flags & CELL_ZONED) == 0) {
+        struct value_interval *since_midnight =
+            arena_allocate(conversion->arena, sizeof(*since_midnight));
         *since_midnight = (struct value_interval){.nanoseconds = time.i64};
         *result = (struct cell){.kind = VALUE_INTERVAL, .interval = since_midnight};
         return STATUS_OK;
@@ -439,7 +428,7 @@ static enum status to_uuid(const struct conversion *conversion, const struct cel
         return convert_refuse_kind(conversion, from);
     }
     *result = (struct cell){.kind = VALUE_UUID, .length = 16, .bytes = found};
-    return found == NULL ? convert_no_memory(conversion) : STATUS_OK;
+    return STATUS_OK;
 }
 
 /* --- to LIST, SET and MAP --- */
@@ -503,20 +492,15 @@ static enum status set_of_list(const struct conversion *conversion, const struct
     if (list->length < 2) {
         return STATUS_OK;
     }
-    struct ranked_item *ranked = calloc(list->length, sizeof(*ranked));
+    struct ranked_item *ranked = memory_allocate_zeroed(list->length, sizeof(*ranked));
     uint32_t distinct = 0;
-    enum status status = ranked == NULL ? convert_no_memory(conversion)
-                                        : rank_items(conversion, list, ranked, &distinct);
-    if (status == STATUS_OK && distinct < list->length) {
-        struct cell *items = NULL;
-        if (!conversion->allow_loss) {
-            status = convert_refuse(conversion, from, ERROR_REJECT_TYPE, "it holds a value twice");
-        } else {
-            items = arena_allocate_zeroed(conversion->arena, distinct, sizeof(*items));
-            status = items == NULL ? convert_no_memory(conversion) : STATUS_OK;
-        }
+    enum status status = rank_items(conversion, list, ranked, &distinct);
+    if (status == STATUS_OK && distinct < list->length && !conversion->allow_loss) {
+        status = convert_refuse(conversion, from, ERROR_REJECT_TYPE, "it holds a value twice");
+    } else if (status == STATUS_OK && distinct < list->length) {
+        struct cell *items = arena_allocate_zeroed(conversion->arena, distinct, sizeof(*items));
         uint32_t filled = 0;
-        for (uint32_t i = 0; i < list->length && items != NULL; i++) {
+        for (uint32_t i = 0; i < list->length; i++) {
             if (!ranked[i].is_double) {
                 items[filled++] = list->items[i];
             }
@@ -570,7 +554,7 @@ enum status convert_read_large(const struct cell *from, uint64_t bytes_max, stru
         return convert_refuse_large(large->length, bytes_max, error);
     }
     size_t length = (size_t)large->length;
-    uint8_t *bytes = arena_allocate(arena, length + 1);
+    uint8_t *bytes = arena_try_allocate(arena, length + 1);
     if (bytes == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a large value");
     }

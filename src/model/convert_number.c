@@ -19,9 +19,8 @@ static enum status decimal_of_text(const struct conversion *conversion, const st
                                    struct cell *decimal)
 {
     double ignored;
-    enum status status = decimal_parse(from->text, from->length, conversion->arena, decimal);
-    if (status != STATUS_END) {
-        return status == STATUS_OK ? STATUS_OK : convert_no_memory(conversion);
+    if (decimal_parse(from->text, from->length, conversion->arena, decimal) == STATUS_OK) {
+        return STATUS_OK;
     }
     return number_to_double(from->text, from->length, &ignored) == STATUS_OK
                ? convert_refuse(conversion, from, ERROR_REJECT_NUMBER, out_of_range)
@@ -32,15 +31,12 @@ static enum status decimal_of_text(const struct conversion *conversion, const st
 static enum status decimal_of_float(const struct conversion *conversion, const struct cell *from,
                                     struct cell *decimal)
 {
-    enum status status;
     if (from->kind == VALUE_FLOAT32) {
         char text[NUMBER_TEXT_MAX];
         size_t length = number_from_float32((float)from->f64, text);
-        status = decimal_parse(text, length, conversion->arena, decimal);
-    } else {
-        status = decimal_from_double(from->f64, conversion->arena, decimal);
+        return decimal_parse(text, length, conversion->arena, decimal);
     }
-    return status == STATUS_OK ? STATUS_OK : convert_no_memory(conversion);
+    return decimal_from_double(from->f64, conversion->arena, decimal);
 }
 
 /* --- to BOOL --- */
@@ -108,10 +104,8 @@ static enum status whole_of_decimal(const struct conversion *conversion, const s
     if (decimal_special(decimal) != 0) {
         return convert_refuse(conversion, from, ERROR_REJECT_NUMBER, not_whole);
     }
-    if (decimal_rescale(decimal, 0, conversion->arena, &whole, &exact) != STATUS_OK) {
-        return convert_no_memory(conversion);
-    }
-    if (!exact && !conversion->allow_loss) {
+    if (decimal_rescale(decimal, 0, conversion->arena, &whole, &exact) != STATUS_OK ||
+        (!exact && !conversion->allow_loss)) {
         return convert_refuse(conversion, from, ERROR_REJECT_NUMBER, not_whole);
     }
     int64_t number = 0;
@@ -292,7 +286,7 @@ static enum status fit_decimal(const struct conversion *conversion, const struct
     uint32_t scale = to->scale > 0 ? (uint32_t)to->scale : 0;
     struct cell fitted;
     if (decimal_rescale(decimal, scale, conversion->arena, &fitted, &exact) != STATUS_OK) {
-        return convert_no_memory(conversion);
+        return convert_refuse(conversion, from, ERROR_REJECT_NUMBER, out_of_range);
     }
     if (!exact && !conversion->allow_loss) {
         return convert_refuse(conversion, from, ERROR_REJECT_NUMBER,
@@ -337,6 +331,5 @@ enum status convert_to_decimal(const struct conversion *conversion, const struct
     default:
         return convert_refuse_kind(conversion, from);
     }
-    return status == STATUS_OK ? fit_decimal(conversion, from, &decimal, result)
-                               : convert_no_memory(conversion);
+    return status == STATUS_OK ? fit_decimal(conversion, from, &decimal, result) : STATUS_FAILED;
 }

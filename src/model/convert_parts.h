@@ -15,7 +15,6 @@ struct conversion {
 enum status convert_refuse(const struct conversion *conversion, const struct cell *from,
                            enum error_code code, const char *why);
 enum status convert_refuse_kind(const struct conversion *conversion, const struct cell *from);
-enum status convert_no_memory(const struct conversion *conversion);
 
 /* Each takes a cell that is neither MISSING, NULL, JSON nor LARGE. */
 enum status convert_to_bool(const struct conversion *conversion, const struct cell *from,

@@ -1,5 +1,6 @@
 /* Values to text and JSON, and JSON to values. */
 #include "base/buffer.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "model/convert.h"
 #include "model/decimal.h"
@@ -15,16 +16,9 @@ enum {
     SLICE_BYTES = 49152 /* a multiple of 3, for base64 */
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for a value's text");
-}
-
 static void append_number(const struct cell *from, struct buffer *out)
 {
-    if (!buffer_reserve(out, NUMBER_TEXT_MAX)) {
-        return;
-    }
+    buffer_reserve(out, NUMBER_TEXT_MAX);
     char *position = out->data + out->length;
     switch (from->kind) {
     case VALUE_INT64:
@@ -54,15 +48,17 @@ static enum status append_slices(struct large_value *large, struct buffer *out,
                                                 size_t length),
                                  struct error *error)
 {
-    char *slice = malloc(SLICE_BYTES);
-    enum status status = slice == NULL ? no_memory(error) : STATUS_OK;
+    if (!buffer_try_reserve(out, (size_t)large->length)) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a value's text");
+    }
+    char *slice = memory_allocate(SLICE_BYTES);
+    enum status status = STATUS_OK;
     for (uint64_t offset = 0; offset < large->length && status == STATUS_OK;) {
         uint64_t rest = large->length - offset;
         size_t size = rest < SLICE_BYTES ? (size_t)rest : SLICE_BYTES;
         status = large->read(large, offset, slice, size, error);
         if (status == STATUS_OK) {
             append(out, slice, size);
-            status = out->failed ? no_memory(error) : STATUS_OK;
         }
         offset += size;
     }
@@ -155,7 +151,7 @@ enum status convert_append_text(const struct cell *from, bool hex, struct buffer
         }
         break;
     }
-    return status == STATUS_OK && out->failed ? no_memory(error) : status;
+    return status;
 }
 
 /* --- JSON --- */
@@ -296,8 +292,7 @@ static enum status append_json(const struct cell *from, int depth, struct buffer
 
 enum status convert_append_json(const struct cell *from, struct buffer *out, struct error *error)
 {
-    enum status status = append_json(from, DEPTH_MAX, out, error);
-    return status == STATUS_OK && out->failed ? no_memory(error) : status;
+    return append_json(from, DEPTH_MAX, out, error);
 }
 
 /* --- JSON to cells --- */
@@ -325,12 +320,10 @@ static enum status number_of_json(struct building *building, struct cell *result
         *result = cell_uint64(large);
         return STATUS_OK;
     }
-    enum status status = decimal_parse(text, length, building->arena, result);
-    if (status == STATUS_END) {
-        return error_set(building->error, ERROR_REJECT_NUMBER, NULL,
-                         "JSON: a number with too large an exponent");
-    }
-    return status == STATUS_OK ? STATUS_OK : no_memory(building->error);
+    return decimal_parse(text, length, building->arena, result) == STATUS_OK
+               ? STATUS_OK
+               : error_set(building->error, ERROR_REJECT_NUMBER, NULL,
+                           "JSON: a number with too large an exponent");
 }
 
 static enum status build(struct building *building, enum json_token token, struct cell *result);
@@ -355,10 +348,7 @@ static enum status build_container(struct building *building, int is_object, str
         buffer_append(&building->cells, &cell, sizeof(cell));
     }
     size_t bytes = building->cells.length - start;
-    struct cell *items = building->cells.failed ? NULL : arena_allocate(building->arena, bytes);
-    if (items == NULL) {
-        return no_memory(building->error);
-    }
+    struct cell *items = arena_allocate(building->arena, bytes);
     if (bytes > 0) {
         memcpy(items, building->cells.data + start, bytes);
     }

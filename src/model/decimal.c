@@ -184,7 +184,8 @@ static char digit_at(const struct written *written, int64_t index)
                : written->fraction[(size_t)index - written->whole_length];
 }
 
-/* The exponent expanded: plain text in the arena, or the small form if it fits. */
+/* The exponent expanded: plain text in the arena, or the small form if it fits. STATUS_END: it
+ * would be above 4 GiB. */
 static enum status expand(const struct written *written, struct arena *arena, struct cell *cell)
 {
     int64_t count = (int64_t)(written->whole_length + written->fraction_length);
@@ -205,10 +206,10 @@ static enum status expand(const struct written *written, struct arena *arena, st
     }
     int64_t start = first < point ? first : point;
     size_t length = (size_t)written->negative + (size_t)(end - start) + 2;
-    char *text = length > UINT32_MAX ? NULL : arena_allocate(arena, length);
-    if (text == NULL) {
-        return STATUS_FAILED;
+    if (length > UINT32_MAX) {
+        return STATUS_END;
     }
+    char *text = arena_allocate(arena, length);
     size_t filled = 0;
     if (written->negative && first < end) {
         text[filled++] = '-';
@@ -268,9 +269,8 @@ enum status decimal_parse(const char *text, size_t length, struct arena *arena, 
 void decimal_append(const struct cell *decimal, struct buffer *out)
 {
     if ((decimal->flags & CELL_SMALL) != 0) {
-        if (buffer_reserve(out, SMALL_TEXT_BYTES)) {
-            out->length += put_small(decimal->i64, decimal->aux, out->data + out->length);
-        }
+        buffer_reserve(out, SMALL_TEXT_BYTES);
+        out->length += put_small(decimal->i64, decimal->aux, out->data + out->length);
     } else {
         buffer_append(out, decimal->text, decimal->length);
     }
@@ -553,17 +553,6 @@ enum status decimal_to_uint64(const struct cell *decimal, uint64_t *value)
     return STATUS_OK;
 }
 
-static enum status copy_text(const char *text, size_t length, struct arena *arena,
-                             struct cell *cell)
-{
-    char *copy = length > UINT32_MAX ? NULL : arena_copy(arena, text, length);
-    if (copy == NULL) {
-        return STATUS_FAILED;
-    }
-    *cell = text_cell(copy, length);
-    return STATUS_OK;
-}
-
 enum status decimal_from_int64(int64_t value, struct arena *arena, struct cell *cell)
 {
     if (magnitude_of(value) < decimal_powers[SMALL_DIGITS_MAX]) {
@@ -571,7 +560,9 @@ enum status decimal_from_int64(int64_t value, struct arena *arena, struct cell *
         return STATUS_OK;
     }
     char text[20];
-    return copy_text(text, text_from_int64(value, text), arena, cell);
+    size_t length = text_from_int64(value, text);
+    *cell = text_cell(arena_copy(arena, text, length), length);
+    return STATUS_OK;
 }
 
 enum status decimal_from_uint64(uint64_t value, struct arena *arena, struct cell *cell)
@@ -581,7 +572,9 @@ enum status decimal_from_uint64(uint64_t value, struct arena *arena, struct cell
         return STATUS_OK;
     }
     char text[20];
-    return copy_text(text, text_from_uint64(value, text), arena, cell);
+    size_t length = text_from_uint64(value, text);
+    *cell = text_cell(arena_copy(arena, text, length), length);
+    return STATUS_OK;
 }
 
 /* --- rescaling --- */
@@ -660,9 +653,6 @@ enum status decimal_rescale(const struct cell *decimal, uint32_t scale, struct a
      * parser */
     size_t capacity = plain.whole_length + scale + 3;
     char *text = arena_allocate(arena, capacity);
-    if (text == NULL) {
-        return STATUS_FAILED;
-    }
     char *digits = text + plain.negative; /* without the point at first */
     size_t count = 1 + plain.whole_length + scale;
     size_t kept = plain.fraction_length < scale ? plain.fraction_length : scale;

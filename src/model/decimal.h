@@ -11,8 +11,7 @@
  * Reads -?digits[.digits][(e|E)[+-]digits], a leading '+', NaN and [-]Infinity or inf (any case)
  * into a DECIMAL cell, small where it fits 18 digits and scale 18, else as plain text in `arena`;
  * digits may be on one side of the point only. The scale is kept; an exponent is expanded. There is
- * no minus zero among decimals. STATUS_END: it is no number, or its exponent is beyond ±20,000;
- * STATUS_FAILED: memory is out.
+ * no minus zero among decimals. STATUS_END: it is no number, or its exponent is beyond ±20,000.
  */
 enum status decimal_parse(const char *text, size_t length, struct arena *arena,
                           struct cell *cell) MUST_USE;
@@ -54,7 +53,7 @@ enum status decimal_from_uint64(uint64_t value, struct arena *arena, struct cell
 
 /* The same number with exactly `scale` digits after the point: zeros are added, and digits cut, the
  * last one rounded half to even; `*exact` says whether only zeros were cut. NaN and infinity stay
- * as they are. STATUS_FAILED: memory is out, or the scale is beyond 20,000. */
+ * as they are. STATUS_FAILED: the scale is beyond 20,000. */
 enum status decimal_rescale(const struct cell *decimal, uint32_t scale, struct arena *arena,
                             struct cell *result, int *exact) MUST_USE;
 
@@ -75,7 +74,7 @@ void decimal_sum_init(struct decimal_sum *sum);
 void decimal_sum_free(struct decimal_sum *sum);
 /* Could additions have led to it? Asked of one that was read from a file. */
 bool decimal_sum_is_sound(const struct decimal_sum *sum);
-/* NULL and MISSING add nothing. STATUS_FAILED: not a number, or memory is out. */
+/* NULL and MISSING add nothing. STATUS_FAILED: not a number. */
 enum status decimal_sum_add(struct decimal_sum *sum, const struct cell *cell) MUST_USE;
 /* INT64 if all added were whole and it fits, else DECIMAL with the largest scale; of none: 0. */
 enum status decimal_sum_result(struct decimal_sum *sum, struct arena *arena,

@@ -121,9 +121,7 @@ static void add_plain(const struct decimal_plain *left, const struct decimal_pla
     /* "-", one place for a carry, the whole digits, the point, the fraction */
     size_t start = out->length;
     size_t length = whole + scale + 2 + (scale > 0);
-    if (!buffer_reserve(out, length) || out->data == NULL) {
-        return;
-    }
+    buffer_reserve(out, length);
     char *position = out->data + start + length;
     int carry = 0;
     for (int64_t place = -(int64_t)scale; place <= (int64_t)whole; place++) {
@@ -141,58 +139,47 @@ static void add_plain(const struct decimal_plain *left, const struct decimal_pla
 
 /* The sum is plain text from now on, with leading zeros perhaps, which decimal_plain_of_text
  * skips. */
-static enum status add_large(struct decimal_sum *sum, const struct decimal_plain *plain)
+static void add_large(struct decimal_sum *sum, const struct decimal_plain *plain)
 {
     struct buffer result = {0};
     if (sum->large.length == 0) {
         append_int128(sum->small, sum->scale, &sum->large);
     }
     struct decimal_plain current = decimal_plain_of_text(sum->large.data, sum->large.length);
-    if (!sum->large.failed) {
-        add_plain(&current, plain, &result);
-    }
-    if (sum->large.failed || result.failed) {
-        buffer_free(&result);
-        return STATUS_FAILED;
-    }
+    add_plain(&current, plain, &result);
     buffer_free(&sum->large);
     sum->large = result;
-    return STATUS_OK;
 }
 
-static enum status add_number(struct decimal_sum *sum, __int128 value, int32_t scale)
+static void add_number(struct decimal_sum *sum, __int128 value, int32_t scale)
 {
     if (sum->large.length == 0 && add_small(sum, value, scale)) {
-        return STATUS_OK;
+        return;
     }
     struct buffer text = {0};
     append_int128(value, scale, &text);
     struct decimal_plain plain = decimal_plain_of_text(text.data, text.length);
-    enum status status = text.failed ? STATUS_FAILED : add_large(sum, &plain);
+    add_large(sum, &plain);
     buffer_free(&text);
-    return status;
 }
 
-static enum status add_special(struct decimal_sum *sum, double value)
+static void add_special(struct decimal_sum *sum, double value)
 {
     sum->special = sum->is_special ? sum->special + value : value;
     sum->is_special = 1;
-    return STATUS_OK;
 }
 
-static enum status add_decimal(struct decimal_sum *sum, const struct cell *cell)
+static void add_decimal(struct decimal_sum *sum, const struct cell *cell)
 {
     if ((cell->flags & CELL_SMALL) != 0) {
-        return add_number(sum, cell->i64, cell->aux);
+        add_number(sum, cell->i64, cell->aux);
+        return;
     }
     struct decimal_plain plain = decimal_plain_of_text(cell->text, cell->length);
     if (plain.special != 0) {
-        return add_special(sum, plain.special == 'N'   ? NAN
-                                : plain.special == '-' ? -INFINITY
-                                                       : INFINITY);
-    }
-    if (plain.whole_length + plain.fraction_length <= 37 &&
-        plain.fraction_length <= SUM_SCALE_MAX) {
+        add_special(sum, plain.special == 'N' ? NAN : plain.special == '-' ? -INFINITY : INFINITY);
+    } else if (plain.whole_length + plain.fraction_length <= 37 &&
+               plain.fraction_length <= SUM_SCALE_MAX) {
         __int128 value = 0;
         for (size_t i = 0; i < plain.whole_length; i++) {
             value = value * 10 + (plain.whole[i] - '0');
@@ -200,15 +187,17 @@ static enum status add_decimal(struct decimal_sum *sum, const struct cell *cell)
         for (size_t i = 0; i < plain.fraction_length; i++) {
             value = value * 10 + (plain.fraction[i] - '0');
         }
-        return add_number(sum, plain.negative ? -value : value, (int32_t)plain.fraction_length);
+        add_number(sum, plain.negative ? -value : value, (int32_t)plain.fraction_length);
+    } else {
+        add_large(sum, &plain);
     }
-    return add_large(sum, &plain);
 }
 
-static enum status add_float(struct decimal_sum *sum, double value, int is_float32)
+static void add_float(struct decimal_sum *sum, double value, int is_float32)
 {
     if (!isfinite(value)) {
-        return add_special(sum, value);
+        add_special(sum, value);
+        return;
     }
     uint64_t digits;
     int exponent;
@@ -220,24 +209,22 @@ static enum status add_float(struct decimal_sum *sum, double value, int is_float
     }
     __int128 number = negative ? -(__int128)digits : (__int128)digits;
     if (exponent <= 0 && exponent >= -SUM_SCALE_MAX) {
-        return add_number(sum, number, -exponent);
+        add_number(sum, number, -exponent);
+        return;
     }
     if (exponent > 0 && exponent < 18) {
-        return add_number(sum, number * (int64_t)decimal_powers[exponent], 0);
+        add_number(sum, number * (int64_t)decimal_powers[exponent], 0);
+        return;
     }
     struct arena *arena = arena_create(0);
     struct cell decimal;
-    enum status status = STATUS_FAILED;
-    if (arena != NULL) {
-        char text[NUMBER_TEXT_MAX];
-        size_t length =
-            is_float32 ? number_from_float32((float)value, text) : number_from_double(value, text);
-        if (decimal_parse(text, length, arena, &decimal) == STATUS_OK) {
-            status = add_decimal(sum, &decimal);
-        }
+    char text[NUMBER_TEXT_MAX];
+    size_t length =
+        is_float32 ? number_from_float32((float)value, text) : number_from_double(value, text);
+    if (decimal_parse(text, length, arena, &decimal) == STATUS_OK) {
+        add_decimal(sum, &decimal);
     }
     arena_destroy(arena);
-    return status;
 }
 
 enum status decimal_sum_add(struct decimal_sum *sum, const struct cell *cell)
@@ -247,14 +234,18 @@ enum status decimal_sum_add(struct decimal_sum *sum, const struct cell *cell)
     case VALUE_NULL:
         return STATUS_OK;
     case VALUE_INT64:
-        return add_number(sum, cell->i64, 0);
+        add_number(sum, cell->i64, 0);
+        return STATUS_OK;
     case VALUE_UINT64:
-        return add_number(sum, cell->u64, 0);
+        add_number(sum, cell->u64, 0);
+        return STATUS_OK;
     case VALUE_DECIMAL:
-        return add_decimal(sum, cell);
+        add_decimal(sum, cell);
+        return STATUS_OK;
     case VALUE_FLOAT32:
     case VALUE_FLOAT64:
-        return add_float(sum, cell->f64, cell->kind == VALUE_FLOAT32);
+        add_float(sum, cell->f64, cell->kind == VALUE_FLOAT32);
+        return STATUS_OK;
     default:
         return STATUS_FAILED;
     }
@@ -275,10 +266,7 @@ enum status decimal_sum_result(struct decimal_sum *sum, struct arena *arena, str
     } else {
         buffer_append(&text, sum->large.data, sum->large.length);
     }
-    enum status status = STATUS_FAILED;
-    if (!text.failed && decimal_parse(text.data, text.length, arena, cell) == STATUS_OK) {
-        status = STATUS_OK;
-    }
+    enum status status = decimal_parse(text.data, text.length, arena, cell);
     buffer_free(&text);
     int64_t whole;
     if (status == STATUS_OK && decimal_scale(cell) == 0 &&

@@ -1,14 +1,10 @@
 /* Hashes of fields of any kind, and of a record. */
 #include "model/field_hash.h"
 
+#include "base/memory.h"
 #include "model/decimal.h"
 
 enum { SLICE_BYTES = 65536 };
-
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for hashing");
-}
 
 uint64_t field_hash_seed(const char *name, uint32_t length)
 {
@@ -20,11 +16,11 @@ static enum status add_large(struct field_hasher *hasher, uint64_t seed, struct 
                              struct error *error)
 {
     XXH3_state_t *state = XXH3_createState();
-    buffer_clear(&hasher->scratch);
-    if (state == NULL || !buffer_reserve(&hasher->scratch, SLICE_BYTES)) {
-        XXH3_freeState(state);
-        return no_memory(error);
+    if (state == NULL) {
+        memory_exhausted(0);
     }
+    buffer_clear(&hasher->scratch);
+    buffer_reserve(&hasher->scratch, SLICE_BYTES);
     XXH3_128bits_reset_withSeed(state, field_hash_seed_of_kind(seed, large->kind, 0));
     enum status status = STATUS_OK;
     for (uint64_t offset = 0; offset < large->length && status == STATUS_OK;) {
@@ -44,27 +40,20 @@ static enum status add_large(struct field_hasher *hasher, uint64_t seed, struct 
     return status;
 }
 
-enum status field_hash_add_decimal(struct field_hasher *hasher, uint64_t seed,
-                                   const struct cell *cell, struct error *error)
+void field_hash_add_decimal(struct field_hasher *hasher, uint64_t seed, const struct cell *cell)
 {
     double value;
     struct cell small;
     if (decimal_is_of_double(cell, &value)) {
         field_hash_add_float(hasher, seed, VALUE_FLOAT64, value);
-        return STATUS_OK;
-    }
-    if (decimal_to_small(cell, &small)) {
+    } else if (decimal_to_small(cell, &small)) {
         field_hash_add_u64(hasher, seed, VALUE_DECIMAL, small.aux, small.u64);
-        return STATUS_OK;
+    } else {
+        struct buffer *text = &hasher->scratch;
+        buffer_clear(text);
+        decimal_append(cell, text);
+        field_hash_add(hasher, seed, VALUE_DECIMAL, 0, text->data, text->length);
     }
-    struct buffer *text = &hasher->scratch;
-    buffer_clear(text);
-    decimal_append(cell, text);
-    if (text->failed) {
-        return no_memory(error);
-    }
-    field_hash_add(hasher, seed, VALUE_DECIMAL, 0, text->data, text->length);
-    return STATUS_OK;
 }
 
 static enum status add_canonical(struct field_hasher *hasher, uint64_t seed,
@@ -101,7 +90,8 @@ enum status field_hash_add_cell(struct field_hasher *hasher, uint64_t seed, cons
         field_hash_add_float(hasher, seed, kind, cell->f64);
         return STATUS_OK;
     case VALUE_DECIMAL:
-        return field_hash_add_decimal(hasher, seed, cell, error);
+        field_hash_add_decimal(hasher, seed, cell);
+        return STATUS_OK;
     case VALUE_TEXT:
     case VALUE_BYTES:
     case VALUE_JSON:

@@ -74,8 +74,7 @@ static inline void field_hash_add_null(struct field_hasher *hasher, uint64_t see
 {
     field_hash_add(hasher, seed, VALUE_NULL, 0, "", 0);
 }
-enum status field_hash_add_decimal(struct field_hasher *hasher, uint64_t seed,
-                                   const struct cell *cell, struct error *error) MUST_USE;
+void field_hash_add_decimal(struct field_hasher *hasher, uint64_t seed, const struct cell *cell);
 /* Any value; MISSING adds nothing. */
 enum status field_hash_add_cell(struct field_hasher *hasher, uint64_t seed, const struct cell *cell,
                                 struct error *error) MUST_USE;

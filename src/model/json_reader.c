@@ -202,7 +202,7 @@ static enum status read_string(struct json_reader *reader, struct error *error)
     reader->text = start;
     reader->length = (size_t)(close - start);
     if (has_escape) {
-        char *plain = arena_allocate(reader->arena, reader->length);
+        char *plain = arena_try_allocate(reader->arena, reader->length);
         if (plain == NULL) {
             return error_set(error, ERROR_MEMORY, NULL, "no memory for a JSON string");
         }
@@ -457,7 +457,7 @@ enum status json_decode_base64(const char *text, size_t length, struct arena *ar
     if (length % 4 == 0 && length > 0 && text[length - 1] == '=') {
         padding = text[length - 2] == '=' ? 2 : 1;
     }
-    uint8_t *out = length % 4 == 0 ? arena_allocate(arena, length / 4 * 3) : NULL;
+    uint8_t *out = length % 4 == 0 ? arena_try_allocate(arena, length / 4 * 3) : NULL;
     if (out == NULL) {
         return length % 4 == 0
                    ? error_set(error, ERROR_MEMORY, NULL, "no memory for %zu bytes", length)

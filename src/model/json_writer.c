@@ -92,10 +92,7 @@ void json_append_string_part(struct buffer *out, const char *text, size_t length
     /* Room for all of it without escapes, and always for one block more, or its 16 bytes
      * escaped. */
     enum { SLACK = BLOCK_BYTES * ESCAPED_BYTES_MAX + 2 };
-    if (length > SIZE_MAX / 2 || !buffer_reserve(out, length + SLACK)) {
-        out->failed = 1;
-        return;
-    }
+    buffer_reserve(out, length + SLACK);
     char *position = out->data + out->length;
     while (length > 0) {
         size_t step = length < BLOCK_BYTES ? length : BLOCK_BYTES;
@@ -120,9 +117,7 @@ void json_append_string_part(struct buffer *out, const char *text, size_t length
         length -= step;
         /* The escapes may have used up the room of what follows. */
         out->length = (size_t)(position - out->data);
-        if (!buffer_reserve(out, length + SLACK)) {
-            return;
-        }
+        buffer_reserve(out, length + SLACK);
         position = out->data + out->length;
     }
     out->length = (size_t)(position - out->data);
@@ -138,10 +133,7 @@ void json_append_base64(struct buffer *out, const void *bytes, size_t length)
 void json_append_base64_part(struct buffer *out, const void *bytes, size_t length)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    if (length > SIZE_MAX / 4 || !buffer_reserve(out, (length + 2) / 3 * 4)) {
-        out->failed = 1;
-        return;
-    }
+    buffer_reserve(out, (length + 2) / 3 * 4);
     const uint8_t *from = bytes;
     char *position = out->data + out->length;
     for (; length >= 3; length -= 3, from += 3) {

@@ -16,13 +16,12 @@ void json_append_string_part(struct buffer *out, const char *text, size_t length
 /* json_append_string for text known to need no escape (CELL_ASCII). */
 static inline void json_append_plain(struct buffer *out, const char *text, size_t length)
 {
-    if (buffer_reserve(out, length + 2)) {
-        char *position = out->data + out->length;
-        *position = '"';
-        memcpy(position + 1, text, length);
-        position[length + 1] = '"';
-        out->length += length + 2;
-    }
+    buffer_reserve(out, length + 2);
+    char *position = out->data + out->length;
+    *position = '"';
+    memcpy(position + 1, text, length);
+    position[length + 1] = '"';
+    out->length += length + 2;
 }
 /* Standard base64 with padding, quoted. */
 void json_append_base64(struct buffer *out, const void *bytes, size_t length);

@@ -76,10 +76,10 @@ static void put_digits(struct buffer *out, bool negative, const char *digits, si
         }
     }
     buffer_append_byte(out, 0);
-    for (size_t i = begin; negative && !out->failed && i < out->length; i++) {
+    for (size_t i = begin; negative && i < out->length; i++) {
         out->data[i] = (char)~(unsigned char)out->data[i];
     }
-    if (negative && !out->failed) {
+    if (negative) {
         out->data[begin] = CLASS_NEGATIVE;
     }
 }
@@ -122,27 +122,25 @@ static void put_int64(struct buffer *out, bool negative, uint64_t magnitude)
     put_plain(out, at, (size_t)(text + sizeof text - at));
 }
 
-static enum status put_decimal(struct buffer *out, const struct cell *decimal, struct error *error)
+static void put_decimal(struct buffer *out, const struct cell *decimal)
 {
     struct buffer text = {0};
     switch (decimal_special(decimal)) {
     case 'N':
         buffer_append_byte(out, CLASS_NAN);
-        return STATUS_OK;
+        return;
     case '+':
         buffer_append_byte(out, CLASS_INFINITY);
-        return STATUS_OK;
+        return;
     case '-':
         buffer_append_byte(out, CLASS_MINUS_INFINITY);
-        return STATUS_OK;
+        return;
     default:
         break;
     }
     decimal_append_normal(decimal, &text);
-    bool failed = text.failed != 0;
     put_plain(out, text.data, text.length);
     buffer_free(&text);
-    return failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a key") : STATUS_OK;
 }
 
 static void put_float(struct buffer *out, const struct cell *cell)
@@ -169,23 +167,6 @@ static void put_float(struct buffer *out, const struct cell *cell)
     }
     size_t count = number_from_uint64(digits, text);
     put_digits(out, negative != 0, text, count, (int64_t)count + exponent);
-}
-
-static enum status put_number(struct buffer *out, const struct cell *cell, struct error *error)
-{
-    switch ((enum value_kind)cell->kind) {
-    case VALUE_INT64:
-        put_int64(out, cell->i64 < 0, cell->i64 < 0 ? 0 - (uint64_t)cell->i64 : cell->u64);
-        return STATUS_OK;
-    case VALUE_UINT64:
-        put_int64(out, false, cell->u64);
-        return STATUS_OK;
-    case VALUE_DECIMAL:
-        return put_decimal(out, cell, error);
-    default:
-        put_float(out, cell);
-        return STATUS_OK;
-    }
 }
 
 /* ---- the others */
@@ -235,7 +216,6 @@ static enum status put_nested(struct buffer *out, const struct cell *cell, struc
     enum status status = canonical_append(cell, &bytes, error);
     put_class(out, cell);
     put_ended(out, bytes.data, bytes.length);
-    out->failed |= bytes.failed;
     buffer_free(&bytes);
     return status;
 }
@@ -250,6 +230,19 @@ static enum status put_value(struct buffer *out, const struct cell *cell, struct
     case VALUE_BOOL:
         buffer_append_byte(out, CLASS_BOOL);
         buffer_append_byte(out, (char)(cell->i64 != 0));
+        return STATUS_OK;
+    case VALUE_INT64:
+        put_int64(out, cell->i64 < 0, cell->i64 < 0 ? 0 - (uint64_t)cell->i64 : cell->u64);
+        return STATUS_OK;
+    case VALUE_UINT64:
+        put_int64(out, false, cell->u64);
+        return STATUS_OK;
+    case VALUE_DECIMAL:
+        put_decimal(out, cell);
+        return STATUS_OK;
+    case VALUE_FLOAT32:
+    case VALUE_FLOAT64:
+        put_float(out, cell);
         return STATUS_OK;
     case VALUE_TEXT:
     case VALUE_BYTES:
@@ -276,19 +269,14 @@ static enum status put_value(struct buffer *out, const struct cell *cell, struct
     case VALUE_MAP:
         return put_nested(out, cell, error);
     default:
-        return value_kind_is_number((enum value_kind)cell->kind)
-                   ? put_number(out, cell, error)
-                   : error_set(error, ERROR_SOURCE_READ, NULL,
-                               "a value that can't be read, or is too large, can't be compared");
+        return error_set(error, ERROR_SOURCE_READ, NULL,
+                         "a value that can't be read, or is too large, can't be compared");
     }
 }
 
 enum status order_bytes_append(const struct cell *cell, struct buffer *out, struct error *error)
 {
-    if (put_value(out, cell, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return out->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a key") : STATUS_OK;
+    return put_value(out, cell, error);
 }
 
 bool order_bytes_matches_nothing(const struct cell *cell)

@@ -15,7 +15,7 @@
  *   - All else only equals its own kind: the text '1' is not the number 1, a date no timestamp, a
  *     timestamp with a zone none without. Texts go by their bytes.
  * No value's bytes are the beginning of another's, so those of several values may stand in a row.
- * STATUS_FAILED: memory is out, or a LARGE or ESCAPE value, which has no order.
+ * STATUS_FAILED: a LARGE or ESCAPE value, which has no order.
  */
 enum status order_bytes_append(const struct cell *cell, struct buffer *out,
                                struct error *error) MUST_USE;

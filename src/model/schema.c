@@ -164,12 +164,8 @@ void schema_fingerprint(const struct schema *schema, bool views, char hex[33])
             put_string(&text, object->native_sql);
         }
     }
-    if (text.failed) {
-        hex[0] = '\0'; /* equal to no fingerprint */
-    } else {
-        XXH128_hash_t hash = XXH3_128bits(text.data, text.length);
-        text_from_hash(hash.high64, hash.low64, hex);
-    }
+    XXH128_hash_t hash = XXH3_128bits(text.data, text.length);
+    text_from_hash(hash.high64, hash.low64, hex);
     buffer_free(&text);
 }
 

@@ -174,9 +174,7 @@ void time_append(const struct cell *cell, struct buffer *out)
         append_special(cell->i64, out);
         return;
     }
-    if (!buffer_reserve(out, DATE_BYTES_MAX + TIME_BYTES_MAX)) {
-        return;
-    }
+    buffer_reserve(out, DATE_BYTES_MAX + TIME_BYTES_MAX);
     char *position = out->data + out->length;
     if (cell->kind == VALUE_DATE) {
         out->length += put_date(cell->i64, position);
@@ -530,9 +528,6 @@ enum status time_parse_interval(const char *text, size_t length, struct arena *a
         return STATUS_END;
     }
     struct value_interval *interval = arena_allocate(arena, sizeof(*interval));
-    if (interval == NULL) {
-        return STATUS_FAILED;
-    }
     *interval = (struct value_interval){(int32_t)months, (int32_t)days, ns};
     *cell = (struct cell){.kind = VALUE_INTERVAL, .interval = interval};
     return STATUS_OK;

@@ -29,8 +29,7 @@ void time_append(const struct cell *cell, struct buffer *out);
  * only zeros); offsets Z, ±HH, ±HHMM, ±HH:MM, ±HH:MM:SS; date and time joined by 'T' or a space,
  * and a timestamp without time is midnight; an offset makes a timestamp zoned and UTC. 24:00:00 is
  * a time, not part of a timestamp. "0000-00-00" with or without a time of zeros is the zero date.
- * STATUS_END: not of that form, not a real date, or out of range; STATUS_FAILED: memory is out for
- * an interval.
+ * STATUS_END: not of that form, not a real date, or out of range.
  */
 enum status time_parse_date(const char *text, size_t length, struct cell *cell) MUST_USE;
 enum status time_parse_time(const char *text, size_t length, struct cell *cell) MUST_USE;

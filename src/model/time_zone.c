@@ -97,9 +97,6 @@ static bool read_changes(const uint8_t *data, size_t width, const struct header 
     const uint8_t *types = which + header->change_count;
     struct time_zone_change *changes =
         arena_allocate_zeroed(arena, (size_t)header->change_count + 1, sizeof *changes);
-    if (changes == NULL) {
-        return false;
-    }
     for (uint32_t i = 0; i < header->change_count; i++) {
         changes[i].at = read_when(data + i * width, width);
         if (which[i] >= header->type_count || (i > 0 && changes[i].at <= changes[i - 1].at)) {
@@ -156,26 +153,14 @@ static bool read_zone(const uint8_t *bytes, size_t length, struct arena *arena,
 static struct time_zone *make_zone(const char *name, struct arena *arena)
 {
     struct time_zone *zone = arena_allocate_zeroed(arena, 1, sizeof *zone);
-    const char *copy = arena_copy_string(arena, name);
-    if (zone == NULL || copy == NULL) {
-        return NULL;
-    }
-    zone->name = copy;
+    zone->name = arena_copy_string(arena, name);
     return zone;
-}
-
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, "time zone", "no memory for it");
 }
 
 enum status time_zone_read(const char *name, const void *bytes, size_t length, struct arena *arena,
                            const struct time_zone **zone, struct error *error)
 {
     struct time_zone *made = make_zone(name, arena);
-    if (made == NULL) {
-        return no_memory(error);
-    }
     if (!read_zone(bytes, length, arena, made)) {
         error_set(error, ERROR_BAD_VALUE, "time zone",
                   "what the tz database says of '%s' can't be read", name);
@@ -265,9 +250,6 @@ enum status time_zone_make(const char *name, struct arena *arena, const struct t
     int32_t offset;
     if (read_fixed(name, &offset)) {
         struct time_zone *made = make_zone(name, arena);
-        if (made == NULL) {
-            return no_memory(error);
-        }
         made->first = offset;
         *zone = made;
         return STATUS_OK;

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "model/decimal.h"
 #include "model/number_text.h"
@@ -95,27 +96,15 @@ static int compare_members(const void *left, const void *right)
                           ((const struct member *)right)->cell);
 }
 
-/* The elements' addresses in order; NULL when memory is out. */
+/* The elements' addresses in order. */
 static struct member *sort_items(const struct cell *items, size_t count)
 {
-    struct member *sorted = calloc(count, sizeof(*sorted));
-    for (size_t i = 0; sorted != NULL && i < count; i++) {
+    struct member *sorted = memory_allocate_zeroed(count, sizeof(*sorted));
+    for (size_t i = 0; i < count; i++) {
         sorted[i].cell = &items[i];
     }
-    if (sorted != NULL) {
-        qsort(sorted, count, sizeof(*sorted), compare_members);
-    }
+    qsort(sorted, count, sizeof(*sorted), compare_members);
     return sorted;
-}
-
-/* How many of the items equal `item`: what sets are compared by when there is no memory to sort. */
-static size_t count_equal(const struct cell *items, size_t count, const struct cell *item)
-{
-    size_t equal = 0;
-    for (size_t i = 0; i < count; i++) {
-        equal += compare_values(&items[i], item) == 0;
-    }
-    return equal;
 }
 
 static int compare_sets(const struct cell *left, const struct cell *right)
@@ -128,12 +117,7 @@ static int compare_sets(const struct cell *left, const struct cell *right)
     struct member *left_sorted = sort_items(left->items, count);
     struct member *right_sorted = sort_items(right->items, count);
     for (size_t i = 0; i < count && order == 0; i++) {
-        if (left_sorted != NULL && right_sorted != NULL) {
-            order = compare_values(left_sorted[i].cell, right_sorted[i].cell);
-        } else if (count_equal(left->items, count, &left->items[i]) !=
-                   count_equal(right->items, count, &left->items[i])) {
-            order = compare_unsigned((uintptr_t)left, (uintptr_t)right);
-        }
+        order = compare_values(left_sorted[i].cell, right_sorted[i].cell);
     }
     free(left_sorted);
     free(right_sorted);
@@ -250,14 +234,14 @@ static size_t item_count(const struct cell *cell)
 
 static enum status copy_bytes(size_t length, struct arena *arena, struct cell *to)
 {
-    to->text = arena_copy(arena, to->text, length);
+    to->text = arena_try_copy(arena, to->text, length);
     return to->text == NULL ? STATUS_FAILED : STATUS_OK;
 }
 
 static enum status copy_items(const struct cell *from, struct arena *arena, struct cell *to)
 {
     size_t count = item_count(from);
-    struct cell *items = arena_allocate_zeroed(arena, count, sizeof(*items));
+    struct cell *items = arena_try_allocate(arena, count * sizeof(*items));
     to->items = items;
     enum status status = items == NULL ? STATUS_FAILED : STATUS_OK;
     for (size_t i = 0; i < count && status == STATUS_OK; i++) {
@@ -327,10 +311,9 @@ static void print_text(const struct cell *cell, size_t limit, struct buffer *out
     size_t whole = (size_t)cell->length * ESCAPED_BYTES_MAX + 1;
     size_t capacity = limit < 4 ? 4 : limit < whole ? limit + 1 : whole;
     buffer_append_byte(out, '"');
-    if (buffer_reserve(out, capacity)) {
-        text_printable(cell->text, cell->length, out->data + out->length, capacity);
-        out->length += strlen(out->data + out->length);
-    }
+    buffer_reserve(out, capacity);
+    text_printable(cell->text, cell->length, out->data + out->length, capacity);
+    out->length += strlen(out->data + out->length);
     buffer_append_byte(out, '"');
 }
 
@@ -376,7 +359,7 @@ static void print_items(const struct cell *cell, size_t end, int depth, struct b
     const char *pair = brackets[cell->kind == VALUE_LIST ? 0 : cell->kind == VALUE_SET ? 1 : 2];
     size_t count = item_count(cell);
     buffer_append_byte(out, pair[0]);
-    for (size_t i = 0; i < count && !out->failed; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (i > 0) {
             buffer_append_string(out, cell->kind == VALUE_MAP && i % 2 == 1 ? ": " : ", ");
         }

@@ -181,7 +181,7 @@ int value_equal(const struct cell *left, const struct cell *right);
 
 struct arena;
 /* A deep copy whose pointers live in `arena`; LARGE handles are shared, not copied. STATUS_FAILED:
- * memory is out. */
+ * there is no memory for so large a value. */
 enum status value_copy(const struct cell *from, struct arena *arena, struct cell *to) MUST_USE;
 
 /* Bytes that the value takes beyond its cell, nested ones included: for byte bounds. */

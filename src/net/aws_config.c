@@ -2,6 +2,7 @@
 #include "net/aws_config_internal.h"
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include <ctype.h>
@@ -34,7 +35,7 @@ struct aws_config {
 
 /* ---------------------------------------------------------------- loading */
 
-static enum status copy_environment(struct aws_config *config, struct error *error)
+static void copy_environment(struct aws_config *config)
 {
     for (char **entry = environ; entry != NULL && *entry != NULL; entry++) {
         const char *equals = strchr(*entry, '=');
@@ -44,13 +45,9 @@ static enum status copy_environment(struct aws_config *config, struct error *err
         struct variable *variable = arena_allocate(config->arena, sizeof(*variable));
         char *name = arena_copy(config->arena, *entry, (size_t)(equals - *entry));
         char *value = arena_copy_string(config->arena, equals + 1);
-        if (variable == NULL || name == NULL || value == NULL) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory for the environment");
-        }
         *variable = (struct variable){config->variables, name, value};
         config->variables = variable;
     }
-    return STATUS_OK;
 }
 
 static const char *find_home(struct arena *arena)
@@ -110,9 +107,6 @@ static enum status choose_profile(struct aws_config *config, const char *option,
     }
     config->profile = arena_copy_string(config->arena, name == NULL ? "default" : name);
     config->profile_is_explicit = option != NULL;
-    if (config->profile == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the profile's name");
-    }
     if (name == NULL || strcmp(name, "default") == 0 || aws_config_has_profile(config, name)) {
         return STATUS_OK;
     }
@@ -132,17 +126,12 @@ static enum status load(struct aws_config *config, const struct aws_config_optio
                         struct error *error)
 {
     config->home = find_home(config->arena);
-    if (config->home == NULL || copy_environment(config, error) != STATUS_OK) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the environment");
-    }
+    copy_environment(config);
     config->credentials.is_credentials = true;
     config->config.path =
         choose_path(config, options->config_file, "AWS_CONFIG_FILE", "~/.aws/config");
     config->credentials.path = choose_path(config, options->credentials_file,
                                            "AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials");
-    if (config->config.path == NULL || config->credentials.path == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a path");
-    }
     if (aws_config_parse(&config->config, config->arena, error) != STATUS_OK ||
         aws_config_parse(&config->credentials, config->arena, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -155,14 +144,8 @@ enum status aws_config_load(const struct aws_config_options *options, struct aws
 {
     static const struct aws_config_options none;
     *out = NULL;
-    struct aws_config *config = calloc(1, sizeof(*config));
-    if (config != NULL) {
-        config->arena = arena_create(0);
-    }
-    if (config == NULL || config->arena == NULL) {
-        free(config);
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for AWS's settings");
-    }
+    struct aws_config *config = memory_allocate_zeroed(1, sizeof(*config));
+    config->arena = arena_create(0);
     if (load(config, options == NULL ? &none : options, error) != STATUS_OK) {
         aws_config_destroy(config);
         return STATUS_FAILED;

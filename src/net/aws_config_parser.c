@@ -41,11 +41,6 @@ struct parser {
     struct buffer value; /* of a setting that went on; empty: it did not */
 };
 
-static enum status out_of_memory(struct parser *parser)
-{
-    return error_set(parser->error, ERROR_MEMORY, parser->file->path, "no memory to read it");
-}
-
 /* Never quotes the line: it may be a secret. */
 static enum status bad_line(struct parser *parser, const char *what)
 {
@@ -95,10 +90,10 @@ static bool split_head(struct parser *parser, const char *text, size_t length, c
         if (i == length) {
             break;
         }
-        char *word = count < 2 ? arena_allocate(parser->arena, length - i + 1) : NULL;
-        if (word == NULL) {
+        if (count == 2) {
             return false;
         }
+        char *word = arena_allocate(parser->arena, length - i + 1);
         size_t used = 0;
         char quote = '\0';
         for (; i < length && (quote != '\0' || !isspace((unsigned char)text[i])); i++) {
@@ -121,16 +116,15 @@ static bool split_head(struct parser *parser, const char *text, size_t length, c
     return count > 0;
 }
 
-/* One key for a section of either file; NULL when memory is out. */
+/* One key for a section of either file. */
 static const char *key_of_head(struct parser *parser, const char *text, size_t length)
 {
     char *kind = NULL;
     char *name = NULL;
     if (parser->file->is_credentials) {
         char *whole = arena_copy(parser->arena, text, length);
-        return whole == NULL                   ? NULL
-               : strcmp(whole, "default") == 0 ? whole
-                                               : arena_format(parser->arena, "profile %s", whole);
+        return strcmp(whole, "default") == 0 ? whole
+                                             : arena_format(parser->arena, "profile %s", whole);
     }
     if (!split_head(parser, text, length, &kind, &name)) {
         return arena_format(parser->arena, "unreadable %u", parser->line_number);
@@ -147,14 +141,11 @@ static struct aws_section *find_section(const struct aws_file *file, const char 
     return section;
 }
 
-/* NULL when memory is out. All that is large here is uthash's macro. */
+/* All that is large here is uthash's macro. */
 /* NOLINTNEXTLINE(readability-function-size) */
 static struct aws_section *add_section(struct parser *parser, const char *key)
 {
     struct aws_section *section = arena_allocate_zeroed(parser->arena, 1, sizeof(*section));
-    if (section == NULL) {
-        return NULL;
-    }
     section->key = key;
     HASH_ADD_KEYPTR(hh, parser->file->sections, section->key, strlen(section->key), section);
     return section;
@@ -177,14 +168,11 @@ static enum status begin_section(struct parser *parser, const struct line *line)
         return bad_line(parser, "a section has no name");
     }
     const char *key = key_of_head(parser, start, (size_t)(close - start));
-    if (key == NULL) {
-        return out_of_memory(parser);
-    }
     parser->section = find_section(parser->file, key, strlen(key));
     if (parser->section == NULL) {
         parser->section = add_section(parser, key);
     }
-    return parser->section != NULL ? STATUS_OK : out_of_memory(parser);
+    return STATUS_OK;
 }
 
 /* Adds a setting to the section; `prefix` (may be NULL) and a dot before its name. */
@@ -194,9 +182,6 @@ static struct aws_setting *add_setting(struct parser *parser, const char *prefix
     struct aws_setting *setting = arena_allocate_zeroed(parser->arena, 1, sizeof(*setting));
     char *copy = arena_format(parser->arena, "%s%s%.*s", prefix == NULL ? "" : prefix,
                               prefix == NULL ? "" : ".", (int)name_length, name);
-    if (setting == NULL || copy == NULL) {
-        return NULL;
-    }
     for (char *c = copy; *c != '\0'; c++) {
         *c = (char)tolower((unsigned char)*c);
     }
@@ -204,7 +189,7 @@ static struct aws_setting *add_setting(struct parser *parser, const char *prefix
     setting->value = arena_copy(parser->arena, value, value_length);
     setting->older = parser->section->newest;
     parser->section->newest = setting;
-    return setting->value == NULL ? NULL : setting;
+    return setting;
 }
 
 /* Splits at the first of `delimiters`; false: there is none, or no name before it. */
@@ -232,20 +217,15 @@ static bool split_setting(const struct line *line, const char *delimiters, size_
 }
 
 /* Gives a setting that went on over several lines its whole value. */
-static enum status end_setting(struct parser *parser)
+static void end_setting(struct parser *parser)
 {
-    if (parser->setting == NULL) {
-        return STATUS_OK;
-    }
     if (parser->value.length > 0) {
         parser->setting->value =
             arena_copy(parser->arena, parser->value.data, parser->value.length);
         secret_wipe(parser->value.data, parser->value.length);
         buffer_clear(&parser->value);
     }
-    bool ok = parser->setting->value != NULL;
     parser->setting = NULL;
-    return ok ? STATUS_OK : out_of_memory(parser);
 }
 
 static enum status go_on(struct parser *parser, const struct line *line)
@@ -260,15 +240,13 @@ static enum status go_on(struct parser *parser, const struct line *line)
         }
         buffer_append_byte(&parser->value, '\n');
         buffer_append(&parser->value, line->text, line->length);
-        return parser->value.failed ? out_of_memory(parser) : STATUS_OK;
+        return STATUS_OK;
     }
     if (!split_setting(line, "=", &name_length, &value, &value_length)) {
         return bad_line(parser, "a nested line is no name = value");
     }
-    return add_setting(parser, parser->setting->name, line->text, name_length, value,
-                       value_length) == NULL
-               ? out_of_memory(parser)
-               : STATUS_OK;
+    add_setting(parser, parser->setting->name, line->text, name_length, value, value_length);
+    return STATUS_OK;
 }
 
 static enum status begin_setting(struct parser *parser, const struct line *line)
@@ -285,7 +263,7 @@ static enum status begin_setting(struct parser *parser, const struct line *line)
     parser->setting = add_setting(parser, NULL, line->text, name_length, value, value_length);
     parser->setting_indent = line->indent;
     parser->nesting = value_length == 0;
-    return parser->setting == NULL ? out_of_memory(parser) : STATUS_OK;
+    return STATUS_OK;
 }
 
 static enum status parse_line(struct parser *parser, const struct line *line)
@@ -299,9 +277,7 @@ static enum status parse_line(struct parser *parser, const struct line *line)
     if (parser->setting != NULL && line->indent > parser->setting_indent) {
         return go_on(parser, line);
     }
-    if (end_setting(parser) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    end_setting(parser);
     return line->text[0] == '[' ? begin_section(parser, line) : begin_setting(parser, line);
 }
 
@@ -331,7 +307,7 @@ enum status aws_config_parse(struct aws_file *file, struct arena *arena, struct 
         status = parse_line(&parser, &line);
     }
     if (status == STATUS_OK) {
-        status = end_setting(&parser);
+        end_setting(&parser);
     }
     secret_wipe(parser.value.data, parser.value.length);
     buffer_free(&parser.value);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/condition.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/secret.h"
 #include "net/aws_provider.h"
 #include "net/aws_sign.h"
@@ -50,32 +51,24 @@ void aws_credentials_clear(struct aws_credentials *credentials)
 
 static char *copy_or_null(const char *text)
 {
-    return text == NULL ? NULL : strdup(text);
+    return text == NULL ? NULL : memory_copy_string(text);
 }
 
-static enum status copy_credentials(const struct aws_credentials *from, struct aws_credentials *to,
-                                    struct error *error)
+static void copy_credentials(const struct aws_credentials *from, struct aws_credentials *to)
 {
     aws_credentials_clear(to);
     to->access_key_id = copy_or_null(from->access_key_id);
     to->secret_access_key = copy_or_null(from->secret_access_key);
     to->session_token = copy_or_null(from->session_token);
-    if ((from->access_key_id != NULL && to->access_key_id == NULL) ||
-        (from->secret_access_key != NULL && to->secret_access_key == NULL) ||
-        (from->session_token != NULL && to->session_token == NULL)) {
-        aws_credentials_clear(to);
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for credentials");
-    }
     to->expires_ms = from->expires_ms;
     to->generation = from->generation;
     memcpy(to->provider, from->provider, sizeof(to->provider));
-    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- making a chain */
 
-static enum status copy_options(struct aws_credential_chain *chain,
-                                const struct aws_credential_options *options, struct error *error)
+static void copy_options(struct aws_credential_chain *chain,
+                         const struct aws_credential_options *options)
 {
     const char *const from[] = {options->access_key_id, options->secret_access_key,
                                 options->session_token, options->region, options->container_url};
@@ -84,13 +77,9 @@ static enum status copy_options(struct aws_credential_chain *chain,
                          &chain->options.container_url};
     for (size_t i = 0; i < sizeof(from) / sizeof(from[0]); i++) {
         *to[i] = from[i] == NULL ? NULL : arena_copy_string(chain->arena, from[i]);
-        if (from[i] != NULL && *to[i] == NULL) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory for credentials");
-        }
     }
     chain->options.clock = options->clock != NULL ? options->clock : &chain->clock;
     chain->options.timeout_ms = options->timeout_ms > 0 ? options->timeout_ms : TIMEOUT_MS;
-    return STATUS_OK;
 }
 
 enum status aws_credential_chain_create(const struct aws_credential_options *options,
@@ -102,18 +91,12 @@ enum status aws_credential_chain_create(const struct aws_credential_options *opt
         return error_set(error, ERROR_CREDENTIALS, NULL,
                          "an explicit access key id and secret access key go together");
     }
-    struct aws_credential_chain *chain = calloc(1, sizeof(*chain));
-    if (chain == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for credentials");
-    }
+    struct aws_credential_chain *chain = memory_allocate_zeroed(1, sizeof(*chain));
     pthread_mutex_init(&chain->mutex, NULL);
     condition_init(&chain->changed);
     chain->config = options->config;
     chain->arena = arena_create(4096);
-    if (chain->arena == NULL || copy_options(chain, options, error) != STATUS_OK) {
-        aws_credential_chain_destroy(chain);
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for credentials");
-    }
+    copy_options(chain, options);
     *out = chain;
     return STATUS_OK;
 }
@@ -213,9 +196,6 @@ static enum status ask(struct aws_credential_chain *chain, struct aws_credential
                                 .timeout_ms = chain->options.timeout_ms,
                                 .clock = chain->options.clock,
                                 .arena = arena_create(0)};
-    if (asking.arena == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for credentials");
-    }
     enum status status = ask_in_order(&asking, credentials, fixed, error);
     http_client_destroy(asking.client);
     buffer_free(&asking.looked_at);
@@ -341,7 +321,7 @@ enum status aws_credentials_get(struct aws_credential_chain *chain, int64_t now_
     enum status status = bring_up_to_date(chain, now_ms, error);
     if (status == STATUS_OK && (credentials->access_key_id == NULL ||
                                 credentials->generation != chain->current.generation)) {
-        status = copy_credentials(&chain->current, credentials, error);
+        copy_credentials(&chain->current, credentials);
     }
     pthread_mutex_unlock(&chain->mutex);
     return status;

@@ -43,9 +43,6 @@ static const char *find_override(const struct aws_config *config, const char *se
     }
     char *variable = arena_format(arena, "AWS_ENDPOINT_URL_%s", service);
     char *nested = arena_format(arena, "%s.endpoint_url", service);
-    if (variable == NULL || nested == NULL) {
-        return NULL;
-    }
     for (char *c = variable; *c != '\0'; c++) {
         *c = (char)toupper((unsigned char)*c);
     }
@@ -85,9 +82,7 @@ static enum status use_override(const char *text, const char *origin, struct are
     endpoint->origin = origin;
     endpoint->url = arena_format(arena, "%s://%s%s", url.tls ? "https" : "http", url.host_header,
                                  strcmp(url.path, "/") == 0 ? "" : url.path);
-    return endpoint->url == NULL || origin == NULL
-               ? error_set(error, ERROR_MEMORY, NULL, "no memory for an endpoint")
-               : STATUS_OK;
+    return STATUS_OK;
 }
 
 enum status aws_config_endpoint(const struct aws_config *config, const char *service,
@@ -109,9 +104,6 @@ enum status aws_config_endpoint(const struct aws_config *config, const char *ser
     endpoint->path = "/";
     endpoint->tls = true;
     endpoint->origin = "the region";
-    endpoint->url = endpoint->host_header == NULL
-                        ? NULL
-                        : arena_format(arena, "https://%s", endpoint->host_header);
-    return endpoint->url == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory for an endpoint")
-                                 : STATUS_OK;
+    endpoint->url = arena_format(arena, "https://%s", endpoint->host_header);
+    return STATUS_OK;
 }

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include <ctype.h>
@@ -104,14 +105,10 @@ enum status aws_credentials_fill(struct aws_credentials *credentials, const char
     if (has_token) {
         secret_register(token, strlen(token));
     }
-    credentials->access_key_id = strdup(key_id);
-    credentials->secret_access_key = strdup(secret);
-    credentials->session_token = has_token ? strdup(token) : NULL;
+    credentials->access_key_id = memory_copy_string(key_id);
+    credentials->secret_access_key = memory_copy_string(secret);
+    credentials->session_token = has_token ? memory_copy_string(token) : NULL;
     credentials->expires_ms = expires_ms;
-    if (credentials->access_key_id == NULL || credentials->secret_access_key == NULL ||
-        (has_token && credentials->session_token == NULL)) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for credentials");
-    }
     return STATUS_OK;
 }
 

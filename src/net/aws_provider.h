@@ -72,8 +72,8 @@ void aws_asking_learn(struct aws_asking *asking, const struct http_response *res
 /* Wipes the body first. NULL is fine. */
 void aws_answer_destroy(struct http_response *response);
 
-/* Copies the texts and registers them as secrets; `token` NULL or empty: none. ERROR_MEMORY;
- * ERROR_CREDENTIALS when a key is missing. */
+/* Copies the texts and registers them as secrets; `token` NULL or empty: none. ERROR_CREDENTIALS
+ * when a key is missing. */
 enum status aws_credentials_fill(struct aws_credentials *credentials, const char *provider,
                                  const char *key_id, const char *secret, const char *token,
                                  int64_t expires_ms, struct error *error) MUST_USE;

@@ -75,9 +75,6 @@ static enum status find_container(struct aws_asking *asking, const char **url, s
         aws_asking_note(asking, "this is no container (AWS_CONTAINER_CREDENTIALS_…)");
         return STATUS_END;
     }
-    if (*url == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for an address");
-    }
     return check_container_url(asking, *url, error);
 }
 
@@ -209,29 +206,24 @@ static enum status find_instance_service(struct aws_asking *asking,
                             INSTANCE_TIMEOUT_MS / 1000, 60);
     service->attempts = (int)whole_number(config, "AWS_METADATA_SERVICE_NUM_ATTEMPTS",
                                           "metadata_service_num_attempts", 1, 10);
-    return service->base == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory for an address")
-                                 : STATUS_OK;
+    return STATUS_OK;
 }
 
 /* One text of the service: a token, a role's name. STATUS_END: nobody is there, or there is none.
  */
 static enum status get_text(struct aws_asking *asking, const struct instance_service *service,
                             const char *method, const char *path, const struct http_header *header,
-                            char **text, struct error *error)
+                            char **text)
 {
     struct http_response *response = NULL;
-    char *url = arena_format(asking->arena, "%s%s", service->base, path);
     struct http_request request = {.method = method,
-                                   .url = url,
+                                   .url = arena_format(asking->arena, "%s%s", service->base, path),
                                    .headers = header,
                                    .header_count = 1,
                                    .timeout_ms = service->timeout_ms,
                                    .response_bytes_max = 4096,
                                    .direct = true,
                                    .repeatable = true};
-    if (url == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for an address");
-    }
     struct error why;
     enum status status = aws_asking_send(asking, &request, service->attempts, &response, &why);
     if (status != STATUS_OK) {
@@ -249,8 +241,6 @@ static enum status get_text(struct aws_asking *asking, const struct instance_ser
         status = STATUS_END;
     } else {
         *text = arena_copy(asking->arena, response->body.data, length);
-        status = *text == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory for a token")
-                               : STATUS_OK;
     }
     aws_answer_destroy(response);
     return status;
@@ -294,14 +284,13 @@ enum status aws_provider_instance(struct aws_asking *asking, struct aws_credenti
     char *token = NULL;
     char *role = NULL;
     struct http_header life = {"X-aws-ec2-metadata-token-ttl-seconds", "21600"};
-    enum status status =
-        get_text(asking, &service, "PUT", "/latest/api/token", &life, &token, error);
+    enum status status = get_text(asking, &service, "PUT", "/latest/api/token", &life, &token);
     if (status != STATUS_OK) {
         return status;
     }
     secret_register(token, strlen(token));
     struct http_header header = {"X-aws-ec2-metadata-token", token};
-    status = get_text(asking, &service, "GET", path, &header, &role, error);
+    status = get_text(asking, &service, "GET", path, &header, &role);
     if (status != STATUS_OK) {
         return status;
     }
@@ -310,9 +299,6 @@ enum status aws_provider_instance(struct aws_asking *asking, struct aws_credenti
                          "the name of its role holds characters that no role has");
     }
     char *url = arena_format(asking->arena, "%s%s%s", service.base, path, role);
-    if (url == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for an address");
-    }
     status = get_json(asking, url, "instance metadata", &header, service.timeout_ms,
                       service.attempts, credentials, error);
     if (status == STATUS_OK) {

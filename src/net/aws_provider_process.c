@@ -58,9 +58,6 @@ static enum status split_command(const char *command, const char *profile, struc
             break;
         }
         char *word = arena_allocate(arena, strlen(command) + 1);
-        if (word == NULL) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory for a command");
-        }
         command = next_word(command, word, &fault);
         if (fault || count == ARGUMENTS_MAX) {
             return error_set(error, ERROR_CREDENTIALS, profile, "its credential_process %s",
@@ -87,7 +84,7 @@ static bool is_of_databases(const char *entry)
     return false;
 }
 
-/* The texts stay where they are. NULL: no memory. */
+/* The texts stay where they are. */
 static char **environment_for_child(struct arena *arena)
 {
     size_t count = 0;
@@ -96,7 +93,7 @@ static char **environment_for_child(struct arena *arena)
     }
     char **entries = arena_allocate_zeroed(arena, count + 1, sizeof(*entries));
     size_t kept = 0;
-    for (size_t i = 0; entries != NULL && i < count; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (!is_of_databases(environ[i])) {
             entries[kept++] = environ[i];
         }
@@ -156,9 +153,7 @@ static enum status read_output(int input, int64_t deadline_ms, const char *profi
         if (ready == 0) {
             continue;
         }
-        if (!buffer_reserve(output, 4096)) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory for a process's output");
-        }
+        buffer_reserve(output, 4096);
         ssize_t got = read(input, output->data + output->length, 4096);
         if (got < 0 && errno == EINTR) {
             continue;
@@ -211,9 +206,6 @@ static enum status run(struct aws_asking *asking, const char *profile, char **ar
     int ends[2];
     pid_t pid = 0;
     char **environment = environment_for_child(asking->arena);
-    if (environment == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a process's environment");
-    }
     if (pipe2(ends, O_CLOEXEC) != 0) {
         return error_set_errno(error, ERROR_CREDENTIALS, errno, profile,
                                "its credential_process can't be started");

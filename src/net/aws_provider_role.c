@@ -74,7 +74,7 @@ static char *element_text(const struct buffer *xml, const char *name, struct are
     }
     struct buffer text = {0};
     append_unescaped(&text, start, (size_t)(end - start));
-    char *copy = text.failed ? NULL : arena_copy(arena, buffer_string(&text), text.length);
+    char *copy = arena_copy(arena, buffer_string(&text), text.length);
     secret_wipe(text.data, text.length);
     buffer_free(&text);
     return copy;
@@ -155,7 +155,7 @@ static enum status make_body(struct aws_asking *asking, const struct aws_role *r
     append_form(body, "DurationSeconds", role->duration_seconds);
     append_form(body, "ExternalId", role->external_id);
     append_form(body, "WebIdentityToken", token);
-    return body->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory to ask STS") : STATUS_OK;
+    return STATUS_OK;
 }
 
 static enum status find_sts(struct aws_asking *asking, struct aws_endpoint *endpoint,
@@ -216,8 +216,7 @@ static enum status ask(struct aws_asking *asking, const struct aws_role *role,
                                            .time_ms = aws_asking_now_ms(asking),
                                            .credentials = role->source};
         signer = aws_signer_create();
-        status = signer == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory to sign")
-                                : aws_sign(signer, &to_sign, &added, error);
+        status = aws_sign(signer, &to_sign, &added, error);
         for (uint32_t i = 0; status == STATUS_OK && i < added.header_count; i++) {
             headers[request.header_count++] = added.headers[i];
         }

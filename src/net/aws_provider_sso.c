@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include <ctype.h>
@@ -36,11 +37,6 @@ static const char *setting(const struct aws_asking *asking, const char *profile,
 {
     const char *value = aws_config_value(asking->config, profile, name);
     return value == NULL || value[0] == '\0' ? NULL : value;
-}
-
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for credentials");
 }
 
 /* What to do about a token that is not there or not good any more. */
@@ -98,7 +94,7 @@ static char *cache_path(struct aws_asking *asking, const struct sso *sso)
     char hex[2 * SHA1_BYTES + 1] = "";
     if (EVP_Digest(key, strlen(key), digest, &length, EVP_sha1(), NULL) != 1 ||
         length != SHA1_BYTES) {
-        return NULL;
+        memory_exhausted(0);
     }
     for (int i = 0; i < SHA1_BYTES; i++) {
         hex[2 * i] = digits[digest[i] >> 4];
@@ -134,7 +130,7 @@ static enum status take_token(struct aws_asking *asking, struct sso *sso, const 
     }
     secret_register(token, strlen(token));
     sso->token = arena_copy_string(asking->arena, token);
-    return sso->token != NULL ? STATUS_OK : no_memory(error);
+    return STATUS_OK;
 }
 
 static enum status read_cached_token(struct aws_asking *asking, struct sso *sso,
@@ -143,9 +139,6 @@ static enum status read_cached_token(struct aws_asking *asking, struct sso *sso,
     char *bytes = NULL;
     size_t length = 0;
     char *path = cache_path(asking, sso);
-    if (path == NULL) {
-        return no_memory(error);
-    }
     enum status status =
         file_read_all(path, CACHE_BYTES_MAX, asking->arena, &bytes, &length, error);
     if (status == STATUS_END) {
@@ -192,9 +185,6 @@ static enum status make_url(struct aws_asking *asking, const struct sso *sso, st
     append_encoded(url, sso->role);
     buffer_append_string(url, "&account_id=");
     append_encoded(url, sso->account);
-    if (url->failed) {
-        return no_memory(error);
-    }
     if (http_url_parse(buffer_string(url), endpoint.origin, asking->arena, &parts, error) !=
         STATUS_OK) {
         return STATUS_FAILED;

@@ -2,6 +2,7 @@
 #include "net/aws_sign.h"
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/secret.h"
 #include <ctype.h>
 #include <openssl/evp.h>
@@ -42,20 +43,23 @@ struct aws_signer {
     char payload_hash[DIGEST_HEX_BYTES];
 };
 
+/* For memory alone OpenSSL fails in what is asked of it here. */
+static void require(bool done)
+{
+    if (!done) {
+        memory_exhausted(0);
+    }
+}
+
 struct aws_signer *aws_signer_create(void)
 {
-    struct aws_signer *signer = calloc(1, sizeof(*signer));
-    if (signer == NULL) {
-        return NULL;
-    }
+    struct aws_signer *signer = memory_allocate_zeroed(1, sizeof(*signer));
     signer->sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     signer->digest = EVP_MD_CTX_new();
     signer->hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    signer->mac = signer->hmac == NULL ? NULL : EVP_MAC_CTX_new(signer->hmac);
-    if (signer->sha256 == NULL || signer->digest == NULL || signer->mac == NULL) {
-        aws_signer_destroy(signer);
-        return NULL;
-    }
+    require(signer->sha256 != NULL && signer->digest != NULL && signer->hmac != NULL);
+    signer->mac = EVP_MAC_CTX_new(signer->hmac);
+    require(signer->mac != NULL);
     return signer;
 }
 
@@ -84,35 +88,32 @@ void aws_signer_destroy(struct aws_signer *signer)
 
 /* ---------------------------------------------------------------- digests */
 
-static bool hash_hex(struct aws_signer *signer, const void *bytes, size_t length,
+static void hash_hex(struct aws_signer *signer, const void *bytes, size_t length,
                      char hex[DIGEST_HEX_BYTES])
 {
     static const char digits[] = "0123456789abcdef";
     unsigned char digest[DIGEST_BYTES];
-    if (EVP_DigestInit_ex2(signer->digest, signer->sha256, NULL) != 1 ||
-        EVP_DigestUpdate(signer->digest, bytes, length) != 1 ||
-        EVP_DigestFinal_ex(signer->digest, digest, NULL) != 1) {
-        return false;
-    }
+    require(EVP_DigestInit_ex2(signer->digest, signer->sha256, NULL) == 1 &&
+            EVP_DigestUpdate(signer->digest, bytes, length) == 1 &&
+            EVP_DigestFinal_ex(signer->digest, digest, NULL) == 1);
     for (int i = 0; i < DIGEST_BYTES; i++) {
         hex[2 * i] = digits[digest[i] >> 4];
         hex[2 * i + 1] = digits[digest[i] & 15];
     }
     hex[DIGEST_HEX_BYTES - 1] = '\0';
-    return true;
 }
 
 /* `key` NULL: the one set last. */
-static bool hmac(struct aws_signer *signer, const void *key, size_t key_length, const char *text,
+static void hmac(struct aws_signer *signer, const void *key, size_t key_length, const char *text,
                  size_t text_length, unsigned char out[DIGEST_BYTES])
 {
     char name[] = "SHA256";
     OSSL_PARAM parameters[] = {OSSL_PARAM_construct_utf8_string("digest", name, 0),
                                OSSL_PARAM_construct_end()};
     size_t length = 0;
-    return EVP_MAC_init(signer->mac, key, key_length, key == NULL ? NULL : parameters) == 1 &&
-           EVP_MAC_update(signer->mac, (const unsigned char *)text, text_length) == 1 &&
-           EVP_MAC_final(signer->mac, out, &length, DIGEST_BYTES) == 1 && length == DIGEST_BYTES;
+    require(EVP_MAC_init(signer->mac, key, key_length, key == NULL ? NULL : parameters) == 1 &&
+            EVP_MAC_update(signer->mac, (const unsigned char *)text, text_length) == 1 &&
+            EVP_MAC_final(signer->mac, out, &length, DIGEST_BYTES) == 1 && length == DIGEST_BYTES);
 }
 
 static bool has_key_of(const struct aws_signer *signer, const struct aws_sign_request *request)
@@ -125,12 +126,11 @@ static bool has_key_of(const struct aws_signer *signer, const struct aws_sign_re
 }
 
 /* Leaves the key of (secret, day, region, service) in `mac`. */
-static bool derive_key(struct aws_signer *signer, const struct aws_sign_request *request)
+static void derive_key(struct aws_signer *signer, const struct aws_sign_request *request)
 {
     if (has_key_of(signer, request)) {
-        return true;
+        return;
     }
-    signer->key_set = false;
     const char *secret = request->credentials->secret_access_key;
     size_t secret_length = strlen(secret);
     struct buffer *start = &signer->scratch;
@@ -139,23 +139,20 @@ static bool derive_key(struct aws_signer *signer, const struct aws_sign_request 
     buffer_append(start, secret, secret_length);
     const char *const steps[] = {request->region, request->service, "aws4_request"};
     unsigned char key[DIGEST_BYTES];
-    bool ok = !start->failed && hmac(signer, start->data, start->length, signer->time, 8, key);
-    for (size_t i = 0; ok && i < sizeof(steps) / sizeof(steps[0]); i++) {
-        ok = hmac(signer, key, sizeof(key), steps[i], strlen(steps[i]), key);
+    hmac(signer, start->data, start->length, signer->time, 8, key);
+    for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        hmac(signer, key, sizeof(key), steps[i], strlen(steps[i]), key);
     }
     unsigned char unused[DIGEST_BYTES];
-    ok = ok && hmac(signer, key, sizeof(key), "", 0, unused);
+    hmac(signer, key, sizeof(key), "", 0, unused);
     secret_wipe(start->data, start->length);
     secret_wipe(key, sizeof(key));
-    if (ok) {
-        signer->key_generation = request->credentials->generation;
-        snprintf(signer->key_id, sizeof(signer->key_id), "%s", request->credentials->access_key_id);
-        memcpy(signer->key_day, signer->time, 8);
-        snprintf(signer->key_region, sizeof(signer->key_region), "%s", request->region);
-        snprintf(signer->key_service, sizeof(signer->key_service), "%s", request->service);
-        signer->key_set = true;
-    }
-    return ok;
+    signer->key_generation = request->credentials->generation;
+    snprintf(signer->key_id, sizeof(signer->key_id), "%s", request->credentials->access_key_id);
+    memcpy(signer->key_day, signer->time, 8);
+    snprintf(signer->key_region, sizeof(signer->key_region), "%s", request->region);
+    snprintf(signer->key_service, sizeof(signer->key_service), "%s", request->service);
+    signer->key_set = true;
 }
 
 /* ---------------------------------------------------------------- the canonical request */
@@ -281,19 +278,16 @@ static void append_query_text(struct buffer *out, const char *text, size_t lengt
     }
 }
 
-static bool append_query(struct aws_signer *signer, const char *query)
+static void append_query(struct aws_signer *signer, const char *query)
 {
     if (query == NULL || query[0] == '\0') {
-        return true;
+        return;
     }
     size_t count = 1;
     for (const char *c = query; *c != '\0'; c++) {
         count += *c == '&';
     }
-    struct query_part *parts = calloc(count, sizeof(*parts));
-    if (parts == NULL) {
-        return false;
-    }
+    struct query_part *parts = memory_allocate_zeroed(count, sizeof(*parts));
     struct buffer *text = &signer->scratch;
     buffer_clear(text);
     size_t used = 0;
@@ -313,10 +307,10 @@ static bool append_query(struct aws_signer *signer, const char *query)
         used += length > 0;
         query += length + (query[length] == '&');
     }
-    if (used > 0 && !text->failed && text->data != NULL) {
+    if (used > 0 && text->data != NULL) {
         qsort_r(parts, used, sizeof(*parts), compare_parts, text->data);
     }
-    for (size_t i = 0; i < used && !text->failed && text->data != NULL; i++) {
+    for (size_t i = 0; i < used && text->data != NULL; i++) {
         if (i > 0) {
             buffer_append_byte(&signer->canonical, '&');
         }
@@ -325,7 +319,6 @@ static bool append_query(struct aws_signer *signer, const char *query)
         buffer_append(&signer->canonical, text->data + parts[i].value, parts[i].value_length);
     }
     free(parts);
-    return !text->failed;
 }
 
 static int compare_headers(const struct signed_header *left, const struct signed_header *right)
@@ -414,7 +407,7 @@ static bool collect_headers(struct aws_signer *signer, const struct aws_sign_req
     return ok;
 }
 
-static bool make_canonical(struct aws_signer *signer, const struct aws_sign_request *request)
+static void make_canonical(struct aws_signer *signer, const struct aws_sign_request *request)
 {
     struct buffer *canonical = &signer->canonical;
     buffer_clear(canonical);
@@ -422,14 +415,13 @@ static bool make_canonical(struct aws_signer *signer, const struct aws_sign_requ
     buffer_append_byte(canonical, '\n');
     append_path(signer, request);
     buffer_append_byte(canonical, '\n');
-    bool ok = append_query(signer, request->query);
+    append_query(signer, request->query);
     buffer_append_byte(canonical, '\n');
     append_headers(signer);
     buffer_append_byte(canonical, '\n');
     buffer_append(canonical, signer->names.data, signer->names.length);
     buffer_append_byte(canonical, '\n');
     buffer_append_string(canonical, signer->payload_hash);
-    return ok && !canonical->failed && !signer->names.failed && !signer->scratch.failed;
 }
 
 /* ---------------------------------------------------------------- the signature */
@@ -448,14 +440,12 @@ static void format_time(int64_t time_ms, char out[17])
              (unsigned)(rest % 60));
 }
 
-static bool make_signature(struct aws_signer *signer, const struct aws_sign_request *request,
+static void make_signature(struct aws_signer *signer, const struct aws_sign_request *request,
                            char signature[DIGEST_HEX_BYTES])
 {
     char hash[DIGEST_HEX_BYTES];
     unsigned char digest[DIGEST_BYTES];
-    if (!hash_hex(signer, signer->canonical.data, signer->canonical.length, hash)) {
-        return false;
-    }
+    hash_hex(signer, signer->canonical.data, signer->canonical.length, hash);
     struct buffer *to_sign = &signer->to_sign;
     buffer_clear(to_sign);
     buffer_append_string(to_sign, "AWS4-HMAC-SHA256\n");
@@ -468,17 +458,14 @@ static bool make_signature(struct aws_signer *signer, const struct aws_sign_requ
     buffer_append_string(to_sign, request->service);
     buffer_append_string(to_sign, "/aws4_request\n");
     buffer_append_string(to_sign, hash);
-    if (to_sign->failed || !derive_key(signer, request) ||
-        !hmac(signer, NULL, 0, to_sign->data, to_sign->length, digest)) {
-        return false;
-    }
+    derive_key(signer, request);
+    hmac(signer, NULL, 0, to_sign->data, to_sign->length, digest);
     struct buffer hex = {.data = signature, .capacity = DIGEST_HEX_BYTES};
     buffer_append_hex(&hex, digest, sizeof(digest));
     signature[DIGEST_HEX_BYTES - 1] = '\0';
-    return true;
 }
 
-static bool make_authorization(struct aws_signer *signer, const struct aws_sign_request *request,
+static void make_authorization(struct aws_signer *signer, const struct aws_sign_request *request,
                                const char *signature)
 {
     struct buffer *out = &signer->authorization;
@@ -496,7 +483,6 @@ static bool make_authorization(struct aws_signer *signer, const struct aws_sign_
     buffer_append_string(out, ", Signature=");
     buffer_append_string(out, signature);
     buffer_string(out);
-    return !out->failed;
 }
 
 static bool is_header_text(const char *text)
@@ -558,21 +544,18 @@ enum status aws_sign(struct aws_signer *signer, const struct aws_sign_request *r
         return STATUS_FAILED;
     }
     format_time(request->time_ms, signer->time);
-    bool ok = true;
     if (request->payload_sha256 != NULL) {
         snprintf(signer->payload_hash, sizeof(signer->payload_hash), "%s", request->payload_sha256);
     } else {
-        ok = hash_hex(signer, request->payload_length > 0 ? request->payload : "",
-                      request->payload_length, signer->payload_hash);
+        hash_hex(signer, request->payload_length > 0 ? request->payload : "",
+                 request->payload_length, signer->payload_hash);
     }
     if (!collect_headers(signer, request)) {
         return error_set(error, ERROR_INTERNAL, NULL, "the request has too many headers to sign");
     }
-    ok = ok && make_canonical(signer, request) && make_signature(signer, request, signature) &&
-         make_authorization(signer, request, signature);
-    if (!ok) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to sign a request");
-    }
+    make_canonical(signer, request);
+    make_signature(signer, request, signature);
+    make_authorization(signer, request, signature);
     list_added(signer, request, signed_headers);
     return STATUS_OK;
 }

@@ -20,7 +20,7 @@
 /* The caller's scratch memory, digest contexts and derived key: one per thread. The key is derived
  * anew only when credentials, day, region or service change. */
 struct aws_signer;
-struct aws_signer *aws_signer_create(void);         /* NULL: memory is out */
+struct aws_signer *aws_signer_create(void) __attribute__((returns_nonnull));
 void aws_signer_destroy(struct aws_signer *signer); /* wipes; NULL is fine */
 
 struct aws_sign_request {
@@ -50,7 +50,7 @@ struct aws_signed {
     uint32_t header_count;
 };
 
-/* STATUS_FAILED: ERROR_MEMORY, ERROR_CREDENTIALS (keys with characters that no header may hold),
+/* STATUS_FAILED: ERROR_CREDENTIALS (keys with characters that no header may hold),
  * ERROR_INTERNAL. */
 enum status aws_sign(struct aws_signer *signer, const struct aws_sign_request *request,
                      struct aws_signed *signed_headers, struct error *error) MUST_USE;

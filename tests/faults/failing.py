@@ -4,16 +4,13 @@ A program whose calls of the C library fail: a library preloaded before it, and 
 Behind that library stands gcc's leak checker: whatever failed, all memory is given back at the end. `make soak` looks at each
 case, `make test` at some of them.
 """
-import array
 import atexit
 import contextlib
 import errno
 import functools
 import glob
 import itertools
-import json
 import os
-import random
 import shutil
 import sqlite3
 import subprocess
@@ -106,18 +103,6 @@ class FailingTestCase(support.TestCase):
         with open(report, encoding="ascii") as file:
             return int(file.read())
 
-    def allocations(self, *arguments, code=0, env=None):
-        """[the numbers of the allocations that one chain of calls asks for] of a run in which none fails."""
-        report = self.path("stacks")
-        self.run_program(*arguments, code=code, env=dict(env or {}, **self.failing("alloc", -1, 1, 0), FAIL_STACKS=report))
-        stacks = array.array("Q")
-        with open(report, "rb") as file:
-            stacks.frombytes(file.read())
-        places = {}
-        for number, stack in enumerate(stacks):
-            places.setdefault(stack, []).append(number)
-        return list(places.values())
-
     def clean(self, *names):
         for name in names:
             path = self.path(name)
@@ -163,55 +148,3 @@ class FailingTestCase(support.TestCase):
             shutil.copytree(path, to, dirs_exist_ok=True)
         elif os.path.exists(path):
             shutil.copyfile(path, to)
-
-
-class MemoryTestCase(FailingTestCase):
-    """A command whose allocations fail, one after the other."""
-    allocations_taken = None if support.SOAK else 14   # of those that differ, by a seed
-
-    def parts(self):
-        """What run.json and state.json hold: each part is there, or the file is as it was before."""
-        parts = {}
-        for name in ("run.json", "state.json"):
-            path = self.path(".transhume", name)
-            if os.path.exists(path):
-                with open(path, encoding="utf-8") as file:
-                    parts[name] = json.load(file)
-        found = {name: sorted(part) for name, part in parts.items()}
-        for table, facts in parts.get("state.json", {}).get("tables", {}).items():
-            found[table] = {entity: sorted(members) for entity, members in facts["entities"].items()}
-        found["settings"] = sorted(parts.get("state.json", {}).get("settings", {}))
-        return found
-
-    def run_id(self):
-        path = self.path(".transhume", "run.json")
-        if not os.path.exists(path):
-            return None
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)["run"]
-
-    def in_turn(self, arguments, before=lambda: None, after=lambda result: None, env=None, code=0):
-        """Each allocation fails once: the command does what it does otherwise, with the exit status `code`, or says that it can't (3)."""
-        before()
-        allocations = self.allocations(*arguments, env=env, code=code)
-        whole = self.parts()
-        self.assertGreater(len(allocations), 3)
-        seed = random.Random("%d/%s/%s" % (support.SEED, self.id(), [part for part in arguments if part != self.run_id() and "://" not in part]))
-        taken = allocations if self.allocations_taken is None else seed.sample(allocations, min(len(allocations), self.allocations_taken))
-        places = sorted(map(seed.choice, taken))
-        for at in places:
-            before()
-            count = seed.choice((1, 1, 1000000))
-            with self.case("any command", "memory", arguments=arguments, code=code, at=at, count=count):
-                result = support.transhume(*arguments, cwd=self.folder,
-                                           env=dict(env or {}, **self.failing("alloc", at, count, errno.ENOMEM)))
-                # Without a proof that the source is unchanged a resume says that it may be (1).
-                mixed = arguments[0] == "resume" and "the snapshot is mixed" in result.err
-                self.assertIn(result.code, (0, 1, 3) if mixed else (code, 3), result.err)
-                if result.code == 3:
-                    errors = [line for line in result.err.splitlines() if line.startswith("error: ")]
-                    self.assertEqual(len(errors), 1, result.err)
-                found = self.parts()
-                if whole["settings"] and found["settings"]:   # a rollback and a finish take the state away
-                    self.assertEqual(found, {name: whole[name] for name in found})
-                after(result)

@@ -1,20 +1,15 @@
 /*
  * Preloaded into the program by failing.py: the Nth call of one kind fails, and perhaps some that
  * follow; streams and folders that are listed are among what is opened, read, written and closed.
- * FAIL_CALL=alloc|free|read|write|short|sync|rename|open|close|cut, FAIL_AT=N from 0,
- * FAIL_COUNT=how many, FAIL_ERRNO=number; "short" writes half of the bytes and fails the next
- * write. With FAIL_PATH=TEXT only calls on files whose path holds it count. With FAIL_FOR=OBJECTS
- * only allocations that the program, a connector's module or a library named there
- * ("jansson,curl") asks for count. With FAIL_REPORT=FILE the number of calls is written there at
- * the end; with FAIL_STACKS=FILE 8 bytes for each allocation in turn, equal for two that the same
- * chain of the program's calls asked for. FAIL_STRUCK=FILE is made by the first call that fails.
+ * FAIL_CALL=free|read|write|short|sync|rename|open|close|cut, FAIL_AT=N from 0, FAIL_COUNT=how
+ * many, FAIL_ERRNO=number; "short" writes half of the bytes and fails the next write. With
+ * FAIL_PATH=TEXT only calls on files whose path holds it count. With FAIL_REPORT=FILE the number of
+ * calls is written there at the end. FAIL_STRUCK=FILE is made by the first call that fails.
  */
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
-#include <execinfo.h>
 #include <fcntl.h>
-#include <link.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -33,13 +28,9 @@ static long fail_at = -1;
 static long fail_count = 1;
 static int fail_errno = EIO;
 static const char *fail_path;
-static const char *fail_for;
 static const char *struck_path;
 static const char *count_path; /* the test run's own file: writes to it are whole, and no calls */
 static atomic_bool was_short;
-enum { STACKS_MAX = 1 << 20, FRAMES = 32 };
-static bool keeps_stacks;
-static uint64_t stacks[STACKS_MAX];
 static _Thread_local bool is_looking;
 
 static long number_of(const char *name, long otherwise)
@@ -55,10 +46,8 @@ __attribute__((constructor)) static void begin(void)
     fail_count = number_of("FAIL_COUNT", 1);
     fail_errno = (int)number_of("FAIL_ERRNO", EIO);
     fail_path = getenv("FAIL_PATH");
-    fail_for = getenv("FAIL_FOR");
     struck_path = getenv("FAIL_STRUCK");
     count_path = getenv("TRANSHUME_FAILPOINT_COUNT");
-    keeps_stacks = getenv("FAIL_STACKS") != NULL;
     if (name != NULL) {
         snprintf(call_name, sizeof call_name, "%s", name);
     }
@@ -74,49 +63,6 @@ __attribute__((destructor)) static void end(void)
         fprintf(file, "%ld\n", made);
         fclose(file);
     }
-    file = keeps_stacks ? fopen(getenv("FAIL_STACKS"), "w") : NULL;
-    if (file != NULL) {
-        (void)!fwrite(stacks, sizeof *stacks, (size_t)(made < STACKS_MAX ? made : STACKS_MAX),
-                      file);
-        fclose(file);
-    }
-}
-
-/*
- * "/NAME" of the program or library whose code is at `address`, or NULL. By glibc's table of
- * objects: dladdr goes through an object's symbols, too, which took most of a run's time.
- */
-static const char *object_at(void *address)
-{
-    struct dl_find_object found;
-    if (_dl_find_object(address, &found) != 0) {
-        return NULL;
-    }
-    const char *path = found.dlfo_link_map->l_name;
-    return strrchr(path[0] != '\0' ? path : program_invocation_name, '/');
-}
-
-static bool is_of_program(void *address)
-{
-    const char *name = object_at(address);
-    return name != NULL && (strcmp(name, "/transhume") == 0 || strncmp(name, "/lib", 4) != 0);
-}
-
-/* FNV-1a of the program's addresses that the call comes from. */
-static void keep_stack(long number)
-{
-    void *frames[FRAMES];
-    if (!keeps_stacks || is_looking || number >= STACKS_MAX) {
-        return;
-    }
-    is_looking = true; /* the unwinder allocates, too, when it is first used */
-    int count = backtrace(frames, FRAMES);
-    uint64_t hash = 14695981039346656037u;
-    for (int i = 0; i < count; i++) {
-        hash = is_of_program(frames[i]) ? (hash ^ (uintptr_t)frames[i]) * 1099511628211u : hash;
-    }
-    stacks[number] = hash;
-    is_looking = false;
 }
 
 /* By the kernel itself: open and close are among what fails. */
@@ -136,7 +82,6 @@ static bool must_fail(const char *name)
         return false;
     }
     long number = atomic_fetch_add(&calls, 1);
-    keep_stack(number);
     if (fail_at < 0 || number < fail_at || number >= fail_at + fail_count) {
         return false;
     }
@@ -199,87 +144,20 @@ static ssize_t size_written(int file, size_t size)
     return file_must_fail("write", file) ? -1 : (ssize_t)size;
 }
 
-/* Is the code at `address` the program's or a named library's? */
-static bool is_meant(void *address)
-{
-    if (fail_for == NULL) {
-        return true;
-    }
-    const char *name = object_at(address);
-    if (name == NULL || strncmp(name, "/lib", 4) != 0) {
-        return name != NULL && (strcmp(name, "/transhume") == 0 || strstr(name, ".so") != NULL);
-    }
-    size_t length = strcspn(name + 4, ".");
-    for (const char *at = fail_for; at != NULL && *at != '\0';) {
-        size_t part = strcspn(at, ",");
-        if (part == length && strncmp(at, name + 4, length) == 0) {
-            return true;
-        }
-        at = at[part] == ',' ? at + part + 1 : NULL;
-    }
-    return false;
-}
-
 /* The function behind one of these: the C library's own, or the leak checker's. */
 #define NEXT(type, name) ((type)(void *)dlsym(RTLD_NEXT, name))
-
-static struct {
-    void *(*malloc)(size_t);
-    void *(*calloc)(size_t, size_t);
-    void *(*realloc)(void *, size_t);
-    void (*free)(void *);
-} next;
-
-/* The first allocation of all finds them. dlsym itself bears one that fails meanwhile. */
-static bool have_next(void)
-{
-    static bool is_finding;
-    if (next.free == NULL && !is_finding) {
-        is_finding = true;
-        next.malloc = NEXT(void *(*)(size_t), "malloc");
-        next.calloc = NEXT(void *(*)(size_t, size_t), "calloc");
-        next.realloc = NEXT(void *(*)(void *, size_t), "realloc");
-        next.free = NEXT(void (*)(void *), "free");
-    }
-    return next.free != NULL;
-}
-
-static bool allocation_must_fail(void *caller)
-{
-    return !have_next() || (is_meant(caller) && must_fail("alloc"));
-}
-
-void *malloc(size_t size)
-{
-    return allocation_must_fail(__builtin_return_address(0)) ? NULL : next.malloc(size);
-}
-
-void *calloc(size_t count, size_t size)
-{
-    return allocation_must_fail(__builtin_return_address(0)) ? NULL : next.calloc(count, size);
-}
-
-void *realloc(void *old, size_t size)
-{
-    return allocation_must_fail(__builtin_return_address(0)) ? NULL : next.realloc(old, size);
-}
-
-/* The C library's would ask in its own name, and a leak checker's would ask nobody. */
-void *reallocarray(void *old, size_t count, size_t size)
-{
-    size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes)) {
-        errno = ENOMEM;
-        return NULL;
-    }
-    return allocation_must_fail(__builtin_return_address(0)) ? NULL : next.realloc(old, bytes);
-}
 
 /* One that "fails" is forgotten: a leak for the leak checker to find. */
 void free(void *memory)
 {
-    if (have_next() && (!is_meant(__builtin_return_address(0)) || !must_fail("free"))) {
-        next.free(memory);
+    static void (*next)(void *);
+    static bool is_finding;
+    if (next == NULL && !is_finding) {
+        is_finding = true; /* dlsym may come here */
+        next = NEXT(void (*)(void *), "free");
+    }
+    if (next != NULL && !must_fail("free")) {
+        next(memory);
     }
 }
 

@@ -22,7 +22,6 @@ FAULTS = {
     "stop": "`SIGSTOP`, a take-over or a refused second process, then `SIGCONT`",
     "network": "network and server faults: cut, slow, wrong, refused, throttled",
     "restart": "the server ended and started again",
-    "memory": "memory that can't be had",
     "call": "a system call that fails",
     "ledger": "a ledger dropped, cut, edited, of a newer format",
     "folder": "a folder that is read-only or vanishes",

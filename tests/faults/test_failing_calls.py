@@ -1,4 +1,4 @@
-"""Calls of the C library that fail: memory, reads, writes, syncs, renames, opens, closes, one or more, anywhere in a run.
+"""Calls of the C library that fail: reads, writes, syncs, renames, opens, closes, one or more, anywhere in a run.
 
 Whatever fails, the program ends with a word and a documented exit status, never by a signal, and what it left is
 resumed to equal contents. What a signal cut short (EINTR) is done again and is nobody's failure. `make test` tries a seeded sample, `make soak` many more.
@@ -17,7 +17,7 @@ import support
 CASES = 400 if support.SOAK else 12
 CASES_LEAST = 12  # of them one at least is noticed
 TEST_SECONDS = 110  # of the soak: the tests of a module stay below its time limit of 600 s; other seeds go on from there
-CALLS = {"alloc": (errno.ENOMEM,), "read": (errno.EIO, errno.EINTR), "write": (*failing.ANYTHING, errno.EINTR), "short": failing.ANYTHING,
+CALLS = {"read": (errno.EIO, errno.EINTR), "write": (*failing.ANYTHING, errno.EINTR), "short": failing.ANYTHING,
          "sync": failing.ANYTHING, "rename": failing.ANYTHING, "open": (errno.EMFILE, errno.EIO, errno.ENOSPC, errno.EINTR),
          "close": (errno.EIO, errno.EINTR)}
 UNNOTICED = "close"  # of what was synced before
@@ -111,7 +111,7 @@ class FailingCalls(failing.FailingTestCase):
                 at = int(generator.random() ** 2 * calls)
                 number = generator.choice(numbers)
                 case = (call, at, generator.choice((1, 1, 1, 3, 3 if number == errno.EINTR else 1000000)), number)
-                with self.case(matrix.pair_of(self), "memory" if call == "alloc" else "call", case=case):
+                with self.case(matrix.pair_of(self), "call", case=case):
                     failures += self.one_case(arguments, left, check, case)
             self.assertGreater(failures + (tried < CASES_LEAST or call == UNNOTICED), 0, "no %s that failed was noticed" % call)
 

@@ -5,7 +5,6 @@ import os
 import random
 import shutil
 import sqlite3
-import subprocess
 import unittest
 from unittest import mock
 
@@ -17,21 +16,6 @@ import support
 from fault_proxy import FAULTS
 from striking_proxy import MYSQL, POSTGRES, Forger
 
-LEAKY = """
-#include <stdlib.h>
-int main(void)
-{
-    char *first = malloc(1234);
-    char *second = first != NULL ? malloc(10) : NULL;
-    if (second == NULL) {
-        first = NULL;
-        return 3;
-    }
-    free(second);
-    free(first);
-    return 0;
-}
-"""
 HELD = "CREATE TABLE t(id INTEGER PRIMARY KEY, a TEXT, price NUMERIC(10,2), b BLOB); INSERT INTO t VALUES (1, '', 2, NULL), (7, 'text', 1.5, x'00ff')"
 CSV = 'id,a,price,b\n1,"",2.00,\n7,text,1.50,\\x00ff\n'
 JSONL = '{"id":1,"a":"","price":2.00,"b":null}\n{"id":7,"a":"text","price":1.50,"b":"AP8="}\n'
@@ -62,30 +46,19 @@ class Book(failing.FailingTestCase):
 
     @unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "sanitizers bring an allocator of their own")
     def test_a_call_that_was_not_reached(self):
-        for call, at in (("alloc", 0), ("alloc", 1 << 30), ("write", 0), ("write", 1 << 30)):
-            with self.case("any command", "call", call=call, at=at):
-                support.transhume("version", cwd=self.folder, env=self.failing(call, at, 1, errno.ENOMEM))
-        self.assertEqual([fault for fault, _ in self.entries()], ["call", matrix.MISSED] * 2)
-
-    @unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "sanitizers bring an allocator of their own")
-    def test_a_leak_where_an_allocation_failed(self):
-        self.write("leaky.c", LEAKY)
-        subprocess.run(["cc", "-O0", "-o", self.path("transhume"), self.path("leaky.c")], check=True)
-        with mock.patch.object(support, "PROGRAM", self.path("transhume")):
-            found = set()
-            for at in range(4):
-                result = support.transhume(cwd=self.folder, env=dict(self.failing("alloc", at, 1, errno.ENOMEM), FAIL_FOR="", **self.leaks_told()))
-                found.add((result.code, "1234 byte(s) leaked in 1 allocation" in self.leaks()))
-        self.assertEqual(found, {(0, False), (3, False), (3, True)})
+        for at in (0, 1 << 30):
+            with self.case("any command", "call", at=at):
+                support.transhume("version", cwd=self.folder, env=self.failing("write", at, 1, errno.EIO))
+        self.assertEqual([fault for fault, _ in self.entries()], ["call", matrix.MISSED])
 
     @unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "sanitizers bring an allocator of their own")
     def test_a_leak_of_the_program(self):
         """What it forgets to give back, be it by ours, is told with the place in the program that asked for it."""
-        env = dict(FAIL_FOR="", **self.leaks_told())
+        env = self.leaks_told()
         support.transhume("check", "none.db", "sqlite:copy.db", cwd=self.folder, env=dict(self.failing("free", -1, 1, 0), **env))
         self.assertEqual(self.leaks(), "")
         support.transhume("check", "none.db", "sqlite:copy.db", cwd=self.folder, env=dict(self.failing("free", 0, 1 << 30, 0), **env))
-        self.assertRegex(self.leaks(), r"(?m)^Direct leak of .*\n *#0 .*\n *#1 .*failing_calls.so.*\n *#2 .* run_open ")
+        self.assertRegex(self.leaks(), r"(?m)^Direct leak of .*\n( *#\d+ .*\n)*? *#\d+ .* run_open ")
 
     def test_each_damage_to_a_ledger_changes_something(self):
         source = support.make_sqlite(self.path("source.db"), "CREATE TABLE t(id INTEGER PRIMARY KEY); INSERT INTO t VALUES (1), (2), (3), (4)")

@@ -1,6 +1,10 @@
-/* Arenas and buffers. */
+/* Memory, arenas and buffers. */
+#include "base/memory.h"
 #include "support.h"
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static void allocations_are_aligned_and_apart(void **state)
 {
@@ -42,13 +46,19 @@ static void impossible_sizes_give_null(void **state)
     (void)state;
     struct arena *arena = arena_create(100);
     volatile size_t most = SIZE_MAX; /* gcc would warn of it as a constant */
-    assert_null(arena_allocate(arena, most));
-    assert_null(arena_allocate(arena, most - 63));
-    assert_null(arena_allocate(arena, most / 2));
-    assert_null(arena_allocate_zeroed(arena, most / 2, 3));
-    assert_null(arena_copy(arena, "", most));
-    assert_non_null(arena_allocate(arena, 8));
+    assert_null(arena_try_allocate(arena, most));
+    assert_null(arena_try_allocate(arena, most - 63));
+    assert_null(arena_try_allocate(arena, most / 2));
+    assert_null(arena_try_copy(arena, "", most));
+    assert_non_null(arena_try_allocate(arena, 8));
     arena_destroy(arena);
+    struct buffer buffer = {0};
+    buffer_append_string(&buffer, "abc");
+    assert_false(buffer_try_reserve(&buffer, most));
+    assert_false(buffer_try_reserve(&buffer, most / 8));
+    assert_true(buffer_try_reserve(&buffer, 1000));
+    assert_buffer(&buffer, "abc");
+    buffer_free(&buffer);
 }
 
 static void bytes_are_counted_and_reset(void **state)
@@ -129,24 +139,62 @@ static void buffers_grow(void **state)
     assert_null(buffer.data);
 }
 
-static void a_failed_buffer_takes_nothing_more(void **state)
+/* Each asks for more than there can be. */
+static void allocate_too_much(int way)
+{
+    volatile size_t most = SIZE_MAX / 4 + 1;
+    struct arena *arena = arena_create(0);
+    struct buffer buffer = {0};
+    switch (way) {
+    case 0:
+        arena_allocate(arena, most);
+        break;
+    case 1:
+        arena_allocate_zeroed(arena, most, 4);
+        break;
+    case 2:
+        buffer_reserve(&buffer, most);
+        break;
+    case 3:
+        free(memory_allocate(most));
+        break;
+    case 4:
+        free(memory_allocate_zeroed(most, 4));
+        break;
+    default:
+        free(memory_resize(NULL, most, 4));
+        break;
+    }
+}
+
+static void running_out_ends_the_program(void **state)
 {
     (void)state;
-    struct buffer buffer = {0};
-    buffer_append_string(&buffer, "abc");
-    assert_false(buffer_reserve(&buffer, SIZE_MAX));
-    assert_false(buffer_reserve(&buffer, SIZE_MAX / 2));
-    buffer.failed = 0;
-    buffer_append_hex(&buffer, "", SIZE_MAX / 2);
-    assert_true(buffer.failed);
-    size_t length = buffer.length;
-    for (int i = 0; i < 1000; i++) {
-        buffer_append_string(&buffer, "something that needs more room");
-        buffer_format(&buffer, "%d and more", i);
+    for (int way = 0; way < 6; way++) {
+        int ends[2];
+        assert_int_equal(pipe(ends), 0);
+        pid_t child = fork();
+        if (child == 0) {
+            dup2(ends[1], STDERR_FILENO);
+            allocate_too_much(way);
+            _exit(0);
+        }
+        close(ends[1]);
+        char said[8192] = "";
+        for (size_t length = 0; length < sizeof said - 1;) {
+            ssize_t got = read(ends[0], said + length, sizeof said - 1 - length);
+            if (got <= 0) {
+                break;
+            }
+            length += (size_t)got;
+        }
+        close(ends[0]);
+        int result;
+        assert_int_equal(waitpid(child, &result, 0), child);
+        assert_true(WIFEXITED(result));
+        assert_int_equal(WEXITSTATUS(result), 3);
+        assert_non_null(strstr(said, "transhume: error: memory: no memory is left"));
     }
-    assert_in_range(buffer.length, length, buffer.capacity);
-    buffer_free(&buffer);
-    assert_int_equal(buffer.failed, 0);
 }
 
 int main(void)
@@ -159,7 +207,7 @@ int main(void)
         cmocka_unit_test(the_last_allocation_can_grow),
         cmocka_unit_test(texts_are_copied_and_formatted),
         cmocka_unit_test(buffers_grow),
-        cmocka_unit_test(a_failed_buffer_takes_nothing_more),
+        cmocka_unit_test(running_out_ends_the_program),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

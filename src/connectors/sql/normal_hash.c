@@ -60,15 +60,14 @@ static bool add_text(struct field_hasher *hasher, uint64_t seed, const struct ce
 }
 
 /* As whole number where it is one, else without zeros at the end. */
-static enum status add_small_decimal(struct field_hasher *hasher, uint64_t seed,
-                                     const struct cell *cell, struct error *error)
+static void add_small_decimal(struct field_hasher *hasher, uint64_t seed, const struct cell *cell)
 {
     struct cell number = decimal_small_normal(cell);
     if (number.aux > 0) {
-        return field_hash_add_decimal(hasher, seed, &number, error);
+        field_hash_add_decimal(hasher, seed, &number);
+    } else {
+        field_hash_add_u64(hasher, seed, VALUE_INT64, 0, number.u64);
     }
-    field_hash_add_u64(hasher, seed, VALUE_INT64, 0, number.u64);
-    return STATUS_OK;
 }
 
 /* A fraction's hash is that of its shortest digits; whole numbers beyond these, zeros and what is
@@ -123,8 +122,11 @@ static enum status add_common(struct field_hasher *hasher, uint64_t seed,
     case VALUE_TEXT:
         return add_text(hasher, seed, cell) ? STATUS_OK : STATUS_AGAIN;
     case VALUE_DECIMAL:
-        return (cell->flags & CELL_SMALL) == 0 ? STATUS_AGAIN
-                                               : add_small_decimal(hasher, seed, cell, error);
+        if ((cell->flags & CELL_SMALL) == 0) {
+            return STATUS_AGAIN;
+        }
+        add_small_decimal(hasher, seed, cell);
+        return STATUS_OK;
     case VALUE_FLOAT32:
     case VALUE_FLOAT64:
         return add_float(hasher, seed, cell->f64) ? STATUS_OK : STATUS_AGAIN;
