@@ -54,9 +54,10 @@ static enum status append_begun(struct cli_call *call, const char *folder, struc
         return STATUS_OK;
     }
     if (cli_switch(call, CLI_JSON)) {
-        return state_view_add_rollback(run_id, out, error);
+        state_view_add_rollback(run_id, out);
+    } else {
+        state_view_append_rollback(run_id, out);
     }
-    state_view_append_rollback(run_id, out);
     return STATUS_OK;
 }
 
