@@ -108,7 +108,9 @@ static enum status stands_alone(struct expression_sandbox *sandbox, const char *
     buffer_append_string(&sql, text);
     buffer_append_string(&sql, "\nFROM record");
     int result = sqlite3_prepare_v2(sandbox->database, buffer_string(&sql), -1, &statement, NULL);
-    expression_sandbox_check_memory(sandbox);
+    if (result != SQLITE_OK) {
+        expression_sandbox_check_memory(sandbox);
+    }
     sqlite3_finalize(statement);
     buffer_free(&sql);
     return result == SQLITE_OK

@@ -20,7 +20,8 @@ struct expression_sandbox {
 /* Runs a statement of the sandbox's own. */
 enum status expression_sandbox_execute(struct expression_sandbox *sandbox, const char *sql,
                                        struct error *error) MUST_USE;
-/* After what needs little of it, whatever the data is: ends the program if SQLite had no memory. */
+/* After a failure of what needs little of it, whatever the data is: ends the program if SQLite had
+ * no memory. */
 void expression_sandbox_check_memory(const struct expression_sandbox *sandbox);
 /* Forgets what was refused and used. */
 void expression_sandbox_begin_check(struct expression_sandbox *sandbox);

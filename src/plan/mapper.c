@@ -1,5 +1,6 @@
 /* The mapper: batches of source rows in, batches of target records out. */
 #include "plan/mapper.h"
+
 #include "base/memory.h"
 #include "plan/mapper_internal.h"
 #include <stdlib.h>

@@ -1,5 +1,4 @@
 /* Aggregates over the child rows of one parent: exact sums, counts, extremes. */
-#include "base/memory.h"
 #include "plan/mapper_internal.h"
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,4 @@
 /* Lists made of child rows as they pass: embedded whole, or cut into pages and let go. */
-#include "base/memory.h"
 #include "plan/mapper_internal.h"
 #include <stdlib.h>
 #include <string.h>
