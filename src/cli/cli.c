@@ -65,13 +65,10 @@ static void warn_of_mistyped_variables(void)
 static char **copy_arguments(struct arena *arena, int count, char **arguments)
 {
     char **copies = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof(*copies));
-    for (int i = 0; copies != NULL && i < count; i++) {
+    for (int i = 0; i < count; i++) {
         copies[i] = arena_copy_string(arena, arguments[i]);
         size_t size = strlen(arguments[i]) + 1;
         char *shown = arena_allocate(arena, size + 64);
-        if (copies[i] == NULL || shown == NULL) {
-            return NULL;
-        }
         secret_redact_uri(arguments[i], shown, size + 64);
         if (strcmp(shown, arguments[i]) != 0) {
             log_write(
@@ -116,7 +113,7 @@ static int dispatch(struct cli_call *call)
     if (call->command == NULL && !cli_switch(call, CLI_HELP)) {
         help_append_overview(&out);
         log_write(LOG_ERROR, "no command was given");
-        ssize_t ignored = write(STDERR_FILENO, out.data, out.failed ? 0 : out.length);
+        ssize_t ignored = write(STDERR_FILENO, out.data, out.length);
         (void)ignored;
         buffer_free(&out);
         return error_describe(ERROR_USAGE)->exit_status;
@@ -165,13 +162,9 @@ int cli_main(int argument_count, char **arguments)
     struct cli_call call = {.arena = arena_create(0)};
     int exit_status;
     signal(SIGPIPE, SIG_IGN); /* the writer is told, and need not be killed */
-    char **copies =
-        call.arena == NULL ? NULL : copy_arguments(call.arena, argument_count, arguments);
-    if (copies == NULL) {
-        error_set(&error, ERROR_MEMORY, NULL, "no memory for the command line");
-        exit_status = cli_fail(NULL, &error);
-    } else if (failpoint_setup(&error) != STATUS_OK ||
-               cli_parse(&call, argument_count, copies, &error) != STATUS_OK) {
+    char **copies = copy_arguments(call.arena, argument_count, arguments);
+    if (failpoint_setup(&error) != STATUS_OK ||
+        cli_parse(&call, argument_count, copies, &error) != STATUS_OK) {
         exit_status = cli_fail(NULL, &error);
     } else {
         exit_status = dispatch(&call);

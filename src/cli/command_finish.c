@@ -46,7 +46,7 @@ static bool is_confirmed(struct cli_call *call, const char *doubt)
 {
     const char *question =
         arena_format(call->arena, "%s. Nothing can be resumed or rolled back after this.", doubt);
-    return question != NULL && cli_is_confirmed(call, question);
+    return cli_is_confirmed(call, question);
 }
 
 int command_finish(struct cli_call *call)

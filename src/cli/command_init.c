@@ -31,9 +31,6 @@ static enum status check_output(const struct cli_call *call, const char *path, s
 static enum status write_plan(const struct cli_call *call, const char *path, struct buffer *yaml,
                               struct error *error)
 {
-    if (yaml->failed) {
-        return error_set(error, ERROR_MEMORY, path, "no memory for the plan");
-    }
     /* a plan may have appeared meanwhile */
     if (check_output(call, path, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -66,15 +63,12 @@ static enum status open_source(const struct cli_call *call, struct uri *uri,
 }
 
 /* Of a URI that is shown with "***" for what is secret: nothing instead, which a connection takes
- * from elsewhere. NULL: no memory. */
+ * from elsewhere. */
 static const char *without_secrets(const char *shown, struct arena *arena)
 {
     static const char hidden[] = "***";
     const size_t hidden_length = sizeof(hidden) - 1;
     char *text = arena_copy_string(arena, shown);
-    if (text == NULL) {
-        return NULL;
-    }
     for (char *place = strstr(text, hidden); place != NULL; place = strstr(place, hidden)) {
         char *after = place + hidden_length;
         char *from = place;
@@ -104,9 +98,6 @@ static enum status write_proposal(const struct cli_call *call, const struct uri 
 {
     const char *from = without_secrets(source_uri->shown, call->arena);
     const char *to = without_secrets(target_uri->shown, call->arena);
-    if (from == NULL || to == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the plan");
-    }
     if (strcmp(from, source_uri->shown) != 0 || strcmp(to, target_uri->shown) != 0) {
         log_write(LOG_WARNING, "passwords are left out of the plan: keep them in ~/.pgpass "
                                "(PostgreSQL) or ~/.my.cnf (MySQL, MariaDB)");

@@ -37,9 +37,6 @@ static enum status append_form(const char *folder, bool at_work, const struct fo
         form->append(&report, out);
     }
     report_free(&report);
-    if (status == STATUS_OK && out->failed) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the report");
-    }
     return status == STATUS_END
                ? error_set(error, ERROR_RUN_NOTHING, folder, "there is no run in it")
                : status;

@@ -14,8 +14,7 @@ enum { REFRESH_MS = 1000, OTHER_ROWS = 18, ENTITY_ROWS_MIN = 4 };
 /* The process at work holds the lock; the pid in the file may be another's by now. */
 static bool is_running(const struct cli_call *call, const char *folder)
 {
-    char *path = file_join(call->arena, folder, "lock");
-    return path != NULL && file_is_locked(path);
+    return file_is_locked(file_join(call->arena, folder, "lock"));
 }
 
 static void append_nothing(const struct cli_call *call, const char *folder, struct buffer *out)
@@ -54,9 +53,10 @@ static enum status append_begun(struct cli_call *call, const char *folder, struc
         return STATUS_OK;
     }
     if (cli_switch(call, CLI_JSON)) {
-        return state_view_add_rollback(run_id, out, error);
+        state_view_add_rollback(run_id, out);
+    } else {
+        state_view_append_rollback(run_id, out);
     }
-    state_view_append_rollback(run_id, out);
     return STATUS_OK;
 }
 

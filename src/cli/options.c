@@ -208,21 +208,16 @@ static enum status set_number(struct cli_value *value, const struct cli_option *
     return STATUS_OK;
 }
 
-static enum status append_to_list(struct cli_value *value, const char *text, struct arena *arena,
-                                  struct error *error)
+static void append_to_list(struct cli_value *value, const char *text, struct arena *arena)
 {
     uint32_t count = value->list_count;
     const char **list = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof(*list));
-    if (list == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the command line");
-    }
     for (uint32_t i = 0; i < count; i++) {
         list[i] = value->list[i];
     }
     list[count] = text;
     value->list = list;
     value->list_count = count + 1;
-    return STATUS_OK;
 }
 
 enum status cli_value_set(struct cli_value *value, const struct cli_option *option,
@@ -237,7 +232,7 @@ enum status cli_value_set(struct cli_value *value, const struct cli_option *opti
         }
         break;
     case CLI_TYPE_LIST:
-        status = append_to_list(value, text, arena, error);
+        append_to_list(value, text, arena);
         break;
     case CLI_TYPE_CHOICE:
         status = set_choice(value, option, where, text, error);

@@ -93,9 +93,7 @@ static void name_what_goes_on(const struct cli_call *call, struct error *error)
         at = found + sizeof(resume) - 1;
     }
     buffer_append_string(&hint, at);
-    if (!hint.failed) {
-        error_hint(error, "%s", buffer_string(&hint));
-    }
+    error_hint(error, "%s", buffer_string(&hint));
     buffer_free(&hint);
 }
 
@@ -112,10 +110,8 @@ static void add_what_goes_on(const struct cli_call *call, struct error *error)
     size_t length = strlen(error->hint);
     bool ended = length == 0 || error->hint[length - 1] == '.';
     const char *joint = length == 0 ? "" : ended ? " " : "; ";
-    if (!again.failed) {
-        error_hint(error, "%s%s%s `%s`", error->hint, joint, ended ? "Then" : "then",
-                   buffer_string(&again));
-    }
+    error_hint(error, "%s%s%s `%s`", error->hint, joint, ended ? "Then" : "then",
+               buffer_string(&again));
     buffer_free(&again);
 }
 
@@ -186,9 +182,6 @@ int cli_fail_with_faults(const struct cli_call *call, struct buffer *faults,
 
 enum status cli_print(struct buffer *out, struct error *error)
 {
-    if (out->failed) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the output");
-    }
     size_t written = 0;
     while (written < out->length) {
         ssize_t size = write(STDOUT_FILENO, out->data + written, out->length - written);

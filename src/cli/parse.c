@@ -75,9 +75,6 @@ static enum status parse_long(struct parser *parser, const char *argument, struc
     const char *name = argument + 2;
     size_t length = strcspn(name, "=");
     char *shown = arena_copy(parser->call->arena, argument, length + 2);
-    if (shown == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the command line");
-    }
     if (strcmp(shown, "--version") == 0 && parser->call->command == NULL) {
         parser->call->command = cli_command_by_name("version");
         return STATUS_OK;
@@ -212,8 +209,7 @@ static enum status read_environment(struct cli_call *call, struct error *error)
     return STATUS_OK;
 }
 
-static enum status copy_command_line(struct cli_call *call, int count, char **arguments,
-                                     struct error *error)
+static void copy_command_line(struct cli_call *call, int count, char **arguments)
 {
     struct buffer line = {0};
     for (int i = 0; i < count; i++) {
@@ -222,18 +218,15 @@ static enum status copy_command_line(struct cli_call *call, int count, char **ar
         buffer_format(&line, "%s%s", i == 0 ? "" : " ", shown);
     }
     call->command_line = arena_copy_string(call->arena, buffer_string(&line));
-    bool failed = line.failed || call->command_line == NULL;
     buffer_free(&line);
-    return failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for the command line")
-                  : STATUS_OK;
 }
 
 enum status cli_parse(struct cli_call *call, int argument_count, char **arguments,
                       struct error *error)
 {
     struct parser parser = {call, argument_count, arguments, 1, false};
-    if (copy_command_line(call, argument_count, arguments, error) != STATUS_OK ||
-        parse_words(&parser, error) != STATUS_OK) {
+    copy_command_line(call, argument_count, arguments);
+    if (parse_words(&parser, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (call->command == NULL || call->command->is_later || cli_switch(call, CLI_HELP)) {

@@ -102,7 +102,6 @@ static void append_json_objects(const struct rollback_report *report, struct buf
         buffer_clear(&line);
         first = false;
     }
-    out->failed |= line.failed;
     buffer_free(&line);
 }
 
@@ -163,7 +162,6 @@ static void append_table(struct cli_call *call, const struct rollback_report *re
     }
     table_fit(table, cli_terminal_columns(STDOUT_FILENO));
     table_append(table, color, out);
-    out->failed |= table == NULL;
     table_destroy(table);
 }
 
@@ -271,7 +269,7 @@ static int roll_back(struct cli_call *call, struct rollback *rollback,
     struct error error = {0};
     struct buffer out = {0};
     cli_append_rollback(call, report, true, &out);
-    if (!out.failed && !cli_switch(call, CLI_QUIET)) {
+    if (!cli_switch(call, CLI_QUIET)) {
         ssize_t ignored = write(STDERR_FILENO, out.data, out.length);
         (void)ignored;
     }

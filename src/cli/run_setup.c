@@ -15,9 +15,7 @@ const char *cli_state_folder(struct cli_call *call, const char *plan_path)
     if (slash == NULL) {
         return ".transhume";
     }
-    const char *folder =
-        arena_format(call->arena, "%.*s/.transhume", (int)(slash - plan_path), plan_path);
-    return folder == NULL ? ".transhume" : folder;
+    return arena_format(call->arena, "%.*s/.transhume", (int)(slash - plan_path), plan_path);
 }
 
 static uint64_t number_or(const struct cli_call *call, enum cli_option_id id, uint64_t otherwise)

@@ -280,25 +280,21 @@ void state_view_append_rollback(const char *run_id, struct buffer *out)
     buffer_append_byte(out, '\n');
 }
 
-enum status state_view_add_rollback(const char *run_id, struct buffer *json, struct error *error)
+void state_view_add_rollback(const char *run_id, struct buffer *json)
 {
     char next[160];
     json_t *object = json_tree_load(json->data, json->length, 0, NULL);
     if (!json_is_object(object) || json_object_get(object, "rollback") != NULL) {
         json_decref(object);
-        return STATUS_OK;
+        return;
     }
     snprintf(next, sizeof(next), "transhume rollback --run %s --confirm", run_id);
     json_t *about = json_pack("{s:s,s:s}", "run", run_id, "next", next);
-    bool added = json_object_set_new(object, "rollback", about) == 0;
+    json_object_set_new(object, "rollback", about);
     buffer_clear(json);
-    added = added && json_tree_append(object, JSON_INDENT(2), json);
+    json_tree_append(object, JSON_INDENT(2), json);
     json_decref(object);
-    if (!added) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the state");
-    }
     buffer_append_byte(json, '\n');
-    return STATUS_OK;
 }
 
 static void append_status(const json_t *state, bool running, struct buffer *out)

@@ -23,8 +23,7 @@ enum status state_view_append(const char *json, bool running, bool color, struct
 /* The line about another run, whose rollback has not come to its end. */
 void state_view_append_rollback(const char *run_id, struct buffer *out);
 /* The same into an object of JSON, as "rollback"; what it says of a rollback itself stays. */
-enum status state_view_add_rollback(const char *run_id, struct buffer *json,
-                                    struct error *error) MUST_USE;
+void state_view_add_rollback(const char *run_id, struct buffer *json);
 /* True if the state says that the run is neither finished nor failed. */
 bool state_view_is_open(const char *json);
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "model/json_tree.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -89,9 +90,6 @@ enum status metrics_read(const char *path, struct arena *arena, struct metrics_s
         return status;
     }
     *samples = arena_allocate_zeroed(arena, METRICS_SAMPLES_MAX, sizeof(**samples));
-    if (*samples == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for %s", path);
-    }
     const char *end = text + length;
     while (text < end && *count < METRICS_SAMPLES_MAX) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
@@ -143,8 +141,7 @@ static enum status write_whole(struct metrics *metrics, struct error *error)
         append_sample(&metrics->samples[i], &text);
     }
     enum status status =
-        text.failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for metrics")
-                    : file_replace(metrics->path, buffer_string(&text), text.length, NULL, error);
+        file_replace(metrics->path, buffer_string(&text), text.length, NULL, error);
     buffer_free(&text);
     if (status != STATUS_OK) {
         return status;
@@ -172,9 +169,8 @@ static void write_sample(struct metrics *metrics, const struct metrics_sample *s
         status = write_whole(metrics, &error);
     } else {
         append_sample(sample, &line);
-        status = line.failed ? error_set(&error, ERROR_MEMORY, NULL, "no memory for metrics")
-                             : file_write_all(metrics->descriptor, buffer_string(&line),
-                                              line.length, metrics->path, &error);
+        status = file_write_all(metrics->descriptor, buffer_string(&line), line.length,
+                                metrics->path, &error);
     }
     buffer_free(&line);
     if (status != STATUS_OK) {
@@ -188,8 +184,7 @@ static void go_on(struct metrics *metrics)
     struct error error;
     struct metrics_sample *samples;
     struct arena *arena = arena_create(0);
-    if (arena != NULL &&
-        metrics_read(metrics->path, arena, &samples, &metrics->count, &error) == STATUS_OK) {
+    if (metrics_read(metrics->path, arena, &samples, &metrics->count, &error) == STATUS_OK) {
         memcpy(metrics->samples, samples, metrics->count * sizeof(*samples));
         int64_t running_ms = 0;
         for (uint32_t i = 1; i < metrics->count; i++) {
@@ -209,13 +204,8 @@ static void go_on(struct metrics *metrics)
 
 struct metrics *metrics_open(const char *path, uint32_t attempt)
 {
-    struct metrics *metrics = calloc(1, sizeof(*metrics));
-    struct metrics_sample *samples = calloc(METRICS_SAMPLES_MAX, sizeof(*samples));
-    if (metrics == NULL || samples == NULL) {
-        free(metrics);
-        free(samples);
-        return NULL;
-    }
+    struct metrics *metrics = memory_allocate_zeroed(1, sizeof(*metrics));
+    struct metrics_sample *samples = memory_allocate_zeroed(METRICS_SAMPLES_MAX, sizeof(*samples));
     *metrics = (struct metrics){.path = path,
                                 .attempt = attempt,
                                 .began_ms = clock_utc_us() / 1000,

@@ -32,8 +32,8 @@ struct metrics_sample {
 
 /* One file being written; one thread at a time. Failures to write are said in the log once. */
 struct metrics;
-/* Goes on with the file at `path` (borrowed) if there is one. NULL: memory is out. */
-struct metrics *metrics_open(const char *path, uint32_t attempt);
+/* Goes on with the file at `path` (borrowed) if there is one. */
+struct metrics *metrics_open(const char *path, uint32_t attempt) __attribute__((returns_nonnull));
 /* Notes the counters as they are, from PROGRESS_COPY on; `last` true: whatever the interval says.
  * Takes NULL. */
 void metrics_take(struct metrics *metrics, const struct progress *progress, bool last);

@@ -10,6 +10,7 @@
 #include "base/condition.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "observe/progress_view.h"
 #include "observe/table.h"
 #include <errno.h>
@@ -46,7 +47,7 @@ static struct progress_display *shown_display;
 static void write_stderr(const struct buffer *out)
 {
     struct error ignored;
-    if (out->length > 0 && !out->failed &&
+    if (out->length > 0 &&
         file_write_all(STDERR_FILENO, out->data, out->length, "stderr", &ignored) != STATUS_OK) {
         return; /* a terminal that went away: the run goes on without */
     }
@@ -218,11 +219,9 @@ static void note_movement(struct progress_display *display, int64_t now_ms)
     }
     bool first = display->seen == NULL;
     if (first) {
-        display->seen = calloc(progress->entity_count + 1, sizeof(*display->seen));
+        display->seen = memory_allocate_zeroed(progress->entity_count + 1, sizeof(*display->seen));
     }
-    if (display->seen != NULL) {
-        progress_note_movement(progress, display->seen, first, now_ms);
-    }
+    progress_note_movement(progress, display->seen, first, now_ms);
 }
 
 static void tick(struct progress_display *display, int64_t now_ms)
@@ -295,10 +294,7 @@ enum status progress_display_start(struct progress *progress, enum progress_mode
                                    void (*every_second)(void *context), void *context,
                                    struct progress_display **display, struct error *error)
 {
-    struct progress_display *made = calloc(1, sizeof(*made));
-    if (made == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the progress display");
-    }
+    struct progress_display *made = memory_allocate_zeroed(1, sizeof(*made));
     bool bars = (mode == PROGRESS_AUTO || mode == PROGRESS_BAR) && is_terminal();
     made->progress = progress;
     made->mode = bars                                            ? PROGRESS_BAR

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "model/json_tree.h"
 #include <stdlib.h>
@@ -22,7 +23,7 @@ char *report_shown(const json_t *value)
         return NULL;
     }
     return text != NULL && strlen(text) == json_string_length(value)
-               ? strdup(text)
+               ? memory_copy_string(text)
                : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
 }
 
@@ -76,7 +77,7 @@ static void add_to_sum(struct report_entity *sum, const struct report_entity *en
     sum->bytes = sum_of(sum->bytes, entity->bytes);
 }
 
-static enum status read_entities(struct report *report, struct error *error)
+static void read_entities(struct report *report)
 {
     json_t *tables = json_object_get(report->state, "tables");
     const char *table_name;
@@ -89,9 +90,6 @@ static enum status read_entities(struct report *report, struct error *error)
         count += json_object_size(json_object_get(table, "entities"));
     }
     report->entities = arena_allocate_zeroed(report->arena, count + 1, sizeof(*report->entities));
-    if (report->entities == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the report's entities");
-    }
     json_object_foreach(tables, table_name, table)
     {
         json_t *entities = json_object_get(table, "entities");
@@ -104,7 +102,6 @@ static enum status read_entities(struct report *report, struct error *error)
             add_to_sum(&report->sum, entity);
         }
     }
-    return STATUS_OK;
 }
 
 static enum status read_state(const char *folder, struct report *report, struct error *error)
@@ -112,9 +109,6 @@ static enum status read_state(const char *folder, struct report *report, struct 
     char *text;
     size_t length;
     const char *path = file_join(report->arena, folder, "state.json");
-    if (path == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the report");
-    }
     enum status status = file_read_all(path, FILE_BYTES_MAX, report->arena, &text, &length, error);
     if (status != STATUS_OK) {
         return status;
@@ -153,20 +147,19 @@ static enum status read_state(const char *folder, struct report *report, struct 
         report->source_connection = json_object_get(last, "source_connection");
         report->target_connection = json_object_get(last, "target_connection");
     }
-    return read_entities(report, error);
+    read_entities(report);
+    return STATUS_OK;
 }
 
 /* ---- what is beside it */
 
 /* Says why a part is missing; a report without it is better than none. */
-static enum status or_without(const char *what, enum status status, struct error *error)
+static void or_without(const char *what, enum status status, const struct error *error)
 {
-    if (status == STATUS_FAILED && error->code != ERROR_MEMORY) {
+    if (status == STATUS_FAILED) {
         log_write(LOG_WARNING, "the report goes without %s: %s: %s", what, error->object,
                   error->message);
-        return STATUS_OK;
     }
-    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
 static enum status read_plan(const char *folder, struct report *report, struct error *error)
@@ -174,9 +167,7 @@ static enum status read_plan(const char *folder, struct report *report, struct e
     char *text;
     size_t length;
     char *path = file_join(report->arena, folder, "plan.yaml");
-    enum status status =
-        path == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory for the report")
-                     : file_read_all(path, FILE_BYTES_MAX, report->arena, &text, &length, error);
+    enum status status = file_read_all(path, FILE_BYTES_MAX, report->arena, &text, &length, error);
     if (status == STATUS_OK) {
         report->plan_clipped = length > REPORT_PLAN_BYTES_MAX;
         text[report->plan_clipped ? text_clip(text, length, REPORT_PLAN_BYTES_MAX) : length] = '\0';
@@ -191,9 +182,7 @@ static enum status read_validation(const char *folder, struct report *report, st
     size_t length;
     char *path = file_join(report->arena, folder, "validation.json");
     enum status status =
-        path == NULL
-            ? error_set(error, ERROR_MEMORY, NULL, "no memory for the report")
-            : file_read_all(path, VALIDATION_BYTES_MAX, report->arena, &text, &length, error);
+        file_read_all(path, VALIDATION_BYTES_MAX, report->arena, &text, &length, error);
     return status != STATUS_OK ? status
                                : json_tree_parse(text, length, JSON_ALLOW_NUL, path,
                                                  ERROR_STATE_INVALID, &report->validation, error);
@@ -203,9 +192,7 @@ static enum status read_metrics(const char *folder, struct report *report, struc
 {
     char *path = file_join(report->arena, folder, "metrics.jsonl");
     enum status status =
-        path == NULL
-            ? error_set(error, ERROR_MEMORY, NULL, "no memory for the report")
-            : metrics_read(path, report->arena, &report->samples, &report->sample_count, error);
+        metrics_read(path, report->arena, &report->samples, &report->sample_count, error);
     for (uint32_t i = 0; i < report->sample_count; i++) {
         const struct metrics_sample *sample = &report->samples[i];
         bool last = i + 1 == report->sample_count || sample[1].attempt != sample->attempt;
@@ -227,13 +214,10 @@ static int by_name(const void *left, const void *right)
 }
 
 /* Entities get the times of their streams, found by name. */
-static enum status join_streams(struct report *report, struct error *error)
+static void join_streams(struct report *report)
 {
     const struct report_stream **order =
         arena_allocate_zeroed(report->arena, report->stream_count + 1, sizeof(void *));
-    if (order == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the report's streams");
-    }
     for (uint32_t i = 0; i < report->stream_count; i++) {
         order[i] = &report->streams[i];
     }
@@ -245,29 +229,24 @@ static enum status join_streams(struct report *report, struct error *error)
             bsearch(&key, order, report->stream_count, sizeof(void *), by_name);
         report->entities[i].seconds = found == NULL ? 0 : (*found)->seconds;
     }
-    return STATUS_OK;
 }
 
 enum status report_read(const char *folder, bool at_work, struct report *report,
                         struct error *error)
 {
     *report = (struct report){.arena = arena_create(0), .at_work = at_work};
-    if (report->arena == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the report");
-    }
     enum status status = read_state(folder, report, error);
     if (status != STATUS_OK) {
         return status;
     }
-    if (or_without("the plan", read_plan(folder, report, error), error) != STATUS_OK ||
-        or_without("validation", read_validation(folder, report, error), error) != STATUS_OK ||
-        or_without("metrics", read_metrics(folder, report, error), error) != STATUS_OK ||
-        or_without("chunks", report_read_chunks(folder, report, error), error) != STATUS_OK ||
-        or_without("rejects", report_read_rejects(folder, report, error), error) != STATUS_OK ||
-        or_without("warnings", report_read_warnings(folder, report, error), error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return join_streams(report, error);
+    or_without("the plan", read_plan(folder, report, error), error);
+    or_without("validation", read_validation(folder, report, error), error);
+    or_without("metrics", read_metrics(folder, report, error), error);
+    or_without("chunks", report_read_chunks(folder, report, error), error);
+    or_without("rejects", report_read_rejects(folder, report, error), error);
+    or_without("warnings", report_read_warnings(folder, report, error), error);
+    join_streams(report);
+    return STATUS_OK;
 }
 
 void report_free(struct report *report)
@@ -287,9 +266,7 @@ static enum status write_form(const char *folder, const char *name, const struct
     struct buffer out = {0};
     append(report, &out);
     char *path = file_join(report->arena, folder, name);
-    enum status status = out.failed || path == NULL
-                             ? error_set(error, ERROR_MEMORY, NULL, "no memory for %s", name)
-                             : file_replace(path, out.data, out.length, NULL, error);
+    enum status status = file_replace(path, out.data, out.length, NULL, error);
     buffer_free(&out);
     return status;
 }

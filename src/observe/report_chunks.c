@@ -18,9 +18,6 @@ static enum status read_header(const json_t *header, struct report *report, stru
         return STATUS_END; /* of another run */
     }
     report->streams = arena_allocate_zeroed(report->arena, count + 1, sizeof(*report->streams));
-    if (report->streams == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the report's streams");
-    }
     uint64_t chunks = 0;
     for (size_t i = 0; i < count; i++) {
         const json_t *stream = json_array_get(streams, i);
@@ -35,10 +32,12 @@ static enum status read_header(const json_t *header, struct report *report, stru
             .chunk_count = own};
         chunks += own;
     }
-    report->chunks = arena_allocate_zeroed(report->arena, chunks + 1, sizeof(*report->chunks));
+    size_t bytes = (chunks + 1) * sizeof(*report->chunks);
+    report->chunks = arena_try_allocate(report->arena, bytes);
     if (report->chunks == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for the report's chunks");
     }
+    memset(report->chunks, 0, bytes);
     report->stream_count = (uint32_t)count;
     report->chunk_count = chunks;
     return STATUS_OK;
@@ -95,9 +94,6 @@ enum status report_read_chunks(const char *folder, struct report *report, struct
 {
     char *path = file_join(report->arena, folder, "chunks.jsonl");
     struct file_lines lines;
-    if (path == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the report");
-    }
     enum status status = file_lines_open(&lines, path, ERROR_STATE_INVALID, error);
     if (status != STATUS_OK) {
         return status;

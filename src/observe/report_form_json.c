@@ -22,10 +22,8 @@ static void append_number(struct buffer *out, const char *name, uint64_t number)
 static void append_tree(struct buffer *out, const char *name, const json_t *tree)
 {
     buffer_format(out, ",\n\"%s\":", name);
-    if (tree == NULL) {
+    if (tree == NULL || !json_tree_append(tree, JSON_COMPACT | JSON_ENCODE_ANY, out)) {
         buffer_append_string(out, "null");
-    } else if (!json_tree_append(tree, JSON_COMPACT | JSON_ENCODE_ANY, out)) {
-        out->failed = 1;
     }
 }
 

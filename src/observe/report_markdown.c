@@ -27,7 +27,6 @@ static void append_connection(struct buffer *out, const char *side, const json_t
     if (text.length > 0) {
         append_fact(out, side, buffer_string(&text));
     }
-    out->failed |= text.failed;
     buffer_free(&text);
 }
 

@@ -3,6 +3,7 @@
 
 #include "base/entries.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "model/json_reader.h"
 #include <errno.h>
@@ -106,9 +107,7 @@ static bool take_apart(const char *text, size_t length, bool whole, struct arena
 static const char *keep(const struct reject_reading *reading, struct text text, size_t limit)
 {
     size_t length = text.length > limit ? text_clip(text.data, text.length, limit) : text.length;
-    const char *kept =
-        text.data == NULL ? "" : arena_copy(reading->report->arena, text.data, length);
-    return kept == NULL ? "" : kept;
+    return text.data == NULL ? "" : arena_copy(reading->report->arena, text.data, length);
 }
 
 static bool is_same(struct text text, const char *kept)
@@ -230,9 +229,6 @@ static enum status list_files(const char *folder, struct arena *arena, const cha
     const char *name;
     *count = 0;
     *names = arena_allocate_zeroed(arena, FILES_MAX, sizeof(char *));
-    if (*names == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the report's rejects");
-    }
     enum status status = entries_open(&entries, folder, ERROR_STATE_INVALID, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
@@ -246,8 +242,7 @@ static enum status list_files(const char *folder, struct arena *arena, const cha
             *cut = true;
             break;
         }
-        (*names)[*count] = arena_copy_string(arena, name);
-        *count += (*names)[*count] != NULL;
+        (*names)[(*count)++] = arena_copy_string(arena, name);
     }
     entries_close(&entries);
     qsort(*names, *count, sizeof(char *), text_compare_strings);
@@ -260,23 +255,15 @@ enum status report_read_rejects(const char *folder, struct report *report, struc
     uint32_t count = 0;
     struct arena *arena = report->arena;
     struct reject_reading reading = {.report = report, .scratch = arena_create(0)};
-    char *line = malloc(LINE_BYTES_MAX);
+    char *line = memory_allocate(LINE_BYTES_MAX);
     char *rejects = file_join(arena, folder, "rejects");
     report->reasons = arena_allocate_zeroed(arena, REPORT_REASONS_MAX, sizeof(*report->reasons));
     report->reject_samples =
         arena_allocate_zeroed(arena, REPORT_SAMPLES_MAX, sizeof(*report->reject_samples));
-    enum status status = STATUS_FAILED;
-    if (reading.scratch == NULL || line == NULL || rejects == NULL || report->reasons == NULL ||
-        report->reject_samples == NULL) {
-        error_set(error, ERROR_MEMORY, NULL, "no memory for the report's rejects");
-    } else {
-        status = list_files(rejects, arena, &names, &count, &report->rejects_cut, error);
-    }
+    enum status status = list_files(rejects, arena, &names, &count, &report->rejects_cut, error);
     for (uint32_t i = 0; status == STATUS_OK && !report->rejects_cut && i < count; i++) {
-        char *path = file_join(arena, rejects, names[i]);
         reading.name = names[i];
-        status = path == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory for a path")
-                              : read_file(&reading, path, line, error);
+        status = read_file(&reading, file_join(arena, rejects, names[i]), line, error);
     }
     if (status == STATUS_OK) {
         qsort(report->reasons, report->reason_count, sizeof(*report->reasons), by_count);

@@ -17,31 +17,27 @@ static struct report_warning *find(const struct report *report, const char *mess
     return NULL;
 }
 
-static enum status take_line(struct report *report, const char *line, struct error *error)
+static void take_line(struct report *report, const char *line)
 {
     const char *message = log_message_of(line, LOG_WARNING);
     if (message == NULL) {
-        return STATUS_OK;
+        return;
     }
     size_t length = strcspn(message, "\n");
     struct report_warning *known = find(report, message, length);
     if (known != NULL) {
         known->count++;
-        return STATUS_OK;
+        return;
     }
     if (report->warning_count == REPORT_WARNINGS_MAX) {
         report->warnings_left_out++;
-        return STATUS_OK;
+        return;
     }
     struct report_warning *warning = &report->warnings[report->warning_count];
     warning->at = arena_copy(report->arena, line, strcspn(line, " "));
     warning->message = arena_copy(report->arena, message, length);
     warning->count = 1;
-    if (warning->at == NULL || warning->message == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the report's warnings");
-    }
     report->warning_count++;
-    return STATUS_OK;
 }
 
 enum status report_read_warnings(const char *folder, struct report *report, struct error *error)
@@ -50,15 +46,12 @@ enum status report_read_warnings(const char *folder, struct report *report, stru
     const char *path = file_join(report->arena, folder, "transhume.log");
     report->warnings =
         arena_allocate_zeroed(report->arena, REPORT_WARNINGS_MAX, sizeof(*report->warnings));
-    if (path == NULL || report->warnings == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the report's warnings");
-    }
     enum status status = file_lines_open(&lines, path, ERROR_STATE_INVALID, error);
     if (status != STATUS_OK) {
         return status;
     }
-    while (status == STATUS_OK && (status = file_lines_next(&lines, error)) == STATUS_OK) {
-        status = take_line(report, lines.line, error);
+    while ((status = file_lines_next(&lines, error)) == STATUS_OK) {
+        take_line(report, lines.line);
     }
     file_lines_close(&lines);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;

@@ -158,12 +158,11 @@ static const char *step_of_rollback(const struct report *report)
 {
     bool repair = is(report->kind, "repair");
     if (is(report->status, "rolling_back")) {
-        const char *text = arena_format(
+        return arena_format(
             report->arena,
             "If no process is at work on it: `transhume rollback --run %s --confirm` goes on with the "
             "rollback.",
             is_run_id(report->run) ? report->run : "ID");
-        return text == NULL ? "`transhume rollback` goes on with it." : text;
     }
     if (!is(report->status, "rolled_back")) {
         return NULL;

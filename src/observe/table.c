@@ -2,6 +2,7 @@
 #include "observe/table.h"
 
 #include "base/arena.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,19 +23,12 @@ struct table {
     const char *titles[COLUMNS_MAX];
     uint32_t column_count;
     uint32_t fit; /* 0: no limit */
-    bool failed;
 };
 
 struct table *table_create(const char *const *titles)
 {
-    struct table *table = calloc(1, sizeof(*table));
-    struct arena *arena = arena_create(0);
-    if (table == NULL || arena == NULL) {
-        free(table);
-        arena_destroy(arena);
-        return NULL;
-    }
-    table->arena = arena;
+    struct table *table = memory_allocate_zeroed(1, sizeof(*table));
+    table->arena = arena_create(0);
     while (titles[table->column_count] != NULL && table->column_count < COLUMNS_MAX) {
         table->titles[table->column_count] = titles[table->column_count];
         table->column_count++;
@@ -44,23 +38,16 @@ struct table *table_create(const char *const *titles)
 
 void table_destroy(struct table *table)
 {
-    if (table != NULL) {
-        arena_destroy(table->arena);
-        free(table->cells);
-        free(table);
-    }
+    arena_destroy(table->arena);
+    free(table->cells);
+    free(table);
 }
 
 static void add_cell(struct table *table, const char *cell)
 {
     if (table->cell_count == table->cell_capacity) {
         size_t capacity = table->cell_capacity == 0 ? 64 : table->cell_capacity * 2;
-        const char **cells = reallocarray(table->cells, capacity, sizeof(*cells));
-        if (cells == NULL) {
-            table->failed = true;
-            return;
-        }
-        table->cells = cells;
+        table->cells = memory_resize(table->cells, capacity, sizeof(*table->cells));
         table->cell_capacity = capacity;
     }
     table->cells[table->cell_count++] = cell;
@@ -68,17 +55,9 @@ static void add_cell(struct table *table, const char *cell)
 
 void table_add_text(struct table *table, const char *text)
 {
-    if (table == NULL) {
-        return;
-    }
     char printable[CELL_BYTES_MAX];
     text_printable(text, strlen(text), printable, sizeof(printable));
-    const char *copy = arena_copy_string(table->arena, printable);
-    if (copy == NULL) {
-        table->failed = true;
-        return;
-    }
-    add_cell(table, copy);
+    add_cell(table, arena_copy_string(table->arena, printable));
 }
 
 void table_format(struct table *table, const char *format, ...)
@@ -111,16 +90,14 @@ void table_add_bytes(struct table *table, int64_t bytes)
 
 void table_rule(struct table *table)
 {
-    for (uint32_t i = 0; table != NULL && i < table->column_count; i++) {
+    for (uint32_t i = 0; i < table->column_count; i++) {
         add_cell(table, rule_mark);
     }
 }
 
 void table_fit(struct table *table, uint32_t columns)
 {
-    if (table != NULL) {
-        table->fit = columns;
-    }
+    table->fit = columns;
 }
 
 uint32_t table_text_width(const char *text)
@@ -275,10 +252,6 @@ static void fit(const struct table *table, uint32_t *widths)
 
 void table_append(struct table *table, bool color, struct buffer *out)
 {
-    if (table == NULL || table->failed) {
-        out->failed = 1;
-        return;
-    }
     uint32_t widths[COLUMNS_MAX];
     const char *titles[COLUMNS_MAX] = {NULL};
     measure(table, widths);

@@ -6,13 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* One thread. Cells fill rows from left to right; control characters in them are shown escaped. A
- * failed allocation sets the output's `failed`. */
+/* One thread. Cells fill rows from left to right; control characters in them are shown escaped. */
 struct table;
 
-/* `titles` is NULL-terminated, at most 16; a title that begins with '>' aligns its column right.
- * NULL when memory is out; every function below takes that. */
-struct table *table_create(const char *const *titles);
+/* `titles` is NULL-terminated, at most 16; a title that begins with '>' aligns its column right. */
+struct table *table_create(const char *const *titles) __attribute__((returns_nonnull));
 void table_destroy(struct table *table);
 void table_add_text(struct table *table, const char *text);
 void table_format(struct table *table, const char *format, ...) PRINTF_LIKE(2, 3);

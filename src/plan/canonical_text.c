@@ -1,6 +1,7 @@
 /* Writes the resolved mapping as text, the same for every plan that makes the same records. */
 #include "plan/canonical_text.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "model/json_writer.h"
 #include "model/time_zone.h"
@@ -297,12 +298,10 @@ static int compare_fields(const void *left, const void *right)
 }
 
 /* The order of a record's fields means nothing, that of a list's items may. */
-static bool put_fields(struct text_writer *writer, const struct mapping *mapping)
+static void put_fields(struct text_writer *writer, const struct mapping *mapping)
 {
-    const struct mapping_field **sorted = calloc(mapping->field_count + (size_t)1, sizeof(void *));
-    if (sorted == NULL) {
-        return false;
-    }
+    const struct mapping_field **sorted =
+        memory_allocate_zeroed(mapping->field_count + (size_t)1, sizeof(void *));
     for (uint32_t i = 0; i < mapping->field_count; i++) {
         sorted[i] = &mapping->fields[i];
     }
@@ -312,7 +311,6 @@ static bool put_fields(struct text_writer *writer, const struct mapping *mapping
         put_field(writer, sorted[i]);
     }
     free(sorted);
-    return true;
 }
 
 static void put_matches(struct text_writer *writer, const struct mapping *mapping)
@@ -341,7 +339,7 @@ static void put_matches(struct text_writer *writer, const struct mapping *mappin
     buffer_append_string(writer->out, mapping->distinct ? " distinct" : "");
 }
 
-static bool put_entity(struct buffer *out, const struct plan *plan,
+static void put_entity(struct buffer *out, const struct plan *plan,
                        const struct plan_entity *entity)
 {
     const struct mapping *mapping = entity->mapping;
@@ -372,7 +370,7 @@ static bool put_entity(struct buffer *out, const struct plan *plan,
         put_names(out, (struct column_list){mapping->star_except, mapping->star_except_count});
     }
     buffer_append_byte(out, '\n');
-    return put_fields(&writer, mapping);
+    put_fields(&writer, mapping);
 }
 
 static void put_table(struct buffer *out, const struct plan_table *table)
@@ -411,10 +409,9 @@ static void put_table(struct buffer *out, const struct plan_table *table)
 
 static const char zone_mark[] = "time zone ";
 
-enum status canonical_text_make(struct plan *plan, struct arena *arena, struct error *error)
+void canonical_text_make(struct plan *plan, struct arena *arena)
 {
     struct buffer out = {0};
-    bool done = true;
     buffer_format(&out, "transhume mapping %d\n", CANONICAL_TEXT_VERSION);
     if (plan->time_zone != NULL) {
         buffer_format(&out, "%s%s\n", zone_mark, time_zone_name(plan->time_zone));
@@ -423,17 +420,12 @@ enum status canonical_text_make(struct plan *plan, struct arena *arena, struct e
         put_table(&out, &plan->tables[i]);
     }
     for (uint32_t i = 0; i < plan->entity_count; i++) {
-        done = put_entity(&out, plan, &plan->entities[i]) && done;
+        put_entity(&out, plan, &plan->entities[i]);
     }
-    if (!done || out.failed ||
-        (plan->mapping_text = arena_copy(arena, out.data, out.length)) == NULL) {
-        buffer_free(&out);
-        return error_set(error, ERROR_MEMORY, NULL, "out of memory");
-    }
+    plan->mapping_text = arena_copy(arena, out.data, out.length);
     XXH128_hash_t hash = XXH3_128bits(out.data, out.length);
     text_from_hash(hash.high64, hash.low64, plan->mapping_hash);
     buffer_free(&out);
-    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- a part of another one */

@@ -5,8 +5,7 @@
 #include "plan/plan.h"
 
 /* Fills plan->mapping_text and mapping_hash. */
-enum status canonical_text_make(struct plan *plan, struct arena *arena,
-                                struct error *error) MUST_USE;
+void canonical_text_make(struct plan *plan, struct arena *arena);
 
 /* Is the one a text of some of the other's tables, in the same order? */
 bool canonical_text_is_part(const char *whole, const char *part);

@@ -22,14 +22,10 @@ static void register_endpoint(const struct plan_node *root, const char *name)
 static enum status parse(struct plan_document *document, struct buffer *lines, struct error *error)
 {
     struct plan_faults faults;
-    const struct plan_node *root = NULL;
     plan_faults_init(&faults, document->name, lines);
     secret_register_uris(document->text); /* faults tell what they found */
-    enum status status =
-        plan_tree_read(document->text, document->length, document->arena, &faults, &root, error);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    const struct plan_node *root =
+        plan_tree_read(document->text, document->length, document->arena, &faults);
     if (root != NULL) {
         register_endpoint(root, "source");
         register_endpoint(root, "target");
@@ -39,15 +35,13 @@ static enum status parse(struct plan_document *document, struct buffer *lines, s
     return plan_faults_result(&faults, error);
 }
 
-static struct plan_document *create(struct arena *arena, const char *name)
+static struct plan_document *create(const char *name)
 {
+    struct arena *arena = arena_create(0);
     struct plan_document *document = arena_allocate_zeroed(arena, 1, sizeof *document);
-    if (document == NULL) {
-        return NULL;
-    }
     document->arena = arena;
     document->name = arena_copy_string(arena, name);
-    return document->name != NULL ? document : NULL;
+    return document;
 }
 
 enum status plan_document_parse(const char *text, size_t length, const char *name,
@@ -55,15 +49,11 @@ enum status plan_document_parse(const char *text, size_t length, const char *nam
                                 struct error *error)
 {
     *document = NULL;
-    struct arena *arena = arena_create(0);
-    struct plan_document *made = arena != NULL ? create(arena, name) : NULL;
-    if (made == NULL || (made->text = arena_copy(arena, text, length)) == NULL) {
-        arena_destroy(arena);
-        return error_set(error, ERROR_MEMORY, name, "out of memory");
-    }
+    struct plan_document *made = create(name);
+    made->text = arena_copy(made->arena, text, length);
     made->length = length;
     if (parse(made, faults, error) != STATUS_OK) {
-        arena_destroy(arena);
+        plan_document_destroy(made);
         return STATUS_FAILED;
     }
     *document = made;
@@ -74,15 +64,10 @@ enum status plan_document_read(const char *path, struct plan_document **document
                                struct buffer *faults, struct error *error)
 {
     *document = NULL;
-    struct arena *arena = arena_create(0);
-    struct plan_document *made = arena != NULL ? create(arena, path) : NULL;
-    if (made == NULL) {
-        arena_destroy(arena);
-        return error_set(error, ERROR_MEMORY, path, "out of memory");
-    }
+    struct plan_document *made = create(path);
     char *text = NULL;
     enum status status =
-        file_read_all(path, PLAN_TEXT_BYTES_MAX, arena, &text, &made->length, error);
+        file_read_all(path, PLAN_TEXT_BYTES_MAX, made->arena, &text, &made->length, error);
     if (status == STATUS_END) {
         status = error_set(error, ERROR_USAGE, path, "there is no plan");
         error_hint(error, "`transhume init SRC DST` writes one; --plan FILE names another");
@@ -94,7 +79,7 @@ enum status plan_document_read(const char *path, struct plan_document **document
         status = parse(made, faults, error);
     }
     if (status != STATUS_OK) {
-        arena_destroy(arena);
+        plan_document_destroy(made);
         return STATUS_FAILED;
     }
     *document = made;

@@ -2,6 +2,7 @@
 #include "plan/expression.h"
 
 #include "base/buffer.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "model/convert.h"
 #include "model/decimal.h"
@@ -48,9 +49,7 @@ static enum status make_probe_table(struct expression_sandbox *sandbox, const ch
         expression_append_quoted(&sql, "no column");
     }
     buffer_append_string(&sql, ")");
-    enum status status = sql.failed
-                             ? error_set(error, ERROR_MEMORY, NULL, "out of memory")
-                             : expression_sandbox_execute(sandbox, buffer_string(&sql), error);
+    enum status status = expression_sandbox_execute(sandbox, buffer_string(&sql), error);
     buffer_free(&sql);
     return status;
 }
@@ -60,9 +59,8 @@ static enum status explain_failure(struct expression_sandbox *sandbox, struct er
 {
     const char *message = sqlite3_errmsg(sandbox->database);
     static const char no_column[] = "no such column: ";
-    if (sandbox->out_of_memory || sqlite3_errcode(sandbox->database) == SQLITE_NOMEM) {
-        (void)error_set(error, ERROR_MEMORY, NULL, "out of memory");
-    } else if (sandbox->refused[0] != '\0') {
+    expression_sandbox_check_memory(sandbox);
+    if (sandbox->refused[0] != '\0') {
         (void)error_set(error, ERROR_PLAN_INVALID, NULL, "%s", sandbox->refused);
         error_hint(error, "an expression sees its own record only, and functions that always give "
                           "the same result");
@@ -86,8 +84,8 @@ static enum status try_constant(struct expression_sandbox *sandbox, const char *
     buffer_append_string(&sql, text);
     buffer_append_string(&sql, "\n)");
     sandbox->operations = 0;
-    if (!sql.failed && sqlite3_prepare_v2(sandbox->database, buffer_string(&sql), -1, &statement,
-                                          NULL) == SQLITE_OK) {
+    if (sqlite3_prepare_v2(sandbox->database, buffer_string(&sql), -1, &statement, NULL) ==
+        SQLITE_OK) {
         int result = sqlite3_step(statement);
         if (result != SQLITE_ROW && result != SQLITE_NOMEM) {
             status = error_set(error, ERROR_PLAN_INVALID, NULL, "%s",
@@ -109,14 +107,14 @@ static enum status stands_alone(struct expression_sandbox *sandbox, const char *
     buffer_append_string(&sql, "SELECT\n");
     buffer_append_string(&sql, text);
     buffer_append_string(&sql, "\nFROM record");
-    int result = sql.failed ? SQLITE_NOMEM
-                            : sqlite3_prepare_v2(sandbox->database, buffer_string(&sql), -1,
-                                                 &statement, NULL);
+    int result = sqlite3_prepare_v2(sandbox->database, buffer_string(&sql), -1, &statement, NULL);
+    if (result != SQLITE_OK) {
+        expression_sandbox_check_memory(sandbox);
+    }
     sqlite3_finalize(statement);
     buffer_free(&sql);
-    return result == SQLITE_OK ? STATUS_OK
-           : result == SQLITE_NOMEM
-               ? error_set(error, ERROR_MEMORY, NULL, "out of memory")
+    return result == SQLITE_OK
+               ? STATUS_OK
                : error_set(error, ERROR_PLAN_INVALID, NULL, "its parentheses do not match");
 }
 
@@ -132,9 +130,7 @@ static enum status prepare_probe(struct expression_sandbox *sandbox, const char 
     buffer_append_string(&sql, "\n) FROM record");
     expression_sandbox_begin_check(sandbox);
     int result = sqlite3_prepare_v2(sandbox->database, buffer_string(&sql), -1, &statement, &tail);
-    if (sql.failed) {
-        status = error_set(error, ERROR_MEMORY, NULL, "out of memory");
-    } else if (result != SQLITE_OK) {
+    if (result != SQLITE_OK) {
         status = explain_failure(sandbox, error);
     } else if (*tail != '\0' || sqlite3_column_count(statement) != 1 || text[0] == '\0') {
         status = error_set(error, ERROR_PLAN_INVALID, NULL, "one expression was expected");
@@ -170,19 +166,13 @@ static enum status keep_used_names(struct expression_sandbox *sandbox, const str
 {
     const char **kept = arena_allocate_zeroed(arena, sandbox->used_count + 1u, sizeof *kept);
     uint32_t count = 0;
-    for (uint32_t i = 0; kept != NULL && i < sandbox->used_count; i++) {
+    for (uint32_t i = 0; i < sandbox->used_count; i++) {
         const char *name = find_called(sandbox->used[i], names);
         if (name == NULL) {
             name = sandbox->used[i];
             return error_set(error, ERROR_PLAN_INVALID, name, "there is no column '%s'", name);
         }
-        kept[count] = arena_copy_string(arena, name);
-        if (kept[count++] == NULL) {
-            kept = NULL;
-        }
-    }
-    if (kept == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "out of memory");
+        kept[count++] = arena_copy_string(arena, name);
     }
     *used = kept;
     *used_count = count;
@@ -194,12 +184,9 @@ static enum status spell(const char *text, struct names *names, struct arena *ar
                          struct buffer *out, struct error *error)
 {
     const char *other = NULL;
-    enum status status =
-        expression_names_make(names->all, names->count, arena, &names->called, error);
-    if (status == STATUS_OK) {
-        status = expression_names_put(text, names->all, names->called, names->count,
-                                      names->declared_count, arena, &other, out, error);
-    }
+    names->called = expression_names_make(names->all, names->count, arena);
+    enum status status = expression_names_put(text, names->all, names->called, names->count,
+                                              names->declared_count, arena, &other, out, error);
     return status == STATUS_OK && other != NULL
                ? error_set(error, ERROR_PLAN_INVALID, other, "there is no column '%s'", other)
                : status;
@@ -242,9 +229,6 @@ enum status expression_check(struct expression_sandbox *sandbox, const char *tex
     }
     /* each unknown column becomes a known one, until none is left */
     const char **known = arena_allocate_zeroed(arena, name_count + OPEN_NAMES_MAX, sizeof *known);
-    if (known == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "out of memory");
-    }
     if (name_count > 0) {
         memcpy(known, names, name_count * sizeof *known);
     }
@@ -261,9 +245,6 @@ enum status expression_check(struct expression_sandbox *sandbox, const char *tex
             return status;
         }
         known[count] = arena_copy_string(arena, found.object);
-        if (known[count] == NULL) {
-            return error_set(error, ERROR_MEMORY, NULL, "out of memory");
-        }
     }
 }
 
@@ -341,21 +322,17 @@ enum status expression_prepare(struct expression_sandbox *sandbox,
                                struct expression_statement **statement, struct error *error)
 {
     struct buffer sql = {0};
-    enum status status = STATUS_OK;
-    struct expression_statement *made = calloc(1, sizeof *made);
+    struct expression_statement *made = memory_allocate_zeroed(1, sizeof *made);
+    made->sandbox = sandbox;
+    made->expression = expression;
+    made->texts = memory_allocate_zeroed(expression->count + 1u, sizeof *made->texts);
     *statement = NULL;
-    const char *const *called = NULL;
     struct arena *arena = arena_create(0);
+    const char *const *called = expression_names_make(expression->names, expression->count, arena);
     buffer_append_string(&sql, "SELECT (\n");
-    if (arena == NULL) {
-        status = error_set(error, ERROR_MEMORY, NULL, "out of memory");
-        goto out;
-    }
-    if (expression_names_make(expression->names, expression->count, arena, &called, error) !=
-            STATUS_OK ||
-        expression_names_put(expression->text, expression->names, called, expression->count, 0,
-                             arena, NULL, &sql, error) != STATUS_OK) {
-        status = STATUS_FAILED;
+    enum status status = expression_names_put(expression->text, expression->names, called,
+                                              expression->count, 0, arena, NULL, &sql, error);
+    if (status != STATUS_OK) {
         goto out;
     }
     buffer_append_string(&sql, "\n) FROM (SELECT ");
@@ -365,15 +342,6 @@ enum status expression_prepare(struct expression_sandbox *sandbox,
     }
     buffer_append_string(&sql,
                          expression->count == 0 ? "0 AS \"no column\") AS record" : ") AS record");
-    if (made != NULL) {
-        made->sandbox = sandbox;
-        made->expression = expression;
-        made->texts = calloc(expression->count + 1u, sizeof *made->texts);
-    }
-    if (sql.failed || made == NULL || made->texts == NULL) {
-        status = error_set(error, ERROR_MEMORY, NULL, "out of memory");
-        goto out;
-    }
     expression_sandbox_begin_check(sandbox);
     if (sqlite3_prepare_v3(sandbox->database, buffer_string(&sql), -1, SQLITE_PREPARE_PERSISTENT,
                            &made->statement, NULL) != SQLITE_OK) {
@@ -395,7 +363,7 @@ void expression_finalize(struct expression_statement *statement)
         return;
     }
     sqlite3_finalize(statement->statement);
-    for (uint32_t i = 0; statement->texts != NULL && i < statement->expression->count; i++) {
+    for (uint32_t i = 0; i < statement->expression->count; i++) {
         buffer_free(&statement->texts[i]);
     }
     arena_destroy(statement->wholes);
@@ -457,7 +425,8 @@ static enum status bind_text(struct expression_statement *statement, int index,
                                                            length, SQLITE_STATIC)
                                      : sqlite3_bind_text64(statement->statement, index, bytes,
                                                            length, SQLITE_STATIC, SQLITE_UTF8);
-    return result == SQLITE_OK ? STATUS_OK : error_set(error, ERROR_MEMORY, NULL, "out of memory");
+    return result == SQLITE_OK ? STATUS_OK
+                               : error_set(error, ERROR_MEMORY, NULL, "no memory for a value");
 }
 
 static enum status bind_large(struct expression_statement *statement, int index,
@@ -465,8 +434,8 @@ static enum status bind_large(struct expression_statement *statement, int index,
 {
     struct cell whole;
     struct error cause;
-    if (statement->wholes == NULL && (statement->wholes = arena_create(0)) == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "out of memory");
+    if (statement->wholes == NULL) {
+        statement->wholes = arena_create(0);
     }
     if (convert_read_large(value, CONVERT_LARGE_BYTES_MAX, statement->wholes, &whole, &cause) ==
         STATUS_OK) {
@@ -492,9 +461,6 @@ static enum status bind_other(struct expression_statement *statement, int index,
                                 : convert_append_text(value, false, text, &cause);
     if (status != STATUS_OK) {
         return reject(statement, cause.message, error);
-    }
-    if (text->failed) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a value");
     }
     return bind_text(statement, index, VALUE_TEXT, buffer_string(text), text->length, error);
 }
@@ -553,7 +519,7 @@ static enum status run(struct expression_statement *statement, const struct cell
         return STATUS_OK;
     }
     if (result == SQLITE_NOMEM) {
-        return error_set(error, ERROR_MEMORY, NULL, "out of memory");
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a result");
     }
     return reject(statement,
                   result == SQLITE_DONE        ? "it gave no row"
@@ -589,9 +555,9 @@ static enum status take_result(struct expression_statement *statement, struct ar
                                  : sqlite3_column_blob(prepared, 0);
         length = (size_t)sqlite3_column_bytes(prepared, 0);
         bool lost = bytes == NULL && (text || length > 0);
-        copy = lost ? NULL : arena_copy(arena, bytes != NULL ? bytes : "", length);
+        copy = lost ? NULL : arena_try_copy(arena, bytes != NULL ? bytes : "", length);
         if (copy == NULL) {
-            return error_set(error, ERROR_MEMORY, NULL, "out of memory");
+            return error_set(error, ERROR_MEMORY, NULL, "no memory for a result");
         }
         if (text && !text_is_utf8(copy, length)) {
             return reject(statement, "its text is not valid UTF-8", error);

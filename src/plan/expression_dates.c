@@ -1,8 +1,10 @@
 /* SQLite's date functions without the time of day and the place: the same input, the same
  * result. */
+#include "base/memory.h"
 #include "plan/expression_sandbox.h"
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { DATE_ARGUMENTS_MAX = 12 };
@@ -184,19 +186,14 @@ static void call(sqlite3_context *context, int count, sqlite3_value **arguments)
 enum status expression_dates_register(struct expression_sandbox *sandbox, struct error *error)
 {
     for (size_t i = 0; i < sizeof date_functions / sizeof date_functions[0]; i++) {
-        struct date_function *function = sqlite3_malloc(sizeof *function);
-        if (function == NULL) {
-            return error_set(error, ERROR_MEMORY, NULL, "out of memory");
-        }
+        struct date_function *function = memory_allocate(sizeof *function);
         function->name = date_functions[i];
         function->plain = sandbox->plain;
         int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
         if (sqlite3_create_function_v2(sandbox->database, function->name, -1, flags, function, call,
-                                       NULL, NULL, sqlite3_free) != SQLITE_OK) {
-            return error_set(error,
-                             sqlite3_errcode(sandbox->database) == SQLITE_NOMEM ? ERROR_MEMORY
-                                                                                : ERROR_INTERNAL,
-                             NULL, "%s", sqlite3_errmsg(sandbox->database));
+                                       NULL, NULL, free) != SQLITE_OK) {
+            expression_sandbox_check_memory(sandbox);
+            return error_set(error, ERROR_INTERNAL, NULL, "%s", sqlite3_errmsg(sandbox->database));
         }
     }
     return STATUS_OK;

@@ -37,22 +37,19 @@ static bool has_double(const char *const *names, uint32_t count, uint32_t at)
     return false;
 }
 
-enum status expression_names_make(const char *const *names, uint32_t count, struct arena *arena,
-                                  const char *const **called, struct error *error)
+const char *const *expression_names_make(const char *const *names, uint32_t count,
+                                         struct arena *arena)
 {
     const char **made = arena_allocate_zeroed(arena, count + 1u, sizeof *made);
-    bool failed = made == NULL;
-    for (uint32_t i = 0; !failed && i < count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         if (is_repeated(names, i)) {
             continue;
         }
         made[i] = has_double(names, count, i)
                       ? arena_format(arena, "%s\x1f%u", names[i], (unsigned)i)
                       : names[i];
-        failed = made[i] == NULL;
     }
-    *called = made;
-    return failed ? error_set(error, ERROR_MEMORY, NULL, "out of memory") : STATUS_OK;
+    return made;
 }
 
 /* ---------------------------------------------------------------- a name */
@@ -123,9 +120,6 @@ static enum status put_name(struct putting *putting, const char *name, const cha
     if (equal == 1 && last >= putting->first && putting->spelled != NULL &&
         *putting->spelled == NULL && strcmp(putting->names[last], name) != 0) {
         *putting->spelled = arena_copy_string(putting->arena, name);
-        if (*putting->spelled == NULL) {
-            return error_set(putting->error, ERROR_MEMORY, NULL, "out of memory");
-        }
     }
     buffer_append(putting->out, written, length);
     return STATUS_OK;
@@ -179,10 +173,7 @@ static enum status put_word(struct putting *putting, const char *text, const cha
     char behind = byte_behind(end);
     putting->names_no_column =
         !is_quoted && (sqlite3_stricmp(word, "as") == 0 || sqlite3_stricmp(word, "collate") == 0);
-    if (name.failed) {
-        status = error_set(putting->error, ERROR_MEMORY, NULL, "out of memory");
-    } else if (names_no_column || behind == '(' || behind == '.' ||
-               (!is_quoted && is_reserved(word))) {
+    if (names_no_column || behind == '(' || behind == '.' || (!is_quoted && is_reserved(word))) {
         buffer_append(putting->out, text, (size_t)(end - text));
     } else {
         status = put_name(putting, word, text, (size_t)(end - text));
@@ -237,9 +228,6 @@ enum status expression_names_put(const char *text, const char *const *names,
     }
     while (status == STATUS_OK && *text != '\0') {
         status = put_next(&putting, &text);
-    }
-    if (status == STATUS_OK && out->failed) {
-        status = error_set(error, ERROR_MEMORY, NULL, "out of memory");
     }
     return status;
 }

@@ -16,8 +16,8 @@ void expression_append_quoted(struct buffer *out, const char *name);
  * take for equal (it looks past ASCII case), something that nobody else is called. NULL: the name
  * came before.
  */
-enum status expression_names_make(const char *const *names, uint32_t count, struct arena *arena,
-                                  const char *const **called, struct error *error) MUST_USE;
+const char *const *expression_names_make(const char *const *names, uint32_t count,
+                                         struct arena *arena);
 
 /*
  * Appends the expression with its names as they are called. One that is written as none of those

@@ -1,6 +1,7 @@
 /* The sandbox in which expressions are evaluated. */
 #include "plan/expression_sandbox.h"
 
+#include "base/memory.h"
 #include "model/convert.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,12 +90,7 @@ static int note_used(struct expression_sandbox *sandbox, const char *name)
     if (sandbox->used_count == EXPRESSION_NAMES_MAX) {
         return SQLITE_DENY;
     }
-    char *copy = strdup(name);
-    if (copy == NULL) {
-        sandbox->out_of_memory = true;
-        return SQLITE_DENY;
-    }
-    sandbox->used[sandbox->used_count++] = copy;
+    sandbox->used[sandbox->used_count++] = memory_copy_string(name);
     return SQLITE_OK;
 }
 
@@ -139,12 +135,12 @@ static int count_operations(void *context)
     return !sandbox->open && ++sandbox->operations > CALLS_MAX;
 }
 
-static enum status open_database(sqlite3 **database, struct error *error)
+static void open_database(sqlite3 **database)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MEMORY |
                 SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
     if (sqlite3_open_v2(":memory:", database, flags, NULL) != SQLITE_OK) {
-        return error_set(error, ERROR_MEMORY, NULL, "the embedded SQLite does not open");
+        memory_exhausted(0);
     }
     sqlite3_db_config(*database, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
     sqlite3_db_config(*database, SQLITE_DBCONFIG_DQS_DDL, 0, NULL);
@@ -155,20 +151,23 @@ static enum status open_database(sqlite3 **database, struct error *error)
     sqlite3_limit(*database, SQLITE_LIMIT_EXPR_DEPTH, EXPRESSION_DEPTH_MAX);
     sqlite3_limit(*database, SQLITE_LIMIT_ATTACHED, 0);
     sqlite3_limit(*database, SQLITE_LIMIT_WORKER_THREADS, 0);
-    return STATUS_OK;
+}
+
+void expression_sandbox_check_memory(const struct expression_sandbox *sandbox)
+{
+    if (sqlite3_errcode(sandbox->database) == SQLITE_NOMEM) {
+        memory_exhausted(0);
+    }
 }
 
 enum status expression_sandbox_create(struct expression_sandbox **sandbox, struct error *error)
 {
-    struct expression_sandbox *made = calloc(1, sizeof *made);
+    struct expression_sandbox *made = memory_allocate_zeroed(1, sizeof *made);
     *sandbox = NULL;
-    if (made == NULL || (made->used = calloc(EXPRESSION_NAMES_MAX, sizeof *made->used)) == NULL) {
-        free(made);
-        return error_set(error, ERROR_MEMORY, NULL, "out of memory");
-    }
-    if (open_database(&made->database, error) != STATUS_OK ||
-        open_database(&made->plain, error) != STATUS_OK ||
-        expression_dates_register(made, error) != STATUS_OK) {
+    made->used = memory_allocate_zeroed(EXPRESSION_NAMES_MAX, sizeof *made->used);
+    open_database(&made->database);
+    open_database(&made->plain);
+    if (expression_dates_register(made, error) != STATUS_OK) {
         expression_sandbox_destroy(made);
         return STATUS_FAILED;
     }
@@ -207,8 +206,8 @@ enum status expression_sandbox_execute(struct expression_sandbox *sandbox, const
     int result = sqlite3_exec(sandbox->database, sql, NULL, NULL, NULL);
     sandbox->open = false;
     if (result != SQLITE_OK) {
-        return error_set(error, result == SQLITE_NOMEM ? ERROR_MEMORY : ERROR_PLAN_INVALID, NULL,
-                         "%s", sqlite3_errmsg(sandbox->database));
+        expression_sandbox_check_memory(sandbox);
+        return error_set(error, ERROR_PLAN_INVALID, NULL, "%s", sqlite3_errmsg(sandbox->database));
     }
     return STATUS_OK;
 }

@@ -13,7 +13,6 @@ struct expression_sandbox {
     bool open;           /* the sandbox itself works: everything is allowed */
     uint64_t operations; /* thousands of them, since the last evaluation began */
     char refused[160];   /* what the authorizer refused */
-    bool out_of_memory;  /* a name could not be noted */
     char **used;         /* columns that the statement being checked reads */
     uint32_t used_count;
 };
@@ -21,6 +20,9 @@ struct expression_sandbox {
 /* Runs a statement of the sandbox's own. */
 enum status expression_sandbox_execute(struct expression_sandbox *sandbox, const char *sql,
                                        struct error *error) MUST_USE;
+/* After a failure of what needs little of it, whatever the data is: ends the program if SQLite had
+ * no memory. */
+void expression_sandbox_check_memory(const struct expression_sandbox *sandbox);
 /* Forgets what was refused and used. */
 void expression_sandbox_begin_check(struct expression_sandbox *sandbox);
 /* What the expression asks of the time of day or the place, as far as its text shows it; NULL:

@@ -63,29 +63,20 @@ static bool join(const char *text, size_t length, struct buffer *out)
     return true;
 }
 
-enum status json_escapes_join(const char *text, size_t length, struct arena *arena,
-                              const char **out, size_t *out_length, struct error *error)
+const char *json_escapes_join(const char *text, size_t *length, struct arena *arena)
 {
     size_t blanks = 0;
-    while (blanks < length && strchr(" \t\r\n", text[blanks]) != NULL && text[blanks] != '\0') {
+    while (blanks < *length && strchr(" \t\r\n", text[blanks]) != NULL && text[blanks] != '\0') {
         blanks++;
     }
-    *out = text;
-    *out_length = length;
-    if (blanks == length || text[blanks] != '{' || memmem(text, length, "\\u", 2) == NULL) {
-        return STATUS_OK;
+    if (blanks == *length || text[blanks] != '{' || memmem(text, *length, "\\u", 2) == NULL) {
+        return text;
     }
     struct buffer joined = {0};
-    bool is_json = join(text, length, &joined);
-    enum status status = STATUS_OK;
-    if (joined.failed) {
-        status = error_set(error, ERROR_MEMORY, NULL, "no memory to read the plan");
-    } else if (is_json) {
-        *out = arena_copy(arena, joined.data, joined.length);
-        *out_length = joined.length;
-        status = *out != NULL ? STATUS_OK
-                              : error_set(error, ERROR_MEMORY, NULL, "no memory to read the plan");
+    if (join(text, *length, &joined)) {
+        text = arena_copy(arena, joined.data, joined.length);
+        *length = joined.length;
     }
     buffer_free(&joined);
-    return status;
+    return text;
 }

@@ -8,11 +8,10 @@
 /*
  * Of a plan in JSON: `\ud83d\ude00`, a character above U+FFFF as a pair of surrogates, becomes
  * YAML's `\U0001F600`, so that lines stay as they are. A surrogate alone is left for libyaml to
- * refuse. `*out` is `text` itself where there is nothing to do, or lives in the arena. What is not
- * JSON by its first character, its quotes and its comments is left alone: there a backslash may
- * be one.
+ * refuse. What comes back is `text` itself where there is nothing to do, or lives in the arena.
+ * What is not JSON by its first character, its quotes and its comments is left alone: there a
+ * backslash may be one.
  */
-enum status json_escapes_join(const char *text, size_t length, struct arena *arena,
-                              const char **out, size_t *out_length, struct error *error) MUST_USE;
+const char *json_escapes_join(const char *text, size_t *length, struct arena *arena);
 
 #endif

@@ -402,11 +402,11 @@ void keys_find_promises(struct resolver *resolver, const struct table_builder *t
     struct target_index *indexes =
         resolve_allocate(resolver, target->index_count + (size_t)1, sizeof *indexes);
     target->key_promised = is_promised(table, target->key);
-    for (uint32_t i = 0; indexes != NULL && i < target->index_count; i++) {
+    for (uint32_t i = 0; i < target->index_count; i++) {
         indexes[i] = target->indexes[i];
         indexes[i].promised = indexes[i].unique && is_promised(table, indexes[i].columns);
     }
-    if (indexes != NULL && target->index_count > 0) {
+    if (target->index_count > 0) {
         target->indexes = indexes;
     }
 }

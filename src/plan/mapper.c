@@ -1,5 +1,7 @@
 /* The mapper: batches of source rows in, batches of target records out. */
 #include "plan/mapper.h"
+
+#include "base/memory.h"
 #include "plan/mapper_internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -25,18 +27,14 @@ static uint64_t bound_of(uint64_t record_bytes_max)
 
 /* ---- making and freeing */
 
-static enum status make_lists(struct mapper *mapper, struct entity_state *entity,
-                              struct error *error)
+static void make_lists(struct mapper *mapper, struct entity_state *entity)
 {
     const struct mapping *mapping = entity->mapping;
     uint32_t count = mapping->pages != MAPPING_NONE;
     for (uint32_t i = 0; i < mapping->field_count; i++) {
         count += mapping->fields[i].kind == FIELD_EMBED;
     }
-    entity->lists = calloc((size_t)count + 1, sizeof *entity->lists);
-    if (!entity->lists) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a mapper");
-    }
+    entity->lists = memory_allocate_zeroed((size_t)count + 1, sizeof *entity->lists);
     for (uint32_t i = 0; i < mapping->field_count; i++) {
         const struct mapping_field *field = &mapping->fields[i];
         if (field->kind == FIELD_EMBED) {
@@ -53,7 +51,6 @@ static enum status make_lists(struct mapper *mapper, struct entity_state *entity
                                 .number = mapping->pages,
                                 .entity = entity};
     }
-    return STATUS_OK;
 }
 
 static size_t most_element_names(const struct mapper *mapper)
@@ -67,7 +64,7 @@ static size_t most_element_names(const struct mapper *mapper)
     return most;
 }
 
-static enum status make_states(struct mapper *mapper, struct error *error)
+static void make_states(struct mapper *mapper)
 {
     const struct plan_stream *stream = mapper->stream;
     const struct stream_mapping *shared = mapper->shared;
@@ -75,54 +72,45 @@ static enum status make_states(struct mapper *mapper, struct error *error)
     for (uint32_t i = 0; i < shared->expression_count; i++) {
         values = shared->expressions[i].count > values ? shared->expressions[i].count : values;
     }
-    mapper->entities = calloc((size_t)stream->entity_count + 1, sizeof *mapper->entities);
-    mapper->counts = calloc((size_t)stream->entity_count + 1, sizeof *mapper->counts);
-    mapper->aggregates = calloc((size_t)shared->aggregate_count + 1, sizeof *mapper->aggregates);
-    mapper->statements =
-        calloc((size_t)shared->expression_count + 1, sizeof(struct expression_statement *));
-    mapper->expression_values = calloc(values, sizeof *mapper->expression_values);
-    mapper->slots = calloc((size_t)shared->slot_count + 1, sizeof *mapper->slots);
-    mapper->element_slots = calloc(most_element_names(mapper), sizeof *mapper->element_slots);
-    mapper->taken = calloc((size_t)stream->entity_count + 1, sizeof(struct batch *));
+    mapper->entities =
+        memory_allocate_zeroed((size_t)stream->entity_count + 1, sizeof *mapper->entities);
+    mapper->counts =
+        memory_allocate_zeroed((size_t)stream->entity_count + 1, sizeof *mapper->counts);
+    mapper->aggregates =
+        memory_allocate_zeroed((size_t)shared->aggregate_count + 1, sizeof *mapper->aggregates);
+    mapper->statements = memory_allocate_zeroed((size_t)shared->expression_count + 1,
+                                                sizeof(struct expression_statement *));
+    mapper->expression_values = memory_allocate_zeroed(values, sizeof *mapper->expression_values);
+    mapper->slots = memory_allocate_zeroed((size_t)shared->slot_count + 1, sizeof *mapper->slots);
+    mapper->element_slots =
+        memory_allocate_zeroed(most_element_names(mapper), sizeof *mapper->element_slots);
+    mapper->taken =
+        memory_allocate_zeroed((size_t)stream->entity_count + 1, sizeof(struct batch *));
     mapper->scratch = arena_create(0);
-    if (!mapper->entities || !mapper->counts || !mapper->aggregates || !mapper->statements ||
-        !mapper->expression_values || !mapper->slots || !mapper->element_slots || !mapper->taken ||
-        !mapper->scratch) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a mapper");
-    }
     for (uint32_t i = 0; i < shared->aggregate_count; i++) {
         if (shared->aggregates[i].function == AGGREGATE_SUM) {
             decimal_sum_init(&mapper->aggregates[i].sum);
         }
     }
-    enum status status = STATUS_OK;
-    for (; mapper->entity_count < stream->entity_count && status == STATUS_OK;
-         mapper->entity_count++) {
+    for (; mapper->entity_count < stream->entity_count; mapper->entity_count++) {
         struct entity_state *state = &mapper->entities[mapper->entity_count];
         state->entity = &mapper->plan->entities[stream->entities[mapper->entity_count]];
         state->mapping = state->entity->mapping;
         state->counts = &mapper->counts[mapper->entity_count];
-        status = make_lists(mapper, state, error);
+        make_lists(mapper, state);
     }
-    return status;
 }
 
 enum status mapper_create(const struct plan *plan, const struct plan_stream *stream,
                           uint64_t record_bytes_max, struct mapper **mapper, struct error *error)
 {
-    struct mapper *made = calloc(1, sizeof *made);
-    if (!made) {
-        return error_set(error, ERROR_MEMORY, stream->name, "no memory for a mapper");
-    }
+    struct mapper *made = memory_allocate_zeroed(1, sizeof *made);
+    (void)error;
     made->plan = plan;
     made->stream = stream;
     made->shared = plan->entities[stream->entities[0]].mapping->stream;
     made->record_bytes_max = bound_of(record_bytes_max);
-    enum status status = make_states(made, error);
-    if (status != STATUS_OK) {
-        mapper_destroy(made);
-        return status;
-    }
+    make_states(made);
     *mapper = made;
     return STATUS_OK;
 }
@@ -226,22 +214,16 @@ static void keeper_release(struct large_value *self)
     }
 }
 
-static enum status hand_large_over(struct mapper *mapper, struct batch *batch, struct error *error)
+static void hand_large_over(struct mapper *mapper, struct batch *batch)
 {
     if (!batch->large_values) {
-        return STATUS_OK;
+        return;
     }
     uint32_t *users = arena_allocate_zeroed(batch->arena, 1, sizeof *users);
     struct keeper *keepers =
         arena_allocate_zeroed(batch->arena, mapper->entity_count + 1u, sizeof *keepers);
-    if (!users || !keepers) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for large values");
-    }
     if (mapper->reject_count > 0) {
         mapper->reject_keeper = batch_create_sharing(batch, NULL, 1, 1);
-        if (!mapper->reject_keeper) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory for large values");
-        }
         struct keeper *last = &keepers[mapper->entity_count];
         *last = (struct keeper){
             .large = {.release = keeper_release}, .users = users, .kept = batch->large_values};
@@ -259,7 +241,6 @@ static enum status hand_large_over(struct mapper *mapper, struct batch *batch, s
     if (*users > 0) {
         batch->large_values = NULL;
     }
-    return STATUS_OK;
 }
 
 static void pass_identity(struct mapper *mapper, struct batch *batch)
@@ -282,17 +263,14 @@ static void pass_identity(struct mapper *mapper, struct batch *batch)
 }
 
 /* Fields that are columns as they are: cells are copied, nothing is looked at but nulls. */
-static enum status map_direct(struct mapper *mapper, struct entity_state *entity,
-                              const struct batch *batch, struct error *error)
+static void map_direct(struct mapper *mapper, struct entity_state *entity,
+                       const struct batch *batch)
 {
     const struct mapping *mapping = entity->mapping;
     const struct stream_mapping *shared = mapper->shared;
     for (uint32_t row = 0; row < batch->row_count; row++) {
         const struct cell *from = batch_row(batch, row);
         struct cell *to = batch_append(entity->out);
-        if (!to) {
-            return error_set(error, ERROR_MEMORY, entity->entity->name, "no memory for a batch");
-        }
         bool key_missing = false;
         for (uint32_t i = 0; i < mapping->field_count; i++) {
             const struct mapping_field *field = &mapping->fields[i];
@@ -313,14 +291,10 @@ static enum status map_direct(struct mapper *mapper, struct entity_state *entity
                 .mapper = mapper, .row = from, .parent = from, .entity = entity};
             struct error reason;
             error_set(&reason, ERROR_REJECT_KEY_NULL, NULL, "a key field is null");
-            enum status status = mapper_refuse(&making, &reason, to, error);
+            mapper_refuse(&making, &reason, to);
             batch_drop_last(entity->out);
-            if (status != STATUS_OK) {
-                return status;
-            }
         }
     }
-    return STATUS_OK;
 }
 
 /* Records that the source could not read: each entity that they might have fed rejects them. */
@@ -362,7 +336,7 @@ static enum status map_row(struct mapper *mapper, struct entity_state *entity,
     return status == STATUS_OK && admitted ? mapper_record(&making, error) : status;
 }
 
-static enum status open_batches(struct mapper *mapper, struct batch *batch, struct error *error)
+static void open_batches(struct mapper *mapper, struct batch *batch)
 {
     for (uint32_t e = 0; e < mapper->entity_count; e++) {
         struct entity_state *entity = &mapper->entities[e];
@@ -370,17 +344,14 @@ static enum status open_batches(struct mapper *mapper, struct batch *batch, stru
         const struct shape *shape = plan_entity_batch_shape(entity->entity);
         entity->out =
             batch_create_sharing(batch, shape, own + mapper->shared->key_count, batch->row_count);
-        if (!entity->out) {
-            return error_set(error, ERROR_MEMORY, entity->entity->name, "no memory for a batch");
-        }
         entity->out->entity = entity->entity->number;
     }
-    return STATUS_OK;
 }
 
 static enum status map_rows(struct mapper *mapper, struct batch *batch, struct error *error)
 {
-    enum status status = open_batches(mapper, batch, error);
+    enum status status = STATUS_OK;
+    open_batches(mapper, batch);
     for (uint32_t row = 0; mapper->shared->documents && row < batch->row_count; row++) {
         if (status != STATUS_OK) {
             return status;
@@ -390,7 +361,7 @@ static enum status map_rows(struct mapper *mapper, struct batch *batch, struct e
     for (uint32_t e = 0; !mapper->shared->documents && e < mapper->entity_count; e++) {
         struct entity_state *entity = &mapper->entities[e];
         if (entity->mapping->all_direct && status == STATUS_OK) {
-            status = map_direct(mapper, entity, batch, error);
+            map_direct(mapper, entity, batch);
             continue;
         }
         for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
@@ -434,7 +405,7 @@ enum status mapper_map_batch(struct mapper *mapper, struct batch *batch, struct 
         }
     }
     if (status == STATUS_OK) {
-        status = hand_large_over(mapper, batch, error);
+        hand_large_over(mapper, batch);
     }
     batch_destroy(batch);
     return status;
@@ -505,10 +476,7 @@ enum status mapper_end(struct mapper *mapper, struct error *error)
             entity->counts->filtered++;
             continue;
         }
-        status = mapper_open_batch(mapper, entity, error);
-        if (status != STATUS_OK) {
-            break;
-        }
+        mapper_open_batch(mapper, entity);
         struct making making = mapper_making_of_parent(mapper, entity);
         if (entity->mapping->unnest != NULL) {
             status = mapper_unnest_parent(&making, error);
@@ -570,10 +538,8 @@ static enum status keep_pages(struct mapper *mapper, struct entity_state *entity
     enum status status = STATUS_OK;
     for (uint32_t i = 0; mapper->inside && i < entity->list_count && status == STATUS_OK; i++) {
         if (entity->lists[i].count > 0) {
-            status = mapper_open_batch(mapper, entity, error);
-            status = status == STATUS_OK
-                         ? mapper_list_move(mapper, &entity->lists[i], entity->out->arena, error)
-                         : status;
+            mapper_open_batch(mapper, entity);
+            status = mapper_list_move(mapper, &entity->lists[i], entity->out->arena, error);
         }
     }
     return status;

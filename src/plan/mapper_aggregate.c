@@ -77,7 +77,6 @@ static int rank(const struct cell *cell)
 
 static enum status as_decimal(struct mapper *mapper, const struct cell *cell, struct cell *decimal)
 {
-    char digits[32];
     switch (cell->kind) {
     case VALUE_DECIMAL:
         *decimal = *cell;
@@ -88,13 +87,9 @@ static enum status as_decimal(struct mapper *mapper, const struct cell *cell, st
     case VALUE_UINT64: {
         struct buffer text = {0};
         buffer_append_uint64(&text, cell->u64);
-        size_t length = text.length < sizeof digits ? text.length : 0;
-        memcpy(digits, text.data, length);
+        enum status status = decimal_parse(text.data, text.length, mapper->scratch, decimal);
         buffer_free(&text);
-        return decimal_parse(digits, length, mapper->scratch, decimal) ==
-                       STATUS_OK /* empty: no memory */
-                   ? STATUS_OK
-                   : STATUS_FAILED;
+        return status;
     }
     default:
         *decimal = (struct cell){.kind = VALUE_DECIMAL, .flags = CELL_SMALL, .i64 = cell->i64};
@@ -202,11 +197,12 @@ static void keep(struct aggregate_state *state, const struct cell *cell)
     state->extreme = *cell;
     if (borrows) {
         buffer_clear(&state->text);
+        if (!buffer_try_reserve(&state->text, length)) {
+            fail(state, ERROR_MEMORY, "an extreme", "no memory for a value");
+            return;
+        }
         buffer_append(&state->text, cell->text, length);
         state->extreme.text = buffer_string(&state->text);
-        if (state->text.failed) {
-            fail(state, ERROR_MEMORY, "an extreme", "no memory for a value");
-        }
     }
 }
 
@@ -311,10 +307,8 @@ static void add_distinct(struct mapper *mapper, const struct mapping_aggregate *
     }
     struct buffer digits = {0};
     const struct cell one = one_of_number(cell, &digits);
-    enum status status = digits.failed
-                             ? error_set(&error, ERROR_MEMORY, NULL, "no memory for a number")
-                             : canonical_hash_cells(&one, 1, &mapper->bytes,
-                                                    &state->seen[state->seen_count], &error);
+    enum status status =
+        canonical_hash_cells(&one, 1, &mapper->bytes, &state->seen[state->seen_count], &error);
     buffer_free(&digits);
     if (status != STATUS_OK) {
         fail(state, error.code, aggregate->text, error.message);

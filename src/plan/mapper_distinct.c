@@ -1,5 +1,6 @@
 /* Records that were made before in the same chunk: they need not travel to the target. What is
  * forgotten here the target finds itself. */
+#include "base/memory.h"
 #include "plan/mapper_internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -37,21 +38,18 @@ static struct canonical_hash *find(const struct distinct_set *set,
 }
 
 /* Room for one more: twice as much, or, at the bound, all is forgotten. */
-static enum status make_room(struct distinct_set *set, struct error *error)
+static void make_room(struct distinct_set *set)
 {
     if (set->slots != NULL && set->count < set->capacity / 2) {
-        return STATUS_OK;
+        return;
     }
     if (set->capacity == SLOTS_MAX) {
         mapper_distinct_forget(set);
-        return STATUS_OK;
+        return;
     }
     struct distinct_set larger = {.capacity = set->slots ? 2 * set->capacity : SLOTS_FIRST,
                                   .count = set->count};
-    larger.slots = calloc(larger.capacity, sizeof *larger.slots);
-    if (larger.slots == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for distinct records");
-    }
+    larger.slots = memory_allocate_zeroed(larger.capacity, sizeof *larger.slots);
     for (uint32_t i = 0; set->slots != NULL && i < set->capacity; i++) {
         if (!is_empty(&set->slots[i])) {
             *find(&larger, &set->slots[i]) = set->slots[i];
@@ -59,7 +57,6 @@ static enum status make_room(struct distinct_set *set, struct error *error)
     }
     free(set->slots);
     *set = larger;
-    return STATUS_OK;
 }
 
 enum status mapper_distinct_seen(struct mapper *mapper, struct entity_state *entity,
@@ -70,9 +67,10 @@ enum status mapper_distinct_seen(struct mapper *mapper, struct entity_state *ent
     enum status status =
         canonical_hash_cells(cells, batch_shape_width(plan_entity_batch_shape(entity->entity)),
                              &mapper->bytes, &hash, error);
-    if (status != STATUS_OK || make_room(&entity->distinct, error) != STATUS_OK) {
+    if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
+    make_room(&entity->distinct);
     struct canonical_hash *slot = find(&entity->distinct, &hash);
     *seen = !is_empty(slot);
     entity->distinct.count += !*seen;

@@ -38,7 +38,7 @@ static enum status unreadable(const struct mapping_part *part, const char *why, 
 static enum status join_sign(struct making *making, const struct template_slice *slice,
                              struct cell *cell, struct error *error)
 {
-    char *text = arena_allocate(making->mapper->scratch, (size_t)slice->length + 1);
+    char *text = arena_try_allocate(making->mapper->scratch, (size_t)slice->length + 1);
     if (text == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
     }
@@ -133,11 +133,9 @@ static enum status refuse_whole(struct making *making, const struct error *reaso
 {
     struct mapper *mapper = making->mapper;
     making->entity->counts->made++;
-    if (mapper_refuse(making, reason, NULL, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    mapper_refuse(making, reason, NULL);
     struct cell *pair = arena_allocate(mapper->reject_arena, 2 * sizeof *pair);
-    if (!pair || value_copy(cell, mapper->reject_arena, &pair[1]) != STATUS_OK) {
+    if (value_copy(cell, mapper->reject_arena, &pair[1]) != STATUS_OK) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a reject");
     }
     pair[0] = cell_text(name, strlen(name));

@@ -182,10 +182,8 @@ enum status mapper_record(struct making *making, struct error *error) MUST_USE;
  * lists, which are not there yet) and gives false. */
 enum status mapper_admits(struct making *making, bool *admitted, struct error *error) MUST_USE;
 /* Notes a record that could not be made; `cells` are those of its row (NULL: nothing is known). */
-enum status mapper_refuse(struct making *making, const struct error *reason,
-                          const struct cell *cells, struct error *error) MUST_USE;
-enum status mapper_open_batch(struct mapper *mapper, struct entity_state *entity,
-                              struct error *error) MUST_USE;
+void mapper_refuse(struct making *making, const struct error *reason, const struct cell *cells);
+void mapper_open_batch(struct mapper *mapper, struct entity_state *entity);
 
 /* mapper_aggregate.c */
 void mapper_aggregates_begin(struct mapper *mapper);

@@ -141,7 +141,7 @@ static enum status make_item(struct making *making, const struct mapping_list *l
         list->document != MAPPING_NONE ? &making->row[list->document] : NULL;
     size_t room = list->field_count;
     room += document != NULL && document->kind == VALUE_MAP ? document->length : 0;
-    struct cell *pairs = arena_allocate(making->arena, (room * 2 + 1) * sizeof *pairs);
+    struct cell *pairs = arena_try_allocate(making->arena, (room * 2 + 1) * sizeof *pairs);
     uint32_t count = 0;
     enum status result = STATUS_OK;
     if (!pairs) {
@@ -201,9 +201,7 @@ static enum status refuse_large_page(struct mapper *mapper, struct list_state *l
                     (unsigned long long)mapper->record_bytes_max);
     end_page(list);
     struct cell omitted;
-    if (mapper_open_batch(mapper, list->entity, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    mapper_open_batch(mapper, list->entity);
     making.arena = list->entity->out->arena;
     mapper_omit(&making, "", reason.message, &omitted);
     making.list = &omitted;
@@ -218,7 +216,7 @@ static enum status emit_page(struct mapper *mapper, struct list_state *list, str
     }
     struct entity_state *entity = list->entity;
     struct arena *arena = entity->out->arena;
-    struct cell *items = arena_allocate(arena, ((size_t)list->count + 1) * sizeof *items);
+    struct cell *items = arena_try_allocate(arena, ((size_t)list->count + 1) * sizeof *items);
     if (!items) {
         return error_set(error, ERROR_MEMORY, list->list->text, "no memory for a page");
     }
@@ -238,12 +236,9 @@ static enum status add_item(struct mapper *mapper, struct list_state *list, cons
                             struct error *error)
 {
     struct entity_state *entity = list->entity;
-    enum status status = mapper_open_batch(mapper, entity, error);
-    if (status == STATUS_OK && !list->page_too_large) {
-        status = grow(list, error);
-    }
-    if (status != STATUS_OK) {
-        return status;
+    mapper_open_batch(mapper, entity);
+    if (!list->page_too_large && grow(list, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     struct making making = {.mapper = mapper,
                             .row = row,
@@ -252,7 +247,7 @@ static enum status add_item(struct mapper *mapper, struct list_state *list, cons
                             .arena = entity->out->arena};
     bool wanted = true;
     /* what fails rejects the record or page that holds the item; whole, with what there is of it */
-    status = mapper_test(&making, list->list->where, &wanted, error);
+    enum status status = mapper_test(&making, list->list->where, &wanted, error);
     if (status != STATUS_OK && mapper_is_reject(error)) {
         fail(list, error);
         wanted = true;

@@ -16,19 +16,14 @@ static uint32_t own_width(const struct entity_state *entity)
     return entity->mapping->document_star ? 1 : entity->mapping->field_count;
 }
 
-enum status mapper_open_batch(struct mapper *mapper, struct entity_state *entity,
-                              struct error *error)
+void mapper_open_batch(struct mapper *mapper, struct entity_state *entity)
 {
     if (entity->out) {
-        return STATUS_OK;
+        return;
     }
     const struct shape *shape = plan_entity_batch_shape(entity->entity);
     entity->out = batch_create(shape, own_width(entity) + key_count(mapper), OWN_BATCH_ROWS);
-    if (!entity->out) {
-        return error_set(error, ERROR_MEMORY, entity->entity->name, "no memory for a batch");
-    }
     entity->out->entity = entity->entity->number;
-    return STATUS_OK;
 }
 
 /* ---- rejects */
@@ -49,22 +44,16 @@ static struct cell kept_for_reject(const struct making *making, const char *fiel
     return copy;
 }
 
-static enum status reject_map(struct making *making, const struct cell *cells, struct cell *map,
-                              struct error *error)
+static struct cell reject_map(struct making *making, const struct cell *cells)
 {
     struct mapper *mapper = making->mapper;
     if (cells != NULL && making->entity->mapping->document_star) {
-        *map = kept_for_reject(making, "", cells); /* it is a MAP already */
-        return STATUS_OK;
+        return kept_for_reject(making, "", cells); /* it is a MAP already */
     }
     uint32_t count = cells != NULL ? making->entity->mapping->field_count : 0;
     struct cell *pairs =
         arena_allocate(mapper->reject_arena, ((size_t)count * 2 + 1) * sizeof *pairs);
     uint32_t kept = 0;
-    if (!pairs) {
-        return error_set(error, ERROR_MEMORY, making->entity->entity->name,
-                         "no memory for a reject");
-    }
     for (uint32_t i = 0; i < count; i++) {
         const struct mapping_field *field = &making->entity->mapping->fields[i];
         if (cells[i].kind != VALUE_MISSING) {
@@ -72,29 +61,24 @@ static enum status reject_map(struct making *making, const struct cell *cells, s
             pairs[2 * (size_t)kept++ + 1] = kept_for_reject(making, field->name, &cells[i]);
         }
     }
-    *map = cell_items(VALUE_MAP, pairs, kept);
-    return STATUS_OK;
+    return cell_items(VALUE_MAP, pairs, kept);
 }
 
-static enum status grow_rejects(struct mapper *mapper, struct error *error)
+static void grow_rejects(struct mapper *mapper)
 {
-    if (!mapper->reject_arena && !(mapper->reject_arena = arena_create(0))) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a reject");
+    if (!mapper->reject_arena) {
+        mapper->reject_arena = arena_create(0);
     }
     if (mapper->reject_count == mapper->reject_capacity) {
         uint32_t capacity = mapper->reject_capacity ? mapper->reject_capacity * 2 : 32;
         struct mapper_reject *grown =
             arena_allocate(mapper->reject_arena, (size_t)capacity * sizeof *grown);
-        if (!grown) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory for a reject");
-        }
         if (mapper->reject_count > 0) {
             memcpy(grown, mapper->rejects, mapper->reject_count * sizeof *grown);
         }
         mapper->rejects = grown;
         mapper->reject_capacity = capacity;
     }
-    return STATUS_OK;
 }
 
 /* A part of the source key: as the source names the record, else among its columns. */
@@ -106,34 +90,27 @@ static const struct cell *key_part(const struct making *making, uint32_t part)
                : &making->parent[making->mapper->shared->key_columns[part]];
 }
 
-enum status mapper_refuse(struct making *making, const struct error *reason,
-                          const struct cell *cells, struct error *error)
+void mapper_refuse(struct making *making, const struct error *reason, const struct cell *cells)
 {
     struct mapper *mapper = making->mapper;
     enum error_code code = reason->code;
     char text[sizeof reason->message + 256];
-    memcpy(text, reason->message, sizeof reason->message); /* `error` may be `reason` itself */
+    memcpy(text, reason->message, sizeof reason->message);
     if (making->ordinal > 0) {
         snprintf(text, sizeof text, "element %lld of %.200s: %s", (long long)making->ordinal,
                  making->entity->mapping->unnest->text, reason->message);
     }
-    enum status status = grow_rejects(mapper, error);
-    if (status != STATUS_OK) {
-        return status;
-    }
+    grow_rejects(mapper);
     struct mapper_reject *reject = &mapper->rejects[mapper->reject_count];
-    *reject = (struct mapper_reject){.entity = making->entity->entity->number, .code = code};
-    status = reject_map(making, cells, &reject->record, error);
+    *reject = (struct mapper_reject){.entity = making->entity->entity->number,
+                                     .code = code,
+                                     .record = reject_map(making, cells)};
     const struct record_envelope *envelope = making->envelope;
     uint32_t keys = envelope != NULL && envelope->source_key_count > 0 ? envelope->source_key_count
                     : making->parent != NULL                           ? key_count(mapper)
                                                                        : 0;
     struct cell *key = arena_allocate(mapper->reject_arena, ((size_t)keys + 1) * sizeof *key);
     reject->reason = arena_copy_string(mapper->reject_arena, text);
-    if (status != STATUS_OK || !key || !reject->reason) {
-        return status == STATUS_OK ? error_set(error, ERROR_MEMORY, NULL, "no memory for a reject")
-                                   : status;
-    }
     for (uint32_t i = 0; i < keys; i++) {
         key[i] = kept_for_reject(making, "", key_part(making, i));
     }
@@ -141,7 +118,6 @@ enum status mapper_refuse(struct making *making, const struct error *reason,
     reject->source_key_count = keys;
     mapper->reject_count++;
     making->entity->counts->rejected++;
-    return STATUS_OK;
 }
 
 /* ---- records */
@@ -244,7 +220,7 @@ static enum status document_with_star(struct making *making, const struct cell *
 {
     const struct mapping *mapping = making->entity->mapping;
     size_t room = (size_t)document->length + mapping->field_count + 1;
-    struct cell *pairs = arena_allocate(making->arena, 2 * room * sizeof *pairs);
+    struct cell *pairs = arena_try_allocate(making->arena, 2 * room * sizeof *pairs);
     uint32_t count = 0;
     if (!pairs) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
@@ -282,9 +258,6 @@ static enum status fill_row(struct making *making, struct cell *cells, struct er
     if (mapping->document_star) {
         fields =
             arena_allocate(mapper->scratch, ((size_t)mapping->field_count + 1) * sizeof *fields);
-        if (!fields) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
-        }
     }
     enum status status = make_fields(making, fields, error);
     if (mapping->document_star && (status == STATUS_OK || mapper_is_reject(error))) {
@@ -305,15 +278,11 @@ enum status mapper_record(struct making *making, struct error *error)
 {
     struct mapper *mapper = making->mapper;
     struct entity_state *entity = making->entity;
-    enum status status = mapper_open_batch(mapper, entity, error);
-    struct cell *cells = status == STATUS_OK ? batch_append(entity->out) : NULL;
-    if (!cells) {
-        return status == STATUS_OK ? error_set(error, ERROR_MEMORY, NULL, "no memory for a batch")
-                                   : status;
-    }
+    mapper_open_batch(mapper, entity);
+    struct cell *cells = batch_append(entity->out);
     making->arena = entity->out->arena;
     entity->counts->made++;
-    status = fill_row(making, cells, error);
+    enum status status = fill_row(making, cells, error);
     bool seen = false;
     if (status == STATUS_OK && entity->mapping->distinct) {
         status = mapper_distinct_seen(mapper, entity, cells, &seen, error);
@@ -323,8 +292,8 @@ enum status mapper_record(struct making *making, struct error *error)
         return status;
     }
     if (status != STATUS_OK && mapper_is_reject(error)) {
-        struct error reason = *error;
-        status = mapper_refuse(making, &reason, cells, error);
+        mapper_refuse(making, error, cells);
+        status = STATUS_OK;
     }
     batch_drop_last(entity->out);
     return status;

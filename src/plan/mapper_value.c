@@ -1,10 +1,12 @@
 /* From references to values: columns, templates, aggregates, expressions, casts and defaults. */
+#include "base/memory.h"
 #include "model/convert.h"
 #include "plan/mapper_internal.h"
 #include <stdio.h>
 #include <string.h>
 
-static enum status out_of_memory(struct error *error)
+/* Of values, which may be large. */
+static enum status no_memory(struct error *error)
 {
     return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
 }
@@ -55,9 +57,10 @@ static void pad_digits(struct buffer *text, size_t start, uint32_t wanted)
     bool negative = start < text->length && text->data[start] == '-';
     size_t digits = start + negative;
     size_t length = text->length - digits;
-    if (length >= wanted || !buffer_reserve(text, wanted - length)) {
+    if (length >= wanted) {
         return;
     }
+    buffer_reserve(text, wanted - length);
     size_t zeros = wanted - length;
     memmove(text->data + digits + zeros, text->data + digits, length);
     memset(text->data + digits, '0', zeros);
@@ -81,6 +84,9 @@ static enum status append_part(struct making *making, const struct template_part
         return STATUS_OK;
     }
     if (value.kind == VALUE_TEXT) {
+        if (value.length > MEMORY_DATA_BYTES && !buffer_try_reserve(text, value.length)) {
+            return no_memory(error);
+        }
         buffer_append(text, value.text, value.length);
         return STATUS_OK;
     }
@@ -105,11 +111,9 @@ enum status mapper_template(struct making *making, const struct plan_template *t
     }
     *cell = cell_null();
     if (status == STATUS_OK && present) {
-        char *copy = text->failed
-                         ? NULL
-                         : arena_copy(making->arena, text->data + start, text->length - start);
+        char *copy = arena_try_copy(making->arena, text->data + start, text->length - start);
         if (!copy) {
-            status = out_of_memory(error);
+            status = no_memory(error);
         } else {
             *cell = cell_text(copy, text->length - start);
         }
@@ -194,7 +198,7 @@ void mapper_omit(struct making *making, const char *field, const char *why, stru
     char text[1024];
     snprintf(text, sizeof text, "%s%s%s", field, *field != 0 ? ": " : "", why);
     const char *copy = arena_copy_string(making->arena, text);
-    *cell = copy != NULL ? cell_text(copy, strlen(copy)) : cell_text("no memory", 9);
+    *cell = cell_text(copy, strlen(copy));
     cell->kind = VALUE_ESCAPE;
     cell->flags = 0;
     cell->aux = ESCAPE_OMITTED;
@@ -218,8 +222,8 @@ enum status mapper_keep(struct making *making, const struct cell *from, struct c
     case VALUE_BYTES:
         making->bytes += 16 + (uint64_t)from->length;
         if (!making->borrow) {
-            to->text = arena_copy(making->arena, from->text, from->length);
-            return to->text ? STATUS_OK : out_of_memory(error);
+            to->text = arena_try_copy(making->arena, from->text, from->length);
+            return to->text ? STATUS_OK : no_memory(error);
         }
         return STATUS_OK;
     case VALUE_LARGE:
@@ -232,7 +236,7 @@ enum status mapper_keep(struct making *making, const struct cell *from, struct c
         if (making->borrow || value_copy(from, making->arena, to) == STATUS_OK) {
             return STATUS_OK;
         }
-        return out_of_memory(error);
+        return no_memory(error);
     }
 }
 
@@ -245,9 +249,9 @@ static enum status as_json(struct making *making, const struct cell *list, struc
     if (status != STATUS_OK) {
         return status;
     }
-    char *copy = bytes->failed ? NULL : arena_copy(making->arena, bytes->data, bytes->length);
+    char *copy = arena_try_copy(making->arena, bytes->data, bytes->length);
     if (!copy) {
-        return out_of_memory(error);
+        return no_memory(error);
     }
     *cell = cell_text(copy, bytes->length);
     cell->kind = VALUE_JSON;
@@ -268,9 +272,10 @@ static enum status list_value(struct making *making, const struct list_state *li
     default:
         break;
     }
-    struct cell *items = arena_allocate(making->arena, ((size_t)list->count + 1) * sizeof *items);
+    struct cell *items =
+        arena_try_allocate(making->arena, ((size_t)list->count + 1) * sizeof *items);
     if (!items) {
-        return out_of_memory(error);
+        return no_memory(error);
     }
     if (list->count > 0) {
         memcpy(items, list->items, list->count * sizeof *items);

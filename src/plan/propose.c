@@ -113,49 +113,41 @@ enum status plan_propose(const char *source_uri, struct database *source,
     proposal.documents = (source->capabilities & CAPABILITY_FREE_FIELDS) != 0 &&
                          (source->capabilities & CAPABILITY_SQL_SCHEMA) == 0;
     proposal.joins = (source->capabilities & CAPABILITY_JOINS) != 0;
-    if (!proposal.arena) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to propose a plan");
-    }
-    enum status status = propose_decide(
-        &proposal, schema, settings, (target->capabilities & CAPABILITY_KEY_REQUIRED) != 0, error);
-    if (status == STATUS_OK) {
-        write_head(&proposal, source_uri, target_uri,
-                   settings != NULL ? settings->time_zone : NULL);
-        if ((target->capabilities & CAPABILITY_SQL_SCHEMA) && proposal.documents) {
-            status = propose_write_kinds(&proposal, source, error);
-        } else if (source->connector == target->connector &&
-                   source->connector->catalog->settings != NULL) {
-            buffer_append_string(
-                yaml, "# Each table as it is, with its key and all else. What a table says here "
-                      "beside `from`\n# (where:, key:, other fields) makes a new one, which has "
-                      "just what the plan names.\n");
-            propose_write_tables(&proposal, false);
-        } else if (target->capabilities & CAPABILITY_SQL_SCHEMA) {
-            buffer_append_string(
-                yaml, "# One target table a source table. \"*\": copy takes every column under "
-                      "its own name;\n# a field named beside it wins: Price: { column: Total }, "
-                      "Note: { drop: true }, Full: \"{First} {Last}\"\n");
-            propose_write_tables(&proposal, true);
-        } else {
-            buffer_append_string(
-                yaml,
-                proposal.joins
-                    ? "# Proposed from the foreign keys: what belongs to a record stands under its "
-                      "key or inside it,\n# and names that the record points to are beside the "
-                      "numbers. "
-                    : "# Proposed from the keys: what belongs to a record stands under its key.\n"
-                      "# ");
-            buffer_append_string(
-                yaml, "{Column} in a text is that column's value.\n"
-                      "# To read by something else than the key, give a table an index and its "
-                      "entities the two fields:\n"
-                      "#   indexes: { GSI1: { partition: GSI1PK, sort: GSI1SK } }   and   GSI1PK: "
-                      "\"EMAIL#{Email}\"\n");
-            propose_write_documents(&proposal, target->connector);
-        }
-        if (status == STATUS_OK && yaml->failed) {
-            status = error_set(error, ERROR_MEMORY, NULL, "no memory to propose a plan");
-        }
+    enum status status = STATUS_OK;
+    propose_decide(&proposal, schema, settings,
+                   (target->capabilities & CAPABILITY_KEY_REQUIRED) != 0);
+    write_head(&proposal, source_uri, target_uri, settings != NULL ? settings->time_zone : NULL);
+    if ((target->capabilities & CAPABILITY_SQL_SCHEMA) && proposal.documents) {
+        status = propose_write_kinds(&proposal, source, error);
+    } else if (source->connector == target->connector &&
+               source->connector->catalog->settings != NULL) {
+        buffer_append_string(
+            yaml, "# Each table as it is, with its key and all else. What a table says here "
+                  "beside `from`\n# (where:, key:, other fields) makes a new one, which has "
+                  "just what the plan names.\n");
+        propose_write_tables(&proposal, false);
+    } else if (target->capabilities & CAPABILITY_SQL_SCHEMA) {
+        buffer_append_string(
+            yaml, "# One target table a source table. \"*\": copy takes every column under "
+                  "its own name;\n# a field named beside it wins: Price: { column: Total }, "
+                  "Note: { drop: true }, Full: \"{First} {Last}\"\n");
+        propose_write_tables(&proposal, true);
+    } else {
+        buffer_append_string(
+            yaml,
+            proposal.joins
+                ? "# Proposed from the foreign keys: what belongs to a record stands under its "
+                  "key or inside it,\n# and names that the record points to are beside the "
+                  "numbers. "
+                : "# Proposed from the keys: what belongs to a record stands under its key.\n"
+                  "# ");
+        buffer_append_string(
+            yaml, "{Column} in a text is that column's value.\n"
+                  "# To read by something else than the key, give a table an index and its "
+                  "entities the two fields:\n"
+                  "#   indexes: { GSI1: { partition: GSI1PK, sort: GSI1SK } }   and   GSI1PK: "
+                  "\"EMAIL#{Email}\"\n");
+        propose_write_documents(&proposal, target->connector);
     }
     arena_destroy(proposal.arena);
     return status;

@@ -37,9 +37,8 @@ struct proposal {
 
 /* Decides places, owners and prefixes of the tables that the settings select. `keys_wanted`: the
  * target puts records by key, so a table of a source that declares none gets a guessed one. */
-enum status propose_decide(struct proposal *proposal, const struct schema *schema,
-                           const struct plan_settings *settings, bool keys_wanted,
-                           struct error *error) MUST_USE;
+void propose_decide(struct proposal *proposal, const struct schema *schema,
+                    const struct plan_settings *settings, bool keys_wanted);
 
 /* The tables of a plan for key-value and document stores. */
 void propose_write_documents(struct proposal *proposal, const struct connector *target);
@@ -53,7 +52,7 @@ enum status propose_write_kinds(struct proposal *proposal, struct database *sour
 void propose_write_unknown(struct proposal *proposal, const struct schema_table *table);
 
 /* A scalar as YAML: plain where that is safe, else in double quotes. Never a tag, anchor, number or
- * bool. NULL, for want of memory, makes the buffer fail. */
+ * bool. */
 void propose_append_scalar(struct buffer *out, const char *text);
 /* The same, always in double quotes. */
 void propose_append_quoted(struct buffer *out, const char *text);

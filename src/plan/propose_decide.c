@@ -219,7 +219,7 @@ static const char *make_prefix(struct proposal *proposal, uint32_t index)
 static const char *free_name(struct proposal *proposal, const char *wanted)
 {
     const char *name = wanted;
-    for (uint32_t i = 0; name && i < proposal->count; i++) {
+    for (uint32_t i = 0; i < proposal->count; i++) {
         const struct schema_table *table = proposal->tables[i].table;
         for (uint32_t c = 0; c < table->column_count; c++) {
             if (strcasecmp(table->columns[c].name, name) == 0) {
@@ -244,12 +244,12 @@ static bool named_as_key(const struct schema_table *table, const char *column)
 }
 
 /* Files declare no keys: the column that is named as one, else the first. */
-static enum status guess_key(struct proposal *proposal, struct propose_table *entry)
+static void guess_key(struct proposal *proposal, struct propose_table *entry)
 {
     const struct schema_table *declared = entry->table;
     if (declared->primary_key.count > 0 || declared->column_count == 0 || proposal->joins ||
         proposal->documents) {
-        return STATUS_OK;
+        return;
     }
     uint32_t at = 0;
     while (at < declared->column_count && !named_as_key(declared, declared->columns[at].name)) {
@@ -258,49 +258,33 @@ static enum status guess_key(struct proposal *proposal, struct propose_table *en
     at = at < declared->column_count ? at : 0;
     struct schema_table *table = arena_allocate_zeroed(proposal->arena, 1, sizeof *table);
     const char **names = arena_allocate_zeroed(proposal->arena, 1, sizeof *names);
-    if (!table || !names) {
-        return STATUS_FAILED;
-    }
     names[0] = declared->columns[at].name;
     *table = *declared;
     table->primary_key.names = names;
     table->primary_key.count = 1;
     entry->table = table;
     entry->guessed = true;
-    return STATUS_OK;
 }
 
-enum status propose_decide(struct proposal *proposal, const struct schema *schema,
-                           const struct plan_settings *settings, bool keys_wanted,
-                           struct error *error)
+void propose_decide(struct proposal *proposal, const struct schema *schema,
+                    const struct plan_settings *settings, bool keys_wanted)
 {
     proposal->tables =
         arena_allocate_zeroed(proposal->arena, schema->table_count + 1, sizeof *proposal->tables);
-    if (!proposal->tables) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to propose a plan");
-    }
     for (uint32_t i = 0; i < schema->table_count; i++) {
         if (selected(&schema->tables[i], settings)) {
             proposal->tables[proposal->count++].table = &schema->tables[i];
         }
     }
     for (uint32_t i = 0; i < proposal->count && keys_wanted; i++) {
-        if (guess_key(proposal, &proposal->tables[i]) != STATUS_OK) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory to propose a plan");
-        }
+        guess_key(proposal, &proposal->tables[i]);
     }
     for (uint32_t i = 0; i < proposal->count; i++) {
         place_table(proposal, i);
         proposal->tables[i].prefix = make_prefix(proposal, i);
-        if (!proposal->tables[i].prefix) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory to propose a plan");
-        }
     }
     flatten(proposal);
     decide_pages(proposal);
     proposal->partition = free_name(proposal, "PK");
     proposal->sort = free_name(proposal, "SK");
-    return proposal->partition && proposal->sort
-               ? STATUS_OK
-               : error_set(error, ERROR_MEMORY, NULL, "no memory to propose a plan");
 }

@@ -11,11 +11,11 @@ static const char *key_template(struct proposal *proposal, const char *prefix,
                                 struct column_list columns)
 {
     const char *text = prefix;
-    for (uint32_t i = 0; i < columns.count && text; i++) {
-        const char *name = template_quote_name(proposal->arena, columns.names[i]);
-        text = name ? arena_format(proposal->arena, "%s#{%s}", text, name) : NULL;
+    for (uint32_t i = 0; i < columns.count; i++) {
+        text = arena_format(proposal->arena, "%s#{%s}", text,
+                            template_quote_name(proposal->arena, columns.names[i]));
     }
-    return text ? text : "";
+    return text;
 }
 
 static void field(struct proposal *proposal, int indent, const char *name, const char *value)
@@ -91,14 +91,14 @@ static const char *list_name(struct proposal *proposal, const struct schema_tabl
                              const struct schema_table *child)
 {
     char *name = arena_format(proposal->arena, "%ss", child->name);
-    for (char *at = name; at && *at; at++) {
+    for (char *at = name; *at; at++) {
         bool usual = isalnum((unsigned char)*at) || *at == '_' || (unsigned char)*at >= 0x80;
         *at = usual ? *at : '_';
     }
-    while (name && !name_is_free(proposal, parent, name)) {
+    while (!name_is_free(proposal, parent, name)) {
         name = arena_format(proposal->arena, "%s_", name);
     }
-    return name ? name : "items";
+    return name;
 }
 
 static void embed(struct proposal *proposal, const struct propose_table *parent,
@@ -155,7 +155,7 @@ static void pages(struct proposal *proposal, const struct propose_table *parent,
     propose_append_quoted(out, text);
     buffer_append_string(out, "\n        fields:\n");
     field(proposal, 10, proposal->partition, partition_template);
-    field(proposal, 10, proposal->sort, sort != NULL ? sort : "");
+    field(proposal, 10, proposal->sort, sort);
     buffer_append_string(out, "          Page: { column: $page }\n          ");
     propose_append_scalar(out, list);
     buffer_append_string(out, ": { column: $list }\n");

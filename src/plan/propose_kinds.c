@@ -11,11 +11,6 @@
 enum { CONSTANT_KEYS_MAX = 16, SEGMENTS_MAX = KIND_PARTS_MAX };
 static const char separator = '#';
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to propose a plan");
-}
-
 static bool texts_equal(const struct cell *left, const struct cell *right)
 {
     return left->length == right->length && memcmp(left->text, right->text, left->length) == 0;
@@ -204,9 +199,6 @@ static bool group(struct kinds *kinds, const struct kind_sample *sample, struct 
             }
             *kind = (struct kind){
                 .records = arena_allocate(arena, (size_t)sample->count * sizeof(struct cell *))};
-            if (kind->records == NULL) {
-                return false;
-            }
             kinds->count++;
         }
         kinds->kinds[at].records[kinds->kinds[at].record_count++] = sample->records[i];
@@ -355,7 +347,7 @@ static void append_value(struct buffer *out, const struct kind *kind, struct kin
         key->part_is_whole[key->part_count++] = !rest && is_whole(kind, key->field, index);
     }
     buffer_append_byte(out, '{');
-    buffer_append_string(out, name != NULL ? template_quote_name(arena, name) : "");
+    buffer_append_string(out, template_quote_name(arena, name));
     buffer_append_byte(out, '}');
 }
 
@@ -376,20 +368,19 @@ static uint32_t common_segments(const struct kind *kind, const char *field)
 }
 
 /* "ORDER#{InvoiceDate}#{InvoiceId}": what is the same in all texts, and names for what is not. */
-static enum status make_pattern(const struct kind *kind, struct kind_key *key, struct arena *arena,
-                                struct error *error)
+static void make_pattern(const struct kind *kind, struct kind_key *key, struct arena *arena)
 {
     struct buffer text = {0};
     struct segments first = {0};
     uint32_t count = common_segments(kind, key->field);
     if (count == 0) {
-        return STATUS_OK;
+        return;
     }
     cut(value_field(kind->records[0], key->field), &first);
     bool uneven = count > SEGMENTS_MAX;
     bool varied = !is_constant(kind, key->field, 0);
     if (varied && (uneven || count == 1)) {
-        return STATUS_OK;
+        return;
     }
     for (uint32_t i = 0; i < (uneven ? 1 : count); i++) {
         if (i > 0) {
@@ -406,44 +397,32 @@ static enum status make_pattern(const struct kind *kind, struct kind_key *key, s
         append_value(&text, kind, key, 1, true, arena);
     }
     key->pattern = arena_copy(arena, buffer_string(&text), text.length);
-    bool failed = text.failed || key->pattern == NULL;
     buffer_free(&text);
-    return failed ? no_memory(error) : STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- fields */
 
-static enum status note_fields(const struct cell *record, struct arena *arena,
-                               struct kind_field **fields, uint32_t *count, bool nested,
-                               struct error *error);
+static void note_fields(const struct cell *record, struct arena *arena, struct kind_field **fields,
+                        uint32_t *count, bool nested);
 
-static enum status note_elements(struct kind_field *field, const struct cell *list,
-                                 struct arena *arena, struct error *error)
+static void note_elements(struct kind_field *field, const struct cell *list, struct arena *arena)
 {
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < list->length && status == STATUS_OK; i++) {
+    for (uint32_t i = 0; i < list->length; i++) {
         const struct cell *element = &list->items[i];
         field->element_kinds |= 1u << element->kind;
         if (element->kind == VALUE_MAP) {
-            status =
-                note_fields(element, arena, &field->elements, &field->element_count, true, error);
+            note_fields(element, arena, &field->elements, &field->element_count, true);
         }
     }
-    return status;
 }
 
-static enum status note_fields(const struct cell *record, struct arena *arena,
-                               struct kind_field **fields, uint32_t *count, bool nested,
-                               struct error *error)
+static void note_fields(const struct cell *record, struct arena *arena, struct kind_field **fields,
+                        uint32_t *count, bool nested)
 {
     if (*fields == NULL) {
         *fields = arena_allocate_zeroed(arena, KIND_FIELDS_MAX, sizeof **fields);
     }
-    if (*fields == NULL) {
-        return no_memory(error);
-    }
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < record->length && status == STATUS_OK; i++) {
+    for (uint32_t i = 0; i < record->length; i++) {
         const struct cell *key = &record->items[2 * (size_t)i];
         uint32_t at = 0;
         if (!is_text(key) || key->length == 0) {
@@ -459,16 +438,14 @@ static enum status note_fields(const struct cell *record, struct arena *arena,
         struct kind_field *field = &(*fields)[at];
         if (at == *count) {
             field->name = arena_copy(arena, key->text, key->length);
-            if (field->name == NULL) {
-                return no_memory(error);
-            }
             ++*count;
         }
         field->kinds |= 1u << key[1].kind;
         bool list = key[1].kind == VALUE_LIST || key[1].kind == VALUE_SET;
-        status = list && !nested ? note_elements(field, &key[1], arena, error) : STATUS_OK;
+        if (list && !nested) {
+            note_elements(field, &key[1], arena);
+        }
     }
-    return status;
 }
 
 /* ---------------------------------------------------------------- all together */
@@ -525,47 +502,39 @@ static bool all_disjoint(const struct kinds *kinds)
     return true;
 }
 
-static enum status make_patterns(struct kinds *kinds, struct arena *arena, struct error *error)
+static void make_patterns(struct kinds *kinds, struct arena *arena)
 {
-    enum status status = STATUS_OK;
     for (uint32_t i = 0; i < kinds->count; i++) {
         struct kind *kind = &kinds->kinds[i];
-        for (uint32_t k = 0; k < kinds->key_count && status == STATUS_OK; k++) {
+        for (uint32_t k = 0; k < kinds->key_count; k++) {
             kind->keys[kind->key_count].field = kinds->key[k];
-            status = make_pattern(kind, &kind->keys[kind->key_count++], arena, error);
+            make_pattern(kind, &kind->keys[kind->key_count++], arena);
         }
     }
-    return status;
 }
 
-enum status kinds_find(const struct kind_sample *sample, const struct schema_table *table,
-                       struct arena *arena, struct kinds *kinds, struct error *error)
+void kinds_find(const struct kind_sample *sample, const struct schema_table *table,
+                struct arena *arena, struct kinds *kinds)
 {
     *kinds = (struct kinds){.kinds = arena_allocate_zeroed(arena, KINDS_MAX, sizeof *kinds->kinds)};
-    if (kinds->kinds == NULL) {
-        return no_memory(error);
-    }
     find_key(sample, table, kinds);
     kinds->type_field = find_type_field(sample, arena);
     if (!group(kinds, sample, arena)) {
         one_for_all(kinds, sample);
     }
-    enum status status = make_patterns(kinds, arena, error);
-    if (status == STATUS_OK && !all_disjoint(kinds)) {
+    make_patterns(kinds, arena);
+    if (!all_disjoint(kinds)) {
         one_for_all(kinds, sample);
-        status = make_patterns(kinds, arena, error);
+        make_patterns(kinds, arena);
     }
-    for (uint32_t i = 0; i < kinds->count && status == STATUS_OK; i++) {
+    for (uint32_t i = 0; i < kinds->count; i++) {
         struct kind *kind = &kinds->kinds[i];
         const struct cell *type =
             kinds->type_field != NULL ? value_field(kind->records[0], kinds->type_field) : NULL;
         kind->type = type != NULL ? arena_copy(arena, type->text, type->length) : NULL;
-        for (uint32_t r = 0; r < kind->record_count && status == STATUS_OK; r++) {
-            status = note_fields(kind->records[r], arena, &kind->fields, &kind->field_count, false,
-                                 error);
+        for (uint32_t r = 0; r < kind->record_count; r++) {
+            note_fields(kind->records[r], arena, &kind->fields, &kind->field_count, false);
         }
         kind->name = name_of(kinds, kind, table, arena);
-        status = kind->name == NULL && status == STATUS_OK ? no_memory(error) : status;
     }
-    return status;
 }

@@ -69,7 +69,7 @@ struct kinds {
     uint32_t count;
 };
 /* `fallback` names the kind if there is but one. All in `arena`, but texts of the sample. */
-enum status kinds_find(const struct kind_sample *sample, const struct schema_table *table,
-                       struct arena *arena, struct kinds *kinds, struct error *error) MUST_USE;
+void kinds_find(const struct kind_sample *sample, const struct schema_table *table,
+                struct arena *arena, struct kinds *kinds);
 
 #endif

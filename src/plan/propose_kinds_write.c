@@ -19,16 +19,16 @@ static const char *add_name(struct proposal *proposal, struct names *names, cons
     /* among a plan's fields * means all of them */
     wanted = strcmp(wanted, "*") == 0 ? "star" : wanted;
     const char *name = wanted;
-    for (uint32_t i = 0, again = 2; name != NULL && i < names->count; i++) {
+    for (uint32_t i = 0, again = 2; i < names->count; i++) {
         if (strcasecmp(names->items[i], name) == 0) {
             name = arena_format(proposal->arena, "%s_%u", wanted, again++);
             i = UINT32_MAX;
         }
     }
-    if (name != NULL && names->count < COLUMNS_MAX) {
+    if (names->count < COLUMNS_MAX) {
         names->items[names->count++] = name;
     }
-    return name != NULL ? name : wanted;
+    return name;
 }
 
 /* The kind that all values seen can become. */
@@ -205,8 +205,8 @@ static void kind_tables(struct proposal *proposal, struct names *tables, const s
     for (uint32_t i = 0; i < kind->field_count; i++) {
         if (becomes_table(&kind->fields[i])) {
             const char *name = arena_format(proposal->arena, "%s_%s", table, kind->fields[i].name);
-            list_table(proposal, kinds, kind, &kind->fields[i],
-                       add_name(proposal, tables, name != NULL ? name : "list"), source);
+            list_table(proposal, kinds, kind, &kind->fields[i], add_name(proposal, tables, name),
+                       source);
         }
     }
 }
@@ -227,9 +227,6 @@ enum status propose_write_kinds(struct proposal *proposal, struct database *sour
 {
     struct kind_sampler sampler = {0};
     struct names *tables = arena_allocate_zeroed(proposal->arena, 1, sizeof *tables);
-    if (tables == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to propose a plan");
-    }
     enum status status = kind_sampler_open(&sampler, source, proposal->arena, error);
     explain(proposal->out);
     buffer_append_string(proposal->out, proposal->count ? "tables:\n" : "tables: {}\n");
@@ -244,8 +241,8 @@ enum status propose_write_kinds(struct proposal *proposal, struct database *sour
         if (sample.count == 0) {
             propose_write_unknown(proposal, table);
         } else {
-            status = kinds_find(&sample, table, proposal->arena, &kinds, error);
-            for (uint32_t k = 0; status == STATUS_OK && k < kinds.count; k++) {
+            kinds_find(&sample, table, proposal->arena, &kinds);
+            for (uint32_t k = 0; k < kinds.count; k++) {
                 kind_tables(proposal, tables, &kinds, &kinds.kinds[k], table->name, sample.count);
             }
         }

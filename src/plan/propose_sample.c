@@ -1,4 +1,5 @@
 /* A sample of a table of documents: some records from each of some places. */
+#include "base/memory.h"
 #include "plan/propose_kinds.h"
 #include <stdlib.h>
 
@@ -41,21 +42,12 @@ void kind_sample_free(struct kind_sample *sample)
     *sample = (struct kind_sample){0};
 }
 
-static enum status keep_batch(struct kind_sample *sample, struct batch *batch, struct error *error)
+static void keep_batch(struct kind_sample *sample, struct batch *batch)
 {
-    struct batch **batches =
-        reallocarray(sample->batches, sample->batch_count + 1u, sizeof(struct batch *));
-    const struct cell **records = NULL;
-    if (batches != NULL) {
-        sample->batches = batches;
-        records = reallocarray(sample->records, (size_t)sample->count + batch->row_count + 1,
-                               sizeof(struct cell *));
-    }
-    if (records == NULL) {
-        batch_destroy(batch);
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a sample");
-    }
-    sample->records = records;
+    sample->batches =
+        memory_resize(sample->batches, sample->batch_count + 1u, sizeof(struct batch *));
+    sample->records = memory_resize(sample->records, (size_t)sample->count + batch->row_count + 1,
+                                    sizeof(struct cell *));
     sample->batches[sample->batch_count++] = batch;
     for (uint32_t row = 0; row < batch->row_count; row++) {
         const struct cell *record = batch_row(batch, row);
@@ -63,7 +55,6 @@ static enum status keep_batch(struct kind_sample *sample, struct batch *batch, s
             sample->records[sample->count++] = record;
         }
     }
-    return STATUS_OK;
 }
 
 static enum status read_place(struct kind_sampler *sampler, const struct read_request *request,
@@ -83,7 +74,7 @@ static enum status read_place(struct kind_sampler *sampler, const struct read_re
         if (status == STATUS_OK) {
             rows += batch->row_count;
             *bytes += batch_bytes(batch);
-            status = keep_batch(sample, batch, error);
+            keep_batch(sample, batch);
         }
     }
     source->cursor_close(cursor);

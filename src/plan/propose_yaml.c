@@ -6,10 +6,6 @@
 
 void propose_append_quoted(struct buffer *out, const char *text)
 {
-    if (text == NULL) { /* it could not be made */
-        out->failed = true;
-        return;
-    }
     buffer_append_byte(out, '"');
     for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
         if (*at == '"' || *at == '\\') {
@@ -43,10 +39,6 @@ static bool is_reserved(const char *text)
 
 void propose_append_scalar(struct buffer *out, const char *text)
 {
-    if (text == NULL) {
-        out->failed = true;
-        return;
-    }
     bool plain = isalpha((unsigned char)text[0]) && !is_reserved(text);
     for (const char *at = text; *at && plain; at++) {
         plain = isalnum((unsigned char)*at) || strchr("_.-", *at);

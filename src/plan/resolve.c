@@ -61,9 +61,6 @@ static void make_mapping(struct resolver *resolver, struct entity_builder *entit
 {
     const struct stream_builder *stream = entity->stream;
     struct mapping *mapping = resolve_allocate(resolver, 1, sizeof *mapping);
-    if (mapping == NULL) {
-        return;
-    }
     const char *const *const *except =
         resolve_array(resolver, &entity->star_except, sizeof(char *), &mapping->star_except_count);
     mapping->stream = stream->mapping;
@@ -112,7 +109,7 @@ static void make_entities(struct resolver *resolver)
         for (uint32_t j = 0; j < table->entities.count; j++) {
             struct entity_builder *entity = table->entities.items[j];
             make_mapping(resolver, entity);
-            if (entities == NULL || resolve_stopped(resolver)) {
+            if (resolve_stopped(resolver)) {
                 return;
             }
             entities[next++] = (struct plan_entity){.number = entity->number,
@@ -134,12 +131,12 @@ static void make_tables(struct resolver *resolver)
     struct plan *plan = resolver->plan;
     plan->tables =
         resolve_allocate(resolver, resolver->tables.count + (size_t)1, sizeof *plan->tables);
-    for (uint32_t i = 0; plan->tables != NULL && i < resolver->tables.count; i++) {
+    for (uint32_t i = 0; i < resolver->tables.count; i++) {
         const struct table_builder *table = resolver->tables.items[i];
         struct plan_table *made = &plan->tables[i];
         uint32_t *entities =
             resolve_allocate(resolver, table->entities.count + (size_t)1, sizeof *entities);
-        for (uint32_t j = 0; entities != NULL && j < table->entities.count; j++) {
+        for (uint32_t j = 0; j < table->entities.count; j++) {
             entities[j] = ((const struct entity_builder *)table->entities.items[j])->number;
         }
         made->target = table->target;
@@ -220,9 +217,6 @@ static void resolve_all(struct resolver *resolver)
 static enum status finish(struct resolver *resolver, struct error *error)
 {
     struct plan *plan = resolver->plan;
-    if (resolver->out_of_memory) {
-        return error_set(error, ERROR_MEMORY, NULL, "out of memory");
-    }
     if (resolver->fatal.code != ERROR_NONE) {
         error_copy(error, &resolver->fatal);
         return STATUS_FAILED;
@@ -232,10 +226,8 @@ static enum status finish(struct resolver *resolver, struct error *error)
     }
     plan->notes =
         resolve_array(resolver, &resolver->notes, sizeof(struct plan_note), &plan->note_count);
-    if (plan->notes == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "out of memory");
-    }
-    return canonical_text_make(plan, resolver->arena, error);
+    canonical_text_make(plan, resolver->arena);
+    return STATUS_OK;
 }
 
 static void init_resolver(struct resolver *resolver)
@@ -257,12 +249,8 @@ enum status plan_resolve(const struct plan_document *document, struct database *
                          struct buffer *faults, struct error *error)
 {
     struct arena *arena = arena_create(0);
-    struct plan *made = arena != NULL ? arena_allocate_zeroed(arena, 1, sizeof *made) : NULL;
+    struct plan *made = arena_allocate_zeroed(arena, 1, sizeof *made);
     *plan = NULL;
-    if (made == NULL) {
-        arena_destroy(arena);
-        return error_set(error, ERROR_MEMORY, NULL, "out of memory");
-    }
     made->arena = arena;
     made->document = document;
     made->source_schema = source_schema;

@@ -18,8 +18,9 @@ struct plan_list {
     uint32_t count;
     uint32_t capacity;
 };
-/* A new zeroed item at the list's end; NULL when memory is out. */
-void *plan_list_add(struct arena *arena, struct plan_list *list, size_t item_size);
+/* A new zeroed item at the list's end. */
+void *plan_list_add(struct arena *arena, struct plan_list *list, size_t item_size)
+    __attribute__((returns_nonnull));
 
 /* One step of a path: from the table before it to `table`. */
 struct path_step {
@@ -199,16 +200,16 @@ struct resolver {
     bool target_nested;
     bool target_sql;
     bool same_engine;
-    bool out_of_memory;
     struct error fatal; /* of a database that was asked; code NONE: none */
 };
 
-/* Memory: NULL and resolver->out_of_memory when there is none. */
-void *resolve_allocate(struct resolver *resolver, size_t count, size_t size);
-void *resolve_add(struct resolver *resolver, struct plan_list *list, size_t size);
-/* The list's items in one array, and how many they are: none where there is no memory. */
+void *resolve_allocate(struct resolver *resolver, size_t count, size_t size)
+    __attribute__((returns_nonnull));
+void *resolve_add(struct resolver *resolver, struct plan_list *list, size_t size)
+    __attribute__((returns_nonnull));
+/* The list's items in one array, and how many they are. */
 void *resolve_array(struct resolver *resolver, const struct plan_list *list, size_t item_size,
-                    uint32_t *count);
+                    uint32_t *count) __attribute__((returns_nonnull));
 const char *resolve_format(struct resolver *resolver, const char *format, ...) PRINTF_LIKE(2, 3);
 void resolve_note(struct resolver *resolver, bool warning, const char *object, const char *format,
                   ...) PRINTF_LIKE(4, 5);
@@ -216,9 +217,9 @@ void resolve_note(struct resolver *resolver, bool warning, const char *object, c
 void resolve_fatal(struct resolver *resolver, const struct error *error);
 static inline bool resolve_stopped(const struct resolver *resolver)
 {
-    return resolver->out_of_memory || resolver->fatal.code != ERROR_NONE;
+    return resolver->fatal.code != ERROR_NONE;
 }
-/* The node's value; false: its number is out of range, a fault, or memory is out. */
+/* The node's value; false: its number is out of range, a fault. */
 bool resolve_scalar(struct resolver *resolver, const struct plan_node *node, struct cell *cell);
 /* The source has no table of that name, with the nearest one; `before`: what the fault begins with.
  */

@@ -55,12 +55,8 @@ static bool read_argument(struct resolver *resolver, const char *text, size_t le
         text++;
         length -= 2;
     }
-    char *column = arena_copy(resolver->arena, text, length);
-    if (column == NULL) {
-        resolver->out_of_memory = true;
-    }
-    result->column = column;
-    return column != NULL && length > 0;
+    result->column = arena_copy(resolver->arena, text, length);
+    return length > 0;
 }
 
 static bool read_text(struct resolver *resolver, const char *text, struct aggregate_text *result)
@@ -125,13 +121,11 @@ static bool find_column(struct resolver *resolver, const struct path *path,
         char hint[320];
         const char **names =
             resolve_allocate(resolver, table->column_count + (size_t)1, sizeof *names);
-        for (uint32_t i = 0; names != NULL && i < table->column_count; i++) {
+        for (uint32_t i = 0; i < table->column_count; i++) {
             names[i] = table->columns[i].name;
         }
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
-                   names != NULL ? plan_nearest_hint(text->column, names, table->column_count, hint,
-                                                     sizeof hint)
-                                 : NULL,
+                   plan_nearest_hint(text->column, names, table->column_count, hint, sizeof hint),
                    "%s has no column '%s'", table->name, text->column);
         return false;
     }
@@ -161,9 +155,7 @@ static uint32_t add_aggregate(struct resolver *resolver, struct stream_builder *
         }
     }
     struct aggregate_builder *kept = resolve_add(resolver, &stream->aggregates, sizeof *kept);
-    if (kept != NULL) {
-        *kept = *made;
-    }
+    *kept = *made;
     return stream->aggregates.count - 1;
 }
 

@@ -141,14 +141,12 @@ static const char *value_text(const struct carrying *carrying, const char **why)
         return NULL; /* their texts are every engine's own */
     case VALUE_JSON:
         status = convert_read_json(given, strlen(given), resolver->arena, &value, &reason);
-        resolver->out_of_memory |= reason.code == ERROR_MEMORY;
         return status == STATUS_OK ? given : NULL;
     default:
         break;
     }
     struct cell from = cell_text(given, strlen(given));
     if (convert_value(&from, type, false, resolver->arena, &value, &reason) != STATUS_OK) {
-        resolver->out_of_memory |= reason.code == ERROR_MEMORY;
         return NULL;
     }
     if (!is_held_anywhere(carrying, &value)) {
@@ -157,9 +155,7 @@ static const char *value_text(const struct carrying *carrying, const char **why)
     }
     if (convert_append_text(&value, false, &text, &reason) == STATUS_OK) {
         made = arena_copy_string(resolver->arena, buffer_string(&text));
-        resolver->out_of_memory |= made == NULL;
     }
-    resolver->out_of_memory |= text.failed || reason.code == ERROR_MEMORY;
     buffer_free(&text);
     return made;
 }
@@ -265,8 +261,7 @@ static void index_columns(struct carrying *carrying)
     carrying->columns.arena = carrying->resolver->arena;
     for (uint32_t i = 0; i < target->column_count; i++) {
         const char *name = target->columns[i].name;
-        carrying->resolver->out_of_memory |=
-            name_index_add(&carrying->columns, name, strlen(name), i, &before) != STATUS_OK;
+        (void)name_index_add(&carrying->columns, name, strlen(name), i, &before);
     }
 }
 

@@ -107,10 +107,7 @@ static uint32_t place_of(struct resolver *resolver, struct collecting *collectin
 {
     uint32_t place = NAME_INDEX_NONE;
     collecting->names.arena = resolver->arena;
-    if (name_index_add(&collecting->names, name, strlen(name), collecting->columns.count, &place) !=
-        STATUS_OK) {
-        resolver->out_of_memory = true;
-    }
+    (void)name_index_add(&collecting->names, name, strlen(name), collecting->columns.count, &place);
     return place != NAME_INDEX_NONE ? place : collecting->columns.count;
 }
 
@@ -141,9 +138,6 @@ static void add_column(struct resolver *resolver, const struct table_builder *ta
 {
     struct schema_column *column = resolve_add(resolver, &collecting->columns, sizeof *column);
     uint32_t *entities = resolve_add(resolver, &collecting->entities, sizeof *entities);
-    if (column == NULL || entities == NULL) {
-        return;
-    }
     *entities = 1;
     const struct plan_node *null = plan_node_get(column_node(table, field->name), "null");
     column->name = field->name;
@@ -268,10 +262,8 @@ static void add_known_keys(struct resolver *resolver, const struct table_builder
             continue;
         }
         struct schema_column *column = resolve_add(resolver, &collecting->columns, sizeof *column);
-        if (column != NULL) {
-            *column = (struct schema_column){
-                .name = from->name, .type = from->type, .not_null = from->not_null};
-        }
+        *column = (struct schema_column){
+            .name = from->name, .type = from->type, .not_null = from->not_null};
     }
 }
 
@@ -303,7 +295,7 @@ static void collect_columns(struct resolver *resolver, struct table_builder *tab
         collect_fields(resolver, table, table->entities.items[i], collecting);
     }
     /* a column that an entity does not have is NULL in its records */
-    for (uint32_t i = 0; i < collecting->entities.count && !resolver->out_of_memory; i++) {
+    for (uint32_t i = 0; i < collecting->entities.count; i++) {
         if (*(const uint32_t *)collecting->entities.items[i] < table->entities.count) {
             ((struct schema_column *)collecting->columns.items[i])->not_null = false;
         }
@@ -336,9 +328,6 @@ static void make_shape(struct resolver *resolver, const struct table_builder *ta
     struct shape *shape = resolve_allocate(resolver, 1, sizeof *shape);
     struct shape_field *fields = resolve_allocate(resolver, count + (size_t)1, sizeof *fields);
     uint32_t *key = resolve_allocate(resolver, table->target.key.count + (size_t)1, sizeof *key);
-    if (shape == NULL || fields == NULL || key == NULL) {
-        return;
-    }
     shape->name = entity->name;
     shape->fields = fields;
     shape->field_count = count;

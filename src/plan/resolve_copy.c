@@ -46,9 +46,7 @@ static void keep_objects(struct resolver *resolver)
     for (uint32_t i = 0; i < schema->table_count; i++) {
         if (table_wanted(resolver, &schema->tables[i])) {
             struct schema_table *table = resolve_add(resolver, &tables, sizeof *table);
-            if (table != NULL) {
-                *table = schema->tables[i];
-            }
+            *table = schema->tables[i];
         }
     }
     for (uint32_t i = 0; i < schema->object_count; i++) {
@@ -67,12 +65,7 @@ static void keep_objects(struct resolver *resolver)
             continue;
         }
         struct schema_object *copy = resolve_add(resolver, &objects, sizeof *copy);
-        if (copy != NULL) {
-            *copy = *object;
-        }
-    }
-    if (kept == NULL) {
-        return;
+        *copy = *object;
     }
     kept->tables =
         resolve_array(resolver, &tables, sizeof(struct schema_table), &kept->table_count);
@@ -103,10 +96,7 @@ static void note_left_behind(struct resolver *resolver)
 static void copy_table(struct resolver *resolver, const struct schema_table *from)
 {
     struct table_builder *table = table_add(resolver, from->name);
-    struct entity_builder *entity = table != NULL ? entity_add(resolver, table, from->name) : NULL;
-    if (entity == NULL) {
-        return;
-    }
+    struct entity_builder *entity = entity_add(resolver, table, from->name);
     table_take_whole(resolver, table, from);
     entity_use_table(resolver, entity, from);
     if (!entity->failed) {

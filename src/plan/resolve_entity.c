@@ -9,10 +9,8 @@ enum { PAGE_SIZE_DEFAULT = 100 };
 struct table_builder *table_add(struct resolver *resolver, const char *name)
 {
     struct table_builder *table = resolve_add(resolver, &resolver->tables, sizeof *table);
-    if (table != NULL) {
-        table->number = resolver->tables.count - 1;
-        table->name = name;
-    }
+    table->number = resolver->tables.count - 1;
+    table->name = name;
     return table;
 }
 
@@ -20,19 +18,17 @@ struct entity_builder *entity_add(struct resolver *resolver, struct table_builde
                                   const char *name)
 {
     struct entity_builder *entity = resolve_add(resolver, &table->entities, sizeof *entity);
-    if (entity != NULL) {
-        entity->number = resolver->entity_count++;
-        entity->name = name;
-        entity->table = table;
-        entity->where = MAPPING_NONE;
-        entity->when = MAPPING_NONE;
-        /* a target with columns that may be missing (JSON lines) keeps what the source has */
-        entity->nulls = !resolver->target_free ? NULLS_FILL
-                        : resolver->target_sql ? NULLS_KEEP
-                                               : NULLS_OMIT;
-        entity->scope.join = -1;
-        entity->scope.documents = resolver->source_documents;
-    }
+    entity->number = resolver->entity_count++;
+    entity->name = name;
+    entity->table = table;
+    entity->where = MAPPING_NONE;
+    entity->when = MAPPING_NONE;
+    /* a target with columns that may be missing (JSON lines) keeps what the source has */
+    entity->nulls = !resolver->target_free ? NULLS_FILL
+                    : resolver->target_sql ? NULLS_KEEP
+                                           : NULLS_OMIT;
+    entity->scope.join = -1;
+    entity->scope.documents = resolver->source_documents;
     return entity;
 }
 
@@ -49,10 +45,6 @@ void entity_use_table(struct resolver *resolver, struct entity_builder *entity,
                       const struct schema_table *from)
 {
     struct stream_builder *stream = stream_find_table(resolver, from);
-    if (stream == NULL) {
-        entity->failed = true;
-        return;
-    }
     entity->from_text = from->name;
     use_stream(entity, stream, from);
     stream_add_entity(resolver, stream, entity);
@@ -130,9 +122,6 @@ static bool add_entity(struct resolver *resolver, struct table_builder *table,
                        const struct plan_node *key, const struct plan_node *node)
 {
     struct entity_builder *entity = entity_add(resolver, table, key->text);
-    if (entity == NULL) {
-        return false;
-    }
     entity->node = node;
     entity->name_node = key;
     if (!start_entity(resolver, entity)) {
@@ -163,9 +152,6 @@ static void add_table(struct resolver *resolver, const struct plan_node *key,
     bool own = plan_node_get(node, "from") != NULL || plan_node_get(node, "query") != NULL ||
                plan_node_get(node, "pages") != NULL;
     struct table_builder *table = table_add(resolver, key->text);
-    if (table == NULL) {
-        return;
-    }
     table->node = node;
     table->name_node = key;
     if (strncmp(key->text, "_transhume_", 11) == 0) {
@@ -255,12 +241,10 @@ static void add_page_value(struct resolver *resolver, struct entity_builder *ent
                            const char *name, enum value_origin origin, enum value_kind kind)
 {
     struct scope_value *value = resolve_add(resolver, &entity->scope.values, sizeof *value);
-    if (value != NULL) {
-        value->name = name;
-        value->reference.origin = origin;
-        value->type.kind = kind;
-        value->not_null = true;
-    }
+    value->name = name;
+    value->reference.origin = origin;
+    value->type.kind = kind;
+    value->not_null = true;
 }
 
 static void start_pages(struct resolver *resolver, struct entity_builder *entity)

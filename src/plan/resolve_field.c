@@ -124,10 +124,6 @@ static void resolve_default(struct field_maker *maker)
         if (convert_value(&value, &maker->field.type, maker->field.allow_loss, arena, &converted,
                           &error) != STATUS_OK) {
             maker->failed = true;
-            if (error.code == ERROR_MEMORY) {
-                maker->resolver->out_of_memory = true;
-                return;
-            }
             plan_fault(&maker->resolver->faults, ERROR_PLAN_INVALID, node, NULL,
                        "the default does not fit the cast: %s", error.message);
             return;
@@ -351,7 +347,5 @@ void field_resolve(struct resolver *resolver, struct scope *scope, struct entity
     }
     /* a field that failed stays in the list, so that what names it finds it */
     struct mapping_field *kept = resolve_add(resolver, out, sizeof *kept);
-    if (kept != NULL) {
-        *kept = maker.field;
-    }
+    *kept = maker.field;
 }

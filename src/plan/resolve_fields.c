@@ -31,9 +31,7 @@ static void document_star(struct resolver *resolver, struct entity_builder *enti
             continue;
         }
         const char **name = resolve_add(resolver, &entity->star_except, sizeof *name);
-        if (name != NULL) {
-            *name = fields->keys[i]->text;
-        }
+        *name = fields->keys[i]->text;
     }
 }
 

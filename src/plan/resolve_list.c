@@ -22,10 +22,8 @@ static void keep_order(struct resolver *resolver, struct plan_list *orders, cons
                        bool descending)
 {
     struct read_order *order = resolve_add(resolver, orders, sizeof *order);
-    if (order != NULL) {
-        order->name = name;
-        order->descending = descending;
-    }
+    order->name = name;
+    order->descending = descending;
 }
 
 /* "TrackId", "Total desc": a name that is a column as it stands wins. */
@@ -39,10 +37,6 @@ static void add_order(struct resolver *resolver, const struct schema_table *tabl
         (ends_with_word(node->text, "desc", &rest) || ends_with_word(node->text, "asc", &rest))) {
         descending = strcasecmp(node->text + node->length - 4, "desc") == 0;
         char *name = arena_copy(resolver->arena, node->text, rest);
-        if (name == NULL) {
-            resolver->out_of_memory = true;
-            return;
-        }
         index = resolve_find_column(resolver, table, name);
         if (index < 0 && resolver->source_documents) {
             keep_order(resolver, orders, name, descending);
@@ -57,13 +51,11 @@ static void add_order(struct resolver *resolver, const struct schema_table *tabl
         const char **names =
             resolve_allocate(resolver, table->column_count + (size_t)1, sizeof *names);
         char hint[320];
-        for (uint32_t i = 0; names != NULL && i < table->column_count; i++) {
+        for (uint32_t i = 0; i < table->column_count; i++) {
             names[i] = table->columns[i].name;
         }
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
-                   names != NULL ? plan_nearest_hint(node->text, names, table->column_count, hint,
-                                                     sizeof hint)
-                                 : NULL,
+                   plan_nearest_hint(node->text, names, table->column_count, hint, sizeof hint),
                    "%s has no column '%s' to order by", table->name, node->text);
         return;
     }
@@ -74,7 +66,7 @@ static struct plan_list *resolve_orders(struct resolver *resolver, const struct 
                                         const struct plan_node *node)
 {
     struct plan_list *orders = resolve_allocate(resolver, 1, sizeof *orders);
-    if (orders == NULL || node == NULL) {
+    if (node == NULL) {
         return orders;
     }
     if (node->kind == PLAN_NODE_SCALAR) {
@@ -99,9 +91,7 @@ static void resolve_items_star(struct resolver *resolver, struct list_builder *l
         request_column(resolver, list->scope->request, list->scope->join, "", false);
     for (uint32_t i = 0; fields != NULL && i < fields->count; i++) {
         const char **name = resolve_add(resolver, &list->star_except, sizeof *name);
-        if (name != NULL) {
-            *name = fields->keys[i]->text;
-        }
+        *name = fields->keys[i]->text;
     }
 }
 
@@ -128,9 +118,6 @@ static struct list_builder *start_list(struct resolver *resolver, struct entity_
 {
     struct stream_builder *stream = entity->stream;
     struct list_builder *list = resolve_add(resolver, &stream->lists, sizeof *list);
-    if (list == NULL) {
-        return NULL;
-    }
     list->number = stream->lists.count - 1;
     list->entity = entity;
     list->node = node;
@@ -141,7 +128,7 @@ static struct list_builder *start_list(struct resolver *resolver, struct entity_
     list->mapping.document = MAPPING_NONE;
     list->when = MAPPING_NONE;
     list->scope = resolve_allocate(resolver, 1, sizeof *list->scope);
-    return list->scope != NULL ? list : NULL;
+    return list;
 }
 
 void list_resolve(struct resolver *resolver, struct entity_builder *entity,
@@ -155,13 +142,7 @@ void list_resolve(struct resolver *resolver, struct entity_builder *entity,
     const struct schema_table *table = path.steps[path.count - 1].table;
     struct plan_list *orders = resolve_orders(resolver, table, plan_node_get(node, "order"));
     struct list_builder *list = start_list(resolver, entity, node, field->name);
-    if (orders == NULL || list == NULL) {
-        return;
-    }
     list->child = stream_child(resolver, entity->stream, &path, orders, false);
-    if (list->child == NULL) {
-        return;
-    }
     struct request_builder *request = &list->child->request;
     list->scope->stream = entity->stream;
     list->scope->request = request;

@@ -13,16 +13,8 @@ static const struct plan_template *readable_template(struct resolver *resolver,
                                                      const struct plan_node *node)
 {
     struct plan_template *template = resolve_allocate(resolver, 1, sizeof *template);
-    struct error error;
     uint32_t second;
-    error_clear(&error);
-    if (template == NULL) {
-        return NULL;
-    }
-    if (template_parse(node, resolver->arena, &resolver->faults, template, &error) != STATUS_OK) {
-        resolver->out_of_memory = true;
-        return NULL;
-    }
+    template_parse(node, resolver->arena, &resolver->faults, template);
     if (template->count == 0) {
         return NULL;
     }
@@ -51,7 +43,6 @@ static struct mapping_part make_part(struct resolver *resolver, const char *fiel
     buffer_append_string(&text, " as ");
     template_print(template, &text);
     const char *name = arena_copy(resolver->arena, buffer_string(&text), text.length);
-    resolver->out_of_memory |= name == NULL || text.failed;
     buffer_free(&text);
     return (struct mapping_part){.from = from, .template = template, .value = value, .name = name};
 }
@@ -60,9 +51,7 @@ static uint32_t add_part(struct resolver *resolver, struct stream_builder *strea
                          struct mapping_part part)
 {
     struct mapping_part *kept = resolve_add(resolver, &stream->parts, sizeof *kept);
-    if (kept != NULL) {
-        *kept = part;
-    }
+    *kept = part;
     return stream->parts.count - 1;
 }
 
@@ -126,7 +115,7 @@ bool parse_resolve(struct resolver *resolver, const struct scope *scope,
     value->type = (struct value_type){.kind = VALUE_TEXT};
     value->column = NULL;
     value->is_root = false;
-    return !resolver->out_of_memory;
+    return true;
 }
 
 /* ---------------------------------------------------------------- match */
@@ -135,13 +124,11 @@ static void add_name(struct resolver *resolver, struct entity_builder *entity, c
                      struct mapping_part part)
 {
     struct scope_value *value = resolve_add(resolver, &entity->scope.values, sizeof *value);
-    if (value != NULL) {
-        value->name = entity->unnests ? resolve_format(resolver, "$parent.%s", name) : name;
-        value->reference.origin = ORIGIN_PART;
-        value->reference.index = add_part(resolver, entity->stream, part);
-        value->type.kind = VALUE_TEXT;
-        value->not_null = true;
-    }
+    value->name = entity->unnests ? resolve_format(resolver, "$parent.%s", name) : name;
+    value->reference.origin = ORIGIN_PART;
+    value->reference.index = add_part(resolver, entity->stream, part);
+    value->type.kind = VALUE_TEXT;
+    value->not_null = true;
 }
 
 /* A name that stands in two templates means one text. */
@@ -150,15 +137,12 @@ static bool joins_same(struct resolver *resolver, struct entity_builder *entity,
 {
     const char *known = entity->unnests ? resolve_format(resolver, "$parent.%s", name) : name;
     struct scope_value value;
-    if (known == NULL || !scope_has_value(&entity->scope, known, &value)) {
+    if (!scope_has_value(&entity->scope, known, &value)) {
         return false;
     }
     struct mapping_same *same = resolve_add(resolver, &entity->sames, sizeof *same);
-    if (same != NULL) {
-        same->left =
-            *(const struct mapping_part *)entity->stream->parts.items[value.reference.index];
-        same->right = part;
-    }
+    same->left = *(const struct mapping_part *)entity->stream->parts.items[value.reference.index];
+    same->right = part;
     return true;
 }
 
@@ -187,7 +171,7 @@ static void match_field(struct resolver *resolver, struct entity_builder *entity
 {
     struct scope_value value;
     struct mapping_match *match = resolve_add(resolver, &entity->matches, sizeof *match);
-    if (match == NULL || !scope_find(resolver, root, key->text, key, &value)) {
+    if (!scope_find(resolver, root, key->text, key, &value)) {
         entity->failed = true;
         return;
     }

@@ -11,9 +11,6 @@ void *plan_list_add(struct arena *arena, struct plan_list *list, size_t item_siz
     if (list->count == list->capacity) {
         uint32_t capacity = list->capacity == 0 ? 8 : list->capacity * 2;
         void **items = arena_allocate_zeroed(arena, capacity, sizeof *items);
-        if (items == NULL) {
-            return NULL;
-        }
         if (list->count > 0) {
             memcpy(items, list->items, list->count * sizeof *items);
         }
@@ -21,35 +18,25 @@ void *plan_list_add(struct arena *arena, struct plan_list *list, size_t item_siz
         list->capacity = capacity;
     }
     void *item = arena_allocate_zeroed(arena, 1, item_size);
-    if (item != NULL) {
-        list->items[list->count++] = item;
-    }
+    list->items[list->count++] = item;
     return item;
 }
 
 void *resolve_allocate(struct resolver *resolver, size_t count, size_t size)
 {
-    void *memory = arena_allocate_zeroed(resolver->arena, count, size);
-    if (memory == NULL) {
-        resolver->out_of_memory = true;
-    }
-    return memory;
+    return arena_allocate_zeroed(resolver->arena, count, size);
 }
 
 void *resolve_add(struct resolver *resolver, struct plan_list *list, size_t size)
 {
-    void *item = plan_list_add(resolver->arena, list, size);
-    if (item == NULL) {
-        resolver->out_of_memory = true;
-    }
-    return item;
+    return plan_list_add(resolver->arena, list, size);
 }
 
 void *resolve_array(struct resolver *resolver, const struct plan_list *list, size_t item_size,
                     uint32_t *count)
 {
     char *array = resolve_allocate(resolver, list->count + (size_t)1, item_size);
-    *count = array != NULL ? list->count : 0;
+    *count = list->count;
     for (uint32_t i = 0; i < *count; i++) {
         memcpy(array + i * item_size, list->items[i], item_size);
     }
@@ -63,12 +50,7 @@ const char *resolve_format(struct resolver *resolver, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    char *copy = arena_copy_string(resolver->arena, text);
-    if (copy == NULL) {
-        resolver->out_of_memory = true;
-        return "";
-    }
-    return copy;
+    return arena_copy_string(resolver->arena, text);
 }
 
 void resolve_note(struct resolver *resolver, bool warning, const char *object, const char *format,
@@ -81,12 +63,9 @@ void resolve_note(struct resolver *resolver, bool warning, const char *object, c
     va_end(arguments);
     text_clean_line(text);
     struct plan_note *note = resolve_add(resolver, &resolver->notes, sizeof *note);
-    if (note != NULL) {
-        note->level = warning ? PLAN_NOTE_WARNING : PLAN_NOTE_INFO;
-        note->object = arena_copy_string(resolver->arena, object);
-        note->text = arena_copy_string(resolver->arena, text);
-        resolver->out_of_memory |= note->object == NULL || note->text == NULL;
-    }
+    note->level = warning ? PLAN_NOTE_WARNING : PLAN_NOTE_INFO;
+    note->object = arena_copy_string(resolver->arena, object);
+    note->text = arena_copy_string(resolver->arena, text);
 }
 
 void resolve_fatal(struct resolver *resolver, const struct error *error)
@@ -99,7 +78,6 @@ void resolve_fatal(struct resolver *resolver, const struct error *error)
 bool resolve_scalar(struct resolver *resolver, const struct plan_node *node, struct cell *cell)
 {
     enum status status = scalar_value(node, resolver->arena, cell);
-    resolver->out_of_memory |= status == STATUS_FAILED;
     if (status == STATUS_END) {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, NULL,
                    "the number '%.60s' is out of range", node->text);
@@ -113,11 +91,11 @@ void resolve_fault_no_table(struct resolver *resolver, const struct plan_node *n
     uint32_t count = resolver->schema->table_count;
     const char **names = resolve_allocate(resolver, count + (size_t)1, sizeof *names);
     char hint[320];
-    for (uint32_t i = 0; names != NULL && i < count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         names[i] = resolver->schema->tables[i].name;
     }
     plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
-               names != NULL ? plan_nearest_hint(name, names, count, hint, sizeof hint) : NULL,
+               plan_nearest_hint(name, names, count, hint, sizeof hint),
                "%sthe source has no table '%s'", before, name);
 }
 
@@ -137,9 +115,6 @@ struct column_list resolve_names(struct resolver *resolver, const struct plan_no
     struct column_list list = {0};
     uint32_t count = node->kind == PLAN_NODE_LIST ? node->count : 1;
     const char **names = resolve_allocate(resolver, count, sizeof *names);
-    if (names == NULL) {
-        return list;
-    }
     for (uint32_t i = 0; i < count; i++) {
         names[i] = node->kind == PLAN_NODE_LIST ? node->items[i]->text : node->text;
     }

@@ -183,9 +183,6 @@ static bool use_match(struct path_walk *walk, const struct schema_table *next,
     const char **theirs = resolve_allocate(walk->resolver, match->count, sizeof *theirs);
     const char **ours = resolve_allocate(walk->resolver, match->count, sizeof *ours);
     walk->match_used = true;
-    if (theirs == NULL || ours == NULL) {
-        return false;
-    }
     for (uint32_t i = 0; i < match->count; i++) {
         theirs[i] =
             resolve_match_column(walk->resolver, next, match->keys[i], match->keys[i]->text);
@@ -236,9 +233,6 @@ static const struct schema_table *take_table(struct path_walk *walk, const char 
     size_t length = strlen(*text);
     const struct schema *schema = walk->resolver->schema;
     char *copy = resolve_allocate(walk->resolver, length + 1, 1);
-    if (copy == NULL) {
-        return NULL;
-    }
     memcpy(copy, *text, length);
     for (;;) {
         const struct schema_table *table = schema_find_table(schema, copy);
@@ -344,9 +338,6 @@ bool path_resolve(struct resolver *resolver, const struct schema_table *start,
     }
     path->steps = resolve_allocate(resolver, PATH_STEPS_MAX, sizeof *path->steps);
     path->text = path_text(resolver, node);
-    if (path->steps == NULL) {
-        return false;
-    }
     uint32_t part_count = node->kind == PLAN_NODE_LIST ? node->count : 1;
     for (uint32_t i = 0; i < part_count; i++) {
         const char *text = node->kind == PLAN_NODE_LIST ? node->items[i]->text : node->text;

@@ -131,17 +131,12 @@ static void add_reference(struct resolver *resolver, struct table_builder *table
     }
     struct target_reference *reference = resolve_add(resolver, references, sizeof *reference);
     const char **names = resolve_allocate(resolver, 2, sizeof *names);
-    if (reference == NULL || names == NULL) {
-        return;
-    }
     names[0] = key->text;
     names[1] = dot + 1;
     reference->columns = (struct column_list){&names[0], 1};
     reference->referenced_columns = (struct column_list){&names[1], 1};
     reference->table = arena_copy(resolver->arena, value->text, (size_t)(dot - value->text));
-    resolver->out_of_memory |= reference->table == NULL;
-    const struct table_builder *other =
-        reference->table != NULL ? find_table(resolver, reference->table) : NULL;
+    const struct table_builder *other = find_table(resolver, reference->table);
     if (other == NULL) {
         resolve_note(resolver, true, table->name,
                      "it refers to table %s, which is not in this plan", reference->table);
@@ -224,9 +219,7 @@ static void carry_foreign_key(struct resolver *resolver, struct table_builder *t
                      key->references, lost);
     }
     struct target_reference *made = resolve_add(resolver, references, sizeof *made);
-    if (made != NULL) {
-        *made = reference;
-    }
+    *made = reference;
 }
 
 /* ---------------------------------------------------------------- the same sizes */

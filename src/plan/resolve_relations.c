@@ -7,8 +7,7 @@ static const struct schema_table *split_target(struct resolver *resolver,
                                                const struct plan_node *node, const char **column)
 {
     char *name = arena_copy(resolver->arena, node->text, node->length);
-    char *dot = name != NULL ? strrchr(name, '.') : NULL;
-    resolver->out_of_memory |= name == NULL;
+    char *dot = strrchr(name, '.');
     if (dot == NULL || dot == name || dot[1] == '\0') {
         plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node, "write TABLE.COLUMN",
                    "'%s' names no column of a table", node->text);
@@ -39,13 +38,11 @@ const char *resolve_match_column(struct resolver *resolver, const struct schema_
     }
     const char **names = resolve_allocate(resolver, table->column_count + (size_t)1, sizeof *names);
     char hint[320];
-    for (uint32_t i = 0; names != NULL && i < table->column_count; i++) {
+    for (uint32_t i = 0; i < table->column_count; i++) {
         names[i] = table->columns[i].name;
     }
     plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
-               names != NULL
-                   ? plan_nearest_hint(name, names, table->column_count, hint, sizeof hint)
-                   : NULL,
+               plan_nearest_hint(name, names, table->column_count, hint, sizeof hint),
                "%s has no column '%s'", table->name, name);
     return NULL;
 }
@@ -72,9 +69,6 @@ static void add_part(struct resolver *resolver, struct plan_relation *relation, 
     struct schema_foreign_key *key = &relation->key;
     uint32_t count = key->columns.count;
     const char **names = resolve_allocate(resolver, 2 * ((size_t)count + 1), sizeof *names);
-    if (names == NULL) {
-        return;
-    }
     for (uint32_t i = 0; i < count; i++) {
         names[i] = key->columns.names[i];
         names[count + 1 + i] = key->referenced_columns.names[i];

@@ -28,9 +28,7 @@ uint32_t stream_document_slot(struct resolver *resolver, struct stream_builder *
         }
     }
     struct mapping_slot *slot = resolve_add(resolver, &stream->slots, sizeof *slot);
-    if (slot != NULL) {
-        slot->name = name;
-    }
+    slot->name = name;
     return stream->slots.count - 1;
 }
 
@@ -44,9 +42,7 @@ uint32_t stream_joined_slot(struct resolver *resolver, struct stream_builder *st
         }
     }
     struct mapping_slot *slot = resolve_add(resolver, &stream->slots, sizeof *slot);
-    if (slot != NULL) {
-        slot->cell = column + 1; /* the document is the first */
-    }
+    slot->cell = column + 1; /* the document is the first */
     return stream->slots.count - 1;
 }
 
@@ -71,7 +67,7 @@ struct wide_table {
     struct name_index names;
 };
 
-/* NULL: memory is out, or its columns are quickly looked through. */
+/* NULL: its columns are quickly looked through. */
 static const struct wide_table *wide_table(struct resolver *resolver,
                                            const struct schema_table *table)
 {
@@ -81,21 +77,16 @@ static const struct wide_table *wide_table(struct resolver *resolver,
             return known;
         }
     }
-    struct wide_table *made = table->column_count >= WIDE_COLUMNS_MIN
-                                  ? resolve_add(resolver, &resolver->wide_tables, sizeof *made)
-                                  : NULL;
-    if (made == NULL) {
+    if (table->column_count < WIDE_COLUMNS_MIN) {
         return NULL;
     }
+    struct wide_table *made = resolve_add(resolver, &resolver->wide_tables, sizeof *made);
     made->table = table;
     made->names.arena = resolver->arena;
     for (uint32_t i = 0; i < table->column_count; i++) {
         const char *name = table->columns[i].name;
         uint32_t before = NAME_INDEX_NONE;
-        if (name_index_add(&made->names, name, strlen(name), i, &before) != STATUS_OK) {
-            resolver->out_of_memory = true;
-            return NULL;
-        }
+        (void)name_index_add(&made->names, name, strlen(name), i, &before);
     }
     return made;
 }
@@ -149,9 +140,6 @@ static const char **scope_names(struct resolver *resolver, const struct scope *s
     }
     const char **names = resolve_allocate(resolver, most + (size_t)1, sizeof *names);
     *count = 0;
-    if (names == NULL) {
-        return NULL;
-    }
     for (const struct scope *at = scope; at != NULL; at = at->outer) {
         for (uint32_t i = 0; i < at->values.count; i++) {
             names[(*count)++] = ((const struct scope_value *)at->values.items[i])->name;
@@ -171,15 +159,13 @@ static void fault_unknown(struct resolver *resolver, const struct scope *scope, 
     uint32_t count = 0;
     char hint[320];
     const char **names = scope_names(resolver, scope, &count);
-    if (names != NULL) {
-        plan_fault_at(&resolver->faults, ERROR_PLAN_INVALID, line, column,
-                      plan_nearest_hint(name, names, count, hint, sizeof hint),
-                      "%s has no column, look-up or aggregate '%s'",
-                      scope->table != NULL && scope->table->name != NULL ? scope->table->name
-                      : scope->unnest != NULL                            ? "the list's record"
-                                                                         : "the query",
-                      name);
-    }
+    plan_fault_at(&resolver->faults, ERROR_PLAN_INVALID, line, column,
+                  plan_nearest_hint(name, names, count, hint, sizeof hint),
+                  "%s has no column, look-up or aggregate '%s'",
+                  scope->table != NULL && scope->table->name != NULL ? scope->table->name
+                  : scope->unnest != NULL                            ? "the list's record"
+                                                                     : "the query",
+                  name);
 }
 
 bool scope_find(struct resolver *resolver, const struct scope *scope, const char *name,
@@ -197,12 +183,7 @@ bool scope_find(struct resolver *resolver, const struct scope *scope, const char
 bool scope_template(struct resolver *resolver, const struct scope *scope,
                     const struct plan_node *node, struct plan_template *template)
 {
-    struct error error;
-    error_clear(&error);
-    if (template_parse(node, resolver->arena, &resolver->faults, template, &error) != STATUS_OK) {
-        resolver->out_of_memory = true;
-        return false;
-    }
+    template_parse(node, resolver->arena, &resolver->faults, template);
     bool found_all = template->count > 0;
     for (uint32_t i = 0; i < template->count; i++) {
         struct template_part *part = &template->parts[i];
@@ -242,9 +223,6 @@ static bool resolve_used(struct resolver *resolver, struct scope *scope,
 {
     struct value_reference *values =
         resolve_allocate(resolver, expression->count + (size_t)1, sizeof *values);
-    if (values == NULL) {
-        return false;
-    }
     for (uint32_t i = 0; i < expression->count; i++) {
         struct scope_value value;
         if (!scope_find(resolver, scope, used[i], node, &value)) {
@@ -271,15 +249,13 @@ uint32_t scope_expression(struct resolver *resolver, struct scope *scope,
     const char *const *used = NULL;
     struct plan_expression made = {.text = node->text};
     error_clear(&error);
-    if (names == NULL || sandbox == NULL) {
+    if (sandbox == NULL) {
         return MAPPING_NONE;
     }
     if (expression_check(sandbox, node->text, names, name_count,
                          scope->documents || scope->unnest != NULL, resolver->arena, &used,
                          &made.count, &error) != STATUS_OK) {
-        if (error.code == ERROR_MEMORY) {
-            resolver->out_of_memory = true;
-        } else if (error.object[0] != '\0') {
+        if (error.object[0] != '\0') {
             fault_unknown(resolver, scope, error.object, node->line, node->column);
         } else {
             plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
@@ -295,9 +271,6 @@ uint32_t scope_expression(struct resolver *resolver, struct scope *scope,
     expression_simplify(&made);
     struct plan_expression *expression =
         resolve_add(resolver, &scope->stream->expressions, sizeof *expression);
-    if (expression == NULL) {
-        return MAPPING_NONE;
-    }
     *expression = made;
     return scope->stream->expressions.count - 1;
 }
@@ -326,9 +299,6 @@ static bool lookup_template(struct resolver *resolver, struct scope *scope,
         return false;
     }
     struct plan_template *kept = resolve_add(resolver, &scope->stream->templates, sizeof *kept);
-    if (kept == NULL) {
-        return false;
-    }
     *kept = template;
     value->reference.origin = ORIGIN_TEMPLATE;
     value->reference.index = scope->stream->templates.count - 1;
@@ -382,9 +352,7 @@ void scope_collect(struct resolver *resolver, struct scope *scope, const struct 
         if (lookup ? lookup_resolve(resolver, scope, field, &value)
                    : aggregate_resolve(resolver, scope, field, &value)) {
             struct scope_value *kept = resolve_add(resolver, &scope->values, sizeof *kept);
-            if (kept != NULL) {
-                *kept = value;
-            }
+            *kept = value;
         }
     }
 }

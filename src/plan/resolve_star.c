@@ -3,8 +3,8 @@
 #include "plan/template.h"
 #include <string.h>
 
-/* The names of fields that a column of that name gives way to; false: memory is out. */
-static bool collect_named(struct resolver *resolver, const struct plan_node *fields,
+/* The names of fields that a column of that name gives way to. */
+static void collect_named(struct resolver *resolver, const struct plan_node *fields,
                           struct name_index *named)
 {
     named->arena = resolver->arena;
@@ -12,13 +12,10 @@ static bool collect_named(struct resolver *resolver, const struct plan_node *fie
         const char *name = fields->keys[i]->text;
         uint32_t before = NAME_INDEX_NONE;
         /* "*" among the fields is the star itself, never a column of that name. */
-        if (strcmp(name, "*") != 0 &&
-            name_index_add(named, name, strlen(name), i, &before) != STATUS_OK) {
-            resolver->out_of_memory = true;
-            return false;
+        if (strcmp(name, "*") != 0) {
+            (void)name_index_add(named, name, strlen(name), i, &before);
         }
     }
-    return true;
 }
 
 /* What is to be left out must be there to be left out: of a slip the column that was meant would
@@ -27,10 +24,10 @@ static void check_dropped(struct resolver *resolver, const struct schema_table *
                           const struct plan_node *fields)
 {
     const char **names = resolve_allocate(resolver, table->column_count + (size_t)1, sizeof *names);
-    for (uint32_t i = 0; names != NULL && i < table->column_count; i++) {
+    for (uint32_t i = 0; i < table->column_count; i++) {
         names[i] = table->columns[i].name;
     }
-    for (uint32_t i = 0; names != NULL && fields != NULL && i < fields->count; i++) {
+    for (uint32_t i = 0; fields != NULL && i < fields->count; i++) {
         const struct plan_node *key = fields->keys[i];
         bool is_there = plan_node_get(fields->items[i], "drop") == NULL;
         for (uint32_t k = 0; !is_there && k < table->column_count; k++) {
@@ -52,9 +49,7 @@ void star_resolve(struct resolver *resolver, const struct scope *scope,
 {
     const struct schema_table *table = scope->table;
     struct name_index named = {0};
-    if (!collect_named(resolver, fields, &named)) {
-        return;
-    }
+    collect_named(resolver, fields, &named);
     for (uint32_t i = 0; i < table->column_count && !resolve_stopped(resolver); i++) {
         const struct schema_column *column = &table->columns[i];
         size_t length = strlen(column->name);
@@ -63,9 +58,6 @@ void star_resolve(struct resolver *resolver, const struct scope *scope,
             continue;
         }
         struct mapping_field *field = resolve_add(resolver, out, sizeof *field);
-        if (field == NULL) {
-            return;
-        }
         bool nested = column->type.kind == VALUE_LIST || column->type.kind == VALUE_SET ||
                       column->type.kind == VALUE_MAP;
         field->name = column->name;

@@ -8,11 +8,7 @@ uint32_t request_column(struct resolver *resolver, struct request_builder *reque
     uint32_t first = NAME_INDEX_NONE;
     const char *asked = presence ? "" : name;
     request->names.arena = resolver->arena;
-    if (name_index_add(&request->names, asked, strlen(asked), request->columns.count, &first) !=
-        STATUS_OK) {
-        resolver->out_of_memory = true;
-        return 0;
-    }
+    (void)name_index_add(&request->names, asked, strlen(asked), request->columns.count, &first);
     /* of the same name: those of other joins */
     for (uint32_t i = first; i < request->columns.count; i++) {
         const struct read_column *column = request->columns.items[i];
@@ -22,9 +18,6 @@ uint32_t request_column(struct resolver *resolver, struct request_builder *reque
         }
     }
     struct read_column *column = resolve_add(resolver, &request->columns, sizeof *column);
-    if (column == NULL) {
-        return 0;
-    }
     column->join = join;
     column->name = asked;
     column->presence = presence;
@@ -44,9 +37,6 @@ int32_t request_join(struct resolver *resolver, struct request_builder *request,
         }
     }
     struct read_join *join = resolve_add(resolver, &request->joins, sizeof *join);
-    if (join == NULL) {
-        return -1;
-    }
     join->from = from;
     join->table = step->table->name;
     join->columns = step->columns;
@@ -87,13 +77,11 @@ static void describe(struct resolver *resolver, struct stream_builder *stream)
 static struct stream_builder *stream_add(struct resolver *resolver, const char *name)
 {
     struct stream_builder *stream = resolve_add(resolver, &resolver->streams, sizeof *stream);
-    if (stream != NULL) {
-        stream->number = resolver->streams.count - 1;
-        stream->name = name;
-        stream->request.name = name;
-        stream->mapping = resolve_allocate(resolver, 1, sizeof *stream->mapping);
-    }
-    return resolver->out_of_memory ? NULL : stream;
+    stream->number = resolver->streams.count - 1;
+    stream->name = name;
+    stream->request.name = name;
+    stream->mapping = resolve_allocate(resolver, 1, sizeof *stream->mapping);
+    return stream;
 }
 
 struct stream_builder *stream_find_table(struct resolver *resolver,
@@ -128,9 +116,6 @@ struct stream_builder *stream_add_query(struct resolver *resolver, const struct 
         return NULL;
     }
     struct schema_table *made = resolve_allocate(resolver, 1, sizeof *made);
-    if (made == NULL) {
-        return NULL;
-    }
     if (catalog->describe_query(resolver->source, query->text, resolver->arena, made, &error) !=
         STATUS_OK) {
         if (error.class == ERROR_CLASS_RETRY) {
@@ -143,9 +128,6 @@ struct stream_builder *stream_add_query(struct resolver *resolver, const struct 
     }
     made->kind = SCHEMA_QUERY;
     struct stream_builder *stream = stream_add(resolver, name);
-    if (stream == NULL) {
-        return NULL;
-    }
     stream->request.query = query->text;
     stream->request.root = made;
     stream->query_key = key;
@@ -159,9 +141,6 @@ void stream_add_entity(struct resolver *resolver, struct stream_builder *stream,
                        struct entity_builder *entity)
 {
     struct entity_builder **item = resolve_add(resolver, &stream->entities, sizeof(void *));
-    if (item == NULL) {
-        return;
-    }
     *item = entity;
     entity->stream = stream;
     /* ascending by number */
@@ -215,9 +194,6 @@ struct child_builder *stream_child(struct resolver *resolver, struct stream_buil
         }
     }
     struct child_builder *child = resolve_add(resolver, &stream->children, sizeof *child);
-    if (child == NULL) {
-        return NULL;
-    }
     child->path = *path;
     child->orders = orders;
     child->aggregate_only = aggregate_only;
@@ -228,10 +204,8 @@ struct child_builder *stream_child(struct resolver *resolver, struct stream_buil
     child->last_join = request_path(resolver, &child->request, -1, path);
     for (uint32_t i = 0; orders != NULL && i < orders->count; i++) {
         struct read_order *order = resolve_add(resolver, &child->request.orders, sizeof *order);
-        if (order != NULL) {
-            *order = *(const struct read_order *)orders->items[i];
-            order->join = child->last_join;
-        }
+        *order = *(const struct read_order *)orders->items[i];
+        order->join = child->last_join;
     }
     return child;
 }

@@ -55,9 +55,6 @@ static void place_aggregates(struct resolver *resolver, struct stream_builder *s
     for (uint32_t i = 0; i < stream->aggregates.count; i++) {
         struct aggregate_builder *aggregate = stream->aggregates.items[i];
         struct child_builder *child = child_of_aggregate(resolver, stream, aggregate);
-        if (child == NULL) {
-            return;
-        }
         children[i] = child;
         int32_t join = request_path(resolver, &child->request, -1, &aggregate->path);
         aggregate->mapping.presence = MAPPING_NONE;
@@ -93,9 +90,6 @@ static void make_request(struct resolver *resolver, const struct request_builder
 {
     uint32_t count = before.count + builder->columns.count;
     struct read_column *columns = resolve_allocate(resolver, count + (size_t)1, sizeof *columns);
-    if (columns == NULL) {
-        return;
-    }
     uint32_t next = 0;
     for (uint32_t i = 0; i < before.count; i++) {
         columns[next++] = (struct read_column){.join = -1, .name = before.names[i]};
@@ -133,15 +127,12 @@ static void check_accepted(struct resolver *resolver, const struct entity_builde
     const struct source_functions *source = resolver->source->connector->source;
     struct error reason;
     error_clear(&reason);
-    if (resolver->source_joins && source->accepts != NULL && !resolver->out_of_memory &&
-        request->join_count > 0 &&
-        source->accepts(resolver->source, request, &reason) != STATUS_OK) {
-        resolver->out_of_memory |= reason.code == ERROR_MEMORY;
-        if (reason.code == ERROR_PLAN_INVALID) {
-            plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node,
-                       reason.hint[0] != '\0' ? reason.hint : NULL, "%s: %s",
-                       what != NULL ? what : entity->name, reason.message);
-        }
+    if (resolver->source_joins && source->accepts != NULL && request->join_count > 0 &&
+        source->accepts(resolver->source, request, &reason) != STATUS_OK &&
+        reason.code == ERROR_PLAN_INVALID) {
+        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node,
+                   reason.hint[0] != '\0' ? reason.hint : NULL, "%s: %s",
+                   what != NULL ? what : entity->name, reason.message);
     }
 }
 
@@ -168,9 +159,6 @@ static void make_children(struct resolver *resolver, const struct stream_builder
     struct column_list none = {0};
     struct column_list before = resolver->source_joins ? stream->facts.key : none;
     struct plan_child *children = resolve_allocate(resolver, count + (size_t)1, sizeof *children);
-    if (children == NULL) {
-        return;
-    }
     for (uint32_t i = 0; i < count; i++) {
         const struct child_builder *child = stream->children.items[i];
         struct plan_child *out = &children[child->number];
@@ -276,7 +264,7 @@ static void place_key(struct resolver *resolver, struct stream_builder *stream,
     const struct column_list *key = &stream->facts.key;
     uint32_t *columns = resolve_allocate(resolver, key->count + (size_t)1, sizeof *columns);
     stream->field_column_count = stream->request.columns.count;
-    for (uint32_t i = 0; columns != NULL && i < key->count; i++) {
+    for (uint32_t i = 0; i < key->count; i++) {
         columns[i] = resolver->source_documents
                          ? stream_document_slot(resolver, stream, key->names[i])
                          : request_column(resolver, &stream->request, -1, key->names[i], false);
@@ -322,10 +310,8 @@ static void make_root_request(struct resolver *resolver, const struct stream_bui
     root.columns = (struct plan_list){0};
     for (uint32_t i = 0; i < stream->request.columns.count; i++) {
         const struct read_column *column = stream->request.columns.items[i];
-        struct read_column *kept = column->join < 0 && !resolver->source_documents
-                                       ? resolve_add(resolver, &root.columns, sizeof *kept)
-                                       : NULL;
-        if (kept != NULL) {
+        if (column->join < 0 && !resolver->source_documents) {
+            struct read_column *kept = resolve_add(resolver, &root.columns, sizeof *kept);
             *kept = *column;
         }
     }
@@ -339,9 +325,7 @@ static void make_joined(struct resolver *resolver, const struct stream_builder *
     static const char *const document[] = {""};
     struct column_list before = {document, resolver->source_documents ? 1 : 0};
     struct read_request *joined = resolve_allocate(resolver, 1, sizeof *joined);
-    if (joined != NULL) {
-        make_request(resolver, &stream->request, before, false, made->request.root_key, joined);
-    }
+    make_request(resolver, &stream->request, before, false, made->request.root_key, joined);
     made->joined = joined;
 }
 
@@ -365,9 +349,6 @@ static void finish_stream(struct resolver *resolver, struct stream_builder *stre
 {
     struct child_builder **aggregate_children =
         resolve_allocate(resolver, stream->aggregates.count + (size_t)1, sizeof(void *));
-    if (aggregate_children == NULL) {
-        return;
-    }
     mark_early(stream);
     place_aggregates(resolver, stream, aggregate_children);
     if (resolve_stopped(resolver)) {
@@ -386,7 +367,7 @@ static void finish_stream(struct resolver *resolver, struct stream_builder *stre
     make_children(resolver, stream, made);
     uint32_t *entities =
         resolve_allocate(resolver, stream->entities.count + (size_t)1, sizeof *entities);
-    for (uint32_t i = 0; entities != NULL && i < stream->entities.count; i++) {
+    for (uint32_t i = 0; i < stream->entities.count; i++) {
         entities[i] = (*(struct entity_builder **)stream->entities.items[i])->number;
     }
     made->entities = entities;
@@ -397,7 +378,7 @@ void streams_finish(struct resolver *resolver)
 {
     struct plan_stream *streams =
         resolve_allocate(resolver, resolver->streams.count + (size_t)1, sizeof *streams);
-    for (uint32_t i = 0; streams != NULL && i < resolver->streams.count; i++) {
+    for (uint32_t i = 0; i < resolver->streams.count; i++) {
         struct stream_builder *stream = resolver->streams.items[i];
         if (resolve_stopped(resolver)) {
             return;

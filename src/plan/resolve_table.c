@@ -20,7 +20,7 @@ static const char **field_names(struct resolver *resolver, const struct table_bu
         most += ((const struct entity_builder *)table->entities.items[i])->fields.count;
     }
     const char **names = resolve_allocate(resolver, most + (size_t)1, sizeof *names);
-    for (uint32_t i = 0; names != NULL && i < table->entities.count; i++) {
+    for (uint32_t i = 0; i < table->entities.count; i++) {
         const struct entity_builder *entity = table->entities.items[i];
         for (uint32_t j = 0; j < entity->fields.count; j++) {
             names[(*count)++] = ((const struct mapping_field *)entity->fields.items[j])->name;
@@ -35,11 +35,9 @@ void table_fault_field(struct resolver *resolver, const struct table_builder *ta
     uint32_t count = 0;
     char hint[320];
     const char **names = field_names(resolver, table, &count);
-    if (names != NULL) {
-        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
-                   plan_nearest_hint(name, names, count, hint, sizeof hint), "%s '%s' is no field",
-                   what, name);
-    }
+    plan_fault(&resolver->faults, ERROR_PLAN_INVALID, node,
+               plan_nearest_hint(name, names, count, hint, sizeof hint), "%s '%s' is no field",
+               what, name);
 }
 
 bool table_has_field(const struct table_builder *table, const char *name)
@@ -73,7 +71,7 @@ static struct column_list read_parts(struct resolver *resolver, const struct pla
     const char *partition = plan_node_text(plan_node_get(node, "partition"));
     const char *sort = plan_node_text(plan_node_get(node, "sort"));
     const char **names = resolve_allocate(resolver, 2, sizeof *names);
-    if (names == NULL || partition == NULL) {
+    if (partition == NULL) {
         return (struct column_list){0};
     }
     names[0] = partition;
@@ -106,7 +104,7 @@ struct column_list table_fields_of(struct resolver *resolver, const struct table
     }
     const struct entity_builder *entity = table->entities.items[0];
     const char **names = resolve_allocate(resolver, columns.count, sizeof *names);
-    for (uint32_t i = 0; names != NULL && i < columns.count; i++) {
+    for (uint32_t i = 0; i < columns.count; i++) {
         const struct mapping_field *field = field_of_column(entity, columns.names[i]);
         names[i] = field != NULL ? field->name : NULL;
         if (names[i] == NULL && entity->document_star) {
@@ -116,7 +114,7 @@ struct column_list table_fields_of(struct resolver *resolver, const struct table
             return none;
         }
     }
-    return names != NULL ? (struct column_list){names, columns.count} : none;
+    return (struct column_list){names, columns.count};
 }
 
 bool table_fields_merge(const struct table_builder *table, struct column_list columns)
@@ -288,7 +286,7 @@ static bool index_name_is_taken(const struct resolver *resolver, const struct ta
 /* A name that nobody said is no matter to rename: what the target would cut ends with its hash. */
 static const char *fit_made_name(struct resolver *resolver, const char *name)
 {
-    size_t length = name != NULL ? strlen(name) : 0;
+    size_t length = strlen(name);
     size_t most = resolver->target->limits.name_bytes_max;
     if (most == 0 || length <= most) {
         return name;
@@ -366,11 +364,9 @@ static void default_indexes(struct resolver *resolver, struct table_builder *tab
         }
         note_details(resolver, table, "index", known);
         struct target_index *index = resolve_add(resolver, indexes, sizeof *index);
-        if (index != NULL) {
-            index->name = default_index_name(resolver, table, known, i);
-            index->columns = columns;
-            index->unique = known->unique;
-        }
+        index->name = default_index_name(resolver, table, known, i);
+        index->columns = columns;
+        index->unique = known->unique;
     }
 }
 
@@ -382,12 +378,10 @@ static void whole_indexes(struct resolver *resolver, const struct table_builder 
     for (uint32_t i = 0; i < table->whole->index_count; i++) {
         const struct schema_index *known = &table->whole->indexes[i];
         struct target_index *index = resolve_add(resolver, indexes, sizeof *index);
-        if (index != NULL) {
-            index->name = known->name;
-            index->columns = known->columns;
-            index->unique = known->unique;
-            index->local = known->local;
-        }
+        index->name = known->name;
+        index->columns = known->columns;
+        index->unique = known->unique;
+        index->local = known->local;
     }
 }
 
@@ -397,9 +391,7 @@ static void resolve_indexes(struct resolver *resolver, struct table_builder *tab
     struct plan_list indexes = {0};
     for (uint32_t i = 0; node != NULL && i < node->count; i++) {
         struct target_index *index = resolve_add(resolver, &indexes, sizeof *index);
-        if (index != NULL) {
-            resolve_index(resolver, table, node->keys[i]->text, node->items[i], index);
-        }
+        resolve_index(resolver, table, node->keys[i]->text, node->items[i], index);
     }
     if (node == NULL && table->whole == NULL) {
         default_indexes(resolver, table, &indexes);
@@ -457,9 +449,7 @@ static void resolve_tags(struct resolver *resolver, struct table_builder *table)
     struct plan_list tags = {0};
     for (uint32_t i = 0; node != NULL && i < node->count; i++) {
         struct target_tag *tag = resolve_add(resolver, &tags, sizeof *tag);
-        if (tag != NULL) {
-            *tag = (struct target_tag){node->keys[i]->text, plan_node_text(node->items[i])};
-        }
+        *tag = (struct target_tag){node->keys[i]->text, plan_node_text(node->items[i])};
     }
     table->target.tags =
         resolve_array(resolver, &tags, sizeof(struct target_tag), &table->target.tag_count);

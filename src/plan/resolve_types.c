@@ -20,15 +20,14 @@ struct type_rule {
     bool forestalled; /* an earlier rule held where it fits */
 };
 
-/* In small letters; "" when memory is out. */
+/* In small letters. */
 static const char *small_letters(struct resolver *resolver, const char *text)
 {
     char *copy = arena_copy_string(resolver->arena, text);
-    resolver->out_of_memory |= copy == NULL;
-    for (char *at = copy; at != NULL && *at != '\0'; at++) {
+    for (char *at = copy; *at != '\0'; at++) {
         *at = (char)tolower((unsigned char)*at);
     }
-    return copy != NULL ? copy : "";
+    return copy;
 }
 
 static const char *text_of(const struct plan_node *node, const char *key)
@@ -85,9 +84,6 @@ void type_rules_resolve(struct resolver *resolver)
         const struct plan_node *node = types->items[i];
         struct type_rule *rule = resolve_add(resolver, &resolver->type_rules, sizeof *rule);
         const char *from = text_of(node, "from");
-        if (rule == NULL) {
-            return;
-        }
         *rule = (struct type_rule){.name = types->keys[i],
                                    .table = text_of(node, "table"),
                                    .column = text_of(node, "column"),

@@ -11,10 +11,7 @@ static void add_step(struct resolver *resolver, struct unnest_builder *unnest, c
                      size_t length)
 {
     const char **step = resolve_add(resolver, &unnest->steps, sizeof *step);
-    if (step != NULL) {
-        *step = arena_copy(resolver->arena, name, length);
-        resolver->out_of_memory |= *step == NULL;
-    }
+    *step = arena_copy(resolver->arena, name, length);
 }
 
 /* "Orders.Lines", or [Orders, Lines] where a name holds a dot. */
@@ -82,13 +79,11 @@ static void add_value(struct resolver *resolver, struct entity_builder *entity, 
                       enum value_origin origin, enum value_kind kind)
 {
     struct scope_value *value = resolve_add(resolver, &entity->scope.values, sizeof *value);
-    if (value != NULL) {
-        value->name = name;
-        value->reference.origin = origin;
-        value->type.kind = kind;
-        value->type.dynamic = kind == VALUE_MISSING;
-        value->not_null = kind != VALUE_MISSING;
-    }
+    value->name = name;
+    value->reference.origin = origin;
+    value->type.kind = kind;
+    value->type.dynamic = kind == VALUE_MISSING;
+    value->not_null = kind != VALUE_MISSING;
 }
 
 void unnest_resolve(struct resolver *resolver, struct entity_builder *entity)
@@ -98,9 +93,6 @@ void unnest_resolve(struct resolver *resolver, struct entity_builder *entity)
         return;
     }
     struct unnest_builder *unnest = resolve_allocate(resolver, 1, sizeof *unnest);
-    if (unnest == NULL) {
-        return;
-    }
     entity->scope.unnest = unnest;
     entity->scope.table = NULL; /* names mean the elements' fields */
     unnest->root = entity->from;
@@ -125,9 +117,7 @@ static uint32_t name_slot(struct resolver *resolver, struct plan_list *names, co
         }
     }
     const char **slot = resolve_add(resolver, names, sizeof *slot);
-    if (slot != NULL) {
-        *slot = name;
-    }
+    *slot = name;
     return names->count - 1;
 }
 
@@ -141,9 +131,7 @@ static uint32_t level_slot(struct resolver *resolver, struct unnest_builder *unn
         }
     }
     struct mapping_level *level = resolve_add(resolver, &unnest->levels, sizeof *level);
-    if (level != NULL) {
-        *level = (struct mapping_level){step, name};
-    }
+    *level = (struct mapping_level){step, name};
     return unnest->levels.count - 1;
 }
 
@@ -220,9 +208,6 @@ const struct mapping_unnest *unnest_make(struct resolver *resolver,
         return NULL;
     }
     struct mapping_unnest *made = resolve_allocate(resolver, 1, sizeof *made);
-    if (made == NULL) {
-        return NULL;
-    }
     *made = (struct mapping_unnest){.column = unnest->column, .text = unnest->text};
     const char *const *const *steps =
         resolve_array(resolver, &unnest->steps, sizeof(char *), &made->step_count);

@@ -146,11 +146,7 @@ void widened_note(struct resolver *resolver)
         note_left_nulls(resolver, table);
     }
     for (uint32_t i = 0; i < list.count; i++) {
-        if (list.items[i].names.failed || list.items[i].full_names.failed) {
-            resolver->out_of_memory = true;
-        } else {
-            note_group(resolver, &list.items[i]);
-        }
+        note_group(resolver, &list.items[i]);
         buffer_free(&list.items[i].names);
         buffer_free(&list.items[i].full_names);
     }

@@ -8,8 +8,7 @@
 
 /*
  * Quoted: TEXT. Else null, true, 5, 0x1F, 0o17, 1.50 (DECIMAL, scale kept), .inf, .nan by their
- * form, all others TEXT. Texts are borrowed from the node. STATUS_END: the number is out of range;
- * STATUS_FAILED: memory is out.
+ * form, all others TEXT. Texts are borrowed from the node. STATUS_END: the number is out of range.
  */
 enum status scalar_value(const struct plan_node *node, struct arena *arena,
                          struct cell *cell) MUST_USE;

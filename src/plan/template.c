@@ -54,9 +54,6 @@ static struct template_part *add_part(struct template_reader *reader)
     if (reader->count == reader->capacity) {
         uint32_t capacity = reader->capacity == 0 ? 4 : reader->capacity * 2;
         struct template_part *parts = arena_allocate_zeroed(reader->arena, capacity, sizeof *parts);
-        if (parts == NULL) {
-            return NULL;
-        }
         if (reader->count > 0) {
             memcpy(parts, reader->parts, reader->count * sizeof *parts);
         }
@@ -67,9 +64,6 @@ static struct template_part *add_part(struct template_reader *reader)
     part->literal =
         arena_copy(reader->arena, reader->literal.length > 0 ? reader->literal.data : "",
                    reader->literal.length);
-    if (part->literal == NULL || reader->literal.failed) {
-        return NULL;
-    }
     part->literal_length = (uint32_t)reader->literal.length;
     part->literal_plain = template_is_plain(part->literal, part->literal_length);
     buffer_clear(&reader->literal);
@@ -116,13 +110,12 @@ static const char *read_quoted(struct template_reader *reader, const char *posit
     return NULL;
 }
 
-static bool read_value(struct template_reader *reader)
+static void read_value(struct template_reader *reader)
 {
     const char *open = reader->position;
     const char *start = open + 1;
     struct buffer name = {0};
     const char *rest = start;
-    bool done = false;
     if (start < reader->end && *start == '"') {
         rest = read_quoted(reader, start, &name);
         rest = rest != NULL ? rest : reader->end;
@@ -139,9 +132,6 @@ static bool read_value(struct template_reader *reader)
         goto out;
     }
     buffer_append(&name, rest, length);
-    if (name.failed) {
-        goto out; /* no fault of the plan's: the caller says that memory is out */
-    }
     if (name.length == 0) {
         fault(reader, open, "{{ is a literal brace", "no name between the braces");
         goto out;
@@ -155,29 +145,23 @@ static bool read_value(struct template_reader *reader)
         goto out;
     }
     struct template_part *part = add_part(reader);
-    if (part != NULL) {
-        part->has_value = true;
-        part->pad = pad;
-        part->name = arena_copy(reader->arena, name.data, name.length);
-        place(reader, start, &part->line, &part->column);
-        done = part->name != NULL && !name.failed;
-    }
+    part->has_value = true;
+    part->pad = pad;
+    part->name = arena_copy(reader->arena, name.data, name.length);
+    place(reader, start, &part->line, &part->column);
     reader->position = close + 1;
 out:
     buffer_free(&name);
-    return done;
 }
 
-enum status template_parse(const struct plan_node *node, struct arena *arena,
-                           struct plan_faults *faults, struct plan_template *template,
-                           struct error *error)
+void template_parse(const struct plan_node *node, struct arena *arena, struct plan_faults *faults,
+                    struct plan_template *template)
 {
     struct template_reader reader = {.node = node,
                                      .arena = arena,
                                      .faults = faults,
                                      .position = node->text,
                                      .end = node->text + node->length};
-    enum status status = STATUS_OK;
     template->parts = NULL;
     template->count = 0;
     while (reader.position < reader.end && !reader.failed) {
@@ -191,23 +175,18 @@ enum status template_parse(const struct plan_node *node, struct arena *arena,
         } else if (byte != '{') {
             buffer_append_byte(&reader.literal, byte);
             reader.position++;
-        } else if (!read_value(&reader) && !reader.failed) {
-            status = error_set(error, ERROR_MEMORY, NULL, "out of memory");
-            goto out;
+        } else {
+            read_value(&reader);
         }
     }
-    bool rest = reader.literal.length > 0 || reader.count == 0 || reader.literal.failed;
-    if (!reader.failed && rest && add_part(&reader) == NULL) {
-        status = error_set(error, ERROR_MEMORY, NULL, "out of memory");
-        goto out;
-    }
     if (!reader.failed) {
+        if (reader.literal.length > 0 || reader.count == 0) {
+            (void)add_part(&reader);
+        }
         template->parts = reader.parts;
         template->count = reader.count;
     }
-out:
     buffer_free(&reader.literal);
-    return status;
 }
 
 static bool is_plain_name(const char *name)
@@ -237,7 +216,7 @@ const char *template_quote_name(struct arena *arena, const char *name)
         return name;
     }
     template_append_name(&quoted, name);
-    const char *copy = quoted.failed ? NULL : arena_copy(arena, quoted.data, quoted.length);
+    const char *copy = arena_copy(arena, quoted.data, quoted.length);
     buffer_free(&quoted);
     return copy;
 }

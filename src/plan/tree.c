@@ -1,6 +1,7 @@
 /* Builds the tree of a plan from libyaml's events. */
 #include "plan/tree.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "plan/json_escapes.h"
 #include <stdio.h>
@@ -17,7 +18,6 @@ struct tree_reader {
     const char *line_start; /* of line `line_number`, 0-based: goes forward with the events */
     size_t line_number;
     uint32_t depth;
-    bool out_of_memory;
 };
 
 /* Children of a node while it grows. */
@@ -27,17 +27,13 @@ struct node_list {
     uint32_t capacity;
 };
 
-static bool node_list_add(struct tree_reader *reader, struct node_list *list,
+static void node_list_add(struct tree_reader *reader, struct node_list *list,
                           const struct plan_node *node)
 {
     if (list->count == list->capacity) {
         uint32_t capacity = list->capacity == 0 ? 8 : list->capacity * 2;
         const struct plan_node **nodes =
             arena_allocate_zeroed(reader->arena, capacity, sizeof(void *));
-        if (nodes == NULL) {
-            reader->out_of_memory = true;
-            return false;
-        }
         if (list->count > 0) {
             memcpy(nodes, list->nodes, list->count * sizeof(void *));
         }
@@ -45,7 +41,6 @@ static bool node_list_add(struct tree_reader *reader, struct node_list *list,
         list->capacity = capacity;
     }
     list->nodes[list->count++] = node;
-    return true;
 }
 
 static void fault_at_mark(struct tree_reader *reader, yaml_mark_t mark, const char *hint,
@@ -78,8 +73,7 @@ static void fault_of_parser(struct tree_reader *reader)
 {
     const yaml_parser_t *parser = &reader->parser;
     if (parser->error == YAML_MEMORY_ERROR) {
-        reader->out_of_memory = true;
-        return;
+        memory_exhausted(0);
     }
     const char *problem = parser->problem != NULL ? parser->problem : "not well-formed";
     const char *hint = NULL;
@@ -108,10 +102,6 @@ static struct plan_node *make_node(struct tree_reader *reader, enum plan_node_ki
                                    yaml_mark_t mark)
 {
     struct plan_node *node = arena_allocate_zeroed(reader->arena, 1, sizeof *node);
-    if (node == NULL) {
-        reader->out_of_memory = true;
-        return NULL;
-    }
     node->kind = kind;
     node->line = (uint32_t)mark.line + 1;
     node->column = (uint32_t)mark.column + 1;
@@ -169,9 +159,6 @@ static bool comment_follows_with_brace(struct tree_reader *reader, const yaml_ev
 static const struct plan_node *make_scalar(struct tree_reader *reader, const yaml_event_t *event)
 {
     struct plan_node *node = make_node(reader, PLAN_NODE_SCALAR, event->start_mark);
-    if (node == NULL) {
-        return NULL;
-    }
     check_properties(reader, event->data.scalar.anchor, event->data.scalar.tag, event->start_mark);
     size_t length = event->data.scalar.length;
     const char *value = (const char *)event->data.scalar.value;
@@ -189,10 +176,6 @@ static const struct plan_node *make_scalar(struct tree_reader *reader, const yam
     }
     node->text = arena_copy(reader->arena, value, length);
     node->length = (uint32_t)length;
-    if (node->text == NULL) {
-        reader->out_of_memory = true;
-        return NULL;
-    }
     return node;
 }
 
@@ -214,10 +197,6 @@ static void check_duplicate_keys(struct tree_reader *reader, const struct node_l
 {
     const struct plan_node **sorted =
         arena_allocate_zeroed(reader->arena, keys->count, sizeof(void *));
-    if (sorted == NULL) {
-        reader->out_of_memory = true;
-        return;
-    }
     if (keys->count > 0) {
         memcpy(sorted, keys->nodes, keys->count * sizeof(void *));
         qsort(sorted, keys->count, sizeof(void *), compare_keys);
@@ -254,9 +233,6 @@ static const struct plan_node *read_map(struct tree_reader *reader, const yaml_e
     struct plan_node *node = make_node(reader, PLAN_NODE_MAP, start->start_mark);
     struct node_list keys = {0};
     struct node_list values = {0};
-    if (node == NULL) {
-        return NULL;
-    }
     check_properties(reader, start->data.mapping_start.anchor, start->data.mapping_start.tag,
                      start->start_mark);
     bool flow = start->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE;
@@ -278,14 +254,15 @@ static const struct plan_node *read_map(struct tree_reader *reader, const yaml_e
                        "quote a text with braces or brackets", "a key must be a text");
             key = make_node(reader, PLAN_NODE_SCALAR, start->start_mark);
         }
-        if (key == NULL || !next_event(reader, &event)) {
+        if (!next_event(reader, &event)) {
             return NULL;
         }
         const struct plan_node *value = read_node(reader, &event);
-        if (value == NULL || !node_list_add(reader, &keys, key) ||
-            !node_list_add(reader, &values, value)) {
+        if (value == NULL) {
             return NULL;
         }
+        node_list_add(reader, &keys, key);
+        node_list_add(reader, &values, value);
     }
     node->keys = keys.nodes;
     node->items = values.nodes;
@@ -301,9 +278,6 @@ static const struct plan_node *read_list(struct tree_reader *reader, const yaml_
 {
     struct plan_node *node = make_node(reader, PLAN_NODE_LIST, start->start_mark);
     struct node_list items = {0};
-    if (node == NULL) {
-        return NULL;
-    }
     check_properties(reader, start->data.sequence_start.anchor, start->data.sequence_start.tag,
                      start->start_mark);
     for (;;) {
@@ -316,16 +290,17 @@ static const struct plan_node *read_list(struct tree_reader *reader, const yaml_
             break;
         }
         const struct plan_node *item = read_node(reader, &event);
-        if (item == NULL || !node_list_add(reader, &items, item)) {
+        if (item == NULL) {
             return NULL;
         }
+        node_list_add(reader, &items, item);
     }
     node->items = items.nodes;
     node->count = items.count;
     return node;
 }
 
-/* Takes the event over. NULL: a fault after which reading can't go on, or memory is out. */
+/* Takes the event over. NULL: a fault after which reading can't go on. */
 static const struct plan_node *read_node(struct tree_reader *reader, yaml_event_t *event)
 {
     const struct plan_node *node = NULL;
@@ -419,43 +394,35 @@ static bool check_bytes(const char *text, size_t length, struct plan_faults *fau
     return true;
 }
 
-enum status plan_tree_read(const char *text, size_t length, struct arena *arena,
-                           struct plan_faults *faults, const struct plan_node **root,
-                           struct error *error)
+const struct plan_node *plan_tree_read(const char *text, size_t length, struct arena *arena,
+                                       struct plan_faults *faults)
 {
-    *root = NULL;
     if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
         text += 3;
         length -= 3;
     }
     if (length > PLAN_TEXT_BYTES_MAX) {
         plan_fault(faults, ERROR_PLAN_SYNTAX, NULL, NULL, "a plan above 4 MiB is refused");
-        return STATUS_OK;
+        return NULL;
     }
     if (!check_bytes(text, length, faults)) {
-        return STATUS_OK;
+        return NULL;
     }
-    if (json_escapes_join(text, length, arena, &text, &length, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    text = json_escapes_join(text, &length, arena);
     struct tree_reader reader = {
         .arena = arena, .faults = faults, .text = text, .length = length, .line_start = text};
     if (!yaml_parser_initialize(&reader.parser)) {
-        return error_set(error, ERROR_MEMORY, faults->file, "out of memory");
+        memory_exhausted(0);
     }
     yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&reader.parser, (const unsigned char *)text, length);
-    *root = read_document(&reader);
+    const struct plan_node *root = read_document(&reader);
     yaml_parser_delete(&reader.parser);
-    if (reader.out_of_memory) {
-        *root = NULL;
-        return error_set(error, ERROR_MEMORY, faults->file, "out of memory");
-    }
-    if (*root == NULL && faults->count == 0) {
+    if (root == NULL && faults->count == 0) {
         plan_fault_at(faults, ERROR_PLAN_SYNTAX, 1, 1, "`transhume init SRC DST` writes one",
                       "the plan is empty");
     }
-    return STATUS_OK;
+    return root;
 }
 
 const struct plan_node *plan_node_find(const struct plan_node *map, const char *key,

@@ -10,12 +10,10 @@ enum { PLAN_TEXT_BYTES_MAX = 4 << 20, PLAN_DEPTH_MAX = 64 };
 
 /*
  * Reads one document. Faults of syntax, duplicate keys, anchors, aliases, tags and unquoted scalars
- * with braces go to `faults`; `*root` is NULL when nothing can be made of the text. STATUS_FAILED:
- * memory is out, `error` says so.
+ * with braces go to `faults`; NULL when nothing can be made of the text.
  */
-enum status plan_tree_read(const char *text, size_t length, struct arena *arena,
-                           struct plan_faults *faults, const struct plan_node **root,
-                           struct error *error) MUST_USE;
+const struct plan_node *plan_tree_read(const char *text, size_t length, struct arena *arena,
+                                       struct plan_faults *faults) MUST_USE;
 
 /* The value under `key` of a map; NULL if it is not there, or `map` is NULL or no map. */
 const struct plan_node *plan_node_get(const struct plan_node *map, const char *key);
