@@ -83,9 +83,8 @@ enum status writing_count_outcome(struct writing *writing, struct open_chunk *ch
 
 /* ---- writing_again.c: records of a repair that wait for others of their chunk */
 /* May this one get in later? Then it is held, and not counted yet. */
-enum status writing_hold(struct writing *writing, struct open_chunk *chunk, struct batch *batch,
-                         const struct record_outcome *outcome, bool *held,
-                         struct error *error) MUST_USE;
+bool writing_hold(struct writing *writing, struct open_chunk *chunk, struct batch *batch,
+                  const struct record_outcome *outcome);
 /* Of a chunk that has ended: tries those that are held once more, while that helps; then they are
  * rejects. STATUS_END: none is held any more; never where the run stops in between. */
 enum status writing_try_again(struct writing *writing, struct open_chunk *chunk,
