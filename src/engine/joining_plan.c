@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Room for one more item of an array in the arena; false: memory is out. */
+/* Room for one more item of an array in the arena. */
 static void grow(struct arena *arena, void **items, uint32_t count, uint32_t *capacity, size_t size)
 {
     if (count < *capacity) {

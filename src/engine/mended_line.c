@@ -289,6 +289,9 @@ enum status mended_line_append(const char *line, size_t length, struct batch *ba
     char *source = arena_copy(batch->arena, is_text ? parts.source.text : "",
                               is_text ? parts.source.length : 0);
     struct cell *cells = batch_append(batch);
+    if (cells == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
+    }
     cells[fields] = parts.key.kind == VALUE_MAP ? parts.key : cell_missing();
     cells[fields + 1] = cell_text(source, is_text ? parts.source.length : 0);
     return fill_cells(&parts.record, batch->shape, cells, error);

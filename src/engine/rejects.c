@@ -84,6 +84,16 @@ enum status reject_append(const struct reject *reject, struct typed_json_drain *
     return STATUS_OK;
 }
 
+static XXH3_state_t *begin_hash(void)
+{
+    XXH3_state_t *state = XXH3_createState();
+    if (state == NULL) {
+        memory_exhausted(0);
+    }
+    XXH3_128bits_reset(state);
+    return state;
+}
+
 /* ---- a file being written */
 
 void reject_file_init(struct reject_file *file, const char *folder, uint64_t chunk,
@@ -102,8 +112,7 @@ static enum status file_make(struct reject_file *file, struct error *error)
 {
     char path[PATH_BYTES];
     path_of(file, path);
-    file->hash = XXH3_createState();
-    XXH3_128bits_reset(file->hash);
+    file->hash = begin_hash();
     file->descriptor =
         file_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
     return file->descriptor >= 0 ? STATUS_OK
@@ -219,10 +228,7 @@ enum status rejects_measure(const char *path, char hex[33], uint64_t *lines, uin
 {
     enum status status = STATUS_FAILED;
     char *block = memory_allocate(READ_BYTES);
-    XXH3_state_t *state = XXH3_createState();
-    if (state == NULL) {
-        memory_exhausted(0);
-    }
+    XXH3_state_t *state = begin_hash();
     int descriptor = file_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0);
     if (descriptor < 0) {
         status = errno == ENOENT
@@ -230,7 +236,6 @@ enum status rejects_measure(const char *path, char hex[33], uint64_t *lines, uin
                      : error_set_errno(error, ERROR_STATE_INVALID, errno, path, "can't read it");
         goto out;
     }
-    XXH3_128bits_reset(state);
     *lines = 0;
     *bytes = 0;
     ssize_t got;

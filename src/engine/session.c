@@ -403,7 +403,7 @@ static enum status find_settings(struct run_session *session, struct error *erro
     return STATUS_OK;
 }
 
-/* What of it a resume finds again, and what of it a plain copy carries. False: no memory. */
+/* What of it a resume finds again, and what of it a plain copy carries. */
 static void describe_source(struct run_session *session)
 {
     const struct plan *plan = session->plan;

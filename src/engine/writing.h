@@ -73,8 +73,7 @@ enum status writing_commit(struct writing *writing, struct error *error) MUST_US
 /* Takes the batch over, and hands it to the target. */
 enum status writing_submit(struct writing *writing, struct open_chunk *chunk, struct batch *batch,
                            struct error *error) MUST_USE;
-/* The rows from `first` on, sharing the arena but not its large values; NULL: no memory.
- */
+/* The rows from `first` on, sharing the arena but not its large values. */
 struct batch *writing_cut(struct batch *original, uint32_t first, uint32_t count);
 /* Counts a record that the target did not write. */
 enum status writing_count_outcome(struct writing *writing, struct open_chunk *chunk,
