@@ -72,10 +72,11 @@ void joining_create(const struct joining_options *options, struct joining **made
 static void set_temporary_folder(sqlite3 *connection, const char *folder)
 {
     char *sql = sqlite3_mprintf("PRAGMA temp_store_directory = %Q", folder);
-    if (sql != NULL) {
-        (void)sqlite3_exec(connection, sql, NULL, NULL, NULL);
-        sqlite3_free(sql);
+    if (sql == NULL) {
+        memory_exhausted(0);
     }
+    (void)sqlite3_exec(connection, sql, NULL, NULL, NULL);
+    sqlite3_free(sql);
 }
 
 /* It is SQLite's one variable for the process: taken back, since the folder goes. */
@@ -163,10 +164,10 @@ static int is_stopped(void *ignored)
 
 static enum status open_output(struct joining *joining, sqlite3 **output, struct error *error)
 {
-    char *sql = sqlite3_mprintf("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
-                                " PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -%llu;"
-                                " BEGIN",
-                                (unsigned long long)(cache_bytes(joining, 1) >> 10));
+    char *sql = memory_format("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+                              " PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -%llu;"
+                              " BEGIN",
+                              (unsigned long long)(cache_bytes(joining, 1) >> 10));
     int result = sqlite3_open_v2(
         joining->path, output,
         SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
@@ -176,7 +177,7 @@ static enum status open_output(struct joining *joining, sqlite3 **output, struct
         joining->temporary_folder_set = true;
         result = sqlite3_exec(*output, sql, NULL, NULL, NULL);
     }
-    sqlite3_free(sql);
+    free(sql);
     return result == SQLITE_OK
                ? STATUS_OK
                : joining_error(joining, *output, result, "a file for joins can't be opened", error);
@@ -193,9 +194,9 @@ static enum status warn_of_partners(struct joining *joining, const struct joinin
         (table->schema != NULL && schema_is_unique_key(table->schema, key->columns))) {
         return STATUS_OK;
     }
-    sql = sqlite3_mprintf("SELECT count(*) FROM (SELECT 1 FROM t%u WHERE k%u IS NOT NULL"
-                          " GROUP BY k%u HAVING count(*) > 1)",
-                          table->number, number, number);
+    sql = memory_format("SELECT count(*) FROM (SELECT 1 FROM t%u WHERE k%u IS NOT NULL"
+                        " GROUP BY k%u HAVING count(*) > 1)",
+                        table->number, number, number);
     int result = sqlite3_prepare_v2(output, sql, -1, &statement, NULL);
     result = result == SQLITE_OK ? sqlite3_step(statement) : result;
     if (result == SQLITE_ROW && sqlite3_column_int64(statement, 0) > 0) {
@@ -205,7 +206,7 @@ static enum status warn_of_partners(struct joining *joining, const struct joinin
                   key->columns.count > 1 ? " and so on" : "");
     }
     sqlite3_finalize(statement);
-    sqlite3_free(sql);
+    free(sql);
     return result == SQLITE_ROW
                ? STATUS_OK
                : joining_error(joining, output, result, "a sorted list can't be read", error);

@@ -47,11 +47,11 @@ static int open_connection(struct joining_reader *reader)
         SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
     /* one transaction for all: else each statement would lock and unlock the file */
     char *sql =
-        sqlite3_mprintf("PRAGMA cache_size = -%llu; BEGIN", (unsigned long long)(share >> 10));
+        memory_format("PRAGMA cache_size = -%llu; BEGIN", (unsigned long long)(share >> 10));
     if (result == SQLITE_OK) {
         result = sqlite3_exec(reader->connection, sql, NULL, NULL, NULL);
     }
-    sqlite3_free(sql);
+    free(sql);
     return result;
 }
 
@@ -76,7 +76,7 @@ enum status joining_reader_open(struct joining *joining, struct joining_reader *
 static void free_search(struct joining_search *search)
 {
     sqlite3_finalize(search->statement);
-    for (uint32_t i = 0; i < search->what->request->join_count; i++) {
+    for (uint32_t i = 0; search->decoded != NULL && i < search->what->request->join_count; i++) {
         free(search->decoded[i]);
     }
     free(search->decoded);

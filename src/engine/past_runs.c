@@ -60,10 +60,7 @@ static enum status read_all(struct entries *entries, const struct state_folder *
             buffer_append(found, &run, sizeof(run));
         }
     }
-    if (status == STATUS_FAILED) {
-        return STATUS_FAILED;
-    }
-    return STATUS_OK;
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
 enum status past_runs_list(const struct state_folder *folder, struct arena *arena,
@@ -83,7 +80,6 @@ enum status past_runs_list(const struct state_folder *folder, struct arena *aren
     if (status == STATUS_OK && found.length > 0) {
         *runs = (void *)arena_copy(arena, found.data, found.length);
         *count = (uint32_t)(found.length / sizeof(**runs));
-        status = STATUS_OK;
     }
     buffer_free(&found);
     if (status == STATUS_OK && *count > 1) {

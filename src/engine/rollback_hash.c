@@ -189,8 +189,11 @@ enum status rollback_hash_orphans(struct rollback *rollback, uint32_t number, st
     *gone = (struct tally){.hashed = rollback_can_tell(rollback, number)};
     make_shapes(&hashing.back, arena);
     record_hasher_init(&hashing.back.hasher, target, NULL);
-    enum status status = target->connector->target->tell_orphans(target, &rollback->tables[number],
-                                                                 on_orphan, &hashing, error);
+    enum status status =
+        target->connector->target->tell_orphans(target, &rollback->tables[number], on_orphan,
+                                                &hashing, error) == STATUS_OK
+            ? STATUS_OK
+            : STATUS_FAILED;
     record_hasher_free(&hashing.back.hasher);
     arena_destroy(hashing.arena);
     arena_destroy(arena);

@@ -367,7 +367,6 @@ enum status run_state_read(const char *state_folder, struct buffer *json, struct
         if (status == STATUS_OK) {
             json_decref(object);
             buffer_append(json, text, length);
-            status = STATUS_OK;
         } else if (error->code == ERROR_STATE_INVALID) {
             error_hint(error, "it is only an export: `transhume resume` writes it anew");
         }

@@ -74,10 +74,10 @@ static enum status note_table(struct run *run, uint32_t number, const struct sch
     struct column_list columns = {0};
     const char *sum = NULL;
     unfilled_list(&run->header.tables[number], there, arena, &columns);
-    enum status status = STATUS_OK;
     if (columns.count == 0) {
         return STATUS_OK;
     }
+    enum status status = STATUS_OK;
     if (!run->session->options.no_hashes) {
         status = target->connector->rollback->sum_columns(target, &run->tables[number], columns,
                                                           arena, &sum, error);

@@ -324,12 +324,13 @@ enum status spiller_make(struct spiller *spiller, struct spill_head head,
     head.field_count = former->count;
     head.fields_length = (uint32_t)(out->length - sizeof(head)) - head.key_length;
     size_t before = out->length;
+    bool lacks_memory = false;
     if (status == STATUS_OK && spiller->spill->options.records && head.side == SIDE_SOURCE) {
         status = append_record(spiller, former, error);
+        lacks_memory = status != STATUS_OK && error->code == ERROR_MEMORY;
     }
     head.record_length = (uint32_t)(out->length - before);
     pad(out);
-    bool lacks_memory = status != STATUS_OK && error->code == ERROR_MEMORY;
     if (status != STATUS_OK && !lacks_memory) {
         return status;
     }

@@ -120,10 +120,9 @@ static enum status fill_field(struct verify *verify, const struct verify_table *
     return status;
 }
 
-static void finish_form(struct verify *verify, const struct verify_table *table,
-                        struct record_form *form, struct form_field *fields, uint32_t count)
+static void finish_form(const struct verify_table *table, struct record_form *form,
+                        struct form_field *fields, uint32_t count)
 {
-    (void)verify;
     qsort(fields, count, sizeof(*fields), compare_form_fields);
     form->fields = fields;
     form->field_count = count;
@@ -147,7 +146,7 @@ static enum status make_entity_form(struct verify *verify, struct verify_entity 
             return STATUS_FAILED;
         }
     }
-    finish_form(verify, table, &entity->form, fields, shape->field_count);
+    finish_form(table, &entity->form, fields, shape->field_count);
     return STATUS_OK;
 }
 
@@ -213,7 +212,7 @@ static enum status make_target_form(struct verify *verify, struct verify_table *
     }
     request->columns = columns;
     request->column_count = count;
-    finish_form(verify, table, &table->form, fields, count);
+    finish_form(table, &table->form, fields, count);
     return STATUS_OK;
 }
 

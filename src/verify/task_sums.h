@@ -33,7 +33,7 @@ struct task_sums {
     struct arena *arena;
 };
 
-/* `columns`: they are summed as well. What a failure leaves is freed as well. */
+/* `columns`: they are summed as well. */
 void task_sums_init(struct task_sums *sums, struct verify *verify, bool columns);
 void task_sums_free(struct task_sums *sums);
 /* All of it goes to the validation; nothing is left of it. With verify->sums_mutex held. */
