@@ -4,6 +4,7 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "engine/before_parts.h"
 #include "engine/json_text.h"
@@ -58,10 +59,9 @@ bool before_is_of(const char *folder, const char *run_id)
     char *text;
     size_t length;
     struct arena *arena = arena_create(0);
-    const char *path = arena == NULL ? NULL : id_path(folder, arena);
-    bool ours = path != NULL &&
-                file_read_all(path, 4096, arena, &text, &length, &ignored) == STATUS_OK &&
-                strcmp(text, run_id) == 0;
+    bool ours =
+        file_read_all(id_path(folder, arena), 4096, arena, &text, &length, &ignored) == STATUS_OK &&
+        strcmp(text, run_id) == 0;
     arena_destroy(arena);
     return ours;
 }
@@ -72,9 +72,6 @@ enum status before_begin(struct run *run, struct error *error)
         return STATUS_OK;
     }
     const char *path = id_path(run->folder.before, run->arena);
-    if (path == NULL) {
-        return before_no_memory(error);
-    }
     if (file_remove_tree(run->folder.before, error) != STATUS_OK ||
         file_make_folder(run->folder.before, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -112,15 +109,11 @@ static enum status open_file(struct before *before, uint32_t writer, struct erro
 static enum status before_open(struct before **made, struct run *run, uint32_t writer,
                                struct error *error)
 {
-    struct before *before = calloc(1, sizeof(*before));
-    if (before == NULL) {
-        return before_no_memory(error);
-    }
+    struct before *before = memory_allocate_zeroed(1, sizeof(*before));
     before->run = run;
     before->descriptor = -1;
     before->arena = arena_create(0);
-    enum status status =
-        before->arena == NULL ? before_no_memory(error) : open_file(before, writer, error);
+    enum status status = open_file(before, writer, error);
     if (status != STATUS_OK) {
         before_close(before);
         return status;
@@ -186,9 +179,6 @@ static enum status write_frame(struct before *before, uint64_t sequence,
 {
     char hex[33];
     buffer_clear(&before->head);
-    if (before->lines.failed) {
-        return before_no_memory(error);
-    }
     XXH128_hash_t hash = XXH3_128bits(before->lines.data, before->lines.length);
     text_from_hash(hash.high64, hash.low64, hex);
     buffer_format(&before->head, "{\"format\":1,\"sequence\":%" PRIu64 ",\"table\":", sequence);
@@ -197,9 +187,6 @@ static enum status write_frame(struct before *before, uint64_t sequence,
                   ",\"chunk\":%" PRIu64 ",\"count\":%" PRIu32 ",\"bytes\":%zu,\"xxh3\":\"%s\"}\n",
                   before->chunk, count, before->lines.length, hex);
     buffer_append(&before->head, before->lines.data, before->lines.length);
-    if (before->head.failed) {
-        return before_no_memory(error);
-    }
     if (failpoint_hit("engine.before_images", error) != STATUS_OK ||
         file_write_all(before->descriptor, before->head.data, before->head.length, before->path,
                        error) != STATUS_OK) {
@@ -223,7 +210,7 @@ static enum status begin(struct before **made, struct run *run, uint32_t writer,
     buffer_clear(&(*made)->lines);
     *sequence = atomic_fetch_add(&run->before_sequence, 1);
     *kept = arena_allocate_zeroed((*made)->arena, count + 1u, sizeof(**kept));
-    return *kept != NULL ? STATUS_OK : before_no_memory(error);
+    return STATUS_OK;
 }
 
 /* What is under the keys; where one of them is none of the table's, the others are asked for
@@ -233,9 +220,6 @@ static enum status find(struct before *before, const struct target_table *table,
                         struct error *error)
 {
     struct answer *answer = arena_allocate_zeroed(before->arena, 1, sizeof(*answer));
-    if (answer == NULL) {
-        return before_no_memory(error);
-    }
     enum status status =
         before_find(before->run, table, sorted, count, before->arena, &answer->batch, error);
     answer->next = *answers;
@@ -262,9 +246,6 @@ static enum status keep_all(struct before *before, const struct target_table *ta
     struct answer *answers = NULL;
     struct before_key **sorted =
         arena_allocate_zeroed(before->arena, count + 1u, sizeof(struct before_key *));
-    if (sorted == NULL) {
-        return before_no_memory(error);
-    }
     for (uint32_t i = 0; i < count; i++) {
         sorted[i] = &kept[i].key;
     }
@@ -339,9 +320,8 @@ enum status before_refuse(struct before *before, uint32_t number, const struct b
     buffer_append_string(&before->head, "{\"format\":1,\"table\":");
     json_append_string(&before->head, table->name, strlen(table->name));
     buffer_format(&before->head, ",\"refused\":\"%s\",\"bytes\":0}\n", hex);
-    return before->head.failed ? before_no_memory(error)
-                               : file_write_all(before->descriptor, before->head.data,
-                                                before->head.length, before->path, error);
+    return file_write_all(before->descriptor, before->head.data, before->head.length, before->path,
+                          error);
 }
 
 static enum status keep_keys(struct before **made, struct run *run, uint32_t number,

@@ -26,9 +26,6 @@ static enum status fetch(struct run *run, const struct target_table *table,
     uint32_t asked = 0;
     struct cell *cells = arena_allocate_zeroed(arena, (size_t)count * width + 1, sizeof(*cells));
     struct retry retry;
-    if (cells == NULL) {
-        return before_no_memory(error);
-    }
     for (uint32_t i = 0; i < count; i++) {
         if (i == 0 || compare_keys(&keys[i - 1], &keys[i]) != 0) {
             memcpy(&cells[(size_t)asked++ * width], keys[i]->cells, width * sizeof(*cells));
@@ -67,9 +64,6 @@ enum status before_find(struct run *run, const struct target_table *table,
         struct record_image *image = arena_allocate_zeroed(arena, 1, sizeof(*image));
         struct before_key found = {.found = image};
         bool whole;
-        if (image == NULL) {
-            return before_no_memory(error);
-        }
         if (record_image_make(run->session->target, *answer, row, arena, image, error) !=
                 STATUS_OK ||
             record_image_key(image, table, arena, &found.cells, &found.hash, &whole, error) !=

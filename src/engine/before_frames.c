@@ -4,6 +4,7 @@
 #include "base/entries.h"
 #include "base/file.h"
 #include "base/file_lines.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "engine/json_text.h"
 #include "engine/record_image.h"
@@ -35,29 +36,22 @@ enum status before_damaged(const struct before_undoing *undoing, const struct be
 
 /* ---- the list of frames */
 
-static enum status add_frame(struct before_undoing *undoing, const struct before_frame *frame,
-                             struct error *error)
+static void add_frame(struct before_undoing *undoing, const struct before_frame *frame)
 {
     if (undoing->frame_count == undoing->frame_capacity) {
         size_t wanted = undoing->frame_capacity == 0 ? 64 : 2 * undoing->frame_capacity;
-        struct before_frame *grown = reallocarray(undoing->frames, wanted, sizeof(*grown));
-        if (grown == NULL) {
-            return before_no_memory(error);
-        }
-        undoing->frames = grown;
+        undoing->frames = memory_resize(undoing->frames, wanted, sizeof(*undoing->frames));
         undoing->frame_capacity = wanted;
     }
     undoing->frames[undoing->frame_count++] = *frame;
-    return STATUS_OK;
 }
 
-static enum status take_refused(struct before_undoing *undoing, const char *hex,
-                                struct error *error)
+static void take_refused(struct before_undoing *undoing, const char *hex)
 {
     struct canonical_hash hash;
-    return canonical_hash_parse(hex, &hash) == STATUS_OK
-               ? before_add_hash(&undoing->refused, &hash, error)
-               : STATUS_OK; /* a machine that stopped left it so: not synced */
+    if (canonical_hash_parse(hex, &hash) == STATUS_OK) {
+        before_add_hash(&undoing->refused, &hash);
+    } /* else a machine that stopped left it so: not synced */
 }
 
 /* The head that stands at the stream's place. STATUS_END: none, or a torn one: its batch was never
@@ -75,7 +69,7 @@ static enum status read_head(struct before_undoing *undoing, struct file_lines *
         return STATUS_END;
     }
     if (json_from_text(lines->line, frame->path, ERROR_STATE_INVALID, &head, &why) != STATUS_OK) {
-        return why.code == ERROR_MEMORY ? before_no_memory(error) : STATUS_END;
+        return STATUS_END;
     }
     int64_t bytes = json_member_integer(head, "bytes", -1);
     frame->sequence = (uint64_t)json_member_integer(head, "sequence", 0);
@@ -86,13 +80,12 @@ static enum status read_head(struct before_undoing *undoing, struct file_lines *
     frame->done = chunk > 0 && (uint64_t)chunk <= run->chunk_count && run->done[chunk - 1];
     const char *refused = json_member_text(head, "refused", NULL);
     if (refused != NULL) {
-        status = *of_table ? take_refused(undoing, refused, error) : STATUS_OK;
+        if (*of_table) {
+            take_refused(undoing, refused);
+        }
         *of_table = false; /* no frame is behind it */
     }
     json_decref(head);
-    if (status != STATUS_OK) {
-        return status;
-    }
     if (bytes < 0 || bytes > FRAME_BYTES_MAX) {
         return before_damaged(undoing, frame, error);
     }
@@ -120,7 +113,7 @@ static enum status list_file(struct before_undoing *undoing, const char *path, u
             status = STATUS_END; /* torn */
         }
         if (status == STATUS_OK && of_table) {
-            status = add_frame(undoing, &frame, error);
+            add_frame(undoing, &frame);
         }
         if (status == STATUS_OK && fseek(lines.stream, (long)frame.bytes, SEEK_CUR) != 0) {
             status = file_lines_fail(&lines, error);
@@ -156,7 +149,7 @@ enum status before_list_frames(struct before_undoing *undoing, const char *folde
             continue;
         }
         const char *path = file_join(undoing->names, folder, name);
-        status = path == NULL ? before_no_memory(error) : list_file(undoing, path, epoch, error);
+        status = list_file(undoing, path, epoch, error);
     }
     entries_close(&entries);
     if (undoing->frame_count > 0) {
@@ -229,9 +222,6 @@ static enum status read_member(struct before_undoing *undoing, struct json_reade
     struct buffer scratch = {0};
     line->key.cells =
         arena_allocate_zeroed(undoing->arena, key.length + 1u, sizeof(*line->key.cells));
-    if (line->key.cells == NULL) {
-        return before_no_memory(error);
-    }
     memcpy(line->key.cells, key.items, key.length * sizeof(*line->key.cells));
     enum status status =
         canonical_hash_cells(key.items, key.length, &scratch, &line->key.hash, error);

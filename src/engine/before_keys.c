@@ -3,6 +3,7 @@
 #include "engine/before_parts.h"
 
 #include "base/file.h"
+#include "base/memory.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,20 +11,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum status before_add_hash(struct before_hashes *hashes, const struct canonical_hash *hash,
-                            struct error *error)
+void before_add_hash(struct before_hashes *hashes, const struct canonical_hash *hash)
 {
     if (hashes->count == hashes->capacity) {
         size_t wanted = hashes->capacity == 0 ? 256 : 2 * hashes->capacity;
-        struct canonical_hash *grown = reallocarray(hashes->items, wanted, sizeof(*grown));
-        if (grown == NULL) {
-            return before_no_memory(error);
-        }
-        hashes->items = grown;
+        hashes->items = memory_resize(hashes->items, wanted, sizeof(*hashes->items));
         hashes->capacity = wanted;
     }
     hashes->items[hashes->count++] = *hash;
-    return STATUS_OK;
 }
 
 int before_compare_hashes(const void *left, const void *right)
@@ -53,17 +48,12 @@ static uint64_t head_of(const struct canonical_hash *hash)
     return head != 0 ? head : 1;
 }
 
-enum status before_add_step(struct before_undoing *undoing, const struct before_line *line,
-                            bool sure, struct error *error)
+void before_add_step(struct before_undoing *undoing, const struct before_line *line, bool sure)
 {
     struct before_steps *steps = &undoing->steps;
     if (steps->count == steps->capacity) {
         size_t wanted = steps->capacity == 0 ? 256 : 2 * steps->capacity;
-        struct before_step *grown = reallocarray(steps->items, wanted, sizeof(*grown));
-        if (grown == NULL) {
-            return before_no_memory(error);
-        }
-        steps->items = grown;
+        steps->items = memory_resize(steps->items, wanted, sizeof(*steps->items));
         steps->capacity = wanted;
     }
     steps->items[steps->count] = (struct before_step){
@@ -73,15 +63,15 @@ enum status before_add_step(struct before_undoing *undoing, const struct before_
         .behind = line->image.kind == VALUE_MAP ? head_of(&line->image_hash) : 0,
         .sure = sure};
     steps->count++;
-    return STATUS_OK;
 }
 
-enum status before_add_obstacle(struct before_undoing *undoing, struct before_hashes *hashes,
-                                const struct before_line *line, struct error *error)
+void before_add_obstacle(struct before_undoing *undoing, struct before_hashes *hashes,
+                         const struct before_line *line)
 {
-    enum status status = before_add_hash(hashes, &line->key.hash, error);
-    return status == STATUS_OK && undoing->dry_run ? before_add_step(undoing, line, false, error)
-                                                   : status;
+    before_add_hash(hashes, &line->key.hash);
+    if (undoing->dry_run) {
+        before_add_step(undoing, line, false);
+    }
 }
 
 static int compare_steps(const void *left, const void *right)
@@ -93,15 +83,13 @@ static int compare_steps(const void *left, const void *right)
 }
 
 /* Each key counts once, as what its last step made of it; those with any into `taken`. */
-static enum status count_steps(struct before_undoing *undoing, struct before_hashes *taken,
-                               struct error *error)
+static void count_steps(struct before_undoing *undoing, struct before_hashes *taken)
 {
     struct before_steps *steps = &undoing->steps;
-    enum status status = STATUS_OK;
     if (steps->count > 0) {
         qsort(steps->items, steps->count, sizeof(*steps->items), compare_steps);
     }
-    for (size_t i = 0; i < steps->count && status == STATUS_OK;) {
+    for (size_t i = 0; i < steps->count;) {
         const struct before_step *first = &steps->items[i];
         const struct before_step *last = NULL;
         for (; i < steps->count && before_compare_hashes(&steps->items[i].key, &first->key) == 0;
@@ -113,10 +101,9 @@ static enum status count_steps(struct before_undoing *undoing, struct before_has
         if (last != NULL) {
             undoing->counts->removed += last->behind == 0;
             undoing->counts->restored += last->behind != 0;
-            status = before_add_hash(taken, &last->key, error);
+            before_add_hash(taken, &last->key);
         }
     }
-    return status;
 }
 
 /* Different ones that `taken` does not have; both are sorted. */
@@ -130,16 +117,15 @@ static uint64_t count_left(const struct before_hashes *hashes, const struct befo
     return count;
 }
 
-enum status before_count(struct before_undoing *undoing, struct error *error)
+void before_count(struct before_undoing *undoing)
 {
     struct before_hashes taken = {0};
-    enum status status = count_steps(undoing, &taken, error);
+    count_steps(undoing, &taken);
     before_sort_hashes(&undoing->changed);
     before_sort_hashes(&undoing->missing);
     undoing->counts->changed = count_left(&undoing->changed, &taken);
     undoing->counts->missing = count_left(&undoing->missing, &taken);
     free(taken.items);
-    return status;
 }
 
 /* ---- what an earlier attempt removed */
@@ -149,16 +135,15 @@ enum status before_load_removed(struct before_undoing *undoing, struct error *er
     struct canonical_hash hash;
     FILE *stream = fopen(undoing->removed_path, "re");
     if (stream == NULL) {
-        return errno == ENOENT   ? STATUS_OK
-               : errno == ENOMEM ? before_no_memory(error)
-                                 : error_set_errno(error, ERROR_STATE_INVALID, errno,
-                                                   undoing->removed_path, "can't be read");
+        return errno == ENOENT ? STATUS_OK
+                               : error_set_errno(error, ERROR_STATE_INVALID, errno,
+                                                 undoing->removed_path, "can't be read");
     }
     enum status status = STATUS_OK;
-    while (status == STATUS_OK && fread(&hash, sizeof(hash), 1, stream) == 1) {
-        status = before_add_hash(&undoing->removed, &hash, error);
+    while (fread(&hash, sizeof(hash), 1, stream) == 1) {
+        before_add_hash(&undoing->removed, &hash);
     }
-    if (status == STATUS_OK && ferror(stream)) {
+    if (ferror(stream)) {
         status = error_set_errno(error, ERROR_STATE_INVALID, errno, undoing->removed_path,
                                  "can't be read");
     }

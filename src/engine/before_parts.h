@@ -112,8 +112,7 @@ enum status before_find(struct run *run, const struct target_table *table,
                         struct before_key *const *keys, uint32_t count, struct arena *arena,
                         struct batch **answer, struct error *error) MUST_USE;
 
-enum status before_add_hash(struct before_hashes *hashes, const struct canonical_hash *hash,
-                            struct error *error) MUST_USE;
+void before_add_hash(struct before_hashes *hashes, const struct canonical_hash *hash);
 /* For qsort and bsearch. */
 int before_compare_hashes(const void *left, const void *right);
 void before_sort_hashes(struct before_hashes *hashes);
@@ -121,13 +120,12 @@ bool before_has_hash(const struct before_hashes *hashes,
                      const struct canonical_hash *hash); /* of sorted ones */
 
 /* Notes what a line does to the record of its key. */
-enum status before_add_step(struct before_undoing *undoing, const struct before_line *line,
-                            bool sure, struct error *error) MUST_USE;
+void before_add_step(struct before_undoing *undoing, const struct before_line *line, bool sure);
 /* Notes what stops a line; it stops none that a later line of its key leads to. */
-enum status before_add_obstacle(struct before_undoing *undoing, struct before_hashes *hashes,
-                                const struct before_line *line, struct error *error) MUST_USE;
+void before_add_obstacle(struct before_undoing *undoing, struct before_hashes *hashes,
+                         const struct before_line *line);
 /* Each key counts once, when all frames are done. */
-enum status before_count(struct before_undoing *undoing, struct error *error) MUST_USE;
+void before_count(struct before_undoing *undoing);
 
 /* Keys that an earlier attempt removed, and those that this one will. */
 enum status before_load_removed(struct before_undoing *undoing, struct error *error) MUST_USE;

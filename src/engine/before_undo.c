@@ -36,26 +36,26 @@ static enum status judge_taken(struct before_undoing *undoing, const struct befo
                                struct error *error)
 {
     if (line->key.found != NULL) {
-        bool is_back = before_compare_hashes(&line->key.found->hash, &line->image_hash) == 0;
-        return is_back ? STATUS_OK : before_add_obstacle(undoing, &undoing->changed, line, error);
+        if (before_compare_hashes(&line->key.found->hash, &line->image_hash) != 0) {
+            before_add_obstacle(undoing, &undoing->changed, line);
+        }
+        return STATUS_OK;
     }
-    if (before_add_step(undoing, line, true, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    before_add_step(undoing, line, true);
     return undoing->dry_run ? STATUS_OK : put_back(undoing, line, error);
 }
 
 /* Nothing is there: somebody deleted it, if the run wrote it and the rollback has not removed it.
  */
-static enum status judge_missing(struct before_undoing *undoing, const struct before_line *line,
-                                 struct error *error)
+static void judge_missing(struct before_undoing *undoing, const struct before_line *line)
 {
     bool by_others = line->done && !before_has_hash(&undoing->refused, &line->key.hash) &&
                      !before_has_hash(&undoing->removed, &line->key.hash);
     if (by_others) {
-        return before_add_obstacle(undoing, &undoing->missing, line, error);
+        before_add_obstacle(undoing, &undoing->missing, line);
+    } else if (undoing->dry_run) {
+        before_add_step(undoing, line, false);
     }
-    return undoing->dry_run ? before_add_step(undoing, line, false, error) : STATUS_OK;
 }
 
 /* What is to be done about one line; `*remove`: its record goes. */
@@ -72,16 +72,18 @@ static enum status judge(struct before_undoing *undoing, struct before_line *lin
         return STATUS_OK;
     }
     if (line->key.found == NULL) {
-        return judge_missing(undoing, line, error);
+        judge_missing(undoing, line);
+        return STATUS_OK;
     }
     if (before_compare_hashes(&line->key.found->hash, &line->after) != 0) {
         bool is_back =
             overwrote && before_compare_hashes(&line->key.found->hash, &line->image_hash) == 0;
-        return is_back ? STATUS_OK : before_add_obstacle(undoing, &undoing->changed, line, error);
+        if (!is_back) {
+            before_add_obstacle(undoing, &undoing->changed, line);
+        }
+        return STATUS_OK;
     }
-    if (before_add_step(undoing, line, true, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    before_add_step(undoing, line, true);
     *remove = !overwrote;
     return overwrote && !undoing->dry_run ? put_back(undoing, line, error) : STATUS_OK;
 }
@@ -120,9 +122,6 @@ static enum status take_back(struct before_undoing *undoing, struct before_line 
     struct cell *keys =
         arena_allocate_zeroed(undoing->arena, (size_t)count * width + 1, sizeof(*keys));
     struct canonical_hash hashes[RECORDS_AT_ONCE]; /* of the keys */
-    if (sorted == NULL || keys == NULL) {
-        return before_no_memory(error);
-    }
     for (uint32_t i = 0; i < count; i++) {
         sorted[i] = &lines[i].key;
     }
@@ -195,7 +194,7 @@ static const char *find_folder(struct before_undoing *undoing)
         return run->folder.before;
     }
     const char *path = arena_format(undoing->names, "%s/%s/before", run->folder.runs, run->id);
-    return path != NULL && before_is_of(path, run->id) ? path : NULL;
+    return before_is_of(path, run->id) ? path : NULL;
 }
 
 enum status before_undo(struct run *run, uint32_t table, bool dry_run, struct undo_counts *counts,
@@ -209,27 +208,21 @@ enum status before_undo(struct run *run, uint32_t table, bool dry_run, struct un
                                      .names = arena_create(0),
                                      .arena = arena_create(0)};
     *counts = (struct undo_counts){0};
-    enum status status = STATUS_OK;
-    if (undoing.names == NULL || undoing.arena == NULL) {
-        status = before_no_memory(error);
-        goto out;
-    }
     const char *folder = run->status.before_lost ? NULL : find_folder(&undoing);
-    status = folder == NULL
-                 ? before_lost(run, NULL, "the before-images are not in the state folder", error)
-                 : before_list_frames(&undoing, folder, error);
+    enum status status =
+        folder == NULL
+            ? before_lost(run, NULL, "the before-images are not in the state folder", error)
+            : before_list_frames(&undoing, folder, error);
     if (status == STATUS_OK) {
         undoing.removed_path = arena_format(undoing.names, "%s/removed-%" PRIu32, folder, table);
-        status = undoing.removed_path == NULL ? before_no_memory(error)
-                                              : before_load_removed(&undoing, error);
+        status = before_load_removed(&undoing, error);
     }
     for (size_t i = 0; i < undoing.frame_count && status == STATUS_OK; i++) {
         status = undo_frame(&undoing, &undoing.frames[i], error);
     }
     if (status == STATUS_OK) {
-        status = before_count(&undoing, error);
+        before_count(&undoing);
     }
-out:
     free(undoing.frames);
     free(undoing.changed.items);
     free(undoing.missing.items);

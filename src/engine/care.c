@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/report.h"
 #include <inttypes.h>
@@ -259,10 +260,7 @@ enum status care_start(struct run_session *session, struct throttle *throttle, s
     if (!care_is_wanted(&session->options)) {
         return STATUS_OK;
     }
-    struct care *made = calloc(1, sizeof(*made));
-    if (made == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to watch the servers' load");
-    }
+    struct care *made = memory_allocate_zeroed(1, sizeof(*made));
     made->options = &session->options;
     made->throttle = throttle;
     if (open_sides(session, made->sides, error) != STATUS_OK) {

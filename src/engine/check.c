@@ -1,6 +1,7 @@
 /* The preflight report: counts, keys, guarantee, notes, problems, and an estimate from a timed
  * sample. */
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "engine/joining.h"
 #include "engine/run_parts.h"
@@ -45,63 +46,48 @@ struct sampled {
     bool whole;
 };
 
-static enum status out_of_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for the report");
-}
-
 /* ---- lists of lines */
 
-static enum status add_line(struct report *report, const char ***lines, uint32_t *count,
-                            uint32_t *capacity, const char *line, struct error *error)
+static void add_line(struct report *report, const char ***lines, uint32_t *count,
+                     uint32_t *capacity, const char *line)
 {
     struct arena *arena = report->out->arena;
     if (*lines == NULL || *count == *capacity) {
         uint32_t wanted = *capacity == 0 ? 16 : *capacity * 2;
         const char **grown = arena_allocate_zeroed(arena, wanted, sizeof(*grown));
-        if (grown == NULL) {
-            return out_of_memory(error);
-        }
         if (*lines != NULL) {
             memcpy(grown, *lines, *count * sizeof(*grown));
         }
         *lines = grown;
         *capacity = wanted;
     }
-    char *copy = line == NULL ? NULL : arena_copy_string(arena, line);
-    if (copy == NULL) {
-        return out_of_memory(error);
-    }
+    char *copy = arena_copy_string(arena, line);
     text_clean_line(copy);
     (*lines)[(*count)++] = copy;
-    return STATUS_OK;
 }
 
-static enum status add_note(struct report *report, const char *line, struct error *error)
+static void add_note(struct report *report, const char *line)
 {
-    return add_line(report, &report->notes, &report->out->note_count, &report->note_capacity, line,
-                    error);
+    add_line(report, &report->notes, &report->out->note_count, &report->note_capacity, line);
 }
 
-static enum status add_problem(struct report *report, const char *line, struct error *error)
+static void add_problem(struct report *report, const char *line)
 {
-    return add_line(report, &report->problems, &report->out->problem_count,
-                    &report->problem_capacity, line, error);
+    add_line(report, &report->problems, &report->out->problem_count, &report->problem_capacity,
+             line);
 }
 
-static enum status add_each_line(struct report *report, struct buffer *text,
-                                 enum status (*add)(struct report *, const char *, struct error *),
-                                 struct error *error)
+static void add_each_line(struct report *report, struct buffer *text,
+                          void (*add)(struct report *, const char *))
 {
-    char *copy = text->length == 0 ? NULL : strdup(buffer_string(text));
+    char *copy = text->length == 0 ? NULL : memory_copy_string(buffer_string(text));
     char *next = copy;
-    enum status status =
-        text->failed || (copy == NULL && text->length > 0) ? out_of_memory(error) : STATUS_OK;
-    for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {
-        status = *line == '\0' ? STATUS_OK : add(report, line, error);
+    for (char *line; (line = strsep(&next, "\n")) != NULL;) {
+        if (*line != '\0') {
+            add(report, line);
+        }
     }
     free(copy);
-    return status;
 }
 
 /* ---- problems and notes */
@@ -143,7 +129,8 @@ static enum status check_ledger(struct report *report, struct error *error)
                  run->id);
     }
     worsen(report, error_describe(ERROR_RUN_UNFINISHED)->exit_status);
-    return add_problem(report, line, error);
+    add_problem(report, line);
+    return STATUS_OK;
 }
 
 static enum status find_problems(struct report *report, struct error *error)
@@ -151,32 +138,27 @@ static enum status find_problems(struct report *report, struct error *error)
     struct preflight *preflight = &report->preflight;
     const char **absent;
     uint32_t absent_count;
+    preflight_tables(report->session, report->out->arena, &report->tables);
     enum status status =
-        preflight_tables(report->session, report->out->arena, &report->tables, error);
-    if (status == STATUS_OK) {
-        status = preflight_check(report->session, report->tables, &absent, &absent_count, preflight,
-                                 error);
-    }
+        preflight_check(report->session, report->tables, &absent, &absent_count, preflight, error);
     if (status == STATUS_OK && preflight->count > 0) {
         worsen(report, error_exit_status(&preflight->first));
-        status = add_each_line(report, &preflight->problems, add_problem, error);
+        add_each_line(report, &preflight->problems, add_problem);
     }
     return status == STATUS_OK ? check_ledger(report, error) : status;
 }
 
-static enum status add_plan_notes(struct report *report, struct error *error)
+static void add_plan_notes(struct report *report)
 {
     const struct plan *plan = report->session->plan;
     struct buffer line = {0};
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; i < plan->note_count && status == STATUS_OK; i++) {
+    for (uint32_t i = 0; i < plan->note_count; i++) {
         const struct plan_note *note = &plan->notes[i];
         buffer_clear(&line);
         buffer_format(&line, "%s: %s", note->object, note->text);
-        status = add_note(report, buffer_string(&line), error);
+        add_note(report, buffer_string(&line));
     }
     buffer_free(&line);
-    return status;
 }
 
 /* A check reads what is joined as a run will, but not where that costs money or very long. */
@@ -192,14 +174,14 @@ static bool joins_are_dear(const struct run_session *session)
     return (session->source->capabilities & CAPABILITY_UNITS) != 0 || bytes > JOINED_BYTES_MAX;
 }
 
-static enum status add_join_notes(struct report *report, struct error *error)
+static void add_join_notes(struct report *report)
 {
     const struct run_session *session = report->session;
     struct buffer tables = {0};
     struct buffer line = {0};
     int64_t bytes = 0;
     if (session->joining == NULL) {
-        return STATUS_OK;
+        return;
     }
     joining_tell(session->joining, &tables, &bytes);
     buffer_format(&line,
@@ -217,10 +199,9 @@ static enum status add_join_notes(struct report *report, struct error *error)
     buffer_append_string(&line, joins_are_dear(session) ? "; to spare that, no records with "
                                                           "look-ups or lists are sampled here"
                                                         : "");
-    enum status status = add_note(report, buffer_string(&line), error);
+    add_note(report, buffer_string(&line));
     buffer_free(&tables);
     buffer_free(&line);
-    return status;
 }
 
 /* What rollback won't be able to do. */
@@ -231,7 +212,7 @@ static enum status add_undo_notes(struct report *report, struct error *error)
     enum status status =
         undo_decide(report->session, report->tables, report->out->arena, &decision, &notes, error);
     if (status == STATUS_OK) {
-        status = add_each_line(report, &notes, add_note, error);
+        add_each_line(report, &notes, add_note);
     }
     buffer_free(&notes);
     return status;
@@ -243,13 +224,13 @@ static enum status add_rebuild_notes(struct report *report, struct error *error)
     struct buffer notes = {0};
     enum status status = preflight_foretell(report->session, report->tables, &notes, error);
     if (status == STATUS_OK) {
-        status = add_each_line(report, &notes, add_note, error);
+        add_each_line(report, &notes, add_note);
     }
     buffer_free(&notes);
     return status;
 }
 
-static enum status add_lane_notes(struct report *report, struct error *error)
+static void add_lane_notes(struct report *report)
 {
     const struct run_session *session = report->session;
     uint32_t express = 0;
@@ -262,25 +243,16 @@ static enum status add_lane_notes(struct report *report, struct error *error)
                  "%" PRIu32 " of %" PRIu32 " tables take the express lane: the "
                  "target pulls them from the source itself",
                  express, session->plan->stream_count);
-        if (add_note(report, line, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+        add_note(report, line);
     }
-    if (!run_can_resume(session) &&
-        add_note(
-            report,
-            "the target keeps no ledger: a run that breaks off can't be resumed, and migrating "
-            "again writes all of it again",
-            error) != STATUS_OK) {
-        return STATUS_FAILED;
+    if (!run_can_resume(session)) {
+        add_note(report, "the target keeps no ledger: a run that breaks off can't be resumed, and "
+                         "migrating again writes all of it again");
     }
     if ((session->source->capabilities & CAPABILITY_SNAPSHOT) == 0) {
-        return add_note(report,
-                        "the source knows no snapshot: what changes during the copy may be "
-                        "seen or not",
-                        error);
+        add_note(report, "the source knows no snapshot: what changes during the copy may be "
+                         "seen or not");
     }
-    return STATUS_OK;
 }
 
 static enum status find_notes(struct report *report, struct error *error)
@@ -288,24 +260,31 @@ static enum status find_notes(struct report *report, struct error *error)
     struct database *source = report->session->source;
     struct buffer caveats = {0};
     struct buffer inventory = {0};
-    enum status status = add_plan_notes(report, error);
-    if (status == STATUS_OK && !report->session->options.strict) { /* a problem there */
-        status = add_each_line(report, &report->preflight.unfit, add_note, error);
+    enum status status = STATUS_OK;
+    add_plan_notes(report);
+    if (!report->session->options.strict) { /* a problem there */
+        add_each_line(report, &report->preflight.unfit, add_note);
     }
     check_append_inventory(report->session, &report->preflight, &inventory);
-    status = status == STATUS_OK ? add_each_line(report, &inventory, add_note, error) : status;
+    add_each_line(report, &inventory, add_note);
     buffer_free(&inventory);
-    if (status == STATUS_OK && source->connector->source->caveats != NULL) {
+    if (source->connector->source->caveats != NULL) {
         status = source->connector->source->caveats(source, &caveats, error);
         if (status == STATUS_OK) {
-            status = add_each_line(report, &caveats, add_note, error);
+            add_each_line(report, &caveats, add_note);
         }
     }
     buffer_free(&caveats);
-    status = status == STATUS_OK ? add_join_notes(report, error) : status;
-    status = status == STATUS_OK ? add_undo_notes(report, error) : status;
-    status = status == STATUS_OK ? add_rebuild_notes(report, error) : status;
-    return status == STATUS_OK ? add_lane_notes(report, error) : status;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    add_join_notes(report);
+    if (add_undo_notes(report, error) != STATUS_OK ||
+        add_rebuild_notes(report, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    add_lane_notes(report);
+    return STATUS_OK;
 }
 
 /* ---- samples */
@@ -409,14 +388,14 @@ static enum status check_keys(struct report *report, const struct plan_stream *s
                       "aggregates would be mixed up: name columns in `key:` that no two rows share",
                       stream->name, buffer_string(&keys.shown));
         worsen(report, error_describe(ERROR_PLAN_INVALID)->exit_status);
-        status = add_problem(report, buffer_string(&line), error);
-        status = status == STATUS_OK ? STATUS_END : status;
+        add_problem(report, buffer_string(&line));
+        status = STATUS_END;
     } else if (status == STATUS_OK && !keys.whole) {
         buffer_format(&line,
                       "%s: the keys of the first %" PRIu64 " rows of its query do not repeat; the "
                       "others were not compared",
                       stream->name, keys.rows);
-        status = add_note(report, buffer_string(&line), error);
+        add_note(report, buffer_string(&line));
     }
     buffer_free(&line);
     buffer_free(&keys.shown);
@@ -438,9 +417,6 @@ static enum status sample_streams(struct report *report, struct error *error)
     int64_t keys_until_ms = clock_monotonic_ms() + KEYS_MS;
     bool *repeating = arena_allocate_zeroed(session->arena, plan->stream_count, sizeof(bool));
     bool dear = joins_are_dear(session);
-    if (repeating == NULL) {
-        return out_of_memory(error);
-    }
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         enum status status = check_keys(report, &plan->streams[i], keys_until_ms, error);
         if (status == STATUS_FAILED) {
@@ -471,9 +447,6 @@ static enum status sample_streams(struct report *report, struct error *error)
         sampled.made = arena_allocate_zeroed(report->out->arena, entities, sizeof(uint64_t));
         sampled.bytes = arena_allocate_zeroed(report->out->arena, entities, sizeof(uint64_t));
         sampled.loads = arena_allocate_zeroed(report->out->arena, entities, sizeof(*sampled.loads));
-        if (sampled.made == NULL || sampled.bytes == NULL || sampled.loads == NULL) {
-            return out_of_memory(error);
-        }
         int64_t began = clock_monotonic_ns();
         if (sampling_read(session, &plan->streams[i], take_parcel, &sampled, error) ==
             STATUS_FAILED) {
@@ -499,7 +472,7 @@ static enum status tell_loads(struct report *report, struct error *error)
     enum status status = target->connector->target->load_tell(
         target, report->tables, report->loads, report->session->plan->table_count, &lines, error);
     if (status == STATUS_OK) {
-        status = add_each_line(report, &lines, add_note, error);
+        add_each_line(report, &lines, add_note);
     }
     buffer_free(&lines);
     return status;
@@ -556,15 +529,12 @@ static const char *guarantee_text(const struct run_session *session)
     }
 }
 
-static enum status list_entities(struct report *report, struct error *error)
+static void list_entities(struct report *report)
 {
     const struct plan *plan = report->session->plan;
     struct check_report *out = report->out;
     out->entities = arena_allocate_zeroed(out->arena, plan->entity_count, sizeof(*out->entities));
     report->loads = arena_allocate_zeroed(out->arena, plan->table_count, sizeof(*report->loads));
-    if (out->entities == NULL || report->loads == NULL) {
-        return out_of_memory(error);
-    }
     out->entity_count = plan->entity_count;
     for (uint32_t i = 0; i < plan->entity_count; i++) {
         const struct plan_entity *entity = &plan->entities[i];
@@ -578,7 +548,6 @@ static enum status list_entities(struct report *report, struct error *error)
             .keys = keys_text(report, table),
             .express = session_is_express(report->session, &plan->streams[entity->stream])};
     }
-    return STATUS_OK;
 }
 
 /* Records that are read, where they may be. */
@@ -591,13 +560,10 @@ enum status run_check(struct run_session *session, struct check_report *out, str
 {
     struct report report = {.session = session, .out = out};
     *out = (struct check_report){.seconds_estimate = -1, .arena = arena_create(0)};
-    if (out->arena == NULL) {
-        return out_of_memory(error);
-    }
     out->guarantee = run_guarantee(session);
     out->guarantee_text = guarantee_text(session);
-    bool failed =
-        list_entities(&report, error) != STATUS_OK || find_problems(&report, error) != STATUS_OK;
+    list_entities(&report);
+    bool failed = find_problems(&report, error) != STATUS_OK;
     bool readable = report.preflight.lacking_count == 0;
     failed = failed || (readable && (session_snapshot(session, 1, error) != STATUS_OK ||
                                      session_describe_streams(session, error) != STATUS_OK));

@@ -129,7 +129,7 @@ void check_append_inventory(const struct run_session *session, const struct pref
         buffer_format(out, "%s: %" PRIu64 " objects, %" PRIu64 " %s, %" PRIu64 " left out: %s\n",
                       catalog, sums.total, sums.total - sums.left_out,
                       whole ? "copied" : "converted with their tables", sums.left_out,
-                      sums.kinds.failed ? "" : buffer_string(&sums.kinds));
+                      buffer_string(&sums.kinds));
         buffer_free(&sums.kinds);
     }
 }

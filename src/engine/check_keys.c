@@ -1,5 +1,6 @@
 /* Whether the key that a plan declares for a query tells its rows apart. */
 #include "base/clock.h"
+#include "base/memory.h"
 #include "engine/run_parts.h"
 #include "engine/sampling.h"
 #include <stdlib.h>
@@ -70,20 +71,17 @@ static void add_columns(struct key_reader *reader, const struct read_request *re
     }
 }
 
-static enum status choose_columns(struct key_reader *reader, struct error *error)
+static void choose_columns(struct key_reader *reader)
 {
     const struct plan_stream *stream = reader->stream;
-    reader->columns = calloc(most_columns(stream) + (size_t)1, sizeof(*reader->columns));
-    if (reader->columns == NULL) {
-        return out_of_memory(stream, error);
-    }
+    reader->columns =
+        memory_allocate_zeroed(most_columns(stream) + (size_t)1, sizeof(*reader->columns));
     for (uint32_t i = 0; i < stream->key_count; i++) {
         reader->columns[reader->column_count++] = stream->request.columns[stream->key_columns[i]];
     }
     for (uint32_t i = 0; i < stream->child_count; i++) {
         add_columns(reader, &stream->children[i].request);
     }
-    return STATUS_OK;
 }
 
 /* A null equals nothing: a child that is found by one does not exist. */
@@ -194,18 +192,15 @@ enum status check_query_key(struct run_session *session, const struct plan_strea
 {
     uint32_t count = stream->key_count;
     struct key_reader reader = {.stream = stream, .result = result, .kept = arena_create(0)};
-    reader.last = calloc(count + (size_t)1, sizeof(*reader.last));
-    enum status status = reader.kept != NULL && reader.last != NULL ? choose_columns(&reader, error)
-                                                                    : out_of_memory(stream, error);
+    reader.last = memory_allocate_zeroed(count + (size_t)1, sizeof(*reader.last));
+    choose_columns(&reader);
     struct read_request request = {.name = stream->name,
                                    .query = stream->request.query,
                                    .columns = reader.columns,
                                    .column_count = reader.column_count,
                                    .root_key = stream->request.root_key,
                                    .ordered = true};
-    if (status == STATUS_OK) {
-        status = read_keys(session, &reader, &request, until_ms, error);
-    }
+    enum status status = read_keys(session, &reader, &request, until_ms, error);
     arena_destroy(reader.kept);
     free(reader.columns);
     free(reader.last);

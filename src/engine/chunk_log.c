@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "engine/json_text.h"
 #include "model/json_tree.h"
 #include <errno.h>
@@ -34,9 +35,7 @@ static void append_header(const struct run *run, struct buffer *out)
     }
     json_t *header =
         json_pack("{s:i,s:s,s:o}", "format", CONTROL_FORMAT, "run", run->id, "streams", streams);
-    if (!json_tree_append(header, JSON_COMPACT, out)) {
-        out->failed = 1;
-    }
+    json_tree_append(header, JSON_COMPACT, out);
     buffer_append_byte(out, '\n');
     json_decref(header);
 }
@@ -44,10 +43,7 @@ static void append_header(const struct run *run, struct buffer *out)
 struct chunk_log *chunk_log_open(const struct run *run, const struct ledger_mark *marks,
                                  uint64_t mark_count)
 {
-    struct chunk_log *log = calloc(1, sizeof(*log));
-    if (log == NULL) {
-        return NULL;
-    }
+    struct chunk_log *log = memory_allocate_zeroed(1, sizeof(*log));
     log->path = run->folder.chunk_file;
     log->descriptor = -1;
     append_header(run, &log->pending);
@@ -94,9 +90,7 @@ void chunk_log_flush(struct chunk_log *log)
         return;
     }
     enum status status = STATUS_OK;
-    if (log->pending.failed) {
-        status = error_set(&error, ERROR_MEMORY, log->path, "no memory for its lines");
-    } else if (log->descriptor < 0) {
+    if (log->descriptor < 0) {
         status = write_anew(log, &error);
     } else {
         status = file_write_all(log->descriptor, log->pending.data, log->pending.length, log->path,

@@ -17,7 +17,7 @@
 struct chunk_log;
 
 /* Written anew, with `marks` (one a done chunk) in it; nothing reaches the disk before the first
- * flush. NULL: memory is out. */
+ * flush. */
 struct chunk_log *chunk_log_open(const struct run *run, const struct ledger_mark *marks,
                                  uint64_t mark_count);
 /* A chunk was committed. Under run->state_mutex, as the next two. Takes NULL. */

@@ -2,17 +2,15 @@
  */
 #include "engine/compare.h"
 
+#include "base/memory.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum status compare_init(struct compare *compare, struct run *run, struct error *error)
+void compare_init(struct compare *compare, struct run *run)
 {
     *compare = (struct compare){.run = run, .arena = arena_create(0)};
-    compare->equal = calloc(run->session->plan->entity_count + 1u, sizeof(*compare->equal));
-    if (compare->arena == NULL || compare->equal == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to compare records");
-    }
-    return STATUS_OK;
+    compare->equal =
+        memory_allocate_zeroed(run->session->plan->entity_count + 1u, sizeof(*compare->equal));
 }
 
 void compare_free(struct compare *compare)
@@ -109,9 +107,6 @@ static enum status read_key(struct compare *compare, const struct batch *batch, 
     const struct target_table *table = table_of(compare);
     struct cell *cells =
         arena_allocate_zeroed(compare->arena, (size_t)table->key.count + 1, sizeof(*cells));
-    if (cells == NULL) {
-        return no_memory(error);
-    }
     item->cells = NULL;
     for (uint32_t i = 0; i < table->key.count; i++) {
         const struct cell *cell = cell_of(batch, row, table->key.names[i]);
@@ -137,9 +132,6 @@ static enum status read_record(struct compare *compare, const struct batch *batc
     uint32_t count = batch->shape == NULL ? cells->length : batch->shape->field_count;
     struct cell *pairs =
         arena_allocate_zeroed(compare->arena, (size_t)count + 1, 2 * sizeof(*pairs));
-    if (pairs == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < count; i++) {
         struct cell *pair = &pairs[2 * (size_t)i];
         if (batch->shape == NULL) { /* its names go with the batch */
@@ -196,9 +188,6 @@ static enum status compare_one(struct compare *compare, struct compare_item *ite
     uint32_t count = 0;
     struct cell *pairs =
         arena_allocate_zeroed(compare->arena, (size_t)map->length + 1, 2 * sizeof(*pairs));
-    if (pairs == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < map->length; i++) {
         const struct cell *pair = &map->items[2 * (size_t)i];
         if (!restricted || bsearch(pair, item->pairs, item->pair_count, 2 * sizeof(*pair),
@@ -217,9 +206,6 @@ static enum status take_record(struct compare *compare, const struct cell *map, 
     struct cell *cells =
         arena_allocate_zeroed(compare->arena, (size_t)table->key.count + 1, sizeof(*cells));
     struct canonical_hash key;
-    if (cells == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < table->key.count; i++) {
         const struct cell *cell = value_field(map, table->key.names[i]);
         if (cell == NULL || normal(compare, cell, compare->arena, &cells[i], error) != STATUS_OK) {
@@ -244,9 +230,6 @@ static enum status fetch(struct compare *compare, struct batch **batch, struct e
     uint32_t count = 0;
     struct cell *keys =
         arena_allocate_zeroed(compare->arena, (size_t)compare->count * width + 1, sizeof(*keys));
-    if (keys == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < compare->count; i++) {
         if (i == 0 || compare_items(&compare->items[i - 1], &compare->items[i]) != 0) {
             memcpy(&keys[(size_t)count * width], compare->items[i].cells, width * sizeof(*keys));

@@ -27,7 +27,7 @@ struct compare {
     uint32_t count;
     uint64_t *equal; /* an entity each: records that the target has as they were made */
 };
-enum status compare_init(struct compare *compare, struct run *run, struct error *error) MUST_USE;
+void compare_init(struct compare *compare, struct run *run);
 void compare_free(struct compare *compare);
 /* Counts the batch's records that the target has, in `equal`; some only at compare_flush. */
 enum status compare_batch(struct compare *compare, const struct batch *batch,

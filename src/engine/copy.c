@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/condition.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/signals.h"
 #include "engine/claim.h"
 #include "engine/options.h"
@@ -22,17 +23,15 @@ static void init_locks(struct copy *copy)
     pthread_mutex_init(&copy->connection_mutex, NULL);
 }
 
-static enum status mark_chunks(struct copy *copy, struct error *error)
+static void mark_chunks(struct copy *copy)
 {
     struct run *run = copy->run;
-    copy->chunks = calloc(run->chunk_count, sizeof(*copy->chunks));
+    copy->chunks = memory_allocate_zeroed(run->chunk_count, sizeof(*copy->chunks));
     /* a rank is less than the number of streams; one more ends the search for the lowest */
-    copy->undone = run->turns == NULL
-                       ? NULL
-                       : calloc(copy->session->plan->stream_count + 1u, sizeof(*copy->undone));
-    if (copy->chunks == NULL || (run->turns != NULL && copy->undone == NULL)) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the chunk list");
-    }
+    copy->undone =
+        run->turns == NULL
+            ? NULL
+            : memory_allocate_zeroed(copy->session->plan->stream_count + 1u, sizeof(*copy->undone));
     copy->chunk_count = run->chunk_count;
     for (uint64_t i = 0; i < run->chunk_count; i++) {
         const struct plan_stream *stream = copy_stream(copy, i);
@@ -47,7 +46,6 @@ static enum status mark_chunks(struct copy *copy, struct error *error)
     for (uint32_t i = 0; i < copy->session->plan->entity_count; i++) {
         copy->rejected += run->totals[i].rejected;
     }
-    return STATUS_OK;
 }
 
 static void init_worker(struct copy *copy, struct worker *worker, bool writes, uint32_t number)
@@ -83,31 +81,25 @@ bool copy_inserts(const struct copy *copy, uint64_t index)
 
 /* What was missing is inserted: a record that the target takes for the same under its key is
  * another one, and stays. */
-static enum status make_insert_tables(struct copy *copy, struct error *error)
+static void make_insert_tables(struct copy *copy)
 {
     const struct run *run = copy->run;
     if (!run->repairs) {
-        return STATUS_OK;
+        return;
     }
-    copy->insert_tables = calloc((size_t)run->table_count + 1, sizeof(*copy->insert_tables));
-    if (copy->insert_tables == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of tables");
-    }
+    copy->insert_tables =
+        memory_allocate_zeroed((size_t)run->table_count + 1, sizeof(*copy->insert_tables));
     for (uint32_t i = 0; i < run->table_count; i++) {
         copy->insert_tables[i] = run->tables[i];
         copy->insert_tables[i].existing = EXISTING_APPEND;
     }
-    return STATUS_OK;
 }
 
 static enum status open_workers(struct copy *copy, struct error *error)
 {
     struct run_session *session = copy->session;
     uint32_t count = copy->reader_count + copy->writer_count;
-    copy->workers = calloc(count, sizeof(*copy->workers));
-    if (copy->workers == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the workers");
-    }
+    copy->workers = memory_allocate_zeroed(count, sizeof(*copy->workers));
     atomic_store(&session->progress.waiter_count, count);
     for (uint32_t i = 0; i < count; i++) {
         bool writes = i >= copy->reader_count;
@@ -132,10 +124,7 @@ static enum status open_workers(struct copy *copy, struct error *error)
 enum status copy_create(struct run *run, struct copy **made, struct error *error)
 {
     struct run_session *session = run->session;
-    struct copy *copy = calloc(1, sizeof(*copy));
-    if (copy == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the workers");
-    }
+    struct copy *copy = memory_allocate_zeroed(1, sizeof(*copy));
     copy->run = run;
     copy->session = session;
     copy->ordered = (session->target->capabilities & CAPABILITY_ORDERED_WRITE) != 0;
@@ -146,8 +135,9 @@ enum status copy_create(struct run *run, struct copy **made, struct error *error
     init_locks(copy);
     throttle_init(&copy->throttle, session->options.rows_per_second_max,
                   session->options.bytes_per_second_max);
-    if (make_insert_tables(copy, error) != STATUS_OK || mark_chunks(copy, error) != STATUS_OK ||
-        open_workers(copy, error) != STATUS_OK ||
+    make_insert_tables(copy);
+    mark_chunks(copy);
+    if (open_workers(copy, error) != STATUS_OK ||
         care_start(session, &copy->throttle, &copy->care, error) != STATUS_OK) {
         copy_destroy(copy);
         return STATUS_FAILED;

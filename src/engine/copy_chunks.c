@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/condition.h"
+#include "base/memory.h"
 #include "base/signals.h"
 #include "engine/parcel.h"
 #include "engine/parents.h"
@@ -70,14 +71,9 @@ bool copy_may_hold(struct copy *copy, uint64_t index)
 
 static struct work *work_create(struct copy *copy, struct worker *reader, uint64_t index)
 {
-    struct work *work = calloc(1, sizeof(*work));
-    struct ring *ring = ring_create(copy->work_bytes);
-    if (work == NULL || ring == NULL) {
-        free(work);
-        ring_destroy(ring);
-        return NULL;
-    }
-    *work = (struct work){.index = index, .ring = ring, .reader = reader, .users = 2};
+    struct work *work = memory_allocate_zeroed(1, sizeof(*work));
+    *work = (struct work){
+        .index = index, .ring = ring_create(copy->work_bytes), .reader = reader, .users = 2};
     return work;
 }
 
@@ -145,9 +141,6 @@ static uint64_t find_pending(struct copy *copy)
 static struct work *begin(struct copy *copy, struct worker *worker, uint64_t index)
 {
     struct work *work = work_create(copy, worker, index);
-    if (work == NULL) {
-        return NULL;
-    }
     copy->chunks[index].state = CHUNK_STARTED;
     copy->chunks[index].work = work;
     copy->readers_busy++;
@@ -159,7 +152,6 @@ static struct work *begin(struct copy *copy, struct worker *worker, uint64_t ind
 struct work *copy_begin_reading(struct copy *copy, struct worker *worker)
 {
     struct work *work = NULL;
-    bool out_of_memory = false;
     pthread_mutex_lock(&copy->mutex);
     while (!copy_must_stop(copy) && signals_stop_level() == 0 && copy->writers_left > 0 &&
            copy->done_count < copy->chunk_count) {
@@ -171,18 +163,11 @@ struct work *copy_begin_reading(struct copy *copy, struct worker *worker)
         }
         if (found < copy->chunk_count) {
             work = begin(copy, worker, found);
-            out_of_memory = work == NULL;
             break;
         }
         wait_for_change(copy);
     }
     pthread_mutex_unlock(&copy->mutex);
-    if (out_of_memory) {
-        struct error error;
-        enum status status = error_set(&error, ERROR_MEMORY, NULL, "no memory for a chunk's ring");
-        (void)status;
-        copy_fail(copy, &error);
-    }
     return work;
 }
 

@@ -1,6 +1,7 @@
 /* Dropping the ledger once nothing is to be resumed or rolled back any more. */
 #include "base/failpoint.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "engine/claim.h"
 #include "engine/json_text.h"
 #include "engine/rollback_parts.h"
@@ -47,8 +48,7 @@ static enum status read_validation(const struct rollback *rollback, const char *
     const char *path = file_join(run->arena, run->folder.path, name);
     *validation = NULL;
     enum status status =
-        path == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory for a path")
-                     : file_read_all(path, VALIDATION_BYTES_MAX, run->arena, &text, &length, error);
+        file_read_all(path, VALIDATION_BYTES_MAX, run->arena, &text, &length, error);
     if (status == STATUS_OK) {
         status = json_from_text(text, path, ERROR_STATE_INVALID, validation, error);
     }
@@ -285,11 +285,8 @@ static enum status finish(struct rollback *rollback, const struct rollback_optio
 enum status finish_run(const struct rollback_options *options, bool dry_run, bool confirm,
                        struct arena *arena, struct finish_report *report, struct error *error)
 {
-    struct rollback *rollback = calloc(1, sizeof(*rollback));
+    struct rollback *rollback = memory_allocate_zeroed(1, sizeof(*rollback));
     *report = (struct finish_report){0};
-    if (rollback == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to finish");
-    }
     rollback->finishing = true;
     enum status status = rollback_open_target(rollback, options, error);
     if (status == STATUS_OK) {

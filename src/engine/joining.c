@@ -4,6 +4,7 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/signals.h"
 #include "engine/joining_parts.h"
 #include <errno.h>
@@ -15,17 +16,14 @@
 
 enum { CACHE_BYTES_LEAST = 1 << 20, CACHE_BYTES_MOST = 8 << 20, STEPS_BETWEEN_LOOKS = 10000 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for joins");
-}
-
 enum status joining_error(const struct joining *joining, sqlite3 *connection, int result,
                           const char *what, struct error *error)
 {
     int kind = result & 0xff;
+    if (kind == SQLITE_NOMEM || result == SQLITE_IOERR_NOMEM) {
+        memory_exhausted(0);
+    }
     enum error_code code = kind == SQLITE_FULL        ? ERROR_DISK_FULL
-                           : kind == SQLITE_NOMEM     ? ERROR_MEMORY
                            : kind == SQLITE_INTERRUPT ? ERROR_INTERRUPTED
                                                       : ERROR_STATE_WRITE;
     const char *message = connection != NULL ? sqlite3_errmsg(connection) : sqlite3_errstr(result);
@@ -55,37 +53,30 @@ static bool is_joined(const struct plan *plan)
     return false;
 }
 
-enum status joining_create(const struct joining_options *options, struct joining **made,
-                           struct error *error)
+void joining_create(const struct joining_options *options, struct joining **made)
 {
     uint32_t capabilities = options->source->capabilities;
     *made = NULL;
     if ((capabilities & CAPABILITY_JOINS) != 0 || !is_joined(options->plan)) {
-        return STATUS_OK;
+        return;
     }
-    struct joining *joining = calloc(1, sizeof *joining);
-    if (joining == NULL || (joining->arena = arena_create(0)) == NULL) {
-        free(joining);
-        return no_memory(error);
-    }
+    struct joining *joining = memory_allocate_zeroed(1, sizeof *joining);
+    joining->arena = arena_create(0);
     joining->options = *options;
     joining->documents =
         (capabilities & CAPABILITY_FREE_FIELDS) != 0 && (capabilities & CAPABILITY_SQL_SCHEMA) == 0;
-    if (joining_plan(joining, error) != STATUS_OK) {
-        joining_destroy(joining);
-        return STATUS_FAILED;
-    }
+    joining_plan(joining);
     *made = joining;
-    return STATUS_OK;
 }
 
 static void set_temporary_folder(sqlite3 *connection, const char *folder)
 {
     char *sql = sqlite3_mprintf("PRAGMA temp_store_directory = %Q", folder);
-    if (sql != NULL) {
-        (void)sqlite3_exec(connection, sql, NULL, NULL, NULL);
-        sqlite3_free(sql);
+    if (sql == NULL) {
+        memory_exhausted(0);
     }
+    (void)sqlite3_exec(connection, sql, NULL, NULL, NULL);
+    sqlite3_free(sql);
 }
 
 /* It is SQLite's one variable for the process: taken back, since the folder goes. */
@@ -142,9 +133,6 @@ static enum status make_file(struct joining *joining, struct error *error)
     sqlite3_randomness(sizeof random, &random);
     joining->path = arena_format(joining->arena, "%s/joins-%016" PRIx64 ".spill",
                                  joining->options.spill_folder, random);
-    if (joining->path == NULL) {
-        return no_memory(error);
-    }
     if (file_make_folder(joining->options.spill_folder, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -176,10 +164,10 @@ static int is_stopped(void *ignored)
 
 static enum status open_output(struct joining *joining, sqlite3 **output, struct error *error)
 {
-    char *sql = sqlite3_mprintf("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
-                                " PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -%llu;"
-                                " BEGIN",
-                                (unsigned long long)(cache_bytes(joining, 1) >> 10));
+    char *sql = memory_format("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+                              " PRAGMA locking_mode = EXCLUSIVE; PRAGMA cache_size = -%llu;"
+                              " BEGIN",
+                              (unsigned long long)(cache_bytes(joining, 1) >> 10));
     int result = sqlite3_open_v2(
         joining->path, output,
         SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
@@ -187,9 +175,9 @@ static enum status open_output(struct joining *joining, sqlite3 **output, struct
         sqlite3_progress_handler(*output, STEPS_BETWEEN_LOOKS, is_stopped, NULL);
         set_temporary_folder(*output, joining->options.spill_folder);
         joining->temporary_folder_set = true;
-        result = sql != NULL ? sqlite3_exec(*output, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+        result = sqlite3_exec(*output, sql, NULL, NULL, NULL);
     }
-    sqlite3_free(sql);
+    free(sql);
     return result == SQLITE_OK
                ? STATUS_OK
                : joining_error(joining, *output, result, "a file for joins can't be opened", error);
@@ -206,10 +194,10 @@ static enum status warn_of_partners(struct joining *joining, const struct joinin
         (table->schema != NULL && schema_is_unique_key(table->schema, key->columns))) {
         return STATUS_OK;
     }
-    sql = sqlite3_mprintf("SELECT count(*) FROM (SELECT 1 FROM t%u WHERE k%u IS NOT NULL"
-                          " GROUP BY k%u HAVING count(*) > 1)",
-                          table->number, number, number);
-    int result = sql != NULL ? sqlite3_prepare_v2(output, sql, -1, &statement, NULL) : SQLITE_NOMEM;
+    sql = memory_format("SELECT count(*) FROM (SELECT 1 FROM t%u WHERE k%u IS NOT NULL"
+                        " GROUP BY k%u HAVING count(*) > 1)",
+                        table->number, number, number);
+    int result = sqlite3_prepare_v2(output, sql, -1, &statement, NULL);
     result = result == SQLITE_OK ? sqlite3_step(statement) : result;
     if (result == SQLITE_ROW && sqlite3_column_int64(statement, 0) > 0) {
         log_write(LOG_WARNING,
@@ -218,7 +206,7 @@ static enum status warn_of_partners(struct joining *joining, const struct joinin
                   key->columns.count > 1 ? " and so on" : "");
     }
     sqlite3_finalize(statement);
-    sqlite3_free(sql);
+    free(sql);
     return result == SQLITE_ROW
                ? STATUS_OK
                : joining_error(joining, output, result, "a sorted list can't be read", error);

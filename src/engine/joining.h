@@ -36,8 +36,7 @@ struct joining_options {
 };
 
 /* `*joining` NULL: the source joins itself, or nothing is joined. Reads nothing yet. */
-enum status joining_create(const struct joining_options *options, struct joining **joining,
-                           struct error *error) MUST_USE;
+void joining_create(const struct joining_options *options, struct joining **joining);
 /* NULL is fine. The file is removed. */
 void joining_destroy(struct joining *joining);
 /* What will be read for it: "Album, Artist", and how large these tables are, -1 where one does not

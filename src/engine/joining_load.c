@@ -33,11 +33,6 @@ struct loading {
     void (*progress)(const char *what);
 };
 
-static enum status no_memory(const struct joining_table *table, struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, table->name, "no memory to read it for joins");
-}
-
 /* ---- what is asked of the source */
 
 static uint32_t ask_for(struct read_column *columns, uint32_t *count, const char *name)
@@ -51,18 +46,17 @@ static uint32_t ask_for(struct read_column *columns, uint32_t *count, const char
     return (*count)++;
 }
 
-static bool ask_for_list(struct loading *loading, struct read_column *columns, uint32_t *count,
+static void ask_for_list(struct loading *loading, struct read_column *columns, uint32_t *count,
                          struct column_list list, uint32_t **positions)
 {
     *positions =
         arena_allocate_zeroed(loading->joining->arena, list.count + (size_t)1, sizeof **positions);
-    for (uint32_t i = 0; *positions != NULL && i < list.count; i++) {
+    for (uint32_t i = 0; i < list.count; i++) {
         (*positions)[i] = ask_for(columns, count, list.names[i]);
     }
-    return *positions != NULL;
 }
 
-static enum status make_request(struct loading *loading, struct error *error)
+static void make_request(struct loading *loading)
 {
     const struct joining_table *table = loading->table;
     struct arena *arena = loading->joining->arena;
@@ -74,25 +68,17 @@ static enum status make_request(struct loading *loading, struct error *error)
     struct read_column *columns = arena_allocate_zeroed(arena, most, sizeof *columns);
     loading->key_parts =
         arena_allocate_zeroed(arena, table->key_count + (size_t)1, sizeof(uint32_t *));
-    if (columns == NULL || loading->key_parts == NULL ||
-        !ask_for_list(loading, columns, &count,
-                      (struct column_list){table->columns, table->column_count},
-                      &loading->columns) ||
-        !ask_for_list(loading, columns, &count, loading->row_key, &loading->row_key_parts)) {
-        return no_memory(table, error);
-    }
+    ask_for_list(loading, columns, &count,
+                 (struct column_list){table->columns, table->column_count}, &loading->columns);
+    ask_for_list(loading, columns, &count, loading->row_key, &loading->row_key_parts);
     for (uint32_t i = 0; i < table->key_count; i++) {
-        if (!ask_for_list(loading, columns, &count, table->keys[i].columns,
-                          &loading->key_parts[i])) {
-            return no_memory(table, error);
-        }
+        ask_for_list(loading, columns, &count, table->keys[i].columns, &loading->key_parts[i]);
     }
     loading->request = (struct read_request){.name = table->name, .table = table->name};
     if (!loading->joining->documents) {
         loading->request.columns = columns;
         loading->request.column_count = count;
     }
-    return STATUS_OK;
 }
 
 /* ---- one record */
@@ -243,8 +229,7 @@ static enum status read_all(struct loading *loading, struct error *error)
     struct cursor *cursor = NULL;
     struct bound *bounds = arena_allocate_zeroed(
         loading->joining->arena, loading->table->key_count + (size_t)2, sizeof *bounds);
-    enum status status = bounds != NULL ? source->reader_open(self, &reader, error)
-                                        : no_memory(loading->table, error);
+    enum status status = source->reader_open(self, &reader, error);
     if (status == STATUS_OK) {
         status = source->cursor_open(reader, &loading->request, NULL, &cursor, error);
     }
@@ -365,8 +350,8 @@ enum status joining_load(struct joining *joining, const struct joining_table *ta
         (void)snprintf(what, sizeof what, "reading %.80s for look-ups and lists", table->name);
         progress(what);
     }
-    enum status status = make_request(&loading, error);
-    status = status == STATUS_OK ? make_table(&loading, error) : status;
+    make_request(&loading);
+    enum status status = make_table(&loading, error);
     status = status == STATUS_OK ? read_with_retries(&loading, error) : status;
     status = status == STATUS_OK ? make_indexes(&loading, error) : status;
     status = status == STATUS_OK ? failpoint_hit("engine.joins_table_kept", error) : status;

@@ -74,7 +74,7 @@ struct joining {
 enum { JOINING_NONE = UINT32_MAX };
 
 /* joining_plan.c: tables, columns, keys and statements for all requests. */
-enum status joining_plan(struct joining *joining, struct error *error) MUST_USE;
+void joining_plan(struct joining *joining);
 
 /* joining_load.c: reads one table of the source into the file. */
 enum status joining_load(struct joining *joining, const struct joining_table *table,

@@ -3,28 +3,19 @@
 
 #include <string.h>
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to plan joins");
-}
-
-/* Room for one more item of an array in the arena; false: memory is out. */
-static bool grow(struct arena *arena, void **items, uint32_t count, uint32_t *capacity, size_t size)
+/* Room for one more item of an array in the arena. */
+static void grow(struct arena *arena, void **items, uint32_t count, uint32_t *capacity, size_t size)
 {
     if (count < *capacity) {
-        return true;
+        return;
     }
     uint32_t wanted = *capacity == 0 ? 8 : *capacity * 2;
     void *grown = arena_allocate_zeroed(arena, wanted, size);
-    if (grown == NULL) {
-        return false;
-    }
     if (count > 0) {
         memcpy(grown, *items, count * size);
     }
     *items = grown;
     *capacity = wanted;
-    return true;
 }
 
 /* ---- tables, columns, keys: found, or added */
@@ -38,10 +29,8 @@ static struct joining_table *table_of(struct joining *joining, const char *name)
     }
     struct joining_table *table = arena_allocate_zeroed(joining->arena, 1, sizeof *table);
     void *tables = joining->tables;
-    if (table == NULL || !grow(joining->arena, &tables, joining->table_count,
-                               &joining->table_capacity, sizeof(struct joining_table *))) {
-        return NULL;
-    }
+    grow(joining->arena, &tables, joining->table_count, &joining->table_capacity,
+         sizeof(struct joining_table *));
     joining->tables = tables;
     table->name = name;
     table->number = joining->table_count;
@@ -50,22 +39,18 @@ static struct joining_table *table_of(struct joining *joining, const char *name)
     return table;
 }
 
-static bool column_of(struct joining *joining, struct joining_table *table, const char *name,
+static void column_of(struct joining *joining, struct joining_table *table, const char *name,
                       uint32_t *number)
 {
     for (*number = 0; *number < table->column_count; ++*number) {
         if (strcmp(table->columns[*number], name) == 0) {
-            return true;
+            return;
         }
     }
     void *columns = (void *)table->columns;
-    if (!grow(joining->arena, &columns, table->column_count, &table->column_capacity,
-              sizeof(char *))) {
-        return false;
-    }
+    grow(joining->arena, &columns, table->column_count, &table->column_capacity, sizeof(char *));
     table->columns = columns;
     table->columns[table->column_count++] = name;
-    return true;
 }
 
 static struct joining_key *key_of(struct joining *joining, struct joining_table *table,
@@ -78,9 +63,7 @@ static struct joining_key *key_of(struct joining *joining, struct joining_table 
         }
     }
     void *keys = table->keys;
-    if (!grow(joining->arena, &keys, table->key_count, &table->key_capacity, sizeof *table->keys)) {
-        return NULL;
-    }
+    grow(joining->arena, &keys, table->key_count, &table->key_capacity, sizeof *table->keys);
     table->keys = keys;
     struct joining_key *key = &table->keys[table->key_count++];
     key->columns = columns;
@@ -101,47 +84,37 @@ static uint32_t root_position(const struct read_request *root, const char *name)
     return 0; /* a document is the first cell */
 }
 
-static enum status plan_root_parts(struct joining *joining, const struct joining_request *what,
-                                   uint32_t index, struct error *error)
+static void plan_root_parts(struct joining *joining, const struct joining_request *what,
+                            uint32_t index)
 {
     struct column_list columns = what->request->joins[index].from_columns;
     uint32_t *parts =
         arena_allocate_zeroed(joining->arena, columns.count + (size_t)1, sizeof *parts);
-    for (uint32_t i = 0; parts != NULL && i < columns.count; i++) {
+    for (uint32_t i = 0; i < columns.count; i++) {
         parts[i] = root_position(what->root, columns.names[i]);
     }
     what->steps[index].root_parts = parts;
-    return parts != NULL ? STATUS_OK : no_memory(error);
 }
 
-static enum status plan_step(struct joining *joining, struct joining_request *what, uint32_t index,
-                             struct error *error)
+static void plan_step(struct joining *joining, struct joining_request *what, uint32_t index)
 {
     const struct read_join *join = &what->request->joins[index];
     struct joining_step *step = &what->steps[index];
     struct joining_table *table = table_of(joining, join->table);
-    if (table == NULL) {
-        return no_memory(error);
-    }
     struct joining_key *key = key_of(joining, table, join->columns, false, &step->key);
-    if (key == NULL) {
-        return no_memory(error);
-    }
     key->is_searched = true;
     key->one_partner = key->one_partner || !join->many;
     step->table = table->number;
     if (join->from < 0) {
         step->parameter = ++what->parameter_count;
-        return plan_root_parts(joining, what, index, error);
+        plan_root_parts(joining, what, index);
+    } else {
+        key_of(joining, joining->tables[what->steps[join->from].table], join->from_columns, false,
+               &step->from_key);
     }
-    return key_of(joining, joining->tables[what->steps[join->from].table], join->from_columns,
-                  false, &step->from_key) != NULL
-               ? STATUS_OK
-               : no_memory(error);
 }
 
-static enum status plan_columns(struct joining *joining, struct joining_request *what,
-                                struct error *error)
+static void plan_columns(struct joining *joining, struct joining_request *what)
 {
     const struct read_request *request = what->request;
     for (uint32_t i = 0; i < request->column_count; i++) {
@@ -155,23 +128,15 @@ static enum status plan_columns(struct joining *joining, struct joining_request 
             continue;
         }
         step->needs_cells = true;
-        if (!column_of(joining, joining->tables[step->table], column->name, &what->positions[i])) {
-            return no_memory(error);
-        }
+        column_of(joining, joining->tables[step->table], column->name, &what->positions[i]);
     }
     for (uint32_t i = 0; i < request->order_count; i++) {
         const char **name = arena_allocate(joining->arena, sizeof(char *));
-        if (name == NULL) {
-            return no_memory(error);
-        }
         *name = request->orders[i].name;
         struct column_list columns = {name, 1};
-        if (key_of(joining, joining->tables[what->steps[request->orders[i].join].table], columns,
-                   true, &what->order_keys[i]) == NULL) {
-            return no_memory(error);
-        }
+        key_of(joining, joining->tables[what->steps[request->orders[i].join].table], columns, true,
+               &what->order_keys[i]);
     }
-    return STATUS_OK;
 }
 
 /* ---- its statement */
@@ -223,8 +188,7 @@ static void append_order(struct buffer *sql, const struct joining_request *what)
 }
 
 /* Two result columns a join: its cells, and whether it found a row. */
-static enum status make_sql(struct joining *joining, struct joining_request *what,
-                            struct error *error)
+static void make_sql(struct joining *joining, struct joining_request *what)
 {
     const struct read_request *request = what->request;
     struct buffer sql = {0};
@@ -243,13 +207,12 @@ static enum status make_sql(struct joining *joining, struct joining_request *wha
         buffer_format(&sql, " WHERE _0.k%u = ?%u", what->steps[0].key, what->steps[0].parameter);
     }
     append_order(&sql, what);
-    what->sql = sql.failed ? NULL : arena_copy(joining->arena, sql.data, sql.length);
+    what->sql = arena_copy(joining->arena, sql.data, sql.length);
     buffer_free(&sql);
-    return what->sql != NULL ? STATUS_OK : no_memory(error);
 }
 
-static enum status plan_request(struct joining *joining, const struct read_request *request,
-                                const struct read_request *root, struct error *error)
+static void plan_request(struct joining *joining, const struct read_request *request,
+                         const struct read_request *root)
 {
     struct joining_request *what = &joining->requests[joining->request_count++];
     struct arena *arena = joining->arena;
@@ -261,19 +224,14 @@ static enum status plan_request(struct joining *joining, const struct read_reque
         arena_allocate_zeroed(arena, request->column_count + (size_t)1, sizeof *what->positions);
     what->order_keys =
         arena_allocate_zeroed(arena, request->order_count + (size_t)1, sizeof *what->order_keys);
-    if (what->steps == NULL || what->positions == NULL || what->order_keys == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < request->join_count; i++) {
-        if (plan_step(joining, what, i, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+        plan_step(joining, what, i);
     }
-    return plan_columns(joining, what, error) == STATUS_OK ? make_sql(joining, what, error)
-                                                           : STATUS_FAILED;
+    plan_columns(joining, what);
+    make_sql(joining, what);
 }
 
-enum status joining_plan(struct joining *joining, struct error *error)
+void joining_plan(struct joining *joining)
 {
     const struct plan *plan = joining->options.plan;
     uint32_t count = 0;
@@ -282,22 +240,15 @@ enum status joining_plan(struct joining *joining, struct error *error)
     }
     joining->requests =
         arena_allocate_zeroed(joining->arena, count + (size_t)1, sizeof *joining->requests);
-    if (joining->requests == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         const struct plan_stream *stream = &plan->streams[i];
         const struct read_request *parent =
             stream->joined != NULL ? stream->joined : &stream->request;
-        if (stream->joined != NULL &&
-            plan_request(joining, stream->joined, &stream->request, error) != STATUS_OK) {
-            return STATUS_FAILED;
+        if (stream->joined != NULL) {
+            plan_request(joining, stream->joined, &stream->request);
         }
         for (uint32_t j = 0; j < stream->child_count; j++) {
-            if (plan_request(joining, &stream->children[j].request, parent, error) != STATUS_OK) {
-                return STATUS_FAILED;
-            }
+            plan_request(joining, &stream->children[j].request, parent);
         }
     }
-    return STATUS_OK;
 }

@@ -1,4 +1,5 @@
 /* Reading the file of joins: one connection a thread, one statement a request. */
+#include "base/memory.h"
 #include "engine/joining_parts.h"
 #include "model/cell_bytes.h"
 #include "model/order_bytes.h"
@@ -25,11 +26,6 @@ struct joining_reader {
     struct joining_search *searches; /* one a request */
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for joins");
-}
-
 static enum status read_error(const struct joining_reader *reader, int result, struct error *error)
 {
     return joining_error(reader->joining, reader->connection, result,
@@ -51,30 +47,24 @@ static int open_connection(struct joining_reader *reader)
         SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE, NULL);
     /* one transaction for all: else each statement would lock and unlock the file */
     char *sql =
-        sqlite3_mprintf("PRAGMA cache_size = -%llu; BEGIN", (unsigned long long)(share >> 10));
+        memory_format("PRAGMA cache_size = -%llu; BEGIN", (unsigned long long)(share >> 10));
     if (result == SQLITE_OK) {
-        result =
-            sql != NULL ? sqlite3_exec(reader->connection, sql, NULL, NULL, NULL) : SQLITE_NOMEM;
+        result = sqlite3_exec(reader->connection, sql, NULL, NULL, NULL);
     }
-    sqlite3_free(sql);
+    free(sql);
     return result;
 }
 
 enum status joining_reader_open(struct joining *joining, struct joining_reader **made,
                                 struct error *error)
 {
-    struct joining_reader *reader = calloc(1, sizeof *reader);
+    struct joining_reader *reader = memory_allocate_zeroed(1, sizeof *reader);
     *made = NULL;
-    if (reader == NULL) {
-        return no_memory(error);
-    }
     reader->joining = joining;
-    reader->searches = calloc(joining->request_count + (size_t)1, sizeof *reader->searches);
-    enum status status = reader->searches != NULL ? STATUS_OK : no_memory(error);
-    if (status == STATUS_OK) {
-        int result = open_connection(reader);
-        status = result == SQLITE_OK ? STATUS_OK : read_error(reader, result, error);
-    }
+    reader->searches =
+        memory_allocate_zeroed(joining->request_count + (size_t)1, sizeof *reader->searches);
+    int result = open_connection(reader);
+    enum status status = result == SQLITE_OK ? STATUS_OK : read_error(reader, result, error);
     if (status != STATUS_OK) {
         joining_reader_close(reader);
         return STATUS_FAILED;
@@ -100,7 +90,7 @@ void joining_reader_close(struct joining_reader *reader)
     if (reader == NULL) {
         return;
     }
-    for (uint32_t i = 0; reader->searches != NULL && i < reader->joining->request_count; i++) {
+    for (uint32_t i = 0; i < reader->joining->request_count; i++) {
         free_search(&reader->searches[i]);
     }
     free(reader->searches);
@@ -113,17 +103,13 @@ static enum status make_search(struct joining_search *search, struct error *erro
     const struct joining_request *what = search->what;
     const struct read_request *request = what->request;
     search->arena = arena_create(0);
-    search->decoded = calloc(request->join_count, sizeof(struct cell *));
-    search->cells = calloc(request->column_count + (size_t)1, sizeof *search->cells);
-    if (search->arena == NULL || search->decoded == NULL || search->cells == NULL) {
-        return no_memory(error);
-    }
+    search->decoded = memory_allocate_zeroed(request->join_count, sizeof(struct cell *));
+    search->cells =
+        memory_allocate_zeroed(request->column_count + (size_t)1, sizeof *search->cells);
     for (uint32_t i = 0; i < request->join_count; i++) {
         const struct joining_table *table = search->reader->joining->tables[what->steps[i].table];
-        search->decoded[i] = calloc(table->column_count + (size_t)1, sizeof(struct cell));
-        if (search->decoded[i] == NULL) {
-            return no_memory(error);
-        }
+        search->decoded[i] =
+            memory_allocate_zeroed(table->column_count + (size_t)1, sizeof(struct cell));
     }
     int result = sqlite3_prepare_v3(search->reader->connection, what->sql, -1,
                                     SQLITE_PREPARE_PERSISTENT, &search->statement, NULL);
@@ -227,13 +213,14 @@ static enum status decode(struct joining_search *search, uint32_t join, struct a
     }
     const void *bytes = sqlite3_column_blob(search->statement, at);
     size_t length = (size_t)sqlite3_column_bytes(search->statement, at);
-    bool no_room = bytes == NULL && sqlite3_errcode(search->reader->connection) == SQLITE_NOMEM;
-    if (bytes != NULL && keep) {
-        bytes = arena_copy(arena, bytes, length);
-        no_room = bytes == NULL;
+    if (bytes == NULL && sqlite3_errcode(search->reader->connection) == SQLITE_NOMEM) {
+        return read_error(search->reader, SQLITE_NOMEM, error);
     }
-    if (no_room) {
-        return no_memory(error);
+    if (bytes != NULL && keep) {
+        bytes = arena_try_copy(arena, bytes, length);
+        if (bytes == NULL) {
+            return error_set(error, ERROR_MEMORY, table->name, "no memory for a row of it");
+        }
     }
     if (cell_bytes_read(bytes, length, table->column_count, arena, cells, error) != STATUS_OK) {
         error_context(error, "%s, looked up in %s: ", table->name, search->reader->joining->path);
@@ -286,9 +273,6 @@ static enum status widen_row(struct joining_search *search, const struct cell *f
                              struct batch *to, struct error *error)
 {
     struct cell *row = batch_append(to);
-    if (row == NULL) {
-        return no_memory(error);
-    }
     if (joining_begin(search, from, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -305,7 +289,7 @@ enum status joining_widen(struct joining_search *search, struct batch *batch, st
 {
     struct batch *made =
         batch_create_sharing(batch, NULL, search->what->request->column_count, batch->row_count);
-    enum status status = made != NULL ? STATUS_OK : no_memory(error);
+    enum status status = STATUS_OK;
     for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
         status = widen_row(search, batch_row(batch, row), made, error);
     }

@@ -42,13 +42,8 @@ bool json_is_text(const json_t *value, const char *text)
 json_t *json_texts(const char *const *texts, uint32_t count)
 {
     json_t *list = json_array();
-    bool failed = false;
     for (uint32_t i = 0; i < count; i++) {
-        failed |= json_array_append_new(list, json_text(texts[i])) != 0;
-    }
-    if (failed) {
-        json_decref(list);
-        return NULL;
+        json_array_append_new(list, json_text(texts[i]));
     }
     return list;
 }
@@ -66,14 +61,13 @@ json_t *json_stamp(int64_t utc_us)
 enum status json_to_arena(json_t *object, struct arena *arena, const char **text,
                           struct error *error)
 {
+    (void)error;
     struct buffer dumped = {0};
-    *text = json_tree_append(object, JSON_COMPACT, &dumped)
-                ? arena_copy(arena, dumped.data, dumped.length)
-                : NULL;
+    json_tree_append(object, JSON_COMPACT, &dumped);
+    *text = arena_copy(arena, dumped.data, dumped.length);
     buffer_free(&dumped);
     json_decref(object);
-    return *text != NULL ? STATUS_OK
-                         : error_set(error, ERROR_MEMORY, NULL, "no memory for a control record");
+    return STATUS_OK;
 }
 
 static void hint_at_damage(struct error *error)
@@ -116,8 +110,8 @@ json_t *json_from_file(const char *folder, const char *name, size_t most)
     char *text;
     size_t length;
     json_t *object = NULL;
-    const char *path = arena == NULL ? NULL : file_join(arena, folder, name);
-    if (path == NULL || file_read_all(path, most, arena, &text, &length, &ignored) != STATUS_OK ||
+    const char *path = file_join(arena, folder, name);
+    if (file_read_all(path, most, arena, &text, &length, &ignored) != STATUS_OK ||
         json_from_text(text, path, ERROR_STATE_INVALID, &object, &ignored) != STATUS_OK) {
         object = NULL;
     }

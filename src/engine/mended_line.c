@@ -143,9 +143,7 @@ enum status mended_line_scan(const struct plan *plan, const char *line, size_t l
                              struct mended_line *mended, struct error *error)
 {
     struct arena *arena = arena_create(0);
-    enum status status = arena != NULL
-                             ? scan_line(plan, line, length, arena, mended, error)
-                             : error_set(error, ERROR_MEMORY, NULL, "no memory for a line");
+    enum status status = scan_line(plan, line, length, arena, mended, error);
     arena_destroy(arena);
     return status;
 }
@@ -156,9 +154,6 @@ enum status mended_line_run(const char *line, size_t length, char run[MENDED_RUN
     struct names names = no_names;
     struct arena *arena = arena_create(0);
     run[0] = '\0';
-    if (arena == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a line");
-    }
     enum status status = scan_names(line, length, arena, &names, error);
     if (status == STATUS_OK && names.run.length < MENDED_RUN_BYTES) {
         memcpy(run, names.run.text, names.run.length);
@@ -269,12 +264,8 @@ enum status mended_line_check(const struct plan *plan, const char *line, size_t 
     }
     const struct shape *shape = plan_entity_batch_shape(&plan->entities[mended->entity]);
     struct arena *arena = arena_create(0);
-    struct cell *cells =
-        arena == NULL ? NULL
-                      : arena_allocate_zeroed(arena, batch_shape_width(shape), sizeof(*cells));
-    enum status status = cells == NULL
-                             ? error_set(error, ERROR_MEMORY, NULL, "no memory for a line")
-                             : read_parts(line, length, arena, &parts, error);
+    struct cell *cells = arena_allocate_zeroed(arena, batch_shape_width(shape), sizeof(*cells));
+    enum status status = read_parts(line, length, arena, &parts, error);
     if (status == STATUS_OK) {
         status = fill_cells(&parts.record, shape, cells, error);
     }
@@ -287,7 +278,7 @@ enum status mended_line_append(const char *line, size_t length, struct batch *ba
 {
     struct parts parts;
     uint32_t fields = batch_shape_width(batch->shape);
-    char *copy = arena_copy(batch->arena, line, length);
+    char *copy = arena_try_copy(batch->arena, line, length);
     if (copy == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
     }
@@ -297,7 +288,7 @@ enum status mended_line_append(const char *line, size_t length, struct batch *ba
     bool is_text = parts.source.kind == VALUE_TEXT;
     char *source = arena_copy(batch->arena, is_text ? parts.source.text : "",
                               is_text ? parts.source.length : 0);
-    struct cell *cells = source == NULL ? NULL : batch_append(batch);
+    struct cell *cells = batch_append(batch);
     if (cells == NULL) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
     }

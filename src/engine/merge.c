@@ -2,6 +2,7 @@
  * keys. */
 #include "engine/reading.h"
 
+#include "base/memory.h"
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -279,10 +280,7 @@ enum status merge_span(struct reading *reading, struct error *error)
                           .child_count = stream->child_count};
     struct cursor *parents = NULL;
     enum status status = STATUS_FAILED;
-    merge.children = calloc(stream->child_count, sizeof(*merge.children));
-    if (merge.children == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the children's cursors");
-    }
+    merge.children = memory_allocate_zeroed(stream->child_count, sizeof(*merge.children));
     if (source->cursor_open(reading->worker->reader, &stream->request, reading->span, &parents,
                             error) != STATUS_OK ||
         open_children(&merge, error) != STATUS_OK) {

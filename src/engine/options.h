@@ -18,7 +18,7 @@ int64_t options_reject_bound(const struct run_options *options);
 bool options_allow_rejects(const struct run_options *options, uint64_t rejected);
 
 /* All of them by name, as they stand:
- * {"jobs":4,"memory":33554432,"time_zone":null,…,"include":[…]}. NULL: memory is out. */
+ * {"jobs":4,"memory":33554432,"time_zone":null,…,"include":[…]}. */
 json_t *options_describe(const struct run_options *options);
 
 /* Bytes that the rings may hold together, and that each side's caches may. */

@@ -1,21 +1,15 @@
 /* Making, weighing and freeing parcels. */
 #include "engine/parcel.h"
 
+#include "base/memory.h"
 #include <stdlib.h>
 
 struct parcel *parcel_create(enum parcel_kind kind, uint32_t batch_count)
 {
-    struct parcel *parcel;
-    size_t bytes;
-    if (__builtin_mul_overflow(batch_count, sizeof(struct batch *), &bytes) ||
-        __builtin_add_overflow(bytes, sizeof(*parcel), &bytes)) {
-        return NULL;
-    }
-    parcel = calloc(1, bytes);
-    if (parcel != NULL) {
-        parcel->kind = kind;
-        parcel->batch_count = batch_count;
-    }
+    struct parcel *parcel =
+        memory_allocate_zeroed(1, sizeof(*parcel) + batch_count * sizeof(struct batch *));
+    parcel->kind = kind;
+    parcel->batch_count = batch_count;
     return parcel;
 }
 

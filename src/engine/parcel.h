@@ -26,7 +26,6 @@ struct parcel {
     struct batch *batches[]; /* NULL once somebody else has it */
 };
 
-/* NULL when memory is out. */
 struct parcel *parcel_create(enum parcel_kind kind, uint32_t batch_count);
 /* With the batches still in it. NULL is fine. */
 void parcel_destroy(struct parcel *parcel);

@@ -19,11 +19,6 @@ struct ordering {
     bool waits; /* somebody does */
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to order the streams");
-}
-
 bool parents_matter(const struct run *run)
 {
     bool there = false;
@@ -62,17 +57,14 @@ static void add_reference(struct ordering *ordering, const struct plan_table *pa
 }
 
 /* Of tables that are made by this run there are no foreign keys yet. */
-static enum status add_all(struct ordering *ordering, const struct run *run,
-                           const struct schema *schema, struct error *error)
+static void add_all(struct ordering *ordering, const struct run *run, const struct schema *schema)
 {
     struct name_index numbers = session_target_names(run->session, run->arena);
     const struct plan_table *tables = ordering->plan->tables;
     uint32_t before = 0;
     for (uint32_t i = 0; i < run->table_count; i++) {
         const char *name = run->tables[i].name;
-        if (name_index_add(&numbers, name, strlen(name), i, &before) != STATUS_OK) {
-            return no_memory(error);
-        }
+        (void)!name_index_add(&numbers, name, strlen(name), i, &before);
     }
     for (uint32_t i = 0; i < schema->table_count; i++) {
         const struct schema_table *found = &schema->tables[i];
@@ -86,7 +78,6 @@ static enum status add_all(struct ordering *ordering, const struct run *run,
             }
         }
     }
-    return ordering->edges.failed ? no_memory(error) : STATUS_OK;
 }
 
 /* ---- ranks */
@@ -167,22 +158,18 @@ static void tell_loops(const struct ordering *ordering)
     }
 }
 
-enum status parents_find(struct run *run, const struct schema *schema, struct error *error)
+void parents_find(struct run *run, const struct schema *schema)
 {
     struct ordering ordering = {.plan = run->session->plan};
     uint32_t count = ordering.plan->stream_count;
     ordering.turns = arena_allocate_zeroed(run->arena, count + 1u, sizeof *ordering.turns);
     ordering.waits_for = arena_allocate_zeroed(run->arena, count + 1u, sizeof *ordering.waits_for);
     ordering.ranked = arena_allocate_zeroed(run->arena, count + 1u, sizeof *ordering.ranked);
-    enum status status =
-        ordering.turns != NULL && ordering.waits_for != NULL && ordering.ranked != NULL
-            ? add_all(&ordering, run, schema, error)
-            : no_memory(error);
-    if (status == STATUS_OK && ordering.waits) {
+    add_all(&ordering, run, schema);
+    if (ordering.waits) {
         rank(&ordering);
         tell_loops(&ordering);
         run->turns = ordering.turns;
     }
     buffer_free(&ordering.edges);
-    return status;
 }

@@ -18,7 +18,6 @@ bool parents_matter(const struct run *run);
  * leaves it if none has to wait. Streams that refer to each other in a circle come in some order,
  * which is told.
  */
-enum status parents_find(struct run *run, const struct schema *schema,
-                         struct error *error) MUST_USE;
+void parents_find(struct run *run, const struct schema *schema);
 
 #endif

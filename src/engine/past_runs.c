@@ -9,11 +9,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of runs");
-}
-
 /* Ids begin with the time. */
 static int newest_first(const void *left, const void *right)
 {
@@ -36,9 +31,6 @@ static enum status read_one(const struct state_folder *folder, const char *name,
         return STATUS_END;
     }
     const char *path = file_join(arena, folder->runs, name);
-    if (path == NULL) {
-        return no_memory(error);
-    }
     if (!is_folder(path)) {
         return STATUS_END;
     }
@@ -68,10 +60,7 @@ static enum status read_all(struct entries *entries, const struct state_folder *
             buffer_append(found, &run, sizeof(run));
         }
     }
-    if (status == STATUS_FAILED) {
-        return STATUS_FAILED;
-    }
-    return found->failed ? no_memory(error) : STATUS_OK;
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
 enum status past_runs_list(const struct state_folder *folder, struct arena *arena,
@@ -91,7 +80,6 @@ enum status past_runs_list(const struct state_folder *folder, struct arena *aren
     if (status == STATUS_OK && found.length > 0) {
         *runs = (void *)arena_copy(arena, found.data, found.length);
         *count = (uint32_t)(found.length / sizeof(**runs));
-        status = *runs == NULL ? no_memory(error) : STATUS_OK;
     }
     buffer_free(&found);
     if (status == STATUS_OK && *count > 1) {

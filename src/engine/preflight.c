@@ -1,4 +1,5 @@
 /* What can be known to go wrong before anything is changed. */
+#include "base/memory.h"
 #include "engine/care.h"
 #include "engine/run_parts.h"
 
@@ -27,21 +28,17 @@ bool preflight_rejects_orphans(const struct run_session *session)
            session->options.rejects_file == NULL;
 }
 
-enum status preflight_tables(struct run_session *session, struct arena *arena,
-                             struct target_table **tables, struct error *error)
+void preflight_tables(struct run_session *session, struct arena *arena,
+                      struct target_table **tables)
 {
     const struct plan *plan = session->plan;
     *tables = arena_allocate_zeroed(arena, plan->table_count, sizeof(**tables));
-    if (*tables == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of tables");
-    }
     for (uint32_t i = 0; i < plan->table_count; i++) {
         (*tables)[i] = plan->tables[i].target;
         (*tables)[i].settles = preflight_settles(session, &plan->tables[i]);
         (*tables)[i].rebuilds_indexes = preflight_rebuilds_indexes(session);
         (*tables)[i].disables_triggers = preflight_disables_triggers(session);
     }
-    return STATUS_OK;
 }
 
 enum status preflight_foretell(struct run_session *session, const struct target_table *tables,
@@ -88,12 +85,10 @@ static void add_problem(struct preflight *preflight, const struct error *problem
 }
 
 /* The lines that a connector wrote, to be cut in place; NULL: none. */
-static enum status take_lines(struct buffer *lines, char **text, struct error *error)
+static char *take_lines(struct buffer *lines)
 {
     const char *all = buffer_string(lines);
-    *text = all[0] == '\0' ? NULL : lines->data;
-    return lines->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory to check a table")
-                         : STATUS_OK;
+    return all[0] == '\0' ? NULL : lines->data;
 }
 
 static enum status check_table(struct run_session *session, uint32_t number,
@@ -104,18 +99,15 @@ static enum status check_table(struct run_session *session, uint32_t number,
     const struct plan_table *planned = &plan->tables[number];
     struct buffer lines = {0};
     struct error problem;
-    const struct shape **shapes = calloc(planned->entity_count, sizeof(struct shape *));
-    if (shapes == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to check a table");
-    }
+    const struct shape **shapes =
+        memory_allocate_zeroed(planned->entity_count, sizeof(struct shape *));
     for (uint32_t i = 0; i < planned->entity_count; i++) {
         shapes[i] = plan->entities[planned->entities[i]].shape;
     }
     enum status status = session->target->connector->target->check_table(
         session->target, table, shapes, planned->entity_count, &lines, error);
     free(shapes);
-    char *next = NULL;
-    status = status == STATUS_OK ? take_lines(&lines, &next, error) : status;
+    char *next = take_lines(&lines);
     for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {
         if (*line != '\0') {
             error_set(&problem, ERROR_PLAN_INVALID, table->name, "%s", line);
@@ -145,8 +137,7 @@ static enum status check_objects(struct run_session *session, struct preflight *
         return STATUS_OK;
     }
     enum status status = target->check_objects(session->target, objects, &lines, error);
-    char *next = NULL;
-    status = status == STATUS_OK ? take_lines(&lines, &next, error) : status;
+    char *next = take_lines(&lines);
     for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {
         char *colon = strstr(line, ": ");
         if (colon != NULL) {
@@ -194,9 +185,6 @@ static enum status check_unfit(const struct run_session *session, const struct t
     if (target->tell_unfit_references(session->target, table, lines, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (lines->failed) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to check a table");
-    }
     preflight->unfit_count += tell_unfit(session, begin, preflight);
     return STATUS_OK;
 }
@@ -210,16 +198,10 @@ static enum status check_unfit_objects(const struct run_session *session,
     if (objects == NULL || objects->object_count == 0 || target->tell_unfit_objects == NULL) {
         return STATUS_OK;
     }
-    preflight->unfit_objects = calloc(objects->object_count, sizeof(bool));
-    if (preflight->unfit_objects == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to check objects");
-    }
+    preflight->unfit_objects = memory_allocate_zeroed(objects->object_count, sizeof(bool));
     if (target->tell_unfit_objects(session->target, objects, preflight->unfit_objects,
                                    &preflight->unfit, error) != STATUS_OK) {
         return STATUS_FAILED;
-    }
-    if (preflight->unfit.failed) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to check objects");
     }
     tell_unfit(session, begin, preflight);
     return STATUS_OK;
@@ -313,13 +295,9 @@ static enum status check_source(struct run_session *session, struct preflight *p
     }
     const struct read_request **requests =
         arena_allocate_zeroed(session->arena, count + 1u, sizeof(struct read_request *));
-    if (requests == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of requests");
-    }
     session_list_requests(session, requests);
     enum status status = source->tell_lacking(session->source, requests, count, &lines, error);
-    char *next = NULL;
-    status = status == STATUS_OK ? take_lines(&lines, &next, error) : status;
+    char *next = take_lines(&lines);
     for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {
         char *colon = strstr(line, ": ");
         if (colon != NULL) {
@@ -406,9 +384,6 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
     bool *record_exists = arena_allocate_zeroed(session->arena, count, sizeof(bool));
     *absent = arena_allocate_zeroed(session->arena, count, sizeof(char *));
     *absent_count = 0;
-    if (table_exists == NULL || record_exists == NULL || *absent == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to look at the target");
-    }
     if (session->target->connector->target->inspect(session->target, tables, count, table_exists,
                                                     record_exists, error) != STATUS_OK) {
         return STATUS_FAILED;

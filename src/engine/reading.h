@@ -31,8 +31,7 @@ struct reading {
 };
 
 /* Batch bounds and hasher for a worker; freed by reading_free. */
-enum status reading_init(struct reading *reading, struct worker *worker,
-                         struct error *error) MUST_USE;
+void reading_init(struct reading *reading, struct worker *worker);
 void reading_free(struct reading *reading);
 /* All of the stream's chunk: STATUS_OK, STATUS_END when nobody wants it any more. */
 enum status reading_span(struct reading *reading, struct error *error) MUST_USE;

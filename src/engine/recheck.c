@@ -138,7 +138,8 @@ static enum status check_chunk(struct recheck *recheck, uint64_t number, uint32_
 static enum status check_all(struct run *run, json_t *again, struct error *error)
 {
     struct recheck recheck = {0};
-    enum status status = compare_init(&recheck.compare, run, error);
+    compare_init(&recheck.compare, run);
+    enum status status = STATUS_OK;
     size_t index;
     json_t *item;
     json_array_foreach(run->status.doubtful, index, item)
@@ -149,9 +150,8 @@ static enum status check_all(struct run *run, json_t *again, struct error *error
             continue;
         }
         status = check_chunk(&recheck, (uint64_t)number, &reopened, error);
-        if (reopened > 0 && json_array_append_new(again, json_integer(number)) != 0 &&
-            status == STATUS_OK) {
-            status = error_set(error, ERROR_MEMORY, NULL, "no memory for a control record");
+        if (reopened > 0) {
+            json_array_append_new(again, json_integer(number));
         }
     }
     compare_free(&recheck.compare);
@@ -193,8 +193,7 @@ enum status recheck_run(struct run *run, struct error *error)
     }
     log_write(LOG_INFO, "comparing %zu chunks that another process may have had in hand", count);
     json_t *again = json_array();
-    enum status status = again == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory")
-                                       : check_all(run, again, error);
+    enum status status = check_all(run, again, error);
     if (status != STATUS_OK) {
         json_decref(again);
         return status;

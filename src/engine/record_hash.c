@@ -1,21 +1,16 @@
 /* Normal forms and their hashes, once a record. */
 #include "engine/record_hash.h"
 
+#include "base/memory.h"
 #include <stdlib.h>
 
 enum { RESET_BYTES = 64 << 10 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for hashing");
-}
-
-enum status record_hasher_init(struct record_hasher *hasher, struct database *target,
-                               const struct stored_form *forms, struct error *error)
+void record_hasher_init(struct record_hasher *hasher, struct database *target,
+                        const struct stored_form *forms)
 {
     *hasher = (struct record_hasher){
         .target = target, .forms = forms, .fields = {.arena = arena_create(0)}};
-    return hasher->fields.arena != NULL ? STATUS_OK : no_memory(error);
 }
 
 void record_hasher_free(struct record_hasher *hasher)
@@ -39,23 +34,17 @@ static const struct stored_form *form_of(const struct record_hasher *hasher,
 }
 
 /* Anew for each batch: shapes come and go. */
-static enum status begin_batch(struct record_hasher *hasher, const struct batch *batch,
-                               struct error *error)
+static void begin_batch(struct record_hasher *hasher, const struct batch *batch)
 {
     const struct shape *shape = batch->shape;
     uint32_t count = shape == NULL ? 0 : shape->field_count;
     if (count > hasher->seed_capacity) {
-        uint64_t *seeds = reallocarray(hasher->seeds, count, sizeof(*seeds));
-        if (seeds == NULL) {
-            return no_memory(error);
-        }
-        hasher->seeds = seeds;
+        hasher->seeds = memory_resize(hasher->seeds, count, sizeof(*hasher->seeds));
         hasher->seed_capacity = count;
     }
     for (uint32_t i = 0; i < count; i++) {
         hasher->seeds[i] = field_hash_seed(shape->fields[i].name, shape->fields[i].name_length);
     }
-    return STATUS_OK;
 }
 
 /* Those fields from `first` on that no column converts, up to the next one that a column does. */
@@ -151,15 +140,15 @@ static enum status hash_row(struct record_hasher *hasher, const struct batch *ba
 enum status record_hash(struct record_hasher *hasher, const struct batch *batch, uint32_t row,
                         struct canonical_hash *hash, struct error *error)
 {
-    return begin_batch(hasher, batch, error) == STATUS_OK
-               ? hash_row(hasher, batch, row, hash, error)
-               : STATUS_FAILED;
+    begin_batch(hasher, batch);
+    return hash_row(hasher, batch, row, hash, error);
 }
 
 enum status record_hash_batch(struct record_hasher *hasher, const struct batch *batch,
                               struct canonical_hash *sum, struct error *error)
 {
-    enum status status = begin_batch(hasher, batch, error);
+    begin_batch(hasher, batch);
+    enum status status = STATUS_OK;
     for (uint32_t row = 0; row < batch->row_count && status == STATUS_OK; row++) {
         struct canonical_hash hash;
         status = hash_row(hasher, batch, row, &hash, error);
@@ -192,9 +181,6 @@ enum status record_hash_gone(struct record_hasher *hasher, uint32_t entity,
         return STATUS_OK;
     }
     struct cell *cells = arena_allocate_zeroed(arena, shape->field_count + 1u, sizeof(*cells));
-    if (cells == NULL) {
-        return no_memory(error);
-    }
     gone->hashed = record_lay_out(record, shape, cells) == shape->field_count;
     const struct batch one = {.entity = entity,
                               .arena = arena,

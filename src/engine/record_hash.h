@@ -16,8 +16,8 @@ struct record_hasher {
     uint32_t seed_capacity;
 };
 /* Borrows the forms. */
-enum status record_hasher_init(struct record_hasher *hasher, struct database *target,
-                               const struct stored_form *forms, struct error *error) MUST_USE;
+void record_hasher_init(struct record_hasher *hasher, struct database *target,
+                        const struct stored_form *forms);
 void record_hasher_free(struct record_hasher *hasher);
 
 /* The hash of one record as the target keeps it. */

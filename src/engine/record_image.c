@@ -59,9 +59,6 @@ enum status record_image_make(struct database *target, const struct batch *batch
     uint32_t count = document ? cells->length : batch->shape->field_count;
     *image = (struct record_image){
         .pairs = arena_allocate_zeroed(arena, 2 * ((size_t)count + 1), sizeof(*image->pairs))};
-    if (image->pairs == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < count; i++) {
         struct cell name =
             document ? cells->items[2 * (size_t)i]
@@ -89,9 +86,6 @@ enum status record_image_merge(const struct record_image *under, const struct re
     size_t most = (size_t)under->count + over->count + 1;
     *merged = (struct record_image){
         .pairs = arena_allocate_zeroed(arena, 2 * most, sizeof(*merged->pairs))};
-    if (merged->pairs == NULL) {
-        return no_memory(error);
-    }
     memcpy(merged->pairs, over->pairs, 2 * (size_t)over->count * sizeof(*merged->pairs));
     merged->count = over->count;
     for (uint32_t i = 0; i < under->count; i++) {
@@ -111,9 +105,6 @@ enum status record_image_key(const struct record_image *image, const struct targ
     struct buffer scratch = {0};
     *key = arena_allocate_zeroed(arena, (size_t)table->key.count + 1, sizeof(**key));
     *whole = true;
-    if (*key == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < table->key.count; i++) {
         const struct cell name = cell_text(table->key.names[i], strlen(table->key.names[i]));
         const struct cell *pair = find(image, &name);

@@ -3,6 +3,7 @@
 
 #include "base/entries.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "engine/format.h"
 #include "engine/typed_json.h"
@@ -80,8 +81,17 @@ enum status reject_append(const struct reject *reject, struct typed_json_drain *
         return STATUS_FAILED;
     }
     buffer_append_string(line, "}\n");
-    return line->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a rejected record")
-                        : STATUS_OK;
+    return STATUS_OK;
+}
+
+static XXH3_state_t *begin_hash(void)
+{
+    XXH3_state_t *state = XXH3_createState();
+    if (state == NULL) {
+        memory_exhausted(0);
+    }
+    XXH3_128bits_reset(state);
+    return state;
 }
 
 /* ---- a file being written */
@@ -102,11 +112,7 @@ static enum status file_make(struct reject_file *file, struct error *error)
 {
     char path[PATH_BYTES];
     path_of(file, path);
-    file->hash = XXH3_createState();
-    if (file->hash == NULL) {
-        return error_set(error, ERROR_MEMORY, path, "no memory for a reject file");
-    }
-    XXH3_128bits_reset(file->hash);
+    file->hash = begin_hash();
     file->descriptor =
         file_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0600);
     return file->descriptor >= 0 ? STATUS_OK
@@ -221,21 +227,15 @@ enum status rejects_measure(const char *path, char hex[33], uint64_t *lines, uin
                             struct error *error)
 {
     enum status status = STATUS_FAILED;
-    char *block = malloc(READ_BYTES);
-    XXH3_state_t *state = XXH3_createState();
-    int descriptor = -1;
-    if (block == NULL || state == NULL) {
-        error_set(error, ERROR_MEMORY, path, "no memory to check a reject file");
-        goto out;
-    }
-    descriptor = file_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0);
+    char *block = memory_allocate(READ_BYTES);
+    XXH3_state_t *state = begin_hash();
+    int descriptor = file_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY, 0);
     if (descriptor < 0) {
         status = errno == ENOENT
                      ? STATUS_END
                      : error_set_errno(error, ERROR_STATE_INVALID, errno, path, "can't read it");
         goto out;
     }
-    XXH3_128bits_reset(state);
     *lines = 0;
     *bytes = 0;
     ssize_t got;

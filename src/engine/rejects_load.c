@@ -132,15 +132,12 @@ static void put_uint64(uint8_t *bytes, uint64_t number)
     }
 }
 
-static enum status cut_chunk(struct cutter *cutter, struct error *error)
+static void cut_chunk(struct cutter *cutter)
 {
     struct run *run = cutter->run;
     if (run->chunk_count == cutter->capacity) {
         uint64_t wanted = cutter->capacity == 0 ? 16 : cutter->capacity * 2;
         struct ledger_chunk *chunks = arena_allocate_zeroed(run->arena, wanted, sizeof(*chunks));
-        if (chunks == NULL) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory for the chunk list");
-        }
         if (run->chunk_count > 0) {
             memcpy(chunks, run->chunks, run->chunk_count * sizeof(*chunks));
         }
@@ -150,9 +147,6 @@ static enum status cut_chunk(struct cutter *cutter, struct error *error)
     uint8_t *bounds = arena_allocate_zeroed(run->arena, REJECTS_LOAD_BOUNDS_BYTES, 1);
     char *printable = arena_format(run->arena, "lines %" PRIu64 "..%" PRIu64, cutter->first_line,
                                    cutter->first_line + cutter->lines - 1);
-    if (bounds == NULL || printable == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the chunk list");
-    }
     put_uint64(bounds, cutter->offset);
     put_uint64(bounds + 8, cutter->length);
     put_uint64(bounds + 16, cutter->first_line);
@@ -168,7 +162,6 @@ static enum status cut_chunk(struct cutter *cutter, struct error *error)
     cutter->first_line += cutter->lines;
     cutter->length = 0;
     cutter->lines = 0;
-    return STATUS_OK;
 }
 
 static enum status check_and_cut(struct run *run, struct file_lines *lines, bool *sees_keys,
@@ -184,25 +177,23 @@ static enum status check_and_cut(struct run *run, struct file_lines *lines, bool
             return bad_file(run->session->options.rejects_file, cutter.first_line + cutter.lines,
                             &why, error);
         }
-        if (cutter.lines > 0 && cutter.inserts != mended.inserts &&
-            cut_chunk(&cutter, error) != STATUS_OK) {
-            return STATUS_FAILED;
+        if (cutter.lines > 0 && cutter.inserts != mended.inserts) {
+            cut_chunk(&cutter);
         }
         cutter.inserts = mended.inserts;
         cutter.length += lines->length;
         cutter.lines++;
         cutter.sees_keys = cutter.sees_keys &&
                            plan->tables[plan->entities[mended.entity].table].target.key.count > 0;
-        if ((cutter.lines >= CHUNK_LINES || cutter.length >= CHUNK_BYTES) &&
-            cut_chunk(&cutter, error) != STATUS_OK) {
-            return STATUS_FAILED;
+        if (cutter.lines >= CHUNK_LINES || cutter.length >= CHUNK_BYTES) {
+            cut_chunk(&cutter);
         }
     }
     if (status != STATUS_END) {
         return STATUS_FAILED;
     }
-    if (cutter.lines > 0 && cut_chunk(&cutter, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    if (cutter.lines > 0) {
+        cut_chunk(&cutter);
     }
     if (run->chunk_count == 0 && !run->repairs) {
         return error_set(error, ERROR_BAD_VALUE, run->session->options.rejects_file,
@@ -294,13 +285,10 @@ static void set_policies(struct run *run)
 
 /* ---- the stream that stands for the file */
 
-enum status rejects_load_make_stream(struct run *run, struct error *error)
+void rejects_load_make_stream(struct run *run)
 {
     const struct plan *plan = run->session->plan;
     uint32_t *entities = arena_allocate_zeroed(run->arena, plan->entity_count, sizeof(*entities));
-    if (entities == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of entities");
-    }
     for (uint32_t i = 0; i < plan->entity_count; i++) {
         entities[i] = i;
     }
@@ -310,7 +298,6 @@ enum status rejects_load_make_stream(struct run *run, struct error *error)
                                                .entities = entities,
                                                .entity_count = plan->entity_count};
     set_policies(run);
-    return STATUS_OK;
 }
 
 /* Another validation may have come between the one that made a repair's lists and the repair. */

@@ -20,7 +20,7 @@ enum status rejects_load_begin(struct run *run, struct error *error) MUST_USE;
 /* On resume: is the copy there, and the same? Makes it from --rejects FILE where it is lost. */
 enum status rejects_load_check(struct run *run, struct error *error) MUST_USE;
 /* The stream that stands for the file: it feeds every entity. */
-enum status rejects_load_make_stream(struct run *run, struct error *error) MUST_USE;
+void rejects_load_make_stream(struct run *run);
 /* Is a record that is there already another one, to which those of this chunk give way? */
 bool rejects_load_inserts(const struct run *run, const struct span *span);
 /* A reader's work: the lines of one chunk as parcels. */

@@ -1,5 +1,6 @@
 /* The reader's side of migrate --rejects: lines into batches, one an entity, and into the ring. */
 #include "base/file.h"
+#include "base/memory.h"
 #include "engine/reading.h"
 
 #include "engine/mended_line.h"
@@ -61,9 +62,6 @@ static enum status turn_line(struct turning *turning, const char *line, size_t l
     if (*batch == NULL) {
         *batch =
             batch_create(shape, batch_shape_width(shape) + MENDED_EXTRA_CELLS, turning->line_count);
-        if (*batch == NULL) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory for records");
-        }
         (*batch)->entity = mended.entity;
     }
     if (mended_line_append(line, length, *batch, error) != STATUS_OK) {
@@ -81,9 +79,6 @@ static enum status hand_over(struct turning *turning, struct error *error)
         count += turning->batches[i] != NULL;
     }
     struct parcel *parcel = parcel_create(PARCEL_DATA, count);
-    if (parcel == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to hand records over");
-    }
     parcel->batch_count = 0;
     for (uint32_t i = 0; i < reading->stream->entity_count; i++) {
         if (turning->batches[i] != NULL) {
@@ -126,8 +121,8 @@ enum status rejects_load_span(struct reading *reading, struct error *error)
     uint64_t length = get_uint64(span->bounds + 8);
     char *text = length < SIZE_MAX ? malloc(length + 1) : NULL;
     turning.line_count = (uint32_t)span->row_estimate;
-    turning.batches = calloc(entities, sizeof(struct batch *));
-    if (text == NULL || turning.batches == NULL) {
+    turning.batches = memory_allocate_zeroed(entities, sizeof(struct batch *));
+    if (text == NULL) {
         error_set(error, ERROR_MEMORY, NULL, "no memory for the records to load");
         goto out;
     }
@@ -137,7 +132,7 @@ enum status rejects_load_span(struct reading *reading, struct error *error)
         status = turn_lines(&turning, text, length, error);
     }
 out:
-    for (uint32_t i = 0; turning.batches != NULL && i < entities; i++) {
+    for (uint32_t i = 0; i < entities; i++) {
         batch_destroy(turning.batches[i]);
     }
     free(turning.batches);

@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/file_lines.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "engine/before.h"
 #include "engine/claim.h"
@@ -72,9 +73,6 @@ static enum status parse_line(const struct run *run, const char *line, size_t le
 {
     struct json_reader reader;
     enum json_token token;
-    if (arena == NULL) {
-        return no_memory(error);
-    }
     *name = cell_missing();
     *fields = cell_missing();
     json_reader_init(&reader, line, length, JSON_DEPTH_MAX, arena);
@@ -118,9 +116,6 @@ static enum status mark_list(const struct run *run, const char *path, bool **lis
 {
     struct file_lines lines;
     *listed = arena_allocate_zeroed(run->arena, run->table_count + 1u, sizeof(bool));
-    if (*listed == NULL) {
-        return no_memory(error);
-    }
     enum status status = file_lines_open(&lines, path, ERROR_STATE_INVALID, error);
     if (status != STATUS_OK) {
         return status;
@@ -158,14 +153,11 @@ enum status repair_delete_bind(struct run *run, struct error *error)
     uint64_t bytes;
     const char *wanted = run->session->options.delete_hash;
     char *path = file_join(run->arena, run->folder.path, "delete.jsonl");
-    if (path == NULL) {
-        return no_memory(error);
-    }
     enum status status = rejects_measure(path, hex, &lines, &bytes, error);
     if (status == STATUS_OK && (wanted == NULL || strcmp(hex, wanted) == 0)) {
         run->header.takes_out = run->header.keeps_taken = bytes > 0;
         run->header.delete_hash = arena_copy_string(run->arena, hex);
-        return run->header.delete_hash != NULL ? judge_list(run, path, error) : no_memory(error);
+        return judge_list(run, path, error);
     }
     if (status != STATUS_FAILED) {
         error_set(error, ERROR_STATE_INVALID, path,
@@ -342,16 +334,12 @@ static enum status take_key(struct deleting *deleting, const struct cell *key, s
 {
     const struct target_table *table = deleting->table;
     size_t before = (size_t)deleting->count * deleting->width;
-    struct cell *cells =
-        reallocarray(deleting->cells, before + deleting->width + 1, sizeof(*cells));
-    if (cells == NULL) {
-        return no_memory(error);
-    }
-    deleting->cells = cells;
+    deleting->cells =
+        memory_resize(deleting->cells, before + deleting->width + 1, sizeof(*deleting->cells));
     for (uint32_t i = 0; i < deleting->width; i++) {
         const char *name = table->key.count > 0 ? table->key.names[i] : table->columns[i].name;
         const struct cell *field = value_field(key, name);
-        cells[before + i] = field != NULL ? *field : cell_null();
+        deleting->cells[before + i] = field != NULL ? *field : cell_null();
     }
     deleting->count++;
     bool full = deleting->count == deleting->max ||
@@ -411,8 +399,7 @@ enum status repair_delete_listed(struct run *run, struct error *error)
     }
     struct deleting deleting = {.run = run, .arena = arena_create(0)};
     char *path = file_join(run->arena, run->folder.path, "delete.jsonl");
-    enum status status =
-        deleting.arena == NULL || path == NULL ? no_memory(error) : check_list(run, path, error);
+    enum status status = check_list(run, path, error);
     if (status == STATUS_OK) {
         status = delete_of_tables(&deleting, path, error);
     }
@@ -436,11 +423,8 @@ enum status repair_delete_listed(struct run *run, struct error *error)
 static enum status list_emptied(const struct run *run, bool **listed, struct error *error)
 {
     char *path = file_join(run->arena, run->folder.path, "delete.jsonl");
-    if (path == NULL) {
-        return no_memory(error);
-    }
     enum status status = mark_list(run, path, listed, error);
-    if (*listed == NULL || (status == STATUS_FAILED && error->code == ERROR_MEMORY)) {
+    if (status == STATUS_FAILED && error->code == ERROR_MEMORY) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; status != STATUS_OK && i < run->table_count; i++) {
@@ -484,9 +468,6 @@ static enum status tell_partnerless(struct run *run, const struct target_table *
     struct buffer out = {0};
     struct buffer unasked = {0};
     enum status status = functions->tell_partnerless(target, table, &out, &unasked, error);
-    if (status == STATUS_OK && (out.failed || unasked.failed)) {
-        status = no_memory(error);
-    }
     if (status == STATUS_OK) {
         say_partnerless(run, table->name, &out);
         say_lines(run, &unasked, "");

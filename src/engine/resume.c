@@ -251,9 +251,6 @@ static enum status take_marks(struct resume *resume, struct error *error)
     struct run *run = resume->run;
     const struct ledger_run *ledger = resume->ledger;
     resume->marks = arena_allocate_zeroed(run->arena, ledger->done_count, sizeof(*resume->marks));
-    if (resume->marks == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the done marks");
-    }
     for (uint64_t i = 0; i < ledger->done_count; i++) {
         struct ledger_mark *mark = &resume->marks[i];
         if (ledger_mark_read(&ledger->done[i], run->session->plan->entity_count, run->arena, mark,
@@ -313,9 +310,6 @@ static enum status check_reject_files(struct resume *resume, struct error *error
     struct run *run = resume->run;
     struct names names = {0};
     names.names = arena_allocate_zeroed(run->arena, resume->mark_count, sizeof(char *));
-    if (names.names == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to check the reject files");
-    }
     for (uint64_t i = 0; i < resume->mark_count; i++) {
         const struct ledger_mark *mark = &resume->marks[i];
         if (mark->rejects.file == NULL || !run->done[mark->chunk - 1]) {
@@ -377,8 +371,7 @@ static enum status find_restarts(struct resume *resume, struct restart *restart,
     const struct plan *plan = run->session->plan;
     restart->streams = arena_allocate_zeroed(run->arena, plan->stream_count, sizeof(bool));
     restart->tables = arena_allocate_zeroed(run->arena, plan->table_count, sizeof(bool));
-    if (restart->streams == NULL || restart->tables == NULL ||
-        resume->header.stream_count != plan->stream_count) {
+    if (resume->header.stream_count != plan->stream_count) {
         return error_set(error, ERROR_LEDGER_INVALID, "ledger header",
                          "is damaged: it lists other streams than the plan has");
     }
@@ -411,9 +404,6 @@ static enum status reopen_chunks(struct resume *resume, const struct restart *re
     uint64_t *numbers = arena_allocate_zeroed(run->arena, run->chunk_count, sizeof(*numbers));
     const struct target_table **tables =
         arena_allocate_zeroed(run->arena, plan->table_count, sizeof(struct target_table *));
-    if (numbers == NULL || tables == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to start streams over");
-    }
     for (uint64_t i = 0; i < run->chunk_count; i++) {
         if (restart->streams[run->chunks[i].stream] && run->done[i]) {
             numbers[count++] = run->chunks[i].number;

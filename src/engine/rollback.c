@@ -20,9 +20,6 @@ static enum status begin(struct rollback *rollback, struct error *error)
         run->status.undone = json_array();
     }
     run->status.phase = LEDGER_ROLLING_BACK;
-    if (run->status.undone == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to roll back");
-    }
     return run_put_status(run, error) == STATUS_OK &&
                    failpoint_hit("rollback.after_begin", error) == STATUS_OK
                ? rollback_note_begun(rollback, error)
@@ -214,9 +211,7 @@ static enum status take_back(struct rollback *rollback, uint32_t number, struct 
     if (report->differing > 0) {
         ledger_status_note_differing(&run->status, report->name, report->differing);
     }
-    if (json_array_append_new(run->status.undone, json_text(report->name)) != 0) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to roll back");
-    }
+    json_array_append_new(run->status.undone, json_text(report->name));
     return run_put_status(run, error) == STATUS_OK ? failpoint_hit("rollback.after_table", error)
                                                    : STATUS_FAILED;
 }

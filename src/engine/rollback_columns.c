@@ -6,11 +6,6 @@
 #include <jansson.h>
 #include <string.h>
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to look at the target's columns");
-}
-
 enum status rollback_columns_begin(struct rollback *rollback, struct error *error)
 {
     const struct connector *connector = rollback->session.target->connector;
@@ -79,9 +74,6 @@ static enum status find_summed(struct unfilled *unfilled, const struct schema_ta
         arena_allocate_zeroed(unfilled->arena, json_array_size(columns) + 1, sizeof *names);
     size_t index;
     json_t *name;
-    if (names == NULL) {
-        return no_memory(error);
-    }
     json_array_foreach(columns, index, name)
     {
         const char *text = json_string_value(name);
@@ -102,17 +94,11 @@ static enum status find_columns(struct unfilled *unfilled, const struct ledger_t
 {
     bool *summed = arena_allocate_zeroed(unfilled->arena, there->column_count + 1u, sizeof *summed);
     struct column_list all = {0};
-    if (summed == NULL) {
-        return no_memory(error);
-    }
-    if (find_summed(unfilled, there, summed, error) != STATUS_OK ||
-        unfilled_list(table, there, unfilled->arena, &all, error) != STATUS_OK) {
+    if (find_summed(unfilled, there, summed, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    unfilled_list(table, there, unfilled->arena, &all);
     const char **names = arena_allocate_zeroed(unfilled->arena, all.count + 1u, sizeof *names);
-    if (names == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < all.count; i++) {
         if (!summed[schema_find_column(there, all.names[i])]) {
             names[unfilled->others.count++] = all.names[i];
@@ -191,8 +177,7 @@ enum status rollback_check_unfilled(const struct rollback *rollback, uint32_t nu
     struct unfilled unfilled = {.table = name,
                                 .arena = arena_create(0),
                                 .noted = ledger_status_unfilled(&rollback->run.status, name)};
-    enum status status = unfilled.arena == NULL ? no_memory(error)
-                                                : check(&unfilled, rollback, number, there, error);
+    enum status status = check(&unfilled, rollback, number, there, error);
     arena_destroy(unfilled.arena);
     return status;
 }

@@ -17,22 +17,14 @@ struct reading_back {
     bool can;
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to compare a table");
-}
-
-static enum status make_shapes(struct reading_back *back, struct arena *arena, struct error *error)
+static void make_shapes(struct reading_back *back, struct arena *arena)
 {
     const struct ledger_table *table = back->table;
     uint32_t widest = 1;
     back->shapes = arena_allocate_zeroed(arena, table->entity_count + 1u, sizeof(*back->shapes));
-    for (uint32_t i = 0; back->shapes != NULL && i < table->entity_count; i++) {
+    for (uint32_t i = 0; i < table->entity_count; i++) {
         const struct column_list *fields = &table->entities[i].fields;
         struct shape_field *made = arena_allocate_zeroed(arena, fields->count + 1u, sizeof(*made));
-        if (made == NULL) {
-            return no_memory(error);
-        }
         for (uint32_t field = 0; field < fields->count; field++) {
             made[field].name = fields->names[field];
             made[field].name_length = (uint32_t)strlen(fields->names[field]);
@@ -42,21 +34,19 @@ static enum status make_shapes(struct reading_back *back, struct arena *arena, s
         widest = fields->count > widest ? fields->count : widest;
     }
     back->cells = arena_allocate_zeroed(arena, widest, sizeof(*back->cells));
-    return back->shapes != NULL && back->cells != NULL ? STATUS_OK : no_memory(error);
 }
 
 /* As the copy that wrote them hashed them: run_look.c. */
-static enum status make_form(struct reading_back *back, const struct rollback_mirror *mirror,
-                             struct arena *arena, struct error *error)
+static void make_form(struct reading_back *back, const struct rollback_mirror *mirror,
+                      struct arena *arena)
 {
     const struct run_session *session = &back->rollback->session;
     const struct ledger_table *table = back->table;
     if (table->was == LEDGER_WAS_ABSENT || table->entity_count != 1) {
-        return STATUS_OK;
+        return;
     }
-    return stored_form_make(session->target,
-                            session_target_table(session, mirror->schema, table->name),
-                            &back->shapes[0], arena, &back->form, error);
+    stored_form_make(session->target, session_target_table(session, mirror->schema, table->name),
+                     &back->shapes[0], arena, &back->form);
 }
 
 /* ---- records */
@@ -145,17 +135,15 @@ enum status rollback_hash_table(struct rollback *rollback, uint32_t number, uint
         return STATUS_OK;
     }
     struct arena *arena = arena_create(0);
-    enum status status = arena == NULL ? no_memory(error) : make_shapes(&back, arena, error);
+    make_shapes(&back, arena);
+    enum status status = rollback_mirror_find(rollback, number, &mirror, &back.request, error);
     if (status == STATUS_OK) {
-        status = rollback_mirror_find(rollback, number, &mirror, &back.request, error);
-    }
-    if (status == STATUS_OK && (make_form(&back, mirror, arena, error) != STATUS_OK ||
-                                record_hasher_init(&back.hasher, rollback->session.target,
-                                                   &back.form, error) != STATUS_OK ||
-                                connector->source->cursor_open(mirror->reader, back.request, NULL,
-                                                               &back.cursor, error) != STATUS_OK ||
-                                read_all(&back, error) != STATUS_OK)) {
-        status = STATUS_FAILED;
+        make_form(&back, mirror, arena);
+        record_hasher_init(&back.hasher, rollback->session.target, &back.form);
+        status = connector->source->cursor_open(mirror->reader, back.request, NULL, &back.cursor,
+                                                error) == STATUS_OK
+                     ? read_all(&back, error)
+                     : STATUS_FAILED;
     }
     *count = back.count;
     *sum = back.sum;
@@ -199,15 +187,13 @@ enum status rollback_hash_orphans(struct rollback *rollback, uint32_t number, st
     struct hashing_orphans hashing = {
         .back = {.rollback = rollback, .table = table}, .arena = arena_create(0), .gone = gone};
     *gone = (struct tally){.hashed = rollback_can_tell(rollback, number)};
-    enum status status = arena == NULL || hashing.arena == NULL
-                             ? no_memory(error)
-                             : make_shapes(&hashing.back, arena, error);
-    if (status == STATUS_OK &&
-        (record_hasher_init(&hashing.back.hasher, target, NULL, error) != STATUS_OK ||
-         target->connector->target->tell_orphans(target, &rollback->tables[number], on_orphan,
-                                                 &hashing, error) != STATUS_OK)) {
-        status = STATUS_FAILED;
-    }
+    make_shapes(&hashing.back, arena);
+    record_hasher_init(&hashing.back.hasher, target, NULL);
+    enum status status =
+        target->connector->target->tell_orphans(target, &rollback->tables[number], on_orphan,
+                                                &hashing, error) == STATUS_OK
+            ? STATUS_OK
+            : STATUS_FAILED;
     record_hasher_free(&hashing.back.hasher);
     arena_destroy(hashing.arena);
     arena_destroy(arena);

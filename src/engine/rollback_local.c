@@ -37,8 +37,7 @@ static enum status retired_folder(const struct state_folder *folder, const char 
         return error_set(error, ERROR_RUN_NOTHING, run_id, "no run has such a name");
     }
     const char *path = runs_path(folder, run_id, arena);
-    return path == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory for a path")
-                        : state_folder_name(of_run, path, arena, error);
+    return state_folder_name(of_run, path, arena, error);
 }
 
 /* The run.json of a run (NULL: of the one that the folder is about): the folder's own or, without
@@ -103,8 +102,7 @@ static json_t *read_state(const char *path)
     size_t length;
     json_t *object = NULL;
     struct arena *arena = arena_create(0);
-    if (arena == NULL ||
-        file_read_all(path, STATE_BYTES_MAX, arena, &text, &length, &ignored) != STATUS_OK ||
+    if (file_read_all(path, STATE_BYTES_MAX, arena, &text, &length, &ignored) != STATUS_OK ||
         json_from_text(text, path, ERROR_STATE_INVALID, &object, &ignored) != STATUS_OK) {
         object = NULL;
     }
@@ -115,9 +113,7 @@ static json_t *read_state(const char *path)
 bool rollback_is_noted(const struct state_folder *folder, const char *run_id, const char *target)
 {
     struct arena *arena = arena_create(0);
-    const char *path = arena == NULL ? NULL : runs_path(folder, run_id, arena);
-    const char *state = path == NULL ? NULL : file_join(arena, path, "state.json");
-    json_t *object = state == NULL ? NULL : read_state(state);
+    json_t *object = read_state(file_join(arena, runs_path(folder, run_id, arena), "state.json"));
     bool noted = strcmp(json_member_text(object, "status", ""), ROLLED_BACK) == 0 &&
                  (target == NULL || strcmp(json_member_text(object, "target", ""), target) == 0);
     json_decref(object);
@@ -145,17 +141,16 @@ static enum status write_state(struct rollback *rollback, const char *path, cons
                            "target", json_text(rollback->session.target_uri->shown));
     }
     struct buffer text = {0};
-    bool failed = object == NULL || json_object_set_new(object, "status", json_string(word)) != 0 ||
-                  json_object_set_new(object, "resumable", json_false()) != 0;
-    if (!failed && begun) {
-        failed = json_object_set_new(object, "rollback", rollback_member(id)) != 0;
-    } else if (!failed) {
+    json_object_set_new(object, "status", json_string(word));
+    json_object_set_new(object, "resumable", json_false());
+    if (begun) {
+        json_object_set_new(object, "rollback", rollback_member(id));
+    } else {
         (void)json_object_del(object, "rollback");
     }
-    failed = failed || !json_tree_append(object, JSON_INDENT(2), &text);
+    json_tree_append(object, JSON_INDENT(2), &text);
     json_decref(object);
-    enum status status = failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for state.json")
-                                : file_write_atomic(path, text.data, text.length, NULL, error);
+    enum status status = file_write_atomic(path, text.data, text.length, NULL, error);
     buffer_free(&text);
     return status;
 }
@@ -206,10 +201,9 @@ bool rollback_has_begun(const struct state_folder *folder, const char *run_id)
     struct state_folder of_run;
     struct local_run local;
     struct error ignored;
-    bool begun = arena != NULL && run_id != NULL &&
-                 retired_folder(folder, run_id, arena, &of_run, &ignored) == STATUS_OK &&
-                 local_run_read(&of_run, arena, &local, &ignored) == STATUS_OK &&
-                 local.rolling_back;
+    bool begun =
+        run_id != NULL && retired_folder(folder, run_id, arena, &of_run, &ignored) == STATUS_OK &&
+        local_run_read(&of_run, arena, &local, &ignored) == STATUS_OK && local.rolling_back;
     arena_destroy(arena);
     return begun;
 }
@@ -242,8 +236,7 @@ enum status rollback_find_begun(const char *state_folder, struct arena *arena, c
 static enum status remove_images(const char *folder, struct arena *arena, struct error *error)
 {
     const char *before = file_join(arena, folder, "before");
-    return before == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory for a path")
-                          : file_remove_tree(before, error);
+    return file_remove_tree(before, error);
 }
 
 enum status rollback_remove_images(struct rollback *rollback, struct error *error)
@@ -252,8 +245,7 @@ enum status rollback_remove_images(struct rollback *rollback, struct error *erro
     const char *path = rollback->place == ROLLBACK_OWN
                            ? run->folder.path
                            : runs_path(&run->folder, run->id, run->arena);
-    return path == NULL ? error_set(error, ERROR_MEMORY, NULL, "no memory for a path")
-                        : remove_images(path, run->arena, error);
+    return remove_images(path, run->arena, error);
 }
 
 static enum status end_own(struct rollback *rollback, struct error *error)
@@ -294,10 +286,7 @@ enum status rollback_end_local(struct rollback *rollback, struct error *error)
 {
     struct run *run = &rollback->run;
     const char *path = runs_path(&run->folder, run->id, run->arena);
-    const char *state = path == NULL ? NULL : file_join(run->arena, path, "state.json");
-    if (state == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a path");
-    }
+    const char *state = file_join(run->arena, path, "state.json");
     if (failpoint_hit("rollback.before_local", error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -105,9 +105,6 @@ enum status rollback_expect(struct rollback *rollback, struct error *error)
     struct run *run = &rollback->run;
     run->chunk_count = rollback->ledger->chunk_count;
     run->done = arena_allocate_zeroed(run->arena, run->chunk_count + 1, 1);
-    if (run->done == NULL) {
-        return error_set(error, ERROR_MEMORY, run->id, "no memory for its chunks");
-    }
     for (uint32_t i = 0; i < run->header.table_count; i++) {
         rollback->expected[i].hashed = true;
     }
@@ -409,9 +406,6 @@ static enum status look_at_tables(struct rollback *rollback, struct error *error
     uint32_t count = rollback->run.header.table_count;
     bool *exists = arena_allocate_zeroed(rollback->run.arena, count + 1u, sizeof(bool));
     bool *filled = arena_allocate_zeroed(rollback->run.arena, count + 1u, sizeof(bool));
-    if (exists == NULL || filled == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to look at tables");
-    }
     enum status status = target->connector->rollback->undoes_all
                              ? STATUS_OK
                              : target->connector->target->inspect(target, rollback->tables, count,

@@ -1,11 +1,6 @@
 /* The target opened once more, for reading: what a rollback compares with the done marks. */
 #include "engine/rollback_parts.h"
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to read the target's tables");
-}
-
 bool rollback_can_tell(const struct rollback *rollback, uint32_t number)
 {
     const struct ledger_table *table = &rollback->run.header.tables[number];
@@ -24,22 +19,17 @@ bool rollback_is_of_sql(const struct rollback *rollback)
 }
 
 /* With declared columns: those of the one entity, in its order; documents come whole. */
-static enum status make_request(const struct rollback *rollback, const struct ledger_table *table,
-                                struct arena *arena, struct read_request *request,
-                                struct error *error)
+static void make_request(const struct rollback *rollback, const struct ledger_table *table,
+                         struct arena *arena, struct read_request *request)
 {
     bool free_fields = (rollback->session.target->capabilities & CAPABILITY_FREE_FIELDS) != 0;
     uint32_t count = free_fields ? 0 : table->entities[0].fields.count;
     struct read_column *columns = arena_allocate_zeroed(arena, count + 1u, sizeof(*columns));
-    if (columns == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < count; i++) {
         columns[i] = (struct read_column){.join = -1, .name = table->entities[0].fields.names[i]};
     }
     *request = (struct read_request){
         .name = table->name, .table = table->name, .columns = columns, .column_count = count};
-    return STATUS_OK;
 }
 
 /* Without one of its columns nobody can tell what others did to the table. A description of
@@ -75,9 +65,6 @@ static enum status prepare(struct rollback *rollback, uint32_t first, uint32_t e
         arena_allocate_zeroed(mirror->arena, end + 1u, sizeof(struct read_request *));
     uint32_t count = 0;
     const char *token;
-    if (requests == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = first; i < end; i++) {
         bool alone = end - first == 1;
         bool can = rollback_can_tell(rollback, i);
@@ -86,11 +73,10 @@ static enum status prepare(struct rollback *rollback, uint32_t first, uint32_t e
         if (!can || (!alone && there == NULL)) {
             continue;
         }
-        if (check_columns(rollback, &tables[i], there, error) != STATUS_OK ||
-            make_request(rollback, &tables[i], mirror->arena, &mirror->requests[i], error) !=
-                STATUS_OK) {
+        if (check_columns(rollback, &tables[i], there, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
+        make_request(rollback, &tables[i], mirror->arena, &mirror->requests[i]);
         requests[count++] = &mirror->requests[i];
     }
     return connector->source->snapshot(mirror->source, 1, mirror->arena, &token, error) ==
@@ -106,9 +92,6 @@ enum status rollback_describe(const struct rollback *rollback, uint32_t first, u
                               struct error *error)
 {
     const char **names = arena_allocate_zeroed(arena, end - first + 1u, sizeof(*names));
-    if (names == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = first; i < end; i++) {
         names[i - first] = rollback->run.header.tables[i].name;
     }
@@ -120,13 +103,7 @@ static enum status open_mirror(struct rollback *rollback, uint32_t first, uint32
 {
     struct rollback_mirror *mirror = &rollback->mirror;
     mirror->arena = arena_create(0);
-    if (mirror->arena != NULL) {
-        mirror->requests =
-            arena_allocate_zeroed(mirror->arena, end + 1u, sizeof(*mirror->requests));
-    }
-    if (mirror->requests == NULL) {
-        return no_memory(error);
-    }
+    mirror->requests = arena_allocate_zeroed(mirror->arena, end + 1u, sizeof(*mirror->requests));
     return rollback_describe(rollback, first, end, mirror->arena, &mirror->source, &mirror->schema,
                              error) == STATUS_OK
                ? prepare(rollback, first, end, error)

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "connectors/uri.h"
 #include "engine/claim.h"
 #include "engine/json_text.h"
@@ -13,11 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to roll back");
-}
 
 /* ---- where */
 
@@ -134,9 +130,6 @@ enum status rollback_open_target(struct rollback *rollback, const struct rollbac
     run_options_default(&session->options);
     session->options.timeout_ms = options->timeout_ms;
     session->state_path = options->state_folder;
-    if (session->arena == NULL || run->arena == NULL) {
-        return no_memory(error);
-    }
     if (options_resolve(&session->options, NULL, error) != STATUS_OK ||
         state_folder_name(&run->folder, options->state_folder, run->arena, error) != STATUS_OK ||
         ledger_status_init(&run->status, error) != STATUS_OK ||
@@ -414,7 +407,7 @@ static enum status find_and_claim(struct rollback *rollback, const struct rollba
     return STATUS_OK;
 }
 
-static enum status make_tables(struct rollback *rollback, struct error *error)
+static void make_tables(struct rollback *rollback)
 {
     struct run *run = &rollback->run;
     uint32_t count = run->header.table_count;
@@ -424,10 +417,6 @@ static enum status make_tables(struct rollback *rollback, struct error *error)
     rollback->looked = arena_allocate_zeroed(run->arena, count + 1u, sizeof(*rollback->looked));
     rollback->report.tables =
         arena_allocate_zeroed(run->arena, count + 1u, sizeof(*rollback->report.tables));
-    if (rollback->tables == NULL || rollback->expected == NULL || rollback->looked == NULL ||
-        rollback->report.tables == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < count; i++) {
         const struct ledger_table *table = &run->header.tables[i];
         rollback->tables[i] = (struct target_table){.name = table->name,
@@ -446,7 +435,6 @@ static enum status make_tables(struct rollback *rollback, struct error *error)
     rollback->report.resumed = rollback->has_begun;
     run->tables = rollback->tables;
     run->table_count = count;
-    return STATUS_OK;
 }
 
 /* Is that noted of the target that is named, if one is, and nothing left to be done here? */
@@ -473,9 +461,6 @@ static enum status open_or_known(struct rollback *rollback, const struct rollbac
                                  struct error *error)
 {
     struct arena *arena = arena_create(0);
-    if (arena == NULL) {
-        return no_memory(error);
-    }
     bool known = is_over(options, arena);
     arena_destroy(arena);
     return known ? STATUS_END : rollback_open_target(rollback, options, error);
@@ -484,19 +469,14 @@ static enum status open_or_known(struct rollback *rollback, const struct rollbac
 enum status rollback_open(const struct rollback_options *options, struct rollback **made,
                           struct error *error)
 {
-    struct rollback *rollback = calloc(1, sizeof(*rollback));
+    struct rollback *rollback = memory_allocate_zeroed(1, sizeof(*rollback));
     *made = NULL;
-    if (rollback == NULL) {
-        return no_memory(error);
-    }
     enum status status = open_or_known(rollback, options, error);
     if (status == STATUS_OK) {
         status = find_and_claim(rollback, options, error);
     }
     if (status == STATUS_OK) {
-        status = make_tables(rollback, error);
-    }
-    if (status == STATUS_OK) {
+        make_tables(rollback);
         status = rollback_expect(rollback, error);
     }
     if (status != STATUS_OK) {

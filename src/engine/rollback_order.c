@@ -21,14 +21,12 @@ struct sorting {
 };
 
 /* Also which tables are there. */
-static enum status add_references(struct sorting *sorting, const struct schema *schema)
+static void add_references(struct sorting *sorting, const struct schema *schema)
 {
     uint32_t before = 0;
     for (uint32_t i = 0; i < sorting->count; i++) {
         const char *name = sorting->tables[i].name;
-        if (name_index_add(&sorting->numbers, name, strlen(name), i, &before) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+        (void)!name_index_add(&sorting->numbers, name, strlen(name), i, &before);
     }
     for (uint32_t i = 0; i < schema->table_count; i++) {
         const struct schema_table *table = &schema->tables[i];
@@ -46,7 +44,6 @@ static enum status add_references(struct sorting *sorting, const struct schema *
             }
         }
     }
-    return sorting->references.failed ? STATUS_FAILED : STATUS_OK;
 }
 
 static void place(struct sorting *sorting, uint32_t number)
@@ -103,16 +100,12 @@ enum status rollback_order(struct rollback *rollback, uint32_t **order, struct e
     sorting.there = arena_allocate_zeroed(arena, count + 1u, sizeof(*sorting.there));
     sorting.referrers = arena_allocate_zeroed(arena, count + 1u, sizeof(*sorting.referrers));
     *order = arena_allocate_zeroed(arena, count + 1u, sizeof(**order));
-    if (sorting.placed == NULL || sorting.there == NULL || sorting.referrers == NULL ||
-        *order == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to roll back");
-    }
     if (count > 1 && rollback_is_of_sql(rollback) && connector->catalog != NULL &&
         connector->source != NULL) {
         status = rollback_describe(rollback, 0, count, arena, &source, &schema, error);
     }
-    if (status == STATUS_OK && schema != NULL && add_references(&sorting, schema) != STATUS_OK) {
-        status = error_set(error, ERROR_MEMORY, NULL, "no memory to roll back");
+    if (status == STATUS_OK && schema != NULL) {
+        add_references(&sorting, schema);
     }
     if (status == STATUS_OK) {
         sort(&sorting, *order);

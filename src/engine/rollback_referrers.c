@@ -4,22 +4,18 @@
 #include <string.h>
 
 /* Those of the run that are not taken back yet: what refers from them goes, too. */
-static enum status find_going(const struct rollback *rollback, struct arena *arena,
-                              struct column_list *going, struct error *error)
+static void find_going(const struct rollback *rollback, struct arena *arena,
+                       struct column_list *going)
 {
     const char **names =
         arena_allocate_zeroed(arena, rollback->report.table_count + 1u, sizeof *names);
     *going = (struct column_list){.names = names};
-    if (names == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to roll back");
-    }
     for (uint32_t i = 0; i < rollback->report.table_count; i++) {
         const char *name = rollback->report.tables[i].name;
         if (!rollback_is_undone(rollback, name)) {
             names[going->count++] = name;
         }
     }
-    return STATUS_OK;
 }
 
 static enum status refuse(const char *table, const char *referrer, struct error *error)
@@ -45,10 +41,8 @@ static enum status find_referrer(const struct rollback *rollback, const struct t
     if (status != STATUS_OK || *referrer == NULL) {
         return status;
     }
-    status = find_going(rollback, arena, &going, error);
-    return status == STATUS_OK
-               ? functions->find_referrer(target, table, going, arena, referrer, error)
-               : status;
+    find_going(rollback, arena, &going);
+    return functions->find_referrer(target, table, going, arena, referrer, error);
 }
 
 enum status rollback_check_referrers(const struct rollback *rollback, uint32_t number,
@@ -60,9 +54,7 @@ enum status rollback_check_referrers(const struct rollback *rollback, uint32_t n
         return STATUS_OK;
     }
     struct arena *arena = arena_create(0);
-    enum status status = arena == NULL
-                             ? error_set(error, ERROR_MEMORY, NULL, "no memory to roll back")
-                             : find_referrer(rollback, table, arena, &referrer, error);
+    enum status status = find_referrer(rollback, table, arena, &referrer, error);
     if (status == STATUS_OK && referrer != NULL) {
         status = refuse(table->name, referrer, error);
     }

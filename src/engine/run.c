@@ -1,5 +1,6 @@
 /* A run's frame: lock, claim, phases, and the end, whatever it is. */
 #include "engine/run.h"
+#include "base/memory.h"
 #include "engine/claim.h"
 #include "engine/copy.h"
 #include "engine/joining.h"
@@ -23,10 +24,7 @@
 
 enum status run_create(struct run_session *session, struct run **made, struct error *error)
 {
-    struct run *run = calloc(1, sizeof(*run));
-    if (run == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a run");
-    }
+    struct run *run = memory_allocate_zeroed(1, sizeof(*run));
     run->session = session;
     run->folder.lock = -1;
     run->input = -1;
@@ -36,21 +34,14 @@ enum status run_create(struct run_session *session, struct run **made, struct er
     session->progress.started_ms = clock_monotonic_ms();
     uint32_t entities = session->plan->entity_count;
     run->table_count = session->plan->table_count;
-    if (run->arena != NULL) {
-        run->totals = arena_allocate_zeroed(run->arena, entities, sizeof(*run->totals));
-        run->written_before = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
-        run->counted =
-            arena_allocate_zeroed(run->arena, run->table_count + 1u, sizeof(*run->counted));
-    }
-    if (run->arena == NULL || run->totals == NULL || run->written_before == NULL ||
-        run->counted == NULL || ledger_status_init(&run->status, error) != STATUS_OK) {
-        run_destroy(run);
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a run");
-    }
+    run->totals = arena_allocate_zeroed(run->arena, entities, sizeof(*run->totals));
+    run->written_before = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
+    run->counted = arena_allocate_zeroed(run->arena, run->table_count + 1u, sizeof(*run->counted));
     for (uint32_t i = 0; i < entities; i++) {
         run->totals[i].hashed = true;
     }
-    if (preflight_tables(session, run->arena, &run->tables, error) != STATUS_OK ||
+    preflight_tables(session, run->arena, &run->tables);
+    if (ledger_status_init(&run->status, error) != STATUS_OK ||
         state_folder_name(&run->folder, session->state_path, run->arena, error) != STATUS_OK) {
         run_destroy(run);
         return STATUS_FAILED;
@@ -127,9 +118,6 @@ enum status run_index_chunks(struct run *run, struct error *error)
     run->done = arena_allocate_zeroed(run->arena, run->chunk_count + 1, 1);
     run->stream_first_chunk =
         arena_allocate_zeroed(run->arena, (size_t)streams + 1, sizeof(uint64_t));
-    if (run->done == NULL || run->stream_first_chunk == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the chunk list");
-    }
     uint64_t chunk = 0;
     for (uint32_t stream = 0; stream < streams; stream++) {
         run->stream_first_chunk[stream] = chunk;
@@ -158,9 +146,6 @@ enum status run_put_status(struct run *run, struct error *error)
     const char *text;
     session_retry_begin(run->session, &retry);
     retry.cancelled = &target->hurried;
-    if (arena == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the run's status");
-    }
     pthread_mutex_lock(&run->state_mutex);
     enum status status = ledger_status_make(&run->status, arena, &text, error);
     pthread_mutex_unlock(&run->state_mutex);
@@ -253,9 +238,6 @@ enum status run_prepare_source(struct run *run, struct error *error)
     uint32_t count = session_request_count(session);
     const struct read_request **requests =
         arena_allocate_zeroed(run->arena, count, sizeof(struct read_request *));
-    if (requests == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of requests");
-    }
     session_list_requests(session, requests);
     int phase = atomic_exchange(&session->progress.phase, PROGRESS_PREPARE);
     if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK ||
@@ -422,8 +404,10 @@ enum status run_execute(struct run *run, struct error *error)
         run->tables[at].disables_triggers = untouched && run->header.disables_triggers;
         run->tables[at].rejects_orphans = run->header.rejects_orphans;
     }
-    if ((run->loads_rejects && rejects_load_make_stream(run, error) != STATUS_OK) ||
-        failpoint_hit("engine.after_claim", error) != STATUS_OK ||
+    if (run->loads_rejects) {
+        rejects_load_make_stream(run);
+    }
+    if (failpoint_hit("engine.after_claim", error) != STATUS_OK ||
         (!run->loads_rejects && run->status.phase == LEDGER_PREPARED &&
          run_check_overtaken(run, error) != STATUS_OK)) {
         return STATUS_FAILED;

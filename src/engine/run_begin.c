@@ -165,35 +165,28 @@ void run_fill_header(struct run *run)
     run->header.rejects_orphans = preflight_rejects_orphans(session);
 }
 
-static enum status fill_stream_facts(struct run *run, struct error *error)
+static void fill_stream_facts(struct run *run)
 {
     const struct plan *plan = run->session->plan;
     run->header.stream_count = plan->stream_count;
     run->header.streams =
         arena_allocate_zeroed(run->arena, plan->stream_count, sizeof(*run->header.streams));
-    if (run->header.streams == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the streams' facts");
-    }
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         run->header.streams[i] =
             (struct ledger_stream_facts){.name = plan->streams[i].name,
                                          .keyed = run->session->facts[i].keyed,
                                          .records = run->session->facts[i].row_count};
     }
-    return STATUS_OK;
 }
 
-static enum status add_chunks(struct run *run, uint32_t stream, const struct span *spans,
-                              uint32_t count, uint64_t *capacity, struct error *error)
+static void add_chunks(struct run *run, uint32_t stream, const struct span *spans, uint32_t count,
+                       uint64_t *capacity)
 {
     for (uint32_t i = 0; i < count; i++) {
         if (run->chunk_count == *capacity) {
             uint64_t wanted = *capacity == 0 ? 64 : *capacity * 2;
             struct ledger_chunk *chunks =
                 arena_allocate_zeroed(run->arena, wanted, sizeof(*chunks));
-            if (chunks == NULL) {
-                return error_set(error, ERROR_MEMORY, NULL, "no memory for the chunk list");
-            }
             if (run->chunk_count > 0) {
                 memcpy(chunks, run->chunks, run->chunk_count * sizeof(*chunks));
             }
@@ -204,7 +197,6 @@ static enum status add_chunks(struct run *run, uint32_t stream, const struct spa
             .number = run->chunk_count + 1, .stream = stream, .span = spans[i]};
         run->chunk_count++;
     }
-    return STATUS_OK;
 }
 
 static enum status split_streams(struct run *run, struct error *error)
@@ -218,10 +210,10 @@ static enum status split_streams(struct run *run, struct error *error)
         if (session->source->connector->source->split(
                 session->source, &plan->streams[i].request,
                 session_chunk_rows(session, &plan->streams[i]), run->arena, &spans, &count,
-                error) != STATUS_OK ||
-            add_chunks(run, i, spans, count, &capacity, error) != STATUS_OK) {
+                error) != STATUS_OK) {
             return STATUS_FAILED;
         }
+        add_chunks(run, i, spans, count, &capacity);
     }
     return STATUS_OK;
 }
@@ -301,9 +293,6 @@ static enum status keep_plan_copy(const struct run *run, struct error *error)
     }
     const char *text = plan_document_text(run->session->document, &length);
     char *copy = secret_redact_copy(text);
-    if (copy == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the plan's copy");
-    }
     enum status status = file_write_atomic(run->folder.plan_file, copy, strlen(copy), NULL, error);
     free(copy);
     return status;
@@ -314,7 +303,7 @@ static enum status tell_foretold(struct run *run, struct error *error)
 {
     struct buffer lines = {0};
     enum status status = preflight_foretell(run->session, run->tables, &lines, error);
-    char *next = lines.failed || lines.length == 0 ? NULL : lines.data;
+    char *next = lines.length == 0 ? NULL : lines.data;
     buffer_string(&lines);
     for (char *line; status == STATUS_OK && next != NULL && (line = strsep(&next, "\n")) != NULL;) {
         if (*line != '\0') {
@@ -328,7 +317,7 @@ static enum status tell_foretold(struct run *run, struct error *error)
 /* All grants that are missing, for who has to ask somebody else for them. */
 static void tell_lacking(struct preflight *preflight)
 {
-    char *next = preflight->problems.failed ? NULL : preflight->problems.data;
+    char *next = preflight->problems.data;
     buffer_string(&preflight->problems);
     for (uint32_t i = 0;
          next != NULL && preflight->lacking_count > 1 && i < preflight->lacking_count; i++) {
@@ -394,9 +383,10 @@ enum status run_begin(struct run *run, struct error *error)
     if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK ||
         session_describe_streams(session, error) != STATUS_OK ||
         split_streams(run, error) != STATUS_OK || run_index_chunks(run, error) != STATUS_OK ||
-        fill_stream_facts(run, error) != STATUS_OK || read_identity(run, error) != STATUS_OK) {
+        read_identity(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    fill_stream_facts(run);
     run_fill_header(run);
     run->snapshot = session->snapshot;
     run->status.no_snapshot = (session->source->capabilities & CAPABILITY_SNAPSHOT) == 0;

@@ -4,11 +4,6 @@
 #include "engine/run_parts.h"
 #include <string.h>
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to look at the target's tables");
-}
-
 /* The ledger says it, so that a resume and a rollback find the same. */
 static bool was_there(const struct run *run, uint32_t number)
 {
@@ -27,32 +22,26 @@ static bool forms_matter(const struct run *run)
            run->session->target->connector->target->column_class != NULL;
 }
 
-static enum status find_forms(struct run *run, const struct schema *schema, struct error *error)
+static void find_forms(struct run *run, const struct schema *schema)
 {
     const struct plan *plan = run->session->plan;
     struct stored_form *forms =
         arena_allocate_zeroed(run->arena, plan->entity_count + 1u, sizeof *forms);
-    enum status status = forms != NULL ? STATUS_OK : no_memory(error);
-    for (uint32_t i = 0; status == STATUS_OK && i < plan->entity_count; i++) {
+    for (uint32_t i = 0; i < plan->entity_count; i++) {
         uint32_t table = plan->entities[i].table;
         if (was_there(run, table)) {
-            status = stored_form_make(
-                run->session->target,
-                session_target_table(run->session, schema, run->tables[table].name),
-                plan_entity_batch_shape(&plan->entities[i]), run->arena, &forms[i], error);
+            stored_form_make(run->session->target,
+                             session_target_table(run->session, schema, run->tables[table].name),
+                             plan_entity_batch_shape(&plan->entities[i]), run->arena, &forms[i]);
         }
     }
-    run->forms = status == STATUS_OK ? forms : NULL;
-    return status;
+    run->forms = forms;
 }
 
 static enum status describe(const struct run *run, struct database **source, struct schema **schema,
                             struct error *error)
 {
     const char **names = arena_allocate_zeroed(run->arena, run->table_count + 1u, sizeof *names);
-    if (names == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < run->table_count; i++) {
         names[i] = run->tables[i].name;
     }
@@ -74,10 +63,10 @@ enum status run_look_at_target(struct run *run, struct error *error)
         status = describe(run, &source, &schema, error);
     }
     if (status == STATUS_OK && forms) {
-        status = find_forms(run, schema, error);
+        find_forms(run, schema);
     }
     if (status == STATUS_OK && parents) {
-        status = parents_find(run, schema, error);
+        parents_find(run, schema);
     }
     if (schema != NULL) {
         arena_destroy(schema->arena);

@@ -84,8 +84,8 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
                             struct preflight *preflight, struct error *error) MUST_USE;
 void preflight_free(struct preflight *preflight);
 /* The plan's tables as one list, as the connectors want it. */
-enum status preflight_tables(struct run_session *session, struct arena *arena,
-                             struct target_table **tables, struct error *error) MUST_USE;
+void preflight_tables(struct run_session *session, struct arena *arena,
+                      struct target_table **tables);
 /* As the options say; not for the few records of a repair, nor indexes for those that were mended.
  */
 bool preflight_rebuilds_indexes(const struct run_session *session);

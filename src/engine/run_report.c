@@ -49,9 +49,6 @@ static enum status find_named(const struct state_folder *folder, const char *run
         return STATUS_OK;
     }
     *path = file_join(arena, folder->runs, run_id);
-    if (*path == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the report");
-    }
     return file_exists(*path) ? STATUS_OK : no_such_run(folder, run_id, error);
 }
 
@@ -81,9 +78,6 @@ enum status run_report_folder(const char *state_folder, const char *run_id, stru
     }
     const char *state = file_join(arena, *path, "state.json");
     const char *lock = file_join(arena, folder.path, "lock");
-    if (state == NULL || lock == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the report");
-    }
     *at_work = *path == folder.path && file_is_locked(lock);
     if (!file_exists(state)) {
         error_set(error, ERROR_RUN_NOTHING, *path,

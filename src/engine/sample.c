@@ -1,4 +1,5 @@
 /* The first records of each entity as they will arrive: in the target's normal form. */
+#include "base/memory.h"
 #include "base/text.h"
 #include "engine/sampling.h"
 #include "model/convert.h"
@@ -156,11 +157,8 @@ enum status run_sample(struct run_session *session, uint32_t count, bool json, s
 {
     const struct plan *plan = session->plan;
     struct arena *arena = arena_create(0);
-    uint32_t *shown = calloc(plan->entity_count + 1u, sizeof(*shown));
+    uint32_t *shown = memory_allocate_zeroed(plan->entity_count + 1u, sizeof(*shown));
     enum status status = STATUS_OK;
-    if (arena == NULL || shown == NULL) {
-        status = error_set(error, ERROR_MEMORY, NULL, "no memory for a sample");
-    }
     for (uint32_t i = 0; i < plan->stream_count && status == STATUS_OK && count > 0; i++) {
         if (session->unreadable != NULL && session->unreadable[i]) {
             continue; /* the report says why */

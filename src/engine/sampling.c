@@ -24,9 +24,7 @@ static enum status read_span(struct worker *worker, const struct plan_stream *st
                              void *context, struct error *error)
 {
     struct reading reading;
-    if (reading_init(&reading, worker, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    reading_init(&reading, worker);
     reading.stream = stream;
     reading.span = span;
     reading.sink = sink;

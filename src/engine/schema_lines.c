@@ -1,6 +1,7 @@
 /* Facts of a schema as sorted lines, and their difference. */
 #include "engine/schema_lines.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include <stdlib.h>
 #include <string.h>
@@ -103,16 +104,16 @@ struct lines {
 };
 
 /* Those of objects, or all others. Objects' lines become name, NUL, hash. */
-static bool lines_make(const char *text, bool objects, struct lines *lines)
+static void lines_make(const char *text, bool objects, struct lines *lines)
 {
     size_t count = 1;
     for (const char *c = text; *c != '\0'; c++) {
         count += *c == '\n';
     }
-    *lines = (struct lines){.text = strdup(text)};
-    lines->lines = calloc(count, sizeof(lines->lines[0]));
+    *lines = (struct lines){.text = memory_copy_string(text)};
+    lines->lines = memory_allocate_zeroed(count, sizeof(lines->lines[0]));
     char *next = lines->text;
-    for (char *line; lines->lines != NULL && (line = strsep(&next, "\n")) != NULL;) {
+    for (char *line; (line = strsep(&next, "\n")) != NULL;) {
         bool object = strncmp(line, object_prefix, strlen(object_prefix)) == 0;
         char *hash = object ? strrchr(line, ' ') : NULL;
         if (*line == '\0' || object != objects) {
@@ -123,12 +124,8 @@ static bool lines_make(const char *text, bool objects, struct lines *lines)
         }
         lines->lines[lines->count++] = object ? line + strlen(object_prefix) : line;
     }
-    if (lines->text == NULL || lines->lines == NULL) {
-        return false;
-    }
     qsort(lines->lines, lines->count, sizeof(char *),
           objects ? compare_whole : text_compare_strings);
-    return true;
 }
 
 static void lines_free(struct lines *lines)
@@ -175,15 +172,13 @@ static void compare(const char *before, const char *now, bool objects, struct bu
     struct lines old;
     struct lines current;
     int shown = 0;
-    bool made = lines_make(before, objects, &old);
-    made = lines_make(now, objects, &current) && made;
-    if (made) {
-        if (objects) {
-            append_changed(&current, &old, &shown, out);
-        }
-        append_missing(&current, &old, "is new", &shown, out);
-        append_missing(&old, &current, "is gone", &shown, out);
+    lines_make(before, objects, &old);
+    lines_make(now, objects, &current);
+    if (objects) {
+        append_changed(&current, &old, &shown, out);
     }
+    append_missing(&current, &old, "is new", &shown, out);
+    append_missing(&old, &current, "is gone", &shown, out);
     lines_free(&old);
     lines_free(&current);
 }

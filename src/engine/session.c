@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/file_lines.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "engine/copy.h"
 #include "engine/joining.h"
 #include "engine/mended_line.h"
@@ -15,11 +16,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static enum status out_of_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to open a session");
-}
 
 /* ".transhume" beside the plan, or here. */
 static const char *default_state_path(struct arena *arena, const char *plan_path)
@@ -344,15 +340,12 @@ static enum status open_endpoints(struct run_session *session, struct error *err
     return STATUS_OK;
 }
 
-static enum status prepare_progress(struct run_session *session, struct error *error)
+static void prepare_progress(struct run_session *session)
 {
     const struct plan *plan = session->plan;
     struct progress *progress = &session->progress;
     progress->entities =
         arena_allocate_zeroed(session->arena, plan->entity_count, sizeof(*progress->entities));
-    if (progress->entities == NULL) {
-        return out_of_memory(error);
-    }
     progress->entity_count = plan->entity_count;
     for (uint32_t i = 0; i < plan->entity_count; i++) {
         progress->entities[i].name = plan->entities[i].name;
@@ -360,7 +353,6 @@ static enum status prepare_progress(struct run_session *session, struct error *e
         progress->entities[i].total = -1;
         progress->entities[i].rows = -1;
     }
-    return STATUS_OK;
 }
 
 static enum status prepare_joining(struct run_session *session, struct error *error)
@@ -377,7 +369,8 @@ static enum status prepare_joining(struct run_session *session, struct error *er
                                             .memory_bytes = options_cache_bytes(&session->options),
                                             .reader_count = session_reader_count(session),
                                             .patience_ms = session_patience_ms(session)};
-    return joining_create(&options, &session->joining, error);
+    joining_create(&options, &session->joining);
+    return STATUS_OK;
 }
 
 /* What tables that are copied whole bring along beside their schema. */
@@ -391,9 +384,6 @@ static enum status find_settings(struct run_session *session, struct error *erro
     uint32_t count = 0;
     if (catalog->settings == NULL || session->options.validating) {
         return STATUS_OK;
-    }
-    if (names == NULL || settings == NULL) {
-        return out_of_memory(error);
     }
     for (uint32_t i = 0; i < plan->table_count; i++) {
         if (plan->tables[i].target.same_engine != NULL) {
@@ -413,8 +403,8 @@ static enum status find_settings(struct run_session *session, struct error *erro
     return STATUS_OK;
 }
 
-/* What of it a resume finds again, and what of it a plain copy carries. False: no memory. */
-static bool describe_source(struct run_session *session)
+/* What of it a resume finds again, and what of it a plain copy carries. */
+static void describe_source(struct run_session *session)
 {
     const struct plan *plan = session->plan;
     const struct schema *carried = plan->same_engine_objects;
@@ -425,10 +415,8 @@ static bool describe_source(struct run_session *session)
         schema_lines_append_objects(carried != NULL ? carried : session->schema, carried != NULL,
                                     &lines);
     }
-    session->schema_text =
-        lines.failed ? NULL : arena_copy_string(session->arena, buffer_string(&lines));
+    session->schema_text = arena_copy_string(session->arena, buffer_string(&lines));
     buffer_free(&lines);
-    return session->schema_text != NULL && session->fingerprint[0] != '\0';
 }
 
 static enum status resolve(struct run_session *session, struct buffer *faults, struct error *error)
@@ -449,29 +437,24 @@ static enum status resolve(struct run_session *session, struct buffer *faults, s
         prepare_joining(session, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return describe_source(session) ? prepare_progress(session, error) : out_of_memory(error);
+    describe_source(session);
+    prepare_progress(session);
+    return STATUS_OK;
 }
 
 enum status run_open(const struct run_options *options, struct run_session **made,
                      struct buffer *faults, struct error *error)
 {
-    struct run_session *session = calloc(1, sizeof(*session));
+    struct run_session *session = memory_allocate_zeroed(1, sizeof(*session));
     struct past_run past = {0};
     *made = NULL;
-    if (session == NULL) {
-        return out_of_memory(error);
-    }
     session->options = *options;
     session->arena = arena_create(0);
-    if (session->arena == NULL) {
-        free(session);
-        return out_of_memory(error);
-    }
     session->state_path = options->state_folder != NULL
                               ? options->state_folder
                               : default_state_path(session->arena, options->plan_path);
-    session->made_state_folder = session->state_path != NULL && !file_exists(session->state_path);
-    if (session->state_path == NULL || take_from_local_run(session, &past, error) != STATUS_OK ||
+    session->made_state_folder = !file_exists(session->state_path);
+    if (take_from_local_run(session, &past, error) != STATUS_OK ||
         (session->options.plan_path != NULL &&
          plan_document_read(session->options.plan_path, &session->document, faults, error) !=
              STATUS_OK)) {
@@ -500,7 +483,7 @@ static void remove_unused_folders(struct run_session *session)
     struct state_folder folder;
     struct error ignored;
     const char *lock = file_join(session->arena, session->state_path, "lock");
-    if (session->made_state_folder && lock != NULL && !file_exists(lock) &&
+    if (session->made_state_folder && !file_exists(lock) &&
         state_folder_name(&folder, session->state_path, session->arena, &ignored) == STATUS_OK) {
         rmdir(folder.spill_source);
         rmdir(folder.spill_target);
@@ -521,13 +504,8 @@ enum status session_reader_open(struct run_session *session, struct reader **rea
 
 void session_reader_keep(struct run_session *session, struct reader *reader)
 {
-    struct reader **grown = reallocarray(session->spare_readers, session->spare_reader_count + 1u,
-                                         sizeof(struct reader *));
-    if (grown == NULL) {
-        session->source->connector->source->reader_close(reader);
-        return;
-    }
-    session->spare_readers = grown;
+    session->spare_readers = memory_resize(session->spare_readers, session->spare_reader_count + 1u,
+                                           sizeof(struct reader *));
     session->spare_readers[session->spare_reader_count++] = reader;
 }
 

@@ -49,7 +49,7 @@ static json_t *text_or_null(const char *text)
 }
 
 /* NULL: no server was connected to. */
-static json_t *connection_make(const struct database *database, bool *failed)
+static json_t *connection_make(const struct database *database)
 {
     static const char *const names[LINK_SECURITY_COUNT] = {
         [LINK_PLAINTEXT] = "plaintext",
@@ -64,18 +64,16 @@ static json_t *connection_make(const struct database *database, bool *failed)
     if (link == NULL) {
         return NULL;
     }
-    json_t *made = json_pack("{s:o,s:s,s:o,s:o}", "server", text_or_null(database->server),
-                             "security", names[security], "protocol", text_or_null(link->protocol),
-                             "cipher", text_or_null(link->cipher));
-    *failed = *failed || made == NULL;
-    return made;
+    return json_pack("{s:o,s:s,s:o,s:o}", "server", text_or_null(database->server), "security",
+                     names[security], "protocol", text_or_null(link->protocol), "cipher",
+                     text_or_null(link->cipher));
 }
 
 void run_note_connections(struct run *run)
 {
     struct ledger_status *status = &run->status;
     ledger_status_note_connection(status, "source_connection",
-                                  connection_make(run->session->source, &status->incomplete));
+                                  connection_make(run->session->source));
     ledger_status_note_connection(status, "target_connection",
-                                  connection_make(run->session->target, &status->incomplete));
+                                  connection_make(run->session->target));
 }

@@ -1,6 +1,7 @@
 /* After the load: the losers of equal target keys, and the records that a foreign key found no
  * partner for, become rejects, and the counts follow. */
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/signals.h"
 #include "engine/json_text.h"
 #include "engine/options.h"
@@ -300,13 +301,12 @@ static enum status keep_loser(struct settling *settling, struct loser *loser,
     struct cell *cells = arena_allocate_zeroed(settling->arena, loser->key_count, sizeof(*cells));
     loser->record = cell_missing();
     loser->key = cells;
-    for (uint32_t i = 0; cells != NULL && i < loser->key_count; i++) {
+    for (uint32_t i = 0; i < loser->key_count; i++) {
         if (value_copy(&key[i], settling->arena, &cells[i]) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
-    if (cells == NULL ||
-        (record != NULL && value_copy(record, settling->arena, &loser->record) != STATUS_OK)) {
+    if (record != NULL && value_copy(record, settling->arena, &loser->record) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (loser->record.kind == VALUE_MAP) {
@@ -367,7 +367,7 @@ static enum status on_orphan(void *context, const struct cell *key, uint32_t key
                           .ordinal = UINT64_MAX,
                           .key_count = key_count,
                           .reason = arena_copy_string(settling->arena, reason)};
-    if (loser.reason == NULL || keep_loser(settling, &loser, key, record) != STATUS_OK) {
+    if (keep_loser(settling, &loser, key, record) != STATUS_OK) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for records without a partner");
     }
     settling->found[loser.entity]++;
@@ -386,9 +386,8 @@ static json_t *settled_entity(const struct settling *settling, uint32_t number)
                                "skipped", (json_int_t)settling->repeated[number]);
     bool whole = gone->hashed && gone->rejected == settling->found[number] &&
                  settling->repeated[number] == 0;
-    if (whole && entity != NULL && json_object_set_new(entity, "hash", json_string(hex)) != 0) {
-        json_decref(entity);
-        return NULL;
+    if (whole) {
+        json_object_set_new(entity, "hash", json_string(hex));
     }
     return entity;
 }
@@ -397,24 +396,18 @@ static json_t *settled_entity(const struct settling *settling, uint32_t number)
 static json_t *settled_make(const struct settling *settling, const struct ledger_rejects *rejects)
 {
     json_t *entities = json_object();
-    bool failed = false;
     for (uint32_t i = 0; i < settling->run->session->plan->entity_count; i++) {
         if (settling->found[i] + settling->repeated[i] > 0) {
             char number[16];
             snprintf(number, sizeof(number), "%" PRIu32, i);
-            failed |= json_object_set_new(entities, number, settled_entity(settling, i)) != 0;
+            json_object_set_new(entities, number, settled_entity(settling, i));
         }
     }
     json_t *settled = json_pack("{s:o}", "entities", entities);
     if (rejects->file != NULL) {
-        failed |=
-            json_object_set_new(settled, "rejects",
-                                json_pack("{s:s,s:I,s:s}", "file", rejects->file, "count",
-                                          (json_int_t)rejects->count, "xxh3", rejects->hash)) != 0;
-    }
-    if (failed) {
-        json_decref(settled);
-        return NULL;
+        json_object_set_new(settled, "rejects",
+                            json_pack("{s:s,s:I,s:s}", "file", rejects->file, "count",
+                                      (json_int_t)rejects->count, "xxh3", rejects->hash));
     }
     return settled;
 }
@@ -523,23 +516,17 @@ enum status settle_run(struct run *run, struct error *error)
     settling.repeated = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
     settling.ordinals = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
     settling.gone = arena_allocate_zeroed(run->arena, entities, sizeof(*settling.gone));
-    settling.losers = calloc(LOSERS_MAX, sizeof(*settling.losers));
+    settling.losers = memory_allocate_zeroed(LOSERS_MAX, sizeof(*settling.losers));
     reject_file_init(&settling.file, run->folder.rejects, 0, 0);
     snprintf(settling.file.name, sizeof(settling.file.name), "settled.jsonl");
-    if (settling.arena == NULL || settling.found == NULL || settling.repeated == NULL ||
-        settling.ordinals == NULL || settling.losers == NULL || settling.gone == NULL) {
-        status = error_set(error, ERROR_MEMORY, NULL, "no memory to settle equal keys");
-        goto out;
-    }
     for (uint32_t i = 0; i < entities; i++) {
         settling.gone[i].hashed = run->totals[i].hashed;
     }
-    if (run_look_at_target(run, error) != STATUS_OK ||
-        record_hasher_init(&settling.hasher, run->session->target, run->forms, error) !=
-            STATUS_OK) {
+    if (run_look_at_target(run, error) != STATUS_OK) {
         status = STATUS_FAILED;
         goto out;
     }
+    record_hasher_init(&settling.hasher, run->session->target, run->forms);
     status = find_losers(&settling, error);
     if (status == STATUS_OK) {
         status = reject_file_sync(&settling.file, &rejects, error);
@@ -548,9 +535,7 @@ enum status settle_run(struct run *run, struct error *error)
         pthread_mutex_lock(&run->state_mutex);
         json_decref(run->status.settled);
         run->status.settled = settled_make(&settling, &rejects);
-        status = run->status.settled != NULL
-                     ? settle_apply(run, error)
-                     : error_set(error, ERROR_MEMORY, NULL, "no memory for a control record");
+        status = settle_apply(run, error);
         pthread_mutex_unlock(&run->state_mutex);
     }
 out:

@@ -104,21 +104,11 @@ static void sums_add(struct sums *sums, int64_t total, uint64_t migrated)
 }
 
 /* NULL once a part could not be added: what is made of it is not written. */
-static json_t *unless(json_t *object, bool failed)
-{
-    if (failed) {
-        json_decref(object);
-        return NULL;
-    }
-    return object;
-}
-
 static json_t *entities_make(const struct run *run, const struct plan_table *table,
                              struct sums *sums)
 {
     const struct plan *plan = run->session->plan;
     json_t *entities = json_object();
-    bool failed = false;
     for (uint32_t i = 0; i < table->entity_count; i++) {
         uint32_t number = table->entities[i];
         const struct plan_entity *entity = &plan->entities[number];
@@ -135,11 +125,11 @@ static json_t *entities_make(const struct run *run, const struct plan_table *tab
             "last_id", json_text(last_id_of(run, entity->stream)), "records_per_second",
             json_integer(rate_of(run, number)));
         json_t *name = json_text(entity->name);
-        failed |= json_object_set_new(entities, json_string_value(name), object) != 0;
+        json_object_set_new(entities, json_string_value(name), object);
         json_decref(name);
         sums_add(sums, total, tally->written);
     }
-    return unless(entities, failed);
+    return entities;
 }
 
 static const char *table_status(const struct run *run, const struct plan_table *table,
@@ -161,7 +151,6 @@ static json_t *tables_make(const struct run *run, enum state_status status, stru
 {
     const struct plan *plan = run->session->plan;
     json_t *tables = json_object();
-    bool failed = false;
     for (uint32_t i = 0; i < plan->table_count; i++) {
         const struct plan_table *table = &plan->tables[i];
         struct sums own = {0};
@@ -170,11 +159,11 @@ static json_t *tables_make(const struct run *run, enum state_status status, stru
         json_t *object = json_pack("{s:s,s:o,s:I,s:o}", "status", table_status(run, table, status),
                                    "total_records", count_or_null(own.total), "records_migrated",
                                    (json_int_t)own.migrated, "entities", entities);
-        failed |= json_object_set_new(tables, json_string_value(name), object) != 0;
+        json_object_set_new(tables, json_string_value(name), object);
         json_decref(name);
         sums_add(sums, own.total, own.migrated);
     }
-    return unless(tables, failed);
+    return tables;
 }
 
 /* Until what failed in passing is tried again. */
@@ -197,7 +186,6 @@ static json_t *attempts_make(const struct run *run)
     static const char *const names[] = {"epoch", "at", "end", "source_connection",
                                         "target_connection"};
     json_t *attempts = json_array();
-    bool failed = false;
     size_t index;
     json_t *attempt;
     json_array_foreach(run->status.attempts, index, attempt)
@@ -205,37 +193,34 @@ static json_t *attempts_make(const struct run *run)
         json_t *shown = json_object();
         for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
             json_t *member = json_object_get(attempt, names[i]);
-            failed |= member != NULL && json_object_set(shown, names[i], member) != 0;
+            if (member != NULL) {
+                json_object_set(shown, names[i], member);
+            }
         }
-        failed |= json_array_append_new(attempts, shown) != 0;
+        json_array_append_new(attempts, shown);
     }
-    return unless(attempts, failed);
+    return attempts;
 }
 
 /* What stays as it is through an attempt: for the report. */
-static bool add_conditions(const struct run *run, json_t *state)
+static void add_conditions(const struct run *run, json_t *state)
 {
     const struct run_session *session = run->session;
     json_t *settings = options_describe(&session->options);
-    bool failed = false;
-    failed |= json_object_set_new(
-                  settings, "readers",
-                  json_integer(run->loads_rejects ? 1 : session_reader_count(session))) != 0;
-    failed |=
-        json_object_set_new(settings, "writers", json_integer(session_writer_count(session))) != 0;
-    failed |= json_object_set_new(state, "version", json_string(TRANSHUME_VERSION)) != 0;
-    failed |= json_object_set_new(state, "guarantee",
-                                  json_string(run_guarantee_name(run_guarantee(session)))) != 0;
-    failed |= json_object_set_new(state, "snapshot",
-                                  json_string(run->status.no_snapshot      ? "none"
-                                              : run->status.mixed_snapshot ? "mixed"
-                                                                           : "one")) != 0;
-    failed |= json_object_set_new(state, "broken_references",
-                                  json_integer(run->status.broken_references)) != 0;
-    failed |= json_object_set_new(state, "attempts", attempts_make(run)) != 0;
-    failed |= json_object_set_new(state, "settings", settings) != 0;
-    failed |= json_object_set_new(state, "ended_at", json_stamp(run->status.ended_us)) != 0;
-    return !failed;
+    json_object_set_new(settings, "readers",
+                        json_integer(run->loads_rejects ? 1 : session_reader_count(session)));
+    json_object_set_new(settings, "writers", json_integer(session_writer_count(session)));
+    json_object_set_new(state, "version", json_string(TRANSHUME_VERSION));
+    json_object_set_new(state, "guarantee",
+                        json_string(run_guarantee_name(run_guarantee(session))));
+    json_object_set_new(state, "snapshot",
+                        json_string(run->status.no_snapshot      ? "none"
+                                    : run->status.mixed_snapshot ? "mixed"
+                                                                 : "one"));
+    json_object_set_new(state, "broken_references", json_integer(run->status.broken_references));
+    json_object_set_new(state, "attempts", attempts_make(run));
+    json_object_set_new(state, "settings", settings);
+    json_object_set_new(state, "ended_at", json_stamp(run->status.ended_us));
 }
 
 static json_t *state_make(const struct run *run, enum state_status status)
@@ -255,17 +240,13 @@ static json_t *state_make(const struct run *run, enum state_status status)
         "started_at", json_stamp(run->attempt_us), "migrated_before", (json_int_t)sum_before(run),
         "started_at", json_stamp(run->status.started_us), "updated_at", json_stamp(clock_utc_us()),
         "errors", run->status.errors, "validation");
-    if (object != NULL) {
-        const struct progress *progress = &run->session->progress;
-        bool failed = json_object_set_new(object, "resumable",
-                                          json_boolean(run_can_resume(run->session))) != 0;
-        failed |= json_object_set_new(object, "waiting_seconds", waiting_make(progress)) != 0;
-        failed |= json_object_set_new(object, "source_use", side_make(&progress->source)) != 0;
-        failed |= json_object_set_new(object, "target_use", side_make(&progress->target)) != 0;
-        failed |= !add_conditions(run, object);
-        return unless(object, failed);
-    }
-    return NULL;
+    const struct progress *progress = &run->session->progress;
+    json_object_set_new(object, "resumable", json_boolean(run_can_resume(run->session)));
+    json_object_set_new(object, "waiting_seconds", waiting_make(progress));
+    json_object_set_new(object, "source_use", side_make(&progress->source));
+    json_object_set_new(object, "target_use", side_make(&progress->target));
+    add_conditions(run, object);
+    return object;
 }
 
 void state_begin(struct run *run, const struct ledger_mark *marks, uint64_t mark_count)
@@ -334,10 +315,8 @@ void state_write(struct run *run, enum state_status status)
         write_lines(run, status);
         json_t *object = state_make(run, status);
         struct buffer text = {0};
-        enum status written =
-            json_tree_append(object, JSON_INDENT(2), &text)
-                ? write_text(run->folder.state_file, &text, status, &error)
-                : error_set(&error, ERROR_MEMORY, run->folder.state_file, "no memory to write it");
+        json_tree_append(object, JSON_INDENT(2), &text);
+        enum status written = write_text(run->folder.state_file, &text, status, &error);
         json_decref(object);
         buffer_free(&text);
         run->state_written_ms = clock_monotonic_ms();
@@ -371,9 +350,6 @@ enum status run_state_read(const char *state_folder, struct buffer *json, struct
     struct state_folder folder;
     struct past_run current;
     struct arena *arena = arena_create(0);
-    if (arena == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to read state.json");
-    }
     enum status status = state_folder_name(&folder, state_folder, arena, error);
     if (status == STATUS_OK) {
         status = file_read_all(folder.state_file, STATE_BYTES_MAX, arena, &text, &length, error);
@@ -391,9 +367,6 @@ enum status run_state_read(const char *state_folder, struct buffer *json, struct
         if (status == STATUS_OK) {
             json_decref(object);
             buffer_append(json, text, length);
-            status = json->failed
-                         ? error_set(error, ERROR_MEMORY, NULL, "no memory to read state.json")
-                         : STATUS_OK;
         } else if (error->code == ERROR_STATE_INVALID) {
             error_hint(error, "it is only an export: `transhume resume` writes it anew");
         }
@@ -408,9 +381,6 @@ enum status run_is_known(const char *state_folder, bool *known, struct error *er
     struct past_run current;
     struct arena *arena = arena_create(0);
     *known = false;
-    if (arena == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to look for a run");
-    }
     enum status status = state_folder_name(&folder, state_folder, arena, error);
     if (status == STATUS_OK && file_exists(folder.run_file)) {
         *known = true;
@@ -439,9 +409,6 @@ enum status run_state_reset(const char *state_folder, struct buffer *kept, struc
     struct state_folder folder;
     struct local_run local;
     struct arena *arena = arena_create(0);
-    if (arena == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to reset");
-    }
     enum status status = state_folder_name(&folder, state_folder, arena, error);
     if (status == STATUS_OK && !file_exists(folder.path)) {
         arena_destroy(arena);

@@ -68,11 +68,7 @@ enum status state_folder_name(struct state_folder *folder, const char *path, str
     folder->metrics_file = file_join(arena, path, "metrics.jsonl");
     folder->chunk_file = file_join(arena, path, "chunks.jsonl");
     folder->runs = file_join(arena, path, "runs");
-    return folder->path != NULL && folder->runs != NULL && folder->rejects != NULL &&
-                   folder->spill_target != NULL && folder->metrics_file != NULL &&
-                   folder->chunk_file != NULL
-               ? refuse_file(path, error)
-               : error_set(error, ERROR_MEMORY, NULL, "no memory for the state folder's names");
+    return refuse_file(path, error);
 }
 
 enum status state_folder_lock(struct state_folder *folder, struct error *error)
@@ -275,33 +271,23 @@ enum status state_folder_remove(struct state_folder *folder, struct error *error
 
 /* ---- run.json */
 
-static enum status list_read(const json_t *object, const char *name, struct arena *arena,
-                             const char *const **texts, uint32_t *count, struct error *error)
+static void list_read(const json_t *object, const char *name, struct arena *arena,
+                      const char *const **texts, uint32_t *count)
 {
     const json_t *list = json_object_get(object, name);
     *count = (uint32_t)json_array_size(list);
     const char **made = arena_allocate_zeroed(arena, *count, sizeof(*made));
-    if (made == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for run.json");
-    }
     for (uint32_t i = 0; i < *count; i++) {
         const char *text = json_string_value(json_array_get(list, i));
         made[i] = arena_copy_string(arena, text == NULL ? "" : text);
-        if (made[i] == NULL) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory for run.json");
-        }
     }
     *texts = made;
-    return STATUS_OK;
 }
 
-static const char *keep(const json_t *object, const char *name, struct arena *arena,
-                        bool *no_memory)
+static const char *keep(const json_t *object, const char *name, struct arena *arena)
 {
     const char *text = json_member_text(object, name, NULL);
-    const char *copy = text == NULL ? NULL : arena_copy_string(arena, text);
-    *no_memory = *no_memory || (text != NULL && copy == NULL);
-    return copy;
+    return text == NULL ? NULL : arena_copy_string(arena, text);
 }
 
 static int64_t bound_member(const json_t *object, const char *name)
@@ -326,36 +312,30 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
                           "with the same plan then goes on from the target's ledger");
         return STATUS_FAILED;
     }
-    bool no_memory = false;
     *run = (struct local_run){
-        .id = keep(object, "run", arena, &no_memory),
-        .kind = keep(object, "kind", arena, &no_memory),
+        .id = keep(object, "run", arena),
+        .kind = keep(object, "kind", arena),
         .begun = json_member_true(object, "begun"),
         .finished = json_member_true(object, "finished"),
         .rolling_back = json_member_true(object, "rolling_back"),
-        .source = keep(object, "source", arena, &no_memory),
-        .target = keep(object, "target", arena, &no_memory),
-        .plan_path = keep(object, "plan", arena, &no_memory),
+        .source = keep(object, "source", arena),
+        .target = keep(object, "target", arena),
+        .plan_path = keep(object, "plan", arena),
         .existing = (int)json_member_integer(object, "existing", -1),
         .max_rejects = bound_member(object, "max_rejects"),
         .plan_rejects = bound_member(object, "plan_rejects"),
-        .time_zone = keep(object, "time_zone", arena, &no_memory),
-        .plan_time_zone = keep(object, "plan_time_zone", arena, &no_memory),
+        .time_zone = keep(object, "time_zone", arena),
+        .plan_time_zone = keep(object, "plan_time_zone", arena),
     };
-    status = STATUS_OK;
-    if (no_memory) {
-        status = error_set(error, ERROR_MEMORY, NULL, "no memory for run.json");
-    } else if (run->id == NULL || run->kind == NULL || run->id[0] == '\0' ||
-               strchr(run->id, '/') != NULL || run->id[0] == '.') {
+    if (run->id == NULL || run->kind == NULL || run->id[0] == '\0' ||
+        strchr(run->id, '/') != NULL || run->id[0] == '.') {
         status =
             error_set(error, ERROR_STATE_INVALID, folder->run_file, "is damaged: it names no run");
         error_hint(error, "`transhume reset --confirm` forgets the local state; `transhume resume` "
                           "with the same plan then goes on from the target's ledger");
-    } else if (list_read(object, "include", arena, &run->include, &run->include_count, error) !=
-                   STATUS_OK ||
-               list_read(object, "exclude", arena, &run->exclude, &run->exclude_count, error) !=
-                   STATUS_OK) {
-        status = STATUS_FAILED;
+    } else {
+        list_read(object, "include", arena, &run->include, &run->include_count);
+        list_read(object, "exclude", arena, &run->exclude, &run->exclude_count);
     }
     json_decref(object);
     return status;
@@ -370,28 +350,24 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
         run->finished, "source", json_text(run->source), "target", json_text(run->target), "plan",
         json_text(run->plan_path), "include", json_texts(run->include, run->include_count),
         "exclude", json_texts(run->exclude, run->exclude_count), "existing", run->existing);
-    bool failed = object == NULL;
     if (run->rolling_back) {
-        failed |= json_object_set_new(object, "rolling_back", json_true()) != 0;
+        json_object_set_new(object, "rolling_back", json_true());
     }
     if (run->max_rejects >= 0) {
-        failed |= json_object_set_new(object, "max_rejects", json_integer(run->max_rejects)) != 0;
+        json_object_set_new(object, "max_rejects", json_integer(run->max_rejects));
     }
     if (run->plan_rejects >= 0) {
-        failed |= json_object_set_new(object, "plan_rejects", json_integer(run->plan_rejects)) != 0;
+        json_object_set_new(object, "plan_rejects", json_integer(run->plan_rejects));
     }
     if (run->time_zone != NULL) {
-        failed |= json_object_set_new(object, "time_zone", json_text(run->time_zone)) != 0;
+        json_object_set_new(object, "time_zone", json_text(run->time_zone));
     }
     if (run->plan_time_zone != NULL) {
-        failed |=
-            json_object_set_new(object, "plan_time_zone", json_text(run->plan_time_zone)) != 0;
+        json_object_set_new(object, "plan_time_zone", json_text(run->plan_time_zone));
     }
     struct buffer text = {0};
-    enum status status =
-        !failed && json_tree_append(object, JSON_INDENT(2), &text)
-            ? file_write_atomic(folder->run_file, text.data, text.length, NULL, error)
-            : error_set(error, ERROR_MEMORY, NULL, "no memory for run.json");
+    json_tree_append(object, JSON_INDENT(2), &text);
+    enum status status = file_write_atomic(folder->run_file, text.data, text.length, NULL, error);
     json_decref(object);
     buffer_free(&text);
     return status;

@@ -17,23 +17,18 @@ uint32_t stored_form_class(struct database *target, const struct schema_table *t
                       : functions->column_class(target, table, &table->columns[column]);
 }
 
-enum status stored_form_make(struct database *target, const struct schema_table *table,
-                             const struct shape *shape, struct arena *arena,
-                             struct stored_form *form, struct error *error)
+void stored_form_make(struct database *target, const struct schema_table *table,
+                      const struct shape *shape, struct arena *arena, struct stored_form *form)
 {
     *form = (struct stored_form){0};
     if (target->connector->target->column_class == NULL || table == NULL || shape == NULL) {
-        return STATUS_OK;
+        return;
     }
     uint32_t *classes = arena_allocate_zeroed(arena, shape->field_count + 1u, sizeof(*classes));
-    if (classes == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the columns of a table");
-    }
     for (uint32_t i = 0; i < shape->field_count; i++) {
         classes[i] = stored_form_class(target, table, shape->fields[i].name, i);
     }
     form->classes = classes;
-    return STATUS_OK;
 }
 
 bool stored_form_converts(const struct stored_form *form, uint32_t field)

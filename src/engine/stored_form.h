@@ -22,9 +22,8 @@ uint32_t stored_form_class(struct database *target, const struct schema_table *t
                            const char *name, uint32_t guess);
 /* Of a table as the target describes it (NULL: not there, or no table), in the arena; borrows
  * nothing of it. */
-enum status stored_form_make(struct database *target, const struct schema_table *table,
-                             const struct shape *shape, struct arena *arena,
-                             struct stored_form *form, struct error *error) MUST_USE;
+void stored_form_make(struct database *target, const struct schema_table *table,
+                      const struct shape *shape, struct arena *arena, struct stored_form *form);
 /* The normal form of the shape's field number `field` (target_functions.normal_form). Fails as the
  * target does at what it can't keep. */
 enum status stored_form_normal(const struct stored_form *form, struct database *target,

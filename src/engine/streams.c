@@ -106,9 +106,6 @@ enum status session_describe_streams(struct run_session *session, struct error *
     }
     struct stream_facts *facts =
         arena_allocate_zeroed(session->arena, plan->stream_count, sizeof(*facts));
-    if (facts == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the streams' facts");
-    }
     for (uint32_t i = 0; i < plan->stream_count; i++) {
         const struct plan_stream *stream = &plan->streams[i];
         if (session->source->connector->source->describe_stream(
@@ -159,9 +156,6 @@ static enum status hold_source(const struct run_session *session, struct error *
     }
     const struct read_request **requests =
         arena_allocate_zeroed(session->arena, count + 1u, sizeof(struct read_request *));
-    if (requests == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of requests");
-    }
     session_list_requests(session, requests);
     return source->hold(session->source, requests, count, error);
 }
@@ -221,9 +215,6 @@ enum status session_ask_values(struct run_session *session, struct error *error)
     struct schema *whole = arena_allocate_zeroed(session->arena, 1, sizeof *whole);
     struct schema_object *asked =
         arena_allocate_zeroed(session->arena, objects->object_count, sizeof *asked);
-    if (whole == NULL || asked == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the sequences");
-    }
     memcpy(asked, objects->objects, objects->object_count * sizeof *asked);
     if (catalog->ask_values(session->source, asked, objects->object_count, session->arena, error) !=
         STATUS_OK) {

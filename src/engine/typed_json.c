@@ -1,6 +1,7 @@
 /* Writing values as typed JSON; the reading is in typed_json_read.c. */
 #include "engine/typed_json.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "model/decimal.h"
 #include "model/json_writer.h"
@@ -11,7 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ESCAPED_BYTES_MAX = 6 };       /* what a byte becomes in a JSON string */
 enum { LARGE_SLICE_BYTES = 3 << 16 }; /* a multiple of 3: base64 pieces join without padding */
+
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for a rejected record");
+}
 
 static void append_float(double value, bool single, struct buffer *out)
 {
@@ -35,16 +42,16 @@ static void append_float(double value, bool single, struct buffer *out)
 static enum status append_large(struct large_value *large, struct typed_json_drain *drain,
                                 struct buffer *out, struct error *error)
 {
-    uint8_t *slice = malloc(LARGE_SLICE_BYTES);
-    if (slice == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to read a large value");
-    }
+    uint8_t *slice = memory_allocate(LARGE_SLICE_BYTES);
     buffer_append_string(out, large->kind == VALUE_BYTES ? "{\"$bytes\":\"\"" : "\"\"");
     enum status status = STATUS_OK;
     for (uint64_t offset = 0; offset < large->length && status == STATUS_OK;) {
         uint64_t left = large->length - offset;
         size_t size = left < LARGE_SLICE_BYTES ? (size_t)left : LARGE_SLICE_BYTES;
         status = large->read(large, offset, slice, size, error);
+        if (status == STATUS_OK && !buffer_try_reserve(out, ESCAPED_BYTES_MAX * size + 2)) {
+            status = no_memory(error);
+        }
         offset += size;
         size_t joint = out->length - 1;
         if (status == STATUS_OK && large->kind == VALUE_BYTES) {
@@ -52,11 +59,11 @@ static enum status append_large(struct large_value *large, struct typed_json_dra
         } else if (status == STATUS_OK) {
             json_append_string(out, (const char *)slice, size);
         }
-        if (status == STATUS_OK && !out->failed) {
+        if (status == STATUS_OK) {
             memmove(out->data + joint, out->data + joint + 2, out->length - joint - 2);
             out->length -= 2;
         }
-        if (status == STATUS_OK && drain != NULL && !out->failed) {
+        if (status == STATUS_OK && drain != NULL) {
             status = drain->take(drain, out, 1, error); /* the quote stays: it meets the next */
         }
     }
@@ -196,8 +203,26 @@ static void append_bytes_like(const struct cell *cell, struct buffer *out)
     }
 }
 
+/* Whether there is room for a text or bytes as they mostly become: data may be of any length. */
+static bool has_room(const struct cell *cell, struct buffer *out)
+{
+    switch ((enum value_kind)cell->kind) {
+    case VALUE_TEXT:
+    case VALUE_BYTES:
+    case VALUE_JSON:
+    case VALUE_ESCAPE:
+        return cell->length <= MEMORY_DATA_BYTES ||
+               buffer_try_reserve(out, 2 * (size_t)cell->length);
+    default:
+        return true;
+    }
+}
+
 enum status typed_json_append(const struct cell *cell, struct buffer *out, struct error *error)
 {
+    if (!has_room(cell, out)) {
+        return no_memory(error);
+    }
     switch ((enum value_kind)cell->kind) {
     case VALUE_MISSING:
     case VALUE_NULL:
@@ -241,8 +266,7 @@ enum status typed_json_append(const struct cell *cell, struct buffer *out, struc
         append_bytes_like(cell, out);
         break;
     }
-    return out->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a rejected record")
-                       : STATUS_OK;
+    return STATUS_OK;
 }
 
 enum status typed_json_append_fields(const struct cell *map, struct typed_json_drain *drain,
@@ -276,6 +300,5 @@ enum status typed_json_append_record(const struct shape *shape, const struct cel
         }
     }
     buffer_append_byte(out, '}');
-    return out->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a rejected record")
-                       : STATUS_OK;
+    return STATUS_OK;
 }

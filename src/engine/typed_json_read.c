@@ -57,9 +57,8 @@ static enum status list_append(struct cell_list *list, struct arena *arena, stru
 {
     if (list->count == list->capacity) {
         uint32_t capacity = list->capacity == 0 ? 8 : list->capacity * 2;
-        struct cell *cells = capacity < list->capacity
-                                 ? NULL
-                                 : arena_allocate_zeroed(arena, capacity, sizeof(*cells));
+        struct cell *cells =
+            capacity < list->capacity ? NULL : arena_try_allocate(arena, capacity * sizeof(*cells));
         if (cells == NULL) {
             return out_of_memory(error);
         }
@@ -176,9 +175,6 @@ static enum status parse_uuid(const char *text, size_t length, struct arena *are
     static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
     uint8_t *bytes = arena_allocate_zeroed(arena, 16, 1);
     uint32_t digits = 0;
-    if (bytes == NULL) {
-        return STATUS_FAILED;
-    }
     if (length != sizeof(form) - 1) {
         return STATUS_END;
     }

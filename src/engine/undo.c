@@ -6,11 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of tables");
-}
-
 static void note(struct buffer *notes, const char *table, const char *why)
 {
     if (notes != NULL) {
@@ -61,21 +56,15 @@ static enum status judge(struct run_session *session, const struct target_table 
 }
 
 /* The fields of each entity that feeds the table, as its records are hashed. */
-static enum status list_entities(const struct plan *plan, uint32_t number, struct arena *arena,
-                                 struct ledger_table *out, struct error *error)
+static void list_entities(const struct plan *plan, uint32_t number, struct arena *arena,
+                          struct ledger_table *out)
 {
     const struct plan_table *planned = &plan->tables[number];
     out->entity_count = planned->entity_count;
     out->entities = arena_allocate_zeroed(arena, out->entity_count + 1u, sizeof(*out->entities));
-    if (out->entities == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < out->entity_count; i++) {
         const struct shape *shape = plan->entities[planned->entities[i]].shape;
         const char **names = arena_allocate_zeroed(arena, shape->field_count + 1u, sizeof(*names));
-        if (names == NULL) {
-            return no_memory(error);
-        }
         for (uint32_t field = 0; field < shape->field_count; field++) {
             names[field] = shape->fields[field].name;
         }
@@ -83,7 +72,6 @@ static enum status list_entities(const struct plan *plan, uint32_t number, struc
             (struct ledger_table_entity){.entity = planned->entities[i],
                                          .fields = {.names = names, .count = shape->field_count}};
     }
-    return STATUS_OK;
 }
 
 enum status undo_decide(struct run_session *session, const struct target_table *tables,
@@ -98,9 +86,6 @@ enum status undo_decide(struct run_session *session, const struct target_table *
     decision->tables = arena_allocate_zeroed(arena, count + 1u, sizeof(*decision->tables));
     decision->table_count = count;
     decision->by_engine = false;
-    if (exists == NULL || filled == NULL || decision->tables == NULL) {
-        return no_memory(error);
-    }
     if (connector->target->inspect(session->target, tables, count, exists, filled, error) !=
         STATUS_OK) {
         return STATUS_FAILED;
@@ -114,8 +99,8 @@ enum status undo_decide(struct run_session *session, const struct target_table *
                                             : exists[i] ? LEDGER_WAS_EMPTY
                                                         : LEDGER_WAS_ABSENT,
                                      .settles = tables[i].settles};
-        if (list_entities(plan, i, arena, out, error) != STATUS_OK ||
-            judge(session, &tables[i], out, notes, error) != STATUS_OK) {
+        list_entities(plan, i, arena, out);
+        if (judge(session, &tables[i], out, notes, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         decision->by_engine = decision->by_engine || out->keeps_undo;
@@ -161,7 +146,7 @@ enum status undo_begin(struct run *run, struct error *error)
         run->header.table_count = decision.table_count;
         run->header.before_id = decision.by_engine ? run->id : NULL;
         undo_resume(run);
-        char *next = notes.failed || notes.length == 0 ? NULL : notes.data;
+        char *next = notes.length == 0 ? NULL : notes.data;
         buffer_string(&notes);
         for (char *line; next != NULL && (line = strsep(&next, "\n")) != NULL;) {
             if (*line != '\0') {

@@ -3,11 +3,6 @@
 #include <jansson.h>
 #include <string.h>
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to look at the target's columns");
-}
-
 static void mark_filled(const struct ledger_table *table, const struct schema_table *there,
                         bool *filled)
 {
@@ -22,15 +17,12 @@ static void mark_filled(const struct ledger_table *table, const struct schema_ta
     }
 }
 
-enum status unfilled_list(const struct ledger_table *table, const struct schema_table *there,
-                          struct arena *arena, struct column_list *columns, struct error *error)
+void unfilled_list(const struct ledger_table *table, const struct schema_table *there,
+                   struct arena *arena, struct column_list *columns)
 {
     bool *filled = arena_allocate_zeroed(arena, there->column_count + 1u, sizeof *filled);
     const char **names = arena_allocate_zeroed(arena, there->column_count + 1u, sizeof *names);
     uint32_t count = 0;
-    if (filled == NULL || names == NULL) {
-        return no_memory(error);
-    }
     mark_filled(table, there, filled);
     for (uint32_t i = 0; i < there->column_count; i++) {
         if (!filled[i] && there->columns[i].generated == GENERATED_NO) {
@@ -38,54 +30,41 @@ enum status unfilled_list(const struct ledger_table *table, const struct schema_
         }
     }
     *columns = (struct column_list){.names = names, .count = count};
-    return STATUS_OK;
 }
 
 /* ---- at the end of a run */
 
 /* A table that the run made has the columns that it was to have: mostly all are filled. */
-static enum status may_have_some(const struct run *run, uint32_t number, struct arena *arena,
-                                 bool *some, struct error *error)
+static bool may_have_some(const struct run *run, uint32_t number, struct arena *arena)
 {
     const struct ledger_table *table = &run->header.tables[number];
     const struct target_table *made = &run->tables[number];
     const struct schema_table planned = {.columns = made->columns,
                                          .column_count = made->column_count};
     struct column_list columns = {0};
-    *some = table->was == LEDGER_WAS_EMPTY;
     if (table->was != LEDGER_WAS_ABSENT) {
-        return STATUS_OK;
+        return table->was == LEDGER_WAS_EMPTY;
     }
     const struct schema_table *there = made->same_engine != NULL ? made->same_engine : &planned;
-    enum status status = unfilled_list(table, there, arena, &columns, error);
-    *some = columns.count > 0;
-    return status;
+    unfilled_list(table, there, arena, &columns);
+    return columns.count > 0;
 }
 
 /* Those that are taken back as a whole; NULL ends the list. */
-static enum status list_tables(const struct run *run, struct arena *arena, const char ***names,
-                               uint32_t *count, struct error *error)
+static void list_tables(const struct run *run, struct arena *arena, const char ***names,
+                        uint32_t *count)
 {
-    enum status status = STATUS_OK;
     *names = arena_allocate_zeroed(arena, run->table_count + 1u, sizeof **names);
     *count = 0;
-    if (*names == NULL) {
-        return no_memory(error);
-    }
     uint32_t both =
         run->header.table_count < run->table_count ? run->header.table_count : run->table_count;
-    for (uint32_t i = 0; status == STATUS_OK && i < both; i++) {
+    for (uint32_t i = 0; i < both; i++) {
         const struct ledger_table *table = &run->header.tables[i];
-        bool some = false;
         if (table->entity_count > 0 && !table->keeps_undo &&
-            strcmp(table->name, run->tables[i].name) == 0) {
-            status = may_have_some(run, i, arena, &some, error);
-        }
-        if (some) {
+            strcmp(table->name, run->tables[i].name) == 0 && may_have_some(run, i, arena)) {
             (*names)[(*count)++] = table->name;
         }
     }
-    return status;
 }
 
 static enum status note_table(struct run *run, uint32_t number, const struct schema_table *there,
@@ -94,10 +73,11 @@ static enum status note_table(struct run *run, uint32_t number, const struct sch
     struct database *target = run->session->target;
     struct column_list columns = {0};
     const char *sum = NULL;
-    enum status status = unfilled_list(&run->header.tables[number], there, arena, &columns, error);
-    if (status != STATUS_OK || columns.count == 0) {
-        return status;
+    unfilled_list(&run->header.tables[number], there, arena, &columns);
+    if (columns.count == 0) {
+        return STATUS_OK;
     }
+    enum status status = STATUS_OK;
     if (!run->session->options.no_hashes) {
         status = target->connector->rollback->sum_columns(target, &run->tables[number], columns,
                                                           arena, &sum, error);
@@ -140,9 +120,9 @@ enum status unfilled_note(struct run *run, struct error *error)
         return STATUS_OK;
     }
     struct arena *arena = arena_create(0);
-    enum status status =
-        arena == NULL ? no_memory(error) : list_tables(run, arena, &names, &count, error);
-    if (status == STATUS_OK && count > 0) {
+    list_tables(run, arena, &names, &count);
+    enum status status = STATUS_OK;
+    if (count > 0) {
         status = session_describe_target(run->session, names, &source, &schema, error);
         status = status == STATUS_OK ? note_tables(run, schema, names, arena, error) : status;
     }

@@ -9,9 +9,8 @@
 #include "engine/run_parts.h"
 
 /* Those of a table as the target describes it, but for generated ones. Names are the schema's. */
-enum status unfilled_list(const struct ledger_table *table, const struct schema_table *there,
-                          struct arena *arena, struct column_list *columns,
-                          struct error *error) MUST_USE;
+void unfilled_list(const struct ledger_table *table, const struct schema_table *there,
+                   struct arena *arena, struct column_list *columns);
 /* Notes them, and what they hold, in the run's status, for all of its tables. Control thread, once
  * all else is done; repeatable. */
 enum status unfilled_note(struct run *run, struct error *error) MUST_USE;

@@ -2,6 +2,7 @@
 #include "engine/reading.h"
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/signals.h"
 #include "engine/options.h"
 #include "engine/rejects_load.h"
@@ -30,16 +31,6 @@ static enum status send(struct reading *reading, struct parcel *parcel)
     }
     copy_moved(worker->copy);
     return STATUS_OK;
-}
-
-static struct parcel *make_parcel(enum parcel_kind kind, uint32_t batch_count, struct error *error)
-{
-    struct parcel *parcel = parcel_create(kind, batch_count);
-    if (parcel == NULL) {
-        enum status status = error_set(error, ERROR_MEMORY, NULL, "no memory to hand records over");
-        (void)status;
-    }
-    return parcel;
 }
 
 static struct tally *tally_of(struct reading *reading, uint32_t entity)
@@ -88,18 +79,9 @@ enum status reading_take(struct reading *reading, struct error *error)
         batch_destroy(output.keeper);
         return STATUS_OK;
     }
-    struct parcel *parcel = make_parcel(PARCEL_DATA, output.batch_count, error);
+    struct parcel *parcel = parcel_create(PARCEL_DATA, output.batch_count);
     for (uint32_t i = 0; i < output.batch_count; i++) {
-        if (parcel == NULL) {
-            batch_destroy(output.batches[i]);
-        } else {
-            parcel->batches[i] = output.batches[i];
-        }
-    }
-    if (parcel == NULL) {
-        arena_destroy(output.arena);
-        batch_destroy(output.keeper);
-        return STATUS_FAILED;
+        parcel->batches[i] = output.batches[i];
     }
     parcel->keeper = output.keeper;
     parcel->rejects = output.rejects;
@@ -141,18 +123,16 @@ static enum status reject_refused(struct reading *reading, const struct batch *b
     uint32_t count = 0;
     struct arena *arena = arena_create(0);
     struct mapper_reject *rejects =
-        arena == NULL ? NULL : arena_allocate_zeroed(arena, batch->refused_count, sizeof(*rejects));
+        arena_allocate_zeroed(arena, batch->refused_count, sizeof(*rejects));
     parcel->arena = arena;
-    for (const struct batch_refused *from = batch->refused; rejects != NULL && from != NULL;
-         from = from->next) {
+    for (const struct batch_refused *from = batch->refused; from != NULL; from = from->next) {
         struct cell *cells =
             arena_allocate_zeroed(arena, from->source_key_count + (size_t)2, sizeof(*cells));
         struct mapper_reject *to = &rejects[count];
         to->entity = reading->stream->entities[0];
         to->code = from->code;
         to->reason = arena_copy_string(arena, from->reason);
-        if (cells == NULL || to->reason == NULL ||
-            value_copy(&from->raw, arena, &cells[1]) != STATUS_OK) {
+        if (value_copy(&from->raw, arena, &cells[1]) != STATUS_OK) {
             break;
         }
         cells[0] = cell_text(name, sizeof(name) - 1);
@@ -190,9 +170,8 @@ static enum status pass_batch(struct reading *reading, struct batch *batch, stru
         enum status status = mapper_map_batch(reading->mapper, batch, error);
         return status == STATUS_OK ? reading_take(reading, error) : status;
     }
-    struct parcel *parcel = make_parcel(PARCEL_DATA, rows > 0 ? 1 : 0, error);
-    if (parcel == NULL ||
-        (batch->refused_count > 0 && reject_refused(reading, batch, parcel, error) != STATUS_OK)) {
+    struct parcel *parcel = parcel_create(PARCEL_DATA, rows > 0 ? 1 : 0);
+    if (batch->refused_count > 0 && reject_refused(reading, batch, parcel, error) != STATUS_OK) {
         parcel_destroy(parcel);
         batch_destroy(batch);
         return STATUS_FAILED;
@@ -306,27 +285,21 @@ static enum status prepare_mapper(struct reading *reading, struct error *error)
     return STATUS_OK;
 }
 
-static enum status prepare_tallies(struct reading *reading, struct error *error)
+static void prepare_tallies(struct reading *reading)
 {
     free(reading->tallies);
-    reading->tallies = calloc(reading->stream->entity_count, sizeof(*reading->tallies));
-    if (reading->tallies == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a chunk's counts");
-    }
+    reading->tallies =
+        memory_allocate_zeroed(reading->stream->entity_count, sizeof(*reading->tallies));
     for (uint32_t i = 0; i < reading->stream->entity_count; i++) {
         reading->tallies[i].hashed =
             reading->sink == NULL && !reading->worker->copy->session->options.no_hashes;
     }
     reading->root_rows = 0;
-    return STATUS_OK;
 }
 
-static enum status send_end(struct reading *reading, struct error *error)
+static enum status send_end(struct reading *reading)
 {
-    struct parcel *parcel = make_parcel(PARCEL_END, 0, error);
-    if (parcel == NULL) {
-        return STATUS_FAILED;
-    }
+    struct parcel *parcel = parcel_create(PARCEL_END, 0);
     for (uint32_t i = 0; reading->mapper != NULL && i < reading->stream->entity_count; i++) {
         const struct mapper_counts *counts = &mapper_counts(reading->mapper)[i];
         reading->tallies[i].made = counts->made;
@@ -343,16 +316,16 @@ static enum status send_end(struct reading *reading, struct error *error)
 
 enum status reading_span(struct reading *reading, struct error *error)
 {
-    if (prepare_mapper(reading, error) != STATUS_OK ||
-        prepare_tallies(reading, error) != STATUS_OK) {
+    if (prepare_mapper(reading, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    prepare_tallies(reading);
     reading->widened_rows = 0;
     enum status status = reading->worker->copy->run->loads_rejects
                              ? rejects_load_span(reading, error)
                          : reading->stream->child_count > 0 ? merge_span(reading, error)
                                                             : read_batches(reading, error);
-    return status == STATUS_OK ? send_end(reading, error) : status;
+    return status == STATUS_OK ? send_end(reading) : status;
 }
 
 /* Again from the beginning, as long as it pays; the writer forgets what it has. */
@@ -374,11 +347,7 @@ static enum status read_with_retries(struct reading *reading, struct error *erro
             }
             break;
         }
-        struct parcel *parcel = make_parcel(PARCEL_RESTART, 0, error);
-        if (parcel == NULL) {
-            break;
-        }
-        if (send(reading, parcel) != STATUS_OK) {
+        if (send(reading, parcel_create(PARCEL_RESTART, 0)) != STATUS_OK) {
             return STATUS_END;
         }
     }
@@ -396,7 +365,7 @@ static uint64_t smaller_limit(uint64_t wanted, uint64_t limit)
     return limit != 0 && limit < wanted ? limit : wanted;
 }
 
-enum status reading_init(struct reading *reading, struct worker *worker, struct error *error)
+void reading_init(struct reading *reading, struct worker *worker)
 {
     const struct run_session *session = worker->copy->session;
     *reading =
@@ -405,7 +374,7 @@ enum status reading_init(struct reading *reading, struct worker *worker, struct 
                              session->options.batch_rows, session->target->limits.batch_rows_max),
                          .bytes_max = smaller_limit(session->options.batch_bytes,
                                                     session->target->limits.batch_bytes_max)};
-    return record_hasher_init(&reading->hasher, session->target, worker->copy->run->forms, error);
+    record_hasher_init(&reading->hasher, session->target, worker->copy->run->forms);
 }
 
 void reading_free(struct reading *reading)
@@ -423,7 +392,8 @@ void *reader_main(void *argument)
     struct reading reading;
     struct error error = {0};
     struct work *work;
-    enum status status = reading_init(&reading, worker, &error);
+    reading_init(&reading, worker);
+    enum status status = STATUS_OK;
     atomic_store(&worker->doing, "waits for a chunk");
     while (status != STATUS_FAILED && (work = copy_begin_reading(copy, worker)) != NULL) {
         reading.work = work;

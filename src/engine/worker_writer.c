@@ -281,15 +281,8 @@ void *writer_main(void *argument)
                               .target = worker->copy->session->target->connector->target};
     struct error error = {0};
     writing.arena = arena_create(0);
-    if (record_hasher_init(&writing.hasher, worker->copy->session->target, worker->copy->run->forms,
-                           &error) != STATUS_OK ||
-        writing.arena == NULL) {
-        enum status status = error_set(&error, ERROR_MEMORY, NULL, "no memory for a writer");
-        (void)status;
-        copy_fail(worker->copy, &error);
-    } else {
-        run_writer(&writing, &error);
-    }
+    record_hasher_init(&writing.hasher, worker->copy->session->target, worker->copy->run->forms);
+    run_writer(&writing, &error);
     writing_abandon_all(&writing, false);
     before_close(writing.before);
     record_hasher_free(&writing.hasher);

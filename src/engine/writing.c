@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "engine/options.h"
 #include "engine/reject_name.h"
 #include <inttypes.h>
@@ -55,15 +56,9 @@ static enum status begin_attempt(struct writing *writing, struct open_chunk *chu
 enum status writing_begin(struct writing *writing, uint64_t index, struct work *work,
                           struct error *error)
 {
-    struct open_chunk *chunk = calloc(1, sizeof(*chunk));
+    struct open_chunk *chunk = memory_allocate_zeroed(1, sizeof(*chunk));
     const struct plan_stream *stream = copy_stream(writing->copy, index);
-    struct tally *tallies = calloc(stream->entity_count, sizeof(*tallies));
-    if (chunk == NULL || tallies == NULL) {
-        free(chunk);
-        free(tallies);
-        copy_requeue(writing->copy, index, work);
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a chunk");
-    }
+    struct tally *tallies = memory_allocate_zeroed(stream->entity_count, sizeof(*tallies));
     *chunk = (struct open_chunk){.work = work,
                                  .index = index,
                                  .number = copy_chunk(writing->copy, index)->number,
@@ -266,15 +261,13 @@ static enum status take_outcome(struct writing *writing, struct open_chunk *chun
                                 struct batch *batch, const struct record_outcome *outcome,
                                 struct error *error)
 {
-    bool held = false;
     if (outcome->row >= batch->row_count) {
         return error_set(error, ERROR_INTERNAL, chunk->stream->name,
                          "the target answered for a record that was not in the batch");
     }
-    enum status status = writing_hold(writing, chunk, batch, outcome, &held, error);
-    return status == STATUS_OK && !held
-               ? writing_count_outcome(writing, chunk, batch, outcome, error)
-               : status;
+    return writing_hold(writing, chunk, batch, outcome)
+               ? STATUS_OK
+               : writing_count_outcome(writing, chunk, batch, outcome, error);
 }
 
 enum status writing_settle(struct writing *writing, struct batch_result *result,
@@ -361,35 +354,24 @@ static void leave_large(struct large_value *self)
 }
 
 /* The original keeps the large values; a piece tells that it has some. */
-static enum status note_large(const struct batch *original, struct batch *piece)
+static void note_large(const struct batch *original, struct batch *piece)
 {
-    struct large_value *kept = original->large_values == NULL
-                                   ? NULL
-                                   : arena_allocate_zeroed(piece->arena, 1, sizeof(*kept));
-    if (kept != NULL) {
+    if (original->large_values != NULL) {
+        struct large_value *kept = arena_allocate_zeroed(piece->arena, 1, sizeof(*kept));
         kept->release = leave_large;
         batch_keep_large(piece, kept);
     }
-    return kept != NULL || original->large_values == NULL ? STATUS_OK : STATUS_FAILED;
 }
 
 struct batch *writing_cut(struct batch *original, uint32_t first, uint32_t count)
 {
     struct batch *piece = batch_create_sharing(original, original->shape, original->width, count);
-    if (piece == NULL) {
-        return NULL;
-    }
-    if (note_large(original, piece) != STATUS_OK ||
-        (original->envelopes != NULL && batch_add_envelopes(piece) != STATUS_OK)) {
-        batch_destroy(piece);
-        return NULL;
+    note_large(original, piece);
+    if (original->envelopes != NULL) {
+        (void)!batch_add_envelopes(piece);
     }
     for (uint32_t i = 0; i < count; i++) {
         struct cell *cells = batch_append(piece);
-        if (cells == NULL) {
-            batch_destroy(piece);
-            return NULL;
-        }
         memcpy(cells, batch_row(original, first + i), original->width * sizeof(*cells));
         if (original->envelopes != NULL) {
             piece->envelopes[i] = original->envelopes[first + i];
@@ -400,16 +382,11 @@ struct batch *writing_cut(struct batch *original, uint32_t first, uint32_t count
 }
 
 /* Its large values are released with it: it stays until the chunk ends. */
-static enum status keep_original(struct open_chunk *chunk, struct batch *batch, struct error *error)
+static void keep_original(struct open_chunk *chunk, struct batch *batch)
 {
-    struct batch **originals =
-        reallocarray(chunk->originals, chunk->original_count + 1u, sizeof(struct batch *));
-    if (originals == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to cut a batch");
-    }
-    chunk->originals = originals;
-    originals[chunk->original_count++] = batch;
-    return STATUS_OK;
+    chunk->originals =
+        memory_resize(chunk->originals, chunk->original_count + 1u, sizeof(struct batch *));
+    chunk->originals[chunk->original_count++] = batch;
 }
 
 /* Takes the batch over. */
@@ -417,13 +394,14 @@ static enum status submit_in_pieces(struct writing *writing, struct open_chunk *
                                     struct batch *batch, uint32_t rows_max, struct error *error)
 {
     bool keep = batch->large_values != NULL;
-    enum status status = keep ? keep_original(chunk, batch, error) : STATUS_OK;
-    keep = keep && status == STATUS_OK;
+    enum status status = STATUS_OK;
+    if (keep) {
+        keep_original(chunk, batch);
+    }
     for (uint32_t first = 0; first < batch->row_count && status == STATUS_OK; first += rows_max) {
         uint32_t left = batch->row_count - first;
         struct batch *piece = writing_cut(batch, first, left < rows_max ? left : rows_max);
-        status = piece != NULL ? writing_submit(writing, chunk, piece, error)
-                               : error_set(error, ERROR_MEMORY, NULL, "no memory to cut a batch");
+        status = writing_submit(writing, chunk, piece, error);
     }
     if (!keep) {
         batch_destroy(batch);

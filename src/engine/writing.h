@@ -73,8 +73,7 @@ enum status writing_commit(struct writing *writing, struct error *error) MUST_US
 /* Takes the batch over, and hands it to the target. */
 enum status writing_submit(struct writing *writing, struct open_chunk *chunk, struct batch *batch,
                            struct error *error) MUST_USE;
-/* The rows from `first` on, sharing the arena but not its large values; NULL: no memory.
- */
+/* The rows from `first` on, sharing the arena but not its large values. */
 struct batch *writing_cut(struct batch *original, uint32_t first, uint32_t count);
 /* Counts a record that the target did not write. */
 enum status writing_count_outcome(struct writing *writing, struct open_chunk *chunk,
@@ -83,9 +82,8 @@ enum status writing_count_outcome(struct writing *writing, struct open_chunk *ch
 
 /* ---- writing_again.c: records of a repair that wait for others of their chunk */
 /* May this one get in later? Then it is held, and not counted yet. */
-enum status writing_hold(struct writing *writing, struct open_chunk *chunk, struct batch *batch,
-                         const struct record_outcome *outcome, bool *held,
-                         struct error *error) MUST_USE;
+bool writing_hold(struct writing *writing, struct open_chunk *chunk, struct batch *batch,
+                  const struct record_outcome *outcome);
 /* Of a chunk that has ended: tries those that are held once more, while that helps; then they are
  * rejects. STATUS_END: none is held any more; never where the run stops in between. */
 enum status writing_try_again(struct writing *writing, struct open_chunk *chunk,

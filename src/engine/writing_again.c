@@ -7,15 +7,11 @@
  */
 #include "engine/writing.h"
 
+#include "base/memory.h"
 #include <stdlib.h>
 #include <string.h>
 
 enum { TRIES_MAX = 4000 }; /* of single records, in a chunk */
-
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to hold a record");
-}
 
 /* Each record for itself can be rejected, and written again, only within a transaction. */
 static bool may_wait(const struct writing *writing, const struct batch *batch,
@@ -28,34 +24,19 @@ static bool may_wait(const struct writing *writing, const struct batch *batch,
            (target->capabilities & CAPABILITY_TRANSACTIONS) != 0 && batch->large_values == NULL;
 }
 
-static enum status add(struct open_chunk *chunk, struct batch *row, enum error_code code,
-                       const char *reason, struct error *error)
+bool writing_hold(struct writing *writing, struct open_chunk *chunk, struct batch *batch,
+                  const struct record_outcome *outcome)
 {
-    struct held_record *held =
-        reallocarray(chunk->held, chunk->held_count + 1u, sizeof(*chunk->held));
-    char *copy = strdup(reason == NULL ? "" : reason);
-    if (held != NULL) {
-        chunk->held = held;
+    if (!may_wait(writing, batch, outcome)) {
+        return false;
     }
-    if (held == NULL || copy == NULL) {
-        free(copy);
-        batch_destroy(row);
-        return no_memory(error);
-    }
+    const char *reason = outcome->reason == NULL ? "" : outcome->reason;
+    chunk->held = memory_resize(chunk->held, chunk->held_count + 1u, sizeof(*chunk->held));
     chunk->held[chunk->held_count++] =
-        (struct held_record){.batch = row, .code = code, .reason = copy};
-    return STATUS_OK;
-}
-
-enum status writing_hold(struct writing *writing, struct open_chunk *chunk, struct batch *batch,
-                         const struct record_outcome *outcome, bool *held, struct error *error)
-{
-    *held = may_wait(writing, batch, outcome);
-    if (!*held) {
-        return STATUS_OK;
-    }
-    struct batch *row = writing_cut(batch, outcome->row, 1);
-    return row == NULL ? no_memory(error) : add(chunk, row, outcome->code, outcome->reason, error);
+        (struct held_record){.batch = writing_cut(batch, outcome->row, 1),
+                             .code = outcome->code,
+                             .reason = memory_copy_string(reason)};
+    return true;
 }
 
 static void free_records(struct held_record *held, uint32_t count)

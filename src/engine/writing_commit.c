@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "engine/state.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -47,10 +48,8 @@ static enum status make_mark(struct writing *writing, struct open_chunk *chunk,
         return STATUS_FAILED;
     }
     free(chunk->mark_text);
-    chunk->mark_text = strdup(text);
-    return chunk->mark_text != NULL
-               ? STATUS_OK
-               : error_set(error, ERROR_MEMORY, NULL, "no memory for a done mark");
+    chunk->mark_text = memory_copy_string(text);
+    return STATUS_OK;
 }
 
 static struct open_chunk *pop_first(struct writing *writing)

@@ -18,11 +18,6 @@ enum {
     TOLD_BYTES = 64 << 20
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to keep what was compared");
-}
-
 /* ---------------------------------------------------------------- what is compared */
 
 static void append_text(struct buffer *out, const char *text)
@@ -64,7 +59,7 @@ static void append_table(struct buffer *out, const struct verify_table *table)
 
 /* Equal only if the same records of the same databases are compared in the same way, whatever
  * drives it (jobs, caps, --repair). */
-static enum status find_compared(struct checkpoint *checkpoint, struct error *error)
+static void find_compared(struct checkpoint *checkpoint)
 {
     const struct verify *verify = checkpoint->verify;
     const struct run_session *session = verify->session;
@@ -93,9 +88,7 @@ static enum status find_compared(struct checkpoint *checkpoint, struct error *er
     }
     struct canonical_hash hash = canonical_hash_bytes(buffer_string(&text), text.length);
     canonical_hash_format(&hash, checkpoint->compared);
-    bool failed = text.failed;
     buffer_free(&text);
-    return failed ? no_memory(error) : STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- what is found */
@@ -265,23 +258,14 @@ enum status checkpoint_open(struct verify *verify, struct error *error)
     char *bytes;
     size_t length;
     struct error why;
-    if (checkpoint == NULL) {
-        return no_memory(error);
-    }
     *checkpoint =
         (struct checkpoint){.verify = verify, .path = name_file(verify, verify->options.level)};
     checkpoint->found_arena = arena_create(0);
     verify->checkpoint = checkpoint;
-    if (checkpoint->path == NULL || checkpoint->found_arena == NULL) {
-        return no_memory(error);
-    }
     checkpoint->unproven = find_unproven(verify);
     checkpoint->due_ms = clock_monotonic_ms() + PERIOD_MS;
-    enum status status = find_compared(checkpoint, error);
-    if (status != STATUS_OK) {
-        return status;
-    }
-    status =
+    find_compared(checkpoint);
+    enum status status =
         file_read_all(checkpoint->path, BYTES_MAX, checkpoint->found_arena, &bytes, &length, &why);
     if (status == STATUS_OK) {
         return take_found(checkpoint, bytes, length, error);
@@ -341,24 +325,19 @@ enum status checkpoint_restore(struct checkpoint *checkpoint, struct task_list *
     return status;
 }
 
-enum status checkpoint_begin(struct checkpoint *checkpoint, const struct task_list *list,
-                             struct error *error)
+void checkpoint_begin(struct checkpoint *checkpoint, const struct task_list *list)
 {
     struct verify *verify = checkpoint->verify;
     checkpoint->tasks = list->tasks;
     checkpoint->task_count = list->count;
     if (verify->spill == NULL) {
-        return STATUS_OK;
+        return;
     }
     uint32_t *attempts = arena_allocate_zeroed(verify->arena, list->count + 1u, sizeof(*attempts));
-    if (attempts == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < list->count; i++) {
         attempts[i] = list->tasks[i].attempt;
     }
     spill_set_attempts(verify->spill, attempts, list->count);
-    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- writing */
@@ -400,9 +379,8 @@ static enum status write_file(const struct checkpoint *checkpoint, struct checkp
     if (status == STATUS_OK) {
         head->marks = marks;
         checkpoint_append(checkpoint->verify, head, sums, &text);
-        status = text.failed ? no_memory(error)
-                             : file_write_atomic(checkpoint->path, text.data, text.length,
-                                                 "verify.before_checkpoint", error);
+        status = file_write_atomic(checkpoint->path, text.data, text.length,
+                                   "verify.before_checkpoint", error);
     }
     buffer_free(&text);
     free(marks);

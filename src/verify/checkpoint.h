@@ -37,8 +37,7 @@ struct spill_options checkpoint_spill_options(const struct verify *verify);
 enum status checkpoint_restore(struct checkpoint *checkpoint, struct task_list *list,
                                struct error *error) MUST_USE;
 /* From now on these tasks' sums, and the spill, are kept. */
-enum status checkpoint_begin(struct checkpoint *checkpoint, const struct task_list *list,
-                             struct error *error) MUST_USE;
+void checkpoint_begin(struct checkpoint *checkpoint, const struct task_list *list);
 /* A task is done: writes if it is time. Any thread. */
 void checkpoint_tick(struct checkpoint *checkpoint);
 /* Nothing is to be written any more. With verify->sums_mutex held. */
@@ -67,7 +66,7 @@ struct checkpoint_head {
         *marks; /* at level full: what was read stands in the spill up to them */
     uint32_t mark_count;
 };
-/* Sums and tasks. With verify->sums_mutex held; out->failed: no memory. */
+/* Sums and tasks. With verify->sums_mutex held. */
 void checkpoint_append_sums(const struct checkpoint *checkpoint, struct buffer *out);
 /* All of the file, with those. */
 void checkpoint_append(const struct verify *verify, const struct checkpoint_head *head,

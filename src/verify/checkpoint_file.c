@@ -139,7 +139,6 @@ static void put_column(struct buffer *out, const struct verify_column_sum *sum)
     put(out, sum->decimal.is_special != 0, 1);
     put(out, special, 8);
     put_text(out, sum->decimal.large.data, sum->decimal.large.length);
-    out->failed |= sum->decimal.large.failed;
 }
 
 static void put_task(struct buffer *out, const struct verify *verify,
@@ -206,7 +205,6 @@ void checkpoint_append(const struct verify *verify, const struct checkpoint_head
         put(out, bucket_count(&verify->tables[i]), 4);
     }
     buffer_append(out, sums->data, sums->length);
-    out->failed |= sums->failed;
     struct canonical_hash hash = canonical_hash_bytes(buffer_string(out), out->length);
     put(out, hash.low, 8);
     put(out, hash.high, 8);
@@ -220,14 +218,7 @@ struct input {
     const char *end;
     struct arena *arena; /* of texts */
     bool failed;
-    bool no_memory; /* that is why */
 };
-
-static void fail_memory(struct input *input, bool failed)
-{
-    input->no_memory = input->no_memory || failed;
-    input->failed = input->failed || failed;
-}
 
 static uint64_t take(struct input *input, int count)
 {
@@ -255,8 +246,7 @@ static const char *take_text(struct input *input, uint32_t *length)
     }
     const char *copy = arena_copy(input->arena, input->at, *length);
     input->at += *length;
-    fail_memory(input, copy == NULL);
-    return copy == NULL ? "" : copy;
+    return copy;
 }
 
 static const char *take_string(struct input *input)
@@ -303,7 +293,6 @@ static void take_ranges(struct input *input, struct verify *verify, struct verif
         return;
     }
     table->ranges = arena_allocate_zeroed(verify->arena, count, sizeof(*table->ranges));
-    fail_memory(input, table->ranges == NULL);
     for (uint32_t i = 0; i < count && !input->failed; i++) {
         table->ranges[i].span = take_span(input);
         take_sums(input, table->ranges[i].parts, VERIFY_RANGE_PARTS);
@@ -312,7 +301,7 @@ static void take_ranges(struct input *input, struct verify *verify, struct verif
 }
 
 /* `,"key":{…},"code":"…","reason":"…"` and nothing else: these become members of an object. */
-static bool is_named_line(struct input *input, const char *line, size_t length)
+static bool is_named_line(const char *line, size_t length)
 {
     struct buffer whole = {0};
     struct error why = {0};
@@ -321,11 +310,9 @@ static bool is_named_line(struct input *input, const char *line, size_t length)
     buffer_append_byte(&whole, '{');
     buffer_append(&whole, line + sound, sound ? length - 1 : 0);
     buffer_append_byte(&whole, '}');
-    fail_memory(input, whole.failed ||
-                           (json_tree_parse(whole.data, whole.length, JSON_REJECT_DUPLICATES, NULL,
-                                            ERROR_STATE_INVALID, &json, &why) == STATUS_FAILED &&
-                            why.code == ERROR_MEMORY));
-    sound = json_object_size(json) == 3 && json_is_object(json_object_get(json, "key")) &&
+    sound = json_tree_parse(whole.data, whole.length, JSON_REJECT_DUPLICATES, NULL,
+                            ERROR_STATE_INVALID, &json, &why) == STATUS_OK &&
+            json_object_size(json) == 3 && json_is_object(json_object_get(json, "key")) &&
             json_is_string(json_object_get(json, "code")) &&
             json_is_string(json_object_get(json, "reason"));
     json_decref(json);
@@ -333,11 +320,11 @@ static bool is_named_line(struct input *input, const char *line, size_t length)
     return sound;
 }
 
-static bool are_named_lines(struct input *input, const char *lines, size_t length)
+static bool are_named_lines(const char *lines, size_t length)
 {
     for (size_t at = 0; at < length;) {
         const char *end = memchr(lines + at, '\n', length - at);
-        if (end == NULL || !is_named_line(input, lines + at, (size_t)(end - lines) - at)) {
+        if (end == NULL || !is_named_line(lines + at, (size_t)(end - lines) - at)) {
             return false;
         }
         at = (size_t)(end - lines) + 1;
@@ -350,10 +337,9 @@ static void take_named(struct input *input, struct verify_table *table)
     uint32_t length;
     table->named_count = take(input, 8);
     const char *lines = take_text(input, &length);
-    input->failed = input->failed || !are_named_lines(input, lines, length);
+    input->failed = input->failed || !are_named_lines(lines, length);
     if (!input->failed) {
         buffer_append(&table->named, lines, length);
-        fail_memory(input, table->named.failed);
     }
 }
 
@@ -383,14 +369,12 @@ static void take_column(struct input *input, struct verify_column_sum *sum)
     memcpy(&sum->decimal.special, &special, sizeof(special));
     const char *large = take_text(input, &length);
     buffer_append(&sum->decimal.large, large, length);
-    fail_memory(input, sum->decimal.large.failed);
     input->failed = input->failed || !decimal_sum_is_sound(&sum->decimal);
 }
 
 static void take_task(struct input *input, struct verify *verify, struct task_list *list)
 {
     struct verify_task task = {.side = take(input, 1) == SIDE_SOURCE ? SIDE_SOURCE : SIDE_TARGET};
-    struct error ignored;
     task.done = take(input, 1) != 0;
     task.attempt = take_u32(input);
     input->failed = input->failed || task.attempt > ATTEMPTS_MAX;
@@ -400,7 +384,6 @@ static void take_task(struct input *input, struct verify *verify, struct task_li
         task.side == SIDE_SOURCE ? verify->session->plan->stream_count : verify->table_count;
     if (number == NO_RANGE) {
         struct span *span = arena_allocate_zeroed(verify->arena, 1, sizeof(*span));
-        fail_memory(input, span == NULL);
         input->failed = input->failed || task.index >= count;
         if (!input->failed) {
             *span = take_span(input);
@@ -412,7 +395,7 @@ static void take_task(struct input *input, struct verify *verify, struct task_li
         task.range = input->failed ? NULL : &table->ranges[number];
         task.span = input->failed ? NULL : &task.range->span;
     }
-    fail_memory(input, steps_add_task(list, task, &ignored) != STATUS_OK);
+    steps_add_task(list, task);
 }
 
 static void take_marks(struct input *input, struct checkpoint_head *head)
@@ -424,7 +407,6 @@ static void take_marks(struct input *input, struct checkpoint_head *head)
         return;
     }
     marks = arena_allocate_zeroed(input->arena, count + 1u, sizeof(*marks));
-    fail_memory(input, marks == NULL);
     for (uint32_t i = 0; i < count && !input->failed; i++) {
         marks[i].bytes = take(input, 8);
         marks[i].hash.low = take(input, 8);
@@ -463,7 +445,7 @@ const char *checkpoint_read_head(const char *bytes, size_t length, struct arena 
     take_marks(&input, head);
     *at = input.at;
     *end = input.end;
-    return input.no_memory ? "can't be read: no memory" : input.failed ? "is damaged" : NULL;
+    return input.failed ? "is damaged" : NULL;
 }
 
 const char *checkpoint_read_counts(struct verify *verify, const char **at, const char *end)
@@ -475,7 +457,7 @@ const char *checkpoint_read_counts(struct verify *verify, const char **at, const
                        (count != 0 && !steps_take_bucket_count(verify, &verify->tables[i], count));
     }
     *at = input.at;
-    return input.failed ? "does not fit this validation, or memory is out" : NULL;
+    return input.failed ? "does not fit this validation" : NULL;
 }
 
 enum status checkpoint_read_sums(struct verify *verify, const char *at, const char *end,
@@ -497,9 +479,6 @@ enum status checkpoint_read_sums(struct verify *verify, const char *at, const ch
     }
     while (!input.failed && input.at < input.end) {
         take_task(&input, verify, list);
-    }
-    if (input.no_memory) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to go on with a validation");
     }
     return input.failed ? error_set(error, ERROR_STATE_INVALID, NULL, "does not fit together")
                         : STATUS_OK;

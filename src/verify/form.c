@@ -1,6 +1,7 @@
 /* The hot path of comparing: normal form, canonical bytes and hashes of one record at a time. */
 #include "verify/form.h"
 
+#include "base/memory.h"
 #include <stdlib.h>
 #include <string.h>
 #define XXH_INLINE_ALL /* most of what is hashed is short: the calls would cost as much as the \
@@ -9,19 +10,13 @@
 
 enum { RESET_BYTES = 64 << 10, SLICE_BYTES = 64 << 10 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to compare records");
-}
-
-enum status former_init(struct former *former, struct database *target, struct error *error)
+void former_init(struct former *former, struct database *target)
 {
     *former = (struct former){
         .target = target,
         .null_is_missing = (target->capabilities & CAPABILITY_MISSING) == 0,
         .arena = arena_create(0),
     };
-    return former->arena != NULL ? STATUS_OK : no_memory(error);
 }
 
 void former_free(struct former *former)
@@ -33,17 +28,12 @@ void former_free(struct former *former)
     *former = (struct former){0};
 }
 
-static bool reserve(struct former *former, uint32_t count)
+static void reserve(struct former *former, uint32_t count)
 {
-    if (count <= former->capacity) {
-        return true;
-    }
-    struct former_field *fields = reallocarray(former->fields, count, sizeof(*fields));
-    if (fields != NULL) {
-        former->fields = fields;
+    if (count > former->capacity) {
+        former->fields = memory_resize(former->fields, count, sizeof(*former->fields));
         former->capacity = count;
     }
-    return fields != NULL;
 }
 
 /* ---------------------------------------------------------------- one value */
@@ -69,11 +59,12 @@ static enum status hash_slices(struct large_value *large, XXH128_hash_t *digest,
                                struct error *error)
 {
     XXH3_state_t *state = XXH3_createState();
-    uint8_t *slice = malloc(SLICE_BYTES);
-    enum status status = state == NULL || slice == NULL ? no_memory(error) : STATUS_OK;
-    if (status == STATUS_OK) {
-        XXH3_128bits_reset(state);
+    uint8_t *slice = memory_allocate(SLICE_BYTES);
+    enum status status = STATUS_OK;
+    if (state == NULL) {
+        memory_exhausted(0);
     }
+    XXH3_128bits_reset(state);
     for (uint64_t offset = 0; status == STATUS_OK && offset < large->length;) {
         uint64_t rest = large->length - offset;
         size_t size = rest < SLICE_BYTES ? (size_t)rest : SLICE_BYTES;
@@ -291,20 +282,12 @@ enum status former_take(struct former *former, const struct record_form *form,
     if (form->fields == NULL && cells->kind != VALUE_MAP) {
         return error_set(error, ERROR_INTERNAL, NULL, "a document is no map");
     }
-    if (!reserve(former, fields + 1)) {
-        return no_memory(error);
-    }
+    reserve(former, fields + 1);
     enum status status = form->fields == NULL ? take_document(former, form, cells, error)
                                               : take_fields(former, form, cells, error);
-    if (status == STATUS_OK && former->bytes.failed) {
-        status = no_memory(error);
-    }
     if (status == STATUS_OK) {
         former->hash = canonical_hash_bytes(former->bytes.data, former->bytes.length);
         take_key(former, form);
-        if (former->key_bytes.failed) {
-            status = no_memory(error);
-        }
     }
     return status;
 }

@@ -60,8 +60,7 @@ struct former {
     struct canonical_hash hash;
     bool has_key;
 };
-enum status former_init(struct former *former, struct database *target,
-                        struct error *error) MUST_USE;
+void former_init(struct former *former, struct database *target);
 void former_free(struct former *former);
 /* Takes one record in hand. */
 enum status former_take(struct former *former, const struct record_form *form,

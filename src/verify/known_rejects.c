@@ -39,9 +39,6 @@ static enum status feed_line(struct feeding *feeding, const char *line, size_t l
     const struct verify_entity *entity = &verify->entities[mended.entity];
     const struct shape *shape = plan_entity_batch_shape(entity->plan);
     struct batch *batch = batch_create(shape, batch_shape_width(shape) + MENDED_EXTRA_CELLS, 1);
-    if (batch == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a rejected record");
-    }
     enum status status = STATUS_OK;
     if (mended_line_append(line, length, batch, &why) != STATUS_OK) {
         status = leave_line(&why, error);
@@ -97,10 +94,8 @@ enum status known_rejects_feed(struct pass *pass, struct error *error)
     if (verify->rejects_folder == NULL) {
         return STATUS_OK;
     }
-    enum status status = former_init(&feeding.former, verify->session->target, error);
-    if (status == STATUS_OK) {
-        status = feed_folder(&feeding, verify->rejects_folder, error);
-    }
+    former_init(&feeding.former, verify->session->target);
+    enum status status = feed_folder(&feeding, verify->rejects_folder, error);
     former_free(&feeding.former);
     return status;
 }

@@ -87,9 +87,6 @@ static enum status list_copies(struct verify *verify, struct ledger_header **cop
     enum status status = functions->list(target, verify->arena, &ids, &count, error);
     *copies = arena_allocate_zeroed(verify->arena, count + 1u, sizeof(**copies));
     *copy_count = 0;
-    if (status == STATUS_OK && *copies == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the runs of the ledger");
-    }
     for (uint32_t i = count; status == STATUS_OK && i > 0; i--) {
         struct ledger_header *header = &(*copies)[*copy_count];
         status = functions->load(target, ids[i - 1], verify->arena, &ledger, error);
@@ -319,7 +316,7 @@ static enum status find_run(struct verify *verify, struct error *error)
     return take_ledger(verify, ledger, is_local, error);
 }
 
-static enum status name_files(struct verify *verify, struct error *error)
+static void name_files(struct verify *verify)
 {
     const char *folder = verify->run->folder.path;
     bool other = verify->is_other;
@@ -333,9 +330,6 @@ static enum status name_files(struct verify *verify, struct error *error)
                     "one is in validation-other.json",
                     verify->folder_run_id);
     }
-    return verify->result_file != NULL && verify->record_file != NULL
-               ? STATUS_OK
-               : error_set(error, ERROR_MEMORY, NULL, "no memory for names of files");
 }
 
 enum status steps_find_run(struct verify *verify, struct error *error)
@@ -345,8 +339,9 @@ enum status steps_find_run(struct verify *verify, struct error *error)
     result->source = arena_copy_string(verify->arena, session->source_uri->shown);
     result->target = arena_copy_string(verify->arena, session->target_uri->shown);
     result->target_identity = arena_copy_string(verify->arena, session->target_identity);
-    if (result->source == NULL || result->target == NULL || result->target_identity == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the result");
+    if (find_run(verify, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
-    return find_run(verify, error) == STATUS_OK ? name_files(verify, error) : STATUS_FAILED;
+    name_files(verify);
+    return STATUS_OK;
 }

@@ -127,9 +127,6 @@ static enum status count_sides(struct verify *verify, struct error *error)
     struct task_list list = {0};
     const struct spill_options options = {.tables = verify->tables};
     struct pass pass = {.verify = verify, .act = ACT_COUNT, .counts = true};
-    if (counted == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for counting the source");
-    }
     enum status status = let_count(verify, counted, error);
     for (uint32_t i = 0; i < verify->table_count; i++) {
         verify->tables[i].bad = verify->tables[i].distinct;

@@ -1,6 +1,7 @@
 /* The target's records under some keys: asked for by key, where its connector can. */
 #include "verify/look_up.h"
 
+#include "base/memory.h"
 #include "base/signals.h"
 #include "verify/spill.h"
 #include <stdlib.h>
@@ -40,9 +41,6 @@ enum status look_up_note(struct looked_up *list, const struct verify *verify,
     struct wanted_key wanted = {
         .hash = former->key,
         .cells = arena_allocate_zeroed(verify->arena, key.count, sizeof(*wanted.cells))};
-    if (wanted.cells == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < key.count; i++) {
         const struct former_field *field = former_find(former, key.names[i], strlen(key.names[i]));
         if (field == NULL || field->value.kind == VALUE_NULL) {
@@ -54,7 +52,7 @@ enum status look_up_note(struct looked_up *list, const struct verify *verify,
         }
     }
     buffer_append(&list->keys, &wanted, sizeof(wanted));
-    return list->keys.failed ? no_memory(error) : STATUS_OK;
+    return STATUS_OK;
 }
 
 static int compare_wanted(const void *left, const void *right)
@@ -130,11 +128,8 @@ static enum status ask(const struct looking *looking, const struct wanted_key *k
     struct database *target = looking->verify->session->target;
     const struct target_table *table = &looking->table->plan->target;
     size_t width = table->key.count;
-    struct cell *cells = reallocarray(NULL, count * width + 1, sizeof(*cells));
+    struct cell *cells = memory_resize(NULL, count * width + 1, sizeof(*cells));
     *batch = NULL;
-    if (cells == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < count; i++) {
         memcpy(&cells[i * width], keys[i].cells, width * sizeof(*cells));
     }
@@ -178,10 +173,10 @@ enum status look_up_all(struct looked_up *list, struct verify *verify,
     const struct wanted_key *keys = (const struct wanted_key *)(const void *)list->keys.data;
     uint32_t count = sort_keys(list);
     uint32_t most = look_up_keys_a_call(verify, table);
-    looking.cells = calloc((size_t)table->request.column_count + 1, sizeof(*looking.cells));
-    enum status status = looking.cells == NULL
-                             ? no_memory(error)
-                             : former_init(&looking.former, verify->session->target, error);
+    looking.cells =
+        memory_allocate_zeroed((size_t)table->request.column_count + 1, sizeof(*looking.cells));
+    former_init(&looking.former, verify->session->target);
+    enum status status = STATUS_OK;
     for (uint32_t at = 0; at < count && status == STATUS_OK; at += most) {
         uint32_t some = count - at < most ? count - at : most;
         status =

@@ -14,11 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to match records");
-}
-
 static enum status cant_write(const struct match *match, struct error *error)
 {
     return error_set_errno(error, ERROR_STATE_WRITE, errno, match->verify->record_file,
@@ -33,9 +28,6 @@ enum status match_begin(struct match *match, struct verify *verify, struct error
         arena_allocate_zeroed(verify->arena, (size_t)rows + 1, sizeof(*match->entities));
     match->collapsed =
         arena_allocate_zeroed(verify->arena, (size_t)verify->entity_count + 1, sizeof(uint64_t));
-    if (match->entities == NULL || match->collapsed == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < verify->entity_count; i++) {
         const struct plan_entity *entity = verify->entities[i].plan;
         match->entities[i].name = entity->name;
@@ -155,9 +147,6 @@ static enum status end_line(struct match *match, struct error *error)
 {
     struct buffer *out = &match->line;
     buffer_append_string(out, "}\n");
-    if (out->failed) {
-        return no_memory(error);
-    }
     if (match->record_count++ < match->verify->options.limit) {
         buffer_append(match->kept, out->data, out->length);
     }
@@ -171,8 +160,6 @@ static void append_side(struct buffer *out, const char *name, const struct spill
     buffer_append_string(out, name);
     if (field == NULL) {
         buffer_append_string(out, "null");
-    } else if (shown->failed) {
-        out->failed = 1;
     } else {
         show_text(out, shown->data, shown->length);
     }

@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "base/condition.h"
 #include "base/failpoint.h"
+#include "base/memory.h"
 #include "base/signals.h"
 #include "engine/sampling.h"
 #include "verify/checkpoint.h"
@@ -94,8 +95,7 @@ static enum status add_columns(struct worker_thread *worker, const struct verify
     return STATUS_OK;
 }
 
-static enum status add_sum(struct worker_thread *worker, const struct verify_table *table,
-                           bool subtract, struct error *error)
+static void add_sum(struct worker_thread *worker, const struct verify_table *table, bool subtract)
 {
     const struct former *former = &worker->former;
     const struct canonical_hash hash = {.low = subtract ? 0 - former->hash.low : former->hash.low,
@@ -104,9 +104,9 @@ static enum status add_sum(struct worker_thread *worker, const struct verify_tab
     struct canonical_hash *part = &worker->sums.parts[verify_range_part(&former->key)];
     part->low += hash.low;
     part->high += hash.high;
-    return table->buckets == NULL ? STATUS_OK
-                                  : task_sums_add(&worker->sums, table,
-                                                  verify_bucket(table, &former->key), &hash, error);
+    if (table->buckets != NULL) {
+        task_sums_add(&worker->sums, table, verify_bucket(table, &former->key), &hash);
+    }
 }
 
 /* `range` NULL: the record's is not known. */
@@ -165,7 +165,8 @@ static enum status take_record(struct worker_thread *worker, struct verify_table
             add_columns(worker, table, side, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        return add_sum(worker, table, side == SIDE_TARGET, error);
+        add_sum(worker, table, side == SIDE_TARGET);
+        return STATUS_OK;
     }
     if (!is_wanted(pass, table, worker->task->range, side, entity, &worker->former)) {
         return STATUS_OK;
@@ -184,9 +185,7 @@ static enum status take_number_off(struct verify_column_sum *sum, const struct f
     struct buffer digits = {0};
     value_print(field->raw->kind == VALUE_DECIMAL ? field->raw : &field->value, SUM_DIGITS_MAX,
                 &digits);
-    enum status status = digits.failed
-                             ? no_memory_for_number(error)
-                             : verify_take_number_off(sum, digits.data, digits.length, error);
+    enum status status = verify_take_number_off(sum, digits.data, digits.length, error);
     buffer_free(&digits);
     return status;
 }
@@ -577,14 +576,13 @@ static void *thread_main(void *argument)
 
 /* ---------------------------------------------------------------- the pool */
 
-static enum status worker_init(struct worker_thread *worker, struct pool *pool, struct error *error)
+static void worker_init(struct worker_thread *worker, struct pool *pool)
 {
     struct verify *verify = pool->pass->verify;
     worker->pool = pool;
     worker->spiller.spill = verify->spill;
-    enum status status = task_sums_init(&worker->sums, verify, pool->pass->act == ACT_SUM, error);
-    return status == STATUS_OK ? former_init(&worker->former, verify->session->target, error)
-                               : status;
+    task_sums_init(&worker->sums, verify, pool->pass->act == ACT_SUM);
+    former_init(&worker->former, verify->session->target);
 }
 
 /* Its readers go to the next pass: a snapshot is taken for so many and no more. */
@@ -627,21 +625,15 @@ enum status pass_run(struct pass *pass, struct error *error)
     uint32_t count = pool.readers_max[SIDE_SOURCE] + pool.readers_max[SIDE_TARGET];
     count = count > session->options.jobs ? session->options.jobs : count;
     count = count > VERIFY_THREADS_MAX ? VERIFY_THREADS_MAX : count < 1 ? 1 : count;
-    struct worker_thread *workers = calloc(count, sizeof(*workers));
+    struct worker_thread *workers = memory_allocate_zeroed(count, sizeof(*workers));
     uint32_t running = 0;
     enum status status = STATUS_OK;
-    if (workers == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for threads");
-    }
     condition_init(&pool.changed);
     while (running < count && status == STATUS_OK) {
         struct worker_thread *worker = &workers[running];
-        status = worker_init(worker, &pool, error);
-        if (status == STATUS_OK &&
-            pthread_create(&worker->thread, NULL, thread_main, worker) != 0) {
+        worker_init(worker, &pool);
+        if (pthread_create(&worker->thread, NULL, thread_main, worker) != 0) {
             status = error_set(error, ERROR_MEMORY, NULL, "no thread to be had");
-        }
-        if (status != STATUS_OK) {
             atomic_store(&pool.stopping, true);
             worker_end(worker);
             break;

@@ -3,17 +3,13 @@
  * the rows of buckets that differ are read. What a digest can't tell is never taken for equal: a
  * wrong suspicion costs a reading of its bucket, and no more.
  */
+#include "base/memory.h"
 #include "plan/mapping.h"
 #include "verify/steps.h"
 #include <stdlib.h>
 #include <string.h>
 
 enum { BUCKET_ROWS = 512, BUCKETS_MIN = 16, BUCKETS_USUAL = 256, BUCKETS_MAX = 1024 };
-
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for digests");
-}
 
 /* ---------------------------------------------------------------- types */
 
@@ -74,7 +70,7 @@ static bool are_one(const struct verify *verify, const struct form_field *field,
         struct cell normal;
         same = functions->normal_form_in_column(target, field->column_class, &cells[i], arena,
                                                 &normal, &ignored) == STATUS_OK &&
-               canonical_append(&normal, &bytes[i], &ignored) == STATUS_OK && !bytes[i].failed;
+               canonical_append(&normal, &bytes[i], &ignored) == STATUS_OK;
     }
     same = same && bytes[0].length == bytes[1].length &&
            memcmp(bytes[0].data, bytes[1].data, bytes[0].length) == 0;
@@ -210,7 +206,7 @@ static uint32_t choose_bucket_count(const struct verify *verify, const struct ve
     return count;
 }
 
-static enum status push_down(struct verify *verify, struct verify_table *table, struct error *error)
+static void push_down(struct verify *verify, struct verify_table *table)
 {
     const struct run_session *session = verify->session;
     uint32_t fields = table->form.field_count;
@@ -219,13 +215,10 @@ static enum status push_down(struct verify *verify, struct verify_table *table, 
     bool by_integer;
     for (int i = 0; i < 2; i++) {
         columns[i] = arena_allocate_zeroed(verify->arena, (size_t)fields + 1, sizeof **columns);
-        if (pushed == NULL || columns[i] == NULL) {
-            return no_memory(error);
-        }
     }
     table->read_because = pair_columns(verify, table, columns, &by_integer);
     if (table->read_because != NULL) {
-        return STATUS_OK;
+        return;
     }
     const struct plan_entity *entity = verify->entities[table->plan->entities[0]].plan;
     pushed->stream = session->plan->streams[entity->stream];
@@ -240,9 +233,7 @@ static enum status push_down(struct verify *verify, struct verify_table *table, 
     }
     table->pushed = pushed;
     table->range_stream = UINT32_MAX; /* servers sum into buckets */
-    return steps_take_bucket_count(verify, table, pushed->digest[0].bucket_count)
-               ? STATUS_OK
-               : no_memory(error);
+    (void)steps_take_bucket_count(verify, table, pushed->digest[0].bucket_count);
 }
 
 bool steps_take_bucket_count(struct verify *verify, struct verify_table *table, uint32_t count)
@@ -257,7 +248,7 @@ bool steps_take_bucket_count(struct verify *verify, struct verify_table *table, 
     }
     pushed->digest[0].bucket_count = pushed->digest[1].bucket_count = count;
     pushed->doubtful = arena_allocate_zeroed(verify->arena, count, sizeof *pushed->doubtful);
-    return pushed->doubtful != NULL;
+    return true;
 }
 
 /* Counts what the run rejected of each entity: where it did, the sources' sums would differ. */
@@ -274,7 +265,7 @@ enum status steps_push_down(struct verify *verify, struct error *error)
         struct verify_table *table = &verify->tables[i];
         table->read_because = check_table(verify, table);
         if (table->read_because == NULL) {
-            status = push_down(verify, table, error);
+            push_down(verify, table);
         }
     }
     for (uint32_t i = 0; i < verify->entity_count; i++) {
@@ -293,11 +284,8 @@ enum status steps_sum_pushed(struct task_sums *sums, struct verify_table *table,
     const struct database *database = side == SIDE_SOURCE ? session->source : session->mirror;
     struct verify_pushed *pushed = table->pushed;
     uint32_t count = pushed->digest[side].bucket_count;
-    struct digest_sum *made = calloc(count, sizeof *made);
+    struct digest_sum *made = memory_allocate_zeroed(count, sizeof *made);
     *bytes = 0;
-    if (made == NULL) {
-        return no_memory(error);
-    }
     enum status status = database->connector->source->digest(reader, &pushed->request[side], span,
                                                              made, bytes, error);
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
@@ -305,7 +293,7 @@ enum status steps_sum_pushed(struct task_sums *sums, struct verify_table *table,
         struct canonical_hash hash = {.low = subtract ? 0 - made[i].low : made[i].low,
                                       .high = subtract ? 0 - made[i].high : made[i].high};
         sums->rows += made[i].rows;
-        status = task_sums_add(sums, table, i, &hash, error);
+        task_sums_add(sums, table, i, &hash);
         if (made[i].doubtful > 0) {
             atomic_store(&pushed->doubtful[i], true); /* at worst, it is read for nothing */
         }
@@ -317,16 +305,12 @@ enum status steps_sum_pushed(struct task_sums *sums, struct verify_table *table,
     return status;
 }
 
-enum status steps_narrow_pushed(struct verify *verify, struct verify_table *table,
-                                struct error *error)
+void steps_narrow_pushed(struct verify *verify, struct verify_table *table)
 {
     struct verify_pushed *pushed = table->pushed;
     uint32_t count = 0;
     uint32_t *buckets = arena_allocate_zeroed(
         verify->arena, (size_t)pushed->digest[0].bucket_count + 1, sizeof *buckets);
-    if (buckets == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i <= table->bucket_mask; i++) {
         if (!verify_bucket_is_even(table, i)) {
             buckets[count++] = i;
@@ -337,5 +321,4 @@ enum status steps_narrow_pushed(struct verify *verify, struct verify_table *tabl
         pushed->request[i].bucket_count = count;
     }
     pushed->stream.request = pushed->request[SIDE_SOURCE];
-    return STATUS_OK;
 }

@@ -43,10 +43,6 @@ enum status repair_files_open(struct repair_files *files, struct verify *verify,
         arena_allocate_zeroed(verify->arena, verify->table_count + 1u, sizeof(uint64_t));
     files->writes_of =
         arena_allocate_zeroed(verify->arena, verify->table_count + 1u, sizeof(uint64_t));
-    if (files->write_path == NULL || files->insert_path == NULL || files->delete_path == NULL ||
-        files->deletes_of == NULL || files->writes_of == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for names of files");
-    }
     files->writes = create(files->write_path);
     files->inserts = create_nameless(files->insert_path);
     files->deletes = create(files->delete_path);
@@ -111,9 +107,7 @@ enum status repair_files_close(struct repair_files *files, struct error *error)
 static enum status put_line(FILE *file, const char *path, struct buffer *line, struct error *error)
 {
     enum status status = STATUS_OK;
-    if (line->failed) {
-        status = error_set(error, ERROR_MEMORY, NULL, "no memory for a line");
-    } else if (fwrite(line->data, 1, line->length, file) != line->length) {
+    if (fwrite(line->data, 1, line->length, file) != line->length) {
         status = cant_write(path, error);
     }
     buffer_free(line);
@@ -216,9 +210,6 @@ static enum status check_table(const struct repair_files *files, uint32_t table,
     struct buffer why = {0};
     const struct shape **shapes = arena_allocate_zeroed(verify->arena, planned->entity_count + 1u,
                                                         sizeof(const struct shape *));
-    if (shapes == NULL) {
-        return error_set(error, ERROR_MEMORY, wanted.name, "no memory to check a table");
-    }
     for (uint32_t i = 0; i < planned->entity_count; i++) {
         shapes[i] = verify->entities[planned->entities[i]].plan->shape;
     }
@@ -227,9 +218,7 @@ static enum status check_table(const struct repair_files *files, uint32_t table,
     enum status status = target->connector->target->check_table(
         target, &wanted, shapes, files->writes_of[table] > 0 ? planned->entity_count : 0, &why,
         error);
-    if (status == STATUS_OK && why.failed) {
-        status = error_set(error, ERROR_MEMORY, wanted.name, "no memory to check a table");
-    } else if (status == STATUS_OK && why.length > 0) {
+    if (status == STATUS_OK && why.length > 0) {
         const char *line = buffer_string(&why);
         why.data[strcspn(line, "\n")] = '\0';
         status = refuse(verify, table, line, error);
@@ -277,9 +266,7 @@ enum status verify_repair(struct run_session *session, struct verify_result *res
     options.delete_hash = result->delete_hash;
     options.rejects_file = arena_format(session->arena, "%s/repair.jsonl", session->state_path);
     session_leave_mirror(session);
-    enum status status = options.rejects_file == NULL
-                             ? error_set(error, ERROR_MEMORY, NULL, "no memory")
-                             : run_open(&options, &writing, &faults, error);
+    enum status status = run_open(&options, &writing, &faults, error);
     if (status == STATUS_OK) {
         status = run_migrate(writing, &result->repair, error);
     }

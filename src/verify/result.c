@@ -14,11 +14,6 @@
 
 enum { FORMAT = 1, STATE_BYTES_MAX = 64 << 20 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for the result");
-}
-
 /* ---------------------------------------------------------------- filling */
 
 static bool is_clean(const struct verify_entity_result *row)
@@ -40,15 +35,12 @@ static void fill_entity(const struct verify *verify, const struct match *match, 
 }
 
 /* A table's own row says something only of records that are nobody's. */
-static enum status fill_entities(struct verify *verify, struct match *match, struct error *error)
+static void fill_entities(struct verify *verify, struct match *match)
 {
     struct verify_result *result = verify->result;
     uint32_t all = verify->entity_count + verify->table_count;
     result->entities =
         arena_allocate_zeroed(verify->arena, (size_t)all + 1, sizeof(*result->entities));
-    if (result->entities == NULL) {
-        return no_memory(error);
-    }
     result->ok = true;
     for (uint32_t i = 0; i < all; i++) {
         struct verify_entity_result *row = &match->entities[i];
@@ -62,7 +54,6 @@ static enum status fill_entities(struct verify *verify, struct match *match, str
             result->ok = result->ok && is_clean(row);
         }
     }
-    return STATUS_OK;
 }
 
 static const char *sum_text(struct verify *verify, struct verify_column_sum *sum)
@@ -104,26 +95,22 @@ static bool same_number(const char *a, const char *b)
     struct cell left;
     struct cell right;
     struct arena *arena = arena_create(0);
-    bool same = a != NULL && b != NULL && arena != NULL &&
-                decimal_parse(a, strlen(a), arena, &left) == STATUS_OK &&
+    bool same = a != NULL && b != NULL && decimal_parse(a, strlen(a), arena, &left) == STATUS_OK &&
                 decimal_parse(b, strlen(b), arena, &right) == STATUS_OK &&
                 decimal_compare(&left, &right) == 0;
     arena_destroy(arena);
     return same;
 }
 
-static enum status fill_columns(struct verify *verify, struct error *error)
+static void fill_columns(struct verify *verify)
 {
     struct verify_result *result = verify->result;
     if (verify->first_column == NULL) {
-        return STATUS_OK;
+        return;
     }
     uint32_t count = verify->first_column[verify->table_count];
     result->columns =
         arena_allocate_zeroed(verify->arena, (size_t)count + 1, sizeof(*result->columns));
-    if (result->columns == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < verify->table_count; i++) {
         const struct target_table *table = &verify->tables[i].plan->target;
         bool summed = verify->tables[i].pushed == NULL;
@@ -144,16 +131,13 @@ static enum status fill_columns(struct verify *verify, struct error *error)
             }
         }
     }
-    return STATUS_OK;
 }
 
-enum status steps_fill_result(struct verify *verify, struct match *match, struct error *error)
+void steps_fill_result(struct verify *verify, struct match *match)
 {
     struct verify_result *result = verify->result;
-    if (fill_entities(verify, match, error) != STATUS_OK ||
-        fill_columns(verify, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    fill_entities(verify, match);
+    fill_columns(verify);
     result->record_count = match->record_count;
     result->record_file = verify->record_file;
     result->records = arena_copy(verify->arena, match->kept->data, match->kept->length);
@@ -161,7 +145,6 @@ enum status steps_fill_result(struct verify *verify, struct match *match, struct
                                                             verify->notes.length);
     result->note_count = (uint32_t)(verify->notes.length / sizeof(const char *));
     result->exit_status = result->ok ? 0 : 1;
-    return result->records != NULL && result->notes != NULL ? STATUS_OK : no_memory(error);
 }
 
 /* ---------------------------------------------------------------- JSON */
@@ -192,9 +175,7 @@ static void append_entities(const struct verify_result *result, struct buffer *o
         const struct verify_entity_result *row = &result->entities[i];
         size_t begin = out->length;
         append_text(out, "name", row->name);
-        if (!out->failed) {
-            out->data[begin] = '{';
-        }
+        out->data[begin] = '{';
         append_text(out, "table", row->table);
         append_count(out, "source", row->source);
         append_count(out, "target", row->target);
@@ -329,12 +310,10 @@ static enum status note_in_state(struct verify *verify, struct error *error)
         return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
     }
     struct buffer text = {0};
-    bool written = json_array_append_new(list, summary(verify->result)) == 0 &&
-                   json_tree_append(state, JSON_INDENT(2), &text);
+    json_array_append_new(list, summary(verify->result));
+    json_tree_append(state, JSON_INDENT(2), &text);
     json_decref(state);
-    status = written
-                 ? file_replace(verify->run->folder.state_file, text.data, text.length, NULL, error)
-                 : no_memory(error);
+    status = file_replace(verify->run->folder.state_file, text.data, text.length, NULL, error);
     buffer_free(&text);
     return status;
 }
@@ -370,7 +349,7 @@ enum status steps_store(struct verify *verify, struct error *error)
 {
     struct buffer json = {0};
     verify_append_json(verify->result, &json);
-    enum status status = json.failed ? no_memory(error) : forget_older(verify, error);
+    enum status status = forget_older(verify, error);
     if (status == STATUS_OK) {
         status = file_write_atomic(verify->result_file, json.data, json.length, NULL, error);
     }

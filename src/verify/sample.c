@@ -173,9 +173,7 @@ static enum status list_target(struct sampling *sampling, const struct task_list
             }
             task.side = SIDE_TARGET;
             task.index = table->number;
-            if (steps_add_task(list, task, error) != STATUS_OK) {
-                return STATUS_FAILED;
-            }
+            steps_add_task(list, task);
         }
     }
     return STATUS_OK;
@@ -183,7 +181,7 @@ static enum status list_target(struct sampling *sampling, const struct task_list
 
 /* ---------------------------------------------------------------- the level */
 
-static enum status allocate(struct sampling *sampling, struct error *error)
+static void allocate(struct sampling *sampling)
 {
     struct verify *verify = sampling->verify;
     uint32_t entities = verify->entity_count;
@@ -192,13 +190,10 @@ static enum status allocate(struct sampling *sampling, struct error *error)
                                            sizeof(*sampling->keys));
     sampling->looked =
         arena_allocate_zeroed(verify->arena, verify->table_count + 1u, sizeof(*sampling->looked));
-    bool failed = sampling->draws == NULL || sampling->keys == NULL || sampling->looked == NULL;
-    for (uint32_t i = 0; i < entities && !failed; i++) {
+    for (uint32_t i = 0; i < entities; i++) {
         sampling->draws[i].ranks =
             arena_allocate_zeroed(verify->arena, sampling->wanted + 1u, sizeof(uint64_t));
-        failed = sampling->draws[i].ranks == NULL;
     }
-    return failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a sample") : STATUS_OK;
 }
 
 static enum status look_up(struct sampling *sampling, struct error *error)
@@ -267,7 +262,8 @@ enum status steps_sample(struct verify *verify, struct match *match, struct erro
     for (uint32_t i = 0; i < verify->table_count; i++) {
         verify->tables[i].bad = true;
     }
-    enum status status = allocate(&sampling, error);
+    enum status status = STATUS_OK;
+    allocate(&sampling);
     for (uint32_t i = 0; i < verify->session->plan->stream_count && status == STATUS_OK; i++) {
         status = steps_list_stream(verify, i, SPAN_ROWS, &source, error);
     }

@@ -67,7 +67,7 @@ void show_both(const struct spill_field *source, const struct spill_field *targe
     uint32_t begin = window_begin(source, target);
     append_window(source->shown, source->shown_length, begin, source_out);
     append_window(target->shown, target->shown_length, begin, target_out);
-    if (source_out->length == target_out->length && !source_out->failed &&
+    if (source_out->length == target_out->length &&
         memcmp(source_out->data, target_out->data, source_out->length) == 0) {
         append_mark(source, source->kind != target->kind, source_out);
         append_mark(target, source->kind != target->kind, target_out);
@@ -92,7 +92,7 @@ static enum status show_value(const struct cell *value, struct buffer *out, stru
     if (typed_json_append(value, out, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (!out->failed && out->length - begin > SHOW_BYTES_MAX) {
+    if (out->length - begin > SHOW_BYTES_MAX) {
         struct spill_field field = {0};
         value_print(value, 2 * (size_t)SHOW_BYTES_MAX, &shown);
         field.shown = shown.data;
@@ -101,7 +101,6 @@ static enum status show_value(const struct cell *value, struct buffer *out, stru
         struct buffer window = {0};
         show_one(&field, &window);
         show_text(out, window.data, window.length);
-        out->failed = out->failed || shown.failed || window.failed;
         buffer_free(&window);
         buffer_free(&shown);
     }
@@ -135,9 +134,6 @@ enum status show_key(const struct spill_head *head, struct buffer *out, struct e
         return STATUS_OK;
     }
     struct arena *arena = arena_create(0);
-    if (arena == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to show a record");
-    }
     json_reader_init(&reader, spill_key(head), head->key_length, JSON_DEPTH_MAX, arena);
     enum status status = json_reader_next(&reader, &token, error);
     if (status == STATUS_OK) {

@@ -9,11 +9,6 @@
 
 enum { ENTRY_BYTES_KEPT = 4 << 20 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to look for keys");
-}
-
 /* Has a value of the column more than one spelling that may be equal? */
 static bool is_spelled(const struct schema_column *column)
 {
@@ -120,9 +115,6 @@ static enum status make_entry(struct spelling *spelling, const struct spill_head
     struct cell *cells =
         arena_allocate_zeroed(arena, (size_t)table->request.column_count + 1, sizeof(*cells));
     *made = NULL;
-    if (cells == NULL) {
-        return no_memory(error);
-    }
     look_up_arrange(table, record, cells);
     if (former_take(&spelling->former, form, cells, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -170,17 +162,14 @@ static enum status settle_one(struct spelling *spelling, const struct spill_head
 
 /* ---------------------------------------------------------------- some records */
 
-static enum status begin(struct spelling *spelling, struct error *error)
+static void begin(struct spelling *spelling)
 {
     struct verify *verify = spelling->verify;
     spelling->found =
         arena_allocate_zeroed(verify->arena, verify->table_count + 1u, sizeof(uint64_t));
-    if (spelling->found == NULL) {
-        return no_memory(error);
-    }
     spelling->spiller = (struct spiller){.spill = verify->spill};
     spelling->begun = true;
-    return former_init(&spelling->former, verify->session->target, error);
+    former_init(&spelling->former, verify->session->target);
 }
 
 static bool is_full(const struct spelling *spelling)
@@ -193,19 +182,22 @@ enum status spelling_note(struct spelling *spelling, const struct spill_head *so
                           struct error *error)
 {
     const struct verify_table *table = &spelling->verify->tables[source->table];
-    enum status status = spelling->begun ? STATUS_OK : begin(spelling, error);
-    if (status == STATUS_OK && spelling->count > 0 && table != spelling->table) {
-        status = spelling_flush(spelling, error);
+    if (!spelling->begun) {
+        begin(spelling);
     }
-    if (status != STATUS_OK) {
-        return status;
+    if (spelling->count > 0 && table != spelling->table) {
+        enum status status = spelling_flush(spelling, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
     }
     spelling->table = table;
+    if (!buffer_try_reserve(&spelling->entries, source->length)) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to look for keys");
+    }
     buffer_append(&spelling->entries, source, source->length);
     spelling->count++;
-    return spelling->entries.failed ? no_memory(error)
-           : is_full(spelling)      ? spelling_flush(spelling, error)
-                                    : STATUS_OK;
+    return is_full(spelling) ? spelling_flush(spelling, error) : STATUS_OK;
 }
 
 /* Mostly the target has none of them. */
@@ -233,10 +225,8 @@ enum status spelling_flush(struct spelling *spelling, struct error *error)
     struct arena *arena = arena_create(0);
     struct batch *batch = NULL;
     struct cell *keys =
-        arena != NULL
-            ? arena_allocate_zeroed(arena, (size_t)spelling->count * key.count + 1, sizeof(*keys))
-            : NULL;
-    enum status status = keys != NULL ? STATUS_OK : no_memory(error);
+        arena_allocate_zeroed(arena, (size_t)spelling->count * key.count + 1, sizeof(*keys));
+    enum status status = STATUS_OK;
     uint64_t at = 0;
     for (uint32_t i = 0; i < spelling->count && status == STATUS_OK; i++) {
         const struct spill_head *source = spill_entry(spelling->entries.data, at);

@@ -3,6 +3,7 @@
 
 #include "base/failpoint.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "engine/typed_json.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -29,45 +30,32 @@ static enum status no_memory(struct error *error)
     return error_set(error, ERROR_MEMORY, NULL, "no memory to compare records");
 }
 
-static bool make_hash(struct spill_part *part)
+static void make_hash(struct spill_part *part)
 {
     part->hash = XXH3_createState();
-    if (part->hash != NULL) {
-        XXH3_128bits_reset(part->hash);
+    if (part->hash == NULL) {
+        memory_exhausted(0);
     }
-    return part->hash != NULL;
+    XXH3_128bits_reset(part->hash);
 }
 
-enum status spill_make(const char *folder, uint32_t part_count, struct spill_options options,
-                       struct spill **made, struct error *error)
+struct spill *spill_make(const char *folder, uint32_t part_count, struct spill_options options)
 {
-    struct spill *spill = calloc(1, sizeof(*spill));
-    struct spill_part *parts = calloc(part_count, sizeof(*parts));
-    char *copy = strdup(folder);
-    *made = NULL;
-    if (spill == NULL || parts == NULL || copy == NULL) {
-        free(spill);
-        free(parts);
-        free(copy);
-        return no_memory(error);
-    }
-    *spill = (struct spill){.folder = copy,
+    struct spill *spill = memory_allocate_zeroed(1, sizeof(*spill));
+    struct spill_part *parts = memory_allocate_zeroed(part_count, sizeof(*parts));
+    *spill = (struct spill){.folder = memory_copy_string(folder),
                             .parts = parts,
                             .options = options,
                             .part_count = part_count,
                             .pending_max = PENDING_BYTES / part_count};
-    bool failed = false;
     for (uint32_t i = 0; i < part_count; i++) {
         parts[i].file = -1;
         pthread_mutex_init(&parts[i].mutex, NULL);
-        failed = failed || (options.kept && !make_hash(&parts[i]));
+        if (options.kept) {
+            make_hash(&parts[i]);
+        }
     }
-    if (failed) {
-        spill_free(spill);
-        return no_memory(error);
-    }
-    *made = spill;
-    return STATUS_OK;
+    return spill;
 }
 
 enum status spill_create(const char *folder, uint64_t expected_bytes, struct spill_options options,
@@ -82,7 +70,8 @@ enum status spill_create(const char *folder, uint64_t expected_bytes, struct spi
         file_make_folder(folder, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return spill_make(folder, count, options, made, error);
+    *made = spill_make(folder, count, options);
+    return STATUS_OK;
 }
 
 void spill_free(struct spill *spill)
@@ -142,9 +131,6 @@ enum status spill_flush(struct spill *spill, struct spill_part *part, struct err
     spill_part_path(spill, part, path);
     if (part->broken) {
         return error_set(error, ERROR_STATE_WRITE, path, "records to be compared were not kept");
-    }
-    if (pending->failed) {
-        return no_memory(error);
     }
     enum status status = failpoint_hit("verify.before_spilling", error);
     if (status == STATUS_OK && part->file < 0) {
@@ -279,7 +265,7 @@ static enum status cant_keep(const struct spiller *spiller, uint32_t table,
 
 static void pad(struct buffer *out)
 {
-    while (out->length % 8 != 0 && !out->failed) {
+    while (out->length % 8 != 0) {
         buffer_append_byte(out, ' ');
     }
 }
@@ -313,13 +299,12 @@ static enum status append_entry(struct spill *spill, struct spill_part *part,
         return STATUS_OK;
     }
     size_t end = pending->length + sizeof(*head);
-    buffer_append(pending, entry->data, entry->length);
-    if (!pending->failed) {
-        part->recent[head->hash.low % SPILL_RECENT] = (uint32_t)end;
+    if (!buffer_try_reserve(pending, entry->length)) {
+        return no_memory(error);
     }
-    return pending->length >= spill->pending_max || pending->failed
-               ? spill_flush(spill, part, error)
-               : STATUS_OK;
+    buffer_append(pending, entry->data, entry->length);
+    part->recent[head->hash.low % SPILL_RECENT] = (uint32_t)end;
+    return pending->length >= spill->pending_max ? spill_flush(spill, part, error) : STATUS_OK;
 }
 
 enum status spiller_make(struct spiller *spiller, struct spill_head head,
@@ -339,15 +324,17 @@ enum status spiller_make(struct spiller *spiller, struct spill_head head,
     head.field_count = former->count;
     head.fields_length = (uint32_t)(out->length - sizeof(head)) - head.key_length;
     size_t before = out->length;
+    bool lacks_memory = false;
     if (status == STATUS_OK && spiller->spill->options.records && head.side == SIDE_SOURCE) {
         status = append_record(spiller, former, error);
+        lacks_memory = status != STATUS_OK && error->code == ERROR_MEMORY;
     }
     head.record_length = (uint32_t)(out->length - before);
     pad(out);
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK && !lacks_memory) {
         return status;
     }
-    if (out->failed || out->length > ENTRY_BYTES_MAX) {
+    if (lacks_memory || out->length > ENTRY_BYTES_MAX) {
         cant_keep(spiller, head.table, former, form, error);
         return STATUS_FAILED;
     }
@@ -389,11 +376,9 @@ static enum status walk_bytes(const struct spill *spill, const char *bytes, uint
                               spill_group_function *function, void *context, struct error *error)
 {
     struct spill_list list;
-    enum status status = spill_list_sort(bytes, length, &spill->options, &list, error);
-    if (status == STATUS_OK) {
-        status = spill_list_walk(&list, function, context, error);
-        free(list.entries);
-    }
+    spill_list_sort(bytes, length, &spill->options, &list);
+    enum status status = spill_list_walk(&list, function, context, error);
+    free(list.entries);
     return status;
 }
 
@@ -448,9 +433,8 @@ static enum status walk_part(struct spill *spill, struct spill_part *part,
         return STATUS_FAILED;
     }
     if (part->file < 0) { /* all of it is in memory */
-        return part->pending.failed ? no_memory(error)
-                                    : walk_bytes(spill, part->pending.data, part->pending.length,
-                                                 function, context, error);
+        return walk_bytes(spill, part->pending.data, part->pending.length, function, context,
+                          error);
     }
     if (spill_flush(spill, part, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -134,8 +134,8 @@ enum status spill_walk(struct spill *spill, spill_group_function *function, void
 
 /* ---- spill_read.c, for spill_walk: the entries in `bytes` that count, by a list of places, which
  * the caller frees; and the groups of a list. */
-enum status spill_list_sort(const char *bytes, uint64_t length, const struct spill_options *options,
-                            struct spill_list *list, struct error *error) MUST_USE;
+void spill_list_sort(const char *bytes, uint64_t length, const struct spill_options *options,
+                     struct spill_list *list);
 enum status spill_list_walk(const struct spill_list *list, spill_group_function *function,
                             void *context, struct error *error) MUST_USE;
 

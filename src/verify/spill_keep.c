@@ -2,6 +2,7 @@
 #include "verify/spill_parts.h"
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/signals.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +32,7 @@ static enum status sync_part(struct spill *spill, struct spill_part *part, struc
     char path[SPILL_PATH_BYTES];
     enum status status = STATUS_OK;
     pthread_mutex_lock(&part->mutex);
-    if (part->pending.length > 0 || part->pending.failed || part->broken) {
+    if (part->pending.length > 0 || part->broken) {
         status = spill_flush(spill, part, error);
     }
     *mark = (struct spill_mark){.bytes = part->bytes, .hash = digest(part)};
@@ -48,10 +49,7 @@ enum status spill_sync(struct spill *spill, struct spill_mark **marks, uint32_t 
                        struct error *error)
 {
     *count = spill->part_count;
-    *marks = calloc(spill->part_count, sizeof(**marks));
-    if (*marks == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to keep what was read");
-    }
+    *marks = memory_allocate_zeroed(spill->part_count, sizeof(**marks));
     enum status status = STATUS_OK;
     for (uint32_t i = 0; i < spill->part_count && status == STATUS_OK; i++) {
         status = sync_part(spill, &spill->parts[i], &(*marks)[i], error);
@@ -122,14 +120,12 @@ enum status spill_reopen(const char *folder, const struct spill_mark *marks, uin
                          struct spill_options options, struct spill **made, struct error *error)
 {
     struct spill *spill = NULL;
-    char *block = malloc(READ_BYTES);
+    char *block = memory_allocate(READ_BYTES);
     enum status status = STATUS_END;
     *made = NULL;
-    if (block == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to read what was kept");
-    }
     if (count > 0 && count <= SPILL_PARTS_MAX) {
-        status = spill_make(folder, count, options, &spill, error);
+        spill = spill_make(folder, count, options);
+        status = STATUS_OK;
     }
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         status = reopen_part(spill, &spill->parts[i], &marks[i], block, error);

@@ -1,16 +1,12 @@
 /* Entries in their order, and the groups of one key among them. */
 #include "verify/spill.h"
 
+#include "base/memory.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 enum { PAGE_BYTES_MAX = 64 << 10, HELD_BYTES = 128 << 10 };
-
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to compare records");
-}
 
 /* ---------------------------------------------------------------- fields */
 
@@ -123,17 +119,15 @@ static bool counts(const struct spill_head *entry, const struct spill_options *o
            (entry->task < options->task_count && options->attempts[entry->task] == entry->attempt);
 }
 
-enum status spill_list_sort(const char *bytes, uint64_t length, const struct spill_options *options,
-                            struct spill_list *list, struct error *error)
+void spill_list_sort(const char *bytes, uint64_t length, const struct spill_options *options,
+                     struct spill_list *list)
 {
     uint64_t count = 0;
     for (uint64_t at = 0; at < length; at += spill_entry(bytes, at)->length) {
         count += counts(spill_entry(bytes, at), options);
     }
-    const struct spill_head **entries = calloc(count + 1, sizeof(struct spill_head *));
-    if (entries == NULL) {
-        return no_memory(error);
-    }
+    const struct spill_head **entries =
+        memory_allocate_zeroed(count + 1, sizeof(struct spill_head *));
     uint64_t at = 0;
     for (uint64_t i = 0; i < count; at += spill_entry(bytes, at)->length) {
         if (counts(spill_entry(bytes, at), options)) {
@@ -142,7 +136,6 @@ enum status spill_list_sort(const char *bytes, uint64_t length, const struct spi
     }
     qsort(entries, count, sizeof(struct spill_head *), compare_places);
     *list = (struct spill_list){.bytes = bytes, .entries = entries, .end = count};
-    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- going through */

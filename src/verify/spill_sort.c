@@ -7,6 +7,7 @@
 #include "verify/spill.h"
 
 #include "base/file.h"
+#include "base/memory.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -30,18 +31,13 @@ struct runs {
     uint64_t held_count;
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to sort records");
-}
-
 /* Nameless, so that nothing of it is left behind. */
 static enum status runs_create(struct runs *runs, const char *folder, struct error *error)
 {
     *runs = (struct runs){.file = -1};
     int length = snprintf(runs->path, sizeof(runs->path), "%s/sorting", folder);
     if (length < 0 || length >= (int)sizeof(runs->path)) {
-        return no_memory(error);
+        return error_set(error, ERROR_STATE_WRITE, folder, "its path is too long to sort in");
     }
     unlink(runs->path); /* of a process that was killed before it could */
     runs->file = open(runs->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -66,9 +62,6 @@ static void runs_close(struct runs *runs)
 
 static enum status flush(struct runs *runs, struct error *error)
 {
-    if (runs->pending.failed) {
-        return no_memory(error);
-    }
     enum status status =
         file_write_all(runs->file, runs->pending.data, runs->pending.length, runs->path, error);
     buffer_clear(&runs->pending);
@@ -89,7 +82,7 @@ static enum status write_held(struct runs *runs, struct error *error)
         buffer_append(&runs->pending, runs->held + 1, rest);
     }
     enum status status = STATUS_OK;
-    if (is_long || runs->pending.length >= PENDING_BYTES || runs->pending.failed) {
+    if (is_long || runs->pending.length >= PENDING_BYTES) {
         status = flush(runs, error);
     }
     if (is_long && status == STATUS_OK) {
@@ -115,11 +108,7 @@ static enum status put(struct runs *runs, const struct spill_head *entry, struct
 
 static enum status end_run(struct runs *runs, struct error *error)
 {
-    uint64_t *ends = reallocarray(runs->ends, runs->count + 1u, sizeof(*ends));
-    if (ends == NULL) {
-        return no_memory(error);
-    }
-    runs->ends = ends;
+    runs->ends = memory_resize(runs->ends, runs->count + 1u, sizeof(*runs->ends));
     if (write_held(runs, error) != STATUS_OK || flush(runs, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -144,9 +133,7 @@ static enum status sort_piece(const char *bytes, uint64_t length,
                               struct error *error)
 {
     struct spill_list piece;
-    if (spill_list_sort(bytes, length, options, &piece, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    spill_list_sort(bytes, length, options, &piece);
     enum status status = STATUS_OK;
     for (uint64_t i = 0; i < piece.end && status == STATUS_OK; i++) {
         status = put(to, piece.entries[i], error);

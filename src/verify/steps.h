@@ -18,8 +18,7 @@ struct task_list {
 /* All spans of all streams and tables; makes the ranges of tables that have them. */
 enum status steps_list_all(struct verify *verify, struct task_list *list,
                            struct error *error) MUST_USE;
-enum status steps_add_task(struct task_list *list, struct verify_task task,
-                           struct error *error) MUST_USE;
+void steps_add_task(struct task_list *list, struct verify_task task);
 /* The spans of one stream, of about so many rows; of one table. */
 enum status steps_list_stream(struct verify *verify, uint32_t number, uint64_t rows,
                               struct task_list *list, struct error *error) MUST_USE;
@@ -28,7 +27,7 @@ enum status steps_list_table(struct verify *verify, struct verify_table *table,
 /* What bad tables need, of tables with ranges only the bad ones. */
 enum status steps_list_bad(struct verify *verify, struct task_list *list,
                            struct error *error) MUST_USE;
-enum status steps_make_columns(struct verify *verify, struct error *error) MUST_USE;
+void steps_make_columns(struct verify *verify);
 void steps_free_columns(struct verify *verify);
 
 /* ---- push_down.c */
@@ -41,8 +40,7 @@ enum status steps_sum_pushed(struct task_sums *sums, struct verify_table *table,
 /* Its buckets are to be so many, which an earlier process chose. False: they can't be. */
 bool steps_take_bucket_count(struct verify *verify, struct verify_table *table, uint32_t count);
 /* The second reading is of the buckets that are not even. */
-enum status steps_narrow_pushed(struct verify *verify, struct verify_table *table,
-                                struct error *error) MUST_USE;
+void steps_narrow_pushed(struct verify *verify, struct verify_table *table);
 
 /* ---- levels.c */
 enum status steps_count(struct verify *verify, struct match *match, struct error *error) MUST_USE;
@@ -50,8 +48,7 @@ enum status steps_count(struct verify *verify, struct match *match, struct error
 enum status steps_sample(struct verify *verify, struct match *match, struct error *error) MUST_USE;
 
 /* ---- result.c */
-enum status steps_fill_result(struct verify *verify, struct match *match,
-                              struct error *error) MUST_USE;
+void steps_fill_result(struct verify *verify, struct match *match);
 /* In the state folder; where it is of the folder's run, a line of it in state.json, and the report.
  */
 enum status steps_store(struct verify *verify, struct error *error) MUST_USE;

@@ -15,11 +15,6 @@ enum {
     BUCKETS_MIN = 1 << 9
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to compare tables");
-}
-
 static int compare_form_fields(const void *left, const void *right)
 {
     const struct form_field *a = left;
@@ -51,8 +46,7 @@ static int compare_texts(const void *left, const void *right)
 
 /* DynamoDB's tables have the columns of their keys alone; what else their records are to have is
  * the plan's. */
-static enum status list_columns(struct verify *verify, struct verify_table *table,
-                                struct error *error)
+static void list_columns(struct verify *verify, struct verify_table *table)
 {
     const struct plan_table *plan = table->plan;
     size_t room = plan->target.column_count;
@@ -61,9 +55,6 @@ static enum status list_columns(struct verify *verify, struct verify_table *tabl
         room += verify->entities[plan->entities[i]].plan->shape->field_count;
     }
     const char **names = arena_allocate_zeroed(verify->arena, room + 1, sizeof(*names));
-    if (names == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < plan->target.column_count; i++) {
         names[count++] = plan->target.columns[i].name;
     }
@@ -84,7 +75,6 @@ static enum status list_columns(struct verify *verify, struct verify_table *tabl
         count = kept;
     }
     table->columns = (struct column_list){names, count};
-    return STATUS_OK;
 }
 
 static bool folds_names(const struct verify *verify)
@@ -125,21 +115,18 @@ static enum status fill_field(struct verify *verify, const struct verify_table *
     if (status == STATUS_OK) {
         field->run = arena_copy(verify->arena, run.data, run.length);
         field->run_length = (uint32_t)run.length;
-        status = field->run != NULL ? STATUS_OK : no_memory(error);
     }
     buffer_free(&run);
     return status;
 }
 
-static enum status finish_form(struct verify *verify, const struct verify_table *table,
-                               struct record_form *form, struct form_field *fields, uint32_t count)
+static void finish_form(const struct verify_table *table, struct record_form *form,
+                        struct form_field *fields, uint32_t count)
 {
-    (void)verify;
     qsort(fields, count, sizeof(*fields), compare_form_fields);
     form->fields = fields;
     form->field_count = count;
     form->key = table->plan->target.key;
-    return STATUS_OK;
 }
 
 static enum status make_entity_form(struct verify *verify, struct verify_entity *entity,
@@ -154,15 +141,13 @@ static enum status make_entity_form(struct verify *verify, struct verify_entity 
     }
     struct form_field *fields =
         arena_allocate_zeroed(verify->arena, (size_t)shape->field_count + 1, sizeof(*fields));
-    if (fields == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < shape->field_count; i++) {
         if (fill_field(verify, table, shape->fields[i].name, i, &fields[i], error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
-    return finish_form(verify, table, &entity->form, fields, shape->field_count);
+    finish_form(table, &entity->form, fields, shape->field_count);
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- the target's side */
@@ -207,9 +192,6 @@ static enum status make_target_form(struct verify *verify, struct verify_table *
     struct form_field *fields =
         arena_allocate_zeroed(verify->arena, (size_t)actual->column_count + 1, sizeof(*fields));
     uint32_t count = 0;
-    if (columns == NULL || fields == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < actual->column_count; i++) {
         const struct schema_column *column = &actual->columns[i];
         if (column->hidden || !is_in_plan(verify, table, column->name, i)) {
@@ -230,7 +212,8 @@ static enum status make_target_form(struct verify *verify, struct verify_table *
     }
     request->columns = columns;
     request->column_count = count;
-    return finish_form(verify, table, &table->form, fields, count);
+    finish_form(table, &table->form, fields, count);
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- how it is compared */
@@ -330,9 +313,7 @@ enum status verify_prepare_tables(struct verify *verify, struct error *error)
         table->actual =
             session_target_table(verify->session, verify->mirror_schema, table->plan->target.name);
         decide_mode(verify, table);
-        if (list_columns(verify, table, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+        list_columns(verify, table);
         if (table->actual != NULL && make_target_form(verify, table, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -363,7 +344,7 @@ static uint32_t tables_at_once(const struct verify *verify)
     return most < verify->table_count ? most : verify->table_count;
 }
 
-enum status verify_make_buckets(struct verify *verify, struct error *error)
+void verify_make_buckets(struct verify *verify)
 {
     uint64_t own = (uint64_t)tables_at_once(verify) * verify->session->options.jobs;
     uint32_t each = BUCKETS_MAX;
@@ -378,10 +359,6 @@ enum status verify_make_buckets(struct verify *verify, struct error *error)
         count = table->bucket_mask + 1;
         if (!table->joined && table->range_stream == UINT32_MAX) {
             table->buckets = arena_allocate_zeroed(verify->arena, count, sizeof(*table->buckets));
-            if (table->buckets == NULL) {
-                return no_memory(error);
-            }
         }
     }
-    return STATUS_OK;
 }

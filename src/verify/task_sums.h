@@ -33,31 +33,23 @@ struct task_sums {
     struct arena *arena;
 };
 
-/* `columns`: they are summed as well. What a failure leaves is freed as well. */
-enum status task_sums_init(struct task_sums *sums, struct verify *verify, bool columns,
-                           struct error *error) MUST_USE;
+/* `columns`: they are summed as well. */
+void task_sums_init(struct task_sums *sums, struct verify *verify, bool columns);
 void task_sums_free(struct task_sums *sums);
 /* All of it goes to the validation; nothing is left of it. With verify->sums_mutex held. */
 enum status task_sums_give(struct task_sums *sums, const struct verify_task *task,
                            struct error *error) MUST_USE;
 
-/* Makes room for the table's buckets and returns their sums. NULL: no memory, said in `error`. */
-struct canonical_hash *task_sums_open(struct task_sums *sums, const struct verify_table *table,
-                                      struct error *error) MUST_USE;
-static inline enum status task_sums_add(struct task_sums *sums, const struct verify_table *table,
-                                        uint32_t bucket, const struct canonical_hash *hash,
-                                        struct error *error)
+/* Makes room for the table's buckets and returns their sums. */
+struct canonical_hash *task_sums_open(struct task_sums *sums, const struct verify_table *table);
+static inline void task_sums_add(struct task_sums *sums, const struct verify_table *table,
+                                 uint32_t bucket, const struct canonical_hash *hash)
 {
     struct own_buckets *own = &sums->buckets[table->number];
-    struct canonical_hash *buckets =
-        own->sums != NULL ? own->sums : task_sums_open(sums, table, error);
-    if (buckets == NULL) {
-        return STATUS_FAILED;
-    }
+    struct canonical_hash *buckets = own->sums != NULL ? own->sums : task_sums_open(sums, table);
     own->touched[bucket >> 12] |= UINT64_C(1) << (bucket >> 6 & 63);
     buckets[bucket].low += hash->low;
     buckets[bucket].high += hash->high;
-    return STATUS_OK;
 }
 
 #endif

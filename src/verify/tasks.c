@@ -1,6 +1,7 @@
 /* What is read: spans of streams and tables, and of those with ranges the same on both sides. */
 #include "verify/steps.h"
 
+#include "base/memory.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,24 +13,14 @@ enum {
     SPAN_ROWS_MIN = 2048
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of spans");
-}
-
-enum status steps_add_task(struct task_list *list, struct verify_task task, struct error *error)
+void steps_add_task(struct task_list *list, struct verify_task task)
 {
     if (list->count == list->capacity) {
         uint32_t wanted = list->capacity == 0 ? 64 : list->capacity * 2;
-        struct verify_task *grown = reallocarray(list->tasks, wanted, sizeof(*grown));
-        if (grown == NULL) {
-            return no_memory(error);
-        }
-        list->tasks = grown;
+        list->tasks = memory_resize(list->tasks, wanted, sizeof(*list->tasks));
         list->capacity = wanted;
     }
     list->tasks[list->count++] = task;
-    return STATUS_OK;
 }
 
 static uint64_t rows_a_span(const struct verify *verify, int64_t row_count, bool ranged)
@@ -55,23 +46,18 @@ static struct verify_table *ranged_table(struct verify *verify, uint32_t stream)
     return NULL;
 }
 
-static enum status make_ranges(struct verify *verify, struct verify_table *table,
-                               const struct span *spans, uint32_t count, struct error *error)
+static void make_ranges(struct verify *verify, struct verify_table *table, const struct span *spans,
+                        uint32_t count)
 {
     table->ranges = arena_allocate_zeroed(verify->arena, (size_t)count + 1, sizeof(*table->ranges));
-    if (table->ranges == NULL) {
-        return no_memory(error);
-    }
     table->range_count = count;
     for (uint32_t i = 0; i < count; i++) {
         table->ranges[i].span = spans[i];
     }
-    return STATUS_OK;
 }
 
 /* Both sides of a range one after the other, so that they are read at about the same time. */
-static enum status add_ranges(struct verify_table *table, bool bad_only, struct task_list *list,
-                              struct error *error)
+static void add_ranges(struct verify_table *table, bool bad_only, struct task_list *list)
 {
     for (uint32_t i = 0; i < table->range_count; i++) {
         struct verify_range *range = &table->ranges[i];
@@ -85,12 +71,9 @@ static enum status add_ranges(struct verify_table *table, bool bad_only, struct 
         struct verify_task other = task;
         other.side = SIDE_TARGET;
         other.index = table->number;
-        if (steps_add_task(list, task, error) != STATUS_OK ||
-            steps_add_task(list, other, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+        steps_add_task(list, task);
+        steps_add_task(list, other);
     }
-    return STATUS_OK;
 }
 
 static enum status split_stream(struct verify *verify, uint32_t number, bool ranged, uint64_t rows,
@@ -114,15 +97,13 @@ static enum status add_stream(struct verify *verify, uint32_t number, struct tas
         return STATUS_FAILED;
     }
     if (table != NULL) {
-        return make_ranges(verify, table, spans, count, error) == STATUS_OK
-                   ? add_ranges(table, false, list, error)
-                   : STATUS_FAILED;
+        make_ranges(verify, table, spans, count);
+        add_ranges(table, false, list);
+        return STATUS_OK;
     }
     for (uint32_t i = 0; i < count; i++) {
         struct verify_task task = {.side = SIDE_SOURCE, .index = number, .span = &spans[i]};
-        if (steps_add_task(list, task, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+        steps_add_task(list, task);
     }
     return STATUS_OK;
 }
@@ -138,9 +119,7 @@ enum status steps_list_stream(struct verify *verify, uint32_t number, uint64_t r
     }
     for (uint32_t i = 0; i < count; i++) {
         struct verify_task task = {.side = SIDE_SOURCE, .index = number, .span = &spans[i]};
-        if (steps_add_task(list, task, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+        steps_add_task(list, task);
     }
     return STATUS_OK;
 }
@@ -161,9 +140,7 @@ enum status steps_list_table(struct verify *verify, struct verify_table *table,
     }
     for (uint32_t i = 0; i < count; i++) {
         struct verify_task task = {.side = SIDE_TARGET, .index = table->number, .span = &spans[i]};
-        if (steps_add_task(list, task, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+        steps_add_task(list, task);
     }
     return STATUS_OK;
 }
@@ -204,8 +181,9 @@ enum status steps_list_bad(struct verify *verify, struct task_list *list, struct
         if (!feeds_bad(verify, &verify->session->plan->streams[i])) {
             continue;
         }
-        if (summed ? add_ranges(table, true, list, error) != STATUS_OK
-                   : add_stream(verify, i, list, error) != STATUS_OK) {
+        if (summed) {
+            add_ranges(table, true, list);
+        } else if (add_stream(verify, i, list, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
@@ -221,14 +199,11 @@ enum status steps_list_bad(struct verify *verify, struct task_list *list, struct
 
 /* ---------------------------------------------------------------- columns */
 
-enum status steps_make_columns(struct verify *verify, struct error *error)
+void steps_make_columns(struct verify *verify)
 {
     uint32_t count = 0;
     verify->first_column =
         arena_allocate_zeroed(verify->arena, verify->table_count + 1u, sizeof(uint32_t));
-    if (verify->first_column == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < verify->table_count; i++) {
         verify->first_column[i] = count;
         count += verify->tables[i].columns.count;
@@ -236,12 +211,9 @@ enum status steps_make_columns(struct verify *verify, struct error *error)
     verify->first_column[verify->table_count] = count;
     for (uint32_t side = 0; side < 2; side++) {
         /* not of the arena, whose memory is aligned for less than 128 bits */
-        verify->columns[side] = calloc((size_t)count + 1, sizeof(struct verify_column_sum));
-        if (verify->columns[side] == NULL) {
-            return no_memory(error);
-        }
+        verify->columns[side] =
+            memory_allocate_zeroed((size_t)count + 1, sizeof(struct verify_column_sum));
     }
-    return STATUS_OK;
 }
 
 void steps_free_columns(struct verify *verify)
@@ -263,12 +235,9 @@ enum status verify_take_number_off(struct verify_column_sum *sum, const char *di
     struct cell cell;
     struct arena *arena = arena_create(0);
     bool was_negative = length > 0 && digits[0] == '-';
-    enum status status = STATUS_FAILED;
     buffer_append_string(&negative, was_negative ? "" : "-");
     buffer_append(&negative, digits + was_negative, length - was_negative);
-    if (arena != NULL && !negative.failed) {
-        status = decimal_parse(negative.data, negative.length, arena, &cell);
-    }
+    enum status status = decimal_parse(negative.data, negative.length, arena, &cell);
     /* infinities and NaN stay in a sum */
     if (status == STATUS_OK && decimal_special(&cell) == 0) {
         status = decimal_sum_add(&sum->decimal, &cell);

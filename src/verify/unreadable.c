@@ -11,11 +11,6 @@
 
 enum { REASON_BYTES_MAX = 500, LINE_BYTES_MAX = 2048 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for what can't be read");
-}
-
 /* A place in a file is a map; else it is the key, as far as it could be made out. */
 static enum status append_key(const struct verify_table *table, const struct cell *key,
                               uint32_t count, struct buffer *out, struct error *error)
@@ -63,9 +58,6 @@ static enum status name_one(struct task_sums *sums, const struct verify_table *t
     shown[length] = '\0';
     json_append_printable(out, shown);
     buffer_append_byte(out, '\n');
-    if (out->failed) {
-        return no_memory(error);
-    }
     if (out->length > UNREADABLE_BYTES_MAX) {
         out->length = before;
         sums->named_full = true;
@@ -99,7 +91,7 @@ enum status unreadable_take_record(struct task_sums *sums, const struct verify_t
                     "it is no document", error);
 }
 
-enum status unreadable_give(struct task_sums *sums, struct verify_table *table, struct error *error)
+void unreadable_give(struct task_sums *sums, struct verify_table *table)
 {
     atomic_fetch_add(&table->unreadable, sums->unreadable);
     if (table->named.length + sums->named.length <= UNREADABLE_BYTES_MAX) {
@@ -109,5 +101,4 @@ enum status unreadable_give(struct task_sums *sums, struct verify_table *table, 
     sums->unreadable = sums->named_count = 0;
     sums->named_full = false;
     buffer_clear(&sums->named);
-    return table->named.failed ? no_memory(error) : STATUS_OK;
 }

@@ -15,7 +15,6 @@ enum status unreadable_take_record(struct task_sums *sums, const struct verify_t
                                    const struct batch *batch, uint32_t row,
                                    struct error *error) MUST_USE;
 /* What a task named becomes the table's. With verify->sums_mutex held. */
-enum status unreadable_give(struct task_sums *sums, struct verify_table *table,
-                            struct error *error) MUST_USE;
+void unreadable_give(struct task_sums *sums, struct verify_table *table);
 
 #endif

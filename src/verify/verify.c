@@ -24,11 +24,6 @@ const char *verify_level_name(enum verify_level level)
     return names[level];
 }
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to validate");
-}
-
 void verify_note(struct verify *verify, const char *format, ...)
 {
     char text[512];
@@ -37,14 +32,12 @@ void verify_note(struct verify *verify, const char *format, ...)
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     const char *copy = arena_copy_string(verify->arena, text);
-    if (copy != NULL) {
-        buffer_append(&verify->notes, &copy, sizeof(copy));
-    }
+    buffer_append(&verify->notes, &copy, sizeof(copy));
 }
 
 /* ---------------------------------------------------------------- before any reading */
 
-static enum status allocate(struct verify *verify, struct error *error)
+static void allocate(struct verify *verify)
 {
     const struct plan *plan = verify->session->plan;
     verify->table_count = plan->table_count;
@@ -56,9 +49,6 @@ static enum status allocate(struct verify *verify, struct error *error)
     bool full = verify->options.level == VERIFY_FULL;
     verify->folder =
         file_join(verify->arena, verify->run->folder.spill, full ? STATE_SPILL_FULL : "validate");
-    if (verify->tables == NULL || verify->entities == NULL || verify->folder == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < plan->table_count; i++) {
         verify->tables[i].plan = &plan->tables[i];
         verify->tables[i].number = i;
@@ -66,7 +56,6 @@ static enum status allocate(struct verify *verify, struct error *error)
     for (uint32_t i = 0; i < plan->entity_count; i++) {
         verify->entities[i].plan = &plan->entities[i];
     }
-    return STATUS_OK;
 }
 
 /* Of the target all tables, whole. */
@@ -79,9 +68,6 @@ static enum status hold_mirror(struct verify *verify, struct error *error)
         arena_allocate_zeroed(verify->arena, count + 1u, sizeof(*requests));
     const struct read_request **list =
         arena_allocate_zeroed(verify->arena, count + 1u, sizeof(struct read_request *));
-    if (requests == NULL || list == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < count; i++) {
         const char *name = session->plan->tables[i].target.name;
         requests[i] = (struct read_request){.name = name, .table = name};
@@ -122,9 +108,6 @@ static enum status prepare_reading(struct verify *verify, struct error *error)
     const struct read_request **requests = arena_allocate_zeroed(
         verify->arena, verify->table_count + 1u, sizeof(struct read_request *));
     uint32_t count = 0;
-    if (requests == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t i = 0; i < verify->table_count; i++) {
         if (verify->tables[i].actual != NULL) {
             requests[count++] = &verify->tables[i].request;
@@ -225,9 +208,8 @@ static enum status read_again(struct verify *verify, struct error *error)
     }
     for (uint32_t i = 0; i < verify->table_count; i++) {
         struct verify_table *table = &verify->tables[i];
-        if (table->bad && table->pushed != NULL &&
-            steps_narrow_pushed(verify, table, error) != STATUS_OK) {
-            return STATUS_FAILED;
+        if (table->bad && table->pushed != NULL) {
+            steps_narrow_pushed(verify, table);
         }
     }
     enum status status = spill_create(verify->folder, expected_bytes(verify, options), options,
@@ -245,12 +227,8 @@ static enum status list_tasks(struct verify *verify, struct task_list *list, str
         status = checkpoint_open(verify, error);
     }
     if (status == STATUS_OK) {
-        status = verify_make_buckets(verify, error);
-    }
-    if (status == STATUS_OK) {
-        status = steps_make_columns(verify, error);
-    }
-    if (status == STATUS_OK) {
+        verify_make_buckets(verify);
+        steps_make_columns(verify);
         status = checkpoint_restore(verify->checkpoint, list, error);
     }
     return status == STATUS_END ? steps_list_all(verify, list, error) : status;
@@ -286,9 +264,7 @@ static enum status read_first(struct verify *verify, struct error *error)
     struct pass pass = {.verify = verify, .act = full ? ACT_SPILL : ACT_SUM, .counts = true};
     enum status status = (full ? list_full : list_tasks)(verify, &list, error);
     if (status == STATUS_OK && verify->checkpoint != NULL) {
-        status = checkpoint_begin(verify->checkpoint, &list, error);
-    }
-    if (status == STATUS_OK && verify->checkpoint != NULL) {
+        checkpoint_begin(verify->checkpoint, &list);
         pass.tasks = list.tasks;
         pass.task_count = list.count;
         status = pass_run(&pass, error);
@@ -378,7 +354,10 @@ static enum status work(struct verify *verify, struct match *matching, struct er
     if (status == STATUS_OK) {
         status = end_repair_files(verify, matching, error);
     }
-    return status == STATUS_OK ? steps_fill_result(verify, matching, error) : status;
+    if (status == STATUS_OK) {
+        steps_fill_result(verify, matching);
+    }
+    return status;
 }
 
 static void every_second(void *context)
@@ -407,9 +386,10 @@ static enum status begin(struct verify *verify, struct error *error)
 {
     const struct run_options *options = &verify->session->options;
     if (run_create(verify->session, &verify->run, error) != STATUS_OK ||
-        run_enter_folder(verify->run, error) != STATUS_OK || allocate(verify, error) != STATUS_OK) {
+        run_enter_folder(verify->run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    allocate(verify);
     state_folder_remove_temporary(&verify->run->folder);
     /* its lists in the folder are those that an unfinished repair goes on by */
     if (verify->options.repair && run_clear_way(verify->run, error) != STATUS_OK) {
@@ -490,9 +470,6 @@ enum status verify_run(struct run_session *session, const struct verify_options 
     *result = (struct verify_result){
         .level = options->level, .push_down = options->push_down, .arena = arena_create(0)};
     verify.arena = result->arena;
-    if (result->arena == NULL) {
-        return no_memory(error);
-    }
     enum status status = begin(&verify, error);
     if (status == STATUS_OK) {
         status = work_with_display(&verify, &matching, error);

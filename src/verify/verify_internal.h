@@ -158,7 +158,7 @@ void verify_note(struct verify *verify, const char *format, ...) PRINTF_LIKE(2, 
 /* ---- tables.c: forms, modes and ranges of all tables */
 enum status verify_prepare_tables(struct verify *verify, struct error *error) MUST_USE;
 /* Buckets for the tables that are summed; as many as bucket_mask says where it says so. */
-enum status verify_make_buckets(struct verify *verify, struct error *error) MUST_USE;
+void verify_make_buckets(struct verify *verify);
 /* Which of a record's buckets is meant. */
 static inline uint32_t verify_bucket(const struct verify_table *table,
                                      const struct canonical_hash *key)

@@ -79,8 +79,8 @@ static bool read_all(struct scene *scene, struct buffer *file)
         FUZZ_REQUIRE(why[0] != '\0');
         return false;
     }
-    FUZZ_REQUIRE(verify_make_buckets(verify, &error) == STATUS_OK);
-    FUZZ_REQUIRE(steps_make_columns(verify, &error) == STATUS_OK);
+    verify_make_buckets(verify);
+    steps_make_columns(verify);
     if (checkpoint_read_sums(verify, at, last, &scene->tasks, &error) != STATUS_OK) {
         fuzz_check_error(&error);
         return false;
@@ -97,7 +97,6 @@ static void write_all(const struct scene *scene, struct buffer *out)
     checkpoint_append_sums(&checkpoint, &sums);
     checkpoint_append(&scene->verify, &scene->head, &sums, out);
     buffer_free(&sums);
-    FUZZ_REQUIRE(!out->failed);
 }
 
 static void require_named(struct verify_table *table)
@@ -149,14 +148,13 @@ static void use_sums(struct scene *scene)
 static void make_file(struct text input, struct buffer *file)
 {
     struct scene empty;
-    struct error error = {0};
     if (input.length > 0 && input.data[0] == '!') {
         buffer_append(file, input.data + 1, input.length - 1);
         return;
     }
     begin(&empty);
     empty.head = (struct checkpoint_head){.version = "", .compared = "", .tokens = {"", ""}};
-    FUZZ_REQUIRE(steps_make_columns(&empty.verify, &error) == STATUS_OK);
+    steps_make_columns(&empty.verify);
     write_all(&empty, file);
     end(&empty);
     file->length = FRAME_BYTES;

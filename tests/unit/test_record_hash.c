@@ -95,7 +95,7 @@ static struct canonical_hash sum_of(const struct target_functions *functions,
     struct canonical_hash single = {0};
     const struct batch batch = {
         .arena = arena, .shape = &shape, .cells = cells, .width = width, .row_count = ROWS};
-    assert_int_equal(record_hasher_init(&hasher, &database, form, &error), STATUS_OK);
+    record_hasher_init(&hasher, &database, form);
     assert_int_equal(record_hash_batch(&hasher, &batch, &sum, &error), STATUS_OK);
     for (uint32_t row = 0; row < ROWS; row++) {
         struct canonical_hash hash;
