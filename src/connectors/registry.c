@@ -2,6 +2,7 @@
 #include "connectors/registry.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/uri.h"
 #include <ctype.h>
@@ -105,10 +106,8 @@ enum status registry_load_modules(struct error *error)
     while (list != NULL && *list != '\0' && status == STATUS_OK) {
         size_t length = strcspn(list, ":");
         if (length > 0) {
-            char *path = strndup(list, length);
-            status = path != NULL
-                         ? load_module(path, error)
-                         : error_set(error, ERROR_MEMORY, "TRANSHUME_MODULES", "no memory");
+            char *path = memory_copy_bytes(list, length);
+            status = load_module(path, error);
             free(path);
         }
         list += length + (list[length] == ':');
@@ -325,9 +324,6 @@ static enum status resolve_path(struct uri *uri, const struct connector **connec
     size_t length = path_exists(text) ? strlen(text) : strcspn(text, "?");
     char *path = arena_copy(arena, text, length);
 
-    if (path == NULL) {
-        return error_set(error, ERROR_MEMORY, uri->shown, "no memory for a path");
-    }
     *connector = find_by_suffix(path, length);
     if (*connector == NULL) {
         *connector = find_by_contents(path);
@@ -377,9 +373,6 @@ enum status registry_resolve(const char *text, struct arena *arena, struct uri *
         return STATUS_FAILED;
     }
     char *scheme = arena_copy(arena, text, length);
-    if (scheme == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a URI");
-    }
     if (uri_begin(text, arena, &begun, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

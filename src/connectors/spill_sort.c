@@ -6,6 +6,7 @@
 #include "connectors/spill_sort.h"
 
 #include "base/file.h"
+#include "base/memory.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -69,17 +70,11 @@ static int compare_strings(const void *left, const void *right)
 enum status spill_sorter_create(const char *prefix, size_t memory_bytes,
                                 struct spill_sorter **sorter, struct error *error)
 {
-    struct spill_sorter *made = (struct spill_sorter *)calloc(1, sizeof(*made));
-    *sorter = NULL;
-    if (made != NULL) {
-        made->prefix = strdup(prefix);
-        made->memory_bytes = memory_bytes & ~(size_t)15;
-        made->memory = (uint8_t *)malloc(made->memory_bytes);
-    }
-    if (made == NULL || made->prefix == NULL || made->memory == NULL) {
-        spill_sorter_destroy(made);
-        return no_memory(error);
-    }
+    struct spill_sorter *made = (struct spill_sorter *)memory_allocate_zeroed(1, sizeof(*made));
+    (void)error;
+    made->prefix = memory_copy_string(prefix);
+    made->memory_bytes = memory_bytes & ~(size_t)15;
+    made->memory = (uint8_t *)memory_allocate(made->memory_bytes);
     *sorter = made;
     return STATUS_OK;
 }
@@ -88,6 +83,11 @@ static bool run_path(const struct spill_sorter *sorter, uint32_t number, char pa
 {
     int length = snprintf(path, PATH_BYTES, "%s.%u", sorter->prefix, number);
     return length > 0 && length < PATH_BYTES;
+}
+
+static enum status too_long_path(const struct spill_sorter *sorter, struct error *error)
+{
+    return error_set(error, ERROR_INTERNAL, sorter->prefix, "a path too long for sorted runs");
 }
 
 static void close_run(struct spill_sorter *sorter, struct run *run)
@@ -130,11 +130,10 @@ static enum status create_run(struct spill_sorter *sorter, struct run *run, stru
     char path[PATH_BYTES];
     *run = (struct run){.descriptor = -1, .number = sorter->next_run};
     run->capacity = RUN_BUFFER_BYTES;
-    run->buffer = (uint8_t *)malloc(run->capacity);
-    if (run->buffer == NULL || !run_path(sorter, run->number, path)) {
-        free(run->buffer);
-        return no_memory(error);
+    if (!run_path(sorter, run->number, path)) {
+        return too_long_path(sorter, error);
     }
+    run->buffer = (uint8_t *)memory_allocate(run->capacity);
     run->descriptor =
         file_open(path, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
     if (run->descriptor < 0) {
@@ -329,11 +328,10 @@ static enum status open_run(struct spill_sorter *sorter, uint32_t number, struct
     char path[PATH_BYTES];
     struct run *run = &sorter->runs[sorter->run_count];
     *run = (struct run){.descriptor = -1, .number = number, .capacity = RUN_BUFFER_BYTES};
-    run->buffer = (uint8_t *)malloc(run->capacity);
-    if (run->buffer == NULL || !run_path(sorter, number, path)) {
-        free(run->buffer);
-        return no_memory(error);
+    if (!run_path(sorter, number, path)) {
+        return too_long_path(sorter, error);
     }
+    run->buffer = (uint8_t *)memory_allocate(run->capacity);
     run->descriptor = file_open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0);
     if (run->descriptor < 0) {
         free(run->buffer);
@@ -409,10 +407,7 @@ enum status spill_sorter_finish(struct spill_sorter *sorter, struct error *error
         }
         return STATUS_OK;
     }
-    sorter->runs = (struct run *)calloc(MERGE_WAYS, sizeof(*sorter->runs));
-    if (sorter->runs == NULL) {
-        return no_memory(error);
-    }
+    sorter->runs = (struct run *)memory_allocate_zeroed(MERGE_WAYS, sizeof(*sorter->runs));
     if (spill(sorter, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -30,16 +30,12 @@ static int hex_digit(char digit)
                                                : (digit | 0x20) - 'a' + 10;
 }
 
-/* Every %XX becomes its byte; NULL with an error for %00, a broken one, or without memory. */
+/* Every %XX becomes its byte; NULL with an error for %00 or a broken one. */
 static const char *decode(struct uri_reader *reader, const char *text, size_t length)
 {
     char *out = arena_copy(reader->arena, text, length);
     size_t written = 0;
 
-    if (out == NULL) {
-        fail(reader, ERROR_MEMORY, "no memory for a URI");
-        return NULL;
-    }
     for (size_t i = 0; i < length; i++, written++) {
         out[written] = text[i];
         if (text[i] != '%') {
@@ -282,8 +278,7 @@ static enum status read_parameters(struct uri_reader *reader, const char *text)
     reader->uri->parameters = (const struct uri_parameter *)(void *)arena_copy(
         reader->arena, reader->parameters,
         reader->uri->parameter_count * sizeof *reader->parameters);
-    return reader->uri->parameters != NULL ? STATUS_OK
-                                           : fail(reader, ERROR_MEMORY, "no memory for a URI");
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- all of it */
@@ -314,29 +309,22 @@ static enum status read_all(struct uri_reader *reader, const char *rest)
 }
 
 /* Without the password and all secrets known by now. */
-static enum status show(struct uri *uri, struct arena *arena, struct error *error)
+static void show(struct uri *uri, struct arena *arena)
 {
     size_t capacity = 2 * strlen(uri->text) + 8;
     char *shown = arena_allocate(arena, capacity);
-    if (shown == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a URI");
-    }
     secret_redact_uri(uri->text, shown, capacity);
     secret_redact(shown);
     uri->shown = shown;
-    return STATUS_OK;
 }
 
 enum status uri_begin(const char *text, struct arena *arena, struct uri **uri, struct error *error)
 {
+    (void)error;
     *uri = arena_allocate_zeroed(arena, 1, sizeof **uri);
-    if (*uri != NULL) {
-        (*uri)->text = arena_copy_string(arena, text);
-    }
-    if (*uri == NULL || (*uri)->text == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a URI");
-    }
-    return show(*uri, arena, error);
+    (*uri)->text = arena_copy_string(arena, text);
+    show(*uri, arena);
+    return STATUS_OK;
 }
 
 enum status uri_read(struct uri *uri, const struct connector *connector, const char *rest,
@@ -346,7 +334,8 @@ enum status uri_read(struct uri *uri, const struct connector *connector, const c
     if (read_all(&reader, rest) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return show(uri, arena, error);
+    show(uri, arena);
+    return STATUS_OK;
 }
 
 enum status uri_read_path(struct uri *uri, const struct connector *connector, const char *path,
@@ -358,7 +347,8 @@ enum status uri_read_path(struct uri *uri, const struct connector *connector, co
     if (read_parameters(&reader, options) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return show(uri, arena, error);
+    show(uri, arena);
+    return STATUS_OK;
 }
 
 const char *uri_parameter(const struct uri *uri, const struct connector *connector,

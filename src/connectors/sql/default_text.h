@@ -12,7 +12,7 @@ enum sql_default_words {
     SQL_CLOCK_TEXTS = 1 << 3  /* the clock gives "2024-02-29 12:00:00", UTC, into columns of text */
 };
 
-/* Sets default_kind and default_value by default_text. False: memory is out. */
+/* Sets default_kind and default_value by default_text. Returns true. */
 bool sql_default_read(struct schema_column *column, unsigned words, struct arena *arena);
 
 #endif

@@ -7,20 +7,15 @@ enum status sql_finding_no_memory(const struct sql_finding *finding)
                      "no memory for its records");
 }
 
-/* Without memory for them it fails: a record that nothing names would be any one. */
-static enum status name_all_columns(struct sql_finding *finding)
+static void name_all_columns(struct sql_finding *finding)
 {
     const struct target_table *table = finding->table;
     const char **names =
         arena_allocate_zeroed(finding->arena, (size_t)table->column_count + 1, sizeof *names);
-    if (names == NULL) {
-        return sql_finding_no_memory(finding);
-    }
     for (uint32_t i = 0; i < table->column_count; i++) {
         names[i] = table->columns[i].name;
     }
     finding->columns = (struct column_list){names, table->column_count};
-    return STATUS_OK;
 }
 
 enum status sql_finding_begin(struct sql_finding *finding, const struct target_table *table,
@@ -31,10 +26,10 @@ enum status sql_finding_begin(struct sql_finding *finding, const struct target_t
                                     .arena = arena_create(0),
                                     .scratch = arena_create(0),
                                     .error = error};
-    if (finding->arena == NULL || finding->scratch == NULL) {
-        return sql_finding_no_memory(finding);
+    if (table->key.count == 0) {
+        name_all_columns(finding);
     }
-    return table->key.count == 0 ? name_all_columns(finding) : STATUS_OK;
+    return STATUS_OK;
 }
 
 void sql_finding_free(struct sql_finding *finding)

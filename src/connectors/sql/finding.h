@@ -14,7 +14,7 @@ struct sql_finding {
     struct error *error;
 };
 
-/* Beside it sql_finding_free, whether it failed or not. */
+/* Returns STATUS_OK. Beside it sql_finding_free. */
 enum status sql_finding_begin(struct sql_finding *finding, const struct target_table *table,
                               struct error *error) MUST_USE;
 void sql_finding_free(struct sql_finding *finding);

@@ -48,11 +48,9 @@ static enum status normal_decimal(const struct cell *cell, struct arena *arena, 
     }
     struct buffer digits = {0};
     decimal_append_normal(cell, &digits);
-    enum status status = digits.failed ? no_memory(error) : STATUS_OK;
-    if (status == STATUS_OK &&
-        decimal_parse(digits.data, digits.length, arena, &number) != STATUS_OK) {
-        status = no_memory(error);
-    }
+    enum status status = decimal_parse(digits.data, digits.length, arena, &number) == STATUS_OK
+                             ? STATUS_OK
+                             : no_memory(error);
     buffer_free(&digits);
     *normal = number;
     if (status == STATUS_OK && decimal_to_int64(&number, &whole) == STATUS_OK) {
@@ -94,18 +92,15 @@ static int compare_pairs(const void *left, const void *right)
     return order != 0 ? order : a->place < b->place ? -1 : 1;
 }
 
-static enum status sort_json(struct cell *cell, bool repeats, struct arena *arena);
+static void sort_json(struct cell *cell, bool repeats, struct arena *arena);
 
 /* Of equal keys the last counts, or all of them: `repeats`. */
-static enum status sort_map(struct cell *cell, bool repeats, struct arena *arena)
+static void sort_map(struct cell *cell, bool repeats, struct arena *arena)
 {
     uint32_t count = cell->length;
     struct pair *pairs = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *pairs);
     struct cell *items = arena_allocate_zeroed(arena, 2 * (size_t)count + 1, sizeof *items);
     uint32_t kept = 0;
-    if (pairs == NULL || items == NULL) {
-        return STATUS_FAILED;
-    }
     for (uint32_t i = 0; i < count; i++) {
         pairs[i] = (struct pair){cell->items[2 * (size_t)i], cell->items[2 * (size_t)i + 1], i};
     }
@@ -118,33 +113,27 @@ static enum status sort_map(struct cell *cell, bool repeats, struct arena *arena
         }
         items[2 * (size_t)kept] = pairs[i].key;
         items[2 * (size_t)kept + 1] = pairs[i].value;
-        if (sort_json(&items[2 * (size_t)kept + 1], repeats, arena) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+        sort_json(&items[2 * (size_t)kept + 1], repeats, arena);
         kept++;
     }
     *cell = cell_items(VALUE_MAP, items, kept);
-    return STATUS_OK;
 }
 
 /* The depth is bounded by convert_read_json. */
-static enum status sort_json(struct cell *cell, bool repeats, struct arena *arena)
+static void sort_json(struct cell *cell, bool repeats, struct arena *arena)
 {
     if (cell->kind == VALUE_MAP) {
-        return sort_map(cell, repeats, arena);
+        sort_map(cell, repeats, arena);
     }
     if (cell->kind != VALUE_LIST) {
-        return STATUS_OK;
+        return;
     }
     struct cell *items = arena_allocate_zeroed(arena, (size_t)cell->length + 1, sizeof *items);
-    for (uint32_t i = 0; items != NULL && i < cell->length; i++) {
+    for (uint32_t i = 0; i < cell->length; i++) {
         items[i] = cell->items[i];
-        if (sort_json(&items[i], repeats, arena) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+        sort_json(&items[i], repeats, arena);
     }
     *cell = cell_items(VALUE_LIST, items, cell->length);
-    return items != NULL ? STATUS_OK : STATUS_FAILED;
 }
 
 enum status sql_append_canonical_json(const char *text, size_t length, bool repeats,
@@ -155,14 +144,10 @@ enum status sql_append_canonical_json(const char *text, size_t length, bool repe
     struct error ignored = {0};
     enum status status = STATUS_OK;
 
-    if (arena == NULL) {
-        return no_memory(error);
-    }
     if (convert_read_json(text, length, arena, &read, &ignored) != STATUS_OK) {
         buffer_append(out, text, length);
-    } else if (sort_json(&read, repeats, arena) != STATUS_OK) {
-        status = no_memory(error);
     } else {
+        sort_json(&read, repeats, arena);
         status = convert_append_json(&read, out, error);
     }
     arena_destroy(arena);
@@ -178,9 +163,7 @@ static enum status append_json(const struct cell *cell, struct buffer *out, stru
     }
     status = convert_append_json(cell, &written, error);
     if (status == STATUS_OK) {
-        status = written.failed
-                     ? no_memory(error)
-                     : sql_append_canonical_json(written.data, written.length, false, out, error);
+        status = sql_append_canonical_json(written.data, written.length, false, out, error);
     }
     buffer_free(&written);
     return status;
@@ -192,8 +175,7 @@ static enum status append_number(const struct cell *cell, struct buffer *out, st
 {
     struct arena *arena = arena_create(4096);
     struct cell normal;
-    enum status status = arena == NULL ? no_memory(error)
-                         : cell->kind == VALUE_DECIMAL
+    enum status status = cell->kind == VALUE_DECIMAL
                              ? normal_decimal(cell, arena, &normal, error)
                              : normal_float(cell->f64, arena, &normal, error);
     if (status == STATUS_OK && normal.kind == VALUE_INT64) {
@@ -272,8 +254,7 @@ static bool is_text(const struct cell *cell, const char *word)
     return cell->length == strlen(word) && memcmp(cell->text, word, cell->length) == 0;
 }
 
-/* Digits, with one point between them: no other text is what a finite number is written as, and
- * such a one is only no number where memory is out. */
+/* Digits, with one point between them: no other text is what a finite number is written as. */
 static bool is_plain_number(const struct cell *cell)
 {
     const char *end = cell->text + cell->length;
@@ -321,13 +302,10 @@ static enum status normal_text(const struct sql_rules *rules, const struct cell 
         return no_memory(error);
     }
     decimal_append_normal(&number, &digits);
-    bool failed = digits.failed;
-    bool exactly = !failed && digits.length == cell->length &&
-                   memcmp(digits.data, cell->text, cell->length) == 0;
+    bool exactly =
+        digits.length == cell->length && memcmp(digits.data, cell->text, cell->length) == 0;
     buffer_free(&digits);
-    return failed    ? no_memory(error)
-           : exactly ? normal_decimal(&number, arena, normal, error)
-                     : STATUS_OK;
+    return exactly ? normal_decimal(&number, arena, normal, error) : STATUS_OK;
 }
 
 static enum status normal_form(const struct sql_rules *rules, const struct cell *cell,
@@ -364,13 +342,8 @@ static enum status normal_form(const struct sql_rules *rules, const struct cell 
         break;
     }
     enum status status = sql_append_value_text(rules, cell, &text, error);
-    char *copy =
-        text.failed ? NULL : arena_copy(arena, text.data != NULL ? text.data : "", text.length);
-    if (status == STATUS_OK && copy == NULL) {
-        status = no_memory(error);
-    }
     if (status == STATUS_OK) {
-        struct cell made = cell_text(copy, text.length);
+        struct cell made = cell_text(arena_copy(arena, text.data, text.length), text.length);
         status = normal_text(rules, &made, arena, normal, error);
     }
     buffer_free(&text);

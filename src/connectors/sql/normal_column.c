@@ -4,19 +4,14 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-static enum status keep_text(struct buffer *text, bool padded, struct arena *arena,
-                             struct cell *normal, struct error *error)
+static void keep_text(const struct buffer *text, bool padded, struct arena *arena,
+                      struct cell *normal)
 {
     size_t length = text->length;
     while (padded && length > 0 && text->data[length - 1] == ' ') {
         length--;
     }
-    char *copy = text->failed ? NULL : arena_copy(arena, length > 0 ? text->data : "", length);
-    if (copy == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
-    }
-    *normal = cell_text(copy, length);
-    return STATUS_OK;
+    *normal = cell_text(arena_copy(arena, text->data, length), length);
 }
 
 enum status sql_text_in_column(const struct sql_rules *rules, const struct cell *cell, bool padded,
@@ -28,13 +23,16 @@ enum status sql_text_in_column(const struct sql_rules *rules, const struct cell 
         return STATUS_OK;
     }
     enum status status = sql_append_column_text(rules, cell, &text, error);
-    status = status == STATUS_OK ? keep_text(&text, padded, arena, normal, error) : status;
+    if (status == STATUS_OK) {
+        keep_text(&text, padded, arena, normal);
+    }
     buffer_free(&text);
     return status;
 }
 
 enum status sql_address_in_column(struct cell *text, struct arena *arena, struct error *error)
 {
+    (void)error;
     unsigned char address[sizeof(struct in6_addr)];
     char words[INET6_ADDRSTRLEN + 1];
     const char *slash = memchr(text->text, '/', text->length);
@@ -54,9 +52,6 @@ enum status sql_address_in_column(struct cell *text, struct arena *arena, struct
     bool single = mask_length == strlen(whole) && memcmp(slash, whole, mask_length) == 0;
     const char *made = arena_format(arena, "%s%.*s", words, single ? 0 : (int)mask_length,
                                     slash != NULL ? slash : "");
-    if (made == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
-    }
     *text = cell_text(made, strlen(made));
     return STATUS_OK;
 }
@@ -72,16 +67,12 @@ enum status sql_json_in_column(const struct cell *cell, enum sql_json_told told,
     } else {
         status = convert_append_json(cell, &text, error);
     }
-    if (status == STATUS_OK && text.failed) {
-        status = error_set(error, ERROR_MEMORY, NULL, "no memory for a JSON text");
-    }
     if (status == STATUS_OK && told != SQL_JSON_BYTES) {
         status = sql_append_canonical_json(buffer_string(&text), text.length,
                                            told == SQL_JSON_REPEATS, &canonical, error);
     }
     if (status == STATUS_OK) {
-        status =
-            keep_text(told == SQL_JSON_BYTES ? &text : &canonical, false, arena, normal, error);
+        keep_text(told == SQL_JSON_BYTES ? &text : &canonical, false, arena, normal);
     }
     buffer_free(&text);
     buffer_free(&canonical);

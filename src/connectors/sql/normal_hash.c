@@ -85,9 +85,8 @@ static bool add_float(struct field_hasher *hasher, uint64_t seed, double value)
     return true;
 }
 
-static enum status add_time(struct field_hasher *hasher, uint64_t seed,
-                            const struct sql_rules *rules, const struct cell *cell,
-                            struct error *error)
+static void add_time(struct field_hasher *hasher, uint64_t seed, const struct sql_rules *rules,
+                     const struct cell *cell)
 {
     struct cell plain = *cell;
     struct buffer *text = &hasher->scratch;
@@ -96,11 +95,7 @@ static enum status add_time(struct field_hasher *hasher, uint64_t seed,
     }
     buffer_clear(text);
     time_append(&plain, text);
-    if (text->failed) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
-    }
     field_hash_add(hasher, seed, VALUE_TEXT, 0, text->data, text->length);
-    return STATUS_OK;
 }
 
 /* STATUS_AGAIN: nothing was added, its normal form has to be made first. */
@@ -133,8 +128,11 @@ static enum status add_common(struct field_hasher *hasher, uint64_t seed,
     case VALUE_DATE:
     case VALUE_TIME:
     case VALUE_TIMESTAMP:
-        return (cell->flags & CELL_SPECIAL) != 0 ? STATUS_AGAIN
-                                                 : add_time(hasher, seed, rules, cell, error);
+        if ((cell->flags & CELL_SPECIAL) != 0) {
+            return STATUS_AGAIN;
+        }
+        add_time(hasher, seed, rules, cell);
+        return STATUS_OK;
     default:
         return STATUS_AGAIN;
     }

@@ -132,9 +132,7 @@ enum status sql_orphans_pass_over(struct buffer *unasked, const struct sql_orpha
 static void append_words(struct buffer *sql, const struct sql_orphans *orphans,
                          struct buffer *words)
 {
-    words->failed |= sql->failed;
     orphans->append_literal(sql, orphans->self, buffer_string(words));
-    sql->failed |= words->failed;
     buffer_clear(words);
 }
 
@@ -358,9 +356,6 @@ static enum status tell_one(struct telling *telling, const struct cell *whole, s
     const struct cell record = cell_items(VALUE_MAP, whole->items + 2, whole->length - ours);
     char why[1024];
     text_printable(reason->text, reason->length, why, sizeof why);
-    if (key == NULL) {
-        return error_set(error, ERROR_MEMORY, table->name, "no memory for its records");
-    }
     for (uint32_t i = 0; i < table->key.count; i++) {
         const struct cell *part = field_of(&record, table->key.names[i]);
         key[i] = part != NULL ? *part : cell_null();
@@ -387,10 +382,7 @@ static enum status tell_page(struct telling *telling, const struct sql_kept *kep
     snprintf(which, sizeof which,
              " WHERE " SQL_ORPHANS_NUMBER " > %lld ORDER BY " SQL_ORPHANS_NUMBER " LIMIT %u",
              (long long)telling->last, rows);
-    enum status status =
-        arena == NULL || batch == NULL
-            ? error_set(error, ERROR_MEMORY, telling->table->name, "no memory to settle it")
-            : kept->read(kept->context, name, which, batch, error);
+    enum status status = kept->read(kept->context, name, which, batch, error);
     for (uint32_t i = 0; status == STATUS_OK && i < batch->row_count; i++) {
         status = tell_one(telling, batch_row(batch, i), arena, error);
     }
@@ -406,8 +398,8 @@ static enum status tell_all(struct telling *telling, const struct sql_kept *kept
     for (bool end = false; status == STATUS_OK && !end;) {
         struct batch *batch = batch_create(NULL, 1, rows);
         status = tell_page(telling, kept, name, batch, rows, error);
-        end = batch == NULL || batch->row_count < rows;
-        rows = next_rows(rows, batch != NULL ? arena_bytes(batch->arena) : 0);
+        end = batch->row_count < rows;
+        rows = next_rows(rows, arena_bytes(batch->arena));
         batch_destroy(batch);
     }
     return status;
@@ -421,8 +413,7 @@ enum status sql_orphans_tell(const struct target_table *table, const char *run_i
     struct arena *arena = arena_create(0);
     char name[SQL_OWN_NAME_BYTES];
     sql_orphans_name(run_id, table->name, name);
-    enum status status = arena != NULL ? kept->find(kept->context, name, arena, error)
-                                       : error_set(error, ERROR_MEMORY, table->name, "no memory");
+    enum status status = kept->find(kept->context, name, arena, error);
     status = status == STATUS_OK ? tell_all(&telling, kept, name, error) : status;
     arena_destroy(arena);
     return status == STATUS_END ? STATUS_OK : status;

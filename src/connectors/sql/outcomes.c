@@ -2,31 +2,26 @@
 #include "base/text.h"
 #include <stdlib.h>
 
-static bool make(struct sql_outcomes *outcomes, uint32_t row_count)
+static void make(struct sql_outcomes *outcomes, uint32_t row_count)
 {
     struct arena *arena = arena_create(4096);
-    if (arena == NULL) {
-        return false;
-    }
     outcomes->arena = arena;
     outcomes->list = arena_allocate_zeroed(arena, row_count, sizeof *outcomes->list);
     outcomes->noted = arena_allocate_zeroed(arena, row_count, sizeof *outcomes->noted);
-    return outcomes->list != NULL && outcomes->noted != NULL;
 }
 
 enum status sql_outcomes_note(struct sql_outcomes *outcomes, uint32_t row_count,
                               struct record_outcome outcome, struct error *error)
 {
-    bool made = outcomes->noted != NULL || make(outcomes, row_count);
-    char *copy = made ? arena_copy_string(outcomes->arena, outcome.reason) : NULL;
-    if (copy == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a reject");
+    if (outcomes->noted == NULL) {
+        make(outcomes, row_count);
     }
     if (outcome.row >= row_count || outcomes->noted[outcome.row]) {
-        return error_set(error, ERROR_INTERNAL, NULL, "a record was refused twice: %s", copy);
+        return error_set(error, ERROR_INTERNAL, NULL, "a record was refused twice: %s",
+                         outcome.reason);
     }
     outcomes->noted[outcome.row] = true;
-    outcome.reason = copy;
+    outcome.reason = arena_copy_string(outcomes->arena, outcome.reason);
     outcomes->list[outcomes->count++] = outcome;
     return STATUS_OK;
 }
@@ -73,6 +68,5 @@ enum status sql_taken_add(struct buffer *taken, const char *digits, uint64_t fir
     }
     one.place = (uint32_t)(number - first);
     buffer_append(taken, &one, sizeof one);
-    return taken->failed ? error_set(error, ERROR_MEMORY, table, "no memory for rejects")
-                         : STATUS_OK;
+    return STATUS_OK;
 }

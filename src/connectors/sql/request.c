@@ -107,21 +107,19 @@ enum status sql_request_no_memory(const struct sql_request *request, const char 
 }
 
 /* Without named columns: all that the root has. */
-static enum status list_columns(struct sql_request *request, const struct read_column **columns)
+static const struct read_column *list_columns(struct sql_request *request)
 {
     const struct schema_table *root = table_of(request, -1);
     request->out->documents = request->asked->column_count == 0;
-    *columns = request->asked->columns;
     if (!request->out->documents) {
-        return STATUS_OK;
+        return request->asked->columns;
     }
     struct read_column *all =
         arena_allocate_zeroed(request->arena, (size_t)root->column_count + 1, sizeof *all);
-    for (uint32_t i = 0; all != NULL && i < root->column_count; i++) {
+    for (uint32_t i = 0; i < root->column_count; i++) {
         all[i] = (struct read_column){.join = -1, .name = root->columns[i].name};
     }
-    *columns = all;
-    return all != NULL ? STATUS_OK : sql_request_no_memory(request, "columns");
+    return all;
 }
 
 static enum status append_columns(struct sql_request *request)
@@ -129,16 +127,12 @@ static enum status append_columns(struct sql_request *request)
     struct sql_select *out = request->out;
     uint32_t count = request->asked->column_count > 0 ? request->asked->column_count
                                                       : table_of(request, -1)->column_count;
-    const struct read_column *wanted = NULL;
+    const struct read_column *wanted = list_columns(request);
 
-    if (list_columns(request, &wanted) != STATUS_OK ||
-        request->dialect->make_types(request, count) != STATUS_OK) {
+    if (request->dialect->make_types(request, count) != STATUS_OK) {
         return STATUS_FAILED;
     }
     out->names = arena_allocate_zeroed(request->arena, (size_t)count + 1, sizeof *out->names);
-    if (out->names == NULL) {
-        return sql_request_no_memory(request, "columns");
-    }
     buffer_append_string(&out->sql, "SELECT ");
     for (uint32_t i = 0; i < count; i++) {
         buffer_append_string(&out->sql, i > 0 ? ", " : "");
@@ -321,10 +315,6 @@ enum status sql_request_write(struct sql_request *request, const struct span *sp
         (request->sums ? sql_digest_end(request) : append_order(request)) != STATUS_OK) {
         buffer_free(sql);
         return STATUS_FAILED;
-    }
-    if (sql->failed) {
-        buffer_free(sql);
-        return sql_request_no_memory(request, "a statement");
     }
     return STATUS_OK;
 }

@@ -1,5 +1,6 @@
 /* Views that stand on views, and functions on types: found by trying. */
 #include "connectors/sql/rounds.h"
+#include "base/memory.h"
 #include <stdlib.h>
 
 /* `*progress`: one was made while others are left. */
@@ -27,10 +28,9 @@ static enum status go_round(uint32_t count, bool *done, bool *progress, sql_atte
 enum status sql_make_in_rounds(uint32_t count, bool tells, sql_attempt attempt, void *context,
                                struct error *error)
 {
-    bool *done = calloc((size_t)count + 1, sizeof *done);
-    enum status status = done != NULL
-                             ? STATUS_OK
-                             : error_set(error, ERROR_MEMORY, NULL, "no memory for its objects");
+    bool *done = memory_allocate_zeroed((size_t)count + 1, sizeof *done);
+    enum status status = STATUS_OK;
+    (void)error;
     bool progress = true;
     while (status == STATUS_OK && progress) {
         status = go_round(count, done, &progress, attempt, context);

@@ -163,13 +163,11 @@ enum status sql_span_add(struct sql_spans *spans, const struct sql_bounds *bound
     span.bounds = (const uint8_t *)arena_copy(spans->arena, bytes.data, bytes.length);
     span.bounds_length = (uint32_t)bytes.length;
     span.printable = arena_copy_string(spans->arena, buffer_string(&words));
-    bool failed = bytes.failed || words.failed || last.failed || span.bounds == NULL ||
-                  span.printable == NULL;
     buffer_free(&bytes);
     buffer_free(&words);
     buffer_free(&last);
     buffer_append(&spans->list, &span, sizeof span);
-    return failed || spans->list.failed ? sql_spans_no_memory(spans) : STATUS_OK;
+    return STATUS_OK;
 }
 
 enum status sql_spans_end(struct sql_spans *spans, enum status status, struct span **made,
@@ -179,7 +177,6 @@ enum status sql_spans_end(struct sql_spans *spans, enum status status, struct sp
     if (status == STATUS_OK) {
         copy =
             (struct span *)(void *)arena_copy(spans->arena, spans->list.data, spans->list.length);
-        status = copy == NULL ? sql_spans_no_memory(spans) : STATUS_OK;
     }
     *made = copy;
     *count = copy != NULL ? (uint32_t)(spans->list.length / sizeof(struct span)) : 0;

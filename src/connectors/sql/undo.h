@@ -15,7 +15,7 @@ uint64_t sql_name_hash(const char *name);
 void sql_own_name(const char *prefix, const char *table, char name[SQL_OWN_NAME_BYTES]);
 /* "_transhume_undo_RUN_": how the names of the tables with a run's undo records begin. */
 void sql_undo_prefix(const char *run_id, char prefix[SQL_OWN_NAME_BYTES]);
-/* One of them, in `arena`. NULL: no memory. */
+/* One of them, in `arena`. */
 const char *sql_undo_name(struct arena *arena, const char *run_id, const char *table);
 /* Why the run's writes to a table that is there can't be undone key by key; NULL: they can.
  * `columns_max` says how many its undo table may have of the table's. */

@@ -57,28 +57,15 @@ enum status catalog_fail(struct catalog_builder *builder, const char *name)
     return STATUS_FAILED;
 }
 
-const char *catalog_text_of(struct catalog_builder *builder, sqlite3_stmt *row, int column)
-{
-    const char *text = NULL;
-    builder->out_of_memory |= !sqlite_text_of(row, column, &text);
-    return text;
-}
-
 const char *catalog_copy_text(struct catalog_builder *builder, sqlite3_stmt *row, int column)
 {
-    const char *text = catalog_text_of(builder, row, column);
-    if (text == NULL) {
-        return NULL;
-    }
-    const char *copy = arena_copy_string(builder->arena, text);
-    builder->out_of_memory |= copy == NULL;
-    return copy;
+    const char *text = sqlite_text_of(row, column);
+    return text == NULL ? NULL : arena_copy_string(builder->arena, text);
 }
 
 void *catalog_copy_list(struct catalog_builder *builder, struct buffer *list)
 {
-    void *copy = arena_copy(builder->arena, list->data != NULL ? list->data : "", list->length);
-    builder->out_of_memory |= copy == NULL || list->failed;
+    void *copy = arena_copy(builder->arena, list->data, list->length);
     buffer_free(list);
     return copy;
 }
@@ -88,7 +75,7 @@ sqlite3_stmt *catalog_ask(struct catalog_builder *builder, enum catalog_query qu
 {
     sqlite3_stmt *statement = builder->statements[query];
     sqlite3_reset(statement);
-    builder->out_of_memory |= sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC) != SQLITE_OK;
+    sqlite_check_memory(sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC));
     return statement;
 }
 
@@ -103,7 +90,7 @@ static void find_owner(const struct catalog_builder *builder, struct schema_tabl
     size_t longest = 0;
 
     for (size_t i = 0; i < count; i++) {
-        size_t length = objects[i].name != NULL ? strlen(objects[i].name) : 0;
+        size_t length = strlen(objects[i].name);
         if (objects[i].native_sql != NULL && length > longest &&
             sqlite3_strnicmp(table->name, objects[i].name, (int)length) == 0 &&
             table->name[length] == '_') {
@@ -115,8 +102,7 @@ static void find_owner(const struct catalog_builder *builder, struct schema_tabl
 
 static enum status add_table(struct catalog_builder *builder, sqlite3_stmt *row, bool is_view)
 {
-    const char *type = catalog_text_of(builder, row, 1);
-    bool is_shadow = type != NULL && strcmp(type, "shadow") == 0;
+    bool is_shadow = strcmp(sqlite_text_of(row, 1), "shadow") == 0;
     bool without_rowid = sqlite3_column_int(row, 2) != 0;
     bool strict = sqlite3_column_int(row, 3) != 0;
     bool key_index = false;
@@ -130,21 +116,17 @@ static enum status add_table(struct catalog_builder *builder, sqlite3_stmt *row,
         .size_bytes = -1,
     };
 
-    if (table.name == NULL || catalog_read_columns(builder, &table, &facts, strict) != STATUS_OK) {
+    if (catalog_read_columns(builder, &table, &facts, strict) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (!is_view) {
         if (table.native_sql != NULL) {
-            builder->out_of_memory |=
-                create_text_read(table.native_sql, builder->arena, &text) != STATUS_OK;
+            create_text_read(table.native_sql, builder->arena, &text);
         }
         table.checks = text.checks;
         table.check_count = text.check_count;
         if (catalog_read_indexes(builder, &table, &facts, without_rowid, &key_index) != STATUS_OK ||
             catalog_read_foreign_keys(builder, &table, &text) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        if (builder->out_of_memory) {
             return STATUS_FAILED;
         }
         catalog_settle_keys(&table, &facts, without_rowid, strict, key_index);
@@ -162,7 +144,6 @@ static enum status add_table(struct catalog_builder *builder, sqlite3_stmt *row,
 static bool is_broken_view(const struct error *error)
 {
     switch (error->native_code & 0xff) {
-    case SQLITE_NOMEM:
     case SQLITE_IOERR:
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
@@ -171,7 +152,7 @@ static bool is_broken_view(const struct error *error)
     case SQLITE_FULL:
         return false;
     default:
-        return error->code != ERROR_MEMORY;
+        return true;
     }
 }
 
@@ -181,12 +162,8 @@ static enum status read_tables(struct catalog_builder *builder)
     int result;
 
     while ((result = sqlite3_step(row)) == SQLITE_ROW) {
-        const char *type = catalog_text_of(builder, row, 1);
-        bool is_view = type != NULL && strcmp(type, "view") == 0;
-        if (type == NULL) {
-            builder->out_of_memory = true;
-            break;
-        }
+        const char *type = sqlite_text_of(row, 1);
+        bool is_view = strcmp(type, "view") == 0;
         if (strcmp(type, "virtual") == 0) {
             const char *name = catalog_copy_text(builder, row, 0);
             catalog_add_object(
@@ -203,9 +180,7 @@ static enum status read_tables(struct catalog_builder *builder)
         builder->error = outer;
         if (status != STATUS_OK && (!is_view || !is_broken_view(&view_error))) {
             error_copy(is_view ? outer : NULL, &view_error);
-            return builder->out_of_memory ? error_set(outer, ERROR_MEMORY, builder->self->shown,
-                                                      "no memory for its catalogue")
-                                          : STATUS_FAILED;
+            return STATUS_FAILED;
         }
         if (status != STATUS_OK) {
             const char *name = catalog_copy_text(builder, row, 0);
@@ -214,8 +189,7 @@ static enum status read_tables(struct catalog_builder *builder)
                 arena_format(builder->arena, "a view that can't be read: %s", view_error.message));
         }
     }
-    return result == SQLITE_DONE || builder->out_of_memory ? STATUS_OK
-                                                           : catalog_fail(builder, NULL);
+    return result == SQLITE_DONE ? STATUS_OK : catalog_fail(builder, NULL);
 }
 
 /* ---------------------------------------------------------------- all of it */
@@ -242,9 +216,8 @@ static enum status read_encoding(struct catalog_builder *builder)
         return STATUS_FAILED;
     }
     enum status status = sqlite_step(builder->self, row, builder->error);
-    const char *encoding = status == STATUS_OK ? (const char *)sqlite3_column_text(row, 0) : NULL;
+    const char *encoding = status == STATUS_OK ? sqlite_text_of(row, 0) : NULL;
     builder->utf8 = encoding != NULL && strcmp(encoding, "UTF-8") == 0;
-    builder->out_of_memory |= status == STATUS_OK && encoding == NULL;
     sqlite3_finalize(row);
     return status == STATUS_FAILED ? status : STATUS_OK;
 }
@@ -294,10 +267,6 @@ static enum status builder_read(struct catalog_builder *builder, struct catalog 
     struct schema_table *tables = catalog_copy_list(builder, &builder->tables);
     struct catalog_table *facts = catalog_copy_list(builder, &builder->facts);
     struct schema_object *objects = catalog_copy_list(builder, &builder->objects);
-    if (schema == NULL || builder->out_of_memory) {
-        return error_set(builder->error, ERROR_MEMORY, builder->self->shown,
-                         "no memory for its catalogue");
-    }
     for (uint32_t i = 0; i < table_count; i++) {
         facts[i].schema = &tables[i];
     }
@@ -321,9 +290,6 @@ enum status catalog_read(struct sqlite_database *self, sqlite3 *connection, stru
 
     *catalog = (struct catalog){0};
     builder.arena = arena_create(0);
-    if (builder.arena == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for its catalogue");
-    }
     bool begun = false;
     status = sqlite_begin_looks(self, connection, &begun, error);
     if (status == STATUS_OK) {

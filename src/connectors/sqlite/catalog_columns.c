@@ -38,20 +38,18 @@ static void add_column(struct catalog_builder *builder, sqlite3_stmt *row, const
     facts.read.type.dynamic = facts.read.type.dynamic || column.generated != GENERATED_NO;
     column.type = facts.read.type;
     facts.collation = "BINARY";
-    if (is_table && column.name != NULL) {
+    if (is_table) {
         int result = sqlite3_table_column_metadata(builder->connection, "main", table, column.name,
                                                    NULL, &collation, NULL, NULL, NULL);
-        builder->out_of_memory |= result == SQLITE_NOMEM;
+        sqlite_check_memory(result);
         collation = result == SQLITE_OK ? collation : NULL;
     }
     if (collation != NULL && sqlite3_stricmp(collation, "BINARY") != 0) {
         column.collation = arena_copy_string(builder->arena, collation);
         column.loose = taken_for_equal(collation);
-        builder->out_of_memory |= column.collation == NULL;
         facts.collation = column.collation;
     }
-    builder->out_of_memory |=
-        !sql_default_read(&column, SQL_BARE_TEXTS | SQL_CLOCK_TEXTS, builder->arena);
+    sql_default_read(&column, SQL_BARE_TEXTS | SQL_CLOCK_TEXTS, builder->arena);
     buffer_append(&lists->columns, &column, sizeof column);
     buffer_append(&lists->facts, &facts, sizeof facts);
     buffer_append(&lists->key_parts, &key_part, sizeof key_part);
@@ -64,10 +62,6 @@ static struct column_list primary_key(struct catalog_builder *builder,
 {
     struct column_list key = {0};
     const char **names = arena_allocate_zeroed(builder->arena, count + 1, sizeof *names);
-    if (names == NULL) {
-        builder->out_of_memory = true;
-        return key;
-    }
     for (uint32_t i = 0; i < count; i++) {
         if (parts[i] > 0 && (uint32_t)parts[i] <= count) {
             names[parts[i] - 1] = columns[i].name;
@@ -92,8 +86,7 @@ enum status catalog_read_columns(struct catalog_builder *builder, struct schema_
     table->column_count = (uint32_t)(lists.columns.length / sizeof(struct schema_column));
     table->columns = catalog_copy_list(builder, &lists.columns);
     facts->columns = catalog_copy_list(builder, &lists.facts);
-    builder->out_of_memory |= lists.key_parts.failed;
-    if (!builder->out_of_memory && result == SQLITE_DONE) {
+    if (result == SQLITE_DONE) {
         table->primary_key =
             primary_key(builder, table->columns,
                         (const int32_t *)(const void *)lists.key_parts.data, table->column_count);

@@ -23,15 +23,13 @@ struct catalog_builder {
     struct buffer facts;   /* struct catalog_table */
     struct buffer objects; /* struct schema_object */
     bool utf8;
-    bool out_of_memory;
     struct error *error;
 };
 
 /* STATUS_FAILED: what SQLite says of the connection; `name` may be NULL. */
 enum status catalog_fail(struct catalog_builder *builder, const char *name);
-/* The row's text; NULL where it is NULL, or memory is out, which is noted, as it is by the others.
- * The copies live in the arena; the list's buffer is freed. */
-const char *catalog_text_of(struct catalog_builder *builder, sqlite3_stmt *row, int column);
+/* The row's text; NULL where it is NULL. The copies live in the arena; the list's buffer is
+ * freed. */
 const char *catalog_copy_text(struct catalog_builder *builder, sqlite3_stmt *row, int column);
 void *catalog_copy_list(struct catalog_builder *builder, struct buffer *list);
 /* The query anew, about the table or index of that name. */

@@ -34,7 +34,6 @@ static enum status read_index_columns(struct catalog_builder *builder, struct sc
     index->details = buffer_is_empty(&details)
                          ? NULL
                          : arena_copy_string(builder->arena, buffer_string(&details));
-    builder->out_of_memory |= details.failed || (details.length > 0 && index->details == NULL);
     buffer_free(&details);
     facts->count = index->columns.count = (uint32_t)(names.length / sizeof(const char *));
     index->columns.names = catalog_copy_list(builder, &shown);
@@ -54,10 +53,6 @@ static void set_key(struct catalog_builder *builder, struct catalog_table *table
                     struct buffer *key)
 {
     const struct catalog_key_part *parts = (const struct catalog_key_part *)(const void *)key->data;
-    if (key->failed) {
-        builder->out_of_memory = true;
-        return;
-    }
     uint32_t count = (uint32_t)(key->length / sizeof *parts);
 
     for (uint32_t i = 0; i < count; i++) {
@@ -73,21 +68,21 @@ static enum status add_index(struct catalog_builder *builder, sqlite3_stmt *row,
                              struct buffer *indexes, struct buffer *all_facts,
                              struct catalog_table *table, bool without_rowid)
 {
-    const char *origin = catalog_text_of(builder, row, 2);
-    bool is_key = origin != NULL && strcmp(origin, "pk") == 0;
+    const char *origin = sqlite_text_of(row, 2);
+    bool is_key = strcmp(origin, "pk") == 0;
     struct buffer key = {0};
     struct catalog_index facts = {0};
     struct schema_index index = {
         .name = catalog_copy_text(builder, row, 0),
         .unique = sqlite3_column_int(row, 1) != 0,
         .partial = sqlite3_column_int(row, 3) != 0,
-        .implied = origin == NULL || strcmp(origin, "c") != 0,
+        .implied = strcmp(origin, "c") != 0,
         .native_sql = catalog_copy_text(builder, row, 4),
     };
 
     facts.unique = index.unique;
     facts.partial = index.partial;
-    if (index.name == NULL || read_index_columns(builder, &index, &facts, &key) != STATUS_OK) {
+    if (read_index_columns(builder, &index, &facts, &key) != STATUS_OK) {
         buffer_free(&key);
         return STATUS_FAILED;
     }
@@ -111,8 +106,7 @@ enum status catalog_read_indexes(struct catalog_builder *builder, struct schema_
 
     *key_index = false;
     while (status == STATUS_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
-        const char *origin = catalog_text_of(builder, row, 2);
-        *key_index |= origin != NULL && strcmp(origin, "pk") == 0;
+        *key_index |= strcmp(sqlite_text_of(row, 2), "pk") == 0;
         status = add_index(builder, row, &indexes, &all_facts, facts, without_rowid);
     }
     sqlite3_reset(row);
@@ -144,7 +138,7 @@ struct foreign_key_lists {
 
 static void finish_foreign_key(struct catalog_builder *builder, struct foreign_key_lists *lists)
 {
-    if (lists->keys.length == 0 || lists->keys.failed) {
+    if (lists->keys.length == 0) {
         return;
     }
     struct schema_foreign_key *key =
@@ -183,12 +177,10 @@ enum status catalog_read_foreign_keys(struct catalog_builder *builder, struct sc
     }
     sqlite3_reset(row);
     finish_foreign_key(builder, &lists);
-    buffer_free(&lists.from); /* of a key that there was no room for */
-    buffer_free(&lists.to);
     table->foreign_key_count = (uint32_t)(lists.keys.length / sizeof(struct schema_foreign_key));
     struct schema_foreign_key *keys = catalog_copy_list(builder, &lists.keys);
     table->foreign_keys = keys;
-    if (keys != NULL && text->foreign_key_count == table->foreign_key_count) {
+    if (text->foreign_key_count == table->foreign_key_count) {
         for (uint32_t i = 0; i < table->foreign_key_count; i++) {
             keys[i].name = text->foreign_keys[i].name;
             keys[i].deferrable = text->foreign_keys[i].deferrable;

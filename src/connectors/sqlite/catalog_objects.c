@@ -8,7 +8,6 @@ void catalog_add_object(struct catalog_builder *builder, enum schema_object_kind
 {
     struct schema_object object = {
         .kind = kind, .name = name, .table = table, .native_sql = sql, .not_carried = not_carried};
-    builder->out_of_memory |= name == NULL || not_carried == NULL;
     buffer_append(&builder->objects, &object, sizeof object);
 }
 
@@ -20,8 +19,7 @@ enum status catalog_read_objects(struct catalog_builder *builder)
     int result;
 
     while ((result = sqlite3_step(row)) == SQLITE_ROW) {
-        const char *type = catalog_text_of(builder, row, 0);
-        bool is_view = type != NULL && strcmp(type, "view") == 0;
+        bool is_view = strcmp(sqlite_text_of(row, 0), "view") == 0;
         const char *name = catalog_copy_text(builder, row, 1);
         const char *table = is_view ? NULL : catalog_copy_text(builder, row, 2);
         catalog_add_object(
@@ -51,7 +49,6 @@ static const char *sequence_text(struct catalog_builder *builder, const char *na
         buffer_format(&sql, ", %lld)", (long long)last);
     }
     const char *copy = arena_copy_string(builder->arena, buffer_string(&sql));
-    builder->out_of_memory |= copy == NULL || sql.failed;
     buffer_free(&sql);
     return copy;
 }
@@ -86,7 +83,7 @@ enum status catalog_read_sequences(struct catalog_builder *builder)
         (const struct catalog_table *)(const void *)builder->facts.data;
     size_t count = builder->tables.length / sizeof *tables;
 
-    for (size_t i = 0; i < count && !builder->facts.failed; i++) {
+    for (size_t i = 0; i < count; i++) {
         int automatic = 0;
         if (facts[i].rowid_column >= 0 &&
             sqlite3_table_column_metadata(builder->connection, "main", tables[i].name,

@@ -54,8 +54,7 @@ static bool has_many_rows(struct sqlite_database *self, const char *table)
     buffer_append_string(&sql, "SELECT 1 FROM main.");
     sqlite_append_name(&sql, table);
     buffer_format(&sql, " LIMIT 1 OFFSET %d", MANY_ROWS - 1);
-    if (!sql.failed &&
-        sqlite3_prepare_v2(self->control, buffer_string(&sql), -1, &statement, NULL) == SQLITE_OK) {
+    if (sqlite3_prepare_v2(self->control, buffer_string(&sql), -1, &statement, NULL) == SQLITE_OK) {
         many = sqlite3_step(statement) == SQLITE_ROW;
     }
     sqlite3_finalize(statement);

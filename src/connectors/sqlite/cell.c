@@ -67,10 +67,17 @@ static inline uint64_t any(piece bytes)
     return halves[0] | halves[1];
 }
 
+/* Only what is large is tried: the other way is the faster one. */
+static inline void *allocate_value(struct arena *arena, size_t length)
+{
+    return length > MEMORY_DATA_BYTES ? arena_try_allocate(arena, length)
+                                      : arena_allocate(arena, length);
+}
+
 enum status cell_text_copy(const char *from, size_t length, struct arena *arena, struct cell *cell)
 {
     struct found found = {0};
-    char *to = arena_allocate(arena, length);
+    char *to = allocate_value(arena, length);
 
     if (to == NULL) {
         return STATUS_FAILED;
@@ -90,7 +97,7 @@ enum status cell_text_copy(const char *from, size_t length, struct arena *arena,
 static enum status copy_bytes(const void *from, size_t length, struct arena *arena,
                               struct cell *cell)
 {
-    void *to = arena_allocate(arena, length);
+    void *to = allocate_value(arena, length);
     if (to == NULL) {
         return STATUS_FAILED;
     }

@@ -90,10 +90,6 @@ enum status sqlite_connection_open(const char *path, enum connection_access acce
         sqlite_append_file_uri(&uri, path);
         buffer_append_string(&uri, "?immutable=1");
     }
-    if (uri.failed) {
-        error_set(error, ERROR_MEMORY, path, "no memory to open it");
-        goto out;
-    }
     int flags = access_flags[access] | SQLITE_OPEN_PRIVATECACHE;
     int result = sqlite3_open_v2(uri.length > 0 ? buffer_string(&uri) : path, &opened, flags,
                                  sqlite_wide_vfs());
@@ -140,9 +136,6 @@ static enum error_code code_of(int result, enum open_mode mode, enum error_code 
     if (result == SQLITE_READONLY_DBMOVED) {
         return otherwise;
     }
-    if (result == SQLITE_IOERR_NOMEM) {
-        return ERROR_MEMORY;
-    }
     switch (result & 0xff) {
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
@@ -152,8 +145,6 @@ static enum error_code code_of(int result, enum open_mode mode, enum error_code 
         return mode == OPEN_SOURCE ? ERROR_SOURCE_LOCKED : ERROR_TARGET_LOCKED;
     case SQLITE_FULL:
         return ERROR_DISK_FULL;
-    case SQLITE_NOMEM:
-        return ERROR_MEMORY;
     case SQLITE_INTERRUPT:
         return ERROR_INTERRUPTED;
     case SQLITE_PERM:
@@ -226,11 +217,11 @@ enum status sqlite_error(sqlite3 *connection, int result, enum open_mode mode,
         extended = sqlite3_extended_errcode(connection);
         message = sqlite3_errmsg(connection);
     }
+    sqlite_check_memory(extended);
     int system =
         connection != NULL && (result & 0xff) != SQLITE_BUSY ? sqlite3_system_errno(connection) : 0;
     enum error_code code = code_of(extended, mode, otherwise);
-    if (code != ERROR_MEMORY && system != 0 &&
-        ((result & 0xff) == SQLITE_IOERR || (result & 0xff) == SQLITE_CANTOPEN)) {
+    if (system != 0 && ((result & 0xff) == SQLITE_IOERR || (result & 0xff) == SQLITE_CANTOPEN)) {
         error_set_errno(error, code, system, object, "%s (%s)", doing, message);
     } else {
         error_set(error, code, object, "%s: %s", doing, message);
@@ -267,24 +258,22 @@ enum status sqlite_step(struct sqlite_database *database, sqlite3_stmt *statemen
                         database->shown, "it can't be read", error);
 }
 
-bool sqlite_text_of(sqlite3_stmt *row, int column, const char **text)
+const char *sqlite_text_of(sqlite3_stmt *row, int column)
 {
     bool is_null = sqlite3_column_type(row, column) == SQLITE_NULL;
-    *text = (const char *)sqlite3_column_text(row, column);
-    return is_null || *text != NULL;
+    const char *text = (const char *)sqlite3_column_text(row, column);
+    if (text == NULL && !is_null) {
+        memory_exhausted(0);
+    }
+    return text;
 }
 
 bool sqlite_copy_text(sqlite3_stmt *row, int column, struct arena *arena, const char **copy)
 {
-    const char *text = NULL;
-    *copy = NULL;
-    if (!sqlite_text_of(row, column, &text)) {
-        return false;
-    }
-    if (text != NULL) {
-        *copy = arena_copy(arena, text, (size_t)sqlite3_column_bytes(row, column));
-    }
-    return text == NULL || *copy != NULL;
+    const char *text = sqlite_text_of(row, column);
+    *copy =
+        text == NULL ? NULL : arena_copy(arena, text, (size_t)sqlite3_column_bytes(row, column));
+    return true;
 }
 
 enum status sqlite_execute(struct sqlite_database *database, sqlite3 *connection, const char *sql,

@@ -150,16 +150,15 @@ static void keep_count(struct sqlite_database *self, const char *table,
 {
     struct sqlite_source *source = self->source;
     struct row_count *count = find_count(source, table);
-    if (count == NULL && (count = arena_allocate_zeroed(self->arena, 1, sizeof *count)) != NULL) {
+    if (count == NULL) {
+        count = arena_allocate_zeroed(self->arena, 1, sizeof *count);
         count->table = table;
         count->next = source->counts;
         source->counts = count;
     }
-    if (count != NULL) {
-        count->data_version = found->data_version;
-        count->rows = found->rows;
-        count->guessed = found->guessed;
-    }
+    count->data_version = found->data_version;
+    count->rows = found->rows;
+    count->guessed = found->guessed;
 }
 
 /* Within one transaction, so that the version is that of the rows. */

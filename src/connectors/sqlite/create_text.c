@@ -78,7 +78,7 @@ static bool is_byte(const struct token *token, char byte)
     return token->length == 1 && !token->word && token->text[0] == byte;
 }
 
-/* The name without its quotes; NULL when memory is out. */
+/* The name without its quotes. */
 static const char *token_name(const struct token *token, struct arena *arena)
 {
     if (token->word || token->length < 2) {
@@ -86,9 +86,6 @@ static const char *token_name(const struct token *token, struct arena *arena)
     }
     char close = token->text[0] == '[' ? ']' : token->text[0];
     char *name = arena_copy(arena, token->text + 1, token->length - 2);
-    if (name == NULL) {
-        return NULL;
-    }
     char *out = name;
     for (const char *in = name; *in != '\0'; in++) {
         *out++ = *in;
@@ -105,7 +102,6 @@ struct create_reader {
     struct buffer foreign_keys;
     const char *pending_name;
     int depth;
-    bool out_of_memory;
 };
 
 /* After CHECK: the text between its parentheses. */
@@ -120,7 +116,6 @@ static void read_check(struct create_reader *reader)
             start = token.text + 1;
         } else if (is_byte(&token, ')') && --depth == 0) {
             const char *text = arena_copy(reader->arena, start, (size_t)(token.text - start));
-            reader->out_of_memory |= text == NULL;
             buffer_append(&reader->checks, &text, sizeof text);
             return;
         } else if (depth == 0) {
@@ -138,7 +133,6 @@ static void read_word(struct create_reader *reader, const struct token *token, b
     if (is_word(token, "CONSTRAINT")) {
         if (next_token(&reader->at, &name)) {
             reader->pending_name = token_name(&name, reader->arena);
-            reader->out_of_memory |= reader->pending_name == NULL;
         }
     } else if (is_word(token, "CHECK")) {
         read_check(reader);
@@ -180,27 +174,18 @@ static void read_body(struct create_reader *reader)
     }
 }
 
-enum status create_text_read(const char *sql, struct arena *arena, struct create_facts *facts)
+void create_text_read(const char *sql, struct arena *arena, struct create_facts *facts)
 {
     struct create_reader reader = {.at = sql, .arena = arena};
-    enum status status = STATUS_FAILED;
 
     *facts = (struct create_facts){0};
     read_body(&reader);
-    if (reader.out_of_memory || reader.checks.failed || reader.foreign_keys.failed) {
-        goto out;
-    }
     facts->checks =
         (const char **)(void *)arena_copy(arena, reader.checks.data, reader.checks.length);
     facts->check_count = (uint32_t)(reader.checks.length / sizeof *facts->checks);
     facts->foreign_keys = (struct create_foreign_key *)(void *)arena_copy(
         arena, reader.foreign_keys.data, reader.foreign_keys.length);
     facts->foreign_key_count = (uint32_t)(reader.foreign_keys.length / sizeof *facts->foreign_keys);
-    if (facts->checks != NULL && facts->foreign_keys != NULL) {
-        status = STATUS_OK;
-    }
-out:
     buffer_free(&reader.checks);
     buffer_free(&reader.foreign_keys);
-    return status;
 }

@@ -29,8 +29,8 @@ static enum status attach(struct writer *writer, struct sqlite_database *source)
 
     sqlite_append_file_uri(&uri, source->path);
     buffer_append_string(&uri, "?mode=ro");
-    if (!uri.failed && sqlite3_prepare_v2(writer->connection, "ATTACH ?1 AS " SOURCE_SCHEMA, -1,
-                                          &statement, NULL) == SQLITE_OK) {
+    if (sqlite3_prepare_v2(writer->connection, "ATTACH ?1 AS " SOURCE_SCHEMA, -1, &statement,
+                           NULL) == SQLITE_OK) {
         sqlite3_bind_text(statement, 1, buffer_string(&uri), -1, SQLITE_STATIC);
         bool attached = sqlite3_step(statement) == SQLITE_DONE;
         bool same = attached && sqlite_source_is_in(source, writer->connection, SOURCE_SCHEMA);
@@ -96,7 +96,7 @@ static enum status adapt_request(struct writer *writer, const struct writer_tabl
         arena_allocate_zeroed(writer->scratch, (size_t)request->column_count + 1, sizeof *columns);
     uint32_t count = 0;
 
-    if (columns == NULL || request->column_count == 0) {
+    if (request->column_count == 0) {
         return STATUS_AGAIN;
     }
     if (table->plan->created && source->row_key != NULL && !source->row_key_stable &&
@@ -190,8 +190,8 @@ static uint64_t count_row_operations(sqlite3 *connection, const char *sql)
     sqlite3_stmt *statement = NULL;
     uint64_t operations = 0;
     buffer_format(&explain, "EXPLAIN %s", sql);
-    if (!explain.failed && sqlite3_prepare_v2(connection, buffer_string(&explain), -1, &statement,
-                                              NULL) == SQLITE_OK) {
+    if (sqlite3_prepare_v2(connection, buffer_string(&explain), -1, &statement, NULL) ==
+        SQLITE_OK) {
         while (sqlite3_step(statement) == SQLITE_ROW) {
             int64_t address = sqlite3_column_int64(statement, 0);
             const char *name = (const char *)sqlite3_column_text(statement, 1);
@@ -206,26 +206,25 @@ static uint64_t count_row_operations(sqlite3 *connection, const char *sql)
     return operations;
 }
 
-static enum status get_statement(struct writer *writer, uint32_t table, const struct buffer *sql,
+static enum status get_statement(struct writer *writer, uint32_t table, struct buffer *sql,
                                  sqlite3_stmt **statement, uint64_t *row_operations)
 {
+    const char *text = buffer_string(sql);
     for (struct writer_express *known = writer->expresses; known != NULL; known = known->next) {
-        if (known->table == table && strcmp(known->sql, sql->data) == 0) {
+        if (known->table == table && strcmp(known->sql, text) == 0) {
             *statement = known->statement;
             *row_operations = known->row_operations;
             return STATUS_OK;
         }
     }
     struct writer_express *made = arena_allocate_zeroed(writer->arena, 1, sizeof *made);
-    char *copy = arena_copy(writer->arena, sql->data, sql->length);
-    if (made == NULL || copy == NULL ||
-        sqlite3_prepare_v3(writer->connection, sql->data, -1, SQLITE_PREPARE_PERSISTENT,
+    if (sqlite3_prepare_v3(writer->connection, text, -1, SQLITE_PREPARE_PERSISTENT,
                            &made->statement, NULL) != SQLITE_OK) {
         return STATUS_AGAIN;
     }
     made->table = table;
-    made->row_operations = count_row_operations(writer->connection, copy);
-    made->sql = copy;
+    made->row_operations = count_row_operations(writer->connection, text);
+    made->sql = arena_copy(writer->arena, text, sql->length);
     made->next = writer->expresses;
     writer->expresses = made;
     *statement = made->statement;
@@ -276,7 +275,8 @@ static enum status pull(struct writer *writer, struct sqlite_database *source,
     }
     bool same = pulled == SQLITE_DONE && sqlite_source_unchanged(source);
     enum status status = same ? STATUS_OK : STATUS_AGAIN;
-    if ((pulled & 0xff) == SQLITE_FULL || (pulled & 0xff) == SQLITE_NOMEM) {
+    sqlite_check_memory(pulled);
+    if ((pulled & 0xff) == SQLITE_FULL) {
         status = sqlite_target_error(self, writer->connection, pulled, ERROR_TARGET_WRITE,
                                      "a chunk can't be written", error);
     }
@@ -330,9 +330,6 @@ enum status sqlite_express_chunk(struct writer *writer, struct database *databas
         goto out;
     }
     status = write_sql(writer, number, source, request, span, &sql, error);
-    if (status == STATUS_OK && (sql.failed || buffer_string(&sql)[0] == '\0')) {
-        status = STATUS_AGAIN;
-    }
     status = status == STATUS_OK ? get_statement(writer, number, &sql, &statement, &row_operations)
                                  : status;
     status = status == STATUS_OK ? sqlite_span_bind(span, statement, error) : status;

@@ -52,13 +52,12 @@ static enum status column_affinity(const struct catalog_table *table, const char
     return status;
 }
 
-static enum status query_affinity(struct sqlite_database *self, sqlite3 *connection,
-                                  const struct read_request *request, const char *name,
-                                  struct arena *arena, char *affinity, struct error *error)
+static enum status query_affinity(sqlite3 *connection, const struct read_request *request,
+                                  const char *name, struct arena *arena, char *affinity,
+                                  struct error *error)
 {
     struct schema_table described;
-    if (query_describe_on(self, connection, request->query, arena, &described, error) !=
-        STATUS_OK) {
+    if (query_describe_on(connection, request->query, arena, &described, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     int position = schema_find_column(&described, name);
@@ -121,9 +120,9 @@ static char key_affinity(const struct join_part *part)
     return is_numeric(part->from_affinity) || is_numeric(part->affinity) ? 'N' : part->affinity;
 }
 
-static enum status resolve_parts(struct sqlite_database *self, const struct read_request *request,
-                                 const struct read_join *join, sqlite3 *connection,
-                                 struct arena *arena, struct join_facts *facts, struct error *error)
+static enum status resolve_parts(const struct read_request *request, const struct read_join *join,
+                                 sqlite3 *connection, struct arena *arena, struct join_facts *facts,
+                                 struct error *error)
 {
     struct buffer signature = {0};
     enum status status = STATUS_OK;
@@ -134,7 +133,7 @@ static enum status resolve_parts(struct sqlite_database *self, const struct read
         part->from_column = -1;
         status = facts->from != NULL ? column_affinity(facts->from, from_name, &part->from_column,
                                                        &part->from_affinity, error)
-                                     : query_affinity(self, connection, request, from_name, arena,
+                                     : query_affinity(connection, request, from_name, arena,
                                                       &part->from_affinity, error);
         if (status == STATUS_OK) {
             status = column_affinity(facts->table, join->columns.names[i], &part->column,
@@ -148,9 +147,6 @@ static enum status resolve_parts(struct sqlite_database *self, const struct read
         buffer_format(&signature, "%c:%s;", key_affinity(part), part->collation);
     }
     facts->signature = arena_copy_string(arena, buffer_string(&signature));
-    if (status == STATUS_OK && (signature.failed || facts->signature == NULL)) {
-        status = error_set(error, ERROR_MEMORY, request->name, "no memory for a join");
-    }
     buffer_free(&signature);
     return status;
 }
@@ -163,9 +159,6 @@ enum status join_resolve(struct sqlite_database *self, const struct read_request
     const struct catalog_table *root = NULL;
 
     *joins = arena_allocate_zeroed(arena, request->join_count + 1, sizeof **joins);
-    if (*joins == NULL) {
-        return error_set(error, ERROR_MEMORY, request->name, "no memory for joins");
-    }
     if (catalog_get(self, &catalog, error) != STATUS_OK ||
         request_root(self, request, &root, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -184,10 +177,7 @@ enum status join_resolve(struct sqlite_database *self, const struct read_request
         facts->from = join->from < 0 ? root : (*joins)[join->from].table;
         facts->part_count = join->columns.count;
         facts->parts = arena_allocate_zeroed(arena, facts->part_count, sizeof *facts->parts);
-        if (facts->parts == NULL) {
-            return error_set(error, ERROR_MEMORY, request->name, "no memory for joins");
-        }
-        if (resolve_parts(self, request, join, connection, arena, facts, error) != STATUS_OK) {
+        if (resolve_parts(request, join, connection, arena, facts, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         facts->unique = is_unique(join, facts);

@@ -49,13 +49,10 @@ static void large_release(struct large_value *large)
 static enum status check_utf8(sqlite3_blob *blob, int length, bool *valid,
                               struct sqlite_database *self, struct error *error)
 {
-    char *piece = malloc(CHECK_PIECE_BYTES);
+    char *piece = memory_allocate(CHECK_PIECE_BYTES);
     enum status status = STATUS_OK;
     int kept = 0;
 
-    if (piece == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a piece of a text");
-    }
     *valid = true;
     for (int at = 0; at < length && *valid;) {
         int size = length - at < CHECK_PIECE_BYTES - kept ? length - at : CHECK_PIECE_BYTES - kept;
@@ -88,7 +85,7 @@ static enum status read_whole(struct sqlite_database *self, sqlite3_blob *blob, 
                               bool is_text, struct batch *batch, struct cell *cell,
                               struct error *error)
 {
-    char *bytes = arena_allocate(batch->arena, (size_t)length);
+    char *bytes = arena_try_allocate(batch->arena, (size_t)length);
     if (bytes == NULL) {
         return error_set(error, ERROR_MEMORY, self->shown, "no memory for a value of %d bytes",
                          length);
@@ -106,14 +103,10 @@ static enum status read_whole(struct sqlite_database *self, sqlite3_blob *blob, 
     return STATUS_OK;
 }
 
-static enum status make_handle(struct sqlite_database *self, sqlite3_blob **blob, int length,
-                               bool is_text, struct batch *batch, struct cell *cell,
-                               struct error *error)
+static void make_handle(struct sqlite_database *self, sqlite3_blob **blob, int length, bool is_text,
+                        struct batch *batch, struct cell *cell)
 {
-    struct sqlite_large *large = calloc(1, sizeof *large);
-    if (large == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a large value's handle");
-    }
+    struct sqlite_large *large = memory_allocate_zeroed(1, sizeof *large);
     large->base = (struct large_value){.kind = is_text ? VALUE_TEXT : VALUE_BYTES,
                                        .length = (uint64_t)length,
                                        .read = large_slice,
@@ -123,7 +116,6 @@ static enum status make_handle(struct sqlite_database *self, sqlite3_blob **blob
     *blob = NULL;
     *cell = (struct cell){.kind = VALUE_LARGE, .large = &large->base};
     batch_keep_large(batch, &large->base);
-    return STATUS_OK;
 }
 
 static enum status read_locked(struct sqlite_database *self, const struct request_column *column,
@@ -146,7 +138,8 @@ static enum status read_locked(struct sqlite_database *self, const struct reques
         return STATUS_FAILED;
     }
     if (is_large && valid) {
-        return make_handle(self, blob, length, is_text, batch, cell, error);
+        make_handle(self, blob, length, is_text, batch, cell);
+        return STATUS_OK;
     }
     *bytes += (size_t)length;
     return read_whole(self, *blob, length, is_text, batch, cell, error);

@@ -45,6 +45,7 @@ enum status query_check(sqlite3 *connection, const char *query, size_t *length, 
 
     sqlite3_set_authorizer(connection, authorize, NULL);
     int result = sqlite3_prepare_v2(connection, query, -1, &statement, &tail);
+    sqlite_check_memory(result);
     if (result != SQLITE_OK) {
         refuse(query, error, sqlite3_errmsg(connection));
     } else if (statement == NULL) {
@@ -77,30 +78,29 @@ void query_append(struct buffer *sql, const char *query, size_t length)
     buffer_append_string(sql, "\n)"); /* it may end with a comment */
 }
 
-static enum status describe_columns(sqlite3_stmt *statement, struct arena *arena,
-                                    struct schema_table *table)
+static void describe_columns(sqlite3_stmt *statement, struct arena *arena,
+                             struct schema_table *table)
 {
     uint32_t count = (uint32_t)sqlite3_column_count(statement);
     struct schema_column *columns = arena_allocate_zeroed(arena, count, sizeof *columns);
 
-    for (uint32_t i = 0; columns != NULL && i < count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         const char *name = sqlite3_column_name(statement, (int)i);
         const char *declared = sqlite3_column_decltype(statement, (int)i);
         const char *native = arena_copy_string(arena, declared != NULL ? declared : "");
-        columns[i].name = name != NULL ? arena_copy_string(arena, name) : NULL;
-        if (columns[i].name == NULL || native == NULL) {
-            return STATUS_FAILED;
+        if (name == NULL) {
+            memory_exhausted(0);
         }
+        columns[i].name = arena_copy_string(arena, name);
         columns[i].type = sqlite_column_type_of(native, false).type;
     }
     table->columns = columns;
     table->column_count = count;
-    return columns != NULL ? STATUS_OK : STATUS_FAILED;
 }
 
 /* Described as requests will read it: as a subquery, whose column names are made unique. */
-enum status query_describe_on(struct sqlite_database *self, sqlite3 *connection, const char *query,
-                              struct arena *arena, struct schema_table *table, struct error *error)
+enum status query_describe_on(sqlite3 *connection, const char *query, struct arena *arena,
+                              struct schema_table *table, struct error *error)
 {
     sqlite3_stmt *statement = NULL;
     struct buffer sql = {0};
@@ -116,9 +116,8 @@ enum status query_describe_on(struct sqlite_database *self, sqlite3 *connection,
     query_append(&sql, query, length);
     if (sqlite3_prepare_v2(connection, buffer_string(&sql), -1, &statement, NULL) != SQLITE_OK) {
         refuse(query, error, sqlite3_errmsg(connection));
-    } else if (describe_columns(statement, arena, table) != STATUS_OK) {
-        error_set(error, ERROR_MEMORY, self->shown, "no memory for a query's columns");
     } else {
+        describe_columns(statement, arena, table);
         status = STATUS_OK;
     }
     sqlite3_finalize(statement);
@@ -130,5 +129,5 @@ enum status query_describe(struct database *database, const char *query, struct 
                            struct schema_table *table, struct error *error)
 {
     struct sqlite_database *self = sqlite_database_of(database);
-    return query_describe_on(self, self->control, query, arena, table, error);
+    return query_describe_on(self->control, query, arena, table, error);
 }

@@ -62,12 +62,9 @@ enum status source_reader_open(struct database *database, struct reader **reader
 {
     struct sqlite_database *self = sqlite_database_of(database);
     struct sqlite_source *source = self->source;
-    struct reader *opened = calloc(1, sizeof *opened);
+    struct reader *opened = memory_allocate_zeroed(1, sizeof *opened);
 
     *reader = NULL;
-    if (opened == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a reader");
-    }
     opened->database = self;
     if (source->single && source->snapshot_taken) {
         opened->connection = self->control;
@@ -158,9 +155,6 @@ static enum status start(struct cursor *cursor, enum read_mode mode, struct erro
     if (cursor->excess == NULL) {
         cursor->excess = arena_allocate_zeroed(cursor->arena, count, sizeof *cursor->excess);
     }
-    if (cursor->blobs == NULL || cursor->excess == NULL) {
-        return error_set(error, ERROR_MEMORY, cursor->request->name, "no memory for a cursor");
-    }
     if (sqlite_prepare(self, cursor->reader->connection, buffer_string(&cursor->compiled.sql),
                        &cursor->statement, error) != STATUS_OK) {
         if (error != NULL && error->code == ERROR_SOURCE_READ && cursor->request->query != NULL) {
@@ -193,41 +187,30 @@ static enum status start(struct cursor *cursor, enum read_mode mode, struct erro
     return STATUS_OK;
 }
 
-static enum status copy_span(struct cursor *cursor, const struct span *span)
+static void copy_span(struct cursor *cursor, const struct span *span)
 {
     if (span == NULL) {
-        return STATUS_OK;
+        return;
     }
     cursor->span = arena_allocate(cursor->arena, sizeof *cursor->span);
-    if (cursor->span == NULL) {
-        return STATUS_FAILED;
-    }
     *cursor->span =
         (struct span){.bounds_length = span->bounds_length, .row_estimate = span->row_estimate};
     cursor->span->printable =
         arena_copy_string(cursor->arena, span->printable != NULL ? span->printable : "span");
     cursor->span->bounds =
         (const uint8_t *)arena_copy(cursor->arena, span->bounds, span->bounds_length);
-    return cursor->span->bounds != NULL && cursor->span->printable != NULL ? STATUS_OK
-                                                                           : STATUS_FAILED;
 }
 
 enum status source_cursor_open(struct reader *reader, const struct read_request *request,
                                const struct span *span, struct cursor **cursor, struct error *error)
 {
-    struct cursor *opened = calloc(1, sizeof *opened);
+    struct cursor *opened = memory_allocate_zeroed(1, sizeof *opened);
 
     *cursor = NULL;
-    if (opened == NULL || (opened->arena = arena_create(4096)) == NULL) {
-        free(opened);
-        return error_set(error, ERROR_MEMORY, request->name, "no memory for a cursor");
-    }
+    opened->arena = arena_create(4096);
     opened->reader = reader;
     opened->request = request;
-    if (copy_span(opened, span) != STATUS_OK) {
-        source_cursor_close(opened);
-        return error_set(error, ERROR_MEMORY, request->name, "no memory for a cursor");
-    }
+    copy_span(opened, span);
     if (start(opened, READ_NORMAL, error) != STATUS_OK) {
         source_read_failed(error);
         source_cursor_close(opened);
@@ -271,8 +254,7 @@ static enum status read_document(struct cursor *cursor, sqlite3_value *const *ha
     struct cell *values = arena_allocate_zeroed(batch->arena, count + 1, sizeof *values);
     struct cell *pairs = arena_allocate_zeroed(batch->arena, (size_t)count * 2 + 1, sizeof *pairs);
 
-    if (values == NULL || pairs == NULL ||
-        cells_read(cursor->statement, handed, cursor->compiled.columns, count, batch->arena, values,
+    if (cells_read(cursor->statement, handed, cursor->compiled.columns, count, batch->arena, values,
                    bytes, cursor->excess) != STATUS_OK) {
         return out_of_memory(cursor, error);
     }
@@ -282,11 +264,7 @@ static enum status read_document(struct cursor *cursor, sqlite3_value *const *ha
     }
     for (uint32_t i = 0; i < count; i++) {
         const char *name = cursor->compiled.columns[i].name;
-        char *copy = arena_copy_string(batch->arena, name);
-        if (copy == NULL) {
-            return out_of_memory(cursor, error);
-        }
-        pairs[2 * i] = cell_text(copy, strlen(name));
+        pairs[2 * i] = cell_text(arena_copy_string(batch->arena, name), strlen(name));
         pairs[2 * i + 1] = values[i];
     }
     *cell = cell_items(VALUE_MAP, pairs, count);
@@ -299,9 +277,6 @@ static enum status read_row(struct cursor *cursor, sqlite3_value *const *handed,
                             struct batch *batch, size_t *bytes, struct error *error)
 {
     struct cell *cells = batch_append(batch);
-    if (cells == NULL) {
-        return out_of_memory(cursor, error);
-    }
     if (cursor->compiled.documents) {
         return read_document(cursor, handed, batch, cells, bytes, error);
     }
@@ -381,9 +356,7 @@ static enum status check_rowids_end(struct cursor *cursor, struct error *error)
     buffer_format(&sql, "SELECT %s FROM main.", table->row_key);
     sqlite_append_name(&sql, table->name);
     buffer_format(&sql, " NOT INDEXED WHERE %s > ?1 LIMIT 1", table->row_key);
-    enum status status =
-        sql.failed ? out_of_memory(cursor, error)
-                   : sqlite_prepare(self, connection, buffer_string(&sql), &statement, error);
+    enum status status = sqlite_prepare(self, connection, buffer_string(&sql), &statement, error);
     if (status == STATUS_OK) {
         sqlite3_bind_int64(statement, 1, cursor->bounds.high);
         status = sqlite_step(self, statement, error);
@@ -506,9 +479,6 @@ enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
     }
     rows_max = rows_max > 0 ? rows_max : 1;
     struct batch *filled = batch_create_for_cursor(width, rows_max, bytes_max);
-    if (filled == NULL) {
-        return error_set(error, ERROR_MEMORY, cursor->request->name, "no memory for a batch");
-    }
     sqlite3 *connection = cursor->reader->connection;
     sqlite3_limit(connection, SQLITE_LIMIT_LENGTH,
                   cursor->mode == READ_NORMAL ? (int)self->base.limits.slice_bytes : INT_MAX);
@@ -539,8 +509,8 @@ static void keep_excess(struct cursor *cursor)
         }
         size_t stream_length = strlen(cursor->request->name) + 1;
         size_t name_length = strlen(name) + 1;
-        if (excess == NULL &&
-            (excess = calloc(1, sizeof *excess + stream_length + name_length)) != NULL) {
+        if (excess == NULL) {
+            excess = memory_allocate_zeroed(1, sizeof *excess + stream_length + name_length);
             memcpy(excess->texts, cursor->request->name, stream_length);
             memcpy(excess->texts + stream_length, name, name_length);
             excess->stream = excess->texts;
@@ -548,9 +518,7 @@ static void keep_excess(struct cursor *cursor)
             excess->next = source->excess;
             source->excess = excess;
         }
-        if (excess != NULL) {
-            excess->count += cursor->excess[i];
-        }
+        excess->count += cursor->excess[i];
         pthread_mutex_unlock(&source->lock);
     }
 }

@@ -13,19 +13,16 @@ static const char *referenced(const struct sqlite_target_table *facts, const cha
     return name;
 }
 
-static enum status add_reference(const struct sqlite_target_table *facts, sqlite3_stmt *row,
-                                 struct arena *arena, struct sqlite_referrer **referrers,
-                                 struct error *error)
+static void add_reference(const struct sqlite_target_table *facts, sqlite3_stmt *row,
+                          struct arena *arena, struct sqlite_referrer **referrers)
 {
     int seq = sqlite3_column_int(row, 1);
-    const char *table = (const char *)sqlite3_column_text(row, 0);
-    const char *column = (const char *)sqlite3_column_text(row, 2);
-    const char *to = referenced(facts, (const char *)sqlite3_column_text(row, 3), seq);
+    const char *table = sqlite_text_of(row, 0);
+    const char *column = sqlite_text_of(row, 2);
+    const char *to = referenced(facts, sqlite_text_of(row, 3), seq);
     if (seq == 0) {
         struct sqlite_referrer *made = arena_allocate_zeroed(arena, 1, sizeof *made);
-        if (made == NULL || (made->table = arena_copy_string(arena, table)) == NULL) {
-            return error_set(error, ERROR_MEMORY, facts->name, "no memory for its keys");
-        }
+        made->table = arena_copy_string(arena, table);
         made->own = sqlite_same_name(table, facts->name);
         made->next = *referrers;
         *referrers = made;
@@ -35,7 +32,6 @@ static enum status add_reference(const struct sqlite_target_table *facts, sqlite
     sqlite_append_name(on, to != NULL ? to : "");
     buffer_append_string(on, " = r.");
     sqlite_append_name(on, column);
-    return STATUS_OK;
 }
 
 /* One that leads to no column of the table, or to a primary key that has not as many, is no key at
@@ -59,7 +55,7 @@ enum status sqlite_referrers_read(struct sqlite_database *self,
         sqlite3_bind_text(row, 1, facts->name, -1, SQLITE_STATIC);
     }
     while (status == STATUS_OK && (status = sqlite_step(self, row, error)) == STATUS_OK) {
-        status = add_reference(facts, row, arena, referrers, error);
+        add_reference(facts, row, arena, referrers);
     }
     sqlite3_finalize(row);
     return status == STATUS_END ? STATUS_OK : status;

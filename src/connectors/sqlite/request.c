@@ -171,16 +171,12 @@ static enum status list_columns(struct compiler *compiler, const struct read_col
         return STATUS_OK;
     }
     if (compiler->root == NULL &&
-        query_describe_on(compiler->self, compiler->options.connection, compiler->request->query,
-                          compiler->arena, &described, compiler->error) != STATUS_OK) {
+        query_describe_on(compiler->options.connection, compiler->request->query, compiler->arena,
+                          &described, compiler->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     struct read_column *all =
         arena_allocate_zeroed(compiler->arena, schema->column_count + 1, sizeof *all);
-    if (all == NULL) {
-        return error_set(compiler->error, ERROR_MEMORY, compiler->request->name,
-                         "no memory for columns");
-    }
     for (uint32_t i = 0; i < schema->column_count; i++) {
         all[i] = (struct read_column){.join = -1, .name = schema->columns[i].name};
     }
@@ -234,10 +230,6 @@ static enum status append_columns(struct compiler *compiler, const struct span_b
     out->hands_over = can_hand_over(compiler, count);
     out->root = compiler->root;
     out->columns = arena_allocate_zeroed(compiler->arena, count + 1, sizeof *out->columns);
-    if (out->columns == NULL) {
-        return error_set(compiler->error, ERROR_MEMORY, compiler->request->name,
-                         "no memory for columns");
-    }
     for (uint32_t i = 0; i < count; i++) {
         if (wanted[i].join >= (int32_t)compiler->request->join_count) {
             return error_set(compiler->error, ERROR_INTERNAL, compiler->request->name,
@@ -485,10 +477,6 @@ enum status request_compile(struct sqlite_database *self, const struct read_requ
     }
     compiled->sliceable = all_sliceable(&compiler);
     buffer_append_string(&compiled->sql, options.with_offset ? " LIMIT -1 OFFSET :skip" : "");
-    if (compiled->sql.failed) {
-        request_free(compiled);
-        return error_set(error, ERROR_MEMORY, request->name, "no memory for a statement");
-    }
     return STATUS_OK;
 }
 
@@ -509,9 +497,6 @@ enum status sqlite_express_select(struct sqlite_database *source,
         return STATUS_AGAIN;
     }
     struct arena *arena = arena_create(0);
-    if (arena == NULL) {
-        return error_set(error, ERROR_MEMORY, request->name, "no memory for a statement");
-    }
     status = request_compile(source, request, span, options, arena, &compiled, error);
     if (status == STATUS_OK) {
         buffer_append_buffer(sql, &compiled.sql);
@@ -547,9 +532,6 @@ enum status source_accepts(struct database *database, const struct read_request 
         return STATUS_OK;
     }
     struct arena *arena = arena_create(0);
-    if (arena == NULL) {
-        return error_set(error, ERROR_MEMORY, request->name, "no memory for a statement");
-    }
     enum status status = request_compile(self, request, NULL, options, arena, &compiled, error);
     if (status == STATUS_OK) {
         int result =

@@ -83,11 +83,9 @@ static enum status can_undo(struct database *database, const struct target_table
     struct sqlite_database *self = sqlite_database_of(database);
     struct arena *arena = arena_create(0);
 
-    if (arena == NULL || sqlite_control_begin(self, false, error) != STATUS_OK) {
+    if (sqlite_control_begin(self, false, error) != STATUS_OK) {
         arena_destroy(arena);
-        return arena == NULL
-                   ? error_set(error, ERROR_MEMORY, table->name, "no memory to look at it")
-                   : STATUS_FAILED;
+        return STATUS_FAILED;
     }
     enum status status = judge_table(self, table, arena, why, error);
     bool no = status == STATUS_END;
@@ -148,11 +146,9 @@ static enum status remove_table(struct database *database, const struct target_t
     struct sqlite_database *self = sqlite_database_of(database);
     struct arena *arena = arena_create(0);
 
-    if (arena == NULL || sqlite_control_begin(self, true, error) != STATUS_OK) {
+    if (sqlite_control_begin(self, true, error) != STATUS_OK) {
         arena_destroy(arena);
-        return arena == NULL
-                   ? error_set(error, ERROR_MEMORY, table->name, "no memory to look at it")
-                   : STATUS_FAILED;
+        return STATUS_FAILED;
     }
     enum status status = sqlite_control_end(self, remove_within(self, table, arena, error), error);
     arena_destroy(arena);
@@ -239,13 +235,11 @@ static enum status remove_all_objects(struct sqlite_database *self, bool dry_run
     } *first = NULL, **last = &first;
     while (status == STATUS_OK && (status = sqlite_step(self, statement, error)) == STATUS_OK) {
         struct entry *entry = arena_allocate_zeroed(arena, 1, sizeof *entry);
-        for (int i = 0; entry != NULL && i < 3; i++) {
-            const char *text = (const char *)sqlite3_column_text(statement, i);
-            entry->texts[i] = text == NULL ? NULL : arena_copy_string(arena, text);
+        for (int i = 0; i < 3; i++) {
+            sqlite_copy_text(statement, i, arena, &entry->texts[i]);
         }
-        if (entry == NULL || entry->texts[0] == NULL || entry->texts[1] == NULL ||
-            entry->texts[2] == NULL) {
-            status = error_set(error, ERROR_MEMORY, self->shown, "no memory for its objects");
+        if (entry->texts[0] == NULL || entry->texts[1] == NULL || entry->texts[2] == NULL) {
+            status = sqlite_ledger_invalid(self, "an object of its run", error);
             break;
         }
         *last = entry;
@@ -268,11 +262,9 @@ static enum status remove_objects(struct database *database, bool dry_run, struc
     struct sqlite_database *self = sqlite_database_of(database);
     struct arena *arena = arena_create(0);
 
-    if (arena == NULL || sqlite_control_begin(self, !dry_run, error) != STATUS_OK) {
+    if (sqlite_control_begin(self, !dry_run, error) != STATUS_OK) {
         arena_destroy(arena);
-        return arena == NULL
-                   ? error_set(error, ERROR_MEMORY, self->shown, "no memory for its objects")
-                   : STATUS_FAILED;
+        return STATUS_FAILED;
     }
     enum status status =
         sqlite_control_end(self, remove_all_objects(self, dry_run, arena, what, error), error);

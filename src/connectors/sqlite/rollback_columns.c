@@ -5,19 +5,12 @@
 #include "model/canonical.h"
 #include <string.h>
 
-static enum status no_memory(const char *table, struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, table, "no memory to look at its columns");
-}
-
-static enum status find_given(const struct sqlite_target_column *column, struct arena *arena,
-                              enum sql_given *gives, struct error *error)
+static enum sql_given find_given(const struct sqlite_target_column *column, struct arena *arena)
 {
     struct schema_column read = {
         .name = column->name, .not_null = column->not_null, .default_text = column->default_text};
-    bool whole = sql_default_read(&read, SQL_BARE_TEXTS | SQL_CLOCK_TEXTS, arena);
-    *gives = sql_column_gives(&read);
-    return whole ? STATUS_OK : no_memory(column->name, error);
+    sql_default_read(&read, SQL_BARE_TEXTS | SQL_CLOCK_TEXTS, arena);
+    return sql_column_gives(&read);
 }
 
 /* Texts of other case may be equal by its collation. */
@@ -75,18 +68,17 @@ enum status sqlite_rollback_append_foreign(struct sqlite_database *self,
     for (uint32_t i = 0; status == STATUS_OK && i < facts->column_count; i++) {
         const struct sqlite_target_column *column = &facts->columns[i];
         struct buffer condition = {0};
-        enum sql_given gives = SQL_GIVES_NULL;
         bool found = false;
         if (column->generated || is_kept(undo, column->name)) {
             continue;
         }
-        status = find_given(column, arena, &gives, error);
+        enum sql_given gives = find_given(column, arena);
         if (gives != SQL_GIVES_ANY) {
             append_column(sql, column, gives, alias);
             continue;
         }
         append_column(&condition, column, gives, "t");
-        status = status == STATUS_OK ? ask(self, facts->name, &condition, &found, error) : status;
+        status = ask(self, facts->name, &condition, &found, error);
         if (found) {
             status = sql_refuse_untold(facts->name, column->name, error);
         }
@@ -124,8 +116,7 @@ static enum status add_all(struct sqlite_database *self, struct buffer *sql,
         struct canonical_hash one = {0};
         const void *bytes = sqlite3_column_blob(statement, 0);
         if (bytes == NULL || sqlite3_column_bytes(statement, 0) != sizeof one) {
-            status = no_memory(self->shown, error);
-            break;
+            memory_exhausted(0);
         }
         memcpy(&one, bytes, sizeof one);
         canonical_sum_add(sum, &one);
@@ -154,8 +145,8 @@ static enum status sum_within(struct sqlite_database *self, const struct target_
         }
     }
     facts.column_count = count;
-    if (sqlite_undo_register(self->control) != SQLITE_OK) {
-        return no_memory(table->name, error);
+    if (sqlite_undo_register(self, self->control, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     buffer_append_string(&sql, "SELECT ");
     sqlite_undo_append_hash(&facts, "t", false, &sql);
@@ -166,7 +157,7 @@ static enum status sum_within(struct sqlite_database *self, const struct target_
     buffer_free(&sql);
     *sum = arena_format(arena, "%llu %016llx%016llx", (unsigned long long)records,
                         (unsigned long long)total.high, (unsigned long long)total.low);
-    return status == STATUS_OK && *sum == NULL ? no_memory(table->name, error) : status;
+    return status;
 }
 
 enum status sqlite_sum_columns(struct database *database, const struct target_table *table,
@@ -188,13 +179,12 @@ static enum status find_within(struct sqlite_database *self, const struct target
     enum status status = describe(self, table->name, arena, &facts, error);
     for (uint32_t i = 0; status == STATUS_OK && *column == NULL && i < facts.column_count; i++) {
         struct buffer condition = {0};
-        enum sql_given gives = SQL_GIVES_NULL;
         bool found = false;
         if (!is_listed(columns, facts.columns[i].name)) {
             continue;
         }
-        status = find_given(&facts.columns[i], arena, &gives, error);
-        if (status == STATUS_OK && !(trusts && gives == SQL_GIVES_ANY)) {
+        enum sql_given gives = find_given(&facts.columns[i], arena);
+        if (!trusts || gives != SQL_GIVES_ANY) {
             append_column(&condition, &facts.columns[i], gives, "t");
             status = ask(self, facts.name, &condition, &found, error);
         }

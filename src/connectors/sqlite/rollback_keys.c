@@ -52,9 +52,6 @@ static enum status find_columns(struct undoing *undoing, struct arena *arena, st
         arena_allocate_zeroed(arena, undoing->undo.column_count + 1u, sizeof *columns);
     uint32_t count = 0;
 
-    if (columns == NULL) {
-        return error_set(error, ERROR_MEMORY, facts->name, "no memory to roll it back");
-    }
     for (uint32_t i = 0; i < undoing->undo.column_count; i++) {
         const char *name = undoing->undo.columns[i].name;
         const struct sqlite_target_column *column =
@@ -623,8 +620,8 @@ static enum status undo_within(struct sqlite_database *self, const struct target
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED; /* the table is gone */
     }
     undoing.undo_name = sqlite_undo_name(arena, self->target->run_id, undoing.facts.name);
-    if (undoing.undo_name == NULL || sqlite_undo_register(self->control) != SQLITE_OK) {
-        return error_set(error, ERROR_MEMORY, table->name, "no memory to roll it back");
+    if (sqlite_undo_register(self, self->control, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     status =
         sqlite_target_describe(self, self->control, undoing.undo_name, arena, &undoing.undo, error);
@@ -648,11 +645,9 @@ static enum status undo(struct database *database, const struct target_table *ta
     struct arena *arena = arena_create(0);
 
     *counts = (struct undo_counts){0};
-    if (arena == NULL || sqlite_control_begin(self, !dry_run, error) != STATUS_OK) {
+    if (sqlite_control_begin(self, !dry_run, error) != STATUS_OK) {
         arena_destroy(arena);
-        return arena == NULL
-                   ? error_set(error, ERROR_MEMORY, table->name, "no memory to look at it")
-                   : STATUS_FAILED;
+        return STATUS_FAILED;
     }
     sqlite_triggers_set(self->control, !table->triggers_off);
     enum status status = undo_within(self, table, act, dry_run, arena, counts, error);

@@ -140,9 +140,8 @@ static void append_type(const struct schema_column *column, struct buffer *out)
 
 /* ---------------------------------------------------------------- columns */
 
-/* Another database's default is taken only if it is a default here, and nothing more. Memory that
- * is out fails `out`. */
-static bool default_is_usable(const char *text, struct buffer *out)
+/* Another database's default is taken only if it is a default here, and nothing more. */
+static bool default_is_usable(const char *text)
 {
     struct buffer sql = {0};
     sqlite3 *trial = NULL;
@@ -151,8 +150,7 @@ static bool default_is_usable(const char *text, struct buffer *out)
     sqlite3_stmt *statement = NULL;
 
     buffer_format(&sql, "CREATE TABLE trial(value DEFAULT (%s\n))", text);
-    if (!sql.failed &&
-        sqlite3_open_v2(":memory:", &trial, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK) {
+    if (sqlite3_open_v2(":memory:", &trial, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK) {
         usable =
             sqlite3_prepare_v2(trial, buffer_string(&sql), -1, &statement, &tail) == SQLITE_OK &&
             tail[0] == '\0' && sqlite3_step(statement) == SQLITE_DONE;
@@ -160,7 +158,7 @@ static bool default_is_usable(const char *text, struct buffer *out)
         usable = usable && sqlite3_exec(trial, "INSERT INTO trial DEFAULT VALUES", NULL, NULL,
                                         NULL) == SQLITE_OK;
     }
-    out->failed = out->failed || sql.failed || sqlite3_errcode(trial) == SQLITE_NOMEM;
+    sqlite_check_memory(sqlite3_errcode(trial));
     sqlite3_close(trial);
     buffer_free(&sql);
     return usable;
@@ -201,9 +199,7 @@ static bool collation_is_known(const char *collation)
            (strcasecmp(collation, "NOCASE") == 0 || strcasecmp(collation, "RTRIM") == 0);
 }
 
-/* Memory that is out fails `out`. */
-static bool is_row_key(const struct target_table *table, const struct schema_column *column,
-                       struct buffer *out)
+static bool is_row_key(const struct target_table *table, const struct schema_column *column)
 {
     struct buffer type = {0};
 
@@ -212,7 +208,6 @@ static bool is_row_key(const struct target_table *table, const struct schema_col
     }
     append_type(column, &type);
     bool integer = sqlite_same_name(buffer_string(&type), " INTEGER");
-    out->failed = out->failed || type.failed;
     buffer_free(&type);
     return integer;
 }
@@ -222,7 +217,7 @@ static void append_column(const struct target_table *table, const struct schema_
 {
     sqlite_append_name(out, column->name);
     append_type(column, out);
-    if (is_row_key(table, column, out)) {
+    if (is_row_key(table, column)) {
         /* which numbers itself already */
         buffer_append_string(out, counts ? " PRIMARY KEY AUTOINCREMENT" : " PRIMARY KEY");
     }
@@ -232,7 +227,7 @@ static void append_column(const struct target_table *table, const struct schema_
     if (collation_is_known(column->collation)) {
         buffer_format(out, " COLLATE %s", column->collation);
     }
-    if (column->default_text != NULL && default_is_usable(column->default_text, out)) {
+    if (column->default_text != NULL && default_is_usable(column->default_text)) {
         buffer_format(out, " DEFAULT (%s\n)", column->default_text);
     } else if (column->default_text == NULL) {
         append_default(column, out);
@@ -259,7 +254,7 @@ void sqlite_schema_append_table(const struct target_table *table, bool counts, s
     for (uint32_t i = 0; i < table->column_count; i++) {
         buffer_append_string(out, i == 0 ? "\n    " : ",\n    ");
         append_column(table, &table->columns[i], counts, out);
-        has_row_key = has_row_key || is_row_key(table, &table->columns[i], out);
+        has_row_key = has_row_key || is_row_key(table, &table->columns[i]);
     }
     if (table->key.count > 0 && !has_row_key) {
         buffer_append_string(out, ",\n    PRIMARY KEY ");
@@ -424,12 +419,7 @@ enum status sqlite_schema_find(struct sqlite_database *self, const char *type, c
         status = sqlite_target_error(self, self->control, result, ERROR_TARGET_INVALID,
                                      "its catalogue can't be read", error);
     } else if (sqlite3_column_type(statement, 0) == SQLITE_TEXT) {
-        const void *text = sqlite3_column_text(statement, 0);
-        *sql = text == NULL ? NULL
-                            : arena_copy(arena, text, (size_t)sqlite3_column_bytes(statement, 0));
-        if (*sql == NULL) {
-            status = error_set(error, ERROR_MEMORY, self->shown, "no memory for its catalogue");
-        }
+        sqlite_copy_text(statement, 0, arena, sql);
     }
 out:
     sqlite3_finalize(statement);

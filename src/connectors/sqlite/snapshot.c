@@ -33,16 +33,11 @@ enum { CLOCK_TICK_MS = 20, COARSE_TICK_MS = 2000 };
 
 /* ---------------------------------------------------------------- opening */
 
-static enum status file_beside_exists(struct sqlite_database *self, const char *suffix,
-                                      bool *exists, struct error *error)
+static bool file_beside_exists(struct sqlite_database *self, const char *suffix)
 {
     struct stat facts;
     char *path = arena_format(self->arena, "%s%s", self->path, suffix);
-    if (path == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a path");
-    }
-    *exists = stat(path, &facts) == 0 && facts.st_size > 0;
-    return STATUS_OK;
+    return stat(path, &facts) == 0 && facts.st_size > 0;
 }
 
 static bool is_in_place(const struct sqlite_database *self)
@@ -169,24 +164,18 @@ static enum status use_spill_folder(struct sqlite_database *self, struct error *
 
 enum status sqlite_source_opened(struct sqlite_database *self, bool immutable, struct error *error)
 {
-    struct sqlite_source *source = calloc(1, sizeof *source);
-    bool wal_has_content = false;
+    struct sqlite_source *source = memory_allocate_zeroed(1, sizeof *source);
 
-    if (source == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for the source's state");
-    }
     self->source = source;
     pthread_mutex_init(&source->lock, NULL);
     source->immutable = immutable;
     if (!sqlite_identify(self->control, "main", &source->file)) {
         return replaced(self, error);
     }
-    if (file_beside_exists(self, "-wal", &wal_has_content, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    bool wal_has_content = file_beside_exists(self, "-wal");
     struct stat facts;
     char *wal = arena_format(self->arena, "%s-wal", self->path);
-    source->wal_found = wal == NULL || stat(wal, &facts) == 0;
+    source->wal_found = stat(wal, &facts) == 0;
     if (immutable && wal_has_content) {
         error_set(error, ERROR_SOURCE_INVALID, self->shown,
                   "immutable=true would lose what is in its -wal file");
@@ -269,8 +258,8 @@ static void tidy(struct sqlite_database *self)
     struct stat facts;
     char *wal = arena_format(self->arena, "%s-wal", self->path);
 
-    if (source->helper == NULL || !source->wal || source->wal_found || wal == NULL ||
-        stat(wal, &facts) != 0 || facts.st_size != 0) {
+    if (source->helper == NULL || !source->wal || source->wal_found || stat(wal, &facts) != 0 ||
+        facts.st_size != 0) {
         return;
     }
     sqlite3_busy_timeout(source->helper, 0);
@@ -382,8 +371,7 @@ static bool stamps_settled(struct sqlite_database *self, struct stat *facts)
  * checksum goes over all of them. A checkpoint or a touch alone makes the token differ too: that
  * only costs a proof.
  */
-static enum status make_token(struct sqlite_database *self, struct arena *arena, const char **token,
-                              struct error *error)
+static const char *make_token(struct sqlite_database *self, struct arena *arena)
 {
     struct sqlite_source *source = self->source;
     struct stat facts = {0};
@@ -415,12 +403,9 @@ static enum status make_token(struct sqlite_database *self, struct arena *arena,
     if (!proven) {
         buffer_format(&text, " unproven %jd %jd", (intmax_t)getpid(), (intmax_t)clock_utc_us());
     }
-    *token = arena_copy_string(arena, buffer_string(&text));
-    bool failed = text.failed || *token == NULL;
+    const char *token = arena_copy_string(arena, buffer_string(&text));
     buffer_free(&text);
-    return failed
-               ? error_set(error, ERROR_MEMORY, self->shown, "no memory for the snapshot's token")
-               : STATUS_OK;
+    return token;
 }
 
 /* ---------------------------------------------------------------- taking it */
@@ -434,10 +419,7 @@ static enum status open_readers(struct sqlite_database *self, uint32_t count, st
         source->large = self->control;
         return STATUS_OK;
     }
-    source->idle = calloc(count, sizeof(sqlite3 *));
-    if (source->idle == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for its readers");
-    }
+    source->idle = memory_allocate_zeroed(count, sizeof(sqlite3 *));
     for (; source->idle_count < count; source->idle_count++) {
         sqlite3 **reader = &source->idle[source->idle_count];
         if (open_same(self, access, reader, error) != STATUS_OK) {
@@ -590,7 +572,8 @@ static enum status source_snapshot(struct database *database, uint32_t reader_co
     if (failpoint_hit("sqlite.snapshot_taken", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return make_token(self, arena, token, error);
+    *token = make_token(self, arena);
+    return STATUS_OK;
 }
 
 const struct source_functions sqlite_source_functions = {

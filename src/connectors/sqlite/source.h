@@ -90,9 +90,8 @@ enum status query_check(sqlite3 *connection, const char *query, size_t *length,
                         struct error *error) MUST_USE;
 /* "(query\n)" without its closing semicolon. */
 void query_append(struct buffer *sql, const char *query, size_t length);
-enum status query_describe_on(struct sqlite_database *self, sqlite3 *connection, const char *query,
-                              struct arena *arena, struct schema_table *table,
-                              struct error *error) MUST_USE;
+enum status query_describe_on(sqlite3 *connection, const char *query, struct arena *arena,
+                              struct schema_table *table, struct error *error) MUST_USE;
 enum status query_describe(struct database *self, const char *query, struct arena *arena,
                            struct schema_table *table, struct error *error) MUST_USE;
 
@@ -107,8 +106,7 @@ struct create_facts {
     struct create_foreign_key *foreign_keys; /* in the order of the text */
     uint32_t foreign_key_count;
 };
-enum status create_text_read(const char *sql, struct arena *arena,
-                             struct create_facts *facts) MUST_USE;
+void create_text_read(const char *sql, struct arena *arena, struct create_facts *facts);
 
 /* ---------------------------------------------------------------- the source's state */
 
@@ -414,7 +412,7 @@ enum status cell_text_copy(const char *from, size_t length, struct arena *arena,
 /*
  * A result row's values, or (`values` not NULL) those, as the columns' rules say; texts and BLOBs
  * are copied into the arena. `bytes` grows by what was copied, excess[i] by one if value i had more
- * digits than declared. STATUS_FAILED: memory is out.
+ * digits than declared. STATUS_FAILED: no memory for a value.
  */
 enum status cells_read(sqlite3_stmt *row, sqlite3_value *const *values,
                        const struct request_column *columns, uint32_t count, struct arena *arena,

@@ -55,12 +55,11 @@ void span_append_values(struct buffer *out, sqlite3_stmt *row, uint32_t parts)
                                     ? (const void *)sqlite3_column_text(row, (int)i)
                                     : sqlite3_column_blob(row, (int)i);
             uint32_t length = (uint32_t)sqlite3_column_bytes(row, (int)i);
-            append_u32(out, length);
-            if (bytes != NULL) {
-                buffer_append(out, bytes, length);
-            } else { /* an empty bound in place of one that memory was out for breaks the order */
-                out->failed |= class == SQLITE_TEXT || length > 0;
+            if (bytes == NULL && (class == SQLITE_TEXT || length > 0)) {
+                memory_exhausted(length);
             }
+            append_u32(out, length);
+            buffer_append(out, bytes, length);
         }
     }
 }
@@ -269,8 +268,9 @@ enum status span_bind(const struct span_bounds *bounds, sqlite3_stmt *statement,
         }
     }
     if (result != SQLITE_OK) {
-        return error_set(error, result == SQLITE_NOMEM ? ERROR_MEMORY : ERROR_INTERNAL, NULL,
-                         "a span can't be bound: %s", sqlite3_errstr(result));
+        sqlite_check_memory(result);
+        return error_set(error, ERROR_INTERNAL, NULL, "a span can't be bound: %s",
+                         sqlite3_errstr(result));
     }
     return STATUS_OK;
 }

@@ -255,10 +255,6 @@ static enum status open_output(struct spiller *spiller)
     sqlite3_randomness(sizeof random, &random);
     source->spill_path = arena_format(spiller->self->arena, "%s/sqlite-%016" PRIx64 ".spill",
                                       spiller->self->spill_folder, random);
-    if (source->spill_path == NULL) {
-        return error_set(spiller->error, ERROR_MEMORY, spiller->self->shown,
-                         "no memory for a path");
-    }
     int descriptor =
         file_open(source->spill_path, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (descriptor < 0) {
@@ -285,16 +281,8 @@ static enum status add_spill(struct spiller *spiller, const struct read_join *jo
     struct spill *spill = arena_allocate_zeroed(arena, 1, sizeof *spill);
     const char **names = arena_allocate_zeroed(arena, join->columns.count, sizeof *names);
 
-    if (spill == NULL || names == NULL) {
-        return error_set(spiller->error, ERROR_MEMORY, spiller->self->shown,
-                         "no memory for a list");
-    }
     for (uint32_t i = 0; i < join->columns.count; i++) {
         names[i] = arena_copy_string(arena, join->columns.names[i]);
-        if (names[i] == NULL) {
-            return error_set(spiller->error, ERROR_MEMORY, spiller->self->shown,
-                             "no memory for a list");
-        }
     }
     spill->number = source->spill_count++;
     spill->table = facts->table->schema->name;
@@ -306,8 +294,7 @@ static enum status add_spill(struct spiller *spiller, const struct read_join *jo
         snprintf(what, sizeof what, "sorting %.80s by %.60s", spill->table, names[0]);
         spiller->progress(what);
     }
-    if (spill->signature == NULL || open_output(spiller) != STATUS_OK ||
-        fill_list(spiller, spill, facts) != STATUS_OK) {
+    if (open_output(spiller) != STATUS_OK || fill_list(spiller, spill, facts) != STATUS_OK) {
         return STATUS_FAILED;
     }
     spill->next = source->spills;
@@ -321,9 +308,6 @@ static enum status prepare_request(struct spiller *spiller, const struct read_re
     struct join_facts *joins = NULL;
     bool *scans = arena_allocate_zeroed(spiller->arena, request->join_count, sizeof *scans);
 
-    if (scans == NULL) {
-        return error_set(spiller->error, ERROR_MEMORY, request->name, "no memory for joins");
-    }
     if (join_resolve(spiller->self, request, spiller->self->control, spiller->arena, &joins,
                      spiller->error) != STATUS_OK ||
         find_scans(spiller, request, scans) != STATUS_OK) {
@@ -390,9 +374,6 @@ enum status source_prepare(struct database *database, const struct read_request 
         return STATUS_OK;
     }
     spiller.arena = arena_create(0);
-    if (spiller.arena == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory to prepare");
-    }
     if (sqlite_execute(self, self->control, "PRAGMA automatic_index = OFF", error) != STATUS_OK) {
         goto out;
     }

@@ -23,15 +23,10 @@ static enum status fail(struct splitter *splitter, int result)
                         splitter->error);
 }
 
-static enum status out_of_memory(struct splitter *splitter)
-{
-    return error_set(splitter->error, ERROR_MEMORY, splitter->self->shown, "no memory for spans");
-}
-
 /* ---------------------------------------------------------------- facts */
 
-static enum status name_key(const struct catalog_table *table, struct arena *arena,
-                            struct stream_facts *facts)
+static void name_key(const struct catalog_table *table, struct arena *arena,
+                     struct stream_facts *facts)
 {
     const struct schema_table *schema = table->schema;
     const char **row_key = NULL;
@@ -40,15 +35,11 @@ static enum status name_key(const struct catalog_table *table, struct arena *are
         facts->key = schema->primary_key;
     } else if (schema->row_key != NULL) {
         row_key = arena_allocate(arena, sizeof *row_key);
-        if (row_key == NULL) {
-            return STATUS_FAILED;
-        }
         *row_key = schema->row_key;
         facts->key = (struct column_list){.names = row_key, .count = 1};
     }
     facts->key_unique = facts->key.count > 0;
     facts->keyed = schema->row_key_stable || table->key_count > 0;
-    return STATUS_OK;
 }
 
 enum status source_describe_stream(struct database *database, const struct read_request *request,
@@ -65,9 +56,7 @@ enum status source_describe_stream(struct database *database, const struct read_
     if (table == NULL || table->schema->kind != SCHEMA_TABLE) {
         return STATUS_OK;
     }
-    if (name_key(table, arena, facts) != STATUS_OK) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a key");
-    }
+    name_key(table, arena, facts);
     if (source_file_bytes(self, &facts->bytes_max, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -76,8 +65,8 @@ enum status source_describe_stream(struct database *database, const struct read_
 
 /* ---------------------------------------------------------------- spans */
 
-static enum status add_span(struct splitter *splitter, struct buffer *bounds, const char *printable,
-                            const char *last_id, int64_t rows)
+static void add_span(struct splitter *splitter, struct buffer *bounds, const char *printable,
+                     const char *last_id, int64_t rows)
 {
     struct span span = {
         .printable = printable,
@@ -87,28 +76,26 @@ static enum status add_span(struct splitter *splitter, struct buffer *bounds, co
     };
     span.bounds = (const uint8_t *)arena_copy(splitter->arena, bounds->data, bounds->length);
     buffer_append(&splitter->spans, &span, sizeof span);
-    bool failed = bounds->failed || span.bounds == NULL || printable == NULL;
     buffer_free(bounds);
-    return failed ? out_of_memory(splitter) : STATUS_OK;
 }
 
 /* All rows, open at both ends. */
-static enum status one_span(struct splitter *splitter, const char *printable)
+static void one_span(struct splitter *splitter, const char *printable)
 {
     struct buffer bounds = {0};
     span_encode_rowid(&bounds, NULL, NULL);
-    return add_span(splitter, &bounds, arena_copy_string(splitter->arena, printable), NULL,
-                    splitter->total);
+    add_span(splitter, &bounds, arena_copy_string(splitter->arena, printable), NULL,
+             splitter->total);
 }
 
-static enum status add_rowid_span(struct splitter *splitter, const int64_t *low,
-                                  const int64_t *high, int64_t first, int64_t last, int64_t rows)
+static void add_rowid_span(struct splitter *splitter, const int64_t *low, const int64_t *high,
+                           int64_t first, int64_t last, int64_t rows)
 {
     struct buffer bounds = {0};
     span_encode_rowid(&bounds, low, high);
-    return add_span(splitter, &bounds,
-                    arena_format(splitter->arena, "rowid %" PRId64 "..%" PRId64, first, last),
-                    arena_format(splitter->arena, "%" PRId64, last), rows);
+    add_span(splitter, &bounds,
+             arena_format(splitter->arena, "rowid %" PRId64 "..%" PRId64, first, last),
+             arena_format(splitter->arena, "%" PRId64, last), rows);
 }
 
 /* The rowid of the row `count` rows behind `low`; SQLITE_DONE if there are fewer. */
@@ -145,16 +132,14 @@ static enum status split_rowids(struct splitter *splitter, sqlite3_stmt *steppin
         if (result != SQLITE_ROW) { /* fewer are met than were counted */
             return fail(splitter, result == SQLITE_DONE ? SQLITE_CORRUPT : result);
         }
-        if (add_rowid_span(splitter, has_low ? &low : NULL, &high, has_low ? low + 1 : first, high,
-                           wanted) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+        add_rowid_span(splitter, has_low ? &low : NULL, &high, has_low ? low + 1 : first, high,
+                       wanted);
         low = high;
         has_low = true;
         left -= wanted;
     }
-    return add_rowid_span(splitter, has_low ? &low : NULL, NULL, has_low ? low + 1 : first, last,
-                          left);
+    add_rowid_span(splitter, has_low ? &low : NULL, NULL, has_low ? low + 1 : first, last, left);
+    return STATUS_OK;
 }
 
 static enum status split_by_rowid(struct splitter *splitter)
@@ -242,7 +227,7 @@ static enum status find_tuple(struct splitter *splitter, const struct span_bound
     int result = sqlite3_step(statement);
     if (result == SQLITE_ROW) {
         span_append_values(tuple, statement, bounds->parts);
-        status = tuple->failed ? out_of_memory(splitter) : STATUS_OK;
+        status = STATUS_OK;
     } else if (result != SQLITE_DONE) {
         status = fail(splitter, result);
     }
@@ -282,16 +267,16 @@ static char *print_tuple(struct splitter *splitter, const struct buffer *tuple, 
     return copy;
 }
 
-static enum status add_key_span(struct splitter *splitter, uint32_t parts, const struct buffer *low,
-                                const struct buffer *high, const struct buffer *last, int64_t rows)
+static void add_key_span(struct splitter *splitter, uint32_t parts, const struct buffer *low,
+                         const struct buffer *high, const struct buffer *last, int64_t rows)
 {
     struct buffer bounds = {0};
     const char *from = low->length > 0 ? print_tuple(splitter, low, parts) : "start";
     const char *to = print_tuple(splitter, last, parts);
 
     span_encode_key(&bounds, parts, low->length > 0 ? low : NULL, high->length > 0 ? high : NULL);
-    return add_span(splitter, &bounds, arena_format(splitter->arena, "key (%s)..(%s)", from, to),
-                    to, rows);
+    add_span(splitter, &bounds, arena_format(splitter->arena, "key (%s)..(%s)", from, to), to,
+             rows);
 }
 
 /* One span after `low`; fills `high`, left empty in the last one. */
@@ -323,7 +308,7 @@ static enum status next_key_span(struct splitter *splitter, uint32_t parts,
         status = find_tuple(splitter, &all, 0, true, &last);
     }
     if (status == STATUS_OK) {
-        status = add_key_span(splitter, parts, low, high, last.length > 0 ? &last : high, rows);
+        add_key_span(splitter, parts, low, high, last.length > 0 ? &last : high, rows);
     }
     *left -= rows;
     buffer_free(&last);
@@ -376,7 +361,7 @@ enum status source_split(struct database *database, const struct read_request *r
         .arena = arena,
         .error = error,
     };
-    enum status status;
+    enum status status = STATUS_OK;
 
     if (splitter.rows_wanted > INT64_MAX) {
         splitter.rows_wanted = INT64_MAX;
@@ -390,19 +375,18 @@ enum status source_split(struct database *database, const struct read_request *r
         return STATUS_FAILED;
     }
     if (!is_table || splitter.total == 0) {
-        status = one_span(&splitter, "all");
+        one_span(&splitter, "all");
     } else if (splitter.table->schema->row_key != NULL) {
         status = split_by_rowid(&splitter);
     } else if (splitter.table->key_count > 0) {
         status = split_by_key(&splitter);
     } else {
-        status = one_span(&splitter, "all");
+        one_span(&splitter, "all");
     }
     if (status == STATUS_OK) {
         *span_count = (uint32_t)(splitter.spans.length / sizeof(struct span));
         *spans =
             (struct span *)(void *)arena_copy(arena, splitter.spans.data, splitter.spans.length);
-        status = *spans == NULL || splitter.spans.failed ? out_of_memory(&splitter) : STATUS_OK;
     }
     splitter.self->source->split_here =
         splitter.self->source->split_here ||

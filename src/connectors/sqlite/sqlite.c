@@ -99,7 +99,7 @@ static enum status real_path(struct arena *arena, const char *path, bool exists,
         const char *folder =
             slash == NULL ? "."
                           : arena_copy(arena, path, slash == path ? 1 : (size_t)(slash - path));
-        resolved = folder != NULL ? realpath(folder, NULL) : NULL;
+        resolved = realpath(folder, NULL);
         if (resolved != NULL) {
             *real = arena_format(arena, "%s/%s", strcmp(resolved, "/") == 0 ? "" : resolved, name);
         }
@@ -111,9 +111,6 @@ static enum status real_path(struct arena *arena, const char *path, bool exists,
         return STATUS_FAILED;
     }
     free(resolved);
-    if (*real == NULL) {
-        return error_set(error, ERROR_MEMORY, path, "no memory for its path");
-    }
     return STATUS_OK;
 }
 
@@ -283,13 +280,10 @@ static void sqlite_close(struct database *database)
 static enum status sqlite_open(const struct open_options *open, struct database **database,
                                struct error *error)
 {
-    struct sqlite_database *self = calloc(1, sizeof *self);
+    struct sqlite_database *self = memory_allocate_zeroed(1, sizeof *self);
 
     *database = NULL;
-    if (self == NULL || (self->arena = arena_create(0)) == NULL) {
-        free(self);
-        return error_set(error, ERROR_MEMORY, open->uri->shown, "no memory to open it");
-    }
+    self->arena = arena_create(0);
     self->base.connector = &connector_sqlite;
     self->mode = open->mode;
     self->read_only = open->mode == OPEN_TARGET && open->read_only;
@@ -298,11 +292,6 @@ static enum status sqlite_open(const struct open_options *open, struct database 
     self->shown = arena_copy_string(self->arena, open->uri->path != NULL ? open->uri->path : "");
     self->spill_folder =
         open->spill_folder != NULL ? arena_copy_string(self->arena, open->spill_folder) : NULL;
-    if (self->shown == NULL || (open->spill_folder != NULL && self->spill_folder == NULL)) {
-        error_set(error, ERROR_MEMORY, open->uri->shown, "no memory to open it");
-        sqlite_close(&self->base);
-        return STATUS_FAILED;
-    }
     if (set_limits(self, open->uri, error) != STATUS_OK ||
         open_file(self, open, error) != STATUS_OK) {
         sqlite_close(&self->base);
@@ -335,9 +324,6 @@ static enum status sqlite_identity(struct database *database, struct arena *aren
     *identity = arena_format(arena, "sqlite file inode %ju of file system %08x%08x",
                              (uintmax_t)facts.st_ino, (unsigned)system.f_fsid.__val[0],
                              (unsigned)system.f_fsid.__val[1]);
-    if (*identity == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for its identity");
-    }
     return STATUS_OK;
 }
 

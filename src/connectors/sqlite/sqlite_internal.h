@@ -3,6 +3,7 @@
 #ifndef TRANSHUME_CONNECTORS_SQLITE_INTERNAL_H
 #define TRANSHUME_CONNECTORS_SQLITE_INTERNAL_H
 
+#include "base/memory.h"
 #include "connectors/connector.h"
 #include <sqlite3.h>
 
@@ -100,8 +101,9 @@ void sqlite_connection_heed_stop(sqlite3 *connection, bool first);
 
 /*
  * Turns a SQLite result into an error: busy and locked become SOURCE_LOCKED or TARGET_LOCKED (class
- * RETRY), full DISK_FULL, no memory MEMORY, permission PERMISSION, not a database and corrupt
- * SOURCE_INVALID or TARGET_INVALID, all else `otherwise`. `doing` is the beginning of the message.
+ * RETRY), full DISK_FULL, permission PERMISSION, not a database and corrupt SOURCE_INVALID or
+ * TARGET_INVALID, all else `otherwise`. No memory ends the program. `doing` is the beginning of the
+ * message.
  */
 enum status sqlite_error(sqlite3 *connection, int result, enum open_mode mode,
                          enum error_code otherwise, const char *object, const char *doing,
@@ -126,16 +128,23 @@ enum status sqlite_prepare(struct sqlite_database *database, sqlite3 *connection
 
 /*
  * A step of a statement that brings rows. STATUS_END: no further one. A failure is never to be
- * taken for the end of the rows: for lack of memory or of a page SQLite may have rolled the
- * transaction back, and what is written next would be committed by itself.
+ * taken for the end of the rows: for lack of a page SQLite may have rolled the transaction back,
+ * and what is written next would be committed by itself.
  */
 enum status sqlite_step(struct sqlite_database *database, sqlite3_stmt *statement,
                         struct error *error) MUST_USE;
 
-/* The text of a row's column, as long as the statement stays on the row; NULL for a null. False: it
- * has one, and no memory was left to hand it out. */
-bool sqlite_text_of(sqlite3_stmt *row, int column, const char **text);
-/* The same as a copy, with the bytes behind a NUL in it. */
+/* Ends the program if that is the result of SQLite. */
+static inline void sqlite_check_memory(int result)
+{
+    if ((result & 0xff) == SQLITE_NOMEM || result == SQLITE_IOERR_NOMEM) {
+        memory_exhausted(0);
+    }
+}
+
+/* The text of a row's column, as long as the statement stays on the row; NULL for a null. */
+const char *sqlite_text_of(sqlite3_stmt *row, int column);
+/* The same as a copy, with the bytes behind a NUL in it. Returns true. */
 bool sqlite_copy_text(sqlite3_stmt *row, int column, struct arena *arena, const char **copy);
 
 /* "name" with inner quotes doubled; 'text' likewise: the only ways into SQL for names of a

@@ -21,18 +21,9 @@ enum status sqlite_target_error(struct sqlite_database *database, sqlite3 *conne
     return sqlite_error(connection, result, OPEN_TARGET, otherwise, database->shown, doing, error);
 }
 
-/* No statement is empty, but that of a buffer for which memory was out. */
-static enum status no_memory(const struct sqlite_database *database, struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, database->shown, "no memory for a statement");
-}
-
 enum status sqlite_target_execute(struct sqlite_database *database, sqlite3 *connection,
                                   const char *sql, enum error_code otherwise, struct error *error)
 {
-    if (sql[0] == '\0') {
-        return no_memory(database, error);
-    }
     int result = sqlite3_exec(connection, sql, NULL, NULL, NULL);
     if (result != SQLITE_OK) {
         return sqlite_target_error(database, connection, result, otherwise, "a statement failed",
@@ -44,9 +35,6 @@ enum status sqlite_target_execute(struct sqlite_database *database, sqlite3 *con
 enum status sqlite_target_prepare(struct sqlite_database *database, sqlite3 *connection,
                                   const char *sql, sqlite3_stmt **statement, struct error *error)
 {
-    if (sql[0] == '\0') {
-        return no_memory(database, error);
-    }
     int result =
         sqlite3_prepare_v3(connection, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL);
     if (result != SQLITE_OK) {
@@ -141,11 +129,8 @@ void sqlite_triggers_set(sqlite3 *connection, bool fire)
 
 enum status sqlite_target_opened(struct sqlite_database *self, struct error *error)
 {
-    struct sqlite_target_state *state = calloc(1, sizeof *state);
+    struct sqlite_target_state *state = memory_allocate_zeroed(1, sizeof *state);
 
-    if (state == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory to open it");
-    }
     pthread_mutex_init(&state->mutex, NULL);
     condition_init(&state->freed);
     state->lock_descriptor = -1;
@@ -256,15 +241,10 @@ static enum status inspect_one(struct sqlite_database *self, const char *name, b
 {
     struct arena *arena = arena_create(0);
     struct sqlite_target_table table;
-    enum status status = STATUS_FAILED;
     int64_t any = 0;
 
     *table_exists = *record_exists = false;
-    if (arena == NULL) {
-        error_set(error, ERROR_MEMORY, name, "no memory to look at it");
-        goto out;
-    }
-    status = sqlite_target_describe(self, self->control, name, arena, &table, error);
+    enum status status = sqlite_target_describe(self, self->control, name, arena, &table, error);
     if (status != STATUS_OK) {
         status = status == STATUS_END ? STATUS_OK : STATUS_FAILED;
         goto out;
@@ -310,23 +290,11 @@ static enum status target_count(struct database *database, const struct target_t
 
 /* ---------------------------------------------------------------- normal form */
 
-static enum status normal_text(struct buffer *text, bool made, struct arena *arena,
-                               struct cell *normal, struct error *error)
+static struct cell normal_text(struct buffer *text, struct arena *arena)
 {
-    enum status status = STATUS_FAILED;
-
-    if (made && !text->failed) {
-        char *copy = arena_copy(arena, text->data, text->length);
-        if (copy != NULL) {
-            *normal = cell_text(copy, text->length);
-            status = STATUS_OK;
-        }
-    }
-    if (made && status != STATUS_OK) {
-        error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
-    }
+    struct cell normal = cell_text(arena_copy(arena, text->data, text->length), text->length);
     buffer_free(text);
-    return status;
+    return normal;
 }
 
 /* REAL and INTEGER hold one number: whole ones compare as whole numbers, -0.0 as 0. */
@@ -339,25 +307,22 @@ static struct cell normal_double(double value)
     return cell_float64(value);
 }
 
-static enum status normal_decimal(const struct cell *cell, struct arena *arena, struct cell *normal,
-                                  struct error *error)
+static struct cell normal_decimal(const struct cell *cell, struct arena *arena)
 {
     struct buffer text = {0};
     struct cell back;
     int64_t whole;
 
     if (decimal_to_int64(cell, &whole) == STATUS_OK) {
-        *normal = cell_int64(whole);
-        return STATUS_OK;
+        return cell_int64(whole);
     }
     double nearest = decimal_to_double(cell);
     if (decimal_from_double(nearest, arena, &back) == STATUS_OK &&
         decimal_compare(cell, &back) == 0 && nearest == nearest) {
-        *normal = normal_double(nearest);
-        return STATUS_OK;
+        return normal_double(nearest);
     }
     decimal_append_normal(cell, &text);
-    return normal_text(&text, true, arena, normal, error);
+    return normal_text(&text, arena);
 }
 
 enum status sqlite_target_normal_form(struct database *database, const struct cell *cell,
@@ -381,13 +346,15 @@ enum status sqlite_target_normal_form(struct database *database, const struct ce
             return STATUS_OK;
         }
         buffer_append_uint64(&text, cell->u64);
-        return normal_text(&text, true, arena, normal, error);
+        *normal = normal_text(&text, arena);
+        return STATUS_OK;
     case VALUE_FLOAT32:
     case VALUE_FLOAT64:
         *normal = normal_double(cell->f64);
         return STATUS_OK;
     case VALUE_DECIMAL:
-        return normal_decimal(cell, arena, normal, error);
+        *normal = normal_decimal(cell, arena);
+        return STATUS_OK;
     case VALUE_TEXT:
         normal->flags = 0;
         return STATUS_OK;
@@ -397,7 +364,7 @@ enum status sqlite_target_normal_form(struct database *database, const struct ce
     case VALUE_INTERVAL:
     case VALUE_UUID:
         status = convert_append_text(cell, false, &text, error);
-        return normal_text(&text, status == STATUS_OK, arena, normal, error);
+        break;
     case VALUE_JSON:
         *normal = cell_text(cell->text, cell->length);
         return STATUS_OK;
@@ -405,10 +372,15 @@ enum status sqlite_target_normal_form(struct database *database, const struct ce
     case VALUE_SET:
     case VALUE_MAP:
         status = convert_append_json(cell, &text, error);
-        return normal_text(&text, status == STATUS_OK, arena, normal, error);
+        break;
     default:
         return STATUS_OK;
     }
+    if (status == STATUS_OK) {
+        *normal = normal_text(&text, arena);
+    }
+    buffer_free(&text);
+    return status;
 }
 
 static enum status add_value(struct field_hasher *hasher, uint64_t seed, const struct cell *cell,

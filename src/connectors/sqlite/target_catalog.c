@@ -31,17 +31,14 @@ static enum status read_table(struct sqlite_database *self, sqlite3 *connection,
                                            "its catalogue can't be read", error);
         goto out;
     }
-    const char *type = (const char *)sqlite3_column_text(statement, 2);
-    bool copied = sqlite_copy_text(statement, 0, arena, &table->name) &&
-                  sqlite_copy_text(statement, 1, arena, &table->sql) && type != NULL;
-    table->is_view = type != NULL && strcmp(type, "view") == 0;
-    table->is_virtual = type != NULL && strcmp(type, "virtual") == 0;
+    const char *type = sqlite_text_of(statement, 2);
+    sqlite_copy_text(statement, 0, arena, &table->name);
+    sqlite_copy_text(statement, 1, arena, &table->sql);
+    table->is_view = strcmp(type, "view") == 0;
+    table->is_virtual = strcmp(type, "virtual") == 0;
     table->without_rowid = sqlite3_column_int(statement, 3) != 0;
     table->strict = sqlite3_column_int(statement, 4) != 0;
     table->has_triggers = sqlite3_column_int(statement, 5) != 0;
-    if (!copied) {
-        status = error_set(error, ERROR_MEMORY, self->shown, "no memory for its catalogue");
-    }
 out:
     sqlite3_finalize(statement);
     return status;
@@ -67,8 +64,7 @@ static void mark_row_key(struct sqlite_target_table *table, bool key_has_index)
     }
 }
 
-/* False: memory is out. */
-static bool fill_column(sqlite3_stmt *statement, struct arena *arena, bool strict,
+static void fill_column(sqlite3_stmt *statement, struct arena *arena, bool strict,
                         struct sqlite_target_column *column)
 {
     int hidden = sqlite3_column_int(statement, 5);
@@ -78,17 +74,15 @@ static bool fill_column(sqlite3_stmt *statement, struct arena *arena, bool stric
         .key_position = (uint32_t)sqlite3_column_int(statement, 4),
         .generated = hidden == 2 || hidden == 3,
     };
-    bool copied = sqlite_copy_text(statement, 0, arena, &column->name) &&
-                  sqlite_copy_text(statement, 1, arena, &column->declared_type) &&
-                  sqlite_copy_text(statement, 3, arena, &column->default_text) &&
-                  column->name != NULL;
+    sqlite_copy_text(statement, 0, arena, &column->name);
+    sqlite_copy_text(statement, 1, arena, &column->declared_type);
+    sqlite_copy_text(statement, 3, arena, &column->default_text);
     if (column->declared_type == NULL) {
         column->declared_type = "";
     }
     column->affinity = strict && strcasecmp(column->declared_type, "ANY") == 0
                            ? SQLITE_AFFINITY_NONE
                            : sqlite_affinity_of(column->declared_type);
-    return copied;
 }
 
 static enum status read_columns(struct sqlite_database *self, sqlite3 *connection,
@@ -113,12 +107,7 @@ static enum status read_columns(struct sqlite_database *self, sqlite3 *connectio
             table->columns = arena_allocate_zeroed(
                 arena, (size_t)sqlite3_column_int64(statement, 7), sizeof table->columns[0]);
         }
-        struct sqlite_target_column *column =
-            table->columns == NULL ? NULL : &table->columns[table->column_count++];
-        if (column == NULL || !fill_column(statement, arena, table->strict, column)) {
-            status = error_set(error, ERROR_MEMORY, self->shown, "no memory for its catalogue");
-            goto out;
-        }
+        fill_column(statement, arena, table->strict, &table->columns[table->column_count++]);
         key_has_index = sqlite3_column_int(statement, 6) != 0;
     }
     if (result != SQLITE_DONE) {

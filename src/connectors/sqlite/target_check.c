@@ -152,8 +152,7 @@ static enum status check_key(struct sqlite_database *self, const struct target_t
         sqlite3_bind_text(statement, 1, facts->name, -1, SQLITE_STATIC);
         sqlite3_bind_int64(statement, 2, table->key.count);
         sqlite3_bind_text(statement, 3, buffer_string(&names), -1, SQLITE_STATIC);
-        status = names.failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a key")
-                              : sqlite_step(self, statement, error);
+        status = sqlite_step(self, statement, error);
         if (status == STATUS_OK && sqlite3_column_int(statement, 0) == 0) {
             buffer_append_string(
                 out, "the table in the target has no primary key or unique index over the "
@@ -224,9 +223,6 @@ enum status sqlite_target_check_table(struct database *database, const struct ta
     check_columns(table, out);
     for (uint32_t i = 0; i < shape_count && table->column_count <= COLUMNS_MAX; i++) {
         check_shape(table, shapes[i], out);
-    }
-    if (arena == NULL) {
-        return error_set(error, ERROR_MEMORY, table->name, "no memory to look at it");
     }
     if (sqlite_control_begin(self, false, error) != STATUS_OK) {
         arena_destroy(arena);

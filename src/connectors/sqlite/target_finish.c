@@ -74,9 +74,8 @@ static enum status make_indexes(struct sqlite_database *self, const struct targe
     for (uint32_t i = 0; same == NULL && status == STATUS_OK && i < table->index_count; i++) {
         struct buffer sql = {0};
         sqlite_schema_append_index(table, &table->indexes[i], &sql);
-        status = sql.failed ? error_set(error, ERROR_MEMORY, table->name, "no memory for an index")
-                            : make_index(self, table->indexes[i].name, buffer_string(&sql), arena,
-                                         progress, error);
+        status =
+            make_index(self, table->indexes[i].name, buffer_string(&sql), arena, progress, error);
         buffer_free(&sql);
     }
     return status;
@@ -260,13 +259,11 @@ static enum status carry_objects(struct sqlite_database *self, const struct targ
 /* Rows come one after another, each with all keys that it breaks. */
 static bool is_new_key(struct buffer *seen, size_t key)
 {
-    while (!seen->failed && seen->length <= key) {
+    while (seen->length <= key) {
         buffer_append_byte(seen, 0);
     }
-    bool is_new = !seen->failed && seen->data[key] == 0;
-    if (is_new) {
-        seen->data[key] = 1;
-    }
+    bool is_new = seen->data[key] == 0;
+    seen->data[key] = 1;
     return is_new;
 }
 
@@ -308,8 +305,6 @@ static enum status check_foreign_keys(struct sqlite_database *self,
         log_write(LOG_WARNING, "table %s: its foreign keys can't be checked: %s", table->name,
                   sqlite3_errmsg(self->control));
         status = sqlite_orphans_find_broken(self, table, &keys, error);
-    } else if (seen.failed) {
-        status = error_set(error, ERROR_MEMORY, table->name, "no memory for its foreign keys");
     }
     /* a copy of a table of SQLite, which enforces none, is as good as its source */
     *broken += table->created && table->same_engine == NULL ? keys : 0;
@@ -350,9 +345,7 @@ enum status sqlite_target_after_load(struct database *database, const struct tar
 {
     struct sqlite_database *self = sqlite_database_of(database);
     struct arena *arena = arena_create(0);
-    enum status status =
-        arena != NULL ? STATUS_OK
-                      : error_set(error, ERROR_MEMORY, self->shown, "no memory for its schema");
+    enum status status = STATUS_OK;
 
     *broken = 0;
     sqlite3_progress_handler(self->control, OPERATIONS_BETWEEN_LOOKS, is_stopped, NULL);

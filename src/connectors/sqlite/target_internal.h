@@ -94,7 +94,7 @@ enum status sqlite_target_execute(struct sqlite_database *database, sqlite3 *con
 enum status sqlite_target_prepare(struct sqlite_database *database, sqlite3 *connection,
                                   const char *sql, sqlite3_stmt **statement,
                                   struct error *error) MUST_USE;
-/* SQL in a buffer that may have run out of memory. */
+/* SQL in a buffer. */
 enum status sqlite_target_prepare_buffer(struct sqlite_database *database, sqlite3 *connection,
                                          struct buffer *sql, sqlite3_stmt **statement,
                                          struct error *error) MUST_USE;
@@ -125,7 +125,8 @@ enum status sqlite_schema_find(struct sqlite_database *database, const char *typ
                                struct arena *arena, const char **sql, struct error *error) MUST_USE;
 
 /* undo.c: transhume_hash(…) for a connection, over values with their types. */
-int sqlite_undo_register(sqlite3 *connection);
+enum status sqlite_undo_register(struct sqlite_database *database, sqlite3 *connection,
+                                 struct error *error) MUST_USE;
 /* "transhume_hash(t."a", …)" over all columns that hold values of their own; `of_image`: over
  * what the undo table, joined as `alias`, keeps of them. */
 void sqlite_undo_append_hash(const struct sqlite_target_table *facts, const char *alias,
@@ -134,7 +135,7 @@ void sqlite_undo_append_hash(const struct sqlite_target_table *facts, const char
 void sqlite_undo_append_column(struct buffer *sql, char prefix, const char *name);
 /* The declared type that gives a column this affinity. */
 const char *sqlite_affinity_type(enum sqlite_affinity affinity);
-/* The name of the table of undo records. NULL: memory is out. */
+/* The name of the table of undo records. */
 const char *sqlite_undo_name(struct arena *arena, const char *run_id, const char *table);
 /* "INSERT OR IGNORE INTO undo (…, found, …) SELECT alias."k", `found`, alias."a" …": the first
  * image of a key stays. */

@@ -23,18 +23,11 @@ uint32_t sqlite_target_column_class(struct database *self, const struct schema_t
     return sqlite_affinity_of(declared);
 }
 
-static enum status no_memory(struct error *error)
+static struct cell made_text(struct buffer *text, struct arena *arena)
 {
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
-}
-
-static enum status made_text(struct buffer *text, struct arena *arena, struct cell *normal,
-                             struct error *error)
-{
-    char *copy = text->failed ? NULL : arena_copy(arena, text->data, text->length);
-    *normal = cell_text(copy, text->length);
+    struct cell normal = cell_text(arena_copy(arena, text->data, text->length), text->length);
     buffer_free(text);
-    return copy != NULL ? STATUS_OK : no_memory(error);
+    return normal;
 }
 
 /* REAL keeps doubles; NUMERIC and INTEGER make a whole number of each double that is one. */
@@ -72,7 +65,8 @@ static enum status decimal_in(enum sqlite_affinity affinity, const struct cell *
 
     if (affinity == SQLITE_AFFINITY_TEXT) {
         decimal_append(cell, &digits);
-        return made_text(&digits, arena, normal, error);
+        *normal = made_text(&digits, arena);
+        return STATUS_OK;
     }
     if (sqlite_keeps_double(affinity, cell)) {
         *normal = number_of(affinity, decimal_to_double(cell));
@@ -83,18 +77,15 @@ static enum status decimal_in(enum sqlite_affinity affinity, const struct cell *
         return STATUS_OK;
     }
     double nearest = decimal_to_double(cell);
-    if (decimal_from_double(nearest, arena, &back) != STATUS_OK) {
-        return no_memory(error);
-    }
-    if (decimal_compare(cell, &back) == 0) {
+    if (decimal_from_double(nearest, arena, &back) == STATUS_OK &&
+        decimal_compare(cell, &back) == 0) {
         *normal = number_of(affinity, nearest);
         return STATUS_OK;
     }
     return sqlite_target_normal_form(NULL, cell, arena, normal, error);
 }
 
-static enum status digits_in(const struct cell *cell, struct arena *arena, struct cell *normal,
-                             struct error *error)
+static struct cell digits_in(const struct cell *cell, struct arena *arena)
 {
     struct buffer text = {0};
     char digits[NUMBER_TEXT_MAX];
@@ -111,7 +102,7 @@ static enum status digits_in(const struct cell *cell, struct arena *arena, struc
     default:
         buffer_format(&text, "%lld", (long long)cell->i64);
     }
-    return made_text(&text, arena, normal, error);
+    return made_text(&text, arena);
 }
 
 /* Only digits, signs, points and spaces may begin a number. */
@@ -132,7 +123,7 @@ static enum status text_in(enum sqlite_affinity affinity, const struct cell *cel
     }
     enum status status = decimal_parse(cell->text, cell->length, arena, &decimal);
     if (status == STATUS_FAILED) {
-        return no_memory(error);
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for the normal form of a value");
     }
     return status == STATUS_END || decimal_special(&decimal) != 0
                ? STATUS_OK
@@ -154,10 +145,12 @@ enum status sqlite_target_normal_form_in_column(struct database *self, uint32_t 
             *normal = whole_of(affinity, cell->i64);
             return STATUS_OK;
         }
-        return digits_in(cell, arena, normal, error);
+        *normal = digits_in(cell, arena);
+        return STATUS_OK;
     case VALUE_UINT64:
         if (affinity == SQLITE_AFFINITY_TEXT) {
-            return digits_in(cell, arena, normal, error);
+            *normal = digits_in(cell, arena);
+            return STATUS_OK;
         }
         if (cell->u64 <= INT64_MAX) {
             *normal = whole_of(affinity, cell->i64);
@@ -170,7 +163,8 @@ enum status sqlite_target_normal_form_in_column(struct database *self, uint32_t 
             *normal = number_of(affinity, cell->f64);
             return STATUS_OK;
         }
-        return digits_in(cell, arena, normal, error);
+        *normal = digits_in(cell, arena);
+        return STATUS_OK;
     case VALUE_DECIMAL:
         return decimal_in(affinity, cell, arena, normal, error);
     case VALUE_TEXT:

@@ -46,7 +46,6 @@ static void append_shown(struct buffer *out, const char *name)
                   "coalesce(substr(CASE typeof(t.%s) WHEN 'blob' THEN '0x' || hex(t.%s) ELSE "
                   "CAST(t.%s AS TEXT) END, 1, 80), 'NULL')",
                   text, text, text);
-    out->failed |= quoted.failed;
     buffer_free(&quoted);
 }
 
@@ -60,12 +59,7 @@ struct finding {
     uint32_t most;
 };
 
-static enum status no_memory(const struct finding *finding, struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, finding->self->shown, "no memory for its foreign keys");
-}
-
-/* With room for the keys of the tables; no `references`: memory is out. */
+/* With room for the keys of the tables. */
 static void begin(struct finding *finding, struct sqlite_database *self,
                   const struct target_table *tables, uint32_t table_count)
 {
@@ -73,10 +67,8 @@ static void begin(struct finding *finding, struct sqlite_database *self,
     for (uint32_t i = 0; i < table_count; i++) {
         finding->most += sql_foreign_key_count(&tables[i]);
     }
-    if (finding->arena != NULL) {
-        finding->references = arena_allocate_zeroed(finding->arena, (size_t)finding->most + 1,
-                                                    sizeof *finding->references);
-    }
+    finding->references = arena_allocate_zeroed(finding->arena, (size_t)finding->most + 1,
+                                                sizeof *finding->references);
 }
 
 static enum status ask(const struct finding *finding, const char *sql, const char *first,
@@ -92,27 +84,23 @@ static enum status ask(const struct finding *finding, const char *sql, const cha
 
 static const char *text_of(const struct finding *finding, sqlite3_stmt *row, int column)
 {
-    const char *text = (const char *)sqlite3_column_text(row, column);
+    const char *text = sqlite_text_of(row, column);
     return text == NULL ? NULL : arena_copy_string(finding->arena, text);
 }
 
-static bool add_column(const struct finding *finding, struct column_list *list, const char *name)
+static void add_column(const struct finding *finding, struct column_list *list, const char *name)
 {
     const char **names =
         arena_allocate_zeroed(finding->arena, (size_t)list->count + 1, sizeof *names);
-    for (uint32_t i = 0; names != NULL && i < list->count; i++) {
+    for (uint32_t i = 0; i < list->count; i++) {
         names[i] = list->names[i];
-    }
-    if (names == NULL || name == NULL) {
-        return false;
     }
     names[list->count] = name;
     *list = (struct column_list){.names = names, .count = list->count + 1};
-    return true;
 }
 
 /* A key's name here: "child(parent_id)". */
-static bool name_reference(const struct finding *finding, struct sql_orphans *orphans)
+static void name_reference(const struct finding *finding, struct sql_orphans *orphans)
 {
     struct buffer name = {0};
     buffer_append_string(&name, orphans->table);
@@ -121,9 +109,8 @@ static bool name_reference(const struct finding *finding, struct sql_orphans *or
         buffer_append_string(&name, orphans->columns.names[i]);
     }
     buffer_append_byte(&name, ')');
-    orphans->name = name.failed ? NULL : arena_copy_string(finding->arena, buffer_string(&name));
+    orphans->name = arena_copy_string(finding->arena, buffer_string(&name));
     buffer_free(&name);
-    return orphans->name != NULL;
 }
 
 /* Is there a unique key of just these columns over there? */
@@ -162,18 +149,16 @@ static enum status is_unique(const struct finding *finding, const struct sql_orp
 }
 
 /* Of a table without a declared key: none. */
-static enum status add_key(const struct finding *finding, const struct sqlite_target_table *facts,
-                           struct column_list *list, struct error *error)
+static void add_key(const struct finding *finding, const struct sqlite_target_table *facts,
+                    struct column_list *list)
 {
     for (uint32_t position = 1; position <= facts->column_count; position++) {
         for (uint32_t i = 0; i < facts->column_count; i++) {
-            if (facts->columns[i].key_position == position &&
-                !add_column(finding, list, facts->columns[i].name)) {
-                return no_memory(finding, error);
+            if (facts->columns[i].key_position == position) {
+                add_column(finding, list, facts->columns[i].name);
             }
         }
     }
-    return STATUS_OK;
 }
 
 /* The columns that one means which names none; those that find no partner table are left out. */
@@ -187,16 +172,14 @@ static enum status find_partner(struct finding *finding, struct sql_reference *r
                                                 orphans->partner, finding->arena, &partner, error);
     reference->unasked = status == STATUS_END;
     if (status == STATUS_OK && orphans->referenced.count == 0) {
-        status = add_key(finding, &partner, &orphans->referenced, error);
+        add_key(finding, &partner, &orphans->referenced);
     }
     reference->unasked |= orphans->referenced.count != orphans->columns.count;
     if (status == STATUS_OK && !reference->unasked) {
         status = is_unique(finding, orphans, &partner, &unique, error);
         reference->unasked = !unique;
     }
-    if (!name_reference(finding, orphans)) {
-        return no_memory(finding, error);
-    }
+    name_reference(finding, orphans);
     return status == STATUS_END ? STATUS_OK : status;
 }
 
@@ -204,7 +187,7 @@ static enum status read_references(struct finding *finding, const struct target_
                                    struct error *error)
 {
     sqlite3_stmt *row = NULL;
-    struct sql_reference *reference = NULL;
+    struct sql_reference *reference = finding->references;
     enum status status =
         ask(finding,
             "SELECT seq, \"table\", \"from\", \"to\" FROM pragma_foreign_key_list(?1, 'main') "
@@ -228,10 +211,9 @@ static enum status read_references(struct finding *finding, const struct target_
                                                    .joined_by = " || "}};
         }
         const char *to = text_of(finding, row, 3);
-        if (reference == NULL || reference->orphans.partner == NULL ||
-            !add_column(finding, &reference->orphans.columns, text_of(finding, row, 2)) ||
-            (to != NULL && !add_column(finding, &reference->orphans.referenced, to))) {
-            status = no_memory(finding, error);
+        add_column(finding, &reference->orphans.columns, text_of(finding, row, 2));
+        if (to != NULL) {
+            add_column(finding, &reference->orphans.referenced, to);
         }
     }
     sqlite3_finalize(row);
@@ -334,8 +316,8 @@ static enum status refuse_others(const struct finding *finding, const char *tabl
             "AS k WHERE m.type = 'table' AND k.\"table\" = ?1 COLLATE NOCASE",
             table, &row, error);
     while (status == STATUS_OK && (status = sqlite_step(finding->self, row, error)) == STATUS_OK) {
-        const char *name = (const char *)sqlite3_column_text(row, 0);
-        if (name != NULL && !is_ours(finding, name)) {
+        const char *name = sqlite_text_of(row, 0);
+        if (!is_ours(finding, name)) {
             status = error_set(error, ERROR_TARGET_SCHEMA, table,
                                "records without a partner can't be taken out of it: a foreign key "
                                "of %s, which the run did not make, refers to it",
@@ -352,9 +334,7 @@ static enum status execute(const struct finding *finding, struct buffer *sql, ui
 {
     struct sqlite_database *self = finding->self;
     enum status status =
-        sql->failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement")
-                    : sqlite_target_execute(self, self->control, buffer_string(sql),
-                                            ERROR_TARGET_WRITE, error);
+        sqlite_target_execute(self, self->control, buffer_string(sql), ERROR_TARGET_WRITE, error);
     *changed = status == STATUS_OK ? (uint64_t)sqlite3_changes64(self->control) : 0;
     buffer_free(sql);
     return status;
@@ -476,10 +456,7 @@ enum status sqlite_orphans_take(struct sqlite_database *self, const struct targe
         wanted |= tables[i].created && tables[i].rejects_orphans;
     }
     begin(&finding, self, tables, table_count);
-    enum status status = !wanted ? STATUS_OK
-                         : finding.references == NULL
-                             ? no_memory(&finding, error)
-                             : take_in_turn(&finding, tables, table_count, error);
+    enum status status = wanted ? take_in_turn(&finding, tables, table_count, error) : STATUS_OK;
     arena_destroy(finding.arena);
     return status;
 }
@@ -490,8 +467,7 @@ enum status sqlite_orphans_find_broken(struct sqlite_database *self,
 {
     struct finding finding;
     begin(&finding, self, table, 1);
-    enum status status = finding.references == NULL ? no_memory(&finding, error)
-                                                    : find_references(&finding, table, error);
+    enum status status = find_references(&finding, table, error);
     *broken = 0;
     for (uint32_t i = 0; status == STATUS_OK && i < finding.count; i++) {
         if (finding.references[i].broken) {
@@ -564,13 +540,10 @@ static enum status read_cells(const struct finding *finding, struct buffer *sql,
         int width = sqlite3_column_count(row);
         const char **texts =
             arena_allocate_zeroed(finding->arena, (size_t)width + 1, sizeof *texts);
-        bool whole = texts != NULL;
-        for (int i = 0; whole && i < width; i++) {
-            bool null = sqlite3_column_type(row, i) == SQLITE_NULL;
-            texts[i] = null ? "" : text_of(finding, row, i);
-            whole = texts[i] != NULL;
+        for (int i = 0; i < width; i++) {
+            const char *text = text_of(finding, row, i);
+            texts[i] = text == NULL ? "" : text;
         }
-        status = whole ? STATUS_OK : no_memory(finding, error);
         cells->rows[cells->count++] = texts;
     }
     sqlite3_finalize(row);
@@ -593,10 +566,10 @@ static enum status ask_reference(struct finding *finding, struct sql_reference *
     }
     enum status status = sqlite_target_describe(finding->self, finding->self->control,
                                                 orphans->table, finding->arena, &facts, error);
-    status = status == STATUS_OK ? add_key(finding, &facts, &orphans->key, error) : STATUS_FAILED;
     if (status != STATUS_OK) {
-        return status;
+        return STATUS_FAILED;
     }
+    add_key(finding, &facts, &orphans->key);
     sql_orphans_append_query(&sql, orphans);
     status = read_cells(finding, &sql, &cells, error);
     buffer_free(&sql);
@@ -615,9 +588,6 @@ static enum status ask_references(struct finding *finding, const char *table, co
     finding->count = 0;
     finding->references = arena_allocate_zeroed(finding->arena, (size_t)finding->most + 1,
                                                 sizeof(struct sql_reference));
-    if (table == NULL || finding->references == NULL) {
-        return no_memory(finding, error);
-    }
     enum status status = read_references(finding, &referring, error);
     for (uint32_t i = 0; status == STATUS_OK && i < finding->count; i++) {
         status = sqlite_same_name(finding->references[i].orphans.partner, partner)
@@ -649,8 +619,7 @@ enum status sqlite_tell_partnerless(struct database *database, const struct targ
                                     struct buffer *out, struct buffer *unasked, struct error *error)
 {
     struct finding finding = {.self = sqlite_database_of(database), .arena = arena_create(0)};
-    enum status status = finding.arena != NULL ? sqlite_control_begin(finding.self, false, error)
-                                               : no_memory(&finding, error);
+    enum status status = sqlite_control_begin(finding.self, false, error);
     if (status == STATUS_OK) {
         status = sqlite_control_end(
             finding.self, ask_referring(&finding, table->name, out, unasked, error), error);

@@ -76,11 +76,7 @@ static enum status pragma_text(struct sqlite_database *self, sqlite3 *connection
 
     value[0] = '\0';
     if (status == STATUS_OK && (status = sqlite_step(self, statement, error)) == STATUS_OK) {
-        const char *text = (const char *)sqlite3_column_text(statement, 0);
-        snprintf(value, capacity, "%s", text != NULL ? text : "");
-        if (text == NULL) {
-            status = error_set(error, ERROR_MEMORY, self->shown, "no memory for its settings");
-        }
+        snprintf(value, capacity, "%s", sqlite_text_of(statement, 0));
     }
     sqlite3_finalize(statement);
     return status == STATUS_END ? STATUS_OK : status;
@@ -390,9 +386,7 @@ static enum status make_table(struct sqlite_database *self, const struct target_
         return sqlite_schema_create(self, "table", table->name, same->native_sql, error);
     }
     sqlite_schema_append_table(table, has_sequence(objects, table->name), &sql);
-    status = sql.failed
-                 ? error_set(error, ERROR_MEMORY, table->name, "no memory for its CREATE statement")
-                 : sqlite_schema_create(self, "table", table->name, buffer_string(&sql), error);
+    status = sqlite_schema_create(self, "table", table->name, buffer_string(&sql), error);
     buffer_free(&sql);
     return status == STATUS_OK ? make_unique_indexes(self, table, error) : status;
 }
@@ -433,9 +427,7 @@ static enum status prepare_all(struct sqlite_database *self, struct target_table
 {
     struct arena *arena = arena_create(0);
     bool ours_alone = false; /* asked before there are tables, and here: others may have come */
-    enum status status =
-        arena != NULL ? failpoint_hit("sqlite.before_schema", error)
-                      : error_set(error, ERROR_MEMORY, self->shown, "no memory for its schema");
+    enum status status = failpoint_hit("sqlite.before_schema", error);
 
     status = status == STATUS_OK ? sqlite_ledger_check_claim(self, error) : status;
     if (status == STATUS_OK && settings != NULL) {

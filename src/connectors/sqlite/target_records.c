@@ -76,7 +76,9 @@ static int bind_large(sqlite3_stmt *statement, int position, struct large_value 
 {
     char *bytes = large->length > INT_MAX ? NULL : sqlite3_malloc64(large->length + 1);
     if (bytes == NULL) {
-        return SQLITE_NOMEM;
+        error_set(error, ERROR_MEMORY, NULL, "no memory for a value of %llu bytes",
+                  (unsigned long long)large->length);
+        return SQLITE_ABORT;
     }
     if (large->read(large, 0, bytes, large->length, error) != STATUS_OK) {
         sqlite3_free(bytes);
@@ -153,9 +155,6 @@ static enum status begin(struct finding *finding, struct database *self,
                          .facts = facts,
                          .table = table,
                          .width = table->key.count > 0 ? table->key.count : table->column_count};
-    if (arena == NULL) {
-        return error_set(error, ERROR_MEMORY, table->name, "no memory to find its records");
-    }
     enum status status = sqlite_target_describe(finding->database, finding->database->control,
                                                 table->name, arena, facts, error);
     return status == STATUS_END ? sql_refuse_dropped(table->name, error) : status;
@@ -171,16 +170,12 @@ static enum status prepare_keeping(struct finding *finding, struct arena *arena,
     const struct sqlite_target_table *facts = finding->facts;
     const char *name = sqlite_undo_name(arena, database->target->run_id, facts->name);
     struct buffer sql = {0};
-    if (name == NULL) {
-        return error_set(error, ERROR_MEMORY, facts->name, "no memory to delete records");
-    }
     enum status status =
         sqlite_undo_make(database, database->control, name, facts, finding->table, error);
     if (status == STATUS_OK) {
         sqlite_undo_append_keeping(facts, finding->table, name, 2, "", &sql);
         buffer_append_string(&sql, " FROM main.");
-        status = sql.failed ? error_set(error, ERROR_MEMORY, facts->name, "no memory")
-                            : prepare(finding, buffer_string(&sql), "", error);
+        status = prepare(finding, buffer_string(&sql), "", error);
     }
     buffer_free(&sql);
     return status;
@@ -241,9 +236,7 @@ static enum status prepare_delete(struct finding *finding, struct error *error)
         buffer_append_string(&before, " FROM main.");
     }
     if (status == STATUS_OK) {
-        status = before.failed || row.failed
-                     ? error_set(error, ERROR_MEMORY, finding->table->name, "no memory")
-                     : prepare(finding, buffer_string(&before), keyless ? " LIMIT 1)" : "", error);
+        status = prepare(finding, buffer_string(&before), keyless ? " LIMIT 1)" : "", error);
     }
     buffer_free(&row);
     buffer_free(&before);
@@ -344,7 +337,7 @@ static enum status read_cell(sqlite3_stmt *row, int column, struct arena *arena,
                    : cell_text_copy(bytes, (size_t)sqlite3_column_bytes(row, column), arena, cell);
     case SQLITE_BLOB:
         length = (size_t)sqlite3_column_bytes(row, column);
-        bytes = length == 0 ? "" : arena_copy(arena, sqlite3_column_blob(row, column), length);
+        bytes = length == 0 ? "" : arena_try_copy(arena, sqlite3_column_blob(row, column), length);
         *cell = cell_bytes(bytes, length);
         return bytes != NULL ? STATUS_OK : STATUS_FAILED;
     default:
@@ -358,11 +351,11 @@ static enum status read_record(sqlite3_stmt *row, struct batch *batch)
     int count = sqlite3_column_count(row);
     struct cell *cell = batch_append(batch);
     struct cell *items = arena_allocate_zeroed(batch->arena, 2 * (size_t)count + 1, sizeof(*items));
-    enum status status = cell == NULL || items == NULL ? STATUS_FAILED : STATUS_OK;
+    enum status status = STATUS_OK;
     for (int i = 0; i < count && status == STATUS_OK; i++) {
         const char *name = arena_copy_string(batch->arena, sqlite3_column_name(row, i));
-        items[2 * i] = cell_text(name, name == NULL ? 0 : strlen(name));
-        status = name == NULL ? STATUS_FAILED : read_cell(row, i, batch->arena, &items[2 * i + 1]);
+        items[2 * i] = cell_text(name, strlen(name));
+        status = read_cell(row, i, batch->arena, &items[2 * i + 1]);
     }
     if (status == STATUS_OK) {
         *cell = cell_items(VALUE_MAP, items, (size_t)count);
@@ -414,13 +407,7 @@ enum status sqlite_target_fetch(struct database *self, const struct target_table
     struct batch *batch = batch_create(NULL, 1, key_count + 1);
     struct sqlite_target_table facts;
     struct finding finding = {0};
-    enum status status;
-
-    if (batch == NULL) {
-        status = error_set(error, ERROR_MEMORY, table->name, "no memory for its records");
-        goto out;
-    }
-    status = sqlite_control_begin(database, false, error);
+    enum status status = sqlite_control_begin(database, false, error);
     if (status == STATUS_OK) {
         status = begin(&finding, self, table, arena, &facts, error);
         finding.fetching = true;
@@ -434,7 +421,6 @@ enum status sqlite_target_fetch(struct database *self, const struct target_table
         *made = batch;
         batch = NULL;
     }
-out:
     batch_destroy(batch);
     arena_destroy(arena);
     return status;

@@ -17,7 +17,7 @@
  */
 enum { HASH_ARGUMENTS_MAX = 100, HASH_BYTES = 16 };
 
-static bool hash_value(XXH3_state_t *state, sqlite3_value *value)
+static void hash_value(XXH3_state_t *state, sqlite3_value *value)
 {
     int type = sqlite3_value_type(value);
     int64_t integer = 0;
@@ -38,14 +38,13 @@ static bool hash_value(XXH3_state_t *state, sqlite3_value *value)
         length = (size_t)sqlite3_value_bytes(value);
     }
     if (bytes == NULL && (type == SQLITE_TEXT || length > 0)) {
-        return false;
+        memory_exhausted(length);
     }
     const uint64_t head[2] = {(uint64_t)type, length};
     XXH3_128bits_update(state, head, sizeof head);
     if (bytes != NULL && length > 0) {
         XXH3_128bits_update(state, bytes, length);
     }
-    return true;
 }
 
 static void transhume_hash(sqlite3_context *context, int count, sqlite3_value **values)
@@ -54,16 +53,11 @@ static void transhume_hash(sqlite3_context *context, int count, sqlite3_value **
     unsigned char digest[HASH_BYTES];
 
     if (state == NULL) {
-        sqlite3_result_error_nomem(context);
-        return;
+        memory_exhausted(0);
     }
     XXH3_128bits_reset(state);
     for (int i = 0; i < count; i++) {
-        if (!hash_value(state, values[i])) {
-            XXH3_freeState(state);
-            sqlite3_result_error_nomem(context);
-            return;
-        }
+        hash_value(state, values[i]);
     }
     XXH128_canonical_t canonical;
     XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(state));
@@ -72,11 +66,15 @@ static void transhume_hash(sqlite3_context *context, int count, sqlite3_value **
     sqlite3_result_blob(context, digest, sizeof digest, SQLITE_TRANSIENT);
 }
 
-int sqlite_undo_register(sqlite3 *connection)
+enum status sqlite_undo_register(struct sqlite_database *self, sqlite3 *connection,
+                                 struct error *error)
 {
-    return sqlite3_create_function_v2(connection, "transhume_hash", -1,
-                                      SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, transhume_hash,
-                                      NULL, NULL, NULL);
+    int result = sqlite3_create_function_v2(connection, "transhume_hash", -1,
+                                            SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+                                            transhume_hash, NULL, NULL, NULL);
+    return result == SQLITE_OK ? STATUS_OK
+                               : sqlite_target_error(self, connection, result, ERROR_INTERNAL,
+                                                     "a function can't be given to it", error);
 }
 
 void sqlite_undo_append_hash(const struct sqlite_target_table *facts, const char *alias,
@@ -126,7 +124,6 @@ void sqlite_undo_append_column(struct buffer *sql, char prefix, const char *name
     buffer_append_byte(&whole, prefix);
     buffer_append_string(&whole, name);
     sqlite_append_name(sql, buffer_string(&whole));
-    sql->failed |= whole.failed;
     buffer_free(&whole);
 }
 
@@ -209,10 +206,8 @@ enum status sqlite_undo_make(struct sqlite_database *self, sqlite3 *connection, 
     }
     buffer_append_string(&sql, ")) WITHOUT ROWID");
     if (status == STATUS_OK) {
-        status = sql.failed
-                     ? error_set(error, ERROR_MEMORY, table->name, "no memory for a statement")
-                     : sqlite_target_execute(self, connection, buffer_string(&sql),
-                                             ERROR_TARGET_SCHEMA, error);
+        status = sqlite_target_execute(self, connection, buffer_string(&sql), ERROR_TARGET_SCHEMA,
+                                       error);
     }
     buffer_free(&sql);
     return status;

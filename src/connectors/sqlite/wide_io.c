@@ -38,7 +38,7 @@ enum { BEHIND_BYTES = AHEAD_BYTES / 4 + 64 };
 enum { IDENTIFY = 0x7472616e, GIVE_PAGES };
 
 struct wide_block {
-    char *bytes;          /* made at first use; NULL also when there is no memory for it */
+    char *bytes;          /* made at first use */
     sqlite3_int64 offset; /* FORGOTTEN: what it has is good for its pins alone */
     int length;
     int pins; /* pages of it that SQLite has */
@@ -47,7 +47,7 @@ struct wide_block {
 struct wide_file {
     sqlite3_file base;
     sqlite3_file *real; /* in the same allocation, behind this */
-    char *gathered;     /* made at first use; NULL also when there is no memory for it */
+    char *gathered;     /* made at first use */
     sqlite3_int64 gathered_offset;
     int gathered_length;
     struct wide_block blocks[BLOCKS];
@@ -135,8 +135,8 @@ static struct wide_block *fetch_block(struct wide_file *file, int amount, sqlite
         offset + amount > size) {
         return NULL;
     }
-    if (block->bytes == NULL && (block->bytes = calloc(1, AHEAD_BYTES + BEHIND_BYTES)) == NULL) {
-        return NULL;
+    if (block->bytes == NULL) {
+        block->bytes = memory_allocate_zeroed(1, AHEAD_BYTES + BEHIND_BYTES);
     }
     int length = size - offset < AHEAD_BYTES ? (int)(size - offset) : AHEAD_BYTES;
     if (file->real->pMethods->xRead(file->real, block->bytes, length, offset) != SQLITE_OK) {
@@ -243,9 +243,11 @@ static int wide_write(sqlite3_file *base, const void *bytes, int amount, sqlite3
             return flushed;
         }
     }
-    if (file->shared_memory || amount > WIDE_BYTES ||
-        (file->gathered == NULL && (file->gathered = malloc(WIDE_BYTES)) == NULL)) {
+    if (file->shared_memory || amount > WIDE_BYTES) {
         return file->real->pMethods->xWrite(file->real, bytes, amount, offset);
+    }
+    if (file->gathered == NULL) {
+        file->gathered = memory_allocate(WIDE_BYTES);
     }
     if (file->gathered_length == 0) {
         file->gathered_offset = offset;

@@ -72,11 +72,7 @@ static enum status set_up_connection(struct writer *writer, struct error *error)
     }
     enum status status = sqlite_step(self, statement, error);
     if (status == STATUS_OK) {
-        const char *encoding = (const char *)sqlite3_column_text(statement, 0);
-        writer->utf16 = encoding != NULL && strncmp(encoding, "UTF-16", 6) == 0;
-        if (encoding == NULL) {
-            status = error_set(error, ERROR_MEMORY, self->shown, "no memory for its encoding");
-        }
+        writer->utf16 = strncmp(sqlite_text_of(statement, 0), "UTF-16", 6) == 0;
     }
     sqlite3_finalize(statement);
     return status == STATUS_FAILED ? status : STATUS_OK;
@@ -87,23 +83,16 @@ enum status sqlite_writer_open(struct database *database, const struct target_ta
                                struct error *error)
 {
     struct sqlite_database *self = sqlite_database_of(database);
-    struct writer *writer = calloc(1, sizeof *writer);
+    struct writer *writer = memory_allocate_zeroed(1, sizeof *writer);
     enum status status = STATUS_FAILED;
 
     *out = NULL;
-    if (writer == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a writer");
-    }
     writer->database = self;
     writer->epoch = epoch;
     writer->table_count = table_count;
     writer->arena = arena_create(0);
     writer->scratch = arena_create(0);
-    writer->tables = calloc(table_count > 0 ? table_count : 1, sizeof *writer->tables);
-    if (writer->arena == NULL || writer->scratch == NULL || writer->tables == NULL) {
-        error_set(error, ERROR_MEMORY, self->shown, "no memory for a writer");
-        goto out;
-    }
+    writer->tables = memory_allocate_zeroed(table_count, sizeof *writer->tables);
     for (uint32_t i = 0; i < table_count; i++) {
         writer->tables[i].plan = &tables[i];
     }
@@ -115,8 +104,8 @@ enum status sqlite_writer_open(struct database *database, const struct target_ta
         goto out;
     }
     status = set_up_connection(writer, error);
-    if (status == STATUS_OK && sqlite_undo_register(writer->connection) != SQLITE_OK) {
-        status = error_set(error, ERROR_MEMORY, self->shown, "no memory for a writer");
+    if (status == STATUS_OK) {
+        status = sqlite_undo_register(self, writer->connection, error);
     }
     if (status == STATUS_OK) {
         sqlite_triggers_set(writer->connection, table_count == 0 || !tables[0].triggers_off);

@@ -63,13 +63,10 @@ static enum status add_outcome(struct batch_job *job, const struct record_outcom
     if (result->arena == NULL) {
         result->arena = arena_create(0);
     }
-    if (job->outcomes == NULL && result->arena != NULL) {
+    if (job->outcomes == NULL) {
         job->outcomes =
             arena_allocate_zeroed(result->arena, job->batch->row_count, sizeof *job->outcomes);
         result->outcomes = job->outcomes;
-    }
-    if (job->outcomes == NULL) {
-        return error_set(error, ERROR_MEMORY, job->table->plan->name, "no memory for a reject");
     }
     if (find_repeated(job, &outcome, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -256,8 +253,8 @@ static enum status handle_failure(struct batch_job *job, uint32_t end,
         }
         row = job->first;
     }
-    if (job->result->arena == NULL && (job->result->arena = arena_create(0)) == NULL) {
-        return error_set(error, ERROR_MEMORY, job->table->plan->name, "no memory for a reject");
+    if (job->result->arena == NULL) {
+        job->result->arena = arena_create(0);
     }
     writer_failure_describe(failure, job->insert, job->table, row, job->result->arena,
                             &job->culprit);

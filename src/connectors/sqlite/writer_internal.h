@@ -37,7 +37,7 @@ struct writer_view {
     struct writer_refusal refusal;
     bool utf16;               /* the database's encoding: bytes that are not UTF-8 can't be kept */
     bool stream_large;        /* LARGE bytes arrive as zeros, filled in after the row is there */
-    struct error large_error; /* a large value that could not be read */
+    struct error large_error; /* a value that could not be read or had no room */
 };
 
 /* Registers `view` as a table called `name` on the connection; the view has to outlive it. */

@@ -74,12 +74,9 @@ bool writer_large_can_stream(const struct writer *writer, const struct writer_in
 static enum status copy_slices(struct writer *writer, sqlite3_blob *blob, struct large_value *large,
                                struct error *error)
 {
-    char *slice = malloc(SLICE_BYTES);
-    enum status status = slice != NULL ? STATUS_OK : STATUS_FAILED;
+    char *slice = memory_allocate(SLICE_BYTES);
+    enum status status = STATUS_OK;
 
-    if (slice == NULL) {
-        error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for a large value");
-    }
     for (uint64_t offset = 0; status == STATUS_OK && offset < large->length;
          offset += SLICE_BYTES) {
         size_t size =

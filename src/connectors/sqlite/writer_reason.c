@@ -124,7 +124,7 @@ void writer_failure_describe(const struct writer_failure *failure,
     uint32_t of_key = 0;
     char printable[1024];
 
-    *outcome = (struct record_outcome){.row = row, .kind = OUTCOME_REJECTED, .reason = ""};
+    *outcome = (struct record_outcome){.row = row, .kind = OUTCOME_REJECTED};
     if (failure->refusal.set) {
         outcome->code = failure->refusal.code;
         buffer_append_string(&text, failure->refusal.reason);
@@ -140,9 +140,6 @@ void writer_failure_describe(const struct writer_failure *failure,
         outcome->code = code_of(failure, named, of_key, table);
     }
     text_printable(buffer_string(&text), text.length, printable, sizeof printable);
-    const char *reason = arena_copy_string(arena, printable);
-    if (reason != NULL) {
-        outcome->reason = reason;
-    }
+    outcome->reason = arena_copy_string(arena, printable);
     buffer_free(&text);
 }

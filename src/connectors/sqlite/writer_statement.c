@@ -62,9 +62,6 @@ static enum status map_columns(struct writer *writer, struct writer_insert *inse
         arena_allocate_zeroed(writer->arena, shape->field_count, sizeof *columns);
     uint32_t count = 0;
 
-    if (columns == NULL) {
-        return error_set(error, ERROR_MEMORY, table->plan->name, "no memory for its columns");
-    }
     for (uint32_t i = 0; i < shape->field_count; i++) {
         const struct sqlite_target_column *column =
             sqlite_target_find_column(&table->facts, shape->fields[i].name);
@@ -310,9 +307,6 @@ static enum status prepare_track(struct writer *writer, struct writer_insert *in
     struct buffer sql = {0};
     enum status status = STATUS_FAILED;
 
-    if (name == NULL) {
-        return error_set(error, ERROR_MEMORY, table->plan->name, "no memory for a statement");
-    }
     if (make_key_table(writer, insert, name, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -445,9 +439,6 @@ enum status writer_insert_get(struct writer *writer, uint32_t table, const struc
         return STATUS_FAILED;
     }
     struct writer_insert *insert = arena_allocate_zeroed(writer->arena, 1, sizeof *insert);
-    if (insert == NULL) {
-        return error_set(error, ERROR_MEMORY, shape->name, "no memory for a statement");
-    }
     insert->table = table;
     insert->shape = shape;
     enum status status = insert_make(writer, insert, error);

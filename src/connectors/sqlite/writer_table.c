@@ -31,7 +31,7 @@ static int view_connect(sqlite3 *connection, void *context, int count, const cha
         buffer_format(&sql, i == 0 ? "c%u" : ", c%u", i);
     }
     buffer_append_string(&sql, ")");
-    int result = sql.failed ? SQLITE_NOMEM : sqlite3_declare_vtab(connection, buffer_string(&sql));
+    int result = sqlite3_declare_vtab(connection, buffer_string(&sql));
     buffer_free(&sql);
     if (result == SQLITE_OK) {
         /* a trigger of the target must not read it */
@@ -40,10 +40,7 @@ static int view_connect(sqlite3 *connection, void *context, int count, const cha
     if (result != SQLITE_OK) {
         return result;
     }
-    struct view_table *table = calloc(1, sizeof *table);
-    if (table == NULL) {
-        return SQLITE_NOMEM;
-    }
+    struct view_table *table = memory_allocate_zeroed(1, sizeof *table);
     table->view = view;
     *out = &table->base;
     return SQLITE_OK;
@@ -65,10 +62,7 @@ static int view_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 
 static int view_open(sqlite3_vtab *table, sqlite3_vtab_cursor **out)
 {
-    struct view_cursor *cursor = calloc(1, sizeof *cursor);
-    if (cursor == NULL) {
-        return SQLITE_NOMEM;
-    }
+    struct view_cursor *cursor = memory_allocate_zeroed(1, sizeof *cursor);
     cursor->view = ((struct view_table *)table)->view;
     *out = &cursor->base;
     return SQLITE_OK;

@@ -93,10 +93,6 @@ enum status writer_undo_prepare(struct writer *writer, struct writer_insert *ins
     bool overwrites = table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE;
     const char *name =
         sqlite_undo_name(writer->arena, writer->database->target->run_id, table->facts.name);
-
-    if (name == NULL) {
-        return error_set(error, ERROR_MEMORY, table->plan->name, "no memory for a statement");
-    }
     enum status status = sqlite_undo_make(writer->database, writer->connection, name, &table->facts,
                                           table->plan, error);
     if (status == STATUS_OK && overwrites) {

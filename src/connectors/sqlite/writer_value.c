@@ -37,10 +37,18 @@ static int refuse(struct writer_view *view, enum error_code code,
     return SQLITE_CONSTRAINT_VTAB;
 }
 
-static int out_of_memory(sqlite3_context *context)
+/* No matter of the record: the view's error says why. */
+static int give_up(sqlite3_context *context)
 {
-    sqlite3_result_error_nomem(context);
-    return SQLITE_NOMEM;
+    sqlite3_result_error_code(context, SQLITE_ABORT);
+    return SQLITE_ABORT;
+}
+
+static int out_of_memory(struct writer_view *view, const struct writer_column *column,
+                         sqlite3_context *context)
+{
+    error_set(&view->large_error, ERROR_MEMORY, column->column->name, "no memory for a value");
+    return give_up(context);
 }
 
 static int give_text(struct writer_view *view, const struct writer_column *column,
@@ -59,13 +67,10 @@ static int give_text(struct writer_view *view, const struct writer_column *colum
 static int give_made_text(struct writer_view *view, const struct writer_column *column,
                           const struct cell *cell, struct buffer *text, sqlite3_context *context)
 {
-    char *copy = text->failed ? NULL : arena_copy(view->scratch, text->data, text->length);
+    char *copy = arena_copy(view->scratch, text->data, text->length);
     size_t length = text->length;
 
     buffer_free(text);
-    if (copy == NULL) {
-        return out_of_memory(context);
-    }
     return give_text(view, column, cell, copy, length, context);
 }
 
@@ -98,9 +103,6 @@ static int give_double(struct writer_view *view, const struct writer_column *col
     if (column->affinity == SQLITE_AFFINITY_TEXT) {
         /* SQLite's own conversion keeps 15 digits only. */
         char *digits = arena_allocate(view->scratch, NUMBER_TEXT_MAX);
-        if (digits == NULL) {
-            return out_of_memory(context);
-        }
         size_t length = cell->kind == VALUE_FLOAT32 ? number_from_float32((float)value, digits)
                                                     : number_from_double(value, digits);
         return give_text(view, column, cell, digits, length, context);
@@ -113,9 +115,8 @@ static int give_double(struct writer_view *view, const struct writer_column *col
     return SQLITE_OK;
 }
 
-/* Is the decimal what the nearest double's shortest digits say? STATUS_FAILED: memory is out. */
-static enum status double_keeps(struct writer_view *view, const struct cell *decimal,
-                                double *nearest, bool *keeps)
+/* Is the decimal what the nearest double's shortest digits say? */
+static bool double_keeps(struct writer_view *view, const struct cell *decimal, double *nearest)
 {
     int64_t digits = 0;
     int64_t exponent = 0;
@@ -123,18 +124,13 @@ static enum status double_keeps(struct writer_view *view, const struct cell *dec
 
     *nearest = decimal_to_double(decimal);
     if (!decimal_measure(decimal, &digits, &exponent)) {
-        *keeps = isinf(*nearest);
-        return STATUS_OK;
+        return isinf(*nearest);
     }
-    *keeps = digits <= EXACT_DIGITS && exponent < 300 && exponent > -300;
-    if (*keeps || !isfinite(*nearest)) {
-        return STATUS_OK;
+    if (digits <= EXACT_DIGITS && exponent < 300 && exponent > -300) {
+        return true;
     }
-    if (decimal_from_double(*nearest, view->scratch, &back) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    *keeps = decimal_compare(decimal, &back) == 0;
-    return STATUS_OK;
+    return isfinite(*nearest) && decimal_from_double(*nearest, view->scratch, &back) == STATUS_OK &&
+           decimal_compare(decimal, &back) == 0;
 }
 
 static int give_number(struct writer_view *view, const struct writer_column *column,
@@ -143,15 +139,11 @@ static int give_number(struct writer_view *view, const struct writer_column *col
 {
     int64_t whole;
     double nearest;
-    bool keeps;
 
     if (decimal_to_int64(decimal, &whole) == STATUS_OK) {
         return give_int64(view, column, cell, whole, context);
     }
-    if (double_keeps(view, decimal, &nearest, &keeps) != STATUS_OK) {
-        return out_of_memory(context);
-    }
-    if (keeps) {
+    if (double_keeps(view, decimal, &nearest)) {
         return give_double(view, column, cell, nearest, context);
     }
     return refuse(view, ERROR_REJECT_NUMBER, column, cell,
@@ -290,7 +282,7 @@ static int give_numeric_text(struct writer_view *view, const struct writer_colum
     }
     return decimal_parse(cell->text, cell->length, view->scratch, &decimal) == STATUS_OK
                ? give_number(view, column, cell, &decimal, context)
-               : out_of_memory(context);
+               : out_of_memory(view, column, context);
 }
 
 static int give_any_text(struct writer_view *view, const struct writer_column *column,
@@ -355,13 +347,12 @@ static int give_large(struct writer_view *view, const struct writer_column *colu
     sqlite3_result_null(context); /* lets go of the last row's value first */
     char *bytes = sqlite3_malloc64(large->length + 1);
     if (bytes == NULL) {
-        return out_of_memory(context);
+        return out_of_memory(view, column, context);
     }
     if (large->read(large, 0, bytes, large->length, &error) != STATUS_OK) {
         sqlite3_free(bytes);
         view->large_error = error;
-        sqlite3_result_error_code(context, SQLITE_ABORT);
-        return SQLITE_ABORT;
+        return give_up(context);
     }
     bytes[large->length] = '\0';
     if (large->kind == VALUE_BYTES) {
@@ -382,9 +373,10 @@ static int give_written(struct writer_view *view, const struct writer_column *co
     enum status status = as_json ? convert_append_json(cell, &text, &error)
                                  : convert_append_text(cell, false, &text, &error);
 
-    if (text.failed || (status != STATUS_OK && error.code == ERROR_MEMORY)) {
+    if (status != STATUS_OK && error.code == ERROR_MEMORY) {
         buffer_free(&text);
-        return out_of_memory(context);
+        view->large_error = error;
+        return give_up(context);
     }
     if (status != STATUS_OK) {
         buffer_free(&text);
