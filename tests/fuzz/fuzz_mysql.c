@@ -106,8 +106,7 @@ static void write_back(const struct maria_column *column, const struct cell *cel
         check_reject(&error);
     } else {
         struct text field = read_field(&out, arena);
-        FUZZ_REQUIRE(maria_decode(&column->type, field.data, field.length, arena, &again) ==
-                     STATUS_OK);
+        maria_decode(&column->type, field.data, field.length, arena, &again);
         FUZZ_REQUIRE(is_same(cell, &again, arena));
         buffer_clear(&out);
         FUZZ_REQUIRE(maria_encode(column, cell, MARIA_IN_STATEMENT, arena, &out, &error) ==
@@ -133,7 +132,7 @@ static void read_value(struct text input, struct arena *arena)
     /* Not zeros: what is not filled in is seen. */
     struct cell cell;
     memset(&cell, 0xa5, sizeof cell);
-    FUZZ_REQUIRE(maria_decode(&column.type, bytes, input.length - 1, arena, &cell) == STATUS_OK);
+    maria_decode(&column.type, bytes, input.length - 1, arena, &cell);
     FUZZ_REQUIRE(cell.kind < VALUE_KIND_COUNT);
     value_print(&cell, PRINTED_BYTES_MAX, &scratch);
     FUZZ_REQUIRE(text_is_utf8(buffer_string(&scratch), scratch.length));
@@ -192,10 +191,9 @@ static void read_type(struct text input, struct arena *arena)
 static void read_definition(struct text input, struct arena *arena)
 {
     struct maria_definition definition = {0};
-    struct error error = {0};
     const char *statement = arena_copy(arena, input.data, input.length);
     const char *at = statement;
-    enum status status = maria_definition_read(statement, arena, &definition, &error);
+    enum status status = maria_definition_read(statement, arena, &definition);
     FUZZ_REQUIRE(status == STATUS_OK || status == STATUS_END);
     for (uint32_t i = 0; i < definition.count; i++) {
         const struct text *clause = &definition.clauses[i];

@@ -13,7 +13,6 @@ enum status maria_is_denied(struct maria_database *self, MYSQL *connection,
     } else {
         buffer_append_buffer(&sql, statement);
     }
-    sql.failed |= statement->failed;
     bool failed =
         maria_query_buffer(self, connection, &sql, MARIA_SHORT, code, NULL, problem) != STATUS_OK;
     unsigned answer = failed ? mysql_errno(connection) : 0;

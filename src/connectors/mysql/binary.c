@@ -155,27 +155,22 @@ static void bind_one(struct maria_rows *rows, uint32_t i, const MYSQL_FIELD *fie
 }
 
 /* false: of some column the text is wanted. */
-static enum status bind_columns(struct maria_rows *rows, struct arena *arena, bool *fits,
-                                struct error *error)
+static bool bind_columns(struct maria_rows *rows, struct arena *arena)
 {
     uint32_t count = rows->compiled->select.column_count;
     MYSQL_RES *described = mysql_stmt_result_metadata(rows->statement);
-    enum status status = STATUS_OK;
-    *fits = described != NULL && mysql_num_fields(described) == count &&
-            mysql_stmt_param_count(rows->statement) == 0;
+    bool fits = described != NULL && mysql_num_fields(described) == count &&
+                mysql_stmt_param_count(rows->statement) == 0;
     rows->bound = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *rows->bound);
     rows->binds = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *rows->binds);
-    if (rows->bound == NULL || rows->binds == NULL) {
-        status = error_set(error, ERROR_MEMORY, rows->database->shown, "no memory for columns");
-    }
-    for (uint32_t i = 0; status == STATUS_OK && *fits && i < count; i++) {
+    for (uint32_t i = 0; fits && i < count; i++) {
         const MYSQL_FIELD *field = mysql_fetch_field_direct(described, i);
         rows->bound[i].binding = binding_of(&rows->compiled->columns[i], field);
-        *fits = rows->bound[i].binding != AS_NONE;
+        fits = rows->bound[i].binding != AS_NONE;
         bind_one(rows, i, field);
     }
     mysql_free_result(described);
-    return status;
+    return fits;
 }
 
 /* The answer's columns are those that were bound: the library would follow any other ones. */
@@ -198,15 +193,11 @@ static enum status begin(struct maria_rows *rows, struct arena *arena, enum erro
                          bool *begun, struct error *error)
 {
     bool refused = false;
-    bool fits = false;
     *begun = false;
     if (prepare(rows, &refused, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (!refused && bind_columns(rows, arena, &fits, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (refused || !fits) {
+    if (refused || !bind_columns(rows, arena)) {
         return STATUS_OK;
     }
     if (execute(rows, otherwise, &refused, error) != STATUS_OK) {
@@ -233,9 +224,7 @@ enum status maria_rows_open(struct maria_database *self, MYSQL *connection,
     if (compiled->sliced_count > 0) {
         return STATUS_OK; /* behind the columns stand texts for statements to come */
     }
-    if (opened == NULL || (opened->statement = mysql_stmt_init(connection)) == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement");
-    }
+    opened->statement = maria_statement_create(connection);
     opened->database = self;
     opened->connection = connection;
     opened->compiled = compiled;
@@ -299,7 +288,7 @@ static struct cell integer_cell(const struct maria_type *type, const MYSQL_BIND 
 
 /* `*room` is where bytes go. */
 static enum status decode_one(struct maria_rows *rows, uint32_t i, char **room, struct arena *arena,
-                              struct cell *cell)
+                              struct cell *cell, struct error *error)
 {
     const struct maria_type *type = &rows->compiled->columns[i];
     const struct bound *bound = &rows->bound[i];
@@ -313,7 +302,8 @@ static enum status decode_one(struct maria_rows *rows, uint32_t i, char **room, 
                           .f64 = bound->number};
         return STATUS_OK;
     case AS_MOMENT:
-        return maria_decode_moment(type, &bound->moment, arena, cell);
+        maria_decode_moment(type, &bound->moment, arena, cell);
+        return STATUS_OK;
     default:
         break;
     }
@@ -326,21 +316,26 @@ static enum status decode_one(struct maria_rows *rows, uint32_t i, char **room, 
                        .length = &length,
                        .is_null = &null};
     if (bound->length > 0 && mysql_stmt_fetch_column(rows->statement, &into, i, 0) != 0) {
-        return STATUS_FAILED;
+        return failure(rows, ERROR_SOURCE_READ, error);
     }
     *room += bound->length;
-    return maria_decode(type, bytes, bound->length, arena, cell);
+    maria_decode(type, bytes, bound->length, arena, cell);
+    return STATUS_OK;
 }
 
-enum status maria_rows_decode(struct maria_rows *rows, struct arena *arena, struct cell *cells)
+enum status maria_rows_decode(struct maria_rows *rows, struct arena *arena, struct cell *cells,
+                              struct error *error)
 {
-    char *room = arena_allocate(arena, rows->bytes + 1); /* the library may end texts with a NUL */
-    enum status status = room != NULL ? STATUS_OK : STATUS_FAILED;
+    /* the library may end texts with a NUL */
+    char *room = arena_try_allocate(arena, rows->bytes + 1);
+    enum status status =
+        room != NULL ? STATUS_OK
+                     : error_set(error, ERROR_MEMORY, rows->database->shown, "no memory for a row");
     for (uint32_t i = 0; status == STATUS_OK && i < rows->compiled->select.column_count; i++) {
         if (rows->bound[i].null != 0) {
             cells[i] = cell_null();
         } else {
-            status = decode_one(rows, i, &room, arena, &cells[i]);
+            status = decode_one(rows, i, &room, arena, &cells[i], error);
         }
     }
     return status;

@@ -1,6 +1,7 @@
 /* The catalogue: queries (sql/) made into tables, columns, keys, indexes and references. */
 #include "connectors/mysql/catalog.h"
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/signals.h"
 #include "connectors/sql/default_text.h"
 #include "mysql_sql.h"
@@ -26,7 +27,6 @@ struct builder {
     struct rows indexes;
     struct rows foreign_keys;
     struct rows checks;
-    bool out_of_memory;
     struct error *error;
 };
 
@@ -49,22 +49,16 @@ static int64_t number(const struct rows *rows, uint32_t row, unsigned column)
 }
 
 /* A copy in the arena; NULL stays NULL. */
-static const char *text(struct builder *builder, const struct rows *rows, uint32_t row,
+static const char *text(const struct builder *builder, const struct rows *rows, uint32_t row,
                         unsigned column)
 {
-    if (rows->rows[row][column] == NULL) {
-        return NULL;
-    }
-    const char *copy = arena_copy_string(builder->arena, rows->rows[row][column]);
-    builder->out_of_memory |= copy == NULL;
-    return copy;
+    const char *found = rows->rows[row][column];
+    return found != NULL ? arena_copy_string(builder->arena, found) : NULL;
 }
 
-static void *zeroed(struct builder *builder, size_t count, size_t size)
+static void *zeroed(const struct builder *builder, size_t count, size_t size)
 {
-    void *memory = arena_allocate_zeroed(builder->arena, count + 1, size);
-    builder->out_of_memory |= memory == NULL;
-    return memory;
+    return arena_allocate_zeroed(builder->arena, count + 1, size);
 }
 
 static struct range find_rows(const struct rows *rows, const char *table)
@@ -101,7 +95,6 @@ static const char *default_of(struct builder *builder, uint32_t row)
     struct buffer quoted = {0};
     maria_append_string(&quoted, given);
     const char *copy = arena_copy_string(builder->arena, buffer_string(&quoted));
-    builder->out_of_memory |= quoted.failed || copy == NULL;
     buffer_free(&quoted);
     return copy;
 }
@@ -111,9 +104,7 @@ static const char *extra_of(struct builder *builder, const char *extra)
 {
     const char *found = strcasestr(extra, "on update");
     found = found != NULL ? found : strcasestr(extra, "invisible");
-    const char *copy = found != NULL ? arena_copy_string(builder->arena, found) : NULL;
-    builder->out_of_memory |= found != NULL && copy == NULL;
-    return copy;
+    return found != NULL ? arena_copy_string(builder->arena, found) : NULL;
 }
 
 /* All but those of NO PAD, which their names say, fill the shorter text up with blanks. */
@@ -169,7 +160,7 @@ static void read_column(struct builder *builder, uint32_t row, struct schema_col
         .extra = extra_of(builder, extra),
         .comment = text(builder, rows, row, 10),
     };
-    builder->out_of_memory |= !sql_default_read(column, SQL_BACKSLASHES, builder->arena);
+    sql_default_read(column, SQL_BACKSLASHES, builder->arena);
     /* the catalogue has a question mark for each character beyond U+FFFF */
     if (column->default_kind == SCHEMA_DEFAULT_VALUE && column->default_value != NULL &&
         strchr(column->default_value, '?') != NULL) {
@@ -197,13 +188,9 @@ static void read_columns(struct builder *builder, struct schema_table *table,
     uint32_t count = range.end - range.first;
     struct schema_column *columns = zeroed(builder, count, sizeof *columns);
     struct maria_column *details = zeroed(builder, count, sizeof *details);
-    if (columns == NULL || details == NULL) {
-        return;
-    }
-    for (uint32_t i = 0; i < count && !builder->out_of_memory; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         read_column(builder, range.first + i, &columns[i], &details[i]);
-        if (!builder->out_of_memory && details[i].type.format == MARIA_AS_TEXT &&
-            is_json(builder, checks, details[i].name)) {
+        if (details[i].type.format == MARIA_AS_TEXT && is_json(builder, checks, details[i].name)) {
             details[i].type.format = MARIA_AS_JSON;
             details[i].type.type.kind = VALUE_JSON;
             details[i].type.type.precision = 0;
@@ -229,7 +216,7 @@ static void read_checks(struct builder *builder, struct schema_table *table)
 {
     struct range range = find_rows(&builder->checks, table->name);
     const char **checks = zeroed(builder, range.end - range.first, sizeof *checks);
-    for (uint32_t row = range.first; checks != NULL && row < range.end; row++) {
+    for (uint32_t row = range.first; row < range.end; row++) {
         if (!is_of_type(builder, table, row)) {
             checks[table->check_count++] = text(builder, &builder->checks, row, 2);
         }
@@ -253,11 +240,11 @@ static struct column_list list_of(struct builder *builder, const struct rows *ro
                                   uint32_t end, unsigned column)
 {
     const char **names = zeroed(builder, end - first, sizeof *names);
-    for (uint32_t row = first; names != NULL && row < end; row++) {
+    for (uint32_t row = first; row < end; row++) {
         const char *name = text(builder, rows, row, column);
         names[row - first] = name != NULL ? name : "";
     }
-    return names != NULL ? (struct column_list){names, end - first} : (struct column_list){0};
+    return (struct column_list){names, end - first};
 }
 
 static bool is_not_null(const struct maria_table *facts, struct column_list columns)
@@ -291,7 +278,6 @@ static const char *details_of(struct builder *builder, uint32_t first, uint32_t 
     }
     const char *copy =
         buffer_is_empty(&words) ? NULL : arena_copy_string(builder->arena, buffer_string(&words));
-    builder->out_of_memory |= words.failed || (words.length > 0 && copy == NULL);
     buffer_free(&words);
     return copy;
 }
@@ -303,7 +289,7 @@ static void read_indexes(struct builder *builder, struct schema_table *table,
     const struct rows *rows = &builder->indexes;
     struct range range = find_rows(rows, table->name);
     struct schema_index *indexes = zeroed(builder, range.end - range.first, sizeof *indexes);
-    for (uint32_t row = range.first; indexes != NULL && row < range.end;) {
+    for (uint32_t row = range.first; row < range.end;) {
         uint32_t end = group_end(rows, row, range.end, 1);
         struct column_list columns = list_of(builder, rows, row, end, 3);
         bool unique = strcmp(cell(rows, row, 2), "0") == 0;
@@ -350,12 +336,11 @@ static void read_foreign_keys(struct builder *builder, struct schema_table *tabl
     const struct rows *rows = &builder->foreign_keys;
     struct range range = find_rows(rows, table->name);
     struct schema_foreign_key *keys = zeroed(builder, range.end - range.first, sizeof *keys);
-    for (uint32_t row = range.first; keys != NULL && row < range.end;) {
+    for (uint32_t row = range.first; row < range.end;) {
         uint32_t end = group_end(rows, row, range.end, 1);
         const char *schema = cell(rows, row, 3);
         bool own = strcmp(schema, builder->self->schema) == 0;
-        struct schema_foreign_key *key = &keys[table->foreign_key_count++];
-        *key = (struct schema_foreign_key){
+        keys[table->foreign_key_count++] = (struct schema_foreign_key){
             .name = text(builder, rows, row, 1),
             .columns = list_of(builder, rows, row, end, 2),
             .references = own ? text(builder, rows, row, 4)
@@ -365,7 +350,6 @@ static void read_foreign_keys(struct builder *builder, struct schema_table *tabl
             .on_delete = action_of(builder, row, 6),
             .on_update = action_of(builder, row, 7),
         };
-        builder->out_of_memory |= key->references == NULL;
         row = end;
     }
     table->foreign_keys = keys;
@@ -383,10 +367,9 @@ static void add_cell(struct buffer *bytes, const char *cell)
 }
 
 /* By its columns, and by when it was made: a column that went and came again may look alike. */
-static uint64_t hash_of(struct builder *builder, struct buffer *bytes)
+static uint64_t hash_of(struct buffer *bytes)
 {
-    uint64_t hash = bytes->failed ? 0 : XXH3_64bits(bytes->data, bytes->length);
-    builder->out_of_memory |= bytes->failed;
+    uint64_t hash = XXH3_64bits(bytes->data, bytes->length);
     buffer_free(bytes);
     return hash;
 }
@@ -405,9 +388,9 @@ static struct maria_shape shape_of(struct builder *builder, uint32_t row)
         }
     }
     add_cell(&created, time);
-    uint64_t when = hash_of(builder, &created);
+    uint64_t when = hash_of(&created);
     return (struct maria_shape){.name = text(builder, &builder->tables, row, 0),
-                                .columns = hash_of(builder, &columns),
+                                .columns = hash_of(&columns),
                                 .created = time != NULL ? when : 0};
 }
 
@@ -437,11 +420,8 @@ static void read_table(struct builder *builder, uint32_t row, struct schema_tabl
     table->comment = is_view ? NULL : facts->comment;
     facts->row_estimate = table->row_count;
     facts->shape = shape_of(builder, row);
-    if (builder->out_of_memory) {
-        return;
-    }
     read_columns(builder, table, facts);
-    if (!is_view && !builder->out_of_memory) {
+    if (!is_view) {
         read_indexes(builder, table, facts);
         read_foreign_keys(builder, table);
         read_checks(builder, table);
@@ -461,10 +441,7 @@ static enum status ask(struct builder *builder, const char *sql, struct rows *ro
         return STATUS_FAILED;
     }
     uint64_t count = rows->result != NULL ? mysql_num_rows(rows->result) : 0;
-    rows->rows = calloc((size_t)count + 1, sizeof *rows->rows);
-    if (rows->rows == NULL) {
-        return error_set(builder->error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
-    }
+    rows->rows = memory_allocate_zeroed((size_t)count + 1, sizeof *rows->rows);
     for (uint64_t i = 0; i < count; i++) {
         MYSQL_ROW row = mysql_fetch_row(rows->result);
         /* information_schema compares names without case */
@@ -547,17 +524,13 @@ enum status maria_catalog_read(struct maria_database *self, MYSQL *connection, c
         struct schema *schema = zeroed(&builder, 1, sizeof *schema);
         struct schema_table *tables = zeroed(&builder, count, sizeof *tables);
         struct maria_table *facts = zeroed(&builder, count, sizeof *facts);
-        for (uint32_t i = 0; !builder.out_of_memory && i < count; i++) {
+        for (uint32_t i = 0; i < count; i++) {
             read_table(&builder, i, &tables[i], &facts[i]);
         }
-        if (builder.out_of_memory) {
-            status = error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
-        } else {
-            schema->arena = arena;
-            schema->tables = tables;
-            schema->table_count = count;
-            *catalog = (struct maria_catalog){schema, facts, count, self->folds_names};
-        }
+        schema->arena = arena;
+        schema->tables = tables;
+        schema->table_count = count;
+        *catalog = (struct maria_catalog){schema, facts, count, self->folds_names};
     }
     free_rows(&builder.tables);
     free_rows(&builder.columns);
@@ -576,13 +549,10 @@ enum status maria_catalog_shapes(struct maria_database *self, MYSQL *connection,
     enum status status = ask_columns(&builder);
     struct maria_shape *list = zeroed(&builder, builder.tables.count, sizeof *list);
     *count = status == STATUS_OK ? builder.tables.count : 0;
-    for (uint32_t i = 0; !builder.out_of_memory && i < *count; i++) {
+    for (uint32_t i = 0; i < *count; i++) {
         list[i] = shape_of(&builder, i);
     }
     *shapes = list;
-    if (status == STATUS_OK && builder.out_of_memory) {
-        status = error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
-    }
     free_rows(&builder.tables);
     free_rows(&builder.columns);
     return status;
@@ -595,9 +565,6 @@ enum status maria_catalog_get(struct maria_database *self, const struct maria_ca
 {
     if (self->catalog == NULL) {
         struct maria_catalog *read = arena_allocate_zeroed(self->arena, 1, sizeof *read);
-        if (read == NULL) {
-            return error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
-        }
         if (maria_catalog_read(self, self->control, NULL, self->arena, read, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -658,9 +625,6 @@ static enum status catalog_describe(struct database *database, struct schema **s
     MYSQL *connection = NULL;
 
     *schema = NULL;
-    if (arena == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
-    }
     if (maria_control(self, &connection, error) != STATUS_OK ||
         maria_catalog_read(self, connection, NULL, arena, &catalog, error) != STATUS_OK ||
         (!self->tables_only &&

@@ -95,13 +95,10 @@ static void check_fractions(const struct maria_database *self, const struct targ
 }
 
 /* Of a table that is to be made by its columns. */
-static enum status check_layout(const struct maria_database *self, const struct target_table *table,
-                                struct arena *arena, struct buffer *out, struct error *error)
+static void check_layout(const struct maria_database *self, const struct target_table *table,
+                         struct arena *arena, struct buffer *out)
 {
-    struct maria_layout layout;
-    if (maria_layout_make(self, table, arena, &layout, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    const struct maria_layout layout = maria_layout_make(self, table, arena);
     if (layout.key_fault != NULL) {
         add_key_fault("key of", table->name, table->key, layout.key_fault, out);
     }
@@ -116,7 +113,6 @@ static enum status check_layout(const struct maria_database *self, const struct 
         buffer_append_string(out, "its columns are too many or too long for one row of the server: "
                                   "split the table, or give columns the type text\n");
     }
-    return STATUS_OK;
 }
 
 enum status maria_check_table(struct database *database, const struct target_table *table,
@@ -133,9 +129,6 @@ enum status maria_check_table(struct database *database, const struct target_tab
         buffer_append_string(out, "names that begin with _transhume_ are the ledger's\n");
     }
     check_columns(table, out);
-    if (arena == NULL) {
-        return error_set(error, ERROR_MEMORY, table->name, "no memory to look at it");
-    }
     enum status status = maria_control(self, &connection, error);
     status = status == STATUS_OK
                  ? maria_look_at(self->seen, self, connection, table->name, arena, &facts, error)
@@ -158,7 +151,7 @@ enum status maria_check_table(struct database *database, const struct target_tab
                                      : status;
         if (status == STATUS_OK && !found && table->same_engine == NULL &&
             table->column_count <= MARIA_COLUMNS_MAX) {
-            status = check_layout(self, table, arena, out, error);
+            check_layout(self, table, arena, out);
         }
         sql_check_key(table, found ? facts.schema : NULL, strcasecmp, "unique index", out);
     }

@@ -1,5 +1,6 @@
 /* Connections: made, set up, asked, and never waited for without an end. */
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/signals.h"
 #include "connectors/mysql/locks.h"
 #include <errmsg.h>
@@ -330,11 +331,13 @@ static enum status note_session(struct maria_database *self, MYSQL *connection, 
         return STATUS_FAILED;
     }
     MYSQL_ROW row = mysql_fetch_row(result);
-    bool noted = row != NULL && row[0] != NULL &&
-                 maria_own_add(connection, row[0], mysql_num_fields(result) > 1 ? row[1] : NULL);
+    bool named = row != NULL && row[0] != NULL;
+    if (named) {
+        maria_own_add(connection, row[0], mysql_num_fields(result) > 1 ? row[1] : NULL);
+    }
     mysql_free_result(result);
-    return noted ? STATUS_OK
-                 : error_set(error, ERROR_MEMORY, self->shown, "no memory for a connection");
+    return named ? STATUS_OK
+                 : error_set(error, ERROR_NETWORK, self->shown, "the server does not name itself");
 }
 
 static int wait_for(MYSQL *connection, int events)
@@ -414,7 +417,7 @@ static enum status reach(struct maria_database *self, enum maria_tls tls, MYSQL 
     MYSQL *made = mysql_init(NULL);
     *connection = NULL;
     if (made == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a connection");
+        memory_exhausted(0);
     }
     choose_options(self, tls, made);
     if (!log_in(self, tls, made, without_tls)) {
@@ -540,10 +543,8 @@ enum status maria_query_buffer(struct maria_database *self, MYSQL *connection, s
                                enum maria_patience patience, enum error_code otherwise,
                                MYSQL_RES **result, struct error *error)
 {
-    const char *text = buffer_string(sql);
     enum status status =
-        sql->failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement")
-                    : maria_query(self, connection, text, patience, otherwise, result, error);
+        maria_query(self, connection, buffer_string(sql), patience, otherwise, result, error);
     buffer_free(sql);
     return status;
 }

@@ -81,12 +81,8 @@ enum status maria_crew_run(struct maria_crew *crew, MYSQL *control, uint32_t cou
                                      .connection = i > 0 ? &crew->connections[i] : &control,
                                      .arena = arena_create(0),
                                      .status = STATUS_OK};
-        workers[i].started = i > 0 && workers[i].arena != NULL &&
-                             pthread_create(&workers[i].thread, NULL, run_worker, &workers[i]) == 0;
-    }
-    if (worker_count > 0 && workers[0].arena == NULL) {
-        workers[0].status = error_set(&workers[0].error, ERROR_MEMORY, crew->self->shown,
-                                      "no memory to work on tables");
+        workers[i].started =
+            i > 0 && pthread_create(&workers[i].thread, NULL, run_worker, &workers[i]) == 0;
     }
     if (worker_count > 0) {
         work_on(&workers[0]);

@@ -159,24 +159,17 @@ bool maria_is_time_of_day(int64_t nanoseconds)
 }
 
 /* A time of day, or what is none as an interval. */
-static enum status make_time(bool negative, int64_t microseconds, struct arena *arena,
-                             struct cell *cell)
+static struct cell make_time(bool negative, int64_t microseconds, struct arena *arena)
 {
     if (maria_is_time_of_day((negative ? -microseconds : microseconds) * 1000)) {
-        *cell = (struct cell){.kind = VALUE_TIME, .i64 = microseconds * 1000};
-        return STATUS_OK;
+        return (struct cell){.kind = VALUE_TIME, .i64 = microseconds * 1000};
     }
     struct value_interval *interval = arena_allocate_zeroed(arena, 1, sizeof *interval);
-    if (interval == NULL) {
-        return STATUS_FAILED;
-    }
     interval->nanoseconds = (negative ? -microseconds : microseconds) * 1000;
-    *cell = (struct cell){.kind = VALUE_INTERVAL, .interval = interval};
-    return STATUS_OK;
+    return (struct cell){.kind = VALUE_INTERVAL, .interval = interval};
 }
 
-static enum status decode_time(const char *bytes, size_t length, struct arena *arena,
-                               struct cell *cell, bool *fits)
+static bool decode_time(const char *bytes, size_t length, struct arena *arena, struct cell *cell)
 {
     const char *end = bytes + length;
     bool negative = take(&bytes, end, '-');
@@ -187,12 +180,13 @@ static enum status decode_time(const char *bytes, size_t length, struct arena *a
     while (bytes < end && *bytes >= '0' && *bytes <= '9' && hours < 10000) {
         hours = hours * 10 + (*bytes++ - '0');
     }
-    *fits = take(&bytes, end, ':') && take_digits(&bytes, end, 2, &minute) &&
-            take(&bytes, end, ':') && take_digits(&bytes, end, 2, &second) &&
-            take_fraction(&bytes, end, &microseconds);
-    return *fits ? make_time(negative, microseconds_of(hours, minute, second, microseconds), arena,
-                             cell)
-                 : STATUS_OK;
+    bool fits = take(&bytes, end, ':') && take_digits(&bytes, end, 2, &minute) &&
+                take(&bytes, end, ':') && take_digits(&bytes, end, 2, &second) &&
+                take_fraction(&bytes, end, &microseconds);
+    if (fits) {
+        *cell = make_time(negative, microseconds_of(hours, minute, second, microseconds), arena);
+    }
+    return fits;
 }
 
 /* As the text protocol would have it. */
@@ -214,21 +208,21 @@ static struct cell escaped_moment(const struct maria_type *type, const MYSQL_TIM
         length += snprintf(text + length, sizeof text - (size_t)length, ".%0*lu", type->digits,
                            moment->second_part % 1000000 / unit);
     }
-    const char *copy = arena_copy(arena, text, (size_t)length);
-    return copy != NULL ? escaped(copy, (size_t)length, false) : cell_null();
+    return escaped(arena_copy(arena, text, (size_t)length), (size_t)length, false);
 }
 
-enum status maria_decode_moment(const struct maria_type *type, const MYSQL_TIME *moment,
-                                struct arena *arena, struct cell *cell)
+void maria_decode_moment(const struct maria_type *type, const MYSQL_TIME *moment,
+                         struct arena *arena, struct cell *cell)
 {
     const struct date date = {
         .year = (int)moment->year, .month = (int)moment->month, .day = (int)moment->day};
     if (type->format == MARIA_AS_TIME) { /* of more than a day, the days may stand apart */
         int64_t hours = ((int64_t)moment->day * 24 + moment->hour) % 100000;
-        return make_time(
+        *cell = make_time(
             moment->neg != 0,
             microseconds_of(hours, moment->minute, moment->second, (int64_t)moment->second_part),
-            arena, cell);
+            arena);
+        return;
     }
     int64_t microseconds =
         microseconds_of(moment->hour, moment->minute, moment->second, (int64_t)moment->second_part);
@@ -238,7 +232,6 @@ enum status maria_decode_moment(const struct maria_type *type, const MYSQL_TIME 
     if (!fits) {
         *cell = escaped_moment(type, moment, arena);
     }
-    return fits || cell->kind != VALUE_NULL ? STATUS_OK : STATUS_FAILED;
 }
 
 /* ---------------------------------------------------------------- numbers */
@@ -266,14 +259,6 @@ static bool decode_float(const char *bytes, size_t length, bool narrow, struct c
     return number_to_double(bytes, length, &cell->f64) == STATUS_OK;
 }
 
-static enum status decode_decimal(const char *bytes, size_t length, struct arena *arena,
-                                  struct cell *cell, bool *fits)
-{
-    enum status status = decimal_parse(bytes, length, arena, cell);
-    *fits = status == STATUS_OK;
-    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
-}
-
 /* ---------------------------------------------------------------- texts */
 
 static int hex_digit(char letter)
@@ -284,14 +269,10 @@ static int hex_digit(char letter)
                                             : -1;
 }
 
-static enum status decode_uuid(const char *bytes, size_t length, struct arena *arena,
-                               struct cell *cell, bool *fits)
+static bool decode_uuid(const char *bytes, size_t length, struct arena *arena, struct cell *cell)
 {
     uint8_t *made = arena_allocate(arena, 16);
     size_t digits = 0;
-    if (made == NULL) {
-        return STATUS_FAILED;
-    }
     for (size_t i = 0; i < length && digits < 32; i++) {
         int value = hex_digit(bytes[i]);
         if (value >= 0) {
@@ -299,9 +280,8 @@ static enum status decode_uuid(const char *bytes, size_t length, struct arena *a
             digits++;
         }
     }
-    *fits = digits == 32 && length == 36;
     *cell = (struct cell){.kind = VALUE_UUID, .bytes = made};
-    return STATUS_OK;
+    return digits == 32 && length == 36;
 }
 
 static bool decode_text(enum value_kind kind, const char *bytes, size_t length, struct cell *cell)
@@ -314,11 +294,10 @@ static bool decode_text(enum value_kind kind, const char *bytes, size_t length, 
     return true;
 }
 
-enum status maria_decode(const struct maria_type *type, const char *bytes, size_t length,
-                         struct arena *arena, struct cell *cell)
+void maria_decode(const struct maria_type *type, const char *bytes, size_t length,
+                  struct arena *arena, struct cell *cell)
 {
     bool fits = true;
-    enum status status = STATUS_OK;
     switch (type->format) {
     case MARIA_AS_INT:
     case MARIA_AS_YEAR:
@@ -333,7 +312,7 @@ enum status maria_decode(const struct maria_type *type, const char *bytes, size_
         fits = decode_float(bytes, length, type->format == MARIA_AS_FLOAT, cell);
         break;
     case MARIA_AS_DECIMAL:
-        status = decode_decimal(bytes, length, arena, cell, &fits);
+        fits = decimal_parse(bytes, length, arena, cell) == STATUS_OK;
         break;
     case MARIA_AS_BYTES:
     case MARIA_AS_GEOMETRY:
@@ -347,10 +326,10 @@ enum status maria_decode(const struct maria_type *type, const char *bytes, size_
         fits = decode_timestamp(bytes, length, type->format == MARIA_AS_TIMESTAMP, cell);
         break;
     case MARIA_AS_TIME:
-        status = decode_time(bytes, length, arena, cell, &fits);
+        fits = decode_time(bytes, length, arena, cell);
         break;
     case MARIA_AS_UUID:
-        status = decode_uuid(bytes, length, arena, cell, &fits);
+        fits = decode_uuid(bytes, length, arena, cell);
         break;
     case MARIA_AS_JSON:
         fits = decode_text(VALUE_JSON, bytes, length, cell);
@@ -358,8 +337,7 @@ enum status maria_decode(const struct maria_type *type, const char *bytes, size_
     default:
         fits = decode_text(VALUE_TEXT, bytes, length, cell);
     }
-    if (status == STATUS_OK && !fits) {
+    if (!fits) {
         *cell = escaped(bytes, length, false);
     }
-    return status;
 }

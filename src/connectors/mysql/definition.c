@@ -49,7 +49,7 @@ static enum maria_clause kind_of(const struct text *clause)
 }
 
 enum status maria_definition_read(const char *statement, struct arena *arena,
-                                  struct maria_definition *definition, struct error *error)
+                                  struct maria_definition *definition)
 {
     const char *end = statement + strlen(statement);
     const char *at = skip_to(statement, end, '(');
@@ -70,14 +70,9 @@ enum status maria_definition_read(const char *statement, struct arena *arena,
         definition->count++;
         at = stop;
     } while (at < end && *at == ',');
-    definition->clauses =
-        clauses.failed ? NULL
-                       : (struct text *)(void *)arena_copy(arena, clauses.data, clauses.length);
+    definition->clauses = (struct text *)(void *)arena_copy(arena, clauses.data, clauses.length);
     definition->kinds = arena_allocate_zeroed(arena, definition->count, 1);
     buffer_free(&clauses);
-    if (definition->clauses == NULL || definition->kinds == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a table's definition");
-    }
     for (uint32_t i = 0; i < definition->count; i++) {
         definition->kinds[i] = (uint8_t)kind_of(&definition->clauses[i]);
     }

@@ -22,11 +22,6 @@ static enum schema_object_kind kind_of(const char *what)
     return SCHEMA_OBJECT_OTHER;
 }
 
-static enum status no_memory(const struct maria_database *self, struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
-}
-
 static enum status ask(struct maria_database *self, MYSQL *connection, const char *query,
                        MYSQL_RES **result, struct error *error)
 {
@@ -35,11 +30,9 @@ static enum status ask(struct maria_database *self, MYSQL *connection, const cha
     return maria_query_buffer(self, connection, &sql, MARIA_LONG, ERROR_SOURCE_READ, result, error);
 }
 
-static const char *keep(struct schema *schema, const char *text, bool *failed)
+static const char *keep(const struct schema *schema, const char *text)
 {
-    const char *copy = text != NULL ? arena_copy_string(schema->arena, text) : NULL;
-    *failed = *failed || (text != NULL && copy == NULL);
-    return copy;
+    return text != NULL ? arena_copy_string(schema->arena, text) : NULL;
 }
 
 /* A sequence is two: it is made, and moved on to where it is. */
@@ -47,20 +40,16 @@ static enum status add_object(struct maria_database *self, MYSQL *connection, st
                               struct schema_object *objects, MYSQL_ROW row, struct error *error)
 {
     static const char foreign[] = "only MySQL and MariaDB understand its text";
-    bool failed = false;
     bool early = row[3][0] <= '2';
     struct schema_object *object = &objects[schema->object_count++];
     *object = (struct schema_object){
         .kind = kind_of(row[0]),
         .stage = early ? SCHEMA_BEFORE_TABLES : SCHEMA_AFTER_LOAD,
-        .what = keep(schema, row[0], &failed),
-        .name = keep(schema, row[1], &failed),
-        .table = keep(schema, row[2], &failed),
-        .not_carried = row[5] != NULL ? keep(schema, row[5], &failed) : foreign,
+        .what = keep(schema, row[0]),
+        .name = keep(schema, row[1]),
+        .table = keep(schema, row[2]),
+        .not_carried = row[5] != NULL ? keep(schema, row[5]) : foreign,
     };
-    if (failed) {
-        return no_memory(self, error);
-    }
     if (row[5] != NULL) {
         return STATUS_OK;
     }
@@ -75,8 +64,10 @@ static enum status add_object(struct maria_database *self, MYSQL *connection, st
     *value = (struct schema_object){.kind = SCHEMA_OBJECT_DETAIL,
                                     .stage = object->stage,
                                     .what = "value",
-                                    .name = object->name};
-    return maria_sequence_query(self, object->name, schema->arena, &value->native_query, error);
+                                    .name = object->name,
+                                    .native_query =
+                                        maria_sequence_query(self, object->name, schema->arena)};
+    return STATUS_OK;
 }
 
 static enum status add_objects(struct maria_database *self, MYSQL *connection,
@@ -85,7 +76,7 @@ static enum status add_objects(struct maria_database *self, MYSQL *connection,
     MYSQL_ROW row = NULL;
     struct schema_object *objects = arena_allocate_zeroed(
         schema->arena, 2 * (size_t)mysql_num_rows(found) + 1, sizeof *objects);
-    enum status status = objects != NULL ? STATUS_OK : no_memory(self, error);
+    enum status status = STATUS_OK;
     schema->objects = objects;
     schema->object_count = 0;
     while (status == STATUS_OK && (row = mysql_fetch_row(found)) != NULL) {
@@ -99,18 +90,17 @@ static bool add_inventory(struct schema *schema, MYSQL_RES *found)
     uint32_t count = (uint32_t)mysql_num_rows(found);
     struct schema_inventory *rows =
         arena_allocate_zeroed(schema->arena, (size_t)count + 1, sizeof *rows);
-    for (uint32_t i = 0; rows != NULL && i < count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         MYSQL_ROW row = mysql_fetch_row(found);
         const char *catalog = arena_copy_string(schema->arena, row[0]);
         const char *what = arena_copy_string(schema->arena, row[1]);
-        if (catalog == NULL || what == NULL ||
-            schema_count_objects(schema, catalog, what, row[2], row[3], &rows[i]) != STATUS_OK) {
+        if (schema_count_objects(schema, catalog, what, row[2], row[3], &rows[i]) != STATUS_OK) {
             return false;
         }
     }
     schema->inventory = rows;
-    schema->inventory_count = rows != NULL ? count : 0;
-    return rows != NULL;
+    schema->inventory_count = count;
+    return true;
 }
 
 /* As its own texts spell it, where a server folds names. */
@@ -118,12 +108,11 @@ static enum status read_name(struct maria_database *self, MYSQL *connection, str
                              struct error *error)
 {
     MYSQL_RES *result = NULL;
-    bool failed = false;
     enum status status = ask(self, connection, "SELECT DATABASE()", &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
-    schema->settings = row != NULL ? keep(schema, row[0], &failed) : NULL;
+    schema->settings = row != NULL ? keep(schema, row[0]) : NULL;
     mysql_free_result(result);
-    return failed ? no_memory(self, error) : status;
+    return status;
 }
 
 enum status maria_objects_read(struct maria_database *self, MYSQL *connection,
@@ -136,7 +125,8 @@ enum status maria_objects_read(struct maria_database *self, MYSQL *connection,
     status = status == STATUS_OK ? ask(self, connection, sql_inventory, &inventory, error) : status;
     status = status == STATUS_OK ? add_objects(self, connection, schema, objects, error) : status;
     if (status == STATUS_OK && !add_inventory(schema, inventory)) {
-        status = no_memory(self, error);
+        status = error_set(error, ERROR_SOURCE_READ, self->shown,
+                           "what the server has is not told as it was asked for");
     }
     mysql_free_result(objects);
     mysql_free_result(inventory);
@@ -183,12 +173,8 @@ enum status maria_statements_read(struct maria_database *self, MYSQL *connection
         MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
         if (row != NULL && row[1] != NULL) {
             char *statement = arena_copy_string(arena, row[1]);
-            if (statement == NULL) {
-                status = no_memory(self, error);
-            } else {
-                maria_drop_counter(statement);
-                table->native_sql = statement;
-            }
+            maria_drop_counter(statement);
+            table->native_sql = statement;
         }
         mysql_free_result(result);
         if (status != STATUS_OK && is_hidden(connection, error)) {
@@ -243,8 +229,7 @@ enum status maria_describe_query(struct maria_database *self, MYSQL *connection,
     uint32_t count = result != NULL ? mysql_num_fields(result) : 0;
     struct schema_column *made = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *made);
     *columns = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof **columns);
-    enum status status = made != NULL && *columns != NULL ? STATUS_OK : STATUS_FAILED;
-    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         const MYSQL_FIELD *field = mysql_fetch_field_direct(result, i);
         struct maria_column *facts = &(*columns)[i];
         facts->name = arena_copy_string(arena, field->name);
@@ -253,12 +238,8 @@ enum status maria_describe_query(struct maria_database *self, MYSQL *connection,
         facts->not_null = (field->flags & NOT_NULL_FLAG) != 0;
         made[i] = (struct schema_column){
             .name = facts->name, .type = facts->type.type, .not_null = facts->not_null};
-        status = facts->name != NULL && facts->type.type.native != NULL ? STATUS_OK : STATUS_FAILED;
     }
     mysql_free_result(result);
-    if (status != STATUS_OK) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a query");
-    }
     table->name = query;
     table->columns = made;
     table->column_count = count;

@@ -134,7 +134,6 @@ void maria_digest_append_part(struct buffer *sql, const struct maria_column *col
         buffer_format(&text, "CAST(%s + 0 AS CHAR)", selected);
         append_plain(sql, buffer_string(&text), key);
     }
-    sql->failed = sql->failed || text.failed;
     buffer_free(&text);
 }
 
@@ -167,9 +166,7 @@ enum status maria_digest(struct reader *reader, const struct read_request *reque
     struct buffer sql = {0};
     MYSQL *connection = NULL;
     MYSQL_RES *result = NULL;
-    enum status status =
-        arena != NULL ? maria_pool_take(self, &connection, error)
-                      : error_set(error, ERROR_MEMORY, request->name, "no memory for a statement");
+    enum status status = maria_pool_take(self, &connection, error);
     if (status == STATUS_OK) {
         status = maria_digest_compile(self, connection, request, span, arena, &sql, error);
     }

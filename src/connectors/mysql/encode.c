@@ -191,9 +191,7 @@ static enum status put_made_text(const struct maria_column *column, enum maria_f
                              ? convert_append_json(cell, &made, error)
                              : sql_append_column_text(&maria_rules, cell, &made, error);
     if (status == STATUS_OK) {
-        status = made.failed ? error_set(error, ERROR_MEMORY, column->name, "no memory for a text")
-                             : put_text(column, form, made.data != NULL ? made.data : "",
-                                        made.length, out, error);
+        status = put_text(column, form, buffer_string(&made), made.length, out, error);
     }
     buffer_free(&made);
     return status;
@@ -258,9 +256,8 @@ static enum status put_decimal(const struct maria_column *column, const struct c
     if (decimal_special(cell) != 0) {
         return refuse(column, ERROR_REJECT_NUMBER, "the number is NaN or infinite", error);
     }
-    if (decimal_scale(cell) > (uint32_t)type->scale &&
-        decimal_rescale(cell, (uint32_t)type->scale, scratch, &cut, &exact) != STATUS_OK) {
-        return error_set(error, ERROR_MEMORY, column->name, "no memory for a number");
+    if (decimal_scale(cell) > (uint32_t)type->scale) {
+        (void)!decimal_rescale(cell, (uint32_t)type->scale, scratch, &cut, &exact);
     }
     if (!exact) {
         return error_set(error, ERROR_REJECT_NUMBER, column->name,
@@ -315,12 +312,10 @@ static enum status put_counted_number(const struct maria_column *column, const s
                                       struct error *error)
 {
     size_t begin = out->length;
-    if (!buffer_reserve(out, LENGTH_BYTES_MAX)) {
-        return STATUS_OK; /* it has failed */
-    }
+    buffer_reserve(out, LENGTH_BYTES_MAX);
     out->length += LENGTH_BYTES_MAX;
     enum status status = put_number(column, cell, MARIA_IN_LINE, scratch, out, error);
-    if (status == STATUS_OK && !out->failed) {
+    if (status == STATUS_OK) {
         size_t length = out->length - begin - LENGTH_BYTES_MAX;
         size_t head = put_length(out->data + begin, length);
         memmove(out->data + begin + head, out->data + begin + LENGTH_BYTES_MAX, length);
@@ -515,7 +510,6 @@ static enum status put_same(const struct maria_column *column, const struct cell
         struct buffer text = {0};
         value_append_uuid(&text, cell->bytes);
         put_plain(out, form, buffer_string(&text), text.length);
-        out->failed |= text.failed;
         buffer_free(&text);
         return STATUS_OK;
     }

@@ -4,6 +4,7 @@
  * bend, sends the chunk the general way, where it alone is rejected.
  */
 #include "base/failpoint.h"
+#include "base/memory.h"
 #include "base/signals.h"
 #include "connectors/mysql/source.h"
 #include "connectors/mysql/writer_internal.h"
@@ -44,9 +45,6 @@ static const struct shape *shape_of(struct writer *writer, uint32_t table,
     struct shape *shape = arena_allocate_zeroed(writer->arena, 1, sizeof *shape);
     struct shape_field *fields =
         arena_allocate_zeroed(writer->arena, (size_t)count + 1, sizeof *fields);
-    if (shape == NULL || fields == NULL) {
-        return NULL;
-    }
     for (uint32_t i = 0; i < count; i++) {
         const char *name = from->columns[i].name;
         if (!from->columns[i].generated) {
@@ -108,10 +106,6 @@ static enum status choose(struct pull *pull, uint32_t table)
         return STATUS_AGAIN;
     }
     const struct shape *shape = shape_of(writer, table, pull->from);
-    if (shape == NULL) {
-        return error_set(pull->error, ERROR_MEMORY, writer->database->shown,
-                         "no memory for a writer");
-    }
     if (writer_plan_describe(writer, table, pull->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -141,10 +135,8 @@ static enum status start_source(struct pull *pull, const struct span *span)
     buffer_append_string(&sql, " AS _t0");
     enum status status = maria_span_append(&sql, span, pull->from, pull->error);
     if (status == STATUS_OK) {
-        status = sql.failed ? error_set(pull->error, ERROR_MEMORY, pull->from->schema->name,
-                                        "no memory for a statement")
-                            : maria_send(pull->source, pull->connection, sql.data, sql.length,
-                                         MARIA_LONG, ERROR_SOURCE_READ, pull->error);
+        status = maria_send(pull->source, pull->connection, sql.data, sql.length, MARIA_LONG,
+                            ERROR_SOURCE_READ, pull->error);
     }
     buffer_free(&sql);
     if (status != STATUS_OK) {
@@ -168,7 +160,7 @@ static void end_source(struct pull *pull)
 
 /* ---------------------------------------------------------------- rows */
 
-static void append_line(struct pull *pull, MYSQL_ROW row)
+static enum status append_line(struct pull *pull, MYSQL_ROW row)
 {
     struct segment *filling = pull->writer->filling;
     const unsigned long *lengths = mysql_fetch_lengths(pull->result);
@@ -178,12 +170,17 @@ static void append_line(struct pull *pull, MYSQL_ROW row)
         }
         if (row[i] == NULL) {
             buffer_append(&filling->out, "\\N", 2);
-        } else {
-            maria_append_field(&filling->out, row[i], lengths[i]);
+            continue;
         }
+        if (lengths[i] > MEMORY_DATA_BYTES && !buffer_try_reserve(&filling->out, 2 * lengths[i])) {
+            return error_set(pull->error, ERROR_MEMORY, pull->from->schema->name,
+                             "no memory for a record");
+        }
+        maria_append_field(&filling->out, row[i], lengths[i]);
     }
     buffer_append_byte(&filling->out, '\n');
     filling->lines++;
+    return STATUS_OK;
 }
 
 /* They have moved, be they few or slow. */
@@ -218,12 +215,12 @@ static enum status pump(struct pull *pull, uint64_t *rows)
         }
         writer->filling->plan = pull->plan;
         writer->filling->form = MARIA_IN_LINE;
-        append_line(pull, row);
+        status = append_line(pull, row);
         ++*rows;
-        if (writer->filling->out.failed) {
-            status = error_set(pull->error, ERROR_MEMORY, pull->from->schema->name,
-                               "no memory for records");
-        } else if (writer_is_ready(writer)) {
+        if (status != STATUS_OK) {
+            return status;
+        }
+        if (writer_is_ready(writer)) {
             status = hand_over(pull, *rows);
         } else if (*rows - pull->noted >= ROWS_A_NOTE) {
             note(pull, *rows);

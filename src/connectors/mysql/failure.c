@@ -1,6 +1,8 @@
 /* What went wrong, from the server's number to an error code and its class. */
+#include "base/memory.h"
 #include "base/signals.h"
 #include "connectors/mysql/mysql_internal.h"
+#include <errmsg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,6 +180,9 @@ enum status maria_failure(const struct maria_database *self, MYSQL *connection,
                           enum error_code otherwise, struct error *error)
 {
     unsigned number = number_of(connection);
+    if (number == CR_OUT_OF_MEMORY) {
+        memory_exhausted(0);
+    }
     static const struct meaning cut_off = {
         TLS_FAILED, ERROR_NETWORK, ERROR_NETWORK,
         "check host and port, that it is the server itself that answers there, and what lies "

@@ -4,6 +4,7 @@
  * to each other. All of it can be repeated.
  */
 #include "connectors/mysql/finish.h"
+#include "base/memory.h"
 #include "connectors/mysql/crew.h"
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/objects.h"
@@ -71,13 +72,9 @@ static enum status put_comment_back(struct maria_finisher *finisher,
     if (!maria_is_marked(finisher->self, facts)) {
         return STATUS_OK;
     }
-    enum status status = statement != NULL ? maria_definition_read(statement, finisher->arena,
-                                                                   &definition, finisher->error)
-                                           : STATUS_END;
-    if (status == STATUS_FAILED) {
-        return status;
-    }
-    const char *found = status == STATUS_OK ? strstr(definition.options.data, " COMMENT='") : NULL;
+    bool known = statement != NULL &&
+                 maria_definition_read(statement, finisher->arena, &definition) == STATUS_OK;
+    const char *found = known ? strstr(definition.options.data, " COMMENT='") : NULL;
     maria_finisher_begin(&sql, finisher, table->name);
     buffer_append_string(&sql, "COMMENT=");
     if (found != NULL) {
@@ -213,9 +210,6 @@ static enum status finish_step(struct finishing *finishing, enum step step, stru
                                     finishing->arena, &finishing->look, error);
     struct arena *arena = arena_create(0);
     bool one_by_one = step == STEP_REFERENCES;
-    if (status == STATUS_OK && arena == NULL) {
-        status = error_set(error, ERROR_MEMORY, finishing->self->shown, "no memory");
-    }
     if (status == STATUS_OK && !one_by_one) {
         status = is_any_referring(finishing, arena, &one_by_one, error);
     }
@@ -233,8 +227,7 @@ static enum status finish_step(struct finishing *finishing, enum step step, stru
 }
 
 /* Room for all that may be found, if it is wanted. */
-static enum status want_references(struct finishing *finishing, struct arena *arena,
-                                   struct error *error)
+static void want_references(struct finishing *finishing, struct arena *arena)
 {
     struct maria_found_references *found = &finishing->found;
     size_t most = 1;
@@ -245,9 +238,6 @@ static enum status want_references(struct finishing *finishing, struct arena *ar
     }
     found->arena = arena;
     found->items = arena_allocate_zeroed(arena, most, sizeof *found->items);
-    return found->items != NULL
-               ? STATUS_OK
-               : error_set(error, ERROR_MEMORY, finishing->self->shown, "no memory");
 }
 
 /* The keys are there; where records that break some are to go, they go, and the keys are asked
@@ -328,9 +318,9 @@ enum status maria_after_load(struct database *database, const struct target_tabl
                                   .table_count = table_count,
                                   .progress = progress,
                                   .broken = broken};
-    uint32_t *made = calloc((size_t)table_count + 1, sizeof *made);
+    uint32_t *made = memory_allocate_zeroed((size_t)table_count + 1, sizeof *made);
     *broken = 0;
-    for (uint32_t i = 0; made != NULL && i < table_count; i++) {
+    for (uint32_t i = 0; i < table_count; i++) {
         if (tables[i].created) {
             made[finishing.made_count++] = i;
         }
@@ -338,10 +328,8 @@ enum status maria_after_load(struct database *database, const struct target_tabl
     finishing.made = made;
     put_largest_first(&finishing);
     struct arena *arena = arena_create(0);
-    enum status status = made != NULL && finishing.arena != NULL && arena != NULL
-                             ? want_references(&finishing, arena, error)
-                             : error_set(error, ERROR_MEMORY, self->shown, "no memory");
-    status = status == STATUS_OK ? finish(&finishing, error) : status;
+    want_references(&finishing, arena);
+    enum status status = finish(&finishing, error);
     arena_destroy(arena);
     maria_crew_close(&finishing.crew);
     arena_destroy(finishing.arena);

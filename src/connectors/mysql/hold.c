@@ -34,19 +34,16 @@ static bool is_held(const struct maria_database *self, const struct maria_table 
 }
 
 /* Takes `from`. */
-static enum status add(struct maria_database *self, struct buffer *from, const char *name,
-                       const struct maria_table *table, struct error *error)
+static void add(struct maria_database *self, struct buffer *from, const char *name,
+                const struct maria_table *table)
 {
     struct maria_held *added = arena_allocate_zeroed(self->arena, 1, sizeof *added);
-    const char *copy = from->failed ? NULL : arena_copy_string(self->arena, buffer_string(from));
-    const char *shown = arena_copy_string(self->arena, name);
+    *added = (struct maria_held){.next = self->held,
+                                 .from = arena_copy_string(self->arena, buffer_string(from)),
+                                 .name = arena_copy_string(self->arena, name),
+                                 .table = table};
     buffer_free(from);
-    if (added == NULL || copy == NULL || shown == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for the tables to hold");
-    }
-    *added = (struct maria_held){.next = self->held, .from = copy, .name = shown, .table = table};
     self->held = added;
-    return STATUS_OK;
 }
 
 static enum status add_table(struct maria_database *self, const char *name, struct error *error)
@@ -61,21 +58,21 @@ static enum status add_table(struct maria_database *self, const char *name, stru
         return STATUS_OK;
     }
     maria_append_table(&from, self, table->schema->name);
-    return add(self, &from, table->schema->name, table, error);
+    add(self, &from, table->schema->name, table);
+    return STATUS_OK;
 }
 
 /* What it reads only the server knows. Before MySQL 5.6 a query in FROM is carried out whole. */
-static enum status add_query(struct maria_database *self, const struct read_request *request,
-                             struct error *error)
+static void add_query(struct maria_database *self, const struct read_request *request)
 {
     enum { LATE_SINCE = 50600 };
     struct buffer from = {0};
     if (self->version < LATE_SINCE) {
-        return STATUS_OK;
+        return;
     }
     sql_append_query(&from, request->query);
     buffer_append_string(&from, " AS q");
-    return add(self, &from, request->name, NULL, error);
+    add(self, &from, request->name, NULL);
 }
 
 enum status maria_hold(struct database *database, const struct read_request *const *requests,
@@ -85,9 +82,11 @@ enum status maria_hold(struct database *database, const struct read_request *con
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < request_count; i++) {
         const struct read_request *request = requests[i];
-        status = request->table != NULL   ? add_table(self, request->table, error)
-                 : request->query != NULL ? add_query(self, request, error)
-                                          : STATUS_OK;
+        if (request->table != NULL) {
+            status = add_table(self, request->table, error);
+        } else if (request->query != NULL) {
+            add_query(self, request);
+        }
         for (uint32_t j = 0; status == STATUS_OK && j < request->join_count; j++) {
             status = add_table(self, request->joins[j].table, error);
         }
@@ -187,9 +186,7 @@ enum status maria_hold_touch(struct maria_database *self, struct error *error)
         return STATUS_OK;
     }
     struct arena *arena = arena_create(0);
-    enum status status = arena != NULL ? touch_all(self, error)
-                                       : error_set(error, ERROR_MEMORY, self->shown,
-                                                   "no memory for the tables to hold");
+    enum status status = touch_all(self, error);
     status = status == STATUS_OK ? check(self, arena, error) : status;
     arena_destroy(arena);
     return status;

@@ -32,38 +32,34 @@ struct clauses {
     uint32_t count;
 };
 
-/* Those of the source's statement. STATUS_END: there is none. */
-static enum status collect_same(struct maria_finisher *finisher, const struct target_table *table,
-                                const struct maria_table *facts, struct clauses *clauses)
+/* Those of the source's statement. False: there is none. */
+static bool collect_same(struct maria_finisher *finisher, const struct target_table *table,
+                         const struct maria_table *facts, struct clauses *clauses)
 {
-    struct maria_definition definition = {0};
-    if (table->same_engine == NULL || table->same_engine->native_sql == NULL) {
-        return STATUS_END;
+    struct maria_definition definition;
+    if (table->same_engine == NULL || table->same_engine->native_sql == NULL ||
+        maria_definition_read(table->same_engine->native_sql, finisher->arena, &definition) !=
+            STATUS_OK) {
+        return false;
     }
-    enum status status = maria_definition_read(table->same_engine->native_sql, finisher->arena,
-                                               &definition, finisher->error);
     clauses->texts = definition.clauses;
-    for (uint32_t i = 0; status == STATUS_OK && i < definition.count; i++) {
+    for (uint32_t i = 0; i < definition.count; i++) {
         struct text name = maria_definition_name(&definition.clauses[i]);
         if (definition.kinds[i] == MARIA_CLAUSE_KEY && !is_there(facts, &name)) {
             clauses->texts[clauses->count++] = definition.clauses[i];
         }
     }
-    return status;
+    return true;
 }
 
-static enum status collect_planned(struct maria_finisher *finisher,
-                                   const struct target_table *table,
-                                   const struct maria_table *facts, struct clauses *clauses)
+static void collect_planned(struct maria_finisher *finisher, const struct target_table *table,
+                            const struct maria_table *facts, struct clauses *clauses)
 {
-    struct maria_layout layout;
+    const struct maria_layout layout = maria_layout_make(finisher->self, table, finisher->arena);
     struct buffer words = {0};
-    enum status status =
-        maria_layout_make(finisher->self, table, finisher->arena, &layout, finisher->error);
     clauses->texts =
         arena_allocate_zeroed(finisher->arena, (size_t)table->index_count + 1, sizeof(struct text));
-    bool failed = clauses->texts == NULL;
-    for (uint32_t i = 0; !failed && status == STATUS_OK && i < table->index_count; i++) {
+    for (uint32_t i = 0; i < table->index_count; i++) {
         const struct target_index *index = &table->indexes[i];
         if ((!index->unique && layout.faults[i] != NULL) || has_index(facts, index->name)) {
             continue;
@@ -71,13 +67,9 @@ static enum status collect_planned(struct maria_finisher *finisher,
         buffer_clear(&words);
         maria_append_index(&words, index);
         const char *copy = arena_copy(finisher->arena, words.data, words.length);
-        failed = words.failed || copy == NULL;
         clauses->texts[clauses->count++] = (struct text){copy, words.length};
     }
     buffer_free(&words);
-    return failed
-               ? error_set(finisher->error, ERROR_MEMORY, table->name, "no memory for its indexes")
-               : status;
 }
 
 static enum status add_indexes(struct maria_finisher *finisher, const struct target_table *table,
@@ -140,16 +132,17 @@ enum status maria_make_indexes(struct maria_finisher *finisher, const struct tar
 {
     struct clauses clauses = {0};
     struct error problem = {0};
-    enum status status = collect_same(finisher, table, facts, &clauses);
-    status = status == STATUS_END ? collect_planned(finisher, table, facts, &clauses) : status;
-    if (status != STATUS_OK || clauses.count == 0) {
-        return status;
+    if (!collect_same(finisher, table, facts, &clauses)) {
+        collect_planned(finisher, table, facts, &clauses);
+    }
+    if (clauses.count == 0) {
+        return STATUS_OK;
     }
     maria_finisher_say(finisher, "indexes of", table->name);
     if (failpoint_hit("mysql.before_index", finisher->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    status = add_indexes(finisher, table, clauses.texts, clauses.count, &problem);
+    enum status status = add_indexes(finisher, table, clauses.texts, clauses.count, &problem);
     if (status != STATUS_OK && is_of_index(problem.native_code)) {
         status = add_each_index(finisher, table, &clauses);
     } else if (status != STATUS_OK) {

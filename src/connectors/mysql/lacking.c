@@ -26,9 +26,7 @@ enum status maria_name_account(struct maria_database *self, MYSQL *connection, e
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     *account = row != NULL && row[0] != NULL ? arena_copy_string(arena, row[0]) : "";
     mysql_free_result(result);
-    return *account != NULL
-               ? status
-               : error_set(error, ERROR_MEMORY, self->shown, "no memory to look at its rights");
+    return status;
 }
 
 static enum status name_account(struct looking *looking, struct arena *arena)
@@ -73,10 +71,6 @@ static enum status look_at(const struct looking *looking, const struct read_requ
     struct arena *arena = arena_create(0);
     uint32_t told = 0;
     bool denied = false;
-    if (arena == NULL) {
-        return error_set(looking->error, ERROR_MEMORY, looking->self->shown,
-                         "no memory to look at its rights");
-    }
     enum status status = STATUS_OK;
     if (maria_request_compile(looking->self, looking->connection, request, NULL, arena, &compiled,
                               &problem) == STATUS_OK) {
@@ -109,8 +103,7 @@ enum status maria_warn_lacking(struct maria_database *self, MYSQL *connection, c
     struct buffer line = {0};
     struct looking looking = {.self = self, .connection = connection, .out = &line, .error = error};
     struct arena *arena = arena_create(0);
-    enum status status = arena != NULL ? name_account(&looking, arena)
-                                       : error_set(error, ERROR_MEMORY, self->shown, "no memory");
+    enum status status = name_account(&looking, arena);
     if (status == STATUS_OK) {
         tell_table(&looking, table);
         line.length -= line.length > 0; /* the line's end */
@@ -142,9 +135,7 @@ enum status maria_tell_lacking(struct database *database,
     struct arena *arena = arena_create(0);
     const struct maria_catalog *catalog = NULL;
     bool any = false;
-    enum status status = arena != NULL
-                             ? maria_control(looking.self, &looking.connection, error)
-                             : error_set(error, ERROR_MEMORY, looking.self->shown, "no memory");
+    enum status status = maria_control(looking.self, &looking.connection, error);
     status = status == STATUS_OK
                  ? maria_is_denied_select(looking.self, looking.connection, "_transhume_none",
                                           ERROR_SOURCE_READ, &any, error)

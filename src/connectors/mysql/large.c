@@ -5,6 +5,7 @@
  */
 #include "connectors/sql/large.h"
 #include "base/failpoint.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/mysql/source.h"
 #include <stdlib.h>
@@ -53,11 +54,6 @@ static enum status fetch(struct sql_large *base, uint64_t offset, void *bytes, s
                              "a large value is not there any more as it was");
 }
 
-static enum status no_memory(const struct maria_database *self, struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, self->shown, "no memory for a large value's handle");
-}
-
 static void append_column(struct buffer *sql, const struct maria_sliced *sliced)
 {
     bool text = sliced->kind == VALUE_TEXT;
@@ -67,18 +63,14 @@ static void append_column(struct buffer *sql, const struct maria_sliced *sliced)
     buffer_append_string(sql, text ? " USING binary)" : "");
 }
 
-static enum status make_one(struct maria_database *self, const struct buffer *place,
-                            const struct maria_sliced *sliced, uint64_t length, struct batch *batch,
-                            struct cell *cell, struct error *error)
+static void make_one(struct maria_database *self, const struct buffer *place,
+                     const struct maria_sliced *sliced, uint64_t length, struct batch *batch,
+                     struct cell *cell)
 {
     struct buffer column = {0};
     append_column(&column, sliced);
     struct maria_large *large =
-        column.failed ? NULL : calloc(1, sizeof *large + place->length + column.length + 2);
-    if (large == NULL) {
-        buffer_free(&column);
-        return no_memory(self, error);
-    }
+        memory_allocate_zeroed(1, sizeof *large + place->length + column.length + 2);
     large->base = (struct sql_large){.shown = self->shown,
                                      .lock = &self->slicer_lock,
                                      .fetch = fetch,
@@ -89,25 +81,23 @@ static enum status make_one(struct maria_database *self, const struct buffer *pl
     large->column = large->place + place->length + 1;
     sql_large_keep(&large->base, sliced->kind, length, batch, cell);
     buffer_free(&column);
-    return STATUS_OK;
 }
 
-/* STATUS_END: the row has no large value. */
-static enum status write_place(struct maria_database *self, const struct maria_request *compiled,
-                               char **key, const unsigned long *lengths, struct buffer *place,
-                               struct error *error)
+/* False: the row has no large value. */
+static bool write_place(struct maria_database *self, const struct maria_request *compiled,
+                        char **key, const unsigned long *lengths, struct buffer *place)
 {
     struct text values[SQL_KEY_PARTS_MAX];
     for (uint32_t i = 0; i < compiled->root->key.count; i++) {
         if (key[i] == NULL) {
-            return STATUS_END;
+            return false;
         }
         values[i] = (struct text){.data = key[i], .length = lengths[i]};
     }
     maria_append_table(place, self, compiled->root->schema->name);
     buffer_append_string(place, " AS _t0 WHERE ");
     maria_append_record(place, compiled->root, "_t0", values);
-    return place->failed ? no_memory(self, error) : STATUS_OK;
+    return true;
 }
 
 enum status maria_large_make(struct maria_database *self, const struct maria_request *compiled,
@@ -115,19 +105,22 @@ enum status maria_large_make(struct maria_database *self, const struct maria_req
                              struct cell *cells, struct error *error)
 {
     struct buffer place = {0};
-    enum status status = write_place(self, compiled, extra + compiled->sliced_count,
-                                     lengths + compiled->sliced_count, &place, error);
-    for (uint32_t i = 0; status == STATUS_OK && i < compiled->sliced_count; i++) {
+    enum status status = STATUS_OK;
+    bool any = write_place(self, compiled, extra + compiled->sliced_count,
+                           lengths + compiled->sliced_count, &place);
+    for (uint32_t i = 0; any && status == STATUS_OK && i < compiled->sliced_count; i++) {
         uint64_t length = 0;
         if (extra[i] == NULL) {
             continue;
         }
-        status = text_to_uint64(extra[i], lengths[i], &length) == STATUS_OK
-                     ? make_one(self, &place, &compiled->sliced[i], length, batch,
-                                &cells[compiled->sliced[i].column], error)
-                     : error_set(error, ERROR_SOURCE_READ, self->shown,
-                                 "the length of a large value is not told as it was asked for");
+        if (text_to_uint64(extra[i], lengths[i], &length) == STATUS_OK) {
+            make_one(self, &place, &compiled->sliced[i], length, batch,
+                     &cells[compiled->sliced[i].column]);
+        } else {
+            status = error_set(error, ERROR_SOURCE_READ, self->shown,
+                               "the length of a large value is not told as it was asked for");
+        }
     }
     buffer_free(&place);
-    return status == STATUS_END ? STATUS_OK : status;
+    return status;
 }

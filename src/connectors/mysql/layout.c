@@ -188,18 +188,15 @@ static void find_fault(const struct maria_database *self, const struct target_ta
     }
 }
 
-static enum status keep_fault(const struct maria_database *self, const struct target_table *table,
-                              const struct maria_layout *layout, struct column_list columns,
-                              enum kind kind, struct arena *arena, const char **fault,
-                              struct error *error)
+static const char *fault_of(const struct maria_database *self, const struct target_table *table,
+                            const struct maria_layout *layout, struct column_list columns,
+                            enum kind kind, struct arena *arena)
 {
     struct buffer why = {0};
     find_fault(self, table, layout, columns, kind, &why);
-    *fault = why.length > 0 ? arena_copy_string(arena, buffer_string(&why)) : NULL;
-    bool failed = why.failed || (why.length > 0 && *fault == NULL);
+    const char *fault = why.length > 0 ? arena_copy_string(arena, buffer_string(&why)) : NULL;
     buffer_free(&why);
-    return failed ? error_set(error, ERROR_MEMORY, table->name, "no memory for its indexes")
-                  : STATUS_OK;
+    return fault;
 }
 
 /* ---------------------------------------------------------------- the table */
@@ -220,9 +217,8 @@ static bool is_indexed(const struct target_table *table, const struct maria_layo
     return found;
 }
 
-static enum status choose_types(const struct maria_database *self, const struct target_table *table,
-                                struct arena *arena, struct maria_layout *layout,
-                                struct error *error)
+static void choose_types(const struct maria_database *self, const struct target_table *table,
+                         struct arena *arena, const struct maria_layout *layout)
 {
     struct buffer words = {0};
     for (uint32_t i = 0; i < table->column_count; i++) {
@@ -231,13 +227,8 @@ static enum status choose_types(const struct maria_database *self, const struct 
         maria_append_type(&words, self, &column->type, column->collation,
                           is_indexed(table, layout, column->name));
         layout->types[i] = arena_copy_string(arena, buffer_string(&words));
-        if (words.failed || layout->types[i] == NULL) {
-            buffer_free(&words);
-            return error_set(error, ERROR_MEMORY, table->name, "no memory for its columns");
-        }
     }
     buffer_free(&words);
-    return STATUS_OK;
 }
 
 /* A column that the plan gives no type, outside of keys. */
@@ -250,16 +241,12 @@ static bool may_be_long(const struct target_table *table, const struct maria_lay
            !is_indexed(table, layout, table->columns[column].name);
 }
 
-static enum status make_long(struct arena *arena, const struct target_table *table,
-                             struct maria_layout *layout, uint32_t column, struct error *error)
+static void make_long(struct arena *arena, const struct maria_layout *layout, uint32_t column)
 {
     const char *words = layout->types[column];
     bool bytes = strncmp(words, "varbinary", 9) == 0;
     layout->types[column] =
         arena_format(arena, "%s%s", bytes ? "blob" : "text", strchr(words, ')') + 1);
-    return layout->types[column] != NULL
-               ? STATUS_OK
-               : error_set(error, ERROR_MEMORY, table->name, "no memory for its columns");
 }
 
 static void add_up(const struct maria_database *self, const struct target_table *table,
@@ -276,13 +263,12 @@ static void add_up(const struct maria_database *self, const struct target_table 
 }
 
 /* The largest ones become texts of their own until the row fits. */
-static enum status fit(const struct maria_database *self, const struct target_table *table,
-                       struct arena *arena, struct maria_layout *layout, struct error *error)
+static void fit(const struct maria_database *self, const struct target_table *table,
+                struct arena *arena, struct maria_layout *layout)
 {
-    enum status status = STATUS_OK;
     uint32_t longest = 1;
     add_up(self, table, layout);
-    while (status == STATUS_OK && longest > 0 && !maria_layout_fits(layout)) {
+    while (longest > 0 && !maria_layout_fits(layout)) {
         uint32_t chosen = 0;
         struct measure pointer = measure(self, "text");
         longest = 0;
@@ -295,10 +281,11 @@ static enum status fit(const struct maria_database *self, const struct target_ta
                 chosen = i;
             }
         }
-        status = longest > 0 ? make_long(arena, table, layout, chosen, error) : STATUS_OK;
+        if (longest > 0) {
+            make_long(arena, layout, chosen);
+        }
         add_up(self, table, layout);
     }
-    return status;
 }
 
 bool maria_layout_fits(const struct maria_layout *layout)
@@ -306,26 +293,22 @@ bool maria_layout_fits(const struct maria_layout *layout)
     return layout->row_bytes <= ROW_MAX && layout->page_bytes <= PAGE_MAX;
 }
 
-enum status maria_layout_make(const struct maria_database *self, const struct target_table *table,
-                              struct arena *arena, struct maria_layout *layout, struct error *error)
+struct maria_layout maria_layout_make(const struct maria_database *self,
+                                      const struct target_table *table, struct arena *arena)
 {
-    *layout = (struct maria_layout){
+    struct maria_layout layout = {
         .types = arena_allocate_zeroed(arena, (size_t)table->column_count + 1, sizeof(char *)),
         .faults = arena_allocate_zeroed(arena, (size_t)table->index_count + 1, sizeof(char *)),
     };
-    if (layout->types == NULL || layout->faults == NULL) {
-        return error_set(error, ERROR_MEMORY, table->name, "no memory for its columns");
-    }
-    enum status status = choose_types(self, table, arena, layout, error);
-    status = status == STATUS_OK ? keep_fault(self, table, layout, table->key, PRIMARY, arena,
-                                              &layout->key_fault, error)
-                                 : status;
-    for (uint32_t i = 0; status == STATUS_OK && i < table->index_count; i++) {
+    choose_types(self, table, arena, &layout);
+    layout.key_fault = fault_of(self, table, &layout, table->key, PRIMARY, arena);
+    for (uint32_t i = 0; i < table->index_count; i++) {
         const struct target_index *index = &table->indexes[i];
-        status = keep_fault(self, table, layout, index->columns, index->unique ? UNIQUE : PLAIN,
-                            arena, &layout->faults[i], error);
+        layout.faults[i] =
+            fault_of(self, table, &layout, index->columns, index->unique ? UNIQUE : PLAIN, arena);
     }
     /* columns of what is left out need no length */
-    status = status == STATUS_OK ? choose_types(self, table, arena, layout, error) : status;
-    return status == STATUS_OK ? fit(self, table, arena, layout, error) : status;
+    choose_types(self, table, arena, &layout);
+    fit(self, table, arena, &layout);
+    return layout;
 }

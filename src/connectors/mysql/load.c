@@ -2,6 +2,7 @@
  */
 #include "connectors/load.h"
 #include "base/clock.h"
+#include "base/memory.h"
 #include "connectors/mysql/mysql_internal.h"
 #include <math.h>
 #include <stdlib.h>
@@ -26,10 +27,7 @@ static enum status load_open(struct database *database, struct load_watch **watc
                              struct error *error)
 {
     struct maria_database *self = maria_database_of(database);
-    *watch = (struct load_watch *)calloc(1, sizeof(**watch));
-    if (*watch == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a connection");
-    }
+    *watch = memory_allocate_zeroed(1, sizeof **watch);
     (*watch)->self = self;
     if (maria_connect(self, &(*watch)->connection, error) != STATUS_OK) {
         load_close(*watch);
@@ -159,8 +157,8 @@ static void ask_lock_waits(const struct load_watch *watch, struct lock_waits *wa
                            &ignored) != STATUS_OK) {
         return;
     }
-    waits->list = calloc(mysql_num_rows(result) + 1, sizeof *waits->list);
-    for (MYSQL_ROW row; waits->list != NULL && (row = mysql_fetch_row(result)) != NULL;) {
+    waits->list = memory_allocate_zeroed(mysql_num_rows(result) + 1, sizeof *waits->list);
+    for (MYSQL_ROW row; (row = mysql_fetch_row(result)) != NULL;) {
         waits->list[waits->count++] = (struct lock_wait){
             .waiting = strtoul(cell(row, 0), NULL, 10), .holding = strtoul(cell(row, 1), NULL, 10)};
     }

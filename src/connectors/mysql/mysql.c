@@ -1,5 +1,6 @@
 /* The MySQL and MariaDB connector's descriptor: options, opening, closing and the identity of a
  * database. */
+#include "base/memory.h"
 #include "connectors/mysql/catalog.h"
 #include "connectors/registry.h"
 #include "connectors/sql/link.h"
@@ -84,11 +85,9 @@ static enum maria_tls tls_of(const char *mode, bool local)
     return local ? MARIA_TLS_PREFER : MARIA_TLS_VERIFY_FULL;
 }
 
-static const char *keep(struct maria_database *self, const char *text, bool *failed)
+static const char *keep(const struct maria_database *self, const char *text)
 {
-    const char *copy = text != NULL ? arena_copy_string(self->arena, text) : NULL;
-    *failed = *failed || (text != NULL && copy == NULL);
-    return copy;
+    return text != NULL ? arena_copy_string(self->arena, text) : NULL;
 }
 
 static enum status choose_settings(struct maria_database *self, const struct uri *uri,
@@ -97,7 +96,6 @@ static enum status choose_settings(struct maria_database *self, const struct uri
     struct maria_settings *settings = &self->settings;
     const char *socket = uri_parameter(uri, &transhume_connector, "socket");
     const char *ca = uri_parameter(uri, &transhume_connector, "sslrootcert");
-    bool failed = false;
 
     if (uri->path == NULL || uri->path[0] == '\0') {
         error_set(error, ERROR_USAGE, uri->shown, "the URI names no database");
@@ -111,19 +109,17 @@ static enum status choose_settings(struct maria_database *self, const struct uri
     /* libmariadb takes localhost for the Unix socket; with a port TCP is meant */
     const char *host =
         named && strcmp(uri->host, "localhost") == 0 && uri->port != 0 ? "127.0.0.1" : uri->host;
-    settings->host = named ? keep(self, host, &failed) : NULL;
+    settings->host = named ? keep(self, host) : NULL;
     settings->port = uri->port;
-    settings->socket = keep(self, socket, &failed);
-    settings->user = keep(self, uri->user, &failed);
-    settings->password = keep(self, uri->password, &failed);
-    settings->option_file =
-        keep(self, uri_parameter(uri, &transhume_connector, "option_file"), &failed);
-    settings->ca = keep(self, ca, &failed);
-    settings->certificate =
-        keep(self, uri_parameter(uri, &transhume_connector, "sslcert"), &failed);
-    settings->key = keep(self, uri_parameter(uri, &transhume_connector, "sslkey"), &failed);
-    self->schema = keep(self, uri->path, &failed);
-    return failed ? error_set(error, ERROR_MEMORY, uri->shown, "no memory to open it") : STATUS_OK;
+    settings->socket = keep(self, socket);
+    settings->user = keep(self, uri->user);
+    settings->password = keep(self, uri->password);
+    settings->option_file = keep(self, uri_parameter(uri, &transhume_connector, "option_file"));
+    settings->ca = keep(self, ca);
+    settings->certificate = keep(self, uri_parameter(uri, &transhume_connector, "sslcert"));
+    settings->key = keep(self, uri_parameter(uri, &transhume_connector, "sslkey"));
+    self->schema = keep(self, uri->path);
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- what stands there */
@@ -209,7 +205,6 @@ static enum status name_as_server(struct maria_database *self, struct error *err
 {
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
-    bool failed = false;
     buffer_append_string(&sql, "SELECT schema_name FROM information_schema.schemata WHERE "
                                "CAST(LOWER(schema_name) AS BINARY) = CAST(LOWER(");
     maria_append_string(&sql, self->schema);
@@ -218,10 +213,10 @@ static enum status name_as_server(struct maria_database *self, struct error *err
         maria_query_buffer(self, self->control, &sql, MARIA_SHORT, ERROR_NETWORK, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[0] != NULL) {
-        self->schema = keep(self, row[0], &failed);
+        self->schema = keep(self, row[0]);
     }
     mysql_free_result(result);
-    return failed ? error_set(error, ERROR_MEMORY, self->shown, "no memory to open it") : status;
+    return status;
 }
 
 static enum status look_at_server(struct maria_database *self, const char *load,
@@ -277,9 +272,6 @@ static enum status open_all(struct maria_database *self, const struct uri *uri, 
 {
     const char *load = uri_parameter(uri, &transhume_connector, "load");
     self->shown = arena_copy_string(self->arena, uri->shown);
-    if (self->shown == NULL) {
-        return error_set(error, ERROR_MEMORY, uri->shown, "no memory to open it");
-    }
     if (choose_settings(self, uri, error) != STATUS_OK ||
         maria_connect(self, &self->control, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -287,12 +279,11 @@ static enum status open_all(struct maria_database *self, const struct uri *uri, 
     const char *host = self->settings.socket != NULL ? self->settings.socket
                        : self->settings.host != NULL ? self->settings.host
                                                      : "localhost";
-    const char *name =
+    self->shown =
         self->settings.socket != NULL || self->settings.host == NULL
             ? arena_format(self->arena, "%s/%s", host, self->schema)
             : arena_format(self->arena, "%s:%u/%s", host,
                            self->settings.port != 0 ? self->settings.port : 3306u, self->schema);
-    self->shown = name != NULL ? name : self->shown;
     if (look_at_server(self, load, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -307,15 +298,11 @@ static enum status open_all(struct maria_database *self, const struct uri *uri, 
 static enum status maria_open(const struct open_options *open, struct database **database,
                               struct error *error)
 {
-    struct maria_database *self = calloc(1, sizeof *self);
+    struct maria_database *self = memory_allocate_zeroed(1, sizeof *self);
 
     *database = NULL;
-    if (self == NULL || (self->arena = arena_create(0)) == NULL ||
-        pthread_mutex_init(&self->pool_lock, NULL) != 0) {
-        arena_destroy(self != NULL ? self->arena : NULL);
-        free(self);
-        return error_set(error, ERROR_MEMORY, open->uri->shown, "no memory to open it");
-    }
+    self->arena = arena_create(0);
+    pthread_mutex_init(&self->pool_lock, NULL);
     pthread_mutex_init(&self->slicer_lock, NULL);
     self->base.connector = &transhume_connector;
     self->base.capabilities = transhume_connector.capabilities;
@@ -371,8 +358,8 @@ static enum status maria_identity(struct database *database, struct arena *arena
             arena_format(arena, "mysql server %s %s %s%s%s database %s", row[0], row[1], row[2],
                          own != NULL ? " " : "", own != NULL ? own[1] : "", self->schema);
     }
-    if (status == STATUS_OK && (row == NULL || *identity == NULL)) {
-        status = error_set(error, ERROR_MEMORY, self->shown, "no memory for its identity");
+    if (status == STATUS_OK && row == NULL) {
+        status = error_set(error, ERROR_NETWORK, self->shown, "the server does not name itself");
     }
     mysql_free_result(result);
     mysql_free_result(number);

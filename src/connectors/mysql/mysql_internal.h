@@ -185,7 +185,7 @@ enum status maria_send(struct maria_database *self, MYSQL *connection, const cha
 enum status maria_query(struct maria_database *self, MYSQL *connection, const char *sql,
                         enum maria_patience patience, enum error_code otherwise, MYSQL_RES **result,
                         struct error *error) MUST_USE;
-/* The same of a buffer that may have run out of memory; frees it. */
+/* The same of a buffer, which it frees. */
 enum status maria_query_buffer(struct maria_database *self, MYSQL *connection, struct buffer *sql,
                                enum maria_patience patience, enum error_code otherwise,
                                MYSQL_RES **result, struct error *error) MUST_USE;
@@ -211,6 +211,7 @@ int maria_column_named(MYSQL_RES *result, const char *name);
  * failed, now or before (`status`), the connection is broken off and the call ends at once. */
 enum status maria_wait_for(struct maria_database *self, MYSQL *connection, int events,
                            enum status status, struct error *error) MUST_USE;
+MYSQL_STMT *maria_statement_create(MYSQL *connection);
 /* As maria_failure; the library notes some failures with the statement alone. */
 enum status maria_statement_failure(struct maria_database *self, MYSQL *connection,
                                     MYSQL_STMT *statement, enum error_code otherwise,
@@ -228,8 +229,8 @@ bool maria_statement_is_forgotten(MYSQL *connection);
 /* SQL of how a server names itself. */
 #define MARIA_SERVER_NAME "concat_ws(' ', @@hostname, @@port, @@datadir)"
 /* By maria_connect and maria_disconnect; `server`: as it names itself, `peer`: whom it takes for
- * its client, or NULL. False: no memory. */
-bool maria_own_add(MYSQL *connection, const char *server, const char *peer);
+ * its client, or NULL. */
+void maria_own_add(MYSQL *connection, const char *server, const char *peer);
 void maria_own_remove(const MYSQL *connection);
 /* Is that session of the server that `asked` is of, by its number there, one of this process? */
 bool maria_is_own(const MYSQL *asked, unsigned long number);

@@ -191,7 +191,6 @@ static enum status create(struct maker *maker, const struct schema_object *objec
     struct buffer bare = {0};
     append_without(&bare, statement, definer, "");
     append_statement(&sql, maker, object, buffer_string(&bare));
-    sql.failed |= bare.failed;
     buffer_free(&bare);
     *problem = (struct error){0};
     status = send(maker, &sql, problem);
@@ -218,9 +217,6 @@ static enum status make(struct maker *maker, const struct schema_object *object,
     }
     enum status status = set_session(maker, settings, length, problem);
     append_without(&made, statement, enabled, "DISABLE");
-    if (status == STATUS_OK && made.failed) {
-        status = error_set(problem, ERROR_MEMORY, maker->self->shown, "no memory for its objects");
-    }
     status = status == STATUS_OK ? create(maker, object, buffer_string(&made), problem) : status;
     buffer_free(&made);
     if (status == STATUS_OK && enabled.length > 0) {
@@ -434,9 +430,7 @@ static enum status try_all(struct maker *maker)
     maker->noted_count = 0;
     maker->waits =
         arena_allocate_zeroed(maker->arena, maker->objects->object_count, sizeof *maker->waits);
-    return maker->waits != NULL ? make_all(maker)
-                                : error_set(maker->error, ERROR_MEMORY, maker->self->shown,
-                                            "no memory for its objects");
+    return make_all(maker);
 }
 
 /* What may pass is tried again here, without all that was done before them; those that are made
@@ -470,9 +464,7 @@ enum status maria_objects_make(struct maria_database *self, const struct target_
         return STATUS_OK;
     }
     maker.arena = arena_create(0);
-    enum status status = maker.arena != NULL ? persist(&maker)
-                                             : error_set(error, ERROR_MEMORY, self->shown,
-                                                         "no memory for its objects");
+    enum status status = persist(&maker);
     arena_destroy(maker.arena);
     return status;
 }

@@ -22,9 +22,8 @@ enum status maria_routine_made(struct maria_database *self, MYSQL *connection, c
                                const char *name, struct arena *arena, const char **when,
                                struct error *error) MUST_USE;
 /* schema_object.native_query: what it answers moves the sequence on to where it then is. */
-enum status maria_sequence_query(const struct maria_database *self, const char *name,
-                                 struct arena *arena, const char **text,
-                                 struct error *error) MUST_USE;
+const char *maria_sequence_query(const struct maria_database *self, const char *name,
+                                 struct arena *arena);
 
 /* ---------------------------------------------------------------- objects.c */
 

@@ -18,15 +18,10 @@ struct dropping {
     struct error *error;
 };
 
-static enum status begin(struct dropping *dropping, struct maria_database *self, MYSQL *connection,
-                         struct error *error)
+static struct dropping begin(struct maria_database *self, MYSQL *connection, struct error *error)
 {
-    *dropping = (struct dropping){
+    return (struct dropping){
         .self = self, .connection = connection, .arena = arena_create(0), .error = error};
-    if (dropping->arena == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for its objects");
-    }
-    return STATUS_OK;
 }
 
 static enum status read_list(struct dropping *dropping)
@@ -93,19 +88,17 @@ static enum status is_going(struct dropping *dropping, const char *schema, const
 static void append_found(struct buffer *sql, const struct buffer *text, const char *column)
 {
     buffer_append_string(sql, "LOCATE(CAST(");
-    maria_append_text(sql, text->failed ? "" : text->data, text->length);
+    maria_append_text(sql, text->data, text->length);
     buffer_format(sql, " AS BINARY), CAST(%s AS BINARY)) > 0", column);
-    sql->failed |= text->failed;
 }
 
 /* Of a package a view calls what is in it: "`database`.`package`.`function`(". */
 static void append_package(struct buffer *sql, struct buffer *place)
 {
     struct buffer pattern = {0};
-    buffer_format(&pattern, "\\Q%s\\E\\.`[^`]*`\\(", place->failed ? "" : buffer_string(place));
+    buffer_format(&pattern, "\\Q%s\\E\\.`[^`]*`\\(", buffer_string(place));
     buffer_append_string(sql, "view_definition REGEXP ");
     maria_append_string(sql, buffer_string(&pattern));
-    sql->failed |= place->failed || pattern.failed;
     buffer_free(&pattern);
 }
 
@@ -113,7 +106,7 @@ static void append_call(struct buffer *sql, const struct maria_database *self, s
                         const char *name)
 {
     struct buffer call = {0};
-    buffer_format(&call, "%s(", place->failed ? "" : buffer_string(place));
+    buffer_format(&call, "%s(", buffer_string(place));
     append_found(sql, &call, "view_definition");
     buffer_clear(&call);
     maria_append_name(&call, name);
@@ -123,7 +116,6 @@ static void append_call(struct buffer *sql, const struct maria_database *self, s
     buffer_append_string(sql, " AND ");
     append_found(sql, &call, "view_definition");
     buffer_append_byte(sql, ')');
-    sql->failed |= place->failed;
     buffer_free(&call);
 }
 
@@ -172,9 +164,6 @@ static enum status find_reader(struct dropping *dropping, const char *what, cons
         if (status == STATUS_OK && !going) {
             *reader = (struct reader){arena_format(dropping->arena, "%s.%s", row[0], row[1]),
                                       row[2] != NULL && row[2][0] == '1', unknown};
-            status = reader->name != NULL
-                         ? STATUS_OK
-                         : error_set(dropping->error, ERROR_MEMORY, name, "no memory");
         }
     }
     mysql_free_result(result);
@@ -204,9 +193,8 @@ static enum status refuse_reader(struct dropping *dropping, const char *what, co
 enum status maria_refuse_readers(struct maria_database *self, MYSQL *connection, const char *name,
                                  struct error *error)
 {
-    struct dropping dropping;
-    enum status status = begin(&dropping, self, connection, error);
-    status = status == STATUS_OK ? refuse_reader(&dropping, "table", name) : status;
+    struct dropping dropping = begin(self, connection, error);
+    enum status status = refuse_reader(&dropping, "table", name);
     arena_destroy(dropping.arena);
     return status;
 }
@@ -333,9 +321,8 @@ static enum status drop_unused(struct dropping *dropping, const struct maria_not
 enum status maria_objects_drop_early(struct maria_database *self, MYSQL *connection,
                                      struct error *error)
 {
-    struct dropping dropping;
-    enum status status = begin(&dropping, self, connection, error);
-    status = status == STATUS_OK ? read_list(&dropping) : status;
+    struct dropping dropping = begin(self, connection, error);
+    enum status status = read_list(&dropping);
     for (uint32_t i = 0; status == STATUS_OK && i < dropping.count; i++) {
         bool there = false;
         const char *stays = NULL;
@@ -373,10 +360,9 @@ enum status maria_remove_objects(struct database *database, bool dry_run, struct
                                  struct error *error)
 {
     struct maria_database *self = maria_database_of(database);
-    struct dropping dropping = {0};
     MYSQL *connection = NULL;
     enum status status = maria_control(self, &connection, error);
-    status = status == STATUS_OK ? begin(&dropping, self, connection, error) : status;
+    struct dropping dropping = begin(self, connection, error);
     status = status == STATUS_OK ? read_list(&dropping) : status;
     if (status == STATUS_OK && !dry_run && dropping.count > 0) {
         status = failpoint_hit("mysql.before_remove_objects", error);

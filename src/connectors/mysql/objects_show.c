@@ -112,31 +112,24 @@ static enum status ask(struct maria_database *self, MYSQL *connection, struct bu
     return STATUS_OK;
 }
 
-static enum status keep(const struct maria_database *self, struct buffer *text, struct arena *arena,
-                        const char **kept, struct error *error)
+static const char *keep(struct buffer *text, struct arena *arena)
 {
-    *kept = text->failed ? NULL : arena_copy_string(arena, buffer_string(text));
+    const char *kept = arena_copy_string(arena, buffer_string(text));
     buffer_free(text);
-    return *kept != NULL
-               ? STATUS_OK
-               : error_set(error, ERROR_MEMORY, self->shown, "no memory for the catalogue");
+    return kept;
 }
 
 /* Why something is not there to read; without a refusal the server gave nothing. */
-static enum status explain(const struct maria_database *self, const char *what, const char *right,
-                           const struct error *refusal, struct arena *arena, const char **why,
-                           struct error *error)
+static const char *explain(const char *what, const char *right, const struct error *refusal,
+                           struct arena *arena)
 {
     struct buffer words = {0};
-    if (why == NULL) {
-        return STATUS_OK;
-    }
     if (refusal->native_code == 0 || is_forbidden(refusal)) {
         buffer_format(&words, "the account may not read %s: GRANT it %s", what, right);
     } else {
         buffer_format(&words, "%s can't be read: %s", what, refusal->message);
     }
-    return keep(self, &words, arena, why, error);
+    return keep(&words, arena);
 }
 
 enum status maria_object_show(struct maria_database *self, MYSQL *connection, const char *what,
@@ -160,9 +153,9 @@ enum status maria_object_show(struct maria_database *self, MYSQL *connection, co
     const char *statement = row != NULL ? value_of(result, row, kind->column) : NULL;
     if (statement != NULL) {
         append_text(&words, result, row, statement);
-        status = keep(self, &words, arena, text, error);
-    } else if (status == STATUS_OK) {
-        status = explain(self, "its text", right_for(self, kind), &refusal, arena, why, error);
+        *text = keep(&words, arena);
+    } else if (status == STATUS_OK && why != NULL) {
+        *why = explain("its text", right_for(self, kind), &refusal, arena);
     }
     mysql_free_result(result);
     return status;
@@ -204,9 +197,7 @@ enum status maria_routine_made(struct maria_database *self, MYSQL *connection, c
                                             ERROR_TARGET_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[0] != NULL) {
-        struct buffer words = {0};
-        buffer_append_string(&words, row[0]);
-        status = keep(self, &words, arena, when, error);
+        *when = arena_copy_string(arena, row[0]);
     }
     mysql_free_result(result);
     return status;
@@ -215,8 +206,8 @@ enum status maria_routine_made(struct maria_database *self, MYSQL *connection, c
 /* ---------------------------------------------------------------- sequences */
 
 /* SETVAL never goes back: what others took from the sequence meanwhile stays taken. */
-enum status maria_sequence_query(const struct maria_database *self, const char *name,
-                                 struct arena *arena, const char **text, struct error *error)
+const char *maria_sequence_query(const struct maria_database *self, const char *name,
+                                 struct arena *arena)
 {
     struct buffer sql = {0};
     struct buffer words = {0};
@@ -227,32 +218,26 @@ enum status maria_sequence_query(const struct maria_database *self, const char *
     maria_append_string(&sql, buffer_string(&words));
     buffer_append_string(&sql, ", next_not_cached_value, ', 0, ', cycle_count, ')') FROM ");
     maria_append_table(&sql, self, name);
-    sql.failed |= words.failed;
     buffer_free(&words);
-    return keep(self, &sql, arena, text, error);
+    return keep(&sql, arena);
 }
 
 static enum status ask_value(struct maria_database *self, MYSQL *connection,
                              struct schema_object *object, struct arena *arena, struct error *error)
 {
     struct buffer sql = {0};
-    struct buffer words = {0};
     MYSQL_RES *result = NULL;
     struct error refusal = {0};
-    const char *why = NULL;
     buffer_append_string(&sql, object->native_query);
     enum status status = ask(self, connection, &sql, &result, &refusal, error);
     MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[0] != NULL) {
-        buffer_append_string(&words, row[0]);
-        status = keep(self, &words, arena, &object->native_sql, error);
+        object->native_sql = arena_copy_string(arena, row[0]);
     } else if (status == STATUS_OK) {
-        status = explain(self, "where it is", "SELECT", &refusal, arena, &why, error);
-    }
-    if (why != NULL) {
         char name[SHOWN_BYTES];
         text_printable(object->name, strlen(object->name), name, sizeof name);
-        log_write(LOG_WARNING, "the sequence %s begins anew: %s", name, why);
+        log_write(LOG_WARNING, "the sequence %s begins anew: %s", name,
+                  explain("where it is", "SELECT", &refusal, arena));
     }
     mysql_free_result(result);
     return status;

@@ -40,7 +40,6 @@ static void append_shown(struct buffer *out, const char *name)
                   "COALESCE(LEFT(IF(CHARSET(%s) = 'binary', CONCAT('0x', HEX(%s)), CONVERT(%s "
                   "USING utf8mb4)), 80), 'NULL')",
                   shown, shown, shown);
-    out->failed |= text.failed;
     buffer_free(&text);
 }
 
@@ -268,13 +267,9 @@ enum status maria_orphans_take(struct maria_database *self, struct sql_reference
 {
     struct arena *arena = arena_create(0);
     struct taking taking = {.self = self, .arena = arena, .references = references, .count = count};
-    taking.facts = arena != NULL
-                       ? arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *taking.facts)
-                       : NULL;
+    taking.facts = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *taking.facts);
     sql_references_reach(references, count);
-    enum status status = taking.facts != NULL
-                             ? take_out(&taking, references, error)
-                             : error_set(error, ERROR_MEMORY, self->shown, "no memory");
+    enum status status = take_out(&taking, references, error);
     arena_destroy(arena);
     return status;
 }

@@ -20,12 +20,6 @@ struct asked {
     const char *shown; /* what sql_orphans calls the referring table */
 };
 
-static enum status no_memory(const struct asking *asking)
-{
-    return error_set(asking->error, ERROR_MEMORY, asking->self->shown,
-                     "no memory for foreign keys");
-}
-
 static void append_place(struct buffer *out, const void *self, const char *name)
 {
     const struct asked *asked = self;
@@ -54,12 +48,10 @@ static enum status read_key(const struct asking *asking, const struct maria_refe
     if (status == STATUS_OK) {
         names =
             arena_allocate_zeroed(asking->arena, (size_t)mysql_num_rows(rows) + 1, sizeof *names);
-        status = names != NULL ? STATUS_OK : no_memory(asking);
     }
     *key = (struct column_list){.names = names};
     while (status == STATUS_OK && (row = mysql_fetch_row(rows)) != NULL) {
-        names[key->count] = arena_copy_string(asking->arena, row[0]);
-        status = names[key->count++] != NULL ? STATUS_OK : no_memory(asking);
+        names[key->count++] = arena_copy_string(asking->arena, row[0]);
     }
     mysql_free_result(rows);
     return status;
@@ -96,8 +88,7 @@ static enum status ask_key(const struct asking *asking, const struct maria_refer
     orphans.partner = asking->table->name;
     orphans.referenced = referrer->referenced;
     orphans.name = referrer->name;
-    enum status status =
-        asked.shown != NULL ? read_key(asking, referrer, &orphans.key) : no_memory(asking);
+    enum status status = read_key(asking, referrer, &orphans.key);
     return status == STATUS_OK ? ask(asking, &orphans) : status;
 }
 
@@ -108,9 +99,7 @@ enum status maria_tell_partnerless(struct database *database, const struct targe
         maria_database_of(database), NULL, arena_create(0), table, out, unasked, error};
     struct maria_referrer *referrers = NULL;
     uint32_t count = 0;
-    enum status status = asking.arena != NULL
-                             ? maria_control(asking.self, &asking.connection, error)
-                             : no_memory(&asking);
+    enum status status = maria_control(asking.self, &asking.connection, error);
     if (status == STATUS_OK) {
         status = maria_referrers_read(asking.self, asking.connection, table->name, asking.arena,
                                       &referrers, &count, error);

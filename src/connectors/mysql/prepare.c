@@ -104,7 +104,6 @@ static void append_mark(struct buffer *sql, const struct maria_database *self)
     buffer_format(&mark, "transhume run %s", self->run_id != NULL ? self->run_id : "");
     buffer_append_string(sql, " COMMENT=");
     maria_append_string(sql, buffer_string(&mark));
-    sql->failed |= mark.failed;
     buffer_free(&mark);
 }
 
@@ -230,34 +229,27 @@ static void append_clauses(struct buffer *sql, const struct maria_definition *de
 }
 
 /* A default may be a sequence's next number, told with the name of the source's database. */
-static enum status move_statement(const struct maria_database *self, const char *from,
-                                  struct arena *arena, const char **statement, struct error *error)
+static const char *moved_statement(const struct maria_database *self, const char *from,
+                                   struct arena *arena, const char *statement)
 {
     struct buffer moved = {0};
-    if (*statement == NULL || from == NULL || strcmp(from, self->schema) == 0) {
-        return STATUS_OK;
+    if (statement == NULL || from == NULL || strcmp(from, self->schema) == 0) {
+        return statement;
     }
-    maria_append_moved(&moved, *statement, from, self->schema);
-    *statement = moved.failed ? NULL : arena_copy_string(arena, buffer_string(&moved));
+    maria_append_moved(&moved, statement, from, self->schema);
+    const char *copy = arena_copy_string(arena, buffer_string(&moved));
     buffer_free(&moved);
-    return *statement != NULL
-               ? STATUS_OK
-               : error_set(error, ERROR_MEMORY, self->shown, "no memory for a table's definition");
+    return copy;
 }
 
-static enum status append_same(struct buffer *sql, const struct maria_database *self,
-                               const struct target_table *table, const char *from,
-                               struct arena *arena, struct error *error)
+/* False: the source's statement is none that can be taken over. */
+static bool append_same(struct buffer *sql, const struct maria_database *self,
+                        const struct target_table *table, const char *from, struct arena *arena)
 {
     struct maria_definition definition;
-    const char *statement = table->same_engine->native_sql;
-    enum status status = move_statement(self, from, arena, &statement, error);
-    if (status == STATUS_OK) {
-        status = statement != NULL ? maria_definition_read(statement, arena, &definition, error)
-                                   : STATUS_END;
-    }
-    if (status != STATUS_OK) {
-        return status;
+    const char *statement = moved_statement(self, from, arena, table->same_engine->native_sql);
+    if (statement == NULL || maria_definition_read(statement, arena, &definition) != STATUS_OK) {
+        return false;
     }
     buffer_append_string(sql, "CREATE TABLE ");
     maria_append_table(sql, self, table->name);
@@ -266,7 +258,7 @@ static enum status append_same(struct buffer *sql, const struct maria_database *
     buffer_append_byte(sql, ')');
     append_mark(sql, self);
     append_options(sql, &definition.options);
-    return STATUS_OK;
+    return true;
 }
 
 /* ---------------------------------------------------------------- making */
@@ -297,22 +289,13 @@ static enum status create(struct maria_database *self, MYSQL *connection,
                           struct error *error)
 {
     struct buffer sql = {0};
-    enum status status = STATUS_END;
-    if (table->same_engine != NULL) {
-        status = append_same(&sql, self, table, from, arena, error);
-        status = status == STATUS_OK ? run(self, connection, &sql, table->name, error) : status;
-        buffer_free(&sql);
-        if (status == STATUS_FAILED && is_foreign(connection)) {
-            status = STATUS_END; /* then by its columns */
+    if (table->same_engine != NULL && append_same(&sql, self, table, from, arena)) {
+        enum status status = run(self, connection, &sql, table->name, error);
+        if (status == STATUS_OK || !is_foreign(connection)) {
+            return status;
         }
     }
-    if (status != STATUS_END) {
-        return status;
-    }
-    struct maria_layout layout;
-    if (maria_layout_make(self, table, arena, &layout, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    const struct maria_layout layout = maria_layout_make(self, table, arena);
     warn_of_left_out(table, &layout);
     append_planned(&sql, self, table, &layout);
     return run(self, connection, &sql, table->name, error);
@@ -489,9 +472,6 @@ static enum status prepare(struct preparing *preparing, struct error *error)
     uint32_t count = preparing->table_count;
     preparing->missing =
         arena_allocate_zeroed(preparing->arena, (size_t)count + 1, sizeof *preparing->missing);
-    if (preparing->missing == NULL) {
-        return error_set(error, ERROR_MEMORY, preparing->self->shown, "no memory");
-    }
     enum status status = maria_look(preparing->self, preparing->connection, count, preparing->arena,
                                     &preparing->look, error);
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
@@ -517,9 +497,7 @@ enum status maria_prepare(struct database *database, struct target_table *tables
     };
 
     maria_forget_seen(self);
-    enum status status = preparing.arena != NULL
-                             ? maria_control(self, &preparing.connection, error)
-                             : error_set(error, ERROR_MEMORY, self->shown, "no memory");
+    enum status status = maria_control(self, &preparing.connection, error);
     status = status == STATUS_OK ? failpoint_hit("mysql.before_schema", error) : status;
     status = status == STATUS_OK ? maria_objects_make(self, tables, table_count, objects,
                                                       MARIA_BEFORE_TABLES, error)

@@ -1,5 +1,6 @@
 /* Prepared statements: calls of the client library that may wait, and what the server forgets. */
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/signals.h"
 #include "connectors/mysql/mysql_internal.h"
 #include <errmsg.h>
@@ -35,10 +36,22 @@ enum status maria_wait_for(struct maria_database *self, MYSQL *connection, int e
                                             : maria_await(self, connection, MARIA_LONG, error);
 }
 
+MYSQL_STMT *maria_statement_create(MYSQL *connection)
+{
+    MYSQL_STMT *statement = mysql_stmt_init(connection);
+    if (statement == NULL) {
+        memory_exhausted(0);
+    }
+    return statement;
+}
+
 enum status maria_statement_failure(struct maria_database *self, MYSQL *connection,
                                     MYSQL_STMT *statement, enum error_code otherwise,
                                     struct error *error)
 {
+    if (mysql_stmt_errno(statement) == CR_OUT_OF_MEMORY) {
+        memory_exhausted(0);
+    }
     if (mysql_errno(connection) != 0) {
         return maria_failure(self, connection, otherwise, error);
     }

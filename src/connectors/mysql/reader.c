@@ -2,6 +2,7 @@
  * Readers and cursors: SELECTs that are read as they come, never held by the client. A connection
  * carries one result at a time, so a cursor takes one of those that share the snapshot.
  */
+#include "base/memory.h"
 #include "connectors/defaults.h"
 #include "connectors/mysql/source.h"
 #include <stdlib.h>
@@ -34,10 +35,7 @@ static enum status reader_open(struct database *database, struct reader **reader
     if (maria_catalog_get(self, &catalog, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    struct reader *opened = calloc(1, sizeof *opened);
-    if (opened == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a reader");
-    }
+    struct reader *opened = memory_allocate_zeroed(1, sizeof *opened);
     opened->database = self;
     *reader = opened;
     return STATUS_OK;
@@ -116,13 +114,10 @@ static enum status open_on(struct cursor *cursor, const struct span *span, struc
 static enum status cursor_open(struct reader *reader, const struct read_request *request,
                                const struct span *span, struct cursor **cursor, struct error *error)
 {
-    struct cursor *opened = calloc(1, sizeof *opened);
+    struct cursor *opened = memory_allocate_zeroed(1, sizeof *opened);
 
     *cursor = NULL;
-    if (opened == NULL || (opened->arena = arena_create(4096)) == NULL) {
-        free(opened);
-        return error_set(error, ERROR_MEMORY, request->name, "no memory for a cursor");
-    }
+    opened->arena = arena_create(4096);
     opened->reader = reader;
     opened->request = request;
     if (open_on(opened, span, error) != STATUS_OK) {
@@ -159,14 +154,14 @@ static enum status fetch(struct cursor *cursor, size_t *bytes, struct error *err
 
 /* Their bytes are copied as one: the row's own are overwritten by the next one's. */
 static enum status decode_row(struct cursor *cursor, struct arena *arena, size_t bytes,
-                              struct cell *cells)
+                              struct cell *cells, struct error *error)
 {
     if (cursor->rows != NULL) {
-        return maria_rows_decode(cursor->rows, arena, cells);
+        return maria_rows_decode(cursor->rows, arena, cells, error);
     }
-    char *copy = arena_allocate(arena, bytes);
+    char *copy = arena_try_allocate(arena, bytes);
     if (copy == NULL) {
-        return STATUS_FAILED;
+        return error_set(error, ERROR_MEMORY, cursor->request->name, "no memory for a row");
     }
     for (uint32_t i = 0; i < cursor->compiled.select.column_count; i++) {
         size_t length = cursor->lengths[i];
@@ -175,10 +170,7 @@ static enum status decode_row(struct cursor *cursor, struct arena *arena, size_t
             continue;
         }
         memcpy(copy, cursor->row[i], length);
-        if (maria_decode(&cursor->compiled.columns[i], copy, length, arena, &cells[i]) !=
-            STATUS_OK) {
-            return STATUS_FAILED;
-        }
+        maria_decode(&cursor->compiled.columns[i], copy, length, arena, &cells[i]);
         copy += length;
     }
     return STATUS_OK;
@@ -190,25 +182,18 @@ static enum status add_row(struct cursor *cursor, struct batch *batch, size_t by
     struct cell *cells = batch_append(batch);
     struct cell *values = cells;
     uint32_t count = cursor->compiled.select.column_count;
-    enum status status = STATUS_FAILED;
 
-    if (cells != NULL && cursor->compiled.select.documents) {
+    if (cursor->compiled.select.documents) {
         values = arena_allocate_zeroed(batch->arena, (size_t)count + 1, sizeof *values);
     }
-    if (cells != NULL && values != NULL) {
-        status = decode_row(cursor, batch->arena, bytes, values);
-    }
+    enum status status = decode_row(cursor, batch->arena, bytes, values, error);
     if (status == STATUS_OK && cursor->compiled.select.documents) {
-        status = batch_make_document(batch, cursor->compiled.select.names, values, count, cells);
+        (void)!batch_make_document(batch, cursor->compiled.select.names, values, count, cells);
     }
-    if (status == STATUS_OK && cursor->compiled.sliced_count > 0 &&
-        maria_large_make(cursor->reader->database, &cursor->compiled, cursor->row + count,
-                         cursor->lengths + count, batch, cells, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return status == STATUS_OK
-               ? STATUS_OK
-               : error_set(error, ERROR_MEMORY, cursor->request->name, "no memory for a row");
+    return status == STATUS_OK && cursor->compiled.sliced_count > 0
+               ? maria_large_make(cursor->reader->database, &cursor->compiled, cursor->row + count,
+                                  cursor->lengths + count, batch, cells, error)
+               : status;
 }
 
 static enum status fill(struct cursor *cursor, struct batch *batch, uint32_t rows_max,
@@ -243,9 +228,6 @@ static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
     }
     rows_max = rows_max > 0 ? rows_max : 1;
     struct batch *filled = batch_create_for_cursor(width, rows_max, bytes_max);
-    if (filled == NULL) {
-        return error_set(error, ERROR_MEMORY, cursor->request->name, "no memory for a batch");
-    }
     enum status status = fill(cursor, filled, rows_max, bytes_max > 0 ? bytes_max : 1, error);
     return batch_deliver(filled, status, batch);
 }

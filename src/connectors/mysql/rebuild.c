@@ -47,8 +47,7 @@ static enum status describe(const struct rebuilding *rebuilding, const char *nam
     status = maria_statements_read(rebuilding->self, rebuilding->connection, &catalog,
                                    rebuilding->arena, rebuilding->error);
     return status == STATUS_OK && facts->schema->native_sql != NULL
-               ? maria_definition_read(facts->schema->native_sql, rebuilding->arena, definition,
-                                       rebuilding->error)
+               ? maria_definition_read(facts->schema->native_sql, rebuilding->arena, definition)
            : status == STATUS_OK ? STATUS_END
                                  : status;
 }
@@ -177,9 +176,6 @@ enum status maria_foretell(struct database *database, const struct target_table 
 {
     struct rebuilding rebuilding = {
         .self = maria_database_of(database), .arena = arena_create(0), .error = error};
-    if (rebuilding.arena == NULL) {
-        return error_set(error, ERROR_MEMORY, table->name, "no memory to look at it");
-    }
     enum status status = maria_control(rebuilding.self, &rebuilding.connection, error);
     if (status == STATUS_OK && table->rebuilds_indexes) {
         status = each_key(&rebuilding, table->name, tell, out);
@@ -348,7 +344,7 @@ static enum status change_table(const struct rebuilding *rebuilding, const struc
             return status;
         }
         append_change(&sql, rebuilding, change, &definition);
-        status = sql.length > 0 || sql.failed ? alter(rebuilding, change, &sql) : STATUS_OK;
+        status = sql.length > 0 ? alter(rebuilding, change, &sql) : STATUS_OK;
     }
     return status == STATUS_AGAIN ? STATUS_FAILED : status;
 }
@@ -406,9 +402,7 @@ enum status maria_rebuild_drop(struct maria_database *self, const struct target_
         return STATUS_OK;
     }
     rebuilding.arena = arena_create(0);
-    enum status status = rebuilding.arena != NULL
-                             ? maria_control(self, &rebuilding.connection, error)
-                             : error_set(error, ERROR_MEMORY, self->shown, "no memory");
+    enum status status = maria_control(self, &rebuilding.connection, error);
     status = status == STATUS_OK ? make_notes_table(&rebuilding) : status;
     if (status == STATUS_OK && maria_begin(self, &rebuilding.connection, error) == STATUS_OK) {
         status = maria_end(self, rebuilding.connection,
@@ -479,8 +473,7 @@ enum status maria_put_back(struct maria_database *self, const char *run_id,
         return status;
     }
     rebuilding.arena = arena_create(0);
-    status = rebuilding.arena != NULL ? put_back(&rebuilding, run_id, progress)
-                                      : error_set(error, ERROR_MEMORY, self->shown, "no memory");
+    status = put_back(&rebuilding, run_id, progress);
     arena_destroy(rebuilding.arena);
     return status;
 }

@@ -106,26 +106,21 @@ static void as_float(const struct cell *cell, struct cell *kept)
 }
 
 /* An instant without its zone, a time of more than a day: texts. */
-static enum status as_time(const struct maria_column *column, const struct cell *cell,
-                           struct arena *scratch, struct cell *kept, struct error *error)
+static void as_time(const struct maria_column *column, const struct cell *cell,
+                    struct arena *scratch, struct cell *kept)
 {
     struct cell read;
-    enum status status = STATUS_OK;
     if (cell->kind != VALUE_TEXT) {
-        return STATUS_OK;
+        return;
     }
     if (column->type.format == MARIA_AS_TIMESTAMP &&
         time_parse_timestamp(cell->text, cell->length, &read) == STATUS_OK) {
         *kept = read;
         kept->flags |= CELL_ZONED;
-    } else if (column->type.format == MARIA_AS_TIME) {
-        status = time_parse_interval(cell->text, cell->length, scratch, &read);
-        if (status == STATUS_OK) {
-            *kept = read;
-        }
+    } else if (column->type.format == MARIA_AS_TIME &&
+               time_parse_interval(cell->text, cell->length, scratch, &read) == STATUS_OK) {
+        *kept = read;
     }
-    return status == STATUS_FAILED ? error_set(error, ERROR_MEMORY, NULL, "no memory for a value")
-                                   : STATUS_OK;
 }
 
 /* The column's value whose normal form the cell is. */
@@ -141,7 +136,8 @@ static enum status as_kept(const struct maria_column *column, const struct cell 
         return STATUS_OK;
     case MARIA_AS_TIMESTAMP:
     case MARIA_AS_TIME:
-        return as_time(column, cell, scratch, kept, error);
+        as_time(column, cell, scratch, kept);
+        return STATUS_OK;
     case MARIA_AS_JSON:
         return sql_json_of_normal(cell, scratch, kept, error);
     default:
@@ -305,7 +301,6 @@ enum status maria_delete_records(struct database *database, const struct target_
 
     if (status == STATUS_OK && table->keeps_undo && table->key.count > 0) {
         finding.undo_name = sql_undo_name(finding.base.arena, finding.self->run_id, table->name);
-        status = finding.undo_name == NULL ? sql_finding_no_memory(&finding.base) : STATUS_OK;
     }
     if (status == STATUS_OK && table->triggers_off) {
         status = maria_silence_keys(finding.self, finding.connection, true, error);
@@ -338,26 +333,21 @@ static enum status add_record(struct finding *finding, MYSQL_ROW row, const unsi
     uint32_t count = finding->facts.schema->column_count;
     struct cell *cell = batch_append(batch);
     struct cell *items = arena_allocate_zeroed(batch->arena, 2 * (size_t)count + 1, sizeof *items);
-    if (cell == NULL || items == NULL) {
-        return STATUS_FAILED;
-    }
     for (uint32_t i = 0; i < count; i++) {
         const struct maria_column *column = &finding->facts.columns[i];
         const char *name = arena_copy_string(batch->arena, column->name);
-        if (name == NULL) {
-            return STATUS_FAILED;
-        }
         items[2 * (size_t)i] = cell_text(name, strlen(name));
         struct cell *value = &items[2 * (size_t)i + 1];
         *value = cell_null();
         if (row[i] == NULL) {
             continue;
         }
-        const char *bytes = arena_copy(batch->arena, row[i], lengths[i]);
-        if (bytes == NULL ||
-            maria_decode(&column->type, bytes, lengths[i], batch->arena, value) != STATUS_OK) {
-            return STATUS_FAILED;
+        const char *bytes = arena_try_copy(batch->arena, row[i], lengths[i]);
+        if (bytes == NULL) {
+            return error_set(finding->base.error, ERROR_MEMORY, finding->base.table->name,
+                             "no memory for a record");
         }
+        maria_decode(&column->type, bytes, lengths[i], batch->arena, value);
     }
     *cell = cell_items(VALUE_MAP, items, count);
     return STATUS_OK;
@@ -380,9 +370,7 @@ static enum status read_all(struct finding *finding, const struct buffer *from)
     enum status status = maria_query_buffer(finding->self, finding->connection, &sql, MARIA_LONG,
                                             ERROR_TARGET_INVALID, &result, finding->base.error);
     while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {
-        if (add_record(finding, row, mysql_fetch_lengths(result)) != STATUS_OK) {
-            status = sql_finding_no_memory(&finding->base);
-        }
+        status = add_record(finding, row, mysql_fetch_lengths(result));
     }
     mysql_free_result(result);
     return status;
@@ -420,9 +408,6 @@ enum status maria_fetch(struct database *database, const struct target_table *ta
     enum status status = begin(&finding, database, table, error);
 
     finding.batch = batch_create(NULL, 1, key_count + 1);
-    if (status == STATUS_OK && finding.batch == NULL) {
-        status = sql_finding_no_memory(&finding.base);
-    }
     if (status == STATUS_OK) {
         status = sql_finding_each(&finding.base, keys, key_count, fetch_one);
     }

@@ -87,17 +87,13 @@ static void name_orphans(struct maria_finisher *finisher, const struct sql_orpha
     mysql_free_result(rows);
 }
 
-static enum status collect(struct maria_finisher *finisher, const struct sql_orphans *orphans,
-                           const char *name, bool broken)
+static void collect(struct maria_found_references *found, const struct sql_orphans *orphans,
+                    const char *name, bool broken)
 {
-    struct maria_found_references *found = finisher->found;
     struct sql_reference *item = &found->items[found->count++];
     *item = (struct sql_reference){.orphans = *orphans, .broken = broken};
     item->orphans.key = (struct column_list){0};
     item->orphans.name = arena_copy_string(found->arena, name);
-    return item->orphans.name != NULL ? STATUS_OK
-                                      : error_set(finisher->error, ERROR_MEMORY, orphans->table,
-                                                  "no memory for its foreign keys");
 }
 
 /* The server does not look at rows that are there when its checks are off: so we do. */
@@ -125,7 +121,8 @@ static enum status look_for_orphans(struct maria_finisher *finisher,
     enum status status = maria_ask_number(finisher->self, finisher->connection, &sql, MARIA_BUILD,
                                           ERROR_TARGET_SCHEMA, 0, &found, finisher->error);
     if (status == STATUS_OK && finisher->found->wanted) {
-        return collect(finisher, &orphans, name, found != 0);
+        collect(finisher->found, &orphans, name, found != 0);
+        return STATUS_OK;
     }
     if (status == STATUS_OK && found != 0) {
         name_orphans(finisher, &orphans, &words);

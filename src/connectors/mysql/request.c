@@ -124,7 +124,7 @@ static enum status make_types(struct sql_request *request, uint32_t count)
 {
     struct maria_request *out = compiler_of(request)->out;
     out->columns = arena_allocate_zeroed(request->arena, (size_t)count + 1, sizeof *out->columns);
-    return out->columns != NULL ? STATUS_OK : sql_request_no_memory(request, "columns");
+    return STATUS_OK;
 }
 
 /* Types that can hold a large value; a text's bytes have to be those that the server would send. */
@@ -165,7 +165,7 @@ static bool is_sliced(struct compiler *compiler, const struct read_column *wante
            is_kept(table_of(compiler, -1)) && may_be_large(column);
 }
 
-static enum status keep_sliced(struct compiler *compiler, const struct maria_column *column)
+static void keep_sliced(struct compiler *compiler, const struct maria_column *column)
 {
     struct maria_request *out = compiler->out;
     out->root = table_of(compiler, -1);
@@ -174,14 +174,10 @@ static enum status keep_sliced(struct compiler *compiler, const struct maria_col
         out->sliced =
             arena_allocate_zeroed(compiler->base.arena, (size_t)count + 1, sizeof *out->sliced);
     }
-    if (out->sliced == NULL) {
-        return sql_request_no_memory(&compiler->base, "columns");
-    }
     out->sliced[out->sliced_count++] = (struct maria_sliced){
         .column = out->select.column_count,
         .kind = column->type.format == MARIA_AS_TEXT ? VALUE_TEXT : VALUE_BYTES,
         .name = column->name};
-    return STATUS_OK;
 }
 
 static void append_is_large(struct buffer *sql, const char *name)
@@ -206,10 +202,8 @@ static enum status append_result(struct sql_request *request, const struct read_
     *type = column->type;
     sql_name_alias(alias, wanted->join);
     bool sliced = is_sliced(compiler_of(request), wanted, column);
-    if (sliced && keep_sliced(compiler_of(request), column) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
     if (sliced) {
+        keep_sliced(compiler_of(request), column);
         buffer_append_string(&request->out->sql, "IF(");
         append_is_large(&request->out->sql, wanted->name);
         buffer_append_string(&request->out->sql, ", NULL, ");
@@ -446,12 +440,9 @@ static enum status append_part(struct sql_request *request, const struct digest_
     }
     buffer_append_string(&selected, "_t0.");
     maria_append_name(&selected, wanted->name);
-    bool failed = selected.failed;
-    if (!failed) {
-        maria_digest_append_part(&request->out->sql, column, buffer_string(&selected), wanted->key);
-    }
+    maria_digest_append_part(&request->out->sql, column, buffer_string(&selected), wanted->key);
     buffer_free(&selected);
-    return failed ? sql_request_no_memory(request, "a statement") : STATUS_OK;
+    return STATUS_OK;
 }
 
 #define HALF(from) "COALESCE(SUM(CAST(CONV(SUBSTR(_d.h, " from ", 16), 16, 10) AS UNSIGNED)), 0)"
@@ -521,8 +512,7 @@ static enum status compile(struct maria_database *self, MYSQL *connection,
     *compiled = (struct maria_request){0};
     compiler.tables =
         arena_allocate_zeroed(arena, (size_t)request->join_count + 1, sizeof(struct maria_table *));
-    return compiler.tables != NULL ? sql_request_write(&compiler.base, span)
-                                   : sql_request_no_memory(&compiler.base, "joins");
+    return sql_request_write(&compiler.base, span);
 }
 
 enum status maria_request_compile(struct maria_database *self, MYSQL *connection,

@@ -99,9 +99,6 @@ static enum status read_rights(struct maria_database *self, MYSQL *connection, s
 {
     struct buffer sql = {0};
     struct maria_rights *rights = arena_allocate_zeroed(self->seen_arena, 1, sizeof *rights);
-    if (rights == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory to look at its rights");
-    }
     maria_append_filled(&sql, sql_rights, self->schema, NULL);
     if (maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_INVALID,
                            &rights->granted, error) != STATUS_OK) {

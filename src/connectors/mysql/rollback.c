@@ -13,9 +13,7 @@ static enum status can_undo(struct database *database, const struct target_table
     struct arena *arena = arena_create(0);
     struct maria_table facts;
     MYSQL *connection = NULL;
-    enum status status =
-        arena == NULL ? error_set(error, ERROR_MEMORY, table->name, "no memory to look at it")
-                      : maria_control(self, &connection, error);
+    enum status status = maria_control(self, &connection, error);
     if (status == STATUS_OK) {
         status = maria_target_describe(self, connection, table->name, arena, &facts, error);
         const char *reason =
@@ -45,10 +43,6 @@ static enum status find_columns(struct maria_undoing *undoing, const struct mari
 {
     uint32_t count = undo->schema->column_count;
     undoing->columns = arena_allocate_zeroed(undoing->arena, count + 1u, sizeof *undoing->columns);
-    if (undoing->columns == NULL) {
-        return error_set(undoing->error, ERROR_MEMORY, undoing->facts.schema->name,
-                         "no memory to roll it back");
-    }
     for (uint32_t i = 0; i < count; i++) {
         if (maria_undo_is_own(undo->columns[i].name)) {
             continue;
@@ -75,9 +69,6 @@ static enum status find_undo(struct maria_undoing *undoing, const struct target_
     struct maria_table undo;
     enum maria_making making = MARIA_NOT_MADE;
     undoing->undo_name = sql_undo_name(undoing->arena, self->run_id, table->name);
-    if (undoing->undo_name == NULL) {
-        return error_set(undoing->error, ERROR_MEMORY, table->name, "no memory to roll it back");
-    }
     if (maria_ledger_making(self, undoing->connection, undoing->undo_name, &making,
                             undoing->error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -143,10 +134,7 @@ static enum status undo_table(struct database *database, const struct target_tab
                                     .error = error};
 
     *counts = (struct undo_counts){0};
-    enum status status =
-        undoing.arena == NULL
-            ? error_set(error, ERROR_MEMORY, table->name, "no memory to look at it")
-            : maria_begin(undoing.self, &undoing.connection, error);
+    enum status status = maria_begin(undoing.self, &undoing.connection, error);
     if (status == STATUS_OK) {
         status = maria_end(undoing.self, undoing.connection,
                            undo_within(&undoing, table, deleted, dry_run, counts), error);

@@ -3,11 +3,6 @@
 #include "connectors/sql/unfilled.h"
 #include <string.h>
 
-static enum status no_memory(const char *table, struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, table, "no memory to look at its columns");
-}
-
 /* The record `t` holds something in the column that the table did not put there; ORed to what is
  * there. By its bytes: texts of other case are equal. */
 static void append_foreign(struct buffer *sql, const struct schema_column *column)
@@ -99,7 +94,9 @@ static enum status ask_sum(struct maria_database *self, MYSQL *connection, const
     if (status == STATUS_OK) {
         MYSQL_ROW row = mysql_fetch_row(result);
         *sum = row != NULL && row[0] != NULL ? arena_copy_string(arena, row[0]) : NULL;
-        status = *sum != NULL ? STATUS_OK : no_memory(table, error);
+        status = *sum != NULL ? STATUS_OK
+                              : error_set(error, ERROR_TARGET_INVALID, table,
+                                          "the server does not tell the sum of its columns");
     }
     mysql_free_result(result);
     return status;
@@ -118,9 +115,6 @@ enum status maria_sum_columns(struct database *database, const struct target_tab
     }
     struct maria_column *summed =
         arena_allocate_zeroed(arena, facts.schema->column_count + 1u, sizeof *summed);
-    if (summed == NULL) {
-        return no_memory(table->name, error);
-    }
     for (uint32_t i = 0; i < facts.schema->column_count; i++) {
         const char *name = facts.columns[i].name;
         if (maria_is_in(columns, name) || maria_is_in(table->key, name)) {

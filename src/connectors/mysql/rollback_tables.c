@@ -18,22 +18,15 @@ static const char drop_prefix[] = "_transhume_drop_";
 
 /* ---------------------------------------------------------------- who refers to a table */
 
-static enum status no_memory(const char *table, struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, table, "no memory to roll it back");
-}
-
 /* The rows of one foreign key. */
-static bool add_referrer(const struct maria_database *self, MYSQL_ROW *rows, uint32_t count,
+static void add_referrer(const struct maria_database *self, MYSQL_ROW *rows, uint32_t count,
                          struct arena *arena, struct maria_referrer *made)
 {
     const char **columns = arena_allocate_zeroed(arena, count + 1u, sizeof *columns);
     const char **referenced = arena_allocate_zeroed(arena, count + 1u, sizeof *referenced);
-    bool whole = columns != NULL && referenced != NULL;
-    for (uint32_t i = 0; whole && i < count; i++) {
+    for (uint32_t i = 0; i < count; i++) {
         columns[i] = arena_copy_string(arena, rows[i][3]);
         referenced[i] = arena_copy_string(arena, rows[i][4]);
-        whole = columns[i] != NULL && referenced[i] != NULL;
     }
     *made = (struct maria_referrer){
         .schema = arena_copy_string(arena, rows[0][0]),
@@ -43,7 +36,6 @@ static bool add_referrer(const struct maria_database *self, MYSQL_ROW *rows, uin
         .referenced = {referenced, count},
         .own = strcmp(rows[0][0], self->schema) == 0 && strcmp(rows[0][1], rows[0][5]) == 0,
         .going = strncasecmp(rows[0][1], drop_prefix, strlen(drop_prefix)) == 0};
-    return whole && made->schema != NULL && made->table != NULL && made->name != NULL;
 }
 
 static bool same_key(MYSQL_ROW left, MYSQL_ROW right)
@@ -52,19 +44,14 @@ static bool same_key(MYSQL_ROW left, MYSQL_ROW right)
            strcmp(left[2], right[2]) == 0;
 }
 
-static enum status build_referrers(const struct maria_database *self, MYSQL_RES *result,
-                                   const char *table, struct arena *arena,
-                                   struct maria_referrer **referrers, uint32_t *count,
-                                   struct error *error)
+static void build_referrers(const struct maria_database *self, MYSQL_RES *result, const char *table,
+                            struct arena *arena, struct maria_referrer **referrers, uint32_t *count)
 {
     uint64_t row_count = mysql_num_rows(result);
     MYSQL_ROW *rows = arena_allocate_zeroed(arena, (size_t)row_count + 1, sizeof(MYSQL_ROW));
     uint32_t used = 0;
     MYSQL_ROW row = NULL;
     *referrers = arena_allocate_zeroed(arena, (size_t)row_count + 1, sizeof **referrers);
-    if (rows == NULL || *referrers == NULL) {
-        return no_memory(table, error);
-    }
     while ((row = mysql_fetch_row(result)) != NULL) {
         /* information_schema compares names without case */
         if (self->folds_names || strcmp(row[5], table) == 0) {
@@ -76,12 +63,9 @@ static enum status build_referrers(const struct maria_database *self, MYSQL_RES 
         while (end < used && same_key(rows[first], rows[end])) {
             end++;
         }
-        if (!add_referrer(self, &rows[first], end - first, arena, &(*referrers)[(*count)++])) {
-            return no_memory(table, error);
-        }
+        add_referrer(self, &rows[first], end - first, arena, &(*referrers)[(*count)++]);
         first = end;
     }
-    return STATUS_OK;
 }
 
 enum status maria_referrers_read(struct maria_database *self, MYSQL *connection, const char *table,
@@ -95,7 +79,7 @@ enum status maria_referrers_read(struct maria_database *self, MYSQL *connection,
     enum status status = maria_query_buffer(self, connection, &sql, MARIA_LONG,
                                             ERROR_TARGET_INVALID, &result, error);
     if (status == STATUS_OK) {
-        status = build_referrers(self, result, table, arena, referrers, count, error);
+        build_referrers(self, result, table, arena, referrers, count);
     }
     mysql_free_result(result);
     return status;
@@ -364,11 +348,7 @@ static enum status begin(struct removing *removing, struct database *database,
     struct buffer name = {0};
     buffer_format(&name, "%s %s", removing->self->run_id, table->name);
     sql_own_name(drop_prefix, buffer_string(&name), removing->aside);
-    bool whole = removing->arena != NULL && !name.failed;
     buffer_free(&name);
-    if (!whole) {
-        return no_memory(table->name, error);
-    }
     if (maria_control(removing->self, &removing->connection, error) != STATUS_OK ||
         maria_ledger_check_claim(removing->self, removing->connection, error) != STATUS_OK ||
         maria_ledger_making(removing->self, removing->connection, table->name, making, error) !=

@@ -3,6 +3,7 @@
  * instances that know nothing of each other, and may all be on one server. So the list is the
  * process's. Any thread.
  */
+#include "base/memory.h"
 #include "connectors/mysql/mysql_internal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -27,26 +28,18 @@ static void free_session(struct own_session *session)
     }
 }
 
-bool maria_own_add(MYSQL *connection, const char *server, const char *peer)
+void maria_own_add(MYSQL *connection, const char *server, const char *peer)
 {
     size_t bytes = strlen(server) + 1;
-    struct own_session *session = calloc(1, sizeof *session + bytes);
-    if (session == NULL) {
-        return false;
-    }
+    struct own_session *session = memory_allocate_zeroed(1, sizeof *session + bytes);
     session->connection = connection;
     session->number = mysql_thread_id(connection);
-    session->peer = peer != NULL ? strdup(peer) : NULL;
+    session->peer = peer != NULL ? memory_copy_string(peer) : NULL;
     memcpy(session->server, server, bytes);
-    if (peer != NULL && session->peer == NULL) {
-        free_session(session);
-        return false;
-    }
     pthread_mutex_lock(&mutex);
     session->next = sessions;
     sessions = session;
     pthread_mutex_unlock(&mutex);
-    return true;
 }
 
 void maria_own_remove(const MYSQL *connection)

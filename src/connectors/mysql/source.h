@@ -134,13 +134,13 @@ struct maria_database *maria_reader_database(const struct reader *reader);
 bool maria_is_time_of_day(int64_t nanoseconds);
 
 /* One value's text as a cell; `bytes` live in `arena` already and are borrowed. A value that no
- * kind can hold, or that is not of its format, becomes an ESCAPE. STATUS_FAILED: memory is out. */
-enum status maria_decode(const struct maria_type *type, const char *bytes, size_t length,
-                         struct arena *arena, struct cell *cell) MUST_USE;
+ * kind can hold, or that is not of its format, becomes an ESCAPE. */
+void maria_decode(const struct maria_type *type, const char *bytes, size_t length,
+                  struct arena *arena, struct cell *cell);
 
 /* The same of a date, time, or both, that the library took apart. */
-enum status maria_decode_moment(const struct maria_type *type, const MYSQL_TIME *moment,
-                                struct arena *arena, struct cell *cell) MUST_USE;
+void maria_decode_moment(const struct maria_type *type, const MYSQL_TIME *moment,
+                         struct arena *arena, struct cell *cell);
 
 /* ---------------------------------------------------------------- binary.c */
 
@@ -156,9 +156,9 @@ enum status maria_rows_open(struct maria_database *self, MYSQL *connection,
                             struct error *error) MUST_USE;
 /* The next row, of so many bytes, not counting fixed ones. STATUS_END: there is none. */
 enum status maria_rows_next(struct maria_rows *rows, size_t *bytes, struct error *error) MUST_USE;
-/* Its values. STATUS_FAILED: memory is out. */
-enum status maria_rows_decode(struct maria_rows *rows, struct arena *arena,
-                              struct cell *cells) MUST_USE;
+/* Its values. */
+enum status maria_rows_decode(struct maria_rows *rows, struct arena *arena, struct cell *cells,
+                              struct error *error) MUST_USE;
 /* NULL is fine. Rows that are still to come are read off. */
 void maria_rows_close(struct maria_rows *rows);
 

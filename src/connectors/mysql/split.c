@@ -174,8 +174,7 @@ static enum status split_evenly(struct splitter *splitter, int64_t rows, int64_t
         char digits[24];
         size_t length = text_from_int64((int64_t)((uint64_t)low + step - 1), digits);
         const struct text value = {arena_copy(splitter->spans.arena, digits, length), length};
-        status =
-            value.data != NULL ? cut_at(splitter, &value) : sql_spans_no_memory(&splitter->spans);
+        status = cut_at(splitter, &value);
     }
     return status;
 }
@@ -218,14 +217,13 @@ static enum status split_by_walking(struct splitter *splitter, int64_t rows_want
             break;
         }
         const unsigned long *lengths = mysql_fetch_lengths(result);
-        for (uint32_t i = 0; status == STATUS_OK && i < splitter->bounds.parts; i++) {
+        for (uint32_t i = 0; i < splitter->bounds.parts; i++) {
             const char *value = row[i] != NULL ? row[i] : "";
             values[i] =
                 (struct text){arena_copy(splitter->spans.arena, value, lengths[i]), lengths[i]};
-            status = values[i].data != NULL ? STATUS_OK : sql_spans_no_memory(&splitter->spans);
         }
         mysql_free_result(result);
-        status = status == STATUS_OK ? cut_at(splitter, values) : status;
+        status = cut_at(splitter, values);
     }
     return status;
 }

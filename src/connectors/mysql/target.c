@@ -120,9 +120,7 @@ static enum status inspect_one(struct maria_database *self, MYSQL *connection, c
     struct maria_table facts;
     int64_t found = 0;
     struct arena *arena = arena_create(0);
-    enum status status =
-        arena != NULL ? maria_look_at(self->seen, self, connection, name, arena, &facts, error)
-                      : error_set(error, ERROR_MEMORY, name, "no memory to look at it");
+    enum status status = maria_look_at(self->seen, self, connection, name, arena, &facts, error);
 
     *table_exists = status == STATUS_OK;
     *record_exists = false;
@@ -148,11 +146,7 @@ static enum status target_inspect(struct database *database, const struct target
     MYSQL *connection = NULL;
     maria_forget_seen(self);
     self->seen_arena = arena_create(0);
-    struct maria_look *seen =
-        self->seen_arena != NULL ? arena_allocate_zeroed(self->seen_arena, 1, sizeof *seen) : NULL;
-    if (seen == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory to look at tables");
-    }
+    struct maria_look *seen = arena_allocate_zeroed(self->seen_arena, 1, sizeof *seen);
     enum status status = maria_control(self, &connection, error);
     status = status == STATUS_OK
                  ? maria_look(self, connection, table_count, self->seen_arena, seen, error)

@@ -76,9 +76,8 @@ struct maria_layout {
     uint64_t page_bytes;   /* by InnoDB's */
 };
 
-enum status maria_layout_make(const struct maria_database *self, const struct target_table *table,
-                              struct arena *arena, struct maria_layout *layout,
-                              struct error *error) MUST_USE;
+struct maria_layout maria_layout_make(const struct maria_database *self,
+                                      const struct target_table *table, struct arena *arena);
 bool maria_layout_fits(const struct maria_layout *layout);
 
 /* ---------------------------------------------------------------- definition.c */
@@ -95,8 +94,7 @@ struct maria_definition {
 
 /* STATUS_END: it is not of that form. Texts are borrowed from `statement`. */
 enum status maria_definition_read(const char *statement, struct arena *arena,
-                                  struct maria_definition *definition,
-                                  struct error *error) MUST_USE;
+                                  struct maria_definition *definition) MUST_USE;
 /* The name of a key or constraint clause in backquotes, as it stands there; empty: none. */
 struct text maria_definition_name(const struct text *clause);
 /* Does a name in backquotes stand for this one? In any case of letters. */
@@ -118,7 +116,7 @@ uint16_t maria_bulk_type(const struct maria_column *column);
 /*
  * Appends a value as the column takes it: NULLs, conversions and limits included. `scratch` is for
  * values made on the way. STATUS_FAILED with a REJECT code: the column can't hold it (what was
- * appended is the caller's to take back), or ERROR_MEMORY. LARGE values are not for this function.
+ * appended is the caller's to take back). LARGE values are not for this function.
  */
 enum status maria_encode(const struct maria_column *column, const struct cell *cell,
                          enum maria_form form, struct arena *scratch, struct buffer *out,

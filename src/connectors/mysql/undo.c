@@ -89,9 +89,6 @@ enum status maria_undo_make(struct maria_database *self, MYSQL *connection,
 {
     struct buffer sql = {0};
     const char *name = sql_undo_name(arena, self->run_id, table->name);
-    if (name == NULL) {
-        return error_set(error, ERROR_MEMORY, table->name, "no memory for a statement");
-    }
     buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
     maria_append_table(&sql, self, name);
     buffer_append_string(&sql, " (_transhume_found TINYINT NOT NULL, _transhume_hash BINARY(16) "

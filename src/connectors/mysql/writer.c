@@ -9,6 +9,7 @@
  * more to send and waits.
  */
 #include "base/failpoint.h"
+#include "base/memory.h"
 #include "connectors/mysql/writer_internal.h"
 #include "connectors/sql/claim.h"
 #include <stdio.h>
@@ -65,23 +66,15 @@ enum status maria_writer_open(struct database *database, const struct target_tab
                               struct error *error)
 {
     struct maria_database *self = maria_database_of(database);
-    struct writer *opened = calloc(1, sizeof *opened);
+    struct writer *opened = memory_allocate_zeroed(1, sizeof *opened);
 
     *writer = NULL;
-    if (opened == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a writer");
-    }
     opened->database = self;
     opened->epoch = epoch;
     opened->arena = arena_create(0);
     opened->scratch = arena_create(0);
-    opened->tables = calloc((size_t)table_count + 1, sizeof *opened->tables);
-    opened->run_id = strdup(self->run_id != NULL ? self->run_id : "");
-    if (opened->arena == NULL || opened->scratch == NULL || opened->tables == NULL ||
-        opened->run_id == NULL) {
-        maria_writer_close(opened);
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a writer");
-    }
+    opened->tables = memory_allocate_zeroed((size_t)table_count + 1, sizeof *opened->tables);
+    opened->run_id = memory_copy_string(self->run_id != NULL ? self->run_id : "");
     for (uint32_t i = 0; i < table_count; i++) {
         opened->tables[i].plan = &tables[i];
     }
@@ -160,19 +153,13 @@ static void append_held(struct writer *writer, struct held *held)
     segment->held_bytes += batch_bytes(held->batch);
 }
 
-static enum status hold(struct writer *writer, uint32_t table, struct batch *batch,
-                        struct held **held, struct error *error)
+static struct held *hold(struct writer *writer, uint32_t table, struct batch *batch)
 {
-    struct held *made = calloc(1, sizeof *made);
-    if (made == NULL) {
-        batch_destroy(batch);
-        return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for a batch");
-    }
+    struct held *made = memory_allocate_zeroed(1, sizeof *made);
     made->batch = batch;
     made->table = table;
     append_held(writer, made);
-    *held = made;
-    return STATUS_OK;
+    return made;
 }
 
 bool writer_is_ready(const struct writer *writer)
@@ -271,8 +258,6 @@ static enum status encode_batch(struct writer *writer, struct held *held,
 enum status maria_writer_submit(struct writer *writer, uint64_t chunk, uint32_t table,
                                 struct batch *batch, struct error *error)
 {
-    struct held *held = NULL;
-
     if (chunk != writer->chunk) {
         batch_destroy(batch);
         return error_set(error, ERROR_INTERNAL, writer->database->shown,
@@ -285,10 +270,7 @@ enum status maria_writer_submit(struct writer *writer, uint64_t chunk, uint32_t 
     const struct segment *filling = writer->filling;
     const struct filled before = {filling->last, filling->held_bytes, filling->out.length,
                                   filling->rows.length, writer->numbered};
-    if (hold(writer, table, batch, &held, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    enum status status = encode_batch(writer, held, &before, error);
+    enum status status = encode_batch(writer, hold(writer, table, batch), &before, error);
     return status == STATUS_OK && writer_is_ready(writer) ? writer_hand_over(writer, error)
                                                           : status;
 }

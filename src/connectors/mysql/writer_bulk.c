@@ -36,7 +36,6 @@ void writer_bulk_begin(struct segment *segment)
 static enum status prepare(struct writer *writer, const struct writer_plan *plan, bool *refused,
                            struct error *error)
 {
-    struct maria_database *self = writer->database;
     struct buffer sql = {0};
     writer_plan_append_insert(writer, plan, &sql);
     for (uint32_t i = 0; i < plan->column_count; i++) {
@@ -45,15 +44,12 @@ static enum status prepare(struct writer *writer, const struct writer_plan *plan
     buffer_append_byte(&sql, ')');
     *refused = false;
     if (plan->bulk->statement == NULL) {
-        plan->bulk->statement = mysql_stmt_init(writer->connection);
-        writer->statement_count += plan->bulk->statement != NULL;
+        plan->bulk->statement = maria_statement_create(writer->connection);
+        writer->statement_count++;
     }
     MYSQL_STMT *statement = plan->bulk->statement;
-    enum status status =
-        sql.failed || statement == NULL
-            ? error_set(error, ERROR_MEMORY, self->shown, "no memory for a statement")
-            : maria_statement_prepare(self, writer->connection, statement, sql.data, sql.length,
-                                      refused, error);
+    enum status status = maria_statement_prepare(writer->database, writer->connection, statement,
+                                                 sql.data, sql.length, refused, error);
     buffer_free(&sql);
     if (status == STATUS_OK && !*refused &&
         mysql_stmt_param_count(statement) != (unsigned long)plan->column_count) {

@@ -43,11 +43,7 @@ static bool read_large(struct writer_stream *stream, const struct large_mark *ma
     buffer_clear(&stream->escaped);
     stream->escaped_at = 0;
     maria_append_field(&stream->escaped, piece, size);
-    if (stream->escaped.failed) {
-        stream->failed = true;
-        error_set(&stream->error, ERROR_MEMORY, NULL, "no memory for a large value");
-    }
-    return !stream->failed;
+    return true;
 }
 
 static size_t serve(char *to, size_t size, const char *from, size_t *at, size_t end)
@@ -297,11 +293,13 @@ static enum status send_statement(struct writer *writer, size_t begin, size_t en
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, writer->sending->plan->statement);
+    if (!buffer_try_reserve(&sql, end - begin)) {
+        buffer_free(&sql);
+        return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for records");
+    }
     buffer_append(&sql, writer->sending->out.data + begin, end - begin - 1);
-    enum status status = sql.failed
-                             ? error_set(error, ERROR_MEMORY, writer->database->shown, "no memory")
-                             : maria_send(writer->database, writer->connection, sql.data,
-                                          sql.length, MARIA_LONG, ERROR_TARGET_WRITE, error);
+    enum status status = maria_send(writer->database, writer->connection, sql.data, sql.length,
+                                    MARIA_LONG, ERROR_TARGET_WRITE, error);
     buffer_free(&sql);
     return status;
 }

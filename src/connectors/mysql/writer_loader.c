@@ -20,18 +20,15 @@ static void *run_loader(void *argument)
 
 enum status writer_loader_start(struct writer *writer, struct error *error)
 {
-    const char *shown = writer->database->shown;
     writer->filling = &writer->segments[0];
     writer->sending = &writer->segments[1];
     writer->to_load = ring_create(WEIGHT);
     writer->loaded = ring_create(WEIGHT);
     writer->load_scratch = arena_create(0);
-    if (writer->to_load == NULL || writer->loaded == NULL || writer->load_scratch == NULL) {
-        return error_set(error, ERROR_MEMORY, shown, "no memory for a writer");
-    }
     int failure = pthread_create(&writer->loader, NULL, run_loader, writer);
     if (failure != 0) {
-        return error_set(error, ERROR_MEMORY, shown, "can't start a thread: %s", strerror(failure));
+        return error_set(error, ERROR_MEMORY, writer->database->shown, "can't start a thread: %s",
+                         strerror(failure));
     }
     writer->has_loader = true;
     return STATUS_OK;

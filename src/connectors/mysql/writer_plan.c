@@ -2,11 +2,6 @@
 #include "connectors/mysql/writer_internal.h"
 #include <string.h>
 
-static enum status no_memory(const struct writer *writer, struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for a writer");
-}
-
 enum status writer_plan_describe(struct writer *writer, uint32_t table, struct error *error)
 {
     struct writer_table *entry = &writer->tables[table];
@@ -34,9 +29,6 @@ static enum status choose_columns(struct writer *writer, struct writer_plan *pla
     const struct shape *shape = plan->shape;
     plan->columns =
         arena_allocate_zeroed(writer->arena, (size_t)shape->field_count + 1, sizeof *plan->columns);
-    if (plan->columns == NULL) {
-        return no_memory(writer, error);
-    }
     for (uint32_t i = 0; i < shape->field_count; i++) {
         int32_t column = maria_find_column(plan->facts, shape->fields[i].name);
         if (column < 0) {
@@ -72,7 +64,7 @@ static enum status see_all_notes(struct writer *writer, const struct writer_plan
 
 static const char *keep(struct writer *writer, struct buffer *sql)
 {
-    const char *text = sql->failed ? NULL : arena_copy_string(writer->arena, buffer_string(sql));
+    const char *text = arena_copy_string(writer->arena, buffer_string(sql));
     buffer_free(sql);
     return text;
 }
@@ -181,9 +173,6 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
         return STATUS_FAILED;
     }
     struct writer_plan *made = arena_allocate_zeroed(writer->arena, 1, sizeof *made);
-    if (made == NULL) {
-        return no_memory(writer, error);
-    }
     const struct target_table *target = writer->tables[table].plan;
     made->table = table;
     made->shape = shape;
@@ -196,9 +185,6 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
                    writer_keeps_undo(&writer->tables[table]);
     made->stage_name = arena_format(writer->arena, "_transhume_stage_%u", ++writer->plan_count);
     made->repeats_name = arena_format(writer->arena, "_transhume_repeats_%u", writer->plan_count);
-    if (made->stage_name == NULL || made->repeats_name == NULL) {
-        return no_memory(writer, error);
-    }
     if (choose_columns(writer, made, error) != STATUS_OK ||
         see_all_notes(writer, made, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -208,10 +194,6 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
     made->repeats = make_repeats(writer, made);
     bool bulk = !made->staged && made->column_count > 0 && writer->database->takes_bulk;
     made->bulk = bulk ? arena_allocate_zeroed(writer->arena, 1, sizeof *made->bulk) : NULL;
-    if (made->statement == NULL || made->stage == NULL || made->repeats == NULL ||
-        (bulk && made->bulk == NULL)) {
-        return no_memory(writer, error);
-    }
     made->next = writer->plans;
     writer->plans = made;
     *plan = made;

@@ -25,8 +25,8 @@ static enum status put_large_whole(struct writer *writer, const struct maria_col
                          (unsigned long long)large->length,
                          (unsigned long long)writer->packet_bytes_max);
     }
-    char *bytes = arena_allocate(writer->scratch, large->length);
-    if (bytes == NULL) {
+    char *bytes = arena_try_allocate(writer->scratch, large->length);
+    if (bytes == NULL || !buffer_try_reserve(&writer->filling->out, 2 * large->length)) {
         return error_set(error, ERROR_MEMORY, column->name, "no memory for a large value");
     }
     if (large->read(large, 0, bytes, large->length, error) != STATUS_OK) {
@@ -138,10 +138,6 @@ enum status writer_encode_row(struct writer *writer, const struct writer_plan *p
 
     enum status status = encode_record(writer, plan, batch_row(held->batch, row), &problem);
     buffer_append(&filling->rows, &sent, sizeof sent);
-    if (status == STATUS_OK &&
-        (filling->out.failed || filling->marks.failed || filling->rows.failed)) {
-        return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for records");
-    }
     if (status == STATUS_OK) {
         held->bytes += filling->out.length - sent.begin;
         for (; marks < filling->marks.length; marks += sizeof(struct large_mark)) {

@@ -14,17 +14,13 @@ static void append_records(struct buffer *sql, const struct writer *writer,
     maria_append_match(sql, writer->tables[plan->table].plan->key, "s", "t");
 }
 
-static enum status append_insert(struct buffer *sql, struct writer *writer,
-                                 const struct writer_plan *plan, struct error *error)
+static void append_insert(struct buffer *sql, const struct writer *writer,
+                          const struct writer_plan *plan)
 {
-    const char *table = writer_plan_name(writer, plan);
-    const char *name = sql_undo_name(writer->load_scratch, writer->run_id, table);
-    if (name == NULL) {
-        return error_set(error, ERROR_MEMORY, table, "no memory for a statement");
-    }
     buffer_append_string(sql, "INSERT INTO ");
-    maria_append_table(sql, writer->database, name);
-    return STATUS_OK;
+    maria_append_table(
+        sql, writer->database,
+        sql_undo_name(writer->load_scratch, writer->run_id, writer_plan_name(writer, plan)));
 }
 
 /* The records stay locked, so that what is kept is what is overwritten: by a statement of its own,
@@ -44,10 +40,10 @@ enum status writer_undo_before(struct writer *writer, const struct writer_plan *
 {
     struct buffer sql = {0};
     enum status status = lock_records(writer, plan, refusal, error);
-    status = status == STATUS_OK ? append_insert(&sql, writer, plan, error) : status;
     if (status != STATUS_OK) {
         return status;
     }
+    append_insert(&sql, writer, plan);
     buffer_append_string(&sql, " (_transhume_found");
     maria_undo_append_columns(&sql, plan->facts, "");
     buffer_append_string(&sql, ") SELECT 1");
@@ -63,9 +59,7 @@ enum status writer_undo_after(struct writer *writer, const struct writer_plan *p
     const struct maria_table *facts = plan->facts;
     struct column_list key = writer->tables[plan->table].plan->key;
     struct buffer sql = {0};
-    if (append_insert(&sql, writer, plan, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    append_insert(&sql, writer, plan);
     buffer_append_string(&sql, " (_transhume_found, _transhume_hash, ");
     maria_append_names(&sql, NULL, key);
     buffer_append_string(&sql, ") SELECT 0, ");
