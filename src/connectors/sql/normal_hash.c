@@ -98,43 +98,42 @@ static void add_time(struct field_hasher *hasher, uint64_t seed, const struct sq
     field_hash_add(hasher, seed, VALUE_TEXT, 0, text->data, text->length);
 }
 
-/* STATUS_AGAIN: nothing was added, its normal form has to be made first. */
-static enum status add_common(struct field_hasher *hasher, uint64_t seed,
-                              const struct sql_rules *rules, const struct cell *cell,
-                              struct error *error)
+/* False: nothing was added, its normal form has to be made first. */
+static bool add_common(struct field_hasher *hasher, uint64_t seed, const struct sql_rules *rules,
+                       const struct cell *cell)
 {
     switch ((enum value_kind)cell->kind) {
     case VALUE_MISSING:
     case VALUE_NULL:
         field_hash_add_null(hasher, seed);
-        return STATUS_OK;
+        return true;
     case VALUE_INT64:
         field_hash_add_u64(hasher, seed, VALUE_INT64, 0, cell->u64);
-        return STATUS_OK;
+        return true;
     case VALUE_BYTES:
         field_hash_add(hasher, seed, VALUE_BYTES, 0, cell->bytes, cell->length);
-        return STATUS_OK;
+        return true;
     case VALUE_TEXT:
-        return add_text(hasher, seed, cell) ? STATUS_OK : STATUS_AGAIN;
+        return add_text(hasher, seed, cell);
     case VALUE_DECIMAL:
         if ((cell->flags & CELL_SMALL) == 0) {
-            return STATUS_AGAIN;
+            return false;
         }
         add_small_decimal(hasher, seed, cell);
-        return STATUS_OK;
+        return true;
     case VALUE_FLOAT32:
     case VALUE_FLOAT64:
-        return add_float(hasher, seed, cell->f64) ? STATUS_OK : STATUS_AGAIN;
+        return add_float(hasher, seed, cell->f64);
     case VALUE_DATE:
     case VALUE_TIME:
     case VALUE_TIMESTAMP:
         if ((cell->flags & CELL_SPECIAL) != 0) {
-            return STATUS_AGAIN;
+            return false;
         }
         add_time(hasher, seed, rules, cell);
-        return STATUS_OK;
+        return true;
     default:
-        return STATUS_AGAIN;
+        return false;
     }
 }
 
@@ -155,8 +154,7 @@ enum status sql_hash_normal(const struct sql_rules *rules, const uint64_t *seeds
     const struct cell *end = cells + count;
     enum status status = STATUS_OK;
     for (; cell < end && cell->kind != VALUE_LARGE; cell++, seeds++) {
-        status = add_common(hasher, *seeds, rules, cell, error);
-        if (status == STATUS_AGAIN) {
+        if (!add_common(hasher, *seeds, rules, cell)) {
             status = add_normal_form(hasher, *seeds, rules, cell, error);
         }
         if (status != STATUS_OK) {
