@@ -99,13 +99,28 @@ static void worsen(struct report *report, int exit_status)
     }
 }
 
+static enum status find_open_run(struct report *report, struct ledger_run **run,
+                                 struct error *error)
+{
+    const struct plan *plan = report->session->plan;
+    struct arena *arena = report->out->arena;
+    const char **tables = arena_allocate_zeroed(arena, plan->table_count + 1u, sizeof(*tables));
+    const char *id;
+    const char *table;
+    for (uint32_t i = 0; i < plan->table_count; i++) {
+        tables[i] = plan->tables[i].target.name;
+    }
+    enum status status = ledger_find_conflict(report->session->ledger, tables, plan->table_count,
+                                              arena, &id, &table, error);
+    return status == STATUS_OK ? ledger_load(report->session->ledger, id, arena, run, error)
+                               : status;
+}
+
 static enum status check_ledger(struct report *report, struct error *error)
 {
-    struct database *target = report->session->target;
     struct ledger_run *run;
     struct ledger_status run_status;
-    enum status status =
-        target->connector->ledger->load(target, NULL, report->out->arena, &run, error);
+    enum status status = find_open_run(report, &run, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }

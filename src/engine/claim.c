@@ -17,8 +17,7 @@ enum { RENEWALS_A_LEASE = 3, LOOKS_A_LEASE = 8, LOOK_MS_MAX = 5000, WAIT_SLICE_M
 
 struct claim_keeper {
     struct database *target;
-    char run_id[RUN_ID_BYTES];
-    uint64_t epoch;
+    struct ledger *ledger;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -60,8 +59,7 @@ static void *keep(void *argument)
         struct error error;
         enum status status = failpoint_hit("engine.before_renew", &error);
         if (status == STATUS_OK) {
-            status = keeper->target->connector->ledger->renew(keeper->target, keeper->run_id,
-                                                              keeper->epoch, &error);
+            status = ledger_renew(keeper->ledger, &error);
         }
         if (status == STATUS_FAILED && error.code == ERROR_RUN_FENCED) {
             lose(keeper, &error);
@@ -83,8 +81,7 @@ static enum status start_keeper(struct run *run, struct error *error)
         return error_set(error, ERROR_MEMORY, NULL, "no memory to keep a lease");
     }
     keeper->target = run->session->target;
-    keeper->epoch = run->epoch;
-    memcpy(keeper->run_id, run->id, sizeof(keeper->run_id));
+    keeper->ledger = run->session->ledger;
     condition_init(&keeper->changed);
     pthread_mutex_init(&keeper->mutex, NULL);
     int failure = pthread_create(&keeper->thread, NULL, keep, keeper);
@@ -132,18 +129,16 @@ void claim_keeper_stop(struct claim_keeper *keeper)
 static enum status ask(struct run *run, uint64_t old_epoch, const struct ledger_holder *replaces,
                        struct ledger_holder *found, struct error *error)
 {
-    struct database *target = run->session->target;
-    return target->connector->ledger->claim(target, run->id, old_epoch, replaces, found, error);
+    return ledger_lead(run->session->ledger, run->id, old_epoch, replaces, found, error);
 }
 
 bool claim_is_held(struct run *run, const char *run_id, struct ledger_holder *holder)
 {
-    struct database *target = run->session->target;
     struct error ignored;
     *holder = (struct ledger_holder){0};
     /* with an epoch that never was: it can't be had, but who has it is named */
-    return target->connector->ledger->claim(target, run_id, UINT64_MAX >> 1, NULL, holder,
-                                            &ignored) == STATUS_AGAIN &&
+    return ledger_lead(run->session->ledger, run_id, UINT64_MAX >> 1, NULL, holder, &ignored) ==
+               STATUS_AGAIN &&
            holder->pid > 0 && !ledger_holder_is_gone(holder);
 }
 
@@ -259,5 +254,5 @@ enum status run_claim(struct run *run, uint64_t old_epoch, bool take_over, struc
     run->epoch = old_epoch + 1;
     run->claimed = true;
     pthread_mutex_unlock(&run->state_mutex);
-    return run->session->target->lease_ms > 0 ? start_keeper(run, error) : STATUS_OK;
+    return ledger_has_lease(run->session->ledger) ? start_keeper(run, error) : STATUS_OK;
 }

@@ -15,9 +15,8 @@ enum { VALIDATION_BYTES_MAX = 64 << 20 };
 static enum status load(struct rollback *rollback, const char *id, struct error *error)
 {
     struct run *run = &rollback->run;
-    struct database *target = rollback->session.target;
     enum status status =
-        target->connector->ledger->load(target, id, run->arena, &rollback->ledger, error);
+        ledger_load(rollback->session.ledger, id, run->arena, &rollback->ledger, error);
     if (status != STATUS_OK) {
         return status;
     }
@@ -181,7 +180,6 @@ static enum status forget_one(struct rollback *rollback, const char *id, bool ta
                               struct error *error)
 {
     struct run *run = &rollback->run;
-    struct database *target = rollback->session.target;
     enum status status = load(rollback, id, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
@@ -201,7 +199,7 @@ static enum status forget_one(struct rollback *rollback, const char *id, bool ta
     struct retry retry;
     session_retry_begin(&rollback->session, &retry);
     do {
-        status = target->connector->ledger->forget(target, run->id, run->epoch, false, error);
+        status = ledger_forget(rollback->session.ledger, run->id, run->epoch, false, error);
     } while (session_tries_again(&retry, &status, error));
     run->claimed = status != STATUS_OK;
     if (status == STATUS_END) {
@@ -218,9 +216,8 @@ static enum status claim_from_others(struct rollback *rollback, const char *newe
                                      struct error *error)
 {
     struct run *run = &rollback->run;
-    struct database *target = rollback->session.target;
     struct ledger_holder holder;
-    if (target->lease_ms > 0 || !claim_is_held(run, newest, &holder)) {
+    if (ledger_has_lease(rollback->session.ledger) || !claim_is_held(run, newest, &holder)) {
         return STATUS_OK;
     }
     enum status status = load(rollback, holder.run[0] != '\0' ? holder.run : newest, error);
@@ -231,29 +228,27 @@ static enum status claim_from_others(struct rollback *rollback, const char *newe
         return STATUS_FAILED;
     }
     run->claimed = false;
-    return target->connector->ledger->release(target, run->id, run->epoch, error);
+    return ledger_release(rollback->session.ledger, run->id, run->epoch, error);
 }
 
 /* No run is known, but one that was killed while it dropped them may have left something. */
-static enum status tidy(struct database *target, struct error *error)
+static enum status tidy(struct rollback *rollback, struct error *error)
 {
-    const struct ledger_functions *ledger = target->connector->ledger;
-    return ledger->tidy == NULL || ledger->tidy(target, false, error) == STATUS_OK ? STATUS_END
-                                                                                   : STATUS_FAILED;
+    return ledger_tidy(rollback->session.ledger, false, error) == STATUS_OK ? STATUS_END
+                                                                            : STATUS_FAILED;
 }
 
 static enum status finish(struct rollback *rollback, const struct rollback_options *options,
                           bool dry_run, bool confirm, struct arena *arena,
                           struct finish_report *report, struct error *error)
 {
-    struct database *target = rollback->session.target;
     const char **ids;
     enum status status =
-        target->connector->ledger->list(target, arena, &ids, &report->run_count, error);
+        ledger_list(rollback->session.ledger, arena, &ids, &report->run_count, error);
     report->runs = ids;
     report->target = arena_copy_string(arena, rollback->session.target_uri->shown);
     if (status == STATUS_OK && report->run_count == 0) {
-        return dry_run ? STATUS_END : tidy(target, error);
+        return dry_run ? STATUS_END : tidy(rollback, error);
     }
     if (status != STATUS_OK) {
         return STATUS_FAILED;

@@ -51,10 +51,9 @@ static enum status take_parcel(void *context, struct parcel *parcel)
 static enum status read_mark(struct run *run, uint64_t chunk, struct ledger_mark *mark,
                              struct error *error)
 {
-    struct database *target = run->session->target;
     struct done_mark done;
     enum status status =
-        target->connector->ledger->done(target, run->id, chunk, run->arena, &done, error);
+        ledger_done(run->session->ledger, run->id, chunk, run->arena, &done, error);
     if (status == STATUS_END) {
         return error_set(error, ERROR_LEDGER_INVALID, "ledger",
                          "lost the done mark of chunk %" PRIu64, chunk);
@@ -89,10 +88,9 @@ static enum status compare_chunk(struct recheck *recheck, const struct ledger_ma
 
 static enum status reopen(struct run *run, const struct ledger_mark *mark, struct error *error)
 {
-    struct database *target = run->session->target;
     if (failpoint_hit("engine.before_recheck_reopen", error) != STATUS_OK ||
-        target->connector->ledger->reopen(target, run->id, run->epoch, &mark->chunk, 1, NULL, 0,
-                                          error) != STATUS_OK) {
+        ledger_reopen(run->session->ledger, run->id, run->epoch, &mark->chunk, 1, NULL, 0, error) !=
+            STATUS_OK) {
         return STATUS_FAILED;
     }
     pthread_mutex_lock(&run->state_mutex);

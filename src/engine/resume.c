@@ -54,7 +54,6 @@ static void take_reject_bound(struct run *run, const struct local_run *local)
 static enum status find_run(struct resume *resume, struct error *error)
 {
     struct run *run = resume->run;
-    struct database *target = run->session->target;
     struct local_run local;
     enum status status = local_run_read(&run->folder, run->arena, &local, error);
     if (status == STATUS_FAILED) {
@@ -67,8 +66,7 @@ static enum status find_run(struct resume *resume, struct error *error)
     bool is_open = status == STATUS_OK && !local.finished;
     if (is_open) {
         take_reject_bound(run, &local);
-        status =
-            target->connector->ledger->load(target, local.id, run->arena, &resume->ledger, error);
+        status = ledger_load(run->session->ledger, local.id, run->arena, &resume->ledger, error);
         if (status == STATUS_END && local.begun) {
             return ledger_missing(run, &local, error);
         }
@@ -79,7 +77,7 @@ static enum status find_run(struct resume *resume, struct error *error)
         return status;
     }
     bool is_finished = status == STATUS_OK;
-    status = target->connector->ledger->load(target, NULL, run->arena, &resume->ledger, error);
+    status = ledger_load(run->session->ledger, NULL, run->arena, &resume->ledger, error);
     resume->was_told =
         status == STATUS_OK && is_finished && strcmp(local.id, resume->ledger->id) == 0;
     if (status == STATUS_OK && is_finished && !resume->was_told) {
@@ -397,7 +395,6 @@ static enum status reopen_chunks(struct resume *resume, const struct restart *re
                                  struct error *error)
 {
     struct run *run = resume->run;
-    struct database *target = run->session->target;
     const struct plan *plan = run->session->plan;
     uint64_t count = 0;
     uint32_t table_count = 0;
@@ -418,8 +415,8 @@ static enum status reopen_chunks(struct resume *resume, const struct restart *re
                       run->tables[i].name);
         }
     }
-    if (target->connector->ledger->reopen(target, run->id, run->epoch, numbers, count, tables,
-                                          table_count, error) != STATUS_OK) {
+    if (ledger_reopen(run->session->ledger, run->id, run->epoch, numbers, count, tables,
+                      table_count, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint64_t i = 0; i < count; i++) {
@@ -513,7 +510,6 @@ static enum status read_ledger(struct resume *resume, struct error *error)
 static enum status claim_and_read_again(struct resume *resume, struct error *error)
 {
     struct run *run = resume->run;
-    struct database *target = run->session->target;
     if (failpoint_hit("resume.before_claim", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -525,7 +521,7 @@ static enum status claim_and_read_again(struct resume *resume, struct error *err
     if (failpoint_hit("resume.after_claim", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    status = target->connector->ledger->load(target, run->id, run->arena, &resume->ledger, error);
+    status = ledger_load(run->session->ledger, run->id, run->arena, &resume->ledger, error);
     if (status == STATUS_END) {
         error_set(error, ERROR_LEDGER_MISSING, run->session->target_uri->shown,
                   "the target's ledger lost run %s while it was being claimed", run->id);

@@ -316,7 +316,6 @@ static void tell_differing(const struct rollback *rollback)
 static enum status forget(struct rollback *rollback, struct error *error)
 {
     struct run *run = &rollback->run;
-    struct database *target = rollback->session.target;
     if (failpoint_hit("rollback.before_forget", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -326,7 +325,7 @@ static enum status forget(struct rollback *rollback, struct error *error)
     struct retry retry;
     session_retry_begin(&rollback->session, &retry);
     do {
-        status = target->connector->ledger->forget(target, run->id, run->epoch, true, error);
+        status = ledger_forget(rollback->session.ledger, run->id, run->epoch, true, error);
     } while (session_tries_again(&retry, &status, error));
     if (status != STATUS_OK) {
         return status;

@@ -101,8 +101,7 @@ static enum status open_database(struct rollback *rollback, const struct rollbac
         return STATUS_FAILED;
     }
     bool asks_only = options->run_id == NULL && !rollback->finishing;
-    if (connector->target == NULL || connector->ledger == NULL ||
-        (connector->rollback == NULL && !asks_only) ||
+    if (connector->target == NULL || (connector->rollback == NULL && !asks_only) ||
         (options->run_id != NULL && uri_is_stream(session->target_uri, connector))) {
         return refuse_kind(rollback, connector, error);
     }
@@ -110,10 +109,11 @@ static enum status open_database(struct rollback *rollback, const struct rollbac
                                       .uri = session->target_uri,
                                       .memory_bytes = options_cache_bytes(&session->options),
                                       .timeout_ms = session->options.timeout_ms};
-    return connector->open(&open, &session->target, error) == STATUS_OK
-               ? connector->identity(session->target, session->arena, &session->target_identity,
-                                     error)
-               : STATUS_FAILED;
+    if (connector->open(&open, &session->target, error) != STATUS_OK ||
+        ledger_open(session->target, session->target, &session->ledger, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return connector->identity(session->target, session->arena, &session->target_identity, error);
 }
 
 enum status rollback_open_target(struct rollback *rollback, const struct rollback_options *options,
@@ -153,11 +153,12 @@ void rollback_free(struct rollback *rollback)
     struct error ignored;
     if (rollback->run.claimed) {
         claim_keeper_stop(rollback->run.keeper);
-        if (session->target->connector->ledger->release(
-                session->target, rollback->run.id, rollback->run.epoch, &ignored) != STATUS_OK) {
+        if (ledger_release(session->ledger, rollback->run.id, rollback->run.epoch, &ignored) !=
+            STATUS_OK) {
             log_write(LOG_WARNING, "the claim on the run was not given back: %s", ignored.message);
         }
     }
+    ledger_close(session->ledger);
     if (session->target != NULL) {
         session->target->connector->close(session->target);
     }
@@ -181,8 +182,7 @@ void rollback_free(struct rollback *rollback)
 static enum status load(struct rollback *rollback, const char *run_id, struct ledger_run **ledger,
                         struct error *error)
 {
-    struct database *target = rollback->session.target;
-    return target->connector->ledger->load(target, run_id, rollback->run.arena, ledger, error);
+    return ledger_load(rollback->session.ledger, run_id, rollback->run.arena, ledger, error);
 }
 
 /* What an earlier rollback was about to remove when it was killed; the data are gone already. The
@@ -191,10 +191,11 @@ static void tidy(struct rollback *rollback)
 {
     struct database *target = rollback->session.target;
     struct error error = {0};
-    if (target->connector->ledger->tidy != NULL &&
-        target->connector->ledger->tidy(target, true, &error) != STATUS_OK) {
+    if (ledger_tidy(rollback->session.ledger, true, &error) != STATUS_OK) {
         log_write(LOG_WARNING, "something of the ledger was left behind: %s", error.message);
     }
+    ledger_close(rollback->session.ledger);
+    rollback->session.ledger = NULL;
     target->connector->close(target);
     rollback->session.target = NULL;
 }
@@ -265,10 +266,9 @@ static bool loses_records(const struct rollback *rollback, const struct ledger_h
 /* What a later run overwrote can't be told from what this one wrote: it goes first. */
 static enum status check_later_runs(struct rollback *rollback, struct error *error)
 {
-    struct database *target = rollback->session.target;
     const char **ids;
     uint32_t count;
-    if (target->connector->ledger->list(target, rollback->run.arena, &ids, &count, error) !=
+    if (ledger_list(rollback->session.ledger, rollback->run.arena, &ids, &count, error) !=
         STATUS_OK) {
         return STATUS_FAILED;
     }

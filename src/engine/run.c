@@ -151,8 +151,7 @@ enum status run_put_status(struct run *run, struct error *error)
     pthread_mutex_unlock(&run->state_mutex);
     if (status == STATUS_OK) {
         do {
-            status =
-                target->connector->ledger->set_status(target, run->id, run->epoch, text, error);
+            status = ledger_set_status(run->session->ledger, run->id, run->epoch, text, error);
         } while (status == STATUS_FAILED && retry_wait(&retry, error));
     }
     arena_destroy(arena);
@@ -505,7 +504,7 @@ static void tell_ledger(struct run *run, enum status status, struct error *failu
     }
     claim_keeper_stop(run->keeper);
     run->keeper = NULL;
-    if (target->connector->ledger->release(target, run->id, run->epoch, &error) != STATUS_OK) {
+    if (ledger_release(run->session->ledger, run->id, run->epoch, &error) != STATUS_OK) {
         log_write(LOG_WARNING, "the claim on the run was not given back: %s", error.message);
     }
 }

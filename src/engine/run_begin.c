@@ -46,8 +46,7 @@ static enum status phase_of(struct run *run, const char *id, enum ledger_phase *
 {
     struct ledger_run *ledger;
     struct ledger_status status;
-    struct database *target = run->session->target;
-    enum status loaded = target->connector->ledger->load(target, id, run->arena, &ledger, error);
+    enum status loaded = ledger_load(run->session->ledger, id, run->arena, &ledger, error);
     if (loaded != STATUS_OK) {
         return loaded;
     }
@@ -101,26 +100,46 @@ static enum status check_local(struct run *run, const struct local_run *local, s
     return STATUS_FAILED;
 }
 
+static const char **table_names(const struct run *run)
+{
+    const struct plan *plan = run->session->plan;
+    const char **names = arena_allocate_zeroed(run->arena, plan->table_count + 1u, sizeof(*names));
+    for (uint32_t i = 0; i < plan->table_count; i++) {
+        names[i] = plan->tables[i].target.name;
+    }
+    return names;
+}
+
+/* An unfinished run that writes to one of the tables is refused; STATUS_END: there is none. */
+static enum status find_other(struct run *run, struct error *error)
+{
+    enum ledger_phase phase;
+    const char *where = run->session->target_uri->shown;
+    const char *id;
+    const char *table;
+    enum status status =
+        ledger_find_conflict(run->session->ledger, table_names(run),
+                             run->session->plan->table_count, run->arena, &id, &table, error);
+    status = status == STATUS_OK ? phase_of(run, id, &phase, &id, error) : status;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return phase == LEDGER_ROLLING_BACK ? run_refuse_rolling_back(where, id, error)
+           : phase != LEDGER_COMPLETED  ? refuse_unfinished(run, where, id, error)
+                                        : STATUS_END;
+}
+
 enum status run_clear_way(struct run *run, struct error *error)
 {
     struct local_run local;
-    enum ledger_phase phase;
-    const char *id;
     enum status status = local_run_read(&run->folder, run->arena, &local, error);
     bool is_local = status == STATUS_OK;
     if (status == STATUS_FAILED ||
         (is_local && !local.finished && check_local(run, &local, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
-    status = phase_of(run, NULL, &phase, &id, error);
-    if (status == STATUS_FAILED) {
+    if (find_other(run, error) != STATUS_END) {
         return STATUS_FAILED;
-    }
-    if (status == STATUS_OK && phase == LEDGER_ROLLING_BACK) {
-        return run_refuse_rolling_back(run->session->target_uri->shown, id, error);
-    }
-    if (status == STATUS_OK && phase != LEDGER_COMPLETED) {
-        return refuse_unfinished(run, run->session->target_uri->shown, id, error);
     }
     if (is_local && (local.finished || local.begun)) { /* else there is nothing to keep */
         run->finished_id = local.id;
@@ -219,18 +238,13 @@ static enum status split_streams(struct run *run, struct error *error)
 }
 
 /* Another process made its run while this one got ready. */
-static enum status refuse_quicker(struct run *run, struct error *error)
+static enum status refuse_quicker(struct run *run, const char *id, struct error *error)
 {
     const char *where = run->session->target_uri->shown;
-    enum ledger_phase phase;
-    const char *id;
-    enum status status = phase_of(run, NULL, &phase, &id, error);
-    if (status == STATUS_OK && phase != LEDGER_COMPLETED) {
-        return refuse_unfinished(run, where, id, error);
-    }
-    if (status != STATUS_FAILED) {
+    enum status status = find_other(run, error);
+    if (status == STATUS_END) {
         error_set(error, ERROR_RUN_UNFINISHED, where, "another run was quicker: %s",
-                  status == STATUS_OK ? id : "it is gone already");
+                  id != NULL ? id : "it is gone already");
         error_hint(error, "look at what it left, then migrate again");
     }
     return STATUS_FAILED;
@@ -238,8 +252,8 @@ static enum status refuse_quicker(struct run *run, struct error *error)
 
 enum status run_create_ledger(struct run *run, struct error *error)
 {
-    struct database *target = run->session->target;
-    const struct ledger_functions *functions = target->connector->ledger;
+    const char *other;
+    const char *table;
     const char *header;
     const char *status_text;
     struct ledger_run *made;
@@ -251,16 +265,23 @@ enum status run_create_ledger(struct run *run, struct error *error)
         failpoint_hit("engine.before_ledger_create", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = functions->create(target, run->id, header, status_text, run->chunks,
-                                           run->chunk_count, error);
+    const struct ledger_new_run new_run = {.id = run->id,
+                                           .header = header,
+                                           .status = status_text,
+                                           .chunks = run->chunks,
+                                           .chunk_count = run->chunk_count,
+                                           .tables = table_names(run),
+                                           .table_count = run->session->plan->table_count};
+    enum status status =
+        ledger_create(run->session->ledger, &new_run, run->arena, &other, &table, error);
     if (status == STATUS_AGAIN) {
-        return refuse_quicker(run, error);
+        return refuse_quicker(run, other, error);
     }
     if (status != STATUS_OK || failpoint_hit("engine.after_ledger_create", error) != STATUS_OK ||
         run_write_local(run, true, false, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    status = functions->load(target, run->id, run->arena, &made, error);
+    status = ledger_load(run->session->ledger, run->id, run->arena, &made, error);
     if (status == STATUS_END) {
         error_set(error, ERROR_LEDGER_MISSING, run->session->target_uri->shown,
                   "the ledger that was just made is gone");

@@ -214,7 +214,7 @@ static enum status open_database(struct run_session *session, const char *text, 
         return STATUS_FAILED;
     }
     bool fits = mode == OPEN_SOURCE ? connector->source != NULL && connector->catalog != NULL
-                                    : connector->target != NULL && connector->ledger != NULL;
+                                    : connector->target != NULL;
     if (!fits) {
         return error_set(error, ERROR_USAGE, (*uri)->shown, "%s can't be a %s", connector->title,
                          mode == OPEN_SOURCE ? "source" : "target");
@@ -236,7 +236,9 @@ static enum status open_database(struct run_session *session, const char *text, 
     }
     (*database)->time_zone = database == &session->source ? NULL : session->time_zone;
     (*database)->jobs = session->options.jobs;
-    return STATUS_OK;
+    return database == &session->target
+               ? ledger_open(session->target, session->target, &session->ledger, error)
+               : STATUS_OK;
 }
 
 /* A mirror of standard output would be standard input: other bytes, from somewhere else. */
@@ -562,6 +564,7 @@ void run_close(struct run_session *session)
     if (session->mirror != NULL) {
         session->mirror->connector->close(session->mirror);
     }
+    ledger_close(session->ledger);
     if (session->target != NULL) {
         session->target->connector->close(session->target);
     }

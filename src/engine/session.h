@@ -7,6 +7,7 @@
 #include "connectors/connector.h"
 #include "connectors/registry.h"
 #include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 #include "engine/run.h"
 #include "engine/run_id.h"
 #include "engine/state_folder.h"
@@ -35,6 +36,7 @@ struct run_session {
     struct uri *target_uri;
     struct database *source;
     struct database *target;
+    struct ledger *ledger;   /* of the target's runs */
     struct database *mirror; /* validating: the target once more, opened as a source; else NULL */
     const struct time_zone *time_zone; /* of times that name none; NULL: they have none */
     struct schema *schema;

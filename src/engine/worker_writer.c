@@ -193,8 +193,8 @@ static enum status look_up(struct writing *writing, const struct open_chunk *chu
     arena_reset(writing->arena);
     do {
         pthread_mutex_lock(&copy->connection_mutex);
-        status = copy->session->target->connector->ledger->done(
-            copy->session->target, copy->run->id, chunk->number, writing->arena, &mark, error);
+        status = ledger_done(copy->session->ledger, copy->run->id, chunk->number, writing->arena,
+                             &mark, error);
         pthread_mutex_unlock(&copy->connection_mutex);
     } while (status == STATUS_FAILED && retry_wait(&writing->worker->retry, error));
     if (status == STATUS_OK && strcmp(mark.text, chunk->mark_text) != 0) {
@@ -285,6 +285,7 @@ void *writer_main(void *argument)
     run_writer(&writing, &error);
     writing_abandon_all(&writing, false);
     before_close(writing.before);
+    ledger_close_store(worker->copy->session->ledger, writing.store);
     record_hasher_free(&writing.hasher);
     arena_destroy(writing.arena);
     atomic_store(&worker->doing, "is done");

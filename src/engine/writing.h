@@ -49,6 +49,7 @@ struct writing {
     uint32_t open_count;
     struct record_hasher hasher;
     struct arena *arena;   /* for marks, emptied a chunk */
+    struct store *store;   /* for marks that are not in the target's transactions; NULL: none yet */
     struct before *before; /* images of what is overwritten; NULL: none yet */
 };
 

@@ -5,6 +5,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "connectors/lease.h"
 #include "engine/state.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -81,6 +82,61 @@ void writing_close_committed(struct writing *writing)
     writing_free_chunk(chunk);
 }
 
+static enum status try_mark(struct writing *writing, const struct done_mark *mark,
+                            struct error *error)
+{
+    const struct copy *copy = writing->copy;
+    struct ledger *ledger = copy->session->ledger;
+    enum status status = STATUS_OK;
+    if (writing->store == NULL) {
+        status = ledger_open_store(ledger, &writing->store, error);
+    }
+    if (status == STATUS_OK) {
+        status = lease_wait(copy->session->target, 0, error);
+    }
+    if (status == STATUS_OK) {
+        status = ledger_mark(ledger, writing->store, copy->run->id, mark, error);
+    }
+    if (status == STATUS_FAILED) { /* its connection may be what is broken */
+        ledger_close_store(ledger, writing->store);
+        writing->store = NULL;
+    }
+    return status;
+}
+
+/* The chunk's records are durable: only the mark is tried again. */
+static enum status put_mark(struct writing *writing, const struct done_mark *mark,
+                            struct error *error)
+{
+    enum status status;
+    do {
+        status = try_mark(writing, mark, error);
+    } while (status == STATUS_FAILED && error->class == ERROR_CLASS_RETRY &&
+             retry_wait(&writing->worker->retry, error));
+    if (status == STATUS_FAILED) {
+        error->class = ERROR_CLASS_STOP;
+    }
+    return status;
+}
+
+/* The done mark with the data, or after them where the ledger is not in their transaction. */
+static enum status commit(struct writing *writing, const struct open_chunk *chunk,
+                          struct error *error)
+{
+    const struct copy *copy = writing->copy;
+    struct ledger *ledger = copy->session->ledger;
+    char key[STORE_KEY_BYTES];
+    bool apart = ledger_marks_apart(ledger);
+    ledger_mark_key(key, copy->run->id, chunk->number);
+    const struct done_mark mark = {.chunk = chunk->number,
+                                   .epoch = copy->run->epoch,
+                                   .text = chunk->mark_text,
+                                   .key = apart ? NULL : key};
+    enum status status =
+        writing->target->commit(writing->worker->writer, chunk->number, &mark, error);
+    return status == STATUS_OK && apart ? put_mark(writing, &mark, error) : status;
+}
+
 enum status writing_commit(struct writing *writing, struct error *error)
 {
     struct open_chunk *chunk = writing->first;
@@ -94,10 +150,7 @@ enum status writing_commit(struct writing *writing, struct error *error)
         failpoint_hit("engine.before_commit", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    const struct done_mark mark = {
-        .chunk = chunk->number, .epoch = writing->copy->run->epoch, .text = chunk->mark_text};
-    if (writing->target->commit(writing->worker->writer, chunk->number, &mark, error) !=
-        STATUS_OK) {
+    if (commit(writing, chunk, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     writing_close_committed(writing);

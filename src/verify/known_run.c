@@ -79,17 +79,15 @@ static bool has_table(const struct ledger_header *header, const char *name)
 static enum status list_copies(struct verify *verify, struct ledger_header **copies,
                                uint32_t *copy_count, struct error *error)
 {
-    struct database *target = verify->session->target;
-    const struct ledger_functions *functions = target->connector->ledger;
     struct ledger_run *ledger;
     const char **ids;
     uint32_t count = 0;
-    enum status status = functions->list(target, verify->arena, &ids, &count, error);
+    enum status status = ledger_list(verify->session->ledger, verify->arena, &ids, &count, error);
     *copies = arena_allocate_zeroed(verify->arena, count + 1u, sizeof(**copies));
     *copy_count = 0;
     for (uint32_t i = count; status == STATUS_OK && i > 0; i--) {
         struct ledger_header *header = &(*copies)[*copy_count];
-        status = functions->load(target, ids[i - 1], verify->arena, &ledger, error);
+        status = ledger_load(verify->session->ledger, ids[i - 1], verify->arena, &ledger, error);
         if (status == STATUS_OK) {
             status = ledger_header_read(ledger->header, verify->arena, header, error);
             *copy_count += status == STATUS_OK && is_copy(header);
@@ -296,7 +294,6 @@ static enum status find_local(struct verify *verify, struct local_run *local, st
 static enum status find_run(struct verify *verify, struct error *error)
 {
     struct run *run = verify->run;
-    struct database *target = verify->session->target;
     struct local_run local;
     struct ledger_run *ledger;
     enum status status = find_local(verify, &local, error);
@@ -304,8 +301,8 @@ static enum status find_run(struct verify *verify, struct error *error)
     if (status == STATUS_FAILED) {
         return STATUS_FAILED;
     }
-    status = target->connector->ledger->load(target, is_local ? local.id : NULL, run->arena,
-                                             &ledger, error);
+    status = ledger_load(verify->session->ledger, is_local ? local.id : NULL, run->arena, &ledger,
+                         error);
     if (status == STATUS_FAILED) {
         return STATUS_FAILED;
     }

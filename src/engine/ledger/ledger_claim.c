@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "connectors/lease.h"
 #include "engine/json_text.h"
+#include "model/json_tree.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -157,8 +158,7 @@ static enum status take_scopes(struct ledger *ledger, const char *run_id, struct
     const char *table = NULL;
     enum status status = ledger_read_tables(ledger, run_id, arena, &tables, &count, error);
     if (status == STATUS_OK) {
-        status =
-            ledger_take_scopes(ledger, run_id, tables, count, arena, &other, &table, error);
+        status = ledger_take_scopes(ledger, run_id, tables, count, arena, &other, &table, error);
     }
     if (status == STATUS_AGAIN) {
         error_set(error, ERROR_RUN_HELD, run_id, "run %s, which is not finished, writes table %s",
@@ -192,14 +192,15 @@ static void give_lock_back(struct ledger *ledger, const char *run_id)
 }
 
 static enum status look_and_take(struct ledger *ledger, const char *run_id, uint64_t old_epoch,
-                                 const struct ledger_holder *replaces,
-                                 struct ledger_holder *found, struct error *error)
+                                 const struct ledger_holder *replaces, struct ledger_holder *found,
+                                 struct error *error)
 {
     struct leader leader;
     struct arena *arena = arena_create(0);
     enum status status = read_leader(ledger, run_id, arena, &leader, error);
     if (status == STATUS_END) {
-        status = error_set(error, ERROR_LEDGER_INVALID, run_id, "the ledger does not know this run");
+        status =
+            error_set(error, ERROR_LEDGER_INVALID, run_id, "the ledger does not know this run");
     }
     if (status == STATUS_OK) {
         status = judge(ledger, old_epoch, replaces, &leader, found, error);
@@ -208,9 +209,8 @@ static enum status look_and_take(struct ledger *ledger, const char *run_id, uint
         status = take(ledger, run_id, &leader, arena, error);
         if (status == STATUS_AGAIN) { /* somebody was quicker */
             status = read_leader(ledger, run_id, arena, &leader, error);
-            status = status == STATUS_OK
-                         ? judge(ledger, old_epoch, NULL, &leader, found, error)
-                         : status;
+            status = status == STATUS_OK ? judge(ledger, old_epoch, NULL, &leader, found, error)
+                                         : status;
             status = status == STATUS_FAILED ? status : STATUS_AGAIN;
         } else if (status == STATUS_OK &&
                    (take_scopes(ledger, run_id, arena, error) != STATUS_OK ||
@@ -235,14 +235,14 @@ enum status ledger_lead(struct ledger *ledger, const char *run_id, uint64_t old_
     struct ledger_holder before = replaces != NULL ? *replaces : (struct ledger_holder){0};
     *found = (struct ledger_holder){0};
     if (ledger->lock != NULL) {
-        enum status status = ledger->lock->take(ledger->target, run_id, old_epoch,
-                                                replaces != NULL, found, error);
+        enum status status =
+            ledger->lock->take(ledger->target, run_id, old_epoch, replaces != NULL, found, error);
         if (status != STATUS_OK) {
             return status;
         }
     }
-    enum status status = look_and_take(ledger, run_id, old_epoch,
-                                       replaces != NULL ? &before : NULL, found, error);
+    enum status status =
+        look_and_take(ledger, run_id, old_epoch, replaces != NULL ? &before : NULL, found, error);
     if (status != STATUS_OK) {
         give_lock_back(ledger, run_id);
         return status;
@@ -272,8 +272,8 @@ enum status ledger_renew(struct ledger *ledger, struct error *error)
     uint64_t expected = ledger->leader_version;
     pthread_mutex_unlock(&ledger->mutex);
     int64_t sent_ms = lease_clock_ms();
-    enum status status = ledger_put(ledger, ledger->renewing, key, ledger->leader_text, expected,
-                                    &version, error);
+    enum status status =
+        ledger_put(ledger, ledger->renewing, key, ledger->leader_text, expected, &version, error);
     if (status == STATUS_AGAIN) {
         lease_end(ledger->target);
         return ledger_fenced(ledger->run_id, error);
@@ -356,6 +356,30 @@ void ledger_mark_key(char *key, const char *run_id, uint64_t chunk)
     ledger_key(key, run_id, "/done/%010" PRIu64, chunk);
 }
 
+/* What an earlier attempt marked late is as true as ours, but counted by nobody: ours replaces it.
+ * STATUS_AGAIN: it is not an earlier one's. */
+static enum status replace_mark(struct ledger *ledger, struct store *store, const char *key,
+                                const struct done_mark *mark, struct error *error)
+{
+    struct store_value value;
+    struct arena *arena = arena_create(1024);
+    json_t *object = NULL;
+    enum status status = ledger->functions->get(store, key, arena, &value, error);
+    if (status == STATUS_OK) {
+        status =
+            json_tree_parse(value.text, value.length, 0, key, ERROR_LEDGER_INVALID, &object, error);
+    }
+    if (status == STATUS_OK) {
+        int64_t epoch = json_member_integer(object, "epoch", INT64_MAX);
+        status = epoch < (int64_t)mark->epoch
+                     ? ledger_put(ledger, store, key, mark->text, value.version, NULL, error)
+                     : STATUS_AGAIN;
+    }
+    json_decref(object);
+    arena_destroy(arena);
+    return status == STATUS_END ? STATUS_AGAIN : status;
+}
+
 enum status ledger_mark(struct ledger *ledger, struct store *store, const char *run_id,
                         const struct done_mark *mark, struct error *error)
 {
@@ -364,11 +388,13 @@ enum status ledger_mark(struct ledger *ledger, struct store *store, const char *
     if (failpoint_hit("ledger.before_mark", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status =
-        ledger_put(ledger, store, key, mark->text, STORE_ABSENT, NULL, error);
+    enum status status = ledger_put(ledger, store, key, mark->text, STORE_ABSENT, NULL, error);
+    if (status == STATUS_AGAIN) {
+        status = replace_mark(ledger, store, key, mark, error);
+    }
     if (status == STATUS_AGAIN) {
         return error_set(error, ERROR_RUN_FENCED, run_id,
-                         "somebody else marked chunk %" PRIu64 " as done", mark->chunk);
+                         "another process marked chunk %" PRIu64 " as done", mark->chunk);
     }
     return status == STATUS_OK ? failpoint_hit("ledger.after_mark", error) : status;
 }
@@ -437,8 +463,7 @@ enum status ledger_reopen(struct ledger *ledger, const char *run_id, uint64_t ep
             status = lease_check(ledger->target, 0, error);
         }
         if (status == STATUS_OK) {
-            status =
-                ledger->functions->delete_if(ledger->store, key, STORE_ANY_VERSION, error);
+            status = ledger->functions->delete_if(ledger->store, key, STORE_ANY_VERSION, error);
         }
     }
     return status == STATUS_OK ? failpoint_hit("ledger.after_reopen", error) : status;
