@@ -1,7 +1,7 @@
 /* What a table's files say of themselves: dialect, columns, types learned from all rows. */
-#include "base/memory.h"
 #include "connectors/csv/csv.h"
 
+#include "base/memory.h"
 #include "base/name_index.h"
 #include "base/text.h"
 #include <stdlib.h>

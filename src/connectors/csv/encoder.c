@@ -1,8 +1,8 @@
 /* Records to lines of CSV, and the line with the names before them. */
-#include "base/memory.h"
 #include "connectors/csv/csv.h"
 #include "connectors/csv/value.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "model/decimal.h"
 #include <stdio.h>

@@ -328,17 +328,14 @@ static enum status run_workers(struct work *work, uint32_t threads, struct error
 
 /* ---------------------------------------------------------------- joining */
 
-static enum status keep_marks(struct csv_pass *pass, struct csv_file_data *file,
-                              const struct segment *segment, uint64_t lines_before,
-                              uint32_t capacity)
+static void keep_marks(struct csv_file_data *file, const struct segment *segment,
+                       uint64_t lines_before, uint32_t capacity)
 {
     for (uint32_t at = 0; at < segment->mark_count && file->mark_count < capacity; at++) {
         struct csv_mark mark = segment->marks[at];
         mark.line += lines_before;
         file->marks[file->mark_count++] = mark;
     }
-    (void)pass;
-    return STATUS_OK;
 }
 
 /* The segments of one file, from `first` on; their number comes back in `count`. */
@@ -367,9 +364,7 @@ static enum status join_file(struct work *work, uint32_t first, uint32_t *count,
     file->mark_count = 0;
     for (uint32_t at = first; at < end; at++) {
         struct segment *segment = &work->segments[at];
-        if (keep_marks(pass, file, segment, lines, marks) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+        keep_marks(file, segment, lines, marks);
         for (uint32_t column = 0; segment->facts != NULL && column < pass->column_count; column++) {
             csv_infer_merge(&pass->facts[column], &segment->facts[column], lines);
         }

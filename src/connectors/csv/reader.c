@@ -1,7 +1,7 @@
 /* Windows over a file: what was left of the last one, then more bytes. */
 #include "connectors/csv/reader.h"
-#include "base/memory.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/folder/compression.h"
 #include <stdlib.h>

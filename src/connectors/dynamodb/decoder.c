@@ -1,7 +1,7 @@
 /* Reading the lines of DynamoDB-JSON files: {"Item":{…}} each. */
-#include "base/memory.h"
 #include "connectors/dynamodb/format.h"
 
+#include "base/memory.h"
 #include "connectors/dynamodb/limits.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* dynamodb-json:DIR, folders of items as DynamoDB's import from S3 reads them: the descriptor. */
 #include "connectors/dynamodb/format.h"
-#include "base/memory.h"
 
+#include "base/memory.h"
 #include "connectors/dynamodb/limits.h"
 #include "connectors/dynamodb/types.h"
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Cells to DynamoDB's typed attributes: the hot path of every writer that speaks DynamoDB JSON. */
 #include "connectors/dynamodb/item.h"
-#include "base/memory.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/dynamodb/item_text.h"
 #include "connectors/dynamodb/limits.h"

@@ -1,7 +1,7 @@
 /* dynamodb://REGION, DynamoDB over the network: the descriptor, options, opening. */
 #include "connectors/dynamodb/network.h"
-#include "base/memory.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/dynamodb/limits.h"
 #include "connectors/dynamodb/network_estimate.h"

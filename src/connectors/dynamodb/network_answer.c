@@ -346,19 +346,12 @@ static enum status take_condition(struct writer *writer, struct shipment *shipme
     return make_into(writer, shipment, SHIPMENT_LOOK, error);
 }
 
-/* Two items being compared; `failed`: memory was out, and what came out counts for nothing. */
-struct comparing {
-    struct arena *arena;
-    bool failed;
-};
-
-static bool same_value(struct comparing *comparing, const struct cell *left,
-                       const struct cell *right);
+static bool same_value(struct arena *arena, const struct cell *left, const struct cell *right);
 
 /* Names in any order. */
-static bool same_map(struct comparing *comparing, const struct cell *left, const struct cell *right)
+static bool same_map(struct arena *arena, const struct cell *left, const struct cell *right)
 {
-    struct name_index names = {.arena = comparing->arena};
+    struct name_index names = {.arena = arena};
     bool same = left->length == right->length;
     for (uint32_t at = 0; same && at < right->length; at++) {
         const struct cell *name = &right->items[2 * (size_t)at];
@@ -369,26 +362,25 @@ static bool same_map(struct comparing *comparing, const struct cell *left, const
         const struct cell *name = &left->items[2 * (size_t)at];
         uint32_t place = name_index_find(&names, name->text, name->length);
         same = place != NAME_INDEX_NONE &&
-               same_value(comparing, name + 1, &right->items[2 * (size_t)place + 1]);
+               same_value(arena, name + 1, &right->items[2 * (size_t)place + 1]);
     }
     return same;
 }
 
-static bool same_value(struct comparing *comparing, const struct cell *left,
-                       const struct cell *right)
+static bool same_value(struct arena *arena, const struct cell *left, const struct cell *right)
 {
     if (left->kind != right->kind) {
         return false;
     }
     if (left->kind == VALUE_MAP) {
-        return same_map(comparing, left, right);
+        return same_map(arena, left, right);
     }
     if (left->kind != VALUE_LIST) {
         return value_equal(left, right);
     }
     bool same = left->length == right->length;
     for (size_t at = 0; same && at < left->length; at++) {
-        same = same_value(comparing, &left->items[at], &right->items[at]);
+        same = same_value(arena, &left->items[at], &right->items[at]);
     }
     return same;
 }
@@ -431,9 +423,7 @@ static enum status compare_there(struct writer *writer, const struct slot *slot,
     if (status == STATUS_OK) {
         json_reader_init(&reader, text.data, text.length, DYNAMODB_JSON_DEPTH_MAX, arena);
         status = dynamodb_item_read(&reader, false, arena, &own, error);
-        struct comparing comparing = {.arena = arena};
-        *same = status == STATUS_OK && same_map(&comparing, &own, &found);
-        status = status;
+        *same = status == STATUS_OK && same_map(arena, &own, &found);
     }
     buffer_free(&text);
     arena_destroy(arena);

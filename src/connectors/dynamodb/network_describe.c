@@ -1,7 +1,7 @@
 /* DescribeTable, read into what the rest of the connector asks of a table. */
 #include "connectors/dynamodb/network_describe.h"
-#include "base/memory.h"
 
+#include "base/memory.h"
 #include "connectors/dynamodb/network_json.h"
 #include "connectors/dynamodb/network_whole.h"
 #include "model/json_tree.h"

@@ -1,7 +1,7 @@
 /* Records into the bodies of requests. */
-#include "base/memory.h"
 #include "connectors/dynamodb/network_writer.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/dynamodb/network_json.h"
 #include "model/json_writer.h"

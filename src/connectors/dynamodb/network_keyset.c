@@ -1,7 +1,7 @@
 /* The keys of records under way: no two of one key are sent at once. */
-#include "base/memory.h"
 #include "connectors/dynamodb/network_writer.h"
 
+#include "base/memory.h"
 #include <stdlib.h>
 
 enum { PLACES_MIN = 1024 };

@@ -1,7 +1,7 @@
 /* Lines of JSON to records. */
-#include "base/memory.h"
 #include "connectors/jsonl/jsonl.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include <stdlib.h>
 #include <string.h>

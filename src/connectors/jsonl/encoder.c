@@ -1,7 +1,7 @@
 /* Records to lines of JSON. */
-#include "base/memory.h"
 #include "connectors/jsonl/jsonl.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "model/decimal.h"
 #include "model/json_writer.h"

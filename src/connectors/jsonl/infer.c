@@ -9,8 +9,8 @@
  *   lists, objects          list, map     only null, or kinds that don't mix    text, dynamic
  */
 #include "connectors/jsonl/infer.h"
-#include "base/memory.h"
 
+#include "base/memory.h"
 #include "base/name_index.h"
 #include "model/decimal.h"
 #include <stdlib.h>
