@@ -177,7 +177,7 @@ static void scan(const struct csv_dialect *dialect, const char *bytes, size_t le
     if (length > 0) {
         memcpy(padded, bytes, length);
     }
-    assert_int_equal(csv_scanner_init(&scanner, dialect, FIELDS_MAX, RECORD_BYTES_MAX), STATUS_OK);
+    csv_scanner_init(&scanner, dialect, FIELDS_MAX, RECORD_BYTES_MAX);
     for (bool going = true; going;) {
         size_t left = length - base;
         size_t part = left < shown ? left : shown;

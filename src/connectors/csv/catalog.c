@@ -1,17 +1,13 @@
 /* What a table's files say of themselves: dialect, columns, types learned from all rows. */
 #include "connectors/csv/csv.h"
 
+#include "base/memory.h"
 #include "base/name_index.h"
 #include "base/text.h"
 #include <stdlib.h>
 #include <string.h>
 
 enum { HEAD_WINDOW_BYTES = 64 * 1024, SHOWN_COLUMNS_MAX = 40 };
-
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for the folder's catalogue");
-}
 
 /* What is known while a table is described. */
 struct describing {
@@ -53,16 +49,13 @@ static enum status take_name(const struct describing *describing, const char *pa
     const struct csv_dialect *dialect = &describing->data->dialect;
     char *copy = arena_copy(describing->arena, field->text, field->length);
     size_t length = field->length;
-    if (copy != NULL && (field->flags & CSV_FIELD_ESCAPED) != 0) {
+    if ((field->flags & CSV_FIELD_ESCAPED) != 0) {
         length = csv_unescape(dialect, field, copy);
         copy[length] = '\0';
     }
-    if (copy != NULL && ((length == 0 && !defines_nameless(describing)) || !dialect->header)) {
+    if ((length == 0 && !defines_nameless(describing)) || !dialect->header) {
         copy = arena_format(describing->arena, "c%u", number + 1);
-        length = copy != NULL ? strlen(copy) : 0;
-    }
-    if (copy == NULL) {
-        return no_memory(describing->error);
+        length = strlen(copy);
     }
     if (memchr(copy, '\0', length) != NULL || !text_is_utf8(copy, length)) {
         error_set(describing->error, ERROR_SOURCE_INVALID, path,
@@ -77,11 +70,9 @@ static enum status take_name(const struct describing *describing, const char *pa
 static enum status refuse_repeated(const struct describing *describing, const char *path,
                                    const struct head *head)
 {
-    const char **sorted = (const char **)calloc((size_t)head->count + 1, sizeof(*sorted));
+    const char **sorted =
+        (const char **)memory_allocate_zeroed((size_t)head->count + 1, sizeof(*sorted));
     enum status status = STATUS_OK;
-    if (sorted == NULL) {
-        return no_memory(describing->error);
-    }
     if (head->count > 0) {
         memcpy(sorted, head->names, head->count * sizeof(*sorted));
         qsort(sorted, head->count, sizeof(*sorted), text_compare_strings);
@@ -132,7 +123,6 @@ static enum status read_head(const struct describing *describing, const char *pa
         head->count = record.field_count;
         head->names = (const char **)arena_allocate_zeroed(
             describing->arena, (size_t)record.field_count + 1, sizeof(*head->names));
-        status = head->names != NULL ? STATUS_OK : no_memory(describing->error);
     }
     for (uint32_t at = 0; status == STATUS_OK && at < head->count; at++) {
         status = take_name(describing, path, &record.fields[at], at, &head->names[at]);
@@ -154,34 +144,25 @@ static const struct csv_declared *find_declared(const struct csv_declared *decla
     return NULL;
 }
 
-static enum status make_columns(struct describing *describing, const char *const *names,
-                                uint32_t count)
+static void make_columns(struct describing *describing, const char *const *names, uint32_t count)
 {
     describing->columns = (struct schema_column *)arena_allocate_zeroed(
         describing->arena, (size_t)count + 1, sizeof(*describing->columns));
-    if (describing->columns == NULL) {
-        return no_memory(describing->error);
-    }
     for (uint32_t at = 0; at < count; at++) {
         describing->columns[at] =
             (struct schema_column){.name = names[at], .type = {.kind = VALUE_TEXT}};
     }
     describing->column_count = count;
-    return STATUS_OK;
 }
 
-static enum status columns_of_definition(struct describing *describing)
+static void columns_of_definition(struct describing *describing)
 {
     const struct folder_sidecar *sidecar = &describing->definition.sidecar;
     describing->columns = (struct schema_column *)arena_allocate_zeroed(
         describing->arena, (size_t)sidecar->column_count + 1, sizeof(*describing->columns));
-    if (describing->columns == NULL) {
-        return no_memory(describing->error);
-    }
     memcpy(describing->columns, sidecar->columns,
            sidecar->column_count * sizeof(*describing->columns));
     describing->column_count = sidecar->column_count;
-    return STATUS_OK;
 }
 
 static enum status place_column(struct describing *describing, const char *path, struct head *head,
@@ -196,9 +177,7 @@ static enum status place_column(struct describing *describing, const char *path,
     for (uint32_t at = head->index.count; at < head->count; at++) {
         uint32_t before = NAME_INDEX_NONE;
         const char *known = head->names[at];
-        if (name_index_add(&head->index, known, strlen(known), at, &before) != STATUS_OK) {
-            return no_memory(describing->error);
-        }
+        (void)!name_index_add(&head->index, known, strlen(known), at, &before);
     }
     *field = name_index_find(&head->index, name, strlen(name));
     if (*field != NAME_INDEX_NONE) {
@@ -218,9 +197,6 @@ static enum status read_file_head(struct describing *describing, uint32_t number
     struct csv_file_data *file = &describing->data->files[number];
     char *path = folder_file_path(describing->arena, table, number);
     struct head head = {0};
-    if (path == NULL) {
-        return no_memory(describing->error);
-    }
     enum status status =
         csv_reader_can_seek(&describing->data->dialect, path, &file->can_seek, describing->error);
     if (status == STATUS_OK) {
@@ -231,7 +207,7 @@ static enum status read_file_head(struct describing *describing, uint32_t number
         return status == STATUS_END ? STATUS_OK : status;
     }
     if (describing->columns == NULL) {
-        status = make_columns(describing, head.names, head.count);
+        make_columns(describing, head.names, head.count);
     } else if (describing->data->dialect.header && head.count != describing->column_count) {
         /* without names the order decides, and rows of another width are rejected one by one */
         status = error_set(describing->error, ERROR_SOURCE_INVALID, path,
@@ -241,9 +217,6 @@ static enum status read_file_head(struct describing *describing, uint32_t number
     }
     file->field_of_column = (uint32_t *)arena_allocate_zeroed(
         describing->arena, (size_t)describing->column_count + 1, sizeof(uint32_t));
-    if (status == STATUS_OK && file->field_of_column == NULL) {
-        status = no_memory(describing->error);
-    }
     for (uint32_t at = 0; status == STATUS_OK && at < describing->column_count; at++) {
         if (!describing->data->dialect.header) {
             file->field_of_column[at] = at;
@@ -260,11 +233,8 @@ static enum status read_heads(struct describing *describing)
     enum status status = STATUS_OK;
     describing->data->files = (struct csv_file_data *)arena_allocate_zeroed(
         describing->arena, (size_t)table->file_count + 1, sizeof(*describing->data->files));
-    if (describing->data->files == NULL) {
-        return no_memory(describing->error);
-    }
     if (describing->defined && describing->definition.sidecar.column_count > 0) {
-        status = columns_of_definition(describing);
+        columns_of_definition(describing);
     }
     for (uint32_t at = 0; status == STATUS_OK && at < table->file_count; at++) {
         status = read_file_head(describing, at);
@@ -283,10 +253,10 @@ static enum status read_heads(struct describing *describing)
 /* ---------------------------------------------------------------- types */
 
 /* Declared types; `wanted` tells which columns have none. */
-static enum status declare_types(struct describing *describing, bool *wanted, bool *any_wanted)
+static bool declare_types(struct describing *describing, bool *wanted)
 {
     const struct csv_database *database = describing->database;
-    *any_wanted = false;
+    bool any_wanted = false;
     for (uint32_t at = 0; at < describing->column_count; at++) {
         struct schema_column *column = &describing->columns[at];
         const struct csv_declared *declared =
@@ -296,9 +266,9 @@ static enum status declare_types(struct describing *describing, bool *wanted, bo
             column->type = declared->type;
         }
         wanted[at] = declared == NULL && !defined && database->infer;
-        *any_wanted = *any_wanted || wanted[at];
+        any_wanted = any_wanted || wanted[at];
     }
-    return STATUS_OK;
+    return any_wanted;
 }
 
 static enum status learn_types(struct describing *describing, const bool *wanted,
@@ -307,9 +277,6 @@ static enum status learn_types(struct describing *describing, const bool *wanted
     struct folder_table_data *data = describing->data;
     data->facts = (struct csv_column_facts *)arena_allocate_zeroed(
         describing->arena, (size_t)describing->column_count + 1, sizeof(*data->facts));
-    if (data->facts == NULL) {
-        return no_memory(describing->error);
-    }
     struct csv_pass pass = {.database = describing->database,
                             .table = describing->table,
                             .data = data,
@@ -332,23 +299,17 @@ static enum status learn_types(struct describing *describing, const bool *wanted
 
 static enum status find_types(struct describing *describing, struct schema_table *schema)
 {
-    bool any_wanted = false;
     bool *wanted = (bool *)arena_allocate_zeroed(
         describing->arena, (size_t)describing->column_count + 1, sizeof(*wanted));
-    if (wanted == NULL) {
-        return no_memory(describing->error);
-    }
     describing->data->learned = wanted;
-    enum status status = declare_types(describing, wanted, &any_wanted);
-    if (status == STATUS_OK && any_wanted) {
-        status = learn_types(describing, wanted, schema);
+    if (declare_types(describing, wanted) && learn_types(describing, wanted, schema) != STATUS_OK) {
+        return STATUS_FAILED;
     }
-    for (uint32_t at = 0; status == STATUS_OK && at < describing->column_count; at++) {
+    for (uint32_t at = 0; at < describing->column_count; at++) {
         struct value_type *type = &describing->columns[at].type;
         type->native = csv_type_text(type, describing->arena);
-        status = type->native != NULL ? STATUS_OK : no_memory(describing->error);
     }
-    return status;
+    return STATUS_OK;
 }
 
 enum status csv_describe_table(struct folder *folder, struct folder_table *table,
@@ -361,9 +322,6 @@ enum status csv_describe_table(struct folder *folder, struct folder_table *table
     char *path = folder_definition_path(arena, folder, table->name, ".json");
     describing.data =
         (struct folder_table_data *)arena_allocate_zeroed(arena, 1, sizeof(*describing.data));
-    if (path == NULL || describing.data == NULL) {
-        return no_memory(error);
-    }
     enum status status = csv_definition_read(path, arena, &describing.definition, error);
     describing.defined = status == STATUS_OK;
     describing.data->dialect = describing.defined && !database->dialect_given
@@ -541,15 +499,15 @@ static const char *nearest_column(const struct folder_snapshot *snapshot, const 
     for (uint32_t table = 0; table < snapshot->table_count; table++) {
         count += snapshot->tables[table].schema.column_count;
     }
-    const char **names = (const char **)calloc(count + 1, sizeof(*names));
+    const char **names = (const char **)memory_allocate_zeroed(count + 1, sizeof(*names));
     count = 0;
-    for (uint32_t table = 0; names != NULL && table < snapshot->table_count; table++) {
+    for (uint32_t table = 0; table < snapshot->table_count; table++) {
         const struct schema_table *schema = &snapshot->tables[table].schema;
         for (uint32_t column = 0; column < schema->column_count; column++) {
             names[count++] = schema->columns[column].name;
         }
     }
-    nearest = names != NULL ? text_nearest(wanted, names, count) : NULL;
+    nearest = text_nearest(wanted, names, count);
     free(names);
     return nearest;
 }
@@ -576,17 +534,14 @@ enum status csv_check_tables(struct folder *folder, const struct folder_snapshot
     const struct csv_database *database = (const struct csv_database *)folder;
     struct arena *arena = arena_create(0);
     struct name_index names = {.arena = arena};
-    enum status status = arena != NULL ? STATUS_OK : no_memory(error);
-    for (uint32_t table = 0;
-         status == STATUS_OK && database->declared_count > 0 && table < snapshot->table_count;
+    enum status status = STATUS_OK;
+    for (uint32_t table = 0; database->declared_count > 0 && table < snapshot->table_count;
          table++) {
         const struct schema_table *schema = &snapshot->tables[table].schema;
-        for (uint32_t column = 0; column < schema->column_count && status == STATUS_OK; column++) {
+        for (uint32_t column = 0; column < schema->column_count; column++) {
             const char *name = schema->columns[column].name;
             uint32_t before = NAME_INDEX_NONE;
-            if (name_index_add(&names, name, strlen(name), column, &before) != STATUS_OK) {
-                status = no_memory(error);
-            }
+            (void)!name_index_add(&names, name, strlen(name), column, &before);
         }
     }
     for (uint32_t at = 0;

@@ -124,6 +124,7 @@ static enum status check_table(struct folder *folder, const struct target_table 
                                struct buffer *out, struct error *error)
 {
     (void)folder;
+    (void)error;
     for (uint32_t at = 1; at < shape_count; at++) {
         bool same = shapes[at]->field_count == shapes[0]->field_count;
         for (uint32_t field = 0; same && field < shapes[0]->field_count; field++) {
@@ -146,7 +147,7 @@ static enum status check_table(struct folder *folder, const struct target_table 
     if (fields == 0) {
         buffer_append_string(out, "a table needs at least one column\n");
     }
-    return out->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a table") : STATUS_OK;
+    return STATUS_OK;
 }
 
 static enum status write_definition(struct folder *folder, const struct target_table *table,

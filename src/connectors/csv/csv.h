@@ -52,7 +52,7 @@ struct csv_definition {
 };
 /* "int64", "decimal(10,2)", "timestamp", "timestamp zoned". False: no such type. */
 bool csv_type_read(const char *text, size_t length, struct value_type *type);
-/* The same backwards: what `native` says of the type. NULL: memory is out. */
+/* The same backwards: what `native` says of the type. */
 const char *csv_type_text(const struct value_type *type, struct arena *arena);
 /* "name:type,name:type"; a comma in a name can't be written so. */
 enum status csv_types_read(const char *text, struct arena *arena, struct csv_declared **declared,

@@ -2,6 +2,7 @@
 #include "connectors/csv/csv.h"
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/csv/value.h"
 #include <stdio.h>
@@ -60,7 +61,7 @@ void csv_decoder_close_range(struct folder_decoder *decoder)
 
 /* ---------------------------------------------------------------- opening */
 
-static enum status place_columns(struct folder_decoder *decoder, struct error *error)
+static void place_columns(struct folder_decoder *decoder)
 {
     const struct folder_table *table = decoder->table;
     const struct read_request *request = decoder->request;
@@ -73,9 +74,6 @@ static enum status place_columns(struct folder_decoder *decoder, struct error *e
     decoder->column_count = documents ? schema_count : request->column_count;
     decoder->columns = (struct decoded_column *)arena_allocate_zeroed(
         decoder->arena, (size_t)decoder->column_count + 1, sizeof(*decoder->columns));
-    if (decoder->columns == NULL || (!documents && positions == NULL)) {
-        return no_memory(error);
-    }
     for (uint32_t at = 0; at < decoder->column_count; at++) {
         struct decoded_column *column = &decoder->columns[at];
         column->position = documents ? (int32_t)at : positions[at];
@@ -89,7 +87,6 @@ static enum status place_columns(struct folder_decoder *decoder, struct error *e
         }
     }
     decoder->field_count = schema_count;
-    return STATUS_OK;
 }
 
 /*
@@ -141,19 +138,16 @@ static enum status open_reader(struct folder_decoder *decoder, const struct fold
     return csv_reader_open(&reading, &decoder->reader, error);
 }
 
-static enum status open_table(struct folder_decoder *decoder, struct error *error)
+static void open_table(struct folder_decoder *decoder)
 {
     decoder->dialect = decoder->table->format_data->dialect;
-    return place_columns(decoder, error);
+    place_columns(decoder);
 }
 
 /* A segment that this program wrote: its columns are those of the definition. */
 static enum status open_raw(struct folder_decoder *decoder, const char *name, struct error *error)
 {
     char *path = folder_definition_path(decoder->arena, &decoder->database->folder, name, ".json");
-    if (path == NULL) {
-        return no_memory(error);
-    }
     enum status status = csv_definition_read(path, decoder->arena, &decoder->definition, error);
     decoder->dialect =
         status == STATUS_OK ? decoder->definition.dialect : decoder->database->dialect;
@@ -169,12 +163,9 @@ enum status csv_decoder_open_range(struct folder *folder, const char *name,
                                    const struct read_request *request,
                                    struct folder_decoder **decoder, struct error *error)
 {
-    struct folder_decoder *made = (struct folder_decoder *)calloc(1, sizeof(*made));
+    struct folder_decoder *made = (struct folder_decoder *)memory_allocate_zeroed(1, sizeof(*made));
     *decoder = NULL;
-    if (made == NULL || (made->arena = arena_create(4096)) == NULL) {
-        free(made);
-        return no_memory(error);
-    }
+    made->arena = arena_create(4096);
     made->database = (struct csv_database *)folder;
     made->table = table;
     made->request = request;
@@ -182,9 +173,11 @@ enum status csv_decoder_open_range(struct folder *folder, const char *name,
     made->begin = range->begin;
     made->end = range->end;
     made->file_name = arena_copy_string(made->arena, range->file_name);
-    enum status status = made->file_name != NULL ? STATUS_OK : no_memory(error);
-    if (status == STATUS_OK) {
-        status = table != NULL ? open_table(made, error) : open_raw(made, name, error);
+    enum status status = STATUS_OK;
+    if (table != NULL) {
+        open_table(made);
+    } else {
+        status = open_raw(made, name, error);
     }
     made->skip_head = range->begin == 0 && made->dialect.header;
     if (status == STATUS_OK) {
@@ -208,39 +201,27 @@ static uint64_t line_of(const struct folder_decoder *decoder)
 
 /* ---------------------------------------------------------------- refusing */
 
-static enum status raw_cell(const struct folder_decoder *decoder, struct arena *arena,
-                            struct cell *cell, struct error *error)
+static struct cell raw_cell(const struct folder_decoder *decoder, struct arena *arena)
 {
     size_t length = 0;
     const char *raw = csv_reader_raw(decoder->reader, &length);
     size_t kept = text_clip(raw, length, RAW_KEPT_MAX);
     const char *copy = arena_copy(arena, raw, kept);
-    if (copy == NULL) {
-        return no_memory(error);
-    }
-    *cell = text_is_utf8(copy, kept) ? cell_text(copy, kept) : cell_bytes(copy, kept);
-    return STATUS_OK;
+    return text_is_utf8(copy, kept) ? cell_text(copy, kept) : cell_bytes(copy, kept);
 }
 
 /* The record of the reader's last call, named by file and line. */
 static enum status refuse(struct folder_decoder *decoder, struct batch *batch, enum error_code code,
-                          const char *why, struct error *error)
+                          const char *why)
 {
     uint64_t line = line_of(decoder);
-    struct cell raw;
     char reason[640];
     char name[256];
     const struct cell *key = folder_place(batch->arena, decoder->file_name, "$line", line);
-    if (key == NULL) {
-        return no_memory(error);
-    }
-    if (raw_cell(decoder, batch->arena, &raw, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    const struct cell raw = raw_cell(decoder, batch->arena);
     text_printable(decoder->file_name, strlen(decoder->file_name), name, sizeof name);
     snprintf(reason, sizeof reason, "%s:%llu: %s", name, (unsigned long long)line, why);
-    return batch_refuse(batch, code, reason, key, 1, &raw) == STATUS_OK ? STATUS_OK
-                                                                        : no_memory(error);
+    return batch_refuse(batch, code, reason, key, 1, &raw);
 }
 
 static enum status refuse_field(struct folder_decoder *decoder, struct batch *batch,
@@ -256,25 +237,24 @@ static enum status refuse_field(struct folder_decoder *decoder, struct batch *ba
     }
     text_printable(full, strlen(full), name, sizeof name);
     snprintf(why, sizeof why, "column %s: %.380s", name, reason->message);
-    return refuse(decoder, batch, reason->code, why, error);
+    return refuse(decoder, batch, reason->code, why);
 }
 
 static enum status refuse_record(struct folder_decoder *decoder, struct batch *batch,
-                                 const struct csv_record *record, struct error *error)
+                                 const struct csv_record *record)
 {
     char why[200];
     if (record->fault == CSV_TOO_LONG) {
         snprintf(why, sizeof why, "%s (record_bytes=%zu)", csv_fault_text(record->fault),
                  decoder->database->record_bytes_max);
-        return refuse(decoder, batch, ERROR_REJECT_TOO_LARGE, why, error);
+        return refuse(decoder, batch, ERROR_REJECT_TOO_LARGE, why);
     }
     if (record->fault != CSV_FINE) {
-        return refuse(decoder, batch, ERROR_REJECT_UNREADABLE, csv_fault_text(record->fault),
-                      error);
+        return refuse(decoder, batch, ERROR_REJECT_UNREADABLE, csv_fault_text(record->fault));
     }
     snprintf(why, sizeof why, "the record has %u fields and not %u", record->field_count,
              decoder->field_count);
-    return refuse(decoder, batch, ERROR_REJECT_UNREADABLE, why, error);
+    return refuse(decoder, batch, ERROR_REJECT_UNREADABLE, why);
 }
 
 /* ---------------------------------------------------------------- fields */
@@ -307,7 +287,7 @@ static enum status settle_field(const struct folder_decoder *decoder, struct bat
     bool escaped = (field->flags & CSV_FIELD_ESCAPED) != 0;
     char *text = (char *)(uintptr_t)field->text; /* the window is ours to change */
     if (csv_reader_lends(decoder->reader)) {
-        text = arena_copy(batch->arena, field->text, field->length);
+        text = arena_try_copy(batch->arena, field->text, field->length);
         if (text == NULL) {
             return no_memory(error);
         }
@@ -317,7 +297,7 @@ static enum status settle_field(const struct folder_decoder *decoder, struct bat
         char *out = text;
         if (!csv_reader_lends(decoder->reader)) {
             /* a refused record is shown as it stands: so not in place */
-            out = (char *)arena_allocate(batch->arena, field->length);
+            out = (char *)arena_try_allocate(batch->arena, field->length);
             if (out == NULL) {
                 return no_memory(error);
             }
@@ -354,24 +334,14 @@ static inline enum status read_field(const struct folder_decoder *decoder, struc
                           is_utf8, batch->arena, cell, reason);
 }
 
-static enum status read_place(struct folder_decoder *decoder, struct batch *batch,
-                              const struct decoded_column *column, struct cell *cell,
-                              struct error *error)
+static struct cell read_place(struct folder_decoder *decoder, struct batch *batch, int32_t position)
 {
-    if (column->position == FOLDER_COLUMN_FILE) {
+    if (position == FOLDER_COLUMN_FILE) {
         const char *file = arena_copy_string(batch->arena, decoder->file_name);
-        if (file == NULL) {
-            return no_memory(error);
-        }
-        *cell = cell_text(file, strlen(file));
-        return STATUS_OK;
+        return cell_text(file, strlen(file));
     }
-    if (column->position == FOLDER_COLUMN_POSITION) {
-        *cell = cell_int64((int64_t)line_of(decoder));
-        return STATUS_OK;
-    }
-    *cell = cell_missing();
-    return STATUS_OK;
+    return position == FOLDER_COLUMN_POSITION ? cell_int64((int64_t)line_of(decoder))
+                                              : cell_missing();
 }
 
 /* ---------------------------------------------------------------- records */
@@ -387,9 +357,7 @@ static enum status read_cells(struct folder_decoder *decoder, struct batch *batc
         const struct decoded_column *column = &decoder->columns[at];
         struct cell *cell = &cells[(size_t)at * step];
         if (column->position < 0) {
-            if (read_place(decoder, batch, column, cell, error) != STATUS_OK) {
-                return STATUS_FAILED;
-            }
+            *cell = read_place(decoder, batch, column->position);
         } else if (read_field(decoder, batch, column, &record->fields[column->field], is_utf8, cell,
                               &reason) != STATUS_OK) {
             enum status status = refuse_field(decoder, batch, column, &reason, error);
@@ -406,9 +374,6 @@ static enum status add_document(struct folder_decoder *decoder, struct batch *ba
     struct cell *pairs = (struct cell *)arena_allocate_zeroed(
         batch->arena, 2 * (size_t)decoder->column_count + 1, sizeof(*pairs));
     struct cell *key = (struct cell *)arena_allocate(batch->arena, 2 * sizeof(*key));
-    if (pairs == NULL || key == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t at = 0; at < decoder->column_count; at++) {
         const char *name = decoder->table->schema.columns[at].name;
         pairs[2 * (size_t)at] = cell_text(name, strlen(name));
@@ -417,33 +382,25 @@ static enum status add_document(struct folder_decoder *decoder, struct batch *ba
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
-    struct decoded_column file = {.position = FOLDER_COLUMN_FILE};
-    struct decoded_column line = {.position = FOLDER_COLUMN_POSITION};
     struct cell *row = batch_append(batch);
-    if (row == NULL) {
-        return no_memory(error);
-    }
     row[0] = cell_items(VALUE_MAP, pairs, decoder->column_count);
     batch->envelopes[batch->row_count - 1] =
         (struct record_envelope){.source_key = key, .source_key_count = 2};
-    return read_place(decoder, batch, &file, &key[0], error) == STATUS_OK
-               ? read_place(decoder, batch, &line, &key[1], error)
-               : STATUS_FAILED;
+    key[0] = read_place(decoder, batch, FOLDER_COLUMN_FILE);
+    key[1] = read_place(decoder, batch, FOLDER_COLUMN_POSITION);
+    return STATUS_OK;
 }
 
 static enum status add_record(struct folder_decoder *decoder, struct batch *batch,
                               struct csv_record *record, struct error *error)
 {
     if (record->fault != CSV_FINE || record->field_count != decoder->field_count) {
-        return refuse_record(decoder, batch, record, error);
+        return refuse_record(decoder, batch, record);
     }
     if (decoder->request->column_count == 0) {
         return add_document(decoder, batch, record, error);
     }
     struct cell *row = batch_append(batch);
-    if (row == NULL) {
-        return no_memory(error);
-    }
     enum status status = read_cells(decoder, batch, record, row, 1, error);
     if (status != STATUS_OK) {
         batch_drop_last(batch);
@@ -532,9 +489,6 @@ static enum status place_raw_columns(struct folder_decoder *decoder,
     }
     decoder->raw_fields =
         arena_allocate_zeroed(decoder->arena, (size_t)count + 1, sizeof(uint32_t));
-    if (decoder->raw_fields == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t at = 0; at < count; at++) {
         bool has = false;
         for (uint32_t tried = 0; tried < count && !has; tried++) {
@@ -596,15 +550,11 @@ enum status csv_raw_head(struct folder_decoder *decoder, struct buffer *out, str
             status = place_raw_columns(decoder, &record, error);
         }
     }
-    if (status == STATUS_OK && text.failed) {
-        status = no_memory(error);
-    }
     if (status == STATUS_OK && decoder->dialect.encoding != NULL) {
         status = csv_encode(csv_encoding_written(decoder->dialect.encoding), text.data, text.length,
                             out, error);
     } else if (status == STATUS_OK) {
         buffer_append(out, text.data, text.length);
-        status = out->failed ? no_memory(error) : STATUS_OK;
     }
     buffer_free(&text);
     if (status == STATUS_FAILED) {
@@ -641,8 +591,7 @@ enum status csv_raw_next(struct folder_decoder *decoder, const char **bytes, siz
 static enum status raw_text(struct folder_decoder *decoder, const char *bytes, size_t length,
                             struct buffer *text, struct error *error)
 {
-    buffer_reserve(text, 4 * length + CSV_SCAN_PADDING);
-    if (text->failed) {
+    if (!buffer_try_reserve(text, 4 * length + CSV_SCAN_PADDING)) {
         return no_memory(error);
     }
     if (decoder->dialect.encoding == NULL) {
@@ -667,10 +616,10 @@ static enum status raw_field(const struct folder_decoder *decoder, const struct 
                              struct error *error)
 {
     const struct schema_column *column = &decoder->definition.sidecar.columns[at];
-    char *copy = arena_copy(arena, field->text, field->length);
+    char *copy = arena_try_copy(arena, field->text, field->length);
     size_t length = field->length;
     const char *name = arena_copy_string(arena, column->name);
-    if (copy == NULL || name == NULL) {
+    if (copy == NULL) {
         return no_memory(error);
     }
     pair[0] = cell_text(name, strlen(name));
@@ -694,14 +643,12 @@ enum status csv_raw_read(struct folder_decoder *decoder, const char *bytes, size
     uint32_t count = decoder->definition.sidecar.column_count;
     struct cell *pairs =
         (struct cell *)arena_allocate_zeroed(arena, 2 * (size_t)count + 1, sizeof(*pairs));
-    enum status status = pairs != NULL ? STATUS_OK : no_memory(error);
+    enum status status = raw_text(decoder, bytes, length, &text, error);
     if (status == STATUS_OK) {
-        status = raw_text(decoder, bytes, length, &text, error);
-    }
-    if (status == STATUS_OK &&
-        (csv_scanner_init(&scanner, &decoder->dialect, count, text.length + 1) != STATUS_OK ||
-         csv_scanner_window(&scanner, text.data, text.length, true) != STATUS_OK)) {
-        status = no_memory(error);
+        csv_scanner_init(&scanner, &decoder->dialect, count, text.length + 1);
+        if (csv_scanner_window(&scanner, text.data, text.length, true) != STATUS_OK) {
+            status = no_memory(error);
+        }
     }
     if (status == STATUS_OK && (csv_scanner_next(&scanner, &found) != STATUS_OK ||
                                 found.fault != CSV_FINE || found.field_count != count)) {

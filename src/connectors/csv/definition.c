@@ -11,11 +11,6 @@
 
 enum { DIGITS_MAX = 20000 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for a table's definition");
-}
-
 /* ---------------------------------------------------------------- types as words */
 
 static bool read_digits(const char **at, const char *end, int32_t *value)
@@ -109,9 +104,6 @@ enum status csv_types_read(const char *text, struct arena *arena, struct csv_dec
         room += *at == ',';
     }
     *declared = (struct csv_declared *)arena_allocate_zeroed(arena, room, sizeof(**declared));
-    if (*declared == NULL) {
-        return no_memory(error);
-    }
     for (const char *at = text; *at != '\0';) {
         const char *end = end_of_item(at);
         const char *colon = end;
@@ -127,11 +119,9 @@ enum status csv_types_read(const char *text, struct arena *arena, struct csv_dec
         }
         uint32_t before = NAME_INDEX_NONE;
         item->name = arena_copy(arena, at, (size_t)(colon - at));
-        if (item->name == NULL || name_index_add(&names, item->name, (size_t)(colon - at), *count,
-                                                 &before) != STATUS_OK) {
-            return no_memory(error);
-        }
-        if (before != NAME_INDEX_NONE) {
+        if (name_index_add(&names, item->name, (size_t)(colon - at), *count, &before) !=
+                STATUS_OK ||
+            before != NAME_INDEX_NONE) {
             char shown[100];
             text_printable(item->name, strlen(item->name), shown, sizeof shown);
             error_set(error, ERROR_BAD_VALUE, "types", "column %s is there twice", shown);
@@ -224,9 +214,6 @@ static enum status write_definition(const struct csv_dialect *dialect,
     struct target_table copy = *table;
     struct schema_column *columns = (struct schema_column *)arena_allocate_zeroed(
         scratch, (size_t)table->column_count + 1, sizeof(*columns));
-    if (columns == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t at = 0; at < table->column_count; at++) {
         columns[at] = table->columns[at];
         columns[at].type.dynamic = dynamic[at];
@@ -236,7 +223,7 @@ static enum status write_definition(const struct csv_dialect *dialect,
                                 options_of(dialect, scratch, options), error);
 }
 
-/* With the mutex held. NULL: memory is out. */
+/* With the mutex held. */
 static struct csv_noted *noted_of(struct csv_database *database, const struct target_table *table)
 {
     struct arena *arena = database->folder.arena;
@@ -246,15 +233,9 @@ static struct csv_noted *noted_of(struct csv_database *database, const struct ta
         }
     }
     struct csv_noted *made = (struct csv_noted *)arena_allocate_zeroed(arena, 1, sizeof(*made));
-    if (made == NULL) {
-        return NULL;
-    }
     made->table = arena_copy_string(arena, table->name);
     made->dynamic =
         (bool *)arena_allocate_zeroed(arena, (size_t)table->column_count + 1, sizeof(bool));
-    if (made->table == NULL || made->dynamic == NULL) {
-        return NULL;
-    }
     made->next = database->noted;
     database->noted = made;
     return made;
@@ -289,9 +270,6 @@ static enum status check_dialect(struct csv_database *database, const struct tar
         return STATUS_OK;
     }
     char *folder = folder_table_path(scratch, &database->folder, table->name);
-    if (folder == NULL) {
-        return no_memory(error);
-    }
     if (folder_list(database->folder.format, folder, scratch, &files, &count, error) ==
         STATUS_FAILED) {
         return STATUS_FAILED;
@@ -317,15 +295,13 @@ enum status csv_definition_prepare(struct csv_database *database, const struct t
     }
     pthread_mutex_lock(&database->folder.mutex);
     struct csv_noted *noted = noted_of(database, table);
-    for (uint32_t at = 0; noted != NULL && at < table->column_count; at++) {
+    for (uint32_t at = 0; at < table->column_count; at++) {
         const struct schema_column *was =
             at < before.sidecar.column_count ? &before.sidecar.columns[at] : NULL;
         bool same = was != NULL && strcmp(was->name, table->columns[at].name) == 0;
         noted->dynamic[at] = noted->dynamic[at] || (same && was->type.dynamic);
     }
-    status = noted != NULL
-                 ? write_definition(&database->dialect, table, noted->dynamic, path, scratch, error)
-                 : no_memory(error);
+    status = write_definition(&database->dialect, table, noted->dynamic, path, scratch, error);
     pthread_mutex_unlock(&database->folder.mutex);
     return status;
 }
@@ -334,13 +310,11 @@ enum status csv_definition_note(struct csv_database *database, const struct targ
                                 uint32_t column, struct error *error)
 {
     struct arena *scratch = arena_create(4096);
-    char *path = scratch != NULL
-                     ? folder_definition_path(scratch, &database->folder, table->name, ".json")
-                     : NULL;
+    char *path = folder_definition_path(scratch, &database->folder, table->name, ".json");
     pthread_mutex_lock(&database->folder.mutex);
-    struct csv_noted *noted = path != NULL ? noted_of(database, table) : NULL;
-    enum status status = noted != NULL ? STATUS_OK : no_memory(error);
-    if (noted != NULL && !noted->dynamic[column]) {
+    struct csv_noted *noted = noted_of(database, table);
+    enum status status = STATUS_OK;
+    if (!noted->dynamic[column]) {
         noted->dynamic[column] = true;
         status = write_definition(&database->dialect, table, noted->dynamic, path, scratch, error);
     }

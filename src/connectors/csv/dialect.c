@@ -125,9 +125,7 @@ static enum status read_null(struct csv_dialect *dialect, const char *text, stru
     }
     dialect->null_text = arena_copy(arena, text, length);
     dialect->null_length = length;
-    return dialect->null_text != NULL
-               ? STATUS_OK
-               : error_set(error, ERROR_MEMORY, "null", "no memory for an option");
+    return STATUS_OK;
 }
 
 static bool is_utf8_name(const char *text)
@@ -154,9 +152,7 @@ static enum status read_encoding(struct csv_dialect *dialect, const char *text, 
     }
     iconv_close(there);
     dialect->encoding = arena_copy_string(arena, text);
-    return dialect->encoding != NULL
-               ? STATUS_OK
-               : error_set(error, ERROR_MEMORY, "encoding", "no memory for an option");
+    return STATUS_OK;
 }
 
 enum status csv_dialect_set(struct csv_dialect *dialect, const char *name, const char *text,

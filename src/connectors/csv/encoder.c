@@ -2,6 +2,7 @@
 #include "connectors/csv/csv.h"
 #include "connectors/csv/value.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "model/decimal.h"
 #include <stdio.h>
@@ -85,17 +86,13 @@ enum status csv_encoder_create(struct folder *folder, const struct target_table 
                                const struct shape *shape, const struct cell *first,
                                struct folder_encoder **encoder, struct error *error)
 {
-    struct folder_encoder *made = (struct folder_encoder *)calloc(1, sizeof(*made));
     (void)first;
     *encoder = NULL;
-    if (made == NULL || (made->arena = arena_create(0)) == NULL) {
-        free(made);
-        return no_memory(error);
-    }
     if (shape == NULL) {
-        csv_encoder_destroy(made);
         return error_set(error, ERROR_INTERNAL, table->name, "documents have no columns");
     }
+    struct folder_encoder *made = (struct folder_encoder *)memory_allocate_zeroed(1, sizeof(*made));
+    made->arena = arena_create(0);
     made->database = (struct csv_database *)folder;
     made->table = table;
     made->dialect = made->database->dialect;
@@ -104,10 +101,6 @@ enum status csv_encoder_create(struct folder *folder, const struct target_table 
         made->dialect.encoding != NULL ? csv_encoding_written(made->dialect.encoding) : NULL;
     made->columns = (struct encoded_column *)arena_allocate_zeroed(
         made->arena, (size_t)shape->field_count + 1, sizeof(*made->columns));
-    if (made->columns == NULL) {
-        csv_encoder_destroy(made);
-        return no_memory(error);
-    }
     for (uint32_t at = 0; at < shape->field_count; at++) {
         describe_column(table, &shape->fields[at], &made->dialect, at, &made->columns[at]);
     }
@@ -126,18 +119,16 @@ static void append_line_end(const struct csv_dialect *dialect, struct buffer *ou
 static enum status encode(struct folder_encoder *encoder, size_t start, struct buffer *out,
                           struct error *error)
 {
-    if (out->failed) {
-        return no_memory(error);
-    }
     if (encoder->encoding == NULL) {
         return STATUS_OK;
     }
     buffer_clear(&encoder->plain);
+    if (!buffer_try_reserve(&encoder->plain, out->length - start)) {
+        return no_memory(error);
+    }
     buffer_append(&encoder->plain, out->data + start, out->length - start);
     out->length = start;
-    return encoder->plain.failed ? no_memory(error)
-                                 : csv_encode(encoder->encoding, encoder->plain.data,
-                                              encoder->plain.length, out, error);
+    return csv_encode(encoder->encoding, encoder->plain.data, encoder->plain.length, out, error);
 }
 
 enum status csv_encoder_head(struct folder_encoder *encoder, struct buffer *out,

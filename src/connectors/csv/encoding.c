@@ -1,5 +1,6 @@
 /* Encodings other than UTF-8, by iconv. */
 #include "base/buffer.h"
+#include "base/memory.h"
 #include "connectors/csv/reader.h"
 #include <errno.h>
 #include <iconv.h>
@@ -40,12 +41,9 @@ const char *csv_encoding_of_bom(const char *bytes, size_t *length)
 enum status csv_decoder_open(const char *name, const char *path, struct csv_decoder **decoder,
                              struct error *error)
 {
-    struct csv_decoder *made = (struct csv_decoder *)calloc(1, sizeof(*made));
+    struct csv_decoder *made = (struct csv_decoder *)memory_allocate_zeroed(1, sizeof(*made));
     *decoder = NULL;
-    if (made == NULL || (made->path = strdup(path)) == NULL) {
-        free(made);
-        return error_set(error, ERROR_MEMORY, path, "no memory to read a file");
-    }
+    made->path = memory_copy_string(path);
     made->conversion = iconv_open("UTF-8", name);
     if (made->conversion == NO_CONVERSION) {
         error_set(error, ERROR_BAD_VALUE, path, "the encoding %s is not known here", name);
@@ -124,7 +122,7 @@ enum status csv_encode(const char *name, const char *text, size_t length, struct
         return error_set(error, ERROR_BAD_VALUE, NULL, "the encoding %s is not known here", name);
     }
     while (left > 0 && status == STATUS_OK) {
-        if (!buffer_reserve(out, left + 4 * (size_t)CHARACTER_BYTES_MAX)) {
+        if (!buffer_try_reserve(out, left + 4 * (size_t)CHARACTER_BYTES_MAX)) {
             status = error_set(error, ERROR_MEMORY, NULL, "no memory to write a record");
             break;
         }
@@ -133,7 +131,7 @@ enum status csv_encode(const char *name, const char *text, size_t length, struct
         size_t result = iconv(conversion, &from, &left, &to, &room);
         out->length = (size_t)(to - out->data);
         if (result == (size_t)-1 && errno == E2BIG) {
-            if (!buffer_reserve(out, out->capacity - out->length + 4 * left)) {
+            if (!buffer_try_reserve(out, out->capacity - out->length + 4 * left)) {
                 status = error_set(error, ERROR_MEMORY, NULL, "no memory to write a record");
             }
         } else if (result != 0) { /* more than 0: characters were replaced by others like them */

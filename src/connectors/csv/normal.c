@@ -36,7 +36,7 @@ static enum status normal_text(const struct cell *cell, struct arena *arena, str
     default:
         time_append(cell, &text);
     }
-    char *copy = text.failed ? NULL : arena_copy(arena, text.data, text.length);
+    char *copy = arena_try_copy(arena, text.data, text.length);
     if (status == STATUS_OK && copy == NULL) {
         status = no_memory(error);
     }
@@ -87,8 +87,7 @@ enum status csv_normal_form(struct folder *folder, const struct cell *cell, stru
         return STATUS_OK;
     case VALUE_UINT64:
         if (cell->u64 > INT64_MAX) {
-            return decimal_from_uint64(cell->u64, arena, normal) == STATUS_OK ? STATUS_OK
-                                                                              : no_memory(error);
+            return decimal_from_uint64(cell->u64, arena, normal);
         }
         *normal = cell_int64((int64_t)cell->u64);
         return STATUS_OK;

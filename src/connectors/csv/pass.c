@@ -11,6 +11,7 @@
 #include "connectors/csv/csv.h"
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/folder/folder_notice.h"
 #include <stdatomic.h>
@@ -62,11 +63,6 @@ struct worker {
     struct error error;
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to read all records");
-}
-
 /* ---------------------------------------------------------------- one segment */
 
 static enum status open_at(const struct csv_pass *pass, const struct segment *segment,
@@ -75,47 +71,37 @@ static enum status open_at(const struct csv_pass *pass, const struct segment *se
 {
     const struct folder_file *file = &pass->table->files[segment->file];
     struct arena *arena = arena_create(4096);
-    char *path = arena != NULL ? folder_file_path(arena, pass->table, segment->file) : NULL;
+    char *path = folder_file_path(arena, pass->table, segment->file);
     bool can_seek = pass->data->files[segment->file].can_seek;
-    enum status status = STATUS_FAILED;
     *reader = NULL;
-    if (path == NULL) {
-        no_memory(error);
-    } else {
-        const struct csv_reading reading = {.dialect = &pass->data->dialect,
-                                            .path = path,
-                                            .begin = begin,
-                                            .end = !can_seek           ? UINT64_MAX
-                                                   : end < file->bytes ? end
-                                                                       : file->bytes,
-                                            .field_capacity = pass->column_count,
-                                            .record_bytes_max = pass->database->record_bytes_max,
-                                            .window_bytes = CSV_WINDOW_BYTES};
-        status = csv_reader_open(&reading, reader, error);
-    }
+    const struct csv_reading reading = {.dialect = &pass->data->dialect,
+                                        .path = path,
+                                        .begin = begin,
+                                        .end = !can_seek           ? UINT64_MAX
+                                               : end < file->bytes ? end
+                                                                   : file->bytes,
+                                        .field_capacity = pass->column_count,
+                                        .record_bytes_max = pass->database->record_bytes_max,
+                                        .window_bytes = CSV_WINDOW_BYTES};
+    enum status status = csv_reader_open(&reading, reader, error);
     arena_destroy(arena);
     return status;
 }
 
-static enum status add_mark(struct csv_pass *pass, struct segment *segment, uint64_t byte,
-                            uint64_t line, struct error *error)
+static void add_mark(struct csv_pass *pass, struct segment *segment, uint64_t byte, uint64_t line)
 {
     uint64_t last = segment->mark_count > 0 ? segment->marks[segment->mark_count - 1].byte : 0;
     if (segment->mark_count > 0 && byte - last < pass->mark_bytes) {
-        return STATUS_OK;
+        return;
     }
     if (segment->mark_count == segment->mark_capacity) {
         uint32_t capacity = segment->mark_capacity == 0 ? 64 : segment->mark_capacity * 2;
         struct csv_mark *grown =
-            (struct csv_mark *)reallocarray(segment->marks, capacity, sizeof(*grown));
-        if (grown == NULL) {
-            return no_memory(error);
-        }
+            (struct csv_mark *)memory_resize(segment->marks, capacity, sizeof(*grown));
         segment->marks = grown;
         segment->mark_capacity = capacity;
     }
     segment->marks[segment->mark_count++] = (struct csv_mark){byte, line};
-    return STATUS_OK;
 }
 
 static void learn_field(const struct csv_dialect *dialect, struct csv_column_facts *facts,
@@ -128,10 +114,9 @@ static void learn_field(const struct csv_dialect *dialect, struct csv_column_fac
     }
     if ((field->flags & CSV_FIELD_ESCAPED) != 0) {
         buffer_clear(scratch);
-        if (buffer_reserve(scratch, field->length)) {
-            csv_infer_add(facts, scratch->data, csv_unescape(dialect, field, scratch->data), file,
-                          line);
-        }
+        buffer_reserve(scratch, field->length);
+        csv_infer_add(facts, scratch->data, csv_unescape(dialect, field, scratch->data), file,
+                      line);
         return;
     }
     csv_infer_add(facts, field->text, field->length, file, line);
@@ -200,7 +185,9 @@ static enum status read_segment(struct work *work, struct segment *segment, uint
                 going = false;
                 break;
             }
-            status = header ? STATUS_OK : add_mark(pass, segment, byte, line, error);
+            if (!header) {
+                add_mark(pass, segment, byte, line);
+            }
             if (!header && (!record.empty || pass->column_count == 1)) {
                 learn_record(pass, segment, &record, line, &scratch);
             }
@@ -213,9 +200,6 @@ static enum status read_segment(struct work *work, struct segment *segment, uint
         }
     }
     csv_reader_close(reader);
-    if (scratch.failed) {
-        status = no_memory(error);
-    }
     buffer_free(&scratch);
     if (status != STATUS_FAILED && !pass->data->files[segment->file].can_seek) {
         status = folder_notice_add(&work->notice, pass->table->files[segment->file].bytes, error);
@@ -265,15 +249,12 @@ static enum status guess_begin(struct csv_pass *pass, struct segment *segment, u
         return STATUS_OK;
     }
     *guess = UINT64_MAX;
-    char *window = (char *)malloc(GUESS_BYTES);
+    char *window = (char *)memory_allocate(GUESS_BYTES);
     struct arena *arena = arena_create(4096);
-    char *path = arena != NULL ? folder_file_path(arena, pass->table, segment->file) : NULL;
+    char *path = folder_file_path(arena, pass->table, segment->file);
     size_t length = 0;
-    enum status status = window != NULL && path != NULL ? STATUS_OK : no_memory(error);
     uint64_t from = segment->begin - 1;
-    if (status == STATUS_OK) {
-        status = folder_input_open(path, from, ERROR_SOURCE_READ, &input, error);
-    }
+    enum status status = folder_input_open(path, from, ERROR_SOURCE_READ, &input, error);
     if (status == STATUS_OK) {
         status = folder_input_read(input, window, GUESS_BYTES, &length, error);
     }
@@ -347,17 +328,14 @@ static enum status run_workers(struct work *work, uint32_t threads, struct error
 
 /* ---------------------------------------------------------------- joining */
 
-static enum status keep_marks(struct csv_pass *pass, struct csv_file_data *file,
-                              const struct segment *segment, uint64_t lines_before,
-                              uint32_t capacity)
+static void keep_marks(struct csv_file_data *file, const struct segment *segment,
+                       uint64_t lines_before, uint32_t capacity)
 {
     for (uint32_t at = 0; at < segment->mark_count && file->mark_count < capacity; at++) {
         struct csv_mark mark = segment->marks[at];
         mark.line += lines_before;
         file->marks[file->mark_count++] = mark;
     }
-    (void)pass;
-    return STATUS_OK;
 }
 
 /* The segments of one file, from `first` on; their number comes back in `count`. */
@@ -383,15 +361,10 @@ static enum status join_file(struct work *work, uint32_t first, uint32_t *count,
     }
     file->marks = (struct csv_mark *)arena_allocate_zeroed(pass->arena, (size_t)marks + 1,
                                                            sizeof(*file->marks));
-    if (file->marks == NULL) {
-        return no_memory(error);
-    }
     file->mark_count = 0;
     for (uint32_t at = first; at < end; at++) {
         struct segment *segment = &work->segments[at];
-        if (keep_marks(pass, file, segment, lines, marks) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+        keep_marks(file, segment, lines, marks);
         for (uint32_t column = 0; segment->facts != NULL && column < pass->column_count; column++) {
             csv_infer_merge(&pass->facts[column], &segment->facts[column], lines);
         }
@@ -437,17 +410,15 @@ static uint32_t segments_of_file(const struct csv_pass *pass, uint32_t file, uin
     return (uint32_t)((size + bytes - 1) / bytes);
 }
 
-static enum status cut(struct work *work, uint64_t bytes, struct error *error)
+static void cut(struct work *work, uint64_t bytes)
 {
     struct csv_pass *pass = work->pass;
     uint32_t count = 0;
     for (uint32_t file = pass->file_begin; file < pass->file_end; file++) {
         count += segments_of_file(pass, file, bytes);
     }
-    work->segments = (struct segment *)calloc((size_t)count + 1, sizeof(*work->segments));
-    if (work->segments == NULL) {
-        return no_memory(error);
-    }
+    work->segments =
+        (struct segment *)memory_allocate_zeroed((size_t)count + 1, sizeof(*work->segments));
     for (uint32_t file = pass->file_begin; file < pass->file_end; file++) {
         uint32_t pieces = segments_of_file(pass, file, bytes);
         for (uint32_t piece = 0; piece < pieces; piece++) {
@@ -457,15 +428,11 @@ static enum status cut(struct work *work, uint64_t bytes, struct error *error)
             segment->begin = piece * bytes;
             segment->end = piece + 1 < pieces ? (piece + 1) * bytes : UINT64_MAX;
             if (pass->wanted != NULL) {
-                segment->facts = (struct csv_column_facts *)calloc((size_t)pass->column_count + 1,
-                                                                   sizeof(*segment->facts));
-                if (segment->facts == NULL) {
-                    return no_memory(error);
-                }
+                segment->facts = (struct csv_column_facts *)memory_allocate_zeroed(
+                    (size_t)pass->column_count + 1, sizeof(*segment->facts));
             }
         }
     }
-    return STATUS_OK;
 }
 
 enum status csv_pass_run(struct csv_pass *pass, struct error *error)
@@ -483,10 +450,8 @@ enum status csv_pass_run(struct csv_pass *pass, struct error *error)
     if (pass->threads == 0) {
         pass->threads = processors > 0 ? (uint32_t)processors : 1;
     }
-    enum status status = cut(&work, segment_bytes_of(pass, total), error);
-    if (status == STATUS_OK) {
-        status = run_workers(&work, pass->threads, error);
-    }
+    cut(&work, segment_bytes_of(pass, total));
+    enum status status = run_workers(&work, pass->threads, error);
     if (status == STATUS_OK) {
         status = join(&work, error);
     }

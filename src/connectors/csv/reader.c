@@ -1,6 +1,7 @@
 /* Windows over a file: what was left of the last one, then more bytes. */
 #include "connectors/csv/reader.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/folder/compression.h"
 #include <stdlib.h>
@@ -114,26 +115,17 @@ static enum status open_encoding(struct csv_reader *reader, struct error *error)
 enum status csv_reader_open(const struct csv_reading *reading, struct csv_reader **reader,
                             struct error *error)
 {
-    struct csv_reader *made = (struct csv_reader *)calloc(1, sizeof(*made));
+    struct csv_reader *made = (struct csv_reader *)memory_allocate_zeroed(1, sizeof(*made));
     *reader = NULL;
-    if (made == NULL) {
-        return no_memory(reading->path, error);
-    }
     made->reading = *reading;
-    made->path = strdup(reading->path);
-    made->raw = (char *)malloc(RAW_BYTES);
+    made->path = memory_copy_string(reading->path);
+    made->raw = (char *)memory_allocate(RAW_BYTES);
     made->taken = made->window_byte = reading->begin;
     made->exhausted = true;
-    enum status status = made->path != NULL && made->raw != NULL
-                             ? csv_scanner_init(&made->scanner, reading->dialect,
-                                                reading->field_capacity, reading->record_bytes_max)
-                             : STATUS_FAILED;
-    if (status != STATUS_OK) {
-        no_memory(reading->path, error);
-    } else {
-        status = folder_input_open(reading->path, reading->begin, ERROR_SOURCE_READ, &made->input,
-                                   error);
-    }
+    csv_scanner_init(&made->scanner, reading->dialect, reading->field_capacity,
+                     reading->record_bytes_max);
+    enum status status =
+        folder_input_open(reading->path, reading->begin, ERROR_SOURCE_READ, &made->input, error);
     if (status == STATUS_OK) {
         status = open_encoding(made, error);
     }
@@ -194,7 +186,7 @@ static char *move_kept(struct csv_reader *reader, struct arena *arena, size_t by
     bool from_own = reader->window_is_own && kept != NULL;
     reader->window_is_own = arena == NULL;
     if (arena != NULL) {
-        char *window = (char *)arena_allocate(arena, bytes);
+        char *window = (char *)arena_try_allocate(arena, bytes);
         if (window != NULL && length > 0) {
             memcpy(window, kept, length);
         }
@@ -229,10 +221,10 @@ enum status csv_reader_keep(struct csv_reader *reader, struct error *error)
         scanner->bytes += scanner->position;
     } else {
         buffer_clear(&reader->kept);
-        buffer_append(&reader->kept, scanner->bytes + scanner->position, left);
-        if (reader->kept.failed) {
+        if (!buffer_try_reserve(&reader->kept, left)) {
             return no_memory(reader->path, error);
         }
+        buffer_append(&reader->kept, scanner->bytes + scanner->position, left);
         scanner->bytes = reader->kept.data;
     }
     scanner->length = left;

@@ -1,19 +1,19 @@
 /* The state machine of CSV: records and fields out of a window of bytes. */
 #include "connectors/csv/scan.h"
+#include "base/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 enum { WORD = 64 };
 
-enum status csv_scanner_init(struct csv_scanner *scanner, const struct csv_dialect *dialect,
-                             uint32_t field_capacity, size_t record_bytes_max)
+void csv_scanner_init(struct csv_scanner *scanner, const struct csv_dialect *dialect,
+                      uint32_t field_capacity, size_t record_bytes_max)
 {
     *scanner = (struct csv_scanner){
         .dialect = dialect, .field_capacity = field_capacity, .record_bytes_max = record_bytes_max};
-    scanner->fields =
-        (struct csv_field *)calloc((size_t)field_capacity + 1, sizeof(*scanner->fields));
-    return scanner->fields != NULL ? STATUS_OK : STATUS_FAILED;
+    scanner->fields = (struct csv_field *)memory_allocate_zeroed((size_t)field_capacity + 1,
+                                                                 sizeof(*scanner->fields));
 }
 
 void csv_scanner_free(struct csv_scanner *scanner)

@@ -69,9 +69,9 @@ struct csv_scanner {
     size_t record_bytes_max;
 };
 
-/* `field_capacity` (> 0) fields of a record are kept. STATUS_FAILED: memory is out. */
-enum status csv_scanner_init(struct csv_scanner *scanner, const struct csv_dialect *dialect,
-                             uint32_t field_capacity, size_t record_bytes_max) MUST_USE;
+/* `field_capacity` (> 0) fields of a record are kept. */
+void csv_scanner_init(struct csv_scanner *scanner, const struct csv_dialect *dialect,
+                      uint32_t field_capacity, size_t record_bytes_max);
 void csv_scanner_free(struct csv_scanner *scanner);
 /* Puts a window of at most CSV_WINDOW_BYTES_MAX bytes before the scanner. STATUS_FAILED: memory is
  * out. */

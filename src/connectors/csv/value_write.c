@@ -148,7 +148,7 @@ static enum status append_text(const struct csv_dialect *dialect, const struct v
                                const char *text, size_t length, bool first, struct buffer *out,
                                struct error *error)
 {
-    if (!buffer_reserve(out, length + BLOCK)) {
+    if (!buffer_try_reserve(out, length + BLOCK)) {
         return no_memory(error);
     }
     if (is_null_text(dialect, text, length) || is_misread(type, text, length) ||
@@ -180,8 +180,7 @@ static enum status guard_written(const struct csv_dialect *dialect, bool first, 
     struct buffer copy = {0};
     buffer_append(&copy, text, length);
     out->length = start;
-    enum status status =
-        copy.failed ? no_memory(error) : append_quoted(dialect, copy.data, copy.length, out, error);
+    enum status status = append_quoted(dialect, copy.data, copy.length, out, error);
     buffer_free(&copy);
     return status;
 }
@@ -190,9 +189,7 @@ static enum status guard_written(const struct csv_dialect *dialect, bool first, 
  * decimal. */
 static void append_float(const struct value_type *type, const struct cell *cell, struct buffer *out)
 {
-    if (!buffer_reserve(out, NUMBER_TEXT_MAX + 2)) {
-        return;
-    }
+    buffer_reserve(out, NUMBER_TEXT_MAX + 2);
     char *to = out->data + out->length;
     size_t length = cell->kind == VALUE_FLOAT32 ? number_from_float32((float)cell->f64, to)
                                                 : number_from_double(cell->f64, to);
@@ -256,9 +253,6 @@ static enum status append_written(const struct csv_dialect *dialect, const struc
         status = error_set(error, ERROR_REJECT_TYPE, NULL, "a value of kind %s has no text here",
                            value_kind_name((enum value_kind)cell->kind));
     }
-    if (status == STATUS_OK && out->failed) {
-        status = no_memory(error);
-    }
     return status == STATUS_OK ? guard_written(dialect, first, start, out, error) : status;
 }
 
@@ -273,7 +267,11 @@ static enum status append_large(const struct csv_dialect *dialect, const struct 
         return append_quoted(dialect, "", 0, out, error);
     }
     struct buffer slice = {0};
-    enum status status = buffer_reserve(&slice, SLICE) ? STATUS_OK : no_memory(error);
+    enum status status = STATUS_OK;
+    if (!buffer_try_reserve(out, (bytes ? 2 : 1) * large->length)) {
+        return no_memory(error);
+    }
+    buffer_reserve(&slice, SLICE);
     buffer_append(out, bytes ? "\\x" : &dialect->quote, bytes ? (base64 ? 0 : 2) : 1);
     for (uint64_t at = 0; status == STATUS_OK && at < large->length; at += SLICE) {
         size_t part = large->length - at < SLICE ? (size_t)(large->length - at) : SLICE;
@@ -293,7 +291,7 @@ static enum status append_large(const struct csv_dialect *dialect, const struct 
         buffer_append_byte(out, dialect->quote);
     }
     buffer_free(&slice);
-    return status == STATUS_OK && out->failed ? no_memory(error) : status;
+    return status;
 }
 
 enum status csv_value_append(const struct csv_dialect *dialect, const struct value_type *type,
@@ -322,9 +320,6 @@ enum status csv_value_append(const struct csv_dialect *dialect, const struct val
         break;
     default:
         status = append_written(dialect, type, cell, first, out, error);
-    }
-    if (status == STATUS_OK && out->failed) {
-        status = no_memory(error);
     }
     if (status != STATUS_OK) {
         out->length = start;

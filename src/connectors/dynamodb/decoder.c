@@ -1,6 +1,7 @@
 /* Reading the lines of DynamoDB-JSON files: {"Item":{…}} each. */
 #include "connectors/dynamodb/format.h"
 
+#include "base/memory.h"
 #include "connectors/dynamodb/limits.h"
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +17,6 @@ struct folder_decoder {
     uint32_t file;
     uint64_t line_base; /* the number of the first line given; 0: not known */
 };
-
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to read items");
-}
 
 /* {"Item":{…}} and nothing else that matters. */
 static enum status read_line(const char *line, size_t length, struct arena *arena,
@@ -69,13 +65,10 @@ enum status dynamodb_decoder_open(struct folder *folder, const char *name,
                                   const struct read_request *request,
                                   struct folder_decoder **decoder, struct error *error)
 {
-    struct folder_decoder *made = (struct folder_decoder *)calloc(1, sizeof(*made));
+    struct folder_decoder *made = (struct folder_decoder *)memory_allocate_zeroed(1, sizeof(*made));
     (void)name;
     *decoder = NULL;
-    if (made == NULL || (made->file_name = strdup(range->file_name)) == NULL) {
-        free(made);
-        return no_memory(error);
-    }
+    made->file_name = memory_copy_string(range->file_name);
     made->folder = folder;
     made->file = range->file;
     made->table = table;
@@ -138,9 +131,9 @@ static enum status read_item(struct folder_decoder *decoder, struct batch *batch
         return status;
     }
     error_clear(&why);
-    const char *copy = too_long ? line : arena_copy(batch->arena, line, length);
+    const char *copy = too_long ? line : arena_try_copy(batch->arena, line, length);
     if (copy == NULL) {
-        return no_memory(error);
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to read items");
     }
     status = too_long
                  ? error_set(&why, ERROR_REJECT_TOO_LARGE, NULL, "the line is longer than 8 MiB")
@@ -156,17 +149,13 @@ static enum status read_item(struct folder_decoder *decoder, struct batch *batch
     return status == STATUS_OK ? STATUS_AGAIN : status;
 }
 
-static enum status place_cells(const struct folder_decoder *decoder, struct arena *arena,
-                               struct cell *file, struct cell *byte, struct error *error)
+static void place_cells(const struct folder_decoder *decoder, struct arena *arena,
+                        struct cell *file, struct cell *byte)
 {
     size_t length = strlen(decoder->file_name);
     const char *name = arena_copy(arena, decoder->file_name, length);
-    if (name == NULL) {
-        return no_memory(error);
-    }
     *file = cell_text(name, length);
     *byte = cell_int64((int64_t)folder_lines_offset(decoder->lines));
-    return STATUS_OK;
 }
 
 static struct cell find_attribute(const struct cell *item, const char *name)
@@ -176,15 +165,13 @@ static struct cell find_attribute(const struct cell *item, const char *name)
 }
 
 /* The columns that the request names. */
-static enum status fill_columns(const struct folder_decoder *decoder, struct arena *arena,
-                                const struct cell *item, struct cell *row, struct error *error)
+static void fill_columns(const struct folder_decoder *decoder, struct arena *arena,
+                         const struct cell *item, struct cell *row)
 {
     const struct read_request *request = decoder->request;
     struct cell file;
     struct cell byte;
-    if (place_cells(decoder, arena, &file, &byte, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    place_cells(decoder, arena, &file, &byte);
     for (uint32_t at = 0; at < request->column_count; at++) {
         const char *name = request->columns[at].name;
         if (strcmp(name, "$file") == 0) {
@@ -195,36 +182,30 @@ static enum status fill_columns(const struct folder_decoder *decoder, struct are
             row[at] = find_attribute(item, name);
         }
     }
-    return STATUS_OK;
 }
 
 /* Rejects are named by the item's key where the table's is known, else by file and byte. */
-static enum status source_key(const struct folder_decoder *decoder, struct arena *arena,
-                              const struct cell *item, struct record_envelope *envelope,
-                              struct error *error)
+static void source_key(const struct folder_decoder *decoder, struct arena *arena,
+                       const struct cell *item, struct record_envelope *envelope)
 {
     uint32_t count = decoder->table->schema.primary_key.count;
     struct cell *key = (struct cell *)arena_allocate(arena, 2 * sizeof(*key));
-    if (key == NULL) {
-        return no_memory(error);
-    }
     *envelope = (struct record_envelope){.source_key = key, .source_key_count = count};
     for (uint32_t at = 0; at < count; at++) {
         key[at] = find_attribute(item, decoder->table->schema.primary_key.names[at]);
     }
-    if (count > 0) {
-        return STATUS_OK;
+    if (count == 0) {
+        envelope->source_key_count = 2;
+        place_cells(decoder, arena, &key[0], &key[1]);
     }
-    envelope->source_key_count = 2;
-    return place_cells(decoder, arena, &key[0], &key[1], error);
 }
 
-static enum status fill_document(const struct folder_decoder *decoder, struct batch *batch,
-                                 const struct cell *item, struct error *error)
+static void fill_document(const struct folder_decoder *decoder, struct batch *batch,
+                          const struct cell *item)
 {
     uint32_t row = batch->row_count - 1;
     *batch_row(batch, row) = *item;
-    return source_key(decoder, batch->arena, item, &batch->envelopes[row], error);
+    source_key(decoder, batch->arena, item, &batch->envelopes[row]);
 }
 
 static enum status add_record(struct folder_decoder *decoder, struct batch *batch,
@@ -236,12 +217,12 @@ static enum status add_record(struct folder_decoder *decoder, struct batch *batc
         return status == STATUS_AGAIN ? STATUS_OK : status;
     }
     struct cell *row = batch_append(batch);
-    if (row == NULL) {
-        return no_memory(error);
+    if (decoder->request->column_count > 0) {
+        fill_columns(decoder, batch->arena, &item, row);
+    } else {
+        fill_document(decoder, batch, &item);
     }
-    return decoder->request->column_count > 0
-               ? fill_columns(decoder, batch->arena, &item, row, error)
-               : fill_document(decoder, batch, &item, error);
+    return STATUS_OK;
 }
 
 enum status dynamodb_decoder_fill(struct folder_decoder *decoder, struct batch *batch,

@@ -194,7 +194,7 @@ static bool take_key(struct arena *arena, const struct dynamodb_key *keys, uint3
                      struct column_list *key)
 {
     const char **names = (const char **)arena_allocate_zeroed(arena, 2, sizeof(*names));
-    if (names == NULL || count < 1 || count > 2) {
+    if (count < 1 || count > 2) {
         return false;
     }
     for (uint32_t at = 0; at < count; at++) {
@@ -244,9 +244,6 @@ enum status dynamodb_definition_read(const char *path, struct arena *arena,
     }
     definition->types = (struct dynamodb_key *)arena_allocate_zeroed(arena, KEYS_MAX + 1,
                                                                      sizeof(*definition->types));
-    if (definition->types == NULL) {
-        return error_set(error, ERROR_MEMORY, path, "no memory for a table's definition");
-    }
     json_reader_init(&reader.json, text, length, 16, arena);
     if (!read_members(&reader, definition)) {
         *definition = (struct dynamodb_definition){0};

@@ -7,11 +7,6 @@
 
 enum { MANIFEST_BYTES_MAX = 1024 * 1024 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for the folder's catalogue");
-}
-
 /* The table's name in "arn:aws:dynamodb:REGION:ACCOUNT:table/NAME" of an export's manifest. */
 static const char *name_in_manifest(struct arena *arena, const char *path)
 {
@@ -35,7 +30,7 @@ static const char *name_in_manifest(struct arena *arena, const char *path)
         }
         if (wanted && token == JSON_TOKEN_STRING) {
             char *arn = arena_copy(arena, reader.text, reader.length);
-            char *slash = arn != NULL ? strrchr(arn, '/') : NULL;
+            char *slash = strrchr(arn, '/');
             return slash != NULL && slash[1] != '\0' ? slash + 1 : NULL;
         }
         if (json_reader_skip(&reader, token, &ignored) != STATUS_OK) {
@@ -52,9 +47,6 @@ static enum status add_export(struct folder_finding *finding, const char *path,
     struct arena *arena = folder_finding_arena(finding);
     char *manifest = file_join(arena, path, "manifest-summary.json");
     char *data = file_join(arena, path, "data");
-    if (manifest == NULL || data == NULL) {
-        return no_memory(error);
-    }
     const char *name = name_in_manifest(arena, manifest);
     return folder_add_table(finding, name != NULL ? name : otherwise, data, false, error);
 }
@@ -67,14 +59,10 @@ static enum status add_exports(struct folder_finding *finding, const char *folde
     const char **ids = NULL;
     uint32_t count = 0;
     char *path = file_join(arena, folder, "AWSDynamoDB");
-    if (path == NULL) {
-        return no_memory(error);
-    }
     enum status status = folder_subfolders(path, arena, &ids, &count, error);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         char *export = file_join(arena, path, ids[at]);
-        status = export != NULL ? add_export(finding, export, name != NULL ? name : ids[at], error)
-                                : no_memory(error);
+        status = add_export(finding, export, name != NULL ? name : ids[at], error);
     }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
@@ -87,9 +75,6 @@ enum status dynamodb_exports_find(struct folder *folder, struct folder_finding *
     const char **names = NULL;
     uint32_t count = 0;
     char *manifest = file_join(arena, root, "manifest-summary.json");
-    if (manifest == NULL) {
-        return no_memory(error);
-    }
     if (file_exists(manifest)) {
         return add_export(finding, root, "export", error);
     }
@@ -97,9 +82,6 @@ enum status dynamodb_exports_find(struct folder *folder, struct folder_finding *
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         char *path = file_join(arena, root, names[at]);
         char *definition = folder_definition_path(arena, folder, names[at], ".json");
-        if (path == NULL || definition == NULL) {
-            return no_memory(error);
-        }
         if (strcmp(names[at], "_transhume") == 0) {
             continue;
         }

@@ -1,6 +1,7 @@
 /* dynamodb-json:DIR, folders of items as DynamoDB's import from S3 reads them: the descriptor. */
 #include "connectors/dynamodb/format.h"
 
+#include "base/memory.h"
 #include "connectors/dynamodb/limits.h"
 #include "connectors/dynamodb/types.h"
 #include <stdlib.h>
@@ -31,22 +32,14 @@ static enum status encoder_create(struct folder *folder, const struct target_tab
                                   struct folder_encoder **encoder, struct error *error)
 {
     struct dynamodb_database *database = (struct dynamodb_database *)folder;
-    const struct dynamodb_table_keys *keys = NULL;
-    if (dynamodb_table_keys_find(database, table, &shape, shape != NULL ? 1 : 0, &keys, error) !=
-            STATUS_OK ||
-        (first != NULL &&
-         dynamodb_table_keys_of_record(database, table, shape, first, &keys, error) != STATUS_OK)) {
+    const struct dynamodb_table_keys *keys =
+        dynamodb_table_keys_find(database, table, &shape, shape != NULL ? 1 : 0);
+    if (first != NULL &&
+        dynamodb_table_keys_of_record(database, table, shape, first, &keys, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    struct folder_encoder *made = (struct folder_encoder *)calloc(1, sizeof(*made));
-    if (made == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to write records");
-    }
-    if (dynamodb_encoder_create(shape, keys->keys, keys->key_count, &made->items, error) !=
-        STATUS_OK) {
-        free(made);
-        return STATUS_FAILED;
-    }
+    struct folder_encoder *made = (struct folder_encoder *)memory_allocate_zeroed(1, sizeof(*made));
+    made->items = dynamodb_encoder_create(shape, keys->keys, keys->key_count);
     *encoder = made;
     return STATUS_OK;
 }
@@ -100,7 +93,7 @@ static enum status check_table(struct folder *folder, const struct target_table 
                                const struct shape *const *shapes, uint32_t shape_count,
                                struct buffer *out, struct error *error)
 {
-    const struct dynamodb_table_keys *keys = NULL;
+    (void)error;
     uint64_t read = 0;
     uint64_t write = 0;
     dynamodb_limits_check_table(table, shapes, shape_count, out);
@@ -110,24 +103,18 @@ static enum status check_table(struct folder *folder, const struct target_table 
     if (!dynamodb_definition_billing(table->billing, &read, &write)) {
         buffer_append_string(out, "billing is on_demand, or { read: UNITS, write: UNITS }\n");
     }
-    if (out->failed) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a table");
-    }
-    return dynamodb_table_keys_find((struct dynamodb_database *)folder, table, shapes, shape_count,
-                                    &keys, error);
+    dynamodb_table_keys_find((struct dynamodb_database *)folder, table, shapes, shape_count);
+    return STATUS_OK;
 }
 
 /* A table made by hand has no definition, and so no key that is known. */
 /* The key's attributes are columns, as they are of a table in the service: a target that must know
  * their types before the first record learns them here. */
-static enum status describe_key(const struct dynamodb_definition *definition, struct arena *arena,
-                                struct schema_table *schema, struct error *error)
+static void describe_key(const struct dynamodb_definition *definition, struct arena *arena,
+                         struct schema_table *schema)
 {
     struct schema_column *columns = (struct schema_column *)arena_allocate_zeroed(
         arena, (size_t)definition->type_count + 1, sizeof(*columns));
-    if (columns == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the folder's catalogue");
-    }
     for (uint32_t at = 0; at < definition->type_count; at++) {
         const struct dynamodb_key *type = &definition->types[at];
         columns[at].name = type->name;
@@ -140,7 +127,6 @@ static enum status describe_key(const struct dynamodb_definition *definition, st
     schema->column_count = definition->type_count;
     schema->primary_key = definition->key;
     schema->primary_key_not_null = definition->key.count > 0;
-    return STATUS_OK;
 }
 
 static enum status describe_table(struct folder *folder, struct folder_table *table,
@@ -149,12 +135,9 @@ static enum status describe_table(struct folder *folder, struct folder_table *ta
 {
     struct dynamodb_definition definition;
     char *path = folder_definition_path(arena, folder, table->name, ".json");
-    if (path == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the folder's catalogue");
-    }
     enum status status = dynamodb_definition_read(path, arena, &definition, error);
     if (status == STATUS_OK) {
-        status = describe_key(&definition, arena, schema, error);
+        describe_key(&definition, arena, schema);
     }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }

@@ -50,11 +50,10 @@ struct dynamodb_table_keys {
 
 /* Finds or learns the types of a table's keys (shapes may be none); any thread. The result
  * stays. */
-enum status dynamodb_table_keys_find(struct dynamodb_database *database,
-                                     const struct target_table *table,
-                                     const struct shape *const *shapes, uint32_t shape_count,
-                                     const struct dynamodb_table_keys **keys,
-                                     struct error *error) MUST_USE;
+const struct dynamodb_table_keys *dynamodb_table_keys_find(struct dynamodb_database *database,
+                                                           const struct target_table *table,
+                                                           const struct shape *const *shapes,
+                                                           uint32_t shape_count);
 /*
  * Where neither columns nor shapes told a key's type, the first record does: it is put into the
  * table's definition at once, so that a resume knows the same. `keys` is replaced by what is known

@@ -1,6 +1,7 @@
 /* Cells to DynamoDB's typed attributes: the hot path of every writer that speaks DynamoDB JSON. */
 #include "connectors/dynamodb/item.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/dynamodb/item_text.h"
 #include "connectors/dynamodb/limits.h"
@@ -47,11 +48,6 @@ static enum status reject(struct error *error, enum error_code code, const char 
     return error_set(error, code, NULL, "attribute %s: %s", shown, reason);
 }
 
-static enum status out_of_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for an item");
-}
-
 /* ---------------------------------------------------------------- texts */
 
 static void append_literal(struct buffer *out, const char *literal)
@@ -67,9 +63,7 @@ static enum status append_string(const char *text, size_t length, const char *at
         return reject(error, ERROR_REJECT_TOO_LARGE, attribute,
                       "the value alone exceeds DynamoDB's 400 KB for an item");
     }
-    if (!buffer_reserve(out, length + TAIL_ROOM)) {
-        return out_of_memory(error);
-    }
+    buffer_reserve(out, length + TAIL_ROOM);
     char *place = out->data + out->length;
     *place = '"';
     if (dynamodb_text_copy_plain(place + 1, text, length)) {
@@ -163,7 +157,7 @@ static enum status append_set_elements(const struct cell *cell, char letter, con
     struct piece *pieces = (struct piece *)calloc(cell->length, sizeof(*pieces));
     enum status status = STATUS_OK;
     if (ends == NULL || pieces == NULL) {
-        status = out_of_memory(error);
+        status = error_set(error, ERROR_MEMORY, NULL, "no memory for an item");
         goto out;
     }
     ends[0] = out->length;
@@ -180,9 +174,6 @@ static enum status append_set_elements(const struct cell *cell, char letter, con
             status = reject(error, ERROR_REJECT_TOO_LARGE, attribute,
                             "the set exceeds DynamoDB's 400 KB for an item");
         }
-    }
-    if (status == STATUS_OK && out->failed) {
-        status = out_of_memory(error);
     }
     for (uint32_t at = 0; at < cell->length && status == STATUS_OK; at++) {
         pieces[at] = (struct piece){out->data + ends[at], ends[at + 1] - ends[at]};
@@ -343,10 +334,7 @@ static enum status append_large(const struct cell *cell, const char *attribute, 
         return reject(error, ERROR_REJECT_TOO_LARGE, attribute,
                       "the value alone exceeds DynamoDB's 400 KB for an item");
     }
-    char *bytes = (char *)malloc(large->length + 1);
-    if (bytes == NULL) {
-        return out_of_memory(error);
-    }
+    char *bytes = (char *)memory_allocate(large->length + 1);
     enum status status = large->read(large, 0, bytes, large->length, error);
     if (status == STATUS_OK) {
         struct cell whole = large->kind == VALUE_BYTES ? cell_bytes(bytes, large->length)
@@ -410,9 +398,6 @@ enum status dynamodb_item_append_value(const struct cell *cell, const char *attr
 {
     size_t start = out->length;
     enum status status = append_value(cell, attribute, 1, out, error);
-    if (status == STATUS_OK && out->failed) {
-        status = out_of_memory(error);
-    }
     if (status != STATUS_OK) {
         out->length = start;
     }
@@ -470,18 +455,13 @@ static const char *make_prefix(struct arena *arena, const struct shape_field *sh
                                char letter, uint32_t *length)
 {
     struct buffer text = {0};
-    char *prefix = NULL;
     json_append_string(&text, shape_field->name, shape_field->name_length);
     append_literal(&text, ":{\"");
     buffer_append_byte(&text, letter);
     append_literal(&text, "\":\"");
-    if (!text.failed && text.length <= UINT32_MAX) {
-        *length = (uint32_t)text.length;
-        prefix = (char *)arena_allocate_zeroed(arena, text.length + PREFIX_SHORT, 1);
-    }
-    if (prefix != NULL) {
-        memcpy(prefix, text.data, text.length);
-    }
+    *length = (uint32_t)text.length;
+    char *prefix = (char *)arena_allocate_zeroed(arena, text.length + PREFIX_SHORT, 1);
+    memcpy(prefix, text.data, text.length);
     buffer_free(&text);
     return prefix;
 }
@@ -499,14 +479,11 @@ static const struct dynamodb_key *find_key(const struct dynamodb_encoder *encode
     return NULL;
 }
 
-static bool make_fields(struct dynamodb_encoder *encoder)
+static void make_fields(struct dynamodb_encoder *encoder)
 {
     const struct shape *shape = encoder->shape;
     encoder->fields = (struct field *)arena_allocate_zeroed(encoder->arena, shape->field_count + 1,
                                                             sizeof(*encoder->fields));
-    if (encoder->fields == NULL) {
-        return false;
-    }
     for (uint32_t at = 0; at < shape->field_count; at++) {
         struct field *field = &encoder->fields[at];
         const struct shape_field *from = &shape->fields[at];
@@ -514,9 +491,6 @@ static bool make_fields(struct dynamodb_encoder *encoder)
         field->number_prefix = make_prefix(encoder->arena, from, 'N', &field->prefix_length);
         field->name = arena_copy(encoder->arena, from->name, from->name_length);
         field->key = find_key(encoder, from);
-        if (field->text_prefix == NULL || field->number_prefix == NULL || field->name == NULL) {
-            return false;
-        }
     }
     for (uint32_t at = 0; at < encoder->key_count; at++) {
         bool found = false;
@@ -527,28 +501,22 @@ static bool make_fields(struct dynamodb_encoder *encoder)
             encoder->absent_key = &encoder->keys[at];
         }
     }
-    return true;
 }
 
-enum status dynamodb_encoder_create(const struct shape *shape, const struct dynamodb_key *keys,
-                                    uint32_t key_count, struct dynamodb_encoder **encoder,
-                                    struct error *error)
+struct dynamodb_encoder *dynamodb_encoder_create(const struct shape *shape,
+                                                 const struct dynamodb_key *keys,
+                                                 uint32_t key_count)
 {
-    struct dynamodb_encoder *made = (struct dynamodb_encoder *)calloc(1, sizeof(*made));
-    *encoder = NULL;
-    if (made == NULL) {
-        return out_of_memory(error);
-    }
+    struct dynamodb_encoder *made =
+        (struct dynamodb_encoder *)memory_allocate_zeroed(1, sizeof(*made));
     made->shape = shape;
     made->keys = keys;
     made->key_count = key_count;
     made->arena = arena_create(0);
-    if (made->arena == NULL || (shape != NULL && !make_fields(made))) {
-        dynamodb_encoder_destroy(made);
-        return out_of_memory(error);
+    if (shape != NULL) {
+        make_fields(made);
     }
-    *encoder = made;
-    return STATUS_OK;
+    return made;
 }
 
 void dynamodb_encoder_destroy(struct dynamodb_encoder *encoder)
@@ -593,9 +561,7 @@ static inline enum status append_field(const struct field *field, const struct c
 {
     uint32_t text_length = cell->kind == VALUE_TEXT ? cell->length : 0;
     if (text_length <= DYNAMODB_ITEM_BYTES_MAX) {
-        if (!buffer_reserve(out, (size_t)field->prefix_length + text_length + TAIL_ROOM)) {
-            return out_of_memory(error);
-        }
+        buffer_reserve(out, (size_t)field->prefix_length + text_length + TAIL_ROOM);
         char *place = out->data + out->length;
         if (cell->kind == VALUE_TEXT) {
             place = put_prefix(place, field->text_prefix, field->prefix_length);
@@ -630,9 +596,6 @@ static enum status append_shaped(struct dynamodb_encoder *encoder, const struct 
         if (cell->kind != VALUE_MISSING && append_field(field, cell, out, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-    }
-    if (out->failed) {
-        return out_of_memory(error);
     }
     if (out->data[out->length - 1] == ',') {
         out->length--;
@@ -676,9 +639,6 @@ enum status dynamodb_encoder_append(struct dynamodb_encoder *encoder, const stru
     size_t start = out->length;
     enum status status = encoder->shape != NULL ? append_shaped(encoder, cells, out, error)
                                                 : append_document(encoder, cells, out, error);
-    if (status == STATUS_OK && out->failed) {
-        status = out_of_memory(error);
-    }
     /* What is counted is never more than what is written here. */
     if (status == STATUS_OK && out->length - start > DYNAMODB_ITEM_BYTES_MAX) {
         uint64_t size = dynamodb_limits_item_size_least(encoder->shape, cells);

@@ -32,20 +32,19 @@ struct value_type dynamodb_item_key_type(char letter);
 /*
  * The key attributes of a table and its indexes, each once, the table's own first (partition,
  * sort). Letters come from the declared columns, else from the first shape that has the field.
- * `keys` lives in `arena`. STATUS_FAILED: memory is out.
+ * `keys` lives in `arena`.
  */
-enum status dynamodb_item_keys(const struct target_table *table, const struct shape *const *shapes,
-                               uint32_t shape_count, struct arena *arena,
-                               struct dynamodb_key **keys, uint32_t *key_count,
-                               struct error *error) MUST_USE;
+void dynamodb_item_keys(const struct target_table *table, const struct shape *const *shapes,
+                        uint32_t shape_count, struct arena *arena, struct dynamodb_key **keys,
+                        uint32_t *key_count);
 
 /* Writes the items of one shape (NULL: documents). One thread. */
 struct dynamodb_encoder;
 
 /* `shape` and `keys` are borrowed and must outlive the encoder. */
-enum status dynamodb_encoder_create(const struct shape *shape, const struct dynamodb_key *keys,
-                                    uint32_t key_count, struct dynamodb_encoder **encoder,
-                                    struct error *error) MUST_USE;
+struct dynamodb_encoder *dynamodb_encoder_create(const struct shape *shape,
+                                                 const struct dynamodb_key *keys,
+                                                 uint32_t key_count);
 void dynamodb_encoder_destroy(struct dynamodb_encoder *encoder); /* NULL is fine */
 /*
  * Appends one item as {"Name":{"S":"…"},…}. STATUS_FAILED: `out` is as it was, and `error` has

@@ -92,9 +92,9 @@ struct value_type dynamodb_item_key_type(char letter)
                            : (struct value_type){.kind = VALUE_TEXT, .native = "S"};
 }
 
-enum status dynamodb_item_keys(const struct target_table *table, const struct shape *const *shapes,
-                               uint32_t shape_count, struct arena *arena,
-                               struct dynamodb_key **keys, uint32_t *key_count, struct error *error)
+void dynamodb_item_keys(const struct target_table *table, const struct shape *const *shapes,
+                        uint32_t shape_count, struct arena *arena, struct dynamodb_key **keys,
+                        uint32_t *key_count)
 {
     size_t room = table->key.count;
     for (uint32_t at = 0; at < table->index_count; at++) {
@@ -102,9 +102,6 @@ enum status dynamodb_item_keys(const struct target_table *table, const struct sh
     }
     *key_count = 0;
     *keys = (struct dynamodb_key *)arena_allocate_zeroed(arena, room + 1, sizeof(**keys));
-    if (*keys == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a table's keys");
-    }
     add_columns(&table->key, true, *keys, key_count);
     for (uint32_t at = 0; at < table->index_count; at++) {
         add_columns(&table->indexes[at].columns, false, *keys, key_count);
@@ -112,5 +109,4 @@ enum status dynamodb_item_keys(const struct target_table *table, const struct sh
     for (uint32_t at = 0; at < *key_count; at++) {
         find_letter(table, shapes, shape_count, &(*keys)[at]);
     }
-    return STATUS_OK;
 }

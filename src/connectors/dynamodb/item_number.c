@@ -48,7 +48,7 @@ static void parts_of_uint64(struct number_parts *parts, uint64_t digits, int64_t
 }
 
 /* Plain text "-12.340": the point is taken out by way of `joined`, which gets all digits. */
-static bool parts_of_text(struct number_parts *parts, const char *text, size_t length,
+static void parts_of_text(struct number_parts *parts, const char *text, size_t length,
                           struct buffer *joined)
 {
     parts->negative = length > 0 && text[0] == '-';
@@ -66,10 +66,7 @@ static bool parts_of_text(struct number_parts *parts, const char *text, size_t l
     parts->digits = joined->data;
     parts->digit_count = joined->length;
     parts->exponent = -(int64_t)fraction;
-    if (!joined->failed) {
-        trim_zeros(parts);
-    }
-    return !joined->failed;
+    trim_zeros(parts);
 }
 
 static void append_zeros(struct buffer *out, int64_t count)
@@ -126,7 +123,7 @@ static enum status append_parts(const struct number_parts *parts, const char *at
 }
 
 /* The commonest decimals: a few digits, the point within or just before them. */
-static bool append_small(const struct cell *cell, struct buffer *out)
+static void append_small(const struct cell *cell, struct buffer *out)
 {
     uint64_t digits = cell->i64 < 0 ? 0 - (uint64_t)cell->i64 : (uint64_t)cell->i64;
     uint32_t scale = cell->aux;
@@ -136,9 +133,7 @@ static bool append_small(const struct cell *cell, struct buffer *out)
     }
     char text[NUMBER_TEXT_MAX];
     size_t length = number_from_uint64(digits, text);
-    if (!buffer_reserve(out, 48)) {
-        return false;
-    }
+    buffer_reserve(out, 48);
     char *place = out->data + out->length;
     char *start = place;
     *place = '-';
@@ -160,7 +155,6 @@ static bool append_small(const struct cell *cell, struct buffer *out)
         place += scale;
     }
     out->length += (size_t)(place - start);
-    return true;
 }
 
 static bool parts_of_float(struct number_parts *parts, const struct cell *cell)
@@ -219,12 +213,8 @@ enum status dynamodb_number_append(const struct cell *cell, const char *attribut
         return reject(error, attribute, "DynamoDB has no NaN and no infinity");
     }
     struct buffer joined = {0};
-    enum status status = STATUS_OK;
-    if (!parts_of_text(&parts, cell->text, cell->length, &joined)) {
-        status = error_set(error, ERROR_MEMORY, NULL, "no memory for a number");
-    } else {
-        status = append_parts(&parts, attribute, out, error);
-    }
+    parts_of_text(&parts, cell->text, cell->length, &joined);
+    enum status status = append_parts(&parts, attribute, out, error);
     buffer_free(&joined);
     return status;
 }
@@ -307,14 +297,14 @@ enum status dynamodb_number_read(const char *text, size_t length, struct arena *
         text_printable(text, length, shown, sizeof(shown));
         return error_set(error, ERROR_REJECT_UNREADABLE, NULL, "\"%s\" is not a number", shown);
     }
+    if (status == STATUS_OK && (parsed.flags & CELL_SMALL) == 0) {
+        size_t kept = length_without_zeros(parsed.text, parsed.length);
+        if (kept < parsed.length) {
+            status = decimal_parse(parsed.text, kept, arena, &parsed);
+        }
+    }
     if (status != STATUS_OK) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a number");
-    }
-    if ((parsed.flags & CELL_SMALL) == 0) {
-        size_t kept = length_without_zeros(parsed.text, parsed.length);
-        if (kept < parsed.length && decimal_parse(parsed.text, kept, arena, &parsed) != STATUS_OK) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory for a number");
-        }
     }
     if ((parsed.flags & CELL_SMALL) != 0) {
         while (parsed.aux > 0 && parsed.i64 % 10 == 0) {

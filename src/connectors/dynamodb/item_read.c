@@ -69,7 +69,7 @@ static enum status pop_items(struct reading *reading, size_t base, const struct 
 {
     *count = reading->count - base;
     struct cell *copy =
-        (struct cell *)arena_allocate_zeroed(reading->arena, *count + 1, sizeof(*copy));
+        (struct cell *)arena_try_allocate(reading->arena, (*count + 1) * sizeof(*copy));
     if (copy == NULL) {
         return out_of_memory(reading);
     }
@@ -300,7 +300,7 @@ static enum status write_and_read(const struct cell *cell, struct arena *arena, 
     char *copy = NULL;
     enum status status = dynamodb_item_append_value(cell, "value", &text, error);
     if (status == STATUS_OK) {
-        copy = arena_copy(arena, text.data, text.length);
+        copy = arena_try_copy(arena, text.data, text.length);
         status = copy != NULL ? STATUS_OK
                               : error_set(error, ERROR_MEMORY, NULL, "no memory for a value");
     }
@@ -422,7 +422,7 @@ static bool short_nested(const struct cell *cell, uint32_t depth, size_t *room, 
         return false;
     }
     struct cell *items = arena_allocate_zeroed(arena, cell->length * step + 1, sizeof *items);
-    for (size_t at = 0; items != NULL && at < cell->length; at++) {
+    for (size_t at = 0; at < cell->length; at++) {
         const struct cell *value = &cell->items[at * step + step - 1];
         const struct cell *key = &cell->items[at * step];
         if (map && !name_is_new(cell, at)) {
@@ -440,7 +440,7 @@ static bool short_nested(const struct cell *cell, uint32_t depth, size_t *room, 
         count++;
     }
     *normal = cell_items((enum value_kind)cell->kind, items, count);
-    return items != NULL;
+    return true;
 }
 
 enum status dynamodb_item_normal_form(const struct cell *cell, struct arena *arena,

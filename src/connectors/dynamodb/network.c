@@ -1,6 +1,7 @@
 /* dynamodb://REGION, DynamoDB over the network: the descriptor, options, opening. */
 #include "connectors/dynamodb/network.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/dynamodb/limits.h"
 #include "connectors/dynamodb/network_estimate.h"
@@ -188,11 +189,9 @@ static enum status connect(struct dynamodb_network *network, const struct open_o
 static enum status network_open(const struct open_options *open, struct database **database,
                                 struct error *error)
 {
-    struct dynamodb_network *network = (struct dynamodb_network *)calloc(1, sizeof(*network));
+    struct dynamodb_network *network =
+        (struct dynamodb_network *)memory_allocate_zeroed(1, sizeof(*network));
     *database = NULL;
-    if (network == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to open DynamoDB");
-    }
     pthread_mutex_init(&network->control_mutex, NULL);
     pthread_mutex_init(&network->mutex, NULL);
     network->base.connector = &connector_dynamodb;
@@ -214,9 +213,7 @@ static enum status network_open(const struct open_options *open, struct database
     network->arena = arena_create(0);
     dynamodb_capacity_init(&network->read_capacity, 0);
     dynamodb_capacity_init(&network->write_capacity, 0);
-    enum status status = network->arena != NULL
-                             ? connect(network, open, error)
-                             : error_set(error, ERROR_MEMORY, NULL, "no memory to open DynamoDB");
+    enum status status = connect(network, open, error);
     if (status != STATUS_OK) {
         network_close(&network->base);
         return status;
@@ -228,11 +225,11 @@ static enum status network_open(const struct open_options *open, struct database
 static enum status network_identity(struct database *self, struct arena *arena,
                                     const char **identity, struct error *error)
 {
+    (void)error;
     const struct dynamodb_network *network = dynamodb_network_of(self);
     *identity = arena_format(arena, "dynamodb %s at %s", dynamodb_service_region(network->service),
                              dynamodb_service_endpoint(network->service));
-    return *identity != NULL ? STATUS_OK
-                             : error_set(error, ERROR_MEMORY, NULL, "no memory for an identity");
+    return STATUS_OK;
 }
 
 static enum status call(struct dynamodb_network *network, const char *operation, const char *object,
@@ -240,9 +237,6 @@ static enum status call(struct dynamodb_network *network, const char *operation,
                         int64_t patience_ms, struct dynamodb_response **response,
                         struct error *error)
 {
-    if (body->failed) {
-        return error_set(error, ERROR_MEMORY, object, "no memory for a request");
-    }
     const struct dynamodb_request request = {.operation = operation,
                                              .object = object,
                                              .body = body->data,

@@ -20,11 +20,6 @@ enum {
 };
 static const double shrink_to = 0.6;
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for an answer");
-}
-
 /* ---------------------------------------------------------------- how fast */
 
 static void grow_window(struct writer *writer)
@@ -102,13 +97,9 @@ static enum status send_again(struct writer *writer, struct shipment *shipment,
 }
 
 /* A request of the slots from..until of another one, whose keys it takes over. */
-static enum status cut(struct writer *writer, const struct shipment *from, const bool *chosen,
-                       struct shipment **made, struct error *error)
+static struct shipment *cut(struct writer *writer, const struct shipment *from, const bool *chosen)
 {
     struct shipment *shipment = dynamodb_shipment_new(writer, SHIPMENT_BATCH, from->table);
-    if (shipment == NULL) {
-        return no_memory(error);
-    }
     struct buffer *body = &shipment->body;
     dynamodb_body_raw(body, "{\"RequestItems\":{");
     dynamodb_body_name(body, writer->tables[from->table].name);
@@ -124,22 +115,14 @@ static enum status cut(struct writer *writer, const struct shipment *from, const
         }
         slot->offset = (uint32_t)body->length;
         buffer_append(body, from->body.data + from->slots[at].offset, slot->length);
-        if (!dynamodb_key_set_add(&writer->keys, slot->key)) {
-            body->failed = 1;
-        }
+        dynamodb_key_set_add(&writer->keys, slot->key);
         shipment->count++;
     }
     dynamodb_body_raw(body, "]},\"ReturnConsumedCapacity\":\"TOTAL\"}");
     writer->bytes += body->length;
     shipment->failures = from->failures;
     shipment->tried = from->tried;
-    *made = shipment;
-    if (body->failed) {
-        dynamodb_shipment_free(writer, shipment);
-        *made = NULL;
-        return no_memory(error);
-    }
-    return STATUS_OK;
+    return shipment;
 }
 
 /* ---------------------------------------------------------------- records */
@@ -163,10 +146,10 @@ static enum status refuse(struct writer *writer, struct slot *slot, enum outcome
     if (waiting == NULL) {
         return STATUS_OK;
     }
-    if (dynamodb_writer_note_void(writer, waiting, slot->row, error) != STATUS_OK ||
-        dynamodb_writer_refuse(waiting, slot->row, kind, code, reason, error) != STATUS_OK) {
+    if (dynamodb_writer_note_void(writer, waiting, slot->row, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    dynamodb_writer_refuse(waiting, slot->row, kind, code, reason);
     dynamodb_writer_settled(writer, waiting);
     return STATUS_OK;
 }
@@ -214,11 +197,8 @@ static enum status find_left(struct writer *writer, const struct shipment *shipm
     enum json_token token = JSON_TOKEN_END;
     struct arena *arena = arena_create(0);
     bool inside = false;
-    enum status status = arena != NULL ? STATUS_OK : no_memory(error);
-    if (status == STATUS_OK) {
-        json_reader_init(&reader, body->data, body->length, DYNAMODB_JSON_DEPTH_MAX, arena);
-        status = json_reader_next(&reader, &token, error);
-    }
+    json_reader_init(&reader, body->data, body->length, DYNAMODB_JSON_DEPTH_MAX, arena);
+    enum status status = json_reader_next(&reader, &token, error);
     while (status == STATUS_OK && token != JSON_TOKEN_END) {
         status = json_reader_next(&reader, &token, error);
         if (status != STATUS_OK || token != JSON_TOKEN_KEY) {
@@ -270,37 +250,28 @@ static enum status take_batch_answer(struct writer *writer, struct shipment *shi
         dynamodb_shipment_free(writer, shipment);
         return STATUS_OK;
     }
-    struct shipment *rest = NULL;
-    enum status status = cut(writer, shipment, left, &rest, error);
-    if (status == STATUS_OK) {
-        struct dynamodb_response throttled = {.fault = DYNAMODB_FAULT_THROTTLED};
-        rest->failures = left_count < shipment->count ? 0 : shipment->failures;
-        error_set(&throttled.error, ERROR_TARGET_THROTTLED, writer->tables[shipment->table].name,
-                  "DynamoDB left %" PRIu32 " of %" PRIu32 " records unprocessed", left_count,
-                  shipment->count);
-        status = send_again(writer, rest, &throttled, error);
-    }
+    struct shipment *rest = cut(writer, shipment, left);
+    struct dynamodb_response throttled = {.fault = DYNAMODB_FAULT_THROTTLED};
+    rest->failures = left_count < shipment->count ? 0 : shipment->failures;
+    error_set(&throttled.error, ERROR_TARGET_THROTTLED, writer->tables[shipment->table].name,
+              "DynamoDB left %" PRIu32 " of %" PRIu32 " records unprocessed", left_count,
+              shipment->count);
+    enum status status = send_again(writer, rest, &throttled, error);
     dynamodb_shipment_free(writer, shipment);
     return status;
 }
 
 /* The request was refused as a whole: some record in it is at fault. */
-static enum status halve(struct writer *writer, struct shipment *shipment, struct error *error)
+static void halve(struct writer *writer, struct shipment *shipment)
 {
     bool chosen[2][SHIPMENT_ITEMS_MAX] = {{false}};
     for (uint32_t at = 0; at < shipment->count; at++) {
         chosen[at < shipment->count / 2 ? 0 : 1][at] = true;
     }
-    enum status status = STATUS_OK;
-    for (int half = 0; half < 2 && status == STATUS_OK; half++) {
-        struct shipment *made = NULL;
-        status = cut(writer, shipment, chosen[half], &made, error);
-        if (status == STATUS_OK) {
-            dynamodb_list_add(&writer->ready, made);
-        }
+    for (int half = 0; half < 2; half++) {
+        dynamodb_list_add(&writer->ready, cut(writer, shipment, chosen[half]));
     }
     dynamodb_shipment_free(writer, shipment);
-    return status;
 }
 
 static enum error_code code_of(const struct dynamodb_response *response)
@@ -375,50 +346,41 @@ static enum status take_condition(struct writer *writer, struct shipment *shipme
     return make_into(writer, shipment, SHIPMENT_LOOK, error);
 }
 
-/* Two items being compared; `failed`: memory was out, and what came out counts for nothing. */
-struct comparing {
-    struct arena *arena;
-    bool failed;
-};
-
-static bool same_value(struct comparing *comparing, const struct cell *left,
-                       const struct cell *right);
+static bool same_value(struct arena *arena, const struct cell *left, const struct cell *right);
 
 /* Names in any order. */
-static bool same_map(struct comparing *comparing, const struct cell *left, const struct cell *right)
+static bool same_map(struct arena *arena, const struct cell *left, const struct cell *right)
 {
-    struct name_index names = {.arena = comparing->arena};
+    struct name_index names = {.arena = arena};
     bool same = left->length == right->length;
-    for (uint32_t at = 0; same && at < right->length && !comparing->failed; at++) {
+    for (uint32_t at = 0; same && at < right->length; at++) {
         const struct cell *name = &right->items[2 * (size_t)at];
         uint32_t before = NAME_INDEX_NONE;
-        comparing->failed =
-            name_index_add(&names, name->text, name->length, at, &before) != STATUS_OK;
+        (void)!name_index_add(&names, name->text, name->length, at, &before);
     }
-    for (uint32_t at = 0; same && at < left->length && !comparing->failed; at++) {
+    for (uint32_t at = 0; same && at < left->length; at++) {
         const struct cell *name = &left->items[2 * (size_t)at];
         uint32_t place = name_index_find(&names, name->text, name->length);
         same = place != NAME_INDEX_NONE &&
-               same_value(comparing, name + 1, &right->items[2 * (size_t)place + 1]);
+               same_value(arena, name + 1, &right->items[2 * (size_t)place + 1]);
     }
     return same;
 }
 
-static bool same_value(struct comparing *comparing, const struct cell *left,
-                       const struct cell *right)
+static bool same_value(struct arena *arena, const struct cell *left, const struct cell *right)
 {
     if (left->kind != right->kind) {
         return false;
     }
     if (left->kind == VALUE_MAP) {
-        return same_map(comparing, left, right);
+        return same_map(arena, left, right);
     }
     if (left->kind != VALUE_LIST) {
         return value_equal(left, right);
     }
     bool same = left->length == right->length;
     for (size_t at = 0; same && at < left->length; at++) {
-        same = same_value(comparing, &left->items[at], &right->items[at]);
+        same = same_value(arena, &left->items[at], &right->items[at]);
     }
     return same;
 }
@@ -453,7 +415,7 @@ static enum status compare_there(struct writer *writer, const struct slot *slot,
     struct json_reader reader;
     *same = false;
     *there = false;
-    enum status status = arena != NULL ? read_there(body, arena, &found, error) : no_memory(error);
+    enum status status = read_there(body, arena, &found, error);
     if (status == STATUS_OK) {
         *there = true;
         status = dynamodb_writer_item_text(writer, slot->waiting, slot->row, &text, error);
@@ -461,9 +423,7 @@ static enum status compare_there(struct writer *writer, const struct slot *slot,
     if (status == STATUS_OK) {
         json_reader_init(&reader, text.data, text.length, DYNAMODB_JSON_DEPTH_MAX, arena);
         status = dynamodb_item_read(&reader, false, arena, &own, error);
-        struct comparing comparing = {.arena = arena};
-        *same = status == STATUS_OK && same_map(&comparing, &own, &found);
-        status = comparing.failed ? no_memory(error) : status;
+        *same = status == STATUS_OK && same_map(arena, &own, &found);
     }
     buffer_free(&text);
     arena_destroy(arena);
@@ -538,8 +498,11 @@ enum status dynamodb_writer_answer(struct writer *writer, struct shipment *shipm
         return take_condition(writer, shipment, error);
     case DYNAMODB_FAULT_INVALID:
     case DYNAMODB_FAULT_TOO_LARGE:
-        return shipment->count > 1 ? halve(writer, shipment, error)
-                                   : reject_all(writer, shipment, response, error);
+        if (shipment->count > 1) {
+            halve(writer, shipment);
+            return STATUS_OK;
+        }
+        return reject_all(writer, shipment, response, error);
     default:
         break;
     }

@@ -21,11 +21,6 @@ struct listing {
     struct error *error;
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to list tables");
-}
-
 /* ---------------------------------------------------------------- names */
 
 static bool is_wanted(const struct dynamodb_network *network, const char *name)
@@ -57,18 +52,14 @@ static enum status add_name(struct listing *listing, const char *name)
         uint32_t capacity = listing->capacity == 0 ? 64 : listing->capacity * 2;
         const char **grown =
             (const char **)arena_allocate_zeroed(listing->arena, capacity, sizeof(*grown));
-        if (grown == NULL) {
-            return no_memory(listing->error);
-        }
         if (listing->count > 0) {
             memcpy(grown, listing->names, listing->count * sizeof(*grown));
         }
         listing->names = grown;
         listing->capacity = capacity;
     }
-    const char *copy = arena_copy_string(listing->arena, name);
-    listing->names[listing->count++] = copy;
-    return copy != NULL ? STATUS_OK : no_memory(listing->error);
+    listing->names[listing->count++] = arena_copy_string(listing->arena, name);
+    return STATUS_OK;
 }
 
 static enum status read_names(struct listing *listing, const json_t *root)
@@ -86,7 +77,7 @@ static enum status read_names(struct listing *listing, const json_t *root)
         }
     }
     listing->last = last != NULL ? arena_copy_string(listing->arena, last) : NULL;
-    return last == NULL || listing->last != NULL ? STATUS_OK : no_memory(listing->error);
+    return STATUS_OK;
 }
 
 static enum status list_page(struct listing *listing)
@@ -140,9 +131,6 @@ static enum status describe_tables(struct listing *listing, struct dynamodb_sour
         listing->arena, (size_t)listing->count + 1, sizeof(*source->tables));
     source->asked = (_Atomic bool *)arena_allocate_zeroed(
         listing->arena, (size_t)listing->count + 1, sizeof(*source->asked));
-    if (source->tables == NULL || source->asked == NULL) {
-        return no_memory(listing->error);
-    }
     return dynamodb_describe_many(listing->network, listing->names, listing->count, listing->arena,
                                   source->tables, &source->table_count, listing->error);
 }
@@ -151,14 +139,8 @@ static enum status make_source(struct dynamodb_network *network, struct error *e
 {
     struct arena *arena = arena_create(0);
     struct listing listing = {.network = network, .arena = arena, .error = error};
-    struct dynamodb_source *made = NULL;
-    if (arena != NULL) {
-        made = (struct dynamodb_source *)arena_allocate_zeroed(arena, 1, sizeof(*made));
-    }
-    if (made == NULL) {
-        arena_destroy(arena);
-        return no_memory(error);
-    }
+    struct dynamodb_source *made =
+        (struct dynamodb_source *)arena_allocate_zeroed(arena, 1, sizeof(*made));
     made->arena = arena;
     if (list_names(&listing) != STATUS_OK || describe_tables(&listing, made) != STATUS_OK) {
         dynamodb_source_destroy(made);
@@ -229,7 +211,7 @@ static const struct schema_column *columns_of(const struct dynamodb_description 
 {
     struct schema_column *columns = (struct schema_column *)arena_allocate_zeroed(
         arena, (size_t)from->attribute_count + 1, sizeof(*columns));
-    for (uint32_t at = 0; columns != NULL && at < from->attribute_count; at++) {
+    for (uint32_t at = 0; at < from->attribute_count; at++) {
         const struct dynamodb_attribute *attribute = &from->attributes[at];
         columns[at] = (struct schema_column){.name = attribute->name,
                                              .type = dynamodb_item_key_type(attribute->letter)};
@@ -245,7 +227,7 @@ static const struct schema_index *indexes_of(const struct dynamodb_description *
 {
     struct schema_index *indexes = (struct schema_index *)arena_allocate_zeroed(
         arena, (size_t)from->index_count + 1, sizeof(*indexes));
-    for (uint32_t at = 0; indexes != NULL && at < from->index_count; at++) {
+    for (uint32_t at = 0; at < from->index_count; at++) {
         indexes[at] = (struct schema_index){.name = from->indexes[at].name,
                                             .columns = from->indexes[at].key,
                                             .local = from->indexes[at].local,
@@ -255,7 +237,7 @@ static const struct schema_index *indexes_of(const struct dynamodb_description *
 }
 
 /* Texts stay in the source's arena, which outlives every schema. */
-bool dynamodb_catalog_table(const struct dynamodb_description *from, struct arena *arena,
+void dynamodb_catalog_table(const struct dynamodb_description *from, struct arena *arena,
                             struct schema_table *to)
 {
     *to =
@@ -269,7 +251,6 @@ bool dynamodb_catalog_table(const struct dynamodb_description *from, struct aren
                               .index_count = from->index_count,
                               .row_count = from->item_count > 0 ? (int64_t)from->item_count : -1,
                               .size_bytes = from->size_bytes > 0 ? (int64_t)from->size_bytes : -1};
-    return to->columns != NULL && to->indexes != NULL;
 }
 
 static enum status catalog_describe(struct database *self, struct schema **schema,
@@ -280,19 +261,11 @@ static enum status catalog_describe(struct database *self, struct schema **schem
         return STATUS_FAILED;
     }
     struct arena *arena = arena_create(0);
-    struct schema *made =
-        arena != NULL ? (struct schema *)arena_allocate_zeroed(arena, 1, sizeof(*made)) : NULL;
-    struct schema_table *tables = made != NULL
-                                      ? (struct schema_table *)arena_allocate_zeroed(
-                                            arena, (size_t)source->table_count + 1, sizeof(*tables))
-                                      : NULL;
-    bool filled = tables != NULL;
-    for (uint32_t at = 0; filled && at < source->table_count; at++) {
-        filled = dynamodb_catalog_table(&source->tables[at], arena, &tables[at]);
-    }
-    if (!filled || made == NULL) {
-        arena_destroy(arena);
-        return no_memory(error);
+    struct schema *made = (struct schema *)arena_allocate_zeroed(arena, 1, sizeof(*made));
+    struct schema_table *tables = (struct schema_table *)arena_allocate_zeroed(
+        arena, (size_t)source->table_count + 1, sizeof(*tables));
+    for (uint32_t at = 0; at < source->table_count; at++) {
+        dynamodb_catalog_table(&source->tables[at], arena, &tables[at]);
     }
     *made = (struct schema){.arena = arena, .tables = tables, .table_count = source->table_count};
     *schema = made;

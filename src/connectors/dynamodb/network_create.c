@@ -17,11 +17,6 @@ enum {
     CREATE_TRIES_MAX = 60
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for a table");
-}
-
 /* ---------------------------------------------------------------- the request */
 
 /* "on_demand" or the plan's own text of { read: 5, write: 5 }. */
@@ -217,7 +212,7 @@ enum status dynamodb_wait_active(struct dynamodb_network *network, const char *t
     int64_t begun = clock_monotonic_ms();
     int64_t said = begun;
     struct arena *arena = arena_create(0);
-    enum status status = arena != NULL ? STATUS_OK : no_memory(error);
+    enum status status = STATUS_OK;
     for (int64_t delay = WAIT_FIRST_MS; status == STATUS_OK;) {
         struct dynamodb_description description;
         const char *what = table;
@@ -258,8 +253,7 @@ static enum status has_tag(struct dynamodb_network *network, const char *arn, bo
     json_t *tags = json_array();
     *tagged = false;
     *known = false;
-    enum status status =
-        tags != NULL ? dynamodb_tags_read(network, arn, tags, error) : no_memory(error);
+    enum status status = dynamodb_tags_read(network, arn, tags, error);
     for (size_t at = 0; status == STATUS_OK && at < json_array_size(tags); at++) {
         const json_t *tag = json_array_get(tags, at);
         const char *key = json_string_value(json_object_get(tag, "Key"));
@@ -311,38 +305,35 @@ static enum status send_create(struct dynamodb_network *network, const struct ta
     return status;
 }
 
-static enum status say_left(const struct target_table *table, const json_t *whole,
-                            struct error *error)
+static void say_left(const struct target_table *table, const json_t *whole)
 {
     struct buffer left = {0};
     dynamodb_whole_append_left(whole, &left);
-    if (left.length > 0 && !left.failed) {
+    if (left.length > 0) {
         log_write(LOG_WARNING, "table %s: not carried: %s", table->name, buffer_string(&left));
     }
-    enum status status = left.failed ? no_memory(error) : STATUS_OK;
     buffer_free(&left);
-    return status;
 }
 
 static enum status create_table(struct dynamodb_network *network, const struct target_table *table,
                                 bool intended_before, struct arena *arena, struct error *error)
 {
-    const struct dynamodb_known *known = NULL;
+    const struct dynamodb_known *known = dynamodb_network_keys(network, table, NULL, 0, NULL);
     struct dynamodb_description description;
     struct buffer body = {0};
     json_t *whole = NULL;
     bool in_use = false;
     bool unknown = intended_before;
-    if (dynamodb_network_keys(network, table, NULL, 0, NULL, &known, error) != STATUS_OK ||
-        dynamodb_whole_read(table, &whole, error) != STATUS_OK ||
-        say_left(table, whole, error) != STATUS_OK ||
-        failpoint_hit("dynamodb.before_table", error) != STATUS_OK) {
+    if (dynamodb_whole_read(table, &whole, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    say_left(table, whole);
+    if (failpoint_hit("dynamodb.before_table", error) != STATUS_OK) {
         json_decref(whole);
         return STATUS_FAILED;
     }
     append_definition(&body, table, known, whole, network->run->id);
-    enum status status = body.failed ? no_memory(error)
-                                     : send_create(network, table, &body, &in_use, &unknown, error);
+    enum status status = send_create(network, table, &body, &in_use, &unknown, error);
     buffer_free(&body);
     json_decref(whole);
     if (status == STATUS_OK && in_use) {
@@ -424,7 +415,6 @@ static enum status finish_making(struct dynamodb_network *network, const struct 
                                  struct arena *arena, struct error *error)
 {
     struct dynamodb_description description;
-    const struct dynamodb_known *known = NULL;
     if (dynamodb_wait_active(network, table->name, error) != STATUS_OK ||
         failpoint_hit("dynamodb.table_active", error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -433,9 +423,11 @@ static enum status finish_making(struct dynamodb_network *network, const struct 
     if (status == STATUS_END) {
         return error_set(error, ERROR_TARGET_SCHEMA, table->name, "the new table is gone");
     }
-    if (status != STATUS_OK ||
-        dynamodb_network_keys(network, table, NULL, 0, &description, &known, error) != STATUS_OK ||
-        make_expire(network, table, error) != STATUS_OK ||
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    dynamodb_network_keys(network, table, NULL, 0, &description);
+    if (make_expire(network, table, error) != STATUS_OK ||
         failpoint_hit("dynamodb.before_made", error) != STATUS_OK ||
         dynamodb_ledger_put_made(network, table->name, DYNAMODB_MADE_DONE, description.id, error) !=
             STATUS_OK) {
@@ -449,7 +441,6 @@ static enum status begin_table(struct dynamodb_network *network, struct target_t
                                struct arena *arena, bool *making, struct error *error)
 {
     struct dynamodb_description description;
-    const struct dynamodb_known *known = NULL;
     enum dynamodb_made made = DYNAMODB_MADE_NOT;
     enum status status = dynamodb_describe(network, table->name, arena, &description, error);
     bool there = status == STATUS_OK;
@@ -470,7 +461,8 @@ static enum status begin_table(struct dynamodb_network *network, struct target_t
         if (dynamodb_wait_active(network, table->name, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        return dynamodb_network_keys(network, table, NULL, 0, &description, &known, error);
+        dynamodb_network_keys(network, table, NULL, 0, &description);
+        return STATUS_OK;
     }
     *making = true;
     return begin_making(network, table, made == DYNAMODB_MADE_INTENDED, arena, error);
@@ -483,13 +475,10 @@ enum status dynamodb_network_prepare(struct database *self, struct target_table 
     struct dynamodb_network *network = dynamodb_network_of(self);
     struct arena *arena = arena_create(0);
     (void)objects;
-    bool *making = arena != NULL
-                       ? (bool *)arena_allocate_zeroed(arena, (size_t)table_count + 1, sizeof(bool))
-                       : NULL;
-    enum status status = making != NULL ? STATUS_OK : no_memory(error);
-    if (status == STATUS_OK && network->run == NULL) {
-        status = error_set(error, ERROR_INTERNAL, NULL, "no run is claimed");
-    }
+    bool *making = (bool *)arena_allocate_zeroed(arena, (size_t)table_count + 1, sizeof(bool));
+    enum status status = network->run != NULL
+                             ? STATUS_OK
+                             : error_set(error, ERROR_INTERNAL, NULL, "no run is claimed");
     for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
         status = begin_table(network, &tables[at], arena, &making[at], error);
     }

@@ -1,6 +1,7 @@
 /* DescribeTable, read into what the rest of the connector asks of a table. */
 #include "connectors/dynamodb/network_describe.h"
 
+#include "base/memory.h"
 #include "connectors/dynamodb/network_json.h"
 #include "connectors/dynamodb/network_whole.h"
 #include "model/json_tree.h"
@@ -15,27 +16,25 @@ static const char *text_of(const json_t *object, const char *name, struct arena 
     return arena_copy_string(arena, text != NULL ? text : "");
 }
 
-/* NULL for all attributes; false: memory is out. */
-static bool read_projection(const json_t *projection, struct arena *arena, const char **text)
+/* NULL for all attributes. */
+static const char *read_projection(const json_t *projection, struct arena *arena)
 {
     const char *type = json_string_value(json_object_get(projection, "ProjectionType"));
-    *text = NULL;
     if (type == NULL || strcmp(type, "ALL") == 0) {
-        return true;
+        return NULL;
     }
     struct buffer dump = {0};
-    *text = json_tree_append(projection, JSON_COMPACT | JSON_SORT_KEYS, &dump)
-                ? arena_copy(arena, dump.data, dump.length)
-                : NULL;
+    json_tree_append(projection, JSON_COMPACT | JSON_SORT_KEYS, &dump);
+    const char *text = arena_copy(arena, dump.data, dump.length);
     buffer_free(&dump);
-    return *text != NULL;
+    return text;
 }
 
 /* KeySchema: the partition key first. */
 static bool read_key(const json_t *schema, struct arena *arena, struct column_list *key)
 {
     const char **names = (const char **)arena_allocate_zeroed(arena, KEY_MAX, sizeof(*names));
-    if (names == NULL || json_array_size(schema) > KEY_MAX) {
+    if (json_array_size(schema) > KEY_MAX) {
         return false;
     }
     for (size_t at = 0; at < json_array_size(schema); at++) {
@@ -48,23 +47,19 @@ static bool read_key(const json_t *schema, struct arena *arena, struct column_li
     return names[0] != NULL && (key->count < KEY_MAX || names[1] != NULL);
 }
 
-static bool read_attributes(const json_t *list, struct arena *arena,
+static void read_attributes(const json_t *list, struct arena *arena,
                             struct dynamodb_description *description)
 {
     size_t count = json_array_size(list);
     description->attributes = (struct dynamodb_attribute *)arena_allocate_zeroed(
         arena, count + 1, sizeof(*description->attributes));
-    for (size_t at = 0; description->attributes != NULL && at < count; at++) {
+    for (size_t at = 0; at < count; at++) {
         const json_t *element = json_array_get(list, at);
         const char *type = json_string_value(json_object_get(element, "AttributeType"));
         description->attributes[at] = (struct dynamodb_attribute){
             text_of(element, "AttributeName", arena), type != NULL ? type[0] : 0};
-        if (description->attributes[at].name == NULL) {
-            return false;
-        }
     }
     description->attribute_count = (uint32_t)count;
-    return description->attributes != NULL;
 }
 
 static bool read_indexes(const json_t *list, bool local, struct arena *arena,
@@ -76,9 +71,8 @@ static bool read_indexes(const json_t *list, bool local, struct arena *arena,
         index->name = text_of(element, "IndexName", arena);
         index->local = local;
         index->status = local ? "ACTIVE" : text_of(element, "IndexStatus", arena);
-        if (index->name == NULL || index->status == NULL ||
-            !read_projection(json_object_get(element, "Projection"), arena, &index->projection) ||
-            !read_key(json_object_get(element, "KeySchema"), arena, &index->key)) {
+        index->projection = read_projection(json_object_get(element, "Projection"), arena);
+        if (!read_key(json_object_get(element, "KeySchema"), arena, &index->key)) {
             return false;
         }
     }
@@ -121,10 +115,8 @@ static bool read_table(const json_t *table, struct arena *arena,
     description->size_bytes = dynamodb_reply_number(table, "TableSizeBytes");
     description->indexes = (struct dynamodb_index *)arena_allocate_zeroed(
         arena, count + 1, sizeof(*description->indexes));
-    return description->indexes != NULL && count <= LISTED_MAX && description->name != NULL &&
-           description->status != NULL && description->arn != NULL && description->id != NULL &&
-           description->whole != NULL && read_table_key(table, arena, description) &&
-           read_attributes(json_object_get(table, "AttributeDefinitions"), arena, description) &&
+    read_attributes(json_object_get(table, "AttributeDefinitions"), arena, description);
+    return count <= LISTED_MAX && read_table_key(table, arena, description) &&
            read_indexes(global, false, arena, description) &&
            read_indexes(local, true, arena, description);
 }
@@ -260,20 +252,16 @@ enum status dynamodb_describe_many(struct dynamodb_network *network, const char 
                                    struct error *error)
 {
     struct dynamodb_client *client = NULL;
-    struct question *questions = (struct question *)calloc((size_t)count + 1, sizeof(*questions));
+    struct question *questions =
+        (struct question *)memory_allocate_zeroed((size_t)count + 1, sizeof(*questions));
     *found = 0;
-    enum status status = questions != NULL
-                             ? STATUS_OK
-                             : error_set(error, ERROR_MEMORY, NULL, "no memory to describe tables");
-    for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
+    enum status status = STATUS_OK;
+    for (uint32_t at = 0; at < count; at++) {
         questions[at].table = tables[at];
         append_request(&questions[at].body, tables[at]);
-        if (questions[at].body.failed) {
-            status = error_set(error, ERROR_MEMORY, NULL, "no memory to describe tables");
-        }
     }
     uint32_t connections = count < DESCRIBED_AT_ONCE ? count : DESCRIBED_AT_ONCE;
-    if (status == STATUS_OK && count > 1) {
+    if (count > 1) {
         status = dynamodb_client_create(network->service, connections, &client, error);
     }
     if (status == STATUS_OK && count > 1) {
@@ -283,7 +271,7 @@ enum status dynamodb_describe_many(struct dynamodb_network *network, const char 
     if (status == STATUS_OK) {
         status = gather(network, questions, count, arena, descriptions, found, error);
     }
-    for (uint32_t at = 0; questions != NULL && at < count; at++) {
+    for (uint32_t at = 0; at < count; at++) {
         buffer_free(&questions[at].body);
     }
     free(questions);

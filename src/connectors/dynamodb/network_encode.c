@@ -1,6 +1,7 @@
 /* Records into the bodies of requests. */
 #include "connectors/dynamodb/network_writer.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/dynamodb/network_json.h"
 #include "model/json_writer.h"
@@ -11,11 +12,6 @@
 
 static const char put_begin[] = "{\"PutRequest\":{\"Item\":";
 static const char put_end[] = "}}";
-
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to write records");
-}
 
 /* ---------------------------------------------------------------- encoders */
 
@@ -35,36 +31,27 @@ static void find_key_fields(const struct target_table *table, struct encoding *e
     }
 }
 
-static enum status find_encoding(struct writer *writer, uint32_t table, const struct batch *batch,
-                                 struct encoding **encoding, struct error *error)
+static struct encoding *find_encoding(struct writer *writer, uint32_t table,
+                                      const struct batch *batch)
 {
     /* a shape without fields stands for documents */
     const struct shape *shape =
         batch->shape == NULL || batch->shape->field_count == 0 ? NULL : batch->shape;
-    const struct dynamodb_known *known = NULL;
-    for (*encoding = writer->encodings; *encoding != NULL; *encoding = (*encoding)->next) {
-        if ((*encoding)->shape == shape && (*encoding)->table == table) {
-            return STATUS_OK;
+    for (struct encoding *known = writer->encodings; known != NULL; known = known->next) {
+        if (known->shape == shape && known->table == table) {
+            return known;
         }
     }
-    struct encoding *made = (struct encoding *)calloc(1, sizeof(*made));
-    if (made == NULL) {
-        return no_memory(error);
-    }
-    if (dynamodb_network_keys(writer->network, &writer->tables[table], &shape,
-                              shape != NULL ? 1 : 0, NULL, &known, error) != STATUS_OK ||
-        dynamodb_encoder_create(shape, known->keys, known->key_count, &made->encoder, error) !=
-            STATUS_OK) {
-        free(made);
-        return STATUS_FAILED;
-    }
+    struct encoding *made = (struct encoding *)memory_allocate_zeroed(1, sizeof(*made));
+    const struct dynamodb_known *known = dynamodb_network_keys(
+        writer->network, &writer->tables[table], &shape, shape != NULL ? 1 : 0, NULL);
+    made->encoder = dynamodb_encoder_create(shape, known->keys, known->key_count);
     made->shape = shape;
     made->table = table;
     find_key_fields(&writer->tables[table], made);
     made->next = writer->encodings;
     writer->encodings = made;
-    *encoding = made;
-    return STATUS_OK;
+    return made;
 }
 
 void dynamodb_writer_free_encodings(struct writer *writer)
@@ -169,13 +156,13 @@ static struct fields fields_of(const struct encoding *encoding, const struct cel
 }
 
 /* The key's bytes are in the scratch buffer. */
-static enum status note_key(struct writer *writer, const struct encoding *encoding,
-                            struct waiting *waiting, struct writer_chunk *chunk, uint32_t row,
-                            enum dynamodb_spill_state state, struct error *error)
+static void note_key(struct writer *writer, const struct encoding *encoding,
+                     struct waiting *waiting, struct writer_chunk *chunk, uint32_t row,
+                     enum dynamodb_spill_state state)
 {
     const struct target_table *table = &writer->tables[waiting->result.table];
     if (!table->settles) {
-        return STATUS_OK;
+        return;
     }
     struct dynamodb_spilled key = {.table = table->name,
                                    .table_length = strlen(table->name),
@@ -188,13 +175,12 @@ static enum status note_key(struct writer *writer, const struct encoding *encodi
         const struct fields fields = fields_of(encoding, batch_row(waiting->result.batch, row));
         hash_record(&fields, key.hash);
     }
-    return dynamodb_spill_add(&chunk->spill, &key, error);
+    dynamodb_spill_add(&chunk->spill, &key);
 }
 
 enum status dynamodb_writer_note_void(struct writer *writer, struct waiting *waiting, uint32_t row,
                                       struct error *error)
 {
-    struct encoding *encoding = NULL;
     struct key_hash ignored;
     struct cell key[2];
     struct writer_chunk *chunk = dynamodb_writer_chunk(writer, waiting->result.chunk);
@@ -202,13 +188,14 @@ enum status dynamodb_writer_note_void(struct writer *writer, struct waiting *wai
     if (chunk == NULL || !writer->tables[waiting->result.table].settles) {
         return STATUS_OK;
     }
-    if (find_encoding(writer, waiting->result.table, batch, &encoding, error) != STATUS_OK ||
-        !find_key(writer, encoding, batch_row(batch, row), key) ||
+    struct encoding *encoding = find_encoding(writer, waiting->result.table, batch);
+    if (!find_key(writer, encoding, batch_row(batch, row), key) ||
         dynamodb_writer_hash_key(writer, waiting->result.table, key, &ignored, error) !=
             STATUS_OK) {
         return STATUS_FAILED;
     }
-    return note_key(writer, encoding, waiting, chunk, row, SPILL_REFUSED, error);
+    note_key(writer, encoding, waiting, chunk, row, SPILL_REFUSED);
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- single requests */
@@ -294,7 +281,6 @@ static enum status append_sets(const struct target_table *table, const struct fi
         dynamodb_body_raw(body, "},\"ExpressionAttributeValues\":{");
         buffer_append(body, values.data, values.length);
         dynamodb_body_raw(body, "}");
-        body->failed |= names.failed || values.failed;
     }
     buffer_free(&names);
     buffer_free(&values);
@@ -315,11 +301,11 @@ enum status dynamodb_update_body(const struct target_table *table, const struct 
         return STATUS_FAILED;
     }
     append_end(body);
-    return body->failed ? no_memory(error) : STATUS_OK;
+    return STATUS_OK;
 }
 
-static enum status append_put(const struct target_table *table, const struct buffer *item,
-                              struct buffer *body, struct error *error)
+static void append_put(const struct target_table *table, const struct buffer *item,
+                       struct buffer *body)
 {
     dynamodb_body_raw(body, "{");
     dynamodb_body_text(body, "TableName", table->name);
@@ -327,17 +313,15 @@ static enum status append_put(const struct target_table *table, const struct buf
     buffer_append(body, item->data, item->length);
     append_condition(body, table);
     append_end(body);
-    return body->failed ? no_memory(error) : STATUS_OK;
 }
 
 enum status dynamodb_writer_look_body(struct writer *writer, struct waiting *waiting, uint32_t row,
                                       struct buffer *body, struct error *error)
 {
-    struct encoding *encoding = NULL;
     struct cell key[2];
     const struct batch *batch = waiting->result.batch;
-    if (find_encoding(writer, waiting->result.table, batch, &encoding, error) != STATUS_OK ||
-        !find_key(writer, encoding, batch_row(batch, row), key)) {
+    struct encoding *encoding = find_encoding(writer, waiting->result.table, batch);
+    if (!find_key(writer, encoding, batch_row(batch, row), key)) {
         return STATUS_FAILED;
     }
     dynamodb_body_raw(body, "{");
@@ -347,17 +331,14 @@ enum status dynamodb_writer_look_body(struct writer *writer, struct waiting *wai
     }
     dynamodb_body_raw(body, ",\"ConsistentRead\":true");
     append_end(body);
-    return body->failed ? no_memory(error) : STATUS_OK;
+    return STATUS_OK;
 }
 
 enum status dynamodb_writer_item_text(struct writer *writer, struct waiting *waiting, uint32_t row,
                                       struct buffer *out, struct error *error)
 {
-    struct encoding *encoding = NULL;
     const struct batch *batch = waiting->result.batch;
-    if (find_encoding(writer, waiting->result.table, batch, &encoding, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    struct encoding *encoding = find_encoding(writer, waiting->result.table, batch);
     return dynamodb_encoder_append(encoding->encoder, batch_row(batch, row), out, error);
 }
 
@@ -367,7 +348,7 @@ enum status dynamodb_writer_put_body(struct writer *writer, struct waiting *wait
     struct buffer item = {0};
     enum status status = dynamodb_writer_item_text(writer, waiting, row, &item, error);
     if (status == STATUS_OK) {
-        status = append_put(&writer->tables[waiting->result.table], &item, body, error);
+        append_put(&writer->tables[waiting->result.table], &item, body);
     }
     buffer_free(&item);
     return status;
@@ -382,10 +363,7 @@ static enum status reject_row(struct writer *writer, struct waiting *waiting, ui
         error_copy(error, reason);
         return STATUS_FAILED;
     }
-    if (dynamodb_writer_refuse(waiting, row, OUTCOME_REJECTED, reason->code, reason->message,
-                               error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    dynamodb_writer_refuse(waiting, row, OUTCOME_REJECTED, reason->code, reason->message);
     dynamodb_writer_settled(writer, waiting);
     return STATUS_OK;
 }
@@ -407,8 +385,8 @@ static enum status take_key(struct writer *writer, const struct encoding *encodi
      * the one that is under way. Only single requests depend on the order. */
     *unsent = !single && writer->tables[encoding->table].settles && !writer->keeps_order &&
               dynamodb_key_set_has(&writer->keys, slot->key);
-    return note_key(writer, encoding, waiting, chunk, row, *unsent ? SPILL_UNSENT : SPILL_SENT,
-                    error);
+    note_key(writer, encoding, waiting, chunk, row, *unsent ? SPILL_UNSENT : SPILL_SENT);
+    return STATUS_OK;
 }
 
 static enum status encode_single(struct writer *writer, const struct encoding *encoding,
@@ -425,18 +403,20 @@ static enum status encode_single(struct writer *writer, const struct encoding *e
     enum status status = dynamodb_encoder_append(encoding->encoder, cells, &item, &reason);
     if (status == STATUS_OK) {
         const struct target_table *table = &writer->tables[encoding->table];
-        status = !find_key(writer, encoding, cells, key) ? STATUS_FAILED
-                 : kind == SHIPMENT_UPDATE
-                     ? dynamodb_update_body(table, encoding->shape, cells, key, &body, &reason)
-                     : append_put(table, &item, &body, &reason);
+        if (!find_key(writer, encoding, cells, key)) {
+            status = STATUS_FAILED;
+        } else if (kind == SHIPMENT_UPDATE) {
+            status = dynamodb_update_body(table, encoding->shape, cells, key, &body, &reason);
+        } else {
+            append_put(table, &item, &body);
+        }
     }
     if (status != STATUS_OK) {
         status = reject_row(writer, waiting, row, &reason, error);
     } else {
         status = take_key(writer, encoding, waiting, chunk, row, true, &slot, &unsent, error);
         if (status == STATUS_OK) {
-            status = dynamodb_writer_place(writer, kind, encoding->table, &slot, body.data,
-                                           body.length, error);
+            dynamodb_writer_place(writer, kind, encoding->table, &slot, body.data, body.length);
         }
     }
     buffer_free(&item);
@@ -452,9 +432,6 @@ static enum status encode_put(struct writer *writer, const struct encoding *enco
     bool unsent = false;
     struct error reason;
     struct shipment *shipment = dynamodb_writer_filling(writer, encoding->table);
-    if (shipment == NULL) {
-        return no_memory(error);
-    }
     struct buffer *body = &shipment->body;
     size_t start = body->length;
     if (shipment->count > 0) {
@@ -468,9 +445,6 @@ static enum status encode_put(struct writer *writer, const struct encoding *enco
         return reject_row(writer, waiting, row, &reason, error);
     }
     buffer_append(body, put_end, sizeof(put_end) - 1);
-    if (body->failed) {
-        return no_memory(error);
-    }
     uint32_t offset = slot.offset;
     if (take_key(writer, encoding, waiting, chunk, row, false, &slot, &unsent, error) !=
         STATUS_OK) {
@@ -485,7 +459,8 @@ static enum status encode_put(struct writer *writer, const struct encoding *enco
         dynamodb_writer_settled(writer, waiting);
         return STATUS_OK;
     }
-    return dynamodb_writer_keep(writer, shipment, start, &slot, error);
+    dynamodb_writer_keep(writer, shipment, start, &slot);
+    return STATUS_OK;
 }
 
 enum status dynamodb_writer_encode(struct writer *writer, struct waiting *waiting,
@@ -493,8 +468,8 @@ enum status dynamodb_writer_encode(struct writer *writer, struct waiting *waitin
 {
     uint32_t number = waiting->result.table;
     const struct target_table *table = &writer->tables[number];
-    struct encoding *encoding = NULL;
-    enum status status = find_encoding(writer, number, waiting->result.batch, &encoding, error);
+    const struct encoding *encoding = find_encoding(writer, number, waiting->result.batch);
+    enum status status = STATUS_OK;
     bool update = !table->created && table->existing == EXISTING_UPSERT;
     waiting->conditional =
         !table->created && (table->existing == EXISTING_APPEND || table->existing == EXISTING_SKIP);

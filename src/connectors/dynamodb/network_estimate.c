@@ -192,7 +192,6 @@ static void append_whole(struct buffer *out, const struct target_table *table, c
         buffer_format(out, "; not carried: %s", buffer_string(&left));
     }
     buffer_append_byte(out, '\n');
-    out->failed |= left.failed;
     buffer_free(&left);
 }
 
@@ -228,9 +227,7 @@ enum status dynamodb_estimate_write(struct database *self, const struct target_t
     struct dynamodb_network *network = dynamodb_network_of(self);
     struct arena *arena = arena_create(0);
     bool copied = false;
-    enum status status = arena != NULL
-                             ? STATUS_OK
-                             : error_set(error, ERROR_MEMORY, NULL, "no memory for an estimate");
+    enum status status = STATUS_OK;
     for (uint32_t at = 0; status == STATUS_OK && at < table_count; at++) {
         status = tell_table(network, &tables[at], &loads[at], arena, &copied, out, error);
     }

@@ -66,12 +66,8 @@ json_t *dynamodb_reply_parse(const struct dynamodb_response *response, const cha
     json_t *root = NULL;
     struct error reason = {.message = "another value"};
     if (json_tree_parse(response->body.data, response->body.length, JSON_ALLOW_NUL, object,
-                        ERROR_NETWORK_ANSWER, &root, &reason) != STATUS_OK &&
-        reason.code == ERROR_MEMORY) {
-        error_copy(error, &reason);
-        return NULL;
-    }
-    if (!json_is_object(root)) {
+                        ERROR_NETWORK_ANSWER, &root, &reason) != STATUS_OK ||
+        !json_is_object(root)) {
         json_decref(root);
         error_set(error, ERROR_NETWORK_ANSWER, object, "DynamoDB's answer is no JSON object: %s",
                   reason.message);

@@ -3,11 +3,6 @@
 
 #include <string.h>
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for a table's keys");
-}
-
 /* ---------------------------------------------------------------- what is known */
 
 static struct dynamodb_known *find_known(struct dynamodb_network *network, const char *table)
@@ -39,19 +34,14 @@ static struct dynamodb_known *copy_known(struct arena *arena, const char *table,
 {
     struct dynamodb_known *copy =
         (struct dynamodb_known *)arena_allocate_zeroed(arena, 1, sizeof(*copy));
-    if (copy == NULL || (copy->table = arena_copy_string(arena, table)) == NULL ||
-        (copy->keys = (struct dynamodb_key *)arena_allocate_zeroed(arena, (size_t)key_count + 1,
-                                                                   sizeof(*keys))) == NULL) {
-        return NULL;
-    }
+    copy->table = arena_copy_string(arena, table);
+    copy->keys =
+        (struct dynamodb_key *)arena_allocate_zeroed(arena, (size_t)key_count + 1, sizeof(*keys));
     for (uint32_t at = 0; at < key_count; at++) {
         struct dynamodb_key *key = &copy->keys[at];
         *key = keys[at];
         key->name = arena_copy(arena, keys[at].name, keys[at].name_length);
         char letter = description != NULL ? dynamodb_description_letter(description, key->name) : 0;
-        if (key->name == NULL) {
-            return NULL;
-        }
         const struct dynamodb_key *old = before != NULL ? &before->keys[at] : NULL;
         if (letter == 0 && old != NULL && old->known) {
             letter = old->letter;
@@ -65,41 +55,29 @@ static struct dynamodb_known *copy_known(struct arena *arena, const char *table,
     return copy;
 }
 
-enum status dynamodb_network_keys(struct dynamodb_network *network,
-                                  const struct target_table *table,
-                                  const struct shape *const *shapes, uint32_t shape_count,
-                                  const struct dynamodb_description *description,
-                                  const struct dynamodb_known **known, struct error *error)
+const struct dynamodb_known *dynamodb_network_keys(struct dynamodb_network *network,
+                                                   const struct target_table *table,
+                                                   const struct shape *const *shapes,
+                                                   uint32_t shape_count,
+                                                   const struct dynamodb_description *description)
 {
-    enum status status = STATUS_OK;
-    struct arena *scratch = NULL;
     pthread_mutex_lock(&network->mutex);
-    *known = find_known(network, table->name);
-    if (*known == NULL || description != NULL || (shape_count > 0 && !all_known(*known))) {
+    const struct dynamodb_known *known = find_known(network, table->name);
+    if (known == NULL || description != NULL || (shape_count > 0 && !all_known(known))) {
         struct dynamodb_key *keys = NULL;
         uint32_t key_count = 0;
-        scratch = arena_create(1024);
-        status = scratch != NULL ? dynamodb_item_keys(table, shapes, shape_count, scratch, &keys,
-                                                      &key_count, error)
-                                 : no_memory(error);
+        struct arena *scratch = arena_create(1024);
+        dynamodb_item_keys(table, shapes, shape_count, scratch, &keys, &key_count);
         struct dynamodb_known *made =
-            status == STATUS_OK
-                ? copy_known(network->arena, table->name, keys, key_count,
-                             *known != NULL && (*known)->key_count == key_count ? *known : NULL,
-                             description)
-                : NULL;
-        if (status == STATUS_OK && made == NULL) {
-            status = no_memory(error);
-        }
-        if (made != NULL) {
-            made->next = network->known;
-            network->known = made;
-            *known = made;
-        }
+            copy_known(network->arena, table->name, keys, key_count,
+                       known != NULL && known->key_count == key_count ? known : NULL, description);
+        made->next = network->known;
+        network->known = made;
+        known = made;
         arena_destroy(scratch);
     }
     pthread_mutex_unlock(&network->mutex);
-    return status;
+    return known;
 }
 
 /* ---------------------------------------------------------------- bytes of a key */
@@ -129,8 +107,7 @@ static enum status append_part(const char *name, const struct cell *cell, struct
     } else {
         struct cell normal;
         struct arena *arena = arena_create(256);
-        enum status status = arena != NULL ? dynamodb_item_normal_form(cell, arena, &normal, error)
-                                           : no_memory(error);
+        enum status status = dynamodb_item_normal_form(cell, arena, &normal, error);
         if (status != STATUS_OK || (normal.kind != VALUE_TEXT && normal.kind != VALUE_BYTES)) {
             arena_destroy(arena);
             return status != STATUS_OK && error->code == ERROR_MEMORY
@@ -141,9 +118,7 @@ static enum status append_part(const char *name, const struct cell *cell, struct
         buffer_append(out, normal.bytes, normal.length);
         arena_destroy(arena);
     }
-    if (!out->failed) {
-        put_length(out->data + start, out->length - start - LENGTH_BYTES);
-    }
+    put_length(out->data + start, out->length - start - LENGTH_BYTES);
     return STATUS_OK;
 }
 
@@ -155,7 +130,7 @@ enum status dynamodb_key_append(const struct target_table *table, const struct c
             return STATUS_FAILED;
         }
     }
-    return out->failed ? no_memory(error) : STATUS_OK;
+    return STATUS_OK;
 }
 
 bool dynamodb_key_read(const struct target_table *table, const uint8_t *bytes, size_t length,
@@ -175,9 +150,6 @@ bool dynamodb_key_read(const struct target_table *table, const uint8_t *bytes, s
         }
         const char *value = arena_copy(arena, bytes + LENGTH_BYTES + 1, own - 1);
         char letter = (char)bytes[LENGTH_BYTES];
-        if (value == NULL) {
-            return false;
-        }
         if (letter == 'N') {
             if (dynamodb_number_read(value, own - 1, arena, &key[at], &ignored) != STATUS_OK) {
                 return false;

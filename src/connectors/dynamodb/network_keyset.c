@@ -1,6 +1,7 @@
 /* The keys of records under way: no two of one key are sent at once. */
 #include "connectors/dynamodb/network_writer.h"
 
+#include "base/memory.h"
 #include <stdlib.h>
 
 enum { PLACES_MIN = 1024 };
@@ -16,15 +17,12 @@ static size_t place_of(const struct key_set *set, struct key_hash key)
     return at;
 }
 
-static bool grow(struct key_set *set)
+static void grow(struct key_set *set)
 {
     struct key_set larger = {.capacity = set->capacity == 0 ? PLACES_MIN : 2 * set->capacity};
-    larger.places = (struct key_hash *)calloc(larger.capacity, sizeof(*larger.places));
-    larger.used = (uint32_t *)calloc(larger.capacity, sizeof(*larger.used));
-    if (larger.places == NULL || larger.used == NULL) {
-        dynamodb_key_set_free(&larger);
-        return false;
-    }
+    larger.places =
+        (struct key_hash *)memory_allocate_zeroed(larger.capacity, sizeof(*larger.places));
+    larger.used = (uint32_t *)memory_allocate_zeroed(larger.capacity, sizeof(*larger.used));
     for (size_t at = 0; at < set->capacity; at++) {
         if (set->used[at] != 0) {
             size_t to = place_of(&larger, set->places[at]);
@@ -37,19 +35,17 @@ static bool grow(struct key_set *set)
     set->places = larger.places;
     set->used = larger.used;
     set->capacity = larger.capacity;
-    return true;
 }
 
-bool dynamodb_key_set_add(struct key_set *set, struct key_hash key)
+void dynamodb_key_set_add(struct key_set *set, struct key_hash key)
 {
-    if (2 * (set->count + 1) > set->capacity && !grow(set)) {
-        return false;
+    if (2 * (set->count + 1) > set->capacity) {
+        grow(set);
     }
     size_t at = place_of(set, key);
     set->count += set->used[at] == 0;
     set->places[at] = key;
     set->used[at]++;
-    return true;
 }
 
 bool dynamodb_key_set_has(const struct key_set *set, struct key_hash key)

@@ -14,28 +14,21 @@ static int compare_names(const void *left, const void *right)
 }
 
 /* The depth is bounded: what nests deeper than DynamoDB allows has no normal form. */
-static enum status sort_maps(const struct cell *cell, struct arena *arena, struct cell *sorted,
-                             struct error *error)
+static void sort_maps(const struct cell *cell, struct arena *arena, struct cell *sorted)
 {
     *sorted = *cell;
     if (cell->kind != VALUE_LIST && cell->kind != VALUE_MAP) {
-        return STATUS_OK;
+        return;
     }
     size_t count = (size_t)cell->length * (cell->kind == VALUE_MAP ? 2 : 1);
     struct cell *items = (struct cell *)arena_allocate_zeroed(arena, count + 1, sizeof(*items));
-    if (items == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a value");
-    }
     for (size_t at = 0; at < count; at++) {
-        if (sort_maps(&cell->items[at], arena, &items[at], error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+        sort_maps(&cell->items[at], arena, &items[at]);
     }
     if (cell->kind == VALUE_MAP) {
         qsort(items, cell->length, 2 * sizeof(*items), compare_names);
     }
     sorted->items = items;
-    return STATUS_OK;
 }
 
 enum status dynamodb_network_normal_form(struct database *self, const struct cell *cell,
@@ -45,5 +38,8 @@ enum status dynamodb_network_normal_form(struct database *self, const struct cel
     struct cell form;
     (void)self;
     enum status status = dynamodb_item_normal_form(cell, arena, &form, error);
-    return status == STATUS_OK ? sort_maps(&form, arena, normal, error) : status;
+    if (status == STATUS_OK) {
+        sort_maps(&form, arena, normal);
+    }
+    return status;
 }

@@ -63,21 +63,18 @@ static enum status check_members(json_t *root, struct error *error)
 }
 
 /* Its members as text; what the URI's `consistent` says counts where the query says nothing. */
-static enum status write_members(const struct dynamodb_network *network, json_t *root,
-                                 struct buffer *members, struct error *error)
+static void write_members(const struct dynamodb_network *network, json_t *root,
+                          struct buffer *members)
 {
     bool global = json_object_get(root, "IndexName") != NULL;
-    if (network->consistent && !global && json_object_get(root, "ConsistentRead") == NULL &&
-        json_object_set_new(root, "ConsistentRead", json_true()) != 0) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a query");
+    if (network->consistent && !global && json_object_get(root, "ConsistentRead") == NULL) {
+        json_object_set_new(root, "ConsistentRead", json_true());
     }
     struct buffer text = {0};
-    bool done = json_tree_append(root, JSON_COMPACT | JSON_ENSURE_ASCII, &text);
+    json_tree_append(root, JSON_COMPACT | JSON_ENSURE_ASCII, &text);
     buffer_append_string(members, "\"ReturnConsumedCapacity\":\"TOTAL\",");
-    buffer_append(members, done ? text.data + 1 : "", done ? text.length - 2 : 0);
+    buffer_append(members, text.data + 1, text.length - 2);
     buffer_free(&text);
-    return !done || members->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a query")
-                                    : STATUS_OK;
 }
 
 enum status dynamodb_query_read(struct dynamodb_network *network, const char *text,
@@ -90,12 +87,8 @@ enum status dynamodb_query_read(struct dynamodb_network *network, const char *te
     json_t *root = NULL;
     struct error reason = {0};
     if (json_tree_parse(text, strlen(text), JSON_REJECT_DUPLICATES, NULL, ERROR_PLAN_INVALID, &root,
-                        &reason) != STATUS_OK &&
-        reason.code == ERROR_MEMORY) {
-        error_copy(error, &reason);
-        return STATUS_FAILED;
-    }
-    if (!json_is_object(root)) {
+                        &reason) != STATUS_OK ||
+        !json_is_object(root)) {
         json_decref(root);
         return refuse("the query is no JSON object:", reason.message, error);
     }
@@ -107,7 +100,7 @@ enum status dynamodb_query_read(struct dynamodb_network *network, const char *te
     if (status == STATUS_OK) {
         query->operation =
             json_object_get(root, "KeyConditionExpression") != NULL ? "Query" : "Scan";
-        status = write_members(network, root, &query->members, error);
+        write_members(network, root, &query->members);
     }
     json_decref(root);
     if (status != STATUS_OK) {
@@ -150,8 +143,8 @@ enum status dynamodb_query_describe(struct database *self, const char *text, str
         return STATUS_FAILED;
     }
     enum status status = try_query(network, &query, error);
-    if (status == STATUS_OK && !dynamodb_catalog_table(query.table, arena, table)) {
-        status = error_set(error, ERROR_MEMORY, NULL, "no memory for a query");
+    if (status == STATUS_OK) {
+        dynamodb_catalog_table(query.table, arena, table);
     }
     table->kind = SCHEMA_QUERY;
     table->row_count = -1;

@@ -5,6 +5,7 @@
  * item is always in the same one, so that the segments tile the table. It knows no snapshot.
  */
 #include "base/bytes.h"
+#include "base/memory.h"
 #include "connectors/dynamodb/network_source.h"
 
 #include "connectors/dynamodb/network_estimate.h"
@@ -17,11 +18,6 @@
 enum {
     SEGMENTS_UNKNOWN = 64 /* of a table that says of itself that it is empty, and is not */
 };
-
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to read items");
-}
 
 /* The table that is read. A Query is never cut: `*one_span`. */
 static enum status find_table(struct database *self, const struct read_request *request,
@@ -148,15 +144,12 @@ static enum status source_split(struct database *self, const struct read_request
     }
     items = request->query == NULL ? items : 0;
     struct span *made = (struct span *)arena_allocate_zeroed(arena, segments, sizeof(*made));
-    for (uint32_t at = 0; made != NULL && at < segments; at++) {
+    for (uint32_t at = 0; at < segments; at++) {
         uint8_t *bounds = (uint8_t *)arena_allocate(arena, DYNAMODB_SPAN_BYTES);
         const char *printable =
             segments == 1
                 ? "all items"
                 : arena_format(arena, "segment %" PRIu32 " of %" PRIu32, at + 1, segments);
-        if (bounds == NULL || printable == NULL) {
-            return no_memory(error);
-        }
         bytes_put_le(bounds, at, 4);
         bytes_put_le(bounds + 4, segments, 4);
         made[at] = (struct span){.printable = printable,
@@ -166,7 +159,7 @@ static enum status source_split(struct database *self, const struct read_request
     }
     *spans = made;
     *span_count = segments;
-    return made != NULL ? STATUS_OK : no_memory(error);
+    return STATUS_OK;
 }
 
 static enum status source_prepare(struct database *self, const struct read_request *const *requests,
@@ -195,10 +188,7 @@ static enum status source_reader_open(struct database *self, struct reader **rea
     if (dynamodb_source_get(network, &source, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    struct reader *made = (struct reader *)calloc(1, sizeof(*made));
-    if (made == NULL) {
-        return no_memory(error);
-    }
+    struct reader *made = (struct reader *)memory_allocate_zeroed(1, sizeof(*made));
     made->network = network;
     if (dynamodb_scanner_create(network, &made->scanner, error) != STATUS_OK) {
         free(made);

@@ -2,6 +2,7 @@
 #include "connectors/dynamodb/network_query.h"
 
 #include "base/bytes.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/dynamodb/limits.h"
 #include "model/json_writer.h"
@@ -24,11 +25,6 @@ struct cursor {
     struct dynamodb_scan_page page;
     bool has_page;
 };
-
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to read items");
-}
 
 /* ---------------------------------------------------------------- opening */
 
@@ -130,18 +126,14 @@ enum status dynamodb_network_cursor_open(struct reader *reader, const struct rea
 {
     const char *operation = NULL;
     struct buffer members = {0};
-    struct cursor *made = (struct cursor *)calloc(1, sizeof(*made));
+    struct cursor *made = (struct cursor *)memory_allocate_zeroed(1, sizeof(*made));
     *cursor = NULL;
-    if (made == NULL) {
-        return no_memory(error);
-    }
     made->reader = reader;
     made->request = request;
     enum status status = write_members(made, span, &operation, &members, error);
     if (status == STATUS_OK) {
-        status = dynamodb_scan_create(reader->scanner, operation, made->table->name, &members,
-                                      dynamodb_page_milliunits(reader->network->consistent),
-                                      &made->scan, error);
+        made->scan = dynamodb_scan_create(reader->scanner, operation, made->table->name, &members,
+                                          dynamodb_page_milliunits(reader->network->consistent));
     }
     buffer_free(&members);
     if (status != STATUS_OK) {
@@ -160,36 +152,28 @@ static struct cell find_attribute(const struct cell *item, const char *name)
     return found != NULL ? *found : cell_missing();
 }
 
-static enum status fill_document(const struct cursor *cursor, struct batch *batch, uint32_t row,
-                                 const struct cell *item, struct error *error)
+static void fill_document(const struct cursor *cursor, struct batch *batch, uint32_t row,
+                          const struct cell *item)
 {
     uint32_t count = cursor->table->key.count;
     struct cell *key =
         (struct cell *)arena_allocate_zeroed(batch->arena, (size_t)count + 1, sizeof(*key));
-    if (key == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t at = 0; at < count; at++) {
         key[at] = find_attribute(item, cursor->table->key.names[at]);
     }
     *batch_row(batch, row) = *item;
     batch->envelopes[row] = (struct record_envelope){.source_key = key, .source_key_count = count};
-    return STATUS_OK;
 }
 
-static enum status add_row(const struct cursor *cursor, struct batch *batch,
-                           const struct cell *item, struct error *error)
+static void add_row(const struct cursor *cursor, struct batch *batch, const struct cell *item)
 {
     struct cell *row = batch_append(batch);
-    if (row == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t at = 0; at < cursor->request->column_count; at++) {
         row[at] = find_attribute(item, cursor->request->columns[at].name);
     }
-    return cursor->request->column_count > 0
-               ? STATUS_OK
-               : fill_document(cursor, batch, batch->row_count - 1, item, error);
+    if (cursor->request->column_count == 0) {
+        fill_document(cursor, batch, batch->row_count - 1, item);
+    }
 }
 
 /* The key of an item that can't be read as a whole; its parts perhaps can. */
@@ -212,22 +196,17 @@ static void read_key_alone(const struct cursor *cursor, struct text item, struct
 
 /* What can't be read is rejected as it stands. */
 static enum status refuse_item(const struct cursor *cursor, struct batch *batch, struct text item,
-                               const struct error *reason, struct error *error)
+                               const struct error *reason)
 {
     uint32_t count = cursor->table->key.count;
     struct cell *key =
         (struct cell *)arena_allocate_zeroed(batch->arena, (size_t)count + 1, sizeof(*key));
-    if (key == NULL) {
-        return no_memory(error);
-    }
     read_key_alone(cursor, item, batch->arena, key);
     size_t length = item.length > RAW_BYTES_MAX ? text_clip(item.data, item.length, RAW_BYTES_MAX)
                                                 : item.length;
     struct cell raw = text_is_utf8(item.data, length) ? cell_text(item.data, length)
                                                       : cell_bytes(item.data, length);
-    return batch_refuse(batch, reason->code, reason->message, key, count, &raw) == STATUS_OK
-               ? STATUS_OK
-               : no_memory(error);
+    return batch_refuse(batch, reason->code, reason->message, key, count, &raw);
 }
 
 /* The texts of the record's cells point into a copy of the item, which the batch owns. */
@@ -238,20 +217,21 @@ static enum status add_item(const struct cursor *cursor, struct batch *batch, st
     struct error reason;
     struct json_reader reader;
     struct arena *arena = batch->arena;
-    const char *copy = arena_copy(arena, item.data, item.length);
+    const char *copy = arena_try_copy(arena, item.data, item.length);
     if (copy == NULL) {
-        return no_memory(error);
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to read items");
     }
     error_clear(&reason);
     json_reader_init(&reader, copy, item.length, DYNAMODB_JSON_DEPTH_MAX, arena);
     if (dynamodb_item_read(&reader, false, arena, &map, &reason) == STATUS_OK) {
-        return add_row(cursor, batch, &map, error);
+        add_row(cursor, batch, &map);
+        return STATUS_OK;
     }
     if (reason.class != ERROR_CLASS_REJECT) {
         error_copy(error, &reason);
         return STATUS_FAILED;
     }
-    return refuse_item(cursor, batch, (struct text){copy, item.length}, &reason, error);
+    return refuse_item(cursor, batch, (struct text){copy, item.length}, &reason);
 }
 
 /* ---------------------------------------------------------------- batches */
@@ -285,12 +265,8 @@ enum status dynamodb_network_cursor_next(struct cursor *cursor, uint32_t rows_ma
 {
     uint32_t columns = cursor->request->column_count;
     struct batch *made = batch_create(NULL, columns > 0 ? columns : 1, rows_max);
-    enum status status = STATUS_OK;
+    enum status status = columns == 0 ? batch_add_envelopes(made) : STATUS_OK;
     *batch = NULL;
-    if (made == NULL || (columns == 0 && batch_add_envelopes(made) != STATUS_OK)) {
-        batch_destroy(made);
-        return no_memory(error);
-    }
     while (status == STATUS_OK && made->row_count + made->refused_count < rows_max &&
            (made->row_count == 0 || batch_bytes(made) < bytes_max)) {
         status = add_next(cursor, made, error);

@@ -43,9 +43,6 @@ static enum status is_gone(struct dynamodb_network *network, const char *table, 
 {
     struct dynamodb_description description;
     struct arena *arena = arena_create(0);
-    if (arena == NULL) {
-        return dynamodb_ledger_no_room(error);
-    }
     enum status status = dynamodb_describe(network, table, arena, &description, error);
     if (status == STATUS_OK && strcmp(description.id, id) == 0 &&
         !dynamodb_description_is_going(&description)) {
@@ -81,7 +78,7 @@ enum status dynamodb_wait_gone(struct dynamodb_network *network, const char *tab
     struct dynamodb_description description;
     struct arena *arena = arena_create(0);
     int64_t end_ms = clock_monotonic_ms() + GONE_DEADLINE_MS;
-    enum status status = arena != NULL ? STATUS_OK : dynamodb_ledger_no_room(error);
+    enum status status = STATUS_OK;
     while (status == STATUS_OK) {
         arena_reset(arena);
         status = dynamodb_describe(network, table, arena, &description, error);
@@ -160,9 +157,6 @@ static enum status remove_table(struct database *self, const struct target_table
 {
     struct dynamodb_network *network = dynamodb_network_of(self);
     struct arena *arena = arena_create(0);
-    if (arena == NULL) {
-        return dynamodb_ledger_no_room(error);
-    }
     enum status status = failpoint_hit("dynamodb.before_remove_table", error);
     if (status == STATUS_OK) {
         status = table->created ? drop_made(network, table, arena, error)
@@ -177,12 +171,12 @@ static enum status learn_keys(struct dynamodb_network *network, const struct tar
                               struct arena *arena, struct error *error)
 {
     struct dynamodb_description description;
-    const struct dynamodb_known *known = NULL;
     enum status status = dynamodb_describe(network, table->name, arena, &description, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
-    return dynamodb_network_keys(network, table, NULL, 0, &description, &known, error);
+    dynamodb_network_keys(network, table, NULL, 0, &description);
+    return STATUS_OK;
 }
 
 /* Any key will do; it is a chance to learn its types. */
@@ -191,8 +185,7 @@ static enum status can_undo(struct database *self, const struct target_table *ta
 {
     struct arena *arena = arena_create(0);
     (void)why;
-    enum status status = arena == NULL ? dynamodb_ledger_no_room(error)
-                                       : learn_keys(dynamodb_network_of(self), table, arena, error);
+    enum status status = learn_keys(dynamodb_network_of(self), table, arena, error);
     arena_destroy(arena);
     return status;
 }

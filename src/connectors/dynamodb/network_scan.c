@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "connectors/report.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -55,21 +56,14 @@ struct dynamodb_scan {
     int64_t milliunits; /* of a page, as far as it is known */
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to read items");
-}
-
 /* ---------------------------------------------------------------- the scanner */
 
 enum status dynamodb_scanner_create(struct dynamodb_network *network,
                                     struct dynamodb_scanner **scanner, struct error *error)
 {
-    struct dynamodb_scanner *made = (struct dynamodb_scanner *)calloc(1, sizeof(*made));
+    struct dynamodb_scanner *made =
+        (struct dynamodb_scanner *)memory_allocate_zeroed(1, sizeof(*made));
     *scanner = NULL;
-    if (made == NULL) {
-        return no_memory(error);
-    }
     made->network = network;
     if (dynamodb_client_create(network->service, CONNECTIONS_MAX, &made->client, error) !=
         STATUS_OK) {
@@ -115,27 +109,17 @@ static void forget(struct dynamodb_scanner *scanner, struct fetch *gone)
 
 /* ---------------------------------------------------------------- the scan */
 
-enum status dynamodb_scan_create(struct dynamodb_scanner *scanner, const char *operation,
-                                 const char *object, const struct buffer *members,
-                                 int64_t milliunits, struct dynamodb_scan **scan,
-                                 struct error *error)
+struct dynamodb_scan *dynamodb_scan_create(struct dynamodb_scanner *scanner, const char *operation,
+                                           const char *object, const struct buffer *members,
+                                           int64_t milliunits)
 {
-    struct dynamodb_scan *made = (struct dynamodb_scan *)calloc(1, sizeof(*made));
-    *scan = NULL;
-    if (made == NULL) {
-        return no_memory(error);
-    }
+    struct dynamodb_scan *made = (struct dynamodb_scan *)memory_allocate_zeroed(1, sizeof(*made));
     made->scanner = scanner;
     made->operation = operation;
     made->object = object;
     made->milliunits = milliunits;
     buffer_append(&made->members, members->data, members->length);
-    if (made->members.failed || members->failed) {
-        dynamodb_scan_destroy(made);
-        return no_memory(error);
-    }
-    *scan = made;
-    return STATUS_OK;
+    return made;
 }
 
 void dynamodb_scan_destroy(struct dynamodb_scan *scan)
@@ -183,10 +167,7 @@ static bool wants_page(const struct dynamodb_scan *scan)
 
 static enum status send_request(struct dynamodb_scan *scan, struct error *error)
 {
-    struct fetch *fetch = (struct fetch *)calloc(1, sizeof(*fetch));
-    if (fetch == NULL) {
-        return no_memory(error);
-    }
+    struct fetch *fetch = (struct fetch *)memory_allocate_zeroed(1, sizeof(*fetch));
     fetch->scan = scan;
     buffer_append_byte(&fetch->body, '{');
     buffer_append(&fetch->body, scan->members.data, scan->members.length);
@@ -200,9 +181,7 @@ static enum status send_request(struct dynamodb_scan *scan, struct error *error)
                                              .body = fetch->body.data,
                                              .body_length = fetch->body.length,
                                              .context = fetch};
-    enum status status = fetch->body.failed
-                             ? no_memory(error)
-                             : dynamodb_client_submit(scan->scanner->client, &request, error);
+    enum status status = dynamodb_client_submit(scan->scanner->client, &request, error);
     if (status != STATUS_OK) {
         free_fetch(fetch);
         return status;
@@ -263,12 +242,6 @@ static void take_page(struct dynamodb_scan *scan, struct dynamodb_response *resp
     account(scan, &page);
     buffer_clear(&scan->last_key);
     buffer_append(&scan->last_key, page.page.last_key.data, page.page.last_key.length);
-    if (scan->last_key.failed) {
-        (void)!no_memory(&error);
-        buffer_free(&page.body);
-        fail(scan, &error);
-        return;
-    }
     scan->done = page.page.last_key.length == 0;
     scan->page = page;
     scan->has_page = true;

@@ -11,6 +11,7 @@
 
 #include "base/bytes.h"
 #include "base/failpoint.h"
+#include "base/memory.h"
 #include "connectors/dynamodb/network_json.h"
 #include "connectors/dynamodb/network_ledger.h"
 #include "connectors/dynamodb/network_spill.h"
@@ -45,11 +46,6 @@ struct settling {
     uint64_t chunk; /* whose keys are read */
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to look for equal keys");
-}
-
 /* ---------------------------------------------------------------- reading the kept keys */
 
 static enum status note_mark(void *context, const char *part, const json_t *item,
@@ -66,10 +62,7 @@ static enum status note_mark(void *context, const char *part, const json_t *item
     if (settling->marked_count == settling->marked_capacity) {
         uint64_t capacity = settling->marked_capacity == 0 ? 64 : 2 * settling->marked_capacity;
         struct marked *grown =
-            (struct marked *)reallocarray(settling->marked, capacity, sizeof(*settling->marked));
-        if (grown == NULL) {
-            return no_memory(error);
-        }
+            (struct marked *)memory_resize(settling->marked, capacity, sizeof(*settling->marked));
         settling->marked = grown;
         settling->marked_capacity = capacity;
     }
@@ -109,9 +102,8 @@ static enum status sort_key(void *context, const struct dynamodb_spilled *key, s
     buffer_clear(&settling->scratch);
     buffer_append(&settling->scratch, key->bytes, key->length);
     buffer_append(&settling->scratch, place, sizeof(place));
-    return settling->scratch.failed ? no_memory(error)
-                                    : spill_sorter_add(settling->sorter, settling->scratch.data,
-                                                       settling->scratch.length, error);
+    return spill_sorter_add(settling->sorter, settling->scratch.data, settling->scratch.length,
+                            error);
 }
 
 /* "keys/0000000001/000000" */
@@ -168,9 +160,6 @@ static enum status tell(const struct settling *settling, const struct group *gro
 {
     struct cell key[2];
     struct arena *arena = arena_create(1024);
-    if (arena == NULL) {
-        return no_memory(error);
-    }
     enum status status = STATUS_OK;
     if (!dynamodb_key_read(settling->table, (const uint8_t *)group->key.data, group->key.length,
                            arena, key)) {
@@ -245,9 +234,7 @@ static enum status walk_groups(struct settling *settling, found_function *found,
             buffer_append(&group.key, bytes, key);
         }
         if (status == STATUS_OK) {
-            status = group.key.failed
-                         ? no_memory(error)
-                         : take_place(settling, &group, bytes + key, found, context, error);
+            status = take_place(settling, &group, bytes + key, found, context, error);
         }
         if (status != STATUS_OK) {
             break;
@@ -264,19 +251,14 @@ enum status dynamodb_network_settle(struct database *self, const struct target_t
                                     found_function *found, void *context, struct error *error)
 {
     struct dynamodb_network *network = dynamodb_network_of(self);
-    struct settling settling = {.network = network, .table = table, .arena = arena_create(0)};
-    if (network->run == NULL || settling.arena == NULL) {
-        arena_destroy(settling.arena);
-        return network->run == NULL ? error_set(error, ERROR_INTERNAL, NULL, "no run is claimed")
-                                    : no_memory(error);
+    struct settling settling = {.network = network, .table = table};
+    if (network->run == NULL) {
+        return error_set(error, ERROR_INTERNAL, NULL, "no run is claimed");
     }
+    settling.arena = arena_create(0);
     const char *folder = network->spill_folder != NULL ? network->spill_folder : ".";
-    char *prefix = NULL;
-    enum status status =
-        asprintf(&prefix, "%s/equal-keys", folder) > 0 ? STATUS_OK : no_memory(error);
-    if (status == STATUS_OK) {
-        status = spill_sorter_create(prefix, SORT_BYTES, &settling.sorter, error);
-    }
+    char *prefix = memory_format("%s/equal-keys", folder);
+    enum status status = spill_sorter_create(prefix, SORT_BYTES, &settling.sorter, error);
     if (status == STATUS_OK) {
         status = collect(&settling, error);
     }
@@ -297,20 +279,15 @@ static enum status append_put(struct dynamodb_network *network, const struct tar
                               const struct shape *shape, const struct cell *cells,
                               struct buffer *body, struct error *error)
 {
-    const struct dynamodb_known *known = NULL;
-    struct dynamodb_encoder *encoder = NULL;
-    enum status status =
-        dynamodb_network_keys(network, table, &shape, shape != NULL ? 1 : 0, NULL, &known, error);
-    if (status == STATUS_OK) {
-        status = dynamodb_encoder_create(shape, known->keys, known->key_count, &encoder, error);
-    }
-    if (status == STATUS_OK) {
-        dynamodb_body_raw(body, "{");
-        dynamodb_body_text(body, "TableName", table->name);
-        dynamodb_body_name(body, "Item");
-        status = dynamodb_encoder_append(encoder, cells, body, error);
-        dynamodb_body_raw(body, "}");
-    }
+    const struct dynamodb_known *known =
+        dynamodb_network_keys(network, table, &shape, shape != NULL ? 1 : 0, NULL);
+    struct dynamodb_encoder *encoder =
+        dynamodb_encoder_create(shape, known->keys, known->key_count);
+    dynamodb_body_raw(body, "{");
+    dynamodb_body_text(body, "TableName", table->name);
+    dynamodb_body_name(body, "Item");
+    enum status status = dynamodb_encoder_append(encoder, cells, body, error);
+    dynamodb_body_raw(body, "}");
     dynamodb_encoder_destroy(encoder);
     return status;
 }

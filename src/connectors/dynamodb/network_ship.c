@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/memory.h"
 #include "connectors/dynamodb/network_json.h"
 #include "connectors/lease.h"
 #include <inttypes.h>
@@ -12,11 +13,6 @@
 static const char batch_end[] = "]},\"ReturnConsumedCapacity\":\"TOTAL\"}";
 
 enum { UNIT_BYTES = 1024 };
-
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for a request");
-}
 
 /* ---------------------------------------------------------------- shipments */
 
@@ -37,14 +33,12 @@ struct shipment *dynamodb_shipment_new(struct writer *writer, enum shipment_kind
         shipment->tried = false;
         shipment->vanished = 0;
     } else {
-        shipment = (struct shipment *)calloc(1, sizeof(*shipment));
+        shipment = (struct shipment *)memory_allocate_zeroed(1, sizeof(*shipment));
     }
-    if (shipment != NULL) {
-        shipment->kind = kind;
-        shipment->table = table;
-        shipment->since_ms = clock_monotonic_ms();
-        buffer_clear(&shipment->body);
-    }
+    shipment->kind = kind;
+    shipment->table = table;
+    shipment->since_ms = clock_monotonic_ms();
+    buffer_clear(&shipment->body);
     return shipment;
 }
 
@@ -55,7 +49,7 @@ void dynamodb_shipment_free(struct writer *writer, struct shipment *shipment)
         dynamodb_key_set_remove(&writer->keys, shipment->slots[at].key);
     }
     writer->bytes -= shipment->body.length < writer->bytes ? shipment->body.length : writer->bytes;
-    if (writer->spare_count < WRITER_SPARE_BUFFERS && !shipment->body.failed &&
+    if (writer->spare_count < WRITER_SPARE_BUFFERS &&
         shipment->body.capacity <= WRITER_SPARE_BYTES_MAX) {
         shipment->next = writer->spare;
         writer->spare = shipment;
@@ -104,9 +98,7 @@ struct shipment *dynamodb_writer_filling(struct writer *writer, uint32_t table)
     }
     if (shipment == NULL) {
         shipment = dynamodb_shipment_new(writer, SHIPMENT_BATCH, table);
-        if (shipment != NULL) {
-            begin_batch(writer, shipment);
-        }
+        begin_batch(writer, shipment);
         writer->filling[table] = shipment;
     }
     return shipment;
@@ -126,39 +118,26 @@ void dynamodb_writer_flush(struct writer *writer, uint32_t table)
 
 /* ---------------------------------------------------------------- placing records */
 
-static enum status hold(struct writer *writer, enum shipment_kind kind, uint32_t table,
-                        const struct slot *slot, const char *bytes, size_t length,
-                        struct error *error)
+static void hold(struct writer *writer, enum shipment_kind kind, uint32_t table,
+                 const struct slot *slot, const char *bytes, size_t length)
 {
-    struct held *held = (struct held *)calloc(1, sizeof(*held));
-    if (held == NULL) {
-        return no_memory(error);
-    }
+    struct held *held = (struct held *)memory_allocate_zeroed(1, sizeof(*held));
     held->kind = kind;
     held->table = table;
     held->slot = *slot;
     buffer_append(&held->body, bytes, length);
-    if (held->body.failed) {
-        free(held);
-        return no_memory(error);
-    }
     *writer->held_last = held;
     writer->held_last = &held->next;
     writer->bytes += length;
-    return STATUS_OK;
 }
 
-static enum status put_in_batch(struct writer *writer, uint32_t table, const struct slot *slot,
-                                const char *bytes, size_t length, struct error *error)
+static void put_in_batch(struct writer *writer, uint32_t table, const struct slot *slot,
+                         const char *bytes, size_t length)
 {
     struct shipment *shipment = dynamodb_writer_filling(writer, table);
-    if (shipment != NULL && shipment->count > 0 &&
-        shipment->body.length + length > SHIPMENT_BYTES_MAX) {
+    if (shipment->count > 0 && shipment->body.length + length > SHIPMENT_BYTES_MAX) {
         dynamodb_writer_flush(writer, table);
         shipment = dynamodb_writer_filling(writer, table);
-    }
-    if (shipment == NULL) {
-        return no_memory(error);
     }
     struct slot *made = &shipment->slots[shipment->count];
     if (shipment->count > 0) {
@@ -168,79 +147,61 @@ static enum status put_in_batch(struct writer *writer, uint32_t table, const str
     made->offset = (uint32_t)shipment->body.length;
     made->length = (uint32_t)length;
     buffer_append(&shipment->body, bytes, length);
-    if (shipment->body.failed || !dynamodb_key_set_add(&writer->keys, slot->key)) {
-        return no_memory(error);
-    }
+    dynamodb_key_set_add(&writer->keys, slot->key);
     shipment->count++;
-    return STATUS_OK;
 }
 
-static enum status send_single(struct writer *writer, enum shipment_kind kind, uint32_t table,
-                               const struct slot *slot, const char *bytes, size_t length,
-                               struct error *error)
+static void send_single(struct writer *writer, enum shipment_kind kind, uint32_t table,
+                        const struct slot *slot, const char *bytes, size_t length)
 {
     struct shipment *shipment = dynamodb_shipment_new(writer, kind, table);
-    if (shipment == NULL) {
-        return no_memory(error);
-    }
     buffer_append(&shipment->body, bytes, length);
-    if (shipment->body.failed || !dynamodb_key_set_add(&writer->keys, slot->key)) {
-        dynamodb_shipment_free(writer, shipment);
-        return no_memory(error);
-    }
+    dynamodb_key_set_add(&writer->keys, slot->key);
     shipment->slots[0] = *slot;
     shipment->slots[0].offset = 0;
     shipment->slots[0].length = (uint32_t)length;
     shipment->count = 1;
     writer->bytes += length;
     dynamodb_list_add(&writer->ready, shipment);
-    return STATUS_OK;
 }
 
-enum status dynamodb_writer_place(struct writer *writer, enum shipment_kind kind, uint32_t table,
-                                  const struct slot *slot, const char *bytes, size_t length,
-                                  struct error *error)
+void dynamodb_writer_place(struct writer *writer, enum shipment_kind kind, uint32_t table,
+                           const struct slot *slot, const char *bytes, size_t length)
 {
     if (dynamodb_key_set_has(&writer->keys, slot->key)) {
-        return hold(writer, kind, table, slot, bytes, length, error);
+        hold(writer, kind, table, slot, bytes, length);
+    } else if (kind == SHIPMENT_BATCH) {
+        put_in_batch(writer, table, slot, bytes, length);
+    } else {
+        send_single(writer, kind, table, slot, bytes, length);
     }
-    return kind == SHIPMENT_BATCH ? put_in_batch(writer, table, slot, bytes, length, error)
-                                  : send_single(writer, kind, table, slot, bytes, length, error);
 }
 
 /* What encode_put wrote behind `start` of the filling body stays there, if it may. */
-enum status dynamodb_writer_keep(struct writer *writer, struct shipment *shipment, size_t start,
-                                 const struct slot *slot, struct error *error)
+void dynamodb_writer_keep(struct writer *writer, struct shipment *shipment, size_t start,
+                          const struct slot *slot)
 {
     struct buffer *body = &shipment->body;
     bool taken = dynamodb_key_set_has(&writer->keys, slot->key);
     if (!taken && (shipment->count == 0 || body->length <= SHIPMENT_BYTES_MAX)) {
-        if (!dynamodb_key_set_add(&writer->keys, slot->key)) {
-            return no_memory(error);
-        }
+        dynamodb_key_set_add(&writer->keys, slot->key);
         shipment->slots[shipment->count++] = *slot;
-        return STATUS_OK;
+        return;
     }
     struct buffer moved = {0};
     buffer_append(&moved, body->data + slot->offset, slot->length);
     body->length = start;
-    enum status status = moved.failed ? no_memory(error) : STATUS_OK;
-    if (status == STATUS_OK && !taken) {
+    if (!taken) {
         dynamodb_writer_flush(writer, shipment->table);
     }
-    if (status == STATUS_OK) {
-        status = dynamodb_writer_place(writer, SHIPMENT_BATCH, shipment->table, slot, moved.data,
-                                       moved.length, error);
-    }
+    dynamodb_writer_place(writer, SHIPMENT_BATCH, shipment->table, slot, moved.data, moved.length);
     buffer_free(&moved);
-    return status;
 }
 
-enum status dynamodb_writer_release_held(struct writer *writer, struct error *error)
+void dynamodb_writer_release_held(struct writer *writer)
 {
     struct held **link = &writer->held;
-    enum status status = STATUS_OK;
-    while (*link != NULL && status == STATUS_OK) {
+    while (*link != NULL) {
         struct held *held = *link;
         if (dynamodb_key_set_has(&writer->keys, held->slot.key)) {
             link = &held->next;
@@ -251,12 +212,11 @@ enum status dynamodb_writer_release_held(struct writer *writer, struct error *er
             writer->held_last = link;
         }
         writer->bytes -= held->body.length;
-        status = dynamodb_writer_place(writer, held->kind, held->table, &held->slot,
-                                       held->body.data, held->body.length, error);
+        dynamodb_writer_place(writer, held->kind, held->table, &held->slot, held->body.data,
+                              held->body.length);
         buffer_free(&held->body);
         free(held);
     }
-    return status;
 }
 
 /* ---------------------------------------------------------------- sending */
@@ -389,9 +349,7 @@ static bool reserve_units(struct writer *writer, struct shipment *shipment, int6
 enum status dynamodb_writer_pump(struct writer *writer, bool idle, struct error *error)
 {
     int64_t now_ms = clock_monotonic_ms();
-    if (writer->held != NULL && dynamodb_writer_release_held(writer, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    dynamodb_writer_release_held(writer);
     flush_old(writer, idle, now_ms);
     while (writer->under_way.count < (uint32_t)writer->window) {
         struct shipment *shipment = next_shipment(writer, now_ms);

@@ -26,9 +26,9 @@ enum status dynamodb_source_find(struct dynamodb_network *network, const char *n
                                  const struct dynamodb_description **table,
                                  struct error *error) MUST_USE;
 
-/* What the catalogue says of a table; its texts stay where they are. False: memory is out. */
-bool dynamodb_catalog_table(const struct dynamodb_description *from, struct arena *arena,
-                            struct schema_table *to) MUST_USE;
+/* What the catalogue says of a table; its texts stay where they are. */
+void dynamodb_catalog_table(const struct dynamodb_description *from, struct arena *arena,
+                            struct schema_table *to);
 
 /* ---------------------------------------------------------------- network_scan.c */
 
@@ -52,10 +52,9 @@ struct dynamodb_scan_page {
  * ExclusiveStartKey, and is copied; `object` outlives the scan. `milliunits` is a guess of what a
  * page takes. Nothing is sent yet.
  */
-enum status dynamodb_scan_create(struct dynamodb_scanner *scanner, const char *operation,
-                                 const char *object, const struct buffer *members,
-                                 int64_t milliunits, struct dynamodb_scan **scan,
-                                 struct error *error) MUST_USE;
+struct dynamodb_scan *dynamodb_scan_create(struct dynamodb_scanner *scanner, const char *operation,
+                                           const char *object, const struct buffer *members,
+                                           int64_t milliunits);
 void dynamodb_scan_destroy(struct dynamodb_scan *scan); /* NULL is fine */
 /*
  * The next page, whose body the caller frees. STATUS_AGAIN: none within wait_ms; STATUS_END: there

@@ -12,6 +12,7 @@
  */
 #include "connectors/dynamodb/network_spill.h"
 #include "base/bytes.h"
+#include "base/memory.h"
 
 #include "connectors/dynamodb/network_json.h"
 #include "connectors/dynamodb/network_writer.h"
@@ -20,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 enum { BLOCK_BYTES = 256 * 1024, LEVEL = 1, HEAD_BYTES = 37 };
 
@@ -35,11 +37,6 @@ struct dynamodb_spill {
     struct block **last;
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to keep keys");
-}
-
 void dynamodb_spill_free(struct dynamodb_spill *spill)
 {
     if (spill == NULL) {
@@ -54,40 +51,27 @@ void dynamodb_spill_free(struct dynamodb_spill *spill)
     free(spill);
 }
 
-static enum status end_block(struct dynamodb_spill *spill, struct error *error)
+static void end_block(struct dynamodb_spill *spill)
 {
     size_t bound = ZSTD_compressBound(spill->raw.length);
-    struct block *block = spill->raw.failed ? NULL : (struct block *)malloc(sizeof(*block) + bound);
-    if (block == NULL) {
-        return no_memory(error);
-    }
+    struct block *block = (struct block *)memory_allocate(sizeof(*block) + bound);
     size_t made = ZSTD_compress(block->bytes, bound, spill->raw.data, spill->raw.length, LEVEL);
-    if (ZSTD_isError(made)) {
-        free(block);
-        return error_set(error, ERROR_INTERNAL, NULL, "keys can't be compressed: %s",
-                         ZSTD_getErrorName(made));
+    if (ZSTD_isError(made)) { /* there is room, so it is memory */
+        memory_exhausted(0);
     }
-    *spill->last = (struct block *)realloc(block, sizeof(*block) + made);
-    if (*spill->last == NULL) {
-        *spill->last = block; /* it stays as large as it was */
-    }
-    block = *spill->last;
+    block = (struct block *)memory_resize(block, 1, sizeof(*block) + made);
+    *spill->last = block;
     block->next = NULL;
     block->length = made;
     spill->last = &block->next;
     buffer_clear(&spill->raw);
-    return STATUS_OK;
 }
 
-enum status dynamodb_spill_add(struct dynamodb_spill **spill, const struct dynamodb_spilled *key,
-                               struct error *error)
+void dynamodb_spill_add(struct dynamodb_spill **spill, const struct dynamodb_spilled *key)
 {
     uint8_t head[HEAD_BYTES];
     if (*spill == NULL) {
-        *spill = (struct dynamodb_spill *)calloc(1, sizeof(**spill));
-        if (*spill == NULL) {
-            return no_memory(error);
-        }
+        *spill = (struct dynamodb_spill *)memory_allocate_zeroed(1, sizeof(**spill));
         (*spill)->last = &(*spill)->blocks;
     }
     struct buffer *raw = &(*spill)->raw;
@@ -100,7 +84,9 @@ enum status dynamodb_spill_add(struct dynamodb_spill **spill, const struct dynam
     buffer_append(raw, head, sizeof(head));
     buffer_append(raw, key->table, key->table_length);
     buffer_append(raw, key->bytes, key->length);
-    return raw->length >= BLOCK_BYTES || raw->failed ? end_block(*spill, error) : STATUS_OK;
+    if (raw->length >= BLOCK_BYTES) {
+        end_block(*spill);
+    }
 }
 
 enum status dynamodb_spill_store(struct dynamodb_spill *spill, struct writer *writer,
@@ -110,7 +96,10 @@ enum status dynamodb_spill_store(struct dynamodb_spill *spill, struct writer *wr
     struct buffer attributes = {0};
     bool refused = false;
     bool unknown = false;
-    enum status status = spill->raw.length > 0 ? end_block(spill, error) : STATUS_OK;
+    enum status status = STATUS_OK;
+    if (spill->raw.length > 0) {
+        end_block(spill);
+    }
     *blocks = 0;
     dynamodb_ledger_part(part, "keys", chunk);
     size_t used = strlen(part);
@@ -139,11 +128,11 @@ enum status dynamodb_spill_read(const void *bytes, size_t length, dynamodb_spill
     if (raw > 4 * BLOCK_BYTES) {
         return error_set(error, ERROR_LEDGER_INVALID, NULL, "kept keys are damaged");
     }
-    uint8_t *text = (uint8_t *)malloc((size_t)raw + 1);
-    if (text == NULL) {
-        return no_memory(error);
-    }
+    uint8_t *text = (uint8_t *)memory_allocate((size_t)raw + 1);
     size_t made = ZSTD_decompress(text, (size_t)raw, bytes, length);
+    if (ZSTD_getErrorCode(made) == ZSTD_error_memory_allocation) {
+        memory_exhausted(0);
+    }
     enum status status = ZSTD_isError(made) || made != raw
                              ? error_set(error, ERROR_LEDGER_INVALID, NULL, "kept keys are damaged")
                              : STATUS_OK;

@@ -12,11 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for a table");
-}
-
 /* ---------------------------------------------------------------- scanning */
 
 struct page {
@@ -55,7 +50,7 @@ static enum status scan_page(struct dynamodb_network *network, const char *table
     }
     const json_t *last = json_object_get(page->reply, "LastEvaluatedKey");
     if (json_object_size(last) > 0) {
-        status = json_tree_append(last, JSON_COMPACT, &page->next) ? status : no_memory(error);
+        json_tree_append(last, JSON_COMPACT, &page->next);
     }
     dynamodb_response_destroy(response);
     return status;
@@ -103,7 +98,7 @@ enum status dynamodb_network_inspect(struct database *self, const struct target_
     struct dynamodb_network *network = dynamodb_network_of(self);
     struct dynamodb_description description;
     struct arena *arena = arena_create(0);
-    enum status status = arena != NULL ? STATUS_OK : no_memory(error);
+    enum status status = STATUS_OK;
     for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
         record_exists[at] = false;
         table_exists[at] = false;
@@ -246,7 +241,6 @@ enum status dynamodb_network_check_table(struct database *self, const struct tar
     struct dynamodb_description description;
     struct dynamodb_key *keys = NULL;
     uint32_t key_count = 0;
-    const struct dynamodb_known *known = NULL;
     size_t before = out->length;
     dynamodb_limits_check_table(table, shapes, shape_count, out);
     if (strncmp(table->name, "_transhume_", 11) == 0) {
@@ -257,14 +251,8 @@ enum status dynamodb_network_check_table(struct database *self, const struct tar
         return STATUS_OK;
     }
     struct arena *arena = arena_create(0);
-    if (arena == NULL) {
-        return no_memory(error);
-    }
-    enum status status =
-        dynamodb_item_keys(table, shapes, shape_count, arena, &keys, &key_count, error);
-    enum status there = status == STATUS_OK
-                            ? dynamodb_describe(network, table->name, arena, &description, error)
-                            : STATUS_FAILED;
+    dynamodb_item_keys(table, shapes, shape_count, arena, &keys, &key_count);
+    enum status there = dynamodb_describe(network, table->name, arena, &description, error);
     if (there == STATUS_OK) {
         check_existing(table, &description, out);
         check_letters(&description, keys, key_count, out);
@@ -272,11 +260,11 @@ enum status dynamodb_network_check_table(struct database *self, const struct tar
         check_unknown(keys, key_count, out);
     }
     if (there != STATUS_FAILED) {
-        status = dynamodb_network_keys(network, table, shapes, shape_count,
-                                       there == STATUS_OK ? &description : NULL, &known, error);
+        dynamodb_network_keys(network, table, shapes, shape_count,
+                              there == STATUS_OK ? &description : NULL);
     }
     arena_destroy(arena);
-    return there == STATUS_FAILED ? STATUS_FAILED : status;
+    return there == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- fetching by key */
@@ -348,12 +336,11 @@ static enum status take_items(struct json_reader *reader, struct batch *batch, s
                    (status = json_reader_next(reader, &token, error)) == STATUS_OK &&
                    token == JSON_TOKEN_OBJECT_BEGIN) {
                 struct cell *row = batch_append(batch);
-                status = row == NULL ? no_memory(error)
-                                     : dynamodb_item_read(reader, true, batch->arena, row, error);
+                status = dynamodb_item_read(reader, true, batch->arena, row, error);
             }
         }
     }
-    return status == STATUS_OK && (left->failed || used->failed) ? no_memory(error) : status;
+    return status;
 }
 
 /* The answer's items, and what it took of the cap; where that is not told, its length says no less.
@@ -364,15 +351,15 @@ static enum status take_answer(struct dynamodb_network *network,
 {
     size_t length = response->body.length;
     /* texts of the items point into what outlives the answer */
-    char *text = arena_copy(batch->arena, response->body.data, length);
+    char *text = arena_try_copy(batch->arena, response->body.data, length);
     struct buffer used = {0};
     struct json_reader reader;
     if (text == NULL) {
-        return no_memory(error);
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for an answer");
     }
     json_reader_init(&reader, text, length, DYNAMODB_JSON_DEPTH_MAX, batch->arena);
     enum status status = take_items(&reader, batch, left, &used, error);
-    double units = dynamodb_capacity_told(used.failed ? "" : buffer_string(&used));
+    double units = dynamodb_capacity_told(buffer_string(&used));
     dynamodb_capacity_take(&network->read_capacity,
                            units > 0 ? (int64_t)(units * 1000)
                                      : (int64_t)dynamodb_estimate_read_milliunits(length, true));
@@ -430,7 +417,7 @@ enum status dynamodb_network_fetch(struct database *self, const struct target_ta
 {
     struct buffer list = {0};
     struct batch *made = batch_create(NULL, 1, key_count + 1);
-    enum status status = made != NULL ? STATUS_OK : no_memory(error);
+    enum status status = STATUS_OK;
     /* a key takes a unit at least: no request is for more than a second's worth of a cap */
     uint64_t cap = dynamodb_network_of(self)->read_units;
     uint32_t keys_max = cap > 0 && cap < FETCH_KEYS_MAX ? (uint32_t)cap : FETCH_KEYS_MAX;
@@ -444,8 +431,7 @@ enum status dynamodb_network_fetch(struct database *self, const struct target_ta
             status = append_fetch_key(table, keys + (size_t)at * table->key.count, &list, error);
         }
         if (status == STATUS_OK) {
-            status = list.failed ? no_memory(error)
-                                 : fetch_some(dynamodb_network_of(self), table, &list, made, error);
+            status = fetch_some(dynamodb_network_of(self), table, &list, made, error);
         }
     }
     buffer_free(&list);
@@ -483,9 +469,8 @@ static enum status send_deletes(struct dynamodb_network *network, const char *ta
             status = reply == NULL ? STATUS_FAILED : STATUS_OK;
             if (json_object_size(left) > 0) {
                 buffer_append_string(body, "{\"RequestItems\":");
-                bool done = json_tree_append(left, JSON_COMPACT, body);
+                json_tree_append(left, JSON_COMPACT, body);
                 buffer_append_byte(body, '}');
-                status = done && !body->failed ? STATUS_OK : no_memory(error);
             }
             json_decref(reply);
         }
@@ -509,7 +494,7 @@ static enum status delete_some(struct dynamodb_network *network, const struct ta
     }
     dynamodb_body_raw(&body, "]}}");
     if (status == STATUS_OK) {
-        status = body.failed ? no_memory(error) : send_deletes(network, table->name, &body, error);
+        status = send_deletes(network, table->name, &body, error);
     }
     buffer_free(&body);
     return status;
@@ -551,11 +536,11 @@ static enum status delete_page(struct dynamodb_network *network, const struct ta
         for (size_t end = at + DELETES_MAX, first = at; at < end && at < count; at++) {
             dynamodb_body_raw(&body, at > first ? ",{\"DeleteRequest\":{\"Key\":"
                                                 : "[{\"DeleteRequest\":{\"Key\":");
-            body.failed |= !json_tree_append(json_array_get(items, at), JSON_COMPACT, &body);
+            json_tree_append(json_array_get(items, at), JSON_COMPACT, &body);
             dynamodb_body_raw(&body, "}}");
         }
         dynamodb_body_raw(&body, "]}}");
-        status = body.failed ? no_memory(error) : send_deletes(network, table->name, &body, error);
+        status = send_deletes(network, table->name, &body, error);
     }
     buffer_free(&body);
     return status;

@@ -18,12 +18,11 @@ struct dynamodb_known {
 
 /* Types come from the table where it exists (`description`, may be NULL), else from columns and
  * shapes. Any thread; the result lives as long as the database. */
-enum status dynamodb_network_keys(struct dynamodb_network *network,
-                                  const struct target_table *table,
-                                  const struct shape *const *shapes, uint32_t shape_count,
-                                  const struct dynamodb_description *description,
-                                  const struct dynamodb_known **known,
-                                  struct error *error) MUST_USE;
+const struct dynamodb_known *dynamodb_network_keys(struct dynamodb_network *network,
+                                                   const struct target_table *table,
+                                                   const struct shape *const *shapes,
+                                                   uint32_t shape_count,
+                                                   const struct dynamodb_description *description);
 
 /* A table's key as bytes: for each attribute its length (4 bytes, big endian), its letter and its
  * normal form. Equal keys have equal bytes. `key` has table->key.count cells. */

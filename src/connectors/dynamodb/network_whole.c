@@ -12,11 +12,6 @@ enum { TAG_PAGES_MAX = 20, STREAM_KIND_BYTES = 40 };
 
 static const char reserved_tags[] = "aws:"; /* AWS's own: nobody else may set them */
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for a table's settings");
-}
-
 /* ---------------------------------------------------------------- what DescribeTable says */
 
 /* {"ProvisionedThroughput":{…}} or {"OnDemandThroughput":{…}} or {}. */
@@ -100,7 +95,7 @@ const char *dynamodb_whole_described(const json_t *table, bool on_demand, struct
     dynamodb_body_raw(&out, "}");
     append_indexes(json_object_get(table, "GlobalSecondaryIndexes"), on_demand, &out);
     append_left(table, &out);
-    const char *text = out.failed ? NULL : arena_copy(arena, out.data, out.length);
+    const char *text = arena_copy(arena, out.data, out.length);
     buffer_free(&out);
     return text;
 }
@@ -170,8 +165,8 @@ static enum status read_tags(struct dynamodb_network *network, const char *arn, 
         status = ask(network, "ListTagsOfResource", arn, &body, &reply, error);
         buffer_free(&body);
         json_t *page = json_object_get(reply, "Tags");
-        if (status == STATUS_OK && json_is_array(page) && json_array_extend(tags, page) != 0) {
-            status = no_memory(error);
+        if (status == STATUS_OK && json_is_array(page)) {
+            json_array_extend(tags, page);
         }
         next = json_string_value(json_object_get(reply, "NextToken"));
         if (next == NULL) {
@@ -198,9 +193,6 @@ static enum status append_tags(struct dynamodb_network *network, const char *arn
                                struct buffer *out, struct error *error)
 {
     json_t *tags = json_array();
-    if (tags == NULL) {
-        return no_memory(error);
-    }
     enum status status = read_tags(network, arn, tags, error);
     dynamodb_body_name(out, "tags");
     dynamodb_body_raw(out, "[");
@@ -255,8 +247,7 @@ static enum status settings_of(struct dynamodb_network *network, const char *nam
         error_copy(error, ttl == STATUS_FAILED ? &why_no_ttl : &why_no_tags);
         status = STATUS_FAILED;
     } else {
-        *settings = out.failed ? NULL : arena_copy(arena, out.data, out.length);
-        status = *settings != NULL ? STATUS_OK : no_memory(error);
+        *settings = arena_copy(arena, out.data, out.length);
     }
     buffer_free(&out);
     return status;
@@ -299,7 +290,7 @@ void dynamodb_whole_append(const json_t *whole, const char *index, struct buffer
     json_object_foreach((json_t *)members, name, value)
     {
         dynamodb_body_name(body, name);
-        body->failed |= !json_tree_append(value, JSON_COMPACT | JSON_ENCODE_ANY, body);
+        json_tree_append(value, JSON_COMPACT | JSON_ENCODE_ANY, body);
     }
     if (index == NULL) {
         dynamodb_body_text(body, "BillingMode",

@@ -21,7 +21,7 @@
 enum { DYNAMODB_TAGS_MAX = 50 };
 
 /* What DescribeTable's `Table` says of it: table, indexes, left; the object's last brace is left
- * off, for dynamodb_whole_settings to go on. NULL: memory is out. */
+ * off, for dynamodb_whole_settings to go on. */
 const char *dynamodb_whole_described(const json_t *table, bool on_demand, struct arena *arena);
 /* catalog_functions.settings: the rest is asked for, table by table. What may not be read is
  * `unread`, no error. */

@@ -3,17 +3,13 @@
 
 #include "base/clock.h"
 #include "base/failpoint.h"
+#include "base/memory.h"
 #include "connectors/dynamodb/network_json.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { WINDOW_FIRST = 8, SLICE_MS = 50 };
-
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to write records");
-}
 
 /* ---------------------------------------------------------------- open and close */
 
@@ -22,13 +18,10 @@ enum status dynamodb_network_writer_open(struct database *self, const struct tar
                                          struct writer **writer, struct error *error)
 {
     struct dynamodb_network *network = dynamodb_network_of(self);
-    struct writer *made = (struct writer *)calloc(1, sizeof(*made));
+    struct writer *made = (struct writer *)memory_allocate_zeroed(1, sizeof(*made));
     *writer = NULL;
-    if (made == NULL || (made->filling = (struct shipment **)calloc(
-                             (size_t)table_count + 1, sizeof(struct shipment *))) == NULL) {
-        free(made);
-        return no_memory(error);
-    }
+    made->filling = (struct shipment **)memory_allocate_zeroed((size_t)table_count + 1,
+                                                               sizeof(struct shipment *));
     made->network = network;
     made->tables = tables;
     made->table_count = table_count;
@@ -136,26 +129,19 @@ void dynamodb_network_writer_close(struct writer *writer)
 
 /* ---------------------------------------------------------------- results */
 
-enum status dynamodb_writer_refuse(struct waiting *waiting, uint32_t row, enum outcome_kind kind,
-                                   enum error_code code, const char *reason, struct error *error)
+void dynamodb_writer_refuse(struct waiting *waiting, uint32_t row, enum outcome_kind kind,
+                            enum error_code code, const char *reason)
 {
     struct batch_result *result = &waiting->result;
     if (result->arena == NULL) {
         result->arena = arena_create(0);
-        result->outcomes =
-            result->arena != NULL
-                ? (const struct record_outcome *)arena_allocate_zeroed(
-                      result->arena, result->batch->row_count, sizeof(*result->outcomes))
-                : NULL;
+        result->outcomes = (const struct record_outcome *)arena_allocate_zeroed(
+            result->arena, result->batch->row_count, sizeof(*result->outcomes));
     }
     struct record_outcome *outcomes = (struct record_outcome *)(uintptr_t)result->outcomes;
-    const char *text = outcomes != NULL ? arena_copy_string(result->arena, reason) : NULL;
-    if (text == NULL) {
-        return no_memory(error);
-    }
+    const char *text = arena_copy_string(result->arena, reason);
     outcomes[result->outcome_count++] =
         (struct record_outcome){.row = row, .kind = kind, .code = code, .reason = text};
-    return STATUS_OK;
 }
 
 void dynamodb_writer_settled(struct writer *writer, struct waiting *waiting)
@@ -204,10 +190,7 @@ enum status dynamodb_network_chunk_begin(struct writer *writer, uint64_t number,
     if (dynamodb_writer_chunk(writer, number) != NULL) {
         return error_set(error, ERROR_INTERNAL, NULL, "chunk %" PRIu64 " is open already", number);
     }
-    struct writer_chunk *chunk = (struct writer_chunk *)calloc(1, sizeof(*chunk));
-    if (chunk == NULL) {
-        return no_memory(error);
-    }
+    struct writer_chunk *chunk = (struct writer_chunk *)memory_allocate_zeroed(1, sizeof(*chunk));
     chunk->number = number;
     chunk->repeated = attempt > 1 || writer->epoch > 1;
     chunk->next = writer->chunks;
@@ -229,26 +212,22 @@ static void end_chunk(struct writer *writer, uint64_t number)
 }
 
 /* The number of the batch's first record among its entity's of the chunk. */
-static enum status count_ordinals(struct writer_chunk *chunk, uint32_t table,
-                                  const struct batch *batch, uint64_t *first, struct error *error)
+static uint64_t count_ordinals(struct writer_chunk *chunk, uint32_t table,
+                               const struct batch *batch)
 {
     for (uint32_t at = 0; at < chunk->ordinal_rows; at++) {
         struct ordinal_count *row = &chunk->ordinals[at];
         if (row->table == table && row->entity == batch->entity) {
-            *first = row->next;
+            uint64_t first = row->next;
             row->next += batch->row_count;
-            return STATUS_OK;
+            return first;
         }
     }
-    struct ordinal_count *grown = (struct ordinal_count *)reallocarray(
+    struct ordinal_count *grown = (struct ordinal_count *)memory_resize(
         chunk->ordinals, (size_t)chunk->ordinal_rows + 1, sizeof(*grown));
-    if (grown == NULL) {
-        return no_memory(error);
-    }
     chunk->ordinals = grown;
     grown[chunk->ordinal_rows++] = (struct ordinal_count){table, batch->entity, batch->row_count};
-    *first = 0;
-    return STATUS_OK;
+    return 0;
 }
 
 /* ---------------------------------------------------------------- submit and poll */
@@ -256,11 +235,7 @@ static enum status count_ordinals(struct writer_chunk *chunk, uint32_t table,
 static enum status take_batch(struct writer *writer, struct writer_chunk *chunk, uint32_t table,
                               struct batch *batch, struct error *error)
 {
-    struct waiting *waiting = (struct waiting *)calloc(1, sizeof(*waiting));
-    if (waiting == NULL) {
-        batch_destroy(batch);
-        return no_memory(error);
-    }
+    struct waiting *waiting = (struct waiting *)memory_allocate_zeroed(1, sizeof(*waiting));
     waiting->result.chunk = chunk->number;
     waiting->result.table = table;
     waiting->result.batch = batch;
@@ -269,8 +244,8 @@ static enum status take_batch(struct writer *writer, struct writer_chunk *chunk,
     waiting->next = writer->waiting;
     writer->waiting = waiting;
     writer->bytes += waiting->bytes;
-    if (count_ordinals(chunk, table, batch, &waiting->first_ordinal, error) != STATUS_OK ||
-        dynamodb_writer_encode(writer, waiting, chunk, error) != STATUS_OK) {
+    waiting->first_ordinal = count_ordinals(chunk, table, batch);
+    if (dynamodb_writer_encode(writer, waiting, chunk, error) != STATUS_OK) {
         return STATUS_FAILED; /* chunk_abandon frees the batch */
     }
     dynamodb_writer_settled(writer, waiting);
@@ -296,10 +271,7 @@ enum status dynamodb_network_submit(struct writer *writer, uint64_t number, uint
         return STATUS_AGAIN;
     }
     /* before new ones of their keys, which would overtake them */
-    if (writer->held != NULL && dynamodb_writer_release_held(writer, error) != STATUS_OK) {
-        batch_destroy(batch);
-        return STATUS_FAILED;
-    }
+    dynamodb_writer_release_held(writer);
     enum status status = take_batch(writer, chunk, table, batch, error);
     return status == STATUS_OK ? dynamodb_writer_pump(writer, false, error) : status;
 }

@@ -144,9 +144,8 @@ struct writer {
 /* ---------------------------------------------------------------- network_writer.c */
 
 /* A record that was not written; `reason` says why. */
-enum status dynamodb_writer_refuse(struct waiting *waiting, uint32_t row, enum outcome_kind kind,
-                                   enum error_code code, const char *reason,
-                                   struct error *error) MUST_USE;
+void dynamodb_writer_refuse(struct waiting *waiting, uint32_t row, enum outcome_kind kind,
+                            enum error_code code, const char *reason);
 /* One record of the batch is settled: the result is put out with the last one. */
 void dynamodb_writer_settled(struct writer *writer, struct waiting *waiting);
 struct writer_chunk *dynamodb_writer_chunk(struct writer *writer, uint64_t number);
@@ -178,20 +177,19 @@ enum status dynamodb_writer_hash_key(struct writer *writer, uint32_t table,
 struct shipment *dynamodb_shipment_new(struct writer *writer, enum shipment_kind kind,
                                        uint32_t table);
 void dynamodb_shipment_free(struct writer *writer, struct shipment *shipment);
-/* The table's request that is being filled, with room for a record; NULL: memory is out. */
+/* The table's request that is being filled, with room for a record. */
 struct shipment *dynamodb_writer_filling(struct writer *writer, uint32_t table);
 /* A record was written behind `start` of a filling body: it stays there, or goes where it may. */
-enum status dynamodb_writer_keep(struct writer *writer, struct shipment *shipment, size_t start,
-                                 const struct slot *slot, struct error *error) MUST_USE;
+void dynamodb_writer_keep(struct writer *writer, struct shipment *shipment, size_t start,
+                          const struct slot *slot);
 void dynamodb_list_add(struct shipment_list *list, struct shipment *shipment);
 /* Closes the body of a table's filling request and makes it ready. */
 void dynamodb_writer_flush(struct writer *writer, uint32_t table);
 /* Held records whose keys are free again go into requests. */
-enum status dynamodb_writer_release_held(struct writer *writer, struct error *error) MUST_USE;
+void dynamodb_writer_release_held(struct writer *writer);
 /* Puts a record's bytes into a request of its kind, or holds them while its key is taken. */
-enum status dynamodb_writer_place(struct writer *writer, enum shipment_kind kind, uint32_t table,
-                                  const struct slot *slot, const char *bytes, size_t length,
-                                  struct error *error) MUST_USE;
+void dynamodb_writer_place(struct writer *writer, enum shipment_kind kind, uint32_t table,
+                           const struct slot *slot, const char *bytes, size_t length);
 /* STATUS_FAILED: what is in `error`, as the end of the writer's patience. */
 enum status dynamodb_writer_give_up(const struct writer *writer, int64_t now_ms,
                                     struct error *error) MUST_USE;
@@ -210,8 +208,7 @@ enum status dynamodb_writer_answer(struct writer *writer, struct shipment *shipm
 
 /* ---------------------------------------------------------------- network_keyset.c */
 
-/* False: memory is out. */
-bool dynamodb_key_set_add(struct key_set *set, struct key_hash key);
+void dynamodb_key_set_add(struct key_set *set, struct key_hash key);
 bool dynamodb_key_set_has(const struct key_set *set, struct key_hash key);
 void dynamodb_key_set_remove(struct key_set *set, struct key_hash key);
 void dynamodb_key_set_free(struct key_set *set);
@@ -220,8 +217,7 @@ void dynamodb_key_set_free(struct key_set *set);
 
 /* The keys that a chunk wrote, kept for settling: written to the ledger before its done mark. */
 struct dynamodb_spill;
-enum status dynamodb_spill_add(struct dynamodb_spill **spill, const struct dynamodb_spilled *key,
-                               struct error *error) MUST_USE;
+void dynamodb_spill_add(struct dynamodb_spill **spill, const struct dynamodb_spilled *key);
 /* `blocks`: how many items were written: the done mark tells it. */
 enum status dynamodb_spill_store(struct dynamodb_spill *spill, struct writer *writer,
                                  uint64_t chunk, uint64_t *blocks, struct error *error) MUST_USE;

@@ -4,11 +4,6 @@
 #include "base/file.h"
 #include <string.h>
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for a table");
-}
-
 /* ---------------------------------------------------------------- key types */
 
 static struct dynamodb_table_keys *find_keys(struct dynamodb_database *database, const char *table)
@@ -37,62 +32,47 @@ static struct dynamodb_table_keys *copy_keys(struct arena *arena, const char *ta
 {
     struct dynamodb_table_keys *copy =
         (struct dynamodb_table_keys *)arena_allocate_zeroed(arena, 1, sizeof(*copy));
-    if (copy == NULL || (copy->table = arena_copy_string(arena, table)) == NULL ||
-        (copy->keys = (struct dynamodb_key *)arena_allocate_zeroed(arena, (size_t)key_count + 1,
-                                                                   sizeof(*keys))) == NULL) {
-        return NULL;
-    }
+    copy->table = arena_copy_string(arena, table);
+    copy->keys =
+        (struct dynamodb_key *)arena_allocate_zeroed(arena, (size_t)key_count + 1, sizeof(*keys));
     for (uint32_t at = 0; at < key_count; at++) {
         copy->keys[at] = keys[at];
         copy->keys[at].name = arena_copy(arena, keys[at].name, keys[at].name_length);
-        if (copy->keys[at].name == NULL) {
-            return NULL;
-        }
     }
     copy->key_count = key_count;
     return copy;
 }
 
 /* With the mutex held. An entry once given never changes; a better one is put before it. */
-static enum status learn_keys(struct dynamodb_database *database, const struct target_table *table,
-                              const struct shape *const *shapes, uint32_t shape_count,
-                              const struct dynamodb_table_keys **keys, struct error *error)
+static const struct dynamodb_table_keys *learn_keys(struct dynamodb_database *database,
+                                                    const struct target_table *table,
+                                                    const struct shape *const *shapes,
+                                                    uint32_t shape_count)
 {
     struct dynamodb_key *found = NULL;
     uint32_t found_count = 0;
     struct arena *scratch = arena_create(0);
-    struct dynamodb_table_keys *made = NULL;
-    if (scratch == NULL) {
-        return no_memory(error);
-    }
-    enum status status =
-        dynamodb_item_keys(table, shapes, shape_count, scratch, &found, &found_count, error);
-    if (status == STATUS_OK) {
-        made = copy_keys(database->folder.arena, table->name, found, found_count);
-        status = made != NULL ? STATUS_OK : no_memory(error);
-    }
-    if (status == STATUS_OK && made != NULL) {
-        made->next = database->table_keys;
-        database->table_keys = made;
-        *keys = made;
-    }
+    dynamodb_item_keys(table, shapes, shape_count, scratch, &found, &found_count);
+    struct dynamodb_table_keys *made =
+        copy_keys(database->folder.arena, table->name, found, found_count);
+    made->next = database->table_keys;
+    database->table_keys = made;
     arena_destroy(scratch);
-    return status;
+    return made;
 }
 
-enum status dynamodb_table_keys_find(struct dynamodb_database *database,
-                                     const struct target_table *table,
-                                     const struct shape *const *shapes, uint32_t shape_count,
-                                     const struct dynamodb_table_keys **keys, struct error *error)
+const struct dynamodb_table_keys *dynamodb_table_keys_find(struct dynamodb_database *database,
+                                                           const struct target_table *table,
+                                                           const struct shape *const *shapes,
+                                                           uint32_t shape_count)
 {
-    enum status status = STATUS_OK;
     pthread_mutex_lock(&database->folder.mutex);
-    *keys = find_keys(database, table->name);
-    if (*keys == NULL || (shape_count > 0 && !all_known(*keys))) {
-        status = learn_keys(database, table, shapes, shape_count, keys, error);
+    const struct dynamodb_table_keys *keys = find_keys(database, table->name);
+    if (keys == NULL || (shape_count > 0 && !all_known(keys))) {
+        keys = learn_keys(database, table, shapes, shape_count);
     }
     pthread_mutex_unlock(&database->folder.mutex);
-    return status;
+    return keys;
 }
 
 /* ---------------------------------------------------------------- definitions */
@@ -102,9 +82,8 @@ static enum status write_known(const char *path, const struct target_table *tabl
 {
     struct buffer text = {0};
     dynamodb_definition_append(table, keys, &text);
-    enum status status = text.failed ? no_memory(error)
-                                     : file_write_atomic(path, text.data, text.length,
-                                                         "files.before_definition", error);
+    enum status status =
+        file_write_atomic(path, text.data, text.length, "files.before_definition", error);
     if (status != STATUS_OK) {
         error_recode(error, ERROR_TARGET_SCHEMA);
     }
@@ -132,16 +111,12 @@ static const struct cell *find_value(const struct dynamodb_key *key, const struc
 
 /* With the mutex held: a copy of `from` in which unknown types are the definition's or the
  * record's. */
-static enum status learn_record(struct dynamodb_database *database,
-                                const struct dynamodb_definition *written,
-                                const struct shape *shape, const struct cell *cells,
-                                const struct dynamodb_table_keys **keys, struct error *error)
+static void learn_record(struct dynamodb_database *database,
+                         const struct dynamodb_definition *written, const struct shape *shape,
+                         const struct cell *cells, const struct dynamodb_table_keys **keys)
 {
     struct dynamodb_table_keys *made =
         copy_keys(database->folder.arena, (*keys)->table, (*keys)->keys, (*keys)->key_count);
-    if (made == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t at = 0; at < made->key_count; at++) {
         struct dynamodb_key *key = &made->keys[at];
         const struct cell *value = find_value(key, shape, cells);
@@ -160,7 +135,6 @@ static enum status learn_record(struct dynamodb_database *database,
     made->next = database->table_keys;
     database->table_keys = made;
     *keys = made;
-    return STATUS_OK;
 }
 
 /* The definition is written with unknown types left out, so what it says was learnt. */
@@ -175,22 +149,14 @@ enum status dynamodb_table_keys_of_record(struct dynamodb_database *database,
         return STATUS_OK;
     }
     struct arena *arena = arena_create(0);
-    char *path = arena != NULL
-                     ? folder_definition_path(arena, &database->folder, table->name, ".json")
-                     : NULL;
-    if (path == NULL) {
-        arena_destroy(arena);
-        return no_memory(error);
-    }
+    char *path = folder_definition_path(arena, &database->folder, table->name, ".json");
     pthread_mutex_lock(&database->folder.mutex);
     const struct dynamodb_table_keys *newest = find_keys(database, table->name);
     *keys = newest != NULL ? newest : *keys;
     enum status status = dynamodb_definition_read(path, arena, &written, error);
     if (status != STATUS_FAILED && !all_known(*keys)) {
-        status = learn_record(database, &written, shape, cells, keys, error);
-        if (status == STATUS_OK) {
-            status = write_known(path, table, *keys, error);
-        }
+        learn_record(database, &written, shape, cells, keys);
+        status = write_known(path, table, *keys, error);
     }
     pthread_mutex_unlock(&database->folder.mutex);
     arena_destroy(arena);
@@ -204,12 +170,9 @@ enum status dynamodb_write_definition(struct folder *folder, const struct target
                                       struct error *error)
 {
     struct dynamodb_database *database = (struct dynamodb_database *)folder;
-    const struct dynamodb_table_keys *keys = NULL;
+    const struct dynamodb_table_keys *keys = dynamodb_table_keys_find(database, table, NULL, 0);
     const struct cell nothing = cell_items(VALUE_MAP, NULL, 0);
     (void)scratch;
-    if (dynamodb_table_keys_find(database, table, NULL, 0, &keys, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
     /* types that only the records told are known by then; those that nothing told are texts */
     if (finish &&
         dynamodb_table_keys_of_record(database, table, NULL, &nothing, &keys, error) != STATUS_OK) {

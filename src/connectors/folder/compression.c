@@ -3,6 +3,7 @@
 #include "connectors/folder/compression.h"
 
 #include "base/file.h"
+#include "base/memory.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -14,9 +15,19 @@
 #include <xxhash.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 enum { PACKED_BYTES = 64 * 1024, GZIP_WINDOW_BITS = 15 + 16, GZIP_LEVEL = 6, ZSTD_LEVEL = 3 };
 enum { ZSTD_WINDOW_LOG_MAX = 25 };
+
+XXH3_state_t *folder_hash_create(void)
+{
+    XXH3_state_t *state = XXH3_createState();
+    if (state == NULL) {
+        memory_exhausted(0);
+    }
+    return state;
+}
 
 const char *folder_compression_suffix(enum folder_compression compression)
 {
@@ -68,22 +79,24 @@ static enum status write_bytes(struct folder_output *output, const void *bytes, 
     return STATUS_OK;
 }
 
-static bool start_compression(struct folder_output *output)
+static void start_compression(struct folder_output *output)
 {
+    bool done = true;
     if (output->compression == FOLDER_PLAIN) {
-        return true;
+        return;
     }
-    output->packed = (uint8_t *)malloc(PACKED_BYTES);
-    if (output->packed == NULL) {
-        return false;
-    }
+    output->packed = (uint8_t *)memory_allocate(PACKED_BYTES);
     if (output->compression == FOLDER_GZIP) {
-        return deflateInit2(&output->gzip, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW_BITS, 8,
+        done = deflateInit2(&output->gzip, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW_BITS, 8,
                             Z_DEFAULT_STRATEGY) == Z_OK;
+    } else {
+        output->zstd = ZSTD_createCStream();
+        done = output->zstd != NULL && !ZSTD_isError(ZSTD_initCStream(output->zstd, ZSTD_LEVEL)) &&
+               !ZSTD_isError(ZSTD_CCtx_setParameter(output->zstd, ZSTD_c_checksumFlag, 1));
     }
-    output->zstd = ZSTD_createCStream();
-    return output->zstd != NULL && !ZSTD_isError(ZSTD_initCStream(output->zstd, ZSTD_LEVEL)) &&
-           !ZSTD_isError(ZSTD_CCtx_setParameter(output->zstd, ZSTD_c_checksumFlag, 1));
+    if (!done) {
+        memory_exhausted(0);
+    }
 }
 
 void folder_output_abandon(struct folder_output *output)
@@ -107,19 +120,13 @@ void folder_output_abandon(struct folder_output *output)
 enum status folder_output_open(const char *path, enum folder_compression compression,
                                struct folder_output **output, struct error *error)
 {
-    struct folder_output *made = (struct folder_output *)calloc(1, sizeof(*made));
-    if (made == NULL) {
-        return error_set(error, ERROR_MEMORY, path, "no memory to write a file");
-    }
+    struct folder_output *made = (struct folder_output *)memory_allocate_zeroed(1, sizeof(*made));
     made->descriptor = -1;
-    made->path = strdup(path);
+    made->path = memory_copy_string(path);
     made->compression = compression;
-    made->checksum = XXH3_createState();
-    if (made->path == NULL || made->checksum == NULL ||
-        XXH3_64bits_reset(made->checksum) != XXH_OK || !start_compression(made)) {
-        folder_output_abandon(made);
-        return error_set(error, ERROR_MEMORY, path, "no memory to write a file");
-    }
+    made->checksum = folder_hash_create();
+    XXH3_64bits_reset(made->checksum);
+    start_compression(made);
     made->descriptor =
         file_open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0600);
     if (made->descriptor < 0) {
@@ -168,6 +175,9 @@ static enum status write_zstd(struct folder_output *output, const void *bytes, s
     do {
         ZSTD_outBuffer to = {output->packed, PACKED_BYTES, 0};
         left = ZSTD_compressStream2(output->zstd, &to, &from, end ? ZSTD_e_end : ZSTD_e_continue);
+        if (ZSTD_getErrorCode(left) == ZSTD_error_memory_allocation) {
+            memory_exhausted(0);
+        }
         if (ZSTD_isError(left)) {
             return error_set(error, ERROR_INTERNAL, output->path, "zstd refused to compress: %s",
                              ZSTD_getErrorName(left));
@@ -222,8 +232,8 @@ enum status folder_output_finish(struct folder_output *output, struct folder_pri
 enum status folder_print_file(const char *path, struct folder_print *print, struct error *error)
 {
     int descriptor = file_open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0);
-    XXH3_state_t *checksum = XXH3_createState();
-    uint8_t *bytes = malloc(PACKED_BYTES);
+    XXH3_state_t *checksum = folder_hash_create();
+    uint8_t *bytes = memory_allocate(PACKED_BYTES);
     enum status status = STATUS_OK;
     ssize_t length = -1;
     *print = (struct folder_print){0};
@@ -231,9 +241,8 @@ enum status folder_print_file(const char *path, struct folder_print *print, stru
         status = errno == ENOENT
                      ? STATUS_END
                      : error_set_errno(error, ERROR_TARGET_INVALID, errno, path, "can't be read");
-    } else if (bytes == NULL || checksum == NULL || XXH3_64bits_reset(checksum) != XXH_OK) {
-        status = error_set(error, ERROR_MEMORY, path, "no memory to read a file");
     }
+    XXH3_64bits_reset(checksum);
     while (status == STATUS_OK && length != 0) {
         length = file_read(descriptor, bytes, PACKED_BYTES);
         if (length > 0) {
@@ -288,41 +297,34 @@ void folder_input_close(struct folder_input *input)
     free(input);
 }
 
-static bool start_reading(struct folder_input *input)
+static void start_reading(struct folder_input *input)
 {
     if (input->compression == FOLDER_PLAIN) {
-        return true;
+        return;
     }
-    input->packed = (uint8_t *)malloc(PACKED_BYTES);
-    if (input->packed == NULL) {
-        return false;
-    }
+    input->packed = (uint8_t *)memory_allocate(PACKED_BYTES);
     if (input->compression == FOLDER_GZIP) {
         input->gzip_ready = inflateInit2(&input->gzip, GZIP_WINDOW_BITS) == Z_OK;
-        return input->gzip_ready;
+    } else {
+        input->zstd = ZSTD_createDStream();
     }
-    input->zstd = ZSTD_createDStream();
-    return input->zstd != NULL && !ZSTD_isError(ZSTD_initDStream(input->zstd)) &&
-           !ZSTD_isError(
-               ZSTD_DCtx_setParameter(input->zstd, ZSTD_d_windowLogMax, ZSTD_WINDOW_LOG_MAX));
+    if (!input->gzip_ready && (input->zstd == NULL || ZSTD_isError(ZSTD_initDStream(input->zstd)) ||
+                               ZSTD_isError(ZSTD_DCtx_setParameter(input->zstd, ZSTD_d_windowLogMax,
+                                                                   ZSTD_WINDOW_LOG_MAX)))) {
+        memory_exhausted(0);
+    }
 }
 
 static enum status open_input(const char *path, enum folder_compression compression, uint64_t begin,
                               enum error_code code, struct folder_input **input,
                               struct error *error)
 {
-    struct folder_input *made = (struct folder_input *)calloc(1, sizeof(*made));
-    if (made == NULL) {
-        return error_set(error, ERROR_MEMORY, path, "no memory to read a file");
-    }
+    struct folder_input *made = (struct folder_input *)memory_allocate_zeroed(1, sizeof(*made));
     made->descriptor = -1;
     made->code = code;
     made->compression = compression;
-    made->path = strdup(path);
-    if (made->path == NULL || !start_reading(made)) {
-        folder_input_close(made);
-        return error_set(error, ERROR_MEMORY, path, "no memory to read a file");
-    }
+    made->path = memory_copy_string(path);
+    start_reading(made);
     made->descriptor = file_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
     if (made->descriptor < 0 ||
         (begin > 0 && lseek(made->descriptor, (off_t)begin, SEEK_SET) < 0)) {
@@ -435,6 +437,9 @@ static enum status unpack_gzip(struct folder_input *input, uint8_t *bytes, size_
         input->within = false;
         input->members++;
         return inflateReset(stream) == Z_OK ? STATUS_OK : damaged(input, "zlib failed", error);
+    }
+    if (result == Z_MEM_ERROR) {
+        memory_exhausted(0);
     }
     if (result != Z_OK && result != Z_BUF_ERROR) {
         return refuse_packed(input, stream->msg != NULL ? stream->msg : "not gzip", error);

@@ -25,6 +25,8 @@ enum status folder_output_open(const char *path, enum folder_compression compres
                                struct folder_output **output, struct error *error) MUST_USE;
 enum status folder_output_write(struct folder_output *output, const void *bytes, size_t length,
                                 struct error *error) MUST_USE;
+/* A state of XXH3; XXH3_freeState frees it. */
+struct XXH3_state_s *folder_hash_create(void);
 /* Tells a file from others: its size, and XXH3-64 of its bytes as they lie on disk. */
 struct folder_print {
     uint64_t bytes;

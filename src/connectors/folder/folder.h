@@ -101,7 +101,7 @@ extern const char *const folder_failpoints[];
 extern const char *const folder_learning_failpoints[]; /* the same, of formats that read all rows
                                                           for their types (folder_notice.h) */
 
-/* The folder that holds DIR, which may be a relative name. NULL: memory is out. */
+/* The folder that holds DIR, which may be a relative name. */
 char *folder_parent(struct arena *arena, const char *path);
 
 /* ---------------------------------------------------------------- folder_files.c */
@@ -117,17 +117,15 @@ struct folder_file {
     uint64_t sample; /* of a source's file: a hash of its first and last bytes */
 };
 
-/* "DIR/_transhume" and what is below it; NULL: memory is out. */
+/* "DIR/_transhume" and what is below it. */
 char *folder_path(struct arena *arena, const struct folder *folder, const char *below);
-/* What a table's folder and definition are called; safe whatever the table's name. NULL: memory is
- * out. */
+/* What a table's folder and definition are called; safe whatever the table's name. */
 char *folder_entry_name(struct arena *arena, const char *table);
 char *folder_table_path(struct arena *arena, const struct folder *folder, const char *table);
 /* DIR/_transhume/tables/<table><end>. */
 char *folder_definition_path(struct arena *arena, const struct folder *folder, const char *table,
                              const char *end);
-/* The bytes of a file's name as a text: as they are, or %XX for them where they are not UTF-8.
- * NULL: memory is out. */
+/* The bytes of a file's name as a text: as they are, or %XX for them where they are not UTF-8. */
 char *folder_shown_name(struct arena *arena, const char *name, size_t length);
 /* What lies in a folder, hidden files and our own not counted; zeros where it can't be listed. */
 struct folder_census {
@@ -392,7 +390,7 @@ struct arena *folder_finding_arena(struct folder_finding *finding);
 
 /* What a request's column is: a column of the table's schema (>= 0) or one of these. */
 enum { FOLDER_COLUMN_FILE = -1, FOLDER_COLUMN_POSITION = -2, FOLDER_COLUMN_NONE = -3 };
-/* One number a column of the request, in `arena`; NULL: memory is out. */
+/* One number a column of the request, in `arena`. */
 int32_t *folder_positions(const struct folder *folder, const struct folder_table *table,
                           const struct read_request *request, struct arena *arena);
 /*
@@ -414,7 +412,7 @@ enum status folder_refuse_line(struct batch *batch, const char *file, uint64_t n
                                const char *line, size_t length, const struct error *why,
                                struct error *error) MUST_USE;
 /* {"$file": …, "$line": …} as one MAP cell in the batch's arena: the source key of what has no
- * other. `name` is "$line" or "$byte". NULL: memory is out. */
+ * other. `name` is "$line" or "$byte". */
 const struct cell *folder_place(struct arena *arena, const char *file, const char *name,
                                 uint64_t position);
 

@@ -16,11 +16,6 @@ struct folder_finding {
     uint32_t capacity;
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for the folder's catalogue");
-}
-
 /* ---------------------------------------------------------------- tables */
 
 struct arena *folder_finding_arena(struct folder_finding *finding)
@@ -28,16 +23,13 @@ struct arena *folder_finding_arena(struct folder_finding *finding)
     return finding->arena;
 }
 
-/* The next table of the list; its name may be taken from the definition. NULL: memory is out. */
+/* The next table of the list; its name may be taken from the definition. */
 static struct folder_table *next_table(struct folder_finding *finding)
 {
     if (finding->count == finding->capacity) {
         uint32_t capacity = finding->capacity == 0 ? 16 : finding->capacity * 2;
         struct folder_table *grown =
             (struct folder_table *)arena_allocate_zeroed(finding->arena, capacity, sizeof(*grown));
-        if (grown == NULL) {
-            return NULL;
-        }
         if (finding->count > 0) {
             memcpy(grown, finding->tables, finding->count * sizeof(*grown));
         }
@@ -47,13 +39,10 @@ static struct folder_table *next_table(struct folder_finding *finding)
     return &finding->tables[finding->count++];
 }
 
-static enum status add_files(struct folder_finding *finding, const char *name, const char *path,
-                             struct folder_file *files, uint32_t count, struct error *error)
+static void add_files(struct folder_finding *finding, const char *name, const char *path,
+                      struct folder_file *files, uint32_t count)
 {
     struct folder_table *table = next_table(finding);
-    if (table == NULL) {
-        return no_memory(error);
-    }
     *table =
         (struct folder_table){.name = name, .folder = path, .files = files, .file_count = count};
     table->marks = (struct folder_line_mark **)arena_allocate_zeroed(
@@ -68,7 +57,6 @@ static enum status add_files(struct folder_finding *finding, const char *name, c
         }
         table->bytes += files[at].bytes;
     }
-    return table->marks != NULL && table->mark_counts != NULL ? STATUS_OK : no_memory(error);
 }
 
 enum status folder_add_table(struct folder_finding *finding, const char *name, const char *path,
@@ -84,7 +72,8 @@ enum status folder_add_table(struct folder_finding *finding, const char *name, c
     if (status == STATUS_FAILED || (count == 0 && !always)) {
         return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
     }
-    return add_files(finding, name, path, files, count, error);
+    add_files(finding, name, path, files, count);
+    return STATUS_OK;
 }
 
 /*
@@ -96,7 +85,7 @@ static const char *table_name(struct arena *arena, const char *entry, size_t len
     static const char digits[] = "0123456789ABCDEF";
     char *name = arena_copy(arena, entry, length);
     size_t end = 0;
-    for (size_t at = 0; name != NULL && at < length; at++) {
+    for (size_t at = 0; at < length; at++) {
         const char *high =
             entry[at] == '%' && at + 2 < length ? strchr(digits, entry[at + 1]) : NULL;
         const char *low = high != NULL ? strchr(digits, entry[at + 2]) : NULL;
@@ -107,12 +96,9 @@ static const char *table_name(struct arena *arena, const char *entry, size_t len
             name[end++] = entry[at];
         }
     }
-    if (name == NULL) {
-        return NULL;
-    }
     name[end] = '\0';
     const char *again = folder_entry_name(arena, name);
-    bool ours = again != NULL && strlen(again) == length && memcmp(again, entry, length) == 0 &&
+    bool ours = strlen(again) == length && memcmp(again, entry, length) == 0 &&
                 strlen(name) == end && text_is_utf8(name, end);
     return ours ? name : folder_shown_name(arena, entry, length);
 }
@@ -137,12 +123,7 @@ static enum status add_folders(struct folder_finding *finding, struct error *err
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         const char *name = table_name(finding->arena, names[at], strlen(names[at]));
         char *path = file_join(finding->arena, root, names[at]);
-        char *definition =
-            name != NULL ? folder_definition_path(finding->arena, finding->folder, name, ".json")
-                         : NULL;
-        if (path == NULL || definition == NULL) {
-            return no_memory(error);
-        }
+        char *definition = folder_definition_path(finding->arena, finding->folder, name, ".json");
         if (strcmp(names[at], "_transhume") != 0) {
             uint32_t before = finding->count;
             status = folder_add_table(finding, name, path, file_exists(definition), error);
@@ -171,12 +152,10 @@ static enum status add_loose(struct folder_finding *finding, struct error *error
                                      &files, &count, error);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         const char *name = loose_name(finding, files[at].name);
-        if (name != NULL && files[at].path != NULL) {
+        if (files[at].path != NULL) {
             say_name(finding, strrchr(files[at].path, '/') + 1, name);
         }
-        status = name != NULL
-                     ? add_files(finding, name, finding->folder->path, &files[at], 1, error)
-                     : no_memory(error);
+        add_files(finding, name, finding->folder->path, &files[at], 1);
     }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
@@ -192,12 +171,11 @@ static enum status add_pipe(struct folder_finding *finding, struct error *error)
 {
     struct folder_file *file =
         (struct folder_file *)arena_allocate_zeroed(finding->arena, 1, sizeof(*file));
-    if (file == NULL) {
-        return no_memory(error);
+    if (folder_pipe_take(finding->folder, file, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
-    return folder_pipe_take(finding->folder, file, error) == STATUS_OK
-               ? add_files(finding, folder_pipe_table(finding->folder), "-", file, 1, error)
-               : STATUS_FAILED;
+    add_files(finding, folder_pipe_table(finding->folder), "-", file, 1);
+    return STATUS_OK;
 }
 
 /* The URI names one file. */
@@ -208,14 +186,11 @@ static enum status add_single(struct folder_finding *finding, struct error *erro
     char *parent = folder_parent(finding->arena, finding->folder->path);
     const char *slash = strrchr(finding->folder->path, '/');
     const char *base = slash != NULL ? slash + 1 : finding->folder->path;
-    if (file == NULL || parent == NULL) {
-        return no_memory(error);
-    }
     if (folder_file_facts(finding->folder->path, base, finding->arena, file, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    const char *name = loose_name(finding, base);
-    return name != NULL ? add_files(finding, name, parent, file, 1, error) : no_memory(error);
+    add_files(finding, loose_name(finding, base), parent, file, 1);
+    return STATUS_OK;
 }
 
 static enum status find_tables(struct folder_finding *finding, struct error *error)
@@ -267,9 +242,6 @@ static enum status refuse_equal_names(const struct folder_finding *finding, stru
         }
         const char *first_place = place_of(finding->arena, first);
         const char *second_place = place_of(finding->arena, second);
-        if (first_place == NULL || second_place == NULL) {
-            return no_memory(error);
-        }
         error_set(error, ERROR_SOURCE_INVALID, second_place,
                   "a second place for the same table %s; the first is %s", second->name,
                   first_place);
@@ -304,26 +276,20 @@ static enum status make_snapshot(struct folder *folder, struct error *error)
 {
     struct arena *arena = arena_create(0);
     struct folder_finding finding = {.folder = folder, .arena = arena};
-    struct folder_snapshot *snapshot = NULL;
-    if (arena == NULL) {
-        return no_memory(error);
-    }
     enum status status = find_tables(&finding, error);
     if (status == STATUS_OK && finding.count > 1) {
         qsort(finding.tables, finding.count, sizeof(*finding.tables), compare_tables);
         status = refuse_equal_names(&finding, error);
     }
-    if (status == STATUS_OK && finding.count == 0) {
-        warn_of_nothing(folder, arena);
-    }
-    if (status == STATUS_OK) {
-        snapshot = (struct folder_snapshot *)arena_allocate_zeroed(arena, 1, sizeof(*snapshot));
-        status = snapshot != NULL ? STATUS_OK : no_memory(error);
-    }
-    if (status != STATUS_OK || snapshot == NULL) {
+    if (status != STATUS_OK) {
         arena_destroy(arena);
         return STATUS_FAILED;
     }
+    if (finding.count == 0) {
+        warn_of_nothing(folder, arena);
+    }
+    struct folder_snapshot *snapshot =
+        (struct folder_snapshot *)arena_allocate_zeroed(arena, 1, sizeof(*snapshot));
     *snapshot = (struct folder_snapshot){arena, finding.tables, finding.count};
     folder->snapshot = snapshot;
     return STATUS_OK;
@@ -396,13 +362,10 @@ static enum status catalog_describe(struct database *self, struct schema **schem
         return STATUS_FAILED;
     }
     struct arena *arena = arena_create(0);
-    struct schema *made =
-        arena != NULL ? (struct schema *)arena_allocate_zeroed(arena, 1, sizeof(*made)) : NULL;
-    struct schema_table *tables =
-        made != NULL ? (struct schema_table *)arena_allocate_zeroed(
-                           arena, (size_t)snapshot->table_count + 1, sizeof(*tables))
-                     : NULL;
-    enum status status = tables != NULL ? STATUS_OK : no_memory(error);
+    struct schema *made = (struct schema *)arena_allocate_zeroed(arena, 1, sizeof(*made));
+    struct schema_table *tables = (struct schema_table *)arena_allocate_zeroed(
+        arena, (size_t)snapshot->table_count + 1, sizeof(*tables));
+    enum status status = STATUS_OK;
     pthread_mutex_lock(&folder->mutex);
     for (uint32_t at = 0; at < snapshot->table_count && status == STATUS_OK; at++) {
         status = describe_one(folder, &snapshot->tables[at], error);

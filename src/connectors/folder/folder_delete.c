@@ -6,6 +6,7 @@
 #include "connectors/folder/folder.h"
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "connectors/folder/folder_rewrite.h"
 #include <stdlib.h>
 #include <string.h>
@@ -20,11 +21,6 @@ struct deleting {
     XXH128_hash_t *keys; /* sorted */
     uint32_t key_count;
 };
-
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for keys to take out");
-}
 
 static int compare_hashes(const void *left, const void *right)
 {
@@ -49,10 +45,7 @@ static enum status take_keys(struct deleting *deleting, const struct cell *keys,
                              struct error *error)
 {
     uint32_t width = deleting->table->key.count;
-    deleting->keys = calloc((size_t)key_count + 1, sizeof(*deleting->keys));
-    if (deleting->keys == NULL) {
-        return no_memory(error);
-    }
+    deleting->keys = memory_allocate_zeroed((size_t)key_count + 1, sizeof(*deleting->keys));
     for (uint32_t at = 0; at < key_count; at++) {
         arena_reset(deleting->scratch);
         if (hash_key(deleting, keys + (size_t)at * width, &deleting->keys[at], error) !=
@@ -131,9 +124,6 @@ static enum status clean_file(struct deleting *deleting, const char *table_path,
                                          .keeps = true,
                                          .leaves = has_key,
                                          .context = deleting};
-    if (path == NULL) {
-        return no_memory(error);
-    }
     enum status status = look_for_keys(deleting, path, &found, error);
     if (status == STATUS_OK && found) {
         status = folder_rewrite(&rewriting, error);
@@ -148,9 +138,6 @@ static enum status clean_table(struct deleting *deleting, uint64_t *deleted, str
     struct folder_file *files = NULL;
     uint32_t count = 0;
     char *path = folder_table_path(deleting->arena, folder, deleting->table->name);
-    if (path == NULL) {
-        return no_memory(error);
-    }
     enum status status = folder_list(folder->format, path, deleting->arena, &files, &count, error);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         uint64_t chunk;
@@ -175,9 +162,7 @@ enum status folder_delete_records(struct database *self, const struct target_tab
     const struct folder_run *run = &deleting.folder->run;
     enum status status = STATUS_OK;
     *deleted = 0;
-    if (deleting.arena == NULL || deleting.scratch == NULL) {
-        status = no_memory(error);
-    } else if (run->id == NULL || table->key.count == 0) {
+    if (run->id == NULL || table->key.count == 0) {
         status = error_set(error, ERROR_INTERNAL, table->name,
                            "records are taken out by key, in a claimed run");
     } else {

@@ -68,10 +68,8 @@ static void append_done(const struct folder_done *done, struct buffer *out)
 /* Ends the line that begins at `start` with its checksum. */
 static void append_checksum(struct buffer *out, size_t start, uint64_t *chain)
 {
-    if (!out->failed) {
-        *chain = XXH3_64bits_withSeed(out->data + start, out->length - start, *chain);
-        buffer_format(out, "\t%016" PRIx64 "\n", *chain);
-    }
+    *chain = XXH3_64bits_withSeed(out->data + start, out->length - start, *chain);
+    buffer_format(out, "\t%016" PRIx64 "\n", *chain);
 }
 
 static void append_head(const char *run_id, struct buffer *out, uint64_t *chain)
@@ -87,13 +85,10 @@ static enum status write_whole(const char *run_folder, const struct buffer *text
                                struct error *error)
 {
     struct arena *arena = arena_create(0);
-    char *path = arena != NULL ? file_join(arena, run_folder, "done") : NULL;
-    enum status status = STATUS_OK;
-    if (path == NULL || text->failed) {
-        status = error_set(error, ERROR_MEMORY, NULL, "no memory for the done marks");
-    } else if (file_write_atomic(path, text->data, text->length, NULL, error) != STATUS_OK) {
+    char *path = file_join(arena, run_folder, "done");
+    enum status status = file_write_atomic(path, text->data, text->length, NULL, error);
+    if (status != STATUS_OK) {
         error_recode(error, ERROR_TARGET_WRITE);
-        status = STATUS_FAILED;
     }
     arena_destroy(arena);
     return status;
@@ -132,17 +127,15 @@ struct line_reader {
     struct json_reader json;
     struct arena *arena;
     bool wrong;
-    bool out_of_memory; /* `wrong`, too, but not the line's fault */
     const struct folder_format *format;
 };
 
 static enum json_token next(struct line_reader *line)
 {
     enum json_token token = JSON_TOKEN_END;
-    struct error problem = {0};
-    if (line->wrong || json_reader_next(&line->json, &token, &problem) != STATUS_OK) {
+    struct error ignored;
+    if (line->wrong || json_reader_next(&line->json, &token, &ignored) != STATUS_OK) {
         line->wrong = true;
-        line->out_of_memory |= problem.code == ERROR_MEMORY;
         return JSON_TOKEN_END;
     }
     return token;
@@ -176,42 +169,27 @@ static uint64_t take_number(struct line_reader *line)
 
 static const char *take_string(struct line_reader *line)
 {
-    const char *copy = NULL;
-    if (next(line) == JSON_TOKEN_STRING) {
-        copy = arena_copy(line->arena, line->json.text, line->json.length);
-        line->out_of_memory |= copy == NULL;
-    }
-    if (copy == NULL) {
+    if (next(line) != JSON_TOKEN_STRING) {
         line->wrong = true;
         return "";
     }
-    return copy;
+    return arena_copy(line->arena, line->json.text, line->json.length);
 }
 
 /* Counts the elements of the array that the reader stands in, without moving it. */
 static uint32_t count_elements(struct line_reader *line)
 {
     struct line_reader ahead = *line;
-    struct error problem = {0};
+    struct error ignored;
     uint32_t count = 0;
     for (;;) {
         enum json_token token = next(&ahead);
         if (ahead.wrong || token == JSON_TOKEN_ARRAY_END ||
-            json_reader_skip(&ahead.json, token, &problem) != STATUS_OK) {
-            line->out_of_memory |= ahead.out_of_memory || problem.code == ERROR_MEMORY;
-            line->wrong |= line->out_of_memory;
+            json_reader_skip(&ahead.json, token, &ignored) != STATUS_OK) {
             return count;
         }
         count++;
     }
-}
-
-static void *take_room(struct line_reader *line, size_t count, size_t size)
-{
-    void *room = arena_allocate_zeroed(line->arena, count + 1, size);
-    line->out_of_memory |= room == NULL;
-    line->wrong |= room == NULL;
-    return room;
 }
 
 /* And the segment's end. */
@@ -240,8 +218,8 @@ static void take_segment(struct line_reader *line, struct folder_segment *segmen
     segment->bytes = take_number(line);
     expect(line, JSON_TOKEN_ARRAY_BEGIN);
     uint32_t count = count_elements(line);
-    struct folder_ordinals *ordinals =
-        (struct folder_ordinals *)take_room(line, count, sizeof(*ordinals));
+    struct folder_ordinals *ordinals = (struct folder_ordinals *)arena_allocate_zeroed(
+        line->arena, (size_t)count + 1, sizeof(*ordinals));
     for (uint32_t at = 0; at < count && !line->wrong; at++) {
         expect(line, JSON_TOKEN_ARRAY_BEGIN);
         ordinals[at].first = take_number(line);
@@ -262,7 +240,7 @@ static void take_segment(struct line_reader *line, struct folder_segment *segmen
 
 /* STATUS_END: it is none. */
 static enum status parse_done(const struct folder_format *format, const char *text, size_t length,
-                              struct arena *arena, struct folder_done *done, struct error *error)
+                              struct arena *arena, struct folder_done *done)
 {
     struct line_reader line = {.arena = arena, .format = format};
     json_reader_init(&line.json, text, length, 8, arena);
@@ -274,8 +252,8 @@ static enum status parse_done(const struct folder_format *format, const char *te
     expect_key(&line, "segments");
     expect(&line, JSON_TOKEN_ARRAY_BEGIN);
     done->segment_count = count_elements(&line);
-    done->segments =
-        (struct folder_segment *)take_room(&line, done->segment_count, sizeof(*done->segments));
+    done->segments = (struct folder_segment *)arena_allocate_zeroed(
+        arena, (size_t)done->segment_count + 1, sizeof(*done->segments));
     for (uint32_t at = 0; at < done->segment_count && !line.wrong; at++) {
         take_segment(&line, &done->segments[at]);
     }
@@ -283,9 +261,6 @@ static enum status parse_done(const struct folder_format *format, const char *te
     expect_key(&line, "mark");
     done->mark.text = take_string(&line);
     expect(&line, JSON_TOKEN_OBJECT_END);
-    if (line.out_of_memory) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to read the done marks");
-    }
     return line.wrong ? STATUS_END : STATUS_OK;
 }
 
@@ -297,14 +272,10 @@ static enum status check_head(const char *path, const char *run_id, const char *
     uint64_t chain = 0;
     char format[24];
     append_head(run_id, &wanted, &chain);
-    bool no_memory = wanted.failed;
-    bool same = !no_memory && length < wanted.length && memcmp(text, wanted.data, length) == 0;
+    bool same = length < wanted.length && memcmp(text, wanted.data, length) == 0;
     buffer_free(&wanted);
     if (same) {
         return STATUS_OK;
-    }
-    if (no_memory) {
-        return error_set(error, ERROR_MEMORY, path, "no memory to read the done marks");
     }
     int known = snprintf(format, sizeof(format), "{\"format\":%d,", FOLDER_FORMAT);
     if (length > 10 && strncmp(text, "{\"format\":", 10) == 0 &&
@@ -376,9 +347,9 @@ static enum status parse_lines(const struct folder_format *format, const char *p
             return last && number > 1 && is_torn(line, mark) ? STATUS_OK
                                                              : damaged(path, number, error);
         }
-        enum status status =
-            number == 1 ? check_head(path, run_id, line, body, error)
-                        : parse_done(format, line, body, arena, &list->items[list->count], error);
+        enum status status = number == 1
+                                 ? check_head(path, run_id, line, body, error)
+                                 : parse_done(format, line, body, arena, &list->items[list->count]);
         if (status != STATUS_OK) {
             return status == STATUS_END ? damaged(path, number, error) : STATUS_FAILED;
         }
@@ -397,9 +368,6 @@ enum status folder_done_load(const struct folder_format *format, const char *run
     size_t length = 0;
     *list = (struct folder_done_list){0};
     const char *path = file_join(arena, run_folder, "done");
-    if (path == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the done marks");
-    }
     enum status status = file_read_all(path, DONE_BYTES_MAX, arena, &text, &length, error);
     if (status == STATUS_END) {
         return error_set(error, ERROR_LEDGER_INVALID, path, "the file of done marks is missing");
@@ -407,9 +375,7 @@ enum status folder_done_load(const struct folder_format *format, const char *run
     if (status == STATUS_OK) {
         list->items = (struct folder_done *)arena_allocate_zeroed(
             arena, count_lines(text, length) + 1, sizeof(*list->items));
-        status = list->items != NULL
-                     ? parse_lines(format, path, run_id, text, length, arena, list, error)
-                     : error_set(error, ERROR_MEMORY, path, "no memory for the done marks");
+        status = parse_lines(format, path, run_id, text, length, arena, list, error);
     }
     return status;
 }
@@ -420,14 +386,9 @@ enum status folder_done_open(struct folder_run *run, const struct folder_done_li
                              struct error *error)
 {
     struct arena *arena = arena_create(0);
-    char *path = arena != NULL ? file_join(arena, run->folder, "done") : NULL;
+    char *path = file_join(arena, run->folder, "done");
     enum status status = STATUS_OK;
-    int descriptor = -1;
-    if (path == NULL) {
-        status = error_set(error, ERROR_MEMORY, NULL, "no memory for the done marks");
-        goto out;
-    }
-    descriptor = file_open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0);
+    int descriptor = file_open(path, O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY, 0);
     if (descriptor < 0 || file_cut(descriptor, (off_t)list->bytes) != 0 ||
         file_sync_data(descriptor) != 0) {
         status =
@@ -483,9 +444,6 @@ static enum status append_locked(struct folder_run *run, const struct folder_don
     }
     append_done(done, text);
     append_checksum(text, 0, &chain);
-    if (text->failed) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a done mark");
-    }
     if (write_line(run, text, error) == STATUS_OK) {
         *written = true;
         run->done_bytes += text->length;

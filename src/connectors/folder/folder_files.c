@@ -37,7 +37,7 @@ char *folder_entry_name(struct arena *arena, const char *table)
 {
     bool hidden = table[0] == '.' && table[1] != '\0'; /* "." alone is safe already */
     char *rest = file_safe_name(arena, table + hidden, strlen(table) - hidden);
-    return rest != NULL && hidden ? arena_format(arena, "%%2E%s", rest) : rest;
+    return hidden ? arena_format(arena, "%%2E%s", rest) : rest;
 }
 
 char *folder_shown_name(struct arena *arena, const char *name, size_t length)
@@ -48,16 +48,14 @@ char *folder_shown_name(struct arena *arena, const char *name, size_t length)
 
 char *folder_table_path(struct arena *arena, const struct folder *folder, const char *table)
 {
-    char *name = folder_entry_name(arena, table);
-    return name != NULL ? file_join(arena, folder->path, name) : NULL;
+    return file_join(arena, folder->path, folder_entry_name(arena, table));
 }
 
 char *folder_definition_path(struct arena *arena, const struct folder *folder, const char *table,
                              const char *end)
 {
-    char *name = folder_entry_name(arena, table);
-    char *below = name != NULL ? arena_format(arena, "tables/%s%s", name, end) : NULL;
-    return below != NULL ? folder_path(arena, folder, below) : NULL;
+    return folder_path(arena, folder,
+                       arena_format(arena, "tables/%s%s", folder_entry_name(arena, table), end));
 }
 
 static bool ends_with_suffix(const struct folder_format *format, const char *name, size_t length)
@@ -86,24 +84,20 @@ struct listing {
     uint32_t capacity;
 };
 
-static bool set_name(const struct listing *listing, const char *name, struct folder_file *file)
+static void set_name(const struct listing *listing, const char *name, struct folder_file *file)
 {
     bool as_is = listing->path == NULL || text_is_utf8(name, strlen(name));
     file->name = as_is ? arena_copy_string(listing->arena, name)
                        : folder_shown_name(listing->arena, name, strlen(name));
     file->path = as_is ? NULL : file_join(listing->arena, listing->path, name);
-    return file->name != NULL && (as_is || file->path != NULL);
 }
 
-static bool listing_add(struct listing *listing, const char *name, const struct stat *facts)
+static void listing_add(struct listing *listing, const char *name, const struct stat *facts)
 {
     if (listing->count == listing->capacity) {
         uint32_t capacity = listing->capacity == 0 ? 64 : listing->capacity * 2;
         struct folder_file *grown =
             (struct folder_file *)arena_allocate_zeroed(listing->arena, capacity, sizeof(*grown));
-        if (grown == NULL) {
-            return false;
-        }
         if (listing->count > 0) {
             memcpy(grown, listing->files, listing->count * sizeof(*grown));
         }
@@ -115,7 +109,7 @@ static bool listing_add(struct listing *listing, const char *name, const struct 
     file->modified_ns = (int64_t)facts->st_mtim.tv_sec * 1000000000 + facts->st_mtim.tv_nsec;
     file->device = (uint64_t)facts->st_dev;
     file->inode = (uint64_t)facts->st_ino;
-    return set_name(listing, name, file);
+    set_name(listing, name, file);
 }
 
 static int compare_files(const void *left, const void *right)
@@ -142,9 +136,7 @@ static enum status list_entries(const struct folder_format *format, const char *
             (folders ? !S_ISDIR(facts.st_mode) : !S_ISREG(facts.st_mode))) {
             continue;
         }
-        if (!listing_add(listing, name, &facts)) {
-            status = error_set(error, ERROR_MEMORY, path, "no memory to list the folder");
-        }
+        listing_add(listing, name, &facts);
     }
     entries_close(&entries);
     if (status == STATUS_END && listing->count > 1) {
@@ -265,9 +257,6 @@ enum status folder_subfolders(const char *path, struct arena *arena, const char 
     }
     *names =
         (const char **)arena_allocate_zeroed(arena, (size_t)listing.count + 1, sizeof(**names));
-    if (*names == NULL) {
-        return error_set(error, ERROR_MEMORY, path, "no memory to list the folder");
-    }
     for (; *count < listing.count; (*count)++) {
         (*names)[*count] = listing.files[*count].name;
     }
@@ -295,8 +284,7 @@ void folder_take_census(const char *path, struct arena *arena, struct folder_cen
     if (stream != NULL) {
         closedir(stream);
     }
-    census->first = first != NULL ? folder_shown_name(arena, first, strlen(first)) : NULL;
-    census->first = census->first != NULL ? census->first : "?";
+    census->first = first != NULL ? folder_shown_name(arena, first, strlen(first)) : "?";
 }
 
 enum status folder_file_facts(const char *path, const char *name, struct arena *arena,
@@ -307,9 +295,7 @@ enum status folder_file_facts(const char *path, const char *name, struct arena *
     if (stat(path, &facts) != 0) {
         return error_set_errno(error, ERROR_SOURCE_MISSING, errno, path, "can't look at the file");
     }
-    if (!listing_add(&listing, name, &facts)) {
-        return error_set(error, ERROR_MEMORY, path, "no memory to look at a file");
-    }
+    listing_add(&listing, name, &facts);
     *file = listing.files[0];
     return STATUS_OK;
 }
@@ -439,11 +425,7 @@ bool folder_segment_parse(const struct folder_format *format, const char *name, 
 static void seal(const char *kind, const char *run_id, const char *contents, size_t length,
                  char text[33])
 {
-    XXH3_state_t *state = XXH3_createState();
-    text[0] = '\0';
-    if (state == NULL) {
-        return;
-    }
+    XXH3_state_t *state = folder_hash_create();
     XXH3_128bits_reset(state);
     XXH3_128bits_update(state, kind, strlen(kind) + 1);
     XXH3_128bits_update(state, run_id, strlen(run_id) + 1);
@@ -464,14 +446,9 @@ enum status folder_sealed_write(const char *path, const char *kind, const char *
     json_append_string(&text, run_id, strlen(run_id));
     buffer_format(&text, ",\"bytes\":%zu,\"xxh3\":\"%s\"}\n", length, checksum);
     buffer_append(&text, contents, length);
-    enum status status = STATUS_OK;
-    if (text.failed || checksum[0] == '\0') {
-        status = error_set(error, ERROR_MEMORY, path, "no memory to write the ledger");
-    } else {
-        status = file_write_atomic(path, text.data, text.length, failpoint, error);
-        if (status != STATUS_OK) {
-            error_recode(error, ERROR_TARGET_WRITE);
-        }
+    enum status status = file_write_atomic(path, text.data, text.length, failpoint, error);
+    if (status != STATUS_OK) {
+        error_recode(error, ERROR_TARGET_WRITE);
     }
     buffer_free(&text);
     return status;
@@ -582,9 +559,6 @@ enum status folder_sealed_read(const char *path, const char *kind, const char *r
     *contents = line_end + 1;
     *length = total - (size_t)(*contents - bytes);
     seal(kind, run_id, *contents, *length, checksum);
-    if (checksum[0] == '\0') {
-        return error_set(error, ERROR_MEMORY, path, "no memory to read the ledger");
-    }
     if (head.format != FOLDER_FORMAT || strcmp(head.kind, kind) != 0 ||
         head.run_length != strlen(run_id) || memcmp(head.run, run_id, head.run_length) != 0 ||
         (uint64_t)head.bytes != *length || strcmp(head.checksum, checksum) != 0) {

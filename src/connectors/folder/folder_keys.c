@@ -66,9 +66,6 @@ static enum status find_segments(struct folder_settling *settling, struct error 
     }
     settling->segments = (struct folder_segment *)arena_allocate_zeroed(
         settling->arena, room + 1, sizeof(*settling->segments));
-    if (settling->segments == NULL) {
-        return no_memory(error);
-    }
     for (uint64_t at = 0; at < list.count; at++) {
         for (uint32_t number = 0; number < list.items[at].segment_count; number++) {
             const struct folder_segment *segment = &list.items[at].segments[number];
@@ -130,12 +127,10 @@ enum status folder_key_append(struct folder *folder, const struct target_table *
         if (append_part(folder, &key[at], table->key.names[at], arena, out, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (!out->failed) {
-            bytes_put_be(length, out->length - start - 4, 4);
-            memcpy(out->data + start, length, 4);
-        }
+        bytes_put_be(length, out->length - start - 4, 4);
+        memcpy(out->data + start, length, 4);
     }
-    return out->failed ? no_memory(error) : STATUS_OK;
+    return STATUS_OK;
 }
 
 enum status folder_key_find(const struct target_table *table, const struct cell *record,
@@ -176,7 +171,7 @@ static enum status append_record_hash(const struct cell *item, struct arena *are
     struct canonical_hash hash;
     struct buffer scratch = {0};
     uint8_t bytes[RECORD_BYTES];
-    struct cell *pairs = arena_allocate(arena, (2 * (size_t)item->length + 1) * sizeof(*pairs));
+    struct cell *pairs = arena_try_allocate(arena, (2 * (size_t)item->length + 1) * sizeof(*pairs));
     if (pairs == NULL) {
         return no_memory(error);
     }
@@ -218,8 +213,7 @@ static enum status sort_record(struct folder_settling *settling, struct folder_d
         static const char none[RECORD_BYTES];
         buffer_append(scratch, none, sizeof(none));
     }
-    return scratch->failed ? no_memory(error)
-                           : spill_sorter_add(sorter, scratch->data, scratch->length, error);
+    return spill_sorter_add(sorter, scratch->data, scratch->length, error);
 }
 
 static enum status sort_segment(struct folder_settling *settling, struct spill_sorter *sorter,
@@ -236,9 +230,8 @@ static enum status sort_segment(struct folder_settling *settling, struct spill_s
     uint64_t line_number = 0;
     uint8_t place[PLACE_BYTES];
     char *path = folder_settling_path(settling, segment->file);
-    if (path == NULL ||
-        !folder_segment_parse(format, segment->file, NULL, &chunk, &entity, &part)) {
-        return no_memory(error);
+    if (!folder_segment_parse(format, segment->file, NULL, &chunk, &entity, &part)) {
+        return error_set(error, ERROR_LEDGER_INVALID, path, "the segment's name is none");
     }
     enum status status =
         folder_segment_open(settling->folder, settling->table->name, path, &decoder, error);
@@ -270,7 +263,7 @@ static enum status sort_all(struct folder_settling *settling, struct spill_sorte
 {
     struct buffer scratch = {0};
     struct arena *arena = arena_create(0);
-    enum status status = arena != NULL ? STATUS_OK : no_memory(error);
+    enum status status = STATUS_OK;
     for (uint32_t at = 0; at < settling->segment_count && status == STATUS_OK; at++) {
         status = sort_segment(settling, sorter, at, &scratch, arena, error);
     }
@@ -312,7 +305,6 @@ static enum status pick_duplicates(struct spill_sorter *sorter, struct spill_sor
             buffer_append(&last, bytes, key);
             memcpy(first, record, RECORD_BYTES);
             any = true;
-            status = last.failed ? no_memory(error) : STATUS_OK;
         }
         if (status != STATUS_OK) {
             break;
@@ -346,10 +338,8 @@ static enum status seek_line(struct list_writer *writer, uint32_t segment, uint6
         writer->decoder = NULL;
         writer->segment = segment;
         writer->next_line = 0;
-        status = path != NULL
-                     ? folder_segment_open(writer->settling->folder, writer->settling->table->name,
-                                           path, &writer->decoder, error)
-                     : no_memory(error);
+        status = folder_segment_open(writer->settling->folder, writer->settling->table->name, path,
+                                     &writer->decoder, error);
     }
     while (status == STATUS_OK && writer->next_line <= wanted) {
         status = format->raw_next(writer->decoder, line, length, error);
@@ -383,6 +373,9 @@ static enum status list_one(struct list_writer *writer, const uint8_t *place, st
     uint64_t ordinal = ordinal_is_exact(&writer->settling->segments[segment], line_number)
                            ? bytes_get_be(place + 24, 8)
                            : UINT64_MAX;
+    if (!buffer_try_reserve(&writer->text, 2 * length)) {
+        return no_memory(error);
+    }
     buffer_format(&writer->text,
                   "{\"chunk\":%" PRIu64 ",\"entity\":%" PRIu64 ",\"ordinal\":%" PRIu64
                   ",\"file\":\"%s\",\"line\":%" PRIu64 ",\"repeats\":%u,\"record\":",
@@ -395,9 +388,6 @@ static enum status list_one(struct list_writer *writer, const uint8_t *place, st
         json_append_base64(&writer->text, line, length);
     }
     buffer_append(&writer->text, "}\n", 2);
-    if (writer->text.failed) {
-        return no_memory(error);
-    }
     if (writer->text.length < LIST_BUFFER_BYTES) {
         return STATUS_OK;
     }
@@ -446,9 +436,6 @@ static enum status make_list(struct folder_settling *settling, struct error *err
     char *keys_prefix = arena_format(settling->arena, "%s/keys", settling->settle_folder);
     char *places_prefix = arena_format(settling->arena, "%s/places", settling->settle_folder);
     char *writing = arena_format(settling->arena, "%s/.writing", settling->settle_folder);
-    if (keys_prefix == NULL || places_prefix == NULL || writing == NULL) {
-        return no_memory(error);
-    }
     enum status status = spill_sorter_create(keys_prefix, SORT_BYTES, &keys, error);
     if (status == STATUS_OK) {
         status = sort_all(settling, keys, error);
@@ -487,12 +474,7 @@ static enum status prepare_settling(struct folder_settling *settling, struct err
         folder_table_path(settling->arena, settling->folder, settling->table->name);
     char *name = folder_entry_name(settling->arena, settling->table->name);
     settling->list_path =
-        name != NULL ? arena_format(settling->arena, "%s/settle/%s.duplicates", run->folder, name)
-                     : NULL;
-    if (settling->settle_folder == NULL || settling->list_path == NULL ||
-        settling->table_path == NULL) {
-        return no_memory(error);
-    }
+        arena_format(settling->arena, "%s/settle/%s.duplicates", run->folder, name);
     if (file_make_folder(settling->settle_folder, error) != STATUS_OK) {
         error_recode(error, ERROR_TARGET_WRITE);
         return STATUS_FAILED;
@@ -512,9 +494,6 @@ enum status folder_settle(struct database *self, const struct target_table *tabl
         return STATUS_FAILED;
     }
     settling.arena = arena_create(0);
-    if (settling.arena == NULL) {
-        return no_memory(error);
-    }
     enum status status = prepare_settling(&settling, error);
     if (status == STATUS_OK && !file_exists(settling.list_path)) {
         status = make_list(&settling, error);

@@ -2,6 +2,7 @@
 #include "connectors/folder/folder.h"
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/registry.h"
 #include <errno.h>
@@ -104,9 +105,6 @@ static enum status check_file(struct folder *folder, const struct stat *facts, s
             return STATUS_FAILED;
         }
         folder->root = folder_parent(folder->arena, folder->path);
-        if (folder->root == NULL) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory to open a file");
-        }
         return access(folder->path, R_OK) == 0
                    ? STATUS_OK
                    : refuse_place(folder, errno, "can't read the file", error);
@@ -136,9 +134,6 @@ static enum status check_folder(struct folder *folder, bool read_only, struct er
         return refuse_place(folder, errno, "can't open the folder", error);
     }
     char *parent = folder_parent(folder->arena, folder->path);
-    if (parent == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to open a folder");
-    }
     if (stat(parent, &facts) != 0 || access(parent, W_OK | X_OK) != 0) {
         return refuse_place(folder, errno, "the folder can't be made", error);
     }
@@ -180,12 +175,9 @@ static enum status open_folder(struct folder *folder, const struct folder_format
     folder->run.done_descriptor = -1;
     pthread_mutex_init(&folder->mutex, NULL);
     folder->arena = arena_create(0);
-    folder->path = strdup(open->uri->path != NULL ? open->uri->path : "");
-    folder->spill_folder = open->spill_folder != NULL ? strdup(open->spill_folder) : NULL;
-    if (folder->arena == NULL || folder->path == NULL ||
-        (open->spill_folder != NULL && folder->spill_folder == NULL)) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to open a folder");
-    }
+    folder->path = memory_copy_string(open->uri->path != NULL ? open->uri->path : "");
+    folder->spill_folder =
+        open->spill_folder != NULL ? memory_copy_string(open->spill_folder) : NULL;
     for (size_t length = strlen(folder->path); length > 1 && folder->path[length - 1] == '/';
          length--) {
         folder->path[length - 1] = '\0';
@@ -202,11 +194,8 @@ static enum status open_folder(struct folder *folder, const struct folder_format
 enum status folder_open(const struct folder_format *format, const struct open_options *open,
                         struct database **database, struct error *error)
 {
-    struct folder *made = (struct folder *)calloc(1, format->database_bytes);
+    struct folder *made = (struct folder *)memory_allocate_zeroed(1, format->database_bytes);
     *database = NULL;
-    if (made == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to open a folder");
-    }
     if (open_folder(made, format, open, error) != STATUS_OK ||
         (format->read_options != NULL &&
          format->read_options(made, open->uri, error) != STATUS_OK)) {
@@ -232,7 +221,7 @@ enum status folder_identity(struct database *self, struct arena *arena, const ch
         char *parent = folder_parent(arena, folder->path);
         const char *slash = strrchr(folder->path, '/');
         name = slash != NULL ? slash + 1 : folder->path;
-        real = parent != NULL ? realpath(parent, NULL) : NULL;
+        real = realpath(parent, NULL);
     }
     if (real == NULL) {
         return error_set_errno(error, ERROR_SOURCE_READ, errno, folder->path,
@@ -242,8 +231,7 @@ enum status folder_identity(struct database *self, struct arena *arena, const ch
                     ? arena_format(arena, "folder %s", real)
                     : arena_format(arena, "folder %s/%s", strcmp(real, "/") == 0 ? "" : real, name);
     free(real);
-    return *identity != NULL ? STATUS_OK
-                             : error_set(error, ERROR_MEMORY, NULL, "no memory for a path");
+    return STATUS_OK;
 }
 
 enum status folder_normal_form(struct database *self, const struct cell *cell, struct arena *arena,

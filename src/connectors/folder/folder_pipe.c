@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/signals.h"
 #include "connectors/registry.h"
 #include <errno.h>
@@ -30,11 +31,6 @@ static const char *temporary_folder(void)
     return named != NULL && named[0] == '/' ? named : "/tmp";
 }
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for standard input or output");
-}
-
 /* ---------------------------------------------------------------- open */
 
 static enum status open_input(struct folder_pipe *pipe, struct error *error)
@@ -57,22 +53,15 @@ static enum status open_output(struct folder *folder, struct error *error)
         return STATUS_FAILED;
     }
     char *path = arena_format(folder->arena, "%s/transhume-XXXXXX", temporary_folder());
-    if (path == NULL) {
-        return no_memory(error);
-    }
     if (mkdtemp(path) == NULL) {
         error_set_errno(error, ERROR_TARGET_WRITE, errno, path, "can't make a private folder");
         error_hint(error, "name another place for it in TMPDIR");
         return STATUS_FAILED;
     }
-    char *copy = strdup(path);
     folder->pipe->folder = path;
-    if (copy == NULL) {
-        return no_memory(error);
-    }
     free(folder->path);
-    folder->path = copy;
-    folder->root = copy;
+    folder->path = memory_copy_string(path);
+    folder->root = folder->path;
     /* what was written before a crash is not known after it */
     folder->pipe_connector = *folder->format->connector;
     folder->pipe_connector.guarantee = GUARANTEE_AT_LEAST_ONCE;
@@ -88,15 +77,9 @@ enum status folder_pipe_open(struct folder *folder, const struct uri *uri, struc
     const char *table = uri_parameter(uri, folder->format->connector, "table");
     folder->pipe =
         (struct folder_pipe *)arena_allocate_zeroed(folder->arena, 1, sizeof(*folder->pipe));
-    if (folder->pipe == NULL) {
-        return no_memory(error);
-    }
     folder->pipe->input = -1;
     folder->pipe->table =
         arena_copy_string(folder->arena, table != NULL && *table != '\0' ? table : "stdin");
-    if (folder->pipe->table == NULL) {
-        return no_memory(error);
-    }
     if (folder->mode == OPEN_SOURCE) {
         return open_input(folder->pipe, error);
     }
@@ -153,8 +136,8 @@ static enum status wait_for_input(struct error *error)
 
 static enum status copy_input(int to, const char *shown, struct error *error)
 {
-    char *bytes = (char *)malloc(COPY_BYTES);
-    enum status status = bytes != NULL ? STATUS_OK : no_memory(error);
+    char *bytes = (char *)memory_allocate(COPY_BYTES);
+    enum status status = STATUS_OK;
     while (status == STATUS_OK) {
         status = wait_for_input(error);
         ssize_t got = status == STATUS_OK ? read(STDIN_FILENO, bytes, COPY_BYTES) : 0;
@@ -206,13 +189,11 @@ static enum status unpack(int *descriptor, struct error *error)
     }
     snprintf(path, sizeof(path), "/proc/self/fd/%d", *descriptor);
     int plain = make_nameless();
-    char *bytes = (char *)malloc(COPY_BYTES);
+    char *bytes = (char *)memory_allocate(COPY_BYTES);
     enum status status =
         plain < 0 ? error_set_errno(error, ERROR_SOURCE_READ, errno, temporary_folder(),
                                     "can't make a file for standard input")
-        : bytes == NULL
-            ? no_memory(error)
-            : folder_input_open_packed(path, compression, ERROR_SOURCE_READ, &input, error);
+                  : folder_input_open_packed(path, compression, ERROR_SOURCE_READ, &input, error);
     while (status == STATUS_OK) {
         size_t length = 0;
         status = folder_input_read(input, bytes, COPY_BYTES, &length, error);
@@ -236,12 +217,10 @@ static enum status unpack(int *descriptor, struct error *error)
 /* So that a resume with the same bytes knows them. */
 static enum status hash_contents(int descriptor, struct folder_file *file, struct error *error)
 {
-    XXH3_state_t *state = XXH3_createState();
-    char *bytes = (char *)malloc(COPY_BYTES);
-    enum status status = state != NULL && bytes != NULL ? STATUS_OK : no_memory(error);
-    if (status == STATUS_OK) {
-        XXH3_64bits_reset(state);
-    }
+    XXH3_state_t *state = folder_hash_create();
+    char *bytes = (char *)memory_allocate(COPY_BYTES);
+    enum status status = STATUS_OK;
+    XXH3_64bits_reset(state);
     while (status == STATUS_OK) {
         ssize_t got = pread(descriptor, bytes, COPY_BYTES, (off_t)file->bytes);
         if (got < 0 && errno == EINTR) {
@@ -283,7 +262,6 @@ enum status folder_pipe_take(struct folder *folder, struct folder_file *file, st
     }
     if (status == STATUS_OK) {
         file->path = arena_format(folder->arena, "/proc/self/fd/%d", descriptor);
-        status = file->path != NULL ? STATUS_OK : no_memory(error);
     }
     if (status != STATUS_OK) {
         close(descriptor);
@@ -298,8 +276,8 @@ enum status folder_pipe_take(struct folder *folder, struct folder_file *file, st
 static enum status give_locked(struct folder_pipe *pipe, int from, uint64_t offset,
                                struct error *error)
 {
-    char *bytes = (char *)malloc(COPY_BYTES);
-    enum status status = bytes != NULL ? STATUS_OK : no_memory(error);
+    char *bytes = (char *)memory_allocate(COPY_BYTES);
+    enum status status = STATUS_OK;
     while (status == STATUS_OK) {
         ssize_t got = pread(from, bytes, COPY_BYTES, (off_t)offset);
         if (got < 0 && errno == EINTR) {

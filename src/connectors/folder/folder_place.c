@@ -1,5 +1,6 @@
 /* Where records stand: file and line of what is rejected, columns of what is asked for. */
 #include "base/file.h"
+#include "base/memory.h"
 #include "connectors/folder/folder.h"
 
 #include "base/name_index.h"
@@ -15,15 +16,15 @@ enum { COUNT_BYTES = 256 * 1024, MARKS_MAX = 1 << 16, RAW_BYTES_MAX = 4096 };
 
 /* Columns that are asked for in order are found at once, others through an index of all. */
 static uint32_t find_column(const struct schema_table *schema, const char *name, uint32_t guess,
-                            struct name_index *names, bool *no_memory)
+                            struct name_index *names)
 {
     if (guess < schema->column_count && strcmp(schema->columns[guess].name, name) == 0) {
         return guess;
     }
-    for (uint32_t at = names->count; at < schema->column_count && !*no_memory; at++) {
+    for (uint32_t at = names->count; at < schema->column_count; at++) {
         uint32_t before = NAME_INDEX_NONE;
         const char *column = schema->columns[at].name;
-        *no_memory = name_index_add(names, column, strlen(column), at, &before) != STATUS_OK;
+        (void)!name_index_add(names, column, strlen(column), at, &before);
     }
     return name_index_find(names, name, strlen(name));
 }
@@ -33,12 +34,11 @@ int32_t *folder_positions(const struct folder *folder, const struct folder_table
 {
     struct name_index names = {.arena = arena};
     uint32_t guess = 0;
-    bool no_memory = false;
     int32_t *positions = (int32_t *)arena_allocate_zeroed(arena, (size_t)request->column_count + 1,
                                                           sizeof(*positions));
-    for (uint32_t at = 0; positions != NULL && at < request->column_count; at++) {
+    for (uint32_t at = 0; at < request->column_count; at++) {
         const char *name = request->columns[at].name;
-        uint32_t column = find_column(&table->schema, name, guess, &names, &no_memory);
+        uint32_t column = find_column(&table->schema, name, guess, &names);
         guess = column != NAME_INDEX_NONE ? column + 1 : guess;
         positions[at] = column != NAME_INDEX_NONE    ? (int32_t)column
                         : strcmp(name, "$file") == 0 ? FOLDER_COLUMN_FILE
@@ -46,7 +46,7 @@ int32_t *folder_positions(const struct folder *folder, const struct folder_table
                             ? FOLDER_COLUMN_POSITION
                             : FOLDER_COLUMN_NONE;
     }
-    return no_memory ? NULL : positions;
+    return positions;
 }
 
 const struct cell *folder_place(struct arena *arena, const char *file, const char *name,
@@ -55,9 +55,6 @@ const struct cell *folder_place(struct arena *arena, const char *file, const cha
     static const char file_name[] = "$file";
     struct cell *cells = (struct cell *)arena_allocate(arena, 5 * sizeof(*cells));
     const char *copy = arena_copy_string(arena, file);
-    if (cells == NULL || copy == NULL) {
-        return NULL;
-    }
     cells[1] = cell_text(file_name, sizeof(file_name) - 1);
     cells[2] = cell_text(copy, strlen(copy));
     cells[3] = cell_text(name, strlen(name));
@@ -80,12 +77,10 @@ static uint64_t count_breaks(const char *bytes, size_t length)
 static enum status count_range(const char *path, uint64_t from, uint64_t to, uint64_t *breaks,
                                struct error *error)
 {
-    char *bytes = (char *)malloc(COUNT_BYTES);
+    char *bytes = (char *)memory_allocate(COUNT_BYTES);
     int descriptor = file_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
     enum status status = STATUS_OK;
-    if (bytes == NULL) {
-        status = error_set(error, ERROR_MEMORY, path, "no memory to count lines");
-    } else if (descriptor < 0) {
+    if (descriptor < 0) {
         status = error_set_errno(error, ERROR_SOURCE_READ, errno, path, "can't open the file");
     }
     while (status == STATUS_OK && from < to) {
@@ -127,7 +122,7 @@ static uint32_t find_mark(const struct folder_table *table, uint32_t file, uint6
     return below;
 }
 
-/* With the mutex held. Places that find no room are counted again when they are asked for. */
+/* With the mutex held. */
 static void keep_mark(struct folder *folder, const struct folder_table *table, uint32_t file,
                       struct folder_line_mark mark)
 {
@@ -142,9 +137,6 @@ static void keep_mark(struct folder *folder, const struct folder_table *table, u
     if (grows) {
         marks = (struct folder_line_mark *)arena_allocate_zeroed(
             folder->snapshot->arena, count == 0 ? 1 : (size_t)count * 2, sizeof(*marks));
-        if (marks == NULL) {
-            return;
-        }
         if (count > 0) {
             memcpy(marks, table->marks[file], count * sizeof(*marks));
         }
@@ -160,11 +152,7 @@ enum status folder_line_at(struct folder *folder, const struct folder_table *tab
 {
     struct folder_line_mark mark;
     struct arena *arena = arena_create(1024);
-    char *path = arena != NULL ? folder_file_path(arena, table, file) : NULL;
-    if (path == NULL) {
-        arena_destroy(arena);
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a path");
-    }
+    char *path = folder_file_path(arena, table, file);
     pthread_mutex_lock(&folder->mutex);
     (void)find_mark(table, file, byte, &mark);
     pthread_mutex_unlock(&folder->mutex);
@@ -207,13 +195,9 @@ enum status folder_refuse_line(struct batch *batch, const char *file, uint64_t n
     buffer_append_string(&reason, why->message);
     const struct cell *key = folder_place(batch->arena, file, "$line", number);
     const char *raw = arena_copy(batch->arena, line, kept);
-    enum status status = STATUS_FAILED;
-    if (key != NULL && raw != NULL && !reason.failed) {
-        const struct cell cell =
-            text_is_utf8(raw, kept) ? cell_text(raw, kept) : cell_bytes(raw, kept);
-        status = batch_refuse(batch, why->code, buffer_string(&reason), key, 1, &cell);
-    }
+    const struct cell cell = text_is_utf8(raw, kept) ? cell_text(raw, kept) : cell_bytes(raw, kept);
+    enum status status = batch_refuse(batch, why->code, buffer_string(&reason), key, 1, &cell);
+    (void)error;
     buffer_free(&reason);
-    return status == STATUS_OK ? STATUS_OK
-                               : error_set(error, ERROR_MEMORY, file, "no memory for a reject");
+    return status;
 }

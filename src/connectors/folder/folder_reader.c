@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,11 +37,6 @@ struct cursor {
     struct place end; /* byte 0: to the end of the file */
     struct folder_decoder *decoder;
 };
-
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to read records");
-}
 
 /* ---------------------------------------------------------------- facts */
 
@@ -74,15 +70,12 @@ static enum status source_snapshot(struct database *self, uint32_t reader_count,
                           table->files[file].modified_ns);
         }
     }
-    if (!text.failed) {
-        XXH128_hash_t hash = XXH3_128bits(text.data, text.length);
-        char hex[33];
-        text_from_hash(hash.high64, hash.low64, hex);
-        *token = arena_format(arena, "files-1:%s", hex);
-    }
-    status = text.failed || *token == NULL ? no_memory(error) : STATUS_OK;
+    XXH128_hash_t hash = XXH3_128bits(text.data, text.length);
+    char hex[33];
+    text_from_hash(hash.high64, hash.low64, hex);
+    *token = arena_format(arena, "files-1:%s", hex);
     buffer_free(&text);
-    return status;
+    return STATUS_OK;
 }
 
 static enum status source_describe_stream(struct database *self, const struct read_request *request,
@@ -94,9 +87,6 @@ static enum status source_describe_stream(struct database *self, const struct re
         return STATUS_FAILED;
     }
     const char **place = (const char **)arena_allocate_zeroed(arena, 2, sizeof(*place));
-    if (place == NULL) {
-        return no_memory(error);
-    }
     place[0] = "$file";
     place[1] = ((struct folder *)self)->format->position_column;
     *facts = (struct stream_facts){.row_count = -1, .key_unique = true};
@@ -120,9 +110,8 @@ static enum status sample_line_bytes(const struct folder_table *table, uint64_t 
         size_t length = 0;
         bool too_long = false;
         char *path = folder_file_path(arena, table, at);
-        enum status status = path != NULL ? folder_lines_open(path, 0, 0, SAMPLE_LINE_BYTES,
-                                                              ERROR_SOURCE_READ, &lines, error)
-                                          : no_memory(error);
+        enum status status =
+            folder_lines_open(path, 0, 0, SAMPLE_LINE_BYTES, ERROR_SOURCE_READ, &lines, error);
         while (status == STATUS_OK && count < SAMPLE_LINES) {
             status = folder_lines_next(lines, &line, &length, &too_long, error);
             if (status == STATUS_OK) {
@@ -151,16 +140,13 @@ struct splitting {
     uint64_t mean;
 };
 
-static enum status add_span(struct splitting *splitting, struct place first, struct place end,
-                            uint64_t bytes, struct error *error)
+static void add_span(struct splitting *splitting, struct place first, struct place end,
+                     uint64_t bytes)
 {
     if (splitting->count == splitting->capacity) {
         uint32_t capacity = splitting->capacity == 0 ? 16 : splitting->capacity * 2;
         struct span *grown =
             (struct span *)arena_allocate_zeroed(splitting->arena, capacity, sizeof(*grown));
-        if (grown == NULL) {
-            return no_memory(error);
-        }
         if (splitting->count > 0) {
             memcpy(grown, splitting->spans, splitting->count * sizeof(*grown));
         }
@@ -178,9 +164,6 @@ static enum status add_span(struct splitting *splitting, struct place first, str
                 : arena_format(splitting->arena, "%s:%" PRIu64 " to %s", files[first.file].name,
                                first.byte, files[end.file].name);
     }
-    if (bounds == NULL || printable == NULL) {
-        return no_memory(error);
-    }
     bytes_put_le(bounds, first.file, 4);
     bytes_put_le(bounds + 4, first.byte, 8);
     bytes_put_le(bounds + 12, end.file, 4);
@@ -190,7 +173,6 @@ static enum status add_span(struct splitting *splitting, struct place first, str
                       .bounds = bounds,
                       .bounds_length = BOUNDS_BYTES,
                       .row_estimate = splitting->mean > 0 ? (int64_t)(bytes / splitting->mean) : 0};
-    return STATUS_OK;
 }
 
 /* Where the file may be cut at or after a byte; its size: nowhere. */
@@ -221,9 +203,7 @@ static enum status split_files(struct splitting *splitting, uint64_t span_bytes,
             if (end.byte >= bytes) {
                 break;
             }
-            if (add_span(splitting, first, end, end.byte - done + gathered, error) != STATUS_OK) {
-                return STATUS_FAILED;
-            }
+            add_span(splitting, first, end, end.byte - done + gathered);
             done = end.byte;
             first = end;
             gathered = 0;
@@ -231,15 +211,15 @@ static enum status split_files(struct splitting *splitting, uint64_t span_bytes,
         gathered += plain ? bytes - done : bytes * UNPACK_FACTOR;
         bool last = at + 1 == table->file_count;
         if (gathered >= span_bytes || last) {
-            if (add_span(splitting, first, (struct place){at, 0}, gathered, error) != STATUS_OK) {
-                return STATUS_FAILED;
-            }
+            add_span(splitting, first, (struct place){at, 0}, gathered);
             first = (struct place){at + 1, 0};
             gathered = 0;
         }
     }
-    return splitting->count > 0 ? STATUS_OK
-                                : add_span(splitting, first, (struct place){0}, 0, error);
+    if (splitting->count == 0) {
+        add_span(splitting, first, (struct place){0}, 0);
+    }
+    return STATUS_OK;
 }
 
 static enum status source_split(struct database *self, const struct read_request *request,
@@ -280,10 +260,8 @@ static enum status source_prepare(struct database *self, const struct read_reque
 static enum status source_reader_open(struct database *self, struct reader **reader,
                                       struct error *error)
 {
-    struct reader *made = (struct reader *)calloc(1, sizeof(*made));
-    if (made == NULL) {
-        return no_memory(error);
-    }
+    (void)error;
+    struct reader *made = (struct reader *)memory_allocate_zeroed(1, sizeof(*made));
     made->folder = (struct folder *)self;
     *reader = made;
     return STATUS_OK;
@@ -327,11 +305,8 @@ static enum status source_cursor_open(struct reader *reader, const struct read_r
                                       const struct span *span, struct cursor **cursor,
                                       struct error *error)
 {
-    struct cursor *made = (struct cursor *)calloc(1, sizeof(*made));
+    struct cursor *made = (struct cursor *)memory_allocate_zeroed(1, sizeof(*made));
     *cursor = NULL;
-    if (made == NULL) {
-        return no_memory(error);
-    }
     struct folder_table *table = NULL;
     made->folder = reader->folder;
     made->request = request;
@@ -357,14 +332,12 @@ static enum status open_file(struct cursor *cursor, struct error *error)
     bool plain = folder_compression_of(file->name) == FOLDER_PLAIN;
     uint64_t end = cursor->next.file == cursor->end.file ? cursor->end.byte : 0;
     struct arena *arena = arena_create(4096);
-    char *path = arena != NULL ? folder_file_path(arena, table, cursor->next.file) : NULL;
+    char *path = folder_file_path(arena, table, cursor->next.file);
     if (end == 0) {
         end = plain ? file->bytes : UINT64_MAX;
     }
     enum status status = STATUS_OK;
-    if (path == NULL) {
-        status = no_memory(error);
-    } else if (file->bytes > 0) {
+    if (file->bytes > 0) {
         const struct folder_range range = {.path = path,
                                            .file_name = file->name,
                                            .file = cursor->next.file,
@@ -386,10 +359,8 @@ static enum status check_file(const struct cursor *cursor, struct error *error)
         return STATUS_OK;
     }
     struct arena *arena = arena_create(4096);
-    char *path = arena != NULL ? folder_file_path(arena, cursor->table, at) : NULL;
-    enum status status = path != NULL
-                             ? folder_check_unchanged(path, &cursor->table->files[at], error)
-                             : no_memory(error);
+    char *path = folder_file_path(arena, cursor->table, at);
+    enum status status = folder_check_unchanged(path, &cursor->table->files[at], error);
     arena_destroy(arena);
     return status;
 }
@@ -437,11 +408,10 @@ static enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, 
     uint32_t rows = fitting_rows(columns, rows_max, bytes_max);
     struct batch *made = batch_create(NULL, columns > 0 ? columns : 1, rows);
     *batch = NULL;
-    if (made == NULL || (columns == 0 && batch_add_envelopes(made) != STATUS_OK)) {
-        batch_destroy(made);
-        return no_memory(error);
+    enum status status = columns == 0 ? batch_add_envelopes(made) : STATUS_OK;
+    if (status == STATUS_OK) {
+        status = fill(cursor, made, rows, bytes_max, error);
     }
-    enum status status = fill(cursor, made, rows, bytes_max, error);
     if (status != STATUS_OK) {
         batch_destroy(made);
         return status;

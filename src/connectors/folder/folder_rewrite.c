@@ -47,12 +47,12 @@ static enum status copy_records(struct folder_rewriting *rewriting, const char *
         }
         if (leave) {
             rewriting->left_out++;
-        } else {
+        } else if (buffer_try_reserve(text, length)) {
             buffer_append(text, bytes, length);
-        }
-        if (text->failed) {
+        } else {
             status = no_memory(error);
-        } else if (text->length >= WRITE_BYTES) {
+        }
+        if (status == STATUS_OK && text->length >= WRITE_BYTES) {
             status = folder_output_write(output, text->data, text->length, error);
             buffer_clear(text);
         }
@@ -85,8 +85,8 @@ static enum status write_new(struct folder_rewriting *rewriting, const char *fro
 
 static char *replaced_folder(struct arena *arena, const struct folder *folder, const char *table)
 {
-    char *name = folder_entry_name(arena, table);
-    return name == NULL ? NULL : arena_format(arena, "%s/replaced/%s", folder->run.folder, name);
+    return arena_format(arena, "%s/replaced/%s", folder->run.folder,
+                        folder_entry_name(arena, table));
 }
 
 static enum status cant_keep(const char *path, struct error *error)
@@ -103,9 +103,6 @@ static enum status copy_file(const char *from, const char *to, struct arena *are
     struct folder_output *output = NULL;
     char *writing = arena_format(arena, "%s.tmp", to);
     uint8_t *bytes = arena_allocate(arena, WRITE_BYTES);
-    if (writing == NULL || bytes == NULL) {
-        return no_memory(error);
-    }
     unlink(writing);
     if (folder_input_open_packed(from, FOLDER_PLAIN, ERROR_TARGET_INVALID, &input, error) !=
         STATUS_OK) {
@@ -138,10 +135,7 @@ static enum status keep_old(const struct folder_rewriting *rewriting, const char
 {
     const struct folder *folder = rewriting->folder;
     char *place = replaced_folder(rewriting->arena, folder, rewriting->table);
-    char *kept = place == NULL ? NULL : file_join(rewriting->arena, place, rewriting->file);
-    if (kept == NULL) {
-        return no_memory(error);
-    }
+    char *kept = file_join(rewriting->arena, place, rewriting->file);
     for (uint32_t at = 0; at < version_count; at++) {
         if (strcmp(versions[at].tag, folder->run.tag) == 0 && file_exists(kept)) {
             return STATUS_OK;
@@ -224,9 +218,6 @@ enum status folder_rewrite(struct folder_rewriting *rewriting, struct error *err
     char *writing =
         arena_format(rewriting->arena, "%s/tmp/again-%s", folder->run.folder, rewriting->file);
     rewriting->left_out = 0;
-    if (path == NULL || writing == NULL) {
-        return no_memory(error);
-    }
     if (lstat(path, &before) != 0 || !S_ISREG(before.st_mode)) {
         return error_set(error, ERROR_TARGET_INVALID, path,
                          "the file is gone, or is none any more");
@@ -278,9 +269,6 @@ static enum status restore_one(struct restoring *restoring, const char *file, st
     uint32_t count;
     char *kept = file_join(restoring->arena, restoring->place, file);
     char *path = file_join(restoring->arena, restoring->table_path, file);
-    if (kept == NULL || path == NULL) {
-        return no_memory(error);
-    }
     enum status there = folder_print_file(path, &now, error);
     if (there == STATUS_FAILED || folder_print_file(kept, &before, error) != STATUS_OK ||
         folder_versions(folder, restoring->table, file, restoring->arena, &versions, &count,
@@ -334,14 +322,9 @@ enum status folder_restore(struct folder *folder, const char *table, bool dry_ru
 {
     struct restoring restoring = {
         .folder = folder, .table = table, .arena = arena_create(0), .dry_run = dry_run};
-    enum status status = restoring.arena == NULL ? no_memory(error) : STATUS_OK;
-    if (status == STATUS_OK) {
-        restoring.place = replaced_folder(restoring.arena, folder, table);
-        restoring.table_path = folder_table_path(restoring.arena, folder, table);
-        status = restoring.place == NULL || restoring.table_path == NULL
-                     ? no_memory(error)
-                     : restore_all(&restoring, error);
-    }
+    restoring.place = replaced_folder(restoring.arena, folder, table);
+    restoring.table_path = folder_table_path(restoring.arena, folder, table);
+    enum status status = restore_all(&restoring, error);
     if (status == STATUS_OK && !dry_run && file_exists(restoring.table_path)) {
         status = file_sync_folder(restoring.table_path, error);
     }

@@ -34,9 +34,6 @@ static bool is_ours(const struct folder *folder, const char *path, const char *k
 
 static enum status remove_file(const char *path, struct error *error)
 {
-    if (path == NULL) {
-        return folder_ledger_no_memory(error);
-    }
     return unlink(path) == 0 || errno == ENOENT
                ? STATUS_OK
                : error_set_errno(error, ERROR_TARGET_WRITE, errno, path, "can't remove it");
@@ -46,9 +43,6 @@ static enum status remove_file(const char *path, struct error *error)
 static enum status note_begun(const struct folder *folder, struct arena *arena, struct error *error)
 {
     char *path = file_join(arena, folder->run.folder, FOLDER_ROLLING);
-    if (path == NULL) {
-        return folder_ledger_no_memory(error);
-    }
     return file_exists(path)
                ? STATUS_OK
                : folder_sealed_write(path, FOLDER_ROLLING, folder->run.id, "\n", 1, NULL, error);
@@ -99,9 +93,6 @@ static enum status undo_file(struct undoing *undoing, const struct folder_file *
     uint64_t records = 0;
     bool untouched = false;
     char *path = file_join(undoing->arena, undoing->path, file->name);
-    if (path == NULL) {
-        return folder_ledger_no_memory(error);
-    }
     if (is_untouched(undoing, file, path, &untouched, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -153,9 +144,6 @@ static enum status remove_definition(const struct undoing *undoing, struct error
     const char *name = undoing->table->name;
     char *defined = folder_definition_path(undoing->arena, folder, name, ".defined");
     char *definition = folder_definition_path(undoing->arena, folder, name, ".json");
-    if (defined == NULL || definition == NULL) {
-        return folder_ledger_no_memory(error);
-    }
     if (undoing->others || !is_ours(folder, defined, "defined", undoing->arena)) {
         return STATUS_OK;
     }
@@ -175,11 +163,9 @@ static enum status undo(struct database *self, const struct target_table *table,
                               .ended_us = ended_us,
                               .dry_run = dry_run,
                               .counts = counts};
-    undoing.path = arena == NULL ? NULL : folder_table_path(arena, folder, table->name);
+    undoing.path = folder_table_path(arena, folder, table->name);
     enum status status = STATUS_OK;
-    if (undoing.path == NULL) {
-        status = folder_ledger_no_memory(error);
-    } else if (!dry_run) {
+    if (!dry_run) {
         status = folder_ledger_check_epoch(&folder->run, folder->run.epoch, error);
         status = status == STATUS_OK ? note_begun(folder, arena, error) : status;
         status = status == STATUS_OK ? failpoint_hit("files.before_undo", error) : status;
@@ -211,16 +197,12 @@ static enum status remove_table(struct database *self, const struct target_table
 {
     struct folder *folder = of(self);
     struct arena *arena = arena_create(0);
-    char *path = arena == NULL ? NULL : folder_table_path(arena, folder, table->name);
-    char *owner =
-        arena == NULL ? NULL : folder_definition_path(arena, folder, table->name, ".owner");
-    char *definition =
-        arena == NULL ? NULL : folder_definition_path(arena, folder, table->name, ".json");
+    char *path = folder_table_path(arena, folder, table->name);
+    char *owner = folder_definition_path(arena, folder, table->name, ".owner");
+    char *definition = folder_definition_path(arena, folder, table->name, ".json");
     enum status status = STATUS_OK;
-    if (path == NULL || owner == NULL || definition == NULL) {
-        status = folder_ledger_no_memory(error);
-    } else if (table->created && is_ours(folder, owner, "owner", arena) &&
-               (rmdir(path) == 0 || errno == ENOENT)) {
+    if (table->created && is_ours(folder, owner, "owner", arena) &&
+        (rmdir(path) == 0 || errno == ENOENT)) {
         status = remove_file(definition, error);
         status = status == STATUS_OK ? failpoint_hit("files.before_remove_table", error) : status;
         status = status == STATUS_OK ? remove_file(owner, error) : status;
@@ -254,12 +236,10 @@ struct listing {
 
 static enum status add_run(void *context, uint64_t number, const char *id, struct error *error)
 {
+    (void)error;
     struct listing *listing = context;
     struct numbered *grown =
         arena_allocate_zeroed(listing->arena, listing->count + 1u, sizeof(*grown));
-    if (grown == NULL) {
-        return folder_ledger_no_memory(error);
-    }
     if (listing->count > 0) {
         memcpy(grown, listing->runs, listing->count * sizeof(*grown));
     }
@@ -281,9 +261,6 @@ enum status folder_ledger_list(struct database *self, struct arena *arena, const
         qsort(listing.runs, listing.count, sizeof(*listing.runs), compare_numbered);
     }
     *ids = arena_allocate_zeroed(arena, listing.count + 1u, sizeof(**ids));
-    if (*ids == NULL) {
-        return folder_ledger_no_memory(error);
-    }
     for (uint32_t at = 0; at < listing.count; at++) {
         (*ids)[at] = listing.runs[at].id;
     }
@@ -314,9 +291,6 @@ static enum status visit_notes(const struct folder *folder, bool removes, bool *
     struct entries entries;
     const char *name;
     *keeps = false;
-    if (path == NULL) {
-        return folder_ledger_no_memory(error);
-    }
     enum status status = entries_open(&entries, path, ERROR_LEDGER_INVALID, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
@@ -345,9 +319,6 @@ static enum status remove_rest(struct folder *folder, const char *forgotten, str
     bool keeps;
     char *ledger = folder_path(arena, folder, "");
     char *lock = folder_path(arena, folder, "lock");
-    if (ledger == NULL || lock == NULL) {
-        return folder_ledger_no_memory(error);
-    }
     if (folder_ledger_list(&folder->base, arena, &ids, &count, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -370,9 +341,6 @@ static enum status remove_run(struct folder *folder, struct arena *arena, struct
 {
     char *forgotten = folder_path(arena, folder, ".forgotten");
     char *ledger = folder_path(arena, folder, "");
-    if (forgotten == NULL || ledger == NULL) {
-        return folder_ledger_no_memory(error);
-    }
     if (file_remove_tree(forgotten, error) != STATUS_OK ||
         failpoint_hit("files.before_forget", error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -410,9 +378,6 @@ static enum status goes_whole(struct folder *folder, bool *whole, struct arena *
     bool keeps = true;
     char *made = file_join(arena, folder->run.folder, FOLDER_MADE);
     *whole = false;
-    if (made == NULL) {
-        return folder_ledger_no_memory(error);
-    }
     if (!is_ours(folder, made, FOLDER_MADE, arena)) {
         return STATUS_OK;
     }
@@ -438,9 +403,6 @@ static enum status remove_whole(const struct folder *folder, struct arena *arena
     char *aside = path_aside(folder, arena);
     char *ledger = folder_path(arena, folder, "");
     char *parent = folder_parent(arena, folder->path);
-    if (aside == NULL || ledger == NULL || parent == NULL) {
-        return folder_ledger_no_memory(error);
-    }
     if (failpoint_hit("files.before_forget", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -462,9 +424,6 @@ enum status folder_ledger_forget_run(struct database *self, const char *run_id, 
     struct arena *arena = arena_create(0);
     bool whole = false;
     (void)run_id;
-    if (arena == NULL) {
-        return folder_ledger_no_memory(error);
-    }
     enum status status = folder_ledger_check_epoch(&folder->run, epoch, error);
     if (status == STATUS_OK && rolled_back) {
         status = goes_whole(folder, &whole, arena, error);
@@ -506,9 +465,6 @@ static enum status tidy(struct folder *folder, struct arena *arena, struct error
     int64_t holder;
     char *aside = path_aside(folder, arena);
     char *forgotten = folder_path(arena, folder, ".forgotten");
-    if (aside == NULL || forgotten == NULL) {
-        return folder_ledger_no_memory(error);
-    }
     if (is_ledger(aside) && end_aside(folder, aside, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -528,9 +484,6 @@ enum status folder_ledger_tidy(struct database *self, bool rolled_back, struct e
 {
     (void)rolled_back;
     struct arena *arena = arena_create(0);
-    if (arena == NULL) {
-        return folder_ledger_no_memory(error);
-    }
     enum status status = tidy(of(self), arena, error);
     arena_destroy(arena);
     return status;

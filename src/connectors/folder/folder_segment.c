@@ -10,11 +10,6 @@
 
 enum { WRITE_BYTES = 256 * 1024, SPARE_BYTES_MAX = 1024 * 1024 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to write records");
-}
-
 /* The buffer holds one record, which the head goes before. */
 static enum status write_head(struct folder_stream *stream, struct error *error)
 {
@@ -24,10 +19,8 @@ static enum status write_head(struct folder_stream *stream, struct error *error)
         return STATUS_OK;
     }
     enum status status = format->encoder_head(stream->encoder, &head, error);
-    if (status == STATUS_OK && (head.failed || !buffer_reserve(&stream->buffer, head.length))) {
-        status = no_memory(error);
-    }
     if (status == STATUS_OK && head.length > 0) {
+        buffer_reserve(&stream->buffer, head.length);
         memmove(stream->buffer.data + head.length, stream->buffer.data, stream->buffer.length);
         memcpy(stream->buffer.data, head.data, head.length);
         stream->buffer.length += head.length;
@@ -43,17 +36,11 @@ static enum status begin_part(struct folder_stream *stream, struct error *error)
     struct folder *folder = stream->folder;
     struct folder_part *part =
         (struct folder_part *)arena_allocate_zeroed(stream->arena, 1, sizeof(*part));
-    if (part == NULL) {
-        return no_memory(error);
-    }
     folder_segment_name(folder->format, folder->run.tag, stream->chunk, stream->entity,
                         stream->part_count, folder->compression, part->name);
     part->writing_path = arena_format(stream->arena, "%s/tmp/%u-%s", folder->run.folder,
                                       stream->table_number, part->name);
     part->final_path = arena_format(stream->arena, "%s/%s", stream->table_path, part->name);
-    if (part->writing_path == NULL || part->final_path == NULL) {
-        return no_memory(error);
-    }
     if (stream->last_part != NULL) {
         stream->last_part->next = part;
     } else {
@@ -104,23 +91,20 @@ static enum status end_part(struct folder_stream *stream, size_t end, struct err
                : broken(stream);
 }
 
-static enum status add_ordinal(struct folder_stream *stream, uint64_t ordinal, struct error *error)
+static void add_ordinal(struct folder_stream *stream, uint64_t ordinal)
 {
     struct folder_part *part = stream->last_part;
     if (part->ordinals_count > 0) {
         struct folder_ordinals *last = &part->ordinals[part->ordinals_count - 1];
         if (last->first + last->count == ordinal || part->ordinals_count == FOLDER_ORDINALS_MAX) {
             last->count++;
-            return STATUS_OK;
+            return;
         }
     }
     if (part->ordinals_count == part->ordinals_capacity) {
         uint32_t capacity = part->ordinals_capacity == 0 ? 4 : part->ordinals_capacity * 2;
         struct folder_ordinals *grown = (struct folder_ordinals *)arena_allocate_zeroed(
             stream->arena, capacity, sizeof(*grown));
-        if (grown == NULL) {
-            return no_memory(error);
-        }
         if (part->ordinals_count > 0) {
             memcpy(grown, part->ordinals, part->ordinals_count * sizeof(*grown));
         }
@@ -128,7 +112,6 @@ static enum status add_ordinal(struct folder_stream *stream, uint64_t ordinal, s
         part->ordinals_capacity = capacity;
     }
     part->ordinals[part->ordinals_count++] = (struct folder_ordinals){ordinal, 1};
-    return STATUS_OK;
 }
 
 enum status folder_stream_add(struct folder_stream *stream, size_t start, uint64_t ordinal,
@@ -150,9 +133,7 @@ enum status folder_stream_add(struct folder_stream *stream, size_t start, uint64
     }
     stream->last_part->records++;
     stream->last_part->bytes += bytes;
-    if (add_ordinal(stream, ordinal, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    add_ordinal(stream, ordinal);
     return stream->buffer.length >= WRITE_BYTES ? write_buffer(stream, stream->buffer.length, error)
                                                 : STATUS_OK;
 }
@@ -215,7 +196,6 @@ void folder_stream_free(struct folder_stream *stream, bool all, struct buffer *s
     }
     if (spare->capacity == 0 && stream->buffer.capacity <= SPARE_BYTES_MAX) {
         *spare = stream->buffer;
-        spare->failed = 0;
         buffer_clear(spare);
     } else {
         buffer_free(&stream->buffer);

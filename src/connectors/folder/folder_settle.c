@@ -4,6 +4,7 @@
 
 #include "base/failpoint.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "model/json_reader.h"
 #include <errno.h>
@@ -12,11 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to settle duplicates");
-}
 
 enum status folder_settling_key(const struct folder_settling *settling, const struct cell *record,
                                 struct cell key[FOLDER_KEY_PARTS_MAX], struct error *error)
@@ -144,9 +140,6 @@ static enum status read_listed(struct folder_settling *settling, const struct li
         format->decoder_close(segment->decoder);
         segment->decoder = NULL;
         memcpy(segment->file, listed->file, sizeof(segment->file));
-        if (path == NULL) {
-            return no_memory(error);
-        }
         if (folder_segment_open(settling->folder, settling->table->name, path, &segment->decoder,
                                 error) != STATUS_OK) {
             return STATUS_FAILED;
@@ -169,9 +162,6 @@ enum status folder_settling_report(struct folder_settling *settling, folder_foun
     struct listed listed;
     struct cell record;
     struct cell key[FOLDER_KEY_PARTS_MAX];
-    if (arena == NULL) {
-        return no_memory(error);
-    }
     enum status status = folder_lines_open(settling->list_path, 0, 0, SIZE_MAX / 4,
                                            ERROR_LEDGER_INVALID, &lines, error);
     while (status == STATUS_OK) {
@@ -227,8 +217,8 @@ static enum status begin_leaving(struct folder_settling *settling, struct leavin
         return error_set(error, ERROR_LEDGER_INVALID, settling->list_path,
                          "it names a segment that is not done");
     }
-    leaving->lines = (uint8_t *)calloc(leaving->segment->records / 8 + 1, 1);
-    return leaving->lines != NULL ? STATUS_OK : no_memory(error);
+    leaving->lines = (uint8_t *)memory_allocate_zeroed(leaving->segment->records / 8 + 1, 1);
+    return STATUS_OK;
 }
 
 static enum status is_left_out(void *context, struct folder_decoder *decoder, uint64_t number,
@@ -265,9 +255,6 @@ static enum status end_leaving(struct folder_settling *settling, struct leaving 
         return STATUS_OK;
     }
     char *path = folder_settling_path(settling, leaving->file);
-    if (path == NULL) {
-        return no_memory(error);
-    }
     if (folder_count_records(settling->folder, settling->table->name, path, &lines, error) !=
         STATUS_OK) {
         return STATUS_FAILED;
@@ -307,9 +294,6 @@ enum status folder_settling_rewrite(struct folder_settling *settling, struct err
     struct arena *arena = arena_create(0);
     struct leaving leaving = {0};
     struct listed listed;
-    if (arena == NULL) {
-        return no_memory(error);
-    }
     enum status status = folder_lines_open(settling->list_path, 0, 0, SIZE_MAX / 4,
                                            ERROR_LEDGER_INVALID, &lines, error);
     while (status == STATUS_OK) {

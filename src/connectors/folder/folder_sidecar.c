@@ -154,7 +154,7 @@ enum status folder_sidecar_write(const char *path, const struct target_table *ta
     enum status status = STATUS_FAILED;
     if (!json_tree_append(root, JSON_INDENT(1), &text)) {
         error_set(error, ERROR_TARGET_SCHEMA, table->name,
-                  "its definition can't be written: no memory, or a name that is not UTF-8");
+                  "its definition can't be written: a name is not UTF-8");
     } else {
         status = file_write_atomic(path, text.data, text.length, "files.before_definition", error);
     }
@@ -178,13 +178,7 @@ static enum status wrong(const struct reading *reading, const char *what)
     return status;
 }
 
-static enum status no_memory(const struct reading *reading)
-{
-    return error_set(reading->error, ERROR_MEMORY, reading->path,
-                     "no memory for a table's definition");
-}
-
-/* A text member: NULL where there is none. False: it is no text, or memory is out. */
+/* A text member: NULL where there is none. False: it is no text. */
 static bool read_text(const struct reading *reading, const json_t *object, const char *name,
                       const char **text)
 {
@@ -197,7 +191,7 @@ static bool read_text(const struct reading *reading, const json_t *object, const
         return false;
     }
     *text = arena_copy(reading->arena, json_string_value(member), json_string_length(member));
-    return *text != NULL;
+    return true;
 }
 
 static enum status read_names(const struct reading *reading, const json_t *list,
@@ -206,9 +200,6 @@ static enum status read_names(const struct reading *reading, const json_t *list,
     size_t count = json_array_size(list);
     const char **texts =
         (const char **)arena_allocate_zeroed(reading->arena, count + 1, sizeof(*texts));
-    if (texts == NULL) {
-        return no_memory(reading);
-    }
     if (list != NULL && !json_is_array(list)) {
         return wrong(reading, "a list of names is no list");
     }
@@ -218,9 +209,6 @@ static enum status read_names(const struct reading *reading, const json_t *list,
             return wrong(reading, "a list of names holds something else");
         }
         texts[at] = arena_copy(reading->arena, json_string_value(name), json_string_length(name));
-        if (texts[at] == NULL) {
-            return no_memory(reading);
-        }
     }
     *names = (struct column_list){texts, (uint32_t)count};
     return STATUS_OK;
@@ -289,19 +277,14 @@ static enum status read_columns(const struct reading *reading, const json_t *lis
     struct schema_column *columns =
         (struct schema_column *)arena_allocate_zeroed(reading->arena, count + 1, sizeof(*columns));
     struct name_index names = {.arena = reading->arena};
-    if (columns == NULL) {
-        return no_memory(reading);
-    }
     for (size_t at = 0; at < count; at++) {
         uint32_t before = NAME_INDEX_NONE;
         if (read_column(reading, json_array_get(list, at), &columns[at]) != STATUS_OK) {
             return STATUS_FAILED;
         }
         const char *name = columns[at].name;
-        if (name_index_add(&names, name, strlen(name), (uint32_t)at, &before) != STATUS_OK) {
-            return no_memory(reading);
-        }
-        if (before != NAME_INDEX_NONE) {
+        if (name_index_add(&names, name, strlen(name), (uint32_t)at, &before) != STATUS_OK ||
+            before != NAME_INDEX_NONE) {
             return wrong(reading,
                          arena_format(reading->arena, "two columns are named \"%s\"", name));
         }
@@ -317,9 +300,6 @@ static enum status read_indexes(const struct reading *reading, const json_t *lis
     size_t count = json_array_size(list);
     struct schema_index *indexes =
         (struct schema_index *)arena_allocate_zeroed(reading->arena, count + 1, sizeof(*indexes));
-    if (indexes == NULL) {
-        return no_memory(reading);
-    }
     for (size_t at = 0; at < count; at++) {
         const json_t *object = json_array_get(list, at);
         if (!json_is_object(object) || !read_text(reading, object, "name", &indexes[at].name) ||
@@ -342,9 +322,6 @@ static enum status read_references(const struct reading *reading, const json_t *
     size_t count = json_array_size(list);
     struct schema_foreign_key *keys = (struct schema_foreign_key *)arena_allocate_zeroed(
         reading->arena, count + 1, sizeof(*keys));
-    if (keys == NULL) {
-        return no_memory(reading);
-    }
     for (size_t at = 0; at < count; at++) {
         const json_t *object = json_array_get(list, at);
         if (!json_is_object(object) || !read_text(reading, object, "table", &keys[at].references) ||
@@ -378,18 +355,12 @@ static enum status read_options(const struct reading *reading, json_t *object,
     }
     struct folder_sidecar_option *options = (struct folder_sidecar_option *)arena_allocate_zeroed(
         reading->arena, json_object_size(object) + 1, sizeof(*options));
-    if (options == NULL) {
-        return no_memory(reading);
-    }
     json_object_foreach(object, name, member)
     {
         struct folder_sidecar_option *option = &options[sidecar->option_count++];
         option->name = arena_copy_string(reading->arena, name);
         if (!read_text(reading, object, name, &option->text) || option->text == NULL) {
             return wrong(reading, "an option of the dialect is no text");
-        }
-        if (option->name == NULL) {
-            return no_memory(reading);
         }
     }
     sidecar->options = options;
@@ -454,7 +425,7 @@ enum status folder_sidecar_read(const char *path, struct arena *arena,
                              &root, error);
     if (status == STATUS_OK) {
         status = read_root(&reading, root, sidecar);
-    } else if (error->code != ERROR_MEMORY) {
+    } else {
         error_hint(error, "mend the file, or remove it: then types are learnt from the rows");
     }
     json_decref(root);

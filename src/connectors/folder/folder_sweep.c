@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 /* "<table>/<file>" of all segments that marks name, sorted. */
-static enum status marked_names(const struct folder_done_list *list, struct arena *arena,
-                                const char ***names, size_t *count, struct error *error)
+static void marked_names(const struct folder_done_list *list, struct arena *arena,
+                         const char ***names, size_t *count)
 {
     size_t room = 0;
     for (uint64_t at = 0; at < list->count; at++) {
@@ -23,22 +23,14 @@ static enum status marked_names(const struct folder_done_list *list, struct aren
     }
     *names = (const char **)arena_allocate_zeroed(arena, room + 1, sizeof(**names));
     *count = 0;
-    if (*names == NULL) {
-        return folder_ledger_no_memory(error);
-    }
     for (uint64_t at = 0; at < list->count; at++) {
         for (uint32_t segment = 0; segment < list->items[at].segment_count; segment++) {
             const struct folder_segment *marked = &list->items[at].segments[segment];
             const char *name = folder_entry_name(arena, marked->table);
-            (*names)[*count] =
-                name != NULL ? arena_format(arena, "%s/%s", name, marked->file) : NULL;
-            if ((*names)[(*count)++] == NULL) {
-                return folder_ledger_no_memory(error);
-            }
+            (*names)[(*count)++] = arena_format(arena, "%s/%s", name, marked->file);
         }
     }
     qsort(*names, *count, sizeof(**names), text_compare_strings);
-    return STATUS_OK;
 }
 
 static bool is_marked(const char *name, const char *const *names, size_t count)
@@ -64,9 +56,6 @@ static enum status sweep_table(const struct folder *folder, const char *table,
     uint32_t count = 0;
     bool removed = false;
     char *path = file_join(arena, folder->path, table);
-    if (path == NULL) {
-        return folder_ledger_no_memory(error);
-    }
     enum status status = folder_list(folder->format, path, arena, &files, &count, error);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         uint64_t chunk = 0;
@@ -77,10 +66,7 @@ static enum status sweep_table(const struct folder *folder, const char *table,
             continue;
         }
         char *below = file_join(arena, table, files[at].name);
-        char *file = below != NULL ? file_join(arena, folder->path, below) : NULL;
-        if (file == NULL) {
-            return folder_ledger_no_memory(error);
-        }
+        char *file = file_join(arena, folder->path, below);
         if (is_marked(below, kept, kept_count)) {
             continue;
         }
@@ -112,15 +98,9 @@ static enum status check_segment(const struct folder *folder, const struct folde
     struct folder_version *versions;
     uint32_t count;
     char *name = folder_entry_name(arena, segment->table);
-    char *path =
-        name != NULL ? arena_format(arena, "%s/%s/%s", folder->path, name, segment->file) : NULL;
-    char *list = name != NULL
-                     ? arena_format(arena, "%s/settle/%s.duplicates", folder->run.folder, name)
-                     : NULL;
+    char *path = arena_format(arena, "%s/%s/%s", folder->path, name, segment->file);
+    char *list = arena_format(arena, "%s/settle/%s.duplicates", folder->run.folder, name);
     enum status status = STATUS_OK;
-    if (path == NULL || list == NULL) {
-        return folder_ledger_no_memory(error);
-    }
     if (lstat(path, &facts) != 0 || !S_ISREG(facts.st_mode)) {
         status = error_set(error, ERROR_LEDGER_INVALID, path,
                            "the ledger counts this segment as done, and it is not there");
@@ -159,9 +139,7 @@ enum status folder_ledger_sweep(struct folder *folder, const struct folder_done_
     uint32_t table_count = 0;
     size_t kept_count = 0;
     char *tmp = file_join(arena, folder->run.folder, "tmp");
-    if (tmp == NULL || marked_names(list, arena, &kept, &kept_count, error) != STATUS_OK) {
-        return tmp == NULL ? folder_ledger_no_memory(error) : STATUS_FAILED;
-    }
+    marked_names(list, arena, &kept, &kept_count);
     for (uint64_t at = 0; at < list->count; at++) {
         for (uint32_t segment = 0; segment < list->items[at].segment_count; segment++) {
             if (check_segment(folder, &list->items[at].segments[segment], arena, error) !=
@@ -234,9 +212,6 @@ static enum status reopen_with(struct folder *folder, struct arena *arena, const
     struct folder_done_list list;
     uint64_t *sorted = (uint64_t *)arena_allocate_zeroed(arena, chunk_count + 1, sizeof(*sorted));
     char *settle = file_join(arena, run->folder, "settle");
-    if (sorted == NULL || settle == NULL) {
-        return folder_ledger_no_memory(error);
-    }
     if (chunk_count > 0) {
         memcpy(sorted, chunks, chunk_count * sizeof(*sorted));
         qsort(sorted, chunk_count, sizeof(*sorted), compare_numbers);
@@ -272,9 +247,6 @@ enum status folder_ledger_reopen(struct database *self, const char *run_id, uint
         return STATUS_FAILED;
     }
     struct arena *arena = arena_create(0);
-    if (arena == NULL) {
-        return folder_ledger_no_memory(error);
-    }
     pthread_mutex_lock(&folder->mutex);
     enum status status =
         reopen_with(folder, arena, chunks, chunk_count, tables_to_empty, table_count, error);

@@ -15,11 +15,6 @@ static struct folder *of(struct database *self)
     return (struct folder *)self;
 }
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for a table");
-}
-
 /* ---------------------------------------------------------------- check */
 
 static bool is_reserved(const char *name)
@@ -49,8 +44,7 @@ enum status folder_check_table(struct database *self, const struct target_table 
         buffer_append_string(out, "existing: a folder of files finds no record by its key; only "
                                   "`existing: refuse` works here\n");
     }
-    return out->failed ? no_memory(error)
-                       : format->check_table(of(self), table, shapes, shape_count, out, error);
+    return format->check_table(of(self), table, shapes, shape_count, out, error);
 }
 
 /* ---------------------------------------------------------------- inspect and count */
@@ -73,22 +67,18 @@ static enum status inspect_one(struct folder *folder, const char *table, bool *e
                                bool *has_records, struct error *error)
 {
     struct arena *arena = arena_create(0);
-    char *path = arena != NULL ? folder_table_path(arena, folder, table) : NULL;
+    char *path = folder_table_path(arena, folder, table);
     struct folder_file *files = NULL;
     uint32_t count = 0;
     *exists = false;
     *has_records = false;
-    if (path == NULL) {
-        arena_destroy(arena);
-        return no_memory(error);
-    }
     enum status status = check_place(path, error);
     status = status == STATUS_OK ? folder_list(folder->format, path, arena, &files, &count, error)
                                  : STATUS_FAILED;
     *exists = status == STATUS_OK;
     for (uint32_t at = 0; at < count && status == STATUS_OK && !*has_records; at++) {
         char *file = file_join(arena, path, files[at].name);
-        status = file != NULL ? folder_has_content(file, has_records, error) : no_memory(error);
+        status = folder_has_content(file, has_records, error);
     }
     arena_destroy(arena);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
@@ -137,9 +127,6 @@ enum status folder_marked_load(const struct folder *folder, const char *table, s
         room += list.items[at].segment_count;
     }
     marked->segments = arena_allocate_zeroed(arena, room + 1, sizeof(struct folder_segment *));
-    if (marked->segments == NULL) {
-        return no_memory(error);
-    }
     for (uint64_t at = 0; at < list.count; at++) {
         for (uint32_t segment = 0; segment < list.items[at].segment_count; segment++) {
             if (strcmp(list.items[at].segments[segment].table, table) == 0) {
@@ -214,20 +201,15 @@ enum status folder_count(struct database *self, const struct target_table *table
     struct folder_marked marked;
     struct folder_file *files = NULL;
     uint32_t file_count = 0;
-    char *path = arena != NULL ? folder_table_path(arena, folder, table->name) : NULL;
-    enum status status = path != NULL ? STATUS_OK : no_memory(error);
+    char *path = folder_table_path(arena, folder, table->name);
     *count = 0;
-    if (status == STATUS_OK) {
-        status = folder_marked_load(folder, table->name, arena, &marked, error);
-    }
+    enum status status = folder_marked_load(folder, table->name, arena, &marked, error);
     if (status == STATUS_OK) {
         status = folder_list(folder->format, path, arena, &files, &file_count, error);
     }
     for (uint32_t at = 0; at < file_count && status == STATUS_OK; at++) {
         char *file = file_join(arena, path, files[at].name);
-        status = file != NULL
-                     ? count_file(folder, table->name, &files[at], file, &marked, count, error)
-                     : no_memory(error);
+        status = count_file(folder, table->name, &files[at], file, &marked, count, error);
     }
     arena_destroy(arena);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
@@ -239,9 +221,6 @@ static enum status write_definition(struct folder *folder, const struct target_t
                                     bool finish, struct arena *arena, struct error *error)
 {
     char *path = folder_definition_path(arena, folder, table->name, ".json");
-    if (path == NULL) {
-        return no_memory(error);
-    }
     if (folder->format->write_definition(folder, table, path, finish, arena, error) != STATUS_OK) {
         error_recode(error, ERROR_TARGET_SCHEMA);
         return STATUS_FAILED;
@@ -255,9 +234,6 @@ static enum status note_first_definition(struct folder *folder, const struct tar
 {
     char *definition = folder_definition_path(arena, folder, table->name, ".json");
     char *defined = folder_definition_path(arena, folder, table->name, ".defined");
-    if (definition == NULL || defined == NULL) {
-        return no_memory(error);
-    }
     if (folder->run.id == NULL || file_exists(definition)) {
         return STATUS_OK;
     }
@@ -273,9 +249,6 @@ static enum status prepare_one(struct folder *folder, struct target_table *table
     char *path = folder_table_path(arena, folder, table->name);
     char *text = NULL;
     size_t length = 0;
-    if (owner == NULL || path == NULL) {
-        return no_memory(error);
-    }
     table->created = false;
     if (check_place(path, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -307,12 +280,10 @@ enum status folder_prepare(struct database *self, struct target_table *tables, u
 {
     struct folder *folder = of(self);
     struct arena *arena = arena_create(0);
-    char *definitions = arena != NULL ? folder_path(arena, folder, "tables") : NULL;
-    enum status status = definitions != NULL ? STATUS_OK : no_memory(error);
     (void)same_engine_objects;
-    if (status == STATUS_OK && file_make_folder(definitions, error) != STATUS_OK) {
+    enum status status = file_make_folder(folder_path(arena, folder, "tables"), error);
+    if (status != STATUS_OK) {
         error_recode(error, ERROR_TARGET_SCHEMA);
-        status = STATUS_FAILED;
     }
     for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
         if (!is_possible(folder, tables[at].name)) {
@@ -337,7 +308,7 @@ enum status folder_after_load(struct database *self, const struct target_table *
                               struct error *error)
 {
     struct arena *arena = arena_create(0);
-    enum status status = arena != NULL ? STATUS_OK : no_memory(error);
+    enum status status = STATUS_OK;
     (void)objects;
     (void)progress;
     *broken = 0;

@@ -10,16 +10,10 @@
 
 enum { VERSIONS_BYTES_MAX = 16 << 20, VERSION_FIELDS = 3 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory for the list of rewritten files");
-}
-
 static char *versions_path(struct arena *arena, const struct folder *folder, const char *table)
 {
-    char *name = folder_entry_name(arena, table);
-    return name == NULL ? NULL
-                        : arena_format(arena, "%s/_transhume/versions/%s", folder->root, name);
+    return arena_format(arena, "%s/_transhume/versions/%s", folder->root,
+                        folder_entry_name(arena, table));
 }
 
 static bool parse(char *line, struct folder_version *version)
@@ -48,16 +42,13 @@ enum status folder_versions(const struct folder *folder, const char *table, cons
                             struct arena *arena, struct folder_version **versions, uint32_t *count,
                             struct error *error)
 {
-    char *place = versions_path(arena, folder, table);
-    char *path = place == NULL ? NULL : file_join(arena, place, file);
+    char *path = file_join(arena, versions_path(arena, folder, table), file);
     char *text = NULL;
     size_t length = 0;
     uint32_t room = 1;
     *versions = NULL;
     *count = 0;
-    enum status status =
-        path == NULL ? no_memory(error)
-                     : file_read_all(path, VERSIONS_BYTES_MAX, arena, &text, &length, error);
+    enum status status = file_read_all(path, VERSIONS_BYTES_MAX, arena, &text, &length, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
     }
@@ -65,9 +56,6 @@ enum status folder_versions(const struct folder *folder, const char *table, cons
         room += text[at] == '\n';
     }
     *versions = arena_allocate_zeroed(arena, room, sizeof(**versions));
-    if (*versions == NULL) {
-        return no_memory(error);
-    }
     for (char *line; (line = strsep(&text, "\n")) != NULL;) {
         *count += parse(line, &(*versions)[*count]);
     }
@@ -82,17 +70,16 @@ enum status folder_version_add(const struct folder *folder, const char *table, c
     struct folder_version *versions;
     uint32_t count;
     char *place = versions_path(arena, folder, table);
-    char *path = place == NULL ? NULL : file_join(arena, place, file);
-    if (path == NULL ||
-        folder_versions(folder, table, file, arena, &versions, &count, error) != STATUS_OK) {
-        return path == NULL ? no_memory(error) : STATUS_FAILED;
+    char *path = file_join(arena, place, file);
+    if (folder_versions(folder, table, file, arena, &versions, &count, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     for (uint32_t at = 0; at <= count; at++) {
         const struct folder_version *one = at < count ? &versions[at] : version;
         buffer_format(&text, "%" PRIu64 "\t%" PRIu64 "\t%s\n", one->print.bytes,
                       one->print.checksum, one->tag);
     }
-    enum status status = text.failed ? no_memory(error) : file_make_folder(place, error);
+    enum status status = file_make_folder(place, error);
     if (status == STATUS_OK) {
         status = file_write_atomic(path, text.data, text.length, NULL, error);
     }
@@ -119,6 +106,5 @@ bool folder_version_is_known(const struct folder_version *versions, uint32_t cou
 enum status folder_versions_remove(const struct folder *folder, struct arena *arena,
                                    struct error *error)
 {
-    char *path = folder_path(arena, folder, "versions");
-    return path == NULL ? no_memory(error) : file_remove_tree(path, error);
+    return file_remove_tree(folder_path(arena, folder, "versions"), error);
 }

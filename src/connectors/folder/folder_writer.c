@@ -6,6 +6,7 @@
 
 #include "base/failpoint.h"
 #include "base/file.h"
+#include "base/memory.h"
 #include "connectors/folder/folder_segment.h"
 #include <errno.h>
 #include <stdio.h>
@@ -47,11 +48,6 @@ struct writer {
     struct buffer spare; /* of a stream that ended, for the next one */
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to write records");
-}
-
 enum status folder_writer_open(struct database *self, const struct target_table *tables,
                                uint32_t table_count, uint64_t epoch, struct writer **writer,
                                struct error *error)
@@ -61,10 +57,7 @@ enum status folder_writer_open(struct database *self, const struct target_table 
     if (folder->run.id == NULL) {
         return error_set(error, ERROR_INTERNAL, folder->path, "no run of this folder is claimed");
     }
-    struct writer *made = (struct writer *)calloc(1, sizeof(*made));
-    if (made == NULL) {
-        return no_memory(error);
-    }
+    struct writer *made = (struct writer *)memory_allocate_zeroed(1, sizeof(*made));
     made->folder = folder;
     made->tables = tables;
     made->table_count = table_count;
@@ -117,11 +110,8 @@ enum status folder_chunk_begin(struct writer *writer, uint64_t number, uint32_t 
         return error_set(error, ERROR_INTERNAL, NULL, "chunk %llu is open already",
                          (unsigned long long)number);
     }
-    struct open_chunk *chunk = (struct open_chunk *)calloc(1, sizeof(*chunk));
-    if (chunk == NULL || (chunk->arena = arena_create(0)) == NULL) {
-        free(chunk);
-        return no_memory(error);
-    }
+    struct open_chunk *chunk = (struct open_chunk *)memory_allocate_zeroed(1, sizeof(*chunk));
+    chunk->arena = arena_create(0);
     chunk->number = number;
     chunk->next = writer->chunks;
     writer->chunks = chunk;
@@ -142,10 +132,7 @@ static enum status find_encoder(struct writer *writer, uint32_t table, const str
             return STATUS_OK;
         }
     }
-    struct encoding *made = (struct encoding *)calloc(1, sizeof(*made));
-    if (made == NULL) {
-        return no_memory(error);
-    }
+    struct encoding *made = (struct encoding *)memory_allocate_zeroed(1, sizeof(*made));
     if (writer->folder->format->encoder_create(writer->folder, &writer->tables[table], shape,
                                                batch->row_count > 0 ? batch_row(batch, 0) : NULL,
                                                &made->encoder, error) != STATUS_OK) {
@@ -160,26 +147,20 @@ static enum status find_encoder(struct writer *writer, uint32_t table, const str
     return STATUS_OK;
 }
 
-static enum status find_stream(struct writer *writer, struct open_chunk *chunk, uint32_t table,
-                               uint32_t entity, struct folder_stream **stream, struct error *error)
+static struct folder_stream *find_stream(struct writer *writer, struct open_chunk *chunk,
+                                         uint32_t table, uint32_t entity)
 {
-    for (*stream = chunk->streams; *stream != NULL; *stream = (*stream)->next) {
-        if ((*stream)->table_number == table && (*stream)->entity == entity) {
-            return STATUS_OK;
+    for (struct folder_stream *known = chunk->streams; known != NULL; known = known->next) {
+        if (known->table_number == table && known->entity == entity) {
+            return known;
         }
     }
     struct folder_stream *made =
         (struct folder_stream *)arena_allocate_zeroed(chunk->arena, 1, sizeof(*made));
-    if (made == NULL) {
-        return no_memory(error);
-    }
     made->folder = writer->folder;
     made->arena = chunk->arena;
     made->table = writer->tables[table].name;
     made->table_path = folder_table_path(chunk->arena, writer->folder, made->table);
-    if (made->table_path == NULL) {
-        return no_memory(error);
-    }
     made->table_number = table;
     made->entity = entity;
     made->chunk = chunk->number;
@@ -188,31 +169,23 @@ static enum status find_stream(struct writer *writer, struct open_chunk *chunk, 
     writer->spare = (struct buffer){0};
     made->next = chunk->streams;
     chunk->streams = made;
-    *stream = made;
-    return STATUS_OK;
+    return made;
 }
 
 /* A record that was not written; its reason is the error's message. */
-static enum status add_outcome(struct batch_result *result, uint32_t row,
-                               const struct error *reason, struct error *error)
+static void add_outcome(struct batch_result *result, uint32_t row, const struct error *reason)
 {
     if (result->arena == NULL) {
         result->arena = arena_create(0);
-        result->outcomes =
-            result->arena != NULL
-                ? (const struct record_outcome *)arena_allocate_zeroed(
-                      result->arena, result->batch->row_count, sizeof(*result->outcomes))
-                : NULL;
+        result->outcomes = (const struct record_outcome *)arena_allocate_zeroed(
+            result->arena, result->batch->row_count, sizeof(*result->outcomes));
     }
     struct record_outcome *outcomes = (struct record_outcome *)(uintptr_t)result->outcomes;
-    const char *text =
-        result->arena != NULL ? arena_copy_string(result->arena, reason->message) : NULL;
-    if (outcomes == NULL || text == NULL) {
-        return no_memory(error);
-    }
-    outcomes[result->outcome_count++] = (struct record_outcome){
-        .row = row, .kind = OUTCOME_REJECTED, .code = reason->code, .reason = text};
-    return STATUS_OK;
+    outcomes[result->outcome_count++] =
+        (struct record_outcome){.row = row,
+                                .kind = OUTCOME_REJECTED,
+                                .code = reason->code,
+                                .reason = arena_copy_string(result->arena, reason->message)};
 }
 
 static bool lacks_field(const struct cell *map, const char *name)
@@ -259,17 +232,12 @@ static enum status write_rows(const struct target_table *table, struct folder_st
         if (status == STATUS_OK) {
             status = format->encoder_append(encoder, cells, &stream->buffer, &reason);
         }
-        if (status == STATUS_OK && stream->buffer.failed) {
-            return no_memory(error);
-        }
         if (status != STATUS_OK) {
             if (reason.class != ERROR_CLASS_REJECT) {
                 error_copy(error, &reason);
                 return STATUS_FAILED;
             }
-            if (add_outcome(result, row, &reason, error) != STATUS_OK) {
-                return STATUS_FAILED;
-            }
+            add_outcome(result, row, &reason);
             continue;
         }
         result->bytes += stream->buffer.length - start;
@@ -286,30 +254,24 @@ enum status folder_submit(struct writer *writer, uint64_t number, uint32_t table
 {
     struct open_chunk *chunk = find_chunk(writer, number);
     struct folder_encoder *encoder = NULL;
-    struct folder_stream *stream = NULL;
-    struct waiting_result *waiting = (struct waiting_result *)calloc(1, sizeof(*waiting));
+    struct waiting_result *waiting =
+        (struct waiting_result *)memory_allocate_zeroed(1, sizeof(*waiting));
     enum status status = STATUS_OK;
-    if (waiting == NULL) {
-        status = no_memory(error);
-    } else if (chunk == NULL || table >= writer->table_count) {
+    if (chunk == NULL || table >= writer->table_count) {
         status = error_set(error, ERROR_INTERNAL, NULL, "no such open chunk or table");
     }
     if (status == STATUS_OK) {
         status = find_encoder(writer, table, batch, &encoder, error);
     }
     if (status == STATUS_OK) {
-        status = find_stream(writer, chunk, table, batch->entity, &stream, error);
-    }
-    if (status == STATUS_OK) {
+        struct folder_stream *stream = find_stream(writer, chunk, table, batch->entity);
         waiting->result.chunk = number;
         waiting->result.table = table;
         waiting->result.batch = batch;
         status = write_rows(&writer->tables[table], stream, encoder, &waiting->result, error);
     }
     if (status != STATUS_OK) {
-        if (waiting != NULL) {
-            arena_destroy(waiting->result.arena);
-        }
+        arena_destroy(waiting->result.arena);
         free(waiting);
         batch_destroy(batch);
         return status;
@@ -358,8 +320,7 @@ static void free_chunk(struct writer *writer, struct open_chunk *chunk)
 }
 
 /* Segments of all streams as the done mark names them. */
-static enum status describe_done(struct open_chunk *chunk, struct folder_done *done,
-                                 struct error *error)
+static void describe_done(struct open_chunk *chunk, struct folder_done *done)
 {
     uint32_t count = 0;
     for (struct folder_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
@@ -367,9 +328,6 @@ static enum status describe_done(struct open_chunk *chunk, struct folder_done *d
     }
     done->segments = (struct folder_segment *)arena_allocate_zeroed(chunk->arena, (size_t)count + 1,
                                                                     sizeof(*done->segments));
-    if (done->segments == NULL) {
-        return no_memory(error);
-    }
     for (struct folder_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
         for (struct folder_part *part = stream->parts; part != NULL; part = part->next) {
             done->segments[done->segment_count++] =
@@ -383,7 +341,6 @@ static enum status describe_done(struct open_chunk *chunk, struct folder_done *d
                                         .ordinals_count = part->ordinals_count};
         }
     }
-    return STATUS_OK;
 }
 
 static enum status publish(struct writer *writer, struct open_chunk *chunk, struct error *error)
@@ -418,10 +375,12 @@ enum status folder_commit(struct writer *writer, uint64_t number, const struct d
             return STATUS_FAILED;
         }
     }
-    if (publish(writer, chunk, error) != STATUS_OK ||
-        describe_done(chunk, &done, error) != STATUS_OK ||
-        folder_done_append(writer->folder, &done, writer->epoch, &chunk->marked, error) !=
-            STATUS_OK) {
+    if (publish(writer, chunk, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    describe_done(chunk, &done);
+    if (folder_done_append(writer->folder, &done, writer->epoch, &chunk->marked, error) !=
+        STATUS_OK) {
         return STATUS_FAILED;
     }
     if (failpoint_hit("files.after_mark", error) != STATUS_OK) {

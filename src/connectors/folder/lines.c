@@ -1,4 +1,5 @@
 /* Lines cut from a file in one growing buffer. */
+#include "base/memory.h"
 #include "connectors/folder/compression.h"
 
 #include <stdint.h>
@@ -37,26 +38,18 @@ enum status folder_lines_open(const char *path, uint64_t begin, uint64_t end, si
                               enum error_code code, struct folder_lines **lines,
                               struct error *error)
 {
-    struct folder_lines *made = (struct folder_lines *)calloc(1, sizeof(*made));
+    struct folder_lines *made = (struct folder_lines *)memory_allocate_zeroed(1, sizeof(*made));
     char *line = NULL;
     size_t length = 0;
     bool too_long = false;
-    enum status status = STATUS_OK;
     *lines = NULL;
-    if (made != NULL) {
-        made->path = strdup(path);
-        made->capacity = BUFFER_BYTES_FIRST;
-        made->bytes = (char *)malloc(made->capacity);
-        made->bound = end == 0 ? UINT64_MAX : end;
-        made->line_bytes_max = line_bytes_max;
-        made->offset = begin > 0 ? begin - 1 : 0;
-    }
-    if (made == NULL || made->path == NULL || made->bytes == NULL) {
-        status = error_set(error, ERROR_MEMORY, path, "no memory to read a file");
-    }
-    if (status == STATUS_OK) {
-        status = folder_input_open(path, made->offset, code, &made->input, error);
-    }
+    made->path = memory_copy_string(path);
+    made->capacity = BUFFER_BYTES_FIRST;
+    made->bytes = (char *)memory_allocate(made->capacity);
+    made->bound = end == 0 ? UINT64_MAX : end;
+    made->line_bytes_max = line_bytes_max;
+    made->offset = begin > 0 ? begin - 1 : 0;
+    enum status status = folder_input_open(path, made->offset, code, &made->input, error);
     /* From the byte before: if that is a line break, the first line begins at `begin`. */
     if (status == STATUS_OK && begin > 0) {
         uint64_t bound = made->bound;

@@ -1,6 +1,7 @@
 /* Lines of JSON to records. */
 #include "connectors/jsonl/jsonl.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +71,7 @@ static void sort_known(struct folder_decoder *decoder)
     }
 }
 
-static enum status prepare_columns(struct folder_decoder *decoder, struct error *error)
+static void prepare_columns(struct folder_decoder *decoder)
 {
     uint32_t count = decoder->column_count;
     decoder->known_count = count;
@@ -80,9 +81,6 @@ static enum status prepare_columns(struct folder_decoder *decoder, struct error 
                                                         sizeof(*decoder->sorted));
     decoder->positions = folder_positions(&decoder->database->folder, decoder->table,
                                           decoder->request, decoder->arena);
-    if (decoder->known == NULL || decoder->sorted == NULL || decoder->positions == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t at = 0; at < count; at++) {
         const struct schema_column *column = &decoder->columns[at];
         decoder->known[at] = (struct known){.name = column->name,
@@ -98,7 +96,6 @@ static enum status prepare_columns(struct folder_decoder *decoder, struct error 
         }
     }
     sort_known(decoder);
-    return STATUS_OK;
 }
 
 /* A target's file: the definition that this run or an earlier one wrote tells its types. */
@@ -107,9 +104,6 @@ static enum status read_definition(struct folder_decoder *decoder, const char *n
 {
     struct folder_sidecar sidecar;
     char *path = folder_definition_path(decoder->arena, &decoder->database->folder, name, ".json");
-    if (path == NULL) {
-        return no_memory(error);
-    }
     enum status status = folder_sidecar_read(path, decoder->arena, &sidecar, error);
     decoder->tags = sidecar.tags;
     decoder->columns = sidecar.columns;
@@ -125,7 +119,10 @@ static enum status prepare(struct folder_decoder *decoder, const char *name, str
     decoder->tags = decoder->table->format_data->tags;
     decoder->columns = decoder->table->format_data->columns;
     decoder->column_count = decoder->table->format_data->column_count;
-    return decoder->request->column_count > 0 ? prepare_columns(decoder, error) : STATUS_OK;
+    if (decoder->request->column_count > 0) {
+        prepare_columns(decoder);
+    }
+    return STATUS_OK;
 }
 
 enum status jsonl_decoder_open(struct folder *folder, const char *name,
@@ -133,13 +130,10 @@ enum status jsonl_decoder_open(struct folder *folder, const char *name,
                                const struct read_request *request, struct folder_decoder **decoder,
                                struct error *error)
 {
-    struct folder_decoder *made = (struct folder_decoder *)calloc(1, sizeof(*made));
+    struct folder_decoder *made = (struct folder_decoder *)memory_allocate_zeroed(1, sizeof(*made));
     *decoder = NULL;
-    if (made == NULL || (made->arena = arena_create(0)) == NULL ||
-        (made->file_name = arena_copy_string(made->arena, range->file_name)) == NULL) {
-        jsonl_decoder_close(made);
-        return no_memory(error);
-    }
+    made->arena = arena_create(0);
+    made->file_name = arena_copy_string(made->arena, range->file_name);
     made->database = (struct jsonl_database *)folder;
     made->table = table;
     made->request = request;
@@ -312,9 +306,6 @@ static enum status finish_row(struct folder_decoder *decoder, struct arena *aren
             row[at] = row[decoder->known[column].cell];
         } else if (column == FOLDER_COLUMN_FILE) {
             const char *name = arena_copy_string(arena, decoder->file_name);
-            if (name == NULL) {
-                return no_memory(error);
-            }
             row[at] = cell_text(name, strlen(name));
         } else if (column == FOLDER_COLUMN_POSITION) {
             if (line_number(decoder, &number, error) != STATUS_OK) {
@@ -332,9 +323,6 @@ static enum status read_row(struct folder_decoder *decoder, struct batch *batch,
     struct json_reader json;
     struct jsonl_reading reading = {.json = &json, .arena = batch->arena, .tags = decoder->tags};
     struct cell *row = batch_append(batch);
-    if (row == NULL) {
-        return no_memory(why);
-    }
     for (uint32_t at = 0; at < decoder->request->column_count; at++) {
         row[at] = cell_missing();
     }
@@ -360,9 +348,6 @@ static enum status name_document(struct folder_decoder *decoder, struct batch *b
     struct cell *key =
         (struct cell *)arena_allocate_zeroed(batch->arena, (size_t)names->count + 2, sizeof(*key));
     const char *file = arena_copy_string(batch->arena, decoder->file_name);
-    if (key == NULL || file == NULL) {
-        return no_memory(error);
-    }
     envelope->source_key = key;
     envelope->source_key_count = names->count > 0 ? names->count : 2;
     if (names->count == 0) {
@@ -391,9 +376,6 @@ static enum status read_document(struct folder_decoder *decoder, struct batch *b
         return STATUS_FAILED;
     }
     struct cell *row = batch_append(batch);
-    if (row == NULL) {
-        return no_memory(why);
-    }
     *row = map;
     return name_document(decoder, batch, &map, &batch->envelopes[batch->row_count - 1], why);
 }
@@ -432,7 +414,7 @@ static enum status add_record(struct folder_decoder *decoder, struct batch *batc
                   (unsigned long long)decoder->database->record_bytes_max);
         return refuse(decoder, batch, line, length, &why, error);
     }
-    const char *copy = arena_copy(batch->arena, line, length);
+    const char *copy = arena_try_copy(batch->arena, line, length);
     if (copy == NULL) {
         return no_memory(error);
     }

@@ -1,6 +1,7 @@
 /* Records to lines of JSON. */
 #include "connectors/jsonl/jsonl.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "model/decimal.h"
 #include "model/json_writer.h"
@@ -58,47 +59,41 @@ static const struct value_type *find_type(const struct target_table *table, cons
     return NULL;
 }
 
-static bool prepare_fields(struct folder_encoder *encoder)
+static void prepare_fields(struct folder_encoder *encoder)
 {
     const struct shape *shape = encoder->shape;
     struct buffer prefix = {0};
     encoder->fields = (struct field *)arena_allocate_zeroed(
         encoder->arena, (size_t)shape->field_count + 1, sizeof(*encoder->fields));
     uint32_t guess = 0;
-    bool done = encoder->fields != NULL;
-    for (uint32_t at = 0; done && at < shape->field_count; at++) {
+    for (uint32_t at = 0; at < shape->field_count; at++) {
         struct field *field = &encoder->fields[at];
         buffer_clear(&prefix);
         json_append_string(&prefix, shape->fields[at].name, shape->fields[at].name_length);
         buffer_append_byte(&prefix, ':');
         field->prefix_length = prefix.length;
-        field->prefix =
-            prefix.failed ? NULL : arena_copy(encoder->arena, prefix.data, prefix.length);
+        field->prefix = arena_copy(encoder->arena, prefix.data, prefix.length);
         field->type = find_type(encoder->table, shape->fields[at].name,
                                 shape->fields[at].name_length, &guess);
-        done = field->prefix != NULL;
     }
     buffer_free(&prefix);
-    return done;
 }
 
 enum status jsonl_encoder_create(struct folder *folder, const struct target_table *table,
                                  const struct shape *shape, const struct cell *first,
                                  struct folder_encoder **encoder, struct error *error)
 {
-    struct folder_encoder *made = (struct folder_encoder *)calloc(1, sizeof(*made));
+    struct folder_encoder *made = (struct folder_encoder *)memory_allocate_zeroed(1, sizeof(*made));
     (void)first;
     *encoder = NULL;
-    if (made != NULL) {
-        made->database = (const struct jsonl_database *)folder;
-        made->table = table;
-        made->shape = shape;
-        made->arena = arena_create(0);
+    made->database = (const struct jsonl_database *)folder;
+    made->table = table;
+    made->shape = shape;
+    made->arena = arena_create(0);
+    if (shape != NULL) {
+        prepare_fields(made);
     }
-    if (made == NULL || made->arena == NULL || (shape != NULL && !prepare_fields(made))) {
-        jsonl_encoder_destroy(made);
-        return error_set(error, ERROR_MEMORY, NULL, "no memory to write records");
-    }
+    (void)error;
     *encoder = made;
     return STATUS_OK;
 }
@@ -255,8 +250,11 @@ static enum status write_large(struct writing *writing, struct large_value *larg
         return refuse(writing, ERROR_REJECT_TOO_LARGE,
                       "the value is larger than record_bytes allows");
     }
-    if (encoder->slice == NULL && (encoder->slice = (uint8_t *)malloc(SLICE_BYTES)) == NULL) {
+    if (!buffer_try_reserve(writing->out, large->length)) {
         return error_set(writing->error, ERROR_MEMORY, NULL, "no memory for a large value");
+    }
+    if (encoder->slice == NULL) {
+        encoder->slice = (uint8_t *)memory_allocate(SLICE_BYTES);
     }
     buffer_append_byte(writing->out, '"');
     for (uint64_t offset = 0; offset < large->length; offset += SLICE_BYTES) {
@@ -387,9 +385,6 @@ static enum status write_json(struct writing *writing, const struct cell *cell,
     bool tags = writing->encoder->database->writes_tags;
     if ((type != NULL && type->kind == VALUE_JSON) || !tags) {
         struct arena *scratch = arena_create(4096);
-        if (scratch == NULL) {
-            return error_set(writing->error, ERROR_MEMORY, NULL, "no memory to look at JSON");
-        }
         bool stands = stands_on_a_line(cell, scratch);
         arena_destroy(scratch);
         if (stands) {
@@ -688,9 +683,6 @@ enum status jsonl_normal_form(struct folder *folder, const struct cell *cell, st
     } else if (cell->kind == VALUE_LIST || cell->kind == VALUE_SET || cell->kind == VALUE_MAP) {
         size_t count = cell->kind == VALUE_MAP ? 2 * (size_t)cell->length : cell->length;
         struct cell *items = (struct cell *)arena_allocate_zeroed(arena, count + 1, sizeof(*items));
-        if (items == NULL) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory for a list");
-        }
         for (size_t at = 0; at < count; at++) {
             if (jsonl_normal_form(folder, &cell->items[at], arena, &items[at], error) !=
                 STATUS_OK) {

@@ -10,6 +10,7 @@
  */
 #include "connectors/jsonl/infer.h"
 
+#include "base/memory.h"
 #include "base/name_index.h"
 #include "model/decimal.h"
 #include <stdlib.h>
@@ -45,11 +46,6 @@ struct learning {
     uint64_t broken;
     struct error *error;
 };
-
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to learn the types of columns");
-}
 
 /* ---------------------------------------------------------------- values */
 
@@ -107,11 +103,7 @@ static struct learnt *add_name(struct learning *learning, const char *name, size
     struct learnt *made = (struct learnt *)arena_allocate_zeroed(learning->arena, 1, sizeof(*made));
     char *copy = arena_copy(learning->arena, name, length);
     uint32_t before = NAME_INDEX_NONE;
-    if (made == NULL || copy == NULL ||
-        name_index_add(&learning->names, copy, length, learning->count, &before) != STATUS_OK) {
-        (void)!no_memory(learning->error);
-        return NULL;
-    }
+    (void)!name_index_add(&learning->names, copy, length, learning->count, &before);
     made->name = copy;
     made->length = length;
     learning->learnt[learning->count++] = made;
@@ -196,13 +188,12 @@ enum status jsonl_learning_read(struct learning *learning, const struct jsonl_pi
     bool plain = folder_compression_of(file->name) == FOLDER_PLAIN;
     struct folder_lines *lines = NULL;
     struct arena *scratch = arena_create(0);
-    char *path = scratch != NULL ? folder_file_path(scratch, learning->table, piece->file) : NULL;
+    char *path = folder_file_path(scratch, learning->table, piece->file);
     uint64_t noted = piece->begin;
     learning->error = error;
-    enum status status = path != NULL ? folder_lines_open(path, piece->begin, piece->end,
-                                                          learning->database->record_bytes_max,
-                                                          ERROR_SOURCE_READ, &lines, error)
-                                      : no_memory(error);
+    enum status status =
+        folder_lines_open(path, piece->begin, piece->end, learning->database->record_bytes_max,
+                          ERROR_SOURCE_READ, &lines, error);
     while (status == STATUS_OK) {
         char *line = NULL;
         size_t length = 0;
@@ -323,15 +314,9 @@ enum status jsonl_learning_finish(const struct learning *learning, struct arena 
     }
     struct schema_column *columns = (struct schema_column *)arena_allocate_zeroed(
         arena, (size_t)learning->count + 1, sizeof(*columns));
-    if (columns == NULL) {
-        return no_memory(error);
-    }
     for (uint32_t at = 0; at < learning->count; at++) {
         const struct learnt *learnt = learning->learnt[at];
         char *name = arena_copy(arena, learnt->name, learnt->length);
-        if (name == NULL) {
-            return no_memory(error);
-        }
         columns[at] = (struct schema_column){.name = name,
                                              .type = decide_type(learnt),
                                              .not_null = learnt->values == learning->rows};
@@ -354,28 +339,20 @@ void jsonl_learning_destroy(struct learning *learning)
     }
 }
 
-enum status jsonl_learning_create(const struct jsonl_database *database,
-                                  const struct folder_table *table, bool tags,
-                                  struct folder_notice *notice, struct learning **learning,
-                                  struct error *error)
+struct learning *jsonl_learning_create(const struct jsonl_database *database,
+                                       const struct folder_table *table, bool tags,
+                                       struct folder_notice *notice)
 {
-    struct learning *made = (struct learning *)calloc(1, sizeof(*made));
-    *learning = NULL;
-    if (made == NULL) {
-        return no_memory(error);
-    }
+    struct learning *made = (struct learning *)memory_allocate_zeroed(1, sizeof(*made));
     made->database = database;
     made->table = table;
     made->tags = tags;
     made->notice = notice;
     made->arena = arena_create(0);
     made->names.arena = made->arena;
-    made->learnt = (struct learnt **)calloc(JSONL_COLUMNS_MAX, sizeof(struct learnt *));
-    made->guesses = (struct learnt **)calloc(JSONL_COLUMNS_MAX, sizeof(struct learnt *));
-    if (made->arena == NULL || made->learnt == NULL || made->guesses == NULL) {
-        jsonl_learning_destroy(made);
-        return no_memory(error);
-    }
-    *learning = made;
-    return STATUS_OK;
+    made->learnt =
+        (struct learnt **)memory_allocate_zeroed(JSONL_COLUMNS_MAX, sizeof(struct learnt *));
+    made->guesses =
+        (struct learnt **)memory_allocate_zeroed(JSONL_COLUMNS_MAX, sizeof(struct learnt *));
+    return made;
 }

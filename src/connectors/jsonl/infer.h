@@ -16,10 +16,9 @@ struct jsonl_piece {
 };
 
 /* All but the notice is borrowed for as long as it lives; the notice is shared by threads. */
-enum status jsonl_learning_create(const struct jsonl_database *database,
-                                  const struct folder_table *table, bool tags,
-                                  struct folder_notice *notice, struct learning **learning,
-                                  struct error *error) MUST_USE;
+struct learning *jsonl_learning_create(const struct jsonl_database *database,
+                                       const struct folder_table *table, bool tags,
+                                       struct folder_notice *notice);
 void jsonl_learning_destroy(struct learning *learning); /* NULL is fine */
 enum status jsonl_learning_read(struct learning *learning, const struct jsonl_piece *piece,
                                 struct error *error) MUST_USE;

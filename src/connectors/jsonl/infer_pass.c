@@ -6,6 +6,7 @@
 #include "connectors/jsonl/infer.h"
 
 #include "base/condition.h"
+#include "base/memory.h"
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -37,11 +38,6 @@ struct work {
     struct error error;
 };
 
-static enum status no_memory(struct error *error)
-{
-    return error_set(error, ERROR_MEMORY, NULL, "no memory to learn the types of columns");
-}
-
 static uint32_t pieces_of(const struct folder_file *file)
 {
     if (file->bytes == 0) {
@@ -53,18 +49,17 @@ static uint32_t pieces_of(const struct folder_file *file)
     return pieces < PIECES_A_FILE_MAX ? (uint32_t)pieces : PIECES_A_FILE_MAX;
 }
 
-static enum status cut(struct work *work, struct error *error)
+static void cut(struct work *work)
 {
     const struct folder_table *table = work->table;
     uint32_t count = 0;
     for (uint32_t file = 0; file < table->file_count; file++) {
         count += pieces_of(&table->files[file]);
     }
-    work->pieces = (struct jsonl_piece *)calloc((size_t)count + 1, sizeof(*work->pieces));
-    work->learnings = (struct learning **)calloc((size_t)count + 1, sizeof(struct learning *));
-    if (work->pieces == NULL || work->learnings == NULL) {
-        return no_memory(error);
-    }
+    work->pieces =
+        (struct jsonl_piece *)memory_allocate_zeroed((size_t)count + 1, sizeof(*work->pieces));
+    work->learnings =
+        (struct learning **)memory_allocate_zeroed((size_t)count + 1, sizeof(struct learning *));
     for (uint32_t file = 0; file < table->file_count; file++) {
         uint64_t bytes = table->files[file].bytes;
         uint32_t pieces = pieces_of(&table->files[file]);
@@ -78,7 +73,6 @@ static enum status cut(struct work *work, struct error *error)
                                                                  : bytes};
         }
     }
-    return STATUS_OK;
 }
 
 /* With the mutex held: the first piece that failed is told. */
@@ -134,15 +128,12 @@ static void *work_on(void *argument)
     pthread_mutex_lock(&work->mutex);
     while (may_take(work)) {
         uint32_t number = work->taken++;
-        struct learning *learning = NULL;
         struct error error;
         pthread_mutex_unlock(&work->mutex);
         error_clear(&error);
-        enum status status = jsonl_learning_create(work->database, work->table, work->tags,
-                                                   &work->notice, &learning, &error);
-        if (status == STATUS_OK) {
-            status = jsonl_learning_read(learning, &work->pieces[number], &error);
-        }
+        struct learning *learning =
+            jsonl_learning_create(work->database, work->table, work->tags, &work->notice);
+        enum status status = jsonl_learning_read(learning, &work->pieces[number], &error);
         pthread_mutex_lock(&work->mutex);
         work->learnings[number] = learning;
         if (status != STATUS_OK) {
@@ -181,19 +172,13 @@ enum status jsonl_infer(const struct jsonl_database *database, const struct fold
         .database = database, .table = table, .tags = data->tags, .failed_piece = UINT32_MAX};
     init_locks(&work);
     folder_notice_begin(&work.notice, table, 0, table->file_count, arena);
-    enum status status = cut(&work, error);
-    if (status == STATUS_OK) {
-        status =
-            jsonl_learning_create(database, table, data->tags, &work.notice, &work.joined, error);
-    }
-    if (status == STATUS_OK) {
-        run_workers(&work);
-        if (work.failed_piece != UINT32_MAX) {
-            error_copy(error, &work.error);
-            status = STATUS_FAILED;
-        }
-    }
-    if (status == STATUS_OK) {
+    cut(&work);
+    work.joined = jsonl_learning_create(database, table, data->tags, &work.notice);
+    run_workers(&work);
+    enum status status = STATUS_FAILED;
+    if (work.failed_piece != UINT32_MAX) {
+        error_copy(error, &work.error);
+    } else {
         status = jsonl_learning_finish(work.joined, arena, data, error);
     }
     for (uint32_t at = 0; at < work.count; at++) {

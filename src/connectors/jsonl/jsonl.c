@@ -77,6 +77,7 @@ static enum status check_table(struct folder *folder, const struct target_table 
 {
     struct jsonl_database *database = (struct jsonl_database *)folder;
     bool documents = false;
+    (void)error;
     for (uint32_t at = 0; at < shape_count; at++) {
         documents = documents || shapes[at]->field_count == 0;
         for (uint32_t field = 0; field < shapes[at]->field_count; field++) {
@@ -94,13 +95,11 @@ static enum status check_table(struct folder *folder, const struct target_table 
     if (documents && !takes_documents(database, table->name)) {
         struct jsonl_name *name =
             (struct jsonl_name *)arena_allocate_zeroed(folder->arena, 1, sizeof(*name));
-        if (name == NULL || (name->name = arena_copy_string(folder->arena, table->name)) == NULL) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory for a table");
-        }
+        name->name = arena_copy_string(folder->arena, table->name);
         name->next = database->document_tables;
         database->document_tables = name;
     }
-    return out->failed ? error_set(error, ERROR_MEMORY, NULL, "no memory for a table") : STATUS_OK;
+    return STATUS_OK;
 }
 
 static const struct folder_sidecar_option reject_option = {"non_finite", "reject"};
@@ -133,9 +132,6 @@ static enum status check_before(struct folder *folder, const struct target_table
         return STATUS_OK;
     }
     char *lines = folder_table_path(scratch, folder, table->name);
-    if (lines == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a table's definition");
-    }
     if (folder_sidecar_read(path, scratch, &before, error) != STATUS_OK ||
         folder_list(folder->format, lines, scratch, &files, &count, error) == STATUS_FAILED) {
         return STATUS_FAILED;
@@ -179,7 +175,6 @@ static enum status write_definition(struct folder *folder, const struct target_t
 static enum status key_append(struct folder *folder, const struct cell *value, const char *name,
                               struct buffer *out, struct error *error)
 {
-    struct arena *arena = NULL;
     struct cell decimal = *value;
     enum status status = STATUS_OK;
     (void)folder;
@@ -187,10 +182,7 @@ static enum status key_append(struct folder *folder, const struct cell *value, c
     if (!value_kind_is_number((enum value_kind)value->kind)) {
         return canonical_append(value, out, error);
     }
-    arena = arena_create(1024);
-    if (arena == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a key");
-    }
+    struct arena *arena = arena_create(1024);
     if (value->kind == VALUE_INT64) {
         status = decimal_from_int64(value->i64, arena, &decimal);
     } else if (value->kind == VALUE_UINT64) {
@@ -199,11 +191,7 @@ static enum status key_append(struct folder *folder, const struct cell *value, c
         status = decimal_from_double(value->f64, arena, &decimal);
     }
     buffer_append_byte(out, 'N');
-    if (status == STATUS_OK) {
-        decimal_append_normal(&decimal, out);
-    } else {
-        status = error_set(error, ERROR_MEMORY, NULL, "no memory for a key");
-    }
+    decimal_append_normal(&decimal, out);
     arena_destroy(arena);
     return status;
 }
@@ -219,9 +207,6 @@ static enum status describe_table(struct folder *folder, struct folder_table *ta
     struct folder_table_data *data =
         (struct folder_table_data *)arena_allocate_zeroed(arena, 1, sizeof(*data));
     char *path = folder_definition_path(arena, folder, table->name, ".json");
-    if (data == NULL || path == NULL) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for the folder's catalogue");
-    }
     enum status status = folder_sidecar_read(path, arena, &sidecar, error);
     if (status == STATUS_FAILED) {
         return STATUS_FAILED;

@@ -121,10 +121,8 @@ static enum status read_exponent(const struct number *number, struct arena *aren
     if (value - value != 0.0) {
         return STATUS_OK;
     }
-    if (decimal_from_double(value, arena, &nearest) != STATUS_OK) {
-        return no_memory(error);
-    }
-    if (decimal_compare(&exact, &nearest) == 0) {
+    if (decimal_from_double(value, arena, &nearest) == STATUS_OK &&
+        decimal_compare(&exact, &nearest) == 0) {
         *cell = cell_float64(value);
     }
     return STATUS_OK;
@@ -236,9 +234,6 @@ static enum status read_uuid(const char *text, size_t length, struct arena *aren
     uint8_t *bytes = (uint8_t *)arena_allocate(arena, 16);
     size_t count = 0;
     int high = -1;
-    if (bytes == NULL) {
-        return STATUS_FAILED;
-    }
     if (length != UUID_LENGTH) {
         return STATUS_END;
     }
@@ -333,7 +328,7 @@ static struct cell *add_cell(struct cells *cells, struct arena *arena)
         uint32_t capacity = cells->capacity == 0 ? 8 : cells->capacity * 2;
         struct cell *grown =
             capacity > cells->capacity
-                ? (struct cell *)arena_allocate_zeroed(arena, capacity, sizeof(*grown))
+                ? (struct cell *)arena_try_allocate(arena, (size_t)capacity * sizeof(*grown))
                 : NULL;
         if (grown == NULL) {
             return NULL;
@@ -397,7 +392,7 @@ static enum status check_unique(const struct cell *pairs, uint32_t count, struct
             }
         }
     } else {
-        struct cell *keys = (struct cell *)arena_allocate_zeroed(arena, count, sizeof(*keys));
+        struct cell *keys = (struct cell *)arena_try_allocate(arena, count * sizeof(*keys));
         if (keys == NULL) {
             return no_memory(error);
         }
@@ -468,8 +463,8 @@ static enum status bad_tag(const char *tag, struct error *error)
 static enum status read_map_tag(struct jsonl_reading *reading, const struct cell *list,
                                 struct cell *cell, struct error *error)
 {
-    struct cell *pairs = (struct cell *)arena_allocate_zeroed(
-        reading->arena, 2 * (size_t)list->length + 1, sizeof(*pairs));
+    struct cell *pairs = (struct cell *)arena_try_allocate(
+        reading->arena, (2 * (size_t)list->length + 1) * sizeof(*pairs));
     if (pairs == NULL) {
         return no_memory(error);
     }
