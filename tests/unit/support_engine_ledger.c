@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum status ledger_create(struct database *self, const char *run_id, const char *header,
-                                 const char *status, const struct ledger_chunk *chunks,
-                                 uint64_t chunk_count, struct error *error)
+static enum status fake_ledger_create(struct database *self, const char *run_id, const char *header,
+                                      const char *status, const struct ledger_chunk *chunks,
+                                      uint64_t chunk_count, struct error *error)
 {
     struct fake_store *store = fake_store_of(self);
     (void)error;
@@ -54,8 +54,8 @@ static void load_chunks(const struct fake_store *store, struct arena *arena, str
     run->chunk_count = store->chunk_count;
 }
 
-static enum status ledger_load(struct database *self, const char *run_id, struct arena *arena,
-                               struct ledger_run **run, struct error *error)
+static enum status fake_ledger_load(struct database *self, const char *run_id, struct arena *arena,
+                                    struct ledger_run **run, struct error *error)
 {
     struct fake_store *store = fake_store_of(self);
     (void)error;
@@ -71,9 +71,9 @@ static enum status ledger_load(struct database *self, const char *run_id, struct
     return STATUS_OK;
 }
 
-static enum status ledger_claim(struct database *self, const char *run_id, uint64_t old_epoch,
-                                const struct ledger_holder *replaces, struct ledger_holder *found,
-                                struct error *error)
+static enum status fake_ledger_claim(struct database *self, const char *run_id, uint64_t old_epoch,
+                                     const struct ledger_holder *replaces,
+                                     struct ledger_holder *found, struct error *error)
 {
     struct fake_store *store = fake_store_of(self);
     (void)run_id;
@@ -92,8 +92,8 @@ static enum status ledger_claim(struct database *self, const char *run_id, uint6
     return STATUS_OK;
 }
 
-static enum status ledger_set_status(struct database *self, const char *run_id, uint64_t epoch,
-                                     const char *status, struct error *error)
+static enum status fake_ledger_set_status(struct database *self, const char *run_id, uint64_t epoch,
+                                          const char *status, struct error *error)
 {
     struct fake_store *store = fake_store_of(self);
     (void)run_id;
@@ -105,8 +105,9 @@ static enum status ledger_set_status(struct database *self, const char *run_id, 
     return STATUS_OK;
 }
 
-static enum status ledger_done(struct database *self, const char *run_id, uint64_t chunk,
-                               struct arena *arena, struct done_mark *mark, struct error *error)
+static enum status fake_ledger_done(struct database *self, const char *run_id, uint64_t chunk,
+                                    struct arena *arena, struct done_mark *mark,
+                                    struct error *error)
 {
     struct fake_store *store = fake_store_of(self);
     (void)run_id;
@@ -121,10 +122,10 @@ static enum status ledger_done(struct database *self, const char *run_id, uint64
     return text != NULL ? STATUS_OK : STATUS_END;
 }
 
-static enum status ledger_reopen(struct database *self, const char *run_id, uint64_t epoch,
-                                 const uint64_t *chunks, uint64_t chunk_count,
-                                 const struct target_table *const *tables, uint32_t table_count,
-                                 struct error *error)
+static enum status fake_ledger_reopen(struct database *self, const char *run_id, uint64_t epoch,
+                                      const uint64_t *chunks, uint64_t chunk_count,
+                                      const struct target_table *const *tables,
+                                      uint32_t table_count, struct error *error)
 {
     struct fake_store *store = fake_store_of(self);
     (void)run_id;
@@ -142,8 +143,8 @@ static enum status ledger_reopen(struct database *self, const char *run_id, uint
     return STATUS_OK;
 }
 
-static enum status ledger_release(struct database *self, const char *run_id, uint64_t epoch,
-                                  struct error *error)
+static enum status fake_ledger_release(struct database *self, const char *run_id, uint64_t epoch,
+                                       struct error *error)
 {
     (void)self;
     (void)run_id;
@@ -152,10 +153,10 @@ static enum status ledger_release(struct database *self, const char *run_id, uin
     return STATUS_OK;
 }
 
-const struct ledger_functions fake_ledger_functions = {.create = ledger_create,
-                                                       .load = ledger_load,
-                                                       .claim = ledger_claim,
-                                                       .set_status = ledger_set_status,
-                                                       .done = ledger_done,
-                                                       .reopen = ledger_reopen,
-                                                       .release = ledger_release};
+const struct ledger_functions fake_ledger_functions = {.create = fake_ledger_create,
+                                                       .load = fake_ledger_load,
+                                                       .claim = fake_ledger_claim,
+                                                       .set_status = fake_ledger_set_status,
+                                                       .done = fake_ledger_done,
+                                                       .reopen = fake_ledger_reopen,
+                                                       .release = fake_ledger_release};

@@ -88,7 +88,7 @@ static enum status write_one(struct attempt *attempt, uint64_t chunk)
 {
     struct writer *writer = NULL;
     struct batch_result result;
-    struct done_mark mark = {chunk, attempt->epoch, "mark"};
+    struct done_mark mark = {chunk, attempt->epoch, "mark", NULL};
     enum status status = TARGET->writer_open(attempt->database, &things_table, 1, attempt->epoch,
                                              &writer, attempt->error);
     if (status == STATUS_OK) {

@@ -196,7 +196,7 @@ static void refused_records_come_back(void **state)
     assert_int_equal(result.outcomes[1].code, ERROR_REJECT_TEXT);
     batch_destroy(result.batch);
     arena_destroy(result.arena);
-    struct done_mark mark = {1, 1, "m"};
+    struct done_mark mark = {1, 1, "m", NULL};
     assert_int_equal(TARGET->commit(writer, 1, &mark, &error), STATUS_OK);
     TARGET->writer_close(writer);
     folder_contents(path, "things", &out);
@@ -573,7 +573,7 @@ static void another_attempt_fences(void **state)
     assert_int_equal(unlink(path_of("%s/_transhume/lock", path)), 0);
     struct database *other = folder_database(path, OPEN_TARGET, NULL);
     claim_again(other, 1);
-    struct done_mark mark = {1, 1, "m"};
+    struct done_mark mark = {1, 1, "m", NULL};
     assert_int_equal(TARGET->commit(writer, 1, &mark, &error), STATUS_FAILED);
     assert_int_equal(error.code, ERROR_RUN_FENCED);
     TARGET->writer_close(writer);
