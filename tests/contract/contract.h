@@ -15,6 +15,7 @@
 #include <cmocka.h>
 #include "connectors/registry.h"
 #include "engine/ledger/ledger.h"
+#include "engine/run.h"
 /* clang-format on */
 
 /* One connector under test. Adding a database adds a line in main.c. */
@@ -105,6 +106,9 @@ bool fixture_settles(const struct fixture *fixture);
  * each. */
 void fixture_read(struct fixture *fixture, uint64_t rows_a_span,
                   void (*row)(void *context, int64_t id, const struct cell *value), void *context);
+
+/* Is it a failpoint that this suite can reach: one of the connector's or the ledger's? */
+bool contract_reaches(const struct connector *connector, const char *failpoint);
 
 /* Fails the test with the error's text unless the status is OK. */
 void check_ok(enum status status, const struct error *error, const char *what);

@@ -15,6 +15,18 @@ void check_ok(enum status status, const struct error *error, const char *what)
     }
 }
 
+bool contract_reaches(const struct connector *connector, const char *failpoint)
+{
+    const char *const *names = connector->failpoints;
+    if (strncmp(failpoint, "ledger.", strlen("ledger.")) == 0) {
+        names = run_failpoints();
+    }
+    while (names != NULL && *names != NULL && strcmp(*names, failpoint) != 0) {
+        names++;
+    }
+    return names != NULL && *names != NULL;
+}
+
 void fixture_open_again(struct fixture *fixture)
 {
     struct error error = {0};

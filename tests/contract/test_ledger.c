@@ -100,19 +100,7 @@ void contract_test_held(const struct contract_entry *entry)
     if (child == 0) {
         open("/dev/null", 0);
         struct fixture own = fixture;
-        char same[320];
-        snprintf(same, sizeof same, "%s", fixture.uri_text);
-        fixture_open(&own, entry);
-        own.target->connector->close(own.target);
-        own.target = NULL;
-        snprintf(own.uri_text, sizeof own.uri_text, "%s", same);
-        struct error error = {0};
-        struct uri *uri;
-        const struct connector *connector;
-        check_ok(registry_resolve(same, own.arena, &uri, &connector, &error), &error, "resolve");
-        struct open_options options = {
-            .mode = OPEN_TARGET, .uri = uri, .memory_bytes = 8 << 20, .timeout_ms = 5000};
-        check_ok(connector->open(&options, &own.target, &error), &error, "open");
+        fixture_open_again(&own);
         fixture_begin(&own);
         if (write(ready[1], "r", 1) == 1) {
             pause();
@@ -137,42 +125,74 @@ void contract_test_held(const struct contract_entry *entry)
     fixture_close(&fixture);
 }
 
-/* The epoch moved on behind this attempt's back: it may not commit any more. */
+/* A chunk of five records, up to its mark. */
+static enum status try_chunk(struct fixture *fixture, uint64_t chunk, struct error *error)
+{
+    const struct target_functions *target = fixture->target->connector->target;
+    struct cell value = cell_text("v", 1);
+    char key[STORE_KEY_BYTES];
+    struct done_mark mark = {.chunk = chunk, .epoch = fixture->epoch, .text = "{}", .key = key};
+    ledger_mark_key(key, fixture->run_id, chunk);
+    enum status status = target->chunk_begin(fixture->writer, chunk, 1, error);
+    if (status == STATUS_OK) {
+        struct batch *batch = fixture_batch(fixture, 100, 5, &value);
+        struct batch_result result;
+        status = target->submit(fixture->writer, chunk, 0, batch, error);
+        while (status == STATUS_OK || status == STATUS_AGAIN) {
+            status = target->poll(fixture->writer, 1000, &result, error);
+            if (status == STATUS_OK) {
+                batch_destroy(result.batch);
+                arena_destroy(result.arena);
+            }
+        }
+    }
+    return status == STATUS_END ? target->commit(fixture->writer, chunk, &mark, error) : status;
+}
+
+/* The claim is replaced behind this process's back, as by a take-over that it knows nothing of. */
+static void replace_claim(struct fixture *fixture)
+{
+    struct error error = {0};
+    struct store *store;
+    struct store_value value;
+    uint64_t version;
+    char key[STORE_KEY_BYTES];
+    snprintf(key, sizeof key, "run/%s/leader", fixture->run_id);
+    const struct store_functions *functions = fixture->target->connector->store;
+    check_ok(functions->open(fixture->target, &store, &error), &error, "open store");
+    check_ok(functions->get(store, key, fixture->arena, &value, &error), &error, "get");
+    check_ok(functions->put_if(store, key, "{\"format\":2,\"epoch\":7}", 22, value.version,
+                               &version, &error),
+             &error, "put");
+    functions->close(store);
+}
+
+/* It may not commit any more, nor say anything of the run. */
 void contract_test_fence(const struct contract_entry *entry)
 {
     struct fixture fixture;
     struct error error = {0};
     struct cell value = cell_text("v", 1);
     fixture_open(&fixture, entry);
-    fixture_begin(&fixture);
-    const struct connector *connector = fixture.target->connector;
-    fixture_chunk(&fixture, 1, 0, 10, &value);
-    connector->target->writer_close(fixture.writer);
-    check_ok(connector->target->writer_open(fixture.target, &fixture.table, 1, 7, &fixture.writer,
-                                            &error),
-             &error, "writer of another epoch");
-    struct done_mark mark = {.chunk = 2, .epoch = 7, .text = "{}"};
-    enum status status = connector->target->chunk_begin(fixture.writer, 2, 1, &error);
-    if (status == STATUS_OK) {
-        struct batch *batch = fixture_batch(&fixture, 100, 5, &value);
-        struct batch_result result;
-        status = connector->target->submit(fixture.writer, 2, 0, batch, &error);
-        while (status == STATUS_OK || status == STATUS_AGAIN) {
-            status = connector->target->poll(fixture.writer, 1000, &result, &error);
-            if (status == STATUS_OK) {
-                batch_destroy(result.batch);
-                arena_destroy(result.arena);
-            }
-        }
-        if (status == STATUS_END) {
-            status = connector->target->commit(fixture.writer, 2, &mark, &error);
-        }
+    if (fixture.target->connector->store == NULL) {
+        fixture_close(&fixture);
+        return;
     }
-    assert_int_equal(status, STATUS_FAILED);
-    assert_int_equal(error.code, ERROR_RUN_FENCED);
-    connector->target->chunk_abandon(fixture.writer, 2);
+    fixture_begin(&fixture);
+    fixture_chunk(&fixture, 1, 0, 10, &value);
+    replace_claim(&fixture);
+    if (ledger_has_lease(fixture.ledger)) {
+        assert_int_equal(ledger_renew(fixture.ledger, &error), STATUS_FAILED);
+        assert_int_equal(error.code, ERROR_RUN_FENCED);
+    }
+    if (ledger_has_lease(fixture.ledger) || !ledger_marks_apart(fixture.ledger)) {
+        assert_int_equal(try_chunk(&fixture, 2, &error), STATUS_FAILED);
+        assert_int_equal(error.code, ERROR_RUN_FENCED);
+        fixture.target->connector->target->chunk_abandon(fixture.writer, 2);
+    }
     struct ledger_run *run;
     check_ok(ledger_load(fixture.ledger, NULL, fixture.arena, &run, &error), &error, "load");
+    assert_int_equal(run->epoch, 7);
     assert_int_equal(run->done_count, 1);
     fixture_close(&fixture);
 }
@@ -257,14 +277,7 @@ static bool kill_once(const struct contract_entry *entry, const char *failpoint,
     }
     fixture_leave(&fixture);
     struct fixture again = fixture;
-    again.arena = arena_create(0);
-    struct uri *uri;
-    const struct connector *connector;
-    check_ok(registry_resolve(fixture.uri_text, again.arena, &uri, &connector, &error), &error,
-             "resolve");
-    struct open_options options = {
-        .mode = OPEN_TARGET, .uri = uri, .memory_bytes = 8 << 20, .timeout_ms = 5000};
-    check_ok(connector->open(&options, &again.target, &error), &error, "open after a kill");
+    fixture_open_again(&again);
     struct ledger_run *run;
     enum status loaded = ledger_load(again.ledger, NULL, again.arena, &run, &error);
     if (loaded == STATUS_END) {
@@ -302,8 +315,8 @@ static bool kill_once(const struct contract_entry *entry, const char *failpoint,
             fixture_chunk(&again, chunk, (int64_t)(chunk - 1) * 10, 10, &value);
         }
     }
-    check_ok(connector->target->after_load(again.target, &again.table, 1, NULL, NULL,
-                                           &(uint32_t){0}, &error),
+    check_ok(again.target->connector->target->after_load(again.target, &again.table, 1, NULL, NULL,
+                                                         &(uint32_t){0}, &error),
              &error, "after_load");
     uint8_t final[64] = {0};
     fixture_read(&again, 100, note_id, final);
@@ -318,17 +331,28 @@ static bool kill_once(const struct contract_entry *entry, const char *failpoint,
     return killed;
 }
 
+/* At each one of the connector and of the ledger. */
+static uint32_t kill_at_each(const struct contract_entry *entry, const char *const *names)
+{
+    uint32_t kills = 0;
+    for (; names != NULL && *names != NULL; names++) {
+        /* what is not reached twice is not reached three times */
+        bool killed = contract_reaches(registry_find(entry->name), *names);
+        for (int occurrence = 1; occurrence <= 3 && killed; occurrence++) {
+            killed = kill_once(entry, *names, occurrence);
+            kills += killed;
+        }
+    }
+    return kills;
+}
+
 void contract_test_kills(const struct contract_entry *entry)
 {
     const struct connector *connector = registry_find(entry->name);
     uint32_t kills = 0;
-    for (const char *const *name = connector->failpoints; name && *name; name++) {
-        /* what is not reached twice is not reached three times */
-        bool killed = true;
-        for (int occurrence = 1; occurrence <= 3 && killed; occurrence++) {
-            killed = kill_once(entry, *name, occurrence);
-            kills += killed;
-        }
+    const char *const *names[] = {connector->failpoints, run_failpoints()};
+    for (int list = 0; list < 2; list++) {
+        kills += kill_at_each(entry, names[list]);
     }
     print_message("%s: %u kills\n", entry->name, kills);
     assert_true(kills > 3);

@@ -111,7 +111,7 @@ static void write_equal_keys(struct database *database)
     thing_add(first, "p", 1, "goes too");
     struct batch *second = things_batch(1);
     thing_add(second, "p", 2, "stays");
-    struct done_mark mark = {1, 1, "m"};
+    struct done_mark mark = {1, 1, "m", NULL};
     assert_int_equal(TARGET->writer_open(database, &things_table, 1, 1, &writer, &error),
                      STATUS_OK);
     assert_int_equal(TARGET->chunk_begin(writer, 1, 1, &error), STATUS_OK);

@@ -185,8 +185,13 @@ static enum status put_parts(struct ledger *ledger, const struct ledger_new_run 
                           .arena = arena_create(0),
                           .sum = ledger_sum_begin()};
     char ignored[33];
-    /* in the order of their keys, in which ledger_load sums them */
-    enum status status = add_chunks(&parts, run->chunks, run->chunk_count, error);
+    char prefix[STORE_KEY_BYTES];
+    ledger_key(prefix, run->id, "/");
+    enum status status = ledger_delete_prefix(ledger, prefix, error); /* of a killed creation */
+    if (status == STATUS_OK) {
+        /* in the order of their keys, in which ledger_load sums them */
+        status = add_chunks(&parts, run->chunks, run->chunk_count, error);
+    }
     if (status == STATUS_OK) {
         status = add_header(&parts, run->header, error);
     }
