@@ -20,6 +20,8 @@
 #ifndef TRANSHUME_CONNECTORS_CONNECTOR_H
 #define TRANSHUME_CONNECTORS_CONNECTOR_H
 
+#include "connectors/alter.h"
+#include "connectors/apply.h"
 #include "connectors/database.h"
 #include "connectors/feed.h"
 #include "connectors/ledger.h"
@@ -29,10 +31,7 @@
 #include "connectors/store.h"
 #include "connectors/target.h"
 
-enum { CONNECTOR_CONTRACT_VERSION = 10 };
-
-/* Alter (schema changes in place) is declared with the first connector that has it. */
-struct alter_functions;
+enum { CONNECTOR_CONTRACT_VERSION = 11 };
 
 struct connector {
     uint32_t contract_version;
@@ -66,6 +65,7 @@ struct connector {
     const struct lock_functions *lock;
     const struct rollback_functions *rollback;
     const struct feed_functions *feed;
+    const struct apply_functions *apply;
     const struct load_functions *load;
     const struct alter_functions *alter;
 };

@@ -3,26 +3,50 @@
 #define TRANSHUME_CONNECTORS_FEED_H
 
 #include "connectors/database.h"
-#include "model/batch.h"
+#include "model/change.h"
 
-struct feed; /* a change stream being read; one thread */
+struct feed; /* a change stream being read; a connection of its own, one thread */
+
+struct feed_start {
+    struct position position; /* from here on it brings changes */
+    /*
+     * What source.snapshot is given to read at the moment of `position`, so that a copy at it and
+     * all changes after `position` are everything, once. NULL: the feed knows no such moment; what
+     * it brings may then be in the copy already, and every change is guarded when it is applied.
+     */
+    const char *snapshot;
+};
+
+/* -1: not known. */
+struct feed_health {
+    int64_t bytes_kept; /* by the source for this feed */
+    int64_t bytes_left; /* before the source drops what the feed has not confirmed */
+    int64_t lag_us;     /* between the source's last commit and the last one that was brought */
+};
 
 struct feed_functions {
-    /* The position of now: changes after it are those that a later feed_open with it will bring. */
-    enum status (*position)(struct database *self, struct arena *arena, const char **position,
-                            struct error *error);
-    enum status (*feed_open)(struct database *self, const char *position, struct feed **feed,
-                             struct error *error);
     /*
-     * The next changes of one table, in order: documents with envelopes (operation, source key); a
-     * delete is a record whose MAP holds the key fields. `table` and `position` (after the batch)
-     * live in the batch's arena. STATUS_AGAIN: none came within timeout_ms.
+     * Makes the named feed of these tables, or finds it with its first position. `start` lives in
+     * the arena. Control thread. The name is of [a-z0-9_], at most 40 characters.
      */
-    enum status (*next)(struct feed *feed, int64_t timeout_ms, struct batch **batch,
-                        const char **table, const char **position, struct error *error);
-    /* Everything up to the position is safe elsewhere: the source may forget it. */
-    enum status (*confirm)(struct feed *feed, const char *position, struct error *error);
-    void (*feed_close)(struct feed *feed);
+    enum status (*create)(struct database *self, const char *name, const char *const *tables,
+                          uint32_t table_count, struct arena *arena, struct feed_start *start,
+                          struct error *error);
+    /* Removes it, with what the source keeps for it; absent: STATUS_OK. Control thread. */
+    enum status (*drop)(struct database *self, const char *name, struct error *error);
+    /* ERROR_FEED_LOST: the source has dropped what followed the position. */
+    enum status (*open)(struct database *self, const char *name, struct position position,
+                        struct feed **feed, struct error *error);
+    void (*close)(struct feed *feed); /* takes NULL */
+    /* The next change set, handed over. STATUS_AGAIN: none came within timeout_ms. */
+    enum status (*next)(struct feed *feed, int64_t timeout_ms, struct change_set **set,
+                        struct error *error);
+    /* Everything up to the position is durable elsewhere: the source may forget it. Positions only
+     * go up; a lower one changes nothing. */
+    enum status (*confirm)(struct feed *feed, struct position position, struct error *error);
+    enum status (*health)(struct feed *feed, struct feed_health *health, struct error *error);
+    /* Below 0, 0, above 0: the order of two positions of feeds of this connector. Any thread. */
+    int (*compare)(struct position left, struct position right);
 };
 
 #endif

@@ -24,15 +24,34 @@ struct shape {
 
 enum record_operation { RECORD_INSERT = 0, RECORD_UPDATE, RECORD_DELETE };
 
-/* The envelope; a plain copy needs only the source key. */
+/* A place in a feed: opaque bytes, which only the feed orders. `length` 0: none. */
+struct position {
+    const uint8_t *bytes;
+    uint32_t length;
+};
+
+enum { ENVELOPE_TTL_KEPT = -1 };
+
+/* When one cell was written and when it expires; for databases that keep both per cell. */
+struct cell_times {
+    int64_t write_time_us;
+    int64_t ttl_seconds;
+};
+
+/*
+ * What is known of a record besides its cells. The mapping hands it from a source's row to the
+ * records made of it; of several rows in one record the newest write time counts. A batch without
+ * envelopes is of plain inserts.
+ */
 struct record_envelope {
     enum record_operation operation;
     uint32_t attempt;
     const struct cell *source_key; /* in the batch's arena; what rejects are named by */
     uint32_t source_key_count;
-    uint64_t source_position; /* ordinal within the chunk, or the feed's position */
-    int64_t write_time_us;    /* 0: not known */
-    int64_t ttl_seconds;      /* 0: none */
+    struct position position; /* of the feed; none in a copy */
+    int64_t write_time_us;    /* UTC; 0: not known */
+    int64_t ttl_seconds;      /* from now on; 0: none; ENVELOPE_TTL_KEPT: what the target has */
+    const struct cell_times *cell_times; /* one a cell of the row; NULL: all are as above */
 };
 
 /* A record that its source could not read: no row, but it is counted and rejected with this. */

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 static const char *const failpoints[] = {
-    "toy.before_append", "toy.after_append", "toy.before_create",
-    "toy.after_empty",   "toy.before_settle", NULL,
+    "toy.before_append", "toy.after_append", "toy.before_create", "toy.after_empty",
+    "toy.before_settle", "toy.before_apply", "toy.after_apply",   NULL,
 };
 
 enum { LEASE_MS = 4000, REQUESTS_A_LEASE = 4 };
@@ -128,6 +128,7 @@ const struct connector transhume_connector = {
     .target = &toy_target,
     .store = &toy_store,
     .feed = &toy_feed,
+    .apply = &toy_apply,
 };
 
 static int64_t option_of(const struct uri *uri, const char *name, int64_t preset)

@@ -1,21 +1,31 @@
-/* The feed: the log itself, from a position (a byte offset) on. */
+/* The feed: the log itself, from a position (a byte offset, eight bytes) on. A set is one
+ * transaction, any other entry one of its own. */
+#include "base/bytes.h"
 #include "base/clock.h"
-#include "base/text.h"
+#include "base/memory.h"
 #include "toy_internal.h"
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { POSITION_BYTES = 8 };
 
 struct feed {
     struct toy_database *self;
     uint64_t offset;
+    struct toy_live *live; /* as of `offset`: what a change finds */
 };
 
-struct feeding {
-    struct batch *batch;
-    char *table;
-    uint32_t rows_max;
-};
+static struct position position_of(uint64_t offset, struct arena *arena)
+{
+    uint8_t *bytes = arena_allocate(arena, POSITION_BYTES);
+    bytes_put_be(bytes, offset, POSITION_BYTES);
+    return (struct position){.bytes = bytes, .length = POSITION_BYTES};
+}
+
+static uint64_t offset_of(struct position position)
+{
+    return position.length == POSITION_BYTES ? bytes_get_be(position.bytes, POSITION_BYTES) : 0;
+}
 
 static enum status visit_nothing(void *context, const struct toy_entry *entry, struct error *error)
 {
@@ -25,138 +35,230 @@ static enum status visit_nothing(void *context, const struct toy_entry *entry, s
     return STATUS_OK;
 }
 
-static enum status toy_position(struct database *database, struct arena *arena,
-                                const char **position, struct error *error)
+/* The log is kept for ever, so that a name is all that there is to a feed. */
+static enum status toy_feed_create(struct database *database, const char *name,
+                                   const char *const *tables, uint32_t table_count,
+                                   struct arena *arena, struct feed_start *start,
+                                   struct error *error)
 {
     uint64_t end = 0;
+    (void)name;
+    (void)tables;
+    (void)table_count;
     enum status status = toy_log_walk(toy_of(database), 0, visit_nothing, NULL, &end, error);
-    if (status == STATUS_OK) {
-        *position = arena_format(arena, "%" PRIu64, end);
-        status = *position ? STATUS_OK
-                           : error_set(error, ERROR_MEMORY, NULL, "no memory for a position");
-    }
+    *start = (struct feed_start){.position = position_of(end, arena)};
     return status;
 }
 
-static enum status toy_feed_open(struct database *database, const char *position,
-                                 struct feed **feed, struct error *error)
+static enum status toy_feed_drop(struct database *database, const char *name, struct error *error)
 {
-    uint64_t offset;
-    if (text_to_uint64(position, strlen(position), &offset) != STATUS_OK) {
-        return error_set(error, ERROR_BAD_VALUE, position, "this is no position of a toy feed");
-    }
-    *feed = malloc(sizeof **feed);
-    if (!*feed) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a feed");
-    }
-    **feed = (struct feed){toy_of(database), offset};
+    (void)database;
+    (void)name;
+    (void)error;
     return STATUS_OK;
 }
 
-static enum status add_change(struct feeding *feeding, const struct toy_entry *entry,
-                              struct error *error)
+static void toy_feed_close(struct feed *feed)
 {
-    struct batch *batch = feeding->batch;
-    size_t used;
-    struct cell map;
-    char *bytes = arena_copy(batch->arena, entry->value, entry->value_length);
-    struct cell *row = bytes ? batch_append(batch) : NULL;
-    if (!row) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a change");
+    if (feed) {
+        toy_live_free(&feed->live);
+        free(feed);
     }
-    enum status status =
-        toy_decode((const uint8_t *)bytes, entry->value_length, batch->arena, &map, &used, error);
-    if (status == STATUS_OK) {
-        row[0] = map;
-        batch->envelopes[batch->row_count - 1] = (struct record_envelope){
-            .operation = entry->kind == TOY_DELETE ? RECORD_DELETE : RECORD_INSERT,
-            .source_position = entry->offset,
-        };
-    }
-    return status;
 }
 
-/* Takes entries of one table, up to rows_max; stops before the first of another one. */
-static enum status feed_visit(void *context, const struct toy_entry *entry, struct error *error)
+static enum status take_live(void *context, const struct toy_entry *entry, struct error *error)
 {
-    struct feeding *feeding = context;
-    if (entry->kind != TOY_PUT && entry->kind != TOY_DELETE) {
-        return STATUS_OK;
-    }
-    if (!feeding->table) {
-        feeding->table = arena_copy(feeding->batch->arena, entry->table, entry->table_length);
-        if (!feeding->table) {
-            return error_set(error, ERROR_MEMORY, NULL, "no memory for a change");
-        }
-    }
-    bool same = strlen(feeding->table) == entry->table_length &&
-                memcmp(feeding->table, entry->table, entry->table_length) == 0;
-    if (!same || feeding->batch->row_count == feeding->rows_max) {
+    struct feed *feed = context;
+    (void)error;
+    if (entry->end > feed->offset) {
         return STATUS_END;
     }
-    return add_change(feeding, entry, error);
-}
-
-static enum status feed_once(struct feed *feed, struct batch **batch, const char **table,
-                             const char **position, struct error *error)
-{
-    struct feeding feeding = {.batch = batch_create(NULL, 1, 256), .rows_max = 256};
-    if (!feeding.batch || batch_add_envelopes(feeding.batch) != STATUS_OK) {
-        batch_destroy(feeding.batch);
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for changes");
-    }
-    /* The walk's end counts the entry that stopped it, so the last one taken is found by its
-     * place. */
-    uint64_t begin = feed->offset;
-    enum status status = toy_log_walk(feed->self, begin, feed_visit, &feeding, NULL, error);
-    struct batch *made = feeding.batch;
-    if (status != STATUS_OK || made->row_count == 0) {
-        batch_destroy(made);
-        return status == STATUS_OK ? STATUS_AGAIN : status;
-    }
-    struct toy_entry last;
-    status = toy_log_read(feed->self, made->envelopes[made->row_count - 1].source_position,
-                          made->arena, &last, error);
-    if (status != STATUS_OK) {
-        batch_destroy(made);
-        return status;
-    }
-    feed->offset = last.end;
-    *batch = made;
-    *table = feeding.table;
-    *position = arena_format(made->arena, "%" PRIu64, last.end);
+    toy_live_take(&feed->live, entry);
     return STATUS_OK;
 }
 
-static enum status toy_next(struct feed *feed, int64_t timeout_ms, struct batch **batch,
-                            const char **table, const char **position, struct error *error)
+static enum status toy_feed_open(struct database *database, const char *name,
+                                 struct position position, struct feed **feed, struct error *error)
+{
+    (void)name;
+    *feed = memory_allocate_zeroed(1, sizeof **feed);
+    **feed = (struct feed){.self = toy_of(database), .offset = offset_of(position)};
+    enum status status = toy_log_walk((*feed)->self, 0, take_live, *feed, NULL, error);
+    if (status != STATUS_OK) {
+        toy_feed_close(*feed);
+        *feed = NULL;
+    }
+    return status;
+}
+
+/* ---- the next set */
+
+struct making {
+    struct feed *feed;
+    struct change_set *set;
+    struct record_change *changes;
+    uint32_t capacity;
+    struct change_table *tables;
+};
+
+static uint32_t table_number(struct making *making, const struct toy_entry *entry)
+{
+    struct change_set *set = making->set;
+    uint32_t at = 0;
+    while (at < set->table_count &&
+           (strlen(making->tables[at].name) != entry->table_length ||
+            memcmp(making->tables[at].name, entry->table, entry->table_length) != 0)) {
+        at++;
+    }
+    if (at == set->table_count) {
+        struct change_table *grown = arena_allocate_zeroed(set->arena, at + 1, sizeof *grown);
+        if (at > 0) {
+            memcpy(grown, making->tables, at * sizeof *grown);
+        }
+        grown[at].name = arena_copy(set->arena, entry->table, entry->table_length);
+        set->tables = making->tables = grown;
+        set->table_count++;
+    }
+    return at;
+}
+
+static enum status decode_value(struct arena *arena, const uint8_t *value, uint32_t length,
+                                const struct cell **cell, struct error *error)
+{
+    size_t used;
+    struct cell *made = arena_allocate(arena, sizeof *made);
+    const char *copy = arena_copy(arena, value, length);
+    *cell = made;
+    return toy_decode((const uint8_t *)copy, length, arena, made, &used, error);
+}
+
+static enum status decode_key(struct arena *arena, const struct toy_entry *entry,
+                              struct record_change *change, struct error *error)
+{
+    enum { PARTS_MAX = 16 };
+    struct cell *key = arena_allocate_zeroed(arena, PARTS_MAX, sizeof *key);
+    const char *copy = arena_copy(arena, entry->key, entry->key_length);
+    enum status status = STATUS_OK;
+    change->key = key;
+    for (uint32_t at = 0; at < entry->key_length && status == STATUS_OK;) {
+        size_t used = 0;
+        status = toy_decode((const uint8_t *)copy + at, entry->key_length - at, arena,
+                            &key[change->key_count++], &used, error);
+        at += (uint32_t)used;
+    }
+    return status;
+}
+
+static enum status add_change(void *context, const struct toy_entry *entry, struct error *error)
+{
+    struct making *making = context;
+    struct arena *arena = making->set->arena;
+    uint32_t length;
+    if (entry->kind != TOY_PUT && entry->kind != TOY_DELETE) {
+        toy_live_take(&making->feed->live, entry);
+        return STATUS_OK;
+    }
+    const uint8_t *before = toy_live_find(making->feed->live, entry, &length);
+    struct record_change change = {.table = table_number(making, entry),
+                                   .operation = entry->kind == TOY_DELETE ? RECORD_DELETE
+                                                : before                  ? RECORD_UPDATE
+                                                                          : RECORD_INSERT};
+    enum status status = decode_key(arena, entry, &change, error);
+    if (status == STATUS_OK && before) {
+        status = decode_value(arena, before, length, &change.before, error);
+    }
+    if (status == STATUS_OK && entry->kind == TOY_PUT) {
+        status = decode_value(arena, entry->value, entry->value_length, &change.after, error);
+    }
+    if (making->set->change_count == making->capacity) {
+        making->capacity = making->capacity ? making->capacity * 2 : 16;
+        struct record_change *grown = arena_allocate_zeroed(arena, making->capacity, sizeof *grown);
+        if (making->set->change_count > 0) {
+            memcpy(grown, making->changes, making->set->change_count * sizeof *grown);
+        }
+        making->set->changes = making->changes = grown;
+    }
+    making->changes[making->set->change_count++] = change;
+    toy_live_take(&making->feed->live, entry);
+    return status;
+}
+
+/* One entry of the log, which is a transaction. */
+static enum status make_set(void *context, const struct toy_entry *entry, struct error *error)
+{
+    struct making *making = context;
+    enum status status = entry->kind == TOY_SET ? toy_set_visit(entry, add_change, making, error)
+                                                : add_change(making, entry, error);
+    making->feed->offset = entry->end;
+    return status == STATUS_OK ? STATUS_END : status;
+}
+
+static enum status feed_once(struct feed *feed, struct change_set **set, struct error *error)
+{
+    uint64_t begin = feed->offset;
+    struct arena *arena = arena_create(0);
+    struct making making = {.feed = feed, .set = arena_allocate_zeroed(arena, 1, sizeof **set)};
+    *making.set = (struct change_set){.arena = arena, .first_piece = true, .last_piece = true};
+    enum status status = toy_log_walk_sets(feed->self, begin, make_set, &making, NULL, error);
+    if (status == STATUS_OK && feed->offset == begin) {
+        status = STATUS_AGAIN;
+    }
+    if (status != STATUS_OK) {
+        arena_destroy(arena);
+        return status;
+    }
+    making.set->begin = position_of(begin, arena);
+    making.set->end = position_of(feed->offset, arena);
+    *set = making.set;
+    return STATUS_OK;
+}
+
+static enum status toy_feed_next(struct feed *feed, int64_t timeout_ms, struct change_set **set,
+                                 struct error *error)
 {
     int64_t deadline = clock_monotonic_ms() + timeout_ms;
     enum status status;
-    while ((status = feed_once(feed, batch, table, position, error)) == STATUS_AGAIN &&
+    while ((status = feed_once(feed, set, error)) == STATUS_AGAIN &&
            clock_monotonic_ms() < deadline) {
         clock_sleep_ms(5);
     }
     return status;
 }
 
-static enum status toy_confirm(struct feed *feed, const char *position, struct error *error)
+static enum status toy_feed_confirm(struct feed *feed, struct position position,
+                                    struct error *error)
 {
     (void)feed;
     (void)position;
     (void)error;
-    return STATUS_OK; /* the log is kept for ever */
+    return STATUS_OK;
 }
 
-static void toy_feed_close(struct feed *feed)
+static enum status toy_feed_health(struct feed *feed, struct feed_health *health,
+                                   struct error *error)
 {
-    free(feed);
+    uint64_t end = 0;
+    enum status status =
+        toy_log_walk_sets(feed->self, feed->offset, visit_nothing, NULL, &end, error);
+    *health = (struct feed_health){
+        .bytes_kept = (int64_t)(end - feed->offset), .bytes_left = -1, .lag_us = -1};
+    return status;
+}
+
+static int toy_feed_compare(struct position left, struct position right)
+{
+    uint64_t a = offset_of(left);
+    uint64_t b = offset_of(right);
+    return (a > b) - (a < b);
 }
 
 const struct feed_functions toy_feed = {
-    .position = toy_position,
-    .feed_open = toy_feed_open,
-    .next = toy_next,
-    .confirm = toy_confirm,
-    .feed_close = toy_feed_close,
+    .create = toy_feed_create,
+    .drop = toy_feed_drop,
+    .open = toy_feed_open,
+    .close = toy_feed_close,
+    .next = toy_feed_next,
+    .confirm = toy_feed_confirm,
+    .health = toy_feed_health,
+    .compare = toy_feed_compare,
 };

@@ -17,7 +17,15 @@
  *   u8 kind | u64 run | u64 chunk | u32 entity | u64 ordinal | u16 table length | table
  *   | u32 key length | key | value (toy_codec) up to the end
  */
-enum toy_entry_kind { TOY_PUT = 1, TOY_DELETE = 2, TOY_TABLE = 3, TOY_EMPTY = 4 };
+enum toy_entry_kind {
+    TOY_PUT = 1,
+    TOY_DELETE = 2,
+    TOY_TABLE = 3,
+    TOY_EMPTY = 4,
+    /* Whole entries in one, so that they are there together: `value` holds them, `table` is
+     * FEED/LANE, `key` the position of the feed that they bring. */
+    TOY_SET = 5
+};
 
 struct toy_entry {
     enum toy_entry_kind kind;
@@ -39,9 +47,9 @@ struct toy_database {
     struct database base;
     char *folder;
     char *log_path;
-    int log;          /* O_APPEND; read-only for a source */
-    char run_id[64];  /* of the claimed run */
-    uint64_t run;     /* its hash */
+    int log;         /* O_APPEND; read-only for a source */
+    char run_id[64]; /* of the claimed run */
+    uint64_t run;    /* its hash */
     int64_t timeout_ms;
     int64_t request_ms;  /* what one write may take */
     int64_t throttle_ms; /* for so long from the first write on it is all too fast */
@@ -67,12 +75,17 @@ void toy_entry_append(const struct toy_entry *entry, struct buffer *out);
 /* One write(2): all of `out` or an error. */
 enum status toy_log_write(struct toy_database *self, const struct buffer *out,
                           struct error *error) MUST_USE;
-/* Walks the log from `offset`; entries point into a buffer that is reused. `visit` returns
- * STATUS_END to stop. `*end` (may be NULL) gets the offset after the last whole entry. */
-enum status toy_log_walk(struct toy_database *self, uint64_t offset,
-                         enum status (*visit)(void *context, const struct toy_entry *entry,
-                                              struct error *error),
+/* Entries point into a buffer that is reused. STATUS_END stops the walk. */
+typedef enum status toy_visit(void *context, const struct toy_entry *entry, struct error *error);
+/* Walks the log from `offset`, into sets. `*end` (may be NULL) gets the offset after the last whole
+ * entry. */
+enum status toy_log_walk(struct toy_database *self, uint64_t offset, toy_visit *visit,
                          void *context, uint64_t *end, struct error *error) MUST_USE;
+/* The same, with each set as the one entry that it is; and a set's own entries. */
+enum status toy_log_walk_sets(struct toy_database *self, uint64_t offset, toy_visit *visit,
+                              void *context, uint64_t *end, struct error *error) MUST_USE;
+enum status toy_set_visit(const struct toy_entry *set, toy_visit *visit, void *context,
+                          struct error *error) MUST_USE;
 /* Cuts a torn last entry off. */
 enum status toy_log_mend(struct toy_database *self, struct error *error) MUST_USE;
 /* Reads the entry at `offset` into `arena`. */
@@ -103,6 +116,16 @@ extern const struct source_functions toy_source;
 extern const struct target_functions toy_target;
 extern const struct store_functions toy_store;
 extern const struct feed_functions toy_feed;
+extern const struct apply_functions toy_apply;
+
+/* ---- toy_live.c: the records as they stand at a point of the log, with their values */
+struct toy_live; /* NULL: none yet; free with toy_live_free */
+/* The value under the key, `*length` bytes; NULL: there is none. */
+const uint8_t *toy_live_find(const struct toy_live *live, const struct toy_entry *entry,
+                             uint32_t *length);
+/* What a PUT, DELETE or EMPTY does to them. */
+void toy_live_take(struct toy_live **live, const struct toy_entry *entry);
+void toy_live_free(struct toy_live **live);
 
 /* toy_fetch.c */
 enum status toy_fetch_records(struct database *database, const struct target_table *table,

@@ -76,6 +76,7 @@ static const struct {
     {"settle kills", contract_test_settle_kills},
     {"express", contract_test_express},
     {"objects", contract_test_objects},
+    {"apply", contract_test_apply},
     {"feed", contract_test_feed},
 };
 

@@ -258,14 +258,14 @@ static void batches_grow_by_doubling(void **state)
         assert_non_null(row);
         row[0] = cell_int64(i);
         row[1] = cell_text(arena_format(batch->arena, "row %d", i), 5);
-        batch->envelopes[i].source_position = (uint64_t)i;
+        batch->envelopes[i].ttl_seconds = (int64_t)i;
     }
     assert_int_equal(batch->row_count, 1000);
     assert_int_equal(batch->row_capacity, 1536);
     assert_true(batch_bytes(batch) > before + 1000 * 2 * sizeof(struct cell));
     for (uint32_t i = 0; i < 1000; i++) {
         assert_int_equal(batch_row(batch, i)[0].i64, i);
-        assert_int_equal(batch->envelopes[i].source_position, i);
+        assert_int_equal(batch->envelopes[i].ttl_seconds, i);
     }
     assert_int_equal(batch->envelopes[1200].operation, RECORD_INSERT);
     batch_drop_last(batch);

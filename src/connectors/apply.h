@@ -1,0 +1,52 @@
+/* The contract: applying change sets to a target. */
+#ifndef TRANSHUME_CONNECTORS_APPLY_H
+#define TRANSHUME_CONNECTORS_APPLY_H
+
+#include "connectors/target.h"
+#include "model/change.h"
+
+struct apply; /* a connection of its own; one thread */
+
+struct apply_request {
+    const char *feed; /* the position's name in the target, with `lane` */
+    uint32_t lane;
+    const struct target_table *tables; /* change_set.tables are these, by their numbers */
+    uint32_t table_count;
+};
+
+/* A change that the target did not take: a reject. */
+struct apply_refusal {
+    uint32_t change; /* in its set */
+    enum error_code code;
+    const char *reason; /* in the caller's arena */
+};
+struct apply_result {
+    struct apply_refusal *refusals; /* in the caller's arena */
+    uint32_t refusal_count;
+};
+
+/*
+ * Changes are of the target's own records: the engine has mapped them. An insert or update puts the
+ * whole record of `after` under its key, or, where a cell of a shape is MISSING, only the fields
+ * that are there; where `key` is another one than that of `after`, the record under `key` goes. A
+ * delete removes the record under `key`; absent is fine.
+ */
+struct apply_functions {
+    enum status (*open)(struct database *self, const struct apply_request *request,
+                        struct apply **apply, struct error *error);
+    void (*close)(struct apply *apply); /* takes NULL */
+    /* The position that is in the target. STATUS_END: none. */
+    enum status (*position)(struct apply *apply, struct arena *arena, struct position *position,
+                            struct error *error);
+    /*
+     * Applies whole transactions and their last `end` as the position; durable on return. With
+     * CAPABILITY_TRANSACTIONS all in one commit, which fails with ERROR_RUN_FENCED if the position
+     * is not the one that this handle put or read last. Else record by record, each guarded so that
+     * a set that is applied again changes nothing, and the position after the last acknowledgement.
+     */
+    enum status (*apply_sets)(struct apply *apply, const struct change_set *const *sets,
+                              uint32_t set_count, struct arena *arena, struct apply_result *result,
+                              struct error *error);
+};
+
+#endif

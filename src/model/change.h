@@ -1,0 +1,47 @@
+/* Changes of a source: what one of its transactions did, in the order in which it did it. */
+#ifndef TRANSHUME_MODEL_CHANGE_H
+#define TRANSHUME_MODEL_CHANGE_H
+
+#include "model/batch.h"
+
+/* A table as it was at this point of the feed. */
+struct change_table {
+    const char *name;
+    const struct shape *shape; /* NULL: its records are documents, one MAP cell each */
+};
+
+struct record_change {
+    uint32_t table; /* in the set's tables */
+    enum record_operation operation;
+    /* The key under which the record was: of an insert that of `after`. NULL: the table has none.
+     */
+    const struct cell *key;
+    uint32_t key_count;
+    /* The whole record: as many cells as the shape has fields, or one MAP. NULL: there is none, or
+     * the feed does not tell. In `after` a MISSING cell of a shape is a value that was not changed
+     * and not sent. */
+    const struct cell *before;
+    const struct cell *after;
+};
+
+/*
+ * One transaction, or a piece of a large one. `begin` and `end` are the positions before and after
+ * the whole transaction: a feed that is opened at `end` brings what came later. A piece that is not
+ * the last one is of a transaction that may still be taken back. A set without changes only moves
+ * the position on. All of it lives in `arena`, which the receiver destroys.
+ */
+struct change_set {
+    struct arena *arena;
+    struct position begin;
+    struct position end;
+    int64_t commit_time_us;  /* UTC by the source's clock; 0: not known */
+    const char *transaction; /* for people; NULL: it has no name */
+    bool first_piece;
+    bool last_piece;
+    const struct change_table *tables;
+    uint32_t table_count;
+    const struct record_change *changes;
+    uint32_t change_count;
+};
+
+#endif

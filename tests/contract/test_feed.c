@@ -1,0 +1,373 @@
+/* Change sets: applied whole and once, told by the feed as they happened, and carried from one
+ * database to another through kills. */
+#include "base/failpoint.h"
+#include "contract.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { IDS = 40, TABLES = 2, SETS = 60, CHANGES_MAX = 5 };
+
+/* Two tables of the kind of `things`, and what is in them. */
+struct changing {
+    struct fixture fixture;
+    struct target_table tables[TABLES];
+    struct apply *apply;
+    uint32_t lane;
+    uint64_t random;
+    int64_t values[TABLES][IDS]; /* 0: the record is absent */
+    int64_t next_value;
+};
+
+static uint32_t draw(struct changing *changing, uint32_t limit)
+{
+    changing->random = changing->random * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(changing->random >> 33) % limit;
+}
+
+static void open_apply(struct changing *changing)
+{
+    struct error error = {0};
+    const struct apply_request request = {.feed = "things_feed",
+                                          .lane = changing->lane,
+                                          .tables = changing->tables,
+                                          .table_count = TABLES};
+    struct database *target = changing->fixture.target;
+    check_ok(target->connector->apply->open(target, &request, &changing->apply, &error), &error,
+             "apply open");
+}
+
+static void begin(struct changing *changing, const struct contract_entry *entry)
+{
+    struct error error = {0};
+    struct fixture *fixture = &changing->fixture;
+    *changing = (struct changing){.random = 7, .next_value = 1};
+    fixture_open(fixture, entry);
+    for (int i = 0; i < TABLES; i++) {
+        changing->tables[i] = fixture->table;
+    }
+    changing->tables[1].name = "others";
+    check_ok(fixture->target->connector->target->prepare(fixture->target, changing->tables, TABLES,
+                                                         NULL, &error),
+             &error, "prepare");
+    open_apply(changing);
+}
+
+static void end(struct changing *changing)
+{
+    changing->fixture.target->connector->apply->close(changing->apply);
+    fixture_close(&changing->fixture);
+}
+
+static struct cell *record(struct arena *arena, int64_t id, int64_t value)
+{
+    struct cell *cells = arena_allocate_zeroed(arena, 2, sizeof *cells);
+    const char *text = arena_format(arena, "%lld", (long long)value);
+    cells[0] = cell_int64(id);
+    cells[1] = cell_text(text, strlen(text));
+    return cells;
+}
+
+/* An insert, an update, a delete, or an update that moves the record to another key. */
+static void make_change(struct changing *changing, struct arena *arena,
+                        struct record_change *change)
+{
+    uint32_t table = draw(changing, TABLES);
+    int64_t *values = changing->values[table];
+    uint32_t id = draw(changing, IDS);
+    uint32_t to = draw(changing, 4) == 0 ? draw(changing, IDS) : id;
+    struct cell *key = arena_allocate_zeroed(arena, 1, sizeof *key);
+    key[0] = cell_int64(id);
+    *change = (struct record_change){.table = table, .key = key, .key_count = 1};
+    if (values[id] != 0 && draw(changing, 3) == 0) {
+        change->operation = RECORD_DELETE;
+        values[id] = 0;
+        return;
+    }
+    change->operation = values[id] != 0 ? RECORD_UPDATE : RECORD_INSERT;
+    to = change->operation == RECORD_INSERT || values[to] != 0 ? id : to;
+    change->after = record(arena, to, changing->next_value);
+    values[id] = 0;
+    values[to] = changing->next_value++;
+}
+
+static struct change_set *make_set(struct changing *changing, uint64_t number)
+{
+    struct arena *arena = arena_create(0);
+    struct change_set *set = arena_allocate_zeroed(arena, 1, sizeof *set);
+    struct change_table *tables = arena_allocate_zeroed(arena, TABLES, sizeof *tables);
+    struct record_change *changes = arena_allocate_zeroed(arena, CHANGES_MAX, sizeof *changes);
+    const char *place = arena_format(arena, "%08llu", (unsigned long long)number);
+    for (int i = 0; i < TABLES; i++) {
+        tables[i] = (struct change_table){changing->tables[i].name, &changing->fixture.shape};
+    }
+    *set = (struct change_set){.arena = arena,
+                               .end = {(const uint8_t *)place, 8},
+                               .first_piece = true,
+                               .last_piece = true,
+                               .tables = tables,
+                               .table_count = TABLES,
+                               .changes = changes,
+                               .change_count = 1 + draw(changing, CHANGES_MAX)};
+    for (uint32_t i = 0; i < set->change_count; i++) {
+        make_change(changing, arena, &changes[i]);
+    }
+    return set;
+}
+
+static enum status apply_set(struct changing *changing, const struct change_set *set,
+                             struct error *error)
+{
+    struct apply_result result;
+    struct arena *arena = arena_create(0);
+    enum status status = changing->fixture.target->connector->apply->apply_sets(
+        changing->apply, &set, 1, arena, &result, error);
+    assert_int_equal(status == STATUS_OK ? result.refusal_count : 0, 0);
+    arena_destroy(arena);
+    return status;
+}
+
+static void apply_some(struct changing *changing, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct error error = {0};
+        struct change_set *set = make_set(changing, (uint64_t)changing->next_value);
+        check_ok(apply_set(changing, set, &error), &error, "apply");
+        arena_destroy(set->arena);
+    }
+}
+
+/* ---- what is in a database */
+
+static void note_value(void *context, int64_t id, const struct cell *value)
+{
+    char text[32];
+    int64_t *found = context;
+    assert_true(id >= 0 && id < IDS);
+    assert_int_equal(found[id], 0);
+    assert_int_equal(value->kind, VALUE_TEXT);
+    snprintf(text, sizeof text, "%.*s", (int)value->length, value->text);
+    found[id] = strtoll(text, NULL, 10);
+}
+
+static void check_contents(struct fixture *fixture, const struct changing *expected)
+{
+    int64_t found[IDS] = {0};
+    uint64_t others = 0;
+    uint64_t count = 0;
+    struct error error = {0};
+    fixture_read(fixture, 1000, note_value, found);
+    for (int id = 0; id < IDS; id++) {
+        if (found[id] != expected->values[0][id]) {
+            fail_msg("record %d is %lld, not %lld", id, (long long)found[id],
+                     (long long)expected->values[0][id]);
+        }
+        others += expected->values[1][id] != 0;
+    }
+    check_ok(fixture->target->connector->target->count(fixture->target, &expected->tables[1],
+                                                       &count, &error),
+             &error, "count");
+    assert_int_equal(count, others);
+}
+
+static bool has_both(const struct contract_entry *entry)
+{
+    const struct connector *connector = registry_find(entry->name);
+    return connector->feed != NULL && connector->apply != NULL;
+}
+
+/* ---- applying */
+
+void contract_test_apply(const struct contract_entry *entry)
+{
+    struct changing changing;
+    struct error error = {0};
+    struct position position;
+    const struct apply_functions *functions = registry_find(entry->name)->apply;
+    if (functions == NULL) {
+        return;
+    }
+    begin(&changing, entry);
+    struct arena *arena = changing.fixture.arena;
+    assert_int_equal(functions->position(changing.apply, arena, &position, &error), STATUS_END);
+    apply_some(&changing, SETS);
+    check_contents(&changing.fixture, &changing);
+
+    /* part of a record: what is MISSING stays as it is, also of a record that moves */
+    struct changing *at = &changing;
+    struct change_set *set = make_set(at, 1);
+    struct record_change partial = {
+        .operation = RECORD_UPDATE, .key = set->changes[0].key, .key_count = 1};
+    struct cell moved[2] = {cell_int64(0), cell_missing()};
+    struct cell key = cell_int64(0);
+    check_ok(apply_set(at, set, &error), &error, "apply");
+    at->values[0][0] = at->values[0][1] = 0;
+    struct record_change steps[3] = {
+        {.operation = RECORD_DELETE, .key = &(struct cell){0}, .key_count = 1},
+        {.operation = RECORD_INSERT, .after = record(set->arena, 0, 900)},
+        partial,
+    };
+    struct cell one = cell_int64(1);
+    steps[0].key = &one;
+    steps[2].key = &key;
+    moved[0] = cell_int64(1);
+    steps[2].after = moved;
+    at->values[0][1] = 900;
+    set->changes = steps;
+    set->change_count = 3;
+    set->end = (struct position){(const uint8_t *)"later", 5};
+    check_ok(apply_set(at, set, &error), &error, "apply a part");
+    check_contents(&at->fixture, at);
+
+    /* a key that is null is refused alone; the position comes along */
+    struct cell bad[2] = {cell_null(), cell_text("x", 1)};
+    struct record_change refused[2] = {
+        {.operation = RECORD_INSERT, .after = bad},
+        {.operation = RECORD_INSERT, .after = record(set->arena, 2, 901)},
+    };
+    const struct change_set *sets[] = {set};
+    struct apply_result result;
+    at->values[0][2] = 901;
+    set->changes = refused;
+    set->change_count = 2;
+    set->end = (struct position){(const uint8_t *)"last", 4};
+    check_ok(functions->apply_sets(at->apply, sets, 1, arena, &result, &error), &error, "apply");
+    assert_int_equal(result.refusal_count, 1);
+    assert_int_equal(result.refusals[0].change, 0);
+    assert_int_equal(result.refusals[0].code, ERROR_REJECT_KEY_NULL);
+    check_contents(&at->fixture, at);
+    check_ok(functions->position(at->apply, arena, &position, &error), &error, "position");
+    assert_int_equal(position.length, 4);
+    assert_memory_equal(position.bytes, "last", 4);
+
+    /* another process moved the position on: this one may not apply any more */
+    struct apply *first = at->apply;
+    open_apply(at);
+    set->change_count = 0;
+    set->end = (struct position){(const uint8_t *)"other", 5};
+    check_ok(apply_set(at, set, &error), &error, "apply beside");
+    struct apply *second = at->apply;
+    at->apply = first;
+    assert_int_equal(apply_set(at, set, &error), STATUS_FAILED);
+    assert_int_equal(error.code, ERROR_RUN_FENCED);
+    functions->close(second);
+    arena_destroy(set->arena);
+    end(at);
+}
+
+/* ---- following */
+
+/* Carries everything from the source to the target, from where the target stands. */
+static void follow(struct fixture *source, struct changing *target, struct position start)
+{
+    struct error error = {0};
+    struct feed *feed;
+    struct change_set *set;
+    struct arena *arena = arena_create(0);
+    const struct feed_functions *functions = source->target->connector->feed;
+    open_apply(target);
+    struct position position = start;
+    enum status status =
+        target->fixture.target->connector->apply->position(target->apply, arena, &position, &error);
+    assert_int_not_equal(status, STATUS_FAILED);
+    check_ok(functions->open(source->target, "things_feed", status == STATUS_END ? start : position,
+                             &feed, &error),
+             &error, "feed open");
+    while ((status = functions->next(feed, 200, &set, &error)) == STATUS_OK) {
+        assert_true(functions->compare(set->begin, set->end) < 0);
+        struct change_table *tables =
+            arena_allocate_zeroed(set->arena, set->table_count + 1, sizeof *tables);
+        struct record_change *changes =
+            arena_allocate_zeroed(set->arena, set->change_count + 1, sizeof *changes);
+        for (uint32_t i = 0; i < set->change_count; i++) {
+            changes[i] = set->changes[i];
+            const char *name = set->tables[changes[i].table].name;
+            changes[i].table = strcmp(name, target->tables[0].name) == 0 ? 0 : 1;
+        }
+        for (uint32_t i = 0; i < TABLES && i < set->table_count; i++) {
+            tables[i] = set->tables[i];
+        }
+        set->tables = tables;
+        set->changes = changes;
+        check_ok(apply_set(target, set, &error), &error, "apply");
+        check_ok(functions->confirm(feed, set->end, &error), &error, "confirm");
+        arena_destroy(set->arena);
+    }
+    assert_int_equal(status, STATUS_AGAIN);
+    functions->close(feed);
+    target->fixture.target->connector->apply->close(target->apply);
+    target->apply = NULL;
+    arena_destroy(arena);
+}
+
+/* In a child, killed at the failpoint's `occurrence`. True: it was killed. */
+static bool follow_and_die(struct fixture *source, struct changing *target, struct position start,
+                           const char *failpoint, int occurrence)
+{
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        struct error error = {0};
+        char setting[128];
+        snprintf(setting, sizeof setting, "%s:kill:%d", failpoint, occurrence);
+        setenv("TRANSHUME_FAILPOINT", setting, 1);
+        if (failpoint_setup(&error) != STATUS_OK) {
+            _exit(9);
+        }
+        follow(source, target, start);
+        _exit(0);
+    }
+    int status;
+    waitpid(child, &status, 0);
+    return WIFSIGNALED(status);
+}
+
+void contract_test_feed(const struct contract_entry *entry)
+{
+    struct changing source;
+    struct changing target;
+    struct error error = {0};
+    struct feed_start start;
+    struct feed_health health;
+    if (!has_both(entry)) {
+        return;
+    }
+    const struct connector *connector = registry_find(entry->name);
+    begin(&source, entry);
+    begin(&target, entry);
+    target.fixture.target->connector->apply->close(target.apply);
+    target.lane = 1;
+    const char *names[] = {"things", "others"};
+    check_ok(connector->feed->create(source.fixture.target, "things_feed", names, TABLES,
+                                     source.fixture.arena, &start, &error),
+             &error, "feed create");
+    apply_some(&source, SETS);
+    struct feed *feed;
+    check_ok(
+        connector->feed->open(source.fixture.target, "things_feed", start.position, &feed, &error),
+        &error, "feed open");
+    check_ok(connector->feed->health(feed, &health, &error), &error, "health");
+    assert_true(health.bytes_kept != 0);
+    connector->feed->close(feed);
+
+    uint32_t kills = 0;
+    for (const char *const *name = connector->failpoints; *name != NULL; name++) {
+        if (strstr(*name, "apply") == NULL) {
+            continue;
+        }
+        for (int occurrence = 1; occurrence <= 9; occurrence += 4) {
+            kills += follow_and_die(&source.fixture, &target, start.position, *name, occurrence);
+            apply_some(&source, 3);
+        }
+    }
+    assert_true(kills >= 4);
+    follow(&source.fixture, &target, start.position);
+    check_contents(&source.fixture, &source);
+    memcpy(target.values, source.values, sizeof target.values);
+    check_contents(&target.fixture, &target);
+    check_ok(connector->feed->drop(source.fixture.target, "things_feed", &error), &error, "drop");
+    check_ok(connector->feed->drop(source.fixture.target, "things_feed", &error), &error, "drop");
+    fixture_close(&target.fixture);
+    end(&source);
+}
