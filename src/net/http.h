@@ -118,8 +118,10 @@ enum status http_perform(struct http_client *client, const struct http_request *
  * False: absent. The text points into header_block. */
 bool http_response_header(const struct http_response *response, const char *name,
                           const char **value, size_t *length) MUST_USE;
-/* The Date header (IMF-fixdate of RFC 9110) as milliseconds since 1970. False: absent or not a
- * date. */
+/* A header with a time (IMF-fixdate of RFC 9110), milliseconds since 1970; _date: the Date header.
+ * False: absent or not a time. */
+bool http_response_time(const struct http_response *response, const char *name,
+                        int64_t *utc_ms) MUST_USE;
 bool http_response_date(const struct http_response *response, int64_t *utc_ms) MUST_USE;
 
 /* For an answer that can't be from the service meant (a proxy's page, a captive portal, another

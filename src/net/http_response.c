@@ -166,12 +166,17 @@ static bool parse_date(const char *text, int64_t *utc_ms)
     return true;
 }
 
-bool http_response_date(const struct http_response *response, int64_t *utc_ms)
+bool http_response_time(const struct http_response *response, const char *name, int64_t *utc_ms)
 {
     const char *value = NULL;
     size_t length = 0;
-    return http_response_header(response, "Date", &value, &length) && length == 29 &&
+    return http_response_header(response, name, &value, &length) && length == 29 &&
            parse_date(value, utc_ms);
+}
+
+bool http_response_date(const struct http_response *response, int64_t *utc_ms)
+{
+    return http_response_time(response, "Date", utc_ms);
 }
 
 /* ---------------------------------------------------------------- answers from somebody else */
