@@ -636,6 +636,67 @@ class Tls(HttpTest):
             self.check(responses[0], "network", sent=False, words="resolve")
 
 
+class Http2(HttpTest):
+    """Over TLS, against Node's server: what it does with a stream is named by the path."""
+    SERVER = """
+        const http2 = require("http2"), fs = require("fs"), pem = fs.readFileSync(process.argv[1]);
+        const server = http2.createSecureServer({key: fs.readFileSync(process.argv[2]), cert: pem});
+        let refused = 0;
+        server.on("stream", (stream, headers) => {
+            stream.on("error", () => {});
+            const path = headers[":path"];
+            if (path === "/reset") { stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR); return; }
+            if (path === "/refuse" && refused++ === 0) { stream.close(http2.constants.NGHTTP2_REFUSED_STREAM); return; }
+            if (path === "/silence") return;
+            if (path === "/cut") { stream.respond({":status": 200, "content-length": 9}); stream.write("abc");
+                                   setTimeout(() => stream.session.destroy(), 100); return; }
+            stream.respond({":status": 200});
+            stream.pipe(stream);
+        });
+        server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+    """
+
+    @classmethod
+    def setUpClass(cls):
+        if not shutil.which("node"):
+            raise unittest.SkipTest("no Node here")
+        cls.folder = tempfile.mkdtemp(prefix="transhume-h2-")
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.authority = Authority(cls.folder)
+        cls.authority.server("two", "IP:127.0.0.1")
+        cls.process = subprocess.Popen(["node", "-e", cls.SERVER, cls.authority.path("two.pem"),
+                                        cls.authority.path("two.key")], stdout=subprocess.PIPE)
+        cls.addClassCleanup(cls.end)
+        cls.url = "https://127.0.0.1:%d" % int(cls.process.stdout.readline())
+
+    @classmethod
+    def end(cls):
+        cls.process.kill()
+        cls.process.wait()
+        cls.process.stdout.close()
+
+    def test_many_at_once(self):
+        bodies = ["n%d" % i * (1 + i * i % 9000) for i in range(60)]
+        result = net_support.probe("http", {"requests": [{"url": self.url + "/echo", "body": body} for body in bodies],
+                                            "together": True, "connections_max": 4, "ca_file": self.authority.ca}).result
+        self.assertEqual([(r["body"], r["error"]) for r in result["responses"]], [(body, None) for body in bodies])
+        self.assertTrue(result["responses"][0]["headers"].startswith("HTTP/2 200"), result["responses"][0]["headers"])
+
+    def one(self, path, **request):
+        return send(self.url + path, dict({"timeout_ms": 5000}, **request), ca_file=self.authority.ca)[0]
+
+    def test_faults(self):
+        self.assertIn(self.one("/reset")["error"]["code"], ("network", "network-answer"))
+        self.check(self.one("/silence", timeout_ms=400), "network", sent=True, words="no answer within")
+        response = self.one("/cut")
+        self.assertEqual((response["sent"], response["error"]["class"]), (True, "retry"), response)
+
+    def test_a_stream_that_was_refused(self):
+        response = self.one("/refuse", body="once")
+        self.assertEqual((response["sent"], response["error"]["class"]), (True, "retry"), response)
+        self.assertEqual(self.one("/refuse", body="again")["body"], "again")
+
+
 class Proxies(HttpTest):
     PAGE = "<!DOCTYPE html><html><head><TITLE>\n Access  denied\u001b[31m </TITLE></head><body>no</body></html>"
 
