@@ -24,9 +24,12 @@ static int on_timer(CURLM *multi, long timeout_ms, void *user)
 
 static int on_socket(CURL *easy, curl_socket_t descriptor, int what, void *user, void *known)
 {
-    (void)easy;
     struct http_client *client = user;
+    struct http_slot *slot = NULL;
     struct epoll_event event = {.data.fd = descriptor};
+    if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &slot) == CURLE_OK && slot != NULL) {
+        slot->waits_to_send = what == CURL_POLL_OUT || what == CURL_POLL_INOUT;
+    }
     if (what == CURL_POLL_REMOVE) {
         /* fails if the descriptor was closed before: then it is gone from the set anyway */
         (void)epoll_ctl(client->epoll, EPOLL_CTL_DEL, descriptor, &event);
@@ -214,8 +217,15 @@ static void collect_done(struct http_client *client)
     }
 }
 
-/* Ends what has run out of time. */
-static void expire(struct http_client *client)
+/* A whole request has gone out, and nothing but its answer is to come. HTTP/2 may wait for room to
+ * send without saying so. */
+static bool is_sent_whole(const struct http_slot *slot)
+{
+    return slot->response->response.sent && !slot->waits_to_send && !slot->http2;
+}
+
+/* Ends what has run out of time; `even_sent`: also what only waits for its answer. */
+static void expire(struct http_client *client, bool even_sent)
 {
     int64_t now_ms = clock_boottime_ms();
     if (now_ms < client->next_deadline_ms) {
@@ -224,7 +234,8 @@ static void expire(struct http_client *client)
     client->next_deadline_ms = INT64_MAX;
     for (uint32_t i = 0; i < client->slot_count; i++) {
         struct http_slot *slot = &client->slots[i];
-        if (slot->easy != NULL && slot->deadline_ms <= now_ms) {
+        if (slot->easy != NULL && slot->deadline_ms <= now_ms &&
+            (even_sent || !is_sent_whole(slot))) {
             finish(slot, CURLE_OPERATION_TIMEDOUT);
         } else if (slot->easy != NULL && slot->deadline_ms < client->next_deadline_ms) {
             client->next_deadline_ms = slot->deadline_ms;
@@ -316,8 +327,9 @@ static int wait_time(const struct http_client *client, int64_t now_ms, int64_t d
     return wait < 0 ? 0 : wait > 60000 ? 60000 : (int)wait;
 }
 
-/* Waits for sockets and timers once, and acts on them. Requests whose time is over end first: the
- * process may have been stopped while it waited. */
+/* Waits for sockets and timers once, and acts on them. The process may have been stopped meanwhile,
+ * or the caller did not poll for long: nothing is sent of requests whose time is over, but answers
+ * that came are taken. */
 static enum status step(struct http_client *client, int64_t deadline_ms, struct error *error)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
@@ -327,7 +339,7 @@ static enum status step(struct http_client *client, int64_t deadline_ms, struct 
     if (count < 0 && errno != EINTR) {
         return error_set_errno(error, ERROR_INTERNAL, errno, NULL, "waiting for sockets failed");
     }
-    expire(client);
+    expire(client, false);
     for (int i = 0; i < count; i++) {
         uint32_t got = events[i].events;
         int mask = (got & (EPOLLIN | EPOLLHUP) ? CURL_CSELECT_IN : 0) |
@@ -341,6 +353,7 @@ static enum status step(struct http_client *client, int64_t deadline_ms, struct 
         return STATUS_FAILED;
     }
     collect_done(client);
+    expire(client, true);
     return STATUS_OK;
 }
 

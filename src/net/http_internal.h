@@ -4,7 +4,6 @@
 
 #include "net/http.h"
 #include <curl/curl.h>
-#include <openssl/types.h>
 
 /* ---------------------------------------------------------------- http_response.c */
 
@@ -50,6 +49,8 @@ struct http_slot {
     struct curl_slist *list; /* nodes over `text`: libcurl reads them and never frees */
     size_t list_capacity;
     bool repeatable;
+    bool http2;
+    bool waits_to_send;   /* the socket must take more bytes first */
     bool header_complete; /* of the final answer */
     enum http_fault fault;
     uint32_t sends;
@@ -102,7 +103,7 @@ bool http_sockets_watch(struct http_client *client, CURL *easy);
  * asked for, which would be taken for the answer (libcurl takes them before 8.0)? Always false for
  * new connections and for HTTP/2, whose answers name their request.
  */
-bool http_sockets_out_of_step(struct http_slot *slot, const SSL *tls, int port);
+bool http_sockets_out_of_step(struct http_slot *slot, int port);
 
 /* ---------------------------------------------------------------- http_ending.c */
 

@@ -40,6 +40,16 @@ static void note_security(struct http_slot *slot, const SSL *tls, const char *pe
     response->tls_cipher = tls != NULL ? SSL_get_cipher_name(tls) : NULL;
 }
 
+static bool is_http2(const SSL *tls)
+{
+    const unsigned char *protocol = NULL;
+    unsigned length = 0;
+    if (tls != NULL) {
+        SSL_get0_alpn_selected(tls, &protocol, &length);
+    }
+    return length == 2 && memcmp(protocol, "h2", 2) == 0;
+}
+
 /*
  * Just before the request is sent on a connection, each time that it is: libcurl sends it again on
  * a new connection when a kept one ended without an answer.
@@ -60,7 +70,8 @@ static int on_send(void *user, char *peer, char *local, int peer_port, int local
         return CURL_PREREQFUNC_ABORT;
     }
     const SSL *tls = tls_of(slot);
-    if (http_sockets_out_of_step(slot, tls, local_port)) {
+    slot->http2 = is_http2(tls);
+    if (http_sockets_out_of_step(slot, local_port)) {
         slot->fault = HTTP_FAULT_STALE;
         return CURL_PREREQFUNC_ABORT;
     }
@@ -327,6 +338,8 @@ enum status http_slot_prepare(struct http_slot *slot, const struct http_request 
     }
     lay_out_headers(slot, request);
     slot->repeatable = request->repeatable;
+    slot->http2 = false;
+    slot->waits_to_send = false;
     slot->header_complete = false;
     slot->fault = HTTP_FAULT_NONE;
     slot->sends = 0;

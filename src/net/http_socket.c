@@ -3,8 +3,6 @@
 
 #include "base/memory.h"
 #include <netinet/in.h>
-#include <openssl/ssl.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -66,22 +64,12 @@ static int local_port(struct http_socket *socket)
     return socket->port;
 }
 
-static bool is_http2(const SSL *tls)
-{
-    const unsigned char *protocol = NULL;
-    unsigned length = 0;
-    if (tls != NULL) {
-        SSL_get0_alpn_selected(tls, &protocol, &length);
-    }
-    return length == 2 && memcmp(protocol, "h2", 2) == 0;
-}
-
-bool http_sockets_out_of_step(struct http_slot *slot, const SSL *tls, int port)
+bool http_sockets_out_of_step(struct http_slot *slot, int port)
 {
     struct http_client *client = slot->client;
     long connects = 0;
     if (curl_easy_getinfo(slot->easy, CURLINFO_NUM_CONNECTS, &connects) != CURLE_OK ||
-        connects > 0 || is_http2(tls)) {
+        connects > 0 || slot->http2) {
         return false;
     }
     for (uint32_t i = 0; i < client->socket_count; i++) {

@@ -439,6 +439,29 @@ static void many_at_once(void **state)
     close_side(&side);
 }
 
+/* Nobody polls for long: an answer that is there by then is one, whatever the clock says. */
+static void answers_are_taken_late(void **state)
+{
+    static const char *const answers[] = {ok};
+    struct side side;
+    struct error error = {0};
+    struct service_reply *reply = NULL;
+    struct service_request once = patient;
+    (void)state;
+    open_side(&side, answers, 1, 300, PATIENCE_MS);
+    once.patience_ms = 0;
+    assert_int_equal(service_submit(side.client, &once, &error), STATUS_OK);
+    assert_int_equal(service_poll(side.client, 0, &reply, &error), STATUS_AGAIN);
+    clock_sleep_ms(100);
+    if (service_poll(side.client, 0, &reply, &error) == STATUS_AGAIN) { /* connected, and sent */
+        clock_sleep_ms(600);
+        assert_int_equal(service_poll(side.client, 0, &reply, &error), STATUS_OK);
+    }
+    assert_int_equal(reply->verdict, SERVICE_DONE);
+    service_reply_destroy(reply);
+    close_side(&side);
+}
+
 static void a_stop_ends_the_waiting(void **state)
 {
     static const char later[] = ANSWER("503 Busy", "Retry-After: 60\r\n", "2", "{}");
@@ -481,6 +504,7 @@ int main(void)
         cmocka_unit_test(a_try_that_cannot_be_prepared),
         cmocka_unit_test(nobody_was_ever_there),
         cmocka_unit_test(many_at_once),
+        cmocka_unit_test(answers_are_taken_late),
         cmocka_unit_test(a_stop_ends_the_waiting),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
