@@ -53,13 +53,15 @@ bool http_sockets_watch(struct http_client *client, CURL *easy)
 
 static int local_port(struct http_socket *socket)
 {
-    struct sockaddr_storage address;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } address = {.any = {0}};
     socklen_t length = sizeof(address);
-    if (socket->port == 0 &&
-        getsockname(socket->descriptor, (struct sockaddr *)&address, &length) == 0) {
-        socket->port =
-            ntohs(address.ss_family == AF_INET6 ? ((const struct sockaddr_in6 *)&address)->sin6_port
-                                                : ((const struct sockaddr_in *)&address)->sin_port);
+    if (socket->port == 0 && getsockname(socket->descriptor, &address.any, &length) == 0) {
+        socket->port = address.any.sa_family == AF_INET6 ? ntohs(address.v6.sin6_port)
+                                                         : ntohs(address.v4.sin_port);
     }
     return socket->port;
 }

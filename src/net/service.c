@@ -160,7 +160,7 @@ void service_client_destroy(struct service_client *client)
     http_client_destroy(client->http);
     while (client->calls != NULL) {
         struct service_call *call = client->calls;
-        service_call_remove(client, call);
+        client->calls = call->next;
         service_reply_destroy(&call->reply);
     }
     client->store->closed = true;

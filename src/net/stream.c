@@ -338,7 +338,7 @@ enum status stream_end_writing(struct stream *stream, int64_t deadline_ms, struc
 
 static bool is_loopback(const struct stream *stream)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = {0};
     socklen_t length = sizeof(address);
     char text[INET6_ADDRSTRLEN] = "";
     if (getpeername(stream->descriptor, (struct sockaddr *)&address, &length) != 0) {

@@ -18,6 +18,7 @@
 /* ---------------------------------------------------------------- what connections share */
 
 /* No terminal is asked for a password. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the signature is OpenSSL's */
 static int no_password(char *out, int capacity, int for_writing, void *user)
 {
     (void)out;

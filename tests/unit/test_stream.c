@@ -445,7 +445,7 @@ static void what_is_verified_is_reported(void **state)
 
 static void clients_show_certificates_too(void **state)
 {
-    struct stream_tls *server = make_tls(&(struct stream_tls_options){
+    struct stream_tls *strict = make_tls(&(struct stream_tls_options){
         .server = true,
         .asks_for_peer = true,
         .ca_file = test_authority_file(authority),
@@ -458,16 +458,16 @@ static void clients_show_certificates_too(void **state)
     char byte;
     size_t got = 0;
     (void)state;
-    assert_int_equal(connect_pair(client, server, "127.0.0.1", &pair, &error), STATUS_OK);
+    assert_int_equal(connect_pair(client, strict, "127.0.0.1", &pair, &error), STATUS_OK);
     assert_int_equal(stream_report(pair.server).security, STREAM_AUTHORITY_VERIFIED);
     close_pair(&pair);
     /* with TLS 1.3 the client learns of the refusal when it reads */
-    assert_int_equal(connect_pair(client_tls, server, "127.0.0.1", &pair, &error), STATUS_OK);
+    assert_int_equal(connect_pair(client_tls, strict, "127.0.0.1", &pair, &error), STATUS_OK);
     enum status status = stream_read_some(pair.client, &byte, 1, soon(), &got, &error);
     expect_failure(status, &error, ERROR_TLS, "refuses");
     close_pair(&pair);
     stream_tls_destroy(client);
-    stream_tls_destroy(server);
+    stream_tls_destroy(strict);
 }
 
 static void files_that_are_none(void **state)
