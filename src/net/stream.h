@@ -79,10 +79,10 @@ enum status stream_listen(uint16_t port, struct stream_listener **listener,
 uint16_t stream_listener_port(const struct stream_listener *listener);
 int stream_listener_descriptor(const struct stream_listener *listener); /* to poll for reading */
 void stream_listener_destroy(struct stream_listener *listener);         /* NULL is fine */
-/* The next connection. STATUS_AGAIN: none by the deadline, which a TLS handshake must keep too; it
- * takes place as with stream_open. */
+/* The next connection, waiting up to `timeout_ms` for it (0: only looks; STATUS_AGAIN: none). A TLS
+ * handshake takes place as with stream_open, by `deadline_ms`. */
 enum status stream_accept(struct stream_listener *listener, const struct stream_tls *tls,
-                          int64_t deadline_ms, struct stream **stream,
+                          int64_t timeout_ms, int64_t deadline_ms, struct stream **stream,
                           struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- bytes */

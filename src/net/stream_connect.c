@@ -312,8 +312,10 @@ static enum status wrap_accepted(int descriptor, const struct stream_listener *l
 }
 
 enum status stream_accept(struct stream_listener *listener, const struct stream_tls *tls,
-                          int64_t deadline_ms, struct stream **stream, struct error *error)
+                          int64_t timeout_ms, int64_t deadline_ms, struct stream **stream,
+                          struct error *error)
 {
+    int64_t end_ms = clock_boottime_ms() + timeout_ms;
     *stream = NULL;
     for (;;) {
         int descriptor = accept4(listener->descriptor, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
@@ -323,7 +325,7 @@ enum status stream_accept(struct stream_listener *listener, const struct stream_
         if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
             return error_set_errno(error, ERROR_NETWORK, errno, NULL, "accepting failed");
         }
-        int64_t left_ms = deadline_ms - clock_boottime_ms();
+        int64_t left_ms = end_ms - clock_boottime_ms();
         struct pollfd wait = {.fd = listener->descriptor, .events = POLLIN};
         if (left_ms <= 0) {
             return STATUS_AGAIN;

@@ -93,7 +93,7 @@ static void *serve(void *user)
         size_t count = 0;
         for (size_t i = 0; i < PEERS_MAX; i++) {
             if (peers[i].stream == NULL &&
-                stream_accept(server->listener, NULL, 0, &peers[i].stream, NULL) != STATUS_OK) {
+                stream_accept(server->listener, NULL, 0, 0, &peers[i].stream, NULL) != STATUS_OK) {
                 continue;
             }
             waiting[count] = &peers[i];

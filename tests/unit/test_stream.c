@@ -72,7 +72,7 @@ static enum status connect_pair(const struct stream_tls *to, const struct stream
         enum status status = stream_ready(pair->client, error);
         enum status there = STATUS_AGAIN;
         if (pair->server == NULL) {
-            there = stream_accept(listener, from, soon(), &pair->server, &other);
+            there = stream_accept(listener, from, 0, soon(), &pair->server, &other);
             assert_int_not_equal(there, STATUS_FAILED);
             there = STATUS_AGAIN;
         } else {
@@ -281,7 +281,8 @@ static void tls_cut_off_is_no_end(void **state)
     expect_failure(status, &error, ERROR_NETWORK, "TLS had not ended");
     close_pair(&pair);
     assert_int_equal(stream_connect(&plain, &client, &error), STATUS_OK);
-    assert_int_equal(stream_accept(listener, server_tls, soon(), &server, &error), STATUS_OK);
+    assert_int_equal(stream_accept(listener, server_tls, PATIENCE_MS, soon(), &server, &error),
+                     STATUS_OK);
     stream_destroy(client);
     status = stream_read_some(server, &byte, 1, soon(), &got, &error);
     expect_failure(status, &error, ERROR_NETWORK, "while TLS was set up");
@@ -331,7 +332,8 @@ static void a_handshake_that_never_ends(void **state)
     enum status status = stream_connect(&options, &client, &error);
     expect_failure(status, &error, ERROR_NETWORK, "no connection in time");
     assert_null(client);
-    assert_int_equal(stream_accept(listener, NULL, soon(), &server, &error), STATUS_OK);
+    assert_int_equal(stream_accept(listener, NULL, PATIENCE_MS, soon(), &server, &error),
+                     STATUS_OK);
     stream_destroy(server);
 }
 
@@ -397,7 +399,8 @@ static void a_server_without_tls(void **state)
                                            .deadline_ms = soon()};
     (void)state;
     assert_int_equal(stream_open(&options, &client, &error), STATUS_OK);
-    assert_int_equal(stream_accept(listener, NULL, soon(), &server, &error), STATUS_OK);
+    assert_int_equal(stream_accept(listener, NULL, PATIENCE_MS, soon(), &server, &error),
+                     STATUS_OK);
     assert_int_equal(stream_write_all(server, "-ERR unknown command\r\n", 22, soon(), &error),
                      STATUS_OK);
     while ((status = stream_ready(client, &error)) == STATUS_AGAIN) {
