@@ -1,4 +1,4 @@
-/* An HTTP/1.1 client: many requests under way from one thread, connections kept between them. */
+/* An HTTP client: many requests under way from one thread, connections kept between them. */
 #ifndef TRANSHUME_NET_HTTP_H
 #define TRANSHUME_NET_HTTP_H
 
@@ -11,8 +11,8 @@
 
 /*
  * A client, its requests and its responses belong to one thread (another one after a hand-over).
- * libcurl makes the connections (names, proxies, TLS); what goes over them is ours. Only plaintext
- * that may go through a proxy is libcurl's whole. What is always so:
+ * libcurl does the work, HTTP/1.1 or, over TLS where the server offers it, HTTP/2. What always
+ * holds:
  *   - TLS verifies certificate and host name, at least TLS 1.2; no redirect is followed.
  *   - http:// is refused unless the host is loopback (127.0.0.0/8, ::1, localhost) or
  *     `plaintext_allowed`.
@@ -118,8 +118,10 @@ enum status http_perform(struct http_client *client, const struct http_request *
  * False: absent. The text points into header_block. */
 bool http_response_header(const struct http_response *response, const char *name,
                           const char **value, size_t *length) MUST_USE;
-/* The Date header (IMF-fixdate of RFC 9110) as milliseconds since 1970. False: absent or not a
- * date. */
+/* A header with a time (IMF-fixdate of RFC 9110), milliseconds since 1970; _date: the Date header.
+ * False: absent or not a time. */
+bool http_response_time(const struct http_response *response, const char *name,
+                        int64_t *utc_ms) MUST_USE;
 bool http_response_date(const struct http_response *response, int64_t *utc_ms) MUST_USE;
 
 /* For an answer that can't be from the service meant (a proxy's page, a captive portal, another

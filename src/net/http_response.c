@@ -2,6 +2,7 @@
 #include "net/http_internal.h"
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include <ctype.h>
@@ -11,9 +12,19 @@
 
 /* ---------------------------------------------------------------- a pool of them */
 
+enum { POOL_RESPONSES_MAX = 64, POOL_BYTES_MAX = 4 * 1024 * 1024 };
+
+struct http_pool {
+    struct http_owned_response *spare;
+    uint32_t spare_count;
+    size_t spare_bytes; /* their bodies' memory */
+    uint32_t outside;   /* under way or the caller's */
+    bool closed;
+};
+
 struct http_pool *http_pool_create(void)
 {
-    return calloc(1, sizeof(struct http_pool));
+    return memory_allocate_zeroed(1, sizeof(struct http_pool));
 }
 
 static void free_response(struct http_owned_response *owned)
@@ -57,10 +68,7 @@ struct http_owned_response *http_pool_take(struct http_pool *pool)
         owned->response.body = body;
         owned->response.header_block = header_block;
     } else {
-        owned = calloc(1, sizeof(*owned));
-        if (owned == NULL) {
-            return NULL;
-        }
+        owned = memory_allocate_zeroed(1, sizeof(*owned));
         owned->pool = pool;
     }
     owned->next = NULL;
@@ -76,9 +84,8 @@ void http_response_destroy(struct http_response *response)
     struct http_owned_response *owned = (struct http_owned_response *)response;
     struct http_pool *pool = owned->pool;
     pool->outside--;
-    bool keep = !pool->closed && pool->spare_count < HTTP_POOL_RESPONSES_MAX &&
-                pool->spare_bytes + response->body.capacity <= HTTP_POOL_BYTES_MAX &&
-                !response->body.failed && !response->header_block.failed;
+    bool keep = !pool->closed && pool->spare_count < POOL_RESPONSES_MAX &&
+                pool->spare_bytes + response->body.capacity <= POOL_BYTES_MAX;
     if (keep) {
         buffer_clear(&response->body);
         buffer_clear(&response->header_block);
@@ -159,12 +166,17 @@ static bool parse_date(const char *text, int64_t *utc_ms)
     return true;
 }
 
-bool http_response_date(const struct http_response *response, int64_t *utc_ms)
+bool http_response_time(const struct http_response *response, const char *name, int64_t *utc_ms)
 {
     const char *value = NULL;
     size_t length = 0;
-    return http_response_header(response, "Date", &value, &length) && length == 29 &&
+    return http_response_header(response, name, &value, &length) && length == 29 &&
            parse_date(value, utc_ms);
+}
+
+bool http_response_date(const struct http_response *response, int64_t *utc_ms)
+{
+    return http_response_time(response, "Date", utc_ms);
 }
 
 /* ---------------------------------------------------------------- answers from somebody else */

@@ -35,9 +35,9 @@ static void begin(void)
 /* As DynamoDB's client does with it; takes the body over. */
 static void judge(struct http_response *response)
 {
-    struct dynamodb_call call = {.operation = "Scan", .object = "table things"};
-    struct dynamodb_response judged = {0};
-    dynamodb_client_judge(service, &call, response, &judged);
+    const struct service_request request = {.operation = "Scan", .object = "table things"};
+    struct service_reply judged = {0};
+    dynamodb_client_judge(service, &request, 0, response, &judged);
     if (judged.fault == DYNAMODB_FAULT_NONE) {
         FUZZ_REQUIRE(judged.status == 200);
     } else {

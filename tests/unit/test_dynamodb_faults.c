@@ -35,19 +35,18 @@ static struct dynamodb_service *make_service(enum open_mode mode)
 }
 
 /* An answer as the HTTP client hands it over. */
-static struct dynamodb_response judge(struct dynamodb_service *service, uint32_t status,
-                                      const char *headers, const char *body)
+static struct service_reply judge(struct dynamodb_service *service, uint32_t status,
+                                  const char *headers, const char *body)
 {
-    struct dynamodb_call call = {
-        .operation = "PutItem", .object = "things", .generation = generation};
+    const struct service_request request = {.operation = "PutItem", .object = "things"};
     struct http_response from = {.status = status, .sent = true};
-    struct dynamodb_response response = {0};
+    struct service_reply response = {0};
     char line[64];
     snprintf(line, sizeof line, "HTTP/1.1 %u X\r\n", status);
     buffer_append_string(&from.header_block, line);
     buffer_append_string(&from.header_block, headers);
     buffer_append_string(&from.body, body);
-    dynamodb_client_judge(service, &call, &from, &response);
+    dynamodb_client_judge(service, &request, generation, &from, &response);
     buffer_free(&from.header_block);
     buffer_free(&from.body);
     buffer_free(&response.body);
@@ -108,8 +107,8 @@ static void names_mean_what_they_mean(void **state)
         snprintf(body, sizeof body,
                  "{\"__type\":\"com.amazonaws.dynamodb.v20120810#%s\",\"message\":\"why not\"}",
                  cases[i].name);
-        struct dynamodb_response response = judge(service, cases[i].status, "", body);
-        if (response.fault != cases[i].fault || response.error.class != cases[i].class ||
+        struct service_reply response = judge(service, cases[i].status, "", body);
+        if (response.fault != (int)cases[i].fault || response.error.class != cases[i].class ||
             response.error.code != cases[i].code || response.unknown_outcome != cases[i].unknown) {
             fail_msg("%s %u: fault %d, class %d, code %s, unknown %d", cases[i].name,
                      cases[i].status, response.fault, response.error.class,
@@ -125,7 +124,7 @@ static void a_source_speaks_of_the_source(void **state)
 {
     struct dynamodb_service *service = make_service(OPEN_SOURCE);
     (void)state;
-    struct dynamodb_response response =
+    struct service_reply response =
         judge(service, 400, "", "{\"__type\":\"x#ThrottlingException\",\"Message\":\"slow\"}");
     assert_int_equal(response.error.code, ERROR_SOURCE_THROTTLED);
     assert_non_null(strstr(response.error.message, "slow"));
@@ -145,7 +144,7 @@ static void checksums_are_checked(void **state)
     assert_int_equal(judge(service, 200, header, body).fault, DYNAMODB_FAULT_NONE);
     assert_int_equal(judge(service, 200, "", body).fault, DYNAMODB_FAULT_NONE);
     snprintf(header, sizeof header, "x-amz-crc32: %lu\r\n", right ^ 1);
-    struct dynamodb_response response = judge(service, 200, header, body);
+    struct service_reply response = judge(service, 200, header, body);
     assert_int_equal(response.fault, DYNAMODB_FAULT_NETWORK);
     assert_true(response.unknown_outcome);
     assert_int_equal(response.error.class, ERROR_CLASS_RETRY);
@@ -159,7 +158,7 @@ static void what_is_no_dynamodb_is_named(void **state)
     (void)state;
     const uint32_t statuses[] = {200, 302, 403, 404, 407};
     for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
-        struct dynamodb_response response =
+        struct service_reply response =
             judge(service, statuses[i], "Content-Type: text/html\r\n", page);
         assert_int_equal(response.fault, DYNAMODB_FAULT_NOT_DYNAMODB);
         assert_int_equal(response.error.class, ERROR_CLASS_STOP);
@@ -168,31 +167,12 @@ static void what_is_no_dynamodb_is_named(void **state)
     /* a gateway's page for a server that is not there passes */
     assert_int_equal(judge(service, 503, "Content-Type: text/html\r\n", page).fault,
                      DYNAMODB_FAULT_SERVER);
-    struct dynamodb_response response =
+    struct service_reply response =
         judge(service, 403, "",
               "<?xml version=\"1.0\"?><ErrorResponse><Error><Code>SignatureDoesNotMatch</Code>"
               "<Message>no</Message></Error></ErrorResponse>");
     assert_int_equal(response.fault, DYNAMODB_FAULT_REFUSED);
     assert_int_equal(response.error.code, ERROR_CREDENTIALS);
-    dynamodb_service_destroy(service);
-}
-
-static void the_servers_hint_is_kept(void **state)
-{
-    struct dynamodb_service *service = make_service(OPEN_TARGET);
-    (void)state;
-    const char *body = "{\"__type\":\"x#ThrottlingException\"}";
-    assert_int_equal(judge(service, 400, "Retry-After: 7\r\n", body).error.retry_after_ms, 7000);
-    assert_int_equal(judge(service, 400, "Retry-After: 99999\r\n", body).error.retry_after_ms,
-                     300000);
-    assert_int_equal(judge(service, 400, "Retry-After: soon\r\n", body).error.retry_after_ms, 0);
-    for (uint32_t failures = 0; failures < 40; failures++) {
-        int64_t cap = failures < 9 ? 50 << failures : 20000;
-        int64_t delay = dynamodb_client_backoff_ms(failures, 0);
-        assert_true(delay >= 0 && delay <= (cap < 20000 ? cap : 20000));
-        delay = dynamodb_client_backoff_ms(failures, 5000);
-        assert_true(delay >= 5000 && delay <= 5500);
-    }
     dynamodb_service_destroy(service);
 }
 
@@ -244,7 +224,6 @@ int main(void)
         cmocka_unit_test(a_source_speaks_of_the_source),
         cmocka_unit_test(checksums_are_checked),
         cmocka_unit_test(what_is_no_dynamodb_is_named),
-        cmocka_unit_test(the_servers_hint_is_kept),
         cmocka_unit_test(the_lease_must_outlast_what_is_sent),
     };
     return cmocka_run_group_tests_name("dynamodb_faults", tests, NULL, NULL);

@@ -13,6 +13,7 @@
 
 #include "base/buffer.h"
 #include "connectors/connector.h"
+#include "net/service.h"
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -74,19 +75,8 @@ struct dynamodb_request {
     void *context;
 };
 
-/* Destroyed by the caller. */
-struct dynamodb_response {
-    void *context;
-    enum dynamodb_fault fault;
-    /* a fault, and the server may have done it all the same; after dynamodb_client_call: an earlier
-     * try may have been done */
-    bool unknown_outcome;
-    uint32_t status;    /* of HTTP; 0: none came */
-    struct buffer body; /* whole JSON; may be empty after a fault */
-    struct error error; /* after a fault: class RETRY, REJECT or STOP; retry_after_ms */
-    int64_t elapsed_ms;
-};
-void dynamodb_response_destroy(struct dynamodb_response *response); /* NULL is fine */
+/* `fault` of a service_reply is an enum dynamodb_fault. Its verdict says what is tried again: up to
+ * _CREDENTIALS; from _CONDITION on it is SERVICE_REJECT, though the error's class may be RETRY. */
 
 /* Connections of one thread. */
 struct dynamodb_client;
@@ -100,24 +90,16 @@ void dynamodb_client_destroy(struct dynamodb_client *client);
 enum status dynamodb_client_submit(struct dynamodb_client *client,
                                    const struct dynamodb_request *request,
                                    struct error *error) MUST_USE;
-/* The next answer, of any request: STATUS_OK also for faults. STATUS_AGAIN: none within timeout_ms;
- * STATUS_END: nothing is under way. */
+/* service_poll */
 enum status dynamodb_client_poll(struct dynamodb_client *client, int64_t timeout_ms,
-                                 struct dynamodb_response **response, struct error *error) MUST_USE;
+                                 struct service_reply **reply, struct error *error) MUST_USE;
 /*
- * One request to its end, for control work: none may be under way. Faults of class RETRY are tried
- * again until the service's patience ends, and are of class STOP then, but for throttling,
- * which who asks may bear longer. STATUS_OK: `*response` is
- * there, and is a success or a fault of the request itself (fault >= DYNAMODB_FAULT_CONDITION), for
- * the caller to judge; `unknown_outcome` tells that an earlier try may have been carried out.
- * STATUS_FAILED: `error`.
+ * One request to its end, for control work: none may be under way. As service_call: STATUS_OK for a
+ * success and for faults of the request itself, which the caller judges. ERROR_LEASE_SHORT is not
+ * waited for.
  */
 enum status dynamodb_client_call(struct dynamodb_client *client,
                                  const struct dynamodb_request *request,
-                                 struct dynamodb_response **response, struct error *error) MUST_USE;
-
-/* The delay before try `failures` + 1: random in 0..min(cap, 50 ms * 2^failures), or the server's
- * hint with up to a tenth more (full jitter, as the engine's retry). */
-int64_t dynamodb_client_backoff_ms(uint32_t failures, int64_t retry_after_ms);
+                                 struct service_reply **reply, struct error *error) MUST_USE;
 
 #endif

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <zlib.h>
 
-enum { NAME_MAX_BYTES = 96, MESSAGE_MAX_BYTES = 480, RETRY_AFTER_S_MAX = 300 };
+enum { NAME_MAX_BYTES = 96, MESSAGE_MAX_BYTES = 480 };
 
 /* The error's name without what stands before '#', and its message. */
 struct answer {
@@ -162,6 +162,25 @@ static enum error_class class_of(enum dynamodb_fault fault)
     }
 }
 
+static enum service_verdict verdict_of(enum dynamodb_fault fault)
+{
+    switch (fault) {
+    case DYNAMODB_FAULT_NONE:
+        return SERVICE_DONE;
+    case DYNAMODB_FAULT_THROTTLED:
+        return SERVICE_THROTTLE;
+    case DYNAMODB_FAULT_SERVER:
+    case DYNAMODB_FAULT_NETWORK:
+    case DYNAMODB_FAULT_CREDENTIALS:
+        return SERVICE_RETRY;
+    case DYNAMODB_FAULT_REFUSED:
+    case DYNAMODB_FAULT_NOT_DYNAMODB:
+        return SERVICE_STOP;
+    default:
+        return SERVICE_REJECT;
+    }
+}
+
 static bool is_of_clock(const struct answer *answer)
 {
     return strcmp(answer->name, "RequestTimeTooSkewed") == 0 ||
@@ -169,9 +188,9 @@ static bool is_of_clock(const struct answer *answer)
            strstr(answer->message, "Signature not yet current") != NULL;
 }
 
-static void set_hint(struct dynamodb_response *response, const struct answer *answer, bool source)
+static void set_hint(struct service_reply *reply, const struct answer *answer, bool source)
 {
-    struct error *error = &response->error;
+    struct error *error = &reply->error;
     if (error->code == ERROR_PERMISSION) {
         error_hint(error, "docs/dynamodb.md lists the permissions that are needed");
     } else if (strstr(answer->name, "ExpiredToken") != NULL) {
@@ -181,10 +200,10 @@ static void set_hint(struct dynamodb_response *response, const struct answer *an
                           "clock right (timedatectl set-ntp true)");
     } else if (error->code == ERROR_CREDENTIALS) {
         error_hint(error, "check the key pair, the profile and that the region is theirs");
-    } else if (response->fault == DYNAMODB_FAULT_MISSING) {
+    } else if (reply->fault == DYNAMODB_FAULT_MISSING) {
         error_hint(error, "the table is gone, or in another region or account: look there with "
                           "`aws dynamodb describe-table`");
-    } else if (response->fault == DYNAMODB_FAULT_THROTTLED) {
+    } else if (reply->fault == DYNAMODB_FAULT_THROTTLED) {
         error_hint(error, source
                               ? "raise the table's capacity, or read more slowly (read_units)"
                               : "raise the table's capacity, or write more slowly (write_units)");
@@ -192,6 +211,18 @@ static void set_hint(struct dynamodb_response *response, const struct answer *an
 }
 
 /* ---------------------------------------------------------------- judging */
+
+static const char *object_of(const struct dynamodb_service *service,
+                             const struct service_request *request)
+{
+    return request->object != NULL ? request->object : service->endpoint.url;
+}
+
+static void set_class(const struct http_response *from, struct service_reply *reply)
+{
+    reply->error.class = class_of((enum dynamodb_fault)reply->fault);
+    reply->error.native_code = from->status;
+}
 
 static bool crc_is_wrong(const struct http_response *from)
 {
@@ -205,97 +236,77 @@ static bool crc_is_wrong(const struct http_response *from)
     return told != crc32_z(0, (const uint8_t *)from->body.data, from->body.length);
 }
 
-static int64_t retry_after_ms(const struct http_response *from)
+static void refuse(struct dynamodb_service *service, const struct service_request *request,
+                   uint64_t generation, const struct http_response *from,
+                   const struct answer *answer, struct service_reply *reply)
 {
-    const char *value = NULL;
-    size_t length = 0;
-    uint64_t seconds = 0;
-    if (!http_response_header(from, "retry-after", &value, &length) ||
-        text_to_uint64(value, length, &seconds) != STATUS_OK) {
-        return 0;
-    }
-    return (int64_t)(seconds < RETRY_AFTER_S_MAX ? seconds : RETRY_AFTER_S_MAX) * 1000;
-}
-
-static void no_whole_answer(const struct http_response *from, struct dynamodb_response *response)
-{
-    response->error = from->error;
-    response->fault =
-        from->error.class == ERROR_CLASS_RETRY ? DYNAMODB_FAULT_NETWORK : DYNAMODB_FAULT_REFUSED;
-    response->unknown_outcome = from->sent;
-}
-
-static void refuse(struct dynamodb_service *service, const struct dynamodb_call *call,
-                   const struct http_response *from, const struct answer *answer,
-                   struct dynamodb_response *response)
-{
-    const char *object = call->object != NULL ? call->object : service->url;
+    const char *object = object_of(service, request);
     bool source = service->options.mode == OPEN_SOURCE;
-    enum error_code code = code_of(response->fault, source, answer);
-    if (response->fault == DYNAMODB_FAULT_REFUSED && code == ERROR_CREDENTIALS) {
+    enum error_code code = code_of((enum dynamodb_fault)reply->fault, source, answer);
+    if (reply->fault == DYNAMODB_FAULT_REFUSED && code == ERROR_CREDENTIALS) {
         if (aws_clock_learn(&service->clock, from)) {
-            response->fault = DYNAMODB_FAULT_CREDENTIALS; /* signed anew, it may pass */
-        } else if (aws_clock_check(from, object, &response->error) != STATUS_OK) {
+            reply->fault = DYNAMODB_FAULT_CREDENTIALS; /* with a new signature it may pass */
+        } else if (aws_clock_check(from, object, &reply->error) != STATUS_OK) {
             return;
         }
     }
     if (strstr(answer->name, "ExpiredToken") != NULL &&
-        !aws_credentials_expired(service->chain, call->generation)) {
-        response->fault = DYNAMODB_FAULT_REFUSED;
+        !aws_credentials_expired(service->chain, generation)) {
+        reply->fault = DYNAMODB_FAULT_REFUSED;
     }
-    error_set(&response->error, code, object, "%s answers %s%s%s", call->operation,
+    error_set(&reply->error, code, object, "%s answers %s%s%s", request->operation,
               answer->name[0] != '\0' ? answer->name : "with an error",
               answer->message[0] != '\0' ? ": " : "", answer->message);
-    response->error.class = class_of(response->fault);
-    response->error.native_code = from->status;
-    response->error.retry_after_ms = retry_after_ms(from);
-    set_hint(response, answer, source);
+    set_class(from, reply);
+    set_hint(reply, answer, source);
 }
 
 /* A proxy's page rather than an error of the service's, which has words: it may pass, or not. */
-static bool is_page(const struct dynamodb_response *response, const struct answer *answer)
+static bool is_page(const struct service_reply *reply, const struct answer *answer)
 {
-    return response->fault == DYNAMODB_FAULT_NOT_DYNAMODB ||
-           (response->fault == DYNAMODB_FAULT_SERVER && answer->name[0] == '\0' &&
+    return reply->fault == DYNAMODB_FAULT_NOT_DYNAMODB ||
+           (reply->fault == DYNAMODB_FAULT_SERVER && answer->name[0] == '\0' &&
             answer->message[0] == '\0');
 }
 
-void dynamodb_client_judge(struct dynamodb_service *service, const struct dynamodb_call *call,
-                           struct http_response *from, struct dynamodb_response *response)
+static void judge_error(struct dynamodb_service *service, const struct service_request *request,
+                        uint64_t generation, struct http_response *from,
+                        struct service_reply *reply)
 {
     struct answer answer;
-    const char *object = call->object != NULL ? call->object : service->url;
-    response->context = call->context;
-    response->status = from->status;
-    response->elapsed_ms = from->elapsed_ms;
-    if (from->error.code != ERROR_NONE) {
-        no_whole_answer(from, response);
+    read_error(&from->body, &answer);
+    reply->fault =
+        from->status < 400 ? DYNAMODB_FAULT_NOT_DYNAMODB : fault_of(from->status, &answer);
+    reply->unknown_outcome = reply->fault == DYNAMODB_FAULT_SERVER || from->status < 400;
+    if (is_page(reply, &answer)) {
+        http_response_unexpected(from, object_of(service, request), &reply->error);
+        set_class(from, reply);
+    } else {
+        refuse(service, request, generation, from, &answer, reply);
+    }
+    reply->verdict = verdict_of((enum dynamodb_fault)reply->fault);
+}
+
+void dynamodb_client_judge(struct dynamodb_service *service, const struct service_request *request,
+                           uint64_t generation, struct http_response *from,
+                           struct service_reply *reply)
+{
+    if (service_judge_no_answer(from, reply)) {
+        reply->fault =
+            reply->verdict == SERVICE_RETRY ? DYNAMODB_FAULT_NETWORK : DYNAMODB_FAULT_REFUSED;
         return;
     }
     if (crc_is_wrong(from)) {
-        response->fault = DYNAMODB_FAULT_NETWORK;
-        response->unknown_outcome = true;
-        error_set(&response->error, ERROR_NETWORK_ANSWER, object,
-                  "%s: the answer's checksum is wrong: it was changed on its way", call->operation);
+        reply->fault = DYNAMODB_FAULT_NETWORK;
+        reply->verdict = SERVICE_RETRY;
+        reply->unknown_outcome = true;
+        error_set(&reply->error, ERROR_NETWORK_ANSWER, object_of(service, request),
+                  "%s: the answer's checksum is wrong: it was changed on its way",
+                  request->operation);
         return;
     }
-    if (from->status == 200 && from->body.length >= 2 && from->body.data[0] == '{') {
-        response->body = from->body;
-        from->body = (struct buffer){0};
-        return;
+    if (from->status != 200 || from->body.length < 2 || from->body.data[0] != '{') {
+        judge_error(service, request, generation, from, reply);
     }
-    read_error(&from->body, &answer);
-    response->fault =
-        from->status < 400 ? DYNAMODB_FAULT_NOT_DYNAMODB : fault_of(from->status, &answer);
-    response->unknown_outcome = response->fault == DYNAMODB_FAULT_SERVER || from->status < 400;
-    if (is_page(response, &answer)) {
-        http_response_unexpected(from, object, &response->error);
-        response->error.class = class_of(response->fault);
-        response->error.native_code = from->status;
-        response->error.retry_after_ms = retry_after_ms(from);
-    } else {
-        refuse(service, call, from, &answer, response);
-    }
-    response->body = from->body;
-    from->body = (struct buffer){0};
+    service_take_body(reply, from);
 }

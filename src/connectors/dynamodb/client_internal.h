@@ -10,29 +10,18 @@
 
 struct dynamodb_service {
     struct dynamodb_service_options options; /* its texts are not kept */
+    struct service *service;
     struct arena *arena;
     struct aws_config *config;
     struct aws_credential_chain *chain;
     struct aws_endpoint endpoint;
     struct aws_clock clock;
     const char *region;
-    const char *url;
-    const char *ca_file;   /* NULL: as the configuration says */
-    _Atomic bool answered; /* something has answered at the endpoint once */
 };
 
-/* A request under way. */
-struct dynamodb_call {
-    struct dynamodb_call *next;
-    struct dynamodb_call **link; /* what points to this one */
-    const char *operation;
-    const char *object;
-    void *context;
-    uint64_t generation; /* of the credentials that signed it */
-};
-
-/* Fills fault, error, body and the like of `response` from what came; takes the body over. */
-void dynamodb_client_judge(struct dynamodb_service *service, const struct dynamodb_call *call,
-                           struct http_response *from, struct dynamodb_response *response);
+/* service_functions.judge; `generation` is of the credentials that signed the request. */
+void dynamodb_client_judge(struct dynamodb_service *service, const struct service_request *request,
+                           uint64_t generation, struct http_response *from,
+                           struct service_reply *reply);
 
 #endif

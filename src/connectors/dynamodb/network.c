@@ -234,8 +234,7 @@ static enum status network_identity(struct database *self, struct arena *arena,
 
 static enum status call(struct dynamodb_network *network, const char *operation, const char *object,
                         const struct buffer *body, const struct database *lease,
-                        int64_t patience_ms, struct dynamodb_response **response,
-                        struct error *error)
+                        int64_t patience_ms, struct service_reply **response, struct error *error)
 {
     const struct dynamodb_request request = {.operation = operation,
                                              .object = object,
@@ -251,14 +250,14 @@ static enum status call(struct dynamodb_network *network, const char *operation,
 
 enum status dynamodb_network_call(struct dynamodb_network *network, const char *operation,
                                   const char *object, const struct buffer *body,
-                                  struct dynamodb_response **response, struct error *error)
+                                  struct service_reply **response, struct error *error)
 {
     return call(network, operation, object, body, NULL, 0, response, error);
 }
 
 enum status dynamodb_network_write(struct dynamodb_network *network, const char *operation,
                                    const char *object, const struct buffer *body,
-                                   struct dynamodb_response **response, struct error *error)
+                                   struct service_reply **response, struct error *error)
 {
     const struct database *lease = network->run != NULL ? &network->base : NULL;
     return call(network, operation, object, body, lease, 0, response, error);
@@ -266,7 +265,7 @@ enum status dynamodb_network_write(struct dynamodb_network *network, const char 
 
 enum status dynamodb_network_write_once(struct dynamodb_network *network, const char *operation,
                                         const char *object, const struct buffer *body,
-                                        struct dynamodb_response **response, struct error *error)
+                                        struct service_reply **response, struct error *error)
 {
     const struct database *lease = network->run != NULL ? &network->base : NULL;
     return call(network, operation, object, body, lease, ONE_TRY_MS, response, error);

@@ -49,16 +49,14 @@ static inline struct dynamodb_network *dynamodb_network_of(struct database *data
  * a run is claimed. */
 enum status dynamodb_network_write(struct dynamodb_network *network, const char *operation,
                                    const char *object, const struct buffer *body,
-                                   struct dynamodb_response **response,
-                                   struct error *error) MUST_USE;
+                                   struct service_reply **response, struct error *error) MUST_USE;
 /* The same, and tried once: a fault that may be tried again fails with class RETRY. */
 enum status dynamodb_network_write_once(struct dynamodb_network *network, const char *operation,
                                         const char *object, const struct buffer *body,
-                                        struct dynamodb_response **response,
+                                        struct service_reply **response,
                                         struct error *error) MUST_USE;
 enum status dynamodb_network_call(struct dynamodb_network *network, const char *operation,
                                   const char *object, const struct buffer *body,
-                                  struct dynamodb_response **response,
-                                  struct error *error) MUST_USE;
+                                  struct service_reply **response, struct error *error) MUST_USE;
 
 #endif

@@ -56,7 +56,7 @@ static void count_units(struct writer *writer, struct shipment *shipment, double
 
 /* ---------------------------------------------------------------- going out again */
 
-static enum status fail_or_wait(struct writer *writer, const struct dynamodb_response *response,
+static enum status fail_or_wait(struct writer *writer, const struct service_reply *response,
                                 struct error *error)
 {
     int64_t now_ms = clock_monotonic_ms();
@@ -75,14 +75,14 @@ static enum status fail_or_wait(struct writer *writer, const struct dynamodb_res
 
 static void delay(struct writer *writer, struct shipment *shipment, int64_t retry_after_ms)
 {
-    int64_t wait = dynamodb_client_backoff_ms(shipment->failures, retry_after_ms);
+    int64_t wait = service_backoff_ms(shipment->failures, retry_after_ms);
     shipment->failures++;
     shipment->next_ms = clock_monotonic_ms() + wait;
     dynamodb_list_add(&writer->delayed, shipment);
 }
 
 static enum status send_again(struct writer *writer, struct shipment *shipment,
-                              const struct dynamodb_response *response, struct error *error)
+                              const struct service_reply *response, struct error *error)
 {
     if (response->fault == DYNAMODB_FAULT_THROTTLED) {
         shrink_window(writer);
@@ -221,7 +221,7 @@ static enum status find_left(struct writer *writer, const struct shipment *shipm
 }
 
 static enum status take_batch_answer(struct writer *writer, struct shipment *shipment,
-                                     struct dynamodb_response *response, struct error *error)
+                                     struct service_reply *response, struct error *error)
 {
     static const char none[] = "\"UnprocessedItems\":{}";
     bool left[SHIPMENT_ITEMS_MAX] = {false};
@@ -251,7 +251,7 @@ static enum status take_batch_answer(struct writer *writer, struct shipment *shi
         return STATUS_OK;
     }
     struct shipment *rest = cut(writer, shipment, left);
-    struct dynamodb_response throttled = {.fault = DYNAMODB_FAULT_THROTTLED};
+    struct service_reply throttled = {.fault = DYNAMODB_FAULT_THROTTLED};
     rest->failures = left_count < shipment->count ? 0 : shipment->failures;
     error_set(&throttled.error, ERROR_TARGET_THROTTLED, writer->tables[shipment->table].name,
               "DynamoDB left %" PRIu32 " of %" PRIu32 " records unprocessed", left_count,
@@ -274,7 +274,7 @@ static void halve(struct writer *writer, struct shipment *shipment)
     dynamodb_shipment_free(writer, shipment);
 }
 
-static enum error_code code_of(const struct dynamodb_response *response)
+static enum error_code code_of(const struct service_reply *response)
 {
     const char *message = response->error.message;
     if (response->fault == DYNAMODB_FAULT_TOO_LARGE ||
@@ -288,7 +288,7 @@ static enum error_code code_of(const struct dynamodb_response *response)
 }
 
 static enum status reject_all(struct writer *writer, struct shipment *shipment,
-                              const struct dynamodb_response *response, struct error *error)
+                              const struct service_reply *response, struct error *error)
 {
     enum status status = STATUS_OK;
     for (uint32_t at = 0; at < shipment->count && status == STATUS_OK; at++) {
@@ -431,7 +431,7 @@ static enum status compare_there(struct writer *writer, const struct slot *slot,
 }
 
 static enum status take_look(struct writer *writer, struct shipment *shipment,
-                             const struct dynamodb_response *response, struct error *error)
+                             const struct service_reply *response, struct error *error)
 {
     struct slot *slot = &shipment->slots[0];
     bool same = false;
@@ -467,7 +467,7 @@ static enum status take_look(struct writer *writer, struct shipment *shipment,
 /* ---------------------------------------------------------------- any answer */
 
 static enum status take_success(struct writer *writer, struct shipment *shipment,
-                                struct dynamodb_response *response, struct error *error)
+                                struct service_reply *response, struct error *error)
 {
     if (shipment->kind == SHIPMENT_BATCH) {
         return take_batch_answer(writer, shipment, response, error);
@@ -484,7 +484,7 @@ static enum status take_success(struct writer *writer, struct shipment *shipment
 }
 
 enum status dynamodb_writer_answer(struct writer *writer, struct shipment *shipment,
-                                   struct dynamodb_response *response, struct error *error)
+                                   struct service_reply *response, struct error *error)
 {
     if (failpoint_hit("dynamodb.after_answer", error) != STATUS_OK) {
         dynamodb_list_add(&writer->ready, shipment);

@@ -83,7 +83,7 @@ static enum status read_names(struct listing *listing, const json_t *root)
 static enum status list_page(struct listing *listing)
 {
     struct buffer body = {0};
-    struct dynamodb_response *response = NULL;
+    struct service_reply *response = NULL;
     dynamodb_body_raw(&body, "{");
     if (listing->last != NULL) {
         dynamodb_body_text(&body, "ExclusiveStartTableName", listing->last);
@@ -101,7 +101,7 @@ static enum status list_page(struct listing *listing)
         status = root != NULL ? read_names(listing, root) : STATUS_FAILED;
         json_decref(root);
     }
-    dynamodb_response_destroy(response);
+    service_reply_destroy(response);
     return status;
 }
 

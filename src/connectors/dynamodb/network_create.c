@@ -283,7 +283,7 @@ static enum status send_create(struct dynamodb_network *network, const struct ta
 {
     enum status status = STATUS_AGAIN;
     for (uint32_t tries = 0; status == STATUS_AGAIN; tries++) {
-        struct dynamodb_response *response = NULL;
+        struct service_reply *response = NULL;
         status =
             dynamodb_network_write(network, "CreateTable", table->name, body, &response, error);
         if (status != STATUS_OK) {
@@ -293,14 +293,14 @@ static enum status send_create(struct dynamodb_network *network, const struct ta
         *in_use = response->fault == DYNAMODB_FAULT_IN_USE;
         if (response->fault == DYNAMODB_FAULT_LIMIT && tries < CREATE_TRIES_MAX) {
             /* too many tables are being made at once */
-            clock_sleep_ms(dynamodb_client_backoff_ms(tries, response->error.retry_after_ms));
+            clock_sleep_ms(service_backoff_ms(tries, response->error.retry_after_ms));
             status = STATUS_AGAIN;
         } else if (response->fault != DYNAMODB_FAULT_NONE && !*in_use) {
             error_copy(error, &response->error);
             error_recode(error, ERROR_TARGET_SCHEMA);
             status = STATUS_FAILED;
         }
-        dynamodb_response_destroy(response);
+        service_reply_destroy(response);
     }
     return status;
 }
@@ -355,7 +355,7 @@ static enum status enable_ttl(struct dynamodb_network *network, const struct tar
                               const char *attribute, struct error *error)
 {
     struct buffer body = {0};
-    struct dynamodb_response *response = NULL;
+    struct service_reply *response = NULL;
     dynamodb_body_raw(&body, "{");
     dynamodb_body_text(&body, "TableName", table->name);
     dynamodb_body_raw(&body, ",\"TimeToLiveSpecification\":{\"Enabled\":true");
@@ -378,7 +378,7 @@ static enum status enable_ttl(struct dynamodb_network *network, const struct tar
         error_recode(error, ERROR_TARGET_SCHEMA);
         status = STATUS_FAILED;
     }
-    dynamodb_response_destroy(response);
+    service_reply_destroy(response);
     return status;
 }
 

@@ -129,7 +129,7 @@ static void append_request(struct buffer *body, const char *table)
 }
 
 /* STATUS_END: there is no such table. */
-static enum status read_answer(struct dynamodb_response *response, const char *table,
+static enum status read_answer(struct service_reply *response, const char *table,
                                struct arena *arena, struct dynamodb_description *description,
                                struct error *error)
 {
@@ -155,7 +155,7 @@ enum status dynamodb_describe(struct dynamodb_network *network, const char *tabl
                               struct error *error)
 {
     struct buffer body = {0};
-    struct dynamodb_response *response = NULL;
+    struct service_reply *response = NULL;
     *description = (struct dynamodb_description){0};
     append_request(&body, table);
     enum status status =
@@ -164,7 +164,7 @@ enum status dynamodb_describe(struct dynamodb_network *network, const char *tabl
     if (status == STATUS_OK) {
         status = read_answer(response, table, arena, description, error);
     }
-    dynamodb_response_destroy(response);
+    service_reply_destroy(response);
     return status;
 }
 
@@ -182,7 +182,7 @@ static enum status take_answer(struct dynamodb_client *client, struct question *
                                struct arena *arena, struct dynamodb_description *descriptions,
                                struct error *error)
 {
-    struct dynamodb_response *response = NULL;
+    struct service_reply *response = NULL;
     enum status status = dynamodb_client_poll(client, ANSWER_WAIT_MS, &response, error);
     if (status != STATUS_OK) {
         return status;
@@ -194,7 +194,7 @@ static enum status take_answer(struct dynamodb_client *client, struct question *
         question->answered = status != STATUS_FAILED;
         question->found = status == STATUS_OK;
     }
-    dynamodb_response_destroy(response);
+    service_reply_destroy(response);
     return status == STATUS_FAILED ? status : STATUS_OK;
 }
 

@@ -60,7 +60,7 @@ void dynamodb_body_b(struct buffer *body, const char *name, const void *bytes, s
     buffer_append_byte(body, '}');
 }
 
-json_t *dynamodb_reply_parse(const struct dynamodb_response *response, const char *object,
+json_t *dynamodb_reply_parse(const struct service_reply *response, const char *object,
                              struct error *error)
 {
     json_t *root = NULL;

@@ -21,7 +21,7 @@ void dynamodb_body_b(struct buffer *body, const char *name, const void *bytes, s
 void dynamodb_body_raw(struct buffer *body, const char *text);
 
 /* The body parsed; NULL, with an error, if it is no JSON object. */
-json_t *dynamodb_reply_parse(const struct dynamodb_response *response, const char *object,
+json_t *dynamodb_reply_parse(const struct service_reply *response, const char *object,
                              struct error *error);
 /* Attributes of an item; NULL or false: absent or of another type. */
 const char *dynamodb_reply_s(const json_t *item, const char *name);

@@ -53,7 +53,7 @@ static enum status write_item(struct dynamodb_network *network, struct dynamodb_
                               const struct database *lease, bool *refused, bool *unknown,
                               struct error *error)
 {
-    struct dynamodb_response *response = NULL;
+    struct service_reply *response = NULL;
     const struct dynamodb_request request = {.operation = operation,
                                              .object = table_name,
                                              .body = body->data,
@@ -78,7 +78,7 @@ static enum status write_item(struct dynamodb_network *network, struct dynamodb_
         error_copy(error, &response->error);
         status = STATUS_FAILED;
     }
-    dynamodb_response_destroy(response);
+    service_reply_destroy(response);
     return status;
 }
 
@@ -113,7 +113,7 @@ enum status dynamodb_ledger_get(struct dynamodb_network *network, const char *ru
                                 struct error *error)
 {
     struct buffer body = {0};
-    struct dynamodb_response *response = NULL;
+    struct service_reply *response = NULL;
     *reply = NULL;
     *item = NULL;
     dynamodb_body_raw(&body, "{");
@@ -138,7 +138,7 @@ enum status dynamodb_ledger_get(struct dynamodb_network *network, const char *ru
         *item = json_object_get(*reply, "Item");
         status = *reply == NULL ? STATUS_FAILED : *item == NULL ? STATUS_END : STATUS_OK;
     }
-    dynamodb_response_destroy(response);
+    service_reply_destroy(response);
     return status;
 }
 
@@ -208,7 +208,7 @@ enum status dynamodb_ledger_page(struct dynamodb_network *network, const char *o
                                  const struct buffer *body, dynamodb_ledger_visit *visit,
                                  void *context, struct buffer *next, struct error *error)
 {
-    struct dynamodb_response *response = NULL;
+    struct service_reply *response = NULL;
     if (dynamodb_network_call(network, operation, table_name, body, &response, error) !=
         STATUS_OK) {
         return STATUS_FAILED;
@@ -235,7 +235,7 @@ enum status dynamodb_ledger_page(struct dynamodb_network *network, const char *o
         next->failed |= !json_tree_append(last, JSON_COMPACT, next);
     }
     json_decref(reply);
-    dynamodb_response_destroy(response);
+    service_reply_destroy(response);
     return status == STATUS_OK && next->failed ? dynamodb_ledger_no_room(error) : status;
 }
 

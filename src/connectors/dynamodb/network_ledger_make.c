@@ -25,7 +25,7 @@ static enum status make_table(struct dynamodb_network *network, struct error *er
         "\"KeySchema\":[{\"AttributeName\":\"run\",\"KeyType\":\"HASH\"},"
         "{\"AttributeName\":\"part\",\"KeyType\":\"RANGE\"}]}";
     struct buffer body = {0};
-    struct dynamodb_response *response = NULL;
+    struct service_reply *response = NULL;
     buffer_append_string(&body, text);
     enum status status = dynamodb_network_call(network, "CreateTable", DYNAMODB_LEDGER_TABLE, &body,
                                                &response, error);
@@ -38,7 +38,7 @@ static enum status make_table(struct dynamodb_network *network, struct error *er
         error_copy(error, &response->error);
         status = STATUS_FAILED;
     }
-    dynamodb_response_destroy(response);
+    service_reply_destroy(response);
     return status;
 }
 

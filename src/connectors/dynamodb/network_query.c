@@ -119,7 +119,7 @@ static enum status try_query(struct dynamodb_network *network, const struct dyna
                              struct error *error)
 {
     struct buffer body = {0};
-    struct dynamodb_response *response = NULL;
+    struct service_reply *response = NULL;
     buffer_append_byte(&body, '{');
     buffer_append(&body, query->members.data, query->members.length);
     buffer_append_string(&body, ",\"Limit\":1}");
@@ -130,7 +130,7 @@ static enum status try_query(struct dynamodb_network *network, const struct dyna
         error_copy(error, &response->error);
         status = STATUS_FAILED;
     }
-    dynamodb_response_destroy(response);
+    service_reply_destroy(response);
     return status;
 }
 

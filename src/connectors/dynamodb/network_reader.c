@@ -88,7 +88,7 @@ static enum status probe(struct dynamodb_network *network, const char *name, uin
                          bool *more, struct error *error)
 {
     struct buffer body = {0};
-    struct dynamodb_response *response = NULL;
+    struct service_reply *response = NULL;
     dynamodb_body_raw(&body, "{");
     dynamodb_body_text(&body, "TableName", name);
     dynamodb_body_text(&body, "Select", "COUNT");
@@ -106,7 +106,7 @@ static enum status probe(struct dynamodb_network *network, const char *name, uin
     }
     status = root != NULL ? STATUS_OK : STATUS_FAILED;
     json_decref(root);
-    dynamodb_response_destroy(response);
+    service_reply_destroy(response);
     return status;
 }
 

@@ -17,7 +17,7 @@ static enum status try_delete(struct dynamodb_network *network, const char *tabl
                               struct error *error)
 {
     struct buffer body = {0};
-    struct dynamodb_response *response = NULL;
+    struct service_reply *response = NULL;
     dynamodb_body_raw(&body, "{");
     dynamodb_body_text(&body, "TableName", table);
     dynamodb_body_raw(&body, "}");
@@ -33,7 +33,7 @@ static enum status try_delete(struct dynamodb_network *network, const char *tabl
         error_recode(error, ERROR_TARGET_SCHEMA);
         status = STATUS_FAILED;
     }
-    dynamodb_response_destroy(response);
+    service_reply_destroy(response);
     return status;
 }
 
@@ -64,7 +64,7 @@ enum status dynamodb_delete_table(struct dynamodb_network *network, const char *
             error->code == ERROR_LEASE_SHORT || clock_monotonic_ms() > end_ms) {
             return status;
         }
-        clock_sleep_ms(dynamodb_client_backoff_ms(failures, error->retry_after_ms));
+        clock_sleep_ms(service_backoff_ms(failures, error->retry_after_ms));
         status = is_gone(network, table, id, error);
         if (status != STATUS_AGAIN) {
             return status;

@@ -226,7 +226,7 @@ static void account(struct dynamodb_scan *scan, const struct dynamodb_scan_page 
     scan->milliunits = used;
 }
 
-static void take_page(struct dynamodb_scan *scan, struct dynamodb_response *response)
+static void take_page(struct dynamodb_scan *scan, struct service_reply *response)
 {
     struct error error;
     struct dynamodb_scan_page page = {.body = response->body};
@@ -256,7 +256,7 @@ static int64_t patience_ms(const struct dynamodb_scan *scan, enum dynamodb_fault
     return fault == DYNAMODB_FAULT_THROTTLED ? later(usual, THROTTLE_PATIENCE_MS) : usual;
 }
 
-static void say_trouble(struct dynamodb_scan *scan, const struct dynamodb_response *response,
+static void say_trouble(struct dynamodb_scan *scan, const struct service_reply *response,
                         int64_t now_ms)
 {
     bool throttled = response->fault == DYNAMODB_FAULT_THROTTLED;
@@ -271,7 +271,7 @@ static void say_trouble(struct dynamodb_scan *scan, const struct dynamodb_respon
     }
 }
 
-static void take_fault(struct dynamodb_scan *scan, struct dynamodb_response *response)
+static void take_fault(struct dynamodb_scan *scan, struct service_reply *response)
 {
     int64_t now_ms = clock_monotonic_ms();
     dynamodb_capacity_take(capacity_of(scan), -scan->milliunits);
@@ -282,7 +282,7 @@ static void take_fault(struct dynamodb_scan *scan, struct dynamodb_response *res
         fail(scan, &response->error);
         return;
     }
-    int64_t delay_ms = dynamodb_client_backoff_ms(scan->failures++, response->error.retry_after_ms);
+    int64_t delay_ms = service_backoff_ms(scan->failures++, response->error.retry_after_ms);
     if (now_ms + delay_ms - scan->failing_since_ms > patience_ms(scan, response->fault)) {
         error_context(&response->error,
                       "given up after %" PRIu32 " tries in %" PRId64 " s: ", scan->failures,
@@ -296,7 +296,7 @@ static void take_fault(struct dynamodb_scan *scan, struct dynamodb_response *res
 }
 
 /* Hands an answer to the scan that waits for it, if there still is one. */
-static void deliver(struct dynamodb_scanner *scanner, struct dynamodb_response *response)
+static void deliver(struct dynamodb_scanner *scanner, struct service_reply *response)
 {
     struct fetch *fetch = (struct fetch *)response->context;
     struct dynamodb_scan *scan = fetch->scan;
@@ -309,13 +309,13 @@ static void deliver(struct dynamodb_scanner *scanner, struct dynamodb_response *
         }
     }
     forget(scanner, fetch);
-    dynamodb_response_destroy(response);
+    service_reply_destroy(response);
 }
 
 /* Waits for any answer, or for the time when the scan may send. */
 static enum status wait_for(struct dynamodb_scan *scan, int64_t wait_ms, struct error *error)
 {
-    struct dynamodb_response *response = NULL;
+    struct service_reply *response = NULL;
     if (wants_page(scan)) {
         int64_t due_ms = due_in_ms(scan, clock_monotonic_ms());
         wait_ms = due_ms < wait_ms ? due_ms : wait_ms;

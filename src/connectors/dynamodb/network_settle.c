@@ -318,7 +318,7 @@ enum status dynamodb_network_restore(struct database *self, const struct target_
         batch->shape == NULL || batch->shape->field_count == 0 ? NULL : batch->shape;
     const struct cell *cells = batch_row(batch, row);
     bool update = table->existing == EXISTING_UPSERT && !table->created;
-    struct dynamodb_response *response = NULL;
+    struct service_reply *response = NULL;
     struct buffer body = {0};
     struct cell key[2];
     enum status status = STATUS_OK;
@@ -340,7 +340,7 @@ enum status dynamodb_network_restore(struct database *self, const struct target_
         error_copy(error, &response->error);
         status = STATUS_FAILED;
     }
-    dynamodb_response_destroy(response);
+    service_reply_destroy(response);
     buffer_free(&body);
     return status == STATUS_OK ? failpoint_hit("dynamodb.after_restore", error) : status;
 }

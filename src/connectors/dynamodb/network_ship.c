@@ -395,7 +395,7 @@ static int64_t wait_ms(struct writer *writer, int64_t most_ms)
 
 enum status dynamodb_writer_receive(struct writer *writer, int64_t timeout_ms, struct error *error)
 {
-    struct dynamodb_response *response = NULL;
+    struct service_reply *response = NULL;
     int64_t wait = wait_ms(writer, timeout_ms);
     if (writer->under_way.count == 0) {
         if (wait > 0) {
@@ -409,7 +409,7 @@ enum status dynamodb_writer_receive(struct writer *writer, int64_t timeout_ms, s
         struct shipment *shipment = (struct shipment *)response->context;
         unlink_shipment(&writer->under_way, shipment);
         status = dynamodb_writer_answer(writer, shipment, response, error);
-        dynamodb_response_destroy(response);
+        service_reply_destroy(response);
         if (status == STATUS_OK) {
             status = dynamodb_client_poll(writer->client, 0, &response, error);
         }

@@ -24,7 +24,7 @@ static enum status scan_page(struct dynamodb_network *network, const char *table
                              struct page *page, struct error *error)
 {
     struct buffer body = {0};
-    struct dynamodb_response *response = NULL;
+    struct service_reply *response = NULL;
     dynamodb_body_raw(&body, "{");
     dynamodb_body_text(&body, "TableName", table);
     dynamodb_body_raw(&body, ",\"ConsistentRead\":true");
@@ -52,7 +52,7 @@ static enum status scan_page(struct dynamodb_network *network, const char *table
     if (json_object_size(last) > 0) {
         json_tree_append(last, JSON_COMPACT, &page->next);
     }
-    dynamodb_response_destroy(response);
+    service_reply_destroy(response);
     return status;
 }
 
@@ -281,7 +281,7 @@ static enum status wait_for_rest(const char *table, uint32_t tries, const char *
     }
     if (tries > 0) {
         uint32_t doublings = tries < REST_DOUBLINGS_MAX ? tries : REST_DOUBLINGS_MAX;
-        clock_sleep_ms(dynamodb_client_backoff_ms(doublings, 0));
+        clock_sleep_ms(service_backoff_ms(doublings, 0));
     }
     return STATUS_OK;
 }
@@ -346,7 +346,7 @@ static enum status take_items(struct json_reader *reader, struct batch *batch, s
 /* The answer's items, and what it took of the cap; where that is not told, its length says no less.
  */
 static enum status take_answer(struct dynamodb_network *network,
-                               const struct dynamodb_response *response, struct batch *batch,
+                               const struct service_reply *response, struct batch *batch,
                                struct buffer *left, struct error *error)
 {
     size_t length = response->body.length;
@@ -379,7 +379,7 @@ static enum status fetch_some(struct dynamodb_network *network, const struct tar
     buffer_append(&body, keys->data, keys->length);
     dynamodb_body_raw(&body, "]}}}");
     for (uint32_t tries = 0; status == STATUS_OK && body.length > 0; tries++) {
-        struct dynamodb_response *response = NULL;
+        struct service_reply *response = NULL;
         status = wait_for_rest(table->name, tries, "reading records back", error);
         if (status == STATUS_OK) {
             dynamodb_capacity_wait(&network->read_capacity);
@@ -398,7 +398,7 @@ static enum status fetch_some(struct dynamodb_network *network, const struct tar
         if (status == STATUS_OK) {
             status = take_answer(network, response, batch, &left, error);
         }
-        dynamodb_response_destroy(response);
+        service_reply_destroy(response);
         buffer_clear(&body);
         if (status == STATUS_OK && left.length > 2) {
             dynamodb_body_raw(&body, "{" FETCH_TOLD "\"RequestItems\":");
@@ -452,7 +452,7 @@ static enum status send_deletes(struct dynamodb_network *network, const char *ta
 {
     enum status status = STATUS_OK;
     for (uint32_t tries = 0; status == STATUS_OK && body->length > 0; tries++) {
-        struct dynamodb_response *response = NULL;
+        struct service_reply *response = NULL;
         status = wait_for_rest(table, tries, "emptying the table", error);
         if (status == STATUS_OK) {
             status =
@@ -474,7 +474,7 @@ static enum status send_deletes(struct dynamodb_network *network, const char *ta
             }
             json_decref(reply);
         }
-        dynamodb_response_destroy(response);
+        service_reply_destroy(response);
     }
     return status;
 }

@@ -107,7 +107,7 @@ const char *dynamodb_whole_described(const json_t *table, bool on_demand, struct
 static enum status ask(struct dynamodb_network *network, const char *operation, const char *object,
                        const struct buffer *body, json_t **reply, struct error *error)
 {
-    struct dynamodb_response *response = NULL;
+    struct service_reply *response = NULL;
     *reply = NULL;
     enum status status = dynamodb_network_call(network, operation, object, body, &response, error);
     if (status != STATUS_OK) {
@@ -121,7 +121,7 @@ static enum status ask(struct dynamodb_network *network, const char *operation, 
         error_copy(error, &response->error);
         status = STATUS_FAILED;
     }
-    dynamodb_response_destroy(response);
+    service_reply_destroy(response);
     return status;
 }
 

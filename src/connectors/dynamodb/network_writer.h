@@ -203,8 +203,7 @@ enum status dynamodb_writer_receive(struct writer *writer, int64_t timeout_ms,
 
 /* Takes the shipment over. */
 enum status dynamodb_writer_answer(struct writer *writer, struct shipment *shipment,
-                                   struct dynamodb_response *response,
-                                   struct error *error) MUST_USE;
+                                   struct service_reply *response, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- network_keyset.c */
 
