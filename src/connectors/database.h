@@ -42,7 +42,11 @@ enum connector_capability {
     CAPABILITY_STREAMS = 1 << 22, /* "-" as path: standard input, and as target standard output */
     CAPABILITY_NO_SET_DEFAULT = 1 << 23,    /* target: foreign keys can't */
     CAPABILITY_REFERENCES_ALIKE = 1 << 24,  /* target: their columns are of one kind, or refused */
-    CAPABILITY_REFERENCES_INDEXED = 1 << 25 /* target: they refer to what any index begins with */
+    CAPABILITY_REFERENCES_INDEXED = 1 << 25, /* target: they refer to what any index begins with */
+    CAPABILITY_READS_BY_KEY = 1 << 26, /* source: read_request.keys works */
+    /* target: a log that is only appended to: `count` tells how many records were ever written, and
+     * nothing is read before it is written, replaced or taken back */
+    CAPABILITY_APPEND_LOG = 1 << 27
 };
 
 /* 0 means no limit, unless said. */
@@ -50,6 +54,9 @@ struct connector_limits {
     uint32_t readers_max; /* readers useful at once, for this database as opened */
     uint32_t writers_max;
     uint32_t chunks_open_max; /* of one writer, between chunk_begin and commit (>= 1) */
+    /* target: records and bytes of a chunk, of those that commit no more in one transaction */
+    uint64_t chunk_rows_max;
+    uint64_t chunk_bytes_max;
     uint32_t batch_rows_max;  /* records a submit may bring */
     uint64_t batch_bytes_max;
     uint64_t record_bytes_max;

@@ -92,9 +92,9 @@ static enum status take_if_full(struct merge *merge, uint32_t *rows, struct erro
 }
 
 static enum status feed_child(struct merge *merge, uint32_t number, const struct cell *cells,
-                              struct error *error)
+                              const struct record_envelope *envelope, struct error *error)
 {
-    enum status status = mapper_child(merge->reading->mapper, number, cells, error);
+    enum status status = mapper_child(merge->reading->mapper, number, cells, envelope, error);
     merge->rows_since_check++;
     merge->child_rows_since_check++;
     if (status == STATUS_OK) {
@@ -113,7 +113,7 @@ static enum status feed_found(struct merge *merge, uint32_t number, const struct
         const struct cell *row;
         status = joining_next(search, &row, error);
         if (status == STATUS_OK) {
-            status = feed_child(merge, number, row, error);
+            status = feed_child(merge, number, row, NULL, error);
         } else if (status == STATUS_END) {
             return STATUS_OK;
         }
@@ -139,9 +139,12 @@ static enum status feed_children(struct merge *merge, uint32_t number, const str
         if (row == NULL || !belongs(stream, parent, row)) {
             return STATUS_OK;
         }
+        const struct record_envelope *envelopes = child->batch->envelopes;
+        const struct record_envelope *envelope =
+            envelopes == NULL ? NULL : &envelopes[child->row];
         child->row++;
         merge->has_children = true;
-        status = feed_child(merge, number, row + stream->key_count, error);
+        status = feed_child(merge, number, row + stream->key_count, envelope, error);
         if (status != STATUS_OK) {
             return status;
         }

@@ -265,10 +265,24 @@ static uint64_t rows_of_chunk(int64_t table_bytes, int64_t row_count)
     return CHUNK_BYTES / ((uint64_t)(table_bytes / row_count) + 1);
 }
 
+/* What the target commits at once, whatever would be quicker to read. */
+static uint64_t within_limits(const struct run_session *session, const struct schema_table *table,
+                              int64_t row_count, uint64_t rows)
+{
+    const struct connector_limits *limits = &session->target->limits;
+    if (limits->chunk_bytes_max > 0 && table != NULL && table->size_bytes > 0 && row_count > 0) {
+        uint64_t row_bytes = (uint64_t)(table->size_bytes / row_count) + 1;
+        uint64_t fit = limits->chunk_bytes_max / row_bytes + 1;
+        rows = rows < fit ? rows : fit;
+    }
+    return limits->chunk_rows_max > 0 && rows > limits->chunk_rows_max ? limits->chunk_rows_max
+                                                                        : rows;
+}
+
 uint64_t session_chunk_rows(const struct run_session *session, const struct plan_stream *stream)
 {
     if (session->options.chunk_rows != 0) {
-        return session->options.chunk_rows;
+        return within_limits(session, NULL, 0, session->options.chunk_rows);
     }
     int64_t bytes_max = session->facts[stream->number].bytes_max;
     bool whole = session_is_express(session, stream) && !session->target->limits.pulls_in_pieces;
@@ -291,5 +305,6 @@ uint64_t session_chunk_rows(const struct run_session *session, const struct plan
         uint64_t share = (uint64_t)row_count / (CHUNKS_A_READER * session_reader_count(session));
         rows = rows < share ? rows : share;
     }
-    return rows < CHUNK_ROWS_MIN ? CHUNK_ROWS_MIN : rows > CHUNK_ROWS_MAX ? CHUNK_ROWS_MAX : rows;
+    rows = rows < CHUNK_ROWS_MIN ? CHUNK_ROWS_MIN : rows > CHUNK_ROWS_MAX ? CHUNK_ROWS_MAX : rows;
+    return within_limits(session, table, row_count, rows);
 }

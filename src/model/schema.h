@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct shape; /* model/batch.h */
 struct time_zone;
 
 /* A column's type as this program sees it; values may still be of another kind (SQLite). */
@@ -21,6 +22,10 @@ struct value_type {
     const char *native; /* the database's own words: "NVARCHAR(160)" */
     /* TIMESTAMP with `zoned`: values that name no zone are of this one; NULL: they are refused */
     const struct time_zone *zone;
+    /* What a nested value holds, where it is known: */
+    const struct value_type *element; /* LIST, SET: of each; MAP: of the values */
+    const struct value_type *key;     /* MAP with keys of one type */
+    const struct shape *fields;       /* MAP that is a record: a tuple, a composite type */
 };
 
 /* What a default says, in words that are no engine's own. */

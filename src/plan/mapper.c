@@ -285,6 +285,9 @@ static void map_direct(struct mapper *mapper, struct entity_state *entity,
         for (uint32_t i = 0; i < shared->key_count; i++) {
             to[mapping->field_count + i] = from[shared->key_columns[i]];
         }
+        if (batch->envelopes != NULL) {
+            mapper_carry_envelope(mapper, entity, &batch->envelopes[row]);
+        }
         entity->counts->made++;
         if (key_missing) {
             struct making making = {
@@ -418,17 +421,11 @@ static void begin(struct mapper *mapper, const struct cell *parent)
     mapper->parent = parent;
     mapper->document = NULL;
     mapper->envelope = NULL;
+    mapper->newest_write_us = 0;
     mapper->inside = true;
     arena_reset(mapper->scratch);
     mapper_aggregates_begin(mapper);
     mapper_lists_begin(mapper);
-}
-
-enum status mapper_begin(struct mapper *mapper, const struct cell *parent, struct error *error)
-{
-    (void)error;
-    begin(mapper, parent);
-    return STATUS_OK;
 }
 
 enum status mapper_begin_row(struct mapper *mapper, const struct batch *batch, uint32_t row,
@@ -458,8 +455,11 @@ enum status mapper_refuse_batch(struct mapper *mapper, const struct batch *batch
 }
 
 enum status mapper_child(struct mapper *mapper, uint32_t child, const struct cell *row,
-                         struct error *error)
+                         const struct record_envelope *envelope, struct error *error)
 {
+    if (envelope != NULL && envelope->write_time_us > mapper->newest_write_us) {
+        mapper->newest_write_us = envelope->write_time_us;
+    }
     enum status status = mapper_aggregates_add(mapper, child, row, error);
     return status == STATUS_OK ? mapper_lists_add(mapper, child, row, error) : status;
 }

@@ -58,24 +58,18 @@ enum status mapper_map_batch(struct mapper *mapper, struct batch *batch,
                              struct error *error) MUST_USE;
 
 /*
- * For streams with children, row by row: begin with the parent's cells; then for each child in
- * order of stream->children each of its rows (cells after the root key) that belongs to this
- * parent; then end. The parent's cells must live until mapper_end, a child's during the call. Rows
- * of a list whose `when` is false cost no more than the call.
- */
-enum status mapper_begin(struct mapper *mapper, const struct cell *parent,
-                         struct error *error) MUST_USE;
-enum status mapper_child(struct mapper *mapper, uint32_t child, const struct cell *row,
-                         struct error *error) MUST_USE;
-enum status mapper_end(struct mapper *mapper, struct error *error) MUST_USE;
-
-/*
- * The same as mapper_begin, for a row of a batch that must live until mapper_end: a document, with
- * what was looked up for it, or columns; its envelope names it in rejects. `*wanted` false: it fits
- * no entity or can't be read and has been dealt with; no children, no end.
+ * For streams with children, row by row: begin with the parent's row; then for each child in order
+ * of stream->children each of its rows (cells after the root key) that belongs to this parent; then
+ * end. The parent's batch must live until mapper_end, a child's row during the call. The parent is
+ * a document, with what was looked up for it, or columns. `*wanted` false: it fits no entity or
+ * can't be read and has been dealt with; no children, no end. Rows of a list whose `when` is false
+ * cost no more than the call. `envelope`: of the child's row; NULL: none.
  */
 enum status mapper_begin_row(struct mapper *mapper, const struct batch *batch, uint32_t row,
                              bool *wanted, struct error *error) MUST_USE;
+enum status mapper_child(struct mapper *mapper, uint32_t child, const struct cell *row,
+                         const struct record_envelope *envelope, struct error *error) MUST_USE;
+enum status mapper_end(struct mapper *mapper, struct error *error) MUST_USE;
 /* Rejects what the source could not read of this batch; between records. */
 enum status mapper_refuse_batch(struct mapper *mapper, const struct batch *batch,
                                 struct error *error) MUST_USE;

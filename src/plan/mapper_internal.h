@@ -90,6 +90,7 @@ struct mapper {
     const struct cell *parent;              /* between begin and end */
     const struct cell *document;            /* that `parent` was made of; NULL: columns */
     const struct record_envelope *envelope; /* of the parent; NULL: none */
+    int64_t newest_write_us;                /* of the children's rows so far; 0: not known */
     bool inside;
 };
 
@@ -112,6 +113,11 @@ struct making {
     /* why the record is rejected, found before it is made: made all the same, for the reject */
     const struct error *fault;
 };
+
+/* What the source's envelope tells, to the record that was appended last; of what was put together
+ * from several rows the newest write time. */
+void mapper_carry_envelope(struct mapper *mapper, struct entity_state *entity,
+                           const struct record_envelope *from);
 
 /* What stands in a reject for a value that can't be made or kept, so that it is not loaded again
  * without it. */

@@ -274,6 +274,56 @@ static enum status fill_row(struct making *making, struct cell *cells, struct er
     return status;
 }
 
+/* Nothing but a source key, which the record's own cells hold, too? */
+static bool says_nothing(const struct record_envelope *envelope)
+{
+    return envelope->operation == RECORD_INSERT && envelope->position.length == 0 &&
+           envelope->write_time_us == 0 && envelope->ttl_seconds == 0 &&
+           envelope->cell_times == NULL;
+}
+
+/* Those of fields that are columns as they are; others have the record's own. */
+static const struct cell_times *times_of_fields(const struct mapping *mapping,
+                                                const struct record_envelope *from,
+                                                struct arena *arena)
+{
+    struct cell_times *times =
+        arena_allocate_zeroed(arena, mapping->field_count + 1u, sizeof *times);
+    for (uint32_t i = 0; i < mapping->field_count; i++) {
+        const struct mapping_field *field = &mapping->fields[i];
+        times[i] = field->direct ? from->cell_times[field->value.index]
+                                 : (struct cell_times){from->write_time_us, from->ttl_seconds};
+    }
+    return times;
+}
+
+void mapper_carry_envelope(struct mapper *mapper, struct entity_state *entity,
+                           const struct record_envelope *from)
+{
+    const struct record_envelope plain = {0};
+    struct batch *out = entity->out;
+    from = from != NULL ? from : &plain;
+    if (says_nothing(from) && mapper->newest_write_us == 0) {
+        return;
+    }
+    if (out->envelopes == NULL) {
+        (void)!batch_add_envelopes(out);
+    }
+    struct record_envelope *to = &out->envelopes[out->row_count - 1];
+    *to = *from;
+    to->source_key = NULL;
+    to->source_key_count = 0;
+    to->position.bytes =
+        from->position.length == 0
+            ? NULL
+            : (const uint8_t *)arena_copy(out->arena, from->position.bytes, from->position.length);
+    if (from->write_time_us < mapper->newest_write_us) {
+        to->write_time_us = mapper->newest_write_us;
+    }
+    bool by_cell = from->cell_times != NULL && !entity->mapping->document_star;
+    to->cell_times = by_cell ? times_of_fields(entity->mapping, from, out->arena) : NULL;
+}
+
 enum status mapper_record(struct making *making, struct error *error)
 {
     struct mapper *mapper = making->mapper;
@@ -289,6 +339,7 @@ enum status mapper_record(struct making *making, struct error *error)
         entity->counts->skipped += seen;
     }
     if (status == STATUS_OK && !seen) {
+        mapper_carry_envelope(mapper, entity, making->envelope);
         return status;
     }
     if (status != STATUS_OK && mapper_is_reject(error)) {

@@ -196,6 +196,12 @@ static void show_record(struct plan_test *test, const struct batch *batch, uint3
         }
         buffer_append_byte(&test->out, '}');
     }
+    if (batch->envelopes != NULL) {
+        const struct record_envelope *envelope = &batch->envelopes[row];
+        buffer_format(&test->out, " @%d,%lld,%lld,%.*s", (int)envelope->operation,
+                      (long long)envelope->write_time_us, (long long)envelope->ttl_seconds,
+                      (int)envelope->position.length, (const char *)envelope->position.bytes);
+    }
     buffer_append_byte(&test->out, '\n');
 }
 
@@ -264,6 +270,24 @@ struct row_view {
     uint32_t row;
 };
 
+/* Envelopes as a source of changes or one that keeps times would bring them. */
+static void stamp(struct plan_test *test, struct batch *batch)
+{
+    if (!test->stamps) {
+        return;
+    }
+    (void)!batch_add_envelopes(batch);
+    for (uint32_t i = 0; i < batch->row_count; i++) {
+        const char *place = arena_format(batch->arena, "p%d", test->stamped);
+        batch->envelopes[i] = (struct record_envelope){
+            .operation = test->stamped % 2 == 0 ? RECORD_INSERT : RECORD_UPDATE,
+            .position = {(const uint8_t *)place, (uint32_t)strlen(place)},
+            .write_time_us = 100 + test->stamped,
+            .ttl_seconds = 7};
+        test->stamped++;
+    }
+}
+
 static const struct cell *view(struct plan_test *test, struct row_view *rows)
 {
     const struct source_functions *source = test->source->connector->source;
@@ -277,6 +301,7 @@ static const struct cell *view(struct plan_test *test, struct row_view *rows)
             return NULL;
         }
         expect_ok(test, status);
+        stamp(test, rows->batch);
     }
     return batch_row(rows->batch, rows->row);
 }
@@ -300,7 +325,11 @@ static void run_children(struct plan_test *test, const struct plan_stream *strea
         uint32_t keys = stream->children[i].root_key_count;
         const struct cell *row;
         while ((row = view(test, &children[i])) != NULL && keys_equal(row, parent, stream)) {
-            expect_ok(test, mapper_child(mapper, i, row + keys, &test->error));
+            expect_ok(test, mapper_child(mapper, i, row + keys,
+                                         children[i].batch->envelopes == NULL
+                                             ? NULL
+                                             : &children[i].batch->envelopes[children[i].row],
+                                         &test->error));
             children[i].row++;
             if (test->take_rows > 0 && mapper_pending_rows(mapper) >= test->take_rows) {
                 take(test, mapper);
@@ -323,8 +352,11 @@ static void run_parents(struct plan_test *test, const struct plan_stream *stream
                                             &children[i].cursor, &test->error));
     }
     const struct cell *parent;
+    bool wanted;
     while ((parent = view(test, &parents)) != NULL) {
-        expect_ok(test, mapper_begin(mapper, parent, &test->error));
+        expect_ok(test,
+                  mapper_begin_row(mapper, parents.batch, parents.row, &wanted, &test->error));
+        assert_true(wanted);
         run_children(test, stream, mapper, parent, children);
         expect_ok(test, mapper_end(mapper, &test->error));
         take(test, mapper);
@@ -347,6 +379,7 @@ static void run_batches(struct plan_test *test, const struct plan_stream *stream
     expect_ok(test, source->cursor_open(reader, &stream->request, NULL, &cursor, &test->error));
     while ((status = source->cursor_next(cursor, 100, 1 << 20, &batch, &test->error)) ==
            STATUS_OK) {
+        stamp(test, batch);
         expect_ok(test, mapper_map_batch(mapper, batch, &test->error));
         take(test, mapper);
     }

@@ -42,6 +42,41 @@ static void templates_and_star(void **state)
         "artist {PK:\"ARTIST#3\",SK:\"META\",Padded:\"0003\"}\n");
 }
 
+/* Operation, write time, TTL and position; of a parent with embedded rows the newest write time. */
+static void envelopes_are_carried(void **state)
+{
+    (void)state;
+    shop.stamps = true;
+    shop.stamped = 0;
+    plan_test_records(&shop,
+                      "  direct:\n"
+                      "    key: { partition: ArtistId }\n"
+                      "    from: Artist\n"
+                      "    fields: { ArtistId: copy }\n",
+                      "direct {ArtistId:1} @0,100,7,p0\n"
+                      "direct {ArtistId:2} @1,101,7,p1\n"
+                      "direct {ArtistId:3} @0,102,7,p2\n");
+    shop.stamped = 0;
+    plan_test_records(&shop,
+                      "  made:\n"
+                      "    key: { partition: PK }\n"
+                      "    from: Artist\n"
+                      "    where: ArtistId <> 2\n"
+                      "    fields: { PK: \"A#{ArtistId}\" }\n",
+                      "made {PK:\"A#1\"} @0,100,7,p0\n"
+                      "made {PK:\"A#3\"} @0,102,7,p2\n");
+    shop.stamped = 0;
+    plan_test_records(&shop,
+                      "  embedded:\n"
+                      "    key: { partition: ArtistId }\n"
+                      "    from: Artist\n"
+                      "    fields:\n"
+                      "      ArtistId: copy\n"
+                      "      Albums: { embed: Album, fields: { AlbumId: copy } }\n",
+                      "");
+    shop.stamps = false;
+}
+
 static void constants(void **state)
 {
     (void)state;
