@@ -200,6 +200,13 @@ static const struct sql_store_dialect dialect = {
     .end = end,
 };
 
+/* A run that could not be claimed is not made either. */
+static enum status store_create(struct store *store, struct error *error)
+{
+    enum status status = sqlite_claim_refuse_other(own(store)->database, error);
+    return status == STATUS_OK ? sql_store_create(store, error) : status;
+}
+
 static enum status store_open(struct database *database, struct store **store, struct error *error)
 {
     struct sqlite_store *opened;
@@ -225,7 +232,7 @@ const struct store_functions sqlite_store = {
     .value_bytes_max = VALUE_BYTES_MAX,
     .open = store_open,
     .close = store_close,
-    .create = sql_store_create,
+    .create = store_create,
     .drop = drop,
     .get = sql_store_get,
     .put_if = sql_store_put_if,
