@@ -37,7 +37,7 @@ class RolledBack(support.TestCase):
         for target in ("sqlite:copy.db", "csv:out", "jsonl:out/", "dynamodb-json:out"):
             with self.subTest(target=target):
                 self.run_program("migrate", "source.db", target)
-                point = "sqlite.after_forget" if target.startswith("sqlite") else "files.after_forget"
+                point = "ledger.after_drop" if target.startswith("sqlite") else "files.after_forget"
                 command = ["rollback", "--run", self.run_id(), "--confirm"]
                 self.assertEqual(support.kill_at(point, 1, *command, cwd=self.folder).code, -9)
                 self.run_program(*command)

@@ -127,7 +127,7 @@ class SourceDeaths(support.TestCase):
             return 0
         with contextlib.closing(sqlite3.connect("file:%s?mode=ro" % self.path("copy.db"), uri=True)) as db:
             try:
-                return db.execute("SELECT count(*) FROM _transhume_done").fetchone()[0]
+                return db.execute("SELECT count(*) FROM _transhume_ledger WHERE name LIKE 'run/%/done/%'").fetchone()[0]
             except sqlite3.Error:
                 return 0
 

@@ -418,7 +418,7 @@ class Ledger(ResumeTestCase):
     def test_a_newer_format(self, target):
         self.start()
         if target.startswith("sqlite"):
-            self.execute(self.place, "UPDATE _transhume_run SET format = 99;")
+            self.execute(self.place, "UPDATE _transhume_ledger SET value = replace(value, '\"format\":2', '\"format\":99') WHERE name LIKE 'run/%/head';")
         else:
             self.edit_format()
         self.refused_resume(5, "format-newer")
@@ -438,13 +438,15 @@ class Ledger(ResumeTestCase):
         self.assertGreater(changed, 0, os.listdir(self.ledger_folder()))
 
     def test_edited_in_sqlite(self):
-        edits = ("DELETE FROM _transhume_chunk WHERE number = 2", "DROP TABLE _transhume_chunk",
-                 "UPDATE _transhume_run SET header = '{'", "UPDATE _transhume_run SET header = '[]'",
-                 "UPDATE _transhume_run SET status = 'well'", "UPDATE _transhume_done SET mark = '{}'",
-                 "UPDATE _transhume_chunk SET bounds = x'00' WHERE number = 5",
-                 "UPDATE _transhume_chunk SET stream = 99 WHERE number = 5",
-                 "INSERT INTO _transhume_done SELECT run, 9999, epoch, mark FROM _transhume_done LIMIT 1",
-                 "UPDATE _transhume_run SET epoch = 'soon'", "DROP TABLE _transhume_done")
+        value = "UPDATE _transhume_ledger SET value = %s WHERE name LIKE 'run/%%/%s'"
+        edits = ("DELETE FROM _transhume_ledger WHERE name LIKE 'run/%/chunks/%'", "DROP TABLE _transhume_ledger",
+                 value % ("'{'", "header/%"), value % ("'[]'", "header/%"), value % ("'well'", "status"), value % ("'{}'", "done/%"),
+                 value % ("replace(value, '\"number\":2', '\"number\":3')", "chunks/%"),
+                 value % ("replace(value, '\"stream\":0', '\"stream\":99')", "chunks/%"),
+                 "INSERT INTO _transhume_ledger SELECT replace(name, '/done/0', '/done/9'), version, value FROM _transhume_ledger "
+                 "WHERE name LIKE 'run/%/done/%' LIMIT 1",
+                 value % ("replace(value, '\"epoch\":1', '\"epoch\":\"soon\"')", "leader"), value % ("'{}'", "leader"),
+                 "UPDATE _transhume_ledger SET version = 'soon'")
         for edit in edits:
             with self.subTest(edit=edit):
                 self.fresh()
@@ -461,9 +463,9 @@ class Ledger(ResumeTestCase):
                 self.target, self.place = "sqlite:copy.db", self.path("copy.db")
                 self.start()
                 self.run_program("resume")
-                count, = self.query(self.place, "SELECT count(*) FROM _transhume_done")[0]
-                run, = self.query(self.place, "SELECT id FROM _transhume_run")[0]
-                self.execute(self.place, "DELETE FROM _transhume_done WHERE chunk %s;" % chunks)
+                count, = self.query(self.place, "SELECT count(*) FROM _transhume_ledger WHERE name LIKE 'run/%/done/%'")[0]
+                run, = self.query(self.place, "SELECT value ->> 'run' FROM _transhume_ledger WHERE name LIKE 'runs/%'")[0]
+                self.execute(self.place, "DELETE FROM _transhume_ledger WHERE name LIKE 'run/%%/done/%%' AND CAST(substr(name, -10) AS INTEGER) %s;" % chunks)
                 left = count - 1 if chunks == "= 2" else 0
                 for command in (("resume",), ("rollback", "--run", run, "--confirm")):
                     result = self.run_program(*command, code=5)

@@ -436,7 +436,7 @@ class TargetOfOthers(support.TestCase):
                 self.assertIn("[run-fenced]", result.err)
                 copy = self.opened("copy.db")
                 self.assertEqual(copy.execute("SELECT v FROM t").fetchall(), [("one",), ("two",)])
-                self.assertEqual(copy.execute("SELECT epoch FROM _transhume_run").fetchone(), (2,))
+                self.assertEqual(copy.execute("SELECT value ->> 'epoch' FROM _transhume_ledger WHERE name LIKE 'run/%/leader'").fetchone(), (2,))
 
     def test_another_process_reads_meanwhile(self):
         """It changes nothing: the file is made anew once it has ended."""

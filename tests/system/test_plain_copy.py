@@ -701,7 +701,7 @@ tables:
                 self.run_program("migrate", "--state", "s2%d" % len(way), *way, first, "sqlite:" + second)
                 self.assert_same_sqlite(source, second)
                 db = sqlite3.connect(second)
-                runs = db.execute("SELECT count(*) FROM _transhume_run").fetchone()
+                runs = db.execute("SELECT count(*) FROM _transhume_ledger WHERE name LIKE 'runs/%'").fetchone()
                 db.close()
                 self.assertEqual(runs, (1,))
 

@@ -257,7 +257,7 @@ class Sqlite(refusals.TestCase):
         if not os.path.exists(self.path("target.db")):
             return False
         with sqlite3.connect(self.path("target.db")) as db:
-            found = db.execute("SELECT count(*) FROM sqlite_schema WHERE name = '_transhume_run'").fetchone()[0]
+            found = db.execute("SELECT count(*) FROM sqlite_schema WHERE name = '_transhume_ledger'").fetchone()[0]
         db.close()
         return found > 0
 

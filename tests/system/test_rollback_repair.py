@@ -158,7 +158,7 @@ class Sqlite(refusals.TestCase):
                     self.assert_as_before()
 
     def known(self, run):
-        return self.rows("SELECT count(*) FROM _transhume_run WHERE id = '%s'" % run) == [(1,)]
+        return self.rows("SELECT count(*) FROM _transhume_ledger WHERE name = 'run/%s/head'" % run) == [(1,)]
 
     def test_a_killed_rollback(self):
         self.damaged()

@@ -30,7 +30,7 @@ class SignalTestCase(refusals.TestCase):
     def done_chunks(self, target):
         """How many chunks the target's ledger holds as done."""
         if target.startswith("sqlite"):
-            return self.query(self.path("copy.db"), "SELECT count(*) FROM _transhume_done")[0][0]
+            return self.query(self.path("copy.db"), "SELECT count(*) FROM _transhume_ledger WHERE name LIKE 'run/%/done/%'")[0][0]
         counts = support.sqlite_counts(self.path("shop.db"))
         items = support.read_dynamodb_json(self.path("out"))
         self.assertEqual(set(items), set(counts))

@@ -41,20 +41,52 @@ struct database *target_source_open(const char *path)
     return open_or_fail(path, OPEN_SOURCE);
 }
 
+/* ---------------------------------------------------------------- a run */
+
+/* Of the databases that are open. */
+static struct {
+    struct database *database;
+    struct ledger *ledger;
+} ledgers[8];
+
+struct ledger *target_ledger(struct database *database)
+{
+    struct error error = {0};
+    uint32_t i = 0;
+    while (i < COUNT_OF(ledgers) && ledgers[i].database != database) {
+        i++;
+    }
+    if (i == COUNT_OF(ledgers)) {
+        for (i = 0; ledgers[i].database != NULL; i++) {
+            assert_true(i + 1 < COUNT_OF(ledgers));
+        }
+        ledgers[i].database = database;
+        assert_done(ledger_open(database, database, &ledgers[i].ledger, &error));
+    }
+    return ledgers[i].ledger;
+}
+
 void target_close(struct database *database)
 {
+    for (uint32_t i = 0; i < COUNT_OF(ledgers); i++) {
+        if (ledgers[i].database == database) {
+            ledger_close(ledgers[i].ledger);
+            ledgers[i].database = NULL;
+        }
+    }
     connector_sqlite.close(database);
 }
 
-/* ---------------------------------------------------------------- a run */
-
-void target_begin_run(struct database *database, uint64_t chunk_count)
+enum status target_create_run(struct database *database, const char *run_id, uint64_t chunk_count,
+                              struct error *error)
 {
-    struct ledger_chunk *chunks = calloc(chunk_count, sizeof *chunks);
-    struct error error = {0};
-    struct ledger_holder holder = {0};
+    static const char *const names[] = {"t"};
+    struct arena *arena = arena_create(0);
+    struct ledger_chunk *chunks =
+        arena_allocate_zeroed(arena, chunk_count + 1, sizeof(struct ledger_chunk));
+    const char *other;
+    const char *table;
 
-    assert_non_null(chunks);
     for (uint64_t i = 0; i < chunk_count; i++) {
         chunks[i] = (struct ledger_chunk){.number = i + 1,
                                           .span = {.printable = "all",
@@ -62,20 +94,36 @@ void target_begin_run(struct database *database, uint64_t chunk_count)
                                                    .bounds_length = 2,
                                                    .row_estimate = -1}};
     }
-    if (sqlite_ledger.create(database, "run-1", "{\"h\":1}", "{\"phase\":\"prepared\"}", chunks,
-                             chunk_count, &error) != STATUS_OK ||
-        sqlite_ledger.claim(database, "run-1", 0, NULL, &holder, &error) != STATUS_OK) {
-        fail_msg("no run: %s", error.message);
-    }
-    free(chunks);
+    const struct ledger_new_run run = {.id = run_id,
+                                       .header = "{\"h\":1}",
+                                       .status = "{\"phase\":\"prepared\"}",
+                                       .chunks = chunks,
+                                       .chunk_count = chunk_count,
+                                       .tables = names,
+                                       .table_count = 1};
+    enum status status = ledger_create(target_ledger(database), &run, arena, &other, &table, error);
+    arena_destroy(arena);
+    return status;
+}
+
+enum status target_claim(struct database *database, const char *run_id, uint64_t epoch,
+                         struct error *error)
+{
+    struct ledger_holder holder;
+    return ledger_lead(target_ledger(database), run_id, epoch, NULL, &holder, error);
+}
+
+void target_begin_run(struct database *database, uint64_t chunk_count)
+{
+    struct error error = {0};
+    assert_done(target_create_run(database, "run-1", chunk_count, &error));
+    assert_done(target_claim(database, "run-1", 0, &error));
 }
 
 void target_begin_run_fails(struct database *database, enum error_code code)
 {
-    struct ledger_chunk chunk = {.number = 1, .span = {.printable = "all"}};
     struct error error = {0};
-    assert_int_equal(sqlite_ledger.create(database, "run-1", "{}", "{}", &chunk, 1, &error),
-                     STATUS_FAILED);
+    assert_int_equal(target_create_run(database, "run-1", 1, &error), STATUS_FAILED);
     assert_int_equal(error.code, code);
 }
 
@@ -116,8 +164,10 @@ void target_result_free(struct batch_result *result)
 enum status target_commit(struct writer *writer, struct database *database, uint64_t chunk,
                           struct error *error)
 {
-    struct done_mark mark = {.chunk = chunk, .epoch = 1, .text = "{}"};
+    char key[STORE_KEY_BYTES];
+    struct done_mark mark = {.chunk = chunk, .epoch = 1, .text = "{}", .key = key};
     (void)database;
+    ledger_mark_key(key, "run-1", chunk);
     return sqlite_target.commit(writer, chunk, &mark, error);
 }
 

@@ -4,6 +4,7 @@
 #define TRANSHUME_UNIT_SUPPORT_SQLITE_TARGET_H
 
 #include "connectors/connector.h"
+#include "engine/ledger/ledger.h"
 #include "support.h"
 #include <sqlite3.h>
 
@@ -17,9 +18,17 @@ struct database *target_open(const char *path);
 struct database *target_source_open(const char *path);
 void target_close(struct database *database);
 
-/* A ledger with `chunk_count` chunks, created and claimed as "run-1" at epoch 1. */
+/* The database's ledger in itself, until it is closed. */
+struct ledger *target_ledger(struct database *database);
+/* A run over the table "t" with `chunk_count` chunks; not claimed. */
+enum status target_create_run(struct database *database, const char *run_id, uint64_t chunk_count,
+                              struct error *error);
+/* Claims the run for the attempt after `epoch`. */
+enum status target_claim(struct database *database, const char *run_id, uint64_t epoch,
+                         struct error *error);
+/* Both of "run-1", at epoch 1. */
 void target_begin_run(struct database *database, uint64_t chunk_count);
-/* Creating a ledger fails with this code. */
+/* Creating a run fails with this code. */
 void target_begin_run_fails(struct database *database, enum error_code code);
 /* A writer in the claimed run's first attempt. */
 struct writer *target_writer(struct database *database, const struct target_table *tables,
@@ -33,6 +42,9 @@ struct batch_result target_write_chunk(struct writer *writer, struct database *d
                                        uint64_t chunk, struct batch *batch);
 enum status target_commit(struct writer *writer, struct database *database, uint64_t chunk,
                           struct error *error);
+
+/* The done marks in the file, to be used as a table. */
+#define DONE_MARKS "(SELECT * FROM _transhume_ledger WHERE name GLOB 'run/*/done/*')"
 
 /* A batch of `row_count` records out of shape->field_count cells each; texts are borrowed. */
 struct batch *target_batch(const struct shape *shape, const struct cell *cells, uint32_t row_count);

@@ -22,13 +22,13 @@ static void a_chunk_and_its_mark_are_one_commit(void **state)
     target_result_free(&result);
     assert_string_equal(file_ask(bed.path, "SELECT count(*) FROM t"), "0");
     sqlite_target.chunk_abandon(bed.writer, 3);
-    assert_string_equal(file_ask(bed.path, "SELECT count(*) FROM _transhume_done"), "0");
+    assert_string_equal(file_ask(bed.path, "SELECT count(*) FROM " DONE_MARKS), "0");
     result = bed_write(&bed, 3, cells, 1);
     target_result_free(&result);
     assert_string_equal(
         file_ask(bed.path,
-                 "SELECT (SELECT count(*) FROM t), run, chunk, epoch, mark FROM _transhume_done"),
-        "1|run-1|3|1|{}");
+                 "SELECT (SELECT count(*) FROM t), name, version, value FROM " DONE_MARKS),
+        "1|run/run-1/done/0000000003|1|{}");
     /* the same chunk again is somebody else's work */
     assert_int_equal(sqlite_target.chunk_begin(bed.writer, 3, 1, &error), STATUS_OK);
     assert_int_equal(target_commit(bed.writer, bed.database, 3, &error), STATUS_FAILED);
@@ -43,14 +43,13 @@ static const char *child_failpoint;
 static void child_write(const char *path)
 {
     struct error error = {0};
-    struct ledger_holder holder = {0};
     struct database *database = NULL;
     struct target_table table = {.name = "t", .existing = EXISTING_APPEND};
 
     setenv("TRANSHUME_FAILPOINT", child_failpoint, 1);
     if (failpoint_setup(&error) != STATUS_OK ||
         target_try_open(path, OPEN_TARGET, 1000, &database, &error) != STATUS_OK ||
-        sqlite_ledger.claim(database, "run-1", 1, NULL, &holder, &error) != STATUS_OK) {
+        target_claim(database, "run-1", 1, &error) != STATUS_OK) {
         _exit(9);
     }
     struct writer *writer = NULL;
@@ -59,7 +58,9 @@ static void child_write(const char *path)
     }
     for (int64_t chunk = 1; chunk <= 5; chunk++) {
         struct cell cells[] = {cell_int64(chunk), cell_null()};
-        struct done_mark mark = {.chunk = (uint64_t)chunk, .epoch = 2, .text = "{}"};
+        char key[STORE_KEY_BYTES];
+        struct done_mark mark = {.chunk = (uint64_t)chunk, .epoch = 2, .text = "{}", .key = key};
+        ledger_mark_key(key, "run-1", mark.chunk);
         if (sqlite_target.chunk_begin(writer, mark.chunk, 1, &error) != STATUS_OK) {
             _exit(11);
         }
@@ -97,10 +98,10 @@ static void killed_anywhere_rows_and_marks_agree(void **state)
             char done[64];
             snprintf(done, sizeof done, "%d", p == 3 ? occurrence : occurrence - 1);
             assert_string_equal(file_ask(bed.path, "SELECT count(*) FROM t"), done);
-            assert_string_equal(file_ask(bed.path, "SELECT count(*) FROM _transhume_done"), done);
-            assert_string_equal(
-                file_ask(bed.path, "SELECT count(*) FROM t JOIN _transhume_done ON a = chunk"),
-                done);
+            assert_string_equal(file_ask(bed.path, "SELECT count(*) FROM " DONE_MARKS), done);
+            assert_string_equal(file_ask(bed.path, "SELECT count(*) FROM t JOIN " DONE_MARKS
+                                                   " ON a = CAST(substr(name, -10) AS INTEGER)"),
+                                done);
         }
     }
 }
@@ -147,7 +148,8 @@ static void a_later_epoch_fences_the_writer(void **state)
     struct error error = {0};
     struct bed bed = bed_make("CREATE TABLE t(a, b)", EXISTING_APPEND, bed_no_key);
     bed_start(&bed);
-    file_execute(bed.path, "UPDATE _transhume_run SET epoch = 2");
+    file_execute(bed.path, "UPDATE _transhume_ledger SET version = version + 1 "
+                           "WHERE name = 'run/run-1/leader'");
     assert_int_equal(sqlite_target.chunk_begin(bed.writer, 1, 1, &error), STATUS_OK);
     struct batch_result result =
         target_write(bed.writer, bed.database, 1, 0, target_batch(bed_shape(), cells, 1));
@@ -157,7 +159,7 @@ static void a_later_epoch_fences_the_writer(void **state)
     sqlite_target.chunk_abandon(bed.writer, 1);
     bed_end(&bed);
     assert_string_equal(file_ask(bed.path, "SELECT count(*) FROM t"), "0");
-    assert_string_equal(file_ask(bed.path, "SELECT count(*) FROM _transhume_done"), "0");
+    assert_string_equal(file_ask(bed.path, "SELECT count(*) FROM " DONE_MARKS), "0");
 }
 
 static void a_locked_target_is_to_be_tried_again(void **state)

@@ -118,6 +118,8 @@ static void a_file_of_another_process_stays(void **state)
 static void a_run_survives_who_only_looked(void **state)
 {
     (void)state;
+    static const char chunk_count[] =
+        "SELECT value ->> 'chunks' FROM _transhume_ledger WHERE name = 'run/run-1/head'";
     char path[1024];
 
     for (int looks_in_time = 0; looks_in_time < 2; looks_in_time++) {
@@ -140,9 +142,10 @@ static void a_run_survives_who_only_looked(void **state)
             target_close(maker);
         }
         assert_int_equal(access(path, F_OK), 0);
-        assert_string_equal(file_ask(path, "SELECT count(*) FROM _transhume_chunk"), "3");
+        assert_string_equal(file_ask(path, chunk_count), "3");
         target_close(worker);
-        assert_string_equal(file_ask(path, "SELECT count(*) FROM _transhume_run"), "1");
+        assert_string_equal(
+            file_ask(path, "SELECT count(*) FROM _transhume_ledger WHERE name GLOB 'runs/*'"), "1");
         struct stat facts;
         assert_int_equal(stat(path, &facts), 0);
         assert_int_equal(facts.st_mode & 0777, 0600);
@@ -206,7 +209,7 @@ static void check_table_finds_what_does_not_fit(void **state)
     expect_fault(database, table, NULL);
     table.name = "sqlite_x";
     expect_fault(database, table, "SQLite's own");
-    table.name = "_transhume_run";
+    table.name = "_transhume_ledger";
     expect_fault(database, table, "ledger's");
     table.name = "v";
     expect_fault(database, table, "view");

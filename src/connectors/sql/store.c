@@ -69,9 +69,13 @@ struct reading {
 static enum status parse_version(const char *field, size_t length, uint64_t *version,
                                  struct error *error)
 {
-    return field != NULL && text_to_uint64(field, length, version) == STATUS_OK
-               ? STATUS_OK
-               : error_set(error, ERROR_LEDGER_INVALID, SQL_STORE_TABLE, "a version is no number");
+    if (field != NULL && text_to_uint64(field, length, version) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_LEDGER_INVALID, SQL_STORE_TABLE, "a version is not a number");
+    error_hint(error, "it was edited; restore it from a backup, or empty the target and migrate "
+                      "again");
+    return STATUS_FAILED;
 }
 
 static enum status take_value(void *context, const char *const *fields, const size_t *lengths,

@@ -119,6 +119,26 @@ static void give_back(struct database *database, const char *run_id)
 
 const struct lock_functions sqlite_lock = {.take = take, .give_back = give_back};
 
+enum status sqlite_claim_refuse_other(struct sqlite_database *self, struct error *error)
+{
+    struct ledger_holder found = {0};
+    char *path = memory_format(LOCK_PATH, self->path);
+    bool held = self->target->lock_descriptor < 0 && file_is_locked(path);
+    enum status status = held ? lock(self, "", &found, error) : STATUS_OK;
+
+    free(path);
+    if (held && status == STATUS_OK) {
+        sqlite_claim_unlock(self);
+    }
+    if (status != STATUS_AGAIN) {
+        return status;
+    }
+    error_set(error, ERROR_RUN_HELD, self->shown, "%s works on %s%s", found.name,
+              found.run[0] != '\0' ? "run " : "this file", found.run);
+    error_hint(error, "one process at a time writes to a SQLite file: wait for it or stop it");
+    return STATUS_FAILED;
+}
+
 enum status sqlite_claim_sweep_lock(struct sqlite_database *self, struct error *error)
 {
     struct ledger_holder found = {0};

@@ -44,6 +44,8 @@ enum status sqlite_place_drop(struct sqlite_database *self, struct error *error)
 
 /* ---------------------------------------------------------------- claim.c */
 
+/* ERROR_RUN_HELD: another process has the lock. */
+enum status sqlite_claim_refuse_other(struct sqlite_database *self, struct error *error) MUST_USE;
 /* Removes a lock's file that a dead process left. */
 enum status sqlite_claim_sweep_lock(struct sqlite_database *self, struct error *error) MUST_USE;
 

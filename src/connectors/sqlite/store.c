@@ -83,25 +83,26 @@ enum status sqlite_place_make(struct sqlite_database *self, sqlite3 *connection,
     return status;
 }
 
-/* The first write goes into the file that has the target's name. */
-static enum status make_in_named_file(struct sqlite_database *self, struct error *error)
+static enum status refuse_moved(struct sqlite_database *self, struct error *error)
 {
-    if (!sqlite_target_file_moved(self)) {
-        return sqlite_place_make(self, self->control, error);
-    }
     error_set(error, ERROR_TARGET_LOCKED, self->shown,
               "another process removed or replaced the new file just now");
     error_hint(error, "start again once the other has ended");
     return STATUS_FAILED;
 }
 
+/* The first write goes into the file that has the target's name. */
 static enum status create(struct store *store, struct error *error)
 {
     struct sqlite_database *self = own(store)->database;
     enum status status = sqlite_control_begin(self, true, error);
+    bool moved = sqlite_target_file_moved(self);
 
-    return status == STATUS_OK ? sqlite_control_end(self, make_in_named_file(self, error), error)
-                               : status;
+    if (status != STATUS_OK) {
+        return moved ? refuse_moved(self, error) : status;
+    }
+    status = moved ? refuse_moved(self, error) : sqlite_place_make(self, self->control, error);
+    return sqlite_control_end(self, status, error);
 }
 
 static enum status drop(struct store *store, struct error *error)
@@ -199,6 +200,13 @@ static const struct sql_store_dialect dialect = {
     .end = end,
 };
 
+/* A run that could not be claimed is not made either. */
+static enum status store_create(struct store *store, struct error *error)
+{
+    enum status status = sqlite_claim_refuse_other(own(store)->database, error);
+    return status == STATUS_OK ? sql_store_create(store, error) : status;
+}
+
 static enum status store_open(struct database *database, struct store **store, struct error *error)
 {
     struct sqlite_store *opened;
@@ -224,7 +232,7 @@ const struct store_functions sqlite_store = {
     .value_bytes_max = VALUE_BYTES_MAX,
     .open = store_open,
     .close = store_close,
-    .create = sql_store_create,
+    .create = store_create,
     .drop = drop,
     .get = sql_store_get,
     .put_if = sql_store_put_if,
