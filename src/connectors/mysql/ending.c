@@ -55,7 +55,7 @@ enum status maria_join(struct maria_database *self, MYSQL **connection, struct e
         return status;
     }
     status = maria_session_mark(self, *connection, error);
-    status = status == STATUS_OK ? maria_ledger_check_claim(self, *connection, error) : status;
+    status = status == STATUS_OK ? maria_check_claim(self, *connection, error) : status;
     if (status != STATUS_OK) {
         maria_disconnect(*connection);
         *connection = NULL;
@@ -97,16 +97,6 @@ static enum status end(void *context, uint64_t number, struct error *error)
     buffer_format(&sql, "KILL CONNECTION %llu", (unsigned long long)number);
     return maria_query_buffer(looking->self, looking->connection, &sql, MARIA_SHORT,
                               ERROR_TARGET_LOCKED, NULL, error);
-}
-
-bool maria_is_at_work(struct maria_database *self, MYSQL *connection, const char *run_id,
-                      uint64_t epoch)
-{
-    struct looking looking = {self, connection, sql_sessions_key(self->schema, run_id, epoch)};
-    struct error ignored;
-    uint64_t numbers[SQL_SESSIONS_MAX];
-    uint32_t count = 0;
-    return find(&looking, numbers, &count, &ignored) == STATUS_OK && count > 0;
 }
 
 enum status maria_sessions_end(struct maria_database *self, MYSQL *connection, const char *run_id,
