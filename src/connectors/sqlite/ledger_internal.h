@@ -1,35 +1,51 @@
-/* What the files of the SQLite ledger share. All of it is for the control thread. */
+/* What the files share that the target keeps its ledger and its notes with. All of it is for the
+ * control thread. */
 #ifndef TRANSHUME_CONNECTORS_SQLITE_LEDGER_INTERNAL_H
 #define TRANSHUME_CONNECTORS_SQLITE_LEDGER_INTERNAL_H
 
+#include "connectors/rollback.h"
+#include "connectors/sql/store.h"
 #include "connectors/sqlite/writer_internal.h"
+#include "connectors/store_key.h"
 
-/* ---------------------------------------------------------------- ledger_tables.c */
+/* ---------------------------------------------------------------- notes.c */
 
 /* ERROR_LEDGER_INVALID: what is wrong with it. */
 enum status sqlite_ledger_invalid(struct sqlite_database *self, const char *what,
                                   struct error *error);
-/* A statement on the ledger's tables; that it can't be prepared means that they are not as we made
+/* A statement on tables of ours; that it can't be prepared means that they are not as we made
  * them. */
 enum status sqlite_ledger_prepare(struct sqlite_database *self, const char *sql,
                                   sqlite3_stmt **statement, struct error *error) MUST_USE;
 /* The error of a step that gave neither a row nor an end. */
 enum status sqlite_ledger_step_failed(struct sqlite_database *self, int result,
                                       struct error *error);
-/* One number of a query with up to two texts as parameters (NULL: none). STATUS_END: no row. */
-enum status sqlite_ledger_ask(struct sqlite_database *self, const char *sql, const char *first,
-                              const char *second, int64_t *number, struct error *error) MUST_USE;
-/* STATUS_END: there is no ledger. Refuses what a newer version wrote before reading any of it. */
-enum status sqlite_ledger_check_tables(struct sqlite_database *self, struct error *error) MUST_USE;
+/* One number of a query with up to one text as parameter (NULL: none). STATUS_END: no row. */
+enum status sqlite_ledger_ask(struct sqlite_database *self, const char *sql, const char *text,
+                              int64_t *number, struct error *error) MUST_USE;
+/* Runs a statement without results on tables of ours. */
+enum status sqlite_ledger_run(struct sqlite_database *self, const char *sql,
+                              const char *const *texts, uint32_t count,
+                              struct error *error) MUST_USE;
+enum status sqlite_ledger_has_table(struct sqlite_database *self, const char *table, bool *found,
+                                    struct error *error) MUST_USE;
 
-/* ---------------------------------------------------------------- ledger_load.c */
+/* ---------------------------------------------------------------- store.c, forget.c */
 
-/* As struct ledger_functions has them. */
-enum status sqlite_ledger_load(struct database *database, const char *run_id, struct arena *arena,
-                               struct ledger_run **run, struct error *error) MUST_USE;
-enum status sqlite_ledger_done(struct database *database, const char *run_id, uint64_t chunk,
-                               struct arena *arena, struct done_mark *mark,
-                               struct error *error) MUST_USE;
+/* The key in the store that says that the file was made for it, and may go with it. */
+#define SQLITE_PLACE_FILE "place/file"
+
+/* Makes the store's table unless it is there; within a transaction. */
+enum status sqlite_place_make(struct sqlite_database *self, sqlite3 *connection,
+                              struct error *error) MUST_USE;
+/* Drops all tables of ours; after a rollback the file itself, where it was made for the ledger and
+ * holds nothing else. */
+enum status sqlite_place_drop(struct sqlite_database *self, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- claim.c */
+
+/* Removes a lock's file that a dead process left. */
+enum status sqlite_claim_sweep_lock(struct sqlite_database *self, struct error *error) MUST_USE;
 
 /* rollback_keys.c: as struct rollback_functions has them. */
 enum status sqlite_undo_keys(struct database *self, const struct target_table *table,

@@ -118,7 +118,7 @@ static enum status remove_within(struct sqlite_database *self, const struct targ
     struct sqlite_target_table facts;
     struct buffer sql = {0};
     bool made = false;
-    enum status status = sqlite_ledger_check_claim(self, error);
+    enum status status = sqlite_claim_check(self, error);
 
     status = status == STATUS_OK ? sqlite_ledger_was_made(self, table->name, &made, error) : status;
     if (status != STATUS_OK || table->created != made) {
@@ -209,17 +209,14 @@ static enum status remove_all_objects(struct sqlite_database *self, bool dry_run
                                       struct arena *arena, struct buffer *what, struct error *error)
 {
     sqlite3_stmt *statement = NULL;
-    int64_t there = 0;
-    enum status status = sqlite_ledger_check_claim(self, error);
+    bool there = false;
+    enum status status = sqlite_claim_check(self, error);
 
-    if (status != STATUS_OK ||
-        sqlite_ledger_ask(
-            self, "SELECT count(*) FROM main.sqlite_schema WHERE name = '_transhume_object'", NULL,
-            NULL, &there, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    if (status == STATUS_OK) {
+        status = sqlite_ledger_has_table(self, "_transhume_object", &there, error);
     }
-    if (there == 0) {
-        return STATUS_OK;
+    if (status != STATUS_OK || !there) {
+        return status;
     }
     /* triggers before the views that they may stand on; read whole, since dropping changes it */
     status = sqlite_ledger_prepare(self,

@@ -611,7 +611,7 @@ static enum status undo_within(struct sqlite_database *self, const struct target
                                struct undo_counts *counts, struct error *error)
 {
     struct undoing undoing = {.self = self, .arena = arena, .fires = !table->triggers_off};
-    enum status status = sqlite_ledger_check_claim(self, error);
+    enum status status = sqlite_claim_check(self, error);
 
     status = status == STATUS_OK ? sqlite_target_describe(self, self->control, table->name, arena,
                                                           &undoing.facts, error)

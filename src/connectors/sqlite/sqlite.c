@@ -36,18 +36,22 @@ static const struct connector_option options[] = {
 };
 
 static const char *const failpoints[] = {
-    "sqlite.before_file",          "sqlite.snapshot_taken",      "sqlite.spill_sorted",
-    "sqlite.before_ledger_create", "sqlite.after_ledger_create", "sqlite.before_claim",
-    "sqlite.after_claim",          "sqlite.before_status",       "sqlite.before_replace",
-    "sqlite.after_replace",        "sqlite.before_schema",       "sqlite.after_schema",
-    "sqlite.chunk_begin",          "sqlite.before_mark",         "sqlite.before_commit",
-    "sqlite.after_commit",         "sqlite.before_index",        "sqlite.after_index",
-    "sqlite.before_virtual",       "sqlite.after_virtual",       "sqlite.before_orphans",
-    "sqlite.after_orphans",        "sqlite.before_objects",      "sqlite.after_objects",
-    "sqlite.before_reopen",        "sqlite.before_delete",       "sqlite.after_delete",
-    "sqlite.before_undo",          "sqlite.after_undo",          "sqlite.before_remove_objects",
-    "sqlite.after_remove_objects", "sqlite.before_remove_table", "sqlite.after_remove_table",
-    "sqlite.before_forget",        "sqlite.after_forget",        NULL,
+    "sqlite.before_file",           "sqlite.snapshot_taken",
+    "sqlite.spill_sorted",          "sqlite.before_replace",
+    "sqlite.after_replace",         "sqlite.before_schema",
+    "sqlite.after_schema",          "sqlite.chunk_begin",
+    "sqlite.before_mark",           "sqlite.before_commit",
+    "sqlite.after_commit",          "sqlite.before_index",
+    "sqlite.after_index",           "sqlite.before_virtual",
+    "sqlite.after_virtual",         "sqlite.before_orphans",
+    "sqlite.after_orphans",         "sqlite.before_objects",
+    "sqlite.after_objects",         "sqlite.before_empty",
+    "sqlite.before_delete",         "sqlite.after_delete",
+    "sqlite.before_undo",           "sqlite.after_undo",
+    "sqlite.before_remove_objects", "sqlite.after_remove_objects",
+    "sqlite.before_remove_table",   "sqlite.after_remove_table",
+    "sqlite.before_forget",         "sqlite.after_forget",
+    "sqlite.before_drop",           NULL,
 };
 
 /* ---------------------------------------------------------------- what the path is */
@@ -349,6 +353,7 @@ const struct connector connector_sqlite = {
     .catalog = &sqlite_catalog,
     .source = &sqlite_source_functions,
     .target = &sqlite_target,
-    .ledger = &sqlite_ledger,
+    .store = &sqlite_store,
+    .lock = &sqlite_lock,
     .rollback = &sqlite_rollback,
 };

@@ -198,8 +198,8 @@ void sqlite_target_closing(struct sqlite_database *self)
     if (state == NULL) {
         return;
     }
-    sqlite_ledger_unlock(self);
-    free(state->run_id);
+    sqlite_claim_unlock(self);
+    sqlite_target_released(&self->base);
     pthread_cond_destroy(&state->freed);
     pthread_mutex_destroy(&state->mutex);
     free(state);
@@ -418,6 +418,11 @@ static enum status hash_normal(struct database *database, const uint64_t *seeds,
 }
 
 const struct target_functions sqlite_target = {
+    .claimed = sqlite_target_claimed,
+    .released = sqlite_target_released,
+    .forget_run = sqlite_target_forget_run,
+    .tidy = sqlite_target_tidy,
+    .empty = sqlite_target_empty,
     .inspect = target_inspect,
     .check_table = sqlite_target_check_table,
     .check_objects = sqlite_target_check_objects,

@@ -250,7 +250,7 @@ static enum status carry_objects(struct sqlite_database *self, const struct targ
     for (uint32_t i = 0; status == STATUS_OK && objects != NULL && i < objects->object_count; i++) {
         status = carry_trigger(self, &objects->objects[i], arena, error);
     }
-    status = status == STATUS_OK ? sqlite_ledger_drop_key_tables(self, error) : status;
+    status = status == STATUS_OK ? sqlite_drop_key_tables(self, error) : status;
     return status == STATUS_OK ? failpoint_hit("sqlite.before_objects", error) : status;
 }
 

@@ -6,10 +6,8 @@
 #include "connectors/sqlite/sqlite_internal.h"
 #include <pthread.h>
 
-/* The format of the ledger's tables; a newer one is refused. */
-enum { SQLITE_LEDGER_FORMAT = 1 };
-
-/* The keys that this run wrote into a table that was there before: this and the table's name. */
+/* The keys that a run wrote into a table that was there before: this, the run's id, '_' and the
+ * table's name. */
 #define SQLITE_KEY_TABLE "_transhume_key_"
 /* What undoes a run's writes to one table: this, the run's id, '_' and the table's name; undo.c. */
 #define SQLITE_UNDO_TABLE "_transhume_undo_"
@@ -57,8 +55,11 @@ struct sqlite_target_state {
 
     bool fresh;   /* the file was new or empty when it was opened */
     char *run_id; /* the claimed run; NULL: none */
-    uint64_t epoch;
-    char *lock_path; /* held while lock_descriptor >= 0 */
+    char
+        *guard_key; /* of the store, which has to have this version; NULL: no claim, or elsewhere */
+    uint64_t guard_version;
+    bool rolled_back; /* the claimed run, as of forget_run */
+    char *lock_path;  /* held while lock_descriptor >= 0 */
     int lock_descriptor;
 };
 
@@ -172,6 +173,8 @@ enum status sqlite_tell_partnerless(struct database *self, const struct target_t
 enum status sqlite_target_prepare_tables(struct database *self, struct target_table *tables,
                                          uint32_t table_count, const struct schema *objects,
                                          struct error *error) MUST_USE;
+enum status sqlite_target_empty(struct database *self, const struct target_table *const *tables,
+                                uint32_t table_count, struct error *error) MUST_USE;
 /* target_virtual.c: makes the virtual tables whose stores were loaded, in one transaction. */
 enum status sqlite_target_carry_virtual_tables(struct sqlite_database *database,
                                                const struct schema *objects, struct arena *arena,
@@ -209,44 +212,43 @@ uint32_t sqlite_target_column_class(struct database *self, const struct schema_t
 enum status sqlite_target_normal_form_in_column(struct database *self, uint32_t column_class,
                                                 const struct cell *cell, struct arena *arena,
                                                 struct cell *normal, struct error *error) MUST_USE;
-/* ---------------------------------------------------------------- ledger_forget.c */
 
-/* As struct ledger_functions has them. */
-enum status sqlite_ledger_list(struct database *database, struct arena *arena, const char ***ids,
-                               uint32_t *count, struct error *error) MUST_USE;
-enum status sqlite_ledger_forget(struct database *database, const char *run_id, uint64_t epoch,
-                                 bool rolled_back, struct error *error) MUST_USE;
+/* ---------------------------------------------------------------- claim.c */
 
-/* ---------------------------------------------------------------- ledger.c */
+/* As struct target_functions has them. */
+enum status sqlite_target_claimed(struct database *self, const struct run_claim *claim,
+                                  struct error *error) MUST_USE;
+void sqlite_target_released(struct database *self);
+/* Gives the lock beside the file up, if this process has it. */
+void sqlite_claim_unlock(struct sqlite_database *self);
+/* STATUS_FAILED, ERROR_RUN_FENCED: the claim was taken over; within a transaction. Without a guard:
+ * nothing. */
+enum status sqlite_claim_check(struct sqlite_database *database, struct error *error) MUST_USE;
 
-/* What stands in _transhume_made for the database's file itself. */
-#define SQLITE_MADE_FILE ""
+/* ---------------------------------------------------------------- forget.c */
 
-/* STATUS_FAILED, ERROR_RUN_FENCED: another attempt holds the claimed run now; within a transaction.
- * Without a run: nothing. */
-enum status sqlite_ledger_check_claim(struct sqlite_database *database,
-                                      struct error *error) MUST_USE;
-/* The same of any run. */
-enum status sqlite_ledger_check_epoch(struct sqlite_database *self, const char *run_id,
-                                      uint64_t epoch, struct error *error) MUST_USE;
-/* Makes the ledger's tables if they are missing; within a transaction. */
-enum status sqlite_ledger_make_tables(struct sqlite_database *database, sqlite3 *connection,
-                                      struct error *error) MUST_USE;
+/* As struct target_functions has them. */
+enum status sqlite_target_forget_run(struct database *self, const char *run_id, bool rolled_back,
+                                     struct error *error) MUST_USE;
+enum status sqlite_target_tidy(struct database *self, bool rolled_back,
+                               struct error *error) MUST_USE;
+/* Drops the lists of keys that the claimed run wrote; within a transaction. */
+enum status sqlite_drop_key_tables(struct sqlite_database *database, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- notes.c */
+
 /* Notes, takes back or asks that the claimed run made a table; within a transaction. Without a run:
  * nothing. */
 enum status sqlite_ledger_note_made(struct sqlite_database *database, const char *table,
                                     struct error *error) MUST_USE;
 enum status sqlite_ledger_forget_made(struct sqlite_database *database, const char *table,
                                       struct error *error) MUST_USE;
+enum status sqlite_ledger_was_made(struct sqlite_database *database, const char *table, bool *made,
+                                   struct error *error) MUST_USE;
 /* Notes that the claimed run made a view, trigger or other object beside its tables; within a
  * transaction. */
 enum status sqlite_ledger_note_object(struct sqlite_database *database, const char *type,
                                       const char *name, const char *sql,
                                       struct error *error) MUST_USE;
-/* Drops the lists of keys that a run wrote; within a transaction. */
-enum status sqlite_ledger_drop_key_tables(struct sqlite_database *database,
-                                          struct error *error) MUST_USE;
-enum status sqlite_ledger_was_made(struct sqlite_database *database, const char *table, bool *made,
-                                   struct error *error) MUST_USE;
 
 #endif

@@ -428,7 +428,7 @@ static enum status take_all(struct finding *finding, const struct target_table *
                                 take, ask_number, finding, error);
     }
     if (status == STATUS_OK) {
-        status = sqlite_ledger_check_claim(finding->self, error);
+        status = sqlite_claim_check(finding->self, error);
     }
     return status == STATUS_OK ? failpoint_hit("sqlite.before_orphans", error) : status;
 }

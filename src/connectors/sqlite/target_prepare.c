@@ -3,8 +3,8 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "connectors/sqlite/ledger_internal.h"
 #include "connectors/sqlite/source.h"
-#include "connectors/sqlite/writer_internal.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,7 +89,7 @@ static enum status holds_ledger_alone(struct sqlite_database *self, bool *alone,
     char others[32];
     enum status status = pragma_text(
         self, self->control,
-        "SELECT count(*) FROM main.sqlite_schema WHERE tbl_name NOT GLOB '_transhume_*'", others,
+        "SELECT count(*) FROM main.sqlite_schema WHERE tbl_name != '" SQL_STORE_TABLE "'", others,
         sizeof others, error);
 
     *alone = strcmp(others, "0") == 0;
@@ -131,24 +131,20 @@ static enum status needs_new_file(struct sqlite_database *self, struct settings 
     return STATUS_OK;
 }
 
-static enum status copy_rows(struct sqlite_database *self, const char *table, sqlite3 *to,
-                             struct error *error)
+static enum status copy_ledger(struct sqlite_database *self, sqlite3 *to, struct error *error)
 {
-    struct buffer sql = {0};
     sqlite3_stmt *read = NULL;
     sqlite3_stmt *write = NULL;
     int result = SQLITE_DONE;
+    enum status status = sqlite_target_prepare(
+        self, self->control, "SELECT name, version, value FROM main." SQL_STORE_TABLE, &read,
+        error);
 
-    buffer_format(&sql, "SELECT * FROM main.%s", table);
-    enum status status = sqlite_target_prepare_buffer(self, self->control, &sql, &read, error);
     if (status == STATUS_OK) {
-        buffer_clear(&sql);
-        buffer_format(&sql, "INSERT INTO main.%s VALUES (?1", table);
-        for (int i = 2; i <= sqlite3_column_count(read); i++) {
-            buffer_format(&sql, ", ?%d", i);
-        }
-        buffer_append_string(&sql, ")");
-        status = sqlite_target_prepare_buffer(self, to, &sql, &write, error);
+        status = sqlite_target_prepare(self, to,
+                                       "INSERT OR REPLACE INTO main." SQL_STORE_TABLE
+                                       " (name, version, value) VALUES (?1, ?2, ?3)",
+                                       &write, error);
     }
     while (status == STATUS_OK && (result = sqlite3_step(read)) == SQLITE_ROW) {
         for (int i = 0; i < sqlite3_column_count(read); i++) {
@@ -165,25 +161,20 @@ static enum status copy_rows(struct sqlite_database *self, const char *table, sq
     }
     sqlite3_finalize(read);
     sqlite3_finalize(write);
-    buffer_free(&sql);
     return status;
 }
 
 static enum status build_image(struct sqlite_database *self, const struct settings *settings,
                                sqlite3 *image, struct error *error)
 {
-    static const char *const tables[] = {"_transhume_run", "_transhume_chunk", "_transhume_done",
-                                         "_transhume_made"};
     struct buffer sql = {0};
 
     append_first_settings(settings, &sql);
     enum status status =
         sqlite_target_execute(self, image, buffer_string(&sql), ERROR_TARGET_SCHEMA, error);
     buffer_free(&sql);
-    status = status == STATUS_OK ? sqlite_ledger_make_tables(self, image, error) : status;
-    for (size_t i = 0; status == STATUS_OK && i < sizeof tables / sizeof tables[0]; i++) {
-        status = copy_rows(self, tables[i], image, error);
-    }
+    status = status == STATUS_OK ? sqlite_place_make(self, image, error) : status;
+    status = status == STATUS_OK ? copy_ledger(self, image, error) : status;
     return status;
 }
 
@@ -295,7 +286,7 @@ static enum status look_and_build(struct sqlite_database *self, struct settings 
     bool needed = false;
     bool in_wal = false;
 
-    if (sqlite_ledger_check_claim(self, error) != STATUS_OK ||
+    if (sqlite_claim_check(self, error) != STATUS_OK ||
         needs_new_file(self, settings, &needed, &in_wal, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -429,7 +420,7 @@ static enum status prepare_all(struct sqlite_database *self, struct target_table
     bool ours_alone = false; /* asked before there are tables, and here: others may have come */
     enum status status = failpoint_hit("sqlite.before_schema", error);
 
-    status = status == STATUS_OK ? sqlite_ledger_check_claim(self, error) : status;
+    status = status == STATUS_OK ? sqlite_claim_check(self, error) : status;
     if (status == STATUS_OK && settings != NULL) {
         status = holds_ledger_alone(self, &ours_alone, error);
     }
@@ -465,4 +456,43 @@ enum status sqlite_target_prepare_tables(struct database *database, struct targe
         prepare_all(self, tables, table_count, objects, text != NULL ? &settings : NULL, error),
         error);
     return status == STATUS_OK ? failpoint_hit("sqlite.after_schema", error) : status;
+}
+
+/* ---------------------------------------------------------------- streams that start again */
+
+static enum status empty_table(struct sqlite_database *self, const char *name, struct error *error)
+{
+    struct buffer sql = {0};
+    bool made = false;
+    enum status status = sqlite_ledger_was_made(self, name, &made, error);
+
+    if (status == STATUS_OK && !made) {
+        status = error_set(error, ERROR_TARGET_NOT_EMPTY, name,
+                           "this run did not make the table, so it will not empty it");
+    }
+    if (status == STATUS_OK) {
+        buffer_append_string(&sql, "DELETE FROM main.");
+        sqlite_append_name(&sql, name);
+        status = sqlite_target_execute(self, self->control, buffer_string(&sql), ERROR_TARGET_WRITE,
+                                       error);
+    }
+    buffer_free(&sql);
+    return status;
+}
+
+enum status sqlite_target_empty(struct database *database, const struct target_table *const *tables,
+                                uint32_t table_count, struct error *error)
+{
+    struct sqlite_database *self = sqlite_database_of(database);
+
+    if (sqlite_control_begin(self, true, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        status = empty_table(self, tables[i]->name, error);
+    }
+    status = status == STATUS_OK ? sqlite_claim_check(self, error) : status;
+    status = status == STATUS_OK ? failpoint_hit("sqlite.before_empty", error) : status;
+    return sqlite_control_end(self, status, error);
 }

@@ -307,7 +307,7 @@ enum status sqlite_target_delete_records(struct database *self, const struct tar
     sqlite3_finalize(keeping.statement);
     sqlite_triggers_set(database->control, true);
     if (status == STATUS_OK) {
-        status = sqlite_ledger_check_claim(database, error);
+        status = sqlite_claim_check(database, error);
     }
     status = status == STATUS_OK ? failpoint_hit("sqlite.before_delete", error) : status;
     status = sqlite_control_end(database, status, error);

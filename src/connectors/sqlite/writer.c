@@ -1,6 +1,8 @@
-/* The writer: a connection of its own, a transaction a chunk, its done mark and the epoch in the
- * same. */
+/* The writer: a connection of its own, a transaction a chunk, with its done mark and the guard of
+ * the claim in the same. */
 #include "base/failpoint.h"
+#include "connectors/sql/claim.h"
+#include "connectors/sql/store.h"
 #include "connectors/sqlite/writer_internal.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,11 +30,13 @@ static enum status prepare_statements(struct writer *writer, struct error *error
         {"SAVEPOINT transhume_batch", &writer->savepoint},
         {"RELEASE transhume_batch", &writer->release},
         {"ROLLBACK TO transhume_batch", &writer->undo},
-        {"INSERT OR ABORT INTO main._transhume_done (run, chunk, epoch, mark) VALUES (?1, ?2, ?3, ?4)",
+        {"INSERT OR ABORT INTO main." SQL_STORE_TABLE " (name, version, value) VALUES (?1, 1, ?2)",
          &writer->mark},
-        {"SELECT epoch FROM main._transhume_run WHERE id = ?1", &writer->fence},
+        {"SELECT 1 FROM main." SQL_STORE_TABLE " WHERE name = ?1 AND version = ?2", &writer->guard},
     };
-    for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
+    /* a ledger elsewhere has no table here */
+    size_t count = sizeof statements / sizeof statements[0] - (writer->guard_key == NULL ? 2 : 0);
+    for (size_t i = 0; i < count; i++) {
         if (sqlite_target_prepare(writer->database, writer->connection, statements[i].sql,
                                   statements[i].statement, error) != STATUS_OK) {
             return STATUS_FAILED;
@@ -86,11 +90,15 @@ enum status sqlite_writer_open(struct database *database, const struct target_ta
     struct writer *writer = memory_allocate_zeroed(1, sizeof *writer);
     enum status status = STATUS_FAILED;
 
+    (void)epoch;
     *out = NULL;
     writer->database = self;
-    writer->epoch = epoch;
     writer->table_count = table_count;
     writer->arena = arena_create(0);
+    writer->guard_key = self->target->guard_key == NULL
+                            ? NULL
+                            : arena_copy_string(writer->arena, self->target->guard_key);
+    writer->guard_version = self->target->guard_version;
     writer->scratch = arena_create(0);
     writer->tables = memory_allocate_zeroed(table_count, sizeof *writer->tables);
     for (uint32_t i = 0; i < table_count; i++) {
@@ -137,7 +145,7 @@ void sqlite_writer_close(struct writer *writer)
         sqlite3_finalize(express->statement);
     }
     sqlite3_stmt *statements[] = {writer->begin, writer->commit, writer->savepoint, writer->release,
-                                  writer->undo,  writer->mark,   writer->fence};
+                                  writer->undo,  writer->mark,   writer->guard};
     for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
         sqlite3_finalize(statements[i]);
     }
@@ -229,18 +237,14 @@ enum status sqlite_writer_poll(struct writer *writer, int64_t timeout_ms,
 static enum status write_mark(struct writer *writer, const struct done_mark *mark,
                               struct error *error)
 {
-    const char *run = writer->database->target->run_id;
-
-    if (writer->mark_written) {
+    if (writer->mark_written || mark->key == NULL) {
         return STATUS_OK;
     }
     if (failpoint_hit("sqlite.before_mark", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    sqlite3_bind_text(writer->mark, 1, run, -1, SQLITE_STATIC);
-    sqlite3_bind_int64(writer->mark, 2, (sqlite3_int64)mark->chunk);
-    sqlite3_bind_int64(writer->mark, 3, (sqlite3_int64)mark->epoch);
-    sqlite3_bind_text(writer->mark, 4, mark->text != NULL ? mark->text : "", -1, SQLITE_STATIC);
+    sqlite3_bind_text(writer->mark, 1, mark->key, -1, SQLITE_STATIC);
+    sqlite3_bind_text(writer->mark, 2, mark->text != NULL ? mark->text : "", -1, SQLITE_STATIC);
     int result = writer_run(writer->mark);
     sqlite3_clear_bindings(writer->mark);
     if ((result & 0xff) == SQLITE_CONSTRAINT) {
@@ -257,41 +261,36 @@ static enum status write_mark(struct writer *writer, const struct done_mark *mar
 }
 
 /* The last statement before COMMIT; the write lock has been held since the chunk began. */
-static enum status check_epoch(struct writer *writer, struct error *error)
+static enum status check_guard(struct writer *writer, struct error *error)
 {
-    int64_t epoch = -1;
-
-    sqlite3_bind_text(writer->fence, 1, writer->database->target->run_id, -1, SQLITE_STATIC);
-    int result = sqlite3_step(writer->fence);
+    if (writer->guard_key == NULL) {
+        return STATUS_OK;
+    }
+    sqlite3_bind_text(writer->guard, 1, writer->guard_key, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(writer->guard, 2, (sqlite3_int64)writer->guard_version);
+    int result = writer_run(writer->guard);
     if (result == SQLITE_ROW) {
-        epoch = sqlite3_column_int64(writer->fence, 0);
+        return STATUS_OK;
     }
-    sqlite3_reset(writer->fence);
-    if (result != SQLITE_ROW && result != SQLITE_DONE) {
-        return sqlite_target_error(writer->database, writer->connection, result, ERROR_TARGET_WRITE,
-                                   "the ledger can't be read", error);
-    }
-    if (epoch != (int64_t)writer->epoch) {
-        error_set(error, ERROR_RUN_FENCED, writer->database->shown,
-                  "the run is at epoch %lld in the ledger, this attempt is epoch %llu",
-                  (long long)epoch, (unsigned long long)writer->epoch);
-        error_hint(error, "another process took the run over; let it finish");
-        return STATUS_FAILED;
-    }
-    return STATUS_OK;
+    return result == SQLITE_DONE
+               ? sql_run_fenced(writer->database->shown, error)
+               : sqlite_target_error(writer->database, writer->connection, result,
+                                     ERROR_TARGET_WRITE, "the ledger can't be read", error);
 }
 
 /* COMMIT failed in a way that leaves its outcome open: the mark tells. */
-static enum status look_for_mark(struct writer *writer, uint64_t chunk, const struct error *failure,
-                                 struct error *error)
+static enum status look_for_mark(struct writer *writer, const struct done_mark *mark,
+                                 const struct error *failure, struct error *error)
 {
     sqlite3_stmt *statement = NULL;
-    int result = sqlite3_prepare_v2(
-        writer->connection, "SELECT 1 FROM main._transhume_done WHERE run = ?1 AND chunk = ?2", -1,
-        &statement, NULL);
+    int result = SQLITE_ERROR;
+    if (mark->key != NULL) {
+        result = sqlite3_prepare_v2(writer->connection,
+                                    "SELECT 1 FROM main." SQL_STORE_TABLE " WHERE name = ?1", -1,
+                                    &statement, NULL);
+    }
     if (result == SQLITE_OK) {
-        sqlite3_bind_text(statement, 1, writer->database->target->run_id, -1, SQLITE_STATIC);
-        sqlite3_bind_int64(statement, 2, (sqlite3_int64)chunk);
+        sqlite3_bind_text(statement, 1, mark->key, -1, SQLITE_STATIC);
         result = sqlite3_step(statement);
     }
     sqlite3_finalize(statement);
@@ -302,12 +301,13 @@ static enum status look_for_mark(struct writer *writer, uint64_t chunk, const st
     if (result != SQLITE_DONE) {
         error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, writer->database->shown,
                   "the commit of chunk %llu failed, and whether it happened can't be read: %s",
-                  (unsigned long long)chunk, failure->message);
+                  (unsigned long long)mark->chunk, failure->message);
     }
     return STATUS_FAILED;
 }
 
-static enum status commit_transaction(struct writer *writer, uint64_t chunk, struct error *error)
+static enum status commit_transaction(struct writer *writer, const struct done_mark *mark,
+                                      struct error *error)
 {
     struct error failure;
     int result = writer_run(writer->commit);
@@ -321,7 +321,7 @@ static enum status commit_transaction(struct writer *writer, uint64_t chunk, str
         error_copy(error, &failure); /* still open: to be tried again, or abandoned */
         return STATUS_FAILED;
     }
-    enum status status = look_for_mark(writer, chunk, &failure, error);
+    enum status status = look_for_mark(writer, mark, &failure, error);
     if (status != STATUS_OK) {
         writer->chunk = 0;
         sqlite_turn_give(writer->database);
@@ -336,9 +336,9 @@ enum status sqlite_writer_commit(struct writer *writer, uint64_t chunk,
         return STATUS_OK;
     }
     if (check_open(writer, chunk, error) != STATUS_OK ||
-        write_mark(writer, mark, error) != STATUS_OK || check_epoch(writer, error) != STATUS_OK ||
+        write_mark(writer, mark, error) != STATUS_OK || check_guard(writer, error) != STATUS_OK ||
         failpoint_hit("sqlite.before_commit", error) != STATUS_OK ||
-        commit_transaction(writer, chunk, error) != STATUS_OK) {
+        commit_transaction(writer, mark, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     writer->chunk = 0;

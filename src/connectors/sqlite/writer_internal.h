@@ -99,7 +99,8 @@ struct writer {
     struct writer_insert *inserts;
     struct writer_express *expresses;
     uint32_t insert_count;
-    uint64_t epoch;
+    const char *guard_key; /* NULL: the ledger is elsewhere */
+    uint64_t guard_version;
     uint64_t chunk;     /* open one, 0: none */
     uint64_t committed; /* the last one: its commit may be called again */
     bool mark_written;
@@ -112,7 +113,7 @@ struct writer {
     sqlite3_stmt *release;
     sqlite3_stmt *undo;
     sqlite3_stmt *mark;
-    sqlite3_stmt *fence;
+    sqlite3_stmt *guard;
     struct database *attached; /* the express lane's source; NULL: none yet */
 };
 
@@ -189,7 +190,4 @@ enum status sqlite_target_check_table(struct database *self, const struct target
                                       struct buffer *out, struct error *error) MUST_USE;
 enum status sqlite_target_check_objects(struct database *self, const struct schema *objects,
                                         struct buffer *out, struct error *error);
-/* ledger.c: gives the lock beside the file back, if it is held. */
-void sqlite_ledger_unlock(struct sqlite_database *self);
-
 #endif

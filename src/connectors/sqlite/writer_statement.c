@@ -303,7 +303,8 @@ static enum status prepare_track(struct writer *writer, struct writer_insert *in
                                  const char *view_name, struct error *error)
 {
     const struct writer_table *table = &writer->tables[insert->table];
-    const char *name = arena_format(writer->arena, SQLITE_KEY_TABLE "%s", table->facts.name);
+    const char *name = arena_format(writer->arena, SQLITE_KEY_TABLE "%s_%s",
+                                    writer->database->target->run_id, table->facts.name);
     struct buffer sql = {0};
     enum status status = STATUS_FAILED;
 
