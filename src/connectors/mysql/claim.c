@@ -108,14 +108,15 @@ static enum status lock_run(struct maria_database *self, const char *run_id, int
     return status;
 }
 
-/* Who holds a run, of the text of its `leader` (engine/ledger/ledger.h). */
-static void read_holder(const char *leader, struct ledger_holder *found)
+/* The epoch of a run and who holds it, of its `leader` (engine/ledger/ledger.h). */
+static void read_leader(const char *leader, struct ledger_holder *found, uint64_t *epoch)
 {
     json_t *object = NULL;
     struct error ignored;
     if (json_tree_parse(leader, strlen(leader), 0, "leader", ERROR_LEDGER_INVALID, &object,
                         &ignored) == STATUS_OK) {
         const char *holder = json_string_value(json_object_get(object, "holder"));
+        *epoch = (uint64_t)json_integer_value(json_object_get(object, "epoch"));
         if (holder != NULL) {
             (void)!ledger_holder_read(holder, found, &ignored); /* of a lock, without a lease */
         }
@@ -123,11 +124,10 @@ static void read_holder(const char *leader, struct ledger_holder *found)
     json_decref(object);
 }
 
-static void find_holder(struct maria_database *self, MYSQL *connection, const char *run_id,
-                        struct ledger_holder *found)
+static enum status find_leader(struct maria_database *self, MYSQL *connection, const char *run_id,
+                               struct ledger_holder *found, uint64_t *epoch, struct error *error)
 {
     char key[STORE_KEY_BYTES];
-    struct error ignored;
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     store_name_key(key, "run/", run_id);
@@ -135,28 +135,42 @@ static void find_holder(struct maria_database *self, MYSQL *connection, const ch
     maria_append_table(&sql, self, SQL_STORE_TABLE);
     buffer_format(&sql, " WHERE name = '%s/leader'", key);
     *found = (struct ledger_holder){0};
-    if (maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_LEDGER_INVALID, &result,
-                           &ignored) == STATUS_OK) {
-        MYSQL_ROW row = mysql_fetch_row(result);
-        if (row != NULL && row[0] != NULL) {
-            read_holder(row[0], found);
-        }
+    *epoch = 0;
+    enum status status = maria_query_buffer(self, connection, &sql, MARIA_SHORT,
+                                            ERROR_LEDGER_INVALID, &result, error);
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    if (row != NULL && row[0] != NULL) {
+        read_leader(row[0], found, epoch);
     }
     mysql_free_result(result);
     if (found->pid <= 0) {
         *found = (struct ledger_holder){0};
         snprintf(found->name, sizeof found->name, "another process");
     }
+    return status;
 }
 
-/* What the holder has locked would be waited for; its lock goes along. */
+/* What the holder has locked would be waited for; its lock goes along. One that has just begun with
+ * its claim has the lock, and no session that works on the run. */
 static enum status end_holder(struct maria_database *self, MYSQL *connection, const char *run_id,
                               uint64_t epoch, struct error *error)
 {
-    if (maria_sessions_end(self, connection, run_id, epoch, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    struct ledger_holder holder;
+    struct buffer lock = {0};
+    uint64_t now = 0;
+    enum status status = maria_sessions_end(self, connection, run_id, epoch, error);
+    status = status == STATUS_OK ? lock_run(self, run_id, 0, error) : status;
+    if (status != STATUS_AGAIN) {
+        return status;
     }
-    return lock_run(self, run_id, CLAIM_WAIT_MS, error);
+    status = find_leader(self, connection, run_id, &holder, &now, error);
+    if (status != STATUS_OK || now != epoch) {
+        return status == STATUS_OK ? STATUS_AGAIN : status;
+    }
+    append_lock(&lock, self, "claim", run_id);
+    status = maria_holder_end(self, connection, buffer_string(&lock), error);
+    buffer_free(&lock);
+    return status == STATUS_OK ? lock_run(self, run_id, CLAIM_WAIT_MS, error) : status;
 }
 
 static enum status take(struct database *database, const char *run_id, uint64_t epoch,
@@ -164,15 +178,17 @@ static enum status take(struct database *database, const char *run_id, uint64_t 
 {
     struct maria_database *self = maria_database_of(database);
     MYSQL *connection = NULL;
+    uint64_t now = 0;
     enum status status = maria_control(self, &connection, error);
     if (status == STATUS_OK) {
         status = lock_run(self, run_id, take_over ? 0 : CLAIM_WAIT_MS, error);
     }
-    if (status == STATUS_AGAIN) {
-        find_holder(self, connection, run_id, found);
-    }
     if (status == STATUS_AGAIN && take_over) {
         status = end_holder(self, connection, run_id, epoch, error);
+    }
+    if (status == STATUS_AGAIN &&
+        find_leader(self, connection, run_id, found, &now, error) != STATUS_OK) {
+        status = STATUS_FAILED;
     }
     if (status != STATUS_OK) {
         unlock(self);

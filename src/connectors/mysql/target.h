@@ -188,6 +188,9 @@ enum status maria_session_mark(struct maria_database *self, MYSQL *connection,
 /* Ends others that work on that epoch of a run: sql_end_sessions. */
 enum status maria_sessions_end(struct maria_database *self, MYSQL *connection, const char *run_id,
                                uint64_t epoch, struct error *error) MUST_USE;
+/* The same of the session that holds a user lock, whose name is SQL. */
+enum status maria_holder_end(struct maria_database *self, MYSQL *connection, const char *lock,
+                             struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- forget.c: target_functions */
 
