@@ -349,7 +349,7 @@ static enum status refuse_engine(const struct target_table *table, const struct 
     if (facts->engine == NULL) {
         error_set(error, ERROR_TARGET_SCHEMA, table->name, "the server can't open the table: %s",
                   facts->comment != NULL ? facts->comment : "it does not say why");
-        error_hint(error, "mend it or drop it");
+        error_hint(error, "fix it or drop it");
         return STATUS_FAILED;
     }
     error_set(error, ERROR_TARGET_SCHEMA, table->name,
