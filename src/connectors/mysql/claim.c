@@ -9,12 +9,10 @@
 #include "connectors/sql/claim.h"
 #include "base/clock.h"
 #include "base/memory.h"
-#include "connectors/lease.h"
 #include "connectors/mysql/store.h"
 #include "connectors/store_key.h"
 #include "model/json_tree.h"
 #include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,24 +106,22 @@ static enum status lock_run(struct maria_database *self, const char *run_id, int
     return status;
 }
 
-/* The epoch of a run and who holds it, of its `leader` (engine/ledger/ledger.h). */
-static void read_leader(const char *leader, struct ledger_holder *found, uint64_t *epoch)
+/* As the run's `leader` says (engine/ledger/ledger.h). */
+static uint64_t epoch_of(const char *leader)
 {
     json_t *object = NULL;
     struct error ignored;
     if (json_tree_parse(leader, strlen(leader), 0, "leader", ERROR_LEDGER_INVALID, &object,
-                        &ignored) == STATUS_OK) {
-        const char *holder = json_string_value(json_object_get(object, "holder"));
-        *epoch = (uint64_t)json_integer_value(json_object_get(object, "epoch"));
-        if (holder != NULL) {
-            (void)!ledger_holder_read(holder, found, &ignored); /* of a lock, without a lease */
-        }
+                        &ignored) != STATUS_OK) {
+        return 0;
     }
+    uint64_t epoch = (uint64_t)json_integer_value(json_object_get(object, "epoch"));
     json_decref(object);
+    return epoch;
 }
 
-static enum status find_leader(struct maria_database *self, MYSQL *connection, const char *run_id,
-                               struct ledger_holder *found, uint64_t *epoch, struct error *error)
+static enum status find_epoch(struct maria_database *self, MYSQL *connection, const char *run_id,
+                              uint64_t *epoch, struct error *error)
 {
     char key[STORE_KEY_BYTES];
     struct buffer sql = {0};
@@ -134,19 +130,11 @@ static enum status find_leader(struct maria_database *self, MYSQL *connection, c
     buffer_append_string(&sql, "SELECT value FROM ");
     maria_append_table(&sql, self, SQL_STORE_TABLE);
     buffer_format(&sql, " WHERE name = '%s/leader'", key);
-    *found = (struct ledger_holder){0};
-    *epoch = 0;
     enum status status = maria_query_buffer(self, connection, &sql, MARIA_SHORT,
                                             ERROR_LEDGER_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
-    if (row != NULL && row[0] != NULL) {
-        read_leader(row[0], found, epoch);
-    }
+    *epoch = row != NULL && row[0] != NULL ? epoch_of(row[0]) : 0;
     mysql_free_result(result);
-    if (found->pid <= 0) {
-        *found = (struct ledger_holder){0};
-        snprintf(found->name, sizeof found->name, "another process");
-    }
     return status;
 }
 
@@ -155,7 +143,6 @@ static enum status find_leader(struct maria_database *self, MYSQL *connection, c
 static enum status end_holder(struct maria_database *self, MYSQL *connection, const char *run_id,
                               uint64_t epoch, struct error *error)
 {
-    struct ledger_holder holder;
     struct buffer lock = {0};
     uint64_t now = 0;
     enum status status = maria_sessions_end(self, connection, run_id, epoch, error);
@@ -163,7 +150,7 @@ static enum status end_holder(struct maria_database *self, MYSQL *connection, co
     if (status != STATUS_AGAIN) {
         return status;
     }
-    status = find_leader(self, connection, run_id, &holder, &now, error);
+    status = find_epoch(self, connection, run_id, &now, error);
     if (status != STATUS_OK || now != epoch) {
         return status == STATUS_OK ? STATUS_AGAIN : status;
     }
@@ -173,22 +160,19 @@ static enum status end_holder(struct maria_database *self, MYSQL *connection, co
     return status == STATUS_OK ? lock_run(self, run_id, CLAIM_WAIT_MS, error) : status;
 }
 
+/* Who has it stands in the ledger, which the caller reads. */
 static enum status take(struct database *database, const char *run_id, uint64_t epoch,
                         bool take_over, struct ledger_holder *found, struct error *error)
 {
     struct maria_database *self = maria_database_of(database);
     MYSQL *connection = NULL;
-    uint64_t now = 0;
+    *found = (struct ledger_holder){0};
     enum status status = maria_control(self, &connection, error);
     if (status == STATUS_OK) {
         status = lock_run(self, run_id, take_over ? 0 : CLAIM_WAIT_MS, error);
     }
     if (status == STATUS_AGAIN && take_over) {
         status = end_holder(self, connection, run_id, epoch, error);
-    }
-    if (status == STATUS_AGAIN &&
-        find_leader(self, connection, run_id, found, &now, error) != STATUS_OK) {
-        status = STATUS_FAILED;
     }
     if (status != STATUS_OK) {
         unlock(self);
@@ -217,29 +201,37 @@ void maria_released(struct database *database)
     self->guard_key = NULL;
 }
 
-/* Sessions that the former holder opened until its claim was replaced are ended, too. */
-enum status maria_claimed(struct database *database, const struct run_claim *claim,
-                          struct error *error)
+/* Sessions that the former holder opened until its claim was replaced are ended, too. The guard is
+ * looked at once these are marked, as in maria_join. */
+static enum status mark_own(struct maria_database *self, bool took_over, struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
     MYSQL *connection = NULL;
-    maria_released(database);
     enum status status = maria_control(self, &connection, error);
-    self->run_id = memory_copy_string(claim->run_id);
-    self->guard_key = claim->guard_key != NULL ? memory_copy_string(claim->guard_key) : NULL;
-    self->guard_version = claim->guard_version;
-    self->epoch = claim->epoch;
-    if (status == STATUS_OK && claim->took_over) {
-        status = maria_sessions_end(self, connection, claim->run_id, claim->epoch - 1, error);
+    if (status == STATUS_OK && took_over) {
+        status = maria_sessions_end(self, connection, self->run_id, self->epoch - 1, error);
     }
-    if (status == STATUS_OK && claim->guard_key == NULL) {
+    if (status == STATUS_OK && self->guard_key == NULL) {
         status = maria_store_make(self, connection, error); /* for notes.c */
     }
     if (status == STATUS_OK) {
         status = maria_session_mark(self, connection, error);
     }
-    return status == STATUS_OK && self->lock != NULL ? maria_session_mark(self, self->lock, error)
-                                                     : status;
+    if (status == STATUS_OK && self->lock != NULL) {
+        status = maria_session_mark(self, self->lock, error);
+    }
+    return status == STATUS_OK ? maria_check_claim(self, connection, error) : status;
+}
+
+enum status maria_claimed(struct database *database, const struct run_claim *claim,
+                          struct error *error)
+{
+    struct maria_database *self = maria_database_of(database);
+    maria_released(database);
+    self->run_id = memory_copy_string(claim->run_id);
+    self->guard_key = claim->guard_key != NULL ? memory_copy_string(claim->guard_key) : NULL;
+    self->guard_version = claim->guard_version;
+    self->epoch = claim->epoch;
+    return mark_own(self, claim->took_over, error);
 }
 
 enum status maria_check_claim(struct maria_database *self, MYSQL *connection, struct error *error)
