@@ -134,7 +134,7 @@ class Postgres(NoConnections, support.TestCase):
 
 class Mysql(NoConnections, support.TestCase):
     SUPERUSER = "root"
-    TARGET_POINTS = tuple("mysql.%s:stop:%d" % point for point in (("after_claim", 1), ("after_schema", 1), ("before_commit", 2), ("before_index", 1), ("after_index", 1)))
+    TARGET_POINTS = ("ledger.after_claim:stop:1", *("mysql.%s:stop:%d" % point for point in (("after_schema", 1), ("before_commit", 2), ("before_index", 1), ("after_index", 1))))
     SOURCE_POINTS = ("mysql.before_snapshot:stop:1", "mysql.snapshot_taken:stop:1", "engine.after_commit:stop:2")
 
     @classmethod

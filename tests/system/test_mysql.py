@@ -377,7 +377,7 @@ class FromElsewhere(MysqlCase):
             % (i, i ^ 1, i) for i in range(tables)))
         target = self.made()
         support.kill_at("engine.after_after_load", 1, "migrate", path, self.server.uri(target), cwd=self.folder)
-        (run,), = self.server.ask(target, "SELECT id FROM _transhume_run")
+        run = self.run_id()
         self.server.ask(target, "".join("ALTER TABLE r%d COMMENT='transhume run %s';" % (i, run) for i in range(tables)))
         self.run_program("resume", path, self.server.uri(target))
         self.assertEqual(self.server.ask("", "SELECT table_name FROM information_schema.tables WHERE table_schema = '%s' "

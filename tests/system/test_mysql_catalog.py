@@ -137,7 +137,7 @@ class Catalogue(sql_case.SqlCase):
         os.mkdir(self.path("files"))
         self.write("files/more.csv", "id\n1\n")
         self.migrate("csv:files", self.server.uri(source))
-        self.server.ask(source, "SELECT * FROM _transhume_run; DROP TABLE more")
+        self.server.ask(source, "SELECT * FROM _transhume_ledger; DROP TABLE more")
         self.assertEqual(self.counted(source, target), before)
 
     def test_a_whole_schema(self):
@@ -404,7 +404,7 @@ class Catalogue(sql_case.SqlCase):
         self.server.ask(source, "CREATE TRIGGER tr BEFORE INSERT ON `it's` FOR EACH ROW SET @x = '\\'", "NO_BACKSLASH_ESCAPES")
         arguments = (self.server.uri(source), self.server.uri(target), "--timeout", "1s")
         process = self.stopped_at("mysql.before_objects:stop:1", "migrate", *arguments)
-        self.held(target, "SELECT id FROM _transhume_run")
+        self.held(target, "SELECT name FROM _transhume_ledger")
         holder = self.held(target, "SELECT id FROM `it's`")
         process.send_signal(signal.SIGCONT)
         result = support.finish(process)

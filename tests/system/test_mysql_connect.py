@@ -299,7 +299,7 @@ class Identities(support.TestCase):
             self.assert_code(support.transhume("migrate", server.uri(source), server.uri(target), cwd=self.folder), 0)
             with open(self.path(".transhume", "state.json"), encoding="utf-8") as file:
                 told = file.read()
-            ledger = "".join(str(row) for row in server.ask(target, "SELECT * FROM _transhume_run"))
+            ledger = "".join(str(row) for row in server.ask(target, "SELECT * FROM _transhume_ledger"))
             self.assertTrue(uid, "the server has a number of its own")
             self.assertIn(uid[0][1], told + ledger)
 

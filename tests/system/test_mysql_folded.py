@@ -28,7 +28,7 @@ class FoldedNames(sql_case.SqlCase):
         counts = "SELECT (SELECT count(*) FROM Child), (SELECT count(*) FROM Parent)"
         self.migrate(source, self.server.uri(target), "--existing", "append", "--chunk-rows", "100")
         self.assertEqual(self.server.ask(target, counts), [["500", "500"]])
-        (run,), = self.server.ask(target, "SELECT id FROM _transhume_run")
+        run = self.run_id()
         self.run_program("rollback", "--run", run, "--confirm")
         self.assertEqual(self.server.ask(target, counts), [["0", "0"]])
 
@@ -63,7 +63,7 @@ class FoldedNames(sql_case.SqlCase):
         source, target = support.make_sqlite(self.path("s.db"), SHOP), self.made()
         process = self.stopped_at("mysql.after_commit:stop:2", "migrate", "--chunk-rows", "100", "--jobs", "1", source, self.server.uri(target))
         shouted = self.server.uri(target.upper())
-        (run,), = self.server.ask(target, "SELECT id FROM _transhume_run")
+        run = self.run_id()
         said = self.run_program("rollback", "--run", run, "--confirm", shouted, "--state", "other", code=5).err
         self.assertIn("run-held", said)
         process.send_signal(support.signal.SIGCONT)

@@ -234,7 +234,7 @@ class Rebuild(sql_case.SqlCase):
     def test_a_statement_that_is_given_up_ends_in_the_server_too(self):
         name, arguments = self.target()
         process = self.stopped_at("mysql.before_mark:stop:1", "migrate", *arguments, "--timeout", "2s")
-        self.server.ask(name, "CREATE TRIGGER slow BEFORE INSERT ON _transhume_done FOR EACH ROW DO SLEEP(40)")
+        self.server.ask(name, "CREATE TRIGGER slow BEFORE INSERT ON _transhume_ledger FOR EACH ROW DO SLEEP(40)")
         sleeping = "SELECT count(*) FROM information_schema.processlist WHERE state = 'User sleep'"
         process.send_signal(signal.SIGCONT)
         self.wait_until("it sleeps", lambda: self.server.ask("mysql", sleeping) == [["1"]])

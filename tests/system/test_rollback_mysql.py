@@ -251,28 +251,48 @@ class Mysql(rollback_case.Rollbacks):
                 self.assert_as(before)
 
     def test_a_run_that_is_forgotten_leaves_nothing(self):
-        """Killed while its tables are dropped: the same command, or the next run, sweeps up."""
-        for point in ("mysql.before_drop", "mysql.after_rename", "mysql.after_forget", "mysql.after_undo"):
-            for again in ("rollback", "migrate"):
-                with self.subTest(point=point, again=again):
-                    kind = "filled" if point == "mysql.after_undo" else "created"
-                    self.target(kind)
-                    before = self.contents()
-                    self.migrate(*(("--existing", "upsert") if kind == "filled" else ()))
-                    run = self.run_id()
-                    self.assertEqual(kill_at(point, 1, "rollback", "--run", run, "--confirm", cwd=self.folder).code, -9)
-                    self.assertTrue(self.own_tables())
-                    if again == "migrate" and point == "mysql.after_forget":
-                        shutil.rmtree(self.path(".transhume"))
-                        self.migrate(*(("--existing", "upsert") if kind == "filled" else ()))
-                        run = self.run_id()
-                    self.rollback(run=run)
-                    self.assertEqual(self.own_tables(), [])
-                    self.assert_as(before)
+        """Killed while its tables are dropped: the same command sweeps up."""
+        for point in ("mysql.before_drop", "mysql.after_rename", "mysql.after_forget", "mysql.after_undo", "ledger.after_closing"):
+            with self.subTest(point=point):
+                kind = "filled" if point == "mysql.after_undo" else "created"
+                self.target(kind)
+                before = self.contents()
+                self.migrate(*(("--existing", "upsert") if kind == "filled" else ()))
+                run = self.run_id()
+                self.assertEqual(kill_at(point, 1, "rollback", "--run", run, "--confirm", cwd=self.folder).code, -9)
+                self.assertTrue(self.own_tables())
+                self.rollback(run=run)
+                self.assertEqual(self.own_tables(), [])
+                self.assert_as(before)
+
+    def test_runs_beside_each_other(self):
+        """Each keeps its own tables of the ledger, whichever ends first."""
+        support.make_sqlite(self.path("beside.db"), "CREATE TABLE beside(id INTEGER PRIMARY KEY); INSERT INTO beside VALUES (1), (2)")
+        self.target("filled")
+        before = self.contents()
+        first = self.stopped_at("mysql.before_commit:stop:1", "migrate", "-q", "--existing", "upsert", "source.db", self.uri, "--state", "first")
+        for command in (("migrate", "-q", "beside.db", self.uri), ("rollback", "-q", "--run", None, "--confirm")):
+            self.run_program(*(self.run_id() if word is None else word for word in command))
+            self.assertTrue([name for name in self.own_tables() if name.startswith("_transhume_undo_" + self.run_id("first"))])
+            self.assertTrue([name for name in self.own_tables() if name.startswith("_transhume_key_" + self.run_id("first"))])
+        first.send_signal(support.signal.SIGCONT)
+        self.assert_code(support.finish(first), 0)
+        self.run_program("rollback", "-q", "--run", self.run_id("first"), "--confirm", "--state", "first")
+        self.assertEqual(self.own_tables(), [])
+        self.assert_as(before)
+
+    def test_a_ledger_of_format_1(self):
+        self.target("created")
+        self.sql("CREATE TABLE _transhume_run (id int)")
+        for command in (("migrate", "source.db", self.uri), ("finish", "--confirm", self.uri)):
+            said = self.run_program(*command, code=5).err
+            self.assertIn("[ledger-invalid]", said)
+            self.assertIn("drop the tables _transhume_* by hand", said)
+        self.assertEqual(self.own_tables(), ["_transhume_run"])
 
     def test_a_finish_that_was_killed_goes_on(self):
         """When the run is forgotten already, too: what is left of the ledger goes, without a state folder as well."""
-        for point in ("finish.before_forget", "mysql.after_forget", "mysql.after_sweep", "finish.after_forget"):
+        for point in ("finish.before_forget", "mysql.after_forget", "mysql.after_sweep", "ledger.after_closing", "ledger.after_drop", "finish.after_forget"):
             for state in (True, False):
                 with self.subTest(point=point, state=state):
                     self.target("filled")

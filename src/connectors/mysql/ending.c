@@ -12,9 +12,10 @@ struct looking {
     struct maria_database *self;
     MYSQL *connection;
     uint64_t key;
+    const char *lock; /* the only one that is looked for, as SQL; NULL: those of the key */
 };
 
-static void append_lock(struct buffer *sql, uint64_t key, uint32_t number)
+static void append_mark(struct buffer *sql, uint64_t key, uint32_t number)
 {
     buffer_format(sql, "'transhume session %016llx %u'", (unsigned long long)key, number);
 }
@@ -33,7 +34,7 @@ enum status maria_session_mark(struct maria_database *self, MYSQL *connection, s
         struct buffer sql = {0};
         int64_t locked = 0;
         buffer_append_string(&sql, "SELECT GET_LOCK(");
-        append_lock(&sql, key, atomic_fetch_add(&self->marks, 1) % SQL_SESSIONS_MAX);
+        append_mark(&sql, key, atomic_fetch_add(&self->marks, 1) % SQL_SESSIONS_MAX);
         buffer_append_string(&sql, ", 0)");
         if (maria_ask_number(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_LOCKED, 0, &locked,
                              error) != STATUS_OK) {
@@ -55,7 +56,7 @@ enum status maria_join(struct maria_database *self, MYSQL **connection, struct e
         return status;
     }
     status = maria_session_mark(self, *connection, error);
-    status = status == STATUS_OK ? maria_ledger_check_claim(self, *connection, error) : status;
+    status = status == STATUS_OK ? maria_check_claim(self, *connection, error) : status;
     if (status != STATUS_OK) {
         maria_disconnect(*connection);
         *connection = NULL;
@@ -70,16 +71,21 @@ static enum status find(void *context, uint64_t *numbers, uint32_t *count, struc
     struct looking *looking = context;
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
-    for (uint32_t i = 0; i < SQL_SESSIONS_MAX; i++) {
+    uint32_t lock_count = looking->lock != NULL ? 1 : SQL_SESSIONS_MAX;
+    for (uint32_t i = 0; i < lock_count; i++) {
         buffer_append_string(&sql, i == 0 ? "SELECT IS_USED_LOCK(" : ", IS_USED_LOCK(");
-        append_lock(&sql, looking->key, i);
+        if (looking->lock != NULL) {
+            buffer_append_string(&sql, looking->lock);
+        } else {
+            append_mark(&sql, looking->key, i);
+        }
         buffer_append_byte(&sql, ')');
     }
     enum status status = maria_query_buffer(looking->self, looking->connection, &sql, MARIA_SHORT,
                                             ERROR_TARGET_LOCKED, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     *count = 0;
-    for (unsigned i = 0; row != NULL && i < SQL_SESSIONS_MAX; i++) {
+    for (unsigned i = 0; row != NULL && i < lock_count; i++) {
         uint64_t number = row[i] != NULL ? strtoull(row[i], NULL, 10) : 0;
         if (number != 0 && !maria_is_own(looking->connection, number)) {
             numbers[(*count)++] = number;
@@ -99,25 +105,29 @@ static enum status end(void *context, uint64_t number, struct error *error)
                               ERROR_TARGET_LOCKED, NULL, error);
 }
 
-bool maria_is_at_work(struct maria_database *self, MYSQL *connection, const char *run_id,
-                      uint64_t epoch)
+static enum status end_found(struct looking *looking, struct error *error)
 {
-    struct looking looking = {self, connection, sql_sessions_key(self->schema, run_id, epoch)};
-    struct error ignored;
-    uint64_t numbers[SQL_SESSIONS_MAX];
-    uint32_t count = 0;
-    return find(&looking, numbers, &count, &ignored) == STATUS_OK && count > 0;
+    const struct sql_ending ending = {.find = find,
+                                      .end = end,
+                                      .context = looking,
+                                      .words = {"KILL ", ""},
+                                      .shown = looking->self->shown,
+                                      .timeout_ms = looking->self->timeout_ms};
+    return sql_end_sessions(&ending, error);
 }
 
 enum status maria_sessions_end(struct maria_database *self, MYSQL *connection, const char *run_id,
                                uint64_t epoch, struct error *error)
 {
-    struct looking looking = {self, connection, sql_sessions_key(self->schema, run_id, epoch)};
-    const struct sql_ending ending = {.find = find,
-                                      .end = end,
-                                      .context = &looking,
-                                      .words = {"KILL ", ""},
-                                      .shown = self->shown,
-                                      .timeout_ms = self->timeout_ms};
-    return sql_end_sessions(&ending, error);
+    struct looking looking = {.self = self,
+                              .connection = connection,
+                              .key = sql_sessions_key(self->schema, run_id, epoch)};
+    return end_found(&looking, error);
+}
+
+enum status maria_holder_end(struct maria_database *self, MYSQL *connection, const char *lock,
+                             struct error *error)
+{
+    struct looking looking = {.self = self, .connection = connection, .lock = lock};
+    return end_found(&looking, error);
 }

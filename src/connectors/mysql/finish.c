@@ -280,8 +280,10 @@ static enum status finish(struct finishing *finishing, struct error *error)
         status = finish_step(finishing, (enum step)step, error);
     }
     status = status == STATUS_OK ? take_orphans(finishing, error) : status;
-    status =
-        status == STATUS_OK ? maria_drop_key_tables(self, finishing->connection, error) : status;
+    status = status == STATUS_OK
+                 ? maria_drop_key_tables(self, finishing->connection, finishing->tables,
+                                         finishing->table_count, error)
+                 : status;
     return status == STATUS_OK ? maria_silence_keys(self, finishing->connection, false, error)
                                : status;
 }

@@ -52,25 +52,51 @@ static const struct connector_option options[] = {
              "DATA LOCAL (data: always), else INSERTs of many rows (insert: always)"},
 };
 
-static const char *const failpoints[] = {
-    "mysql.before_snapshot",     "mysql.snapshot_locked",      "mysql.snapshot_taken",
-    "mysql.before_slice",        "mysql.before_ledger_create", "mysql.after_ledger_create",
-    "mysql.before_claim",        "mysql.after_claim",          "mysql.before_status",
-    "mysql.before_schema",       "mysql.after_intent",         "mysql.after_table",
-    "mysql.after_schema",        "mysql.before_note",          "mysql.after_note",
-    "mysql.before_keys_drop",    "mysql.after_keys_drop",      "mysql.before_put_back",
-    "mysql.after_put_back",      "mysql.before_notes_end",     "mysql.after_notes_end",
-    "mysql.chunk_begin",         "mysql.before_pull",          "mysql.after_pull",
-    "mysql.before_mark",         "mysql.before_commit",        "mysql.after_commit",
-    "mysql.before_index",        "mysql.after_index",          "mysql.before_taking",
-    "mysql.before_orphans",      "mysql.after_orphans",        "mysql.before_objects",
-    "mysql.after_object",        "mysql.after_objects",        "mysql.before_remove_objects",
-    "mysql.after_remove_object", "mysql.before_reopen",        "mysql.before_delete",
-    "mysql.after_delete",        "mysql.before_undo",          "mysql.after_undo",
-    "mysql.before_remove_table", "mysql.after_rename",         "mysql.before_drop",
-    "mysql.after_remove_table",  "mysql.before_forget",        "mysql.after_forget",
-    "mysql.after_sweep",         "mysql.snapshot_begun",       NULL,
-};
+static const char *const failpoints[] = {"mysql.before_snapshot",
+                                         "mysql.snapshot_locked",
+                                         "mysql.snapshot_taken",
+                                         "mysql.before_slice",
+                                         "mysql.before_schema",
+                                         "mysql.after_intent",
+                                         "mysql.after_table",
+                                         "mysql.after_schema",
+                                         "mysql.before_note",
+                                         "mysql.after_note",
+                                         "mysql.before_keys_drop",
+                                         "mysql.after_keys_drop",
+                                         "mysql.before_put_back",
+                                         "mysql.after_put_back",
+                                         "mysql.before_notes_end",
+                                         "mysql.after_notes_end",
+                                         "mysql.chunk_begin",
+                                         "mysql.before_pull",
+                                         "mysql.after_pull",
+                                         "mysql.before_mark",
+                                         "mysql.before_commit",
+                                         "mysql.after_commit",
+                                         "mysql.before_index",
+                                         "mysql.after_index",
+                                         "mysql.before_taking",
+                                         "mysql.before_orphans",
+                                         "mysql.after_orphans",
+                                         "mysql.before_objects",
+                                         "mysql.after_object",
+                                         "mysql.after_objects",
+                                         "mysql.before_remove_objects",
+                                         "mysql.after_remove_object",
+                                         "mysql.before_delete",
+                                         "mysql.after_delete",
+                                         "mysql.before_undo",
+                                         "mysql.after_undo",
+                                         "mysql.before_remove_table",
+                                         "mysql.after_rename",
+                                         "mysql.before_drop",
+                                         "mysql.after_remove_table",
+                                         "mysql.before_forget",
+                                         "mysql.after_forget",
+                                         "mysql.after_sweep",
+                                         "mysql.snapshot_begun",
+                                         NULL};
 
 /* ---------------------------------------------------------------- how to connect */
 
@@ -262,7 +288,9 @@ static void maria_close(struct database *database)
     maria_disconnect(self->control);
     pthread_mutex_destroy(&self->slicer_lock);
     pthread_mutex_destroy(&self->pool_lock);
+    free(self->locked_run);
     free(self->run_id);
+    free(self->guard_key);
     arena_destroy(self->arena);
     free(self);
 }
@@ -389,7 +417,8 @@ const struct connector transhume_connector = {
     .catalog = &maria_catalog_functions,
     .source = &maria_source_functions,
     .target = &maria_target_functions,
-    .ledger = &maria_ledger_functions,
+    .store = &maria_store_functions,
+    .lock = &maria_lock_functions,
     .rollback = &maria_rollback_functions,
     .load = &maria_load_functions,
 };

@@ -77,9 +77,12 @@ struct maria_database {
     struct maria_look *seen;       /* target: by the last inspect; NULL: nothing */
     struct maria_rights *rights;   /* target: of the account, in seen_arena; NULL: not read */
     struct arena *seen_arena;
-    MYSQL *lock;  /* target: holds the claim as long as it lives */
-    char *run_id; /* the claimed run; NULL: none */
+    MYSQL *lock;      /* target: holds the lock of `locked_run` as long as it lives */
+    char *locked_run; /* NULL: none */
+    char *run_id;     /* the claimed run; NULL: none */
     uint64_t epoch;
+    char *guard_key; /* struct run_claim; NULL: the ledger is elsewhere */
+    uint64_t guard_version;
     _Atomic uint32_t marks; /* target: how many sessions were marked as the run's: ending.c */
 };
 
@@ -99,7 +102,8 @@ __attribute__((visibility("default"))) extern const struct connector transhume_c
 extern const struct catalog_functions maria_catalog_functions;
 extern const struct source_functions maria_source_functions;
 extern const struct target_functions maria_target_functions;
-extern const struct ledger_functions maria_ledger_functions;
+extern const struct store_functions maria_store_functions;
+extern const struct lock_functions maria_lock_functions;
 extern const struct rollback_functions maria_rollback_functions;
 extern const struct load_functions maria_load_functions;
 /* What is said to a server that wants one, and the client library's number for it. */

@@ -240,7 +240,7 @@ static enum status note(struct maker *maker, const struct schema_object *object,
     if (maria_begin(maker->self, &connection, maker->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = maria_ledger_check_claim(maker->self, connection, maker->error);
+    enum status status = maria_check_claim(maker->self, connection, maker->error);
     if (status == STATUS_OK && !is_detail(object)) {
         status = change(maker->self, connection, object->what, object->name, maker->error);
     }
@@ -378,7 +378,7 @@ static enum status look_at_all(struct maker *maker)
     if (status != STATUS_OK) {
         return status;
     }
-    status = maria_ledger_check_claim(maker->self, connection, maker->error);
+    status = maria_check_claim(maker->self, connection, maker->error);
     status = status == STATUS_OK
                  ? maria_objects_noted(maker->self, connection, maker->arena, &maker->noted,
                                        &maker->noted_count, maker->error)

@@ -303,7 +303,7 @@ static enum status drop_package(struct dropping *dropping, const struct maria_no
 static enum status drop(struct dropping *dropping, const struct maria_noted *noted)
 {
     bool package = is_package(noted->what);
-    if (maria_ledger_check_claim(dropping->self, dropping->connection, dropping->error) !=
+    if (maria_check_claim(dropping->self, dropping->connection, dropping->error) !=
             STATUS_OK ||
         (package ? drop_package(dropping, noted) : drop_it(dropping, noted)) != STATUS_OK) {
         return STATUS_FAILED;

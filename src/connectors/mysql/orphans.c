@@ -234,7 +234,7 @@ static enum status take_all(struct taking *taking, struct sql_reference *referen
                  ? sql_references_mend(references, taking->count, taking->self->run_id, take,
                                        ask_number, taking, error)
                  : status;
-    status = status == STATUS_OK ? maria_ledger_check_claim(taking->self, taking->connection, error)
+    status = status == STATUS_OK ? maria_check_claim(taking->self, taking->connection, error)
                                  : status;
     return status == STATUS_OK ? failpoint_hit("mysql.before_orphans", error) : status;
 }

@@ -349,7 +349,7 @@ static enum status refuse_engine(const struct target_table *table, const struct 
     if (facts->engine == NULL) {
         error_set(error, ERROR_TARGET_SCHEMA, table->name, "the server can't open the table: %s",
                   facts->comment != NULL ? facts->comment : "it does not say why");
-        error_hint(error, "mend it or drop it");
+        error_hint(error, "fix it or drop it");
         return STATUS_FAILED;
     }
     error_set(error, ERROR_TARGET_SCHEMA, table->name,
@@ -377,7 +377,7 @@ static enum status find(struct preparing *preparing, uint32_t number, struct err
     struct maria_table facts;
     enum maria_making making = MARIA_NOT_MADE;
 
-    if (maria_ledger_making(self, preparing->connection, table->name, &making, error) !=
+    if (maria_find_making(self, preparing->connection, table->name, &making, error) !=
         STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -393,7 +393,7 @@ static enum status find(struct preparing *preparing, uint32_t number, struct err
     }
     if (making == MARIA_INTENDED && maria_is_marked(self, &facts)) {
         table->created = true;
-        return maria_ledger_note_making(self, preparing->connection, table->name, MARIA_MADE,
+        return maria_note_making(self, preparing->connection, table->name, MARIA_MADE,
                                         error);
     }
     if (refuse_engine(table, &facts, error) != STATUS_OK) {
@@ -412,7 +412,7 @@ static enum status note(struct preparing *preparing, enum maria_making making, s
     }
     for (uint32_t i = 0; status == STATUS_OK && i < preparing->missing_count; i++) {
         const char *name = preparing->tables[preparing->missing[i]].name;
-        status = maria_ledger_note_making(preparing->self, connection, name, making, error);
+        status = maria_note_making(preparing->self, connection, name, making, error);
     }
     return maria_end(preparing->self, connection, status, error);
 }

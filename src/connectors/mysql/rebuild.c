@@ -250,7 +250,7 @@ static enum status note_within(const struct rebuilding *rebuilding,
                                const struct target_table *tables, uint32_t table_count)
 {
     enum status status =
-        maria_ledger_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error);
+        maria_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error);
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
         if (tables[i].rebuilds_indexes && !tables[i].created) {
             status = each_key(rebuilding, tables[i].name, note, NULL);
@@ -423,7 +423,7 @@ enum status maria_rebuild_drop(struct maria_database *self, const struct target_
 static enum status end_within(const struct rebuilding *rebuilding, const char *run_id)
 {
     struct buffer sql = {0};
-    if (maria_ledger_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error) !=
+    if (maria_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error) !=
         STATUS_OK) {
         return STATUS_FAILED;
     }

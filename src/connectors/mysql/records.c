@@ -309,7 +309,7 @@ enum status maria_delete_records(struct database *database, const struct target_
         status = sql_finding_each(&finding.base, keys, key_count, delete_one);
     }
     if (status == STATUS_OK) {
-        status = maria_ledger_check_claim(finding.self, finding.connection, error);
+        status = maria_check_claim(finding.self, finding.connection, error);
     }
     if (table->triggers_off && maria_is_alive(finding.connection)) {
         bool good = status == STATUS_OK;

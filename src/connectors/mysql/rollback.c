@@ -69,7 +69,7 @@ static enum status find_undo(struct maria_undoing *undoing, const struct target_
     struct maria_table undo;
     enum maria_making making = MARIA_NOT_MADE;
     undoing->undo_name = sql_undo_name(undoing->arena, self->run_id, table->name);
-    if (maria_ledger_making(self, undoing->connection, undoing->undo_name, &making,
+    if (maria_find_making(self, undoing->connection, undoing->undo_name, &making,
                             undoing->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -91,7 +91,7 @@ static enum status undo_within(struct maria_undoing *undoing, const struct targe
                                bool deleted, bool dry_run, struct undo_counts *counts)
 {
     enum status status =
-        maria_ledger_check_claim(undoing->self, undoing->connection, undoing->error);
+        maria_check_claim(undoing->self, undoing->connection, undoing->error);
     status = status == STATUS_OK ? find_undo(undoing, table, deleted) : status;
     if (status != STATUS_OK) {
         undoing->drops = status == STATUS_END;

@@ -431,7 +431,7 @@ static enum status ask_number(const struct maria_undoing *undoing, struct buffer
 static enum status note_undone(struct maria_undoing *undoing)
 {
     undoing->drops = true;
-    return maria_ledger_note_making(undoing->self, undoing->connection, undoing->undo_name,
+    return maria_note_making(undoing->self, undoing->connection, undoing->undo_name,
                                     MARIA_UNDONE, undoing->error);
 }
 

@@ -14,7 +14,8 @@
 #include <string.h>
 #include <strings.h>
 
-static const char drop_prefix[] = "_transhume_drop_";
+/* maria_own_name, of any run. */
+static const char drop_prefix[] = "_transhume_" MARIA_OWN_DROPPED "_";
 
 /* ---------------------------------------------------------------- who refers to a table */
 
@@ -135,8 +136,8 @@ static enum status is_of_run(const struct removing *removing, const struct maria
     if (*of_run || strcmp(referrer->schema, removing->self->schema) != 0) {
         return STATUS_OK;
     }
-    enum status status = maria_ledger_making(removing->self, removing->connection, referrer->table,
-                                             &making, removing->error);
+    enum status status = maria_find_making(removing->self, removing->connection, referrer->table,
+                                           &making, removing->error);
     *of_run = making != MARIA_NOT_MADE;
     return status;
 }
@@ -206,18 +207,11 @@ static enum status put_aside(const struct removing *removing)
 static enum status forget_within(const struct removing *removing)
 {
     struct maria_database *self = removing->self;
-    struct buffer sql = {0};
-    if (maria_ledger_check_claim(self, removing->connection, removing->error) != STATUS_OK) {
+    if (maria_check_claim(self, removing->connection, removing->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, "DELETE FROM ");
-    maria_append_table(&sql, self, "_transhume_made");
-    buffer_append_string(&sql, " WHERE run = ");
-    maria_append_string(&sql, self->run_id);
-    buffer_append_string(&sql, " AND name = ");
-    maria_append_string(&sql, removing->table->name);
-    return maria_query_buffer(self, removing->connection, &sql, MARIA_SHORT, ERROR_TARGET_WRITE,
-                              NULL, removing->error);
+    return maria_note_making(self, removing->connection, removing->table->name, MARIA_NOT_MADE,
+                             removing->error);
 }
 
 static enum status forget_made(struct removing *removing)
@@ -308,8 +302,7 @@ static enum status refuse_left(const struct removing *removing)
 static enum status empty_within(const struct removing *removing)
 {
     struct buffer sql = {0};
-    if (maria_ledger_check_claim(removing->self, removing->connection, removing->error) !=
-            STATUS_OK ||
+    if (maria_check_claim(removing->self, removing->connection, removing->error) != STATUS_OK ||
         refuse_reaching(removing) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -345,13 +338,10 @@ static enum status begin(struct removing *removing, struct database *database,
                                   .arena = arena_create(0),
                                   .table = table,
                                   .error = error};
-    struct buffer name = {0};
-    buffer_format(&name, "%s %s", removing->self->run_id, table->name);
-    sql_own_name(drop_prefix, buffer_string(&name), removing->aside);
-    buffer_free(&name);
+    maria_own_name(removing->self, MARIA_OWN_DROPPED, table->name, removing->aside);
     if (maria_control(removing->self, &removing->connection, error) != STATUS_OK ||
-        maria_ledger_check_claim(removing->self, removing->connection, error) != STATUS_OK ||
-        maria_ledger_making(removing->self, removing->connection, table->name, making, error) !=
+        maria_check_claim(removing->self, removing->connection, error) != STATUS_OK ||
+        maria_find_making(removing->self, removing->connection, table->name, making, error) !=
             STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -366,7 +356,7 @@ enum status maria_was_made(struct database *database, const struct target_table 
     MYSQL *connection = NULL;
     enum maria_making making = MARIA_NOT_MADE;
     if (maria_control(self, &connection, error) != STATUS_OK ||
-        maria_ledger_making(self, connection, table->name, &making, error) != STATUS_OK) {
+        maria_find_making(self, connection, table->name, &making, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     *made = making != MARIA_NOT_MADE;

@@ -202,6 +202,11 @@ static enum status target_caveats(struct database *database, struct buffer *out,
 }
 
 const struct target_functions maria_target_functions = {
+    .claimed = maria_claimed,
+    .released = maria_released,
+    .forget_run = maria_forget_run,
+    .tidy = maria_tidy,
+    .empty = maria_empty,
     .inspect = target_inspect,
     .check_table = maria_check_table,
     .caveats = target_caveats,

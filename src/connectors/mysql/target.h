@@ -6,9 +6,6 @@
 #include "connectors/sql/normal.h"
 #include "connectors/sql/undo.h"
 
-/* The format of the ledger's tables; a newer one is refused. */
-enum { MARIA_LEDGER_FORMAT = 1 };
-
 /* Booleans are numbers, instants stand in UTC without a zone. */
 extern const struct sql_rules maria_rules;
 
@@ -138,69 +135,70 @@ void maria_append_field(struct buffer *out, const char *bytes, size_t length);
 bool maria_needs_variable(const struct maria_database *self, const struct maria_column *column,
                           const char **expression, const char **end);
 
-/* ---------------------------------------------------------------- ledger.c, ledger_load.c */
+/* ---------------------------------------------------------------- claim.c */
+
+/* target_functions.claimed, .released */
+enum status maria_claimed(struct database *self, const struct run_claim *claim,
+                          struct error *error);
+void maria_released(struct database *self);
+/* Does the claim stand? Its guard is locked until the transaction's end. Without a claim, or with a
+ * ledger elsewhere: yes. */
+enum status maria_check_claim(struct maria_database *self, MYSQL *connection,
+                              struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- notes.c */
 
 /* What the claimed run knows of a table: that it is about to make it, has made it, or, of one with
  * undo records, that they are carried out. Without a run: nothing. */
 enum maria_making { MARIA_NOT_MADE, MARIA_INTENDED, MARIA_MADE, MARIA_UNDONE };
-enum status maria_ledger_note_making(struct maria_database *self, MYSQL *connection,
-                                     const char *table, enum maria_making making,
-                                     struct error *error) MUST_USE;
-enum status maria_ledger_making(struct maria_database *self, MYSQL *connection, const char *table,
-                                enum maria_making *making, struct error *error) MUST_USE;
-/* The lists of keys that a run wrote into tables that held records. */
+/* Notes it in the connection's transaction; MARIA_NOT_MADE removes the note. */
+enum status maria_note_making(struct maria_database *self, MYSQL *connection, const char *table,
+                              enum maria_making making, struct error *error) MUST_USE;
+enum status maria_find_making(struct maria_database *self, MYSQL *connection, const char *table,
+                              enum maria_making *making, struct error *error) MUST_USE;
+/* Removes all notes of a run. */
+enum status maria_forget_notes(struct maria_database *self, MYSQL *connection, const char *run_id,
+                               struct error *error) MUST_USE;
+
+/* Kinds of our own tables that belong to a run: "_transhume_KIND_RUN_NUMBER", where the number is a
+ * hash of a table's name. */
+#define MARIA_OWN_KEYS "key"     /* keys that the run wrote into a table that held records */
+#define MARIA_OWN_DROPPED "drop" /* a table that a rollback is about to drop */
+#define MARIA_OWN_UNDO "undo"    /* undo.c, orphans.c */
+void maria_own_name(const struct maria_database *self, const char *kind, const char *table,
+                    char name[SQL_OWN_NAME_BYTES]);
 void maria_append_key_table(struct buffer *sql, const struct maria_database *self,
                             const char *table);
 /* The names of ours that begin so. */
 enum status maria_list_own(struct maria_database *self, MYSQL *connection, const char *prefix,
                            MYSQL_RES **names, struct error *error) MUST_USE;
+/* Drops those of a run; of NULL all tables of ours. */
+enum status maria_drop_own(struct maria_database *self, MYSQL *connection, const char *run_id,
+                           struct error *error) MUST_USE;
+/* Drops those with the keys of these tables. */
 enum status maria_drop_key_tables(struct maria_database *self, MYSQL *connection,
+                                  const struct target_table *tables, uint32_t table_count,
                                   struct error *error) MUST_USE;
-/* Is the claimed run's epoch still ours? The row is locked until the transaction's end. Without a
- * run: yes. */
-enum status maria_ledger_check_claim(struct maria_database *self, MYSQL *connection,
-                                     struct error *error) MUST_USE;
-/* The same of any run and epoch. */
-enum status maria_ledger_check_epoch(struct maria_database *self, MYSQL *connection,
-                                     const char *run_id, uint64_t epoch,
-                                     struct error *error) MUST_USE;
-/* STATUS_END: there is no ledger here. */
-enum status maria_ledger_check(struct maria_database *self, MYSQL *connection,
-                               struct error *error) MUST_USE;
-enum status maria_ledger_invalid(const struct maria_database *self, const char *what,
-                                 struct error *error);
-enum status maria_ledger_load(struct database *self, const char *run_id, struct arena *arena,
-                              struct ledger_run **run, struct error *error);
-enum status maria_ledger_done(struct database *self, const char *run_id, uint64_t chunk,
-                              struct arena *arena, struct done_mark *mark, struct error *error);
-/* Runs are made, and what no run is left for is dropped, by one process at a time. */
-enum status maria_lock_creating(struct maria_database *self, MYSQL *connection,
-                                struct error *error) MUST_USE;
-void maria_unlock_creating(struct maria_database *self, MYSQL *connection);
 
 /* ---------------------------------------------------------------- ending.c */
 
 /* From now on the connection works on the claimed run, and is ended when that is taken over. */
 enum status maria_session_mark(struct maria_database *self, MYSQL *connection,
                                struct error *error) MUST_USE;
-/* Do other sessions work on that epoch of a run? */
-bool maria_is_at_work(struct maria_database *self, MYSQL *connection, const char *run_id,
-                      uint64_t epoch);
-/* Ends them: sql_end_sessions. */
+/* Ends others that work on that epoch of a run: sql_end_sessions. */
 enum status maria_sessions_end(struct maria_database *self, MYSQL *connection, const char *run_id,
                                uint64_t epoch, struct error *error) MUST_USE;
+/* The same of the session that holds a user lock, whose name is SQL. */
+enum status maria_holder_end(struct maria_database *self, MYSQL *connection, const char *lock,
+                             struct error *error) MUST_USE;
 
-/* ---------------------------------------------------------------- ledger_forget.c */
+/* ---------------------------------------------------------------- forget.c: target_functions */
 
-enum status maria_ledger_list(struct database *self, struct arena *arena, const char ***ids,
-                              uint32_t *count, struct error *error);
-enum status maria_ledger_forget(struct database *self, const char *run_id, uint64_t epoch,
-                                bool rolled_back, struct error *error);
-enum status maria_ledger_tidy(struct database *self, bool rolled_back, struct error *error);
-/* Drops tables of ours that belong to no run of the ledger; without runs all of them. Under the
- * lock above. */
-enum status maria_ledger_sweep(struct maria_database *self, MYSQL *connection,
-                               struct error *error) MUST_USE;
+enum status maria_empty(struct database *self, const struct target_table *const *tables,
+                        uint32_t table_count, struct error *error);
+enum status maria_forget_run(struct database *self, const char *run_id, bool rolled_back,
+                             struct error *error);
+enum status maria_tidy(struct database *self, bool rolled_back, struct error *error);
 
 /* ---------------------------------------------------------------- undo.c */
 

@@ -1,7 +1,7 @@
 /*
  * The writer: a chunk is one transaction, in it one bulk INSERT (or LOAD DATA LOCAL, or INSERT of
  * many rows) for each MiB or so of batches, each behind a savepoint; the done mark and the check of
- * the epoch are its last statements.
+ * the claim are its last statements.
  *
  * Batches are held until their load has ended, since only then it is known what became of their
  * records. A segment is sent when it is full (of bytes to be sent, or of batches), or worth a load
@@ -10,6 +10,7 @@
  */
 #include "base/failpoint.h"
 #include "base/memory.h"
+#include "connectors/mysql/store.h"
 #include "connectors/mysql/writer_internal.h"
 #include "connectors/sql/claim.h"
 #include <stdio.h>
@@ -68,9 +69,9 @@ enum status maria_writer_open(struct database *database, const struct target_tab
     struct maria_database *self = maria_database_of(database);
     struct writer *opened = memory_allocate_zeroed(1, sizeof *opened);
 
+    (void)epoch;
     *writer = NULL;
     opened->database = self;
-    opened->epoch = epoch;
     opened->arena = arena_create(0);
     opened->scratch = arena_create(0);
     opened->tables = memory_allocate_zeroed((size_t)table_count + 1, sizeof *opened->tables);
@@ -314,31 +315,19 @@ enum status maria_writer_poll(struct writer *writer, int64_t timeout_ms,
 
 /* ---------------------------------------------------------------- commit */
 
-/* The epoch's row is locked until the commit: a claim waits for it, or has gone before. */
+/* The guard is locked until the commit: the next claim waits for it, or has gone before. */
 static enum status write_mark(struct writer *writer, const struct done_mark *mark,
                               struct error *error)
 {
     struct maria_database *self = writer->database;
-    struct buffer sql = {0};
-    if (maria_ledger_check_epoch(self, writer->connection, writer->run_id, writer->epoch, error) !=
-        STATUS_OK) {
-        return STATUS_FAILED;
+    enum status status = STATUS_OK;
+    if (mark->key != NULL) {
+        status = maria_store_add(self, writer->connection, mark->key, mark->text, error);
     }
-    buffer_append_string(&sql, "INSERT INTO ");
-    maria_append_table(&sql, self, "_transhume_done");
-    buffer_append_string(&sql, " (run, chunk, epoch, mark) VALUES (");
-    maria_append_string(&sql, writer->run_id);
-    buffer_format(&sql, ", %llu, %llu, ", (unsigned long long)mark->chunk,
-                  (unsigned long long)writer->epoch);
-    maria_append_string(&sql, mark->text);
-    buffer_append_byte(&sql, ')');
-    enum status status = maria_query_buffer(self, writer->connection, &sql, MARIA_SHORT,
-                                            ERROR_TARGET_WRITE, NULL, error);
-    enum { DUPLICATE = 1062 };
-    if (status != STATUS_OK && mysql_errno(writer->connection) == DUPLICATE) {
+    if (status == STATUS_AGAIN) {
         return sql_run_fenced(self->shown, error); /* somebody else marked the chunk */
     }
-    return status;
+    return status == STATUS_OK ? maria_check_claim(self, writer->connection, error) : status;
 }
 
 /* What broke off after it was sent may have happened. */

@@ -3,6 +3,8 @@
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/writer_internal.h"
 #include "connectors/sql/locks.h"
+#include "connectors/sql/store.h"
+#include "connectors/store_key.h"
 
 enum status writer_distinct_lay_aside(struct stage_pass *pass, struct buffer *from)
 {
@@ -36,9 +38,16 @@ static enum status set_patience(struct stage_pass *pass, long long seconds)
                               ERROR_TARGET_WRITE, NULL, pass->error);
 }
 
+/* The key of the ledger's row that is locked. */
+static void find_row(const struct writer *writer, char key[STORE_KEY_BYTES])
+{
+    store_note_key(key, writer->run_id, "lock", "distinct");
+}
+
 enum status writer_distinct_note(struct writer *writer, struct error *error)
 {
     struct buffer sql = {0};
+    char key[STORE_KEY_BYTES];
     bool distinct = false;
     for (uint32_t i = 0; i < writer->table_count; i++) {
         distinct |= writer->tables[i].plan->distinct;
@@ -46,11 +55,10 @@ enum status writer_distinct_note(struct writer *writer, struct error *error)
     if (!distinct || writer->run_id[0] == '\0') {
         return STATUS_OK;
     }
+    find_row(writer, key);
     buffer_append_string(&sql, "INSERT IGNORE INTO ");
-    maria_append_table(&sql, writer->database, "_transhume_made");
-    buffer_append_string(&sql, " (run, name, making) VALUES (");
-    maria_append_string(&sql, writer->run_id);
-    buffer_format(&sql, ", '', %d)", MARIA_NOT_MADE);
+    maria_append_table(&sql, writer->database, SQL_STORE_TABLE);
+    buffer_format(&sql, " (name, version, value) VALUES ('%s', 1, '{\"format\":2}')", key);
     return maria_query_buffer(writer->database, writer->connection, &sql, MARIA_LONG,
                               ERROR_TARGET_WRITE, NULL, error);
 }
@@ -60,11 +68,11 @@ static enum status lock_row(struct stage_pass *pass)
     struct writer *writer = pass->writer;
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
-    buffer_append_string(&sql, "SELECT making FROM ");
-    maria_append_table(&sql, writer->database, "_transhume_made");
-    buffer_append_string(&sql, " WHERE run = ");
-    maria_append_string(&sql, writer->run_id);
-    buffer_append_string(&sql, " AND name = '' FOR UPDATE");
+    char key[STORE_KEY_BYTES];
+    find_row(writer, key);
+    buffer_append_string(&sql, "SELECT 1 FROM ");
+    maria_append_table(&sql, writer->database, SQL_STORE_TABLE);
+    buffer_format(&sql, " WHERE name = '%s' FOR UPDATE", key);
     enum status status = writer_run_statement(writer, &sql, &result, pass->refusal, pass->error);
     mysql_free_result(result);
     return status;

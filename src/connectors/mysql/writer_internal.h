@@ -120,7 +120,6 @@ struct writer {
     struct writer_plan *plans;
     uint32_t plan_count;
     uint32_t statement_count; /* prepared, of the plans */
-    uint64_t epoch;
     char *run_id;
     uint64_t chunk;     /* open one, 0: none */
     uint64_t committed; /* the last one: its commit may be called again */

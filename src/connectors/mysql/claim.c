@@ -1,0 +1,245 @@
+/*
+ * Claims: the lock that goes with the process, and what a claim means to the target's sessions.
+ *
+ * The lock is a named one (GET_LOCK) of the server, of database and run, on a connection of its
+ * own. What fences is the guard, a row of the ledger (struct run_claim): each commit reads it with
+ * LOCK IN SHARE MODE, which the next claim's update waits for. Who takes over first ends the
+ * sessions that work on the run (ending.c).
+ */
+#include "connectors/sql/claim.h"
+#include "base/clock.h"
+#include "base/memory.h"
+#include "connectors/mysql/store.h"
+#include "connectors/store_key.h"
+#include "model/json_tree.h"
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CLAIM_WAIT_MS = 1500, CLAIM_STEP_MS = 20, CREATE_WAIT_S = 10 };
+
+/* A name for GET_LOCK, which is the server's own and at most 64 characters. */
+static void append_lock(struct buffer *sql, const struct maria_database *self, const char *what,
+                        const char *run_id)
+{
+    struct buffer name = {0};
+    buffer_format(&name, "%s %s", run_id, self->schema);
+    buffer_format(sql, "'transhume %s %016llx'", what,
+                  (unsigned long long)sql_name_hash(buffer_string(&name)));
+    buffer_free(&name);
+}
+
+/* STATUS_AGAIN: somebody has it. */
+static enum status get_lock(struct maria_database *self, MYSQL *connection, const char *what,
+                            const char *run_id, int wait_s, struct error *error)
+{
+    struct buffer sql = {0};
+    int64_t locked = 0;
+    buffer_append_string(&sql, "SELECT GET_LOCK(");
+    append_lock(&sql, self, what, run_id);
+    buffer_format(&sql, ", %d)", wait_s);
+    enum status status = maria_ask_number(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_LOCKED,
+                                          0, &locked, error);
+    return status == STATUS_OK && locked != 1 ? STATUS_AGAIN : status;
+}
+
+/* ---------------------------------------------------------------- making and dropping tables */
+
+enum status maria_lock_creating(struct maria_database *self, MYSQL *connection, struct error *error)
+{
+    enum status status = get_lock(self, connection, "create", "", CREATE_WAIT_S, error);
+    return status == STATUS_AGAIN ? error_set(error, ERROR_TARGET_LOCKED, self->shown,
+                                              "another process makes or removes the ledger here "
+                                              "at this moment")
+                                  : status;
+}
+
+void maria_unlock_creating(struct maria_database *self, MYSQL *connection)
+{
+    struct buffer sql = {0};
+    struct error ignored = {0};
+    if (!maria_is_alive(connection)) {
+        return;
+    }
+    buffer_append_string(&sql, "DO RELEASE_LOCK(");
+    append_lock(&sql, self, "create", "");
+    buffer_append_byte(&sql, ')');
+    (void)!maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_WRITE, NULL,
+                              &ignored);
+}
+
+/* ---------------------------------------------------------------- the lock of a run */
+
+static void unlock(struct maria_database *self)
+{
+    maria_disconnect(self->lock);
+    free(self->locked_run);
+    self->lock = NULL;
+    self->locked_run = NULL;
+}
+
+static bool is_locked(const struct maria_database *self, const char *run_id)
+{
+    return self->locked_run != NULL && strcmp(self->locked_run, run_id) == 0;
+}
+
+/* The server needs a moment to see that a killed process is gone. STATUS_AGAIN: somebody has it. */
+static enum status lock_run(struct maria_database *self, const char *run_id, int64_t wait_ms,
+                            struct error *error)
+{
+    int64_t end = clock_monotonic_ms() + wait_ms;
+    if (is_locked(self, run_id) && maria_is_alive(self->lock)) {
+        return STATUS_OK;
+    }
+    unlock(self);
+    if (maria_connect(self, &self->lock, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = get_lock(self, self->lock, "claim", run_id, 0, error);
+    while (status == STATUS_AGAIN && clock_monotonic_ms() < end) {
+        clock_sleep_ms(CLAIM_STEP_MS);
+        status = get_lock(self, self->lock, "claim", run_id, 0, error);
+    }
+    if (status == STATUS_OK) {
+        self->locked_run = memory_copy_string(run_id);
+    }
+    return status;
+}
+
+/* As the run's `leader` says (engine/ledger/ledger.h). */
+static uint64_t epoch_of(const char *leader)
+{
+    json_t *object = NULL;
+    struct error ignored;
+    if (json_tree_parse(leader, strlen(leader), 0, "leader", ERROR_LEDGER_INVALID, &object,
+                        &ignored) != STATUS_OK) {
+        return 0;
+    }
+    uint64_t epoch = (uint64_t)json_integer_value(json_object_get(object, "epoch"));
+    json_decref(object);
+    return epoch;
+}
+
+static enum status find_epoch(struct maria_database *self, MYSQL *connection, const char *run_id,
+                              uint64_t *epoch, struct error *error)
+{
+    char key[STORE_KEY_BYTES];
+    struct buffer sql = {0};
+    MYSQL_RES *result = NULL;
+    store_name_key(key, "run/", run_id);
+    buffer_append_string(&sql, "SELECT value FROM ");
+    maria_append_table(&sql, self, SQL_STORE_TABLE);
+    buffer_format(&sql, " WHERE name = '%s/leader'", key);
+    enum status status = maria_query_buffer(self, connection, &sql, MARIA_SHORT,
+                                            ERROR_LEDGER_INVALID, &result, error);
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    *epoch = row != NULL && row[0] != NULL ? epoch_of(row[0]) : 0;
+    mysql_free_result(result);
+    return status;
+}
+
+/* What the holder has locked would be waited for; its lock goes along. One that has just begun with
+ * its claim has the lock, and no session that works on the run. */
+static enum status end_holder(struct maria_database *self, MYSQL *connection, const char *run_id,
+                              uint64_t epoch, struct error *error)
+{
+    struct buffer lock = {0};
+    uint64_t now = 0;
+    enum status status = maria_sessions_end(self, connection, run_id, epoch, error);
+    status = status == STATUS_OK ? lock_run(self, run_id, 0, error) : status;
+    if (status != STATUS_AGAIN) {
+        return status;
+    }
+    status = find_epoch(self, connection, run_id, &now, error);
+    if (status != STATUS_OK || now != epoch) {
+        return status == STATUS_OK ? STATUS_AGAIN : status;
+    }
+    append_lock(&lock, self, "claim", run_id);
+    status = maria_holder_end(self, connection, buffer_string(&lock), error);
+    buffer_free(&lock);
+    return status == STATUS_OK ? lock_run(self, run_id, CLAIM_WAIT_MS, error) : status;
+}
+
+/* Who has it stands in the ledger, which the caller reads. */
+static enum status take(struct database *database, const char *run_id, uint64_t epoch,
+                        bool take_over, struct ledger_holder *found, struct error *error)
+{
+    struct maria_database *self = maria_database_of(database);
+    MYSQL *connection = NULL;
+    *found = (struct ledger_holder){0};
+    enum status status = maria_control(self, &connection, error);
+    if (status == STATUS_OK) {
+        status = lock_run(self, run_id, take_over ? 0 : CLAIM_WAIT_MS, error);
+    }
+    if (status == STATUS_AGAIN && take_over) {
+        status = end_holder(self, connection, run_id, epoch, error);
+    }
+    if (status != STATUS_OK) {
+        unlock(self);
+    }
+    return status;
+}
+
+static void give_back(struct database *database, const char *run_id)
+{
+    struct maria_database *self = maria_database_of(database);
+    if (is_locked(self, run_id)) {
+        unlock(self);
+    }
+}
+
+const struct lock_functions maria_lock_functions = {.take = take, .give_back = give_back};
+
+/* ---------------------------------------------------------------- the claim */
+
+void maria_released(struct database *database)
+{
+    struct maria_database *self = maria_database_of(database);
+    free(self->run_id);
+    free(self->guard_key);
+    self->run_id = NULL;
+    self->guard_key = NULL;
+}
+
+/* Sessions that the former holder opened until its claim was replaced are ended, too. The guard is
+ * looked at once these are marked, as in maria_join. */
+static enum status mark_own(struct maria_database *self, bool took_over, struct error *error)
+{
+    MYSQL *connection = NULL;
+    enum status status = maria_control(self, &connection, error);
+    if (status == STATUS_OK && took_over) {
+        status = maria_sessions_end(self, connection, self->run_id, self->epoch - 1, error);
+    }
+    if (status == STATUS_OK && self->guard_key == NULL) {
+        status = maria_store_make(self, connection, error); /* for notes.c */
+    }
+    if (status == STATUS_OK) {
+        status = maria_session_mark(self, connection, error);
+    }
+    if (status == STATUS_OK && self->lock != NULL) {
+        status = maria_session_mark(self, self->lock, error);
+    }
+    return status == STATUS_OK ? maria_check_claim(self, connection, error) : status;
+}
+
+enum status maria_claimed(struct database *database, const struct run_claim *claim,
+                          struct error *error)
+{
+    struct maria_database *self = maria_database_of(database);
+    maria_released(database);
+    self->run_id = memory_copy_string(claim->run_id);
+    self->guard_key = claim->guard_key != NULL ? memory_copy_string(claim->guard_key) : NULL;
+    self->guard_version = claim->guard_version;
+    self->epoch = claim->epoch;
+    return mark_own(self, claim->took_over, error);
+}
+
+enum status maria_check_claim(struct maria_database *self, MYSQL *connection, struct error *error)
+{
+    bool stands = true;
+    if (self->guard_key == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = maria_store_check_guard(self, connection, &stands, error);
+    return status == STATUS_OK && !stands ? sql_run_fenced(self->shown, error) : status;
+}
