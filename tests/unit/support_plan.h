@@ -23,7 +23,7 @@ struct plan_test {
     struct error error;
     uint64_t record_bytes_max; /* for the mapper */
     bool snapshot_taken;
-    bool stamps;         /* source rows have envelopes, numbered by: */
+    bool stamps; /* source rows have envelopes, numbered by: */
     int stamped;
     bool show_rejects;   /* their records too */
     uint32_t take_rows;  /* take whenever so many rows are pending; 0: at the end of each parent */

@@ -73,7 +73,9 @@ static void envelopes_are_carried(void **state)
                       "    fields:\n"
                       "      ArtistId: copy\n"
                       "      Albums: { embed: Album, fields: { AlbumId: copy } }\n",
-                      "");
+                      "embedded {ArtistId:1,Albums:[{\"AlbumId\":1}]} @0,103,7,p0\n"
+                      "embedded {ArtistId:2,Albums:[{\"AlbumId\":2},{\"AlbumId\":3}]} @1,105,7,p1\n"
+                      "embedded {ArtistId:3,Albums:[]} @0,102,7,p2\n");
     shop.stamps = false;
 }
 
@@ -622,6 +624,7 @@ int main(void)
 #define WITH_SHOP(test) cmocka_unit_test_setup_teardown(test, open_shop, close_shop)
 #define WITH_SQL(test) cmocka_unit_test_setup_teardown(test, open_sql, close_shop)
         WITH_SHOP(templates_and_star),
+        WITH_SHOP(envelopes_are_carried),
         WITH_SHOP(constants),
         WITH_SHOP(columns_cast_default_when),
         WITH_SHOP(nulls_kept_on_demand),
