@@ -258,6 +258,8 @@ class Sqlite(refusals.TestCase):
             return False
         with sqlite3.connect(self.path("target.db")) as db:
             found = db.execute("SELECT count(*) FROM sqlite_schema WHERE name = '_transhume_ledger'").fetchone()[0]
+            if found > 0:
+                found = db.execute("SELECT count(*) FROM _transhume_ledger WHERE name LIKE 'runs/%'").fetchone()[0]
         db.close()
         return found > 0
 
