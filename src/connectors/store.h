@@ -108,7 +108,7 @@ struct lock_functions {
     /*
      * Takes the lock of the run for this process; again: STATUS_OK. STATUS_AGAIN: another process
      * has it, and `found` says who as far as is known (`run`, where it works on another one and
-     * the lock is of the whole database).
+     * the lock is of the whole database); left empty, it is read from the ledger.
      *
      * `take_over`: what works on the run under `epoch` is ended first, so that nothing of it is
      * committed any more; where the database can't, STATUS_AGAIN as before.

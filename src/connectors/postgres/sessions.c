@@ -28,7 +28,7 @@ enum status postgres_join(struct postgres_database *self, PGconn **connection, s
         return status;
     }
     status = postgres_session_mark(self, *connection, error);
-    status = status == STATUS_OK ? postgres_ledger_check_claim(self, *connection, error) : status;
+    status = status == STATUS_OK ? postgres_check_claim(self, *connection, error) : status;
     if (status != STATUS_OK) {
         postgres_disconnect(*connection);
         *connection = NULL;
@@ -80,16 +80,6 @@ static struct looking look_for(struct postgres_database *self, PGconn *connectio
     snprintf(looking.halves[0], sizeof looking.halves[0], "%u", (unsigned)(key >> 32));
     snprintf(looking.halves[1], sizeof looking.halves[1], "%u", (unsigned)key);
     return looking;
-}
-
-bool postgres_is_at_work(struct postgres_database *self, PGconn *connection, const char *run_id,
-                         uint64_t epoch)
-{
-    struct looking looking = look_for(self, connection, run_id, epoch);
-    struct error ignored;
-    uint64_t numbers[SQL_SESSIONS_MAX];
-    uint32_t count = 0;
-    return find(&looking, numbers, &count, &ignored) == STATUS_OK && count > 0;
 }
 
 enum status postgres_sessions_end(struct postgres_database *self, PGconn *connection,

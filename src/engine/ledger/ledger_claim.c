@@ -225,6 +225,19 @@ static enum status look_and_take(struct ledger *ledger, const char *run_id, uint
     return status;
 }
 
+/* A lock may not say who has it. */
+static void name_holder(struct ledger *ledger, const char *run_id, struct ledger_holder *found)
+{
+    struct error ignored;
+    struct leader leader;
+    struct arena *arena = arena_create(0);
+    if (read_leader(ledger, run_id, arena, &leader, &ignored) == STATUS_OK &&
+        leader.holder != NULL) {
+        (void)!ledger_holder_read(leader.holder, found, &ignored);
+    }
+    arena_destroy(arena);
+}
+
 enum status ledger_lead(struct ledger *ledger, const char *run_id, uint64_t old_epoch,
                         const struct ledger_holder *replaces, struct ledger_holder *found,
                         struct error *error)
@@ -237,6 +250,9 @@ enum status ledger_lead(struct ledger *ledger, const char *run_id, uint64_t old_
     if (ledger->lock != NULL) {
         enum status status =
             ledger->lock->take(ledger->target, run_id, old_epoch, replaces != NULL, found, error);
+        if (status == STATUS_AGAIN && found->name[0] == '\0') {
+            name_holder(ledger, run_id, found);
+        }
         if (status != STATUS_OK) {
             return status;
         }
