@@ -328,7 +328,7 @@ static enum status look_at_making(struct rollback *rollback, uint32_t number, st
         return STATUS_END;
     }
     error_set(error, ERROR_ROLLBACK_REFUSED, table->name,
-              "the ledger does not know it as made by the run: its note of that is gone");
+              "the ledger does not know it as made by the run: its note is gone");
     error_hint(error, "nobody can tell whose table it is: if it is the run's drop it by hand, then "
                       "roll back again");
     return STATUS_FAILED;

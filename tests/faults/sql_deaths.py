@@ -113,14 +113,14 @@ class SqlDeaths:
                 result = support.finish(process)
                 self.assertEqual(proxy.cuts, 1)
                 self.assert_code(result, 0)
-                tables = [name for name in ("_transhume_run", "t", "u")
+                tables = [name for name in ("_transhume_ledger", "t", "u")
                           if self.server.ask(self.target, self.TABLE_IS_THERE.replace("'t'", "'%s'" % name))]
-                self.assertEqual(tables, (["_transhume_run", "u"] if runs > 1 else []) if command == "rollback" else ["t", "u"][:runs])
+                self.assertEqual(tables, (["_transhume_ledger", "u"] if runs > 1 else []) if command == "rollback" else ["t", "u"][:runs])
                 self.run_program(command, *run, "--confirm", "--state", state, self.server.uri(self.target))   # nothing is left to do
 
     def test_rows_without_a_key_start_again_when_their_source_changed(self):
         """Also where the process dies as it takes out what there is."""
-        reopening = self.NAME + ".before_reopen"
+        reopening = "ledger.after_empty"
         for dies in (False, True):
             with self.subTest(dies=dies):
                 self.target = self.server.database()
@@ -129,12 +129,12 @@ class SqlDeaths:
                 killed = support.kill_at(self.NAME + ".after_commit", 3, "migrate", "--chunk-rows", "500", "--jobs", "1", "--state", state,
                                          self.source, uri, cwd=self.folder)
                 self.assert_code(killed, -signal.SIGKILL)
-                self.assertEqual(self.server.ask(self.target, "SELECT count(DISTINCT chunk) FROM _transhume_done"), [["3"]])
+                self.assertEqual(self.server.ask(self.target, "SELECT count(*) FROM _transhume_ledger WHERE name LIKE 'run/%/done/%'"), [["3"]])
                 self.assertEqual(self.server.ask(self.target, "SELECT count(*) FROM t"), [["1500"]])
                 support.make_sqlite(self.source, "DELETE FROM t WHERE id IN (1, 2999); INSERT INTO t VALUES (1, '%s'), (2999, NULL)" % state)
                 if dies:
                     self.assert_code(support.kill_at(reopening, 1, "resume", "--state", state, self.source, uri, cwd=self.folder), -signal.SIGKILL)
-                    self.assertEqual(self.server.ask(self.target, "SELECT count(*) FROM t"), [["1500"]])
+                    self.assertEqual(self.server.ask(self.target, "SELECT count(*) FROM t"), [["0"]])
                 result, reached = support.count_failpoints("resume", "--state", state, self.source, uri, cwd=self.folder)
                 self.assert_code(result, 1)
                 self.assertEqual(reached[reopening], 1)

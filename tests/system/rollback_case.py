@@ -120,8 +120,8 @@ class Rollbacks(refusals.TestCase):
 
     def has_begun(self):
         """Does the target's ledger know the run that the state folder holds? Killed before it does, it has changed nothing."""
-        return "_transhume_run" in self.own_tables() and os.path.exists(self.path(".transhume", "run.json")) and \
-            [self.run_id()] in self.sql("SELECT id FROM _transhume_run")
+        return "_transhume_ledger" in self.own_tables() and os.path.exists(self.path(".transhume", "run.json")) and \
+            any(self.run_id() in value for value, in self.sql("SELECT value FROM _transhume_ledger WHERE name LIKE 'runs/%'"))
 
     def test_killed_run_is_taken_back(self):
         numbers = random.Random(SEED)
@@ -184,9 +184,9 @@ class Rollbacks(refusals.TestCase):
                 before = self.contents()
                 self.assertIn("[rollback-refused]", self.rollback(code=5).err)
                 # only who holds the run may have changed
-                before[1].pop(self.key("_transhume_run"))
+                before[1].pop(self.key("_transhume_ledger"))
                 after = self.contents()
-                after[1].pop(self.key("_transhume_run"))
+                after[1].pop(self.key("_transhume_ledger"))
                 self.assertEqual(before, after)
                 self.rollback("--dry-run", code=5)
 

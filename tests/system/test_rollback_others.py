@@ -324,11 +324,11 @@ class Others(refusals.TestCase):
             with self.subTest(kind=kind):
                 self.target(kind)
                 self.migrate()
-                self.ask("DELETE FROM _transhume_made WHERE name = 'c'")
+                self.ask("DELETE FROM _transhume_ledger WHERE name LIKE 'run/%/note/made/c'")
                 self.assert_refused("made")
                 self.target(kind)
                 self.migrate("--rollback-keys")
-                self.ask("DELETE FROM _transhume_made WHERE name = 'c'")
+                self.ask("DELETE FROM _transhume_ledger WHERE name LIKE 'run/%/note/made/c'")
                 result = self.rollback()
                 self.assertEqual(self.counts(result), {"removed": 3})
                 self.assertFalse(json.loads(result.out)["tables"][0]["dropped"])

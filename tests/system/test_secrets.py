@@ -511,7 +511,7 @@ class Database:
         both("rollback", "--run", repair, "--dry-run", uri)
         both("finish", "--dry-run", uri, code=5)
         kept = json.dumps(self.tables(), default=repr)
-        self.assertIn("_transhume_run", kept)
+        self.assertIn("_transhume_ledger", kept)
         self.assertNotIn(canary, kept, "in the target")
         both("rollback", "--run", repair, "--confirm", uri)
         self.program("finish", "-v", uri, code=5, env=env)

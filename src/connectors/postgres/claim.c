@@ -48,9 +48,24 @@ static enum status try_lock(struct postgres_database *self, const char *run_id, 
     return status;
 }
 
+/* The session is known as one of the attempt that is to follow on `epoch`, also where the process
+ * is stopped before it has the claim. */
+static enum status keep_lock(struct postgres_database *self, const char *run_id, uint64_t epoch,
+                             struct error *error)
+{
+    self->locked_run = memory_copy_string(run_id);
+    if (postgres_session_mark(self, self->lock, run_id, epoch + 1, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    /* the last query's portal would keep its snapshot as long as the claim lasts: VACUUM could
+     * remove nothing, and CREATE INDEX CONCURRENTLY would wait for it */
+    return postgres_execute(self, self->lock, "SELECT 1", POSTGRES_SHORT, ERROR_TARGET_LOCKED,
+                            error);
+}
+
 /* The server needs a moment to see that a killed process is gone. STATUS_AGAIN: somebody has it. */
-static enum status lock_run(struct postgres_database *self, const char *run_id, int64_t wait_ms,
-                            struct error *error)
+static enum status lock_run(struct postgres_database *self, const char *run_id, uint64_t epoch,
+                            int64_t wait_ms, struct error *error)
 {
     int64_t end = clock_monotonic_ms() + wait_ms;
     if (is_locked(self, run_id) && PQstatus(self->lock) == CONNECTION_OK) {
@@ -67,14 +82,7 @@ static enum status lock_run(struct postgres_database *self, const char *run_id, 
         clock_sleep_ms(CLAIM_STEP_MS);
         status = try_lock(self, run_id, error);
     }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    self->locked_run = memory_copy_string(run_id);
-    /* the last query's portal would keep its snapshot as long as the claim lasts: VACUUM could
-     * remove nothing, and CREATE INDEX CONCURRENTLY would wait for it */
-    return postgres_execute(self, self->lock, "SELECT 1", POSTGRES_SHORT, ERROR_TARGET_LOCKED,
-                            error);
+    return status == STATUS_OK ? keep_lock(self, run_id, epoch, error) : status;
 }
 
 /* What the holder has locked would be waited for; its lock goes along. */
@@ -86,7 +94,7 @@ static enum status end_holder(struct postgres_database *self, const char *run_id
         postgres_sessions_end(self, connection, run_id, epoch, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return lock_run(self, run_id, CLAIM_WAIT_MS, error);
+    return lock_run(self, run_id, epoch, CLAIM_WAIT_MS, error);
 }
 
 /* Who has it stands in the ledger, which the caller reads. */
@@ -95,7 +103,7 @@ static enum status take(struct database *database, const char *run_id, uint64_t 
 {
     struct postgres_database *self = postgres_database_of(database);
     *found = (struct ledger_holder){0};
-    enum status status = lock_run(self, run_id, take_over ? 0 : CLAIM_WAIT_MS, error);
+    enum status status = lock_run(self, run_id, epoch, take_over ? 0 : CLAIM_WAIT_MS, error);
     if (status == STATUS_AGAIN && take_over) {
         status = end_holder(self, run_id, epoch, error);
     }
@@ -139,10 +147,7 @@ static enum status mark_own(struct postgres_database *self, bool took_over, stru
         status = postgres_store_make(self, connection, error); /* for notes.c */
     }
     if (status == STATUS_OK) {
-        status = postgres_session_mark(self, connection, error);
-    }
-    if (status == STATUS_OK && self->lock != NULL) {
-        status = postgres_session_mark(self, self->lock, error);
+        status = postgres_session_mark(self, connection, self->run_id, self->epoch, error);
     }
     return status == STATUS_OK ? postgres_check_claim(self, connection, error) : status;
 }

@@ -13,11 +13,11 @@ struct looking {
 };
 
 enum status postgres_session_mark(struct postgres_database *self, PGconn *connection,
-                                  struct error *error)
+                                  const char *run_id, uint64_t epoch, struct error *error)
 {
     char sql[96];
     snprintf(sql, sizeof sql, "SELECT pg_catalog.pg_advisory_lock_shared(%lld)",
-             (long long)sql_sessions_key(self->schema, self->run_id, self->epoch));
+             (long long)sql_sessions_key(self->schema, run_id, epoch));
     return postgres_execute(self, connection, sql, POSTGRES_SHORT, ERROR_TARGET_LOCKED, error);
 }
 
@@ -27,7 +27,7 @@ enum status postgres_join(struct postgres_database *self, PGconn **connection, s
     if (status != STATUS_OK || self->run_id == NULL) {
         return status;
     }
-    status = postgres_session_mark(self, *connection, error);
+    status = postgres_session_mark(self, *connection, self->run_id, self->epoch, error);
     status = status == STATUS_OK ? postgres_check_claim(self, *connection, error) : status;
     if (status != STATUS_OK) {
         postgres_disconnect(*connection);

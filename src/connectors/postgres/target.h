@@ -149,9 +149,10 @@ enum status postgres_forget_run(struct database *self, const char *run_id, bool 
 
 /* ---------------------------------------------------------------- sessions.c */
 
-/* From now on the connection works on the claimed run, and is ended when that is taken over. */
+/* From now on the connection works on that attempt of a run, and is ended when the run is taken
+ * over from it. */
 enum status postgres_session_mark(struct postgres_database *self, PGconn *connection,
-                                  struct error *error) MUST_USE;
+                                  const char *run_id, uint64_t epoch, struct error *error) MUST_USE;
 /* Ends the sessions of others that work on that epoch of a run: sql_end_sessions. */
 enum status postgres_sessions_end(struct postgres_database *self, PGconn *connection,
                                   const char *run_id, uint64_t epoch, struct error *error) MUST_USE;
