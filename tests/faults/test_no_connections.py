@@ -114,7 +114,7 @@ class NoConnections:
 
 class Postgres(NoConnections, support.TestCase):
     SUPERUSER = "postgres"
-    TARGET_POINTS = tuple("postgres.%s:stop:%d" % point for point in (("after_claim", 1), ("after_schema", 1), ("before_commit", 2), ("before_index", 1), ("before_key", 1)))
+    TARGET_POINTS = ("ledger.after_claim:stop:1", *("postgres.%s:stop:%d" % point for point in (("after_schema", 1), ("before_commit", 2), ("before_index", 1), ("before_key", 1))))
     SOURCE_POINTS = ("postgres.snapshot_taken:stop:1", "engine.after_commit:stop:2")
 
     @classmethod

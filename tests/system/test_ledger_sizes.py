@@ -1,6 +1,7 @@
 """A ledger's own word for how many chunks it has takes no memory: the chunks are counted."""
 import contextlib
 import os
+import re
 import sqlite3
 import sys
 import unittest
@@ -38,8 +39,9 @@ class LedgerSizes(large_values.Measured):
     def test_sqlite(self):
         def ask(sql):
             with contextlib.closing(sqlite3.connect(self.path("out.db"))) as db:
-                db.execute(sql)
+                rows = db.execute(sql).fetchall()
                 db.commit()
+                return rows
         self.refuses("sqlite:out.db", ask)
 
     def test_postgres(self):

@@ -32,7 +32,8 @@ class Spans(support.TestCase):
             for name, columns in TABLES.items()))
 
     def spans(self, target, table):
-        return [row[0] for row in self.server.psql(target, "SELECT printable FROM _transhume_chunk c WHERE stream = %d ORDER BY number"
+        return [row[0] for row in self.server.psql(target, "SELECT c->>'text' FROM _transhume_ledger, jsonb_array_elements(value::jsonb->'chunks') c "
+                                                           "WHERE name LIKE 'run/%%/chunks/%%' AND (c->>'stream')::int = %d ORDER BY (c->>'number')::int"
                                                    % sorted(TABLES).index(table))]
 
     def test_each_way_of_cutting(self):

@@ -106,7 +106,7 @@ class Held(PostgresCase):
         result = support.finish(process)
         self.assert_code(result, 3)
         self.assertRegex(result.err, r"for \d+ s: SELECT \?, \?")
-        texts = [result.err, result.out, str(self.server.psql(name, "SELECT header, status FROM _transhume_run"))]
+        texts = [result.err, result.out, str(self.server.psql(name, "SELECT value FROM _transhume_ledger"))]
         for folder, _, names in os.walk(self.path("state")):
             for one in names:
                 with open(os.path.join(folder, one), encoding="utf-8", errors="replace") as file:
@@ -308,7 +308,7 @@ class Held(PostgresCase):
             process = self.at("postgres.before_mark", "migrate", self.source, uri, "--jobs", "1", "--state", self.path("state"))
             self.server.psql(name, """CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
                                       'BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN NULL; END';
-                                      CREATE CONSTRAINT TRIGGER held AFTER INSERT ON _transhume_done DEFERRABLE INITIALLY DEFERRED
+                                      CREATE CONSTRAINT TRIGGER held AFTER INSERT ON _transhume_ledger DEFERRABLE INITIALLY DEFERRED
                                       FOR EACH ROW EXECUTE FUNCTION wait()""")
             holder.ask("SELECT pg_advisory_lock(42)")
             proxy.cut_at(b"COMMIT", before=False)

@@ -93,6 +93,31 @@ class Postgres(rollback_case.Rollbacks):
         self.assertEqual((report["restored"], report["changed"]), (count - 1, 1))
         self.assertEqual(server.psql(name, "SELECT count(*), count(*) FILTER (WHERE e = 'old ' || id) FROM t"), [[str(count + 1), str(count - 1)]])
 
+    def test_runs_beside_each_other(self):
+        """Each keeps its own tables beside the ledger, whichever ends first."""
+        support.make_sqlite(self.path("beside.db"), "CREATE TABLE beside(id INTEGER PRIMARY KEY); INSERT INTO beside VALUES (1), (2)")
+        self.target("filled")
+        before = self.contents()
+        first = self.stopped_at("postgres.before_commit:stop:1", "migrate", "-q", "--existing", "upsert", "source.db", self.uri, "--state", "first")
+        kept = {"_transhume_%s_%s" % (kind, self.run_id("first")) for kind in ("undo", "key")}
+        for command in (("migrate", "-q", "beside.db", self.uri), ("rollback", "-q", "--run", None, "--confirm")):
+            self.run_program(*(self.run_id() if word is None else word for word in command))
+            self.assertEqual({name.rpartition("_")[0] for name in self.own_tables()} & kept, kept)
+        first.send_signal(signal.SIGCONT)
+        self.assert_code(support.finish(first), 0)
+        self.run_program("rollback", "-q", "--run", self.run_id("first"), "--confirm", "--state", "first")
+        self.assertEqual(self.own_tables(), [])
+        self.assert_as(before)
+
+    def test_a_ledger_of_format_1(self):
+        self.target("created")
+        self.sql("CREATE TABLE _transhume_run (id int)")
+        for command in (("migrate", "source.db", self.uri), ("finish", "--confirm", self.uri)):
+            said = self.run_program(*command, code=5).err
+            self.assertIn("[ledger-invalid]", said)
+            self.assertIn("drop the tables _transhume_* by hand", said)
+        self.assertEqual(self.own_tables(), ["_transhume_run"])
+
     def test_from_postgres_with_every_type(self):
         """Before-images of each type, and keys of each kind that there is."""
         types = {"k1": ("int", "7"), "k2": ("text COLLATE \"C\"", "'a''b'"), "k3": ("uuid", "md5('x')::uuid"),

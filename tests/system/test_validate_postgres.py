@@ -95,15 +95,14 @@ class FromSqlite(PostgresCase, cases.FromSqlite):
         arguments = ("validate", "--repair", "--delete-extra", "--confirm")
         expected = self.server.rows(self.target)
         shutil.copytree(self.path(".transhume"), self.path("kept"))
-        ledger = ["_transhume_run", "_transhume_chunk", "_transhume_done", "_transhume_made"]
-        self.sql(self.target, "".join("CREATE TABLE good.%s AS TABLE %s;" % (table, table) for table in ledger))
+        self.sql(self.target, "CREATE TABLE good._transhume_ledger AS TABLE _transhume_ledger")
 
         def damaged():
             shutil.rmtree(self.path(".transhume"))
             shutil.copytree(self.path("kept"), self.path(".transhume"))
             undo = self.sql(self.target, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^_transhume_(undo|key)_'")
-            self.sql(self.target, "".join('DROP TABLE "%s";' % name for name, in undo) + "TRUNCATE %s;" % ", ".join(ledger) + "".join(
-                "INSERT INTO %s OVERRIDING SYSTEM VALUE SELECT * FROM good.%s;" % (table, table) for table in ledger))
+            self.sql(self.target, "".join('DROP TABLE "%s";' % name for name, in undo) + "TRUNCATE _transhume_ledger; "
+                     "INSERT INTO _transhume_ledger SELECT * FROM good._transhume_ledger")
             self.refill()
             self.sql(self.target, damage)
 

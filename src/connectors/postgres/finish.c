@@ -103,6 +103,14 @@ static enum status finish_tables(struct postgres_finisher *finisher,
     return status;
 }
 
+static enum status drop_key_tables(const struct postgres_finisher *finisher)
+{
+    const char *run_id = finisher->self->run_id;
+    return run_id == NULL ? STATUS_OK
+                          : postgres_drop_own(finisher->self, finisher->connection,
+                                              POSTGRES_OWN_KEYS, run_id, finisher->error);
+}
+
 enum status postgres_after_load(struct database *database, const struct target_table *tables,
                                 uint32_t table_count, const struct schema *objects,
                                 void (*progress)(const char *what), uint32_t *broken,
@@ -138,7 +146,7 @@ enum status postgres_after_load(struct database *database, const struct target_t
         status = postgres_control(finisher.self, &finisher.connection, error);
     }
     if (status == STATUS_OK) {
-        status = postgres_drop_key_tables(finisher.self, finisher.connection, error);
+        status = drop_key_tables(&finisher);
     }
     postgres_builders_end(finisher.self);
     arena_destroy(arena);

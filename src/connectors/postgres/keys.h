@@ -101,7 +101,7 @@ enum status postgres_set_sequences(struct postgres_database *self, PGconn *conne
 
 /*
  * Of records that are equal in `columns` (none of them NULL) all but the lowest by `order` are
- * moved from the table into _transhume_lost_<hash>, in one transaction: until the run has settled
+ * moved from the table into _transhume_lost_RUN_HASH, in one transaction: until the run has settled
  * they are told from there, and nothing is lost if it dies before.
  */
 enum status postgres_lost_move(struct postgres_database *self, const struct target_table *table,
@@ -114,8 +114,5 @@ enum status postgres_lost_tell(struct database *self, const struct target_table 
                                                     uint32_t key_count, const struct cell *record,
                                                     enum duplicate_kind kind, struct error *error),
                                void *context, struct error *error);
-/* Drops these tables, of a run that is over. */
-enum status postgres_lost_drop(struct postgres_database *self, PGconn *connection,
-                               struct error *error) MUST_USE;
 
 #endif

@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "connectors/postgres/keys.h"
 #include "connectors/postgres/source.h"
+#include "connectors/postgres/store.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,12 +16,10 @@ typedef enum status lost_found(void *context, uint64_t chunk, uint32_t entity, u
                                const struct cell *record, enum duplicate_kind kind,
                                struct error *error);
 
-static const char lost_prefix[] = "_transhume_lost_";
-
 static void append_lost_table(struct buffer *sql, const struct postgres_database *self,
                               const char *table)
 {
-    postgres_append_hashed_table(sql, self, lost_prefix, table);
+    postgres_append_own_table(sql, self, POSTGRES_OWN_LOST, table);
 }
 
 /* ---------------------------------------------------------------- moving */
@@ -76,7 +75,7 @@ static enum status move(struct postgres_database *self, PGconn *connection,
                   "%s: %s records share unique values with others, though the source says that "
                   "there are none: they are rejected",
                   table->name, PQcmdTuples(result));
-        status = postgres_ledger_check_claim(self, connection, error);
+        status = postgres_check_claim(self, connection, error);
     }
     PQclear(result);
     return status == STATUS_OK ? failpoint_hit("postgres.before_lost", error) : status;
@@ -164,9 +163,13 @@ enum status postgres_lost_tell(struct database *database, const struct target_ta
     PGconn *connection = NULL;
     PGresult *result = NULL;
 
+    if (self->run_id == NULL) {
+        return STATUS_OK;
+    }
     if (!self->lost_known) { /* asked for once; most runs have none */
         if (postgres_control(self, &connection, error) != STATUS_OK ||
-            postgres_list_own(self, connection, lost_prefix, &result, error) != STATUS_OK) {
+            postgres_list_own_of(self, connection, POSTGRES_OWN_LOST, self->run_id, &result,
+                                 error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         self->lost_any = PQntuples(result) > 0;
@@ -188,10 +191,4 @@ enum status postgres_lost_tell(struct database *database, const struct target_ta
     }
     arena_destroy(arena);
     return status == STATUS_END ? STATUS_OK : status;
-}
-
-enum status postgres_lost_drop(struct postgres_database *self, PGconn *connection,
-                               struct error *error)
-{
-    return postgres_drop_own(self, connection, lost_prefix, error);
 }

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "connectors/postgres/statement.h"
+#include "connectors/postgres/store.h"
 #include "connectors/sql/rounds.h"
 #include "postgres_sql.h"
 #include <string.h>
@@ -18,7 +19,7 @@
  *                    by which it is known when it was changed since
  */
 static const char table_columns[] =
-    " (run text NOT NULL, number bigint GENERATED ALWAYS AS IDENTITY, late boolean NOT NULL, "
+    "(run text NOT NULL, number bigint GENERATED ALWAYS AS IDENTITY, late boolean NOT NULL, "
     "what text NOT NULL, name text NOT NULL, owner text, make text NOT NULL, undo text NOT NULL, "
     "definition text, PRIMARY KEY (run, number))";
 
@@ -184,14 +185,10 @@ static enum status load_made(struct maker *maker)
     if (maker->self->run_id == NULL) {
         return STATUS_OK;
     }
-    buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
-    postgres_append_table(&sql, maker->self, "_transhume_object");
-    buffer_append_string(&sql, table_columns);
-    if (postgres_execute_buffer(maker->self, maker->connection, &sql, POSTGRES_SHORT,
-                                ERROR_TARGET_SCHEMA, maker->error) != STATUS_OK) {
+    if (postgres_make_shared(maker->self, maker->connection, "_transhume_object", table_columns,
+                             maker->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    sql = (struct buffer){0};
     buffer_append_string(&sql, "SELECT make FROM ");
     postgres_append_table(&sql, maker->self, "_transhume_object");
     buffer_append_string(&sql, " WHERE run = $1");

@@ -160,7 +160,7 @@ static enum status take_all(struct taking *taking, struct sql_reference *referen
                                      taking, error);
     }
     if (status == STATUS_OK) {
-        status = postgres_ledger_check_claim(taking->self, taking->connection, error);
+        status = postgres_check_claim(taking->self, taking->connection, error);
     }
     return status == STATUS_OK ? failpoint_hit("postgres.before_orphans", error) : status;
 }

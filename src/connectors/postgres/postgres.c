@@ -63,11 +63,6 @@ static const struct connector_option options[] = {
 
 static const char *const failpoints[] = {
     "postgres.snapshot_taken",
-    "postgres.before_ledger_create",
-    "postgres.after_ledger_create",
-    "postgres.before_claim",
-    "postgres.after_claim",
-    "postgres.before_status",
     "postgres.before_schema",
     "postgres.after_schema",
     "postgres.before_note",
@@ -93,7 +88,6 @@ static const char *const failpoints[] = {
     "postgres.before_taking",
     "postgres.before_orphans",
     "postgres.after_orphans",
-    "postgres.before_reopen",
     "postgres.before_undo",
     "postgres.after_undo",
     "postgres.before_remove_table",
@@ -365,11 +359,13 @@ static void postgres_close(struct database *database)
         return;
     }
     postgres_disconnect(self->lock);
+    free(self->locked_run);
     postgres_disconnect(self->control);
     postgres_disconnect(self->slicer);
     pthread_mutex_destroy(&self->slicer_lock);
     postgres_target_forget(self);
     free(self->run_id);
+    free(self->guard_key);
     arena_destroy(self->arena);
     free(self);
 }
@@ -465,7 +461,8 @@ const struct connector transhume_connector = {
     .catalog = &postgres_catalog_functions,
     .source = &postgres_source_functions,
     .target = &postgres_target_functions,
-    .ledger = &postgres_ledger_functions,
+    .store = &postgres_store_functions,
+    .lock = &postgres_lock_functions,
     .rollback = &postgres_rollback_functions,
     .load = &postgres_load_functions,
 };

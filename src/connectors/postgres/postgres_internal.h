@@ -53,9 +53,13 @@ struct postgres_database {
      * not read. Only the control thread changes it, while no writer is open */
     struct postgres_catalog *tables;
     struct arena *tables_arena;
-    PGconn *lock; /* target: holds the claim as long as it lives */
-    char *run_id; /* the claimed run; NULL: none */
+    _Atomic(struct store *) control_store; /* the handle that uses `control`; NULL: none */
+    PGconn *lock;     /* target: holds the lock of `locked_run` as long as it lives */
+    char *locked_run; /* NULL: none */
+    char *run_id;     /* the claimed run; NULL: none */
     uint64_t epoch;
+    char *guard_key; /* of the claim (struct run_claim); NULL: the ledger is elsewhere */
+    uint64_t guard_version;
     /* target, while postgres_builders_keep has them kept: what builds next; control thread */
     struct postgres_kept_builder {
         PGconn *connection;
@@ -83,7 +87,8 @@ __attribute__((visibility("default"))) extern const struct connector transhume_c
 extern const struct catalog_functions postgres_catalog_functions;
 extern const struct source_functions postgres_source_functions;
 extern const struct target_functions postgres_target_functions;
-extern const struct ledger_functions postgres_ledger_functions;
+extern const struct store_functions postgres_store_functions;
+extern const struct lock_functions postgres_lock_functions;
 extern const struct rollback_functions postgres_rollback_functions;
 extern const struct load_functions postgres_load_functions;
 #define POSTGRES_STAYS_OPEN \

@@ -5,6 +5,7 @@
 #include "connectors/postgres/objects.h"
 #include "connectors/postgres/rebuild.h"
 #include "connectors/postgres/statement.h"
+#include "connectors/postgres/store.h"
 #include "connectors/sql/finding.h"
 #include <string.h>
 
@@ -152,7 +153,7 @@ static enum status make_key_table(struct postgres_database *self, PGconn *connec
         return STATUS_OK;
     }
     struct buffer name = {0};
-    postgres_append_key_table(&name, self, table->name);
+    postgres_append_own_table(&name, self, POSTGRES_OWN_KEYS, table->name);
     bool found = false;
     enum status status = postgres_is_there(self, connection, buffer_string(&name),
                                            ERROR_TARGET_INVALID, &found, error);
@@ -283,7 +284,7 @@ static enum status make_table(struct preparing *preparing, struct target_table *
         status = make_comments(self, connection, table, preparing->error);
     }
     if (status == STATUS_OK) {
-        status = postgres_ledger_note_made(self, connection, table->name, preparing->error);
+        status = postgres_note_made(self, connection, table->name, preparing->error);
     }
     if (status == STATUS_OK) {
         status = postgres_objects_make(self, connection, table, 1, preparing->objects,
@@ -324,7 +325,7 @@ static enum status prepare_some(struct preparing *preparing, struct target_table
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
-    status = postgres_ledger_check_claim(preparing->self, preparing->connection, preparing->error);
+    status = postgres_check_claim(preparing->self, preparing->connection, preparing->error);
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
         status = prepare_table(preparing, &tables[i]);
     }
@@ -334,15 +335,12 @@ static enum status prepare_some(struct preparing *preparing, struct target_table
 static enum status load_made(struct preparing *preparing)
 {
     struct postgres_database *self = preparing->self;
-    const struct postgres_parameter run = {.text = self->run_id};
     struct buffer sql = {0};
     if (self->run_id == NULL) {
         return STATUS_OK;
     }
-    buffer_append_string(&sql, "SELECT name FROM ");
-    postgres_append_table(&sql, self, "_transhume_made");
-    buffer_append_string(&sql, " WHERE run = $1");
-    return postgres_query_buffer(self, preparing->connection, &sql, &run, 1, POSTGRES_SHORT,
+    postgres_append_made(&sql, self);
+    return postgres_query_buffer(self, preparing->connection, &sql, NULL, 0, POSTGRES_SHORT,
                                  ERROR_LEDGER_INVALID, &preparing->made, preparing->error);
 }
 

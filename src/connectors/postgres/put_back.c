@@ -144,7 +144,7 @@ static enum status end_within(struct putting *putting)
     struct postgres_database *self = putting->self;
     const struct postgres_parameter run = {.text = putting->run_id};
     struct buffer sql = {0};
-    enum status status = postgres_ledger_check_claim(self, putting->connection, putting->error);
+    enum status status = postgres_check_claim(self, putting->connection, putting->error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(putting->list); row++) {
         const char *said =
             PQgetvalue(putting->list, row,

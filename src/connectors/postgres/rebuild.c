@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "connectors/postgres/locks.h"
+#include "connectors/postgres/store.h"
 #include "connectors/sql/check.h"
 #include "postgres_sql.h"
 #include <string.h>
@@ -13,7 +14,7 @@ enum { ROW_WHAT, ROW_NAME, ROW_MAKE, ROW_UNDO, ROW_REMARK, ROW_UNIQUE, ROW_COLUM
 
 static const char notes_table[] = "_transhume_rebuild";
 static const char notes_columns[] =
-    " (run text NOT NULL, number bigint GENERATED ALWAYS AS IDENTITY, owner text NOT NULL, "
+    "(run text NOT NULL, number bigint GENERATED ALWAYS AS IDENTITY, owner text NOT NULL, "
     "what text NOT NULL, name text NOT NULL, make text NOT NULL, undo text NOT NULL, "
     "remark text NOT NULL, columns text[], PRIMARY KEY (run, undo))";
 
@@ -222,7 +223,7 @@ static enum status note_within(const struct rebuilding *rebuilding,
                                const struct target_table *tables, uint32_t table_count)
 {
     enum status status =
-        postgres_ledger_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error);
+        postgres_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error);
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
         status = note_table(rebuilding, &tables[i]);
     }
@@ -235,11 +236,8 @@ static enum status note_all(struct rebuilding *rebuilding, const struct target_t
 {
     enum { TABLES_AT_ONCE = 100 };
     struct postgres_database *self = rebuilding->self;
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
-    postgres_append_table(&sql, self, notes_table);
-    buffer_append_string(&sql, notes_columns);
-    enum status status = ask(rebuilding, &sql, NULL, 0, NULL);
+    enum status status = postgres_make_shared(self, rebuilding->connection, notes_table,
+                                              notes_columns, rebuilding->error);
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i += TABLES_AT_ONCE) {
         uint32_t count = table_count - i < TABLES_AT_ONCE ? table_count - i : TABLES_AT_ONCE;
         status = postgres_begin(self, &rebuilding->connection, rebuilding->error);
@@ -298,7 +296,7 @@ static enum status forget_within(const struct rebuilding *rebuilding, const PGre
     const struct postgres_parameter parameters[] = {{.text = rebuilding->self->run_id},
                                                     {.text = PQgetvalue(list, row, REBUILD_UNDO)}};
     struct buffer sql = {0};
-    if (postgres_ledger_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error) !=
+    if (postgres_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error) !=
         STATUS_OK) {
         return STATUS_FAILED;
     }

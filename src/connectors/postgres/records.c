@@ -260,7 +260,7 @@ enum status postgres_delete_records(struct database *database, const struct targ
         status = sql_finding_each(&finding.base, keys, key_count, delete_one);
     }
     if (status == STATUS_OK) {
-        status = postgres_ledger_check_claim(finding.self, finding.connection, error);
+        status = postgres_check_claim(finding.self, finding.connection, error);
     }
     if (status == STATUS_OK && table->triggers_off) {
         status = postgres_silence_triggers(finding.self, finding.connection, false, error);

@@ -1,5 +1,5 @@
 /* Foreign keys that an earlier run left unvalidated, because some of its records had no partner:
- * what this run brought may be what they lacked (parents that were rejected, and mended since). */
+ * what this run brought may be what they lacked (parents that were rejected, and fixed since). */
 #include "base/log.h"
 #include "connectors/postgres/finish.h"
 #include <string.h>
@@ -16,7 +16,7 @@ static enum status find_left(const struct postgres_finisher *finisher, PGresult 
               "pg_catalog.pg_class r ON r.oid = k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid "
               "= r.relnamespace JOIN pg_catalog.pg_class p ON p.oid = k.confrelid WHERE k.contype "
               "= 'f' AND NOT k.convalidated AND n.nspname = $1 AND EXISTS (SELECT 1 FROM ");
-    postgres_append_table(&sql, finisher->self, "_transhume_made");
+    postgres_append_made_by_any(&sql, finisher->self);
     buffer_append_string(&sql, " m WHERE m.name = r.relname) ORDER BY 1, 3");
     return postgres_query_buffer(finisher->self, finisher->connection, &sql, &schema, 1,
                                  POSTGRES_SHORT, ERROR_TARGET_INVALID, keys, finisher->error);

@@ -130,7 +130,7 @@ static enum status undo_within(struct postgres_undoing *undoing, const struct ta
     struct postgres_database *self = undoing->self;
     struct postgres_table undo;
     enum status status =
-        postgres_ledger_check_claim(self, undoing->connection, undoing->error) == STATUS_OK
+        postgres_check_claim(self, undoing->connection, undoing->error) == STATUS_OK
             ? postgres_target_describe(self, undoing->connection, table->name, arena,
                                        &undoing->facts, undoing->error)
             : STATUS_FAILED;

@@ -133,25 +133,13 @@ enum status postgres_rollback_append_unreferenced(struct postgres_database *self
 
 /* ---------------------------------------------------------------- whole tables */
 
-static enum status forget_made(struct postgres_database *self, PGconn *connection,
-                               const char *table, struct error *error)
-{
-    const struct postgres_parameter parameters[] = {{.text = self->run_id}, {.text = table}};
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "DELETE FROM ");
-    postgres_append_table(&sql, self, "_transhume_made");
-    buffer_append_string(&sql, " WHERE run = $1 AND name = $2");
-    return postgres_query_buffer(self, connection, &sql, parameters, 2, POSTGRES_LONG,
-                                 ERROR_TARGET_WRITE, NULL, error);
-}
-
 /* Foreign keys by which other tables of the run refer to it. */
 static enum status drop_references(struct postgres_database *self, PGconn *connection,
                                    const struct postgres_table *facts, struct error *error)
 {
     char oid[24] = {0};
     text_from_uint64(facts->oid, oid);
-    const struct postgres_parameter parameters[] = {{.text = oid}, {.text = self->run_id}};
+    const struct postgres_parameter parameter = {.text = oid};
     struct buffer sql = {0};
     struct buffer drops = {0};
     PGresult *keys = NULL;
@@ -162,10 +150,9 @@ static enum status drop_references(struct postgres_database *self, PGconn *conne
               "WHERE k.contype = 'f' AND k.confrelid = $1::pg_catalog.oid AND k.conrelid <> "
               "k.confrelid AND k.conparentid = 0 AND n.nspname = ");
     postgres_append_text(&sql, self->schema, strlen(self->schema));
-    buffer_append_string(&sql, " AND c.relname IN (SELECT name FROM ");
-    postgres_append_table(&sql, self, "_transhume_made");
-    buffer_append_string(&sql, " WHERE run = $2)");
-    enum status status = postgres_query_buffer(self, connection, &sql, parameters, 2, POSTGRES_LONG,
+    buffer_append_string(&sql, " AND c.relname IN ");
+    postgres_append_made(&sql, self);
+    enum status status = postgres_query_buffer(self, connection, &sql, &parameter, 1, POSTGRES_LONG,
                                                ERROR_TARGET_WRITE, &keys, error);
     for (int i = 0; status == STATUS_OK && i < PQntuples(keys); i++) {
         buffer_append_string(&drops, PQgetvalue(keys, i, 0));
@@ -258,7 +245,7 @@ enum status postgres_was_made(struct database *database, const struct target_tab
     struct postgres_database *self = postgres_database_of(database);
     PGconn *connection = NULL;
     return postgres_control(self, &connection, error) == STATUS_OK
-               ? postgres_ledger_was_made(self, connection, table->name, made, error)
+               ? postgres_is_noted_made(self, connection, table->name, made, error)
                : STATUS_FAILED;
 }
 
@@ -268,10 +255,10 @@ static enum status remove_within(struct postgres_database *self, PGconn *connect
 {
     struct postgres_table facts;
     bool made = false;
-    enum status status = postgres_ledger_check_claim(self, connection, error);
+    enum status status = postgres_check_claim(self, connection, error);
 
     status = status == STATUS_OK
-                 ? postgres_ledger_was_made(self, connection, table->name, &made, error)
+                 ? postgres_is_noted_made(self, connection, table->name, &made, error)
                  : status;
     if (status != STATUS_OK || table->created != made) {
         return status; /* dropped already: what has its name now is not the run's */
@@ -281,7 +268,7 @@ static enum status remove_within(struct postgres_database *self, PGconn *connect
         status = empty_or_drop(self, connection, &facts, made, error);
     }
     if (status == STATUS_FAILED ||
-        (made && forget_made(self, connection, table->name, error) != STATUS_OK)) {
+        (made && postgres_forget_made(self, connection, table->name, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     return failpoint_hit("postgres.before_remove_table", error);
@@ -309,16 +296,16 @@ enum status postgres_remove_table(struct database *database, const struct target
 static enum status drop_made(struct postgres_database *self, PGconn *connection,
                              struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = self->run_id}, {.text = self->schema}};
+    const struct postgres_parameter schema = {.text = self->schema};
     struct buffer sql = {0};
     PGresult *names = NULL;
     buffer_append_string(&sql, "SELECT m.name FROM ");
-    postgres_append_table(&sql, self, "_transhume_made");
-    buffer_append_string(&sql, " AS m WHERE m.run = $1 AND EXISTS (SELECT 1 FROM "
-                               "pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
-                               "c.relnamespace WHERE n.nspname = $2 AND c.relname = m.name AND "
+    postgres_append_made(&sql, self);
+    buffer_append_string(&sql, " AS m WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_class c JOIN "
+                               "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
+                               "n.nspname = $1 AND c.relname = m.name AND "
                                "c.relkind IN ('r', 'p'))");
-    enum status status = postgres_query_buffer(self, connection, &sql, parameters, 2, POSTGRES_LONG,
+    enum status status = postgres_query_buffer(self, connection, &sql, &schema, 1, POSTGRES_LONG,
                                                ERROR_TARGET_WRITE, &names, error);
     return postgres_drop_listed(self, connection, names, status, error);
 }
@@ -361,7 +348,7 @@ enum status postgres_remove_objects(struct database *database, bool dry_run, str
     if (postgres_begin_brief(self, &connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = postgres_ledger_check_claim(self, connection, error);
+    enum status status = postgres_check_claim(self, connection, error);
     if (status == STATUS_OK && dry_run) {
         status = try_to_drop(self, connection, what, error);
     } else if (status == STATUS_OK) {

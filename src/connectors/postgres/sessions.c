@@ -13,11 +13,11 @@ struct looking {
 };
 
 enum status postgres_session_mark(struct postgres_database *self, PGconn *connection,
-                                  struct error *error)
+                                  const char *run_id, uint64_t epoch, struct error *error)
 {
     char sql[96];
     snprintf(sql, sizeof sql, "SELECT pg_catalog.pg_advisory_lock_shared(%lld)",
-             (long long)sql_sessions_key(self->schema, self->run_id, self->epoch));
+             (long long)sql_sessions_key(self->schema, run_id, epoch));
     return postgres_execute(self, connection, sql, POSTGRES_SHORT, ERROR_TARGET_LOCKED, error);
 }
 
@@ -27,8 +27,8 @@ enum status postgres_join(struct postgres_database *self, PGconn **connection, s
     if (status != STATUS_OK || self->run_id == NULL) {
         return status;
     }
-    status = postgres_session_mark(self, *connection, error);
-    status = status == STATUS_OK ? postgres_ledger_check_claim(self, *connection, error) : status;
+    status = postgres_session_mark(self, *connection, self->run_id, self->epoch, error);
+    status = status == STATUS_OK ? postgres_check_claim(self, *connection, error) : status;
     if (status != STATUS_OK) {
         postgres_disconnect(*connection);
         *connection = NULL;
@@ -80,16 +80,6 @@ static struct looking look_for(struct postgres_database *self, PGconn *connectio
     snprintf(looking.halves[0], sizeof looking.halves[0], "%u", (unsigned)(key >> 32));
     snprintf(looking.halves[1], sizeof looking.halves[1], "%u", (unsigned)key);
     return looking;
-}
-
-bool postgres_is_at_work(struct postgres_database *self, PGconn *connection, const char *run_id,
-                         uint64_t epoch)
-{
-    struct looking looking = look_for(self, connection, run_id, epoch);
-    struct error ignored;
-    uint64_t numbers[SQL_SESSIONS_MAX];
-    uint32_t count = 0;
-    return find(&looking, numbers, &count, &ignored) == STATUS_OK && count > 0;
 }
 
 enum status postgres_sessions_end(struct postgres_database *self, PGconn *connection,

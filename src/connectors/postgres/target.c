@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What an idle session is told unasked is that it was ended; the answer's end comes behind that. */
-static void hear_of_end(PGconn *connection)
+/* The answer's end comes behind that word. */
+void postgres_hear_of_end(PGconn *connection)
 {
     for (int i = 0; i < 2 && connection != NULL && PQstatus(connection) == CONNECTION_OK; i++) {
         (void)!PQconsumeInput(connection);
@@ -19,7 +19,7 @@ static void hear_of_end(PGconn *connection)
 
 enum status postgres_begin(struct postgres_database *self, PGconn **connection, struct error *error)
 {
-    hear_of_end(self->control);
+    postgres_hear_of_end(self->control);
     if (postgres_control(self, connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -229,6 +229,10 @@ static enum status hash_normal(struct database *database, const uint64_t *seeds,
 }
 
 const struct target_functions postgres_target_functions = {
+    .claimed = postgres_claimed,
+    .released = postgres_released,
+    .forget_run = postgres_forget_run,
+    .empty = postgres_empty,
     .inspect = target_inspect,
     .check_table = postgres_check_table,
     .check_objects = postgres_check_objects,

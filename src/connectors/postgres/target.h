@@ -1,15 +1,14 @@
-/* The target side: tables as they are, values as COPY's bytes, the writer, the ledger's names. */
+/* The target side: tables as they are, values as COPY's bytes, the writer, claims and notes. */
 #ifndef TRANSHUME_CONNECTORS_POSTGRES_TARGET_H
 #define TRANSHUME_CONNECTORS_POSTGRES_TARGET_H
 
 #include "connectors/postgres/catalog.h"
 #include "connectors/sql/undo.h"
 
-/* The format of the ledger's tables; a newer one is refused. */
-enum { POSTGRES_LEDGER_FORMAT = 1 };
-
 /* ---------------------------------------------------------------- target.c */
 
+/* What an idle session is told unasked is that it was ended: takes it in. NULL is fine. */
+void postgres_hear_of_end(PGconn *connection);
 /* BEGIN on the control connection. */
 enum status postgres_begin(struct postgres_database *self, PGconn **connection,
                            struct error *error) MUST_USE;
@@ -89,65 +88,74 @@ enum status postgres_encode(const struct postgres_column *column, const struct c
                             struct arena *scratch, struct buffer *out,
                             struct error *error) MUST_USE;
 
-/* ---------------------------------------------------------------- ledger.c, ledger_load.c */
+/* ---------------------------------------------------------------- claim.c, store.c */
+
+/* Does the guard of the claim stand? If not, ERROR_RUN_FENCED; its row is locked until the
+ * transaction's end. Without a claim, or with a ledger elsewhere: nothing is checked. */
+enum status postgres_check_claim(struct postgres_database *self, PGconn *connection,
+                                 struct error *error) MUST_USE;
+
+/* target_functions */
+enum status postgres_claimed(struct database *self, const struct run_claim *claim,
+                             struct error *error);
+void postgres_released(struct database *self);
+
+/* ---------------------------------------------------------------- notes.c */
 
 /* Notes, or asks, that the claimed run made a table. Without a run: nothing. */
-enum status postgres_ledger_note_made(struct postgres_database *self, PGconn *connection,
-                                      const char *table, struct error *error) MUST_USE;
-enum status postgres_ledger_was_made(struct postgres_database *self, PGconn *connection,
-                                     const char *table, bool *made, struct error *error) MUST_USE;
-/* The lists of keys that a run wrote into tables that held records. */
-void postgres_append_key_table(struct buffer *sql, const struct postgres_database *self,
-                               const char *table);
-/* A table of ours for one of the plan's: `prefix` (up to 40 bytes) and a hash of its name. */
-void postgres_append_hashed_table(struct buffer *sql, const struct postgres_database *self,
-                                  const char *prefix, const char *table);
+enum status postgres_note_made(struct postgres_database *self, PGconn *connection,
+                               const char *table, struct error *error) MUST_USE;
+enum status postgres_is_noted_made(struct postgres_database *self, PGconn *connection,
+                                   const char *table, bool *found, struct error *error) MUST_USE;
+enum status postgres_forget_made(struct postgres_database *self, PGconn *connection,
+                                 const char *table, struct error *error) MUST_USE;
+/* "(SELECT …)" of one column `name`: the tables that the claimed run made, or that any run did. */
+void postgres_append_made(struct buffer *sql, const struct postgres_database *self);
+void postgres_append_made_by_any(struct buffer *sql, const struct postgres_database *self);
+/* All notes of a run whose ledger is elsewhere. `*last`: none of any run are left. */
+enum status postgres_forget_notes(struct postgres_database *self, PGconn *connection,
+                                  const char *run_id, bool *last, struct error *error) MUST_USE;
+
+/*
+ * Tables of ours beside those of the plan, "_transhume_KIND_RUN_HASH" with the hash of the table's
+ * name: images for a rollback (sql_undo_name); keys that the run wrote into a table that held
+ * records; records that were moved out of the way (lost.c).
+ */
+#define POSTGRES_OWN_UNDO "undo"
+#define POSTGRES_OWN_KEYS "key"
+#define POSTGRES_OWN_LOST "lost"
+/* Of the claimed run. */
+void postgres_append_own_table(struct buffer *sql, const struct postgres_database *self,
+                               const char *kind, const char *table);
+/* The tables of the target's schema whose names begin so, or a run's of one kind. */
+enum status postgres_list_own(struct postgres_database *self, PGconn *connection,
+                              const char *prefix, PGresult **names, struct error *error) MUST_USE;
+enum status postgres_list_own_of(struct postgres_database *self, PGconn *connection,
+                                 const char *kind, const char *run_id, PGresult **names,
+                                 struct error *error) MUST_USE;
+enum status postgres_drop_own(struct postgres_database *self, PGconn *connection, const char *kind,
+                              const char *run_id, struct error *error) MUST_USE;
 /* Drops all tables that a result's first column names. Frees the result, whose `status` it is. */
 enum status postgres_drop_listed(struct postgres_database *self, PGconn *connection,
                                  PGresult *names, enum status status, struct error *error) MUST_USE;
-/* The tables of the target's schema whose names begin so: a list, and their end. */
-enum status postgres_list_own(struct postgres_database *self, PGconn *connection,
-                              const char *prefix, PGresult **names, struct error *error) MUST_USE;
-enum status postgres_drop_own(struct postgres_database *self, PGconn *connection,
-                              const char *prefix, struct error *error) MUST_USE;
-enum status postgres_drop_key_tables(struct postgres_database *self, PGconn *connection,
-                                     struct error *error) MUST_USE;
-/* Is the claimed run's epoch still ours? The row is locked until the transaction's end. Without a
- * run: yes. */
-enum status postgres_ledger_check_claim(struct postgres_database *self, PGconn *connection,
-                                        struct error *error) MUST_USE;
-/* The same of any run and epoch. */
-enum status postgres_ledger_check_epoch(struct postgres_database *self, PGconn *connection,
-                                        const char *run_id, uint64_t epoch,
-                                        struct error *error) MUST_USE;
-/* STATUS_END: there is no ledger here. */
-enum status postgres_ledger_check(struct postgres_database *self, PGconn *connection,
-                                  struct error *error) MUST_USE;
-enum status postgres_ledger_invalid(const struct postgres_database *self, const char *what,
-                                    struct error *error);
-enum status postgres_ledger_load(struct database *self, const char *run_id, struct arena *arena,
-                                 struct ledger_run **run, struct error *error);
-enum status postgres_ledger_done(struct database *self, const char *run_id, uint64_t chunk,
-                                 struct arena *arena, struct done_mark *mark, struct error *error);
+
+/* ---------------------------------------------------------------- forget.c */
+
+/* target_functions */
+enum status postgres_empty(struct database *self, const struct target_table *const *tables,
+                           uint32_t table_count, struct error *error);
+enum status postgres_forget_run(struct database *self, const char *run_id, bool rolled_back,
+                                struct error *error);
 
 /* ---------------------------------------------------------------- sessions.c */
 
-/* From now on the connection works on the claimed run, and is ended when that is taken over. */
+/* From now on the connection works on that attempt of a run, and is ended when the run is taken
+ * over from it. */
 enum status postgres_session_mark(struct postgres_database *self, PGconn *connection,
-                                  struct error *error) MUST_USE;
-/* Do other sessions work on that epoch of a run? */
-bool postgres_is_at_work(struct postgres_database *self, PGconn *connection, const char *run_id,
-                         uint64_t epoch);
-/* Ends them: sql_end_sessions. */
+                                  const char *run_id, uint64_t epoch, struct error *error) MUST_USE;
+/* Ends the sessions of others that work on that epoch of a run: sql_end_sessions. */
 enum status postgres_sessions_end(struct postgres_database *self, PGconn *connection,
                                   const char *run_id, uint64_t epoch, struct error *error) MUST_USE;
-
-/* ---------------------------------------------------------------- ledger_forget.c */
-
-enum status postgres_ledger_list(struct database *self, struct arena *arena, const char ***ids,
-                                 uint32_t *count, struct error *error);
-enum status postgres_ledger_forget(struct database *self, const char *run_id, uint64_t epoch,
-                                   bool rolled_back, struct error *error);
 
 /* ---------------------------------------------------------------- undo.c */
 

@@ -1,5 +1,5 @@
 /*
- * The writer: a chunk is one transaction; the done mark and the check of the epoch are its last
+ * The writer: a chunk is one transaction; the done mark and the check of the claim are its last
  * statement.
  *
  * As long as no record was refused, all of a chunk is one COPY, and batches are handed back as
@@ -11,8 +11,8 @@
  */
 #include "base/failpoint.h"
 #include "base/memory.h"
+#include "connectors/postgres/store.h"
 #include "connectors/postgres/writer_internal.h"
-#include "connectors/sql/claim.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,10 +56,10 @@ enum status postgres_writer_open(struct database *database, const struct target_
 {
     struct postgres_database *self = postgres_database_of(database);
     struct writer *opened = memory_allocate_zeroed(1, sizeof *opened);
+    (void)epoch;
 
     *writer = NULL;
     opened->database = self;
-    opened->epoch = epoch;
     opened->arena = arena_create(0);
     opened->scratch = arena_create(0);
     opened->tables = memory_allocate_zeroed((size_t)table_count + 1, sizeof *opened->tables);
@@ -241,36 +241,6 @@ enum status postgres_writer_poll(struct writer *writer, int64_t timeout_ms,
 
 /* ---------------------------------------------------------------- commit */
 
-/* The epoch's row is locked until the commit: a claim waits for it, or has gone before. */
-static enum status write_mark(struct writer *writer, const struct done_mark *mark,
-                              struct error *error)
-{
-    struct buffer sql = {0};
-    char chunk[24];
-    char epoch[24];
-    PGresult *result = NULL;
-
-    snprintf(chunk, sizeof chunk, "%llu", (unsigned long long)mark->chunk);
-    snprintf(epoch, sizeof epoch, "%llu", (unsigned long long)writer->epoch);
-    const struct postgres_parameter parameters[] = {
-        {.text = writer->run_id}, {.text = chunk}, {.text = epoch}, {.text = mark->text}};
-    buffer_append_string(&sql, "INSERT INTO ");
-    postgres_append_table(&sql, writer->database, "_transhume_done");
-    buffer_append_string(&sql,
-                         " (run, chunk, epoch, mark) SELECT id, $2::bigint, $3::bigint, $4 FROM ");
-    postgres_append_table(&sql, writer->database, "_transhume_run");
-    buffer_append_string(&sql, " WHERE id = $1 AND epoch = $3::bigint FOR SHARE");
-    enum status status =
-        postgres_query_buffer(writer->database, writer->connection, &sql, parameters, 4,
-                              POSTGRES_SHORT, ERROR_TARGET_WRITE, &result, error);
-    bool marked = status == STATUS_OK && strcmp(PQcmdTuples(result), "1") == 0;
-    PQclear(result);
-    if (status == STATUS_FAILED && error != NULL && strcmp(error->native_state, "23505") == 0) {
-        return sql_run_fenced(writer->database->shown, error); /* somebody else marked the chunk */
-    }
-    return status == STATUS_OK && !marked ? sql_run_fenced(writer->database->shown, error) : status;
-}
-
 /* What broke off after it was sent may have happened. */
 static enum status send_commit(struct writer *writer, struct error *error)
 {
@@ -320,7 +290,7 @@ enum status postgres_writer_commit(struct writer *writer, uint64_t chunk,
         return STATUS_FAILED;
     }
     writer->begun = true;
-    if (write_mark(writer, mark, error) != STATUS_OK ||
+    if (postgres_put_mark(writer->database, writer->connection, mark, error) != STATUS_OK ||
         failpoint_hit("postgres.before_commit", error) != STATUS_OK ||
         send_commit(writer, error) != STATUS_OK) {
         return STATUS_FAILED;

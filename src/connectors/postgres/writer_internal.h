@@ -56,7 +56,6 @@ struct writer {
     uint32_t table_count;
     struct writer_plan *plans;
     uint32_t plan_count;
-    uint64_t epoch;
     char *run_id;
     uint64_t chunk;     /* open one, 0: none */
     uint64_t committed; /* the last one: its commit may be called again */

@@ -196,7 +196,8 @@ static enum status take_out_repeats(struct stage_pass *pass)
     buffer_clear(&condition);
     if (status == STATUS_OK) {
         struct buffer table = {0};
-        postgres_append_key_table(&table, writer->database, pass->plan->relation);
+        postgres_append_own_table(&table, writer->database, POSTGRES_OWN_KEYS,
+                                  pass->plan->relation);
         postgres_append_names(&names, NULL, pass->key);
         append_staged_key(&staged, pass->plan, pass->key);
         /* of two writers the second waits for the first here, and then finds the key taken */
@@ -227,7 +228,8 @@ static enum status take_out_present(struct stage_pass *pass, bool before)
     buffer_append_byte(&condition, ')');
     if (before) {
         buffer_append_string(&condition, " AND NOT EXISTS (SELECT 1 FROM ");
-        postgres_append_key_table(&condition, pass->writer->database, pass->plan->relation);
+        postgres_append_own_table(&condition, pass->writer->database, POSTGRES_OWN_KEYS,
+                                  pass->plan->relation);
         buffer_append_string(&condition, " AS k WHERE ");
         writer_stage_append_match(&condition, pass->plan, pass->key, "k");
         buffer_append_byte(&condition, ')');
