@@ -28,6 +28,25 @@ static enum status look(struct store *store, struct error *error)
     return status;
 }
 
+/* STATUS_END: another process has dropped the table since it was seen. */
+static enum status is_dropped(struct store *store)
+{
+    struct error ignored;
+    enum status status = store->dialect->exists(store, &ignored);
+    store->seen = status != STATUS_END;
+    return status == STATUS_END ? STATUS_END : STATUS_FAILED;
+}
+
+/* STATUS_END: the table is not there any more. */
+static enum status run(struct store *store, struct buffer *sql, const struct store_value *parameter,
+                       sql_store_row *row, void *context, uint64_t *changed, struct error *error)
+{
+    enum status status =
+        store->dialect->run(store, buffer_string(sql), parameter, row, context, changed, error);
+    buffer_free(sql);
+    return status == STATUS_FAILED ? is_dropped(store) : status;
+}
+
 enum status sql_store_create(struct store *store, struct error *error)
 {
     store->seen = false; /* another process may have dropped it */
@@ -79,9 +98,7 @@ enum status sql_store_get(struct store *store, const char *key, struct arena *ar
     append_table(store, &sql);
     buffer_append_string(&sql, " WHERE name = ");
     append_key(&sql, key);
-    status = store->dialect->run(store, buffer_string(&sql), NULL, take_value, &reading, NULL,
-                                 error);
-    buffer_free(&sql);
+    status = run(store, &sql, NULL, take_value, &reading, NULL, error);
     return status == STATUS_OK && !reading.found ? STATUS_END : status;
 }
 
@@ -122,10 +139,7 @@ static enum status scan_page(struct store *store, const char *prefix, struct sca
     buffer_format(&sql, " AND name < '%.*s%c' ORDER BY name LIMIT %d", (int)length - 1, prefix,
                   prefix[length - 1] + 1, ROWS_A_PAGE);
     scanning->rows = 0;
-    enum status status =
-        store->dialect->run(store, buffer_string(&sql), NULL, visit_row, scanning, NULL, error);
-    buffer_free(&sql);
-    return status;
+    return run(store, &sql, NULL, visit_row, scanning, NULL, error);
 }
 
 enum status sql_store_scan(struct store *store, const char *prefix, store_visit *visit,
@@ -139,7 +153,7 @@ enum status sql_store_scan(struct store *store, const char *prefix, store_visit 
     do {
         status = scan_page(store, prefix, &scanning, error);
     } while (status == STATUS_OK && scanning.rows == ROWS_A_PAGE);
-    return status;
+    return status == STATUS_END ? STATUS_OK : status;
 }
 
 /* ---- writing */
@@ -189,10 +203,11 @@ enum status sql_store_put_if(struct store *store, const char *key, const char *t
         append_key(&sql, key);
         buffer_format(&sql, " AND version = %" PRIu64, expected);
     }
-    status = store->dialect->run(store, buffer_string(&sql), &value, NULL, NULL, &changed, error);
-    buffer_free(&sql);
+    status = run(store, &sql, &value, NULL, NULL, &changed, error);
     *version = expected + 1;
-    return status == STATUS_OK && changed == 0 ? STATUS_AGAIN : status;
+    return status == STATUS_END                  ? no_table(error)
+           : status == STATUS_OK && changed == 0 ? STATUS_AGAIN
+                                                 : status;
 }
 
 enum status sql_store_delete_if(struct store *store, const char *key, uint64_t expected,
@@ -211,10 +226,9 @@ enum status sql_store_delete_if(struct store *store, const char *key, uint64_t e
     if (expected != STORE_ANY_VERSION) {
         buffer_format(&sql, " AND version = %" PRIu64, expected);
     }
-    status = store->dialect->run(store, buffer_string(&sql), NULL, NULL, NULL, &changed, error);
-    buffer_free(&sql);
+    status = run(store, &sql, NULL, NULL, NULL, &changed, error);
     if (status != STATUS_OK || changed > 0 || expected == STORE_ANY_VERSION) {
-        return status;
+        return status == STATUS_END ? STATUS_OK : status;
     }
     struct store_value value;
     struct arena *arena = arena_create(1024);
@@ -249,5 +263,6 @@ enum status sql_store_put_many(struct store *store, const struct store_pair *pai
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         status = put_absent(store, &pairs[i], error);
     }
-    return store->dialect->end(store, status, error);
+    status = store->dialect->end(store, status, error);
+    return status == STATUS_FAILED && is_dropped(store) == STATUS_END ? no_table(error) : status;
 }
