@@ -197,9 +197,8 @@ static enum status visit_mark(void *context, const char *key, const struct store
     if (object != NULL) {
         (void)json_tree_append(object, JSON_COMPACT, &extra);
     }
-    enum status status =
-        marks->visit(marks->context, chunk, object == NULL ? NULL : buffer_string(&extra),
-                     extra.length, error);
+    enum status status = marks->visit(
+        marks->context, chunk, object == NULL ? NULL : buffer_string(&extra), extra.length, error);
     buffer_free(&extra);
     json_decref(mark);
     return status;
