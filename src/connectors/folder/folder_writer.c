@@ -342,8 +342,10 @@ static void note_done(struct writer *writer, struct open_chunk *chunk, struct bu
                                                         .ordinals_count = part->ordinals_count};
         }
     }
-    if (writer->folder->pipe == NULL) {
+    if (extra != NULL) {
         folder_done_append(segments, count, extra);
+    }
+    if (writer->folder->pipe == NULL) {
         folder_done_add(writer->folder, segments, count);
     }
 }
