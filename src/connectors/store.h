@@ -89,12 +89,23 @@ struct store_functions {
  * commits for the run fails with ERROR_RUN_FENCED unless `guard_key` still has `guard_version`,
  * checked last in the same transaction.
  */
+struct run_claim;
+
+/* `extra` is what commit appended to struct done_mark.extra, borrowed for the call; NULL: nothing.
+ * Anything but STATUS_OK ends the visit with that status. */
+typedef enum status run_mark_visit(void *context, uint64_t chunk, const char *extra, size_t length,
+                                   struct error *error);
+
 struct run_claim {
     const char *run_id;
     uint64_t epoch;
     const char *guard_key; /* NULL: the ledger is elsewhere */
     uint64_t guard_version;
     bool took_over; /* somebody held it, who may not know yet that it is over */
+    /* Visits the run's done marks, in the order of their chunks. */
+    enum status (*visit_marks)(const struct run_claim *claim, run_mark_visit *visit, void *context,
+                               struct error *error);
+    void *marks; /* the engine's, for visit_marks */
 };
 
 /* Who works on a run, as far as a database knows it; see connectors/ledger.h. */

@@ -112,6 +112,9 @@ struct done_mark {
     /* Where a target whose transactions hold the ledger puts the text, as a key that is absent;
      * NULL: the engine marks the chunk itself once it is durable. */
     const char *key;
+    /* With `key` NULL, commit may append a JSON object of the target's own, which the engine keeps
+     * in the mark as its member "target", and gives back by run_claim.visit_marks. May be NULL. */
+    struct buffer *extra;
 };
 
 enum outcome_kind { OUTCOME_REJECTED, OUTCOME_SKIPPED };

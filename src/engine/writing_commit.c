@@ -126,15 +126,21 @@ static enum status commit(struct writing *writing, const struct open_chunk *chun
     const struct copy *copy = writing->copy;
     struct ledger *ledger = copy->session->ledger;
     char key[STORE_KEY_BYTES];
+    struct buffer extra = {0};
     bool apart = ledger_marks_apart(ledger);
     ledger_mark_key(key, copy->run->id, chunk->number);
     const struct done_mark mark = {.chunk = chunk->number,
                                    .epoch = copy->run->epoch,
                                    .text = chunk->mark_text,
-                                   .key = apart ? NULL : key};
+                                   .key = apart ? NULL : key,
+                                   .extra = apart ? &extra : NULL};
     enum status status =
         writing->target->commit(writing->worker->writer, chunk->number, &mark, error);
-    return status == STATUS_OK && apart ? put_mark(writing, &mark, error) : status;
+    if (status == STATUS_OK && apart) {
+        status = put_mark(writing, &mark, error);
+    }
+    buffer_free(&extra);
+    return status;
 }
 
 enum status writing_commit(struct writing *writing, struct error *error)

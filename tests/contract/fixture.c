@@ -307,10 +307,12 @@ void fixture_commit(struct fixture *fixture, uint64_t chunk, const char *mark_te
 {
     struct error error = {0};
     char key[STORE_KEY_BYTES];
+    struct buffer extra = {0};
     struct done_mark mark = {.chunk = chunk, .epoch = fixture->epoch, .text = mark_text};
     bool apart = ledger_marks_apart(fixture->ledger);
     ledger_mark_key(key, fixture->run_id, chunk);
     mark.key = apart ? NULL : key;
+    mark.extra = apart ? &extra : NULL;
     check_ok(fixture->target->connector->target->commit(fixture->writer, chunk, &mark, &error),
              &error, "commit");
     if (apart) {
@@ -320,6 +322,7 @@ void fixture_commit(struct fixture *fixture, uint64_t chunk, const char *mark_te
                  "mark");
         ledger_close_store(fixture->ledger, store);
     }
+    buffer_free(&extra);
 }
 
 struct tally fixture_chunk(struct fixture *fixture, uint64_t chunk, int64_t first, uint32_t count,

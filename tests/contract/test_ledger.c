@@ -35,6 +35,15 @@ void contract_test_descriptor(const struct contract_entry *entry)
     }
 }
 
+/* The engine's text, which the target may have added to. */
+static void assert_is_done(const char *text)
+{
+    if (strcmp(text, "{\"done\":true}") != 0 &&
+        strncmp(text, "{\"done\":true,\"target\":{", 24) != 0) {
+        fail_msg("a done mark came back as %s", text);
+    }
+}
+
 void contract_test_ledger(const struct contract_entry *entry)
 {
     struct fixture fixture;
@@ -74,10 +83,10 @@ void contract_test_ledger(const struct contract_entry *entry)
     }
     assert_int_equal(run->done_count, 1);
     assert_int_equal(run->done[0].chunk, 2);
-    assert_string_equal(run->done[0].text, "{\"done\":true}");
+    assert_is_done(run->done[0].text);
     check_ok(ledger_done(fixture.ledger, fixture.run_id, 2, fixture.arena, &mark, &error), &error,
              "done");
-    assert_string_equal(mark.text, "{\"done\":true}");
+    assert_is_done(mark.text);
     assert_int_equal(ledger_done(fixture.ledger, fixture.run_id, 1, fixture.arena, &mark, &error),
                      STATUS_END);
     assert_int_equal(ledger_load(fixture.ledger, "no such run", fixture.arena, &run, &error),

@@ -2,7 +2,7 @@
 #include "support_dynamodb.h"
 
 #include "base/file.h"
-#include "connectors/folder/compression.h"
+#include "connectors/folder/folder.h"
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,9 +57,66 @@ const char *folder_new(void)
     return path;
 }
 
+static struct {
+    struct database *database;
+    struct ledger *ledger;
+} opened[16];
+
+struct ledger *folder_ledger(struct database *database)
+{
+    struct error error;
+    size_t at = 0;
+    while (opened[at].database != database && opened[at].database != NULL) {
+        at++;
+        assert_true(at < sizeof(opened) / sizeof(*opened));
+    }
+    if (opened[at].database == NULL) {
+        opened[at].database = database;
+        if (ledger_open(database, database, &opened[at].ledger, &error) != STATUS_OK) {
+            fail_msg("%s: %s", error.object, error.message);
+        }
+    }
+    return opened[at].ledger;
+}
+
 void close_folder(struct database *database)
 {
+    for (size_t at = 0; at < sizeof(opened) / sizeof(*opened); at++) {
+        if (opened[at].database == database) {
+            ledger_close(opened[at].ledger);
+            opened[at].ledger = NULL;
+            opened[at].database = NULL;
+        }
+    }
     connector_dynamodb_json.close(database);
+}
+
+void claim_again(struct database *database, uint64_t old_epoch)
+{
+    struct ledger_holder holder = {0};
+    struct error error;
+    if (ledger_lead(folder_ledger(database), "r1", old_epoch, NULL, &holder, &error) != STATUS_OK) {
+        fail_msg("%s: %s (%s)", error.object, error.message, holder.name);
+    }
+}
+
+enum status commit_and_mark(struct database *database, struct writer *writer,
+                            const struct done_mark *mark, struct error *error)
+{
+    const struct folder *folder = (struct folder *)database;
+    struct ledger *ledger = folder_ledger(database);
+    struct store *store = NULL;
+    struct buffer extra = {0};
+    struct done_mark own = *mark;
+    own.extra = &extra;
+    enum status status = connector_dynamodb_json.target->commit(writer, own.chunk, &own, error);
+    if (status == STATUS_OK) {
+        assert_int_equal(ledger_open_store(ledger, &store, error), STATUS_OK);
+        status = ledger_mark(ledger, store, folder->run.id, &own, error);
+        ledger_close_store(ledger, store);
+    }
+    buffer_free(&extra);
+    return status;
 }
 
 void run_begin(struct database *database, const char *run_id, uint64_t chunks)
@@ -77,13 +134,22 @@ void run_begin(struct database *database, const char *run_id, uint64_t chunks)
                                                   .row_estimate = -1,
                                                   .last_id = at == 0 ? NULL : "last"}};
     }
-    if (connector_dynamodb_json.ledger->create(database, run_id, "{\"header\":1}",
-                                               "{\"phase\":\"prepared\"}", list, chunks,
-                                               &error) != STATUS_OK ||
-        connector_dynamodb_json.ledger->claim(database, run_id, 0, NULL, &holder, &error) !=
-            STATUS_OK) {
+    struct arena *arena = arena_create(0);
+    const char *other;
+    const char *conflict;
+    const struct ledger_new_run run = {.id = run_id,
+                                       .header = "{\"header\":1}",
+                                       .status = "{\"phase\":\"prepared\"}",
+                                       .chunks = list,
+                                       .chunk_count = chunks,
+                                       .tables = &things_table.name,
+                                       .table_count = 1};
+    if (ledger_create(folder_ledger(database), &run, arena, &other, &conflict, &error) !=
+            STATUS_OK ||
+        ledger_lead(folder_ledger(database), run_id, 0, NULL, &holder, &error) != STATUS_OK) {
         fail_msg("%s: %s", error.object, error.message);
     }
+    arena_destroy(arena);
     struct target_table table = things_table;
     assert_int_equal(connector_dynamodb_json.target->prepare(database, &table, 1, NULL, &error),
                      STATUS_OK);
@@ -136,7 +202,7 @@ void chunk_write(struct database *database, uint64_t epoch, uint64_t chunk, stru
     assert_int_equal(result.outcome_count, 0);
     batch_destroy(result.batch);
     assert_int_equal(target->poll(writer, 0, &result, &error), STATUS_END);
-    if (target->commit(writer, chunk, &mark, &error) != STATUS_OK) {
+    if (commit_and_mark(database, writer, &mark, &error) != STATUS_OK) {
         fail_msg("%s: %s", error.object, error.message);
     }
     target->writer_close(writer);

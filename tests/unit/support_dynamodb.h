@@ -3,6 +3,7 @@
 #define TRANSHUME_UNIT_SUPPORT_DYNAMODB_H
 
 #include "connectors/connector.h"
+#include "engine/ledger/ledger.h"
 #include "support.h"
 
 extern const struct connector connector_dynamodb_json;
@@ -15,6 +16,13 @@ extern const struct target_table things_table;
  * opened. */
 struct database *folder_database(const char *path, enum open_mode mode, const char *options);
 void close_folder(struct database *database);
+/* The ledger of an open target, opened at the first call; close_folder closes it. */
+struct ledger *folder_ledger(struct database *database);
+/* Claims "r1" for the next attempt, which must work. */
+void claim_again(struct database *database, uint64_t old_epoch);
+/* Commits a chunk and marks it in the ledger, as the engine does. */
+enum status commit_and_mark(struct database *database, struct writer *writer,
+                            const struct done_mark *mark, struct error *error);
 
 /* A new folder's path, which lives until the end. */
 const char *folder_new(void);
@@ -25,7 +33,7 @@ void thing_add(struct batch *batch, const char *pk, int64_t id, const char *name
 struct batch *things_batch(uint32_t entity);
 /* `count` records numbered from `first`, Pk "pk", Name "name N". */
 struct batch *things_numbered(uint32_t entity, int64_t first, int64_t count);
-/* chunk_begin, submit, poll, commit; all must be written. */
+/* chunk_begin, submit, poll, commit, mark; all must be written. */
 void chunk_write(struct database *database, uint64_t epoch, uint64_t chunk, struct batch *batch);
 
 /* All lines of the table's data files (unpacked), in order of files; each ends with \n. */

@@ -111,7 +111,7 @@ static void write_equal_keys(struct database *database)
     thing_add(first, "p", 1, "goes too");
     struct batch *second = things_batch(1);
     thing_add(second, "p", 2, "stays");
-    struct done_mark mark = {1, 1, "m", NULL};
+    struct done_mark mark = {.chunk = 1, .epoch = 1, .text = "{}"};
     assert_int_equal(TARGET->writer_open(database, &things_table, 1, 1, &writer, &error),
                      STATUS_OK);
     assert_int_equal(TARGET->chunk_begin(writer, 1, 1, &error), STATUS_OK);
@@ -121,7 +121,7 @@ static void write_equal_keys(struct database *database)
         batch_destroy(result.batch);
         arena_destroy(result.arena);
     }
-    assert_int_equal(TARGET->commit(writer, 1, &mark, &error), STATUS_OK);
+    assert_int_equal(commit_and_mark(database, writer, &mark, &error), STATUS_OK);
     TARGET->writer_close(writer);
     struct batch *third = things_batch(2);
     thing_add(third, "p", 3, "stays");
@@ -168,8 +168,6 @@ static void the_lowest_record_stays(void **state)
         const char *path = folder_new();
         struct database *database = folder_database(path, OPEN_TARGET, options[at]);
         struct buffer out = {0};
-        struct ledger_holder holder = {0};
-        struct error error;
         run_begin(database, "r1", 2);
         write_equal_keys(database);
         settle(database, &out);
@@ -179,9 +177,7 @@ static void the_lowest_record_stays(void **state)
         assert_buffer(&out, expected_found);
         close_folder(database);
         database = folder_database(path, OPEN_TARGET, options[at]);
-        assert_int_equal(
-            connector_dynamodb_json.ledger->claim(database, "r1", 1, NULL, &holder, &error),
-            STATUS_OK);
+        claim_again(database, 1);
         settle(database, &out);
         assert_buffer(&out, expected_found);
         assert_settled(database, path);
@@ -260,7 +256,6 @@ static void crashes_change_nothing(void **state)
         const char *path = folder_new();
         struct database *database = folder_database(path, OPEN_TARGET, NULL);
         struct buffer out = {0};
-        struct ledger_holder holder = {0};
         struct error error;
         int ended = 0;
         run_begin(database, "r1", 2);
@@ -273,10 +268,8 @@ static void crashes_change_nothing(void **state)
                 _exit(2);
             }
             database = folder_database(path, OPEN_TARGET, NULL);
-            if (connector_dynamodb_json.ledger->claim(database, "r1", 1, NULL, &holder, &error) ==
-                STATUS_OK) {
-                settle(database, &out);
-            }
+            claim_again(database, 1);
+            settle(database, &out);
             _exit(3);
         }
         assert_int_equal(waitpid(child, &ended, 0), child);
@@ -284,10 +277,7 @@ static void crashes_change_nothing(void **state)
             fail_msg("%s was not reached: %d", points[at], ended);
         }
         database = folder_database(path, OPEN_TARGET, NULL);
-        if (connector_dynamodb_json.ledger->claim(database, "r1", 2, NULL, &holder, &error) !=
-            STATUS_OK) {
-            fail_msg("%s: %s: %s", points[at], error.object, error.message);
-        }
+        claim_again(database, 2);
         settle(database, &out);
         assert_buffer(&out, expected_found);
         assert_settled(database, path);

@@ -544,7 +544,7 @@ static void documents_go_there_and_back(void **state)
         }
         batch_destroy(result.batch);
         arena_destroy(result.arena);
-        struct done_mark mark = {1, 1, "m", NULL};
+        struct done_mark mark = {.chunk = 1, .epoch = 1, .text = "m"};
         assert_int_equal(target->commit(writer, 1, &mark, &error), STATUS_OK);
         target->writer_close(writer);
         close_folder(database);

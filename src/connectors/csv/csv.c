@@ -221,6 +221,7 @@ const struct connector connector_csv = {
     .catalog = &folder_catalog,
     .source = &folder_source,
     .target = &folder_target,
-    .ledger = &folder_ledger,
+    .store = &folder_store,
+    .lock = &folder_lock,
     .rollback = &folder_rollback,
 };

@@ -229,6 +229,7 @@ const struct connector connector_dynamodb_json = {
     .catalog = &folder_catalog,
     .source = &folder_source,
     .target = &folder_target,
-    .ledger = &folder_ledger,
+    .store = &folder_store,
+    .lock = &folder_lock,
     .rollback = &folder_rollback,
 };

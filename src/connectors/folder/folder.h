@@ -2,24 +2,21 @@
  * The folder room: databases made of files, whatever their format (folder_format.h).
  *
  *   DIR/<table>/<prefix>-<tag>-<chunk>-<entity>-<part><suffix>[.gz|.zst]    records
+ *   DIR/_transhume/ledger.log             the store of the ledger (folder_log.c)
  *   DIR/_transhume/lock                   held (flock) by the process that works on a run
+ *   DIR/_transhume/made                   DIR was made for its first run, which was not finished
  *   DIR/_transhume/tables/<table>.json    what the format keeps of a table
  *   DIR/_transhume/tables/<table>.owner   which run made the table's folder
  *   DIR/_transhume/tables/<table>.defined which run wrote a definition first, in a folder of others
  *   DIR/_transhume/versions/<table>/<file>   what runs made of a file that they wrote again
- *   DIR/_transhume/run-<id>/header        sealed: the engine's header
- *                          chunks         sealed: one JSON object a chunk and line
- *                          status         sealed: the engine's status, replaced whole
- *                          epoch          sealed: the number that may commit
- *                          done           one line a done chunk, chained by checksums
- *                          made           sealed: the run made DIR itself
- *                          rolling        sealed: it is being rolled back
- *                          tmp/           segments that are being written
+ *   DIR/_transhume/run-<id>/tmp/          segments that are being written
  *                          settle/        sorted keys and the duplicates found
  *                          replaced/<table>/<file>   as they were before a repair wrote them again
+ *                          emptied/<table>  its segments are being removed, before their marks are
+ *                          rolling        sealed: it is being rolled back
  *
  * <table> is the table's name with all but letters, digits, - _ . as %XX (file_safe_name). <tag> is
- * 16 hex digits of the run's id. A segment counts only when a line in `done` names it.
+ * 16 hex digits of the run's id. A segment counts only when the done mark of its chunk names it.
  */
 #ifndef TRANSHUME_CONNECTORS_FOLDER_FOLDER_H
 #define TRANSHUME_CONNECTORS_FOLDER_FOLDER_H
@@ -27,22 +24,49 @@
 #include "connectors/connector.h"
 #include "connectors/folder/compression.h"
 #include "connectors/folder/folder_format.h"
+#include "connectors/folder/folder_log.h"
 #include <pthread.h>
 
 enum { FOLDER_FORMAT = 1, FOLDER_TAG_LENGTH = 16, FOLDER_SEGMENT_NAME_MAX = 128 };
 enum { FOLDER_KEY_PARTS_MAX = 32, FOLDER_COLUMNS_MAX = 65535 };
 
+/* Runs of ordinals that a segment notes at most: rejects make gaps. What comes after so many is
+ * noted with the last run, as if there were no more gaps: in order, but not exact. */
+enum { FOLDER_ORDINALS_MAX = 1024 };
+
+/* Ordinals of records that follow each other: the entity's records as they were submitted. */
+struct folder_ordinals {
+    uint64_t first;
+    uint64_t count;
+};
+
+/* A file that a done chunk left in a table's folder. */
+struct folder_segment {
+    const char *table;
+    const char *file;
+    uint64_t records;
+    uint64_t bytes;                         /* of the file */
+    uint64_t checksum;                      /* of its bytes: struct folder_print */
+    const struct folder_ordinals *ordinals; /* of its lines in order */
+    uint32_t ordinals_count;
+};
+
+/* The segments that the claimed run's done marks name. */
+struct folder_done {
+    struct arena *arena; /* NULL: none yet */
+    struct folder_segment *segments;
+    size_t count;
+    size_t capacity;
+};
+
 /* The run that this process has claimed. */
 struct folder_run {
-    char *id;
+    char *id;     /* NULL: none */
     char *folder; /* DIR/_transhume/run-<id> */
     char tag[FOLDER_TAG_LENGTH + 1];
-    uint64_t epoch;
-    int done_descriptor; /* -1: no run claimed */
-    uint64_t done_bytes; /* of whole lines */
-    uint64_t done_chain; /* checksum of the last line */
-    bool broken;         /* a mark may or may not be in the file: nothing more is written */
-    enum error_code broken_by;
+    char *guard_key; /* NULL: the ledger is not in this folder */
+    uint64_t guard_version;
+    struct folder_done done;
 };
 
 /* Every format's database begins with one. */
@@ -58,10 +82,10 @@ struct folder {
     uint64_t file_bytes_max;
     char *spill_folder;
     struct arena *arena;
+    struct folder_log log; /* of the ledger; locks itself */
+    int lock_descriptor;   /* -1: not held */
     pthread_mutex_t mutex; /* guards all below between threads, and what the formats learn */
     struct folder_run run;
-    int lock_descriptor; /* -1: not held */
-    bool made_root;      /* this process made the folder of the database */
     struct folder_snapshot *snapshot;
 };
 
@@ -206,70 +230,31 @@ enum status folder_pipe_give(struct folder *folder, const char *path, uint64_t h
 
 /* ---------------------------------------------------------------- folder_done.c */
 
-/* Runs of ordinals that a segment notes at most: rejects make gaps. What comes after so many is
- * noted with the last run, as if there were no more gaps: in order, but not exact. */
-enum { FOLDER_ORDINALS_MAX = 1024 };
-
-/* Ordinals of records that follow each other: the entity's records as they were submitted. */
-struct folder_ordinals {
-    uint64_t first;
-    uint64_t count;
-};
-
-/* A file that a done chunk left in a table's folder. */
-struct folder_segment {
-    const char *table;
-    const char *file;
-    uint64_t records;
-    uint64_t bytes;                         /* of the file */
-    uint64_t checksum;                      /* of its bytes: struct folder_print */
-    bool has_checksum;                      /* false in marks of earlier versions */
-    const struct folder_ordinals *ordinals; /* of its lines in order */
-    uint32_t ordinals_count;
-};
-
-struct folder_done {
-    struct done_mark mark;
-    struct folder_segment *segments;
-    uint32_t segment_count;
-};
-
-struct folder_done_list {
-    struct folder_done *items;
-    uint64_t count;
-    uint64_t bytes; /* of whole lines; what follows is a torn tail */
-    uint64_t chain;
-};
-
-/* An empty file of done marks. */
-enum status folder_done_create(const char *run_folder, const char *run_id,
-                               struct error *error) MUST_USE;
-enum status folder_done_load(const struct folder_format *format, const char *run_folder,
-                             const char *run_id, struct arena *arena, struct folder_done_list *list,
+/* Appends what the done mark keeps of a chunk: {"segments":[…]}. */
+void folder_done_append(const struct folder_segment *segments, uint32_t count, struct buffer *out);
+/* Adds a chunk's segments to those of the claimed run; copies them. Any thread: takes the mutex. */
+void folder_done_add(struct folder *folder, const struct folder_segment *segments, uint32_t count);
+/* Reads what folder_done_append wrote and adds it. */
+enum status folder_done_take(struct folder *folder, uint64_t chunk, const char *text, size_t length,
                              struct error *error) MUST_USE;
-/* Replaces the whole file. */
-enum status folder_done_rewrite(const char *run_folder, const char *run_id,
-                                const struct folder_done_list *list, struct error *error) MUST_USE;
-/* Opens the claimed run's file for appending, the torn tail cut off. */
-enum status folder_done_open(struct folder_run *run, const struct folder_done_list *list,
-                             struct error *error) MUST_USE;
-/*
- * Appends and makes durable, the epoch checked before. Any thread: takes the mutex. `written` tells
- * whether the mark may be in the file (also when this fails).
- */
-enum status folder_done_append(struct folder *folder, const struct folder_done *done,
-                               uint64_t epoch, bool *written, struct error *error) MUST_USE;
+/* Forgets those of one table, or with `table` NULL all. */
+void folder_done_drop(struct folder *folder, const char *table);
 
-/* ---------------------------------------------------------------- folder_ledger.c */
+/* The segments of one table that the claimed run's marks name, by file name. */
+struct folder_marked {
+    const struct folder_segment *segments; /* in the arena; their texts live as long as the claim */
+    size_t count;
+};
+void folder_marked_load(struct folder *folder, const char *table, struct arena *arena,
+                        struct folder_marked *marked);
+/* NULL: no mark names the file. */
+const struct folder_segment *folder_marked_find(const struct folder_marked *marked,
+                                                const char *file);
 
-extern const struct ledger_functions folder_ledger;
+extern const struct store_functions folder_store;
+extern const struct lock_functions folder_lock;
 /* folder_rollback.c */
 extern const struct rollback_functions folder_rollback;
-/* ERROR_RUN_FENCED unless the file says `epoch`. */
-enum status folder_ledger_check_epoch(const struct folder_run *run, uint64_t epoch,
-                                      struct error *error) MUST_USE;
-/* Gives up lock and run; at close. */
-void folder_ledger_forget(struct folder *folder);
 
 /* ---------------------------------------------------------------- folder_tables.c */
 
@@ -285,16 +270,6 @@ enum status folder_after_load(struct database *self, const struct target_table *
                               uint32_t table_count, const struct schema *objects,
                               void (*progress)(const char *what), uint32_t *broken,
                               struct error *error);
-/* The segments of one table that the claimed run's marks name, by file name. */
-struct folder_marked {
-    struct folder_segment **segments;
-    size_t count;
-};
-enum status folder_marked_load(const struct folder *folder, const char *table, struct arena *arena,
-                               struct folder_marked *marked, struct error *error) MUST_USE;
-/* NULL: no mark names the file. */
-const struct folder_segment *folder_marked_find(const struct folder_marked *marked,
-                                                const char *file);
 /* A decoder for raw_next and raw_read over a whole file of the target. */
 enum status folder_segment_open(struct folder *folder, const char *table, const char *path,
                                 struct folder_decoder **decoder, struct error *error) MUST_USE;

@@ -3,7 +3,7 @@
  * are written again without it. What the claimed run itself wrote is left alone: a repair that goes
  * on after a crash takes out once more what it may have written already in its place.
  */
-#include "connectors/folder/folder.h"
+#include "connectors/folder/folder_claim.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -166,7 +166,7 @@ enum status folder_delete_records(struct database *self, const struct target_tab
         status = error_set(error, ERROR_INTERNAL, table->name,
                            "records are taken out by key, in a claimed run");
     } else {
-        status = folder_ledger_check_epoch(run, run->epoch, error);
+        status = folder_check_claim(deleting.folder, error);
     }
     if (status == STATUS_OK) {
         status = take_keys(&deleting, keys, key_count, error);

@@ -8,7 +8,7 @@
  *   DIR/_transhume/…                                                        see folder.h
  *
  * A connector of files is: its own `struct database` that begins with a `struct folder`, a const
- * `struct folder_format`, and a `struct connector` whose groups are the room's (folder_ledger,
+ * `struct folder_format`, and a `struct connector` whose groups are the room's (folder_store,
  * folder_source, folder_target, folder_catalog), open one line of its own (folder_open) and close
  * the room's (folder_close). Each format defines `struct folder_encoder` and `struct
  * folder_decoder` for itself, as each connector does `struct reader`.

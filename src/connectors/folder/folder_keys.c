@@ -13,7 +13,7 @@
  * one stays. Last come 16 bytes of the record's canonical hash, of tables with `distinct`: is a
  * later one the same record?
  */
-#include "connectors/folder/folder.h"
+#include "connectors/folder/folder_claim.h"
 
 #include "base/bytes.h"
 #include "base/failpoint.h"
@@ -45,39 +45,6 @@ static enum status no_memory(struct error *error)
 }
 
 /* ---------------------------------------------------------------- the segments */
-
-static int compare_segments(const void *left, const void *right)
-{
-    return strcmp(((const struct folder_segment *)left)->file,
-                  ((const struct folder_segment *)right)->file);
-}
-
-static enum status find_segments(struct folder_settling *settling, struct error *error)
-{
-    struct folder_done_list list;
-    const struct folder_run *run = &settling->folder->run;
-    size_t room = 0;
-    if (folder_done_load(settling->folder->format, run->folder, run->id, settling->arena, &list,
-                         error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    for (uint64_t at = 0; at < list.count; at++) {
-        room += list.items[at].segment_count;
-    }
-    settling->segments = (struct folder_segment *)arena_allocate_zeroed(
-        settling->arena, room + 1, sizeof(*settling->segments));
-    for (uint64_t at = 0; at < list.count; at++) {
-        for (uint32_t number = 0; number < list.items[at].segment_count; number++) {
-            const struct folder_segment *segment = &list.items[at].segments[number];
-            if (strcmp(segment->table, settling->table->name) == 0) {
-                settling->segments[settling->segment_count++] = *segment;
-            }
-        }
-    }
-    qsort(settling->segments, settling->segment_count, sizeof(*settling->segments),
-          compare_segments);
-    return STATUS_OK;
-}
 
 char *folder_settling_path(struct folder_settling *settling, const char *file)
 {
@@ -220,7 +187,7 @@ static enum status sort_segment(struct folder_settling *settling, struct spill_s
                                 uint32_t number, struct buffer *scratch, struct arena *arena,
                                 struct error *error)
 {
-    const struct folder_segment *segment = &settling->segments[number];
+    const struct folder_segment *segment = &settling->marked.segments[number];
     struct walk walk = {.segment = segment};
     const struct folder_format *format = settling->folder->format;
     struct folder_decoder *decoder = NULL;
@@ -264,7 +231,7 @@ static enum status sort_all(struct folder_settling *settling, struct spill_sorte
     struct buffer scratch = {0};
     struct arena *arena = arena_create(0);
     enum status status = STATUS_OK;
-    for (uint32_t at = 0; at < settling->segment_count && status == STATUS_OK; at++) {
+    for (uint32_t at = 0; at < settling->marked.count && status == STATUS_OK; at++) {
         status = sort_segment(settling, sorter, at, &scratch, arena, error);
     }
     if (status == STATUS_OK) {
@@ -333,7 +300,7 @@ static enum status seek_line(struct list_writer *writer, uint32_t segment, uint6
     enum status status = STATUS_OK;
     if (writer->decoder == NULL || writer->segment != segment) {
         char *path =
-            folder_settling_path(writer->settling, writer->settling->segments[segment].file);
+            folder_settling_path(writer->settling, writer->settling->marked.segments[segment].file);
         format->decoder_close(writer->decoder);
         writer->decoder = NULL;
         writer->segment = segment;
@@ -370,7 +337,7 @@ static enum status list_one(struct list_writer *writer, const uint8_t *place, st
     if (seek_line(writer, segment, line_number, &line, &length, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    uint64_t ordinal = ordinal_is_exact(&writer->settling->segments[segment], line_number)
+    uint64_t ordinal = ordinal_is_exact(&writer->settling->marked.segments[segment], line_number)
                            ? bytes_get_be(place + 24, 8)
                            : UINT64_MAX;
     if (!buffer_try_reserve(&writer->text, 2 * length)) {
@@ -380,7 +347,7 @@ static enum status list_one(struct list_writer *writer, const uint8_t *place, st
                   "{\"chunk\":%" PRIu64 ",\"entity\":%" PRIu64 ",\"ordinal\":%" PRIu64
                   ",\"file\":\"%s\",\"line\":%" PRIu64 ",\"repeats\":%u,\"record\":",
                   bytes_get_be(place + 16, 8), bytes_get_be(place + 12, 4), ordinal,
-                  writer->settling->segments[segment].file, line_number, place[PLACE_BYTES]);
+                  writer->settling->marked.segments[segment].file, line_number, place[PLACE_BYTES]);
     if (writer->settling->folder->format->json_records) {
         length -= length > 0 && line[length - 1] == '\n';
         buffer_append(&writer->text, line, length);
@@ -479,7 +446,8 @@ static enum status prepare_settling(struct folder_settling *settling, struct err
         error_recode(error, ERROR_TARGET_WRITE);
         return STATUS_FAILED;
     }
-    return find_segments(settling, error);
+    folder_marked_load(settling->folder, settling->table->name, settling->arena, &settling->marked);
+    return STATUS_OK;
 }
 
 enum status folder_settle(struct database *self, const struct target_table *table,
@@ -490,7 +458,7 @@ enum status folder_settle(struct database *self, const struct target_table *tabl
     if (folder->run.id == NULL || table->key.count < 1 || table->key.count > FOLDER_KEY_PARTS_MAX) {
         return error_set(error, ERROR_INTERNAL, folder->path, "no run of this folder is claimed");
     }
-    if (folder_ledger_check_epoch(&folder->run, folder->run.epoch, error) != STATUS_OK) {
+    if (folder_check_claim(folder, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     settling.arena = arena_create(0);

@@ -11,8 +11,7 @@ struct folder_settling {
     char *settle_folder;
     char *table_path;
     char *list_path;
-    struct folder_segment *segments; /* of the table, by name */
-    uint32_t segment_count;
+    struct folder_marked marked; /* segments of the table */
 };
 
 char *folder_settling_path(struct folder_settling *settling, const char *file);

@@ -1,10 +1,11 @@
 /* Opening a folder: its options, its place, its identity. */
-#include "connectors/folder/folder.h"
+#include "connectors/folder/folder_claim.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "connectors/registry.h"
+#include "connectors/run_lock.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,15 +13,14 @@
 #include <unistd.h>
 
 #define FAILPOINTS                                                                                 \
-    "files.before_ledger_create", "files.after_ledger_create", "files.before_epoch",               \
-        "files.after_epoch", "files.sweep_removed", "files.after_sweep", "files.before_status",    \
-        "files.before_table", "files.before_definition", "files.after_table", "files.chunk_begin", \
-        "files.after_part", "files.before_sync", "files.before_rename", "files.after_rename",      \
-        "files.before_mark", "files.after_mark", "files.before_reopen", "files.after_reopen",      \
+    "files.within_record", "files.before_compact", "files.after_compact", "files.sweep_removed",   \
+        "files.after_sweep", "files.before_table", "files.before_definition", "files.after_table", \
+        "files.chunk_begin", "files.after_part", "files.before_sync", "files.before_rename",       \
+        "files.after_rename", "files.before_empty", "files.after_empty",                           \
         "files.before_duplicates", "files.after_duplicates", "files.after_keep",                   \
         "files.before_rewrite", "files.after_rewrite", "files.before_undo", "files.undo_removed",  \
         "files.undo_restored", "files.after_undo", "files.before_remove_table",                    \
-        "files.before_forget", "files.after_forget", "files.after_notes"
+        "files.before_forget", "files.after_forget", "files.after_aside", "files.after_notes"
 
 const char *const folder_failpoints[] = {FAILPOINTS, NULL};
 const char *const folder_learning_failpoints[] = {FAILPOINTS, "files.first_reading", NULL};
@@ -142,7 +142,9 @@ static enum status check_folder(struct folder *folder, bool read_only, struct er
 
 static void close_opened(struct folder *folder)
 {
-    folder_ledger_forget(folder);
+    folder_released(&folder->base);
+    run_lock_give_back(&folder->lock_descriptor);
+    folder_log_free(&folder->log);
     folder_pipe_close(folder->pipe);
     if (folder->snapshot != NULL) {
         arena_destroy(folder->snapshot->arena);
@@ -172,7 +174,6 @@ static enum status open_folder(struct folder *folder, const struct folder_format
     folder->base.limits = format->limits;
     folder->mode = open->mode;
     folder->lock_descriptor = -1;
-    folder->run.done_descriptor = -1;
     pthread_mutex_init(&folder->mutex, NULL);
     folder->arena = arena_create(0);
     folder->path = memory_copy_string(open->uri->path != NULL ? open->uri->path : "");
@@ -186,9 +187,11 @@ static enum status open_folder(struct folder *folder, const struct folder_format
     if (read_options(folder, open->uri, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return uri_is_stream(open->uri, format->connector)
-               ? folder_pipe_open(folder, open->uri, error)
-               : check_folder(folder, open->read_only, error);
+    enum status status = uri_is_stream(open->uri, format->connector)
+                             ? folder_pipe_open(folder, open->uri, error)
+                             : check_folder(folder, open->read_only, error);
+    folder_log_init(&folder->log, folder_path(folder->arena, folder, ""));
+    return status;
 }
 
 enum status folder_open(const struct folder_format *format, const struct open_options *open,
@@ -242,6 +245,11 @@ enum status folder_normal_form(struct database *self, const struct cell *cell, s
 }
 
 const struct target_functions folder_target = {
+    .claimed = folder_claimed,
+    .released = folder_released,
+    .forget_run = folder_forget_run,
+    .tidy = folder_tidy,
+    .empty = folder_empty,
     .inspect = folder_inspect,
     .check_table = folder_check_table,
     .prepare = folder_prepare,
@@ -260,6 +268,8 @@ const struct target_functions folder_target = {
 };
 
 const struct target_functions folder_pipe_target = {
+    .claimed = folder_claimed,
+    .released = folder_released,
     .inspect = folder_inspect,
     .check_table = folder_check_table,
     .prepare = folder_prepare,

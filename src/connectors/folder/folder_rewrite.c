@@ -1,5 +1,6 @@
 /* Files written again, and put back. */
 #include "connectors/folder/folder_rewrite.h"
+#include "connectors/folder/folder_claim.h"
 
 #include "base/entries.h"
 #include "base/failpoint.h"
@@ -177,12 +178,12 @@ static enum status put_in_place(const struct folder_rewriting *rewriting, const 
                                 const char *path, const struct folder_print *print,
                                 const struct stat *before, struct error *error)
 {
-    const struct folder *folder = rewriting->folder;
+    struct folder *folder = rewriting->folder;
     struct folder_version version = {.print = *print};
     struct folder_version *versions = NULL;
     uint32_t count = 0;
     memcpy(version.tag, folder->run.tag, sizeof(version.tag));
-    if (folder_ledger_check_epoch(&folder->run, folder->run.epoch, error) != STATUS_OK ||
+    if (folder_check_claim(folder, error) != STATUS_OK ||
         folder_versions(folder, rewriting->table, rewriting->file, rewriting->arena, &versions,
                         &count, error) != STATUS_OK ||
         (rewriting->keeps && keep_old(rewriting, path, versions, count, error) != STATUS_OK) ||

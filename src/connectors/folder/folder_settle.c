@@ -208,11 +208,7 @@ static enum status begin_leaving(struct folder_settling *settling, struct leavin
     free(leaving->lines);
     *leaving = (struct leaving){0};
     snprintf(leaving->file, sizeof(leaving->file), "%s", file);
-    for (uint32_t at = 0; at < settling->segment_count; at++) {
-        if (strcmp(settling->segments[at].file, file) == 0) {
-            leaving->segment = &settling->segments[at];
-        }
-    }
+    leaving->segment = folder_marked_find(&settling->marked, file);
     if (leaving->segment == NULL) {
         return error_set(error, ERROR_LEDGER_INVALID, settling->list_path,
                          "it names a segment that is not done");

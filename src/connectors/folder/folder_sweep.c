@@ -1,42 +1,15 @@
-/* Making a folder agree with its done marks: removing segments, making chunks not done again. */
-#include "connectors/folder/folder_ledger.h"
+/* Making a folder agree with its done marks: removing segments that none names. */
+#include "connectors/folder/folder_claim.h"
 #include "connectors/folder/folder_rewrite.h"
 
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/text.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* "<table>/<file>" of all segments that marks name, sorted. */
-static void marked_names(const struct folder_done_list *list, struct arena *arena,
-                         const char ***names, size_t *count)
-{
-    size_t room = 0;
-    for (uint64_t at = 0; at < list->count; at++) {
-        room += list->items[at].segment_count;
-    }
-    *names = (const char **)arena_allocate_zeroed(arena, room + 1, sizeof(**names));
-    *count = 0;
-    for (uint64_t at = 0; at < list->count; at++) {
-        for (uint32_t segment = 0; segment < list->items[at].segment_count; segment++) {
-            const struct folder_segment *marked = &list->items[at].segments[segment];
-            const char *name = folder_entry_name(arena, marked->table);
-            (*names)[(*count)++] = arena_format(arena, "%s/%s", name, marked->file);
-        }
-    }
-    qsort(*names, *count, sizeof(**names), text_compare_strings);
-}
-
-static bool is_marked(const char *name, const char *const *names, size_t count)
-{
-    return count > 0 && bsearch(&name, names, count, sizeof(*names), text_compare_strings) != NULL;
-}
 
 static enum status remove_file(const char *path, struct error *error)
 {
@@ -47,30 +20,29 @@ static enum status remove_file(const char *path, struct error *error)
     return failpoint_hit("files.sweep_removed", error);
 }
 
-/* Removes the run's segments in one table's folder, but those in `kept`. */
-static enum status sweep_table(const struct folder *folder, const char *table,
+/* Removes the run's segments in one table's folder (`entry`), but those in `kept`, which is sorted:
+ * "<entry>/<file>". */
+static enum status sweep_table(const struct folder *folder, const char *entry,
                                const char *const *kept, size_t kept_count, struct arena *arena,
                                struct error *error)
 {
     struct folder_file *files = NULL;
     uint32_t count = 0;
     bool removed = false;
-    char *path = file_join(arena, folder->path, table);
+    char *path = file_join(arena, folder->path, entry);
     enum status status = folder_list(folder->format, path, arena, &files, &count, error);
     for (uint32_t at = 0; at < count && status == STATUS_OK; at++) {
         uint64_t chunk = 0;
         uint32_t entity = 0;
         uint32_t part = 0;
+        const char *below = file_join(arena, entry, files[at].name);
         if (!folder_segment_parse(folder->format, files[at].name, folder->run.tag, &chunk, &entity,
-                                  &part)) {
+                                  &part) ||
+            (kept_count > 0 &&
+             bsearch(&below, kept, kept_count, sizeof(*kept), text_compare_strings) != NULL)) {
             continue;
         }
-        char *below = file_join(arena, table, files[at].name);
-        char *file = file_join(arena, folder->path, below);
-        if (is_marked(below, kept, kept_count)) {
-            continue;
-        }
-        status = remove_file(file, error);
+        status = remove_file(file_join(arena, folder->path, below), error);
         removed = true;
     }
     if (status == STATUS_OK && removed) {
@@ -89,8 +61,15 @@ static bool has_bytes(const struct folder_version *versions, uint32_t count, uin
     return false;
 }
 
+static char *emptied_path(const struct folder *folder, const char *table, struct arena *arena)
+{
+    return arena_format(arena, "%s/" FOLDER_EMPTIED "/%s", folder->run.folder,
+                        folder_entry_name(arena, table));
+}
+
 /* A segment rewritten without duplicates is shorter; the list of duplicates says that it may be.
- * One that was written again since is as its versions say. */
+ * One that was written again since is as its versions say. STATUS_END: it is gone, with others of
+ * its table that was being emptied. */
 static enum status check_segment(const struct folder *folder, const struct folder_segment *segment,
                                  struct arena *arena, struct error *error)
 {
@@ -102,6 +81,9 @@ static enum status check_segment(const struct folder *folder, const struct folde
     char *list = arena_format(arena, "%s/settle/%s.duplicates", folder->run.folder, name);
     enum status status = STATUS_OK;
     if (lstat(path, &facts) != 0 || !S_ISREG(facts.st_mode)) {
+        if (file_exists(emptied_path(folder, segment->table, arena))) {
+            return STATUS_END;
+        }
         status = error_set(error, ERROR_LEDGER_INVALID, path,
                            "the ledger counts this segment as done, and it is not there");
     } else if (folder_versions(folder, segment->table, segment->file, arena, &versions, &count,
@@ -119,6 +101,28 @@ static enum status check_segment(const struct folder *folder, const struct folde
     return status;
 }
 
+/* "<entry>/<file>" of all segments that marks name, sorted. */
+static enum status check_segments(const struct folder *folder, struct arena *arena,
+                                  const char ***names, struct error *error)
+{
+    const struct folder_done *done = &folder->run.done;
+    struct arena *scratch = arena_create(0);
+    enum status status = STATUS_OK;
+    *names = arena_allocate_zeroed(arena, done->count + 1, sizeof(**names));
+    for (size_t at = 0; at < done->count && status != STATUS_FAILED; at++) {
+        const struct folder_segment *segment = &done->segments[at];
+        arena_reset(scratch);
+        status = check_segment(folder, segment, scratch, error);
+        (*names)[at] =
+            arena_format(arena, "%s/%s", folder_entry_name(scratch, segment->table), segment->file);
+    }
+    if (done->count > 1) {
+        qsort(*names, done->count, sizeof(**names), text_compare_strings);
+    }
+    arena_destroy(scratch);
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
 static enum status empty_folder(const char *path, struct error *error)
 {
     enum status status = file_remove_tree(path, error);
@@ -131,126 +135,81 @@ static enum status empty_folder(const char *path, struct error *error)
     return status;
 }
 
-enum status folder_ledger_sweep(struct folder *folder, const struct folder_done_list *list,
-                                struct arena *arena, struct error *error)
+enum status folder_sweep(struct folder *folder, struct error *error)
 {
+    struct arena *arena = arena_create(0);
     const char **tables = NULL;
     const char **kept = NULL;
     uint32_t table_count = 0;
-    size_t kept_count = 0;
-    char *tmp = file_join(arena, folder->run.folder, "tmp");
-    marked_names(list, arena, &kept, &kept_count);
-    for (uint64_t at = 0; at < list->count; at++) {
-        for (uint32_t segment = 0; segment < list->items[at].segment_count; segment++) {
-            if (check_segment(folder, &list->items[at].segments[segment], arena, error) !=
-                STATUS_OK) {
-                return STATUS_FAILED;
-            }
-        }
+    enum status status = check_segments(folder, arena, &kept, error);
+    if (status == STATUS_OK) {
+        status = empty_folder(file_join(arena, folder->run.folder, "tmp"), error);
     }
-    if (empty_folder(tmp, error) != STATUS_OK ||
+    if (status == STATUS_OK &&
         folder_subfolders(folder->path, arena, &tables, &table_count, error) == STATUS_FAILED) {
-        return STATUS_FAILED;
+        status = STATUS_FAILED;
     }
-    for (uint32_t at = 0; at < table_count; at++) {
-        if (strcmp(tables[at], "_transhume") != 0 &&
-            sweep_table(folder, tables[at], kept, kept_count, arena, error) != STATUS_OK) {
-            return STATUS_FAILED;
+    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
+        if (strcmp(tables[at], "_transhume") != 0) {
+            status = sweep_table(folder, tables[at], kept, folder->run.done.count, arena, error);
         }
     }
-    return failpoint_hit("files.after_sweep", error);
+    arena_destroy(arena);
+    return status == STATUS_OK ? failpoint_hit("files.after_sweep", error) : status;
 }
 
-/* ---------------------------------------------------------------- reopen */
+/* ---------------------------------------------------------------- emptying tables */
 
-static int compare_numbers(const void *left, const void *right)
+/* The marks go after the segments: it is noted first that these are not lost. */
+static enum status note_emptied(const struct folder *folder,
+                                const struct target_table *const *tables, uint32_t table_count,
+                                struct arena *arena, struct error *error)
 {
-    uint64_t one = *(const uint64_t *)left;
-    uint64_t two = *(const uint64_t *)right;
-    return one < two ? -1 : one > two;
+    char *notes = file_join(arena, folder->run.folder, FOLDER_EMPTIED);
+    enum status status = file_make_folder(notes, error);
+    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
+        const char *path = emptied_path(folder, tables[at]->name, arena);
+        status = file_write_atomic(path, "", 0, NULL, error);
+    }
+    if (status == STATUS_OK) {
+        status = file_sync_folder(folder->run.folder, error);
+    }
+    if (status != STATUS_OK) {
+        error_recode(error, ERROR_TARGET_WRITE);
+    }
+    return status;
 }
 
-static bool is_emptied(const char *table, const struct target_table *const *tables,
-                       uint32_t table_count)
-{
-    for (uint32_t at = 0; at < table_count; at++) {
-        if (strcmp(tables[at]->name, table) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Takes the chunks out of the list, and segments of emptied tables out of what stays. */
-static void strike(struct folder_done_list *list, const uint64_t *sorted, uint64_t chunk_count,
-                   const struct target_table *const *tables, uint32_t table_count)
-{
-    uint64_t kept = 0;
-    for (uint64_t at = 0; at < list->count; at++) {
-        struct folder_done done = list->items[at];
-        uint32_t segments = 0;
-        if (chunk_count > 0 && bsearch(&done.mark.chunk, sorted, chunk_count, sizeof(*sorted),
-                                       compare_numbers) != NULL) {
-            continue;
-        }
-        for (uint32_t segment = 0; segment < done.segment_count; segment++) {
-            if (!is_emptied(done.segments[segment].table, tables, table_count)) {
-                done.segments[segments++] = done.segments[segment];
-            }
-        }
-        done.segment_count = segments;
-        list->items[kept++] = done;
-    }
-    list->count = kept;
-}
-
-static enum status reopen_with(struct folder *folder, struct arena *arena, const uint64_t *chunks,
-                               uint64_t chunk_count, const struct target_table *const *tables,
-                               uint32_t table_count, struct error *error)
-{
-    struct folder_run *run = &folder->run;
-    struct folder_done_list list;
-    uint64_t *sorted = (uint64_t *)arena_allocate_zeroed(arena, chunk_count + 1, sizeof(*sorted));
-    char *settle = file_join(arena, run->folder, "settle");
-    if (chunk_count > 0) {
-        memcpy(sorted, chunks, chunk_count * sizeof(*sorted));
-        qsort(sorted, chunk_count, sizeof(*sorted), compare_numbers);
-    }
-    if (folder_done_load(folder->format, run->folder, run->id, arena, &list, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    strike(&list, sorted, chunk_count, tables, table_count);
-    if (failpoint_hit("files.before_reopen", error) != STATUS_OK ||
-        folder_done_rewrite(run->folder, run->id, &list, error) != STATUS_OK ||
-        failpoint_hit("files.after_reopen", error) != STATUS_OK ||
-        file_remove_tree(settle, error) != STATUS_OK ||
-        folder_done_load(folder->format, run->folder, run->id, arena, &list, error) != STATUS_OK ||
-        folder_ledger_sweep(folder, &list, arena, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    close(run->done_descriptor);
-    run->done_descriptor = -1;
-    return folder_done_open(run, &list, error);
-}
-
-enum status folder_ledger_reopen(struct database *self, const char *run_id, uint64_t epoch,
-                                 const uint64_t *chunks, uint64_t chunk_count,
-                                 const struct target_table *const *tables_to_empty,
-                                 uint32_t table_count, struct error *error)
+enum status folder_empty(struct database *self, const struct target_table *const *tables,
+                         uint32_t table_count, struct error *error)
 {
     struct folder *folder = (struct folder *)self;
-    if (folder->run.id == NULL || strcmp(folder->run.id, run_id) != 0) {
-        return error_set(error, ERROR_RUN_FENCED, folder->path,
-                         "this process does not hold the run");
-    }
-    if (folder_ledger_check_epoch(&folder->run, epoch, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
     struct arena *arena = arena_create(0);
+    enum status status = folder_check_claim(folder, error);
+    status = status == STATUS_OK ? note_emptied(folder, tables, table_count, arena, error) : status;
+    status = status == STATUS_OK ? failpoint_hit("files.before_empty", error) : status;
+    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
+        const char *entry = folder_entry_name(arena, tables[at]->name);
+        status = sweep_table(folder, entry, NULL, 0, arena, error);
+        folder_done_drop(folder, tables[at]->name);
+    }
+    if (status == STATUS_OK) {
+        status = file_remove_tree(file_join(arena, folder->run.folder, "settle"), error);
+    }
+    arena_destroy(arena);
+    return status == STATUS_OK ? failpoint_hit("files.after_empty", error) : status;
+}
+
+enum status folder_end_emptying(struct folder *folder, struct error *error)
+{
+    struct arena *arena = arena_create(1024);
+    char *notes = file_join(arena, folder->run.folder, FOLDER_EMPTIED);
     pthread_mutex_lock(&folder->mutex);
-    enum status status =
-        reopen_with(folder, arena, chunks, chunk_count, tables_to_empty, table_count, error);
+    enum status status = file_exists(notes) ? file_remove_tree(notes, error) : STATUS_OK;
     pthread_mutex_unlock(&folder->mutex);
+    if (status != STATUS_OK) {
+        error_recode(error, ERROR_TARGET_WRITE);
+    }
     arena_destroy(arena);
     return status;
 }

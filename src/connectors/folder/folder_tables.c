@@ -106,50 +106,6 @@ enum status folder_inspect(struct database *self, const struct target_table *tab
     return STATUS_OK;
 }
 
-static int compare_segments(const void *left, const void *right)
-{
-    return strcmp((*(const struct folder_segment *const *)left)->file,
-                  (*(const struct folder_segment *const *)right)->file);
-}
-
-enum status folder_marked_load(const struct folder *folder, const char *table, struct arena *arena,
-                               struct folder_marked *marked, struct error *error)
-{
-    struct folder_done_list list = {0};
-    size_t room = 0;
-    *marked = (struct folder_marked){0};
-    if (folder->run.id != NULL &&
-        folder_done_load(folder->format, folder->run.folder, folder->run.id, arena, &list, error) !=
-            STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    for (uint64_t at = 0; at < list.count; at++) {
-        room += list.items[at].segment_count;
-    }
-    marked->segments = arena_allocate_zeroed(arena, room + 1, sizeof(struct folder_segment *));
-    for (uint64_t at = 0; at < list.count; at++) {
-        for (uint32_t segment = 0; segment < list.items[at].segment_count; segment++) {
-            if (strcmp(list.items[at].segments[segment].table, table) == 0) {
-                marked->segments[marked->count++] = &list.items[at].segments[segment];
-            }
-        }
-    }
-    qsort(marked->segments, marked->count, sizeof(struct folder_segment *), compare_segments);
-    return STATUS_OK;
-}
-
-const struct folder_segment *folder_marked_find(const struct folder_marked *marked,
-                                                const char *file)
-{
-    const struct folder_segment wanted = {.file = file};
-    const struct folder_segment *key = &wanted;
-    struct folder_segment *const *found =
-        marked->count == 0 ? NULL
-                           : bsearch(&key, marked->segments, marked->count,
-                                     sizeof(struct folder_segment *), compare_segments);
-    return found == NULL ? NULL : *found;
-}
-
 enum status folder_segment_open(struct folder *folder, const char *table, const char *path,
                                 struct folder_decoder **decoder, struct error *error)
 {
@@ -203,10 +159,8 @@ enum status folder_count(struct database *self, const struct target_table *table
     uint32_t file_count = 0;
     char *path = folder_table_path(arena, folder, table->name);
     *count = 0;
-    enum status status = folder_marked_load(folder, table->name, arena, &marked, error);
-    if (status == STATUS_OK) {
-        status = folder_list(folder->format, path, arena, &files, &file_count, error);
-    }
+    folder_marked_load(folder, table->name, arena, &marked);
+    enum status status = folder_list(folder->format, path, arena, &files, &file_count, error);
     for (uint32_t at = 0; at < file_count && status == STATUS_OK; at++) {
         char *file = file_join(arena, path, files[at].name);
         status = count_file(folder, table->name, &files[at], file, &marked, count, error);

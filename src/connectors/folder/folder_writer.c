@@ -1,8 +1,8 @@
 /*
- * Writing chunks as segments: encoded into a buffer, written under tmp/, made durable, renamed into
- * the table's folder and then marked as done.
+ * Writing chunks as segments: encoded into a buffer, written under tmp/, made durable and renamed
+ * into the table's folder; the engine then marks the chunk as done.
  */
-#include "connectors/folder/folder.h"
+#include "connectors/folder/folder_claim.h"
 
 #include "base/failpoint.h"
 #include "base/file.h"
@@ -26,7 +26,7 @@ struct open_chunk {
     struct open_chunk *next;
     uint64_t number;
     bool published; /* its segments may be in the tables' folders */
-    bool marked;    /* its done mark may be in the ledger: its segments stay */
+    bool committed; /* its segments stay */
     struct arena *arena;
     struct folder_stream *streams;
 };
@@ -40,7 +40,6 @@ struct writer {
     struct folder *folder;
     const struct target_table *tables;
     uint32_t table_count;
-    uint64_t epoch;
     struct encoding *encodings;
     struct open_chunk *chunks;
     struct waiting_result *first;
@@ -53,15 +52,18 @@ enum status folder_writer_open(struct database *self, const struct target_table 
                                struct error *error)
 {
     struct folder *folder = (struct folder *)self;
+    (void)epoch;
     *writer = NULL;
     if (folder->run.id == NULL) {
         return error_set(error, ERROR_INTERNAL, folder->path, "no run of this folder is claimed");
+    }
+    if (folder_end_emptying(folder, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     struct writer *made = (struct writer *)memory_allocate_zeroed(1, sizeof(*made));
     made->folder = folder;
     made->tables = tables;
     made->table_count = table_count;
-    made->epoch = epoch;
     made->last = &made->first;
     *writer = made;
     return STATUS_OK;
@@ -303,15 +305,15 @@ enum status folder_poll(struct writer *writer, int64_t timeout_ms, struct batch_
 
 static void free_chunk(struct writer *writer, struct open_chunk *chunk)
 {
+    struct error ignored;
     struct open_chunk **link = &writer->chunks;
     while (*link != chunk) {
         link = &(*link)->next;
     }
     *link = chunk->next;
     /* A fenced attempt leaves alone what its successor may have put there. */
-    bool remove_published =
-        !chunk->marked && chunk->published &&
-        folder_ledger_check_epoch(&writer->folder->run, writer->epoch, NULL) == STATUS_OK;
+    bool remove_published = !chunk->committed && chunk->published &&
+                            folder_check_claim(writer->folder, &ignored) == STATUS_OK;
     for (struct folder_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
         folder_stream_free(stream, remove_published, &writer->spare);
     }
@@ -319,34 +321,38 @@ static void free_chunk(struct writer *writer, struct open_chunk *chunk)
     free(chunk);
 }
 
-/* Segments of all streams as the done mark names them. */
-static void describe_done(struct open_chunk *chunk, struct folder_done *done)
+/* Segments of all streams, for the done mark and for those who ask later. */
+static void note_done(struct writer *writer, struct open_chunk *chunk, struct buffer *extra)
 {
     uint32_t count = 0;
     for (struct folder_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
         count += stream->part_count;
     }
-    done->segments = (struct folder_segment *)arena_allocate_zeroed(chunk->arena, (size_t)count + 1,
-                                                                    sizeof(*done->segments));
+    struct folder_segment *segments =
+        arena_allocate_zeroed(chunk->arena, (size_t)count + 1, sizeof(*segments));
+    count = 0;
     for (struct folder_stream *stream = chunk->streams; stream != NULL; stream = stream->next) {
         for (struct folder_part *part = stream->parts; part != NULL; part = part->next) {
-            done->segments[done->segment_count++] =
-                (struct folder_segment){.table = stream->table,
-                                        .file = part->name,
-                                        .records = part->records,
-                                        .bytes = part->print.bytes,
-                                        .checksum = part->print.checksum,
-                                        .has_checksum = true,
-                                        .ordinals = part->ordinals,
-                                        .ordinals_count = part->ordinals_count};
+            segments[count++] = (struct folder_segment){.table = stream->table,
+                                                        .file = part->name,
+                                                        .records = part->records,
+                                                        .bytes = part->print.bytes,
+                                                        .checksum = part->print.checksum,
+                                                        .ordinals = part->ordinals,
+                                                        .ordinals_count = part->ordinals_count};
         }
+    }
+    if (extra != NULL) {
+        folder_done_append(segments, count, extra);
+    }
+    if (writer->folder->pipe == NULL) {
+        folder_done_add(writer->folder, segments, count);
     }
 }
 
 static enum status publish(struct writer *writer, struct open_chunk *chunk, struct error *error)
 {
-    const struct folder_run *run = &writer->folder->run;
-    if (folder_ledger_check_epoch(run, writer->epoch, error) != STATUS_OK ||
+    if (folder_check_claim(writer->folder, error) != STATUS_OK ||
         failpoint_hit("files.before_rename", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -363,7 +369,6 @@ enum status folder_commit(struct writer *writer, uint64_t number, const struct d
                           struct error *error)
 {
     struct open_chunk *chunk = find_chunk(writer, number);
-    struct folder_done done = {.mark = *mark};
     if (chunk == NULL) {
         return error_set(error, ERROR_INTERNAL, NULL, "no such open chunk");
     }
@@ -378,15 +383,8 @@ enum status folder_commit(struct writer *writer, uint64_t number, const struct d
     if (publish(writer, chunk, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    describe_done(chunk, &done);
-    if (folder_done_append(writer->folder, &done, writer->epoch, &chunk->marked, error) !=
-        STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (failpoint_hit("files.after_mark", error) != STATUS_OK) {
-        error_recode(error, ERROR_TARGET_UNKNOWN_OUTCOME);
-        return STATUS_FAILED;
-    }
+    chunk->committed = true;
+    note_done(writer, chunk, mark->extra);
     free_chunk(writer, chunk);
     return STATUS_OK;
 }

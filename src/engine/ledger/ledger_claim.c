@@ -3,6 +3,7 @@
 
 #include "base/failpoint.h"
 #include "base/memory.h"
+#include "base/text.h"
 #include "connectors/lease.h"
 #include "engine/json_text.h"
 #include "model/json_tree.h"
@@ -169,17 +170,64 @@ static enum status take_scopes(struct ledger *ledger, const char *run_id, struct
     return status == STATUS_END ? ledger_damaged(ledger, "a run's head is missing", error) : status;
 }
 
+/* ---- telling the target */
+
+struct mark_visit {
+    size_t prefix_length;
+    run_mark_visit *visit;
+    void *context;
+};
+
+static enum status visit_mark(void *context, const char *key, const struct store_value *value,
+                              struct error *error)
+{
+    const struct mark_visit *marks = context;
+    const char *digits = key + marks->prefix_length;
+    struct buffer extra = {0};
+    uint64_t chunk = 0;
+    json_t *mark;
+    if (text_to_uint64(digits, strlen(digits), &chunk) != STATUS_OK) {
+        return error_set(error, ERROR_LEDGER_INVALID, key, "a done mark has no number");
+    }
+    if (json_tree_parse(value->text, value->length, 0, key, ERROR_LEDGER_INVALID, &mark, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const json_t *object = json_object_get(mark, "target");
+    if (object != NULL) {
+        (void)json_tree_append(object, JSON_COMPACT, &extra);
+    }
+    enum status status = marks->visit(
+        marks->context, chunk, object == NULL ? NULL : buffer_string(&extra), extra.length, error);
+    buffer_free(&extra);
+    json_decref(mark);
+    return status;
+}
+
+static enum status visit_marks(const struct run_claim *claim, run_mark_visit *visit, void *context,
+                               struct error *error)
+{
+    char prefix[STORE_KEY_BYTES];
+    const struct ledger *ledger = claim->marks;
+    struct mark_visit marks = {.visit = visit, .context = context};
+    ledger_key(prefix, claim->run_id, "/done/");
+    marks.prefix_length = strlen(prefix);
+    return ledger->functions->scan(ledger->store, prefix, visit_mark, &marks, error);
+}
+
 static enum status tell_target(struct ledger *ledger, bool took_over, struct error *error)
 {
     char key[STORE_KEY_BYTES];
     const struct target_functions *target = ledger->target->connector->target;
-    bool here = ledger->home == ledger->target;
+    bool here = ledger->home == ledger->target && ledger->memory == NULL;
     ledger_key(key, ledger->run_id, "/leader");
     const struct run_claim claim = {.run_id = ledger->run_id,
                                     .epoch = ledger->epoch,
                                     .guard_key = here ? key : NULL,
                                     .guard_version = ledger->leader_version,
-                                    .took_over = took_over};
+                                    .took_over = took_over,
+                                    .visit_marks = visit_marks,
+                                    .marks = ledger};
     return target->claimed == NULL ? STATUS_OK : target->claimed(ledger->target, &claim, error);
 }
 
@@ -372,10 +420,21 @@ void ledger_mark_key(char *key, const char *run_id, uint64_t chunk)
     ledger_key(key, run_id, "/done/%010" PRIu64, chunk);
 }
 
+/* The engine's text with the target's own object as its last member. */
+static const char *mark_text(const struct done_mark *mark, struct arena *arena)
+{
+    size_t length = strlen(mark->text);
+    if (mark->extra == NULL || buffer_is_empty(mark->extra)) {
+        return mark->text;
+    }
+    return arena_format(arena, "%.*s%s\"target\":%s}", (int)length - 1, mark->text,
+                        length > strlen("{}") ? "," : "", buffer_string(mark->extra));
+}
+
 /* What an earlier attempt marked late is as true as ours, but counted by nobody: ours replaces it.
  * STATUS_AGAIN: it is not an earlier one's. */
 static enum status replace_mark(struct ledger *ledger, struct store *store, const char *key,
-                                const struct done_mark *mark, struct error *error)
+                                const char *text, uint64_t own_epoch, struct error *error)
 {
     struct store_value value;
     struct arena *arena = arena_create(1024);
@@ -387,8 +446,8 @@ static enum status replace_mark(struct ledger *ledger, struct store *store, cons
     }
     if (status == STATUS_OK) {
         int64_t epoch = json_member_integer(object, "epoch", INT64_MAX);
-        status = epoch < (int64_t)mark->epoch
-                     ? ledger_put(ledger, store, key, mark->text, value.version, NULL, error)
+        status = epoch < (int64_t)own_epoch
+                     ? ledger_put(ledger, store, key, text, value.version, NULL, error)
                      : STATUS_AGAIN;
     }
     json_decref(object);
@@ -404,10 +463,13 @@ enum status ledger_mark(struct ledger *ledger, struct store *store, const char *
     if (failpoint_hit("ledger.before_mark", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = ledger_put(ledger, store, key, mark->text, STORE_ABSENT, NULL, error);
+    struct arena *arena = arena_create(1024);
+    const char *text = mark_text(mark, arena);
+    enum status status = ledger_put(ledger, store, key, text, STORE_ABSENT, NULL, error);
     if (status == STATUS_AGAIN) {
-        status = replace_mark(ledger, store, key, mark, error);
+        status = replace_mark(ledger, store, key, text, mark->epoch, error);
     }
+    arena_destroy(arena);
     if (status == STATUS_AGAIN) {
         return error_set(error, ERROR_RUN_FENCED, run_id,
                          "another process marked chunk %" PRIu64 " as done", mark->chunk);
