@@ -2,6 +2,7 @@
 #include "engine/ledger/ledger_internal.h"
 
 #include "base/failpoint.h"
+#include "connectors/store_key.h"
 #include "engine/json_text.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -30,7 +31,7 @@ enum status ledger_remove_parts(struct ledger *ledger, const char *run_id, struc
         status = ledger_leave_scopes(ledger, run_id, error);
     }
     if (status == STATUS_OK) {
-        ledger_name_key(prefix, "spill/", run_id);
+        store_name_key(prefix, "spill/", run_id);
         strncat(prefix, "/", sizeof(prefix) - strlen(prefix) - 1);
         status = ledger_delete_prefix(ledger, prefix, error);
     }
@@ -93,7 +94,7 @@ static enum status remove_run(struct ledger *ledger, const char *run_id, struct 
                               struct error *error)
 {
     char key[STORE_KEY_BYTES];
-    ledger_name_key(key, "gone/", run_id);
+    store_name_key(key, "gone/", run_id);
     enum status status = ledger_put(ledger, ledger->store, key, named(run_id, arena),
                                     STORE_ABSENT, NULL, error);
     if (status == STATUS_FAILED || failpoint_hit("ledger.before_forget", error) != STATUS_OK) {

@@ -38,12 +38,9 @@ enum status bridge_tidy(struct ledger *ledger, bool rolled_back, struct error *e
 /* ---- ledger_store.c */
 
 /* "run/ID" and then `rest` with its arguments; parts that come from outside are escaped with
- * ledger_append_name before. */
+ * store_name_key before. */
 void ledger_key(char key[STORE_KEY_BYTES], const char *run_id, const char *format, ...)
     PRINTF_LIKE(3, 4);
-/* PREFIX and a name that may be any text: %XX for what a key may not hold; of a long one the
- * beginning and its hash. */
-void ledger_name_key(char key[STORE_KEY_BYTES], const char *prefix, const char *name);
 /* {"format":2} to add to; json_decref when done. */
 json_t *ledger_object(void);
 /* The text of an object in the arena; takes the reference. */

@@ -1,6 +1,7 @@
 /* Positions of feeds, and intents. */
 #include "engine/ledger/ledger_positions.h"
 
+#include "connectors/store_key.h"
 #include "engine/json_text.h"
 #include "engine/ledger/ledger_internal.h"
 #include "model/json_reader.h"
@@ -11,7 +12,7 @@
 
 static void position_key(char key[STORE_KEY_BYTES], const char *feed, uint32_t lane)
 {
-    ledger_name_key(key, "position/", feed);
+    store_name_key(key, "position/", feed);
     size_t used = strlen(key);
     snprintf(key + used, STORE_KEY_BYTES - used, "/%06" PRIu32, lane);
 }
@@ -20,7 +21,7 @@ static void intent_key(char key[STORE_KEY_BYTES], const char *run_id, const char
 {
     char prefix[STORE_KEY_BYTES];
     ledger_key(prefix, run_id, "/intent/");
-    ledger_name_key(key, prefix, name);
+    store_name_key(key, prefix, name);
 }
 
 enum status ledger_get_position(struct ledger *ledger, const char *feed, uint32_t lane,

@@ -3,6 +3,7 @@
 
 #include "base/failpoint.h"
 #include "base/memory.h"
+#include "connectors/store_key.h"
 #include "engine/json_text.h"
 #include <ctype.h>
 #include <stdlib.h>
@@ -17,7 +18,7 @@ static void scope_key(char key[STORE_KEY_BYTES], const char *table)
     for (char *at = folded; *at != '\0'; at++) {
         *at = (char)tolower((unsigned char)*at);
     }
-    ledger_name_key(key, "scope/", folded);
+    store_name_key(key, "scope/", folded);
     free(folded);
 }
 
