@@ -124,6 +124,7 @@ void contract_test_several_chunks(const struct contract_entry *entry);
 void contract_test_duplicates(const struct contract_entry *entry);
 void contract_test_distinct(const struct contract_entry *entry);
 void contract_test_large(const struct contract_entry *entry);
+void contract_test_store(const struct contract_entry *entry);
 void contract_test_ledger(const struct contract_entry *entry);
 void contract_test_held(const struct contract_entry *entry);
 void contract_test_lease(const struct contract_entry *entry);

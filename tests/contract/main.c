@@ -43,6 +43,7 @@ static const struct {
     {"several chunks", contract_test_several_chunks},
     {"duplicates", contract_test_duplicates},
     {"distinct", contract_test_distinct},
+    {"store", contract_test_store},
     {"ledger", contract_test_ledger},
     {"held", contract_test_held},
     {"lease", contract_test_lease},
