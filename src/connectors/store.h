@@ -68,8 +68,10 @@ struct store_functions {
      * STATUS_OK. */
     enum status (*delete_if)(struct store *store, const char *key, uint64_t expected,
                              struct error *error);
-    /* Visits the keys that begin with `prefix` (not empty), in their order. What is put or deleted
-     * meanwhile may or may not be visited. */
+    /* Visits the keys that begin with `prefix`, in their order. What is put or deleted meanwhile
+     * may or may not be visited. A prefix holds at least the first part of its keys with the '/'
+     * behind it, of keys under "run/" the first two: a store may keep such keys in places of their
+     * own (DynamoDB: in one partition). */
     enum status (*scan)(struct store *store, const char *prefix, store_visit *visit, void *context,
                         struct error *error);
 

@@ -42,13 +42,18 @@ class SqlLedgers(ServerLedgers):
 class DynamodbLedgers(ServerLedgers):
     """All items of a kind at once: heads, pieces of the header and of the chunk list, done marks."""
 
+    @staticmethod
+    def kind_of(item):
+        parts = item["key"]["S"].split("/")
+        return parts[2] if parts[0] == "run" else parts[0]
+
     def of_kind(self, kind):
-        return [item for item in items.scan(self.client, LEDGER) if item["part"]["S"].split("/")[0] == kind]
+        return [item for item in items.scan(self.client, LEDGER) if self.kind_of(item) == kind]
 
     def damages(self, _folder):
         kinds = {}
         for item in items.scan(self.client, LEDGER):
-            kinds.setdefault(item["part"]["S"].split("/")[0], set()).update(item.keys() - {"run", "part"})
+            kinds.setdefault(self.kind_of(item), set()).update(item.keys() - {"place", "key"})
         return [("", "drop", "")] + [(kind, "delete", "") for kind in sorted(kinds)] + [
             (kind, attribute, value) for kind in sorted(kinds) for attribute in sorted(kinds[kind]) for value in range(len(VALUES))]
 
@@ -59,7 +64,7 @@ class DynamodbLedgers(ServerLedgers):
             return True
         found = self.of_kind(kind)
         for item in found:
-            self.client.delete_item(TableName=LEDGER, Key={name: item[name] for name in ("run", "part")})
+            self.client.delete_item(TableName=LEDGER, Key={name: item[name] for name in ("place", "key")})
             changed = {name: part for name, part in item.items() if name != what}
             if what != "delete" and VALUES[value]:
                 changed[what] = VALUES[value]

@@ -1,4 +1,5 @@
 """Runs that come while the ledger's table goes: it leaves with the last run, and nobody else's run with it."""
+import json
 import os
 import signal
 import sys
@@ -45,9 +46,14 @@ class Ledger(TakeOver):
         return result
 
     def runs(self):
-        """The ids of heads in the ledger, as boto3 sees them."""
-        return sorted(item["run"]["S"] for item in self.client.scan(TableName=LEDGER, ConsistentRead=True)["Items"]
-                      if item["part"]["S"] == "head")
+        """The ids of runs in the ledger, the newest one last, as boto3 sees them."""
+        kept = self.client.scan(TableName=LEDGER, ConsistentRead=True)["Items"]
+        return [json.loads(item["text"]["S"])["run"] for item in sorted(kept, key=lambda item: item["key"]["S"])
+                if item["place"]["S"] == "runs"]
+
+    def heads(self):
+        return [item for item in self.client.scan(TableName=LEDGER, ConsistentRead=True)["Items"]
+                if item["key"]["S"].startswith("run/") and item["key"]["S"].endswith("/head")]
 
     def assert_both(self):
         rows = [{"id": {"N": str(n)}, "v": {"S": "value %d" % n}} for n in range(1, ROWS + 1)]
@@ -62,14 +68,14 @@ class Ledger(TakeOver):
         items.wait_gone(self.client, LEDGER)
 
     def test_a_run_is_published_after_the_list_was_read(self):
-        finishing = self.finish_first(TRANSHUME_FAILPOINT="dynamodb.before_forget:stop")
+        finishing = self.finish_first(TRANSHUME_FAILPOINT="ledger.before_closing:stop")
         self.wait_until_stopped(finishing)
         self.assert_code(support.finish(self.migrate_other()), 0)
         self.go_on(finishing)
         self.assert_second_is_known()
 
     def test_a_run_waits_for_a_ledger_that_goes(self):
-        finishing = self.finish_first(TRANSHUME_FAILPOINT="dynamodb.after_closing:stop")
+        finishing = self.finish_first(TRANSHUME_FAILPOINT="ledger.after_closing:stop")
         self.wait_until_stopped(finishing)
         with FaultProxy(self.server.endpoint) as proxy:
             second = self.migrate_other(endpoint=proxy.endpoint)
@@ -77,12 +83,12 @@ class Ledger(TakeOver):
             self.go_on(finishing)
             result = support.finish(second)
             self.assert_code(result, 0)
-            self.assertRegex(result.err, "waiting for the ledger of run .* to be gone")
+            self.assertRegex(result.err, "waiting for the ledger of finished runs to be removed")
             self.assert_second_is_known()
 
     def test_the_ledger_goes_while_a_run_is_made(self):
         """At each place where it can be: before its parts, with its parts and head there, and not published."""
-        for number, place in enumerate(("dynamodb.before_ledger_parts", "dynamodb.before_ledger_create")):
+        for number, place in enumerate(("ledger.before_parts", "ledger.before_publish")):
             with self.subTest(place=place):
                 if number > 0:
                     self.setUp()
@@ -95,12 +101,12 @@ class Ledger(TakeOver):
 
     def test_a_closing_that_was_cut_short(self):
         """No other run gets in, and says what to do; finished once more, it goes."""
-        finishing = support.finish(self.finish_first(TRANSHUME_FAILPOINT="dynamodb.after_closing:kill"))
+        finishing = support.finish(self.finish_first(TRANSHUME_FAILPOINT="ledger.after_closing:kill"))
         self.assert_code(finishing, -signal.SIGKILL)
         second = support.finish(self.migrate_quickly())
         self.assert_code(second, 5)
         self.assertIn("run-held", second.err)
-        self.assertIn("the run's ledger is being removed, and does not go", second.err)
+        self.assertIn("another process began to remove it, and did not finish", second.err)
         self.assertIn("transhume finish", second.err)
         self.assert_code(support.finish(self.finish_first()), 0)
         items.wait_gone(self.client, LEDGER)
@@ -114,9 +120,9 @@ class Ledger(TakeOver):
         return process
 
     def test_what_a_killed_run_left_does_not_keep_the_table(self):
-        killed = support.finish(self.migrate_other(TRANSHUME_FAILPOINT="dynamodb.before_ledger_create:kill"))
+        killed = support.finish(self.migrate_other(TRANSHUME_FAILPOINT="ledger.before_publish:kill"))
         self.assert_code(killed, -signal.SIGKILL)
-        self.assertEqual(len(self.runs()), 2)
+        self.assertEqual((len(self.runs()), len(self.heads())), (1, 2))
         self.assert_code(support.finish(self.finish_first()), 0)
         items.wait_gone(self.client, LEDGER)
 
@@ -125,16 +131,11 @@ class Ledger(TakeOver):
         self.assert_code(support.finish(self.migrate_other()), 0)
         first = self.runs()
         self.assertEqual(len(first), 2)
-        self.assert_code(support.finish(self.begin("rollback", "second", None, "--confirm", "--run", self.newest())), 0)
-        self.assertEqual(len(self.runs()), 1)
-        self.assertEqual(self.runs(), [self.newest()])
+        self.assert_code(support.finish(self.begin("rollback", "second", None, "--confirm", "--run", first[1])), 0)
+        self.assertEqual(self.runs(), first[:1])
         self.assert_code(support.finish(self.begin("migrate", "third", "other.db")), 0)
         self.assertEqual(len(self.runs()), 2)
         self.assert_both()
-
-    def newest(self):
-        item = self.client.get_item(TableName=LEDGER, Key={"run": {"S": "*"}, "part": {"S": "newest"}})["Item"]
-        return item["id"]["S"]
 
 
 for name in [name for name in dir(TakeOver) if name.startswith("test_")]:

@@ -76,7 +76,7 @@ class TakeOver(DynamodbCase):
         self.assertEqual(json.loads(result.out)["snapshot"], "mixed")
 
     def test_take_over_and_late_waking(self):
-        for place in ("engine.after_commit", "dynamodb.before_send", "dynamodb.after_answer", "dynamodb.before_mark"):
+        for place in ("engine.after_commit", "dynamodb.before_send", "dynamodb.after_answer", "ledger.before_mark"):
             with self.subTest(place=place):
                 items.empty(self.client)
                 # One job: a second may stand between its check and its request.
@@ -134,7 +134,7 @@ class TakeOver(DynamodbCase):
 
     def test_held_up_for_longer_than_its_lease(self):
         """A machine that slept: nobody took the run over, so the claim is renewed late and the run goes on."""
-        for place in ("dynamodb.before_send", "dynamodb.before_mark", "engine.after_commit"):
+        for place in ("dynamodb.before_send", "ledger.before_mark", "engine.after_commit"):
             with self.subTest(place=place):
                 items.empty(self.client)
                 first = self.stopped(place)
@@ -204,7 +204,7 @@ class TakeOver(DynamodbCase):
         self.assert_target()
 
     def test_of_two_that_make_a_ledger_one_is_first(self):
-        first = self.stopped("dynamodb.before_ledger_create")
+        first = self.stopped("ledger.before_publish")
         second = support.finish(self.begun("migrate", "second", self.target()))
         self.assert_code(second, 0)
         first.send_signal(signal.SIGCONT)

@@ -293,7 +293,7 @@ class Policies(OnServer):
         plan = self.write("plan.yaml", PLAN % "    existing: append")
         arguments = ("migrate", "--state", self.path("second"), "--plan", plan, "--chunk-rows", "60",
                      self.path("shop.db"), self.uri())
-        result = support.kill_at("dynamodb.before_mark", 4, *arguments, cwd=self.folder, env=self.environment)
+        result = support.kill_at("ledger.before_mark", 4, *arguments, cwd=self.folder, env=self.environment)
         self.assertEqual(result.code, -9)
         self.run_program("resume", "--state", self.path("second"), "--take-over", code=1, env=self.environment)
         found = {item["SK"]["N"]: item for item in self.scan("goods")}
@@ -321,9 +321,9 @@ tables: { numbers: { key: { partition: id }, entities: { number: { from: t, fiel
         result = support.kill_at("engine.after_commit", 3, "migrate", *arguments, cwd=self.folder, env=self.environment)
         self.assertEqual(result.code, -9, result.err)
         self.put(3)
-        for place, occurrence in (("before_empty", 1), ("after_empty", 1), ("before_reopen", 2), ("after_reopen", 1)):
+        for place, occurrence in (("dynamodb.before_empty", 1), ("ledger.after_empty", 1), ("ledger.before_reopen", 2), ("ledger.after_reopen", 1)):
             with self.subTest(place):
-                result = support.kill_at("dynamodb." + place, occurrence, "resume", *arguments, cwd=self.folder,
+                result = support.kill_at(place, occurrence, "resume", *arguments, cwd=self.folder,
                                          env=self.environment)
                 self.assertEqual(result.code, -9, result.err)
         self.run_program("resume", *arguments, code=1, env=self.environment)
@@ -334,7 +334,7 @@ tables: { numbers: { key: { partition: id }, entities: { number: { from: t, fiel
         plan = self.write("plan.yaml", self.PLAN)
         arguments = ("--state", self.path("state"), "--plan", plan, "--chunk-rows", "200", "csv:" + self.path("t.csv"), self.uri())
         self.put(1)
-        result = support.kill_at("dynamodb.before_mark", 1, "migrate", *arguments, cwd=self.folder, env=self.environment)
+        result = support.kill_at("ledger.before_mark", 1, "migrate", *arguments, cwd=self.folder, env=self.environment)
         self.assertEqual(result.code, -9, result.err)
         self.assertGreater(len(self.scan("numbers")), 100)
         self.put(3)

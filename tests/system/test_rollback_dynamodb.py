@@ -184,7 +184,7 @@ class Dynamodb(dynamodb_case.DynamodbCase):
 
     def test_killed_then_rolled_back(self):
         points = ["engine.after_commit", "engine.after_images", "engine.before_images", "dynamodb.after_send",
-                  "dynamodb.before_mark", "dynamodb.after_made", "dynamodb.after_table", "engine.before_completed"]
+                  "ledger.before_mark", "dynamodb.after_made", "dynamodb.after_table", "engine.before_completed"]
         for kind, policy in (("created", "refuse"), ("filled", "upsert"), ("filled", "replace")):
             for point in points if SOAK else random.Random(SEED).sample(points, 3):
                 for resumed in (False, True):
@@ -230,8 +230,8 @@ class Dynamodb(dynamodb_case.DynamodbCase):
     def test_rollback_killed_anywhere(self):
         points = ["rollback.after_begin", "rollback.images_restored", "rollback.after_table",
                   "rollback.before_forget", "dynamodb.before_delete", "dynamodb.before_remove_table",
-                  "dynamodb.table_deleted", "dynamodb.after_remove_table", "dynamodb.before_forget",
-                  "dynamodb.after_forget", "dynamodb.after_restore", "rollback.before_local",
+                  "dynamodb.table_deleted", "dynamodb.after_remove_table", "ledger.before_closing",
+                  "ledger.after_drop", "dynamodb.after_restore", "rollback.before_local",
                   "rollback.before_retire"]
         reached = set()
         for kind, policy in (("created", "refuse"), ("filled", "upsert")):

@@ -47,19 +47,17 @@ static const struct connector_option options[] = {
 };
 
 static const char *const failpoints[] = {
-    "dynamodb.before_ledger_table",  "dynamodb.after_ledger_table",  "dynamodb.before_ledger_parts",
-    "dynamodb.before_ledger_create", "dynamodb.after_ledger_create", "dynamodb.before_claim",
-    "dynamodb.after_claim",          "dynamodb.before_renew",        "dynamodb.before_status",
-    "dynamodb.after_status",         "dynamodb.before_intent",       "dynamodb.after_intent",
-    "dynamodb.before_table",         "dynamodb.after_table",         "dynamodb.table_active",
-    "dynamodb.before_made",          "dynamodb.after_made",          "dynamodb.chunk_begin",
-    "dynamodb.before_send",          "dynamodb.after_send",          "dynamodb.after_answer",
-    "dynamodb.before_keys",          "dynamodb.before_mark",         "dynamodb.after_mark",
-    "dynamodb.before_restore",       "dynamodb.after_restore",       "dynamodb.before_reopen",
-    "dynamodb.after_reopen",         "dynamodb.before_empty",        "dynamodb.after_empty",
-    "dynamodb.before_release",       "dynamodb.before_delete",       "dynamodb.before_remove_table",
-    "dynamodb.table_deleted",        "dynamodb.after_remove_table",  "dynamodb.before_forget",
-    "dynamodb.after_closing",        "dynamodb.after_forget",        NULL,
+    "dynamodb.before_ledger_table", "dynamodb.after_ledger_table",
+    "dynamodb.before_intent",       "dynamodb.after_intent",
+    "dynamodb.before_table",        "dynamodb.after_table",
+    "dynamodb.table_active",        "dynamodb.before_made",
+    "dynamodb.after_made",          "dynamodb.chunk_begin",
+    "dynamodb.before_send",         "dynamodb.after_send",
+    "dynamodb.after_answer",        "dynamodb.before_keys",
+    "dynamodb.before_restore",      "dynamodb.after_restore",
+    "dynamodb.before_empty",        "dynamodb.before_delete",
+    "dynamodb.before_remove_table", "dynamodb.table_deleted",
+    "dynamodb.after_remove_table",  NULL,
 };
 
 /* ---------------------------------------------------------------- opening */
@@ -147,10 +145,10 @@ static void network_close(struct database *database)
     if (network == NULL) {
         return;
     }
-    dynamodb_run_forget(network);
+    dynamodb_network_released(database);
+    dynamodb_network_store.close(network->notes);
     dynamodb_source_destroy(network->source_own);
     dynamodb_client_destroy(network->control);
-    dynamodb_client_destroy(network->renewing);
     dynamodb_service_destroy(network->service);
     dynamodb_capacity_destroy(&network->read_capacity);
     dynamodb_capacity_destroy(&network->write_capacity);
@@ -272,6 +270,9 @@ enum status dynamodb_network_write_once(struct dynamodb_network *network, const 
 }
 
 static const struct target_functions target = {
+    .claimed = dynamodb_network_claimed,
+    .released = dynamodb_network_released,
+    .empty = dynamodb_network_empty_all,
     .inspect = dynamodb_network_inspect,
     .check_table = dynamodb_network_check_table,
     .prepare = dynamodb_network_prepare,
@@ -312,6 +313,6 @@ const struct connector connector_dynamodb = {
     .catalog = &dynamodb_network_catalog,
     .source = &dynamodb_network_source,
     .target = &target,
-    .ledger = &dynamodb_network_ledger,
+    .store = &dynamodb_network_store,
     .rollback = &dynamodb_network_rollback,
 };

@@ -4,7 +4,8 @@
  *   network.c          the descriptor, options, opening
  *   network_reader*.c  source    network_scan.c, network_page.c  its pages
  *   network_catalog.c  catalogue    network_estimate.c  what a check foresees
- *   network_tables*.c  checks, creation    network_writer*.c  writing    network_ledger*.c  ledger
+ *   network_tables*.c  checks, creation    network_writer*.c  writing
+ *   network_store.c    the store    network_run.c      the claimed run
  */
 #ifndef TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_H
 #define TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_H
@@ -21,8 +22,7 @@ struct dynamodb_network {
     struct dynamodb_service *service;
     struct dynamodb_client *control; /* for dynamodb_network_call, with the mutex */
     pthread_mutex_t control_mutex;
-    struct dynamodb_client *renewing; /* of the thread that renews the lease; NULL before */
-    struct arena *arena;              /* lives as long as the database; with `mutex` */
+    struct arena *arena; /* lives as long as the database; with `mutex` */
     pthread_mutex_t mutex;
     const struct uri *uri;
     const char *spill_folder; /* may be NULL */
@@ -35,7 +35,8 @@ struct dynamodb_network {
     uint32_t connections;               /* of one writer */
     bool consistent;                    /* source: ConsistentRead */
     const char *const *catalog_tables;  /* open_options */
-    struct dynamodb_run_claimed *run;   /* NULL: none (network_ledger.c) */
+    struct dynamodb_run_claimed *run;   /* NULL: none (network_run.c) */
+    struct store *notes;                /* of the claimed run; NULL before the first claim */
     struct dynamodb_known *known;       /* what is known of tables' keys (network_keys.c) */
     struct dynamodb_source *source_own; /* network_catalog.c; NULL until it is needed */
 };

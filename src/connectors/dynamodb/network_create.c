@@ -403,8 +403,7 @@ static enum status begin_making(struct dynamodb_network *network, const struct t
                                 bool intended, struct arena *arena, struct error *error)
 {
     if (failpoint_hit("dynamodb.before_intent", error) != STATUS_OK ||
-        dynamodb_ledger_put_made(network, table->name, DYNAMODB_MADE_INTENDED, "", error) !=
-            STATUS_OK ||
+        dynamodb_made_intend(network, table->name, error) != STATUS_OK ||
         failpoint_hit("dynamodb.after_intent", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -429,8 +428,7 @@ static enum status finish_making(struct dynamodb_network *network, const struct 
     dynamodb_network_keys(network, table, NULL, 0, &description);
     if (make_expire(network, table, error) != STATUS_OK ||
         failpoint_hit("dynamodb.before_made", error) != STATUS_OK ||
-        dynamodb_ledger_put_made(network, table->name, DYNAMODB_MADE_DONE, description.id, error) !=
-            STATUS_OK) {
+        dynamodb_made_done(network, table->name, description.id, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return failpoint_hit("dynamodb.after_made", error);
@@ -442,18 +440,19 @@ static enum status begin_table(struct dynamodb_network *network, struct target_t
 {
     struct dynamodb_description description;
     enum dynamodb_made made = DYNAMODB_MADE_NOT;
+    const char *table_id = NULL;
     enum status status = dynamodb_describe(network, table->name, arena, &description, error);
     bool there = status == STATUS_OK;
     *making = false;
     table->created = false;
     if (status == STATUS_FAILED ||
-        dynamodb_ledger_made(network, table->name, &made, error) != STATUS_OK) {
+        dynamodb_made_read(network, table->name, arena, &made, &table_id, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (made == DYNAMODB_MADE_DONE && !there) {
         error_set(error, ERROR_TARGET_SCHEMA, table->name,
                   "the run made this table and it is gone");
-        error_hint(error, "begin anew: `transhume reset --confirm`, then `transhume migrate`");
+        error_hint(error, "start again: `transhume reset --confirm`, then `transhume migrate`");
         return STATUS_FAILED;
     }
     if (there && made != DYNAMODB_MADE_INTENDED) {

@@ -3,9 +3,6 @@
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "connectors/dynamodb/network_json.h"
-#include "model/json_tree.h"
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { GONE_WAIT_MS = 200, GONE_DEADLINE_MS = 600000, DELETE_TIMEOUTS = 4 };
@@ -120,25 +117,18 @@ static enum status drop_made(struct dynamodb_network *network, const struct targ
                              struct arena *arena, struct error *error)
 {
     enum dynamodb_made made = DYNAMODB_MADE_NOT;
-    char part[DYNAMODB_PART_BYTES];
-    json_t *reply = NULL;
-    const json_t *item = NULL;
+    const char *noted_id = NULL;
     struct dynamodb_description description;
     bool ours = false;
-    snprintf(part, sizeof(part), "made/%s", table->name);
-    if (dynamodb_ledger_made(network, table->name, &made, error) != STATUS_OK) {
+    if (dynamodb_made_read(network, table->name, arena, &made, &noted_id, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (made == DYNAMODB_MADE_NOT) {
         return STATUS_OK; /* dropped already, or never asked for */
     }
-    enum status status = dynamodb_ledger_get(network, network->run->id, part, &reply, &item, error);
+    enum status status = dynamodb_describe(network, table->name, arena, &description, error);
     if (status == STATUS_OK) {
-        status = dynamodb_describe(network, table->name, arena, &description, error);
-    }
-    if (status == STATUS_OK) {
-        status = is_ours(network, table, made, dynamodb_reply_s(item, "table_id"), &description,
-                         &ours, error);
+        status = is_ours(network, table, made, noted_id, &description, &ours, error);
     }
     if (status == STATUS_OK && ours) {
         status = dynamodb_delete_table(network, table->name, description.id, error);
@@ -147,9 +137,8 @@ static enum status drop_made(struct dynamodb_network *network, const struct targ
                      : status;
         status = status == STATUS_OK ? failpoint_hit("dynamodb.table_deleted", error) : status;
     }
-    json_decref(reply);
     return status == STATUS_FAILED ? STATUS_FAILED
-                                   : dynamodb_ledger_delete(network, network->run->id, part, error);
+                                   : dynamodb_made_forget(network, table->name, error);
 }
 
 static enum status remove_table(struct database *self, const struct target_table *table,

@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_ROLLBACK_H
 #define TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_ROLLBACK_H
 
-#include "connectors/dynamodb/network_ledger.h"
+#include "connectors/dynamodb/network_target.h"
 
 extern const struct rollback_functions dynamodb_network_rollback;
 

@@ -1,6 +1,6 @@
 /*
  * Records under one key, found after the last chunk by sorting the keys that the chunks kept in the
- * ledger (network_spill.c). Sorted strings: the key, which says its own length, then the place and
+ * store (network_spill.c). Sorted strings: the key, which says its own length, then the place and
  * what was kept with it, big-endian:
  *
  *   key | uint32 entity | uint64 chunk | uint64 ordinal | uint8 state | 16 bytes hash
@@ -13,7 +13,6 @@
 #include "base/failpoint.h"
 #include "base/memory.h"
 #include "connectors/dynamodb/network_json.h"
-#include "connectors/dynamodb/network_ledger.h"
 #include "connectors/dynamodb/network_spill.h"
 #include "connectors/spill_sort.h"
 #include "model/json_reader.h"
@@ -22,71 +21,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SORT_BYTES = 16 * 1024 * 1024, PLACE_BYTES = 37, KEYS_BEFORE_CHUNK = 5 };
+enum { SORT_BYTES = 16 * 1024 * 1024, PLACE_BYTES = 37 };
 
 typedef enum status found_function(void *context, uint64_t chunk, uint32_t entity, uint64_t ordinal,
                                    const struct cell *key, uint32_t key_count,
                                    const struct cell *record, enum duplicate_kind kind,
                                    struct error *error);
 
-struct marked {
-    uint64_t chunk;
-    uint64_t blocks; /* of keys that count */
-};
-
 struct settling {
     struct dynamodb_network *network;
     const struct target_table *table;
-    struct arena *arena;
-    struct marked *marked; /* by chunk */
-    uint64_t marked_count;
-    uint64_t marked_capacity;
     struct spill_sorter *sorter;
     struct buffer scratch;
-    uint64_t chunk; /* whose keys are read */
 };
 
 /* ---------------------------------------------------------------- reading the kept keys */
 
-static enum status note_mark(void *context, const char *part, const json_t *item,
-                             struct error *error)
-{
-    struct settling *settling = (struct settling *)context;
-    struct marked mark = {0};
-    (void)part;
-    if (!dynamodb_reply_n(item, "chunk", &mark.chunk)) {
-        return error_set(error, ERROR_LEDGER_INVALID, settling->network->run->id,
-                         "a done mark is damaged");
-    }
-    (void)dynamodb_reply_n(item, "keys", &mark.blocks);
-    if (settling->marked_count == settling->marked_capacity) {
-        uint64_t capacity = settling->marked_capacity == 0 ? 64 : 2 * settling->marked_capacity;
-        struct marked *grown =
-            (struct marked *)memory_resize(settling->marked, capacity, sizeof(*settling->marked));
-        settling->marked = grown;
-        settling->marked_capacity = capacity;
-    }
-    settling->marked[settling->marked_count++] = mark;
-    return STATUS_OK;
-}
-
-static uint64_t blocks_of(const struct settling *settling, uint64_t chunk)
-{
-    uint64_t low = 0;
-    uint64_t high = settling->marked_count;
-    while (low < high) {
-        uint64_t middle = low + (high - low) / 2;
-        if (settling->marked[middle].chunk < chunk) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    bool found = low < settling->marked_count && settling->marked[low].chunk == chunk;
-    return found ? settling->marked[low].blocks : 0;
-}
-
-static enum status sort_key(void *context, const struct dynamodb_spilled *key, struct error *error)
+static enum status sort_key(void *context, uint64_t chunk, const struct dynamodb_spilled *key,
+                            struct error *error)
 {
     struct settling *settling = (struct settling *)context;
     uint8_t place[PLACE_BYTES];
@@ -95,7 +47,7 @@ static enum status sort_key(void *context, const struct dynamodb_spilled *key, s
         return STATUS_OK;
     }
     bytes_put_be(place, key->entity, 4);
-    bytes_put_be(place + 4, settling->chunk, 8);
+    bytes_put_be(place + 4, chunk, 8);
     bytes_put_be(place + 12, key->ordinal, 8);
     place[20] = (uint8_t)key->state;
     memcpy(place + 21, key->hash, 16);
@@ -106,40 +58,11 @@ static enum status sort_key(void *context, const struct dynamodb_spilled *key, s
                             error);
 }
 
-/* "keys/0000000001/000000" */
-static enum status read_block(void *context, const char *part, const json_t *item,
-                              struct error *error)
-{
-    struct settling *settling = (struct settling *)context;
-    const char *text = json_string_value(json_object_get(json_object_get(item, "bytes"), "B"));
-    char *end = NULL;
-    uint8_t *bytes = NULL;
-    size_t length = 0;
-    settling->chunk = strtoull(part + KEYS_BEFORE_CHUNK, &end, 10);
-    uint64_t number = end != NULL && *end == '/' ? strtoull(end + 1, NULL, 10) : UINT64_MAX;
-    if (number >= blocks_of(settling, settling->chunk)) {
-        return STATUS_OK; /* of an attempt that came to nothing */
-    }
-    arena_reset(settling->arena);
-    if (text == NULL || json_decode_base64(text, strlen(text), settling->arena, &bytes, &length,
-                                           error) != STATUS_OK) {
-        return text != NULL && error->code == ERROR_MEMORY
-                   ? STATUS_FAILED
-                   : error_set(error, ERROR_LEDGER_INVALID, part, "kept keys are damaged");
-    }
-    return dynamodb_spill_read(bytes, length, sort_key, settling, error);
-}
-
 static enum status collect(struct settling *settling, struct error *error)
 {
     struct dynamodb_network *network = settling->network;
-    enum status status = dynamodb_ledger_walk(network, network->run->id, "done/", "done0",
-                                              note_mark, settling, error);
-    if (status == STATUS_OK) {
-        status = dynamodb_ledger_walk(network, network->run->id, "keys/", "keys0", read_block,
-                                      settling, error);
-    }
-    status = dynamodb_ledger_known(status, network->run->id, error);
+    enum status status = dynamodb_spill_read(&dynamodb_network_store, network->notes,
+                                             network->run->id, sort_key, settling, error);
     return status == STATUS_OK ? spill_sorter_finish(settling->sorter, error) : status;
 }
 
@@ -255,7 +178,6 @@ enum status dynamodb_network_settle(struct database *self, const struct target_t
     if (network->run == NULL) {
         return error_set(error, ERROR_INTERNAL, NULL, "no run is claimed");
     }
-    settling.arena = arena_create(0);
     const char *folder = network->spill_folder != NULL ? network->spill_folder : ".";
     char *prefix = memory_format("%s/equal-keys", folder);
     enum status status = spill_sorter_create(prefix, SORT_BYTES, &settling.sorter, error);
@@ -267,9 +189,7 @@ enum status dynamodb_network_settle(struct database *self, const struct target_t
     }
     spill_sorter_destroy(settling.sorter);
     free(prefix);
-    free(settling.marked);
     buffer_free(&settling.scratch);
-    arena_destroy(settling.arena);
     return status;
 }
 

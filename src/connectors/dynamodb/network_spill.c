@@ -1,8 +1,12 @@
 /*
  * The keys that a chunk wrote, for tables whose keys are not proven to differ. They are kept in the
- * ledger, not on disk, so that they are there wherever the run goes on; written before the done
- * mark, which tells their number, they count with it. Items keys/<chunk>/<block>, attribute
- * `bytes`: zstd of
+ * store, not on disk, so that they are there wherever the run continues. What the last attempt at a
+ * chunk kept counts; it puts its first block last, which tells how many there are:
+ *
+ *   spill/ID/0000000001/000000   "2 KLUv/S…"   the number of blocks, and base64 of the first
+ *   spill/ID/0000000001/000001   "KLUv/S…"     of the second
+ *
+ * A block is zstd of
  *
  *   uint32 entity | uint64 ordinal | uint8 state | 16 bytes hash of the record
  *   | uint32 length of table | uint32 length of key | table | key
@@ -11,11 +15,14 @@
  * table may repeat).
  */
 #include "connectors/dynamodb/network_spill.h"
+
+#include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/memory.h"
-
-#include "connectors/dynamodb/network_json.h"
-#include "connectors/dynamodb/network_writer.h"
+#include "base/text.h"
+#include "connectors/store_key.h"
+#include "model/json_reader.h"
+#include "model/json_writer.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,53 +96,103 @@ void dynamodb_spill_add(struct dynamodb_spill **spill, const struct dynamodb_spi
     }
 }
 
-enum status dynamodb_spill_store(struct dynamodb_spill *spill, struct writer *writer,
-                                 uint64_t chunk, uint64_t *blocks, struct error *error)
+static void spill_prefix(char key[STORE_KEY_BYTES], const char *run_id)
 {
-    char part[DYNAMODB_PART_BYTES];
-    struct buffer attributes = {0};
-    bool refused = false;
-    bool unknown = false;
+    store_name_key(key, "spill/", run_id);
+    strncat(key, "/", STORE_KEY_BYTES - strlen(key) - 1);
+}
+
+/* A value that is there is of an attempt before this one, or ours, and its answer was lost. */
+static enum status put_block(const struct store_functions *functions, struct store *store,
+                             const char *key, const struct buffer *text, struct error *error)
+{
+    enum { TRIES_MAX = 5 };
+    uint64_t version = STORE_ABSENT;
+    struct arena *arena = arena_create(0);
+    enum status status = STATUS_AGAIN;
+    for (int tries = 0; status == STATUS_AGAIN && tries < TRIES_MAX; tries++) {
+        struct store_value there;
+        uint64_t ignored;
+        status = functions->put_if(store, key, text->data, text->length, version, &ignored, error);
+        if (status != STATUS_AGAIN) {
+            break;
+        }
+        arena_reset(arena);
+        enum status found = functions->get(store, key, arena, &there, error);
+        version = found == STATUS_OK ? there.version : STORE_ABSENT;
+        status = found == STATUS_FAILED ? STATUS_FAILED : STATUS_AGAIN;
+        if (found == STATUS_OK && there.length == text->length &&
+            memcmp(there.text, text->data, there.length) == 0) {
+            status = STATUS_OK;
+        }
+    }
+    arena_destroy(arena);
+    return status == STATUS_AGAIN
+               ? error_set(error, ERROR_RUN_FENCED, key, "another process writes this chunk's keys")
+               : status;
+}
+
+static enum status put_number(const struct store_functions *functions, struct store *store,
+                              const char *run_id, uint64_t chunk, uint64_t number, uint64_t count,
+                              const struct block *block, struct error *error)
+{
+    char key[STORE_KEY_BYTES];
+    struct buffer text = {0};
+    spill_prefix(key, run_id);
+    size_t used = strlen(key);
+    snprintf(key + used, sizeof(key) - used, "%010" PRIu64 "/%06" PRIu64, chunk, number);
+    if (number == 0) {
+        buffer_format(&text, "%" PRIu64 " ", count);
+    }
+    if (block != NULL) {
+        json_append_base64_part(&text, block->bytes, block->length);
+    }
+    enum status status = put_block(functions, store, key, &text, error);
+    buffer_free(&text);
+    return status;
+}
+
+/* The first block, which says how many count, is put last. */
+enum status dynamodb_spill_store(struct dynamodb_spill *spill,
+                                 const struct store_functions *functions, struct store *store,
+                                 const char *run_id, uint64_t chunk, struct error *error)
+{
+    uint64_t count = 0;
     enum status status = STATUS_OK;
-    if (spill->raw.length > 0) {
+    if (spill != NULL && spill->raw.length > 0) {
         end_block(spill);
     }
-    *blocks = 0;
-    dynamodb_ledger_part(part, "keys", chunk);
-    size_t used = strlen(part);
-    for (struct block *block = spill->blocks; block != NULL && status == STATUS_OK;
+    const struct block *first = spill != NULL ? spill->blocks : NULL;
+    for (const struct block *block = first; block != NULL && status == STATUS_OK;
          block = block->next) {
-        snprintf(part + used, sizeof(part) - used, "/%06" PRIu64, (*blocks)++);
-        buffer_clear(&attributes);
-        dynamodb_body_n(&attributes, "epoch", writer->epoch);
-        dynamodb_body_n(&attributes, "chunk", chunk);
-        dynamodb_body_b(&attributes, "bytes", block->bytes, block->length);
-        const struct dynamodb_ledger_item item = {writer->network->run->id, part, &attributes,
-                                                  NULL};
-        status =
-            dynamodb_ledger_put(writer->network, writer->control, &item, &refused, &unknown, error);
+        if (count++ > 0) {
+            status = put_number(functions, store, run_id, chunk, count - 1, 0, block, error);
+        }
     }
-    buffer_free(&attributes);
-    return status;
+    return status == STATUS_OK ? put_number(functions, store, run_id, chunk, 0, count, first, error)
+                               : status;
 }
 
 /* ---------------------------------------------------------------- reading back */
 
-enum status dynamodb_spill_read(const void *bytes, size_t length, dynamodb_spill_visit *visit,
-                                void *context, struct error *error)
+static enum status damaged(struct error *error)
+{
+    return error_set(error, ERROR_LEDGER_INVALID, NULL, "kept keys are damaged");
+}
+
+static enum status read_block(const void *bytes, size_t length, uint64_t chunk,
+                              dynamodb_spill_visit *visit, void *context, struct error *error)
 {
     unsigned long long raw = ZSTD_getFrameContentSize(bytes, length);
     if (raw > 4 * BLOCK_BYTES) {
-        return error_set(error, ERROR_LEDGER_INVALID, NULL, "kept keys are damaged");
+        return damaged(error);
     }
     uint8_t *text = (uint8_t *)memory_allocate((size_t)raw + 1);
     size_t made = ZSTD_decompress(text, (size_t)raw, bytes, length);
     if (ZSTD_getErrorCode(made) == ZSTD_error_memory_allocation) {
         memory_exhausted(0);
     }
-    enum status status = ZSTD_isError(made) || made != raw
-                             ? error_set(error, ERROR_LEDGER_INVALID, NULL, "kept keys are damaged")
-                             : STATUS_OK;
+    enum status status = ZSTD_isError(made) || made != raw ? damaged(error) : STATUS_OK;
     for (size_t at = 0; status == STATUS_OK && at < raw;) {
         struct dynamodb_spilled key = {0};
         size_t left = (size_t)raw - at;
@@ -152,12 +209,66 @@ enum status dynamodb_spill_read(const void *bytes, size_t length, dynamodb_spill
         }
         if (left < HEAD_BYTES || key.state > SPILL_UNSENT || key.table_length > left - HEAD_BYTES ||
             key.length > left - HEAD_BYTES - key.table_length) {
-            status = error_set(error, ERROR_LEDGER_INVALID, NULL, "kept keys are damaged");
+            status = damaged(error);
             break;
         }
         at += HEAD_BYTES + key.table_length + key.length;
-        status = visit(context, &key, error);
+        status = visit(context, chunk, &key, error);
     }
     free(text);
+    return status;
+}
+
+struct reading {
+    size_t prefix_length;
+    struct arena *arena;
+    uint64_t chunk;
+    uint64_t blocks; /* of it */
+    dynamodb_spill_visit *visit;
+    void *context;
+};
+
+static enum status visit_value(void *context, const char *key, const struct store_value *value,
+                               struct error *error)
+{
+    struct reading *reading = context;
+    const char *text = value->text;
+    uint8_t *bytes = NULL;
+    size_t length = 0;
+    char *end = NULL;
+    uint64_t chunk = strtoull(key + reading->prefix_length, &end, 10);
+    uint64_t number = *end == '/' ? strtoull(end + 1, NULL, 10) : UINT64_MAX;
+    if (number == 0) {
+        const char *blank = strchr(text, ' ');
+        if (blank == NULL ||
+            text_to_uint64(text, (size_t)(blank - text), &reading->blocks) != STATUS_OK) {
+            return damaged(error);
+        }
+        reading->chunk = chunk;
+        text = blank + 1;
+    }
+    if (chunk != reading->chunk || number >= reading->blocks) {
+        return STATUS_OK; /* of an attempt before the last one */
+    }
+    arena_reset(reading->arena);
+    if (json_decode_base64(text, strlen(text), reading->arena, &bytes, &length, error) !=
+        STATUS_OK) {
+        return damaged(error);
+    }
+    return read_block(bytes, length, chunk, reading->visit, reading->context, error);
+}
+
+enum status dynamodb_spill_read(const struct store_functions *functions, struct store *store,
+                                const char *run_id, dynamodb_spill_visit *visit, void *context,
+                                struct error *error)
+{
+    char prefix[STORE_KEY_BYTES];
+    spill_prefix(prefix, run_id);
+    struct reading reading = {.prefix_length = strlen(prefix),
+                              .arena = arena_create(0),
+                              .visit = visit,
+                              .context = context};
+    enum status status = functions->scan(store, prefix, visit_value, &reading, error);
+    arena_destroy(reading.arena);
     return status;
 }

@@ -1,8 +1,8 @@
-/* Keys that chunks kept in the ledger, read back. */
+/* The keys that chunks wrote, kept in a store until duplicates are settled. */
 #ifndef TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_SPILL_H
 #define TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_SPILL_H
 
-#include "base/error.h"
+#include "connectors/store.h"
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,10 +23,21 @@ struct dynamodb_spilled {
     const uint8_t *bytes;
     size_t length;
 };
-typedef enum status dynamodb_spill_visit(void *context, const struct dynamodb_spilled *key,
-                                         struct error *error);
-/* Calls `visit` for each key of one item's bytes. ERROR_LEDGER_INVALID: they are damaged. */
-enum status dynamodb_spill_read(const void *bytes, size_t length, dynamodb_spill_visit *visit,
-                                void *context, struct error *error) MUST_USE;
+
+/* Of one chunk. */
+struct dynamodb_spill;
+void dynamodb_spill_add(struct dynamodb_spill **spill, const struct dynamodb_spilled *key);
+void dynamodb_spill_free(struct dynamodb_spill *spill); /* NULL is fine */
+/* Puts them in place of what an earlier attempt at the chunk may have put; `spill` NULL: none. */
+enum status dynamodb_spill_store(struct dynamodb_spill *spill,
+                                 const struct store_functions *functions, struct store *store,
+                                 const char *run_id, uint64_t chunk, struct error *error) MUST_USE;
+
+typedef enum status dynamodb_spill_visit(void *context, uint64_t chunk,
+                                         const struct dynamodb_spilled *key, struct error *error);
+/* Calls `visit` for each key of the run, in no order. ERROR_LEDGER_INVALID: they are damaged. */
+enum status dynamodb_spill_read(const struct store_functions *functions, struct store *store,
+                                const char *run_id, dynamodb_spill_visit *visit, void *context,
+                                struct error *error) MUST_USE;
 
 #endif

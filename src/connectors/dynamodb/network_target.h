@@ -67,68 +67,40 @@ enum status dynamodb_wait_active(struct dynamodb_network *network, const char *t
 enum status dynamodb_network_empty(struct dynamodb_network *network,
                                    const struct target_table *table, struct error *error) MUST_USE;
 
-/* ---------------------------------------------------------------- network_ledger*.c */
+/* ---------------------------------------------------------------- network_store.c */
 
-#define DYNAMODB_LEDGER_TABLE "_transhume_ledger"
+extern const struct store_functions dynamodb_network_store;
+
+/* ---------------------------------------------------------------- network_run.c */
 
 /* The run that this process has claimed. */
 struct dynamodb_run_claimed {
     char *id;
     uint64_t epoch;
-    char *holder; /* as it stands in the ledger */
-    uint64_t renewals;
-    _Atomic bool fenced; /* a renewal was refused */
 };
+/* As struct target_functions has them. */
+enum status dynamodb_network_claimed(struct database *self, const struct run_claim *claim,
+                                     struct error *error);
+void dynamodb_network_released(struct database *self);
+enum status dynamodb_network_empty_all(struct database *self,
+                                       const struct target_table *const *tables,
+                                       uint32_t table_count, struct error *error);
+/* ERROR_RUN_FENCED: the run is not this process's any more, or by another claim. */
+enum status dynamodb_check_claim(struct dynamodb_network *network, uint64_t epoch,
+                                 struct error *error) MUST_USE;
 
-extern const struct ledger_functions dynamodb_network_ledger;
-void dynamodb_run_forget(struct dynamodb_network *network);
-
-/* What the ledger knows of a table that the run makes. */
+/* What the store notes of a table that the claimed run makes. Control thread. */
 enum dynamodb_made { DYNAMODB_MADE_NOT, DYNAMODB_MADE_INTENDED, DYNAMODB_MADE_DONE };
-enum status dynamodb_ledger_made(struct dynamodb_network *network, const char *table,
-                                 enum dynamodb_made *made, struct error *error) MUST_USE;
-enum status dynamodb_ledger_put_made(struct dynamodb_network *network, const char *table,
-                                     enum dynamodb_made made, const char *table_id,
-                                     struct error *error) MUST_USE;
-/* Puts one item of the ledger; `attributes` are `"name":{…},…` without run and part, `tail` what
- * follows the item (conditions; may be NULL). `client` NULL: the control client. `refused`: the
- * condition did not hold; `unknown`: an earlier try of this put may be the reason. */
-struct dynamodb_ledger_item {
-    const char *run_id;
-    const char *part;
-    const struct buffer *attributes;
-    const struct buffer *tail;
-};
-enum status dynamodb_ledger_put(struct dynamodb_network *network, struct dynamodb_client *client,
-                                const struct dynamodb_ledger_item *item, bool *refused,
-                                bool *unknown, struct error *error) MUST_USE;
-/* Reads one; STATUS_END: it is not there (or the ledger's table is not). The caller decrefs
- * `*reply`; `*item` lives in it. */
-enum status dynamodb_ledger_get(struct dynamodb_network *network, const char *run_id,
-                                const char *part, json_t **reply, const json_t **item,
-                                struct error *error) MUST_USE;
-enum status dynamodb_ledger_delete(struct dynamodb_network *network, const char *run_id,
-                                   const char *part, struct error *error) MUST_USE;
-typedef enum status dynamodb_ledger_visit(void *context, const char *part, const json_t *item,
-                                          struct error *error);
-/*
- * One page of a Query or Scan of the ledger's table: each item to `visit`; `next` is the JSON of
- * the key to go on from, empty after the last page. STATUS_END: the table is not there.
- */
-enum status dynamodb_ledger_page(struct dynamodb_network *network, const char *operation,
-                                 const struct buffer *body, dynamodb_ledger_visit *visit,
-                                 void *context, struct buffer *next, struct error *error) MUST_USE;
-/* Walks a run's items whose part is from..until, in order. STATUS_END: no ledger's table. */
-enum status dynamodb_ledger_walk(struct dynamodb_network *network, const char *run_id,
-                                 const char *from, const char *until, dynamodb_ledger_visit *visit,
-                                 void *context, struct error *error) MUST_USE;
-/* For a run that is there: STATUS_END becomes ERROR_LEDGER_INVALID, somebody has dropped it. */
-enum status dynamodb_ledger_known(enum status status, const char *run_id,
-                                  struct error *error) MUST_USE;
-/* `"name":{"S":…}` and the like are put together by network_json.h. Done marks and keys of chunks:
- * "done/0000000001", "keys/0000000001/…". */
-enum { DYNAMODB_PART_BYTES = 400 };
-void dynamodb_ledger_part(char part[DYNAMODB_PART_BYTES], const char *kind, uint64_t number);
+/* `*table_id` (arena): which table it is, once it is made. */
+enum status dynamodb_made_read(struct dynamodb_network *network, const char *table,
+                               struct arena *arena, enum dynamodb_made *made, const char **table_id,
+                               struct error *error) MUST_USE;
+enum status dynamodb_made_intend(struct dynamodb_network *network, const char *table,
+                                 struct error *error) MUST_USE;
+enum status dynamodb_made_done(struct dynamodb_network *network, const char *table,
+                               const char *table_id, struct error *error) MUST_USE;
+enum status dynamodb_made_forget(struct dynamodb_network *network, const char *table,
+                                 struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- network_writer*.c */
 

@@ -1,10 +1,11 @@
-/* Writing chunks: batches taken in, results put out, done marks after the last acknowledgement. */
+/* Writing chunks: batches taken in, results put out, keys kept after the last acknowledgement. */
 #include "connectors/dynamodb/network_writer.h"
 
 #include "base/clock.h"
 #include "base/failpoint.h"
 #include "base/memory.h"
 #include "connectors/dynamodb/network_json.h"
+#include "connectors/lease.h"
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,8 +35,7 @@ enum status dynamodb_network_writer_open(struct database *self, const struct tar
     made->window = network->connections < WINDOW_FIRST ? network->connections : WINDOW_FIRST;
     made->slow_start_until = network->connections;
     if (dynamodb_client_create(network->service, network->connections, &made->client, error) !=
-            STATUS_OK ||
-        dynamodb_client_create(network->service, 1, &made->control, error) != STATUS_OK) {
+        STATUS_OK) {
         dynamodb_network_writer_close(made);
         return STATUS_FAILED;
     }
@@ -103,7 +103,7 @@ void dynamodb_network_writer_close(struct writer *writer)
         return;
     }
     dynamodb_client_destroy(writer->client);
-    dynamodb_client_destroy(writer->control);
+    dynamodb_network_store.close(writer->store);
     free_requests(writer);
     while (writer->waiting != NULL) {
         struct waiting *next = writer->waiting->next;
@@ -171,20 +171,10 @@ struct writer_chunk *dynamodb_writer_chunk(struct writer *writer, uint64_t numbe
     return chunk;
 }
 
-static enum status check_epoch(const struct writer *writer, struct error *error)
-{
-    const struct dynamodb_run_claimed *run = writer->network->run;
-    if (run != NULL && run->epoch == writer->epoch && !atomic_load(&run->fenced)) {
-        return STATUS_OK;
-    }
-    return error_set(error, ERROR_RUN_FENCED, run != NULL ? run->id : NULL,
-                     "another attempt has taken this run over");
-}
-
 enum status dynamodb_network_chunk_begin(struct writer *writer, uint64_t number, uint32_t attempt,
                                          struct error *error)
 {
-    if (check_epoch(writer, error) != STATUS_OK) {
+    if (dynamodb_check_claim(writer->network, writer->epoch, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (dynamodb_writer_chunk(writer, number) != NULL) {
@@ -321,60 +311,43 @@ enum status dynamodb_network_poll(struct writer *writer, int64_t timeout_ms,
 
 /* ---------------------------------------------------------------- commit and abandon */
 
-static enum status put_mark(struct writer *writer, const struct done_mark *mark, uint64_t blocks,
-                            struct error *error)
+static bool settles(const struct writer *writer)
 {
-    char part[DYNAMODB_PART_BYTES];
-    struct buffer attributes = {0};
-    struct buffer tail = {0};
-    bool refused = false;
-    bool unknown = false;
-    dynamodb_ledger_part(part, "done", mark->chunk);
-    dynamodb_body_n(&attributes, "chunk", mark->chunk);
-    dynamodb_body_n(&attributes, "epoch", mark->epoch);
-    dynamodb_body_n(&attributes, "keys", blocks);
-    dynamodb_body_s(&attributes, "text", mark->text);
-    buffer_append_string(&tail,
-                         ",\"ConditionExpression\":\"attribute_not_exists(#epoch) OR #epoch <= "
-                         ":epoch\",\"ExpressionAttributeNames\":{\"#epoch\":\"epoch\"},"
-                         "\"ExpressionAttributeValues\":{");
-    dynamodb_body_n(&tail, ":epoch", mark->epoch);
-    dynamodb_body_raw(&tail, "}");
-    const struct dynamodb_ledger_item item = {writer->network->run->id, part, &attributes, &tail};
-    enum status status =
-        dynamodb_ledger_put(writer->network, writer->control, &item, &refused, &unknown, error);
-    buffer_free(&attributes);
-    buffer_free(&tail);
-    if (status == STATUS_OK && refused) {
-        return error_set(error, ERROR_RUN_FENCED, writer->network->run->id,
-                         "another attempt has taken this run over and done chunk %" PRIu64,
-                         mark->chunk);
+    bool any = false;
+    for (uint32_t at = 0; at < writer->table_count; at++) {
+        any = any || writer->tables[at].settles;
     }
-    if (status == STATUS_FAILED && error->class == ERROR_CLASS_RETRY &&
-        error->code != ERROR_LEASE_SHORT) {
-        error_recode(error, ERROR_TARGET_UNKNOWN_OUTCOME);
-    }
-    return status;
+    return any;
 }
 
+static enum status keep_keys(struct writer *writer, const struct writer_chunk *chunk,
+                             struct error *error)
+{
+    struct database *self = &writer->network->base;
+    if (chunk->spill == NULL && !(chunk->repeated && settles(writer))) {
+        return STATUS_OK;
+    }
+    if (writer->store == NULL &&
+        dynamodb_network_store.open(self, &writer->store, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return dynamodb_spill_store(chunk->spill, &dynamodb_network_store, writer->store,
+                                writer->network->run->id, chunk->number, error);
+}
+
+/* Everything was acknowledged. The mark that follows needs the lease as well. */
 enum status dynamodb_network_commit(struct writer *writer, uint64_t number,
                                     const struct done_mark *mark, struct error *error)
 {
-    struct writer_chunk *chunk = dynamodb_writer_chunk(writer, number);
-    uint64_t blocks = 0;
+    const struct writer_chunk *chunk = dynamodb_writer_chunk(writer, number);
+    (void)mark;
     if (chunk == NULL) {
         return error_set(error, ERROR_INTERNAL, NULL, "no such open chunk");
     }
-    if (check_epoch(writer, error) != STATUS_OK ||
+    if (dynamodb_check_claim(writer->network, writer->epoch, error) != STATUS_OK ||
         failpoint_hit("dynamodb.before_keys", error) != STATUS_OK ||
-        (chunk->spill != NULL &&
-         dynamodb_spill_store(chunk->spill, writer, number, &blocks, error) != STATUS_OK) ||
-        failpoint_hit("dynamodb.before_mark", error) != STATUS_OK ||
-        put_mark(writer, mark, blocks, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (failpoint_hit("dynamodb.after_mark", error) != STATUS_OK) {
-        error_recode(error, ERROR_TARGET_UNKNOWN_OUTCOME);
+        keep_keys(writer, chunk, error) != STATUS_OK ||
+        lease_wait(&writer->network->base, writer->network->timeout_ms, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     end_chunk(writer, number);

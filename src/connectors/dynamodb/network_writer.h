@@ -113,8 +113,8 @@ struct writer {
     const struct target_table *tables;
     uint32_t table_count;
     uint64_t epoch;
-    struct dynamodb_client *client;  /* many requests under way */
-    struct dynamodb_client *control; /* done marks */
+    struct dynamodb_client *client; /* many requests under way */
+    struct store *store;            /* for keys that are kept; NULL until there are any */
     struct encoding *encodings;
     struct writer_chunk *chunks;
     struct waiting *waiting;
@@ -211,15 +211,5 @@ void dynamodb_key_set_add(struct key_set *set, struct key_hash key);
 bool dynamodb_key_set_has(const struct key_set *set, struct key_hash key);
 void dynamodb_key_set_remove(struct key_set *set, struct key_hash key);
 void dynamodb_key_set_free(struct key_set *set);
-
-/* ---------------------------------------------------------------- network_spill.c */
-
-/* The keys that a chunk wrote, kept for settling: written to the ledger before its done mark. */
-struct dynamodb_spill;
-void dynamodb_spill_add(struct dynamodb_spill **spill, const struct dynamodb_spilled *key);
-/* `blocks`: how many items were written: the done mark tells it. */
-enum status dynamodb_spill_store(struct dynamodb_spill *spill, struct writer *writer,
-                                 uint64_t chunk, uint64_t *blocks, struct error *error) MUST_USE;
-void dynamodb_spill_free(struct dynamodb_spill *spill); /* NULL is fine */
 
 #endif

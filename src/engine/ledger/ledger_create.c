@@ -317,6 +317,9 @@ enum status ledger_create(struct ledger *ledger, const struct ledger_new_run *ru
     for (uint32_t tries = 0; status == STATUS_AGAIN && *other == NULL && tries < TRIES_MAX;
          tries++) {
         status = create_once(ledger, run, arena, other, table, error);
+        if (status == STATUS_FAILED && error->code == ERROR_TARGET_MISSING) {
+            status = STATUS_AGAIN; /* the place was removed while the parts were put */
+        }
         /* who removes the place looks for runs after `closing` is there, this one the other way */
         if (status == STATUS_OK) {
             status = wait_for_closing(ledger, error);

@@ -1,0 +1,149 @@
+/* The claimed run: who holds it, and what the store notes of the tables that it makes. */
+#include "connectors/dynamodb/network_target.h"
+
+#include "base/failpoint.h"
+#include "base/memory.h"
+#include "connectors/lease.h"
+#include "connectors/store_key.h"
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char intended[] = "intended";
+static const char made_begin[] = "made "; /* and the table's id */
+
+/* ---------------------------------------------------------------- the claim */
+
+void dynamodb_network_released(struct database *self)
+{
+    struct dynamodb_network *network = dynamodb_network_of(self);
+    struct dynamodb_run_claimed *run = network->run;
+    network->run = NULL;
+    if (run != NULL) {
+        free(run->id);
+        free(run);
+    }
+}
+
+enum status dynamodb_network_claimed(struct database *self, const struct run_claim *claim,
+                                     struct error *error)
+{
+    struct dynamodb_network *network = dynamodb_network_of(self);
+    dynamodb_network_released(self);
+    if (network->notes == NULL &&
+        dynamodb_network_store.open(self, &network->notes, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    network->run = memory_allocate_zeroed(1, sizeof(*network->run));
+    network->run->id = memory_copy_string(claim->run_id);
+    network->run->epoch = claim->epoch;
+    return STATUS_OK;
+}
+
+enum status dynamodb_check_claim(struct dynamodb_network *network, uint64_t epoch,
+                                 struct error *error)
+{
+    const struct dynamodb_run_claimed *run = network->run;
+    if (run != NULL && run->epoch == epoch &&
+        atomic_load(&network->base.report.lease_end_ms) != LEASE_ENDED) {
+        return STATUS_OK;
+    }
+    return error_set(error, ERROR_RUN_FENCED, run != NULL ? run->id : NULL,
+                     "another attempt has taken this run over");
+}
+
+enum status dynamodb_network_empty_all(struct database *self,
+                                       const struct target_table *const *tables,
+                                       uint32_t table_count, struct error *error)
+{
+    enum status status = STATUS_OK;
+    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
+        status = failpoint_hit("dynamodb.before_empty", error);
+        if (status == STATUS_OK) {
+            status = dynamodb_network_empty(dynamodb_network_of(self), tables[at], error);
+        }
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- tables that the run makes */
+
+/* STATUS_END: there is no note. */
+static enum status read_note(struct dynamodb_network *network, const char *key, struct arena *arena,
+                             struct store_value *note, struct error *error)
+{
+    *note = (struct store_value){.version = STORE_ABSENT};
+    return dynamodb_network_store.get(network->notes, key, arena, note, error);
+}
+
+enum status dynamodb_made_read(struct dynamodb_network *network, const char *table,
+                               struct arena *arena, enum dynamodb_made *made, const char **table_id,
+                               struct error *error)
+{
+    char key[STORE_KEY_BYTES];
+    struct store_value note;
+    size_t begin = sizeof(made_begin) - 1;
+    *made = DYNAMODB_MADE_NOT;
+    *table_id = NULL;
+    if (network->run == NULL) {
+        return STATUS_OK;
+    }
+    store_note_key(key, network->run->id, "made", table);
+    enum status status = read_note(network, key, arena, &note, error);
+    if (status == STATUS_OK && strncmp(note.text, made_begin, begin) == 0) {
+        *made = DYNAMODB_MADE_DONE;
+        *table_id = note.text + begin;
+    } else if (status == STATUS_OK) {
+        *made = DYNAMODB_MADE_INTENDED;
+    }
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+/* A note that is there is one of ours, or of an earlier attempt of the run. */
+static enum status put_note(struct dynamodb_network *network, const char *table, const char *text,
+                            struct error *error)
+{
+    enum { TRIES_MAX = 3 };
+    char key[STORE_KEY_BYTES];
+    struct store_value note;
+    struct arena *arena = arena_create(0);
+    enum status status = STATUS_AGAIN;
+    store_note_key(key, network->run->id, "made", table);
+    for (int tries = 0; status == STATUS_AGAIN && tries < TRIES_MAX; tries++) {
+        status = read_note(network, key, arena, &note, error);
+        if (status == STATUS_END ||
+            (status == STATUS_OK && strcmp(note.text, text) != 0)) { /* else an answer was lost */
+            uint64_t ignored;
+            status = dynamodb_network_store.put_if(network->notes, key, text, strlen(text),
+                                                   note.version, &ignored, error);
+        }
+    }
+    arena_destroy(arena);
+    return status == STATUS_AGAIN
+               ? error_set(error, ERROR_RUN_FENCED, network->run->id,
+                           "another process writes what the ledger notes of table %s", table)
+               : status;
+}
+
+enum status dynamodb_made_intend(struct dynamodb_network *network, const char *table,
+                                 struct error *error)
+{
+    return put_note(network, table, intended, error);
+}
+
+enum status dynamodb_made_done(struct dynamodb_network *network, const char *table,
+                               const char *table_id, struct error *error)
+{
+    char *text = memory_format("%s%s", made_begin, table_id);
+    enum status status = put_note(network, table, text, error);
+    free(text);
+    return status;
+}
+
+enum status dynamodb_made_forget(struct dynamodb_network *network, const char *table,
+                                 struct error *error)
+{
+    char key[STORE_KEY_BYTES];
+    store_note_key(key, network->run->id, "made", table);
+    return dynamodb_network_store.delete_if(network->notes, key, STORE_ANY_VERSION, error);
+}
