@@ -346,12 +346,12 @@ static enum status write_large_value(struct writing *writing, const struct cell 
 
 /* ---------------------------------------------------------------- JSON in JSON */
 
-/* True for JSON that can stand in a line as it is, and is not taken for a tag or for a text. */
-static bool stands_on_a_line(const struct cell *cell, struct arena *scratch)
+/* True for JSON that can stand in a line as it is, and is not taken for a tag or for a text; false
+ * with `error` set, too, where there is no memory to look. */
+static bool stands_on_a_line(const struct cell *cell, struct arena *scratch, struct error *error)
 {
     struct json_reader reader;
     enum json_token token = JSON_TOKEN_END;
-    struct error ignored;
     const char *text = cell->text;
     uint32_t length = cell->length;
     if (length == 0 || text[0] == ' ' || text[length - 1] == ' ') {
@@ -367,7 +367,7 @@ static bool stands_on_a_line(const struct cell *cell, struct arena *scratch)
     }
     json_reader_init(&reader, text, length, JSONL_DEPTH_MAX / 2, scratch);
     bool first = true;
-    while (json_reader_next(&reader, &token, &ignored) == STATUS_OK) {
+    while (json_reader_next(&reader, &token, error) == STATUS_OK) {
         if (token == JSON_TOKEN_END) {
             return true;
         }
@@ -385,8 +385,13 @@ static enum status write_json(struct writing *writing, const struct cell *cell,
     bool tags = writing->encoder->database->writes_tags;
     if ((type != NULL && type->kind == VALUE_JSON) || !tags) {
         struct arena *scratch = arena_create(4096);
-        bool stands = stands_on_a_line(cell, scratch);
+        struct error why = {0};
+        bool stands = stands_on_a_line(cell, scratch, &why);
         arena_destroy(scratch);
+        if (why.code == ERROR_MEMORY) {
+            error_copy(writing->error, &why);
+            return STATUS_FAILED;
+        }
         if (stands) {
             buffer_append(writing->out, cell->text, cell->length);
             return STATUS_OK;
