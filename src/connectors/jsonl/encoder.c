@@ -250,7 +250,7 @@ static enum status write_large(struct writing *writing, struct large_value *larg
         return refuse(writing, ERROR_REJECT_TOO_LARGE,
                       "the value is larger than record_bytes allows");
     }
-    if (!buffer_try_reserve(writing->out, large->length)) {
+    if (!buffer_try_reserve(writing->out, 2 * large->length)) {
         return error_set(writing->error, ERROR_MEMORY, NULL, "no memory for a large value");
     }
     if (encoder->slice == NULL) {
@@ -551,6 +551,12 @@ static enum status write_value(struct writing *writing, const struct cell *cell,
     if (plain && type != NULL && type->kind == VALUE_JSON &&
         writing->encoder->database->writes_tags) {
         return write_plain(writing, cell);
+    }
+    bool run = cell->kind == VALUE_TEXT || cell->kind == VALUE_BYTES || cell->kind == VALUE_JSON;
+    if (run && cell->length > MEMORY_DATA_BYTES &&
+        !buffer_try_reserve(writing->out, 2 * (size_t)cell->length)) {
+        return error_set(writing->error, ERROR_MEMORY, NULL, "no memory for a value of %u bytes",
+                         cell->length);
     }
     switch ((enum value_kind)cell->kind) {
     case VALUE_NULL:
