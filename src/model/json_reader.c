@@ -1,6 +1,7 @@
 /* The JSON reader: one pass, a state, and a bit for each open container. */
 #include "model/json_reader.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include <string.h>
 
@@ -202,7 +203,10 @@ static enum status read_string(struct json_reader *reader, struct error *error)
     reader->text = start;
     reader->length = (size_t)(close - start);
     if (has_escape) {
-        char *plain = arena_try_allocate(reader->arena, reader->length);
+        /* only what is large is tried: else a caller might take the failure for a damaged text */
+        char *plain = reader->length > MEMORY_DATA_BYTES
+                          ? arena_try_allocate(reader->arena, reader->length)
+                          : arena_allocate(reader->arena, reader->length);
         if (plain == NULL) {
             return error_set(error, ERROR_MEMORY, NULL, "no memory for a JSON string");
         }

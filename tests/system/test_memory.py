@@ -44,6 +44,19 @@ class Memory(support.TestCase):
         self.run_program("resume", "--state", "state")
         self.assert_same_sqlite(self.path("source.db"), self.path("copy.db"))
 
+    def test_a_value_without_room(self):
+        """It is known how large it is: so it is an error like others, whole or in slices."""
+        for number, value in enumerate(("zeroblob(8000000)", "replace(hex(zeroblob(4000000)), '0', '\"')")):
+            source = "large%d.db" % number
+            support.make_sqlite(self.path(source), "CREATE TABLE t(id INTEGER PRIMARY KEY, v); INSERT INTO t VALUES (1, %s);" % value)
+            for kind in ("csv", "jsonl"):
+                for slice_ in ("16MiB", "1MiB"):
+                    with self.subTest(value=value, kind=kind, slice=slice_):
+                        name = "%s-%d-%s" % (kind, number, slice_)
+                        result = self.run_program("migrate", "--state", "state-" + name, "sqlite:%s?slice=%s" % (source, slice_), kind + ":" + name,
+                                                  code=3, env={"LD_PRELOAD": self.library, "FAIL_ABOVE": str(12 << 20)})
+                        self.assertIn("error: writing chunk 1 of t: no memory ", result.err)
+
 
 if __name__ == "__main__":
     unittest.main()

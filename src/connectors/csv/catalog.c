@@ -47,8 +47,12 @@ static enum status take_name(const struct describing *describing, const char *pa
                              const struct csv_field *field, uint32_t number, const char **name)
 {
     const struct csv_dialect *dialect = &describing->data->dialect;
-    char *copy = arena_copy(describing->arena, field->text, field->length);
+    char *copy = arena_try_copy(describing->arena, field->text, field->length);
     size_t length = field->length;
+    if (copy == NULL) {
+        return error_set(describing->error, ERROR_MEMORY, path,
+                         "no memory for the name of column %u", number + 1);
+    }
     if ((field->flags & CSV_FIELD_ESCAPED) != 0) {
         length = csv_unescape(dialect, field, copy);
         copy[length] = '\0';

@@ -104,27 +104,33 @@ static void add_mark(struct csv_pass *pass, struct segment *segment, uint64_t by
     segment->marks[segment->mark_count++] = (struct csv_mark){byte, line};
 }
 
-static void learn_field(const struct csv_dialect *dialect, struct csv_column_facts *facts,
-                        const struct csv_field *field, uint32_t file, uint64_t line,
-                        struct buffer *scratch)
+static enum status learn_field(const struct csv_dialect *dialect, struct csv_column_facts *facts,
+                               const struct csv_field *field, uint32_t file, uint64_t line,
+                               struct buffer *scratch, struct error *error)
 {
     if (csv_field_is_null(dialect, field)) {
         facts->null_count++;
-        return;
+        return STATUS_OK;
     }
     if ((field->flags & CSV_FIELD_ESCAPED) != 0) {
         buffer_clear(scratch);
-        buffer_reserve(scratch, field->length);
+        if (!buffer_try_reserve(scratch, field->length)) {
+            return error_set(error, ERROR_MEMORY, NULL, "no memory for a field of %zu bytes",
+                             (size_t)field->length);
+        }
         csv_infer_add(facts, scratch->data, csv_unescape(dialect, field, scratch->data), file,
                       line);
-        return;
+        return STATUS_OK;
     }
     csv_infer_add(facts, field->text, field->length, file, line);
+    return STATUS_OK;
 }
 
-static void learn_record(struct csv_pass *pass, struct segment *segment,
-                         const struct csv_record *record, uint64_t line, struct buffer *scratch)
+static enum status learn_record(struct csv_pass *pass, struct segment *segment,
+                                const struct csv_record *record, uint64_t line,
+                                struct buffer *scratch, struct error *error)
 {
+    enum status status = STATUS_OK;
     const struct csv_file_data *file = &pass->data->files[segment->file];
     segment->records++;
     if (record->fault != CSV_FINE || record->field_count != pass->column_count) {
@@ -132,14 +138,17 @@ static void learn_record(struct csv_pass *pass, struct segment *segment,
             segment->first_fault.file = segment->file;
             segment->first_fault.line = line;
         }
-        return;
+        return STATUS_OK;
     }
-    for (uint32_t at = 0; segment->facts != NULL && at < pass->column_count; at++) {
+    for (uint32_t at = 0; status == STATUS_OK && segment->facts != NULL && at < pass->column_count;
+         at++) {
         if (pass->wanted[at]) {
-            learn_field(&pass->data->dialect, &segment->facts[at],
-                        &record->fields[file->field_of_column[at]], segment->file, line, scratch);
+            status = learn_field(&pass->data->dialect, &segment->facts[at],
+                                 &record->fields[file->field_of_column[at]], segment->file, line,
+                                 scratch, error);
         }
     }
+    return status;
 }
 
 static void forget_segment(const struct csv_pass *pass, struct segment *segment)
@@ -189,7 +198,7 @@ static enum status read_segment(struct work *work, struct segment *segment, uint
                 add_mark(pass, segment, byte, line);
             }
             if (!header && (!record.empty || pass->column_count == 1)) {
-                learn_record(pass, segment, &record, line, &scratch);
+                status = learn_record(pass, segment, &record, line, &scratch, error);
             }
             header = false;
             segment->next = csv_reader_byte_end(reader);

@@ -1,6 +1,7 @@
 /* Cells to fields: digits, ISO texts, quotes where they are needed. */
 #include "connectors/csv/value.h"
 
+#include "base/memory.h"
 #include "base/text.h"
 #include "connectors/csv/infer.h"
 #include "model/convert.h"
@@ -138,6 +139,9 @@ static enum status append_quoted(const struct csv_dialect *dialect, const char *
         return error_set(error, ERROR_REJECT_TYPE, NULL,
                          "the value can't be written without quotes, and the dialect has none");
     }
+    if (length > MEMORY_DATA_BYTES && !buffer_try_reserve(out, 2 * length + 2)) {
+        return no_memory(error);
+    }
     buffer_append_byte(out, dialect->quote);
     append_escaped(dialect, text, length, out);
     buffer_append_byte(out, dialect->quote);
@@ -233,6 +237,10 @@ static enum status append_written(const struct csv_dialect *dialect, const struc
         decimal_append(cell, out);
         break;
     case VALUE_BYTES:
+        if (cell->length > MEMORY_DATA_BYTES &&
+            !buffer_try_reserve(out, 2 * (size_t)cell->length + 2)) {
+            return no_memory(error);
+        }
         append_bytes(dialect, type, cell, out);
         break;
     case VALUE_UUID:
@@ -268,7 +276,7 @@ static enum status append_large(const struct csv_dialect *dialect, const struct 
     }
     struct buffer slice = {0};
     enum status status = STATUS_OK;
-    if (!buffer_try_reserve(out, (bytes ? 2 : 1) * large->length)) {
+    if (!buffer_try_reserve(out, 2 * large->length + 3)) {
         return no_memory(error);
     }
     buffer_reserve(&slice, SLICE);

@@ -250,7 +250,7 @@ static enum status write_large(struct writing *writing, struct large_value *larg
         return refuse(writing, ERROR_REJECT_TOO_LARGE,
                       "the value is larger than record_bytes allows");
     }
-    if (!buffer_try_reserve(writing->out, large->length)) {
+    if (!buffer_try_reserve(writing->out, 2 * large->length)) {
         return error_set(writing->error, ERROR_MEMORY, NULL, "no memory for a large value");
     }
     if (encoder->slice == NULL) {
@@ -346,12 +346,12 @@ static enum status write_large_value(struct writing *writing, const struct cell 
 
 /* ---------------------------------------------------------------- JSON in JSON */
 
-/* True for JSON that can stand in a line as it is, and is not taken for a tag or for a text. */
-static bool stands_on_a_line(const struct cell *cell, struct arena *scratch)
+/* True for JSON that can stand in a line as it is, and is not taken for a tag or for a text; false
+ * with `error` set, too, where there is no memory to look. */
+static bool stands_on_a_line(const struct cell *cell, struct arena *scratch, struct error *error)
 {
     struct json_reader reader;
     enum json_token token = JSON_TOKEN_END;
-    struct error ignored;
     const char *text = cell->text;
     uint32_t length = cell->length;
     if (length == 0 || text[0] == ' ' || text[length - 1] == ' ') {
@@ -367,7 +367,7 @@ static bool stands_on_a_line(const struct cell *cell, struct arena *scratch)
     }
     json_reader_init(&reader, text, length, JSONL_DEPTH_MAX / 2, scratch);
     bool first = true;
-    while (json_reader_next(&reader, &token, &ignored) == STATUS_OK) {
+    while (json_reader_next(&reader, &token, error) == STATUS_OK) {
         if (token == JSON_TOKEN_END) {
             return true;
         }
@@ -385,8 +385,13 @@ static enum status write_json(struct writing *writing, const struct cell *cell,
     bool tags = writing->encoder->database->writes_tags;
     if ((type != NULL && type->kind == VALUE_JSON) || !tags) {
         struct arena *scratch = arena_create(4096);
-        bool stands = stands_on_a_line(cell, scratch);
+        struct error why = {0};
+        bool stands = stands_on_a_line(cell, scratch, &why);
         arena_destroy(scratch);
+        if (why.code == ERROR_MEMORY) {
+            error_copy(writing->error, &why);
+            return STATUS_FAILED;
+        }
         if (stands) {
             buffer_append(writing->out, cell->text, cell->length);
             return STATUS_OK;
@@ -546,6 +551,12 @@ static enum status write_value(struct writing *writing, const struct cell *cell,
     if (plain && type != NULL && type->kind == VALUE_JSON &&
         writing->encoder->database->writes_tags) {
         return write_plain(writing, cell);
+    }
+    bool run = cell->kind == VALUE_TEXT || cell->kind == VALUE_BYTES || cell->kind == VALUE_JSON;
+    if (run && cell->length > MEMORY_DATA_BYTES &&
+        !buffer_try_reserve(writing->out, 2 * (size_t)cell->length)) {
+        return error_set(writing->error, ERROR_MEMORY, NULL, "no memory for a value of %u bytes",
+                         cell->length);
     }
     switch ((enum value_kind)cell->kind) {
     case VALUE_NULL:

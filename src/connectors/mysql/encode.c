@@ -1,4 +1,5 @@
 /* Cells as fields of LOAD DATA's lines, as values of statements, or as parameters. */
+#include "base/memory.h"
 #include "connectors/mysql/target.h"
 #include "model/convert.h"
 #include "model/decimal.h"
@@ -92,6 +93,16 @@ static size_t put_length(char *to, uint64_t length)
     return 1 + bytes;
 }
 
+/* Room for a value of that many bytes, in whatever form. */
+static enum status make_room(const struct maria_column *column, size_t length, struct buffer *out,
+                             struct error *error)
+{
+    return length <= MEMORY_DATA_BYTES || buffer_try_reserve(out, 2 * length + LENGTH_BYTES_MAX)
+               ? STATUS_OK
+               : error_set(error, ERROR_MEMORY, column->name, "no memory for a value of %zu bytes",
+                           length);
+}
+
 static void put_counted(struct buffer *out, const char *bytes, size_t length)
 {
     if (buffer_reserve(out, LENGTH_BYTES_MAX + length)) {
@@ -160,6 +171,9 @@ static enum status put_text(const struct maria_column *column, enum maria_form f
     if (length > 0 && text[length - 1] == ' ' && is_fixed(column)) {
         return refuse(column, ERROR_REJECT_TEXT, "the text ends in a blank", error);
     }
+    if (make_room(column, length, out, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     put_string(out, form, text, length);
     return STATUS_OK;
 }
@@ -174,6 +188,9 @@ static enum status put_bytes(const struct maria_column *column, enum maria_form 
     }
     if (limit > 0 && length < (size_t)limit && is_fixed(column)) {
         return refuse(column, ERROR_REJECT_TYPE, "the value has too few bytes", error);
+    }
+    if (make_room(column, length, out, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     if (form == MARIA_IN_STATEMENT) {
         maria_append_bytes(out, bytes, length);

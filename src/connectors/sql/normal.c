@@ -141,14 +141,16 @@ enum status sql_append_canonical_json(const char *text, size_t length, bool repe
 {
     struct arena *arena = arena_create(4096);
     struct cell read;
-    struct error ignored = {0};
+    struct error why = {0};
     enum status status = STATUS_OK;
 
-    if (convert_read_json(text, length, arena, &read, &ignored) != STATUS_OK) {
-        buffer_append(out, text, length);
-    } else {
+    if (convert_read_json(text, length, arena, &read, &why) == STATUS_OK) {
         sort_json(&read, repeats, arena);
         status = convert_append_json(&read, out, error);
+    } else if (why.code == ERROR_MEMORY) {
+        status = no_memory(error);
+    } else {
+        buffer_append(out, text, length);
     }
     arena_destroy(arena);
     return status;

@@ -84,8 +84,12 @@ static enum status take_value(void *context, const char *const *fields, const si
     struct reading *reading = context;
     struct store_value *value = reading->value;
     reading->found = true;
-    value->text = arena_copy(reading->arena, fields[1] != NULL ? fields[1] : "", lengths[1]);
+    value->text = arena_try_copy(reading->arena, fields[1] != NULL ? fields[1] : "", lengths[1]);
     value->length = lengths[1];
+    if (value->text == NULL) {
+        return error_set(error, ERROR_MEMORY, SQL_STORE_TABLE, "no memory for a value of %zu bytes",
+                         lengths[1]);
+    }
     return parse_version(fields[0], lengths[0], &value->version, error);
 }
 

@@ -67,10 +67,13 @@ static int give_text(struct writer_view *view, const struct writer_column *colum
 static int give_made_text(struct writer_view *view, const struct writer_column *column,
                           const struct cell *cell, struct buffer *text, sqlite3_context *context)
 {
-    char *copy = arena_copy(view->scratch, text->data, text->length);
+    char *copy = arena_try_copy(view->scratch, text->data, text->length);
     size_t length = text->length;
 
     buffer_free(text);
+    if (copy == NULL) {
+        return out_of_memory(view, column, context);
+    }
     return give_text(view, column, cell, copy, length, context);
 }
 
