@@ -188,9 +188,8 @@ static enum status toy_store_scan(struct store *store, const char *prefix, store
     for (size_t i = 0; i < count; i++) {
         struct store_value value;
         struct arena *arena = arena_create(0);
-        enum status got = status == STATUS_OK
-                              ? toy_store_get(store, keys[i], arena, &value, error)
-                              : STATUS_END;
+        enum status got =
+            status == STATUS_OK ? toy_store_get(store, keys[i], arena, &value, error) : STATUS_END;
         if (got == STATUS_OK) {
             status = visit(context, keys[i], &value, error);
         } else if (got == STATUS_FAILED) {
