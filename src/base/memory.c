@@ -2,6 +2,7 @@
 #include "base/memory.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +14,14 @@ enum { EXIT_FAILED = 3 };
 void __gcov_dump(void);
 #endif
 
+/* Of several threads that run out together one reports it; the others wait for its end. */
+static atomic_flag is_ending = ATOMIC_FLAG_INIT;
+
 _Noreturn void memory_exhausted(size_t wanted_bytes)
 {
+    while (atomic_flag_test_and_set(&is_ending)) {
+        (void)pause();
+    }
     char line[200];
     char wanted[40] = "";
     if (wanted_bytes > 0) {

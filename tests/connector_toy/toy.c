@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 static const char *const failpoints[] = {
-    "toy.before_append", "toy.after_append", "toy.before_create", "toy.after_empty",
-    "toy.before_settle", "toy.before_apply", "toy.after_apply",   NULL,
+    "toy.before_append", "toy.after_append", "toy.before_create",     "toy.after_empty",
+    "toy.before_apply",  "toy.after_apply",  KEYED_FAILPOINTS("toy"), NULL,
 };
 
-enum { LEASE_MS = 4000, REQUESTS_A_LEASE = 4 };
+enum { LEASE_MS = 4000, REQUESTS_A_LEASE = 4, IN_FLIGHT_MAX = 16 };
 
 static const struct connector_option uri_options[] = {
     {"lease", OPTION_INTEGER, "4000", "100..600000", false, "milliseconds that a claim holds"},
@@ -35,7 +35,7 @@ static void toy_close(struct database *database)
     if (self->log >= 0) {
         close(self->log);
     }
-    pthread_mutex_destroy(&self->pace_mutex);
+    keyed_room_destroy(&self->keyed);
     free(self->folder);
     free(self->log_path);
     free(self);
@@ -71,20 +71,19 @@ static enum status toy_open(const struct open_options *options, struct database 
         return error_set(error, ERROR_MEMORY, folder, "no memory to open it");
     }
     self->log = -1;
-    pthread_mutex_init(&self->pace_mutex, NULL);
-    self->timeout_ms = options->timeout_ms;
+    keyed_room_init(&self->keyed, &toy_service, options);
     self->folder = strdup(folder);
     if (!self->folder || asprintf(&self->log_path, "%s/data.log", folder) < 0) {
         self->log_path = NULL;
-        toy_close(&self->base);
+        toy_close(&self->keyed.base);
         return error_set(error, ERROR_MEMORY, folder, "no memory to open it");
     }
     enum status status = open_log(self, options->mode, error);
     if (status != STATUS_OK) {
-        toy_close(&self->base);
+        toy_close(&self->keyed.base);
         return status;
     }
-    *database = &self->base;
+    *database = &self->keyed.base;
     return STATUS_OK;
 }
 
@@ -152,8 +151,11 @@ static enum status open_with_head(const struct open_options *options, struct dat
             (struct connector_limits){.chunks_open_max = 4, .batch_rows_max = 500};
         (*database)->lease_ms = option_of(options->uri, "lease", LEASE_MS);
         toy_of(*database)->throttle_ms = option_of(options->uri, "throttle", 0);
-        toy_of(*database)->units_cap = options->write_units_per_second_max;
         toy_of(*database)->request_ms = (*database)->lease_ms / REQUESTS_A_LEASE;
+        struct keyed_room *room = keyed_room_of(*database);
+        room->timeout_ms = toy_of(*database)->request_ms;
+        room->in_flight_max = IN_FLIGHT_MAX;
+        room->capacity.units_per_second = options->write_units_per_second_max;
     }
     return status;
 }

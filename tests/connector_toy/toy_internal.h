@@ -4,8 +4,7 @@
 
 #include "base/arena.h"
 #include "base/buffer.h"
-#include "connectors/connector.h"
-#include <pthread.h>
+#include "connectors/keyed/keyed.h"
 #include <stdatomic.h>
 #include <stdbool.h>
 
@@ -14,8 +13,8 @@
  * change stream. An entry:
  *   u32 LE payload length | u64 LE XXH3-64 of the payload | payload
  * payload (integers LE):
- *   u8 kind | u64 run | u64 chunk | u32 entity | u64 ordinal | u16 table length | table
- *   | u32 key length | key | value (toy_codec) up to the end
+ *   u8 kind | u64 run | u16 table length | table | u32 key length | key
+ *   | value (toy_codec) up to the end
  */
 enum toy_entry_kind {
     TOY_PUT = 1,
@@ -29,10 +28,7 @@ enum toy_entry_kind {
 
 struct toy_entry {
     enum toy_entry_kind kind;
-    uint64_t run; /* hash of the run's id, 0: not ours */
-    uint64_t chunk;
-    uint32_t entity;
-    uint64_t ordinal;
+    uint64_t run;      /* hash of the run's id, 0: not ours */
     const char *table; /* table_length bytes */
     uint32_t table_length;
     const uint8_t *key;
@@ -44,19 +40,14 @@ struct toy_entry {
 };
 
 struct toy_database {
-    struct database base;
+    struct keyed_database keyed; /* first */
     char *folder;
     char *log_path;
-    int log;         /* O_APPEND; read-only for a source */
-    char run_id[64]; /* of the claimed run */
-    uint64_t run;    /* its hash */
-    int64_t timeout_ms;
+    int log;             /* O_APPEND; read-only for a source */
+    uint64_t run;        /* hash of the claimed run's id */
     int64_t request_ms;  /* what one write may take */
     int64_t throttle_ms; /* for so long from the first write on it is all too fast */
-    int64_t first_write_ms;
-    uint64_t units_cap; /* a record is a unit; 0: no cap */
-    double units;
-    pthread_mutex_t pace_mutex; /* guards the three above */
+    _Atomic int64_t first_write_ms;
 };
 
 static inline struct toy_database *toy_of(struct database *database)
@@ -72,6 +63,8 @@ enum status toy_decode(const uint8_t *bytes, size_t length, struct arena *arena,
 
 /* ---- toy_log.c */
 void toy_entry_append(const struct toy_entry *entry, struct buffer *out);
+/* An entry from its bytes; it points into them. */
+bool toy_entry_read(const char *bytes, size_t length, struct toy_entry *entry) MUST_USE;
 /* One write(2): all of `out` or an error. */
 enum status toy_log_write(struct toy_database *self, const struct buffer *out,
                           struct error *error) MUST_USE;
@@ -114,6 +107,7 @@ const struct toy_record *toy_index_find(const struct toy_index *index, const uin
 extern const struct catalog_functions toy_catalog;
 extern const struct source_functions toy_source;
 extern const struct target_functions toy_target;
+extern const struct keyed_service toy_service;
 extern const struct store_functions toy_store;
 extern const struct feed_functions toy_feed;
 extern const struct apply_functions toy_apply;

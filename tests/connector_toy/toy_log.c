@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-enum { ENTRY_HEAD = 12, PAYLOAD_HEAD = 1 + 8 + 8 + 4 + 8 + 2 };
+enum { ENTRY_HEAD = 12, PAYLOAD_HEAD = 1 + 8 + 2 };
 static const uint32_t payload_bytes_max = 512u << 20;
 
 void toy_entry_append(const struct toy_entry *entry, struct buffer *out)
@@ -20,10 +20,7 @@ void toy_entry_append(const struct toy_entry *entry, struct buffer *out)
     uint16_t table_length = (uint16_t)entry->table_length;
     *at++ = (uint8_t)entry->kind;
     memcpy(at, &entry->run, 8);
-    memcpy(at + 8, &entry->chunk, 8);
-    memcpy(at + 16, &entry->entity, 4);
-    memcpy(at + 20, &entry->ordinal, 8);
-    memcpy(at + 28, &table_length, 2);
+    memcpy(at + 8, &table_length, 2);
     buffer_append(out, head, sizeof head);
     buffer_append(out, entry->table, table_length);
     buffer_append(out, &entry->key_length, 4);
@@ -54,10 +51,7 @@ static bool parse_payload(const uint8_t *payload, uint32_t length, struct toy_en
     uint16_t table_length;
     entry->kind = (enum toy_entry_kind)payload[0];
     memcpy(&entry->run, payload + 1, 8);
-    memcpy(&entry->chunk, payload + 9, 8);
-    memcpy(&entry->entity, payload + 17, 4);
-    memcpy(&entry->ordinal, payload + 21, 8);
-    memcpy(&table_length, payload + 29, 2);
+    memcpy(&table_length, payload + 9, 2);
     uint32_t at = PAYLOAD_HEAD;
     if (length - at < (uint32_t)table_length + 4) {
         return false;
@@ -75,6 +69,12 @@ static bool parse_payload(const uint8_t *payload, uint32_t length, struct toy_en
     entry->value = payload + at;
     entry->value_length = length - at;
     return true;
+}
+
+bool toy_entry_read(const char *bytes, size_t length, struct toy_entry *entry)
+{
+    return length >= ENTRY_HEAD && parse_payload((const uint8_t *)bytes + ENTRY_HEAD,
+                                                 (uint32_t)(length - ENTRY_HEAD), entry);
 }
 
 /* STATUS_END: no whole entry is there. */

@@ -210,7 +210,7 @@ class TakeOver(DynamodbCase):
         first.send_signal(signal.SIGCONT)
         first = support.finish(first)
         self.assert_code(first, 5)
-        self.assertIn("another run was quicker", first.err)
+        self.assertIn("another run was here first", first.err)
         self.assert_target()
 
     def test_two_at_once(self):

@@ -24,9 +24,9 @@ class ToyLog:
             at += 12 + length
 
     def entry(self, payload):
-        kind, _, _, _, _, table_length = struct.unpack_from("<BQQIQH", payload, 0)
-        at = 31 + table_length
-        table = payload[31:at].decode()
+        kind, _, table_length = struct.unpack_from("<BQH", payload, 0)
+        at = 11 + table_length
+        table = payload[11:at].decode()
         key_length, = struct.unpack_from("<I", payload, at)
         key = payload[at + 4:at + 4 + key_length]
         if kind == TOY_PUT:

@@ -4,7 +4,7 @@
 
 #include "connectors/dynamodb/item.h"
 #include "connectors/dynamodb/network_page.h"
-#include "connectors/dynamodb/network_spill.h"
+#include "connectors/keyed/spill.h"
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
@@ -56,9 +56,11 @@ static void read_page(struct text text, struct arena *arena)
     }
 }
 
-static enum status visit(void *context, const struct dynamodb_spilled *key, struct error *error)
+static enum status visit(void *context, uint64_t chunk, const struct keyed_key *key,
+                         struct error *error)
 {
     uint64_t *sum = context;
+    (void)chunk;
     (void)error;
     for (size_t at = 0; at < key->length; at++) {
         *sum += key->bytes[at];
@@ -77,10 +79,10 @@ static void read_spill(const uint8_t *data, size_t size)
     size_t capacity = ZSTD_compressBound(size);
     void *packed = malloc(capacity);
     size_t length = ZSTD_compress(packed, capacity, data, size, 1);
-    if (dynamodb_spill_read(packed, length, visit, &sum, &error) != STATUS_OK) {
+    if (keyed_spill_unpack(packed, length, 1, visit, &sum, &error) != STATUS_OK) {
         fuzz_check_error(&error);
     }
-    if (dynamodb_spill_read(data, size, visit, &sum, &error) != STATUS_OK) {
+    if (keyed_spill_unpack(data, size, 1, visit, &sum, &error) != STATUS_OK) {
         fuzz_check_error(&error);
     }
     free(packed);

@@ -1,8 +1,8 @@
 /* Pages of items taken apart, also where they are cut anywhere; and the cap in capacity units. */
 #include "support.h"
 
-#include "connectors/dynamodb/network_capacity.h"
 #include "connectors/dynamodb/network_page.h"
+#include "connectors/keyed/capacity.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,44 +170,44 @@ static void members_are_found_by_name(void **state)
 static void a_cap_lets_debts_be_paid(void **state)
 {
     (void)state;
-    struct dynamodb_capacity capacity;
-    dynamodb_capacity_init(&capacity, 10);
+    struct keyed_capacity capacity;
+    keyed_capacity_init(&capacity, 10);
     int64_t now = capacity.filled_ms;
-    assert_int_equal(dynamodb_capacity_wait_ms(&capacity, now), 0);
-    dynamodb_capacity_take(&capacity, 128 * 1000); /* a page of 1 MB at once: 11.8 seconds */
-    int64_t wait = dynamodb_capacity_wait_ms(&capacity, now);
+    assert_int_equal(keyed_capacity_wait_ms(&capacity, now), 0);
+    keyed_capacity_take(&capacity, 128 * 1000); /* a page of 1 MB at once: 11.8 seconds */
+    int64_t wait = keyed_capacity_wait_ms(&capacity, now);
     assert_in_range(wait, 11800, 11810);
-    assert_in_range(dynamodb_capacity_wait_ms(&capacity, now + 5000), 6800, 6810);
-    assert_int_equal(dynamodb_capacity_wait_ms(&capacity, now + wait), 0);
+    assert_in_range(keyed_capacity_wait_ms(&capacity, now + 5000), 6800, 6810);
+    assert_int_equal(keyed_capacity_wait_ms(&capacity, now + wait), 0);
     /* Never more than a second's worth is saved up. */
-    assert_int_equal(dynamodb_capacity_wait_ms(&capacity, now + 3600000), 0);
+    assert_int_equal(keyed_capacity_wait_ms(&capacity, now + 3600000), 0);
     assert_int_equal(capacity.milliunits, 10000);
-    dynamodb_capacity_destroy(&capacity);
+    keyed_capacity_destroy(&capacity);
 }
 
 static void who_reserves_takes_at_once(void **state)
 {
     (void)state;
-    struct dynamodb_capacity capacity;
-    dynamodb_capacity_init(&capacity, 10);
+    struct keyed_capacity capacity;
+    keyed_capacity_init(&capacity, 10);
     int64_t now = capacity.filled_ms;
-    assert_int_equal(dynamodb_capacity_reserve(&capacity, now, 15000), 0);
-    assert_in_range(dynamodb_capacity_reserve(&capacity, now, 15000), 500, 510);
+    assert_int_equal(keyed_capacity_reserve(&capacity, now, 15000), 0);
+    assert_in_range(keyed_capacity_reserve(&capacity, now, 15000), 500, 510);
     assert_int_equal(capacity.milliunits, -5000); /* the second one took nothing */
-    dynamodb_capacity_take(&capacity, -12000);    /* the first one used 3 units only */
-    assert_int_equal(dynamodb_capacity_reserve(&capacity, now, 7000), 0);
-    assert_in_range(dynamodb_capacity_reserve(&capacity, now, 1000), 1, 10);
-    dynamodb_capacity_destroy(&capacity);
+    keyed_capacity_take(&capacity, -12000);       /* the first one used 3 units only */
+    assert_int_equal(keyed_capacity_reserve(&capacity, now, 7000), 0);
+    assert_in_range(keyed_capacity_reserve(&capacity, now, 1000), 1, 10);
+    keyed_capacity_destroy(&capacity);
 }
 
 static void no_cap_never_waits(void **state)
 {
     (void)state;
-    struct dynamodb_capacity capacity;
-    dynamodb_capacity_init(&capacity, 0);
-    dynamodb_capacity_take(&capacity, INT64_MAX);
-    assert_int_equal(dynamodb_capacity_wait_ms(&capacity, 0), 0);
-    dynamodb_capacity_destroy(&capacity);
+    struct keyed_capacity capacity;
+    keyed_capacity_init(&capacity, 0);
+    keyed_capacity_take(&capacity, INT64_MAX);
+    assert_int_equal(keyed_capacity_wait_ms(&capacity, 0), 0);
+    keyed_capacity_destroy(&capacity);
 }
 
 int main(void)

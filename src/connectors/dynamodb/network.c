@@ -47,17 +47,25 @@ static const struct connector_option options[] = {
 };
 
 static const char *const failpoints[] = {
-    "dynamodb.before_ledger_table", "dynamodb.after_ledger_table",
-    "dynamodb.before_intent",       "dynamodb.after_intent",
-    "dynamodb.before_table",        "dynamodb.after_table",
-    "dynamodb.table_active",        "dynamodb.before_made",
-    "dynamodb.after_made",          "dynamodb.chunk_begin",
-    "dynamodb.before_send",         "dynamodb.after_send",
-    "dynamodb.after_answer",        "dynamodb.before_keys",
-    "dynamodb.before_restore",      "dynamodb.after_restore",
-    "dynamodb.before_empty",        "dynamodb.before_delete",
-    "dynamodb.before_remove_table", "dynamodb.table_deleted",
-    "dynamodb.after_remove_table",  NULL,
+    KEYED_FAILPOINTS("dynamodb"),
+    "dynamodb.before_ledger_table",
+    "dynamodb.after_ledger_table",
+    "dynamodb.before_intent",
+    "dynamodb.after_intent",
+    "dynamodb.before_table",
+    "dynamodb.after_table",
+    "dynamodb.table_active",
+    "dynamodb.before_made",
+    "dynamodb.after_made",
+    "dynamodb.before_send",
+    "dynamodb.after_answer",
+    "dynamodb.before_restore",
+    "dynamodb.before_empty",
+    "dynamodb.before_delete",
+    "dynamodb.before_remove_table",
+    "dynamodb.table_deleted",
+    "dynamodb.after_remove_table",
+    NULL,
 };
 
 /* ---------------------------------------------------------------- opening */
@@ -108,6 +116,7 @@ static enum status read_options(struct dynamodb_network *network, const struct o
     const struct uri *uri = open->uri;
     uint64_t connections = 0;
     uint64_t lease_s = 0;
+    uint64_t write_units = 0;
     if (!read_boolean(uri, "plaintext", plaintext) ||
         !read_boolean(uri, "consistent", &network->consistent)) {
         return refuse_option(uri, "plaintext and consistent are yes or no", error);
@@ -116,7 +125,7 @@ static enum status read_options(struct dynamodb_network *network, const struct o
         return refuse_option(uri, "connections is a number from 1 to 256", error);
     }
     if (!read_number(uri, "read_units", 0, 1000000000, &network->read_units) ||
-        !read_number(uri, "write_units", 0, 1000000000, &network->write_units)) {
+        !read_number(uri, "write_units", 0, 1000000000, &write_units)) {
         return refuse_option(uri, "read_units and write_units are whole numbers", error);
     }
     if (!read_number(uri, "lease", 1, 3600, &lease_s)) {
@@ -129,13 +138,13 @@ static enum status read_options(struct dynamodb_network *network, const struct o
     if (open->mode == OPEN_TARGET) {
         int64_t lease_ms = (int64_t)lease_s * 1000;
         int64_t least_ms = 2 * open->timeout_ms;
-        network->base.lease_ms = lease_ms > least_ms ? lease_ms : least_ms;
+        network->keyed.base.lease_ms = lease_ms > least_ms ? lease_ms : least_ms;
     }
-    network->connections = (uint32_t)connections;
+    network->keyed.room.in_flight_max = (uint32_t)connections;
     network->read_units = lower_cap(network->read_units, open->read_units_per_second_max);
-    network->write_units = lower_cap(network->write_units, open->write_units_per_second_max);
     network->read_capacity.units_per_second = network->read_units;
-    network->write_capacity.units_per_second = network->write_units;
+    network->keyed.room.capacity.units_per_second =
+        lower_cap(write_units, open->write_units_per_second_max);
     return STATUS_OK;
 }
 
@@ -145,13 +154,11 @@ static void network_close(struct database *database)
     if (network == NULL) {
         return;
     }
-    dynamodb_network_released(database);
-    dynamodb_network_store.close(network->notes);
+    keyed_room_destroy(&network->keyed);
     dynamodb_source_destroy(network->source_own);
     dynamodb_client_destroy(network->control);
     dynamodb_service_destroy(network->service);
-    dynamodb_capacity_destroy(&network->read_capacity);
-    dynamodb_capacity_destroy(&network->write_capacity);
+    keyed_capacity_destroy(&network->read_capacity);
     pthread_mutex_destroy(&network->control_mutex);
     pthread_mutex_destroy(&network->mutex);
     arena_destroy(network->arena);
@@ -174,8 +181,8 @@ static enum status connect(struct dynamodb_network *network, const struct open_o
         .plaintext_allowed = plaintext,
         .timeout_ms = open->timeout_ms,
         .patience_ms = PATIENCE_TIMEOUTS * open->timeout_ms,
-        .stopped = &network->base.hurried,
-        .database = &network->base};
+        .stopped = &network->keyed.base.hurried,
+        .database = &network->keyed.base};
     if (dynamodb_service_create(&service, &network->service, error) != STATUS_OK ||
         dynamodb_client_create(network->service, CONTROL_CONNECTIONS, &network->control, error) !=
             STATUS_OK) {
@@ -192,9 +199,9 @@ static enum status network_open(const struct open_options *open, struct database
     *database = NULL;
     pthread_mutex_init(&network->control_mutex, NULL);
     pthread_mutex_init(&network->mutex, NULL);
-    network->base.connector = &connector_dynamodb;
-    network->base.capabilities = connector_dynamodb.capabilities;
-    network->base.limits =
+    network->keyed.base.connector = &connector_dynamodb;
+    network->keyed.base.capabilities = connector_dynamodb.capabilities;
+    network->keyed.base.limits =
         (struct connector_limits){.readers_max = READERS_MAX,
                                   .writers_max = WRITERS_MAX,
                                   .chunks_open_max = CHUNKS_OPEN_MAX,
@@ -202,21 +209,20 @@ static enum status network_open(const struct open_options *open, struct database
                                   .name_bytes_max = DYNAMODB_TABLE_NAME_BYTES_MAX,
                                   .nesting_max = DYNAMODB_NESTING_MAX,
                                   .number_digits_max = DYNAMODB_NUMBER_DIGITS_MAX};
+    keyed_room_init(&network->keyed, &dynamodb_keyed_service, open);
     network->mode = open->mode;
     network->uri = open->uri;
-    network->spill_folder = open->spill_folder;
     network->memory_bytes = open->memory_bytes;
     network->timeout_ms = open->timeout_ms;
     network->catalog_tables = open->catalog_tables;
     network->arena = arena_create(0);
-    dynamodb_capacity_init(&network->read_capacity, 0);
-    dynamodb_capacity_init(&network->write_capacity, 0);
+    keyed_capacity_init(&network->read_capacity, 0);
     enum status status = connect(network, open, error);
     if (status != STATUS_OK) {
-        network_close(&network->base);
+        network_close(&network->keyed.base);
         return status;
     }
-    *database = &network->base;
+    *database = &network->keyed.base;
     return STATUS_OK;
 }
 
@@ -257,7 +263,7 @@ enum status dynamodb_network_write(struct dynamodb_network *network, const char 
                                    const char *object, const struct buffer *body,
                                    struct service_reply **response, struct error *error)
 {
-    const struct database *lease = network->run != NULL ? &network->base : NULL;
+    const struct database *lease = network->keyed.room.run_id != NULL ? &network->keyed.base : NULL;
     return call(network, operation, object, body, lease, 0, response, error);
 }
 
@@ -265,30 +271,30 @@ enum status dynamodb_network_write_once(struct dynamodb_network *network, const 
                                         const char *object, const struct buffer *body,
                                         struct service_reply **response, struct error *error)
 {
-    const struct database *lease = network->run != NULL ? &network->base : NULL;
+    const struct database *lease = network->keyed.room.run_id != NULL ? &network->keyed.base : NULL;
     return call(network, operation, object, body, lease, ONE_TRY_MS, response, error);
 }
 
 static const struct target_functions target = {
-    .claimed = dynamodb_network_claimed,
-    .released = dynamodb_network_released,
+    .claimed = keyed_claimed,
+    .released = keyed_released,
     .empty = dynamodb_network_empty_all,
     .inspect = dynamodb_network_inspect,
     .check_table = dynamodb_network_check_table,
     .prepare = dynamodb_network_prepare,
-    .writer_open = dynamodb_network_writer_open,
-    .writer_close = dynamodb_network_writer_close,
-    .chunk_begin = dynamodb_network_chunk_begin,
-    .submit = dynamodb_network_submit,
-    .poll = dynamodb_network_poll,
-    .commit = dynamodb_network_commit,
-    .chunk_abandon = dynamodb_network_chunk_abandon,
+    .writer_open = keyed_writer_open,
+    .writer_close = keyed_writer_close,
+    .chunk_begin = keyed_chunk_begin,
+    .submit = keyed_submit,
+    .poll = keyed_poll,
+    .commit = keyed_commit,
+    .chunk_abandon = keyed_chunk_abandon,
     .after_load = dynamodb_network_after_load,
     .fetch = dynamodb_network_fetch,
     .delete_records = dynamodb_network_delete,
     .count = dynamodb_network_count,
-    .settle_duplicates = dynamodb_network_settle,
-    .restore = dynamodb_network_restore,
+    .settle_duplicates = keyed_settle,
+    .restore = keyed_restore,
     .load_add = dynamodb_estimate_add,
     .load_tell = dynamodb_estimate_write,
     .normal_form = dynamodb_network_normal_form,

@@ -4,7 +4,7 @@
  *   network.c          the descriptor, options, opening
  *   network_reader*.c  source    network_scan.c, network_page.c  its pages
  *   network_catalog.c  catalogue    network_estimate.c  what a check foresees
- *   network_tables*.c  checks, creation    network_writer*.c  writing
+ *   network_tables*.c  checks, creation    network_send.c, network_encode.c  writing
  *   network_store.c    the store    network_run.c      the claimed run
  */
 #ifndef TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_H
@@ -13,11 +13,11 @@
 #include "connectors/connector.h"
 #include "connectors/dynamodb/client.h"
 #include "connectors/dynamodb/item.h"
-#include "connectors/dynamodb/network_capacity.h"
+#include "connectors/keyed/keyed.h"
 #include <pthread.h>
 
 struct dynamodb_network {
-    struct database base;
+    struct keyed_database keyed; /* first */
     enum open_mode mode;
     struct dynamodb_service *service;
     struct dynamodb_client *control; /* for dynamodb_network_call, with the mutex */
@@ -25,20 +25,14 @@ struct dynamodb_network {
     struct arena *arena; /* lives as long as the database; with `mutex` */
     pthread_mutex_t mutex;
     const struct uri *uri;
-    const char *spill_folder; /* may be NULL */
     uint64_t memory_bytes;
     int64_t timeout_ms;
-    uint64_t read_units; /* caps a second of all readers and writers, 0: none */
-    uint64_t write_units;
-    struct dynamodb_capacity read_capacity; /* what keeps these caps */
-    struct dynamodb_capacity write_capacity;
-    uint32_t connections;               /* of one writer */
-    bool consistent;                    /* source: ConsistentRead */
-    const char *const *catalog_tables;  /* open_options */
-    struct dynamodb_run_claimed *run;   /* NULL: none (network_run.c) */
-    struct store *notes;                /* of the claimed run; NULL before the first claim */
-    struct dynamodb_known *known;       /* what is known of tables' keys (network_keys.c) */
-    struct dynamodb_source *source_own; /* network_catalog.c; NULL until it is needed */
+    uint64_t read_units;                 /* cap a second of all readers, 0: none */
+    struct keyed_capacity read_capacity; /* what keeps it */
+    bool consistent;                     /* source: ConsistentRead */
+    const char *const *catalog_tables;   /* open_options */
+    struct dynamodb_known *known;        /* what is known of tables' keys (network_keys.c) */
+    struct dynamodb_source *source_own;  /* network_catalog.c; NULL until it is needed */
 };
 
 static inline struct dynamodb_network *dynamodb_network_of(struct database *database)

@@ -260,7 +260,8 @@ static enum status has_tag(struct dynamodb_network *network, const char *arn, bo
         const char *value = json_string_value(json_object_get(tag, "Value"));
         bool ours = key != NULL && strcmp(key, DYNAMODB_RUN_TAG) == 0;
         *known = *known || ours; /* no such tag at all: the endpoint may have dropped it */
-        *tagged = *tagged || (ours && value != NULL && strcmp(value, network->run->id) == 0);
+        *tagged =
+            *tagged || (ours && value != NULL && strcmp(value, network->keyed.room.run_id) == 0);
     }
     json_decref(tags);
     return status;
@@ -332,7 +333,7 @@ static enum status create_table(struct dynamodb_network *network, const struct t
         json_decref(whole);
         return STATUS_FAILED;
     }
-    append_definition(&body, table, known, whole, network->run->id);
+    append_definition(&body, table, known, whole, network->keyed.room.run_id);
     enum status status = send_create(network, table, &body, &in_use, &unknown, error);
     buffer_free(&body);
     json_decref(whole);
@@ -475,7 +476,7 @@ enum status dynamodb_network_prepare(struct database *self, struct target_table 
     struct arena *arena = arena_create(0);
     (void)objects;
     bool *making = (bool *)arena_allocate_zeroed(arena, (size_t)table_count + 1, sizeof(bool));
-    enum status status = network->run != NULL
+    enum status status = network->keyed.room.run_id != NULL
                              ? STATUS_OK
                              : error_set(error, ERROR_INTERNAL, NULL, "no run is claimed");
     for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {

@@ -164,7 +164,7 @@ static void append_load(struct buffer *out, const struct dynamodb_network *netwo
     char items[NUMBER_BYTES];
     char bytes[NUMBER_BYTES];
     char units[NUMBER_BYTES];
-    uint64_t rate = lower_rate(network->write_units, table_rate);
+    uint64_t rate = lower_rate(network->keyed.room.capacity.units_per_second, table_rate);
     text_human_count((uint64_t)(load->records + 0.5), items, sizeof(items));
     text_human_bytes((uint64_t)(load->bytes + 0.5), bytes, sizeof(bytes));
     text_human_count((uint64_t)(load->units + 0.5), units, sizeof(units));

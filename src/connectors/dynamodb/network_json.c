@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "model/json_writer.h"
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 void dynamodb_body_raw(struct buffer *body, const char *text)
@@ -95,4 +96,18 @@ uint64_t dynamodb_reply_number(const json_t *object, const char *name)
     }
     double real = json_number_value(value);
     return real > 0 && real < 9e18 ? (uint64_t)real : 0;
+}
+
+double dynamodb_units_told(const char *text)
+{
+    static const char mark[] = "\"CapacityUnits\":";
+    static const double units_max = 1000000; /* that one request can take, and far above it */
+    double units = 0;
+    const char *place = text;
+    while ((place = strstr(place, mark)) != NULL) {
+        place += sizeof(mark) - 1;
+        double told = strtod(place, NULL);
+        units += told >= 0 && told <= units_max ? told : 0;
+    }
+    return units;
 }

@@ -28,5 +28,7 @@ const char *dynamodb_reply_s(const json_t *item, const char *name);
 bool dynamodb_reply_n(const json_t *item, const char *name, uint64_t *number);
 /* A whole number of a plain JSON member, 0 if there is none. */
 uint64_t dynamodb_reply_number(const json_t *object, const char *name);
+/* All CapacityUnits of an answer, or a part of one, that holds no record's data. */
+double dynamodb_units_told(const char *text);
 
 #endif

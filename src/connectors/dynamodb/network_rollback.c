@@ -107,7 +107,7 @@ static enum status is_ours(struct dynamodb_network *network, const struct target
     }
     enum status status = dynamodb_wait_active(network, table->name, error);
     if (status == STATUS_OK) {
-        status = dynamodb_network_inspect(&network->base, table, 1, &exists, &filled, error);
+        status = dynamodb_network_inspect(&network->keyed.base, table, 1, &exists, &filled, error);
     }
     *ours = exists && !filled;
     return status;

@@ -1,56 +1,14 @@
-/* The claimed run: who holds it, and what the store notes of the tables that it makes. */
+/* The claimed run: what the store notes of the tables that it makes. */
 #include "connectors/dynamodb/network_target.h"
 
 #include "base/failpoint.h"
 #include "base/memory.h"
-#include "connectors/lease.h"
 #include "connectors/store_key.h"
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char intended[] = "intended";
 static const char made_begin[] = "made "; /* and the table's id */
-
-/* ---------------------------------------------------------------- the claim */
-
-void dynamodb_network_released(struct database *self)
-{
-    struct dynamodb_network *network = dynamodb_network_of(self);
-    struct dynamodb_run_claimed *run = network->run;
-    network->run = NULL;
-    if (run != NULL) {
-        free(run->id);
-        free(run);
-    }
-}
-
-enum status dynamodb_network_claimed(struct database *self, const struct run_claim *claim,
-                                     struct error *error)
-{
-    struct dynamodb_network *network = dynamodb_network_of(self);
-    dynamodb_network_released(self);
-    if (network->notes == NULL &&
-        dynamodb_network_store.open(self, &network->notes, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    network->run = memory_allocate_zeroed(1, sizeof(*network->run));
-    network->run->id = memory_copy_string(claim->run_id);
-    network->run->epoch = claim->epoch;
-    return STATUS_OK;
-}
-
-enum status dynamodb_check_claim(struct dynamodb_network *network, uint64_t epoch,
-                                 struct error *error)
-{
-    const struct dynamodb_run_claimed *run = network->run;
-    if (run != NULL && run->epoch == epoch &&
-        atomic_load(&network->base.report.lease_end_ms) != LEASE_ENDED) {
-        return STATUS_OK;
-    }
-    return error_set(error, ERROR_RUN_FENCED, run != NULL ? run->id : NULL,
-                     "another attempt has taken this run over");
-}
 
 enum status dynamodb_network_empty_all(struct database *self,
                                        const struct target_table *const *tables,
@@ -73,7 +31,7 @@ static enum status read_note(struct dynamodb_network *network, const char *key, 
                              struct store_value *note, struct error *error)
 {
     *note = (struct store_value){.version = STORE_ABSENT};
-    return dynamodb_network_store.get(network->notes, key, arena, note, error);
+    return dynamodb_network_store.get(network->keyed.room.store, key, arena, note, error);
 }
 
 enum status dynamodb_made_read(struct dynamodb_network *network, const char *table,
@@ -85,10 +43,10 @@ enum status dynamodb_made_read(struct dynamodb_network *network, const char *tab
     size_t begin = sizeof(made_begin) - 1;
     *made = DYNAMODB_MADE_NOT;
     *table_id = NULL;
-    if (network->run == NULL) {
+    if (network->keyed.room.run_id == NULL) {
         return STATUS_OK;
     }
-    store_note_key(key, network->run->id, "made", table);
+    store_note_key(key, network->keyed.room.run_id, "made", table);
     enum status status = read_note(network, key, arena, &note, error);
     if (status == STATUS_OK && strncmp(note.text, made_begin, begin) == 0) {
         *made = DYNAMODB_MADE_DONE;
@@ -108,19 +66,19 @@ static enum status put_note(struct dynamodb_network *network, const char *table,
     struct store_value note;
     struct arena *arena = arena_create(0);
     enum status status = STATUS_AGAIN;
-    store_note_key(key, network->run->id, "made", table);
+    store_note_key(key, network->keyed.room.run_id, "made", table);
     for (int tries = 0; status == STATUS_AGAIN && tries < TRIES_MAX; tries++) {
         status = read_note(network, key, arena, &note, error);
         if (status == STATUS_END ||
             (status == STATUS_OK && strcmp(note.text, text) != 0)) { /* else an answer was lost */
             uint64_t ignored;
-            status = dynamodb_network_store.put_if(network->notes, key, text, strlen(text),
-                                                   note.version, &ignored, error);
+            status = dynamodb_network_store.put_if(network->keyed.room.store, key, text,
+                                                   strlen(text), note.version, &ignored, error);
         }
     }
     arena_destroy(arena);
     return status == STATUS_AGAIN
-               ? error_set(error, ERROR_RUN_FENCED, network->run->id,
+               ? error_set(error, ERROR_RUN_FENCED, network->keyed.room.run_id,
                            "another process writes what the ledger notes of table %s", table)
                : status;
 }
@@ -144,6 +102,7 @@ enum status dynamodb_made_forget(struct dynamodb_network *network, const char *t
                                  struct error *error)
 {
     char key[STORE_KEY_BYTES];
-    store_note_key(key, network->run->id, "made", table);
-    return dynamodb_network_store.delete_if(network->notes, key, STORE_ANY_VERSION, error);
+    store_note_key(key, network->keyed.room.run_id, "made", table);
+    return dynamodb_network_store.delete_if(network->keyed.room.store, key, STORE_ANY_VERSION,
+                                            error);
 }

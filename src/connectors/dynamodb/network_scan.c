@@ -140,7 +140,7 @@ void dynamodb_scan_destroy(struct dynamodb_scan *scan)
     free(scan);
 }
 
-static struct dynamodb_capacity *capacity_of(const struct dynamodb_scan *scan)
+static struct keyed_capacity *capacity_of(const struct dynamodb_scan *scan)
 {
     return &scan->scanner->network->read_capacity;
 }
@@ -155,7 +155,7 @@ static int64_t later(int64_t one, int64_t other)
 /* How long until the next request may be sent. */
 static int64_t due_in_ms(const struct dynamodb_scan *scan, int64_t now_ms)
 {
-    int64_t capped = dynamodb_capacity_wait_ms(capacity_of(scan), now_ms);
+    int64_t capped = keyed_capacity_wait_ms(capacity_of(scan), now_ms);
     return later(later(scan->retry_at_ms - now_ms, 0),
                  capped < CAPACITY_SLICE_MS ? capped : CAPACITY_SLICE_MS);
 }
@@ -194,12 +194,12 @@ static enum status send_if_due(struct dynamodb_scan *scan, struct error *error)
 {
     int64_t now_ms = clock_monotonic_ms();
     if (!wants_page(scan) || now_ms < scan->retry_at_ms ||
-        dynamodb_capacity_reserve(capacity_of(scan), now_ms, scan->milliunits) > 0) {
+        keyed_capacity_reserve(capacity_of(scan), now_ms, scan->milliunits) > 0) {
         return STATUS_OK;
     }
     enum status status = send_request(scan, error);
     if (status != STATUS_OK) {
-        dynamodb_capacity_take(capacity_of(scan), -scan->milliunits);
+        keyed_capacity_take(capacity_of(scan), -scan->milliunits);
     }
     return status;
 }
@@ -221,8 +221,8 @@ static void account(struct dynamodb_scan *scan, const struct dynamodb_scan_page 
         int64_t units = (int64_t)(page->body.length / READ_UNIT_BYTES) + 1;
         used = units * (consistent ? 1000 : 500);
     }
-    dynamodb_capacity_take(capacity_of(scan), used - scan->milliunits);
-    report_units(&scan->scanner->network->base, (double)used / 1000);
+    keyed_capacity_take(capacity_of(scan), used - scan->milliunits);
+    report_units(&scan->scanner->network->keyed.base, (double)used / 1000);
     scan->milliunits = used;
 }
 
@@ -261,7 +261,7 @@ static void say_trouble(struct dynamodb_scan *scan, const struct service_reply *
 {
     bool throttled = response->fault == DYNAMODB_FAULT_THROTTLED;
     if (throttled) {
-        report_throttled(&scan->scanner->network->base);
+        report_throttled(&scan->scanner->network->keyed.base);
     }
     if (scan->said_ms == 0 || now_ms - scan->said_ms >= SAY_EVERY_MS) {
         scan->said_ms = now_ms;
@@ -274,7 +274,7 @@ static void say_trouble(struct dynamodb_scan *scan, const struct service_reply *
 static void take_fault(struct dynamodb_scan *scan, struct service_reply *response)
 {
     int64_t now_ms = clock_monotonic_ms();
-    dynamodb_capacity_take(capacity_of(scan), -scan->milliunits);
+    keyed_capacity_take(capacity_of(scan), -scan->milliunits);
     if (scan->failing_since_ms == 0) {
         scan->failing_since_ms = now_ms;
     }

@@ -3,9 +3,9 @@
 #define TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_SOURCE_H
 
 #include "connectors/dynamodb/network.h"
-#include "connectors/dynamodb/network_capacity.h"
 #include "connectors/dynamodb/network_describe.h"
 #include "connectors/dynamodb/network_page.h"
+#include "connectors/keyed/capacity.h"
 
 /* ---------------------------------------------------------------- network_catalog.c */
 

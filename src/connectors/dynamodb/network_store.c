@@ -71,7 +71,7 @@ static enum status call(struct store *store, const char *operation, struct buffe
 
 static const struct database *lease_of(const struct store *store)
 {
-    return store->network->run != NULL ? &store->network->base : NULL;
+    return store->network->keyed.room.run_id != NULL ? &store->network->keyed.base : NULL;
 }
 
 static enum status refuse_table(const struct dynamodb_description *description, struct error *error)

@@ -359,10 +359,10 @@ static enum status take_answer(struct dynamodb_network *network,
     }
     json_reader_init(&reader, text, length, DYNAMODB_JSON_DEPTH_MAX, batch->arena);
     enum status status = take_items(&reader, batch, left, &used, error);
-    double units = dynamodb_capacity_told(buffer_string(&used));
-    dynamodb_capacity_take(&network->read_capacity,
-                           units > 0 ? (int64_t)(units * 1000)
-                                     : (int64_t)dynamodb_estimate_read_milliunits(length, true));
+    double units = dynamodb_units_told(buffer_string(&used));
+    keyed_capacity_take(&network->read_capacity,
+                        units > 0 ? (int64_t)(units * 1000)
+                                  : (int64_t)dynamodb_estimate_read_milliunits(length, true));
     buffer_free(&used);
     return status;
 }
@@ -382,7 +382,7 @@ static enum status fetch_some(struct dynamodb_network *network, const struct tar
         struct service_reply *response = NULL;
         status = wait_for_rest(table->name, tries, "reading records back", error);
         if (status == STATUS_OK) {
-            dynamodb_capacity_wait(&network->read_capacity);
+            keyed_capacity_wait(&network->read_capacity);
             status = dynamodb_network_call(network, "BatchGetItem", table->name, &body, &response,
                                            error);
         }

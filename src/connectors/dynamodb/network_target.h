@@ -73,22 +73,10 @@ extern const struct store_functions dynamodb_network_store;
 
 /* ---------------------------------------------------------------- network_run.c */
 
-/* The run that this process has claimed. */
-struct dynamodb_run_claimed {
-    char *id;
-    uint64_t epoch;
-};
-/* As struct target_functions has them. */
-enum status dynamodb_network_claimed(struct database *self, const struct run_claim *claim,
-                                     struct error *error);
-void dynamodb_network_released(struct database *self);
+/* As struct target_functions has it. */
 enum status dynamodb_network_empty_all(struct database *self,
                                        const struct target_table *const *tables,
                                        uint32_t table_count, struct error *error);
-/* ERROR_RUN_FENCED: the run is not this process's any more, or by another claim. */
-enum status dynamodb_check_claim(struct dynamodb_network *network, uint64_t epoch,
-                                 struct error *error) MUST_USE;
-
 /* What the store notes of a table that the claimed run makes. Control thread. */
 enum dynamodb_made { DYNAMODB_MADE_NOT, DYNAMODB_MADE_INTENDED, DYNAMODB_MADE_DONE };
 /* `*table_id` (arena): which table it is, once it is made. */
@@ -102,42 +90,14 @@ enum status dynamodb_made_done(struct dynamodb_network *network, const char *tab
 enum status dynamodb_made_forget(struct dynamodb_network *network, const char *table,
                                  struct error *error) MUST_USE;
 
-/* ---------------------------------------------------------------- network_writer*.c */
+/* ---------------------------------------------------------------- network_send.c */
 
-enum status dynamodb_network_writer_open(struct database *self, const struct target_table *tables,
-                                         uint32_t table_count, uint64_t epoch,
-                                         struct writer **writer, struct error *error);
-void dynamodb_network_writer_close(struct writer *writer);
-enum status dynamodb_network_chunk_begin(struct writer *writer, uint64_t chunk, uint32_t attempt,
-                                         struct error *error);
-enum status dynamodb_network_submit(struct writer *writer, uint64_t chunk, uint32_t table,
-                                    struct batch *batch, struct error *error);
-enum status dynamodb_network_poll(struct writer *writer, int64_t timeout_ms,
-                                  struct batch_result *result, struct error *error);
-enum status dynamodb_network_commit(struct writer *writer, uint64_t chunk,
-                                    const struct done_mark *mark, struct error *error);
-void dynamodb_network_chunk_abandon(struct writer *writer, uint64_t chunk);
-
-/* UpdateItem that sets the record's fields and leaves all others. */
-enum status dynamodb_update_body(const struct target_table *table, const struct shape *shape,
-                                 const struct cell *cells, const struct cell *key,
-                                 struct buffer *body, struct error *error) MUST_USE;
+extern const struct keyed_service dynamodb_keyed_service;
 
 /* ---------------------------------------------------------------- network_normal.c */
 
 enum status dynamodb_network_normal_form(struct database *self, const struct cell *cell,
                                          struct arena *arena, struct cell *normal,
                                          struct error *error);
-
-/* ---------------------------------------------------------------- network_settle.c */
-
-enum status dynamodb_network_settle(
-    struct database *self, const struct target_table *table,
-    enum status (*found)(void *context, uint64_t chunk, uint32_t entity, uint64_t ordinal,
-                         const struct cell *key, uint32_t key_count, const struct cell *record,
-                         enum duplicate_kind kind, struct error *error),
-    void *context, struct error *error);
-enum status dynamodb_network_restore(struct database *self, const struct target_table *table,
-                                     const struct batch *batch, uint32_t row, struct error *error);
 
 #endif

@@ -1,12 +1,12 @@
 /* The keys of records under way: no two of one key are sent at once. */
-#include "connectors/dynamodb/network_writer.h"
+#include "connectors/keyed/keyed_internal.h"
 
 #include "base/memory.h"
 #include <stdlib.h>
 
 enum { PLACES_MIN = 1024 };
 
-static size_t place_of(const struct key_set *set, struct key_hash key)
+static size_t place_of(const struct keyed_set *set, struct keyed_hash key)
 {
     size_t mask = set->capacity - 1;
     size_t at = (size_t)key.low & mask;
@@ -17,11 +17,11 @@ static size_t place_of(const struct key_set *set, struct key_hash key)
     return at;
 }
 
-static void grow(struct key_set *set)
+static void grow(struct keyed_set *set)
 {
-    struct key_set larger = {.capacity = set->capacity == 0 ? PLACES_MIN : 2 * set->capacity};
+    struct keyed_set larger = {.capacity = set->capacity == 0 ? PLACES_MIN : 2 * set->capacity};
     larger.places =
-        (struct key_hash *)memory_allocate_zeroed(larger.capacity, sizeof(*larger.places));
+        (struct keyed_hash *)memory_allocate_zeroed(larger.capacity, sizeof(*larger.places));
     larger.used = (uint32_t *)memory_allocate_zeroed(larger.capacity, sizeof(*larger.used));
     for (size_t at = 0; at < set->capacity; at++) {
         if (set->used[at] != 0) {
@@ -37,7 +37,7 @@ static void grow(struct key_set *set)
     set->capacity = larger.capacity;
 }
 
-void dynamodb_key_set_add(struct key_set *set, struct key_hash key)
+void keyed_set_add(struct keyed_set *set, struct keyed_hash key)
 {
     if (2 * (set->count + 1) > set->capacity) {
         grow(set);
@@ -48,13 +48,13 @@ void dynamodb_key_set_add(struct key_set *set, struct key_hash key)
     set->used[at]++;
 }
 
-bool dynamodb_key_set_has(const struct key_set *set, struct key_hash key)
+bool keyed_set_has(const struct keyed_set *set, struct keyed_hash key)
 {
     return set->count > 0 && set->used[place_of(set, key)] != 0;
 }
 
 /* What follows without a gap is moved back, so that no search ends too early. */
-static void close_gap(struct key_set *set, size_t gap)
+static void close_gap(struct keyed_set *set, size_t gap)
 {
     size_t mask = set->capacity - 1;
     for (size_t at = (gap + 1) & mask; set->used[at] != 0; at = (at + 1) & mask) {
@@ -68,7 +68,7 @@ static void close_gap(struct key_set *set, size_t gap)
     }
 }
 
-void dynamodb_key_set_remove(struct key_set *set, struct key_hash key)
+void keyed_set_remove(struct keyed_set *set, struct keyed_hash key)
 {
     if (set->count == 0) {
         return;
@@ -80,9 +80,9 @@ void dynamodb_key_set_remove(struct key_set *set, struct key_hash key)
     }
 }
 
-void dynamodb_key_set_free(struct key_set *set)
+void keyed_set_free(struct keyed_set *set)
 {
     free(set->places);
     free(set->used);
-    *set = (struct key_set){0};
+    *set = (struct keyed_set){0};
 }

@@ -1,23 +1,17 @@
 /*
  * Records under one key, found after the last chunk by sorting the keys that the chunks kept in the
- * store (network_spill.c). Sorted strings: the key, which says its own length, then the place and
+ * store (spill.c). Sorted strings: the key, which says its own length, then the place and
  * what was kept with it, big-endian:
  *
  *   key | uint32 entity | uint64 chunk | uint64 ordinal | uint8 state | 16 bytes hash
  *
  * so that among equal keys the lowest comes first, and of one place what says that it was refused.
  */
-#include "connectors/dynamodb/network_target.h"
+#include "connectors/keyed/keyed_internal.h"
 
 #include "base/bytes.h"
-#include "base/failpoint.h"
 #include "base/memory.h"
-#include "connectors/dynamodb/network_json.h"
-#include "connectors/dynamodb/network_spill.h"
 #include "connectors/spill_sort.h"
-#include "model/json_reader.h"
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +23,8 @@ typedef enum status found_function(void *context, uint64_t chunk, uint32_t entit
                                    struct error *error);
 
 struct settling {
-    struct dynamodb_network *network;
+    struct database *database;
+    struct keyed_room *room;
     const struct target_table *table;
     struct spill_sorter *sorter;
     struct buffer scratch;
@@ -37,7 +32,7 @@ struct settling {
 
 /* ---------------------------------------------------------------- reading the kept keys */
 
-static enum status sort_key(void *context, uint64_t chunk, const struct dynamodb_spilled *key,
+static enum status sort_key(void *context, uint64_t chunk, const struct keyed_key *key,
                             struct error *error)
 {
     struct settling *settling = (struct settling *)context;
@@ -60,9 +55,9 @@ static enum status sort_key(void *context, uint64_t chunk, const struct dynamodb
 
 static enum status collect(struct settling *settling, struct error *error)
 {
-    struct dynamodb_network *network = settling->network;
-    enum status status = dynamodb_spill_read(&dynamodb_network_store, network->notes,
-                                             network->run->id, sort_key, settling, error);
+    const struct keyed_room *room = settling->room;
+    enum status status = keyed_spill_read(settling->database->connector->store, room->store,
+                                          room->run_id, sort_key, settling, error);
     return status == STATUS_OK ? spill_sorter_finish(settling->sorter, error) : status;
 }
 
@@ -81,11 +76,11 @@ static enum status tell(const struct settling *settling, const struct group *gro
                         const uint8_t *place, enum duplicate_kind kind, found_function *found,
                         void *context, struct error *error)
 {
-    struct cell key[2];
+    struct cell key[KEYED_KEY_COLUMNS_MAX];
     struct arena *arena = arena_create(1024);
     enum status status = STATUS_OK;
-    if (!dynamodb_key_read(settling->table, (const uint8_t *)group->key.data, group->key.length,
-                           arena, key)) {
+    if (!settling->room->service->read_key(settling->table, (const uint8_t *)group->key.data,
+                                           group->key.length, arena, key)) {
         status =
             error_set(error, ERROR_LEDGER_INVALID, settling->table->name, "kept keys are damaged");
     } else {
@@ -170,15 +165,15 @@ static enum status walk_groups(struct settling *settling, found_function *found,
     return status;
 }
 
-enum status dynamodb_network_settle(struct database *self, const struct target_table *table,
-                                    found_function *found, void *context, struct error *error)
+enum status keyed_settle(struct database *self, const struct target_table *table,
+                         found_function *found, void *context, struct error *error)
 {
-    struct dynamodb_network *network = dynamodb_network_of(self);
-    struct settling settling = {.network = network, .table = table};
-    if (network->run == NULL) {
+    struct keyed_room *room = keyed_room_of(self);
+    struct settling settling = {.database = self, .room = room, .table = table};
+    if (room->run_id == NULL) {
         return error_set(error, ERROR_INTERNAL, NULL, "no run is claimed");
     }
-    const char *folder = network->spill_folder != NULL ? network->spill_folder : ".";
+    const char *folder = room->spill_folder != NULL ? room->spill_folder : ".";
     char *prefix = memory_format("%s/equal-keys", folder);
     enum status status = spill_sorter_create(prefix, SORT_BYTES, &settling.sorter, error);
     if (status == STATUS_OK) {
@@ -191,76 +186,4 @@ enum status dynamodb_network_settle(struct database *self, const struct target_t
     free(prefix);
     buffer_free(&settling.scratch);
     return status;
-}
-
-/* ---------------------------------------------------------------- the lowest again */
-
-static enum status append_put(struct dynamodb_network *network, const struct target_table *table,
-                              const struct shape *shape, const struct cell *cells,
-                              struct buffer *body, struct error *error)
-{
-    const struct dynamodb_known *known =
-        dynamodb_network_keys(network, table, &shape, shape != NULL ? 1 : 0, NULL);
-    struct dynamodb_encoder *encoder =
-        dynamodb_encoder_create(shape, known->keys, known->key_count);
-    dynamodb_body_raw(body, "{");
-    dynamodb_body_text(body, "TableName", table->name);
-    dynamodb_body_name(body, "Item");
-    enum status status = dynamodb_encoder_append(encoder, cells, body, error);
-    dynamodb_body_raw(body, "}");
-    dynamodb_encoder_destroy(encoder);
-    return status;
-}
-
-static bool find_key(const struct target_table *table, const struct shape *shape,
-                     const struct cell *cells, struct cell key[2])
-{
-    uint32_t found = 0;
-    if (shape == NULL) {
-        return dynamodb_key_of_item(table, cells, key);
-    }
-    for (uint32_t part = 0; part < table->key.count; part++) {
-        for (uint32_t at = 0; at < shape->field_count; at++) {
-            if (strcmp(shape->fields[at].name, table->key.names[part]) == 0) {
-                key[part] = cells[at];
-                found++;
-            }
-        }
-    }
-    return found == table->key.count;
-}
-
-enum status dynamodb_network_restore(struct database *self, const struct target_table *table,
-                                     const struct batch *batch, uint32_t row, struct error *error)
-{
-    struct dynamodb_network *network = dynamodb_network_of(self);
-    const struct shape *shape =
-        batch->shape == NULL || batch->shape->field_count == 0 ? NULL : batch->shape;
-    const struct cell *cells = batch_row(batch, row);
-    bool update = table->existing == EXISTING_UPSERT && !table->created;
-    struct service_reply *response = NULL;
-    struct buffer body = {0};
-    struct cell key[2];
-    enum status status = STATUS_OK;
-    if (!update) {
-        status = append_put(network, table, shape, cells, &body, error);
-    } else if (find_key(table, shape, cells, key)) {
-        status = dynamodb_update_body(table, shape, cells, key, &body, error);
-    } else {
-        status = error_set(error, ERROR_INTERNAL, table->name, "a record without its key");
-    }
-    if (status == STATUS_OK) {
-        status = failpoint_hit("dynamodb.before_restore", error);
-    }
-    if (status == STATUS_OK) {
-        status = dynamodb_network_write(network, update ? "UpdateItem" : "PutItem", table->name,
-                                        &body, &response, error);
-    }
-    if (status == STATUS_OK && response->fault != DYNAMODB_FAULT_NONE) {
-        error_copy(error, &response->error);
-        status = STATUS_FAILED;
-    }
-    service_reply_destroy(response);
-    buffer_free(&body);
-    return status == STATUS_OK ? failpoint_hit("dynamodb.after_restore", error) : status;
 }

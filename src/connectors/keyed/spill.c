@@ -11,10 +11,10 @@
  *   uint32 entity | uint64 ordinal | uint8 state | 16 bytes hash of the record
  *   | uint32 length of table | uint32 length of key | table | key
  *
- * (integers little-endian; the key as dynamodb_key_append has it; the hash 0 unless records of the
- * table may repeat).
+ * (integers little-endian; the key as keyed_service.append_key has it; the hash 0 unless records of
+ * the table may repeat).
  */
-#include "connectors/dynamodb/network_spill.h"
+#include "connectors/keyed/spill.h"
 
 #include "base/buffer.h"
 #include "base/bytes.h"
@@ -38,13 +38,13 @@ struct block {
     uint8_t bytes[];
 };
 
-struct dynamodb_spill {
+struct keyed_spill {
     struct buffer raw;    /* of the block that is being filled */
     struct block *blocks; /* compressed ones */
     struct block **last;
 };
 
-void dynamodb_spill_free(struct dynamodb_spill *spill)
+void keyed_spill_free(struct keyed_spill *spill)
 {
     if (spill == NULL) {
         return;
@@ -58,7 +58,7 @@ void dynamodb_spill_free(struct dynamodb_spill *spill)
     free(spill);
 }
 
-static void end_block(struct dynamodb_spill *spill)
+static void end_block(struct keyed_spill *spill)
 {
     size_t bound = ZSTD_compressBound(spill->raw.length);
     struct block *block = (struct block *)memory_allocate(sizeof(*block) + bound);
@@ -74,11 +74,11 @@ static void end_block(struct dynamodb_spill *spill)
     buffer_clear(&spill->raw);
 }
 
-void dynamodb_spill_add(struct dynamodb_spill **spill, const struct dynamodb_spilled *key)
+void keyed_spill_add(struct keyed_spill **spill, const struct keyed_key *key)
 {
     uint8_t head[HEAD_BYTES];
     if (*spill == NULL) {
-        *spill = (struct dynamodb_spill *)memory_allocate_zeroed(1, sizeof(**spill));
+        *spill = (struct keyed_spill *)memory_allocate_zeroed(1, sizeof(**spill));
         (*spill)->last = &(*spill)->blocks;
     }
     struct buffer *raw = &(*spill)->raw;
@@ -153,9 +153,9 @@ static enum status put_number(const struct store_functions *functions, struct st
 }
 
 /* The first block, which says how many count, is put last. */
-enum status dynamodb_spill_store(struct dynamodb_spill *spill,
-                                 const struct store_functions *functions, struct store *store,
-                                 const char *run_id, uint64_t chunk, struct error *error)
+enum status keyed_spill_store(struct keyed_spill *spill, const struct store_functions *functions,
+                              struct store *store, const char *run_id, uint64_t chunk,
+                              struct error *error)
 {
     uint64_t count = 0;
     enum status status = STATUS_OK;
@@ -180,8 +180,8 @@ static enum status damaged(struct error *error)
     return error_set(error, ERROR_LEDGER_INVALID, NULL, "kept keys are damaged");
 }
 
-static enum status read_block(const void *bytes, size_t length, uint64_t chunk,
-                              dynamodb_spill_visit *visit, void *context, struct error *error)
+enum status keyed_spill_unpack(const void *bytes, size_t length, uint64_t chunk,
+                               keyed_spill_visit *visit, void *context, struct error *error)
 {
     unsigned long long raw = ZSTD_getFrameContentSize(bytes, length);
     if (raw > 4 * BLOCK_BYTES) {
@@ -194,13 +194,13 @@ static enum status read_block(const void *bytes, size_t length, uint64_t chunk,
     }
     enum status status = ZSTD_isError(made) || made != raw ? damaged(error) : STATUS_OK;
     for (size_t at = 0; status == STATUS_OK && at < raw;) {
-        struct dynamodb_spilled key = {0};
+        struct keyed_key key = {0};
         size_t left = (size_t)raw - at;
         const uint8_t *head = text + at;
         if (left >= HEAD_BYTES) {
             key.entity = (uint32_t)bytes_get_le(head, 4);
             key.ordinal = bytes_get_le(head + 4, 8);
-            key.state = (enum dynamodb_spill_state)head[12];
+            key.state = (enum keyed_spill_state)head[12];
             memcpy(key.hash, head + 13, 16);
             key.table_length = (size_t)bytes_get_le(head + 29, 4);
             key.length = (size_t)bytes_get_le(head + 33, 4);
@@ -224,7 +224,7 @@ struct reading {
     struct arena *arena;
     uint64_t chunk;
     uint64_t blocks; /* of it */
-    dynamodb_spill_visit *visit;
+    keyed_spill_visit *visit;
     void *context;
 };
 
@@ -255,12 +255,12 @@ static enum status visit_value(void *context, const char *key, const struct stor
         STATUS_OK) {
         return damaged(error);
     }
-    return read_block(bytes, length, chunk, reading->visit, reading->context, error);
+    return keyed_spill_unpack(bytes, length, chunk, reading->visit, reading->context, error);
 }
 
-enum status dynamodb_spill_read(const struct store_functions *functions, struct store *store,
-                                const char *run_id, dynamodb_spill_visit *visit, void *context,
-                                struct error *error)
+enum status keyed_spill_read(const struct store_functions *functions, struct store *store,
+                             const char *run_id, keyed_spill_visit *visit, void *context,
+                             struct error *error)
 {
     char prefix[STORE_KEY_BYTES];
     spill_prefix(prefix, run_id);

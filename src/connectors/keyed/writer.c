@@ -1,10 +1,8 @@
 /* Writing chunks: batches taken in, results put out, keys kept after the last acknowledgement. */
-#include "connectors/dynamodb/network_writer.h"
+#include "connectors/keyed/keyed_internal.h"
 
 #include "base/clock.h"
-#include "base/failpoint.h"
 #include "base/memory.h"
-#include "connectors/dynamodb/network_json.h"
 #include "connectors/lease.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -14,47 +12,65 @@ enum { WINDOW_FIRST = 8, SLICE_MS = 50 };
 
 /* ---------------------------------------------------------------- open and close */
 
-enum status dynamodb_network_writer_open(struct database *self, const struct target_table *tables,
-                                         uint32_t table_count, uint64_t epoch,
-                                         struct writer **writer, struct error *error)
+static uint32_t most_records(const struct keyed_service *service)
 {
-    struct dynamodb_network *network = dynamodb_network_of(self);
-    struct writer *made = (struct writer *)memory_allocate_zeroed(1, sizeof(*made));
+    uint32_t most = 1;
+    for (int kind = 0; kind < KEYED_KINDS; kind++) {
+        most = service->records_max[kind] > most ? service->records_max[kind] : most;
+    }
+    return most;
+}
+
+enum status keyed_writer_open(struct database *self, const struct target_table *tables,
+                              uint32_t table_count, uint64_t epoch, struct writer **writer,
+                              struct error *error)
+{
+    struct keyed_room *room = keyed_room_of(self);
+    const struct keyed_service *service = room->service;
+    for (uint32_t at = 0; at < table_count; at++) {
+        if (tables[at].key.count > KEYED_KEY_COLUMNS_MAX) {
+            return error_set(error, ERROR_TARGET_SCHEMA, tables[at].name,
+                             "its key has more than %d columns", KEYED_KEY_COLUMNS_MAX);
+        }
+    }
+    struct writer *made = memory_allocate_zeroed(1, sizeof(*made));
     *writer = NULL;
-    made->filling = (struct shipment **)memory_allocate_zeroed((size_t)table_count + 1,
-                                                               sizeof(struct shipment *));
-    made->network = network;
+    made->filling = memory_allocate_zeroed((size_t)table_count + 1, sizeof(*made->filling));
+    made->database = self;
+    made->room = room;
+    made->service = service;
     made->tables = tables;
     made->table_count = table_count;
     made->epoch = epoch;
+    made->slots_max = most_records(service);
     made->results_last = &made->results;
     made->ready.last = &made->ready.first;
     made->delayed.last = &made->delayed.first;
     made->under_way.last = &made->under_way.first;
     made->held_last = &made->held;
-    made->window = network->connections < WINDOW_FIRST ? network->connections : WINDOW_FIRST;
-    made->slow_start_until = network->connections;
-    if (dynamodb_client_create(network->service, network->connections, &made->client, error) !=
-        STATUS_OK) {
-        dynamodb_network_writer_close(made);
+    made->window = room->in_flight_max < WINDOW_FIRST ? room->in_flight_max : WINDOW_FIRST;
+    made->slow_start_until = room->in_flight_max;
+    if (service->connect(self, tables, table_count, room->in_flight_max, &made->connection,
+                         error) != STATUS_OK) {
+        keyed_writer_close(made);
         return STATUS_FAILED;
     }
     *writer = made;
     return STATUS_OK;
 }
 
-static void free_list(struct writer *writer, struct shipment_list *list)
+static void free_list(struct writer *writer, struct keyed_list *list)
 {
     while (list->first != NULL) {
-        struct shipment *next = list->first->next;
-        dynamodb_shipment_free(writer, list->first);
+        struct keyed_request *next = list->first->next;
+        keyed_request_free(writer, list->first);
         list->first = next;
     }
     list->last = &list->first;
     list->count = 0;
 }
 
-static void free_waiting(struct waiting *waiting)
+static void free_waiting(struct keyed_waiting *waiting)
 {
     batch_destroy(waiting->result.batch);
     arena_destroy(waiting->result.arena);
@@ -63,14 +79,14 @@ static void free_waiting(struct waiting *waiting)
 
 static void free_chunk(struct writer_chunk *chunk)
 {
-    dynamodb_spill_free(chunk->spill);
+    keyed_spill_free(chunk->spill);
     free(chunk->ordinals);
     free(chunk);
 }
 
 static void free_held(struct held *held)
 {
-    buffer_free(&held->body);
+    buffer_free(&held->bytes);
     free(held);
 }
 
@@ -78,14 +94,14 @@ static void free_requests(struct writer *writer)
 {
     for (uint32_t at = 0; at < writer->table_count; at++) {
         if (writer->filling[at] != NULL) {
-            dynamodb_shipment_free(writer, writer->filling[at]);
+            keyed_request_free(writer, writer->filling[at]);
         }
     }
     free_list(writer, &writer->ready);
     free_list(writer, &writer->delayed);
     free_list(writer, &writer->under_way);
     while (writer->spare != NULL) {
-        struct shipment *next = writer->spare->next;
+        struct keyed_request *next = writer->spare->next;
         buffer_free(&writer->spare->body);
         free(writer->spare);
         writer->spare = next;
@@ -97,21 +113,23 @@ static void free_requests(struct writer *writer)
     }
 }
 
-void dynamodb_network_writer_close(struct writer *writer)
+void keyed_writer_close(struct writer *writer)
 {
     if (writer == NULL) {
         return;
     }
-    dynamodb_client_destroy(writer->client);
-    dynamodb_network_store.close(writer->store);
+    writer->service->disconnect(writer->connection);
+    if (writer->store != NULL) {
+        writer->database->connector->store->close(writer->store);
+    }
     free_requests(writer);
     while (writer->waiting != NULL) {
-        struct waiting *next = writer->waiting->next;
+        struct keyed_waiting *next = writer->waiting->next;
         free_waiting(writer->waiting);
         writer->waiting = next;
     }
     while (writer->results != NULL) {
-        struct waiting *next = writer->results->next;
+        struct keyed_waiting *next = writer->results->next;
         free_waiting(writer->results);
         writer->results = next;
     }
@@ -120,8 +138,8 @@ void dynamodb_network_writer_close(struct writer *writer)
         free_chunk(writer->chunks);
         writer->chunks = next;
     }
-    dynamodb_writer_free_encodings(writer);
-    dynamodb_key_set_free(&writer->keys);
+    keyed_free_encodings(writer);
+    keyed_set_free(&writer->keys);
     buffer_free(&writer->scratch);
     free(writer->filling);
     free(writer);
@@ -129,8 +147,8 @@ void dynamodb_network_writer_close(struct writer *writer)
 
 /* ---------------------------------------------------------------- results */
 
-void dynamodb_writer_refuse(struct waiting *waiting, uint32_t row, enum outcome_kind kind,
-                            enum error_code code, const char *reason)
+void keyed_note_refused(struct keyed_waiting *waiting, uint32_t row, enum outcome_kind kind,
+                        enum error_code code, const char *reason)
 {
     struct batch_result *result = &waiting->result;
     if (result->arena == NULL) {
@@ -144,12 +162,12 @@ void dynamodb_writer_refuse(struct waiting *waiting, uint32_t row, enum outcome_
         (struct record_outcome){.row = row, .kind = kind, .code = code, .reason = text};
 }
 
-void dynamodb_writer_settled(struct writer *writer, struct waiting *waiting)
+void keyed_record_ended(struct writer *writer, struct keyed_waiting *waiting)
 {
     if (--waiting->remaining > 0) {
         return;
     }
-    struct waiting **link = &writer->waiting;
+    struct keyed_waiting **link = &writer->waiting;
     while (*link != waiting) {
         link = &(*link)->next;
     }
@@ -162,7 +180,7 @@ void dynamodb_writer_settled(struct writer *writer, struct waiting *waiting)
 
 /* ---------------------------------------------------------------- chunks */
 
-struct writer_chunk *dynamodb_writer_chunk(struct writer *writer, uint64_t number)
+struct writer_chunk *keyed_find_chunk(struct writer *writer, uint64_t number)
 {
     struct writer_chunk *chunk = writer->chunks;
     while (chunk != NULL && chunk->number != number) {
@@ -171,13 +189,13 @@ struct writer_chunk *dynamodb_writer_chunk(struct writer *writer, uint64_t numbe
     return chunk;
 }
 
-enum status dynamodb_network_chunk_begin(struct writer *writer, uint64_t number, uint32_t attempt,
-                                         struct error *error)
+enum status keyed_chunk_begin(struct writer *writer, uint64_t number, uint32_t attempt,
+                              struct error *error)
 {
-    if (dynamodb_check_claim(writer->network, writer->epoch, error) != STATUS_OK) {
+    if (keyed_check_claim(writer->database, writer->room, writer->epoch, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (dynamodb_writer_chunk(writer, number) != NULL) {
+    if (keyed_find_chunk(writer, number) != NULL) {
         return error_set(error, ERROR_INTERNAL, NULL, "chunk %" PRIu64 " is open already", number);
     }
     struct writer_chunk *chunk = (struct writer_chunk *)memory_allocate_zeroed(1, sizeof(*chunk));
@@ -185,7 +203,7 @@ enum status dynamodb_network_chunk_begin(struct writer *writer, uint64_t number,
     chunk->repeated = attempt > 1 || writer->epoch > 1;
     chunk->next = writer->chunks;
     writer->chunks = chunk;
-    return failpoint_hit("dynamodb.chunk_begin", error);
+    return keyed_hit(writer->room, KEYED_POINT_CHUNK_BEGIN, error);
 }
 
 static void end_chunk(struct writer *writer, uint64_t number)
@@ -225,7 +243,8 @@ static uint64_t count_ordinals(struct writer_chunk *chunk, uint32_t table,
 static enum status take_batch(struct writer *writer, struct writer_chunk *chunk, uint32_t table,
                               struct batch *batch, struct error *error)
 {
-    struct waiting *waiting = (struct waiting *)memory_allocate_zeroed(1, sizeof(*waiting));
+    struct keyed_waiting *waiting =
+        (struct keyed_waiting *)memory_allocate_zeroed(1, sizeof(*waiting));
     waiting->result.chunk = chunk->number;
     waiting->result.table = table;
     waiting->result.batch = batch;
@@ -235,23 +254,23 @@ static enum status take_batch(struct writer *writer, struct writer_chunk *chunk,
     writer->waiting = waiting;
     writer->bytes += waiting->bytes;
     waiting->first_ordinal = count_ordinals(chunk, table, batch);
-    if (dynamodb_writer_encode(writer, waiting, chunk, error) != STATUS_OK) {
+    if (keyed_encode_batch(writer, waiting, chunk, error) != STATUS_OK) {
         return STATUS_FAILED; /* chunk_abandon frees the batch */
     }
-    dynamodb_writer_settled(writer, waiting);
+    keyed_record_ended(writer, waiting);
     return STATUS_OK;
 }
 
 /* Small records need no long queue: what waits in it only makes the caches cold. */
 static bool has_room(const struct writer *writer)
 {
-    return writer->bytes <= WRITER_BYTES_MAX && writer->ready.count <= (uint32_t)writer->window;
+    return writer->bytes <= KEYED_BYTES_MAX && writer->ready.count <= (uint32_t)writer->window;
 }
 
-enum status dynamodb_network_submit(struct writer *writer, uint64_t number, uint32_t table,
-                                    struct batch *batch, struct error *error)
+enum status keyed_submit(struct writer *writer, uint64_t number, uint32_t table,
+                         struct batch *batch, struct error *error)
 {
-    struct writer_chunk *chunk = dynamodb_writer_chunk(writer, number);
+    struct writer_chunk *chunk = keyed_find_chunk(writer, number);
     if (chunk == NULL || table >= writer->table_count) {
         batch_destroy(batch);
         return error_set(error, ERROR_INTERNAL, NULL, "no such open chunk or table");
@@ -261,14 +280,14 @@ enum status dynamodb_network_submit(struct writer *writer, uint64_t number, uint
         return STATUS_AGAIN;
     }
     /* before new ones of their keys, which would overtake them */
-    dynamodb_writer_release_held(writer);
+    keyed_release_held(writer);
     enum status status = take_batch(writer, chunk, table, batch, error);
-    return status == STATUS_OK ? dynamodb_writer_pump(writer, false, error) : status;
+    return status == STATUS_OK ? keyed_pump(writer, false, error) : status;
 }
 
 static bool take_result(struct writer *writer, struct batch_result *result)
 {
-    struct waiting *waiting = writer->results;
+    struct keyed_waiting *waiting = writer->results;
     if (waiting == NULL) {
         return false;
     }
@@ -281,8 +300,8 @@ static bool take_result(struct writer *writer, struct batch_result *result)
     return true;
 }
 
-enum status dynamodb_network_poll(struct writer *writer, int64_t timeout_ms,
-                                  struct batch_result *result, struct error *error)
+enum status keyed_poll(struct writer *writer, int64_t timeout_ms, struct batch_result *result,
+                       struct error *error)
 {
     int64_t end_ms = clock_monotonic_ms() + timeout_ms;
     for (bool first = true;; first = false) {
@@ -298,12 +317,12 @@ enum status dynamodb_network_poll(struct writer *writer, int64_t timeout_ms,
             writer->refused = false;
             return STATUS_AGAIN;
         }
-        if (dynamodb_writer_pump(writer, timeout_ms > 0, error) != STATUS_OK ||
-            dynamodb_writer_receive(writer,
-                                    left < 0          ? 0
-                                    : left < SLICE_MS ? left
-                                                      : SLICE_MS,
-                                    error) == STATUS_FAILED) {
+        if (keyed_pump(writer, timeout_ms > 0, error) != STATUS_OK ||
+            keyed_receive(writer,
+                          left < 0          ? 0
+                          : left < SLICE_MS ? left
+                                            : SLICE_MS,
+                          error) == STATUS_FAILED) {
             return STATUS_FAILED;
         }
     }
@@ -323,42 +342,42 @@ static bool settles(const struct writer *writer)
 static enum status keep_keys(struct writer *writer, const struct writer_chunk *chunk,
                              struct error *error)
 {
-    struct database *self = &writer->network->base;
+    const struct store_functions *functions = writer->database->connector->store;
     if (chunk->spill == NULL && !(chunk->repeated && settles(writer))) {
         return STATUS_OK;
     }
     if (writer->store == NULL &&
-        dynamodb_network_store.open(self, &writer->store, error) != STATUS_OK) {
+        functions->open(writer->database, &writer->store, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return dynamodb_spill_store(chunk->spill, &dynamodb_network_store, writer->store,
-                                writer->network->run->id, chunk->number, error);
+    return keyed_spill_store(chunk->spill, functions, writer->store, writer->room->run_id,
+                             chunk->number, error);
 }
 
 /* Everything was acknowledged. The mark that follows needs the lease as well. */
-enum status dynamodb_network_commit(struct writer *writer, uint64_t number,
-                                    const struct done_mark *mark, struct error *error)
+enum status keyed_commit(struct writer *writer, uint64_t number, const struct done_mark *mark,
+                         struct error *error)
 {
-    const struct writer_chunk *chunk = dynamodb_writer_chunk(writer, number);
+    const struct writer_chunk *chunk = keyed_find_chunk(writer, number);
     (void)mark;
     if (chunk == NULL) {
         return error_set(error, ERROR_INTERNAL, NULL, "no such open chunk");
     }
-    if (dynamodb_check_claim(writer->network, writer->epoch, error) != STATUS_OK ||
-        failpoint_hit("dynamodb.before_keys", error) != STATUS_OK ||
+    if (keyed_check_claim(writer->database, writer->room, writer->epoch, error) != STATUS_OK ||
+        keyed_hit(writer->room, KEYED_POINT_BEFORE_KEYS, error) != STATUS_OK ||
         keep_keys(writer, chunk, error) != STATUS_OK ||
-        lease_wait(&writer->network->base, writer->network->timeout_ms, error) != STATUS_OK) {
+        lease_wait(writer->database, writer->room->timeout_ms, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     end_chunk(writer, number);
     return STATUS_OK;
 }
 
-static void forget_slots(struct shipment *shipment, uint64_t chunk)
+static void forget_slots(struct keyed_request *request, uint64_t chunk)
 {
-    for (; shipment != NULL; shipment = shipment->next) {
-        for (uint32_t at = 0; at < shipment->count; at++) {
-            struct slot *slot = &shipment->slots[at];
+    for (; request != NULL; request = request->next) {
+        for (uint32_t at = 0; at < request->count; at++) {
+            struct keyed_slot *slot = &request->slots[at];
             if (slot->waiting != NULL && slot->waiting->result.chunk == chunk) {
                 slot->waiting = NULL;
             }
@@ -376,16 +395,17 @@ static void forget_held(struct writer *writer, uint64_t chunk)
             continue;
         }
         *link = held->next;
-        writer->bytes -= held->body.length;
+        writer->bytes -= held->bytes.length;
         free_held(held);
     }
     writer->held_last = link;
 }
 
-static struct waiting **forget_waiting(struct writer *writer, struct waiting **link, uint64_t chunk)
+static struct keyed_waiting **forget_waiting(struct writer *writer, struct keyed_waiting **link,
+                                             uint64_t chunk)
 {
     while (*link != NULL) {
-        struct waiting *waiting = *link;
+        struct keyed_waiting *waiting = *link;
         if (waiting->result.chunk != chunk) {
             link = &waiting->next;
             continue;
@@ -399,9 +419,9 @@ static struct waiting **forget_waiting(struct writer *writer, struct waiting **l
 
 /* What was sent stays on its way: its keys stay taken until it is answered, so that it can't
  * overtake what repeats it. */
-void dynamodb_network_chunk_abandon(struct writer *writer, uint64_t number)
+void keyed_chunk_abandon(struct writer *writer, uint64_t number)
 {
-    writer->keeps_order = true;
+    writer->keeps_order = writer->service->guard == KEYED_GUARD_NONE;
     for (uint32_t at = 0; at < writer->table_count; at++) {
         forget_slots(writer->filling[at], number);
     }

@@ -1,0 +1,231 @@
+/*
+ * The room of databases that are written record by record, with no transaction around a chunk: it
+ * writes asynchronously, keeps the keys that chunks wrote, and settles duplicates. A database
+ * brings a struct keyed_service, which encodes records, sends requests and says what their answers
+ * mean, and puts the room's functions into its struct target_functions.
+ *
+ *   the room      batches, order, windows, retries, halving, patience, kept keys, the claim
+ *   the service   bytes of records and of requests, connections, answers
+ *
+ * Several records of one kind go in one request: what `begin` writes, the records with the
+ * separator between them, what `end` writes. So a request can be cut without encoding again.
+ */
+#ifndef TRANSHUME_CONNECTORS_KEYED_KEYED_H
+#define TRANSHUME_CONNECTORS_KEYED_KEYED_H
+
+#include "connectors/connector.h"
+#include "connectors/keyed/capacity.h"
+
+enum {
+    KEYED_KEY_COLUMNS_MAX = 16,
+    KEYED_BYTES_MAX = 8 << 20 /* of a writer's batches and requests not acknowledged yet */
+};
+
+/* ---------------------------------------------------------------- what is sent */
+
+enum keyed_kind {
+    KEYED_PUT,    /* puts the whole record, whatever is there */
+    KEYED_INSERT, /* puts it if nothing is there under its key */
+    KEYED_UPDATE, /* sets its fields and leaves all others, whatever is there */
+    KEYED_LOOK,   /* reads what is there under its key, and compares */
+    KEYED_KINDS
+};
+
+struct keyed_record {
+    const struct target_table *table;
+    const struct shape *shape; /* NULL: `cells` is one MAP */
+    const struct cell *cells;
+    const struct cell *key; /* table->key.count cells */
+    void *encoder;          /* keyed_service.encoder's; NULL: it has none */
+};
+
+struct keyed_hash {
+    uint64_t high;
+    uint64_t low;
+};
+
+/* A record in a request. What is behind `length` is the room's. */
+struct keyed_slot {
+    uint32_t offset; /* in the body */
+    uint32_t length;
+    uint32_t row;
+    struct keyed_waiting *waiting; /* NULL: its chunk was abandoned */
+    struct keyed_hash key;
+};
+
+struct keyed_request {
+    enum keyed_kind kind;
+    uint32_t table; /* its number */
+    struct buffer body;
+    /* the room's */
+    struct writer *writer;
+    struct keyed_request *next;
+    uint32_t failures;
+    int64_t since_ms;  /* monotonic: begun to be filled */
+    int64_t next_ms;   /* not to be sent before */
+    int64_t reserved;  /* thousandths of units taken for it before it was sent */
+    bool tried;        /* it may have been done, wholly or in part */
+    uint32_t vanished; /* times that the record which refused it was gone when it was looked at */
+    /* the records */
+    uint32_t count;
+    struct keyed_slot slots[];
+};
+
+/* For the service: the record in a slot. False: nobody waits for it any more. */
+bool keyed_request_record(const struct keyed_request *request, uint32_t at,
+                          struct cell key[KEYED_KEY_COLUMNS_MAX], struct keyed_record *record);
+/* The slot of the record with that key; UINT32_MAX: it holds none. */
+uint32_t keyed_request_find(const struct keyed_request *request, const struct cell *key);
+
+/* ---------------------------------------------------------------- what comes back */
+
+enum keyed_outcome {
+    KEYED_DONE,     /* durable; LOOK: the same record is there */
+    KEYED_AGAIN,    /* not done, or nobody knows: send it again */
+    KEYED_REFUSED,  /* a reject, as `reason` says; of all of several: they go again in halves */
+    KEYED_OCCUPIED, /* INSERT: a record is there; LOOK: another one is there */
+    KEYED_GONE      /* LOOK: nothing is there */
+};
+
+/* Filled by `poll`; what it points to holds until the next call. */
+struct keyed_answer {
+    struct keyed_request *request;
+    enum keyed_outcome outcome;         /* of all its records, … */
+    const enum keyed_outcome *outcomes; /* … unless not NULL: of each one */
+    bool throttled;                     /* AGAIN: slow down, and be patient */
+    bool unknown;                       /* AGAIN: some of it may have been done all the same */
+    const struct error *reason;         /* AGAIN (retry_after_ms is the server's hint), REFUSED */
+    const struct error *const *reasons; /* with `outcomes`: of each one; NULL: `reason` */
+    double units;                       /* of capacity that it took; below 0: not known */
+};
+
+/* What keeps a request that is carried out late, or twice, from undoing what came after it. */
+enum keyed_guard {
+    KEYED_GUARD_NONE, /* nothing: it is sent again until it is answered, and then what follows */
+    KEYED_GUARD_NEWER /* a timestamp or version that it carries: it loses by itself */
+};
+
+enum keyed_failpoint {
+    KEYED_POINT_CHUNK_BEGIN,
+    KEYED_POINT_BEFORE_SEND,
+    KEYED_POINT_AFTER_SEND,
+    KEYED_POINT_AFTER_ANSWER,
+    KEYED_POINT_BEFORE_KEYS,
+    KEYED_POINT_BEFORE_RESTORE,
+    KEYED_POINT_AFTER_RESTORE
+};
+/* Their names, in that order: for struct connector's list and for the service. */
+#define KEYED_FAILPOINTS(connector)                                                       \
+    connector ".chunk_begin", connector ".before_send", connector ".after_send",          \
+        connector ".after_answer", connector ".before_keys", connector ".before_restore", \
+        connector ".after_restore"
+
+/* ---------------------------------------------------------------- the service */
+
+struct keyed_connection; /* many requests under way; one thread */
+
+struct keyed_service {
+    uint32_t records_max[KEYED_KINDS]; /* of one request */
+    size_t request_bytes_max;
+    char separator; /* '\0': none */
+    enum keyed_guard guard;
+    const char *const *failpoints; /* KEYED_FAILPOINTS */
+
+    /* `tables` stay as long as the connection. */
+    enum status (*connect)(struct database *self, const struct target_table *tables,
+                           uint32_t table_count, uint32_t in_flight_max,
+                           struct keyed_connection **connection, struct error *error);
+    void (*disconnect)(
+        struct keyed_connection *connection); /* takes NULL; drops what is under way */
+
+    void (*begin)(struct keyed_connection *connection, enum keyed_kind kind, uint32_t table,
+                  struct buffer *body);
+    void (*end)(struct keyed_connection *connection, enum keyed_kind kind, uint32_t table,
+                struct buffer *body);
+    /* Optional: what helps to encode records of a shape; lives as long as the connection. */
+    void *(*encoder)(struct keyed_connection *connection, uint32_t table,
+                     const struct shape *shape);
+    /* Appends the record as a request of the kind takes it. Class REJECT: it can't be stored; what
+     * was appended is cut off. */
+    enum status (*encode)(struct keyed_connection *connection, enum keyed_kind kind,
+                          const struct keyed_record *record, struct buffer *out,
+                          struct error *error);
+    /* A key as bytes, equal for equal keys, of which none begins another; and back (false: they are
+     * no key). */
+    enum status (*append_key)(const struct target_table *table, const struct cell *key,
+                              struct buffer *out, struct error *error);
+    bool (*read_key)(const struct target_table *table, const uint8_t *bytes, size_t length,
+                     struct arena *arena, struct cell *key);
+    /* Optional: units of capacity that writing a record of so many bytes is guessed to take. */
+    double (*units)(size_t length);
+
+    /* Never waits for an answer. STATUS_AGAIN: in_flight_max requests are under way. STATUS_FAILED:
+     * nothing was sent. Sent only while the lease lasts (lease_check): the room looks as well. */
+    enum status (*send)(struct keyed_connection *connection, struct keyed_request *request,
+                        struct error *error);
+    /* The next answer, to any request. STATUS_AGAIN: none within timeout_ms. STATUS_FAILED: the
+     * writer fails, and `answer->request` (NULL: not known) may have been done. */
+    enum status (*poll)(struct keyed_connection *connection, int64_t timeout_ms,
+                        struct keyed_answer *answer, struct error *error);
+    /* One PUT or UPDATE to its end, for control work. */
+    enum status (*write)(struct database *self, enum keyed_kind kind,
+                         const struct keyed_record *record, struct error *error);
+};
+
+/* ---------------------------------------------------------------- the room */
+
+struct keyed_room {
+    const struct keyed_service *service;
+    const char *spill_folder;       /* borrowed; may be NULL */
+    int64_t timeout_ms;             /* of a request */
+    uint32_t in_flight_max;         /* of one writer */
+    struct keyed_capacity capacity; /* of all writers */
+    /* The run that this process has claimed; run_id NULL: none. */
+    char *run_id;
+    uint64_t epoch;
+    struct store *store; /* the control thread's; NULL before the first claim */
+};
+
+/* The head of a connector's own database: its first member. */
+struct keyed_database {
+    struct database base;
+    struct keyed_room room;
+};
+static inline struct keyed_room *keyed_room_of(struct database *database)
+{
+    return &((struct keyed_database *)database)->room;
+}
+
+/* What else there is to set: in_flight_max, timeout_ms if it is another one than the options',
+ * capacity.units_per_second. */
+void keyed_room_init(struct keyed_database *database, const struct keyed_service *service,
+                     const struct open_options *options);
+void keyed_room_destroy(struct keyed_database *database);
+
+/* As struct target_functions has them. */
+enum status keyed_claimed(struct database *self, const struct run_claim *claim,
+                          struct error *error);
+void keyed_released(struct database *self);
+enum status keyed_writer_open(struct database *self, const struct target_table *tables,
+                              uint32_t table_count, uint64_t epoch, struct writer **writer,
+                              struct error *error);
+void keyed_writer_close(struct writer *writer);
+enum status keyed_chunk_begin(struct writer *writer, uint64_t chunk, uint32_t attempt,
+                              struct error *error);
+enum status keyed_submit(struct writer *writer, uint64_t chunk, uint32_t table, struct batch *batch,
+                         struct error *error);
+enum status keyed_poll(struct writer *writer, int64_t timeout_ms, struct batch_result *result,
+                       struct error *error);
+enum status keyed_commit(struct writer *writer, uint64_t chunk, const struct done_mark *mark,
+                         struct error *error);
+void keyed_chunk_abandon(struct writer *writer, uint64_t chunk);
+enum status keyed_settle(struct database *self, const struct target_table *table,
+                         enum status (*found)(void *context, uint64_t chunk, uint32_t entity,
+                                              uint64_t ordinal, const struct cell *key,
+                                              uint32_t key_count, const struct cell *record,
+                                              enum duplicate_kind kind, struct error *error),
+                         void *context, struct error *error);
+enum status keyed_restore(struct database *self, const struct target_table *table,
+                          const struct batch *batch, uint32_t row, struct error *error);
+
+#endif

@@ -1,0 +1,89 @@
+/* The room itself: the claimed run, and control work for it. */
+#include "connectors/keyed/keyed_internal.h"
+
+#include "base/failpoint.h"
+#include "base/memory.h"
+#include "connectors/lease.h"
+#include <stdatomic.h>
+#include <stdlib.h>
+
+void keyed_room_init(struct keyed_database *database, const struct keyed_service *service,
+                     const struct open_options *options)
+{
+    database->room = (struct keyed_room){.service = service,
+                                         .spill_folder = options->spill_folder,
+                                         .timeout_ms = options->timeout_ms,
+                                         .in_flight_max = 1};
+    keyed_capacity_init(&database->room.capacity, 0);
+}
+
+void keyed_room_destroy(struct keyed_database *database)
+{
+    struct keyed_room *room = &database->room;
+    if (room->store != NULL) {
+        database->base.connector->store->close(room->store);
+    }
+    free(room->run_id);
+    keyed_capacity_destroy(&room->capacity);
+}
+
+enum status keyed_hit(const struct keyed_room *room, enum keyed_failpoint point,
+                      struct error *error)
+{
+    return failpoint_hit(room->service->failpoints[point], error);
+}
+
+/* ---------------------------------------------------------------- the claim */
+
+void keyed_released(struct database *self)
+{
+    struct keyed_room *room = keyed_room_of(self);
+    free(room->run_id);
+    room->run_id = NULL;
+}
+
+enum status keyed_claimed(struct database *self, const struct run_claim *claim, struct error *error)
+{
+    struct keyed_room *room = keyed_room_of(self);
+    keyed_released(self);
+    if (room->store == NULL &&
+        self->connector->store->open(self, &room->store, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    room->run_id = memory_copy_string(claim->run_id);
+    room->epoch = claim->epoch;
+    return STATUS_OK;
+}
+
+enum status keyed_check_claim(const struct database *database, const struct keyed_room *room,
+                              uint64_t epoch, struct error *error)
+{
+    if (room->run_id != NULL && room->epoch == epoch &&
+        atomic_load(&database->report.lease_end_ms) != LEASE_ENDED) {
+        return STATUS_OK;
+    }
+    return error_set(error, ERROR_RUN_FENCED, room->run_id,
+                     "another attempt has taken this run over");
+}
+
+/* ---------------------------------------------------------------- records put back */
+
+enum status keyed_restore(struct database *self, const struct target_table *table,
+                          const struct batch *batch, uint32_t row, struct error *error)
+{
+    const struct keyed_room *room = keyed_room_of(self);
+    const struct shape *shape =
+        batch->shape == NULL || batch->shape->field_count == 0 ? NULL : batch->shape;
+    struct cell key[KEYED_KEY_COLUMNS_MAX];
+    const struct keyed_record record = {
+        .table = table, .shape = shape, .cells = batch_row(batch, row), .key = key};
+    bool update = keyed_kind_of(table) == KEYED_UPDATE;
+    if (!keyed_find_key(table, shape, record.cells, key)) {
+        return error_set(error, ERROR_INTERNAL, table->name, "a record without its key");
+    }
+    enum status status = keyed_hit(room, KEYED_POINT_BEFORE_RESTORE, error);
+    if (status == STATUS_OK) {
+        status = room->service->write(self, update ? KEYED_UPDATE : KEYED_PUT, &record, error);
+    }
+    return status == STATUS_OK ? keyed_hit(room, KEYED_POINT_AFTER_RESTORE, error) : status;
+}
