@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/cli.h"
+#include "engine/json_text.h"
 #include "model/json_tree.h"
 #include "observe/table.h"
 #include <jansson.h>
@@ -289,7 +290,7 @@ void state_view_add_rollback(const char *run_id, struct buffer *json)
         return;
     }
     snprintf(next, sizeof(next), "transhume rollback --run %s --confirm", run_id);
-    json_t *about = json_pack("{s:s,s:s}", "run", run_id, "next", next);
+    json_t *about = json_pack("{s:o,s:o}", "run", json_text(run_id), "next", json_text(next));
     json_object_set_new(object, "rollback", about);
     buffer_clear(json);
     json_tree_append(object, JSON_INDENT(2), json);

@@ -33,8 +33,8 @@ static void append_header(const struct run *run, struct buffer *out)
                               json_pack("{s:o,s:I}", "name", json_text(plan->streams[i].name),
                                         "chunks", (json_int_t)chunks));
     }
-    json_t *header =
-        json_pack("{s:i,s:s,s:o}", "format", CONTROL_FORMAT, "run", run->id, "streams", streams);
+    json_t *header = json_pack("{s:i,s:o,s:o}", "format", CONTROL_FORMAT, "run", json_text(run->id),
+                               "streams", streams);
     json_tree_append(header, JSON_COMPACT, out);
     buffer_append_byte(out, '\n');
     json_decref(header);

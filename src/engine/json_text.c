@@ -61,13 +61,16 @@ json_t *json_stamp(int64_t utc_us)
 enum status json_to_arena(json_t *object, struct arena *arena, const char **text,
                           struct error *error)
 {
-    (void)error;
     struct buffer dumped = {0};
-    json_tree_append(object, JSON_COMPACT, &dumped);
-    *text = arena_copy(arena, dumped.data, dumped.length);
+    *text = json_tree_append(object, JSON_COMPACT, &dumped)
+                ? arena_copy(arena, dumped.data, dumped.length)
+                : NULL;
     buffer_free(&dumped);
     json_decref(object);
-    return STATUS_OK;
+    return *text != NULL
+               ? STATUS_OK
+               : error_set(error, ERROR_INTERNAL, NULL,
+                           "a control record can't be put as JSON: a name in it is no UTF-8");
 }
 
 static void hint_at_damage(struct error *error)

@@ -17,7 +17,8 @@ bool json_is_text(const json_t *value, const char *text);
 json_t *json_texts(const char *const *texts, uint32_t count);
 /* A time stamp of `utc_us` as "2026-01-31T23:59:59.123Z"; 0: null. */
 json_t *json_stamp(int64_t utc_us);
-/* The object as compact text in the arena; takes the reference over. STATUS_OK always. */
+/* The object as compact text in the arena; takes the reference over. STATUS_FAILED: it is NULL, as
+ * objects are that hold what jansson refuses. */
 enum status json_to_arena(json_t *object, struct arena *arena, const char **text,
                           struct error *error) MUST_USE;
 /* Parses an object with a `format`: a fault is `code` on `object_name`, a newer one

@@ -119,6 +119,9 @@ enum status rejects_load_span(struct reading *reading, struct error *error)
         return error_set(error, ERROR_LEDGER_INVALID, span->printable, "its bounds are damaged");
     }
     uint64_t length = get_uint64(span->bounds + 8);
+    if (span->row_estimate < 0 || (uint64_t)span->row_estimate > length) { /* it is of lines */
+        return error_set(error, ERROR_LEDGER_INVALID, span->printable, "its bounds are damaged");
+    }
     char *text = length < SIZE_MAX ? malloc(length + 1) : NULL;
     turning.line_count = (uint32_t)span->row_estimate;
     turning.batches = memory_allocate_zeroed(entities, sizeof(struct batch *));

@@ -22,6 +22,12 @@ static bool can_be_named(const char *run_id)
     return run_id != NULL && run_id[0] != '\0' && run_id[0] != '.' && strchr(run_id, '/') == NULL;
 }
 
+static enum status no_such_name(const char *run_id, struct error *error)
+{
+    return error_set(error, ERROR_RUN_NOTHING, run_id, "no run has such a name");
+}
+
+/* NULL: no run can have such a name. */
 static const char *runs_path(const struct state_folder *folder, const char *run_id,
                              struct arena *arena)
 {
@@ -33,11 +39,9 @@ static enum status retired_folder(const struct state_folder *folder, const char 
                                   struct arena *arena, struct state_folder *of_run,
                                   struct error *error)
 {
-    if (!can_be_named(run_id)) {
-        return error_set(error, ERROR_RUN_NOTHING, run_id, "no run has such a name");
-    }
     const char *path = runs_path(folder, run_id, arena);
-    return state_folder_name(of_run, path, arena, error);
+    return path == NULL ? no_such_name(run_id, error)
+                        : state_folder_name(of_run, path, arena, error);
 }
 
 /* The run.json of a run (NULL: of the one that the folder is about): the folder's own or, without
@@ -113,7 +117,8 @@ static json_t *read_state(const char *path)
 bool rollback_is_noted(const struct state_folder *folder, const char *run_id, const char *target)
 {
     struct arena *arena = arena_create(0);
-    json_t *object = read_state(file_join(arena, runs_path(folder, run_id, arena), "state.json"));
+    const char *path = runs_path(folder, run_id, arena);
+    json_t *object = path == NULL ? NULL : read_state(file_join(arena, path, "state.json"));
     bool noted = strcmp(json_member_text(object, "status", ""), ROLLED_BACK) == 0 &&
                  (target == NULL || strcmp(json_member_text(object, "target", ""), target) == 0);
     json_decref(object);
@@ -125,7 +130,7 @@ static json_t *rollback_member(const char *run_id)
 {
     char next[160];
     snprintf(next, sizeof(next), "transhume rollback --run %s --confirm", run_id);
-    return json_pack("{s:s,s:s}", "run", run_id, "next", next);
+    return json_pack("{s:o,s:o}", "run", json_text(run_id), "next", json_text(next));
 }
 
 /* What a state.json says already stays; one that is not there is made. */
@@ -137,8 +142,9 @@ static enum status write_state(struct rollback *rollback, const char *path, cons
     bool begun = strcmp(word, ROLLING_BACK) == 0;
     json_t *object = read_state(path);
     if (object == NULL) {
-        object = json_pack("{s:i,s:s,s:s,s:o}", "format", CONTROL_FORMAT, "run", id, "kind", kind,
-                           "target", json_text(rollback->session.target_uri->shown));
+        object =
+            json_pack("{s:i,s:o,s:o,s:o}", "format", CONTROL_FORMAT, "run", json_text(id), "kind",
+                      json_text(kind), "target", json_text(rollback->session.target_uri->shown));
     }
     struct buffer text = {0};
     json_object_set_new(object, "status", json_string(word));
@@ -148,9 +154,11 @@ static enum status write_state(struct rollback *rollback, const char *path, cons
     } else {
         (void)json_object_del(object, "rollback");
     }
-    json_tree_append(object, JSON_INDENT(2), &text);
+    enum status status =
+        json_tree_append(object, JSON_INDENT(2), &text)
+            ? file_write_atomic(path, text.data, text.length, NULL, error)
+            : error_set(error, ERROR_INTERNAL, path, "what it is to say can't be put as JSON");
     json_decref(object);
-    enum status status = file_write_atomic(path, text.data, text.length, NULL, error);
     buffer_free(&text);
     return status;
 }
@@ -245,7 +253,7 @@ enum status rollback_remove_images(struct rollback *rollback, struct error *erro
     const char *path = rollback->place == ROLLBACK_OWN
                            ? run->folder.path
                            : runs_path(&run->folder, run->id, run->arena);
-    return remove_images(path, run->arena, error);
+    return path == NULL ? no_such_name(run->id, error) : remove_images(path, run->arena, error);
 }
 
 static enum status end_own(struct rollback *rollback, struct error *error)
@@ -286,6 +294,9 @@ enum status rollback_end_local(struct rollback *rollback, struct error *error)
 {
     struct run *run = &rollback->run;
     const char *path = runs_path(&run->folder, run->id, run->arena);
+    if (path == NULL) {
+        return no_such_name(run->id, error);
+    }
     const char *state = file_join(run->arena, path, "state.json");
     if (failpoint_hit("rollback.before_local", error) != STATUS_OK) {
         return STATUS_FAILED;

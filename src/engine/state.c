@@ -103,7 +103,6 @@ static void sums_add(struct sums *sums, int64_t total, uint64_t migrated)
     sums->migrated += migrated;
 }
 
-/* NULL once a part could not be added: what is made of it is not written. */
 static json_t *entities_make(const struct run *run, const struct plan_table *table,
                              struct sums *sums)
 {
@@ -228,9 +227,9 @@ static json_t *state_make(const struct run *run, enum state_status status)
     struct sums sums = {0};
     json_t *tables = tables_make(run, status, &sums);
     json_t *object = json_pack(
-        "{s:i,s:s,s:s,s:s,s:b,s:s,s:b,s:o,s:o,s:{s:I,s:I},s:o,s:I,s:o,s:{s:I,s:o,s:I},s:o,s:o,s:O,"
+        "{s:i,s:o,s:s,s:s,s:b,s:s,s:b,s:o,s:o,s:{s:I,s:I},s:o,s:I,s:o,s:{s:I,s:o,s:I},s:o,s:o,s:O,"
         "s:[]}",
-        "format", CONTROL_FORMAT, "run", run->id, "kind", run_kind(run), "status",
+        "format", CONTROL_FORMAT, "run", json_text(run->id), "kind", run_kind(run), "status",
         status_names[status], "interrupted", status == STATE_INTERRUPTED, "phase",
         ledger_phase_name(run->status.phase), "mixed_snapshot", run->status.mixed_snapshot,
         "source", json_text(run->header.source_uri), "target", json_text(run->header.target_uri),
@@ -315,8 +314,10 @@ void state_write(struct run *run, enum state_status status)
         write_lines(run, status);
         json_t *object = state_make(run, status);
         struct buffer text = {0};
-        json_tree_append(object, JSON_INDENT(2), &text);
-        enum status written = write_text(run->folder.state_file, &text, status, &error);
+        enum status written = json_tree_append(object, JSON_INDENT(2), &text)
+                                  ? write_text(run->folder.state_file, &text, status, &error)
+                                  : error_set(&error, ERROR_INTERNAL, run->folder.state_file,
+                                              "what it is to say can't be put as JSON");
         json_decref(object);
         buffer_free(&text);
         run->state_written_ms = clock_monotonic_ms();

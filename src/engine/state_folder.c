@@ -366,8 +366,11 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
         json_object_set_new(object, "plan_time_zone", json_text(run->plan_time_zone));
     }
     struct buffer text = {0};
-    json_tree_append(object, JSON_INDENT(2), &text);
-    enum status status = file_write_atomic(folder->run_file, text.data, text.length, NULL, error);
+    enum status status =
+        json_tree_append(object, JSON_INDENT(2), &text)
+            ? file_write_atomic(folder->run_file, text.data, text.length, NULL, error)
+            : error_set(error, ERROR_INTERNAL, folder->run_file,
+                        "what it is to say can't be put as JSON");
     json_decref(object);
     buffer_free(&text);
     return status;

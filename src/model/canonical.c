@@ -133,6 +133,17 @@ static void put_interval(struct buffer *out, const struct value_interval *interv
     put_u64(out, (uint64_t)interval->nanoseconds);
 }
 
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for a value's canonical bytes");
+}
+
+/* For a tag, a length and so many bytes: data may be of any length. */
+static bool has_room(struct buffer *out, uint32_t length)
+{
+    return length <= MEMORY_DATA_BYTES || buffer_try_reserve(out, (size_t)length + 8);
+}
+
 /* Tag and length of a large value, which then follows in slices. */
 static enum status put_large_head(struct buffer *out, const struct large_value *large,
                                   struct error *error)
@@ -151,7 +162,7 @@ static enum status put_large(struct buffer *out, struct large_value *large, stru
 {
     enum status status = put_large_head(out, large, error);
     if (status == STATUS_OK && !buffer_try_reserve(out, (size_t)large->length)) {
-        status = error_set(error, ERROR_MEMORY, NULL, "no memory for a value's canonical bytes");
+        status = no_memory(error);
     }
     for (uint64_t offset = 0; offset < large->length && status == STATUS_OK;) {
         uint64_t rest = large->length - offset;
@@ -272,6 +283,9 @@ static enum status put_value(struct buffer *out, const struct cell *cell, int de
     case VALUE_TEXT:
     case VALUE_BYTES:
     case VALUE_JSON:
+        if (!has_room(out, cell->length)) {
+            return no_memory(error);
+        }
         put_run(out, kind, cell->bytes, cell->length);
         break;
     case VALUE_DATE:
@@ -293,6 +307,9 @@ static enum status put_value(struct buffer *out, const struct cell *cell, int de
     case VALUE_LARGE:
         return put_large(out, cell->large, error);
     case VALUE_ESCAPE:
+        if (!has_room(out, cell->length)) {
+            return no_memory(error);
+        }
         buffer_append_byte(out, VALUE_ESCAPE);
         /* the tag's upper bit tells escaped text from other bytes */
         put_u16(out, (uint16_t)(cell->aux | (cell->flags & CELL_ESCAPED_TEXT ? 0x8000 : 0)));

@@ -1,6 +1,7 @@
 /* Cells as bytes and back. */
 #include "model/cell_bytes.h"
 
+#include "base/memory.h"
 #include <stdbool.h>
 #include <string.h>
 
@@ -54,13 +55,18 @@ static enum layout layout_of(uint8_t kind, uint8_t flags)
 
 /* ---- to bytes */
 
+static enum status no_memory(uint64_t length, struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for a value of %llu bytes",
+                     (unsigned long long)length);
+}
+
 static enum status append_large(const struct cell *cell, struct buffer *out, struct error *error)
 {
     struct large_value *large = cell->large;
     if (large->length > UINT32_MAX ||
         !buffer_try_reserve(out, HEAD_BYTES + (size_t)large->length)) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a value of %llu bytes",
-                         (unsigned long long)large->length);
+        return no_memory(large->length, error);
     }
     struct head head = {.kind = (uint8_t)large->kind, .length = (uint32_t)large->length};
     buffer_append(out, &head, sizeof head);
@@ -87,6 +93,9 @@ static enum status append_cell(const struct cell *cell, uint32_t depth, struct b
         buffer_append(out, &cell->i64, sizeof cell->i64);
         return STATUS_OK;
     case LAYOUT_TEXT:
+        if (cell->length > MEMORY_DATA_BYTES && !buffer_try_reserve(out, cell->length)) {
+            return no_memory(cell->length, error);
+        }
         buffer_append(out, cell->bytes, cell->length);
         return STATUS_OK;
     case LAYOUT_FIXED:

@@ -72,6 +72,12 @@ static enum status fit_length(const struct conversion *conversion, const struct 
     return STATUS_OK;
 }
 
+/* Of values, which may be large. */
+static enum status no_memory(const struct conversion *conversion)
+{
+    return error_set(conversion->error, ERROR_MEMORY, NULL, "no memory to convert a value");
+}
+
 /* A text that was made of `from`, into the arena. */
 static enum status hand_over(const struct conversion *conversion, const struct cell *from,
                              const struct buffer *text, struct cell *result)
@@ -79,7 +85,11 @@ static enum status hand_over(const struct conversion *conversion, const struct c
     if (text->length > UINT32_MAX) {
         return convert_refuse(conversion, from, ERROR_REJECT_TOO_LARGE, "its text is above 4 GiB");
     }
-    *result = cell_text(arena_copy(conversion->arena, text->data, text->length), text->length);
+    char *copy = arena_try_copy(conversion->arena, text->data, text->length);
+    if (copy == NULL) {
+        return no_memory(conversion);
+    }
+    *result = cell_text(copy, text->length);
     return STATUS_OK;
 }
 
@@ -90,6 +100,9 @@ static enum status replace_invalid(const struct conversion *conversion, const st
     struct buffer text = {0};
     const char *position = from->text;
     const char *end = position + from->length;
+    if (from->length > MEMORY_DATA_BYTES && !buffer_try_reserve(&text, from->length)) {
+        return no_memory(conversion);
+    }
     while (position < end) {
         size_t length = 1;
         if ((uint8_t)*position >= 0x80) {

@@ -16,6 +16,19 @@ enum {
     SLICE_BYTES = 49152 /* a multiple of 3, for base64 */
 };
 
+static enum status no_memory(struct error *error)
+{
+    return error_set(error, ERROR_MEMORY, NULL, "no memory for a value's text");
+}
+
+/* Whether there is room for a text or bytes as they mostly become: data may be of any length. */
+static bool has_room(const struct cell *from, bool as_they_are, struct buffer *out)
+{
+    bool is_run = from->kind == VALUE_TEXT || from->kind == VALUE_BYTES || from->kind == VALUE_JSON;
+    return !is_run || from->length <= MEMORY_DATA_BYTES ||
+           buffer_try_reserve(out, (as_they_are ? 1 : 2) * (size_t)from->length);
+}
+
 static void append_number(const struct cell *from, struct buffer *out)
 {
     buffer_reserve(out, NUMBER_TEXT_MAX);
@@ -42,14 +55,20 @@ static enum status not_utf8(const char *what, struct error *error)
                      what);
 }
 
+static void append_bytes(struct buffer *out, const void *bytes, size_t length)
+{
+    buffer_append(out, bytes, length);
+}
+
 /* Reads a large value slice by slice, each put into `out` by `append`. */
 static enum status append_slices(struct large_value *large, struct buffer *out,
                                  void (*append)(struct buffer *out, const void *bytes,
                                                 size_t length),
                                  struct error *error)
 {
-    if (!buffer_try_reserve(out, (size_t)large->length)) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for a value's text");
+    size_t growth = append == append_bytes ? 1 : 2; /* mostly */
+    if (!buffer_try_reserve(out, growth * (size_t)large->length)) {
+        return no_memory(error);
     }
     char *slice = memory_allocate(SLICE_BYTES);
     enum status status = STATUS_OK;
@@ -64,11 +83,6 @@ static enum status append_slices(struct large_value *large, struct buffer *out,
     }
     free(slice);
     return status;
-}
-
-static void append_bytes(struct buffer *out, const void *bytes, size_t length)
-{
-    buffer_append(out, bytes, length);
 }
 
 static void append_string_part(struct buffer *out, const void *bytes, size_t length)
@@ -96,6 +110,9 @@ enum status convert_append_text(const struct cell *from, bool hex, struct buffer
                                 struct error *error)
 {
     enum status status = STATUS_OK;
+    if (!has_room(from, !hex || from->kind != VALUE_BYTES, out)) {
+        return no_memory(error);
+    }
     switch ((enum value_kind)from->kind) {
     case VALUE_MISSING:
     case VALUE_NULL:
@@ -248,6 +265,9 @@ static enum status append_json(const struct cell *from, int depth, struct buffer
                                struct error *error)
 {
     enum status status;
+    if (!has_room(from, from->kind == VALUE_JSON, out)) {
+        return no_memory(error);
+    }
     switch ((enum value_kind)from->kind) {
     case VALUE_MISSING:
     case VALUE_NULL:
@@ -345,10 +365,16 @@ static enum status build_container(struct building *building, int is_object, str
         if (build(building, token, &cell) != STATUS_OK) {
             return STATUS_FAILED;
         }
+        if (!buffer_try_reserve(&building->cells, sizeof(cell))) {
+            return no_memory(building->error);
+        }
         buffer_append(&building->cells, &cell, sizeof(cell));
     }
     size_t bytes = building->cells.length - start;
-    struct cell *items = arena_allocate(building->arena, bytes);
+    struct cell *items = arena_try_allocate(building->arena, bytes);
+    if (items == NULL) {
+        return no_memory(building->error);
+    }
     if (bytes > 0) {
         memcpy(items, building->cells.data + start, bytes);
     }

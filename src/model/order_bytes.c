@@ -1,6 +1,7 @@
 /* Values as bytes that sort as the values do. */
 #include "model/order_bytes.h"
 
+#include "base/memory.h"
 #include "model/canonical.h"
 #include "model/decimal.h"
 #include "model/number_text.h"
@@ -210,12 +211,23 @@ static void put_interval(struct buffer *out, const struct cell *cell)
     put_signed(out, cell->interval->nanoseconds);
 }
 
+/* Data may be of any length. */
+static enum status put_run(struct buffer *out, const void *bytes, size_t length,
+                           struct error *error)
+{
+    if (length > MEMORY_DATA_BYTES && !buffer_try_reserve(out, length + 2)) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a key");
+    }
+    put_ended(out, bytes, length);
+    return STATUS_OK;
+}
+
 static enum status put_nested(struct buffer *out, const struct cell *cell, struct error *error)
 {
     struct buffer bytes = {0};
     enum status status = canonical_append(cell, &bytes, error);
     put_class(out, cell);
-    put_ended(out, bytes.data, bytes.length);
+    status = status == STATUS_OK ? put_run(out, bytes.data, bytes.length, error) : status;
     buffer_free(&bytes);
     return status;
 }
@@ -247,8 +259,7 @@ static enum status put_value(struct buffer *out, const struct cell *cell, struct
     case VALUE_TEXT:
     case VALUE_BYTES:
         buffer_append_byte(out, cell->kind == VALUE_TEXT ? CLASS_TEXT : CLASS_BYTES);
-        put_ended(out, cell->text, cell->length);
-        return STATUS_OK;
+        return put_run(out, cell->text, cell->length, error);
     case VALUE_DATE:
     case VALUE_TIMESTAMP:
         put_moment(out, cell);

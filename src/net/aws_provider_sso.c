@@ -3,7 +3,6 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/memory.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include <ctype.h>
@@ -85,6 +84,7 @@ static enum status read_settings(struct aws_asking *asking, struct sso *sso, str
 
 /* ---------------------------------------------------------------- the token */
 
+/* NULL: this OpenSSL has no SHA-1, which the file is named by. */
 static char *cache_path(struct aws_asking *asking, const struct sso *sso)
 {
     static const char digits[] = "0123456789abcdef";
@@ -94,7 +94,7 @@ static char *cache_path(struct aws_asking *asking, const struct sso *sso)
     char hex[2 * SHA1_BYTES + 1] = "";
     if (EVP_Digest(key, strlen(key), digest, &length, EVP_sha1(), NULL) != 1 ||
         length != SHA1_BYTES) {
-        memory_exhausted(0);
+        return NULL;
     }
     for (int i = 0; i < SHA1_BYTES; i++) {
         hex[2 * i] = digits[digest[i] >> 4];
@@ -139,6 +139,10 @@ static enum status read_cached_token(struct aws_asking *asking, struct sso *sso,
     char *bytes = NULL;
     size_t length = 0;
     char *path = cache_path(asking, sso);
+    if (path == NULL) {
+        return error_set(error, ERROR_CREDENTIALS, sso->name,
+                         "OpenSSL has no SHA-1, by which the file of the SSO token is found");
+    }
     enum status status =
         file_read_all(path, CACHE_BYTES_MAX, asking->arena, &bytes, &length, error);
     if (status == STATUS_END) {

@@ -194,7 +194,6 @@ static void keep(struct aggregate_state *state, const struct cell *cell)
     } else {
         borrows = rank(cell) == 2 || rank(cell) == 3 || digits;
     }
-    state->extreme = *cell;
     if (borrows) {
         buffer_clear(&state->text);
         if (!buffer_try_reserve(&state->text, length)) {
@@ -202,6 +201,9 @@ static void keep(struct aggregate_state *state, const struct cell *cell)
             return;
         }
         buffer_append(&state->text, cell->text, length);
+    }
+    state->extreme = *cell;
+    if (borrows) {
         state->extreme.text = buffer_string(&state->text);
     }
 }

@@ -29,7 +29,13 @@
 #include "verify/unreadable.h"
 #include <string.h>
 
-enum { FORMAT = 3, HASH_BYTES = 16, ATTEMPTS_MAX = 1 << 30 };
+enum {
+    FORMAT = 3,
+    HASH_BYTES = 16,
+    ATTEMPTS_MAX = 1 << 30,
+    RANGE_BYTES_MIN = 20, /* two empty texts, an estimate, no sums */
+    MARK_BYTES = 24
+};
 #define NO_RANGE UINT32_MAX
 static const char magic[24] = "transhume checkpoint";
 
@@ -287,12 +293,17 @@ static void take_ranges(struct input *input, struct verify *verify, struct verif
 {
     uint32_t count = take_u32(input);
     bool fits = (table->range_stream != UINT32_MAX) == (count > 0) &&
-                count <= (uint64_t)(input->end - input->at);
+                count <= (uint64_t)(input->end - input->at) / RANGE_BYTES_MIN;
     if (input->failed || !fits || count == 0) {
         input->failed = input->failed || !fits;
         return;
     }
-    table->ranges = arena_allocate_zeroed(verify->arena, count, sizeof(*table->ranges));
+    table->ranges = arena_try_allocate(verify->arena, count * sizeof(*table->ranges));
+    if (table->ranges == NULL) {
+        input->failed = true;
+        return;
+    }
+    memset(table->ranges, 0, count * sizeof(*table->ranges));
     for (uint32_t i = 0; i < count && !input->failed; i++) {
         table->ranges[i].span = take_span(input);
         take_sums(input, table->ranges[i].parts, VERIFY_RANGE_PARTS);
@@ -402,7 +413,7 @@ static void take_marks(struct input *input, struct checkpoint_head *head)
 {
     uint32_t count = take_u32(input);
     struct spill_mark *marks;
-    input->failed = input->failed || count > (uint64_t)(input->end - input->at);
+    input->failed = input->failed || count > (uint64_t)(input->end - input->at) / MARK_BYTES;
     if (input->failed) {
         return;
     }

@@ -311,9 +311,11 @@ static enum status note_in_state(struct verify *verify, struct error *error)
     }
     struct buffer text = {0};
     json_array_append_new(list, summary(verify->result));
-    json_tree_append(state, JSON_INDENT(2), &text);
+    const char *path = verify->run->folder.state_file;
+    status = json_tree_append(state, JSON_INDENT(2), &text)
+                 ? file_replace(path, text.data, text.length, NULL, error)
+                 : error_set(error, ERROR_INTERNAL, path, "what it is to say can't be put as JSON");
     json_decref(state);
-    status = file_replace(verify->run->folder.state_file, text.data, text.length, NULL, error);
     buffer_free(&text);
     return status;
 }

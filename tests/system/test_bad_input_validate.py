@@ -175,7 +175,11 @@ class BadInput(refusals.TestCase):
             self.assertEqual(self.held(), before)
             with open(self.path(".transhume", "run.json"), encoding="utf-8") as file:
                 run = json.load(file)["run"]
+            self.write(".transhume/state.json", "{ no JSON")
             self.run_program("rollback", "--run", run, "--confirm")
+            with open(self.path(".transhume", "runs", run, "state.json"), encoding="utf-8") as file:
+                state = json.load(file)
+            self.assertEqual((state["run"], state["status"]), (run, "rolled_back"))
             self.assertIn("rolled back already", self.run_program("rollback", "--run", run, "--confirm").out)
             for command in (("validate",), ("validate", "--repair"), ("report",)):
                 self.assertIn("[run-nothing]", self.run_program(*command, code=2).err)

@@ -683,6 +683,39 @@ static void workers_share_a_run_and_outlive_each_other(void **state)
     end();
 }
 
+/* Whoever wrote the ledger: no number in it is taken for a size. */
+static void numbers_of_claims_are_bounded(void **state)
+{
+    static const char *const claims[] = {
+        "{\"format\":2,\"worker\":4294967295,\"epoch\":1,\"count\":8}",
+        "{\"format\":2,\"worker\":0,\"epoch\":1,\"count\":8}",
+        "{\"format\":2,\"worker\":1,\"epoch\":1,\"count\":4294967295}",
+        "{\"format\":2,\"worker\":1,\"epoch\":1,\"count\":11}",
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(claims) / sizeof(claims[0]); i++) {
+        struct error error = {0};
+        struct ledger_worker *worker;
+        struct ledger_lot lot;
+        uint64_t version;
+        struct arena *arena = arena_create(0);
+        begin();
+        struct ledger *ledger = process();
+        must_create(ledger, "run", "Track", 10);
+        assert_int_equal(ledger_join(ledger, "run", &worker, &error), STATUS_OK);
+        assert_int_equal(memory_store_functions.put_if(fake.store, "run/run/claim/0000000001",
+                                                       claims[i], strlen(claims[i]), STORE_ABSENT,
+                                                       &version, &error),
+                         STATUS_OK);
+        assert_int_equal(ledger_claim_chunks(worker, 10, 4, arena, &lot, &error), STATUS_FAILED);
+        assert_int_equal(error.code, ERROR_LEDGER_INVALID);
+        ledger_leave(worker);
+        ledger_close(ledger);
+        arena_destroy(arena);
+        end();
+    }
+}
+
 /* ---- positions and intents */
 
 static void positions_and_intents_are_kept(void **state)
@@ -737,6 +770,7 @@ int main(void)
         cmocka_unit_test(a_killed_removal_is_repeated),
         cmocka_unit_test(processes_that_make_and_remove_runs_at_once),
         cmocka_unit_test(workers_share_a_run_and_outlive_each_other),
+        cmocka_unit_test(numbers_of_claims_are_bounded),
         cmocka_unit_test(positions_and_intents_are_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

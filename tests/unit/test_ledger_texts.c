@@ -90,6 +90,24 @@ static void statuses_come_back(void **state)
     arena_destroy(arena);
 }
 
+/* A name that is no UTF-8 can be no member: then there is no text, rather than an empty one that
+ * would stand in the ledger. */
+static void what_json_refuses_is_no_empty_text(void **state)
+{
+    struct arena *arena = arena_create(0);
+    struct ledger_status status;
+    struct error error = {0};
+    const char *text = "";
+    (void)state;
+    assert_int_equal(ledger_status_init(&status, &error), STATUS_OK);
+    ledger_status_note_differing(&status, "table \xff", 3);
+    assert_int_equal(ledger_status_make(&status, arena, &text, &error), STATUS_FAILED);
+    assert_null(text);
+    assert_int_equal(error.code, ERROR_INTERNAL);
+    ledger_status_free(&status);
+    arena_destroy(arena);
+}
+
 static void marks_come_back(void **state)
 {
     (void)state;
@@ -177,6 +195,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(headers_come_back),
         cmocka_unit_test(statuses_come_back),
+        cmocka_unit_test(what_json_refuses_is_no_empty_text),
         cmocka_unit_test(marks_come_back),
         cmocka_unit_test(hashes_are_taken_out_again),
         cmocka_unit_test(schema_differences_are_named),

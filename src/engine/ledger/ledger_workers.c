@@ -174,8 +174,10 @@ struct lot_claim {
     uint64_t version;
 };
 
+/* The claim of the lot that begins at `first`, which is at most `chunk_count`. */
 static enum status read_claim(const struct ledger_worker *worker, uint64_t first,
-                              struct arena *arena, struct lot_claim *claim, struct error *error)
+                              uint64_t chunk_count, struct arena *arena, struct lot_claim *claim,
+                              struct error *error)
 {
     char key[STORE_KEY_BYTES];
     struct store_value value;
@@ -190,13 +192,15 @@ static enum status read_claim(const struct ledger_worker *worker, uint64_t first
         return STATUS_FAILED;
     }
     int64_t count = json_member_integer(object, "count", 0);
-    *claim = (struct lot_claim){.worker = (uint32_t)json_member_integer(object, "worker", 0),
+    int64_t number = json_member_integer(object, "worker", 0);
+    *claim = (struct lot_claim){.worker = (uint32_t)number,
                                 .epoch = (uint64_t)json_member_integer(object, "epoch", 0),
                                 .count = (uint32_t)count,
                                 .version = value.version};
     json_decref(object);
-    return count > 0 && count <= UINT32_MAX ? STATUS_OK
-                                            : ledger_damaged(worker->ledger, key, error);
+    bool sound = number > 0 && number <= WORKERS_MAX && count > 0 && count <= UINT32_MAX &&
+                 (uint64_t)count <= chunk_count - first + 1;
+    return sound ? STATUS_OK : ledger_damaged(worker->ledger, key, error);
 }
 
 static enum status put_claim(const struct ledger_worker *worker, uint64_t first, uint32_t count,
@@ -248,7 +252,7 @@ static enum status claim_new(struct ledger_worker *worker, uint64_t chunk_count,
             return read_done(worker, lot, arena, &all, error);
         }
         if (status == STATUS_AGAIN) {
-            status = read_claim(worker, worker->next_first, arena, &claim, error);
+            status = read_claim(worker, worker->next_first, chunk_count, arena, &claim, error);
         }
         if (status != STATUS_OK) {
             return status == STATUS_END ? STATUS_AGAIN : status;
@@ -334,7 +338,7 @@ static enum status claim_again(struct ledger_worker *worker, uint64_t chunk_coun
         struct lot_claim claim;
         bool lot_done;
         bool over = false;
-        enum status status = read_claim(worker, first, arena, &claim, error);
+        enum status status = read_claim(worker, first, chunk_count, arena, &claim, error);
         if (status != STATUS_OK) {
             return status == STATUS_END ? STATUS_AGAIN : status;
         }
