@@ -65,7 +65,7 @@ static enum status check_access(sqlite3 *connection, const char *path,
     }
     error_set(error, access == CONNECTION_CREATE ? ERROR_TARGET_WRITE : ERROR_SOURCE_READ, path,
               "SQLite could open the file for reading only, though it may be written");
-    error_hint(error, "the system refused it just then (too many open files, a failing disk): mend "
+    error_hint(error, "the system refused it just then (too many open files, a failing disk): fix "
                       "that, and try again");
     return STATUS_FAILED;
 }
@@ -166,7 +166,7 @@ static void add_hint(int result, enum open_mode mode, struct error *error)
         error_hint(error,
                    "the file was moved, removed or replaced in the meantime, and this "
                    "process writes to no other: put it back and `transhume resume`, or start "
-                   "anew");
+                   "again");
         return;
     case SQLITE_READONLY_ROLLBACK:
         error_hint(error,
@@ -198,7 +198,7 @@ static void add_hint(int result, enum open_mode mode, struct error *error)
         error_hint(
             error,
             mode == OPEN_SOURCE
-                ? "put the file back from a backup and go on, or rescue what can be read with "
+                ? "put the file back from a backup and continue, or rescue what can be read with "
                   "sqlite3 FILE .recover | sqlite3 NEW, and migrate that"
                 : "check it with sqlite3 FILE 'PRAGMA integrity_check', or give another");
         return;

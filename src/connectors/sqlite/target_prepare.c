@@ -173,8 +173,15 @@ static enum status build_image(struct sqlite_database *self, const struct settin
     enum status status =
         sqlite_target_execute(self, image, buffer_string(&sql), ERROR_TARGET_SCHEMA, error);
     buffer_free(&sql);
-    status = status == STATUS_OK ? sqlite_place_make(self, image, error) : status;
-    status = status == STATUS_OK ? copy_ledger(self, image, error) : status;
+    bool there = false; /* not where the ledger is elsewhere */
+    status = status == STATUS_OK ? sqlite_ledger_has_table(self, SQL_STORE_TABLE, &there, error)
+                                 : status;
+    if (status == STATUS_OK && there) {
+        status = sqlite_place_make(self, image, error);
+    }
+    if (status == STATUS_OK && there) {
+        status = copy_ledger(self, image, error);
+    }
     return status;
 }
 

@@ -17,6 +17,7 @@
  *   scope/TABLE            {"run"}: the unfinished run that writes the table
  *   position/FEED/LANE     {"position","epoch"} of a feed, as far as it is in the target
  *   gone/ID                the parts of this run are being removed
+ *   place/NAME             what a database notes of the place itself (its file was made for it)
  *   closing                {"run"}: the place itself is about to be removed, with this run
  *
  * Every change is a conditional write, so that two processes that attempt the same never both
