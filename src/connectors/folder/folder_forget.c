@@ -179,10 +179,21 @@ static char *path_aside(const struct folder *folder, struct arena *arena)
     return arena_format(arena, "%s-transhume-forgotten", folder->path);
 }
 
+/* Another process does the same. */
+static bool is_gone(enum status status, struct error *error)
+{
+    bool gone = status == STATUS_FAILED && error->native_code == ENOENT;
+    if (gone) {
+        error_clear(error);
+    }
+    return gone;
+}
+
 static enum status end_aside(const struct folder *folder, const char *aside, struct error *error)
 {
     rmdir(folder->path); /* others may have files in it */
-    return file_remove_tree(aside, error);
+    enum status status = file_remove_tree(aside, error);
+    return is_gone(status, error) ? STATUS_OK : status;
 }
 
 /* STATUS_AGAIN: that name can't be had. */
@@ -201,6 +212,12 @@ static enum status remove_whole(const struct folder *folder, struct arena *arena
     return end_aside(folder, aside, error);
 }
 
+static void remove_if_empty(const struct leftovers *leftovers)
+{
+    rmdir(folder_path(leftovers->arena, leftovers->folder, "tables"));
+    rmdir(folder_path(leftovers->arena, leftovers->folder, ""));
+}
+
 /* All but definitions. */
 static enum status remove_notes(struct leftovers *leftovers, struct error *error)
 {
@@ -214,8 +231,7 @@ static enum status remove_notes(struct leftovers *leftovers, struct error *error
         folder_log_remove(&folder->log, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    rmdir(folder_path(arena, folder, "tables"));
-    rmdir(folder_path(arena, folder, ""));
+    remove_if_empty(leftovers);
     return STATUS_OK;
 }
 
@@ -304,6 +320,7 @@ static enum status tidy(struct leftovers *leftovers, bool rolled_back, struct er
         return STATUS_FAILED;
     }
     if (!leftovers->removes) {
+        remove_if_empty(leftovers);
         return STATUS_OK;
     }
     bool held = folder->lock_descriptor >= 0;
@@ -311,7 +328,7 @@ static enum status tidy(struct leftovers *leftovers, bool rolled_back, struct er
     enum status status = run_lock_take(folder_path(leftovers->arena, folder, "lock"), run_id,
                                        &folder->lock_descriptor, &holder, error);
     if (status != STATUS_OK) {
-        return status == STATUS_AGAIN ? STATUS_OK : STATUS_FAILED;
+        return status == STATUS_AGAIN || is_gone(status, error) ? STATUS_OK : STATUS_FAILED;
     }
     status = tidy_locked(leftovers, rolled_back, error);
     if (!held) {
