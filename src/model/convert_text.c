@@ -21,12 +21,22 @@ static enum status no_memory(struct error *error)
     return error_set(error, ERROR_MEMORY, NULL, "no memory for a value's text");
 }
 
-/* Whether there is room for a text or bytes as they mostly become: data may be of any length. */
-static bool has_room(const struct cell *from, bool as_they_are, struct buffer *out)
+enum spelling { AS_IT_IS, AS_BASE64, AS_HEX };
+
+/* Whether there is room for so many bytes as they become, but for escapes: data may be of any
+ * length. */
+static bool has_room(uint64_t length, enum spelling spelling, struct buffer *out)
 {
-    bool is_run = from->kind == VALUE_TEXT || from->kind == VALUE_BYTES || from->kind == VALUE_JSON;
-    return !is_run || from->length <= MEMORY_DATA_BYTES ||
-           buffer_try_reserve(out, (as_they_are ? 1 : 2) * (size_t)from->length);
+    size_t wanted = spelling == AS_HEX      ? 2 * (size_t)length
+                    : spelling == AS_BASE64 ? (size_t)length / 3 * 4 + 4
+                                            : (size_t)length;
+    return length <= MEMORY_DATA_BYTES ||
+           (length <= SIZE_MAX / 4 && buffer_try_reserve(out, wanted));
+}
+
+static bool is_run(const struct cell *cell)
+{
+    return cell->kind == VALUE_TEXT || cell->kind == VALUE_BYTES || cell->kind == VALUE_JSON;
 }
 
 static void append_number(const struct cell *from, struct buffer *out)
@@ -66,8 +76,10 @@ static enum status append_slices(struct large_value *large, struct buffer *out,
                                                 size_t length),
                                  struct error *error)
 {
-    size_t growth = append == append_bytes ? 1 : 2; /* mostly */
-    if (!buffer_try_reserve(out, growth * (size_t)large->length)) {
+    enum spelling spelling = append == buffer_append_hex         ? AS_HEX
+                             : append == json_append_base64_part ? AS_BASE64
+                                                                 : AS_IT_IS;
+    if (!has_room(large->length, spelling, out)) {
         return no_memory(error);
     }
     char *slice = memory_allocate(SLICE_BYTES);
@@ -110,7 +122,8 @@ enum status convert_append_text(const struct cell *from, bool hex, struct buffer
                                 struct error *error)
 {
     enum status status = STATUS_OK;
-    if (!has_room(from, !hex || from->kind != VALUE_BYTES, out)) {
+    enum spelling spelling = hex && from->kind == VALUE_BYTES ? AS_HEX : AS_IT_IS;
+    if (is_run(from) && !has_room(from->length, spelling, out)) {
         return no_memory(error);
     }
     switch ((enum value_kind)from->kind) {
@@ -265,7 +278,8 @@ static enum status append_json(const struct cell *from, int depth, struct buffer
                                struct error *error)
 {
     enum status status;
-    if (!has_room(from, from->kind == VALUE_JSON, out)) {
+    enum spelling spelling = from->kind == VALUE_BYTES ? AS_BASE64 : AS_IT_IS;
+    if (is_run(from) && !has_room(from->length, spelling, out)) {
         return no_memory(error);
     }
     switch ((enum value_kind)from->kind) {
