@@ -67,10 +67,10 @@ static enum status add_part(struct parts *parts, const char *key, const char *te
     if (parts->count == PAIRS_MAX && flush_parts(parts, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    parts->pairs[parts->count++] = (struct store_pair){.key = arena_copy_string(parts->arena, key),
-                                                       .text = arena_copy(parts->arena, text,
-                                                                          length),
-                                                       .length = length};
+    parts->pairs[parts->count++] =
+        (struct store_pair){.key = arena_copy_string(parts->arena, key),
+                            .text = arena_copy(parts->arena, text, length),
+                            .length = length};
     return STATUS_OK;
 }
 
@@ -180,10 +180,8 @@ static enum status add_ends(struct parts *parts, const struct ledger_new_run *ru
 static enum status put_parts(struct ledger *ledger, const struct ledger_new_run *run,
                              struct error *error)
 {
-    struct parts parts = {.ledger = ledger,
-                          .run_id = run->id,
-                          .arena = arena_create(0),
-                          .sum = ledger_sum_begin()};
+    struct parts parts = {
+        .ledger = ledger, .run_id = run->id, .arena = arena_create(0), .sum = ledger_sum_begin()};
     char ignored[33];
     char prefix[STORE_KEY_BYTES];
     ledger_key(prefix, run->id, "/");
@@ -283,8 +281,9 @@ static enum status create_once(struct ledger *ledger, const struct ledger_new_ru
     }
     status = ledger_sweep_gone(ledger, error);
     if (status == STATUS_OK) {
-        status = ledger_find_conflict(ledger, run->tables, run->table_count, arena, other, table,
-                                      error);
+        status =
+            ledger_find_conflict(ledger, run->tables, run->table_count, arena, other, table, error);
+        *other = status == STATUS_OK ? *other : NULL;
         status = status == STATUS_OK ? STATUS_AGAIN : status == STATUS_END ? STATUS_OK : status;
     }
     if (status != STATUS_OK || failpoint_hit("ledger.before_parts", error) != STATUS_OK) {
@@ -304,6 +303,41 @@ static enum status create_once(struct ledger *ledger, const struct ledger_new_ru
     return status;
 }
 
+static enum status look_for_run(struct ledger *ledger, const char *run_id, bool *there,
+                                struct error *error)
+{
+    struct ledger_runs runs;
+    struct arena *arena = arena_create(0);
+    enum status status = ledger_read_runs(ledger, arena, &runs, error);
+    *there = false;
+    for (uint32_t i = 0; i < runs.count; i++) {
+        *there = *there || strcmp(runs.items[i].id, run_id) == 0;
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+/*
+ * Who removes the place puts `closing` and then looks for runs; who makes a run puts it and then
+ * looks for `closing`, so that one of them sees the other. If the place was removed in between,
+ * `closing` and the run are gone with it: STATUS_AGAIN.
+ */
+static enum status outlive_closing(struct ledger *ledger, const char *run_id, enum status made,
+                                   struct error *error)
+{
+    bool there = false;
+    struct error waiting;
+    if (made == STATUS_AGAIN || (made == STATUS_FAILED && error->code != ERROR_TARGET_MISSING)) {
+        return made;
+    }
+    if (wait_for_closing(ledger, &waiting) == STATUS_FAILED ||
+        look_for_run(ledger, run_id, &there, &waiting) != STATUS_OK) {
+        error_copy(error, &waiting);
+        return STATUS_FAILED;
+    }
+    return there ? made : STATUS_AGAIN;
+}
+
 enum status ledger_create(struct ledger *ledger, const struct ledger_new_run *run,
                           struct arena *arena, const char **other, const char **table,
                           struct error *error)
@@ -317,14 +351,8 @@ enum status ledger_create(struct ledger *ledger, const struct ledger_new_run *ru
     for (uint32_t tries = 0; status == STATUS_AGAIN && *other == NULL && tries < TRIES_MAX;
          tries++) {
         status = create_once(ledger, run, arena, other, table, error);
-        if (status == STATUS_FAILED && error->code == ERROR_TARGET_MISSING) {
-            status = STATUS_AGAIN; /* the place was removed while the parts were put */
-        }
-        /* who removes the place looks for runs after `closing` is there, this one the other way */
-        if (status == STATUS_OK) {
-            status = wait_for_closing(ledger, error);
-            status = status == STATUS_END ? STATUS_OK : status;
-        }
+        *other = status == STATUS_AGAIN ? *other : NULL;
+        status = outlive_closing(ledger, run->id, status, error);
     }
     if (status == STATUS_AGAIN && *other == NULL) {
         return error_set(error, ERROR_RUN_HELD, "ledger",
