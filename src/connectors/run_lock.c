@@ -2,6 +2,7 @@
 
 #include "base/buffer.h"
 #include "base/file.h"
+#include "base/text.h"
 #include <ctype.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -20,28 +21,31 @@ static void write_run(int descriptor, const char *run_id)
     buffer_free(&text);
 }
 
-/* "": not known. */
-static void read_run(const char *path, char *run, size_t capacity)
+/* What the file says; "" and 0: not known. */
+static void read_holder(const char *path, struct ledger_holder *holder)
 {
     char text[128];
     int descriptor = file_open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
     ssize_t got = descriptor < 0 ? 0 : file_read_at(descriptor, text, sizeof(text) - 1, 0);
-    run[0] = '\0';
     if (descriptor >= 0) {
         close(descriptor);
     }
     text[got > 0 ? got : 0] = '\0';
-    const char *line = strchr(text, '\n');
-    size_t length = line == NULL ? 0 : strcspn(++line, "\n");
-    if (length == 0 || length >= capacity || line[length] != '\n') {
+    size_t length = strcspn(text, "\n");
+    if (text[length] != '\n' || text_to_int64(text, length, &holder->pid) != STATUS_OK) {
+        return;
+    }
+    const char *run = text + length + 1;
+    length = strcspn(run, "\n");
+    if (length >= sizeof(holder->run) || run[length] != '\n') {
         return;
     }
     for (size_t at = 0; at < length; at++) {
-        if (!isgraph((unsigned char)line[at])) {
+        if (!isgraph((unsigned char)run[at])) {
             return;
         }
     }
-    snprintf(run, capacity, "%.*s", (int)length, line);
+    snprintf(holder->run, sizeof(holder->run), "%.*s", (int)length, run);
 }
 
 enum status run_lock_take(const char *path, const char *run_id, int *descriptor,
@@ -54,14 +58,29 @@ enum status run_lock_take(const char *path, const char *run_id, int *descriptor,
     } else if (status == STATUS_FAILED) {
         error_recode(error, ERROR_TARGET_WRITE);
     } else {
-        *found = (struct ledger_holder){.pid = pid};
+        *found = (struct ledger_holder){0};
+        read_holder(path, found);
+        found->pid = pid;
         snprintf(found->name, sizeof(found->name), "pid %" PRId64, pid);
-        read_run(path, found->run, sizeof(found->run));
         if (strcmp(found->run, run_id) == 0) {
             found->run[0] = '\0';
         }
     }
     return status;
+}
+
+enum status run_lock_refuse_other(const char *path, int descriptor, const char *place,
+                                  struct error *error)
+{
+    struct ledger_holder holder = {0};
+    if (descriptor >= 0 || !file_is_locked(path)) {
+        return STATUS_OK;
+    }
+    read_holder(path, &holder);
+    error_set(error, ERROR_RUN_HELD, place, "pid %" PRId64 " works on %s%s", holder.pid,
+              holder.run[0] != '\0' ? "run " : "it", holder.run);
+    error_hint(error, "one process at a time writes there: wait for it or stop it");
+    return STATUS_FAILED;
 }
 
 void run_lock_give_back(int *descriptor)

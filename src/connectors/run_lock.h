@@ -12,6 +12,9 @@
  */
 enum status run_lock_take(const char *path, const char *run_id, int *descriptor,
                           struct ledger_holder *found, struct error *error) MUST_USE;
+/* ERROR_RUN_HELD if another process has it, so that no run is made that could not be claimed. */
+enum status run_lock_refuse_other(const char *path, int descriptor, const char *place,
+                                  struct error *error) MUST_USE;
 /* Closes it if it is held; the file stays. */
 void run_lock_give_back(int *descriptor);
 

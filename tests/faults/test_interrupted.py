@@ -37,7 +37,7 @@ class RolledBack(support.TestCase):
         for target in ("sqlite:copy.db", "csv:out", "jsonl:out/", "dynamodb-json:out"):
             with self.subTest(target=target):
                 self.run_program("migrate", "source.db", target)
-                point = "ledger.after_drop" if target.startswith("sqlite") else "files.after_forget"
+                point = "ledger.after_drop"
                 command = ["rollback", "--run", self.run_id(), "--confirm"]
                 self.assertEqual(support.kill_at(point, 1, *command, cwd=self.folder).code, -9)
                 self.run_program(*command)
@@ -58,7 +58,7 @@ class RolledBack(support.TestCase):
         self.write("out-transhume-forgotten/mine.txt", "mine")
         self.run_program("migrate", "source.db", "jsonl:out")
         command = ["rollback", "--run", self.run_id(), "--confirm"]
-        self.assertEqual(support.kill_at("files.after_forget", 1, *command, cwd=self.folder).code, -9)
+        self.assertEqual(support.kill_at("ledger.after_drop", 1, *command, cwd=self.folder).code, -9)
         self.run_program(*command)
         self.assertEqual(os.listdir(self.path("out-transhume-forgotten")), ["mine.txt"])
         self.assertFalse(os.path.exists(self.path("out", "_transhume")))

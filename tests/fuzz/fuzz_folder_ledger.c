@@ -1,6 +1,13 @@
-/* The ledger of a folder: the archive is its files, whose checksums are made right here, so that
- * what comes after them is reached. A file that begins with '!' keeps its own. "=== versions" is
- * the list of what runs made of a file. */
+/*
+ * The ledger of a folder, from an archive:
+ *
+ *   === record    the body of a record in ledger.log, whose checksums are made right here, so that
+ *                 what comes after them is reached
+ *   === raw       bytes of ledger.log as they are
+ *   === KEY       a record that puts the text under that key
+ *   === mark      what the done mark of a chunk keeps of its segments
+ *   === versions  the list of what runs made of a file
+ */
 #include "support.h"
 
 #include "connectors/folder/folder_rewrite.h"
@@ -9,44 +16,37 @@
 #include <string.h>
 #include <xxhash.h>
 
-static const char run_name[] = "20260101T000000Z-abcdef";
+static const char head[] = "{\"format\":2,\"kind\":\"ledger\"}\n";
 
-static void write_in_run(const char *name, size_t name_length, const void *bytes, size_t length)
+struct made_log {
+    struct buffer text;
+    uint64_t chain;
+};
+
+static void add_record(struct made_log *log, const char *body, size_t length)
 {
-    char path[200];
-    int path_length =
-        snprintf(path, sizeof path, "_transhume/run-%s/%.*s", run_name, (int)name_length, name);
-    fuzz_write(path, (size_t)path_length, bytes, length);
+    size_t begin = log->text.length;
+    uint64_t sum = XXH3_64bits_withSeed(body, length, log->chain);
+    buffer_format(&log->text, "%016" PRIx64 " %zu", sum, length);
+    uint64_t line =
+        XXH3_64bits_withSeed(log->text.data + begin, log->text.length - begin, log->chain);
+    buffer_format(&log->text, " %016" PRIx64 "\n", line);
+    buffer_append(&log->text, body, length);
+    log->chain = sum;
 }
 
-/* {"format":1,"kind":KIND,"run":ID,"bytes":N,"xxh3":HEX} and what it vouches for. */
-static void write_sealed(const struct fuzz_part *part)
+static void add_put(struct made_log *log, const struct fuzz_part *part)
 {
-    struct buffer out = {0};
-    char hex[33];
-    XXH128_hash_t hash = XXH3_128bits(part->bytes.data, part->bytes.length);
-    text_from_hash(hash.high64, hash.low64, hex);
-    buffer_format(&out,
-                  "{\"format\":1,\"kind\":\"%.*s\",\"run\":\"%s\",\"bytes\":%zu,\"xxh3\":\"%s\"}\n",
-                  (int)part->name.length, part->name.data, run_name, part->bytes.length, hex);
-    buffer_append(&out, part->bytes.data, part->bytes.length);
-    write_in_run(part->name.data, part->name.length, out.data, out.length);
-    buffer_free(&out);
-}
-
-static void write_done(const struct fuzz_part *part)
-{
-    struct text rest = part->bytes;
-    struct buffer out = {0};
-    uint64_t chain = 0;
-    while (rest.length > 0) {
-        struct text line = fuzz_line(&rest);
-        chain = XXH3_64bits_withSeed(line.data, line.length, chain);
-        buffer_append(&out, line.data, line.length);
-        buffer_format(&out, "\t%016" PRIx64 "\n", chain);
-    }
-    write_in_run("done", 4, out.data, out.length);
-    buffer_free(&out);
+    struct buffer body = {0};
+    size_t length = part->bytes.length;
+    length -= length > 0 && part->bytes.data[length - 1] == '\n';
+    buffer_format(&body, "1 %zu ", length);
+    buffer_append(&body, part->name.data, part->name.length);
+    buffer_append_byte(&body, '\n');
+    buffer_append(&body, part->bytes.data, length);
+    buffer_append_byte(&body, '\n');
+    add_record(log, body.data, body.length);
+    buffer_free(&body);
 }
 
 static bool is_named(const struct fuzz_part *part, const char *name)
@@ -80,33 +80,107 @@ static void read_versions(struct text list, struct arena *arena)
     }
 }
 
+/* What was read is written and read as the same. */
+static void read_mark(struct database *target, struct text text, struct arena *arena)
+{
+    struct folder *folder = (struct folder *)target;
+    struct buffer first = {0};
+    struct buffer second = {0};
+    struct error error = {0};
+    const struct folder_done *done = &folder->run.done;
+    if (folder_done_take(folder, 1, arena_copy(arena, text.data, text.length), text.length,
+                         &error) != STATUS_OK) {
+        fuzz_check_error(&error);
+        return;
+    }
+    folder_done_append(done->segments, (uint32_t)done->count, &first);
+    folder_done_drop(folder, NULL);
+    FUZZ_REQUIRE(folder_done_take(folder, 1, first.data, first.length, &error) == STATUS_OK);
+    folder_done_append(done->segments, (uint32_t)done->count, &second);
+    FUZZ_REQUIRE(first.length == second.length &&
+                 memcmp(first.data, second.data, first.length) == 0);
+    folder_done_drop(folder, NULL);
+    buffer_free(&first);
+    buffer_free(&second);
+}
+
+static enum status add_key(void *context, const char *key, const struct store_value *value,
+                           struct error *error)
+{
+    (void)error;
+    buffer_format(context, "%" PRIu64 " %zu %s\n", value->version, value->length, key);
+    buffer_append(context, value->text, value->length);
+    return STATUS_OK;
+}
+
+/* A ledger that can be read can be written to, and a write changes nothing else. */
+static void write_to_store(struct database *target)
+{
+    const struct store_functions *functions = target->connector->store;
+    struct store *store = NULL;
+    struct buffer before = {0};
+    struct buffer after = {0};
+    struct error error = {0};
+    uint64_t version = 0;
+    if (functions->open(target, &store, &error) != STATUS_OK) {
+        fuzz_check_error(&error);
+        return;
+    }
+    FUZZ_REQUIRE(functions->create(store, &error) == STATUS_OK);
+    FUZZ_REQUIRE(functions->delete_if(store, "~", STORE_ANY_VERSION, &error) == STATUS_OK);
+    FUZZ_REQUIRE(functions->scan(store, "r", add_key, &before, &error) == STATUS_OK);
+    FUZZ_REQUIRE(functions->put_if(store, "~", "x", 1, STORE_ABSENT, &version, &error) ==
+                 STATUS_OK);
+    functions->close(store);
+    FUZZ_REQUIRE(functions->open(target, &store, &error) == STATUS_OK);
+    FUZZ_REQUIRE(functions->scan(store, "r", add_key, &after, &error) == STATUS_OK);
+    FUZZ_REQUIRE(before.length == after.length &&
+                 (before.length == 0 || memcmp(before.data, after.data, before.length) == 0));
+    FUZZ_REQUIRE(functions->put_if(store, "~", "y", 1, 1, &version, &error) == STATUS_OK);
+    functions->close(store);
+    buffer_free(&before);
+    buffer_free(&after);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    static const char path[] = "_transhume/ledger.log";
     struct text archive = {(const char *)data, size};
+    struct text mark = {0};
     struct fuzz_part part = {0};
+    struct made_log log = {.chain = XXH3_64bits(head, sizeof head - 1)};
     struct arena *arena = arena_create(0);
     fuzz_empty_folder();
     while (fuzz_next_part(&archive, &part)) {
-        bool raw = part.name.length > 0 && part.name.data[0] == '!';
-        if (raw) {
-            write_in_run(part.name.data + 1, part.name.length - 1, part.bytes.data,
-                         part.bytes.length);
-        } else if (is_named(&part, "versions")) {
+        if (is_named(&part, "versions")) {
             read_versions(part.bytes, arena);
-        } else if (is_named(&part, "number")) {
-            write_in_run("number", 6, part.bytes.data, part.bytes.length);
-        } else if (is_named(&part, "done")) {
-            write_done(&part);
-        } else if (text_is_utf8(part.name.data, part.name.length)) {
-            write_sealed(&part);
+        } else if (is_named(&part, "mark")) {
+            mark = part.bytes;
+        } else if (is_named(&part, "raw")) {
+            buffer_append(&log.text, part.bytes.data, part.bytes.length);
+        } else {
+            if (log.text.length == 0) {
+                buffer_append(&log.text, head, sizeof head - 1);
+            }
+            if (is_named(&part, "record")) {
+                add_record(&log, part.bytes.data, part.bytes.length);
+            } else {
+                add_put(&log, &part);
+            }
         }
+    }
+    if (log.text.length > 0) {
+        fuzz_write(path, sizeof path - 1, log.text.data, log.text.length);
     }
     char *uri = arena_format(arena, "csv:%s", fuzz_folder());
     struct database *target = fuzz_open(uri, OPEN_TARGET, arena);
     if (target != NULL) {
         fuzz_read_ledger(target, arena);
+        read_mark(target, mark, arena);
+        write_to_store(target);
         target->connector->close(target);
     }
+    buffer_free(&log.text);
     arena_destroy(arena);
     return 0;
 }

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "connectors/registry.h"
 #include "engine/ledger.h"
+#include "engine/ledger/ledger.h"
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -328,10 +329,13 @@ void fuzz_read_engine_texts(const struct ledger_run *run, struct arena *arena)
 
 void fuzz_read_ledger(struct database *target, struct arena *arena)
 {
-    const struct ledger_functions *ledger = target->connector->ledger;
+    struct ledger *ledger = NULL;
     struct ledger_run *run = NULL;
     struct error error = {0};
-    enum status status = ledger->load(target, NULL, arena, &run, &error);
+    enum status status = ledger_open(target, target, &ledger, &error);
+    if (status == STATUS_OK) {
+        status = ledger_load(ledger, NULL, arena, &run, &error);
+    }
     if (status == STATUS_OK) {
         for (uint64_t at = 0; at < run->chunk_count; at++) {
             FUZZ_REQUIRE(run->chunks[at].number == at + 1);
@@ -343,4 +347,5 @@ void fuzz_read_ledger(struct database *target, struct arena *arena)
     } else if (status == STATUS_FAILED) {
         fuzz_check_error(&error);
     }
+    ledger_close(ledger);
 }

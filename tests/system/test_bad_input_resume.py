@@ -383,10 +383,9 @@ tables:
 class Ledger(ResumeTestCase):
     """The truth in the target: dropped, emptied, edited, of a newer version."""
 
-    def ledger_folder(self):
-        """The run's folder in a DynamoDB-JSON target."""
-        inner = self.path("out", "_transhume")
-        return next(os.path.join(inner, name) for name in os.listdir(inner) if name.startswith("run-"))
+    def ledger_file(self):
+        """Of a DynamoDB-JSON target."""
+        return self.path("out", "_transhume", "ledger.log")
 
     @each_target
     def test_dropped(self, target):
@@ -424,18 +423,11 @@ class Ledger(ResumeTestCase):
         self.refused_resume(5, "format-newer")
 
     def edit_format(self):
-        """Files of the ledger begin with a line of JSON; raises the format in each, whole otherwise."""
-        changed = 0
-        for name in os.listdir(self.ledger_folder()):
-            path = os.path.join(self.ledger_folder(), name)
-            if os.path.isfile(path):
-                with open(path, "rb") as file:
-                    text = file.read()
-                if b'"format":1,' in text:
-                    with open(path, "wb") as file:
-                        file.write(text.replace(b'"format":1,', b'"format":9,', 1))
-                    changed += 1
-        self.assertGreater(changed, 0, os.listdir(self.ledger_folder()))
+        """The ledger begins with a line of JSON."""
+        with open(self.ledger_file(), "r+b") as file:
+            self.assertEqual(file.read(11), b'{"format":2')
+            file.seek(10)
+            file.write(b"9")
 
     def test_edited_in_sqlite(self):
         value = "UPDATE _transhume_ledger SET value = %s WHERE name LIKE 'run/%%/%s'"
@@ -476,22 +468,27 @@ class Ledger(ResumeTestCase):
         self.start(commits=4)
         kept = self.path("kept")
         shutil.copytree(self.place, kept)
-        names = sorted(os.path.relpath(os.path.join(folder, name), self.ledger_folder())
-                       for folder, _, files in os.walk(self.ledger_folder()) for name in files)
-        self.assertTrue(names)
+        inside = self.path("out", "_transhume")
+        names = sorted(os.path.relpath(os.path.join(folder, name), inside)
+                       for folder, _, files in os.walk(inside) for name in files)
+        self.assertIn("ledger.log", names)
         refused = 0
         for name in names:
-            for how in ("cut", "garbage"):
+            for how in ("cut", "garbage", "garbage within"):
                 with self.subTest(name=name, how=how):
                     for inner in os.listdir(self.place):
                         shutil.rmtree(os.path.join(self.place, inner))
                     shutil.copytree(kept, self.place, dirs_exist_ok=True)
-                    path = os.path.join(self.ledger_folder(), name)
+                    path = os.path.join(inside, name)
                     size = os.path.getsize(path)
                     if size < 2:
                         continue
                     with open(path, "r+b") as file:
-                        file.truncate(size // 2) if how == "cut" else file.write(b"\xff\x00garbage")
+                        if how == "cut":
+                            file.truncate(size // 2)
+                        else:
+                            file.seek(size // 2 if how == "garbage within" else 0)
+                            file.write(b"\xff\x00garbage")
                     shutil.rmtree(self.path("state"), ignore_errors=True)
                     shutil.copytree(self.path(".transhume"), self.path("state"))
                     result = support.transhume("resume", "--state", "state", *self.arguments,
@@ -506,25 +503,28 @@ class Ledger(ResumeTestCase):
         self.assertGreater(refused, 1)
 
     def test_the_last_done_mark_in_files(self):
-        """Edited it is refused like any other; what a crash leaves of a line is not done: without its end, or with zeros in it."""
-        def last(change):
-            return lambda lines: [*lines[:-1], change(lines[-1])]
-        changes = (("edited", last(lambda line: line.replace(b'"chunk":', b'"chunk":1')), 5), ("garbage", last(lambda line: b"garbage\n"), 5),
-                   ("checksum", last(lambda line: line[:-2] + (b"0" if line[-2:-1] != b"0" else b"1") + b"\n"), 5),
-                   ("cut", last(lambda line: line[:-1]), 0), ("zeros", last(lambda line: line[:9] + bytes(len(line) - 30) + line[-21:]), 0),
-                   ("all zeros", last(lambda line: bytes(len(line))), 0))
+        """Edited it is refused like any other; what a crash leaves of a record is not done: without its end, or with zeros in it."""
+        changes = (("edited", lambda head, body: head + body.replace(b'"chunk":', b'"chunk":1'), 5),
+                   ("garbage", lambda head, body: head + b"garbage".ljust(len(body), b"!"), 5),
+                   ("checksum", lambda head, body: bytes([head[0] ^ 1]) + head[1:] + body, 5),
+                   ("length", lambda head, body: head.replace(b" ", b" 9", 1) + body, 5),
+                   ("cut", lambda head, body: head + body[:-1], 0), ("cut early", lambda head, body: head[:-1], 0),
+                   ("zeros", lambda head, body: head + body[:9] + bytes(len(body) - 30) + body[-21:], 0),
+                   ("all zeros", lambda head, body: bytes(len(head + body)), 0))
         for name, change, code in changes:
             with self.subTest(name):
                 self.fresh()
                 self.target, self.place = "dynamodb-json:out", self.path("out")
                 self.start(commits=4)
-                with open(os.path.join(self.ledger_folder(), "done"), "r+b") as file:
-                    lines = change(file.read().splitlines(True))
-                    file.seek(0)
-                    file.write(b"".join(lines))
+                with open(self.ledger_file(), "r+b") as file:
+                    lines = file.read().splitlines(True)
+                    self.assertIn(b"/done/", lines[-2])
+                    whole = b"".join(lines[:-3])
+                    file.seek(len(whole))
+                    file.write(change(lines[-3], lines[-2] + lines[-1]))
                     file.truncate()
                 if code == 5:
-                    self.refused_resume(5, "ledger-invalid", ["line %d was edited" % len(lines)])
+                    self.refused_resume(5, "ledger-invalid", ["the record at byte %d was edited" % len(whole)])
                 else:
                     self.resume()
                     self.assert_complete()

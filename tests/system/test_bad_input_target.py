@@ -467,7 +467,7 @@ class FullDisk(TargetTestCase):
     def test_at_named_places(self):
         for target, places in (
                 ("copy.db", ("sqlite.before_commit", "sqlite.before_index")),
-                ("dynamodb-json:out", ("files.before_sync", "files.before_mark"))):
+                ("dynamodb-json:out", ("files.before_sync", "ledger.before_mark"))):
             for place in places:
                 with self.subTest(target=target, place=place):
                     for name in ("copy.db", "out", ".transhume"):

@@ -73,7 +73,7 @@ class Shop(support.TestCase):
                                       ("engine.joins_kept", 1),
                                       ("engine.after_commit", random_source.randint(2, 9)),
                                       ("engine.joins_kept", 1),
-                                      ("files.before_mark", random_source.randint(2, 9))):
+                                      ("ledger.before_mark", random_source.randint(2, 9))):
             command = "resume" if os.path.exists(self.path("out", "_transhume")) else "migrate"
             killed = support.kill_at(failpoint, occurrence, command, *arguments, cwd=self.folder)
             self.assertEqual(killed.code, -9, "%s %d\n%s" % (failpoint, occurrence, killed.err))

@@ -721,8 +721,8 @@ tables:
         self.run_program("validate", "--state", "other", "--plan", self.write("p.yaml", "transhume: 1\n"), "shop.db", "jsonl:out")
         self.assert_there(self.seen_modes(".transhume", "out"), *[".transhume/" + name for name in (
             "repair.jsonl", "delete.jsonl", "input.jsonl", "runs/*/run.json", "runs/*/validation.json", "runs/*/validate.jsonl")],
-            *["out/_transhume/" + name for name in ("lock", "tables/customer.json", "run-*/header", "run-*/done", "run-*/epoch",
-                                                    "run-*/replaced/customer/*", "versions/customer/*")])
+            *["out/_transhume/" + name for name in ("lock", "ledger.log", "made", "tables/customer.json", "run-*/replaced/customer/*",
+                                                    "versions/customer/*")])
 
     def test_modes_of_mended_rejects(self):
         self.open_to_all()
@@ -735,7 +735,7 @@ tables:
 """)
         self.run_program("migrate", "--plan", "plan.yaml", code=1)
         self.run_program("migrate", "--plan", "plan.yaml", "--rejects", ".transhume/rejects/1-1.jsonl", code=1)
-        self.assert_there(self.seen_modes(".transhume", "out"), ".transhume/input.jsonl", "out/_transhume/run-*/header")
+        self.assert_there(self.seen_modes(".transhume", "out"), ".transhume/input.jsonl", "out/_transhume/ledger.log")
 
     def test_modes_of_what_is_spilled(self):
         self.open_to_all()

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "connectors/folder/folder_log.h"
+#include "connectors/run_lock.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,10 +59,23 @@ static void store_close(struct store *store)
     free(store);
 }
 
+static enum status refuse_other(const struct folder *folder, struct error *error)
+{
+    struct arena *arena = arena_create(1024);
+    enum status status = run_lock_refuse_other(folder_path(arena, folder, "lock"),
+                                               folder->lock_descriptor, folder->path, error);
+    arena_destroy(arena);
+    return status;
+}
+
 /* Another process may remove the folder between the two steps. */
 static enum status store_create(struct store *store, struct error *error)
 {
-    enum status status = STATUS_END;
+    enum status status = refuse_other(store->folder, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    status = STATUS_END;
     while (status == STATUS_END) {
         if (folder_make_place(store->folder, error) != STATUS_OK) {
             return STATUS_FAILED;

@@ -116,7 +116,7 @@ static enum status check_segments(const struct folder *folder, struct arena *are
         (*names)[at] =
             arena_format(arena, "%s/%s", folder_entry_name(scratch, segment->table), segment->file);
     }
-    if (done->count > 1) {
+    if (status != STATUS_FAILED && done->count > 1) {
         qsort(*names, done->count, sizeof(**names), text_compare_strings);
     }
     arena_destroy(scratch);
