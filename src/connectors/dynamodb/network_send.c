@@ -371,8 +371,10 @@ static enum status write_one(struct database *self, enum keyed_kind kind,
 static const char *const failpoints[] = {KEYED_FAILPOINTS("dynamodb")};
 
 const struct keyed_service dynamodb_keyed_service = {
-    .records_max =
-        {[KEYED_PUT] = DYNAMODB_PUTS_MAX, [KEYED_INSERT] = 1, [KEYED_UPDATE] = 1, [KEYED_LOOK] = 1},
+    .records_max = {[KEYED_PUT] = DYNAMODB_WRITES_MAX,
+                    [KEYED_INSERT] = 1,
+                    [KEYED_UPDATE] = 1,
+                    [KEYED_LOOK] = 1},
     .request_bytes_max = REQUEST_BYTES_MAX,
     .separator = ',',
     .guard = KEYED_GUARD_NONE,
@@ -389,4 +391,6 @@ const struct keyed_service dynamodb_keyed_service = {
     .send = send,
     .poll = poll,
     .write = write_one,
+    .erase = dynamodb_network_erase,
+    .erase_max = DYNAMODB_WRITES_MAX,
 };

@@ -4,8 +4,6 @@
 
 #include "connectors/dynamodb/network_target.h"
 
-enum { DYNAMODB_PUTS_MAX = 25 /* of a BatchWriteItem */ };
-
 struct keyed_connection {
     struct dynamodb_network *network;
     const struct target_table *tables;
@@ -13,7 +11,7 @@ struct keyed_connection {
     struct keyed_encoder *encoders;
     /* of the last answer */
     struct service_reply *reply;
-    enum keyed_outcome outcomes[DYNAMODB_PUTS_MAX];
+    enum keyed_outcome outcomes[DYNAMODB_WRITES_MAX];
     uint32_t left_count;
     struct error reason;
 };

@@ -445,8 +445,6 @@ enum status dynamodb_network_fetch(struct database *self, const struct target_ta
 
 /* ---------------------------------------------------------------- emptying */
 
-enum { DELETES_MAX = 25 };
-
 static enum status send_deletes(struct dynamodb_network *network, const char *table,
                                 struct buffer *body, struct error *error)
 {
@@ -479,8 +477,8 @@ static enum status send_deletes(struct dynamodb_network *network, const char *ta
     return status;
 }
 
-static enum status delete_some(struct dynamodb_network *network, const struct target_table *table,
-                               const struct cell *keys, uint32_t count, struct error *error)
+enum status dynamodb_network_erase(struct database *self, const struct target_table *table,
+                                   const struct cell *keys, uint32_t count, struct error *error)
 {
     struct buffer body = {0};
     enum status status = failpoint_hit("dynamodb.before_delete", error);
@@ -494,31 +492,9 @@ static enum status delete_some(struct dynamodb_network *network, const struct ta
     }
     dynamodb_body_raw(&body, "]}}");
     if (status == STATUS_OK) {
-        status = send_deletes(network, table->name, &body, error);
+        status = send_deletes(dynamodb_network_of(self), table->name, &body, error);
     }
     buffer_free(&body);
-    return status;
-}
-
-/* The answers do not tell what was there, so it is read first. */
-enum status dynamodb_network_delete(struct database *self, const struct target_table *table,
-                                    const struct cell *keys, uint32_t key_count, uint64_t *deleted,
-                                    struct error *error)
-{
-    struct batch *there = NULL;
-    enum status status = dynamodb_network_fetch(self, table, keys, key_count, &there, error);
-    *deleted = 0;
-    if (status != STATUS_OK) {
-        return status;
-    }
-    uint32_t found = there->row_count;
-    batch_destroy(there);
-    for (uint32_t at = 0; at < key_count && status == STATUS_OK; at += DELETES_MAX) {
-        uint32_t count = key_count - at < DELETES_MAX ? key_count - at : DELETES_MAX;
-        status = delete_some(dynamodb_network_of(self), table, keys + (size_t)at * table->key.count,
-                             count, error);
-    }
-    *deleted = status == STATUS_OK ? found : 0;
     return status;
 }
 
@@ -533,7 +509,7 @@ static enum status delete_page(struct dynamodb_network *network, const struct ta
         buffer_clear(&body);
         dynamodb_body_raw(&body, "{\"RequestItems\":{");
         dynamodb_body_name(&body, table->name);
-        for (size_t end = at + DELETES_MAX, first = at; at < end && at < count; at++) {
+        for (size_t end = at + DYNAMODB_WRITES_MAX, first = at; at < end && at < count; at++) {
             dynamodb_body_raw(&body, at > first ? ",{\"DeleteRequest\":{\"Key\":"
                                                 : "[{\"DeleteRequest\":{\"Key\":");
             json_tree_append(json_array_get(items, at), JSON_COMPACT, &body);

@@ -57,9 +57,11 @@ enum status dynamodb_network_after_load(struct database *self, const struct targ
                                         uint32_t table_count, const struct schema *objects,
                                         void (*progress)(const char *what), uint32_t *broken,
                                         struct error *error);
-enum status dynamodb_network_delete(struct database *self, const struct target_table *table,
-                                    const struct cell *keys, uint32_t key_count, uint64_t *deleted,
-                                    struct error *error);
+/* Deletes up to DYNAMODB_WRITES_MAX items. */
+enum { DYNAMODB_WRITES_MAX = 25 /* of a BatchWriteItem */ };
+enum status dynamodb_network_erase(struct database *self, const struct target_table *table,
+                                   const struct cell *keys, uint32_t count,
+                                   struct error *error) MUST_USE;
 /* Until table and indexes are ACTIVE; the log says what is waited for. */
 enum status dynamodb_wait_active(struct dynamodb_network *network, const char *table,
                                  struct error *error) MUST_USE;

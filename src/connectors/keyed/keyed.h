@@ -167,6 +167,11 @@ struct keyed_service {
      * writer fails, and `answer->request` (NULL: not known) may have been done. */
     enum status (*poll)(struct keyed_connection *connection, int64_t timeout_ms,
                         struct keyed_answer *answer, struct error *error);
+    /* Optional, for keyed_delete: deletes up to erase_max records; what is not there is no error.
+     */
+    enum status (*erase)(struct database *self, const struct target_table *table,
+                         const struct cell *keys, uint32_t count, struct error *error);
+    uint32_t erase_max;
     /* One PUT or UPDATE to its end, for control work. */
     enum status (*write)(struct database *self, enum keyed_kind kind,
                          const struct keyed_record *record, struct error *error);
@@ -227,5 +232,9 @@ enum status keyed_settle(struct database *self, const struct target_table *table
                          void *context, struct error *error);
 enum status keyed_restore(struct database *self, const struct target_table *table,
                           const struct batch *batch, uint32_t row, struct error *error);
+/* delete_records; reads them by the target's `fetch` first, to count those that are there. */
+enum status keyed_delete(struct database *self, const struct target_table *table,
+                         const struct cell *keys, uint32_t key_count, uint64_t *deleted,
+                         struct error *error);
 
 #endif

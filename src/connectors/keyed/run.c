@@ -66,7 +66,7 @@ enum status keyed_check_claim(const struct database *database, const struct keye
                      "another attempt has taken this run over");
 }
 
-/* ---------------------------------------------------------------- records put back */
+/* ---------------------------------------------------------------- undo by key */
 
 enum status keyed_restore(struct database *self, const struct target_table *table,
                           const struct batch *batch, uint32_t row, struct error *error)
@@ -86,4 +86,27 @@ enum status keyed_restore(struct database *self, const struct target_table *tabl
         status = room->service->write(self, update ? KEYED_UPDATE : KEYED_PUT, &record, error);
     }
     return status == STATUS_OK ? keyed_hit(room, KEYED_POINT_AFTER_RESTORE, error) : status;
+}
+
+enum status keyed_delete(struct database *self, const struct target_table *table,
+                         const struct cell *keys, uint32_t key_count, uint64_t *deleted,
+                         struct error *error)
+{
+    const struct keyed_service *service = keyed_room_of(self)->service;
+    struct batch *there = NULL;
+    enum status status =
+        self->connector->target->fetch(self, table, keys, key_count, &there, error);
+    *deleted = 0;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    uint32_t found = there->row_count;
+    batch_destroy(there);
+    for (uint32_t at = 0; at < key_count && status == STATUS_OK; at += service->erase_max) {
+        uint32_t left = key_count - at;
+        status = service->erase(self, table, keys + (size_t)at * table->key.count,
+                                left < service->erase_max ? left : service->erase_max, error);
+    }
+    *deleted = status == STATUS_OK ? found : 0;
+    return status;
 }
