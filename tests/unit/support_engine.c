@@ -211,6 +211,9 @@ struct run_session *fake_session(struct fake_store *store, const char *state_fol
     session->target_uri = make_uri(session->arena, "fake:target");
     session->source = make_database(store, false);
     session->target = make_database(store, true);
+    if (ledger_open(session->target, session->target, &session->ledger, &error) != STATUS_OK) {
+        fail_msg("%s", error.message);
+    }
     session->source_identity = "fake source";
     session->target_identity = "fake target";
     session->schema_text = "table first\ntable second\n";
