@@ -90,26 +90,26 @@ static bool is_same(const struct cell *left, const struct cell *right, struct ar
     if (left->kind == VALUE_ESCAPE || right->kind == VALUE_ESCAPE) {
         return value_equal(left, right);
     }
-    return sql_normal_form(&maria_rules, left, arena, &forms[0], &error) == STATUS_OK &&
-           sql_normal_form(&maria_rules, right, arena, &forms[1], &error) == STATUS_OK &&
+    return sql_normal_form(&mysql_rules, left, arena, &forms[0], &error) == STATUS_OK &&
+           sql_normal_form(&mysql_rules, right, arena, &forms[1], &error) == STATUS_OK &&
            value_equal(&forms[0], &forms[1]);
 }
 
 /* What was read is written so that it reads as the same. */
-static void write_back(const struct maria_column *column, const struct cell *cell,
+static void write_back(const struct mysql_column *column, const struct cell *cell,
                        struct arena *arena)
 {
     struct buffer out = {0};
     struct error error = {0};
     struct cell again = {0};
-    if (maria_encode(column, cell, MARIA_IN_LINE, arena, &out, &error) != STATUS_OK) {
+    if (mysql_encode(column, cell, MYSQL_IN_LINE, arena, &out, &error) != STATUS_OK) {
         check_reject(&error);
     } else {
         struct text field = read_field(&out, arena);
-        maria_decode(&column->type, field.data, field.length, arena, &again);
+        mysql_decode(&column->type, field.data, field.length, arena, &again);
         FUZZ_REQUIRE(is_same(cell, &again, arena));
         buffer_clear(&out);
-        FUZZ_REQUIRE(maria_encode(column, cell, MARIA_IN_STATEMENT, arena, &out, &error) ==
+        FUZZ_REQUIRE(mysql_encode(column, cell, MYSQL_IN_STATEMENT, arena, &out, &error) ==
                      STATUS_OK);
         FUZZ_REQUIRE(buffer_string(&out) != NULL);
         check_literal(&out);
@@ -126,13 +126,13 @@ static void read_value(struct text input, struct arena *arena)
         return;
     }
     unsigned which = (unsigned char)input.data[0] % TYPE_COUNT;
-    const struct maria_column column = {
-        .name = "c", .type = maria_type_of(types[which].name, types[which].words)};
+    const struct mysql_column column = {
+        .name = "c", .type = mysql_type_of(types[which].name, types[which].words)};
     const char *bytes = arena_copy(arena, input.data + 1, input.length - 1);
     /* Not zeros: what is not filled in is seen. */
     struct cell cell;
     memset(&cell, 0xa5, sizeof cell);
-    maria_decode(&column.type, bytes, input.length - 1, arena, &cell);
+    mysql_decode(&column.type, bytes, input.length - 1, arena, &cell);
     FUZZ_REQUIRE(cell.kind < VALUE_KIND_COUNT);
     value_print(&cell, PRINTED_BYTES_MAX, &scratch);
     FUZZ_REQUIRE(text_is_utf8(buffer_string(&scratch), scratch.length));
@@ -166,20 +166,20 @@ static void check_words(const char *words)
 
 static void read_type(struct text input, struct arena *arena)
 {
-    static const struct maria_database servers[] = {{.mariadb = true, .version = 101100},
+    static const struct mysql_database servers[] = {{.mariadb = true, .version = 101100},
                                                     {.mariadb = false, .version = 80036}};
     struct buffer made = {0};
     struct value_type type = {0};
     const char *words = arena_copy(arena, input.data, input.length);
     const char *name = arena_copy(arena, words, strcspn(words, "( "));
-    struct value_type foreign = maria_type_of(name, words).type;
+    struct value_type foreign = mysql_type_of(name, words).type;
     for (size_t i = 0; i < sizeof servers / sizeof servers[0]; i++) {
         buffer_clear(&made);
-        maria_append_type(&made, &servers[i], &foreign, words, (input.length & 1) != 0);
+        mysql_append_type(&made, &servers[i], &foreign, words, (input.length & 1) != 0);
         check_words(buffer_string(&made));
-        if (maria_native_type(words, &type)) {
+        if (mysql_native_type(words, &type)) {
             buffer_clear(&made);
-            maria_append_type(&made, &servers[i], &type, NULL, false);
+            mysql_append_type(&made, &servers[i], &type, NULL, false);
             FUZZ_REQUIRE(made.length > 0);
             check_words(buffer_string(&made));
         }
@@ -190,19 +190,19 @@ static void read_type(struct text input, struct arena *arena)
 /* The clauses lie in the statement one after another, and names in their clauses. */
 static void read_definition(struct text input, struct arena *arena)
 {
-    struct maria_definition definition = {0};
+    struct mysql_definition definition = {0};
     const char *statement = arena_copy(arena, input.data, input.length);
     const char *at = statement;
-    enum status status = maria_definition_read(statement, arena, &definition);
+    enum status status = mysql_definition_read(statement, arena, &definition);
     FUZZ_REQUIRE(status == STATUS_OK || status == STATUS_END);
     for (uint32_t i = 0; i < definition.count; i++) {
         const struct text *clause = &definition.clauses[i];
-        struct text name = maria_definition_name(clause);
+        struct text name = mysql_definition_name(clause);
         FUZZ_REQUIRE(clause->data >= at);
         at = clause->data + clause->length;
         FUZZ_REQUIRE(at <= statement + strlen(statement));
         FUZZ_REQUIRE(name.data >= clause->data && name.data + name.length <= at);
-        FUZZ_REQUIRE(definition.kinds[i] <= MARIA_CLAUSE_REFERENCE);
+        FUZZ_REQUIRE(definition.kinds[i] <= MYSQL_CLAUSE_REFERENCE);
     }
     if (status == STATUS_OK) {
         FUZZ_REQUIRE(definition.options.data > at - 1);
@@ -223,20 +223,20 @@ static void read_object(struct text input, struct arena *arena)
     char *statement = arena_copy(arena, input.data, input.length);
     struct buffer moved = {0};
     size_t length = strlen(statement);
-    check_piece(statement, maria_definer(statement));
-    check_piece(statement, maria_enabled(statement));
-    FUZZ_REQUIRE(!maria_makes(statement, "view", "v") || strncasecmp(statement, "CREATE", 6) == 0);
-    FUZZ_REQUIRE(!maria_sets(statement, "s") || strchr(statement, ';') == NULL);
-    maria_append_moved(&moved, statement, "no such", "other");
+    check_piece(statement, mysql_definer(statement));
+    check_piece(statement, mysql_enabled(statement));
+    FUZZ_REQUIRE(!mysql_makes(statement, "view", "v") || strncasecmp(statement, "CREATE", 6) == 0);
+    FUZZ_REQUIRE(!mysql_sets(statement, "s") || strchr(statement, ';') == NULL);
+    mysql_append_moved(&moved, statement, "no such", "other");
     FUZZ_REQUIRE(moved.length == length && memcmp(buffer_string(&moved), statement, length) == 0);
     buffer_clear(&moved);
-    maria_append_moved(&moved, statement, "shop", "shop");
+    mysql_append_moved(&moved, statement, "shop", "shop");
     FUZZ_REQUIRE(moved.length == length && memcmp(buffer_string(&moved), statement, length) == 0);
     buffer_clear(&moved);
-    maria_append_trigger(&moved, statement, "shop");
+    mysql_append_trigger(&moved, statement, "shop");
     FUZZ_REQUIRE(moved.length > 0 || length == 0);
     buffer_free(&moved);
-    maria_drop_counter(statement);
+    mysql_drop_counter(statement);
     FUZZ_REQUIRE(strlen(statement) <= length);
 }
 
@@ -251,14 +251,14 @@ static void read_span(struct text input)
     if (sql_span_decode(&span, &bounds, &error) != STATUS_OK) {
         fuzz_check_error(&error);
     }
-    const struct maria_column columns[] = {
-        {.name = "a", .type = maria_type_of("varchar", "varchar(20)")},
-        {.name = "b`", .type = maria_type_of("double", "double")}};
+    const struct mysql_column columns[] = {
+        {.name = "a", .type = mysql_type_of("varchar", "varchar(20)")},
+        {.name = "b`", .type = mysql_type_of("double", "double")}};
     const char *names[] = {"a", "b`"};
     struct schema_table described = {.name = "t", .column_count = 2};
-    struct maria_table table = {
+    struct mysql_table table = {
         .schema = &described, .columns = columns, .key = {names, bounds.parts == 1 ? 1 : 2}};
-    if (maria_span_append(&out, &span, &table, &error) != STATUS_OK) {
+    if (mysql_span_append(&out, &span, &table, &error) != STATUS_OK) {
         fuzz_check_error(&error);
     }
     buffer_free(&out);
@@ -285,15 +285,15 @@ static void read_labels(struct text input, struct arena *arena)
     const char *value = arena_copy(arena, input.data, input.length);
     size_t length = strlen(value);
     struct buffer made = {0};
-    (void)maria_holds_label(words, input.data, input.length);
+    (void)mysql_holds_label(words, input.data, input.length);
     buffer_append_string(&made, strchr(value, ',') == NULL ? "set('a'," : "enum('a',");
     append_label(&made, value);
     buffer_append_string(&made, ",'b')");
     bool is_set = made.data[0] == 's';
-    FUZZ_REQUIRE(maria_has_labels(buffer_string(&made)));
-    FUZZ_REQUIRE(maria_holds_label(buffer_string(&made), value, length));
+    FUZZ_REQUIRE(mysql_has_labels(buffer_string(&made)));
+    FUZZ_REQUIRE(mysql_holds_label(buffer_string(&made), value, length));
     char *more = arena_format(arena, "%s%s", value, is_set ? ",nothing" : "!");
-    FUZZ_REQUIRE(!maria_holds_label(buffer_string(&made), more, strlen(more)));
+    FUZZ_REQUIRE(!mysql_holds_label(buffer_string(&made), more, strlen(more)));
     buffer_free(&made);
 }
 

@@ -24,42 +24,42 @@ static enum sql_life life_told(const char *command, const char *state)
     return is_one_of(state, reads) ? SQL_READS : SQL_WORKS;
 }
 
-bool maria_sees(struct maria_database *self, MYSQL *other, MYSQL *connection)
+bool mysql_sees(struct mysql_database *self, MYSQL *other, MYSQL *connection)
 {
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     struct error ignored;
     buffer_format(&sql,
-                  "SELECT " MARIA_SERVER_NAME
+                  "SELECT " MYSQL_SERVER_NAME
                   ", p.host FROM information_schema.processlist AS p WHERE p.id = %lu",
                   mysql_thread_id(connection));
-    bool sees = maria_query_buffer(self, other, &sql, MARIA_PROBE, ERROR_NETWORK, &result,
-                                   &ignored) == STATUS_OK;
+    bool sees = mysql_run_buffer(self, other, &sql, MYSQL_PROBE, ERROR_NETWORK, &result,
+                                 &ignored) == STATUS_OK;
     MYSQL_ROW row = sees ? mysql_fetch_row(result) : NULL;
-    sees = row != NULL && row[0] != NULL && maria_own_is(connection, row[0], row[1]);
+    sees = row != NULL && row[0] != NULL && mysql_own_is(connection, row[0], row[1]);
     mysql_free_result(result);
     buffer_free(&sql);
     return sees;
 }
 
 /* A session that is gone, or was another server's, says nothing to us. */
-static enum sql_life life_of_session(struct maria_database *self, MYSQL *other, MYSQL *connection)
+static enum sql_life life_of_session(struct mysql_database *self, MYSQL *other, MYSQL *connection)
 {
     unsigned long session = mysql_thread_id(connection);
     MYSQL_RES *result = NULL;
     struct error ignored;
     enum sql_life life = SQL_IDLES;
-    if (maria_query(self, other, "SHOW PROCESSLIST", MARIA_SHORT, ERROR_NETWORK, &result,
-                    &ignored) != STATUS_OK) {
+    if (mysql_run(self, other, "SHOW PROCESSLIST", MYSQL_SHORT, ERROR_NETWORK, &result, &ignored) !=
+        STATUS_OK) {
         return SQL_WORKS; /* not known */
     }
-    int id = maria_column_named(result, "Id");
-    int command = maria_column_named(result, "Command");
-    int state = maria_column_named(result, "State");
-    int host = maria_column_named(result, "Host");
+    int id = mysql_column_named(result, "Id");
+    int command = mysql_column_named(result, "Command");
+    int state = mysql_column_named(result, "State");
+    int host = mysql_column_named(result, "Host");
     for (MYSQL_ROW row; id >= 0 && command >= 0 && (row = mysql_fetch_row(result)) != NULL;) {
         if (row[id] != NULL && strtoul(row[id], NULL, 10) == session &&
-            !maria_own_differs(connection, other, host >= 0 ? row[host] : NULL)) {
+            !mysql_own_differs(connection, other, host >= 0 ? row[host] : NULL)) {
             life = life_told(row[command] != NULL ? row[command] : "",
                              state >= 0 && row[state] != NULL ? row[state] : "");
         }
@@ -68,16 +68,16 @@ static enum sql_life life_of_session(struct maria_database *self, MYSQL *other, 
     return life;
 }
 
-enum sql_life maria_life_of(struct maria_database *self, MYSQL *connection)
+enum sql_life mysql_life_of(struct mysql_database *self, MYSQL *connection)
 {
     MYSQL *other = NULL;
     struct error error;
-    if (maria_connect(self, &other, &error) != STATUS_OK) {
+    if (mysql_connect(self, &other, &error) != STATUS_OK) {
         bool by_client = error.native_code == 0 || error.native_code >= CR_MIN_ERROR;
         /* a server that has no connection left for us has answered */
         return error.code == ERROR_NETWORK && by_client ? SQL_SILENT : SQL_WORKS;
     }
     enum sql_life life = life_of_session(self, other, connection);
-    maria_disconnect(other);
+    mysql_disconnect(other);
     return life;
 }

@@ -1,7 +1,7 @@
 /* What the account may do, by the server's own word. */
 #include "connectors/mysql/catalog.h"
 
-enum status maria_is_denied(struct maria_database *self, MYSQL *connection,
+enum status mysql_is_denied(struct mysql_database *self, MYSQL *connection,
                             struct buffer *statement, bool prepared, enum error_code code,
                             bool *denied, struct error *problem, struct error *error)
 {
@@ -9,30 +9,29 @@ enum status maria_is_denied(struct maria_database *self, MYSQL *connection,
     struct buffer sql = {0};
     if (prepared) {
         buffer_append_string(&sql, "PREPARE transhume_attempt FROM ");
-        maria_append_string(&sql, buffer_string(statement));
+        mysql_append_string(&sql, buffer_string(statement));
     } else {
         buffer_append_buffer(&sql, statement);
     }
     bool failed =
-        maria_query_buffer(self, connection, &sql, MARIA_SHORT, code, NULL, problem) != STATUS_OK;
+        mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, code, NULL, problem) != STATUS_OK;
     unsigned answer = failed ? mysql_errno(connection) : 0;
     *denied = answer == DENIED_DATABASE || answer == DENIED_TABLE || answer == DENIED_COLUMN;
-    return failed || !prepared
-               ? STATUS_OK
-               : maria_query(self, connection, "DEALLOCATE PREPARE transhume_attempt", MARIA_SHORT,
-                             code, NULL, error);
+    return failed || !prepared ? STATUS_OK
+                               : mysql_run(self, connection, "DEALLOCATE PREPARE transhume_attempt",
+                                           MYSQL_SHORT, code, NULL, error);
 }
 
-enum status maria_is_denied_select(struct maria_database *self, MYSQL *connection,
+enum status mysql_is_denied_select(struct mysql_database *self, MYSQL *connection,
                                    const char *table, enum error_code code, bool *denied,
                                    struct error *error)
 {
     struct error ignored = {0};
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT 1 FROM ");
-    maria_append_table(&sql, self, table);
+    mysql_append_table(&sql, self, table);
     enum status status =
-        maria_is_denied(self, connection, &sql, true, code, denied, &ignored, error);
+        mysql_is_denied(self, connection, &sql, true, code, denied, &ignored, error);
     buffer_free(&sql);
     return status;
 }

@@ -23,11 +23,11 @@ struct bound {
     };
 };
 
-struct maria_rows {
-    struct maria_database *database;
+struct mysql_rows {
+    struct mysql_database *database;
     MYSQL *connection;
     MYSQL_STMT *statement;
-    const struct maria_request *compiled;
+    const struct mysql_request *compiled;
     struct bound *bound; /* one a column */
     MYSQL_BIND *binds;
     size_t bytes; /* of the row's values that are bytes */
@@ -35,28 +35,28 @@ struct maria_rows {
 
 /* ---------------------------------------------------------------- calls that may wait */
 
-static enum status wait_for(struct maria_rows *rows, int events, enum status status,
+static enum status wait_for(struct mysql_rows *rows, int events, enum status status,
                             struct error *error)
 {
-    return maria_wait_for(rows->database, rows->connection, events, status, error);
+    return mysql_wait_for(rows->database, rows->connection, events, status, error);
 }
 
-static enum status failure(const struct maria_rows *rows, enum error_code otherwise,
+static enum status failure(const struct mysql_rows *rows, enum error_code otherwise,
                            struct error *error)
 {
-    return maria_statement_failure(rows->database, rows->connection, rows->statement, otherwise,
+    return mysql_statement_failure(rows->database, rows->connection, rows->statement, otherwise,
                                    error);
 }
 
 /* What is wrong with it is said in the text protocol, as for all statements. */
-static enum status prepare(struct maria_rows *rows, bool *refused, struct error *error)
+static enum status prepare(struct mysql_rows *rows, bool *refused, struct error *error)
 {
     const struct buffer *sql = &rows->compiled->select.sql;
-    return maria_statement_prepare(rows->database, rows->connection, rows->statement, sql->data,
+    return mysql_statement_prepare(rows->database, rows->connection, rows->statement, sql->data,
                                    sql->length, refused, error);
 }
 
-static enum status execute(struct maria_rows *rows, enum error_code otherwise, bool *refused,
+static enum status execute(struct mysql_rows *rows, enum error_code otherwise, bool *refused,
                            struct error *error)
 {
     int failed = 0;
@@ -67,7 +67,7 @@ static enum status execute(struct maria_rows *rows, enum error_code otherwise, b
         waits_for =
             mysql_stmt_execute_cont(&failed, rows->statement, waits_for & ~MYSQL_WAIT_TIMEOUT);
     }
-    *refused = status == STATUS_OK && failed != 0 && maria_statement_is_forgotten(rows->connection);
+    *refused = status == STATUS_OK && failed != 0 && mysql_statement_is_forgotten(rows->connection);
     return status == STATUS_OK && failed != 0 && !*refused ? failure(rows, otherwise, error)
                                                            : status;
 }
@@ -97,33 +97,33 @@ static bool has_bytes(enum enum_field_types type)
 }
 
 /* AS_NONE: not what the column's format is made of. */
-static enum binding binding_of(const struct maria_type *type, const MYSQL_FIELD *field)
+static enum binding binding_of(const struct mysql_type *type, const MYSQL_FIELD *field)
 {
     bool is_unsigned = (field->flags & UNSIGNED_FLAG) != 0;
     bool fits_signed = field->type != MYSQL_TYPE_LONGLONG || !is_unsigned;
     switch (type->format) {
-    case MARIA_AS_INT:
-    case MARIA_AS_YEAR:
+    case MYSQL_AS_INT:
+    case MYSQL_AS_YEAR:
         return is_integer(field->type) && fits_signed ? AS_INTEGER : AS_NONE;
-    case MARIA_AS_UINT:
+    case MYSQL_AS_UINT:
         return is_integer(field->type) && is_unsigned ? AS_INTEGER : AS_NONE;
-    case MARIA_AS_BIT: /* 64 of them, whichever way the server calls their number */
+    case MYSQL_AS_BIT: /* 64 of them, whichever way the server calls their number */
         return is_integer(field->type) ? AS_INTEGER : AS_NONE;
-    case MARIA_AS_FLOAT:
-    case MARIA_AS_DOUBLE: /* of float(7,4) the text alone is what was stored */
+    case MYSQL_AS_FLOAT:
+    case MYSQL_AS_DOUBLE: /* of float(7,4) the text alone is what was stored */
         return field->type == MYSQL_TYPE_DOUBLE && type->digits == 0 && !type->rounds ? AS_DOUBLE
                                                                                       : AS_NONE;
-    case MARIA_AS_DATE:
-    case MARIA_AS_DATETIME:
-    case MARIA_AS_TIMESTAMP:
-    case MARIA_AS_TIME:
+    case MYSQL_AS_DATE:
+    case MYSQL_AS_DATETIME:
+    case MYSQL_AS_TIMESTAMP:
+    case MYSQL_AS_TIME:
         return is_moment(field->type) ? AS_MOMENT : AS_NONE;
     default:
         return has_bytes(field->type) ? AS_BYTES : AS_NONE;
     }
 }
 
-static void bind_one(struct maria_rows *rows, uint32_t i, const MYSQL_FIELD *field)
+static void bind_one(struct mysql_rows *rows, uint32_t i, const MYSQL_FIELD *field)
 {
     struct bound *bound = &rows->bound[i];
     MYSQL_BIND *bind = &rows->binds[i];
@@ -155,7 +155,7 @@ static void bind_one(struct maria_rows *rows, uint32_t i, const MYSQL_FIELD *fie
 }
 
 /* false: of some column the text is wanted. */
-static bool bind_columns(struct maria_rows *rows, struct arena *arena)
+static bool bind_columns(struct mysql_rows *rows, struct arena *arena)
 {
     uint32_t count = rows->compiled->select.column_count;
     MYSQL_RES *described = mysql_stmt_result_metadata(rows->statement);
@@ -174,7 +174,7 @@ static bool bind_columns(struct maria_rows *rows, struct arena *arena)
 }
 
 /* The answer's columns are those that were bound: the library would follow any other ones. */
-static bool is_as_prepared(const struct maria_rows *rows)
+static bool is_as_prepared(const struct mysql_rows *rows)
 {
     uint32_t count = rows->compiled->select.column_count;
     MYSQL_RES *described = mysql_stmt_result_metadata(rows->statement);
@@ -189,7 +189,7 @@ static bool is_as_prepared(const struct maria_rows *rows)
 
 /* ---------------------------------------------------------------- rows */
 
-static enum status begin(struct maria_rows *rows, struct arena *arena, enum error_code otherwise,
+static enum status begin(struct mysql_rows *rows, struct arena *arena, enum error_code otherwise,
                          bool *begun, struct error *error)
 {
     bool refused = false;
@@ -213,18 +213,18 @@ static enum status begin(struct maria_rows *rows, struct arena *arena, enum erro
                            "the answer has other columns than the server told of");
 }
 
-enum status maria_rows_open(struct maria_database *self, MYSQL *connection,
-                            const struct maria_request *compiled, struct arena *arena,
-                            enum error_code otherwise, struct maria_rows **rows,
+enum status mysql_rows_open(struct mysql_database *self, MYSQL *connection,
+                            const struct mysql_request *compiled, struct arena *arena,
+                            enum error_code otherwise, struct mysql_rows **rows,
                             struct error *error)
 {
-    struct maria_rows *opened = arena_allocate_zeroed(arena, 1, sizeof *opened);
+    struct mysql_rows *opened = arena_allocate_zeroed(arena, 1, sizeof *opened);
     bool begun = false;
     *rows = NULL;
     if (compiled->sliced_count > 0) {
         return STATUS_OK; /* behind the columns stand texts for statements to come */
     }
-    opened->statement = maria_statement_create(connection);
+    opened->statement = mysql_statement_create(connection);
     opened->database = self;
     opened->connection = connection;
     opened->compiled = compiled;
@@ -232,13 +232,13 @@ enum status maria_rows_open(struct maria_database *self, MYSQL *connection,
     if (status == STATUS_OK && begun) {
         *rows = opened;
     } else {
-        maria_rows_close(opened);
+        mysql_rows_close(opened);
     }
     return status;
 }
 
 /* The library takes lengths as the server tells them: a value ends within its buffer. */
-static bool is_within(const struct maria_rows *rows, uint32_t column)
+static bool is_within(const struct mysql_rows *rows, uint32_t column)
 {
     const NET *net = &rows->connection->net;
     const unsigned char *from = rows->statement->bind[column].u.row_ptr;
@@ -247,7 +247,7 @@ static bool is_within(const struct maria_rows *rows, uint32_t column)
            rows->bound[column].length <= (size_t)(end - from);
 }
 
-enum status maria_rows_next(struct maria_rows *rows, size_t *bytes, struct error *error)
+enum status mysql_rows_next(struct mysql_rows *rows, size_t *bytes, struct error *error)
 {
     int outcome = 0;
     enum status status = STATUS_OK;
@@ -277,20 +277,20 @@ enum status maria_rows_next(struct maria_rows *rows, size_t *bytes, struct error
     return STATUS_OK;
 }
 
-static struct cell integer_cell(const struct maria_type *type, const MYSQL_BIND *bind)
+static struct cell integer_cell(const struct mysql_type *type, const MYSQL_BIND *bind)
 {
     const long long value = *(const long long *)bind->buffer;
-    if (type->format == MARIA_AS_UINT || type->format == MARIA_AS_BIT) {
+    if (type->format == MYSQL_AS_UINT || type->format == MYSQL_AS_BIT) {
         return cell_uint64((uint64_t)value);
     }
     return type->type.kind == VALUE_BOOL ? cell_bool(value != 0) : cell_int64(value);
 }
 
 /* `*room` is where bytes go. */
-static enum status decode_one(struct maria_rows *rows, uint32_t i, char **room, struct arena *arena,
+static enum status decode_one(struct mysql_rows *rows, uint32_t i, char **room, struct arena *arena,
                               struct cell *cell, struct error *error)
 {
-    const struct maria_type *type = &rows->compiled->columns[i];
+    const struct mysql_type *type = &rows->compiled->columns[i];
     const struct bound *bound = &rows->bound[i];
     switch (bound->binding) {
     case AS_INTEGER:
@@ -298,11 +298,11 @@ static enum status decode_one(struct maria_rows *rows, uint32_t i, char **room, 
         return STATUS_OK;
     case AS_DOUBLE:
         *cell =
-            (struct cell){.kind = type->format == MARIA_AS_FLOAT ? VALUE_FLOAT32 : VALUE_FLOAT64,
+            (struct cell){.kind = type->format == MYSQL_AS_FLOAT ? VALUE_FLOAT32 : VALUE_FLOAT64,
                           .f64 = bound->number};
         return STATUS_OK;
     case AS_MOMENT:
-        maria_decode_moment(type, &bound->moment, arena, cell);
+        mysql_decode_moment(type, &bound->moment, arena, cell);
         return STATUS_OK;
     default:
         break;
@@ -319,11 +319,11 @@ static enum status decode_one(struct maria_rows *rows, uint32_t i, char **room, 
         return failure(rows, ERROR_SOURCE_READ, error);
     }
     *room += bound->length;
-    maria_decode(type, bytes, bound->length, arena, cell);
+    mysql_decode(type, bytes, bound->length, arena, cell);
     return STATUS_OK;
 }
 
-enum status maria_rows_decode(struct maria_rows *rows, struct arena *arena, struct cell *cells,
+enum status mysql_rows_decode(struct mysql_rows *rows, struct arena *arena, struct cell *cells,
                               struct error *error)
 {
     /* the library may end texts with a NUL */
@@ -341,7 +341,7 @@ enum status maria_rows_decode(struct maria_rows *rows, struct arena *arena, stru
     return status;
 }
 
-void maria_rows_close(struct maria_rows *rows)
+void mysql_rows_close(struct mysql_rows *rows)
 {
     if (rows != NULL) {
         mysql_stmt_close(rows->statement);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 struct looking {
-    struct maria_database *self;
+    struct mysql_database *self;
     MYSQL *connection;
     const struct target_table *tables;
     uint32_t table_count;
@@ -16,7 +16,7 @@ static bool is_on(const struct looking *looking, const struct target_table *tabl
 {
     struct buffer begin = {0};
     buffer_append_string(&begin, "ALTER TABLE ");
-    maria_append_table(&begin, looking->self, table->name);
+    mysql_append_table(&begin, looking->self, table->name);
     buffer_append_byte(&begin, ' ');
     bool same = strncmp(statement, buffer_string(&begin), begin.length) == 0;
     buffer_free(&begin);
@@ -28,11 +28,11 @@ static enum status find(void *context, struct sql_built *built, struct error *er
     const struct looking *looking = context;
     MYSQL_RES *rows = NULL;
     MYSQL_ROW row = NULL;
-    enum status status = maria_query(
+    enum status status = mysql_run(
         looking->self, looking->connection,
         "SELECT info, id FROM information_schema.processlist WHERE id <> connection_id() AND command = "
         "'Query' AND info LIKE 'ALTER TABLE %'",
-        MARIA_SHORT, ERROR_TARGET_INVALID, &rows, error);
+        MYSQL_SHORT, ERROR_TARGET_INVALID, &rows, error);
     *built = (struct sql_built){0};
     while (status == STATUS_OK && built->table == NULL && (row = mysql_fetch_row(rows)) != NULL) {
         for (uint32_t i = 0; built->table == NULL && i < looking->table_count; i++) {
@@ -45,7 +45,7 @@ static enum status find(void *context, struct sql_built *built, struct error *er
     return status;
 }
 
-enum status maria_await_builders(struct maria_database *self, MYSQL *connection,
+enum status mysql_await_builders(struct mysql_database *self, MYSQL *connection,
                                  const struct target_table *tables, uint32_t table_count,
                                  void (*progress)(const char *what), struct error *error)
 {

@@ -18,7 +18,7 @@ struct rows {
 };
 
 struct builder {
-    struct maria_database *self;
+    struct mysql_database *self;
     MYSQL *connection;
     const char *table; /* NULL: all */
     struct arena *arena;
@@ -93,7 +93,7 @@ static const char *default_of(struct builder *builder, uint32_t row)
         return text(builder, &builder->columns, row, 5);
     }
     struct buffer quoted = {0};
-    maria_append_string(&quoted, given);
+    mysql_append_string(&quoted, given);
     const char *copy = arena_copy_string(builder->arena, buffer_string(&quoted));
     buffer_free(&quoted);
     return copy;
@@ -124,7 +124,7 @@ static const char *taken_for_equal(const char *collation)
 }
 
 static void read_column(struct builder *builder, uint32_t row, struct schema_column *column,
-                        struct maria_column *facts)
+                        struct mysql_column *facts)
 {
     const struct rows *rows = &builder->columns;
     const char *extra = cell(rows, row, 6);
@@ -133,9 +133,9 @@ static void read_column(struct builder *builder, uint32_t row, struct schema_col
     const char *given = rows->rows[row][5];
 
     facts->name = text(builder, rows, row, 1);
-    facts->type = maria_type_of(cell(rows, row, 2), text(builder, rows, row, 3));
+    facts->type = mysql_type_of(cell(rows, row, 2), text(builder, rows, row, 3));
     facts->type.type.zone =
-        facts->type.format == MARIA_AS_TIMESTAMP ? builder->self->base.time_zone : NULL;
+        facts->type.format == MYSQL_AS_TIMESTAMP ? builder->self->base.time_zone : NULL;
     facts->charset = text(builder, rows, row, 7);
     facts->collation = text(builder, rows, row, 8);
     facts->not_null = strcmp(cell(rows, row, 4), "NO") == 0;
@@ -181,17 +181,17 @@ static bool is_json(const struct builder *builder, struct range checks, const ch
 }
 
 static void read_columns(struct builder *builder, struct schema_table *table,
-                         struct maria_table *facts)
+                         struct mysql_table *facts)
 {
     struct range range = find_rows(&builder->columns, table->name);
     struct range checks = find_rows(&builder->checks, table->name);
     uint32_t count = range.end - range.first;
     struct schema_column *columns = zeroed(builder, count, sizeof *columns);
-    struct maria_column *details = zeroed(builder, count, sizeof *details);
+    struct mysql_column *details = zeroed(builder, count, sizeof *details);
     for (uint32_t i = 0; i < count; i++) {
         read_column(builder, range.first + i, &columns[i], &details[i]);
-        if (details[i].type.format == MARIA_AS_TEXT && is_json(builder, checks, details[i].name)) {
-            details[i].type.format = MARIA_AS_JSON;
+        if (details[i].type.format == MYSQL_AS_TEXT && is_json(builder, checks, details[i].name)) {
+            details[i].type.format = MYSQL_AS_JSON;
             details[i].type.type.kind = VALUE_JSON;
             details[i].type.type.precision = 0;
             columns[i].type = details[i].type.type;
@@ -247,10 +247,10 @@ static struct column_list list_of(struct builder *builder, const struct rows *ro
     return (struct column_list){names, end - first};
 }
 
-static bool is_not_null(const struct maria_table *facts, struct column_list columns)
+static bool is_not_null(const struct mysql_table *facts, struct column_list columns)
 {
     for (uint32_t i = 0; i < columns.count; i++) {
-        int32_t column = maria_find_column(facts, columns.names[i]);
+        int32_t column = mysql_find_column(facts, columns.names[i]);
         if (column < 0 || !facts->columns[column].not_null) {
             return false;
         }
@@ -284,7 +284,7 @@ static const char *details_of(struct builder *builder, uint32_t first, uint32_t 
 
 /* The first is the primary key, if there is one. */
 static void read_indexes(struct builder *builder, struct schema_table *table,
-                         struct maria_table *facts)
+                         struct mysql_table *facts)
 {
     const struct rows *rows = &builder->indexes;
     struct range range = find_rows(rows, table->name);
@@ -374,7 +374,7 @@ static uint64_t hash_of(struct buffer *bytes)
     return hash;
 }
 
-static struct maria_shape shape_of(struct builder *builder, uint32_t row)
+static struct mysql_shape shape_of(struct builder *builder, uint32_t row)
 {
     enum { TABLE_CREATE_TIME = 7 };
     struct buffer columns = {0};
@@ -389,20 +389,20 @@ static struct maria_shape shape_of(struct builder *builder, uint32_t row)
     }
     add_cell(&created, time);
     uint64_t when = hash_of(&created);
-    return (struct maria_shape){.name = text(builder, &builder->tables, row, 0),
+    return (struct mysql_shape){.name = text(builder, &builder->tables, row, 0),
                                 .columns = hash_of(&columns),
                                 .created = time != NULL ? when : 0};
 }
 
 /* MariaDB forgets when it made a table with an index on a virtual column, soon after it is read. */
-bool maria_shape_is_other(const struct maria_shape *shape, const struct maria_shape *now)
+bool mysql_shape_is_other(const struct mysql_shape *shape, const struct mysql_shape *now)
 {
     return shape->columns != now->columns ||
            (shape->created != 0 && now->created != 0 && shape->created != now->created);
 }
 
 static void read_table(struct builder *builder, uint32_t row, struct schema_table *table,
-                       struct maria_table *facts)
+                       struct mysql_table *facts)
 {
     const struct rows *rows = &builder->tables;
     bool is_view = strcmp(cell(rows, row, 1), "VIEW") == 0;
@@ -430,14 +430,14 @@ static void read_table(struct builder *builder, uint32_t row, struct schema_tabl
 
 static enum status ask(struct builder *builder, const char *sql, struct rows *rows)
 {
-    struct maria_database *self = builder->self;
+    struct mysql_database *self = builder->self;
     struct buffer filled = {0};
     enum error_code otherwise =
         self->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID;
 
-    maria_append_filled(&filled, sql, self->schema, builder->table);
-    if (maria_query_buffer(self, builder->connection, &filled, MARIA_LONG, otherwise, &rows->result,
-                           builder->error) != STATUS_OK) {
+    mysql_append_filled(&filled, sql, self->schema, builder->table);
+    if (mysql_run_buffer(self, builder->connection, &filled, MYSQL_LONG, otherwise, &rows->result,
+                         builder->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     uint64_t count = rows->result != NULL ? mysql_num_rows(rows->result) : 0;
@@ -490,7 +490,7 @@ static enum status ask_tables(struct builder *builder)
 
 static enum status ask_columns(struct builder *builder)
 {
-    const struct maria_database *self = builder->self;
+    const struct mysql_database *self = builder->self;
     bool generated = self->version >= (self->mariadb ? 100200u : 50700u);
     enum status status = ask_tables(builder);
     return status == STATUS_OK
@@ -500,7 +500,7 @@ static enum status ask_columns(struct builder *builder)
 
 static enum status ask_all(struct builder *builder)
 {
-    const struct maria_database *self = builder->self;
+    const struct mysql_database *self = builder->self;
     const char *checks = self->mariadb && self->version >= 100222   ? sql_checks_mariadb
                          : !self->mariadb && self->version >= 80016 ? sql_checks_mysql
                                                                     : NULL;
@@ -512,8 +512,8 @@ static enum status ask_all(struct builder *builder)
     return checks != NULL ? ask(builder, checks, &builder->checks) : STATUS_OK;
 }
 
-enum status maria_catalog_read(struct maria_database *self, MYSQL *connection, const char *table,
-                               struct arena *arena, struct maria_catalog *catalog,
+enum status mysql_catalog_read(struct mysql_database *self, MYSQL *connection, const char *table,
+                               struct arena *arena, struct mysql_catalog *catalog,
                                struct error *error)
 {
     struct builder builder = {
@@ -523,14 +523,14 @@ enum status maria_catalog_read(struct maria_database *self, MYSQL *connection, c
         uint32_t count = builder.tables.count;
         struct schema *schema = zeroed(&builder, 1, sizeof *schema);
         struct schema_table *tables = zeroed(&builder, count, sizeof *tables);
-        struct maria_table *facts = zeroed(&builder, count, sizeof *facts);
+        struct mysql_table *facts = zeroed(&builder, count, sizeof *facts);
         for (uint32_t i = 0; i < count; i++) {
             read_table(&builder, i, &tables[i], &facts[i]);
         }
         schema->arena = arena;
         schema->tables = tables;
         schema->table_count = count;
-        *catalog = (struct maria_catalog){schema, facts, count, self->folds_names};
+        *catalog = (struct mysql_catalog){schema, facts, count, self->folds_names};
     }
     free_rows(&builder.tables);
     free_rows(&builder.columns);
@@ -540,14 +540,14 @@ enum status maria_catalog_read(struct maria_database *self, MYSQL *connection, c
     return status;
 }
 
-enum status maria_catalog_shapes(struct maria_database *self, MYSQL *connection,
-                                 struct arena *arena, struct maria_shape **shapes, uint32_t *count,
+enum status mysql_catalog_shapes(struct mysql_database *self, MYSQL *connection,
+                                 struct arena *arena, struct mysql_shape **shapes, uint32_t *count,
                                  struct error *error)
 {
     struct builder builder = {
         .self = self, .connection = connection, .arena = arena, .error = error};
     enum status status = ask_columns(&builder);
-    struct maria_shape *list = zeroed(&builder, builder.tables.count, sizeof *list);
+    struct mysql_shape *list = zeroed(&builder, builder.tables.count, sizeof *list);
     *count = status == STATUS_OK ? builder.tables.count : 0;
     for (uint32_t i = 0; i < *count; i++) {
         list[i] = shape_of(&builder, i);
@@ -560,12 +560,12 @@ enum status maria_catalog_shapes(struct maria_database *self, MYSQL *connection,
 
 /* ---------------------------------------------------------------- finding */
 
-enum status maria_catalog_get(struct maria_database *self, const struct maria_catalog **catalog,
+enum status mysql_catalog_get(struct mysql_database *self, const struct mysql_catalog **catalog,
                               struct error *error)
 {
     if (self->catalog == NULL) {
-        struct maria_catalog *read = arena_allocate_zeroed(self->arena, 1, sizeof *read);
-        if (maria_catalog_read(self, self->control, NULL, self->arena, read, error) != STATUS_OK) {
+        struct mysql_catalog *read = arena_allocate_zeroed(self->arena, 1, sizeof *read);
+        if (mysql_catalog_read(self, self->control, NULL, self->arena, read, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         self->catalog = read;
@@ -576,12 +576,12 @@ enum status maria_catalog_get(struct maria_database *self, const struct maria_ca
 
 static int compare_name(const void *name, const void *table)
 {
-    return strcmp(name, ((const struct maria_table *)table)->schema->name);
+    return strcmp(name, ((const struct mysql_table *)table)->schema->name);
 }
 
-const struct maria_table *maria_catalog_find(const struct maria_catalog *catalog, const char *name)
+const struct mysql_table *mysql_catalog_find(const struct mysql_catalog *catalog, const char *name)
 {
-    const struct maria_table *found = catalog->table_count == 0
+    const struct mysql_table *found = catalog->table_count == 0
                                           ? NULL
                                           : bsearch(name, catalog->tables, catalog->table_count,
                                                     sizeof *catalog->tables, compare_name);
@@ -592,7 +592,7 @@ const struct maria_table *maria_catalog_find(const struct maria_catalog *catalog
     return found;
 }
 
-bool maria_is_in(struct column_list columns, const char *name)
+bool mysql_is_in(struct column_list columns, const char *name)
 {
     for (uint32_t i = 0; i < columns.count; i++) {
         if (strcasecmp(columns.names[i], name) == 0) {
@@ -602,7 +602,7 @@ bool maria_is_in(struct column_list columns, const char *name)
     return false;
 }
 
-int32_t maria_find_column(const struct maria_table *table, const char *name)
+int32_t mysql_find_column(const struct mysql_table *table, const char *name)
 {
     int32_t folded = -1;
     for (uint32_t i = 0; i < table->schema->column_count; i++) {
@@ -619,17 +619,17 @@ int32_t maria_find_column(const struct maria_table *table, const char *name)
 static enum status catalog_describe(struct database *database, struct schema **schema,
                                     struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     struct arena *arena = arena_create(0);
-    struct maria_catalog catalog = {0};
+    struct mysql_catalog catalog = {0};
     MYSQL *connection = NULL;
 
     *schema = NULL;
-    if (maria_control(self, &connection, error) != STATUS_OK ||
-        maria_catalog_read(self, connection, NULL, arena, &catalog, error) != STATUS_OK ||
+    if (mysql_control(self, &connection, error) != STATUS_OK ||
+        mysql_catalog_read(self, connection, NULL, arena, &catalog, error) != STATUS_OK ||
         (!self->tables_only &&
-         (maria_statements_read(self, connection, &catalog, arena, error) != STATUS_OK ||
-          maria_objects_read(self, connection, catalog.schema, error) != STATUS_OK))) {
+         (mysql_statements_read(self, connection, &catalog, arena, error) != STATUS_OK ||
+          mysql_objects_read(self, connection, catalog.schema, error) != STATUS_OK))) {
         arena_destroy(arena);
         return STATUS_FAILED;
     }
@@ -641,15 +641,15 @@ static enum status catalog_describe_query(struct database *database, const char 
                                           struct arena *arena, struct schema_table *table,
                                           struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
-    struct maria_column *columns = NULL;
-    return maria_describe_query(self, self->control, query, arena, table, &columns, error);
+    struct mysql_database *self = mysql_database_of(database);
+    struct mysql_column *columns = NULL;
+    return mysql_describe_query(self, self->control, query, arena, table, &columns, error);
 }
 
-const struct catalog_functions maria_catalog_functions = {
+const struct catalog_functions mysql_catalog_functions = {
     .describe = catalog_describe,
     .describe_query = catalog_describe_query,
-    .native_type = maria_native_type,
-    .native_names = maria_native_names,
-    .ask_values = maria_ask_values,
+    .native_type = mysql_native_type,
+    .native_names = mysql_native_names,
+    .ask_values = mysql_ask_values,
 };

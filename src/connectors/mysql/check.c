@@ -21,9 +21,9 @@ static void check_name(const char *what, const char *name, struct buffer *out)
         buffer_format(out, "%s has no name\n", what);
     } else if (!text_is_utf8(name, length)) {
         buffer_format(out, "%s %s: the name is not UTF-8\n", what, printable);
-    } else if (characters > MARIA_NAME_CHARACTERS_MAX) {
+    } else if (characters > MYSQL_NAME_CHARACTERS_MAX) {
         buffer_format(out, "%s %s: the name has %zu characters; the server takes %d: rename it\n",
-                      what, printable, characters, MARIA_NAME_CHARACTERS_MAX);
+                      what, printable, characters, MYSQL_NAME_CHARACTERS_MAX);
     } else if (wide) {
         buffer_format(out,
                       "%s %s: the server takes no characters beyond U+FFFF in names: rename "
@@ -42,14 +42,14 @@ static void check_columns(const struct target_table *table, struct buffer *out)
     if (table->column_count == 0) {
         buffer_append_string(out, "a table needs at least one column that records fill\n");
     }
-    if (table->column_count > MARIA_COLUMNS_MAX) {
+    if (table->column_count > MYSQL_COLUMNS_MAX) {
         buffer_format(out, "it has %u columns; InnoDB takes %d\n", table->column_count,
-                      MARIA_COLUMNS_MAX);
+                      MYSQL_COLUMNS_MAX);
     }
     for (uint32_t i = 0; i < table->column_count; i++) {
         const char *name = table->columns[i].name;
         check_name("column", name, out);
-        for (uint32_t j = 0; j < i && table->column_count <= MARIA_COLUMNS_MAX; j++) {
+        for (uint32_t j = 0; j < i && table->column_count <= MYSQL_COLUMNS_MAX; j++) {
             if (strcasecmp(table->columns[j].name, name) == 0) {
                 buffer_format(out, "the columns %s and %s are one to the server: rename one\n",
                               sql_show_name(table->columns[j].name, other),
@@ -77,8 +77,8 @@ static void add_key_fault(const char *what, const char *name, struct column_list
 }
 
 /* MySQL 5.5 and the first of 5.6 keep whole seconds. */
-static void check_fractions(const struct maria_database *self, const struct target_table *table,
-                            const struct maria_layout *layout, struct buffer *out)
+static void check_fractions(const struct mysql_database *self, const struct target_table *table,
+                            const struct mysql_layout *layout, struct buffer *out)
 {
     char shown[SQL_SHOWN_BYTES];
     for (uint32_t i = 0; !self->mariadb && self->version < 50604 && i < table->column_count; i++) {
@@ -95,10 +95,10 @@ static void check_fractions(const struct maria_database *self, const struct targ
 }
 
 /* Of a table that is to be made by its columns. */
-static void check_layout(const struct maria_database *self, const struct target_table *table,
+static void check_layout(const struct mysql_database *self, const struct target_table *table,
                          struct arena *arena, struct buffer *out)
 {
-    const struct maria_layout layout = maria_layout_make(self, table, arena);
+    const struct mysql_layout layout = mysql_layout_make(self, table, arena);
     if (layout.key_fault != NULL) {
         add_key_fault("key of", table->name, table->key, layout.key_fault, out);
     }
@@ -109,19 +109,19 @@ static void check_layout(const struct maria_database *self, const struct target_
         }
     }
     check_fractions(self, table, &layout, out);
-    if (!maria_layout_fits(&layout)) {
+    if (!mysql_layout_fits(&layout)) {
         buffer_append_string(out, "its columns are too many or too long for one row of the server: "
                                   "split the table, or give columns the type text\n");
     }
 }
 
-enum status maria_check_table(struct database *database, const struct target_table *table,
+enum status mysql_check_table(struct database *database, const struct target_table *table,
                               const struct shape *const *shapes, uint32_t shape_count,
                               struct buffer *out, struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     struct arena *arena = arena_create(0);
-    struct maria_table facts;
+    struct mysql_table facts;
     MYSQL *connection = NULL;
 
     check_name("table", table->name, out);
@@ -129,9 +129,9 @@ enum status maria_check_table(struct database *database, const struct target_tab
         buffer_append_string(out, "names that begin with _transhume_ are the ledger's\n");
     }
     check_columns(table, out);
-    enum status status = maria_control(self, &connection, error);
+    enum status status = mysql_control(self, &connection, error);
     status = status == STATUS_OK
-                 ? maria_look_at(self->seen, self, connection, table->name, arena, &facts, error)
+                 ? mysql_look_at(self->seen, self, connection, table->name, arena, &facts, error)
                  : status;
     bool found = status == STATUS_OK;
     if (found && facts.schema->kind != SCHEMA_TABLE) {
@@ -146,11 +146,11 @@ enum status maria_check_table(struct database *database, const struct target_tab
                           "ENGINE=InnoDB\n",
                           facts.engine);
         }
-        status = maria_check_rights(self, connection, table, found, out, error);
-        status = status == STATUS_OK ? maria_check_triggers(self, connection, table, out, error)
+        status = mysql_check_rights(self, connection, table, found, out, error);
+        status = status == STATUS_OK ? mysql_check_triggers(self, connection, table, out, error)
                                      : status;
         if (status == STATUS_OK && !found && table->same_engine == NULL &&
-            table->column_count <= MARIA_COLUMNS_MAX) {
+            table->column_count <= MYSQL_COLUMNS_MAX) {
             check_layout(self, table, arena, out);
         }
         sql_check_key(table, found ? facts.schema : NULL, strcasecmp, "unique index", out);

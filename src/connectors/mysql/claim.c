@@ -19,7 +19,7 @@
 enum { CLAIM_WAIT_MS = 1500, CLAIM_STEP_MS = 20, CREATE_WAIT_S = 10 };
 
 /* A name for GET_LOCK, which is the server's own and at most 64 characters. */
-static void append_lock(struct buffer *sql, const struct maria_database *self, const char *what,
+static void append_lock(struct buffer *sql, const struct mysql_database *self, const char *what,
                         const char *run_id)
 {
     struct buffer name = {0};
@@ -30,7 +30,7 @@ static void append_lock(struct buffer *sql, const struct maria_database *self, c
 }
 
 /* STATUS_AGAIN: somebody has it. */
-static enum status get_lock(struct maria_database *self, MYSQL *connection, const char *what,
+static enum status get_lock(struct mysql_database *self, MYSQL *connection, const char *what,
                             const char *run_id, int wait_s, struct error *error)
 {
     struct buffer sql = {0};
@@ -38,14 +38,14 @@ static enum status get_lock(struct maria_database *self, MYSQL *connection, cons
     buffer_append_string(&sql, "SELECT GET_LOCK(");
     append_lock(&sql, self, what, run_id);
     buffer_format(&sql, ", %d)", wait_s);
-    enum status status = maria_ask_number(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_LOCKED,
+    enum status status = mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_LOCKED,
                                           0, &locked, error);
     return status == STATUS_OK && locked != 1 ? STATUS_AGAIN : status;
 }
 
 /* ---------------------------------------------------------------- making and dropping tables */
 
-enum status maria_lock_creating(struct maria_database *self, MYSQL *connection, struct error *error)
+enum status mysql_lock_creating(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     enum status status = get_lock(self, connection, "create", "", CREATE_WAIT_S, error);
     return status == STATUS_AGAIN ? error_set(error, ERROR_TARGET_LOCKED, self->shown,
@@ -54,45 +54,45 @@ enum status maria_lock_creating(struct maria_database *self, MYSQL *connection, 
                                   : status;
 }
 
-void maria_unlock_creating(struct maria_database *self, MYSQL *connection)
+void mysql_unlock_creating(struct mysql_database *self, MYSQL *connection)
 {
     struct buffer sql = {0};
     struct error ignored = {0};
-    if (!maria_is_alive(connection)) {
+    if (!mysql_is_alive(connection)) {
         return;
     }
     buffer_append_string(&sql, "DO RELEASE_LOCK(");
     append_lock(&sql, self, "create", "");
     buffer_append_byte(&sql, ')');
-    (void)!maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_WRITE, NULL,
-                              &ignored);
+    (void)!mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_WRITE, NULL,
+                            &ignored);
 }
 
 /* ---------------------------------------------------------------- the lock of a run */
 
-static void unlock(struct maria_database *self)
+static void unlock(struct mysql_database *self)
 {
-    maria_disconnect(self->lock);
+    mysql_disconnect(self->lock);
     free(self->locked_run);
     self->lock = NULL;
     self->locked_run = NULL;
 }
 
-static bool is_locked(const struct maria_database *self, const char *run_id)
+static bool is_locked(const struct mysql_database *self, const char *run_id)
 {
     return self->locked_run != NULL && strcmp(self->locked_run, run_id) == 0;
 }
 
 /* The server needs a moment to see that a killed process is gone. STATUS_AGAIN: somebody has it. */
-static enum status lock_run(struct maria_database *self, const char *run_id, int64_t wait_ms,
+static enum status lock_run(struct mysql_database *self, const char *run_id, int64_t wait_ms,
                             struct error *error)
 {
     int64_t end = clock_monotonic_ms() + wait_ms;
-    if (is_locked(self, run_id) && maria_is_alive(self->lock)) {
+    if (is_locked(self, run_id) && mysql_is_alive(self->lock)) {
         return STATUS_OK;
     }
     unlock(self);
-    if (maria_connect(self, &self->lock, error) != STATUS_OK) {
+    if (mysql_connect(self, &self->lock, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = get_lock(self, self->lock, "claim", run_id, 0, error);
@@ -120,7 +120,7 @@ static uint64_t epoch_of(const char *leader)
     return epoch;
 }
 
-static enum status find_epoch(struct maria_database *self, MYSQL *connection, const char *run_id,
+static enum status find_epoch(struct mysql_database *self, MYSQL *connection, const char *run_id,
                               uint64_t *epoch, struct error *error)
 {
     char key[STORE_KEY_BYTES];
@@ -128,10 +128,10 @@ static enum status find_epoch(struct maria_database *self, MYSQL *connection, co
     MYSQL_RES *result = NULL;
     store_name_key(key, "run/", run_id);
     buffer_append_string(&sql, "SELECT value FROM ");
-    maria_append_table(&sql, self, SQL_STORE_TABLE);
+    mysql_append_table(&sql, self, SQL_STORE_TABLE);
     buffer_format(&sql, " WHERE name = '%s/leader'", key);
-    enum status status = maria_query_buffer(self, connection, &sql, MARIA_SHORT,
-                                            ERROR_LEDGER_INVALID, &result, error);
+    enum status status =
+        mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     *epoch = row != NULL && row[0] != NULL ? epoch_of(row[0]) : 0;
     mysql_free_result(result);
@@ -140,12 +140,12 @@ static enum status find_epoch(struct maria_database *self, MYSQL *connection, co
 
 /* What the holder has locked would be waited for; its lock goes along. One that has just begun with
  * its claim has the lock, and no session that works on the run. */
-static enum status end_holder(struct maria_database *self, MYSQL *connection, const char *run_id,
+static enum status end_holder(struct mysql_database *self, MYSQL *connection, const char *run_id,
                               uint64_t epoch, struct error *error)
 {
     struct buffer lock = {0};
     uint64_t now = 0;
-    enum status status = maria_sessions_end(self, connection, run_id, epoch, error);
+    enum status status = mysql_sessions_end(self, connection, run_id, epoch, error);
     status = status == STATUS_OK ? lock_run(self, run_id, 0, error) : status;
     if (status != STATUS_AGAIN) {
         return status;
@@ -155,7 +155,7 @@ static enum status end_holder(struct maria_database *self, MYSQL *connection, co
         return status == STATUS_OK ? STATUS_AGAIN : status;
     }
     append_lock(&lock, self, "claim", run_id);
-    status = maria_holder_end(self, connection, buffer_string(&lock), error);
+    status = mysql_holder_end(self, connection, buffer_string(&lock), error);
     buffer_free(&lock);
     return status == STATUS_OK ? lock_run(self, run_id, CLAIM_WAIT_MS, error) : status;
 }
@@ -164,10 +164,10 @@ static enum status end_holder(struct maria_database *self, MYSQL *connection, co
 static enum status take(struct database *database, const char *run_id, uint64_t epoch,
                         bool take_over, struct ledger_holder *found, struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     MYSQL *connection = NULL;
     *found = (struct ledger_holder){0};
-    enum status status = maria_control(self, &connection, error);
+    enum status status = mysql_control(self, &connection, error);
     if (status == STATUS_OK) {
         status = lock_run(self, run_id, take_over ? 0 : CLAIM_WAIT_MS, error);
     }
@@ -182,19 +182,19 @@ static enum status take(struct database *database, const char *run_id, uint64_t 
 
 static void give_back(struct database *database, const char *run_id)
 {
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     if (is_locked(self, run_id)) {
         unlock(self);
     }
 }
 
-const struct lock_functions maria_lock_functions = {.take = take, .give_back = give_back};
+const struct lock_functions mysql_lock_functions = {.take = take, .give_back = give_back};
 
 /* ---------------------------------------------------------------- the claim */
 
-void maria_released(struct database *database)
+void mysql_released(struct database *database)
 {
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     free(self->run_id);
     free(self->guard_key);
     self->run_id = NULL;
@@ -202,31 +202,31 @@ void maria_released(struct database *database)
 }
 
 /* Sessions that the former holder opened until its claim was replaced are ended, too. The guard is
- * looked at once these are marked, as in maria_join. */
-static enum status mark_own(struct maria_database *self, bool took_over, struct error *error)
+ * looked at once these are marked, as in mysql_join. */
+static enum status mark_own(struct mysql_database *self, bool took_over, struct error *error)
 {
     MYSQL *connection = NULL;
-    enum status status = maria_control(self, &connection, error);
+    enum status status = mysql_control(self, &connection, error);
     if (status == STATUS_OK && took_over) {
-        status = maria_sessions_end(self, connection, self->run_id, self->epoch - 1, error);
+        status = mysql_sessions_end(self, connection, self->run_id, self->epoch - 1, error);
     }
     if (status == STATUS_OK && self->guard_key == NULL) {
-        status = maria_store_make(self, connection, error); /* for notes.c */
+        status = mysql_store_make(self, connection, error); /* for notes.c */
     }
     if (status == STATUS_OK) {
-        status = maria_session_mark(self, connection, error);
+        status = mysql_session_mark(self, connection, error);
     }
     if (status == STATUS_OK && self->lock != NULL) {
-        status = maria_session_mark(self, self->lock, error);
+        status = mysql_session_mark(self, self->lock, error);
     }
-    return status == STATUS_OK ? maria_check_claim(self, connection, error) : status;
+    return status == STATUS_OK ? mysql_check_claim(self, connection, error) : status;
 }
 
-enum status maria_claimed(struct database *database, const struct run_claim *claim,
+enum status mysql_claimed(struct database *database, const struct run_claim *claim,
                           struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
-    maria_released(database);
+    struct mysql_database *self = mysql_database_of(database);
+    mysql_released(database);
     self->run_id = memory_copy_string(claim->run_id);
     self->guard_key = claim->guard_key != NULL ? memory_copy_string(claim->guard_key) : NULL;
     self->guard_version = claim->guard_version;
@@ -234,12 +234,12 @@ enum status maria_claimed(struct database *database, const struct run_claim *cla
     return mark_own(self, claim->took_over, error);
 }
 
-enum status maria_check_claim(struct maria_database *self, MYSQL *connection, struct error *error)
+enum status mysql_check_claim(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     bool stands = true;
     if (self->guard_key == NULL) {
         return STATUS_OK;
     }
-    enum status status = maria_store_check_guard(self, connection, &stands, error);
+    enum status status = mysql_store_check_guard(self, connection, &stands, error);
     return status == STATUS_OK && !stands ? sql_run_fenced(self->shown, error) : status;
 }

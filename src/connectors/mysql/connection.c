@@ -38,7 +38,7 @@ static const char session_settings[] =
 
 /* ---------------------------------------------------------------- waiting */
 
-void maria_break_off(MYSQL *connection)
+void mysql_break_off(MYSQL *connection)
 {
     shutdown(mysql_get_socket(connection), SHUT_RDWR);
 }
@@ -50,63 +50,63 @@ static bool wait_until_readable(MYSQL *connection, int64_t timeout_ms)
     return ready > 0 || (ready < 0 && errno != EINTR);
 }
 
-static void end_by_kill(struct maria_database *self, const char *what, MYSQL *connection)
+static void end_by_kill(struct mysql_database *self, const char *what, MYSQL *connection)
 {
     struct buffer sql = {0};
     MYSQL *other = NULL;
     buffer_format(&sql, "KILL %s %lu", what, mysql_thread_id(connection));
-    if (maria_reach(self, &other, NULL) == STATUS_OK && maria_sees(self, other, connection)) {
-        (void)!maria_query_buffer(self, other, &sql, MARIA_PROBE, ERROR_NETWORK, NULL, NULL);
+    if (mysql_reach(self, &other, NULL) == STATUS_OK && mysql_sees(self, other, connection)) {
+        (void)!mysql_run_buffer(self, other, &sql, MYSQL_PROBE, ERROR_NETWORK, NULL, NULL);
     }
-    maria_disconnect(other);
+    mysql_disconnect(other);
     buffer_free(&sql);
 }
 
 /* The server goes on with a statement whose client is gone, and keeps its transaction's locks. */
-static enum status give_up(struct maria_database *self, MYSQL *connection,
-                           enum maria_patience patience, struct error *error)
+static enum status give_up(struct mysql_database *self, MYSQL *connection,
+                           enum mysql_patience patience, struct error *error)
 {
-    if (patience != MARIA_PROBE && !atomic_load(&self->base.hurried)) {
+    if (patience != MYSQL_PROBE && !atomic_load(&self->base.hurried)) {
         end_by_kill(self, "CONNECTION", connection);
     }
     error_set(error, ERROR_NETWORK, self->shown, "the server did not answer within %lld s",
               (long long)(self->timeout_ms / 1000));
     error_hint(error, "it may be overloaded, or wait for a lock: SHOW PROCESSLIST shows it");
-    maria_break_off(connection); /* what it may still say nobody would understand */
+    mysql_break_off(connection); /* what it may still say nobody would understand */
     return STATUS_FAILED;
 }
 
-void maria_kill_statement(struct maria_database *self, MYSQL *connection)
+void mysql_kill_statement(struct mysql_database *self, MYSQL *connection)
 {
     end_by_kill(self, "QUERY", connection);
 }
 
-static enum status keep_vigil(struct maria_database *self, MYSQL *connection,
+static enum status keep_vigil(struct mysql_database *self, MYSQL *connection,
                               struct sql_vigil *vigil, struct error *error)
 {
-    enum sql_life life = maria_life_of(self, connection);
+    enum sql_life life = mysql_life_of(self, connection);
     enum status status = sql_vigil_found(vigil, life, self->timeout_ms, self->shown, error);
     if (status != STATUS_OK) {
         if (life != SQL_SILENT) { /* its transaction would hold its locks, perhaps for hours */
             end_by_kill(self, "CONNECTION", connection);
         }
-        maria_break_off(connection);
+        mysql_break_off(connection);
     }
     return status;
 }
 
-static bool is_short(enum maria_patience patience)
+static bool is_short(enum mysql_patience patience)
 {
-    return patience == MARIA_SHORT || patience == MARIA_PROBE;
+    return patience == MYSQL_SHORT || patience == MYSQL_PROBE;
 }
 
 /*
  * The answer's first byte; what follows is the client library's to wait for, a read at a time (of
- * rows that are read as they come see maria_fetch_row). A server goes on with a statement whose
+ * rows that are read as they come see mysql_next_row). A server goes on with a statement whose
  * client is gone: so one that is to stop is killed first.
  */
-enum status maria_await(struct maria_database *self, MYSQL *connection,
-                        enum maria_patience patience, struct error *error)
+enum status mysql_await(struct mysql_database *self, MYSQL *connection,
+                        enum mysql_patience patience, struct error *error)
 {
     bool stopped = false;
     struct sql_vigil vigil;
@@ -121,8 +121,8 @@ enum status maria_await(struct maria_database *self, MYSQL *connection,
             }
         }
         if (!is_short(patience) && !stopped &&
-            signals_stop_level() >= (patience == MARIA_BUILD ? 1 : 2)) {
-            maria_kill_statement(self, connection);
+            signals_stop_level() >= (patience == MYSQL_BUILD ? 1 : 2)) {
+            mysql_kill_statement(self, connection);
             stopped = true;
             sql_vigil_begin(&vigil, self->timeout_ms);
         }
@@ -130,46 +130,46 @@ enum status maria_await(struct maria_database *self, MYSQL *connection,
     return STATUS_OK;
 }
 
-enum status maria_fetch_row(struct maria_database *self, MYSQL_RES *result, MYSQL *connection,
-                            MYSQL_ROW *row, struct error *error)
+enum status mysql_next_row(struct mysql_database *self, MYSQL_RES *result, MYSQL *connection,
+                           MYSQL_ROW *row, struct error *error)
 {
     enum status status = STATUS_OK;
     int waits_for = mysql_fetch_row_start(row, result);
     while (waits_for != 0) {
         /* where that failed the connection is broken off, and the call ends at once */
         if (status == STATUS_OK) {
-            status = maria_await(self, connection, MARIA_LONG, error);
+            status = mysql_await(self, connection, MYSQL_LONG, error);
         }
         waits_for = mysql_fetch_row_cont(row, result, waits_for & ~MYSQL_WAIT_TIMEOUT);
     }
     if (status != STATUS_OK || *row != NULL || mysql_errno(connection) == 0) {
         return status;
     }
-    return maria_failure(self, connection, ERROR_SOURCE_READ, error);
+    return mysql_failure(self, connection, ERROR_SOURCE_READ, error);
 }
 
-bool maria_is_alive(MYSQL *connection)
+bool mysql_is_alive(MYSQL *connection)
 {
-    return connection != NULL && !maria_is_lost(mysql_errno(connection)) &&
+    return connection != NULL && !mysql_is_lost(mysql_errno(connection)) &&
            mysql_get_socket(connection) != MARIADB_INVALID_SOCKET;
 }
 
-bool maria_has_spoken(MYSQL *connection)
+bool mysql_has_spoken(MYSQL *connection)
 {
     return wait_until_readable(connection, 0);
 }
 
-void maria_disconnect(MYSQL *connection)
+void mysql_disconnect(MYSQL *connection)
 {
     if (connection != NULL) {
-        maria_own_remove(connection);
+        mysql_own_remove(connection);
         mysql_close(connection);
     }
 }
 
 /* ---------------------------------------------------------------- connecting */
 
-const char maria_asks_for_a_file[] =
+const char mysql_asks_for_a_file[] =
     "the server asked for a file of this machine, which it will not get";
 
 /* Files are sent by the writer alone, out of its memory; it sets a handler of its own. */
@@ -198,36 +198,36 @@ static void end_nothing(void *handle)
 static int say_refused(void *handle, char *words, unsigned int size)
 {
     (void)handle;
-    snprintf(words, size, "%s", maria_asks_for_a_file);
-    return MARIA_FILE_REFUSED;
+    snprintf(words, size, "%s", mysql_asks_for_a_file);
+    return MYSQL_FILE_REFUSED;
 }
 
-static void choose_tls(const struct maria_settings *settings, enum maria_tls tls, MYSQL *connection)
+static void choose_tls(const struct mysql_settings *settings, enum mysql_tls tls, MYSQL *connection)
 {
     my_bool yes = 1;
     my_bool no = 0;
-    if (tls == MARIA_TLS_DISABLE) {
+    if (tls == MYSQL_TLS_DISABLE) {
         mysql_optionsv(connection, MYSQL_OPT_SSL_ENFORCE, &no);
         mysql_optionsv(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &no);
         return;
     }
     mysql_ssl_set(connection, settings->key, settings->certificate, settings->ca, NULL, NULL);
-    if (tls >= MARIA_TLS_REQUIRE) {
+    if (tls >= MYSQL_TLS_REQUIRE) {
         mysql_optionsv(connection, MYSQL_OPT_SSL_ENFORCE, &yes);
     }
     mysql_optionsv(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT,
-                   tls == MARIA_TLS_VERIFY_FULL ? &yes : &no);
+                   tls == MYSQL_TLS_VERIFY_FULL ? &yes : &no);
 }
 
-static void choose_options(const struct maria_database *self, enum maria_tls tls, MYSQL *connection)
+static void choose_options(const struct mysql_database *self, enum mysql_tls tls, MYSQL *connection)
 {
-    const struct maria_settings *settings = &self->settings;
+    const struct mysql_settings *settings = &self->settings;
     unsigned seconds = (unsigned)((self->timeout_ms + 999) / 1000);
     unsigned local = self->loads ? 1 : 0;
     bool reads_files = settings->option_file == NULL || settings->option_file[0] != '\0';
     unsigned long net_buffer_bytes = NET_BUFFER_BYTES;
 
-    mysql_optionsv(connection, MYSQL_OPT_NONBLOCK, 0); /* for maria_fetch_row and log_in */
+    mysql_optionsv(connection, MYSQL_OPT_NONBLOCK, 0); /* for mysql_next_row and log_in */
     if (settings->option_file != NULL && reads_files) {
         mysql_optionsv(connection, MYSQL_READ_DEFAULT_FILE, settings->option_file);
     }
@@ -243,7 +243,7 @@ static void choose_options(const struct maria_database *self, enum maria_tls tls
     mysql_optionsv(connection, MYSQL_OPT_CONNECT_ATTR_ADD, "program_name", "transhume");
     /* a password in clear goes only where nobody else can read it, to a peer that is known */
     mysql_optionsv(connection, MARIADB_OPT_RESTRICTED_AUTH,
-                   settings->tls == MARIA_TLS_VERIFY_FULL
+                   settings->tls == MYSQL_TLS_VERIFY_FULL
                        ? "mysql_native_password,caching_sha2_password,sha256_password,"
                          "client_ed25519,dialog,mysql_clear_password"
                        : "mysql_native_password,caching_sha2_password,sha256_password,"
@@ -254,7 +254,7 @@ static void choose_options(const struct maria_database *self, enum maria_tls tls
 }
 
 /* A peer that is gone without a word is seen even while a statement works for hours. */
-static void watch_peer(const struct maria_database *self, MYSQL *connection)
+static void watch_peer(const struct mysql_database *self, MYSQL *connection)
 {
     int on = 1;
     int idle_s = 30;
@@ -267,33 +267,33 @@ static void watch_peer(const struct maria_database *self, MYSQL *connection)
 }
 
 /* The server gives up before the client does. */
-static enum status bound_lock_waits(struct maria_database *self, MYSQL *connection,
+static enum status bound_lock_waits(struct mysql_database *self, MYSQL *connection,
                                     struct error *error)
 {
-    long long seconds = maria_lock_seconds(sql_long_lock_ms(self->timeout_ms));
+    long long seconds = mysql_lock_seconds(sql_long_lock_ms(self->timeout_ms));
     struct buffer sql = {0};
     buffer_format(&sql, "SET SESSION innodb_lock_wait_timeout = %lld, lock_wait_timeout = %lld",
                   seconds, seconds);
-    return maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_NETWORK, NULL, error);
+    return mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_NETWORK, NULL, error);
 }
 
-enum status maria_session_reset(struct maria_database *self, MYSQL *connection, struct error *error)
+enum status mysql_session_reset(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     enum status status =
-        maria_query(self, connection, session_settings, MARIA_SHORT, ERROR_NETWORK, NULL, error);
+        mysql_run(self, connection, session_settings, MYSQL_SHORT, ERROR_NETWORK, NULL, error);
     return status == STATUS_OK ? bound_lock_waits(self, connection, error) : status;
 }
 
-static enum status set_up_session(struct maria_database *self, MYSQL *connection,
+static enum status set_up_session(struct mysql_database *self, MYSQL *connection,
                                   struct error *error)
 {
     bool repeatable = self->mode == OPEN_SOURCE || self->statement_log;
-    enum status status = maria_session_reset(self, connection, error);
+    enum status status = mysql_session_reset(self, connection, error);
     if (status == STATUS_OK) {
-        status = maria_query(self, connection,
-                             repeatable ? "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
-                                        : "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-                             MARIA_SHORT, ERROR_NETWORK, NULL, error);
+        status = mysql_run(self, connection,
+                           repeatable ? "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+                                      : "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+                           MYSQL_SHORT, ERROR_NETWORK, NULL, error);
     }
     /* settings that one server has and another one has not */
     static const char *const optional[] = {
@@ -307,25 +307,25 @@ static enum status set_up_session(struct maria_database *self, MYSQL *connection
         "SET SESSION sql_generate_invisible_primary_key = 0",
         "SET SESSION lc_messages = 'en_US'" /* writer_load.c reads them */};
     for (size_t i = 0; status == STATUS_OK && i < sizeof optional / sizeof optional[0]; i++) {
-        if (mysql_query(connection, optional[i]) != 0 && maria_is_lost(mysql_errno(connection))) {
-            status = maria_failure(self, connection, ERROR_NETWORK, error);
+        if (mysql_query(connection, optional[i]) != 0 && mysql_is_lost(mysql_errno(connection))) {
+            status = mysql_failure(self, connection, ERROR_NETWORK, error);
         }
     }
     return status;
 }
 
 /* Not every proxy that speaks for a server has a list of its sessions. */
-static enum status note_session(struct maria_database *self, MYSQL *connection, struct error *error)
+static enum status note_session(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
-    static const char server[] = "SELECT " MARIA_SERVER_NAME;
+    static const char server[] = "SELECT " MYSQL_SERVER_NAME;
     static const char both[] =
-        "SELECT " MARIA_SERVER_NAME ", (SELECT p.host FROM information_schema.processlist AS p "
+        "SELECT " MYSQL_SERVER_NAME ", (SELECT p.host FROM information_schema.processlist AS p "
         "WHERE p.id = connection_id())";
     MYSQL_RES *result = NULL;
     enum status status =
-        maria_query(self, connection, both, MARIA_SHORT, ERROR_NETWORK, &result, error);
-    if (status != STATUS_OK && mysql_errno(connection) != 0 && maria_is_alive(connection)) {
-        status = maria_query(self, connection, server, MARIA_SHORT, ERROR_NETWORK, &result, error);
+        mysql_run(self, connection, both, MYSQL_SHORT, ERROR_NETWORK, &result, error);
+    if (status != STATUS_OK && mysql_errno(connection) != 0 && mysql_is_alive(connection)) {
+        status = mysql_run(self, connection, server, MYSQL_SHORT, ERROR_NETWORK, &result, error);
     }
     if (status != STATUS_OK) {
         return STATUS_FAILED;
@@ -333,7 +333,7 @@ static enum status note_session(struct maria_database *self, MYSQL *connection, 
     MYSQL_ROW row = mysql_fetch_row(result);
     bool named = row != NULL && row[0] != NULL;
     if (named) {
-        maria_own_add(connection, row[0], mysql_num_fields(result) > 1 ? row[1] : NULL);
+        mysql_own_add(connection, row[0], mysql_num_fields(result) > 1 ? row[1] : NULL);
     }
     mysql_free_result(result);
     return named ? STATUS_OK
@@ -364,12 +364,12 @@ static int wait_for(MYSQL *connection, int events)
  * some of its plugins send the password in clear then. Looked at once a connection is there, so
  * before the library reads. `without_tls`: given up, since the server has none.
  */
-static bool log_in(const struct maria_database *self, enum maria_tls tls, MYSQL *connection,
+static bool log_in(const struct mysql_database *self, enum mysql_tls tls, MYSQL *connection,
                    bool *without_tls)
 {
-    const struct maria_settings *settings = &self->settings;
+    const struct mysql_settings *settings = &self->settings;
     const char *password = settings->password != NULL ? settings->password : getenv("MYSQL_PWD");
-    bool wants_tls = tls != MARIA_TLS_DISABLE && settings->socket == NULL;
+    bool wants_tls = tls != MYSQL_TLS_DISABLE && settings->socket == NULL;
     MYSQL *made = NULL;
     int events = mysql_real_connect_start(&made, connection, settings->host, settings->user,
                                           password, self->schema, settings->port, settings->socket,
@@ -378,21 +378,21 @@ static bool log_in(const struct maria_database *self, enum maria_tls tls, MYSQL 
     for (bool judged = !wants_tls; events != 0;) {
         int happened = *without_tls ? MYSQL_WAIT_TIMEOUT : wait_for(connection, events);
         if (!judged && happened == MYSQL_WAIT_WRITE) {
-            enum maria_greeting greeting =
-                maria_greeting_judge(mysql_get_socket(connection), self->timeout_ms);
-            judged = greeting != MARIA_GREETING_LATE;
-            *without_tls = greeting == MARIA_GREETING_WITHOUT_TLS;
-            happened = greeting == MARIA_GREETING_FINE ? happened : MYSQL_WAIT_TIMEOUT;
+            enum mysql_greeting greeting =
+                mysql_greeting_judge(mysql_get_socket(connection), self->timeout_ms);
+            judged = greeting != MYSQL_GREETING_LATE;
+            *without_tls = greeting == MYSQL_GREETING_WITHOUT_TLS;
+            happened = greeting == MYSQL_GREETING_FINE ? happened : MYSQL_WAIT_TIMEOUT;
         }
         events = mysql_real_connect_cont(&made, connection, happened);
     }
     return made != NULL && !*without_tls;
 }
 
-static enum status not_reached(const struct maria_database *self, MYSQL *connection,
+static enum status not_reached(const struct mysql_database *self, MYSQL *connection,
                                struct error *error)
 {
-    maria_failure(self, connection, ERROR_NETWORK, error);
+    mysql_failure(self, connection, ERROR_NETWORK, error);
     if (error != NULL && error->native_code == CR_UNKNOWN_ERROR) {
         error_set(error, ERROR_CREDENTIALS, self->shown,
                   "the log-in broke off, and the client library does not say why");
@@ -404,14 +404,14 @@ static enum status not_reached(const struct maria_database *self, MYSQL *connect
     return STATUS_FAILED;
 }
 
-static enum status refuse_without_tls(const struct maria_database *self, struct error *error)
+static enum status refuse_without_tls(const struct mysql_database *self, struct error *error)
 {
     error_set(error, ERROR_TLS, self->shown, "the server offers no TLS");
     error_hint(error, "turn it on there; where nobody can listen, sslmode=disable does without");
     return STATUS_FAILED;
 }
 
-static enum status reach(struct maria_database *self, enum maria_tls tls, MYSQL **connection,
+static enum status reach(struct mysql_database *self, enum mysql_tls tls, MYSQL **connection,
                          bool *without_tls, struct error *error)
 {
     MYSQL *made = mysql_init(NULL);
@@ -426,47 +426,47 @@ static enum status reach(struct maria_database *self, enum maria_tls tls, MYSQL 
         } else {
             (void)!not_reached(self, made, error);
         }
-        maria_disconnect(made);
+        mysql_disconnect(made);
         return STATUS_FAILED;
     }
     watch_peer(self, made);
-    maria_tell_link(self, made);
+    mysql_tell_link(self, made);
     *connection = made;
     return STATUS_OK;
 }
 
-enum status maria_reach(struct maria_database *self, MYSQL **connection, struct error *error)
+enum status mysql_reach(struct mysql_database *self, MYSQL **connection, struct error *error)
 {
-    enum maria_tls tls = self->settings.tls;
+    enum mysql_tls tls = self->settings.tls;
     bool without_tls = false;
     enum status status = reach(self, tls, connection, &without_tls, error);
-    if (without_tls && tls == MARIA_TLS_PREFER) {
+    if (without_tls && tls == MYSQL_TLS_PREFER) {
         if (error != NULL) {
             error_clear(error);
         }
-        status = reach(self, MARIA_TLS_DISABLE, connection, &without_tls, error);
+        status = reach(self, MYSQL_TLS_DISABLE, connection, &without_tls, error);
     }
     return status;
 }
 
-enum status maria_connect(struct maria_database *self, MYSQL **connection, struct error *error)
+enum status mysql_connect(struct mysql_database *self, MYSQL **connection, struct error *error)
 {
-    if (maria_reach(self, connection, error) != STATUS_OK) {
+    if (mysql_reach(self, connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (note_session(self, *connection, error) != STATUS_OK ||
         set_up_session(self, *connection, error) != STATUS_OK) {
-        maria_disconnect(*connection);
+        mysql_disconnect(*connection);
         *connection = NULL;
         return STATUS_FAILED;
     }
     return STATUS_OK;
 }
 
-enum status maria_control(struct maria_database *self, MYSQL **connection, struct error *error)
+enum status mysql_control(struct mysql_database *self, MYSQL **connection, struct error *error)
 {
     *connection = self->control;
-    if (maria_is_alive(self->control)) {
+    if (mysql_is_alive(self->control)) {
         return STATUS_OK;
     }
     if (self->mode == OPEN_SOURCE && self->snapshot_taken) {
@@ -475,16 +475,16 @@ enum status maria_control(struct maria_database *self, MYSQL **connection, struc
         error_hint(error, "`transhume resume` continues, at a new snapshot");
         return STATUS_FAILED;
     }
-    maria_disconnect(self->control);
+    mysql_disconnect(self->control);
     self->control = NULL;
-    enum status status = maria_join(self, &self->control, error);
+    enum status status = mysql_join(self, &self->control, error);
     *connection = self->control;
     return status;
 }
 
 /* ---------------------------------------------------------------- asking */
 
-int maria_column_named(MYSQL_RES *result, const char *name)
+int mysql_column_named(MYSQL_RES *result, const char *name)
 {
     const MYSQL_FIELD *fields = mysql_fetch_fields(result);
     for (unsigned i = 0; i < mysql_num_fields(result); i++) {
@@ -495,41 +495,41 @@ int maria_column_named(MYSQL_RES *result, const char *name)
     return -1;
 }
 
-enum status maria_read_answer(struct maria_database *self, MYSQL *connection,
-                              enum maria_patience patience, enum error_code otherwise,
+enum status mysql_read_answer(struct mysql_database *self, MYSQL *connection,
+                              enum mysql_patience patience, enum error_code otherwise,
                               struct error *error)
 {
-    if (maria_await(self, connection, patience, error) != STATUS_OK) {
+    if (mysql_await(self, connection, patience, error) != STATUS_OK) {
         (void)!mysql_read_query_result(connection); /* notes that the connection is over */
         return STATUS_FAILED;
     }
     return mysql_read_query_result(connection) != 0
-               ? maria_failure(self, connection, otherwise, error)
+               ? mysql_failure(self, connection, otherwise, error)
                : STATUS_OK;
 }
 
-enum status maria_send(struct maria_database *self, MYSQL *connection, const char *sql,
-                       size_t length, enum maria_patience patience, enum error_code otherwise,
+enum status mysql_send(struct mysql_database *self, MYSQL *connection, const char *sql,
+                       size_t length, enum mysql_patience patience, enum error_code otherwise,
                        struct error *error)
 {
     return mysql_send_query(connection, sql, (unsigned long)length) != 0
-               ? maria_failure(self, connection, ERROR_NETWORK, error)
-               : maria_read_answer(self, connection, patience, otherwise, error);
+               ? mysql_failure(self, connection, ERROR_NETWORK, error)
+               : mysql_read_answer(self, connection, patience, otherwise, error);
 }
 
-enum status maria_query(struct maria_database *self, MYSQL *connection, const char *sql,
-                        enum maria_patience patience, enum error_code otherwise, MYSQL_RES **result,
-                        struct error *error)
+enum status mysql_run(struct mysql_database *self, MYSQL *connection, const char *sql,
+                      enum mysql_patience patience, enum error_code otherwise, MYSQL_RES **result,
+                      struct error *error)
 {
     if (result != NULL) {
         *result = NULL;
     }
-    if (maria_send(self, connection, sql, strlen(sql), patience, otherwise, error) != STATUS_OK) {
+    if (mysql_send(self, connection, sql, strlen(sql), patience, otherwise, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     MYSQL_RES *stored = mysql_store_result(connection);
     if (stored == NULL && mysql_errno(connection) != 0) {
-        return maria_failure(self, connection, otherwise, error);
+        return mysql_failure(self, connection, otherwise, error);
     }
     if (result != NULL) {
         *result = stored;
@@ -539,24 +539,23 @@ enum status maria_query(struct maria_database *self, MYSQL *connection, const ch
     return STATUS_OK;
 }
 
-enum status maria_query_buffer(struct maria_database *self, MYSQL *connection, struct buffer *sql,
-                               enum maria_patience patience, enum error_code otherwise,
-                               MYSQL_RES **result, struct error *error)
+enum status mysql_run_buffer(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
+                             enum mysql_patience patience, enum error_code otherwise,
+                             MYSQL_RES **result, struct error *error)
 {
     enum status status =
-        maria_query(self, connection, buffer_string(sql), patience, otherwise, result, error);
+        mysql_run(self, connection, buffer_string(sql), patience, otherwise, result, error);
     buffer_free(sql);
     return status;
 }
 
-enum status maria_ask_number(struct maria_database *self, MYSQL *connection, struct buffer *sql,
-                             enum maria_patience patience, enum error_code otherwise,
+enum status mysql_ask_number(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
+                             enum mysql_patience patience, enum error_code otherwise,
                              int64_t otherwise_value, int64_t *number, struct error *error)
 {
     MYSQL_RES *result = NULL;
     *number = otherwise_value;
-    if (maria_query_buffer(self, connection, sql, patience, otherwise, &result, error) !=
-        STATUS_OK) {
+    if (mysql_run_buffer(self, connection, sql, patience, otherwise, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
@@ -568,15 +567,15 @@ enum status maria_ask_number(struct maria_database *self, MYSQL *connection, str
     return STATUS_OK;
 }
 
-enum status maria_ask_edge(struct maria_database *self, MYSQL *connection, const char *edge,
+enum status mysql_ask_edge(struct mysql_database *self, MYSQL *connection, const char *edge,
                            const char *table, const char *column, enum error_code otherwise,
                            int64_t *number, struct error *error)
 {
     struct buffer sql = {0};
     buffer_format(&sql, "SELECT %s(", edge);
-    maria_append_name(&sql, column);
+    mysql_append_name(&sql, column);
     buffer_append_string(&sql, ") FROM ");
-    maria_append_table(&sql, self, table);
-    return maria_ask_number(self, connection, &sql, MARIA_LONG, otherwise, INT64_MIN, number,
+    mysql_append_table(&sql, self, table);
+    return mysql_ask_number(self, connection, &sql, MYSQL_LONG, otherwise, INT64_MIN, number,
                             error);
 }

@@ -4,10 +4,10 @@
 #include <string.h>
 
 /* Below that, connecting would cost more than it brings. */
-enum { WIDE_KEYS = 500000, RANGES = MARIA_CREW_MAX };
+enum { WIDE_KEYS = 500000, RANGES = MYSQL_CREW_MAX };
 
 struct counting {
-    struct maria_database *self;
+    struct mysql_database *self;
     const struct target_table *table;
     int64_t bounds[RANGES]; /* each range begins at its own; the first is open below */
     int64_t counts[RANGES];
@@ -16,7 +16,7 @@ struct counting {
 static void append_count(struct buffer *sql, const struct counting *counting)
 {
     buffer_append_string(sql, "SELECT count(*) FROM ");
-    maria_append_table(sql, counting->self, counting->table->name);
+    mysql_append_table(sql, counting->self, counting->table->name);
 }
 
 /* A key of this run's making that is one whole number; its edges then cost nothing to find. */
@@ -45,10 +45,10 @@ static enum status find_bounds(struct counting *counting, MYSQL *connection, str
     if (!has_number_key(counting->table)) {
         return STATUS_END;
     }
-    if (maria_ask_edge(counting->self, connection, "min", counting->table->name,
+    if (mysql_ask_edge(counting->self, connection, "min", counting->table->name,
                        counting->table->key.names[0], ERROR_TARGET_INVALID, &low,
                        error) != STATUS_OK ||
-        maria_ask_edge(counting->self, connection, "max", counting->table->name,
+        mysql_ask_edge(counting->self, connection, "max", counting->table->name,
                        counting->table->key.names[0], ERROR_TARGET_INVALID, &high,
                        error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -75,34 +75,34 @@ static enum status count_range(void *context, MYSQL *connection, struct arena *a
     (void)arena;
     append_count(&sql, counting);
     buffer_append_string(&sql, " WHERE ");
-    maria_append_name(&sql, key);
+    mysql_append_name(&sql, key);
     if (!first) {
         buffer_format(&sql, " >= %lld", (long long)counting->bounds[number]);
     }
     if (!first && !last) {
         buffer_append_string(&sql, " AND ");
-        maria_append_name(&sql, key);
+        mysql_append_name(&sql, key);
     }
     if (!last) {
         buffer_format(&sql, " < %lld", (long long)counting->bounds[number + 1]);
     }
-    return maria_ask_number(counting->self, connection, &sql, MARIA_LONG, ERROR_TARGET_INVALID, 0,
+    return mysql_ask_number(counting->self, connection, &sql, MYSQL_LONG, ERROR_TARGET_INVALID, 0,
                             &counting->counts[number], error);
 }
 
-enum status maria_count(struct maria_database *self, MYSQL *control,
+enum status mysql_count(struct mysql_database *self, MYSQL *control,
                         const struct target_table *table, uint64_t *count, struct error *error)
 {
     struct counting counting = {.self = self, .table = table};
-    struct maria_crew crew = {.self = self};
+    struct mysql_crew crew = {.self = self};
     enum status status = find_bounds(&counting, control, error);
     if (status == STATUS_OK) {
-        status = maria_crew_run(&crew, control, RANGES, count_range, &counting, error);
-        maria_crew_close(&crew);
+        status = mysql_crew_run(&crew, control, RANGES, count_range, &counting, error);
+        mysql_crew_close(&crew);
     } else if (status == STATUS_END) {
         struct buffer sql = {0};
         append_count(&sql, &counting);
-        status = maria_ask_number(self, control, &sql, MARIA_LONG, ERROR_TARGET_INVALID, 0,
+        status = mysql_ask_number(self, control, &sql, MYSQL_LONG, ERROR_TARGET_INVALID, 0,
                                   &counting.counts[0], error);
     }
     *count = 0;

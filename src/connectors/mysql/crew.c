@@ -7,8 +7,8 @@
 struct worker;
 
 struct work {
-    struct maria_crew *crew;
-    maria_task task;
+    struct mysql_crew *crew;
+    mysql_task task;
     void *context;
     uint32_t count;
     _Atomic uint32_t next;
@@ -25,14 +25,14 @@ struct worker {
     struct error error;
 };
 
-static enum status connect_worker(struct maria_crew *crew, MYSQL **connection, struct error *error)
+static enum status connect_worker(struct mysql_crew *crew, MYSQL **connection, struct error *error)
 {
     if (*connection != NULL) {
         return STATUS_OK;
     }
-    enum status status = maria_join(crew->self, connection, error);
+    enum status status = mysql_join(crew->self, connection, error);
     if (status == STATUS_OK && crew->keys_silent) {
-        status = maria_silence_keys(crew->self, *connection, true, error);
+        status = mysql_silence_keys(crew->self, *connection, true, error);
     }
     return status;
 }
@@ -62,18 +62,18 @@ static void *run_worker(void *argument)
     } else {
         /* the others do its part */
         log_write(LOG_DEBUG, "one connection fewer is at work: %s", worker->error.message);
-        maria_disconnect(*worker->connection);
+        mysql_disconnect(*worker->connection);
         *worker->connection = NULL;
     }
     return NULL;
 }
 
-enum status maria_crew_run(struct maria_crew *crew, MYSQL *control, uint32_t count, maria_task task,
+enum status mysql_crew_run(struct mysql_crew *crew, MYSQL *control, uint32_t count, mysql_task task,
                            void *context, struct error *error)
 {
     struct work work = {.crew = crew, .task = task, .context = context, .count = count};
-    struct worker workers[MARIA_CREW_MAX] = {0};
-    uint32_t worker_count = count < MARIA_CREW_MAX ? count : MARIA_CREW_MAX;
+    struct worker workers[MYSQL_CREW_MAX] = {0};
+    uint32_t worker_count = count < MYSQL_CREW_MAX ? count : MYSQL_CREW_MAX;
 
     atomic_store(&crew->failed, false);
     for (uint32_t i = 0; i < worker_count; i++) {
@@ -99,10 +99,10 @@ enum status maria_crew_run(struct maria_crew *crew, MYSQL *control, uint32_t cou
     return work.failed != NULL ? work.failed->status : STATUS_OK;
 }
 
-void maria_crew_close(struct maria_crew *crew)
+void mysql_crew_close(struct mysql_crew *crew)
 {
-    for (uint32_t i = 0; i < MARIA_CREW_MAX; i++) {
-        maria_disconnect(crew->connections[i]);
+    for (uint32_t i = 0; i < MYSQL_CREW_MAX; i++) {
+        mysql_disconnect(crew->connections[i]);
         crew->connections[i] = NULL;
     }
 }

@@ -5,30 +5,30 @@
 #include "connectors/mysql/target.h"
 #include <stdatomic.h>
 
-enum { MARIA_CREW_MAX = 4 };
+enum { MYSQL_CREW_MAX = 4 };
 
 /* `self` is filled by the caller, the rest zeroed. */
-struct maria_crew {
-    struct maria_database *self;
+struct mysql_crew {
+    struct mysql_database *self;
     bool keys_silent;    /* no foreign key answers in its sessions */
     _Atomic bool failed; /* one of them has: the others need not go on waiting for locks */
-    MYSQL *connections[MARIA_CREW_MAX];
+    MYSQL *connections[MYSQL_CREW_MAX];
 };
 
 /* Does the thing `number`. On any thread of the crew, whose arena is emptied before each. */
-typedef enum status (*maria_task)(void *context, MYSQL *connection, struct arena *arena,
+typedef enum status (*mysql_task)(void *context, MYSQL *connection, struct arena *arena,
                                   uint32_t number, struct error *error);
 
 /* Does the things 0 to count - 1, in no certain order; the control connection takes part, and does
  * all where there are no others to be had. The first failure ends it. */
-enum status maria_crew_run(struct maria_crew *crew, MYSQL *control, uint32_t count, maria_task task,
+enum status mysql_crew_run(struct mysql_crew *crew, MYSQL *control, uint32_t count, mysql_task task,
                            void *context, struct error *error) MUST_USE;
-void maria_crew_close(struct maria_crew *crew);
+void mysql_crew_close(struct mysql_crew *crew);
 
 /* ---------------------------------------------------------------- count.c */
 
 /* The records of a table. */
-enum status maria_count(struct maria_database *self, MYSQL *control,
+enum status mysql_count(struct mysql_database *self, MYSQL *control,
                         const struct target_table *table, uint64_t *count,
                         struct error *error) MUST_USE;
 

@@ -153,7 +153,7 @@ static bool decode_timestamp(const char *bytes, size_t length, bool zoned, struc
            make_timestamp(&date, microseconds_of(hour, minute, second, microseconds), zoned, cell);
 }
 
-bool maria_is_time_of_day(int64_t nanoseconds)
+bool mysql_is_time_of_day(int64_t nanoseconds)
 {
     return nanoseconds >= 0 && nanoseconds <= INT64_C(86400000000000);
 }
@@ -161,7 +161,7 @@ bool maria_is_time_of_day(int64_t nanoseconds)
 /* A time of day, or what is none as an interval. */
 static struct cell make_time(bool negative, int64_t microseconds, struct arena *arena)
 {
-    if (maria_is_time_of_day((negative ? -microseconds : microseconds) * 1000)) {
+    if (mysql_is_time_of_day((negative ? -microseconds : microseconds) * 1000)) {
         return (struct cell){.kind = VALUE_TIME, .i64 = microseconds * 1000};
     }
     struct value_interval *interval = arena_allocate_zeroed(arena, 1, sizeof *interval);
@@ -190,18 +190,18 @@ static bool decode_time(const char *bytes, size_t length, struct arena *arena, s
 }
 
 /* As the text protocol would have it. */
-static struct cell escaped_moment(const struct maria_type *type, const MYSQL_TIME *moment,
+static struct cell escaped_moment(const struct mysql_type *type, const MYSQL_TIME *moment,
                                   struct arena *arena)
 {
     char text[64];
     unsigned long unit = 1;
     int length = snprintf(text, sizeof text, "%04u-%02u-%02u", moment->year % 10000,
                           moment->month % 100, moment->day % 100);
-    if (type->format != MARIA_AS_DATE) {
+    if (type->format != MYSQL_AS_DATE) {
         length += snprintf(text + length, sizeof text - (size_t)length, " %02u:%02u:%02u",
                            moment->hour % 100, moment->minute % 100, moment->second % 100);
     }
-    if (type->format != MARIA_AS_DATE && type->digits > 0) {
+    if (type->format != MYSQL_AS_DATE && type->digits > 0) {
         for (unsigned i = type->digits; i < 6; i++) {
             unit *= 10;
         }
@@ -211,12 +211,12 @@ static struct cell escaped_moment(const struct maria_type *type, const MYSQL_TIM
     return escaped(arena_copy(arena, text, (size_t)length), (size_t)length, false);
 }
 
-void maria_decode_moment(const struct maria_type *type, const MYSQL_TIME *moment,
+void mysql_decode_moment(const struct mysql_type *type, const MYSQL_TIME *moment,
                          struct arena *arena, struct cell *cell)
 {
     const struct date date = {
         .year = (int)moment->year, .month = (int)moment->month, .day = (int)moment->day};
-    if (type->format == MARIA_AS_TIME) { /* of more than a day, the days may stand apart */
+    if (type->format == MYSQL_AS_TIME) { /* of more than a day, the days may stand apart */
         int64_t hours = ((int64_t)moment->day * 24 + moment->hour) % 100000;
         *cell = make_time(
             moment->neg != 0,
@@ -226,9 +226,9 @@ void maria_decode_moment(const struct maria_type *type, const MYSQL_TIME *moment
     }
     int64_t microseconds =
         microseconds_of(moment->hour, moment->minute, moment->second, (int64_t)moment->second_part);
-    bool fits = type->format == MARIA_AS_DATE
+    bool fits = type->format == MYSQL_AS_DATE
                     ? make_date(&date, cell)
-                    : make_timestamp(&date, microseconds, type->format == MARIA_AS_TIMESTAMP, cell);
+                    : make_timestamp(&date, microseconds, type->format == MYSQL_AS_TIMESTAMP, cell);
     if (!fits) {
         *cell = escaped_moment(type, moment, arena);
     }
@@ -236,7 +236,7 @@ void maria_decode_moment(const struct maria_type *type, const MYSQL_TIME *moment
 
 /* ---------------------------------------------------------------- numbers */
 
-static bool decode_int(const struct maria_type *type, const char *bytes, size_t length,
+static bool decode_int(const struct mysql_type *type, const char *bytes, size_t length,
                        struct cell *cell)
 {
     int64_t value = 0;
@@ -294,44 +294,44 @@ static bool decode_text(enum value_kind kind, const char *bytes, size_t length, 
     return true;
 }
 
-void maria_decode(const struct maria_type *type, const char *bytes, size_t length,
+void mysql_decode(const struct mysql_type *type, const char *bytes, size_t length,
                   struct arena *arena, struct cell *cell)
 {
     bool fits = true;
     switch (type->format) {
-    case MARIA_AS_INT:
-    case MARIA_AS_YEAR:
+    case MYSQL_AS_INT:
+    case MYSQL_AS_YEAR:
         fits = decode_int(type, bytes, length, cell);
         break;
-    case MARIA_AS_UINT:
-    case MARIA_AS_BIT:
+    case MYSQL_AS_UINT:
+    case MYSQL_AS_BIT:
         fits = decode_unsigned(bytes, length, cell);
         break;
-    case MARIA_AS_FLOAT:
-    case MARIA_AS_DOUBLE:
-        fits = decode_float(bytes, length, type->format == MARIA_AS_FLOAT, cell);
+    case MYSQL_AS_FLOAT:
+    case MYSQL_AS_DOUBLE:
+        fits = decode_float(bytes, length, type->format == MYSQL_AS_FLOAT, cell);
         break;
-    case MARIA_AS_DECIMAL:
+    case MYSQL_AS_DECIMAL:
         fits = decimal_parse(bytes, length, arena, cell) == STATUS_OK;
         break;
-    case MARIA_AS_BYTES:
-    case MARIA_AS_GEOMETRY:
+    case MYSQL_AS_BYTES:
+    case MYSQL_AS_GEOMETRY:
         *cell = cell_bytes(bytes, length);
         break;
-    case MARIA_AS_DATE:
+    case MYSQL_AS_DATE:
         fits = decode_date(bytes, length, cell);
         break;
-    case MARIA_AS_DATETIME:
-    case MARIA_AS_TIMESTAMP:
-        fits = decode_timestamp(bytes, length, type->format == MARIA_AS_TIMESTAMP, cell);
+    case MYSQL_AS_DATETIME:
+    case MYSQL_AS_TIMESTAMP:
+        fits = decode_timestamp(bytes, length, type->format == MYSQL_AS_TIMESTAMP, cell);
         break;
-    case MARIA_AS_TIME:
+    case MYSQL_AS_TIME:
         fits = decode_time(bytes, length, arena, cell);
         break;
-    case MARIA_AS_UUID:
+    case MYSQL_AS_UUID:
         fits = decode_uuid(bytes, length, arena, cell);
         break;
-    case MARIA_AS_JSON:
+    case MYSQL_AS_JSON:
         fits = decode_text(VALUE_JSON, bytes, length, cell);
         break;
     default:

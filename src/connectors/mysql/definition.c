@@ -12,7 +12,7 @@ static const char *skip_to(const char *at, const char *end, char wanted)
     int depth = 0;
     while (at < end) {
         if (*at == '\'' || *at == '`' || *at == '"') {
-            at = maria_skip_quoted(at, end);
+            at = mysql_skip_quoted(at, end);
             continue;
         }
         if (depth == 0 && (*at == wanted || *at == ')')) {
@@ -30,31 +30,31 @@ static bool begins(const struct text *clause, const char *words)
     return clause->length >= length && memcmp(clause->data, words, length) == 0;
 }
 
-static enum maria_clause kind_of(const struct text *clause)
+static enum mysql_clause kind_of(const struct text *clause)
 {
     static const char *const keys[] = {"KEY ", "UNIQUE KEY ", "FULLTEXT KEY ", "SPATIAL KEY ",
                                        "VECTOR KEY "};
     for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
         if (begins(clause, keys[i])) {
-            return MARIA_CLAUSE_KEY;
+            return MYSQL_CLAUSE_KEY;
         }
     }
     if (begins(clause, "CONSTRAINT `")) {
         const char *end = clause->data + clause->length;
-        const char *rest = maria_skip_quoted(clause->data + strlen("CONSTRAINT "), end);
+        const char *rest = mysql_skip_quoted(clause->data + strlen("CONSTRAINT "), end);
         const struct text behind = {rest, (size_t)(end - rest)};
-        return begins(&behind, " FOREIGN KEY") ? MARIA_CLAUSE_REFERENCE : MARIA_CLAUSE_COLUMN;
+        return begins(&behind, " FOREIGN KEY") ? MYSQL_CLAUSE_REFERENCE : MYSQL_CLAUSE_COLUMN;
     }
-    return begins(clause, "FOREIGN KEY") ? MARIA_CLAUSE_REFERENCE : MARIA_CLAUSE_COLUMN;
+    return begins(clause, "FOREIGN KEY") ? MYSQL_CLAUSE_REFERENCE : MYSQL_CLAUSE_COLUMN;
 }
 
-enum status maria_definition_read(const char *statement, struct arena *arena,
-                                  struct maria_definition *definition)
+enum status mysql_definition_read(const char *statement, struct arena *arena,
+                                  struct mysql_definition *definition)
 {
     const char *end = statement + strlen(statement);
     const char *at = skip_to(statement, end, '(');
     struct buffer clauses = {0};
-    *definition = (struct maria_definition){0};
+    *definition = (struct mysql_definition){0};
     if (at == end || *at != '(') {
         return STATUS_END;
     }
@@ -83,14 +83,14 @@ enum status maria_definition_read(const char *statement, struct arena *arena,
     return STATUS_OK;
 }
 
-struct text maria_definition_name(const struct text *clause)
+struct text mysql_definition_name(const struct text *clause)
 {
     const char *end = clause->data + clause->length;
     const char *begin = memchr(clause->data, '`', clause->length);
     if (begin == NULL) {
         return (struct text){clause->data, 0};
     }
-    const char *behind = maria_skip_quoted(begin, end);
+    const char *behind = mysql_skip_quoted(begin, end);
     return (struct text){begin, (size_t)(behind - begin)};
 }
 
@@ -112,22 +112,22 @@ static bool is_name(const struct text *quoted, const char *name, bool exactly)
     return *name == '\0';
 }
 
-bool maria_definition_is_name(const struct text *quoted, const char *name)
+bool mysql_definition_is_name(const struct text *quoted, const char *name)
 {
     return is_name(quoted, name, false);
 }
 
-bool maria_definition_is_exactly(const struct text *quoted, const char *name)
+bool mysql_definition_is_exactly(const struct text *quoted, const char *name)
 {
     return is_name(quoted, name, true);
 }
 
-bool maria_definition_begins_with(const struct text *clause, const char *column)
+bool mysql_definition_begins_with(const struct text *clause, const char *column)
 {
-    const struct text name = maria_definition_name(clause);
+    const struct text name = mysql_definition_name(clause);
     const char *end = clause->data + clause->length;
     const char *columns = name.data + name.length;
     const struct text rest = {columns, (size_t)(end - columns)};
-    const struct text first = maria_definition_name(&rest);
-    return maria_definition_is_name(&first, column);
+    const struct text first = mysql_definition_name(&rest);
+    return mysql_definition_is_name(&first, column);
 }

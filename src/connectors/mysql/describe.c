@@ -22,12 +22,12 @@ static enum schema_object_kind kind_of(const char *what)
     return SCHEMA_OBJECT_OTHER;
 }
 
-static enum status ask(struct maria_database *self, MYSQL *connection, const char *query,
+static enum status ask(struct mysql_database *self, MYSQL *connection, const char *query,
                        MYSQL_RES **result, struct error *error)
 {
     struct buffer sql = {0};
-    maria_append_filled(&sql, query, self->schema, NULL);
-    return maria_query_buffer(self, connection, &sql, MARIA_LONG, ERROR_SOURCE_READ, result, error);
+    mysql_append_filled(&sql, query, self->schema, NULL);
+    return mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_SOURCE_READ, result, error);
 }
 
 static const char *keep(const struct schema *schema, const char *text)
@@ -36,7 +36,7 @@ static const char *keep(const struct schema *schema, const char *text)
 }
 
 /* A sequence is two: it is made, and moved on to where it is. */
-static enum status add_object(struct maria_database *self, MYSQL *connection, struct schema *schema,
+static enum status add_object(struct mysql_database *self, MYSQL *connection, struct schema *schema,
                               struct schema_object *objects, MYSQL_ROW row, struct error *error)
 {
     static const char foreign[] = "only MySQL and MariaDB understand its text";
@@ -54,7 +54,7 @@ static enum status add_object(struct maria_database *self, MYSQL *connection, st
         return STATUS_OK;
     }
     enum status status =
-        maria_object_show(self, connection, object->what, object->name, schema->arena,
+        mysql_object_show(self, connection, object->what, object->name, schema->arena,
                           &object->native_sql, &object->not_carried, error);
     if (status != STATUS_OK || object->native_sql == NULL ||
         object->kind != SCHEMA_OBJECT_SEQUENCE) {
@@ -66,11 +66,11 @@ static enum status add_object(struct maria_database *self, MYSQL *connection, st
                                     .what = "value",
                                     .name = object->name,
                                     .native_query =
-                                        maria_sequence_query(self, object->name, schema->arena)};
+                                        mysql_sequence_query(self, object->name, schema->arena)};
     return STATUS_OK;
 }
 
-static enum status add_objects(struct maria_database *self, MYSQL *connection,
+static enum status add_objects(struct mysql_database *self, MYSQL *connection,
                                struct schema *schema, MYSQL_RES *found, struct error *error)
 {
     MYSQL_ROW row = NULL;
@@ -104,7 +104,7 @@ static bool add_inventory(struct schema *schema, MYSQL_RES *found)
 }
 
 /* As its own texts spell it, where a server folds names. */
-static enum status read_name(struct maria_database *self, MYSQL *connection, struct schema *schema,
+static enum status read_name(struct mysql_database *self, MYSQL *connection, struct schema *schema,
                              struct error *error)
 {
     MYSQL_RES *result = NULL;
@@ -115,7 +115,7 @@ static enum status read_name(struct maria_database *self, MYSQL *connection, str
     return status;
 }
 
-enum status maria_objects_read(struct maria_database *self, MYSQL *connection,
+enum status mysql_objects_read(struct mysql_database *self, MYSQL *connection,
                                struct schema *schema, struct error *error)
 {
     MYSQL_RES *objects = NULL;
@@ -143,7 +143,7 @@ static bool is_hidden(MYSQL *connection, const struct error *error)
     return error->code == ERROR_PERMISSION && mysql_errno(connection) == DENIED_TABLE;
 }
 
-static enum status refuse_hidden(struct maria_database *self, uint32_t count, struct error *error)
+static enum status refuse_hidden(struct mysql_database *self, uint32_t count, struct error *error)
 {
     error_set(error, ERROR_PERMISSION, self->shown,
               "the account has rights on some columns alone of %u table%s, and is not told of the "
@@ -153,8 +153,8 @@ static enum status refuse_hidden(struct maria_database *self, uint32_t count, st
     return STATUS_FAILED;
 }
 
-enum status maria_statements_read(struct maria_database *self, MYSQL *connection,
-                                  struct maria_catalog *catalog, struct arena *arena,
+enum status mysql_statements_read(struct mysql_database *self, MYSQL *connection,
+                                  struct mysql_catalog *catalog, struct arena *arena,
                                   struct error *error)
 {
     enum status status = STATUS_OK;
@@ -167,19 +167,19 @@ enum status maria_statements_read(struct maria_database *self, MYSQL *connection
             continue;
         }
         buffer_append_string(&sql, "SHOW CREATE TABLE ");
-        maria_append_table(&sql, self, table->name);
-        status = maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_SOURCE_READ, &result,
-                                    error);
+        mysql_append_table(&sql, self, table->name);
+        status = mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_SOURCE_READ, &result,
+                                  error);
         MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
         if (row != NULL && row[1] != NULL) {
             char *statement = arena_copy_string(arena, row[1]);
-            maria_drop_counter(statement);
+            mysql_drop_counter(statement);
             table->native_sql = statement;
         }
         mysql_free_result(result);
         if (status != STATUS_OK && is_hidden(connection, error)) {
             error_clear(error);
-            status = maria_warn_lacking(self, connection, table->name, error);
+            status = mysql_warn_lacking(self, connection, table->name, error);
             hidden++;
         }
     }
@@ -189,21 +189,21 @@ enum status maria_statements_read(struct maria_database *self, MYSQL *connection
 /* ---------------------------------------------------------------- queries */
 
 /* The type's words with its limits, without which the server would take its own: decimal(10,0). */
-static const char *words_of_field(const MYSQL_FIELD *field, const struct maria_type *type,
+static const char *words_of_field(const MYSQL_FIELD *field, const struct mysql_type *type,
                                   struct arena *arena)
 {
     const char *name = type->type.native;
     switch (type->format) {
-    case MARIA_AS_DECIMAL:
+    case MYSQL_AS_DECIMAL:
         return arena_format(arena, "decimal(%d,%d)", type->type.precision, type->type.scale);
-    case MARIA_AS_TIME:
-    case MARIA_AS_DATETIME:
-    case MARIA_AS_TIMESTAMP:
+    case MYSQL_AS_TIME:
+    case MYSQL_AS_DATETIME:
+    case MYSQL_AS_TIMESTAMP:
         return type->digits > 0 ? arena_format(arena, "%s(%u)", name, (unsigned)type->digits)
                                 : name;
-    case MARIA_AS_BIT:
+    case MYSQL_AS_BIT:
         return arena_format(arena, "bit(%lu)", field->length);
-    case MARIA_AS_INT:
+    case MYSQL_AS_INT:
         return (field->flags & UNSIGNED_FLAG) != 0 ? "bigint" : name;
     default:
         return name;
@@ -211,9 +211,9 @@ static const char *words_of_field(const MYSQL_FIELD *field, const struct maria_t
 }
 
 /* As a subquery it can be one SELECT only; the line's end guards against a comment. */
-enum status maria_describe_query(struct maria_database *self, MYSQL *connection, const char *query,
+enum status mysql_describe_query(struct mysql_database *self, MYSQL *connection, const char *query,
                                  struct arena *arena, struct schema_table *table,
-                                 struct maria_column **columns, struct error *error)
+                                 struct mysql_column **columns, struct error *error)
 {
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
@@ -222,8 +222,8 @@ enum status maria_describe_query(struct maria_database *self, MYSQL *connection,
     buffer_append_string(&sql, "SELECT * FROM ");
     sql_append_query(&sql, query);
     buffer_append_string(&sql, " AS _t0 LIMIT 0");
-    if (maria_query_buffer(self, connection, &sql, MARIA_LONG, ERROR_PLAN_INVALID, &result,
-                           error) != STATUS_OK) {
+    if (mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_PLAN_INVALID, &result, error) !=
+        STATUS_OK) {
         return STATUS_FAILED;
     }
     uint32_t count = result != NULL ? mysql_num_fields(result) : 0;
@@ -231,9 +231,9 @@ enum status maria_describe_query(struct maria_database *self, MYSQL *connection,
     *columns = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof **columns);
     for (uint32_t i = 0; i < count; i++) {
         const MYSQL_FIELD *field = mysql_fetch_field_direct(result, i);
-        struct maria_column *facts = &(*columns)[i];
+        struct mysql_column *facts = &(*columns)[i];
         facts->name = arena_copy_string(arena, field->name);
-        facts->type = maria_type_of_field(field);
+        facts->type = mysql_type_of_field(field);
         facts->type.type.native = words_of_field(field, &facts->type, arena);
         facts->not_null = (field->flags & NOT_NULL_FLAG) != 0;
         made[i] = (struct schema_column){

@@ -7,49 +7,49 @@
 #include "connectors/mysql/source.h"
 #include <string.h>
 
-static struct digest_type type_of(const struct maria_column *column)
+static struct digest_type type_of(const struct mysql_column *column)
 {
     switch (column->type.format) {
-    case MARIA_AS_INT:
-    case MARIA_AS_UINT:
+    case MYSQL_AS_INT:
+    case MYSQL_AS_UINT:
         return (struct digest_type){.form = DIGEST_NUMBER, .integer = true};
-    case MARIA_AS_BIT:
-    case MARIA_AS_YEAR:
+    case MYSQL_AS_BIT:
+    case MYSQL_AS_YEAR:
         return (struct digest_type){.form = DIGEST_NUMBER};
-    case MARIA_AS_DECIMAL:
+    case MYSQL_AS_DECIMAL:
         return (struct digest_type){.form = DIGEST_NUMBER, .scale = column->type.type.scale};
-    case MARIA_AS_TEXT:
+    case MYSQL_AS_TEXT:
         return (struct digest_type){.form = DIGEST_TEXT};
-    case MARIA_AS_LABEL:
+    case MYSQL_AS_LABEL:
         return (struct digest_type){
-            .form = maria_has_labels(column->type.type.native) ? DIGEST_TEXT : DIGEST_NONE};
-    case MARIA_AS_BYTES:
+            .form = mysql_has_labels(column->type.type.native) ? DIGEST_TEXT : DIGEST_NONE};
+    case MYSQL_AS_BYTES:
         return (struct digest_type){.form = DIGEST_BYTES};
-    case MARIA_AS_DATE:
+    case MYSQL_AS_DATE:
         return (struct digest_type){.form = DIGEST_DATE};
-    case MARIA_AS_TIME:
+    case MYSQL_AS_TIME:
         return (struct digest_type){.form = DIGEST_TIME};
-    case MARIA_AS_DATETIME:
+    case MYSQL_AS_DATETIME:
         return (struct digest_type){.form = DIGEST_MOMENT};
-    case MARIA_AS_TIMESTAMP:
+    case MYSQL_AS_TIMESTAMP:
         return (struct digest_type){.form = DIGEST_INSTANT};
-    case MARIA_AS_UUID:
+    case MYSQL_AS_UUID:
         return (struct digest_type){.form = DIGEST_UUID};
     default:
         return (struct digest_type){.form = DIGEST_NONE};
     }
 }
 
-struct digest_type maria_digest_type(struct database *database, const struct read_request *request,
+struct digest_type mysql_digest_type(struct database *database, const struct read_request *request,
                                      const char *column)
 {
-    const struct maria_table *table = NULL;
+    const struct mysql_table *table = NULL;
     struct error ignored = {0};
     if (request->table == NULL ||
-        maria_request_root(maria_database_of(database), request, &table, &ignored) != STATUS_OK) {
+        mysql_request_root(mysql_database_of(database), request, &table, &ignored) != STATUS_OK) {
         return (struct digest_type){.form = DIGEST_NONE};
     }
-    int32_t position = maria_find_column(table, column);
+    int32_t position = mysql_find_column(table, column);
     return position >= 0 ? type_of(&table->columns[position])
                          : (struct digest_type){.form = DIGEST_NONE};
 }
@@ -86,7 +86,7 @@ static void append_plain(struct buffer *sql, const char *text, bool key)
 }
 
 /* Of a column with a fraction the server gives all of its digits. */
-static void append_moment(struct buffer *text, const struct maria_column *column,
+static void append_moment(struct buffer *text, const struct mysql_column *column,
                           const char *selected)
 {
     buffer_format(text,
@@ -96,37 +96,37 @@ static void append_moment(struct buffer *text, const struct maria_column *column
                   selected);
 }
 
-void maria_digest_append_part(struct buffer *sql, const struct maria_column *column,
+void mysql_digest_append_part(struct buffer *sql, const struct mysql_column *column,
                               const char *selected, bool key)
 {
     struct buffer text = {0};
     switch (column->type.format) {
-    case MARIA_AS_TEXT:
-    case MARIA_AS_LABEL:
-        append_text(sql, selected, column->type.format == MARIA_AS_LABEL, key);
+    case MYSQL_AS_TEXT:
+    case MYSQL_AS_LABEL:
+        append_text(sql, selected, column->type.format == MYSQL_AS_LABEL, key);
         break;
-    case MARIA_AS_BYTES:
+    case MYSQL_AS_BYTES:
         buffer_format(&text, "MD5(%s)", selected);
         append_plain(sql, buffer_string(&text), key);
         break;
-    case MARIA_AS_DATE:
+    case MYSQL_AS_DATE:
         buffer_format(&text, "CAST(%s AS CHAR)", selected);
         append_date(sql, selected, buffer_string(&text), "0000-00-00", key);
         break;
-    case MARIA_AS_DATETIME:
-    case MARIA_AS_TIMESTAMP:
+    case MYSQL_AS_DATETIME:
+    case MYSQL_AS_TIMESTAMP:
         append_moment(&text, column, selected);
         append_date(sql, selected, buffer_string(&text), "0000-00-00 00:00:00", key);
         break;
-    case MARIA_AS_TIME:
+    case MYSQL_AS_TIME:
         append_moment(&text, column, selected);
         append_plain(sql, buffer_string(&text), key);
         break;
-    case MARIA_AS_UUID: /* as a text of its length */
+    case MYSQL_AS_UUID: /* as a text of its length */
         buffer_format(&text, "CONCAT('36:', CAST(%s AS CHAR))", selected);
         append_plain(sql, buffer_string(&text), key);
         break;
-    case MARIA_AS_DECIMAL:
+    case MYSQL_AS_DECIMAL:
         buffer_format(&text, "CAST(%s AS CHAR)", selected);
         append_plain(sql, buffer_string(&text), key);
         break;
@@ -157,23 +157,23 @@ static enum status take(MYSQL_RES *result, const struct read_request *request,
     return STATUS_OK;
 }
 
-enum status maria_digest(struct reader *reader, const struct read_request *request,
+enum status mysql_digest(struct reader *reader, const struct read_request *request,
                          const struct span *span, struct digest_sum *sums, uint64_t *bytes,
                          struct error *error)
 {
-    struct maria_database *self = maria_reader_database(reader);
+    struct mysql_database *self = mysql_reader_database(reader);
     struct arena *arena = arena_create(4096);
     struct buffer sql = {0};
     MYSQL *connection = NULL;
     MYSQL_RES *result = NULL;
-    enum status status = maria_pool_take(self, &connection, error);
+    enum status status = mysql_pool_take(self, &connection, error);
     if (status == STATUS_OK) {
-        status = maria_digest_compile(self, connection, request, span, arena, &sql, error);
+        status = mysql_digest_compile(self, connection, request, span, arena, &sql, error);
     }
     *bytes += sql.length;
     if (status == STATUS_OK) {
-        status = maria_query_buffer(self, connection, &sql, MARIA_BUILD, ERROR_SOURCE_READ, &result,
-                                    error);
+        status = mysql_run_buffer(self, connection, &sql, MYSQL_BUILD, ERROR_SOURCE_READ, &result,
+                                  error);
     }
     status = status == STATUS_OK ? take(result, request, sums, bytes, error) : status;
     if (status != STATUS_OK) {
@@ -182,6 +182,6 @@ enum status maria_digest(struct reader *reader, const struct read_request *reque
     mysql_free_result(result);
     buffer_free(&sql);
     arena_destroy(arena);
-    maria_pool_give(self, connection);
+    mysql_pool_give(self, connection);
     return status;
 }

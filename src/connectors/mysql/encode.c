@@ -12,7 +12,7 @@
 
 enum { FIELD_BYTES_MAX = 1000 * 1000 * 1000 };
 
-static enum status refuse(const struct maria_column *column, enum error_code code, const char *why,
+static enum status refuse(const struct mysql_column *column, enum error_code code, const char *why,
                           struct error *error)
 {
     return error_set(error, code, column->name, "%s, which %s can't hold", why,
@@ -22,7 +22,7 @@ static enum status refuse(const struct maria_column *column, enum error_code cod
 /* ---------------------------------------------------------------- texts and bytes */
 
 /* CHAR drops the blanks at the end, BINARY adds zeros. */
-static bool is_fixed(const struct maria_column *column)
+static bool is_fixed(const struct mysql_column *column)
 {
     const char *native = column->type.type.native;
     return native != NULL &&
@@ -40,7 +40,7 @@ static inline uint64_t has_special(uint64_t word)
     return (((tab - ones) & ~tab) | ((line - ones) & ~line) | ((slash - ones) & ~slash)) & highs;
 }
 
-void maria_append_field(struct buffer *out, const char *bytes, size_t length)
+void mysql_append_field(struct buffer *out, const char *bytes, size_t length)
 {
     if (length == 0 || !buffer_reserve(out, 2 * length)) {
         return;
@@ -94,7 +94,7 @@ static size_t put_length(char *to, uint64_t length)
 }
 
 /* Room for a value of that many bytes, in whatever form. */
-static enum status make_room(const struct maria_column *column, size_t length, struct buffer *out,
+static enum status make_room(const struct mysql_column *column, size_t length, struct buffer *out,
                              struct error *error)
 {
     return length <= MEMORY_DATA_BYTES || buffer_try_reserve(out, 2 * length + LENGTH_BYTES_MAX)
@@ -115,22 +115,22 @@ static void put_counted(struct buffer *out, const char *bytes, size_t length)
     }
 }
 
-static void put_string(struct buffer *out, enum maria_form form, const char *text, size_t length)
+static void put_string(struct buffer *out, enum mysql_form form, const char *text, size_t length)
 {
-    if (form == MARIA_IN_LINE) {
-        maria_append_field(out, text, length);
-    } else if (form == MARIA_IN_BULK) {
+    if (form == MYSQL_IN_LINE) {
+        mysql_append_field(out, text, length);
+    } else if (form == MYSQL_IN_BULK) {
         put_counted(out, text, length);
     } else {
-        maria_append_text(out, text, length);
+        mysql_append_text(out, text, length);
     }
 }
 
 /* What needs no escape. */
-static void put_plain(struct buffer *out, enum maria_form form, const char *text, size_t length)
+static void put_plain(struct buffer *out, enum mysql_form form, const char *text, size_t length)
 {
-    bool quoted = form == MARIA_IN_STATEMENT;
-    if (form == MARIA_IN_BULK) {
+    bool quoted = form == MYSQL_IN_STATEMENT;
+    if (form == MYSQL_IN_BULK) {
         put_counted(out, text, length);
         return;
     }
@@ -143,7 +143,7 @@ static void put_plain(struct buffer *out, enum maria_form form, const char *text
     }
 }
 
-static enum status put_text(const struct maria_column *column, enum maria_form form,
+static enum status put_text(const struct mysql_column *column, enum mysql_form form,
                             const char *text, size_t length, struct buffer *out,
                             struct error *error)
 {
@@ -162,8 +162,8 @@ static enum status put_text(const struct maria_column *column, enum maria_form f
                              column->type.type.native, limit);
         }
     }
-    if (column->type.format == MARIA_AS_LABEL &&
-        !maria_holds_label(column->type.type.native, text, length)) {
+    if (column->type.format == MYSQL_AS_LABEL &&
+        !mysql_holds_label(column->type.type.native, text, length)) {
         return error_set(error, ERROR_REJECT_TYPE, column->name,
                          "the text is no label, or none in this order, of %s",
                          column->type.type.native);
@@ -178,7 +178,7 @@ static enum status put_text(const struct maria_column *column, enum maria_form f
     return STATUS_OK;
 }
 
-static enum status put_bytes(const struct maria_column *column, enum maria_form form,
+static enum status put_bytes(const struct mysql_column *column, enum mysql_form form,
                              const uint8_t *bytes, size_t length, struct buffer *out,
                              struct error *error)
 {
@@ -192,21 +192,21 @@ static enum status put_bytes(const struct maria_column *column, enum maria_form 
     if (make_room(column, length, out, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (form == MARIA_IN_STATEMENT) {
-        maria_append_bytes(out, bytes, length);
+    if (form == MYSQL_IN_STATEMENT) {
+        mysql_append_bytes(out, bytes, length);
     } else {
         put_string(out, form, (const char *)bytes, length);
     }
     return STATUS_OK;
 }
 
-static enum status put_made_text(const struct maria_column *column, enum maria_form form,
+static enum status put_made_text(const struct mysql_column *column, enum mysql_form form,
                                  const struct cell *cell, struct buffer *out, struct error *error)
 {
     struct buffer made = {0};
-    enum status status = column->type.format == MARIA_AS_JSON
+    enum status status = column->type.format == MYSQL_AS_JSON
                              ? convert_append_json(cell, &made, error)
-                             : sql_append_column_text(&maria_rules, cell, &made, error);
+                             : sql_append_column_text(&mysql_rules, cell, &made, error);
     if (status == STATUS_OK) {
         status = put_text(column, form, buffer_string(&made), made.length, out, error);
     }
@@ -223,12 +223,12 @@ static void put_word(struct buffer *out, uint64_t word)
 }
 
 /* Has the number more digits behind the point than float(M,D) keeps? */
-static bool is_rounded(const struct maria_column *column, double value)
+static bool is_rounded(const struct mysql_column *column, double value)
 {
     uint64_t digits;
     int exponent;
     int negative;
-    bool narrow = column->type.format == MARIA_AS_FLOAT;
+    bool narrow = column->type.format == MYSQL_AS_FLOAT;
     if (!column->type.rounds || (narrow && !isfinite((float)value))) {
         return false; /* what no float can hold the server refuses */
     }
@@ -240,7 +240,7 @@ static bool is_rounded(const struct maria_column *column, double value)
     return digits != 0 && -exponent > column->type.digits;
 }
 
-static enum status put_float(const struct maria_column *column, double value, enum maria_form form,
+static enum status put_float(const struct mysql_column *column, double value, enum mysql_form form,
                              struct buffer *out, struct error *error)
 {
     char digits[NUMBER_TEXT_MAX];
@@ -252,7 +252,7 @@ static enum status put_float(const struct maria_column *column, double value, en
         return refuse(column, ERROR_REJECT_NUMBER, "the number has more digits behind the point",
                       error);
     }
-    if (form == MARIA_IN_BULK) {
+    if (form == MYSQL_IN_BULK) {
         uint64_t bits;
         memcpy(&bits, &value, sizeof bits);
         put_word(out, bits);
@@ -264,7 +264,7 @@ static enum status put_float(const struct maria_column *column, double value, en
 
 /* The server would round what has more digits than the column: it is refused, unless they are
  * zeros. */
-static enum status put_decimal(const struct maria_column *column, const struct cell *cell,
+static enum status put_decimal(const struct mysql_column *column, const struct cell *cell,
                                struct arena *scratch, struct buffer *out, struct error *error)
 {
     const struct value_type *type = &column->type.type;
@@ -286,13 +286,13 @@ static enum status put_decimal(const struct maria_column *column, const struct c
 }
 
 /* Of one or two digits the server would make a year about 2000. */
-static enum status put_year(const struct maria_column *column, int64_t year, enum maria_form form,
+static enum status put_year(const struct mysql_column *column, int64_t year, enum mysql_form form,
                             struct buffer *out, struct error *error)
 {
     if (year < 0 || (year > 0 && year < 100)) {
         return refuse(column, ERROR_REJECT_NUMBER, "the number is no year of four digits", error);
     }
-    if (form == MARIA_IN_BULK) {
+    if (form == MYSQL_IN_BULK) {
         put_word(out, (uint64_t)year);
     } else {
         buffer_append_string(out, year == 0 ? "000" : "");
@@ -301,14 +301,14 @@ static enum status put_year(const struct maria_column *column, int64_t year, enu
     return STATUS_OK;
 }
 
-static enum status put_number(const struct maria_column *column, const struct cell *cell,
-                              enum maria_form form, struct arena *scratch, struct buffer *out,
+static enum status put_number(const struct mysql_column *column, const struct cell *cell,
+                              enum mysql_form form, struct arena *scratch, struct buffer *out,
                               struct error *error)
 {
     switch ((enum value_kind)cell->kind) {
     case VALUE_INT64:
     case VALUE_BOOL:
-        if (column->type.format == MARIA_AS_YEAR) {
+        if (column->type.format == MYSQL_AS_YEAR) {
             return put_year(column, cell->i64, form, out, error);
         }
         buffer_append_int64(out, cell->i64);
@@ -324,14 +324,14 @@ static enum status put_number(const struct maria_column *column, const struct ce
 }
 
 /* Its digits, behind room for the longest length that is closed up afterwards. */
-static enum status put_counted_number(const struct maria_column *column, const struct cell *cell,
+static enum status put_counted_number(const struct mysql_column *column, const struct cell *cell,
                                       struct arena *scratch, struct buffer *out,
                                       struct error *error)
 {
     size_t begin = out->length;
     buffer_reserve(out, LENGTH_BYTES_MAX);
     out->length += LENGTH_BYTES_MAX;
-    enum status status = put_number(column, cell, MARIA_IN_LINE, scratch, out, error);
+    enum status status = put_number(column, cell, MYSQL_IN_LINE, scratch, out, error);
     if (status == STATUS_OK) {
         size_t length = out->length - begin - LENGTH_BYTES_MAX;
         size_t head = put_length(out->data + begin, length);
@@ -342,15 +342,15 @@ static enum status put_counted_number(const struct maria_column *column, const s
 }
 
 /* A parameter that is sent as a number is one of eight bytes; decimals are texts. */
-static enum status put_parameter(const struct maria_column *column, const struct cell *cell,
+static enum status put_parameter(const struct mysql_column *column, const struct cell *cell,
                                  struct arena *scratch, struct buffer *out, struct error *error)
 {
     switch (column->type.format) {
-    case MARIA_AS_YEAR:
-    case MARIA_AS_FLOAT:
-    case MARIA_AS_DOUBLE:
-        return put_number(column, cell, MARIA_IN_BULK, scratch, out, error);
-    case MARIA_AS_DECIMAL:
+    case MYSQL_AS_YEAR:
+    case MYSQL_AS_FLOAT:
+    case MYSQL_AS_DOUBLE:
+        return put_number(column, cell, MYSQL_IN_BULK, scratch, out, error);
+    case MYSQL_AS_DECIMAL:
         return put_counted_number(column, cell, scratch, out, error);
     default:
         put_word(out, cell->kind == VALUE_UINT64 ? cell->u64 : (uint64_t)cell->i64);
@@ -361,7 +361,7 @@ static enum status put_parameter(const struct maria_column *column, const struct
 /* ---------------------------------------------------------------- times */
 
 /* Digits of seconds beyond what time(p) and datetime(p) keep, which the server would round. */
-static bool has_excess(const struct maria_column *column, int64_t microseconds)
+static bool has_excess(const struct mysql_column *column, int64_t microseconds)
 {
     static const int64_t steps[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
     int digits = column->type.digits;
@@ -410,7 +410,7 @@ static size_t put_clock(char *to, int64_t microseconds)
 #define LAST_DAY INT64_C(2932896)  /* 9999-12-31 */
 #define DAY_US INT64_C(86400000000)
 
-static enum status put_date(const struct maria_column *column, enum maria_form form,
+static enum status put_date(const struct mysql_column *column, enum mysql_form form,
                             const struct cell *cell, struct buffer *out, struct error *error)
 {
     char text[16] = "0000-00-00";
@@ -426,7 +426,7 @@ static enum status put_date(const struct maria_column *column, enum maria_form f
     return STATUS_OK;
 }
 
-static enum status put_timestamp(const struct maria_column *column, enum maria_form form,
+static enum status put_timestamp(const struct mysql_column *column, enum mysql_form form,
                                  const struct cell *cell, struct buffer *out, struct error *error)
 {
     char text[40] = "0000-00-00 00:00:00";
@@ -452,7 +452,7 @@ static enum status put_timestamp(const struct maria_column *column, enum maria_f
     return STATUS_OK;
 }
 
-static enum status put_time(const struct maria_column *column, enum maria_form form,
+static enum status put_time(const struct mysql_column *column, enum mysql_form form,
                             const struct cell *cell, struct buffer *out, struct error *error)
 {
     static const int64_t most = (INT64_C(838) * 3600 + 59 * 60 + 59) * 1000000 + 999999;
@@ -480,27 +480,27 @@ static enum status put_time(const struct maria_column *column, enum maria_form f
 
 /* ---------------------------------------------------------------- all of them */
 
-static bool is_same(const struct maria_column *column, const struct cell *cell)
+static bool is_same(const struct mysql_column *column, const struct cell *cell)
 {
     const struct value_type *type = &column->type.type;
     enum value_kind kind = (enum value_kind)cell->kind;
     switch (column->type.format) {
-    case MARIA_AS_INT:
-    case MARIA_AS_YEAR:
+    case MYSQL_AS_INT:
+    case MYSQL_AS_YEAR:
         return kind == VALUE_INT64 || kind == VALUE_BOOL;
-    case MARIA_AS_UINT:
-    case MARIA_AS_BIT:
+    case MYSQL_AS_UINT:
+    case MYSQL_AS_BIT:
         return kind == VALUE_UINT64 || kind == VALUE_BOOL ||
                (kind == VALUE_INT64 && cell->i64 >= 0);
-    case MARIA_AS_DECIMAL:
+    case MYSQL_AS_DECIMAL:
         return kind == VALUE_DECIMAL || kind == VALUE_INT64 || kind == VALUE_UINT64;
-    case MARIA_AS_DATETIME: /* an instant goes in as UTC */
+    case MYSQL_AS_DATETIME: /* an instant goes in as UTC */
         return kind == VALUE_TIMESTAMP;
-    case MARIA_AS_TIMESTAMP: /* what is zero is so in every zone */
+    case MYSQL_AS_TIMESTAMP: /* what is zero is so in every zone */
         return kind == VALUE_TIMESTAMP && (cell->flags & (CELL_ZONED | CELL_SPECIAL)) != 0;
-    case MARIA_AS_TIME:
+    case MYSQL_AS_TIME:
         return (kind == VALUE_TIME && (cell->flags & CELL_ZONED) == 0) || kind == VALUE_INTERVAL;
-    case MARIA_AS_GEOMETRY:
+    case MYSQL_AS_GEOMETRY:
         return kind == VALUE_BYTES;
     default:
         return kind == type->kind;
@@ -508,22 +508,22 @@ static bool is_same(const struct maria_column *column, const struct cell *cell)
 }
 
 /* A value that is of the column's kind. */
-static enum status put_same(const struct maria_column *column, const struct cell *cell,
-                            enum maria_form form, struct arena *scratch, struct buffer *out,
+static enum status put_same(const struct mysql_column *column, const struct cell *cell,
+                            enum mysql_form form, struct arena *scratch, struct buffer *out,
                             struct error *error)
 {
     switch (column->type.format) {
-    case MARIA_AS_BYTES:
-    case MARIA_AS_GEOMETRY:
+    case MYSQL_AS_BYTES:
+    case MYSQL_AS_GEOMETRY:
         return put_bytes(column, form, cell->bytes, cell->length, out, error);
-    case MARIA_AS_DATE:
+    case MYSQL_AS_DATE:
         return put_date(column, form, cell, out, error);
-    case MARIA_AS_DATETIME:
-    case MARIA_AS_TIMESTAMP:
+    case MYSQL_AS_DATETIME:
+    case MYSQL_AS_TIMESTAMP:
         return put_timestamp(column, form, cell, out, error);
-    case MARIA_AS_TIME:
+    case MYSQL_AS_TIME:
         return put_time(column, form, cell, out, error);
-    case MARIA_AS_UUID: {
+    case MYSQL_AS_UUID: {
         struct buffer text = {0};
         value_append_uuid(&text, cell->bytes);
         put_plain(out, form, buffer_string(&text), text.length);
@@ -531,19 +531,19 @@ static enum status put_same(const struct maria_column *column, const struct cell
         return STATUS_OK;
     }
     default:
-        return form == MARIA_IN_BULK ? put_parameter(column, cell, scratch, out, error)
+        return form == MYSQL_IN_BULK ? put_parameter(column, cell, scratch, out, error)
                                      : put_number(column, cell, form, scratch, out, error);
     }
 }
 
 /* A value of our own engine that no kind holds (a date with a day of 0): its text, if the column
  * takes such ones. */
-static enum status put_escape(const struct maria_column *column, const struct cell *cell,
-                              enum maria_form form, struct buffer *out, struct error *error)
+static enum status put_escape(const struct mysql_column *column, const struct cell *cell,
+                              enum mysql_form form, struct buffer *out, struct error *error)
 {
     bool own = cell->aux == ESCAPE_MYSQL && (cell->flags & CELL_ESCAPED_TEXT) == 0;
-    bool dated = column->type.format == MARIA_AS_DATE || column->type.format == MARIA_AS_DATETIME ||
-                 column->type.format == MARIA_AS_TIMESTAMP;
+    bool dated = column->type.format == MYSQL_AS_DATE || column->type.format == MYSQL_AS_DATETIME ||
+                 column->type.format == MYSQL_AS_TIMESTAMP;
     if (!own || !dated) {
         return error_set(
             error, (cell->flags & CELL_ESCAPED_TEXT) != 0 ? ERROR_REJECT_TEXT : ERROR_REJECT_TYPE,
@@ -553,7 +553,7 @@ static enum status put_escape(const struct maria_column *column, const struct ce
     return STATUS_OK;
 }
 
-enum status maria_of_column(const struct maria_column *column, const struct cell *cell,
+enum status mysql_of_column(const struct mysql_column *column, const struct cell *cell,
                             struct arena *scratch, struct cell *made, struct error *error)
 {
     struct value_type wanted = column->type.type;
@@ -562,45 +562,45 @@ enum status maria_of_column(const struct maria_column *column, const struct cell
         return STATUS_OK;
     }
     wanted.dynamic = false;
-    wanted.zoned = column->type.format == MARIA_AS_TIMESTAMP;
+    wanted.zoned = column->type.format == MYSQL_AS_TIMESTAMP;
     if (wanted.kind == VALUE_BYTES) {
         wanted.precision = 0;
     }
     return convert_value(cell, &wanted, false, scratch, made, error);
 }
 
-static void put_null(struct buffer *out, enum maria_form form)
+static void put_null(struct buffer *out, enum mysql_form form)
 {
-    if (form == MARIA_IN_BULK) {
+    if (form == MYSQL_IN_BULK) {
         buffer_append_byte(out, STMT_INDICATOR_NULL);
     } else {
-        buffer_append_string(out, form == MARIA_IN_LINE ? "\\N" : "NULL");
+        buffer_append_string(out, form == MYSQL_IN_LINE ? "\\N" : "NULL");
     }
 }
 
-uint16_t maria_bulk_type(const struct maria_column *column)
+uint16_t mysql_bulk_type(const struct mysql_column *column)
 {
     enum { UNSIGNED = 0x8000 };
     switch (column->type.format) {
-    case MARIA_AS_INT:
-    case MARIA_AS_YEAR:
+    case MYSQL_AS_INT:
+    case MYSQL_AS_YEAR:
         return MYSQL_TYPE_LONGLONG;
-    case MARIA_AS_UINT:
-    case MARIA_AS_BIT:
+    case MYSQL_AS_UINT:
+    case MYSQL_AS_BIT:
         return UNSIGNED | MYSQL_TYPE_LONGLONG;
-    case MARIA_AS_FLOAT:
-    case MARIA_AS_DOUBLE:
+    case MYSQL_AS_FLOAT:
+    case MYSQL_AS_DOUBLE:
         return MYSQL_TYPE_DOUBLE;
-    case MARIA_AS_BYTES:
-    case MARIA_AS_GEOMETRY:
+    case MYSQL_AS_BYTES:
+    case MYSQL_AS_GEOMETRY:
         return MYSQL_TYPE_BLOB;
     default:
         return MYSQL_TYPE_STRING;
     }
 }
 
-enum status maria_encode(const struct maria_column *column, const struct cell *cell,
-                         enum maria_form form, struct arena *scratch, struct buffer *out,
+enum status mysql_encode(const struct mysql_column *column, const struct cell *cell,
+                         enum mysql_form form, struct arena *scratch, struct buffer *out,
                          struct error *error)
 {
     if (cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING) {
@@ -612,16 +612,16 @@ enum status maria_encode(const struct maria_column *column, const struct cell *c
         put_null(out, form);
         return STATUS_OK;
     }
-    if (form == MARIA_IN_BULK) {
+    if (form == MYSQL_IN_BULK) {
         buffer_append_byte(out, STMT_INDICATOR_NONE);
     }
     if (cell->kind == VALUE_ESCAPE) {
         return put_escape(column, cell, form, out, error);
     }
     switch (column->type.format) {
-    case MARIA_AS_INT:
+    case MYSQL_AS_INT:
         if (cell->kind == VALUE_INT64) { /* the commonest, at once */
-            if (form == MARIA_IN_BULK) {
+            if (form == MYSQL_IN_BULK) {
                 put_word(out, (uint64_t)cell->i64);
             } else {
                 buffer_append_int64(out, cell->i64);
@@ -629,12 +629,12 @@ enum status maria_encode(const struct maria_column *column, const struct cell *c
             return STATUS_OK;
         }
         break;
-    case MARIA_AS_TEXT:
-    case MARIA_AS_LABEL:
+    case MYSQL_AS_TEXT:
+    case MYSQL_AS_LABEL:
         return cell->kind == VALUE_TEXT
                    ? put_text(column, form, cell->text, cell->length, out, error)
                    : put_made_text(column, form, cell, out, error);
-    case MARIA_AS_JSON:
+    case MYSQL_AS_JSON:
         return cell->kind == VALUE_JSON
                    ? put_text(column, form, cell->text, cell->length, out, error)
                    : put_made_text(column, form, cell, out, error);
@@ -642,18 +642,18 @@ enum status maria_encode(const struct maria_column *column, const struct cell *c
         break;
     }
     struct cell made;
-    return maria_of_column(column, cell, scratch, &made, error) == STATUS_OK
+    return mysql_of_column(column, cell, scratch, &made, error) == STATUS_OK
                ? put_same(column, &made, form, scratch, out, error)
                : STATUS_FAILED;
 }
 
-bool maria_needs_variable(const struct maria_database *self, const struct maria_column *column,
+bool mysql_needs_variable(const struct mysql_database *self, const struct mysql_column *column,
                           const char **expression, const char **end)
 {
-    bool text = column->type.format == MARIA_AS_TEXT || column->type.format == MARIA_AS_LABEL ||
-                column->type.format == MARIA_AS_JSON;
+    bool text = column->type.format == MYSQL_AS_TEXT || column->type.format == MYSQL_AS_LABEL ||
+                column->type.format == MYSQL_AS_JSON;
     *end = ")";
-    if (column->type.format == MARIA_AS_BIT) {
+    if (column->type.format == MYSQL_AS_BIT) {
         *expression = "CAST(";
         *end = " AS UNSIGNED)";
         return true;
@@ -661,9 +661,9 @@ bool maria_needs_variable(const struct maria_database *self, const struct maria_
     /* the stream has no character set, so that it can hold bytes: what is UTF-8 says so itself */
     bool other = text && column->charset != NULL && strncmp(column->charset, "utf8mb4", 7) != 0;
     /* of bytes these types would take the value itself */
-    bool binary = column->type.format == MARIA_AS_UUID ||
-                  (column->type.format == MARIA_AS_LABEL && column->charset == NULL);
-    if (other || binary || (column->type.format == MARIA_AS_JSON && !self->mariadb)) {
+    bool binary = column->type.format == MYSQL_AS_UUID ||
+                  (column->type.format == MYSQL_AS_LABEL && column->charset == NULL);
+    if (other || binary || (column->type.format == MYSQL_AS_JSON && !self->mariadb)) {
         *expression = "CONVERT(";
         *end = " USING utf8mb4)";
         return true;

@@ -9,7 +9,7 @@
 enum { MULTIPLE_LOCKS_MARIADB = 100002, MULTIPLE_LOCKS_MYSQL = 50705 };
 
 struct looking {
-    struct maria_database *self;
+    struct mysql_database *self;
     MYSQL *connection;
     uint64_t key;
     const char *lock; /* the only one that is looked for, as SQL; NULL: those of the key */
@@ -21,13 +21,13 @@ static void append_mark(struct buffer *sql, uint64_t key, uint32_t number)
 }
 
 /* In older servers a second lock would let go of the session's first. */
-static bool takes_locks(const struct maria_database *self)
+static bool takes_locks(const struct mysql_database *self)
 {
     return self->version >= (self->mariadb ? MULTIPLE_LOCKS_MARIADB : MULTIPLE_LOCKS_MYSQL);
 }
 
 /* A number is taken as long as the server knows its last session, also one that is lost to us. */
-enum status maria_session_mark(struct maria_database *self, MYSQL *connection, struct error *error)
+enum status mysql_session_mark(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     uint64_t key = sql_sessions_key(self->schema, self->run_id, self->epoch);
     for (uint32_t i = 0; takes_locks(self) && i < SQL_SESSIONS_MAX; i++) {
@@ -36,7 +36,7 @@ enum status maria_session_mark(struct maria_database *self, MYSQL *connection, s
         buffer_append_string(&sql, "SELECT GET_LOCK(");
         append_mark(&sql, key, atomic_fetch_add(&self->marks, 1) % SQL_SESSIONS_MAX);
         buffer_append_string(&sql, ", 0)");
-        if (maria_ask_number(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_LOCKED, 0, &locked,
+        if (mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_LOCKED, 0, &locked,
                              error) != STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -49,16 +49,16 @@ enum status maria_session_mark(struct maria_database *self, MYSQL *connection, s
                              : STATUS_OK;
 }
 
-enum status maria_join(struct maria_database *self, MYSQL **connection, struct error *error)
+enum status mysql_join(struct mysql_database *self, MYSQL **connection, struct error *error)
 {
-    enum status status = maria_connect(self, connection, error);
+    enum status status = mysql_connect(self, connection, error);
     if (status != STATUS_OK || self->run_id == NULL) {
         return status;
     }
-    status = maria_session_mark(self, *connection, error);
-    status = status == STATUS_OK ? maria_check_claim(self, *connection, error) : status;
+    status = mysql_session_mark(self, *connection, error);
+    status = status == STATUS_OK ? mysql_check_claim(self, *connection, error) : status;
     if (status != STATUS_OK) {
-        maria_disconnect(*connection);
+        mysql_disconnect(*connection);
         *connection = NULL;
     }
     return status;
@@ -81,13 +81,13 @@ static enum status find(void *context, uint64_t *numbers, uint32_t *count, struc
         }
         buffer_append_byte(&sql, ')');
     }
-    enum status status = maria_query_buffer(looking->self, looking->connection, &sql, MARIA_SHORT,
-                                            ERROR_TARGET_LOCKED, &result, error);
+    enum status status = mysql_run_buffer(looking->self, looking->connection, &sql, MYSQL_SHORT,
+                                          ERROR_TARGET_LOCKED, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     *count = 0;
     for (unsigned i = 0; row != NULL && i < lock_count; i++) {
         uint64_t number = row[i] != NULL ? strtoull(row[i], NULL, 10) : 0;
-        if (number != 0 && !maria_is_own(looking->connection, number)) {
+        if (number != 0 && !mysql_is_own(looking->connection, number)) {
             numbers[(*count)++] = number;
         }
     }
@@ -101,8 +101,8 @@ static enum status end(void *context, uint64_t number, struct error *error)
     struct looking *looking = context;
     struct buffer sql = {0};
     buffer_format(&sql, "KILL CONNECTION %llu", (unsigned long long)number);
-    return maria_query_buffer(looking->self, looking->connection, &sql, MARIA_SHORT,
-                              ERROR_TARGET_LOCKED, NULL, error);
+    return mysql_run_buffer(looking->self, looking->connection, &sql, MYSQL_SHORT,
+                            ERROR_TARGET_LOCKED, NULL, error);
 }
 
 static enum status end_found(struct looking *looking, struct error *error)
@@ -116,7 +116,7 @@ static enum status end_found(struct looking *looking, struct error *error)
     return sql_end_sessions(&ending, error);
 }
 
-enum status maria_sessions_end(struct maria_database *self, MYSQL *connection, const char *run_id,
+enum status mysql_sessions_end(struct mysql_database *self, MYSQL *connection, const char *run_id,
                                uint64_t epoch, struct error *error)
 {
     struct looking looking = {.self = self,
@@ -125,7 +125,7 @@ enum status maria_sessions_end(struct maria_database *self, MYSQL *connection, c
     return end_found(&looking, error);
 }
 
-enum status maria_holder_end(struct maria_database *self, MYSQL *connection, const char *lock,
+enum status mysql_holder_end(struct mysql_database *self, MYSQL *connection, const char *lock,
                              struct error *error)
 {
     struct looking looking = {.self = self, .connection = connection, .lock = lock};

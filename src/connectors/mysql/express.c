@@ -13,16 +13,16 @@
 
 enum { REFUSALS_MAX = 2, ROWS_A_NOTE = 64 };
 
-bool maria_express_accepts(struct database *database, struct database *source)
+bool mysql_express_accepts(struct database *database, struct database *source)
 {
-    return source->connector == &transhume_connector && maria_database_of(database)->loads &&
-           maria_database_of(source)->mode == OPEN_SOURCE;
+    return source->connector == &transhume_connector && mysql_database_of(database)->loads &&
+           mysql_database_of(source)->mode == OPEN_SOURCE;
 }
 
 struct pull {
     struct writer *writer;
-    struct maria_database *source;
-    const struct maria_table *from;
+    struct mysql_database *source;
+    const struct mysql_table *from;
     const struct writer_plan *plan;
     MYSQL *connection; /* within the source's snapshot */
     MYSQL_RES *result;
@@ -35,7 +35,7 @@ struct pull {
 
 /* The source's columns that hold values, in their order: what the statement is made for. */
 static const struct shape *shape_of(struct writer *writer, uint32_t table,
-                                    const struct maria_table *from)
+                                    const struct mysql_table *from)
 {
     struct writer_table *entry = &writer->tables[table];
     uint32_t count = from->schema->column_count;
@@ -59,13 +59,13 @@ static const struct shape *shape_of(struct writer *writer, uint32_t table,
 }
 
 /* The shape's columns are the source's. */
-static const struct maria_column *source_column(const struct maria_table *from,
+static const struct mysql_column *source_column(const struct mysql_table *from,
                                                 const struct shape *shape, uint32_t field)
 {
-    return &from->columns[maria_find_column(from, shape->fields[field].name)];
+    return &from->columns[mysql_find_column(from, shape->fields[field].name)];
 }
 
-static bool is_same(const struct maria_column *from, const struct maria_column *to)
+static bool is_same(const struct mysql_column *from, const struct mysql_column *to)
 {
     const char *native = from->type.type.native;
     /* of a NULL the server would make a number or a time of its own, without a warning */
@@ -74,12 +74,12 @@ static bool is_same(const struct maria_column *from, const struct maria_column *
            strcmp(native, to->type.type.native) == 0;
 }
 
-static bool are_same(const struct shape *shape, const struct maria_table *from,
-                     const struct maria_table *to)
+static bool are_same(const struct shape *shape, const struct mysql_table *from,
+                     const struct mysql_table *to)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < shape->field_count; i++) {
-        int32_t position = maria_find_column(to, shape->fields[i].name);
+        int32_t position = mysql_find_column(to, shape->fields[i].name);
         if (position < 0) {
             return false;
         }
@@ -125,17 +125,17 @@ static enum status start_source(struct pull *pull, const struct span *span)
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT ");
     for (uint32_t i = 0; i < pull->plan->column_count; i++) {
-        const struct maria_column *column =
+        const struct mysql_column *column =
             source_column(pull->from, pull->plan->shape, pull->plan->columns[i].field);
         buffer_append_string(&sql, i > 0 ? ", " : "");
-        maria_append_selected(&sql, &column->type, "_t0", column->name);
+        mysql_append_selected(&sql, &column->type, "_t0", column->name);
     }
     buffer_append_string(&sql, " FROM ");
-    maria_append_table(&sql, pull->source, pull->from->schema->name);
+    mysql_append_table(&sql, pull->source, pull->from->schema->name);
     buffer_append_string(&sql, " AS _t0");
-    enum status status = maria_span_append(&sql, span, pull->from, pull->error);
+    enum status status = mysql_span_append(&sql, span, pull->from, pull->error);
     if (status == STATUS_OK) {
-        status = maria_send(pull->source, pull->connection, sql.data, sql.length, MARIA_LONG,
+        status = mysql_send(pull->source, pull->connection, sql.data, sql.length, MYSQL_LONG,
                             ERROR_SOURCE_READ, pull->error);
     }
     buffer_free(&sql);
@@ -145,17 +145,17 @@ static enum status start_source(struct pull *pull, const struct span *span)
     pull->result = mysql_use_result(pull->connection);
     return pull->result != NULL
                ? STATUS_OK
-               : maria_failure(pull->source, pull->connection, ERROR_SOURCE_READ, pull->error);
+               : mysql_failure(pull->source, pull->connection, ERROR_SOURCE_READ, pull->error);
 }
 
 /* What was not read is still to come: the statement is ended, the session has the snapshot. */
 static void end_source(struct pull *pull)
 {
-    if (pull->result != NULL && !pull->ended && maria_is_alive(pull->connection)) {
-        maria_kill_statement(pull->source, pull->connection);
+    if (pull->result != NULL && !pull->ended && mysql_is_alive(pull->connection)) {
+        mysql_kill_statement(pull->source, pull->connection);
     }
     mysql_free_result(pull->result);
-    maria_pool_give_spare(pull->source, pull->connection);
+    mysql_pool_give_spare(pull->source, pull->connection);
 }
 
 /* ---------------------------------------------------------------- rows */
@@ -176,7 +176,7 @@ static enum status append_line(struct pull *pull, MYSQL_ROW row)
             return error_set(pull->error, ERROR_MEMORY, pull->from->schema->name,
                              "no memory for a record");
         }
-        maria_append_field(&filling->out, row[i], lengths[i]);
+        mysql_append_field(&filling->out, row[i], lengths[i]);
     }
     buffer_append_byte(&filling->out, '\n');
     filling->lines++;
@@ -205,7 +205,7 @@ static enum status pump(struct pull *pull, uint64_t *rows)
     enum status status = STATUS_OK;
     while (status == STATUS_OK && !writer->refused) {
         MYSQL_ROW row = NULL;
-        status = maria_fetch_row(pull->source, pull->result, pull->connection, &row, pull->error);
+        status = mysql_next_row(pull->source, pull->result, pull->connection, &row, pull->error);
         pull->ended = status == STATUS_OK && row == NULL;
         if (status != STATUS_OK) {
             return sql_leave_to_readers(pull->from->schema->name, status, pull->error);
@@ -214,7 +214,7 @@ static enum status pump(struct pull *pull, uint64_t *rows)
             break;
         }
         writer->filling->plan = pull->plan;
-        writer->filling->form = MARIA_IN_LINE;
+        writer->filling->form = MYSQL_IN_LINE;
         status = append_line(pull, row);
         ++*rows;
         if (status != STATUS_OK) {
@@ -250,20 +250,20 @@ static enum status carry(struct pull *pull, const struct span *span, uint64_t *r
     return entry->refusals > 0 ? STATUS_AGAIN : status;
 }
 
-enum status maria_express_chunk(struct writer *writer, struct database *source, uint64_t chunk,
+enum status mysql_express_chunk(struct writer *writer, struct database *source, uint64_t chunk,
                                 const struct read_request *request, const struct span *span,
                                 uint32_t table, uint64_t *rows, struct error *error)
 {
-    struct pull pull = {.writer = writer, .source = maria_database_of(source), .error = error};
+    struct pull pull = {.writer = writer, .source = mysql_database_of(source), .error = error};
 
     (void)chunk;
     *rows = 0;
     if (request->table == NULL || request->join_count > 0 || pull.source->catalog == NULL) {
         return STATUS_AGAIN;
     }
-    pull.from = maria_catalog_find(pull.source->catalog, request->table);
+    pull.from = mysql_catalog_find(pull.source->catalog, request->table);
     enum status status = pull.from != NULL ? choose(&pull, table) : STATUS_AGAIN;
-    if (status != STATUS_OK || !maria_pool_take_spare(pull.source, &pull.connection)) {
+    if (status != STATUS_OK || !mysql_pool_take_spare(pull.source, &pull.connection)) {
         return status == STATUS_OK ? STATUS_AGAIN : status;
     }
     status = carry(&pull, span, rows);

@@ -85,7 +85,7 @@ static const struct meaning meanings[] = {
     {1148, ERROR_PERMISSION, ERROR_PERMISSION, LOCAL_OFF},
     {3948, ERROR_PERMISSION, ERROR_PERMISSION, LOCAL_OFF},
     {4166, ERROR_PERMISSION, ERROR_PERMISSION, LOCAL_OFF},
-    {MARIA_FILE_REFUSED, ERROR_SOURCE_INVALID, ERROR_TARGET_INVALID,
+    {MYSQL_FILE_REFUSED, ERROR_SOURCE_INVALID, ERROR_TARGET_INVALID,
      "no file is ever sent: what answers at this address may not be the server that you mean"},
     {TLS_FAILED, ERROR_TLS, ERROR_TLS,
      "name the authority's certificate with sslrootcert=FILE, or say sslmode=; docs/mysql.md "
@@ -118,13 +118,13 @@ static const struct meaning *meaning_of(unsigned number)
     return NULL;
 }
 
-bool maria_is_lost(unsigned number)
+bool mysql_is_lost(unsigned number)
 {
     return (number >= 2000 && number < 3000) || number == 1053 || number == 1927 ||
            number == 3169 || number == 4031 || (number >= 1158 && number <= 1161);
 }
 
-bool maria_is_of_record(unsigned number, const char *words, enum error_code *code)
+bool mysql_is_of_record(unsigned number, const char *words, enum error_code *code)
 {
     /* the number alone tells it not from a text that is no number */
     static const char not_of_its_set[] = "Incorrect string value";
@@ -176,7 +176,7 @@ static unsigned number_of(MYSQL *connection)
     return found != NULL ? (unsigned)strtoul(found + sizeof before - 1, NULL, 10) : number;
 }
 
-enum status maria_failure(const struct maria_database *self, MYSQL *connection,
+enum status mysql_failure(const struct mysql_database *self, MYSQL *connection,
                           enum error_code otherwise, struct error *error)
 {
     unsigned number = number_of(connection);
@@ -189,7 +189,7 @@ enum status maria_failure(const struct maria_database *self, MYSQL *connection,
         "between (a proxy, a firewall); a server under load: a longer --timeout"};
     const struct meaning *meaning =
         is_cut_off(number, mysql_error(connection)) ? &cut_off : meaning_of(number);
-    enum error_code code = meaning == NULL ? maria_is_lost(number) ? ERROR_NETWORK : otherwise
+    enum error_code code = meaning == NULL ? mysql_is_lost(number) ? ERROR_NETWORK : otherwise
                            : self->mode == OPEN_SOURCE ? meaning->source
                                                        : meaning->target;
     if (number == STATEMENT_KILLED && signals_stop_level() > 0) {

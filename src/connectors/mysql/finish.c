@@ -17,7 +17,7 @@
 
 static pthread_mutex_t progress_lock = PTHREAD_MUTEX_INITIALIZER;
 
-void maria_finisher_say(const struct maria_finisher *finisher, const char *what, const char *name)
+void mysql_finisher_say(const struct mysql_finisher *finisher, const char *what, const char *name)
 {
     char printable[160];
     char line[200];
@@ -30,29 +30,29 @@ void maria_finisher_say(const struct maria_finisher *finisher, const char *what,
     }
 }
 
-enum status maria_finisher_alter(struct maria_finisher *finisher, struct buffer *sql,
-                                 const char *table, enum maria_patience patience,
+enum status mysql_finisher_alter(struct mysql_finisher *finisher, struct buffer *sql,
+                                 const char *table, enum mysql_patience patience,
                                  struct error *error)
 {
-    return maria_alter_persistently(finisher->self, finisher->connection, sql, table, patience,
+    return mysql_alter_persistently(finisher->self, finisher->connection, sql, table, patience,
                                     ERROR_TARGET_SCHEMA, finisher->cancelled, error);
 }
 
-enum status maria_finisher_run(struct maria_finisher *finisher, struct buffer *sql,
-                               const char *table, enum maria_patience patience)
+enum status mysql_finisher_run(struct mysql_finisher *finisher, struct buffer *sql,
+                               const char *table, enum mysql_patience patience)
 {
-    return maria_finisher_alter(finisher, sql, table, patience, finisher->error);
+    return mysql_finisher_alter(finisher, sql, table, patience, finisher->error);
 }
 
-void maria_finisher_begin(struct buffer *sql, const struct maria_finisher *finisher,
+void mysql_finisher_begin(struct buffer *sql, const struct mysql_finisher *finisher,
                           const char *table)
 {
     buffer_append_string(sql, "ALTER TABLE ");
-    maria_append_table(sql, finisher->self, table);
+    mysql_append_table(sql, finisher->self, table);
     buffer_append_byte(sql, ' ');
 }
 
-enum status maria_finisher_fail(struct maria_finisher *finisher, const struct error *problem)
+enum status mysql_finisher_fail(struct mysql_finisher *finisher, const struct error *problem)
 {
     error_copy(finisher->error, problem);
     return STATUS_FAILED;
@@ -62,20 +62,20 @@ enum status maria_finisher_fail(struct maria_finisher *finisher, const struct er
 
 /* The comment that the source's table has, instead of this run's mark. Where the mark is gone, it
  * was put back before. */
-static enum status put_comment_back(struct maria_finisher *finisher,
+static enum status put_comment_back(struct mysql_finisher *finisher,
                                     const struct target_table *table,
-                                    const struct maria_table *facts)
+                                    const struct mysql_table *facts)
 {
-    struct maria_definition definition = {0};
+    struct mysql_definition definition = {0};
     struct buffer sql = {0};
     const char *statement = table->same_engine != NULL ? table->same_engine->native_sql : NULL;
-    if (!maria_is_marked(finisher->self, facts)) {
+    if (!mysql_is_marked(finisher->self, facts)) {
         return STATUS_OK;
     }
     bool known = statement != NULL &&
-                 maria_definition_read(statement, finisher->arena, &definition) == STATUS_OK;
+                 mysql_definition_read(statement, finisher->arena, &definition) == STATUS_OK;
     const char *found = known ? strstr(definition.options.data, " COMMENT='") : NULL;
-    maria_finisher_begin(&sql, finisher, table->name);
+    mysql_finisher_begin(&sql, finisher, table->name);
     buffer_append_string(&sql, "COMMENT=");
     if (found != NULL) {
         const char *begin = found + strlen(" COMMENT=");
@@ -85,17 +85,17 @@ static enum status put_comment_back(struct maria_finisher *finisher,
         }
         buffer_append(&sql, begin, (size_t)(end - begin) + (*end == '\''));
     } else if (table->comment != NULL) {
-        maria_append_string(&sql, table->comment);
+        mysql_append_string(&sql, table->comment);
     } else {
         buffer_append_string(&sql, "''");
     }
-    return maria_finisher_run(finisher, &sql, table->name, MARIA_LONG);
+    return mysql_finisher_run(finisher, &sql, table->name, MYSQL_LONG);
 }
 
 /* InnoDB counts on from the largest number that it saw; seen to, since other settings may count
  * otherwise, and the source gave numbers to records that are gone. */
-static enum status set_counter(struct maria_finisher *finisher, const struct target_table *table,
-                               const struct maria_table *facts)
+static enum status set_counter(struct mysql_finisher *finisher, const struct target_table *table,
+                               const struct mysql_table *facts)
 {
     int64_t next_there = table->same_engine != NULL ? table->same_engine->next_number : 0;
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
@@ -105,41 +105,41 @@ static enum status set_counter(struct maria_finisher *finisher, const struct tar
             continue;
         }
         buffer_append_string(&sql, "SELECT max(");
-        maria_append_name(&sql, facts->columns[i].name);
+        mysql_append_name(&sql, facts->columns[i].name);
         buffer_append_string(&sql, ") FROM ");
-        maria_append_table(&sql, finisher->self, table->name);
-        if (maria_ask_number(finisher->self, finisher->connection, &sql, MARIA_BUILD,
+        mysql_append_table(&sql, finisher->self, table->name);
+        if (mysql_ask_number(finisher->self, finisher->connection, &sql, MYSQL_BUILD,
                              ERROR_TARGET_SCHEMA, 0, &most, finisher->error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         int64_t next = most > 0 && most < INT64_MAX ? most + 1 : 0;
         next = next_there > next ? next_there : next;
         if (facts->schema->next_number < next) {
-            maria_finisher_begin(&sql, finisher, table->name);
+            mysql_finisher_begin(&sql, finisher, table->name);
             buffer_format(&sql, "AUTO_INCREMENT = %lld", (long long)next);
-            return maria_finisher_run(finisher, &sql, table->name, MARIA_LONG);
+            return mysql_finisher_run(finisher, &sql, table->name, MYSQL_LONG);
         }
     }
     return STATUS_OK;
 }
 
-static enum status analyze(struct maria_finisher *finisher, const struct target_table *table)
+static enum status analyze(struct mysql_finisher *finisher, const struct target_table *table)
 {
     struct buffer sql = {0};
-    maria_finisher_say(finisher, "statistics of", table->name);
+    mysql_finisher_say(finisher, "statistics of", table->name);
     buffer_append_string(&sql, "ANALYZE TABLE ");
-    maria_append_table(&sql, finisher->self, table->name);
-    return maria_finisher_run(finisher, &sql, table->name, MARIA_BUILD);
+    mysql_append_table(&sql, finisher->self, table->name);
+    return mysql_finisher_run(finisher, &sql, table->name, MYSQL_BUILD);
 }
 
 enum step { STEP_INDEXES, STEP_REST, STEP_REFERENCES };
 
 struct finishing {
-    struct maria_database *self;
+    struct mysql_database *self;
     MYSQL *connection; /* the control thread's */
-    struct maria_crew crew;
+    struct mysql_crew crew;
     struct arena *arena; /* of what is seen for one step */
-    struct maria_look look;
+    struct mysql_look look;
     const struct target_table *tables;
     uint32_t table_count;
     uint32_t *made; /* the numbers of those that this run made, the largest first */
@@ -147,7 +147,7 @@ struct finishing {
     enum step step;
     void (*progress)(const char *what);
     uint32_t *broken;
-    struct maria_found_references found;
+    struct mysql_found_references found;
 };
 
 /* On any thread of the crew. */
@@ -156,7 +156,7 @@ static enum status finish_table(void *context, MYSQL *connection, struct arena *
 {
     struct finishing *finishing = context;
     const struct target_table *table = &finishing->tables[finishing->made[number]];
-    struct maria_finisher finisher = {finishing->self,
+    struct mysql_finisher finisher = {finishing->self,
                                       connection,
                                       arena,
                                       finishing->progress,
@@ -164,17 +164,17 @@ static enum status finish_table(void *context, MYSQL *connection, struct arena *
                                       &finishing->found,
                                       &finishing->crew.failed,
                                       error};
-    struct maria_table facts;
-    enum status status = maria_look_at(&finishing->look, finishing->self, connection, table->name,
+    struct mysql_table facts;
+    enum status status = mysql_look_at(&finishing->look, finishing->self, connection, table->name,
                                        arena, &facts, error);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
     switch (finishing->step) {
     case STEP_INDEXES:
-        return maria_make_indexes(&finisher, table, &facts);
+        return mysql_make_indexes(&finisher, table, &facts);
     case STEP_REFERENCES:
-        return maria_make_references(&finisher, table, &facts);
+        return mysql_make_references(&finisher, table, &facts);
     default:
         break;
     }
@@ -191,9 +191,9 @@ static enum status is_any_referring(const struct finishing *finishing, struct ar
     enum status status = STATUS_OK;
     *found = false;
     for (uint32_t i = 0; status == STATUS_OK && !*found && i < finishing->made_count; i++) {
-        struct maria_table facts;
+        struct mysql_table facts;
         arena_reset(arena);
-        status = maria_look_at(&finishing->look, finishing->self, finishing->connection,
+        status = mysql_look_at(&finishing->look, finishing->self, finishing->connection,
                                finishing->tables[finishing->made[i]].name, arena, &facts, error);
         *found = status == STATUS_OK && facts.schema->foreign_key_count > 0;
         status = status == STATUS_END ? STATUS_OK : status;
@@ -206,7 +206,7 @@ static enum status finish_step(struct finishing *finishing, enum step step, stru
 {
     finishing->step = step;
     arena_reset(finishing->arena);
-    enum status status = maria_look(finishing->self, finishing->connection, finishing->made_count,
+    enum status status = mysql_look(finishing->self, finishing->connection, finishing->made_count,
                                     finishing->arena, &finishing->look, error);
     struct arena *arena = arena_create(0);
     bool one_by_one = step == STEP_REFERENCES;
@@ -215,7 +215,7 @@ static enum status finish_step(struct finishing *finishing, enum step step, stru
     }
     if (status == STATUS_OK && !one_by_one) {
         arena_destroy(arena);
-        return maria_crew_run(&finishing->crew, finishing->connection, finishing->made_count,
+        return mysql_crew_run(&finishing->crew, finishing->connection, finishing->made_count,
                               finish_table, finishing, error);
     }
     for (uint32_t i = 0; status == STATUS_OK && i < finishing->made_count; i++) {
@@ -229,7 +229,7 @@ static enum status finish_step(struct finishing *finishing, enum step step, stru
 /* Room for all that may be found, if it is wanted. */
 static void want_references(struct finishing *finishing, struct arena *arena)
 {
-    struct maria_found_references *found = &finishing->found;
+    struct mysql_found_references *found = &finishing->found;
     size_t most = 1;
     for (uint32_t i = 0; i < finishing->made_count; i++) {
         const struct target_table *table = &finishing->tables[finishing->made[i]];
@@ -244,7 +244,7 @@ static void want_references(struct finishing *finishing, struct arena *arena)
  * again. */
 static enum status take_orphans(struct finishing *finishing, struct error *error)
 {
-    struct maria_found_references *found = &finishing->found;
+    struct mysql_found_references *found = &finishing->found;
     bool broken = false;
     for (uint32_t i = 0; i < found->count; i++) {
         broken |= found->items[i].broken;
@@ -254,37 +254,37 @@ static enum status take_orphans(struct finishing *finishing, struct error *error
     }
     found->wanted = false;
     found->again = true;
-    enum status status = maria_orphans_take(finishing->self, found->items, found->count, error);
-    status = status == STATUS_OK ? maria_control(finishing->self, &finishing->connection, error)
+    enum status status = mysql_orphans_take(finishing->self, found->items, found->count, error);
+    status = status == STATUS_OK ? mysql_control(finishing->self, &finishing->connection, error)
                                  : status;
     status = status == STATUS_OK
-                 ? maria_silence_keys(finishing->self, finishing->connection, true, error)
+                 ? mysql_silence_keys(finishing->self, finishing->connection, true, error)
                  : status;
     return status == STATUS_OK ? finish_step(finishing, STEP_REFERENCES, error) : status;
 }
 
 static enum status finish(struct finishing *finishing, struct error *error)
 {
-    struct maria_database *self = finishing->self;
-    enum status status = maria_control(self, &finishing->connection, error);
+    struct mysql_database *self = finishing->self;
+    enum status status = mysql_control(self, &finishing->connection, error);
     status = status == STATUS_OK
-                 ? maria_await_builders(self, finishing->connection, finishing->tables,
+                 ? mysql_await_builders(self, finishing->connection, finishing->tables,
                                         finishing->table_count, finishing->progress, error)
                  : status;
-    status = status == STATUS_OK ? maria_put_back(self, self->run_id, finishing->progress, error)
+    status = status == STATUS_OK ? mysql_put_back(self, self->run_id, finishing->progress, error)
                                  : status;
-    status = status == STATUS_OK ? maria_control(self, &finishing->connection, error) : status;
+    status = status == STATUS_OK ? mysql_control(self, &finishing->connection, error) : status;
     status =
-        status == STATUS_OK ? maria_silence_keys(self, finishing->connection, true, error) : status;
+        status == STATUS_OK ? mysql_silence_keys(self, finishing->connection, true, error) : status;
     for (int step = STEP_INDEXES; status == STATUS_OK && step <= STEP_REFERENCES; step++) {
         status = finish_step(finishing, (enum step)step, error);
     }
     status = status == STATUS_OK ? take_orphans(finishing, error) : status;
     status = status == STATUS_OK
-                 ? maria_drop_key_tables(self, finishing->connection, finishing->tables,
+                 ? mysql_drop_key_tables(self, finishing->connection, finishing->tables,
                                          finishing->table_count, error)
                  : status;
-    return status == STATUS_OK ? maria_silence_keys(self, finishing->connection, false, error)
+    return status == STATUS_OK ? mysql_silence_keys(self, finishing->connection, false, error)
                                : status;
 }
 
@@ -307,12 +307,12 @@ static void put_largest_first(struct finishing *finishing)
     }
 }
 
-enum status maria_after_load(struct database *database, const struct target_table *tables,
+enum status mysql_after_load(struct database *database, const struct target_table *tables,
                              uint32_t table_count, const struct schema *objects,
                              void (*progress)(const char *what), uint32_t *broken,
                              struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     struct finishing finishing = {.self = self,
                                   .crew = {.self = self, .keys_silent = true},
                                   .arena = arena_create(0),
@@ -333,10 +333,10 @@ enum status maria_after_load(struct database *database, const struct target_tabl
     want_references(&finishing, arena);
     enum status status = finish(&finishing, error);
     arena_destroy(arena);
-    maria_crew_close(&finishing.crew);
+    mysql_crew_close(&finishing.crew);
     arena_destroy(finishing.arena);
     free(made);
     return status == STATUS_OK
-               ? maria_objects_make(self, tables, table_count, objects, MARIA_AFTER_LOAD, error)
+               ? mysql_objects_make(self, tables, table_count, objects, MYSQL_AFTER_LOAD, error)
                : status;
 }

@@ -9,7 +9,7 @@
 #include "connectors/sql/orphans.h"
 
 /* Foreign keys that are made, where records that break them are to be taken out. */
-struct maria_found_references {
+struct mysql_found_references {
     bool wanted; /* they are being collected, and what records break is not told yet */
     bool again;  /* keys that can't be made were told before */
     struct arena *arena;
@@ -18,39 +18,39 @@ struct maria_found_references {
 };
 
 /* What one thing is done with. */
-struct maria_finisher {
-    struct maria_database *self;
+struct mysql_finisher {
+    struct mysql_database *self;
     MYSQL *connection;
     struct arena *arena;
     void (*progress)(const char *what);
     uint32_t *broken; /* foreign keys that are missing, or not obeyed by all; one thread's */
-    struct maria_found_references *found; /* the same thread's */
+    struct mysql_found_references *found; /* the same thread's */
     const _Atomic bool *cancelled;        /* another thread's work has failed */
     struct error *error;
 };
 
 /* Tells what is under way, if anybody wants to know. */
-void maria_finisher_say(const struct maria_finisher *finisher, const char *what, const char *name);
+void mysql_finisher_say(const struct mysql_finisher *finisher, const char *what, const char *name);
 /* "ALTER TABLE table " */
-void maria_finisher_begin(struct buffer *sql, const struct maria_finisher *finisher,
+void mysql_finisher_begin(struct buffer *sql, const struct mysql_finisher *finisher,
                           const char *table);
 /* One statement, as often as locks of others want it; frees it. The second tells in the finisher's
  * error what became of it. */
-enum status maria_finisher_alter(struct maria_finisher *finisher, struct buffer *sql,
-                                 const char *table, enum maria_patience patience,
+enum status mysql_finisher_alter(struct mysql_finisher *finisher, struct buffer *sql,
+                                 const char *table, enum mysql_patience patience,
                                  struct error *error) MUST_USE;
-enum status maria_finisher_run(struct maria_finisher *finisher, struct buffer *sql,
-                               const char *table, enum maria_patience patience) MUST_USE;
+enum status mysql_finisher_run(struct mysql_finisher *finisher, struct buffer *sql,
+                               const char *table, enum mysql_patience patience) MUST_USE;
 /* Makes a problem the finisher's own: STATUS_FAILED. */
-enum status maria_finisher_fail(struct maria_finisher *finisher, const struct error *problem);
+enum status mysql_finisher_fail(struct mysql_finisher *finisher, const struct error *problem);
 
 /* indexes.c: all of a table's in one pass over it. */
-enum status maria_make_indexes(struct maria_finisher *finisher, const struct target_table *table,
-                               const struct maria_table *facts) MUST_USE;
+enum status mysql_make_indexes(struct mysql_finisher *finisher, const struct target_table *table,
+                               const struct mysql_table *facts) MUST_USE;
 
 /* references.c: a table's foreign keys. They lock the tables that they refer to: one table after
  * the other. */
-enum status maria_make_references(struct maria_finisher *finisher, const struct target_table *table,
-                                  const struct maria_table *facts) MUST_USE;
+enum status mysql_make_references(struct mysql_finisher *finisher, const struct target_table *table,
+                                  const struct mysql_table *facts) MUST_USE;
 
 #endif

@@ -6,84 +6,84 @@
 
 /* ---------------------------------------------------------------- tables that start again */
 
-static enum status empty_table(struct maria_database *self, MYSQL *connection,
+static enum status empty_table(struct mysql_database *self, MYSQL *connection,
                                const struct target_table *table, struct error *error)
 {
     struct buffer sql = {0};
-    enum maria_making making = MARIA_NOT_MADE;
-    if (maria_find_making(self, connection, table->name, &making, error) != STATUS_OK) {
+    enum mysql_making making = MYSQL_NOT_MADE;
+    if (mysql_find_making(self, connection, table->name, &making, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (making == MARIA_NOT_MADE) {
+    if (making == MYSQL_NOT_MADE) {
         return error_set(error, ERROR_TARGET_NOT_EMPTY, table->name,
                          "this run did not make the table, so it will not empty it");
     }
     buffer_append_string(&sql, "DELETE FROM ");
-    maria_append_table(&sql, self, table->name);
-    return maria_query_buffer(self, connection, &sql, MARIA_LONG, ERROR_TARGET_WRITE, NULL, error);
+    mysql_append_table(&sql, self, table->name);
+    return mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_WRITE, NULL, error);
 }
 
-enum status maria_empty(struct database *database, const struct target_table *const *tables,
+enum status mysql_empty(struct database *database, const struct target_table *const *tables,
                         uint32_t table_count, struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     MYSQL *connection = NULL;
-    if (maria_begin(self, &connection, error) != STATUS_OK) {
+    if (mysql_begin(self, &connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
         status = empty_table(self, connection, tables[i], error);
     }
-    status = status == STATUS_OK ? maria_check_claim(self, connection, error) : status;
-    return maria_end(self, connection, status, error);
+    status = status == STATUS_OK ? mysql_check_claim(self, connection, error) : status;
+    return mysql_end(self, connection, status, error);
 }
 
 /* ---------------------------------------------------------------- a run */
 
-static enum status forget_rows(struct maria_database *self, const char *run_id, struct error *error)
+static enum status forget_rows(struct mysql_database *self, const char *run_id, struct error *error)
 {
     MYSQL *connection = NULL;
-    if (maria_begin(self, &connection, error) != STATUS_OK) {
+    if (mysql_begin(self, &connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = maria_objects_forget(self, connection, run_id, error);
+    enum status status = mysql_objects_forget(self, connection, run_id, error);
     if (status == STATUS_OK && self->guard_key == NULL) { /* else the ledger does */
-        status = maria_forget_notes(self, connection, run_id, error);
+        status = mysql_forget_notes(self, connection, run_id, error);
     }
-    status = status == STATUS_OK ? maria_check_claim(self, connection, error) : status;
+    status = status == STATUS_OK ? mysql_check_claim(self, connection, error) : status;
     status = status == STATUS_OK ? failpoint_hit("mysql.before_forget", error) : status;
-    return maria_end(self, connection, status, error);
+    return mysql_end(self, connection, status, error);
 }
 
 /* Of a ledger elsewhere, whose store does not remove the table. */
-static enum status drop_empty(struct maria_database *self, MYSQL *connection, struct error *error)
+static enum status drop_empty(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     struct buffer sql = {0};
     int64_t found = 1;
     buffer_append_string(&sql, "SELECT EXISTS (SELECT 1 FROM ");
-    maria_append_table(&sql, self, SQL_STORE_TABLE);
+    mysql_append_table(&sql, self, SQL_STORE_TABLE);
     buffer_append_byte(&sql, ')');
-    enum status status = maria_ask_number(self, connection, &sql, MARIA_SHORT, ERROR_LEDGER_INVALID,
+    enum status status = mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_LEDGER_INVALID,
                                           1, &found, error);
-    return status == STATUS_OK && found == 0 ? maria_drop_own(self, connection, NULL, error)
+    return status == STATUS_OK && found == 0 ? mysql_drop_own(self, connection, NULL, error)
                                              : status;
 }
 
-enum status maria_forget_run(struct database *database, const char *run_id, bool rolled_back,
+enum status mysql_forget_run(struct database *database, const char *run_id, bool rolled_back,
                              struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     MYSQL *connection = NULL;
-    if (rolled_back && (maria_control(self, &connection, error) != STATUS_OK ||
-                        maria_objects_drop_early(self, connection, error) != STATUS_OK)) {
+    if (rolled_back && (mysql_control(self, &connection, error) != STATUS_OK ||
+                        mysql_objects_drop_early(self, connection, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
-    if (maria_put_back(self, run_id, NULL, error) != STATUS_OK ||
+    if (mysql_put_back(self, run_id, NULL, error) != STATUS_OK ||
         forget_rows(self, run_id, error) != STATUS_OK ||
         failpoint_hit("mysql.after_forget", error) != STATUS_OK ||
-        maria_control(self, &connection, error) != STATUS_OK ||
-        maria_drop_own(self, connection, run_id, error) != STATUS_OK ||
+        mysql_control(self, &connection, error) != STATUS_OK ||
+        mysql_drop_own(self, connection, run_id, error) != STATUS_OK ||
         (self->guard_key == NULL && drop_empty(self, connection, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
@@ -93,19 +93,19 @@ enum status maria_forget_run(struct database *database, const char *run_id, bool
 /* ---------------------------------------------------------------- where no run is left */
 
 /* Where there is a ledger, what is left is its to remove. */
-enum status maria_tidy(struct database *database, bool rolled_back, struct error *error)
+enum status mysql_tidy(struct database *database, bool rolled_back, struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     MYSQL *connection = NULL;
     (void)rolled_back;
-    if (maria_control(self, &connection, error) != STATUS_OK ||
-        maria_lock_creating(self, connection, error) != STATUS_OK) {
+    if (mysql_control(self, &connection, error) != STATUS_OK ||
+        mysql_lock_creating(self, connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = maria_store_exists(self, connection, error);
+    enum status status = mysql_store_exists(self, connection, error);
     if (status == STATUS_END) {
-        status = maria_drop_own(self, connection, NULL, error);
+        status = mysql_drop_own(self, connection, NULL, error);
     }
-    maria_unlock_creating(self, connection);
+    mysql_unlock_creating(self, connection);
     return status;
 }

@@ -40,32 +40,32 @@ static bool offers_tls(const unsigned char *version, const unsigned char *end)
            ((nul[FLAGS_AT] | nul[FLAGS_AT + 1] << 8) & CLIENT_SSL) != 0;
 }
 
-static enum maria_greeting judge(int descriptor, int64_t deadline_ms)
+static enum mysql_greeting judge(int descriptor, int64_t deadline_ms)
 {
     unsigned char greeting[LIMIT_BYTES];
     ssize_t size = peek(descriptor, greeting, HEAD_BYTES, deadline_ms);
     if (size < HEAD_BYTES) {
-        return size < 0 ? MARIA_GREETING_LATE : MARIA_GREETING_FINE;
+        return size < 0 ? MYSQL_GREETING_LATE : MYSQL_GREETING_FINE;
     }
     int whole = 4 + (greeting[0] | greeting[1] << 8 | greeting[2] << 16);
     if (whole >= HEAD_BYTES && greeting[4] != VERSION_10) {
-        return MARIA_GREETING_FINE;
+        return MYSQL_GREETING_FINE;
     }
     if (whole < HEAD_BYTES || whole > LIMIT_BYTES) {
-        return MARIA_GREETING_WITHOUT_TLS;
+        return MYSQL_GREETING_WITHOUT_TLS;
     }
     size = peek(descriptor, greeting, whole, deadline_ms);
     if (size < whole) {
-        return size < 0 ? MARIA_GREETING_LATE : MARIA_GREETING_FINE;
+        return size < 0 ? MYSQL_GREETING_LATE : MYSQL_GREETING_FINE;
     }
-    return offers_tls(greeting + HEAD_BYTES, greeting + whole) ? MARIA_GREETING_FINE
-                                                               : MARIA_GREETING_WITHOUT_TLS;
+    return offers_tls(greeting + HEAD_BYTES, greeting + whole) ? MYSQL_GREETING_FINE
+                                                               : MYSQL_GREETING_WITHOUT_TLS;
 }
 
-enum maria_greeting maria_greeting_judge(int descriptor, int64_t timeout_ms)
+enum mysql_greeting mysql_greeting_judge(int descriptor, int64_t timeout_ms)
 {
     int one = 1;
-    enum maria_greeting found =
+    enum mysql_greeting found =
         judge(descriptor, timeout_ms > 0 ? clock_monotonic_ms() + timeout_ms : INT64_MAX);
     (void)setsockopt(descriptor, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
     return found;

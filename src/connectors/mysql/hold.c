@@ -15,18 +15,18 @@
 enum { TOUCHED_AT_ONCE = 50 };
 enum { NO_SUCH_TABLE = 1146, DEFINITION_CHANGED = 1412 };
 
-struct maria_held {
-    struct maria_held *next;
+struct mysql_held {
+    struct mysql_held *next;
     const char *from;                /* what stands behind FROM */
     const char *name;                /* as people know it */
-    const struct maria_table *table; /* the catalogue's; NULL: a query */
+    const struct mysql_table *table; /* the catalogue's; NULL: a query */
 };
 
 /* ---------------------------------------------------------------- what to hold */
 
-static bool is_held(const struct maria_database *self, const struct maria_table *table)
+static bool is_held(const struct mysql_database *self, const struct mysql_table *table)
 {
-    const struct maria_held *held = self->held;
+    const struct mysql_held *held = self->held;
     while (held != NULL && (table == NULL || held->table != table)) {
         held = held->next;
     }
@@ -34,11 +34,11 @@ static bool is_held(const struct maria_database *self, const struct maria_table 
 }
 
 /* Takes `from`. */
-static void add(struct maria_database *self, struct buffer *from, const char *name,
-                const struct maria_table *table)
+static void add(struct mysql_database *self, struct buffer *from, const char *name,
+                const struct mysql_table *table)
 {
-    struct maria_held *added = arena_allocate_zeroed(self->arena, 1, sizeof *added);
-    *added = (struct maria_held){.next = self->held,
+    struct mysql_held *added = arena_allocate_zeroed(self->arena, 1, sizeof *added);
+    *added = (struct mysql_held){.next = self->held,
                                  .from = arena_copy_string(self->arena, buffer_string(from)),
                                  .name = arena_copy_string(self->arena, name),
                                  .table = table};
@@ -46,24 +46,24 @@ static void add(struct maria_database *self, struct buffer *from, const char *na
     self->held = added;
 }
 
-static enum status add_table(struct maria_database *self, const char *name, struct error *error)
+static enum status add_table(struct mysql_database *self, const char *name, struct error *error)
 {
-    const struct maria_catalog *catalog = NULL;
+    const struct mysql_catalog *catalog = NULL;
     struct buffer from = {0};
-    if (maria_catalog_get(self, &catalog, error) != STATUS_OK) {
+    if (mysql_catalog_get(self, &catalog, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    const struct maria_table *table = maria_catalog_find(catalog, name);
+    const struct mysql_table *table = mysql_catalog_find(catalog, name);
     if (table == NULL || is_held(self, table)) {
         return STATUS_OK;
     }
-    maria_append_table(&from, self, table->schema->name);
+    mysql_append_table(&from, self, table->schema->name);
     add(self, &from, table->schema->name, table);
     return STATUS_OK;
 }
 
 /* What it reads only the server knows. Before MySQL 5.6 a query in FROM is carried out whole. */
-static void add_query(struct maria_database *self, const struct read_request *request)
+static void add_query(struct mysql_database *self, const struct read_request *request)
 {
     enum { LATE_SINCE = 50600 };
     struct buffer from = {0};
@@ -75,10 +75,10 @@ static void add_query(struct maria_database *self, const struct read_request *re
     add(self, &from, request->name, NULL);
 }
 
-enum status maria_hold(struct database *database, const struct read_request *const *requests,
+enum status mysql_hold(struct database *database, const struct read_request *const *requests,
                        uint32_t request_count, struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < request_count; i++) {
         const struct read_request *request = requests[i];
@@ -96,7 +96,7 @@ enum status maria_hold(struct database *database, const struct read_request *con
 
 /* ---------------------------------------------------------------- touching */
 
-static enum status changed(const struct maria_database *self, const char *name, const char *what,
+static enum status changed(const struct mysql_database *self, const char *name, const char *what,
                            struct error *error)
 {
     error_set(error, ERROR_SOURCE_CHANGED, self->shown,
@@ -107,7 +107,7 @@ static enum status changed(const struct maria_database *self, const char *name, 
 
 /* From `held` on, so many. A table that was emptied shows when a row is asked for, which of a view
  * or a query may be the work of hours. */
-static enum status touch(struct maria_database *self, const struct maria_held *held, uint32_t count,
+static enum status touch(struct mysql_database *self, const struct mysql_held *held, uint32_t count,
                          struct error *error)
 {
     struct buffer sql = {0};
@@ -116,11 +116,10 @@ static enum status touch(struct maria_database *self, const struct maria_held *h
         buffer_format(&sql, "%s(SELECT 1 FROM %s LIMIT %d)", i > 0 ? " UNION ALL " : "", held->from,
                       quick);
     }
-    return maria_query_buffer(self, self->control, &sql, MARIA_SHORT, ERROR_SOURCE_READ, NULL,
-                              error);
+    return mysql_run_buffer(self, self->control, &sql, MYSQL_SHORT, ERROR_SOURCE_READ, NULL, error);
 }
 
-static enum status touch_one(struct maria_database *self, const struct maria_held *held,
+static enum status touch_one(struct mysql_database *self, const struct mysql_held *held,
                              struct error *error)
 {
     enum status status = touch(self, held, 1, error);
@@ -138,9 +137,9 @@ static enum status touch_one(struct maria_database *self, const struct maria_hel
 }
 
 /* Which of many is in the way shows when they are touched one by one. */
-static enum status touch_all(struct maria_database *self, struct error *error)
+static enum status touch_all(struct mysql_database *self, struct error *error)
 {
-    const struct maria_held *held = self->held;
+    const struct mysql_held *held = self->held;
     enum status status = STATUS_OK;
     while (held != NULL && status == STATUS_OK) {
         struct error untold;
@@ -157,22 +156,22 @@ static enum status touch_all(struct maria_database *self, struct error *error)
 
 static int compare_name(const void *name, const void *shape)
 {
-    return strcmp(name, ((const struct maria_shape *)shape)->name);
+    return strcmp(name, ((const struct mysql_shape *)shape)->name);
 }
 
-static enum status check(struct maria_database *self, struct arena *arena, struct error *error)
+static enum status check(struct mysql_database *self, struct arena *arena, struct error *error)
 {
-    struct maria_shape *shapes = NULL;
+    struct mysql_shape *shapes = NULL;
     uint32_t count = 0;
-    enum status status = maria_catalog_shapes(self, self->control, arena, &shapes, &count, error);
-    for (const struct maria_held *held = self->held; status == STATUS_OK && held != NULL;
+    enum status status = mysql_catalog_shapes(self, self->control, arena, &shapes, &count, error);
+    for (const struct mysql_held *held = self->held; status == STATUS_OK && held != NULL;
          held = held->next) {
-        const struct maria_shape *found =
+        const struct mysql_shape *found =
             held->table == NULL || count == 0
                 ? NULL
                 : bsearch(held->table->schema->name, shapes, count, sizeof *shapes, compare_name);
         if (held->table != NULL &&
-            (found == NULL || maria_shape_is_other(&held->table->shape, found))) {
+            (found == NULL || mysql_shape_is_other(&held->table->shape, found))) {
             status =
                 changed(self, held->name, found == NULL ? "dropped or renamed" : "altered", error);
         }
@@ -180,7 +179,7 @@ static enum status check(struct maria_database *self, struct arena *arena, struc
     return status;
 }
 
-enum status maria_hold_touch(struct maria_database *self, struct error *error)
+enum status mysql_hold_touch(struct mysql_database *self, struct error *error)
 {
     if (self->held == NULL) {
         return STATUS_OK;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-static bool has_index(const struct maria_table *facts, const char *name)
+static bool has_index(const struct mysql_table *facts, const char *name)
 {
     for (uint32_t i = 0; i < facts->schema->index_count; i++) {
         if (strcasecmp(facts->schema->indexes[i].name, name) == 0) {
@@ -16,10 +16,10 @@ static bool has_index(const struct maria_table *facts, const char *name)
     return false;
 }
 
-static bool is_there(const struct maria_table *facts, const struct text *quoted)
+static bool is_there(const struct mysql_table *facts, const struct text *quoted)
 {
     for (uint32_t i = 0; i < facts->schema->index_count; i++) {
-        if (maria_definition_is_name(quoted, facts->schema->indexes[i].name)) {
+        if (mysql_definition_is_name(quoted, facts->schema->indexes[i].name)) {
             return true;
         }
     }
@@ -33,29 +33,29 @@ struct clauses {
 };
 
 /* Those of the source's statement. False: there is none. */
-static bool collect_same(struct maria_finisher *finisher, const struct target_table *table,
-                         const struct maria_table *facts, struct clauses *clauses)
+static bool collect_same(struct mysql_finisher *finisher, const struct target_table *table,
+                         const struct mysql_table *facts, struct clauses *clauses)
 {
-    struct maria_definition definition;
+    struct mysql_definition definition;
     if (table->same_engine == NULL || table->same_engine->native_sql == NULL ||
-        maria_definition_read(table->same_engine->native_sql, finisher->arena, &definition) !=
+        mysql_definition_read(table->same_engine->native_sql, finisher->arena, &definition) !=
             STATUS_OK) {
         return false;
     }
     clauses->texts = definition.clauses;
     for (uint32_t i = 0; i < definition.count; i++) {
-        struct text name = maria_definition_name(&definition.clauses[i]);
-        if (definition.kinds[i] == MARIA_CLAUSE_KEY && !is_there(facts, &name)) {
+        struct text name = mysql_definition_name(&definition.clauses[i]);
+        if (definition.kinds[i] == MYSQL_CLAUSE_KEY && !is_there(facts, &name)) {
             clauses->texts[clauses->count++] = definition.clauses[i];
         }
     }
     return true;
 }
 
-static void collect_planned(struct maria_finisher *finisher, const struct target_table *table,
-                            const struct maria_table *facts, struct clauses *clauses)
+static void collect_planned(struct mysql_finisher *finisher, const struct target_table *table,
+                            const struct mysql_table *facts, struct clauses *clauses)
 {
-    const struct maria_layout layout = maria_layout_make(finisher->self, table, finisher->arena);
+    const struct mysql_layout layout = mysql_layout_make(finisher->self, table, finisher->arena);
     struct buffer words = {0};
     clauses->texts =
         arena_allocate_zeroed(finisher->arena, (size_t)table->index_count + 1, sizeof(struct text));
@@ -65,23 +65,23 @@ static void collect_planned(struct maria_finisher *finisher, const struct target
             continue;
         }
         buffer_clear(&words);
-        maria_append_index(&words, index);
+        mysql_append_index(&words, index);
         const char *copy = arena_copy(finisher->arena, words.data, words.length);
         clauses->texts[clauses->count++] = (struct text){copy, words.length};
     }
     buffer_free(&words);
 }
 
-static enum status add_indexes(struct maria_finisher *finisher, const struct target_table *table,
+static enum status add_indexes(struct mysql_finisher *finisher, const struct target_table *table,
                                const struct text *clauses, uint32_t count, struct error *error)
 {
     struct buffer sql = {0};
-    maria_finisher_begin(&sql, finisher, table->name);
+    mysql_finisher_begin(&sql, finisher, table->name);
     for (uint32_t i = 0; i < count; i++) {
         buffer_append_string(&sql, i > 0 ? ", ADD " : "ADD ");
         buffer_append(&sql, clauses[i].data, clauses[i].length);
     }
-    return maria_finisher_alter(finisher, &sql, table->name, MARIA_BUILD, error);
+    return mysql_finisher_alter(finisher, &sql, table->name, MYSQL_BUILD, error);
 }
 
 /* Does that number say that the server would never make this index? */
@@ -106,20 +106,20 @@ static bool is_of_index(int64_t number)
 }
 
 /* One after the other: plain ones that the server would never make are told of and left out. */
-static enum status add_each_index(struct maria_finisher *finisher, const struct target_table *table,
+static enum status add_each_index(struct mysql_finisher *finisher, const struct target_table *table,
                                   const struct clauses *clauses)
 {
     static const char unique[] = "UNIQUE ";
     for (uint32_t i = 0; i < clauses->count; i++) {
         const struct text *clause = &clauses->texts[i];
-        const struct text name = maria_definition_name(clause);
+        const struct text name = mysql_definition_name(clause);
         struct error problem = {0};
         if (add_indexes(finisher, table, clause, 1, &problem) == STATUS_OK) {
             continue;
         }
         if (!is_of_index(problem.native_code) ||
             strncmp(clause->data, unique, sizeof unique - 1) == 0) {
-            return maria_finisher_fail(finisher, &problem);
+            return mysql_finisher_fail(finisher, &problem);
         }
         log_write(LOG_WARNING, "%s: the index %.*s is not made: %s", table->name, (int)name.length,
                   name.data, problem.message);
@@ -127,8 +127,8 @@ static enum status add_each_index(struct maria_finisher *finisher, const struct 
     return STATUS_OK;
 }
 
-enum status maria_make_indexes(struct maria_finisher *finisher, const struct target_table *table,
-                               const struct maria_table *facts)
+enum status mysql_make_indexes(struct mysql_finisher *finisher, const struct target_table *table,
+                               const struct mysql_table *facts)
 {
     struct clauses clauses = {0};
     struct error problem = {0};
@@ -138,7 +138,7 @@ enum status maria_make_indexes(struct maria_finisher *finisher, const struct tar
     if (clauses.count == 0) {
         return STATUS_OK;
     }
-    maria_finisher_say(finisher, "indexes of", table->name);
+    mysql_finisher_say(finisher, "indexes of", table->name);
     if (failpoint_hit("mysql.before_index", finisher->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -146,7 +146,7 @@ enum status maria_make_indexes(struct maria_finisher *finisher, const struct tar
     if (status != STATUS_OK && is_of_index(problem.native_code)) {
         status = add_each_index(finisher, table, &clauses);
     } else if (status != STATUS_OK) {
-        status = maria_finisher_fail(finisher, &problem);
+        status = mysql_finisher_fail(finisher, &problem);
     }
     return status == STATUS_OK ? failpoint_hit("mysql.after_index", finisher->error) : status;
 }

@@ -71,14 +71,14 @@ static bool is_set_of_labels(const char *label, const char *text, size_t length)
     return !more;
 }
 
-bool maria_has_labels(const char *words)
+bool mysql_has_labels(const char *words)
 {
     return words != NULL && (strncmp(words, "enum(", 5) == 0 || strncmp(words, "set(", 4) == 0);
 }
 
-bool maria_holds_label(const char *words, const char *text, size_t length)
+bool mysql_holds_label(const char *words, const char *text, size_t length)
 {
-    if (!maria_has_labels(words)) {
+    if (!mysql_has_labels(words)) {
         return true;
     }
     const char *label = words + strcspn(words, "'");

@@ -6,23 +6,23 @@
 #include <string.h>
 
 struct looking {
-    struct maria_database *self;
+    struct mysql_database *self;
     MYSQL *connection;
     const char *account; /* as GRANT has it */
     struct buffer *out;
     struct error *error;
 };
 
-enum status maria_name_account(struct maria_database *self, MYSQL *connection, enum error_code code,
+enum status mysql_name_account(struct mysql_database *self, MYSQL *connection, enum error_code code,
                                struct arena *arena, const char **account, struct error *error)
 {
     MYSQL_RES *result = NULL;
     enum status status =
-        maria_query(self, connection,
-                    "SELECT CONCAT(QUOTE(LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - "
-                    "CHAR_LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1)), '@', "
-                    "QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)))",
-                    MARIA_SHORT, code, &result, error);
+        mysql_run(self, connection,
+                  "SELECT CONCAT(QUOTE(LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - "
+                  "CHAR_LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1)), '@', "
+                  "QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)))",
+                  MYSQL_SHORT, code, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     *account = row != NULL && row[0] != NULL ? arena_copy_string(arena, row[0]) : "";
     mysql_free_result(result);
@@ -31,7 +31,7 @@ enum status maria_name_account(struct maria_database *self, MYSQL *connection, e
 
 static enum status name_account(struct looking *looking, struct arena *arena)
 {
-    return maria_name_account(looking->self, looking->connection, ERROR_SOURCE_READ, arena,
+    return mysql_name_account(looking->self, looking->connection, ERROR_SOURCE_READ, arena,
                               &looking->account, looking->error);
 }
 
@@ -40,7 +40,7 @@ static void tell_table(const struct looking *looking, const char *table)
     char name[SQL_SHOWN_BYTES];
     struct buffer grant = {0};
     buffer_append_string(&grant, "GRANT SELECT ON ");
-    maria_append_table(&grant, looking->self, table);
+    mysql_append_table(&grant, looking->self, table);
     buffer_format(looking->out, "%s: the account may not read it: %s TO %s\n",
                   sql_show_name(table, name), buffer_string(&grant), looking->account);
     buffer_free(&grant);
@@ -54,7 +54,7 @@ static enum status tell_joined(const struct looking *looking, const struct read_
     for (uint32_t i = 0; status == STATUS_OK && i <= request->join_count; i++) {
         const char *table = i > 0 ? request->joins[i - 1].table : request->table;
         bool denied = false;
-        status = maria_is_denied_select(looking->self, looking->connection, table,
+        status = mysql_is_denied_select(looking->self, looking->connection, table,
                                         ERROR_SOURCE_READ, &denied, looking->error);
         if (denied) {
             tell_table(looking, table);
@@ -66,15 +66,15 @@ static enum status tell_joined(const struct looking *looking, const struct read_
 
 static enum status look_at(const struct looking *looking, const struct read_request *request)
 {
-    struct maria_request compiled = {0};
+    struct mysql_request compiled = {0};
     struct error problem = {0};
     struct arena *arena = arena_create(0);
     uint32_t told = 0;
     bool denied = false;
     enum status status = STATUS_OK;
-    if (maria_request_compile(looking->self, looking->connection, request, NULL, arena, &compiled,
+    if (mysql_request_compile(looking->self, looking->connection, request, NULL, arena, &compiled,
                               &problem) == STATUS_OK) {
-        status = maria_is_denied(looking->self, looking->connection, &compiled.select.sql, true,
+        status = mysql_is_denied(looking->self, looking->connection, &compiled.select.sql, true,
                                  ERROR_SOURCE_READ, &denied, &problem, looking->error);
     }
     if (status == STATUS_OK && !denied && request->table == NULL && sql_is_wrong_query(&problem)) {
@@ -97,7 +97,7 @@ static enum status look_at(const struct looking *looking, const struct read_requ
     return status;
 }
 
-enum status maria_warn_lacking(struct maria_database *self, MYSQL *connection, const char *table,
+enum status mysql_warn_lacking(struct mysql_database *self, MYSQL *connection, const char *table,
                                struct error *error)
 {
     struct buffer line = {0};
@@ -115,32 +115,32 @@ enum status maria_warn_lacking(struct maria_database *self, MYSQL *connection, c
 }
 
 /* Does it read base tables of the database alone? Queries and views may reach elsewhere. */
-static bool stays_within(const struct maria_catalog *catalog, const struct read_request *request)
+static bool stays_within(const struct mysql_catalog *catalog, const struct read_request *request)
 {
-    const struct maria_table *table =
-        request->table != NULL ? maria_catalog_find(catalog, request->table) : NULL;
+    const struct mysql_table *table =
+        request->table != NULL ? mysql_catalog_find(catalog, request->table) : NULL;
     bool within = table != NULL && table->engine != NULL;
     for (uint32_t i = 0; within && i < request->join_count; i++) {
-        table = maria_catalog_find(catalog, request->joins[i].table);
+        table = mysql_catalog_find(catalog, request->joins[i].table);
         within = table != NULL && table->engine != NULL;
     }
     return within;
 }
 
-enum status maria_tell_lacking(struct database *database,
+enum status mysql_tell_lacking(struct database *database,
                                const struct read_request *const *requests, uint32_t request_count,
                                struct buffer *out, struct error *error)
 {
-    struct looking looking = {.self = maria_database_of(database), .out = out, .error = error};
+    struct looking looking = {.self = mysql_database_of(database), .out = out, .error = error};
     struct arena *arena = arena_create(0);
-    const struct maria_catalog *catalog = NULL;
+    const struct mysql_catalog *catalog = NULL;
     bool any = false;
-    enum status status = maria_control(looking.self, &looking.connection, error);
+    enum status status = mysql_control(looking.self, &looking.connection, error);
     status = status == STATUS_OK
-                 ? maria_is_denied_select(looking.self, looking.connection, "_transhume_none",
+                 ? mysql_is_denied_select(looking.self, looking.connection, "_transhume_none",
                                           ERROR_SOURCE_READ, &any, error)
                  : status;
-    status = status == STATUS_OK ? maria_catalog_get(looking.self, &catalog, error) : status;
+    status = status == STATUS_OK ? mysql_catalog_get(looking.self, &catalog, error) : status;
     for (uint32_t i = 0; status == STATUS_OK && i < request_count; i++) {
         if (!any && stays_within(catalog, requests[i])) {
             continue;

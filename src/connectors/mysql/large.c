@@ -11,23 +11,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct maria_large {
+struct mysql_large {
     struct sql_large base;
-    struct maria_database *database;
+    struct mysql_database *database;
     const char *column; /* behind the place; its bytes, as an expression */
     char place[];       /* "table AS _t0 WHERE …" */
 };
 
-static enum status ask(struct maria_large *self, uint64_t offset, size_t size, MYSQL_RES **result,
+static enum status ask(struct mysql_large *self, uint64_t offset, size_t size, MYSQL_RES **result,
                        struct error *error)
 {
-    struct maria_database *database = self->database;
+    struct mysql_database *database = self->database;
     struct buffer sql = {0};
     buffer_format(&sql, "SELECT SUBSTRING(%s, %llu, %zu) FROM %s", self->column,
                   (unsigned long long)offset + 1, size, self->place);
-    enum status status = maria_query_buffer(database, database->slicer, &sql, MARIA_LONG,
-                                            ERROR_SOURCE_READ, result, error);
-    if (status != STATUS_OK && !maria_is_alive(database->slicer)) {
+    enum status status = mysql_run_buffer(database, database->slicer, &sql, MYSQL_LONG,
+                                          ERROR_SOURCE_READ, result, error);
+    if (status != STATUS_OK && !mysql_is_alive(database->slicer)) {
         error_set(error, ERROR_SOURCE_READ, database->shown,
                   "the connection that reads large values within the snapshot is gone");
     }
@@ -37,7 +37,7 @@ static enum status ask(struct maria_large *self, uint64_t offset, size_t size, M
 static enum status fetch(struct sql_large *base, uint64_t offset, void *bytes, size_t size,
                          struct error *error)
 {
-    struct maria_large *self = (struct maria_large *)base;
+    struct mysql_large *self = (struct mysql_large *)base;
     MYSQL_RES *result = NULL;
     if (failpoint_hit("mysql.before_slice", error) != STATUS_OK ||
         ask(self, offset, size, &result, error) != STATUS_OK) {
@@ -54,27 +54,27 @@ static enum status fetch(struct sql_large *base, uint64_t offset, void *bytes, s
                              "a large value is not there any more as it was");
 }
 
-static void append_column(struct buffer *sql, const struct maria_sliced *sliced)
+static void append_column(struct buffer *sql, const struct mysql_sliced *sliced)
 {
     bool text = sliced->kind == VALUE_TEXT;
     /* a CAST would be cut off at max_allowed_packet */
     buffer_append_string(sql, text ? "CONVERT(_t0." : "_t0.");
-    maria_append_name(sql, sliced->name);
+    mysql_append_name(sql, sliced->name);
     buffer_append_string(sql, text ? " USING binary)" : "");
 }
 
-static void make_one(struct maria_database *self, const struct buffer *place,
-                     const struct maria_sliced *sliced, uint64_t length, struct batch *batch,
+static void make_one(struct mysql_database *self, const struct buffer *place,
+                     const struct mysql_sliced *sliced, uint64_t length, struct batch *batch,
                      struct cell *cell)
 {
     struct buffer column = {0};
     append_column(&column, sliced);
-    struct maria_large *large =
+    struct mysql_large *large =
         memory_allocate_zeroed(1, sizeof *large + place->length + column.length + 2);
     large->base = (struct sql_large){.shown = self->shown,
                                      .lock = &self->slicer_lock,
                                      .fetch = fetch,
-                                     .block_bytes = MARIA_SLICE_BYTES};
+                                     .block_bytes = MYSQL_SLICE_BYTES};
     large->database = self;
     memcpy(large->place, place->data, place->length);
     memcpy(large->place + place->length + 1, column.data, column.length);
@@ -84,7 +84,7 @@ static void make_one(struct maria_database *self, const struct buffer *place,
 }
 
 /* False: the row has no large value. */
-static bool write_place(struct maria_database *self, const struct maria_request *compiled,
+static bool write_place(struct mysql_database *self, const struct mysql_request *compiled,
                         char **key, const unsigned long *lengths, struct buffer *place)
 {
     struct text values[SQL_KEY_PARTS_MAX];
@@ -94,13 +94,13 @@ static bool write_place(struct maria_database *self, const struct maria_request 
         }
         values[i] = (struct text){.data = key[i], .length = lengths[i]};
     }
-    maria_append_table(place, self, compiled->root->schema->name);
+    mysql_append_table(place, self, compiled->root->schema->name);
     buffer_append_string(place, " AS _t0 WHERE ");
-    maria_append_record(place, compiled->root, "_t0", values);
+    mysql_append_record(place, compiled->root, "_t0", values);
     return true;
 }
 
-enum status maria_large_make(struct maria_database *self, const struct maria_request *compiled,
+enum status mysql_large_make(struct mysql_database *self, const struct mysql_request *compiled,
                              char **extra, const unsigned long *lengths, struct batch *batch,
                              struct cell *cells, struct error *error)
 {

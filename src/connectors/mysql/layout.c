@@ -80,7 +80,7 @@ static struct measure measure_fixed(uint32_t bytes)
     return (struct measure){bytes, bytes, bytes};
 }
 
-static struct measure measure_varying(const struct maria_database *self, uint32_t bytes)
+static struct measure measure_varying(const struct mysql_database *self, uint32_t bytes)
 {
     uint32_t pointer = (self->mariadb ? POINTER : OLD_POINTER) + 1;
     if (bytes > 255) {
@@ -89,7 +89,7 @@ static struct measure measure_varying(const struct maria_database *self, uint32_
     return (struct measure){bytes + 1, bytes + 1, bytes};
 }
 
-static struct measure measure(const struct maria_database *self, const char *words)
+static struct measure measure(const struct mysql_database *self, const char *words)
 {
     static const struct {
         const char *name;
@@ -104,7 +104,7 @@ static struct measure measure(const struct maria_database *self, const char *wor
                  {"json", LONG}};
     char name[16];
     int64_t number[2] = {0, 0};
-    int count = maria_type_numbers(words, number);
+    int count = mysql_type_numbers(words, number);
     uint32_t length = count > 0 ? (uint32_t)number[0] : 1;
     snprintf(name, sizeof name, "%.*s", (int)strcspn(words, "( "), words);
 
@@ -144,15 +144,15 @@ static int32_t column_of(const struct target_table *table, const char *name)
 
 enum kind { PRIMARY, UNIQUE, PLAIN };
 
-static uint32_t column_bytes_max(const struct maria_database *self)
+static uint32_t column_bytes_max(const struct mysql_database *self)
 {
     bool old = self->version < (self->mariadb ? 100202u : 50700u);
     return old ? OLD_COLUMN_MAX : INDEX_MAX;
 }
 
 /* Appends why the server would refuse an index over these columns, or nothing. */
-static void find_fault(const struct maria_database *self, const struct target_table *table,
-                       const struct maria_layout *layout, struct column_list columns,
+static void find_fault(const struct mysql_database *self, const struct target_table *table,
+                       const struct mysql_layout *layout, struct column_list columns,
                        enum kind kind, struct buffer *why)
 {
     bool hashes = self->mariadb && self->version >= 100400;
@@ -188,8 +188,8 @@ static void find_fault(const struct maria_database *self, const struct target_ta
     }
 }
 
-static const char *fault_of(const struct maria_database *self, const struct target_table *table,
-                            const struct maria_layout *layout, struct column_list columns,
+static const char *fault_of(const struct mysql_database *self, const struct target_table *table,
+                            const struct mysql_layout *layout, struct column_list columns,
                             enum kind kind, struct arena *arena)
 {
     struct buffer why = {0};
@@ -202,29 +202,29 @@ static const char *fault_of(const struct maria_database *self, const struct targ
 /* ---------------------------------------------------------------- the table */
 
 /* InnoDB can't index a text without a length, nor refer to one. */
-static bool is_indexed(const struct target_table *table, const struct maria_layout *layout,
+static bool is_indexed(const struct target_table *table, const struct mysql_layout *layout,
                        const char *name)
 {
-    bool found = maria_is_in(table->key, name);
+    bool found = mysql_is_in(table->key, name);
     for (uint32_t i = 0; i < table->index_count; i++) {
         const struct target_index *index = &table->indexes[i];
         bool made = index->unique || layout->faults[i] == NULL;
-        found = found || (made && maria_is_in(index->columns, name));
+        found = found || (made && mysql_is_in(index->columns, name));
     }
     for (uint32_t i = 0; i < table->reference_count; i++) {
-        found = found || maria_is_in(table->references[i].columns, name);
+        found = found || mysql_is_in(table->references[i].columns, name);
     }
     return found;
 }
 
-static void choose_types(const struct maria_database *self, const struct target_table *table,
-                         struct arena *arena, const struct maria_layout *layout)
+static void choose_types(const struct mysql_database *self, const struct target_table *table,
+                         struct arena *arena, const struct mysql_layout *layout)
 {
     struct buffer words = {0};
     for (uint32_t i = 0; i < table->column_count; i++) {
         const struct schema_column *column = &table->columns[i];
         buffer_clear(&words);
-        maria_append_type(&words, self, &column->type, column->collation,
+        mysql_append_type(&words, self, &column->type, column->collation,
                           is_indexed(table, layout, column->name));
         layout->types[i] = arena_copy_string(arena, buffer_string(&words));
     }
@@ -232,7 +232,7 @@ static void choose_types(const struct maria_database *self, const struct target_
 }
 
 /* A column that the plan gives no type, outside of keys. */
-static bool may_be_long(const struct target_table *table, const struct maria_layout *layout,
+static bool may_be_long(const struct target_table *table, const struct mysql_layout *layout,
                         uint32_t column)
 {
     const char *words = layout->types[column];
@@ -241,7 +241,7 @@ static bool may_be_long(const struct target_table *table, const struct maria_lay
            !is_indexed(table, layout, table->columns[column].name);
 }
 
-static void make_long(struct arena *arena, const struct maria_layout *layout, uint32_t column)
+static void make_long(struct arena *arena, const struct mysql_layout *layout, uint32_t column)
 {
     const char *words = layout->types[column];
     bool bytes = strncmp(words, "varbinary", 9) == 0;
@@ -249,8 +249,8 @@ static void make_long(struct arena *arena, const struct maria_layout *layout, ui
         arena_format(arena, "%s%s", bytes ? "blob" : "text", strchr(words, ')') + 1);
 }
 
-static void add_up(const struct maria_database *self, const struct target_table *table,
-                   struct maria_layout *layout)
+static void add_up(const struct mysql_database *self, const struct target_table *table,
+                   struct mysql_layout *layout)
 {
     uint32_t nulls = (table->column_count + 7) / 8 + 1;
     layout->row_bytes = nulls;
@@ -263,12 +263,12 @@ static void add_up(const struct maria_database *self, const struct target_table 
 }
 
 /* The largest ones become texts of their own until the row fits. */
-static void fit(const struct maria_database *self, const struct target_table *table,
-                struct arena *arena, struct maria_layout *layout)
+static void fit(const struct mysql_database *self, const struct target_table *table,
+                struct arena *arena, struct mysql_layout *layout)
 {
     uint32_t longest = 1;
     add_up(self, table, layout);
-    while (longest > 0 && !maria_layout_fits(layout)) {
+    while (longest > 0 && !mysql_layout_fits(layout)) {
         uint32_t chosen = 0;
         struct measure pointer = measure(self, "text");
         longest = 0;
@@ -288,15 +288,15 @@ static void fit(const struct maria_database *self, const struct target_table *ta
     }
 }
 
-bool maria_layout_fits(const struct maria_layout *layout)
+bool mysql_layout_fits(const struct mysql_layout *layout)
 {
     return layout->row_bytes <= ROW_MAX && layout->page_bytes <= PAGE_MAX;
 }
 
-struct maria_layout maria_layout_make(const struct maria_database *self,
+struct mysql_layout mysql_layout_make(const struct mysql_database *self,
                                       const struct target_table *table, struct arena *arena)
 {
-    struct maria_layout layout = {
+    struct mysql_layout layout = {
         .types = arena_allocate_zeroed(arena, (size_t)table->column_count + 1, sizeof(char *)),
         .faults = arena_allocate_zeroed(arena, (size_t)table->index_count + 1, sizeof(char *)),
     };

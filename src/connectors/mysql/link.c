@@ -11,7 +11,7 @@ static bool checks_peer(MYSQL *connection)
            checks != 0;
 }
 
-void maria_tell_link(struct maria_database *self, MYSQL *connection)
+void mysql_tell_link(struct mysql_database *self, MYSQL *connection)
 {
     enum link_security security = sql_link_in_clear(mysql_get_socket(connection));
     const char *cipher = mysql_get_ssl_cipher(connection);

@@ -11,14 +11,14 @@
 enum { LOOKS_MAX = 10, LOOK_AGAIN_MS = 10 };
 
 struct load_watch {
-    struct maria_database *self;
+    struct mysql_database *self;
     MYSQL *connection; /* NULL: broke */
 };
 
 static void load_close(struct load_watch *watch)
 {
     if (watch != NULL) {
-        maria_disconnect(watch->connection);
+        mysql_disconnect(watch->connection);
         free(watch);
     }
 }
@@ -26,10 +26,10 @@ static void load_close(struct load_watch *watch)
 static enum status load_open(struct database *database, struct load_watch **watch,
                              struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     *watch = memory_allocate_zeroed(1, sizeof **watch);
     (*watch)->self = self;
-    if (maria_connect(self, &(*watch)->connection, error) != STATUS_OK) {
+    if (mysql_connect(self, &(*watch)->connection, error) != STATUS_OK) {
         load_close(*watch);
         *watch = NULL;
         return STATUS_FAILED;
@@ -46,12 +46,12 @@ static const char *cell(MYSQL_ROW row, int column)
 static enum status ask_lag(struct load_watch *watch, struct database_load *load,
                            struct error *error)
 {
-    struct maria_database *self = watch->self;
+    struct mysql_database *self = watch->self;
     const char *sql = self->mariadb            ? "SHOW ALL SLAVES STATUS"
                       : self->version >= 80022 ? "SHOW REPLICA STATUS"
                                                : "SHOW SLAVE STATUS";
     MYSQL_RES *result = NULL;
-    if (maria_query(self, watch->connection, sql, MARIA_SHORT, ERROR_PERMISSION, &result, error) !=
+    if (mysql_run(self, watch->connection, sql, MYSQL_SHORT, ERROR_PERMISSION, &result, error) !=
         STATUS_OK) {
         if (error->code != ERROR_PERMISSION) {
             return STATUS_FAILED;
@@ -60,9 +60,9 @@ static enum status ask_lag(struct load_watch *watch, struct database_load *load,
                                     : "GRANT REPLICATION CLIENT ON *.* TO the user";
         return STATUS_OK;
     }
-    int column = maria_column_named(result, "Seconds_Behind_Master");
+    int column = mysql_column_named(result, "Seconds_Behind_Master");
     if (column < 0) {
-        column = maria_column_named(result, "Seconds_Behind_Source");
+        column = mysql_column_named(result, "Seconds_Behind_Source");
     }
     for (MYSQL_ROW row; column >= 0 && (row = mysql_fetch_row(result)) != NULL;) {
         double lag_s = row[column] == NULL ? INFINITY : strtod(row[column], NULL);
@@ -88,8 +88,8 @@ static bool is_statement(const char *command)
 static enum status ask_connected(struct load_watch *watch, int64_t *connected, struct error *error)
 {
     MYSQL_RES *result = NULL;
-    if (maria_query(watch->self, watch->connection, "SHOW GLOBAL STATUS LIKE 'Threads_connected'",
-                    MARIA_SHORT, ERROR_NETWORK, &result, error) != STATUS_OK) {
+    if (mysql_run(watch->self, watch->connection, "SHOW GLOBAL STATUS LIKE 'Threads_connected'",
+                  MYSQL_SHORT, ERROR_NETWORK, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     MYSQL_ROW row = mysql_fetch_row(result);
@@ -129,7 +129,7 @@ static void mark_waits_for_us(const MYSQL *asked, struct lock_waits *waits)
         for (uint64_t i = 0; i < waits->count; i++) {
             struct lock_wait *wait = &waits->list[i];
             bool found = !wait->for_us &&
-                         (maria_is_own(asked, wait->holding) || waits_for_us(waits, wait->holding));
+                         (mysql_is_own(asked, wait->holding) || waits_for_us(waits, wait->holding));
             wait->for_us = wait->for_us || found;
             more = more || found;
         }
@@ -139,7 +139,7 @@ static void mark_waits_for_us(const MYSQL *asked, struct lock_waits *waits)
 /* Of InnoDB's locks. Where they can't be asked for, nobody is known to wait for us. */
 static void ask_lock_waits(const struct load_watch *watch, struct lock_waits *waits)
 {
-    struct maria_database *self = watch->self;
+    struct mysql_database *self = watch->self;
     bool older = self->mariadb || self->version < 80000;
     struct buffer sql = {0};
     struct error ignored;
@@ -153,8 +153,8 @@ static void ask_lock_waits(const struct load_watch *watch, struct lock_waits *wa
                   older ? "requesting_trx_id" : "requesting_engine_transaction_id",
                   older ? "blocking_trx_id" : "blocking_engine_transaction_id");
     *waits = (struct lock_waits){0};
-    if (maria_query_buffer(self, watch->connection, &sql, MARIA_SHORT, ERROR_NETWORK, &result,
-                           &ignored) != STATUS_OK) {
+    if (mysql_run_buffer(self, watch->connection, &sql, MYSQL_SHORT, ERROR_NETWORK, &result,
+                         &ignored) != STATUS_OK) {
         return;
     }
     waits->list = memory_allocate_zeroed(mysql_num_rows(result) + 1, sizeof *waits->list);
@@ -173,17 +173,17 @@ static void ask_lock_waits(const struct load_watch *watch, struct lock_waits *wa
 static bool is_statement_of_others(const MYSQL *asked, MYSQL_RES *list, MYSQL_ROW row)
 {
     static const char metadata[] = "Waiting for table metadata lock";
-    unsigned long number = strtoul(cell(row, maria_column_named(list, "Id")), NULL, 10);
-    return is_statement(cell(row, maria_column_named(list, "Command"))) &&
-           strcmp(cell(row, maria_column_named(list, "State")), metadata) != 0 &&
-           !maria_is_own(asked, number);
+    unsigned long number = strtoul(cell(row, mysql_column_named(list, "Id")), NULL, 10);
+    return is_statement(cell(row, mysql_column_named(list, "Command"))) &&
+           strcmp(cell(row, mysql_column_named(list, "State")), metadata) != 0 &&
+           !mysql_is_own(asked, number);
 }
 
 static void count_statements(const struct load_watch *watch, MYSQL_RES *list,
                              struct database_load *load)
 {
-    int id = maria_column_named(list, "Id");
-    int time = maria_column_named(list, "Time");
+    int id = mysql_column_named(list, "Id");
+    int time = mysql_column_named(list, "Time");
     struct lock_waits waits = {0};
     bool asked = false;
     load->running = 0;
@@ -214,8 +214,8 @@ static enum status ask_statements(struct load_watch *watch, struct database_load
     int64_t after = 0;
     MYSQL_RES *list = NULL;
     if (ask_connected(watch, &before, error) != STATUS_OK ||
-        maria_query(watch->self, watch->connection, "SHOW PROCESSLIST", MARIA_SHORT, ERROR_NETWORK,
-                    &list, error) != STATUS_OK ||
+        mysql_run(watch->self, watch->connection, "SHOW PROCESSLIST", MYSQL_SHORT, ERROR_NETWORK,
+                  &list, error) != STATUS_OK ||
         ask_connected(watch, &after, error) != STATUS_OK) {
         mysql_free_result(list);
         return STATUS_FAILED;
@@ -235,13 +235,13 @@ static enum status ask_statements(struct load_watch *watch, struct database_load
 static enum status load_ask(struct load_watch *watch, struct database_load *load,
                             struct error *error)
 {
-    struct maria_database *self = watch->self;
+    struct mysql_database *self = watch->self;
     *load = (struct database_load){.lag_s = -1, .running = -1, .statement_s = -1};
-    enum status status = maria_is_alive(watch->connection) ? STATUS_OK : STATUS_FAILED;
+    enum status status = mysql_is_alive(watch->connection) ? STATUS_OK : STATUS_FAILED;
     if (status == STATUS_FAILED) {
-        maria_disconnect(watch->connection);
+        mysql_disconnect(watch->connection);
         watch->connection = NULL;
-        status = maria_connect(self, &watch->connection, error);
+        status = mysql_connect(self, &watch->connection, error);
     }
     if (status == STATUS_OK) {
         status = ask_lag(watch, load, error);
@@ -255,15 +255,15 @@ static enum status load_ask(struct load_watch *watch, struct database_load *load
     return status;
 }
 
-enum status maria_caveats(struct database *database, struct buffer *out, struct error *error)
+enum status mysql_caveats(struct database *database, struct buffer *out, struct error *error)
 {
     (void)database;
     (void)error;
-    buffer_append_string(out, MARIA_STAYS_OPEN "\n");
+    buffer_append_string(out, MYSQL_STAYS_OPEN "\n");
     return STATUS_OK;
 }
 
-const struct load_functions maria_load_functions = {
+const struct load_functions mysql_load_functions = {
     .open = load_open,
     .ask = load_ask,
     .close = load_close,

@@ -9,7 +9,7 @@
 
 enum { LOCK_TIMEOUT = 1205 };
 
-long long maria_lock_seconds(int64_t wait_ms)
+long long mysql_lock_seconds(int64_t wait_ms)
 {
     return wait_ms < 1000 ? 1 : wait_ms / 1000;
 }
@@ -17,7 +17,7 @@ long long maria_lock_seconds(int64_t wait_ms)
 /* ---------------------------------------------------------------- who holds it */
 
 /* MySQL tells; MariaDB only where the plugin metadata_lock_info is loaded. */
-static void append_holders(struct buffer *sql, const struct maria_database *self, const char *table)
+static void append_holders(struct buffer *sql, const struct mysql_database *self, const char *table)
 {
     buffer_append_string(sql, self->mariadb
                                   ? "SELECT thread_id AS id FROM "
@@ -27,9 +27,9 @@ static void append_holders(struct buffer *sql, const struct maria_database *self
                                     "performance_schema.threads AS t ON t.thread_id = "
                                     "m.owner_thread_id WHERE m.lock_status = 'GRANTED' AND "
                                     "m.object_schema = ");
-    maria_append_string(sql, self->schema);
+    mysql_append_string(sql, self->schema);
     buffer_append_string(sql, self->mariadb ? " AND table_name = " : " AND m.object_name = ");
-    maria_append_string(sql, table);
+    mysql_append_string(sql, table);
 }
 
 /* The first that is not of this process: the one that waits longest. */
@@ -38,7 +38,7 @@ static bool describe(const MYSQL *connection, MYSQL_RES *rows, char holder[SQL_H
     MYSQL_ROW row = NULL;
     do {
         row = mysql_fetch_row(rows);
-    } while (row != NULL && maria_is_own(connection, strtoul(row[0], NULL, 10)));
+    } while (row != NULL && mysql_is_own(connection, strtoul(row[0], NULL, 10)));
     if (row == NULL) {
         return false;
     }
@@ -54,7 +54,7 @@ static bool describe(const MYSQL *connection, MYSQL_RES *rows, char holder[SQL_H
 }
 
 /* `ids`: a query of sessions' numbers. */
-static bool ask_holder(struct maria_database *self, MYSQL *connection, struct buffer *ids,
+static bool ask_holder(struct mysql_database *self, MYSQL *connection, struct buffer *ids,
                        char holder[SQL_HOLDER_BYTES])
 {
     struct buffer sql = {0};
@@ -66,21 +66,21 @@ static bool ask_holder(struct maria_database *self, MYSQL *connection, struct bu
     buffer_append_buffer(&sql, ids);
     buffer_append_string(&sql, ") AND p.id <> connection_id() ORDER BY p.time DESC");
     buffer_free(ids);
-    bool found = maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_NETWORK, &rows,
-                                    &ignored) == STATUS_OK &&
+    bool found = mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_NETWORK, &rows,
+                                  &ignored) == STATUS_OK &&
                  rows != NULL && describe(connection, rows, holder);
     mysql_free_result(rows);
     return found;
 }
 
 /* Who was in the way still is, for the most part. */
-void maria_tell_holder(struct maria_database *self, MYSQL *connection, const char *table,
+void mysql_tell_holder(struct mysql_database *self, MYSQL *connection, const char *table,
                        struct error *error)
 {
     static const char end[] = "KILL CONNECTION";
     char holder[SQL_HOLDER_BYTES];
     struct buffer ids = {0};
-    if (error->native_code != LOCK_TIMEOUT || !maria_is_alive(connection)) {
+    if (error->native_code != LOCK_TIMEOUT || !mysql_is_alive(connection)) {
         return;
     }
     append_holders(&ids, self, table);
@@ -96,36 +96,36 @@ void maria_tell_holder(struct maria_database *self, MYSQL *connection, const cha
 
 /* ---------------------------------------------------------------- asking for it */
 
-static enum status set_lock_timeout(struct maria_database *self, MYSQL *connection, int64_t wait_ms,
+static enum status set_lock_timeout(struct mysql_database *self, MYSQL *connection, int64_t wait_ms,
                                     struct error *error)
 {
     struct buffer sql = {0};
-    buffer_format(&sql, "SET SESSION lock_wait_timeout = %lld", maria_lock_seconds(wait_ms));
-    return maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_NETWORK, NULL, error);
+    buffer_format(&sql, "SET SESSION lock_wait_timeout = %lld", mysql_lock_seconds(wait_ms));
+    return mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_NETWORK, NULL, error);
 }
 
-enum status maria_wait_briefly(struct maria_database *self, MYSQL *connection, struct error *error)
+enum status mysql_wait_briefly(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     return set_lock_timeout(self, connection, sql_brief_lock_ms(self->timeout_ms), error);
 }
 
-enum status maria_alter(struct maria_database *self, MYSQL *connection, struct buffer *sql,
-                        const char *table, enum maria_patience patience, enum error_code otherwise,
+enum status mysql_alter(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
+                        const char *table, enum mysql_patience patience, enum error_code otherwise,
                         struct error *error)
 {
     struct error ignored;
-    bool brief = patience != MARIA_BUILD;
-    enum status status = brief ? maria_wait_briefly(self, connection, error) : STATUS_OK;
+    bool brief = patience != MYSQL_BUILD;
+    enum status status = brief ? mysql_wait_briefly(self, connection, error) : STATUS_OK;
     if (status != STATUS_OK) {
         buffer_free(sql);
         return status;
     }
-    status = maria_query_buffer(self, connection, sql, patience, otherwise, NULL, error);
-    if (!maria_is_alive(connection)) {
+    status = mysql_run_buffer(self, connection, sql, patience, otherwise, NULL, error);
+    if (!mysql_is_alive(connection)) {
         return status;
     }
     if (status != STATUS_OK && table != NULL) {
-        maria_tell_holder(self, connection, table, error);
+        mysql_tell_holder(self, connection, table, error);
     }
     bool good = status == STATUS_OK;
     if (!brief) {
@@ -138,14 +138,14 @@ enum status maria_alter(struct maria_database *self, MYSQL *connection, struct b
 
 /* ---------------------------------------------------------------- asking again */
 
-void maria_retry_begin(struct maria_database *self, struct retry *retry)
+void mysql_retry_begin(struct mysql_database *self, struct retry *retry)
 {
     retry_init(retry, RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
     retry->stop_level = 1;
     retry->waiting_until_ms = &self->base.report.waiting_until_ms;
 }
 
-bool maria_tries_again(struct retry *retry, enum status status, struct error *error)
+bool mysql_tries_again(struct retry *retry, enum status status, struct error *error)
 {
     if (status != STATUS_FAILED || error->class != ERROR_CLASS_RETRY) {
         return false;
@@ -157,24 +157,24 @@ bool maria_tries_again(struct retry *retry, enum status status, struct error *er
     return false;
 }
 
-enum status maria_alter_persistently(struct maria_database *self, MYSQL *connection,
+enum status mysql_alter_persistently(struct mysql_database *self, MYSQL *connection,
                                      struct buffer *sql, const char *table,
-                                     enum maria_patience patience, enum error_code otherwise,
+                                     enum mysql_patience patience, enum error_code otherwise,
                                      const _Atomic bool *cancelled, struct error *error)
 {
     struct retry retry;
     enum status status;
-    maria_retry_begin(self, &retry);
+    mysql_retry_begin(self, &retry);
     retry.cancelled = cancelled;
     do {
         struct buffer statement = {0};
         buffer_append_buffer(&statement, sql);
-        status = maria_alter(self, connection, &statement, table, patience, otherwise, error);
+        status = mysql_alter(self, connection, &statement, table, patience, otherwise, error);
         if (status != STATUS_OK) {
             error_context(error, "%s: ", table);
         }
     } while (status != STATUS_OK && error->code == ERROR_TARGET_LOCKED &&
-             maria_is_alive(connection) && maria_tries_again(&retry, status, error));
+             mysql_is_alive(connection) && mysql_tries_again(&retry, status, error));
     buffer_free(sql);
     return status;
 }

@@ -7,31 +7,31 @@
 #include "connectors/sql/locks.h"
 
 /* As the servers count: whole seconds, and at least one. */
-long long maria_lock_seconds(int64_t wait_ms);
+long long mysql_lock_seconds(int64_t wait_ms);
 /* From now on the session waits briefly for definitions: everybody queues behind its wait. */
-enum status maria_wait_briefly(struct maria_database *self, MYSQL *connection,
+enum status mysql_wait_briefly(struct mysql_database *self, MYSQL *connection,
                                struct error *error) MUST_USE;
 /* After a failure of a lock on a table, or anything else of that name: adds who is in the way, as
  * far as the server tells. */
-void maria_tell_holder(struct maria_database *self, MYSQL *connection, const char *table,
+void mysql_tell_holder(struct mysql_database *self, MYSQL *connection, const char *table,
                        struct error *error);
-/* maria_query_buffer of what takes a table for itself alone: everybody queues behind its wait, so
- * that is brief, but for MARIA_BUILD. A failure of the lock names who is in the way, as far as the
+/* mysql_run_buffer of what takes a table for itself alone: everybody queues behind its wait, so
+ * that is brief, but for MYSQL_BUILD. A failure of the lock names who is in the way, as far as the
  * server tells; `table` NULL: the caller does. */
-enum status maria_alter(struct maria_database *self, MYSQL *connection, struct buffer *sql,
-                        const char *table, enum maria_patience patience, enum error_code otherwise,
+enum status mysql_alter(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
+                        const char *table, enum mysql_patience patience, enum error_code otherwise,
                         struct error *error) MUST_USE;
 /* The same, again and again while others hold it, with all that was done before as it is; the
  * table is the failure's context. `cancelled` ends the waiting. */
-enum status maria_alter_persistently(struct maria_database *self, MYSQL *connection,
+enum status mysql_alter_persistently(struct mysql_database *self, MYSQL *connection,
                                      struct buffer *sql, const char *table,
-                                     enum maria_patience patience, enum error_code otherwise,
+                                     enum mysql_patience patience, enum error_code otherwise,
                                      const _Atomic bool *cancelled, struct error *error) MUST_USE;
 /* Four timeouts from the first failure on; threads that wait at once show but one of their waits.
  */
-void maria_retry_begin(struct maria_database *self, struct retry *retry);
+void mysql_retry_begin(struct mysql_database *self, struct retry *retry);
 /* After a failure that may pass: waits, and true. What is given up is so for good, since the
  * patience is spent: the error is of class STOP then, but for a stop on request. */
-bool maria_tries_again(struct retry *retry, enum status status, struct error *error);
+bool mysql_tries_again(struct retry *retry, enum status status, struct error *error);
 
 #endif

@@ -3,23 +3,23 @@
 
 enum { MANY = 16 };
 
-enum status maria_look(struct maria_database *self, MYSQL *connection, uint32_t table_count,
-                       struct arena *arena, struct maria_look *look, struct error *error)
+enum status mysql_look(struct mysql_database *self, MYSQL *connection, uint32_t table_count,
+                       struct arena *arena, struct mysql_look *look, struct error *error)
 {
     /* a server that folds names has tables under others than they were asked for by */
-    *look = (struct maria_look){.whole = table_count >= MANY && !self->folds_names};
-    return look->whole ? maria_catalog_read(self, connection, NULL, arena, &look->all, error)
+    *look = (struct mysql_look){.whole = table_count >= MANY && !self->folds_names};
+    return look->whole ? mysql_catalog_read(self, connection, NULL, arena, &look->all, error)
                        : STATUS_OK;
 }
 
-enum status maria_look_at(const struct maria_look *look, struct maria_database *self,
+enum status mysql_look_at(const struct mysql_look *look, struct mysql_database *self,
                           MYSQL *connection, const char *name, struct arena *arena,
-                          struct maria_table *table, struct error *error)
+                          struct mysql_table *table, struct error *error)
 {
     if (look == NULL || !look->whole) {
-        return maria_target_describe(self, connection, name, arena, table, error);
+        return mysql_target_describe(self, connection, name, arena, table, error);
     }
-    const struct maria_table *found = maria_catalog_find(&look->all, name);
+    const struct mysql_table *found = mysql_catalog_find(&look->all, name);
     if (found == NULL) {
         return STATUS_END;
     }
@@ -27,9 +27,9 @@ enum status maria_look_at(const struct maria_look *look, struct maria_database *
     return STATUS_OK;
 }
 
-void maria_forget_seen(struct maria_database *self)
+void mysql_forget_seen(struct mysql_database *self)
 {
-    maria_rights_free(self->rights);
+    mysql_rights_free(self->rights);
     self->rights = NULL;
     arena_destroy(self->seen_arena);
     self->seen_arena = NULL;

@@ -100,26 +100,26 @@ static const char *const failpoints[] = {"mysql.before_snapshot",
 
 /* ---------------------------------------------------------------- how to connect */
 
-static enum maria_tls tls_of(const char *mode, bool local)
+static enum mysql_tls tls_of(const char *mode, bool local)
 {
     static const char *const modes[] = {"disable", "prefer", "require", "verify-full"};
     for (int i = 0; mode != NULL && i < 4; i++) {
         if (strcmp(modes[i], mode) == 0) {
-            return (enum maria_tls)i;
+            return (enum mysql_tls)i;
         }
     }
-    return local ? MARIA_TLS_PREFER : MARIA_TLS_VERIFY_FULL;
+    return local ? MYSQL_TLS_PREFER : MYSQL_TLS_VERIFY_FULL;
 }
 
-static const char *keep(const struct maria_database *self, const char *text)
+static const char *keep(const struct mysql_database *self, const char *text)
 {
     return text != NULL ? arena_copy_string(self->arena, text) : NULL;
 }
 
-static enum status choose_settings(struct maria_database *self, const struct uri *uri,
+static enum status choose_settings(struct mysql_database *self, const struct uri *uri,
                                    struct error *error)
 {
-    struct maria_settings *settings = &self->settings;
+    struct mysql_settings *settings = &self->settings;
     const char *socket = uri_parameter(uri, &transhume_connector, "socket");
     const char *ca = uri_parameter(uri, &transhume_connector, "sslrootcert");
 
@@ -130,7 +130,7 @@ static enum status choose_settings(struct maria_database *self, const struct uri
     }
     settings->local = socket != NULL || sql_is_local(uri->host);
     settings->tls = tls_of(uri_parameter(uri, &transhume_connector, "sslmode"), settings->local);
-    ca = ca == NULL && settings->tls == MARIA_TLS_VERIFY_FULL ? sql_system_roots() : ca;
+    ca = ca == NULL && settings->tls == MYSQL_TLS_VERIFY_FULL ? sql_system_roots() : ca;
     bool named = uri->host != NULL && uri->host[0] != '\0' && socket == NULL;
     /* libmariadb takes localhost for the Unix socket; with a port TCP is meant */
     const char *host =
@@ -157,15 +157,15 @@ static bool is_on(const char *value)
 
 /* Galera's automatic splitting would commit a part of a chunk. A server that is in no cluster
  * splits nothing, though old ones have it on. */
-static enum status check_cluster(struct maria_database *self, struct error *error)
+static enum status check_cluster(struct mysql_database *self, struct error *error)
 {
     MYSQL_RES *result = NULL;
     bool splits = false;
     bool alone = false;
-    enum status status = maria_query(
-        self, self->control,
-        "SHOW VARIABLES WHERE Variable_name IN ('wsrep_load_data_splitting', 'wsrep_on')",
-        MARIA_SHORT, ERROR_NETWORK, &result, error);
+    enum status status =
+        mysql_run(self, self->control,
+                  "SHOW VARIABLES WHERE Variable_name IN ('wsrep_load_data_splitting', 'wsrep_on')",
+                  MYSQL_SHORT, ERROR_NETWORK, &result, error);
     for (MYSQL_ROW row; status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL;) {
         bool on = is_on(row[1]);
         bool is_membership = row[0] != NULL && strcasecmp(row[0], "wsrep_on") == 0;
@@ -184,7 +184,7 @@ static enum status check_cluster(struct maria_database *self, struct error *erro
 }
 
 /* A binary log of statements has none for it. */
-static bool offers_bulk(const struct maria_database *self)
+static bool offers_bulk(const struct mysql_database *self)
 {
     enum { PACKET_BYTES_MIN = 64 << 10 };
     unsigned long beyond = 0; /* the capabilities of MariaDB's own */
@@ -194,14 +194,14 @@ static bool offers_bulk(const struct maria_database *self)
            (beyond & (unsigned long)(MARIADB_CLIENT_STMT_BULK_OPERATIONS >> 32)) != 0;
 }
 
-static enum status look_at_target(struct maria_database *self, const char *load,
+static enum status look_at_target(struct mysql_database *self, const char *load,
                                   struct error *error)
 {
     MYSQL_RES *result = NULL;
-    enum status status = maria_query(
+    enum status status = mysql_run(
         self, self->control,
         "SELECT @@local_infile, @@log_bin, @@binlog_format, @@max_allowed_packet, @@read_only",
-        MARIA_SHORT, ERROR_NETWORK, &result, error);
+        MYSQL_SHORT, ERROR_NETWORK, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     bool read_only = false;
     if (row != NULL) {
@@ -227,16 +227,16 @@ static enum status look_at_target(struct maria_database *self, const char *load,
 }
 
 /* One database has one name then, however it is written: locks and the identity are made of it. */
-static enum status name_as_server(struct maria_database *self, struct error *error)
+static enum status name_as_server(struct mysql_database *self, struct error *error)
 {
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     buffer_append_string(&sql, "SELECT schema_name FROM information_schema.schemata WHERE "
                                "CAST(LOWER(schema_name) AS BINARY) = CAST(LOWER(");
-    maria_append_string(&sql, self->schema);
+    mysql_append_string(&sql, self->schema);
     buffer_append_string(&sql, ") AS BINARY)");
     enum status status =
-        maria_query_buffer(self, self->control, &sql, MARIA_SHORT, ERROR_NETWORK, &result, error);
+        mysql_run_buffer(self, self->control, &sql, MYSQL_SHORT, ERROR_NETWORK, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[0] != NULL) {
         self->schema = keep(self, row[0]);
@@ -245,7 +245,7 @@ static enum status name_as_server(struct maria_database *self, struct error *err
     return status;
 }
 
-static enum status look_at_server(struct maria_database *self, const char *load,
+static enum status look_at_server(struct mysql_database *self, const char *load,
                                   struct error *error)
 {
     struct buffer sql = {0};
@@ -261,7 +261,7 @@ static enum status look_at_server(struct maria_database *self, const char *load,
     }
     buffer_append_string(&sql, "SELECT @@lower_case_table_names");
     enum status status =
-        maria_ask_number(self, self->control, &sql, MARIA_SHORT, ERROR_NETWORK, 0, &folds, error);
+        mysql_ask_number(self, self->control, &sql, MYSQL_SHORT, ERROR_NETWORK, 0, &folds, error);
     self->folds_names = folds != 0;
     if (self->folds_names) {
         self->base.capabilities |= CAPABILITY_FOLDED_NAMES;
@@ -273,19 +273,19 @@ static enum status look_at_server(struct maria_database *self, const char *load,
 
 /* ---------------------------------------------------------------- open and close */
 
-static void maria_close(struct database *database)
+static void mysql_close_database(struct database *database)
 {
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     if (self == NULL) {
         return;
     }
     while (self->pool_count > 0) {
-        maria_disconnect(self->pool[--self->pool_count]);
+        mysql_disconnect(self->pool[--self->pool_count]);
     }
-    maria_disconnect(self->slicer);
-    maria_disconnect(self->lock);
-    maria_forget_seen(self);
-    maria_disconnect(self->control);
+    mysql_disconnect(self->slicer);
+    mysql_disconnect(self->lock);
+    mysql_forget_seen(self);
+    mysql_disconnect(self->control);
     pthread_mutex_destroy(&self->slicer_lock);
     pthread_mutex_destroy(&self->pool_lock);
     free(self->locked_run);
@@ -296,12 +296,12 @@ static void maria_close(struct database *database)
 }
 
 /* The session begins anew where it was begun before it was known what the server can do. */
-static enum status open_all(struct maria_database *self, const struct uri *uri, struct error *error)
+static enum status open_all(struct mysql_database *self, const struct uri *uri, struct error *error)
 {
     const char *load = uri_parameter(uri, &transhume_connector, "load");
     self->shown = arena_copy_string(self->arena, uri->shown);
     if (choose_settings(self, uri, error) != STATUS_OK ||
-        maria_connect(self, &self->control, error) != STATUS_OK) {
+        mysql_connect(self, &self->control, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     const char *host = self->settings.socket != NULL ? self->settings.socket
@@ -318,15 +318,15 @@ static enum status open_all(struct maria_database *self, const struct uri *uri, 
     if (!self->statement_log) {
         return STATUS_OK;
     }
-    maria_disconnect(self->control);
+    mysql_disconnect(self->control);
     self->control = NULL;
-    return maria_connect(self, &self->control, error);
+    return mysql_connect(self, &self->control, error);
 }
 
-static enum status maria_open(const struct open_options *open, struct database **database,
+static enum status mysql_open(const struct open_options *open, struct database **database,
                               struct error *error)
 {
-    struct maria_database *self = memory_allocate_zeroed(1, sizeof *self);
+    struct mysql_database *self = memory_allocate_zeroed(1, sizeof *self);
 
     *database = NULL;
     self->arena = arena_create(0);
@@ -339,8 +339,8 @@ static enum status maria_open(const struct open_options *open, struct database *
         .writers_max = WRITERS_MAX,
         .chunks_open_max = 1,
         .record_bytes_max = RECORD_BYTES_MAX,
-        .name_bytes_max = MARIA_NAME_CHARACTERS_MAX,
-        .comment_bytes_max = MARIA_COMMENT_BYTES_MAX,
+        .name_bytes_max = MYSQL_NAME_CHARACTERS_MAX,
+        .comment_bytes_max = MYSQL_COMMENT_BYTES_MAX,
         .request_columns_max = RESULT_COLUMNS_MAX,
         .request_joins_max = JOINS_MAX,
         .pulls_in_pieces = true,
@@ -351,7 +351,7 @@ static enum status maria_open(const struct open_options *open, struct database *
     const char *lock = uri_parameter(open->uri, &transhume_connector, "lock");
     self->lockless = lock != NULL && strcmp(lock, "none") == 0;
     if (open_all(self, open->uri, error) != STATUS_OK) {
-        maria_close(&self->base);
+        mysql_close_database(&self->base);
         return STATUS_FAILED;
     }
     *database = &self->base;
@@ -360,24 +360,24 @@ static enum status maria_open(const struct open_options *open, struct database *
 
 /* What the server says of itself, since it may be reached by several addresses. MariaDB's own
  * number (which old ones lack) tells apart what containers of one name can't. */
-static enum status maria_identity(struct database *database, struct arena *arena,
+static enum status mysql_identity(struct database *database, struct arena *arena,
                                   const char **identity, struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     bool has_uuid = !self->mariadb && self->version >= 50600;
     MYSQL *connection = NULL;
     MYSQL_RES *result = NULL;
     MYSQL_RES *number = NULL;
 
-    enum status status = maria_control(self, &connection, error);
-    status = status == STATUS_OK ? maria_query(self, connection,
-                                               has_uuid ? "SELECT @@server_uuid, 0, ''"
-                                                        : "SELECT @@hostname, @@port, @@datadir",
-                                               MARIA_SHORT, ERROR_NETWORK, &result, error)
+    enum status status = mysql_control(self, &connection, error);
+    status = status == STATUS_OK ? mysql_run(self, connection,
+                                             has_uuid ? "SELECT @@server_uuid, 0, ''"
+                                                      : "SELECT @@hostname, @@port, @@datadir",
+                                             MYSQL_SHORT, ERROR_NETWORK, &result, error)
                                  : status;
     status = status == STATUS_OK && !has_uuid
-                 ? maria_query(self, connection, "SHOW VARIABLES LIKE 'server_uid'", MARIA_SHORT,
-                               ERROR_NETWORK, &number, error)
+                 ? mysql_run(self, connection, "SHOW VARIABLES LIKE 'server_uid'", MYSQL_SHORT,
+                             ERROR_NETWORK, &number, error)
                  : status;
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     MYSQL_ROW own = number != NULL ? mysql_fetch_row(number) : NULL;
@@ -408,17 +408,17 @@ const struct connector transhume_connector = {
     .guarantee = GUARANTEE_EXACTLY_ONCE,
     .options = options,
     .option_count = sizeof options / sizeof options[0],
-    .types = maria_types,
-    .type_count = MARIA_TYPE_COUNT,
+    .types = mysql_types,
+    .type_count = MYSQL_TYPE_COUNT,
     .failpoints = failpoints,
-    .open = maria_open,
-    .close = maria_close,
-    .identity = maria_identity,
-    .catalog = &maria_catalog_functions,
-    .source = &maria_source_functions,
-    .target = &maria_target_functions,
-    .store = &maria_store_functions,
-    .lock = &maria_lock_functions,
-    .rollback = &maria_rollback_functions,
-    .load = &maria_load_functions,
+    .open = mysql_open,
+    .close = mysql_close_database,
+    .identity = mysql_identity,
+    .catalog = &mysql_catalog_functions,
+    .source = &mysql_source_functions,
+    .target = &mysql_target_functions,
+    .store = &mysql_store_functions,
+    .lock = &mysql_lock_functions,
+    .rollback = &mysql_rollback_functions,
+    .load = &mysql_load_functions,
 };

@@ -1,6 +1,7 @@
 /*
  * What the files of the MySQL connector share: the instance, its connections, types and SQL
- * helpers. Their prefix is maria_, since names that begin with mysql_ are the client library's.
+ * helpers. Their prefix is mysql_, as the client library's is: a new name must be none of its
+ * (mysql.h).
  */
 #ifndef TRANSHUME_CONNECTORS_MYSQL_INTERNAL_H
 #define TRANSHUME_CONNECTORS_MYSQL_INTERNAL_H
@@ -12,24 +13,24 @@
 #include <mysql.h>
 #include <pthread.h>
 
-struct maria_catalog;
-struct maria_held;
-struct maria_look;
-struct maria_rights;
+struct mysql_catalog;
+struct mysql_held;
+struct mysql_look;
+struct mysql_rights;
 
 enum {
-    MARIA_NAME_CHARACTERS_MAX = 64,
-    MARIA_NAME_BYTES_MAX = 3 * MARIA_NAME_CHARACTERS_MAX,
-    MARIA_COMMENT_BYTES_MAX = 1024,
-    MARIA_COLUMNS_MAX = 1017, /* InnoDB's; the server's own limit is 4096 */
-    MARIA_POOL_MAX = 128
+    MYSQL_NAME_CHARACTERS_MAX = 64,
+    MYSQL_NAME_BYTES_MAX = 3 * MYSQL_NAME_CHARACTERS_MAX,
+    MYSQL_COMMENT_BYTES_MAX = 1024,
+    MYSQL_COLUMNS_MAX = 1017, /* InnoDB's; the server's own limit is 4096 */
+    MYSQL_POOL_MAX = 128
 };
 
 /* How a connection is protected, in libpq's words. */
-enum maria_tls { MARIA_TLS_DISABLE, MARIA_TLS_PREFER, MARIA_TLS_REQUIRE, MARIA_TLS_VERIFY_FULL };
+enum mysql_tls { MYSQL_TLS_DISABLE, MYSQL_TLS_PREFER, MYSQL_TLS_REQUIRE, MYSQL_TLS_VERIFY_FULL };
 
 /* What the client library is told; texts live in the instance's arena, NULL: not given. */
-struct maria_settings {
+struct mysql_settings {
     const char *host;
     const char *socket;
     const char *user;
@@ -39,20 +40,20 @@ struct maria_settings {
     const char *certificate;
     const char *key;
     unsigned port;
-    enum maria_tls tls;
+    enum mysql_tls tls;
     bool local; /* the peer is this machine: a plain connection is no one else's to read */
 };
 
 /* Of a larger value the source reads a block at a time: the server looks for each in all of it. */
-enum { MARIA_SLICE_BYTES = 8 << 20 };
+enum { MYSQL_SLICE_BYTES = 8 << 20 };
 
-struct maria_database {
+struct mysql_database {
     struct database base;
     struct arena *arena; /* lives as long as the instance; control thread only */
     enum open_mode mode;
     const char *shown;  /* "host:port/database", for messages */
     const char *schema; /* the database's name */
-    struct maria_settings settings;
+    struct mysql_settings settings;
     int64_t timeout_ms;
     bool mariadb;              /* else MySQL */
     unsigned long version;     /* 101119 */
@@ -65,17 +66,17 @@ struct maria_database {
     uint64_t packet_bytes_max; /* max_allowed_packet, as the run began */
     MYSQL *control;            /* the control thread's; source: within the snapshot once taken */
     bool snapshot_taken;
-    struct maria_held *held; /* source: what the run reads, touched within the snapshot */
+    struct mysql_held *held; /* source: what the run reads, touched within the snapshot */
     bool lockless;           /* by option: connections begin one after the other, without a lock */
-    MYSQL *pool[MARIA_POOL_MAX]; /* source: within the snapshot, in nobody's hand */
+    MYSQL *pool[MYSQL_POOL_MAX]; /* source: within the snapshot, in nobody's hand */
     uint32_t pool_count;
     uint32_t pool_spare;       /* so many of them no reader will ask for: the express lane's */
     pthread_mutex_t pool_lock; /* of the three above: readers and writers take and give */
     MYSQL *slicer; /* source: reads large values within the snapshot; NULL: rows are read whole */
     pthread_mutex_t slicer_lock;
-    struct maria_catalog *catalog; /* source; read at first use */
-    struct maria_look *seen;       /* target: by the last inspect; NULL: nothing */
-    struct maria_rights *rights;   /* target: of the account, in seen_arena; NULL: not read */
+    struct mysql_catalog *catalog; /* source; read at first use */
+    struct mysql_look *seen;       /* target: by the last inspect; NULL: nothing */
+    struct mysql_rights *rights;   /* target: of the account, in seen_arena; NULL: not read */
     struct arena *seen_arena;
     MYSQL *lock;      /* target: holds the lock of `locked_run` as long as it lives */
     char *locked_run; /* NULL: none */
@@ -87,40 +88,40 @@ struct maria_database {
 };
 
 /* Does the server know OVER (…)? */
-static inline bool maria_has_windows(const struct maria_database *self)
+static inline bool mysql_has_windows(const struct mysql_database *self)
 {
     return self->version >= (self->mariadb ? 100200u : 80000u);
 }
 
-static inline struct maria_database *maria_database_of(struct database *self)
+static inline struct mysql_database *mysql_database_of(struct database *self)
 {
-    return (struct maria_database *)self;
+    return (struct mysql_database *)self;
 }
 
 /* The module's symbol (CONNECTOR_MODULE_SYMBOL). */
 __attribute__((visibility("default"))) extern const struct connector transhume_connector;
-extern const struct catalog_functions maria_catalog_functions;
-extern const struct source_functions maria_source_functions;
-extern const struct target_functions maria_target_functions;
-extern const struct store_functions maria_store_functions;
-extern const struct lock_functions maria_lock_functions;
-extern const struct rollback_functions maria_rollback_functions;
-extern const struct load_functions maria_load_functions;
+extern const struct catalog_functions mysql_catalog_functions;
+extern const struct source_functions mysql_source_functions;
+extern const struct target_functions mysql_target_functions;
+extern const struct store_functions mysql_store_functions;
+extern const struct lock_functions mysql_lock_functions;
+extern const struct rollback_functions mysql_rollback_functions;
+extern const struct load_functions mysql_load_functions;
 /* What is said to a server that wants one, and the client library's number for it. */
-enum { MARIA_FILE_REFUSED = 2068 };
-extern const char maria_asks_for_a_file[];
-#define MARIA_STAYS_OPEN \
+enum { MYSQL_FILE_REFUSED = 2068 };
+extern const char mysql_asks_for_a_file[];
+#define MYSQL_STAYS_OPEN \
     "a transaction stays open while records are read: its undo log keeps what has changed since"
 
 /* source_functions.caveats */
-enum status maria_caveats(struct database *database, struct buffer *out, struct error *error);
+enum status mysql_caveats(struct database *database, struct buffer *out, struct error *error);
 
 /* ---------------------------------------------------------------- greeting.c */
 
-enum maria_greeting {
-    MARIA_GREETING_FINE,        /* offers TLS, or is nothing that the library logs in after */
-    MARIA_GREETING_WITHOUT_TLS, /* or longer than 4 KiB, or of a form that shows no flags */
-    MARIA_GREETING_LATE,        /* not whole within the time */
+enum mysql_greeting {
+    MYSQL_GREETING_FINE,        /* offers TLS, or is nothing that the library logs in after */
+    MYSQL_GREETING_WITHOUT_TLS, /* or longer than 4 KiB, or of a form that shows no flags */
+    MYSQL_GREETING_LATE,        /* not whole within the time */
 };
 
 /*
@@ -128,215 +129,215 @@ enum maria_greeting {
  * nothing read from it yet). Its form: MySQL's manual, protocol::HandshakeV10. At most
  * `timeout_ms`; 0 or less: no limit. Any thread.
  */
-enum maria_greeting maria_greeting_judge(int descriptor, int64_t timeout_ms);
+enum mysql_greeting mysql_greeting_judge(int descriptor, int64_t timeout_ms);
 
 /* ---------------------------------------------------------------- connection.c */
 
 /* A new connection with the settings that all have: utf8mb4, UTC, strict. Any thread. */
-enum status maria_connect(struct maria_database *self, MYSQL **connection,
+enum status mysql_connect(struct mysql_database *self, MYSQL **connection,
                           struct error *error) MUST_USE;
 /* The same without any settings. */
-enum status maria_reach(struct maria_database *self, MYSQL **connection,
+enum status mysql_reach(struct mysql_database *self, MYSQL **connection,
                         struct error *error) MUST_USE;
 /* link.c: into the instance's report, how this connection is kept from others. Any thread. */
-void maria_tell_link(struct maria_database *self, MYSQL *connection);
+void mysql_tell_link(struct mysql_database *self, MYSQL *connection);
 /* ending.c: a new connection that works on the claimed run, known as such to who takes the run
  * over; fails where that was done. Without a run: any connection. Any thread. */
-enum status maria_join(struct maria_database *self, MYSQL **connection,
+enum status mysql_join(struct mysql_database *self, MYSQL **connection,
                        struct error *error) MUST_USE;
-void maria_disconnect(MYSQL *connection); /* NULL is fine */
+void mysql_disconnect(MYSQL *connection); /* NULL is fine */
 /* So that nobody uses it again, and the server rolls back: whatever is sent fails. */
-void maria_break_off(MYSQL *connection);
-/* sql_mode, time zone … as maria_connect sets them. */
-enum status maria_session_reset(struct maria_database *self, MYSQL *connection,
+void mysql_break_off(MYSQL *connection);
+/* sql_mode, time zone … as mysql_connect sets them. */
+enum status mysql_session_reset(struct mysql_database *self, MYSQL *connection,
                                 struct error *error) MUST_USE;
 /* False once the client library has given it up. */
-bool maria_is_alive(MYSQL *connection);
+bool mysql_is_alive(MYSQL *connection);
 /* What an idle session is told unasked is that it was ended. */
-bool maria_has_spoken(MYSQL *connection);
+bool mysql_has_spoken(MYSQL *connection);
 /* The control connection of a target, made anew if it broke. */
-enum status maria_control(struct maria_database *self, MYSQL **connection,
+enum status mysql_control(struct mysql_database *self, MYSQL **connection,
                           struct error *error) MUST_USE;
 
 /* How long a statement may take. */
-enum maria_patience {
-    MARIA_SHORT, /* the database's timeout, after which the session is ended */
-    MARIA_PROBE, /* the same, but then it is left as it is */
-    MARIA_LONG,  /* as long as it works, which is looked after: alive.c */
-    MARIA_BUILD  /* as long, but the first request to stop ends it: index builds */
+enum mysql_patience {
+    MYSQL_SHORT, /* the database's timeout, after which the session is ended */
+    MYSQL_PROBE, /* the same, but then it is left as it is */
+    MYSQL_LONG,  /* as long as it works, which is looked after: alive.c */
+    MYSQL_BUILD  /* as long, but the first request to stop ends it: index builds */
 };
 
 /* Ends what the connection has under way, by way of another one; the session stays. */
-void maria_kill_statement(struct maria_database *self, MYSQL *connection);
+void mysql_kill_statement(struct mysql_database *self, MYSQL *connection);
 /* Waits for the first byte of an answer; on failure the connection is broken off. */
-enum status maria_await(struct maria_database *self, MYSQL *connection,
-                        enum maria_patience patience, struct error *error) MUST_USE;
+enum status mysql_await(struct mysql_database *self, MYSQL *connection,
+                        enum mysql_patience patience, struct error *error) MUST_USE;
 /* The next row of a result that is read as it comes, of a source; NULL: there is none. The server
  * may be silent for as long as it works: a selective condition gives few rows an hour. */
-enum status maria_fetch_row(struct maria_database *self, MYSQL_RES *result, MYSQL *connection,
-                            MYSQL_ROW *row, struct error *error) MUST_USE;
+enum status mysql_next_row(struct mysql_database *self, MYSQL_RES *result, MYSQL *connection,
+                           MYSQL_ROW *row, struct error *error) MUST_USE;
 /* The answer to a command that was sent. A failure is `otherwise`, or what its number says is more
  * exact. */
-enum status maria_read_answer(struct maria_database *self, MYSQL *connection,
-                              enum maria_patience patience, enum error_code otherwise,
+enum status mysql_read_answer(struct mysql_database *self, MYSQL *connection,
+                              enum mysql_patience patience, enum error_code otherwise,
                               struct error *error) MUST_USE;
 /* Sends a statement and reads its first answer. */
-enum status maria_send(struct maria_database *self, MYSQL *connection, const char *sql,
-                       size_t length, enum maria_patience patience, enum error_code otherwise,
+enum status mysql_send(struct mysql_database *self, MYSQL *connection, const char *sql,
+                       size_t length, enum mysql_patience patience, enum error_code otherwise,
                        struct error *error) MUST_USE;
 /* The same of a whole statement, whose `*result` (NULL: thrown away; of no rows: NULL) is the
  * caller's to free. */
-enum status maria_query(struct maria_database *self, MYSQL *connection, const char *sql,
-                        enum maria_patience patience, enum error_code otherwise, MYSQL_RES **result,
-                        struct error *error) MUST_USE;
+enum status mysql_run(struct mysql_database *self, MYSQL *connection, const char *sql,
+                      enum mysql_patience patience, enum error_code otherwise, MYSQL_RES **result,
+                      struct error *error) MUST_USE;
 /* The same of a buffer, which it frees. */
-enum status maria_query_buffer(struct maria_database *self, MYSQL *connection, struct buffer *sql,
-                               enum maria_patience patience, enum error_code otherwise,
-                               MYSQL_RES **result, struct error *error) MUST_USE;
+enum status mysql_run_buffer(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
+                             enum mysql_patience patience, enum error_code otherwise,
+                             MYSQL_RES **result, struct error *error) MUST_USE;
 /* One number; `otherwise_value` for NULL and for no row. */
-enum status maria_ask_number(struct maria_database *self, MYSQL *connection, struct buffer *sql,
-                             enum maria_patience patience, enum error_code otherwise,
+enum status mysql_ask_number(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
+                             enum mysql_patience patience, enum error_code otherwise,
                              int64_t otherwise_value, int64_t *number,
                              struct error *error) MUST_USE;
 
 /* The column's least or largest ("min", "max") whole number; INT64_MIN: there is none, or no such.
  */
-enum status maria_ask_edge(struct maria_database *self, MYSQL *connection, const char *edge,
+enum status mysql_ask_edge(struct mysql_database *self, MYSQL *connection, const char *edge,
                            const char *table, const char *column, enum error_code otherwise,
                            int64_t *number, struct error *error) MUST_USE;
 
 /* The result's column of that name in any case, or -1: of what SHOW tells, servers differ in order
  * and number. */
-int maria_column_named(MYSQL_RES *result, const char *name);
+int mysql_column_named(MYSQL_RES *result, const char *name);
 
 /* ---------------------------------------------------------------- prepared.c */
 
 /* For the library's calls that end later (MYSQL_WAIT_…): waits for one of the events. Where waiting
  * failed, now or before (`status`), the connection is broken off and the call ends at once. */
-enum status maria_wait_for(struct maria_database *self, MYSQL *connection, int events,
+enum status mysql_wait_for(struct mysql_database *self, MYSQL *connection, int events,
                            enum status status, struct error *error) MUST_USE;
-MYSQL_STMT *maria_statement_create(MYSQL *connection);
-/* As maria_failure; the library notes some failures with the statement alone. */
-enum status maria_statement_failure(struct maria_database *self, MYSQL *connection,
+MYSQL_STMT *mysql_statement_create(MYSQL *connection);
+/* As mysql_failure; the library notes some failures with the statement alone. */
+enum status mysql_statement_failure(struct mysql_database *self, MYSQL *connection,
                                     MYSQL_STMT *statement, enum error_code otherwise,
                                     struct error *error);
 /* `*refused`: the server does not prepare that; connection and transaction are well. */
-enum status maria_statement_prepare(struct maria_database *self, MYSQL *connection,
+enum status mysql_statement_prepare(struct mysql_database *self, MYSQL *connection,
                                     MYSQL_STMT *statement, const char *sql, size_t length,
                                     bool *refused, struct error *error) MUST_USE;
 /* Its last answer: the server knows the statement no more, or could not prepare it anew after a
  * table had changed. Nothing was carried out. */
-bool maria_statement_is_forgotten(MYSQL *connection);
+bool mysql_statement_is_forgotten(MYSQL *connection);
 
 /* ---------------------------------------------------------------- sessions.c */
 
 /* SQL of how a server names itself. */
-#define MARIA_SERVER_NAME "concat_ws(' ', @@hostname, @@port, @@datadir)"
-/* By maria_connect and maria_disconnect; `server`: as it names itself, `peer`: whom it takes for
+#define MYSQL_SERVER_NAME "concat_ws(' ', @@hostname, @@port, @@datadir)"
+/* By mysql_connect and mysql_disconnect; `server`: as it names itself, `peer`: whom it takes for
  * its client, or NULL. */
-void maria_own_add(MYSQL *connection, const char *server, const char *peer);
-void maria_own_remove(const MYSQL *connection);
+void mysql_own_add(MYSQL *connection, const char *server, const char *peer);
+void mysql_own_remove(const MYSQL *connection);
 /* Is that session of the server that `asked` is of, by its number there, one of this process? */
-bool maria_is_own(const MYSQL *asked, unsigned long number);
+bool mysql_is_own(const MYSQL *asked, unsigned long number);
 /* Is `connection`'s session the one of its number that this server has with this client? Another
  * server may have taken the place of the one it was made to, and counts from one as well. */
-bool maria_own_is(const MYSQL *connection, const char *server, const char *peer);
+bool mysql_own_is(const MYSQL *connection, const char *server, const char *peer);
 /* Is it surely another one than the session of its number with this client, where `asked` is? */
-bool maria_own_differs(const MYSQL *connection, const MYSQL *asked, const char *peer);
+bool mysql_own_differs(const MYSQL *connection, const MYSQL *asked, const char *peer);
 
 /* ---------------------------------------------------------------- alive.c */
 
-/* Does this other connection, of maria_reach or maria_connect, see the session of `connection`? If
+/* Does this other connection, of mysql_reach or mysql_connect, see the session of `connection`? If
  * not it is gone, of another server, or not to be told from one that is. */
-bool maria_sees(struct maria_database *self, MYSQL *other, MYSQL *connection);
+bool mysql_sees(struct mysql_database *self, MYSQL *other, MYSQL *connection);
 /* How it stands with a statement that takes long, asked by way of another connection. Takes some of
  * the database's timeouts at most. */
-enum sql_life maria_life_of(struct maria_database *self, MYSQL *connection);
+enum sql_life mysql_life_of(struct mysql_database *self, MYSQL *connection);
 
 /* ---------------------------------------------------------------- failure.c */
 
 /* Fills `error` from the connection: number, SQLSTATE, class, the server's words. */
-enum status maria_failure(const struct maria_database *self, MYSQL *connection,
+enum status mysql_failure(const struct mysql_database *self, MYSQL *connection,
                           enum error_code otherwise, struct error *error);
 /* Is that, with the server's words, what one record's values made? Then `*code` is its reject's. */
-bool maria_is_of_record(unsigned number, const char *words, enum error_code *code);
+bool mysql_is_of_record(unsigned number, const char *words, enum error_code *code);
 /* The connection broke, or its session is being ended. */
-bool maria_is_lost(unsigned number);
+bool mysql_is_lost(unsigned number);
 
 /* ---------------------------------------------------------------- quote.c */
 
 /* `name` and 'text' with what is special in them escaped: the only ways into SQL for names and
  * texts of a source. */
-void maria_append_name(struct buffer *out, const char *name);
-void maria_append_text(struct buffer *out, const char *text, size_t length);
-void maria_append_string(struct buffer *out, const char *text); /* NULL becomes NULL */
-void maria_append_bytes(struct buffer *out, const void *bytes, size_t length); /* X'…' */
+void mysql_append_name(struct buffer *out, const char *name);
+void mysql_append_text(struct buffer *out, const char *text, size_t length);
+void mysql_append_string(struct buffer *out, const char *text); /* NULL becomes NULL */
+void mysql_append_bytes(struct buffer *out, const void *bytes, size_t length); /* X'…' */
 /* `database`.`name` */
-void maria_append_table(struct buffer *out, const struct maria_database *self, const char *name);
+void mysql_append_table(struct buffer *out, const struct mysql_database *self, const char *name);
 /* `a`, `b`; `alias` may be NULL. */
-void maria_append_names(struct buffer *out, const char *alias, struct column_list names);
+void mysql_append_names(struct buffer *out, const char *alias, struct column_list names);
 /* left.`a` = right.`a` AND … */
-void maria_append_match(struct buffer *out, struct column_list names, const char *left,
+void mysql_append_match(struct buffer *out, struct column_list names, const char *left,
                         const char *right);
 /* `sql` with $1 and $2 as texts, or NULL. */
-void maria_append_filled(struct buffer *out, const char *sql, const char *first,
+void mysql_append_filled(struct buffer *out, const char *sql, const char *first,
                          const char *second);
 
 /* ---------------------------------------------------------------- types.c */
 
-enum { MARIA_TYPE_COUNT = 34 };
-extern const struct type_mapping maria_types[MARIA_TYPE_COUNT];
-extern const char *const maria_native_names[];
+enum { MYSQL_TYPE_COUNT = 34 };
+extern const struct type_mapping mysql_types[MYSQL_TYPE_COUNT];
+extern const char *const mysql_native_names[];
 
 /* How a column's values travel as texts. */
-enum maria_format {
-    MARIA_AS_TEXT = 0, /* char, varchar, text */
-    MARIA_AS_INT,
-    MARIA_AS_UINT,
-    MARIA_AS_FLOAT,
-    MARIA_AS_DOUBLE,
-    MARIA_AS_DECIMAL,
-    MARIA_AS_BIT,
-    MARIA_AS_BYTES,
-    MARIA_AS_DATE,
-    MARIA_AS_DATETIME,
-    MARIA_AS_TIMESTAMP,
-    MARIA_AS_TIME,
-    MARIA_AS_YEAR,
-    MARIA_AS_JSON,
-    MARIA_AS_UUID,
-    MARIA_AS_GEOMETRY,
-    MARIA_AS_LABEL /* enum, set, inet4, inet6: their text */
+enum mysql_format {
+    MYSQL_AS_TEXT = 0, /* char, varchar, text */
+    MYSQL_AS_INT,
+    MYSQL_AS_UINT,
+    MYSQL_AS_FLOAT,
+    MYSQL_AS_DOUBLE,
+    MYSQL_AS_DECIMAL,
+    MYSQL_AS_BIT,
+    MYSQL_AS_BYTES,
+    MYSQL_AS_DATE,
+    MYSQL_AS_DATETIME,
+    MYSQL_AS_TIMESTAMP,
+    MYSQL_AS_TIME,
+    MYSQL_AS_YEAR,
+    MYSQL_AS_JSON,
+    MYSQL_AS_UUID,
+    MYSQL_AS_GEOMETRY,
+    MYSQL_AS_LABEL /* enum, set, inet4, inet6: their text */
 };
 
 /* What a column is to this connector. */
-struct maria_type {
-    enum maria_format format;
+struct mysql_type {
+    enum mysql_format format;
     struct value_type type;
     uint8_t digits; /* of seconds, 0..6; of float(M,D) and double(M,D) behind the point */
     bool rounds;    /* to so many digits, without a warning */
 };
 
 /* information_schema's DATA_TYPE and COLUMN_TYPE; `words` are borrowed. */
-struct maria_type maria_type_of(const char *data_type, const char *words);
+struct mysql_type mysql_type_of(const char *data_type, const char *words);
 /* The type of a result's column, of a query. */
-struct maria_type maria_type_of_field(const MYSQL_FIELD *field);
+struct mysql_type mysql_type_of_field(const MYSQL_FIELD *field);
 /* The type of a column that the plan makes: the server's own words or a kind. `collation` (NULL:
  * by bytes) is for texts. `indexed`: it must have a length that an index can hold. */
-void maria_append_type(struct buffer *out, const struct maria_database *self,
+void mysql_append_type(struct buffer *out, const struct mysql_database *self,
                        const struct value_type *type, const char *collation, bool indexed);
 /* " CHARACTER SET …" for a text type of ours: compared by bytes. */
-const char *maria_text_collation(const struct maria_database *self);
-bool maria_native_type(const char *declared, struct value_type *type);
+const char *mysql_text_collation(const struct mysql_database *self);
+bool mysql_native_type(const char *declared, struct value_type *type);
 /* "(10,2)" behind a type's name: how many numbers there are, at most two. */
-int maria_type_numbers(const char *words, int64_t number[2]);
+int mysql_type_numbers(const char *words, int64_t number[2]);
 
 /* ---------------------------------------------------------------- labels.c */
 
 /* Is this the COLUMN_TYPE of an ENUM or SET? */
-bool maria_has_labels(const char *words);
+bool mysql_has_labels(const char *words);
 /* Does an ENUM or SET with this COLUMN_TYPE hold the text as it is? The server takes labels in
  * other cases and orders, and their numbers, too, without a warning. Of other types: yes. */
-bool maria_holds_label(const char *words, const char *text, size_t length);
+bool mysql_holds_label(const char *words, const char *text, size_t length);
 
 #endif

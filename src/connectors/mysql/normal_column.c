@@ -22,7 +22,7 @@ static const char *native_of(const struct value_type *type)
     return type->native != NULL ? type->native : "";
 }
 
-static enum maria_format format_of(const struct value_type *type)
+static enum mysql_format format_of(const struct value_type *type)
 {
     const char *native = native_of(type);
     char word[32];
@@ -32,16 +32,16 @@ static enum maria_format format_of(const struct value_type *type)
         length++;
     }
     word[length] = '\0';
-    return type->kind == VALUE_JSON ? MARIA_AS_JSON : maria_type_of(word, native).format;
+    return type->kind == VALUE_JSON ? MYSQL_AS_JSON : mysql_type_of(word, native).format;
 }
 
-uint32_t maria_column_class(struct database *database, const struct schema_table *table,
+uint32_t mysql_column_class(struct database *database, const struct schema_table *table,
                             const struct schema_column *column)
 {
     const char *native = native_of(&column->type);
     bool address = strcmp(native, "inet4") == 0 || strcmp(native, "inet6") == 0;
-    enum maria_format format = format_of(&column->type);
-    bool repeats = format == MARIA_AS_JSON && maria_database_of(database)->mariadb;
+    enum mysql_format format = format_of(&column->type);
+    bool repeats = format == MYSQL_AS_JSON && mysql_database_of(database)->mariadb;
     (void)table;
     return (uint32_t)column->type.kind | (uint32_t)format << CLASS_FORMAT_SHIFT |
            (repeats ? CLASS_REPEATS : 0) | (address ? CLASS_ADDRESS : 0);
@@ -50,7 +50,7 @@ uint32_t maria_column_class(struct database *database, const struct schema_table
 static enum status as_text(uint32_t class, const struct cell *cell, struct arena *arena,
                            struct cell *normal, struct error *error)
 {
-    enum status status = sql_text_in_column(&maria_rules, cell, false, arena, normal, error);
+    enum status status = sql_text_in_column(&mysql_rules, cell, false, arena, normal, error);
     return status == STATUS_OK && (class & CLASS_ADDRESS) != 0
                ? sql_address_in_column(normal, arena, error)
                : status;
@@ -61,18 +61,18 @@ static void as_time_of_day(struct cell *cell)
 {
     const struct value_interval *interval = cell->kind == VALUE_INTERVAL ? cell->interval : NULL;
     if (interval != NULL && interval->months == 0 && interval->days == 0 &&
-        maria_is_time_of_day(interval->nanoseconds)) {
+        mysql_is_time_of_day(interval->nanoseconds)) {
         *cell = (struct cell){.kind = VALUE_TIME, .i64 = interval->nanoseconds};
     }
 }
 
-enum status maria_normal_form_in_column(struct database *database, uint32_t class,
+enum status mysql_normal_form_in_column(struct database *database, uint32_t class,
                                         const struct cell *cell, struct arena *arena,
                                         struct cell *normal, struct error *error)
 {
-    const struct maria_column column = {
+    const struct mysql_column column = {
         .type = {
-            .format = (enum maria_format)(class >> CLASS_FORMAT_SHIFT & CLASS_FORMAT),
+            .format = (enum mysql_format)(class >> CLASS_FORMAT_SHIFT & CLASS_FORMAT),
             .type = {.kind = (enum value_kind)(class & CLASS_KIND), .zone = database->time_zone}}};
     struct cell made = *cell;
     switch ((enum value_kind)cell->kind) {
@@ -80,26 +80,26 @@ enum status maria_normal_form_in_column(struct database *database, uint32_t clas
     case VALUE_MISSING:
     case VALUE_ESCAPE:
     case VALUE_LARGE:
-        return sql_normal_form(&maria_rules, cell, arena, normal, error);
+        return sql_normal_form(&mysql_rules, cell, arena, normal, error);
     default:
         break;
     }
     switch (column.type.format) {
-    case MARIA_AS_TEXT:
-    case MARIA_AS_LABEL:
+    case MYSQL_AS_TEXT:
+    case MYSQL_AS_LABEL:
         return as_text(class, cell, arena, normal, error);
-    case MARIA_AS_JSON:
+    case MYSQL_AS_JSON:
         return sql_json_in_column(cell,
                                   (class & CLASS_REPEATS) != 0 ? SQL_JSON_REPEATS : SQL_JSON_VALUES,
                                   arena, normal, error);
     default:
         break;
     }
-    if (maria_of_column(&column, cell, arena, &made, error) != STATUS_OK) {
+    if (mysql_of_column(&column, cell, arena, &made, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (column.type.format == MARIA_AS_TIME) {
+    if (column.type.format == MYSQL_AS_TIME) {
         as_time_of_day(&made);
     }
-    return sql_normal_form(&maria_rules, &made, arena, normal, error);
+    return sql_normal_form(&mysql_rules, &made, arena, normal, error);
 }

@@ -11,10 +11,10 @@ static const char made[] = "made";
 /* ---------------------------------------------------------------- tables that the run makes */
 
 static const char *const making_texts[] = {
-    [MARIA_NOT_MADE] = "",
-    [MARIA_INTENDED] = "{\"format\":2,\"state\":\"intended\"}",
-    [MARIA_MADE] = "{\"format\":2,\"state\":\"made\"}",
-    [MARIA_UNDONE] = "{\"format\":2,\"state\":\"undone\"}",
+    [MYSQL_NOT_MADE] = "",
+    [MYSQL_INTENDED] = "{\"format\":2,\"state\":\"intended\"}",
+    [MYSQL_MADE] = "{\"format\":2,\"state\":\"made\"}",
+    [MYSQL_UNDONE] = "{\"format\":2,\"state\":\"undone\"}",
 };
 
 static bool is_ascii(const char *name)
@@ -26,7 +26,7 @@ static bool is_ascii(const char *name)
 }
 
 /* Where the server folds names, who asks may have one as the plan has it, or as the server does. */
-static enum status note_key(struct maria_database *self, MYSQL *connection, const char *table,
+static enum status note_key(struct mysql_database *self, MYSQL *connection, const char *table,
                             char key[STORE_KEY_BYTES], struct error *error)
 {
     struct buffer sql = {0};
@@ -45,18 +45,18 @@ static enum status note_key(struct maria_database *self, MYSQL *connection, cons
         return STATUS_OK;
     }
     buffer_append_string(&sql, "SELECT LOWER(");
-    maria_append_string(&sql, table);
+    mysql_append_string(&sql, table);
     buffer_append_byte(&sql, ')');
-    enum status status = maria_query_buffer(self, connection, &sql, MARIA_SHORT,
-                                            ERROR_TARGET_INVALID, &result, error);
+    enum status status =
+        mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     store_note_key(key, self->run_id, made, row != NULL && row[0] != NULL ? row[0] : table);
     mysql_free_result(result);
     return status;
 }
 
-enum status maria_note_making(struct maria_database *self, MYSQL *connection, const char *table,
-                              enum maria_making making, struct error *error)
+enum status mysql_note_making(struct mysql_database *self, MYSQL *connection, const char *table,
+                              enum mysql_making making, struct error *error)
 {
     char key[STORE_KEY_BYTES];
     struct buffer sql = {0};
@@ -66,26 +66,26 @@ enum status maria_note_making(struct maria_database *self, MYSQL *connection, co
     if (note_key(self, connection, table, key, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (making == MARIA_NOT_MADE) {
+    if (making == MYSQL_NOT_MADE) {
         buffer_append_string(&sql, "DELETE FROM ");
-        maria_append_table(&sql, self, SQL_STORE_TABLE);
+        mysql_append_table(&sql, self, SQL_STORE_TABLE);
         buffer_format(&sql, " WHERE name = '%s'", key);
     } else {
         buffer_append_string(&sql, "REPLACE INTO ");
-        maria_append_table(&sql, self, SQL_STORE_TABLE);
+        mysql_append_table(&sql, self, SQL_STORE_TABLE);
         buffer_format(&sql, " (name, version, value) VALUES ('%s', 1, '%s')", key,
                       making_texts[making]);
     }
-    return maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_WRITE, NULL, error);
+    return mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
 }
 
-enum status maria_find_making(struct maria_database *self, MYSQL *connection, const char *table,
-                              enum maria_making *making, struct error *error)
+enum status mysql_find_making(struct mysql_database *self, MYSQL *connection, const char *table,
+                              enum mysql_making *making, struct error *error)
 {
     char key[STORE_KEY_BYTES];
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
-    *making = MARIA_NOT_MADE;
+    *making = MYSQL_NOT_MADE;
     if (self->run_id == NULL) {
         return STATUS_OK;
     }
@@ -93,28 +93,28 @@ enum status maria_find_making(struct maria_database *self, MYSQL *connection, co
         return STATUS_FAILED;
     }
     buffer_append_string(&sql, "SELECT value FROM ");
-    maria_append_table(&sql, self, SQL_STORE_TABLE);
+    mysql_append_table(&sql, self, SQL_STORE_TABLE);
     buffer_format(&sql, " WHERE name = '%s'", key);
-    enum status status = maria_query_buffer(self, connection, &sql, MARIA_SHORT,
-                                            ERROR_LEDGER_INVALID, &result, error);
+    enum status status =
+        mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
-    for (int i = MARIA_INTENDED; row != NULL && row[0] != NULL && i <= MARIA_UNDONE; i++) {
-        *making = strcmp(row[0], making_texts[i]) == 0 ? (enum maria_making)i : *making;
+    for (int i = MYSQL_INTENDED; row != NULL && row[0] != NULL && i <= MYSQL_UNDONE; i++) {
+        *making = strcmp(row[0], making_texts[i]) == 0 ? (enum mysql_making)i : *making;
     }
     mysql_free_result(result);
     return status;
 }
 
-enum status maria_forget_notes(struct maria_database *self, MYSQL *connection, const char *run_id,
+enum status mysql_forget_notes(struct mysql_database *self, MYSQL *connection, const char *run_id,
                                struct error *error)
 {
     char key[STORE_KEY_BYTES];
     struct buffer sql = {0};
     store_name_key(key, "run/", run_id);
     buffer_append_string(&sql, "DELETE FROM ");
-    maria_append_table(&sql, self, SQL_STORE_TABLE);
+    mysql_append_table(&sql, self, SQL_STORE_TABLE);
     buffer_format(&sql, " WHERE name >= '%s/note/' AND name < '%s/note0'", key, key);
-    return maria_query_buffer(self, connection, &sql, MARIA_LONG, ERROR_TARGET_WRITE, NULL, error);
+    return mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_WRITE, NULL, error);
 }
 
 /* ---------------------------------------------------------------- our own tables */
@@ -124,7 +124,7 @@ static void append_prefix(const char *kind, const char *run_id, char prefix[SQL_
     snprintf(prefix, SQL_OWN_NAME_BYTES, "_transhume_%s_%.26s_", kind, run_id);
 }
 
-void maria_own_name(const struct maria_database *self, const char *kind, const char *table,
+void mysql_own_name(const struct mysql_database *self, const char *kind, const char *table,
                     char name[SQL_OWN_NAME_BYTES])
 {
     char prefix[SQL_OWN_NAME_BYTES];
@@ -132,31 +132,30 @@ void maria_own_name(const struct maria_database *self, const char *kind, const c
     sql_own_name(prefix, table, name);
 }
 
-void maria_append_key_table(struct buffer *sql, const struct maria_database *self,
+void mysql_append_key_table(struct buffer *sql, const struct mysql_database *self,
                             const char *table)
 {
     char name[SQL_OWN_NAME_BYTES];
-    maria_own_name(self, MARIA_OWN_KEYS, table, name);
-    maria_append_table(sql, self, name);
+    mysql_own_name(self, MYSQL_OWN_KEYS, table, name);
+    mysql_append_table(sql, self, name);
 }
 
-enum status maria_list_own(struct maria_database *self, MYSQL *connection, const char *prefix,
+enum status mysql_list_own(struct mysql_database *self, MYSQL *connection, const char *prefix,
                            MYSQL_RES **names, struct error *error)
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT table_name FROM information_schema.tables WHERE table_type "
                                "= 'BASE TABLE' AND table_schema = ");
-    maria_append_string(&sql, self->schema);
+    mysql_append_string(&sql, self->schema);
     buffer_format(&sql,
                   " AND LEFT(table_name, %zu) = '%s' ORDER BY table_name = '" SQL_STORE_TABLE "'",
                   strlen(prefix), prefix);
-    return maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_WRITE, names,
-                              error);
+    return mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_WRITE, names, error);
 }
 
 static bool is_of_run(const char *table, const char *run_id)
 {
-    static const char *const kinds[] = {MARIA_OWN_KEYS, MARIA_OWN_DROPPED, MARIA_OWN_UNDO};
+    static const char *const kinds[] = {MYSQL_OWN_KEYS, MYSQL_OWN_DROPPED, MYSQL_OWN_UNDO};
     bool found = run_id == NULL;
     for (size_t i = 0; !found && i < sizeof kinds / sizeof kinds[0]; i++) {
         char prefix[SQL_OWN_NAME_BYTES];
@@ -167,17 +166,17 @@ static bool is_of_run(const char *table, const char *run_id)
 }
 
 /* In one statement, the ledger's own last: as long as that one is there, nobody makes others. */
-enum status maria_drop_own(struct maria_database *self, MYSQL *connection, const char *run_id,
+enum status mysql_drop_own(struct mysql_database *self, MYSQL *connection, const char *run_id,
                            struct error *error)
 {
     struct buffer drop = {0};
     MYSQL_RES *names = NULL;
     MYSQL_ROW row = NULL;
-    enum status status = maria_list_own(self, connection, "_transhume_", &names, error);
+    enum status status = mysql_list_own(self, connection, "_transhume_", &names, error);
     while (status == STATUS_OK && (row = mysql_fetch_row(names)) != NULL) {
         if (is_of_run(row[0], run_id)) {
             buffer_append_string(&drop, drop.length > 0 ? ", " : "DROP TABLE IF EXISTS ");
-            maria_append_table(&drop, self, row[0]);
+            mysql_append_table(&drop, self, row[0]);
         }
     }
     mysql_free_result(names);
@@ -185,22 +184,21 @@ enum status maria_drop_own(struct maria_database *self, MYSQL *connection, const
         buffer_free(&drop);
         return status;
     }
-    return maria_alter_unchecked(self, connection, &drop, SQL_STORE_TABLE, error);
+    return mysql_alter_unchecked(self, connection, &drop, SQL_STORE_TABLE, error);
 }
 
-enum status maria_drop_key_tables(struct maria_database *self, MYSQL *connection,
+enum status mysql_drop_key_tables(struct mysql_database *self, MYSQL *connection,
                                   const struct target_table *tables, uint32_t table_count,
                                   struct error *error)
 {
     struct buffer drop = {0};
     for (uint32_t i = 0; self->run_id != NULL && i < table_count; i++) {
         buffer_append_string(&drop, drop.length > 0 ? ", " : "DROP TABLE IF EXISTS ");
-        maria_append_key_table(&drop, self, tables[i].name);
+        mysql_append_key_table(&drop, self, tables[i].name);
     }
     if (buffer_is_empty(&drop)) {
         buffer_free(&drop);
         return STATUS_OK;
     }
-    return maria_query_buffer(self, connection, &drop, MARIA_SHORT, ERROR_TARGET_WRITE, NULL,
-                              error);
+    return mysql_run_buffer(self, connection, &drop, MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
 }

@@ -14,16 +14,16 @@
 enum { SHOWN_BYTES = 160, NO_SUCH_DEFINER = 1449, RIGHT_MISSING = 1227 };
 
 struct maker {
-    struct maria_database *self;
+    struct mysql_database *self;
     MYSQL *connection; /* makes them; another one asks, and writes the ledger */
     bool lost;         /* one before it: the server may still be at its statement */
     struct arena *arena;
     const struct target_table *tables;
     uint32_t table_count;
     const struct schema *objects;
-    enum maria_moment moment;
+    enum mysql_moment moment;
     bool *waits; /* of each object: it is to be made */
-    struct maria_noted *noted;
+    struct mysql_noted *noted;
     uint32_t noted_count;
     struct error *error;
 };
@@ -37,7 +37,7 @@ static const char *shown(const char *name, char printable[SHOWN_BYTES])
 /* What belongs to a table goes with it only if this run made that. */
 static bool is_wanted(const struct maker *maker, const struct schema_object *object)
 {
-    bool now = object->stage == SCHEMA_BEFORE_TABLES || maker->moment == MARIA_AFTER_LOAD;
+    bool now = object->stage == SCHEMA_BEFORE_TABLES || maker->moment == MYSQL_AFTER_LOAD;
     if (object->native_sql == NULL || !now) {
         return false;
     }
@@ -64,9 +64,9 @@ static void append_statement(struct buffer *sql, const struct maker *maker,
     const char *from = maker->objects->settings;
     const char *to = maker->self->schema;
     if (object->kind == SCHEMA_OBJECT_TRIGGER) {
-        maria_append_trigger(sql, statement, to);
+        mysql_append_trigger(sql, statement, to);
     } else if (object->kind == SCHEMA_OBJECT_VIEW && from != NULL && strcmp(from, to) != 0) {
-        maria_append_moved(sql, statement, from, to);
+        mysql_append_moved(sql, statement, from, to);
     } else {
         buffer_append_string(sql, statement);
     }
@@ -83,17 +83,17 @@ static void append_without(struct buffer *sql, const char *statement, struct tex
 
 static enum status send(struct maker *maker, struct buffer *sql, struct error *problem)
 {
-    return maria_query_buffer(maker->self, maker->connection, sql, MARIA_BUILD, ERROR_TARGET_SCHEMA,
-                              NULL, problem);
+    return mysql_run_buffer(maker->self, maker->connection, sql, MYSQL_BUILD, ERROR_TARGET_SCHEMA,
+                            NULL, problem);
 }
 
 static enum status set_session(struct maker *maker, const char *settings, size_t length,
                                struct error *problem)
 {
     struct buffer sql = {0};
-    enum status status = maria_session_reset(maker->self, maker->connection, problem);
+    enum status status = mysql_session_reset(maker->self, maker->connection, problem);
     status =
-        status == STATUS_OK ? maria_wait_briefly(maker->self, maker->connection, problem) : status;
+        status == STATUS_OK ? mysql_wait_briefly(maker->self, maker->connection, problem) : status;
     if (status != STATUS_OK || length == 0) {
         return status;
     }
@@ -123,8 +123,8 @@ static void tell_warnings(struct maker *maker, const struct schema_object *objec
     if (mysql_warning_count(maker->connection) == 0) {
         return;
     }
-    (void)!maria_query(maker->self, maker->connection, "SHOW WARNINGS", MARIA_SHORT,
-                       ERROR_TARGET_SCHEMA, &result, &ignored);
+    (void)!mysql_run(maker->self, maker->connection, "SHOW WARNINGS", MYSQL_SHORT,
+                     ERROR_TARGET_SCHEMA, &result, &ignored);
     shown(object->name, name);
     while (result != NULL && (row = mysql_fetch_row(result)) != NULL) {
         uint64_t number = 0;
@@ -157,7 +157,7 @@ static void tell_present(const struct maker *maker, const struct schema_object *
 {
     char name[SHOWN_BYTES];
     shown(object->name, name);
-    if (maker->moment == MARIA_BEFORE_TABLES) {
+    if (maker->moment == MYSQL_BEFORE_TABLES) {
         log_write(LOG_INFO, "the %s %s is in the target already and stays as it is", object->what,
                   name);
     } else if (object->stage != SCHEMA_BEFORE_TABLES) {
@@ -182,7 +182,7 @@ static enum status create(struct maker *maker, const struct schema_object *objec
                           const char *statement, struct error *problem)
 {
     struct buffer sql = {0};
-    const struct text definer = maria_definer(statement);
+    const struct text definer = mysql_definer(statement);
     append_statement(&sql, maker, object, statement);
     enum status status = send(maker, &sql, problem);
     if (status == STATUS_OK || problem->native_code != RIGHT_MISSING || definer.length == 0) {
@@ -208,10 +208,10 @@ static enum status make(struct maker *maker, const struct schema_object *object,
     size_t length = end != NULL ? (size_t)(end - settings) : 0; /* without a first line: none */
     const char *statement = end != NULL ? end + 1 : settings;
     const bool event = strcmp(object->what, "event") == 0;
-    const struct text enabled = event ? maria_enabled(statement) : (struct text){statement, 0};
+    const struct text enabled = event ? mysql_enabled(statement) : (struct text){statement, 0};
     struct buffer made = {0};
-    if (is_detail(object) ? !maria_sets(statement, object->name)
-                          : !maria_makes(statement, object->what, object->name)) {
+    if (is_detail(object) ? !mysql_sets(statement, object->name)
+                          : !mysql_makes(statement, object->what, object->name)) {
         return error_set(problem, ERROR_TARGET_SCHEMA, object->name,
                          "what the source tells is no statement that makes it");
     }
@@ -230,22 +230,22 @@ static enum status make(struct maker *maker, const struct schema_object *object,
 
 /* ---------------------------------------------------------------- noting it */
 
-typedef enum status (*ledger_note)(struct maria_database *self, MYSQL *connection, const char *what,
+typedef enum status (*ledger_note)(struct mysql_database *self, MYSQL *connection, const char *what,
                                    const char *name, struct error *error);
 
 /* Unless another attempt took the run over. STATUS_END: what was made is not there. */
 static enum status note(struct maker *maker, const struct schema_object *object, ledger_note change)
 {
     MYSQL *connection = NULL;
-    if (maria_begin(maker->self, &connection, maker->error) != STATUS_OK) {
+    if (mysql_begin(maker->self, &connection, maker->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = maria_check_claim(maker->self, connection, maker->error);
+    enum status status = mysql_check_claim(maker->self, connection, maker->error);
     if (status == STATUS_OK && !is_detail(object)) {
         status = change(maker->self, connection, object->what, object->name, maker->error);
     }
     const bool gone = status == STATUS_END;
-    status = maria_end(maker->self, connection, gone ? STATUS_OK : status, maker->error);
+    status = mysql_end(maker->self, connection, gone ? STATUS_OK : status, maker->error);
     return status == STATUS_OK && gone ? STATUS_END : status;
 }
 
@@ -254,9 +254,9 @@ static void tell_holder(struct maker *maker, const struct schema_object *object,
                         struct error *problem)
 {
     struct error ignored = {0};
-    if (maria_is_alive(maker->connection) &&
-        maria_session_reset(maker->self, maker->connection, &ignored) == STATUS_OK) {
-        maria_tell_holder(maker->self, maker->connection,
+    if (mysql_is_alive(maker->connection) &&
+        mysql_session_reset(maker->self, maker->connection, &ignored) == STATUS_OK) {
+        mysql_tell_holder(maker->self, maker->connection,
                           object->table != NULL ? object->table : object->name, problem);
     }
 }
@@ -265,7 +265,7 @@ static enum status note_made(struct maker *maker, const struct schema_object *ob
 {
     char name[SHOWN_BYTES];
     enum status status = failpoint_hit("mysql.after_object", maker->error);
-    status = status == STATUS_OK ? note(maker, object, maria_object_note) : status;
+    status = status == STATUS_OK ? note(maker, object, mysql_object_note) : status;
     if (status == STATUS_END) {
         log_write(LOG_WARNING, "the %s %s is not made: the server took its statement and made none",
                   object->what, shown(object->name, name));
@@ -278,7 +278,7 @@ static enum status note_made(struct maker *maker, const struct schema_object *ob
  * connection broke off nobody knows. */
 static enum status forget_unmade(struct maker *maker, const struct schema_object *object)
 {
-    return maria_is_alive(maker->connection) ? note(maker, object, maria_object_forget) : STATUS_OK;
+    return mysql_is_alive(maker->connection) ? note(maker, object, mysql_object_forget) : STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- trying one */
@@ -287,7 +287,7 @@ static enum status forget_unmade(struct maker *maker, const struct schema_object
  * without it. */
 static bool is_refusal(const struct maker *maker, const struct error *problem)
 {
-    return maria_is_alive(maker->connection) && problem->class != ERROR_CLASS_RETRY &&
+    return mysql_is_alive(maker->connection) && problem->class != ERROR_CLASS_RETRY &&
            problem->code != ERROR_INTERRUPTED && problem->code != ERROR_MEMORY &&
            problem->code != ERROR_DISK_FULL;
 }
@@ -300,7 +300,7 @@ static enum status try_object(void *context, uint32_t number, bool last)
     if (!maker->waits[number]) {
         return STATUS_END;
     }
-    if (note(maker, object, maria_object_intend) != STATUS_OK) {
+    if (note(maker, object, mysql_object_intend) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (make(maker, object, &problem) == STATUS_OK) {
@@ -317,7 +317,7 @@ static enum status try_object(void *context, uint32_t number, bool last)
     if (status != STATUS_OK) {
         return status;
     }
-    bool told = maker->moment == MARIA_AFTER_LOAD && (last || is_there(&problem));
+    bool told = maker->moment == MYSQL_AFTER_LOAD && (last || is_there(&problem));
     if (told) {
         tell(object, &problem);
     }
@@ -326,7 +326,7 @@ static enum status try_object(void *context, uint32_t number, bool last)
 
 /* ---------------------------------------------------------------- what is to be made */
 
-static const struct maria_noted *find_noted(const struct maker *maker,
+static const struct mysql_noted *find_noted(const struct maker *maker,
                                             const struct schema_object *object)
 {
     for (uint32_t i = 0; i < maker->noted_count; i++) {
@@ -342,7 +342,7 @@ static const struct maria_noted *find_noted(const struct maker *maker,
 static enum status look_at(struct maker *maker, MYSQL *connection, uint32_t number)
 {
     const struct schema_object *object = &maker->objects->objects[number];
-    const struct maria_noted *noted = find_noted(maker, object);
+    const struct mysql_noted *noted = find_noted(maker, object);
     bool found = false;
     if (!is_wanted(maker, object) || (noted != NULL && noted->digest != NULL)) {
         return STATUS_OK;
@@ -351,7 +351,7 @@ static enum status look_at(struct maker *maker, MYSQL *connection, uint32_t numb
         maker->waits[number] = maker->waits[number - 1] || find_noted(maker, object - 1) != NULL;
         return STATUS_OK;
     }
-    enum status status = maria_object_is_there(maker->self, connection, object->what, object->name,
+    enum status status = mysql_object_is_there(maker->self, connection, object->what, object->name,
                                                &found, maker->error);
     if (status != STATUS_OK) {
         return status;
@@ -362,46 +362,46 @@ static enum status look_at(struct maker *maker, MYSQL *connection, uint32_t numb
     }
     maker->waits[number] = !found;
     return noted == NULL ? STATUS_OK
-           : found       ? maria_object_note(maker->self, connection, object->what, object->name,
+           : found       ? mysql_object_note(maker->self, connection, object->what, object->name,
                                              maker->error)
-                         : maria_object_forget(maker->self, connection, object->what, object->name,
+                         : mysql_object_forget(maker->self, connection, object->what, object->name,
                                                maker->error);
 }
 
 static enum status look_at_all(struct maker *maker)
 {
     MYSQL *connection = NULL;
-    enum status status = maria_control(maker->self, &connection, maker->error);
-    status = status == STATUS_OK ? maria_objects_make_table(maker->self, connection, maker->error)
+    enum status status = mysql_control(maker->self, &connection, maker->error);
+    status = status == STATUS_OK ? mysql_objects_make_table(maker->self, connection, maker->error)
                                  : status;
-    status = status == STATUS_OK ? maria_begin(maker->self, &connection, maker->error) : status;
+    status = status == STATUS_OK ? mysql_begin(maker->self, &connection, maker->error) : status;
     if (status != STATUS_OK) {
         return status;
     }
-    status = maria_check_claim(maker->self, connection, maker->error);
+    status = mysql_check_claim(maker->self, connection, maker->error);
     status = status == STATUS_OK
-                 ? maria_objects_noted(maker->self, connection, maker->arena, &maker->noted,
+                 ? mysql_objects_noted(maker->self, connection, maker->arena, &maker->noted,
                                        &maker->noted_count, maker->error)
                  : status;
     for (uint32_t i = 0; status == STATUS_OK && i < maker->objects->object_count; i++) {
         status = look_at(maker, connection, i);
         status = status == STATUS_END ? STATUS_OK : status; /* it is gone by now */
     }
-    return maria_end(maker->self, connection, status, maker->error);
+    return mysql_end(maker->self, connection, status, maker->error);
 }
 
 /* Else what it makes in the end would be nobody's: it is looked at once it can make nothing more.
  */
 static enum status end_lost(struct maker *maker)
 {
-    struct maria_database *self = maker->self;
+    struct mysql_database *self = maker->self;
     MYSQL *connection = NULL;
     if (!maker->lost || self->run_id == NULL) {
         return STATUS_OK;
     }
-    enum status status = maria_control(self, &connection, maker->error);
+    enum status status = mysql_control(self, &connection, maker->error);
     status = status == STATUS_OK
-                 ? maria_sessions_end(self, connection, self->run_id, self->epoch, maker->error)
+                 ? mysql_sessions_end(self, connection, self->run_id, self->epoch, maker->error)
                  : status;
     maker->lost = status != STATUS_OK;
     return status;
@@ -409,17 +409,17 @@ static enum status end_lost(struct maker *maker)
 
 static enum status make_all(struct maker *maker)
 {
-    struct maria_database *self = maker->self;
+    struct mysql_database *self = maker->self;
     enum status status = end_lost(maker);
     status = status == STATUS_OK ? look_at_all(maker) : status;
     status = status == STATUS_OK ? failpoint_hit("mysql.before_objects", maker->error) : status;
-    status = status == STATUS_OK ? maria_join(self, &maker->connection, maker->error) : status;
+    status = status == STATUS_OK ? mysql_join(self, &maker->connection, maker->error) : status;
     status = status == STATUS_OK ? sql_make_in_rounds(maker->objects->object_count,
-                                                      maker->moment == MARIA_AFTER_LOAD, try_object,
+                                                      maker->moment == MYSQL_AFTER_LOAD, try_object,
                                                       maker, maker->error)
                                  : status;
-    maker->lost |= maker->connection != NULL && !maria_is_alive(maker->connection);
-    maria_disconnect(maker->connection);
+    maker->lost |= maker->connection != NULL && !mysql_is_alive(maker->connection);
+    mysql_disconnect(maker->connection);
     maker->connection = NULL;
     return status == STATUS_OK ? failpoint_hit("mysql.after_objects", maker->error) : status;
 }
@@ -439,16 +439,16 @@ static enum status persist(struct maker *maker)
 {
     struct retry retry;
     enum status status;
-    maria_retry_begin(maker->self, &retry);
+    mysql_retry_begin(maker->self, &retry);
     do {
         status = try_all(maker);
-    } while (maria_tries_again(&retry, status, maker->error));
+    } while (mysql_tries_again(&retry, status, maker->error));
     return status;
 }
 
-enum status maria_objects_make(struct maria_database *self, const struct target_table *tables,
+enum status mysql_objects_make(struct mysql_database *self, const struct target_table *tables,
                                uint32_t table_count, const struct schema *objects,
-                               enum maria_moment moment, struct error *error)
+                               enum mysql_moment moment, struct error *error)
 {
     struct maker maker = {.self = self,
                           .tables = tables,

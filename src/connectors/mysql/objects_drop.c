@@ -9,16 +9,16 @@
 enum { SHOWN_BYTES = 160 };
 
 struct dropping {
-    struct maria_database *self;
+    struct mysql_database *self;
     MYSQL *connection;
     struct arena *arena;
     bool is_read; /* the list */
-    struct maria_noted *noted;
+    struct mysql_noted *noted;
     uint32_t count;
     struct error *error;
 };
 
-static struct dropping begin(struct maria_database *self, MYSQL *connection, struct error *error)
+static struct dropping begin(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     return (struct dropping){
         .self = self, .connection = connection, .arena = arena_create(0), .error = error};
@@ -30,12 +30,12 @@ static enum status read_list(struct dropping *dropping)
         return STATUS_OK;
     }
     dropping->is_read = true;
-    return maria_objects_noted(dropping->self, dropping->connection, dropping->arena,
+    return mysql_objects_noted(dropping->self, dropping->connection, dropping->arena,
                                &dropping->noted, &dropping->count, dropping->error);
 }
 
 /* Tables may stand on these: they are made before them, and go after them. */
-static bool is_early(const struct maria_noted *noted)
+static bool is_early(const struct mysql_noted *noted)
 {
     return strcmp(noted->what, "view") != 0 && strcmp(noted->what, "trigger") != 0 &&
            strcmp(noted->what, "event") != 0;
@@ -50,14 +50,14 @@ static bool is_package(const char *what)
 /* ---------------------------------------------------------------- who stands on what */
 
 /* Is it there, and as the run made it? Else `*stays` says why it is not touched. */
-static enum status is_own(struct dropping *dropping, const struct maria_noted *noted, bool *there,
+static enum status is_own(struct dropping *dropping, const struct mysql_noted *noted, bool *there,
                           const char **stays)
 {
     *stays = NULL;
-    enum status status = maria_object_is_there(dropping->self, dropping->connection, noted->what,
+    enum status status = mysql_object_is_there(dropping->self, dropping->connection, noted->what,
                                                noted->name, there, dropping->error);
     return status == STATUS_OK && *there
-               ? maria_object_compare(dropping->self, dropping->connection, noted, dropping->arena,
+               ? mysql_object_compare(dropping->self, dropping->connection, noted, dropping->arena,
                                       stays, dropping->error)
                : status;
 }
@@ -70,14 +70,14 @@ static enum status is_going(struct dropping *dropping, const char *schema, const
     *going = false;
     *unknown = false;
     for (uint32_t i = 0; status == STATUS_OK && !*going && i < dropping->count; i++) {
-        const struct maria_noted *noted = &dropping->noted[i];
+        const struct mysql_noted *noted = &dropping->noted[i];
         bool there = false;
         const char *stays = NULL;
         if (strcmp(noted->what, "view") == 0 && strcmp(noted->name, view) == 0 &&
             strcmp(schema, dropping->self->schema) == 0) {
             status = is_own(dropping, noted, &there, &stays);
             *going = there && stays == NULL;
-            *unknown = there && maria_object_is_unknown(noted);
+            *unknown = there && mysql_object_is_unknown(noted);
         }
     }
     return status;
@@ -88,7 +88,7 @@ static enum status is_going(struct dropping *dropping, const char *schema, const
 static void append_found(struct buffer *sql, const struct buffer *text, const char *column)
 {
     buffer_append_string(sql, "LOCATE(CAST(");
-    maria_append_text(sql, text->data, text->length);
+    mysql_append_text(sql, text->data, text->length);
     buffer_format(sql, " AS BINARY), CAST(%s AS BINARY)) > 0", column);
 }
 
@@ -98,21 +98,21 @@ static void append_package(struct buffer *sql, struct buffer *place)
     struct buffer pattern = {0};
     buffer_format(&pattern, "\\Q%s\\E\\.`[^`]*`\\(", buffer_string(place));
     buffer_append_string(sql, "view_definition REGEXP ");
-    maria_append_string(sql, buffer_string(&pattern));
+    mysql_append_string(sql, buffer_string(&pattern));
     buffer_free(&pattern);
 }
 
-static void append_call(struct buffer *sql, const struct maria_database *self, struct buffer *place,
+static void append_call(struct buffer *sql, const struct mysql_database *self, struct buffer *place,
                         const char *name)
 {
     struct buffer call = {0};
     buffer_format(&call, "%s(", buffer_string(place));
     append_found(sql, &call, "view_definition");
     buffer_clear(&call);
-    maria_append_name(&call, name);
+    mysql_append_name(&call, name);
     buffer_append_byte(&call, '(');
     buffer_append_string(sql, " OR (table_schema = ");
-    maria_append_string(sql, self->schema);
+    mysql_append_string(sql, self->schema);
     buffer_append_string(sql, " AND ");
     append_found(sql, &call, "view_definition");
     buffer_append_byte(sql, ')');
@@ -121,11 +121,11 @@ static void append_call(struct buffer *sql, const struct maria_database *self, s
 
 /* Rows: database, view, and whether the account may not see its text, which is empty then; those
  * of the server's own read nothing of others. */
-static void append_readers(struct buffer *sql, const struct maria_database *self, const char *what,
+static void append_readers(struct buffer *sql, const struct mysql_database *self, const char *what,
                            const char *name)
 {
     struct buffer place = {0};
-    maria_append_table(&place, self, name);
+    mysql_append_table(&place, self, name);
     buffer_append_string(sql, "SELECT table_schema, table_name, view_definition = '' FROM "
                               "information_schema.views WHERE (");
     if (strcmp(what, "function") == 0) {
@@ -155,8 +155,8 @@ static enum status find_reader(struct dropping *dropping, const char *what, cons
     MYSQL_ROW row = NULL;
     *reader = (struct reader){0};
     append_readers(&sql, dropping->self, what, name);
-    enum status status = maria_query_buffer(dropping->self, dropping->connection, &sql, MARIA_LONG,
-                                            ERROR_TARGET_INVALID, &result, dropping->error);
+    enum status status = mysql_run_buffer(dropping->self, dropping->connection, &sql, MYSQL_LONG,
+                                          ERROR_TARGET_INVALID, &result, dropping->error);
     while (status == STATUS_OK && reader->name == NULL && (row = mysql_fetch_row(result)) != NULL) {
         bool going = false;
         bool unknown = false;
@@ -190,7 +190,7 @@ static enum status refuse_reader(struct dropping *dropping, const char *what, co
     return STATUS_FAILED;
 }
 
-enum status maria_refuse_readers(struct maria_database *self, MYSQL *connection, const char *name,
+enum status mysql_refuse_readers(struct mysql_database *self, MYSQL *connection, const char *name,
                                  struct error *error)
 {
     struct dropping dropping = begin(self, connection, error);
@@ -204,11 +204,11 @@ static enum status is_default(struct dropping *dropping, const char *sequence, b
     struct buffer sql = {0};
     struct buffer place = {0};
     int64_t count = 0;
-    maria_append_table(&place, dropping->self, sequence);
+    mysql_append_table(&place, dropping->self, sequence);
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.columns WHERE ");
     append_found(&sql, &place, "column_default");
     buffer_free(&place);
-    enum status status = maria_ask_number(dropping->self, dropping->connection, &sql, MARIA_LONG,
+    enum status status = mysql_ask_number(dropping->self, dropping->connection, &sql, MYSQL_LONG,
                                           ERROR_TARGET_INVALID, 0, &count, dropping->error);
     *found = count > 0;
     return status;
@@ -216,7 +216,7 @@ static enum status is_default(struct dropping *dropping, const char *sequence, b
 
 /* Does a view, or the default of a column, name it? Nobody knows of others; neither can name a
  * procedure. */
-static enum status is_used(struct dropping *dropping, const struct maria_noted *noted, bool *used)
+static enum status is_used(struct dropping *dropping, const struct mysql_noted *noted, bool *used)
 {
     char shown[SHOWN_BYTES];
     struct reader reader;
@@ -242,7 +242,7 @@ static enum status is_used(struct dropping *dropping, const struct maria_noted *
 
 /* ---------------------------------------------------------------- dropping */
 
-static void say(const struct maria_noted *noted, const char *stays, struct buffer *what)
+static void say(const struct mysql_noted *noted, const char *stays, struct buffer *what)
 {
     char name[SHOWN_BYTES];
     text_printable(noted->name, strlen(noted->name), name, sizeof name);
@@ -259,27 +259,27 @@ static void tell_of_trigger(struct dropping *dropping, const char *name)
     MYSQL_ROW row = NULL;
     buffer_append_string(&sql, "SELECT event_object_table FROM information_schema.triggers WHERE "
                                "trigger_schema = ");
-    maria_append_string(&sql, dropping->self->schema);
+    mysql_append_string(&sql, dropping->self->schema);
     buffer_append_string(&sql, " AND trigger_name = ");
-    maria_append_string(&sql, name);
-    if (maria_query_buffer(dropping->self, dropping->connection, &sql, MARIA_SHORT, ERROR_NETWORK,
-                           &result, &ignored) == STATUS_OK) {
+    mysql_append_string(&sql, name);
+    if (mysql_run_buffer(dropping->self, dropping->connection, &sql, MYSQL_SHORT, ERROR_NETWORK,
+                         &result, &ignored) == STATUS_OK) {
         row = mysql_fetch_row(result);
     }
-    maria_tell_holder(dropping->self, dropping->connection, row != NULL ? row[0] : "",
+    mysql_tell_holder(dropping->self, dropping->connection, row != NULL ? row[0] : "",
                       dropping->error);
     mysql_free_result(result);
 }
 
-static enum status drop_it(struct dropping *dropping, const struct maria_noted *noted)
+static enum status drop_it(struct dropping *dropping, const struct mysql_noted *noted)
 {
     struct buffer sql = {0};
     buffer_format(&sql, "DROP %s IF EXISTS ", noted->what);
-    maria_append_table(&sql, dropping->self, noted->name);
+    mysql_append_table(&sql, dropping->self, noted->name);
     bool trigger = strcmp(noted->what, "trigger") == 0;
     enum status status =
-        maria_alter(dropping->self, dropping->connection, &sql, trigger ? NULL : noted->name,
-                    MARIA_LONG, ERROR_TARGET_WRITE, dropping->error);
+        mysql_alter(dropping->self, dropping->connection, &sql, trigger ? NULL : noted->name,
+                    MYSQL_LONG, ERROR_TARGET_WRITE, dropping->error);
     if (status != STATUS_OK && trigger) {
         tell_of_trigger(dropping, noted->name);
     }
@@ -287,38 +287,37 @@ static enum status drop_it(struct dropping *dropping, const struct maria_noted *
 }
 
 /* Packages are a word of one mode only. */
-static enum status drop_package(struct dropping *dropping, const struct maria_noted *noted)
+static enum status drop_package(struct dropping *dropping, const struct mysql_noted *noted)
 {
-    struct maria_database *self = dropping->self;
-    enum status status = maria_query(self, dropping->connection, "SET sql_mode = 'ORACLE'",
-                                     MARIA_SHORT, ERROR_TARGET_WRITE, NULL, dropping->error);
+    struct mysql_database *self = dropping->self;
+    enum status status = mysql_run(self, dropping->connection, "SET sql_mode = 'ORACLE'",
+                                   MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, dropping->error);
     status = status == STATUS_OK ? drop_it(dropping, noted) : status;
     struct error ignored = {0};
     bool good = status == STATUS_OK;
     enum status back =
-        maria_session_reset(self, dropping->connection, good ? dropping->error : &ignored);
+        mysql_session_reset(self, dropping->connection, good ? dropping->error : &ignored);
     return good ? back : status;
 }
 
-static enum status drop(struct dropping *dropping, const struct maria_noted *noted)
+static enum status drop(struct dropping *dropping, const struct mysql_noted *noted)
 {
     bool package = is_package(noted->what);
-    if (maria_check_claim(dropping->self, dropping->connection, dropping->error) !=
-            STATUS_OK ||
+    if (mysql_check_claim(dropping->self, dropping->connection, dropping->error) != STATUS_OK ||
         (package ? drop_package(dropping, noted) : drop_it(dropping, noted)) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return failpoint_hit("mysql.after_remove_object", dropping->error);
 }
 
-static enum status drop_unused(struct dropping *dropping, const struct maria_noted *noted)
+static enum status drop_unused(struct dropping *dropping, const struct mysql_noted *noted)
 {
     bool used = false;
     enum status status = is_used(dropping, noted, &used);
     return status == STATUS_OK && !used ? drop(dropping, noted) : status;
 }
 
-enum status maria_objects_drop_early(struct maria_database *self, MYSQL *connection,
+enum status mysql_objects_drop_early(struct mysql_database *self, MYSQL *connection,
                                      struct error *error)
 {
     struct dropping dropping = begin(self, connection, error);
@@ -338,7 +337,7 @@ enum status maria_objects_drop_early(struct maria_database *self, MYSQL *connect
 }
 
 /* All are told; those that were made after the tables go now. */
-static enum status remove_one(struct dropping *dropping, const struct maria_noted *noted,
+static enum status remove_one(struct dropping *dropping, const struct mysql_noted *noted,
                               bool dry_run, struct buffer *what)
 {
     bool there = false;
@@ -356,12 +355,12 @@ static enum status remove_one(struct dropping *dropping, const struct maria_note
     return status == STATUS_OK && !dry_run ? drop(dropping, noted) : status;
 }
 
-enum status maria_remove_objects(struct database *database, bool dry_run, struct buffer *what,
+enum status mysql_remove_objects(struct database *database, bool dry_run, struct buffer *what,
                                  struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     MYSQL *connection = NULL;
-    enum status status = maria_control(self, &connection, error);
+    enum status status = mysql_control(self, &connection, error);
     struct dropping dropping = begin(self, connection, error);
     status = status == STATUS_OK ? read_list(&dropping) : status;
     if (status == STATUS_OK && !dry_run && dropping.count > 0) {

@@ -20,30 +20,30 @@ static const char columns[] =
     "varchar(32) NOT NULL, name varchar(64) NOT NULL, digest varchar(32), UNIQUE (run, what, name)) "
     "ENGINE=InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin ROW_FORMAT=DYNAMIC";
 
-static enum status run(struct maria_database *self, MYSQL *connection, struct buffer *sql,
+static enum status run(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
                        struct error *error)
 {
-    return maria_query_buffer(self, connection, sql, MARIA_SHORT, ERROR_TARGET_WRITE, NULL, error);
+    return mysql_run_buffer(self, connection, sql, MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
 }
 
-static void begin(struct buffer *sql, const struct maria_database *self, const char *words)
+static void begin(struct buffer *sql, const struct mysql_database *self, const char *words)
 {
     buffer_append_string(sql, words);
-    maria_append_table(sql, self, table);
+    mysql_append_table(sql, self, table);
 }
 
-static void append_where(struct buffer *sql, const struct maria_database *self, const char *what,
+static void append_where(struct buffer *sql, const struct mysql_database *self, const char *what,
                          const char *name)
 {
     buffer_append_string(sql, " WHERE run = ");
-    maria_append_string(sql, self->run_id);
+    mysql_append_string(sql, self->run_id);
     buffer_append_string(sql, " AND what = ");
-    maria_append_string(sql, what);
+    mysql_append_string(sql, what);
     buffer_append_string(sql, " AND name = ");
-    maria_append_string(sql, name);
+    mysql_append_string(sql, name);
 }
 
-enum status maria_objects_make_table(struct maria_database *self, MYSQL *connection,
+enum status mysql_objects_make_table(struct mysql_database *self, MYSQL *connection,
                                      struct error *error)
 {
     struct buffer sql = {0};
@@ -58,11 +58,11 @@ enum status maria_objects_make_table(struct maria_database *self, MYSQL *connect
 /* ---------------------------------------------------------------- what is noted */
 
 /* Is there such a list, and a run to ask about? */
-static enum status is_listed(struct maria_database *self, MYSQL *connection, bool *found,
+static enum status is_listed(struct mysql_database *self, MYSQL *connection, bool *found,
                              struct error *error)
 {
     MYSQL_RES *names = NULL;
-    enum status status = maria_list_own(self, connection, table, &names, error);
+    enum status status = mysql_list_own(self, connection, table, &names, error);
     *found = status == STATUS_OK && mysql_num_rows(names) > 0;
     mysql_free_result(names);
     return status;
@@ -75,8 +75,8 @@ static const char *keep(struct arena *arena, const char *text, bool *failed)
     return copy;
 }
 
-enum status maria_objects_noted(struct maria_database *self, MYSQL *connection, struct arena *arena,
-                                struct maria_noted **noted, uint32_t *count, struct error *error)
+enum status mysql_objects_noted(struct mysql_database *self, MYSQL *connection, struct arena *arena,
+                                struct mysql_noted **noted, uint32_t *count, struct error *error)
 {
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
@@ -90,16 +90,16 @@ enum status maria_objects_noted(struct maria_database *self, MYSQL *connection, 
     }
     begin(&sql, self, "SELECT what, name, digest FROM ");
     buffer_append_string(&sql, " WHERE run = ");
-    maria_append_string(&sql, self->run_id);
+    mysql_append_string(&sql, self->run_id);
     buffer_append_string(&sql, " ORDER BY number DESC");
-    status = maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_LEDGER_INVALID, &result,
-                                error);
+    status =
+        mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
     uint64_t rows = status == STATUS_OK ? mysql_num_rows(result) : 0;
     *noted = arena_allocate_zeroed(arena, (size_t)rows + 1, sizeof **noted);
     failed = *noted == NULL;
     for (; status == STATUS_OK && !failed && *count < rows; (*count)++) {
         MYSQL_ROW row = mysql_fetch_row(result);
-        (*noted)[*count] = (struct maria_noted){.what = keep(arena, row[0], &failed),
+        (*noted)[*count] = (struct mysql_noted){.what = keep(arena, row[0], &failed),
                                                 .name = keep(arena, row[1], &failed),
                                                 .digest = keep(arena, row[2], &failed)};
     }
@@ -112,24 +112,24 @@ enum status maria_objects_noted(struct maria_database *self, MYSQL *connection, 
 /* ---------------------------------------------------------------- noting */
 
 /* A row of it, the newest; `digest` may be NULL. */
-static enum status put(struct maria_database *self, MYSQL *connection, const char *what,
+static enum status put(struct mysql_database *self, MYSQL *connection, const char *what,
                        const char *name, const char *digest, struct error *error)
 {
     struct buffer sql = {0};
     begin(&sql, self, "REPLACE INTO ");
     buffer_append_string(&sql, " (run, what, name, digest) VALUES (");
-    maria_append_string(&sql, self->run_id);
+    mysql_append_string(&sql, self->run_id);
     buffer_append_string(&sql, ", ");
-    maria_append_string(&sql, what);
+    mysql_append_string(&sql, what);
     buffer_append_string(&sql, ", ");
-    maria_append_string(&sql, name);
+    mysql_append_string(&sql, name);
     buffer_append_string(&sql, ", ");
-    maria_append_string(&sql, digest);
+    mysql_append_string(&sql, digest);
     buffer_append_byte(&sql, ')');
     return run(self, connection, &sql, error);
 }
 
-enum status maria_object_intend(struct maria_database *self, MYSQL *connection, const char *what,
+enum status mysql_object_intend(struct mysql_database *self, MYSQL *connection, const char *what,
                                 const char *name, struct error *error)
 {
     return self->run_id != NULL ? put(self, connection, what, name, NULL, error) : STATUS_OK;
@@ -148,28 +148,28 @@ static void write_digest(char digest[NOTED_BYTES], const char *before, const cha
 }
 
 /* Of its text; of what can't be read: empty, and `*why` (may be NULL) says so. */
-static enum status digest_text(struct maria_database *self, MYSQL *connection, const char *what,
+static enum status digest_text(struct mysql_database *self, MYSQL *connection, const char *what,
                                const char *name, struct arena *arena, char digest[NOTED_BYTES],
                                const char **why, struct error *error)
 {
     const char *text = NULL;
-    enum status status = maria_object_show(self, connection, what, name, arena, &text, why, error);
+    enum status status = mysql_object_show(self, connection, what, name, arena, &text, why, error);
     write_digest(digest, "", text);
     return status;
 }
 
 /* Of when a routine was made and changed; empty of all else. */
-static enum status digest_time(struct maria_database *self, MYSQL *connection, const char *what,
+static enum status digest_time(struct mysql_database *self, MYSQL *connection, const char *what,
                                const char *name, struct arena *arena, char digest[NOTED_BYTES],
                                struct error *error)
 {
     const char *when = NULL;
-    enum status status = maria_routine_made(self, connection, what, name, arena, &when, error);
+    enum status status = mysql_routine_made(self, connection, what, name, arena, &when, error);
     write_digest(digest, by_time, when);
     return status;
 }
 
-static enum status digest_of(struct maria_database *self, MYSQL *connection, const char *what,
+static enum status digest_of(struct mysql_database *self, MYSQL *connection, const char *what,
                              const char *name, char digest[NOTED_BYTES], struct error *error)
 {
     struct arena *arena = arena_create(0);
@@ -184,7 +184,7 @@ static enum status digest_of(struct maria_database *self, MYSQL *connection, con
     return status;
 }
 
-enum status maria_object_note(struct maria_database *self, MYSQL *connection, const char *what,
+enum status mysql_object_note(struct mysql_database *self, MYSQL *connection, const char *what,
                               const char *name, struct error *error)
 {
     char digest[NOTED_BYTES];
@@ -194,22 +194,22 @@ enum status maria_object_note(struct maria_database *self, MYSQL *connection, co
     }
     enum status status = digest_of(self, connection, what, name, digest, error);
     if (status == STATUS_OK && digest[0] == '\0') {
-        status = maria_object_is_there(self, connection, what, name, &there, error);
+        status = mysql_object_is_there(self, connection, what, name, &there, error);
     }
     if (status == STATUS_OK && !there) {
-        status = maria_object_forget(self, connection, what, name, error);
+        status = mysql_object_forget(self, connection, what, name, error);
         return status == STATUS_OK ? STATUS_END : status;
     }
     return status == STATUS_OK ? put(self, connection, what, name, digest, error) : status;
 }
 
-bool maria_object_is_unknown(const struct maria_noted *noted)
+bool mysql_object_is_unknown(const struct mysql_noted *noted)
 {
     return noted->digest != NULL && noted->digest[0] == '\0';
 }
 
-enum status maria_object_compare(struct maria_database *self, MYSQL *connection,
-                                 const struct maria_noted *noted, struct arena *arena,
+enum status mysql_object_compare(struct mysql_database *self, MYSQL *connection,
+                                 const struct mysql_noted *noted, struct arena *arena,
                                  const char **why, struct error *error)
 {
     char digest[NOTED_BYTES];
@@ -224,7 +224,7 @@ enum status maria_object_compare(struct maria_database *self, MYSQL *connection,
     if (status != STATUS_OK || *why != NULL) {
         return status;
     }
-    if (maria_object_is_unknown(noted)) {
+    if (mysql_object_is_unknown(noted)) {
         *why = "its text could not be read when the run made it";
     } else if (strcmp(digest, noted->digest) != 0) {
         *why = "changed since the run made it";
@@ -234,7 +234,7 @@ enum status maria_object_compare(struct maria_database *self, MYSQL *connection,
 
 /* ---------------------------------------------------------------- forgetting */
 
-enum status maria_object_forget(struct maria_database *self, MYSQL *connection, const char *what,
+enum status mysql_object_forget(struct mysql_database *self, MYSQL *connection, const char *what,
                                 const char *name, struct error *error)
 {
     struct buffer sql = {0};
@@ -246,7 +246,7 @@ enum status maria_object_forget(struct maria_database *self, MYSQL *connection, 
     return run(self, connection, &sql, error);
 }
 
-enum status maria_objects_forget(struct maria_database *self, MYSQL *connection, const char *run_id,
+enum status mysql_objects_forget(struct mysql_database *self, MYSQL *connection, const char *run_id,
                                  struct error *error)
 {
     struct buffer sql = {0};
@@ -257,6 +257,6 @@ enum status maria_objects_forget(struct maria_database *self, MYSQL *connection,
     }
     begin(&sql, self, "DELETE FROM ");
     buffer_append_string(&sql, " WHERE run = ");
-    maria_append_string(&sql, run_id);
+    mysql_append_string(&sql, run_id);
     return run(self, connection, &sql, error);
 }

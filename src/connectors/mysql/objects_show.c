@@ -42,7 +42,7 @@ static const struct kind *kind_named(const char *what)
     return NULL;
 }
 
-static const char *right_for(const struct maria_database *self, const struct kind *kind)
+static const char *right_for(const struct mysql_database *self, const struct kind *kind)
 {
     if (kind == NULL || kind->right != NULL) {
         return kind != NULL ? kind->right : "";
@@ -56,7 +56,7 @@ static const char *right_for(const struct maria_database *self, const struct kin
 
 static const char *value_of(MYSQL_RES *result, MYSQL_ROW row, const char *column)
 {
-    int at = maria_column_named(result, column);
+    int at = mysql_column_named(result, column);
     return at >= 0 ? row[at] : NULL;
 }
 
@@ -64,7 +64,7 @@ static void append_setting(struct buffer *text, const char *name, const char *va
 {
     if (value != NULL) {
         buffer_format(text, "%s%s = ", text->length > 0 ? ", " : "SET ", name);
-        maria_append_string(text, value);
+        mysql_append_string(text, value);
     }
 }
 
@@ -93,18 +93,18 @@ static bool is_forbidden(const struct error *problem)
 /* Then what it is stays unknown; of a lock, or a session that ended, another try may know it. */
 static bool is_refused(const struct error *problem)
 {
-    return problem->native_code > 0 && !maria_is_lost((unsigned)problem->native_code) &&
+    return problem->native_code > 0 && !mysql_is_lost((unsigned)problem->native_code) &&
            problem->class != ERROR_CLASS_RETRY && problem->code != ERROR_INTERRUPTED &&
            problem->code != ERROR_MEMORY;
 }
 
 /* `*found` NULL: the server refused it, with `refusal`. */
-static enum status ask(struct maria_database *self, MYSQL *connection, struct buffer *sql,
+static enum status ask(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
                        MYSQL_RES **found, struct error *refusal, struct error *error)
 {
     *found = NULL;
     enum status status =
-        maria_query_buffer(self, connection, sql, MARIA_SHORT, ERROR_SOURCE_READ, found, refusal);
+        mysql_run_buffer(self, connection, sql, MYSQL_SHORT, ERROR_SOURCE_READ, found, refusal);
     if (status != STATUS_OK && !is_refused(refusal)) {
         error_copy(error, refusal);
         return status;
@@ -132,7 +132,7 @@ static const char *explain(const char *what, const char *right, const struct err
     return keep(&words, arena);
 }
 
-enum status maria_object_show(struct maria_database *self, MYSQL *connection, const char *what,
+enum status mysql_object_show(struct mysql_database *self, MYSQL *connection, const char *what,
                               const char *name, struct arena *arena, const char **text,
                               const char **why, struct error *error)
 {
@@ -146,7 +146,7 @@ enum status maria_object_show(struct maria_database *self, MYSQL *connection, co
     *text = NULL;
     if (kind != NULL) {
         buffer_format(&sql, "SHOW CREATE %s ", kind->words);
-        maria_append_table(&sql, self, name);
+        mysql_append_table(&sql, self, name);
         status = ask(self, connection, &sql, &result, &refusal, error);
     }
     MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
@@ -161,7 +161,7 @@ enum status maria_object_show(struct maria_database *self, MYSQL *connection, co
     return status;
 }
 
-enum status maria_object_is_there(struct maria_database *self, MYSQL *connection, const char *what,
+enum status mysql_object_is_there(struct mysql_database *self, MYSQL *connection, const char *what,
                                   const char *name, bool *found, struct error *error)
 {
     const struct kind *kind = kind_named(what);
@@ -172,14 +172,14 @@ enum status maria_object_is_there(struct maria_database *self, MYSQL *connection
         return STATUS_OK;
     }
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.");
-    maria_append_filled(&sql, kind->finds, self->schema, name);
-    enum status status = maria_ask_number(self, connection, &sql, MARIA_LONG, ERROR_TARGET_INVALID,
+    mysql_append_filled(&sql, kind->finds, self->schema, name);
+    enum status status = mysql_ask_number(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_INVALID,
                                           0, &count, error);
     *found = count > 0;
     return status;
 }
 
-enum status maria_routine_made(struct maria_database *self, MYSQL *connection, const char *what,
+enum status mysql_routine_made(struct mysql_database *self, MYSQL *connection, const char *what,
                                const char *name, struct arena *arena, const char **when,
                                struct error *error)
 {
@@ -192,9 +192,9 @@ enum status maria_routine_made(struct maria_database *self, MYSQL *connection, c
     }
     buffer_append_string(&sql, "SELECT CONCAT_WS(' ', created, last_altered, definer, sql_mode, "
                                "security_type, routine_comment) FROM information_schema.");
-    maria_append_filled(&sql, kind->finds, self->schema, name);
-    enum status status = maria_query_buffer(self, connection, &sql, MARIA_LONG,
-                                            ERROR_TARGET_INVALID, &result, error);
+    mysql_append_filled(&sql, kind->finds, self->schema, name);
+    enum status status =
+        mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[0] != NULL) {
         *when = arena_copy_string(arena, row[0]);
@@ -206,23 +206,23 @@ enum status maria_routine_made(struct maria_database *self, MYSQL *connection, c
 /* ---------------------------------------------------------------- sequences */
 
 /* SETVAL never goes back: what others took from the sequence meanwhile stays taken. */
-const char *maria_sequence_query(const struct maria_database *self, const char *name,
+const char *mysql_sequence_query(const struct mysql_database *self, const char *name,
                                  struct arena *arena)
 {
     struct buffer sql = {0};
     struct buffer words = {0};
     buffer_append_string(&words, "\nDO SETVAL(");
-    maria_append_name(&words, name);
+    mysql_append_name(&words, name);
     buffer_append_string(&words, ", ");
     buffer_append_string(&sql, "SELECT CONCAT(");
-    maria_append_string(&sql, buffer_string(&words));
+    mysql_append_string(&sql, buffer_string(&words));
     buffer_append_string(&sql, ", next_not_cached_value, ', 0, ', cycle_count, ')') FROM ");
-    maria_append_table(&sql, self, name);
+    mysql_append_table(&sql, self, name);
     buffer_free(&words);
     return keep(&sql, arena);
 }
 
-static enum status ask_value(struct maria_database *self, MYSQL *connection,
+static enum status ask_value(struct mysql_database *self, MYSQL *connection,
                              struct schema_object *object, struct arena *arena, struct error *error)
 {
     struct buffer sql = {0};
@@ -244,20 +244,20 @@ static enum status ask_value(struct maria_database *self, MYSQL *connection,
 }
 
 /* Not within the snapshot, whose transaction would lock them. */
-enum status maria_ask_values(struct database *database, struct schema_object *objects,
+enum status mysql_ask_values(struct database *database, struct schema_object *objects,
                              uint32_t count, struct arena *arena, struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     MYSQL *connection = NULL;
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
         if (objects[i].native_query == NULL) {
             continue;
         }
-        status = connection == NULL ? maria_connect(self, &connection, error) : STATUS_OK;
+        status = connection == NULL ? mysql_connect(self, &connection, error) : STATUS_OK;
         status =
             status == STATUS_OK ? ask_value(self, connection, &objects[i], arena, error) : status;
     }
-    maria_disconnect(connection);
+    mysql_disconnect(connection);
     return status;
 }

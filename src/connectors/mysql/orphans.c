@@ -8,24 +8,24 @@
 #include <string.h>
 #include <strings.h>
 
-static void append_kept(struct buffer *sql, const struct maria_database *self, const char *table)
+static void append_kept(struct buffer *sql, const struct mysql_database *self, const char *table)
 {
     char name[SQL_OWN_NAME_BYTES];
     sql_orphans_name(self->run_id, table, name);
-    maria_append_table(sql, self, name);
+    mysql_append_table(sql, self, name);
 }
 
 /* ---------------------------------------------------------------- how they are asked for */
 
 static void append_table(struct buffer *out, const void *self, const char *name)
 {
-    maria_append_table(out, self, name);
+    mysql_append_table(out, self, name);
 }
 
 static void append_literal(struct buffer *out, const void *self, const char *text)
 {
     (void)self;
-    maria_append_string(out, text);
+    mysql_append_string(out, text);
 }
 
 /* Bytes have no character set that they could be converted from. */
@@ -33,7 +33,7 @@ static void append_shown(struct buffer *out, const char *name)
 {
     struct buffer text = {0};
     buffer_append_string(&text, "CONCAT(t.");
-    maria_append_name(&text, name);
+    mysql_append_name(&text, name);
     buffer_append_byte(&text, ')');
     const char *shown = buffer_string(&text);
     buffer_format(out,
@@ -43,18 +43,18 @@ static void append_shown(struct buffer *out, const char *name)
     buffer_free(&text);
 }
 
-struct sql_orphans maria_orphans(const struct maria_database *self)
+struct sql_orphans mysql_orphans(const struct mysql_database *self)
 {
     return (struct sql_orphans){.self = self,
                                 .append_table = append_table,
-                                .append_name = maria_append_name,
+                                .append_name = mysql_append_name,
                                 .append_literal = append_literal,
                                 .append_shown = append_shown,
                                 .joined_by = ", ",
-                                .windowless = !maria_has_windows(self)};
+                                .windowless = !mysql_has_windows(self)};
 }
 
-const char *maria_orphans_cell(void *rows, uint32_t row, uint32_t column)
+const char *mysql_orphans_cell(void *rows, uint32_t row, uint32_t column)
 {
     mysql_data_seek(rows, row);
     MYSQL_ROW cells = mysql_fetch_row(rows);
@@ -64,19 +64,19 @@ const char *maria_orphans_cell(void *rows, uint32_t row, uint32_t column)
 /* ---------------------------------------------------------------- room for them */
 
 struct taking {
-    struct maria_database *self;
+    struct mysql_database *self;
     MYSQL *connection;
     struct arena *arena;
     const struct sql_reference *references;
     uint32_t count;
-    struct maria_table *facts; /* of the touched tables, each in the place of its first reference */
+    struct mysql_table *facts; /* of the touched tables, each in the place of its first reference */
 };
 
 static enum status execute(const struct taking *taking, struct buffer *sql, uint64_t *changed,
                            struct error *error)
 {
-    enum status status = maria_query_buffer(taking->self, taking->connection, sql, MARIA_BUILD,
-                                            ERROR_TARGET_WRITE, NULL, error);
+    enum status status = mysql_run_buffer(taking->self, taking->connection, sql, MYSQL_BUILD,
+                                          ERROR_TARGET_WRITE, NULL, error);
     *changed = status == STATUS_OK ? mysql_affected_rows(taking->connection) : 0;
     return status;
 }
@@ -98,9 +98,9 @@ static enum status refuse_others(const struct taking *taking, const char *table,
     struct buffer sql = {0};
     MYSQL_RES *referrers = NULL;
     MYSQL_ROW row = NULL;
-    maria_append_filled(&sql, sql_referrers, taking->self->schema, table);
-    enum status status = maria_query_buffer(taking->self, taking->connection, &sql, MARIA_LONG,
-                                            ERROR_TARGET_INVALID, &referrers, error);
+    mysql_append_filled(&sql, sql_referrers, taking->self->schema, table);
+    enum status status = mysql_run_buffer(taking->self, taking->connection, &sql, MYSQL_LONG,
+                                          ERROR_TARGET_INVALID, &referrers, error);
     while (status == STATUS_OK && (row = mysql_fetch_row(referrers)) != NULL) {
         if (!is_ours(taking, row[0], row[1])) {
             status = error_set(error, ERROR_TARGET_SCHEMA, table,
@@ -118,10 +118,10 @@ static enum status refuse_others(const struct taking *taking, const char *table,
 static enum status make_room(struct taking *taking, uint32_t number, struct error *error)
 {
     const char *table = taking->references[number].orphans.table;
-    struct maria_table *facts = &taking->facts[number];
+    struct mysql_table *facts = &taking->facts[number];
     struct buffer sql = {0};
     enum status status = refuse_others(taking, table, error);
-    status = status == STATUS_OK ? maria_target_describe(taking->self, taking->connection, table,
+    status = status == STATUS_OK ? mysql_target_describe(taking->self, taking->connection, table,
                                                          taking->arena, facts, error)
                                  : status;
     if (status != STATUS_OK) {
@@ -132,18 +132,18 @@ static enum status make_room(struct taking *taking, uint32_t number, struct erro
     buffer_append_string(&sql, " (" SQL_ORPHANS_REASON " TEXT CHARACTER SET utf8mb4 NOT NULL, ");
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         if (!facts->columns[i].generated) {
-            maria_undo_append_column(&sql, facts, i, false);
+            mysql_undo_append_column(&sql, facts, i, false);
         }
     }
     buffer_append_string(&sql, SQL_ORPHANS_NUMBER " BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY) "
                                                   "ENGINE=InnoDB ROW_FORMAT=DYNAMIC");
-    return maria_query_buffer(taking->self, taking->connection, &sql, MARIA_SHORT,
-                              ERROR_TARGET_SCHEMA, NULL, error);
+    return mysql_run_buffer(taking->self, taking->connection, &sql, MYSQL_SHORT,
+                            ERROR_TARGET_SCHEMA, NULL, error);
 }
 
-static const struct maria_table *facts_of(const struct taking *taking, const char *table)
+static const struct mysql_table *facts_of(const struct taking *taking, const char *table)
 {
-    const struct maria_table *facts = NULL;
+    const struct mysql_table *facts = NULL;
     for (uint32_t i = 0; facts == NULL && i < taking->count; i++) {
         facts = taking->facts[i].schema != NULL &&
                         strcmp(taking->references[i].orphans.table, table) == 0
@@ -158,16 +158,16 @@ static const struct maria_table *facts_of(const struct taking *taking, const cha
 static enum status keep(const struct taking *taking, const struct sql_orphans *orphans,
                         uint64_t *kept, struct error *error)
 {
-    const struct maria_table *facts = facts_of(taking, orphans->table);
+    const struct mysql_table *facts = facts_of(taking, orphans->table);
     struct buffer sql = {0};
     buffer_append_string(&sql, "INSERT INTO ");
     append_kept(&sql, taking->self, orphans->table);
     buffer_append_string(&sql, " (" SQL_ORPHANS_REASON);
-    maria_undo_append_columns(&sql, facts, "");
+    mysql_undo_append_columns(&sql, facts, "");
     buffer_append_string(&sql, ") SELECT CONCAT(");
     sql_orphans_append_reason(&sql, orphans);
     buffer_append_byte(&sql, ')');
-    maria_undo_append_columns(&sql, facts, "t.");
+    mysql_undo_append_columns(&sql, facts, "t.");
     sql_orphans_append_from(&sql, orphans);
     return execute(taking, &sql, kept, error);
 }
@@ -179,13 +179,13 @@ static enum status drop(const struct taking *taking, const struct sql_orphans *o
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "DELETE t FROM ");
-    maria_append_table(&sql, taking->self, orphans->table);
+    mysql_append_table(&sql, taking->self, orphans->table);
     buffer_append_string(&sql, " AS t JOIN (SELECT DISTINCT ");
-    maria_append_names(&sql, NULL, orphans->columns);
+    mysql_append_names(&sql, NULL, orphans->columns);
     buffer_append_string(&sql, " FROM ");
     append_kept(&sql, taking->self, orphans->table);
     buffer_format(&sql, " WHERE " SQL_ORPHANS_NUMBER " > %lld) AS l ON ", (long long)last);
-    maria_append_match(&sql, orphans->columns, "t", "l");
+    mysql_append_match(&sql, orphans->columns, "t", "l");
     return execute(taking, &sql, gone, error);
 }
 
@@ -198,7 +198,7 @@ static enum status take(void *context, const struct sql_orphans *orphans, uint64
     uint64_t gone = 0;
     buffer_append_string(&sql, "SELECT max(" SQL_ORPHANS_NUMBER ") FROM ");
     append_kept(&sql, taking->self, orphans->table);
-    enum status status = maria_ask_number(taking->self, taking->connection, &sql, MARIA_LONG,
+    enum status status = mysql_ask_number(taking->self, taking->connection, &sql, MYSQL_LONG,
                                           ERROR_TARGET_WRITE, 0, &last, error);
     status = status == STATUS_OK ? keep(taking, orphans, taken, error) : status;
     if (status == STATUS_OK && *taken > 0) {
@@ -219,7 +219,7 @@ static enum status ask_number(void *context, struct buffer *sql, uint64_t *numbe
 {
     const struct taking *taking = context;
     int64_t found = 0;
-    enum status status = maria_ask_number(taking->self, taking->connection, sql, MARIA_BUILD,
+    enum status status = mysql_ask_number(taking->self, taking->connection, sql, MYSQL_BUILD,
                                           ERROR_TARGET_WRITE, 0, &found, error);
     *number = (uint64_t)found;
     return status;
@@ -229,21 +229,21 @@ static enum status take_all(struct taking *taking, struct sql_reference *referen
                             struct error *error)
 {
     /* the connection may be a new one */
-    enum status status = maria_silence_keys(taking->self, taking->connection, true, error);
+    enum status status = mysql_silence_keys(taking->self, taking->connection, true, error);
     status = status == STATUS_OK
                  ? sql_references_mend(references, taking->count, taking->self->run_id, take,
                                        ask_number, taking, error)
                  : status;
-    status = status == STATUS_OK ? maria_check_claim(taking->self, taking->connection, error)
-                                 : status;
+    status =
+        status == STATUS_OK ? mysql_check_claim(taking->self, taking->connection, error) : status;
     return status == STATUS_OK ? failpoint_hit("mysql.before_orphans", error) : status;
 }
 
 static enum status take_out(struct taking *taking, struct sql_reference *references,
                             struct error *error)
 {
-    struct maria_database *self = taking->self;
-    enum status status = maria_control(self, &taking->connection, error);
+    struct mysql_database *self = taking->self;
+    enum status status = mysql_control(self, &taking->connection, error);
     for (uint32_t i = 0; status == STATUS_OK && i < taking->count; i++) {
         if (references[i].touched &&
             sql_reference_is_first(references, taking->count, &references[i])) {
@@ -254,15 +254,15 @@ static enum status take_out(struct taking *taking, struct sql_reference *referen
         status = failpoint_hit("mysql.before_taking", error);
     }
     if (status == STATUS_OK) {
-        status = maria_begin(self, &taking->connection, error);
+        status = mysql_begin(self, &taking->connection, error);
     }
     if (status == STATUS_OK) {
-        status = maria_end(self, taking->connection, take_all(taking, references, error), error);
+        status = mysql_end(self, taking->connection, take_all(taking, references, error), error);
     }
     return status == STATUS_OK ? failpoint_hit("mysql.after_orphans", error) : status;
 }
 
-enum status maria_orphans_take(struct maria_database *self, struct sql_reference *references,
+enum status mysql_orphans_take(struct mysql_database *self, struct sql_reference *references,
                                uint32_t count, struct error *error)
 {
     struct arena *arena = arena_create(0);
@@ -277,17 +277,17 @@ enum status maria_orphans_take(struct maria_database *self, struct sql_reference
 /* ---------------------------------------------------------------- telling */
 
 struct reading {
-    struct maria_database *self;
+    struct mysql_database *self;
     MYSQL *connection;
-    struct maria_table kept;
+    struct mysql_table kept;
 };
 
 static enum status find_kept(void *context, const char *name, struct arena *arena,
                              struct error *error)
 {
     struct reading *reading = context;
-    enum status status = maria_control(reading->self, &reading->connection, error);
-    return status == STATUS_OK ? maria_target_describe(reading->self, reading->connection, name,
+    enum status status = mysql_control(reading->self, &reading->connection, error);
+    return status == STATUS_OK ? mysql_target_describe(reading->self, reading->connection, name,
                                                        arena, &reading->kept, error)
                                : status;
 }
@@ -297,18 +297,18 @@ static enum status read_kept(void *context, const char *name, const char *which,
 {
     const struct reading *reading = context;
     struct buffer from = {0};
-    maria_append_table(&from, reading->self, name);
+    mysql_append_table(&from, reading->self, name);
     buffer_append_string(&from, which);
     enum status status =
-        maria_read_records(reading->self, reading->connection, &reading->kept, &from, batch, error);
+        mysql_read_records(reading->self, reading->connection, &reading->kept, &from, batch, error);
     buffer_free(&from);
     return status;
 }
 
-enum status maria_orphans_tell(struct database *database, const struct target_table *table,
+enum status mysql_orphans_tell(struct database *database, const struct target_table *table,
                                target_orphan_found *found, void *context, struct error *error)
 {
-    struct reading reading = {.self = maria_database_of(database)};
+    struct reading reading = {.self = mysql_database_of(database)};
     const struct sql_kept kept = {.find = find_kept, .read = read_kept, .context = &reading};
     return sql_orphans_tell(table, reading.self->run_id, &kept, found, context, error);
 }

@@ -6,19 +6,19 @@
 #include "connectors/sql/orphans.h"
 
 /* With the words of MySQL's SQL, and nothing else. */
-struct sql_orphans maria_orphans(const struct maria_database *self);
+struct sql_orphans mysql_orphans(const struct mysql_database *self);
 /* Moves the records that break `references` (those that are `broken`, and what refers to what goes)
  * out of the tables that they touch, in one transaction of the control connection, to which no
  * foreign key answers. */
-enum status maria_orphans_take(struct maria_database *self, struct sql_reference *references,
+enum status mysql_orphans_take(struct mysql_database *self, struct sql_reference *references,
                                uint32_t count, struct error *error) MUST_USE;
 /* For sql_orphans_append_words: `rows` is a MYSQL_RES. */
-const char *maria_orphans_cell(void *rows, uint32_t row, uint32_t column);
+const char *mysql_orphans_cell(void *rows, uint32_t row, uint32_t column);
 /* target_functions.tell_orphans */
-enum status maria_orphans_tell(struct database *self, const struct target_table *table,
+enum status mysql_orphans_tell(struct database *self, const struct target_table *table,
                                target_orphan_found *found, void *context, struct error *error);
 /* partnerless.c: target_functions.tell_partnerless */
-enum status maria_tell_partnerless(struct database *database, const struct target_table *table,
+enum status mysql_tell_partnerless(struct database *database, const struct target_table *table,
                                    struct buffer *out, struct buffer *unasked, struct error *error);
 
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 
 struct asking {
-    struct maria_database *self;
+    struct mysql_database *self;
     MYSQL *connection;
     struct arena *arena;
     const struct target_table *table; /* that is referred to */
@@ -15,8 +15,8 @@ struct asking {
 
 /* One key of the table. */
 struct asked {
-    const struct maria_database *self;
-    const struct maria_referrer *referrer;
+    const struct mysql_database *self;
+    const struct mysql_referrer *referrer;
     const char *shown; /* what sql_orphans calls the referring table */
 };
 
@@ -24,26 +24,26 @@ static void append_place(struct buffer *out, const void *self, const char *name)
 {
     const struct asked *asked = self;
     if (name == asked->shown) {
-        maria_append_place(out, asked->referrer->schema, asked->referrer->table);
+        mysql_append_place(out, asked->referrer->schema, asked->referrer->table);
     } else {
-        maria_append_table(out, asked->self, name);
+        mysql_append_table(out, asked->self, name);
     }
 }
 
 /* The columns of its primary key; none: it has none. */
-static enum status read_key(const struct asking *asking, const struct maria_referrer *referrer,
+static enum status read_key(const struct asking *asking, const struct mysql_referrer *referrer,
                             struct column_list *key)
 {
     struct buffer sql = {0};
     MYSQL_RES *rows = NULL;
     MYSQL_ROW row = NULL;
-    maria_append_filled(&sql,
+    mysql_append_filled(&sql,
                         "SELECT column_name FROM information_schema.key_column_usage WHERE "
                         "table_schema = $1 AND table_name = $2 AND constraint_schema = $1 AND "
                         "constraint_name = 'PRIMARY' ORDER BY ordinal_position",
                         referrer->schema, referrer->table);
-    enum status status = maria_query_buffer(asking->self, asking->connection, &sql, MARIA_LONG,
-                                            ERROR_TARGET_INVALID, &rows, asking->error);
+    enum status status = mysql_run_buffer(asking->self, asking->connection, &sql, MYSQL_LONG,
+                                          ERROR_TARGET_INVALID, &rows, asking->error);
     const char **names = NULL;
     if (status == STATUS_OK) {
         names =
@@ -62,23 +62,23 @@ static enum status ask(const struct asking *asking, const struct sql_orphans *or
     struct buffer sql = {0};
     MYSQL_RES *rows = NULL;
     sql_orphans_append_query(&sql, orphans);
-    if (maria_query_buffer(asking->self, asking->connection, &sql, MARIA_BUILD,
-                           ERROR_TARGET_INVALID, &rows, asking->error) != STATUS_OK) {
+    if (mysql_run_buffer(asking->self, asking->connection, &sql, MYSQL_BUILD, ERROR_TARGET_INVALID,
+                         &rows, asking->error) != STATUS_OK) {
         return sql_orphans_pass_over(asking->unasked, orphans,
-                                     maria_is_lost((unsigned)asking->error->native_code),
+                                     mysql_is_lost((unsigned)asking->error->native_code),
                                      asking->error);
     }
     sql_orphans_append_line(asking->out, orphans, (uint32_t)mysql_num_rows(rows),
-                            maria_orphans_cell, rows);
+                            mysql_orphans_cell, rows);
     mysql_free_result(rows);
     return STATUS_OK;
 }
 
-static enum status ask_key(const struct asking *asking, const struct maria_referrer *referrer)
+static enum status ask_key(const struct asking *asking, const struct mysql_referrer *referrer)
 {
     bool own = strcmp(referrer->schema, asking->self->schema) == 0;
     struct asked asked = {asking->self, referrer, NULL};
-    struct sql_orphans orphans = maria_orphans(asking->self);
+    struct sql_orphans orphans = mysql_orphans(asking->self);
     asked.shown = arena_format(asking->arena, "%s%s%s", own ? "" : referrer->schema, own ? "" : ".",
                                referrer->table);
     orphans.self = &asked;
@@ -92,16 +92,16 @@ static enum status ask_key(const struct asking *asking, const struct maria_refer
     return status == STATUS_OK ? ask(asking, &orphans) : status;
 }
 
-enum status maria_tell_partnerless(struct database *database, const struct target_table *table,
+enum status mysql_tell_partnerless(struct database *database, const struct target_table *table,
                                    struct buffer *out, struct buffer *unasked, struct error *error)
 {
     struct asking asking = {
-        maria_database_of(database), NULL, arena_create(0), table, out, unasked, error};
-    struct maria_referrer *referrers = NULL;
+        mysql_database_of(database), NULL, arena_create(0), table, out, unasked, error};
+    struct mysql_referrer *referrers = NULL;
     uint32_t count = 0;
-    enum status status = maria_control(asking.self, &asking.connection, error);
+    enum status status = mysql_control(asking.self, &asking.connection, error);
     if (status == STATUS_OK) {
-        status = maria_referrers_read(asking.self, asking.connection, table->name, asking.arena,
+        status = mysql_referrers_read(asking.self, asking.connection, table->name, asking.arena,
                                       &referrers, &count, error);
     }
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {

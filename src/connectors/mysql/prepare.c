@@ -45,13 +45,13 @@ static void append_value(struct buffer *sql, const struct schema_column *column)
         }
         buffer_append_byte(sql, '\'');
     } else {
-        maria_append_string(sql, value);
+        mysql_append_string(sql, value);
     }
 }
 
 /* Of another engine. MySQL wants a default that is no literal, and any of a long text, as an
  * expression; servers before those know neither. */
-static void append_default(struct buffer *sql, const struct maria_database *self,
+static void append_default(struct buffer *sql, const struct mysql_database *self,
                            const struct schema_column *column)
 {
     bool as_text = column->type.kind == VALUE_TEXT;
@@ -78,11 +78,11 @@ static void append_default(struct buffer *sql, const struct maria_database *self
     buffer_append_byte(sql, ')');
 }
 
-static void append_column(struct buffer *sql, const struct maria_database *self,
+static void append_column(struct buffer *sql, const struct mysql_database *self,
                           const struct target_table *table, const struct schema_column *column,
                           const char *type)
 {
-    maria_append_name(sql, column->name);
+    mysql_append_name(sql, column->name);
     buffer_format(sql, " %s", type);
     buffer_append_string(sql, column->not_null ? " NOT NULL" : " NULL");
     if (counts(table, column)) {
@@ -94,34 +94,34 @@ static void append_column(struct buffer *sql, const struct maria_database *self,
     }
     if (column->comment != NULL) {
         buffer_append_string(sql, " COMMENT ");
-        maria_append_string(sql, column->comment);
+        mysql_append_string(sql, column->comment);
     }
 }
 
-static void append_mark(struct buffer *sql, const struct maria_database *self)
+static void append_mark(struct buffer *sql, const struct mysql_database *self)
 {
     struct buffer mark = {0};
     buffer_format(&mark, "transhume run %s", self->run_id != NULL ? self->run_id : "");
     buffer_append_string(sql, " COMMENT=");
-    maria_append_string(sql, buffer_string(&mark));
+    mysql_append_string(sql, buffer_string(&mark));
     buffer_free(&mark);
 }
 
-void maria_append_index(struct buffer *sql, const struct target_index *index)
+void mysql_append_index(struct buffer *sql, const struct target_index *index)
 {
     buffer_append_string(sql, index->unique ? "UNIQUE KEY " : "KEY ");
-    maria_append_name(sql, index->name);
+    mysql_append_name(sql, index->name);
     buffer_append_string(sql, " (");
-    maria_append_names(sql, NULL, index->columns);
+    mysql_append_names(sql, NULL, index->columns);
     buffer_append_byte(sql, ')');
 }
 
 /* Unique indexes refuse records one by one; made after the load they would refuse all of them. */
-static void append_planned(struct buffer *sql, const struct maria_database *self,
-                           const struct target_table *table, const struct maria_layout *layout)
+static void append_planned(struct buffer *sql, const struct mysql_database *self,
+                           const struct target_table *table, const struct mysql_layout *layout)
 {
     buffer_append_string(sql, "CREATE TABLE ");
-    maria_append_table(sql, self, table->name);
+    mysql_append_table(sql, self, table->name);
     buffer_append_string(sql, " (");
     for (uint32_t i = 0; i < table->column_count; i++) {
         buffer_append_string(sql, i > 0 ? ", " : "");
@@ -129,20 +129,20 @@ static void append_planned(struct buffer *sql, const struct maria_database *self
     }
     if (table->key.count > 0) {
         buffer_append_string(sql, ", PRIMARY KEY (");
-        maria_append_names(sql, NULL, table->key);
+        mysql_append_names(sql, NULL, table->key);
         buffer_append_byte(sql, ')');
     }
     for (uint32_t i = 0; i < table->index_count; i++) {
         if (table->indexes[i].unique) {
             buffer_append_string(sql, ", ");
-            maria_append_index(sql, &table->indexes[i]);
+            mysql_append_index(sql, &table->indexes[i]);
         }
     }
-    buffer_format(sql, ") ENGINE=InnoDB%s ROW_FORMAT=DYNAMIC", maria_text_collation(self));
+    buffer_format(sql, ") ENGINE=InnoDB%s ROW_FORMAT=DYNAMIC", mysql_text_collation(self));
     append_mark(sql, self);
 }
 
-static void warn_of_left_out(const struct target_table *table, const struct maria_layout *layout)
+static void warn_of_left_out(const struct target_table *table, const struct mysql_layout *layout)
 {
     for (uint32_t i = 0; i < table->index_count; i++) {
         if (layout->faults[i] != NULL && !table->indexes[i].unique) { /* those are tried */
@@ -195,11 +195,11 @@ static bool comes_with_table(const struct text *clause, const char *counted)
 {
     static const char unique[] = "UNIQUE ";
     return strncmp(clause->data, unique, sizeof unique - 1) == 0 ||
-           (counted != NULL && maria_definition_begins_with(clause, counted));
+           (counted != NULL && mysql_definition_begins_with(clause, counted));
 }
 
 /* All clauses but references and the keys that come after the load. */
-static void append_clauses(struct buffer *sql, const struct maria_definition *definition,
+static void append_clauses(struct buffer *sql, const struct mysql_definition *definition,
                            const struct target_table *table)
 {
     const char *counted = counted_column(table->same_engine);
@@ -208,18 +208,18 @@ static void append_clauses(struct buffer *sql, const struct maria_definition *de
     uint32_t written = 0;
     for (uint32_t i = 0; i < definition->count; i++) {
         const struct text *clause = &definition->clauses[i];
-        bool key_clause = definition->kinds[i] == MARIA_CLAUSE_KEY;
-        if (definition->kinds[i] == MARIA_CLAUSE_REFERENCE ||
+        bool key_clause = definition->kinds[i] == MYSQL_CLAUSE_KEY;
+        if (definition->kinds[i] == MYSQL_CLAUSE_REFERENCE ||
             (key_clause && !comes_with_table(clause, has_key ? NULL : counted))) {
             continue;
         }
-        has_key = has_key || (key_clause && maria_definition_begins_with(clause, counted));
+        has_key = has_key || (key_clause && mysql_definition_begins_with(clause, counted));
         buffer_append_string(sql, written++ > 0 ? ", " : "");
         buffer_append(sql, clause->data, clause->length);
     }
     if (!has_key) { /* Aria and MyISAM count within a group of rows, too */
         buffer_append_string(sql, ", KEY (");
-        maria_append_name(sql, counted);
+        mysql_append_name(sql, counted);
         buffer_append_byte(sql, ')');
         log_write(LOG_WARNING,
                   "%s: %s gets a key of its own: InnoDB numbers no column without one, and not "
@@ -229,30 +229,30 @@ static void append_clauses(struct buffer *sql, const struct maria_definition *de
 }
 
 /* A default may be a sequence's next number, told with the name of the source's database. */
-static const char *moved_statement(const struct maria_database *self, const char *from,
+static const char *moved_statement(const struct mysql_database *self, const char *from,
                                    struct arena *arena, const char *statement)
 {
     struct buffer moved = {0};
     if (statement == NULL || from == NULL || strcmp(from, self->schema) == 0) {
         return statement;
     }
-    maria_append_moved(&moved, statement, from, self->schema);
+    mysql_append_moved(&moved, statement, from, self->schema);
     const char *copy = arena_copy_string(arena, buffer_string(&moved));
     buffer_free(&moved);
     return copy;
 }
 
 /* False: the source's statement is none that can be taken over. */
-static bool append_same(struct buffer *sql, const struct maria_database *self,
+static bool append_same(struct buffer *sql, const struct mysql_database *self,
                         const struct target_table *table, const char *from, struct arena *arena)
 {
-    struct maria_definition definition;
+    struct mysql_definition definition;
     const char *statement = moved_statement(self, from, arena, table->same_engine->native_sql);
-    if (statement == NULL || maria_definition_read(statement, arena, &definition) != STATUS_OK) {
+    if (statement == NULL || mysql_definition_read(statement, arena, &definition) != STATUS_OK) {
         return false;
     }
     buffer_append_string(sql, "CREATE TABLE ");
-    maria_append_table(sql, self, table->name);
+    mysql_append_table(sql, self, table->name);
     buffer_append_string(sql, " (");
     append_clauses(sql, &definition, table);
     buffer_append_byte(sql, ')');
@@ -263,11 +263,11 @@ static bool append_same(struct buffer *sql, const struct maria_database *self,
 
 /* ---------------------------------------------------------------- making */
 
-static enum status run(struct maria_database *self, MYSQL *connection, struct buffer *sql,
+static enum status run(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
                        const char *name, struct error *error)
 {
     enum status status =
-        maria_query_buffer(self, connection, sql, MARIA_LONG, ERROR_TARGET_SCHEMA, NULL, error);
+        mysql_run_buffer(self, connection, sql, MYSQL_LONG, ERROR_TARGET_SCHEMA, NULL, error);
     if (status != STATUS_OK) {
         error_context(error, "%s: ", name);
     }
@@ -284,7 +284,7 @@ static bool is_foreign(MYSQL *connection)
     return false;
 }
 
-static enum status create(struct maria_database *self, MYSQL *connection,
+static enum status create(struct mysql_database *self, MYSQL *connection,
                           const struct target_table *table, const char *from, struct arena *arena,
                           struct error *error)
 {
@@ -295,7 +295,7 @@ static enum status create(struct maria_database *self, MYSQL *connection,
             return status;
         }
     }
-    const struct maria_layout layout = maria_layout_make(self, table, arena);
+    const struct mysql_layout layout = mysql_layout_make(self, table, arena);
     warn_of_left_out(table, &layout);
     append_planned(&sql, self, table, &layout);
     return run(self, connection, &sql, table->name, error);
@@ -303,7 +303,7 @@ static enum status create(struct maria_database *self, MYSQL *connection,
 
 /* The keys that the run writes into a table that holds others: so that its own are told apart. The
  * last two columns say which record it was that came first. */
-static enum status make_key_table(struct maria_database *self, MYSQL *connection,
+static enum status make_key_table(struct mysql_database *self, MYSQL *connection,
                                   const struct target_table *table, struct error *error)
 {
     struct buffer sql = {0};
@@ -313,19 +313,19 @@ static enum status make_key_table(struct maria_database *self, MYSQL *connection
         return STATUS_OK;
     }
     buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
-    maria_append_key_table(&sql, self, table->name);
+    mysql_append_key_table(&sql, self, table->name);
     buffer_append_string(&sql, " (PRIMARY KEY (");
-    maria_append_names(&sql, NULL, table->key);
+    mysql_append_names(&sql, NULL, table->key);
     buffer_append_string(&sql, ")) ENGINE=InnoDB AS SELECT ");
-    maria_append_names(&sql, NULL, table->key);
+    mysql_append_names(&sql, NULL, table->key);
     buffer_append_string(&sql, ", CAST(0 AS UNSIGNED) AS _transhume_chunk, CAST(0 AS UNSIGNED) AS "
                                "_transhume_row FROM ");
-    maria_append_table(&sql, self, table->name);
+    mysql_append_table(&sql, self, table->name);
     buffer_append_string(&sql, " LIMIT 0");
     return run(self, connection, &sql, table->name, error);
 }
 
-bool maria_is_marked(const struct maria_database *self, const struct maria_table *facts)
+bool mysql_is_marked(const struct mysql_database *self, const struct mysql_table *facts)
 {
     return self->run_id != NULL && facts->comment != NULL &&
            strncmp(facts->comment, "transhume run ", 14) == 0 &&
@@ -340,7 +340,7 @@ static enum status gone(const struct target_table *table, struct error *error)
     return STATUS_FAILED;
 }
 
-static enum status refuse_engine(const struct target_table *table, const struct maria_table *facts,
+static enum status refuse_engine(const struct target_table *table, const struct mysql_table *facts,
                                  struct error *error)
 {
     if (facts->engine != NULL && strcasecmp(facts->engine, "InnoDB") == 0) {
@@ -359,10 +359,10 @@ static enum status refuse_engine(const struct target_table *table, const struct 
 }
 
 struct preparing {
-    struct maria_database *self;
+    struct mysql_database *self;
     MYSQL *connection; /* the control thread's */
     struct arena *arena;
-    struct maria_look look;
+    struct mysql_look look;
     struct target_table *tables;
     uint32_t table_count;
     const char *from;  /* the source's database, if it is one of this kind */
@@ -372,29 +372,27 @@ struct preparing {
 
 static enum status find(struct preparing *preparing, uint32_t number, struct error *error)
 {
-    struct maria_database *self = preparing->self;
+    struct mysql_database *self = preparing->self;
     struct target_table *table = &preparing->tables[number];
-    struct maria_table facts;
-    enum maria_making making = MARIA_NOT_MADE;
+    struct mysql_table facts;
+    enum mysql_making making = MYSQL_NOT_MADE;
 
-    if (maria_find_making(self, preparing->connection, table->name, &making, error) !=
-        STATUS_OK) {
+    if (mysql_find_making(self, preparing->connection, table->name, &making, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = maria_look_at(&preparing->look, self, preparing->connection, table->name,
+    enum status status = mysql_look_at(&preparing->look, self, preparing->connection, table->name,
                                        preparing->arena, &facts, error);
     if (status == STATUS_FAILED) {
         return status;
     }
-    table->created = making == MARIA_MADE;
+    table->created = making == MYSQL_MADE;
     if (status == STATUS_END) {
         preparing->missing[preparing->missing_count++] = number;
         return table->created ? gone(table, error) : STATUS_OK;
     }
-    if (making == MARIA_INTENDED && maria_is_marked(self, &facts)) {
+    if (making == MYSQL_INTENDED && mysql_is_marked(self, &facts)) {
         table->created = true;
-        return maria_note_making(self, preparing->connection, table->name, MARIA_MADE,
-                                        error);
+        return mysql_note_making(self, preparing->connection, table->name, MYSQL_MADE, error);
     }
     if (refuse_engine(table, &facts, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -403,18 +401,18 @@ static enum status find(struct preparing *preparing, uint32_t number, struct err
 }
 
 /* Of all tables that are missing, in one transaction. */
-static enum status note(struct preparing *preparing, enum maria_making making, struct error *error)
+static enum status note(struct preparing *preparing, enum mysql_making making, struct error *error)
 {
     MYSQL *connection = NULL;
-    enum status status = maria_begin(preparing->self, &connection, error);
+    enum status status = mysql_begin(preparing->self, &connection, error);
     if (status != STATUS_OK) {
         return status;
     }
     for (uint32_t i = 0; status == STATUS_OK && i < preparing->missing_count; i++) {
         const char *name = preparing->tables[preparing->missing[i]].name;
-        status = maria_note_making(preparing->self, connection, name, making, error);
+        status = mysql_note_making(preparing->self, connection, name, making, error);
     }
-    return maria_end(preparing->self, connection, status, error);
+    return mysql_end(preparing->self, connection, status, error);
 }
 
 /* On any thread of the crew. */
@@ -432,36 +430,36 @@ static enum status make(void *context, MYSQL *connection, struct arena *arena, u
 
 static enum status make_missing(struct preparing *preparing, struct error *error)
 {
-    struct maria_crew crew = {.self = preparing->self};
+    struct mysql_crew crew = {.self = preparing->self};
     if (preparing->missing_count == 0) {
         return STATUS_OK;
     }
-    enum status status = note(preparing, MARIA_INTENDED, error);
-    status = status == STATUS_OK ? maria_control(preparing->self, &preparing->connection, error)
+    enum status status = note(preparing, MYSQL_INTENDED, error);
+    status = status == STATUS_OK ? mysql_control(preparing->self, &preparing->connection, error)
                                  : status; /* note may have made it anew */
-    status = status == STATUS_OK ? maria_crew_run(&crew, preparing->connection,
+    status = status == STATUS_OK ? mysql_crew_run(&crew, preparing->connection,
                                                   preparing->missing_count, make, preparing, error)
                                  : status;
-    maria_crew_close(&crew);
+    mysql_crew_close(&crew);
     for (uint32_t i = 0; status == STATUS_OK && i < preparing->missing_count; i++) {
         preparing->tables[preparing->missing[i]].created = true;
     }
-    status = status == STATUS_OK ? note(preparing, MARIA_MADE, error) : status;
-    return status == STATUS_OK ? maria_control(preparing->self, &preparing->connection, error)
+    status = status == STATUS_OK ? note(preparing, MYSQL_MADE, error) : status;
+    return status == STATUS_OK ? mysql_control(preparing->self, &preparing->connection, error)
                                : status;
 }
 
 static enum status make_undo(const struct preparing *preparing, const struct target_table *table,
                              struct error *error)
 {
-    struct maria_database *self = preparing->self;
-    struct maria_table facts;
+    struct mysql_database *self = preparing->self;
+    struct mysql_table facts;
     if (!table->keeps_undo || table->key.count == 0 || self->run_id == NULL) {
         return STATUS_OK;
     }
-    enum status status = maria_target_describe(self, preparing->connection, table->name,
+    enum status status = mysql_target_describe(self, preparing->connection, table->name,
                                                preparing->arena, &facts, error);
-    return status == STATUS_OK    ? maria_undo_make(self, preparing->connection, table, &facts,
+    return status == STATUS_OK    ? mysql_undo_make(self, preparing->connection, table, &facts,
                                                     preparing->arena, error)
            : status == STATUS_END ? sql_refuse_dropped(table->name, error)
                                   : status;
@@ -472,7 +470,7 @@ static enum status prepare(struct preparing *preparing, struct error *error)
     uint32_t count = preparing->table_count;
     preparing->missing =
         arena_allocate_zeroed(preparing->arena, (size_t)count + 1, sizeof *preparing->missing);
-    enum status status = maria_look(preparing->self, preparing->connection, count, preparing->arena,
+    enum status status = mysql_look(preparing->self, preparing->connection, count, preparing->arena,
                                     &preparing->look, error);
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
         status = find(preparing, i, error);
@@ -484,10 +482,10 @@ static enum status prepare(struct preparing *preparing, struct error *error)
     return status;
 }
 
-enum status maria_prepare(struct database *database, struct target_table *tables,
+enum status mysql_prepare(struct database *database, struct target_table *tables,
                           uint32_t table_count, const struct schema *objects, struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     struct preparing preparing = {
         .self = self,
         .arena = arena_create(0),
@@ -496,15 +494,15 @@ enum status maria_prepare(struct database *database, struct target_table *tables
         .from = objects != NULL ? objects->settings : NULL,
     };
 
-    maria_forget_seen(self);
-    enum status status = maria_control(self, &preparing.connection, error);
+    mysql_forget_seen(self);
+    enum status status = mysql_control(self, &preparing.connection, error);
     status = status == STATUS_OK ? failpoint_hit("mysql.before_schema", error) : status;
-    status = status == STATUS_OK ? maria_objects_make(self, tables, table_count, objects,
-                                                      MARIA_BEFORE_TABLES, error)
+    status = status == STATUS_OK ? mysql_objects_make(self, tables, table_count, objects,
+                                                      MYSQL_BEFORE_TABLES, error)
                                  : status;
-    status = status == STATUS_OK ? maria_control(self, &preparing.connection, error) : status;
+    status = status == STATUS_OK ? mysql_control(self, &preparing.connection, error) : status;
     status = status == STATUS_OK ? prepare(&preparing, error) : status;
     arena_destroy(preparing.arena);
-    status = status == STATUS_OK ? maria_rebuild_drop(self, tables, table_count, error) : status;
+    status = status == STATUS_OK ? mysql_rebuild_drop(self, tables, table_count, error) : status;
     return status == STATUS_OK ? failpoint_hit("mysql.after_schema", error) : status;
 }

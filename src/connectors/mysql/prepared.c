@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 /* A statement that goes out no further: the server, or the way to it, stands still. */
-static enum status await_room(const struct maria_database *self, MYSQL *connection,
+static enum status await_room(const struct mysql_database *self, MYSQL *connection,
                               struct error *error)
 {
     enum { SLICE_MS = 250 };
@@ -26,17 +26,17 @@ static enum status await_room(const struct maria_database *self, MYSQL *connecti
                      self->shown, "the server takes no more of a statement");
 }
 
-enum status maria_wait_for(struct maria_database *self, MYSQL *connection, int events,
+enum status mysql_wait_for(struct mysql_database *self, MYSQL *connection, int events,
                            enum status status, struct error *error)
 {
     if (status != STATUS_OK) {
         return status;
     }
     return (events & MYSQL_WAIT_WRITE) != 0 ? await_room(self, connection, error)
-                                            : maria_await(self, connection, MARIA_LONG, error);
+                                            : mysql_await(self, connection, MYSQL_LONG, error);
 }
 
-MYSQL_STMT *maria_statement_create(MYSQL *connection)
+MYSQL_STMT *mysql_statement_create(MYSQL *connection)
 {
     MYSQL_STMT *statement = mysql_stmt_init(connection);
     if (statement == NULL) {
@@ -45,7 +45,7 @@ MYSQL_STMT *maria_statement_create(MYSQL *connection)
     return statement;
 }
 
-enum status maria_statement_failure(struct maria_database *self, MYSQL *connection,
+enum status mysql_statement_failure(struct mysql_database *self, MYSQL *connection,
                                     MYSQL_STMT *statement, enum error_code otherwise,
                                     struct error *error)
 {
@@ -53,13 +53,13 @@ enum status maria_statement_failure(struct maria_database *self, MYSQL *connecti
         memory_exhausted(0);
     }
     if (mysql_errno(connection) != 0) {
-        return maria_failure(self, connection, otherwise, error);
+        return mysql_failure(self, connection, otherwise, error);
     }
     return error_set(error, otherwise, self->shown, "the client's library says: %s",
                      mysql_stmt_error(statement));
 }
 
-enum status maria_statement_prepare(struct maria_database *self, MYSQL *connection,
+enum status mysql_statement_prepare(struct mysql_database *self, MYSQL *connection,
                                     MYSQL_STMT *statement, const char *sql, size_t length,
                                     bool *refused, struct error *error)
 {
@@ -67,7 +67,7 @@ enum status maria_statement_prepare(struct maria_database *self, MYSQL *connecti
     enum status status = STATUS_OK;
     int waits_for = mysql_stmt_prepare_start(&failed, statement, sql, (unsigned long)length);
     while (waits_for != 0) {
-        status = maria_wait_for(self, connection, waits_for, status, error);
+        status = mysql_wait_for(self, connection, waits_for, status, error);
         waits_for = mysql_stmt_prepare_cont(&failed, statement, waits_for & ~MYSQL_WAIT_TIMEOUT);
     }
     *refused = false;
@@ -75,16 +75,16 @@ enum status maria_statement_prepare(struct maria_database *self, MYSQL *connecti
         return status;
     }
     struct error why = {0};
-    maria_statement_failure(self, connection, statement, ERROR_TARGET_INVALID, &why);
+    mysql_statement_failure(self, connection, statement, ERROR_TARGET_INVALID, &why);
     /* a deadlock has ended the transaction, too */
-    *refused = why.class != ERROR_CLASS_RETRY && maria_is_alive(connection);
+    *refused = why.class != ERROR_CLASS_RETRY && mysql_is_alive(connection);
     if (*refused) {
         return STATUS_OK;
     }
-    return maria_statement_failure(self, connection, statement, ERROR_NETWORK, error);
+    return mysql_statement_failure(self, connection, statement, ERROR_NETWORK, error);
 }
 
-bool maria_statement_is_forgotten(MYSQL *connection)
+bool mysql_statement_is_forgotten(MYSQL *connection)
 {
     /* the last one is CR_ERR_MISSING_ERROR_INFO, which libmariadb's header has since 3.3 */
     enum { UNKNOWN_STATEMENT = 1243, NEEDS_PREPARING = 1615, NO_ERROR_INFO = 5026 };

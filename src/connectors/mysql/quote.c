@@ -2,7 +2,7 @@
 #include "connectors/mysql/mysql_internal.h"
 #include <string.h>
 
-void maria_append_name(struct buffer *out, const char *name)
+void mysql_append_name(struct buffer *out, const char *name)
 {
     buffer_append_byte(out, '`');
     for (; *name != '\0'; name++) {
@@ -17,7 +17,7 @@ void maria_append_name(struct buffer *out, const char *name)
 /* For sessions with our sql_mode, in which backslashes escape (objects.c has others, for the words
  * of an object), and with utf8mb4, in which no byte of a longer character is a quote or a
  * backslash. */
-void maria_append_text(struct buffer *out, const char *text, size_t length)
+void mysql_append_text(struct buffer *out, const char *text, size_t length)
 {
     buffer_append_byte(out, '\'');
     size_t begin = 0;
@@ -35,59 +35,59 @@ void maria_append_text(struct buffer *out, const char *text, size_t length)
     buffer_append_byte(out, '\'');
 }
 
-void maria_append_string(struct buffer *out, const char *text)
+void mysql_append_string(struct buffer *out, const char *text)
 {
     if (text == NULL) {
         buffer_append_string(out, "NULL");
     } else {
-        maria_append_text(out, text, strlen(text));
+        mysql_append_text(out, text, strlen(text));
     }
 }
 
-void maria_append_bytes(struct buffer *out, const void *bytes, size_t length)
+void mysql_append_bytes(struct buffer *out, const void *bytes, size_t length)
 {
     buffer_append_string(out, "X'");
     buffer_append_hex(out, bytes, length);
     buffer_append_byte(out, '\'');
 }
 
-void maria_append_table(struct buffer *out, const struct maria_database *self, const char *name)
+void mysql_append_table(struct buffer *out, const struct mysql_database *self, const char *name)
 {
-    maria_append_name(out, self->schema);
+    mysql_append_name(out, self->schema);
     buffer_append_byte(out, '.');
-    maria_append_name(out, name);
+    mysql_append_name(out, name);
 }
 
-void maria_append_names(struct buffer *out, const char *alias, struct column_list names)
+void mysql_append_names(struct buffer *out, const char *alias, struct column_list names)
 {
     for (uint32_t i = 0; i < names.count; i++) {
         buffer_append_string(out, i > 0 ? ", " : "");
         if (alias != NULL) {
             buffer_format(out, "%s.", alias);
         }
-        maria_append_name(out, names.names[i]);
+        mysql_append_name(out, names.names[i]);
     }
 }
 
-void maria_append_match(struct buffer *out, struct column_list names, const char *left,
+void mysql_append_match(struct buffer *out, struct column_list names, const char *left,
                         const char *right)
 {
     for (uint32_t i = 0; i < names.count; i++) {
         buffer_format(out, "%s%s.", i > 0 ? " AND " : "", left);
-        maria_append_name(out, names.names[i]);
+        mysql_append_name(out, names.names[i]);
         buffer_format(out, " = %s.", right);
-        maria_append_name(out, names.names[i]);
+        mysql_append_name(out, names.names[i]);
     }
 }
 
-void maria_append_filled(struct buffer *out, const char *sql, const char *first, const char *second)
+void mysql_append_filled(struct buffer *out, const char *sql, const char *first, const char *second)
 {
     while (*sql != '\0') {
         size_t plain = strcspn(sql, "$");
         buffer_append(out, sql, plain);
         sql += plain;
         if (*sql == '$') {
-            maria_append_string(out, sql[1] == '2' ? second : first);
+            mysql_append_string(out, sql[1] == '2' ? second : first);
             sql += 2;
         }
     }

@@ -9,30 +9,30 @@
 #include <string.h>
 
 struct reader {
-    struct maria_database *database;
+    struct mysql_database *database;
 };
 
 struct cursor {
     struct reader *reader;
     const struct read_request *request;
     MYSQL *connection;
-    struct maria_rows *rows; /* NULL: in the text protocol */
+    struct mysql_rows *rows; /* NULL: in the text protocol */
     MYSQL_RES *result;
     MYSQL_ROW row;
     const unsigned long *lengths;
     struct arena *arena;
-    struct maria_request compiled;
+    struct mysql_request compiled;
     bool done;
 };
 
 static enum status reader_open(struct database *database, struct reader **reader,
                                struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
-    const struct maria_catalog *catalog = NULL;
+    struct mysql_database *self = mysql_database_of(database);
+    const struct mysql_catalog *catalog = NULL;
     *reader = NULL;
     /* read now: later it would be on a reader's thread */
-    if (maria_catalog_get(self, &catalog, error) != STATUS_OK) {
+    if (mysql_catalog_get(self, &catalog, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     struct reader *opened = memory_allocate_zeroed(1, sizeof *opened);
@@ -46,7 +46,7 @@ static void reader_close(struct reader *reader)
     free(reader);
 }
 
-struct maria_database *maria_reader_database(const struct reader *reader)
+struct mysql_database *mysql_reader_database(const struct reader *reader)
 {
     return reader->database;
 }
@@ -60,15 +60,15 @@ static void cursor_close(struct cursor *cursor)
     }
     if (cursor->connection != NULL) {
         bool begun = cursor->rows != NULL || cursor->result != NULL;
-        if (!cursor->done && begun && maria_is_alive(cursor->connection)) {
+        if (!cursor->done && begun && mysql_is_alive(cursor->connection)) {
             /* What is still to come has to be read off before the connection is of use again, which
              * is the snapshot's, and there is no other: so the statement is ended, not the session.
              */
-            maria_kill_statement(cursor->reader->database, cursor->connection);
+            mysql_kill_statement(cursor->reader->database, cursor->connection);
         }
-        maria_rows_close(cursor->rows);
+        mysql_rows_close(cursor->rows);
         mysql_free_result(cursor->result);
-        maria_pool_give(cursor->reader->database, cursor->connection);
+        mysql_pool_give(cursor->reader->database, cursor->connection);
     }
     buffer_free(&cursor->compiled.select.sql);
     arena_destroy(cursor->arena);
@@ -77,26 +77,26 @@ static void cursor_close(struct cursor *cursor)
 
 static enum status send(struct cursor *cursor, struct error *error)
 {
-    struct maria_database *self = cursor->reader->database;
+    struct mysql_database *self = cursor->reader->database;
     const struct buffer *sql = &cursor->compiled.select.sql;
     enum error_code otherwise =
         cursor->request->query != NULL ? ERROR_PLAN_INVALID : ERROR_SOURCE_READ;
-    if (maria_rows_open(self, cursor->connection, &cursor->compiled, cursor->arena, otherwise,
+    if (mysql_rows_open(self, cursor->connection, &cursor->compiled, cursor->arena, otherwise,
                         &cursor->rows, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return cursor->rows != NULL ? STATUS_OK
-                                : maria_send(self, cursor->connection, sql->data, sql->length,
-                                             MARIA_LONG, otherwise, error);
+                                : mysql_send(self, cursor->connection, sql->data, sql->length,
+                                             MYSQL_LONG, otherwise, error);
 }
 
 static enum status open_on(struct cursor *cursor, const struct span *span, struct error *error)
 {
-    struct maria_database *self = cursor->reader->database;
-    if (maria_pool_take(self, &cursor->connection, error) != STATUS_OK) {
+    struct mysql_database *self = cursor->reader->database;
+    if (mysql_pool_take(self, &cursor->connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (maria_request_compile(self, cursor->connection, cursor->request, span, cursor->arena,
+    if (mysql_request_compile(self, cursor->connection, cursor->request, span, cursor->arena,
                               &cursor->compiled, error) != STATUS_OK ||
         send(cursor, error) != STATUS_OK) {
         error_context(error, "%s: ", cursor->request->name);
@@ -108,7 +108,7 @@ static enum status open_on(struct cursor *cursor, const struct span *span, struc
     cursor->result = mysql_use_result(cursor->connection);
     return cursor->result != NULL
                ? STATUS_OK
-               : maria_failure(self, cursor->connection, ERROR_SOURCE_READ, error);
+               : mysql_failure(self, cursor->connection, ERROR_SOURCE_READ, error);
 }
 
 static enum status cursor_open(struct reader *reader, const struct read_request *request,
@@ -135,10 +135,10 @@ static enum status cursor_open(struct reader *reader, const struct read_request 
 static enum status fetch(struct cursor *cursor, size_t *bytes, struct error *error)
 {
     if (cursor->rows != NULL) {
-        return maria_rows_next(cursor->rows, bytes, error);
+        return mysql_rows_next(cursor->rows, bytes, error);
     }
-    if (maria_fetch_row(cursor->reader->database, cursor->result, cursor->connection, &cursor->row,
-                        error) != STATUS_OK) {
+    if (mysql_next_row(cursor->reader->database, cursor->result, cursor->connection, &cursor->row,
+                       error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (cursor->row == NULL) {
@@ -157,7 +157,7 @@ static enum status decode_row(struct cursor *cursor, struct arena *arena, size_t
                               struct cell *cells, struct error *error)
 {
     if (cursor->rows != NULL) {
-        return maria_rows_decode(cursor->rows, arena, cells, error);
+        return mysql_rows_decode(cursor->rows, arena, cells, error);
     }
     char *copy = arena_try_allocate(arena, bytes);
     if (copy == NULL) {
@@ -170,7 +170,7 @@ static enum status decode_row(struct cursor *cursor, struct arena *arena, size_t
             continue;
         }
         memcpy(copy, cursor->row[i], length);
-        maria_decode(&cursor->compiled.columns[i], copy, length, arena, &cells[i]);
+        mysql_decode(&cursor->compiled.columns[i], copy, length, arena, &cells[i]);
         copy += length;
     }
     return STATUS_OK;
@@ -191,7 +191,7 @@ static enum status add_row(struct cursor *cursor, struct batch *batch, size_t by
         (void)!batch_make_document(batch, cursor->compiled.select.names, values, count, cells);
     }
     return status == STATUS_OK && cursor->compiled.sliced_count > 0
-               ? maria_large_make(cursor->reader->database, &cursor->compiled, cursor->row + count,
+               ? mysql_large_make(cursor->reader->database, &cursor->compiled, cursor->row + count,
                                   cursor->lengths + count, batch, cells, error)
                : status;
 }
@@ -232,22 +232,22 @@ static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
     return batch_deliver(filled, status, batch);
 }
 
-const struct source_functions maria_source_functions = {
-    .hold = maria_hold,
-    .snapshot = maria_snapshot,
-    .tell_lacking = maria_tell_lacking,
-    .caveats = maria_caveats,
-    .describe_stream = maria_describe_stream,
-    .count = maria_count_rows,
-    .accepts = maria_accepts,
-    .split = maria_split,
-    .number_spans = maria_number_spans,
+const struct source_functions mysql_source_functions = {
+    .hold = mysql_hold,
+    .snapshot = mysql_snapshot,
+    .tell_lacking = mysql_tell_lacking,
+    .caveats = mysql_caveats,
+    .describe_stream = mysql_describe_stream,
+    .count = mysql_count_rows,
+    .accepts = mysql_accepts,
+    .split = mysql_split,
+    .number_spans = mysql_number_spans,
     .prepare = source_prepares_nothing,
     .reader_open = reader_open,
     .reader_close = reader_close,
     .cursor_open = cursor_open,
     .cursor_next = cursor_next,
     .cursor_close = cursor_close,
-    .digest_type = maria_digest_type,
-    .digest = maria_digest,
+    .digest_type = mysql_digest_type,
+    .digest = mysql_digest,
 };

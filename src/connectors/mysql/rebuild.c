@@ -19,7 +19,7 @@ enum { DUPLICATE_KEY_NAME = 1061, CANT_DROP = 1091, ATTEMPTS = 3 };
 static const char notes_table[] = "_transhume_rebuild";
 
 struct rebuilding {
-    struct maria_database *self;
+    struct mysql_database *self;
     MYSQL *connection;
     struct arena *arena; /* of one table */
     struct error *error;
@@ -27,27 +27,27 @@ struct rebuilding {
 
 static enum status ask(const struct rebuilding *rebuilding, struct buffer *sql, MYSQL_RES **result)
 {
-    return maria_query_buffer(rebuilding->self, rebuilding->connection, sql, MARIA_SHORT,
-                              ERROR_TARGET_SCHEMA, result, rebuilding->error);
+    return mysql_run_buffer(rebuilding->self, rebuilding->connection, sql, MYSQL_SHORT,
+                            ERROR_TARGET_SCHEMA, result, rebuilding->error);
 }
 
 /* A table as it is now, and the clauses of its definition. STATUS_END: there is none. */
 static enum status describe(const struct rebuilding *rebuilding, const char *name,
-                            struct maria_table *facts, struct maria_definition *definition)
+                            struct mysql_table *facts, struct mysql_definition *definition)
 {
-    struct maria_catalog catalog = {0};
+    struct mysql_catalog catalog = {0};
     arena_reset(rebuilding->arena);
-    enum status status = maria_target_describe(rebuilding->self, rebuilding->connection, name,
+    enum status status = mysql_target_describe(rebuilding->self, rebuilding->connection, name,
                                                rebuilding->arena, facts, rebuilding->error);
     if (status != STATUS_OK) {
         return status;
     }
     struct schema schema = {.tables = (struct schema_table *)facts->schema, .table_count = 1};
-    catalog = (struct maria_catalog){.schema = &schema, .tables = facts, .table_count = 1};
-    status = maria_statements_read(rebuilding->self, rebuilding->connection, &catalog,
+    catalog = (struct mysql_catalog){.schema = &schema, .tables = facts, .table_count = 1};
+    status = mysql_statements_read(rebuilding->self, rebuilding->connection, &catalog,
                                    rebuilding->arena, rebuilding->error);
     return status == STATUS_OK && facts->schema->native_sql != NULL
-               ? maria_definition_read(facts->schema->native_sql, rebuilding->arena, definition)
+               ? mysql_definition_read(facts->schema->native_sql, rebuilding->arena, definition)
            : status == STATUS_OK ? STATUS_END
                                  : status;
 }
@@ -55,11 +55,11 @@ static enum status describe(const struct rebuilding *rebuilding, const char *nam
 /* ---------------------------------------------------------------- which go */
 
 /* The first column of an index whose name stands in backquotes; "": it has no plain name. */
-static const char *first_column(const struct maria_table *facts, const struct text *quoted)
+static const char *first_column(const struct mysql_table *facts, const struct text *quoted)
 {
     for (uint32_t i = 0; i < facts->schema->index_count; i++) {
         const struct schema_index *index = &facts->schema->indexes[i];
-        if (maria_definition_is_name(quoted, index->name)) {
+        if (mysql_definition_is_name(quoted, index->name)) {
             return index->columns.count > 0 && index->columns.names[0] != NULL
                        ? index->columns.names[0]
                        : "";
@@ -68,7 +68,7 @@ static const char *first_column(const struct maria_table *facts, const struct te
     return "";
 }
 
-static bool is_of_own_reference(const struct maria_table *facts, const char *column)
+static bool is_of_own_reference(const struct mysql_table *facts, const char *column)
 {
     for (uint32_t i = 0; i < facts->schema->foreign_key_count; i++) {
         const struct column_list columns = facts->schema->foreign_keys[i].columns;
@@ -79,20 +79,20 @@ static bool is_of_own_reference(const struct maria_table *facts, const char *col
     return false;
 }
 
-static bool is_counted(const struct maria_table *facts, const char *column)
+static bool is_counted(const struct mysql_table *facts, const char *column)
 {
-    int32_t position = maria_find_column(facts, column);
+    int32_t position = mysql_find_column(facts, column);
     return position >= 0 && facts->columns[position].counted;
 }
 
 /* NULL: it goes. Only plain ones: what is unique keeps duplicates out one by one, and the others
  * can be made only one at a time. */
-static const char *why_kept(const struct maria_table *facts, const struct text *clause,
+static const char *why_kept(const struct mysql_table *facts, const struct text *clause,
                             MYSQL_RES *referrers)
 {
     static const char key[] = "KEY ";
     static const char unique[] = "UNIQUE ";
-    const struct text name = maria_definition_name(clause);
+    const struct text name = mysql_definition_name(clause);
     const char *column = first_column(facts, &name);
     MYSQL_ROW row = NULL;
     if (strncmp(clause->data, key, sizeof key - 1) != 0) {
@@ -119,18 +119,18 @@ static enum status each_key(const struct rebuilding *rebuilding, const char *tab
                                                const char *kept, void *context),
                             void *context)
 {
-    struct maria_table facts;
-    struct maria_definition definition;
+    struct mysql_table facts;
+    struct mysql_definition definition;
     struct buffer sql = {0};
     MYSQL_RES *referrers = NULL;
     enum status status = describe(rebuilding, table, &facts, &definition);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
-    maria_append_filled(&sql, sql_referrers, rebuilding->self->schema, table);
+    mysql_append_filled(&sql, sql_referrers, rebuilding->self->schema, table);
     status = ask(rebuilding, &sql, &referrers);
     for (uint32_t i = 0; status == STATUS_OK && i < definition.count; i++) {
-        if (definition.kinds[i] == MARIA_CLAUSE_KEY) {
+        if (definition.kinds[i] == MYSQL_CLAUSE_KEY) {
             const struct text *clause = &definition.clauses[i];
             status = one(rebuilding, table, clause, why_kept(&facts, clause, referrers), context);
         }
@@ -144,9 +144,9 @@ static enum status each_key(const struct rebuilding *rebuilding, const char *tab
 /* Without its quotes, fit to be shown. */
 static void show_name(const struct text *quoted, char shown[SQL_SHOWN_BYTES])
 {
-    char name[MARIA_NAME_BYTES_MAX + 1];
+    char name[MYSQL_NAME_BYTES_MAX + 1];
     size_t length = 0;
-    for (size_t i = 1; i + 1 < quoted->length && length < MARIA_NAME_BYTES_MAX; i++) {
+    for (size_t i = 1; i + 1 < quoted->length && length < MYSQL_NAME_BYTES_MAX; i++) {
         name[length++] = quoted->data[i];
         i += quoted->data[i] == '`'; /* it stands twice */
     }
@@ -158,7 +158,7 @@ static enum status tell(const struct rebuilding *rebuilding, const char *table,
 {
     struct buffer *out = context;
     char owner[SQL_SHOWN_BYTES];
-    const struct text name = maria_definition_name(clause);
+    const struct text name = mysql_definition_name(clause);
     char shown[SQL_SHOWN_BYTES];
     (void)rebuilding;
     show_name(&name, shown);
@@ -171,12 +171,12 @@ static enum status tell(const struct rebuilding *rebuilding, const char *table,
     return STATUS_OK;
 }
 
-enum status maria_foretell(struct database *database, const struct target_table *table,
+enum status mysql_foretell(struct database *database, const struct target_table *table,
                            struct buffer *out, struct error *error)
 {
     struct rebuilding rebuilding = {
-        .self = maria_database_of(database), .arena = arena_create(0), .error = error};
-    enum status status = maria_control(rebuilding.self, &rebuilding.connection, error);
+        .self = mysql_database_of(database), .arena = arena_create(0), .error = error};
+    enum status status = mysql_control(rebuilding.self, &rebuilding.connection, error);
     if (status == STATUS_OK && table->rebuilds_indexes) {
         status = each_key(&rebuilding, table->name, tell, out);
     }
@@ -184,7 +184,7 @@ enum status maria_foretell(struct database *database, const struct target_table 
     return status;
 }
 
-enum status maria_check_triggers(struct maria_database *self, MYSQL *connection,
+enum status mysql_check_triggers(struct mysql_database *self, MYSQL *connection,
                                  const struct target_table *table, struct buffer *out,
                                  struct error *error)
 {
@@ -195,10 +195,10 @@ enum status maria_check_triggers(struct maria_database *self, MYSQL *connection,
     }
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.triggers WHERE "
                                "event_object_schema = ");
-    maria_append_string(&sql, self->schema);
+    mysql_append_string(&sql, self->schema);
     buffer_append_string(&sql, " AND event_object_table = ");
-    maria_append_string(&sql, table->name);
-    enum status status = maria_ask_number(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_INVALID,
+    mysql_append_string(&sql, table->name);
+    enum status status = mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_INVALID,
                                           0, &count, error);
     if (status == STATUS_OK && count > 0) {
         buffer_append_string(out, "it has triggers, and the server can disable none: drop them "
@@ -214,7 +214,7 @@ static enum status make_notes_table(const struct rebuilding *rebuilding)
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
-    maria_append_table(&sql, rebuilding->self, notes_table);
+    mysql_append_table(&sql, rebuilding->self, notes_table);
     buffer_append_string(&sql, " (number bigint NOT NULL AUTO_INCREMENT UNIQUE, run "
                                "varchar(64) NOT NULL, owner varchar(64) NOT NULL, name "
                                "varchar(130) NOT NULL, clause longtext NOT NULL, PRIMARY KEY "
@@ -227,21 +227,21 @@ static enum status note(const struct rebuilding *rebuilding, const char *table,
                         const struct text *clause, const char *kept, void *context)
 {
     struct buffer sql = {0};
-    const struct text name = maria_definition_name(clause);
+    const struct text name = mysql_definition_name(clause);
     (void)context;
     if (kept != NULL) {
         return STATUS_OK;
     }
     buffer_append_string(&sql, "INSERT IGNORE INTO ");
-    maria_append_table(&sql, rebuilding->self, notes_table);
+    mysql_append_table(&sql, rebuilding->self, notes_table);
     buffer_append_string(&sql, " (run, owner, name, clause) VALUES (");
-    maria_append_string(&sql, rebuilding->self->run_id);
+    mysql_append_string(&sql, rebuilding->self->run_id);
     buffer_append_string(&sql, ", ");
-    maria_append_string(&sql, table);
+    mysql_append_string(&sql, table);
     buffer_append_string(&sql, ", ");
-    maria_append_text(&sql, name.data, name.length);
+    mysql_append_text(&sql, name.data, name.length);
     buffer_append_string(&sql, ", ");
-    maria_append_text(&sql, clause->data, clause->length);
+    mysql_append_text(&sql, clause->data, clause->length);
     buffer_append_byte(&sql, ')');
     return ask(rebuilding, &sql, NULL);
 }
@@ -250,7 +250,7 @@ static enum status note_within(const struct rebuilding *rebuilding,
                                const struct target_table *tables, uint32_t table_count)
 {
     enum status status =
-        maria_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error);
+        mysql_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error);
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
         if (tables[i].rebuilds_indexes && !tables[i].created) {
             status = each_key(rebuilding, tables[i].name, note, NULL);
@@ -269,11 +269,11 @@ struct change {
     const char *failpoints[2];
 };
 
-static bool is_there(const struct maria_definition *definition, const char *quoted)
+static bool is_there(const struct mysql_definition *definition, const char *quoted)
 {
     for (uint32_t i = 0; i < definition->count; i++) {
-        const struct text name = definition->kinds[i] == MARIA_CLAUSE_KEY
-                                     ? maria_definition_name(&definition->clauses[i])
+        const struct text name = definition->kinds[i] == MYSQL_CLAUSE_KEY
+                                     ? mysql_definition_name(&definition->clauses[i])
                                      : (struct text){0};
         if (name.length > 0 && name.length == strlen(quoted) &&
             strncasecmp(name.data, quoted, name.length) == 0) {
@@ -285,7 +285,7 @@ static bool is_there(const struct maria_definition *definition, const char *quot
 
 /* ALTER TABLE for what is to be changed still, all of it in one pass; empty: nothing is. */
 static void append_change(struct buffer *sql, const struct rebuilding *rebuilding,
-                          const struct change *change, const struct maria_definition *definition)
+                          const struct change *change, const struct mysql_definition *definition)
 {
     mysql_data_seek(change->notes, change->first);
     for (uint64_t i = change->first; i < change->end; i++) {
@@ -295,7 +295,7 @@ static void append_change(struct buffer *sql, const struct rebuilding *rebuildin
         }
         if (sql->length == 0) {
             buffer_append_string(sql, "ALTER TABLE ");
-            maria_append_table(sql, rebuilding->self, change->owner);
+            mysql_append_table(sql, rebuilding->self, change->owner);
             buffer_append_byte(sql, ' ');
         } else {
             buffer_append_string(sql, ", ");
@@ -315,8 +315,8 @@ static enum status alter(const struct rebuilding *rebuilding, const struct chang
         return STATUS_FAILED;
     }
     enum status status =
-        maria_alter(rebuilding->self, rebuilding->connection, sql, change->owner,
-                    change->drops ? MARIA_LONG : MARIA_BUILD, ERROR_TARGET_SCHEMA, error);
+        mysql_alter(rebuilding->self, rebuilding->connection, sql, change->owner,
+                    change->drops ? MYSQL_LONG : MYSQL_BUILD, ERROR_TARGET_SCHEMA, error);
     if (status == STATUS_OK) {
         return failpoint_hit(change->failpoints[1], error);
     }
@@ -331,8 +331,8 @@ static enum status change_table(const struct rebuilding *rebuilding, const struc
 {
     enum status status = STATUS_AGAIN;
     for (int i = 0; status == STATUS_AGAIN && i < ATTEMPTS; i++) {
-        struct maria_table facts;
-        struct maria_definition definition;
+        struct mysql_table facts;
+        struct mysql_definition definition;
         struct buffer sql = {0};
         status = describe(rebuilding, change->owner, &facts, &definition);
         if (status == STATUS_END) {
@@ -356,9 +356,9 @@ static enum status list_notes(const struct rebuilding *rebuilding, const char *r
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT owner, name, clause FROM ");
-    maria_append_table(&sql, rebuilding->self, notes_table);
+    mysql_append_table(&sql, rebuilding->self, notes_table);
     buffer_append_string(&sql, " WHERE run = ");
-    maria_append_string(&sql, run_id);
+    mysql_append_string(&sql, run_id);
     buffer_append_string(&sql, " ORDER BY owner, number");
     return ask(rebuilding, &sql, notes);
 }
@@ -388,7 +388,7 @@ static enum status change_all(const struct rebuilding *rebuilding, struct change
     return status;
 }
 
-enum status maria_rebuild_drop(struct maria_database *self, const struct target_table *tables,
+enum status mysql_rebuild_drop(struct mysql_database *self, const struct target_table *tables,
                                uint32_t table_count, struct error *error)
 {
     struct rebuilding rebuilding = {.self = self, .error = error};
@@ -402,10 +402,10 @@ enum status maria_rebuild_drop(struct maria_database *self, const struct target_
         return STATUS_OK;
     }
     rebuilding.arena = arena_create(0);
-    enum status status = maria_control(self, &rebuilding.connection, error);
+    enum status status = mysql_control(self, &rebuilding.connection, error);
     status = status == STATUS_OK ? make_notes_table(&rebuilding) : status;
-    if (status == STATUS_OK && maria_begin(self, &rebuilding.connection, error) == STATUS_OK) {
-        status = maria_end(self, rebuilding.connection,
+    if (status == STATUS_OK && mysql_begin(self, &rebuilding.connection, error) == STATUS_OK) {
+        status = mysql_end(self, rebuilding.connection,
                            note_within(&rebuilding, tables, table_count), error);
     } else {
         status = STATUS_FAILED;
@@ -423,14 +423,14 @@ enum status maria_rebuild_drop(struct maria_database *self, const struct target_
 static enum status end_within(const struct rebuilding *rebuilding, const char *run_id)
 {
     struct buffer sql = {0};
-    if (maria_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error) !=
+    if (mysql_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error) !=
         STATUS_OK) {
         return STATUS_FAILED;
     }
     buffer_append_string(&sql, "DELETE FROM ");
-    maria_append_table(&sql, rebuilding->self, notes_table);
+    mysql_append_table(&sql, rebuilding->self, notes_table);
     buffer_append_string(&sql, " WHERE run = ");
-    maria_append_string(&sql, run_id);
+    mysql_append_string(&sql, run_id);
     return ask(rebuilding, &sql, NULL) == STATUS_OK
                ? failpoint_hit("mysql.before_notes_end", rebuilding->error)
                : STATUS_FAILED;
@@ -439,7 +439,7 @@ static enum status end_within(const struct rebuilding *rebuilding, const char *r
 static enum status put_back(struct rebuilding *rebuilding, const char *run_id,
                             void (*progress)(const char *what))
 {
-    struct maria_database *self = rebuilding->self;
+    struct mysql_database *self = rebuilding->self;
     struct change change = {.failpoints = {"mysql.before_put_back", "mysql.after_put_back"}};
     enum status status = list_notes(rebuilding, run_id, &change.notes);
     bool any = status == STATUS_OK && mysql_num_rows(change.notes) > 0;
@@ -448,14 +448,14 @@ static enum status put_back(struct rebuilding *rebuilding, const char *run_id,
     if (status != STATUS_OK || !any) {
         return status;
     }
-    status = maria_begin(self, &rebuilding->connection, rebuilding->error);
-    status = status == STATUS_OK ? maria_end(self, rebuilding->connection,
+    status = mysql_begin(self, &rebuilding->connection, rebuilding->error);
+    status = status == STATUS_OK ? mysql_end(self, rebuilding->connection,
                                              end_within(rebuilding, run_id), rebuilding->error)
                                  : status;
     return status == STATUS_OK ? failpoint_hit("mysql.after_notes_end", rebuilding->error) : status;
 }
 
-enum status maria_put_back(struct maria_database *self, const char *run_id,
+enum status mysql_put_back(struct mysql_database *self, const char *run_id,
                            void (*progress)(const char *what), struct error *error)
 {
     struct rebuilding rebuilding = {.self = self, .error = error};
@@ -463,9 +463,9 @@ enum status maria_put_back(struct maria_database *self, const char *run_id,
     if (run_id == NULL) {
         return STATUS_OK;
     }
-    enum status status = maria_control(self, &rebuilding.connection, error);
+    enum status status = mysql_control(self, &rebuilding.connection, error);
     status = status == STATUS_OK
-                 ? maria_list_own(self, rebuilding.connection, notes_table, &names, error)
+                 ? mysql_list_own(self, rebuilding.connection, notes_table, &names, error)
                  : status;
     bool noted = status == STATUS_OK && mysql_num_rows(names) > 0;
     mysql_free_result(names);

@@ -13,9 +13,9 @@
 /* One table's records found by some of its columns. */
 struct finding {
     struct sql_finding base;
-    struct maria_database *self;
+    struct mysql_database *self;
     MYSQL *connection;
-    struct maria_table facts;
+    struct mysql_table facts;
     struct batch *batch;   /* what is fetched */
     const char *undo_name; /* where images of what is deleted are kept; NULL: they are not */
     uint64_t deleted;
@@ -32,14 +32,14 @@ enum { NORMALIZES = 100700 }; /* MariaDB 10.7 */
 
 /* The literal is the normal form's JSON, whatever blanks and order of keys the column keeps; a
  * server that can't tell goes by the bytes. */
-static void append_equal_json(struct buffer *sql, const struct maria_database *self,
-                              const struct maria_column *column, const struct buffer *literal)
+static void append_equal_json(struct buffer *sql, const struct mysql_database *self,
+                              const struct mysql_column *column, const struct buffer *literal)
 {
     bool normalizes = self->mariadb && self->version >= NORMALIZES;
     const char *before = normalizes ? "CAST(JSON_NORMALIZE(" : self->mariadb ? "CAST(" : "";
     const char *behind = normalizes ? ") AS BINARY)" : self->mariadb ? " AS BINARY)" : "";
     buffer_append_string(sql, before);
-    maria_append_name(sql, column->name);
+    mysql_append_name(sql, column->name);
     buffer_format(sql, "%s = %s", behind, self->mariadb ? before : "CAST(");
     buffer_append_buffer(sql, literal);
     buffer_append_string(sql, self->mariadb ? behind : " AS JSON)");
@@ -47,19 +47,19 @@ static void append_equal_json(struct buffer *sql, const struct maria_database *s
 
 /* A text is compared by its bytes, unless it is `loose`, and beside that by its collation, which an
  * index serves. */
-static void append_equal(struct buffer *sql, const struct maria_database *self,
-                         const struct maria_column *column, const struct buffer *literal,
+static void append_equal(struct buffer *sql, const struct mysql_database *self,
+                         const struct mysql_column *column, const struct buffer *literal,
                          bool loose)
 {
-    if (column->type.format == MARIA_AS_JSON) {
+    if (column->type.format == MYSQL_AS_JSON) {
         append_equal_json(sql, self, column, literal);
         return;
     }
     bool text = column->type.type.kind == VALUE_TEXT;
-    bool plain = column->type.format == MARIA_AS_TEXT || !text;
-    bool narrow = column->type.format == MARIA_AS_FLOAT;
+    bool plain = column->type.format == MYSQL_AS_TEXT || !text;
+    bool narrow = column->type.format == MYSQL_AS_FLOAT;
     if (plain) {
-        maria_append_name(sql, column->name);
+        mysql_append_name(sql, column->name);
         buffer_append_string(sql, narrow ? "*1e0 = " : " = ");
         buffer_append_buffer(sql, literal);
         /* as a double: a decimal of many digits is compared otherwise */
@@ -69,7 +69,7 @@ static void append_equal(struct buffer *sql, const struct maria_database *self,
     }
     if (text && !(plain && loose)) {
         buffer_append_string(sql, plain ? " AND CAST(CONVERT(" : "CAST(CONVERT(");
-        maria_append_name(sql, column->name);
+        mysql_append_name(sql, column->name);
         buffer_append_string(sql, " USING utf8mb4) AS BINARY) = CAST(CONVERT(");
         buffer_append_buffer(sql, literal);
         buffer_append_string(sql, " USING utf8mb4) AS BINARY)");
@@ -86,7 +86,7 @@ static enum status as_double(const struct cell *cell, struct arena *scratch, str
     if (cell->kind != VALUE_INT64) {
         return STATUS_OK;
     }
-    enum status status = sql_normal_form(&maria_rules, &near, scratch, &normal, error);
+    enum status status = sql_normal_form(&mysql_rules, &near, scratch, &normal, error);
     if (status == STATUS_OK && normal.kind == VALUE_INT64 && normal.i64 == cell->i64) {
         *kept = near;
     }
@@ -106,39 +106,39 @@ static void as_float(const struct cell *cell, struct cell *kept)
 }
 
 /* An instant without its zone, a time of more than a day: texts. */
-static void as_time(const struct maria_column *column, const struct cell *cell,
+static void as_time(const struct mysql_column *column, const struct cell *cell,
                     struct arena *scratch, struct cell *kept)
 {
     struct cell read;
     if (cell->kind != VALUE_TEXT) {
         return;
     }
-    if (column->type.format == MARIA_AS_TIMESTAMP &&
+    if (column->type.format == MYSQL_AS_TIMESTAMP &&
         time_parse_timestamp(cell->text, cell->length, &read) == STATUS_OK) {
         *kept = read;
         kept->flags |= CELL_ZONED;
-    } else if (column->type.format == MARIA_AS_TIME &&
+    } else if (column->type.format == MYSQL_AS_TIME &&
                time_parse_interval(cell->text, cell->length, scratch, &read) == STATUS_OK) {
         *kept = read;
     }
 }
 
 /* The column's value whose normal form the cell is. */
-static enum status as_kept(const struct maria_column *column, const struct cell *cell,
+static enum status as_kept(const struct mysql_column *column, const struct cell *cell,
                            struct arena *scratch, struct cell *kept, struct error *error)
 {
     *kept = *cell;
     switch (column->type.format) {
-    case MARIA_AS_DOUBLE:
+    case MYSQL_AS_DOUBLE:
         return as_double(cell, scratch, kept, error);
-    case MARIA_AS_FLOAT:
+    case MYSQL_AS_FLOAT:
         as_float(cell, kept);
         return STATUS_OK;
-    case MARIA_AS_TIMESTAMP:
-    case MARIA_AS_TIME:
+    case MYSQL_AS_TIMESTAMP:
+    case MYSQL_AS_TIME:
         as_time(column, cell, scratch, kept);
         return STATUS_OK;
-    case MARIA_AS_JSON:
+    case MYSQL_AS_JSON:
         return sql_json_of_normal(cell, scratch, kept, error);
     default:
         return STATUS_OK;
@@ -150,33 +150,33 @@ static enum status as_kept(const struct maria_column *column, const struct cell 
 static enum status append_condition(const struct finding *finding, struct buffer *sql,
                                     const struct cell *cells, bool loose)
 {
-    const struct maria_table *facts = &finding->facts;
+    const struct mysql_table *facts = &finding->facts;
     struct column_list columns = finding->base.columns;
     struct arena *scratch = finding->base.scratch;
     struct error *error = finding->base.error;
     for (uint32_t i = 0; i < columns.count; i++) {
-        int32_t position = maria_find_column(facts, columns.names[i]);
+        int32_t position = mysql_find_column(facts, columns.names[i]);
         struct buffer literal = {0};
         if (position < 0) {
             return error_set(error, ERROR_TARGET_SCHEMA, facts->schema->name,
                              "the table has no column %s", columns.names[i]);
         }
-        const struct maria_column *column = &facts->columns[position];
+        const struct mysql_column *column = &facts->columns[position];
         buffer_append_string(sql, i == 0 ? " WHERE " : " AND ");
         if (cells[i].kind == VALUE_NULL || cells[i].kind == VALUE_MISSING) {
-            maria_append_name(sql, column->name);
+            mysql_append_name(sql, column->name);
             buffer_append_string(sql, " IS NULL");
             continue;
         }
         struct cell kept;
         if (as_kept(column, &cells[i], scratch, &kept, error) != STATUS_OK ||
-            maria_encode(column, &kept, MARIA_IN_STATEMENT, scratch, &literal, error) !=
+            mysql_encode(column, &kept, MYSQL_IN_STATEMENT, scratch, &literal, error) !=
                 STATUS_OK) {
             buffer_free(&literal);
             return STATUS_FAILED;
         }
         append_equal(sql, finding->self, column, &literal,
-                     loose && maria_is_in(facts->key, column->name));
+                     loose && mysql_is_in(facts->key, column->name));
         buffer_free(&literal);
     }
     return STATUS_OK;
@@ -187,15 +187,15 @@ static enum status append_condition(const struct finding *finding, struct buffer
 static enum status begin(struct finding *finding, struct database *database,
                          const struct target_table *table, struct error *error)
 {
-    *finding = (struct finding){.self = maria_database_of(database)};
+    *finding = (struct finding){.self = mysql_database_of(database)};
     if (sql_finding_begin(&finding->base, table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (maria_begin(finding->self, &finding->connection, error) != STATUS_OK) {
+    if (mysql_begin(finding->self, &finding->connection, error) != STATUS_OK) {
         finding->connection = NULL;
         return STATUS_FAILED;
     }
-    enum status status = maria_target_describe(finding->self, finding->connection, table->name,
+    enum status status = mysql_target_describe(finding->self, finding->connection, table->name,
                                                finding->base.arena, &finding->facts, error);
     return status == STATUS_END ? sql_finding_no_table(&finding->base) : status;
 }
@@ -203,7 +203,7 @@ static enum status begin(struct finding *finding, struct database *database,
 static enum status end(struct finding *finding, enum status status)
 {
     if (finding->connection != NULL) {
-        status = maria_end(finding->self, finding->connection, status, finding->base.error);
+        status = mysql_end(finding->self, finding->connection, status, finding->base.error);
     }
     sql_finding_free(&finding->base);
     return status;
@@ -216,7 +216,7 @@ static enum status append_record(struct finding *finding, const struct cell *cel
                                  struct buffer *sql)
 {
     buffer_append_string(sql, " FROM ");
-    maria_append_table(sql, finding->self, finding->base.table->name);
+    mysql_append_table(sql, finding->self, finding->base.table->name);
     buffer_append_string(sql, " AS t");
     return append_condition(finding, sql, cells, false);
 }
@@ -224,8 +224,8 @@ static enum status append_record(struct finding *finding, const struct cell *cel
 static enum status run(struct finding *finding, struct buffer *sql, uint64_t *changed)
 {
     MYSQL_RES *result = NULL;
-    enum status status = maria_query_buffer(finding->self, finding->connection, sql, MARIA_LONG,
-                                            ERROR_TARGET_WRITE, &result, finding->base.error);
+    enum status status = mysql_run_buffer(finding->self, finding->connection, sql, MYSQL_LONG,
+                                          ERROR_TARGET_WRITE, &result, finding->base.error);
     *changed = status != STATUS_OK ? 0
                : result != NULL    ? mysql_num_rows(result)
                                    : mysql_affected_rows(finding->connection);
@@ -237,7 +237,7 @@ static enum status run(struct finding *finding, struct buffer *sql, uint64_t *ch
  * and it stays. Locked first, so that what is kept is what goes. */
 static enum status keep_one(struct finding *finding, const struct cell *cells, uint64_t *kept)
 {
-    const struct maria_table *facts = &finding->facts;
+    const struct mysql_table *facts = &finding->facts;
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT 1");
     enum status status = append_record(finding, cells, &sql);
@@ -250,16 +250,16 @@ static enum status keep_one(struct finding *finding, const struct cell *cells, u
         return status;
     }
     buffer_append_string(&sql, "INSERT INTO ");
-    maria_append_table(&sql, finding->self, finding->undo_name);
+    mysql_append_table(&sql, finding->self, finding->undo_name);
     buffer_append_string(&sql, " (_transhume_found");
-    maria_undo_append_columns(&sql, facts, "");
+    mysql_undo_append_columns(&sql, facts, "");
     buffer_append_string(&sql, ") SELECT 2");
-    maria_undo_append_columns(&sql, facts, "t.");
+    mysql_undo_append_columns(&sql, facts, "t.");
     status = append_record(finding, cells, &sql);
     buffer_append_string(&sql, " AND NOT EXISTS (SELECT 1 FROM ");
-    maria_append_table(&sql, finding->self, finding->undo_name);
+    mysql_append_table(&sql, finding->self, finding->undo_name);
     buffer_append_string(&sql, " AS v WHERE ");
-    maria_append_match(&sql, finding->base.columns, "v", "t");
+    mysql_append_match(&sql, finding->base.columns, "v", "t");
     buffer_append_byte(&sql, ')');
     if (status != STATUS_OK) {
         buffer_free(&sql);
@@ -281,7 +281,7 @@ static enum status delete_one(struct sql_finding *base, const struct cell *cells
         return STATUS_OK;
     }
     buffer_append_string(&sql, "DELETE FROM ");
-    maria_append_table(&sql, finding->self, finding->base.table->name);
+    mysql_append_table(&sql, finding->self, finding->base.table->name);
     if (append_condition(finding, &sql, cells, false) != STATUS_OK) {
         buffer_free(&sql);
         return STATUS_FAILED;
@@ -292,7 +292,7 @@ static enum status delete_one(struct sql_finding *base, const struct cell *cells
     return status;
 }
 
-enum status maria_delete_records(struct database *database, const struct target_table *table,
+enum status mysql_delete_records(struct database *database, const struct target_table *table,
                                  const struct cell *keys, uint32_t key_count, uint64_t *deleted,
                                  struct error *error)
 {
@@ -303,19 +303,19 @@ enum status maria_delete_records(struct database *database, const struct target_
         finding.undo_name = sql_undo_name(finding.base.arena, finding.self->run_id, table->name);
     }
     if (status == STATUS_OK && table->triggers_off) {
-        status = maria_silence_keys(finding.self, finding.connection, true, error);
+        status = mysql_silence_keys(finding.self, finding.connection, true, error);
     }
     if (status == STATUS_OK) {
         status = sql_finding_each(&finding.base, keys, key_count, delete_one);
     }
     if (status == STATUS_OK) {
-        status = maria_check_claim(finding.self, finding.connection, error);
+        status = mysql_check_claim(finding.self, finding.connection, error);
     }
-    if (table->triggers_off && maria_is_alive(finding.connection)) {
+    if (table->triggers_off && mysql_is_alive(finding.connection)) {
         bool good = status == STATUS_OK;
         struct error ignored = {0};
         enum status back =
-            maria_silence_keys(finding.self, finding.connection, false, good ? error : &ignored);
+            mysql_silence_keys(finding.self, finding.connection, false, good ? error : &ignored);
         status = good ? back : status;
     }
     status = status == STATUS_OK ? failpoint_hit("mysql.before_delete", error) : status;
@@ -334,7 +334,7 @@ static enum status add_record(struct finding *finding, MYSQL_ROW row, const unsi
     struct cell *cell = batch_append(batch);
     struct cell *items = arena_allocate_zeroed(batch->arena, 2 * (size_t)count + 1, sizeof *items);
     for (uint32_t i = 0; i < count; i++) {
-        const struct maria_column *column = &finding->facts.columns[i];
+        const struct mysql_column *column = &finding->facts.columns[i];
         const char *name = arena_copy_string(batch->arena, column->name);
         items[2 * (size_t)i] = cell_text(name, strlen(name));
         struct cell *value = &items[2 * (size_t)i + 1];
@@ -347,7 +347,7 @@ static enum status add_record(struct finding *finding, MYSQL_ROW row, const unsi
             return error_set(finding->base.error, ERROR_MEMORY, finding->base.table->name,
                              "no memory for a record");
         }
-        maria_decode(&column->type, bytes, lengths[i], batch->arena, value);
+        mysql_decode(&column->type, bytes, lengths[i], batch->arena, value);
     }
     *cell = cell_items(VALUE_MAP, items, count);
     return STATUS_OK;
@@ -361,14 +361,14 @@ static enum status read_all(struct finding *finding, const struct buffer *from)
 
     buffer_append_string(&sql, "SELECT ");
     for (uint32_t i = 0; i < finding->facts.schema->column_count; i++) {
-        const struct maria_column *column = &finding->facts.columns[i];
+        const struct mysql_column *column = &finding->facts.columns[i];
         buffer_append_string(&sql, i > 0 ? ", " : "");
-        maria_append_selected(&sql, &column->type, NULL, column->name);
+        mysql_append_selected(&sql, &column->type, NULL, column->name);
     }
     buffer_append_string(&sql, " FROM ");
     buffer_append_buffer(&sql, from);
-    enum status status = maria_query_buffer(finding->self, finding->connection, &sql, MARIA_LONG,
-                                            ERROR_TARGET_INVALID, &result, finding->base.error);
+    enum status status = mysql_run_buffer(finding->self, finding->connection, &sql, MYSQL_LONG,
+                                          ERROR_TARGET_INVALID, &result, finding->base.error);
     while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {
         status = add_record(finding, row, mysql_fetch_lengths(result));
     }
@@ -376,8 +376,8 @@ static enum status read_all(struct finding *finding, const struct buffer *from)
     return status;
 }
 
-enum status maria_read_records(struct maria_database *self, MYSQL *connection,
-                               const struct maria_table *facts, const struct buffer *from,
+enum status mysql_read_records(struct mysql_database *self, MYSQL *connection,
+                               const struct mysql_table *facts, const struct buffer *from,
                                struct batch *batch, struct error *error)
 {
     const struct target_table table = {.name = facts->schema->name};
@@ -393,14 +393,14 @@ static enum status fetch_one(struct sql_finding *base, const struct cell *cells)
 {
     struct finding *finding = finding_of(base);
     struct buffer from = {0};
-    maria_append_table(&from, finding->self, finding->base.table->name);
+    mysql_append_table(&from, finding->self, finding->base.table->name);
     enum status status = append_condition(finding, &from, cells, true);
     status = status == STATUS_OK ? read_all(finding, &from) : status;
     buffer_free(&from);
     return status;
 }
 
-enum status maria_fetch(struct database *database, const struct target_table *table,
+enum status mysql_fetch(struct database *database, const struct target_table *table,
                         const struct cell *keys, uint32_t key_count, struct batch **made,
                         struct error *error)
 {

@@ -14,10 +14,10 @@ enum { CANT_CREATE_TABLE = 1005, DUP_KEY = 1022, FK_FAIL_ADD = 1823, FK_DUP_NAME
 /* A name is the database's own, whatever its table: cut so that it fits. */
 static void name_reference(const struct target_table *table,
                            const struct sql_foreign_key *reference, uint32_t number,
-                           char name[MARIA_NAME_BYTES_MAX + 1])
+                           char name[MYSQL_NAME_BYTES_MAX + 1])
 {
-    sql_name_foreign_key(table, reference, number, "_ibfk_", MARIA_NAME_CHARACTERS_MAX - 14, name,
-                         MARIA_NAME_BYTES_MAX + 1);
+    sql_name_foreign_key(table, reference, number, "_ibfk_", MYSQL_NAME_CHARACTERS_MAX - 14, name,
+                         MYSQL_NAME_BYTES_MAX + 1);
 }
 
 /* Another table's key has the name: of two that were cut, or in a database that others use. */
@@ -28,14 +28,14 @@ static bool name_is_taken(const struct error *problem)
 }
 
 static void name_apart(const struct target_table *table, uint32_t number,
-                       char name[MARIA_NAME_BYTES_MAX + 1])
+                       char name[MYSQL_NAME_BYTES_MAX + 1])
 {
-    size_t length = text_clip(table->name, strlen(table->name), MARIA_NAME_CHARACTERS_MAX - 31);
-    snprintf(name, MARIA_NAME_BYTES_MAX + 1, "%.*s_%016llx_ibfk_%u", (int)length, table->name,
+    size_t length = text_clip(table->name, strlen(table->name), MYSQL_NAME_CHARACTERS_MAX - 31);
+    snprintf(name, MYSQL_NAME_BYTES_MAX + 1, "%.*s_%016llx_ibfk_%u", (int)length, table->name,
              (unsigned long long)sql_name_hash(table->name), number + 1);
 }
 
-static bool has_reference(const struct maria_table *facts, const struct sql_foreign_key *reference)
+static bool has_reference(const struct mysql_table *facts, const struct sql_foreign_key *reference)
 {
     for (uint32_t i = 0; i < facts->schema->foreign_key_count; i++) {
         const struct schema_foreign_key *key = &facts->schema->foreign_keys[i];
@@ -61,7 +61,7 @@ static bool begins_with(struct column_list key, struct column_list columns)
 }
 
 /* Else the server makes an index with the foreign key. */
-static bool is_indexed(const struct maria_table *facts, struct column_list columns)
+static bool is_indexed(const struct mysql_table *facts, struct column_list columns)
 {
     bool found = begins_with(facts->schema->primary_key, columns);
     for (uint32_t i = 0; !found && i < facts->schema->index_count; i++) {
@@ -71,23 +71,23 @@ static bool is_indexed(const struct maria_table *facts, struct column_list colum
 }
 
 /* Only for people: what can't be asked is left unsaid. */
-static void name_orphans(struct maria_finisher *finisher, const struct sql_orphans *orphans,
+static void name_orphans(struct mysql_finisher *finisher, const struct sql_orphans *orphans,
                          struct buffer *out)
 {
     struct buffer sql = {0};
     struct error ignored = {0};
     MYSQL_RES *rows = NULL;
     sql_orphans_append_query(&sql, orphans);
-    if (maria_query_buffer(finisher->self, finisher->connection, &sql, MARIA_BUILD,
-                           ERROR_TARGET_SCHEMA, &rows, &ignored) == STATUS_OK &&
+    if (mysql_run_buffer(finisher->self, finisher->connection, &sql, MYSQL_BUILD,
+                         ERROR_TARGET_SCHEMA, &rows, &ignored) == STATUS_OK &&
         rows != NULL) {
-        sql_orphans_append_words(out, orphans, (uint32_t)mysql_num_rows(rows), maria_orphans_cell,
+        sql_orphans_append_words(out, orphans, (uint32_t)mysql_num_rows(rows), mysql_orphans_cell,
                                  rows);
     }
     mysql_free_result(rows);
 }
 
-static void collect(struct maria_found_references *found, const struct sql_orphans *orphans,
+static void collect(struct mysql_found_references *found, const struct sql_orphans *orphans,
                     const char *name, bool broken)
 {
     struct sql_reference *item = &found->items[found->count++];
@@ -97,12 +97,12 @@ static void collect(struct maria_found_references *found, const struct sql_orpha
 }
 
 /* The server does not look at rows that are there when its checks are off: so we do. */
-static enum status look_for_orphans(struct maria_finisher *finisher,
+static enum status look_for_orphans(struct mysql_finisher *finisher,
                                     const struct target_table *table,
-                                    const struct maria_table *facts,
+                                    const struct mysql_table *facts,
                                     const struct sql_foreign_key *reference, const char *name)
 {
-    struct sql_orphans orphans = maria_orphans(finisher->self);
+    struct sql_orphans orphans = mysql_orphans(finisher->self);
     struct buffer sql = {0};
     struct buffer words = {0};
     int64_t found = 0;
@@ -118,7 +118,7 @@ static enum status look_for_orphans(struct maria_finisher *finisher,
     buffer_append_string(&sql, "SELECT EXISTS (SELECT 1");
     sql_orphans_append_from(&sql, &orphans);
     buffer_append_byte(&sql, ')');
-    enum status status = maria_ask_number(finisher->self, finisher->connection, &sql, MARIA_BUILD,
+    enum status status = mysql_ask_number(finisher->self, finisher->connection, &sql, MYSQL_BUILD,
                                           ERROR_TARGET_SCHEMA, 0, &found, finisher->error);
     if (status == STATUS_OK && finisher->found->wanted) {
         collect(finisher->found, &orphans, name, found != 0);
@@ -137,17 +137,17 @@ static enum status look_for_orphans(struct maria_finisher *finisher,
 
 /* With its checks off the server makes a key to nothing, under which no record can be written.
  * STATUS_END: it would be one. */
-static enum status find_partner(struct maria_finisher *finisher, const struct target_table *table,
+static enum status find_partner(struct mysql_finisher *finisher, const struct target_table *table,
                                 const struct sql_foreign_key *reference)
 {
     struct buffer sql = {0};
     int64_t count = 0;
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.tables WHERE "
                                "table_schema = ");
-    maria_append_string(&sql, finisher->self->schema);
+    mysql_append_string(&sql, finisher->self->schema);
     buffer_append_string(&sql, " AND table_name = ");
-    maria_append_string(&sql, reference->table);
-    enum status status = maria_ask_number(finisher->self, finisher->connection, &sql, MARIA_LONG,
+    mysql_append_string(&sql, reference->table);
+    enum status status = mysql_ask_number(finisher->self, finisher->connection, &sql, MYSQL_LONG,
                                           ERROR_TARGET_INVALID, 0, &count, finisher->error);
     if (status != STATUS_OK || count > 0) {
         return status;
@@ -160,40 +160,40 @@ static enum status find_partner(struct maria_finisher *finisher, const struct ta
     return STATUS_END;
 }
 
-static void append_reference(struct buffer *sql, const struct maria_finisher *finisher,
+static void append_reference(struct buffer *sql, const struct mysql_finisher *finisher,
                              const struct target_table *table,
                              const struct sql_foreign_key *reference, const char *name)
 {
-    maria_finisher_begin(sql, finisher, table->name);
+    mysql_finisher_begin(sql, finisher, table->name);
     buffer_append_string(sql, "ADD CONSTRAINT ");
-    maria_append_name(sql, name);
+    mysql_append_name(sql, name);
     buffer_append_string(sql, " FOREIGN KEY (");
-    maria_append_names(sql, NULL, reference->columns);
+    mysql_append_names(sql, NULL, reference->columns);
     buffer_append_string(sql, ") REFERENCES ");
-    maria_append_table(sql, finisher->self, reference->table);
+    mysql_append_table(sql, finisher->self, reference->table);
     buffer_append_string(sql, " (");
-    maria_append_names(sql, NULL, reference->referenced);
+    mysql_append_names(sql, NULL, reference->referenced);
     buffer_append_byte(sql, ')');
     sql_append_actions(sql, reference->on_delete, reference->on_update);
 }
 
-static enum status make_reference(struct maria_finisher *finisher, const struct target_table *table,
-                                  const struct maria_table *facts,
+static enum status make_reference(struct mysql_finisher *finisher, const struct target_table *table,
+                                  const struct mysql_table *facts,
                                   const struct sql_foreign_key *reference, const char *name,
                                   struct error *problem)
 {
     struct buffer sql = {0};
     append_reference(&sql, finisher, table, reference, name);
-    return maria_finisher_alter(finisher, &sql, table->name,
-                                is_indexed(facts, reference->columns) ? MARIA_LONG : MARIA_BUILD,
+    return mysql_finisher_alter(finisher, &sql, table->name,
+                                is_indexed(facts, reference->columns) ? MYSQL_LONG : MYSQL_BUILD,
                                 problem);
 }
 
-static enum status add_reference(struct maria_finisher *finisher, const struct target_table *table,
-                                 const struct maria_table *facts,
+static enum status add_reference(struct mysql_finisher *finisher, const struct target_table *table,
+                                 const struct mysql_table *facts,
                                  const struct sql_foreign_key *reference, uint32_t number)
 {
-    char name[MARIA_NAME_BYTES_MAX + 1];
+    char name[MYSQL_NAME_BYTES_MAX + 1];
     struct error problem = {0};
     name_reference(table, reference, number, name);
     if (has_reference(facts, reference)) { /* an attempt before this one made it */
@@ -203,14 +203,14 @@ static enum status add_reference(struct maria_finisher *finisher, const struct t
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
-    maria_finisher_say(finisher, "foreign key of", table->name);
+    mysql_finisher_say(finisher, "foreign key of", table->name);
     status = make_reference(finisher, table, facts, reference, name, &problem);
     if (status != STATUS_OK && name_is_taken(&problem)) {
         name_apart(table, number, name);
         error_clear(&problem);
         status = make_reference(finisher, table, facts, reference, name, &problem);
     }
-    if (status != STATUS_OK && !maria_is_lost((unsigned)problem.native_code) &&
+    if (status != STATUS_OK && !mysql_is_lost((unsigned)problem.native_code) &&
         problem.code == ERROR_TARGET_SCHEMA) {
         if (!finisher->found->again) {
             log_write(LOG_WARNING, "%s: the foreign key to %s is not made: %s", table->name,
@@ -220,13 +220,13 @@ static enum status add_reference(struct maria_finisher *finisher, const struct t
         return STATUS_OK;
     }
     if (status != STATUS_OK) {
-        return maria_finisher_fail(finisher, &problem);
+        return mysql_finisher_fail(finisher, &problem);
     }
     return look_for_orphans(finisher, table, facts, reference, name);
 }
 
-enum status maria_make_references(struct maria_finisher *finisher, const struct target_table *table,
-                                  const struct maria_table *facts)
+enum status mysql_make_references(struct mysql_finisher *finisher, const struct target_table *table,
+                                  const struct mysql_table *facts)
 {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < sql_foreign_key_count(table); i++) {

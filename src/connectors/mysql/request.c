@@ -4,21 +4,21 @@
 #include <string.h>
 #include <strings.h>
 
-static enum status find_table(struct maria_database *self, const char *name,
-                              const struct maria_table **table, struct error *error)
+static enum status find_table(struct mysql_database *self, const char *name,
+                              const struct mysql_table **table, struct error *error)
 {
-    const struct maria_catalog *catalog = NULL;
-    if (maria_catalog_get(self, &catalog, error) != STATUS_OK) {
+    const struct mysql_catalog *catalog = NULL;
+    if (mysql_catalog_get(self, &catalog, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    *table = maria_catalog_find(catalog, name);
+    *table = mysql_catalog_find(catalog, name);
     return *table != NULL ? STATUS_OK
                           : sql_no_such_table(catalog->schema, name, self->shown, "database",
                                               self->schema, error);
 }
 
-enum status maria_request_root(struct maria_database *self, const struct read_request *request,
-                               const struct maria_table **table, struct error *error)
+enum status mysql_request_root(struct mysql_database *self, const struct read_request *request,
+                               const struct mysql_table **table, struct error *error)
 {
     *table = NULL;
     return request->table != NULL ? find_table(self, request->table, table, error)
@@ -29,12 +29,12 @@ struct compiler {
     struct sql_request base;
     struct sql_dialect dialect;
     struct sql_digest_words digest_words;
-    struct maria_database *self;
+    struct mysql_database *self;
     MYSQL *connection;
-    const struct maria_table **tables; /* the root first; NULL: a query */
+    const struct mysql_table **tables; /* the root first; NULL: a query */
     struct schema_table query;
-    struct maria_column *query_columns;
-    struct maria_request *out;
+    struct mysql_column *query_columns;
+    struct mysql_request *out;
 };
 
 static struct compiler *compiler_of(struct sql_request *request)
@@ -44,7 +44,7 @@ static struct compiler *compiler_of(struct sql_request *request)
 
 /* ---------------------------------------------------------------- tables */
 
-static const struct maria_table *table_of(const struct compiler *compiler, int32_t join)
+static const struct mysql_table *table_of(const struct compiler *compiler, int32_t join)
 {
     return compiler->tables[join + 1];
 }
@@ -58,7 +58,7 @@ static enum status find_joined(struct sql_request *request, int32_t join, const 
 static enum status describe_query(struct sql_request *request)
 {
     struct compiler *compiler = compiler_of(request);
-    return maria_describe_query(compiler->self, compiler->connection, request->asked->query,
+    return mysql_describe_query(compiler->self, compiler->connection, request->asked->query,
                                 request->arena, &compiler->query, &compiler->query_columns,
                                 request->error);
 }
@@ -66,25 +66,25 @@ static enum status describe_query(struct sql_request *request)
 static const struct schema_table *schema_of(const struct sql_request *request, int32_t join)
 {
     const struct compiler *compiler = (const struct compiler *)request;
-    const struct maria_table *table = table_of(compiler, join);
+    const struct mysql_table *table = table_of(compiler, join);
     return table != NULL ? table->schema : &compiler->query;
 }
 
 static void append_table(struct sql_request *request, const char *name)
 {
-    maria_append_table(&request->out->sql, compiler_of(request)->self, name);
+    mysql_append_table(&request->out->sql, compiler_of(request)->self, name);
 }
 
 /* ---------------------------------------------------------------- columns */
 
 /* NULL: there is none of that name. */
-static const struct maria_column *find_column(struct sql_request *request, int32_t join,
+static const struct mysql_column *find_column(struct sql_request *request, int32_t join,
                                               const char *name)
 {
     const struct compiler *compiler = compiler_of(request);
-    const struct maria_table *table = table_of(compiler, join);
+    const struct mysql_table *table = table_of(compiler, join);
     if (table != NULL) {
-        int32_t position = maria_find_column(table, name);
+        int32_t position = mysql_find_column(table, name);
         return position >= 0 ? &table->columns[position] : NULL;
     }
     for (uint32_t i = 0; i < compiler->query.column_count; i++) {
@@ -103,52 +103,52 @@ static bool append_column(struct sql_request *request, int32_t join, const char 
     }
     sql_name_alias(alias, join);
     buffer_format(&request->out->sql, "%s.", alias);
-    maria_append_name(&request->out->sql, name);
+    mysql_append_name(&request->out->sql, name);
     return true;
 }
 
-void maria_append_selected(struct buffer *sql, const struct maria_type *type, const char *alias,
+void mysql_append_selected(struct buffer *sql, const struct mysql_type *type, const char *alias,
                            const char *name)
 {
     if (alias != NULL) {
         buffer_format(sql, "%s.", alias);
     }
-    maria_append_name(sql, name);
+    mysql_append_name(sql, name);
     /* a float's own text is rounded to six digits */
-    buffer_append_string(sql, type->format == MARIA_AS_FLOAT ? "*1e0"
-                              : type->format == MARIA_AS_BIT ? "+0"
+    buffer_append_string(sql, type->format == MYSQL_AS_FLOAT ? "*1e0"
+                              : type->format == MYSQL_AS_BIT ? "+0"
                                                              : "");
 }
 
 static enum status make_types(struct sql_request *request, uint32_t count)
 {
-    struct maria_request *out = compiler_of(request)->out;
+    struct mysql_request *out = compiler_of(request)->out;
     out->columns = arena_allocate_zeroed(request->arena, (size_t)count + 1, sizeof *out->columns);
     return STATUS_OK;
 }
 
 /* Types that can hold a large value; a text's bytes have to be those that the server would send. */
-static bool may_be_large(const struct maria_column *column)
+static bool may_be_large(const struct mysql_column *column)
 {
     static const char *const own_bytes[] = {"utf8mb4", "utf8mb3", "utf8", "ascii"};
-    bool text = column->type.format == MARIA_AS_TEXT;
+    bool text = column->type.format == MYSQL_AS_TEXT;
     bool same = !text;
     for (size_t i = 0; text && column->charset != NULL && i < 4; i++) {
         same |= strcmp(column->charset, own_bytes[i]) == 0;
     }
-    return same && (text || column->type.format == MARIA_AS_BYTES) &&
+    return same && (text || column->type.format == MYSQL_AS_BYTES) &&
            column->type.type.native != NULL &&
            strncasecmp(column->type.type.native, "long", 4) == 0;
 }
 
 /* Its rows stay as they are within the snapshot, and can be found again. */
-static bool is_kept(const struct maria_table *table)
+static bool is_kept(const struct mysql_table *table)
 {
     return table != NULL && table->engine != NULL && strcasecmp(table->engine, "InnoDB") == 0 &&
            table->key.count > 0 && table->key.count <= SQL_KEY_PARTS_MAX;
 }
 
-bool maria_has_sliced(const struct maria_table *table)
+bool mysql_has_sliced(const struct mysql_table *table)
 {
     for (uint32_t i = 0; is_kept(table) && i < table->schema->column_count; i++) {
         if (may_be_large(&table->columns[i])) {
@@ -159,43 +159,43 @@ bool maria_has_sliced(const struct maria_table *table)
 }
 
 static bool is_sliced(struct compiler *compiler, const struct read_column *wanted,
-                      const struct maria_column *column)
+                      const struct mysql_column *column)
 {
     return wanted->join < 0 && compiler->self->slicer != NULL && !compiler->base.out->documents &&
            is_kept(table_of(compiler, -1)) && may_be_large(column);
 }
 
-static void keep_sliced(struct compiler *compiler, const struct maria_column *column)
+static void keep_sliced(struct compiler *compiler, const struct mysql_column *column)
 {
-    struct maria_request *out = compiler->out;
+    struct mysql_request *out = compiler->out;
     out->root = table_of(compiler, -1);
     if (out->sliced == NULL) {
         uint32_t count = out->root->schema->column_count + compiler->base.asked->column_count;
         out->sliced =
             arena_allocate_zeroed(compiler->base.arena, (size_t)count + 1, sizeof *out->sliced);
     }
-    out->sliced[out->sliced_count++] = (struct maria_sliced){
+    out->sliced[out->sliced_count++] = (struct mysql_sliced){
         .column = out->select.column_count,
-        .kind = column->type.format == MARIA_AS_TEXT ? VALUE_TEXT : VALUE_BYTES,
+        .kind = column->type.format == MYSQL_AS_TEXT ? VALUE_TEXT : VALUE_BYTES,
         .name = column->name};
 }
 
 static void append_is_large(struct buffer *sql, const char *name)
 {
     buffer_append_string(sql, "OCTET_LENGTH(_t0.");
-    maria_append_name(sql, name);
-    buffer_format(sql, ") > %d", MARIA_SLICE_BYTES);
+    mysql_append_name(sql, name);
+    buffer_format(sql, ") > %d", MYSQL_SLICE_BYTES);
 }
 
 static enum status append_result(struct sql_request *request, const struct read_column *wanted)
 {
-    struct maria_type *type = &compiler_of(request)->out->columns[request->out->column_count];
+    struct mysql_type *type = &compiler_of(request)->out->columns[request->out->column_count];
     char alias[SQL_ALIAS_BYTES];
     if (wanted->presence) {
-        *type = (struct maria_type){.format = MARIA_AS_INT, .type = {.kind = VALUE_BOOL}};
+        *type = (struct mysql_type){.format = MYSQL_AS_INT, .type = {.kind = VALUE_BOOL}};
         return sql_request_presence(request, wanted);
     }
-    const struct maria_column *column = find_column(request, wanted->join, wanted->name);
+    const struct mysql_column *column = find_column(request, wanted->join, wanted->name);
     if (column == NULL) {
         return sql_request_no_such_column(request, wanted->join, wanted->name);
     }
@@ -208,61 +208,61 @@ static enum status append_result(struct sql_request *request, const struct read_
         append_is_large(&request->out->sql, wanted->name);
         buffer_append_string(&request->out->sql, ", NULL, ");
     }
-    maria_append_selected(&request->out->sql, type, alias, wanted->name);
+    mysql_append_selected(&request->out->sql, type, alias, wanted->name);
     buffer_append_string(&request->out->sql, sliced ? ")" : "");
     return STATUS_OK;
 }
 
 static void append_places(struct sql_request *request)
 {
-    const struct maria_request *out = compiler_of(request)->out;
+    const struct mysql_request *out = compiler_of(request)->out;
     struct buffer *sql = &request->out->sql;
     for (uint32_t i = 0; i < out->sliced_count; i++) {
         buffer_append_string(sql, ", IF(");
         append_is_large(sql, out->sliced[i].name);
         buffer_append_string(sql, ", OCTET_LENGTH(_t0.");
-        maria_append_name(sql, out->sliced[i].name);
+        mysql_append_name(sql, out->sliced[i].name);
         buffer_append_string(sql, "), NULL)");
     }
     for (uint32_t k = 0; out->sliced_count > 0 && k < out->root->key.count; k++) {
-        int32_t at = maria_find_column(out->root, out->root->key.names[k]);
+        int32_t at = mysql_find_column(out->root, out->root->key.names[k]);
         buffer_append_string(sql, ", IF(");
         for (uint32_t i = 0; i < out->sliced_count; i++) {
             buffer_append_string(sql, i > 0 ? " OR " : "");
             append_is_large(sql, out->sliced[i].name);
         }
         buffer_append_string(sql, ", ");
-        maria_append_key(sql, &out->root->columns[at], "_t0");
+        mysql_append_key(sql, &out->root->columns[at], "_t0");
         buffer_append_string(sql, ", NULL)");
     }
 }
 
 /* ---------------------------------------------------------------- joins */
 
-static void append_bytes(struct buffer *sql, const struct maria_column *column, const char *alias)
+static void append_bytes(struct buffer *sql, const struct mysql_column *column, const char *alias)
 {
     buffer_format(sql, "CAST(CONVERT(%s.", alias);
-    maria_append_name(sql, column->name);
+    mysql_append_name(sql, column->name);
     buffer_append_string(sql, " USING utf8mb4) AS BINARY)");
 }
 
 /* Two collations have no equality, so that it is the one of the side that an index may serve. */
-static void append_equal_there(struct buffer *sql, const struct maria_column *from,
-                               const char *from_alias, const struct maria_column *to,
+static void append_equal_there(struct buffer *sql, const struct mysql_column *from,
+                               const char *from_alias, const struct mysql_column *to,
                                const char *to_alias)
 {
     bool other = to->charset != NULL && to->collation != NULL &&
                  (from->collation == NULL || strcmp(from->collation, to->collation) != 0);
     buffer_format(sql, other ? "CONVERT(%s." : "%s.", from_alias);
-    maria_append_name(sql, from->name);
+    mysql_append_name(sql, from->name);
     if (other) {
         buffer_append_string(sql, " USING ");
-        maria_append_name(sql, to->charset);
+        mysql_append_name(sql, to->charset);
         buffer_append_string(sql, ") COLLATE ");
-        maria_append_name(sql, to->collation);
+        mysql_append_name(sql, to->collation);
     }
     buffer_format(sql, " = %s.", to_alias);
-    maria_append_name(sql, to->name);
+    mysql_append_name(sql, to->name);
 }
 
 static bool is_moment(enum value_kind kind)
@@ -275,8 +275,8 @@ static bool is_moment(enum value_kind kind)
  * bytes, whatever their collations say, and beside that by a collation, which an index serves. Of
  * two kinds: as texts.
  */
-static void append_equal_columns(struct buffer *sql, const struct maria_column *from,
-                                 const char *from_alias, const struct maria_column *to,
+static void append_equal_columns(struct buffer *sql, const struct mysql_column *from,
+                                 const char *from_alias, const struct mysql_column *to,
                                  const char *to_alias, bool of_key)
 {
     enum value_kind kind = from->type.type.kind;
@@ -296,8 +296,8 @@ static void append_equal_columns(struct buffer *sql, const struct maria_column *
 }
 
 /* Does a foreign key of `holder` say that the one column refers to the other? */
-static bool refers(const struct maria_database *self, const struct maria_table *holder,
-                   const char *column, const struct maria_table *referred, const char *to)
+static bool refers(const struct mysql_database *self, const struct mysql_table *holder,
+                   const char *column, const struct mysql_table *referred, const char *to)
 {
     bool folds = self->catalog != NULL && self->catalog->folds_names;
     for (uint32_t i = 0;
@@ -323,8 +323,8 @@ static enum status append_equal(struct sql_request *request, uint32_t index, uin
     const struct read_join *join = &request->asked->joins[index];
     const char *from_name = join->from_columns.names[part];
     const char *to_name = join->columns.names[part];
-    const struct maria_column *from = find_column(request, join->from, from_name);
-    const struct maria_column *to = find_column(request, (int32_t)index, to_name);
+    const struct mysql_column *from = find_column(request, join->from, from_name);
+    const struct mysql_column *to = find_column(request, (int32_t)index, to_name);
     char from_alias[SQL_ALIAS_BYTES];
     if (from == NULL) {
         return sql_request_no_such_column(request, join->from, from_name);
@@ -334,15 +334,15 @@ static enum status append_equal(struct sql_request *request, uint32_t index, uin
     }
     sql_name_alias(from_alias, join->from);
     const struct compiler *compiler = compiler_of(request);
-    const struct maria_table *left = table_of(compiler, join->from);
-    const struct maria_table *right = table_of(compiler, (int32_t)index);
+    const struct mysql_table *left = table_of(compiler, join->from);
+    const struct mysql_table *right = table_of(compiler, (int32_t)index);
     bool of_key = refers(compiler->self, left, from_name, right, to_name) ||
                   refers(compiler->self, right, to_name, left, from_name);
     append_equal_columns(&request->out->sql, from, from_alias, to, to_alias, of_key);
     return STATUS_OK;
 }
 
-static void append_byte_order(struct buffer *sql, const struct maria_column *column,
+static void append_byte_order(struct buffer *sql, const struct mysql_column *column,
                               const char *alias)
 {
     if (column->type.type.kind == VALUE_TEXT || column->type.type.kind == VALUE_JSON) {
@@ -350,18 +350,18 @@ static void append_byte_order(struct buffer *sql, const struct maria_column *col
         return;
     }
     buffer_format(sql, "%s.", alias);
-    maria_append_name(sql, column->name);
+    mysql_append_name(sql, column->name);
 }
 
 /* Without a key all columns. */
 static void append_row_key(struct sql_request *request, int32_t join)
 {
-    const struct maria_table *table = table_of(compiler_of(request), join);
+    const struct mysql_table *table = table_of(compiler_of(request), join);
     struct buffer *sql = &request->out->sql;
     char alias[SQL_ALIAS_BYTES];
     sql_name_alias(alias, join);
     if (table->key.count > 0) {
-        maria_append_names(sql, alias, table->key);
+        mysql_append_names(sql, alias, table->key);
         return;
     }
     for (uint32_t i = 0; i < table->schema->column_count; i++) {
@@ -371,7 +371,7 @@ static void append_row_key(struct sql_request *request, int32_t join)
 }
 
 static enum status refuse_keyless(const struct read_request *request,
-                                  const struct maria_table *table, struct error *error)
+                                  const struct mysql_table *table, struct error *error)
 {
     error_set(error, ERROR_PLAN_INVALID, request->name,
               "the table %s is looked up by columns that are not unique, and has no key that "
@@ -383,7 +383,7 @@ static enum status refuse_keyless(const struct read_request *request,
 
 static enum status append_first_partner(struct sql_request *request, uint32_t index)
 {
-    const struct maria_table *table = table_of(compiler_of(request), (int32_t)index);
+    const struct mysql_table *table = table_of(compiler_of(request), (int32_t)index);
     struct buffer *sql = &request->out->sql;
     char alias[SQL_ALIAS_BYTES];
     if (table->key.count == 0) {
@@ -392,9 +392,9 @@ static enum status append_first_partner(struct sql_request *request, uint32_t in
     sql_name_alias(alias, (int32_t)index);
     sql_request_begin_join(request, index, false);
     buffer_append_byte(sql, '(');
-    maria_append_names(sql, alias, table->key);
+    mysql_append_names(sql, alias, table->key);
     buffer_append_string(sql, ") = (SELECT ");
-    maria_append_names(sql, "_x", table->key);
+    mysql_append_names(sql, "_x", table->key);
     buffer_append_string(sql, " FROM ");
     append_table(request, table->schema->name);
     buffer_append_string(sql, " AS _x WHERE ");
@@ -402,7 +402,7 @@ static enum status append_first_partner(struct sql_request *request, uint32_t in
         return STATUS_FAILED;
     }
     buffer_append_string(sql, " ORDER BY ");
-    maria_append_names(sql, "_x", table->key);
+    mysql_append_names(sql, "_x", table->key);
     buffer_append_string(sql, " LIMIT 1)");
     return STATUS_OK;
 }
@@ -412,7 +412,7 @@ static enum status append_first_partner(struct sql_request *request, uint32_t in
 /* NULLs are first to the server too. */
 static enum status append_order(struct sql_request *request, const struct read_order *order)
 {
-    const struct maria_column *column = find_column(request, order->join, order->name);
+    const struct mysql_column *column = find_column(request, order->join, order->name);
     char alias[SQL_ALIAS_BYTES];
     if (column == NULL) {
         return sql_request_no_such_column(request, order->join, order->name);
@@ -425,7 +425,7 @@ static enum status append_order(struct sql_request *request, const struct read_o
 
 static enum status append_span(struct sql_request *request, const struct span *span)
 {
-    return maria_span_append(&request->out->sql, span, table_of(compiler_of(request), -1),
+    return mysql_span_append(&request->out->sql, span, table_of(compiler_of(request), -1),
                              request->error);
 }
 
@@ -434,13 +434,13 @@ static enum status append_span(struct sql_request *request, const struct span *s
 static enum status append_part(struct sql_request *request, const struct digest_column *wanted)
 {
     struct buffer selected = {0};
-    const struct maria_column *column = find_column(request, -1, wanted->name);
+    const struct mysql_column *column = find_column(request, -1, wanted->name);
     if (column == NULL) {
         return sql_request_no_such_column(request, -1, wanted->name);
     }
     buffer_append_string(&selected, "_t0.");
-    maria_append_name(&selected, wanted->name);
-    maria_digest_append_part(&request->out->sql, column, buffer_string(&selected), wanted->key);
+    mysql_append_name(&selected, wanted->name);
+    mysql_digest_append_part(&request->out->sql, column, buffer_string(&selected), wanted->key);
     buffer_free(&selected);
     return STATUS_OK;
 }
@@ -481,17 +481,17 @@ static const struct sql_dialect dialect = {
 };
 
 /* However many rows it has. */
-static bool is_one_piece(struct maria_database *self, const struct read_request *request)
+static bool is_one_piece(struct mysql_database *self, const struct read_request *request)
 {
-    const struct maria_table *table = NULL;
+    const struct mysql_table *table = NULL;
     struct error ignored = {0};
-    return maria_request_root(self, request, &table, &ignored) == STATUS_OK && table != NULL &&
+    return mysql_request_root(self, request, &table, &ignored) == STATUS_OK && table != NULL &&
            table->key.count == 0;
 }
 
-static enum status compile(struct maria_database *self, MYSQL *connection,
+static enum status compile(struct mysql_database *self, MYSQL *connection,
                            const struct read_request *request, const struct span *span, bool sums,
-                           struct arena *arena, struct maria_request *compiled, struct error *error)
+                           struct arena *arena, struct mysql_request *compiled, struct error *error)
 {
     struct compiler compiler = {.base = {.asked = request,
                                          .arena = arena,
@@ -509,37 +509,37 @@ static enum status compile(struct maria_database *self, MYSQL *connection,
         compiler.digest_words.tail = unlimited_tail;
     }
 
-    *compiled = (struct maria_request){0};
+    *compiled = (struct mysql_request){0};
     compiler.tables =
-        arena_allocate_zeroed(arena, (size_t)request->join_count + 1, sizeof(struct maria_table *));
+        arena_allocate_zeroed(arena, (size_t)request->join_count + 1, sizeof(struct mysql_table *));
     return sql_request_write(&compiler.base, span);
 }
 
-enum status maria_request_compile(struct maria_database *self, MYSQL *connection,
+enum status mysql_request_compile(struct mysql_database *self, MYSQL *connection,
                                   const struct read_request *request, const struct span *span,
-                                  struct arena *arena, struct maria_request *compiled,
+                                  struct arena *arena, struct mysql_request *compiled,
                                   struct error *error)
 {
     return compile(self, connection, request, span, false, arena, compiled, error);
 }
 
-enum status maria_digest_compile(struct maria_database *self, MYSQL *connection,
+enum status mysql_digest_compile(struct mysql_database *self, MYSQL *connection,
                                  const struct read_request *request, const struct span *span,
                                  struct arena *arena, struct buffer *sql, struct error *error)
 {
-    struct maria_request compiled;
+    struct mysql_request compiled;
     enum status status = compile(self, connection, request, span, true, arena, &compiled, error);
     *sql = compiled.select.sql;
     return status;
 }
 
-enum status maria_accepts(struct database *database, const struct read_request *request,
+enum status mysql_accepts(struct database *database, const struct read_request *request,
                           struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     for (uint32_t i = 0; i < request->join_count; i++) {
         const struct read_join *join = &request->joins[i];
-        const struct maria_table *table = NULL;
+        const struct mysql_table *table = NULL;
         if (find_table(self, join->table, &table, error) != STATUS_OK) {
             return STATUS_FAILED;
         }

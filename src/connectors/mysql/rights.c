@@ -34,7 +34,7 @@ enum {
         RIGHT_SELECT | RIGHT_INSERT | RIGHT_UPDATE | RIGHT_DELETE | RIGHT_CREATE | RIGHT_DROP
 };
 
-struct maria_rights {
+struct mysql_rights {
     MYSQL_RES *granted;
     bool known;
     bool asked;
@@ -54,7 +54,7 @@ static unsigned bit_of(const char *name)
 }
 
 /* For the tables whose names begin so, or all: those of the database and the server count. */
-static unsigned granted_for(const struct maria_rights *rights, const char *name, size_t length)
+static unsigned granted_for(const struct mysql_rights *rights, const char *name, size_t length)
 {
     unsigned found = 0;
     MYSQL_ROW row = NULL;
@@ -70,7 +70,7 @@ static unsigned granted_for(const struct maria_rights *rights, const char *name,
 
 /* Has the session a role, or has everybody something? What such a statement fails with is that the
  * server knows no roles. */
-static bool has_others(struct maria_database *self, MYSQL *connection)
+static bool has_others(struct mysql_database *self, MYSQL *connection)
 {
     static const char *const statements[] = {
         "SELECT 1 FROM DUAL WHERE CURRENT_ROLE() IS NOT NULL AND CURRENT_ROLE() <> 'NONE'",
@@ -79,8 +79,8 @@ static bool has_others(struct maria_database *self, MYSQL *connection)
     for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
         MYSQL_RES *result = NULL;
         struct error ignored;
-        if (maria_query(self, connection, statements[i], MARIA_SHORT, ERROR_TARGET_INVALID, &result,
-                        &ignored) == STATUS_OK) {
+        if (mysql_run(self, connection, statements[i], MYSQL_SHORT, ERROR_TARGET_INVALID, &result,
+                      &ignored) == STATUS_OK) {
             found = found || (result != NULL && mysql_num_rows(result) > 0);
         }
         mysql_free_result(result);
@@ -88,20 +88,20 @@ static bool has_others(struct maria_database *self, MYSQL *connection)
     return found;
 }
 
-void maria_rights_free(struct maria_rights *rights)
+void mysql_rights_free(struct mysql_rights *rights)
 {
     if (rights != NULL) {
         mysql_free_result(rights->granted);
     }
 }
 
-static enum status read_rights(struct maria_database *self, MYSQL *connection, struct error *error)
+static enum status read_rights(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     struct buffer sql = {0};
-    struct maria_rights *rights = arena_allocate_zeroed(self->seen_arena, 1, sizeof *rights);
-    maria_append_filled(&sql, sql_rights, self->schema, NULL);
-    if (maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_INVALID,
-                           &rights->granted, error) != STATUS_OK) {
+    struct mysql_rights *rights = arena_allocate_zeroed(self->seen_arena, 1, sizeof *rights);
+    mysql_append_filled(&sql, sql_rights, self->schema, NULL);
+    if (mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_INVALID,
+                         &rights->granted, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     /* an account that the server knows has USAGE at least */
@@ -130,23 +130,23 @@ static const struct {
     {RIGHT_TEMPORARY, "CREATE TEMPORARY TABLE ", " (a int)", true},
 };
 
-static enum status is_denied(struct maria_database *self, MYSQL *connection, size_t number,
+static enum status is_denied(struct mysql_database *self, MYSQL *connection, size_t number,
                              bool *denied, struct error *error)
 {
     struct buffer attempt = {0};
     struct error ignored = {0};
     buffer_append_string(&attempt, attempts[number].before);
-    maria_append_table(&attempt, self, "_transhume_none");
+    mysql_append_table(&attempt, self, "_transhume_none");
     buffer_append_string(&attempt, attempts[number].after);
-    enum status status = maria_is_denied(self, connection, &attempt, attempts[number].prepared,
+    enum status status = mysql_is_denied(self, connection, &attempt, attempts[number].prepared,
                                          ERROR_TARGET_INVALID, denied, &ignored, error);
     buffer_free(&attempt);
     return status;
 }
 
-static enum status ask_server(struct maria_database *self, MYSQL *connection, struct error *error)
+static enum status ask_server(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
-    struct maria_rights *rights = self->rights;
+    struct mysql_rights *rights = self->rights;
     enum status status = STATUS_OK;
     for (size_t i = 0; status == STATUS_OK && i < sizeof attempts / sizeof attempts[0]; i++) {
         bool denied = false;
@@ -155,7 +155,7 @@ static enum status ask_server(struct maria_database *self, MYSQL *connection, st
     }
     rights->denied |= RIGHT_REFERENCES; /* no statement asks for that alone */
     rights->asked = true;
-    return status == STATUS_OK ? maria_name_account(self, connection, ERROR_TARGET_INVALID,
+    return status == STATUS_OK ? mysql_name_account(self, connection, ERROR_TARGET_INVALID,
                                                     self->seen_arena, &rights->account, error)
                                : status;
 }
@@ -174,7 +174,7 @@ static void append_rights(unsigned rights, struct buffer *out)
 }
 
 /* `table` NULL: on all of the database. */
-static void tell_missing(const struct maria_database *self, unsigned missing, const char *table,
+static void tell_missing(const struct mysql_database *self, unsigned missing, const char *table,
                          struct buffer *out)
 {
     char shown[SQL_SHOWN_BYTES];
@@ -185,15 +185,15 @@ static void tell_missing(const struct maria_database *self, unsigned missing, co
     append_rights(missing, out);
     buffer_append_string(out, " ON ");
     if (table == NULL) {
-        maria_append_name(out, self->schema);
+        mysql_append_name(out, self->schema);
         buffer_append_string(out, ".*");
     } else {
-        maria_append_table(out, self, table);
+        mysql_append_table(out, self, table);
     }
     buffer_format(out, " TO %s\n", self->rights->account);
 }
 
-static unsigned needed_for(const struct maria_database *self, const struct target_table *table,
+static unsigned needed_for(const struct mysql_database *self, const struct target_table *table,
                            bool is_there)
 {
     bool overwrites = table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE;
@@ -207,7 +207,7 @@ static unsigned needed_for(const struct maria_database *self, const struct targe
            (table->rebuilds_indexes ? RIGHT_ALTER : 0U);
 }
 
-enum status maria_check_rights(struct maria_database *self, MYSQL *connection,
+enum status mysql_check_rights(struct mysql_database *self, MYSQL *connection,
                                const struct target_table *table, bool is_there, struct buffer *out,
                                struct error *error)
 {

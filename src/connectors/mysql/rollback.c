@@ -9,16 +9,16 @@ static enum status can_undo(struct database *database, const struct target_table
                             struct buffer *why, struct error *error)
 {
     enum { OWN_COLUMNS = 4 };
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     struct arena *arena = arena_create(0);
-    struct maria_table facts;
+    struct mysql_table facts;
     MYSQL *connection = NULL;
-    enum status status = maria_control(self, &connection, error);
+    enum status status = mysql_control(self, &connection, error);
     if (status == STATUS_OK) {
-        status = maria_target_describe(self, connection, table->name, arena, &facts, error);
+        status = mysql_target_describe(self, connection, table->name, arena, &facts, error);
         const char *reason =
             status == STATUS_OK
-                ? sql_undo_why_not(facts.schema, table, MARIA_COLUMNS_MAX - OWN_COLUMNS, strcasecmp)
+                ? sql_undo_why_not(facts.schema, table, MYSQL_COLUMNS_MAX - OWN_COLUMNS, strcasecmp)
                 : NULL;
         buffer_append_string(why, reason != NULL ? reason : "");
         /* one that is not there will be made with its key */
@@ -30,7 +30,7 @@ static enum status can_undo(struct database *database, const struct target_table
 
 /* ---------------------------------------------------------------- what is known */
 
-static enum status altered(const struct maria_undoing *undoing)
+static enum status altered(const struct mysql_undoing *undoing)
 {
     error_set(undoing->error, ERROR_ROLLBACK_REFUSED, undoing->facts.schema->name,
               "one of its columns is gone, so the run's records can't be told from others");
@@ -39,15 +39,15 @@ static enum status altered(const struct maria_undoing *undoing)
 }
 
 /* Only columns that were there when the run wrote are compared and restored. */
-static enum status find_columns(struct maria_undoing *undoing, const struct maria_table *undo)
+static enum status find_columns(struct mysql_undoing *undoing, const struct mysql_table *undo)
 {
     uint32_t count = undo->schema->column_count;
     undoing->columns = arena_allocate_zeroed(undoing->arena, count + 1u, sizeof *undoing->columns);
     for (uint32_t i = 0; i < count; i++) {
-        if (maria_undo_is_own(undo->columns[i].name)) {
+        if (mysql_undo_is_own(undo->columns[i].name)) {
             continue;
         }
-        int32_t at = maria_find_column(&undoing->facts, undo->columns[i].name);
+        int32_t at = mysql_find_column(&undoing->facts, undo->columns[i].name);
         if (at < 0 || undoing->facts.columns[at].generated) {
             return altered(undoing);
         }
@@ -62,36 +62,35 @@ static enum status find_columns(struct maria_undoing *undoing, const struct mari
 }
 
 /* STATUS_END: there is nothing (any more) to be undone. */
-static enum status find_undo(struct maria_undoing *undoing, const struct target_table *table,
+static enum status find_undo(struct mysql_undoing *undoing, const struct target_table *table,
                              bool deleted)
 {
-    struct maria_database *self = undoing->self;
-    struct maria_table undo;
-    enum maria_making making = MARIA_NOT_MADE;
+    struct mysql_database *self = undoing->self;
+    struct mysql_table undo;
+    enum mysql_making making = MYSQL_NOT_MADE;
     undoing->undo_name = sql_undo_name(undoing->arena, self->run_id, table->name);
-    if (maria_find_making(self, undoing->connection, undoing->undo_name, &making,
-                            undoing->error) != STATUS_OK) {
+    if (mysql_find_making(self, undoing->connection, undoing->undo_name, &making, undoing->error) !=
+        STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = making == MARIA_UNDONE
+    enum status status = making == MYSQL_UNDONE
                              ? STATUS_END
-                             : maria_target_describe(self, undoing->connection, undoing->undo_name,
+                             : mysql_target_describe(self, undoing->connection, undoing->undo_name,
                                                      undoing->arena, &undo, undoing->error);
     status = status == STATUS_OK
-                 ? maria_target_describe(self, undoing->connection, table->name, undoing->arena,
+                 ? mysql_target_describe(self, undoing->connection, table->name, undoing->arena,
                                          &undoing->facts, undoing->error)
                  : status;
     status = status == STATUS_OK ? find_columns(undoing, &undo) : status;
-    return status == STATUS_OK && !deleted ? maria_rollback_find_added(undoing, &undo) : status;
+    return status == STATUS_OK && !deleted ? mysql_rollback_find_added(undoing, &undo) : status;
 }
 
 /* ---------------------------------------------------------------- a table */
 
-static enum status undo_within(struct maria_undoing *undoing, const struct target_table *table,
+static enum status undo_within(struct mysql_undoing *undoing, const struct target_table *table,
                                bool deleted, bool dry_run, struct undo_counts *counts)
 {
-    enum status status =
-        maria_check_claim(undoing->self, undoing->connection, undoing->error);
+    enum status status = mysql_check_claim(undoing->self, undoing->connection, undoing->error);
     status = status == STATUS_OK ? find_undo(undoing, table, deleted) : status;
     if (status != STATUS_OK) {
         undoing->drops = status == STATUS_END;
@@ -99,44 +98,44 @@ static enum status undo_within(struct maria_undoing *undoing, const struct targe
     }
     if (deleted) {
         status =
-            dry_run ? maria_count_deleted(undoing, counts) : maria_undo_deleted(undoing, counts);
+            dry_run ? mysql_count_deleted(undoing, counts) : mysql_undo_deleted(undoing, counts);
     } else {
         status =
-            dry_run ? maria_count_fates(undoing, false, counts) : maria_undo_keys(undoing, counts);
+            dry_run ? mysql_count_fates(undoing, false, counts) : mysql_undo_keys(undoing, counts);
     }
     if (status == STATUS_OK && dry_run) {
-        status = maria_count_differing(undoing, &counts->differing);
+        status = mysql_count_differing(undoing, &counts->differing);
     }
     return status == STATUS_OK && !dry_run ? failpoint_hit("mysql.before_undo", undoing->error)
                                            : status;
 }
 
 /* The ledger says by now that it is of no more use. */
-static enum status drop_undo(const struct maria_undoing *undoing)
+static enum status drop_undo(const struct mysql_undoing *undoing)
 {
     struct buffer sql = {0};
     if (undoing->undo_name == NULL || !undoing->drops) {
         return STATUS_OK;
     }
     buffer_append_string(&sql, "DROP TABLE IF EXISTS ");
-    maria_append_table(&sql, undoing->self, undoing->undo_name);
-    return maria_query_buffer(undoing->self, undoing->connection, &sql, MARIA_LONG,
-                              ERROR_TARGET_WRITE, NULL, undoing->error);
+    mysql_append_table(&sql, undoing->self, undoing->undo_name);
+    return mysql_run_buffer(undoing->self, undoing->connection, &sql, MYSQL_LONG,
+                            ERROR_TARGET_WRITE, NULL, undoing->error);
 }
 
 static enum status undo_table(struct database *database, const struct target_table *table,
                               bool deleted, bool dry_run, struct undo_counts *counts,
                               struct error *error)
 {
-    struct maria_undoing undoing = {.self = maria_database_of(database),
+    struct mysql_undoing undoing = {.self = mysql_database_of(database),
                                     .arena = arena_create(0),
                                     .takes_out = table->takes_out,
                                     .error = error};
 
     *counts = (struct undo_counts){0};
-    enum status status = maria_begin(undoing.self, &undoing.connection, error);
+    enum status status = mysql_begin(undoing.self, &undoing.connection, error);
     if (status == STATUS_OK) {
-        status = maria_end(undoing.self, undoing.connection,
+        status = mysql_end(undoing.self, undoing.connection,
                            undo_within(&undoing, table, deleted, dry_run, counts), error);
     }
     if (status == STATUS_OK && !dry_run) {
@@ -162,14 +161,14 @@ static enum status undo_deleted(struct database *database, const struct target_t
     return undo_table(database, table, true, dry_run, counts, error);
 }
 
-const struct rollback_functions maria_rollback_functions = {
+const struct rollback_functions mysql_rollback_functions = {
     .can_undo = can_undo,
     .undo = undo,
     .undo_deleted = undo_deleted,
-    .sum_columns = maria_sum_columns,
-    .find_foreign = maria_find_foreign,
-    .was_made = maria_was_made,
-    .can_remove = maria_can_remove,
-    .remove_table = maria_remove_table,
-    .remove_objects = maria_remove_objects,
+    .sum_columns = mysql_sum_columns,
+    .find_foreign = mysql_find_foreign,
+    .was_made = mysql_was_made,
+    .can_remove = mysql_can_remove,
+    .remove_table = mysql_remove_table,
+    .remove_objects = mysql_remove_objects,
 };

@@ -5,7 +5,7 @@
 #include "connectors/mysql/target.h"
 
 /* A foreign key that refers to a table. */
-struct maria_referrer {
+struct mysql_referrer {
     const char *schema;
     const char *table;
     const char *name;
@@ -18,30 +18,30 @@ struct maria_referrer {
 /* ---------------------------------------------------------------- rollback_tables.c */
 
 /* All that refer to a table; texts in `arena`. */
-enum status maria_referrers_read(struct maria_database *self, MYSQL *connection, const char *table,
-                                 struct arena *arena, struct maria_referrer **referrers,
+enum status mysql_referrers_read(struct mysql_database *self, MYSQL *connection, const char *table,
+                                 struct arena *arena, struct mysql_referrer **referrers,
                                  uint32_t *count, struct error *error) MUST_USE;
 /* `schema`.`table` */
-void maria_append_place(struct buffer *sql, const char *schema, const char *table);
+void mysql_append_place(struct buffer *sql, const char *schema, const char *table);
 /* " JOIN `referrer` AS r ON r.`a` = t.`b` …" */
-void maria_referrer_append_join(struct buffer *sql, const struct maria_referrer *referrer);
-enum status maria_was_made(struct database *self, const struct target_table *table, bool *made,
+void mysql_referrer_append_join(struct buffer *sql, const struct mysql_referrer *referrer);
+enum status mysql_was_made(struct database *self, const struct target_table *table, bool *made,
                            struct error *error);
-enum status maria_can_remove(struct database *self, const struct target_table *table,
+enum status mysql_can_remove(struct database *self, const struct target_table *table,
                              struct error *error);
-enum status maria_remove_table(struct database *self, const struct target_table *table,
+enum status mysql_remove_table(struct database *self, const struct target_table *table,
                                struct error *error);
 
 /* ---------------------------------------------------------------- rollback_keys.c */
 
 /* A table with undo records, within a transaction. */
-struct maria_undoing {
-    struct maria_database *self;
+struct mysql_undoing {
+    struct mysql_database *self;
     MYSQL *connection;
     struct arena *arena;
     const char *undo_name;
-    struct maria_table facts;
-    struct maria_column *columns; /* those that the undo table knows */
+    struct mysql_table facts;
+    struct mysql_column *columns; /* those that the undo table knows */
     uint32_t column_count;
     struct column_list key;
     const char *retyped;   /* a column that has another type than it had; NULL: none */
@@ -54,27 +54,27 @@ struct maria_undoing {
 };
 
 /* `told`: by the fates that were set; else as they would be. */
-enum status maria_count_fates(const struct maria_undoing *undoing, bool told,
+enum status mysql_count_fates(const struct mysql_undoing *undoing, bool told,
                               struct undo_counts *counts) MUST_USE;
 /* What triggers kept from being what it was, of the table's so far. */
-enum status maria_count_differing(const struct maria_undoing *undoing, uint64_t *count) MUST_USE;
-enum status maria_undo_keys(struct maria_undoing *undoing, struct undo_counts *counts) MUST_USE;
+enum status mysql_count_differing(const struct mysql_undoing *undoing, uint64_t *count) MUST_USE;
+enum status mysql_undo_keys(struct mysql_undoing *undoing, struct undo_counts *counts) MUST_USE;
 /* Records that the run took out. */
-enum status maria_count_deleted(const struct maria_undoing *undoing,
+enum status mysql_count_deleted(const struct mysql_undoing *undoing,
                                 struct undo_counts *counts) MUST_USE;
-enum status maria_undo_deleted(struct maria_undoing *undoing, struct undo_counts *counts) MUST_USE;
+enum status mysql_undo_deleted(struct mysql_undoing *undoing, struct undo_counts *counts) MUST_USE;
 
 /* ---------------------------------------------------------------- rollback_columns.c */
 
 /* Looks for columns that others added since: sets `foreign`. A record that the run added is not its
  * alone any more once others put something there; what it restores keeps that. */
-enum status maria_rollback_find_added(struct maria_undoing *undoing,
-                                      const struct maria_table *undo) MUST_USE;
+enum status mysql_rollback_find_added(struct mysql_undoing *undoing,
+                                      const struct mysql_table *undo) MUST_USE;
 /* rollback_functions */
-enum status maria_sum_columns(struct database *self, const struct target_table *table,
+enum status mysql_sum_columns(struct database *self, const struct target_table *table,
                               struct column_list columns, struct arena *arena, const char **sum,
                               struct error *error);
-enum status maria_find_foreign(struct database *self, const struct target_table *table,
+enum status mysql_find_foreign(struct database *self, const struct target_table *table,
                                struct column_list columns, bool trusts, struct arena *arena,
                                const char **column, struct error *error);
 

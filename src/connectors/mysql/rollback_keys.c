@@ -26,45 +26,45 @@ enum { FOUND_DIFFERING = 3 };
 /* ---------------------------------------------------------------- statements */
 
 /* "`undo` AS u", "`table` AS t" */
-static void append_undo(struct buffer *sql, const struct maria_undoing *undoing)
+static void append_undo(struct buffer *sql, const struct mysql_undoing *undoing)
 {
-    maria_append_table(sql, undoing->self, undoing->undo_name);
+    mysql_append_table(sql, undoing->self, undoing->undo_name);
     buffer_append_string(sql, " AS u");
 }
 
-static void append_target(struct buffer *sql, const struct maria_undoing *undoing)
+static void append_target(struct buffer *sql, const struct mysql_undoing *undoing)
 {
-    maria_append_table(sql, undoing->self, undoing->facts.schema->name);
+    mysql_append_table(sql, undoing->self, undoing->facts.schema->name);
     buffer_append_string(sql, " AS t");
 }
 
 /* " ON u.`k` = t.`k` …" */
-static void append_on(struct buffer *sql, const struct maria_undoing *undoing, const char *left,
+static void append_on(struct buffer *sql, const struct mysql_undoing *undoing, const char *left,
                       const char *right)
 {
     buffer_append_string(sql, " ON ");
-    maria_append_match(sql, undoing->key, left, right);
+    mysql_append_match(sql, undoing->key, left, right);
 }
 
-static void append_hash(struct buffer *sql, const struct maria_undoing *undoing)
+static void append_hash(struct buffer *sql, const struct mysql_undoing *undoing)
 {
-    maria_undo_append_hash(sql, undoing->columns, undoing->column_count, "t");
+    mysql_undo_append_hash(sql, undoing->columns, undoing->column_count, "t");
 }
 
-static void append_image_hash(struct buffer *sql, const struct maria_undoing *undoing)
+static void append_image_hash(struct buffer *sql, const struct mysql_undoing *undoing)
 {
-    maria_undo_append_hash(sql, undoing->columns, undoing->column_count, "u");
+    mysql_undo_append_hash(sql, undoing->columns, undoing->column_count, "u");
 }
 
 /* Its record is not yet what it was. */
-static void append_differs(struct buffer *sql, const struct maria_undoing *undoing)
+static void append_differs(struct buffer *sql, const struct mysql_undoing *undoing)
 {
     buffer_append_string(sql, " AND u._transhume_hash <> ");
     append_image_hash(sql, undoing);
 }
 
 /* " AND": others put nothing into the record `t` that the run added. */
-static void append_own(struct buffer *sql, const struct maria_undoing *undoing)
+static void append_own(struct buffer *sql, const struct mysql_undoing *undoing)
 {
     if (undoing->foreign.length > 0) {
         buffer_append_string(sql, " AND NOT (");
@@ -73,10 +73,10 @@ static void append_own(struct buffer *sql, const struct maria_undoing *undoing)
     }
 }
 
-static void append_fate(struct buffer *sql, const struct maria_undoing *undoing)
+static void append_fate(struct buffer *sql, const struct mysql_undoing *undoing)
 {
     buffer_append_string(sql, "CASE WHEN u._transhume_hash IS NULL THEN NULL WHEN t.");
-    maria_append_name(sql, undoing->key.names[0]);
+    mysql_append_name(sql, undoing->key.names[0]);
     buffer_format(sql, " IS NULL THEN %d WHEN u._transhume_hash <> ", FATE_MISSING);
     append_hash(sql, undoing);
     buffer_format(sql, " THEN %d WHEN u._transhume_found THEN %d WHEN true", FATE_CHANGED,
@@ -85,10 +85,10 @@ static void append_fate(struct buffer *sql, const struct maria_undoing *undoing)
     buffer_format(sql, " THEN %d ELSE %d END", FATE_REMOVE, FATE_CHANGED);
 }
 
-static enum status run(const struct maria_undoing *undoing, struct buffer *sql, uint64_t *changed)
+static enum status run(const struct mysql_undoing *undoing, struct buffer *sql, uint64_t *changed)
 {
-    enum status status = maria_query_buffer(undoing->self, undoing->connection, sql, MARIA_LONG,
-                                            ERROR_TARGET_WRITE, NULL, undoing->error);
+    enum status status = mysql_run_buffer(undoing->self, undoing->connection, sql, MYSQL_LONG,
+                                          ERROR_TARGET_WRITE, NULL, undoing->error);
     if (changed != NULL && status == STATUS_OK) {
         *changed = mysql_affected_rows(undoing->connection);
     }
@@ -100,7 +100,7 @@ static enum status run(const struct maria_undoing *undoing, struct buffer *sql, 
 /* It was not written again. */
 static const char taken_out[] = " WHERE u._transhume_found = 2 AND u._transhume_hash IS NULL";
 
-static enum status set_fates(const struct maria_undoing *undoing)
+static enum status set_fates(const struct mysql_undoing *undoing)
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "UPDATE ");
@@ -114,8 +114,8 @@ static enum status set_fates(const struct maria_undoing *undoing)
 }
 
 /* What a record refers to that is not going itself stays. */
-static enum status keep_referred(const struct maria_undoing *undoing,
-                                 const struct maria_referrer *referrer, uint64_t *kept)
+static enum status keep_referred(const struct mysql_undoing *undoing,
+                                 const struct mysql_referrer *referrer, uint64_t *kept)
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "UPDATE ");
@@ -123,10 +123,10 @@ static enum status keep_referred(const struct maria_undoing *undoing,
     buffer_append_string(&sql, " JOIN ");
     append_target(&sql, undoing);
     append_on(&sql, undoing, "u", "t");
-    maria_referrer_append_join(&sql, referrer);
+    mysql_referrer_append_join(&sql, referrer);
     if (referrer->own) {
         buffer_append_string(&sql, " LEFT JOIN ");
-        maria_append_table(&sql, undoing->self, undoing->undo_name);
+        mysql_append_table(&sql, undoing->self, undoing->undo_name);
         buffer_append_string(&sql, " AS v");
         append_on(&sql, undoing, "v", "r");
         buffer_format(&sql, " AND v._transhume_fate = %d", FATE_REMOVE);
@@ -135,20 +135,20 @@ static enum status keep_referred(const struct maria_undoing *undoing,
                   FATE_REMOVE);
     if (referrer->own) {
         buffer_append_string(&sql, " AND v.");
-        maria_append_name(&sql, undoing->key.names[0]);
+        mysql_append_name(&sql, undoing->key.names[0]);
         buffer_append_string(&sql, " IS NULL");
     }
     return run(undoing, &sql, kept);
 }
 
 /* Of a table that refers to itself, what is kept may refer to more. */
-static enum status keep_all_referred(const struct maria_undoing *undoing)
+static enum status keep_all_referred(const struct mysql_undoing *undoing)
 {
-    struct maria_referrer *referrers = NULL;
+    struct mysql_referrer *referrers = NULL;
     uint32_t count = 0;
     uint64_t total = 1;
     enum status status =
-        maria_referrers_read(undoing->self, undoing->connection, undoing->facts.schema->name,
+        mysql_referrers_read(undoing->self, undoing->connection, undoing->facts.schema->name,
                              undoing->arena, &referrers, &count, undoing->error);
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
         status = referrers[i].own || referrers[i].going
@@ -167,7 +167,7 @@ static enum status keep_all_referred(const struct maria_undoing *undoing)
 }
 
 /* `told`: by the fates that were set; else as they would be. */
-enum status maria_count_fates(const struct maria_undoing *undoing, bool told,
+enum status mysql_count_fates(const struct mysql_undoing *undoing, bool told,
                               struct undo_counts *counts)
 {
     struct buffer sql = {0};
@@ -189,8 +189,8 @@ enum status maria_count_fates(const struct maria_undoing *undoing, bool told,
         append_on(&sql, undoing, "u", "t");
     }
     buffer_append_string(&sql, ") AS k WHERE fate IS NOT NULL GROUP BY fate");
-    enum status status = maria_query_buffer(undoing->self, undoing->connection, &sql, MARIA_LONG,
-                                            ERROR_TARGET_WRITE, &result, undoing->error);
+    enum status status = mysql_run_buffer(undoing->self, undoing->connection, &sql, MYSQL_LONG,
+                                          ERROR_TARGET_WRITE, &result, undoing->error);
     while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {
         uint64_t fate = 0;
         if (text_to_uint64(row[0], strlen(row[0]), &fate) == STATUS_OK && fate < FATE_END) {
@@ -211,15 +211,15 @@ enum status maria_count_fates(const struct maria_undoing *undoing, bool told,
 /* ---------------------------------------------------------------- carrying them out */
 
 /* Nothing is under its key in the table joined as `t`. */
-static void append_absent(struct buffer *sql, const struct maria_undoing *undoing)
+static void append_absent(struct buffer *sql, const struct mysql_undoing *undoing)
 {
     buffer_append_string(sql, "t.");
-    maria_append_name(sql, undoing->key.names[0]);
+    mysql_append_name(sql, undoing->key.names[0]);
     buffer_append_string(sql, " IS NULL");
 }
 
 /* The records may have changed since their fates were set: so the hash once more. */
-static void append_fated(struct buffer *sql, const struct maria_undoing *undoing, enum fate fate,
+static void append_fated(struct buffer *sql, const struct mysql_undoing *undoing, enum fate fate,
                          uint64_t first, uint64_t end)
 {
     buffer_format(sql, " WHERE u._transhume_fate = %d AND ", (int)fate);
@@ -238,7 +238,7 @@ static void append_fated(struct buffer *sql, const struct maria_undoing *undoing
     }
 }
 
-static void append_remove(struct buffer *sql, const struct maria_undoing *undoing)
+static void append_remove(struct buffer *sql, const struct mysql_undoing *undoing)
 {
     buffer_append_string(sql, "DELETE t FROM ");
     append_target(sql, undoing);
@@ -247,7 +247,7 @@ static void append_remove(struct buffer *sql, const struct maria_undoing *undoin
     append_on(sql, undoing, "u", "t");
 }
 
-static void append_restore(struct buffer *sql, const struct maria_undoing *undoing)
+static void append_restore(struct buffer *sql, const struct mysql_undoing *undoing)
 {
     buffer_append_string(sql, "UPDATE ");
     append_target(sql, undoing);
@@ -256,23 +256,23 @@ static void append_restore(struct buffer *sql, const struct maria_undoing *undoi
     append_on(sql, undoing, "u", "t");
     for (uint32_t i = 0; i < undoing->column_count; i++) {
         buffer_append_string(sql, i > 0 ? ", t." : " SET t.");
-        maria_append_name(sql, undoing->columns[i].name);
+        mysql_append_name(sql, undoing->columns[i].name);
         buffer_append_string(sql, " = u.");
-        maria_append_name(sql, undoing->columns[i].name);
+        mysql_append_name(sql, undoing->columns[i].name);
     }
 }
 
-static void append_return(struct buffer *sql, const struct maria_undoing *undoing)
+static void append_return(struct buffer *sql, const struct mysql_undoing *undoing)
 {
     buffer_append_string(sql, "INSERT INTO ");
-    maria_append_table(sql, undoing->self, undoing->facts.schema->name);
+    mysql_append_table(sql, undoing->self, undoing->facts.schema->name);
     for (uint32_t i = 0; i < undoing->column_count; i++) {
         buffer_append_string(sql, i > 0 ? ", " : " (");
-        maria_append_name(sql, undoing->columns[i].name);
+        mysql_append_name(sql, undoing->columns[i].name);
     }
     for (uint32_t i = 0; i < undoing->column_count; i++) {
         buffer_append_string(sql, i > 0 ? ", u." : ") SELECT u.");
-        maria_append_name(sql, undoing->columns[i].name);
+        mysql_append_name(sql, undoing->columns[i].name);
     }
     buffer_append_string(sql, " FROM ");
     append_undo(sql, undoing);
@@ -283,12 +283,12 @@ static void append_return(struct buffer *sql, const struct maria_undoing *undoin
 
 /* Those numbered from `first` to before `end`; `end` 0: all. STATUS_AGAIN: a constraint refuses it,
  * and nothing of it was done. A trigger that refuses it stops the rollback: its images stay. */
-static enum status attempt(const struct maria_undoing *undoing, enum fate fate, uint64_t first,
+static enum status attempt(const struct mysql_undoing *undoing, enum fate fate, uint64_t first,
                            uint64_t end, uint64_t *changed)
 {
     enum { IS_REFERRED = 1451, IS_REFERRED_OLD = 1217, IS_RAISED = 1644 };
-    struct maria_database *self = undoing->self;
-    struct maria_undoing trying = *undoing;
+    struct mysql_database *self = undoing->self;
+    struct mysql_undoing trying = *undoing;
     struct error problem = {0};
     struct buffer sql = {0};
     enum error_code code = ERROR_NONE;
@@ -303,14 +303,14 @@ static enum status attempt(const struct maria_undoing *undoing, enum fate fate, 
     append_fated(&sql, undoing, fate, first, end);
     enum status status =
         fate == FATE_REMOVE || undoing->unchecked
-            ? maria_run_unchecked(self, undoing->connection, &sql, changed, &problem)
+            ? mysql_run_unchecked(self, undoing->connection, &sql, changed, &problem)
             : run(&trying, &sql, changed);
     if (status == STATUS_OK) {
         return STATUS_OK;
     }
     unsigned number = (unsigned)problem.native_code;
     if (number == IS_REFERRED || number == IS_REFERRED_OLD ||
-        (number != IS_RAISED && maria_is_of_record(number, problem.message, &code))) {
+        (number != IS_RAISED && mysql_is_of_record(number, problem.message, &code))) {
         return STATUS_AGAIN;
     }
     error_copy(undoing->error, &problem);
@@ -319,7 +319,7 @@ static enum status attempt(const struct maria_undoing *undoing, enum fate fate, 
 
 /* " WHERE" the record of the undo table `u`, joined to what is under its key, is not what it was.
  */
-static void append_is_other(struct buffer *sql, const struct maria_undoing *undoing, enum fate fate)
+static void append_is_other(struct buffer *sql, const struct mysql_undoing *undoing, enum fate fate)
 {
     buffer_format(sql, " WHERE u._transhume_fate = %d AND (", (int)fate);
     append_absent(sql, undoing);
@@ -330,7 +330,7 @@ static void append_is_other(struct buffer *sql, const struct maria_undoing *undo
     buffer_append_byte(sql, ')');
 }
 
-static void append_mark(struct buffer *sql, const struct maria_undoing *undoing, const char *join)
+static void append_mark(struct buffer *sql, const struct mysql_undoing *undoing, const char *join)
 {
     buffer_append_string(sql, "UPDATE ");
     append_undo(sql, undoing);
@@ -343,7 +343,7 @@ static void append_mark(struct buffer *sql, const struct maria_undoing *undoing,
 }
 
 /* No constraint refused it: what it is not by now a trigger kept it from. */
-static enum status mark_tried(const struct maria_undoing *undoing, enum fate fate, uint64_t first,
+static enum status mark_tried(const struct mysql_undoing *undoing, enum fate fate, uint64_t first,
                               uint64_t end)
 {
     struct buffer sql = {0};
@@ -357,13 +357,12 @@ static enum status mark_tried(const struct maria_undoing *undoing, enum fate fat
     return run(undoing, &sql, NULL);
 }
 
-static enum status number_them(const struct maria_undoing *undoing, enum fate fate, bool backwards,
+static enum status number_them(const struct mysql_undoing *undoing, enum fate fate, bool backwards,
                                uint64_t *count)
 {
     struct buffer sql = {0};
-    enum status status =
-        maria_query(undoing->self, undoing->connection, "SET @_transhume_number = 0", MARIA_SHORT,
-                    ERROR_TARGET_WRITE, NULL, undoing->error);
+    enum status status = mysql_run(undoing->self, undoing->connection, "SET @_transhume_number = 0",
+                                   MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, undoing->error);
     buffer_append_string(&sql, "UPDATE ");
     append_undo(&sql, undoing);
     buffer_format(&sql,
@@ -372,7 +371,7 @@ static enum status number_them(const struct maria_undoing *undoing, enum fate fa
                   (int)fate);
     for (uint32_t i = 0; i < undoing->key.count; i++) {
         buffer_append_string(&sql, i > 0 ? ", u." : " ORDER BY u.");
-        maria_append_name(&sql, undoing->key.names[i]);
+        mysql_append_name(&sql, undoing->key.names[i]);
         buffer_append_string(&sql, backwards ? " DESC" : "");
     }
     if (status != STATUS_OK) {
@@ -384,7 +383,7 @@ static enum status number_them(const struct maria_undoing *undoing, enum fate fa
 
 /* In windows, by the key or backwards, where all at once was refused: what a constraint forbids
  * stays as it is. */
-static enum status carry_out(struct maria_undoing *undoing, enum fate fate, bool backwards,
+static enum status carry_out(struct mysql_undoing *undoing, enum fate fate, bool backwards,
                              uint64_t *changed)
 {
     uint64_t count = 0;
@@ -413,12 +412,12 @@ static enum status carry_out(struct maria_undoing *undoing, enum fate fate, bool
     return status;
 }
 
-static enum status ask_number(const struct maria_undoing *undoing, struct buffer *sql,
+static enum status ask_number(const struct mysql_undoing *undoing, struct buffer *sql,
                               uint64_t *number)
 {
     MYSQL_RES *result = NULL;
-    enum status status = maria_query_buffer(undoing->self, undoing->connection, sql, MARIA_LONG,
-                                            ERROR_TARGET_WRITE, &result, undoing->error);
+    enum status status = mysql_run_buffer(undoing->self, undoing->connection, sql, MYSQL_LONG,
+                                          ERROR_TARGET_WRITE, &result, undoing->error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     *number = 0;
     if (row != NULL && row[0] != NULL) {
@@ -428,15 +427,15 @@ static enum status ask_number(const struct maria_undoing *undoing, struct buffer
     return status;
 }
 
-static enum status note_undone(struct maria_undoing *undoing)
+static enum status note_undone(struct mysql_undoing *undoing)
 {
     undoing->drops = true;
-    return maria_note_making(undoing->self, undoing->connection, undoing->undo_name,
-                                    MARIA_UNDONE, undoing->error);
+    return mysql_note_making(undoing->self, undoing->connection, undoing->undo_name, MYSQL_UNDONE,
+                             undoing->error);
 }
 
 /* What another call may do stays, what undo_deleted is to put back, and what differs. */
-static enum status end_undo(struct maria_undoing *undoing, uint64_t differing)
+static enum status end_undo(struct mysql_undoing *undoing, uint64_t differing)
 {
     struct buffer sql = {0};
     if (!undoing->takes_out && differing == 0) {
@@ -444,7 +443,7 @@ static enum status end_undo(struct maria_undoing *undoing, uint64_t differing)
     }
     if (!undoing->takes_out) {
         buffer_append_string(&sql, "DELETE FROM ");
-        maria_append_table(&sql, undoing->self, undoing->undo_name);
+        mysql_append_table(&sql, undoing->self, undoing->undo_name);
         buffer_format(&sql, " WHERE _transhume_found <> %d", FOUND_DIFFERING);
         return run(undoing, &sql, NULL);
     }
@@ -466,7 +465,7 @@ static enum status end_undo(struct maria_undoing *undoing, uint64_t differing)
 }
 
 /* What of the run's is as it left it, and not as it was before. */
-static enum status count_left(const struct maria_undoing *undoing, struct undo_counts *left)
+static enum status count_left(const struct mysql_undoing *undoing, struct undo_counts *left)
 {
     static const enum fate fates[] = {FATE_REMOVE, FATE_KEPT, FATE_RESTORE};
     uint64_t numbers[3] = {0};
@@ -488,7 +487,7 @@ static enum status count_left(const struct maria_undoing *undoing, struct undo_c
     return status;
 }
 
-static enum status forget_kept(const struct maria_undoing *undoing)
+static enum status forget_kept(const struct mysql_undoing *undoing)
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "UPDATE ");
@@ -502,7 +501,7 @@ static enum status forget_kept(const struct maria_undoing *undoing)
  * that goes. It is enough, since the run wrote one record after the other, too: what is left then
  * others keep from it, whose record refers to it or has its unique value. By the key and backwards
  * in turn, as values that moved along it ask for. */
-static enum status put_all(struct maria_undoing *undoing, const struct undo_counts *wanted,
+static enum status put_all(struct mysql_undoing *undoing, const struct undo_counts *wanted,
                            struct undo_counts *left)
 {
     uint64_t removed = 0;
@@ -531,7 +530,7 @@ static enum status put_all(struct maria_undoing *undoing, const struct undo_coun
 
 /* ---------------------------------------------------------------- what triggers made of it */
 
-enum status maria_count_differing(const struct maria_undoing *undoing, uint64_t *count)
+enum status mysql_count_differing(const struct mysql_undoing *undoing, uint64_t *count)
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT count(*) FROM ");
@@ -541,7 +540,7 @@ enum status maria_count_differing(const struct maria_undoing *undoing, uint64_t 
 }
 
 /* Neither what it was nor, where a constraint may have refused it, as the run left it. */
-static enum status mark_restored(const struct maria_undoing *undoing)
+static enum status mark_restored(const struct mysql_undoing *undoing)
 {
     struct buffer sql = {0};
     append_mark(&sql, undoing, " LEFT JOIN ");
@@ -557,7 +556,7 @@ static enum status mark_restored(const struct maria_undoing *undoing)
 }
 
 /* It was to go, and is there as another record than the run left. */
-static enum status mark_removed(const struct maria_undoing *undoing, uint64_t *marked)
+static enum status mark_removed(const struct mysql_undoing *undoing, uint64_t *marked)
 {
     struct buffer sql = {0};
     append_mark(&sql, undoing, " JOIN ");
@@ -571,12 +570,12 @@ static enum status mark_removed(const struct maria_undoing *undoing, uint64_t *m
 }
 
 /* `before`: marked when it began. */
-static enum status mark_differing(const struct maria_undoing *undoing, uint64_t before,
+static enum status mark_differing(const struct mysql_undoing *undoing, uint64_t before,
                                   struct undo_counts *counts, struct undo_counts *left)
 {
     uint64_t removed = 0;
     if (mark_restored(undoing) != STATUS_OK || mark_removed(undoing, &removed) != STATUS_OK ||
-        maria_count_differing(undoing, &counts->differing) != STATUS_OK) {
+        mysql_count_differing(undoing, &counts->differing) != STATUS_OK) {
         return STATUS_FAILED;
     }
     counts->restored -= counts->differing - before - removed;
@@ -584,12 +583,12 @@ static enum status mark_differing(const struct maria_undoing *undoing, uint64_t 
     return left->removed + left->restored > 0 ? count_left(undoing, left) : STATUS_OK;
 }
 
-enum status maria_undo_keys(struct maria_undoing *undoing, struct undo_counts *counts)
+enum status mysql_undo_keys(struct mysql_undoing *undoing, struct undo_counts *counts)
 {
     struct undo_counts left = {0};
     uint64_t before = 0;
-    if (set_fates(undoing) != STATUS_OK || maria_count_fates(undoing, true, counts) != STATUS_OK ||
-        maria_count_differing(undoing, &before) != STATUS_OK ||
+    if (set_fates(undoing) != STATUS_OK || mysql_count_fates(undoing, true, counts) != STATUS_OK ||
+        mysql_count_differing(undoing, &before) != STATUS_OK ||
         put_all(undoing, counts, &left) != STATUS_OK ||
         mark_differing(undoing, before, counts, &left) != STATUS_OK) {
         return STATUS_FAILED;
@@ -602,7 +601,7 @@ enum status maria_undo_keys(struct maria_undoing *undoing, struct undo_counts *c
 
 /* ---------------------------------------------------------------- what was taken out */
 
-enum status maria_count_deleted(const struct maria_undoing *undoing, struct undo_counts *counts)
+enum status mysql_count_deleted(const struct mysql_undoing *undoing, struct undo_counts *counts)
 {
     struct buffer sql = {0};
     uint64_t all = 0;
@@ -624,7 +623,7 @@ enum status maria_count_deleted(const struct maria_undoing *undoing, struct undo
 }
 
 /* " FROM undo JOIN target" those that were put back. */
-static void append_returned(struct buffer *sql, const struct maria_undoing *undoing)
+static void append_returned(struct buffer *sql, const struct mysql_undoing *undoing)
 {
     buffer_append_string(sql, " FROM ");
     append_target(sql, undoing);
@@ -634,21 +633,21 @@ static void append_returned(struct buffer *sql, const struct maria_undoing *undo
     buffer_format(sql, " AND u._transhume_fate = %d", FATE_RETURN);
 }
 
-static void append_partner(struct buffer *sql, const struct maria_undoing *undoing,
+static void append_partner(struct buffer *sql, const struct mysql_undoing *undoing,
                            const struct schema_foreign_key *key)
 {
     const char *schema = key->references_schema;
     if (schema == NULL) {
-        maria_append_table(sql, undoing->self, key->references);
+        mysql_append_table(sql, undoing->self, key->references);
         return;
     }
-    maria_append_name(sql, schema);
+    mysql_append_name(sql, schema);
     buffer_append_byte(sql, '.');
-    maria_append_name(sql, key->references + strlen(schema) + 1);
+    mysql_append_name(sql, key->references + strlen(schema) + 1);
 }
 
 /* Those that a foreign key of the table finds no partner for go again. */
-static enum status take_orphans(const struct maria_undoing *undoing,
+static enum status take_orphans(const struct mysql_undoing *undoing,
                                 const struct schema_foreign_key *key, uint64_t *taken)
 {
     struct buffer sql = {0};
@@ -659,23 +658,23 @@ static enum status take_orphans(const struct maria_undoing *undoing,
     append_partner(&sql, undoing, key);
     for (uint32_t i = 0; i < key->columns.count; i++) {
         buffer_append_string(&sql, i > 0 ? " AND p." : " AS p ON p.");
-        maria_append_name(&sql, key->referenced_columns.names[i]);
+        mysql_append_name(&sql, key->referenced_columns.names[i]);
         buffer_append_string(&sql, " = t.");
-        maria_append_name(&sql, key->columns.names[i]);
+        mysql_append_name(&sql, key->columns.names[i]);
     }
     buffer_append_string(&sql, " WHERE p.");
-    maria_append_name(&sql, key->referenced_columns.names[0]);
+    mysql_append_name(&sql, key->referenced_columns.names[0]);
     buffer_append_string(&sql, " IS NULL");
     for (uint32_t i = 0; i < key->columns.count; i++) {
         buffer_append_string(&sql, " AND t.");
-        maria_append_name(&sql, key->columns.names[i]);
+        mysql_append_name(&sql, key->columns.names[i]);
         buffer_append_string(&sql, " IS NOT NULL");
     }
-    return maria_run_unchecked(undoing->self, undoing->connection, &sql, taken, error);
+    return mysql_run_unchecked(undoing->self, undoing->connection, &sql, taken, error);
 }
 
 /* Those that are left may refer to each other: all go in, then out again what has no partner. */
-static enum status return_circles(struct maria_undoing *undoing, uint64_t *done)
+static enum status return_circles(struct mysql_undoing *undoing, uint64_t *done)
 {
     const struct schema_table *schema = undoing->facts.schema;
     struct buffer sql = {0};
@@ -701,7 +700,7 @@ static enum status return_circles(struct maria_undoing *undoing, uint64_t *done)
 }
 
 /* What is under a key of theirs by now is others', or they are back. */
-static enum status forget_returned(const struct maria_undoing *undoing)
+static enum status forget_returned(const struct mysql_undoing *undoing)
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "DELETE u FROM ");
@@ -714,7 +713,7 @@ static enum status forget_returned(const struct maria_undoing *undoing)
 }
 
 /* Marks what came back as another record, or did not come though nothing refused it. */
-static enum status mark_returned(const struct maria_undoing *undoing)
+static enum status mark_returned(const struct mysql_undoing *undoing)
 {
     struct buffer sql = {0};
     append_mark(&sql, undoing, " LEFT JOIN ");
@@ -729,13 +728,13 @@ static enum status mark_returned(const struct maria_undoing *undoing)
 
 /* Over and over: one may refer to another that comes later. What a constraint forbids stays
  * away. */
-enum status maria_undo_deleted(struct maria_undoing *undoing, struct undo_counts *counts)
+enum status mysql_undo_deleted(struct mysql_undoing *undoing, struct undo_counts *counts)
 {
     struct buffer sql = {0};
     struct undo_counts after = {0};
     uint64_t done = 0;
     uint64_t one = 1;
-    if (maria_count_deleted(undoing, counts) != STATUS_OK ||
+    if (mysql_count_deleted(undoing, counts) != STATUS_OK ||
         forget_returned(undoing) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -756,9 +755,9 @@ enum status maria_undo_deleted(struct maria_undoing *undoing, struct undo_counts
     }
     status = status == STATUS_OK && done < wanted ? return_circles(undoing, &done) : status;
     status = status == STATUS_OK ? mark_returned(undoing) : status;
-    status = status == STATUS_OK ? maria_count_deleted(undoing, &after) : status;
+    status = status == STATUS_OK ? mysql_count_deleted(undoing, &after) : status;
     counts->restored = after.changed;
     counts->left = after.restored;
-    status = status == STATUS_OK ? maria_count_differing(undoing, &counts->differing) : status;
+    status = status == STATUS_OK ? mysql_count_differing(undoing, &counts->differing) : status;
     return status == STATUS_OK ? forget_returned(undoing) : status;
 }

@@ -14,14 +14,14 @@
 #include <string.h>
 #include <strings.h>
 
-/* maria_own_name, of any run. */
-static const char drop_prefix[] = "_transhume_" MARIA_OWN_DROPPED "_";
+/* mysql_own_name, of any run. */
+static const char drop_prefix[] = "_transhume_" MYSQL_OWN_DROPPED "_";
 
 /* ---------------------------------------------------------------- who refers to a table */
 
 /* The rows of one foreign key. */
-static void add_referrer(const struct maria_database *self, MYSQL_ROW *rows, uint32_t count,
-                         struct arena *arena, struct maria_referrer *made)
+static void add_referrer(const struct mysql_database *self, MYSQL_ROW *rows, uint32_t count,
+                         struct arena *arena, struct mysql_referrer *made)
 {
     const char **columns = arena_allocate_zeroed(arena, count + 1u, sizeof *columns);
     const char **referenced = arena_allocate_zeroed(arena, count + 1u, sizeof *referenced);
@@ -29,7 +29,7 @@ static void add_referrer(const struct maria_database *self, MYSQL_ROW *rows, uin
         columns[i] = arena_copy_string(arena, rows[i][3]);
         referenced[i] = arena_copy_string(arena, rows[i][4]);
     }
-    *made = (struct maria_referrer){
+    *made = (struct mysql_referrer){
         .schema = arena_copy_string(arena, rows[0][0]),
         .table = arena_copy_string(arena, rows[0][1]),
         .name = arena_copy_string(arena, rows[0][2]),
@@ -45,8 +45,8 @@ static bool same_key(MYSQL_ROW left, MYSQL_ROW right)
            strcmp(left[2], right[2]) == 0;
 }
 
-static void build_referrers(const struct maria_database *self, MYSQL_RES *result, const char *table,
-                            struct arena *arena, struct maria_referrer **referrers, uint32_t *count)
+static void build_referrers(const struct mysql_database *self, MYSQL_RES *result, const char *table,
+                            struct arena *arena, struct mysql_referrer **referrers, uint32_t *count)
 {
     uint64_t row_count = mysql_num_rows(result);
     MYSQL_ROW *rows = arena_allocate_zeroed(arena, (size_t)row_count + 1, sizeof(MYSQL_ROW));
@@ -69,16 +69,16 @@ static void build_referrers(const struct maria_database *self, MYSQL_RES *result
     }
 }
 
-enum status maria_referrers_read(struct maria_database *self, MYSQL *connection, const char *table,
-                                 struct arena *arena, struct maria_referrer **referrers,
+enum status mysql_referrers_read(struct mysql_database *self, MYSQL *connection, const char *table,
+                                 struct arena *arena, struct mysql_referrer **referrers,
                                  uint32_t *count, struct error *error)
 {
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     *count = 0;
-    maria_append_filled(&sql, sql_referrers, self->schema, table);
-    enum status status = maria_query_buffer(self, connection, &sql, MARIA_LONG,
-                                            ERROR_TARGET_INVALID, &result, error);
+    mysql_append_filled(&sql, sql_referrers, self->schema, table);
+    enum status status =
+        mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_INVALID, &result, error);
     if (status == STATUS_OK) {
         build_referrers(self, result, table, arena, referrers, count);
     }
@@ -86,40 +86,40 @@ enum status maria_referrers_read(struct maria_database *self, MYSQL *connection,
     return status;
 }
 
-void maria_append_place(struct buffer *sql, const char *schema, const char *table)
+void mysql_append_place(struct buffer *sql, const char *schema, const char *table)
 {
-    maria_append_name(sql, schema);
+    mysql_append_name(sql, schema);
     buffer_append_byte(sql, '.');
-    maria_append_name(sql, table);
+    mysql_append_name(sql, table);
 }
 
-void maria_referrer_append_join(struct buffer *sql, const struct maria_referrer *referrer)
+void mysql_referrer_append_join(struct buffer *sql, const struct mysql_referrer *referrer)
 {
     buffer_append_string(sql, " JOIN ");
-    maria_append_place(sql, referrer->schema, referrer->table);
+    mysql_append_place(sql, referrer->schema, referrer->table);
     buffer_append_string(sql, " AS r ON ");
     for (uint32_t i = 0; i < referrer->columns.count; i++) {
         buffer_append_string(sql, i > 0 ? " AND r." : "r.");
-        maria_append_name(sql, referrer->columns.names[i]);
+        mysql_append_name(sql, referrer->columns.names[i]);
         buffer_append_string(sql, " = t.");
-        maria_append_name(sql, referrer->referenced.names[i]);
+        mysql_append_name(sql, referrer->referenced.names[i]);
     }
 }
 
 /* ---------------------------------------------------------------- what others made */
 
 struct removing {
-    struct maria_database *self;
+    struct mysql_database *self;
     MYSQL *connection;
     struct arena *arena;
     const struct target_table *table;
-    struct maria_referrer *referrers;
+    struct mysql_referrer *referrers;
     uint32_t referrer_count;
     char aside[SQL_OWN_NAME_BYTES];
     struct error *error;
 };
 
-static enum status refuse(const struct removing *removing, const struct maria_referrer *referrer)
+static enum status refuse(const struct removing *removing, const struct mysql_referrer *referrer)
 {
     error_set(removing->error, ERROR_ROLLBACK_REFUSED, removing->table->name,
               "a foreign key of %s.%s refers to it", referrer->schema, referrer->table);
@@ -128,17 +128,17 @@ static enum status refuse(const struct removing *removing, const struct maria_re
 }
 
 /* Is it a table of this run, which goes too or loses its foreign key, or one that is going? */
-static enum status is_of_run(const struct removing *removing, const struct maria_referrer *referrer,
+static enum status is_of_run(const struct removing *removing, const struct mysql_referrer *referrer,
                              bool *of_run)
 {
-    enum maria_making making = MARIA_NOT_MADE;
+    enum mysql_making making = MYSQL_NOT_MADE;
     *of_run = referrer->own || referrer->going;
     if (*of_run || strcmp(referrer->schema, removing->self->schema) != 0) {
         return STATUS_OK;
     }
-    enum status status = maria_find_making(removing->self, removing->connection, referrer->table,
+    enum status status = mysql_find_making(removing->self, removing->connection, referrer->table,
                                            &making, removing->error);
-    *of_run = making != MARIA_NOT_MADE;
+    *of_run = making != MYSQL_NOT_MADE;
     return status;
 }
 
@@ -146,7 +146,7 @@ static enum status refuse_references(const struct removing *removing)
 {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < removing->referrer_count; i++) {
-        const struct maria_referrer *referrer = &removing->referrers[i];
+        const struct mysql_referrer *referrer = &removing->referrers[i];
         bool of_run = false;
         status = is_of_run(removing, referrer, &of_run);
         status = status == STATUS_OK && !of_run ? refuse(removing, referrer) : status;
@@ -157,7 +157,7 @@ static enum status refuse_references(const struct removing *removing)
 static enum status refuse_others(const struct removing *removing)
 {
     return refuse_references(removing) == STATUS_OK
-               ? maria_refuse_readers(removing->self, removing->connection, removing->table->name,
+               ? mysql_refuse_readers(removing->self, removing->connection, removing->table->name,
                                       removing->error)
                : STATUS_FAILED;
 }
@@ -167,22 +167,22 @@ static enum status refuse_others(const struct removing *removing)
 /* `table`: that it takes for itself alone. */
 static enum status run(const struct removing *removing, struct buffer *sql, const char *table)
 {
-    return maria_alter_unchecked(removing->self, removing->connection, sql, table, removing->error);
+    return mysql_alter_unchecked(removing->self, removing->connection, sql, table, removing->error);
 }
 
 static enum status drop_references(const struct removing *removing)
 {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < removing->referrer_count; i++) {
-        const struct maria_referrer *referrer = &removing->referrers[i];
+        const struct mysql_referrer *referrer = &removing->referrers[i];
         struct buffer sql = {0};
         if (referrer->own) {
             continue;
         }
         buffer_append_string(&sql, "ALTER TABLE ");
-        maria_append_place(&sql, referrer->schema, referrer->table);
+        mysql_append_place(&sql, referrer->schema, referrer->table);
         buffer_append_string(&sql, " DROP FOREIGN KEY ");
-        maria_append_name(&sql, referrer->name);
+        mysql_append_name(&sql, referrer->name);
         status = run(removing, &sql, referrer->table);
     }
     return status;
@@ -196,9 +196,9 @@ static enum status put_aside(const struct removing *removing)
         return STATUS_FAILED;
     }
     buffer_append_string(&sql, "RENAME TABLE ");
-    maria_append_table(&sql, removing->self, removing->table->name);
+    mysql_append_table(&sql, removing->self, removing->table->name);
     buffer_append_string(&sql, " TO ");
-    maria_append_table(&sql, removing->self, removing->aside);
+    mysql_append_table(&sql, removing->self, removing->aside);
     return run(removing, &sql, removing->table->name) == STATUS_OK
                ? failpoint_hit("mysql.after_rename", removing->error)
                : STATUS_FAILED;
@@ -206,33 +206,33 @@ static enum status put_aside(const struct removing *removing)
 
 static enum status forget_within(const struct removing *removing)
 {
-    struct maria_database *self = removing->self;
-    if (maria_check_claim(self, removing->connection, removing->error) != STATUS_OK) {
+    struct mysql_database *self = removing->self;
+    if (mysql_check_claim(self, removing->connection, removing->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return maria_note_making(self, removing->connection, removing->table->name, MARIA_NOT_MADE,
+    return mysql_note_making(self, removing->connection, removing->table->name, MYSQL_NOT_MADE,
                              removing->error);
 }
 
 static enum status forget_made(struct removing *removing)
 {
-    return maria_begin(removing->self, &removing->connection, removing->error) == STATUS_OK
-               ? maria_end(removing->self, removing->connection, forget_within(removing),
+    return mysql_begin(removing->self, &removing->connection, removing->error) == STATUS_OK
+               ? mysql_end(removing->self, removing->connection, forget_within(removing),
                            removing->error)
                : STATUS_FAILED;
 }
 
 static enum status describe(const struct removing *removing, const char *name,
-                            struct maria_table *facts)
+                            struct mysql_table *facts)
 {
-    return maria_target_describe(removing->self, removing->connection, name, removing->arena, facts,
+    return mysql_target_describe(removing->self, removing->connection, name, removing->arena, facts,
                                  removing->error);
 }
 
 /* While both are there, the one with the run's name is somebody else's. */
-static enum status remove_made(struct removing *removing, enum maria_making making)
+static enum status remove_made(struct removing *removing, enum mysql_making making)
 {
-    struct maria_table facts;
+    struct mysql_table facts;
     struct buffer sql = {0};
     enum status aside = describe(removing, removing->aside, &facts);
     enum status status =
@@ -240,17 +240,17 @@ static enum status remove_made(struct removing *removing, enum maria_making maki
     if (aside == STATUS_FAILED || status == STATUS_FAILED) {
         return STATUS_FAILED;
     }
-    bool ours = making == MARIA_MADE || (making == MARIA_INTENDED && status == STATUS_OK &&
-                                         maria_is_marked(removing->self, &facts));
+    bool ours = making == MYSQL_MADE || (making == MYSQL_INTENDED && status == STATUS_OK &&
+                                         mysql_is_marked(removing->self, &facts));
     if (status == STATUS_OK && ours && put_aside(removing) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if ((making != MARIA_NOT_MADE && forget_made(removing) != STATUS_OK) ||
+    if ((making != MYSQL_NOT_MADE && forget_made(removing) != STATUS_OK) ||
         failpoint_hit("mysql.before_drop", removing->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     buffer_append_string(&sql, "DROP TABLE IF EXISTS ");
-    maria_append_table(&sql, removing->self, removing->aside);
+    mysql_append_table(&sql, removing->self, removing->aside);
     return run(removing, &sql, removing->aside);
 }
 
@@ -260,18 +260,18 @@ static enum status refuse_reaching(const struct removing *removing)
 {
     enum status status = STATUS_OK;
     for (uint32_t i = 0; status == STATUS_OK && i < removing->referrer_count; i++) {
-        const struct maria_referrer *referrer = &removing->referrers[i];
+        const struct mysql_referrer *referrer = &removing->referrers[i];
         struct buffer sql = {0};
         int64_t found = 0;
         if (referrer->own || referrer->going) {
             continue;
         }
         buffer_append_string(&sql, "SELECT EXISTS (SELECT 1 FROM ");
-        maria_append_table(&sql, removing->self, removing->table->name);
+        mysql_append_table(&sql, removing->self, removing->table->name);
         buffer_append_string(&sql, " AS t");
-        maria_referrer_append_join(&sql, referrer);
+        mysql_referrer_append_join(&sql, referrer);
         buffer_append_byte(&sql, ')');
-        status = maria_ask_number(removing->self, removing->connection, &sql, MARIA_LONG,
+        status = mysql_ask_number(removing->self, removing->connection, &sql, MYSQL_LONG,
                                   ERROR_TARGET_WRITE, 0, &found, removing->error);
         if (status == STATUS_OK && found != 0) {
             error_set(removing->error, ERROR_ROLLBACK_REFUSED, removing->table->name,
@@ -290,9 +290,9 @@ static enum status refuse_left(const struct removing *removing)
     struct buffer sql = {0};
     int64_t found = 0;
     buffer_append_string(&sql, "SELECT EXISTS (SELECT 1 FROM ");
-    maria_append_table(&sql, removing->self, removing->table->name);
+    mysql_append_table(&sql, removing->self, removing->table->name);
     buffer_append_byte(&sql, ')');
-    enum status status = maria_ask_number(removing->self, removing->connection, &sql, MARIA_LONG,
+    enum status status = mysql_ask_number(removing->self, removing->connection, &sql, MYSQL_LONG,
                                           ERROR_TARGET_WRITE, 0, &found, removing->error);
     return status == STATUS_OK && found != 0
                ? sql_undo_refuse_left(removing->table->name, removing->error)
@@ -302,12 +302,12 @@ static enum status refuse_left(const struct removing *removing)
 static enum status empty_within(const struct removing *removing)
 {
     struct buffer sql = {0};
-    if (maria_check_claim(removing->self, removing->connection, removing->error) != STATUS_OK ||
+    if (mysql_check_claim(removing->self, removing->connection, removing->error) != STATUS_OK ||
         refuse_reaching(removing) != STATUS_OK) {
         return STATUS_FAILED;
     }
     buffer_append_string(&sql, "DELETE FROM ");
-    maria_append_table(&sql, removing->self, removing->table->name);
+    mysql_append_table(&sql, removing->self, removing->table->name);
     if (run(removing, &sql, removing->table->name) != STATUS_OK ||
         refuse_left(removing) != STATUS_OK) {
         return STATUS_FAILED;
@@ -317,13 +317,13 @@ static enum status empty_within(const struct removing *removing)
 
 static enum status empty(struct removing *removing)
 {
-    struct maria_table facts;
+    struct mysql_table facts;
     enum status status = describe(removing, removing->table->name, &facts);
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
-    return maria_begin(removing->self, &removing->connection, removing->error) == STATUS_OK
-               ? maria_end(removing->self, removing->connection, empty_within(removing),
+    return mysql_begin(removing->self, &removing->connection, removing->error) == STATUS_OK
+               ? mysql_end(removing->self, removing->connection, empty_within(removing),
                            removing->error)
                : STATUS_FAILED;
 }
@@ -331,58 +331,58 @@ static enum status empty(struct removing *removing)
 /* ---------------------------------------------------------------- what the engine calls */
 
 static enum status begin(struct removing *removing, struct database *database,
-                         const struct target_table *table, enum maria_making *making,
+                         const struct target_table *table, enum mysql_making *making,
                          struct error *error)
 {
-    *removing = (struct removing){.self = maria_database_of(database),
+    *removing = (struct removing){.self = mysql_database_of(database),
                                   .arena = arena_create(0),
                                   .table = table,
                                   .error = error};
-    maria_own_name(removing->self, MARIA_OWN_DROPPED, table->name, removing->aside);
-    if (maria_control(removing->self, &removing->connection, error) != STATUS_OK ||
-        maria_check_claim(removing->self, removing->connection, error) != STATUS_OK ||
-        maria_find_making(removing->self, removing->connection, table->name, making, error) !=
+    mysql_own_name(removing->self, MYSQL_OWN_DROPPED, table->name, removing->aside);
+    if (mysql_control(removing->self, &removing->connection, error) != STATUS_OK ||
+        mysql_check_claim(removing->self, removing->connection, error) != STATUS_OK ||
+        mysql_find_making(removing->self, removing->connection, table->name, making, error) !=
             STATUS_OK) {
         return STATUS_FAILED;
     }
-    return maria_referrers_read(removing->self, removing->connection, table->name, removing->arena,
+    return mysql_referrers_read(removing->self, removing->connection, table->name, removing->arena,
                                 &removing->referrers, &removing->referrer_count, error);
 }
 
-enum status maria_was_made(struct database *database, const struct target_table *table, bool *made,
+enum status mysql_was_made(struct database *database, const struct target_table *table, bool *made,
                            struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     MYSQL *connection = NULL;
-    enum maria_making making = MARIA_NOT_MADE;
-    if (maria_control(self, &connection, error) != STATUS_OK ||
-        maria_find_making(self, connection, table->name, &making, error) != STATUS_OK) {
+    enum mysql_making making = MYSQL_NOT_MADE;
+    if (mysql_control(self, &connection, error) != STATUS_OK ||
+        mysql_find_making(self, connection, table->name, &making, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    *made = making != MARIA_NOT_MADE;
+    *made = making != MYSQL_NOT_MADE;
     return STATUS_OK;
 }
 
-enum status maria_can_remove(struct database *database, const struct target_table *table,
+enum status mysql_can_remove(struct database *database, const struct target_table *table,
                              struct error *error)
 {
     struct removing removing;
-    enum maria_making making = MARIA_NOT_MADE;
+    enum mysql_making making = MYSQL_NOT_MADE;
     enum status status = begin(&removing, database, table, &making, error);
-    status = status == STATUS_OK && making != MARIA_NOT_MADE ? refuse_others(&removing) : status;
+    status = status == STATUS_OK && making != MYSQL_NOT_MADE ? refuse_others(&removing) : status;
     arena_destroy(removing.arena);
     return status;
 }
 
-enum status maria_remove_table(struct database *database, const struct target_table *table,
+enum status mysql_remove_table(struct database *database, const struct target_table *table,
                                struct error *error)
 {
     struct removing removing;
-    enum maria_making making = MARIA_NOT_MADE;
+    enum mysql_making making = MYSQL_NOT_MADE;
     enum status status = begin(&removing, database, table, &making, error);
     if (status == STATUS_OK && table->created) {
         status = remove_made(&removing, making);
-    } else if (status == STATUS_OK && making == MARIA_NOT_MADE) {
+    } else if (status == STATUS_OK && making == MYSQL_NOT_MADE) {
         status = empty(&removing);
     }
     arena_destroy(removing.arena);

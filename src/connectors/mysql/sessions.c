@@ -28,7 +28,7 @@ static void free_session(struct own_session *session)
     }
 }
 
-void maria_own_add(MYSQL *connection, const char *server, const char *peer)
+void mysql_own_add(MYSQL *connection, const char *server, const char *peer)
 {
     size_t bytes = strlen(server) + 1;
     struct own_session *session = memory_allocate_zeroed(1, sizeof *session + bytes);
@@ -42,7 +42,7 @@ void maria_own_add(MYSQL *connection, const char *server, const char *peer)
     pthread_mutex_unlock(&mutex);
 }
 
-void maria_own_remove(const MYSQL *connection)
+void mysql_own_remove(const MYSQL *connection)
 {
     pthread_mutex_lock(&mutex);
     struct own_session **at = &sessions;
@@ -67,7 +67,7 @@ static const struct own_session *find(const MYSQL *connection)
     return session;
 }
 
-bool maria_is_own(const MYSQL *asked, unsigned long number)
+bool mysql_is_own(const MYSQL *asked, unsigned long number)
 {
     pthread_mutex_lock(&mutex);
     const struct own_session *here = find(asked);
@@ -80,7 +80,7 @@ bool maria_is_own(const MYSQL *asked, unsigned long number)
     return session != NULL;
 }
 
-bool maria_own_differs(const MYSQL *connection, const MYSQL *asked, const char *peer)
+bool mysql_own_differs(const MYSQL *connection, const MYSQL *asked, const char *peer)
 {
     pthread_mutex_lock(&mutex);
     const struct own_session *session = find(connection);
@@ -92,7 +92,7 @@ bool maria_own_differs(const MYSQL *connection, const MYSQL *asked, const char *
     return differs;
 }
 
-bool maria_own_is(const MYSQL *connection, const char *server, const char *peer)
+bool mysql_own_is(const MYSQL *connection, const char *server, const char *peer)
 {
     pthread_mutex_lock(&mutex);
     const struct own_session *session = find(connection);

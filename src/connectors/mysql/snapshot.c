@@ -28,7 +28,7 @@ enum { SPARE_EACH = 2 }; /* connections beyond a reader's cursors, in place of s
 
 /* ---------------------------------------------------------------- the pool */
 
-enum status maria_pool_take(struct maria_database *self, MYSQL **connection, struct error *error)
+enum status mysql_pool_take(struct mysql_database *self, MYSQL **connection, struct error *error)
 {
     pthread_mutex_lock(&self->pool_lock);
     *connection = self->pool_count > 0 ? self->pool[--self->pool_count] : NULL;
@@ -37,7 +37,7 @@ enum status maria_pool_take(struct maria_database *self, MYSQL **connection, str
         return STATUS_OK;
     }
     if (!self->snapshot_taken) {
-        return maria_connect(self, connection, error);
+        return mysql_connect(self, connection, error);
     }
     error_set(error, ERROR_SOURCE_READ, self->shown,
               "no connection within the snapshot is left for another table");
@@ -46,21 +46,21 @@ enum status maria_pool_take(struct maria_database *self, MYSQL **connection, str
     return STATUS_FAILED;
 }
 
-void maria_pool_give(struct maria_database *self, MYSQL *connection)
+void mysql_pool_give(struct mysql_database *self, MYSQL *connection)
 {
-    bool alive = connection != NULL && maria_is_alive(connection);
+    bool alive = connection != NULL && mysql_is_alive(connection);
     pthread_mutex_lock(&self->pool_lock);
-    bool kept = alive && self->pool_count < MARIA_POOL_MAX;
+    bool kept = alive && self->pool_count < MYSQL_POOL_MAX;
     if (kept) {
         self->pool[self->pool_count++] = connection;
     }
     pthread_mutex_unlock(&self->pool_lock);
     if (!kept) {
-        maria_disconnect(connection);
+        mysql_disconnect(connection);
     }
 }
 
-bool maria_pool_take_spare(struct maria_database *self, MYSQL **connection)
+bool mysql_pool_take_spare(struct mysql_database *self, MYSQL **connection)
 {
     pthread_mutex_lock(&self->pool_lock);
     bool taken = self->pool_spare > 0 && self->pool_count > 0;
@@ -72,10 +72,10 @@ bool maria_pool_take_spare(struct maria_database *self, MYSQL **connection)
     return taken;
 }
 
-void maria_pool_give_spare(struct maria_database *self, MYSQL *connection)
+void mysql_pool_give_spare(struct mysql_database *self, MYSQL *connection)
 {
-    bool alive = maria_is_alive(connection);
-    maria_pool_give(self, connection);
+    bool alive = mysql_is_alive(connection);
+    mysql_pool_give(self, connection);
     pthread_mutex_lock(&self->pool_lock);
     self->pool_spare += alive;
     pthread_mutex_unlock(&self->pool_lock);
@@ -83,13 +83,13 @@ void maria_pool_give_spare(struct maria_database *self, MYSQL *connection)
 
 /* ---------------------------------------------------------------- the lock */
 
-static enum status begin(struct maria_database *self, MYSQL *connection, struct error *error)
+static enum status begin(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     enum status status =
-        maria_query(self, connection, begin_sql, MARIA_SHORT, ERROR_SOURCE_READ, NULL, error);
+        mysql_run(self, connection, begin_sql, MYSQL_SHORT, ERROR_SOURCE_READ, NULL, error);
     if (status != STATUS_OK && mysql_errno(connection) == SYNTAX) { /* MySQL 5.5 */
-        status = maria_query(self, connection, begin_old_sql, MARIA_SHORT, ERROR_SOURCE_READ, NULL,
-                             error);
+        status =
+            mysql_run(self, connection, begin_old_sql, MYSQL_SHORT, ERROR_SOURCE_READ, NULL, error);
     }
     return status;
 }
@@ -102,13 +102,13 @@ static bool is_denied(MYSQL *connection)
 
 /* STATUS_END: the account may not. A client that stands still keeps the server's writers waiting
  * for some seconds only. */
-static enum status lock_all(struct maria_database *self, MYSQL *connection, struct error *error)
+static enum status lock_all(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     enum status status =
-        maria_query(self, connection, "SET SESSION lock_wait_timeout = 5, wait_timeout = 10",
-                    MARIA_SHORT, ERROR_SOURCE_READ, NULL, error);
-    status = status == STATUS_OK ? maria_query(self, connection, "FLUSH TABLES WITH READ LOCK",
-                                               MARIA_SHORT, ERROR_SOURCE_LOCKED, NULL, error)
+        mysql_run(self, connection, "SET SESSION lock_wait_timeout = 5, wait_timeout = 10",
+                  MYSQL_SHORT, ERROR_SOURCE_READ, NULL, error);
+    status = status == STATUS_OK ? mysql_run(self, connection, "FLUSH TABLES WITH READ LOCK",
+                                             MYSQL_SHORT, ERROR_SOURCE_LOCKED, NULL, error)
                                  : status;
     /* Amazon RDS says of this one that the login is denied, whatever was granted */
     if (status != STATUS_OK && (is_denied(connection) || mysql_errno(connection) == LOGIN_DENIED)) {
@@ -121,19 +121,19 @@ static enum status lock_all(struct maria_database *self, MYSQL *connection, stru
     return status;
 }
 
-static enum status lock_tables(struct maria_database *self, MYSQL *connection, struct error *error)
+static enum status lock_tables(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
-    const struct maria_catalog *catalog = NULL;
+    const struct mysql_catalog *catalog = NULL;
     struct buffer sql = {0};
     uint32_t count = 0;
-    if (maria_catalog_get(self, &catalog, error) != STATUS_OK) {
+    if (mysql_catalog_get(self, &catalog, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     buffer_append_string(&sql, "LOCK TABLES ");
     for (uint32_t i = 0; i < catalog->table_count; i++) {
         if (catalog->tables[i].schema->kind == SCHEMA_TABLE) {
             buffer_append_string(&sql, count++ > 0 ? ", " : "");
-            maria_append_table(&sql, self, catalog->tables[i].schema->name);
+            mysql_append_table(&sql, self, catalog->tables[i].schema->name);
             buffer_append_string(&sql, " READ");
         }
     }
@@ -142,31 +142,31 @@ static enum status lock_tables(struct maria_database *self, MYSQL *connection, s
         return STATUS_END;
     }
     enum status status =
-        maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_SOURCE_LOCKED, NULL, error);
+        mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_SOURCE_LOCKED, NULL, error);
     return status != STATUS_OK && is_denied(connection) ? STATUS_END : status;
 }
 
 /* STATUS_END: neither lock may be had. */
-static enum status lock(struct maria_database *self, MYSQL *connection, struct error *error)
+static enum status lock(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     enum status status = lock_all(self, connection, error);
     return status == STATUS_END ? lock_tables(self, connection, error) : status;
 }
 
-static bool has_large(const struct maria_catalog *catalog)
+static bool has_large(const struct mysql_catalog *catalog)
 {
     for (uint32_t i = 0; i < catalog->table_count; i++) {
-        if (maria_has_sliced(&catalog->tables[i])) {
+        if (mysql_has_sliced(&catalog->tables[i])) {
             return true;
         }
     }
     return false;
 }
 
-static void give_slicer(struct maria_database *self)
+static void give_slicer(struct mysql_database *self)
 {
     if (self->slicer != NULL) {
-        maria_pool_give(self, self->slicer);
+        mysql_pool_give(self, self->slicer);
         self->slicer = NULL;
     }
 }
@@ -180,7 +180,7 @@ struct demand {
 };
 
 /* Of connections that could not be had there are fewer readers. */
-static void have_fewer_readers(struct maria_database *self, const struct demand *demand)
+static void have_fewer_readers(struct mysql_database *self, const struct demand *demand)
 {
     uint32_t readers = self->pool_count / demand->each;
     if (readers < demand->readers) {
@@ -189,20 +189,20 @@ static void have_fewer_readers(struct maria_database *self, const struct demand 
 }
 
 /* Stops where the server has no more of them, unless even one reader lacks some. */
-static enum status fill_pool(struct maria_database *self, const struct demand *demand,
+static enum status fill_pool(struct mysql_database *self, const struct demand *demand,
                              struct error *error)
 {
     uint32_t count = demand->needed + demand->pulled;
     enum status status = STATUS_OK;
-    count = count < MARIA_POOL_MAX ? count : MARIA_POOL_MAX;
+    count = count < MYSQL_POOL_MAX ? count : MYSQL_POOL_MAX;
     while (status == STATUS_OK && self->pool_count < count) {
-        status = maria_connect(self, &self->pool[self->pool_count], error);
+        status = mysql_connect(self, &self->pool[self->pool_count], error);
         self->pool_count += status == STATUS_OK;
     }
     if (self->pool_count < demand->each) {
         if (status == STATUS_OK) {
             error_set(error, ERROR_PLAN_INVALID, self->shown, "%u connections are the most",
-                      (unsigned)MARIA_POOL_MAX);
+                      (unsigned)MYSQL_POOL_MAX);
         }
         if (demand->each > 1) {
             error_context(error,
@@ -211,7 +211,7 @@ static enum status fill_pool(struct maria_database *self, const struct demand *d
         return STATUS_FAILED;
     }
     if (status != STATUS_OK && self->pool_count > demand->each) {
-        maria_disconnect(self->pool[--self->pool_count]); /* one is left for who locks */
+        mysql_disconnect(self->pool[--self->pool_count]); /* one is left for who locks */
     }
     self->pool_spare = self->pool_count > demand->needed ? self->pool_count - demand->needed : 0;
     have_fewer_readers(self, demand);
@@ -219,11 +219,11 @@ static enum status fill_pool(struct maria_database *self, const struct demand *d
 }
 
 /* One table's rows fill a connection until the last one was read. */
-static enum status refuse_one(const struct maria_database *self, const struct demand *demand,
+static enum status refuse_one(const struct mysql_database *self, const struct demand *demand,
                               struct error *error)
 {
     struct buffer schema = {0};
-    maria_append_name(&schema, self->schema);
+    mysql_append_name(&schema, self->schema);
     error_set(error, ERROR_PERMISSION, self->shown,
               "%u tables are read side by side (one, and those that are embedded or aggregated), "
               "for which connections have to share a snapshot, and the account may lock neither "
@@ -235,7 +235,7 @@ static enum status refuse_one(const struct maria_database *self, const struct de
     return STATUS_FAILED;
 }
 
-static enum status keep_one(struct maria_database *self, const struct demand *demand,
+static enum status keep_one(struct mysql_database *self, const struct demand *demand,
                             struct error *error)
 {
     if (demand->each > 1) {
@@ -248,7 +248,7 @@ static enum status keep_one(struct maria_database *self, const struct demand *de
               self->shown);
     self->pool_spare = 0;
     while (self->pool_count > 1) {
-        maria_disconnect(self->pool[--self->pool_count]);
+        mysql_disconnect(self->pool[--self->pool_count]);
     }
     self->base.limits.readers_max = 1;
     return STATUS_OK;
@@ -257,7 +257,7 @@ static enum status keep_one(struct maria_database *self, const struct demand *de
 /* ---------------------------------------------------------------- the token */
 
 /* MySQL 5.5 and MariaDB 5.5 write the number with the digits 0 to F. */
-static int64_t count_in(const struct maria_database *self, const char *words, const char *after)
+static int64_t count_in(const struct mysql_database *self, const char *words, const char *after)
 {
     bool letters = self->version < 50600;
     const char *found = strstr(words, after);
@@ -271,7 +271,7 @@ static int64_t count_in(const struct maria_database *self, const char *words, co
 }
 
 /* -1: it can't be known: without the right to ask, or with transactions under way. */
-static int64_t transactions_so_far(struct maria_database *self, MYSQL *connection)
+static int64_t transactions_so_far(struct mysql_database *self, MYSQL *connection)
 {
     MYSQL_RES *result = NULL;
     struct buffer sql = {0};
@@ -281,21 +281,21 @@ static int64_t transactions_so_far(struct maria_database *self, MYSQL *connectio
 
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.innodb_trx WHERE "
                                "trx_rows_modified > 0 OR trx_rows_locked > 0");
-    if (maria_ask_number(self, connection, &sql, MARIA_SHORT, ERROR_SOURCE_READ, -1, &active,
+    if (mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_SOURCE_READ, -1, &active,
                          NULL) != STATUS_OK ||
         active != 0) {
         return -1;
     }
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.tables WHERE engine <> "
                                "'InnoDB' AND table_type = 'BASE TABLE' AND table_schema = ");
-    maria_append_string(&sql, self->schema);
-    if (maria_ask_number(self, connection, &sql, MARIA_SHORT, ERROR_SOURCE_READ, -1, &others,
+    mysql_append_string(&sql, self->schema);
+    if (mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_SOURCE_READ, -1, &others,
                          NULL) != STATUS_OK ||
         others != 0) {
         return -1;
     }
-    if (maria_query(self, connection, "SHOW ENGINE INNODB STATUS", MARIA_SHORT, ERROR_SOURCE_READ,
-                    &result, NULL) == STATUS_OK) {
+    if (mysql_run(self, connection, "SHOW ENGINE INNODB STATUS", MYSQL_SHORT, ERROR_SOURCE_READ,
+                  &result, NULL) == STATUS_OK) {
         MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
         count = row != NULL && row[2] != NULL ? count_in(self, row[2], "Trx id counter ") : -1;
     }
@@ -303,7 +303,7 @@ static int64_t transactions_so_far(struct maria_database *self, MYSQL *connectio
     return count;
 }
 
-static enum status make_token(struct maria_database *self, int64_t transactions,
+static enum status make_token(struct mysql_database *self, int64_t transactions,
                               struct arena *arena, const char **token, struct error *error)
 {
     const char *identity = NULL;
@@ -321,7 +321,7 @@ static enum status make_token(struct maria_database *self, int64_t transactions,
 /* ---------------------------------------------------------------- the snapshot */
 
 /* The session that locks is not to look idle while many begin over a slow link. */
-static enum status begin_all(struct maria_database *self, MYSQL *locker, int64_t *transactions,
+static enum status begin_all(struct mysql_database *self, MYSQL *locker, int64_t *transactions,
                              struct error *error)
 {
     enum { AT_ONCE = 8 };
@@ -329,8 +329,7 @@ static enum status begin_all(struct maria_database *self, MYSQL *locker, int64_t
     for (uint32_t i = 0; status == STATUS_OK && i < self->pool_count; i++) {
         status = begin(self, self->pool[i], error);
         if (status == STATUS_OK && locker != NULL && i % AT_ONCE == AT_ONCE - 1) {
-            status =
-                maria_query(self, locker, "DO 0", MARIA_SHORT, ERROR_SOURCE_LOCKED, NULL, error);
+            status = mysql_run(self, locker, "DO 0", MYSQL_SHORT, ERROR_SOURCE_LOCKED, NULL, error);
         }
     }
     *transactions =
@@ -339,13 +338,13 @@ static enum status begin_all(struct maria_database *self, MYSQL *locker, int64_t
 }
 
 /* The lock is held by a connection of its own, which would end its own snapshot with UNLOCK. */
-static enum status begin_together(struct maria_database *self, const struct demand *demand,
+static enum status begin_together(struct mysql_database *self, const struct demand *demand,
                                   int64_t *transactions, struct error *error)
 {
     MYSQL *locker = NULL;
     enum status status = STATUS_OK;
     if (!self->lockless) {
-        status = maria_connect(self, &locker, error);
+        status = mysql_connect(self, &locker, error);
         status = status == STATUS_OK ? lock(self, locker, error) : status;
         if (status == STATUS_END) {
             status = keep_one(self, demand, error);
@@ -361,23 +360,23 @@ static enum status begin_together(struct maria_database *self, const struct dema
         status = begin(self, self->control, error);
     }
     if (status == STATUS_OK && locker != NULL) { /* did it hold to the end? */
-        status = maria_query(self, locker, "UNLOCK TABLES", MARIA_SHORT, ERROR_SOURCE_LOCKED, NULL,
-                             error);
+        status =
+            mysql_run(self, locker, "UNLOCK TABLES", MYSQL_SHORT, ERROR_SOURCE_LOCKED, NULL, error);
     }
-    maria_disconnect(locker); /* and with it its locks */
+    mysql_disconnect(locker); /* and with it its locks */
     return status;
 }
 
-enum status maria_snapshot(struct database *database, uint32_t reader_count, struct arena *arena,
+enum status mysql_snapshot(struct database *database, uint32_t reader_count, struct arena *arena,
                            const char **token, struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
-    const struct maria_catalog *catalog = NULL;
+    struct mysql_database *self = mysql_database_of(database);
+    const struct mysql_catalog *catalog = NULL;
     int64_t transactions = -1;
 
     /* read before the lock, so that this is short */
     if (failpoint_hit("mysql.before_snapshot", error) != STATUS_OK ||
-        maria_catalog_get(self, &catalog, error) != STATUS_OK) {
+        mysql_catalog_get(self, &catalog, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     bool large = has_large(catalog);
@@ -396,9 +395,9 @@ enum status maria_snapshot(struct database *database, uint32_t reader_count, str
         self->slicer = self->pool[--self->pool_count];
     }
     self->snapshot_taken = true;
-    log_write(LOG_INFO, "%s", MARIA_STAYS_OPEN);
+    log_write(LOG_INFO, "%s", MYSQL_STAYS_OPEN);
     if (failpoint_hit("mysql.snapshot_begun", error) != STATUS_OK ||
-        maria_hold_touch(self, error) != STATUS_OK) {
+        mysql_hold_touch(self, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (make_token(self, transactions, arena, token, error) != STATUS_OK) {

@@ -2,20 +2,20 @@
 #include "connectors/mysql/source.h"
 #include <string.h>
 
-static bool is_ordered_by_number(const struct maria_column *column)
+static bool is_ordered_by_number(const struct mysql_column *column)
 {
-    return column->type.format == MARIA_AS_BIT || maria_has_labels(column->type.type.native);
+    return column->type.format == MYSQL_AS_BIT || mysql_has_labels(column->type.type.native);
 }
 
-void maria_append_key(struct buffer *sql, const struct maria_column *column, const char *alias)
+void mysql_append_key(struct buffer *sql, const struct mysql_column *column, const char *alias)
 {
     if (alias != NULL) {
         buffer_format(sql, "%s.", alias);
     }
-    maria_append_name(sql, column->name);
+    mysql_append_name(sql, column->name);
     /* labels are ordered by their numbers; a float's own text would be rounded */
     buffer_append_string(sql, is_ordered_by_number(column)            ? "+0"
-                              : column->type.format == MARIA_AS_FLOAT ? "*1e0"
+                              : column->type.format == MYSQL_AS_FLOAT ? "*1e0"
                                                                       : "");
 }
 
@@ -30,7 +30,7 @@ static bool is_number_text(const struct text *value)
 }
 
 /* Numbers as numbers: quoted, a decimal would be compared as a double. */
-static void append_literal(struct buffer *sql, const struct maria_column *column,
+static void append_literal(struct buffer *sql, const struct mysql_column *column,
                            const struct text *value)
 {
     bool number = value_kind_is_number(column->type.type.kind) || is_ordered_by_number(column);
@@ -38,39 +38,39 @@ static void append_literal(struct buffer *sql, const struct maria_column *column
         buffer_append(sql, value->data, value->length);
         bool plain = memchr(value->data, 'e', value->length) == NULL;
         bool binary =
-            column->type.format == MARIA_AS_FLOAT || column->type.format == MARIA_AS_DOUBLE;
+            column->type.format == MYSQL_AS_FLOAT || column->type.format == MYSQL_AS_DOUBLE;
         buffer_append_string(sql, plain && binary ? "e0" : "");
-    } else if (column->type.format == MARIA_AS_BYTES || column->type.format == MARIA_AS_GEOMETRY) {
-        maria_append_bytes(sql, value->data, value->length);
+    } else if (column->type.format == MYSQL_AS_BYTES || column->type.format == MYSQL_AS_GEOMETRY) {
+        mysql_append_bytes(sql, value->data, value->length);
     } else {
-        maria_append_text(sql, value->data, value->length);
+        mysql_append_text(sql, value->data, value->length);
     }
 }
 
-static void append_part(struct buffer *sql, const struct maria_column *column, const char *alias,
+static void append_part(struct buffer *sql, const struct mysql_column *column, const char *alias,
                         const char *operation, const struct text *value)
 {
     bool by_number = is_ordered_by_number(column);
     if (by_number) {
-        maria_append_key(sql, column, alias);
+        mysql_append_key(sql, column, alias);
     } else {
         if (alias != NULL) {
             buffer_format(sql, "%s.", alias);
         }
-        maria_append_name(sql, column->name);
+        mysql_append_name(sql, column->name);
     }
     buffer_append_string(sql, operation);
     append_literal(sql, column, value);
 }
 
 /* a > x OR (a = x AND (b > y OR (b = y AND c > z))), and a >= x, which an index understands. */
-void maria_append_bound(struct buffer *sql, const struct maria_table *table, const char *alias,
+void mysql_append_bound(struct buffer *sql, const struct mysql_table *table, const char *alias,
                         const struct text *values, bool at_most)
 {
     uint32_t parts = table->key.count;
-    const struct maria_column *columns[SQL_KEY_PARTS_MAX];
+    const struct mysql_column *columns[SQL_KEY_PARTS_MAX];
     for (uint32_t i = 0; i < parts; i++) {
-        columns[i] = &table->columns[maria_find_column(table, table->key.names[i])];
+        columns[i] = &table->columns[mysql_find_column(table, table->key.names[i])];
     }
     if (parts > 1) {
         append_part(sql, columns[0], alias, at_most ? " <= " : " >= ", &values[0]);
@@ -91,18 +91,18 @@ void maria_append_bound(struct buffer *sql, const struct maria_table *table, con
     buffer_append_string(sql, parts > 1 ? ")" : "");
 }
 
-void maria_append_record(struct buffer *sql, const struct maria_table *table, const char *alias,
+void mysql_append_record(struct buffer *sql, const struct mysql_table *table, const char *alias,
                          const struct text *values)
 {
     for (uint32_t i = 0; i < table->key.count; i++) {
-        int32_t at = maria_find_column(table, table->key.names[i]);
+        int32_t at = mysql_find_column(table, table->key.names[i]);
         buffer_append_string(sql, i > 0 ? " AND " : "");
         append_part(sql, &table->columns[at], alias, " = ", &values[i]);
     }
 }
 
-enum status maria_span_append(struct buffer *sql, const struct span *span,
-                              const struct maria_table *table, struct error *error)
+enum status mysql_span_append(struct buffer *sql, const struct span *span,
+                              const struct mysql_table *table, struct error *error)
 {
     struct sql_bounds bounds;
     if (sql_span_decode(span, &bounds, error) != STATUS_OK) {
@@ -119,11 +119,11 @@ enum status maria_span_append(struct buffer *sql, const struct span *span,
     }
     buffer_append_string(sql, " WHERE ");
     if (bounds.has_low) {
-        maria_append_bound(sql, table, "_t0", bounds.low, false);
+        mysql_append_bound(sql, table, "_t0", bounds.low, false);
     }
     buffer_append_string(sql, bounds.has_low && bounds.has_high ? " AND " : "");
     if (bounds.has_high) {
-        maria_append_bound(sql, table, "_t0", bounds.high, true);
+        mysql_append_bound(sql, table, "_t0", bounds.high, true);
     }
     return STATUS_OK;
 }

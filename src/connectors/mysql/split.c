@@ -8,25 +8,25 @@
 
 enum { SPANS_MAX = 1000000, EXACT_BYTES_MAX = 16 << 20, LITTLE_ROWS = 1000 };
 
-static enum status count_rows(struct maria_database *self, const struct maria_table *table,
-                              enum maria_patience patience, int64_t *rows, struct error *error)
+static enum status count_rows(struct mysql_database *self, const struct mysql_table *table,
+                              enum mysql_patience patience, int64_t *rows, struct error *error)
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT count(*) FROM ");
-    maria_append_table(&sql, self, table->schema->name);
-    return maria_ask_number(self, self->control, &sql, patience, ERROR_SOURCE_READ, -1, rows,
+    mysql_append_table(&sql, self, table->schema->name);
+    return mysql_ask_number(self, self->control, &sql, patience, ERROR_SOURCE_READ, -1, rows,
                             error);
 }
 
 /* Counted where that is quick, else what the statistics say. */
-static enum status row_count_of(struct maria_database *self, const struct maria_table *table,
+static enum status row_count_of(struct mysql_database *self, const struct mysql_table *table,
                                 int64_t *rows, struct error *error)
 {
     *rows = table->row_estimate;
     if (table->schema->size_bytes > EXACT_BYTES_MAX) {
         return STATUS_OK;
     }
-    enum status status = count_rows(self, table, MARIA_LONG, rows, error);
+    enum status status = count_rows(self, table, MYSQL_LONG, rows, error);
     if (status != STATUS_OK && error->code == ERROR_PERMISSION && !self->snapshot_taken) {
         error_clear(error); /* what may not be read, tell_lacking says */
         *rows = table->row_estimate;
@@ -37,36 +37,36 @@ static enum status row_count_of(struct maria_database *self, const struct maria_
 
 /* MariaDB's index fills a CHAR up with blanks under a collation without padding, and its WHERE does
  * not: of a range it gives what is in both. */
-static bool is_in_two_orders(const struct maria_column *column)
+static bool is_in_two_orders(const struct mysql_column *column)
 {
     return strncmp(column->type.type.native, "char", 4) == 0 && column->collation != NULL &&
            strstr(column->collation, "_nopad_") != NULL;
 }
 
-static bool is_keyed(const struct maria_table *table)
+static bool is_keyed(const struct mysql_table *table)
 {
     if (table == NULL || table->schema->kind != SCHEMA_TABLE ||
         table->key.count > SQL_KEY_PARTS_MAX) {
         return false;
     }
     for (uint32_t i = 0; i < table->key.count; i++) {
-        if (is_in_two_orders(&table->columns[maria_find_column(table, table->key.names[i])])) {
+        if (is_in_two_orders(&table->columns[mysql_find_column(table, table->key.names[i])])) {
             return false;
         }
     }
     return table->key.count > 0;
 }
 
-enum status maria_describe_stream(struct database *database, const struct read_request *request,
+enum status mysql_describe_stream(struct database *database, const struct read_request *request,
                                   struct arena *arena, struct stream_facts *facts,
                                   struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
-    const struct maria_table *table = NULL;
+    struct mysql_database *self = mysql_database_of(database);
+    const struct mysql_table *table = NULL;
 
     (void)arena;
     *facts = (struct stream_facts){.row_count = -1};
-    if (maria_request_root(self, request, &table, error) != STATUS_OK) {
+    if (mysql_request_root(self, request, &table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (table == NULL) {
@@ -80,42 +80,42 @@ enum status maria_describe_stream(struct database *database, const struct read_r
                                                : STATUS_OK;
 }
 
-enum status maria_count_rows(struct database *database, const struct read_request *request,
+enum status mysql_count_rows(struct database *database, const struct read_request *request,
                              int64_t *rows, struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
-    const struct maria_table *table = NULL;
+    struct mysql_database *self = mysql_database_of(database);
+    const struct mysql_table *table = NULL;
 
     *rows = -1;
-    if (maria_request_root(self, request, &table, error) != STATUS_OK) {
+    if (mysql_request_root(self, request, &table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return table != NULL && table->schema->kind == SCHEMA_TABLE
-               ? count_rows(self, table, MARIA_BUILD, rows, error)
+               ? count_rows(self, table, MYSQL_BUILD, rows, error)
                : STATUS_OK;
 }
 
-const char *maria_number_spans(struct database *database, const struct read_request *request,
+const char *mysql_number_spans(struct database *database, const struct read_request *request,
                                const char **column)
 {
-    const struct maria_table *table = NULL;
+    const struct mysql_table *table = NULL;
     struct error ignored = {0};
 
-    if (maria_request_root(maria_database_of(database), request, &table, &ignored) != STATUS_OK ||
+    if (mysql_request_root(mysql_database_of(database), request, &table, &ignored) != STATUS_OK ||
         !is_keyed(table) || table->key.count != 1) {
         return NULL;
     }
     *column = table->key.names[0];
-    int32_t number = maria_find_column(table, *column);
-    return number >= 0 && table->columns[number].type.format == MARIA_AS_INT ? sql_number_spans
+    int32_t number = mysql_find_column(table, *column);
+    return number >= 0 && table->columns[number].type.format == MYSQL_AS_INT ? sql_number_spans
                                                                              : NULL;
 }
 
 /* ---------------------------------------------------------------- spans */
 
 struct splitter {
-    struct maria_database *self;
-    const struct maria_table *table;
+    struct mysql_database *self;
+    const struct mysql_table *table;
     struct sql_spans spans;
     int64_t rows_each;
     struct sql_bounds bounds; /* of the span that is next */
@@ -143,7 +143,7 @@ static enum status cut_at(struct splitter *splitter, const struct text *values)
 
 static enum status ask_edge(struct splitter *splitter, const char *edge, int64_t *number)
 {
-    return maria_ask_edge(splitter->self, splitter->self->control, edge,
+    return mysql_ask_edge(splitter->self, splitter->self->control, edge,
                           splitter->table->schema->name, splitter->table->key.names[0],
                           ERROR_SOURCE_READ, number, splitter->spans.error);
 }
@@ -151,13 +151,13 @@ static enum status ask_edge(struct splitter *splitter, const char *edge, int64_t
 /* STATUS_END: the key is no whole number, or has gaps. */
 static enum status split_evenly(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
 {
-    const struct maria_table *table = splitter->table;
-    int32_t column = maria_find_column(table, table->key.names[0]);
+    const struct mysql_table *table = splitter->table;
+    int32_t column = mysql_find_column(table, table->key.names[0]);
     int64_t low = 0;
     int64_t high = 0;
     uint64_t wide = 0;
 
-    if (table->key.count != 1 || table->columns[column].type.format != MARIA_AS_INT || rows < 1) {
+    if (table->key.count != 1 || table->columns[column].type.format != MYSQL_AS_INT || rows < 1) {
         return STATUS_END;
     }
     if (ask_edge(splitter, "min", &low) != STATUS_OK ||
@@ -183,25 +183,25 @@ static enum status split_evenly(struct splitter *splitter, int64_t rows, int64_t
 
 static enum status ask_next(struct splitter *splitter, int64_t rows_wanted, MYSQL_RES **result)
 {
-    const struct maria_table *table = splitter->table;
+    const struct mysql_table *table = splitter->table;
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT ");
     for (uint32_t i = 0; i < table->key.count; i++) {
-        int32_t column = maria_find_column(table, table->key.names[i]);
+        int32_t column = mysql_find_column(table, table->key.names[i]);
         buffer_append_string(&sql, i > 0 ? ", " : "");
-        maria_append_key(&sql, &table->columns[column], NULL);
+        mysql_append_key(&sql, &table->columns[column], NULL);
     }
     buffer_append_string(&sql, " FROM ");
-    maria_append_table(&sql, splitter->self, table->schema->name);
+    mysql_append_table(&sql, splitter->self, table->schema->name);
     if (splitter->bounds.has_low) {
         buffer_append_string(&sql, " WHERE ");
-        maria_append_bound(&sql, table, NULL, splitter->bounds.low, false);
+        mysql_append_bound(&sql, table, NULL, splitter->bounds.low, false);
     }
     buffer_append_string(&sql, " ORDER BY ");
-    maria_append_names(&sql, NULL, table->key);
+    mysql_append_names(&sql, NULL, table->key);
     buffer_format(&sql, " LIMIT %lld, 1", (long long)rows_wanted - 1);
-    return maria_query_buffer(splitter->self, splitter->self->control, &sql, MARIA_LONG,
-                              ERROR_SOURCE_READ, result, splitter->spans.error);
+    return mysql_run_buffer(splitter->self, splitter->self->control, &sql, MYSQL_LONG,
+                            ERROR_SOURCE_READ, result, splitter->spans.error);
 }
 
 static enum status split_by_walking(struct splitter *splitter, int64_t rows_wanted)
@@ -243,11 +243,11 @@ static enum status split_by_key(struct splitter *splitter, int64_t rows, int64_t
     return status == STATUS_OK ? add_span(splitter) : status;
 }
 
-enum status maria_split(struct database *database, const struct read_request *request,
+enum status mysql_split(struct database *database, const struct read_request *request,
                         uint64_t rows_wanted, struct arena *arena, struct span **spans,
                         uint32_t *span_count, struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     struct splitter splitter = {.self = self,
                                 .spans = {.arena = arena, .shown = self->shown, .error = error},
                                 .rows_each = -1,
@@ -256,7 +256,7 @@ enum status maria_split(struct database *database, const struct read_request *re
     int64_t wanted = rows_wanted > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)rows_wanted;
 
     wanted = wanted < 1 ? 1 : wanted;
-    if (maria_request_root(self, request, &splitter.table, error) != STATUS_OK) {
+    if (mysql_request_root(self, request, &splitter.table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     bool keyed = is_keyed(splitter.table);

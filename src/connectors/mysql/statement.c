@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-const char *maria_skip_quoted(const char *at, const char *end)
+const char *mysql_skip_quoted(const char *at, const char *end)
 {
     char quote = *at++;
     while (at < end) {
@@ -61,7 +61,7 @@ static struct text piece_at(const char *at, const char *end)
 {
     const char *behind = at + 1;
     if (is_quote(*at)) {
-        behind = maria_skip_quoted(at, end);
+        behind = mysql_skip_quoted(at, end);
     } else if (begins_comment(at, end)) {
         behind = skip_comment(at, end);
     } else {
@@ -77,7 +77,7 @@ static bool is_word(struct text piece, const char *word)
     return piece.length == strlen(word) && strncasecmp(piece.data, word, piece.length) == 0;
 }
 
-void maria_drop_counter(char *statement)
+void mysql_drop_counter(char *statement)
 {
     const char *end = statement + strlen(statement);
     char *found = NULL;
@@ -113,7 +113,7 @@ static struct text find_word(const char *statement, const char *word, const char
     return (struct text){end, 0};
 }
 
-struct text maria_definer(const char *statement)
+struct text mysql_definer(const char *statement)
 {
     static const char *const before[] = {"SQL",      "VIEW",    "TRIGGER", "PROCEDURE",
                                          "FUNCTION", "PACKAGE", "EVENT",   NULL};
@@ -148,7 +148,7 @@ static struct text next_word(struct text piece, const char *end)
 }
 
 /* A replica's, that are enabled where it has them from, say DISABLE ON SLAVE. */
-struct text maria_enabled(const char *statement)
+struct text mysql_enabled(const char *statement)
 {
     static const char *const before[] = {"DO", NULL};
     const char *end = statement + strlen(statement);
@@ -196,12 +196,12 @@ static struct text database_behind(struct text word, const char *end)
     return point.length == 1 && *point.data == '.' ? name : (struct text){name.data, 0};
 }
 
-void maria_append_trigger(struct buffer *out, const char *statement, const char *to)
+void mysql_append_trigger(struct buffer *out, const char *statement, const char *to)
 {
     static const char *const words[] = {"TRIGGER", "ON"};
     static const char *const before[] = {"FOR", NULL};
     const char *end = statement + strlen(statement);
-    const struct text definer = maria_definer(statement);
+    const struct text definer = mysql_definer(statement);
     const char *at = definer.length > 0 ? definer.data + definer.length : statement;
     buffer_append(out, statement, (size_t)(at - statement));
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
@@ -214,7 +214,7 @@ void maria_append_trigger(struct buffer *out, const char *statement, const char 
         if (is_called(database, to)) {
             buffer_append(out, database.data, database.length);
         } else if (database.length > 0) {
-            maria_append_name(out, to);
+            mysql_append_name(out, to);
         }
         at = database.data + database.length;
     }
@@ -253,7 +253,7 @@ struct moving {
 
 static bool is_database(const struct moving *moving, struct text piece)
 {
-    return *piece.data == '`' && maria_definition_is_exactly(&piece, moving->from);
+    return *piece.data == '`' && mysql_definition_is_exactly(&piece, moving->from);
 }
 
 /* Is something else called as the database is, so that its name before a point may be that? */
@@ -294,10 +294,10 @@ static bool is_certain(const struct moving *moving, const char *statement, struc
            is_of_sequence(statement, piece.data);
 }
 
-void maria_append_moved(struct buffer *out, const char *statement, const char *from, const char *to)
+void mysql_append_moved(struct buffer *out, const char *statement, const char *from, const char *to)
 {
     const struct moving moving = {statement + strlen(statement), from};
-    const struct text definer = maria_definer(statement);
+    const struct text definer = mysql_definer(statement);
     const char *begin = definer.length > 0 ? definer.data + definer.length : statement;
     bool ambiguous = is_ambiguous(&moving, begin);
     struct place place = {0};
@@ -308,7 +308,7 @@ void maria_append_moved(struct buffer *out, const char *statement, const char *f
         const char *behind = piece.data + piece.length;
         if (before != '.' && behind < moving.end && *behind == '.' && is_database(&moving, piece) &&
             (!ambiguous || place.table || is_certain(&moving, statement, piece))) {
-            maria_append_name(out, to);
+            mysql_append_name(out, to);
         } else {
             buffer_append(out, piece.data, piece.length);
         }
@@ -322,7 +322,7 @@ void maria_append_moved(struct buffer *out, const char *statement, const char *f
 /* Behind CREATE and the clauses that may follow it: the kind's first word. */
 static struct text kind_behind(struct text create, const char *end)
 {
-    const struct text definer = maria_definer(create.data);
+    const struct text definer = mysql_definer(create.data);
     struct text word = next_word(create, end);
     if (is_word(word, "ALGORITHM")) { /* = UNDEFINED */
         word = next_word(next_word(next_word(word, end), end), end);
@@ -374,7 +374,7 @@ static bool names_trigger(struct text word, const char *end, const char *name)
     return is_called(is_word(behind, ".") ? next_word(behind, end) : word, name);
 }
 
-bool maria_makes(const char *statement, const char *what, const char *name)
+bool mysql_makes(const char *statement, const char *what, const char *name)
 {
     const char *end = statement + strlen(statement);
     const struct text create =
@@ -396,7 +396,7 @@ bool maria_makes(const char *statement, const char *what, const char *name)
         return is_word(behind, "("); /* else it may be a library's */
     }
     static const char *const before[] = {"DO", NULL};
-    return strcmp(what, "event") != 0 || maria_enabled(statement).length > 0 ||
+    return strcmp(what, "event") != 0 || mysql_enabled(statement).length > 0 ||
            find_word(statement, "DISABLE", before).length > 0;
 }
 
@@ -416,7 +416,7 @@ static bool pass_number(const char **at)
     return digits > 0;
 }
 
-bool maria_sets(const char *statement, const char *name)
+bool mysql_sets(const char *statement, const char *name)
 {
     const char *at = statement;
     const char *end = statement + strlen(statement);

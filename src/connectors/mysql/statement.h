@@ -7,22 +7,22 @@
 #include <stdbool.h>
 
 /* Behind a quoted piece that begins at `at`. */
-const char *maria_skip_quoted(const char *at, const char *end);
+const char *mysql_skip_quoted(const char *at, const char *end);
 /* " AUTO_INCREMENT=17" behind the last parenthesis is no part of a table's definition. */
-void maria_drop_counter(char *statement);
+void mysql_drop_counter(char *statement);
 /* "DEFINER=`user`@`host` " of a statement that makes something; empty: it has none. */
-struct text maria_definer(const char *statement);
+struct text mysql_definer(const char *statement);
 /* "ENABLE" of a statement that makes an event, or "DISABLE ON SLAVE"; empty: it is disabled. */
-struct text maria_enabled(const char *statement);
+struct text mysql_enabled(const char *statement);
 /* CREATE TRIGGER, in whatever quotes, as of the database `to`: it and its table. */
-void maria_append_trigger(struct buffer *out, const char *statement, const char *to);
+void mysql_append_trigger(struct buffer *out, const char *statement, const char *to);
 /* A statement in the server's own words with `from`.`name` as `to`.`name`. */
-void maria_append_moved(struct buffer *out, const char *statement, const char *from,
+void mysql_append_moved(struct buffer *out, const char *statement, const char *from,
                         const char *to);
 /* Is that one statement that makes something of this kind and name, and can't be enabled by
  * keeping silent? What a source tells may be anything. */
-bool maria_makes(const char *statement, const char *what, const char *name);
+bool mysql_makes(const char *statement, const char *what, const char *name);
 /* Is that DO SETVAL(`name`, number, 0, number)? */
-bool maria_sets(const char *statement, const char *name);
+bool mysql_sets(const char *statement, const char *name);
 
 #endif

@@ -15,7 +15,7 @@ static const char place_of_value[] = "\001";
 
 struct store_handle {
     struct store base;
-    struct maria_database *self;
+    struct mysql_database *self;
     MYSQL *connection; /* NULL: not made yet */
     bool within;       /* a transaction is open */
 };
@@ -29,27 +29,27 @@ static struct store_handle *handle_of(struct store *store)
 
 static enum status connect_handle(struct store_handle *handle, struct error *error)
 {
-    bool alive = maria_is_alive(handle->connection);
-    if (alive && (handle->within || !maria_has_spoken(handle->connection))) {
+    bool alive = mysql_is_alive(handle->connection);
+    if (alive && (handle->within || !mysql_has_spoken(handle->connection))) {
         return STATUS_OK;
     }
     if (handle->within) {
         return error_set(error, ERROR_NETWORK, handle->self->shown,
                          "the connection broke off within a transaction of the ledger");
     }
-    maria_disconnect(handle->connection);
+    mysql_disconnect(handle->connection);
     handle->connection = NULL;
-    return maria_connect(handle->self, &handle->connection, error);
+    return mysql_connect(handle->self, &handle->connection, error);
 }
 
 /* ---------------------------------------------------------------- the table */
 
 static void append_table(const struct store *store, struct buffer *sql)
 {
-    maria_append_table(sql, ((const struct store_handle *)store)->self, SQL_STORE_TABLE);
+    mysql_append_table(sql, ((const struct store_handle *)store)->self, SQL_STORE_TABLE);
 }
 
-enum status maria_store_exists(struct maria_database *self, MYSQL *connection, struct error *error)
+enum status mysql_store_exists(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     enum { OLDER = 2 };
     struct buffer sql = {0};
@@ -59,8 +59,8 @@ enum status maria_store_exists(struct maria_database *self, MYSQL *connection, s
                   "information_schema.tables WHERE table_name IN ('" SQL_STORE_TABLE
                   "', '_transhume_run') AND table_schema = ",
                   OLDER);
-    maria_append_string(&sql, self->schema);
-    if (maria_ask_number(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_INVALID, 0, &found,
+    mysql_append_string(&sql, self->schema);
+    if (mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_INVALID, 0, &found,
                          error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -74,23 +74,22 @@ enum status maria_store_exists(struct maria_database *self, MYSQL *connection, s
     return found > 0 ? STATUS_OK : STATUS_END;
 }
 
-enum status maria_store_make(struct maria_database *self, MYSQL *connection, struct error *error)
+enum status mysql_store_make(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
-    maria_append_table(&sql, self, SQL_STORE_TABLE);
+    mysql_append_table(&sql, self, SQL_STORE_TABLE);
     buffer_append_string(&sql, " (name varbinary(255) NOT NULL PRIMARY KEY, version bigint "
                                "unsigned NOT NULL, value longtext NOT NULL) ENGINE=InnoDB "
                                "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin ROW_FORMAT=DYNAMIC");
-    return maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_SCHEMA, NULL,
-                              error);
+    return mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_SCHEMA, NULL, error);
 }
 
 static enum status handle_exists(struct store *store, struct error *error)
 {
     struct store_handle *handle = handle_of(store);
     return connect_handle(handle, error) == STATUS_OK
-               ? maria_store_exists(handle->self, handle->connection, error)
+               ? mysql_store_exists(handle->self, handle->connection, error)
                : STATUS_FAILED;
 }
 
@@ -98,11 +97,11 @@ static enum status handle_create(struct store *store, struct error *error)
 {
     struct store_handle *handle = handle_of(store);
     if (connect_handle(handle, error) != STATUS_OK ||
-        maria_lock_creating(handle->self, handle->connection, error) != STATUS_OK) {
+        mysql_lock_creating(handle->self, handle->connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = maria_store_make(handle->self, handle->connection, error);
-    maria_unlock_creating(handle->self, handle->connection);
+    enum status status = mysql_store_make(handle->self, handle->connection, error);
+    mysql_unlock_creating(handle->self, handle->connection);
     return status;
 }
 
@@ -113,7 +112,7 @@ static enum status handle_drop(struct store *store, struct error *error)
         return status == STATUS_END ? STATUS_OK : status;
     }
     store->seen = false;
-    return maria_drop_own(handle_of(store)->self, handle_of(store)->connection, NULL, error);
+    return mysql_drop_own(handle_of(store)->self, handle_of(store)->connection, NULL, error);
 }
 
 /* ---------------------------------------------------------------- statements */
@@ -126,7 +125,7 @@ static void fill(struct buffer *filled, const char *sql, const struct store_valu
         return;
     }
     buffer_append(filled, sql, (size_t)(place - sql));
-    maria_append_text(filled, parameter->text, parameter->length);
+    mysql_append_text(filled, parameter->text, parameter->length);
     buffer_append_string(filled, place + strlen(place_of_value));
 }
 
@@ -158,9 +157,9 @@ static enum status run(struct store *store, const char *sql, const struct store_
         return STATUS_FAILED;
     }
     fill(&filled, sql, parameter);
-    enum status status = maria_query_buffer(handle->self, handle->connection, &filled, MARIA_SHORT,
-                                            row != NULL ? ERROR_LEDGER_INVALID : ERROR_TARGET_WRITE,
-                                            &result, &problem);
+    enum status status = mysql_run_buffer(handle->self, handle->connection, &filled, MYSQL_SHORT,
+                                          row != NULL ? ERROR_LEDGER_INVALID : ERROR_TARGET_WRITE,
+                                          &result, &problem);
     if (status == STATUS_OK && changed != NULL) {
         *changed = mysql_affected_rows(handle->connection);
     }
@@ -179,8 +178,8 @@ static enum status begin(struct store *store, struct error *error)
 {
     struct store_handle *handle = handle_of(store);
     if (connect_handle(handle, error) != STATUS_OK ||
-        maria_query(handle->self, handle->connection, "START TRANSACTION", MARIA_SHORT,
-                    ERROR_TARGET_WRITE, NULL, error) != STATUS_OK) {
+        mysql_run(handle->self, handle->connection, "START TRANSACTION", MYSQL_SHORT,
+                  ERROR_TARGET_WRITE, NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     handle->within = true;
@@ -193,12 +192,12 @@ static enum status end(struct store *store, enum status status, struct error *er
     struct error ignored;
     handle->within = false;
     if (status == STATUS_OK) {
-        return maria_query(handle->self, handle->connection, "COMMIT", MARIA_SHORT,
-                           ERROR_TARGET_WRITE, NULL, error);
+        return mysql_run(handle->self, handle->connection, "COMMIT", MYSQL_SHORT,
+                         ERROR_TARGET_WRITE, NULL, error);
     }
-    if (maria_query(handle->self, handle->connection, "ROLLBACK", MARIA_SHORT, ERROR_TARGET_WRITE,
-                    NULL, &ignored) != STATUS_OK) {
-        maria_disconnect(handle->connection);
+    if (mysql_run(handle->self, handle->connection, "ROLLBACK", MYSQL_SHORT, ERROR_TARGET_WRITE,
+                  NULL, &ignored) != STATUS_OK) {
+        mysql_disconnect(handle->connection);
         handle->connection = NULL;
     }
     return status;
@@ -224,7 +223,7 @@ static enum status open_handle(struct database *database, struct store **store, 
     struct store_handle *handle = memory_allocate_zeroed(1, sizeof *handle);
     (void)error;
     handle->base.dialect = &dialect;
-    handle->self = maria_database_of(database);
+    handle->self = mysql_database_of(database);
     *store = &handle->base;
     return STATUS_OK;
 }
@@ -232,7 +231,7 @@ static enum status open_handle(struct database *database, struct store **store, 
 static void close_handle(struct store *store)
 {
     if (store != NULL) {
-        maria_disconnect(handle_of(store)->connection);
+        mysql_disconnect(handle_of(store)->connection);
         free(store);
     }
 }
@@ -256,7 +255,7 @@ static enum status get_settled(struct store *store, const char *key, struct aren
     return status == STATUS_OK ? sql_store_get(store, key, arena, value, error) : status;
 }
 
-const struct store_functions maria_store_functions = {
+const struct store_functions mysql_store_functions = {
     .value_bytes_max = VALUE_BYTES_MAX,
     .open = open_handle,
     .close = close_handle,
@@ -272,18 +271,18 @@ const struct store_functions maria_store_functions = {
 
 /* ---------------------------------------------------------------- within other transactions */
 
-static enum status run_filled(struct maria_database *self, MYSQL *connection, struct buffer *sql,
+static enum status run_filled(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
                               const char *text, struct error *error)
 {
     const struct store_value value = {.text = text, .length = strlen(text)};
     struct buffer filled = {0};
     fill(&filled, buffer_string(sql), &value);
     buffer_free(sql);
-    return maria_query_buffer(self, connection, &filled, MARIA_SHORT, ERROR_TARGET_WRITE, NULL,
-                              error);
+    return mysql_run_buffer(self, connection, &filled, MYSQL_SHORT, ERROR_TARGET_WRITE, NULL,
+                            error);
 }
 
-enum status maria_store_add(struct maria_database *self, MYSQL *connection, const char *key,
+enum status mysql_store_add(struct mysql_database *self, MYSQL *connection, const char *key,
                             const char *text, struct error *error)
 {
     const struct store_handle handle = {.base = {.dialect = &dialect}, .self = self};
@@ -301,7 +300,7 @@ enum status maria_store_add(struct maria_database *self, MYSQL *connection, cons
     return STATUS_FAILED;
 }
 
-enum status maria_store_check_guard(struct maria_database *self, MYSQL *connection, bool *stands,
+enum status mysql_store_check_guard(struct mysql_database *self, MYSQL *connection, bool *stands,
                                     struct error *error)
 {
     const struct store_handle handle = {.base = {.dialect = &dialect}, .self = self};
@@ -310,7 +309,7 @@ enum status maria_store_check_guard(struct maria_database *self, MYSQL *connecti
     buffer_append_string(&sql, "SELECT 1");
     sql_store_append_guard(&handle.base, self->guard_key, self->guard_version, &sql);
     buffer_append_string(&sql, " LOCK IN SHARE MODE");
-    enum status status = maria_ask_number(self, connection, &sql, MARIA_SHORT, ERROR_LEDGER_INVALID,
+    enum status status = mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_LEDGER_INVALID,
                                           0, &found, error);
     *stands = found == 1;
     return status;

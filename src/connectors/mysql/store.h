@@ -6,21 +6,21 @@
 #include "connectors/sql/store.h"
 
 /* STATUS_END: there is no table. STATUS_FAILED also for a ledger of an older format. */
-enum status maria_store_exists(struct maria_database *self, MYSQL *connection,
+enum status mysql_store_exists(struct mysql_database *self, MYSQL *connection,
                                struct error *error) MUST_USE;
 /* Makes it, unless it is there. Commits what came before it. */
-enum status maria_store_make(struct maria_database *self, MYSQL *connection,
+enum status mysql_store_make(struct mysql_database *self, MYSQL *connection,
                              struct error *error) MUST_USE;
 /* Adds a key that has to be absent to the connection's transaction. STATUS_AGAIN: it is there. */
-enum status maria_store_add(struct maria_database *self, MYSQL *connection, const char *key,
+enum status mysql_store_add(struct mysql_database *self, MYSQL *connection, const char *key,
                             const char *text, struct error *error) MUST_USE;
 /* Does the claim's guard have its version still? Its row is locked to the transaction's end. */
-enum status maria_store_check_guard(struct maria_database *self, MYSQL *connection, bool *stands,
+enum status mysql_store_check_guard(struct mysql_database *self, MYSQL *connection, bool *stands,
                                     struct error *error) MUST_USE;
 
 /* The ledger's table is made, and what no run is left for is dropped, by one process at a time. */
-enum status maria_lock_creating(struct maria_database *self, MYSQL *connection,
+enum status mysql_lock_creating(struct mysql_database *self, MYSQL *connection,
                                 struct error *error) MUST_USE;
-void maria_unlock_creating(struct maria_database *self, MYSQL *connection);
+void mysql_unlock_creating(struct mysql_database *self, MYSQL *connection);
 
 #endif

@@ -7,65 +7,65 @@
 #include "connectors/sql/undo.h"
 
 /* Booleans are numbers, instants stand in UTC without a zone. */
-extern const struct sql_rules maria_rules;
+extern const struct sql_rules mysql_rules;
 
 /* ---------------------------------------------------------------- target.c */
 
 /* START TRANSACTION on the control connection. */
-enum status maria_begin(struct maria_database *self, MYSQL **connection,
+enum status mysql_begin(struct mysql_database *self, MYSQL **connection,
                         struct error *error) MUST_USE;
 /* COMMIT if `status` is STATUS_OK, else ROLLBACK; passes `status` through. */
-enum status maria_end(struct maria_database *self, MYSQL *connection, enum status status,
+enum status mysql_end(struct mysql_database *self, MYSQL *connection, enum status status,
                       struct error *error) MUST_USE;
 /* A statement that no foreign key answers to, neither by refusing it nor by doing more. Frees the
  * buffer. `*changed` (may be NULL): how many records it found. */
-enum status maria_run_unchecked(struct maria_database *self, MYSQL *connection, struct buffer *sql,
+enum status mysql_run_unchecked(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
                                 uint64_t *changed, struct error *error) MUST_USE;
-/* The same of maria_alter. */
-enum status maria_alter_unchecked(struct maria_database *self, MYSQL *connection,
+/* The same of mysql_alter. */
+enum status mysql_alter_unchecked(struct mysql_database *self, MYSQL *connection,
                                   struct buffer *sql, const char *table,
                                   struct error *error) MUST_USE;
 /* For a run whose writes stand as they are (target_table.triggers_off): no foreign key answers in
  * this session, neither by refusing nor by doing more. Triggers can't be told not to fire. */
-enum status maria_silence_keys(struct maria_database *self, MYSQL *connection, bool off,
+enum status mysql_silence_keys(struct mysql_database *self, MYSQL *connection, bool off,
                                struct error *error) MUST_USE;
 /* One table of the target as it is. STATUS_END: there is none of that name. */
-enum status maria_target_describe(struct maria_database *self, MYSQL *connection, const char *name,
-                                  struct arena *arena, struct maria_table *table,
+enum status mysql_target_describe(struct mysql_database *self, MYSQL *connection, const char *name,
+                                  struct arena *arena, struct mysql_table *table,
                                   struct error *error) MUST_USE;
 
 /* check.c */
-enum status maria_check_table(struct database *self, const struct target_table *table,
+enum status mysql_check_table(struct database *self, const struct target_table *table,
                               const struct shape *const *shapes, uint32_t shape_count,
                               struct buffer *out, struct error *error);
 /* rights.c: a line for what the account may not do that the table takes; nothing where that can't
  * be known. */
-enum status maria_check_rights(struct maria_database *self, MYSQL *connection,
+enum status mysql_check_rights(struct mysql_database *self, MYSQL *connection,
                                const struct target_table *table, bool is_there, struct buffer *out,
                                struct error *error) MUST_USE;
-void maria_rights_free(struct maria_rights *rights); /* what is not in an arena; NULL is fine */
+void mysql_rights_free(struct mysql_rights *rights); /* what is not in an arena; NULL is fine */
 /* prepare.c */
-enum status maria_prepare(struct database *self, struct target_table *tables, uint32_t table_count,
+enum status mysql_prepare(struct database *self, struct target_table *tables, uint32_t table_count,
                           const struct schema *objects, struct error *error);
 /* "KEY `name` (…)" */
-void maria_append_index(struct buffer *sql, const struct target_index *index);
+void mysql_append_index(struct buffer *sql, const struct target_index *index);
 /* Does the table's comment say that the claimed run is making it? */
-bool maria_is_marked(const struct maria_database *self, const struct maria_table *facts);
+bool mysql_is_marked(const struct mysql_database *self, const struct mysql_table *facts);
 /* finish.c */
-enum status maria_after_load(struct database *self, const struct target_table *tables,
+enum status mysql_after_load(struct database *self, const struct target_table *tables,
                              uint32_t table_count, const struct schema *objects,
                              void (*progress)(const char *what), uint32_t *broken,
                              struct error *error);
 
 /* builders.c: sql_await_builders for the tables. */
-enum status maria_await_builders(struct maria_database *self, MYSQL *connection,
+enum status mysql_await_builders(struct mysql_database *self, MYSQL *connection,
                                  const struct target_table *tables, uint32_t table_count,
                                  void (*progress)(const char *what), struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- layout.c */
 
 /* How a table is made that the plan describes by its columns. */
-struct maria_layout {
+struct mysql_layout {
     const char **types;    /* of each column, in words */
     const char *key_fault; /* why the server would refuse the primary key; NULL: it does not */
     const char **faults;   /* the same of each index; plain ones are left out for it */
@@ -73,132 +73,132 @@ struct maria_layout {
     uint64_t page_bytes;   /* by InnoDB's */
 };
 
-struct maria_layout maria_layout_make(const struct maria_database *self,
+struct mysql_layout mysql_layout_make(const struct mysql_database *self,
                                       const struct target_table *table, struct arena *arena);
-bool maria_layout_fits(const struct maria_layout *layout);
+bool mysql_layout_fits(const struct mysql_layout *layout);
 
 /* ---------------------------------------------------------------- definition.c */
 
-enum maria_clause { MARIA_CLAUSE_COLUMN, MARIA_CLAUSE_KEY, MARIA_CLAUSE_REFERENCE };
+enum mysql_clause { MYSQL_CLAUSE_COLUMN, MYSQL_CLAUSE_KEY, MYSQL_CLAUSE_REFERENCE };
 
 /* The parts between the parentheses of SHOW CREATE TABLE, and what stands behind them. */
-struct maria_definition {
+struct mysql_definition {
     struct text *clauses;
-    uint8_t *kinds; /* enum maria_clause: secondary keys, references, all else */
+    uint8_t *kinds; /* enum mysql_clause: secondary keys, references, all else */
     uint32_t count;
     struct text options; /* "ENGINE=InnoDB DEFAULT CHARSET=…" and partitions */
 };
 
 /* STATUS_END: it is not of that form. Texts are borrowed from `statement`. */
-enum status maria_definition_read(const char *statement, struct arena *arena,
-                                  struct maria_definition *definition) MUST_USE;
+enum status mysql_definition_read(const char *statement, struct arena *arena,
+                                  struct mysql_definition *definition) MUST_USE;
 /* The name of a key or constraint clause in backquotes, as it stands there; empty: none. */
-struct text maria_definition_name(const struct text *clause);
+struct text mysql_definition_name(const struct text *clause);
 /* Does a name in backquotes stand for this one? In any case of letters. */
-bool maria_definition_is_name(const struct text *quoted, const char *name);
+bool mysql_definition_is_name(const struct text *quoted, const char *name);
 /* The same, in the same case. */
-bool maria_definition_is_exactly(const struct text *quoted, const char *name);
+bool mysql_definition_is_exactly(const struct text *quoted, const char *name);
 /* Is that the first column of a key clause? */
-bool maria_definition_begins_with(const struct text *clause, const char *column);
+bool mysql_definition_begins_with(const struct text *clause, const char *column);
 
 /* ---------------------------------------------------------------- encode.c */
 
 /* Where a value goes: a line of LOAD DATA (tabs between, backslashes escape, \N is NULL), a
  * statement, or the parameters of a prepared one (COM_STMT_BULK_EXECUTE in MariaDB's manual). */
-enum maria_form { MARIA_IN_LINE, MARIA_IN_STATEMENT, MARIA_IN_BULK };
+enum mysql_form { MYSQL_IN_LINE, MYSQL_IN_STATEMENT, MYSQL_IN_BULK };
 
-/* As what the column's values are sent MARIA_IN_BULK: an enum_field_types, 0x8000 if unsigned. */
-uint16_t maria_bulk_type(const struct maria_column *column);
+/* As what the column's values are sent MYSQL_IN_BULK: an enum_field_types, 0x8000 if unsigned. */
+uint16_t mysql_bulk_type(const struct mysql_column *column);
 
 /*
  * Appends a value as the column takes it: NULLs, conversions and limits included. `scratch` is for
  * values made on the way. STATUS_FAILED with a REJECT code: the column can't hold it (what was
  * appended is the caller's to take back). LARGE values are not for this function.
  */
-enum status maria_encode(const struct maria_column *column, const struct cell *cell,
-                         enum maria_form form, struct arena *scratch, struct buffer *out,
+enum status mysql_encode(const struct mysql_column *column, const struct cell *cell,
+                         enum mysql_form form, struct arena *scratch, struct buffer *out,
                          struct error *error) MUST_USE;
 /* A value of the column's kind of one that is neither text nor JSON: itself, or converted. Fails as
  * convert_value does. */
-enum status maria_of_column(const struct maria_column *column, const struct cell *cell,
+enum status mysql_of_column(const struct mysql_column *column, const struct cell *cell,
                             struct arena *scratch, struct cell *made, struct error *error) MUST_USE;
 /* normal_column.c: target_functions.column_class and normal_form_in_column. */
-uint32_t maria_column_class(struct database *database, const struct schema_table *table,
+uint32_t mysql_column_class(struct database *database, const struct schema_table *table,
                             const struct schema_column *column);
-enum status maria_normal_form_in_column(struct database *database, uint32_t column_class,
+enum status mysql_normal_form_in_column(struct database *database, uint32_t column_class,
                                         const struct cell *cell, struct arena *arena,
                                         struct cell *normal, struct error *error) MUST_USE;
 /* Bytes as a field of a line. */
-void maria_append_field(struct buffer *out, const char *bytes, size_t length);
+void mysql_append_field(struct buffer *out, const char *bytes, size_t length);
 /* Must a field of a line go by way of a variable? Then `expression` begins what is made of it, up
  * to the variable, and `*end` ends it. */
-bool maria_needs_variable(const struct maria_database *self, const struct maria_column *column,
+bool mysql_needs_variable(const struct mysql_database *self, const struct mysql_column *column,
                           const char **expression, const char **end);
 
 /* ---------------------------------------------------------------- claim.c */
 
 /* target_functions.claimed, .released */
-enum status maria_claimed(struct database *self, const struct run_claim *claim,
+enum status mysql_claimed(struct database *self, const struct run_claim *claim,
                           struct error *error);
-void maria_released(struct database *self);
+void mysql_released(struct database *self);
 /* Does the claim stand? Its guard is locked until the transaction's end. Without a claim, or with a
  * ledger elsewhere: yes. */
-enum status maria_check_claim(struct maria_database *self, MYSQL *connection,
+enum status mysql_check_claim(struct mysql_database *self, MYSQL *connection,
                               struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- notes.c */
 
 /* What the claimed run knows of a table: that it is about to make it, has made it, or, of one with
  * undo records, that they are carried out. Without a run: nothing. */
-enum maria_making { MARIA_NOT_MADE, MARIA_INTENDED, MARIA_MADE, MARIA_UNDONE };
-/* Notes it in the connection's transaction; MARIA_NOT_MADE removes the note. */
-enum status maria_note_making(struct maria_database *self, MYSQL *connection, const char *table,
-                              enum maria_making making, struct error *error) MUST_USE;
-enum status maria_find_making(struct maria_database *self, MYSQL *connection, const char *table,
-                              enum maria_making *making, struct error *error) MUST_USE;
+enum mysql_making { MYSQL_NOT_MADE, MYSQL_INTENDED, MYSQL_MADE, MYSQL_UNDONE };
+/* Notes it in the connection's transaction; MYSQL_NOT_MADE removes the note. */
+enum status mysql_note_making(struct mysql_database *self, MYSQL *connection, const char *table,
+                              enum mysql_making making, struct error *error) MUST_USE;
+enum status mysql_find_making(struct mysql_database *self, MYSQL *connection, const char *table,
+                              enum mysql_making *making, struct error *error) MUST_USE;
 /* Removes all notes of a run. */
-enum status maria_forget_notes(struct maria_database *self, MYSQL *connection, const char *run_id,
+enum status mysql_forget_notes(struct mysql_database *self, MYSQL *connection, const char *run_id,
                                struct error *error) MUST_USE;
 
 /* Kinds of our own tables that belong to a run: "_transhume_KIND_RUN_NUMBER", where the number is a
  * hash of a table's name. */
-#define MARIA_OWN_KEYS "key"     /* keys that the run wrote into a table that held records */
-#define MARIA_OWN_DROPPED "drop" /* a table that a rollback is about to drop */
-#define MARIA_OWN_UNDO "undo"    /* undo.c, orphans.c */
-void maria_own_name(const struct maria_database *self, const char *kind, const char *table,
+#define MYSQL_OWN_KEYS "key"     /* keys that the run wrote into a table that held records */
+#define MYSQL_OWN_DROPPED "drop" /* a table that a rollback is about to drop */
+#define MYSQL_OWN_UNDO "undo"    /* undo.c, orphans.c */
+void mysql_own_name(const struct mysql_database *self, const char *kind, const char *table,
                     char name[SQL_OWN_NAME_BYTES]);
-void maria_append_key_table(struct buffer *sql, const struct maria_database *self,
+void mysql_append_key_table(struct buffer *sql, const struct mysql_database *self,
                             const char *table);
 /* The names of ours that begin so. */
-enum status maria_list_own(struct maria_database *self, MYSQL *connection, const char *prefix,
+enum status mysql_list_own(struct mysql_database *self, MYSQL *connection, const char *prefix,
                            MYSQL_RES **names, struct error *error) MUST_USE;
 /* Drops those of a run; of NULL all tables of ours. */
-enum status maria_drop_own(struct maria_database *self, MYSQL *connection, const char *run_id,
+enum status mysql_drop_own(struct mysql_database *self, MYSQL *connection, const char *run_id,
                            struct error *error) MUST_USE;
 /* Drops those with the keys of these tables. */
-enum status maria_drop_key_tables(struct maria_database *self, MYSQL *connection,
+enum status mysql_drop_key_tables(struct mysql_database *self, MYSQL *connection,
                                   const struct target_table *tables, uint32_t table_count,
                                   struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- ending.c */
 
 /* From now on the connection works on the claimed run, and is ended when that is taken over. */
-enum status maria_session_mark(struct maria_database *self, MYSQL *connection,
+enum status mysql_session_mark(struct mysql_database *self, MYSQL *connection,
                                struct error *error) MUST_USE;
 /* Ends others that work on that epoch of a run: sql_end_sessions. */
-enum status maria_sessions_end(struct maria_database *self, MYSQL *connection, const char *run_id,
+enum status mysql_sessions_end(struct mysql_database *self, MYSQL *connection, const char *run_id,
                                uint64_t epoch, struct error *error) MUST_USE;
 /* The same of the session that holds a user lock, whose name is SQL. */
-enum status maria_holder_end(struct maria_database *self, MYSQL *connection, const char *lock,
+enum status mysql_holder_end(struct mysql_database *self, MYSQL *connection, const char *lock,
                              struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- forget.c: target_functions */
 
-enum status maria_empty(struct database *self, const struct target_table *const *tables,
+enum status mysql_empty(struct database *self, const struct target_table *const *tables,
                         uint32_t table_count, struct error *error);
-enum status maria_forget_run(struct database *self, const char *run_id, bool rolled_back,
+enum status mysql_forget_run(struct database *self, const char *run_id, bool rolled_back,
                              struct error *error);
-enum status maria_tidy(struct database *self, bool rolled_back, struct error *error);
+enum status mysql_tidy(struct database *self, bool rolled_back, struct error *error);
 
 /* ---------------------------------------------------------------- undo.c */
 
@@ -216,52 +216,52 @@ enum status maria_tidy(struct database *self, bool rolled_back, struct error *er
  * image of a key stays.
  */
 /* "name TYPE NULL, ": the type as it is, without default, number of its own and the like. */
-void maria_undo_append_column(struct buffer *sql, const struct maria_table *facts,
+void mysql_undo_append_column(struct buffer *sql, const struct mysql_table *facts,
                               uint32_t position, bool in_key);
 /* Is that the name of a column of ours? */
-bool maria_undo_is_own(const char *column);
+bool mysql_undo_is_own(const char *column);
 /* An expression: bytes that tell records of these columns apart, whatever is in them. */
-void maria_undo_append_hash(struct buffer *sql, const struct maria_column *columns, uint32_t count,
+void mysql_undo_append_hash(struct buffer *sql, const struct mysql_column *columns, uint32_t count,
                             const char *alias);
 /* ", alias`a`, alias`b` …": the columns that it has of the table's. */
-void maria_undo_append_columns(struct buffer *sql, const struct maria_table *facts,
+void mysql_undo_append_columns(struct buffer *sql, const struct mysql_table *facts,
                                const char *alias);
 /* Makes the table if it is not there. Commits what came before it. */
-enum status maria_undo_make(struct maria_database *self, MYSQL *connection,
-                            const struct target_table *table, const struct maria_table *facts,
+enum status mysql_undo_make(struct mysql_database *self, MYSQL *connection,
+                            const struct target_table *table, const struct mysql_table *facts,
                             struct arena *arena, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- records.c */
 
-enum status maria_delete_records(struct database *self, const struct target_table *table,
+enum status mysql_delete_records(struct database *self, const struct target_table *table,
                                  const struct cell *keys, uint32_t key_count, uint64_t *deleted,
                                  struct error *error);
-enum status maria_fetch(struct database *self, const struct target_table *table,
+enum status mysql_fetch(struct database *self, const struct target_table *table,
                         const struct cell *keys, uint32_t key_count, struct batch **batch,
                         struct error *error);
 /* All columns of `facts` "… FROM " that, whole MAPs into the batch. */
-enum status maria_read_records(struct maria_database *self, MYSQL *connection,
-                               const struct maria_table *facts, const struct buffer *from,
+enum status mysql_read_records(struct mysql_database *self, MYSQL *connection,
+                               const struct mysql_table *facts, const struct buffer *from,
                                struct batch *batch, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- writer.c */
 
-enum status maria_writer_open(struct database *self, const struct target_table *tables,
+enum status mysql_writer_open(struct database *self, const struct target_table *tables,
                               uint32_t table_count, uint64_t epoch, struct writer **writer,
                               struct error *error);
-void maria_writer_close(struct writer *writer);
-enum status maria_writer_chunk_begin(struct writer *writer, uint64_t chunk, uint32_t attempt,
+void mysql_writer_close(struct writer *writer);
+enum status mysql_writer_chunk_begin(struct writer *writer, uint64_t chunk, uint32_t attempt,
                                      struct error *error);
-enum status maria_writer_submit(struct writer *writer, uint64_t chunk, uint32_t table,
+enum status mysql_writer_submit(struct writer *writer, uint64_t chunk, uint32_t table,
                                 struct batch *batch, struct error *error);
-enum status maria_writer_poll(struct writer *writer, int64_t timeout_ms,
+enum status mysql_writer_poll(struct writer *writer, int64_t timeout_ms,
                               struct batch_result *result, struct error *error);
-enum status maria_writer_commit(struct writer *writer, uint64_t chunk, const struct done_mark *mark,
+enum status mysql_writer_commit(struct writer *writer, uint64_t chunk, const struct done_mark *mark,
                                 struct error *error);
-void maria_writer_chunk_abandon(struct writer *writer, uint64_t chunk);
+void mysql_writer_chunk_abandon(struct writer *writer, uint64_t chunk);
 /* express.c: target_functions.express_accepts, .express_chunk */
-bool maria_express_accepts(struct database *database, struct database *source);
-enum status maria_express_chunk(struct writer *writer, struct database *source, uint64_t chunk,
+bool mysql_express_accepts(struct database *database, struct database *source);
+enum status mysql_express_chunk(struct writer *writer, struct database *source, uint64_t chunk,
                                 const struct read_request *request, const struct span *span,
                                 uint32_t table, uint64_t *rows, struct error *error);
 

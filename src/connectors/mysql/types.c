@@ -4,7 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
-const struct type_mapping maria_types[MARIA_TYPE_COUNT] = {
+const struct type_mapping mysql_types[MYSQL_TYPE_COUNT] = {
     {"bigint", VALUE_INT64, "all 64 bits",
      "bigint; int, mediumint, smallint or tinyint where the source's column holds no larger "
      "numbers",
@@ -72,49 +72,49 @@ const struct type_mapping maria_types[MARIA_TYPE_COUNT] = {
 
 static const struct {
     const char *name;
-    enum maria_format format;
+    enum mysql_format format;
     enum value_kind kind;
 } known[] = {
-    {"tinyint", MARIA_AS_INT, VALUE_INT64},
-    {"smallint", MARIA_AS_INT, VALUE_INT64},
-    {"mediumint", MARIA_AS_INT, VALUE_INT64},
-    {"int", MARIA_AS_INT, VALUE_INT64},
-    {"bigint", MARIA_AS_INT, VALUE_INT64},
-    {"decimal", MARIA_AS_DECIMAL, VALUE_DECIMAL},
-    {"float", MARIA_AS_FLOAT, VALUE_FLOAT32},
-    {"double", MARIA_AS_DOUBLE, VALUE_FLOAT64},
-    {"bit", MARIA_AS_BIT, VALUE_UINT64},
-    {"year", MARIA_AS_YEAR, VALUE_INT64},
-    {"char", MARIA_AS_TEXT, VALUE_TEXT},
-    {"varchar", MARIA_AS_TEXT, VALUE_TEXT},
-    {"tinytext", MARIA_AS_TEXT, VALUE_TEXT},
-    {"text", MARIA_AS_TEXT, VALUE_TEXT},
-    {"mediumtext", MARIA_AS_TEXT, VALUE_TEXT},
-    {"longtext", MARIA_AS_TEXT, VALUE_TEXT},
-    {"binary", MARIA_AS_BYTES, VALUE_BYTES},
-    {"varbinary", MARIA_AS_BYTES, VALUE_BYTES},
-    {"tinyblob", MARIA_AS_BYTES, VALUE_BYTES},
-    {"blob", MARIA_AS_BYTES, VALUE_BYTES},
-    {"mediumblob", MARIA_AS_BYTES, VALUE_BYTES},
-    {"longblob", MARIA_AS_BYTES, VALUE_BYTES},
-    {"date", MARIA_AS_DATE, VALUE_DATE},
-    {"datetime", MARIA_AS_DATETIME, VALUE_TIMESTAMP},
-    {"timestamp", MARIA_AS_TIMESTAMP, VALUE_TIMESTAMP},
-    {"time", MARIA_AS_TIME, VALUE_TIME},
-    {"json", MARIA_AS_JSON, VALUE_JSON},
-    {"uuid", MARIA_AS_UUID, VALUE_UUID},
-    {"geometry", MARIA_AS_GEOMETRY, VALUE_BYTES},
-    {"point", MARIA_AS_GEOMETRY, VALUE_BYTES},
-    {"linestring", MARIA_AS_GEOMETRY, VALUE_BYTES},
-    {"polygon", MARIA_AS_GEOMETRY, VALUE_BYTES},
-    {"multipoint", MARIA_AS_GEOMETRY, VALUE_BYTES},
-    {"multilinestring", MARIA_AS_GEOMETRY, VALUE_BYTES},
-    {"multipolygon", MARIA_AS_GEOMETRY, VALUE_BYTES},
-    {"geometrycollection", MARIA_AS_GEOMETRY, VALUE_BYTES},
-    {"geomcollection", MARIA_AS_GEOMETRY, VALUE_BYTES},
+    {"tinyint", MYSQL_AS_INT, VALUE_INT64},
+    {"smallint", MYSQL_AS_INT, VALUE_INT64},
+    {"mediumint", MYSQL_AS_INT, VALUE_INT64},
+    {"int", MYSQL_AS_INT, VALUE_INT64},
+    {"bigint", MYSQL_AS_INT, VALUE_INT64},
+    {"decimal", MYSQL_AS_DECIMAL, VALUE_DECIMAL},
+    {"float", MYSQL_AS_FLOAT, VALUE_FLOAT32},
+    {"double", MYSQL_AS_DOUBLE, VALUE_FLOAT64},
+    {"bit", MYSQL_AS_BIT, VALUE_UINT64},
+    {"year", MYSQL_AS_YEAR, VALUE_INT64},
+    {"char", MYSQL_AS_TEXT, VALUE_TEXT},
+    {"varchar", MYSQL_AS_TEXT, VALUE_TEXT},
+    {"tinytext", MYSQL_AS_TEXT, VALUE_TEXT},
+    {"text", MYSQL_AS_TEXT, VALUE_TEXT},
+    {"mediumtext", MYSQL_AS_TEXT, VALUE_TEXT},
+    {"longtext", MYSQL_AS_TEXT, VALUE_TEXT},
+    {"binary", MYSQL_AS_BYTES, VALUE_BYTES},
+    {"varbinary", MYSQL_AS_BYTES, VALUE_BYTES},
+    {"tinyblob", MYSQL_AS_BYTES, VALUE_BYTES},
+    {"blob", MYSQL_AS_BYTES, VALUE_BYTES},
+    {"mediumblob", MYSQL_AS_BYTES, VALUE_BYTES},
+    {"longblob", MYSQL_AS_BYTES, VALUE_BYTES},
+    {"date", MYSQL_AS_DATE, VALUE_DATE},
+    {"datetime", MYSQL_AS_DATETIME, VALUE_TIMESTAMP},
+    {"timestamp", MYSQL_AS_TIMESTAMP, VALUE_TIMESTAMP},
+    {"time", MYSQL_AS_TIME, VALUE_TIME},
+    {"json", MYSQL_AS_JSON, VALUE_JSON},
+    {"uuid", MYSQL_AS_UUID, VALUE_UUID},
+    {"geometry", MYSQL_AS_GEOMETRY, VALUE_BYTES},
+    {"point", MYSQL_AS_GEOMETRY, VALUE_BYTES},
+    {"linestring", MYSQL_AS_GEOMETRY, VALUE_BYTES},
+    {"polygon", MYSQL_AS_GEOMETRY, VALUE_BYTES},
+    {"multipoint", MYSQL_AS_GEOMETRY, VALUE_BYTES},
+    {"multilinestring", MYSQL_AS_GEOMETRY, VALUE_BYTES},
+    {"multipolygon", MYSQL_AS_GEOMETRY, VALUE_BYTES},
+    {"geometrycollection", MYSQL_AS_GEOMETRY, VALUE_BYTES},
+    {"geomcollection", MYSQL_AS_GEOMETRY, VALUE_BYTES},
 };
 
-int maria_type_numbers(const char *words, int64_t number[2])
+int mysql_type_numbers(const char *words, int64_t number[2])
 {
     const char *at = strchr(words, '(');
     int count = 0;
@@ -129,27 +129,27 @@ int maria_type_numbers(const char *words, int64_t number[2])
     return count;
 }
 
-static void read_limits(struct maria_type *type, const char *words)
+static void read_limits(struct mysql_type *type, const char *words)
 {
     int64_t number[2] = {0, 0};
-    int count = maria_type_numbers(words, number);
+    int count = mysql_type_numbers(words, number);
     switch (type->format) {
-    case MARIA_AS_DECIMAL:
+    case MYSQL_AS_DECIMAL:
         type->type.precision = count > 0 ? (int32_t)number[0] : 10;
         type->type.scale = (int32_t)number[1];
         break;
-    case MARIA_AS_TEXT:
-    case MARIA_AS_BYTES:
+    case MYSQL_AS_TEXT:
+    case MYSQL_AS_BYTES:
         type->type.precision = count > 0 ? (int32_t)number[0] : 0;
         break;
-    case MARIA_AS_FLOAT:
-    case MARIA_AS_DOUBLE:
+    case MYSQL_AS_FLOAT:
+    case MYSQL_AS_DOUBLE:
         type->rounds = count == 2;
         type->digits = (uint8_t)(type->rounds ? number[1] : 0);
         break;
-    case MARIA_AS_TIME:
-    case MARIA_AS_DATETIME:
-    case MARIA_AS_TIMESTAMP:
+    case MYSQL_AS_TIME:
+    case MYSQL_AS_DATETIME:
+    case MYSQL_AS_TIMESTAMP:
         type->digits = (uint8_t)(count > 0 && number[0] <= 6 ? number[0] : 0);
         break;
     default:
@@ -172,9 +172,9 @@ static uint8_t bits_of(const char *data_type, const char *words)
     return 0;
 }
 
-struct maria_type maria_type_of(const char *data_type, const char *words)
+struct mysql_type mysql_type_of(const char *data_type, const char *words)
 {
-    struct maria_type made = {.format = MARIA_AS_LABEL,
+    struct mysql_type made = {.format = MYSQL_AS_LABEL,
                               .type = {.kind = VALUE_TEXT, .native = words}};
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (strcasecmp(known[i].name, data_type) == 0) {
@@ -182,13 +182,13 @@ struct maria_type maria_type_of(const char *data_type, const char *words)
             made.type.kind = known[i].kind;
         }
     }
-    if (made.format == MARIA_AS_INT && strcasecmp(data_type, "bigint") == 0 &&
+    if (made.format == MYSQL_AS_INT && strcasecmp(data_type, "bigint") == 0 &&
         strstr(words, "unsigned") != NULL) {
-        made.format = MARIA_AS_UINT;
+        made.format = MYSQL_AS_UINT;
         made.type.kind = VALUE_UINT64;
     }
     made.type.bits = bits_of(data_type, words);
-    made.type.zoned = made.format == MARIA_AS_TIMESTAMP;
+    made.type.zoned = made.format == MYSQL_AS_TIMESTAMP;
     read_limits(&made, words);
     return made;
 }
@@ -234,15 +234,15 @@ static const char *name_of_field_type(const MYSQL_FIELD *field, bool binary)
     }
 }
 
-struct maria_type maria_type_of_field(const MYSQL_FIELD *field)
+struct mysql_type mysql_type_of_field(const MYSQL_FIELD *field)
 {
     enum { BINARY_CHARSET = 63 };
     bool label = (field->flags & (ENUM_FLAG | SET_FLAG)) != 0;
     const char *name = name_of_field_type(field, field->charsetnr == BINARY_CHARSET && !label);
     bool large = field->type == MYSQL_TYPE_LONGLONG && (field->flags & UNSIGNED_FLAG) != 0;
-    struct maria_type made = maria_type_of(name, large ? "bigint unsigned" : name);
+    struct mysql_type made = mysql_type_of(name, large ? "bigint unsigned" : name);
     made.type.bits = 0; /* of a computed number nobody knows */
-    if (made.format == MARIA_AS_DECIMAL) {
+    if (made.format == MYSQL_AS_DECIMAL) {
         unsigned long sign = (field->flags & UNSIGNED_FLAG) != 0 ? 0 : 1;
         unsigned long point = field->decimals > 0 ? 1 : 0;
         made.type.precision = (int32_t)(field->length - sign - point);
@@ -254,7 +254,7 @@ struct maria_type maria_type_of_field(const MYSQL_FIELD *field)
 
 /* ---------------------------------------------------------------- types of a plan */
 
-const char *const maria_native_names[] = {
+const char *const mysql_native_names[] = {
     "tinyint",   "smallint", "mediumint", "int",        "integer",    "bigint",   "decimal",
     "numeric",   "float",    "double",    "real",       "bit",        "bool",     "boolean",
     "char",      "varchar",  "tinytext",  "text",       "mediumtext", "longtext", "binary",
@@ -299,7 +299,7 @@ static bool is_rest(const char *rest)
     return *rest == '\0' || strcasecmp(rest, "unsigned") == 0 || strcasecmp(rest, "signed") == 0;
 }
 
-bool maria_native_type(const char *declared, struct value_type *type)
+bool mysql_native_type(const char *declared, struct value_type *type)
 {
     char name[32];
     size_t length = strcspn(declared, "( ");
@@ -316,7 +316,7 @@ bool maria_native_type(const char *declared, struct value_type *type)
     if (!is_known(plain)) {
         return false;
     }
-    *type = maria_type_of(plain, declared).type;
+    *type = mysql_type_of(plain, declared).type;
     if (strncasecmp(name, "bool", 4) == 0) {
         type->kind = VALUE_BOOL;
     }
@@ -335,7 +335,7 @@ static bool is_type(const char *text)
     bool labels = text[word] == '(' && ((word == 4 && strncasecmp(text, "enum", 4) == 0) ||
                                         (word == 3 && strncasecmp(text, "set", 3) == 0));
     if (!labels) {
-        return maria_native_type(text, &ignored);
+        return mysql_native_type(text, &ignored);
     }
     for (text += word + 1; *text == '\'';) {
         for (text++; *text != '\0' && (*text != '\'' || text[1] == '\'');) {
@@ -349,7 +349,7 @@ static bool is_type(const char *text)
     return strcmp(text, ")") == 0;
 }
 
-const char *maria_text_collation(const struct maria_database *self)
+const char *mysql_text_collation(const struct mysql_database *self)
 {
     if (self->mariadb) {
         return " CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin";
@@ -366,7 +366,7 @@ static const char *name_of_bits(uint8_t bits)
     return bits > 24 ? "int" : bits > 16 ? "mediumint" : bits > 8 ? "smallint" : "tinyint";
 }
 
-static const char *type_of_kind(const struct maria_database *self, const struct value_type *type)
+static const char *type_of_kind(const struct mysql_database *self, const struct value_type *type)
 {
     switch (type->kind) {
     case VALUE_BOOL:
@@ -404,7 +404,7 @@ static const char *type_of_kind(const struct maria_database *self, const struct 
 }
 
 /* The collation that a column of our own engine has, else ours. */
-static void append_collation(struct buffer *out, const struct maria_database *self,
+static void append_collation(struct buffer *out, const struct mysql_database *self,
                              const char *collation)
 {
     bool plain = collation != NULL && collation[0] != '\0' &&
@@ -412,11 +412,11 @@ static void append_collation(struct buffer *out, const struct maria_database *se
     if (plain) {
         buffer_format(out, " COLLATE %s", collation);
     } else {
-        buffer_append_string(out, maria_text_collation(self));
+        buffer_append_string(out, mysql_text_collation(self));
     }
 }
 
-void maria_append_type(struct buffer *out, const struct maria_database *self,
+void mysql_append_type(struct buffer *out, const struct mysql_database *self,
                        const struct value_type *type, const char *collation, bool indexed)
 {
     enum { LENGTH_MAX = 4096, INDEXED_LENGTH = 255, INDEXED_MAX = 768, PRECISION_MAX = 65 };

@@ -2,34 +2,34 @@
 #include "connectors/mysql/target.h"
 #include <string.h>
 
-bool maria_undo_is_own(const char *column)
+bool mysql_undo_is_own(const char *column)
 {
     return strncmp(column, "_transhume_", strlen("_transhume_")) == 0;
 }
 
 /* What has few characters goes in as it is, all else as a digest of its bytes: a text made by the
  * server is no longer than a packet. */
-static void append_hashed(struct buffer *sql, const struct maria_column *column, const char *alias)
+static void append_hashed(struct buffer *sql, const struct mysql_column *column, const char *alias)
 {
     bool plain = false;
     const char *after = "";
     switch (column->type.format) {
-    case MARIA_AS_INT:
-    case MARIA_AS_UINT:
-    case MARIA_AS_DOUBLE:
-    case MARIA_AS_DECIMAL:
-    case MARIA_AS_DATE:
-    case MARIA_AS_DATETIME:
-    case MARIA_AS_TIMESTAMP:
-    case MARIA_AS_TIME:
-    case MARIA_AS_YEAR:
+    case MYSQL_AS_INT:
+    case MYSQL_AS_UINT:
+    case MYSQL_AS_DOUBLE:
+    case MYSQL_AS_DECIMAL:
+    case MYSQL_AS_DATE:
+    case MYSQL_AS_DATETIME:
+    case MYSQL_AS_TIMESTAMP:
+    case MYSQL_AS_TIME:
+    case MYSQL_AS_YEAR:
         plain = true;
         break;
-    case MARIA_AS_FLOAT: /* as a text it has six digits */
+    case MYSQL_AS_FLOAT: /* as a text it has six digits */
         plain = true;
         after = " * 1e0";
         break;
-    case MARIA_AS_BIT:
+    case MYSQL_AS_BIT:
         plain = true;
         after = " + 0";
         break;
@@ -37,11 +37,11 @@ static void append_hashed(struct buffer *sql, const struct maria_column *column,
         break;
     }
     buffer_format(sql, "IFNULL(%s%s.", plain ? "" : "MD5(", alias);
-    maria_append_name(sql, column->name);
+    mysql_append_name(sql, column->name);
     buffer_format(sql, "%s%s, '-')", after, plain ? "" : ")");
 }
 
-void maria_undo_append_hash(struct buffer *sql, const struct maria_column *columns, uint32_t count,
+void mysql_undo_append_hash(struct buffer *sql, const struct mysql_column *columns, uint32_t count,
                             const char *alias)
 {
     bool begun = false;
@@ -56,53 +56,52 @@ void maria_undo_append_hash(struct buffer *sql, const struct maria_column *colum
     buffer_append_string(sql, begun ? ")))" : ", '')))");
 }
 
-void maria_undo_append_columns(struct buffer *sql, const struct maria_table *facts,
+void mysql_undo_append_columns(struct buffer *sql, const struct mysql_table *facts,
                                const char *alias)
 {
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         if (!facts->columns[i].generated) {
             buffer_append_string(sql, ", ");
             buffer_append_string(sql, alias);
-            maria_append_name(sql, facts->columns[i].name);
+            mysql_append_name(sql, facts->columns[i].name);
         }
     }
 }
 
-void maria_undo_append_column(struct buffer *sql, const struct maria_table *facts,
+void mysql_undo_append_column(struct buffer *sql, const struct mysql_table *facts,
                               uint32_t position, bool in_key)
 {
-    const struct maria_column *column = &facts->columns[position];
-    maria_append_name(sql, column->name);
+    const struct mysql_column *column = &facts->columns[position];
+    mysql_append_name(sql, column->name);
     buffer_format(sql, " %s", column->type.type.native);
     if (column->charset != NULL && column->collation != NULL) {
         buffer_append_string(sql, " CHARACTER SET ");
-        maria_append_name(sql, column->charset);
+        mysql_append_name(sql, column->charset);
         buffer_append_string(sql, " COLLATE ");
-        maria_append_name(sql, column->collation);
+        mysql_append_name(sql, column->collation);
     }
     buffer_append_string(sql, in_key ? " NOT NULL, " : " NULL, ");
 }
 
-enum status maria_undo_make(struct maria_database *self, MYSQL *connection,
-                            const struct target_table *table, const struct maria_table *facts,
+enum status mysql_undo_make(struct mysql_database *self, MYSQL *connection,
+                            const struct target_table *table, const struct mysql_table *facts,
                             struct arena *arena, struct error *error)
 {
     struct buffer sql = {0};
     const char *name = sql_undo_name(arena, self->run_id, table->name);
     buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
-    maria_append_table(&sql, self, name);
+    mysql_append_table(&sql, self, name);
     buffer_append_string(&sql, " (_transhume_found TINYINT NOT NULL, _transhume_hash BINARY(16) "
                                "NULL, _transhume_fate TINYINT NULL, _transhume_number BIGINT "
                                "UNSIGNED NULL, ");
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         if (!facts->columns[i].generated) {
-            maria_undo_append_column(&sql, facts, i,
-                                     maria_is_in(table->key, facts->columns[i].name));
+            mysql_undo_append_column(&sql, facts, i,
+                                     mysql_is_in(table->key, facts->columns[i].name));
         }
     }
     buffer_append_string(&sql, "PRIMARY KEY (");
-    maria_append_names(&sql, NULL, table->key);
+    mysql_append_names(&sql, NULL, table->key);
     buffer_append_string(&sql, "), KEY (_transhume_number)) ENGINE=InnoDB ROW_FORMAT=DYNAMIC");
-    return maria_query_buffer(self, connection, &sql, MARIA_SHORT, ERROR_TARGET_SCHEMA, NULL,
-                              error);
+    return mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_SCHEMA, NULL, error);
 }

@@ -26,14 +26,14 @@ enum {
 
 /* ---------------------------------------------------------------- open, close */
 
-void maria_writer_close(struct writer *writer)
+void mysql_writer_close(struct writer *writer)
 {
     if (writer == NULL) {
         return;
     }
-    maria_writer_chunk_abandon(writer, writer->chunk);
+    mysql_writer_chunk_abandon(writer, writer->chunk);
     writer_loader_stop(writer);
-    maria_disconnect(writer->connection);
+    mysql_disconnect(writer->connection);
     writer_bulk_close(writer);
     for (int i = 0; i < 2; i++) {
         buffer_free(&writer->segments[i].out);
@@ -56,17 +56,17 @@ static enum status ask_packet(struct writer *writer, struct error *error)
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT @@max_allowed_packet");
     enum status status =
-        maria_ask_number(writer->database, writer->connection, &sql, MARIA_SHORT, ERROR_NETWORK,
+        mysql_ask_number(writer->database, writer->connection, &sql, MYSQL_SHORT, ERROR_NETWORK,
                          (int64_t)writer->database->packet_bytes_max, &bytes, error);
     writer->packet_bytes_max = bytes > 0 ? (uint64_t)bytes : writer->database->packet_bytes_max;
     return status;
 }
 
-enum status maria_writer_open(struct database *database, const struct target_table *tables,
+enum status mysql_writer_open(struct database *database, const struct target_table *tables,
                               uint32_t table_count, uint64_t epoch, struct writer **writer,
                               struct error *error)
 {
-    struct maria_database *self = maria_database_of(database);
+    struct mysql_database *self = mysql_database_of(database);
     struct writer *opened = memory_allocate_zeroed(1, sizeof *opened);
 
     (void)epoch;
@@ -82,11 +82,11 @@ enum status maria_writer_open(struct database *database, const struct target_tab
     opened->table_count = table_count;
     bool silent = table_count > 0 && tables[0].triggers_off;
     if (writer_loader_start(opened, error) != STATUS_OK ||
-        maria_join(self, &opened->connection, error) != STATUS_OK ||
+        mysql_join(self, &opened->connection, error) != STATUS_OK ||
         ask_packet(opened, error) != STATUS_OK ||
-        (silent && maria_silence_keys(self, opened->connection, true, error) != STATUS_OK) ||
+        (silent && mysql_silence_keys(self, opened->connection, true, error) != STATUS_OK) ||
         writer_distinct_note(opened, error) != STATUS_OK) {
-        maria_writer_close(opened);
+        mysql_writer_close(opened);
         return STATUS_FAILED;
     }
     writer_serve(opened);
@@ -96,7 +96,7 @@ enum status maria_writer_open(struct database *database, const struct target_tab
 
 /* ---------------------------------------------------------------- chunks */
 
-enum status maria_writer_chunk_begin(struct writer *writer, uint64_t chunk, uint32_t attempt,
+enum status mysql_writer_chunk_begin(struct writer *writer, uint64_t chunk, uint32_t attempt,
                                      struct error *error)
 {
     (void)attempt;
@@ -114,14 +114,14 @@ enum status maria_writer_chunk_begin(struct writer *writer, uint64_t chunk, uint
 static void roll_back(struct writer *writer)
 {
     struct error ignored = {0};
-    if (!maria_is_alive(writer->connection) ||
-        maria_query(writer->database, writer->connection, "ROLLBACK", MARIA_SHORT,
-                    ERROR_TARGET_WRITE, NULL, &ignored) != STATUS_OK) {
-        maria_break_off(writer->connection);
+    if (!mysql_is_alive(writer->connection) ||
+        mysql_run(writer->database, writer->connection, "ROLLBACK", MYSQL_SHORT, ERROR_TARGET_WRITE,
+                  NULL, &ignored) != STATUS_OK) {
+        mysql_break_off(writer->connection);
     }
 }
 
-void maria_writer_chunk_abandon(struct writer *writer, uint64_t chunk)
+void mysql_writer_chunk_abandon(struct writer *writer, uint64_t chunk)
 {
     struct error ignored = {0};
     (void)chunk;
@@ -167,8 +167,8 @@ bool writer_is_ready(const struct writer *writer)
 {
     const struct segment *segment = writer->filling;
     uint64_t packet = writer->packet_bytes_max / 2;
-    uint64_t wanted = segment->form == MARIA_IN_STATEMENT ? STATEMENT_BYTES : SEGMENT_BYTES;
-    uint64_t most = segment->form == MARIA_IN_LINE || wanted < packet ? wanted : packet;
+    uint64_t wanted = segment->form == MYSQL_IN_STATEMENT ? STATEMENT_BYTES : SEGMENT_BYTES;
+    uint64_t most = segment->form == MYSQL_IN_LINE || wanted < packet ? wanted : packet;
     return segment->out.length >= most || segment->marks.length > 0 ||
            segment->held_bytes >= HELD_BYTES ||
            (!writer->loading && segment->out.length >= WORTH_BYTES);
@@ -181,7 +181,7 @@ static enum status fill_for(struct writer *writer, uint32_t table, const struct 
     struct segment *filling = writer->filling;
     const struct writer_plan *plan = filling->plan;
     if (plan != NULL && plan->table == table && plan->shape == batch->shape &&
-        (filling->form == MARIA_IN_BULK) == (bulk && writer_bulk_serves(writer, plan))) {
+        (filling->form == MYSQL_IN_BULK) == (bulk && writer_bulk_serves(writer, plan))) {
         return STATUS_OK;
     }
     if (writer_hand_over(writer, error) != STATUS_OK ||
@@ -191,9 +191,9 @@ static enum status fill_for(struct writer *writer, uint32_t table, const struct 
     }
     filling = writer->filling;
     filling->plan = plan;
-    filling->form = bulk && writer_bulk_serves(writer, plan) ? MARIA_IN_BULK
-                    : writer->database->loads                ? MARIA_IN_LINE
-                                                             : MARIA_IN_STATEMENT;
+    filling->form = bulk && writer_bulk_serves(writer, plan) ? MYSQL_IN_BULK
+                    : writer->database->loads                ? MYSQL_IN_LINE
+                                                             : MYSQL_IN_STATEMENT;
     return STATUS_OK;
 }
 
@@ -201,7 +201,7 @@ static enum status encode_rows(struct writer *writer, struct held *held, struct 
 {
     struct segment *filling = writer->filling;
     enum status status = STATUS_OK;
-    if (filling->form == MARIA_IN_BULK && filling->rows.length == 0) {
+    if (filling->form == MYSQL_IN_BULK && filling->rows.length == 0) {
         writer_bulk_begin(filling);
     }
     for (uint32_t row = 0; status == STATUS_OK && row < held->batch->row_count; row++) {
@@ -256,7 +256,7 @@ static enum status encode_batch(struct writer *writer, struct held *held,
     return encode_rows(writer, held, error);
 }
 
-enum status maria_writer_submit(struct writer *writer, uint64_t chunk, uint32_t table,
+enum status mysql_writer_submit(struct writer *writer, uint64_t chunk, uint32_t table,
                                 struct batch *batch, struct error *error)
 {
     if (chunk != writer->chunk) {
@@ -290,7 +290,7 @@ static enum status await_results(struct writer *writer, int64_t timeout_ms, stru
     return writer_await_load(writer, timeout_ms, error);
 }
 
-enum status maria_writer_poll(struct writer *writer, int64_t timeout_ms,
+enum status mysql_writer_poll(struct writer *writer, int64_t timeout_ms,
                               struct batch_result *result, struct error *error)
 {
     if (writer->done == NULL) {
@@ -319,31 +319,31 @@ enum status maria_writer_poll(struct writer *writer, int64_t timeout_ms,
 static enum status write_mark(struct writer *writer, const struct done_mark *mark,
                               struct error *error)
 {
-    struct maria_database *self = writer->database;
+    struct mysql_database *self = writer->database;
     enum status status = STATUS_OK;
     if (mark->key != NULL) {
-        status = maria_store_add(self, writer->connection, mark->key, mark->text, error);
+        status = mysql_store_add(self, writer->connection, mark->key, mark->text, error);
     }
     if (status == STATUS_AGAIN) {
         return sql_run_fenced(self->shown, error); /* somebody else marked the chunk */
     }
-    return status == STATUS_OK ? maria_check_claim(self, writer->connection, error) : status;
+    return status == STATUS_OK ? mysql_check_claim(self, writer->connection, error) : status;
 }
 
 /* What broke off after it was sent may have happened. */
 static enum status send_commit(struct writer *writer, struct error *error)
 {
-    struct maria_database *self = writer->database;
-    enum status status = maria_query(self, writer->connection, "COMMIT", MARIA_SHORT,
-                                     ERROR_TARGET_WRITE, NULL, error);
-    if (status != STATUS_OK && !maria_is_alive(writer->connection)) {
+    struct mysql_database *self = writer->database;
+    enum status status =
+        mysql_run(self, writer->connection, "COMMIT", MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
+    if (status != STATUS_OK && !mysql_is_alive(writer->connection)) {
         error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, self->shown,
                   "the connection broke off while a chunk was committed");
     }
     return status;
 }
 
-enum status maria_writer_commit(struct writer *writer, uint64_t chunk, const struct done_mark *mark,
+enum status mysql_writer_commit(struct writer *writer, uint64_t chunk, const struct done_mark *mark,
                                 struct error *error)
 {
     if (chunk == writer->committed && writer->chunk == 0) {
@@ -352,8 +352,8 @@ enum status maria_writer_commit(struct writer *writer, uint64_t chunk, const str
     if (failpoint_hit("mysql.before_mark", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (!writer->begun && maria_query(writer->database, writer->connection, "START TRANSACTION",
-                                      MARIA_SHORT, ERROR_TARGET_WRITE, NULL, error) != STATUS_OK) {
+    if (!writer->begun && mysql_run(writer->database, writer->connection, "START TRANSACTION",
+                                    MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     writer->begun = true;

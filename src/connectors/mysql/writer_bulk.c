@@ -44,11 +44,11 @@ static enum status prepare(struct writer *writer, const struct writer_plan *plan
     buffer_append_byte(&sql, ')');
     *refused = false;
     if (plan->bulk->statement == NULL) {
-        plan->bulk->statement = maria_statement_create(writer->connection);
+        plan->bulk->statement = mysql_statement_create(writer->connection);
         writer->statement_count++;
     }
     MYSQL_STMT *statement = plan->bulk->statement;
-    enum status status = maria_statement_prepare(writer->database, writer->connection, statement,
+    enum status status = mysql_statement_prepare(writer->database, writer->connection, statement,
                                                  sql.data, sql.length, refused, error);
     buffer_free(&sql);
     if (status == STATUS_OK && !*refused &&
@@ -66,16 +66,16 @@ static enum status prepare(struct writer *writer, const struct writer_plan *plan
 static enum status may_have_triggers(struct writer *writer, const struct writer_plan *plan,
                                      bool *found, struct error *error)
 {
-    struct maria_database *self = writer->database;
+    struct mysql_database *self = writer->database;
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     *found = false;
     if (writer->tables[plan->table].plan->created) {
         return STATUS_OK;
     }
-    maria_append_filled(&sql, sql_triggers, self->schema, plan->facts->schema->name);
-    if (maria_query_buffer(self, writer->connection, &sql, MARIA_SHORT, ERROR_TARGET_INVALID,
-                           &result, error) != STATUS_OK) {
+    mysql_append_filled(&sql, sql_triggers, self->schema, plan->facts->schema->name);
+    if (mysql_run_buffer(self, writer->connection, &sql, MYSQL_SHORT, ERROR_TARGET_INVALID, &result,
+                         error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
@@ -154,7 +154,7 @@ static void put_head(const struct writer_plan *plan, char *at)
     memcpy(at + ID_BYTES, &flags, FLAG_BYTES);
     at += ID_BYTES + FLAG_BYTES;
     for (uint32_t i = 0; i < plan->column_count; i++) {
-        uint16_t type = htole16(maria_bulk_type(plan->columns[i].column));
+        uint16_t type = htole16(mysql_bulk_type(plan->columns[i].column));
         memcpy(at + TYPE_BYTES * (size_t)i, &type, TYPE_BYTES);
     }
 }
@@ -168,8 +168,8 @@ static enum status execute(struct writer *writer, size_t from, size_t to, struct
     size_t length = to - from + writer_bulk_head_bytes(plan);
     return connection->methods->db_command(connection, COM_STMT_BULK_EXECUTE, begin, length, 1,
                                            NULL) != 0
-               ? maria_failure(writer->database, connection, ERROR_NETWORK, error)
-               : maria_read_answer(writer->database, connection, MARIA_LONG, ERROR_TARGET_WRITE,
+               ? mysql_failure(writer->database, connection, ERROR_NETWORK, error)
+               : mysql_read_answer(writer->database, connection, MYSQL_LONG, ERROR_TARGET_WRITE,
                                    error);
 }
 
@@ -178,8 +178,8 @@ enum status writer_bulk_send(struct writer *writer, size_t from, size_t to, stru
     struct error ignored = {0};
     bool refused = false;
     enum status status = execute(writer, from, to, error);
-    if (status == STATUS_OK || !maria_is_alive(writer->connection) ||
-        !maria_statement_is_forgotten(writer->connection)) {
+    if (status == STATUS_OK || !mysql_is_alive(writer->connection) ||
+        !mysql_statement_is_forgotten(writer->connection)) {
         return status;
     }
     if (prepare(writer, writer->sending->plan, &refused, &ignored) != STATUS_OK || refused) {

@@ -8,11 +8,11 @@
 
 enum status writer_distinct_lay_aside(struct stage_pass *pass, struct buffer *from)
 {
-    struct maria_database *self = pass->writer->database;
+    struct mysql_database *self = pass->writer->database;
     struct buffer move = {0};
     struct buffer take = {0};
     buffer_append_string(&move, "INSERT INTO ");
-    maria_append_table(&move, self, pass->plan->repeats_name);
+    mysql_append_table(&move, self, pass->plan->repeats_name);
     buffer_append_string(&move, " SELECT s.* FROM ");
     buffer_append_buffer(&move, from);
     buffer_free(from);
@@ -23,9 +23,9 @@ enum status writer_distinct_lay_aside(struct stage_pass *pass, struct buffer *fr
     }
     pass->repeats = true;
     buffer_append_string(&take, "DELETE s FROM ");
-    maria_append_table(&take, self, pass->plan->stage_name);
+    mysql_append_table(&take, self, pass->plan->stage_name);
     buffer_append_string(&take, " AS s JOIN ");
-    maria_append_table(&take, self, pass->plan->repeats_name);
+    mysql_append_table(&take, self, pass->plan->repeats_name);
     buffer_append_string(&take, " AS r ON r._transhume_row = s._transhume_row");
     return writer_run_statement(pass->writer, &take, NULL, pass->refusal, pass->error);
 }
@@ -34,8 +34,8 @@ static enum status set_patience(struct stage_pass *pass, long long seconds)
 {
     struct buffer sql = {0};
     buffer_format(&sql, "SET SESSION innodb_lock_wait_timeout = %lld", seconds);
-    return maria_query_buffer(pass->writer->database, pass->writer->connection, &sql, MARIA_SHORT,
-                              ERROR_TARGET_WRITE, NULL, pass->error);
+    return mysql_run_buffer(pass->writer->database, pass->writer->connection, &sql, MYSQL_SHORT,
+                            ERROR_TARGET_WRITE, NULL, pass->error);
 }
 
 /* The key of the ledger's row that is locked. */
@@ -57,10 +57,10 @@ enum status writer_distinct_note(struct writer *writer, struct error *error)
     }
     find_row(writer, key);
     buffer_append_string(&sql, "INSERT IGNORE INTO ");
-    maria_append_table(&sql, writer->database, SQL_STORE_TABLE);
+    mysql_append_table(&sql, writer->database, SQL_STORE_TABLE);
     buffer_format(&sql, " (name, version, value) VALUES ('%s', 1, '{\"format\":2}')", key);
-    return maria_query_buffer(writer->database, writer->connection, &sql, MARIA_LONG,
-                              ERROR_TARGET_WRITE, NULL, error);
+    return mysql_run_buffer(writer->database, writer->connection, &sql, MYSQL_LONG,
+                            ERROR_TARGET_WRITE, NULL, error);
 }
 
 static enum status lock_row(struct stage_pass *pass)
@@ -71,7 +71,7 @@ static enum status lock_row(struct stage_pass *pass)
     char key[STORE_KEY_BYTES];
     find_row(writer, key);
     buffer_append_string(&sql, "SELECT 1 FROM ");
-    maria_append_table(&sql, writer->database, SQL_STORE_TABLE);
+    mysql_append_table(&sql, writer->database, SQL_STORE_TABLE);
     buffer_format(&sql, " WHERE name = '%s' FOR UPDATE", key);
     enum status status = writer_run_statement(writer, &sql, &result, pass->refusal, pass->error);
     mysql_free_result(result);
@@ -80,29 +80,29 @@ static enum status lock_row(struct stage_pass *pass)
 
 static enum status lay_aside_present(struct stage_pass *pass)
 {
-    struct maria_database *self = pass->writer->database;
+    struct mysql_database *self = pass->writer->database;
     struct buffer from = {0};
-    maria_append_table(&from, self, pass->plan->stage_name);
+    mysql_append_table(&from, self, pass->plan->stage_name);
     buffer_append_string(&from, " AS s JOIN ");
-    maria_append_table(&from, self, pass->plan->facts->schema->name);
+    mysql_append_table(&from, self, pass->plan->facts->schema->name);
     buffer_append_string(&from, " AS t ON ");
-    maria_append_match(&from, pass->key, "s", "t");
+    mysql_append_match(&from, pass->key, "s", "t");
     return writer_distinct_lay_aside(pass, &from);
 }
 
 static enum status lay_aside_later(struct stage_pass *pass)
 {
-    struct maria_database *self = pass->writer->database;
+    struct mysql_database *self = pass->writer->database;
     struct buffer from = {0};
-    if (!maria_has_windows(self)) {
+    if (!mysql_has_windows(self)) {
         return STATUS_OK; /* a key that stands twice in a pass halves it */
     }
     buffer_append_string(&from, "(SELECT _transhume_row, ");
     writer_stage_append_columns(pass->plan, "", &from);
     buffer_append_string(&from, " FROM (SELECT n.*, ROW_NUMBER() OVER (PARTITION BY ");
-    maria_append_names(&from, NULL, pass->key);
+    mysql_append_names(&from, NULL, pass->key);
     buffer_append_string(&from, " ORDER BY _transhume_row) AS _transhume_place FROM ");
-    maria_append_table(&from, self, pass->plan->stage_name);
+    mysql_append_table(&from, self, pass->plan->stage_name);
     buffer_append_string(&from, " AS n) AS d WHERE _transhume_place > 1) AS s");
     return writer_distinct_lay_aside(pass, &from);
 }
@@ -120,7 +120,7 @@ enum status writer_distinct_lock(struct stage_pass *pass)
     enum status back = STATUS_OK;
     if (status != STATUS_FAILED) {
         int64_t wait_ms = sql_long_lock_ms(pass->writer->database->timeout_ms);
-        back = set_patience(pass, maria_lock_seconds(wait_ms));
+        back = set_patience(pass, mysql_lock_seconds(wait_ms));
     }
     return back == STATUS_OK ? status : back;
 }
@@ -132,19 +132,19 @@ enum status writer_distinct_part(struct stage_pass *pass)
 }
 
 /* Collations know equal texts that differ, and a CAST is nothing beyond max_allowed_packet. */
-static void append_value(struct buffer *sql, const struct maria_column *column, const char *alias)
+static void append_value(struct buffer *sql, const struct mysql_column *column, const char *alias)
 {
-    bool text = column->type.type.kind == VALUE_TEXT || column->type.format == MARIA_AS_JSON;
+    bool text = column->type.type.kind == VALUE_TEXT || column->type.format == MYSQL_AS_JSON;
     buffer_append_string(sql, text ? "CONVERT(" : "");
     buffer_append_string(sql, alias);
-    maria_append_name(sql, column->name);
+    mysql_append_name(sql, column->name);
     buffer_append_string(sql, text ? " USING binary)" : "");
 }
 
 static void append_same(struct buffer *sql, const struct writer_plan *plan)
 {
     for (uint32_t i = 0; i < plan->column_count; i++) {
-        const struct maria_column *column = plan->columns[i].column;
+        const struct mysql_column *column = plan->columns[i].column;
         buffer_append_string(sql, " AND ");
         append_value(sql, column, "t.");
         buffer_append_string(sql, " <=> ");
@@ -154,7 +154,7 @@ static void append_same(struct buffer *sql, const struct writer_plan *plan)
 
 enum status writer_distinct_settle(struct stage_pass *pass)
 {
-    struct maria_database *self = pass->writer->database;
+    struct mysql_database *self = pass->writer->database;
     const struct writer_plan *plan = pass->plan;
     const struct target_table *target = pass->writer->tables[plan->table].plan;
     struct buffer list = {0};
@@ -162,11 +162,11 @@ enum status writer_distinct_settle(struct stage_pass *pass)
         return STATUS_OK;
     }
     buffer_append_string(&list, "SELECT r._transhume_row FROM ");
-    maria_append_table(&list, self, plan->repeats_name);
+    mysql_append_table(&list, self, plan->repeats_name);
     buffer_append_string(&list, " AS r JOIN ");
-    maria_append_table(&list, self, plan->facts->schema->name);
+    mysql_append_table(&list, self, plan->facts->schema->name);
     buffer_append_string(&list, " AS t ON ");
-    maria_append_match(&list, pass->key, "r", "t");
+    mysql_append_match(&list, pass->key, "r", "t");
     append_same(&list, plan);
     /* in the server's log of statements, a plain read would be as old as the transaction */
     buffer_append_string(&list, " LOCK IN SHARE MODE");
@@ -175,7 +175,7 @@ enum status writer_distinct_settle(struct stage_pass *pass)
         return status;
     }
     buffer_append_string(&list, "SELECT _transhume_row FROM ");
-    maria_append_table(&list, self, plan->repeats_name);
+    mysql_append_table(&list, self, plan->repeats_name);
     return writer_stage_take_out(pass, plan->repeats_name, &list,
                                  target->created ? sql_taken_of_run : sql_taken_refused);
 }

@@ -11,7 +11,7 @@
 /* One column of a load: from a field of the batch into a column of the table. */
 struct writer_column {
     uint32_t field;
-    const struct maria_column *column;
+    const struct mysql_column *column;
     bool in_key;
 };
 
@@ -26,7 +26,7 @@ struct writer_plan {
     struct writer_plan *next;
     uint32_t table;
     const struct shape *shape;
-    const struct maria_table *facts;
+    const struct mysql_table *facts;
     struct writer_column *columns;
     uint32_t column_count;
     bool staged;   /* by way of a temporary table: of records that are there, or kept for undoing */
@@ -52,7 +52,7 @@ struct held {
 /* A table that the writer may fill. */
 struct writer_table {
     const struct target_table *plan;
-    struct maria_table facts;
+    struct mysql_table facts;
     bool described;
     uint32_t refusals;          /* of the express lane's chunks, one after the other */
     const struct shape *pulled; /* by the express lane: the source's columns; NULL: not yet */
@@ -89,7 +89,7 @@ struct writer_stream {
 /* Batches of one plan whose records are encoded: what one load takes. */
 struct segment {
     const struct writer_plan *plan; /* NULL: none yet */
-    enum maria_form form;
+    enum mysql_form form;
     struct held *first;
     struct held *last;
     size_t held_bytes; /* of its batches */
@@ -107,7 +107,7 @@ struct segment {
  * sends the other. As long as `loading`, the connection and all that sending uses is the loader's.
  */
 struct writer {
-    struct maria_database *database;
+    struct mysql_database *database;
     MYSQL *connection;
     uint64_t packet_bytes_max;  /* its max_allowed_packet */
     struct arena *arena;        /* plans and descriptions: as long as the writer */
@@ -115,7 +115,7 @@ struct writer {
     struct arena *load_scratch; /* the loader's; emptied after each segment */
     struct writer_table *tables;
     uint32_t table_count;
-    struct maria_look look; /* taken when the first table is described */
+    struct mysql_look look; /* taken when the first table is described */
     bool looked;
     struct writer_plan *plans;
     uint32_t plan_count;
@@ -232,7 +232,7 @@ size_t writer_bulk_head_bytes(const struct writer_plan *plan);
 /* Leaves room for them. */
 void writer_bulk_begin(struct segment *segment);
 /* Sends the bytes of the segment, behind a head that overwrites those before them: windows only go
- * forward, so nobody sends these again. Fails as maria_send does. */
+ * forward, so nobody sends these again. Fails as mysql_send does. */
 enum status writer_bulk_send(struct writer *writer, size_t from, size_t to,
                              struct error *error) MUST_USE;
 /* When the connection is closed. */

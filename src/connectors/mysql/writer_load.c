@@ -23,7 +23,7 @@ static int stream_open(void **handle, const char *name, void *data)
     if (!ours) {
         writer->stream.failed = true;
         error_set(&writer->stream.error, ERROR_TARGET_INVALID, writer->database->shown, "%s",
-                  maria_asks_for_a_file);
+                  mysql_asks_for_a_file);
     }
     return ours ? 0 : 1;
 }
@@ -42,7 +42,7 @@ static bool read_large(struct writer_stream *stream, const struct large_mark *ma
     stream->large_offset += size;
     buffer_clear(&stream->escaped);
     stream->escaped_at = 0;
-    maria_append_field(&stream->escaped, piece, size);
+    mysql_append_field(&stream->escaped, piece, size);
     return true;
 }
 
@@ -92,7 +92,7 @@ static void stream_close(void *handle)
 {
     struct writer *writer = handle;
     if (writer != NULL && !writer->stream.failed) {
-        (void)!maria_await(writer->database, writer->connection, MARIA_LONG, &writer->stream.error);
+        (void)!mysql_await(writer->database, writer->connection, MYSQL_LONG, &writer->stream.error);
     }
 }
 
@@ -157,8 +157,8 @@ static enum status ask_warnings(struct writer *writer, struct refusal *refusal, 
     MYSQL_RES *result = NULL;
     MYSQL_ROW row = NULL;
     bool found = false;
-    if (maria_query(writer->database, writer->connection, "SHOW WARNINGS", MARIA_SHORT,
-                    ERROR_TARGET_WRITE, &result, error) != STATUS_OK) {
+    if (mysql_run(writer->database, writer->connection, "SHOW WARNINGS", MYSQL_SHORT,
+                  ERROR_TARGET_WRITE, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     *refusal = (struct refusal){.code = ERROR_REJECT_CONSTRAINT, .reason = "refused by the server"};
@@ -174,7 +174,7 @@ static enum status ask_warnings(struct writer *writer, struct refusal *refusal, 
             continue;
         }
         enum error_code code = ERROR_REJECT_TYPE;
-        found = maria_is_of_record((unsigned)number, row[2], &code);
+        found = mysql_is_of_record((unsigned)number, row[2], &code);
         if (found || refusal->number == 0) {
             refusal->number = (unsigned)number;
             refusal->code = code;
@@ -188,8 +188,8 @@ static enum status ask_warnings(struct writer *writer, struct refusal *refusal, 
 
 static enum status go_back(struct writer *writer, struct error *error)
 {
-    enum status status = maria_query(writer->database, writer->connection, undo, MARIA_SHORT,
-                                     ERROR_TARGET_WRITE, NULL, error);
+    enum status status = mysql_run(writer->database, writer->connection, undo, MYSQL_SHORT,
+                                   ERROR_TARGET_WRITE, NULL, error);
     return status == STATUS_OK ? STATUS_AGAIN : status;
 }
 
@@ -203,9 +203,9 @@ static enum status judge_failure(struct writer *writer, struct refusal *refusal,
         error_copy(error, &writer->stream.error);
         return STATUS_FAILED;
     }
-    if (!maria_is_of_record(number, mysql_error(writer->connection), &code)) {
-        maria_failure(writer->database, writer->connection, ERROR_TARGET_WRITE, error);
-        if (writer->sending->form == MARIA_IN_BULK && error->code == ERROR_TARGET_WRITE) {
+    if (!mysql_is_of_record(number, mysql_error(writer->connection), &code)) {
+        mysql_failure(writer->database, writer->connection, ERROR_TARGET_WRITE, error);
+        if (writer->sending->form == MYSQL_IN_BULK && error->code == ERROR_TARGET_WRITE) {
             writer_bulk_give_up(writer, error); /* the other way has its own word on it */
         }
         return STATUS_FAILED;
@@ -268,7 +268,7 @@ static enum status judge_success(struct writer *writer, uint64_t records, struct
      * decides, of which max_error_count and sql_notes (session_settings) leave something to see.
      * With computed columns all of it has to be there to be seen: writer_plan.c. */
     bool unseen = computed < told || (computed > 0 && computed < warnings);
-    if (refusal->number != 0 || unseen || (!whole && writer->sending->form != MARIA_IN_BULK)) {
+    if (refusal->number != 0 || unseen || (!whole && writer->sending->form != MYSQL_IN_BULK)) {
         return go_back(writer, error);
     }
     return whole ? STATUS_OK : count_is_wrong(writer, records, changed, error);
@@ -278,13 +278,13 @@ static enum status judge_success(struct writer *writer, uint64_t records, struct
 
 static enum status set_savepoint(struct writer *writer, struct error *error)
 {
-    if (!writer->begun && maria_query(writer->database, writer->connection, "START TRANSACTION",
-                                      MARIA_SHORT, ERROR_TARGET_WRITE, NULL, error) != STATUS_OK) {
+    if (!writer->begun && mysql_run(writer->database, writer->connection, "START TRANSACTION",
+                                    MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     writer->begun = true;
-    return maria_query(writer->database, writer->connection, savepoint, MARIA_SHORT,
-                       ERROR_TARGET_WRITE, NULL, error);
+    return mysql_run(writer->database, writer->connection, savepoint, MYSQL_SHORT,
+                     ERROR_TARGET_WRITE, NULL, error);
 }
 
 /* As the segment has it, without the comma behind the last one. */
@@ -298,8 +298,8 @@ static enum status send_statement(struct writer *writer, size_t begin, size_t en
         return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for records");
     }
     buffer_append(&sql, writer->sending->out.data + begin, end - begin - 1);
-    enum status status = maria_send(writer->database, writer->connection, sql.data, sql.length,
-                                    MARIA_LONG, ERROR_TARGET_WRITE, error);
+    enum status status = mysql_send(writer->database, writer->connection, sql.data, sql.length,
+                                    MYSQL_LONG, ERROR_TARGET_WRITE, error);
     buffer_free(&sql);
     return status;
 }
@@ -308,8 +308,8 @@ static enum status send_load(struct writer *writer, size_t begin, size_t end, st
 {
     const char *statement = writer->sending->plan->statement;
     open_stream(writer, begin, end);
-    enum status status = maria_send(writer->database, writer->connection, statement,
-                                    strlen(statement), MARIA_LONG, ERROR_TARGET_WRITE, error);
+    enum status status = mysql_send(writer->database, writer->connection, statement,
+                                    strlen(statement), MYSQL_LONG, ERROR_TARGET_WRITE, error);
     writer->stream.open = false;
     return status;
 }
@@ -321,10 +321,10 @@ static enum status send_bytes(struct writer *writer, size_t from, size_t to, uin
     if (set_savepoint(writer, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum maria_form form = writer->sending->form;
+    enum mysql_form form = writer->sending->form;
     writer->stream.failed = false;
-    enum status status = form == MARIA_IN_BULK   ? writer_bulk_send(writer, from, to, error)
-                         : form == MARIA_IN_LINE ? send_load(writer, from, to, error)
+    enum status status = form == MYSQL_IN_BULK   ? writer_bulk_send(writer, from, to, error)
+                         : form == MYSQL_IN_LINE ? send_load(writer, from, to, error)
                                                  : send_statement(writer, from, to, error);
     return status == STATUS_OK ? judge_success(writer, records, refusal, error)
                                : judge_failure(writer, refusal, error);
@@ -354,7 +354,7 @@ enum status writer_send_lines(struct writer *writer, struct refusal *refusal, st
 enum status writer_run_statement(struct writer *writer, struct buffer *sql, MYSQL_RES **result,
                                  struct refusal *refusal, struct error *error)
 {
-    enum status status = maria_query_buffer(writer->database, writer->connection, sql, MARIA_LONG,
-                                            ERROR_TARGET_WRITE, result, error);
+    enum status status = mysql_run_buffer(writer->database, writer->connection, sql, MYSQL_LONG,
+                                          ERROR_TARGET_WRITE, result, error);
     return status == STATUS_OK ? STATUS_OK : judge_failure(writer, refusal, error);
 }

@@ -8,12 +8,12 @@ enum status writer_plan_describe(struct writer *writer, uint32_t table, struct e
     if (entry->described) {
         return STATUS_OK;
     }
-    if (!writer->looked && maria_look(writer->database, writer->connection, writer->table_count,
+    if (!writer->looked && mysql_look(writer->database, writer->connection, writer->table_count,
                                       writer->arena, &writer->look, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     writer->looked = true;
-    enum status status = maria_look_at(&writer->look, writer->database, writer->connection,
+    enum status status = mysql_look_at(&writer->look, writer->database, writer->connection,
                                        entry->plan->name, writer->arena, &entry->facts, error);
     if (status == STATUS_END) {
         return error_set(error, ERROR_TARGET_WRITE, entry->plan->name,
@@ -30,16 +30,16 @@ static enum status choose_columns(struct writer *writer, struct writer_plan *pla
     plan->columns =
         arena_allocate_zeroed(writer->arena, (size_t)shape->field_count + 1, sizeof *plan->columns);
     for (uint32_t i = 0; i < shape->field_count; i++) {
-        int32_t column = maria_find_column(plan->facts, shape->fields[i].name);
+        int32_t column = mysql_find_column(plan->facts, shape->fields[i].name);
         if (column < 0) {
             return error_set(error, ERROR_TARGET_WRITE, plan->facts->schema->name,
                              "the table in the target has no column %s", shape->fields[i].name);
         }
-        const struct maria_column *facts = &plan->facts->columns[column];
+        const struct mysql_column *facts = &plan->facts->columns[column];
         /* a generated column makes its value itself */
         if (!facts->generated) {
             plan->columns[plan->column_count++] =
-                (struct writer_column){i, facts, maria_is_in(plan->facts->key, facts->name)};
+                (struct writer_column){i, facts, mysql_is_in(plan->facts->key, facts->name)};
         }
     }
     return STATUS_OK;
@@ -58,8 +58,8 @@ static enum status see_all_notes(struct writer *writer, const struct writer_plan
         return STATUS_OK;
     }
     writer->sees_notes = true;
-    return maria_query(writer->database, writer->connection, "SET SESSION max_error_count = 65535",
-                       MARIA_SHORT, ERROR_TARGET_WRITE, NULL, error);
+    return mysql_run(writer->database, writer->connection, "SET SESSION max_error_count = 65535",
+                     MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
 }
 
 static const char *keep(struct writer *writer, struct buffer *sql)
@@ -72,7 +72,7 @@ static const char *keep(struct writer *writer, struct buffer *sql)
 static void append_destination(const struct writer *writer, const struct writer_plan *plan,
                                struct buffer *sql)
 {
-    maria_append_table(sql, writer->database,
+    mysql_append_table(sql, writer->database,
                        plan->staged ? plan->stage_name : plan->facts->schema->name);
 }
 
@@ -90,15 +90,15 @@ static const char *make_load(struct writer *writer, const struct writer_plan *pl
                                "LINES TERMINATED BY '\\n' (");
     buffer_append_string(&sql, plan->staged ? "_transhume_row" : "");
     for (uint32_t i = 0; i < plan->column_count; i++) {
-        const struct maria_column *column = plan->columns[i].column;
+        const struct mysql_column *column = plan->columns[i].column;
         buffer_append_string(&sql, i > 0 || plan->staged ? ", " : "");
-        if (!maria_needs_variable(writer->database, column, &expression, &end)) {
-            maria_append_name(&sql, column->name);
+        if (!mysql_needs_variable(writer->database, column, &expression, &end)) {
+            mysql_append_name(&sql, column->name);
             continue;
         }
         buffer_format(&sql, "@_transhume_%u", i);
         buffer_append_string(&set, set.length > 0 ? ", " : " SET ");
-        maria_append_name(&set, column->name);
+        mysql_append_name(&set, column->name);
         buffer_format(&set, " = %s@_transhume_%u%s", expression, i, end);
     }
     buffer_append_byte(&sql, ')');
@@ -115,7 +115,7 @@ void writer_plan_append_insert(const struct writer *writer, const struct writer_
     buffer_append_string(sql, plan->staged ? " (_transhume_row" : " (");
     for (uint32_t i = 0; i < plan->column_count; i++) {
         buffer_append_string(sql, i > 0 || plan->staged ? ", " : "");
-        maria_append_name(sql, plan->columns[i].column->name);
+        mysql_append_name(sql, plan->columns[i].column->name);
     }
     buffer_append_string(sql, ") VALUES ");
 }
@@ -132,15 +132,15 @@ static const char *make_stage(struct writer *writer, const struct writer_plan *p
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "CREATE TEMPORARY TABLE IF NOT EXISTS ");
-    maria_append_table(&sql, writer->database, plan->stage_name);
+    mysql_append_table(&sql, writer->database, plan->stage_name);
     buffer_append_string(&sql, " (_transhume_row BIGINT UNSIGNED NOT NULL PRIMARY KEY) "
                                "ENGINE=InnoDB AS SELECT CAST(0 AS UNSIGNED) AS _transhume_row");
     for (uint32_t i = 0; i < plan->column_count; i++) {
         buffer_append_string(&sql, ", ");
-        maria_append_name(&sql, plan->columns[i].column->name);
+        mysql_append_name(&sql, plan->columns[i].column->name);
     }
     buffer_append_string(&sql, " FROM ");
-    maria_append_table(&sql, writer->database, plan->facts->schema->name);
+    mysql_append_table(&sql, writer->database, plan->facts->schema->name);
     buffer_append_string(&sql, " LIMIT 0");
     return keep(writer, &sql);
 }
@@ -149,9 +149,9 @@ static const char *make_repeats(struct writer *writer, const struct writer_plan 
 {
     struct buffer sql = {0};
     buffer_append_string(&sql, "CREATE TEMPORARY TABLE IF NOT EXISTS ");
-    maria_append_table(&sql, writer->database, plan->repeats_name);
+    mysql_append_table(&sql, writer->database, plan->repeats_name);
     buffer_append_string(&sql, " LIKE ");
-    maria_append_table(&sql, writer->database, plan->stage_name);
+    mysql_append_table(&sql, writer->database, plan->stage_name);
     return keep(writer, &sql);
 }
 

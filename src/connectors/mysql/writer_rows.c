@@ -15,7 +15,7 @@ enum status writer_refuse(struct held *held, uint32_t row, enum outcome_kind kin
 }
 
 /* In a statement it has to be whole. */
-static enum status put_large_whole(struct writer *writer, const struct maria_column *column,
+static enum status put_large_whole(struct writer *writer, const struct mysql_column *column,
                                    struct large_value *large, struct error *error)
 {
     if (large->length > writer->packet_bytes_max / 3) {
@@ -33,20 +33,20 @@ static enum status put_large_whole(struct writer *writer, const struct maria_col
         return STATUS_FAILED;
     }
     if (large->kind == VALUE_BYTES) {
-        maria_append_bytes(&writer->filling->out, bytes, large->length);
+        mysql_append_bytes(&writer->filling->out, bytes, large->length);
     } else {
-        maria_append_text(&writer->filling->out, bytes, large->length);
+        mysql_append_text(&writer->filling->out, bytes, large->length);
     }
     return STATUS_OK;
 }
 
 /* A mark stands for it: its bytes are read when the server wants them. */
-static enum status put_large(struct writer *writer, const struct maria_column *column,
+static enum status put_large(struct writer *writer, const struct mysql_column *column,
                              struct large_value *large, struct error *error)
 {
-    bool bytes = column->type.format == MARIA_AS_BYTES;
-    bool text = column->type.format == MARIA_AS_TEXT || column->type.format == MARIA_AS_LABEL ||
-                column->type.format == MARIA_AS_JSON;
+    bool bytes = column->type.format == MYSQL_AS_BYTES;
+    bool text = column->type.format == MYSQL_AS_TEXT || column->type.format == MYSQL_AS_LABEL ||
+                column->type.format == MYSQL_AS_JSON;
     if ((large->kind == VALUE_BYTES && !bytes) || (large->kind == VALUE_TEXT && !text)) {
         return error_set(error, ERROR_REJECT_TYPE, column->name, "a large %s is no %s",
                          value_kind_name(large->kind), column->type.type.native);
@@ -56,7 +56,7 @@ static enum status put_large(struct writer *writer, const struct maria_column *c
                          "the value has %llu bytes; 1 GB is the most",
                          (unsigned long long)large->length);
     }
-    if (writer->filling->form == MARIA_IN_BULK) {
+    if (writer->filling->form == MYSQL_IN_BULK) {
         return STATUS_AGAIN;
     }
     if (!writer->database->loads) {
@@ -70,9 +70,9 @@ static enum status put_large(struct writer *writer, const struct maria_column *c
 static enum status encode_cells(struct writer *writer, const struct writer_plan *plan,
                                 const struct cell *cells, struct error *error)
 {
-    enum maria_form form = writer->filling->form;
+    enum mysql_form form = writer->filling->form;
     struct buffer *out = &writer->filling->out;
-    if (form == MARIA_IN_STATEMENT) {
+    if (form == MYSQL_IN_STATEMENT) {
         buffer_append_byte(out, '(');
     }
     if (plan->staged) {
@@ -81,13 +81,13 @@ static enum status encode_cells(struct writer *writer, const struct writer_plan 
     for (uint32_t i = 0; i < plan->column_count; i++) {
         const struct writer_column *entry = &plan->columns[i];
         const struct cell *cell = &cells[entry->field];
-        if (form != MARIA_IN_BULK && (i > 0 || plan->staged)) {
-            buffer_append_byte(out, form == MARIA_IN_LINE ? '\t' : ',');
+        if (form != MYSQL_IN_BULK && (i > 0 || plan->staged)) {
+            buffer_append_byte(out, form == MYSQL_IN_LINE ? '\t' : ',');
         }
         enum status status =
             cell->kind == VALUE_LARGE
                 ? put_large(writer, entry->column, cell->large, error)
-                : maria_encode(entry->column, cell, form, writer->scratch, out, error);
+                : mysql_encode(entry->column, cell, form, writer->scratch, out, error);
         if (status == STATUS_AGAIN) {
             return STATUS_AGAIN;
         }
@@ -99,8 +99,8 @@ static enum status encode_cells(struct writer *writer, const struct writer_plan 
             return STATUS_FAILED;
         }
     }
-    if (form != MARIA_IN_BULK) {
-        buffer_append_string(out, form == MARIA_IN_LINE ? "\n" : "),");
+    if (form != MYSQL_IN_BULK) {
+        buffer_append_string(out, form == MYSQL_IN_LINE ? "\n" : "),");
     }
     return STATUS_OK;
 }
@@ -124,7 +124,7 @@ static enum status encode_record(struct writer *writer, const struct writer_plan
     if (status != STATUS_OK || bytes <= writer_segment_bytes_max(writer, filling)) {
         return status;
     }
-    return filling->form == MARIA_IN_BULK ? STATUS_AGAIN : too_long(writer, bytes, error);
+    return filling->form == MYSQL_IN_BULK ? STATUS_AGAIN : too_long(writer, bytes, error);
 }
 
 enum status writer_encode_row(struct writer *writer, const struct writer_plan *plan,

@@ -11,11 +11,11 @@ uint64_t writer_segment_bytes_max(const struct writer *writer, const struct segm
 {
     enum { COMMAND_BYTES = 8 };
     uint64_t packet = writer->packet_bytes_max;
-    if (segment->form == MARIA_IN_LINE) {
+    if (segment->form == MYSQL_IN_LINE) {
         return UINT64_MAX;
     }
     uint64_t head =
-        COMMAND_BYTES + (segment->form == MARIA_IN_BULK ? writer_bulk_head_bytes(segment->plan)
+        COMMAND_BYTES + (segment->form == MYSQL_IN_BULK ? writer_bulk_head_bytes(segment->plan)
                                                         : strlen(segment->plan->statement));
     return packet > head ? packet - head : 0;
 }
@@ -90,7 +90,7 @@ void writer_segment_clear(struct segment *segment)
         held = next;
     }
     segment->plan = NULL;
-    segment->form = MARIA_IN_LINE;
+    segment->form = MYSQL_IN_LINE;
     segment->first = NULL;
     segment->last = NULL;
     segment->held_bytes = 0;

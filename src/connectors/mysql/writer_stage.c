@@ -8,15 +8,15 @@ static enum status make(struct writer *writer, const char *make_sql, const char 
                         struct error *error)
 {
     struct buffer sql = {0};
-    enum status status = maria_query(writer->database, writer->connection, make_sql, MARIA_SHORT,
-                                     ERROR_TARGET_WRITE, NULL, error);
+    enum status status = mysql_run(writer->database, writer->connection, make_sql, MYSQL_SHORT,
+                                   ERROR_TARGET_WRITE, NULL, error);
     if (status != STATUS_OK) {
         return status;
     }
     buffer_append_string(&sql, "DELETE FROM ");
-    maria_append_table(&sql, writer->database, name);
-    return maria_query_buffer(writer->database, writer->connection, &sql, MARIA_SHORT,
-                              ERROR_TARGET_WRITE, NULL, error);
+    mysql_append_table(&sql, writer->database, name);
+    return mysql_run_buffer(writer->database, writer->connection, &sql, MYSQL_SHORT,
+                            ERROR_TARGET_WRITE, NULL, error);
 }
 
 enum status writer_stage_make(struct writer *writer, struct error *error)
@@ -30,12 +30,12 @@ enum status writer_stage_make(struct writer *writer, struct error *error)
 
 static void append_stage(struct buffer *sql, const struct stage_pass *pass)
 {
-    maria_append_table(sql, pass->writer->database, pass->plan->stage_name);
+    mysql_append_table(sql, pass->writer->database, pass->plan->stage_name);
 }
 
 static void append_table(struct buffer *sql, const struct stage_pass *pass)
 {
-    maria_append_table(sql, pass->writer->database, pass->plan->facts->schema->name);
+    mysql_append_table(sql, pass->writer->database, pass->plan->facts->schema->name);
 }
 
 enum status writer_stage_take_out(struct stage_pass *pass, const char *from, struct buffer *list,
@@ -47,7 +47,7 @@ enum status writer_stage_take_out(struct stage_pass *pass, const char *from, str
     enum status status =
         writer_run_statement(pass->writer, list, &result, pass->refusal, pass->error);
     buffer_append_string(&sql, "DELETE FROM ");
-    maria_append_table(&sql, pass->writer->database, from);
+    mysql_append_table(&sql, pass->writer->database, from);
     uint32_t found = 0;
     while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {
         status =
@@ -68,17 +68,17 @@ enum status writer_stage_take_out(struct stage_pass *pass, const char *from, str
  * waits here for the first, and then finds the key taken. */
 static enum status take_out_repeats(struct stage_pass *pass)
 {
-    struct maria_database *self = pass->writer->database;
+    struct mysql_database *self = pass->writer->database;
     unsigned long long chunk = pass->writer->chunk;
     const char *name = writer_plan_name(pass->writer, pass->plan);
     struct buffer sql = {0};
 
     buffer_append_string(&sql, "INSERT IGNORE INTO ");
-    maria_append_key_table(&sql, self, name);
+    mysql_append_key_table(&sql, self, name);
     buffer_append_string(&sql, " (");
-    maria_append_names(&sql, NULL, pass->key);
+    mysql_append_names(&sql, NULL, pass->key);
     buffer_append_string(&sql, ", _transhume_chunk, _transhume_row) SELECT ");
-    maria_append_names(&sql, NULL, pass->key);
+    mysql_append_names(&sql, NULL, pass->key);
     buffer_format(&sql, ", %llu, _transhume_row FROM ", chunk);
     append_stage(&sql, pass);
     buffer_append_string(&sql, " ORDER BY _transhume_row");
@@ -89,9 +89,9 @@ static enum status take_out_repeats(struct stage_pass *pass)
     buffer_append_string(&sql, pass->plan->distinct ? "" : "SELECT s._transhume_row FROM ");
     append_stage(&sql, pass);
     buffer_append_string(&sql, " AS s JOIN ");
-    maria_append_key_table(&sql, self, name);
+    mysql_append_key_table(&sql, self, name);
     buffer_append_string(&sql, " AS k ON ");
-    maria_append_match(&sql, pass->key, "s", "k");
+    mysql_append_match(&sql, pass->key, "s", "k");
     buffer_format(&sql,
                   " WHERE k._transhume_chunk <> %llu OR k._transhume_row <> s._transhume_row "
                   "LOCK IN SHARE MODE",
@@ -110,13 +110,13 @@ static enum status take_out_present(struct stage_pass *pass, bool before)
     buffer_append_string(&sql, " AS s JOIN ");
     append_table(&sql, pass);
     buffer_append_string(&sql, " AS t ON ");
-    maria_append_match(&sql, pass->key, "s", "t");
+    mysql_append_match(&sql, pass->key, "s", "t");
     if (before) {
         buffer_append_string(&sql, " WHERE NOT EXISTS (SELECT 1 FROM ");
-        maria_append_key_table(&sql, pass->writer->database,
+        mysql_append_key_table(&sql, pass->writer->database,
                                writer_plan_name(pass->writer, pass->plan));
         buffer_append_string(&sql, " AS k WHERE ");
-        maria_append_match(&sql, pass->key, "k", "s");
+        mysql_append_match(&sql, pass->key, "k", "s");
         buffer_append_byte(&sql, ')');
     }
     buffer_append_string(&sql, " LOCK IN SHARE MODE");
@@ -137,7 +137,7 @@ static bool in_plan(const struct writer_plan *plan, const char *name)
  * puts the others back to their defaults. The default of a counter is 0 to the server: it stays. */
 static enum status update_present(struct stage_pass *pass)
 {
-    const struct maria_table *facts = pass->plan->facts;
+    const struct mysql_table *facts = pass->plan->facts;
     const struct target_table *table = pass->writer->tables[pass->plan->table].plan;
     struct buffer sql = {0};
     bool begun = false;
@@ -146,12 +146,12 @@ static enum status update_present(struct stage_pass *pass)
     buffer_append_string(&sql, " AS t JOIN ");
     append_stage(&sql, pass);
     buffer_append_string(&sql, " AS s ON ");
-    maria_append_match(&sql, pass->key, "s", "t");
+    mysql_append_match(&sql, pass->key, "s", "t");
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
-        const struct maria_column *column = &facts->columns[i];
+        const struct mysql_column *column = &facts->columns[i];
         bool planned = in_plan(pass->plan, column->name);
         bool cleared = !planned && target_table_clears(table, column->name, strcasecmp);
-        if (maria_is_in(pass->key, column->name) || column->generated ||
+        if (mysql_is_in(pass->key, column->name) || column->generated ||
             (!planned && column->counted) ||
             (!planned && !cleared &&
              (pass->plan->existing != EXISTING_REPLACE ||
@@ -159,10 +159,10 @@ static enum status update_present(struct stage_pass *pass)
             continue;
         }
         buffer_append_string(&sql, begun ? ", t." : " SET t.");
-        maria_append_name(&sql, column->name);
+        mysql_append_name(&sql, column->name);
         buffer_append_string(&sql, planned ? " = s." : cleared ? " = NULL" : " = DEFAULT");
         if (planned) {
-            maria_append_name(&sql, column->name);
+            mysql_append_name(&sql, column->name);
         }
         begun = true;
     }
@@ -179,7 +179,7 @@ void writer_stage_append_columns(const struct writer_plan *plan, const char *ali
     for (uint32_t i = 0; i < plan->column_count; i++) {
         buffer_append_string(sql, i > 0 ? ", " : "");
         buffer_append_string(sql, alias);
-        maria_append_name(sql, plan->columns[i].column->name);
+        mysql_append_name(sql, plan->columns[i].column->name);
     }
 }
 
@@ -204,7 +204,7 @@ static enum status insert_rest(struct stage_pass *pass)
         buffer_append_string(&sql, " WHERE NOT EXISTS (SELECT 1 FROM ");
         append_table(&sql, pass);
         buffer_append_string(&sql, " AS t WHERE ");
-        maria_append_match(&sql, pass->key, "s", "t");
+        mysql_append_match(&sql, pass->key, "s", "t");
         buffer_append_byte(&sql, ')');
     }
     buffer_append_string(&sql, " ORDER BY s._transhume_row");

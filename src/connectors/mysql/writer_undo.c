@@ -7,18 +7,18 @@ static void append_records(struct buffer *sql, const struct writer *writer,
                            const struct writer_plan *plan)
 {
     buffer_append_string(sql, " FROM ");
-    maria_append_table(sql, writer->database, plan->stage_name);
+    mysql_append_table(sql, writer->database, plan->stage_name);
     buffer_append_string(sql, " AS s JOIN ");
-    maria_append_table(sql, writer->database, plan->facts->schema->name);
+    mysql_append_table(sql, writer->database, plan->facts->schema->name);
     buffer_append_string(sql, " AS t ON ");
-    maria_append_match(sql, writer->tables[plan->table].plan->key, "s", "t");
+    mysql_append_match(sql, writer->tables[plan->table].plan->key, "s", "t");
 }
 
 static void append_insert(struct buffer *sql, const struct writer *writer,
                           const struct writer_plan *plan)
 {
     buffer_append_string(sql, "INSERT INTO ");
-    maria_append_table(
+    mysql_append_table(
         sql, writer->database,
         sql_undo_name(writer->load_scratch, writer->run_id, writer_plan_name(writer, plan)));
 }
@@ -45,9 +45,9 @@ enum status writer_undo_before(struct writer *writer, const struct writer_plan *
     }
     append_insert(&sql, writer, plan);
     buffer_append_string(&sql, " (_transhume_found");
-    maria_undo_append_columns(&sql, plan->facts, "");
+    mysql_undo_append_columns(&sql, plan->facts, "");
     buffer_append_string(&sql, ") SELECT 1");
-    maria_undo_append_columns(&sql, plan->facts, "t.");
+    mysql_undo_append_columns(&sql, plan->facts, "t.");
     append_records(&sql, writer, plan);
     buffer_append_string(&sql, " ON DUPLICATE KEY UPDATE _transhume_found = _transhume_found");
     return writer_run_statement(writer, &sql, NULL, refusal, error);
@@ -56,16 +56,16 @@ enum status writer_undo_before(struct writer *writer, const struct writer_plan *
 enum status writer_undo_after(struct writer *writer, const struct writer_plan *plan,
                               struct refusal *refusal, struct error *error)
 {
-    const struct maria_table *facts = plan->facts;
+    const struct mysql_table *facts = plan->facts;
     struct column_list key = writer->tables[plan->table].plan->key;
     struct buffer sql = {0};
     append_insert(&sql, writer, plan);
     buffer_append_string(&sql, " (_transhume_found, _transhume_hash, ");
-    maria_append_names(&sql, NULL, key);
+    mysql_append_names(&sql, NULL, key);
     buffer_append_string(&sql, ") SELECT 0, ");
-    maria_undo_append_hash(&sql, facts->columns, facts->schema->column_count, "t");
+    mysql_undo_append_hash(&sql, facts->columns, facts->schema->column_count, "t");
     buffer_append_string(&sql, ", ");
-    maria_append_names(&sql, "t", key);
+    mysql_append_names(&sql, "t", key);
     append_records(&sql, writer, plan);
     buffer_append_string(&sql,
                          " ON DUPLICATE KEY UPDATE _transhume_hash = VALUES(_transhume_hash)");
