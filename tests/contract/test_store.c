@@ -298,7 +298,6 @@ static void check_scan(struct stores *stores)
     expect_scan(stores, "many/000010", 100);
     expect_scan(stores, "many/x", 0);
     expect_scan(stores, "scan/", 11);
-    expect_scan(stores, "scan", 14);
     expect_scan(stores, "scan/1", 4);
     expect_scan(stores, "scan/1/", 2);
     expect_scan(stores, "scan/a", 2);

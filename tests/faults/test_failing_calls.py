@@ -111,6 +111,8 @@ class FailingCalls(failing.FailingTestCase):
                 at = int(generator.random() ** 2 * calls)
                 number = generator.choice(numbers)
                 case = (call, at, generator.choice((1, 1, 1, 3, 3 if number == errno.EINTR else 1000000)), number)
+                if tried == 1:  # all of them fail, which has to be noticed
+                    case = (call, 0, 1000000, numbers[0])
                 with self.case(matrix.pair_of(self), "call", case=case):
                     failures += self.one_case(arguments, left, check, case)
             self.assertGreater(failures + (tried < CASES_LEAST or call == UNNOTICED), 0, "no %s that failed was noticed" % call)
