@@ -11,7 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECORDS_MAX = 100, REQUEST_BYTES_MAX = 1 << 20, IN_FLIGHT_MAX = 16, PAUSE_MS = 10 };
+enum {
+    RECORDS_MAX = 100,
+    REQUEST_BYTES_MAX = 1 << 20,
+    IN_FLIGHT_MAX = 16,
+    PAUSE_MS = 10,
+    BUSY_MS = 50
+};
 
 struct keyed_connection {
     struct toy_database *self;
@@ -306,6 +312,7 @@ static enum status toy_poll(struct keyed_connection *connection, int64_t timeout
     *answer = (struct keyed_answer){.request = request, .reason = &connection->reason};
     if (is_busy(self)) {
         error_set(&connection->reason, ERROR_TARGET_THROTTLED, self->folder, "the toy is busy");
+        connection->reason.retry_after_ms = BUSY_MS;
         answer->outcome = KEYED_AGAIN;
         answer->throttled = true;
         clock_sleep_ms(timeout_ms < PAUSE_MS ? timeout_ms : PAUSE_MS);

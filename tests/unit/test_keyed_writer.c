@@ -111,7 +111,7 @@ static enum status poll_service(struct keyed_connection *connection, int64_t tim
     }
     struct keyed_request *request = connection->pending[0];
     memmove(connection->pending, connection->pending + 1,
-            --connection->pending_count * sizeof *connection->pending);
+            --connection->pending_count * sizeof(struct keyed_request *));
     *answer = (struct keyed_answer){.request = request,
                                     .outcomes = connection->outcomes,
                                     .reason = &connection->reason[0],

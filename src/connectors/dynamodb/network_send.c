@@ -75,7 +75,8 @@ static void *encoder_of(struct keyed_connection *connection, uint32_t table,
 
 static double units_of(size_t length)
 {
-    return (double)((length + UNIT_BYTES - 1) / UNIT_BYTES);
+    size_t begun = (length + UNIT_BYTES - 1) / UNIT_BYTES;
+    return (double)begun;
 }
 
 /* ---------------------------------------------------------------- sending */

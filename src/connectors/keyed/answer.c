@@ -14,7 +14,6 @@ enum {
     SHRINK_EVERY_MS = 100,
     VANISHED_MAX = 10, /* looks in vain for what refused a record */
     THROTTLED_PATIENCE_MS = 10 * 60 * 1000,
-    PATIENCE_TIMEOUTS = 4,
     WINDOW_MIN = 1
 };
 static const double shrink_to = 0.6;

@@ -15,7 +15,8 @@
 enum {
     WRITER_SPARE_BUFFERS = 32,          /* kept for reuse */
     WRITER_SPARE_BYTES_MAX = 64 * 1024, /* each */
-    FILLING_MS_MAX = 20                 /* then it is sent as it is */
+    FILLING_MS_MAX = 20,                /* then it is sent as it is */
+    PATIENCE_TIMEOUTS = 4               /* without any success */
 };
 
 /* A batch whose records are not all acknowledged. */

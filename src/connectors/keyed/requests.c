@@ -308,7 +308,7 @@ static enum status begin_failing(struct writer *writer, int64_t now_ms, struct e
     if (writer->failing_since_ms == 0) {
         writer->failing_since_ms = now_ms;
     }
-    return now_ms - writer->failing_since_ms > 4 * writer->room->timeout_ms
+    return now_ms - writer->failing_since_ms > PATIENCE_TIMEOUTS * writer->room->timeout_ms
                ? keyed_give_up(writer, now_ms, error)
                : STATUS_OK;
 }

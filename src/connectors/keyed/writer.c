@@ -35,7 +35,7 @@ enum status keyed_writer_open(struct database *self, const struct target_table *
     }
     struct writer *made = memory_allocate_zeroed(1, sizeof(*made));
     *writer = NULL;
-    made->filling = memory_allocate_zeroed((size_t)table_count + 1, sizeof(*made->filling));
+    made->filling = memory_allocate_zeroed((size_t)table_count + 1, sizeof(struct keyed_request *));
     made->database = self;
     made->room = room;
     made->service = service;
