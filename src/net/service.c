@@ -24,6 +24,8 @@ struct service *service_create(const struct service_options *options)
     service->options = *options;
     service->options.name = memory_copy_string(options->name);
     service->options.url = memory_copy_string(options->url);
+    service->options.contact =
+        options->contact == NULL ? NULL : memory_copy_string(options->contact);
     service->options.ca_file =
         options->ca_file != NULL ? memory_copy_string(options->ca_file) : NULL;
     if (options->timeout_ms <= 0) {
@@ -40,6 +42,7 @@ void service_destroy(struct service *service)
     if (service != NULL) {
         free((void *)(uintptr_t)service->options.name);
         free((void *)(uintptr_t)service->options.url);
+        free((void *)(uintptr_t)service->options.contact);
         free((void *)(uintptr_t)service->options.ca_file);
         free(service);
     }

@@ -136,7 +136,8 @@ static void bound_first_contact(struct service_client *client, struct service_ca
     }
     call->give_up_ms = call->give_up_ms < end_ms ? call->give_up_ms : end_ms;
     if (error->hint[0] == '\0') {
-        error_hint(error, "check the address of %s and the network", client->service->options.name);
+        const char *contact = client->service->options.contact;
+        error_hint(error, "check %s and the network", contact != NULL ? contact : "the address");
     }
 }
 

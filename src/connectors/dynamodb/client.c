@@ -47,6 +47,7 @@ static enum status resolve(struct dynamodb_service *service,
     }
     service->region = arena_copy_string(service->arena, region);
     const struct service_options requests = {.name = "DynamoDB",
+                                             .contact = "the region, the endpoint",
                                              .url = service->endpoint.url,
                                              .ca_file = options->ca_file != NULL
                                                             ? options->ca_file
