@@ -136,8 +136,10 @@ static void bound_first_contact(struct service_client *client, struct service_ca
     }
     call->give_up_ms = call->give_up_ms < end_ms ? call->give_up_ms : end_ms;
     if (error->hint[0] == '\0') {
-        const char *contact = client->service->options.contact;
-        error_hint(error, "check %s and the network", contact != NULL ? contact : "the address");
+        const struct service_options *options = &client->service->options;
+        error_hint(error, "check %s%s and the network",
+                   options->contact != NULL ? options->contact : "the address of ",
+                   options->contact != NULL ? "" : options->name);
     }
 }
 
