@@ -32,7 +32,8 @@ void *arena_allocate_slow(struct arena *arena, size_t size)
 
 /* Aligned to 8 bytes. `size` 0 gives a valid pointer. (Without the attribute alloc_size, since
  * arena_try_extend changes it.) */
-__attribute__((malloc, returns_nonnull)) static inline void *arena_allocate(struct arena *arena, size_t size)
+__attribute__((malloc, returns_nonnull)) static inline void *arena_allocate(struct arena *arena,
+                                                                            size_t size)
 {
     if (size > (size_t)(arena->limit - arena->position)) {
         return arena_allocate_slow(arena, size);

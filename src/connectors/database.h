@@ -40,10 +40,10 @@ enum connector_capability {
     CAPABILITY_COUNTS_KEYED = 1 << 20, /* target: so does what a key or unique index begins with */
     CAPABILITY_TEXT_TIMES = 1 << 21,   /* target: days and times are texts, infinite ones, too */
     CAPABILITY_STREAMS = 1 << 22, /* "-" as path: standard input, and as target standard output */
-    CAPABILITY_NO_SET_DEFAULT = 1 << 23,    /* target: foreign keys can't */
-    CAPABILITY_REFERENCES_ALIKE = 1 << 24,  /* target: their columns are of one kind, or refused */
+    CAPABILITY_NO_SET_DEFAULT = 1 << 23,     /* target: foreign keys can't */
+    CAPABILITY_REFERENCES_ALIKE = 1 << 24,   /* target: their columns are of one kind, or refused */
     CAPABILITY_REFERENCES_INDEXED = 1 << 25, /* target: they refer to what any index begins with */
-    CAPABILITY_READS_BY_KEY = 1 << 26, /* source: read_request.keys works */
+    CAPABILITY_READS_BY_KEY = 1 << 26,       /* source: read_request.keys works */
     /* target: a log that is only appended to: `count` tells how many records were ever written, and
      * nothing is read before it is written, replaced or taken back */
     CAPABILITY_APPEND_LOG = 1 << 27
@@ -57,7 +57,7 @@ struct connector_limits {
     /* target: records and bytes of a chunk, of those that commit no more in one transaction */
     uint64_t chunk_rows_max;
     uint64_t chunk_bytes_max;
-    uint32_t batch_rows_max;  /* records a submit may bring */
+    uint32_t batch_rows_max; /* records a submit may bring */
     uint64_t batch_bytes_max;
     uint64_t record_bytes_max;
     uint32_t name_bytes_max;    /* a name of so many bytes goes always */

@@ -140,8 +140,7 @@ static enum status feed_children(struct merge *merge, uint32_t number, const str
             return STATUS_OK;
         }
         const struct record_envelope *envelopes = child->batch->envelopes;
-        const struct record_envelope *envelope =
-            envelopes == NULL ? NULL : &envelopes[child->row];
+        const struct record_envelope *envelope = envelopes == NULL ? NULL : &envelopes[child->row];
         child->row++;
         merge->has_children = true;
         status = feed_child(merge, number, row + stream->key_count, envelope, error);

@@ -276,7 +276,7 @@ static uint64_t within_limits(const struct run_session *session, const struct sc
         rows = rows < fit ? rows : fit;
     }
     return limits->chunk_rows_max > 0 && rows > limits->chunk_rows_max ? limits->chunk_rows_max
-                                                                        : rows;
+                                                                       : rows;
 }
 
 uint64_t session_chunk_rows(const struct run_session *session, const struct plan_stream *stream)

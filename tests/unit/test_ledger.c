@@ -18,10 +18,10 @@
 static struct {
     struct store *store;
     _Atomic long writes; /* carried out or not */
-    long crash_at;     /* from this write on everything fails; 0: never */
-    bool crash_after;  /* and that write is carried out */
-    bool lose_answers; /* every write is carried out twice, as a client does that got no answer */
-    bool lie;          /* versions come back one too high */
+    long crash_at;       /* from this write on everything fails; 0: never */
+    bool crash_after;    /* and that write is carried out */
+    bool lose_answers;   /* every write is carried out twice, as a client does that got no answer */
+    bool lie;            /* versions come back one too high */
 } fake;
 
 static bool crashed(void)
@@ -50,8 +50,8 @@ static enum status fake_put_if(struct store *store, const char *key, const char 
     if (crashed() && !(fake.writes == fake.crash_at && fake.crash_after)) {
         return failed(error);
     }
-    enum status status = memory_store_functions.put_if(store, key, text, length, expected, version,
-                                                       error);
+    enum status status =
+        memory_store_functions.put_if(store, key, text, length, expected, version, error);
     if (fake.lose_answers && status == STATUS_OK) {
         status = memory_store_functions.put_if(store, key, text, length, expected, version, error);
     }
@@ -132,14 +132,13 @@ static void fill_chunks(struct ledger_chunk *chunks, uint32_t count)
     static uint8_t bounds[CHUNKS];
     for (uint32_t i = 0; i < count; i++) {
         bounds[i] = (uint8_t)(i * 7);
-        chunks[i] = (struct ledger_chunk){
-            .number = i + 1,
-            .stream = i % 3,
-            .span = {.printable = "a \"b\" 1..2",
-                     .bounds = i % 5 == 0 ? NULL : bounds,
-                     .bounds_length = i % 5 == 0 ? 0u : i,
-                     .row_estimate = i == 0 ? -1 : (int64_t)i * 1000,
-                     .last_id = i % 2 == 0 ? NULL : "last 'id'"}};
+        chunks[i] = (struct ledger_chunk){.number = i + 1,
+                                          .stream = i % 3,
+                                          .span = {.printable = "a \"b\" 1..2",
+                                                   .bounds = i % 5 == 0 ? NULL : bounds,
+                                                   .bounds_length = i % 5 == 0 ? 0u : i,
+                                                   .row_estimate = i == 0 ? -1 : (int64_t)i * 1000,
+                                                   .last_id = i % 2 == 0 ? NULL : "last 'id'"}};
     }
 }
 
@@ -186,8 +185,8 @@ static void must_lead(struct ledger *ledger, const char *id, uint64_t old_epoch)
 static void must_complete(struct ledger *ledger, const char *id, uint64_t epoch)
 {
     struct error error = {0};
-    assert_int_equal(
-        ledger_set_status(ledger, id, epoch, "{\"phase\":\"completed\"}", &error), STATUS_OK);
+    assert_int_equal(ledger_set_status(ledger, id, epoch, "{\"phase\":\"completed\"}", &error),
+                     STATUS_OK);
     assert_int_equal(ledger_release(ledger, id, epoch, &error), STATUS_OK);
 }
 
@@ -209,7 +208,10 @@ static void a_run_is_read_back_as_it_was_written(void **state)
     }
     header[200000] = '\0';
     fill_chunks(chunks, CHUNKS);
-    const char *tables[] = {"Track", "tr\xc3\xa4""ck / \"2\"", ""};
+    const char *tables[] = {"Track",
+                            "tr\xc3\xa4"
+                            "ck / \"2\"",
+                            ""};
     const struct ledger_new_run made = {.id = "first",
                                         .header = header,
                                         .status = "{\"phase\":\"prepared\"}",
@@ -534,8 +536,7 @@ static void a_killed_removal_is_repeated(void **state)
             enum status status = ledger_load(ledger, "run", arena, &run, &error);
             if (status == STATUS_OK) {
                 struct ledger_holder found;
-                assert_int_equal(ledger_lead(ledger, "run", 1, NULL, &found, &error),
-                                 STATUS_AGAIN);
+                assert_int_equal(ledger_lead(ledger, "run", 1, NULL, &found, &error), STATUS_AGAIN);
                 assert_int_equal(ledger_lead(ledger, "run", 1, &found, &found, &error), STATUS_OK);
                 assert_int_equal(ledger_forget(ledger, "run", 2, false, &error), STATUS_OK);
             } else {
@@ -581,8 +582,7 @@ static void *race(void *argument)
         if (status == STATUS_AGAIN || (status == STATUS_FAILED && error.code == ERROR_RUN_HELD)) {
             continue;
         }
-        if (status != STATUS_OK ||
-            ledger_lead(ledger, id, 0, NULL, &found, &error) != STATUS_OK ||
+        if (status != STATUS_OK || ledger_lead(ledger, id, 0, NULL, &found, &error) != STATUS_OK ||
             ledger_set_status(ledger, id, 1, "{\"phase\":\"copying\"}", &error) != STATUS_OK ||
             ledger_forget(ledger, id, 1, false, &error) != STATUS_OK) {
             fail_msg("%s: %s", id, error.message);

@@ -138,7 +138,6 @@ enum status ledger_mark(struct ledger *ledger, struct store *store, const char *
 /* The done mark of a chunk, for an unknown outcome. STATUS_END: it is not done, and no commit under
  * way can change that. */
 enum status ledger_done(struct ledger *ledger, const char *run_id, uint64_t chunk,
-                        struct arena *arena, struct done_mark *mark,
-                        struct error *error) MUST_USE;
+                        struct arena *arena, struct done_mark *mark, struct error *error) MUST_USE;
 
 #endif

@@ -45,7 +45,7 @@ struct gone_list {
         struct gone *next;
         const char *key;
         const char *run_id;
-    } *first;
+    } * first;
     const struct ledger *ledger;
 };
 
@@ -60,8 +60,8 @@ static enum status note_gone(void *context, const char *key, const struct store_
     struct gone *gone = arena_allocate(list->arena, sizeof(*gone));
     *gone = (struct gone){.next = list->first,
                           .key = arena_copy_string(list->arena, key),
-                          .run_id = arena_copy_string(list->arena,
-                                                      json_member_text(object, "run", ""))};
+                          .run_id =
+                              arena_copy_string(list->arena, json_member_text(object, "run", ""))};
     list->first = gone;
     json_decref(object);
     return STATUS_OK;
@@ -95,8 +95,8 @@ static enum status remove_run(struct ledger *ledger, const char *run_id, struct 
 {
     char key[STORE_KEY_BYTES];
     store_name_key(key, "gone/", run_id);
-    enum status status = ledger_put(ledger, ledger->store, key, named(run_id, arena),
-                                    STORE_ABSENT, NULL, error);
+    enum status status =
+        ledger_put(ledger, ledger->store, key, named(run_id, arena), STORE_ABSENT, NULL, error);
     if (status == STATUS_FAILED || failpoint_hit("ledger.before_forget", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -144,8 +144,7 @@ static enum status remove_place(struct ledger *ledger, const char *run_id, struc
     return status == STATUS_OK ? failpoint_hit("ledger.after_drop", error) : status;
 }
 
-static enum status remove_from_store(struct ledger *ledger, const char *run_id,
-                                     struct error *error)
+static enum status remove_from_store(struct ledger *ledger, const char *run_id, struct error *error)
 {
     bool last = false;
     struct arena *arena = arena_create(0);
@@ -189,8 +188,8 @@ enum status ledger_forget(struct ledger *ledger, const char *run_id, uint64_t ep
     enum status status;
     bool there = false;
     if (ledger->functions == NULL) {
-        return ledger->target->connector->ledger->forget(ledger->target, run_id, epoch,
-                                                         rolled_back, error);
+        return ledger->target->connector->ledger->forget(ledger->target, run_id, epoch, rolled_back,
+                                                         error);
     }
     if (ledger->run_id == NULL || strcmp(ledger->run_id, run_id) != 0 || ledger->epoch != epoch) {
         return error_set(error, ERROR_RUN_FENCED, run_id, "this process does not hold the run");

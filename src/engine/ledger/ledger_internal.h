@@ -70,7 +70,7 @@ struct ledger_runs {
     struct ledger_run_number {
         uint64_t number;
         const char *id;
-    } *items; /* ascending, in the arena */
+    } * items; /* ascending, in the arena */
     uint32_t count;
 };
 enum status ledger_read_runs(struct ledger *ledger, struct arena *arena, struct ledger_runs *runs,
@@ -92,17 +92,15 @@ void ledger_end_claim(struct ledger *ledger, const char *run_id);
 /* ---- ledger_scope.c */
 
 /* Takes the scope of each table for the run. STATUS_AGAIN: an unfinished run has one. */
-enum status ledger_take_scopes(struct ledger *ledger, const char *run_id,
-                               const char *const *tables, uint32_t table_count,
-                               struct arena *arena, const char **other, const char **table,
-                               struct error *error) MUST_USE;
+enum status ledger_take_scopes(struct ledger *ledger, const char *run_id, const char *const *tables,
+                               uint32_t table_count, struct arena *arena, const char **other,
+                               const char **table, struct error *error) MUST_USE;
 /* Gives those back that the run has. */
 enum status ledger_leave_scopes(struct ledger *ledger, const char *run_id,
                                 struct error *error) MUST_USE;
 /* The tables that the run's head names. STATUS_END: there is no such run. */
 enum status ledger_read_tables(struct ledger *ledger, const char *run_id, struct arena *arena,
-                               const char ***tables, uint32_t *count,
-                               struct error *error) MUST_USE;
+                               const char ***tables, uint32_t *count, struct error *error) MUST_USE;
 
 /* ---- ledger_forget.c */
 

@@ -92,8 +92,7 @@ enum status ledger_read_runs(struct ledger *ledger, struct arena *arena, struct 
 {
     struct run_reader reader = {.ledger = ledger, .arena = arena, .runs = runs};
     *runs = (struct ledger_runs){0};
-    enum status status =
-        ledger->functions->scan(ledger->store, "runs/", visit_run, &reader, error);
+    enum status status = ledger->functions->scan(ledger->store, "runs/", visit_run, &reader, error);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
@@ -258,8 +257,8 @@ static enum status load_mark(struct loader *loader, const char *digits,
     if (text_to_uint64(digits, strlen(digits), &chunk) != STATUS_OK || chunk == 0) {
         return ledger_damaged(loader->ledger, "a done mark has no number", error);
     }
-    run->done = grow(loader->arena, run->done, run->done_count, &loader->done_capacity,
-                     sizeof(*run->done));
+    run->done =
+        grow(loader->arena, run->done, run->done_count, &loader->done_capacity, sizeof(*run->done));
     run->done[run->done_count++] = (struct done_mark){
         .chunk = chunk, .text = arena_copy(loader->arena, value->text, value->length)};
     return STATUS_OK;
@@ -337,19 +336,16 @@ static enum status load_run(struct ledger *ledger, const char *run_id, struct ar
 {
     char prefix[STORE_KEY_BYTES];
     char hex[33];
-    struct loader loader = {.ledger = ledger,
-                            .arena = arena,
-                            .run = arena_allocate_zeroed(arena, 1, sizeof(**run))};
+    struct loader loader = {
+        .ledger = ledger, .arena = arena, .run = arena_allocate_zeroed(arena, 1, sizeof(**run))};
     loader.run->id = arena_copy_string(arena, run_id);
     ledger_key(prefix, run_id, "/");
     loader.prefix_length = strlen(prefix);
     loader.sum = ledger_sum_begin();
-    enum status status =
-        ledger->functions->scan(ledger->store, prefix, visit_part, &loader, error);
+    enum status status = ledger->functions->scan(ledger->store, prefix, visit_part, &loader, error);
     ledger_sum_end(loader.sum, hex);
     if (status == STATUS_OK) {
-        loader.run->header =
-            arena_copy(arena, buffer_string(&loader.header), loader.header.length);
+        loader.run->header = arena_copy(arena, buffer_string(&loader.header), loader.header.length);
         status = check_run(&loader, hex, error);
     }
     *run = status == STATUS_OK ? loader.run : NULL;

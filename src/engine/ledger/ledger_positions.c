@@ -49,8 +49,7 @@ enum status ledger_get_position(struct ledger *ledger, const char *feed, uint32_
     }
     *position = (struct ledger_position){.bytes = bytes,
                                          .length = (uint32_t)length,
-                                         .epoch =
-                                             (uint64_t)json_member_integer(object, "epoch", 0),
+                                         .epoch = (uint64_t)json_member_integer(object, "epoch", 0),
                                          .version = value.version};
     json_decref(object);
     return status;

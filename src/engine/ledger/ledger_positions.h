@@ -29,8 +29,7 @@ enum status ledger_put_intent(struct ledger *ledger, const char *run_id, const c
                               const char *text, struct error *error) MUST_USE;
 /* STATUS_END: there is none of that name. */
 enum status ledger_get_intent(struct ledger *ledger, const char *run_id, const char *name,
-                              struct arena *arena, const char **text,
-                              struct error *error) MUST_USE;
+                              struct arena *arena, const char **text, struct error *error) MUST_USE;
 enum status ledger_delete_intent(struct ledger *ledger, const char *run_id, const char *name,
                                  struct error *error) MUST_USE;
 

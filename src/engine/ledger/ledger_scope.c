@@ -93,10 +93,9 @@ static int compare_tables(const void *left, const void *right)
 }
 
 /* In one order for all runs: of two that want the same tables, one gets all of them. */
-enum status ledger_take_scopes(struct ledger *ledger, const char *run_id,
-                               const char *const *tables, uint32_t table_count,
-                               struct arena *arena, const char **other, const char **table,
-                               struct error *error)
+enum status ledger_take_scopes(struct ledger *ledger, const char *run_id, const char *const *tables,
+                               uint32_t table_count, struct arena *arena, const char **other,
+                               const char **table, struct error *error)
 {
     const char **sorted = arena_allocate_zeroed(arena, table_count + 1u, sizeof(*sorted));
     enum status status = STATUS_OK;

@@ -193,8 +193,7 @@ static enum status find_own(struct ledger *ledger, struct store *store, const ch
 }
 
 enum status ledger_put(struct ledger *ledger, struct store *store, const char *key,
-                       const char *text, uint64_t expected, uint64_t *version,
-                       struct error *error)
+                       const char *text, uint64_t expected, uint64_t *version, struct error *error)
 {
     uint64_t now = 0;
     enum status status =
@@ -219,7 +218,7 @@ struct key_list {
     struct key_item {
         struct key_item *next;
         const char *key;
-    } *first;
+    } * first;
 };
 
 static enum status note_key(void *context, const char *key, const struct store_value *value,
@@ -240,8 +239,7 @@ enum status ledger_delete_prefix(struct ledger *ledger, const char *prefix, stru
     enum status status = ledger->functions->scan(ledger->store, prefix, note_key, &list, error);
     for (struct key_item *item = list.first; item != NULL && status == STATUS_OK;
          item = item->next) {
-        status =
-            ledger->functions->delete_if(ledger->store, item->key, STORE_ANY_VERSION, error);
+        status = ledger->functions->delete_if(ledger->store, item->key, STORE_ANY_VERSION, error);
     }
     arena_destroy(list.arena);
     return status;

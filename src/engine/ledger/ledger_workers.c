@@ -41,8 +41,7 @@ static void worker_key(const struct ledger_worker *worker, uint32_t number,
     ledger_key(key, worker->run_id, "/worker/%04" PRIu32, number);
 }
 
-static void claim_key(const struct ledger_worker *worker, uint64_t first,
-                      char key[STORE_KEY_BYTES])
+static void claim_key(const struct ledger_worker *worker, uint64_t first, char key[STORE_KEY_BYTES])
 {
     ledger_key(key, worker->run_id, "/claim/%010" PRIu64, first);
 }
@@ -187,8 +186,7 @@ static enum status read_claim(const struct ledger_worker *worker, uint64_t first
     if (status != STATUS_OK) {
         return status;
     }
-    if (ledger_parse(worker->ledger, key, value.text, value.length, &object, error) !=
-        STATUS_OK) {
+    if (ledger_parse(worker->ledger, key, value.text, value.length, &object, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     int64_t count = json_member_integer(object, "count", 0);
@@ -303,8 +301,7 @@ static enum status is_over(struct ledger_worker *worker, const struct lot_claim 
     if (status != STATUS_OK) {
         return status == STATUS_END ? ledger_damaged(worker->ledger, key, error) : status;
     }
-    if (ledger_parse(worker->ledger, key, value.text, value.length, &object, error) !=
-        STATUS_OK) {
+    if (ledger_parse(worker->ledger, key, value.text, value.length, &object, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     uint64_t epoch = (uint64_t)json_member_integer(object, "epoch", 0);
@@ -359,9 +356,8 @@ static enum status claim_again(struct ledger_worker *worker, uint64_t chunk_coun
     return all_done ? STATUS_END : STATUS_AGAIN;
 }
 
-enum status ledger_claim_chunks(struct ledger_worker *worker, uint64_t chunk_count,
-                                uint32_t wanted, struct arena *arena, struct ledger_lot *lot,
-                                struct error *error)
+enum status ledger_claim_chunks(struct ledger_worker *worker, uint64_t chunk_count, uint32_t wanted,
+                                struct arena *arena, struct ledger_lot *lot, struct error *error)
 {
     enum status status = claim_new(worker, chunk_count, wanted, arena, lot, error);
     return status == STATUS_END ? claim_again(worker, chunk_count, arena, lot, error) : status;

@@ -35,8 +35,8 @@ struct ledger_lot {
  * Claims up to `wanted` chunks. STATUS_AGAIN: all that is left belongs to workers that may be
  * alive: ask again later. STATUS_END: every chunk is marked.
  */
-enum status ledger_claim_chunks(struct ledger_worker *worker, uint64_t chunk_count,
-                                uint32_t wanted, struct arena *arena, struct ledger_lot *lot,
+enum status ledger_claim_chunks(struct ledger_worker *worker, uint64_t chunk_count, uint32_t wanted,
+                                struct arena *arena, struct ledger_lot *lot,
                                 struct error *error) MUST_USE;
 /* Marks a chunk of the worker's lot. ERROR_RUN_FENCED: the worker's claim is over, or another
  * worker marked the chunk. */
