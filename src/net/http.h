@@ -33,7 +33,7 @@ struct http_client_options {
 
 enum { HTTP_CONNECTIONS_MAX = 1024, HTTP_HEADER_BLOCK_BYTES_MAX = 64 * 1024 };
 
-/* STATUS_FAILED: ERROR_BAD_VALUE (a ca_file that can't be read), ERROR_MEMORY. */
+/* STATUS_FAILED: ERROR_BAD_VALUE (a ca_file that can't be read), ERROR_INTERNAL. */
 enum status http_client_create(const struct http_client_options *options,
                                struct http_client **client, struct error *error) MUST_USE;
 /* Breaks off what is under way. Responses taken before stay valid. NULL is fine. */
@@ -57,7 +57,9 @@ struct http_request {
     uint32_t header_count;
     const void *body;
     size_t body_length;
-    int64_t timeout_ms;          /* from `since_ms` to the last byte; 0: 60,000 */
+    /* From `since_ms` to the last byte, 0: 60,000. An answer that came while nobody polled is taken
+     * after that, too. */
+    int64_t timeout_ms;
     int64_t since_ms;            /* clock_boottime_ms; 0: when it is submitted */
     uint64_t response_bytes_max; /* body; 0: 32 MiB */
     bool direct;                 /* through no proxy */
