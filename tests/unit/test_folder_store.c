@@ -192,7 +192,7 @@ static void every_edit_is_seen(void **state)
         }
     }
     /* a record that is left out, or stands twice */
-    char *bytes = malloc(whole.length * 2);
+    char *bytes = calloc(2, whole.length);
     assert_non_null(bytes);
     memcpy(bytes, whole.data, ends[1]);
     memcpy(bytes + ends[1], whole.data + ends[2], ends[3] - ends[2]);
