@@ -69,7 +69,7 @@ enum status json_to_arena(json_t *object, struct arena *arena, const char **text
     json_decref(object);
     return *text != NULL
                ? STATUS_OK
-               : error_set(error, ERROR_INTERNAL, NULL,
+               : error_set(error, ERROR_STATE_INVALID, NULL,
                            "a control record can't be put as JSON: a name in it is no UTF-8");
 }
 

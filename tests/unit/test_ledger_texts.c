@@ -103,7 +103,7 @@ static void what_json_refuses_is_no_empty_text(void **state)
     ledger_status_note_differing(&status, "table \xff", 3);
     assert_int_equal(ledger_status_make(&status, arena, &text, &error), STATUS_FAILED);
     assert_null(text);
-    assert_int_equal(error.code, ERROR_INTERNAL);
+    assert_int_equal(error.code, ERROR_STATE_INVALID);
     ledger_status_free(&status);
     arena_destroy(arena);
 }
