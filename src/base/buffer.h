@@ -15,7 +15,6 @@ struct buffer {
     char *data;
     size_t length;
     size_t capacity;
-    int failed; /* always 0 */
 };
 
 void buffer_init(struct buffer *buffer); /* also: a zeroed struct is a valid empty buffer */

@@ -46,7 +46,7 @@ void service_reply_destroy(struct service_reply *reply); /* NULL is fine */
 
 struct service_options {
     const char *name;       /* "DynamoDB" */
-    const char *contact;    /* what to check where nobody answers: NULL: its address */
+    const char *contact;    /* what to check where nobody answers; NULL: its address */
     const char *url;        /* "https://host:port/path"; what requests name as path is appended */
     const char *ca_file;    /* http_client_options */
     bool plaintext_allowed; /* http:// to a host that is not loopback */

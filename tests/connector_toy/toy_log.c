@@ -26,9 +26,6 @@ void toy_entry_append(const struct toy_entry *entry, struct buffer *out)
     buffer_append(out, &entry->key_length, 4);
     buffer_append(out, entry->key, entry->key_length);
     buffer_append(out, entry->value, entry->value_length);
-    if (out->failed) {
-        return;
-    }
     uint32_t length = (uint32_t)(out->length - start - ENTRY_HEAD);
     uint64_t sum = XXH3_64bits(out->data + start + ENTRY_HEAD, length);
     memcpy(out->data + start, &length, 4);
@@ -37,9 +34,6 @@ void toy_entry_append(const struct toy_entry *entry, struct buffer *out)
 
 enum status toy_log_write(struct toy_database *self, const struct buffer *out, struct error *error)
 {
-    if (out->failed) {
-        return error_set(error, ERROR_MEMORY, self->log_path, "no memory for a batch");
-    }
     return file_write_all(self->log, out->data, out->length, self->log_path, error);
 }
 

@@ -101,11 +101,6 @@ enum status sql_request_presence(struct sql_request *request, const struct read_
     return status;
 }
 
-enum status sql_request_no_memory(const struct sql_request *request, const char *what)
-{
-    return error_set(request->error, ERROR_MEMORY, request->asked->name, "no memory for %s", what);
-}
-
 /* Without named columns: all that the root has. */
 static const struct read_column *list_columns(struct sql_request *request)
 {

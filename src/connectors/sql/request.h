@@ -73,7 +73,6 @@ void sql_name_alias(char alias[SQL_ALIAS_BYTES], int32_t join);
 enum status sql_request_column(struct sql_request *request, int32_t join,
                                const char *name) MUST_USE;
 enum status sql_request_no_such_column(struct sql_request *request, int32_t join, const char *name);
-enum status sql_request_no_memory(const struct sql_request *request, const char *what);
 /* Whether there is a row, of the root or a join. */
 enum status sql_request_presence(struct sql_request *request,
                                  const struct read_column *wanted) MUST_USE;

@@ -141,11 +141,6 @@ static void print_bounds(const struct sql_bounds *bounds, struct buffer *out)
 
 /* ---------------------------------------------------------------- lists */
 
-enum status sql_spans_no_memory(const struct sql_spans *spans)
-{
-    return error_set(spans->error, ERROR_MEMORY, spans->shown, "no memory for spans");
-}
-
 enum status sql_span_add(struct sql_spans *spans, const struct sql_bounds *bounds,
                          int64_t row_estimate)
 {

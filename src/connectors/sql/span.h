@@ -49,7 +49,6 @@ struct sql_spans {
 /* Adds one; `row_estimate` -1: not known. */
 enum status sql_span_add(struct sql_spans *spans, const struct sql_bounds *bounds,
                          int64_t row_estimate) MUST_USE;
-enum status sql_spans_no_memory(const struct sql_spans *spans);
 /* Hands them over if `status` is OK, else none, and frees the list in any case. */
 enum status sql_spans_end(struct sql_spans *spans, enum status status, struct span **made,
                           uint32_t *count) MUST_USE;

@@ -164,7 +164,7 @@ static enum status take_scopes(struct ledger *ledger, const char *run_id, struct
     if (status == STATUS_AGAIN) {
         error_set(error, ERROR_RUN_HELD, run_id, "run %s, which is not finished, writes table %s",
                   other, table);
-        error_hint(error, "finish that run, or roll it back, first");
+        error_hint(error, "resume that run or roll it back first");
         return STATUS_FAILED;
     }
     return status == STATUS_END ? ledger_damaged(ledger, "a run's head is missing", error) : status;

@@ -303,20 +303,6 @@ static enum status create_once(struct ledger *ledger, const struct ledger_new_ru
     return status;
 }
 
-static enum status look_for_run(struct ledger *ledger, const char *run_id, bool *there,
-                                struct error *error)
-{
-    struct ledger_runs runs;
-    struct arena *arena = arena_create(0);
-    enum status status = ledger_read_runs(ledger, arena, &runs, error);
-    *there = false;
-    for (uint32_t i = 0; i < runs.count; i++) {
-        *there = *there || strcmp(runs.items[i].id, run_id) == 0;
-    }
-    arena_destroy(arena);
-    return status;
-}
-
 /*
  * Who removes the place puts `closing` and then looks for runs; who makes a run puts it and then
  * looks for `closing`, so that one of them sees the other. If the place was removed in between,
@@ -331,7 +317,7 @@ static enum status outlive_closing(struct ledger *ledger, const char *run_id, en
         return made;
     }
     if (wait_for_closing(ledger, &waiting) == STATUS_FAILED ||
-        look_for_run(ledger, run_id, &there, &waiting) != STATUS_OK) {
+        ledger_exists(ledger, run_id, &there, &waiting) != STATUS_OK) {
         error_copy(error, &waiting);
         return STATUS_FAILED;
     }
@@ -356,7 +342,7 @@ enum status ledger_create(struct ledger *ledger, const struct ledger_new_run *ru
     }
     if (status == STATUS_AGAIN && *other == NULL) {
         return error_set(error, ERROR_RUN_HELD, "ledger",
-                         "other processes remove it time and again");
+                         "other processes keep removing the ledger");
     }
     return status == STATUS_OK ? failpoint_hit("ledger.after_create", error) : status;
 }

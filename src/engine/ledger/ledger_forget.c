@@ -166,21 +166,6 @@ static enum status remove_from_store(struct ledger *ledger, const char *run_id, 
 
 /* ---- both */
 
-/* An earlier attempt may have failed after the run was gone. */
-static enum status exists(struct ledger *ledger, const char *run_id, bool *there,
-                          struct error *error)
-{
-    struct ledger_runs runs;
-    struct arena *arena = arena_create(0);
-    enum status status = ledger_read_runs(ledger, arena, &runs, error);
-    *there = false;
-    for (uint32_t i = 0; i < runs.count; i++) {
-        *there = *there || strcmp(runs.items[i].id, run_id) == 0;
-    }
-    arena_destroy(arena);
-    return status;
-}
-
 enum status ledger_forget(struct ledger *ledger, const char *run_id, uint64_t epoch,
                           bool rolled_back, struct error *error)
 {
@@ -194,7 +179,8 @@ enum status ledger_forget(struct ledger *ledger, const char *run_id, uint64_t ep
     if (ledger->run_id == NULL || strcmp(ledger->run_id, run_id) != 0 || ledger->epoch != epoch) {
         return error_set(error, ERROR_RUN_FENCED, run_id, "this process does not hold the run");
     }
-    status = exists(ledger, run_id, &there, error);
+    /* an earlier attempt may have failed after the run was gone */
+    status = ledger_exists(ledger, run_id, &there, error);
     if (status == STATUS_OK && there && target->forget_run != NULL) {
         status = target->forget_run(ledger->target, run_id, rolled_back, error);
     }

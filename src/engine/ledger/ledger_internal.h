@@ -75,6 +75,9 @@ struct ledger_runs {
 };
 enum status ledger_read_runs(struct ledger *ledger, struct arena *arena, struct ledger_runs *runs,
                              struct error *error) MUST_USE;
+/* Is the run there? */
+enum status ledger_exists(struct ledger *ledger, const char *run_id, bool *there,
+                          struct error *error) MUST_USE;
 /* Is the run there and not completed? */
 enum status ledger_is_open(struct ledger *ledger, const char *run_id, bool *open,
                            struct error *error) MUST_USE;

@@ -126,6 +126,17 @@ static bool knows(const struct ledger_runs *runs, const char *run_id)
     return false;
 }
 
+enum status ledger_exists(struct ledger *ledger, const char *run_id, bool *there,
+                          struct error *error)
+{
+    struct ledger_runs runs;
+    struct arena *arena = arena_create(0);
+    enum status status = ledger_read_runs(ledger, arena, &runs, error);
+    *there = status == STATUS_OK && knows(&runs, run_id);
+    arena_destroy(arena);
+    return status;
+}
+
 static enum status read_open(struct ledger *ledger, const char *run_id, struct arena *arena,
                              bool *open, struct error *error)
 {

@@ -84,7 +84,7 @@ static enum status take_one(struct ledger *ledger, const char *run_id, const cha
         }
     }
     return error_set(error, ERROR_TARGET_LOCKED, table,
-                     "other runs begin and end in this table too quickly");
+                     "other runs keep taking this table and giving it back");
 }
 
 static int compare_tables(const void *left, const void *right)
