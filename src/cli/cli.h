@@ -4,7 +4,7 @@
 
 #include "base/buffer.h"
 #include "cli/options.h"
-#include "engine/run.h"
+#include "engine/run/run.h"
 
 enum { CLI_ARGUMENTS_MAX = 8 };
 

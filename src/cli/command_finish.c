@@ -1,7 +1,7 @@
 /* transhume finish: drops the ledger. */
 #include "cli/cli.h"
 
-#include "engine/rollback.h"
+#include "engine/rollback/rollback.h"
 
 static void append_report(struct cli_call *call, const struct finish_report *report, bool dry_run,
                           struct buffer *out)

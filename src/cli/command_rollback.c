@@ -1,7 +1,7 @@
 /* transhume rollback: takes a run back. */
 #include "cli/cli.h"
 
-#include "engine/rollback.h"
+#include "engine/rollback/rollback.h"
 
 static int refuse_without_run(void)
 {

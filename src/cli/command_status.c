@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "cli/state_view.h"
-#include "engine/rollback.h"
+#include "engine/rollback/rollback.h"
 #include <string.h>
 #include <unistd.h>
 

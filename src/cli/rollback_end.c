@@ -5,7 +5,7 @@
 #include "base/signals.h"
 #include "base/text.h"
 #include "cli/run_end.h"
-#include "engine/rollback.h"
+#include "engine/rollback/rollback.h"
 #include "observe/table.h"
 #include <inttypes.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/text.h"
 #include "cli/cli.h"
-#include "engine/json_text.h"
+#include "engine/ledger/json_text.h"
 #include "model/json_tree.h"
 #include "observe/table.h"
 #include <jansson.h>

@@ -286,7 +286,7 @@ struct target_functions {
      * the caller's; where it fails, none is handed over. Targets with
      * a lease have it, for chunks that a process lost while it wrote them; optional for others.
      * Control thread; of targets without transactions writers' threads at the same time, too, for
-     * what they are about to overwrite (engine/before.h).
+     * what they are about to overwrite (engine/rollback/before.h).
      */
     enum status (*fetch)(struct database *self, const struct target_table *table,
                          const struct cell *keys, uint32_t key_count, struct batch **batch,

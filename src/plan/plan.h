@@ -15,7 +15,7 @@ struct mapping; /* one entity's program: plan/mapper.c runs it */
 /*
  * Child rows of a stream's roots. Where the source joins they come ordered with the roots, and the
  * first columns are the root key (`root_key_count` cells, equal to the parent's); then what the
- * mapping needs. Where it can't, the engine finds them for each root row (engine/joining.h),
+ * mapping needs. Where it can't, the engine finds them for each root row (engine/join/joining.h),
  * without a key.
  */
 struct plan_child {

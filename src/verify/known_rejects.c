@@ -3,8 +3,8 @@
 
 #include "base/entries.h"
 #include "base/file_lines.h"
-#include "engine/json_text.h"
-#include "engine/mended_line.h"
+#include "engine/ledger/json_text.h"
+#include "engine/rejects/mended_line.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>

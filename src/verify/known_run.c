@@ -1,7 +1,7 @@
 /* The run that made the target: was it finished, by this plan, from a source as it is now? */
 #include "base/file.h"
-#include "engine/past_runs.h"
-#include "engine/policies.h"
+#include "engine/run/past_runs.h"
+#include "engine/run/policies.h"
 #include "plan/canonical_text.h"
 #include "verify/steps.h"
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "base/failpoint.h"
 #include "base/memory.h"
 #include "base/signals.h"
-#include "engine/sampling.h"
+#include "engine/check/sampling.h"
 #include "verify/checkpoint.h"
 #include "verify/spill.h"
 #include "verify/steps.h"

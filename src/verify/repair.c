@@ -2,8 +2,8 @@
 #include "verify/repair.h"
 #include "base/file.h"
 
-#include "engine/rejects.h"
-#include "engine/repair_delete.h"
+#include "engine/rejects/rejects.h"
+#include "engine/run/repair_delete.h"
 #include "model/json_writer.h"
 #include <errno.h>
 #include <fcntl.h>

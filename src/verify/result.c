@@ -3,7 +3,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "engine/json_text.h"
+#include "engine/ledger/json_text.h"
 #include "model/json_tree.h"
 #include "model/json_writer.h"
 #include "observe/report.h"

@@ -2,7 +2,7 @@
 #ifndef TRANSHUME_VERIFY_VERIFY_H
 #define TRANSHUME_VERIFY_VERIFY_H
 
-#include "engine/run.h"
+#include "engine/run/run.h"
 
 /*
  * count   records of each table on both sides

@@ -2,9 +2,9 @@
 #ifndef TRANSHUME_VERIFY_VERIFY_INTERNAL_H
 #define TRANSHUME_VERIFY_VERIFY_INTERNAL_H
 
-#include "engine/care.h"
-#include "engine/run_parts.h"
-#include "engine/throttle.h"
+#include "engine/copy/care.h"
+#include "engine/copy/throttle.h"
+#include "engine/run/run_parts.h"
 #include "verify/form.h"
 #include "verify/verify.h"
 #include <pthread.h>

@@ -15,7 +15,7 @@
 #include <cmocka.h>
 #include "connectors/registry.h"
 #include "engine/ledger/ledger.h"
-#include "engine/run.h"
+#include "engine/run/run.h"
 /* clang-format on */
 
 /* One connector under test. Adding a database adds a line in main.c. */

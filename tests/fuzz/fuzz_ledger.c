@@ -3,7 +3,7 @@
 #include "support.h"
 
 #include "connectors/lease.h"
-#include "engine/ledger.h"
+#include "engine/ledger/ledger_texts.h"
 #include <string.h>
 
 static bool is_named(const struct fuzz_part *part, const char *name)

@@ -3,10 +3,10 @@
 #include "support.h"
 
 #include "base/log.h"
-#include "engine/json_text.h"
-#include "engine/past_runs.h"
-#include "engine/state.h"
-#include "engine/state_folder.h"
+#include "engine/ledger/json_text.h"
+#include "engine/run/past_runs.h"
+#include "engine/run/state.h"
+#include "engine/run/state_folder.h"
 #include "observe/report.h"
 #include <jansson.h>
 #include <string.h>

@@ -14,12 +14,12 @@
 #include "support.h"
 
 #include "base/file.h"
-#include "engine/before.h"
-#include "engine/record_image.h"
-#include "engine/rejects.h"
-#include "engine/repair_delete.h"
-#include "engine/session.h"
-#include "engine/typed_json.h"
+#include "engine/copy/record_image.h"
+#include "engine/rejects/rejects.h"
+#include "engine/rejects/typed_json.h"
+#include "engine/rollback/before.h"
+#include "engine/run/repair_delete.h"
+#include "engine/run/session.h"
 #include "model/json_reader.h"
 #include <inttypes.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
 
 #include "base/log.h"
 #include "connectors/registry.h"
-#include "engine/ledger.h"
 #include "engine/ledger/ledger.h"
+#include "engine/ledger/ledger_texts.h"
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>

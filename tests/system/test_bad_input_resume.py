@@ -102,6 +102,16 @@ class SecondProcess(ResumeTestCase):
         self.assert_code(support.finish(process), 0)
         self.assert_complete()
 
+    def test_beside_one_stopped_within_the_ledger(self):
+        self.aim_at("dynamodb-json:out")
+        process = self.stopped("migrate", *self.arguments, self.target,
+                               failpoint="files.within_record", occurrence=8)
+        for command in ("migrate", "resume"):
+            self.refused_resume(5, "run-held", str(process.pid), command)
+        process.send_signal(signal.SIGCONT)
+        self.assert_code(support.finish(process), 0)
+        self.assert_complete()
+
     @each_target
     def test_another_run_of_other_tables_into_the_same_target(self, target):
         process = self.stopped("migrate", "--include", "customer", "--chunk-rows", "10",

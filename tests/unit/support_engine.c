@@ -1,7 +1,7 @@
 /* The in-memory databases that the engine's tests run against. */
 #include "support_engine_internal.h"
 
-#include "engine/options.h"
+#include "engine/run/options.h"
 #include <dirent.h>
 #include <inttypes.h>
 #include <signal.h>

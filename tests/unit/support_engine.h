@@ -4,8 +4,8 @@
 #define TRANSHUME_UNIT_SUPPORT_ENGINE_H
 
 #include "connectors/connector.h"
-#include "engine/run.h"
-#include "engine/session.h"
+#include "engine/run/run.h"
+#include "engine/run/session.h"
 #include "support.h"
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,7 +1,7 @@
 /* Files of rejects: their lines, who vouches for them, and lines that come back mended. */
 #include "base/file.h"
-#include "engine/mended_line.h"
-#include "engine/rejects.h"
+#include "engine/rejects/mended_line.h"
+#include "engine/rejects/rejects.h"
 #include "support.h"
 #include <fcntl.h>
 #include <math.h>

@@ -1,5 +1,5 @@
 /* How long nothing has moved, with a process that stands still now and then. */
-#include "engine/stall.h"
+#include "engine/copy/stall.h"
 #include "support.h"
 
 /* Looks every tenth of a second until `until_ms`; what the last look says. */

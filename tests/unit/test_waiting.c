@@ -1,7 +1,7 @@
 /* Waiting: for the next try, while there is patience, and for a turn under a limit. */
 #include "base/clock.h"
 #include "base/retry.h"
-#include "engine/throttle.h"
+#include "engine/copy/throttle.h"
 #include "support.h"
 #include <string.h>
 

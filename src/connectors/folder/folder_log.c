@@ -50,7 +50,8 @@ enum {
     RECORD_BYTES_MAX = 1 << 28,
     CHANGE_BYTES = 48, /* of a change besides key and text, about, and of its record */
     GARBAGE_BYTES_MIN = 16 * 1024,
-    LOCK_WAIT_MS = 30000,
+    WRITE_WAIT_MS = 30000,
+    READ_WAIT_MS = 2000,
     LOCK_PAUSE_MS = 2
 };
 
@@ -458,22 +459,30 @@ enum status folder_log_read(struct folder_log *log, const struct folder_log_entr
 
 /* ---------------------------------------------------------------- opening and locking */
 
-static enum status lock_file(const struct folder_log *log, bool writes, struct error *error)
+/* A reader needs no lock to be safe, since every record has its checksum: it waits so that it sees
+ * what is being written, but not for a process that was stopped in the middle. */
+static enum status lock_file(struct folder_log *log, bool writes, struct error *error)
 {
-    int64_t until_ms = clock_monotonic_ms() + LOCK_WAIT_MS;
+    int64_t wait_ms = writes ? WRITE_WAIT_MS : log->was_held ? 0 : READ_WAIT_MS;
+    int64_t until_ms = clock_monotonic_ms() + wait_ms;
     while (flock(log->descriptor, (writes ? LOCK_EX : LOCK_SH) | LOCK_NB) != 0) {
         if (errno != EWOULDBLOCK && errno != EINTR) {
             return error_set_errno(error, ERROR_TARGET_WRITE, errno, log->path,
                                    "can't lock the ledger");
         }
+        if (clock_monotonic_ms() >= until_ms && !writes) {
+            log->was_held = true;
+            return STATUS_OK;
+        }
         if (clock_monotonic_ms() >= until_ms) {
             error_set(error, ERROR_TARGET_LOCKED, log->path,
-                      "another process has held the ledger for %d s", LOCK_WAIT_MS / 1000);
+                      "another process has held the ledger for %d s", WRITE_WAIT_MS / 1000);
             error_hint(error, "is one of them stopped? Continue it, or end it");
             return STATUS_FAILED;
         }
         clock_sleep_ms(LOCK_PAUSE_MS);
     }
+    log->was_held = false;
     return STATUS_OK;
 }
 

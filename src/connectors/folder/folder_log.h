@@ -39,6 +39,7 @@ struct folder_log {
     char *path;
     int descriptor; /* -1: not open */
     bool read_only;
+    bool was_held; /* longer than a reader waits, when it was last wanted */
     struct folder_log_entry *entries; /* by key */
     size_t count;
     size_t capacity;
@@ -54,7 +55,7 @@ void folder_log_free(struct folder_log *log);
 
 /*
  * STATUS_END: there is no log. Anything but STATUS_OK holds nothing. `writes`: no other process
- * reads it meanwhile, and a torn tail is cut off. ERROR_LEDGER_INVALID: it is damaged;
+ * writes it meanwhile, and a torn tail is cut off. ERROR_LEDGER_INVALID: it is damaged;
  * ERROR_FORMAT_NEWER.
  */
 enum status folder_log_begin(struct folder_log *log, bool writes, struct error *error) MUST_USE;

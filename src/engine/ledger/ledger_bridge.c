@@ -1,7 +1,7 @@
 /* Databases that still bring a whole ledger of their own (connectors/ledger.h) in place of a
  * store. */
 #include "base/memory.h"
-#include "engine/json_text.h"
+#include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_internal.h"
 #include <stdlib.h>
 #include <string.h>

@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "connectors/lease.h"
-#include "engine/json_text.h"
+#include "engine/ledger/json_text.h"
 #include "model/json_tree.h"
 #include <inttypes.h>
 #include <stdio.h>

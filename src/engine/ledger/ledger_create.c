@@ -5,7 +5,7 @@
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/text.h"
-#include "engine/json_text.h"
+#include "engine/ledger/json_text.h"
 #include "model/json_writer.h"
 #include <inttypes.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
 
 #include "base/failpoint.h"
 #include "connectors/store_key.h"
-#include "engine/json_text.h"
+#include "engine/ledger/json_text.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "engine/json_text.h"
+#include "engine/ledger/json_text.h"
 #include "model/json_reader.h"
 #include "model/json_tree.h"
 #include <inttypes.h>

@@ -2,7 +2,7 @@
 #include "engine/ledger/ledger_positions.h"
 
 #include "connectors/store_key.h"
-#include "engine/json_text.h"
+#include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_internal.h"
 #include "model/json_reader.h"
 #include "model/json_writer.h"

@@ -4,7 +4,7 @@
 #include "base/failpoint.h"
 #include "base/memory.h"
 #include "connectors/store_key.h"
-#include "engine/json_text.h"
+#include "engine/ledger/json_text.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>

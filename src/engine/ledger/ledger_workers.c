@@ -6,7 +6,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "connectors/lease.h"
-#include "engine/json_text.h"
+#include "engine/ledger/json_text.h"
 #include "engine/ledger/ledger_internal.h"
 #include <inttypes.h>
 #include <stdlib.h>

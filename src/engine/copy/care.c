@@ -1,0 +1,294 @@
+/* Asking servers for their load, and holding the run while it is too high. */
+#include "engine/copy/care.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "connectors/report.h"
+#include <inttypes.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    SIDES = 2,
+    ASK_EVERY_MS = 1000,
+    SLICE_MS = 50,
+    SURE_AFTER_MS = 150,
+    SAID_AGAIN_MS = 60000,
+    CAUSE_BYTES = 320
+};
+
+struct side {
+    struct database *database;
+    struct load_watch *watch; /* NULL: it tells nothing */
+    const char *name;         /* "source" */
+};
+
+struct care {
+    const struct run_options *options;
+    struct throttle *throttle;
+    struct side sides[SIDES];
+    pthread_t thread;
+    bool running;
+    _Atomic bool stopping;
+    int64_t held_since_ms; /* monotonic; 0: not held */
+    int64_t said_ms;
+};
+
+bool care_is_wanted(const struct run_options *options)
+{
+    return options->pause_lag_ms > 0 || options->pause_running > 0 ||
+           options->pause_statement_ms > 0;
+}
+
+static const struct load_functions *functions_of(const struct side *side)
+{
+    return side->database->connector->load;
+}
+
+static void close_sides(struct side *sides)
+{
+    for (int i = 0; i < SIDES; i++) {
+        if (sides[i].watch != NULL) {
+            functions_of(&sides[i])->close(sides[i].watch);
+            sides[i].watch = NULL;
+        }
+    }
+}
+
+static enum status open_sides(struct run_session *session, struct side *sides, struct error *error)
+{
+    sides[0] = (struct side){.database = session->source, .name = "source"};
+    sides[1] = (struct side){.database = session->target, .name = "target"};
+    for (int i = 0; i < SIDES; i++) {
+        const struct load_functions *load = functions_of(&sides[i]);
+        if (load != NULL && load->open(sides[i].database, &sides[i].watch, error) != STATUS_OK) {
+            close_sides(sides);
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- is it told? */
+
+static enum status untold(const char *option, const char *what, const char *grant,
+                          struct error *problem)
+{
+    error_set(problem, grant != NULL ? ERROR_PERMISSION : ERROR_BAD_VALUE, option,
+              "neither source nor target tells %s", what);
+    if (grant != NULL) {
+        error_hint(problem, "%s, or leave the option out", grant);
+    } else {
+        error_hint(problem, "leave it out, or give the address of a server that does: "
+                            "docs/guide.md, \"A live source\"");
+    }
+    return STATUS_END;
+}
+
+static enum status ask_both(struct side *sides, struct database_load *known, struct error *error)
+{
+    *known = (struct database_load){.lag_s = -1, .running = -1, .statement_s = -1};
+    for (int i = 0; i < SIDES; i++) {
+        struct database_load load;
+        if (sides[i].watch == NULL) {
+            continue;
+        }
+        if (functions_of(&sides[i])->ask(sides[i].watch, &load, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        known->lag_s = fmax(known->lag_s, load.lag_s);
+        known->running = load.running > known->running ? load.running : known->running;
+        known->statement_s = fmax(known->statement_s, load.statement_s);
+        known->grant = load.grant != NULL ? load.grant : known->grant;
+    }
+    return STATUS_OK;
+}
+
+enum status care_check(struct run_session *session, struct error *problem, struct error *error)
+{
+    const struct run_options *options = &session->options;
+    struct side sides[SIDES];
+    struct database_load known;
+    if (!care_is_wanted(options)) {
+        return STATUS_OK;
+    }
+    if (open_sides(session, sides, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = ask_both(sides, &known, error);
+    close_sides(sides);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (options->pause_running > 0 && known.running < 0) {
+        return untold("--pause-running", "how many statements others run", known.grant, problem);
+    }
+    if (options->pause_statement_ms > 0 && known.statement_s < 0) {
+        return untold("--pause-statement", "how long statements of others take", known.grant,
+                      problem);
+    }
+    if (options->pause_lag_ms > 0 && known.lag_s < 0) {
+        return untold("--pause-lag", "how far a replica is behind", known.grant, problem);
+    }
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- watching */
+
+/* True: above a mark; `cause` says which. */
+static bool is_too_much(const struct run_options *options, const struct database_load *load,
+                        char *cause)
+{
+    char text[32];
+    char mark[32];
+    if (options->pause_running > 0 && load->running > (int64_t)options->pause_running) {
+        snprintf(cause, CAUSE_BYTES, "others run %" PRId64 " statements, more than %" PRIu64,
+                 load->running, options->pause_running);
+        return true;
+    }
+    text_human_seconds((double)options->pause_statement_ms / 1000, mark, sizeof(mark));
+    if (options->pause_statement_ms > 0 &&
+        load->statement_s * 1000 > (double)options->pause_statement_ms) {
+        text_human_seconds(load->statement_s, text, sizeof(text));
+        snprintf(cause, CAUSE_BYTES, "a statement has been running for %s, longer than %s", text,
+                 mark);
+        return true;
+    }
+    text_human_seconds((double)options->pause_lag_ms / 1000, mark, sizeof(mark));
+    if (options->pause_lag_ms > 0 && load->lag_s * 1000 > (double)options->pause_lag_ms) {
+        if (isinf(load->lag_s)) {
+            snprintf(cause, CAUSE_BYTES, "replication stands still");
+        } else {
+            text_human_seconds(load->lag_s, text, sizeof(text));
+            snprintf(cause, CAUSE_BYTES, "a replica is %s behind, more than %s", text, mark);
+        }
+        return true;
+    }
+    return false;
+}
+
+/* True: above a mark, or the server can't be asked, and so may be in trouble: what is not known is
+ * no leave to go on. */
+static bool is_at_work(const struct care *care, const struct side *side, char *cause)
+{
+    struct database_load load;
+    struct error error;
+    if (functions_of(side)->ask(side->watch, &load, &error) != STATUS_OK) {
+        snprintf(cause, CAUSE_BYTES, "its load can't be asked for: %.240s", error.message);
+        return true;
+    }
+    return is_too_much(care->options, &load, cause);
+}
+
+/* A pause begins with a second look: who waited for a lock of ours until it was given back runs on
+ * for an instant, and is old, but waits for nobody. */
+static bool must_wait(const struct care *care, const struct side *side, char *cause)
+{
+    if (side->watch == NULL || !is_at_work(care, side, cause)) {
+        return false;
+    }
+    if (care->held_since_ms != 0) {
+        return true;
+    }
+    clock_sleep_ms(SURE_AFTER_MS);
+    return is_at_work(care, side, cause);
+}
+
+static void say_held(struct care *care, const char *name, const char *cause)
+{
+    int64_t now_ms = clock_monotonic_ms();
+    if (care->held_since_ms == 0) {
+        care->held_since_ms = now_ms;
+    } else if (now_ms - care->said_ms < SAID_AGAIN_MS) {
+        return;
+    }
+    care->said_ms = now_ms;
+    log_write(LOG_WARNING, "pausing: %s: %s", name, cause);
+}
+
+static void say_released(struct care *care)
+{
+    if (care->held_since_ms != 0) {
+        char text[32];
+        text_human_seconds((double)(clock_monotonic_ms() - care->held_since_ms) / 1000, text,
+                           sizeof(text));
+        log_write(LOG_WARNING, "going on after a pause of %s", text);
+        care->held_since_ms = 0;
+    }
+}
+
+static void look(struct care *care)
+{
+    char cause[CAUSE_BYTES];
+    bool held = false;
+    for (int i = 0; i < SIDES; i++) {
+        if (must_wait(care, &care->sides[i], cause)) {
+            say_held(care, care->sides[i].name, cause);
+            report_throttled(care->sides[i].database);
+            held = true;
+        }
+    }
+    throttle_hold(care->throttle, held);
+    if (!held) {
+        say_released(care);
+    }
+}
+
+static void *care_main(void *argument)
+{
+    struct care *care = argument;
+    while (!atomic_load(&care->stopping)) {
+        int64_t next_ms = clock_monotonic_ms() + ASK_EVERY_MS;
+        while (clock_monotonic_ms() < next_ms && !atomic_load(&care->stopping)) {
+            clock_sleep_ms(SLICE_MS);
+        }
+        if (!atomic_load(&care->stopping)) {
+            look(care);
+        }
+    }
+    return NULL;
+}
+
+enum status care_start(struct run_session *session, struct throttle *throttle, struct care **care,
+                       struct error *error)
+{
+    *care = NULL;
+    if (!care_is_wanted(&session->options)) {
+        return STATUS_OK;
+    }
+    struct care *made = memory_allocate_zeroed(1, sizeof(*made));
+    made->options = &session->options;
+    made->throttle = throttle;
+    if (open_sides(session, made->sides, error) != STATUS_OK) {
+        free(made);
+        return STATUS_FAILED;
+    }
+    look(made);
+    int failure = pthread_create(&made->thread, NULL, care_main, made);
+    made->running = failure == 0;
+    if (failure != 0) {
+        error_set_errno(error, ERROR_INTERNAL, failure, NULL, "can't start a thread");
+        care_stop(made);
+        return STATUS_FAILED;
+    }
+    *care = made;
+    return STATUS_OK;
+}
+
+void care_stop(struct care *care)
+{
+    if (care == NULL) {
+        return;
+    }
+    atomic_store(&care->stopping, true);
+    if (care->running) {
+        pthread_join(care->thread, NULL);
+    }
+    throttle_hold(care->throttle, false);
+    close_sides(care->sides);
+    free(care);
+}

@@ -1,0 +1,29 @@
+/* Giving way: a run pauses while a server is busier with others, or a replica is further behind,
+ * than its user allows. */
+#ifndef TRANSHUME_ENGINE_CARE_H
+#define TRANSHUME_ENGINE_CARE_H
+
+#include "engine/copy/throttle.h"
+#include "engine/run/session.h"
+
+struct care;
+
+/*
+ * Asks both servers once whether they tell what the options of the run want watched; a figure that
+ * neither knows is `problem`, with STATUS_END. No option: STATUS_OK, and nobody is asked.
+ */
+enum status care_check(struct run_session *session, struct error *problem,
+                       struct error *error) MUST_USE;
+/*
+ * Watches from a thread of its own until care_stop: a second after a second, and holds `throttle`
+ * as long as a figure is above its mark, or a server can't be asked. Each pause and its cause are
+ * in the log, and the database shows as one that asks to slow down. Without such an option `*care`
+ * is NULL.
+ */
+enum status care_start(struct run_session *session, struct throttle *throttle, struct care **care,
+                       struct error *error) MUST_USE;
+void care_stop(struct care *care); /* takes NULL */
+/* Is there any mark to keep to? */
+bool care_is_wanted(const struct run_options *options);
+
+#endif

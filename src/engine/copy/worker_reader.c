@@ -1,0 +1,419 @@
+/* The reader's thread: chunk after chunk, from the source through the mapping into the ring. */
+#include "engine/copy/reading.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/signals.h"
+#include "engine/rejects/rejects_load.h"
+#include "engine/run/options.h"
+#include <inttypes.h>
+#include <stdlib.h>
+
+/* STATUS_OK: the ring has it; STATUS_END: nobody wants it any more, and it is gone. */
+static enum status send(struct reading *reading, struct parcel *parcel)
+{
+    struct worker *worker = reading->worker;
+    size_t bytes = parcel_bytes(parcel);
+    enum status status;
+    if (reading->sink != NULL) {
+        return reading->sink(reading->sink_context, parcel);
+    }
+    atomic_store(&worker->doing, "waits for its writer");
+    do {
+        status = copy_must_stop(worker->copy)
+                     ? STATUS_END
+                     : ring_push(reading->work->ring, parcel, bytes, COPY_WAIT_MS);
+    } while (status == STATUS_AGAIN);
+    atomic_store(&worker->doing, "reads");
+    if (status != STATUS_OK) {
+        parcel_destroy(parcel);
+        return STATUS_END;
+    }
+    copy_moved(worker->copy);
+    return STATUS_OK;
+}
+
+static struct tally *tally_of(struct reading *reading, uint32_t entity)
+{
+    return &reading->tallies[copy_position_of(reading->stream, entity)];
+}
+
+static enum status hash_parcel(struct reading *reading, const struct parcel *parcel,
+                               struct error *error)
+{
+    for (uint32_t i = 0; i < parcel->batch_count; i++) {
+        struct tally *tally = tally_of(reading, parcel->batches[i]->entity);
+        if (tally->hashed && record_hash_batch(&reading->hasher, parcel->batches[i], &tally->hash,
+                                               error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status reading_send(struct reading *reading, struct parcel *parcel, struct error *error)
+{
+    parcel->root_rows = reading->root_rows;
+    reading->root_rows = 0;
+    if (hash_parcel(reading, parcel, error) != STATUS_OK) {
+        parcel_destroy(parcel);
+        return STATUS_FAILED;
+    }
+    return send(reading, parcel);
+}
+
+bool reading_is_full(const struct reading *reading)
+{
+    return mapper_pending_bytes(reading->mapper) >= reading->bytes_max ||
+           mapper_pending_rows(reading->mapper) >= reading->rows_max;
+}
+
+enum status reading_take(struct reading *reading, struct error *error)
+{
+    struct mapper_output output;
+    if (mapper_take(reading->mapper, &output, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (output.batch_count == 0 && output.reject_count == 0 && reading->root_rows == 0) {
+        arena_destroy(output.arena);
+        batch_destroy(output.keeper);
+        return STATUS_OK;
+    }
+    struct parcel *parcel = parcel_create(PARCEL_DATA, output.batch_count);
+    for (uint32_t i = 0; i < output.batch_count; i++) {
+        parcel->batches[i] = output.batches[i];
+    }
+    parcel->keeper = output.keeper;
+    parcel->rejects = output.rejects;
+    parcel->reject_count = output.reject_count;
+    parcel->arena = output.arena;
+    return reading_send(reading, parcel, error);
+}
+
+enum status reading_account(struct reading *reading, uint64_t rows, uint64_t bytes)
+{
+    struct copy *copy = reading->worker->copy;
+    if (reading->sink_account != NULL) {
+        return reading->sink_account(reading->sink_context, rows, bytes);
+    }
+    copy_moved(copy);
+    int64_t wait_ms = throttle_take(&copy->throttle, rows, bytes);
+    int64_t until_ms = wait_ms > 0 ? clock_monotonic_ms() + wait_ms : 0;
+    while ((wait_ms = throttle_left_ms(&copy->throttle, until_ms)) > 0) {
+        /* a chunk that is held is not finished first: nobody knows how long that would take */
+        if (atomic_load(&copy->throttle.held) && signals_stop_level() > 0) {
+            atomic_store(&copy->stopping, true);
+        }
+        if (copy_must_stop(copy) || copy_is_cancelled(copy, reading->work)) {
+            return STATUS_END;
+        }
+        atomic_store(&reading->worker->doing, "keeps to the rate cap, or gives way to others");
+        clock_sleep_ms(wait_ms < COPY_WAIT_MS ? wait_ms : COPY_WAIT_MS);
+        copy_moved(copy);
+        atomic_store(&reading->worker->doing, "reads");
+    }
+    return copy_must_stop(copy) ? STATUS_END : STATUS_OK;
+}
+
+/* What the source could not read, as rejects of the stream's one entity. */
+static enum status reject_refused(struct reading *reading, const struct batch *batch,
+                                  struct parcel *parcel, struct error *error)
+{
+    static const char name[] = "unreadable";
+    uint32_t count = 0;
+    struct arena *arena = arena_create(0);
+    struct mapper_reject *rejects =
+        arena_allocate_zeroed(arena, batch->refused_count, sizeof(*rejects));
+    parcel->arena = arena;
+    for (const struct batch_refused *from = batch->refused; from != NULL; from = from->next) {
+        struct cell *cells =
+            arena_allocate_zeroed(arena, from->source_key_count + (size_t)2, sizeof(*cells));
+        struct mapper_reject *to = &rejects[count];
+        to->entity = reading->stream->entities[0];
+        to->code = from->code;
+        to->reason = arena_copy_string(arena, from->reason);
+        if (value_copy(&from->raw, arena, &cells[1]) != STATUS_OK) {
+            break;
+        }
+        cells[0] = cell_text(name, sizeof(name) - 1);
+        to->record = cell_items(VALUE_MAP, cells, 1);
+        to->source_key = &cells[2];
+        to->source_key_count = from->source_key_count;
+        uint32_t part = 0;
+        while (part < from->source_key_count &&
+               value_copy(&from->source_key[part], arena, &cells[2 + part]) == STATUS_OK) {
+            part++;
+        }
+        if (part < from->source_key_count) {
+            break;
+        }
+        count++;
+    }
+    if (count < batch->refused_count) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for rejects");
+    }
+    parcel->rejects = rejects;
+    parcel->reject_count = count;
+    reading->tallies[0].made += count;
+    reading->tallies[0].rejected += count;
+    return STATUS_OK;
+}
+
+/* Takes the batch over. */
+static enum status pass_batch(struct reading *reading, struct batch *batch, struct error *error)
+{
+    const struct plan_stream *stream = reading->stream;
+    uint32_t rows = batch->row_count;
+    reading->root_rows += batch->refused_count;
+    if (reading->mapper != NULL) {
+        reading->root_rows += rows;
+        enum status status = mapper_map_batch(reading->mapper, batch, error);
+        return status == STATUS_OK ? reading_take(reading, error) : status;
+    }
+    struct parcel *parcel = parcel_create(PARCEL_DATA, rows > 0 ? 1 : 0);
+    if (batch->refused_count > 0 && reject_refused(reading, batch, parcel, error) != STATUS_OK) {
+        parcel_destroy(parcel);
+        batch_destroy(batch);
+        return STATUS_FAILED;
+    }
+    const struct plan_entity *entity =
+        &reading->worker->copy->session->plan->entities[stream->entities[0]];
+    batch->entity = entity->number;
+    batch->shape = plan_entity_batch_shape(entity);
+    if (rows > 0) {
+        parcel->batches[0] = batch;
+    } else {
+        batch_destroy(batch);
+    }
+    reading->tallies[0].made += rows;
+    reading->root_rows += rows;
+    return reading_send(reading, parcel, error);
+}
+
+enum status reading_search(struct reading *reading, const struct read_request *request,
+                           struct joining_search **search, struct error *error)
+{
+    struct joining *joining = reading->worker->copy->session->joining;
+    if (reading->joining == NULL &&
+        joining_reader_open(joining, &reading->joining, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return joining_search_of(reading->joining, request, search, error);
+}
+
+enum { WIDENED_ROWS_FIRST = 64 };
+
+/* What look-ups add is known once they are made: batches grow while they stay below the bound. */
+static uint32_t next_rows(const struct reading *reading, uint32_t asked, const struct batch *wide)
+{
+    uint64_t most = asked < reading->rows_max / 2 ? asked * UINT64_C(2) : reading->rows_max;
+    uint64_t rows = (uint64_t)wide->row_count * reading->bytes_max / batch_bytes(wide);
+    return wide->row_count == 0 ? asked : (uint32_t)(rows < 1 ? 1 : rows < most ? rows : most);
+}
+
+enum status reading_next(struct reading *reading, struct cursor *cursor,
+                         struct joining_search *search, struct batch **batch, struct error *error)
+{
+    const struct source_functions *source =
+        reading->worker->copy->session->source->connector->source;
+    if (search == NULL) {
+        return source->cursor_next(cursor, reading->rows_max, reading->bytes_max, batch, error);
+    }
+    uint32_t asked = reading->widened_rows > 0 ? reading->widened_rows : WIDENED_ROWS_FIRST;
+    asked = asked < reading->rows_max ? asked : reading->rows_max;
+    enum status status = source->cursor_next(cursor, asked, reading->bytes_max, batch, error);
+    status = status == STATUS_OK ? joining_widen(search, *batch, batch, error) : status;
+    if (status == STATUS_OK) {
+        reading->widened_rows = next_rows(reading, asked, *batch);
+    }
+    return status;
+}
+
+static enum status read_batches(struct reading *reading, struct error *error)
+{
+    const struct source_functions *source =
+        reading->worker->copy->session->source->connector->source;
+    struct joining_search *search = NULL;
+    struct cursor *cursor;
+    if (reading->stream->joined != NULL &&
+        reading_search(reading, reading->stream->joined, &search, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (source->cursor_open(reading->worker->reader, &reading->stream->request, reading->span,
+                            &cursor, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status;
+    struct batch *batch;
+    while ((status = reading_next(reading, cursor, search, &batch, error)) == STATUS_OK) {
+        status = reading_account(reading, batch->row_count, batch_bytes(batch));
+        if (status != STATUS_OK) {
+            batch_destroy(batch);
+        } else {
+            status = pass_batch(reading, batch, error);
+        }
+        if (status != STATUS_OK) {
+            source->cursor_close(cursor);
+            return status;
+        }
+    }
+    source->cursor_close(cursor);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+/* ---- a chunk */
+
+static enum status prepare_mapper(struct reading *reading, struct error *error)
+{
+    struct run_session *session = reading->worker->copy->session;
+    if (reading->stream->identity || reading->worker->copy->run->loads_rejects) {
+        mapper_destroy(reading->mapper);
+        reading->mapper = NULL;
+        reading->mapper_stream = NULL;
+        return STATUS_OK;
+    }
+    if (reading->mapper == NULL || reading->mapper_stream != reading->stream) {
+        mapper_destroy(reading->mapper);
+        reading->mapper = NULL;
+        if (mapper_create(session->plan, reading->stream, session->target->limits.record_bytes_max,
+                          &reading->mapper, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        reading->mapper_stream = reading->stream;
+    }
+    mapper_begin_chunk(reading->mapper);
+    return STATUS_OK;
+}
+
+static void prepare_tallies(struct reading *reading)
+{
+    free(reading->tallies);
+    reading->tallies =
+        memory_allocate_zeroed(reading->stream->entity_count, sizeof(*reading->tallies));
+    for (uint32_t i = 0; i < reading->stream->entity_count; i++) {
+        reading->tallies[i].hashed =
+            reading->sink == NULL && !reading->worker->copy->session->options.no_hashes;
+    }
+    reading->root_rows = 0;
+}
+
+static enum status send_end(struct reading *reading)
+{
+    struct parcel *parcel = parcel_create(PARCEL_END, 0);
+    for (uint32_t i = 0; reading->mapper != NULL && i < reading->stream->entity_count; i++) {
+        const struct mapper_counts *counts = &mapper_counts(reading->mapper)[i];
+        reading->tallies[i].made = counts->made;
+        reading->tallies[i].filtered = counts->filtered;
+        reading->tallies[i].skipped = counts->skipped;
+        reading->tallies[i].unmatched = counts->unmatched;
+        reading->tallies[i].rejected = counts->rejected;
+    }
+    parcel->root_rows = reading->root_rows;
+    parcel->tallies = reading->tallies;
+    reading->tallies = NULL;
+    return send(reading, parcel);
+}
+
+enum status reading_span(struct reading *reading, struct error *error)
+{
+    if (prepare_mapper(reading, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    prepare_tallies(reading);
+    reading->widened_rows = 0;
+    enum status status = reading->worker->copy->run->loads_rejects
+                             ? rejects_load_span(reading, error)
+                         : reading->stream->child_count > 0 ? merge_span(reading, error)
+                                                            : read_batches(reading, error);
+    return status == STATUS_OK ? send_end(reading) : status;
+}
+
+/* Again from the beginning, as long as it pays; the writer forgets what it has. */
+static enum status read_with_retries(struct reading *reading, struct error *error)
+{
+    struct worker *worker = reading->worker;
+    for (;;) {
+        enum status status = reading_span(reading, error);
+        if (status != STATUS_FAILED) {
+            retry_reset(&worker->retry);
+            return status;
+        }
+        mapper_destroy(reading->mapper);
+        reading->mapper = NULL;
+        atomic_store(&worker->doing, "waits to read again");
+        if (!retry_wait(&worker->retry, error)) {
+            if (error->class == ERROR_CLASS_RETRY && copy_must_stop(worker->copy)) {
+                return STATUS_END;
+            }
+            break;
+        }
+        if (send(reading, parcel_create(PARCEL_RESTART, 0)) != STATUS_OK) {
+            return STATUS_END;
+        }
+    }
+    const struct ledger_chunk *chunk = copy_chunk(worker->copy, reading->work->index);
+    error_context(error, "reading chunk %" PRIu64 " of %s (%s): ", chunk->number,
+                  reading->stream->name, chunk->span.printable);
+    if (error->code == ERROR_SOURCE_MISSING) {
+        error_recode(error, ERROR_SOURCE_READ); /* it was there: exit status 2 touches nothing */
+    }
+    return STATUS_FAILED;
+}
+
+static uint64_t smaller_limit(uint64_t wanted, uint64_t limit)
+{
+    return limit != 0 && limit < wanted ? limit : wanted;
+}
+
+void reading_init(struct reading *reading, struct worker *worker)
+{
+    const struct run_session *session = worker->copy->session;
+    *reading =
+        (struct reading){.worker = worker,
+                         .rows_max = (uint32_t)smaller_limit(
+                             session->options.batch_rows, session->target->limits.batch_rows_max),
+                         .bytes_max = smaller_limit(session->options.batch_bytes,
+                                                    session->target->limits.batch_bytes_max)};
+    record_hasher_init(&reading->hasher, session->target, worker->copy->run->forms);
+}
+
+void reading_free(struct reading *reading)
+{
+    joining_reader_close(reading->joining);
+    mapper_destroy(reading->mapper);
+    record_hasher_free(&reading->hasher);
+    free(reading->tallies);
+}
+
+void *reader_main(void *argument)
+{
+    struct worker *worker = argument;
+    struct copy *copy = worker->copy;
+    struct reading reading;
+    struct error error = {0};
+    struct work *work;
+    reading_init(&reading, worker);
+    enum status status = STATUS_OK;
+    atomic_store(&worker->doing, "waits for a chunk");
+    while (status != STATUS_FAILED && (work = copy_begin_reading(copy, worker)) != NULL) {
+        reading.work = work;
+        reading.stream = copy_stream(copy, work->index);
+        reading.span = &copy_chunk(copy, work->index)->span;
+        atomic_store(&worker->chunk_number, work->index + 1);
+        atomic_store(&worker->doing, "reads");
+        status = read_with_retries(&reading, &error);
+        if (status == STATUS_FAILED) {
+            copy_fail(copy, &error);
+        }
+        atomic_store(&worker->doing, "waits for a chunk");
+        atomic_store(&worker->chunk_number, 0);
+        copy_end_reading(copy, work);
+    }
+    if (status == STATUS_FAILED) {
+        copy_fail(copy, &error);
+    }
+    reading_free(&reading);
+    atomic_store(&worker->doing, "is done");
+    copy_leave(copy, false);
+    return NULL;
+}

@@ -1,0 +1,164 @@
+/* The end of a chunk: rejects to disk, done mark, commit. */
+#include "engine/copy/writing.h"
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "connectors/lease.h"
+#include "engine/run/state.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static enum status check_sums(const struct writing *writing, const struct open_chunk *chunk,
+                              struct error *error)
+{
+    for (uint32_t i = 0; i < chunk->stream->entity_count; i++) {
+        const struct tally *tally = &chunk->tallies[i];
+        if (tally->made == tally->written + tally->rejected + tally->skipped) {
+            continue;
+        }
+        error_set(error, ERROR_RECONCILE,
+                  writing->copy->session->plan->entities[chunk->stream->entities[i]].name,
+                  "chunk %" PRIu64 ": %" PRIu64 " records made, but %" PRIu64 " written, %" PRIu64
+                  " rejected and %" PRIu64 " skipped",
+                  chunk->number, tally->made, tally->written, tally->rejected, tally->skipped);
+        error_hint(error, "the chunk was not committed; please report this fault");
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+static enum status make_mark(struct writing *writing, struct open_chunk *chunk,
+                             const struct ledger_rejects *rejects, struct error *error)
+{
+    const char *text;
+    const struct ledger_mark mark = {
+        .chunk = chunk->number,
+        .attempt = chunk->attempt,
+        .epoch = writing->copy->run->epoch,
+        .entities = chunk->stream->entities,
+        .tallies = chunk->tallies,
+        .entity_count = chunk->stream->entity_count,
+        .rejects = *rejects,
+        .last_id = copy_chunk(writing->copy, chunk->index)->span.last_id,
+        .seconds = (double)(clock_monotonic_ms() - chunk->began_ms) / 1000};
+    arena_reset(writing->arena);
+    if (ledger_mark_make(&mark, writing->arena, &text, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    free(chunk->mark_text);
+    chunk->mark_text = memory_copy_string(text);
+    return STATUS_OK;
+}
+
+static struct open_chunk *pop_first(struct writing *writing)
+{
+    struct open_chunk *chunk = writing->first;
+    writing->first = chunk->next;
+    if (writing->first == NULL) {
+        writing->last = NULL;
+    }
+    writing->open_count--;
+    return chunk;
+}
+
+void writing_close_committed(struct writing *writing)
+{
+    struct open_chunk *chunk = pop_first(writing);
+    log_write(LOG_DEBUG, "chunk %" PRIu64 " of %s %s in %" PRId64 " ms", chunk->number,
+              chunk->stream->name, chunk->work == NULL ? "pulled" : "done",
+              clock_monotonic_ms() - chunk->began_ms);
+    const struct ledger_mark mark = {.chunk = chunk->number,
+                                     .attempt = chunk->attempt,
+                                     .tallies = chunk->tallies,
+                                     .entity_count = chunk->stream->entity_count,
+                                     .seconds =
+                                         (double)(clock_monotonic_ms() - chunk->began_ms) / 1000};
+    state_note_chunk(writing->copy->run, &mark);
+    reject_file_close(&chunk->rejects, true);
+    copy_done(writing->copy, chunk->index, chunk->work, chunk->tallies);
+    writing_free_chunk(chunk);
+}
+
+static enum status try_mark(struct writing *writing, const struct done_mark *mark,
+                            struct error *error)
+{
+    const struct copy *copy = writing->copy;
+    struct ledger *ledger = copy->session->ledger;
+    enum status status = STATUS_OK;
+    if (writing->store == NULL) {
+        status = ledger_open_store(ledger, &writing->store, error);
+    }
+    if (status == STATUS_OK) {
+        status = lease_wait(copy->session->target, 0, error);
+    }
+    if (status == STATUS_OK) {
+        status = ledger_mark(ledger, writing->store, copy->run->id, mark, error);
+    }
+    if (status == STATUS_FAILED) { /* its connection may be what is broken */
+        ledger_close_store(ledger, writing->store);
+        writing->store = NULL;
+    }
+    return status;
+}
+
+/* The chunk's records are durable: only the mark is tried again. */
+static enum status put_mark(struct writing *writing, const struct done_mark *mark,
+                            struct error *error)
+{
+    enum status status;
+    do {
+        status = try_mark(writing, mark, error);
+    } while (status == STATUS_FAILED && error->class == ERROR_CLASS_RETRY &&
+             retry_wait(&writing->worker->retry, error));
+    if (status == STATUS_FAILED) {
+        error->class = ERROR_CLASS_STOP;
+    }
+    return status;
+}
+
+/* The done mark with the data, or after them where the ledger is not in their transaction. */
+static enum status commit(struct writing *writing, const struct open_chunk *chunk,
+                          struct error *error)
+{
+    const struct copy *copy = writing->copy;
+    struct ledger *ledger = copy->session->ledger;
+    char key[STORE_KEY_BYTES];
+    struct buffer extra = {0};
+    bool apart = ledger_marks_apart(ledger);
+    ledger_mark_key(key, copy->run->id, chunk->number);
+    const struct done_mark mark = {.chunk = chunk->number,
+                                   .epoch = copy->run->epoch,
+                                   .text = chunk->mark_text,
+                                   .key = apart ? NULL : key,
+                                   .extra = apart ? &extra : NULL};
+    enum status status =
+        writing->target->commit(writing->worker->writer, chunk->number, &mark, error);
+    if (status == STATUS_OK && apart) {
+        status = put_mark(writing, &mark, error);
+    }
+    buffer_free(&extra);
+    return status;
+}
+
+enum status writing_commit(struct writing *writing, struct error *error)
+{
+    struct open_chunk *chunk = writing->first;
+    struct ledger_rejects rejects;
+    atomic_store(&writing->worker->doing, "commits");
+    if (check_sums(writing, chunk, error) != STATUS_OK ||
+        failpoint_hit("engine.before_rejects_sync", error) != STATUS_OK ||
+        reject_file_sync(&chunk->rejects, &rejects, error) != STATUS_OK ||
+        failpoint_hit("engine.after_rejects_sync", error) != STATUS_OK ||
+        make_mark(writing, chunk, &rejects, error) != STATUS_OK ||
+        failpoint_hit("engine.before_commit", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (commit(writing, chunk, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    writing_close_committed(writing);
+    return failpoint_hit("engine.after_commit", error);
+}

@@ -1,0 +1,298 @@
+/* Reading reject lines: twice over the JSON, once for the names and once for the values. */
+#include "engine/rejects/mended_line.h"
+
+#include "base/text.h"
+#include "engine/ledger/format.h"
+#include "engine/rejects/typed_json.h"
+#include <string.h>
+
+enum { NAME_SHOWN_BYTES = 200 };
+
+/* Borrowed from the line or the arena; of any length, as some databases' names are. */
+struct name {
+    const char *text;
+    size_t length;
+};
+
+struct names {
+    struct name entity;
+    struct name table;
+    struct name found;
+    struct name run;
+    int64_t format;
+    bool has_record;
+};
+
+static const struct names no_names = {.entity = {"", 0},
+                                      .table = {"", 0},
+                                      .found = {"", 0},
+                                      .run = {"", 0},
+                                      .format = CONTROL_FORMAT};
+
+static bool is_key(const struct json_reader *reader, const char *name)
+{
+    return reader->length == strlen(name) && memcmp(reader->text, name, reader->length) == 0;
+}
+
+static bool is_name(const struct name *name, const char *text)
+{
+    return name->length == strlen(text) && memcmp(name->text, text, name->length) == 0;
+}
+
+static enum status fault(struct error *error, const char *what)
+{
+    return error_set(error, ERROR_REJECT_UNREADABLE, "record", "%s", what);
+}
+
+/* Where the member's text goes, whose key was just read; NULL: nowhere. */
+static struct name *name_of(const struct json_reader *reader, struct names *names)
+{
+    return is_key(reader, "entity")  ? &names->entity
+           : is_key(reader, "table") ? &names->table
+           : is_key(reader, "found") ? &names->found
+           : is_key(reader, "run")   ? &names->run
+                                     : NULL;
+}
+
+/* One member, whose key was just read. */
+static enum status scan_member(struct json_reader *reader, struct names *names, struct error *error)
+{
+    enum json_token token;
+    struct name *name = name_of(reader, names);
+    bool is_format = is_key(reader, "format");
+    bool is_record = is_key(reader, "record");
+    if (json_reader_next(reader, &token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (name != NULL && token == JSON_TOKEN_STRING) {
+        *name = (struct name){reader->text, reader->length};
+        return STATUS_OK;
+    }
+    if (is_format && token == JSON_TOKEN_NUMBER) {
+        return text_to_int64(reader->text, reader->length, &names->format) == STATUS_OK
+                   ? STATUS_OK
+                   : fault(error, "\"format\" is no whole number");
+    }
+    names->has_record = names->has_record || (is_record && token == JSON_TOKEN_OBJECT_BEGIN);
+    return json_reader_skip(reader, token, error);
+}
+
+static enum status scan_names(const char *line, size_t length, struct arena *arena,
+                              struct names *names, struct error *error)
+{
+    struct json_reader reader;
+    enum json_token token;
+    json_reader_init(&reader, line, length, JSON_DEPTH_MAX, arena);
+    if (json_reader_next(&reader, &token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (token != JSON_TOKEN_OBJECT_BEGIN) {
+        return fault(error, "a line is no JSON object");
+    }
+    for (;;) {
+        if (json_reader_next(&reader, &token, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (token != JSON_TOKEN_KEY) {
+            break;
+        }
+        if (scan_member(&reader, names, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return json_reader_next(&reader, &token,
+                            error); /* JSON_TOKEN_END, or what follows is a fault */
+}
+
+static enum status find_entity(const struct plan *plan, const struct names *names,
+                               struct mended_line *mended, struct error *error)
+{
+    for (uint32_t i = 0; i < plan->entity_count; i++) {
+        const struct plan_entity *entity = &plan->entities[i];
+        if (is_name(&names->entity, entity->name) &&
+            is_name(&names->table, plan->tables[entity->table].target.name)) {
+            mended->entity = i;
+            mended->inserts = is_name(&names->found, "missing");
+            return STATUS_OK;
+        }
+    }
+    char entity[NAME_SHOWN_BYTES];
+    char table[NAME_SHOWN_BYTES];
+    text_printable(names->entity.text, names->entity.length, entity, sizeof(entity));
+    text_printable(names->table.text, names->table.length, table, sizeof(table));
+    return error_set(error, ERROR_REJECT_UNREADABLE, "record",
+                     "the plan has no entity '%s' in a table '%s'", entity, table);
+}
+
+static enum status scan_line(const struct plan *plan, const char *line, size_t length,
+                             struct arena *arena, struct mended_line *mended, struct error *error)
+{
+    struct names names = no_names;
+    if (scan_names(line, length, arena, &names, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (names.format > CONTROL_FORMAT) {
+        return error_set(error, ERROR_FORMAT_NEWER, "record",
+                         "a newer version of transhume wrote it");
+    }
+    return names.has_record ? find_entity(plan, &names, mended, error)
+                            : fault(error, "there is no \"record\" object to load");
+}
+
+enum status mended_line_scan(const struct plan *plan, const char *line, size_t length,
+                             struct mended_line *mended, struct error *error)
+{
+    struct arena *arena = arena_create(0);
+    enum status status = scan_line(plan, line, length, arena, mended, error);
+    arena_destroy(arena);
+    return status;
+}
+
+enum status mended_line_run(const char *line, size_t length, char run[MENDED_RUN_BYTES],
+                            struct error *error)
+{
+    struct names names = no_names;
+    struct arena *arena = arena_create(0);
+    run[0] = '\0';
+    enum status status = scan_names(line, length, arena, &names, error);
+    if (status == STATUS_OK && names.run.length < MENDED_RUN_BYTES) {
+        memcpy(run, names.run.text, names.run.length);
+        run[names.run.length] = '\0';
+    }
+    arena_destroy(arena);
+    if (status != STATUS_OK && error->code == ERROR_MEMORY) {
+        return STATUS_FAILED;
+    }
+    error_clear(error);
+    return STATUS_OK;
+}
+
+/* ---- the record */
+
+struct parts {
+    struct cell record;
+    struct cell key;
+    struct cell source;
+};
+
+/* `shape` NULL: documents, one cell that is the record. */
+static enum status fill_cells(const struct cell *record, const struct shape *shape,
+                              struct cell *cells, struct error *error)
+{
+    if (shape == NULL) {
+        cells[0] = *record;
+        return STATUS_OK;
+    }
+    for (uint32_t i = 0; i < shape->field_count; i++) {
+        cells[i] = cell_missing();
+    }
+    for (uint32_t i = 0; i < record->length; i++) {
+        const struct cell *name = &record->items[2 * (size_t)i];
+        uint32_t field = 0;
+        while (field < shape->field_count &&
+               (shape->fields[field].name_length != name->length ||
+                memcmp(shape->fields[field].name, name->text, name->length) != 0)) {
+            field++;
+        }
+        if (field == shape->field_count) {
+            return error_set(error, ERROR_REJECT_TYPE, "record", "the entity has no field '%.*s'",
+                             (int)(name->length < 200 ? name->length : 200), name->text);
+        }
+        cells[field] = name[1];
+    }
+    return STATUS_OK;
+}
+
+static enum status read_member(struct json_reader *reader, struct arena *arena, struct parts *parts,
+                               struct error *error)
+{
+    enum json_token token;
+    struct cell *to = is_key(reader, "record")   ? &parts->record
+                      : is_key(reader, "key")    ? &parts->key
+                      : is_key(reader, "source") ? &parts->source
+                                                 : NULL;
+    if (json_reader_next(reader, &token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return to != NULL ? typed_json_read_fields(reader, token, arena, to, error)
+                      : json_reader_skip(reader, token, error);
+}
+
+static bool has_text_keys(const struct cell *map)
+{
+    for (uint32_t i = 0; i < map->length; i++) {
+        if (map->items[2 * (size_t)i].kind != VALUE_TEXT) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The line was scanned before: it is an object. */
+static enum status read_parts(const char *line, size_t length, struct arena *arena,
+                              struct parts *parts, struct error *error)
+{
+    struct json_reader reader;
+    enum json_token token;
+    *parts = (struct parts){.record = cell_missing()};
+    json_reader_init(&reader, line, length, JSON_DEPTH_MAX, arena);
+    if (json_reader_next(&reader, &token, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (;;) {
+        if (json_reader_next(&reader, &token, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (token != JSON_TOKEN_KEY) {
+            break;
+        }
+        if (read_member(&reader, arena, parts, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return parts->record.kind == VALUE_MAP && has_text_keys(&parts->record)
+               ? STATUS_OK
+               : fault(error, "the \"record\" is no plain object");
+}
+
+enum status mended_line_check(const struct plan *plan, const char *line, size_t length,
+                              struct mended_line *mended, struct error *error)
+{
+    struct parts parts;
+    if (mended_line_scan(plan, line, length, mended, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const struct shape *shape = plan_entity_batch_shape(&plan->entities[mended->entity]);
+    struct arena *arena = arena_create(0);
+    struct cell *cells = arena_allocate_zeroed(arena, batch_shape_width(shape), sizeof(*cells));
+    enum status status = read_parts(line, length, arena, &parts, error);
+    if (status == STATUS_OK) {
+        status = fill_cells(&parts.record, shape, cells, error);
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+enum status mended_line_append(const char *line, size_t length, struct batch *batch,
+                               struct error *error)
+{
+    struct parts parts;
+    uint32_t fields = batch_shape_width(batch->shape);
+    char *copy = arena_try_copy(batch->arena, line, length);
+    if (copy == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
+    }
+    if (read_parts(copy, length, batch->arena, &parts, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool is_text = parts.source.kind == VALUE_TEXT;
+    char *source = arena_copy(batch->arena, is_text ? parts.source.text : "",
+                              is_text ? parts.source.length : 0);
+    struct cell *cells = batch_append(batch);
+    if (cells == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for a record");
+    }
+    cells[fields] = parts.key.kind == VALUE_MAP ? parts.key : cell_missing();
+    cells[fields + 1] = cell_text(source, is_text ? parts.source.length : 0);
+    return fill_cells(&parts.record, batch->shape, cells, error);
+}

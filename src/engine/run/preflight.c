@@ -1,0 +1,416 @@
+/* What can be known to go wrong before anything is changed. */
+#include "base/memory.h"
+#include "engine/copy/care.h"
+#include "engine/run/run_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { OBJECT_BYTES = 256 };
+
+static const char strict_hint[] = "--strict wants the source whole";
+
+bool preflight_rebuilds_indexes(const struct run_session *session)
+{
+    return session->options.indexes == INDEXES_REBUILD && session->options.rejects_file == NULL;
+}
+
+bool preflight_disables_triggers(const struct run_session *session)
+{
+    return session->options.triggers == TRIGGERS_DISABLE && !session->options.repairing;
+}
+
+bool preflight_rejects_orphans(const struct run_session *session)
+{
+    return session->options.broken_references == BROKEN_REJECT &&
+           session->options.rejects_file == NULL;
+}
+
+void preflight_tables(struct run_session *session, struct arena *arena,
+                      struct target_table **tables)
+{
+    const struct plan *plan = session->plan;
+    *tables = arena_allocate_zeroed(arena, plan->table_count, sizeof(**tables));
+    for (uint32_t i = 0; i < plan->table_count; i++) {
+        (*tables)[i] = plan->tables[i].target;
+        (*tables)[i].settles = preflight_settles(session, &plan->tables[i]);
+        (*tables)[i].rebuilds_indexes = preflight_rebuilds_indexes(session);
+        (*tables)[i].disables_triggers = preflight_disables_triggers(session);
+    }
+}
+
+enum status preflight_foretell(struct run_session *session, const struct target_table *tables,
+                               struct buffer *out, struct error *error)
+{
+    const struct target_functions *target = session->target->connector->target;
+    enum status status = STATUS_OK;
+    bool wanted = preflight_rebuilds_indexes(session) || preflight_disables_triggers(session);
+    if (wanted && target->foretell == NULL) {
+        buffer_append_string(out, "--indexes rebuild and --triggers disable mean nothing to this "
+                                  "target: what its tables have stays as it is\n");
+    }
+    if (target->caveats != NULL) {
+        status = target->caveats(session->target, out, error);
+    }
+    for (uint32_t i = 0; wanted && target->foretell != NULL && status == STATUS_OK &&
+                         i < session->plan->table_count;
+         i++) {
+        status = target->foretell(session->target, &tables[i], out, error);
+    }
+    return status;
+}
+
+bool preflight_settles(const struct run_session *session, const struct plan_table *table)
+{
+    return table->target.key.count > 0 && !table->keys_proven &&
+           (session->target->capabilities & CAPABILITY_KEY_ENFORCED) == 0;
+}
+
+void preflight_free(struct preflight *preflight)
+{
+    buffer_free(&preflight->problems);
+    buffer_free(&preflight->unfit);
+    free(preflight->unfit_objects);
+}
+
+static void add_problem(struct preflight *preflight, const struct error *problem)
+{
+    if (preflight->count == 0) {
+        preflight->first = *problem;
+    }
+    preflight->count++;
+    buffer_format(&preflight->problems, "%s: %s\n", problem->object, problem->message);
+}
+
+/* The lines that a connector wrote, to be cut in place; NULL: none. */
+static char *take_lines(struct buffer *lines)
+{
+    const char *all = buffer_string(lines);
+    return all[0] == '\0' ? NULL : lines->data;
+}
+
+static enum status check_table(struct run_session *session, uint32_t number,
+                               const struct target_table *table, struct preflight *preflight,
+                               struct error *error)
+{
+    const struct plan *plan = session->plan;
+    const struct plan_table *planned = &plan->tables[number];
+    struct buffer lines = {0};
+    struct error problem;
+    const struct shape **shapes =
+        memory_allocate_zeroed(planned->entity_count, sizeof(struct shape *));
+    for (uint32_t i = 0; i < planned->entity_count; i++) {
+        shapes[i] = plan->entities[planned->entities[i]].shape;
+    }
+    enum status status = session->target->connector->target->check_table(
+        session->target, table, shapes, planned->entity_count, &lines, error);
+    free(shapes);
+    char *next = take_lines(&lines);
+    for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {
+        if (*line != '\0') {
+            error_set(&problem, ERROR_PLAN_INVALID, table->name, "%s", line);
+            add_problem(preflight, &problem);
+        }
+    }
+    buffer_free(&lines);
+    if (status == STATUS_OK && preflight_settles(session, planned) &&
+        session->target->connector->target->settle_duplicates == NULL) {
+        error_set(&problem, ERROR_PLAN_INVALID, table->name,
+                  "two records could share a key (%s) and this target would not show it",
+                  planned->keys_reason);
+        error_hint(&problem, "put the source's key into the target's key");
+        add_problem(preflight, &problem);
+    }
+    return status;
+}
+
+static enum status check_objects(struct run_session *session, struct preflight *preflight,
+                                 struct error *error)
+{
+    const struct target_functions *target = session->target->connector->target;
+    const struct schema *objects = session->plan->same_engine_objects;
+    struct buffer lines = {0};
+    struct error problem;
+    if (objects == NULL || target->check_objects == NULL) {
+        return STATUS_OK;
+    }
+    enum status status = target->check_objects(session->target, objects, &lines, error);
+    char *next = take_lines(&lines);
+    for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {
+        char *colon = strstr(line, ": ");
+        if (colon != NULL) {
+            *colon = '\0';
+            error_set(&problem, ERROR_PLAN_INVALID, line, "%s", colon + 2);
+            add_problem(preflight, &problem);
+        }
+    }
+    buffer_free(&lines);
+    return status;
+}
+
+/* The lines behind `begin`: with --strict each is a problem. Their number. */
+static uint64_t tell_unfit(const struct run_session *session, size_t begin,
+                           struct preflight *preflight)
+{
+    uint64_t count = 0;
+    struct error problem;
+    for (const char *line = buffer_string(&preflight->unfit) + begin, *end;
+         (end = strchr(line, '\n')) != NULL; line = end + 1) {
+        count++;
+        if (session->options.strict) {
+            char object[OBJECT_BYTES];
+            const char *words = strstr(line, ": ");
+            snprintf(object, sizeof object, "%.*s", (int)(words - line), line);
+            error_set(&problem, ERROR_STRICT_REFUSED, object, "%.*s", (int)(end - words) - 2,
+                      words + 2);
+            error_hint(&problem, strict_hint);
+            add_problem(preflight, &problem);
+        }
+    }
+    return count;
+}
+
+/* Foreign keys that are left out, since what they refer to is no part of the copy. */
+static enum status check_unfit(const struct run_session *session, const struct target_table *table,
+                               struct preflight *preflight, struct error *error)
+{
+    const struct target_functions *target = session->target->connector->target;
+    struct buffer *lines = &preflight->unfit;
+    size_t begin = lines->length;
+    if (target->tell_unfit_references == NULL) {
+        return STATUS_OK;
+    }
+    if (target->tell_unfit_references(session->target, table, lines, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    preflight->unfit_count += tell_unfit(session, begin, preflight);
+    return STATUS_OK;
+}
+
+static enum status check_unfit_objects(const struct run_session *session,
+                                       struct preflight *preflight, struct error *error)
+{
+    const struct target_functions *target = session->target->connector->target;
+    const struct schema *objects = session->plan->same_engine_objects;
+    size_t begin = preflight->unfit.length;
+    if (objects == NULL || objects->object_count == 0 || target->tell_unfit_objects == NULL) {
+        return STATUS_OK;
+    }
+    preflight->unfit_objects = memory_allocate_zeroed(objects->object_count, sizeof(bool));
+    if (target->tell_unfit_objects(session->target, objects, preflight->unfit_objects,
+                                   &preflight->unfit, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    tell_unfit(session, begin, preflight);
+    return STATUS_OK;
+}
+
+/* Would two tables of the plan be one in the target? */
+static void check_names(const struct run_session *session, const struct target_table *tables,
+                        uint32_t number, struct preflight *preflight)
+{
+    struct error problem;
+    if (!(session->target->capabilities & CAPABILITY_FOLDED_NAMES)) {
+        return;
+    }
+    for (uint32_t i = 0; i < number; i++) {
+        if (strcasecmp(tables[i].name, tables[number].name) == 0) {
+            error_set(&problem, ERROR_PLAN_INVALID, tables[number].name,
+                      "this target takes it for the same table as %s: the names differ in case "
+                      "only",
+                      tables[i].name);
+            error_hint(&problem, "give one of them another name");
+            add_problem(preflight, &problem);
+        }
+    }
+}
+
+/* The names of the indexes that a table brings: the plan's, or those of the table that is carried
+ * whole. NULL: none with that number; "": not named by anybody. */
+static const char *index_name(const struct target_table *table, uint32_t number)
+{
+    const struct schema_table *whole = table->same_engine;
+    if (whole == NULL) {
+        return number < table->index_count ? table->indexes[number].name : NULL;
+    }
+    if (number >= whole->index_count) {
+        return NULL;
+    }
+    const struct schema_index *index = &whole->indexes[number];
+    return index->implied || index->name == NULL ? "" : index->name;
+}
+
+static bool has_index(const struct target_table *table, uint32_t count, const char *name)
+{
+    const char *other;
+    for (uint32_t i = 0; i < count && (other = index_name(table, i)) != NULL; i++) {
+        if (strcasecmp(other, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Would an index of the plan have the name of a table or of an index before it? */
+static void check_index_names(const struct run_session *session, const struct target_table *tables,
+                              uint32_t number, struct preflight *preflight)
+{
+    const struct target_table *table = &tables[number];
+    const char *name;
+    struct error problem;
+    if (!(session->target->capabilities & CAPABILITY_SHARED_NAMES)) {
+        return;
+    }
+    for (uint32_t i = 0; (name = index_name(table, i)) != NULL; i++) {
+        bool taken = *name != '\0' && has_index(table, i, name);
+        for (uint32_t t = 0; *name != '\0' && t < session->plan->table_count && !taken; t++) {
+            taken = strcasecmp(tables[t].name, name) == 0 ||
+                    (t < number && has_index(&tables[t], UINT32_MAX, name));
+        }
+        if (taken) {
+            error_set(&problem, ERROR_PLAN_INVALID, table->name,
+                      "its index %s has the name of another index or table of the plan", name);
+            error_hint(&problem, table->same_engine == NULL
+                                     ? "give it a name of its own under `indexes:`"
+                                     : "give the other one another name, or this table fields of "
+                                       "its own: only a table that is carried whole keeps its "
+                                       "indexes' names");
+            add_problem(preflight, &problem);
+        }
+    }
+}
+
+/* What the source does not let be read: all of it at once, before a record is. */
+static enum status check_source(struct run_session *session, struct preflight *preflight,
+                                struct error *error)
+{
+    const struct source_functions *source = session->source->connector->source;
+    uint32_t count = session_request_count(session);
+    struct buffer lines = {0};
+    struct error problem;
+    if (source->tell_lacking == NULL || session->options.rejects_file != NULL) {
+        return STATUS_OK;
+    }
+    const struct read_request **requests =
+        arena_allocate_zeroed(session->arena, count + 1u, sizeof(struct read_request *));
+    session_list_requests(session, requests);
+    enum status status = source->tell_lacking(session->source, requests, count, &lines, error);
+    char *next = take_lines(&lines);
+    for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {
+        char *colon = strstr(line, ": ");
+        if (colon != NULL) {
+            *colon = '\0';
+            error_set(&problem, ERROR_PERMISSION, line, "%s", colon + 2);
+            add_problem(preflight, &problem);
+            preflight->lacking_count++;
+        }
+    }
+    buffer_free(&lines);
+    return status;
+}
+
+static void check_emptiness(const struct target_table *table, bool record_exists,
+                            struct preflight *preflight)
+{
+    struct error problem;
+    if (table->existing != EXISTING_REFUSE || !record_exists) {
+        return;
+    }
+    error_set(&problem, ERROR_TARGET_NOT_EMPTY, table->name, "there are records in it already");
+    error_hint(&problem, "say what is to become of them with `existing:` or --existing append, "
+                         "upsert, replace or skip; or name an empty target");
+    add_problem(preflight, &problem);
+}
+
+/* Warnings of a plan say what is left out. */
+static void check_strict(const struct run_session *session, struct preflight *preflight)
+{
+    const struct plan *plan = session->plan;
+    struct error problem;
+    for (uint32_t i = 0; session->options.strict && i < plan->note_count; i++) {
+        if (plan->notes[i].level == PLAN_NOTE_WARNING) {
+            error_set(&problem, ERROR_STRICT_REFUSED, plan->notes[i].object, "%s",
+                      plan->notes[i].text);
+            error_hint(&problem, strict_hint);
+            add_problem(preflight, &problem);
+        }
+    }
+}
+
+static bool refers(const struct target_table *table)
+{
+    return table->same_engine != NULL ? table->same_engine->foreign_key_count > 0
+                                      : table->reference_count > 0;
+}
+
+/* Records without a partner are looked for in the table, where nothing says whose they are. */
+static void check_orphans(const struct run_session *session, struct preflight *preflight)
+{
+    const struct plan *plan = session->plan;
+    struct error problem;
+    if (!preflight_rejects_orphans(session)) {
+        return;
+    }
+    if (session->target->connector->target->tell_orphans == NULL) {
+        error_set(&problem, ERROR_BAD_VALUE, session->target_uri->shown,
+                  "--broken-references reject: %s can't take out records without a partner",
+                  session->target->connector->title);
+        error_hint(&problem, "leave it out");
+        add_problem(preflight, &problem);
+        return;
+    }
+    for (uint32_t i = 0; i < plan->table_count; i++) {
+        if (plan->tables[i].entity_count > 1 && refers(&plan->tables[i].target)) {
+            error_set(&problem, ERROR_BAD_VALUE, plan->tables[i].target.name,
+                      "--broken-references reject: several entities feed it, and of which a record "
+                      "without a partner is can't be told");
+            error_hint(&problem, "leave it out, or give each entity a table of its own");
+            add_problem(preflight, &problem);
+        }
+    }
+}
+
+enum status preflight_check(struct run_session *session, struct target_table *tables,
+                            const char ***absent, uint32_t *absent_count,
+                            struct preflight *preflight, struct error *error)
+{
+    uint32_t count = session->plan->table_count;
+    if (check_source(session, preflight, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool *table_exists = arena_allocate_zeroed(session->arena, count, sizeof(bool));
+    bool *record_exists = arena_allocate_zeroed(session->arena, count, sizeof(bool));
+    *absent = arena_allocate_zeroed(session->arena, count, sizeof(char *));
+    *absent_count = 0;
+    if (session->target->connector->target->inspect(session->target, tables, count, table_exists,
+                                                    record_exists, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (check_table(session, i, &tables[i], preflight, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (check_unfit(session, &tables[i], preflight, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        check_names(session, tables, i, preflight);
+        check_index_names(session, tables, i, preflight);
+        check_emptiness(&tables[i], record_exists[i], preflight);
+        if (!table_exists[i]) {
+            (*absent)[(*absent_count)++] = tables[i].name;
+        }
+    }
+    if (check_unfit_objects(session, preflight, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    check_strict(session, preflight);
+    check_orphans(session, preflight);
+    struct error untold;
+    enum status status = care_check(session, &untold, error);
+    if (status == STATUS_END) {
+        add_problem(preflight, &untold);
+    }
+    return status == STATUS_FAILED ? status : check_objects(session, preflight, error);
+}

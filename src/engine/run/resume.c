@@ -1,0 +1,633 @@
+/* Going on with a run: the ledger says what is done; everything else has to match it. */
+#include "base/failpoint.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "engine/ledger/json_text.h"
+#include "engine/ledger/ledger_tables.h"
+#include "engine/rejects/rejects.h"
+#include "engine/rejects/rejects_load.h"
+#include "engine/rollback/before.h"
+#include "engine/rollback/undo.h"
+#include "engine/run/claim.h"
+#include "engine/run/policies.h"
+#include "engine/run/run_parts.h"
+#include "engine/run/schema_lines.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct resume {
+    struct run *run;
+    struct ledger_run *ledger;
+    struct ledger_header header; /* as the run began */
+    struct ledger_mark *marks;   /* parsed, one a done chunk */
+    uint64_t mark_count;
+    bool was_told; /* the run is over, and the state folder says so: its end was told */
+};
+
+/* ---- which run */
+
+static enum status ledger_missing(const struct run *run, const struct local_run *local,
+                                  struct error *error)
+{
+    error_set(error, ERROR_LEDGER_MISSING, run->folder.path,
+              "the target knows nothing of run %s, which is not finished", local->id);
+    error_hint(error, "was the target replaced, or its ledger dropped? `transhume reset --confirm` "
+                      "forgets the run here; then `transhume migrate` into an empty target");
+    return STATUS_FAILED;
+}
+
+/* Who goes on with a run need not say its bound on rejects again; a plan that names another one
+ * than it did is heard. */
+static void take_reject_bound(struct run *run, const struct local_run *local)
+{
+    struct run_options *options = &run->session->options;
+    if (!options->bound_is_said && options->plan_rejects == local->plan_rejects) {
+        options->max_rejects = local->max_rejects;
+        options->fail_fast = false;
+    }
+}
+
+/* STATUS_AGAIN: the local run never began: begin it. STATUS_END: there is nothing to resume. */
+static enum status find_run(struct resume *resume, struct error *error)
+{
+    struct run *run = resume->run;
+    struct local_run local;
+    enum status status = local_run_read(&run->folder, run->arena, &local, error);
+    if (status == STATUS_FAILED) {
+        return STATUS_FAILED;
+    }
+    if (status == STATUS_OK && local.rolling_back) {
+        run_refuse_rolling_back(run->folder.path, local.id, error);
+        return STATUS_FAILED;
+    }
+    bool is_open = status == STATUS_OK && !local.finished;
+    if (is_open) {
+        take_reject_bound(run, &local);
+        status = ledger_load(run->session->ledger, local.id, run->arena, &resume->ledger, error);
+        if (status == STATUS_END && local.begun) {
+            return ledger_missing(run, &local, error);
+        }
+        if (status == STATUS_END) {
+            run_set_kind(run, local.kind);
+            return STATUS_AGAIN;
+        }
+        return status;
+    }
+    bool is_finished = status == STATUS_OK;
+    status = ledger_load(run->session->ledger, NULL, run->arena, &resume->ledger, error);
+    resume->was_told =
+        status == STATUS_OK && is_finished && strcmp(local.id, resume->ledger->id) == 0;
+    if (status == STATUS_OK && is_finished && !resume->was_told) {
+        log_close_file();
+        if (state_folder_retire(&run->folder, local.id, false, error) != STATUS_OK ||
+            log_open_file(run->folder.log_file, LOG_DEBUG, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return status;
+}
+
+static enum status nothing_to_resume(const struct run *run, struct error *error)
+{
+    error_set(error, ERROR_RUN_NOTHING, run->folder.path,
+              "there is no run, neither here nor in the target");
+    error_hint(error, "`transhume migrate` begins one");
+    return STATUS_FAILED;
+}
+
+static enum status cannot_resume(const struct run *run, struct error *error)
+{
+    error_set(error, ERROR_LEDGER_MISSING, run->session->target_uri->shown,
+              "it keeps no ledger, so no run into it can be resumed");
+    error_hint(error, "`transhume migrate` writes all of it again");
+    return STATUS_FAILED;
+}
+
+/* ---- does it match */
+
+static size_t line_length(const char *line)
+{
+    size_t length = strcspn(line, "\n");
+    return length < 160 ? length : 160;
+}
+
+static enum status mapping_differs(const char *began, const char *now, struct error *error)
+{
+    uint32_t line = 1;
+    while (line_length(began) == line_length(now) &&
+           strncmp(began, now, strcspn(began, "\n") + 1) == 0 && *began != '\0') {
+        began += strcspn(began, "\n");
+        now += strcspn(now, "\n");
+        began += *began == '\n';
+        now += *now == '\n';
+        line++;
+    }
+    error_set(error, ERROR_PLAN_CHANGED, "plan",
+              "its mapping is not the one that the run began with; it was '%.*s', it is '%.*s'",
+              (int)line_length(began), began, (int)line_length(now), now);
+    error_hint(error, "resume with the plan as it was (a copy is in the state folder); tuning and "
+                      "comments may differ");
+    return STATUS_FAILED;
+}
+
+static enum status schema_differs(const struct resume *resume, struct error *error)
+{
+    struct buffer what = {0};
+    if (resume->header.schema_text != NULL) {
+        const char *now = resume->run->session->schema_text;
+        schema_lines_compare(resume->header.schema_text, now, &what);
+        if (what.length == 0) {
+            schema_lines_compare_objects(resume->header.schema_text, now, &what);
+        }
+    }
+    error_set(error, ERROR_SOURCE_CHANGED, resume->run->session->source_uri->shown,
+              "its schema is not the one that the run began with: %s",
+              what.length > 0 ? buffer_string(&what)
+                              : "an index, a constraint or a default differs");
+    error_hint(error, "resume with the schema as it was; or empty the target, `transhume reset "
+                      "--confirm`, and migrate anew");
+    buffer_free(&what);
+    return STATUS_FAILED;
+}
+
+/* No record of a plain copy depends on them: what is made of them from now on is of today. */
+static void tell_changed_objects(const struct resume *resume)
+{
+    struct buffer what = {0};
+    const char *before = resume->header.schema_text;
+    if (before != NULL) {
+        schema_lines_compare_objects(before, resume->run->session->schema_text, &what);
+    }
+    if (what.length > 0) {
+        resume->run->warning_count++;
+        log_write(LOG_WARNING,
+                  "the source is not what it was when the run began: %s; what was made of it by "
+                  "then stays as it is",
+                  buffer_string(&what));
+    }
+    buffer_free(&what);
+}
+
+static enum status check_policies(struct resume *resume, struct error *error)
+{
+    struct run *run = resume->run;
+    const struct ledger_table *other = NULL;
+    if (run->loads_rejects) {
+        return STATUS_OK; /* it takes what a mended record needs */
+    }
+    policies_take(run, &resume->header, &other);
+    if (other == NULL) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_PLAN_CHANGED, other->name,
+              "the run began with `existing: %s` for it, which is another one now",
+              ledger_existing_name(other->existing));
+    error_hint(error, "give it as it was, or leave --existing out");
+    return STATUS_FAILED;
+}
+
+static enum status check_match(struct resume *resume, struct error *error)
+{
+    const struct run_session *session = resume->run->session;
+    const struct ledger_header *header = &resume->header;
+    if (strcmp(header->source_identity, session->source_identity) != 0) {
+        error_set(error, ERROR_SOURCE_CHANGED, session->source_uri->shown,
+                  "it is not the source that the run began with: that was %s, this is %s",
+                  header->source_identity, session->source_identity);
+        error_hint(error, "resume with that source; or empty the target, `transhume reset "
+                          "--confirm`, and migrate anew");
+        return STATUS_FAILED;
+    }
+    if (strcmp(header->fingerprint, session->fingerprint) != 0) {
+        return schema_differs(resume, error);
+    }
+    if (strcmp(header->target_identity, session->target_identity) != 0) {
+        error_set(error, ERROR_PLAN_CHANGED, session->target_uri->shown,
+                  "it is not the target that the run began with: that was %s, this is %s",
+                  header->target_identity, session->target_identity);
+        error_hint(error, "put the target back in its place; or empty this one, `transhume reset "
+                          "--confirm`, and migrate anew");
+        return STATUS_FAILED;
+    }
+    if (strcmp(header->mapping_hash, session->plan->mapping_hash) != 0) {
+        return mapping_differs(header->mapping_text, session->plan->mapping_text, error);
+    }
+    tell_changed_objects(resume);
+    return check_policies(resume, error);
+}
+
+/* ---- done marks */
+
+static enum status damaged(struct resume *resume, const char *what, uint64_t number,
+                           struct error *error)
+{
+    error_set(error, ERROR_LEDGER_INVALID, resume->run->session->target_uri->shown,
+              "the ledger is damaged: %s %" PRIu64, what, number);
+    error_hint(error, "restore the target from a backup, or empty it and migrate anew");
+    return STATUS_FAILED;
+}
+
+static enum status take_chunks(struct resume *resume, struct error *error)
+{
+    struct run *run = resume->run;
+    run->chunks = resume->ledger->chunks;
+    run->chunk_count = resume->ledger->chunk_count;
+    for (uint64_t i = 0; i < run->chunk_count; i++) {
+        if (run->chunks[i].number != i + 1 ||
+            run->chunks[i].stream >= run->session->plan->stream_count) {
+            return damaged(resume, "no place for chunk", run->chunks[i].number, error);
+        }
+    }
+    return run_index_chunks(run, error);
+}
+
+static enum status take_marks(struct resume *resume, struct error *error)
+{
+    struct run *run = resume->run;
+    const struct ledger_run *ledger = resume->ledger;
+    resume->marks = arena_allocate_zeroed(run->arena, ledger->done_count, sizeof(*resume->marks));
+    for (uint64_t i = 0; i < ledger->done_count; i++) {
+        struct ledger_mark *mark = &resume->marks[i];
+        if (ledger_mark_read(&ledger->done[i], run->session->plan->entity_count, run->arena, mark,
+                             error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (mark->chunk == 0 || mark->chunk > run->chunk_count || run->done[mark->chunk - 1]) {
+            return damaged(resume, "a done mark for chunk", mark->chunk, error);
+        }
+        run->done[mark->chunk - 1] = 1;
+        run->done_count++;
+    }
+    resume->mark_count = ledger->done_count;
+    return STATUS_OK;
+}
+
+static void sum_marks(struct resume *resume)
+{
+    struct run *run = resume->run;
+    for (uint64_t i = 0; i < resume->mark_count; i++) {
+        const struct ledger_mark *mark = &resume->marks[i];
+        for (uint32_t j = 0; run->done[mark->chunk - 1] && j < mark->entity_count; j++) {
+            tally_add(&run->totals[mark->entities[j]], &mark->tallies[j]);
+        }
+    }
+}
+
+/* ---- reject files */
+
+struct names {
+    const char **names;
+    size_t count;
+};
+
+static bool is_vouched(void *context, const char *name)
+{
+    const struct names *names = context;
+    return bsearch(&name, names->names, names->count, sizeof(char *), text_compare_strings) != NULL;
+}
+
+static enum status check_one_file(struct run *run, const struct ledger_rejects *rejects,
+                                  struct error *error)
+{
+    enum status status = rejects_verify(run->folder.rejects, rejects, error);
+    if (status == STATUS_END) {
+        run->warning_count++;
+        log_write(LOG_WARNING,
+                  "%s is gone: its %" PRIu64 " rejected records are counted, but "
+                  "can't be loaded any more",
+                  rejects->file, rejects->count);
+    }
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+static enum status check_reject_files(struct resume *resume, struct error *error)
+{
+    struct run *run = resume->run;
+    struct names names = {0};
+    names.names = arena_allocate_zeroed(run->arena, resume->mark_count, sizeof(char *));
+    for (uint64_t i = 0; i < resume->mark_count; i++) {
+        const struct ledger_mark *mark = &resume->marks[i];
+        if (mark->rejects.file == NULL || !run->done[mark->chunk - 1]) {
+            continue;
+        }
+        if (check_one_file(run, &mark->rejects, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        names.names[names.count++] = mark->rejects.file;
+    }
+    qsort(names.names, names.count, sizeof(char *), text_compare_strings);
+    return rejects_sweep(run->folder.rejects, is_vouched, &names, error);
+}
+
+/* ---- the snapshot */
+
+struct restart {
+    bool *streams;
+    bool *tables;
+    uint32_t stream_count;
+};
+
+/* Some of its records are in the target, but not all. Without transactions those of a chunk without
+ * a mark may be. */
+static bool stream_is_partial(const struct run *run, uint32_t stream)
+{
+    bool any = (run->session->target->capabilities & CAPABILITY_TRANSACTIONS) == 0;
+    bool all = true;
+    for (uint64_t i = run->stream_first_chunk[stream]; i < run->stream_first_chunk[stream + 1];
+         i++) {
+        any = any || run->done[i];
+        all = all && run->done[i];
+    }
+    return any && !all;
+}
+
+/* A stream that starts over empties its tables, which other streams may feed too, and so on. */
+static void spread(const struct plan *plan, struct restart *restart)
+{
+    bool grown = true;
+    while (grown) {
+        grown = false;
+        for (uint32_t i = 0; i < plan->entity_count; i++) {
+            const struct plan_entity *entity = &plan->entities[i];
+            bool either = restart->streams[entity->stream] || restart->tables[entity->table];
+            grown =
+                grown ||
+                (either && (!restart->streams[entity->stream] || !restart->tables[entity->table]));
+            restart->streams[entity->stream] = restart->streams[entity->stream] || either;
+            restart->tables[entity->table] = restart->tables[entity->table] || either;
+        }
+    }
+}
+
+static enum status find_restarts(struct resume *resume, struct restart *restart,
+                                 struct error *error)
+{
+    struct run *run = resume->run;
+    const struct plan *plan = run->session->plan;
+    restart->streams = arena_allocate_zeroed(run->arena, plan->stream_count, sizeof(bool));
+    restart->tables = arena_allocate_zeroed(run->arena, plan->table_count, sizeof(bool));
+    if (resume->header.stream_count != plan->stream_count) {
+        return error_set(error, ERROR_LEDGER_INVALID, "ledger header",
+                         "is damaged: it lists other streams than the plan has");
+    }
+    for (uint32_t i = 0; i < plan->stream_count; i++) {
+        restart->streams[i] = !resume->header.streams[i].keyed && stream_is_partial(run, i);
+        restart->stream_count += restart->streams[i];
+    }
+    spread(plan, restart);
+    for (uint32_t i = 0; i < plan->table_count; i++) {
+        if (restart->tables[i] && !ledger_status_is_created(&run->status, run->tables[i].name)) {
+            error_set(error, ERROR_SOURCE_CHANGED, run->tables[i].name,
+                      "the source changed since the run began, and what has no stable key must "
+                      "start over, but this run did not make the table");
+            error_hint(error, "take the run's records out of it, `transhume reset --confirm`, and "
+                              "migrate anew");
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status reopen_chunks(struct resume *resume, const struct restart *restart,
+                                 struct error *error)
+{
+    struct run *run = resume->run;
+    const struct plan *plan = run->session->plan;
+    uint64_t count = 0;
+    uint32_t table_count = 0;
+    uint64_t *numbers = arena_allocate_zeroed(run->arena, run->chunk_count, sizeof(*numbers));
+    const struct target_table **tables =
+        arena_allocate_zeroed(run->arena, plan->table_count, sizeof(struct target_table *));
+    for (uint64_t i = 0; i < run->chunk_count; i++) {
+        if (restart->streams[run->chunks[i].stream] && run->done[i]) {
+            numbers[count++] = run->chunks[i].number;
+        }
+    }
+    for (uint32_t i = 0; i < plan->table_count; i++) {
+        if (restart->tables[i]) {
+            tables[table_count++] = &run->tables[i];
+            log_write(LOG_WARNING,
+                      "table %s starts over: the source changed and a stream of it "
+                      "has no stable key",
+                      run->tables[i].name);
+        }
+    }
+    if (ledger_reopen(run->session->ledger, run->id, run->epoch, numbers, count, tables,
+                      table_count, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        run->done[numbers[i] - 1] = 0;
+        run->done_count--;
+    }
+    return STATUS_OK;
+}
+
+static const char *last_snapshot(const struct run *run)
+{
+    size_t count = json_array_size(run->status.attempts);
+    return count == 0 ? NULL
+                      : json_member_text(json_array_get(run->status.attempts, count - 1),
+                                         "snapshot", NULL);
+}
+
+/* Sets `*changed` when chunks of different snapshots may come together. */
+static enum status take_snapshot(struct resume *resume, bool *changed, struct error *error)
+{
+    struct run *run = resume->run;
+    struct run_session *session = run->session;
+    uint32_t capabilities = session->source->capabilities;
+    *changed = false;
+    run->snapshot = last_snapshot(run);
+    /* a recheck may copy chunks again; else who reads all the same finds it out */
+    run->snapshot_unjudged = run->done_count == run->chunk_count && !recheck_is_due(run);
+    if (run->snapshot_unjudged) {
+        return STATUS_OK;
+    }
+    if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char *before = run->snapshot;
+    run->snapshot = session->snapshot;
+    if ((capabilities & CAPABILITY_SNAPSHOT) == 0) {
+        run_note(run, &run->status.no_snapshot);
+        return STATUS_OK;
+    }
+    bool same = session_is_at(session, before);
+    bool transactions = (session->target->capabilities & CAPABILITY_TRANSACTIONS) != 0;
+    bool untouched = run->status.phase < LEDGER_COPYING || (transactions && run->done_count == 0);
+    *changed = !same && !untouched;
+    return STATUS_OK;
+}
+
+/* ---- all of it */
+
+/* Nothing is left to do; but rejects and a mixed snapshot are told to whom nobody told them. */
+static enum status finish_completed(struct resume *resume, struct error *error)
+{
+    struct run *run = resume->run;
+    sum_marks(resume);
+    if (settle_apply(run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    run_show_totals(run);
+    state_begin(run, resume->marks, resume->mark_count);
+    run->was_finished = resume->was_told;
+    return STATUS_OK;
+}
+
+static enum status read_done(struct resume *resume, struct error *error)
+{
+    struct run *run = resume->run;
+    ledger_status_free(&run->status);
+    run->done_count = 0;
+    return ledger_status_read(resume->ledger->status, &run->status, error) != STATUS_OK ||
+                   take_chunks(resume, error) != STATUS_OK ||
+                   take_marks(resume, error) != STATUS_OK ||
+                   ledger_check_marks(resume->ledger, &run->status, error) != STATUS_OK
+               ? STATUS_FAILED
+               : STATUS_OK;
+}
+
+static enum status read_ledger(struct resume *resume, struct error *error)
+{
+    struct run *run = resume->run;
+    snprintf(run->id, sizeof(run->id), "%s", resume->ledger->id);
+    if (ledger_header_read(resume->ledger->header, run->arena, &resume->header, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    run_set_kind(run, resume->header.kind);
+    run->header = resume->header;
+    undo_resume(run);
+    return check_match(resume, error) == STATUS_OK ? read_done(resume, error) : STATUS_FAILED;
+}
+
+/* Until the claim another attempt may have committed chunks; what stands now is all of them. */
+static enum status claim_and_read_again(struct resume *resume, struct error *error)
+{
+    struct run *run = resume->run;
+    if (failpoint_hit("resume.before_claim", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status =
+        run_claim(run, resume->ledger->epoch, run->session->options.take_over, error);
+    if (status != STATUS_OK) {
+        return error->code == ERROR_INTERRUPTED ? STATUS_END : STATUS_FAILED;
+    }
+    if (failpoint_hit("resume.after_claim", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    status = ledger_load(run->session->ledger, run->id, run->arena, &resume->ledger, error);
+    if (status == STATUS_END) {
+        error_set(error, ERROR_LEDGER_MISSING, run->session->target_uri->shown,
+                  "the target's ledger lost run %s while it was being claimed", run->id);
+        error_hint(error, "was the target replaced? Put it back, then `transhume resume`");
+        return STATUS_FAILED;
+    }
+    if (status == STATUS_OK) {
+        status = read_done(resume, error);
+    }
+    if (status == STATUS_OK && run->took_over) {
+        recheck_note_open(run);
+    }
+    return status == STATUS_OK ? STATUS_OK : STATUS_FAILED;
+}
+
+static enum status reopen_if_changed(struct resume *resume, bool changed, struct error *error)
+{
+    struct restart restart = {0};
+    struct run *run = resume->run;
+    if (failpoint_hit("resume.before_reopen", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (changed) {
+        run_note(run, &run->status.mixed_snapshot);
+        if (find_restarts(resume, &restart, error) != STATUS_OK ||
+            (restart.stream_count > 0 && reopen_chunks(resume, &restart, error) != STATUS_OK)) {
+            return STATUS_FAILED;
+        }
+    }
+    return failpoint_hit("resume.after_reopen", error);
+}
+
+static enum status go_on(struct run *run, struct error *error)
+{
+    struct resume resume = {.run = run};
+    bool changed = false;
+    if (!run_can_resume(run->session)) {
+        return cannot_resume(run, error);
+    }
+    enum status status = find_run(&resume, error);
+    if (status == STATUS_AGAIN) {
+        random_run_id(run->id);
+        log_write(LOG_INFO, "the run had not begun: beginning it");
+        status = run->loads_rejects ? rejects_load_begin(run, error) : run_begin(run, error);
+        return status == STATUS_OK ? run_execute(run, error) : status;
+    }
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? nothing_to_resume(run, error) : STATUS_FAILED;
+    }
+    if (failpoint_hit("resume.after_load", error) != STATUS_OK ||
+        read_ledger(&resume, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (run->status.phase == LEDGER_COMPLETED) {
+        return finish_completed(&resume, error);
+    }
+    if (run->status.phase == LEDGER_ROLLING_BACK) {
+        return run_refuse_rolling_back(run->session->target_uri->shown, run->id, error);
+    }
+    if (state_folder_make_rooms(&run->folder, error) != STATUS_OK ||
+        (!run->loads_rejects && session_describe_streams(run->session, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    status = claim_and_read_again(&resume, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (run->status.phase == LEDGER_COMPLETED) {
+        return finish_completed(&resume, error);
+    }
+    if ((!run->loads_rejects && take_snapshot(&resume, &changed, error) != STATUS_OK) ||
+        run_write_local(run, true, false, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (reopen_if_changed(&resume, changed, error) != STATUS_OK ||
+        check_reject_files(&resume, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    before_resume(run);
+    sum_marks(&resume);
+    if (run->status.phase >= LEDGER_SETTLED && settle_apply(run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    ledger_status_begin_attempt(&run->status, run->epoch, run->snapshot,
+                                session_hands(run->session));
+    run_note_connections(run);
+    state_begin(run, resume.marks, resume.mark_count);
+    state_write(run, STATE_IN_PROGRESS);
+    status = run_execute(run, error);
+    if (status == STATUS_OK && run->repairs) {
+        log_write(LOG_WARNING, "the repair has done what was left of it; what it was not to put "
+                               "right, such as extra records, `transhume validate` says");
+    }
+    return status;
+}
+
+enum status run_resume(struct run_session *session, struct run_result *result, struct error *error)
+{
+    struct run *run;
+    *result = (struct run_result){.progress = &session->progress};
+    if (run_create(session, &run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = run_enter_folder(run, error);
+    if (status == STATUS_OK) {
+        status = run_with_display(run, go_on, error);
+    }
+    return run_conclude(run, status, result, error);
+}

@@ -1,0 +1,612 @@
+/* A run's frame: lock, claim, phases, and the end, whatever it is. */
+#include "engine/run/run.h"
+#include "base/memory.h"
+#include "engine/copy/copy.h"
+#include "engine/join/joining.h"
+#include "engine/rejects/rejects_load.h"
+#include "engine/rollback/unfilled.h"
+#include "engine/run/claim.h"
+#include "engine/run/options.h"
+#include "engine/run/past_runs.h"
+#include "engine/run/repair_delete.h"
+#include "engine/run/run_parts.h"
+
+#include "base/clock.h"
+#include "base/failpoint.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum status run_create(struct run_session *session, struct run **made, struct error *error)
+{
+    struct run *run = memory_allocate_zeroed(1, sizeof(*run));
+    run->session = session;
+    run->folder.lock = -1;
+    run->input = -1;
+    run->arena = arena_create(0);
+    run->attempt_us = clock_utc_us();
+    pthread_mutex_init(&run->state_mutex, NULL);
+    session->progress.started_ms = clock_monotonic_ms();
+    uint32_t entities = session->plan->entity_count;
+    run->table_count = session->plan->table_count;
+    run->totals = arena_allocate_zeroed(run->arena, entities, sizeof(*run->totals));
+    run->written_before = arena_allocate_zeroed(run->arena, entities, sizeof(uint64_t));
+    run->counted = arena_allocate_zeroed(run->arena, run->table_count + 1u, sizeof(*run->counted));
+    for (uint32_t i = 0; i < entities; i++) {
+        run->totals[i].hashed = true;
+    }
+    preflight_tables(session, run->arena, &run->tables);
+    if (ledger_status_init(&run->status, error) != STATUS_OK ||
+        state_folder_name(&run->folder, session->state_path, run->arena, error) != STATUS_OK) {
+        run_destroy(run);
+        return STATUS_FAILED;
+    }
+    *made = run;
+    return STATUS_OK;
+}
+
+const char *run_kind(const struct run *run)
+{
+    return run->repairs ? "repair" : run->loads_rejects ? "rejects" : "copy";
+}
+
+void run_set_kind(struct run *run, const char *kind)
+{
+    run->repairs = strcmp(kind, "repair") == 0;
+    run->loads_rejects = run->repairs || strcmp(kind, "rejects") == 0;
+}
+
+void run_destroy(struct run *run)
+{
+    if (run == NULL || run->session->stuck) {
+        return;
+    }
+    state_end(run);
+    state_folder_unlock(&run->folder);
+    if (run->input >= 0) {
+        close(run->input);
+    }
+    ledger_status_free(&run->status);
+    pthread_mutex_destroy(&run->state_mutex);
+    arena_destroy(run->arena);
+    free(run);
+}
+
+enum status run_enter_folder(struct run *run, struct error *error)
+{
+    if (state_folder_lock(&run->folder, error) != STATUS_OK ||
+        past_runs_recall(&run->folder, run->arena, error) != STATUS_OK ||
+        log_open_file(run->folder.log_file, LOG_DEBUG, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const char *command = run->session->options.command_line;
+    log_write(LOG_DEBUG, "transhume %s: %s", TRANSHUME_VERSION, command == NULL ? "" : command);
+    return STATUS_OK;
+}
+
+enum status run_write_local(const struct run *run, bool begun, bool finished, struct error *error)
+{
+    const struct run_options *options = &run->session->options;
+    const struct local_run local = {.id = run->id,
+                                    .kind = run_kind(run),
+                                    .begun = begun && run_can_resume(run->session),
+                                    .finished = finished,
+                                    .source = run->session->source_uri->shown,
+                                    .target = run->session->target_uri->shown,
+                                    .plan_path = options->plan_path,
+                                    .include = options->include,
+                                    .include_count = options->include_count,
+                                    .exclude = options->exclude,
+                                    .exclude_count = options->exclude_count,
+                                    .existing = options->existing,
+                                    .max_rejects = options_reject_bound(options),
+                                    .plan_rejects = options->plan_rejects,
+                                    .time_zone = options->time_zone,
+                                    .plan_time_zone =
+                                        plan_document_option(run->session->document, "time_zone")};
+    return local_run_write(&run->folder, &local, error);
+}
+
+enum status run_index_chunks(struct run *run, struct error *error)
+{
+    uint32_t streams = run->session->plan->stream_count;
+    run->done = arena_allocate_zeroed(run->arena, run->chunk_count + 1, 1);
+    run->stream_first_chunk =
+        arena_allocate_zeroed(run->arena, (size_t)streams + 1, sizeof(uint64_t));
+    uint64_t chunk = 0;
+    for (uint32_t stream = 0; stream < streams; stream++) {
+        run->stream_first_chunk[stream] = chunk;
+        while (chunk < run->chunk_count && run->chunks[chunk].stream == stream) {
+            if (run->chunks[chunk].number != chunk + 1) {
+                break;
+            }
+            chunk++;
+        }
+    }
+    run->stream_first_chunk[streams] = chunk;
+    if (chunk != run->chunk_count) {
+        return error_set(error, ERROR_LEDGER_INVALID, run->session->target_uri->shown,
+                         "the ledger's chunk %" PRIu64 " is out of place", chunk + 1);
+    }
+    return STATUS_OK;
+}
+
+/* ---- the ledger's status */
+
+enum status run_put_status(struct run *run, struct error *error)
+{
+    struct database *target = run->session->target;
+    struct arena *arena = arena_create(0);
+    struct retry retry;
+    const char *text;
+    session_retry_begin(run->session, &retry);
+    retry.cancelled = &target->hurried;
+    pthread_mutex_lock(&run->state_mutex);
+    enum status status = ledger_status_make(&run->status, arena, &text, error);
+    pthread_mutex_unlock(&run->state_mutex);
+    if (status == STATUS_OK) {
+        do {
+            status = ledger_set_status(run->session->ledger, run->id, run->epoch, text, error);
+        } while (status == STATUS_FAILED && retry_wait(&retry, error));
+    }
+    arena_destroy(arena);
+    return status;
+}
+
+enum status run_put_phase(struct run *run, enum ledger_phase phase, struct error *error)
+{
+    pthread_mutex_lock(&run->state_mutex);
+    run->status.phase = phase;
+    pthread_mutex_unlock(&run->state_mutex);
+    if (run_put_status(run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    state_write(run, STATE_IN_PROGRESS);
+    log_write(LOG_DEBUG, "run %s: %s", run->id, ledger_phase_name(phase));
+    return STATUS_OK;
+}
+
+/* ---- phases */
+
+static void say(const char *what)
+{
+    log_write(LOG_INFO, "%s", what);
+}
+
+/* All of it can be repeated. */
+static enum status persist(struct run *run, enum status (*step)(struct run *run, struct error *),
+                           struct error *error)
+{
+    struct retry retry;
+    enum status status;
+    session_retry_begin(run->session, &retry);
+    do {
+        status = step(run, error);
+    } while (session_tries_again(&retry, &status, error));
+    return status;
+}
+
+static enum status prepare_target(struct run *run, struct error *error)
+{
+    struct run_session *session = run->session;
+    if (failpoint_hit("engine.before_prepare", error) != STATUS_OK ||
+        session->target->connector->target->prepare(session->target, run->tables, run->table_count,
+                                                    session->plan->same_engine_objects,
+                                                    error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    pthread_mutex_lock(&run->state_mutex);
+    for (uint32_t i = 0; i < run->table_count; i++) {
+        if (run->tables[i].created) {
+            ledger_status_add_created(&run->status, run->tables[i].name);
+        }
+        run->tables[i].created = ledger_status_is_created(&run->status, run->tables[i].name);
+    }
+    pthread_mutex_unlock(&run->state_mutex);
+    return failpoint_hit("engine.after_prepare", error);
+}
+
+/* The display's thread writes the state meanwhile. */
+void run_note(struct run *run, bool *condition)
+{
+    pthread_mutex_lock(&run->state_mutex);
+    *condition = true;
+    pthread_mutex_unlock(&run->state_mutex);
+}
+
+/* All chunks were copied by earlier attempts; what is read now may be of another moment. */
+static void judge_snapshot(struct run *run)
+{
+    run->source_moved = run->snapshot_unjudged && !run->status.no_snapshot &&
+                        !session_is_at(run->session, run->snapshot);
+    run->snapshot_unjudged = false;
+}
+
+enum status run_prepare_source(struct run *run, struct error *error)
+{
+    struct run_session *session = run->session;
+    if (run->source_prepared || run->loads_rejects) {
+        return STATUS_OK;
+    }
+    const struct source_functions *source = session->source->connector->source;
+    uint32_t count = session_request_count(session);
+    const struct read_request **requests =
+        arena_allocate_zeroed(run->arena, count, sizeof(struct read_request *));
+    session_list_requests(session, requests);
+    int phase = atomic_exchange(&session->progress.phase, PROGRESS_PREPARE);
+    if (session_snapshot(session, session_reader_count(session), error) != STATUS_OK ||
+        source->prepare(session->source, requests, count, say, error) != STATUS_OK ||
+        (session->joining != NULL && joining_prepare(session->joining, say, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    atomic_store(&session->progress.phase, phase);
+    judge_snapshot(run);
+    run->source_prepared = true;
+    return STATUS_OK;
+}
+
+void run_show_totals(struct run *run)
+{
+    struct progress *progress = &run->session->progress;
+    uint64_t written_before = 0;
+    atomic_store(&progress->chunks_total, run->chunk_count);
+    atomic_store(&progress->chunks_done, run->done_count);
+    pthread_mutex_lock(&run->state_mutex);
+    for (uint32_t i = 0; i < progress->entity_count; i++) {
+        const struct tally *tally = &run->totals[i];
+        run->written_before[i] = tally->written;
+        written_before += tally->written;
+        atomic_store(&progress->entities[i].read, tally->read);
+        atomic_store(&progress->entities[i].written, tally->written);
+        atomic_store(&progress->entities[i].rejected, tally->rejected);
+        atomic_store(&progress->entities[i].skipped, tally->skipped);
+        atomic_store(&progress->entities[i].bytes, tally->bytes);
+    }
+    atomic_store(&progress->written_before, written_before);
+    pthread_mutex_unlock(&run->state_mutex);
+}
+
+static enum status stopped_or_failed(const struct error *error)
+{
+    return error->code == ERROR_INTERRUPTED ? STATUS_END : STATUS_FAILED;
+}
+
+static enum status copy_chunks(struct run *run, struct error *error)
+{
+    struct copy *copy;
+    pthread_mutex_lock(&run->state_mutex);
+    run->attempt_us = clock_utc_us();
+    pthread_mutex_unlock(&run->state_mutex);
+    if (run->loads_rejects ? rejects_load_check(run, error) != STATUS_OK
+                           : run_prepare_source(run, error) != STATUS_OK) {
+        return stopped_or_failed(error);
+    }
+    if (run_look_at_target(run, error) != STATUS_OK) {
+        return stopped_or_failed(error);
+    }
+    atomic_store(&run->session->progress.phase, PROGRESS_COPY);
+    state_note_counters(run);
+    if (copy_create(run, &copy, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = copy_run(copy, state_tick, error);
+    if (!run->session->stuck) {
+        copy_destroy(copy);
+    }
+    return status;
+}
+
+/* Until all chunks are done and none is in doubt. */
+static enum status copy_and_recheck(struct run *run, struct error *error)
+{
+    enum status status;
+    do {
+        status = run->done_count < run->chunk_count ? copy_chunks(run, error) : STATUS_OK;
+        if (status == STATUS_OK) {
+            status = recheck_run(run, error);
+        }
+    } while (status == STATUS_AGAIN);
+    return status;
+}
+
+static uint64_t written_to(const struct run *run, uint32_t number)
+{
+    const struct plan_table *table = &run->session->plan->tables[number];
+    uint64_t written = 0;
+    for (uint32_t i = 0; i < table->entity_count; i++) {
+        written += run->totals[table->entities[i]].written;
+    }
+    return written;
+}
+
+static enum status build(struct run *run, struct error *error)
+{
+    struct run_session *session = run->session;
+    uint32_t broken = 0;
+    for (uint32_t i = 0; i < run->table_count; i++) {
+        run->counted[i].known = false;
+        run->tables[i].counted = run->loads_rejects ? NULL : &run->counted[i];
+        run->tables[i].records_written = run->loads_rejects ? UINT64_MAX : written_to(run, i);
+    }
+    enum status status = session->target->connector->target->after_load(
+        session->target, run->tables, run->table_count, session->plan->same_engine_objects, say,
+        &broken, error);
+    pthread_mutex_lock(&run->state_mutex);
+    run->status.broken_references = broken;
+    pthread_mutex_unlock(&run->state_mutex);
+    return status == STATUS_FAILED ? stopped_or_failed(error) : status;
+}
+
+static enum status after_load(struct run *run, struct error *error)
+{
+    if (failpoint_hit("engine.before_after_load", error) != STATUS_OK ||
+        session_ask_values(run->session, error) != STATUS_OK ||
+        session_leave_source(run->session, error) != STATUS_OK) {
+        return stopped_or_failed(error);
+    }
+    enum status status = persist(run, build, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (failpoint_hit("engine.after_after_load", error) != STATUS_OK) {
+        return stopped_or_failed(error);
+    }
+    return run_put_phase(run, LEDGER_INDEXED, error);
+}
+
+static enum status settle(struct run *run, struct error *error)
+{
+    if (failpoint_hit("engine.before_settle", error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = persist(run, settle_run, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    return failpoint_hit("engine.after_settle", error) == STATUS_OK
+               ? run_put_phase(run, LEDGER_SETTLED, error)
+               : STATUS_FAILED;
+}
+
+static enum status complete(struct run *run, struct error *error)
+{
+    atomic_store(&run->session->progress.phase, PROGRESS_COUNT);
+    enum status status = persist(run, reconcile_run, error);
+    status = status == STATUS_OK ? persist(run, unfilled_note, error) : status;
+    status = status == STATUS_OK ? repair_delete_tell_partnerless(run, error) : status;
+    if (status != STATUS_OK || failpoint_hit("engine.before_completed", error) != STATUS_OK) {
+        return status == STATUS_OK ? STATUS_FAILED : status;
+    }
+    pthread_mutex_lock(&run->state_mutex);
+    run->status.ended_us = clock_utc_us();
+    run_note_connections(run);
+    ledger_status_end_attempt(&run->status, "completed");
+    pthread_mutex_unlock(&run->state_mutex);
+    if (run_put_phase(run, LEDGER_COMPLETED, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return failpoint_hit("engine.after_completed", error);
+}
+
+enum status run_execute(struct run *run, struct error *error)
+{
+    struct progress *progress = &run->session->progress;
+    bool untouched = run->status.phase < LEDGER_COPYING;
+    for (uint32_t at = 0; at < run->table_count; at++) {
+        run->tables[at].triggers_off = run->repairs;
+        run->tables[at].rebuilds_indexes = untouched && run->header.rebuilds_indexes;
+        run->tables[at].disables_triggers = untouched && run->header.disables_triggers;
+        run->tables[at].rejects_orphans = run->header.rejects_orphans;
+    }
+    if (run->loads_rejects) {
+        rejects_load_make_stream(run);
+    }
+    if (failpoint_hit("engine.after_claim", error) != STATUS_OK ||
+        (!run->loads_rejects && run->status.phase == LEDGER_PREPARED &&
+         run_check_overtaken(run, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    atomic_store(&progress->phase, PROGRESS_PREPARE);
+    enum status status = persist(run, prepare_target, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    run_show_totals(run);
+    if (run->status.phase < LEDGER_LOADED) {
+        if (run_put_phase(run, LEDGER_COPYING, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        if (run->repairs && repair_delete_listed(run, error) != STATUS_OK) {
+            return stopped_or_failed(error);
+        }
+        status = copy_and_recheck(run, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        if (run_put_phase(run, LEDGER_LOADED, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    if (signals_stop_level() > 0) {
+        return STATUS_END;
+    }
+    atomic_store(&progress->phase, PROGRESS_INDEXES);
+    status = run->status.phase < LEDGER_INDEXED ? after_load(run, error) : STATUS_OK;
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (signals_stop_level() > 0) {
+        return STATUS_END;
+    }
+    atomic_store(&progress->phase, PROGRESS_SETTLE);
+    status = run->status.phase < LEDGER_SETTLED ? settle(run, error) : STATUS_OK;
+    return status == STATUS_OK ? complete(run, error) : status;
+}
+
+/* ---- the end */
+
+static void fill_result(struct run *run, enum status status, struct run_result *result)
+{
+    struct run_session *session = run->session;
+    snprintf(result->run_id, sizeof(result->run_id), "%s", run->id);
+    result->progress = &session->progress;
+    result->seconds = (double)(clock_monotonic_ms() - session->progress.started_ms) / 1000;
+    result->rejected = 0;
+    result->unmatched = 0;
+    for (uint32_t i = 0; i < session->plan->entity_count; i++) {
+        result->rejected += run->totals[i].rejected;
+        result->unmatched += run->totals[i].unmatched;
+    }
+    result->mixed_snapshot = run->status.mixed_snapshot;
+    result->no_snapshot = run->status.no_snapshot;
+    result->has_ledger = run->claimed;
+    result->broken_references = run->status.broken_references;
+    result->warning_count = run->warning_count;
+    char *folder =
+        result->rejected == 0 ? NULL : arena_copy_string(session->arena, run->folder.rejects);
+    result->rejects_folder = folder;
+    bool less = result->rejected > 0 || result->broken_references > 0 ||
+                run->status.mixed_snapshot || run->left_extra;
+    result->exit_status = status == STATUS_END ? 4 : less ? 1 : 0;
+}
+
+/* What can still be told to the ledger, if it is still ours. A failure of a run that another
+ * attempt has taken over is that: what to do next is another thing than after the failure itself.
+ */
+static void tell_ledger(struct run *run, enum status status, struct error *failure)
+{
+    struct database *target = run->session->target;
+    struct error error;
+    if (!run->claimed || failure->code == ERROR_RUN_FENCED || run->session->stuck) {
+        claim_keeper_stop(run->keeper);
+        run->keeper = NULL;
+        return; /* a lost worker may still be inside the target's code */
+    }
+    if (status == STATUS_FAILED) {
+        atomic_store(&target->hurried, true);
+    }
+    if (status != STATUS_OK) {
+        pthread_mutex_lock(&run->state_mutex);
+        run_note_connections(run);
+        ledger_status_end_attempt(&run->status, status == STATUS_END ? "interrupted" : "failed");
+        pthread_mutex_unlock(&run->state_mutex);
+        if (run_put_status(run, &error) != STATUS_OK) {
+            log_write(LOG_WARNING, "the ledger's status stays behind: %s", error.message);
+            if (status == STATUS_FAILED && error.code == ERROR_RUN_FENCED) {
+                error_copy(failure, &error);
+            }
+        }
+    }
+    claim_keeper_stop(run->keeper);
+    run->keeper = NULL;
+    if (ledger_release(run->session->ledger, run->id, run->epoch, &error) != STATUS_OK) {
+        log_write(LOG_WARNING, "the claim on the run was not given back: %s", error.message);
+    }
+}
+
+static enum status end_local(struct run *run, enum status status, struct error *error)
+{
+    if (status != STATUS_OK) {
+        state_write(run, status == STATUS_END ? STATE_INTERRUPTED : STATE_FAILED);
+        return status;
+    }
+    if (run_write_local(run, true, true, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    atomic_store(&run->session->progress.phase, PROGRESS_DONE);
+    state_write(run, STATE_COMPLETED);
+    state_folder_clean(&run->folder);
+    return STATUS_OK;
+}
+
+enum status run_conclude(struct run *run, enum status status, struct run_result *result,
+                         struct error *error)
+{
+    if (status != STATUS_FAILED) {
+        error_clear(error);
+        if (run->was_finished) {
+            error_set(error, ERROR_RUN_FINISHED, run->id, "the run is complete already");
+        }
+    } else {
+        pthread_mutex_lock(&run->state_mutex);
+        ledger_status_add_error(&run->status, error);
+        pthread_mutex_unlock(&run->state_mutex);
+        if (run->folder.lock >= 0) {
+            log_write(LOG_DEBUG, "failed: %s%s: %s", error->context, error->object, error->message);
+        }
+    }
+    tell_ledger(run, status, error);
+    if (run->state_ready) {
+        status = end_local(run, status, error);
+        run_report_end(run, result);
+    }
+    fill_result(run, status, result);
+    bool loaded_nothing = status == STATUS_FAILED && run->loads_rejects && !run->claimed;
+    if (!run->state_ready || loaded_nothing) {
+        result->run_id[0] = '\0'; /* nothing began that a resume could go on with */
+    }
+    log_close_file();
+    run_destroy(run);
+    return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
+}
+
+static void every_second(void *context)
+{
+    struct run *run = context;
+    session_note_reports(run->session);
+    state_tick(run);
+}
+
+static enum status begin_and_execute(struct run *run, struct error *error)
+{
+    enum status status =
+        run->loads_rejects ? rejects_load_begin(run, error) : run_begin(run, error);
+    return status == STATUS_OK ? run_execute(run, error) : status;
+}
+
+enum status run_with_display(struct run *run, enum status (*steps)(struct run *run, struct error *),
+                             struct error *error)
+{
+    struct run_session *session = run->session;
+    struct progress_display *display = NULL;
+    if (progress_display_start(&session->progress, session->options.progress,
+                               session->options.color, every_second, run, &display,
+                               error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status = steps(run, error);
+    if (status == STATUS_OK) {
+        atomic_store(&session->progress.phase, PROGRESS_DONE);
+    }
+    session_note_reports(session);
+    progress_display_stop(display);
+    return status;
+}
+
+enum status run_migrate(struct run_session *session, struct run_result *result, struct error *error)
+{
+    struct run *run;
+    *result = (struct run_result){.progress = &session->progress};
+    if (run_create(session, &run, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    random_run_id(run->id);
+    run->loads_rejects = session->options.rejects_file != NULL;
+    run->repairs = session->options.repairing;
+    enum status status = run_enter_folder(run, error);
+    if (status == STATUS_OK && run->loads_rejects) {
+        status = rejects_load_open(run, error); /* it may lie in what is moved away next */
+    }
+    if (status == STATUS_OK) {
+        status = run_clear_way(run, error);
+    }
+    if (status == STATUS_OK) {
+        status = run_with_display(run, begin_and_execute, error);
+    }
+    return run_conclude(run, status, result, error);
+}

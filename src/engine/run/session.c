@@ -1,0 +1,584 @@
+/* Opening: plan, endpoints, schema, resolved mapping. Nothing is changed anywhere. */
+#include "engine/run/session.h"
+
+#include "base/file.h"
+#include "base/file_lines.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "engine/copy/copy.h"
+#include "engine/join/joining.h"
+#include "engine/rejects/mended_line.h"
+#include "engine/run/options.h"
+#include "engine/run/past_runs.h"
+#include "engine/run/schema_lines.h"
+#include "model/time_zone.h"
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ".transhume" beside the plan, or here. */
+static const char *default_state_path(struct arena *arena, const char *plan_path)
+{
+    const char *slash = plan_path == NULL ? NULL : strrchr(plan_path, '/');
+    if (slash == NULL) {
+        return ".transhume";
+    }
+    return arena_format(arena, "%.*s/.transhume", (int)(slash - plan_path), plan_path);
+}
+
+/* The run that rejected the first record of the file; "" where the file does not tell: whatever is
+ * wrong with it is said when it is loaded. */
+static enum status find_rejecting_run(const char *path, char run[MENDED_RUN_BYTES],
+                                      struct error *error)
+{
+    struct file_lines lines;
+    run[0] = '\0';
+    enum status status = file_lines_open(&lines, path, ERROR_BAD_VALUE, error);
+    if (status == STATUS_OK) {
+        status = file_lines_next(&lines, error);
+        if (status == STATUS_OK) {
+            status = mended_line_run(lines.line, lines.length, run, error);
+        }
+        file_lines_close(&lines);
+    }
+    if (status == STATUS_FAILED && error->code == ERROR_MEMORY) {
+        return STATUS_FAILED;
+    }
+    error_clear(error);
+    return STATUS_OK;
+}
+
+static enum status not_known_here(const struct run_session *session, const char *run,
+                                  struct error *error)
+{
+    const char *file = session->options.rejects_file;
+    error_set(error, ERROR_RUN_NOTHING, file, "%s knows nothing of run %s, which rejected them",
+              session->state_path, run);
+    error_hint(error,
+               "say where they go: `transhume migrate --rejects %s SRC DST`, or with --plan FILE; "
+               "or, with --state DIR, where that run's state is",
+               file);
+    return STATUS_FAILED;
+}
+
+/* Mended records belong to the run that rejected them, anything else to the one that the folder is
+ * about. STATUS_END: there is none. */
+static enum status find_local_run(struct run_session *session, struct past_run *found,
+                                  struct error *error)
+{
+    const struct run_options *options = &session->options;
+    struct state_folder folder;
+    char run[MENDED_RUN_BYTES] = "";
+    if (state_folder_name(&folder, session->state_path, session->arena, error) != STATUS_OK ||
+        (options->rejects_file != NULL &&
+         find_rejecting_run(options->rejects_file, run, error) != STATUS_OK)) {
+        return STATUS_FAILED;
+    }
+    if (run[0] == '\0') {
+        return past_runs_current(&folder, session->arena, found, error);
+    }
+    enum status status = past_runs_find(&folder, run, session->arena, found, error);
+    bool is_named = options->plan_path != NULL || options->source_uri != NULL;
+    return status == STATUS_END && !is_named ? not_known_here(session, run, error) : status;
+}
+
+/* What is not given stands as in the run that is gone on with: the unfinished one, or the one that
+ * is validated, or whose rejects are loaded. */
+static enum status take_from_local_run(struct run_session *session, struct past_run *taken,
+                                       struct error *error)
+{
+    struct run_options *options = &session->options;
+    struct past_run current;
+    bool given = options->source_uri != NULL || options->target_uri != NULL;
+    bool may_be_over = options->resuming || options->validating || options->rejects_file != NULL;
+    bool is_known = options->resuming || options->rejects_file != NULL; /* which one is meant */
+    if ((given && !is_known) || (options->plan_path != NULL && !may_be_over)) {
+        return STATUS_OK;
+    }
+    enum status status = find_local_run(session, &current, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
+    }
+    const struct local_run local = current.local;
+    if (local.finished && !may_be_over) {
+        return STATUS_OK;
+    }
+    if (!given) {
+        options->source_uri = local.source;
+        options->target_uri = local.target;
+    }
+    if (options->plan_path == NULL && !given) {
+        options->plan_path = local.plan_path;
+        bool lost = !options->resuming && may_be_over && local.plan_path != NULL &&
+                    !file_exists(local.plan_path);
+        if (lost && file_exists(current.folder.plan_file)) {
+            options->plan_path = current.folder.plan_file; /* the run's own copy */
+        }
+    }
+    if (options->include_count == 0 && options->exclude_count == 0) {
+        options->include = local.include;
+        options->include_count = local.include_count;
+        options->exclude = local.exclude;
+        options->exclude_count = local.exclude_count;
+    }
+    if (options->existing < 0) {
+        options->existing = local.existing;
+        session->existing_is_of_run = local.existing >= 0;
+    }
+    *taken = current;
+    return STATUS_OK;
+}
+
+/* The plan is, to the byte, the one that the run was begun by. */
+static bool is_plan_of_run(struct run_session *session, const struct past_run *past)
+{
+    char *bytes;
+    size_t length;
+    size_t wanted;
+    struct error ignored;
+    const char *text = plan_document_text(session->document, &wanted);
+    return file_read_all(past->folder.plan_file, wanted + 1, session->arena, &bytes, &length,
+                         &ignored) == STATUS_OK &&
+           length == wanted && memcmp(bytes, text, length) == 0;
+}
+
+static bool is_same_file(const char *one, const char *other)
+{
+    struct stat left;
+    struct stat right;
+    return one != NULL && other != NULL && stat(one, &left) == 0 && stat(other, &right) == 0 &&
+           left.st_dev == right.st_dev && left.st_ino == right.st_ino;
+}
+
+/* Of another plan, with endpoints of its own, the run says nothing: what was taken from it goes. */
+static void leave_other_run(struct run_session *session, const struct run_options *asked,
+                            struct past_run *past)
+{
+    if (asked->plan_path == NULL || past->local.id == NULL ||
+        (plan_document_source(session->document) == NULL &&
+         plan_document_target(session->document) == NULL) ||
+        is_same_file(asked->plan_path, past->local.plan_path) || is_plan_of_run(session, past)) {
+        return;
+    }
+    session->options = *asked;
+    *past = (struct past_run){0};
+}
+
+/* Where neither a flag nor the plan says one, it is the run's; also where the plan says the one
+ * that it said then, since a flag may have won. */
+static void take_time_zone(struct run_session *session, const struct past_run *past)
+{
+    struct run_options *options = &session->options;
+    const char *planned = plan_document_option(session->document, "time_zone");
+    const char *planned_then = past->local.plan_time_zone;
+    if (options->time_zone == NULL && past->local.time_zone != NULL &&
+        (planned == NULL || (planned_then != NULL && strcmp(planned, planned_then) == 0))) {
+        options->time_zone = past->local.time_zone;
+    }
+}
+
+/* The folder for sorted runs, made now since a database is opened with it; NULL where none can
+ * be. */
+static const char *make_spill_folder(const struct state_folder *folder, const char *path)
+{
+    struct error ignored; /* a run will say it when it makes its own folders; check needs none */
+    struct stat facts;
+    bool is_link = lstat(folder->path, &facts) == 0 && S_ISLNK(facts.st_mode);
+    return !is_link && file_make_folder(path, &ignored) == STATUS_OK ? path : NULL;
+}
+
+/* A cap that nobody would keep is refused, not forgotten. */
+static enum status check_caps(const struct run_session *session, const struct connector *connector,
+                              enum open_mode mode, const struct uri *uri, struct error *error)
+{
+    bool reads = mode == OPEN_SOURCE;
+    uint64_t cap = reads ? session->options.read_units_per_second_max
+                         : session->options.write_units_per_second_max;
+    if (cap == 0 || (connector->capabilities & CAPABILITY_UNITS) != 0) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_USAGE, uri->shown, "%s has no capacity units, so %s can't be kept",
+              connector->title, reads ? "--read-units-per-second" : "--write-units-per-second");
+    error_hint(error, "cap the copy with --rows-per-second or --bytes-per-second");
+    return STATUS_FAILED;
+}
+
+static enum status open_database(struct run_session *session, const char *text, enum open_mode mode,
+                                 struct uri **uri, struct database **database, struct error *error)
+{
+    const struct connector *connector;
+    struct state_folder folder;
+    if (registry_resolve(text, session->arena, uri, &connector, error) != STATUS_OK ||
+        state_folder_name(&folder, session->state_path, session->arena, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool fits = mode == OPEN_SOURCE ? connector->source != NULL && connector->catalog != NULL
+                                    : connector->target != NULL &&
+                                          (connector->store != NULL || connector->ledger != NULL);
+    if (!fits) {
+        return error_set(error, ERROR_USAGE, (*uri)->shown, "%s can't be a %s", connector->title,
+                         mode == OPEN_SOURCE ? "source" : "target");
+    }
+    const struct open_options open = {
+        .mode = mode,
+        .uri = *uri,
+        .spill_folder = make_spill_folder(&folder, mode == OPEN_SOURCE ? folder.spill_source
+                                                                       : folder.spill_target),
+        .memory_bytes = options_cache_bytes(&session->options),
+        .timeout_ms = session->options.timeout_ms,
+        .read_only = session->options.validating,
+        .read_units_per_second_max = session->options.read_units_per_second_max,
+        .write_units_per_second_max = session->options.write_units_per_second_max};
+    if ((!session->options.validating &&
+         check_caps(session, connector, mode, *uri, error) != STATUS_OK) ||
+        connector->open(&open, database, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    (*database)->time_zone = database == &session->source ? NULL : session->time_zone;
+    (*database)->jobs = session->options.jobs;
+    return database == &session->target
+               ? ledger_open(session->target, session->target, &session->ledger, error)
+               : STATUS_OK;
+}
+
+/* A mirror of standard output would be standard input: other bytes, from somewhere else. */
+static enum status refuse_stream(struct run_session *session, const char *target,
+                                 struct error *error)
+{
+    struct uri *uri;
+    const struct connector *connector;
+    if (registry_resolve(target, session->arena, &uri, &connector, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!uri_is_stream(uri, connector)) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_USAGE, uri->shown,
+              "what went to standard output can't be read again, so it can't be validated");
+    error_hint(error,
+               "migrate into a folder, or put what came out into one as DIR/TABLE.%s, and "
+               "`transhume validate SOURCE %s:DIR`",
+               connector->name, connector->name);
+    return STATUS_FAILED;
+}
+
+/* A target that is not there is said to be so before anything could make it. */
+static enum status open_mirror(struct run_session *session, const char *target, struct error *error)
+{
+    struct uri *uri;
+    if (refuse_stream(session, target, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (open_database(session, target, OPEN_SOURCE, &uri, &session->mirror, error) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    if (error->code == ERROR_SOURCE_MISSING) {
+        error_recode(error, ERROR_TARGET_MISSING);
+        error_hint(error, "there is nothing to validate: was the target moved, or never made?");
+    }
+    return STATUS_FAILED;
+}
+
+/* The caps of a validation: a repair is a run of its own. What the plan says for its run is told by
+ * that run; `asked` is what was said now. */
+static enum status check_caps_of_validation(const struct run_session *session,
+                                            const struct run_options *asked, struct error *error)
+{
+    const struct connector *source = session->source->connector;
+    const struct connector *target = session->target->connector;
+    if (asked->may_repair) {
+        return check_caps(session, source, OPEN_SOURCE, session->source_uri, error) == STATUS_OK
+                   ? check_caps(session, target, OPEN_TARGET, session->target_uri, error)
+                   : STATUS_FAILED;
+    }
+    if (asked->read_units_per_second_max > 0 &&
+        ((source->capabilities | target->capabilities) & CAPABILITY_UNITS) == 0) {
+        log_write(LOG_WARNING, "--read-units-per-second has no effect: neither side has capacity "
+                               "units; cap the reading with --rows-per-second or "
+                               "--bytes-per-second");
+    }
+    if (asked->write_units_per_second_max > 0) {
+        log_write(LOG_WARNING, "--write-units-per-second has no effect: nothing is written without "
+                               "--repair; cap the reading with --read-units-per-second");
+    }
+    return STATUS_OK;
+}
+
+static enum status open_endpoints(struct run_session *session, struct error *error)
+{
+    const char *source = session->options.source_uri;
+    const char *target = session->options.target_uri;
+    if (source == NULL && session->document != NULL) {
+        source = plan_document_source(session->document);
+    }
+    if (target == NULL && session->document != NULL) {
+        target = plan_document_target(session->document);
+    }
+    if (source == NULL || target == NULL) {
+        error_set(error, ERROR_USAGE, source == NULL ? "source" : "target",
+                  "is not named, neither by a plan nor on the command line");
+        error_hint(error, "name both: transhume migrate SOURCE TARGET, or write a plan with "
+                          "`transhume init SOURCE TARGET`");
+        return STATUS_FAILED;
+    }
+    atomic_store(&session->progress.phase, PROGRESS_CONNECT);
+    if (open_database(session, source, OPEN_SOURCE, &session->source_uri, &session->source,
+                      error) != STATUS_OK ||
+        (session->options.validating && open_mirror(session, target, error) != STATUS_OK) ||
+        open_database(session, target, OPEN_TARGET, &session->target_uri, &session->target,
+                      error) != STATUS_OK ||
+        session->source->connector->identity(session->source, session->arena,
+                                             &session->source_identity, error) != STATUS_OK ||
+        session->target->connector->identity(session->target, session->arena,
+                                             &session->target_identity, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (strcmp(session->source_identity, session->target_identity) == 0) {
+        error_set(error, ERROR_SAME_DATABASE, session->target_uri->shown,
+                  "source and target are the same database");
+        error_hint(error, "name another target");
+        return STATUS_FAILED;
+    }
+    return STATUS_OK;
+}
+
+static void prepare_progress(struct run_session *session)
+{
+    const struct plan *plan = session->plan;
+    struct progress *progress = &session->progress;
+    progress->entities =
+        arena_allocate_zeroed(session->arena, plan->entity_count, sizeof(*progress->entities));
+    progress->entity_count = plan->entity_count;
+    for (uint32_t i = 0; i < plan->entity_count; i++) {
+        progress->entities[i].name = plan->entities[i].name;
+        progress->entities[i].table = plan->tables[plan->entities[i].table].target.name;
+        progress->entities[i].total = -1;
+        progress->entities[i].rows = -1;
+    }
+}
+
+static enum status prepare_joining(struct run_session *session, struct error *error)
+{
+    struct state_folder folder;
+    if (state_folder_name(&folder, session->state_path, session->arena, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    const struct joining_options options = {.source = session->source,
+                                            .schema = session->schema,
+                                            .plan = session->plan,
+                                            .spill_folder =
+                                                make_spill_folder(&folder, folder.spill_source),
+                                            .memory_bytes = options_cache_bytes(&session->options),
+                                            .reader_count = session_reader_count(session),
+                                            .patience_ms = session_patience_ms(session)};
+    joining_create(&options, &session->joining);
+    return STATUS_OK;
+}
+
+/* What tables that are copied whole bring along beside their schema. */
+static enum status find_settings(struct run_session *session, struct error *error)
+{
+    const struct catalog_functions *catalog = session->source->connector->catalog;
+    struct plan *plan = session->plan;
+    const char **names = arena_allocate_zeroed(session->arena, plan->table_count, sizeof(*names));
+    const char **settings =
+        arena_allocate_zeroed(session->arena, plan->table_count, sizeof(*settings));
+    uint32_t count = 0;
+    if (catalog->settings == NULL || session->options.validating) {
+        return STATUS_OK;
+    }
+    for (uint32_t i = 0; i < plan->table_count; i++) {
+        if (plan->tables[i].target.same_engine != NULL) {
+            names[count++] = plan->tables[i].target.same_engine->name;
+        }
+    }
+    if (catalog->settings(session->source, names, count, session->arena, settings, error) !=
+        STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    count = 0;
+    for (uint32_t i = 0; i < plan->table_count; i++) {
+        if (plan->tables[i].target.same_engine != NULL) {
+            plan->tables[i].target.settings = settings[count++];
+        }
+    }
+    return STATUS_OK;
+}
+
+/* What of it a resume finds again, and what of it a plain copy carries. */
+static void describe_source(struct run_session *session)
+{
+    const struct plan *plan = session->plan;
+    const struct schema *carried = plan->same_engine_objects;
+    struct buffer lines = {0};
+    schema_fingerprint(session->schema, !plan->plain, session->fingerprint);
+    schema_lines_append(session->schema, !plan->plain, &lines);
+    if (carried != NULL || !plan->plain) {
+        schema_lines_append_objects(carried != NULL ? carried : session->schema, carried != NULL,
+                                    &lines);
+    }
+    session->schema_text = arena_copy_string(session->arena, buffer_string(&lines));
+    buffer_free(&lines);
+}
+
+static enum status resolve(struct run_session *session, struct buffer *faults, struct error *error)
+{
+    const struct run_options *options = &session->options;
+    const struct plan_settings settings = {.include = options->include,
+                                           .include_count = options->include_count,
+                                           .exclude = options->exclude,
+                                           .exclude_count = options->exclude_count,
+                                           .existing = options->existing,
+                                           .time_zone = session->time_zone};
+    atomic_store(&session->progress.phase, PROGRESS_SCHEMA);
+    if (session->source->connector->catalog->describe(session->source, &session->schema, error) !=
+            STATUS_OK ||
+        plan_resolve(session->document, session->source, session->schema, session->target,
+                     &settings, &session->plan, faults, error) != STATUS_OK ||
+        find_settings(session, error) != STATUS_OK ||
+        prepare_joining(session, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    describe_source(session);
+    prepare_progress(session);
+    return STATUS_OK;
+}
+
+enum status run_open(const struct run_options *options, struct run_session **made,
+                     struct buffer *faults, struct error *error)
+{
+    struct run_session *session = memory_allocate_zeroed(1, sizeof(*session));
+    struct past_run past = {0};
+    *made = NULL;
+    session->options = *options;
+    session->arena = arena_create(0);
+    session->state_path = options->state_folder != NULL
+                              ? options->state_folder
+                              : default_state_path(session->arena, options->plan_path);
+    session->made_state_folder = !file_exists(session->state_path);
+    if (take_from_local_run(session, &past, error) != STATUS_OK ||
+        (session->options.plan_path != NULL &&
+         plan_document_read(session->options.plan_path, &session->document, faults, error) !=
+             STATUS_OK)) {
+        run_close(session);
+        return STATUS_FAILED;
+    }
+    leave_other_run(session, options, &past);
+    take_time_zone(session, &past);
+    if (options_resolve(&session->options, session->document, error) != STATUS_OK ||
+        (session->options.time_zone != NULL &&
+         time_zone_make(session->options.time_zone, session->arena, &session->time_zone, error) !=
+             STATUS_OK) ||
+        open_endpoints(session, error) != STATUS_OK ||
+        (options->validating && check_caps_of_validation(session, options, error) != STATUS_OK) ||
+        resolve(session, faults, error) != STATUS_OK) {
+        run_close(session);
+        return STATUS_FAILED;
+    }
+    *made = session;
+    return STATUS_OK;
+}
+
+/* What opening made, if no run came of it: rmdir(2) spares all that is not empty. */
+static void remove_unused_folders(struct run_session *session)
+{
+    struct state_folder folder;
+    struct error ignored;
+    const char *lock = file_join(session->arena, session->state_path, "lock");
+    if (session->made_state_folder && !file_exists(lock) &&
+        state_folder_name(&folder, session->state_path, session->arena, &ignored) == STATUS_OK) {
+        rmdir(folder.spill_source);
+        rmdir(folder.spill_target);
+        rmdir(folder.spill);
+        rmdir(folder.path);
+    }
+}
+
+enum status session_reader_open(struct run_session *session, struct reader **reader,
+                                struct error *error)
+{
+    if (session->spare_reader_count > 0) {
+        *reader = session->spare_readers[--session->spare_reader_count];
+        return STATUS_OK;
+    }
+    return session->source->connector->source->reader_open(session->source, reader, error);
+}
+
+void session_reader_keep(struct run_session *session, struct reader *reader)
+{
+    session->spare_readers = memory_resize(session->spare_readers, session->spare_reader_count + 1u,
+                                           sizeof(struct reader *));
+    session->spare_readers[session->spare_reader_count++] = reader;
+}
+
+static void close_readers(struct run_session *session)
+{
+    if (session->sample_reader != NULL) {
+        session->source->connector->source->reader_close(session->sample_reader);
+        session->sample_reader = NULL;
+    }
+    while (session->spare_reader_count > 0) {
+        session->source->connector->source->reader_close(
+            session->spare_readers[--session->spare_reader_count]);
+    }
+}
+
+enum status session_leave_source(struct run_session *session, struct error *error)
+{
+    const struct source_functions *source = session->source->connector->source;
+    /* a validation goes on reading; settling reads again what other targets tell it of */
+    if (source->leave == NULL || session->snapshot == NULL || session->options.validating ||
+        (session->target->capabilities & CAPABILITY_KEY_ENFORCED) == 0) {
+        return STATUS_OK;
+    }
+    close_readers(session);
+    return source->leave(session->source, error);
+}
+
+void session_leave_mirror(struct run_session *session)
+{
+    while (session->spare_reader_count > 0) {
+        session->source->connector->source->reader_close(
+            session->spare_readers[--session->spare_reader_count]);
+    }
+    if (session->mirror != NULL) {
+        session->mirror->connector->close(session->mirror);
+        session->mirror = NULL;
+    }
+}
+
+void run_close(struct run_session *session)
+{
+    if (session == NULL || session->stuck) {
+        return; /* a thread may still use all of it */
+    }
+    if (session->source != NULL) {
+        close_readers(session);
+    }
+    free(session->spare_readers);
+    joining_destroy(session->joining);
+    plan_destroy(session->plan);
+    if (session->schema != NULL) {
+        arena_destroy(session->schema->arena);
+    }
+    if (session->mirror != NULL) {
+        session->mirror->connector->close(session->mirror);
+    }
+    ledger_close(session->ledger);
+    if (session->target != NULL) {
+        session->target->connector->close(session->target);
+    }
+    if (session->source != NULL) {
+        session->source->connector->close(session->source);
+    }
+    remove_unused_folders(session);
+    plan_document_destroy(session->document);
+    arena_destroy(session->arena);
+    free(session);
+}
+
+const struct plan *run_plan(const struct run_session *session)
+{
+    return session->plan;
+}

@@ -1,0 +1,173 @@
+/* The inside of a session and of a run: what the engine's files share. */
+#ifndef TRANSHUME_ENGINE_SESSION_H
+#define TRANSHUME_ENGINE_SESSION_H
+
+#include "base/name_index.h"
+#include "base/retry.h"
+#include "connectors/connector.h"
+#include "connectors/registry.h"
+#include "engine/copy/stored_form.h"
+#include "engine/copy/tally.h"
+#include "engine/ledger/ledger.h"
+#include "engine/ledger/ledger_texts.h"
+#include "engine/run/run.h"
+#include "engine/run/run_id.h"
+#include "engine/run/state_folder.h"
+#include "plan/plan.h"
+#include <pthread.h>
+
+struct chunk_log;
+struct claim_keeper;
+struct joining;
+struct copy;
+struct metrics;
+struct run;
+
+/* What kind of run it is, in ledger and state: "copy", "rejects", "repair". */
+const char *run_kind(const struct run *run);
+void run_set_kind(struct run *run, const char *kind);
+
+struct run_session {
+    struct arena *arena;
+    struct run_options options; /* resolved */
+    bool existing_is_of_run;    /* options.existing was not said, but taken from run.json */
+    struct plan_document *document;
+    struct uri *source_uri;
+    struct uri *target_uri;
+    struct database *source;
+    struct database *target;
+    struct ledger *ledger;   /* of the target's runs */
+    struct database *mirror; /* validating: the target once more, opened as a source; else NULL */
+    const struct time_zone *time_zone; /* of times that name none; NULL: they have none */
+    struct schema *schema;
+    struct plan *plan;
+    const char *source_identity;
+    const char *target_identity;
+    char fingerprint[33];
+    const char *schema_text; /* what the fingerprint stands for, as lines */
+    const char *state_path;
+    bool made_state_folder;
+    struct progress progress;
+    struct stream_facts *facts; /* a stream each; NULL: not asked yet */
+    const bool *unreadable;     /* a stream each: check found that it can't be read; may be NULL */
+    const char *snapshot;       /* the token; NULL: not taken yet */
+    bool values_asked;          /* session_ask_values */
+    struct joining *joining;    /* NULL: the source joins itself, or nothing is joined */
+    struct reader *sample_reader;
+    struct reader **spare_readers; /* of a copy that ended, for one that may follow */
+    uint32_t spare_reader_count;
+    struct run *run;                         /* kept for its progress until run_close */
+    _Atomic int64_t throttling_logged_ms[2]; /* monotonic; source, target */
+    bool stuck;                              /* a worker never came back: nothing may be freed */
+};
+
+/* One run under way. */
+struct stream_turn;
+struct run {
+    struct run_session *session;
+    struct arena *arena;
+    struct state_folder folder;
+    char id[RUN_ID_BYTES];
+    const char *finished_id; /* of the run in the state folder that makes way for this one */
+    uint64_t epoch;
+    bool claimed;
+    bool took_over; /* from a holder with a lease: what it had in hand is compared */
+    struct claim_keeper *keeper;
+    bool left_extra;    /* of a repair: fewer went than it was to take out */
+    bool repairs;       /* validate --repair: loads_rejects is true as well */
+    bool loads_rejects; /* migrate --rejects: the source is a file of mended records */
+    struct ledger_header header;
+    struct ledger_status status;
+    struct target_table *tables; /* the plan's, in its order */
+    uint32_t table_count;
+    struct ledger_chunk *chunks;
+    uint64_t chunk_count;
+    uint64_t *stream_first_chunk; /* a stream's chunks are [first[s], first[s + 1]), from 0 */
+    struct tally *totals;         /* an entity each: of the chunks that are done */
+    uint8_t *done;                /* a flag a chunk */
+    uint64_t done_count;
+    struct copy *copy;           /* while workers run */
+    pthread_mutex_t state_mutex; /* totals, done, epoch, times, the ledger status, state.json */
+    bool state_ready;            /* the three above hold something */
+    struct chunk_log *chunk_log; /* for the report, as the next; both under the mutex */
+    struct metrics *metrics;     /* NULL: not claimed yet */
+    int64_t state_written_ms;
+    int64_t attempt_us;           /* UTC, when this attempt began */
+    uint64_t *written_before;     /* an entity each: records that earlier attempts wrote */
+    struct target_count *counted; /* a table each: what after_load found there */
+    uint32_t warning_count;
+    const char *snapshot; /* that this attempt reads */
+    bool source_prepared;
+    bool snapshot_unjudged; /* a resume to which no chunk is left: run_prepare_source compares */
+    bool source_moved;      /* it found another moment than that of the chunks: who takes records
+                               from there notes mixed_snapshot */
+    uint32_t recheck_rounds;
+    _Atomic uint64_t before_sequence; /* of frames of before-images in this attempt */
+    uint32_t tries_before;            /* numbers of attempts at a chunk that are used up */
+    bool was_finished;                /* resume found nothing left to do or to tell */
+    int input;                        /* --rejects FILE, -1: not open */
+    struct plan_stream rejects_stream;
+    bool target_seen;                /* run_look_at_target: the next two are known */
+    const struct stream_turn *turns; /* parents.h; NULL: no stream waits for another */
+    struct stored_form *forms;       /* an entity each; NULL: no table was there */
+};
+
+/* Nothing is read of the source any more: its snapshot goes, where the target needs no second look
+ * at it. */
+enum status session_leave_source(struct run_session *session, struct error *error) MUST_USE;
+/* Validating: closes the mirror and all readers, so that the target can be written. */
+void session_leave_mirror(struct run_session *session);
+/* A reader within the snapshot: a spare one if there is any. */
+enum status session_reader_open(struct run_session *session, struct reader **reader,
+                                struct error *error) MUST_USE;
+/* Keeps it for a later session_reader_open; closes it where it can't be kept. */
+void session_reader_keep(struct run_session *session, struct reader *reader);
+/* What both databases report, into the progress; says so in the log when one throttles for long.
+ * Any thread. */
+void session_note_reports(struct run_session *session);
+/* How both databases were reached so far, into the attempt that is under way; under the state's
+ * mutex. */
+void run_note_connections(struct run *run);
+/* Is a record made of each source record? */
+bool session_makes_one_each(const struct plan_entity *entity);
+/* Facts of every stream, asked once. */
+enum status session_describe_streams(struct run_session *session, struct error *error) MUST_USE;
+/* Of a plain copy: where the source's sequences stand, asked once, and not before the snapshot. */
+enum status session_ask_values(struct run_session *session, struct error *error) MUST_USE;
+/* The snapshot, taken once; `reader_count` is what a later call finds. */
+enum status session_snapshot(struct run_session *session, uint32_t reader_count,
+                             struct error *error) MUST_USE;
+/* Does what the source says of the snapshot prove that nothing has changed since that one? */
+bool session_is_at(const struct run_session *session, const char *snapshot);
+/* Readers and writers that this run uses at once. */
+uint32_t session_reader_count(const struct run_session *session);
+uint32_t session_writer_count(const struct run_session *session);
+/* Chunks that may be begun and not finished at once. */
+uint32_t session_hands(const struct run_session *session);
+/* Can the target pull this stream itself? */
+bool session_is_express(const struct run_session *session, const struct plan_stream *stream);
+/* The requests that the source gets, of streams and, if it joins itself, of their children. */
+uint32_t session_request_count(const struct run_session *session);
+void session_list_requests(const struct run_session *session, const struct read_request **requests);
+/* An index for names of the target's tables, which takes for one what the target does. */
+struct name_index session_target_names(const struct run_session *session, struct arena *arena);
+/* Opens the target for reading, and describes these tables (the last one NULL). `*source` is the
+ * caller's to close also after a failure, where it is not NULL. */
+enum status session_describe_target(const struct run_session *session, const char *const *names,
+                                    struct database **source, struct schema **schema,
+                                    struct error *error) MUST_USE;
+/* The table of that name among those that the target described; NULL: none, or no table. */
+const struct schema_table *session_target_table(const struct run_session *session,
+                                                const struct schema *schema, const char *name);
+/* How many rows a chunk of the stream is to have. */
+uint64_t session_chunk_rows(const struct run_session *session, const struct plan_stream *stream);
+
+/* How long a failing call is tried again, from its first failure. */
+int64_t session_patience_ms(const struct run_session *session);
+/* Trying again on the control thread: shown in the progress, and counted there. */
+void session_retry_begin(struct run_session *session, struct retry *retry);
+/* After a step of such a retry: true: do it again. Else `*status` is what became of it: STATUS_END,
+ * if it would have been tried again had nobody asked to stop. */
+bool session_tries_again(struct retry *retry, enum status *status, struct error *error);
+
+#endif
