@@ -163,10 +163,7 @@ void rollback_free(struct rollback *rollback)
             log_write(LOG_WARNING, "the claim on the run was not given back: %s", ignored.message);
         }
     }
-    home_close(session);
-    if (session->target != NULL) {
-        session->target->connector->close(session->target);
-    }
+    home_close_target(session);
     plan_document_destroy(session->document);
     if (session->arena != NULL) {
         log_close_file();
@@ -194,14 +191,11 @@ static enum status load(struct rollback *rollback, const char *run_id, struct le
  * target is closed after it: what opening it made must be gone before it is noted that all is. */
 static void tidy(struct rollback *rollback)
 {
-    struct database *target = rollback->session.target;
     struct error error = {0};
     if (ledger_tidy(rollback->session.ledger, true, &error) != STATUS_OK) {
         log_write(LOG_WARNING, "something of the ledger was left behind: %s", error.message);
     }
-    home_close(&rollback->session);
-    target->connector->close(target);
-    rollback->session.target = NULL;
+    home_close_target(&rollback->session);
 }
 
 static enum status refuse_unknown(const struct rollback *rollback, const char *run_id,
