@@ -331,9 +331,6 @@ enum status ledger_create(struct ledger *ledger, const struct ledger_new_run *ru
     enum status status = STATUS_AGAIN;
     *other = NULL;
     *table = NULL;
-    if (ledger->functions == NULL) {
-        return bridge_create(ledger, run, arena, other, error);
-    }
     for (uint32_t tries = 0; status == STATUS_AGAIN && *other == NULL && tries < TRIES_MAX;
          tries++) {
         status = create_once(ledger, run, arena, other, table, error);

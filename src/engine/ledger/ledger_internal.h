@@ -23,18 +23,6 @@ struct ledger {
     uint64_t leader_version;
 };
 
-/* ---- ledger_bridge.c: a database with a ledger of its own, `functions` is NULL */
-
-enum status bridge_find_conflict(struct ledger *ledger, struct arena *arena, const char **other,
-                                 struct error *error) MUST_USE;
-enum status bridge_create(struct ledger *ledger, const struct ledger_new_run *run,
-                          struct arena *arena, const char **other, struct error *error) MUST_USE;
-enum status bridge_lead(struct ledger *ledger, const char *run_id, uint64_t old_epoch,
-                        const struct ledger_holder *replaces, struct ledger_holder *found,
-                        struct error *error) MUST_USE;
-enum status bridge_renew(struct ledger *ledger, struct error *error) MUST_USE;
-enum status bridge_tidy(struct ledger *ledger, bool rolled_back, struct error *error) MUST_USE;
-
 /* ---- ledger_store.c */
 
 /* "run/ID" and then `rest` with its arguments; parts that come from outside are escaped with

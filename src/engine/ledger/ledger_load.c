@@ -102,9 +102,6 @@ enum status ledger_list(struct ledger *ledger, struct arena *arena, const char *
     struct ledger_runs runs;
     *ids = NULL;
     *count = 0;
-    if (ledger->functions == NULL) {
-        return ledger->target->connector->ledger->list(ledger->target, arena, ids, count, error);
-    }
     if (ledger_read_runs(ledger, arena, &runs, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -386,9 +383,6 @@ enum status ledger_load(struct ledger *ledger, const char *run_id, struct arena 
 {
     struct ledger_runs runs;
     *run = NULL;
-    if (ledger->functions == NULL) {
-        return ledger->target->connector->ledger->load(ledger->target, run_id, arena, run, error);
-    }
     enum status status = ledger_read_runs(ledger, arena, &runs, error);
     if (status != STATUS_OK) {
         return status;

@@ -117,9 +117,6 @@ enum status ledger_find_conflict(struct ledger *ledger, const char *const *table
                                  uint32_t table_count, struct arena *arena, const char **other,
                                  const char **table, struct error *error)
 {
-    if (ledger->functions == NULL) {
-        return bridge_find_conflict(ledger, arena, other, error);
-    }
     for (uint32_t i = 0; i < table_count; i++) {
         uint64_t version;
         enum status status = look(ledger, NULL, tables[i], arena, other, &version, error);

@@ -25,10 +25,6 @@ enum status ledger_open(struct database *target, struct database *home, struct l
     if (home != target && target->lease_ms == 0) {
         target->lease_ms = LEASE_ELSEWHERE_MS;
     }
-    if (ledger->functions == NULL) {
-        *made = ledger;
-        return STATUS_OK;
-    }
     if ((home->capabilities & CAPABILITY_NO_RESUME) != 0) {
         ledger->functions = &memory_store_functions;
         ledger->memory = ledger->store = memory_store_create();
@@ -49,10 +45,8 @@ void ledger_close(struct ledger *ledger)
     if (ledger == NULL) {
         return;
     }
-    if (ledger->functions != NULL) {
-        ledger->functions->close(ledger->store);
-        ledger->functions->close(ledger->renewing);
-    }
+    ledger->functions->close(ledger->store);
+    ledger->functions->close(ledger->renewing);
     memory_store_destroy(ledger->memory);
     pthread_mutex_destroy(&ledger->mutex);
     free(ledger->run_id);
@@ -62,7 +56,7 @@ void ledger_close(struct ledger *ledger)
 
 enum status ledger_open_store(struct ledger *ledger, struct store **store, struct error *error)
 {
-    if (ledger->memory != NULL || ledger->functions == NULL) {
+    if (ledger->memory != NULL) {
         *store = ledger->memory;
         return STATUS_OK;
     }
@@ -71,9 +65,7 @@ enum status ledger_open_store(struct ledger *ledger, struct store **store, struc
 
 void ledger_close_store(struct ledger *ledger, struct store *store)
 {
-    if (ledger->functions != NULL) {
-        ledger->functions->close(store);
-    }
+    ledger->functions->close(store);
 }
 
 bool ledger_has_lease(const struct ledger *ledger)
@@ -83,8 +75,7 @@ bool ledger_has_lease(const struct ledger *ledger)
 
 bool ledger_marks_apart(const struct ledger *ledger)
 {
-    return ledger->functions != NULL &&
-           (ledger->home != ledger->target ||
+    return (ledger->home != ledger->target ||
             (ledger->target->capabilities & CAPABILITY_TRANSACTIONS) == 0);
 }
 

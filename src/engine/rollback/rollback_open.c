@@ -101,7 +101,7 @@ static enum status open_database(struct rollback *rollback, const struct rollbac
         return STATUS_FAILED;
     }
     bool asks_only = options->run_id == NULL && !rollback->finishing;
-    if (connector->target == NULL || (connector->store == NULL && connector->ledger == NULL) ||
+    if (connector->target == NULL || connector->store == NULL ||
         (connector->rollback == NULL && !asks_only) ||
         (options->run_id != NULL && uri_is_stream(session->target_uri, connector))) {
         return refuse_kind(rollback, connector, error);

@@ -214,8 +214,7 @@ static enum status open_database(struct run_session *session, const char *text, 
         return STATUS_FAILED;
     }
     bool fits = mode == OPEN_SOURCE ? connector->source != NULL && connector->catalog != NULL
-                                    : connector->target != NULL &&
-                                          (connector->store != NULL || connector->ledger != NULL);
+                                    : connector->target != NULL && connector->store != NULL;
     if (!fits) {
         return error_set(error, ERROR_USAGE, (*uri)->shown, "%s can't be a %s", connector->title,
                          mode == OPEN_SOURCE ? "source" : "target");
