@@ -47,7 +47,7 @@ void help_append_errors_page(struct buffer *out)
         out,
         "\n## Reasons for rejecting a record\n\n"
         "Rejected records do not end a run: it exits with status 1 and keeps them whole, with the\n"
-        "reason, in the state folder. Mend them there and load them with\n"
+        "reason, in the state folder. Fix them in a copy of the file and load that with\n"
         "`transhume migrate --rejects FILE`.\n");
     for (int code = 1; code < ERROR_CODE_COUNT; code++) {
         if (error_describe((enum error_code)code)->class == ERROR_CLASS_REJECT) {
