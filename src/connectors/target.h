@@ -64,8 +64,11 @@ struct target_table {
     const struct target_tag *tags;
     uint32_t tag_count;
     const char *comment; /* NULL: none; those of columns are with them */
-    bool settles;        /* settle_duplicates will be asked about this table */
-    bool created;        /* set by prepare: this run made it */
+    /* a chunk of the run may be written twice: what is under a record's key is replaced, also in a
+     * table that the run made */
+    bool may_repeat;
+    bool settles; /* settle_duplicates will be asked about this table */
+    bool created; /* set by prepare: this run made it */
     /* prepare may drop secondary indexes of a table that is there, having noted them in the ledger;
      * set only until the first record is written */
     bool rebuilds_indexes;
@@ -98,6 +101,13 @@ struct target_table {
 
 /* The key or a unique index begins with the column, whose case does not count. */
 bool target_table_is_keyed(const struct target_table *table, const char *name);
+
+/* What becomes of another record under a key: in a table that the run made it is the run's own. */
+enum existing_policy target_table_policy(const struct target_table *table);
+
+/* Are the keys that the run writes kept beside the table, so that a second record of the run under
+ * one of them is found? */
+bool target_table_tracks(const struct target_table *table);
 
 /* Does an upsert whose record does not fill the column empty it? `compare`
  * is 0 for two names of one column. */

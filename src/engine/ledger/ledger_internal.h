@@ -14,6 +14,7 @@ struct ledger {
     struct store *store;               /* the control thread's */
     struct store *memory;              /* the store of a target that keeps nothing; else NULL */
     struct store *renewing;            /* the renewing thread's; NULL: not opened yet */
+    char target_hash[33];              /* of the target's identity; "": the ledger is in it */
     /* The claim that this process has; `run_id` NULL: none. */
     char *run_id;
     uint64_t epoch;
@@ -58,7 +59,8 @@ struct ledger_runs {
     struct ledger_run_number {
         uint64_t number;
         const char *id;
-    } * items; /* ascending, in the arena */
+        bool is_ours; /* into this ledger's target */
+    } * items;        /* ascending, in the arena */
     uint32_t count;
 };
 enum status ledger_read_runs(struct ledger *ledger, struct arena *arena, struct ledger_runs *runs,

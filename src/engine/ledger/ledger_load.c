@@ -80,8 +80,11 @@ static enum status visit_run(void *context, const char *key, const struct store_
     if (id == NULL || text_to_uint64(digits, strlen(digits), &number) != STATUS_OK) {
         status = ledger_damaged(reader->ledger, key, error);
     } else {
-        runs->items[runs->count++] = (struct ledger_run_number){
-            .number = number, .id = arena_copy_string(reader->arena, id)};
+        runs->items[runs->count++] =
+            (struct ledger_run_number){.number = number,
+                                       .id = arena_copy_string(reader->arena, id),
+                                       .is_ours = strcmp(json_member_text(object, "target", ""),
+                                                         reader->ledger->target_hash) == 0};
     }
     json_decref(object);
     return status;
@@ -107,9 +110,10 @@ enum status ledger_list(struct ledger *ledger, struct arena *arena, const char *
     }
     *ids = arena_allocate_zeroed(arena, runs.count + 1u, sizeof(**ids));
     for (uint32_t i = 0; i < runs.count; i++) {
-        (*ids)[i] = runs.items[i].id;
+        if (runs.items[i].is_ours) {
+            (*ids)[(*count)++] = runs.items[i].id;
+        }
     }
-    *count = runs.count;
     return STATUS_OK;
 }
 
@@ -362,20 +366,23 @@ static enum status load_run(struct ledger *ledger, const char *run_id, struct ar
     return status;
 }
 
-/* The newest run that is not finished, else the newest. */
+/* Of the target's: the newest run that is not finished, else the newest. STATUS_END: none. */
 static enum status choose(struct ledger *ledger, const struct ledger_runs *runs,
                           struct arena *arena, const char **run_id, struct error *error)
 {
     bool open = false;
     enum status status = STATUS_OK;
-    *run_id = runs->items[runs->count - 1].id;
+    *run_id = NULL;
     for (uint32_t i = runs->count; i > 0 && !open && status == STATUS_OK; i--) {
+        if (!runs->items[i - 1].is_ours) {
+            continue;
+        }
         status = read_open(ledger, runs->items[i - 1].id, arena, &open, error);
-        if (open) {
+        if (open || *run_id == NULL) {
             *run_id = runs->items[i - 1].id;
         }
     }
-    return status;
+    return status == STATUS_OK && *run_id == NULL ? STATUS_END : status;
 }
 
 enum status ledger_load(struct ledger *ledger, const char *run_id, struct arena *arena,
