@@ -140,8 +140,8 @@ enum status writer_bulk_prepare(struct writer *writer, const struct writer_plan 
 void writer_bulk_give_up(struct writer *writer, struct error *error)
 {
     if (atomic_exchange(&writer->database->takes_bulk, false)) {
-        log_write(LOG_INFO, "%s: records do not go in bulk any more: %s", writer->database->shown,
-                  error->message);
+        log_write(LOG_INFO, "%s: records do not go in bulk any more: %s",
+                  writer->database->sql.shown, error->message);
     }
     error_recode(error, ERROR_NETWORK_ANSWER);
 }
