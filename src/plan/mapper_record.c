@@ -307,7 +307,7 @@ void mapper_carry_envelope(struct mapper *mapper, struct entity_state *entity,
         return;
     }
     if (out->envelopes == NULL) {
-        (void)!batch_add_envelopes(out);
+        batch_add_envelopes(out);
     }
     struct record_envelope *to = &out->envelopes[out->row_count - 1];
     *to = *from;
