@@ -1,7 +1,6 @@
 /* One record: its fields, its key, its place in the batch; or its reject. */
 #include "plan/mapper_internal.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { OWN_BATCH_ROWS = 128 };

@@ -1,7 +1,6 @@
 /* Records of a range as cells: windows live in the batch's arena, and texts point into them. */
 #include "connectors/csv/csv.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "connectors/csv/value.h"

@@ -4,8 +4,6 @@
 #include "base/file.h"
 #include "base/name_index.h"
 #include "base/text.h"
-#include "model/json_tree.h"
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 

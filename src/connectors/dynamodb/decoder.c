@@ -2,7 +2,6 @@
 #include "connectors/dynamodb/format.h"
 
 #include "base/memory.h"
-#include "connectors/dynamodb/limits.h"
 #include <stdlib.h>
 #include <string.h>
 

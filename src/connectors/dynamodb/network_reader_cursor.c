@@ -4,7 +4,6 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "connectors/dynamodb/limits.h"
 #include "model/json_writer.h"
 #include <inttypes.h>
 #include <stdlib.h>

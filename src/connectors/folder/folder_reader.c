@@ -8,11 +8,9 @@
 #include "connectors/folder/folder.h"
 
 #include "base/bytes.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>

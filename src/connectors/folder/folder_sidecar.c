@@ -7,7 +7,6 @@
 #include "connectors/folder/folder.h"
 #include "model/json_tree.h"
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { SIDECAR_FORMAT = 1, SIDECAR_BYTES_MAX = 64 * 1024 * 1024 };
