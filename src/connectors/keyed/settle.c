@@ -175,10 +175,8 @@ enum status keyed_settle(struct database *self, const struct target_table *table
     }
     const char *folder = room->spill_folder != NULL ? room->spill_folder : ".";
     char *prefix = memory_format("%s/equal-keys", folder);
-    enum status status = spill_sorter_create(prefix, SORT_BYTES, &settling.sorter, error);
-    if (status == STATUS_OK) {
-        status = collect(&settling, error);
-    }
+    settling.sorter = spill_sorter_create(prefix, SORT_BYTES);
+    enum status status = collect(&settling, error);
     if (status == STATUS_OK) {
         status = walk_groups(&settling, found, context, error);
     }

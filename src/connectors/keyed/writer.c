@@ -6,7 +6,6 @@
 #include "connectors/lease.h"
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { WINDOW_FIRST = 8, SLICE_MS = 50 };
 

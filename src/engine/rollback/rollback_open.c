@@ -441,17 +441,16 @@ static bool is_over(const struct rollback_options *options, struct arena *arena)
     struct state_folder folder;
     struct local_run local;
     struct error ignored;
-    struct uri *uri = NULL;
     if (options->run_id == NULL ||
-        state_folder_name(&folder, options->state_folder, arena, &ignored) != STATUS_OK ||
-        (options->target_uri != NULL &&
-         uri_begin(options->target_uri, arena, &uri, &ignored) != STATUS_OK)) {
+        state_folder_name(&folder, options->state_folder, arena, &ignored) != STATUS_OK) {
         return false;
     }
     bool still_here = local_run_read(&folder, arena, &local, &ignored) == STATUS_OK &&
                       strcmp(local.id, options->run_id) == 0;
-    return !still_here &&
-           rollback_is_noted(&folder, options->run_id, uri == NULL ? NULL : uri->shown);
+    return !still_here && rollback_is_noted(&folder, options->run_id,
+                                            options->target_uri != NULL
+                                                ? uri_begin(options->target_uri, arena)->shown
+                                                : NULL);
 }
 
 /* STATUS_END: it is rolled back already, and no target needs to be asked. */
