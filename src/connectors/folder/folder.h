@@ -380,9 +380,8 @@ enum status folder_line_number(struct folder *folder, const struct folder_table 
                                uint32_t file, const struct folder_lines *lines, uint64_t *base,
                                uint64_t *number, struct error *error) MUST_USE;
 /* A line that is no record, told with batch_refuse: what, where and why. */
-enum status folder_refuse_line(struct batch *batch, const char *file, uint64_t number,
-                               const char *line, size_t length, const struct error *why,
-                               struct error *error) MUST_USE;
+void folder_refuse_line(struct batch *batch, const char *file, uint64_t number, const char *line,
+                        size_t length, const struct error *why);
 /* {"$file": …, "$line": …} as one MAP cell in the batch's arena: the source key of what has no
  * other. `name` is "$line" or "$byte". */
 const struct cell *folder_place(struct arena *arena, const char *file, const char *name,

@@ -183,9 +183,9 @@ static enum status key_append(struct folder *folder, const struct cell *value, c
     }
     struct arena *arena = arena_create(1024);
     if (value->kind == VALUE_INT64) {
-        status = decimal_from_int64(value->i64, arena, &decimal);
+        decimal = decimal_from_int64(value->i64, arena);
     } else if (value->kind == VALUE_UINT64) {
-        status = decimal_from_uint64(value->u64, arena, &decimal);
+        decimal = decimal_from_uint64(value->u64, arena);
     } else if (value->kind != VALUE_DECIMAL) {
         status = decimal_from_double(value->f64, arena, &decimal);
     }

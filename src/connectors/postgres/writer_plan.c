@@ -126,7 +126,7 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
         }
     }
     if (table >= writer->table_count || shape == NULL) {
-        return error_set(error, ERROR_INTERNAL, writer->database->shown,
+        return error_set(error, ERROR_INTERNAL, writer->database->sql.shown,
                          "records without a shape, or of a table that there is not");
     }
     if (postgres_writer_describe(writer, table, error) != STATUS_OK) {

@@ -304,7 +304,7 @@ static enum status prepare_track(struct writer *writer, struct writer_insert *in
 {
     const struct writer_table *table = &writer->tables[insert->table];
     const char *name = arena_format(writer->arena, SQLITE_KEY_TABLE "%s_%s",
-                                    writer->database->target->run_id, table->facts.name);
+                                    writer->database->sql.run_id, table->facts.name);
     struct buffer sql = {0};
     enum status status = STATUS_FAILED;
 

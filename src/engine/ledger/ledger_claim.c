@@ -225,6 +225,7 @@ static enum status tell_target(struct ledger *ledger, bool took_over, struct err
                                     .epoch = ledger->epoch,
                                     .guard_key = here ? key : NULL,
                                     .guard_version = ledger->leader_version,
+                                    .home = ledger->home,
                                     .took_over = took_over,
                                     .visit_marks = visit_marks,
                                     .marks = ledger};

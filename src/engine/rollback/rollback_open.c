@@ -163,10 +163,7 @@ void rollback_free(struct rollback *rollback)
             log_write(LOG_WARNING, "the claim on the run was not given back: %s", ignored.message);
         }
     }
-    home_close(session);
-    if (session->target != NULL) {
-        session->target->connector->close(session->target);
-    }
+    home_close_target(session);
     plan_document_destroy(session->document);
     if (session->arena != NULL) {
         log_close_file();
@@ -194,14 +191,11 @@ static enum status load(struct rollback *rollback, const char *run_id, struct le
  * target is closed after it: what opening it made must be gone before it is noted that all is. */
 static void tidy(struct rollback *rollback)
 {
-    struct database *target = rollback->session.target;
     struct error error = {0};
     if (ledger_tidy(rollback->session.ledger, true, &error) != STATUS_OK) {
         log_write(LOG_WARNING, "something of the ledger was left behind: %s", error.message);
     }
-    home_close(&rollback->session);
-    target->connector->close(target);
-    rollback->session.target = NULL;
+    home_close_target(&rollback->session);
 }
 
 static enum status refuse_unknown(const struct rollback *rollback, const char *run_id,
@@ -447,17 +441,16 @@ static bool is_over(const struct rollback_options *options, struct arena *arena)
     struct state_folder folder;
     struct local_run local;
     struct error ignored;
-    struct uri *uri = NULL;
     if (options->run_id == NULL ||
-        state_folder_name(&folder, options->state_folder, arena, &ignored) != STATUS_OK ||
-        (options->target_uri != NULL &&
-         uri_begin(options->target_uri, arena, &uri, &ignored) != STATUS_OK)) {
+        state_folder_name(&folder, options->state_folder, arena, &ignored) != STATUS_OK) {
         return false;
     }
     bool still_here = local_run_read(&folder, arena, &local, &ignored) == STATUS_OK &&
                       strcmp(local.id, options->run_id) == 0;
-    return !still_here &&
-           rollback_is_noted(&folder, options->run_id, uri == NULL ? NULL : uri->shown);
+    return !still_here && rollback_is_noted(&folder, options->run_id,
+                                            options->target_uri != NULL
+                                                ? uri_begin(options->target_uri, arena)->shown
+                                                : NULL);
 }
 
 /* STATUS_END: it is rolled back already, and no target needs to be asked. */

@@ -4,6 +4,8 @@
 #include "engine/run/options.h"
 #include <string.h>
 
+enum { LEASE_MS_MIN = 1000 };
+
 static enum status refuse_home(const struct run_session *session, const struct connector *connector,
                                struct error *error)
 {
@@ -53,14 +55,22 @@ enum status home_open(struct run_session *session, const char *uri, struct error
          open_elsewhere(session, uri, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
+    if (session->home != NULL && target->lease_ms == 0) {
+        target->lease_ms =
+            session->options.timeout_ms > LEASE_MS_MIN ? session->options.timeout_ms : LEASE_MS_MIN;
+    }
     return ledger_open(target, session->home != NULL ? session->home : target, &session->ledger,
                        error);
 }
 
-void home_close(struct run_session *session)
+void home_close_target(struct run_session *session)
 {
     ledger_close(session->ledger);
     session->ledger = NULL;
+    if (session->target != NULL) {
+        session->target->connector->close(session->target);
+        session->target = NULL;
+    }
     if (session->home != NULL) {
         session->home->connector->close(session->home);
         session->home = NULL;

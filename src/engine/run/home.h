@@ -6,11 +6,11 @@
 
 /*
  * Opens the ledger of the target, which is open. `uri` NULL: it lives in the target. A URI that
- * leads to the target means the same. The session owns what is opened; home_close frees it.
+ * leads to the target means the same. The session owns what is opened; home_close_target frees it.
  */
 enum status home_open(struct run_session *session, const char *uri, struct error *error) MUST_USE;
-/* Closes the ledger and its home, but not the target. No claim is given back. */
-void home_close(struct run_session *session);
+/* Closes the ledger, the target and the ledger's home. No claim is given back. */
+void home_close_target(struct run_session *session);
 /* The ledger lives outside the target. */
 bool home_is_elsewhere(const struct run_session *session);
 /* A chunk that was committed may be written again after a crash, since its mark is not part of the

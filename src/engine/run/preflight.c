@@ -140,8 +140,9 @@ static enum status check_table(struct run_session *session, uint32_t number,
     return status;
 }
 
-/* Where a chunk may come twice, its records must replace themselves and nothing else. */
-static void check_repeats(const struct run_session *session, uint32_t number,
+/* Where a chunk may come twice, its records must replace themselves and nothing else. False: they
+ * would not. */
+static bool check_repeats(const struct run_session *session, uint32_t number,
                           struct preflight *preflight)
 {
     const struct plan_table *table = &session->plan->tables[number];
@@ -149,7 +150,7 @@ static void check_repeats(const struct run_session *session, uint32_t number,
     struct error problem;
     if (!home_repeats_chunks(session) ||
         (table->target.key.count > 0 && table->keys_proven && !appends)) {
-        return;
+        return true;
     }
     if (appends) {
         error_set(&problem, ERROR_PLAN_INVALID, table->target.name,
@@ -165,6 +166,7 @@ static void check_repeats(const struct run_session *session, uint32_t number,
                              "unique");
     }
     add_problem(preflight, &problem);
+    return false;
 }
 
 static enum status check_objects(struct run_session *session, struct preflight *preflight,
@@ -431,13 +433,13 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (check_table(session, i, &tables[i], preflight, error) != STATUS_OK) {
+        if (check_repeats(session, i, preflight) &&
+            check_table(session, i, &tables[i], preflight, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         if (check_unfit(session, &tables[i], preflight, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        check_repeats(session, i, preflight);
         check_names(session, tables, i, preflight);
         check_index_names(session, tables, i, preflight);
         check_emptiness(&session->plan->tables[i].target, record_exists[i], preflight);

@@ -565,10 +565,7 @@ void run_close(struct run_session *session)
     if (session->mirror != NULL) {
         session->mirror->connector->close(session->mirror);
     }
-    home_close(session);
-    if (session->target != NULL) {
-        session->target->connector->close(session->target);
-    }
+    home_close_target(session);
     if (session->source != NULL) {
         session->source->connector->close(session->source);
     }
