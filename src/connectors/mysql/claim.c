@@ -23,7 +23,7 @@ static void append_lock(struct buffer *sql, const struct mysql_database *self, c
                         const char *run_id)
 {
     struct buffer name = {0};
-    buffer_format(&name, "%s %s", run_id, self->schema);
+    buffer_format(&name, "%s %s", run_id, self->sql.schema);
     buffer_format(sql, "'transhume %s %016llx'", what,
                   (unsigned long long)sql_name_hash(buffer_string(&name)));
     buffer_free(&name);

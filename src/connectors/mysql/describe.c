@@ -26,7 +26,7 @@ static enum status ask(struct mysql_database *self, MYSQL *connection, const cha
                        MYSQL_RES **result, struct error *error)
 {
     struct buffer sql = {0};
-    mysql_append_filled(&sql, query, self->schema, NULL);
+    mysql_append_filled(&sql, query, self->sql.schema, NULL);
     return mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_SOURCE_READ, result, error);
 }
 

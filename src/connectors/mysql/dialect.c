@@ -1,5 +1,6 @@
 /* What MySQL has in its own way of what SQL databases do alike. */
 #include "connectors/mysql/rollback.h"
+#include "connectors/mysql/source.h"
 #include "connectors/sql/finding.h"
 #include "connectors/sql/rollback.h"
 #include <string.h>
@@ -13,6 +14,24 @@ static struct mysql_database *server_of(struct sql_database *self)
 static void append_table(struct buffer *out, const struct sql_database *self, const char *name)
 {
     mysql_append_table(out, (const struct mysql_database *)self, name);
+}
+
+static enum status catalog(struct sql_database *self, const struct schema **schema,
+                           struct error *error)
+{
+    const struct mysql_catalog *read = NULL;
+    enum status status = mysql_catalog_get(server_of(self), &read, error);
+    *schema = status == STATUS_OK ? read->schema : NULL;
+    return status;
+}
+
+static enum status find(struct sql_database *self, const char *name, struct sql_table *table)
+{
+    const struct mysql_table *found = mysql_catalog_find(server_of(self)->catalog, name);
+    if (found != NULL) {
+        *table = mysql_table_of(found);
+    }
+    return found != NULL ? STATUS_OK : STATUS_END;
 }
 
 /* ---------------------------------------------------------------- statements */
@@ -145,9 +164,15 @@ static enum status sum(struct sql_database *self, const struct sql_table *table,
 
 const struct sql_dialect mysql_dialect = {
     .name = "mysql",
+    .container = "database",
     .compare_names = strcasecmp,
     .append_name = mysql_append_name,
     .append_table = append_table,
+    .catalog = catalog,
+    .find = find,
+    .look_at_stream = mysql_look_at_stream,
+    .count = mysql_count_source,
+    .digest_type = mysql_digest_type,
     .begin = begin,
     .end = end,
     .run = run,

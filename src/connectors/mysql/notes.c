@@ -146,7 +146,7 @@ enum status mysql_list_own(struct mysql_database *self, MYSQL *connection, const
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT table_name FROM information_schema.tables WHERE table_type "
                                "= 'BASE TABLE' AND table_schema = ");
-    mysql_append_string(&sql, self->schema);
+    mysql_append_string(&sql, self->sql.schema);
     buffer_format(&sql,
                   " AND LEFT(table_name, %zu) = '%s' ORDER BY table_name = '" SQL_STORE_TABLE "'",
                   strlen(prefix), prefix);

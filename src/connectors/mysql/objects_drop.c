@@ -74,7 +74,7 @@ static enum status is_going(struct dropping *dropping, const char *schema, const
         bool there = false;
         const char *stays = NULL;
         if (strcmp(noted->what, "view") == 0 && strcmp(noted->name, view) == 0 &&
-            strcmp(schema, dropping->self->schema) == 0) {
+            strcmp(schema, dropping->self->sql.schema) == 0) {
             status = is_own(dropping, noted, &there, &stays);
             *going = there && stays == NULL;
             *unknown = there && mysql_object_is_unknown(noted);
@@ -112,7 +112,7 @@ static void append_call(struct buffer *sql, const struct mysql_database *self, s
     mysql_append_name(&call, name);
     buffer_append_byte(&call, '(');
     buffer_append_string(sql, " OR (table_schema = ");
-    mysql_append_string(sql, self->schema);
+    mysql_append_string(sql, self->sql.schema);
     buffer_append_string(sql, " AND ");
     append_found(sql, &call, "view_definition");
     buffer_append_byte(sql, ')');
@@ -259,7 +259,7 @@ static void tell_of_trigger(struct dropping *dropping, const char *name)
     MYSQL_ROW row = NULL;
     buffer_append_string(&sql, "SELECT event_object_table FROM information_schema.triggers WHERE "
                                "trigger_schema = ");
-    mysql_append_string(&sql, dropping->self->schema);
+    mysql_append_string(&sql, dropping->self->sql.schema);
     buffer_append_string(&sql, " AND trigger_name = ");
     mysql_append_string(&sql, name);
     if (mysql_run_buffer(dropping->self, dropping->connection, &sql, MYSQL_SHORT, ERROR_NETWORK,

@@ -172,7 +172,7 @@ enum status mysql_object_is_there(struct mysql_database *self, MYSQL *connection
         return STATUS_OK;
     }
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.");
-    mysql_append_filled(&sql, kind->finds, self->schema, name);
+    mysql_append_filled(&sql, kind->finds, self->sql.schema, name);
     enum status status = mysql_ask_number(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_INVALID,
                                           0, &count, error);
     *found = count > 0;
@@ -192,7 +192,7 @@ enum status mysql_routine_made(struct mysql_database *self, MYSQL *connection, c
     }
     buffer_append_string(&sql, "SELECT CONCAT_WS(' ', created, last_altered, definer, sql_mode, "
                                "security_type, routine_comment) FROM information_schema.");
-    mysql_append_filled(&sql, kind->finds, self->schema, name);
+    mysql_append_filled(&sql, kind->finds, self->sql.schema, name);
     enum status status =
         mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;

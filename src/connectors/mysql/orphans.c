@@ -85,7 +85,7 @@ static bool is_ours(const struct taking *taking, const char *schema, const char 
 {
     bool found = false;
     for (uint32_t i = 0; !found && i < taking->count; i++) {
-        found = strcasecmp(schema, taking->self->schema) == 0 &&
+        found = strcasecmp(schema, taking->self->sql.schema) == 0 &&
                 strcasecmp(table, taking->references[i].orphans.table) == 0;
     }
     return found;
@@ -98,7 +98,7 @@ static enum status refuse_others(const struct taking *taking, const char *table,
     struct buffer sql = {0};
     MYSQL_RES *referrers = NULL;
     MYSQL_ROW row = NULL;
-    mysql_append_filled(&sql, sql_referrers, taking->self->schema, table);
+    mysql_append_filled(&sql, sql_referrers, taking->self->sql.schema, table);
     enum status status = mysql_run_buffer(taking->self, taking->connection, &sql, MYSQL_LONG,
                                           ERROR_TARGET_INVALID, &referrers, error);
     while (status == STATUS_OK && (row = mysql_fetch_row(referrers)) != NULL) {

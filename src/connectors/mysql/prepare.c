@@ -233,10 +233,10 @@ static const char *moved_statement(const struct mysql_database *self, const char
                                    struct arena *arena, const char *statement)
 {
     struct buffer moved = {0};
-    if (statement == NULL || from == NULL || strcmp(from, self->schema) == 0) {
+    if (statement == NULL || from == NULL || strcmp(from, self->sql.schema) == 0) {
         return statement;
     }
-    mysql_append_moved(&moved, statement, from, self->schema);
+    mysql_append_moved(&moved, statement, from, self->sql.schema);
     const char *copy = arena_copy_string(arena, buffer_string(&moved));
     buffer_free(&moved);
     return copy;

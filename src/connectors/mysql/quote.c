@@ -53,7 +53,7 @@ void mysql_append_bytes(struct buffer *out, const void *bytes, size_t length)
 
 void mysql_append_table(struct buffer *out, const struct mysql_database *self, const char *name)
 {
-    mysql_append_name(out, self->schema);
+    mysql_append_name(out, self->sql.schema);
     buffer_append_byte(out, '.');
     mysql_append_name(out, name);
 }

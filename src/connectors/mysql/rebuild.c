@@ -127,7 +127,7 @@ static enum status each_key(const struct rebuilding *rebuilding, const char *tab
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
-    mysql_append_filled(&sql, sql_referrers, rebuilding->self->schema, table);
+    mysql_append_filled(&sql, sql_referrers, rebuilding->self->sql.schema, table);
     status = ask(rebuilding, &sql, &referrers);
     for (uint32_t i = 0; status == STATUS_OK && i < definition.count; i++) {
         if (definition.kinds[i] == MYSQL_CLAUSE_KEY) {
@@ -195,7 +195,7 @@ enum status mysql_check_triggers(struct mysql_database *self, MYSQL *connection,
     }
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.triggers WHERE "
                                "event_object_schema = ");
-    mysql_append_string(&sql, self->schema);
+    mysql_append_string(&sql, self->sql.schema);
     buffer_append_string(&sql, " AND event_object_table = ");
     mysql_append_string(&sql, table->name);
     enum status status = mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_INVALID,

@@ -144,7 +144,7 @@ static enum status find_partner(struct mysql_finisher *finisher, const struct ta
     int64_t count = 0;
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.tables WHERE "
                                "table_schema = ");
-    mysql_append_string(&sql, finisher->self->schema);
+    mysql_append_string(&sql, finisher->self->sql.schema);
     buffer_append_string(&sql, " AND table_name = ");
     mysql_append_string(&sql, reference->table);
     enum status status = mysql_ask_number(finisher->self, finisher->connection, &sql, MYSQL_LONG,

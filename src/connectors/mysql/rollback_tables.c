@@ -35,7 +35,7 @@ static void add_referrer(const struct mysql_database *self, MYSQL_ROW *rows, uin
         .name = arena_copy_string(arena, rows[0][2]),
         .columns = {columns, count},
         .referenced = {referenced, count},
-        .own = strcmp(rows[0][0], self->schema) == 0 && strcmp(rows[0][1], rows[0][5]) == 0,
+        .own = strcmp(rows[0][0], self->sql.schema) == 0 && strcmp(rows[0][1], rows[0][5]) == 0,
         .going = strncasecmp(rows[0][1], drop_prefix, strlen(drop_prefix)) == 0};
 }
 
@@ -76,7 +76,7 @@ enum status mysql_referrers_read(struct mysql_database *self, MYSQL *connection,
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     *count = 0;
-    mysql_append_filled(&sql, sql_referrers, self->schema, table);
+    mysql_append_filled(&sql, sql_referrers, self->sql.schema, table);
     enum status status =
         mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_INVALID, &result, error);
     if (status == STATUS_OK) {
@@ -133,7 +133,7 @@ static enum status is_of_run(const struct removing *removing, const struct mysql
 {
     enum mysql_making making = MYSQL_NOT_MADE;
     *of_run = referrer->own || referrer->going;
-    if (*of_run || strcmp(referrer->schema, removing->self->schema) != 0) {
+    if (*of_run || strcmp(referrer->schema, removing->self->sql.schema) != 0) {
         return STATUS_OK;
     }
     enum status status = mysql_find_making(removing->self, removing->connection, referrer->table,

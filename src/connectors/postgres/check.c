@@ -74,7 +74,7 @@ static enum status read_rights(struct postgres_database *self, PGconn *connectio
 {
     char oid[16] = {0};
     text_from_uint64(table, oid);
-    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = oid}};
+    const struct postgres_parameter parameters[] = {{.text = self->sql.schema}, {.text = oid}};
     return postgres_query(
         self, connection,
         "SELECT has_schema_privilege(n.oid, 'CREATE'), has_schema_privilege(n.oid, 'USAGE'), "
@@ -181,13 +181,13 @@ static void tell_of_schema(const struct postgres_database *self, const PGresult 
     const char *role = PQgetvalue(rights, 0, ROLE);
     if (!may(rights, MAY_ENTER)) {
         buffer_format(out, "the role may not use the schema %s: GRANT USAGE ON SCHEMA %s TO %s\n",
-                      self->schema, schema, role);
+                      self->sql.schema, schema, role);
     }
     if (!self->may_create) {
         buffer_format(out,
                       "the role may not create tables in the schema %s: GRANT CREATE ON SCHEMA %s "
                       "TO %s\n",
-                      self->schema, schema, role);
+                      self->sql.schema, schema, role);
     }
     if (staged && !self->may_temp) {
         buffer_format(out,

@@ -59,7 +59,7 @@ static const char *keep(struct reading *reading, const PGresult *result, int row
 static enum status ask(const struct reading *reading, const char *sql, PGresult **result,
                        struct error *error)
 {
-    const struct postgres_parameter parameter = {.text = reading->self->schema};
+    const struct postgres_parameter parameter = {.text = reading->self->sql.schema};
     return postgres_query(reading->self, reading->connection, sql, &parameter, 1, POSTGRES_LONG,
                           ERROR_SOURCE_READ, result, error);
 }

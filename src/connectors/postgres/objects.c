@@ -200,7 +200,7 @@ static enum status load_made(struct maker *maker)
 
 static enum status load_present(struct maker *maker)
 {
-    const struct postgres_parameter schema = {.text = maker->self->schema};
+    const struct postgres_parameter schema = {.text = maker->self->sql.schema};
     return postgres_query(maker->self, maker->connection,
                           "SELECT c.relname FROM pg_catalog.pg_class c JOIN "
                           "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = "
@@ -246,7 +246,7 @@ enum status postgres_objects_make(struct postgres_database *self, PGconn *connec
 enum status postgres_objects_remember(struct postgres_database *self, PGconn *connection,
                                       struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = self->schema},
+    const struct postgres_parameter parameters[] = {{.text = self->sql.schema},
                                                     {.text = self->sql.run_id}};
     struct buffer sql = {0};
     bool listed = false;
@@ -272,7 +272,7 @@ enum status postgres_objects_remember(struct postgres_database *self, PGconn *co
 enum status postgres_objects_listed(struct postgres_database *self, PGconn *connection, bool *found,
                                     struct error *error)
 {
-    const struct postgres_parameter parameter = {.text = self->schema};
+    const struct postgres_parameter parameter = {.text = self->sql.schema};
     PGresult *result = NULL;
     enum status status = postgres_query(
         self, connection,
@@ -289,7 +289,7 @@ enum status postgres_objects_listed(struct postgres_database *self, PGconn *conn
 static enum status list_made(struct postgres_database *self, PGconn *connection, bool late,
                              PGresult **list, struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = self->schema},
+    const struct postgres_parameter parameters[] = {{.text = self->sql.schema},
                                                     {.text = self->sql.run_id}};
     struct buffer sql = {0};
     bool found = false;

@@ -67,7 +67,7 @@ static enum status execute(const struct taking *taking, struct buffer *sql, PGre
 static enum status refuse_others(const struct taking *taking, const char *table,
                                  struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = taking->self->schema},
+    const struct postgres_parameter parameters[] = {{.text = taking->self->sql.schema},
                                                     {.text = table}};
     PGresult *result = NULL;
     enum status status = postgres_query(

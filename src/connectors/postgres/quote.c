@@ -32,7 +32,7 @@ void postgres_append_text(struct buffer *out, const char *text, size_t length)
 void postgres_append_table(struct buffer *out, const struct postgres_database *self,
                            const char *name)
 {
-    postgres_append_name(out, self->schema);
+    postgres_append_name(out, self->sql.schema);
     buffer_append_byte(out, '.');
     postgres_append_name(out, name);
 }

@@ -255,7 +255,7 @@ enum status postgres_rebuild_list(struct postgres_database *self, PGconn *connec
                                   const char *run_id, PGresult **list, struct error *error)
 {
     const struct rebuilding rebuilding = {.self = self, .connection = connection, .error = error};
-    const struct postgres_parameter parameters[] = {{.text = run_id}, {.text = self->schema}};
+    const struct postgres_parameter parameters[] = {{.text = run_id}, {.text = self->sql.schema}};
     struct buffer sql = {0};
     buffer_append_string(
         &sql, "SELECT r.what, r.name, r.make, r.undo, r.remark, r.owner, CASE WHEN i.indisvalid "

@@ -51,7 +51,7 @@ static bool describe_orphans(const struct postgres_finisher *finisher,
 static enum status find_collations(const struct postgres_finisher *finisher,
                                    struct sql_orphans *orphans, struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = finisher->self->schema},
+    const struct postgres_parameter parameters[] = {{.text = finisher->self->sql.schema},
                                                     {.text = orphans->partner}};
     const char **names = arena_allocate_zeroed(
         finisher->arena, (size_t)orphans->referenced.count + 1, sizeof *names);
@@ -215,7 +215,7 @@ static enum status find_reference(struct postgres_finisher *finisher, const char
                                   const char *name, bool *found, bool *checked)
 {
     const struct postgres_parameter parameters[] = {
-        {.text = finisher->self->schema}, {.text = table}, {.text = name}};
+        {.text = finisher->self->sql.schema}, {.text = table}, {.text = name}};
     PGresult *result = NULL;
     enum status status = postgres_query(
         finisher->self, finisher->connection,

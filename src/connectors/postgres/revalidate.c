@@ -9,7 +9,7 @@ enum { REFERRING, REFERRED, NAME };
 /* Those of tables that runs made: what others left unvalidated they may have meant so. */
 static enum status find_left(const struct postgres_finisher *finisher, PGresult **keys)
 {
-    const struct postgres_parameter schema = {.text = finisher->self->schema};
+    const struct postgres_parameter schema = {.text = finisher->self->sql.schema};
     struct buffer sql = {0};
     buffer_append_string(
         &sql, "SELECT r.relname, p.relname, k.conname FROM pg_catalog.pg_constraint k JOIN "

@@ -149,7 +149,7 @@ static enum status drop_references(struct postgres_database *self, PGconn *conne
               "ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
               "WHERE k.contype = 'f' AND k.confrelid = $1::pg_catalog.oid AND k.conrelid <> "
               "k.confrelid AND k.conparentid = 0 AND n.nspname = ");
-    postgres_append_text(&sql, self->schema, strlen(self->schema));
+    postgres_append_text(&sql, self->sql.schema, strlen(self->sql.schema));
     buffer_append_string(&sql, " AND c.relname IN ");
     postgres_append_made(&sql, self);
     enum status status = postgres_query_buffer(self, connection, &sql, &parameter, 1, POSTGRES_LONG,
@@ -248,7 +248,7 @@ enum status postgres_remove(struct sql_database *database, const struct sql_tabl
 static enum status drop_made(struct postgres_database *self, PGconn *connection,
                              struct error *error)
 {
-    const struct postgres_parameter schema = {.text = self->schema};
+    const struct postgres_parameter schema = {.text = self->sql.schema};
     struct buffer sql = {0};
     PGresult *names = NULL;
     buffer_append_string(&sql, "SELECT m.name FROM ");

@@ -141,7 +141,7 @@ enum status postgres_analyze_tables(struct postgres_finisher *finisher,
                                     const struct target_table *tables, uint32_t table_count,
                                     const struct postgres_catalog *catalog, struct arena *arena)
 {
-    const struct postgres_parameter schema = {.text = finisher->self->schema};
+    const struct postgres_parameter schema = {.text = finisher->self->sql.schema};
     PGresult *statistics = NULL;
     enum status status = STATUS_OK;
     bool others = false;

@@ -166,7 +166,7 @@ static enum status target_inspect(struct database *database, const struct target
                                   struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
-    const struct postgres_parameter schema = {.text = self->schema};
+    const struct postgres_parameter schema = {.text = self->sql.schema};
     PGconn *connection = NULL;
     PGresult *listed = NULL;
     enum status status = postgres_control(self, &connection, error);

@@ -48,7 +48,7 @@ static void append_key_numbers(struct buffer *sql, const struct target_table *ta
 static enum status exists(struct postgres_database *self, PGconn *connection, const char *name,
                           bool *found, struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = name}};
+    const struct postgres_parameter parameters[] = {{.text = self->sql.schema}, {.text = name}};
     PGresult *result = NULL;
     enum status status = postgres_query(
         self, connection,

@@ -76,7 +76,8 @@ struct sql_table sqlite_table_of(const struct sqlite_target_table *facts, struct
     }
     *schema = (struct schema_table){
         .name = facts->name, .columns = columns, .column_count = facts->column_count};
-    return (struct sql_table){schema, (const struct sql_facts *)facts};
+    return (struct sql_table){
+        .schema = schema, .row_estimate = -1, .facts = (const struct sql_facts *)facts};
 }
 
 static enum status describe(struct sql_database *self, const char *name, struct arena *arena,
