@@ -573,10 +573,7 @@ enum status mysql_ask_edge(struct mysql_database *self, MYSQL *connection, const
                            int64_t *number, struct error *error)
 {
     struct buffer sql = {0};
-    buffer_format(&sql, "SELECT %s(", edge);
-    mysql_append_name(&sql, column);
-    buffer_append_string(&sql, ") FROM ");
-    mysql_append_table(&sql, self, table);
+    mysql_append(&sql, "SELECT %s(%n) FROM %t", edge, column, &self->sql, table);
     return mysql_ask_number(self, connection, &sql, MYSQL_LONG, otherwise, INT64_MIN, number,
                             error);
 }

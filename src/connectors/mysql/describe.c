@@ -166,8 +166,7 @@ enum status mysql_statements_read(struct mysql_database *self, MYSQL *connection
         if (table->kind != SCHEMA_TABLE) {
             continue;
         }
-        buffer_append_string(&sql, "SHOW CREATE TABLE ");
-        mysql_append_table(&sql, self, table->name);
+        mysql_append(&sql, "SHOW CREATE TABLE %t", &self->sql, table->name);
         status = mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_SOURCE_READ, &result,
                                   error);
         MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;

@@ -125,15 +125,10 @@ static void append_held(struct buffer *sql, const struct sql_table *table, uint3
                         const char *alias)
 {
     const struct schema_column *schema = &table->schema->columns[column];
-    buffer_format(sql, "(%s.", alias);
-    mysql_append_name(sql, schema->name);
-    buffer_append_string(sql, " IS NOT NULL");
+    mysql_append(sql, "(%s.%n IS NOT NULL", alias, schema->name);
     if (sql_column_gives(schema) == SQL_GIVES_DEFAULT) {
-        buffer_format(sql, " AND NOT CAST(%s.", alias);
-        mysql_append_name(sql, schema->name);
-        buffer_format(sql, " AS BINARY) <=> CAST(DEFAULT(%s.", alias);
-        mysql_append_name(sql, schema->name);
-        buffer_append_string(sql, ") AS BINARY)");
+        mysql_append(sql, " AND NOT CAST(%s.%n AS BINARY) <=> CAST(DEFAULT(%s.%n) AS BINARY)",
+                     alias, schema->name, alias, schema->name);
     }
     buffer_append_byte(sql, ')');
 }
@@ -167,6 +162,7 @@ const struct sql_dialect mysql_dialect = {
     .container = "database",
     .compare_names = strcasecmp,
     .append_name = mysql_append_name,
+    .append_text = mysql_append_text,
     .append_table = append_table,
     .catalog = catalog,
     .find = find,

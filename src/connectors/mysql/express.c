@@ -130,9 +130,7 @@ static enum status start_source(struct pull *pull, const struct span *span)
         buffer_append_string(&sql, i > 0 ? ", " : "");
         mysql_append_selected(&sql, &column->type, "_t0", column->name);
     }
-    buffer_append_string(&sql, " FROM ");
-    mysql_append_table(&sql, pull->source, pull->from->schema->name);
-    buffer_append_string(&sql, " AS _t0");
+    mysql_append(&sql, " FROM %t AS _t0", &pull->source->sql, pull->from->schema->name);
     enum status status = mysql_span_append(&sql, span, pull->from, pull->error);
     if (status == STATUS_OK) {
         status = mysql_send(pull->source, pull->connection, sql.data, sql.length, MYSQL_LONG,

@@ -267,6 +267,8 @@ void mysql_append_name(struct buffer *out, const char *name);
 void mysql_append_text(struct buffer *out, const char *text, size_t length);
 void mysql_append_string(struct buffer *out, const char *text); /* NULL becomes NULL */
 void mysql_append_bytes(struct buffer *out, const void *bytes, size_t length); /* X'…' */
+/* SQL by a format: sql_append. */
+void mysql_append(struct buffer *out, const char *format, ...);
 /* `database`.`name` */
 void mysql_append_table(struct buffer *out, const struct mysql_database *self, const char *name);
 /* `a`, `b`; `alias` may be NULL. */

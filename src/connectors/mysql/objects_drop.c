@@ -109,8 +109,7 @@ static void append_call(struct buffer *sql, const struct mysql_database *self, s
     buffer_format(&call, "%s(", buffer_string(place));
     append_found(sql, &call, "view_definition");
     buffer_clear(&call);
-    mysql_append_name(&call, name);
-    buffer_append_byte(&call, '(');
+    mysql_append(&call, "%n(", name);
     buffer_append_string(sql, " OR (table_schema = ");
     mysql_append_string(sql, self->sql.schema);
     buffer_append_string(sql, " AND ");
@@ -274,8 +273,7 @@ static void tell_of_trigger(struct dropping *dropping, const char *name)
 static enum status drop_it(struct dropping *dropping, const struct mysql_noted *noted)
 {
     struct buffer sql = {0};
-    buffer_format(&sql, "DROP %s IF EXISTS ", noted->what);
-    mysql_append_table(&sql, dropping->self, noted->name);
+    mysql_append(&sql, "DROP %s IF EXISTS %t", noted->what, &dropping->self->sql, noted->name);
     bool trigger = strcmp(noted->what, "trigger") == 0;
     enum status status =
         mysql_alter(dropping->self, dropping->connection, &sql, trigger ? NULL : noted->name,

@@ -32,9 +32,7 @@ static void append_literal(struct buffer *out, const void *self, const char *tex
 static void append_shown(struct buffer *out, const char *name)
 {
     struct buffer text = {0};
-    buffer_append_string(&text, "CONCAT(t.");
-    mysql_append_name(&text, name);
-    buffer_append_byte(&text, ')');
+    mysql_append(&text, "CONCAT(t.%n)", name);
     const char *shown = buffer_string(&text);
     buffer_format(out,
                   "COALESCE(LEFT(IF(CHARSET(%s) = 'binary', CONCAT('0x', HEX(%s)), CONVERT(%s "
@@ -178,9 +176,8 @@ static enum status drop(const struct taking *taking, const struct sql_orphans *o
                         int64_t last, uint64_t *gone, struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "DELETE t FROM ");
-    mysql_append_table(&sql, taking->self, orphans->table);
-    buffer_append_string(&sql, " AS t JOIN (SELECT DISTINCT ");
+    mysql_append(&sql, "DELETE t FROM %t AS t JOIN (SELECT DISTINCT ", &taking->self->sql,
+                 orphans->table);
     mysql_append_names(&sql, NULL, orphans->columns);
     buffer_append_string(&sql, " FROM ");
     append_kept(&sql, taking->self, orphans->table);

@@ -58,8 +58,7 @@ static bool append_column(struct sql_request *request, int32_t join, const char 
         return false;
     }
     sql_name_alias(alias, join);
-    buffer_format(&request->out->sql, "%s.", alias);
-    mysql_append_name(&request->out->sql, name);
+    mysql_append(&request->out->sql, "%s.%n", alias, name);
     return true;
 }
 
@@ -138,9 +137,7 @@ static void keep_sliced(struct compiler *compiler, const struct mysql_column *co
 
 static void append_is_large(struct buffer *sql, const char *name)
 {
-    buffer_append_string(sql, "OCTET_LENGTH(_t0.");
-    mysql_append_name(sql, name);
-    buffer_format(sql, ") > %d", MYSQL_SLICE_BYTES);
+    mysql_append(sql, "OCTET_LENGTH(_t0.%n) > %d", name, MYSQL_SLICE_BYTES);
 }
 
 static enum status append_result(struct sql_request *request, const struct read_column *wanted)
@@ -176,9 +173,7 @@ static void append_places(struct sql_request *request)
     for (uint32_t i = 0; i < out->sliced_count; i++) {
         buffer_append_string(sql, ", IF(");
         append_is_large(sql, out->sliced[i].name);
-        buffer_append_string(sql, ", OCTET_LENGTH(_t0.");
-        mysql_append_name(sql, out->sliced[i].name);
-        buffer_append_string(sql, "), NULL)");
+        mysql_append(sql, ", OCTET_LENGTH(_t0.%n), NULL)", out->sliced[i].name);
     }
     for (uint32_t k = 0; out->sliced_count > 0 && k < out->root->key.count; k++) {
         int32_t at = mysql_find_column(out->root, out->root->key.names[k]);
@@ -197,9 +192,7 @@ static void append_places(struct sql_request *request)
 
 static void append_bytes(struct buffer *sql, const struct mysql_column *column, const char *alias)
 {
-    buffer_format(sql, "CAST(CONVERT(%s.", alias);
-    mysql_append_name(sql, column->name);
-    buffer_append_string(sql, " USING utf8mb4) AS BINARY)");
+    mysql_append(sql, "CAST(CONVERT(%s.%n USING utf8mb4) AS BINARY)", alias, column->name);
 }
 
 /* Two collations have no equality, so that it is the one of the side that an index may serve. */
@@ -212,13 +205,9 @@ static void append_equal_there(struct buffer *sql, const struct mysql_column *fr
     buffer_format(sql, other ? "CONVERT(%s." : "%s.", from_alias);
     mysql_append_name(sql, from->name);
     if (other) {
-        buffer_append_string(sql, " USING ");
-        mysql_append_name(sql, to->charset);
-        buffer_append_string(sql, ") COLLATE ");
-        mysql_append_name(sql, to->collation);
+        mysql_append(sql, " USING %n) COLLATE %n", to->charset, to->collation);
     }
-    buffer_format(sql, " = %s.", to_alias);
-    mysql_append_name(sql, to->name);
+    mysql_append(sql, " = %s.%n", to_alias, to->name);
 }
 
 static bool is_moment(enum value_kind kind)
@@ -305,8 +294,7 @@ static void append_byte_order(struct buffer *sql, const struct mysql_column *col
         append_bytes(sql, column, alias);
         return;
     }
-    buffer_format(sql, "%s.", alias);
-    mysql_append_name(sql, column->name);
+    mysql_append(sql, "%s.%n", alias, column->name);
 }
 
 /* Without a key all columns. */
@@ -351,9 +339,7 @@ static enum status append_first_partner(struct sql_request *request, uint32_t in
     mysql_append_names(sql, alias, table->key);
     buffer_append_string(sql, ") = (SELECT ");
     mysql_append_names(sql, "_x", table->key);
-    buffer_append_string(sql, " FROM ");
-    mysql_append_table(sql, server_of(request), table->schema->name);
-    buffer_append_string(sql, " AS _x WHERE ");
+    mysql_append(sql, " FROM %t AS _x WHERE ", &server_of(request)->sql, table->schema->name);
     if (sql_request_equals(request, index, "_x") != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -395,8 +381,7 @@ static enum status append_part(struct sql_request *request, const struct digest_
     if (column == NULL) {
         return sql_request_no_such_column(request, -1, wanted->name);
     }
-    buffer_append_string(&selected, "_t0.");
-    mysql_append_name(&selected, wanted->name);
+    mysql_append(&selected, "_t0.%n", wanted->name);
     mysql_digest_append_part(&request->out->sql, column, buffer_string(&selected), wanted->key);
     buffer_free(&selected);
     return STATUS_OK;

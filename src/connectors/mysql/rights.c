@@ -135,9 +135,8 @@ static enum status is_denied(struct mysql_database *self, MYSQL *connection, siz
 {
     struct buffer attempt = {0};
     struct error ignored = {0};
-    buffer_append_string(&attempt, attempts[number].before);
-    mysql_append_table(&attempt, self, "_transhume_none");
-    buffer_append_string(&attempt, attempts[number].after);
+    mysql_append(&attempt, "%s%t%s", attempts[number].before, &self->sql, "_transhume_none",
+                 attempts[number].after);
     enum status status = mysql_is_denied(self, connection, &attempt, attempts[number].prepared,
                                          ERROR_TARGET_INVALID, denied, &ignored, error);
     buffer_free(&attempt);
@@ -185,8 +184,7 @@ static void tell_missing(const struct mysql_database *self, unsigned missing, co
     append_rights(missing, out);
     buffer_append_string(out, " ON ");
     if (table == NULL) {
-        mysql_append_name(out, self->sql.schema);
-        buffer_append_string(out, ".*");
+        mysql_append(out, "%n.*", self->sql.schema);
     } else {
         mysql_append_table(out, self, table);
     }

@@ -133,8 +133,7 @@ static enum status lock_tables(struct mysql_database *self, MYSQL *connection, s
     for (uint32_t i = 0; i < catalog->table_count; i++) {
         if (catalog->tables[i].schema->kind == SCHEMA_TABLE) {
             buffer_append_string(&sql, count++ > 0 ? ", " : "");
-            mysql_append_table(&sql, self, catalog->tables[i].schema->name);
-            buffer_append_string(&sql, " READ");
+            mysql_append(&sql, "%t READ", &self->sql, catalog->tables[i].schema->name);
         }
     }
     if (count == 0) {

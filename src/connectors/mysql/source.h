@@ -27,7 +27,7 @@ enum status mysql_look_at_stream(struct sql_database *self, const struct read_re
                                  const struct sql_table *table, struct stream_facts *facts,
                                  bool *numbers, struct error *error);
 enum status mysql_count_source(struct sql_database *self, const struct sql_table *table, bool stops,
-                        int64_t *rows, struct error *error);
+                               int64_t *rows, struct error *error);
 /* source_functions */
 enum status mysql_split(struct database *self, const struct read_request *request,
                         uint64_t rows_wanted, struct arena *arena, struct span **spans,

@@ -13,8 +13,7 @@ enum status mysql_count_source(struct sql_database *database, const struct sql_t
 {
     struct mysql_database *self = mysql_database_of(&database->base);
     struct buffer sql = {0};
-    buffer_append_string(&sql, "SELECT count(*) FROM ");
-    mysql_append_table(&sql, self, table->schema->name);
+    mysql_append(&sql, "SELECT count(*) FROM %t", &self->sql, table->schema->name);
     return mysql_ask_number(self, self->control, &sql, stops ? MYSQL_BUILD : MYSQL_LONG,
                             ERROR_SOURCE_READ, -1, rows, error);
 }
@@ -137,8 +136,7 @@ static enum status ask_next(struct splitter *splitter, int64_t rows_wanted, MYSQ
         buffer_append_string(&sql, i > 0 ? ", " : "");
         mysql_append_key(&sql, &table->columns[column], NULL);
     }
-    buffer_append_string(&sql, " FROM ");
-    mysql_append_table(&sql, splitter->self, table->schema->name);
+    mysql_append(&sql, " FROM %t", &splitter->self->sql, table->schema->name);
     if (splitter->bounds.has_low) {
         buffer_append_string(&sql, " WHERE ");
         mysql_append_bound(&sql, table, NULL, splitter->bounds.low, false);

@@ -97,9 +97,8 @@ static const char *make_load(struct writer *writer, const struct writer_plan *pl
             continue;
         }
         buffer_format(&sql, "@_transhume_%u", i);
-        buffer_append_string(&set, set.length > 0 ? ", " : " SET ");
-        mysql_append_name(&set, column->name);
-        buffer_format(&set, " = %s@_transhume_%u%s", expression, i, end);
+        mysql_append(&set, "%s%n = %s@_transhume_%u%s", set.length > 0 ? ", " : " SET ",
+                     column->name, expression, i, end);
     }
     buffer_append_byte(&sql, ')');
     buffer_append_buffer(&sql, &set);
@@ -114,8 +113,7 @@ void writer_plan_append_insert(const struct writer *writer, const struct writer_
     append_destination(writer, plan, sql);
     buffer_append_string(sql, plan->staged ? " (_transhume_row" : " (");
     for (uint32_t i = 0; i < plan->column_count; i++) {
-        buffer_append_string(sql, i > 0 || plan->staged ? ", " : "");
-        mysql_append_name(sql, plan->columns[i].column->name);
+        mysql_append(sql, "%s%n", i > 0 || plan->staged ? ", " : "", plan->columns[i].column->name);
     }
     buffer_append_string(sql, ") VALUES ");
 }
@@ -136,22 +134,17 @@ static const char *make_stage(struct writer *writer, const struct writer_plan *p
     buffer_append_string(&sql, " (_transhume_row BIGINT UNSIGNED NOT NULL PRIMARY KEY) "
                                "ENGINE=InnoDB AS SELECT CAST(0 AS UNSIGNED) AS _transhume_row");
     for (uint32_t i = 0; i < plan->column_count; i++) {
-        buffer_append_string(&sql, ", ");
-        mysql_append_name(&sql, plan->columns[i].column->name);
+        mysql_append(&sql, ", %n", plan->columns[i].column->name);
     }
-    buffer_append_string(&sql, " FROM ");
-    mysql_append_table(&sql, writer->database, plan->facts->schema->name);
-    buffer_append_string(&sql, " LIMIT 0");
+    mysql_append(&sql, " FROM %t LIMIT 0", &writer->database->sql, plan->facts->schema->name);
     return keep(writer, &sql);
 }
 
 static const char *make_repeats(struct writer *writer, const struct writer_plan *plan)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "CREATE TEMPORARY TABLE IF NOT EXISTS ");
-    mysql_append_table(&sql, writer->database, plan->repeats_name);
-    buffer_append_string(&sql, " LIKE ");
-    mysql_append_table(&sql, writer->database, plan->stage_name);
+    mysql_append(&sql, "CREATE TEMPORARY TABLE IF NOT EXISTS %t LIKE %t", &writer->database->sql,
+                 plan->repeats_name, &writer->database->sql, plan->stage_name);
     return keep(writer, &sql);
 }
 

@@ -13,8 +13,7 @@ static enum status make(struct writer *writer, const char *make_sql, const char 
     if (status != STATUS_OK) {
         return status;
     }
-    buffer_append_string(&sql, "DELETE FROM ");
-    mysql_append_table(&sql, writer->database, name);
+    mysql_append(&sql, "DELETE FROM %t", &writer->database->sql, name);
     return mysql_run_buffer(writer->database, writer->connection, &sql, MYSQL_SHORT,
                             ERROR_TARGET_WRITE, NULL, error);
 }
@@ -46,8 +45,7 @@ enum status writer_stage_take_out(struct stage_pass *pass, const char *from, str
     MYSQL_ROW row = NULL;
     enum status status =
         writer_run_statement(pass->writer, list, &result, pass->refusal, pass->error);
-    buffer_append_string(&sql, "DELETE FROM ");
-    mysql_append_table(&sql, pass->writer->database, from);
+    mysql_append(&sql, "DELETE FROM %t", &pass->writer->database->sql, from);
     uint32_t found = 0;
     while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {
         status =
@@ -158,8 +156,7 @@ static enum status update_present(struct stage_pass *pass)
               (column->not_null && !column->has_default)))) {
             continue;
         }
-        buffer_append_string(&sql, begun ? ", t." : " SET t.");
-        mysql_append_name(&sql, column->name);
+        mysql_append(&sql, "%s%n", begun ? ", t." : " SET t.", column->name);
         buffer_append_string(&sql, planned ? " = s." : cleared ? " = NULL" : " = DEFAULT");
         if (planned) {
             mysql_append_name(&sql, column->name);
@@ -177,9 +174,7 @@ void writer_stage_append_columns(const struct writer_plan *plan, const char *ali
                                  struct buffer *sql)
 {
     for (uint32_t i = 0; i < plan->column_count; i++) {
-        buffer_append_string(sql, i > 0 ? ", " : "");
-        buffer_append_string(sql, alias);
-        mysql_append_name(sql, plan->columns[i].column->name);
+        mysql_append(sql, "%s%s%n", i > 0 ? ", " : "", alias, plan->columns[i].column->name);
     }
 }
 

@@ -613,8 +613,7 @@ static enum status catalog_understands(struct database *database,
         status = is_understood(self, connection, &expression, &understood->default_text, error);
     }
     if (status == STATUS_OK && column->collation != NULL) {
-        buffer_format(&expression, "%s'' COLLATE ", trial);
-        postgres_append_name(&expression, column->collation);
+        postgres_append(&expression, "%s'' COLLATE %n", trial, column->collation);
         status = is_understood(self, connection, &expression, &understood->collation, error);
     }
     return status;

@@ -144,9 +144,8 @@ static bool is_staged(const struct target_table *table, const struct postgres_ta
 static void append_grant(const struct postgres_database *self, const PGresult *rights,
                          const char *granted, const char *table, struct buffer *out)
 {
-    buffer_format(out, "GRANT %s ON ", granted);
-    postgres_append_table(out, self, table);
-    buffer_format(out, " TO %s\n", PQgetvalue(rights, 0, ROLE));
+    postgres_append(out, "GRANT %s ON %t TO %s\n", granted, &self->sql, table,
+                    PQgetvalue(rights, 0, ROLE));
 }
 
 static void tell_of_table(const struct postgres_database *self, const struct target_table *table,
@@ -284,10 +283,8 @@ static enum status check_reference(struct postgres_database *self, PGconn *conne
                        "quote_ident(current_user)",
                        &parameter, 1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
     if (status == STATUS_OK && !may(result, 0)) {
-        buffer_format(out, "the role may not refer to %s: GRANT REFERENCES ON ",
-                      sql_show_name(name, printable));
-        postgres_append_table(out, self, name);
-        buffer_format(out, " TO %s\n", PQgetvalue(result, 0, 1));
+        postgres_append(out, "the role may not refer to %s: GRANT REFERENCES ON %t TO %s\n",
+                        sql_show_name(name, printable), &self->sql, name, PQgetvalue(result, 0, 1));
     }
     PQclear(result);
     return status;

@@ -132,9 +132,7 @@ static void append_held(struct buffer *sql, const struct sql_table *table, uint3
                         const char *alias)
 {
     const struct schema_column *schema = &table->schema->columns[column];
-    buffer_format(sql, "(%s.", alias);
-    postgres_append_name(sql, schema->name);
-    buffer_append_string(sql, " IS DISTINCT FROM NULL");
+    postgres_append(sql, "(%s.%n IS DISTINCT FROM NULL", alias, schema->name);
     if (sql_column_gives(schema) == SQL_GIVES_DEFAULT) {
         buffer_format(sql, " AND %s.", alias);
         postgres_append_name(sql, schema->name);
@@ -172,6 +170,7 @@ const struct sql_dialect postgres_dialect = {
     .container = "schema",
     .compare_names = strcmp,
     .append_name = postgres_append_name,
+    .append_text = postgres_append_text,
     .append_table = append_table,
     .catalog = catalog,
     .find = find,

@@ -244,6 +244,8 @@ bool postgres_is_lost(const PGconn *connection, const char *sqlstate);
  * texts of a source. */
 void postgres_append_name(struct buffer *out, const char *name);
 void postgres_append_text(struct buffer *out, const char *text, size_t length);
+/* SQL by a format: sql_append. */
+void postgres_append(struct buffer *out, const char *format, ...);
 /* "schema"."name" of the instance's schema. */
 void postgres_append_table(struct buffer *out, const struct postgres_database *self,
                            const char *name);

@@ -132,8 +132,7 @@ enum status postgres_reader_connect(struct postgres_database *self, PGconn **con
     }
     buffer_append_string(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY");
     if (self->snapshot != NULL) {
-        buffer_append_string(&sql, "; SET TRANSACTION SNAPSHOT ");
-        postgres_append_text(&sql, self->snapshot, strlen(self->snapshot));
+        postgres_append(&sql, "; SET TRANSACTION SNAPSHOT %q", self->snapshot);
     }
     if (postgres_execute_buffer(self, *connection, &sql, POSTGRES_SHORT, ERROR_SOURCE_READ,
                                 error) != STATUS_OK) {

@@ -53,9 +53,7 @@ static enum status is_filled(const struct rebuilding *rebuilding, const char *ta
 {
     struct buffer sql = {0};
     PGresult *result = NULL;
-    buffer_append_string(&sql, "SELECT 1 FROM ");
-    postgres_append_table(&sql, rebuilding->self, table);
-    buffer_append_string(&sql, " LIMIT 1");
+    postgres_append(&sql, "SELECT 1 FROM %t LIMIT 1", &rebuilding->self->sql, table);
     enum status status = ask(rebuilding, &sql, NULL, 0, &result);
     *filled = status == STATUS_OK && PQntuples(result) > 0;
     PQclear(result);
@@ -300,9 +298,8 @@ static enum status forget_within(const struct rebuilding *rebuilding, const PGre
         STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, "DELETE FROM ");
-    postgres_append_table(&sql, rebuilding->self, notes_table);
-    buffer_append_string(&sql, " WHERE run = $1 AND undo = $2");
+    postgres_append(&sql, "DELETE FROM %t WHERE run = $1 AND undo = $2", &rebuilding->self->sql,
+                    notes_table);
     return ask(rebuilding, &sql, parameters, 2, NULL);
 }
 

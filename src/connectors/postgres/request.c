@@ -341,9 +341,8 @@ static enum status append_first_partner(struct sql_request *request, uint32_t in
     struct buffer *sql = &request->out->sql;
     char alias[SQL_ALIAS_BYTES];
     sql_name_alias(alias, (int32_t)index);
-    buffer_append_string(sql, " LEFT JOIN LATERAL (SELECT * FROM ");
-    postgres_append_table(sql, server_of(request), request->asked->joins[index].table);
-    buffer_format(sql, " AS %s WHERE ", alias);
+    postgres_append(sql, " LEFT JOIN LATERAL (SELECT * FROM %t AS %s WHERE ",
+                    &server_of(request)->sql, request->asked->joins[index].table, alias);
     if (sql_request_equals(request, index, alias) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -387,8 +386,7 @@ static enum status append_part(struct sql_request *request, const struct digest_
     if (column == NULL) {
         return sql_request_no_such_column(request, -1, wanted->name);
     }
-    buffer_append_string(&selected, "_t0.");
-    postgres_append_name(&selected, wanted->name);
+    postgres_append(&selected, "_t0.%n", wanted->name);
     postgres_digest_append_part(&request->out->sql, column, buffer_string(&selected), wanted->key);
     buffer_free(&selected);
     return STATUS_OK;

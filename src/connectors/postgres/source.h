@@ -22,8 +22,8 @@ const char *postgres_span_type(const struct postgres_table *table, int32_t colum
 enum status postgres_look_at_stream(struct sql_database *self, const struct read_request *request,
                                     const struct sql_table *table, struct stream_facts *facts,
                                     bool *numbers, struct error *error);
-enum status postgres_count_source(struct sql_database *self, const struct sql_table *table, bool stops,
-                           int64_t *rows, struct error *error);
+enum status postgres_count_source(struct sql_database *self, const struct sql_table *table,
+                                  bool stops, int64_t *rows, struct error *error);
 /* source_functions */
 enum status postgres_split(struct database *self, const struct read_request *request,
                            uint64_t rows_wanted, struct arena *arena, struct span **spans,

@@ -67,8 +67,7 @@ enum status postgres_count_source(struct sql_database *database, const struct sq
     struct postgres_database *self = postgres_database_of(&database->base);
     struct buffer sql = {0};
     PGresult *result = NULL;
-    buffer_append_string(&sql, "SELECT count(*) FROM ");
-    postgres_append_table(&sql, self, table->schema->name);
+    postgres_append(&sql, "SELECT count(*) FROM %t", &self->sql, table->schema->name);
     enum status status = postgres_query_buffer(self, self->control, &sql, NULL, 0,
                                                stops ? POSTGRES_BUILD : POSTGRES_LONG,
                                                ERROR_SOURCE_READ, &result, error);
@@ -123,9 +122,7 @@ static enum status add_span(struct splitter *splitter, const struct sql_bounds *
 static void append_key(struct splitter *splitter, struct buffer *sql, const char *cast)
 {
     for (uint32_t i = 0; i < splitter->table->key.count; i++) {
-        buffer_append_string(sql, i > 0 ? ", " : "");
-        postgres_append_name(sql, splitter->table->key.names[i]);
-        buffer_append_string(sql, cast);
+        postgres_append(sql, "%s%n%s", i > 0 ? ", " : "", splitter->table->key.names[i], cast);
     }
 }
 
@@ -142,8 +139,7 @@ static enum status ask_bounds(struct splitter *splitter, double percent, int64_t
     append_key(splitter, &sql, "");
     buffer_append_string(&sql, ", pg_catalog.row_number() OVER (ORDER BY ");
     append_key(splitter, &sql, "");
-    buffer_append_string(&sql, ") AS _place FROM ");
-    postgres_append_table(&sql, self, splitter->table->schema->name);
+    postgres_append(&sql, ") AS _place FROM %t", &self->sql, splitter->table->schema->name);
     if (percent < 100) {
         buffer_format(&sql, " TABLESAMPLE SYSTEM (%.6f) REPEATABLE (1)", percent);
     }

@@ -73,8 +73,7 @@ static void add_count(const struct postgres_finisher *finisher, const struct tar
     if (table->counted == NULL || !table->created) {
         return;
     }
-    buffer_append_string(&sql, "SELECT count(*) FROM ");
-    postgres_append_table(&sql, finisher->self, table->name);
+    postgres_append(&sql, "SELECT count(*) FROM %t", &finisher->self->sql, table->name);
     add_build(builds, count, &sql, table->name, weight, arena);
     builds[*count - 1].what = "records of";
     builds[*count - 1].counted = table->counted;

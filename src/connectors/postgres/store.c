@@ -410,9 +410,8 @@ enum status postgres_put_mark(struct postgres_database *self, PGconn *connection
     if (mark->key == NULL) {
         return postgres_check_claim(self, connection, error);
     }
-    buffer_append_string(&sql, "INSERT INTO ");
-    postgres_append_table(&sql, self, SQL_STORE_TABLE);
-    buffer_format(&sql, " (name, version, value) SELECT '%s', 1, $1", mark->key);
+    postgres_append(&sql, "INSERT INTO %t (name, version, value) SELECT '%s', 1, $1", &self->sql,
+                    SQL_STORE_TABLE, mark->key);
     if (self->sql.guard_key != NULL) {
         append_guard(self, &sql);
     }

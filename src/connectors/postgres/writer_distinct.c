@@ -106,9 +106,7 @@ static void append_same(struct buffer *sql, const struct writer_plan *plan)
     for (uint32_t i = 0; i < plan->column_count; i++) {
         const struct postgres_column *column = plan->columns[i].column;
         const char *as = is_plain(column->type.format) ? "" : text;
-        buffer_append_string(sql, " AND t.");
-        postgres_append_name(sql, column->name);
-        buffer_format(sql, "%s IS NOT DISTINCT FROM ", as);
+        postgres_append(sql, " AND t.%n%s IS NOT DISTINCT FROM ", column->name, as);
         writer_stage_append_value(sql, plan, column->name, "s.");
         buffer_append_string(sql, as);
     }

@@ -53,8 +53,7 @@ static enum status choose_columns(struct writer *writer, struct writer_plan *pla
 static void append_columns(const struct writer_plan *plan, struct buffer *sql)
 {
     for (uint32_t i = 0; i < plan->column_count; i++) {
-        buffer_append_string(sql, i > 0 ? ", " : "");
-        postgres_append_name(sql, plan->columns[i].column->name);
+        postgres_append(sql, "%s%n", i > 0 ? ", " : "", plan->columns[i].column->name);
     }
 }
 
@@ -91,8 +90,7 @@ static const char *make_stage(struct writer *writer, const struct writer_plan *p
         const struct postgres_column *column = plan->columns[i].column;
         postgres_append_name(&sql, column->name);
         if (column->type.format == POSTGRES_AS_CAST) {
-            buffer_append_string(&sql, "::pg_catalog.text AS ");
-            postgres_append_name(&sql, column->name);
+            postgres_append(&sql, "::pg_catalog.text AS %n", column->name);
         }
         buffer_append_string(&sql, ", ");
     }

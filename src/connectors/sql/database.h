@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "connectors/connector.h"
+#include <stdarg.h>
 
 struct sql_dialect;
 struct sql_facts;
@@ -49,6 +50,7 @@ struct sql_dialect {
     const char *container; /* what `schema` is called there: "database" */
     int (*compare_names)(const char *left, const char *right); /* of columns; 0: one and the same */
     void (*append_name)(struct buffer *out, const char *name);
+    void (*append_text)(struct buffer *out, const char *text, size_t length); /* a literal */
     void (*append_table)(struct buffer *out, const struct sql_database *self, const char *name);
 
     /* ---- the source: the catalogue, read at first use and kept */
@@ -127,6 +129,14 @@ struct sql_dialect {
                               struct error *error);
 };
 
+/*
+ * Appends SQL: what stands in `format`, in it
+ *   %n  a name, quoted                  %t  a table: struct sql_database *, its name
+ *   %q  a text as a literal             %b  what is in a buffer
+ *   %s %d %u %%  as printf has them
+ */
+void sql_append(struct buffer *out, const struct sql_dialect *dialect, const char *format,
+                va_list arguments);
 /* The failpoint "mysql.before_undo" of `place` "before_undo". */
 enum status sql_failpoint(const struct sql_database *self, const char *place, struct error *error);
 /* Is the name among them, as the database compares names of columns? */
