@@ -42,9 +42,9 @@ static const struct shape *shape_of(struct writer *writer, uint32_t table,
     if (entry->pulled != NULL) {
         return entry->pulled;
     }
-    struct shape *shape = arena_allocate_zeroed(writer->arena, 1, sizeof *shape);
+    struct shape *shape = arena_allocate_zeroed(writer->sql.arena, 1, sizeof *shape);
     struct shape_field *fields =
-        arena_allocate_zeroed(writer->arena, (size_t)count + 1, sizeof *fields);
+        arena_allocate_zeroed(writer->sql.arena, (size_t)count + 1, sizeof *fields);
     for (uint32_t i = 0; i < count; i++) {
         const char *name = from->columns[i].name;
         if (!from->columns[i].generated) {

@@ -38,7 +38,7 @@ static enum status set_patience(struct stage_pass *pass, long long seconds)
 /* The key of the ledger's row that is locked. */
 static void find_row(const struct writer *writer, char key[STORE_KEY_BYTES])
 {
-    store_note_key(key, writer->run_id, "lock", "distinct");
+    store_note_key(key, writer->sql.run_id, "lock", "distinct");
 }
 
 enum status writer_distinct_note(struct writer *writer, struct error *error)
@@ -49,7 +49,7 @@ enum status writer_distinct_note(struct writer *writer, struct error *error)
     for (uint32_t i = 0; i < writer->table_count; i++) {
         distinct |= writer->tables[i].plan->distinct;
     }
-    if (!distinct || writer->run_id[0] == '\0') {
+    if (!distinct || writer->sql.run_id[0] == '\0') {
         return STATUS_OK;
     }
     find_row(writer, key);
@@ -106,7 +106,7 @@ static enum status lay_aside_later(struct stage_pass *pass)
 enum status writer_distinct_lock(struct stage_pass *pass)
 {
     enum { AS_LONG_AS_IT_TAKES_S = 100000000 };
-    if (pass->writer->run_id[0] == '\0') {
+    if (pass->writer->sql.run_id[0] == '\0') {
         return STATUS_OK;
     }
     enum status status = set_patience(pass, AS_LONG_AS_IT_TAKES_S);

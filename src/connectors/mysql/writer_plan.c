@@ -9,12 +9,12 @@ enum status writer_plan_describe(struct writer *writer, uint32_t table, struct e
         return STATUS_OK;
     }
     if (!writer->looked && mysql_look(writer->database, writer->connection, writer->table_count,
-                                      writer->arena, &writer->look, error) != STATUS_OK) {
+                                      writer->sql.arena, &writer->look, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     writer->looked = true;
     enum status status = mysql_look_at(&writer->look, writer->database, writer->connection,
-                                       entry->plan->name, writer->arena, &entry->facts, error);
+                                       entry->plan->name, writer->sql.arena, &entry->facts, error);
     if (status == STATUS_END) {
         return error_set(error, ERROR_TARGET_WRITE, entry->plan->name,
                          "the table is gone from the target");
@@ -27,8 +27,8 @@ static enum status choose_columns(struct writer *writer, struct writer_plan *pla
                                   struct error *error)
 {
     const struct shape *shape = plan->shape;
-    plan->columns =
-        arena_allocate_zeroed(writer->arena, (size_t)shape->field_count + 1, sizeof *plan->columns);
+    plan->columns = arena_allocate_zeroed(writer->sql.arena, (size_t)shape->field_count + 1,
+                                          sizeof *plan->columns);
     for (uint32_t i = 0; i < shape->field_count; i++) {
         int32_t column = mysql_find_column(plan->facts, shape->fields[i].name);
         if (column < 0) {
@@ -64,7 +64,7 @@ static enum status see_all_notes(struct writer *writer, const struct writer_plan
 
 static const char *keep(struct writer *writer, struct buffer *sql)
 {
-    const char *text = arena_copy_string(writer->arena, buffer_string(sql));
+    const char *text = arena_copy_string(writer->sql.arena, buffer_string(sql));
     buffer_free(sql);
     return text;
 }
@@ -165,7 +165,7 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
         writer_plan_describe(writer, table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    struct writer_plan *made = arena_allocate_zeroed(writer->arena, 1, sizeof *made);
+    struct writer_plan *made = arena_allocate_zeroed(writer->sql.arena, 1, sizeof *made);
     const struct target_table *target = writer->tables[table].plan;
     made->table = table;
     made->shape = shape;
@@ -176,8 +176,9 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
     made->staged = made->existing == EXISTING_UPSERT || made->existing == EXISTING_REPLACE ||
                    made->existing == EXISTING_SKIP || made->distinct ||
                    writer_keeps_undo(&writer->tables[table]);
-    made->stage_name = arena_format(writer->arena, "_transhume_stage_%u", ++writer->plan_count);
-    made->repeats_name = arena_format(writer->arena, "_transhume_repeats_%u", writer->plan_count);
+    made->stage_name = arena_format(writer->sql.arena, "_transhume_stage_%u", ++writer->plan_count);
+    made->repeats_name =
+        arena_format(writer->sql.arena, "_transhume_repeats_%u", writer->plan_count);
     if (choose_columns(writer, made, error) != STATUS_OK ||
         see_all_notes(writer, made, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -186,7 +187,7 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
     made->stage = make_stage(writer, made);
     made->repeats = make_repeats(writer, made);
     bool bulk = !made->staged && made->column_count > 0 && writer->database->takes_bulk;
-    made->bulk = bulk ? arena_allocate_zeroed(writer->arena, 1, sizeof *made->bulk) : NULL;
+    made->bulk = bulk ? arena_allocate_zeroed(writer->sql.arena, 1, sizeof *made->bulk) : NULL;
     made->next = writer->plans;
     writer->plans = made;
     *plan = made;

@@ -16,7 +16,7 @@ static void append_insert(struct buffer *sql, const struct writer *writer,
 {
     mysql_append(
         sql, "INSERT INTO %t", &writer->database->sql,
-        sql_undo_name(writer->load_scratch, writer->run_id, writer_plan_name(writer, plan)));
+        sql_undo_name(writer->load_scratch, writer->sql.run_id, writer_plan_name(writer, plan)));
 }
 
 /* The records stay locked, so that what is kept is what is overwritten: by a statement of its own,

@@ -98,12 +98,12 @@ static enum status start_target(struct pull *pull, uint32_t table)
 {
     struct writer *writer = pull->writer;
     struct buffer sql = {0};
-    buffer_append_string(&sql, writer->begun ? "COPY " : "BEGIN; COPY ");
+    buffer_append_string(&sql, writer->sql.begun ? "COPY " : "BEGIN; COPY ");
     postgres_append_table(&sql, writer->database, writer->tables[table].facts.schema->name);
     buffer_format(&sql, " (%s) FROM STDIN (FORMAT binary)", pull->names);
     enum status status =
         postgres_send_buffer(writer->database, writer->connection, &sql, pull->error);
-    writer->begun = true;
+    writer->sql.begun = true;
     if (status == STATUS_OK) {
         status = writer_wait_for_copy(writer, pull->error);
     }

@@ -39,7 +39,7 @@ enum status writer_distinct_lock(struct stage_pass *pass)
 {
     struct buffer sql = {0};
     buffer_format(&sql, "SELECT pg_catalog.pg_advisory_xact_lock(%d, %d)", LOCK_CLASS,
-                  (int32_t)sql_name_hash(pass->writer->run_id));
+                  (int32_t)sql_name_hash(pass->writer->sql.run_id));
     return ask(pass, &sql, NULL);
 }
 

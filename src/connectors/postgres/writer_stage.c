@@ -107,7 +107,7 @@ enum status writer_stage_take_out(struct stage_pass *pass, const char *from,
     buffer_append_string(&sql, " RETURNING _transhume_row");
     enum status status = writer_ask(pass->writer, &sql, &listed, pass->failure, pass->error);
     for (int i = 0; status == STATUS_OK && i < PQntuples(listed); i++) {
-        status = sql_taken_add(&pass->writer->taken, PQgetvalue(listed, i, 0), pass->first,
+        status = sql_taken_add(&pass->writer->sql.taken, PQgetvalue(listed, i, 0), pass->first,
                                pass->count, one, pass->plan->relation, pass->error);
     }
     PQclear(listed);
@@ -159,7 +159,7 @@ static enum status take_out_unfit(struct stage_pass *pass)
         }
         if (!buffer_is_empty(&condition)) {
             const char *reason =
-                arena_format(pass->writer->scratch, "%s: the value does not fit %s exactly",
+                arena_format(pass->writer->sql.scratch, "%s: the value does not fit %s exactly",
                              column->name, column->type.type.native);
             status = writer_stage_take_out(pass, pass->plan->stage_name, NULL, &condition,
                                            (struct sql_taken){.kind = OUTCOME_REJECTED,

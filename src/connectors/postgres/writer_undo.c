@@ -30,7 +30,7 @@ static void append_records(struct buffer *sql, const struct writer *writer,
 static void append_undo_table(struct buffer *sql, struct writer *writer,
                               const struct writer_plan *plan)
 {
-    const char *name = sql_undo_name(writer->scratch, writer->run_id, plan->relation);
+    const char *name = sql_undo_name(writer->sql.scratch, writer->sql.run_id, plan->relation);
     postgres_append(sql, "INSERT INTO %t", &writer->database->sql, name);
 }
 
