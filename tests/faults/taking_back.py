@@ -1,11 +1,11 @@
-"""Two more engines of the fault matrix (see engines.py): runs that are taken back and repairs, killed in the middle of it and
+"""Two more engines of the fault matrix (see strikes.py): runs that are taken back and repairs, killed in the middle of it and
 killed again."""
 import json
 import os
 
 import holdings
 import support
-from engines import Engine, state_folder
+from strikes import Engine, state_folder
 
 INSTANTS = 60 if support.SOAK else 1   # of a pair
 UPSERT = ("--existing", "upsert")
@@ -84,8 +84,6 @@ class Rollbacks(Killing):
       repair        the run is a repair, of a copy that stays; it took out what was extra, too
       earlier       a later run wrote the same, and was taken back; its own folder is in runs/
     """
-
-    engine_seconds = None if support.SOAK else 2.5
 
     def matrix(self, arguments, check, env=None):
         holding = self.holding(arguments)

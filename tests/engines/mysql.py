@@ -1,8 +1,22 @@
-"""Databases of MariaDB, written and read here by its own client, for copies there and back (round_trip.py).
+"""MariaDB, through its own client.
 
 Columns hold one kind of values; which of the types that hold them all a column gets is drawn.
 """
-import round_trip
+import mariadb
+
+from . import rows
+from . import records
+
+NAME = "mysql"
+SERVER, REASONS = mariadb, ("no MariaDB:",)
+COMMITS, JOINS, SNAPSHOT, SHAPE = "transactions", True, True, "tables"
+WORDS = r"mysql|mariadb|SERVERS"
+SOURCES = ("src/connectors/mysql/", "src/connectors/sql/", "src/sql/")
+
+
+def uri(at):
+    server, name = at
+    return server.uri(name)
 
 KEY_LENGTH = 250
 NAME_LENGTH = 64
@@ -31,7 +45,7 @@ def fit(tables):
 
 
 def is_double(value):
-    return round_trip.number(repr(float(value))) == ("n", value)
+    return records.number(repr(float(value))) == ("n", value)
 
 
 def is_decimal(value):
@@ -41,8 +55,8 @@ def is_decimal(value):
 
 def number_types(values):
     """All types that hold these numbers; of what none holds all of, double."""
-    fitting = [name for name, holds in (("bigint", round_trip.whole_number), ("decimal(65,30)", is_decimal),
-                                        ("double", is_double), ("bigint unsigned", lambda v: v >= 0 and round_trip.whole_number(v)))
+    fitting = [name for name, holds in (("bigint", records.whole_number), ("decimal(65,30)", is_decimal),
+                                        ("double", is_double), ("bigint unsigned", lambda v: v >= 0 and records.whole_number(v)))
                if all(map(holds, values))]
     return fitting or ["double"]
 
@@ -86,19 +100,20 @@ def literal(tagged):
         return "NULL"
     tag, value = tagged
     if tag == "n":
-        return round_trip.number_text(value)
+        return records.number_text(value)
     if tag == "b":
         return "x'%s'" % value.hex()
     return str(int(value)) if tag == "t" else "_utf8mb4 x'%s'" % value.encode().hex()
 
 
-def write(seed, server, name, tables, types):
+def write(at, tables, types, seed):
+    server, name = at
     sql = []
     for table in tables:
         columns = ["%s %s" % (quoted(column), types[table.name][column]) for column in table.columns]
         # Where blanks or cases do not tell keys apart, some records stay out: what is there is read before the trip.
         sql.append("CREATE TABLE %s(%s%s) COLLATE %s" % (
-            quoted(table.name), ", ".join(columns), round_trip.primary_key(table, quoted),
+            quoted(table.name), ", ".join(columns), records.primary_key(table, quoted),
             seed.choice(("utf8mb4_nopad_bin", "utf8mb4_bin", "utf8mb4_general_ci", "utf8mb4_unicode_nopad_ci"))))
         for record in table.records:
             sql.append("INSERT IGNORE INTO %s VALUES (%s)" % (
@@ -106,8 +121,9 @@ def write(seed, server, name, tables, types):
     server.ask(name, ";\n".join(sql))
 
 
-def read(server, name):
+def read(at):
     """Every value as the hexadecimal digits of its text, so that nothing in it is taken for the client's own."""
+    server, name = at
     shapes = {}
     for table, column, kind in server.ask(name, """
             SELECT hex(table_name), hex(column_name), data_type FROM information_schema.columns
@@ -135,4 +151,8 @@ def value_of(text, kind):
     data = bytes.fromhex(text)
     if kind.endswith(("blob", "binary")):
         return ("b", data)
-    return ("s", data.decode()) if kind.endswith(("char", "text")) else round_trip.number(data.decode())
+    return ("s", data.decode()) if kind.endswith(("char", "text")) else records.number(data.decode())
+
+
+def contents(server, name):
+    return rows.in_server(lambda sql: server.ask(name, sql), "database()", "`%s`", "lower(hex(%s))")
