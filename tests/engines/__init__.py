@@ -11,6 +11,7 @@ for -, and has
     uri(at)         of a place: a path, or a server and a name in it
     read(at)        {table: records} as records.py has them; and write(at, tables, types, draw) where it can be a source
     contents(...)   all that a place holds as rows.py has it, where the kill matrix needs it
+    Holding         what a target holds and others do to it as holding.py has it, where runs into it can be taken back
 
 and, where the usual is wrong for it (`USUAL` below),
 
@@ -34,7 +35,7 @@ for folder in ("system", "servers"):
     if os.path.join(TESTS, folder) not in sys.path:
         sys.path.append(os.path.join(TESTS, folder))
 
-SHARED = ("records", "rows")
+SHARED = ("records", "rows", "holding")
 # What a database needs no word about that is as most are.
 USUAL = {"SERVER": None, "REASONS": (), "IS_SOURCE": True, "fit": lambda tables: tables, "column": lambda tag: None}
 HUB = "sqlite"
@@ -49,7 +50,7 @@ def _load():
         stem, ending = os.path.splitext(file)
         if ending == ".py" and not stem.startswith("_") and stem not in SHARED:
             engine = importlib.import_module("engines." + stem)
-            for name, usual in dict(USUAL, WORDS=engine.NAME).items():
+            for name, usual in dict(USUAL, WORDS=r"\b%s[:\"']" % engine.NAME).items():
                 if not hasattr(engine, name):
                     setattr(engine, name, usual)
             engine.FILE = "tests/engines/" + file

@@ -6,8 +6,7 @@ import json
 import os
 import re
 
-from . import rows
-from . import records
+from . import holding, records, rows
 
 NAME = "csv"
 COMMITS, JOINS, SNAPSHOT, SHAPE = "files", False, False, "tables"
@@ -113,3 +112,7 @@ def typed_of(kind, text):
     if not text:
         return None
     return (kind, text.removeprefix("\\x")) if kind == "bytes" else rows.typed(kind, text)
+
+
+class Holding(holding.Folder):
+    form = NAME

@@ -5,12 +5,12 @@ import os
 import items
 import support
 
-from . import records
+from . import holding, records
 from .dynamodb import fit  # as the database itself
 
 NAME = "dynamodb-json"
 COMMITS, JOINS, SNAPSHOT, SHAPE = "files", False, False, "items"
-WORDS = r"dynamodb-json|dynamodb_json"
+WORDS = r"dynamodb-json|dynamodb_json|read_dynamodb_json"
 SOURCES = ("src/connectors/dynamodb/", "src/connectors/folder/")
 
 
@@ -34,3 +34,7 @@ def write(path, tables, _types, _draw):
 
 def read(path):
     return {table: [records.record_of(item) for item in found] for table, found in support.read_dynamodb_json(path).items()}
+
+
+class Holding(holding.Folder):
+    form = NAME

@@ -6,8 +6,7 @@ import os
 
 import items
 
-from . import rows
-from . import records
+from . import holding, records, rows
 
 NAME = "jsonl"
 COMMITS, JOINS, SNAPSHOT, SHAPE = "files", False, False, "documents"
@@ -98,3 +97,7 @@ def typed_of_json(kind, of):
     if kind == "bytes" and of is not None:
         return kind, base64.b64decode(of, validate=True).hex()
     return ("number", items.number(of)) if isinstance(of, Number) else rows.value(of)
+
+
+class Holding(holding.Folder):
+    form = NAME

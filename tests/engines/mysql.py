@@ -3,9 +3,9 @@
 Columns hold one kind of values; which of the types that hold them all a column gets is drawn.
 """
 import mariadb
+import re
 
-from . import rows
-from . import records
+from . import holding, records, rows
 
 NAME = "mysql"
 SERVER, REASONS = mariadb, ("no MariaDB:",)
@@ -156,3 +156,32 @@ def value_of(text, kind):
 
 def contents(server, name):
     return rows.in_server(lambda sql: server.ask(name, sql), "database()", "`%s`", "lower(hex(%s))")
+
+
+class Holding(holding.Server):
+    filled = """
+        CREATE TABLE plain(id bigint PRIMARY KEY, a longtext, b longblob, price decimal(10,2), r double, mine text);
+        CREATE TABLE pair(x varchar(50) COLLATE utf8mb4_bin, y bigint, note text, PRIMARY KEY (x, y));
+        CREATE TABLE counted(id bigint PRIMARY KEY, plain_id bigint, u varchar(50) UNIQUE);
+        CREATE TABLE other(a text); INSERT INTO other VALUES ('1'), ('x'), (NULL);
+        INSERT INTO plain SELECT (CAST(seq AS SIGNED) - 20) * 5, concat('old ', seq), x'00ff', seq / 4, NULL, 'kept' FROM seq_0_to_139;
+        INSERT INTO pair SELECT concat('k', (seq + 6) % 13), CAST(seq AS SIGNED) - 20, 'old' FROM seq_0_to_139;
+        INSERT INTO counted SELECT (CAST(seq AS SIGNED) - 20) * 11, NULL, concat('old ', seq) FROM seq_0_to_139;"""
+
+    def ask(self, statements):
+        return self.server.ask(self.name, statements)
+
+    def definitions(self):
+        tables = [name for name in self.all_tables() if not name.startswith("_transhume")]
+        asked = self.ask("".join("SHOW CREATE TABLE `%s`;" % table for table in tables)) if tables else []
+        return {table: re.sub(" AUTO_INCREMENT=[0-9]+", "", text) for table, text in asked}
+
+    def rows(self):
+        return self.server.rows(self.name)
+
+    @staticmethod
+    def key(row):
+        return row
+
+    def all_tables(self):
+        return [name for name, in self.ask("SHOW TABLES")]

@@ -2,8 +2,7 @@
 import postgres
 import support
 
-from . import rows
-from . import records
+from . import holding, records, rows
 
 NAME = "postgres"
 SERVER, REASONS = postgres, ("no PostgreSQL:",)
@@ -72,7 +71,7 @@ def read(at):
     for table, shape in shapes.items():
         texts = ["encode(%s, 'hex')" % (support.quoted(column) if kind == "bytea" else
                                          "convert_to(%s::text, 'UTF8')" % support.quoted(column)) for column, kind in shape]
-        rows = server.psql("postgres", "SELECT %s FROM %s.%s" % (", ".join(records.texts), schema, support.quoted(table)))
+        rows = server.psql("postgres", "SELECT %s FROM %s.%s" % (", ".join(texts), schema, support.quoted(table)))
         found[table] = [{column: value_of(text, kind) for (column, kind), text in zip(shape, row) if text is not None}
                         for row in rows]
     return found
@@ -89,3 +88,39 @@ def value_of(text, kind):
 
 def contents(server, name):
     return rows.in_server(lambda sql: server.psql(name, sql), "'public'", '"%s"', "encode(%s, 'hex')")
+
+
+class Holding(holding.Server):
+    filled = """
+        CREATE TABLE plain(id bigint PRIMARY KEY, a text, b bytea, price numeric(10,2), r float8, mine text);
+        CREATE TABLE pair(x text, y bigint, note text, PRIMARY KEY (x, y));
+        CREATE TABLE counted(id bigint PRIMARY KEY, plain_id bigint, u text UNIQUE);
+        CREATE TABLE other(a text); INSERT INTO other VALUES ('1'), ('x'), (NULL);
+        INSERT INTO plain SELECT i * 5, 'old ' || i, '\\x00ff', i / 4.0, NULL, 'kept' FROM generate_series(-20, 119) i;
+        INSERT INTO pair SELECT 'k' || (i + 26) % 13, i, 'old' FROM generate_series(-20, 119) i;
+        INSERT INTO counted SELECT i * 11, NULL, 'old ' || i FROM generate_series(-20, 119) i;"""
+
+    def ask(self, statements):
+        return self.server.psql(self.name, statements)
+
+    def definitions(self):
+        asked = """
+            SELECT c.relname, concat(
+                (SELECT string_agg(concat_ws(' ', a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attgenerated,
+                                             pg_get_expr(d.adbin, d.adrelid)), ',' ORDER BY a.attnum)
+                   FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+                  WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+                (SELECT string_agg(conname || pg_get_constraintdef(oid), ',' ORDER BY conname) FROM pg_constraint WHERE conrelid = c.oid),
+                (SELECT string_agg(indexdef, ',' ORDER BY indexname) FROM pg_indexes WHERE schemaname = 'public' AND tablename = c.relname))
+              FROM pg_class c WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace"""
+        return {table: text for table, text in self.ask(asked) if not table.startswith("_transhume")}
+
+    def rows(self):
+        return {table: rows for (schema, table), rows in self.server.rows(self.name).items() if schema == "public"}
+
+    @staticmethod
+    def key(row):
+        return row[1:].split(",")
+
+    def all_tables(self):
+        return [name for name, in self.ask("SELECT relname FROM pg_class WHERE relkind = 'r'")]

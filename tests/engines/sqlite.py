@@ -1,14 +1,16 @@
 """SQLite, through Python's sqlite3."""
+import collections
 import contextlib
+import os
 import sqlite3
 
 import support
 from support import quoted
 
-from . import rows
-from . import records
+from . import holding, records, rows
 
 NAME = "sqlite"
+WORDS = r"sqlite|\.db\b"
 COMMITS, JOINS, SNAPSHOT, SHAPE = "transactions", True, True, "tables"
 TYPES = {"n": "NUMERIC", "s": "TEXT", "b": "BLOB", "t": "BOOLEAN"}
 SOURCES = ("src/connectors/sqlite/", "src/connectors/sql/", "src/sql/")
@@ -146,3 +148,102 @@ def contents(path, left_out="none"):
                  if not name.startswith(("sqlite_", "_transhume", left_out))]
         return {name: rows.rows_of({column: rows.value(row[column]) for column in row.keys()} for row in db.execute("SELECT * FROM %s" % support.quoted(name)))
                 for name in names}
+
+
+class Holding:
+    """Tables in a file."""
+
+    # What a run finds and is told: see taking_back.Rollbacks.
+    kinds = ("created", "keys", "filled", "broken off", "repair", "earlier")
+    changes_records = True  # a repair writes what is different, and takes out what is extra
+    # None that the source's triggers answer to: they are in the target, too.
+    lost = holding.LOST
+    changed = ("UPDATE counted SET u = 'damaged ' || id WHERE id % 7 = 0", "UPDATE pair SET note = NULL WHERE y < 100")
+    extra = ("INSERT INTO pair VALUES ('extra', 1, 'nobody wrote it')",)
+
+    def __init__(self, name):
+        self.name = name
+
+    @classmethod
+    def at(cls, uri, _test):
+        scheme, _, place = uri.partition(":")
+        return cls(place or scheme)
+
+    def path(self, folder):
+        return os.path.join(folder, self.name)
+
+    def contents(self, folder):
+        if not os.path.exists(self.path(folder)):
+            return holding.NOTHING
+        leaves, containers, constraints = {}, {(): "file"}, collections.defaultdict(list)
+        db = sqlite3.connect("file:%s?mode=ro" % self.path(folder), uri=True)
+        for kind, name, table, sql in db.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema").fetchall():
+            if (name + table).find("_transhume_") >= 0 or sql is None or name == "sqlite_sequence":
+                continue
+            if sql.startswith("CREATE UNIQUE INDEX"):  # a constraint, and so a part of the table
+                constraints[table,].append(sql)
+                continue
+            if kind != "table":
+                leaves[table, kind, name] = sql
+                continue
+            containers[table,] = (sql, constraints[table,])
+            if not sql.upper().startswith("CREATE VIRTUAL"):
+                leaves.update(self.rows(db, table))
+        db.close()
+        return holding.Contents(leaves, containers)
+
+    def rows(self, db, table):
+        columns = db.execute("PRAGMA table_info(%s)" % support.quoted(table)).fetchall()
+        key = [place for place, column in enumerate(columns) if column[5]]
+        found = collections.Counter()
+        for row in db.execute("SELECT * FROM %s" % support.quoted(table)):
+            name = (table, "row", *(row[place] for place in key)) if key else (table, "row", repr(row))
+            found[name] += 1
+            yield (*name, found[name]), repr(row)  # repr tells 1 from 1.0 and from '1'
+
+    def change(self, folder, statements):
+        db = sqlite3.connect(self.path(folder))
+        for statement in statements:
+            db.execute(statement)
+        db.commit()
+        db.close()
+
+    def fill(self, folder):
+        """Records that were there before, some of them with keys of the source's."""
+        db = sqlite3.connect(self.path(folder))
+        db.executescript("""
+            CREATE TABLE plain(id INTEGER PRIMARY KEY, a TEXT, b BLOB, price NUMERIC(10,2), r REAL, mine TEXT);
+            CREATE TABLE pair(x TEXT, y INTEGER, note TEXT, PRIMARY KEY (x, y)) WITHOUT ROWID;
+            CREATE TABLE counted(id INTEGER PRIMARY KEY AUTOINCREMENT, plain_id INTEGER, u TEXT UNIQUE);
+            CREATE TABLE other(a); INSERT INTO other VALUES (1), ('x'), (NULL);""")
+        for i in range(-20, 120):
+            db.execute("INSERT INTO plain VALUES (?, ?, ?, ?, ?, ?)", (i * 5, "old %d" % i, b"\0old", i / 4, None, "kept"))
+            db.execute("INSERT INTO pair VALUES (?, ?, ?)", ("k%d" % (i % 13), i, "old"))
+            db.execute("INSERT INTO counted VALUES (?, ?, ?)", (i * 11, None, "old %d" % i))
+        db.commit()
+        db.close()
+
+    def meddle(self, folder):
+        """As an application does, after the run; its triggers do more."""
+        self.change(folder, ("INSERT INTO plain(id, a) VALUES (900001, 'mine'), (900002, NULL)", "DELETE FROM plain WHERE id = 30",
+                             "UPDATE plain SET a = 'mine' WHERE id IN (3, 15)", "INSERT INTO pair VALUES ('mine', -1, 'mine')",
+                             "UPDATE counted SET u = 'mine', plain_id = NULL WHERE id = 33", "DELETE FROM counted WHERE id = 35"))
+
+    def lose(self, folder):
+        self.change(folder, self.lost)
+
+    def alter(self, folder):
+        self.change(folder, self.changed)
+
+    def add(self, folder):
+        self.change(folder, self.extra)
+
+    def leftovers(self, folder):
+        """What of the program is in a target whose runs were all taken back."""
+        if not os.path.exists(self.path(folder)):
+            return [name for name in os.listdir(folder) if name.startswith(self.name)]
+        db = sqlite3.connect("file:%s?mode=ro" % self.path(folder), uri=True)
+        names = [name for name, in db.execute("SELECT name FROM sqlite_schema WHERE name LIKE '\\_transhume%' ESCAPE '\\'")]
+        sound = db.execute("PRAGMA integrity_check").fetchall()
+        db.close()
+        return names + [row for row in sound if row != ("ok",)]

@@ -99,5 +99,5 @@ def typed_of(value):
 
 
 def read(path):
-    return {table: [records.record_of({name: typed_of(value) for name, value in record.items()}) for record in records.values()]
-            for table, records in ToyLog(path).tables.items()}
+    return {table: [records.record_of({name: typed_of(value) for name, value in record.items()}) for record in held.values()]
+            for table, held in ToyLog(path).tables.items()}

@@ -3,7 +3,8 @@ killed again."""
 import json
 import os
 
-import holdings
+import engines
+from engines import holding as holdings
 import support
 from strikes import Engine, state_folder
 
@@ -36,7 +37,9 @@ class Killing(Engine):
     instants_now = 0
 
     def holding(self, arguments):
-        return holdings.of(arguments, self)
+        """The target of a run, by its last argument."""
+        scheme, colon, _ = arguments[-1].partition(":")
+        return engines.of(scheme if colon else "sqlite").Holding.at(arguments[-1], self)
 
     def cases_of(self, kinds):
         """

@@ -17,6 +17,8 @@ IMPORT = re.compile(r"^\s*(?:import|from)\s+([\w. ,]+)", re.MULTILINE)
 PYTHON_FOLDERS = ("system", "faults", "servers", "engines", "fuzz", "")
 # What all connectors stand on, and the engine's ledger, which the contract suites test beside them.
 BELOW_CONNECTORS = ("src/base/", "src/model/", "src/engine/ledger/")
+# They speak of all databases, whatever a test that imports them is about.
+OF_ALL = ("tests/engines/", "tests/servers/", "tests/system/support.py")
 RUNNER = ("tests/run", "tests/worker.py", "tests/runner/")
 
 
@@ -148,8 +150,8 @@ class Picker:
         owners = [engine for engine in engines.all() if file.startswith(tuple(engine.SOURCES))]
         if not owners:
             return "is above or below all databases" if folder == "system" or not file.startswith("src/cli/") else None
-        text = "".join(map(self.tree.text, files))
-        named = sorted(engine.NAME for engine in owners if re.search(engine.WORDS, text))
+        text = "".join(self.tree.text(file) for file in files if not file.startswith(OF_ALL))
+        named = sorted(engine.NAME for engine in owners if re.search(engine.WORDS + r"|engines\.(pairs|all)\(", text))
         return "is of %s, which it names" % named[0] if named else None
 
 

@@ -115,7 +115,7 @@ class Changed(support.TestCase):
         "src/plan/q.c": '#include "q.h"\n#include "plan/p.h"\n', "src/plan/q.h": "", "src/cli/c.c": "", "src/connectors/csv/w.c": "",
         "src/connectors/postgres/w.c": "", "src/connectors/sql/s.c": "",
         "tests/unit/test_p.c": '#include "plan/p.h"\n', "tests/unit/test_o.c": "", "tests/system/test_one.py": "import helper\n",
-        "tests/system/helper.py": "import postgres\n", "tests/system/test_two.py": "csv:\n", "tests/faults/test_three.py": "sqlite\n"}
+        "tests/system/helper.py": "import postgres\n", "tests/system/test_two.py": "'csv:a'\n", "tests/faults/test_three.py": "sqlite\n"}
     MODULES = ("unit/test_p", "unit/test_o", "contract/csv", "contract/postgres", "contract/sqlite", "system/test_one", "system/test_two", "faults/test_three",
                "layers")
 
