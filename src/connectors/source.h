@@ -102,6 +102,7 @@ struct digest_sum {
  * Two requests with the same root, span and `ordered` bring the root's rows in the same order: so
  * children are merged with their parents by equality of `root_key` cells alone.
  */
+enum { READ_KEYS_MAX = 1000 };
 struct read_request {
     const char *name;  /* of the stream, for messages */
     const char *table; /* NULL: */
@@ -115,6 +116,12 @@ struct read_request {
     uint32_t order_count;
     bool ordered;
     bool by_key; /* its spans are ranges of the key, also where others were quicker */
+    /* With CAPABILITY_READS_BY_KEY and `root_key`: only the roots whose cells of it are among
+     * these, root_key.count a root, key_count of them, READ_KEYS_MAX at most; absent ones are not
+     * there. Else as without: the same columns, joins and order. The span is NULL. NULL: all roots.
+     */
+    const struct cell *keys;
+    uint32_t key_count;
     const struct digest *digest; /* NULL: all rows; else those of these buckets, ascending: */
     const uint32_t *buckets;
     uint32_t bucket_count;
@@ -208,11 +215,6 @@ struct source_functions {
     enum status (*cursor_next)(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
                                struct batch **batch, struct error *error);
     void (*cursor_close)(struct cursor *cursor);
-    /* Optional (NULL): records of `table` whose `by` columns equal `keys` (key_count × by.count
-     * cells), for sources without joins. Any order; absent ones are not there. */
-    enum status (*fetch)(struct reader *reader, const char *table, struct column_list columns,
-                         struct column_list by, const struct cell *keys, uint32_t key_count,
-                         struct batch **batch, struct error *error);
     /*
      * Optional: are the spans of `request`, whole or asked for `by_key`, ranges of its only key
      * column, of whole numbers, and read at no more cost than others? Then `*column` is its name,

@@ -110,9 +110,9 @@ const struct connector transhume_connector = {
     .name = "toy",
     .title = "Toy (tests only)",
     .uri_help = "toy:DIR",
-    .capabilities = CAPABILITY_NESTED | CAPABILITY_FREE_FIELDS | CAPABILITY_MISSING |
-                    CAPABILITY_KEY_REQUIRED | CAPABILITY_UNITS | CAPABILITY_ASYNCHRONOUS |
-                    CAPABILITY_COUNTS_EXACT,
+    .capabilities = CAPABILITY_READS_BY_KEY | CAPABILITY_NESTED | CAPABILITY_FREE_FIELDS |
+                    CAPABILITY_MISSING | CAPABILITY_KEY_REQUIRED | CAPABILITY_UNITS |
+                    CAPABILITY_ASYNCHRONOUS | CAPABILITY_COUNTS_EXACT,
     .guarantee = GUARANTEE_IDEMPOTENT,
     .options = uri_options,
     .option_count = sizeof uri_options / sizeof *uri_options,

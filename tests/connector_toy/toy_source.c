@@ -307,6 +307,23 @@ static enum status toy_cursor_open(struct reader *reader, const struct read_requ
     return STATUS_OK;
 }
 
+/* The key of a record by which it is asked for. */
+static bool is_wanted(const struct read_request *request, const struct cell *map)
+{
+    for (uint32_t k = 0; k < request->key_count; k++) {
+        const struct cell *key = request->keys + (size_t)k * request->root_key.count;
+        bool equal = true;
+        for (uint32_t i = 0; i < request->root_key.count && equal; i++) {
+            const struct cell *field = value_field(map, request->root_key.names[i]);
+            equal = field != NULL && value_equal(field, &key[i]);
+        }
+        if (equal) {
+            return true;
+        }
+    }
+    return request->keys == NULL;
+}
+
 static enum status read_record(struct toy_database *self, uint64_t offset,
                                const struct read_request *request, struct batch *batch,
                                struct error *error)
@@ -318,7 +335,7 @@ static enum status read_record(struct toy_database *self, uint64_t offset,
     if (status == STATUS_OK) {
         status = toy_decode(entry.value, entry.value_length, batch->arena, &map, &used, error);
     }
-    if (status != STATUS_OK) {
+    if (status != STATUS_OK || !is_wanted(request, &map)) {
         return status;
     }
     struct cell *row = batch_append(batch);
@@ -360,58 +377,6 @@ static enum status toy_cursor_next(struct cursor *cursor, uint32_t rows_max, siz
     return STATUS_OK;
 }
 
-static bool matches(const struct cell *map, struct column_list by, const struct cell *key)
-{
-    for (uint32_t i = 0; i < by.count; i++) {
-        const struct cell *field = value_field(map, by.names[i]);
-        if (!field || !value_equal(field, &key[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static enum status toy_fetch(struct reader *reader, const char *table, struct column_list columns,
-                             struct column_list by, const struct cell *keys, uint32_t key_count,
-                             struct batch **batch, struct error *error)
-{
-    struct read_request all = {.name = table, .table = table};
-    struct cursor *cursor;
-    struct batch *read = NULL;
-    struct batch *made = batch_create(NULL, columns.count, 64);
-    enum status status = made ? toy_cursor_open(reader, &all, NULL, &cursor, error)
-                              : error_set(error, ERROR_MEMORY, table, "no memory for a batch");
-    if (status != STATUS_OK) {
-        batch_destroy(made);
-        return status;
-    }
-    while ((status = toy_cursor_next(cursor, 512, SIZE_MAX, &read, error)) == STATUS_OK) {
-        for (uint32_t row = 0; row < read->row_count && status == STATUS_OK; row++) {
-            const struct cell *map = batch_row(read, row);
-            for (uint32_t k = 0; k < key_count; k++) {
-                if (!matches(map, by, &keys[(size_t)k * by.count])) {
-                    continue;
-                }
-                struct cell *cells = batch_append(made);
-                for (uint32_t i = 0; cells && i < columns.count; i++) {
-                    const struct cell *field = value_field(map, columns.names[i]);
-                    cells[i] = cell_missing();
-                    status = field ? value_copy(field, made->arena, &cells[i]) : STATUS_OK;
-                }
-                break;
-            }
-        }
-        batch_destroy(read);
-    }
-    toy_cursor_close(cursor);
-    if (status != STATUS_END) {
-        batch_destroy(made);
-        return STATUS_FAILED;
-    }
-    *batch = made;
-    return STATUS_OK;
-}
-
 const struct source_functions toy_source = {
     .snapshot = toy_snapshot,
     .describe_stream = toy_describe_stream,
@@ -422,5 +387,4 @@ const struct source_functions toy_source = {
     .cursor_open = toy_cursor_open,
     .cursor_next = toy_cursor_next,
     .cursor_close = toy_cursor_close,
-    .fetch = toy_fetch,
 };

@@ -71,7 +71,7 @@ static const struct {
     {"count", contract_test_count},
     {"shared spans", contract_test_shared_spans},
     {"load", contract_test_load},
-    {"source fetch", contract_test_source_fetch},
+    {"roots by key", contract_test_roots_by_key},
     {"delete keyless", contract_test_delete_keyless},
     {"partnerless", contract_test_partnerless},
     {"settle kills", contract_test_settle_kills},

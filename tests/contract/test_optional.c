@@ -399,20 +399,42 @@ void contract_test_load(const struct contract_entry *entry)
     fixture_close(&fixture);
 }
 
-/* ---- fetch of a source */
+/* ---- roots by key */
 
-void contract_test_source_fetch(const struct contract_entry *entry)
+/* The ids that a request brings, in its order; the values are checked. */
+static uint32_t read_ids(struct source_side *side, const struct read_request *request, int64_t *ids,
+                         uint32_t most)
 {
-    static const char *const names[] = {"id", "value"};
-    const struct column_list both = {names, 2};
-    const struct column_list by_id = {names, 1};
-    const struct column_list by_value = {names + 1, 1};
+    struct error error = {0};
+    struct cursor *cursor;
+    struct batch *batch;
+    enum status status;
+    uint32_t count = 0;
+    const struct source_functions *source = side->connector->source;
+    check_ok(source->cursor_open(side->reader, request, NULL, &cursor, &error), &error,
+             "cursor_open");
+    while ((status = source->cursor_next(cursor, 2, SIZE_MAX, &batch, &error)) == STATUS_OK) {
+        for (uint32_t row = 0; row < batch->row_count; row++) {
+            const struct cell *cells = batch_row(batch, row);
+            assert_true(count < most);
+            ids[count++] = cells[0].i64;
+            assert_int_equal(cells[1].length, cells[0].i64 <= 5 ? 3 : 4);
+        }
+        batch_destroy(batch);
+    }
+    assert_int_equal(status, STATUS_END);
+    source->cursor_close(cursor);
+    return count;
+}
+
+void contract_test_roots_by_key(const struct contract_entry *entry)
+{
+    static const char *const names[] = {"id"};
     struct fixture fixture;
     struct source_side side;
-    struct error error = {0};
-    struct batch *batch;
+    int64_t ids[16];
     fixture_open(&fixture, entry);
-    if (!fixture.target->connector->source->fetch) {
+    if ((fixture.target->capabilities & CAPABILITY_READS_BY_KEY) == 0) {
         fixture_close(&fixture);
         return;
     }
@@ -420,28 +442,22 @@ void contract_test_source_fetch(const struct contract_entry *entry)
     scene_write(&fixture, 1, 0, 5, "low");
     scene_write(&fixture, 2, 5, 5, "high");
     source_open(&fixture, &side);
-    const struct cell ids[] = {cell_int64(3), cell_int64(99), cell_int64(8)};
-    check_ok(
-        side.connector->source->fetch(side.reader, "things", both, by_id, ids, 3, &batch, &error),
-        &error, "fetch");
-    assert_int_equal(batch->row_count, 2);
-    for (uint32_t row = 0; row < 2; row++) {
-        const struct cell *cells = batch_row(batch, row);
-        assert_true(cells[0].i64 == 3 || cells[0].i64 == 8);
-        assert_int_equal(cells[1].length, cells[0].i64 == 3 ? 3 : 4);
-    }
-    batch_destroy(batch);
-    const struct cell values[] = {cell_text("high", 4)};
-    check_ok(side.connector->source->fetch(side.reader, "things", by_id, by_value, values, 1,
-                                           &batch, &error),
-             &error, "fetch by what is no key");
-    assert_int_equal(batch->row_count, 5);
-    batch_destroy(batch);
-    check_ok(
-        side.connector->source->fetch(side.reader, "things", both, by_id, ids, 0, &batch, &error),
-        &error, "fetch of nothing");
-    assert_int_equal(batch->row_count, 0);
-    batch_destroy(batch);
+    const struct cell keys[] = {cell_int64(8), cell_int64(99), cell_int64(3), cell_null()};
+    struct read_request request = side.request;
+    request.columns = both_columns;
+    request.column_count = 2;
+    request.root_key = (struct column_list){names, 1};
+    request.ordered = true;
+    request.keys = keys;
+    request.key_count = 4;
+    assert_int_equal(read_ids(&side, &request, ids, 16), 2);
+    assert_int_equal(ids[0] + ids[1], 11);
+    assert_true(ids[0] == 3 || ids[0] == 8);
+    request.key_count = 1;
+    assert_int_equal(read_ids(&side, &request, ids, 16), 1);
+    assert_int_equal(ids[0], 8);
+    request.key_count = 0;
+    assert_int_equal(read_ids(&side, &request, ids, 16), 0);
     source_close(&side);
     fixture_close(&fixture);
 }

@@ -1,5 +1,6 @@
 /* A read request as one SELECT, in MySQL's words. */
 #include "connectors/mysql/source.h"
+#include "connectors/mysql/target.h"
 #include "connectors/sql/digest.h"
 #include <string.h>
 #include <strings.h>
@@ -407,6 +408,9 @@ static const struct sql_request_dialect dialect = {
     .truth = "1",
     .present = " IS NOT NULL",
     .digest_words = &digest_words,
+    .rules = &mysql_rules,
+    .bytes_before = "X'",
+    .bytes_behind = "'",
     .describe_query = describe_query,
     .make_types = make_types,
     .append_column = append_column,

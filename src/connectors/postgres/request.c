@@ -1,6 +1,7 @@
 /* A read request as one SELECT, in PostgreSQL's words. */
 #include "connectors/postgres/source.h"
 #include "connectors/sql/digest.h"
+#include "connectors/sql/normal.h"
 #include <string.h>
 
 enum { OID_BYTEA = 17, OID_TEXT = 25, OID_VARCHAR = 1043 };
@@ -409,10 +410,16 @@ static const struct sql_digest_words digest_words = {
     .append_part = append_part,
 };
 
+static const struct sql_rules key_rules = {0};
+
 static const struct sql_request_dialect dialect = {
     .truth = "true",
     .present = " IS DISTINCT FROM NULL",
     .digest_words = &digest_words,
+    .rules = &key_rules,
+    .quotes_numbers = true,
+    .bytes_before = "'\\x",
+    .bytes_behind = "'::pg_catalog.bytea",
     .describe_query = describe_query,
     .make_types = make_types,
     .append_column = append_column,

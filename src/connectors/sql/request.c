@@ -1,6 +1,7 @@
 /* A read request as one SELECT: columns, joins, span, and an order that repeats exactly. */
 #include "connectors/sql/request.h"
 #include "base/text.h"
+#include "connectors/sql/by_key.h"
 #include "connectors/sql/digest.h"
 #include <stdio.h>
 #include <string.h>
@@ -320,6 +321,11 @@ static enum status append_order(struct sql_request *request)
     return STATUS_OK;
 }
 
+static enum status append_root_column(void *context, const char *name)
+{
+    return sql_request_column(context, -1, name);
+}
+
 /* The rows of the span, and of these those of the buckets that are asked for. */
 static enum status append_where(struct sql_request *request, const struct span *span)
 {
@@ -328,9 +334,20 @@ static enum status append_where(struct sql_request *request, const struct span *
     if (request->dialect->append_span(request, span) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return request->sums || request->asked->digest == NULL
-               ? STATUS_OK
-               : sql_digest_append_wanted(request, sql->length > before ? " AND " : " WHERE ");
+    if (!request->sums && request->asked->digest != NULL) {
+        return sql_digest_append_wanted(request, sql->length > before ? " AND " : " WHERE ");
+    }
+    if (request->asked->keys == NULL) {
+        return STATUS_OK;
+    }
+    const struct sql_by_key_words words = {.rules = request->dialect->rules,
+                                           .append_text = request->database->dialect->append_text,
+                                           .quotes_numbers = request->dialect->quotes_numbers,
+                                           .bytes_before = request->dialect->bytes_before,
+                                           .bytes_behind = request->dialect->bytes_behind};
+    buffer_append_string(&request->out->sql, sql->length > before ? " AND " : " WHERE ");
+    return sql_append_by_key(request->asked, &words, append_root_column, request,
+                             &request->out->sql, request->error);
 }
 
 enum status sql_request_write(struct sql_request *request, const struct span *span)

@@ -8,6 +8,7 @@
 
 struct sql_request_dialect;
 struct sql_digest_words;
+struct sql_rules;
 
 struct sql_select {
     struct buffer sql;
@@ -35,6 +36,11 @@ struct sql_request_dialect {
     const char *present; /* behind a value: it is not NULL; in PostgreSQL IS NOT NULL is of what is
                             in a row, too */
     const struct sql_digest_words *digest_words;
+    /* Literals of keys: by_key.h. */
+    const struct sql_rules *rules;
+    bool quotes_numbers;
+    const char *bytes_before;
+    const char *bytes_behind;
     /* The columns of a root that is a query. */
     enum status (*describe_query)(struct sql_request *request, struct sql_table *query);
     /* Room for the types of the columns. */

@@ -1,5 +1,6 @@
 /* A read request as one SELECT: columns, joins, span, and an order that repeats exactly. */
 #include "connectors/sql/request.h"
+#include "connectors/sql/by_key.h"
 #include "connectors/sqlite/source.h"
 #include <stdio.h>
 #include <string.h>
@@ -306,15 +307,47 @@ static enum status append_span(struct compiler *compiler, const struct span *spa
     return STATUS_OK;
 }
 
+/* A NUL would end a literal. */
+static void append_key_text(struct buffer *out, const char *text, size_t length)
+{
+    if (memchr(text, '\0', length) == NULL) {
+        sqlite_append_text(out, text);
+        return;
+    }
+    buffer_append_string(out, "CAST(x'");
+    for (size_t i = 0; i < length; i++) {
+        buffer_format(out, "%02x", (unsigned char)text[i]);
+    }
+    buffer_append_string(out, "' AS TEXT)");
+}
+
+static const struct sql_rules key_rules = {.truth_is_number = true};
+static const struct sql_by_key_words by_key_words = {
+    .rules = &key_rules, .append_text = append_key_text, .bytes_before = "x'", .bytes_behind = "'"};
+
+static enum status append_root_column(void *context, const char *name)
+{
+    struct compiler *compiler = context;
+    return join_append_column(&compiler->out->sql, "_t0", compiler->root, name, compiler->error);
+}
+
 static enum status append_where(struct compiler *compiler, const struct span *span,
                                 const struct span_bounds *bounds)
 {
     struct buffer *sql = &compiler->out->sql;
-    if (compiler->out->hands_over || bounds->has_low || bounds->has_high) {
+    bool by_key = compiler->request->keys != NULL;
+    if (compiler->out->hands_over || bounds->has_low || bounds->has_high || by_key) {
         buffer_append_string(sql, " WHERE 1");
     }
     if (append_span(compiler, span, bounds) != STATUS_OK) {
         return STATUS_FAILED;
+    }
+    if (by_key) {
+        buffer_append_string(sql, " AND ");
+        if (sql_append_by_key(compiler->request, &by_key_words, append_root_column, compiler, sql,
+                              compiler->error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
     }
     if (compiler->out->hands_over) {
         buffer_format(sql, " AND " SOURCE_ROW_FUNCTION "(:cursor, _t0.%s",

@@ -1,0 +1,131 @@
+/* Writing read_request.keys as a condition: an index of the key answers it. */
+#include "connectors/sql/by_key.h"
+
+struct by_key {
+    const struct read_request *request;
+    const struct sql_by_key_words *words;
+    sql_append_root_column *append_column;
+    void *context;
+    struct buffer *sql;
+    struct error *error;
+};
+
+static void append_bytes(const struct by_key *self, const struct cell *cell)
+{
+    static const char digits[] = "0123456789abcdef";
+    buffer_append_string(self->sql, self->words->bytes_before);
+    for (size_t i = 0; i < cell->length; i++) {
+        unsigned char byte = ((const unsigned char *)cell->bytes)[i];
+        buffer_append_byte(self->sql, digits[byte >> 4]);
+        buffer_append_byte(self->sql, digits[byte & 15]);
+    }
+    buffer_append_string(self->sql, self->words->bytes_behind);
+}
+
+static bool is_number(const struct cell *cell)
+{
+    return cell->kind == VALUE_BOOL || cell->kind == VALUE_INT64 || cell->kind == VALUE_UINT64 ||
+           cell->kind == VALUE_FLOAT32 || cell->kind == VALUE_FLOAT64 ||
+           cell->kind == VALUE_DECIMAL;
+}
+
+static enum status append_value(const struct by_key *self, const struct cell *cell)
+{
+    struct buffer text = {0};
+    if (cell->kind == VALUE_BYTES) {
+        append_bytes(self, cell);
+        return STATUS_OK;
+    }
+    enum status status = sql_append_value_text(self->words->rules, cell, &text, self->error);
+    if (status == STATUS_OK && is_number(cell) && !self->words->quotes_numbers) {
+        buffer_append_buffer(self->sql, &text);
+    } else if (status == STATUS_OK) {
+        self->words->append_text(self->sql, buffer_string(&text), text.length);
+    }
+    buffer_free(&text);
+    return status;
+}
+
+static bool is_null(const struct cell *cell)
+{
+    return cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING;
+}
+
+/* "column IN (…)", which planners know best. */
+static enum status append_list(const struct by_key *self)
+{
+    const struct read_request *request = self->request;
+    bool nulls = false;
+    bool begun = false;
+    for (uint32_t i = 0; i < request->key_count; i++) {
+        nulls = nulls || is_null(&request->keys[i]);
+        if (is_null(&request->keys[i])) {
+            continue;
+        }
+        if (!begun && self->append_column(self->context, request->root_key.names[0]) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        buffer_append_string(self->sql, begun ? ", " : " IN (");
+        if (append_value(self, &request->keys[i]) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        begun = true;
+    }
+    buffer_append_string(self->sql, begun ? ")" : "");
+    if (!nulls) {
+        return STATUS_OK;
+    }
+    buffer_append_string(self->sql, begun ? " OR " : "");
+    if (self->append_column(self->context, request->root_key.names[0]) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(self->sql, " IS NULL");
+    return STATUS_OK;
+}
+
+/* One comparison a column, so that NULL is found, too. */
+static enum status append_key(const struct by_key *self, const struct cell *key)
+{
+    const struct column_list columns = self->request->root_key;
+    for (uint32_t i = 0; i < columns.count; i++) {
+        buffer_append_string(self->sql, i > 0 ? " AND " : "");
+        if (self->append_column(self->context, columns.names[i]) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        bool null = is_null(&key[i]);
+        buffer_append_string(self->sql, null ? " IS NULL" : " = ");
+        if (!null && append_value(self, &key[i]) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    return STATUS_OK;
+}
+
+enum status sql_append_by_key(const struct read_request *request,
+                              const struct sql_by_key_words *words,
+                              sql_append_root_column *append_column, void *context,
+                              struct buffer *sql, struct error *error)
+{
+    const struct by_key self = {.request = request,
+                                .words = words,
+                                .append_column = append_column,
+                                .context = context,
+                                .sql = sql,
+                                .error = error};
+    if (request->root_key.count == 0) {
+        return error_set(error, ERROR_INTERNAL, request->name,
+                         "rows without a key can't be read by it");
+    }
+    buffer_append_string(sql, request->key_count == 0 ? "(1 = 0" : "(");
+    if (request->root_key.count == 1 && append_list(&self) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; i < request->key_count && request->root_key.count > 1; i++) {
+        buffer_append_string(sql, i > 0 ? " OR " : "");
+        if (append_key(&self, request->keys + (size_t)i * request->root_key.count) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+    }
+    buffer_append_byte(sql, ')');
+    return STATUS_OK;
+}

@@ -1,0 +1,27 @@
+/* The condition that a root is one of those whose keys are asked for (read_request.keys). */
+#ifndef TRANSHUME_CONNECTORS_SQL_BY_KEY_H
+#define TRANSHUME_CONNECTORS_SQL_BY_KEY_H
+
+#include "base/buffer.h"
+#include "connectors/connector.h"
+#include "connectors/sql/normal.h"
+
+/* How a database writes it. */
+struct sql_by_key_words {
+    const struct sql_rules *rules;
+    void (*append_text)(struct buffer *out, const char *text, size_t length); /* a literal */
+    bool quotes_numbers;      /* a literal of texts takes the type of what it is compared with */
+    const char *bytes_before; /* around hexadecimal digits */
+    const char *bytes_behind;
+};
+
+/* A column of the root, by its name, to the condition's buffer. */
+typedef enum status sql_append_root_column(void *context, const char *name);
+
+/* "(…)"; of no keys a condition that nothing meets. */
+enum status sql_append_by_key(const struct read_request *request,
+                              const struct sql_by_key_words *words,
+                              sql_append_root_column *append_column, void *context,
+                              struct buffer *sql, struct error *error) MUST_USE;
+
+#endif
