@@ -14,12 +14,12 @@ enum status mysql_is_denied(struct mysql_database *self, MYSQL *connection,
         buffer_append_buffer(&sql, statement);
     }
     bool failed =
-        mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, code, NULL, problem) != STATUS_OK;
+        mysql_run_buffer(self, connection, &sql, SQL_SHORT, code, NULL, problem) != STATUS_OK;
     unsigned answer = failed ? mysql_errno(connection) : 0;
     *denied = answer == DENIED_DATABASE || answer == DENIED_TABLE || answer == DENIED_COLUMN;
     return failed || !prepared ? STATUS_OK
                                : mysql_run(self, connection, "DEALLOCATE PREPARE transhume_attempt",
-                                           MYSQL_SHORT, code, NULL, error);
+                                           SQL_SHORT, code, NULL, error);
 }
 
 enum status mysql_is_denied_select(struct mysql_database *self, MYSQL *connection,

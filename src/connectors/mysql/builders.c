@@ -30,7 +30,7 @@ static enum status find(void *context, struct sql_built *built, struct error *er
         looking->self, looking->connection,
         "SELECT info, id FROM information_schema.processlist WHERE id <> connection_id() AND command = "
         "'Query' AND info LIKE 'ALTER TABLE %'",
-        MYSQL_SHORT, ERROR_TARGET_INVALID, &rows, error);
+        SQL_SHORT, ERROR_TARGET_INVALID, &rows, error);
     *built = (struct sql_built){0};
     while (status == STATUS_OK && built->table == NULL && (row = mysql_fetch_row(rows)) != NULL) {
         for (uint32_t i = 0; built->table == NULL && i < looking->table_count; i++) {

@@ -22,7 +22,7 @@ enum status mysql_name_account(struct mysql_database *self, MYSQL *connection, e
                   "SELECT CONCAT(QUOTE(LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - "
                   "CHAR_LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1)), '@', "
                   "QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)))",
-                  MYSQL_SHORT, code, &result, error);
+                  SQL_SHORT, code, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     *account = row != NULL && row[0] != NULL ? arena_copy_string(arena, row[0]) : "";
     mysql_free_result(result);

@@ -18,7 +18,7 @@ static enum status find(void *context, struct sql_built *built, struct error *er
     const struct postgres_parameter schema = {.text = looking->self->sql.schema};
     PGresult *rows = NULL;
     enum status status = postgres_query(looking->self, looking->connection, sql_builders, &schema,
-                                        1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &rows, error);
+                                        1, SQL_SHORT, ERROR_TARGET_INVALID, &rows, error);
     *built = (struct sql_built){0};
     for (int row = 0; status == STATUS_OK && built->table == NULL && row < PQntuples(rows); row++) {
         const char *name = PQgetvalue(rows, row, 0);

@@ -101,7 +101,7 @@ static bool may_be_kept(struct postgres_database *self, const struct builder *bu
            (!builder->sorted ||
             postgres_execute(self, builder->connection,
                              "RESET maintenance_work_mem; RESET max_parallel_maintenance_workers",
-                             POSTGRES_SHORT, ERROR_NETWORK, &ignored) == STATUS_OK);
+                             SQL_SHORT, ERROR_NETWORK, &ignored) == STATUS_OK);
 }
 
 static void leave(struct postgres_database *self, const struct builder *builder, bool good)
@@ -158,7 +158,7 @@ static enum status prepare_sorting(struct builds *builds, struct builder *builde
                   : jobs - 1 < WORKERS_WITHOUT ? WORKERS_WITHOUT
                                                : jobs - 1);
     builder->sorted = true;
-    return postgres_query_buffer(builds->self, builder->connection, &sql, NULL, 0, POSTGRES_SHORT,
+    return postgres_query_buffer(builds->self, builder->connection, &sql, NULL, 0, SQL_SHORT,
                                  ERROR_NETWORK, NULL, builds->error);
 }
 
@@ -172,8 +172,8 @@ static enum status prepare_session(struct builds *builds, struct builder *builde
     if (build->settings != NULL) {
         buffer_format(&sql, "; %s", build->settings);
     }
-    enum status status = postgres_execute_buffer(builds->self, builder->connection, &sql,
-                                                 POSTGRES_SHORT, ERROR_NETWORK, builds->error);
+    enum status status = postgres_execute_buffer(builds->self, builder->connection, &sql, SQL_SHORT,
+                                                 ERROR_NETWORK, builds->error);
     return status == STATUS_OK && sorts_much(build) ? prepare_sorting(builds, builder) : status;
 }
 
