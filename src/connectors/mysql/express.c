@@ -8,7 +8,7 @@
 #include "base/signals.h"
 #include "connectors/mysql/source.h"
 #include "connectors/mysql/writer_internal.h"
-#include "connectors/sql/pull.h"
+#include "connectors/sql/link.h"
 #include <string.h>
 
 enum { REFUSALS_MAX = 2, ROWS_A_NOTE = 64 };

@@ -4,7 +4,6 @@
 #include "connectors/mysql/catalog.h"
 #include "connectors/registry.h"
 #include "connectors/sql/link.h"
-#include "connectors/sql/open.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -134,7 +134,7 @@ enum status mysql_connect(struct mysql_database *self, MYSQL **connection,
 /* The same without any settings. */
 enum status mysql_reach(struct mysql_database *self, MYSQL **connection,
                         struct error *error) MUST_USE;
-/* link.c: into the instance's report, how this connection is kept from others. Any thread. */
+/* greeting.c: into the instance's report, how this connection is kept from others. Any thread. */
 void mysql_tell_link(struct mysql_database *self, MYSQL *connection);
 /* ending.c: a new connection that works on the claimed run, known as such to who takes the run
  * over; fails where that was done. Without a run: any connection. Any thread. */

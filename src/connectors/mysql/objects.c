@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/statement.h"
-#include "connectors/sql/rounds.h"
+#include "connectors/sql/builders.h"
 #include <string.h>
 
 enum { SHOWN_BYTES = 160, NO_SUCH_DEFINER = 1449, RIGHT_MISSING = 1227 };

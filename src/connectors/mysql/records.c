@@ -2,7 +2,7 @@
 #include "connectors/mysql/source.h"
 #include "connectors/mysql/target.h"
 #include "connectors/sql/finding.h"
-#include "connectors/sql/normal_column.h"
+#include "connectors/sql/normal.h"
 #include "model/decimal.h"
 #include "model/time_text.h"
 #include <float.h>

@@ -1,5 +1,6 @@
 /* MySQL and MariaDB as a target: transactions of the control thread, looking at tables, counting.
  */
+#include "connectors/mysql/target.h"
 #include "connectors/mysql/crew.h"
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/orphans.h"
@@ -230,3 +231,40 @@ const struct target_functions mysql_target_functions = {
     .column_class = mysql_column_class,
     .normal_form_in_column = mysql_normal_form_in_column,
 };
+
+/* ---------------------------------------------------------------- many tables at once */
+
+enum { MANY = 16 };
+
+enum status mysql_look(struct mysql_database *self, MYSQL *connection, uint32_t table_count,
+                       struct arena *arena, struct mysql_look *look, struct error *error)
+{
+    /* a server that folds names has tables under others than they were asked for by */
+    *look = (struct mysql_look){.whole = table_count >= MANY && !self->folds_names};
+    return look->whole ? mysql_catalog_read(self, connection, NULL, arena, &look->all, error)
+                       : STATUS_OK;
+}
+
+enum status mysql_look_at(const struct mysql_look *look, struct mysql_database *self,
+                          MYSQL *connection, const char *name, struct arena *arena,
+                          struct mysql_table *table, struct error *error)
+{
+    if (look == NULL || !look->whole) {
+        return mysql_target_describe(self, connection, name, arena, table, error);
+    }
+    const struct mysql_table *found = mysql_catalog_find(&look->all, name);
+    if (found == NULL) {
+        return STATUS_END;
+    }
+    *table = *found;
+    return STATUS_OK;
+}
+
+void mysql_forget_seen(struct mysql_database *self)
+{
+    mysql_rights_free(self->rights);
+    self->rights = NULL;
+    arena_destroy(self->seen_arena);
+    self->seen_arena = NULL;
+    self->seen = NULL;
+}

@@ -6,7 +6,7 @@
 #include "base/signals.h"
 #include "connectors/postgres/source.h"
 #include "connectors/postgres/writer_internal.h"
-#include "connectors/sql/pull.h"
+#include "connectors/sql/link.h"
 #include <string.h>
 
 enum { PIECE_BYTES = 256 << 10 };

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "connectors/postgres/statement.h"
 #include "connectors/postgres/store.h"
-#include "connectors/sql/rounds.h"
+#include "connectors/sql/builders.h"
 #include "postgres_sql.h"
 #include <string.h>
 

@@ -6,7 +6,6 @@
 #include "connectors/postgres/target.h"
 #include "connectors/registry.h"
 #include "connectors/sql/link.h"
-#include "connectors/sql/open.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "connectors/postgres/source.h"
 #include "connectors/postgres/target.h"
 #include "connectors/sql/finding.h"
-#include "connectors/sql/normal_column.h"
+#include "connectors/sql/normal.h"
 #include <string.h>
 
 enum { FINDING_COLUMNS_MAX = 1600 };

@@ -80,7 +80,7 @@ enum status postgres_digest_compile(struct postgres_database *self, PGconn *conn
                                     struct arena *arena, struct buffer *sql,
                                     struct error *error) MUST_USE;
 
-/* ---------------------------------------------------------------- equality.c */
+/* ---------------------------------------------------------------- request.c: what equals what */
 
 /* A column that has to equal another one; NULL: none of the catalogue's or a query's. */
 struct postgres_equality_side {
