@@ -9,9 +9,7 @@
 #include "verify/spill.h"
 #include "verify/steps.h"
 #include "verify/unreadable.h"
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 #define XXH_INLINE_ALL /* most of what is hashed is short: the calls would cost as much as the \
                           work */
 #include <xxhash.h>
@@ -462,7 +460,7 @@ void pass_tell_of_side(enum verify_side side, struct error *error)
     if ((error->code == ERROR_SOURCE_READ || error->code == ERROR_SOURCE_CHANGED) &&
         (side == SIDE_TARGET || error->hint[0] == '\0')) {
         error_hint(error,
-                   "nothing was changed; once nobody writes to the %s, say `transhume "
+                   "nothing was changed; once nobody writes to the %s, run `transhume "
                    "validate` again",
                    side == SIDE_SOURCE ? "source" : "target");
     }

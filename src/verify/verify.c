@@ -5,9 +5,7 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/signals.h"
 #include "engine/check/sampling.h"
-#include "engine/run/options.h"
 #include "verify/checkpoint.h"
 #include "verify/match.h"
 #include "verify/repair.h"
@@ -16,7 +14,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 const char *verify_level_name(enum verify_level level)
 {
@@ -449,8 +446,7 @@ static void tell_kept(const struct verify *verify, bool interrupted)
     verify->result->parts_kept = checkpoint->written_count;
     if (!interrupted) {
         log_write(LOG_INFO,
-                  "%" PRIu32 " of %" PRIu32
-                  " parts are compared, and kept: the same command goes on with them",
+                  "%" PRIu32 " of %" PRIu32 " parts are compared; the same command continues",
                   checkpoint->written_count, checkpoint->task_count);
     }
 }

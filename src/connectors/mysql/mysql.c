@@ -21,34 +21,29 @@ enum {
 static const char *const schemes[] = {"mariadb", NULL};
 
 static const struct connector_option options[] = {
-    {.name = "socket",
-     .type = OPTION_TEXT,
-     .help = "the server's Unix socket; instead of host and port"},
+    {.name = "socket", .type = OPTION_TEXT, .help = "Unix socket, instead of host and port"},
     {.name = "sslmode",
      .type = OPTION_CHOICE,
      .range = "disable|prefer|require|verify-full",
-     .help = "default: verify-full, but for loopback and Unix sockets prefer"},
+     .help = "default: verify-full; prefer for loopback and Unix sockets"},
     {.name = "sslrootcert",
      .type = OPTION_TEXT,
-     .help = "certificates of the authorities that are trusted; default: the system's"},
+     .help = "certificates of trusted authorities; default: the system's"},
     {.name = "sslcert", .type = OPTION_TEXT, .help = "the client's certificate"},
     {.name = "sslkey", .type = OPTION_TEXT, .help = "the client's private key"},
     {.name = "option_file",
      .type = OPTION_TEXT,
-     .help = "instead of ~/.my.cnf and its like; its groups client and transhume are read; empty: "
-             "none"},
+     .help = "instead of ~/.my.cnf and the like; empty: none"},
     {.name = "lock",
      .type = OPTION_CHOICE,
      .default_text = "auto",
      .range = "auto|none",
-     .help = "source: how a snapshot is made that all readers share: under a short lock, or one "
-             "connection after the other"},
+     .help = "source: take a short lock for one snapshot of all readers, or not"},
     {.name = "load",
      .type = OPTION_CHOICE,
      .default_text = "auto",
      .range = "auto|data|insert",
-     .help = "target: prepared INSERTs in bulk where the server takes them (MariaDB), else LOAD "
-             "DATA LOCAL (data: always), else INSERTs of many rows (insert: always)"},
+     .help = "target: bulk INSERTs (MariaDB), else LOAD DATA LOCAL; data, insert: always that"},
 };
 
 static const char *const failpoints[] = {"mysql.before_empty",        "mysql.before_snapshot",

@@ -233,7 +233,7 @@ static enum status ask_value(struct mysql_database *self, MYSQL *connection,
     } else if (status == STATUS_OK) {
         char name[SHOWN_BYTES];
         text_printable(object->name, strlen(object->name), name, sizeof name);
-        log_write(LOG_WARNING, "the sequence %s begins anew: %s", name,
+        log_write(LOG_WARNING, "the sequence %s starts over: %s", name,
                   explain("where it is", "SELECT", &refusal, arena));
     }
     mysql_free_result(result);

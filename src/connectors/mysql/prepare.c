@@ -297,9 +297,7 @@ static enum status make_key_table(struct mysql_database *self, MYSQL *connection
                                   const struct target_table *table, struct error *error)
 {
     struct buffer sql = {0};
-    bool tracked = table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE ||
-                   table->existing == EXISTING_SKIP;
-    if (!tracked || table->created || self->sql.run_id == NULL) {
+    if (!target_table_tracks(table) || self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");

@@ -27,9 +27,8 @@ void writer_bulk_begin(struct segment *segment)
 {
     size_t bytes = writer_bulk_head_bytes(segment->plan);
     buffer_clear(&segment->out);
-    if (buffer_reserve(&segment->out, bytes)) {
-        segment->out.length = bytes;
-    }
+    buffer_reserve(&segment->out, bytes);
+    segment->out.length = bytes;
 }
 
 /* Anew if it was before. */

@@ -171,7 +171,7 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
     made->shape = shape;
     made->facts = &writer->tables[table].facts;
     /* in a table that this run made, another record under a key is the run's own */
-    made->existing = target->created ? EXISTING_APPEND : target->existing;
+    made->existing = target_table_policy(target);
     made->distinct = target->distinct && target->key.count > 0;
     made->staged = made->existing == EXISTING_UPSERT || made->existing == EXISTING_REPLACE ||
                    made->existing == EXISTING_SKIP || made->distinct ||

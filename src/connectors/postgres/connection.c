@@ -320,7 +320,7 @@ enum status postgres_control(struct postgres_database *self, PGconn **connection
     if (self->mode == OPEN_SOURCE && self->sql.snapshot_taken) {
         error_set(error, ERROR_SOURCE_READ, self->sql.shown,
                   "the connection that holds the snapshot broke off");
-        error_hint(error, "`transhume resume` goes on, at a new snapshot");
+        error_hint(error, "`transhume resume` continues, at a new snapshot");
         return STATUS_FAILED;
     }
     postgres_disconnect(self->control);

@@ -141,7 +141,7 @@ static enum status ask_each(struct reading *reading, uint32_t first, uint32_t en
     for (uint32_t i = first; status == STATUS_OK && i < end; i++) {
         status = ask_values(reading, i, i + 1, error);
         if (status != STATUS_OK && is_answer(error)) {
-            log_write(LOG_WARNING, "%s %s: the target's begins anew: %s", reading->objects[i].what,
+            log_write(LOG_WARNING, "%s %s: the target's starts over: %s", reading->objects[i].what,
                       reading->objects[i].name, error->message);
             error_clear(error);
             status = STATUS_OK;

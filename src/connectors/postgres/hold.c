@@ -217,6 +217,6 @@ enum status postgres_hold_lasts(const struct postgres_database *self, struct err
     error_set(error, ERROR_SOURCE_READ, self->sql.shown,
               "the snapshot is lost: the session that held it, and the tables against being "
               "emptied, was ended");
-    error_hint(error, "`transhume resume` goes on at a new one");
+    error_hint(error, "`transhume resume` continues at a new one");
     return STATUS_FAILED;
 }

@@ -24,17 +24,17 @@ static const char *const schemes[] = {"postgresql", NULL};
 static const struct connector_option options[] = {
     {.name = "schema",
      .type = OPTION_TEXT,
-     .help = "whose tables are meant; default: the first of search_path, mostly public"},
+     .help = "default: the first of search_path, mostly public"},
     {.name = "host",
      .type = OPTION_TEXT,
-     .help = "the server's name, or the folder of its Unix socket; instead of that in the URI"},
+     .help = "host, or folder of the Unix socket, instead of the URI's"},
     {.name = "sslmode",
      .type = OPTION_CHOICE,
      .range = "disable|allow|prefer|require|verify-ca|verify-full",
-     .help = "default: verify-full, but for loopback and Unix sockets prefer"},
+     .help = "default: verify-full; prefer for loopback and Unix sockets"},
     {.name = "sslrootcert",
      .type = OPTION_TEXT,
-     .help = "certificates of the authorities that are trusted; default: "
+     .help = "certificates of trusted authorities; default: "
              "~/.postgresql/root.crt, else the system's"},
     {.name = "sslcert", .type = OPTION_TEXT, .help = "the client's certificate"},
     {.name = "sslkey", .type = OPTION_TEXT, .help = "the client's private key"},
@@ -52,9 +52,7 @@ static const struct connector_option options[] = {
     {.name = "pooler",
      .type = OPTION_CHOICE,
      .range = "refuse|session",
-     .help =
-         "session: the pooler before the server (PgBouncer) keeps a session's connection to its "
-         "end (pool_mode = session); default: refuse any pooler"},
+     .help = "session: a pooler (PgBouncer) with pool_mode = session; default: refuse poolers"},
     {.name = "application_name",
      .type = OPTION_TEXT,
      .help = "as pg_stat_activity shows it; default: transhume"},

@@ -106,7 +106,7 @@ enum status postgres_reading_failed(struct postgres_database *self, struct error
     if (error != NULL && error->class == ERROR_CLASS_RETRY && self->sql.snapshot_taken &&
         PQstatus(self->control) != CONNECTION_OK) {
         error_recode(error, ERROR_SOURCE_READ);
-        error_hint(error, "the snapshot is lost; `transhume resume` goes on at a new one");
+        error_hint(error, "the snapshot is lost; `transhume resume` continues at a new one");
     }
     return STATUS_FAILED;
 }
@@ -118,7 +118,7 @@ static enum status snapshot_is_gone(const struct postgres_database *self, struct
     snprintf(words, sizeof words, "%.250s", error != NULL ? error->message : "");
     error_set(error, ERROR_SOURCE_READ, self->sql.shown,
               "the snapshot is lost: the session that held it was ended (%s)", words);
-    error_hint(error, "`transhume resume` goes on at a new one");
+    error_hint(error, "`transhume resume` continues at a new one");
     return STATUS_FAILED;
 }
 

@@ -25,14 +25,13 @@ static const struct connector_option options[] = {
     {.name = "immutable",
      .type = OPTION_BOOLEAN,
      .default_text = "false",
-     .help =
-         "source: nothing writes to the file while it is read, so read it without any lock (for "
-         "WAL databases in folders that can't be written)"},
+     .help = "source: read without locks, because nothing writes to the file (for WAL "
+             "databases in read-only folders)"},
     {.name = "slice",
      .type = OPTION_BYTES,
      .default_text = "1MiB",
      .range = "64KiB..512MiB",
-     .help = "source: texts and BLOBs above this size travel in slices instead of whole"},
+     .help = "source: larger texts and BLOBs travel in pieces"},
 };
 
 static const char *const failpoints[] = {

@@ -48,7 +48,7 @@ enum status writer_describe(struct writer *writer, uint32_t number, struct error
         status = look_at_indexes(writer, table, error);
     }
     table->described = status == STATUS_OK;
-    table->existing = table->plan->created ? EXISTING_APPEND : table->plan->existing;
+    table->existing = target_table_policy(table->plan);
     return status;
 }
 
@@ -363,9 +363,8 @@ static enum status insert_make(struct writer *writer, struct writer_insert *inse
     if (map_columns(writer, insert, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    bool tracked = table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE ||
-                   table->existing == EXISTING_SKIP;
-    if (tracked && table->plan->key.count == 0) {
+    if (table->existing != EXISTING_REFUSE && table->existing != EXISTING_APPEND &&
+        table->plan->key.count == 0) {
         error_set(error, ERROR_TARGET_SCHEMA, table->plan->name,
                   "without a key, records that are there can't be recognised");
         error_hint(error, "give the table a key in the plan, or say existing: append");
@@ -387,7 +386,8 @@ static enum status insert_make(struct writer *writer, struct writer_insert *inse
         prepare_repeat(writer, insert, view_name, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (tracked && prepare_track(writer, insert, view_name, error) != STATUS_OK) {
+    if (target_table_tracks(table->plan) &&
+        prepare_track(writer, insert, view_name, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return table->plan->keeps_undo && table->plan->key.count > 0

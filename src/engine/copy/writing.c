@@ -178,7 +178,7 @@ static enum status check_reject_bound(struct writing *writing, const struct reje
               "%" PRIu64 " records rejected, the last with %s: %s", rejected,
               error_describe(reject->code)->name, reject->reason == NULL ? "" : reject->reason);
     error_hint(error,
-               "see %s; mend source or plan, or allow more by `transhume resume --max-rejects N`",
+               "see %s; fix source or plan, or allow more by `transhume resume --max-rejects N`",
                writing->copy->run->folder.rejects);
     return STATUS_FAILED;
 }
@@ -368,7 +368,7 @@ struct batch *writing_cut(struct batch *original, uint32_t first, uint32_t count
     struct batch *piece = batch_create_sharing(original, original->shape, original->width, count);
     note_large(original, piece);
     if (original->envelopes != NULL) {
-        (void)!batch_add_envelopes(piece);
+        batch_add_envelopes(piece);
     }
     for (uint32_t i = 0; i < count; i++) {
         struct cell *cells = batch_append(piece);
