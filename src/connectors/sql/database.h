@@ -42,8 +42,9 @@ struct sql_table {
 enum sql_access { SQL_LOOKS, SQL_WRITES, SQL_ALTERS };
 
 /*
- * What a database has in its own way, all of it for the control thread. Statements go over the
- * control connection; from `begin` to `end` they are one transaction.
+ * What a database has in its own way, for the control thread; the source's catalogue any thread may
+ * ask once it is read. Statements go over the control connection; from `begin` to `end` they are
+ * one transaction.
  */
 struct sql_dialect {
     const char *name;      /* of its failpoints: "mysql" */
