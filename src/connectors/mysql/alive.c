@@ -33,8 +33,8 @@ bool mysql_sees(struct mysql_database *self, MYSQL *other, MYSQL *connection)
                   "SELECT " MYSQL_SERVER_NAME
                   ", p.host FROM information_schema.processlist AS p WHERE p.id = %lu",
                   mysql_thread_id(connection));
-    bool sees = mysql_run_buffer(self, other, &sql, MYSQL_PROBE, ERROR_NETWORK, &result,
-                                 &ignored) == STATUS_OK;
+    bool sees = mysql_run_buffer(self, other, &sql, SQL_PROBE, ERROR_NETWORK, &result, &ignored) ==
+                STATUS_OK;
     MYSQL_ROW row = sees ? mysql_fetch_row(result) : NULL;
     sees = row != NULL && row[0] != NULL && mysql_own_is(connection, row[0], row[1]);
     mysql_free_result(result);
@@ -49,7 +49,7 @@ static enum sql_life life_of_session(struct mysql_database *self, MYSQL *other, 
     MYSQL_RES *result = NULL;
     struct error ignored;
     enum sql_life life = SQL_IDLES;
-    if (mysql_run(self, other, "SHOW PROCESSLIST", MYSQL_SHORT, ERROR_NETWORK, &result, &ignored) !=
+    if (mysql_run(self, other, "SHOW PROCESSLIST", SQL_SHORT, ERROR_NETWORK, &result, &ignored) !=
         STATUS_OK) {
         return SQL_WORKS; /* not known */
     }

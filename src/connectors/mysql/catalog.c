@@ -436,7 +436,7 @@ static enum status ask(struct builder *builder, const char *sql, struct rows *ro
         self->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID;
 
     mysql_append_filled(&filled, sql, self->sql.schema, builder->table);
-    if (mysql_run_buffer(self, builder->connection, &filled, MYSQL_LONG, otherwise, &rows->result,
+    if (mysql_run_buffer(self, builder->connection, &filled, SQL_LONG, otherwise, &rows->result,
                          builder->error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -66,7 +66,7 @@ enum status mysql_catalog_shapes(struct mysql_database *self, MYSQL *connection,
                                  struct error *error) MUST_USE;
 /* NULL: there is none of that name. */
 const struct mysql_table *mysql_catalog_find(const struct mysql_catalog *catalog, const char *name);
-/* look.c: some tables of a target, of which many are read at once. */
+/* target.c: some tables of a target, of which many are read at once. */
 struct mysql_look {
     bool whole; /* `all` is what there was then; else each is asked for when it is looked at */
     struct mysql_catalog all;
@@ -91,7 +91,7 @@ enum status mysql_objects_read(struct mysql_database *self, MYSQL *connection,
 enum status mysql_ask_values(struct database *self, struct schema_object *objects, uint32_t count,
                              struct arena *arena, struct error *error);
 /*
- * attempt.c: May the account do it? The server reads the statement and, `prepared`, does not run
+ * lacking.c: May the account do it? The server reads the statement and, `prepared`, does not run
  * it; what it refuses for another reason than a right is allowed. `problem` has what it said.
  */
 enum status mysql_is_denied(struct mysql_database *self, MYSQL *connection,

@@ -38,8 +38,8 @@ static enum status get_lock(struct mysql_database *self, MYSQL *connection, cons
     buffer_append_string(&sql, "SELECT GET_LOCK(");
     append_lock(&sql, self, what, run_id);
     buffer_format(&sql, ", %d)", wait_s);
-    enum status status = mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_LOCKED,
-                                          0, &locked, error);
+    enum status status =
+        mysql_ask_number(self, connection, &sql, SQL_SHORT, ERROR_TARGET_LOCKED, 0, &locked, error);
     return status == STATUS_OK && locked != 1 ? STATUS_AGAIN : status;
 }
 
@@ -64,8 +64,7 @@ void mysql_unlock_creating(struct mysql_database *self, MYSQL *connection)
     buffer_append_string(&sql, "DO RELEASE_LOCK(");
     append_lock(&sql, self, "create", "");
     buffer_append_byte(&sql, ')');
-    (void)!mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_WRITE, NULL,
-                            &ignored);
+    (void)!mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_WRITE, NULL, &ignored);
 }
 
 /* ---------------------------------------------------------------- the lock of a run */
@@ -130,7 +129,7 @@ static enum status find_epoch(struct mysql_database *self, MYSQL *connection, co
     mysql_append(&sql, "SELECT value FROM %t WHERE name = '%s/leader'", &self->sql, SQL_STORE_TABLE,
                  key);
     enum status status =
-        mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
+        mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     *epoch = row != NULL && row[0] != NULL ? epoch_of(row[0]) : 0;
     mysql_free_result(result);

@@ -56,7 +56,7 @@ static void end_by_kill(struct mysql_database *self, const char *what, MYSQL *co
     MYSQL *other = NULL;
     buffer_format(&sql, "KILL %s %lu", what, mysql_thread_id(connection));
     if (mysql_reach(self, &other, NULL) == STATUS_OK && mysql_sees(self, other, connection)) {
-        (void)!mysql_run_buffer(self, other, &sql, MYSQL_PROBE, ERROR_NETWORK, NULL, NULL);
+        (void)!mysql_run_buffer(self, other, &sql, SQL_PROBE, ERROR_NETWORK, NULL, NULL);
     }
     mysql_disconnect(other);
     buffer_free(&sql);
@@ -64,9 +64,9 @@ static void end_by_kill(struct mysql_database *self, const char *what, MYSQL *co
 
 /* The server goes on with a statement whose client is gone, and keeps its transaction's locks. */
 static enum status give_up(struct mysql_database *self, MYSQL *connection,
-                           enum mysql_patience patience, struct error *error)
+                           enum sql_patience patience, struct error *error)
 {
-    if (patience != MYSQL_PROBE && !atomic_load(&self->sql.base.hurried)) {
+    if (patience != SQL_PROBE && !atomic_load(&self->sql.base.hurried)) {
         end_by_kill(self, "CONNECTION", connection);
     }
     error_set(error, ERROR_NETWORK, self->sql.shown, "the server did not answer within %lld s",
@@ -95,33 +95,28 @@ static enum status keep_vigil(struct mysql_database *self, MYSQL *connection,
     return status;
 }
 
-static bool is_short(enum mysql_patience patience)
-{
-    return patience == MYSQL_SHORT || patience == MYSQL_PROBE;
-}
-
 /*
  * The answer's first byte; what follows is the client library's to wait for, a read at a time (of
  * rows that are read as they come see mysql_next_row). A server goes on with a statement whose
  * client is gone: so one that is to stop is killed first.
  */
-enum status mysql_await(struct mysql_database *self, MYSQL *connection,
-                        enum mysql_patience patience, struct error *error)
+enum status mysql_await(struct mysql_database *self, MYSQL *connection, enum sql_patience patience,
+                        struct error *error)
 {
     bool stopped = false;
     struct sql_vigil vigil;
     sql_vigil_begin(&vigil, self->timeout_ms);
     while (!wait_until_readable(connection, SLICE_MS)) {
         if (sql_vigil_is_due(&vigil)) {
-            if (is_short(patience) || stopped) {
+            if (sql_is_short(patience) || stopped) {
                 return give_up(self, connection, patience, error);
             }
             if (keep_vigil(self, connection, &vigil, error) != STATUS_OK) {
                 return STATUS_FAILED;
             }
         }
-        if (!is_short(patience) && !stopped &&
-            signals_stop_level() >= (patience == MYSQL_BUILD ? 1 : 2)) {
+        if (!sql_is_short(patience) && !stopped &&
+            signals_stop_level() >= (patience == SQL_BUILD ? 1 : 2)) {
             mysql_kill_statement(self, connection);
             stopped = true;
             sql_vigil_begin(&vigil, self->timeout_ms);
@@ -138,7 +133,7 @@ enum status mysql_next_row(struct mysql_database *self, MYSQL_RES *result, MYSQL
     while (waits_for != 0) {
         /* where that failed the connection is broken off, and the call ends at once */
         if (status == STATUS_OK) {
-            status = mysql_await(self, connection, MYSQL_LONG, error);
+            status = mysql_await(self, connection, SQL_LONG, error);
         }
         waits_for = mysql_fetch_row_cont(row, result, waits_for & ~MYSQL_WAIT_TIMEOUT);
     }
@@ -274,13 +269,13 @@ static enum status bound_lock_waits(struct mysql_database *self, MYSQL *connecti
     struct buffer sql = {0};
     buffer_format(&sql, "SET SESSION innodb_lock_wait_timeout = %lld, lock_wait_timeout = %lld",
                   seconds, seconds);
-    return mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_NETWORK, NULL, error);
+    return mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_NETWORK, NULL, error);
 }
 
 enum status mysql_session_reset(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     enum status status =
-        mysql_run(self, connection, session_settings, MYSQL_SHORT, ERROR_NETWORK, NULL, error);
+        mysql_run(self, connection, session_settings, SQL_SHORT, ERROR_NETWORK, NULL, error);
     return status == STATUS_OK ? bound_lock_waits(self, connection, error) : status;
 }
 
@@ -293,7 +288,7 @@ static enum status set_up_session(struct mysql_database *self, MYSQL *connection
         status = mysql_run(self, connection,
                            repeatable ? "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
                                       : "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
-                           MYSQL_SHORT, ERROR_NETWORK, NULL, error);
+                           SQL_SHORT, ERROR_NETWORK, NULL, error);
     }
     /* settings that one server has and another one has not */
     static const char *const optional[] = {
@@ -323,9 +318,9 @@ static enum status note_session(struct mysql_database *self, MYSQL *connection, 
         "WHERE p.id = connection_id())";
     MYSQL_RES *result = NULL;
     enum status status =
-        mysql_run(self, connection, both, MYSQL_SHORT, ERROR_NETWORK, &result, error);
+        mysql_run(self, connection, both, SQL_SHORT, ERROR_NETWORK, &result, error);
     if (status != STATUS_OK && mysql_errno(connection) != 0 && mysql_is_alive(connection)) {
-        status = mysql_run(self, connection, server, MYSQL_SHORT, ERROR_NETWORK, &result, error);
+        status = mysql_run(self, connection, server, SQL_SHORT, ERROR_NETWORK, &result, error);
     }
     if (status != STATUS_OK) {
         return STATUS_FAILED;
@@ -497,7 +492,7 @@ int mysql_column_named(MYSQL_RES *result, const char *name)
 }
 
 enum status mysql_read_answer(struct mysql_database *self, MYSQL *connection,
-                              enum mysql_patience patience, enum error_code otherwise,
+                              enum sql_patience patience, enum error_code otherwise,
                               struct error *error)
 {
     if (mysql_await(self, connection, patience, error) != STATUS_OK) {
@@ -510,7 +505,7 @@ enum status mysql_read_answer(struct mysql_database *self, MYSQL *connection,
 }
 
 enum status mysql_send(struct mysql_database *self, MYSQL *connection, const char *sql,
-                       size_t length, enum mysql_patience patience, enum error_code otherwise,
+                       size_t length, enum sql_patience patience, enum error_code otherwise,
                        struct error *error)
 {
     return mysql_send_query(connection, sql, (unsigned long)length) != 0
@@ -519,7 +514,7 @@ enum status mysql_send(struct mysql_database *self, MYSQL *connection, const cha
 }
 
 enum status mysql_run(struct mysql_database *self, MYSQL *connection, const char *sql,
-                      enum mysql_patience patience, enum error_code otherwise, MYSQL_RES **result,
+                      enum sql_patience patience, enum error_code otherwise, MYSQL_RES **result,
                       struct error *error)
 {
     if (result != NULL) {
@@ -541,7 +536,7 @@ enum status mysql_run(struct mysql_database *self, MYSQL *connection, const char
 }
 
 enum status mysql_run_buffer(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
-                             enum mysql_patience patience, enum error_code otherwise,
+                             enum sql_patience patience, enum error_code otherwise,
                              MYSQL_RES **result, struct error *error)
 {
     enum status status =
@@ -551,7 +546,7 @@ enum status mysql_run_buffer(struct mysql_database *self, MYSQL *connection, str
 }
 
 enum status mysql_ask_number(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
-                             enum mysql_patience patience, enum error_code otherwise,
+                             enum sql_patience patience, enum error_code otherwise,
                              int64_t otherwise_value, int64_t *number, struct error *error)
 {
     MYSQL_RES *result = NULL;
@@ -574,6 +569,5 @@ enum status mysql_ask_edge(struct mysql_database *self, MYSQL *connection, const
 {
     struct buffer sql = {0};
     mysql_append(&sql, "SELECT %s(%n) FROM %t", edge, column, &self->sql, table);
-    return mysql_ask_number(self, connection, &sql, MYSQL_LONG, otherwise, INT64_MIN, number,
-                            error);
+    return mysql_ask_number(self, connection, &sql, SQL_LONG, otherwise, INT64_MIN, number, error);
 }

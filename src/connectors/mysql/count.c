@@ -83,7 +83,7 @@ static enum status count_range(void *context, MYSQL *connection, struct arena *a
     if (!last) {
         buffer_format(&sql, " < %lld", (long long)counting->bounds[number + 1]);
     }
-    return mysql_ask_number(counting->self, connection, &sql, MYSQL_LONG, ERROR_TARGET_INVALID, 0,
+    return mysql_ask_number(counting->self, connection, &sql, SQL_LONG, ERROR_TARGET_INVALID, 0,
                             &counting->counts[number], error);
 }
 
@@ -99,7 +99,7 @@ enum status mysql_count(struct mysql_database *self, MYSQL *control,
     } else if (status == STATUS_END) {
         struct buffer sql = {0};
         append_count(&sql, &counting);
-        status = mysql_ask_number(self, control, &sql, MYSQL_LONG, ERROR_TARGET_INVALID, 0,
+        status = mysql_ask_number(self, control, &sql, SQL_LONG, ERROR_TARGET_INVALID, 0,
                                   &counting.counts[0], error);
     }
     *count = 0;

@@ -27,7 +27,7 @@ static enum status ask(struct mysql_database *self, MYSQL *connection, const cha
 {
     struct buffer sql = {0};
     mysql_append_filled(&sql, query, self->sql.schema, NULL);
-    return mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_SOURCE_READ, result, error);
+    return mysql_run_buffer(self, connection, &sql, SQL_LONG, ERROR_SOURCE_READ, result, error);
 }
 
 static const char *keep(const struct schema *schema, const char *text)
@@ -167,8 +167,8 @@ enum status mysql_statements_read(struct mysql_database *self, MYSQL *connection
             continue;
         }
         mysql_append(&sql, "SHOW CREATE TABLE %t", &self->sql, table->name);
-        status = mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_SOURCE_READ, &result,
-                                  error);
+        status =
+            mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
         MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
         if (row != NULL && row[1] != NULL) {
             char *statement = arena_copy_string(arena, row[1]);
@@ -221,7 +221,7 @@ enum status mysql_describe_query(struct mysql_database *self, MYSQL *connection,
     buffer_append_string(&sql, "SELECT * FROM ");
     sql_append_query(&sql, query);
     buffer_append_string(&sql, " AS _t0 LIMIT 0");
-    if (mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_PLAN_INVALID, &result, error) !=
+    if (mysql_run_buffer(self, connection, &sql, SQL_LONG, ERROR_PLAN_INVALID, &result, error) !=
         STATUS_OK) {
         return STATUS_FAILED;
     }

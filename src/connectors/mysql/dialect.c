@@ -52,7 +52,7 @@ static enum status run(struct sql_database *self, struct buffer *sql, uint64_t *
                        struct error *error)
 {
     MYSQL *connection = server_of(self)->control;
-    enum status status = mysql_run_buffer(server_of(self), connection, sql, MYSQL_LONG,
+    enum status status = mysql_run_buffer(server_of(self), connection, sql, SQL_LONG,
                                           ERROR_TARGET_WRITE, NULL, error);
     if (status == STATUS_OK && changed != NULL) {
         *changed = mysql_affected_rows(connection);
@@ -64,8 +64,8 @@ static enum status ask(struct sql_database *self, struct buffer *sql, struct are
                        const char **text, struct error *error)
 {
     MYSQL_RES *result = NULL;
-    enum status status = mysql_run_buffer(server_of(self), server_of(self)->control, sql,
-                                          MYSQL_LONG, ERROR_TARGET_INVALID, &result, error);
+    enum status status = mysql_run_buffer(server_of(self), server_of(self)->control, sql, SQL_LONG,
+                                          ERROR_TARGET_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     *text = row != NULL && row[0] != NULL ? arena_copy_string(arena, row[0]) : NULL;
     mysql_free_result(result);
@@ -168,6 +168,8 @@ const struct sql_dialect mysql_dialect = {
     .find = find,
     .look_at_stream = mysql_look_at_stream,
     .count = mysql_count_source,
+    .hold_table = mysql_hold_table,
+    .hold_query = mysql_hold_query,
     .digest_type = mysql_digest_type,
     .begin = begin,
     .end = end,

@@ -154,8 +154,8 @@ enum status mysql_digest(struct reader *reader, const struct read_request *reque
     }
     *bytes += sql.length;
     if (status == STATUS_OK) {
-        status = mysql_run_buffer(self, connection, &sql, MYSQL_BUILD, ERROR_SOURCE_READ, &result,
-                                  error);
+        status =
+            mysql_run_buffer(self, connection, &sql, SQL_BUILD, ERROR_SOURCE_READ, &result, error);
     }
     status = status == STATUS_OK ? take(result, request, sums, bytes, error) : status;
     if (status != STATUS_OK) {

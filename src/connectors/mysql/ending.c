@@ -36,7 +36,7 @@ enum status mysql_session_mark(struct mysql_database *self, MYSQL *connection, s
         buffer_append_string(&sql, "SELECT GET_LOCK(");
         append_mark(&sql, key, atomic_fetch_add(&self->marks, 1) % SQL_SESSIONS_MAX);
         buffer_append_string(&sql, ", 0)");
-        if (mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_LOCKED, 0, &locked,
+        if (mysql_ask_number(self, connection, &sql, SQL_SHORT, ERROR_TARGET_LOCKED, 0, &locked,
                              error) != STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -81,7 +81,7 @@ static enum status find(void *context, uint64_t *numbers, uint32_t *count, struc
         }
         buffer_append_byte(&sql, ')');
     }
-    enum status status = mysql_run_buffer(looking->self, looking->connection, &sql, MYSQL_SHORT,
+    enum status status = mysql_run_buffer(looking->self, looking->connection, &sql, SQL_SHORT,
                                           ERROR_TARGET_LOCKED, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     *count = 0;
@@ -101,7 +101,7 @@ static enum status end(void *context, uint64_t number, struct error *error)
     struct looking *looking = context;
     struct buffer sql = {0};
     buffer_format(&sql, "KILL CONNECTION %llu", (unsigned long long)number);
-    return mysql_run_buffer(looking->self, looking->connection, &sql, MYSQL_SHORT,
+    return mysql_run_buffer(looking->self, looking->connection, &sql, SQL_SHORT,
                             ERROR_TARGET_LOCKED, NULL, error);
 }
 

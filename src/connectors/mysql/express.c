@@ -8,7 +8,7 @@
 #include "base/signals.h"
 #include "connectors/mysql/source.h"
 #include "connectors/mysql/writer_internal.h"
-#include "connectors/sql/pull.h"
+#include "connectors/sql/link.h"
 #include <string.h>
 
 enum { REFUSALS_MAX = 2, ROWS_A_NOTE = 64 };
@@ -133,7 +133,7 @@ static enum status start_source(struct pull *pull, const struct span *span)
     mysql_append(&sql, " FROM %t AS _t0", &pull->source->sql, pull->from->schema->name);
     enum status status = mysql_span_append(&sql, span, pull->from, pull->error);
     if (status == STATUS_OK) {
-        status = mysql_send(pull->source, pull->connection, sql.data, sql.length, MYSQL_LONG,
+        status = mysql_send(pull->source, pull->connection, sql.data, sql.length, SQL_LONG,
                             ERROR_SOURCE_READ, pull->error);
     }
     buffer_free(&sql);

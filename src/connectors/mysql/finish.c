@@ -31,15 +31,14 @@ void mysql_finisher_say(const struct mysql_finisher *finisher, const char *what,
 }
 
 enum status mysql_finisher_alter(struct mysql_finisher *finisher, struct buffer *sql,
-                                 const char *table, enum mysql_patience patience,
-                                 struct error *error)
+                                 const char *table, enum sql_patience patience, struct error *error)
 {
     return mysql_alter_persistently(finisher->self, finisher->connection, sql, table, patience,
                                     ERROR_TARGET_SCHEMA, finisher->cancelled, error);
 }
 
 enum status mysql_finisher_run(struct mysql_finisher *finisher, struct buffer *sql,
-                               const char *table, enum mysql_patience patience)
+                               const char *table, enum sql_patience patience)
 {
     return mysql_finisher_alter(finisher, sql, table, patience, finisher->error);
 }
@@ -87,7 +86,7 @@ static enum status put_comment_back(struct mysql_finisher *finisher,
     } else {
         buffer_append_string(&sql, "''");
     }
-    return mysql_finisher_run(finisher, &sql, table->name, MYSQL_LONG);
+    return mysql_finisher_run(finisher, &sql, table->name, SQL_LONG);
 }
 
 /* InnoDB counts on from the largest number that it saw; seen to, since other settings may count
@@ -104,7 +103,7 @@ static enum status set_counter(struct mysql_finisher *finisher, const struct tar
         }
         mysql_append(&sql, "SELECT max(%n) FROM %t", facts->columns[i].name, &finisher->self->sql,
                      table->name);
-        if (mysql_ask_number(finisher->self, finisher->connection, &sql, MYSQL_BUILD,
+        if (mysql_ask_number(finisher->self, finisher->connection, &sql, SQL_BUILD,
                              ERROR_TARGET_SCHEMA, 0, &most, finisher->error) != STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -113,7 +112,7 @@ static enum status set_counter(struct mysql_finisher *finisher, const struct tar
         if (facts->schema->next_number < next) {
             mysql_finisher_begin(&sql, finisher, table->name);
             buffer_format(&sql, "AUTO_INCREMENT = %lld", (long long)next);
-            return mysql_finisher_run(finisher, &sql, table->name, MYSQL_LONG);
+            return mysql_finisher_run(finisher, &sql, table->name, SQL_LONG);
         }
     }
     return STATUS_OK;
@@ -124,7 +123,7 @@ static enum status analyze(struct mysql_finisher *finisher, const struct target_
     struct buffer sql = {0};
     mysql_finisher_say(finisher, "statistics of", table->name);
     mysql_append(&sql, "ANALYZE TABLE %t", &finisher->self->sql, table->name);
-    return mysql_finisher_run(finisher, &sql, table->name, MYSQL_BUILD);
+    return mysql_finisher_run(finisher, &sql, table->name, SQL_BUILD);
 }
 
 enum step { STEP_INDEXES, STEP_REST, STEP_REFERENCES };

@@ -37,10 +37,10 @@ void mysql_finisher_begin(struct buffer *sql, const struct mysql_finisher *finis
 /* One statement, as often as locks of others want it; frees it. The second tells in the finisher's
  * error what became of it. */
 enum status mysql_finisher_alter(struct mysql_finisher *finisher, struct buffer *sql,
-                                 const char *table, enum mysql_patience patience,
+                                 const char *table, enum sql_patience patience,
                                  struct error *error) MUST_USE;
 enum status mysql_finisher_run(struct mysql_finisher *finisher, struct buffer *sql,
-                               const char *table, enum mysql_patience patience) MUST_USE;
+                               const char *table, enum sql_patience patience) MUST_USE;
 /* Makes a problem the finisher's own: STATUS_FAILED. */
 enum status mysql_finisher_fail(struct mysql_finisher *finisher, const struct error *problem);
 

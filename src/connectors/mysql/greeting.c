@@ -1,6 +1,9 @@
-/* Does a server offer TLS? Known from its greeting, before the client library reads any of it. */
+/* How connections are kept from others: does a server offer TLS, known from its greeting before the
+ * client library reads any of it; and what became of it, asked of the connection as it was made. */
 #include "base/clock.h"
 #include "connectors/mysql/mysql_internal.h"
+#include "connectors/report.h"
+#include "connectors/sql/link.h"
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -69,4 +72,29 @@ enum mysql_greeting mysql_greeting_judge(int descriptor, int64_t timeout_ms)
         judge(descriptor, timeout_ms > 0 ? clock_monotonic_ms() + timeout_ms : INT64_MAX);
     (void)setsockopt(descriptor, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof one);
     return found;
+}
+
+/* ---------------------------------------------------------------- how a connection is kept from
+ * others */
+
+static bool checks_peer(MYSQL *connection)
+{
+    my_bool checks = 0;
+    return mysql_get_optionv(connection, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &checks) == 0 &&
+           checks != 0;
+}
+
+void mysql_tell_link(struct mysql_database *self, MYSQL *connection)
+{
+    enum link_security security = sql_link_in_clear(mysql_get_socket(connection));
+    const char *cipher = mysql_get_ssl_cipher(connection);
+    const char *protocol = NULL;
+    if (cipher != NULL &&
+        mariadb_get_infov(connection, MARIADB_CONNECTION_TLS_VERSION, &protocol) != 0) {
+        protocol = "TLS";
+    }
+    if (cipher != NULL && security != LINK_LOCAL_SOCKET) {
+        security = checks_peer(connection) ? LINK_PEER_VERIFIED : LINK_UNVERIFIED;
+    }
+    report_link(&self->sql.base, security, protocol, cipher);
 }

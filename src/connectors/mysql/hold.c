@@ -46,8 +46,9 @@ static void add(struct mysql_database *self, struct buffer *from, const char *na
     self->held = added;
 }
 
-static enum status add_table(struct mysql_database *self, const char *name, struct error *error)
+enum status mysql_hold_table(struct sql_database *database, const char *name, struct error *error)
 {
+    struct mysql_database *self = mysql_database_of(&database->base);
     const struct mysql_catalog *catalog = NULL;
     struct buffer from = {0};
     if (mysql_catalog_get(self, &catalog, error) != STATUS_OK) {
@@ -63,47 +64,23 @@ static enum status add_table(struct mysql_database *self, const char *name, stru
 }
 
 /* What it reads only the server knows. Before MySQL 5.6 a query in FROM is carried out whole. */
-static void add_query(struct mysql_database *self, const struct read_request *request)
+enum status mysql_hold_query(struct sql_database *database, const struct read_request *request,
+                             struct error *error)
 {
     enum { LATE_SINCE = 50600 };
+    struct mysql_database *self = mysql_database_of(&database->base);
     struct buffer from = {0};
+    (void)error;
     if (self->version < LATE_SINCE) {
-        return;
+        return STATUS_OK;
     }
     sql_append_query(&from, request->query);
     buffer_append_string(&from, " AS q");
     add(self, &from, request->name, NULL);
-}
-
-enum status mysql_hold(struct database *database, const struct read_request *const *requests,
-                       uint32_t request_count, struct error *error)
-{
-    struct mysql_database *self = mysql_database_of(database);
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; status == STATUS_OK && i < request_count; i++) {
-        const struct read_request *request = requests[i];
-        if (request->table != NULL) {
-            status = add_table(self, request->table, error);
-        } else if (request->query != NULL) {
-            add_query(self, request);
-        }
-        for (uint32_t j = 0; status == STATUS_OK && j < request->join_count; j++) {
-            status = add_table(self, request->joins[j].table, error);
-        }
-    }
-    return status;
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- touching */
-
-static enum status changed(const struct mysql_database *self, const char *name, const char *what,
-                           struct error *error)
-{
-    error_set(error, ERROR_SOURCE_CHANGED, self->sql.shown,
-              "%s was %s while the run began, after the catalogue was read", name, what);
-    error_hint(error, "start the command again, once nobody alters the source's tables");
-    return STATUS_FAILED;
-}
 
 /* From `held` on, so many. A table that was emptied shows when a row is asked for, which of a view
  * or a query may be the work of hours. */
@@ -116,7 +93,7 @@ static enum status touch(struct mysql_database *self, const struct mysql_held *h
         buffer_format(&sql, "%s(SELECT 1 FROM %s LIMIT %d)", i > 0 ? " UNION ALL " : "", held->from,
                       quick);
     }
-    return mysql_run_buffer(self, self->control, &sql, MYSQL_SHORT, ERROR_SOURCE_READ, NULL, error);
+    return mysql_run_buffer(self, self->control, &sql, SQL_SHORT, ERROR_SOURCE_READ, NULL, error);
 }
 
 static enum status touch_one(struct mysql_database *self, const struct mysql_held *held,
@@ -125,10 +102,10 @@ static enum status touch_one(struct mysql_database *self, const struct mysql_hel
     enum status status = touch(self, held, 1, error);
     unsigned number = status == STATUS_OK ? 0 : mysql_errno(self->control);
     if (number == NO_SUCH_TABLE) {
-        return changed(self, held->name, "dropped or renamed", error);
+        return sql_refuse_changed(&self->sql, held->name, "dropped or renamed", error);
     }
     if (number == DEFINITION_CHANGED) {
-        return changed(self, held->name, "altered", error);
+        return sql_refuse_changed(&self->sql, held->name, "altered", error);
     }
     if (status != STATUS_OK) {
         error_context(error, "%s: ", held->name);
@@ -172,8 +149,8 @@ static enum status check(struct mysql_database *self, struct arena *arena, struc
                 : bsearch(held->table->schema->name, shapes, count, sizeof *shapes, compare_name);
         if (held->table != NULL &&
             (found == NULL || mysql_shape_is_other(&held->table->shape, found))) {
-            status =
-                changed(self, held->name, found == NULL ? "dropped or renamed" : "altered", error);
+            status = sql_refuse_changed(&self->sql, held->name,
+                                        found == NULL ? "dropped or renamed" : "altered", error);
         }
     }
     return status;

@@ -81,7 +81,7 @@ static enum status add_indexes(struct mysql_finisher *finisher, const struct tar
         buffer_append_string(&sql, i > 0 ? ", ADD " : "ADD ");
         buffer_append(&sql, clauses[i].data, clauses[i].length);
     }
-    return mysql_finisher_alter(finisher, &sql, table->name, MYSQL_BUILD, error);
+    return mysql_finisher_alter(finisher, &sql, table->name, SQL_BUILD, error);
 }
 
 /* Does that number say that the server would never make this index? */

@@ -1,6 +1,7 @@
 /* What the account may not read of a source: told with the statements that would let it. A server
  * does not list tables on which the account has no right at all. */
 #include "base/log.h"
+#include "connectors/mysql/catalog.h"
 #include "connectors/mysql/source.h"
 #include "connectors/sql/check.h"
 #include <string.h>
@@ -22,7 +23,7 @@ enum status mysql_name_account(struct mysql_database *self, MYSQL *connection, e
                   "SELECT CONCAT(QUOTE(LEFT(CURRENT_USER(), CHAR_LENGTH(CURRENT_USER()) - "
                   "CHAR_LENGTH(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)) - 1)), '@', "
                   "QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)))",
-                  MYSQL_SHORT, code, &result, error);
+                  SQL_SHORT, code, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     *account = row != NULL && row[0] != NULL ? arena_copy_string(arena, row[0]) : "";
     mysql_free_result(result);
@@ -148,5 +149,41 @@ enum status mysql_tell_lacking(struct database *database,
         status = status == STATUS_OK ? look_at(&looking, requests[i]) : status;
     }
     arena_destroy(arena);
+    return status;
+}
+
+/* ---------------------------------------------------------------- by the server's own word */
+
+enum status mysql_is_denied(struct mysql_database *self, MYSQL *connection,
+                            struct buffer *statement, bool prepared, enum error_code code,
+                            bool *denied, struct error *problem, struct error *error)
+{
+    enum { DENIED_DATABASE = 1044, DENIED_TABLE = 1142, DENIED_COLUMN = 1143 };
+    struct buffer sql = {0};
+    if (prepared) {
+        buffer_append_string(&sql, "PREPARE transhume_attempt FROM ");
+        mysql_append_string(&sql, buffer_string(statement));
+    } else {
+        buffer_append_buffer(&sql, statement);
+    }
+    bool failed =
+        mysql_run_buffer(self, connection, &sql, SQL_SHORT, code, NULL, problem) != STATUS_OK;
+    unsigned answer = failed ? mysql_errno(connection) : 0;
+    *denied = answer == DENIED_DATABASE || answer == DENIED_TABLE || answer == DENIED_COLUMN;
+    return failed || !prepared ? STATUS_OK
+                               : mysql_run(self, connection, "DEALLOCATE PREPARE transhume_attempt",
+                                           SQL_SHORT, code, NULL, error);
+}
+
+enum status mysql_is_denied_select(struct mysql_database *self, MYSQL *connection,
+                                   const char *table, enum error_code code, bool *denied,
+                                   struct error *error)
+{
+    struct error ignored = {0};
+    struct buffer sql = {0};
+    mysql_append(&sql, "SELECT 1 FROM %t", &self->sql, table);
+    enum status status =
+        mysql_is_denied(self, connection, &sql, true, code, denied, &ignored, error);
+    buffer_free(&sql);
     return status;
 }

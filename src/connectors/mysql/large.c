@@ -25,7 +25,7 @@ static enum status ask(struct mysql_large *self, uint64_t offset, size_t size, M
     struct buffer sql = {0};
     buffer_format(&sql, "SELECT SUBSTRING(%s, %llu, %zu) FROM %s", self->column,
                   (unsigned long long)offset + 1, size, self->place);
-    enum status status = mysql_run_buffer(database, database->slicer, &sql, MYSQL_LONG,
+    enum status status = mysql_run_buffer(database, database->slicer, &sql, SQL_LONG,
                                           ERROR_SOURCE_READ, result, error);
     if (status != STATUS_OK && !mysql_is_alive(database->slicer)) {
         error_set(error, ERROR_SOURCE_READ, database->sql.shown,

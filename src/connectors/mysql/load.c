@@ -51,7 +51,7 @@ static enum status ask_lag(struct load_watch *watch, struct database_load *load,
                       : self->version >= 80022 ? "SHOW REPLICA STATUS"
                                                : "SHOW SLAVE STATUS";
     MYSQL_RES *result = NULL;
-    if (mysql_run(self, watch->connection, sql, MYSQL_SHORT, ERROR_PERMISSION, &result, error) !=
+    if (mysql_run(self, watch->connection, sql, SQL_SHORT, ERROR_PERMISSION, &result, error) !=
         STATUS_OK) {
         if (error->code != ERROR_PERMISSION) {
             return STATUS_FAILED;
@@ -89,7 +89,7 @@ static enum status ask_connected(struct load_watch *watch, int64_t *connected, s
 {
     MYSQL_RES *result = NULL;
     if (mysql_run(watch->self, watch->connection, "SHOW GLOBAL STATUS LIKE 'Threads_connected'",
-                  MYSQL_SHORT, ERROR_NETWORK, &result, error) != STATUS_OK) {
+                  SQL_SHORT, ERROR_NETWORK, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     MYSQL_ROW row = mysql_fetch_row(result);
@@ -153,7 +153,7 @@ static void ask_lock_waits(const struct load_watch *watch, struct lock_waits *wa
                   older ? "requesting_trx_id" : "requesting_engine_transaction_id",
                   older ? "blocking_trx_id" : "blocking_engine_transaction_id");
     *waits = (struct lock_waits){0};
-    if (mysql_run_buffer(self, watch->connection, &sql, MYSQL_SHORT, ERROR_NETWORK, &result,
+    if (mysql_run_buffer(self, watch->connection, &sql, SQL_SHORT, ERROR_NETWORK, &result,
                          &ignored) != STATUS_OK) {
         return;
     }
@@ -214,7 +214,7 @@ static enum status ask_statements(struct load_watch *watch, struct database_load
     int64_t after = 0;
     MYSQL_RES *list = NULL;
     if (ask_connected(watch, &before, error) != STATUS_OK ||
-        mysql_run(watch->self, watch->connection, "SHOW PROCESSLIST", MYSQL_SHORT, ERROR_NETWORK,
+        mysql_run(watch->self, watch->connection, "SHOW PROCESSLIST", SQL_SHORT, ERROR_NETWORK,
                   &list, error) != STATUS_OK ||
         ask_connected(watch, &after, error) != STATUS_OK) {
         mysql_free_result(list);

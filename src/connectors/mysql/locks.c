@@ -66,7 +66,7 @@ static bool ask_holder(struct mysql_database *self, MYSQL *connection, struct bu
     buffer_append_buffer(&sql, ids);
     buffer_append_string(&sql, ") AND p.id <> connection_id() ORDER BY p.time DESC");
     buffer_free(ids);
-    bool found = mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_NETWORK, &rows,
+    bool found = mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_NETWORK, &rows,
                                   &ignored) == STATUS_OK &&
                  rows != NULL && describe(connection, rows, holder);
     mysql_free_result(rows);
@@ -101,7 +101,7 @@ static enum status set_lock_timeout(struct mysql_database *self, MYSQL *connecti
 {
     struct buffer sql = {0};
     buffer_format(&sql, "SET SESSION lock_wait_timeout = %lld", mysql_lock_seconds(wait_ms));
-    return mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_NETWORK, NULL, error);
+    return mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_NETWORK, NULL, error);
 }
 
 enum status mysql_wait_briefly(struct mysql_database *self, MYSQL *connection, struct error *error)
@@ -110,11 +110,11 @@ enum status mysql_wait_briefly(struct mysql_database *self, MYSQL *connection, s
 }
 
 enum status mysql_alter(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
-                        const char *table, enum mysql_patience patience, enum error_code otherwise,
+                        const char *table, enum sql_patience patience, enum error_code otherwise,
                         struct error *error)
 {
     struct error ignored;
-    bool brief = patience != MYSQL_BUILD;
+    bool brief = patience != SQL_BUILD;
     enum status status = brief ? mysql_wait_briefly(self, connection, error) : STATUS_OK;
     if (status != STATUS_OK) {
         buffer_free(sql);
@@ -159,7 +159,7 @@ bool mysql_tries_again(struct retry *retry, enum status status, struct error *er
 
 enum status mysql_alter_persistently(struct mysql_database *self, MYSQL *connection,
                                      struct buffer *sql, const char *table,
-                                     enum mysql_patience patience, enum error_code otherwise,
+                                     enum sql_patience patience, enum error_code otherwise,
                                      const _Atomic bool *cancelled, struct error *error)
 {
     struct retry retry;

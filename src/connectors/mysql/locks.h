@@ -16,16 +16,16 @@ enum status mysql_wait_briefly(struct mysql_database *self, MYSQL *connection,
 void mysql_tell_holder(struct mysql_database *self, MYSQL *connection, const char *table,
                        struct error *error);
 /* mysql_run_buffer of what takes a table for itself alone: everybody queues behind its wait, so
- * that is brief, but for MYSQL_BUILD. A failure of the lock names who is in the way, as far as the
+ * that is brief, but for SQL_BUILD. A failure of the lock names who is in the way, as far as the
  * server tells; `table` NULL: the caller does. */
 enum status mysql_alter(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
-                        const char *table, enum mysql_patience patience, enum error_code otherwise,
+                        const char *table, enum sql_patience patience, enum error_code otherwise,
                         struct error *error) MUST_USE;
 /* The same, again and again while others hold it, with all that was done before as it is; the
  * table is the failure's context. `cancelled` ends the waiting. */
 enum status mysql_alter_persistently(struct mysql_database *self, MYSQL *connection,
                                      struct buffer *sql, const char *table,
-                                     enum mysql_patience patience, enum error_code otherwise,
+                                     enum sql_patience patience, enum error_code otherwise,
                                      const _Atomic bool *cancelled, struct error *error) MUST_USE;
 /* Four timeouts from the first failure on; threads that wait at once show but one of their waits.
  */

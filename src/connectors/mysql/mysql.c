@@ -4,7 +4,6 @@
 #include "connectors/mysql/catalog.h"
 #include "connectors/registry.h"
 #include "connectors/sql/link.h"
-#include "connectors/sql/open.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,7 +137,7 @@ static enum status check_cluster(struct mysql_database *self, struct error *erro
     enum status status =
         mysql_run(self, self->control,
                   "SHOW VARIABLES WHERE Variable_name IN ('wsrep_load_data_splitting', 'wsrep_on')",
-                  MYSQL_SHORT, ERROR_NETWORK, &result, error);
+                  SQL_SHORT, ERROR_NETWORK, &result, error);
     for (MYSQL_ROW row; status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL;) {
         bool on = is_on(row[1]);
         bool is_membership = row[0] != NULL && strcasecmp(row[0], "wsrep_on") == 0;
@@ -174,7 +173,7 @@ static enum status look_at_target(struct mysql_database *self, const char *load,
     enum status status = mysql_run(
         self, self->control,
         "SELECT @@local_infile, @@log_bin, @@binlog_format, @@max_allowed_packet, @@read_only",
-        MYSQL_SHORT, ERROR_NETWORK, &result, error);
+        SQL_SHORT, ERROR_NETWORK, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     bool read_only = false;
     if (row != NULL) {
@@ -209,7 +208,7 @@ static enum status name_as_server(struct mysql_database *self, struct error *err
     mysql_append_string(&sql, self->sql.schema);
     buffer_append_string(&sql, ") AS BINARY)");
     enum status status =
-        mysql_run_buffer(self, self->control, &sql, MYSQL_SHORT, ERROR_NETWORK, &result, error);
+        mysql_run_buffer(self, self->control, &sql, SQL_SHORT, ERROR_NETWORK, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[0] != NULL) {
         self->sql.schema = keep(self, row[0]);
@@ -234,7 +233,7 @@ static enum status look_at_server(struct mysql_database *self, const char *load,
     }
     buffer_append_string(&sql, "SELECT @@lower_case_table_names");
     enum status status =
-        mysql_ask_number(self, self->control, &sql, MYSQL_SHORT, ERROR_NETWORK, 0, &folds, error);
+        mysql_ask_number(self, self->control, &sql, SQL_SHORT, ERROR_NETWORK, 0, &folds, error);
     self->folds_names = folds != 0;
     if (self->folds_names) {
         self->sql.base.capabilities |= CAPABILITY_FOLDED_NAMES;
@@ -346,10 +345,10 @@ static enum status mysql_identity(struct database *database, struct arena *arena
     status = status == STATUS_OK ? mysql_run(self, connection,
                                              has_uuid ? "SELECT @@server_uuid, 0, ''"
                                                       : "SELECT @@hostname, @@port, @@datadir",
-                                             MYSQL_SHORT, ERROR_NETWORK, &result, error)
+                                             SQL_SHORT, ERROR_NETWORK, &result, error)
                                  : status;
     status = status == STATUS_OK && !has_uuid
-                 ? mysql_run(self, connection, "SHOW VARIABLES LIKE 'server_uid'", MYSQL_SHORT,
+                 ? mysql_run(self, connection, "SHOW VARIABLES LIKE 'server_uid'", SQL_SHORT,
                              ERROR_NETWORK, &number, error)
                  : status;
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;

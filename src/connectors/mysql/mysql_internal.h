@@ -134,7 +134,7 @@ enum status mysql_connect(struct mysql_database *self, MYSQL **connection,
 /* The same without any settings. */
 enum status mysql_reach(struct mysql_database *self, MYSQL **connection,
                         struct error *error) MUST_USE;
-/* link.c: into the instance's report, how this connection is kept from others. Any thread. */
+/* greeting.c: into the instance's report, how this connection is kept from others. Any thread. */
 void mysql_tell_link(struct mysql_database *self, MYSQL *connection);
 /* ending.c: a new connection that works on the claimed run, known as such to who takes the run
  * over; fails where that was done. Without a run: any connection. Any thread. */
@@ -154,19 +154,11 @@ bool mysql_has_spoken(MYSQL *connection);
 enum status mysql_control(struct mysql_database *self, MYSQL **connection,
                           struct error *error) MUST_USE;
 
-/* How long a statement may take. */
-enum mysql_patience {
-    MYSQL_SHORT, /* the database's timeout, after which the session is ended */
-    MYSQL_PROBE, /* the same, but then it is left as it is */
-    MYSQL_LONG,  /* as long as it works, which is looked after: alive.c */
-    MYSQL_BUILD  /* as long, but the first request to stop ends it: index builds */
-};
-
 /* Ends what the connection has under way, by way of another one; the session stays. */
 void mysql_kill_statement(struct mysql_database *self, MYSQL *connection);
 /* Waits for the first byte of an answer; on failure the connection is broken off. */
-enum status mysql_await(struct mysql_database *self, MYSQL *connection,
-                        enum mysql_patience patience, struct error *error) MUST_USE;
+enum status mysql_await(struct mysql_database *self, MYSQL *connection, enum sql_patience patience,
+                        struct error *error) MUST_USE;
 /* The next row of a result that is read as it comes, of a source; NULL: there is none. The server
  * may be silent for as long as it works: a selective condition gives few rows an hour. */
 enum status mysql_next_row(struct mysql_database *self, MYSQL_RES *result, MYSQL *connection,
@@ -174,24 +166,24 @@ enum status mysql_next_row(struct mysql_database *self, MYSQL_RES *result, MYSQL
 /* The answer to a command that was sent. A failure is `otherwise`, or what its number says is more
  * exact. */
 enum status mysql_read_answer(struct mysql_database *self, MYSQL *connection,
-                              enum mysql_patience patience, enum error_code otherwise,
+                              enum sql_patience patience, enum error_code otherwise,
                               struct error *error) MUST_USE;
 /* Sends a statement and reads its first answer. */
 enum status mysql_send(struct mysql_database *self, MYSQL *connection, const char *sql,
-                       size_t length, enum mysql_patience patience, enum error_code otherwise,
+                       size_t length, enum sql_patience patience, enum error_code otherwise,
                        struct error *error) MUST_USE;
 /* The same of a whole statement, whose `*result` (NULL: thrown away; of no rows: NULL) is the
  * caller's to free. */
 enum status mysql_run(struct mysql_database *self, MYSQL *connection, const char *sql,
-                      enum mysql_patience patience, enum error_code otherwise, MYSQL_RES **result,
+                      enum sql_patience patience, enum error_code otherwise, MYSQL_RES **result,
                       struct error *error) MUST_USE;
 /* The same of a buffer, which it frees. */
 enum status mysql_run_buffer(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
-                             enum mysql_patience patience, enum error_code otherwise,
+                             enum sql_patience patience, enum error_code otherwise,
                              MYSQL_RES **result, struct error *error) MUST_USE;
 /* One number; `otherwise_value` for NULL and for no row. */
 enum status mysql_ask_number(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
-                             enum mysql_patience patience, enum error_code otherwise,
+                             enum sql_patience patience, enum error_code otherwise,
                              int64_t otherwise_value, int64_t *number,
                              struct error *error) MUST_USE;
 
@@ -271,8 +263,12 @@ void mysql_append_bytes(struct buffer *out, const void *bytes, size_t length); /
 void mysql_append(struct buffer *out, const char *format, ...);
 /* `database`.`name` */
 void mysql_append_table(struct buffer *out, const struct mysql_database *self, const char *name);
-/* `a`, `b`; `alias` may be NULL. */
-void mysql_append_names(struct buffer *out, const char *alias, struct column_list names);
+/* sql_append_names */
+static inline void mysql_append_names(struct buffer *out, const char *alias,
+                                      struct column_list names)
+{
+    sql_append_names(out, &mysql_dialect, alias, names);
+}
 /* left.`a` = right.`a` AND … */
 void mysql_append_match(struct buffer *out, struct column_list names, const char *left,
                         const char *right);

@@ -1,8 +1,8 @@
 /* The normal form of a value in a column that is there: what the writer makes of it (encode.c), as
  * it is read back. */
-#include "connectors/sql/normal_column.h"
 #include "connectors/mysql/source.h"
 #include "connectors/mysql/target.h"
+#include "connectors/sql/normal.h"
 #include "model/convert.h"
 #include <ctype.h>
 #include <string.h>

@@ -48,7 +48,7 @@ static enum status note_key(struct mysql_database *self, MYSQL *connection, cons
     mysql_append_string(&sql, table);
     buffer_append_byte(&sql, ')');
     enum status status =
-        mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_INVALID, &result, error);
+        mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     store_note_key(key, self->sql.run_id, made, row != NULL && row[0] != NULL ? row[0] : table);
     mysql_free_result(result);
@@ -72,7 +72,7 @@ enum status mysql_note_making(struct mysql_database *self, MYSQL *connection, co
         mysql_append(&sql, "REPLACE INTO %t (name, version, value) VALUES ('%s', 1, '%s')",
                      &self->sql, SQL_STORE_TABLE, key, making_texts[making]);
     }
-    return mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
+    return mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
 }
 
 enum status mysql_find_making(struct mysql_database *self, MYSQL *connection, const char *table,
@@ -90,7 +90,7 @@ enum status mysql_find_making(struct mysql_database *self, MYSQL *connection, co
     }
     mysql_append(&sql, "SELECT value FROM %t WHERE name = '%s'", &self->sql, SQL_STORE_TABLE, key);
     enum status status =
-        mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
+        mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     for (int i = MYSQL_INTENDED; row != NULL && row[0] != NULL && i <= MYSQL_UNDONE; i++) {
         *making = strcmp(row[0], making_texts[i]) == 0 ? (enum mysql_making)i : *making;
@@ -107,7 +107,7 @@ enum status mysql_forget_notes(struct mysql_database *self, MYSQL *connection, c
     store_name_key(key, "run/", run_id);
     mysql_append(&sql, "DELETE FROM %t WHERE name >= '%s/note/' AND name < '%s/note0'", &self->sql,
                  SQL_STORE_TABLE, key, key);
-    return mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_WRITE, NULL, error);
+    return mysql_run_buffer(self, connection, &sql, SQL_LONG, ERROR_TARGET_WRITE, NULL, error);
 }
 
 /* ---------------------------------------------------------------- our own tables */
@@ -143,7 +143,7 @@ enum status mysql_list_own(struct mysql_database *self, MYSQL *connection, const
     buffer_format(&sql,
                   " AND LEFT(table_name, %zu) = '%s' ORDER BY table_name = '" SQL_STORE_TABLE "'",
                   strlen(prefix), prefix);
-    return mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_WRITE, names, error);
+    return mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_WRITE, names, error);
 }
 
 static bool is_of_run(const char *table, const char *run_id)
@@ -193,5 +193,5 @@ enum status mysql_drop_key_tables(struct mysql_database *self, MYSQL *connection
         buffer_free(&drop);
         return STATUS_OK;
     }
-    return mysql_run_buffer(self, connection, &drop, MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
+    return mysql_run_buffer(self, connection, &drop, SQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
 }

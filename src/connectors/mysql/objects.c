@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/statement.h"
-#include "connectors/sql/rounds.h"
+#include "connectors/sql/builders.h"
 #include <string.h>
 
 enum { SHOWN_BYTES = 160, NO_SUCH_DEFINER = 1449, RIGHT_MISSING = 1227 };
@@ -83,7 +83,7 @@ static void append_without(struct buffer *sql, const char *statement, struct tex
 
 static enum status send(struct maker *maker, struct buffer *sql, struct error *problem)
 {
-    return mysql_run_buffer(maker->self, maker->connection, sql, MYSQL_BUILD, ERROR_TARGET_SCHEMA,
+    return mysql_run_buffer(maker->self, maker->connection, sql, SQL_BUILD, ERROR_TARGET_SCHEMA,
                             NULL, problem);
 }
 
@@ -123,7 +123,7 @@ static void tell_warnings(struct maker *maker, const struct schema_object *objec
     if (mysql_warning_count(maker->connection) == 0) {
         return;
     }
-    (void)!mysql_run(maker->self, maker->connection, "SHOW WARNINGS", MYSQL_SHORT,
+    (void)!mysql_run(maker->self, maker->connection, "SHOW WARNINGS", SQL_SHORT,
                      ERROR_TARGET_SCHEMA, &result, &ignored);
     shown(object->name, name);
     while (result != NULL && (row = mysql_fetch_row(result)) != NULL) {

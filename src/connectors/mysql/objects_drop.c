@@ -154,7 +154,7 @@ static enum status find_reader(struct dropping *dropping, const char *what, cons
     MYSQL_ROW row = NULL;
     *reader = (struct reader){0};
     append_readers(&sql, dropping->self, what, name);
-    enum status status = mysql_run_buffer(dropping->self, dropping->connection, &sql, MYSQL_LONG,
+    enum status status = mysql_run_buffer(dropping->self, dropping->connection, &sql, SQL_LONG,
                                           ERROR_TARGET_INVALID, &result, dropping->error);
     while (status == STATUS_OK && reader->name == NULL && (row = mysql_fetch_row(result)) != NULL) {
         bool going = false;
@@ -207,7 +207,7 @@ static enum status is_default(struct dropping *dropping, const char *sequence, b
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.columns WHERE ");
     append_found(&sql, &place, "column_default");
     buffer_free(&place);
-    enum status status = mysql_ask_number(dropping->self, dropping->connection, &sql, MYSQL_LONG,
+    enum status status = mysql_ask_number(dropping->self, dropping->connection, &sql, SQL_LONG,
                                           ERROR_TARGET_INVALID, 0, &count, dropping->error);
     *found = count > 0;
     return status;
@@ -261,7 +261,7 @@ static void tell_of_trigger(struct dropping *dropping, const char *name)
     mysql_append_string(&sql, dropping->self->sql.schema);
     buffer_append_string(&sql, " AND trigger_name = ");
     mysql_append_string(&sql, name);
-    if (mysql_run_buffer(dropping->self, dropping->connection, &sql, MYSQL_SHORT, ERROR_NETWORK,
+    if (mysql_run_buffer(dropping->self, dropping->connection, &sql, SQL_SHORT, ERROR_NETWORK,
                          &result, &ignored) == STATUS_OK) {
         row = mysql_fetch_row(result);
     }
@@ -277,7 +277,7 @@ static enum status drop_it(struct dropping *dropping, const struct mysql_noted *
     bool trigger = strcmp(noted->what, "trigger") == 0;
     enum status status =
         mysql_alter(dropping->self, dropping->connection, &sql, trigger ? NULL : noted->name,
-                    MYSQL_LONG, ERROR_TARGET_WRITE, dropping->error);
+                    SQL_LONG, ERROR_TARGET_WRITE, dropping->error);
     if (status != STATUS_OK && trigger) {
         tell_of_trigger(dropping, noted->name);
     }
@@ -288,8 +288,8 @@ static enum status drop_it(struct dropping *dropping, const struct mysql_noted *
 static enum status drop_package(struct dropping *dropping, const struct mysql_noted *noted)
 {
     struct mysql_database *self = dropping->self;
-    enum status status = mysql_run(self, dropping->connection, "SET sql_mode = 'ORACLE'",
-                                   MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, dropping->error);
+    enum status status = mysql_run(self, dropping->connection, "SET sql_mode = 'ORACLE'", SQL_SHORT,
+                                   ERROR_TARGET_WRITE, NULL, dropping->error);
     status = status == STATUS_OK ? drop_it(dropping, noted) : status;
     struct error ignored = {0};
     bool good = status == STATUS_OK;

@@ -23,7 +23,7 @@ static const char columns[] =
 static enum status run(struct mysql_database *self, MYSQL *connection, struct buffer *sql,
                        struct error *error)
 {
-    return mysql_run_buffer(self, connection, sql, MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
+    return mysql_run_buffer(self, connection, sql, SQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
 }
 
 static void begin(struct buffer *sql, const struct mysql_database *self, const char *words)
@@ -92,7 +92,7 @@ enum status mysql_objects_noted(struct mysql_database *self, MYSQL *connection, 
     mysql_append_string(&sql, self->sql.run_id);
     buffer_append_string(&sql, " ORDER BY number DESC");
     status =
-        mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
+        mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
     uint64_t rows = status == STATUS_OK ? mysql_num_rows(result) : 0;
     *noted = arena_allocate_zeroed(arena, (size_t)rows + 1, sizeof **noted);
     failed = *noted == NULL;

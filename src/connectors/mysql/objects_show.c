@@ -104,7 +104,7 @@ static enum status ask(struct mysql_database *self, MYSQL *connection, struct bu
 {
     *found = NULL;
     enum status status =
-        mysql_run_buffer(self, connection, sql, MYSQL_SHORT, ERROR_SOURCE_READ, found, refusal);
+        mysql_run_buffer(self, connection, sql, SQL_SHORT, ERROR_SOURCE_READ, found, refusal);
     if (status != STATUS_OK && !is_refused(refusal)) {
         error_copy(error, refusal);
         return status;
@@ -172,8 +172,8 @@ enum status mysql_object_is_there(struct mysql_database *self, MYSQL *connection
     }
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.");
     mysql_append_filled(&sql, kind->finds, self->sql.schema, name);
-    enum status status = mysql_ask_number(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_INVALID,
-                                          0, &count, error);
+    enum status status =
+        mysql_ask_number(self, connection, &sql, SQL_LONG, ERROR_TARGET_INVALID, 0, &count, error);
     *found = count > 0;
     return status;
 }
@@ -193,7 +193,7 @@ enum status mysql_routine_made(struct mysql_database *self, MYSQL *connection, c
                                "security_type, routine_comment) FROM information_schema.");
     mysql_append_filled(&sql, kind->finds, self->sql.schema, name);
     enum status status =
-        mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_INVALID, &result, error);
+        mysql_run_buffer(self, connection, &sql, SQL_LONG, ERROR_TARGET_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[0] != NULL) {
         *when = arena_copy_string(arena, row[0]);

@@ -73,7 +73,7 @@ struct taking {
 static enum status execute(const struct taking *taking, struct buffer *sql, uint64_t *changed,
                            struct error *error)
 {
-    enum status status = mysql_run_buffer(taking->self, taking->connection, sql, MYSQL_BUILD,
+    enum status status = mysql_run_buffer(taking->self, taking->connection, sql, SQL_BUILD,
                                           ERROR_TARGET_WRITE, NULL, error);
     *changed = status == STATUS_OK ? mysql_affected_rows(taking->connection) : 0;
     return status;
@@ -97,7 +97,7 @@ static enum status refuse_others(const struct taking *taking, const char *table,
     MYSQL_RES *referrers = NULL;
     MYSQL_ROW row = NULL;
     mysql_append_filled(&sql, sql_referrers, taking->self->sql.schema, table);
-    enum status status = mysql_run_buffer(taking->self, taking->connection, &sql, MYSQL_LONG,
+    enum status status = mysql_run_buffer(taking->self, taking->connection, &sql, SQL_LONG,
                                           ERROR_TARGET_INVALID, &referrers, error);
     while (status == STATUS_OK && (row = mysql_fetch_row(referrers)) != NULL) {
         if (!is_ours(taking, row[0], row[1])) {
@@ -135,8 +135,8 @@ static enum status make_room(struct taking *taking, uint32_t number, struct erro
     }
     buffer_append_string(&sql, SQL_ORPHANS_NUMBER " BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY) "
                                                   "ENGINE=InnoDB ROW_FORMAT=DYNAMIC");
-    return mysql_run_buffer(taking->self, taking->connection, &sql, MYSQL_SHORT,
-                            ERROR_TARGET_SCHEMA, NULL, error);
+    return mysql_run_buffer(taking->self, taking->connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA,
+                            NULL, error);
 }
 
 static const struct mysql_table *facts_of(const struct taking *taking, const char *table)
@@ -195,7 +195,7 @@ static enum status take(void *context, const struct sql_orphans *orphans, uint64
     uint64_t gone = 0;
     buffer_append_string(&sql, "SELECT max(" SQL_ORPHANS_NUMBER ") FROM ");
     append_kept(&sql, taking->self, orphans->table);
-    enum status status = mysql_ask_number(taking->self, taking->connection, &sql, MYSQL_LONG,
+    enum status status = mysql_ask_number(taking->self, taking->connection, &sql, SQL_LONG,
                                           ERROR_TARGET_WRITE, 0, &last, error);
     status = status == STATUS_OK ? keep(taking, orphans, taken, error) : status;
     if (status == STATUS_OK && *taken > 0) {
@@ -216,7 +216,7 @@ static enum status ask_number(void *context, struct buffer *sql, uint64_t *numbe
 {
     const struct taking *taking = context;
     int64_t found = 0;
-    enum status status = mysql_ask_number(taking->self, taking->connection, sql, MYSQL_BUILD,
+    enum status status = mysql_ask_number(taking->self, taking->connection, sql, SQL_BUILD,
                                           ERROR_TARGET_WRITE, 0, &found, error);
     *number = (uint64_t)found;
     return status;

@@ -42,7 +42,7 @@ static enum status read_key(const struct asking *asking, const struct mysql_refe
                         "table_schema = $1 AND table_name = $2 AND constraint_schema = $1 AND "
                         "constraint_name = 'PRIMARY' ORDER BY ordinal_position",
                         referrer->schema, referrer->table);
-    enum status status = mysql_run_buffer(asking->self, asking->connection, &sql, MYSQL_LONG,
+    enum status status = mysql_run_buffer(asking->self, asking->connection, &sql, SQL_LONG,
                                           ERROR_TARGET_INVALID, &rows, asking->error);
     const char **names = NULL;
     if (status == STATUS_OK) {
@@ -62,7 +62,7 @@ static enum status ask(const struct asking *asking, const struct sql_orphans *or
     struct buffer sql = {0};
     MYSQL_RES *rows = NULL;
     sql_orphans_append_query(&sql, orphans);
-    if (mysql_run_buffer(asking->self, asking->connection, &sql, MYSQL_BUILD, ERROR_TARGET_INVALID,
+    if (mysql_run_buffer(asking->self, asking->connection, &sql, SQL_BUILD, ERROR_TARGET_INVALID,
                          &rows, asking->error) != STATUS_OK) {
         return sql_orphans_pass_over(asking->unasked, orphans,
                                      mysql_is_lost((unsigned)asking->error->native_code),

@@ -257,7 +257,7 @@ static enum status run(struct mysql_database *self, MYSQL *connection, struct bu
                        const char *name, struct error *error)
 {
     enum status status =
-        mysql_run_buffer(self, connection, sql, MYSQL_LONG, ERROR_TARGET_SCHEMA, NULL, error);
+        mysql_run_buffer(self, connection, sql, SQL_LONG, ERROR_TARGET_SCHEMA, NULL, error);
     if (status != STATUS_OK) {
         error_context(error, "%s: ", name);
     }

@@ -33,7 +33,7 @@ enum status mysql_wait_for(struct mysql_database *self, MYSQL *connection, int e
         return status;
     }
     return (events & MYSQL_WAIT_WRITE) != 0 ? await_room(self, connection, error)
-                                            : mysql_await(self, connection, MYSQL_LONG, error);
+                                            : mysql_await(self, connection, SQL_LONG, error);
 }
 
 MYSQL_STMT *mysql_statement_create(MYSQL *connection)

@@ -56,17 +56,6 @@ void mysql_append_table(struct buffer *out, const struct mysql_database *self, c
     mysql_append(out, "%n.%n", self->sql.schema, name);
 }
 
-void mysql_append_names(struct buffer *out, const char *alias, struct column_list names)
-{
-    for (uint32_t i = 0; i < names.count; i++) {
-        buffer_append_string(out, i > 0 ? ", " : "");
-        if (alias != NULL) {
-            buffer_format(out, "%s.", alias);
-        }
-        mysql_append_name(out, names.names[i]);
-    }
-}
-
 void mysql_append_match(struct buffer *out, struct column_list names, const char *left,
                         const char *right)
 {

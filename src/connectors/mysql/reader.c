@@ -87,7 +87,7 @@ static enum status send(struct cursor *cursor, struct error *error)
     }
     return cursor->rows != NULL ? STATUS_OK
                                 : mysql_send(self, cursor->connection, sql->data, sql->length,
-                                             MYSQL_LONG, otherwise, error);
+                                             SQL_LONG, otherwise, error);
 }
 
 static enum status open_on(struct cursor *cursor, const struct span *span, struct error *error)
@@ -233,7 +233,7 @@ static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
 }
 
 const struct source_functions mysql_source_functions = {
-    .hold = mysql_hold,
+    .hold = sql_hold,
     .snapshot = mysql_snapshot,
     .tell_lacking = mysql_tell_lacking,
     .caveats = mysql_caveats,

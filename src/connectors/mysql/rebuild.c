@@ -27,7 +27,7 @@ struct rebuilding {
 
 static enum status ask(const struct rebuilding *rebuilding, struct buffer *sql, MYSQL_RES **result)
 {
-    return mysql_run_buffer(rebuilding->self, rebuilding->connection, sql, MYSQL_SHORT,
+    return mysql_run_buffer(rebuilding->self, rebuilding->connection, sql, SQL_SHORT,
                             ERROR_TARGET_SCHEMA, result, rebuilding->error);
 }
 
@@ -198,8 +198,8 @@ enum status mysql_check_triggers(struct mysql_database *self, MYSQL *connection,
     mysql_append_string(&sql, self->sql.schema);
     buffer_append_string(&sql, " AND event_object_table = ");
     mysql_append_string(&sql, table->name);
-    enum status status = mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_INVALID,
-                                          0, &count, error);
+    enum status status =
+        mysql_ask_number(self, connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID, 0, &count, error);
     if (status == STATUS_OK && count > 0) {
         buffer_append_string(out, "it has triggers, and the server can disable none: drop them "
                                   "until the run is done, or let them fire, with --triggers "
@@ -313,7 +313,7 @@ static enum status alter(const struct rebuilding *rebuilding, const struct chang
     }
     enum status status =
         mysql_alter(rebuilding->self, rebuilding->connection, sql, change->owner,
-                    change->drops ? MYSQL_LONG : MYSQL_BUILD, ERROR_TARGET_SCHEMA, error);
+                    change->drops ? SQL_LONG : SQL_BUILD, ERROR_TARGET_SCHEMA, error);
     if (status == STATUS_OK) {
         return failpoint_hit(change->failpoints[1], error);
     }

@@ -2,7 +2,7 @@
 #include "connectors/mysql/source.h"
 #include "connectors/mysql/target.h"
 #include "connectors/sql/finding.h"
-#include "connectors/sql/normal_column.h"
+#include "connectors/sql/normal.h"
 #include "model/decimal.h"
 #include "model/time_text.h"
 #include <float.h>
@@ -179,7 +179,7 @@ static enum status run(struct sql_finding *finding, struct buffer *sql, uint64_t
 {
     MYSQL_RES *result = NULL;
     enum status status = mysql_run_buffer(server_of(finding), server_of(finding)->control, sql,
-                                          MYSQL_LONG, ERROR_TARGET_WRITE, &result, finding->error);
+                                          SQL_LONG, ERROR_TARGET_WRITE, &result, finding->error);
     *changed = status != STATUS_OK ? 0
                : result != NULL    ? mysql_num_rows(result)
                                    : mysql_affected_rows(server_of(finding)->control);
@@ -290,8 +290,8 @@ static enum status read_all(struct mysql_database *self, const struct mysql_tabl
     }
     buffer_append_string(&sql, " FROM ");
     buffer_append_string(&sql, from);
-    enum status status = mysql_run_buffer(self, self->control, &sql, MYSQL_LONG,
-                                          ERROR_TARGET_INVALID, &result, error);
+    enum status status =
+        mysql_run_buffer(self, self->control, &sql, SQL_LONG, ERROR_TARGET_INVALID, &result, error);
     while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {
         status = add_record(facts, row, mysql_fetch_lengths(result), batch, error);
     }

@@ -78,8 +78,8 @@ static void name_orphans(struct mysql_finisher *finisher, const struct sql_orpha
     struct error ignored = {0};
     MYSQL_RES *rows = NULL;
     sql_orphans_append_query(&sql, orphans);
-    if (mysql_run_buffer(finisher->self, finisher->connection, &sql, MYSQL_BUILD,
-                         ERROR_TARGET_SCHEMA, &rows, &ignored) == STATUS_OK &&
+    if (mysql_run_buffer(finisher->self, finisher->connection, &sql, SQL_BUILD, ERROR_TARGET_SCHEMA,
+                         &rows, &ignored) == STATUS_OK &&
         rows != NULL) {
         sql_orphans_append_words(out, orphans, (uint32_t)mysql_num_rows(rows), mysql_orphans_cell,
                                  rows);
@@ -118,7 +118,7 @@ static enum status look_for_orphans(struct mysql_finisher *finisher,
     buffer_append_string(&sql, "SELECT EXISTS (SELECT 1");
     sql_orphans_append_from(&sql, &orphans);
     buffer_append_byte(&sql, ')');
-    enum status status = mysql_ask_number(finisher->self, finisher->connection, &sql, MYSQL_BUILD,
+    enum status status = mysql_ask_number(finisher->self, finisher->connection, &sql, SQL_BUILD,
                                           ERROR_TARGET_SCHEMA, 0, &found, finisher->error);
     if (status == STATUS_OK && finisher->found->wanted) {
         collect(finisher->found, &orphans, name, found != 0);
@@ -147,7 +147,7 @@ static enum status find_partner(struct mysql_finisher *finisher, const struct ta
     mysql_append_string(&sql, finisher->self->sql.schema);
     buffer_append_string(&sql, " AND table_name = ");
     mysql_append_string(&sql, reference->table);
-    enum status status = mysql_ask_number(finisher->self, finisher->connection, &sql, MYSQL_LONG,
+    enum status status = mysql_ask_number(finisher->self, finisher->connection, &sql, SQL_LONG,
                                           ERROR_TARGET_INVALID, 0, &count, finisher->error);
     if (status != STATUS_OK || count > 0) {
         return status;
@@ -181,7 +181,7 @@ static enum status make_reference(struct mysql_finisher *finisher, const struct 
     struct buffer sql = {0};
     append_reference(&sql, finisher, table, reference, name);
     return mysql_finisher_alter(finisher, &sql, table->name,
-                                is_indexed(facts, reference->columns) ? MYSQL_LONG : MYSQL_BUILD,
+                                is_indexed(facts, reference->columns) ? SQL_LONG : SQL_BUILD,
                                 problem);
 }
 

@@ -79,7 +79,7 @@ static bool has_others(struct mysql_database *self, MYSQL *connection)
     for (size_t i = 0; i < sizeof statements / sizeof statements[0]; i++) {
         MYSQL_RES *result = NULL;
         struct error ignored;
-        if (mysql_run(self, connection, statements[i], MYSQL_SHORT, ERROR_TARGET_INVALID, &result,
+        if (mysql_run(self, connection, statements[i], SQL_SHORT, ERROR_TARGET_INVALID, &result,
                       &ignored) == STATUS_OK) {
             found = found || (result != NULL && mysql_num_rows(result) > 0);
         }
@@ -100,8 +100,8 @@ static enum status read_rights(struct mysql_database *self, MYSQL *connection, s
     struct buffer sql = {0};
     struct mysql_rights *rights = arena_allocate_zeroed(self->seen_arena, 1, sizeof *rights);
     mysql_append_filled(&sql, sql_rights, self->sql.schema, NULL);
-    if (mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_INVALID,
-                         &rights->granted, error) != STATUS_OK) {
+    if (mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID, &rights->granted,
+                         error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     /* an account that the server knows has USAGE at least */

@@ -118,8 +118,8 @@ static enum status drop_undo(const struct mysql_undoing *undoing)
         return STATUS_OK;
     }
     mysql_append(&sql, "DROP TABLE IF EXISTS %t", &undoing->self->sql, undoing->undo_name);
-    return mysql_run_buffer(undoing->self, undoing->connection, &sql, MYSQL_LONG,
-                            ERROR_TARGET_WRITE, NULL, undoing->error);
+    return mysql_run_buffer(undoing->self, undoing->connection, &sql, SQL_LONG, ERROR_TARGET_WRITE,
+                            NULL, undoing->error);
 }
 
 enum status mysql_undo_table(struct sql_database *database, const struct target_table *table,

@@ -74,7 +74,7 @@ static void append_fate(struct buffer *sql, const struct mysql_undoing *undoing)
 
 static enum status run(const struct mysql_undoing *undoing, struct buffer *sql, uint64_t *changed)
 {
-    enum status status = mysql_run_buffer(undoing->self, undoing->connection, sql, MYSQL_LONG,
+    enum status status = mysql_run_buffer(undoing->self, undoing->connection, sql, SQL_LONG,
                                           ERROR_TARGET_WRITE, NULL, undoing->error);
     if (changed != NULL && status == STATUS_OK) {
         *changed = mysql_affected_rows(undoing->connection);
@@ -166,7 +166,7 @@ enum status mysql_count_fates(const struct mysql_undoing *undoing, bool told,
         append_on(&sql, undoing, "u", "t");
     }
     buffer_append_string(&sql, ") AS k WHERE fate IS NOT NULL GROUP BY fate");
-    enum status status = mysql_run_buffer(undoing->self, undoing->connection, &sql, MYSQL_LONG,
+    enum status status = mysql_run_buffer(undoing->self, undoing->connection, &sql, SQL_LONG,
                                           ERROR_TARGET_WRITE, &result, undoing->error);
     while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {
         uint64_t fate = 0;
@@ -324,7 +324,7 @@ static enum status number_them(const struct mysql_undoing *undoing, enum fate fa
 {
     struct buffer sql = {0};
     enum status status = mysql_run(undoing->self, undoing->connection, "SET @_transhume_number = 0",
-                                   MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, undoing->error);
+                                   SQL_SHORT, ERROR_TARGET_WRITE, NULL, undoing->error);
     mysql_append(&sql,
                  "UPDATE %t AS u SET u._transhume_number = (@_transhume_number := "
                  "@_transhume_number + 1) WHERE u._transhume_fate = %d",
@@ -375,7 +375,7 @@ static enum status ask_number(const struct mysql_undoing *undoing, struct buffer
                               uint64_t *number)
 {
     MYSQL_RES *result = NULL;
-    enum status status = mysql_run_buffer(undoing->self, undoing->connection, sql, MYSQL_LONG,
+    enum status status = mysql_run_buffer(undoing->self, undoing->connection, sql, SQL_LONG,
                                           ERROR_TARGET_WRITE, &result, undoing->error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     *number = 0;

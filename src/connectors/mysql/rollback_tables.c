@@ -78,7 +78,7 @@ enum status mysql_referrers_read(struct mysql_database *self, MYSQL *connection,
     *count = 0;
     mysql_append_filled(&sql, sql_referrers, self->sql.schema, table);
     enum status status =
-        mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_INVALID, &result, error);
+        mysql_run_buffer(self, connection, &sql, SQL_LONG, ERROR_TARGET_INVALID, &result, error);
     if (status == STATUS_OK) {
         build_referrers(self, result, table, arena, referrers, count);
     }
@@ -262,7 +262,7 @@ static enum status refuse_reaching(const struct removing *removing)
                      removing->table->name);
         mysql_referrer_append_join(&sql, referrer);
         buffer_append_byte(&sql, ')');
-        status = mysql_ask_number(removing->self, removing->connection, &sql, MYSQL_LONG,
+        status = mysql_ask_number(removing->self, removing->connection, &sql, SQL_LONG,
                                   ERROR_TARGET_WRITE, 0, &found, removing->error);
         if (status == STATUS_OK && found != 0) {
             error_set(removing->error, ERROR_ROLLBACK_REFUSED, removing->table->name,
@@ -282,7 +282,7 @@ static enum status refuse_left(const struct removing *removing)
     int64_t found = 0;
     mysql_append(&sql, "SELECT EXISTS (SELECT 1 FROM %t)", &removing->self->sql,
                  removing->table->name);
-    enum status status = mysql_ask_number(removing->self, removing->connection, &sql, MYSQL_LONG,
+    enum status status = mysql_ask_number(removing->self, removing->connection, &sql, SQL_LONG,
                                           ERROR_TARGET_WRITE, 0, &found, removing->error);
     return status == STATUS_OK && found != 0
                ? sql_undo_refuse_left(removing->table->name, removing->error)

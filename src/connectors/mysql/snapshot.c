@@ -86,10 +86,10 @@ void mysql_pool_give_spare(struct mysql_database *self, MYSQL *connection)
 static enum status begin(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     enum status status =
-        mysql_run(self, connection, begin_sql, MYSQL_SHORT, ERROR_SOURCE_READ, NULL, error);
+        mysql_run(self, connection, begin_sql, SQL_SHORT, ERROR_SOURCE_READ, NULL, error);
     if (status != STATUS_OK && mysql_errno(connection) == SYNTAX) { /* MySQL 5.5 */
         status =
-            mysql_run(self, connection, begin_old_sql, MYSQL_SHORT, ERROR_SOURCE_READ, NULL, error);
+            mysql_run(self, connection, begin_old_sql, SQL_SHORT, ERROR_SOURCE_READ, NULL, error);
     }
     return status;
 }
@@ -106,9 +106,9 @@ static enum status lock_all(struct mysql_database *self, MYSQL *connection, stru
 {
     enum status status =
         mysql_run(self, connection, "SET SESSION lock_wait_timeout = 5, wait_timeout = 10",
-                  MYSQL_SHORT, ERROR_SOURCE_READ, NULL, error);
+                  SQL_SHORT, ERROR_SOURCE_READ, NULL, error);
     status = status == STATUS_OK ? mysql_run(self, connection, "FLUSH TABLES WITH READ LOCK",
-                                             MYSQL_SHORT, ERROR_SOURCE_LOCKED, NULL, error)
+                                             SQL_SHORT, ERROR_SOURCE_LOCKED, NULL, error)
                                  : status;
     /* Amazon RDS says of this one that the login is denied, whatever was granted */
     if (status != STATUS_OK && (is_denied(connection) || mysql_errno(connection) == LOGIN_DENIED)) {
@@ -141,7 +141,7 @@ static enum status lock_tables(struct mysql_database *self, MYSQL *connection, s
         return STATUS_END;
     }
     enum status status =
-        mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_SOURCE_LOCKED, NULL, error);
+        mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_LOCKED, NULL, error);
     return status != STATUS_OK && is_denied(connection) ? STATUS_END : status;
 }
 
@@ -280,20 +280,20 @@ static int64_t transactions_so_far(struct mysql_database *self, MYSQL *connectio
 
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.innodb_trx WHERE "
                                "trx_rows_modified > 0 OR trx_rows_locked > 0");
-    if (mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_SOURCE_READ, -1, &active,
-                         NULL) != STATUS_OK ||
+    if (mysql_ask_number(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, -1, &active, NULL) !=
+            STATUS_OK ||
         active != 0) {
         return -1;
     }
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.tables WHERE engine <> "
                                "'InnoDB' AND table_type = 'BASE TABLE' AND table_schema = ");
     mysql_append_string(&sql, self->sql.schema);
-    if (mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_SOURCE_READ, -1, &others,
-                         NULL) != STATUS_OK ||
+    if (mysql_ask_number(self, connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, -1, &others, NULL) !=
+            STATUS_OK ||
         others != 0) {
         return -1;
     }
-    if (mysql_run(self, connection, "SHOW ENGINE INNODB STATUS", MYSQL_SHORT, ERROR_SOURCE_READ,
+    if (mysql_run(self, connection, "SHOW ENGINE INNODB STATUS", SQL_SHORT, ERROR_SOURCE_READ,
                   &result, NULL) == STATUS_OK) {
         MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
         count = row != NULL && row[2] != NULL ? count_in(self, row[2], "Trx id counter ") : -1;
@@ -328,7 +328,7 @@ static enum status begin_all(struct mysql_database *self, MYSQL *locker, int64_t
     for (uint32_t i = 0; status == STATUS_OK && i < self->pool_count; i++) {
         status = begin(self, self->pool[i], error);
         if (status == STATUS_OK && locker != NULL && i % AT_ONCE == AT_ONCE - 1) {
-            status = mysql_run(self, locker, "DO 0", MYSQL_SHORT, ERROR_SOURCE_LOCKED, NULL, error);
+            status = mysql_run(self, locker, "DO 0", SQL_SHORT, ERROR_SOURCE_LOCKED, NULL, error);
         }
     }
     *transactions =
@@ -360,7 +360,7 @@ static enum status begin_together(struct mysql_database *self, const struct dema
     }
     if (status == STATUS_OK && locker != NULL) { /* did it hold to the end? */
         status =
-            mysql_run(self, locker, "UNLOCK TABLES", MYSQL_SHORT, ERROR_SOURCE_LOCKED, NULL, error);
+            mysql_run(self, locker, "UNLOCK TABLES", SQL_SHORT, ERROR_SOURCE_LOCKED, NULL, error);
     }
     mysql_disconnect(locker); /* and with it its locks */
     return status;

@@ -48,9 +48,10 @@ void mysql_pool_give_spare(struct mysql_database *self, MYSQL *connection);
 
 /* ---------------------------------------------------------------- hold.c */
 
-/* source_functions.hold: notes what is read. */
-enum status mysql_hold(struct database *self, const struct read_request *const *requests,
-                       uint32_t request_count, struct error *error);
+/* struct sql_dialect */
+enum status mysql_hold_table(struct sql_database *self, const char *name, struct error *error);
+enum status mysql_hold_query(struct sql_database *self, const struct read_request *request,
+                             struct error *error);
 /* The control connection, within the snapshot, touches all of it, which keeps everybody from
  * altering it. SOURCE_CHANGED: somebody did since the catalogue was read. */
 enum status mysql_hold_touch(struct mysql_database *self, struct error *error) MUST_USE;

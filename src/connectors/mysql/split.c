@@ -14,7 +14,7 @@ enum status mysql_count_source(struct sql_database *database, const struct sql_t
     struct mysql_database *self = mysql_database_of(&database->base);
     struct buffer sql = {0};
     mysql_append(&sql, "SELECT count(*) FROM %t", &self->sql, table->schema->name);
-    return mysql_ask_number(self, self->control, &sql, stops ? MYSQL_BUILD : MYSQL_LONG,
+    return mysql_ask_number(self, self->control, &sql, stops ? SQL_BUILD : SQL_LONG,
                             ERROR_SOURCE_READ, -1, rows, error);
 }
 
@@ -144,7 +144,7 @@ static enum status ask_next(struct splitter *splitter, int64_t rows_wanted, MYSQ
     buffer_append_string(&sql, " ORDER BY ");
     mysql_append_names(&sql, NULL, table->key);
     buffer_format(&sql, " LIMIT %lld, 1", (long long)rows_wanted - 1);
-    return mysql_run_buffer(splitter->self, splitter->self->control, &sql, MYSQL_LONG,
+    return mysql_run_buffer(splitter->self, splitter->self->control, &sql, SQL_LONG,
                             ERROR_SOURCE_READ, result, splitter->spans.error);
 }
 

@@ -60,7 +60,7 @@ enum status mysql_store_exists(struct mysql_database *self, MYSQL *connection, s
                   "', '_transhume_run') AND table_schema = ",
                   OLDER);
     mysql_append_string(&sql, self->sql.schema);
-    if (mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_INVALID, 0, &found,
+    if (mysql_ask_number(self, connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID, 0, &found,
                          error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -82,7 +82,7 @@ enum status mysql_store_make(struct mysql_database *self, MYSQL *connection, str
     buffer_append_string(&sql, " (name varbinary(255) NOT NULL PRIMARY KEY, version bigint "
                                "unsigned NOT NULL, value longtext NOT NULL) ENGINE=InnoDB "
                                "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin ROW_FORMAT=DYNAMIC");
-    return mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_SCHEMA, NULL, error);
+    return mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA, NULL, error);
 }
 
 static enum status handle_exists(struct store *store, struct error *error)
@@ -157,7 +157,7 @@ static enum status run(struct store *store, const char *sql, const struct store_
         return STATUS_FAILED;
     }
     fill(&filled, sql, parameter);
-    enum status status = mysql_run_buffer(handle->self, handle->connection, &filled, MYSQL_SHORT,
+    enum status status = mysql_run_buffer(handle->self, handle->connection, &filled, SQL_SHORT,
                                           row != NULL ? ERROR_LEDGER_INVALID : ERROR_TARGET_WRITE,
                                           &result, &problem);
     if (status == STATUS_OK && changed != NULL) {
@@ -178,7 +178,7 @@ static enum status begin(struct store *store, struct error *error)
 {
     struct store_handle *handle = handle_of(store);
     if (connect_handle(handle, error) != STATUS_OK ||
-        mysql_run(handle->self, handle->connection, "START TRANSACTION", MYSQL_SHORT,
+        mysql_run(handle->self, handle->connection, "START TRANSACTION", SQL_SHORT,
                   ERROR_TARGET_WRITE, NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -192,11 +192,11 @@ static enum status end(struct store *store, enum status status, struct error *er
     struct error ignored;
     handle->within = false;
     if (status == STATUS_OK) {
-        return mysql_run(handle->self, handle->connection, "COMMIT", MYSQL_SHORT,
-                         ERROR_TARGET_WRITE, NULL, error);
+        return mysql_run(handle->self, handle->connection, "COMMIT", SQL_SHORT, ERROR_TARGET_WRITE,
+                         NULL, error);
     }
-    if (mysql_run(handle->self, handle->connection, "ROLLBACK", MYSQL_SHORT, ERROR_TARGET_WRITE,
-                  NULL, &ignored) != STATUS_OK) {
+    if (mysql_run(handle->self, handle->connection, "ROLLBACK", SQL_SHORT, ERROR_TARGET_WRITE, NULL,
+                  &ignored) != STATUS_OK) {
         mysql_disconnect(handle->connection);
         handle->connection = NULL;
     }
@@ -278,8 +278,7 @@ static enum status run_filled(struct mysql_database *self, MYSQL *connection, st
     struct buffer filled = {0};
     fill(&filled, buffer_string(sql), &value);
     buffer_free(sql);
-    return mysql_run_buffer(self, connection, &filled, MYSQL_SHORT, ERROR_TARGET_WRITE, NULL,
-                            error);
+    return mysql_run_buffer(self, connection, &filled, SQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
 }
 
 enum status mysql_store_add(struct mysql_database *self, MYSQL *connection, const char *key,
@@ -309,8 +308,8 @@ enum status mysql_store_check_guard(struct mysql_database *self, MYSQL *connecti
     buffer_append_string(&sql, "SELECT 1");
     sql_store_append_guard(&handle.base, self->sql.guard_key, self->sql.guard_version, &sql);
     buffer_append_string(&sql, " LOCK IN SHARE MODE");
-    enum status status = mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_LEDGER_INVALID,
-                                          0, &found, error);
+    enum status status =
+        mysql_ask_number(self, connection, &sql, SQL_SHORT, ERROR_LEDGER_INVALID, 0, &found, error);
     *stands = found == 1;
     return status;
 }

@@ -1,5 +1,6 @@
 /* MySQL and MariaDB as a target: transactions of the control thread, looking at tables, counting.
  */
+#include "connectors/mysql/target.h"
 #include "connectors/mysql/crew.h"
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/orphans.h"
@@ -19,7 +20,7 @@ enum status mysql_begin(struct mysql_database *self, MYSQL **connection, struct 
     if (mysql_control(self, connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return mysql_run(self, *connection, "START TRANSACTION", MYSQL_SHORT, ERROR_TARGET_WRITE, NULL,
+    return mysql_run(self, *connection, "START TRANSACTION", SQL_SHORT, ERROR_TARGET_WRITE, NULL,
                      error);
 }
 
@@ -28,10 +29,10 @@ enum status mysql_end(struct mysql_database *self, MYSQL *connection, enum statu
 {
     struct error ignored = {0};
     if (status == STATUS_OK) {
-        return mysql_run(self, connection, "COMMIT", MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
+        return mysql_run(self, connection, "COMMIT", SQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
     }
     /* what can't be rolled back goes with its connection */
-    if (mysql_run(self, connection, "ROLLBACK", MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, &ignored) !=
+    if (mysql_run(self, connection, "ROLLBACK", SQL_SHORT, ERROR_TARGET_WRITE, NULL, &ignored) !=
             STATUS_OK &&
         connection == self->control) {
         mysql_disconnect(self->control);
@@ -44,7 +45,7 @@ enum status mysql_silence_keys(struct mysql_database *self, MYSQL *connection, b
                                struct error *error)
 {
     return mysql_run(self, connection,
-                     off ? "SET foreign_key_checks = 0" : "SET foreign_key_checks = 1", MYSQL_SHORT,
+                     off ? "SET foreign_key_checks = 0" : "SET foreign_key_checks = 1", SQL_SHORT,
                      ERROR_TARGET_WRITE, NULL, error);
 }
 
@@ -66,7 +67,7 @@ enum status mysql_alter_unchecked(struct mysql_database *self, MYSQL *connection
         buffer_free(sql);
         return status;
     }
-    status = mysql_alter(self, connection, sql, table, MYSQL_LONG, ERROR_TARGET_WRITE, error);
+    status = mysql_alter(self, connection, sql, table, SQL_LONG, ERROR_TARGET_WRITE, error);
     return check_again(self, connection, status, error);
 }
 
@@ -78,7 +79,7 @@ enum status mysql_run_unchecked(struct mysql_database *self, MYSQL *connection, 
         buffer_free(sql);
         return status;
     }
-    status = mysql_run_buffer(self, connection, sql, MYSQL_LONG, ERROR_TARGET_WRITE, NULL, error);
+    status = mysql_run_buffer(self, connection, sql, SQL_LONG, ERROR_TARGET_WRITE, NULL, error);
     *changed = status == STATUS_OK ? mysql_affected_rows(connection) : 0;
     return check_again(self, connection, status, error);
 }
@@ -127,8 +128,8 @@ static enum status inspect_one(struct mysql_database *self, MYSQL *connection, c
     if (*table_exists) {
         struct buffer sql = {0};
         mysql_append(&sql, "SELECT EXISTS (SELECT 1 FROM %t)", &self->sql, name);
-        status = mysql_ask_number(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_INVALID, 0,
-                                  &found, error);
+        status = mysql_ask_number(self, connection, &sql, SQL_LONG, ERROR_TARGET_INVALID, 0, &found,
+                                  error);
         *record_exists = found != 0;
     }
     arena_destroy(arena);
@@ -230,3 +231,40 @@ const struct target_functions mysql_target_functions = {
     .column_class = mysql_column_class,
     .normal_form_in_column = mysql_normal_form_in_column,
 };
+
+/* ---------------------------------------------------------------- many tables at once */
+
+enum { MANY = 16 };
+
+enum status mysql_look(struct mysql_database *self, MYSQL *connection, uint32_t table_count,
+                       struct arena *arena, struct mysql_look *look, struct error *error)
+{
+    /* a server that folds names has tables under others than they were asked for by */
+    *look = (struct mysql_look){.whole = table_count >= MANY && !self->folds_names};
+    return look->whole ? mysql_catalog_read(self, connection, NULL, arena, &look->all, error)
+                       : STATUS_OK;
+}
+
+enum status mysql_look_at(const struct mysql_look *look, struct mysql_database *self,
+                          MYSQL *connection, const char *name, struct arena *arena,
+                          struct mysql_table *table, struct error *error)
+{
+    if (look == NULL || !look->whole) {
+        return mysql_target_describe(self, connection, name, arena, table, error);
+    }
+    const struct mysql_table *found = mysql_catalog_find(&look->all, name);
+    if (found == NULL) {
+        return STATUS_END;
+    }
+    *table = *found;
+    return STATUS_OK;
+}
+
+void mysql_forget_seen(struct mysql_database *self)
+{
+    mysql_rights_free(self->rights);
+    self->rights = NULL;
+    arena_destroy(self->seen_arena);
+    self->seen_arena = NULL;
+    self->seen = NULL;
+}

@@ -57,7 +57,7 @@ enum status mysql_after_load(struct database *self, const struct target_table *t
                              void (*progress)(const char *what), uint32_t *broken,
                              struct error *error);
 
-/* builders.c: sql_await_builders for the tables. */
+/* crew.c: sql_await_builders for the tables. */
 enum status mysql_await_builders(struct mysql_database *self, MYSQL *connection,
                                  const struct target_table *tables, uint32_t table_count,
                                  void (*progress)(const char *what), struct error *error) MUST_USE;

@@ -96,5 +96,5 @@ enum status mysql_undo_make(struct mysql_database *self, MYSQL *connection,
     buffer_append_string(&sql, "PRIMARY KEY (");
     mysql_append_names(&sql, NULL, table->key);
     buffer_append_string(&sql, "), KEY (_transhume_number)) ENGINE=InnoDB ROW_FORMAT=DYNAMIC");
-    return mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_SCHEMA, NULL, error);
+    return mysql_run_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA, NULL, error);
 }

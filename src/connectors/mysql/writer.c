@@ -53,7 +53,7 @@ static enum status ask_packet(struct writer *writer, struct error *error)
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT @@max_allowed_packet");
     enum status status =
-        mysql_ask_number(writer->database, writer->connection, &sql, MYSQL_SHORT, ERROR_NETWORK,
+        mysql_ask_number(writer->database, writer->connection, &sql, SQL_SHORT, ERROR_NETWORK,
                          (int64_t)writer->database->packet_bytes_max, &bytes, error);
     writer->packet_bytes_max = bytes > 0 ? (uint64_t)bytes : writer->database->packet_bytes_max;
     return status;
@@ -108,7 +108,7 @@ static void roll_back(struct writer *writer)
 {
     struct error ignored = {0};
     if (!mysql_is_alive(writer->connection) ||
-        mysql_run(writer->database, writer->connection, "ROLLBACK", MYSQL_SHORT, ERROR_TARGET_WRITE,
+        mysql_run(writer->database, writer->connection, "ROLLBACK", SQL_SHORT, ERROR_TARGET_WRITE,
                   NULL, &ignored) != STATUS_OK) {
         mysql_break_off(writer->connection);
     }
@@ -289,7 +289,7 @@ static enum status send_commit(struct writer *writer, struct error *error)
 {
     struct mysql_database *self = writer->database;
     enum status status =
-        mysql_run(self, writer->connection, "COMMIT", MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
+        mysql_run(self, writer->connection, "COMMIT", SQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
     if (status != STATUS_OK && !mysql_is_alive(writer->connection)) {
         error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, self->sql.shown,
                   "the connection broke off while a chunk was committed");
@@ -306,9 +306,8 @@ enum status mysql_writer_commit(struct writer *writer, uint64_t chunk, const str
     if (failpoint_hit("mysql.before_mark", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (!writer->sql.begun &&
-        mysql_run(writer->database, writer->connection, "START TRANSACTION", MYSQL_SHORT,
-                  ERROR_TARGET_WRITE, NULL, error) != STATUS_OK) {
+    if (!writer->sql.begun && mysql_run(writer->database, writer->connection, "START TRANSACTION",
+                                        SQL_SHORT, ERROR_TARGET_WRITE, NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     writer->sql.begun = true;

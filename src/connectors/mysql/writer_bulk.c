@@ -73,7 +73,7 @@ static enum status may_have_triggers(struct writer *writer, const struct writer_
         return STATUS_OK;
     }
     mysql_append_filled(&sql, sql_triggers, self->sql.schema, plan->facts->schema->name);
-    if (mysql_run_buffer(self, writer->connection, &sql, MYSQL_SHORT, ERROR_TARGET_INVALID, &result,
+    if (mysql_run_buffer(self, writer->connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID, &result,
                          error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -168,7 +168,7 @@ static enum status execute(struct writer *writer, size_t from, size_t to, struct
     return connection->methods->db_command(connection, COM_STMT_BULK_EXECUTE, begin, length, 1,
                                            NULL) != 0
                ? mysql_failure(writer->database, connection, ERROR_NETWORK, error)
-               : mysql_read_answer(writer->database, connection, MYSQL_LONG, ERROR_TARGET_WRITE,
+               : mysql_read_answer(writer->database, connection, SQL_LONG, ERROR_TARGET_WRITE,
                                    error);
 }
 

@@ -31,7 +31,7 @@ static enum status set_patience(struct stage_pass *pass, long long seconds)
 {
     struct buffer sql = {0};
     buffer_format(&sql, "SET SESSION innodb_lock_wait_timeout = %lld", seconds);
-    return mysql_run_buffer(pass->writer->database, pass->writer->connection, &sql, MYSQL_SHORT,
+    return mysql_run_buffer(pass->writer->database, pass->writer->connection, &sql, SQL_SHORT,
                             ERROR_TARGET_WRITE, NULL, pass->error);
 }
 
@@ -56,7 +56,7 @@ enum status writer_distinct_note(struct writer *writer, struct error *error)
     buffer_append_string(&sql, "INSERT IGNORE INTO ");
     mysql_append_table(&sql, writer->database, SQL_STORE_TABLE);
     buffer_format(&sql, " (name, version, value) VALUES ('%s', 1, '{\"format\":2}')", key);
-    return mysql_run_buffer(writer->database, writer->connection, &sql, MYSQL_LONG,
+    return mysql_run_buffer(writer->database, writer->connection, &sql, SQL_LONG,
                             ERROR_TARGET_WRITE, NULL, error);
 }
 

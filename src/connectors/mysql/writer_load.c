@@ -92,7 +92,7 @@ static void stream_close(void *handle)
 {
     struct writer *writer = handle;
     if (writer != NULL && !writer->stream.failed) {
-        (void)!mysql_await(writer->database, writer->connection, MYSQL_LONG, &writer->stream.error);
+        (void)!mysql_await(writer->database, writer->connection, SQL_LONG, &writer->stream.error);
     }
 }
 
@@ -157,7 +157,7 @@ static enum status ask_warnings(struct writer *writer, struct refusal *refusal, 
     MYSQL_RES *result = NULL;
     MYSQL_ROW row = NULL;
     bool found = false;
-    if (mysql_run(writer->database, writer->connection, "SHOW WARNINGS", MYSQL_SHORT,
+    if (mysql_run(writer->database, writer->connection, "SHOW WARNINGS", SQL_SHORT,
                   ERROR_TARGET_WRITE, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -188,7 +188,7 @@ static enum status ask_warnings(struct writer *writer, struct refusal *refusal, 
 
 static enum status go_back(struct writer *writer, struct error *error)
 {
-    enum status status = mysql_run(writer->database, writer->connection, undo, MYSQL_SHORT,
+    enum status status = mysql_run(writer->database, writer->connection, undo, SQL_SHORT,
                                    ERROR_TARGET_WRITE, NULL, error);
     return status == STATUS_OK ? STATUS_AGAIN : status;
 }
@@ -278,14 +278,13 @@ static enum status judge_success(struct writer *writer, uint64_t records, struct
 
 static enum status set_savepoint(struct writer *writer, struct error *error)
 {
-    if (!writer->sql.begun &&
-        mysql_run(writer->database, writer->connection, "START TRANSACTION", MYSQL_SHORT,
-                  ERROR_TARGET_WRITE, NULL, error) != STATUS_OK) {
+    if (!writer->sql.begun && mysql_run(writer->database, writer->connection, "START TRANSACTION",
+                                        SQL_SHORT, ERROR_TARGET_WRITE, NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     writer->sql.begun = true;
-    return mysql_run(writer->database, writer->connection, savepoint, MYSQL_SHORT,
-                     ERROR_TARGET_WRITE, NULL, error);
+    return mysql_run(writer->database, writer->connection, savepoint, SQL_SHORT, ERROR_TARGET_WRITE,
+                     NULL, error);
 }
 
 /* As the segment has it, without the comma behind the last one. */
@@ -300,7 +299,7 @@ static enum status send_statement(struct writer *writer, size_t begin, size_t en
     }
     buffer_append(&sql, writer->sending->out.data + begin, end - begin - 1);
     enum status status = mysql_send(writer->database, writer->connection, sql.data, sql.length,
-                                    MYSQL_LONG, ERROR_TARGET_WRITE, error);
+                                    SQL_LONG, ERROR_TARGET_WRITE, error);
     buffer_free(&sql);
     return status;
 }
@@ -310,7 +309,7 @@ static enum status send_load(struct writer *writer, size_t begin, size_t end, st
     const char *statement = writer->sending->plan->statement;
     open_stream(writer, begin, end);
     enum status status = mysql_send(writer->database, writer->connection, statement,
-                                    strlen(statement), MYSQL_LONG, ERROR_TARGET_WRITE, error);
+                                    strlen(statement), SQL_LONG, ERROR_TARGET_WRITE, error);
     writer->stream.open = false;
     return status;
 }
@@ -355,7 +354,7 @@ enum status writer_send_lines(struct writer *writer, struct refusal *refusal, st
 enum status writer_run_statement(struct writer *writer, struct buffer *sql, MYSQL_RES **result,
                                  struct refusal *refusal, struct error *error)
 {
-    enum status status = mysql_run_buffer(writer->database, writer->connection, sql, MYSQL_LONG,
+    enum status status = mysql_run_buffer(writer->database, writer->connection, sql, SQL_LONG,
                                           ERROR_TARGET_WRITE, result, error);
     return status == STATUS_OK ? STATUS_OK : judge_failure(writer, refusal, error);
 }

@@ -59,7 +59,7 @@ static enum status see_all_notes(struct writer *writer, const struct writer_plan
     }
     writer->sees_notes = true;
     return mysql_run(writer->database, writer->connection, "SET SESSION max_error_count = 65535",
-                     MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
+                     SQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
 }
 
 static const char *keep(struct writer *writer, struct buffer *sql)

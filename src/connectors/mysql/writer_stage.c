@@ -8,13 +8,13 @@ static enum status make(struct writer *writer, const char *make_sql, const char 
                         struct error *error)
 {
     struct buffer sql = {0};
-    enum status status = mysql_run(writer->database, writer->connection, make_sql, MYSQL_SHORT,
+    enum status status = mysql_run(writer->database, writer->connection, make_sql, SQL_SHORT,
                                    ERROR_TARGET_WRITE, NULL, error);
     if (status != STATUS_OK) {
         return status;
     }
     mysql_append(&sql, "DELETE FROM %t", &writer->database->sql, name);
-    return mysql_run_buffer(writer->database, writer->connection, &sql, MYSQL_SHORT,
+    return mysql_run_buffer(writer->database, writer->connection, &sql, SQL_SHORT,
                             ERROR_TARGET_WRITE, NULL, error);
 }
 

@@ -43,7 +43,7 @@ static enum sql_life life_of_session(struct postgres_database *self, PGconn *oth
             "WHEN wait_event = 'ClientRead' THEN 'r' ELSE 'i' END "
             "FROM pg_catalog.pg_stat_activity AS a WHERE pid = $1::int AND ($2::text IS NULL OR "
             "$2::text = " POSTGRES_SESSION_NAME ")",
-            parameters, 2, POSTGRES_PROBE, ERROR_NETWORK, &result, &ignored) != STATUS_OK) {
+            parameters, 2, SQL_PROBE, ERROR_NETWORK, &result, &ignored) != STATUS_OK) {
         return SQL_WORKS; /* not known */
     }
     char seen = PQntuples(result) > 0 ? PQgetvalue(result, 0, 0)[0] : 'i';
@@ -78,8 +78,8 @@ static void signal_by_number(struct postgres_database *self, PGconn *other, PGco
                   "SELECT pg_catalog.%s(a.pid) FROM pg_catalog.pg_stat_activity AS a WHERE a.pid = "
                   "$1::int AND $2::text = " POSTGRES_SESSION_NAME,
                   signal == POSTGRES_END_SESSION ? "pg_terminate_backend" : "pg_cancel_backend");
-    (void)!postgres_query_buffer(self, other, &sql, parameters, 2, POSTGRES_PROBE, ERROR_NETWORK,
-                                 NULL, &ignored);
+    (void)!postgres_query_buffer(self, other, &sql, parameters, 2, SQL_PROBE, ERROR_NETWORK, NULL,
+                                 &ignored);
 }
 
 bool postgres_signal_session(struct postgres_database *self, PGconn *connection,

@@ -8,6 +8,8 @@
 #include "connectors/postgres/keys.h"
 #include "connectors/postgres/locks.h"
 #include "connectors/report.h"
+#include "connectors/sql/builders.h"
+#include "postgres_sql.h"
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,7 +103,7 @@ static bool may_be_kept(struct postgres_database *self, const struct builder *bu
            (!builder->sorted ||
             postgres_execute(self, builder->connection,
                              "RESET maintenance_work_mem; RESET max_parallel_maintenance_workers",
-                             POSTGRES_SHORT, ERROR_NETWORK, &ignored) == STATUS_OK);
+                             SQL_SHORT, ERROR_NETWORK, &ignored) == STATUS_OK);
 }
 
 static void leave(struct postgres_database *self, const struct builder *builder, bool good)
@@ -158,7 +160,7 @@ static enum status prepare_sorting(struct builds *builds, struct builder *builde
                   : jobs - 1 < WORKERS_WITHOUT ? WORKERS_WITHOUT
                                                : jobs - 1);
     builder->sorted = true;
-    return postgres_query_buffer(builds->self, builder->connection, &sql, NULL, 0, POSTGRES_SHORT,
+    return postgres_query_buffer(builds->self, builder->connection, &sql, NULL, 0, SQL_SHORT,
                                  ERROR_NETWORK, NULL, builds->error);
 }
 
@@ -172,8 +174,8 @@ static enum status prepare_session(struct builds *builds, struct builder *builde
     if (build->settings != NULL) {
         buffer_format(&sql, "; %s", build->settings);
     }
-    enum status status = postgres_execute_buffer(builds->self, builder->connection, &sql,
-                                                 POSTGRES_SHORT, ERROR_NETWORK, builds->error);
+    enum status status = postgres_execute_buffer(builds->self, builder->connection, &sql, SQL_SHORT,
+                                                 ERROR_NETWORK, builds->error);
     return status == STATUS_OK && sorts_much(build) ? prepare_sorting(builds, builder) : status;
 }
 
@@ -508,4 +510,43 @@ enum status postgres_builds_run(struct postgres_database *self, struct postgres_
         leave(self, &builds.builders[i], status == STATUS_OK);
     }
     return status;
+}
+
+/* ---------------------------------------------------------------- who builds on a run's tables */
+
+struct looking {
+    struct postgres_database *self;
+    PGconn *connection;
+    const struct target_table *tables;
+    uint32_t table_count;
+};
+
+static enum status find(void *context, struct sql_built *built, struct error *error)
+{
+    const struct looking *looking = context;
+    const struct postgres_parameter schema = {.text = looking->self->sql.schema};
+    PGresult *rows = NULL;
+    enum status status = postgres_query(looking->self, looking->connection, sql_builders, &schema,
+                                        1, SQL_SHORT, ERROR_TARGET_INVALID, &rows, error);
+    *built = (struct sql_built){0};
+    for (int row = 0; status == STATUS_OK && built->table == NULL && row < PQntuples(rows); row++) {
+        const char *name = PQgetvalue(rows, row, 0);
+        const char *session = PQgetvalue(rows, row, 1);
+        for (uint32_t i = 0; built->table == NULL && i < looking->table_count; i++) {
+            const struct target_table *table = &looking->tables[i];
+            built->table =
+                sql_run_builds_on(table) && strcmp(name, table->name) == 0 ? table : NULL;
+        }
+        status = text_to_uint64(session, strlen(session), &built->session);
+    }
+    PQclear(rows);
+    return status;
+}
+
+enum status postgres_await_builders(struct postgres_database *self, PGconn *connection,
+                                    const struct target_table *tables, uint32_t table_count,
+                                    void (*progress)(const char *what), struct error *error)
+{
+    struct looking looking = {self, connection, tables, table_count};
+    return sql_await_builders(find, &looking, self->sql.shown, progress, error);
 }

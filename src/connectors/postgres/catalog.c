@@ -385,8 +385,8 @@ static enum status ask_for_all(struct builder *builder, enum catalog_query query
         }
     }
     buffer_append_string(&sql, at);
-    return postgres_query_kept(builder->self, builder->connection, query, &sql, POSTGRES_LONG,
-                               otherwise, &rows->result, error);
+    return postgres_query_kept(builder->self, builder->connection, query, &sql, SQL_LONG, otherwise,
+                               &rows->result, error);
 }
 
 static enum status ask(struct builder *builder, enum catalog_query query, const char *table,
@@ -397,10 +397,9 @@ static enum status ask(struct builder *builder, enum catalog_query query, const 
     enum error_code otherwise =
         builder->self->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID;
     enum status status =
-        table == NULL
-            ? ask_for_all(builder, query, otherwise, rows, error)
-            : postgres_query(builder->self, builder->connection, queries[query], parameters, 2,
-                             POSTGRES_LONG, otherwise, &rows->result, error);
+        table == NULL ? ask_for_all(builder, query, otherwise, rows, error)
+                      : postgres_query(builder->self, builder->connection, queries[query],
+                                       parameters, 2, SQL_LONG, otherwise, &rows->result, error);
     rows->count = status == STATUS_OK ? PQntuples(rows->result) : 0;
     return status;
 }
@@ -569,11 +568,11 @@ static enum status is_understood(struct postgres_database *self, PGconn *connect
                                  struct buffer *expression, bool *understood, struct error *error)
 {
     struct error problem = {0};
-    enum status status = postgres_query_buffer(self, connection, expression, NULL, 0,
-                                               POSTGRES_SHORT, ERROR_TARGET_SCHEMA, NULL, &problem);
+    enum status status = postgres_query_buffer(self, connection, expression, NULL, 0, SQL_SHORT,
+                                               ERROR_TARGET_SCHEMA, NULL, &problem);
     *understood = status == STATUS_OK;
     if (status == STATUS_OK) {
-        return postgres_execute(self, connection, "DEALLOCATE transhume_trial", POSTGRES_SHORT,
+        return postgres_execute(self, connection, "DEALLOCATE transhume_trial", SQL_SHORT,
                                 ERROR_TARGET_INVALID, error);
     }
     if (is_of_expression(&problem)) {

@@ -84,7 +84,7 @@ static enum status read_rights(struct postgres_database *self, PGconn *connectio
         "pg_get_userbyid(c.relowner), quote_ident(current_user), quote_ident(n.nspname), "
         "quote_ident(current_database()) FROM pg_catalog.pg_namespace n LEFT JOIN "
         "pg_catalog.pg_class c ON c.oid = $2::pg_catalog.oid WHERE n.nspname = $1",
-        parameters, 2, POSTGRES_SHORT, ERROR_TARGET_INVALID, result, error);
+        parameters, 2, SQL_SHORT, ERROR_TARGET_INVALID, result, error);
 }
 
 enum status postgres_may_temp(struct postgres_database *self, PGconn *connection, bool *granted,
@@ -255,7 +255,7 @@ static enum status check_rules(struct postgres_database *self, PGconn *connectio
                                                     {.text = overwrites(table) ? "t" : "f"},
                                                     {.text = table->loses_records ? "t" : "f"},
                                                     {.text = silent ? "AR" : "AO"}};
-    enum status status = postgres_query(self, connection, sql_rules, parameters, 4, POSTGRES_SHORT,
+    enum status status = postgres_query(self, connection, sql_rules, parameters, 4, SQL_SHORT,
                                         ERROR_TARGET_INVALID, &result, error);
     if (status == STATUS_OK && PQntuples(result) > 0) {
         tell_of_rule(PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1)[0], out);
@@ -281,7 +281,7 @@ static enum status check_reference(struct postgres_database *self, PGconn *conne
         postgres_query(self, connection,
                        "SELECT has_any_column_privilege($1::pg_catalog.oid, 'REFERENCES'), "
                        "quote_ident(current_user)",
-                       &parameter, 1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+                       &parameter, 1, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     if (status == STATUS_OK && !may(result, 0)) {
         postgres_append(out, "the role may not refer to %s: GRANT REFERENCES ON %t TO %s\n",
                         sql_show_name(name, printable), &self->sql, name, PQgetvalue(result, 0, 1));

@@ -39,7 +39,7 @@ static enum status try_lock(struct postgres_database *self, const char *run_id, 
     PGresult *result = NULL;
     snprintf(sql, sizeof sql, "SELECT pg_catalog.pg_try_advisory_xact_lock(%lld)",
              (long long)sql_sessions_key(self->sql.schema, run_id, 0));
-    enum status status = postgres_query(self, self->lock, sql, NULL, 0, POSTGRES_SHORT,
+    enum status status = postgres_query(self, self->lock, sql, NULL, 0, SQL_SHORT,
                                         ERROR_TARGET_LOCKED, &result, error);
     if (status == STATUS_OK && PQgetvalue(result, 0, 0)[0] != 't') {
         status = STATUS_AGAIN;
@@ -59,8 +59,7 @@ static enum status keep_lock(struct postgres_database *self, const char *run_id,
     }
     /* the last query's portal would keep its snapshot as long as the claim lasts: VACUUM could
      * remove nothing, and CREATE INDEX CONCURRENTLY would wait for it */
-    return postgres_execute(self, self->lock, "SELECT 1", POSTGRES_SHORT, ERROR_TARGET_LOCKED,
-                            error);
+    return postgres_execute(self, self->lock, "SELECT 1", SQL_SHORT, ERROR_TARGET_LOCKED, error);
 }
 
 /* The server needs a moment to see that a killed process is gone. STATUS_AGAIN: somebody has it. */
@@ -73,7 +72,7 @@ static enum status lock_run(struct postgres_database *self, const char *run_id, 
     }
     unlock(self);
     if (postgres_connect(self, &self->lock, error) != STATUS_OK ||
-        postgres_execute(self, self->lock, "BEGIN", POSTGRES_SHORT, ERROR_TARGET_LOCKED, error) !=
+        postgres_execute(self, self->lock, "BEGIN", SQL_SHORT, ERROR_TARGET_LOCKED, error) !=
             STATUS_OK) {
         return STATUS_FAILED;
     }

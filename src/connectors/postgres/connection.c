@@ -236,7 +236,7 @@ enum status postgres_prefer_schema(struct postgres_database *self, PGconn *conne
         "SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', "
         "pg_catalog.quote_ident($1), nullif(pg_catalog.current_setting('search_path'), '')), "
         "false)",
-        &schema, 1, POSTGRES_SHORT, ERROR_NETWORK, NULL, error);
+        &schema, 1, SQL_SHORT, ERROR_NETWORK, NULL, error);
 }
 
 /* What all have, what only newer servers know, and what is the mode's. */
@@ -257,7 +257,7 @@ static enum status set_session(struct postgres_database *self, PGconn *connectio
         buffer_append_string(&sql, "; SET synchronous_commit = on");
         buffer_append_string(&sql, self->replica ? "; SET session_replication_role = origin" : "");
     }
-    return postgres_execute_buffer(self, connection, &sql, POSTGRES_SHORT, ERROR_NETWORK, error);
+    return postgres_execute_buffer(self, connection, &sql, SQL_SHORT, ERROR_NETWORK, error);
 }
 
 enum status postgres_reach(struct postgres_database *self, PGconn **connection, struct error *error)
@@ -339,9 +339,9 @@ void postgres_break_off(PGconn *connection)
 }
 
 static enum status give_up(struct postgres_database *self, PGconn *connection,
-                           enum postgres_patience patience, struct error *error)
+                           enum sql_patience patience, struct error *error)
 {
-    if (patience == POSTGRES_SHORT && !atomic_load(&self->sql.base.hurried)) {
+    if (patience == SQL_SHORT && !atomic_load(&self->sql.base.hurried)) {
         postgres_signal_session(self, connection, POSTGRES_END_SESSION);
     }
     postgres_break_off(connection);
@@ -349,11 +349,6 @@ static enum status give_up(struct postgres_database *self, PGconn *connection,
               (long long)(self->timeout_ms / 1000));
     error_hint(error, "it may be overloaded, or wait for a lock: pg_stat_activity shows it");
     return STATUS_FAILED;
-}
-
-static bool is_short(enum postgres_patience patience)
-{
-    return patience == POSTGRES_SHORT || patience == POSTGRES_PROBE;
 }
 
 enum status postgres_keep_vigil(struct postgres_database *self, PGconn *connection,
@@ -375,10 +370,10 @@ enum status postgres_keep_vigil(struct postgres_database *self, PGconn *connecti
 
 /* A statement under way is cancelled at the request to stop that ends it; once. */
 static void heed_stop(struct postgres_database *self, PGconn *connection,
-                      enum postgres_patience patience, bool *stopped)
+                      enum sql_patience patience, bool *stopped)
 {
-    if (!is_short(patience) && !*stopped &&
-        signals_stop_level() >= (patience == POSTGRES_BUILD ? 1 : 2)) {
+    if (!sql_is_short(patience) && !*stopped &&
+        signals_stop_level() >= (patience == SQL_BUILD ? 1 : 2)) {
         postgres_signal_session(self, connection, POSTGRES_CANCEL_STATEMENT);
         *stopped = true;
     }
@@ -386,7 +381,7 @@ static void heed_stop(struct postgres_database *self, PGconn *connection,
 
 /* A server that works on the rows that it has takes no more of them, for as long as that takes. */
 static enum status flush(struct postgres_database *self, PGconn *connection,
-                         enum postgres_patience patience, struct error *error)
+                         enum sql_patience patience, struct error *error)
 {
     int64_t end = clock_monotonic_ms() + self->timeout_ms;
     struct sql_vigil vigil;
@@ -395,10 +390,10 @@ static enum status flush(struct postgres_database *self, PGconn *connection,
 
     sql_vigil_begin(&vigil, self->timeout_ms);
     while (left == 1) {
-        if (is_short(patience) && clock_monotonic_ms() >= end) {
+        if (sql_is_short(patience) && clock_monotonic_ms() >= end) {
             return give_up(self, connection, patience, error);
         }
-        if (!is_short(patience) &&
+        if (!sql_is_short(patience) &&
             postgres_keep_vigil(self, connection, &vigil, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -416,7 +411,7 @@ static enum status flush(struct postgres_database *self, PGconn *connection,
 
 enum status postgres_flush(struct postgres_database *self, PGconn *connection, struct error *error)
 {
-    return flush(self, connection, POSTGRES_LONG, error);
+    return flush(self, connection, SQL_LONG, error);
 }
 
 enum status postgres_await_data(struct postgres_database *self, PGconn *connection,
@@ -435,7 +430,7 @@ enum status postgres_await_data(struct postgres_database *self, PGconn *connecti
 }
 
 static enum status next_result(struct postgres_database *self, PGconn *connection,
-                               enum postgres_patience patience, struct postgres_lock_watch *watch,
+                               enum sql_patience patience, struct postgres_lock_watch *watch,
                                PGresult **result, struct error *error)
 {
     int64_t end = clock_monotonic_ms() + self->timeout_ms;
@@ -448,7 +443,7 @@ static enum status next_result(struct postgres_database *self, PGconn *connectio
     }
     sql_vigil_begin(&vigil, self->timeout_ms);
     while (PQisBusy(connection) != 0) {
-        if (is_short(patience) && clock_monotonic_ms() >= end) {
+        if (sql_is_short(patience) && clock_monotonic_ms() >= end) {
             return give_up(self, connection, patience, error);
         }
         if (postgres_keep_vigil(self, connection, &vigil, error) != STATUS_OK) {
@@ -467,8 +462,7 @@ static enum status next_result(struct postgres_database *self, PGconn *connectio
 }
 
 enum status postgres_next_result(struct postgres_database *self, PGconn *connection,
-                                 enum postgres_patience patience, PGresult **result,
-                                 struct error *error)
+                                 enum sql_patience patience, PGresult **result, struct error *error)
 {
     return next_result(self, connection, patience, NULL, result, error);
 }
@@ -481,13 +475,13 @@ static bool is_fine(const PGresult *result)
 
 /* Takes all results; the last good one is kept if wanted, the first bad one is the failure. */
 static enum status collect(struct postgres_database *self, PGconn *connection,
-                           enum postgres_patience patience, enum error_code otherwise,
-                           PGresult **wanted, struct error *error)
+                           enum sql_patience patience, enum error_code otherwise, PGresult **wanted,
+                           struct error *error)
 {
     enum status status = STATUS_OK;
     PGresult *result = NULL;
     struct postgres_lock_watch watch;
-    bool watches = self->mode == OPEN_TARGET && patience != POSTGRES_PROBE;
+    bool watches = self->mode == OPEN_TARGET && patience != SQL_PROBE;
 
     postgres_lock_watch_begin(self, &watch);
     for (;;) {
@@ -527,8 +521,8 @@ enum { PARAMETERS_MAX = 16 };
 
 enum status postgres_query(struct postgres_database *self, PGconn *connection, const char *sql,
                            const struct postgres_parameter *parameters, int parameter_count,
-                           enum postgres_patience patience, enum error_code otherwise,
-                           PGresult **result, struct error *error)
+                           enum sql_patience patience, enum error_code otherwise, PGresult **result,
+                           struct error *error)
 {
     const char *values[PARAMETERS_MAX] = {0};
     int lengths[PARAMETERS_MAX] = {0};
@@ -554,7 +548,7 @@ enum status postgres_query(struct postgres_database *self, PGconn *connection, c
 
 enum status postgres_query_buffer(struct postgres_database *self, PGconn *connection,
                                   struct buffer *sql, const struct postgres_parameter *parameters,
-                                  int parameter_count, enum postgres_patience patience,
+                                  int parameter_count, enum sql_patience patience,
                                   enum error_code otherwise, PGresult **result, struct error *error)
 {
     enum status status = postgres_query(self, connection, buffer_string(sql), parameters,
@@ -564,7 +558,7 @@ enum status postgres_query_buffer(struct postgres_database *self, PGconn *connec
 }
 
 static enum status prepare_kept(struct postgres_database *self, PGconn *connection, const char *sql,
-                                const char *name, enum postgres_patience patience,
+                                const char *name, enum sql_patience patience,
                                 enum error_code otherwise, struct error *error)
 {
     return PQsendPrepare(connection, name, sql, 0, NULL) == 0
@@ -573,7 +567,7 @@ static enum status prepare_kept(struct postgres_database *self, PGconn *connecti
 }
 
 enum status postgres_query_kept(struct postgres_database *self, PGconn *connection, uint32_t number,
-                                struct buffer *sql, enum postgres_patience patience,
+                                struct buffer *sql, enum sql_patience patience,
                                 enum error_code otherwise, PGresult **result, struct error *error)
 {
     /* a pooler's sessions are others' as well */
@@ -627,7 +621,7 @@ enum status postgres_send_buffer(struct postgres_database *self, PGconn *connect
 }
 
 enum status postgres_execute(struct postgres_database *self, PGconn *connection, const char *sql,
-                             enum postgres_patience patience, enum error_code otherwise,
+                             enum sql_patience patience, enum error_code otherwise,
                              struct error *error)
 {
     return send_text(self, connection, sql, error) == STATUS_OK
@@ -636,7 +630,7 @@ enum status postgres_execute(struct postgres_database *self, PGconn *connection,
 }
 
 enum status postgres_execute_buffer(struct postgres_database *self, PGconn *connection,
-                                    struct buffer *sql, enum postgres_patience patience,
+                                    struct buffer *sql, enum sql_patience patience,
                                     enum error_code otherwise, struct error *error)
 {
     enum status status =
@@ -652,7 +646,7 @@ enum status postgres_is_there(struct postgres_database *self, PGconn *connection
     const struct postgres_parameter parameter = {.text = relation};
     PGresult *result = NULL;
     enum status status = postgres_query(self, connection, "SELECT pg_catalog.to_regclass($1)",
-                                        &parameter, 1, POSTGRES_SHORT, otherwise, &result, error);
+                                        &parameter, 1, SQL_SHORT, otherwise, &result, error);
     *there = status == STATUS_OK && PQgetisnull(result, 0, 0) == 0;
     PQclear(result);
     return status;

@@ -60,7 +60,7 @@ static enum status ask(const struct reading *reading, const char *sql, PGresult 
                        struct error *error)
 {
     const struct postgres_parameter parameter = {.text = reading->self->sql.schema};
-    return postgres_query(reading->self, reading->connection, sql, &parameter, 1, POSTGRES_LONG,
+    return postgres_query(reading->self, reading->connection, sql, &parameter, 1, SQL_LONG,
                           ERROR_SOURCE_READ, result, error);
 }
 
@@ -119,8 +119,8 @@ static enum status ask_values(struct reading *reading, uint32_t first, uint32_t 
     enum status status =
         buffer_is_empty(&sql)
             ? STATUS_OK
-            : postgres_query_buffer(reading->self, reading->connection, &sql, NULL, 0,
-                                    POSTGRES_LONG, ERROR_SOURCE_READ, &result, error);
+            : postgres_query_buffer(reading->self, reading->connection, &sql, NULL, 0, SQL_LONG,
+                                    ERROR_SOURCE_READ, &result, error);
     for (int row = 0; status == STATUS_OK && result != NULL && row < PQntuples(result); row++) {
         const char *digits = PQgetvalue(result, row, 0);
         uint64_t at = 0;
@@ -349,7 +349,7 @@ static enum status type_facts(struct postgres_database *self, PGconn *connection
     PGresult *result = NULL;
     int64_t base = 0;
     int64_t base_modifier = -1;
-    enum status status = postgres_query(self, connection, sql, parameters, 2, POSTGRES_SHORT,
+    enum status status = postgres_query(self, connection, sql, parameters, 2, SQL_SHORT,
                                         ERROR_SOURCE_READ, &result, error);
 
     if (status == STATUS_OK && PQntuples(result) == 1) {
@@ -407,26 +407,25 @@ enum status postgres_describe_query(struct postgres_database *self, PGconn *conn
     buffer_append_string(&sql, "SELECT * FROM ");
     sql_append_query(&sql, query);
     buffer_append_string(&sql, " AS _t0");
-    enum status status =
-        PQsendPrepare(connection, "", buffer_string(&sql), 0, NULL) == 0
-            ? postgres_failure(self, connection, NULL, ERROR_NETWORK, error)
-            : postgres_next_result(self, connection, POSTGRES_SHORT, &described, error);
+    enum status status = PQsendPrepare(connection, "", buffer_string(&sql), 0, NULL) == 0
+                             ? postgres_failure(self, connection, NULL, ERROR_NETWORK, error)
+                             : postgres_next_result(self, connection, SQL_SHORT, &described, error);
     buffer_free(&sql);
     if (status == STATUS_OK && PQresultStatus(described) != PGRES_COMMAND_OK) {
         status = postgres_failure(self, connection, described, ERROR_PLAN_INVALID, error);
     }
     PQclear(described);
     described = NULL;
-    while (postgres_next_result(self, connection, POSTGRES_SHORT, &rest, error) == STATUS_OK &&
+    while (postgres_next_result(self, connection, SQL_SHORT, &rest, error) == STATUS_OK &&
            rest != NULL) {
         PQclear(rest);
     }
     if (status == STATUS_OK) {
         status = PQsendDescribePrepared(connection, "") == 0
                      ? postgres_failure(self, connection, NULL, ERROR_NETWORK, error)
-                     : postgres_next_result(self, connection, POSTGRES_SHORT, &described, error);
+                     : postgres_next_result(self, connection, SQL_SHORT, &described, error);
         while (status == STATUS_OK &&
-               postgres_next_result(self, connection, POSTGRES_SHORT, &rest, error) == STATUS_OK &&
+               postgres_next_result(self, connection, SQL_SHORT, &rest, error) == STATUS_OK &&
                rest != NULL) {
             PQclear(rest);
         }

@@ -53,9 +53,8 @@ static enum status run(struct sql_database *self, struct buffer *sql, uint64_t *
                        struct error *error)
 {
     PGresult *result = NULL;
-    enum status status =
-        postgres_query_buffer(server_of(self), server_of(self)->control, sql, NULL, 0,
-                              POSTGRES_LONG, ERROR_TARGET_WRITE, &result, error);
+    enum status status = postgres_query_buffer(server_of(self), server_of(self)->control, sql, NULL,
+                                               0, SQL_LONG, ERROR_TARGET_WRITE, &result, error);
     if (status == STATUS_OK && changed != NULL) {
         status = postgres_rows_changed(result, changed);
     }
@@ -67,9 +66,8 @@ static enum status ask(struct sql_database *self, struct buffer *sql, struct are
                        const char **text, struct error *error)
 {
     PGresult *result = NULL;
-    enum status status =
-        postgres_query_buffer(server_of(self), server_of(self)->control, sql, NULL, 0,
-                              POSTGRES_LONG, ERROR_TARGET_INVALID, &result, error);
+    enum status status = postgres_query_buffer(server_of(self), server_of(self)->control, sql, NULL,
+                                               0, SQL_LONG, ERROR_TARGET_INVALID, &result, error);
     bool found = status == STATUS_OK && PQntuples(result) > 0 && PQgetisnull(result, 0, 0) == 0;
     *text = found ? arena_copy_string(arena, PQgetvalue(result, 0, 0)) : NULL;
     PQclear(result);
@@ -176,6 +174,8 @@ const struct sql_dialect postgres_dialect = {
     .find = find,
     .look_at_stream = postgres_look_at_stream,
     .count = postgres_count_source,
+    .hold_table = postgres_hold_table,
+    .hold_query = postgres_hold_query,
     .digest_type = postgres_digest_type,
     .begin = begin,
     .end = end,

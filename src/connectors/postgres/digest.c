@@ -124,7 +124,7 @@ enum status postgres_digest(struct reader *reader, const struct read_request *re
         status = postgres_digest_compile(self, connection, request, span, arena, &sql, error);
     }
     if (status == STATUS_OK) {
-        status = postgres_query(self, connection, buffer_string(&sql), NULL, 0, POSTGRES_BUILD,
+        status = postgres_query(self, connection, buffer_string(&sql), NULL, 0, SQL_BUILD,
                                 ERROR_SOURCE_READ, &result, error);
     }
     status = status == STATUS_OK ? postgres_hold_lasts(self, error) : status;

@@ -6,7 +6,7 @@
 #include "base/signals.h"
 #include "connectors/postgres/source.h"
 #include "connectors/postgres/writer_internal.h"
-#include "connectors/sql/pull.h"
+#include "connectors/sql/link.h"
 #include <string.h>
 
 enum { PIECE_BYTES = 256 << 10 };
@@ -83,8 +83,7 @@ static enum status start_source(struct pull *pull)
     }
     buffer_free(&sql);
     if (status == STATUS_OK) {
-        status =
-            postgres_next_result(pull->source, writer->source, POSTGRES_LONG, &result, pull->error);
+        status = postgres_next_result(pull->source, writer->source, SQL_LONG, &result, pull->error);
     }
     if (status == STATUS_OK && PQresultStatus(result) != PGRES_COPY_OUT) {
         status =
@@ -167,7 +166,7 @@ static enum status end_source(struct pull *pull)
     uint64_t count = 0;
     enum status status = STATUS_OK;
     while (status == STATUS_OK) {
-        status = postgres_next_result(pull->source, pull->writer->source, POSTGRES_SHORT, &result,
+        status = postgres_next_result(pull->source, pull->writer->source, SQL_SHORT, &result,
                                       pull->error);
         if (status != STATUS_OK || result == NULL) {
             break;
@@ -210,7 +209,7 @@ static enum status end_target(struct pull *pull, uint64_t *rows)
                                 pull->error);
     }
     for (;;) {
-        enum status next = postgres_next_result(writer->database, writer->connection, POSTGRES_LONG,
+        enum status next = postgres_next_result(writer->database, writer->connection, SQL_LONG,
                                                 &result, pull->error);
         if (next != STATUS_OK) {
             return STATUS_FAILED;

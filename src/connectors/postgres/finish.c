@@ -30,7 +30,7 @@ enum status postgres_finisher_run(struct postgres_finisher *finisher, struct buf
     const char *text = buffer_string(sql);
     enum status status = beside ? postgres_alter_beside(self, finisher->connection, text, 0,
                                                         ERROR_TARGET_SCHEMA, finisher->error)
-                                : postgres_alter(self, finisher->connection, text, POSTGRES_BUILD,
+                                : postgres_alter(self, finisher->connection, text, SQL_BUILD,
                                                  ERROR_TARGET_SCHEMA, finisher->error);
     buffer_free(sql);
     if (status != STATUS_OK) {

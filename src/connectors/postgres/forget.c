@@ -23,7 +23,7 @@ static enum status forget_objects(struct postgres_database *self, PGconn *connec
         return status;
     }
     postgres_append(&sql, "DELETE FROM %t WHERE run = $1", &self->sql, "_transhume_object");
-    return postgres_query_buffer(self, connection, &sql, &run, 1, POSTGRES_LONG, ERROR_TARGET_WRITE,
+    return postgres_query_buffer(self, connection, &sql, &run, 1, SQL_LONG, ERROR_TARGET_WRITE,
                                  NULL, error);
 }
 

@@ -36,8 +36,10 @@ static void add(struct postgres_database *self, const char *name,
     self->held = added;
 }
 
-static enum status add_table(struct postgres_database *self, const char *name, struct error *error)
+enum status postgres_hold_table(struct sql_database *database, const char *name,
+                                struct error *error)
 {
+    struct postgres_database *self = postgres_database_of(&database->base);
     const struct postgres_catalog *catalog = NULL;
     struct buffer quoted = {0};
     if (postgres_catalog_get(self, &catalog, error) != STATUS_OK) {
@@ -62,7 +64,7 @@ static enum status add_locked(struct postgres_database *self, struct error *erro
         "pg_catalog.pg_class c ON c.oid = l.relation JOIN pg_catalog.pg_namespace n ON n.oid = "
         "c.relnamespace WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation' AND "
         "c.relkind IN ('r', 'p', 'v') AND c.oid >= 16384",
-        NULL, 0, POSTGRES_SHORT, ERROR_SOURCE_READ, &result, error);
+        NULL, 0, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
         add(self, PQgetvalue(result, row, 0), NULL);
     }
@@ -71,53 +73,29 @@ static enum status add_locked(struct postgres_database *self, struct error *erro
 }
 
 /* What a query reads only the server knows: it locks all of that when it parses the query. */
-static enum status add_query(struct postgres_database *self, const char *query, struct error *error)
+enum status postgres_hold_query(struct sql_database *database, const struct read_request *request,
+                                struct error *error)
 {
+    struct postgres_database *self = postgres_database_of(&database->base);
     struct schema_table table;
     struct postgres_column *columns = NULL;
     struct error ignored;
     struct arena *arena = arena_create(0);
-    enum status status = postgres_execute(self, self->control, "BEGIN READ ONLY", POSTGRES_SHORT,
+    enum status status = postgres_execute(self, self->control, "BEGIN READ ONLY", SQL_SHORT,
                                           ERROR_SOURCE_READ, error);
-    if (status == STATUS_OK && postgres_describe_query(self, self->control, query, arena, &table,
-                                                       &columns, &ignored) == STATUS_OK) {
+    if (status == STATUS_OK && postgres_describe_query(self, self->control, request->query, arena,
+                                                       &table, &columns, &ignored) == STATUS_OK) {
         status = add_locked(self, error);
     }
     if (status == STATUS_OK) {
-        status = postgres_execute(self, self->control, "ROLLBACK", POSTGRES_SHORT,
-                                  ERROR_SOURCE_READ, error);
+        status =
+            postgres_execute(self, self->control, "ROLLBACK", SQL_SHORT, ERROR_SOURCE_READ, error);
     }
     arena_destroy(arena);
     return status;
 }
 
-enum status postgres_hold(struct database *database, const struct read_request *const *requests,
-                          uint32_t request_count, struct error *error)
-{
-    struct postgres_database *self = postgres_database_of(database);
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; status == STATUS_OK && i < request_count; i++) {
-        const struct read_request *request = requests[i];
-        status = request->table != NULL   ? add_table(self, request->table, error)
-                 : request->query != NULL ? add_query(self, request->query, error)
-                                          : STATUS_OK;
-        for (uint32_t j = 0; status == STATUS_OK && j < request->join_count; j++) {
-            status = add_table(self, request->joins[j].table, error);
-        }
-    }
-    return status;
-}
-
 /* ---------------------------------------------------------------- locking */
-
-static enum status changed(const struct postgres_database *self, const char *name, const char *what,
-                           struct error *error)
-{
-    error_set(error, ERROR_SOURCE_CHANGED, self->sql.shown,
-              "%s was %s while the run began, after the catalogue was read", name, what);
-    error_hint(error, "start the command again, once nobody alters the source's tables");
-    return STATUS_FAILED;
-}
 
 /* STATUS_OK: the run can do without this one. */
 static enum status not_locked(struct postgres_database *self, const struct postgres_held *held,
@@ -129,11 +107,11 @@ static enum status not_locked(struct postgres_database *self, const struct postg
                   "nobody may TRUNCATE it, or ALTER its columns, before it is read",
                   self->sql.shown, held->name);
         return postgres_execute(self, self->control,
-                                "ROLLBACK TO SAVEPOINT held; RELEASE SAVEPOINT held",
-                                POSTGRES_SHORT, ERROR_SOURCE_READ, error);
+                                "ROLLBACK TO SAVEPOINT held; RELEASE SAVEPOINT held", SQL_SHORT,
+                                ERROR_SOURCE_READ, error);
     }
     if (strcmp(error->native_state, "42P01") == 0) {
-        return changed(self, held->name, "dropped or renamed", error);
+        return sql_refuse_changed(&self->sql, held->name, "dropped or renamed", error);
     }
     error_context(error, "%s: ", held->name);
     if (strcmp(error->native_state, "53200") == 0) {
@@ -155,7 +133,7 @@ static enum status run_all(struct postgres_database *self, struct buffer *sql, u
         return status;
     }
     struct error later;
-    while (postgres_next_result(self, self->control, POSTGRES_LONG, &result,
+    while (postgres_next_result(self, self->control, SQL_LONG, &result,
                                 status == STATUS_OK ? error : &later) == STATUS_OK) {
         if (result == NULL) {
             return status;
@@ -220,7 +198,7 @@ enum status postgres_hold_check(struct postgres_database *self, struct error *er
     for (const struct postgres_held *held = self->held; status == STATUS_OK && held != NULL;
          held = held->next) {
         if (held->table != NULL && !postgres_catalog_agrees(columns, held->table)) {
-            status = changed(self, held->name, "altered", error);
+            status = sql_refuse_changed(&self->sql, held->name, "altered", error);
         }
     }
     PQclear(columns);

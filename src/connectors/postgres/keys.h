@@ -81,7 +81,7 @@ enum status postgres_builds_run(struct postgres_database *self, struct postgres_
                                 const struct postgres_errand *meanwhile,
                                 void (*progress)(const char *what), struct error *error) MUST_USE;
 
-/* ---------------------------------------------------------------- builders.c */
+/* ---------------------------------------------------------------- builds.c */
 
 /* sql_await_builders for the tables; blind where `track_activities` is off. */
 enum status postgres_await_builders(struct postgres_database *self, PGconn *connection,

@@ -26,7 +26,7 @@ static enum status list_closed(struct looking *looking)
         "current_user) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
         "c.relnamespace WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT "
         "pg_catalog.has_table_privilege(c.oid, 'SELECT') ORDER BY 1",
-        &schema, 1, POSTGRES_SHORT, ERROR_SOURCE_READ, &looking->closed, looking->error);
+        &schema, 1, SQL_SHORT, ERROR_SOURCE_READ, &looking->closed, looking->error);
 }
 
 /* -1: it is open. */
@@ -57,7 +57,7 @@ static enum status guard(const struct looking *looking, const char *statement)
 {
     return !looking->self->sql.snapshot_taken
                ? STATUS_OK
-               : postgres_execute(looking->self, looking->connection, statement, POSTGRES_SHORT,
+               : postgres_execute(looking->self, looking->connection, statement, SQL_SHORT,
                                   ERROR_SOURCE_READ, looking->error);
 }
 
@@ -78,8 +78,8 @@ static enum status is_refused(const struct looking *looking, const struct read_r
     if (status == STATUS_OK) {
         buffer_append_string(&sql, "EXPLAIN ");
         buffer_append_buffer(&sql, &compiled.select.sql);
-        status = postgres_query_buffer(looking->self, looking->connection, &sql, NULL, 0,
-                                       POSTGRES_SHORT, ERROR_SOURCE_READ, NULL, problem);
+        status = postgres_query_buffer(looking->self, looking->connection, &sql, NULL, 0, SQL_SHORT,
+                                       ERROR_SOURCE_READ, NULL, problem);
     }
     buffer_free(&compiled.select.sql);
     arena_destroy(arena);

@@ -36,12 +36,12 @@ static enum status ask_once(struct postgres_large *self, uint64_t offset, size_t
     enum status status =
         PQsendQueryParams(connection, self->select, 4, NULL, values, NULL, NULL, 1) == 0
             ? postgres_failure(database, connection, NULL, ERROR_NETWORK, error)
-            : postgres_next_result(database, connection, POSTGRES_LONG, result, error);
+            : postgres_next_result(database, connection, SQL_LONG, result, error);
     if (status == STATUS_OK && PQresultStatus(*result) != PGRES_TUPLES_OK) {
         status = postgres_failure(database, connection, *result, ERROR_SOURCE_READ, error);
     }
     while (PQstatus(connection) == CONNECTION_OK &&
-           postgres_next_result(database, connection, POSTGRES_SHORT, &rest, NULL) == STATUS_OK &&
+           postgres_next_result(database, connection, SQL_SHORT, &rest, NULL) == STATUS_OK &&
            rest != NULL) {
         PQclear(rest);
     }

@@ -59,7 +59,7 @@ static void ask_holder(struct postgres_database *self, PGconn *connection,
     holder[0] = '\0';
     snprintf(pid, sizeof pid, "%d", PQbackendPID(connection));
     if (postgres_reach(self, &other, &ignored) == STATUS_OK &&
-        postgres_query(self, other, holders, &parameter, 1, POSTGRES_PROBE, ERROR_NETWORK, &rows,
+        postgres_query(self, other, holders, &parameter, 1, SQL_PROBE, ERROR_NETWORK, &rows,
                        &ignored) == STATUS_OK &&
         PQntuples(rows) > 0) {
         describe(rows, holder);
@@ -121,7 +121,7 @@ enum status postgres_set_lock_timeout(struct postgres_database *self, PGconn *co
 {
     char sql[64];
     snprintf(sql, sizeof sql, "SET %s lock_timeout = %lld", how, (long long)wait_ms);
-    return postgres_execute(self, connection, sql, POSTGRES_SHORT, ERROR_NETWORK, error);
+    return postgres_execute(self, connection, sql, SQL_SHORT, ERROR_NETWORK, error);
 }
 
 enum status postgres_begin_brief(struct postgres_database *self, PGconn **connection,
@@ -137,8 +137,8 @@ enum status postgres_begin_brief(struct postgres_database *self, PGconn **connec
 }
 
 static enum status alter(struct postgres_database *self, PGconn *connection, const char *sql,
-                         int64_t wait_ms, enum postgres_patience patience,
-                         enum error_code otherwise, struct error *error)
+                         int64_t wait_ms, enum sql_patience patience, enum error_code otherwise,
+                         struct error *error)
 {
     struct error ignored;
     bool within = PQtransactionStatus(connection) != PQTRANS_IDLE;
@@ -152,13 +152,13 @@ static enum status alter(struct postgres_database *self, PGconn *connection, con
         return status; /* it ends with the transaction, or the session */
     }
     bool good = status == STATUS_OK;
-    enum status back = postgres_execute(self, connection, "RESET lock_timeout", POSTGRES_SHORT,
+    enum status back = postgres_execute(self, connection, "RESET lock_timeout", SQL_SHORT,
                                         ERROR_NETWORK, good ? error : &ignored);
     return good ? back : status;
 }
 
 enum status postgres_alter(struct postgres_database *self, PGconn *connection, const char *sql,
-                           enum postgres_patience patience, enum error_code otherwise,
+                           enum sql_patience patience, enum error_code otherwise,
                            struct error *error)
 {
     return alter(self, connection, sql, postgres_brief_lock_ms(self), patience, otherwise, error);
@@ -168,5 +168,5 @@ enum status postgres_alter_beside(struct postgres_database *self, PGconn *connec
                                   const char *sql, int64_t wait_ms, enum error_code otherwise,
                                   struct error *error)
 {
-    return alter(self, connection, sql, wait_ms, POSTGRES_BUILD, otherwise, error);
+    return alter(self, connection, sql, wait_ms, SQL_BUILD, otherwise, error);
 }

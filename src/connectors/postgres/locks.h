@@ -38,7 +38,7 @@ enum status postgres_begin_brief(struct postgres_database *self, PGconn **connec
 /* One statement that takes such locks, whatever stands in it; within a transaction all that follow
  * wait as briefly. */
 enum status postgres_alter(struct postgres_database *self, PGconn *connection, const char *sql,
-                           enum postgres_patience patience, enum error_code otherwise,
+                           enum sql_patience patience, enum error_code otherwise,
                            struct error *error) MUST_USE;
 /* One that shuts nobody out, so that it may wait longer: for `wait_ms`, or as long as others like
  * (0). Not within a transaction. */

@@ -59,11 +59,11 @@ static enum status move(struct postgres_database *self, PGconn *connection,
     buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
     append_lost_table(&sql, self, table->name);
     postgres_append(&sql, " AS SELECT * FROM %t WITH NO DATA", &self->sql, table->name);
-    enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG,
+    enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, SQL_LONG,
                                                ERROR_TARGET_WRITE, NULL, error);
     if (status == STATUS_OK) {
         append_move(&sql, self, table, columns, order);
-        status = postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG,
+        status = postgres_query_buffer(self, connection, &sql, NULL, 0, SQL_LONG,
                                        ERROR_TARGET_WRITE, &result, error);
     }
     if (status == STATUS_OK) {

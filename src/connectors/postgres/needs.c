@@ -34,7 +34,7 @@ static enum status find_thing(struct postgres_database *self, PGconn *connection
         "pg_catalog.pg_table_is_visible(oid) FROM pg_catalog.pg_class WHERE relname = $3 AND "
         "relkind = 'S') t JOIN pg_catalog.pg_namespace n ON n.oid = t.space WHERE t.what = $1 AND "
         "(n.nspname = $2 OR t.visible) LIMIT 1",
-        parameters, 3, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+        parameters, 3, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     *found = status == STATUS_OK && PQntuples(result) > 0;
     PQclear(result);
     return status;
@@ -57,7 +57,7 @@ static enum status is_to_be_made(struct postgres_database *self, PGconn *connect
         postgres_query(self, connection,
                        "SELECT 1 FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid "
                        "= t.typnamespace WHERE n.nspname = $1 AND t.typname = $2",
-                       parameters, 2, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+                       parameters, 2, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     *wanted = status == STATUS_OK && PQntuples(result) == 0;
     PQclear(result);
     return status;
@@ -120,7 +120,7 @@ static enum status find_role(struct postgres_database *self, PGconn *connection,
     PGresult *result = NULL;
     enum status status =
         postgres_query(self, connection, "SELECT 1 FROM pg_catalog.pg_roles WHERE rolname = $1",
-                       parameters, 1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+                       parameters, 1, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     *found = status == STATUS_OK && PQntuples(result) > 0;
     PQclear(result);
     return status;
@@ -185,7 +185,7 @@ enum status postgres_look_elsewhere(struct postgres_database *self, PGconn *conn
         "pg_catalog.has_any_column_privilege(c.oid, 'REFERENCES') FROM pg_catalog.pg_class c JOIN "
         "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = "
         "$2 AND c.relkind IN ('r', 'p')",
-        parameters, 2, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+        parameters, 2, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     *found = status == STATUS_OK && PQntuples(result) == 1;
     *granted = *found && PQgetvalue(result, 0, 0)[0] == 't';
     PQclear(result);

@@ -3,9 +3,9 @@
  * type, with as much told apart as the type keeps. So a text column tells 1 from 1.0, numeric
  * without a scale 0.1 from 0.10, and json the blanks between its parts.
  */
-#include "connectors/sql/normal_column.h"
 #include "base/text.h"
 #include "connectors/postgres/target.h"
+#include "connectors/sql/normal.h"
 #include "model/convert.h"
 #include "model/decimal.h"
 #include <math.h>

@@ -48,8 +48,8 @@ static enum status ask_note(struct postgres_database *self, PGconn *connection, 
     struct buffer sql = {0};
     store_note_key(key, self->sql.run_id, made, table);
     postgres_append(&sql, "%s%t WHERE name = '%s'", verb, &self->sql, SQL_STORE_TABLE, key);
-    return postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_SHORT,
-                                 ERROR_LEDGER_INVALID, result, error);
+    return postgres_query_buffer(self, connection, &sql, NULL, 0, SQL_SHORT, ERROR_LEDGER_INVALID,
+                                 result, error);
 }
 
 enum status postgres_is_noted_made(struct postgres_database *self, PGconn *connection,
@@ -81,11 +81,11 @@ enum status postgres_forget_notes(struct postgres_database *self, PGconn *connec
     store_name_key(key, "run/", run_id);
     postgres_append(&sql, "DELETE FROM %t WHERE name >= '%s/note/' AND name < '%s/note0'",
                     &self->sql, SQL_STORE_TABLE, key, key);
-    enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG,
+    enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, SQL_LONG,
                                                ERROR_TARGET_WRITE, NULL, error);
     if (status == STATUS_OK) {
         postgres_append(&sql, "SELECT 1 FROM %t LIMIT 1", &self->sql, SQL_STORE_TABLE);
-        status = postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG,
+        status = postgres_query_buffer(self, connection, &sql, NULL, 0, SQL_LONG,
                                        ERROR_LEDGER_INVALID, &result, error);
     }
     *last = status == STATUS_OK && PQntuples(result) == 0;
@@ -119,7 +119,7 @@ enum status postgres_list_own(struct postgres_database *self, PGconn *connection
         "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
         "c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r' AND "
         "pg_catalog.starts_with(c.relname::text, $2)",
-        parameters, 2, POSTGRES_SHORT, ERROR_TARGET_WRITE, names, error);
+        parameters, 2, SQL_SHORT, ERROR_TARGET_WRITE, names, error);
 }
 
 enum status postgres_list_own_of(struct postgres_database *self, PGconn *connection,
@@ -144,8 +144,7 @@ enum status postgres_drop_listed(struct postgres_database *self, PGconn *connect
         buffer_free(&sql);
         return status;
     }
-    return postgres_execute_buffer(self, connection, &sql, POSTGRES_LONG, ERROR_TARGET_WRITE,
-                                   error);
+    return postgres_execute_buffer(self, connection, &sql, SQL_LONG, ERROR_TARGET_WRITE, error);
 }
 
 enum status postgres_drop_own(struct postgres_database *self, PGconn *connection, const char *kind,

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "connectors/postgres/statement.h"
 #include "connectors/postgres/store.h"
-#include "connectors/sql/rounds.h"
+#include "connectors/sql/builders.h"
 #include "postgres_sql.h"
 #include <string.h>
 
@@ -92,8 +92,8 @@ static enum status note_made(struct maker *maker, const struct schema_object *ob
     postgres_append_table(&sql, maker->self, "_transhume_object");
     buffer_append_string(&sql, " (run, late, what, name, owner, make, undo) VALUES ($1, "
                                "$2::boolean, $3, $4, $5, $6, $7)");
-    return postgres_query_buffer(maker->self, maker->connection, &sql, parameters, 7,
-                                 POSTGRES_SHORT, ERROR_TARGET_WRITE, NULL, maker->error);
+    return postgres_query_buffer(maker->self, maker->connection, &sql, parameters, 7, SQL_SHORT,
+                                 ERROR_TARGET_WRITE, NULL, maker->error);
 }
 
 /* ---------------------------------------------------------------- making */
@@ -109,18 +109,18 @@ static enum status attempt(struct maker *maker, const struct schema_object *obje
                   "what the source tells is no statement that makes it");
         return STATUS_AGAIN;
     }
-    if (postgres_execute(self, maker->connection, "SAVEPOINT transhume_object", POSTGRES_SHORT,
+    if (postgres_execute(self, maker->connection, "SAVEPOINT transhume_object", SQL_SHORT,
                          ERROR_TARGET_SCHEMA, maker->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = postgres_query(self, maker->connection, object->native_sql, NULL, 0,
-                                        maker->late ? POSTGRES_BUILD : POSTGRES_LONG,
-                                        ERROR_TARGET_SCHEMA, NULL, problem);
+    enum status status =
+        postgres_query(self, maker->connection, object->native_sql, NULL, 0,
+                       maker->late ? SQL_BUILD : SQL_LONG, ERROR_TARGET_SCHEMA, NULL, problem);
     if (status == STATUS_OK) {
         status = note_made(maker, object);
         return status == STATUS_OK
                    ? postgres_execute(self, maker->connection, "RELEASE SAVEPOINT transhume_object",
-                                      POSTGRES_SHORT, ERROR_TARGET_SCHEMA, maker->error)
+                                      SQL_SHORT, ERROR_TARGET_SCHEMA, maker->error)
                    : status;
     }
     if (problem->class == ERROR_CLASS_RETRY || problem->code == ERROR_INTERRUPTED ||
@@ -131,7 +131,7 @@ static enum status attempt(struct maker *maker, const struct schema_object *obje
     return postgres_execute(self, maker->connection,
                             "ROLLBACK TO SAVEPOINT transhume_object; RELEASE SAVEPOINT "
                             "transhume_object",
-                            POSTGRES_SHORT, ERROR_TARGET_SCHEMA, maker->error) == STATUS_OK
+                            SQL_SHORT, ERROR_TARGET_SCHEMA, maker->error) == STATUS_OK
                ? STATUS_AGAIN
                : STATUS_FAILED;
 }
@@ -193,8 +193,8 @@ static enum status load_made(struct maker *maker)
     }
     postgres_append(&sql, "SELECT make FROM %t WHERE run = $1", &maker->self->sql,
                     "_transhume_object");
-    return postgres_query_buffer(maker->self, maker->connection, &sql, &parameter, 1,
-                                 POSTGRES_SHORT, ERROR_LEDGER_INVALID, &maker->made, maker->error);
+    return postgres_query_buffer(maker->self, maker->connection, &sql, &parameter, 1, SQL_SHORT,
+                                 ERROR_LEDGER_INVALID, &maker->made, maker->error);
 }
 
 static enum status load_present(struct maker *maker)
@@ -204,7 +204,7 @@ static enum status load_present(struct maker *maker)
                           "SELECT c.relname FROM pg_catalog.pg_class c JOIN "
                           "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = "
                           "$1 AND c.relkind IN ('r', 'p')",
-                          &schema, 1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &maker->present,
+                          &schema, 1, SQL_SHORT, ERROR_TARGET_INVALID, &maker->present,
                           maker->error);
 }
 
@@ -260,7 +260,7 @@ enum status postgres_objects_remember(struct postgres_database *self, PGconn *co
                     "WHERE o.run = $2 AND q.what = o.what AND q.name = o.name AND q.of IS "
                     "NOT DISTINCT FROM o.owner AND q.undo IS NOT NULL",
                     &self->sql, "_transhume_object", sql_objects);
-    return postgres_query_buffer(self, connection, &sql, parameters, 2, POSTGRES_LONG,
+    return postgres_query_buffer(self, connection, &sql, parameters, 2, SQL_LONG,
                                  ERROR_TARGET_WRITE, NULL, error);
 }
 
@@ -275,7 +275,7 @@ enum status postgres_objects_listed(struct postgres_database *self, PGconn *conn
         self, connection,
         "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
         "c.relnamespace WHERE n.nspname = $1 AND c.relname = '_transhume_object'",
-        &parameter, 1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+        &parameter, 1, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     *found = status == STATUS_OK && PQntuples(result) > 0;
     PQclear(result);
     return status;
@@ -302,7 +302,7 @@ static enum status list_made(struct postgres_database *self, PGconn *connection,
                     "o.owner AND q.undo IS NOT NULL WHERE o.run = $2 AND %so.late ORDER BY "
                     "o.number DESC",
                     &self->sql, "_transhume_object", sql_objects, late ? "" : "NOT ");
-    return postgres_query_buffer(self, connection, &sql, parameters, 2, POSTGRES_LONG,
+    return postgres_query_buffer(self, connection, &sql, parameters, 2, SQL_LONG,
                                  ERROR_TARGET_INVALID, list, error);
 }
 
@@ -313,17 +313,17 @@ static enum status drop_one(struct postgres_database *self, PGconn *connection, 
 {
     struct error problem = {0};
     if (late) {
-        return postgres_query(self, connection, sql, NULL, 0, POSTGRES_LONG, ERROR_TARGET_WRITE,
-                              NULL, error);
+        return postgres_query(self, connection, sql, NULL, 0, SQL_LONG, ERROR_TARGET_WRITE, NULL,
+                              error);
     }
-    if (postgres_execute(self, connection, "SAVEPOINT transhume_object", POSTGRES_SHORT,
+    if (postgres_execute(self, connection, "SAVEPOINT transhume_object", SQL_SHORT,
                          ERROR_TARGET_WRITE, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (postgres_query(self, connection, sql, NULL, 0, POSTGRES_LONG, ERROR_TARGET_WRITE, NULL,
+    if (postgres_query(self, connection, sql, NULL, 0, SQL_LONG, ERROR_TARGET_WRITE, NULL,
                        &problem) == STATUS_OK) {
-        return postgres_execute(self, connection, "RELEASE SAVEPOINT transhume_object",
-                                POSTGRES_SHORT, ERROR_TARGET_WRITE, error);
+        return postgres_execute(self, connection, "RELEASE SAVEPOINT transhume_object", SQL_SHORT,
+                                ERROR_TARGET_WRITE, error);
     }
     if (strcmp(problem.native_state, "2BP01") != 0) {
         error_copy(error, &problem);
@@ -333,7 +333,7 @@ static enum status drop_one(struct postgres_database *self, PGconn *connection, 
     return postgres_execute(self, connection,
                             "ROLLBACK TO SAVEPOINT transhume_object; RELEASE SAVEPOINT "
                             "transhume_object",
-                            POSTGRES_SHORT, ERROR_TARGET_WRITE, error);
+                            SQL_SHORT, ERROR_TARGET_WRITE, error);
 }
 
 enum status postgres_objects_drop(struct postgres_database *self, PGconn *connection, bool late,

@@ -57,7 +57,7 @@ struct taking {
 static enum status execute(const struct taking *taking, struct buffer *sql, PGresult **result,
                            struct error *error)
 {
-    return postgres_query_buffer(taking->self, taking->connection, sql, NULL, 0, POSTGRES_BUILD,
+    return postgres_query_buffer(taking->self, taking->connection, sql, NULL, 0, SQL_BUILD,
                                  ERROR_TARGET_WRITE, result, error);
 }
 
@@ -74,7 +74,7 @@ static enum status refuse_others(const struct taking *taking, const char *table,
         "pg_catalog.pg_class c ON c.oid = k.confrelid JOIN pg_catalog.pg_namespace n ON n.oid = "
         "c.relnamespace WHERE k.contype = 'f' AND n.nspname = $1 AND c.relname = $2 AND "
         "k.confdeltype IN ('c', 'n', 'd') ORDER BY 1 LIMIT 1",
-        parameters, 2, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+        parameters, 2, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     if (status == STATUS_OK && PQntuples(result) > 0) {
         status = error_set(error, ERROR_TARGET_SCHEMA, table,
                            "records without a partner can't be taken out of it: the foreign key %s "

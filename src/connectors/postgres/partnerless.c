@@ -70,7 +70,7 @@ static enum status ask(const struct asking *asking, const struct sql_orphans *or
         return STATUS_FAILED;
     }
     sql_orphans_append_query(&sql, orphans);
-    enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_BUILD,
+    enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, SQL_BUILD,
                                                ERROR_TARGET_INVALID, &rows, asking->error);
     if (status == STATUS_OK) {
         sql_orphans_append_line(asking->out, orphans, (uint32_t)PQntuples(rows),
@@ -122,7 +122,7 @@ enum status postgres_tell_partnerless(struct database *database, const struct ta
     PGresult *keys = NULL;
     enum status status = postgres_control(self, &connection, error);
     if (status == STATUS_OK) {
-        status = postgres_query(self, connection, sql_partnerless, parameters, 2, POSTGRES_SHORT,
+        status = postgres_query(self, connection, sql_partnerless, parameters, 2, SQL_SHORT,
                                 ERROR_TARGET_INVALID, &keys, error);
     }
     asking.keys = keys;

@@ -6,7 +6,6 @@
 #include "connectors/postgres/target.h"
 #include "connectors/registry.h"
 #include "connectors/sql/link.h"
-#include "connectors/sql/open.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,7 +176,7 @@ static enum status choose_schema(struct postgres_database *self, const char *wan
         "pg_catalog.current_setting('search_path'), '\"$user\"', "
         "pg_catalog.quote_ident(current_user)), '(\"[^\"]*\")|\\s', '\\1', 'g') || ',', "
         "',' || pg_catalog.quote_ident(e.nspname) || ',') AS at WHERE at > 0 ORDER BY at LIMIT 1))",
-        &parameter, 1, POSTGRES_SHORT, ERROR_NETWORK, &result, error);
+        &parameter, 1, SQL_SHORT, ERROR_NETWORK, &result, error);
     if (status == STATUS_OK && PQntuples(result) != 1) {
         error_set(error, self->mode == OPEN_SOURCE ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING,
                   self->sql.shown, "there is no schema %s",
@@ -203,7 +202,7 @@ static enum status server_process(struct postgres_database *self, PGconn *connec
 {
     PGresult *result = NULL;
     enum status status = postgres_query(self, connection, "SELECT pg_catalog.pg_backend_pid()",
-                                        NULL, 0, POSTGRES_SHORT, ERROR_NETWORK, &result, error);
+                                        NULL, 0, SQL_SHORT, ERROR_NETWORK, &result, error);
     snprintf(pid, 24, "%s", status == STATUS_OK ? PQgetvalue(result, 0, 0) : "");
     PQclear(result);
     return status;
@@ -264,8 +263,8 @@ static enum status settle_triggers(struct postgres_database *self, struct error 
         return STATUS_FAILED;
     }
     self->replica = true;
-    return postgres_execute(self, self->control, "SET session_replication_role = origin",
-                            POSTGRES_SHORT, ERROR_NETWORK, error);
+    return postgres_execute(self, self->control, "SET session_replication_role = origin", SQL_SHORT,
+                            ERROR_NETWORK, error);
 }
 
 static enum status check_target(struct postgres_database *self, bool read_only, bool replica,
@@ -307,7 +306,7 @@ static enum status look_at_server(struct postgres_database *self, const char *po
         "pg_catalog.pg_backend_pid(), (SELECT setting FROM pg_catalog.pg_settings WHERE name = "
         "'deadlock_timeout'), pg_catalog.current_setting('transaction_read_only'), "
         "pg_catalog.current_setting('session_replication_role')",
-        NULL, 0, POSTGRES_SHORT, ERROR_NETWORK, &result, error);
+        NULL, 0, SQL_SHORT, ERROR_NETWORK, &result, error);
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -409,7 +408,7 @@ static enum status postgres_identity(struct database *database, struct arena *ar
         postgres_query(self, connection,
                        "SELECT s.system_identifier, d.oid FROM pg_catalog.pg_control_system() s, "
                        "pg_catalog.pg_database d WHERE d.datname = current_database()",
-                       NULL, 0, POSTGRES_SHORT, ERROR_NETWORK, &result, error) != STATUS_OK) {
+                       NULL, 0, SQL_SHORT, ERROR_NETWORK, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     *identity = arena_format(arena, "postgres cluster %s database %s schema %s",

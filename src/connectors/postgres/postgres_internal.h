@@ -118,14 +118,6 @@ void postgres_break_off(PGconn *connection);
 enum status postgres_control(struct postgres_database *self, PGconn **connection,
                              struct error *error) MUST_USE;
 
-/* How long a statement may take. */
-enum postgres_patience {
-    POSTGRES_SHORT, /* the database's timeout, after which the session is ended */
-    POSTGRES_PROBE, /* the same, but then it is left as it is: alive.c */
-    POSTGRES_LONG,  /* as long as it works, which is looked after: alive.c */
-    POSTGRES_BUILD  /* as long, but the first request to stop ends it: index builds */
-};
-
 /* A value for $1, $2 …; NULL text is NULL. */
 struct postgres_parameter {
     const char *text; /* or bytes, if binary */
@@ -135,18 +127,18 @@ struct postgres_parameter {
 
 /* Waits for the next result; NULL: there is no further one. */
 enum status postgres_next_result(struct postgres_database *self, PGconn *connection,
-                                 enum postgres_patience patience, PGresult **result,
+                                 enum sql_patience patience, PGresult **result,
                                  struct error *error) MUST_USE;
 /* Runs one statement; `*result` (may be NULL: thrown away) is the caller's to clear. A failure is
  * `otherwise`, or what its SQLSTATE says is more exact. */
 enum status postgres_query(struct postgres_database *self, PGconn *connection, const char *sql,
                            const struct postgres_parameter *parameters, int parameter_count,
-                           enum postgres_patience patience, enum error_code otherwise,
-                           PGresult **result, struct error *error) MUST_USE;
+                           enum sql_patience patience, enum error_code otherwise, PGresult **result,
+                           struct error *error) MUST_USE;
 /* The same of a buffer; frees it. */
 enum status postgres_query_buffer(struct postgres_database *self, PGconn *connection,
                                   struct buffer *sql, const struct postgres_parameter *parameters,
-                                  int parameter_count, enum postgres_patience patience,
+                                  int parameter_count, enum sql_patience patience,
                                   enum error_code otherwise, PGresult **result,
                                   struct error *error) MUST_USE;
 /*
@@ -155,7 +147,7 @@ enum status postgres_query_buffer(struct postgres_database *self, PGconn *connec
  * the buffer.
  */
 enum status postgres_query_kept(struct postgres_database *self, PGconn *connection, uint32_t number,
-                                struct buffer *sql, enum postgres_patience patience,
+                                struct buffer *sql, enum sql_patience patience,
                                 enum error_code otherwise, PGresult **result,
                                 struct error *error) MUST_USE;
 /* How many rows the statement says it wrote or took out; FAILED: it is none that says so. */
@@ -165,11 +157,11 @@ enum status postgres_send_buffer(struct postgres_database *self, PGconn *connect
                                  struct buffer *sql, struct error *error) MUST_USE;
 /* Runs several statements without parameters or results that matter. */
 enum status postgres_execute(struct postgres_database *self, PGconn *connection, const char *sql,
-                             enum postgres_patience patience, enum error_code otherwise,
+                             enum sql_patience patience, enum error_code otherwise,
                              struct error *error) MUST_USE;
 /* The same of a buffer; frees it. */
 enum status postgres_execute_buffer(struct postgres_database *self, PGconn *connection,
-                                    struct buffer *sql, enum postgres_patience patience,
+                                    struct buffer *sql, enum sql_patience patience,
                                     enum error_code otherwise, struct error *error) MUST_USE;
 /* Is there a table or index of that name, which is as SQL has it? */
 enum status postgres_is_there(struct postgres_database *self, PGconn *connection,
@@ -249,8 +241,12 @@ void postgres_append(struct buffer *out, const char *format, ...);
 /* "schema"."name" of the instance's schema. */
 void postgres_append_table(struct buffer *out, const struct postgres_database *self,
                            const char *name);
-/* "a", "b"; `alias` may be NULL. */
-void postgres_append_names(struct buffer *out, const char *alias, struct column_list names);
+/* sql_append_names */
+static inline void postgres_append_names(struct buffer *out, const char *alias,
+                                         struct column_list names)
+{
+    sql_append_names(out, &postgres_dialect, alias, names);
+}
 
 /* ---------------------------------------------------------------- types.c */
 

@@ -79,7 +79,7 @@ static void append_column(struct buffer *sql, const struct schema_column *column
 static enum status make(struct postgres_database *self, PGconn *connection, struct buffer *sql,
                         const char *name, struct error *error)
 {
-    enum status status = postgres_query_buffer(self, connection, sql, NULL, 0, POSTGRES_LONG,
+    enum status status = postgres_query_buffer(self, connection, sql, NULL, 0, SQL_LONG,
                                                ERROR_TARGET_SCHEMA, NULL, error);
     if (status != STATUS_OK) {
         error_context(error, "%s: ", name);
@@ -324,7 +324,7 @@ static enum status load_made(struct preparing *preparing)
         return STATUS_OK;
     }
     postgres_append_made(&sql, self);
-    return postgres_query_buffer(self, preparing->connection, &sql, NULL, 0, POSTGRES_SHORT,
+    return postgres_query_buffer(self, preparing->connection, &sql, NULL, 0, SQL_SHORT,
                                  ERROR_LEDGER_INVALID, &preparing->made, preparing->error);
 }
 

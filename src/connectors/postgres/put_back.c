@@ -48,8 +48,8 @@ static enum status add_columns(struct putting *putting, int row, struct postgres
     postgres_append(&sql, "SELECT pg_catalog.unnest(columns) FROM %t WHERE run = $1 AND undo = $2",
                     &putting->self->sql, "_transhume_rebuild");
     enum status status =
-        postgres_query_buffer(putting->self, putting->connection, &sql, parameters, 2,
-                              POSTGRES_SHORT, ERROR_LEDGER_INVALID, &result, putting->error);
+        postgres_query_buffer(putting->self, putting->connection, &sql, parameters, 2, SQL_SHORT,
+                              ERROR_LEDGER_INVALID, &result, putting->error);
     int count = status == STATUS_OK ? PQntuples(result) : 0;
     const char **names = arena_allocate_zeroed(putting->arena, (size_t)count + 1, sizeof *names);
     for (int i = 0; i < count; i++) {
@@ -149,13 +149,13 @@ static enum status end_within(struct putting *putting)
             PQgetvalue(putting->list, row,
                        is(putting, row, REBUILD_WHAT, "trigger") ? REBUILD_MAKE : REBUILD_REMARK);
         if (said[0] != '\0' && is(putting, row, REBUILD_THERE, "t")) {
-            status = postgres_execute(self, putting->connection, said, POSTGRES_SHORT,
+            status = postgres_execute(self, putting->connection, said, SQL_SHORT,
                                       ERROR_TARGET_SCHEMA, putting->error);
         }
     }
     if (status == STATUS_OK) {
         postgres_append(&sql, "DELETE FROM %t WHERE run = $1", &self->sql, "_transhume_rebuild");
-        status = postgres_query_buffer(self, putting->connection, &sql, &run, 1, POSTGRES_SHORT,
+        status = postgres_query_buffer(self, putting->connection, &sql, &run, 1, SQL_SHORT,
                                        ERROR_TARGET_WRITE, NULL, putting->error);
     }
     return status == STATUS_OK ? failpoint_hit("postgres.before_notes_end", putting->error)

@@ -35,17 +35,6 @@ void postgres_append_table(struct buffer *out, const struct postgres_database *s
     postgres_append(out, "%n.%n", self->sql.schema, name);
 }
 
-void postgres_append_names(struct buffer *out, const char *alias, struct column_list names)
-{
-    for (uint32_t i = 0; i < names.count; i++) {
-        buffer_append_string(out, i > 0 ? ", " : "");
-        if (alias != NULL) {
-            buffer_format(out, "%s.", alias);
-        }
-        postgres_append_name(out, names.names[i]);
-    }
-}
-
 void postgres_append(struct buffer *out, const char *format, ...)
 {
     va_list arguments;

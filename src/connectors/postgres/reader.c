@@ -44,7 +44,7 @@ static enum status make_token(struct postgres_database *self, struct arena *aren
         "SELECT s.system_identifier, d.oid, c.timeline_id, pg_catalog.txid_current_snapshot() "
         "FROM pg_catalog.pg_control_system() s, pg_catalog.pg_control_checkpoint() c, "
         "pg_catalog.pg_database d WHERE d.datname = current_database()",
-        NULL, 0, POSTGRES_SHORT, ERROR_SOURCE_READ, &result, error);
+        NULL, 0, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
     if (status == STATUS_OK) {
         *token = arena_format(arena, "cluster %s database %s timeline %s transactions %s",
                               PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1),
@@ -63,10 +63,10 @@ static enum status take_snapshot(struct database *database, uint32_t reader_coun
     (void)reader_count;
     if (failpoint_hit("postgres.before_hold", error) != STATUS_OK ||
         postgres_execute(self, self->control, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-                         POSTGRES_SHORT, ERROR_SOURCE_READ, error) != STATUS_OK ||
+                         SQL_SHORT, ERROR_SOURCE_READ, error) != STATUS_OK ||
         postgres_hold_lock(self, error) != STATUS_OK ||
         postgres_query(self, self->control, "SELECT pg_catalog.pg_export_snapshot()", NULL, 0,
-                       POSTGRES_SHORT, ERROR_SOURCE_READ, &result, error) != STATUS_OK) {
+                       SQL_SHORT, ERROR_SOURCE_READ, &result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     self->snapshot = arena_copy_string(self->arena, PQgetvalue(result, 0, 0));
@@ -88,9 +88,8 @@ static enum status leave_snapshot(struct database *database, struct error *error
     (void)error;
     postgres_disconnect(self->slicer);
     self->slicer = NULL;
-    if (self->sql.snapshot_taken &&
-        postgres_execute(self, self->control, "ROLLBACK", POSTGRES_SHORT, ERROR_SOURCE_READ,
-                         &problem) != STATUS_OK) {
+    if (self->sql.snapshot_taken && postgres_execute(self, self->control, "ROLLBACK", SQL_SHORT,
+                                                     ERROR_SOURCE_READ, &problem) != STATUS_OK) {
         log_write(LOG_DEBUG, "the snapshot ends with its connection: %s", problem.message);
         postgres_disconnect(self->control);
         self->control = NULL;
@@ -134,8 +133,8 @@ enum status postgres_reader_connect(struct postgres_database *self, PGconn **con
     if (self->snapshot != NULL) {
         postgres_append(&sql, "; SET TRANSACTION SNAPSHOT %q", self->snapshot);
     }
-    if (postgres_execute_buffer(self, *connection, &sql, POSTGRES_SHORT, ERROR_SOURCE_READ,
-                                error) != STATUS_OK) {
+    if (postgres_execute_buffer(self, *connection, &sql, SQL_SHORT, ERROR_SOURCE_READ, error) !=
+        STATUS_OK) {
         bool alive = PQstatus(*connection) == CONNECTION_OK;
         postgres_disconnect(*connection);
         *connection = NULL;
@@ -214,7 +213,7 @@ static enum status start_copy(struct cursor *cursor, struct error *error)
     buffer_append_string(&sql, ") TO STDOUT (FORMAT binary)");
     enum status status = postgres_send_buffer(self, cursor->connection, &sql, error);
     if (status == STATUS_OK) {
-        status = postgres_next_result(self, cursor->connection, POSTGRES_LONG, &result, error);
+        status = postgres_next_result(self, cursor->connection, SQL_LONG, &result, error);
     }
     if (status == STATUS_OK && PQresultStatus(result) != PGRES_COPY_OUT) {
         status = postgres_failure(
@@ -283,7 +282,7 @@ static enum status end_copy(struct cursor *cursor, struct error *error)
     enum status status = STATUS_OK;
     PGresult *result = NULL;
 
-    while (postgres_next_result(self, cursor->connection, POSTGRES_SHORT, &result,
+    while (postgres_next_result(self, cursor->connection, SQL_SHORT, &result,
                                 status == STATUS_OK ? error : NULL) == STATUS_OK &&
            result != NULL) {
         if (PQresultStatus(result) != PGRES_COMMAND_OK && status == STATUS_OK) {
@@ -364,7 +363,7 @@ static enum status cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
 }
 
 const struct source_functions postgres_source_functions = {
-    .hold = postgres_hold,
+    .hold = sql_hold,
     .snapshot = take_snapshot,
     .leave = leave_snapshot,
     .tell_lacking = postgres_tell_lacking,

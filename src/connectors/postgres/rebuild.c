@@ -29,7 +29,7 @@ static enum status ask(const struct rebuilding *rebuilding, struct buffer *sql,
                        const struct postgres_parameter *parameters, int count, PGresult **result)
 {
     return postgres_query_buffer(rebuilding->self, rebuilding->connection, sql, parameters, count,
-                                 POSTGRES_SHORT, ERROR_TARGET_SCHEMA, result, rebuilding->error);
+                                 SQL_SHORT, ERROR_TARGET_SCHEMA, result, rebuilding->error);
 }
 
 /* ---------------------------------------------------------------- what there is */
@@ -43,7 +43,7 @@ enum status postgres_in_use(struct postgres_database *self, PGconn *connection, 
         "SELECT 1 FROM pg_catalog.pg_stat_activity WHERE datname = current_database() AND "
         "backend_type = 'client backend' AND application_name <> "
         "pg_catalog.current_setting('application_name') LIMIT 1",
-        NULL, 0, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+        NULL, 0, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     *in_use = status == STATUS_OK && PQntuples(result) > 0;
     PQclear(result);
     return status;
@@ -67,7 +67,7 @@ static enum status read_table(const struct rebuilding *rebuilding,
     text_from_uint64(facts->oid, oid);
     const struct postgres_parameter parameter = {.text = oid};
     return postgres_query(rebuilding->self, rebuilding->connection, sql_rebuild, &parameter, 1,
-                          POSTGRES_SHORT, ERROR_TARGET_INVALID, rows, rebuilding->error);
+                          SQL_SHORT, ERROR_TARGET_INVALID, rows, rebuilding->error);
 }
 
 static bool is_of_key(const struct target_table *table, const struct postgres_table *facts,
@@ -279,7 +279,7 @@ enum status postgres_rebuild_undo(struct postgres_database *self, PGconn *connec
     bool index = strcmp(PQgetvalue(list, row, REBUILD_WHAT), "index") == 0;
     struct buffer sql = {0};
     if (!index || !in_use) {
-        return postgres_alter(self, connection, undo, POSTGRES_SHORT, ERROR_TARGET_SCHEMA, error);
+        return postgres_alter(self, connection, undo, SQL_SHORT, ERROR_TARGET_SCHEMA, error);
     }
     buffer_format(&sql, "%sCONCURRENTLY %s", drop, undo + sizeof drop - 1);
     enum status status =

@@ -2,7 +2,7 @@
 #include "connectors/postgres/source.h"
 #include "connectors/postgres/target.h"
 #include "connectors/sql/finding.h"
-#include "connectors/sql/normal_column.h"
+#include "connectors/sql/normal.h"
 #include <string.h>
 
 enum { FINDING_COLUMNS_MAX = 1600 };
@@ -108,14 +108,14 @@ static enum status ask(struct sql_finding *finding, struct buffer *sql, const st
                           values->values, values->lengths, values->formats, 1) == 0
             ? postgres_failure(server_of(finding), server_of(finding)->control, NULL, ERROR_NETWORK,
                                finding->error)
-            : postgres_next_result(server_of(finding), server_of(finding)->control, POSTGRES_LONG,
+            : postgres_next_result(server_of(finding), server_of(finding)->control, SQL_LONG,
                                    result, finding->error);
     buffer_free(sql);
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
-    while (postgres_next_result(server_of(finding), server_of(finding)->control, POSTGRES_SHORT,
-                                &rest, finding->error) == STATUS_OK &&
+    while (postgres_next_result(server_of(finding), server_of(finding)->control, SQL_SHORT, &rest,
+                                finding->error) == STATUS_OK &&
            rest != NULL) {
         PQclear(rest);
     }

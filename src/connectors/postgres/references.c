@@ -64,7 +64,7 @@ static enum status find_collations(const struct postgres_finisher *finisher,
                        "JOIN pg_catalog.pg_collation l ON l.oid = a.attcollation JOIN "
                        "pg_catalog.pg_namespace m ON m.oid = l.collnamespace WHERE n.nspname "
                        "= $1 AND c.relname = $2 AND a.attnum > 0",
-                       parameters, 2, POSTGRES_SHORT, ERROR_TARGET_SCHEMA, &rows, error);
+                       parameters, 2, SQL_SHORT, ERROR_TARGET_SCHEMA, &rows, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(rows); row++) {
         for (uint32_t i = 0; i < orphans->referenced.count; i++) {
             if (strcmp(orphans->referenced.names[i], PQgetvalue(rows, row, 0)) == 0) {
@@ -92,7 +92,7 @@ static void name_orphans(struct postgres_finisher *finisher, const struct target
         return;
     }
     sql_orphans_append_query(&sql, &orphans);
-    if (postgres_query_buffer(finisher->self, finisher->connection, &sql, NULL, 0, POSTGRES_BUILD,
+    if (postgres_query_buffer(finisher->self, finisher->connection, &sql, NULL, 0, SQL_BUILD,
                               ERROR_TARGET_SCHEMA, &rows, &ignored) == STATUS_OK) {
         sql_orphans_append_words(out, &orphans, (uint32_t)PQntuples(rows), postgres_orphans_cell,
                                  rows);
@@ -217,7 +217,7 @@ static enum status find_reference(struct postgres_finisher *finisher, const char
         "SELECT k.convalidated FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid "
         "= k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = "
         "$1 AND c.relname = $2 AND k.conname = $3",
-        parameters, 3, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, finisher->error);
+        parameters, 3, SQL_SHORT, ERROR_TARGET_INVALID, &result, finisher->error);
     *found = status == STATUS_OK && PQntuples(result) > 0;
     *checked = *found && PQgetvalue(result, 0, 0)[0] == 't';
     PQclear(result);

@@ -18,8 +18,8 @@ static enum status find_left(const struct postgres_finisher *finisher, PGresult 
               "= 'f' AND NOT k.convalidated AND n.nspname = $1 AND EXISTS (SELECT 1 FROM ");
     postgres_append_made_by_any(&sql, finisher->self);
     buffer_append_string(&sql, " m WHERE m.name = r.relname) ORDER BY 1, 3");
-    return postgres_query_buffer(finisher->self, finisher->connection, &sql, &schema, 1,
-                                 POSTGRES_SHORT, ERROR_TARGET_INVALID, keys, finisher->error);
+    return postgres_query_buffer(finisher->self, finisher->connection, &sql, &schema, 1, SQL_SHORT,
+                                 ERROR_TARGET_INVALID, keys, finisher->error);
 }
 
 static bool was_filled(const struct target_table *tables, uint32_t table_count, const char *name)

@@ -63,7 +63,7 @@ static void append_is_image(struct buffer *sql, const struct postgres_undoing *u
 
 static enum status ask(struct postgres_undoing *undoing, struct buffer *sql, PGresult **result)
 {
-    return postgres_query_buffer(undoing->self, undoing->connection, sql, NULL, 0, POSTGRES_LONG,
+    return postgres_query_buffer(undoing->self, undoing->connection, sql, NULL, 0, SQL_LONG,
                                  ERROR_TARGET_WRITE, result, undoing->error);
 }
 
@@ -195,7 +195,7 @@ static enum status attempt(struct postgres_undoing *undoing, struct buffer *sql,
     struct error problem = {0};
     PGresult *result = NULL;
 
-    if (postgres_execute(self, undoing->connection, savepoint, POSTGRES_SHORT, ERROR_TARGET_WRITE,
+    if (postgres_execute(self, undoing->connection, savepoint, SQL_SHORT, ERROR_TARGET_WRITE,
                          undoing->error) != STATUS_OK) {
         buffer_free(sql);
         return STATUS_FAILED;
@@ -206,13 +206,13 @@ static enum status attempt(struct postgres_undoing *undoing, struct buffer *sql,
     undoing->error = kept;
     if (status == STATUS_OK) {
         status = postgres_rows_changed(result, changed);
-        status = postgres_execute(self, undoing->connection, release, POSTGRES_SHORT,
-                                  ERROR_TARGET_WRITE, undoing->error) == STATUS_OK
+        status = postgres_execute(self, undoing->connection, release, SQL_SHORT, ERROR_TARGET_WRITE,
+                                  undoing->error) == STATUS_OK
                      ? status
                      : STATUS_FAILED;
     } else if (strncmp(problem.native_state, "23", 2) == 0) {
-        status = postgres_execute(self, undoing->connection, back, POSTGRES_SHORT,
-                                  ERROR_TARGET_WRITE, undoing->error) == STATUS_OK
+        status = postgres_execute(self, undoing->connection, back, SQL_SHORT, ERROR_TARGET_WRITE,
+                                  undoing->error) == STATUS_OK
                      ? STATUS_AGAIN
                      : STATUS_FAILED;
     } else {
@@ -440,7 +440,7 @@ static enum status mark_differing(struct postgres_undoing *undoing, uint64_t bef
     uint64_t removed = 0;
     uint64_t restored = 0;
     if (postgres_execute(undoing->self, undoing->connection, "SET CONSTRAINTS ALL IMMEDIATE",
-                         POSTGRES_SHORT, ERROR_TARGET_WRITE, undoing->error) != STATUS_OK ||
+                         SQL_SHORT, ERROR_TARGET_WRITE, undoing->error) != STATUS_OK ||
         mark_restored(undoing, &restored) != STATUS_OK ||
         mark_removed(undoing, &removed) != STATUS_OK ||
         count_differing(undoing, &counts->differing) != STATUS_OK) {
@@ -490,7 +490,7 @@ static enum status set_generated(struct postgres_undoing *undoing,
     postgres_append(&sql, "ALTER TABLE %t ALTER COLUMN %n SET GENERATED %s", &undoing->self->sql,
                     undoing->facts.schema->name, column->name, how);
     enum status status = postgres_alter(undoing->self, undoing->connection, buffer_string(&sql),
-                                        POSTGRES_SHORT, ERROR_TARGET_WRITE, undoing->error);
+                                        SQL_SHORT, ERROR_TARGET_WRITE, undoing->error);
     buffer_free(&sql);
     return status;
 }
@@ -521,7 +521,7 @@ static enum status bind_numbers(struct postgres_undoing *undoing,
                                 const struct postgres_column *column)
 {
     return column == NULL || (postgres_execute(undoing->self, undoing->connection,
-                                               "SET CONSTRAINTS ALL IMMEDIATE", POSTGRES_SHORT,
+                                               "SET CONSTRAINTS ALL IMMEDIATE", SQL_SHORT,
                                                ERROR_TARGET_WRITE, undoing->error) == STATUS_OK &&
                               set_generated(undoing, column, "ALWAYS") == STATUS_OK)
                ? STATUS_OK
@@ -628,7 +628,7 @@ enum status postgres_undo_deleted(struct postgres_undoing *undoing, bool dry_run
         return STATUS_FAILED;
     }
     status = postgres_execute(undoing->self, undoing->connection, "SET CONSTRAINTS ALL IMMEDIATE",
-                              POSTGRES_SHORT, ERROR_TARGET_WRITE, undoing->error);
+                              SQL_SHORT, ERROR_TARGET_WRITE, undoing->error);
     while (status == STATUS_OK && one > 0 && done < wanted) {
         status = apply(undoing, PUT_RETURN, &one);
         done += status == STATUS_OK ? one : 0;

@@ -108,8 +108,8 @@ enum status postgres_rollback_append_unreferenced(struct postgres_database *self
     text_from_uint64(table->oid, oid);
     const struct postgres_parameter parameter = {.text = oid};
     PGresult *keys = NULL;
-    enum status status = postgres_query(self, connection, sql_referrers, &parameter, 1,
-                                        POSTGRES_SHORT, ERROR_TARGET_INVALID, &keys, error);
+    enum status status = postgres_query(self, connection, sql_referrers, &parameter, 1, SQL_SHORT,
+                                        ERROR_TARGET_INVALID, &keys, error);
     int count = status == STATUS_OK ? PQntuples(keys) : 0;
     for (int row = 0; row < count; row = postgres_referrer_end(keys, row)) {
         own |= is_own(keys, row);
@@ -149,7 +149,7 @@ static enum status drop_references(struct postgres_database *self, PGconn *conne
     postgres_append_text(&sql, self->sql.schema, strlen(self->sql.schema));
     buffer_append_string(&sql, " AND c.relname IN ");
     postgres_append_made(&sql, self);
-    enum status status = postgres_query_buffer(self, connection, &sql, &parameter, 1, POSTGRES_LONG,
+    enum status status = postgres_query_buffer(self, connection, &sql, &parameter, 1, SQL_LONG,
                                                ERROR_TARGET_WRITE, &keys, error);
     for (int i = 0; status == STATUS_OK && i < PQntuples(keys); i++) {
         buffer_append_string(&drops, PQgetvalue(keys, i, 0));
@@ -159,8 +159,7 @@ static enum status drop_references(struct postgres_database *self, PGconn *conne
         buffer_free(&drops);
         return status;
     }
-    return postgres_execute_buffer(self, connection, &drops, POSTGRES_SHORT, ERROR_TARGET_WRITE,
-                                   error);
+    return postgres_execute_buffer(self, connection, &drops, SQL_SHORT, ERROR_TARGET_WRITE, error);
 }
 
 /* A delete must not reach further than the table. */
@@ -175,7 +174,7 @@ static enum status refuse_reaching(struct postgres_database *self, PGconn *conne
     if (status == STATUS_OK && !buffer_is_empty(&condition)) {
         postgres_append(&sql, "SELECT 1 FROM %t AS t WHERE NOT (true%b) LIMIT 1", &self->sql,
                         facts->schema->name, &condition);
-        status = postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG,
+        status = postgres_query_buffer(self, connection, &sql, NULL, 0, SQL_LONG,
                                        ERROR_TARGET_WRITE, &result, error);
         if (status == STATUS_OK && PQntuples(result) > 0) {
             error_set(error, ERROR_ROLLBACK_REFUSED, facts->schema->name,
@@ -204,7 +203,7 @@ static enum status refuse_left(struct postgres_database *self, PGconn *connectio
     PGresult *result = NULL;
     postgres_append(&sql, "%s%t LIMIT 1", only(facts, "SELECT 1 FROM ", "SELECT 1 FROM ONLY "),
                     &self->sql, facts->schema->name);
-    enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG,
+    enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, SQL_LONG,
                                                ERROR_TARGET_WRITE, &result, error);
     if (status == STATUS_OK && PQntuples(result) > 0) {
         status = sql_undo_refuse_left(facts->schema->name, error);
@@ -228,8 +227,8 @@ enum status postgres_remove(struct sql_database *database, const struct sql_tabl
     buffer_append_string(&sql,
                          made ? "DROP TABLE " : only(facts, "DELETE FROM ", "DELETE FROM ONLY "));
     postgres_append_table(&sql, self, facts->schema->name);
-    if (postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG, ERROR_TARGET_WRITE,
-                              NULL, error) != STATUS_OK) {
+    if (postgres_query_buffer(self, connection, &sql, NULL, 0, SQL_LONG, ERROR_TARGET_WRITE, NULL,
+                              error) != STATUS_OK) {
         return explain(error, facts->schema->name);
     }
     return made ? STATUS_OK : refuse_left(self, connection, facts, error);
@@ -250,7 +249,7 @@ static enum status drop_made(struct postgres_database *self, PGconn *connection,
                                "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
                                "n.nspname = $1 AND c.relname = m.name AND "
                                "c.relkind IN ('r', 'p'))");
-    enum status status = postgres_query_buffer(self, connection, &sql, &schema, 1, POSTGRES_LONG,
+    enum status status = postgres_query_buffer(self, connection, &sql, &schema, 1, SQL_LONG,
                                                ERROR_TARGET_WRITE, &names, error);
     return postgres_drop_listed(self, connection, names, status, error);
 }
@@ -269,14 +268,14 @@ static enum status try_to_drop(struct postgres_database *self, PGconn *connectio
                                struct buffer *what, struct error *error)
 {
     struct error problem = {0};
-    enum status status = postgres_execute(self, connection, "SAVEPOINT transhume_try",
-                                          POSTGRES_SHORT, ERROR_TARGET_WRITE, error);
+    enum status status = postgres_execute(self, connection, "SAVEPOINT transhume_try", SQL_SHORT,
+                                          ERROR_TARGET_WRITE, error);
     if (status != STATUS_OK) {
         return status;
     }
     enum status tried = drop_all(self, connection, what, &problem);
-    status = postgres_execute(self, connection, "ROLLBACK TO SAVEPOINT transhume_try",
-                              POSTGRES_SHORT, ERROR_TARGET_WRITE, error);
+    status = postgres_execute(self, connection, "ROLLBACK TO SAVEPOINT transhume_try", SQL_SHORT,
+                              ERROR_TARGET_WRITE, error);
     if (status == STATUS_OK && tried != STATUS_OK) {
         error_copy(error, &problem);
         return explain(error, self->sql.shown);

@@ -56,7 +56,7 @@ static enum status ask(struct sequences *sequences, int row, struct buffer *sql,
 {
     const char *name = cell(sequences, row, SEQUENCE_NAME);
     enum status status =
-        postgres_query_buffer(sequences->self, sequences->connection, sql, NULL, 0, POSTGRES_BUILD,
+        postgres_query_buffer(sequences->self, sequences->connection, sql, NULL, 0, SQL_BUILD,
                               ERROR_TARGET_SCHEMA, result, sequences->error);
     if (status != STATUS_OK) {
         error_context(sequences->error, "%s: ", name);
@@ -152,7 +152,7 @@ enum status postgres_set_sequences(struct postgres_database *self, PGconn *conne
 {
     struct sequences sequences = {.self = self, .connection = connection, .error = error};
     const struct postgres_parameter schema = {.text = self->sql.schema};
-    enum status status = postgres_query(self, connection, sql_sequences, &schema, 1, POSTGRES_SHORT,
+    enum status status = postgres_query(self, connection, sql_sequences, &schema, 1, SQL_SHORT,
                                         ERROR_TARGET_INVALID, &sequences.list, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(sequences.list); row++) {
         bool found = false;

@@ -18,7 +18,7 @@ enum status postgres_session_mark(struct postgres_database *self, PGconn *connec
     char sql[96];
     snprintf(sql, sizeof sql, "SELECT pg_catalog.pg_advisory_lock_shared(%lld)",
              (long long)sql_sessions_key(self->sql.schema, run_id, epoch));
-    return postgres_execute(self, connection, sql, POSTGRES_SHORT, ERROR_TARGET_LOCKED, error);
+    return postgres_execute(self, connection, sql, SQL_SHORT, ERROR_TARGET_LOCKED, error);
 }
 
 enum status postgres_join(struct postgres_database *self, PGconn **connection, struct error *error)
@@ -45,7 +45,7 @@ static enum status find(void *context, uint64_t *numbers, uint32_t *count, struc
                                                 {.text = looking->halves[1]}};
     PGresult *rows = NULL;
     enum status status = postgres_query(looking->self, looking->connection, sql_sessions, halves, 2,
-                                        POSTGRES_SHORT, ERROR_TARGET_LOCKED, &rows, error);
+                                        SQL_SHORT, ERROR_TARGET_LOCKED, &rows, error);
     *count = 0;
     for (int row = 0; status == STATUS_OK && row < PQntuples(rows) && row < SQL_SESSIONS_MAX;
          row++) {
@@ -68,8 +68,8 @@ static enum status end(void *context, uint64_t number, struct error *error)
     buffer_format(&sql,
                   "SELECT pg_catalog.pg_terminate_backend(s.pid) FROM (%s) s WHERE s.pid = $3::int",
                   sql_sessions);
-    return postgres_query_buffer(looking->self, looking->connection, &sql, parameters, 3,
-                                 POSTGRES_SHORT, ERROR_TARGET_LOCKED, NULL, error);
+    return postgres_query_buffer(looking->self, looking->connection, &sql, parameters, 3, SQL_SHORT,
+                                 ERROR_TARGET_LOCKED, NULL, error);
 }
 
 static struct looking look_for(struct postgres_database *self, PGconn *connection,

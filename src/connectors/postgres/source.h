@@ -37,9 +37,10 @@ enum status postgres_tell_lacking(struct database *self, const struct read_reque
 
 /* ---------------------------------------------------------------- hold.c */
 
-/* source_functions.hold */
-enum status postgres_hold(struct database *database, const struct read_request *const *requests,
-                          uint32_t request_count, struct error *error);
+/* struct sql_dialect */
+enum status postgres_hold_table(struct sql_database *self, const char *name, struct error *error);
+enum status postgres_hold_query(struct sql_database *self, const struct read_request *request,
+                                struct error *error);
 /* Within the transaction that will export the snapshot, and before it has one. */
 enum status postgres_hold_lock(struct postgres_database *self, struct error *error) MUST_USE;
 /* Afterwards: is all that is held what the catalogue said? */
@@ -79,7 +80,7 @@ enum status postgres_digest_compile(struct postgres_database *self, PGconn *conn
                                     struct arena *arena, struct buffer *sql,
                                     struct error *error) MUST_USE;
 
-/* ---------------------------------------------------------------- equality.c */
+/* ---------------------------------------------------------------- request.c: what equals what */
 
 /* A column that has to equal another one; NULL: none of the catalogue's or a query's. */
 struct postgres_equality_side {

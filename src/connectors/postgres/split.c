@@ -30,7 +30,7 @@ static enum status key_correlation(struct postgres_database *self,
         self, self->control,
         "SELECT pg_catalog.abs(correlation) >= 0.9 FROM pg_catalog.pg_stats WHERE schemaname = $1 "
         "AND tablename = $2 AND attname = $3",
-        parameters, 3, POSTGRES_SHORT, ERROR_SOURCE_READ, &result, error);
+        parameters, 3, SQL_SHORT, ERROR_SOURCE_READ, &result, error);
     *correlation = 0;
     if (status == STATUS_OK && PQntuples(result) == 1) {
         *correlation = PQgetvalue(result, 0, 0)[0] == 't' ? 1 : -1;
@@ -68,9 +68,9 @@ enum status postgres_count_source(struct sql_database *database, const struct sq
     struct buffer sql = {0};
     PGresult *result = NULL;
     postgres_append(&sql, "SELECT count(*) FROM %t", &self->sql, table->schema->name);
-    enum status status = postgres_query_buffer(self, self->control, &sql, NULL, 0,
-                                               stops ? POSTGRES_BUILD : POSTGRES_LONG,
-                                               ERROR_SOURCE_READ, &result, error);
+    enum status status =
+        postgres_query_buffer(self, self->control, &sql, NULL, 0, stops ? SQL_BUILD : SQL_LONG,
+                              ERROR_SOURCE_READ, &result, error);
     if (status == STATUS_OK &&
         text_to_int64(PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0), rows) !=
             STATUS_OK) {
@@ -144,8 +144,8 @@ static enum status ask_bounds(struct splitter *splitter, double percent, int64_t
         buffer_format(&sql, " TABLESAMPLE SYSTEM (%.6f) REPEATABLE (1)", percent);
     }
     buffer_format(&sql, ") AS _keys WHERE _place %% %lld = 0 ORDER BY _place", (long long)step);
-    return postgres_query_buffer(self, self->control, &sql, NULL, 0, POSTGRES_LONG,
-                                 ERROR_SOURCE_READ, result, splitter->spans.error);
+    return postgres_query_buffer(self, self->control, &sql, NULL, 0, SQL_LONG, ERROR_SOURCE_READ,
+                                 result, splitter->spans.error);
 }
 
 /* Texts are put in order again: statistics stay as they are when an upgrade brings another version
@@ -182,7 +182,7 @@ static enum status ask_histogram(struct splitter *splitter, int64_t spans, PGres
         "$3 AND NOT s.inherited AND s.most_common_vals IS NULL) h WHERE place BETWEEN 2 AND ranges "
         "AND (place - 1) * $4::bigint / ranges > (place - 2) * $4::bigint / ranges ORDER BY ");
     append_bound_order(splitter, &sql);
-    return postgres_query_buffer(self, self->control, &sql, parameters, 4, POSTGRES_SHORT,
+    return postgres_query_buffer(self, self->control, &sql, parameters, 4, SQL_SHORT,
                                  ERROR_SOURCE_READ, result, splitter->spans.error);
 }
 

@@ -149,7 +149,7 @@ enum status postgres_analyze_tables(struct postgres_finisher *finisher,
     }
     if (others) {
         status = postgres_query(finisher->self, finisher->connection, sql_statistics, &schema, 1,
-                                POSTGRES_SHORT, ERROR_TARGET_INVALID, &statistics, finisher->error);
+                                SQL_SHORT, ERROR_TARGET_INVALID, &statistics, finisher->error);
     }
     status = status == STATUS_OK
                  ? analyze(finisher, tables, table_count, catalog, statistics, arena)

@@ -116,7 +116,7 @@ static enum status handle_exists(struct store *store, struct error *error)
             "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
             "c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname IN "
             "('" SQL_STORE_TABLE "', '_transhume_run')",
-            &schema, 1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+            &schema, 1, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     }
     int rows = status == STATUS_OK ? PQntuples(result) : 0;
     for (int i = 0; i < rows; i++) {
@@ -153,8 +153,8 @@ enum status postgres_make_shared(struct postgres_database *self, PGconn *connect
     if (status == STATUS_OK && !there) {
         append_lock(&sql, self);
         buffer_format(&sql, "CREATE TABLE IF NOT EXISTS %s %s", buffer_string(&name), columns);
-        status = postgres_execute_buffer(self, connection, &sql, POSTGRES_SHORT,
-                                         ERROR_TARGET_SCHEMA, error);
+        status =
+            postgres_execute_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA, error);
     }
     buffer_free(&name);
     return status;
@@ -191,8 +191,7 @@ enum status postgres_drop_shared(struct postgres_database *self, PGconn *connect
         buffer_free(&sql);
         return status;
     }
-    return postgres_execute_buffer(self, connection, &sql, POSTGRES_LONG, ERROR_TARGET_WRITE,
-                                   error);
+    return postgres_execute_buffer(self, connection, &sql, SQL_LONG, ERROR_TARGET_WRITE, error);
 }
 
 static enum status handle_drop(struct store *store, struct error *error)
@@ -231,7 +230,7 @@ static enum status handle_run(struct store *store, const char *sql,
     if (status == STATUS_OK) {
         status =
             postgres_query(handle->self, connection, sql, &value, parameter != NULL,
-                           row != NULL ? POSTGRES_LONG : POSTGRES_SHORT,
+                           row != NULL ? SQL_LONG : SQL_SHORT,
                            row != NULL ? ERROR_LEDGER_INVALID : ERROR_TARGET_WRITE, &result, error);
     }
     for (int i = 0; row != NULL && status == STATUS_OK && i < PQntuples(result); i++) {
@@ -268,8 +267,8 @@ static enum status handle_begin(struct store *store, struct error *error)
     struct handle *handle = handle_of(store);
     PGconn *connection = NULL;
     if (find_connection(handle, &connection, error) != STATUS_OK ||
-        postgres_execute(handle->self, connection, "BEGIN", POSTGRES_SHORT, ERROR_TARGET_WRITE,
-                         error) != STATUS_OK) {
+        postgres_execute(handle->self, connection, "BEGIN", SQL_SHORT, ERROR_TARGET_WRITE, error) !=
+            STATUS_OK) {
         return STATUS_FAILED;
     }
     handle->within = connection;
@@ -341,7 +340,7 @@ static enum status await_commit(struct handle *handle, const char *key, struct e
     append_table(&handle->base, &sql);
     buffer_format(
         &sql, " (name, version, value) VALUES ('%s', 1, '') ON CONFLICT DO NOTHING; ROLLBACK", key);
-    enum status status = postgres_execute_buffer(handle->self, connection, &sql, POSTGRES_LONG,
+    enum status status = postgres_execute_buffer(handle->self, connection, &sql, SQL_LONG,
                                                  ERROR_LEDGER_INVALID, error);
     return status == STATUS_OK ? STATUS_OK
                                : end_transaction(handle, connection, STATUS_FAILED, &ignored);
@@ -393,7 +392,7 @@ enum status postgres_check_claim(struct postgres_database *self, PGconn *connect
     }
     buffer_append_string(&sql, "SELECT 1");
     append_guard(self, &sql);
-    enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_SHORT,
+    enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, SQL_SHORT,
                                                ERROR_LEDGER_INVALID, &result, error);
     bool ours = status == STATUS_OK && PQntuples(result) == 1;
     PQclear(result);
@@ -416,7 +415,7 @@ enum status postgres_put_mark(struct postgres_database *self, PGconn *connection
         append_guard(self, &sql);
     }
     buffer_append_string(&sql, " ON CONFLICT DO NOTHING");
-    enum status status = postgres_query_buffer(self, connection, &sql, &text, 1, POSTGRES_SHORT,
+    enum status status = postgres_query_buffer(self, connection, &sql, &text, 1, SQL_SHORT,
                                                ERROR_TARGET_WRITE, &result, error);
     if (status == STATUS_OK &&
         (postgres_rows_changed(result, &changed) != STATUS_OK || changed != 1)) {
@@ -433,6 +432,6 @@ enum status postgres_put_note(struct postgres_database *self, PGconn *connection
     const struct postgres_parameter parameter = {.text = text};
     struct buffer sql = {0};
     sql_store_append_insert(&handle.base, key, &sql);
-    return postgres_query_buffer(self, connection, &sql, &parameter, 1, POSTGRES_SHORT,
+    return postgres_query_buffer(self, connection, &sql, &parameter, 1, SQL_SHORT,
                                  ERROR_TARGET_WRITE, NULL, error);
 }

@@ -24,14 +24,14 @@ enum status postgres_begin(struct postgres_database *self, PGconn **connection, 
     if (postgres_control(self, connection, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return postgres_execute(self, *connection, "BEGIN", POSTGRES_SHORT, ERROR_TARGET_WRITE, error);
+    return postgres_execute(self, *connection, "BEGIN", SQL_SHORT, ERROR_TARGET_WRITE, error);
 }
 
 /* Where a statement failed and nobody minded, the server answers a COMMIT by rolling back. */
 static enum status commit(struct postgres_database *self, PGconn *connection, struct error *error)
 {
     PGresult *result = NULL;
-    enum status status = postgres_query(self, connection, "COMMIT", NULL, 0, POSTGRES_SHORT,
+    enum status status = postgres_query(self, connection, "COMMIT", NULL, 0, SQL_SHORT,
                                         ERROR_TARGET_WRITE, &result, error);
     if (status == STATUS_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0) {
         status = error_set(error, ERROR_TARGET_WRITE, self->sql.shown,
@@ -49,8 +49,8 @@ enum status postgres_end(struct postgres_database *self, PGconn *connection, enu
         return commit(self, connection, error);
     }
     /* what can't be rolled back goes with its connection */
-    if (postgres_execute(self, connection, "ROLLBACK", POSTGRES_SHORT, ERROR_TARGET_WRITE,
-                         &ignored) != STATUS_OK &&
+    if (postgres_execute(self, connection, "ROLLBACK", SQL_SHORT, ERROR_TARGET_WRITE, &ignored) !=
+            STATUS_OK &&
         connection == self->control) {
         postgres_disconnect(self->control);
         self->control = NULL;
@@ -67,7 +67,7 @@ enum status postgres_may_silence(struct postgres_database *self, PGconn *connect
         self->server_version >= 150000
             ? "SELECT pg_catalog.has_parameter_privilege('session_replication_role', 'SET')"
             : "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user",
-        NULL, 0, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+        NULL, 0, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     *may = status == STATUS_OK && PQntuples(result) == 1 && PQgetvalue(result, 0, 0)[0] == 't';
     PQclear(result);
     return status;
@@ -88,7 +88,7 @@ enum status postgres_silence_triggers(struct postgres_database *self, PGconn *co
         status = postgres_execute(self, connection,
                                   off ? "SET session_replication_role = replica"
                                       : "SET session_replication_role = origin",
-                                  POSTGRES_SHORT, ERROR_TARGET_WRITE, error);
+                                  SQL_SHORT, ERROR_TARGET_WRITE, error);
     }
     return status;
 }
@@ -138,8 +138,8 @@ static enum status ask(struct postgres_database *self, PGconn *connection, const
 {
     struct buffer sql = {0};
     postgres_append(&sql, "%s%t%s", before, &self->sql, table, after);
-    return postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG,
-                                 ERROR_TARGET_INVALID, result, error);
+    return postgres_query_buffer(self, connection, &sql, NULL, 0, SQL_LONG, ERROR_TARGET_INVALID,
+                                 result, error);
 }
 
 static int compare_names(const void *left, const void *right)
@@ -173,7 +173,7 @@ static enum status target_inspect(struct database *database, const struct target
                                   "SELECT c.relname FROM pg_catalog.pg_class c JOIN "
                                   "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE "
                                   "n.nspname = $1 AND c.relkind IN ('r', 'p', 'v', 'm', 'f')",
-                                  &schema, 1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &listed, error)
+                                  &schema, 1, SQL_SHORT, ERROR_TARGET_INVALID, &listed, error)
                  : status;
     const char **names = status == STATUS_OK ? sorted_names(listed) : NULL;
     for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {

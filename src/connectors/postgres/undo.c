@@ -54,7 +54,7 @@ static enum status exists(struct postgres_database *self, PGconn *connection, co
         self, connection,
         "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
         "c.relnamespace WHERE n.nspname = $1 AND c.relname = $2",
-        parameters, 2, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+        parameters, 2, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     *found = status == STATUS_OK && PQntuples(result) > 0;
     PQclear(result);
     return status;
@@ -83,6 +83,5 @@ enum status postgres_undo_make(struct postgres_database *self, PGconn *connectio
                     &self->sql, table->name, &self->sql, name);
     append_key_numbers(&sql, table, facts);
     buffer_append_byte(&sql, ')');
-    return postgres_execute_buffer(self, connection, &sql, POSTGRES_SHORT, ERROR_TARGET_SCHEMA,
-                                   error);
+    return postgres_execute_buffer(self, connection, &sql, SQL_SHORT, ERROR_TARGET_SCHEMA, error);
 }

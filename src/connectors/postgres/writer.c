@@ -41,7 +41,7 @@ static enum status ask_defers(struct writer *writer, struct error *error)
     enum status status =
         postgres_query(writer->database, writer->connection,
                        "SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_constraint WHERE condeferred)",
-                       NULL, 0, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
+                       NULL, 0, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     writer->defers = status == STATUS_OK && PQgetvalue(result, 0, 0)[0] == 't';
     PQclear(result);
     return status;
@@ -91,7 +91,7 @@ static void roll_back(struct writer *writer)
 {
     struct error ignored = {0};
     bool asked = PQstatus(writer->connection) == CONNECTION_OK &&
-                 postgres_execute(writer->database, writer->connection, "ROLLBACK", POSTGRES_SHORT,
+                 postgres_execute(writer->database, writer->connection, "ROLLBACK", SQL_SHORT,
                                   ERROR_TARGET_WRITE, &ignored) == STATUS_OK;
     if (!asked || PQtransactionStatus(writer->connection) != PQTRANS_IDLE) {
         postgres_break_off(writer->connection);
@@ -107,8 +107,8 @@ void postgres_writer_chunk_abandon(struct writer *writer, uint64_t chunk)
         PGresult *result = NULL;
         writer->copying = false;
         if (PQputCopyEnd(writer->connection, "the chunk was abandoned") == 1) {
-            while (postgres_next_result(writer->database, writer->connection, POSTGRES_SHORT,
-                                        &result, &ignored) == STATUS_OK &&
+            while (postgres_next_result(writer->database, writer->connection, SQL_SHORT, &result,
+                                        &ignored) == STATUS_OK &&
                    result != NULL) {
                 PQclear(result);
             }
@@ -202,8 +202,7 @@ static enum status send_commit(struct writer *writer, struct error *error)
     if (PQsendQuery(writer->connection, "COMMIT") == 0) {
         return postgres_failure(self, writer->connection, NULL, ERROR_NETWORK, error);
     }
-    enum status status =
-        postgres_next_result(self, writer->connection, POSTGRES_SHORT, &result, error);
+    enum status status = postgres_next_result(self, writer->connection, SQL_SHORT, &result, error);
     const char *state = status == STATUS_OK ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
     bool lost = status != STATUS_OK || result == NULL ||
                 postgres_is_lost(writer->connection, state != NULL ? state : "");
@@ -217,8 +216,7 @@ static enum status send_commit(struct writer *writer, struct error *error)
         status = postgres_failure(self, writer->connection, result, ERROR_TARGET_WRITE, error);
     }
     PQclear(result);
-    while (postgres_next_result(self, writer->connection, POSTGRES_SHORT, &result, error) ==
-               STATUS_OK &&
+    while (postgres_next_result(self, writer->connection, SQL_SHORT, &result, error) == STATUS_OK &&
            result != NULL) {
         PQclear(result);
     }
@@ -236,9 +234,8 @@ enum status postgres_writer_commit(struct writer *writer, uint64_t chunk,
         failpoint_hit("postgres.before_mark", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (!writer->sql.begun &&
-        postgres_execute(writer->database, writer->connection, "BEGIN", POSTGRES_SHORT,
-                         ERROR_TARGET_WRITE, error) != STATUS_OK) {
+    if (!writer->sql.begun && postgres_execute(writer->database, writer->connection, "BEGIN",
+                                               SQL_SHORT, ERROR_TARGET_WRITE, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     writer->sql.begun = true;

@@ -15,8 +15,8 @@ enum status writer_wait_for_copy(struct writer *writer, struct error *error)
 {
     PGresult *result = NULL;
     for (;;) {
-        if (postgres_next_result(writer->database, writer->connection, POSTGRES_LONG, &result,
-                                 error) != STATUS_OK) {
+        if (postgres_next_result(writer->database, writer->connection, SQL_LONG, &result, error) !=
+            STATUS_OK) {
             return STATUS_FAILED;
         }
         ExecStatusType state = PQresultStatus(result);
@@ -50,7 +50,7 @@ enum status writer_copy_start(struct writer *writer, const struct writer_plan *p
         writer->sql.begun = true;
         writer->savepoint = true;
         enum status made = postgres_execute_buffer(writer->database, writer->connection, &sql,
-                                                   POSTGRES_SHORT, ERROR_TARGET_WRITE, error);
+                                                   SQL_SHORT, ERROR_TARGET_WRITE, error);
         if (made != STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -59,8 +59,8 @@ enum status writer_copy_start(struct writer *writer, const struct writer_plan *p
                               ERROR_TARGET_WRITE, &found, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (!found && postgres_execute(writer->database, writer->connection, plan->stage,
-                                       POSTGRES_SHORT, ERROR_TARGET_WRITE, error) != STATUS_OK) {
+        if (!found && postgres_execute(writer->database, writer->connection, plan->stage, SQL_SHORT,
+                                       ERROR_TARGET_WRITE, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     } else {
@@ -235,7 +235,7 @@ enum status writer_undo_refused(struct writer *writer, enum status status, struc
 {
     return status == STATUS_AGAIN &&
                    postgres_execute(writer->database, writer->connection,
-                                    "ROLLBACK TO SAVEPOINT transhume_segment", POSTGRES_SHORT,
+                                    "ROLLBACK TO SAVEPOINT transhume_segment", SQL_SHORT,
                                     ERROR_TARGET_WRITE, error) != STATUS_OK
                ? STATUS_FAILED
                : status;
@@ -255,7 +255,7 @@ enum status writer_look_for_left_out(struct writer *writer, const struct postgre
         writer->database, writer->connection,
         "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_inherits i ON i.inhparent = c.oid "
         "WHERE c.oid = $1::pg_catalog.oid AND c.relkind = 'r' LIMIT 1",
-        parameters, 1, POSTGRES_SHORT, ERROR_TARGET_WRITE, &result, error);
+        parameters, 1, SQL_SHORT, ERROR_TARGET_WRITE, &result, error);
     bool elsewhere = status == STATUS_OK && PQntuples(result) > 0;
     PQclear(result);
     return status != STATUS_OK || elsewhere ? status : STATUS_AGAIN;
@@ -267,8 +267,8 @@ static enum status take_results(struct writer *writer, PGresult **failure, uint6
 {
     PGresult *result = NULL;
     for (;;) {
-        if (postgres_next_result(writer->database, writer->connection, POSTGRES_LONG, &result,
-                                 error) != STATUS_OK) {
+        if (postgres_next_result(writer->database, writer->connection, SQL_LONG, &result, error) !=
+            STATUS_OK) {
             return STATUS_FAILED;
         }
         if (result == NULL) {

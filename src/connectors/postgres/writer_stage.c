@@ -13,11 +13,10 @@ enum status writer_try(struct writer *writer, struct buffer *sql, PGresult **res
     PGresult *rest = NULL;
     enum error_code code = ERROR_NONE;
     if (postgres_send_buffer(self, writer->connection, sql, error) != STATUS_OK ||
-        postgres_next_result(self, writer->connection, POSTGRES_LONG, result, error) != STATUS_OK) {
+        postgres_next_result(self, writer->connection, SQL_LONG, result, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    while (postgres_next_result(self, writer->connection, POSTGRES_LONG, &rest, error) ==
-               STATUS_OK &&
+    while (postgres_next_result(self, writer->connection, SQL_LONG, &rest, error) == STATUS_OK &&
            rest != NULL) {
         PQclear(rest);
     }

@@ -3,7 +3,10 @@
 #ifndef TRANSHUME_CONNECTORS_SQL_BUILDERS_H
 #define TRANSHUME_CONNECTORS_SQL_BUILDERS_H
 
+#include "base/error.h"
 #include "connectors/connector.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 /* A table of the run's that another session builds on right now; zeroed: none. */
 struct sql_built {
@@ -19,5 +22,20 @@ bool sql_run_builds_on(const struct target_table *table);
  * its holder likes. The first request to stop ends it, too. */
 enum status sql_await_builders(sql_find_built find, void *context, const char *shown,
                                void (*progress)(const char *what), struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- things that may stand on each
+ * other */
+
+/*
+ * Makes the thing `number`: STATUS_OK: there it is; STATUS_AGAIN: not now, perhaps after others;
+ * STATUS_END: it is not wanted. `last`: nothing comes after it that could help, so that what is
+ * wrong may be told.
+ */
+typedef enum status (*sql_attempt)(void *context, uint32_t number, bool last);
+
+/* Tries all of them again and again, until none more is made; then, if `tells`, those that are left
+ * once more as the last. */
+enum status sql_make_in_rounds(uint32_t count, bool tells, sql_attempt attempt, void *context,
+                               struct error *error) MUST_USE;
 
 #endif

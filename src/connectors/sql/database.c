@@ -59,6 +59,18 @@ void sql_append(struct buffer *out, const struct sql_dialect *dialect, const cha
     va_end(left);
 }
 
+void sql_append_names(struct buffer *out, const struct sql_dialect *dialect, const char *alias,
+                      struct column_list names)
+{
+    for (uint32_t i = 0; i < names.count; i++) {
+        buffer_append_string(out, i > 0 ? ", " : "");
+        if (alias != NULL) {
+            buffer_format(out, "%s.", alias);
+        }
+        dialect->append_name(out, names.names[i]);
+    }
+}
+
 /* ---------------------------------------------------------------- places and names */
 
 enum status sql_failpoint(const struct sql_database *self, const char *place, struct error *error)

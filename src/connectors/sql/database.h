@@ -42,8 +42,9 @@ struct sql_table {
 enum sql_access { SQL_LOOKS, SQL_WRITES, SQL_ALTERS };
 
 /*
- * What a database has in its own way, all of it for the control thread. Statements go over the
- * control connection; from `begin` to `end` they are one transaction.
+ * What a database has in its own way, for the control thread; the source's catalogue any thread may
+ * ask once it is read. Statements go over the control connection; from `begin` to `end` they are
+ * one transaction.
  */
 struct sql_dialect {
     const char *name;      /* of its failpoints: "mysql" */
@@ -66,6 +67,10 @@ struct sql_dialect {
     /* Counts a table; `stops`: no longer than until the first request to stop. */
     enum status (*count)(struct sql_database *self, const struct sql_table *table, bool stops,
                          int64_t *rows, struct error *error);
+    /* Notes that a table, if it is there, or a query is read: before the snapshot. */
+    enum status (*hold_table)(struct sql_database *self, const char *name, struct error *error);
+    enum status (*hold_query)(struct sql_database *self, const struct read_request *request,
+                              struct error *error);
     /* What the values of a column are in a digest. */
     struct digest_type (*digest_type)(const struct sql_database *self,
                                       const struct sql_table *table, uint32_t column);
@@ -137,6 +142,9 @@ struct sql_dialect {
  */
 void sql_append(struct buffer *out, const struct sql_dialect *dialect, const char *format,
                 va_list arguments);
+/* "a", "b"; `alias` may be NULL. */
+void sql_append_names(struct buffer *out, const struct sql_dialect *dialect, const char *alias,
+                      struct column_list names);
 /* The failpoint "mysql.before_undo" of `place` "before_undo". */
 enum status sql_failpoint(const struct sql_database *self, const char *place, struct error *error);
 /* Is the name among them, as the database compares names of columns? */

@@ -92,3 +92,33 @@ struct digest_type sql_digest_type(struct database *database, const struct read_
     }
     return (struct digest_type){.form = DIGEST_NONE};
 }
+
+/* ---------------------------------------------------------------- what is held */
+
+enum status sql_hold(struct database *database, const struct read_request *const *requests,
+                     uint32_t request_count, struct error *error)
+{
+    struct sql_database *self = sql_database_of(database);
+    enum status status = STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < request_count; i++) {
+        const struct read_request *request = requests[i];
+        if (request->table != NULL) {
+            status = self->dialect->hold_table(self, request->table, error);
+        } else if (request->query != NULL) {
+            status = self->dialect->hold_query(self, request, error);
+        }
+        for (uint32_t j = 0; status == STATUS_OK && j < request->join_count; j++) {
+            status = self->dialect->hold_table(self, request->joins[j].table, error);
+        }
+    }
+    return status;
+}
+
+enum status sql_refuse_changed(const struct sql_database *self, const char *name, const char *what,
+                               struct error *error)
+{
+    error_set(error, ERROR_SOURCE_CHANGED, self->shown,
+              "%s was %s while the run began, after the catalogue was read", name, what);
+    error_hint(error, "start the command again, once nobody alters the source's tables");
+    return STATUS_FAILED;
+}

@@ -15,6 +15,11 @@ const char *sql_number_spans_of(struct database *self, const struct read_request
                                 const char **column);
 struct digest_type sql_digest_type(struct database *self, const struct read_request *request,
                                    const char *column);
+enum status sql_hold(struct database *self, const struct read_request *const *requests,
+                     uint32_t request_count, struct error *error);
+/* ERROR_SOURCE_CHANGED: a table was `what` ("altered") after the catalogue was read. */
+enum status sql_refuse_changed(const struct sql_database *self, const char *name, const char *what,
+                               struct error *error);
 /* Counted where that is quick, else what the statistics say. */
 enum status sql_row_count_of(struct sql_database *self, const struct sql_table *table,
                              int64_t *rows, struct error *error) MUST_USE;

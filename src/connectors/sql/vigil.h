@@ -7,6 +7,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* How long a statement may take. */
+enum sql_patience {
+    SQL_SHORT, /* the database's timeout, after which the session is ended */
+    SQL_PROBE, /* the same, but then it is left as it is */
+    SQL_LONG,  /* as long as it works, which is looked after */
+    SQL_BUILD  /* as long, but the first request to stop ends it: index builds */
+};
+static inline bool sql_is_short(enum sql_patience patience)
+{
+    return patience == SQL_SHORT || patience == SQL_PROBE;
+}
+
 /* How it stands with a session that a statement was sent to, as another connection tells. */
 enum sql_life {
     SQL_WORKS, /* it works on the statement, or that is not known */
