@@ -84,7 +84,7 @@ bench: ## measure against the marks and the peers
 	@$(MAKE) --no-print-directory build-tests
 	@$(PYTHON) bench/run --build $(BUILD) $(T)
 
-install: ## install program, man page and completion under DESTDIR and PREFIX
+install: ## install program, docs, man page, completions and sample generator under DESTDIR and PREFIX
 	@tools/deps check build
 	@$(MAKE) --no-print-directory build
 	@meson configure $(BUILD) --prefix '$(PREFIX)'

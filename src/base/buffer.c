@@ -43,12 +43,11 @@ int buffer_try_reserve(struct buffer *buffer, size_t extra)
     return 1;
 }
 
-int buffer_reserve_slow(struct buffer *buffer, size_t extra)
+void buffer_reserve_slow(struct buffer *buffer, size_t extra)
 {
     if (!buffer_try_reserve(buffer, extra)) {
         memory_exhausted(extra);
     }
-    return 1;
 }
 
 void buffer_append_string(struct buffer *buffer, const char *string)

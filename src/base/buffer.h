@@ -36,11 +36,13 @@ static inline void buffer_clear(struct buffer *buffer)
 /* For sizes that come from data: makes room for `extra` more bytes, or returns false and leaves the
  * buffer as it is. */
 int buffer_try_reserve(struct buffer *buffer, size_t extra) MUST_USE;
-int buffer_reserve_slow(struct buffer *buffer, size_t extra);
-/* Makes room for `extra` more bytes. Returns 1. */
-static inline int buffer_reserve(struct buffer *buffer, size_t extra)
+void buffer_reserve_slow(struct buffer *buffer, size_t extra);
+/* Makes room for `extra` more bytes. */
+static inline void buffer_reserve(struct buffer *buffer, size_t extra)
 {
-    return buffer->capacity - buffer->length > extra ? 1 : buffer_reserve_slow(buffer, extra);
+    if (buffer->capacity - buffer->length <= extra) {
+        buffer_reserve_slow(buffer, extra);
+    }
 }
 static inline void buffer_append(struct buffer *buffer, const void *bytes, size_t length)
 {

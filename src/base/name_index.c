@@ -59,10 +59,8 @@ static void grow(struct name_index *index)
     *index = grown;
 }
 
-enum status name_index_add(struct name_index *index, const char *name, size_t length,
-                           uint32_t number, uint32_t *value)
+uint32_t name_index_add(struct name_index *index, const char *name, size_t length, uint32_t number)
 {
-    *value = NAME_INDEX_NONE;
     if (length > UINT32_MAX) {
         memory_exhausted(length);
     }
@@ -71,12 +69,11 @@ enum status name_index_add(struct name_index *index, const char *name, size_t le
     }
     struct name_index_slot *slot = find_slot(index, name, length);
     if (slot->name != NULL) {
-        *value = slot->value;
-        return STATUS_OK;
+        return slot->value;
     }
     *slot = (struct name_index_slot){name, (uint32_t)length, number};
     index->count++;
-    return STATUS_OK;
+    return NAME_INDEX_NONE;
 }
 
 uint32_t name_index_find(const struct name_index *index, const char *name, size_t length)

@@ -1,7 +1,6 @@
 /* transhume help: a command, an error code, or everything as a page. */
 #include "base/text.h"
 #include "cli/help.h"
-#include <string.h>
 
 typedef void help_page(struct buffer *out);
 

@@ -1,7 +1,6 @@
 /* What commands share when they print. */
 #include "cli/cli.h"
 
-#include "base/file.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/help.h"

@@ -360,7 +360,6 @@ enum status registry_resolve(const char *text, struct arena *arena, struct uri *
                              const struct connector **connector, struct error *error)
 {
     size_t length = scheme_length(text);
-    struct uri *begun = NULL;
     enum status status = STATUS_FAILED;
 
     *uri = NULL;
@@ -373,9 +372,7 @@ enum status registry_resolve(const char *text, struct arena *arena, struct uri *
         return STATUS_FAILED;
     }
     char *scheme = arena_copy(arena, text, length);
-    if (uri_begin(text, arena, &begun, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    struct uri *begun = uri_begin(text, arena);
     if (length > 0 && find_loaded(scheme) == NULL &&
         load_for_scheme(scheme, error) == STATUS_FAILED) {
         return STATUS_FAILED;

@@ -67,16 +67,13 @@ static int compare_strings(const void *left, const void *right)
     return compare((const struct string *)left, (const struct string *)right);
 }
 
-enum status spill_sorter_create(const char *prefix, size_t memory_bytes,
-                                struct spill_sorter **sorter, struct error *error)
+struct spill_sorter *spill_sorter_create(const char *prefix, size_t memory_bytes)
 {
     struct spill_sorter *made = (struct spill_sorter *)memory_allocate_zeroed(1, sizeof(*made));
-    (void)error;
     made->prefix = memory_copy_string(prefix);
     made->memory_bytes = memory_bytes & ~(size_t)15;
     made->memory = (uint8_t *)memory_allocate(made->memory_bytes);
-    *sorter = made;
-    return STATUS_OK;
+    return made;
 }
 
 static bool run_path(const struct spill_sorter *sorter, uint32_t number, char path[PATH_BYTES])

@@ -10,8 +10,7 @@ struct spill_sorter;
 
 /* `prefix` is the beginning of the run files' paths; they are removed by destroy. `memory_bytes`
  * bounds what is held; one string at most a quarter of it. */
-enum status spill_sorter_create(const char *prefix, size_t memory_bytes,
-                                struct spill_sorter **sorter, struct error *error) MUST_USE;
+struct spill_sorter *spill_sorter_create(const char *prefix, size_t memory_bytes);
 void spill_sorter_destroy(struct spill_sorter *sorter); /* NULL is fine */
 enum status spill_sorter_add(struct spill_sorter *sorter, const void *bytes, size_t length,
                              struct error *error) MUST_USE;

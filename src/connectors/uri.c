@@ -318,13 +318,12 @@ static void show(struct uri *uri, struct arena *arena)
     uri->shown = shown;
 }
 
-enum status uri_begin(const char *text, struct arena *arena, struct uri **uri, struct error *error)
+struct uri *uri_begin(const char *text, struct arena *arena)
 {
-    (void)error;
-    *uri = arena_allocate_zeroed(arena, 1, sizeof **uri);
-    (*uri)->text = arena_copy_string(arena, text);
-    show(*uri, arena);
-    return STATUS_OK;
+    struct uri *uri = arena_allocate_zeroed(arena, 1, sizeof *uri);
+    uri->text = arena_copy_string(arena, text);
+    show(uri, arena);
+    return uri;
 }
 
 enum status uri_read(struct uri *uri, const struct connector *connector, const char *rest,

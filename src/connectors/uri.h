@@ -5,8 +5,7 @@
 #include "connectors/connector.h"
 
 /* A URI with `text` and `shown` only: what errors need before its connector is found. */
-enum status uri_begin(const char *text, struct arena *arena, struct uri **uri,
-                      struct error *error) MUST_USE;
+struct uri *uri_begin(const char *text, struct arena *arena);
 /*
  * scheme:path, scheme://authority/path and ?options; `rest` is what follows the scheme's colon.
  * Connectors whose uri_help has no "://" are of files: "//" after the scheme is an empty authority.

@@ -80,12 +80,11 @@ void batch_destroy(struct batch *batch)
     free(batch);
 }
 
-enum status batch_add_envelopes(struct batch *batch)
+void batch_add_envelopes(struct batch *batch)
 {
     if (batch->envelopes == NULL) {
         batch->envelopes = memory_allocate_zeroed(batch->row_capacity, sizeof(*batch->envelopes));
     }
-    return STATUS_OK;
 }
 
 struct cell *batch_append_slow(struct batch *batch)
@@ -107,8 +106,8 @@ struct cell *batch_append_slow(struct batch *batch)
     return batch->cells + (size_t)batch->row_count++ * batch->width;
 }
 
-enum status batch_refuse(struct batch *batch, enum error_code code, const char *reason,
-                         const struct cell *key, uint32_t key_count, const struct cell *raw)
+void batch_refuse(struct batch *batch, enum error_code code, const char *reason,
+                  const struct cell *key, uint32_t key_count, const struct cell *raw)
 {
     struct batch_refused *refused = arena_allocate(batch->arena, sizeof(*refused));
     *refused = (struct batch_refused){.code = code,
@@ -123,11 +122,10 @@ enum status batch_refuse(struct batch *batch, enum error_code code, const char *
     }
     batch->refused_last = refused;
     batch->refused_count++;
-    return STATUS_OK;
 }
 
-enum status batch_make_document(struct batch *batch, const char *const *names,
-                                const struct cell *values, uint32_t count, struct cell *document)
+void batch_make_document(struct batch *batch, const char *const *names, const struct cell *values,
+                         uint32_t count, struct cell *document)
 {
     struct cell *pairs = arena_allocate_zeroed(batch->arena, 2 * (size_t)count + 1, sizeof *pairs);
     for (uint32_t i = 0; i < count; i++) {
@@ -136,7 +134,6 @@ enum status batch_make_document(struct batch *batch, const char *const *names,
         pairs[2 * (size_t)i + 1] = values[i];
     }
     *document = cell_items(VALUE_MAP, pairs, count);
-    return STATUS_OK;
 }
 
 void batch_keep_large(struct batch *batch, struct large_value *large)

@@ -110,7 +110,7 @@ static inline bool batch_has_room(const struct batch *batch, uint32_t rows_max, 
 enum status batch_deliver(struct batch *filled, enum status status, struct batch **batch) MUST_USE;
 void batch_destroy(struct batch *batch);
 /* Adds envelopes (zeroed) for all of row_capacity. STATUS_OK always. */
-enum status batch_add_envelopes(struct batch *batch);
+void batch_add_envelopes(struct batch *batch);
 struct cell *batch_append_slow(struct batch *batch) __attribute__((returns_nonnull));
 /* The next row's cells, uninitialised; the row counts at once. Pointers to earlier rows may move.
  */
@@ -125,8 +125,8 @@ __attribute__((returns_nonnull)) static inline struct cell *batch_append(struct 
  * and what `raw` points to live in the batch's arena. A batch may have refused records and no row.
  * STATUS_OK always.
  */
-enum status batch_refuse(struct batch *batch, enum error_code code, const char *reason,
-                         const struct cell *key, uint32_t key_count, const struct cell *raw);
+void batch_refuse(struct batch *batch, enum error_code code, const char *reason,
+                  const struct cell *key, uint32_t key_count, const struct cell *raw);
 /* Takes the last appended row back. */
 static inline void batch_drop_last(struct batch *batch)
 {
@@ -142,8 +142,8 @@ static inline struct cell *batch_row(const struct batch *batch, uint32_t row)
     return batch->cells + (size_t)row * batch->width;
 }
 /* Names (copied) and values as one MAP, in the batch's arena. STATUS_OK always. */
-enum status batch_make_document(struct batch *batch, const char *const *names,
-                                const struct cell *values, uint32_t count, struct cell *document);
+void batch_make_document(struct batch *batch, const char *const *names, const struct cell *values,
+                         uint32_t count, struct cell *document);
 /* The batch releases the handle when it is destroyed. */
 void batch_keep_large(struct batch *batch, struct large_value *large);
 /* Bytes held, cells and arena: the size that rings count. */

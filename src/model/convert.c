@@ -11,7 +11,6 @@
 #include "model/time_zone.h"
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define US_PER_DAY INT64_C(86400000000)
 

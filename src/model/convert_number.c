@@ -307,14 +307,14 @@ enum status convert_to_decimal(const struct conversion *conversion, const struct
                                struct cell *result)
 {
     struct cell decimal;
-    enum status status;
+    enum status status = STATUS_OK;
     switch ((enum value_kind)from->kind) {
     case VALUE_BOOL:
     case VALUE_INT64:
-        status = decimal_from_int64(from->i64, conversion->arena, &decimal);
+        decimal = decimal_from_int64(from->i64, conversion->arena);
         break;
     case VALUE_UINT64:
-        status = decimal_from_uint64(from->u64, conversion->arena, &decimal);
+        decimal = decimal_from_uint64(from->u64, conversion->arena);
         break;
     case VALUE_FLOAT32:
     case VALUE_FLOAT64:
@@ -326,7 +326,6 @@ enum status convert_to_decimal(const struct conversion *conversion, const struct
         if (decimal_of_text(conversion, from, &decimal) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        status = STATUS_OK;
         break;
     default:
         return convert_refuse_kind(conversion, from);

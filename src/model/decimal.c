@@ -553,28 +553,24 @@ enum status decimal_to_uint64(const struct cell *decimal, uint64_t *value)
     return STATUS_OK;
 }
 
-enum status decimal_from_int64(int64_t value, struct arena *arena, struct cell *cell)
+struct cell decimal_from_int64(int64_t value, struct arena *arena)
 {
     if (magnitude_of(value) < decimal_powers[SMALL_DIGITS_MAX]) {
-        *cell = small_cell(value, 0);
-        return STATUS_OK;
+        return small_cell(value, 0);
     }
     char text[20];
     size_t length = text_from_int64(value, text);
-    *cell = text_cell(arena_copy(arena, text, length), length);
-    return STATUS_OK;
+    return text_cell(arena_copy(arena, text, length), length);
 }
 
-enum status decimal_from_uint64(uint64_t value, struct arena *arena, struct cell *cell)
+struct cell decimal_from_uint64(uint64_t value, struct arena *arena)
 {
     if (value < decimal_powers[SMALL_DIGITS_MAX]) {
-        *cell = small_cell((int64_t)value, 0);
-        return STATUS_OK;
+        return small_cell((int64_t)value, 0);
     }
     char text[20];
     size_t length = text_from_uint64(value, text);
-    *cell = text_cell(arena_copy(arena, text, length), length);
-    return STATUS_OK;
+    return text_cell(arena_copy(arena, text, length), length);
 }
 
 /* --- rescaling --- */

@@ -48,8 +48,8 @@ enum status decimal_to_int64(const struct cell *decimal, int64_t *value) MUST_US
 enum status decimal_to_uint64(const struct cell *decimal, uint64_t *value) MUST_USE;
 
 /* From a whole number, whatever its size. */
-enum status decimal_from_int64(int64_t value, struct arena *arena, struct cell *cell) MUST_USE;
-enum status decimal_from_uint64(uint64_t value, struct arena *arena, struct cell *cell) MUST_USE;
+struct cell decimal_from_int64(int64_t value, struct arena *arena);
+struct cell decimal_from_uint64(uint64_t value, struct arena *arena);
 
 /* The same number with exactly `scale` digits after the point: zeros are added, and digits cut, the
  * last one rounded half to even; `*exact` says whether only zeros were cut. NaN and infinity stay

@@ -4,7 +4,6 @@
 #include "model/decimal_plain.h"
 #include "model/number_text.h"
 #include <math.h>
-#include <string.h>
 
 enum { SUM_SCALE_MAX = 36 }; /* of the form in 128 bits */
 

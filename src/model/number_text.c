@@ -5,8 +5,7 @@
  */
 #include "model/number_text.h"
 
-#include "model/number_powers.h"
-#include <float.h>
+#include "number_powers.h"
 #include <math.h>
 #include <string.h>
 #include <strings.h>

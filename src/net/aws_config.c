@@ -1,7 +1,6 @@
 /* The settings of AWS programs: which files, which profile, which value counts. */
 #include "net/aws_config_internal.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/secret.h"
 #include "base/text.h"

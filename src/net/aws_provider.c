@@ -10,7 +10,6 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { TOKEN_BYTES_MAX = 64 * 1024, RETRY_DELAY_MS = 300 };

@@ -10,7 +10,6 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include <ctype.h>
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 

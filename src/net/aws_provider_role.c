@@ -7,7 +7,6 @@
 #include "net/aws_sign.h"
 #include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { STS_ATTEMPTS = 3 };

@@ -1,7 +1,6 @@
 /* IAM Identity Center (SSO): a role's keys for the token that `aws sso login` has left. */
 #include "net/aws_provider.h"
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/secret.h"
 #include "base/text.h"

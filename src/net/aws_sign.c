@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum { DIGEST_BYTES = 32, DIGEST_HEX_BYTES = 65, HEADERS_MAX = 64, NAME_BYTES_MAX = 128 };
 

@@ -3,7 +3,6 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "net/http.h"
 #include <errno.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -11,7 +10,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 

@@ -13,10 +13,8 @@
 #include "base/memory.h"
 #include "observe/progress_view.h"
 #include "observe/table.h"
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 

@@ -5,7 +5,6 @@
 #include "observe/report_parts.h"
 
 #include "base/text.h"
-#include <string.h>
 
 enum { BINS = 160, HEIGHT = 100, PHASES = PROGRESS_DONE + 1 };
 

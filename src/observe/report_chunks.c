@@ -4,7 +4,6 @@
 #include "base/file.h"
 #include "base/file_lines.h"
 #include "model/json_tree.h"
-#include <stdlib.h>
 #include <string.h>
 
 enum { CHUNKS_MAX = 1 << 22, STREAMS_MAX = 1 << 20 };

@@ -3,7 +3,6 @@
 
 #include "model/json_tree.h"
 #include <inttypes.h>
-#include <string.h>
 
 enum { SLOWEST_SHOWN = 20 };
 

@@ -1,7 +1,6 @@
 /* The report as one page that needs nothing beside it: no script, no font, no request. */
 #include "observe/report_parts.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 /* Made of report.css by the build. */

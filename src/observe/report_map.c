@@ -2,7 +2,6 @@
 #include "observe/report_parts.h"
 
 #include <inttypes.h>
-#include <string.h>
 
 enum { CELLS_MAX = 1200, COLUMNS_MAX = 60, CELL = 10, SHADES = 5, CELL_PIXELS_MAX = 20 };
 

@@ -1,9 +1,7 @@
 /* The report as Markdown, for a ticket or a merge request. */
 #include "observe/report_parts.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum {
     ENTITIES_SHOWN = 200,

@@ -8,7 +8,6 @@
 #include "plan/grammar.h"
 #include "plan/tree.h"
 #include <stdio.h>
-#include <string.h>
 
 /* What quotes and escapes stand for is only known now. */
 static void register_endpoint(const struct plan_node *root, const char *name)

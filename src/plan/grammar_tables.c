@@ -26,6 +26,8 @@ static const struct grammar_key option_keys[] = {
     {"timeout", FORM_TEXT, NULL, NULL, false, false, "longest single wait: 30s"},
     {"stall", FORM_TEXT, NULL, NULL, false, false, "report when nothing moved for so long"},
     {"time_zone", FORM_TEXT, NULL, NULL, false, false, "zone of timestamps that name none"},
+    {"ledger", FORM_TEXT, NULL, NULL, false, false,
+     "database that keeps the ledger; without: the target"},
     {"express", FORM_BOOLEAN, NULL, NULL, false, false, "may the target pull from the source"},
     {"hashes", FORM_BOOLEAN, NULL, NULL, false, false, "hash sums of what was written"},
     {"rollback_keys", FORM_BOOLEAN, NULL, NULL, false, false, "keep keys for rollback everywhere"},

@@ -101,18 +101,16 @@ static void make_states(struct mapper *mapper)
     }
 }
 
-enum status mapper_create(const struct plan *plan, const struct plan_stream *stream,
-                          uint64_t record_bytes_max, struct mapper **mapper, struct error *error)
+struct mapper *mapper_create(const struct plan *plan, const struct plan_stream *stream,
+                             uint64_t record_bytes_max)
 {
     struct mapper *made = memory_allocate_zeroed(1, sizeof *made);
-    (void)error;
     made->plan = plan;
     made->stream = stream;
     made->shared = plan->entities[stream->entities[0]].mapping->stream;
     made->record_bytes_max = bound_of(record_bytes_max);
     make_states(made);
-    *mapper = made;
-    return STATUS_OK;
+    return made;
 }
 
 void mapper_destroy(struct mapper *mapper)

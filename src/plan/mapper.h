@@ -44,9 +44,8 @@ struct mapper_counts {
 
 /* `record_bytes_max` is the target's limit (0: none); a record with lists is given up once it is
  * certainly larger, and beyond 16 MiB where that is more than the limit has room for. */
-enum status mapper_create(const struct plan *plan, const struct plan_stream *stream,
-                          uint64_t record_bytes_max, struct mapper **mapper,
-                          struct error *error) MUST_USE;
+struct mapper *mapper_create(const struct plan *plan, const struct plan_stream *stream,
+                             uint64_t record_bytes_max);
 void mapper_destroy(struct mapper *mapper);
 /* Zeroes the counts for a new chunk. */
 void mapper_begin_chunk(struct mapper *mapper);

@@ -1,7 +1,6 @@
 /* One record: its fields, its key, its place in the batch; or its reject. */
 #include "plan/mapper_internal.h"
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { OWN_BATCH_ROWS = 128 };
@@ -307,7 +306,7 @@ void mapper_carry_envelope(struct mapper *mapper, struct entity_state *entity,
         return;
     }
     if (out->envelopes == NULL) {
-        (void)!batch_add_envelopes(out);
+        batch_add_envelopes(out);
     }
     struct record_envelope *to = &out->envelopes[out->row_count - 1];
     *to = *from;

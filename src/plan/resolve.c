@@ -1,7 +1,6 @@
 /* Resolving: from a document and two databases to the plan that the engine executes. */
 #include "plan/resolve.h"
 #include "plan/canonical_text.h"
-#include <string.h>
 
 /* ---------------------------------------------------------------- entities and streams */
 

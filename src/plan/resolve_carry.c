@@ -257,11 +257,10 @@ static void carry_column(const struct carrying *carrying)
 static void index_columns(struct carrying *carrying)
 {
     const struct target_table *target = &carrying->table->target;
-    uint32_t before = 0;
     carrying->columns.arena = carrying->resolver->arena;
     for (uint32_t i = 0; i < target->column_count; i++) {
         const char *name = target->columns[i].name;
-        (void)name_index_add(&carrying->columns, name, strlen(name), i, &before);
+        (void)name_index_add(&carrying->columns, name, strlen(name), i);
     }
 }
 

@@ -105,9 +105,9 @@ struct collecting {
 /* The place of the column of that name; the end of the list: it is new there. */
 static uint32_t place_of(struct resolver *resolver, struct collecting *collecting, const char *name)
 {
-    uint32_t place = NAME_INDEX_NONE;
     collecting->names.arena = resolver->arena;
-    (void)name_index_add(&collecting->names, name, strlen(name), collecting->columns.count, &place);
+    uint32_t place =
+        name_index_add(&collecting->names, name, strlen(name), collecting->columns.count);
     return place != NAME_INDEX_NONE ? place : collecting->columns.count;
 }
 

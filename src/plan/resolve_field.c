@@ -3,7 +3,6 @@
 #include "plan/resolve.h"
 #include "plan/scalar.h"
 #include "plan/template.h"
-#include <stdio.h>
 #include <string.h>
 
 /* The field being made, and around it. */

@@ -85,8 +85,7 @@ static const struct wide_table *wide_table(struct resolver *resolver,
     made->names.arena = resolver->arena;
     for (uint32_t i = 0; i < table->column_count; i++) {
         const char *name = table->columns[i].name;
-        uint32_t before = NAME_INDEX_NONE;
-        (void)name_index_add(&made->names, name, strlen(name), i, &before);
+        (void)name_index_add(&made->names, name, strlen(name), i);
     }
     return made;
 }

@@ -10,10 +10,9 @@ static void collect_named(struct resolver *resolver, const struct plan_node *fie
     named->arena = resolver->arena;
     for (uint32_t i = 0; fields != NULL && i < fields->count; i++) {
         const char *name = fields->keys[i]->text;
-        uint32_t before = NAME_INDEX_NONE;
         /* "*" among the fields is the star itself, never a column of that name. */
         if (strcmp(name, "*") != 0) {
-            (void)name_index_add(named, name, strlen(name), i, &before);
+            (void)name_index_add(named, name, strlen(name), i);
         }
     }
 }

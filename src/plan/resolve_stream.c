@@ -5,10 +5,9 @@
 uint32_t request_column(struct resolver *resolver, struct request_builder *request, int32_t join,
                         const char *name, bool presence)
 {
-    uint32_t first = NAME_INDEX_NONE;
     const char *asked = presence ? "" : name;
     request->names.arena = resolver->arena;
-    (void)name_index_add(&request->names, asked, strlen(asked), request->columns.count, &first);
+    uint32_t first = name_index_add(&request->names, asked, strlen(asked), request->columns.count);
     /* of the same name: those of other joins */
     for (uint32_t i = first; i < request->columns.count; i++) {
         const struct read_column *column = request->columns.items[i];

@@ -2,9 +2,7 @@
 #include "base/text.h"
 #include "model/convert.h"
 #include "plan/resolve.h"
-#include "plan/scalar.h"
 #include <ctype.h>
-#include <string.h>
 
 struct type_rule {
     const struct plan_node *name;

@@ -6,9 +6,7 @@
 #include "engine/ledger/json_text.h"
 #include "engine/rejects/mended_line.h"
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct feeding {

@@ -4,7 +4,6 @@
 #include "verify/steps.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 /* ---------------------------------------------------------------- count */
 

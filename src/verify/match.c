@@ -2,7 +2,6 @@
 #include "verify/match.h"
 #include "base/file.h"
 
-#include "model/json_writer.h"
 #include "plan/mapping.h"
 #include "verify/pile.h"
 #include "verify/repair.h"
@@ -10,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

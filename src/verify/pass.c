@@ -9,9 +9,7 @@
 #include "verify/spill.h"
 #include "verify/steps.h"
 #include "verify/unreadable.h"
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 #define XXH_INLINE_ALL /* most of what is hashed is short: the calls would cost as much as the \
                           work */
 #include <xxhash.h>

@@ -7,7 +7,6 @@
 #include "model/json_writer.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -9,7 +9,6 @@
 #include "observe/report.h"
 #include "verify/steps.h"
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { FORMAT = 1, STATE_BYTES_MAX = 64 << 20 };

@@ -4,7 +4,6 @@
 #include "engine/rejects/typed_json.h"
 #include "verify/look_up.h"
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { ENTRY_BYTES_KEPT = 4 << 20 };

@@ -5,9 +5,7 @@
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "base/signals.h"
 #include "engine/check/sampling.h"
-#include "engine/run/options.h"
 #include "verify/checkpoint.h"
 #include "verify/match.h"
 #include "verify/repair.h"
@@ -16,7 +14,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 const char *verify_level_name(enum verify_level level)
 {

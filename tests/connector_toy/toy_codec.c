@@ -30,7 +30,7 @@ static enum status encode_large(const struct cell *cell, struct buffer *out, str
     struct large_value *large = cell->large;
     struct cell head = {.kind = (uint8_t)large->kind, .length = (uint32_t)large->length};
     buffer_append(out, &head, HEADER_BYTES);
-    if (!buffer_reserve(out, large->length)) {
+    if (!buffer_try_reserve(out, large->length)) {
         return error_set(error, ERROR_MEMORY, NULL, "no memory for a value of %llu bytes",
                          (unsigned long long)large->length);
     }

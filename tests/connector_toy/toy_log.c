@@ -91,7 +91,7 @@ static enum status read_at(struct toy_database *self, uint64_t offset, struct bu
     if (length > payload_bytes_max) {
         return STATUS_END;
     }
-    if (!buffer_reserve(scratch, length + 1)) {
+    if (!buffer_try_reserve(scratch, length + 1)) {
         return error_set(error, ERROR_MEMORY, self->log_path, "no memory for an entry");
     }
     got = pread(self->log, scratch->data, length, (off_t)(offset + ENTRY_HEAD));

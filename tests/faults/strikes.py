@@ -25,7 +25,7 @@ CLEAR = re.compile(r"^error: .* \[(?!internal\])[a-z-]+\]$", re.MULTILINE)
 class Engine:
     """What engines share: cases in a folder of their own, a sample of them."""
 
-    engine_cases = None  # at most so many, in a soak too, whose seed draws them (decision 359)
+    engine_cases = None  # at most so many, in a soak too, whose seed draws them (decision 59)
 
     def each(self, fault, cases, act):
         """Calls act(folder, *case) with an empty folder and target for each case, in a seeded order."""

@@ -41,11 +41,9 @@ static void sorting_agrees_with_qsort(void **state)
     struct text_piece *pieces = (struct text_piece *)calloc(count, sizeof(*pieces));
     assert_non_null(pieces);
     for (int turn = 0; turn < 3; turn++) {
-        struct spill_sorter *sorter = NULL;
         struct error error;
-        assert_int_equal(
-            spill_sorter_create(path_of("%s/runs", folder), memories[turn], &sorter, &error),
-            STATUS_OK);
+        struct spill_sorter *sorter =
+            spill_sorter_create(path_of("%s/runs", folder), memories[turn]);
         for (size_t at = 0; at < count; at++) {
             pieces[at].length = random_below(&random, sizeof(pieces->bytes) + 1);
             for (size_t byte = 0; byte < pieces[at].length; byte++) {

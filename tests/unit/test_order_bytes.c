@@ -93,9 +93,9 @@ static struct cell as_decimal(struct cell number)
 {
     struct cell cell = number;
     if (number.kind == VALUE_INT64) {
-        assert_int_equal(decimal_from_int64(number.i64, arena, &cell), STATUS_OK);
+        cell = decimal_from_int64(number.i64, arena);
     } else if (number.kind == VALUE_UINT64) {
-        assert_int_equal(decimal_from_uint64(number.u64, arena, &cell), STATUS_OK);
+        cell = decimal_from_uint64(number.u64, arena);
     } else if (number.kind == VALUE_FLOAT64) {
         assert_int_equal(decimal_from_double(number.f64, arena, &cell), STATUS_OK);
     }

@@ -132,7 +132,7 @@ static enum status append_span(struct sql_request *request, const struct span *s
     return STATUS_OK;
 }
 
-static const struct sql_dialect dialect = {
+static const struct sql_request_dialect dialect = {
     .truth = "yes",
     .present = " is there",
     .find_table = find_table,

@@ -179,9 +179,8 @@ static enum status place_column(struct describing *describing, const char *path,
     }
     head->index.arena = describing->arena;
     for (uint32_t at = head->index.count; at < head->count; at++) {
-        uint32_t before = NAME_INDEX_NONE;
         const char *known = head->names[at];
-        (void)!name_index_add(&head->index, known, strlen(known), at, &before);
+        (void)name_index_add(&head->index, known, strlen(known), at);
     }
     *field = name_index_find(&head->index, name, strlen(name));
     if (*field != NAME_INDEX_NONE) {
@@ -544,8 +543,7 @@ enum status csv_check_tables(struct folder *folder, const struct folder_snapshot
         const struct schema_table *schema = &snapshot->tables[table].schema;
         for (uint32_t column = 0; column < schema->column_count; column++) {
             const char *name = schema->columns[column].name;
-            uint32_t before = NAME_INDEX_NONE;
-            (void)!name_index_add(&names, name, strlen(name), column, &before);
+            (void)name_index_add(&names, name, strlen(name), column);
         }
     }
     for (uint32_t at = 0;

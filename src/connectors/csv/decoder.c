@@ -1,7 +1,6 @@
 /* Records of a range as cells: windows live in the batch's arena, and texts point into them. */
 #include "connectors/csv/csv.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "connectors/csv/value.h"
@@ -211,8 +210,8 @@ static struct cell raw_cell(const struct folder_decoder *decoder, struct arena *
 }
 
 /* The record of the reader's last call, named by file and line. */
-static enum status refuse(struct folder_decoder *decoder, struct batch *batch, enum error_code code,
-                          const char *why)
+static void refuse(struct folder_decoder *decoder, struct batch *batch, enum error_code code,
+                   const char *why)
 {
     uint64_t line = line_of(decoder);
     char reason[640];
@@ -221,7 +220,7 @@ static enum status refuse(struct folder_decoder *decoder, struct batch *batch, e
     const struct cell raw = raw_cell(decoder, batch->arena);
     text_printable(decoder->file_name, strlen(decoder->file_name), name, sizeof name);
     snprintf(reason, sizeof reason, "%s:%llu: %s", name, (unsigned long long)line, why);
-    return batch_refuse(batch, code, reason, key, 1, &raw);
+    batch_refuse(batch, code, reason, key, 1, &raw);
 }
 
 static enum status refuse_field(struct folder_decoder *decoder, struct batch *batch,
@@ -237,24 +236,26 @@ static enum status refuse_field(struct folder_decoder *decoder, struct batch *ba
     }
     text_printable(full, strlen(full), name, sizeof name);
     snprintf(why, sizeof why, "column %s: %.380s", name, reason->message);
-    return refuse(decoder, batch, reason->code, why);
+    refuse(decoder, batch, reason->code, why);
+    return STATUS_OK;
 }
 
-static enum status refuse_record(struct folder_decoder *decoder, struct batch *batch,
-                                 const struct csv_record *record)
+static void refuse_record(struct folder_decoder *decoder, struct batch *batch,
+                          const struct csv_record *record)
 {
     char why[200];
+    enum error_code code = ERROR_REJECT_UNREADABLE;
     if (record->fault == CSV_TOO_LONG) {
         snprintf(why, sizeof why, "%s (record_bytes=%zu)", csv_fault_text(record->fault),
                  decoder->database->record_bytes_max);
-        return refuse(decoder, batch, ERROR_REJECT_TOO_LARGE, why);
+        code = ERROR_REJECT_TOO_LARGE;
+    } else if (record->fault != CSV_FINE) {
+        snprintf(why, sizeof why, "%s", csv_fault_text(record->fault));
+    } else {
+        snprintf(why, sizeof why, "the record has %u fields and not %u", record->field_count,
+                 decoder->field_count);
     }
-    if (record->fault != CSV_FINE) {
-        return refuse(decoder, batch, ERROR_REJECT_UNREADABLE, csv_fault_text(record->fault));
-    }
-    snprintf(why, sizeof why, "the record has %u fields and not %u", record->field_count,
-             decoder->field_count);
-    return refuse(decoder, batch, ERROR_REJECT_UNREADABLE, why);
+    refuse(decoder, batch, code, why);
 }
 
 /* ---------------------------------------------------------------- fields */
@@ -395,7 +396,8 @@ static enum status add_record(struct folder_decoder *decoder, struct batch *batc
                               struct csv_record *record, struct error *error)
 {
     if (record->fault != CSV_FINE || record->field_count != decoder->field_count) {
-        return refuse_record(decoder, batch, record);
+        refuse_record(decoder, batch, record);
+        return STATUS_OK;
     }
     if (decoder->request->column_count == 0) {
         return add_document(decoder, batch, record, error);

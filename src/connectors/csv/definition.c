@@ -4,8 +4,6 @@
 #include "base/file.h"
 #include "base/name_index.h"
 #include "base/text.h"
-#include "model/json_tree.h"
-#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -117,11 +115,8 @@ enum status csv_types_read(const char *text, struct arena *arena, struct csv_dec
             error_hint(error, "write for example types=id:int64,price:decimal(10,2),zip:text");
             return STATUS_FAILED;
         }
-        uint32_t before = NAME_INDEX_NONE;
         item->name = arena_copy(arena, at, (size_t)(colon - at));
-        if (name_index_add(&names, item->name, (size_t)(colon - at), *count, &before) !=
-                STATUS_OK ||
-            before != NAME_INDEX_NONE) {
+        if (name_index_add(&names, item->name, (size_t)(colon - at), *count) != NAME_INDEX_NONE) {
             char shown[100];
             text_printable(item->name, strlen(item->name), shown, sizeof shown);
             error_set(error, ERROR_BAD_VALUE, "types", "column %s is there twice", shown);

@@ -87,7 +87,8 @@ enum status csv_normal_form(struct folder *folder, const struct cell *cell, stru
         return STATUS_OK;
     case VALUE_UINT64:
         if (cell->u64 > INT64_MAX) {
-            return decimal_from_uint64(cell->u64, arena, normal);
+            *normal = decimal_from_uint64(cell->u64, arena);
+            return STATUS_OK;
         }
         *normal = cell_int64((int64_t)cell->u64);
         return STATUS_OK;

@@ -10,7 +10,6 @@
  */
 #include "connectors/csv/csv.h"
 
-#include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "connectors/folder/folder_notice.h"

@@ -3,7 +3,6 @@
 
 #include "base/text.h"
 #include "model/json_tree.h"
-#include <stdio.h>
 #include <string.h>
 #include <zlib.h>
 

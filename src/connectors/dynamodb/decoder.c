@@ -2,7 +2,6 @@
 #include "connectors/dynamodb/format.h"
 
 #include "base/memory.h"
-#include "connectors/dynamodb/limits.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,7 +114,8 @@ static enum status refuse(struct folder_decoder *decoder, struct batch *batch, c
                            &decoder->line_base, &number, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return folder_refuse_line(batch, decoder->file_name, number, line, length, why, error);
+    folder_refuse_line(batch, decoder->file_name, number, line, length, why);
+    return STATUS_OK;
 }
 
 /* STATUS_AGAIN: the line is no item, and the batch has it as refused. */

@@ -6,7 +6,6 @@
 #include "model/json_reader.h"
 #include "model/json_writer.h"
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { DEFINITION_BYTES_MAX = 16 * 1024 * 1024, KEYS_MAX = 64 };

@@ -7,7 +7,6 @@
 
 #include "connectors/dynamodb/network_json.h"
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { QUERY_BYTES_MAX = 1024 * 1024 };

@@ -4,7 +4,6 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "base/text.h"
-#include "connectors/dynamodb/limits.h"
 #include "model/json_writer.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -195,8 +194,8 @@ static void read_key_alone(const struct cursor *cursor, struct text item, struct
 }
 
 /* What can't be read is rejected as it stands. */
-static enum status refuse_item(const struct cursor *cursor, struct batch *batch, struct text item,
-                               const struct error *reason)
+static void refuse_item(const struct cursor *cursor, struct batch *batch, struct text item,
+                        const struct error *reason)
 {
     uint32_t count = cursor->table->key.count;
     struct cell *key =
@@ -206,7 +205,7 @@ static enum status refuse_item(const struct cursor *cursor, struct batch *batch,
                                                 : item.length;
     struct cell raw = text_is_utf8(item.data, length) ? cell_text(item.data, length)
                                                       : cell_bytes(item.data, length);
-    return batch_refuse(batch, reason->code, reason->message, key, count, &raw);
+    batch_refuse(batch, reason->code, reason->message, key, count, &raw);
 }
 
 /* The texts of the record's cells point into a copy of the item, which the batch owns. */
@@ -231,7 +230,8 @@ static enum status add_item(const struct cursor *cursor, struct batch *batch, st
         error_copy(error, &reason);
         return STATUS_FAILED;
     }
-    return refuse_item(cursor, batch, (struct text){copy, item.length}, &reason);
+    refuse_item(cursor, batch, (struct text){copy, item.length}, &reason);
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- batches */
@@ -265,8 +265,11 @@ enum status dynamodb_network_cursor_next(struct cursor *cursor, uint32_t rows_ma
 {
     uint32_t columns = cursor->request->column_count;
     struct batch *made = batch_create(NULL, columns > 0 ? columns : 1, rows_max);
-    enum status status = columns == 0 ? batch_add_envelopes(made) : STATUS_OK;
+    enum status status = STATUS_OK;
     *batch = NULL;
+    if (columns == 0) {
+        batch_add_envelopes(made);
+    }
     while (status == STATUS_OK && made->row_count + made->refused_count < rows_max &&
            (made->row_count == 0 || batch_bytes(made) < bytes_max)) {
         status = add_next(cursor, made, error);

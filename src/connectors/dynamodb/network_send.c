@@ -192,8 +192,7 @@ static bool same_map(struct arena *arena, const struct cell *left, const struct 
     bool same = left->length == right->length;
     for (uint32_t at = 0; same && at < right->length; at++) {
         const struct cell *name = &right->items[2 * (size_t)at];
-        uint32_t before = NAME_INDEX_NONE;
-        (void)!name_index_add(&names, name->text, name->length, at, &before);
+        (void)name_index_add(&names, name->text, name->length, at);
     }
     for (uint32_t at = 0; same && at < left->length; at++) {
         const struct cell *name = &left->items[2 * (size_t)at];

@@ -17,7 +17,6 @@
 #include "connectors/dynamodb/network_json.h"
 #include "connectors/dynamodb/network_rollback.h"
 #include "model/json_writer.h"
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -8,8 +8,6 @@
 #include "connectors/dynamodb/network_estimate.h"
 #include "connectors/dynamodb/network_json.h"
 #include "model/json_writer.h"
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---------------------------------------------------------------- scanning */

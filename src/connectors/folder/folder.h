@@ -102,22 +102,19 @@ enum status folder_identity(struct database *self, struct arena *arena, const ch
 enum status folder_normal_form(struct database *self, const struct cell *cell, struct arena *arena,
                                struct cell *normal, struct error *error);
 
-#define FOLDER_OPTIONS                                                                   \
-    {"compression",                                                                      \
-     OPTION_CHOICE,                                                                      \
-     "none",                                                                             \
-     "none|gzip|zstd",                                                                   \
-     false,                                                                              \
-     "How new data files are compressed; existing ones are read by their names' ends."}, \
-    {                                                                                    \
-        "file_bytes", OPTION_BYTES, "128MiB", "1KiB..1TiB", false,                       \
-            "The most bytes of records, before compression, in one data file."           \
+#define FOLDER_OPTIONS                                                                \
+    {"compression", OPTION_CHOICE,                                                    \
+     "none",        "none|gzip|zstd",                                                 \
+     false,         "Compression of new data files; files are read by their names."}, \
+    {                                                                                 \
+        "file_bytes", OPTION_BYTES, "128MiB", "1KiB..1TiB", false,                    \
+            "Most bytes of records in a data file, before compression."               \
     }
 /* Of formats with loose_files. */
-#define FOLDER_PIPE_OPTION                                                             \
-    {                                                                                  \
-        "table", OPTION_TEXT, NULL, NULL, false,                                       \
-            "What the one table is called that comes from standard input; else stdin." \
+#define FOLDER_PIPE_OPTION                                         \
+    {                                                              \
+        "table", OPTION_TEXT, NULL, NULL, false,                   \
+            "Name of the table on standard input; default: stdin." \
     }
 
 /* All places in the room at which a test can make it die; every connector of files lists them. */
@@ -383,9 +380,8 @@ enum status folder_line_number(struct folder *folder, const struct folder_table 
                                uint32_t file, const struct folder_lines *lines, uint64_t *base,
                                uint64_t *number, struct error *error) MUST_USE;
 /* A line that is no record, told with batch_refuse: what, where and why. */
-enum status folder_refuse_line(struct batch *batch, const char *file, uint64_t number,
-                               const char *line, size_t length, const struct error *why,
-                               struct error *error) MUST_USE;
+void folder_refuse_line(struct batch *batch, const char *file, uint64_t number, const char *line,
+                        size_t length, const struct error *why);
 /* {"$file": …, "$line": …} as one MAP cell in the batch's arena: the source key of what has no
  * other. `name` is "$line" or "$byte". */
 const struct cell *folder_place(struct arena *arena, const char *file, const char *name,

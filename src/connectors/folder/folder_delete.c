@@ -9,7 +9,6 @@
 #include "base/memory.h"
 #include "connectors/folder/folder_rewrite.h"
 #include <stdlib.h>
-#include <string.h>
 #include <xxhash.h>
 
 struct deleting {

@@ -12,7 +12,6 @@
 #include "model/json_reader.h"
 #include "model/json_writer.h"
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

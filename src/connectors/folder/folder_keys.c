@@ -397,19 +397,13 @@ static enum status write_list(struct folder_settling *settling, struct spill_sor
 /* The list appears whole or not at all. */
 static enum status make_list(struct folder_settling *settling, struct error *error)
 {
-    struct spill_sorter *keys = NULL;
-    struct spill_sorter *duplicates = NULL;
     uint64_t count = 0;
     char *keys_prefix = arena_format(settling->arena, "%s/keys", settling->settle_folder);
     char *places_prefix = arena_format(settling->arena, "%s/places", settling->settle_folder);
     char *writing = arena_format(settling->arena, "%s/.writing", settling->settle_folder);
-    enum status status = spill_sorter_create(keys_prefix, SORT_BYTES, &keys, error);
-    if (status == STATUS_OK) {
-        status = sort_all(settling, keys, error);
-    }
-    if (status == STATUS_OK) {
-        status = spill_sorter_create(places_prefix, SORT_BYTES / 4, &duplicates, error);
-    }
+    struct spill_sorter *keys = spill_sorter_create(keys_prefix, SORT_BYTES);
+    struct spill_sorter *duplicates = spill_sorter_create(places_prefix, SORT_BYTES / 4);
+    enum status status = sort_all(settling, keys, error);
     if (status == STATUS_OK) {
         status = pick_duplicates(keys, duplicates, settling->table->distinct, &count, error);
     }

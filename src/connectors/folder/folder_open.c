@@ -1,7 +1,6 @@
 /* Opening a folder: its options, its place, its identity. */
 #include "connectors/folder/folder_claim.h"
 
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "connectors/registry.h"

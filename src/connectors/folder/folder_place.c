@@ -22,9 +22,8 @@ static uint32_t find_column(const struct schema_table *schema, const char *name,
         return guess;
     }
     for (uint32_t at = names->count; at < schema->column_count; at++) {
-        uint32_t before = NAME_INDEX_NONE;
         const char *column = schema->columns[at].name;
-        (void)!name_index_add(names, column, strlen(column), at, &before);
+        (void)name_index_add(names, column, strlen(column), at);
     }
     return name_index_find(names, name, strlen(name));
 }
@@ -182,9 +181,8 @@ enum status folder_line_number(struct folder *folder, const struct folder_table 
     return STATUS_OK;
 }
 
-enum status folder_refuse_line(struct batch *batch, const char *file, uint64_t number,
-                               const char *line, size_t length, const struct error *why,
-                               struct error *error)
+void folder_refuse_line(struct batch *batch, const char *file, uint64_t number, const char *line,
+                        size_t length, const struct error *why)
 {
     struct buffer reason = {0};
     size_t kept = text_clip(line, length, RAW_BYTES_MAX);
@@ -196,8 +194,6 @@ enum status folder_refuse_line(struct batch *batch, const char *file, uint64_t n
     const struct cell *key = folder_place(batch->arena, file, "$line", number);
     const char *raw = arena_copy(batch->arena, line, kept);
     const struct cell cell = text_is_utf8(raw, kept) ? cell_text(raw, kept) : cell_bytes(raw, kept);
-    enum status status = batch_refuse(batch, why->code, buffer_string(&reason), key, 1, &cell);
-    (void)error;
+    batch_refuse(batch, why->code, buffer_string(&reason), key, 1, &cell);
     buffer_free(&reason);
-    return status;
 }

@@ -8,11 +8,9 @@
 #include "connectors/folder/folder.h"
 
 #include "base/bytes.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -408,10 +406,10 @@ static enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, 
     uint32_t rows = fitting_rows(columns, rows_max, bytes_max);
     struct batch *made = batch_create(NULL, columns > 0 ? columns : 1, rows);
     *batch = NULL;
-    enum status status = columns == 0 ? batch_add_envelopes(made) : STATUS_OK;
-    if (status == STATUS_OK) {
-        status = fill(cursor, made, rows, bytes_max, error);
+    if (columns == 0) {
+        batch_add_envelopes(made);
     }
+    enum status status = fill(cursor, made, rows, bytes_max, error);
     if (status != STATUS_OK) {
         batch_destroy(made);
         return status;

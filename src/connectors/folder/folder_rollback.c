@@ -6,9 +6,6 @@
 #include "base/file.h"
 #include "connectors/folder/folder_rewrite.h"
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 enum { NANOSECONDS_A_MICROSECOND = 1000 };

@@ -2,12 +2,9 @@
 #include "connectors/folder/folder_keys.h"
 #include "connectors/folder/folder_rewrite.h"
 
-#include "base/failpoint.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "model/json_reader.h"
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -7,7 +7,6 @@
 #include "connectors/folder/folder.h"
 #include "model/json_tree.h"
 #include <jansson.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { SIDECAR_FORMAT = 1, SIDECAR_BYTES_MAX = 64 * 1024 * 1024 };
@@ -278,13 +277,11 @@ static enum status read_columns(const struct reading *reading, const json_t *lis
         (struct schema_column *)arena_allocate_zeroed(reading->arena, count + 1, sizeof(*columns));
     struct name_index names = {.arena = reading->arena};
     for (size_t at = 0; at < count; at++) {
-        uint32_t before = NAME_INDEX_NONE;
         if (read_column(reading, json_array_get(list, at), &columns[at]) != STATUS_OK) {
             return STATUS_FAILED;
         }
         const char *name = columns[at].name;
-        if (name_index_add(&names, name, strlen(name), (uint32_t)at, &before) != STATUS_OK ||
-            before != NAME_INDEX_NONE) {
+        if (name_index_add(&names, name, strlen(name), (uint32_t)at) != NAME_INDEX_NONE) {
             return wrong(reading,
                          arena_format(reading->arena, "two columns are named \"%s\"", name));
         }

@@ -3,9 +3,6 @@
 
 #include "base/failpoint.h"
 #include "base/file.h"
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>

@@ -5,7 +5,6 @@
 #include "base/file.h"
 #include "base/text.h"
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 enum { VERSIONS_BYTES_MAX = 16 << 20, VERSION_FIELDS = 3 };

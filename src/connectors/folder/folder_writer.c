@@ -5,13 +5,9 @@
 #include "connectors/folder/folder_claim.h"
 
 #include "base/failpoint.h"
-#include "base/file.h"
 #include "base/memory.h"
 #include "connectors/folder/folder_segment.h"
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 /* The encoder of one shape for one table. */

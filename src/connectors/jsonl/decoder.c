@@ -213,7 +213,8 @@ static enum status refuse(struct folder_decoder *decoder, struct batch *batch, c
     if (line_number(decoder, &number, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return folder_refuse_line(batch, decoder->file_name, number, line, length, why, error);
+    folder_refuse_line(batch, decoder->file_name, number, line, length, why);
+    return STATUS_OK;
 }
 
 static struct known *find_known(struct folder_decoder *decoder, uint32_t guess, const char *name,

@@ -58,11 +58,11 @@ static void learn_digits(struct learnt *learnt, const struct cell *cell, struct 
     enum status status = STATUS_OK;
     switch ((enum value_kind)cell->kind) {
     case VALUE_INT64:
-        status = decimal_from_int64(cell->i64, scratch, &decimal);
+        decimal = decimal_from_int64(cell->i64, scratch);
         learnt->negative = learnt->negative || cell->i64 < 0;
         break;
     case VALUE_UINT64:
-        status = decimal_from_uint64(cell->u64, scratch, &decimal);
+        decimal = decimal_from_uint64(cell->u64, scratch);
         break;
     case VALUE_FLOAT64:
         status = decimal_from_double(cell->f64, scratch, &decimal);
@@ -102,8 +102,7 @@ static struct learnt *add_name(struct learning *learning, const char *name, size
 {
     struct learnt *made = (struct learnt *)arena_allocate_zeroed(learning->arena, 1, sizeof(*made));
     char *copy = arena_copy(learning->arena, name, length);
-    uint32_t before = NAME_INDEX_NONE;
-    (void)!name_index_add(&learning->names, copy, length, learning->count, &before);
+    (void)name_index_add(&learning->names, copy, length, learning->count);
     made->name = copy;
     made->length = length;
     learning->learnt[learning->count++] = made;

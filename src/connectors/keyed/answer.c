@@ -6,9 +6,7 @@
 #include "base/memory.h"
 #include "connectors/report.h"
 #include "net/service.h"
-#include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum {
     SHRINK_EVERY_MS = 100,

@@ -6,7 +6,6 @@
 #include "connectors/lease.h"
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* ---------------------------------------------------------------- requests */
 

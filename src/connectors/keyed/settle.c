@@ -56,8 +56,8 @@ static enum status sort_key(void *context, uint64_t chunk, const struct keyed_ke
 static enum status collect(struct settling *settling, struct error *error)
 {
     const struct keyed_room *room = settling->room;
-    enum status status = keyed_spill_read(settling->database->connector->store, room->store,
-                                          room->run_id, sort_key, settling, error);
+    enum status status = keyed_spill_read(room->home->connector->store, room->store, room->run_id,
+                                          sort_key, settling, error);
     return status == STATUS_OK ? spill_sorter_finish(settling->sorter, error) : status;
 }
 
@@ -175,10 +175,8 @@ enum status keyed_settle(struct database *self, const struct target_table *table
     }
     const char *folder = room->spill_folder != NULL ? room->spill_folder : ".";
     char *prefix = memory_format("%s/equal-keys", folder);
-    enum status status = spill_sorter_create(prefix, SORT_BYTES, &settling.sorter, error);
-    if (status == STATUS_OK) {
-        status = collect(&settling, error);
-    }
+    settling.sorter = spill_sorter_create(prefix, SORT_BYTES);
+    enum status status = collect(&settling, error);
     if (status == STATUS_OK) {
         status = walk_groups(&settling, found, context, error);
     }

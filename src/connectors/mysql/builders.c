@@ -50,5 +50,5 @@ enum status mysql_await_builders(struct mysql_database *self, MYSQL *connection,
                                  void (*progress)(const char *what), struct error *error)
 {
     struct looking looking = {self, connection, tables, table_count};
-    return sql_await_builders(find, &looking, self->shown, progress, error);
+    return sql_await_builders(find, &looking, self->sql.shown, progress, error);
 }

@@ -135,7 +135,7 @@ static void read_column(struct builder *builder, uint32_t row, struct schema_col
     facts->name = text(builder, rows, row, 1);
     facts->type = mysql_type_of(cell(rows, row, 2), text(builder, rows, row, 3));
     facts->type.type.zone =
-        facts->type.format == MYSQL_AS_TIMESTAMP ? builder->self->base.time_zone : NULL;
+        facts->type.format == MYSQL_AS_TIMESTAMP ? builder->self->sql.base.time_zone : NULL;
     facts->charset = text(builder, rows, row, 7);
     facts->collation = text(builder, rows, row, 8);
     facts->not_null = strcmp(cell(rows, row, 4), "NO") == 0;

@@ -42,9 +42,10 @@ static inline uint64_t has_special(uint64_t word)
 
 void mysql_append_field(struct buffer *out, const char *bytes, size_t length)
 {
-    if (length == 0 || !buffer_reserve(out, 2 * length)) {
+    if (length == 0) {
         return;
     }
+    buffer_reserve(out, 2 * length);
     char *to = out->data + out->length;
     size_t i = 0;
     while (i < length) {
@@ -105,14 +106,13 @@ static enum status make_room(const struct mysql_column *column, size_t length, s
 
 static void put_counted(struct buffer *out, const char *bytes, size_t length)
 {
-    if (buffer_reserve(out, LENGTH_BYTES_MAX + length)) {
-        char *to = out->data + out->length;
-        to += put_length(to, length);
-        if (length > 0) {
-            memcpy(to, bytes, length);
-        }
-        out->length = (size_t)(to - out->data) + length;
+    buffer_reserve(out, LENGTH_BYTES_MAX + length);
+    char *to = out->data + out->length;
+    to += put_length(to, length);
+    if (length > 0) {
+        memcpy(to, bytes, length);
     }
+    out->length = (size_t)(to - out->data) + length;
 }
 
 static void put_string(struct buffer *out, enum mysql_form form, const char *text, size_t length)

@@ -186,7 +186,7 @@ static enum status append_line(struct pull *pull, MYSQL_ROW row)
 /* They have moved, be they few or slow. */
 static void note(struct pull *pull, uint64_t rows)
 {
-    atomic_fetch_add(&pull->writer->database->base.report.pulled_rows, rows - pull->noted);
+    atomic_fetch_add(&pull->writer->database->sql.base.report.pulled_rows, rows - pull->noted);
     pull->noted = rows;
 }
 
@@ -267,7 +267,7 @@ enum status mysql_express_chunk(struct writer *writer, struct database *source, 
         return status == STATUS_OK ? STATUS_AGAIN : status;
     }
     status = carry(&pull, span, rows);
-    atomic_fetch_sub(&writer->database->base.report.pulled_rows, pull.noted);
+    atomic_fetch_sub(&writer->database->sql.base.report.pulled_rows, pull.noted);
     end_source(&pull);
     return status;
 }

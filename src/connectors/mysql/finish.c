@@ -271,8 +271,9 @@ static enum status finish(struct finishing *finishing, struct error *error)
                  ? mysql_await_builders(self, finishing->connection, finishing->tables,
                                         finishing->table_count, finishing->progress, error)
                  : status;
-    status = status == STATUS_OK ? mysql_put_back(self, self->run_id, finishing->progress, error)
-                                 : status;
+    status = status == STATUS_OK
+                 ? mysql_put_back(self, self->sql.run_id, finishing->progress, error)
+                 : status;
     status = status == STATUS_OK ? mysql_control(self, &finishing->connection, error) : status;
     status =
         status == STATUS_OK ? mysql_silence_keys(self, finishing->connection, true, error) : status;

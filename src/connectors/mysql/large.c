@@ -28,7 +28,7 @@ static enum status ask(struct mysql_large *self, uint64_t offset, size_t size, M
     enum status status = mysql_run_buffer(database, database->slicer, &sql, MYSQL_LONG,
                                           ERROR_SOURCE_READ, result, error);
     if (status != STATUS_OK && !mysql_is_alive(database->slicer)) {
-        error_set(error, ERROR_SOURCE_READ, database->shown,
+        error_set(error, ERROR_SOURCE_READ, database->sql.shown,
                   "the connection that reads large values within the snapshot is gone");
     }
     return status;
@@ -71,7 +71,7 @@ static void make_one(struct mysql_database *self, const struct buffer *place,
     append_column(&column, sliced);
     struct mysql_large *large =
         memory_allocate_zeroed(1, sizeof *large + place->length + column.length + 2);
-    large->base = (struct sql_large){.shown = self->shown,
+    large->base = (struct sql_large){.shown = self->sql.shown,
                                      .lock = &self->slicer_lock,
                                      .fetch = fetch,
                                      .block_bytes = MYSQL_SLICE_BYTES};
@@ -117,7 +117,7 @@ enum status mysql_large_make(struct mysql_database *self, const struct mysql_req
             make_one(self, &place, &compiled->sliced[i], length, batch,
                      &cells[compiled->sliced[i].column]);
         } else {
-            status = error_set(error, ERROR_SOURCE_READ, self->shown,
+            status = error_set(error, ERROR_SOURCE_READ, self->sql.shown,
                                "the length of a large value is not told as it was asked for");
         }
     }

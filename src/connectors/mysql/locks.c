@@ -142,7 +142,7 @@ void mysql_retry_begin(struct mysql_database *self, struct retry *retry)
 {
     retry_init(retry, RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
     retry->stop_level = 1;
-    retry->waiting_until_ms = &self->base.report.waiting_until_ms;
+    retry->waiting_until_ms = &self->sql.base.report.waiting_until_ms;
 }
 
 bool mysql_tries_again(struct retry *retry, enum status status, struct error *error)

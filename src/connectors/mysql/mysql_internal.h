@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "connectors/connector.h"
+#include "connectors/sql/database.h"
 #include "connectors/sql/vigil.h"
 #include <mysql.h>
 #include <pthread.h>
@@ -48,10 +49,9 @@ struct mysql_settings {
 enum { MYSQL_SLICE_BYTES = 8 << 20 };
 
 struct mysql_database {
-    struct database base;
+    struct sql_database sql;
     struct arena *arena; /* lives as long as the instance; control thread only */
     enum open_mode mode;
-    const char *shown;  /* "host:port/database", for messages */
     const char *schema; /* the database's name */
     struct mysql_settings settings;
     int64_t timeout_ms;
@@ -78,12 +78,8 @@ struct mysql_database {
     struct mysql_look *seen;       /* target: by the last inspect; NULL: nothing */
     struct mysql_rights *rights;   /* target: of the account, in seen_arena; NULL: not read */
     struct arena *seen_arena;
-    MYSQL *lock;      /* target: holds the lock of `locked_run` as long as it lives */
-    char *locked_run; /* NULL: none */
-    char *run_id;     /* the claimed run; NULL: none */
-    uint64_t epoch;
-    char *guard_key; /* struct run_claim; NULL: the ledger is elsewhere */
-    uint64_t guard_version;
+    MYSQL *lock;            /* target: holds the lock of `locked_run` as long as it lives */
+    char *locked_run;       /* NULL: none */
     _Atomic uint32_t marks; /* target: how many sessions were marked as the run's: ending.c */
 };
 
@@ -106,6 +102,7 @@ extern const struct target_functions mysql_target_functions;
 extern const struct store_functions mysql_store_functions;
 extern const struct lock_functions mysql_lock_functions;
 extern const struct rollback_functions mysql_rollback_functions;
+extern const struct sql_dialect mysql_dialect;
 extern const struct load_functions mysql_load_functions;
 /* What is said to a server that wants one, and the client library's number for it. */
 enum { MYSQL_FILE_REFUSED = 2068 };

@@ -11,7 +11,7 @@
 static void append_kept(struct buffer *sql, const struct mysql_database *self, const char *table)
 {
     char name[SQL_OWN_NAME_BYTES];
-    sql_orphans_name(self->run_id, table, name);
+    sql_orphans_name(self->sql.run_id, table, name);
     mysql_append_table(sql, self, name);
 }
 
@@ -231,7 +231,7 @@ static enum status take_all(struct taking *taking, struct sql_reference *referen
     /* the connection may be a new one */
     enum status status = mysql_silence_keys(taking->self, taking->connection, true, error);
     status = status == STATUS_OK
-                 ? sql_references_mend(references, taking->count, taking->self->run_id, take,
+                 ? sql_references_mend(references, taking->count, taking->self->sql.run_id, take,
                                        ask_number, taking, error)
                  : status;
     status =
@@ -272,43 +272,4 @@ enum status mysql_orphans_take(struct mysql_database *self, struct sql_reference
     enum status status = take_out(&taking, references, error);
     arena_destroy(arena);
     return status;
-}
-
-/* ---------------------------------------------------------------- telling */
-
-struct reading {
-    struct mysql_database *self;
-    MYSQL *connection;
-    struct mysql_table kept;
-};
-
-static enum status find_kept(void *context, const char *name, struct arena *arena,
-                             struct error *error)
-{
-    struct reading *reading = context;
-    enum status status = mysql_control(reading->self, &reading->connection, error);
-    return status == STATUS_OK ? mysql_target_describe(reading->self, reading->connection, name,
-                                                       arena, &reading->kept, error)
-                               : status;
-}
-
-static enum status read_kept(void *context, const char *name, const char *which,
-                             struct batch *batch, struct error *error)
-{
-    const struct reading *reading = context;
-    struct buffer from = {0};
-    mysql_append_table(&from, reading->self, name);
-    buffer_append_string(&from, which);
-    enum status status =
-        mysql_read_records(reading->self, reading->connection, &reading->kept, &from, batch, error);
-    buffer_free(&from);
-    return status;
-}
-
-enum status mysql_orphans_tell(struct database *database, const struct target_table *table,
-                               target_orphan_found *found, void *context, struct error *error)
-{
-    struct reading reading = {.self = mysql_database_of(database)};
-    const struct sql_kept kept = {.find = find_kept, .read = read_kept, .context = &reading};
-    return sql_orphans_tell(table, reading.self->run_id, &kept, found, context, error);
 }

@@ -101,7 +101,7 @@ static void append_column(struct buffer *sql, const struct mysql_database *self,
 static void append_mark(struct buffer *sql, const struct mysql_database *self)
 {
     struct buffer mark = {0};
-    buffer_format(&mark, "transhume run %s", self->run_id != NULL ? self->run_id : "");
+    buffer_format(&mark, "transhume run %s", self->sql.run_id != NULL ? self->sql.run_id : "");
     buffer_append_string(sql, " COMMENT=");
     mysql_append_string(sql, buffer_string(&mark));
     buffer_free(&mark);
@@ -307,9 +307,7 @@ static enum status make_key_table(struct mysql_database *self, MYSQL *connection
                                   const struct target_table *table, struct error *error)
 {
     struct buffer sql = {0};
-    bool tracked = table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE ||
-                   table->existing == EXISTING_SKIP;
-    if (!tracked || table->created || self->run_id == NULL) {
+    if (!target_table_tracks(table) || self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
@@ -327,9 +325,9 @@ static enum status make_key_table(struct mysql_database *self, MYSQL *connection
 
 bool mysql_is_marked(const struct mysql_database *self, const struct mysql_table *facts)
 {
-    return self->run_id != NULL && facts->comment != NULL &&
+    return self->sql.run_id != NULL && facts->comment != NULL &&
            strncmp(facts->comment, "transhume run ", 14) == 0 &&
-           strcmp(facts->comment + 14, self->run_id) == 0;
+           strcmp(facts->comment + 14, self->sql.run_id) == 0;
 }
 
 static enum status gone(const struct target_table *table, struct error *error)
@@ -454,7 +452,7 @@ static enum status make_undo(const struct preparing *preparing, const struct tar
 {
     struct mysql_database *self = preparing->self;
     struct mysql_table facts;
-    if (!table->keeps_undo || table->key.count == 0 || self->run_id == NULL) {
+    if (!table->keeps_undo || table->key.count == 0 || self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     enum status status = mysql_target_describe(self, preparing->connection, table->name,

@@ -188,7 +188,7 @@ static enum status add_row(struct cursor *cursor, struct batch *batch, size_t by
     }
     enum status status = decode_row(cursor, batch->arena, bytes, values, error);
     if (status == STATUS_OK && cursor->compiled.select.documents) {
-        (void)!batch_make_document(batch, cursor->compiled.select.names, values, count, cells);
+        batch_make_document(batch, cursor->compiled.select.names, values, count, cells);
     }
     return status == STATUS_OK && cursor->compiled.sliced_count > 0
                ? mysql_large_make(cursor->reader->database, &cursor->compiled, cursor->row + count,

@@ -235,7 +235,7 @@ static enum status note(const struct rebuilding *rebuilding, const char *table,
     buffer_append_string(&sql, "INSERT IGNORE INTO ");
     mysql_append_table(&sql, rebuilding->self, notes_table);
     buffer_append_string(&sql, " (run, owner, name, clause) VALUES (");
-    mysql_append_string(&sql, rebuilding->self->run_id);
+    mysql_append_string(&sql, rebuilding->self->sql.run_id);
     buffer_append_string(&sql, ", ");
     mysql_append_string(&sql, table);
     buffer_append_string(&sql, ", ");
@@ -398,7 +398,7 @@ enum status mysql_rebuild_drop(struct mysql_database *self, const struct target_
     for (uint32_t i = 0; i < table_count; i++) {
         wanted = wanted || (tables[i].rebuilds_indexes && !tables[i].created);
     }
-    if (!wanted || self->run_id == NULL) {
+    if (!wanted || self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     rebuilding.arena = arena_create(0);
@@ -411,7 +411,8 @@ enum status mysql_rebuild_drop(struct mysql_database *self, const struct target_
         status = STATUS_FAILED;
     }
     status = status == STATUS_OK ? failpoint_hit("mysql.after_note", error) : status;
-    status = status == STATUS_OK ? list_notes(&rebuilding, self->run_id, &change.notes) : status;
+    status =
+        status == STATUS_OK ? list_notes(&rebuilding, self->sql.run_id, &change.notes) : status;
     status = status == STATUS_OK ? change_all(&rebuilding, change, NULL) : status;
     mysql_free_result(change.notes);
     arena_destroy(rebuilding.arena);

@@ -13,7 +13,7 @@ static enum status find_table(struct mysql_database *self, const char *name,
     }
     *table = mysql_catalog_find(catalog, name);
     return *table != NULL ? STATUS_OK
-                          : sql_no_such_table(catalog->schema, name, self->shown, "database",
+                          : sql_no_such_table(catalog->schema, name, self->sql.shown, "database",
                                               self->schema, error);
 }
 
@@ -27,7 +27,7 @@ enum status mysql_request_root(struct mysql_database *self, const struct read_re
 
 struct compiler {
     struct sql_request base;
-    struct sql_dialect dialect;
+    struct sql_request_dialect dialect;
     struct sql_digest_words digest_words;
     struct mysql_database *self;
     MYSQL *connection;
@@ -461,7 +461,7 @@ static const struct sql_digest_words digest_words = {
 };
 static const char unlimited_tail[] = ") AS _d GROUP BY _d.b";
 
-static const struct sql_dialect dialect = {
+static const struct sql_request_dialect dialect = {
     .truth = "1",
     .present = " IS NOT NULL",
     .digest_words = &digest_words,

@@ -6,7 +6,7 @@
  * told by then to stay.
  */
 #include "connectors/mysql/rollback.h"
-#include "connectors/sql/unfilled.h"
+#include "connectors/sql/rollback.h"
 #include <string.h>
 
 /* _transhume_fate */

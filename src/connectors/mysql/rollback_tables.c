@@ -349,20 +349,6 @@ static enum status begin(struct removing *removing, struct database *database,
                                 &removing->referrers, &removing->referrer_count, error);
 }
 
-enum status mysql_was_made(struct database *database, const struct target_table *table, bool *made,
-                           struct error *error)
-{
-    struct mysql_database *self = mysql_database_of(database);
-    MYSQL *connection = NULL;
-    enum mysql_making making = MYSQL_NOT_MADE;
-    if (mysql_control(self, &connection, error) != STATUS_OK ||
-        mysql_find_making(self, connection, table->name, &making, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    *made = making != MYSQL_NOT_MADE;
-    return STATUS_OK;
-}
-
 enum status mysql_can_remove(struct database *database, const struct target_table *table,
                              struct error *error)
 {

@@ -39,7 +39,7 @@ enum status mysql_pool_take(struct mysql_database *self, MYSQL **connection, str
     if (!self->snapshot_taken) {
         return mysql_connect(self, connection, error);
     }
-    error_set(error, ERROR_SOURCE_READ, self->shown,
+    error_set(error, ERROR_SOURCE_READ, self->sql.shown,
               "no connection within the snapshot is left for another table");
     error_hint(error, "connections of one snapshot can't be made later, and too many of them "
                       "broke: start the command again");
@@ -184,7 +184,7 @@ static void have_fewer_readers(struct mysql_database *self, const struct demand 
 {
     uint32_t readers = self->pool_count / demand->each;
     if (readers < demand->readers) {
-        self->base.limits.readers_max = readers;
+        self->sql.base.limits.readers_max = readers;
     }
 }
 
@@ -201,7 +201,7 @@ static enum status fill_pool(struct mysql_database *self, const struct demand *d
     }
     if (self->pool_count < demand->each) {
         if (status == STATUS_OK) {
-            error_set(error, ERROR_PLAN_INVALID, self->shown, "%u connections are the most",
+            error_set(error, ERROR_PLAN_INVALID, self->sql.shown, "%u connections are the most",
                       (unsigned)MYSQL_POOL_MAX);
         }
         if (demand->each > 1) {
@@ -224,7 +224,7 @@ static enum status refuse_one(const struct mysql_database *self, const struct de
 {
     struct buffer schema = {0};
     mysql_append_name(&schema, self->schema);
-    error_set(error, ERROR_PERMISSION, self->shown,
+    error_set(error, ERROR_PERMISSION, self->sql.shown,
               "%u tables are read side by side (one, and those that are embedded or aggregated), "
               "for which connections have to share a snapshot, and the account may lock neither "
               "the server (RELOAD) nor its tables (LOCK TABLES)",
@@ -245,12 +245,12 @@ static enum status keep_one(struct mysql_database *self, const struct demand *de
               "%s: the account may lock neither the server (RELOAD) nor its tables (LOCK TABLES), "
               "so one connection reads all: a snapshot that several share needs one of the two, "
               "or ?lock=none",
-              self->shown);
+              self->sql.shown);
     self->pool_spare = 0;
     while (self->pool_count > 1) {
         mysql_disconnect(self->pool[--self->pool_count]);
     }
-    self->base.limits.readers_max = 1;
+    self->sql.base.limits.readers_max = 1;
     return STATUS_OK;
 }
 
@@ -311,7 +311,7 @@ static enum status make_token(struct mysql_database *self, int64_t transactions,
         *token = "";
         return STATUS_OK;
     }
-    if (self->base.connector->identity(&self->base, arena, &identity, error) != STATUS_OK) {
+    if (self->sql.base.connector->identity(&self->sql.base, arena, &identity, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     *token = arena_format(arena, "%s transactions %lld", identity, (long long)transactions);
@@ -352,7 +352,7 @@ static enum status begin_together(struct mysql_database *self, const struct dema
     } else {
         log_write(LOG_WARNING,
                   "%s: ?lock=none: its %u connections see moments that differ by milliseconds",
-                  self->shown, self->pool_count);
+                  self->sql.shown, self->pool_count);
     }
     status = status == STATUS_OK ? failpoint_hit("mysql.snapshot_locked", error) : status;
     status = status == STATUS_OK ? begin_all(self, locker, transactions, error) : status;
@@ -380,11 +380,11 @@ enum status mysql_snapshot(struct database *database, uint32_t reader_count, str
         return STATUS_FAILED;
     }
     bool large = has_large(catalog);
-    uint32_t each = self->base.cursors_each > 1 ? self->base.cursors_each : 1;
+    uint32_t each = self->sql.base.cursors_each > 1 ? self->sql.base.cursors_each : 1;
     struct demand demand = {.readers = reader_count,
                             .each = each,
                             .needed = reader_count * (each + SPARE_EACH) + large,
-                            .pulled = self->base.pulled ? reader_count : 0};
+                            .pulled = self->sql.base.pulled ? reader_count : 0};
     give_slicer(self);
     if (fill_pool(self, &demand, error) != STATUS_OK ||
         begin_together(self, &demand, &transactions, error) != STATUS_OK) {

@@ -249,7 +249,7 @@ enum status mysql_split(struct database *database, const struct read_request *re
 {
     struct mysql_database *self = mysql_database_of(database);
     struct splitter splitter = {.self = self,
-                                .spans = {.arena = arena, .shown = self->shown, .error = error},
+                                .spans = {.arena = arena, .shown = self->sql.shown, .error = error},
                                 .rows_each = -1,
                                 .bounds = {.by_key = true}};
     int64_t rows = -1;

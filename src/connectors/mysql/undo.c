@@ -88,7 +88,7 @@ enum status mysql_undo_make(struct mysql_database *self, MYSQL *connection,
                             struct arena *arena, struct error *error)
 {
     struct buffer sql = {0};
-    const char *name = sql_undo_name(arena, self->run_id, table->name);
+    const char *name = sql_undo_name(arena, self->sql.run_id, table->name);
     buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
     mysql_append_table(&sql, self, name);
     buffer_append_string(&sql, " (_transhume_found TINYINT NOT NULL, _transhume_hash BINARY(16) "

@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "connectors/mysql/store.h"
 #include "connectors/mysql/writer_internal.h"
-#include "connectors/sql/claim.h"
+#include "connectors/sql/database.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,7 +75,7 @@ enum status mysql_writer_open(struct database *database, const struct target_tab
     opened->arena = arena_create(0);
     opened->scratch = arena_create(0);
     opened->tables = memory_allocate_zeroed((size_t)table_count + 1, sizeof *opened->tables);
-    opened->run_id = memory_copy_string(self->run_id != NULL ? self->run_id : "");
+    opened->run_id = memory_copy_string(self->sql.run_id != NULL ? self->sql.run_id : "");
     for (uint32_t i = 0; i < table_count; i++) {
         opened->tables[i].plan = &tables[i];
     }
@@ -101,7 +101,7 @@ enum status mysql_writer_chunk_begin(struct writer *writer, uint64_t chunk, uint
 {
     (void)attempt;
     if (writer->chunk != 0) {
-        return error_set(error, ERROR_INTERNAL, writer->database->shown,
+        return error_set(error, ERROR_INTERNAL, writer->database->sql.shown,
                          "a chunk was begun while another one is open");
     }
     writer->chunk = chunk;
@@ -261,7 +261,7 @@ enum status mysql_writer_submit(struct writer *writer, uint64_t chunk, uint32_t 
 {
     if (chunk != writer->chunk) {
         batch_destroy(batch);
-        return error_set(error, ERROR_INTERNAL, writer->database->shown,
+        return error_set(error, ERROR_INTERNAL, writer->database->sql.shown,
                          "a batch of a chunk that is not open");
     }
     if (fill_for(writer, table, batch, true, error) != STATUS_OK) {
@@ -325,7 +325,7 @@ static enum status write_mark(struct writer *writer, const struct done_mark *mar
         status = mysql_store_add(self, writer->connection, mark->key, mark->text, error);
     }
     if (status == STATUS_AGAIN) {
-        return sql_run_fenced(self->shown, error); /* somebody else marked the chunk */
+        return sql_run_fenced(self->sql.shown, error); /* somebody else marked the chunk */
     }
     return status == STATUS_OK ? mysql_check_claim(self, writer->connection, error) : status;
 }
@@ -337,7 +337,7 @@ static enum status send_commit(struct writer *writer, struct error *error)
     enum status status =
         mysql_run(self, writer->connection, "COMMIT", MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
     if (status != STATUS_OK && !mysql_is_alive(writer->connection)) {
-        error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, self->shown,
+        error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, self->sql.shown,
                   "the connection broke off while a chunk was committed");
     }
     return status;

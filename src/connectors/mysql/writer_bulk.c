@@ -27,9 +27,8 @@ void writer_bulk_begin(struct segment *segment)
 {
     size_t bytes = writer_bulk_head_bytes(segment->plan);
     buffer_clear(&segment->out);
-    if (buffer_reserve(&segment->out, bytes)) {
-        segment->out.length = bytes;
-    }
+    buffer_reserve(&segment->out, bytes);
+    segment->out.length = bytes;
 }
 
 /* Anew if it was before. */
@@ -140,8 +139,8 @@ enum status writer_bulk_prepare(struct writer *writer, const struct writer_plan 
 void writer_bulk_give_up(struct writer *writer, struct error *error)
 {
     if (atomic_exchange(&writer->database->takes_bulk, false)) {
-        log_write(LOG_INFO, "%s: records do not go in bulk any more: %s", writer->database->shown,
-                  error->message);
+        log_write(LOG_INFO, "%s: records do not go in bulk any more: %s",
+                  writer->database->sql.shown, error->message);
     }
     error_recode(error, ERROR_NETWORK_ANSWER);
 }

@@ -27,8 +27,8 @@ enum status writer_loader_start(struct writer *writer, struct error *error)
     writer->load_scratch = arena_create(0);
     int failure = pthread_create(&writer->loader, NULL, run_loader, writer);
     if (failure != 0) {
-        return error_set(error, ERROR_MEMORY, writer->database->shown, "can't start a thread: %s",
-                         strerror(failure));
+        return error_set(error, ERROR_MEMORY, writer->database->sql.shown,
+                         "can't start a thread: %s", strerror(failure));
     }
     writer->has_loader = true;
     return STATUS_OK;

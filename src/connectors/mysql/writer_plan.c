@@ -165,7 +165,7 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
         }
     }
     if (table >= writer->table_count || shape == NULL) {
-        return error_set(error, ERROR_INTERNAL, writer->database->shown,
+        return error_set(error, ERROR_INTERNAL, writer->database->sql.shown,
                          "records without a shape, or of a table that there is not");
     }
     if (writer_await_load(writer, -1, error) == STATUS_FAILED ||
@@ -178,7 +178,7 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
     made->shape = shape;
     made->facts = &writer->tables[table].facts;
     /* in a table that this run made, another record under a key is the run's own */
-    made->existing = target->created ? EXISTING_APPEND : target->existing;
+    made->existing = target_table_policy(target);
     made->distinct = target->distinct && target->key.count > 0;
     made->staged = made->existing == EXISTING_UPSERT || made->existing == EXISTING_REPLACE ||
                    made->existing == EXISTING_SKIP || made->distinct ||

@@ -247,7 +247,7 @@ enum status writer_stage_apply(struct writer *writer, uint32_t first, uint32_t e
     if (status == STATUS_OK && pass.plan->distinct && skips) {
         status = take_out_present(&pass, true);
     }
-    if (status == STATUS_OK && (skips || overwrites(pass.plan))) {
+    if (status == STATUS_OK && target_table_tracks(writer->tables[pass.plan->table].plan)) {
         status = take_out_repeats(&pass);
     } else if (status == STATUS_OK && pass.plan->distinct) {
         status = writer_distinct_part(&pass);

@@ -39,5 +39,5 @@ enum status postgres_await_builders(struct postgres_database *self, PGconn *conn
                                     void (*progress)(const char *what), struct error *error)
 {
     struct looking looking = {self, connection, tables, table_count};
-    return sql_await_builders(find, &looking, self->shown, progress, error);
+    return sql_await_builders(find, &looking, self->sql.shown, progress, error);
 }

@@ -110,7 +110,7 @@ static void read_column(struct builder *builder, int row, struct schema_column *
     facts->type = postgres_type_of(facts->type_oid, cell(rows, row, 3)[0], facts->modifier,
                                    text(builder, rows, row, 5));
     facts->type.type.zone =
-        facts->type.format == POSTGRES_AS_TIMESTAMPTZ ? builder->self->base.time_zone : NULL;
+        facts->type.format == POSTGRES_AS_TIMESTAMPTZ ? builder->self->sql.base.time_zone : NULL;
     facts->not_null = is_true(rows, row, 6);
     facts->generated = generated != '\0';
     facts->same_bytes = is_true(rows, row, 13);

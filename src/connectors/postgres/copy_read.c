@@ -91,7 +91,7 @@ static enum status add_row(const struct postgres_copy *copy, struct batch *batch
     }
     enum status status = decode_row(copy, batch, bytes, length, values, error);
     if (status == STATUS_OK && copy->compiled->select.documents) {
-        status = batch_make_document(batch, copy->compiled->select.names, values, count, cells);
+        batch_make_document(batch, copy->compiled->select.names, values, count, cells);
     }
     return status == STATUS_END ? malformed(copy, error) : status;
 }

@@ -267,7 +267,7 @@ static enum status add_inventory(struct reading *reading, const PGresult *found,
         if (catalog == NULL || what == NULL ||
             schema_count_objects(reading->schema, catalog, what, PQgetvalue(found, row, 2),
                                  PQgetvalue(found, row, 3), &rows[count++]) != STATUS_OK) {
-            return error_set(error, ERROR_SOURCE_READ, reading->self->shown,
+            return error_set(error, ERROR_SOURCE_READ, reading->self->sql.shown,
                              "what the catalogue holds is not told as it was asked for");
         }
     }
@@ -369,7 +369,7 @@ static enum status type_facts(struct postgres_database *self, PGconn *connection
         bool labels = PQgetisnull(result, 0, 4) == 0;
         column->labels = labels ? arena_copy_string(arena, PQgetvalue(result, 0, 4)) : NULL;
         if (status != STATUS_OK) {
-            status = error_set(error, ERROR_SOURCE_READ, self->shown,
+            status = error_set(error, ERROR_SOURCE_READ, self->sql.shown,
                                "the type of a column is not told as it was asked for");
         }
     }

@@ -116,7 +116,7 @@ static enum status start_target(struct pull *pull, uint32_t table)
 /* They have moved, be they few or slow. */
 static void note(struct pull *pull, uint64_t rows)
 {
-    atomic_fetch_add(&pull->writer->database->base.report.pulled_rows, rows - pull->noted);
+    atomic_fetch_add(&pull->writer->database->sql.base.report.pulled_rows, rows - pull->noted);
     pull->noted = rows;
 }
 
@@ -283,7 +283,7 @@ enum status postgres_express_chunk(struct writer *writer, struct database *sourc
     }
     pull.names = buffer_string(&names);
     enum status status = carry(&pull, table, rows);
-    atomic_fetch_sub(&writer->database->base.report.pulled_rows, pull.noted);
+    atomic_fetch_sub(&writer->database->sql.base.report.pulled_rows, pull.noted);
     if (status != STATUS_OK) {
         /* what it still sends nobody wants */
         postgres_disconnect(writer->source);

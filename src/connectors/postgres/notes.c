@@ -14,7 +14,7 @@ static const char made[] = "made";
 void postgres_append_made(struct buffer *sql, const struct postgres_database *self)
 {
     char prefix[STORE_KEY_BYTES];
-    store_note_key(prefix, self->run_id, made, "");
+    store_note_key(prefix, self->sql.run_id, made, "");
     buffer_append_string(sql, "(SELECT value AS name FROM ");
     postgres_append_table(sql, self, SQL_STORE_TABLE);
     /* '0' comes after the '/' at the prefix's end */
@@ -34,10 +34,10 @@ enum status postgres_note_made(struct postgres_database *self, PGconn *connectio
                                const char *table, struct error *error)
 {
     char key[STORE_KEY_BYTES];
-    if (self->run_id == NULL) {
+    if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
-    store_note_key(key, self->run_id, made, table);
+    store_note_key(key, self->sql.run_id, made, table);
     return postgres_put_note(self, connection, key, table, error);
 }
 
@@ -47,7 +47,7 @@ static enum status ask_note(struct postgres_database *self, PGconn *connection, 
 {
     char key[STORE_KEY_BYTES];
     struct buffer sql = {0};
-    store_note_key(key, self->run_id, made, table);
+    store_note_key(key, self->sql.run_id, made, table);
     buffer_append_string(&sql, verb);
     postgres_append_table(&sql, self, SQL_STORE_TABLE);
     buffer_format(&sql, " WHERE name = '%s'", key);
@@ -60,7 +60,7 @@ enum status postgres_is_noted_made(struct postgres_database *self, PGconn *conne
 {
     PGresult *result = NULL;
     *found = false;
-    if (self->run_id == NULL) {
+    if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     enum status status = ask_note(self, connection, "SELECT 1 FROM ", table, &result, error);
@@ -111,7 +111,7 @@ void postgres_append_own_table(struct buffer *sql, const struct postgres_databas
 {
     char prefix[SQL_OWN_NAME_BYTES];
     char name[SQL_OWN_NAME_BYTES];
-    append_prefix(kind, self->run_id != NULL ? self->run_id : "", prefix);
+    append_prefix(kind, self->sql.run_id != NULL ? self->sql.run_id : "", prefix);
     sql_own_name(prefix, table, name);
     postgres_append_table(sql, self, name);
 }

@@ -77,13 +77,15 @@ static bool is_wanted(const struct maker *maker, const struct schema_object *obj
 
 static enum status note_made(struct maker *maker, const struct schema_object *object)
 {
-    const struct postgres_parameter parameters[] = {
-        {.text = maker->self->run_id}, {.text = maker->late ? "t" : "f"},
-        {.text = object->what},        {.text = object->name},
-        {.text = object->table},       {.text = object->native_sql},
-        {.text = object->native_drop}};
+    const struct postgres_parameter parameters[] = {{.text = maker->self->sql.run_id},
+                                                    {.text = maker->late ? "t" : "f"},
+                                                    {.text = object->what},
+                                                    {.text = object->name},
+                                                    {.text = object->table},
+                                                    {.text = object->native_sql},
+                                                    {.text = object->native_drop}};
     struct buffer sql = {0};
-    if (object->native_drop == NULL || maker->self->run_id == NULL) {
+    if (object->native_drop == NULL || maker->self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     buffer_append_string(&sql, "INSERT INTO ");
@@ -180,9 +182,9 @@ static enum status try_object(void *context, uint32_t number, bool last)
 
 static enum status load_made(struct maker *maker)
 {
-    const struct postgres_parameter parameter = {.text = maker->self->run_id};
+    const struct postgres_parameter parameter = {.text = maker->self->sql.run_id};
     struct buffer sql = {0};
-    if (maker->self->run_id == NULL) {
+    if (maker->self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     if (postgres_make_shared(maker->self, maker->connection, "_transhume_object", table_columns,
@@ -244,10 +246,11 @@ enum status postgres_objects_make(struct postgres_database *self, PGconn *connec
 enum status postgres_objects_remember(struct postgres_database *self, PGconn *connection,
                                       struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = self->run_id}};
+    const struct postgres_parameter parameters[] = {{.text = self->schema},
+                                                    {.text = self->sql.run_id}};
     struct buffer sql = {0};
     bool listed = false;
-    enum status status = self->run_id != NULL
+    enum status status = self->sql.run_id != NULL
                              ? postgres_objects_listed(self, connection, &listed, error)
                              : STATUS_OK;
     if (status != STATUS_OK || !listed) {
@@ -286,7 +289,8 @@ enum status postgres_objects_listed(struct postgres_database *self, PGconn *conn
 static enum status list_made(struct postgres_database *self, PGconn *connection, bool late,
                              PGresult **list, struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = self->run_id}};
+    const struct postgres_parameter parameters[] = {{.text = self->schema},
+                                                    {.text = self->sql.run_id}};
     struct buffer sql = {0};
     bool found = false;
     *list = NULL;

@@ -147,9 +147,7 @@ static enum status make_key_table(struct postgres_database *self, PGconn *connec
                                   const struct target_table *table, struct error *error)
 {
     struct buffer sql = {0};
-    bool tracked = table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE ||
-                   table->existing == EXISTING_SKIP;
-    if (!tracked || table->created || self->run_id == NULL) {
+    if (!target_table_tracks(table) || self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     struct buffer name = {0};
@@ -180,7 +178,7 @@ static enum status make_undo_table(struct postgres_database *self, PGconn *conne
                                    struct error *error)
 {
     struct postgres_table facts;
-    if (!table->keeps_undo || table->key.count == 0 || self->run_id == NULL) {
+    if (!table->keeps_undo || table->key.count == 0 || self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     enum status status =
@@ -336,7 +334,7 @@ static enum status load_made(struct preparing *preparing)
 {
     struct postgres_database *self = preparing->self;
     struct buffer sql = {0};
-    if (self->run_id == NULL) {
+    if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     postgres_append_made(&sql, self);

@@ -116,7 +116,7 @@ static enum status snapshot_is_gone(const struct postgres_database *self, struct
 {
     char words[256];
     snprintf(words, sizeof words, "%.250s", error != NULL ? error->message : "");
-    error_set(error, ERROR_SOURCE_READ, self->shown,
+    error_set(error, ERROR_SOURCE_READ, self->sql.shown,
               "the snapshot is lost: the session that held it was ended (%s)", words);
     error_hint(error, "`transhume resume` goes on at a new one");
     return STATUS_FAILED;

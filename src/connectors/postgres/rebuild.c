@@ -182,7 +182,7 @@ static enum status note_row(const struct rebuilding *rebuilding, const char *tab
                             const PGresult *rows, int row)
 {
     const struct postgres_parameter parameters[] = {
-        {.text = rebuilding->self->run_id},
+        {.text = rebuilding->self->sql.run_id},
         {.text = table},
         {.text = PQgetvalue(rows, row, ROW_WHAT)},
         {.text = PQgetvalue(rows, row, ROW_NAME)},
@@ -293,7 +293,7 @@ enum status postgres_rebuild_undo(struct postgres_database *self, PGconn *connec
 
 static enum status forget_within(const struct rebuilding *rebuilding, const PGresult *list, int row)
 {
-    const struct postgres_parameter parameters[] = {{.text = rebuilding->self->run_id},
+    const struct postgres_parameter parameters[] = {{.text = rebuilding->self->sql.run_id},
                                                     {.text = PQgetvalue(list, row, REBUILD_UNDO)}};
     struct buffer sql = {0};
     if (postgres_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error) !=
@@ -366,7 +366,7 @@ enum status postgres_rebuild_drop(struct postgres_database *self, const struct t
         wanted = wanted || (!tables[i].created &&
                             (tables[i].rebuilds_indexes || tables[i].disables_triggers));
     }
-    if (!wanted || self->run_id == NULL) {
+    if (!wanted || self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     enum status status = postgres_control(self, &rebuilding.connection, error);
@@ -375,7 +375,7 @@ enum status postgres_rebuild_drop(struct postgres_database *self, const struct t
     }
     status = status == STATUS_OK ? note_all(&rebuilding, tables, table_count) : status;
     if (status == STATUS_OK) {
-        status = postgres_rebuild_list(self, rebuilding.connection, self->run_id, &list, error);
+        status = postgres_rebuild_list(self, rebuilding.connection, self->sql.run_id, &list, error);
     }
     for (int row = 0; status == STATUS_OK && row < PQntuples(list); row++) {
         status = drop_one(&rebuilding, list, row);

@@ -364,7 +364,7 @@ static enum status drop_reached(struct postgres_finisher *finisher)
 
 static enum status take_orphans(struct postgres_finisher *finisher)
 {
-    postgres_finisher_say(finisher, "records without a partner in", finisher->self->shown);
+    postgres_finisher_say(finisher, "records without a partner in", finisher->self->sql.shown);
     sql_references_reach(finisher->references, finisher->reference_count);
     if (drop_reached(finisher) != STATUS_OK ||
         failpoint_hit("postgres.before_taking", finisher->error) != STATUS_OK ||

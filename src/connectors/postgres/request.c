@@ -14,7 +14,7 @@ static enum status find_table(struct postgres_database *self, const char *name,
     }
     *table = postgres_catalog_find(catalog, name);
     return *table != NULL ? STATUS_OK
-                          : sql_no_such_table(catalog->schema, name, self->shown, "schema",
+                          : sql_no_such_table(catalog->schema, name, self->sql.shown, "schema",
                                               self->schema, error);
 }
 
@@ -455,7 +455,7 @@ static const struct sql_digest_words digest_words = {
     .append_part = append_part,
 };
 
-static const struct sql_dialect dialect = {
+static const struct sql_request_dialect dialect = {
     .truth = "true",
     .present = " IS DISTINCT FROM NULL",
     .digest_words = &digest_words,

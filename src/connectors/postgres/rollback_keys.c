@@ -2,7 +2,7 @@
 #include "base/text.h"
 #include "connectors/postgres/locks.h"
 #include "connectors/postgres/rollback.h"
-#include "connectors/sql/unfilled.h"
+#include "connectors/sql/rollback.h"
 #include <string.h>
 
 /* What the run added, and nobody made his own. */

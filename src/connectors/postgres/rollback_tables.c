@@ -220,9 +220,12 @@ static enum status refuse_left(struct postgres_database *self, PGconn *connectio
     return status;
 }
 
-static enum status empty_or_drop(struct postgres_database *self, PGconn *connection,
-                                 const struct postgres_table *facts, bool made, struct error *error)
+enum status postgres_remove(struct sql_database *database, const struct sql_table *table, bool made,
+                            struct error *error)
 {
+    struct postgres_database *self = postgres_database_of(&database->base);
+    PGconn *connection = self->control;
+    const struct postgres_table *facts = postgres_facts_of(table);
     struct buffer sql = {0};
     enum status status = made ? drop_references(self, connection, facts, error)
                               : refuse_reaching(self, connection, facts, error);
@@ -237,57 +240,6 @@ static enum status empty_or_drop(struct postgres_database *self, PGconn *connect
         return explain(error, facts->schema->name);
     }
     return made ? STATUS_OK : refuse_left(self, connection, facts, error);
-}
-
-enum status postgres_was_made(struct database *database, const struct target_table *table,
-                              bool *made, struct error *error)
-{
-    struct postgres_database *self = postgres_database_of(database);
-    PGconn *connection = NULL;
-    return postgres_control(self, &connection, error) == STATUS_OK
-               ? postgres_is_noted_made(self, connection, table->name, made, error)
-               : STATUS_FAILED;
-}
-
-static enum status remove_within(struct postgres_database *self, PGconn *connection,
-                                 const struct target_table *table, struct arena *arena,
-                                 struct error *error)
-{
-    struct postgres_table facts;
-    bool made = false;
-    enum status status = postgres_check_claim(self, connection, error);
-
-    status = status == STATUS_OK
-                 ? postgres_is_noted_made(self, connection, table->name, &made, error)
-                 : status;
-    if (status != STATUS_OK || table->created != made) {
-        return status; /* dropped already: what has its name now is not the run's */
-    }
-    status = postgres_target_describe(self, connection, table->name, arena, &facts, error);
-    if (status == STATUS_OK) {
-        status = empty_or_drop(self, connection, &facts, made, error);
-    }
-    if (status == STATUS_FAILED ||
-        (made && postgres_forget_made(self, connection, table->name, error) != STATUS_OK)) {
-        return STATUS_FAILED;
-    }
-    return failpoint_hit("postgres.before_remove_table", error);
-}
-
-enum status postgres_remove_table(struct database *database, const struct target_table *table,
-                                  struct error *error)
-{
-    struct postgres_database *self = postgres_database_of(database);
-    struct arena *arena = arena_create(0);
-    PGconn *connection = NULL;
-    enum status status =
-        (table->created ? postgres_begin_brief : postgres_begin)(self, &connection, error);
-    if (status == STATUS_OK) {
-        status = postgres_end(self, connection,
-                              remove_within(self, connection, table, arena, error), error);
-    }
-    arena_destroy(arena);
-    return status == STATUS_OK ? failpoint_hit("postgres.after_remove_table", error) : status;
 }
 
 /* ---------------------------------------------------------------- what depends on them */
@@ -334,7 +286,7 @@ static enum status try_to_drop(struct postgres_database *self, PGconn *connectio
                               POSTGRES_SHORT, ERROR_TARGET_WRITE, error);
     if (status == STATUS_OK && tried != STATUS_OK) {
         error_copy(error, &problem);
-        return explain(error, self->shown);
+        return explain(error, self->sql.shown);
     }
     return status;
 }
@@ -354,7 +306,7 @@ enum status postgres_remove_objects(struct database *database, bool dry_run, str
     } else if (status == STATUS_OK) {
         status = postgres_objects_drop(self, connection, true, what, error) == STATUS_OK
                      ? failpoint_hit("postgres.before_remove_objects", error)
-                     : explain(error, self->shown);
+                     : explain(error, self->sql.shown);
     }
     status = postgres_end(self, connection, status, error);
     return status == STATUS_OK && !dry_run ? failpoint_hit("postgres.after_remove_objects", error)

@@ -24,10 +24,10 @@ enum status postgres_session_mark(struct postgres_database *self, PGconn *connec
 enum status postgres_join(struct postgres_database *self, PGconn **connection, struct error *error)
 {
     enum status status = postgres_connect(self, connection, error);
-    if (status != STATUS_OK || self->run_id == NULL) {
+    if (status != STATUS_OK || self->sql.run_id == NULL) {
         return status;
     }
-    status = postgres_session_mark(self, *connection, self->run_id, self->epoch, error);
+    status = postgres_session_mark(self, *connection, self->sql.run_id, self->sql.epoch, error);
     status = status == STATUS_OK ? postgres_check_claim(self, *connection, error) : status;
     if (status != STATUS_OK) {
         postgres_disconnect(*connection);
@@ -90,7 +90,7 @@ enum status postgres_sessions_end(struct postgres_database *self, PGconn *connec
                                       .end = end,
                                       .context = &looking,
                                       .words = {"SELECT pg_terminate_backend(", ")"},
-                                      .shown = self->shown,
+                                      .shown = self->sql.shown,
                                       .timeout_ms = self->timeout_ms};
     return sql_end_sessions(&ending, error);
 }

@@ -338,7 +338,7 @@ enum status postgres_split(struct database *database, const struct read_request 
 {
     struct postgres_database *self = postgres_database_of(database);
     struct splitter splitter = {.self = self,
-                                .spans = {.arena = arena, .shown = self->shown, .error = error},
+                                .spans = {.arena = arena, .shown = self->sql.shown, .error = error},
                                 .rows_each = -1};
     struct sql_bounds all = {0};
     enum way way = WAY_WHOLE;

@@ -66,7 +66,7 @@ enum status postgres_undo_make(struct postgres_database *self, PGconn *connectio
 {
     struct buffer sql = {0};
     bool found = false;
-    const char *name = sql_undo_name(arena, self->run_id, table->name);
+    const char *name = sql_undo_name(arena, self->sql.run_id, table->name);
 
     if (exists(self, connection, name, &found, error) != STATUS_OK || found) {
         return found ? STATUS_OK : STATUS_FAILED;

@@ -63,7 +63,7 @@ enum status postgres_writer_open(struct database *database, const struct target_
     opened->arena = arena_create(0);
     opened->scratch = arena_create(0);
     opened->tables = memory_allocate_zeroed((size_t)table_count + 1, sizeof *opened->tables);
-    opened->run_id = memory_copy_string(self->run_id != NULL ? self->run_id : "");
+    opened->run_id = memory_copy_string(self->sql.run_id != NULL ? self->sql.run_id : "");
     for (uint32_t i = 0; i < table_count; i++) {
         opened->tables[i].plan = &tables[i];
     }
@@ -97,7 +97,7 @@ enum status postgres_writer_chunk_begin(struct writer *writer, uint64_t chunk, u
 {
     (void)attempt;
     if (writer->chunk != 0) {
-        return error_set(error, ERROR_INTERNAL, writer->database->shown,
+        return error_set(error, ERROR_INTERNAL, writer->database->sql.shown,
                          "a chunk was begun while another one is open");
     }
     writer->chunk = chunk;
@@ -174,7 +174,7 @@ enum status postgres_writer_submit(struct writer *writer, uint64_t chunk, uint32
 
     if (chunk != writer->chunk) {
         batch_destroy(batch);
-        return error_set(error, ERROR_INTERNAL, writer->database->shown,
+        return error_set(error, ERROR_INTERNAL, writer->database->sql.shown,
                          "a batch of a chunk that is not open");
     }
     /* plans ask the catalogue, on a connection that must not be in a COPY */
@@ -257,7 +257,7 @@ static enum status send_commit(struct writer *writer, struct error *error)
                 postgres_is_lost(writer->connection, state != NULL ? state : "");
     if (lost) {
         PQclear(result);
-        error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, self->shown,
+        error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, self->sql.shown,
                   "the connection broke off while a chunk was committed");
         return STATUS_FAILED;
     }

@@ -278,7 +278,8 @@ static _Atomic uint64_t *strict_place(const struct writer *writer)
 static enum status start_again(struct writer *writer, const PGresult *failure, struct error *error)
 {
     char reason[768];
-    const char *relation = writer->plan != NULL ? writer->plan->relation : writer->database->shown;
+    const char *relation =
+        writer->plan != NULL ? writer->plan->relation : writer->database->sql.shown;
     describe(failure, reason, sizeof reason);
     atomic_store(&writer->database->careful, true);
     return error_set(error, ERROR_TARGET_REFUSED, relation,

@@ -409,9 +409,7 @@ enum status writer_stage_apply(struct writer *writer, uint32_t count, PGresult *
                               .count = count,
                               .failure = failure,
                               .error = error};
-    bool tracked = writer->plan->existing == EXISTING_UPSERT ||
-                   writer->plan->existing == EXISTING_REPLACE ||
-                   writer->plan->existing == EXISTING_SKIP;
+    bool tracked = target_table_tracks(writer->tables[writer->plan->table].plan);
     enum status status = first_number(&pass);
     status = status == STATUS_OK ? take_out_unfit(&pass) : status;
     status = status == STATUS_OK && pass.plan->distinct ? writer_distinct_lock(&pass) : status;

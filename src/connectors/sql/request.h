@@ -6,7 +6,7 @@
 #include "base/buffer.h"
 #include "connectors/connector.h"
 
-struct sql_dialect;
+struct sql_request_dialect;
 struct sql_digest_words;
 
 struct sql_select {
@@ -19,7 +19,7 @@ struct sql_select {
 /* One that is being written; a connector's own begins with it. The root's alias is _t0, that of
  * join n _t<n+1>; as a `join`, -1 stands for the root. */
 struct sql_request {
-    const struct sql_dialect *dialect;
+    const struct sql_request_dialect *dialect;
     const struct read_request *asked;
     struct arena *arena; /* what is handed out lives there */
     struct sql_select *out;
@@ -28,7 +28,7 @@ struct sql_request {
 };
 
 /* What a database writes in its own way, to out->sql. What fails fills `error`. */
-struct sql_dialect {
+struct sql_request_dialect {
     const char *truth;   /* a literal */
     const char *present; /* behind a value: it is not NULL; in PostgreSQL IS NOT NULL is of what is
                             in a row, too */

@@ -97,7 +97,7 @@ enum status source_caveats(struct database *database, struct buffer *out, struct
     struct stat facts;
 
     if (stat(self->path, &facts) == 0 && facts.st_size == 0) {
-        buffer_format(out, "%s is an empty file: a database without tables\n", self->shown);
+        buffer_format(out, "%s is an empty file: a database without tables\n", self->sql.shown);
     }
     if (source->immutable) {
         buffer_append_string(out,

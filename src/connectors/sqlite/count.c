@@ -31,7 +31,7 @@ enum status source_file_bytes(struct sqlite_database *self, int64_t *bytes, stru
     return source_ask_number(self,
                              "SELECT page_count * page_size FROM pragma_page_count('main'), "
                              "pragma_page_size('main')",
-                             self->shown, bytes, error);
+                             self->sql.shown, bytes, error);
 }
 
 /* ---------------------------------------------------------------- guessing */
@@ -168,7 +168,7 @@ static enum status look_for_rows(struct sqlite_database *self, const struct sche
     const struct row_count *kept = find_count(self->source, table->name);
     struct row_count found = {.rows = -1};
 
-    if (source_ask_number(self, "PRAGMA main.data_version", self->shown, &found.data_version,
+    if (source_ask_number(self, "PRAGMA main.data_version", self->sql.shown, &found.data_version,
                           error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -38,7 +38,7 @@ static enum status attach(struct writer *writer, struct sqlite_database *source)
             sqlite3_exec(writer->connection, "PRAGMA " SOURCE_SCHEMA ".cache_size=-2048", NULL,
                          NULL, NULL) == SQLITE_OK &&
             sqlite3_db_readonly(writer->connection, SOURCE_SCHEMA) == 1) {
-            writer->attached = &source->base;
+            writer->attached = &source->sql.base;
             status = STATUS_OK;
         } else if (attached) {
             sqlite3_reset(statement);
@@ -265,7 +265,7 @@ static enum status pull(struct writer *writer, struct sqlite_database *source,
         return sqlite_target_error(self, writer->connection, result, ERROR_TARGET_WRITE,
                                    "a savepoint can't be set", error);
     }
-    struct pulling pulling = {.report = &self->base.report, .row_operations = row_operations};
+    struct pulling pulling = {.report = &self->sql.base.report, .row_operations = row_operations};
     sqlite3_progress_handler(writer->connection, OPERATIONS_A_NOTE, note_pulling, &pulling);
     int pulled = sqlite3_step(statement);
     sqlite3_progress_handler(writer->connection, 0, NULL, NULL);
@@ -309,8 +309,8 @@ enum status sqlite_express_chunk(struct writer *writer, struct database *databas
 
     *rows = 0;
     if (writer->chunk != chunk || number >= writer->table_count || writer->has_result) {
-        return error_set(error, ERROR_INTERNAL, writer->database->shown, "chunk %llu is not open",
-                         (unsigned long long)chunk);
+        return error_set(error, ERROR_INTERNAL, writer->database->sql.shown,
+                         "chunk %llu is not open", (unsigned long long)chunk);
     }
     if (writer_describe(writer, number, error) != STATUS_OK) {
         return STATUS_FAILED;

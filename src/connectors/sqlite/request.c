@@ -22,7 +22,7 @@ enum status request_root(struct sqlite_database *self, const struct read_request
     if (*table != NULL) {
         return STATUS_OK;
     }
-    error_set(error, ERROR_PLAN_INVALID, self->shown, "there is no table %s", request->table);
+    error_set(error, ERROR_PLAN_INVALID, self->sql.shown, "there is no table %s", request->table);
     sql_hint_at_table(catalog->schema, request->table, error);
     return STATUS_FAILED;
 }
@@ -200,7 +200,7 @@ static bool walks_rowids(const struct compiler *compiler, const struct span_boun
     return compiler->options.may_hand_over && root != NULL && root->schema->kind == SCHEMA_TABLE &&
            root->schema->row_key != NULL && root->key_count == 0 && !bounds->by_key &&
            request->join_count == 0 && (request->order_count == 0 || !request->ordered) &&
-           results <= compiler->self->base.limits.request_columns_max;
+           results <= compiler->self->sql.base.limits.request_columns_max;
 }
 
 /*

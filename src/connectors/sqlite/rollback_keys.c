@@ -1,7 +1,7 @@
 /* Taking a run's records back key by key, by its undo records (undo.c). */
 #include "base/failpoint.h"
 #include "base/text.h"
-#include "connectors/sql/unfilled.h"
+#include "connectors/sql/rollback.h"
 #include "connectors/sqlite/ledger_internal.h"
 #include <stdio.h>
 #include <string.h>
@@ -25,16 +25,6 @@ struct undoing {
     bool fires;          /* the database's triggers do, as they did when the run wrote */
 };
 
-static enum status altered(const struct undoing *undoing, const char *column, struct error *error)
-{
-    char printable[128];
-    text_printable(column, strlen(column), printable, sizeof printable);
-    error_set(error, ERROR_ROLLBACK_REFUSED, undoing->facts.name,
-              "its column %s is gone, so the run's records can't be told from others", printable);
-    error_hint(error, "give the column back, or take the run's records out by hand");
-    return STATUS_FAILED;
-}
-
 /* Undo records of earlier versions do not say which affinity it had. */
 static bool is_retyped(const struct sqlite_target_column *kept,
                        const struct sqlite_target_column *column)
@@ -57,7 +47,7 @@ static enum status find_columns(struct undoing *undoing, struct arena *arena, st
         const struct sqlite_target_column *column =
             name[0] == '=' || name[0] == '+' ? sqlite_target_find_column(facts, name + 1) : NULL;
         if (column == NULL && (name[0] == '=' || name[0] == '+')) {
-            return altered(undoing, name + 1, error);
+            return sql_refuse_altered(undoing->facts.name, name + 1, error);
         }
         if (name[0] == '+') {
             buffer_append_string(&undoing->match, undoing->match.length > 0 ? " AND t." : "t.");
@@ -78,11 +68,11 @@ static enum status find_columns(struct undoing *undoing, struct arena *arena, st
 
 static enum status find_added(struct undoing *undoing, struct error *error)
 {
-    const struct sqlite_target_table facts = undoing->facts;
-    return sqlite_rollback_append_foreign(undoing->self, &facts, &undoing->undo, "t",
-                                          undoing->arena, &undoing->foreign, error) == STATUS_OK
-               ? sqlite_rollback_append_foreign(undoing->self, &facts, &undoing->undo, "r",
-                                                undoing->arena, &undoing->referrer_foreign, error)
+    const struct sql_table facts = sqlite_table_of(&undoing->facts, undoing->arena);
+    const struct sql_table kept = sqlite_table_of(&undoing->undo, undoing->arena);
+    struct sql_database *self = &undoing->self->sql;
+    return sql_find_added(self, &facts, &kept, "t", &undoing->foreign, error) == STATUS_OK
+               ? sql_find_added(self, &facts, &kept, "r", &undoing->referrer_foreign, error)
                : STATUS_FAILED;
 }
 
@@ -372,7 +362,7 @@ static enum status put_all(struct undoing *undoing, struct undo_counts *left, st
 }
 
 /* " WHERE" they are records that the run took out and did not write again. */
-static const char deleted[] = " AS u WHERE u.found = 2 AND u.hash IS NULL";
+static const char taken_out[] = " AS u WHERE u.found = 2 AND u.hash IS NULL";
 
 /* ---------------------------------------------------------------- what triggers made of it */
 
@@ -532,7 +522,7 @@ static void append_deleted(struct undoing *undoing, bool there, struct buffer *s
 {
     buffer_append_string(sql, " FROM main.");
     sqlite_append_name(sql, undoing->undo_name);
-    buffer_append_string(sql, deleted);
+    buffer_append_string(sql, taken_out);
     buffer_append_string(sql, there ? " AND EXISTS" : " AND NOT EXISTS");
     buffer_append_string(sql, " (SELECT 1 FROM main.");
     sqlite_append_name(sql, undoing->facts.name);
@@ -619,7 +609,7 @@ static enum status undo_within(struct sqlite_database *self, const struct target
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED; /* the table is gone */
     }
-    undoing.undo_name = sqlite_undo_name(arena, self->target->run_id, undoing.facts.name);
+    undoing.undo_name = sqlite_undo_name(arena, self->sql.run_id, undoing.facts.name);
     if (sqlite_undo_register(self, self->control, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -638,35 +628,20 @@ static enum status undo_within(struct sqlite_database *self, const struct target
 }
 
 /* No trigger saw what a repair wrote or took out, none sees it go or come. */
-static enum status undo(struct database *database, const struct target_table *table, undo_act *act,
-                        bool dry_run, struct undo_counts *counts, struct error *error)
+enum status sqlite_undo_table(struct sql_database *database, const struct target_table *table,
+                              bool deleted, bool dry_run, struct undo_counts *counts,
+                              struct error *error)
 {
-    struct sqlite_database *self = sqlite_database_of(database);
-    struct arena *arena = arena_create(0);
-
-    *counts = (struct undo_counts){0};
+    struct sqlite_database *self = sqlite_database_of(&database->base);
     if (sqlite_control_begin(self, !dry_run, error) != STATUS_OK) {
-        arena_destroy(arena);
         return STATUS_FAILED;
     }
+    struct arena *arena = arena_create(0);
     sqlite_triggers_set(self->control, !table->triggers_off);
-    enum status status = undo_within(self, table, act, dry_run, arena, counts, error);
+    enum status status = undo_within(self, table, deleted ? undo_all_deleted : undo_all, dry_run,
+                                     arena, counts, error);
     sqlite_triggers_set(self->control, true);
     status = sqlite_control_end(self, status, error);
     arena_destroy(arena);
     return status == STATUS_OK && !dry_run ? failpoint_hit("sqlite.after_undo", error) : status;
-}
-
-enum status sqlite_undo_keys(struct database *database, const struct target_table *table,
-                             int64_t ended_us, bool dry_run, struct undo_counts *counts,
-                             struct error *error)
-{
-    (void)ended_us;
-    return undo(database, table, undo_all, dry_run, counts, error);
-}
-
-enum status sqlite_undo_deleted(struct database *database, const struct target_table *table,
-                                bool dry_run, struct undo_counts *counts, struct error *error)
-{
-    return undo(database, table, undo_all_deleted, dry_run, counts, error);
 }

@@ -349,7 +349,7 @@ static enum status refuse(struct sqlite_database *self, const char *type, const 
     if ((result & 0xff) != SQLITE_AUTH) {
         return sqlite_target_error(self, self->control, result, ERROR_TARGET_SCHEMA, doing, error);
     }
-    error_set(error, ERROR_TARGET_SCHEMA, self->shown,
+    error_set(error, ERROR_TARGET_SCHEMA, self->sql.shown,
               "%s: its statement does something else, or more", doing);
     error_hint(error,
                "look at its text in the source's sqlite_schema, or leave it out with --exclude");

@@ -198,7 +198,7 @@ static enum status copy_rows(struct spiller *spiller, sqlite3_stmt *from, sqlite
     return result == SQLITE_DONE
                ? STATUS_OK
                : sqlite_error(spiller->self->control, result, OPEN_SOURCE, ERROR_SOURCE_READ,
-                              spiller->self->shown, "sorting failed", spiller->error);
+                              spiller->self->sql.shown, "sorting failed", spiller->error);
 }
 
 static enum status fill_list(struct spiller *spiller, const struct spill *spill,
@@ -249,7 +249,7 @@ static enum status open_output(struct spiller *spiller)
         return STATUS_OK;
     }
     if (source->spill_path != NULL) {
-        return error_set(spiller->error, ERROR_INTERNAL, spiller->self->shown,
+        return error_set(spiller->error, ERROR_INTERNAL, spiller->self->sql.shown,
                          "requests that need sorting came after the others were prepared");
     }
     sqlite3_randomness(sizeof random, &random);

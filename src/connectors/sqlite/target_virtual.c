@@ -123,7 +123,7 @@ static enum status write_unguarded(struct sqlite_database *self, const struct sc
     enum status status = STATUS_FAILED;
 
     if (sqlite3_db_config(self->control, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL) != SQLITE_OK) {
-        return error_set(error, ERROR_INTERNAL, self->shown, "SQLite keeps its schema locked");
+        return error_set(error, ERROR_INTERNAL, self->sql.shown, "SQLite keeps its schema locked");
     }
     if (sqlite_target_execute(self, self->control, "PRAGMA writable_schema=ON", ERROR_TARGET_SCHEMA,
                               error) == STATUS_OK) {
@@ -163,7 +163,7 @@ enum status sqlite_target_remove_virtual_table(struct sqlite_database *self, con
     enum status status = STATUS_FAILED;
 
     if (sqlite3_db_config(self->control, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL) != SQLITE_OK) {
-        return error_set(error, ERROR_INTERNAL, self->shown, "SQLite keeps its schema locked");
+        return error_set(error, ERROR_INTERNAL, self->sql.shown, "SQLite keeps its schema locked");
     }
     if (sqlite_target_execute(self, self->control, "PRAGMA writable_schema=ON", ERROR_TARGET_SCHEMA,
                               error) == STATUS_OK) {

@@ -48,7 +48,7 @@ enum status writer_describe(struct writer *writer, uint32_t number, struct error
         status = look_at_indexes(writer, table, error);
     }
     table->described = status == STATUS_OK;
-    table->existing = table->plan->created ? EXISTING_APPEND : table->plan->existing;
+    table->existing = target_table_policy(table->plan);
     return status;
 }
 
@@ -304,7 +304,7 @@ static enum status prepare_track(struct writer *writer, struct writer_insert *in
 {
     const struct writer_table *table = &writer->tables[insert->table];
     const char *name = arena_format(writer->arena, SQLITE_KEY_TABLE "%s_%s",
-                                    writer->database->target->run_id, table->facts.name);
+                                    writer->database->sql.run_id, table->facts.name);
     struct buffer sql = {0};
     enum status status = STATUS_FAILED;
 
@@ -384,9 +384,8 @@ static enum status insert_make(struct writer *writer, struct writer_insert *inse
     if (map_columns(writer, insert, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    bool tracked = table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE ||
-                   table->existing == EXISTING_SKIP;
-    if (tracked && table->plan->key.count == 0) {
+    if (table->existing != EXISTING_REFUSE && table->existing != EXISTING_APPEND &&
+        table->plan->key.count == 0) {
         error_set(error, ERROR_TARGET_SCHEMA, table->plan->name,
                   "without a key, records that are there can't be recognised");
         error_hint(error, "give the table a key in the plan, or say existing: append");
@@ -408,7 +407,8 @@ static enum status insert_make(struct writer *writer, struct writer_insert *inse
         prepare_repeat(writer, insert, view_name, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (tracked && prepare_track(writer, insert, view_name, error) != STATUS_OK) {
+    if (target_table_tracks(table->plan) &&
+        prepare_track(writer, insert, view_name, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return table->plan->keeps_undo && table->plan->key.count > 0

@@ -92,7 +92,7 @@ enum status writer_undo_prepare(struct writer *writer, struct writer_insert *ins
     const struct writer_table *table = &writer->tables[insert->table];
     bool overwrites = table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE;
     const char *name =
-        sqlite_undo_name(writer->arena, writer->database->target->run_id, table->facts.name);
+        sqlite_undo_name(writer->arena, writer->database->sql.run_id, table->facts.name);
     enum status status = sqlite_undo_make(writer->database, writer->connection, name, &table->facts,
                                           table->plan, error);
     if (status == STATUS_OK && overwrites) {

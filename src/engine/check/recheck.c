@@ -8,7 +8,6 @@
 #include "engine/ledger/json_text.h"
 #include "engine/run/run_parts.h"
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

@@ -84,7 +84,7 @@ static enum status untold(const char *option, const char *what, const char *gran
         error_hint(problem, "%s, or leave the option out", grant);
     } else {
         error_hint(problem, "leave it out, or give the address of a server that does: "
-                            "docs/guide.md, \"A live source\"");
+                            "docs/how-to.md, \"A live source\"");
     }
     return STATUS_END;
 }

@@ -61,10 +61,9 @@ static void add_all(struct ordering *ordering, const struct run *run, const stru
 {
     struct name_index numbers = session_target_names(run->session, run->arena);
     const struct plan_table *tables = ordering->plan->tables;
-    uint32_t before = 0;
     for (uint32_t i = 0; i < run->table_count; i++) {
         const char *name = run->tables[i].name;
-        (void)!name_index_add(&numbers, name, strlen(name), i, &before);
+        (void)name_index_add(&numbers, name, strlen(name), i);
     }
     for (uint32_t i = 0; i < schema->table_count; i++) {
         const struct schema_table *found = &schema->tables[i];

@@ -263,26 +263,22 @@ static enum status read_batches(struct reading *reading, struct error *error)
 
 /* ---- a chunk */
 
-static enum status prepare_mapper(struct reading *reading, struct error *error)
+static void prepare_mapper(struct reading *reading)
 {
     struct run_session *session = reading->worker->copy->session;
     if (reading->stream->identity || reading->worker->copy->run->loads_rejects) {
         mapper_destroy(reading->mapper);
         reading->mapper = NULL;
         reading->mapper_stream = NULL;
-        return STATUS_OK;
+        return;
     }
     if (reading->mapper == NULL || reading->mapper_stream != reading->stream) {
         mapper_destroy(reading->mapper);
-        reading->mapper = NULL;
-        if (mapper_create(session->plan, reading->stream, session->target->limits.record_bytes_max,
-                          &reading->mapper, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+        reading->mapper =
+            mapper_create(session->plan, reading->stream, session->target->limits.record_bytes_max);
         reading->mapper_stream = reading->stream;
     }
     mapper_begin_chunk(reading->mapper);
-    return STATUS_OK;
 }
 
 static void prepare_tallies(struct reading *reading)
@@ -316,9 +312,7 @@ static enum status send_end(struct reading *reading)
 
 enum status reading_span(struct reading *reading, struct error *error)
 {
-    if (prepare_mapper(reading, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    prepare_mapper(reading);
     prepare_tallies(reading);
     reading->widened_rows = 0;
     enum status status = reading->worker->copy->run->loads_rejects

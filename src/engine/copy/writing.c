@@ -368,7 +368,7 @@ struct batch *writing_cut(struct batch *original, uint32_t first, uint32_t count
     struct batch *piece = batch_create_sharing(original, original->shape, original->width, count);
     note_large(original, piece);
     if (original->envelopes != NULL) {
-        (void)!batch_add_envelopes(piece);
+        batch_add_envelopes(piece);
     }
     for (uint32_t i = 0; i < count; i++) {
         struct cell *cells = batch_append(piece);

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 enum { CACHE_BYTES_LEAST = 1 << 20, CACHE_BYTES_MOST = 8 << 20, STEPS_BETWEEN_LOOKS = 10000 };

@@ -5,7 +5,6 @@
 #include "model/order_bytes.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 enum { CACHE_BYTES_LEAST = 1 << 20, CACHE_BYTES_MOST = 4 << 20 };
 

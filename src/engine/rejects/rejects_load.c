@@ -4,7 +4,6 @@
 #include "base/entries.h"
 #include "base/file.h"
 #include "base/file_lines.h"
-#include "base/log.h"
 #include "engine/rejects/mended_line.h"
 #include "engine/rejects/rejects.h"
 #include "engine/rollback/undo.h"
@@ -14,7 +13,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 

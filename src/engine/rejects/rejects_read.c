@@ -7,7 +7,6 @@
 #include "engine/rejects/rejects_load.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

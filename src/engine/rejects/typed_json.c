@@ -7,7 +7,6 @@
 #include "model/json_writer.h"
 #include "model/number_text.h"
 #include "model/time_text.h"
-#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

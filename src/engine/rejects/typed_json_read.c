@@ -5,8 +5,6 @@
 #include "model/decimal.h"
 #include "model/number_text.h"
 #include "model/time_text.h"
-#include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 static enum status unreadable(struct error *error, const char *what)

@@ -23,10 +23,9 @@ struct sorting {
 /* Also which tables are there. */
 static void add_references(struct sorting *sorting, const struct schema *schema)
 {
-    uint32_t before = 0;
     for (uint32_t i = 0; i < sorting->count; i++) {
         const char *name = sorting->tables[i].name;
-        (void)!name_index_add(&sorting->numbers, name, strlen(name), i, &before);
+        (void)name_index_add(&sorting->numbers, name, strlen(name), i);
     }
     for (uint32_t i = 0; i < schema->table_count; i++) {
         const struct schema_table *table = &schema->tables[i];

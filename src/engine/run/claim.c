@@ -229,8 +229,11 @@ static enum status take_over_lease(struct run *run, uint64_t old_epoch, bool tak
         }
         log_write(LOG_WARNING, "taking the run over from %s", holder->name);
     }
+    /* of a dead process that waited for each answer, nothing can be on its way any more */
+    bool may_be_late = !ledger_holder_is_gone(holder) ||
+                       (run->session->target->capabilities & CAPABILITY_ASYNCHRONOUS) != 0;
     enum status status = ask(run, old_epoch, &seen, holder, error);
-    run->took_over = status == STATUS_OK;
+    run->took_over = status == STATUS_OK && may_be_late;
     return status == STATUS_AGAIN ? held(run, holder, error) : status;
 }
 

@@ -320,6 +320,7 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         .rolling_back = json_member_true(object, "rolling_back"),
         .source = keep(object, "source", arena),
         .target = keep(object, "target", arena),
+        .ledger = keep(object, "ledger", arena),
         .plan_path = keep(object, "plan", arena),
         .existing = (int)json_member_integer(object, "existing", -1),
         .max_rejects = bound_member(object, "max_rejects"),
@@ -352,6 +353,9 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
         "exclude", json_texts(run->exclude, run->exclude_count), "existing", run->existing);
     if (run->rolling_back) {
         json_object_set_new(object, "rolling_back", json_true());
+    }
+    if (run->ledger != NULL) {
+        json_object_set_new(object, "ledger", json_text(run->ledger));
     }
     if (run->max_rejects >= 0) {
         json_object_set_new(object, "max_rejects", json_integer(run->max_rejects));
