@@ -74,7 +74,7 @@ class DatabaseServer:
     READY_S, STOP_S = 30, 10
 
     def __init__(self):
-        self.process, self.port, self.count = None, 0, 0
+        self.process, self.port, self.count, self.dropped = None, 0, 0, 0
         self.guard = self._guard()
         # a socket's path is 107 bytes at most: not in the test's own folder
         self.folder = tempfile.mkdtemp(prefix=self.PREFIX, dir=os.environ.get("SERVERS_FOLDER", "/tmp"))
@@ -226,6 +226,7 @@ class DatabaseServer:
     def give_back(self, idle):
         """Unless it was ended, or found its end."""
         if self.process.poll() is None:
+            self.drop_databases()
             idle.append(self)
         else:
             self.stop()
@@ -274,6 +275,13 @@ class DatabaseServer:
         self.ask(self.MAINTENANCE, "CREATE DATABASE %s %s" % (name, options))
         return name
 
+    def drop_databases(self):
+        """Those made here since the last time: what is asked about all databases of a server takes longer with each of them."""
+        names = [self.name_of(count) for count in range(self.dropped + 1, self.count + 1)]
+        self.dropped = self.count
+        if names:
+            self.ask(self.MAINTENANCE, "".join(self.DROP % name for name in names))
+
     @staticmethod
     def name_of(count):
         return "test_%d" % count
@@ -288,7 +296,7 @@ class Shared:
     """
 
     def __init__(self):
-        self.process, self.count = None, 0
+        self.process, self.count, self.dropped = None, 0, 0
         self.attach()
         self.port = pool.port(self.KIND)
 
@@ -300,10 +308,8 @@ class Shared:
         return "test_%d_%d" % (os.getpid(), count)
 
     def stop(self):
-        """Removes the databases: the server is not ours to end."""
-        names, self.count = [self.name_of(count) for count in range(1, self.count + 1)], 0
-        if names:
-            self.ask(self.MAINTENANCE, "".join(self.DROP % name for name in names))
+        """Only its databases: the server is not ours to end."""
+        self.drop_databases()
 
     def not_ours(self, *_):
         raise AssertionError("this test shares its server: it wants one of its own for that")

@@ -71,7 +71,7 @@ class Budgets(support.TestCase):
         self.assertEqual(pace.factor(), 1.0)
         pace.measure()
         self.assertGreaterEqual(pace.factor(), 1.0)
-        pace.seconds = [0.1 * module().budgets.LOOP_REFERENCE_S, 3 * module().budgets.LOOP_REFERENCE_S, 9.0]
+        pace.seconds = [0.1 * module().budgets.REFERENCE_S, 3 * module().budgets.REFERENCE_S, 9.0]
         self.assertAlmostEqual(pace.factor(), 3.0)
 
     def test_each_line_of_the_table_is_a_module_and_has_a_reason(self):
