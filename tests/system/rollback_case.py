@@ -42,7 +42,7 @@ def fill_source(path, ids=range(1, COUNT + 1), tag="new"):
 
 
 class Rollbacks(refusals.TestCase):
-    whole_runs, kills = 9, 4   # of all cases; the soak tries each
+    whole_runs, kills = 6, 3   # of all cases; the soak tries each
 
     def setUp(self):
         super().setUp()
