@@ -1,8 +1,8 @@
 """How many seconds of processor each module may take, and the record of what each one took.
 
-Judged are processor seconds, of the module and of all that it waited for: they hardly depend on what else the machine does. A slow
-or crowded processor is measured between the modules (`Pace`) and makes all budgets longer by as much. A module that needs more than
-the usual has its own line here, with its reason; before one is raised, look for what could be smaller.
+The budgets are processor seconds of the module and of the processes that it waited for, which hardly depend on other load. The speed
+of the processor is measured between modules (`Pace`), and a slower one gets longer budgets. A module that needs more than the usual
+budget has its own line here, with a reason. Before raising one, look for what could be made smaller.
 """
 import json
 import os
@@ -27,13 +27,13 @@ LARGER = {
     "faults/test_matrix_repairs": (80, MATRIX),
     "faults/test_matrix_rollbacks": (80, MATRIX),
 }
-# What the process of `Pace` takes on the machine that the budgets were found on.
+# What the process of `Pace` takes on the reference machine.
 REFERENCE_S = 0.0090
 PACE_COMMAND = [sys.executable, "-I", "-S", "-c", "pass"]
 
 
 class Pace:
-    """How many times longer than on the reference machine the processor takes, by a small process that is run between the modules."""
+    """How much slower this processor is than the reference, measured by a small process that runs between the modules."""
 
     def __init__(self):
         self.seconds = []
@@ -60,7 +60,7 @@ def check(record, factor):
 
 
 def unknown(names):
-    """Modules of the table that are no more."""
+    """Modules in the table that no longer exist."""
     return sorted(set(LARGER) - set(names))
 
 
