@@ -58,6 +58,7 @@ complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l indexes 
 complete -c transhume -n '__fish_seen_subcommand_from check migrate' -l triggers -x -a 'keep disable' -d 'What to do with triggers of existing target tables'
 complete -c transhume -n '__fish_seen_subcommand_from check migrate resume' -l no-express -d 'Use the general path even where the target can copy from the source directly'
 complete -c transhume -n '__fish_seen_subcommand_from validate' -l push-down -d 'At level hash: let SQL servers hash their own rows'
+complete -c transhume -n '__fish_seen_subcommand_from check migrate resume validate rollback finish' -l ledger -x -d 'Keep the ledger in this database instead of the target'
 complete -c transhume -n '__fish_seen_subcommand_from init check migrate resume validate' -l time-zone -x -d 'Zone of timestamps that have none (UTC, +02:00, Europe/Paris)'
 complete -c transhume -n '__fish_seen_subcommand_from init check migrate resume validate rollback finish' -l timeout -x -d 'Longest single wait for a database'
 complete -c transhume -n '__fish_seen_subcommand_from migrate resume validate' -l stall -x -d 'Report a stall after TIME without progress; fail after ten times as long'

@@ -65,6 +65,7 @@ _transhume() {
                 '--indexes=[What to do with secondary indexes of existing target tables]:WHAT:(keep rebuild)' \
                 '--triggers=[What to do with triggers of existing target tables]:WHAT:(keep disable)' \
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
+                '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '--chunk-rows=[Source rows in a chunk, the unit of commit and of resume]:N:' \
@@ -107,6 +108,7 @@ _transhume() {
                 '--indexes=[What to do with secondary indexes of existing target tables]:WHAT:(keep rebuild)' \
                 '--triggers=[What to do with triggers of existing target tables]:WHAT:(keep disable)' \
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
+                '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '--stall=[Report a stall after TIME without progress; fail after ten times as long]:TIME:' \
@@ -141,6 +143,7 @@ _transhume() {
                 '--pause-statement=[Pause while a statement of others runs for longer than TIME]:TIME:' \
                 '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
                 '--no-express[Use the general path even where the target can copy from the source directly]' \
+                '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '--stall=[Report a stall after TIME without progress; fail after ten times as long]:TIME:' \
@@ -189,6 +192,7 @@ _transhume() {
                 '--pause-statement=[Pause while a statement of others runs for longer than TIME]:TIME:' \
                 '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
                 '--push-down[At level hash\: let SQL servers hash their own rows]' \
+                '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '--stall=[Report a stall after TIME without progress; fail after ten times as long]:TIME:' \
@@ -207,6 +211,7 @@ _transhume() {
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
+                '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
                 '*:argument:_files' ;;
@@ -232,6 +237,7 @@ _transhume() {
                 '(-h --help)'{-h,--help}'[Show this help]' \
                 '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
                 '--confirm[Do what deletes or cannot be undone without asking]' \
+                '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
                 '--timeout=[Longest single wait for a database]:TIME:' \
                 '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
                 '*:argument:_files' ;;

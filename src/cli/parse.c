@@ -288,7 +288,7 @@ enum status cli_find_plan_of_run(struct cli_call *call, const char **path, struc
         *path = plan_name;
         return STATUS_OK;
     }
-    error_set(error, ERROR_RUN_NOTHING, folder, "there is no run here to go on with");
+    error_set(error, ERROR_RUN_NOTHING, folder, "there is no run here to continue");
     error_hint(error, "--plan FILE or SRC DST say what was copied, --state DIR where its state is; "
                       "`transhume migrate` starts a run.");
     return STATUS_FAILED;

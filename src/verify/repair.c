@@ -193,7 +193,7 @@ static enum status refuse(const struct verify *verify, uint32_t table, const cha
 {
     error_set(error, ERROR_NOT_REPAIRABLE, verify->tables[table].plan->target.name,
               "the differences can't be repaired: %s", why);
-    error_hint(error, "nothing was changed; migrate this table anew into an empty target");
+    error_hint(error, "nothing was changed; migrate this table again into an empty target");
     return STATUS_FAILED;
 }
 

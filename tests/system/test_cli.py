@@ -409,7 +409,7 @@ class Bars(TestCase):
         os.killpg(terminal.process.pid, signal.SIGINT)
         self.assertEqual(terminal.finish(), 4, terminal.text)
         shown = screen(terminal.text)
-        self.assertIn("`transhume resume` goes on.", shown[-2])
+        self.assertIn("`transhume resume` continues.", shown[-2])
         self.assertEqual(shown[-1], "")
         self.assertNotIn("\x1b[?", terminal.text)  # no setting of the terminal was changed
         result = self.run_program("resume")
@@ -419,7 +419,7 @@ class Bars(TestCase):
         terminal = self.slow_copy(300)
         terminal.read_until("copy .*━")
         os.killpg(terminal.process.pid, signal.SIGINT)
-        terminal.read_until(r"finishing the chunks in hand \(Ctrl-C again: at once\)")
+        terminal.read_until(r"finishing the chunks in progress \(Ctrl-C again: at once\)")
         self.assertEqual(terminal.finish(), 4, terminal.text)
 
     def test_what_does_not_fit_is_left_out_whole(self):
@@ -464,7 +464,7 @@ class Questions(TestCase):
 
     def ask_to_finish(self, answer):
         terminal = Terminal("finish", "--state", "s", "copy.db", cwd=self.folder)
-        terminal.read_until("Type yes to go on: ")
+        terminal.read_until("Type yes to continue: ")
         terminal.type(answer)
         return terminal.finish(), " ".join(terminal.text.split())
 

@@ -232,13 +232,13 @@ enum status postgres_hold_check(struct postgres_database *self, struct error *er
 enum status postgres_hold_lasts(const struct postgres_database *self, struct error *error)
 {
     struct pollfd holder = {.fd = PQsocket(self->control), .events = POLLRDHUP};
-    if (!self->snapshot_taken ||
+    if (!self->sql.snapshot_taken ||
         (holder.fd >= 0 && (poll(&holder, 1, 0) == 0 || holder.revents == 0))) {
         return STATUS_OK;
     }
     error_set(error, ERROR_SOURCE_READ, self->sql.shown,
               "the snapshot is lost: the session that held it, and the tables against being "
               "emptied, was ended");
-    error_hint(error, "`transhume resume` goes on at a new one");
+    error_hint(error, "`transhume resume` continues at a new one");
     return STATUS_FAILED;
 }

@@ -44,7 +44,7 @@ void sql_finding_free(struct sql_finding *finding)
 enum status sql_refuse_dropped(const char *table, struct error *error)
 {
     error_set(error, ERROR_TARGET_SCHEMA, table, "the table is not in the target");
-    error_hint(error, "it was dropped meanwhile: migrate anew");
+    error_hint(error, "it was dropped meanwhile: migrate again");
     return STATUS_FAILED;
 }
 

@@ -138,10 +138,10 @@ static enum status check_ledger(struct report *report, struct error *error)
     if (rolling_back) {
         snprintf(
             line, sizeof(line),
-            "run %s is being rolled back: `transhume rollback --run %s --confirm` goes on with that",
+            "run %s is being rolled back: `transhume rollback --run %s --confirm` continues it",
             run->id, run->id);
     } else {
-        snprintf(line, sizeof(line), "run %s is not finished: `transhume resume` goes on with it",
+        snprintf(line, sizeof(line), "run %s is not finished: `transhume resume` continues it",
                  run->id);
     }
     worsen(report, error_describe(ERROR_RUN_UNFINISHED)->exit_status);

@@ -79,7 +79,7 @@ static enum status untold(const char *option, const char *what, const char *gran
                           struct error *problem)
 {
     error_set(problem, grant != NULL ? ERROR_PERMISSION : ERROR_BAD_VALUE, option,
-              "neither source nor target tells %s", what);
+              "neither source nor target reports %s", what);
     if (grant != NULL) {
         error_hint(problem, "%s, or leave the option out", grant);
     } else {

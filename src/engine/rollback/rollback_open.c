@@ -82,16 +82,16 @@ static enum status refuse_kind(const struct rollback *rollback, const struct con
     const char *shown = rollback->session.target_uri->shown;
     if (uri_is_stream(rollback->session.target_uri, connector)) {
         error_set(error, ERROR_ROLLBACK_REFUSED, shown,
-                  "what went to standard output can't be taken back");
-        error_hint(error, "take out what the run wrote where it arrived");
+                  "what went to standard output cannot be rolled back");
+        error_hint(error, "delete what the run wrote where it arrived");
     } else if (rollback->finishing) {
         error_set(error, ERROR_FINISH_REFUSED, shown, "%s has no ledger that finish could drop",
                   connector->title);
-        error_hint(error, "take out by hand what the program keeps there, if anything");
+        error_hint(error, "delete by hand what the program keeps there, if anything");
     } else {
         error_set(error, ERROR_ROLLBACK_REFUSED, shown,
                   "%s keeps nothing by which a run could be rolled back", connector->title);
-        error_hint(error, "take out by hand what the run wrote");
+        error_hint(error, "delete by hand what the run wrote");
     }
     return STATUS_FAILED;
 }
@@ -293,7 +293,7 @@ static enum status check_later_runs(struct rollback *rollback, struct error *err
                            : "");
             if (lost) {
                 error_hint(error,
-                           "take out by hand what the runs wrote; `transhume finish --confirm` "
+                           "delete by hand what the runs wrote; `transhume finish --confirm` "
                            "forgets them");
             } else {
                 error_hint(error, "roll that one back first: `transhume rollback --run %s`",
@@ -318,7 +318,7 @@ static enum status read_run(struct rollback *rollback, struct error *error)
     if (run->header.tables == NULL) {
         error_set(error, ERROR_ROLLBACK_REFUSED, run->id,
                   "an earlier version of transhume made it, and did not keep what rollback needs");
-        error_hint(error, "take out by hand what the run wrote; then `transhume finish --confirm`");
+        error_hint(error, "delete by hand what the run wrote; then `transhume finish --confirm`");
         return STATUS_FAILED;
     }
     if (loses_records(rollback, &run->header)) {
@@ -362,7 +362,7 @@ static enum status refuse_other_run(struct rollback *rollback, struct error *err
     error_set(error, ERROR_RUN_UNFINISHED, run->folder.path, "run %s is not finished", local.id);
     error_hint(
         error,
-        "it goes to %s: `transhume resume` goes on with it, `transhume rollback --run %s` takes "
+        "it goes to %s: `transhume resume` continues it, `transhume rollback --run %s` takes "
         "it back; --state DIR gives this run a folder of its own",
         local.target == NULL ? "?" : local.target, local.id);
     return STATUS_FAILED;

@@ -199,7 +199,7 @@ static enum status wait_for_lease(struct run *run, uint64_t old_epoch,
             error_set(error, ERROR_INTERRUPTED, run->id,
                       "stopped while the lease of %s was waited for; nothing was changed",
                       holder->name);
-            error_hint(error, "the same command waits for it anew");
+            error_hint(error, "the same command waits for it again");
             return STATUS_FAILED;
         }
         enum status status = ask(run, old_epoch, NULL, &now, error);

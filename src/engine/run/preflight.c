@@ -398,7 +398,7 @@ static void check_orphans(const struct run_session *session, struct preflight *p
     }
     if (session->target->connector->target->tell_orphans == NULL) {
         error_set(&problem, ERROR_BAD_VALUE, session->target_uri->shown,
-                  "--broken-references reject: %s can't take out records without a partner",
+                  "--broken-references reject: %s cannot delete orphaned rows",
                   session->target->connector->title);
         error_hint(&problem, "leave it out");
         add_problem(preflight, &problem);
@@ -406,9 +406,10 @@ static void check_orphans(const struct run_session *session, struct preflight *p
     }
     for (uint32_t i = 0; i < plan->table_count; i++) {
         if (plan->tables[i].entity_count > 1 && refers(&plan->tables[i].target)) {
-            error_set(&problem, ERROR_BAD_VALUE, plan->tables[i].target.name,
-                      "--broken-references reject: several entities feed it, and of which a record "
-                      "without a partner is can't be told");
+            error_set(
+                &problem, ERROR_BAD_VALUE, plan->tables[i].target.name,
+                "--broken-references reject: several entities feed it, so the entity of an orphaned "
+                "row is unknown");
             error_hint(&problem, "leave it out, or give each entity a table of its own");
             add_problem(preflight, &problem);
         }

@@ -309,7 +309,7 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
     json_t *object;
     if (json_from_text(text, folder->run_file, ERROR_STATE_INVALID, &object, error) != STATUS_OK) {
         error_hint(error, "`transhume reset --confirm` forgets the local state; `transhume resume` "
-                          "with the same plan then goes on from the target's ledger");
+                          "with the same plan then continues from the ledger");
         return STATUS_FAILED;
     }
     *run = (struct local_run){
@@ -333,7 +333,7 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         status =
             error_set(error, ERROR_STATE_INVALID, folder->run_file, "is damaged: it names no run");
         error_hint(error, "`transhume reset --confirm` forgets the local state; `transhume resume` "
-                          "with the same plan then goes on from the target's ledger");
+                          "with the same plan then continues from the ledger");
     } else {
         list_read(object, "include", arena, &run->include, &run->include_count);
         list_read(object, "exclude", arena, &run->exclude, &run->exclude_count);
