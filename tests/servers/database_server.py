@@ -213,7 +213,7 @@ class DatabaseServer:
 
     @classmethod
     def for_class(cls, test_class, **options):
-        """The same from setUpClass. One with options ends with the class; others serve the next class of the module, too."""
+        """For setUpClass. A server with options ends with the class; without, the module's next class gets the same one."""
         if options:
             server = cls(**options)
             test_class.addClassCleanup(server.stop)
@@ -224,7 +224,7 @@ class DatabaseServer:
         return server
 
     def give_back(self, idle):
-        """Unless it was ended, or found its end."""
+        """For the next class, if it still runs."""
         if self.process.poll() is None:
             self.drop_databases()
             idle.append(self)
@@ -276,7 +276,7 @@ class DatabaseServer:
         return name
 
     def drop_databases(self):
-        """Those made here since the last time: what is asked about all databases of a server takes longer with each of them."""
+        """Drops those made since the last call: queries about all databases of a server take longer with each of them."""
         names = [self.name_of(count) for count in range(self.dropped + 1, self.count + 1)]
         self.dropped = self.count
         if names:
@@ -289,10 +289,10 @@ class DatabaseServer:
 
 class Shared:
     """
-    Put before a server's class: the server of the run's pool, which others use at the same time and which stays. Each test makes
-    databases of its own in it, which go when the class is done. Whoever kills, configures or starves a server, makes users, or
-    looks at what the whole server does takes one of his own instead; so does a test that resumes or validates what it reads from a
-    server, since what others write there may count as a change of the source.
+    Put before a server's class: the server of the run's pool, which other modules use at the same time. Each test makes its own
+    databases in it, and they are dropped when the class ends. A test that kills, configures or starves a server or looks at the
+    activity of the whole server needs one of its own instead. So does a test that resumes or validates what it reads from a
+    server, because other tests' writes may count as a change of the source.
     """
 
     def __init__(self):
@@ -312,6 +312,6 @@ class Shared:
         self.drop_databases()
 
     def not_ours(self, *_):
-        raise AssertionError("this test shares its server: it wants one of its own for that")
+        raise AssertionError("this test shares its server and needs one of its own for that")
 
     start = kill = slay = restart = end = log = not_ours
