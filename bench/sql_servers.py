@@ -29,7 +29,7 @@ class Postgres:
     TABLE_OF_SQLITE = ("CREATE TABLE t (id bigint PRIMARY KEY, a text NOT NULL, b text, c bigint NOT NULL, d bigint NOT NULL, price "
                        "numeric NOT NULL, r double precision NOT NULL, created text NOT NULL, flag bigint NOT NULL)")
     ADD_KEY = "ALTER TABLE t ADD PRIMARY KEY (id)"
-    SETTINGS = {"fsync": "on", "full_page_writes": "on", "autovacuum": "off"}
+    SETTINGS = {"fsync": "on", "full_page_writes": "on", "autovacuum": "off", "join_collapse_limit": "8", "from_collapse_limit": "8"}
 
     def __init__(self, settings=None):
         self.server = postgres.start(settings=dict(self.SETTINGS, **settings or {}))

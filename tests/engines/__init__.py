@@ -1,27 +1,29 @@
-"""What the test suites know of each database: one file here a database, and nothing about it elsewhere.
+"""What the test suites know about each database: one file here for each, and nothing elsewhere.
 
-A new database is one new file here, and its entry in tests/contract/main.c, which is C. The file is named as its URIs begin, with _
-for -, and has
+A new database is one new file here, plus its entry in tests/contract/main.c (which is C). The file is named like the scheme of its
+URIs, with _ for -, and defines:
 
-    NAME            as URIs begin, the contract suite calls it, and failpoints begin
-    SOURCES         folders that it is made of: what changes there touches its tests
-    COMMITS         how it remembers what was done: "transactions" of its own, by a "lease", or in "files"
-    JOINS, SNAPSHOT whether as a source it can join tables, and holds a snapshot
-    SHAPE           of a record: "tables" (fixed columns), "documents", or "items" (documents under a typed key)
-    uri(at)         of a place: a path, or a server and a name in it
-    read(at)        {table: records} as records.py has them; and write(at, tables, types, draw) where it can be a source
-    contents(...)   all that a place holds as rows.py has it, where the kill matrix needs it
-    Holding         what a target holds and others do to it as holding.py has it, where runs into it can be taken back
+    NAME            the scheme of its URIs; also its name in the contract suite and the first part of its failpoints
+    SOURCES         the folders of its code; a change there affects its tests
+    COMMITS         how it records what is done: "transactions" of its own, a "lease", or "files"
+    JOINS, SNAPSHOT whether it can join tables as a source, and whether it can hold a snapshot
+    SHAPE           the shape of a record: "tables" (fixed columns), "documents", or "items" (documents under a typed key)
+    uri(at)         the URI of a place, which is a path, or a server and a name in it
+    read(at)        {table: records} in the form of records.py
+    write(at, tables, types, draw)
+                    the reverse, if the tests can write it without the program
+    contents(...)   everything that a place holds, in the form of rows.py (for the kill matrix)
+    Holding         what a target holds and what others do to it, as in holding.py (for rollbacks and repairs)
 
-and, where the usual is wrong for it (`USUAL` below),
+These are optional; `USUAL` has their defaults:
 
-    SERVER, REASONS the module of tests/servers that starts one, and how the reason of a test begins that is skipped without it
-    IS_SOURCE       whether tests can write a source of it without the program
-    WORDS           a pattern: a test that has it in its text is about this database
-    fit(tables)     leaves out what it can't hold
-    column(tag)     the type of a column in a plan, where a plan has to say it
+    SERVER, REASONS the module of tests/servers that starts a server, and how the reason begins when a test is skipped without it
+    IS_SOURCE       whether `write` is there
+    WORDS           a pattern: a test whose text matches it is about this database
+    fit(tables)     removes what the database cannot hold
+    column(tag)     the type of a column in a plan, if the plan has to give one
 
-The suites draw their pairs of databases here: the star and the classes of `pairs` in an ordinary run, all of them in a soak.
+The suites choose their pairs of databases here: an ordinary run takes the star and the classes (`pairs`), a soak takes all pairs.
 """
 import importlib
 import itertools
@@ -36,7 +38,7 @@ for folder in ("system", "servers"):
         sys.path.append(os.path.join(TESTS, folder))
 
 SHARED = ("records", "rows", "holding")
-# What a database needs no word about that is as most are.
+# Defaults of the optional names.
 USUAL = {"SERVER": None, "REASONS": (), "IS_SOURCE": True, "fit": lambda tables: tables, "column": lambda tag: None}
 HUB = "sqlite"
 # Pairs that an ordinary run draws beside the star and the classes.
@@ -67,19 +69,19 @@ def of(name):
 
 
 def class_of(pair):
-    """What two databases can do together: pairs of one class take the same ways through the program."""
+    """The class of a pair by capability: pairs of one class use the same parts of the program."""
     source, target = pair
     return source.JOINS, source.SNAPSHOT, source.SHAPE == "tables", target.COMMITS, target.SHAPE == "tables"
 
 
 def commits_of(pair):
-    """The way in which two databases remember what was done, the target's before the source's."""
+    """How the target and the source record what is done."""
     source, target = pair
     return target.COMMITS, source.COMMITS
 
 
 def one_of_each_class(names, seed):
-    """Of pairs of names, one for each way of remembering what was done, drawn by the seed."""
+    """Of pairs of names, one for each class of `commits_of`, drawn by the seed."""
     classes = {}
     for source, target in sorted(names):
         classes.setdefault(commits_of((of(source), of(target))), []).append((source, target))
@@ -96,7 +98,7 @@ def star():
 
 
 def pairs(seed, wanted=None):
-    """For an ordinary run: the star, one pair of each class that is not in it, and some more by the seed. `wanted`: of these."""
+    """For an ordinary run: the star, one pair of each class that the star lacks, and DRAWN more by the seed. `wanted` limits the choice."""
     wanted = all_pairs() if wanted is None else wanted
     draw = random.Random("pairs %s" % seed)
     found = [pair for pair in star() if pair in wanted]

@@ -1,8 +1,9 @@
 """DynamoDB over the network, through boto3."""
-import items
 import json
-import servers
 import time
+
+import items
+import servers
 
 from . import holding, records
 

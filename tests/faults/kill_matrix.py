@@ -2,8 +2,8 @@
 
 The pairs are in test_kill_*.py, some modules, so that they run side by side.
 
-`make soak` runs all of it: each failpoint's first, middle and last occurrence and 200 instants a pair. `make test` runs a sample by
-the seed: much of one pair of each class of databases (tests/engines), a little of every other pair.
+`make soak` runs all of it: the first, middle and last occurrence of each failpoint and 200 instants for each pair. `make test` runs a
+sample drawn by the seed: many cases of one pair of each class of databases (tests/engines), a few of every other pair.
 """
 import collections
 import os
@@ -20,7 +20,7 @@ import matrix
 import support
 from chinook_expected import item_of
 
-# How many of a pair's cases are tried, None: all. `cases` is of each other kind of fault (strikes.py).
+# How many cases of a pair are tried; None: all. `cases` is for each other kind of fault (strikes.py).
 Sample = collections.namedtuple("Sample", "kills instants resume_points cases kills_least")
 WHOLE = Sample(None, 200, None, None, 6)
 THOROUGH = Sample(24, 4, 6, 6, 6)

@@ -7,7 +7,7 @@ import test_kill_postgres
 import test_kill_sql_dynamodb
 import test_kill_sql_files
 import test_kill_to_mysql
-from kill_matrix import sample_tests
+from kill_matrix import sample_each
 from sql_network import SqlNetwork
 
 
@@ -39,7 +39,7 @@ class NetworkDynamodbSql(strikes.Network, test_kill_sql_dynamodb.KillSqlDynamodb
     """Of DynamoDB's."""
 
 
-sample_tests(NetworkSqlFiles, 1)
+sample_each((NetworkOfPostgres, NetworkToMysql, NetworkFromMysql, NetworkSqlFiles), 1)
 
 if __name__ == "__main__":
     unittest.main()

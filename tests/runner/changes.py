@@ -1,9 +1,9 @@
-"""`--changed`: the modules that a change can have touched, and why.
+"""`--changed`: the modules that a change can affect, and why.
 
-Unit tests are found by the graph of includes: a header touches whatever includes it, at any depth; a C file touches the tests that
-include a header of its folder which it includes too, since it defines a part of what is declared there. Contract suites and tests
-that run the program are found by the databases: a module names them, or one that it imports does. What stands above the
-connectors touches every test that runs the program.
+Unit tests are found through the graph of includes. A header affects every test that includes it, at any depth. A C file affects
+the tests that include a header of its folder which the file includes too, because it defines part of what that header declares.
+Contract suites and tests that run the program are found by database: a change in a connector affects the modules that name its
+database, themselves or through what they import. A change above or below all connectors affects every test that runs the program.
 """
 import functools
 import os
@@ -15,9 +15,9 @@ import engines
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 IMPORT = re.compile(r"^\s*(?:import|from)\s+([\w. ,]+)", re.MULTILINE)
 PYTHON_FOLDERS = ("system", "faults", "servers", "engines", "fuzz", "")
-# What all connectors stand on, and the engine's ledger, which the contract suites test beside them.
+# Code that all connectors use, and the engine's ledger, which the contract suites test too.
 BELOW_CONNECTORS = ("src/base/", "src/model/", "src/engine/ledger/")
-# They speak of all databases, whatever a test that imports them is about.
+# Helpers that name all databases, so that importing them says nothing about a test.
 OF_ALL = ("tests/engines/", "tests/servers/", "tests/system/support.py")
 RUNNER = ("tests/run", "tests/worker.py", "tests/runner/")
 
@@ -33,7 +33,7 @@ class Tree:
         return done.stdout.split("\0") if done.returncode == 0 else None
 
     def base(self, wanted):
-        """The commit to compare with: `wanted`, else where the branch left main, else the one before."""
+        """The commit to compare with: `wanted`, or where the branch left main, or the previous one."""
         found = self.git("rev-parse", "--verify", "-q", "%s^{commit}" % wanted) if wanted else None
         if wanted:
             return found and found[0].strip()
@@ -43,7 +43,7 @@ class Tree:
         return fork and fork[0].strip()
 
     def changed(self, base):
-        """Paths that differ from the commit, those that git does not know yet too."""
+        """Paths that differ from the commit, untracked files included."""
         differing = self.git("diff", "--name-only", "-z", base) or []
         return sorted(filter(None, differing + (self.git("ls-files", "--others", "--exclude-standard", "-z") or [])))
 
@@ -57,7 +57,7 @@ class Tree:
 
     @functools.lru_cache(maxsize=None)
     def includes(self, path):
-        """Files that a C file includes itself."""
+        """Files that a C file includes directly."""
         found = set()
         for name in INCLUDE.findall(self.text(path)):
             places = (os.path.normpath(os.path.join(folder, name)) for folder in (os.path.dirname(path), "src"))
@@ -66,7 +66,7 @@ class Tree:
 
     @functools.lru_cache(maxsize=None)
     def imports(self, path):
-        """Modules of the tests that one imports itself."""
+        """Modules of the tests that a Python file imports directly."""
         found = set()
         for names in IMPORT.findall(self.text(path)):
             for name in re.split(r"[ ,]+", names.partition(" import ")[0]):
@@ -76,7 +76,7 @@ class Tree:
 
 
 def closure(first, next_of):
-    """All that is reached from there, `first` too."""
+    """Everything reachable from `first`, itself included."""
     found, left = set(), [first]
     while left:
         path = left.pop()
@@ -87,13 +87,13 @@ def closure(first, next_of):
 
 
 class Picker:
-    """Which modules the changed files touch; `reasons` says why."""
+    """Decides which modules the changed files affect."""
 
     def __init__(self, tree, files):
         self.tree, self.files = tree, files
 
     def reason(self, module):
-        """The first changed file that touches a module, in words, or None."""
+        """The first changed file that affects a module and how, or None."""
         for file in self.files:
             why = self.why(module, file)
             if why:

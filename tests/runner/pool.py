@@ -1,7 +1,7 @@
-"""The run's pool of servers: one of a kind, started when a test first asks for it, ended with the run.
+"""The pool of servers of a test run: one server of each kind, started when a test first asks for it and ended with the run.
 
-A test asks through a Unix socket, whose path is in TRANSHUME_POOL (tests/servers/pool.py): it sends a kind in one line and gets
-the server's port, or `! ` and why there is none.
+A test asks through a Unix socket whose path is in TRANSHUME_POOL (see tests/servers/pool.py). It sends the kind in one line and
+receives the server's port, or `! ` followed by the reason why there is none.
 """
 import os
 import socket

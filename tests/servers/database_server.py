@@ -74,7 +74,7 @@ class DatabaseServer:
     READY_S, STOP_S = 30, 10
 
     def __init__(self):
-        self.process, self.port, self.count = None, 0, 0
+        self.process, self.port, self.count, self.dropped = None, 0, 0, 0
         self.guard = self._guard()
         # a socket's path is 107 bytes at most: not in the test's own folder
         self.folder = tempfile.mkdtemp(prefix=self.PREFIX, dir=os.environ.get("SERVERS_FOLDER", "/tmp"))
@@ -213,7 +213,7 @@ class DatabaseServer:
 
     @classmethod
     def for_class(cls, test_class, **options):
-        """The same from setUpClass. One with options ends with the class; others serve the next class of the module, too."""
+        """For setUpClass. A server with options ends with the class; without, the module's next class gets the same one."""
         if options:
             server = cls(**options)
             test_class.addClassCleanup(server.stop)
@@ -224,8 +224,9 @@ class DatabaseServer:
         return server
 
     def give_back(self, idle):
-        """Unless it was ended, or found its end."""
+        """For the next class, if it still runs."""
         if self.process.poll() is None:
+            self.drop_databases()
             idle.append(self)
         else:
             self.stop()
@@ -274,6 +275,13 @@ class DatabaseServer:
         self.ask(self.MAINTENANCE, "CREATE DATABASE %s %s" % (name, options))
         return name
 
+    def drop_databases(self):
+        """Drops those made since the last call: queries about all databases of a server take longer with each of them."""
+        names = [self.name_of(count) for count in range(self.dropped + 1, self.count + 1)]
+        self.dropped = self.count
+        if names:
+            self.ask(self.MAINTENANCE, "".join(self.DROP % name for name in names))
+
     @staticmethod
     def name_of(count):
         return "test_%d" % count
@@ -281,14 +289,14 @@ class DatabaseServer:
 
 class Shared:
     """
-    Put before a server's class: the server of the run's pool, which others use at the same time and which stays. Each test makes
-    databases of its own in it, which go when the class is done. Whoever kills, configures or starves a server, makes users, or
-    looks at what the whole server does takes one of his own instead; so does a test that resumes or validates what it reads from a
-    server, since what others write there may count as a change of the source.
+    Put before a server's class: the server of the run's pool, which other modules use at the same time. Each test makes its own
+    databases in it, and they are dropped when the class ends. A test that kills, configures or starves a server or looks at the
+    activity of the whole server needs one of its own instead. So does a test that resumes or validates what it reads from a
+    server, because other tests' writes may count as a change of the source.
     """
 
     def __init__(self):
-        self.process, self.count = None, 0
+        self.process, self.count, self.dropped = None, 0, 0
         self.attach()
         self.port = pool.port(self.KIND)
 
@@ -300,12 +308,10 @@ class Shared:
         return "test_%d_%d" % (os.getpid(), count)
 
     def stop(self):
-        """Removes the databases: the server is not ours to end."""
-        names, self.count = [self.name_of(count) for count in range(1, self.count + 1)], 0
-        if names:
-            self.ask(self.MAINTENANCE, "".join(self.DROP % name for name in names))
+        """Only its databases: the server is not ours to end."""
+        self.drop_databases()
 
     def not_ours(self, *_):
-        raise AssertionError("this test shares its server: it wants one of its own for that")
+        raise AssertionError("this test shares its server and needs one of its own for that")
 
     start = kill = slay = restart = end = log = not_ours

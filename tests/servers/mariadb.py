@@ -40,6 +40,7 @@ def fetched(version):
 class Server(DatabaseServer):
     """A running server; user root without a password, by TCP from the loopback too. Not shared between processes."""
     TITLE, USER, PREFIX = "MariaDB", "mysql", "my-"
+    DROP = "SET foreign_key_checks = 0; DROP DATABASE IF EXISTS %s;"   # another one may refer to it
     LOGS = ("out", "log")
     READY_S, STOP_S = 180, 90
 
@@ -177,7 +178,7 @@ class Server(DatabaseServer):
 
 class SharedServer(Shared, Server):
     """The pool's."""
-    KIND, DROP = "mariadb", "DROP DATABASE IF EXISTS %s;"
+    KIND = "mariadb"
 
 
 Server.SHARED = SharedServer

@@ -45,6 +45,7 @@ def fetched(version):
 class Server(DatabaseServer):
     """A running server, user postgres without a password from the loopback. Not shared between processes."""
     TITLE, USER, PREFIX = "PostgreSQL", "postgres", "pg-"
+    DROP = "DROP DATABASE IF EXISTS %s WITH (FORCE);\n"
     STOP_S = 90
     MAINTENANCE = "postgres"
     CRASH = signal.SIGQUIT   # at which all of its processes leave without a checkpoint
@@ -154,7 +155,7 @@ class Server(DatabaseServer):
 
 class SharedServer(Shared, Server):
     """The pool's."""
-    KIND, DROP = "postgres", "DROP DATABASE IF EXISTS %s WITH (FORCE);\n"
+    KIND = "postgres"
 
     def attach(self):
         self.programs = programs()

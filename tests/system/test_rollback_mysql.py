@@ -43,7 +43,6 @@ VALUES = {"t": ("tinyint", "-1"), "f": ("float", "1.17549435e-38"), "d": ("doubl
 
 class Mysql(rollback_case.Rollbacks):
     target_script, filled, failpoints = TARGET, FILL, "mysql."
-    whole_runs, kills = 5, 2
 
     @classmethod
     def setUpClass(cls):

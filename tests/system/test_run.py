@@ -12,8 +12,10 @@ import unittest
 from unittest import mock
 
 import engines
+import pool
 import support
 from runner import changes
+from runner import pool as pool_of_run
 
 PROGRAM = os.path.join(support.ROOT, "tests", "run")
 
@@ -71,7 +73,7 @@ class Budgets(support.TestCase):
         self.assertEqual(pace.factor(), 1.0)
         pace.measure()
         self.assertGreaterEqual(pace.factor(), 1.0)
-        pace.seconds = [0.1 * module().budgets.LOOP_REFERENCE_S, 3 * module().budgets.LOOP_REFERENCE_S, 9.0]
+        pace.seconds = [0.1 * module().budgets.REFERENCE_S, 3 * module().budgets.REFERENCE_S, 9.0]
         self.assertAlmostEqual(pace.factor(), 3.0)
 
     def test_each_line_of_the_table_is_a_module_and_has_a_reason(self):
@@ -80,6 +82,43 @@ class Budgets(support.TestCase):
         self.assertEqual(run.budgets.unknown(names), [])
         self.assertTrue(all(seconds > run.budgets.USUAL_S and reason for seconds, reason in run.budgets.LARGER.values()))
         self.assertEqual(set(run.WAITING) - set(names), set())
+
+
+class Shared(support.TestCase):
+    """The pool, with a program that holds no server."""
+    HOLD = """
+import os, signal, sys
+with open(%r, "a") as file: file.write("%%d\\n" %% os.getpid())
+if sys.argv[1] == "none": sys.exit("no such server: this one is for nobody")
+print(4711, flush=True)
+signal.pause()
+"""
+
+    def setUp(self):
+        super().setUp()
+        hold = self.write("hold", self.HOLD % self.path("started"))
+        with mock.patch.object(pool_of_run, "HOLD", hold):
+            self.pool = pool_of_run.Pool(dict(os.environ, SERVERS_FOLDER=self.folder))
+            self.asked = [self.ask(kind) for kind in ("one", "one", "none", "two", "one", "none")]
+
+    def ask(self, kind):
+        with mock.patch.dict(os.environ, TRANSHUME_POOL=self.pool.path):
+            try:
+                return pool.port(kind)
+            except unittest.SkipTest as reason:
+                return str(reason)
+
+    def test_one_of_a_kind_for_all_and_for_the_run(self):
+        reason = "no such server: this one is for nobody"
+        self.assertEqual(self.asked, [4711, 4711, reason, 4711, 4711, reason])
+        with open(self.path("started"), encoding="ascii") as file:
+            started = [int(line) for line in file]
+        self.assertEqual(len(started), 3)
+        self.pool.end()
+        self.assertGreater(self.pool.processor_seconds, 0)
+        for process in started:
+            self.assertRaises(ProcessLookupError, os.kill, process, 0)
+        self.assertEqual(sorted(os.listdir(self.folder)), ["hold", "started"])
 
 
 class Engines(support.TestCase):
