@@ -42,7 +42,8 @@ struct target_table {
      * says the default, whose value is of the column's type. */
     const struct schema_column *columns;
     uint32_t column_count;
-    struct column_list key; /* primary key; key-value stores: partition, sort */
+    struct column_list key; /* primary key; key-value stores: partition, then sort or clustering */
+    struct key_shape key_shape;
     /* The source itself keeps the key unique, in columns that are carried one to one, and of kinds
      * whose equality is the same everywhere. So it may be made after the load; records that break
      * the promise all the same are then for settle_duplicates. */

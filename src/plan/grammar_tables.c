@@ -39,8 +39,11 @@ static const struct grammar_key option_keys[] = {
 static const struct grammar_map option_map = {"options", option_keys, COUNT(option_keys)};
 
 static const struct grammar_key key_keys[] = {
-    {"partition", FORM_TEXT, NULL, NULL, true, false, "the field that places a record"},
+    {"partition", FORM_TEXT | FORM_LIST, NULL, NULL, true, false, "the fields that place a record"},
     {"sort", FORM_TEXT, NULL, NULL, false, false, "the field that orders records of one place"},
+    {"clustering", FORM_TEXT | FORM_LIST | FORM_ORDERED, NULL, "asc|desc", false, false,
+     "the fields that do, each NAME or NAME: desc"},
+    {"static", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "fields with one value a place"},
 };
 static const struct grammar_map key_map = {"a key", key_keys, COUNT(key_keys)};
 

@@ -15,9 +15,7 @@ static bool is_on(const struct looking *looking, const struct target_table *tabl
                   const char *statement)
 {
     struct buffer begin = {0};
-    buffer_append_string(&begin, "ALTER TABLE ");
-    mysql_append_table(&begin, looking->self, table->name);
-    buffer_append_byte(&begin, ' ');
+    mysql_append(&begin, "ALTER TABLE %t ", &looking->self->sql, table->name);
     bool same = strncmp(statement, buffer_string(&begin), begin.length) == 0;
     buffer_free(&begin);
     return same;

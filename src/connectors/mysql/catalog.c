@@ -339,7 +339,7 @@ static void read_foreign_keys(struct builder *builder, struct schema_table *tabl
     for (uint32_t row = range.first; row < range.end;) {
         uint32_t end = group_end(rows, row, range.end, 1);
         const char *schema = cell(rows, row, 3);
-        bool own = strcmp(schema, builder->self->schema) == 0;
+        bool own = strcmp(schema, builder->self->sql.schema) == 0;
         keys[table->foreign_key_count++] = (struct schema_foreign_key){
             .name = text(builder, rows, row, 1),
             .columns = list_of(builder, rows, row, end, 2),
@@ -435,7 +435,7 @@ static enum status ask(struct builder *builder, const char *sql, struct rows *ro
     enum error_code otherwise =
         self->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID;
 
-    mysql_append_filled(&filled, sql, self->schema, builder->table);
+    mysql_append_filled(&filled, sql, self->sql.schema, builder->table);
     if (mysql_run_buffer(self, builder->connection, &filled, MYSQL_LONG, otherwise, &rows->result,
                          builder->error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -23,7 +23,7 @@ static void append_lock(struct buffer *sql, const struct mysql_database *self, c
                         const char *run_id)
 {
     struct buffer name = {0};
-    buffer_format(&name, "%s %s", run_id, self->schema);
+    buffer_format(&name, "%s %s", run_id, self->sql.schema);
     buffer_format(sql, "'transhume %s %016llx'", what,
                   (unsigned long long)sql_name_hash(buffer_string(&name)));
     buffer_free(&name);
@@ -127,9 +127,8 @@ static enum status find_epoch(struct mysql_database *self, MYSQL *connection, co
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     store_name_key(key, "run/", run_id);
-    buffer_append_string(&sql, "SELECT value FROM ");
-    mysql_append_table(&sql, self, SQL_STORE_TABLE);
-    buffer_format(&sql, " WHERE name = '%s/leader'", key);
+    mysql_append(&sql, "SELECT value FROM %t WHERE name = '%s/leader'", &self->sql, SQL_STORE_TABLE,
+                 key);
     enum status status =
         mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;

@@ -372,9 +372,9 @@ static bool log_in(const struct mysql_database *self, enum mysql_tls tls, MYSQL 
     const char *password = settings->password != NULL ? settings->password : getenv("MYSQL_PWD");
     bool wants_tls = tls != MYSQL_TLS_DISABLE && settings->socket == NULL;
     MYSQL *made = NULL;
-    int events = mysql_real_connect_start(&made, connection, settings->host, settings->user,
-                                          password, self->schema, settings->port, settings->socket,
-                                          CLIENT_FOUND_ROWS | CLIENT_MULTI_RESULTS);
+    int events = mysql_real_connect_start(
+        &made, connection, settings->host, settings->user, password, self->sql.schema,
+        settings->port, settings->socket, CLIENT_FOUND_ROWS | CLIENT_MULTI_RESULTS);
     *without_tls = false;
     for (bool judged = !wants_tls; events != 0;) {
         int happened = *without_tls ? MYSQL_WAIT_TIMEOUT : wait_for(connection, events);
@@ -470,7 +470,7 @@ enum status mysql_control(struct mysql_database *self, MYSQL **connection, struc
     if (mysql_is_alive(self->control)) {
         return STATUS_OK;
     }
-    if (self->mode == OPEN_SOURCE && self->snapshot_taken) {
+    if (self->mode == OPEN_SOURCE && self->sql.snapshot_taken) {
         error_set(error, ERROR_SOURCE_READ, self->sql.shown,
                   "the connection that holds the snapshot broke off");
         error_hint(error, "`transhume resume` continues, at a new snapshot");
@@ -573,10 +573,7 @@ enum status mysql_ask_edge(struct mysql_database *self, MYSQL *connection, const
                            int64_t *number, struct error *error)
 {
     struct buffer sql = {0};
-    buffer_format(&sql, "SELECT %s(", edge);
-    mysql_append_name(&sql, column);
-    buffer_append_string(&sql, ") FROM ");
-    mysql_append_table(&sql, self, table);
+    mysql_append(&sql, "SELECT %s(%n) FROM %t", edge, column, &self->sql, table);
     return mysql_ask_number(self, connection, &sql, MYSQL_LONG, otherwise, INT64_MIN, number,
                             error);
 }

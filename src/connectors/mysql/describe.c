@@ -26,7 +26,7 @@ static enum status ask(struct mysql_database *self, MYSQL *connection, const cha
                        MYSQL_RES **result, struct error *error)
 {
     struct buffer sql = {0};
-    mysql_append_filled(&sql, query, self->schema, NULL);
+    mysql_append_filled(&sql, query, self->sql.schema, NULL);
     return mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_SOURCE_READ, result, error);
 }
 
@@ -166,8 +166,7 @@ enum status mysql_statements_read(struct mysql_database *self, MYSQL *connection
         if (table->kind != SCHEMA_TABLE) {
             continue;
         }
-        buffer_append_string(&sql, "SHOW CREATE TABLE ");
-        mysql_append_table(&sql, self, table->name);
+        mysql_append(&sql, "SHOW CREATE TABLE %t", &self->sql, table->name);
         status = mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_SOURCE_READ, &result,
                                   error);
         MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;

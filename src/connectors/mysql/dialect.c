@@ -1,5 +1,6 @@
 /* What MySQL has in its own way of what SQL databases do alike. */
 #include "connectors/mysql/rollback.h"
+#include "connectors/mysql/source.h"
 #include "connectors/sql/finding.h"
 #include "connectors/sql/rollback.h"
 #include <string.h>
@@ -13,6 +14,24 @@ static struct mysql_database *server_of(struct sql_database *self)
 static void append_table(struct buffer *out, const struct sql_database *self, const char *name)
 {
     mysql_append_table(out, (const struct mysql_database *)self, name);
+}
+
+static enum status catalog(struct sql_database *self, const struct schema **schema,
+                           struct error *error)
+{
+    const struct mysql_catalog *read = NULL;
+    enum status status = mysql_catalog_get(server_of(self), &read, error);
+    *schema = status == STATUS_OK ? read->schema : NULL;
+    return status;
+}
+
+static enum status find(struct sql_database *self, const char *name, struct sql_table *table)
+{
+    const struct mysql_table *found = mysql_catalog_find(server_of(self)->catalog, name);
+    if (found != NULL) {
+        *table = mysql_table_of(found);
+    }
+    return found != NULL ? STATUS_OK : STATUS_END;
 }
 
 /* ---------------------------------------------------------------- statements */
@@ -106,15 +125,10 @@ static void append_held(struct buffer *sql, const struct sql_table *table, uint3
                         const char *alias)
 {
     const struct schema_column *schema = &table->schema->columns[column];
-    buffer_format(sql, "(%s.", alias);
-    mysql_append_name(sql, schema->name);
-    buffer_append_string(sql, " IS NOT NULL");
+    mysql_append(sql, "(%s.%n IS NOT NULL", alias, schema->name);
     if (sql_column_gives(schema) == SQL_GIVES_DEFAULT) {
-        buffer_format(sql, " AND NOT CAST(%s.", alias);
-        mysql_append_name(sql, schema->name);
-        buffer_format(sql, " AS BINARY) <=> CAST(DEFAULT(%s.", alias);
-        mysql_append_name(sql, schema->name);
-        buffer_append_string(sql, ") AS BINARY)");
+        mysql_append(sql, " AND NOT CAST(%s.%n AS BINARY) <=> CAST(DEFAULT(%s.%n) AS BINARY)",
+                     alias, schema->name, alias, schema->name);
     }
     buffer_append_byte(sql, ')');
 }
@@ -145,9 +159,16 @@ static enum status sum(struct sql_database *self, const struct sql_table *table,
 
 const struct sql_dialect mysql_dialect = {
     .name = "mysql",
+    .container = "database",
     .compare_names = strcasecmp,
     .append_name = mysql_append_name,
+    .append_text = mysql_append_text,
     .append_table = append_table,
+    .catalog = catalog,
+    .find = find,
+    .look_at_stream = mysql_look_at_stream,
+    .count = mysql_count_source,
+    .digest_type = mysql_digest_type,
     .begin = begin,
     .end = end,
     .run = run,

@@ -29,7 +29,7 @@ static bool takes_locks(const struct mysql_database *self)
 /* A number is taken as long as the server knows its last session, also one that is lost to us. */
 enum status mysql_session_mark(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
-    uint64_t key = sql_sessions_key(self->schema, self->sql.run_id, self->sql.epoch);
+    uint64_t key = sql_sessions_key(self->sql.schema, self->sql.run_id, self->sql.epoch);
     for (uint32_t i = 0; takes_locks(self) && i < SQL_SESSIONS_MAX; i++) {
         struct buffer sql = {0};
         int64_t locked = 0;
@@ -121,7 +121,7 @@ enum status mysql_sessions_end(struct mysql_database *self, MYSQL *connection, c
 {
     struct looking looking = {.self = self,
                               .connection = connection,
-                              .key = sql_sessions_key(self->schema, run_id, epoch)};
+                              .key = sql_sessions_key(self->sql.schema, run_id, epoch)};
     return end_found(&looking, error);
 }
 

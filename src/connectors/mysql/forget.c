@@ -26,9 +26,7 @@ static enum status drop_empty(struct mysql_database *self, MYSQL *connection, st
 {
     struct buffer sql = {0};
     int64_t found = 1;
-    buffer_append_string(&sql, "SELECT EXISTS (SELECT 1 FROM ");
-    mysql_append_table(&sql, self, SQL_STORE_TABLE);
-    buffer_append_byte(&sql, ')');
+    mysql_append(&sql, "SELECT EXISTS (SELECT 1 FROM %t)", &self->sql, SQL_STORE_TABLE);
     enum status status = mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_LEDGER_INVALID,
                                           1, &found, error);
     return status == STATUS_OK && found == 0 ? mysql_drop_own(self, connection, NULL, error)

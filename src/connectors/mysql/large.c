@@ -58,9 +58,8 @@ static void append_column(struct buffer *sql, const struct mysql_sliced *sliced)
 {
     bool text = sliced->kind == VALUE_TEXT;
     /* a CAST would be cut off at max_allowed_packet */
-    buffer_append_string(sql, text ? "CONVERT(_t0." : "_t0.");
-    mysql_append_name(sql, sliced->name);
-    buffer_append_string(sql, text ? " USING binary)" : "");
+    mysql_append(sql, "%s%n%s", text ? "CONVERT(_t0." : "_t0.", sliced->name,
+                 text ? " USING binary)" : "");
 }
 
 static void make_one(struct mysql_database *self, const struct buffer *place,
@@ -94,8 +93,7 @@ static bool write_place(struct mysql_database *self, const struct mysql_request 
         }
         values[i] = (struct text){.data = key[i], .length = lengths[i]};
     }
-    mysql_append_table(place, self, compiled->root->schema->name);
-    buffer_append_string(place, " AS _t0 WHERE ");
+    mysql_append(place, "%t AS _t0 WHERE ", &self->sql, compiled->root->schema->name);
     mysql_append_record(place, compiled->root, "_t0", values);
     return true;
 }

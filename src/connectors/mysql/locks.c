@@ -27,7 +27,7 @@ static void append_holders(struct buffer *sql, const struct mysql_database *self
                                     "performance_schema.threads AS t ON t.thread_id = "
                                     "m.owner_thread_id WHERE m.lock_status = 'GRANTED' AND "
                                     "m.object_schema = ");
-    mysql_append_string(sql, self->schema);
+    mysql_append_string(sql, self->sql.schema);
     buffer_append_string(sql, self->mariadb ? " AND table_name = " : " AND m.object_name = ");
     mysql_append_string(sql, table);
 }

@@ -117,7 +117,7 @@ static enum status choose_settings(struct mysql_database *self, const struct uri
     settings->ca = keep(self, ca);
     settings->certificate = keep(self, uri_parameter(uri, &transhume_connector, "sslcert"));
     settings->key = keep(self, uri_parameter(uri, &transhume_connector, "sslkey"));
-    self->schema = keep(self, uri->path);
+    self->sql.schema = keep(self, uri->path);
     return STATUS_OK;
 }
 
@@ -206,13 +206,13 @@ static enum status name_as_server(struct mysql_database *self, struct error *err
     MYSQL_RES *result = NULL;
     buffer_append_string(&sql, "SELECT schema_name FROM information_schema.schemata WHERE "
                                "CAST(LOWER(schema_name) AS BINARY) = CAST(LOWER(");
-    mysql_append_string(&sql, self->schema);
+    mysql_append_string(&sql, self->sql.schema);
     buffer_append_string(&sql, ") AS BINARY)");
     enum status status =
         mysql_run_buffer(self, self->control, &sql, MYSQL_SHORT, ERROR_NETWORK, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[0] != NULL) {
-        self->schema = keep(self, row[0]);
+        self->sql.schema = keep(self, row[0]);
     }
     mysql_free_result(result);
     return status;
@@ -279,11 +279,11 @@ static enum status open_all(struct mysql_database *self, const struct uri *uri, 
     const char *host = self->settings.socket != NULL ? self->settings.socket
                        : self->settings.host != NULL ? self->settings.host
                                                      : "localhost";
-    self->sql.shown =
-        self->settings.socket != NULL || self->settings.host == NULL
-            ? arena_format(self->arena, "%s/%s", host, self->schema)
-            : arena_format(self->arena, "%s:%u/%s", host,
-                           self->settings.port != 0 ? self->settings.port : 3306u, self->schema);
+    self->sql.shown = self->settings.socket != NULL || self->settings.host == NULL
+                          ? arena_format(self->arena, "%s/%s", host, self->sql.schema)
+                          : arena_format(self->arena, "%s:%u/%s", host,
+                                         self->settings.port != 0 ? self->settings.port : 3306u,
+                                         self->sql.schema);
     if (look_at_server(self, load, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -357,7 +357,7 @@ static enum status mysql_identity(struct database *database, struct arena *arena
     if (row != NULL) {
         *identity =
             arena_format(arena, "mysql server %s %s %s%s%s database %s", row[0], row[1], row[2],
-                         own != NULL ? " " : "", own != NULL ? own[1] : "", self->schema);
+                         own != NULL ? " " : "", own != NULL ? own[1] : "", self->sql.schema);
     }
     if (status == STATUS_OK && row == NULL) {
         status =

@@ -52,7 +52,6 @@ struct mysql_database {
     struct sql_database sql;
     struct arena *arena; /* lives as long as the instance; control thread only */
     enum open_mode mode;
-    const char *schema; /* the database's name */
     struct mysql_settings settings;
     int64_t timeout_ms;
     bool mariadb;              /* else MySQL */
@@ -65,9 +64,8 @@ struct mysql_database {
     bool tables_only;          /* describe tells of nothing else */
     uint64_t packet_bytes_max; /* max_allowed_packet, as the run began */
     MYSQL *control;            /* the control thread's; source: within the snapshot once taken */
-    bool snapshot_taken;
-    struct mysql_held *held; /* source: what the run reads, touched within the snapshot */
-    bool lockless;           /* by option: connections begin one after the other, without a lock */
+    struct mysql_held *held;   /* source: what the run reads, touched within the snapshot */
+    bool lockless; /* by option: connections begin one after the other, without a lock */
     MYSQL *pool[MYSQL_POOL_MAX]; /* source: within the snapshot, in nobody's hand */
     uint32_t pool_count;
     uint32_t pool_spare;       /* so many of them no reader will ask for: the express lane's */
@@ -269,6 +267,8 @@ void mysql_append_name(struct buffer *out, const char *name);
 void mysql_append_text(struct buffer *out, const char *text, size_t length);
 void mysql_append_string(struct buffer *out, const char *text); /* NULL becomes NULL */
 void mysql_append_bytes(struct buffer *out, const void *bytes, size_t length); /* X'…' */
+/* SQL by a format: sql_append. */
+void mysql_append(struct buffer *out, const char *format, ...);
 /* `database`.`name` */
 void mysql_append_table(struct buffer *out, const struct mysql_database *self, const char *name);
 /* `a`, `b`; `alias` may be NULL. */

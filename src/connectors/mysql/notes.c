@@ -67,14 +67,10 @@ enum status mysql_note_making(struct mysql_database *self, MYSQL *connection, co
         return STATUS_FAILED;
     }
     if (making == MYSQL_NOT_MADE) {
-        buffer_append_string(&sql, "DELETE FROM ");
-        mysql_append_table(&sql, self, SQL_STORE_TABLE);
-        buffer_format(&sql, " WHERE name = '%s'", key);
+        mysql_append(&sql, "DELETE FROM %t WHERE name = '%s'", &self->sql, SQL_STORE_TABLE, key);
     } else {
-        buffer_append_string(&sql, "REPLACE INTO ");
-        mysql_append_table(&sql, self, SQL_STORE_TABLE);
-        buffer_format(&sql, " (name, version, value) VALUES ('%s', 1, '%s')", key,
-                      making_texts[making]);
+        mysql_append(&sql, "REPLACE INTO %t (name, version, value) VALUES ('%s', 1, '%s')",
+                     &self->sql, SQL_STORE_TABLE, key, making_texts[making]);
     }
     return mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
 }
@@ -92,9 +88,7 @@ enum status mysql_find_making(struct mysql_database *self, MYSQL *connection, co
     if (note_key(self, connection, table, key, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, "SELECT value FROM ");
-    mysql_append_table(&sql, self, SQL_STORE_TABLE);
-    buffer_format(&sql, " WHERE name = '%s'", key);
+    mysql_append(&sql, "SELECT value FROM %t WHERE name = '%s'", &self->sql, SQL_STORE_TABLE, key);
     enum status status =
         mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
@@ -111,9 +105,8 @@ enum status mysql_forget_notes(struct mysql_database *self, MYSQL *connection, c
     char key[STORE_KEY_BYTES];
     struct buffer sql = {0};
     store_name_key(key, "run/", run_id);
-    buffer_append_string(&sql, "DELETE FROM ");
-    mysql_append_table(&sql, self, SQL_STORE_TABLE);
-    buffer_format(&sql, " WHERE name >= '%s/note/' AND name < '%s/note0'", key, key);
+    mysql_append(&sql, "DELETE FROM %t WHERE name >= '%s/note/' AND name < '%s/note0'", &self->sql,
+                 SQL_STORE_TABLE, key, key);
     return mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_WRITE, NULL, error);
 }
 
@@ -146,7 +139,7 @@ enum status mysql_list_own(struct mysql_database *self, MYSQL *connection, const
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT table_name FROM information_schema.tables WHERE table_type "
                                "= 'BASE TABLE' AND table_schema = ");
-    mysql_append_string(&sql, self->schema);
+    mysql_append_string(&sql, self->sql.schema);
     buffer_format(&sql,
                   " AND LEFT(table_name, %zu) = '%s' ORDER BY table_name = '" SQL_STORE_TABLE "'",
                   strlen(prefix), prefix);

@@ -62,7 +62,7 @@ static void append_statement(struct buffer *sql, const struct maker *maker,
                              const struct schema_object *object, const char *statement)
 {
     const char *from = maker->objects->settings;
-    const char *to = maker->self->schema;
+    const char *to = maker->self->sql.schema;
     if (object->kind == SCHEMA_OBJECT_TRIGGER) {
         mysql_append_trigger(sql, statement, to);
     } else if (object->kind == SCHEMA_OBJECT_VIEW && from != NULL && strcmp(from, to) != 0) {

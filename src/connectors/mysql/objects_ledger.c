@@ -28,8 +28,7 @@ static enum status run(struct mysql_database *self, MYSQL *connection, struct bu
 
 static void begin(struct buffer *sql, const struct mysql_database *self, const char *words)
 {
-    buffer_append_string(sql, words);
-    mysql_append_table(sql, self, table);
+    mysql_append(sql, "%s%t", words, &self->sql, table);
 }
 
 static void append_where(struct buffer *sql, const struct mysql_database *self, const char *what,

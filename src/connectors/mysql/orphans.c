@@ -32,9 +32,7 @@ static void append_literal(struct buffer *out, const void *self, const char *tex
 static void append_shown(struct buffer *out, const char *name)
 {
     struct buffer text = {0};
-    buffer_append_string(&text, "CONCAT(t.");
-    mysql_append_name(&text, name);
-    buffer_append_byte(&text, ')');
+    mysql_append(&text, "CONCAT(t.%n)", name);
     const char *shown = buffer_string(&text);
     buffer_format(out,
                   "COALESCE(LEFT(IF(CHARSET(%s) = 'binary', CONCAT('0x', HEX(%s)), CONVERT(%s "
@@ -85,7 +83,7 @@ static bool is_ours(const struct taking *taking, const char *schema, const char 
 {
     bool found = false;
     for (uint32_t i = 0; !found && i < taking->count; i++) {
-        found = strcasecmp(schema, taking->self->schema) == 0 &&
+        found = strcasecmp(schema, taking->self->sql.schema) == 0 &&
                 strcasecmp(table, taking->references[i].orphans.table) == 0;
     }
     return found;
@@ -98,7 +96,7 @@ static enum status refuse_others(const struct taking *taking, const char *table,
     struct buffer sql = {0};
     MYSQL_RES *referrers = NULL;
     MYSQL_ROW row = NULL;
-    mysql_append_filled(&sql, sql_referrers, taking->self->schema, table);
+    mysql_append_filled(&sql, sql_referrers, taking->self->sql.schema, table);
     enum status status = mysql_run_buffer(taking->self, taking->connection, &sql, MYSQL_LONG,
                                           ERROR_TARGET_INVALID, &referrers, error);
     while (status == STATUS_OK && (row = mysql_fetch_row(referrers)) != NULL) {
@@ -178,9 +176,8 @@ static enum status drop(const struct taking *taking, const struct sql_orphans *o
                         int64_t last, uint64_t *gone, struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "DELETE t FROM ");
-    mysql_append_table(&sql, taking->self, orphans->table);
-    buffer_append_string(&sql, " AS t JOIN (SELECT DISTINCT ");
+    mysql_append(&sql, "DELETE t FROM %t AS t JOIN (SELECT DISTINCT ", &taking->self->sql,
+                 orphans->table);
     mysql_append_names(&sql, NULL, orphans->columns);
     buffer_append_string(&sql, " FROM ");
     append_kept(&sql, taking->self, orphans->table);

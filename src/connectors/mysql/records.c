@@ -26,11 +26,8 @@ static void append_equal_json(struct buffer *sql, const struct mysql_database *s
     bool normalizes = self->mariadb && self->version >= NORMALIZES;
     const char *before = normalizes ? "CAST(JSON_NORMALIZE(" : self->mariadb ? "CAST(" : "";
     const char *behind = normalizes ? ") AS BINARY)" : self->mariadb ? " AS BINARY)" : "";
-    buffer_append_string(sql, before);
-    mysql_append_name(sql, column->name);
-    buffer_format(sql, "%s = %s", behind, self->mariadb ? before : "CAST(");
-    buffer_append_buffer(sql, literal);
-    buffer_append_string(sql, self->mariadb ? behind : " AS JSON)");
+    mysql_append(sql, "%s%n%s = %s%b%s", before, column->name, behind,
+                 self->mariadb ? before : "CAST(", literal, self->mariadb ? behind : " AS JSON)");
 }
 
 /* A text is compared by its bytes, unless it is `loose`, and beside that by its collation, which an
@@ -56,11 +53,10 @@ static void append_equal(struct buffer *sql, const struct mysql_database *self,
         buffer_append_string(sql, number && !exponent ? "e0" : "");
     }
     if (text && !(plain && loose)) {
-        buffer_append_string(sql, plain ? " AND CAST(CONVERT(" : "CAST(CONVERT(");
-        mysql_append_name(sql, column->name);
-        buffer_append_string(sql, " USING utf8mb4) AS BINARY) = CAST(CONVERT(");
-        buffer_append_buffer(sql, literal);
-        buffer_append_string(sql, " USING utf8mb4) AS BINARY)");
+        mysql_append(sql,
+                     "%s%n USING utf8mb4) AS BINARY) = CAST(CONVERT(%b USING utf8mb4) AS "
+                     "BINARY)",
+                     plain ? " AND CAST(CONVERT(" : "CAST(CONVERT(", column->name, literal);
     }
 }
 
@@ -152,8 +148,7 @@ static enum status append_condition(const struct sql_finding *finding, struct bu
         const struct mysql_column *column = &facts->columns[position];
         buffer_append_string(sql, i == 0 ? " WHERE " : " AND ");
         if (cells[i].kind == VALUE_NULL || cells[i].kind == VALUE_MISSING) {
-            mysql_append_name(sql, column->name);
-            buffer_append_string(sql, " IS NULL");
+            mysql_append(sql, "%n IS NULL", column->name);
             continue;
         }
         struct cell kept;
@@ -176,9 +171,7 @@ static enum status append_condition(const struct sql_finding *finding, struct bu
 static enum status append_record(struct sql_finding *finding, const struct cell *cells,
                                  struct buffer *sql)
 {
-    buffer_append_string(sql, " FROM ");
-    mysql_append_table(sql, server_of(finding), finding->table->name);
-    buffer_append_string(sql, " AS t");
+    mysql_append(sql, " FROM %t AS t", &server_of(finding)->sql, finding->table->name);
     return append_condition(finding, sql, cells, false);
 }
 
@@ -210,16 +203,14 @@ static enum status keep_one(struct sql_finding *finding, const struct cell *cell
         buffer_free(&sql);
         return status;
     }
-    buffer_append_string(&sql, "INSERT INTO ");
-    mysql_append_table(&sql, server_of(finding), finding->undo_name);
-    buffer_append_string(&sql, " (_transhume_found");
+    mysql_append(&sql, "INSERT INTO %t (_transhume_found", &server_of(finding)->sql,
+                 finding->undo_name);
     mysql_undo_append_columns(&sql, facts, "");
     buffer_append_string(&sql, ") SELECT 2");
     mysql_undo_append_columns(&sql, facts, "t.");
     status = append_record(finding, cells, &sql);
-    buffer_append_string(&sql, " AND NOT EXISTS (SELECT 1 FROM ");
-    mysql_append_table(&sql, server_of(finding), finding->undo_name);
-    buffer_append_string(&sql, " AS v WHERE ");
+    mysql_append(&sql, " AND NOT EXISTS (SELECT 1 FROM %t AS v WHERE ", &server_of(finding)->sql,
+                 finding->undo_name);
     mysql_append_match(&sql, finding->columns, "v", "t");
     buffer_append_byte(&sql, ')');
     if (status != STATUS_OK) {
@@ -240,8 +231,7 @@ static enum status delete_one(struct sql_finding *finding, const struct cell *ce
     if (count == 0) {
         return STATUS_OK;
     }
-    buffer_append_string(&sql, "DELETE FROM ");
-    mysql_append_table(&sql, server_of(finding), finding->table->name);
+    mysql_append(&sql, "DELETE FROM %t", &server_of(finding)->sql, finding->table->name);
     if (append_condition(finding, &sql, cells, false) != STATUS_OK) {
         buffer_free(&sql);
         return STATUS_FAILED;

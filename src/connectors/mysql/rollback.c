@@ -117,8 +117,7 @@ static enum status drop_undo(const struct mysql_undoing *undoing)
     if (undoing->undo_name == NULL || !undoing->drops) {
         return STATUS_OK;
     }
-    buffer_append_string(&sql, "DROP TABLE IF EXISTS ");
-    mysql_append_table(&sql, undoing->self, undoing->undo_name);
+    mysql_append(&sql, "DROP TABLE IF EXISTS %t", &undoing->self->sql, undoing->undo_name);
     return mysql_run_buffer(undoing->self, undoing->connection, &sql, MYSQL_LONG,
                             ERROR_TARGET_WRITE, NULL, undoing->error);
 }

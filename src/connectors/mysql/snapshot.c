@@ -36,7 +36,7 @@ enum status mysql_pool_take(struct mysql_database *self, MYSQL **connection, str
     if (*connection != NULL) {
         return STATUS_OK;
     }
-    if (!self->snapshot_taken) {
+    if (!self->sql.snapshot_taken) {
         return mysql_connect(self, connection, error);
     }
     error_set(error, ERROR_SOURCE_READ, self->sql.shown,
@@ -133,8 +133,7 @@ static enum status lock_tables(struct mysql_database *self, MYSQL *connection, s
     for (uint32_t i = 0; i < catalog->table_count; i++) {
         if (catalog->tables[i].schema->kind == SCHEMA_TABLE) {
             buffer_append_string(&sql, count++ > 0 ? ", " : "");
-            mysql_append_table(&sql, self, catalog->tables[i].schema->name);
-            buffer_append_string(&sql, " READ");
+            mysql_append(&sql, "%t READ", &self->sql, catalog->tables[i].schema->name);
         }
     }
     if (count == 0) {
@@ -223,7 +222,7 @@ static enum status refuse_one(const struct mysql_database *self, const struct de
                               struct error *error)
 {
     struct buffer schema = {0};
-    mysql_append_name(&schema, self->schema);
+    mysql_append_name(&schema, self->sql.schema);
     error_set(error, ERROR_PERMISSION, self->sql.shown,
               "%u tables are read side by side (one, and those that are embedded or aggregated), "
               "for which connections have to share a snapshot, and the account may lock neither "
@@ -288,7 +287,7 @@ static int64_t transactions_so_far(struct mysql_database *self, MYSQL *connectio
     }
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.tables WHERE engine <> "
                                "'InnoDB' AND table_type = 'BASE TABLE' AND table_schema = ");
-    mysql_append_string(&sql, self->schema);
+    mysql_append_string(&sql, self->sql.schema);
     if (mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_SOURCE_READ, -1, &others,
                          NULL) != STATUS_OK ||
         others != 0) {
@@ -394,7 +393,7 @@ enum status mysql_snapshot(struct database *database, uint32_t reader_count, str
     if (large && self->pool_count >= demand.needed) {
         self->slicer = self->pool[--self->pool_count];
     }
-    self->snapshot_taken = true;
+    self->sql.snapshot_taken = true;
     log_write(LOG_INFO, "%s", MYSQL_STAYS_OPEN);
     if (failpoint_hit("mysql.snapshot_begun", error) != STATUS_OK ||
         mysql_hold_touch(self, error) != STATUS_OK) {

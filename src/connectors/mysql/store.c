@@ -59,7 +59,7 @@ enum status mysql_store_exists(struct mysql_database *self, MYSQL *connection, s
                   "information_schema.tables WHERE table_name IN ('" SQL_STORE_TABLE
                   "', '_transhume_run') AND table_schema = ",
                   OLDER);
-    mysql_append_string(&sql, self->schema);
+    mysql_append_string(&sql, self->sql.schema);
     if (mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_INVALID, 0, &found,
                          error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -126,9 +126,7 @@ static enum status inspect_one(struct mysql_database *self, MYSQL *connection, c
     *record_exists = false;
     if (*table_exists) {
         struct buffer sql = {0};
-        buffer_append_string(&sql, "SELECT EXISTS (SELECT 1 FROM ");
-        mysql_append_table(&sql, self, name);
-        buffer_append_byte(&sql, ')');
+        mysql_append(&sql, "SELECT EXISTS (SELECT 1 FROM %t)", &self->sql, name);
         status = mysql_ask_number(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_INVALID, 0,
                                   &found, error);
         *record_exists = found != 0;

@@ -238,16 +238,6 @@ enum status mysql_fetch_all(struct sql_finding *finding, const struct cell *keys
 enum status mysql_read_records(struct sql_database *database, const struct sql_table *table,
                                const char *from, struct batch *batch, struct error *error);
 
-static inline struct sql_table mysql_table_of(const struct mysql_table *facts)
-{
-    return (struct sql_table){facts->schema, (const struct sql_facts *)facts};
-}
-/* The table that mysql_dialect.describe found. */
-static inline const struct mysql_table *mysql_facts_of(const struct sql_table *table)
-{
-    return (const struct mysql_table *)table->facts;
-}
-
 /* ---------------------------------------------------------------- writer.c */
 
 enum status mysql_writer_open(struct database *self, const struct target_table *tables,

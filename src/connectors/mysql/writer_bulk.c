@@ -72,7 +72,7 @@ static enum status may_have_triggers(struct writer *writer, const struct writer_
     if (writer->tables[plan->table].plan->created) {
         return STATUS_OK;
     }
-    mysql_append_filled(&sql, sql_triggers, self->schema, plan->facts->schema->name);
+    mysql_append_filled(&sql, sql_triggers, self->sql.schema, plan->facts->schema->name);
     if (mysql_run_buffer(self, writer->connection, &sql, MYSQL_SHORT, ERROR_TARGET_INVALID, &result,
                          error) != STATUS_OK) {
         return STATUS_FAILED;

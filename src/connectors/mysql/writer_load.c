@@ -278,11 +278,12 @@ static enum status judge_success(struct writer *writer, uint64_t records, struct
 
 static enum status set_savepoint(struct writer *writer, struct error *error)
 {
-    if (!writer->begun && mysql_run(writer->database, writer->connection, "START TRANSACTION",
-                                    MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, error) != STATUS_OK) {
+    if (!writer->sql.begun &&
+        mysql_run(writer->database, writer->connection, "START TRANSACTION", MYSQL_SHORT,
+                  ERROR_TARGET_WRITE, NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    writer->begun = true;
+    writer->sql.begun = true;
     return mysql_run(writer->database, writer->connection, savepoint, MYSQL_SHORT,
                      ERROR_TARGET_WRITE, NULL, error);
 }

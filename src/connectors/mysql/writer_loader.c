@@ -46,22 +46,6 @@ void writer_loader_stop(struct writer *writer)
     arena_destroy(writer->load_scratch);
 }
 
-static void move_to_results(struct writer *writer, struct segment *segment)
-{
-    if (segment->first == NULL) {
-        writer_segment_clear(segment);
-        return;
-    }
-    if (writer->done == NULL) {
-        writer->done = segment->first;
-    } else {
-        writer->done_last->next = segment->first;
-    }
-    writer->done_last = segment->last;
-    segment->first = NULL;
-    writer_segment_clear(segment);
-}
-
 enum status writer_await_load(struct writer *writer, int64_t timeout_ms, struct error *error)
 {
     void *item = NULL;
@@ -78,14 +62,15 @@ enum status writer_await_load(struct writer *writer, int64_t timeout_ms, struct 
         error_copy(error, &segment->error);
         return STATUS_FAILED;
     }
-    move_to_results(writer, segment);
+    sql_held_move(&segment->held, &writer->sql.done);
+    writer_segment_clear(segment);
     return STATUS_OK;
 }
 
 enum status writer_hand_over(struct writer *writer, struct error *error)
 {
     struct segment *filled = writer->filling;
-    if (filled->first == NULL && filled->lines == 0) {
+    if (filled->held.first == NULL && filled->lines == 0) {
         return STATUS_OK;
     }
     if (writer_await_load(writer, -1, error) == STATUS_FAILED) {

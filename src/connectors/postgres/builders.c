@@ -15,7 +15,7 @@ struct looking {
 static enum status find(void *context, struct sql_built *built, struct error *error)
 {
     const struct looking *looking = context;
-    const struct postgres_parameter schema = {.text = looking->self->schema};
+    const struct postgres_parameter schema = {.text = looking->self->sql.schema};
     PGresult *rows = NULL;
     enum status status = postgres_query(looking->self, looking->connection, sql_builders, &schema,
                                         1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &rows, error);

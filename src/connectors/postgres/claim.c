@@ -38,7 +38,7 @@ static enum status try_lock(struct postgres_database *self, const char *run_id, 
     char sql[96];
     PGresult *result = NULL;
     snprintf(sql, sizeof sql, "SELECT pg_catalog.pg_try_advisory_xact_lock(%lld)",
-             (long long)sql_sessions_key(self->schema, run_id, 0));
+             (long long)sql_sessions_key(self->sql.schema, run_id, 0));
     enum status status = postgres_query(self, self->lock, sql, NULL, 0, POSTGRES_SHORT,
                                         ERROR_TARGET_LOCKED, &result, error);
     if (status == STATUS_OK && PQgetvalue(result, 0, 0)[0] != 't') {

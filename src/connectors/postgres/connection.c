@@ -230,7 +230,7 @@ static void ignore_notice(void *context, const PGresult *result)
 enum status postgres_prefer_schema(struct postgres_database *self, PGconn *connection,
                                    struct error *error)
 {
-    const struct postgres_parameter schema = {.text = self->schema};
+    const struct postgres_parameter schema = {.text = self->sql.schema};
     return postgres_query(
         self, connection,
         "SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', "
@@ -299,7 +299,7 @@ enum status postgres_connect(struct postgres_database *self, PGconn **connection
         status = set_session(self, made, error);
     }
     status = status == STATUS_OK ? postgres_own_add(self, made, error) : status;
-    if (status == STATUS_OK && self->schema != NULL) {
+    if (status == STATUS_OK && self->sql.schema != NULL) {
         status = postgres_prefer_schema(self, made, error);
     }
     if (status != STATUS_OK) {
@@ -317,7 +317,7 @@ enum status postgres_control(struct postgres_database *self, PGconn **connection
     if (self->control != NULL && PQstatus(self->control) == CONNECTION_OK) {
         return STATUS_OK;
     }
-    if (self->mode == OPEN_SOURCE && self->snapshot_taken) {
+    if (self->mode == OPEN_SOURCE && self->sql.snapshot_taken) {
         error_set(error, ERROR_SOURCE_READ, self->sql.shown,
                   "the connection that holds the snapshot broke off");
         error_hint(error, "`transhume resume` continues, at a new snapshot");

@@ -59,7 +59,7 @@ static const char *keep(struct reading *reading, const PGresult *result, int row
 static enum status ask(const struct reading *reading, const char *sql, PGresult **result,
                        struct error *error)
 {
-    const struct postgres_parameter parameter = {.text = reading->self->schema};
+    const struct postgres_parameter parameter = {.text = reading->self->sql.schema};
     return postgres_query(reading->self, reading->connection, sql, &parameter, 1, POSTGRES_LONG,
                           ERROR_SOURCE_READ, result, error);
 }
@@ -200,11 +200,8 @@ static void attach(struct reading *reading, const PGresult *found, int row,
                    struct schema_object *object)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "ALTER TABLE ONLY ");
-    postgres_append_name(&sql, PQgetvalue(found, row, 3));
-    buffer_append_string(&sql, " ATTACH PARTITION ");
-    postgres_append_name(&sql, PQgetvalue(found, row, 4));
-    buffer_format(&sql, " %s", PQgetvalue(found, row, 5));
+    postgres_append(&sql, "ALTER TABLE ONLY %n ATTACH PARTITION %n %s", PQgetvalue(found, row, 3),
+                    PQgetvalue(found, row, 4), PQgetvalue(found, row, 5));
     object->native_sql = arena_copy_string(reading->arena, buffer_string(&sql));
     buffer_free(&sql);
 }

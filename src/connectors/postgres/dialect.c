@@ -1,6 +1,7 @@
 /* What PostgreSQL has in its own way of what SQL databases do alike. */
 #include "connectors/postgres/locks.h"
 #include "connectors/postgres/rollback.h"
+#include "connectors/postgres/source.h"
 #include "connectors/sql/finding.h"
 #include "connectors/sql/rollback.h"
 #include <stdio.h>
@@ -14,6 +15,24 @@ static struct postgres_database *server_of(struct sql_database *self)
 static void append_table(struct buffer *out, const struct sql_database *self, const char *name)
 {
     postgres_append_table(out, (const struct postgres_database *)self, name);
+}
+
+static enum status catalog(struct sql_database *self, const struct schema **schema,
+                           struct error *error)
+{
+    const struct postgres_catalog *read = NULL;
+    enum status status = postgres_catalog_get(server_of(self), &read, error);
+    *schema = status == STATUS_OK ? read->schema : NULL;
+    return status;
+}
+
+static enum status find(struct sql_database *self, const char *name, struct sql_table *table)
+{
+    const struct postgres_table *found = postgres_catalog_find(server_of(self)->catalog, name);
+    if (found != NULL) {
+        *table = postgres_table_of(found);
+    }
+    return found != NULL ? STATUS_OK : STATUS_END;
 }
 
 /* ---------------------------------------------------------------- statements */
@@ -113,9 +132,7 @@ static void append_held(struct buffer *sql, const struct sql_table *table, uint3
                         const char *alias)
 {
     const struct schema_column *schema = &table->schema->columns[column];
-    buffer_format(sql, "(%s.", alias);
-    postgres_append_name(sql, schema->name);
-    buffer_append_string(sql, " IS DISTINCT FROM NULL");
+    postgres_append(sql, "(%s.%n IS DISTINCT FROM NULL", alias, schema->name);
     if (sql_column_gives(schema) == SQL_GIVES_DEFAULT) {
         buffer_format(sql, " AND %s.", alias);
         postgres_append_name(sql, schema->name);
@@ -150,9 +167,16 @@ static enum status sum(struct sql_database *self, const struct sql_table *table,
 
 const struct sql_dialect postgres_dialect = {
     .name = "postgres",
+    .container = "schema",
     .compare_names = strcmp,
     .append_name = postgres_append_name,
+    .append_text = postgres_append_text,
     .append_table = append_table,
+    .catalog = catalog,
+    .find = find,
+    .look_at_stream = postgres_look_at_stream,
+    .count = postgres_count_source,
+    .digest_type = postgres_digest_type,
     .begin = begin,
     .end = end,
     .run = run,

@@ -22,9 +22,7 @@ static enum status forget_objects(struct postgres_database *self, PGconn *connec
     if (status != STATUS_OK || !found) {
         return status;
     }
-    buffer_append_string(&sql, "DELETE FROM ");
-    postgres_append_table(&sql, self, "_transhume_object");
-    buffer_append_string(&sql, " WHERE run = $1");
+    postgres_append(&sql, "DELETE FROM %t WHERE run = $1", &self->sql, "_transhume_object");
     return postgres_query_buffer(self, connection, &sql, &run, 1, POSTGRES_LONG, ERROR_TARGET_WRITE,
                                  NULL, error);
 }

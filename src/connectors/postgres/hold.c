@@ -232,7 +232,7 @@ enum status postgres_hold_check(struct postgres_database *self, struct error *er
 enum status postgres_hold_lasts(const struct postgres_database *self, struct error *error)
 {
     struct pollfd holder = {.fd = PQsocket(self->control), .events = POLLRDHUP};
-    if (!self->snapshot_taken ||
+    if (!self->sql.snapshot_taken ||
         (holder.fd >= 0 && (poll(&holder, 1, 0) == 0 || holder.revents == 0))) {
         return STATUS_OK;
     }

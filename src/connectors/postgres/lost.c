@@ -39,9 +39,7 @@ static void append_move(struct buffer *sql, const struct postgres_database *self
     buffer_format(sql, "%stableoid, ctid) AS number FROM %s WHERE ", order.count > 0 ? ", " : "",
                   buffer_string(&name));
     for (uint32_t i = 0; i < columns.count; i++) {
-        buffer_append_string(sql, i > 0 ? " AND " : "");
-        postgres_append_name(sql, columns.names[i]);
-        buffer_append_string(sql, " IS DISTINCT FROM NULL");
+        postgres_append(sql, "%s%n IS DISTINCT FROM NULL", i > 0 ? " AND " : "", columns.names[i]);
     }
     buffer_format(sql,
                   "), gone AS (DELETE FROM %s AS t USING places WHERE t.tableoid = places.part "
@@ -60,9 +58,7 @@ static enum status move(struct postgres_database *self, PGconn *connection,
     PGresult *result = NULL;
     buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
     append_lost_table(&sql, self, table->name);
-    buffer_append_string(&sql, " AS SELECT * FROM ");
-    postgres_append_table(&sql, self, table->name);
-    buffer_append_string(&sql, " WITH NO DATA");
+    postgres_append(&sql, " AS SELECT * FROM %t WITH NO DATA", &self->sql, table->name);
     enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG,
                                                ERROR_TARGET_WRITE, NULL, error);
     if (status == STATUS_OK) {

@@ -29,9 +29,7 @@ static void append_literal(struct buffer *out, const void *self, const char *tex
 
 static void append_shown(struct buffer *out, const char *name)
 {
-    buffer_append_string(out, "coalesce(pg_catalog.left(t.");
-    postgres_append_name(out, name);
-    buffer_append_string(out, "::pg_catalog.text, 80), 'NULL')");
+    postgres_append(out, "coalesce(pg_catalog.left(t.%n::pg_catalog.text, 80), 'NULL')", name);
 }
 
 struct sql_orphans postgres_orphans(const struct postgres_database *self)
@@ -67,7 +65,7 @@ static enum status execute(const struct taking *taking, struct buffer *sql, PGre
 static enum status refuse_others(const struct taking *taking, const char *table,
                                  struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = taking->self->schema},
+    const struct postgres_parameter parameters[] = {{.text = taking->self->sql.schema},
                                                     {.text = table}};
     PGresult *result = NULL;
     enum status status = postgres_query(
@@ -92,9 +90,7 @@ static enum status refuse_others(const struct taking *taking, const char *table,
 static enum status make_room(const struct taking *taking, const char *table, struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "LOCK TABLE ");
-    postgres_append_table(&sql, taking->self, table);
-    buffer_append_string(&sql, " IN SHARE ROW EXCLUSIVE MODE");
+    postgres_append(&sql, "LOCK TABLE %t IN SHARE ROW EXCLUSIVE MODE", &taking->self->sql, table);
     if (execute(taking, &sql, NULL, error) != STATUS_OK ||
         refuse_others(taking, table, error) != STATUS_OK) {
         return STATUS_FAILED;

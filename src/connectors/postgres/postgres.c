@@ -192,7 +192,7 @@ static enum status choose_schema(struct postgres_database *self, const char *wan
                    PQgetvalue(result, 0, 2), PQgetvalue(result, 0, 3));
         status = STATUS_FAILED;
     } else if (status == STATUS_OK) {
-        self->schema = arena_copy_string(self->arena, PQgetvalue(result, 0, 0));
+        self->sql.schema = arena_copy_string(self->arena, PQgetvalue(result, 0, 0));
     }
     PQclear(result);
     return status == STATUS_OK ? postgres_prefer_schema(self, self->control, error) : status;
@@ -413,7 +413,7 @@ static enum status postgres_identity(struct database *database, struct arena *ar
         return STATUS_FAILED;
     }
     *identity = arena_format(arena, "postgres cluster %s database %s schema %s",
-                             PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1), self->schema);
+                             PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1), self->sql.schema);
     PQclear(result);
     return STATUS_OK;
 }

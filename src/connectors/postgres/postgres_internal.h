@@ -28,8 +28,7 @@ struct postgres_database {
     struct sql_database sql;
     struct arena *arena; /* lives as long as the instance; control thread only */
     enum open_mode mode;
-    bool tables_only;   /* describe tells of nothing else */
-    const char *schema; /* the one whose tables are meant */
+    bool tables_only; /* describe tells of nothing else */
     const char *keywords[POSTGRES_SETTINGS_MAX];
     const char *values[POSTGRES_SETTINGS_MAX];
     uint32_t setting_count;
@@ -43,7 +42,6 @@ struct postgres_database {
     bool may_temp;   /* target: the same of temporary tables */
     bool pooled;     /* a pooler stands before the server */
     PGconn *control; /* the control thread's connection; source: within the snapshot once taken */
-    bool snapshot_taken;
     const char *snapshot;       /* exported: what readers import */
     struct postgres_held *held; /* source: what the control connection locks before that */
     PGconn *slicer; /* source: reads large values within the snapshot; NULL: not needed yet */
@@ -246,6 +244,8 @@ bool postgres_is_lost(const PGconn *connection, const char *sqlstate);
  * texts of a source. */
 void postgres_append_name(struct buffer *out, const char *name);
 void postgres_append_text(struct buffer *out, const char *text, size_t length);
+/* SQL by a format: sql_append. */
+void postgres_append(struct buffer *out, const char *format, ...);
 /* "schema"."name" of the instance's schema. */
 void postgres_append_table(struct buffer *out, const struct postgres_database *self,
                            const char *name);

@@ -53,9 +53,7 @@ static enum status is_filled(const struct rebuilding *rebuilding, const char *ta
 {
     struct buffer sql = {0};
     PGresult *result = NULL;
-    buffer_append_string(&sql, "SELECT 1 FROM ");
-    postgres_append_table(&sql, rebuilding->self, table);
-    buffer_append_string(&sql, " LIMIT 1");
+    postgres_append(&sql, "SELECT 1 FROM %t LIMIT 1", &rebuilding->self->sql, table);
     enum status status = ask(rebuilding, &sql, NULL, 0, &result);
     *filled = status == STATUS_OK && PQntuples(result) > 0;
     PQclear(result);
@@ -255,7 +253,7 @@ enum status postgres_rebuild_list(struct postgres_database *self, PGconn *connec
                                   const char *run_id, PGresult **list, struct error *error)
 {
     const struct rebuilding rebuilding = {.self = self, .connection = connection, .error = error};
-    const struct postgres_parameter parameters[] = {{.text = run_id}, {.text = self->schema}};
+    const struct postgres_parameter parameters[] = {{.text = run_id}, {.text = self->sql.schema}};
     struct buffer sql = {0};
     buffer_append_string(
         &sql, "SELECT r.what, r.name, r.make, r.undo, r.remark, r.owner, CASE WHEN i.indisvalid "
@@ -300,9 +298,8 @@ static enum status forget_within(const struct rebuilding *rebuilding, const PGre
         STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, "DELETE FROM ");
-    postgres_append_table(&sql, rebuilding->self, notes_table);
-    buffer_append_string(&sql, " WHERE run = $1 AND undo = $2");
+    postgres_append(&sql, "DELETE FROM %t WHERE run = $1 AND undo = $2", &rebuilding->self->sql,
+                    notes_table);
     return ask(rebuilding, &sql, parameters, 2, NULL);
 }
 

@@ -20,9 +20,8 @@ static const struct postgres_table *facts_of(const struct sql_finding *finding)
 static void append_name(struct buffer *sql, const struct postgres_column *column, bool as_text)
 {
     struct postgres_words text = postgres_as_text(column);
-    buffer_append_string(sql, as_text ? text.before : "");
-    postgres_append_name(sql, column->name);
-    buffer_append_string(sql, as_text ? text.behind : "");
+    postgres_append(sql, "%s%n%s", as_text ? text.before : "", column->name,
+                    as_text ? text.behind : "");
 }
 
 struct values {
@@ -70,8 +69,7 @@ static enum status append_condition(struct sql_finding *finding, const struct ce
         buffer_append_string(sql, i == 0 ? " WHERE " : " AND ");
         bool null = cells[i].kind == VALUE_NULL || cells[i].kind == VALUE_MISSING;
         if (null) {
-            postgres_append_name(sql, column->name);
-            buffer_append_string(sql, " IS NOT DISTINCT FROM NULL");
+            postgres_append(sql, "%n IS NOT DISTINCT FROM NULL", column->name);
             continue;
         }
         struct postgres_column as = *column;
@@ -137,9 +135,8 @@ static enum status ask(struct sql_finding *finding, struct buffer *sql, const st
 static void append_keeping(struct sql_finding *finding, struct buffer *sql)
 {
     const struct postgres_table *facts = facts_of(finding);
-    buffer_append_string(sql, "INSERT INTO ");
-    postgres_append_table(sql, server_of(finding), finding->undo_name);
-    buffer_append_string(sql, " (found, hash");
+    postgres_append(sql, "INSERT INTO %t (found, hash", &server_of(finding)->sql,
+                    finding->undo_name);
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         if (!facts->columns[i].generated) {
             buffer_format(sql, ", c%d", facts->columns[i].number);
@@ -148,8 +145,7 @@ static void append_keeping(struct sql_finding *finding, struct buffer *sql)
     buffer_append_string(sql, ") SELECT true, ''");
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         if (!facts->columns[i].generated) {
-            buffer_append_string(sql, ", gone.");
-            postgres_append_name(sql, facts->columns[i].name);
+            postgres_append(sql, ", gone.%n", facts->columns[i].name);
         }
     }
     buffer_append_string(sql, " FROM gone");
@@ -158,14 +154,12 @@ static void append_keeping(struct sql_finding *finding, struct buffer *sql)
 /* " AND NOT EXISTS (…)": the run has no undo record of its key. */
 static void append_unknown(struct sql_finding *finding, struct buffer *sql)
 {
-    buffer_append_string(sql, " AND NOT EXISTS (SELECT 1 FROM ");
-    postgres_append_table(sql, server_of(finding), finding->undo_name);
-    buffer_append_string(sql, " AS u");
+    postgres_append(sql, " AND NOT EXISTS (SELECT 1 FROM %t AS u", &server_of(finding)->sql,
+                    finding->undo_name);
     for (uint32_t i = 0; i < finding->columns.count; i++) {
         const char *name = finding->columns.names[i];
         int32_t at = postgres_find_column(facts_of(finding), name);
-        buffer_append_string(sql, i > 0 ? " AND t." : " WHERE t.");
-        postgres_append_name(sql, name);
+        postgres_append(sql, "%s%n", i > 0 ? " AND t." : " WHERE t.", name);
         const char *labels = at >= 0 ? postgres_labels(&facts_of(finding)->columns[at]) : "";
         buffer_format(sql, "%s = u.c%d%s", labels,
                       at >= 0 ? facts_of(finding)->columns[at].number : 0, labels);
@@ -182,10 +176,9 @@ static enum status delete_one(struct sql_finding *finding, const struct cell *ce
     uint64_t count = 0;
     bool keyless = finding->table->key.count == 0;
 
-    buffer_append_string(&sql, finding->undo_name != NULL ? "WITH gone AS (" : "");
-    buffer_append_string(&sql, "DELETE FROM ");
-    postgres_append_table(&sql, server_of(finding), finding->table->name);
-    buffer_append_string(&sql, " AS t");
+    postgres_append(&sql, "%sDELETE FROM %t AS t",
+                    finding->undo_name != NULL ? "WITH gone AS (" : "", &server_of(finding)->sql,
+                    finding->table->name);
     if (keyless) {
         buffer_append_string(&sql, " WHERE (tableoid, ctid) = (SELECT tableoid, ctid FROM ");
         postgres_append_table(&sql, server_of(finding), finding->table->name);

@@ -77,10 +77,8 @@ static enum status find_columns(struct postgres_undoing *undoing, const struct p
         if (!numbered || column == NULL) {
             return sql_refuse_altered(undoing->facts.schema->name, NULL, undoing->error);
         }
-        buffer_append_string(&undoing->match, i > 0 ? " AND t." : "t.");
-        postgres_append_name(&undoing->match, column->name);
-        buffer_format(&undoing->match, "%s = u.%s%s", postgres_labels(column), name,
-                      postgres_labels(column));
+        postgres_append(&undoing->match, "%s%n%s = u.%s%s", i > 0 ? " AND t." : "t.", column->name,
+                        postgres_labels(column), name, postgres_labels(column));
         undoing->key = column->name;
     }
     return undoing->key != NULL

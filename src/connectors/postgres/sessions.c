@@ -17,7 +17,7 @@ enum status postgres_session_mark(struct postgres_database *self, PGconn *connec
 {
     char sql[96];
     snprintf(sql, sizeof sql, "SELECT pg_catalog.pg_advisory_lock_shared(%lld)",
-             (long long)sql_sessions_key(self->schema, run_id, epoch));
+             (long long)sql_sessions_key(self->sql.schema, run_id, epoch));
     return postgres_execute(self, connection, sql, POSTGRES_SHORT, ERROR_TARGET_LOCKED, error);
 }
 
@@ -76,7 +76,7 @@ static struct looking look_for(struct postgres_database *self, PGconn *connectio
                                const char *run_id, uint64_t epoch)
 {
     struct looking looking = {.self = self, .connection = connection};
-    uint64_t key = sql_sessions_key(self->schema, run_id, epoch);
+    uint64_t key = sql_sessions_key(self->sql.schema, run_id, epoch);
     snprintf(looking.halves[0], sizeof looking.halves[0], "%u", (unsigned)(key >> 32));
     snprintf(looking.halves[1], sizeof looking.halves[1], "%u", (unsigned)key);
     return looking;

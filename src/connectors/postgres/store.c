@@ -105,7 +105,7 @@ static void append_table(const struct store *store, struct buffer *sql)
 static enum status handle_exists(struct store *store, struct error *error)
 {
     struct handle *handle = handle_of(store);
-    const struct postgres_parameter schema = {.text = handle->self->schema};
+    const struct postgres_parameter schema = {.text = handle->self->sql.schema};
     PGconn *connection = NULL;
     PGresult *result = NULL;
     bool old = false;
@@ -138,7 +138,7 @@ static enum status handle_exists(struct store *store, struct error *error)
 static void append_lock(struct buffer *sql, const struct postgres_database *self)
 {
     buffer_format(sql, "SELECT pg_catalog.pg_advisory_xact_lock(%lld); ",
-                  (long long)sql_sessions_key(self->schema, "", 0));
+                  (long long)sql_sessions_key(self->sql.schema, "", 0));
 }
 
 enum status postgres_make_shared(struct postgres_database *self, PGconn *connection,
@@ -410,9 +410,8 @@ enum status postgres_put_mark(struct postgres_database *self, PGconn *connection
     if (mark->key == NULL) {
         return postgres_check_claim(self, connection, error);
     }
-    buffer_append_string(&sql, "INSERT INTO ");
-    postgres_append_table(&sql, self, SQL_STORE_TABLE);
-    buffer_format(&sql, " (name, version, value) SELECT '%s', 1, $1", mark->key);
+    postgres_append(&sql, "INSERT INTO %t (name, version, value) SELECT '%s', 1, $1", &self->sql,
+                    SQL_STORE_TABLE, mark->key);
     if (self->sql.guard_key != NULL) {
         append_guard(self, &sql);
     }

@@ -137,9 +137,7 @@ static enum status ask(struct postgres_database *self, PGconn *connection, const
                        const char *table, const char *after, PGresult **result, struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, before);
-    postgres_append_table(&sql, self, table);
-    buffer_append_string(&sql, after);
+    postgres_append(&sql, "%s%t%s", before, &self->sql, table, after);
     return postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG,
                                  ERROR_TARGET_INVALID, result, error);
 }
@@ -166,7 +164,7 @@ static enum status target_inspect(struct database *database, const struct target
                                   struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
-    const struct postgres_parameter schema = {.text = self->schema};
+    const struct postgres_parameter schema = {.text = self->sql.schema};
     PGconn *connection = NULL;
     PGresult *listed = NULL;
     enum status status = postgres_control(self, &connection, error);

@@ -193,16 +193,6 @@ enum status postgres_fetch_all(struct sql_finding *finding, const struct cell *k
 enum status postgres_read_records(struct sql_database *database, const struct sql_table *table,
                                   const char *from, struct batch *batch, struct error *error);
 
-static inline struct sql_table postgres_table_of(const struct postgres_table *facts)
-{
-    return (struct sql_table){facts->schema, (const struct sql_facts *)facts};
-}
-/* The table that postgres_dialect.describe found. */
-static inline const struct postgres_table *postgres_facts_of(const struct sql_table *table)
-{
-    return (const struct postgres_table *)table->facts;
-}
-
 /* ---------------------------------------------------------------- writer.c */
 
 enum status postgres_writer_open(struct database *self, const struct target_table *tables,

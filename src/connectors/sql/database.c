@@ -4,6 +4,62 @@
 #include "base/memory.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- SQL */
+
+static void append_argument(struct buffer *out, const struct sql_dialect *dialect, char kind,
+                            va_list *arguments)
+{
+    const struct sql_database *self = NULL;
+    const char *text = NULL;
+    switch (kind) {
+    case 'n':
+        dialect->append_name(out, va_arg(*arguments, const char *));
+        break;
+    case 't':
+        self = va_arg(*arguments, const struct sql_database *);
+        dialect->append_table(out, self, va_arg(*arguments, const char *));
+        break;
+    case 'q':
+        text = va_arg(*arguments, const char *);
+        dialect->append_text(out, text, strlen(text));
+        break;
+    case 'b':
+        buffer_append_buffer(out, va_arg(*arguments, const struct buffer *));
+        break;
+    case 'd':
+        buffer_format(out, "%d", va_arg(*arguments, int));
+        break;
+    case 'u':
+        buffer_format(out, "%u", va_arg(*arguments, unsigned));
+        break;
+    case 's':
+        buffer_append_string(out, va_arg(*arguments, const char *));
+        break;
+    default:
+        buffer_append_byte(out, kind);
+    }
+}
+
+void sql_append(struct buffer *out, const struct sql_dialect *dialect, const char *format,
+                va_list arguments)
+{
+    va_list left;
+    va_copy(left, arguments);
+    while (*format != '\0') {
+        size_t plain = strcspn(format, "%");
+        buffer_append(out, format, plain);
+        format += plain;
+        if (*format == '%') {
+            append_argument(out, dialect, format[1], &left);
+            format += 2;
+        }
+    }
+    va_end(left);
+}
+
+/* ---------------------------------------------------------------- places and names */
 
 enum status sql_failpoint(const struct sql_database *self, const char *place, struct error *error)
 {

@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "connectors/connector.h"
+#include <stdarg.h>
 
 struct sql_dialect;
 struct sql_facts;
@@ -14,8 +15,10 @@ struct sql_finding;
 struct sql_database {
     struct database base;
     const struct sql_dialect *dialect;
-    const char *shown; /* for messages */
-    char *run_id;      /* the claimed run; NULL: none */
+    const char *shown;   /* for messages */
+    bool snapshot_taken; /* of a source */
+    const char *schema;  /* the server's: the name of what holds the tables that are meant */
+    char *run_id;        /* the claimed run; NULL: none */
     uint64_t epoch;
     char *guard_key; /* of the claim (struct run_claim); NULL: none, or the ledger is elsewhere */
     uint64_t guard_version;
@@ -26,9 +29,11 @@ static inline struct sql_database *sql_database_of(struct database *self)
     return (struct sql_database *)self;
 }
 
-/* A table of a target. */
+/* A table of a source or a target. */
 struct sql_table {
     const struct schema_table *schema;
+    struct column_list key; /* not of a SQLite file: primary, or unique and never NULL; or empty */
+    int64_t row_estimate;   /* likewise; -1: the statistics do not say */
     const struct sql_facts *facts; /* what else the connector knows: a struct of its own */
 };
 
@@ -41,10 +46,31 @@ enum sql_access { SQL_LOOKS, SQL_WRITES, SQL_ALTERS };
  * control connection; from `begin` to `end` they are one transaction.
  */
 struct sql_dialect {
-    const char *name;                                          /* of its failpoints: "mysql" */
+    const char *name;      /* of its failpoints: "mysql" */
+    const char *container; /* what `schema` is called there: "database" */
     int (*compare_names)(const char *left, const char *right); /* of columns; 0: one and the same */
     void (*append_name)(struct buffer *out, const char *name);
+    void (*append_text)(struct buffer *out, const char *text, size_t length); /* a literal */
     void (*append_table)(struct buffer *out, const struct sql_database *self, const char *name);
+
+    /* ---- the source: the catalogue, read at first use and kept */
+
+    enum status (*catalog)(struct sql_database *self, const struct schema **schema,
+                           struct error *error);
+    /* STATUS_END: there is no table of that name. */
+    enum status (*find)(struct sql_database *self, const char *name, struct sql_table *table);
+    /* Fills `keyed` and `key` of a table's stream. `*numbers`: its spans are of whole numbers. */
+    enum status (*look_at_stream)(struct sql_database *self, const struct read_request *request,
+                                  const struct sql_table *table, struct stream_facts *facts,
+                                  bool *numbers, struct error *error);
+    /* Counts a table; `stops`: no longer than until the first request to stop. */
+    enum status (*count)(struct sql_database *self, const struct sql_table *table, bool stops,
+                         int64_t *rows, struct error *error);
+    /* What the values of a column are in a digest. */
+    struct digest_type (*digest_type)(const struct sql_database *self,
+                                      const struct sql_table *table, uint32_t column);
+
+    /* ---- the target */
 
     enum status (*begin)(struct sql_database *self, enum sql_access access, struct error *error);
     /* Commits if `status` is STATUS_OK, else rolls back; passes `status` through. */
@@ -103,6 +129,14 @@ struct sql_dialect {
                               struct error *error);
 };
 
+/*
+ * Appends SQL: what stands in `format`, in it
+ *   %n  a name, quoted                  %t  a table: struct sql_database *, its name
+ *   %q  a text as a literal             %b  what is in a buffer
+ *   %s %d %u %%  as printf has them
+ */
+void sql_append(struct buffer *out, const struct sql_dialect *dialect, const char *format,
+                va_list arguments);
 /* The failpoint "mysql.before_undo" of `place` "before_undo". */
 enum status sql_failpoint(const struct sql_database *self, const char *place, struct error *error);
 /* Is the name among them, as the database compares names of columns? */

@@ -323,3 +323,11 @@ void sqlite_append_text(struct buffer *out, const char *text)
 {
     append_quoted(out, text, '\'');
 }
+
+void sqlite_append(struct buffer *out, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    sql_append(out, &sqlite_dialect, format, arguments);
+    va_end(arguments);
+}

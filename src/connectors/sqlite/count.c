@@ -44,8 +44,7 @@ static enum status prepare(struct sqlite_database *self, const struct schema_tab
                            struct error *error)
 {
     struct buffer sql = {0};
-    buffer_format(&sql, "SELECT %s(%s) FROM main.", what, table->row_key);
-    sqlite_append_name(&sql, table->name);
+    sqlite_append(&sql, "SELECT %s(%s) FROM main.%n", what, table->row_key, table->name);
     if (behind != NULL) {
         buffer_format(&sql, " WHERE %s %s", table->row_key, behind);
     }
@@ -126,8 +125,7 @@ static enum status count_rows(struct sqlite_database *self, const struct schema_
                               int64_t *rows, struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "SELECT count(*) FROM main.");
-    sqlite_append_name(&sql, table->name);
+    sqlite_append(&sql, "SELECT count(*) FROM main.%n", table->name);
     if (table->row_key == NULL) { /* readers rely on it: not what a damaged index says */
         buffer_append_string(&sql, " NOT INDEXED");
     }

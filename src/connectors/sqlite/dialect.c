@@ -14,8 +14,7 @@ static struct sqlite_database *file_of(struct sql_database *self)
 static void append_table(struct buffer *out, const struct sql_database *self, const char *name)
 {
     (void)self;
-    buffer_append_string(out, "main.");
-    sqlite_append_name(out, name);
+    sqlite_append(out, "main.%n", name);
 }
 
 /* ---------------------------------------------------------------- statements */
@@ -76,7 +75,8 @@ struct sql_table sqlite_table_of(const struct sqlite_target_table *facts, struct
     }
     *schema = (struct schema_table){
         .name = facts->name, .columns = columns, .column_count = facts->column_count};
-    return (struct sql_table){schema, (const struct sql_facts *)facts};
+    return (struct sql_table){
+        .schema = schema, .row_estimate = -1, .facts = (const struct sql_facts *)facts};
 }
 
 static enum status describe(struct sql_database *self, const char *name, struct arena *arena,
@@ -135,13 +135,10 @@ static void append_held(struct buffer *sql, const struct sql_table *table, uint3
                         const char *alias)
 {
     const struct schema_column *schema = &table->schema->columns[column];
-    buffer_format(sql, "(%s.", alias);
-    sqlite_append_name(sql, schema->name);
-    buffer_append_string(sql, " IS NOT NULL");
+    sqlite_append(sql, "(%s.%n IS NOT NULL", alias, schema->name);
     if (sql_column_gives(schema) == SQL_GIVES_DEFAULT) {
-        buffer_format(sql, " AND %s.", alias);
-        sqlite_append_name(sql, schema->name);
-        buffer_format(sql, " COLLATE BINARY IS NOT (%s)", schema->default_text);
+        sqlite_append(sql, " AND %s.%n COLLATE BINARY IS NOT (%s)", alias, schema->name,
+                      schema->default_text);
     }
     buffer_append_byte(sql, ')');
 }

@@ -167,16 +167,13 @@ static enum status write_sql(struct writer *writer, uint32_t number, struct sqli
     if (adapt_request(writer, table, request, &adapted) != STATUS_OK) {
         return STATUS_AGAIN;
     }
-    buffer_append_string(sql, "INSERT OR ABORT INTO main.");
-    sqlite_append_name(sql, table->facts.name);
+    sqlite_append(sql, "INSERT OR ABORT INTO main.%n", table->facts.name);
     if (may_pull_whole(table, &adapted, span)) {
-        buffer_append_string(sql, " SELECT * FROM " SOURCE_SCHEMA ".");
-        sqlite_append_name(sql, request->table);
+        sqlite_append(sql, "%s%n", " SELECT * FROM " SOURCE_SCHEMA ".", request->table);
         return STATUS_OK;
     }
     for (uint32_t i = 0; i < adapted.column_count; i++) {
-        buffer_append_string(sql, i == 0 ? " (" : ", ");
-        sqlite_append_name(sql, adapted.columns[i].name);
+        sqlite_append(sql, "%s%n", i == 0 ? " (" : ", ", adapted.columns[i].name);
     }
     buffer_append_string(sql, ") ");
     return sqlite_express_select(source, &adapted, span, SOURCE_SCHEMA, sql, error);

@@ -21,9 +21,7 @@ static enum status drop_tables(struct sqlite_database *self, const char *pattern
         sqlite3_bind_text(statement, 1, pattern, -1, SQLITE_STATIC);
     }
     while (status == STATUS_OK && (status = sqlite_step(self, statement, error)) == STATUS_OK) {
-        buffer_append_string(&sql, "DROP TABLE main.");
-        sqlite_append_name(&sql, sqlite_text_of(statement, 0));
-        buffer_append_string(&sql, ";");
+        sqlite_append(&sql, "DROP TABLE main.%n;", sqlite_text_of(statement, 0));
     }
     sqlite3_finalize(statement);
     status = status == STATUS_END ? STATUS_OK : status;

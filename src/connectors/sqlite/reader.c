@@ -353,9 +353,8 @@ static enum status check_rowids_end(struct cursor *cursor, struct error *error)
     sqlite3_stmt *statement = NULL;
     struct buffer sql = {0};
 
-    buffer_format(&sql, "SELECT %s FROM main.", table->row_key);
-    sqlite_append_name(&sql, table->name);
-    buffer_format(&sql, " NOT INDEXED WHERE %s > ?1 LIMIT 1", table->row_key);
+    sqlite_append(&sql, "SELECT %s FROM main.%n NOT INDEXED WHERE %s > ?1 LIMIT 1", table->row_key,
+                  table->name, table->row_key);
     enum status status = sqlite_prepare(self, connection, buffer_string(&sql), &statement, error);
     if (status == STATUS_OK) {
         sqlite3_bind_int64(statement, 1, cursor->bounds.high);

@@ -270,9 +270,7 @@ static enum status append_from(struct compiler *compiler)
         query_append(sql, compiler->request->query, length);
         buffer_append_string(sql, " AS _t0");
     } else {
-        buffer_format(sql, "%s.", compiler->options.schema);
-        sqlite_append_name(sql, compiler->root->schema->name);
-        buffer_append_string(sql, " AS _t0");
+        sqlite_append(sql, "%s.%n AS _t0", compiler->options.schema, compiler->root->schema->name);
         if (compiler->root->schema->kind == SCHEMA_TABLE && compiler->root->key_count == 0) {
             /* the rowid's order, whichever columns are asked for */
             buffer_append_string(sql, " NOT INDEXED");

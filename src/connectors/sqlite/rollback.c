@@ -100,9 +100,7 @@ static enum status refuse_left(struct sqlite_database *self, const char *table, 
 {
     sqlite3_stmt *statement = NULL;
     struct buffer sql = {0};
-    buffer_append_string(&sql, "SELECT 1 FROM main.");
-    sqlite_append_name(&sql, table);
-    buffer_append_string(&sql, " LIMIT 1");
+    sqlite_append(&sql, "SELECT 1 FROM main.%n LIMIT 1", table);
     enum status status = sqlite_target_prepare_buffer(self, self->control, &sql, &statement, error);
     status = status == STATUS_OK ? sqlite_step(self, statement, error) : status;
     sqlite3_finalize(statement);

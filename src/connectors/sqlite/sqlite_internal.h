@@ -148,6 +148,8 @@ const char *sqlite_text_of(sqlite3_stmt *row, int column);
 /* The same as a copy, with the bytes behind a NUL in it. Returns true. */
 bool sqlite_copy_text(sqlite3_stmt *row, int column, struct arena *arena, const char **copy);
 
+/* SQL by a format: sql_append. */
+void sqlite_append(struct buffer *out, const char *format, ...);
 /* "name" with inner quotes doubled; 'text' likewise: the only ways into SQL for names of a
  * source. */
 void sqlite_append_name(struct buffer *out, const char *name);

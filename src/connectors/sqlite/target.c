@@ -219,9 +219,7 @@ static enum status number_of(struct sqlite_database *self, const char *before, c
     sqlite3_stmt *statement = NULL;
     enum status status = STATUS_FAILED;
 
-    buffer_append_string(&sql, before);
-    sqlite_append_name(&sql, table);
-    buffer_append_string(&sql, after);
+    sqlite_append(&sql, "%s%n%s", before, table, after);
     if (sqlite_target_prepare_buffer(self, self->control, &sql, &statement, error) != STATUS_OK) {
         goto out;
     }

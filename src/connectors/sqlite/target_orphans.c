@@ -13,8 +13,7 @@ static void append_kept(struct buffer *sql, const struct sqlite_database *self, 
 {
     char name[SQL_OWN_NAME_BYTES];
     sql_orphans_name(self->sql.run_id, table, name);
-    buffer_append_string(sql, "main.");
-    sqlite_append_name(sql, name);
+    sqlite_append(sql, "main.%n", name);
 }
 
 /* ---------------------------------------------------------------- how they are asked for */
@@ -22,8 +21,7 @@ static void append_kept(struct buffer *sql, const struct sqlite_database *self, 
 static void append_table(struct buffer *out, const void *self, const char *name)
 {
     (void)self;
-    buffer_append_string(out, "main.");
-    sqlite_append_name(out, name);
+    sqlite_append(out, "main.%n", name);
 }
 
 static void append_literal(struct buffer *out, const void *self, const char *text)
@@ -346,9 +344,7 @@ static void append_columns(struct buffer *sql, const struct sqlite_target_table 
 {
     for (uint32_t i = 0; i < facts->column_count; i++) {
         if (!facts->columns[i].generated) {
-            buffer_format(sql, ", %s", alias);
-            sqlite_append_name(sql, facts->columns[i].name);
-            buffer_format(sql, "%s%s", typed ? " " : "",
+            sqlite_append(sql, ", %s%n%s%s", alias, facts->columns[i].name, typed ? " " : "",
                           typed ? sqlite_affinity_type(facts->columns[i].affinity) : "");
         }
     }

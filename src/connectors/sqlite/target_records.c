@@ -44,18 +44,12 @@ static enum status append_condition(const struct finding *finding, struct buffer
             return error_set(error, ERROR_TARGET_SCHEMA, finding->table->name,
                              "the table has no column %s", name);
         }
-        buffer_append_string(sql, i == 0 ? " WHERE " : " AND ");
-        sqlite_append_name(sql, column->name);
-        buffer_format(sql, " IS ?%u", i + 1);
+        sqlite_append(sql, "%s%n IS ?%u", i == 0 ? " WHERE " : " AND ", column->name, i + 1);
         if (!finding->fetching) {
-            buffer_append_string(sql, " AND ");
-            sqlite_append_name(sql, column->name);
-            buffer_format(sql, " IS ?%u COLLATE BINARY", i + 1);
+            sqlite_append(sql, " AND %n IS ?%u COLLATE BINARY", column->name, i + 1);
         }
         if (column->affinity == SQLITE_AFFINITY_NONE && !finding->fetching) {
-            buffer_append_string(sql, " AND typeof(");
-            sqlite_append_name(sql, column->name);
-            buffer_format(sql, ") = typeof(?%u)", i + 1);
+            sqlite_append(sql, " AND typeof(%n) = typeof(?%u)", column->name, i + 1);
         }
     }
     return STATUS_OK;
@@ -65,8 +59,7 @@ static enum status prepare(struct finding *finding, const char *before, const ch
                            struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, before);
-    sqlite_append_name(&sql, finding->facts->name);
+    sqlite_append(&sql, "%s%n", before, finding->facts->name);
     enum status status = append_condition(finding, &sql, error);
     buffer_append_string(&sql, after);
     if (status == STATUS_OK) {
@@ -219,12 +212,8 @@ static enum status prepare_delete(struct finding *finding, struct error *error)
     enum status status = keyless ? append_row_name(finding->facts, &row, error) : STATUS_OK;
     buffer_append_string(&before, "DELETE FROM main.");
     if (keyless) {
-        sqlite_append_name(&before, finding->facts->name);
-        buffer_append_string(&before, " WHERE (");
-        buffer_append_buffer(&before, &row);
-        buffer_append_string(&before, ") = (SELECT ");
-        buffer_append_buffer(&before, &row);
-        buffer_append_string(&before, " FROM main.");
+        sqlite_append(&before, "%n WHERE (%b) = (SELECT %b FROM main.", finding->facts->name, &row,
+                      &row);
     }
     if (status == STATUS_OK) {
         status = prepare(finding, buffer_string(&before), keyless ? " LIMIT 1)" : "", error);

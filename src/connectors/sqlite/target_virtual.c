@@ -182,8 +182,7 @@ static void say_unusable(struct sqlite_database *self, const struct schema_objec
     struct buffer sql = {0};
     char name[128];
 
-    buffer_append_string(&sql, "SELECT 1 FROM main.");
-    sqlite_append_name(&sql, object->name);
+    sqlite_append(&sql, "SELECT 1 FROM main.%n", object->name);
     if (sqlite3_prepare_v2(self->control, buffer_string(&sql), -1, &statement, NULL) != SQLITE_OK) {
         log_write(LOG_WARNING,
                   "virtual table %s is carried with its store, but can't be used or tried here: %s",

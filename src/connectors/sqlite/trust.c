@@ -45,8 +45,7 @@ static bool view_needs_trust(struct sqlite_database *self)
         while (!unsafe && sqlite3_step(views) == SQLITE_ROW) {
             const char *name = (const char *)sqlite3_column_text(views, 0);
             struct buffer sql = {0};
-            buffer_append_string(&sql, "SELECT 1 FROM main.");
-            sqlite_append_name(&sql, name != NULL ? name : "");
+            sqlite_append(&sql, "SELECT 1 FROM main.%n", name != NULL ? name : "");
             try_statement(self->control, buffer_string(&sql), &unsafe);
             buffer_free(&sql);
         }
