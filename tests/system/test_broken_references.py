@@ -33,7 +33,7 @@ tables:
 
 
 class Cases:
-    NAMED = "4 rows have no partner, the first of them: id 11; id 12; id 14"
+    NAMED = "4 orphaned rows, the first of them: id 11; id 12; id 14"
 
     OPTIONS = ()
 
@@ -206,7 +206,7 @@ SELECT (regexp_match(pg_get_constraintdef(oid), '\(k(\d+)_'))[1], substr(confrel
                                  "ALTER TABLE c ADD CONSTRAINT c_p FOREIGN KEY (p_id) REFERENCES p NOT VALID")
         result = self.run_program("migrate", "--json", self.server.uri(source), self.server.uri(target))
         self.assertEqual(json.loads(result.out)["broken_references"], 0)
-        self.assertIn("1 row has no partner: id 1", result.err)
+        self.assertIn("1 orphaned row: id 1", result.err)
 
 
 class Mysql(Refused, Cases, support.TestCase):

@@ -160,7 +160,7 @@ tables:
         self.put_csv(a="id,k 1,1 2,2", b='k,v 1,one x,two')
         self.write_plan('v: { lookup: b, match: { k: k }, column: v }')
         check = self.run_program("check")
-        self.assertIn("k (a number) never equals b.k (text), so no partner will be found", check.out)
+        self.assertIn("k (a number) never equals b.k (text), so no row will be found", check.out)
         self.run_program("migrate")
         self.assertEqual(self.found("v"), {"1": None, "2": None})
 

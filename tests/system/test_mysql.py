@@ -401,7 +401,7 @@ class FromElsewhere(MysqlCase):
         self.wait_until("it tries again", lambda: "try 2" in log())
         holder.close()
         self.assert_code(support.finish(process), 1)
-        for line in ("info: statistics of a", "info: statistics of b", "info: statistics of c", "not every row has a partner"):
+        for line in ("info: statistics of a", "info: statistics of b", "info: statistics of c", "is there, but broken"):
             self.assertEqual(log().count(line), 1, log())
         self.assertEqual(self.server.ask("", "SELECT count(*) FROM information_schema.referential_constraints WHERE constraint_schema = '%s'" % target), [["2"]])
 

@@ -235,7 +235,7 @@ class Cases:
                             "INSERT INTO child SELECT i, i, printf('%%0100d', i) FROM c;" % (99 + count))
         target = self.target()
         result = self.run_program("migrate", "--max-rejects", "20", *REJECT, self.source, target, code=3)
-        self.assertEqual(result.err.count("node: 54 records have no partner in node"), 1, result.err)
+        self.assertEqual(result.err.count("node: 54 orphaned rows, which refer to node"), 1, result.err)
         self.assertEqual(result.err.count("rejected\n"), len(KEYS), result.err)
         self.run_program("resume", "--max-rejects", "200000", self.source, target, code=1)
         self.assert_settled(target)

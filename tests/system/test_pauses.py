@@ -86,7 +86,7 @@ class Pauses:
 
     def test_what_stays_open_is_said(self):
         """Before the run, and by it: beside the progress and in its log."""
-        words = "a transaction stays open while records are read: " + self.STAYS_OPEN
+        words = "a long read transaction is open; " + self.STAYS_OPEN
         ends = (self.server.uri(self.name), "sqlite:out.db", "--state", "s")
         self.assertIn(words, " ".join(self.run_program("check", *ends).out.split()))
         self.assertEqual(self.run_program("migrate", *ends).err.count(words), 1)
@@ -208,7 +208,7 @@ class Target:
 
 class Postgres(Pauses, Target, support.TestCase):
     TEXT = "text"
-    STAYS_OPEN = "VACUUM keeps what has died since"
+    STAYS_OPEN = "VACUUM cannot remove newer dead rows until it ends"
     GRANT = "GRANT pg_read_all_stats"
 
     @classmethod
@@ -294,7 +294,7 @@ class Replica(postgres.Server):
 
 class MariaDb(Pauses, Target, support.TestCase):
     TEXT = "longtext"
-    STAYS_OPEN = "its undo log keeps what has changed since"
+    STAYS_OPEN = "the undo log keeps newer changes until it ends"
     GRANT = "GRANT PROCESS"
 
     @classmethod

@@ -302,8 +302,8 @@ class Load(PostgresCase):
                                      "INSERT INTO d VALUES (77, 5);")
         target = self.made()
         result = self.run_program("migrate", source, self.server.uri(target), code=1)
-        self.assertIn("4 rows have no partner, the first of them: k 2, l m; k 2, l n; k 4, l p", result.err)
-        self.assertIn("1 row has no partner: id 77", result.err)
+        self.assertIn("4 orphaned rows, the first of them: k 2, l m; k 2, l n; k 4, l p", result.err)
+        self.assertIn("1 orphaned row: id 77", result.err)
         self.assertEqual(self.server.psql(target, "SELECT convalidated FROM pg_constraint WHERE contype = 'f'"), [["f"], ["f"]])
 
     NOTE = ("CREATE SCHEMA audit; CREATE TABLE audit.note (tag text, session int, memory text, workers text);"

@@ -42,7 +42,7 @@ class Cases:
             self.ask("ALTER TABLE %s ADD %s" % (table, key))
 
     def lines(self, told):
-        return [line for line in told.err.splitlines() if "partner" in line]
+        return [line for line in told.err.splitlines() if "orphaned" in line]
 
     def assert_told(self, told, *beginnings, went="p", state=".transhume"):
         """A line a key, and what to do next."""
@@ -52,7 +52,7 @@ class Cases:
             self.assertTrue(line.startswith("warning: " + beginning), line)
             self.assertIn(". This repair deleted records of %s: delete these as well, let them refer to others" % went, line)
         with open(self.path(state, "report.json"), encoding="utf-8") as file:
-            reported = [warning["message"] for warning in json.load(file)["warnings"] if "partner" in warning["message"]]
+            reported = [warning["message"] for warning in json.load(file)["warnings"] if "orphaned" in warning["message"]]
         self.assertEqual(reported, [line[len("warning: "):] for line in lines])
 
     # --- what is told
@@ -64,7 +64,7 @@ class Cases:
         self.ask("INSERT INTO c VALUES (10, 1), (11, 7), (12, NULL), (13, 8), (14, 2), (15, 7), (16, 7)")
         before = self.ask("SELECT id, name FROM p ORDER BY id")
         told = self.run_program(*REPAIR)
-        self.assert_told(told, "c: the foreign key %s refers to p; 4 rows have no partner, the first of them: id 11; id 13; id 15." % self.called("c", "of_p", "p_id"))
+        self.assert_told(told, "c: the foreign key %s refers to p; 4 orphaned rows, the first of them: id 11; id 13; id 15." % self.called("c", "of_p", "p_id"))
         back = "transhume rollback --run %s" % self.run_id()
         self.assertIn("or `%s` restores what was deleted" % back, told.err)
         self.assertEqual(self.ask("SELECT id FROM p ORDER BY id"), [["1"], ["2"]])
@@ -77,14 +77,14 @@ class Cases:
         self.ask(CHILD)
         self.ask(EXTRA)
         self.ask("INSERT INTO c VALUES (11, 7)")
-        self.assert_told(self.run_program(*REPAIR), "c: the foreign key %s refers to p; 1 row has no partner: id 11." % self.called("c", "of_p", "p_id"))
+        self.assert_told(self.run_program(*REPAIR), "c: the foreign key %s refers to p; 1 orphaned row: id 11." % self.called("c", "of_p", "p_id"))
 
     def test_a_record_that_has_a_longer_key_than_the_foreign_one(self):
         self.copied()
         self.ask("CREATE TABLE c(p_id bigint, place bigint, note varchar(20), PRIMARY KEY (p_id, place, note), CONSTRAINT of_p FOREIGN KEY (p_id) REFERENCES p(id))")
         self.ask(EXTRA)
         self.ask("INSERT INTO c VALUES (1, 1, 'x'), (7, 2, 'it''s')")
-        self.assert_told(self.run_program(*REPAIR), "c: the foreign key %s refers to p; 1 row has no partner: p_id 7, place 2, note it's." % self.called("c", "of_p", "p_id"))
+        self.assert_told(self.run_program(*REPAIR), "c: the foreign key %s refers to p; 1 orphaned row: p_id 7, place 2, note it's." % self.called("c", "of_p", "p_id"))
 
     def test_what_has_a_partner_or_needs_none_is_not_told(self):
         self.copied()
@@ -110,9 +110,9 @@ class Cases:
         self.ask("CREATE TABLE %s(%s bigint, %s varchar(20), CONSTRAINT odd FOREIGN KEY (%s, %s) REFERENCES %s(%s, %s))" % (child, b, a, b, a, table, a, b))
         self.ask("INSERT INTO %s VALUES (7, 'z'), (NULL, 'z'), (7, NULL), (1, 'x'), (7, 'x')" % child)
         self.assert_told(self.run_program(*REPAIR),
-                         "c \"`: the foreign key %s refers to it's \"p\"; 2 rows have no partner, the first of them: or\"der 7, A%%s x; or\"der 7, A%%s z." %
+                         "c \"`: the foreign key %s refers to it's \"p\"; 2 orphaned rows, the first of them: or\"der 7, A%%s x; or\"der 7, A%%s z." %
                          self.called("c \"`", "odd", "or\"der", "A%s"),
-                         "it's \"p\": the foreign key %s refers to it's \"p\"; 1 row has no partner: A%%s 1, or\"der x." % self.called("it's \"p\"", "up's", "up_a", "up_b"),
+                         "it's \"p\": the foreign key %s refers to it's \"p\"; 1 orphaned row: A%%s 1, or\"der x." % self.called("it's \"p\"", "up's", "up_a", "up_b"),
                          went="it's \"p\"")
 
     def test_each_table_and_each_of_its_keys(self):
@@ -125,8 +125,8 @@ class Cases:
         self.ask("INSERT INTO c VALUES (1, 7, 8, 9, 1), (2, 1, 9, NULL, NULL)")
         told = self.lines(self.run_program(*REPAIR))
         self.assertEqual(len(told), 3, told)
-        for to, key, many in (("p", self.called("c", "c_1", "one"), "1 row has"), ("p", self.called("c", "c_2", "two"), "2 rows have"), ("q", self.called("c", "c_3", "q_id"), "1 row has")):
-            self.assertEqual(sum("the foreign key %s refers to %s; %s no partner" % (key, to, many) in line and "deleted records of %s:" % to in line for line in told), 1, told)
+        for to, key, many in (("p", self.called("c", "c_1", "one"), "1 orphaned row:"), ("p", self.called("c", "c_2", "two"), "2 orphaned rows,"), ("q", self.called("c", "c_3", "q_id"), "1 orphaned row:")):
+            self.assertEqual(sum("the foreign key %s refers to %s; %s" % (key, to, many) in line and "deleted records of %s:" % to in line for line in told), 1, told)
 
     def test_actions_of_keys_do_not_answer(self):
         for action in ("CASCADE", "SET NULL"):
@@ -163,7 +163,7 @@ class Cases:
                 if lost:
                     os.unlink(self.path("s%d" % number, "delete.jsonl"))
                 told = self.run_program("resume", *base)
-                self.assert_told(told, "c: the foreign key %s refers to p; 1 row has no partner: id 11." % self.called("c", "of_p", "p_id"),
+                self.assert_told(told, "c: the foreign key %s refers to p; 1 orphaned row: id 11." % self.called("c", "of_p", "p_id"),
                                  state=base[1])
                 self.assertEqual(self.ask("SELECT id, name FROM p ORDER BY id"), [["1", "a"], ["2", "b"]])
 
@@ -187,8 +187,8 @@ class Sqlite(sql_case.SqliteTarget, Cases, support.TestCase):
         self.ask("INSERT INTO other VALUES (7)")
         self.ask("INSERT INTO plain VALUES ('1'), ('7'), (2), (7.0), (x'37')")
         self.ask("INSERT INTO named VALUES ('A'), ('b'), ('G'), ('h')")
-        self.assert_told(self.run_program(*REPAIR), "named: the foreign key named(v) refers to p; 2 rows have no partner, the first of them: v G; v h.",
-                         "plain: the foreign key plain(v) refers to P; 3 rows have no partner, the first of them: v 7")
+        self.assert_told(self.run_program(*REPAIR), "named: the foreign key named(v) refers to p; 2 orphaned rows, the first of them: v G; v h.",
+                         "plain: the foreign key plain(v) refers to P; 3 orphaned rows, the first of them: v 7")
 
 
 class Server(sql_case.ServerTarget, Cases):
@@ -208,13 +208,13 @@ class Postgres(Server, support.TestCase):
         self.ask(EXTRA)
         self.ask("INSERT INTO \"Other\".c VALUES (1, 7); INSERT INTO heir VALUES (1, 8); INSERT INTO loose VALUES (1, 9); "
                  "ALTER TABLE loose ADD CONSTRAINT unchecked FOREIGN KEY (p_id) REFERENCES p(id) NOT VALID")
-        self.assert_told(self.run_program(*REPAIR), "Other.c: the foreign key of_p refers to p; 1 row has no partner: id 1.")
+        self.assert_told(self.run_program(*REPAIR), "Other.c: the foreign key of_p refers to p; 1 orphaned row: id 1.")
 
     def test_match_full(self):
         self.copied("CREATE TABLE p(a INTEGER, b INTEGER, PRIMARY KEY (a, b)); INSERT INTO p VALUES (1, 1)")
         self.ask("INSERT INTO p VALUES (7, 7); CREATE TABLE c(a bigint, b bigint, CONSTRAINT whole FOREIGN KEY (a, b) REFERENCES p(a, b) MATCH FULL); "
                  "INSERT INTO c VALUES (7, 7), (NULL, NULL), (1, 1)")
-        self.assert_told(self.run_program(*REPAIR), "c: the foreign key whole refers to p; 1 row has no partner: a 7, b 7.")
+        self.assert_told(self.run_program(*REPAIR), "c: the foreign key whole refers to p; 1 orphaned row: a 7, b 7.")
 
     def test_keys_are_compared_as_the_server_does(self):
         """By operators that are not on the search_path, and collations."""
@@ -223,7 +223,7 @@ class Postgres(Server, support.TestCase):
         self.copied("CREATE TABLE p(ci TEXT PRIMARY KEY, l TEXT); INSERT INTO p VALUES ('a', 'b')")
         self.ask("INSERT INTO p VALUES ('x', 'y'); CREATE TABLE c(ci ext.citext CONSTRAINT by_ci REFERENCES p(ci), l text CONSTRAINT by_l REFERENCES p(l)); "
                  "INSERT INTO c VALUES ('A', 'B'), ('X', 'Y')")
-        self.assert_told(self.run_program(*REPAIR), "c: the foreign key by_ci refers to p; 1 row has no partner: ci X.", "c: the foreign key by_l refers to p; 1 row has no partner: l Y.")
+        self.assert_told(self.run_program(*REPAIR), "c: the foreign key by_ci refers to p; 1 orphaned row: ci X.", "c: the foreign key by_l refers to p; 1 orphaned row: l Y.")
 
     def test_partitions(self):
         """Of the table that is referred to, and of the one that refers: one key each."""
@@ -234,7 +234,7 @@ class Postgres(Server, support.TestCase):
                  "CREATE TABLE c1 PARTITION OF c FOR VALUES FROM (0) TO (5); CREATE TABLE c2 PARTITION OF c FOR VALUES FROM (5) TO (100)")
         self.ask(EXTRA)
         self.ask("INSERT INTO c VALUES (1, 7), (6, 8), (7, 1)")
-        self.assert_told(self.run_program(*REPAIR), "c: the foreign key of_p refers to p; 2 rows have no partner, the first of them: p_id 7; p_id 8.")
+        self.assert_told(self.run_program(*REPAIR), "c: the foreign key of_p refers to p; 2 orphaned rows, the first of them: p_id 7; p_id 8.")
 
     def test_what_can_not_be_asked_is_told_and_fails_nothing(self):
         """A table that the role may not read, and one that somebody else has locked."""
@@ -254,9 +254,9 @@ class Postgres(Server, support.TestCase):
         other.ask("BEGIN; LOCK TABLE open.held; SELECT 1")
         told = self.lines(self.run_program(*REPAIR, "--timeout", "5s"))
         self.assertEqual(len(told), 3, told)
-        self.assertTrue(told[0].startswith("warning: free: the foreign key by_free refers to p; 1 row has no partner"), told)
-        self.assertIn("closed.c: the foreign key hidden refers to p; whether all rows have a partner can't be asked: PostgreSQL says: permission denied", told[1])
-        self.assertIn("open.held: the foreign key by_held refers to p; whether all rows have a partner can't be asked: PostgreSQL says: canceling statement due to lock timeout", told[2])
+        self.assertTrue(told[0].startswith("warning: free: the foreign key by_free refers to p; 1 orphaned row"), told)
+        self.assertIn("closed.c: the foreign key hidden refers to p; orphaned rows can't be counted: PostgreSQL says: permission denied", told[1])
+        self.assertIn("open.held: the foreign key by_held refers to p; orphaned rows can't be counted: PostgreSQL says: canceling statement due to lock timeout", told[2])
         self.assertEqual(self.ask("SELECT id FROM p ORDER BY id"), [["1"], ["2"]])
 
 
@@ -277,8 +277,8 @@ class Mysql(Server, support.TestCase):
             self.server.ask(name, "INSERT INTO c VALUES (11, 7), (12, 1)")
         told = self.lines(self.run_program(*REPAIR))
         self.assertEqual(len(told), 2, told)
-        self.assertTrue(told[0].startswith("warning: %s.c: the foreign key of_p refers to p; 1 row has no partner: id 11." % other), told)
-        self.assertIn("%s.c: the foreign key of_p refers to p; whether all rows have a partner can't be asked: MariaDB says: SELECT command denied" % closed, told[1])
+        self.assertTrue(told[0].startswith("warning: %s.c: the foreign key of_p refers to p; 1 orphaned row: id 11." % other), told)
+        self.assertIn("%s.c: the foreign key of_p refers to p; orphaned rows can't be counted: MariaDB says: SELECT command denied" % closed, told[1])
 
     def test_a_server_without_windows(self):
         for version in ("mysql-5.5",):
@@ -289,7 +289,7 @@ class Mysql(Server, support.TestCase):
                 self.ask(CHILD)
                 self.ask(EXTRA)
                 self.ask("INSERT INTO c VALUES (10, 1), (11, 7), (12, NULL), (13, 8)")
-                self.assert_told(self.run_program(*REPAIR), "c: the foreign key of_p refers to p; 2 rows have no partner, the first of them: id 11; id 13.")
+                self.assert_told(self.run_program(*REPAIR), "c: the foreign key of_p refers to p; 2 orphaned rows, the first of them: id 11; id 13.")
 
 
 if __name__ == "__main__":

@@ -281,7 +281,7 @@ class Changes(ResumeCase):
         os.mkdir(self.path(".transhume", "validation.json"))
         result = self.broken("verify.none:kill:1", "--jobs", "1", code=3)
         self.assertIn("validation.json", result.err)
-        self.assertIn("%d of %d parts are compared, and kept" % (parts, parts), result.err)
+        self.assertIn("%d of %d parts are compared; the same command continues" % (parts, parts), result.err)
         os.rmdir(self.path(".transhume", "validation.json"))
         self.goes_on(expected, parts, before=parts)
 
@@ -324,7 +324,7 @@ class Changes(ResumeCase):
         process.send_signal(signal.SIGCONT)
         result = support.finish(process)
         self.assert_code(result, 4)
-        self.assertIn("it goes on, if neither side changes, since 4 of %d parts are compared" % parts, " ".join(result.err.split()))
+        self.assertIn("the same command continues if neither side changes: 4 of %d parts are compared" % parts, " ".join(result.err.split()))
         self.goes_on(expected, parts, before=4)
 
     def test_interrupted_before_it_was_due(self):
@@ -349,7 +349,7 @@ class Changes(ResumeCase):
         result = self.run_program("validate", "--level", self.LEVEL, "--jobs", "1",
                                   "--rows-per-second", str(8000 // support.PATIENCE), code=3,
                                   env={"TRANSHUME_FAILPOINT": "verify.target_waits:error:1"})
-        self.assertIn("parts are compared, and kept", result.err)
+        self.assertIn("parts are compared; the same command continues", result.err)
         done, every = self.parts(self.goes_on(expected, parts))
         self.assertTrue(0 < done < every)
 
@@ -366,7 +366,7 @@ class Changes(ResumeCase):
         result = self.run_program("validate", "--level", self.LEVEL)
         self.assertIn("note: continues the interrupted validation: 3 of", result.out)
         self.assertIn("continues the interrupted validation: 3 of", result.err)
-        self.assertIn("(to begin anew, remove .transhume/%s)" % os.path.basename(self.file()), result.err)
+        self.assertIn("(to start again, remove .transhume/%s)" % os.path.basename(self.file()), result.err)
         for name in ("report.html", "report.md", "report.json"):
             with open(self.path(".transhume", name), encoding="utf-8") as file:
                 self.assertRegex(file.read()[-20000:], r"interrupted validation.{1,5} 3 of \d+ parts were compared", name)

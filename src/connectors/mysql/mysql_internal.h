@@ -106,7 +106,7 @@ extern const struct load_functions mysql_load_functions;
 enum { MYSQL_FILE_REFUSED = 2068 };
 extern const char mysql_asks_for_a_file[];
 #define MYSQL_STAYS_OPEN \
-    "a transaction stays open while records are read: its undo log keeps what has changed since"
+    "a long read transaction is open; the undo log keeps newer changes until it ends"
 
 /* source_functions.caveats */
 enum status mysql_caveats(struct database *database, struct buffer *out, struct error *error);

@@ -1,4 +1,4 @@
-/* Records that a foreign key finds no partner for: taken out of the tables that a run made, and
+/* Orphaned rows (their foreign key points nowhere): deleted from the tables that a run made, and
  * told to the engine until the run has settled. */
 #include "connectors/mysql/orphans.h"
 #include "base/failpoint.h"
@@ -102,7 +102,7 @@ static enum status refuse_others(const struct taking *taking, const char *table,
     while (status == STATUS_OK && (row = mysql_fetch_row(referrers)) != NULL) {
         if (!is_ours(taking, row[0], row[1])) {
             status = error_set(error, ERROR_TARGET_SCHEMA, table,
-                               "records without a partner can't be taken out of it: the foreign "
+                               "orphaned rows can't be deleted from it: the foreign "
                                "key %s of %s.%s refers to it",
                                row[2], row[0], row[1]);
             error_hint(error, "drop that key, which the run did not make, then `transhume resume`");
@@ -202,7 +202,7 @@ static enum status take(void *context, const struct sql_orphans *orphans, uint64
         status = drop(taking, orphans, last, &gone, error);
         if (status == STATUS_OK && gone != *taken) {
             status = error_set(error, ERROR_TARGET_WRITE, orphans->table,
-                               "%llu records have no partner, but %llu would go",
+                               "%llu rows are orphaned, but %llu would be deleted",
                                (unsigned long long)*taken, (unsigned long long)gone);
             error_hint(error, "does somebody write to it? Then let that end, and `transhume "
                               "resume`");

@@ -1,4 +1,4 @@
-/* After the load: foreign keys, and the records that have no partner by them. */
+/* After the load: foreign keys, and the rows that they leave orphaned. */
 #include "base/log.h"
 #include "connectors/mysql/finish.h"
 #include "connectors/mysql/orphans.h"
@@ -126,9 +126,8 @@ static enum status look_for_orphans(struct mysql_finisher *finisher,
     }
     if (status == STATUS_OK && found != 0) {
         name_orphans(finisher, &orphans, &words);
-        log_write(LOG_WARNING,
-                  "%s: the foreign key to %s is there, but not every row has a partner%s",
-                  table->name, reference->table, buffer_string(&words));
+        log_write(LOG_WARNING, "%s: the foreign key to %s is there, but broken%s", table->name,
+                  reference->table, buffer_string(&words));
         ++*finisher->broken;
     }
     buffer_free(&words);

@@ -1,4 +1,4 @@
-/* Records that a foreign key finds no partner for: taken out of the tables that a run made, and
+/* Orphaned rows (their foreign key points nowhere): deleted from the tables that a run made, and
  * told to the engine until the run has settled. */
 #include "connectors/postgres/orphans.h"
 #include "base/failpoint.h"
@@ -77,7 +77,7 @@ static enum status refuse_others(const struct taking *taking, const char *table,
         parameters, 2, SQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     if (status == STATUS_OK && PQntuples(result) > 0) {
         status = error_set(error, ERROR_TARGET_SCHEMA, table,
-                           "records without a partner can't be taken out of it: the foreign key %s "
+                           "orphaned rows can't be deleted from it: the foreign key %s "
                            "of %s would change what refers to them",
                            PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1));
         error_hint(error, "drop that key, which the run did not make, then `transhume resume`");
@@ -122,8 +122,8 @@ static enum status take(void *context, const struct sql_orphans *orphans, uint64
         status = postgres_rows_changed(result, taken);
     } else if (strcmp(error->native_state, "23503") == 0 ||
                strcmp(error->native_state, "23001") == 0) { /* of RESTRICT, since PostgreSQL 18 */
-        error_hint(error, "a foreign key that the run did not make refers to records without a "
-                          "partner; drop it, then `transhume resume`");
+        error_hint(error, "a foreign key that the run did not make refers to orphaned rows; "
+                          "drop it, then `transhume resume`");
     }
     PQclear(result);
     return status;

@@ -87,7 +87,7 @@ extern const struct rollback_functions postgres_rollback_functions;
 extern const struct sql_dialect postgres_dialect;
 extern const struct load_functions postgres_load_functions;
 #define POSTGRES_STAYS_OPEN \
-    "a transaction stays open while records are read: VACUUM keeps what has died since"
+    "a long read transaction is open; VACUUM cannot remove newer dead rows until it ends"
 
 /* source_functions.caveats */
 enum status postgres_caveats(struct database *database, struct buffer *out, struct error *error);

@@ -77,7 +77,7 @@ static enum status find_collations(const struct postgres_finisher *finisher,
     return status;
 }
 
-/* How many rows have no partner, and the first few of them. Only for people: what can't be asked
+/* How many rows are orphaned, and the first few of them. Only for people: what can't be asked
  * is left unsaid. */
 static void name_orphans(struct postgres_finisher *finisher, const struct target_table *table,
                          const struct sql_foreign_key *reference, struct buffer *out)
@@ -124,7 +124,7 @@ static bool ends_unchecked(const struct sql_foreign_key *reference)
     return length > end && strcmp(native + length - end, unchecked) == 0;
 }
 
-/* Rows that have no partner are the source's own. */
+/* Orphaned rows are the source's own. */
 static void tell_of_orphans(struct postgres_finisher *finisher, const struct target_table *table,
                             const struct sql_foreign_key *reference, const char *what,
                             const struct error *problem)
@@ -164,7 +164,7 @@ static enum status validate(struct postgres_finisher *finisher, const struct tar
     enum status status = postgres_finisher_run(&trying, &sql, table->name, name, true);
     if (status != STATUS_OK && strcmp(problem.native_state, "23503") == 0) {
         char what[POSTGRES_NAME_BYTES_MAX + 64];
-        snprintf(what, sizeof what, "%s is there, but not every row has a partner", name);
+        snprintf(what, sizeof what, "%s is there, but broken", name);
         tell_of_orphans(finisher, table, reference, what, &problem);
         return collect(finisher, table, reference, name, true);
     }
@@ -357,7 +357,7 @@ static enum status drop_reached(struct postgres_finisher *finisher)
 
 static enum status take_orphans(struct postgres_finisher *finisher)
 {
-    postgres_finisher_say(finisher, "records without a partner in", finisher->self->sql.shown);
+    postgres_finisher_say(finisher, "orphaned rows in", finisher->self->sql.shown);
     sql_references_reach(finisher->references, finisher->reference_count);
     if (drop_reached(finisher) != STATUS_OK ||
         failpoint_hit("postgres.before_taking", finisher->error) != STATUS_OK ||

@@ -1,4 +1,4 @@
-/* Records that a foreign key finds no partner for. */
+/* Orphaned rows: their foreign key points nowhere. */
 #include "connectors/sql/orphans.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -79,8 +79,7 @@ void sql_orphans_append_words(struct buffer *out, const struct sql_orphans *orph
     }
     const char *count = cell(rows, 0, 0);
     bool one = strcmp(count, "1") == 0;
-    buffer_format(out, "; %s %s no partner%s: ", count, one ? "row has" : "rows have",
-                  one ? "" : ", the first of them");
+    buffer_format(out, "; %s orphaned %s: ", count, one ? "row" : "rows, the first of them");
     for (uint32_t row = 0; row < row_count; row++) {
         buffer_append_string(out, row > 0 ? "; " : "");
         for (uint32_t i = 0; i < names.count; i++) {
@@ -121,8 +120,7 @@ enum status sql_orphans_pass_over(struct buffer *unasked, const struct sql_orpha
         return STATUS_FAILED;
     }
     append_reference(unasked, orphans);
-    buffer_format(unasked, "; whether all rows have a partner can't be asked: %s\n",
-                  error->message);
+    buffer_format(unasked, "; orphaned rows can't be counted: %s\n", error->message);
     error_clear(error);
     return STATUS_OK;
 }
@@ -220,9 +218,9 @@ static void say_taken(const struct sql_reference *reference)
 {
     const struct sql_orphans *orphans = &reference->orphans;
     if (reference->taken > 0) {
-        log_write(LOG_WARNING,
-                  "%s: %" PRIu64 " record%s no partner in %s by the foreign key %s: rejected",
-                  orphans->table, reference->taken, reference->taken == 1 ? " has" : "s have",
+        log_write(LOG_WARNING, "%s: %" PRIu64 " orphaned %s to %s by the foreign key %s: rejected",
+                  orphans->table, reference->taken,
+                  reference->taken == 1 ? "row, which refers" : "rows, which refer",
                   orphans->partner, orphans->name);
     }
 }
@@ -246,7 +244,7 @@ static enum status check_count(const struct sql_orphans *orphans, const char *ru
     }
     error_set(error, ERROR_RECONCILE, orphans->table,
               "%" PRIu64 " records were written, but %" PRIu64
-              " are in the table: none without a partner is taken out",
+              " are in the table: no orphaned row is deleted",
               orphans->records_written, there);
     error_hint(error, "did somebody else write to it? Move that away, then `transhume resume`");
     return STATUS_FAILED;

@@ -40,7 +40,7 @@ void sql_orphans_append_reason(struct buffer *sql, const struct sql_orphans *orp
 /* "SELECT count(*) OVER (), t.key … FROM … ORDER BY … LIMIT few": how many there are, and the first
  * of them. */
 void sql_orphans_append_query(struct buffer *sql, const struct sql_orphans *orphans);
-/* "; 2 rows have no partner, the first of them: id 7; id 9", of that query's rows. `cell` gives the
+/* "; 2 orphaned rows, the first of them: id 7; id 9", of that query's rows. `cell` gives the
  * text of row and column; NULL becomes nothing. */
 void sql_orphans_append_words(struct buffer *out, const struct sql_orphans *orphans,
                               uint32_t row_count,

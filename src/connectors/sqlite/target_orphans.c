@@ -317,7 +317,7 @@ static enum status refuse_others(const struct finding *finding, const char *tabl
         const char *name = sqlite_text_of(row, 0);
         if (!is_ours(finding, name)) {
             status = error_set(error, ERROR_TARGET_SCHEMA, table,
-                               "records without a partner can't be taken out of it: a foreign key "
+                               "orphaned rows can't be deleted from it: a foreign key "
                                "of %s, which the run did not make, refers to it",
                                name);
             error_hint(error, "drop that table, then `transhume resume`");
@@ -397,7 +397,7 @@ static enum status take(void *context, const struct sql_orphans *orphans, uint64
     }
     return gone == *taken ? STATUS_OK
                           : error_set(error, ERROR_INTERNAL, orphans->table,
-                                      "%llu records have no partner, but %llu went",
+                                      "%llu rows are orphaned, but %llu were deleted",
                                       (unsigned long long)*taken, (unsigned long long)gone);
 }
 

@@ -327,7 +327,7 @@ static enum status look_at_making(struct rollback *rollback, uint32_t number, st
         return STATUS_END;
     }
     error_set(error, ERROR_ROLLBACK_REFUSED, table->name,
-              "the ledger has no note that the run created it");
+              "the ledger has no note that the run made it");
     error_hint(error, "whose table it is is unknown: if it is the run's, drop it by hand, then "
                       "roll back again");
     return STATUS_FAILED;
