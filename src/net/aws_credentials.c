@@ -2,7 +2,6 @@
 #include "net/aws_credentials.h"
 
 #include "base/clock.h"
-#include "base/condition.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/secret.h"

@@ -1,8 +1,7 @@
 /* Records that the run is known to have rejected: no difference, and not to be looked for. */
 #include "verify/verify_internal.h"
 
-#include "base/entries.h"
-#include "base/file_lines.h"
+#include "base/file.h"
 #include "engine/ledger/json_text.h"
 #include "engine/rejects/mended_line.h"
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* One reading of both sides: tasks, the threads that take them, and what becomes of each record. */
 #include "base/clock.h"
-#include "base/condition.h"
 #include "base/failpoint.h"
 #include "base/memory.h"
 #include "base/signals.h"

@@ -1,7 +1,6 @@
 /* Names, listings and sealed files of a folder. */
 #include "connectors/folder/folder.h"
 
-#include "base/entries.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "model/json_reader.h"

@@ -7,7 +7,6 @@
 #include "connectors/folder/folder_claim.h"
 #include "connectors/folder/folder_rewrite.h"
 
-#include "base/entries.h"
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "connectors/run_lock.h"

@@ -2,7 +2,6 @@
 #include "connectors/folder/folder_rewrite.h"
 #include "connectors/folder/folder_claim.h"
 
-#include "base/entries.h"
 #include "base/failpoint.h"
 #include "base/file.h"
 #include <errno.h>

@@ -5,7 +5,7 @@
  */
 #include "connectors/jsonl/infer.h"
 
-#include "base/condition.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,7 +1,6 @@
 /* Writing reject files, and checking them against the done marks. */
 #include "engine/rejects/rejects.h"
 
-#include "base/entries.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"

@@ -1,9 +1,7 @@
 /* Preparing a run that loads mended records: the file checked, copied, cut into chunks. */
 #include "engine/rejects/rejects_load.h"
 
-#include "base/entries.h"
 #include "base/file.h"
-#include "base/file_lines.h"
 #include "engine/rejects/mended_line.h"
 #include "engine/rejects/rejects.h"
 #include "engine/rollback/undo.h"
