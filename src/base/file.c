@@ -317,9 +317,7 @@ enum status file_make_folder(const char *path, struct error *error)
         status = make_one_folder(copy, 1, error);
         *slash = '/';
     }
-    if (status == STATUS_OK) {
-        status = make_one_folder(copy, 0, error);
-    }
+    status = status == STATUS_OK ? make_one_folder(copy, 0, error) : status;
     free(copy);
     return status;
 }

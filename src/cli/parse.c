@@ -48,8 +48,7 @@ static enum status take_argument(struct parser *parser, const struct cli_option 
     }
     if (parser->next == parser->count || strncmp(parser->arguments[parser->next], "--", 2) == 0) {
         error_set(error, ERROR_USAGE, shown, "needs %s after it", option->argument);
-        error_hint(error, "--%s %s: %s", option->name, option->argument, option->help);
-        return STATUS_FAILED;
+        return error_hint(error, "--%s %s: %s", option->name, option->argument, option->help);
     }
     *text = parser->arguments[parser->next++];
     return STATUS_OK;
@@ -124,9 +123,8 @@ static enum status take_word(struct parser *parser, const char *word, struct err
         char shown[80];
         secret_redact_uri(word, shown, sizeof(shown));
         error_set(error, ERROR_USAGE, call->command->name, "takes no further argument: %s", shown);
-        error_hint(error, "usage: transhume %s %s", call->command->name,
-                   call->command->arguments == NULL ? "" : call->command->arguments);
-        return STATUS_FAILED;
+        return error_hint(error, "usage: transhume %s %s", call->command->name,
+                          call->command->arguments == NULL ? "" : call->command->arguments);
     }
     call->arguments[call->argument_count++] = word;
     return STATUS_OK;
@@ -185,8 +183,7 @@ static enum status check_arguments(const struct cli_call *call, struct error *er
     } else {
         error_set(error, ERROR_USAGE, command->name, "needs %s", command->arguments);
     }
-    error_hint(error, "usage: transhume %s %s", command->name, command->arguments);
-    return STATUS_FAILED;
+    return error_hint(error, "usage: transhume %s %s", command->name, command->arguments);
 }
 
 static enum status read_environment(struct cli_call *call, struct error *error)
@@ -262,9 +259,9 @@ enum status cli_find_plan(struct cli_call *call, const char **path, struct error
     if (access(plan_name, F_OK) != 0) {
         error_set(error, ERROR_USAGE, call->command->name,
                   "there is no %s here, and no SRC and DST", plan_name);
-        error_hint(error, "`transhume init SRC DST` writes a plan, --plan FILE names another one, "
+        return error_hint(error,
+                          "`transhume init SRC DST` writes a plan, --plan FILE names another one, "
                           "and `transhume migrate SRC DST` copies without one.");
-        return STATUS_FAILED;
     }
     *path = plan_name;
     return STATUS_OK;
@@ -289,7 +286,7 @@ enum status cli_find_plan_of_run(struct cli_call *call, const char **path, struc
         return STATUS_OK;
     }
     error_set(error, ERROR_RUN_NOTHING, folder, "there is no run here to go on with");
-    error_hint(error, "--plan FILE or SRC DST say what was copied, --state DIR where its state is; "
+    return error_hint(error,
+                      "--plan FILE or SRC DST say what was copied, --state DIR where its state is; "
                       "`transhume migrate` starts a run.");
-    return STATUS_FAILED;
 }

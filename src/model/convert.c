@@ -130,9 +130,7 @@ static enum status write_text(const struct conversion *conversion, const struct 
     struct buffer text = {0};
     enum status status = as_json ? convert_append_json(from, &text, conversion->error)
                                  : convert_append_text(from, false, &text, conversion->error);
-    if (status == STATUS_OK) {
-        status = hand_over(conversion, from, &text, result);
-    }
+    status = status == STATUS_OK ? hand_over(conversion, from, &text, result) : status;
     if (status == STATUS_OK) {
         result->kind = as_json ? VALUE_JSON : VALUE_TEXT;
     }

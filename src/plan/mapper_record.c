@@ -262,8 +262,7 @@ static enum status fill_row(struct making *making, struct cell *cells, struct er
     if (mapping->document_star && (status == STATUS_OK || mapper_is_reject(error))) {
         struct error ignored;
         if (document_with_star(making, making->document, fields, cells, &ignored) != STATUS_OK) {
-            error_copy(error, &ignored);
-            return STATUS_FAILED;
+            return error_copy(error, &ignored);
         }
     }
     uint32_t width = own_width(making->entity);

@@ -17,8 +17,7 @@ struct feeding {
 static enum status leave_line(const struct error *why, struct error *error)
 {
     if (why->code == ERROR_MEMORY) {
-        error_copy(error, why);
-        return STATUS_FAILED;
+        return error_copy(error, why);
     }
     return STATUS_OK;
 }

@@ -105,8 +105,7 @@ static enum status read_options(struct folder *folder, const struct uri *uri, st
             STATUS_OK ||
         record_bytes < 1024 || record_bytes > CSV_RECORD_BYTES_MOST) {
         error_set(error, ERROR_BAD_VALUE, uri->shown, "record_bytes is from 1KiB to 1GiB");
-        error_hint(error, "write for example csv:DIR?record_bytes=64MiB");
-        return STATUS_FAILED;
+        return error_hint(error, "write for example csv:DIR?record_bytes=64MiB");
     }
     database->record_bytes_max = (size_t)record_bytes;
     folder->base.limits.record_bytes_max = record_bytes;

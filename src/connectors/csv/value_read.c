@@ -191,7 +191,7 @@ static enum status read_hex(const char *text, size_t length, struct arena *arena
         return refuse(text, length, "run of bytes (\\x and hex digits)", error);
     }
     size_t count = length / 2 - 1;
-    uint8_t *bytes = (uint8_t *)arena_try_allocate(arena, count);
+    uint8_t *bytes = arena_try_allocate(arena, count);
     if (bytes == NULL) {
         return no_memory(error);
     }
@@ -229,7 +229,7 @@ static enum status read_bytes(const struct csv_dialect *dialect, const char *tex
 static enum status read_uuid(const char *text, size_t length, struct arena *arena,
                              struct cell *cell, struct error *error)
 {
-    uint8_t *bytes = (uint8_t *)arena_allocate(arena, 16);
+    uint8_t *bytes = arena_allocate(arena, 16);
     size_t digits = 0;
     bool fine = length == 36;
     for (size_t at = 0; fine && at < length; at++) {

@@ -127,7 +127,7 @@ void dynamodb_item_keys(const struct target_table *table, const struct shape *co
         room += table->indexes[at].columns.count;
     }
     *key_count = 0;
-    *keys = (struct dynamodb_key *)arena_allocate_zeroed(arena, room + 1, sizeof(**keys));
+    *keys = arena_allocate_zeroed(arena, room + 1, sizeof(**keys));
     add_columns(&table->key, true, *keys, key_count);
     for (uint32_t at = 0; at < table->index_count; at++) {
         add_columns(&table->indexes[at].columns, false, *keys, key_count);

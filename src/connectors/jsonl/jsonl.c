@@ -93,8 +93,7 @@ static enum status check_table(struct folder *folder, const struct target_table 
         buffer_append_string(out, "the table's name is not UTF-8\n");
     }
     if (documents && !takes_documents(database, table->name)) {
-        struct jsonl_name *name =
-            (struct jsonl_name *)arena_allocate_zeroed(folder->arena, 1, sizeof(*name));
+        struct jsonl_name *name = arena_allocate_zeroed(folder->arena, 1, sizeof(*name));
         name->name = arena_copy_string(folder->arena, table->name);
         name->next = database->document_tables;
         database->document_tables = name;
@@ -151,8 +150,7 @@ static enum status check_before(struct folder *folder, const struct target_table
                   "its files were begun with non_finite=%s, and this run says non_finite=%s",
                   rejected ? "reject" : "text", rejected ? "text" : "reject");
     }
-    error_hint(error, "give the target the options that they were begun with");
-    return STATUS_FAILED;
+    return error_hint(error, "give the target the options that they were begun with");
 }
 
 static enum status write_definition(struct folder *folder, const struct target_table *table,
@@ -204,8 +202,7 @@ static enum status describe_table(struct folder *folder, struct folder_table *ta
 {
     const struct jsonl_database *database = (const struct jsonl_database *)folder;
     struct folder_sidecar sidecar;
-    struct folder_table_data *data =
-        (struct folder_table_data *)arena_allocate_zeroed(arena, 1, sizeof(*data));
+    struct folder_table_data *data = arena_allocate_zeroed(arena, 1, sizeof(*data));
     char *path = folder_definition_path(arena, folder, table->name, ".json");
     enum status status = folder_sidecar_read(path, arena, &sidecar, error);
     if (status == STATUS_FAILED) {
@@ -287,8 +284,7 @@ static enum status read_options(struct folder *folder, const struct uri *uri, st
         database->record_bytes_max < record_bytes_least ||
         database->record_bytes_max > JSONL_RECORD_BYTES_MOST) {
         error_set(error, ERROR_BAD_VALUE, uri->shown, "record_bytes is from 1KiB to 1GiB");
-        error_hint(error, "write for example jsonl:DIR?record_bytes=64MiB");
-        return STATUS_FAILED;
+        return error_hint(error, "write for example jsonl:DIR?record_bytes=64MiB");
     }
     database->documents = strcmp(uri_parameter(uri, &connector_jsonl, "records"), "documents") == 0;
     database->writes_tags = strcmp(uri_parameter(uri, &connector_jsonl, "tags"), "yes") == 0;

@@ -231,7 +231,7 @@ static enum status read_word(const char *text, size_t length, enum value_kind ki
 static enum status read_uuid(const char *text, size_t length, struct arena *arena,
                              struct cell *cell)
 {
-    uint8_t *bytes = (uint8_t *)arena_allocate(arena, 16);
+    uint8_t *bytes = arena_allocate(arena, 16);
     size_t count = 0;
     int high = -1;
     if (length != UUID_LENGTH) {
@@ -326,10 +326,9 @@ static struct cell *add_cell(struct cells *cells, struct arena *arena)
 {
     if (cells->count == cells->capacity) {
         uint32_t capacity = cells->capacity == 0 ? 8 : cells->capacity * 2;
-        struct cell *grown =
-            capacity > cells->capacity
-                ? (struct cell *)arena_try_allocate(arena, (size_t)capacity * sizeof(*grown))
-                : NULL;
+        struct cell *grown = capacity > cells->capacity
+                                 ? arena_try_allocate(arena, (size_t)capacity * sizeof(*grown))
+                                 : NULL;
         if (grown == NULL) {
             return NULL;
         }
@@ -392,7 +391,7 @@ static enum status check_unique(const struct cell *pairs, uint32_t count, struct
             }
         }
     } else {
-        struct cell *keys = (struct cell *)arena_try_allocate(arena, count * sizeof(*keys));
+        struct cell *keys = arena_try_allocate(arena, count * sizeof(*keys));
         if (keys == NULL) {
             return no_memory(error);
         }
@@ -463,8 +462,8 @@ static enum status bad_tag(const char *tag, struct error *error)
 static enum status read_map_tag(struct jsonl_reading *reading, const struct cell *list,
                                 struct cell *cell, struct error *error)
 {
-    struct cell *pairs = (struct cell *)arena_try_allocate(
-        reading->arena, (2 * (size_t)list->length + 1) * sizeof(*pairs));
+    struct cell *pairs =
+        arena_try_allocate(reading->arena, (2 * (size_t)list->length + 1) * sizeof(*pairs));
     if (pairs == NULL) {
         return no_memory(error);
     }
@@ -554,9 +553,7 @@ static enum status read_tag(struct jsonl_reading *reading, struct cell *cell, st
         status = token == JSON_TOKEN_STRING ? read_text_tag(reading, tag, cell, error)
                                             : bad_tag(tag, error);
     }
-    if (status == STATUS_OK) {
-        status = jsonl_next(reading, &token, &begin, error);
-    }
+    status = status == STATUS_OK ? jsonl_next(reading, &token, &begin, error) : status;
     return status == STATUS_OK && token != JSON_TOKEN_OBJECT_END ? bad_tag(tag, error) : status;
 }
 

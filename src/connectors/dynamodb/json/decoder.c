@@ -64,7 +64,7 @@ enum status dynamodb_decoder_open(struct folder *folder, const char *name,
                                   const struct read_request *request,
                                   struct folder_decoder **decoder, struct error *error)
 {
-    struct folder_decoder *made = (struct folder_decoder *)memory_allocate_zeroed(1, sizeof(*made));
+    struct folder_decoder *made = memory_allocate_zeroed(1, sizeof(*made));
     (void)name;
     *decoder = NULL;
     made->file_name = memory_copy_string(range->file_name);
@@ -142,8 +142,7 @@ static enum status read_item(struct folder_decoder *decoder, struct batch *batch
         return STATUS_OK;
     }
     if (why.class != ERROR_CLASS_REJECT) {
-        error_copy(error, &why);
-        return STATUS_FAILED;
+        return error_copy(error, &why);
     }
     status = refuse(decoder, batch, copy, length, &why, error);
     return status == STATUS_OK ? STATUS_AGAIN : status;
@@ -189,7 +188,7 @@ static void source_key(const struct folder_decoder *decoder, struct arena *arena
                        const struct cell *item, struct record_envelope *envelope)
 {
     uint32_t count = decoder->table->schema.primary_key.count;
-    struct cell *key = (struct cell *)arena_allocate(arena, 2 * sizeof(*key));
+    struct cell *key = arena_allocate(arena, 2 * sizeof(*key));
     *envelope = (struct record_envelope){.source_key = key, .source_key_count = count};
     for (uint32_t at = 0; at < count; at++) {
         key[at] = find_attribute(item, decoder->table->schema.primary_key.names[at]);

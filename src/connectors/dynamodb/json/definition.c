@@ -168,7 +168,7 @@ static bool read_pairs(struct definition_reader *reader, const char *second,
 static bool take_key(struct arena *arena, const struct dynamodb_key *keys, uint32_t count,
                      struct column_list *key)
 {
-    const char **names = (const char **)arena_allocate_zeroed(arena, 2, sizeof(*names));
+    const char **names = arena_allocate_zeroed(arena, 2, sizeof(*names));
     if (count < 1 || count > 2) {
         return false;
     }
@@ -217,8 +217,7 @@ enum status dynamodb_definition_read(const char *path, struct arena *arena,
     if (status != STATUS_OK) {
         return status;
     }
-    definition->types = (struct dynamodb_key *)arena_allocate_zeroed(arena, KEYS_MAX + 1,
-                                                                     sizeof(*definition->types));
+    definition->types = arena_allocate_zeroed(arena, KEYS_MAX + 1, sizeof(*definition->types));
     json_reader_init(&reader.json, text, length, 16, arena);
     if (!read_members(&reader, definition)) {
         *definition = (struct dynamodb_definition){0};

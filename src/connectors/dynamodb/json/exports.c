@@ -90,9 +90,7 @@ enum status dynamodb_exports_find(struct folder *folder, struct folder_finding *
             continue;
         }
         status = folder_add_table(finding, names[at], path, file_exists(definition), error);
-        if (status == STATUS_OK) {
-            status = add_exports(finding, path, names[at], error);
-        }
+        status = status == STATUS_OK ? add_exports(finding, path, names[at], error) : status;
     }
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }

@@ -38,7 +38,7 @@ static enum status encoder_create(struct folder *folder, const struct target_tab
         dynamodb_table_keys_of_record(database, table, shape, first, &keys, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    struct folder_encoder *made = (struct folder_encoder *)memory_allocate_zeroed(1, sizeof(*made));
+    struct folder_encoder *made = memory_allocate_zeroed(1, sizeof(*made));
     made->items = dynamodb_encoder_create(shape, keys->keys, keys->key_count);
     *encoder = made;
     return STATUS_OK;
@@ -113,8 +113,8 @@ static enum status check_table(struct folder *folder, const struct target_table 
 static void describe_key(const struct dynamodb_definition *definition, struct arena *arena,
                          struct schema_table *schema)
 {
-    struct schema_column *columns = (struct schema_column *)arena_allocate_zeroed(
-        arena, (size_t)definition->type_count + 1, sizeof(*columns));
+    struct schema_column *columns =
+        arena_allocate_zeroed(arena, (size_t)definition->type_count + 1, sizeof(*columns));
     for (uint32_t at = 0; at < definition->type_count; at++) {
         const struct dynamodb_key *type = &definition->types[at];
         columns[at].name = type->name;

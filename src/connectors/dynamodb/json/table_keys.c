@@ -30,11 +30,9 @@ static bool all_known(const struct dynamodb_table_keys *keys)
 static struct dynamodb_table_keys *copy_keys(struct arena *arena, const char *table,
                                              const struct dynamodb_key *keys, uint32_t key_count)
 {
-    struct dynamodb_table_keys *copy =
-        (struct dynamodb_table_keys *)arena_allocate_zeroed(arena, 1, sizeof(*copy));
+    struct dynamodb_table_keys *copy = arena_allocate_zeroed(arena, 1, sizeof(*copy));
     copy->table = arena_copy_string(arena, table);
-    copy->keys =
-        (struct dynamodb_key *)arena_allocate_zeroed(arena, (size_t)key_count + 1, sizeof(*keys));
+    copy->keys = arena_allocate_zeroed(arena, (size_t)key_count + 1, sizeof(*keys));
     for (uint32_t at = 0; at < key_count; at++) {
         copy->keys[at] = keys[at];
         copy->keys[at].name = arena_copy(arena, keys[at].name, keys[at].name_length);

@@ -50,8 +50,7 @@ static enum status add_name(struct listing *listing, const char *name)
     }
     if (listing->count == listing->capacity) {
         uint32_t capacity = listing->capacity == 0 ? 64 : listing->capacity * 2;
-        const char **grown =
-            (const char **)arena_allocate_zeroed(listing->arena, capacity, sizeof(*grown));
+        const char **grown = arena_allocate_zeroed(listing->arena, capacity, sizeof(*grown));
         if (listing->count > 0) {
             memcpy(grown, listing->names, listing->count * sizeof(*grown));
         }
@@ -127,8 +126,8 @@ static enum status list_names(struct listing *listing)
 /* One that vanishes between the two questions is none. */
 static enum status describe_tables(struct listing *listing, struct dynamodb_source *source)
 {
-    source->tables = (struct dynamodb_description *)arena_allocate_zeroed(
-        listing->arena, (size_t)listing->count + 1, sizeof(*source->tables));
+    source->tables =
+        arena_allocate_zeroed(listing->arena, (size_t)listing->count + 1, sizeof(*source->tables));
     source->asked = (_Atomic bool *)arena_allocate_zeroed(
         listing->arena, (size_t)listing->count + 1, sizeof(*source->asked));
     return dynamodb_describe_many(listing->network, listing->names, listing->count, listing->arena,
@@ -139,8 +138,7 @@ static enum status make_source(struct dynamodb_network *network, struct error *e
 {
     struct arena *arena = arena_create(0);
     struct listing listing = {.network = network, .arena = arena, .error = error};
-    struct dynamodb_source *made =
-        (struct dynamodb_source *)arena_allocate_zeroed(arena, 1, sizeof(*made));
+    struct dynamodb_source *made = arena_allocate_zeroed(arena, 1, sizeof(*made));
     made->arena = arena;
     if (list_names(&listing) != STATUS_OK || describe_tables(&listing, made) != STATUS_OK) {
         dynamodb_source_destroy(made);
@@ -191,14 +189,13 @@ enum status dynamodb_source_find(struct dynamodb_network *network, const char *n
     if (*table == NULL) {
         error_set(error, ERROR_SOURCE_MISSING, name, "there is no table %s in %s", name,
                   dynamodb_service_region(network->service));
-        error_hint(error, "look at the region, the account and the letters' case");
-        return STATUS_FAILED;
+        return error_hint(error, "look at the region, the account and the letters' case");
     }
     if (!is_readable(*table)) {
         error_set(error, ERROR_SOURCE_MISSING, name, "the table can't be read: it is %s",
                   (*table)->status);
-        error_hint(error, "wait until it is ACTIVE or gone, or leave it out: --exclude %s", name);
-        return STATUS_FAILED;
+        return error_hint(error, "wait until it is ACTIVE or gone, or leave it out: --exclude %s",
+                          name);
     }
     return STATUS_OK;
 }
@@ -209,8 +206,8 @@ enum status dynamodb_source_find(struct dynamodb_network *network, const char *n
 static const struct schema_column *columns_of(const struct dynamodb_description *from,
                                               struct arena *arena)
 {
-    struct schema_column *columns = (struct schema_column *)arena_allocate_zeroed(
-        arena, (size_t)from->attribute_count + 1, sizeof(*columns));
+    struct schema_column *columns =
+        arena_allocate_zeroed(arena, (size_t)from->attribute_count + 1, sizeof(*columns));
     for (uint32_t at = 0; at < from->attribute_count; at++) {
         const struct dynamodb_attribute *attribute = &from->attributes[at];
         columns[at] = (struct schema_column){.name = attribute->name,
@@ -225,8 +222,8 @@ static const struct schema_column *columns_of(const struct dynamodb_description 
 static const struct schema_index *indexes_of(const struct dynamodb_description *from,
                                              struct arena *arena)
 {
-    struct schema_index *indexes = (struct schema_index *)arena_allocate_zeroed(
-        arena, (size_t)from->index_count + 1, sizeof(*indexes));
+    struct schema_index *indexes =
+        arena_allocate_zeroed(arena, (size_t)from->index_count + 1, sizeof(*indexes));
     for (uint32_t at = 0; at < from->index_count; at++) {
         indexes[at] = (struct schema_index){.name = from->indexes[at].name,
                                             .columns = from->indexes[at].key,
@@ -261,9 +258,9 @@ static enum status catalog_describe(struct database *self, struct schema **schem
         return STATUS_FAILED;
     }
     struct arena *arena = arena_create(0);
-    struct schema *made = (struct schema *)arena_allocate_zeroed(arena, 1, sizeof(*made));
-    struct schema_table *tables = (struct schema_table *)arena_allocate_zeroed(
-        arena, (size_t)source->table_count + 1, sizeof(*tables));
+    struct schema *made = arena_allocate_zeroed(arena, 1, sizeof(*made));
+    struct schema_table *tables =
+        arena_allocate_zeroed(arena, (size_t)source->table_count + 1, sizeof(*tables));
     for (uint32_t at = 0; at < source->table_count; at++) {
         dynamodb_catalog_table(&source->tables[at], arena, &tables[at]);
     }

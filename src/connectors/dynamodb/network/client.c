@@ -142,9 +142,7 @@ static enum status check_lease(const struct database *lease, struct service_outg
         status = lease_wait(lease, outgoing->timeout_ms, error);
     }
     outgoing->since_ms = clock_boottime_ms();
-    if (status == STATUS_OK) {
-        status = lease_check(lease, outgoing->timeout_ms, error);
-    }
+    status = status == STATUS_OK ? lease_check(lease, outgoing->timeout_ms, error) : status;
     outgoing->is_final = status != STATUS_OK;
     return status;
 }

@@ -273,9 +273,9 @@ static enum status foreign(const char *table, struct error *error)
 {
     error_set(error, ERROR_TARGET_NOT_EMPTY, table,
               "somebody else made this table just now, and the plan wants it made by this run");
-    error_hint(error, "look at what is in it; `existing:` says what to do with tables that are "
+    return error_hint(error,
+                      "look at what is in it; `existing:` says what to do with tables that are "
                       "there");
-    return STATUS_FAILED;
 }
 
 static enum status send_create(struct dynamodb_network *network, const struct target_table *table,
@@ -453,8 +453,8 @@ static enum status begin_table(struct dynamodb_network *network, struct target_t
     if (made == DYNAMODB_MADE_DONE && !there) {
         error_set(error, ERROR_TARGET_SCHEMA, table->name,
                   "the run made this table and it is gone");
-        error_hint(error, "start again: `transhume reset --confirm`, then `transhume migrate`");
-        return STATUS_FAILED;
+        return error_hint(error,
+                          "start again: `transhume reset --confirm`, then `transhume migrate`");
     }
     if (there && made != DYNAMODB_MADE_INTENDED) {
         table->created = made == DYNAMODB_MADE_DONE;
@@ -475,7 +475,7 @@ enum status dynamodb_network_prepare(struct database *self, struct target_table 
     struct dynamodb_network *network = dynamodb_network_of(self);
     struct arena *arena = arena_create(0);
     (void)objects;
-    bool *making = (bool *)arena_allocate_zeroed(arena, (size_t)table_count + 1, sizeof(bool));
+    bool *making = arena_allocate_zeroed(arena, (size_t)table_count + 1, sizeof(bool));
     enum status status = network->keyed.room.run_id != NULL
                              ? STATUS_OK
                              : error_set(error, ERROR_INTERNAL, NULL, "no run is claimed");

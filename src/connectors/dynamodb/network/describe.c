@@ -33,7 +33,7 @@ static const char *read_projection(const json_t *projection, struct arena *arena
 /* KeySchema: the partition key first. */
 static bool read_key(const json_t *schema, struct arena *arena, struct column_list *key)
 {
-    const char **names = (const char **)arena_allocate_zeroed(arena, KEY_MAX, sizeof(*names));
+    const char **names = arena_allocate_zeroed(arena, KEY_MAX, sizeof(*names));
     if (json_array_size(schema) > KEY_MAX) {
         return false;
     }
@@ -51,8 +51,8 @@ static void read_attributes(const json_t *list, struct arena *arena,
                             struct dynamodb_description *description)
 {
     size_t count = json_array_size(list);
-    description->attributes = (struct dynamodb_attribute *)arena_allocate_zeroed(
-        arena, count + 1, sizeof(*description->attributes));
+    description->attributes =
+        arena_allocate_zeroed(arena, count + 1, sizeof(*description->attributes));
     for (size_t at = 0; at < count; at++) {
         const json_t *element = json_array_get(list, at);
         const char *type = json_string_value(json_object_get(element, "AttributeType"));
@@ -113,8 +113,7 @@ static bool read_table(const json_t *table, struct arena *arena,
     description->whole = dynamodb_whole_described(table, description->on_demand, arena);
     description->item_count = dynamodb_reply_number(table, "ItemCount");
     description->size_bytes = dynamodb_reply_number(table, "TableSizeBytes");
-    description->indexes = (struct dynamodb_index *)arena_allocate_zeroed(
-        arena, count + 1, sizeof(*description->indexes));
+    description->indexes = arena_allocate_zeroed(arena, count + 1, sizeof(*description->indexes));
     read_attributes(json_object_get(table, "AttributeDefinitions"), arena, description);
     return count <= LISTED_MAX && read_table_key(table, arena, description) &&
            read_indexes(global, false, arena, description) &&
@@ -137,8 +136,7 @@ static enum status read_answer(struct service_reply *response, const char *table
         return STATUS_END;
     }
     if (response->fault != DYNAMODB_FAULT_NONE) {
-        error_copy(error, &response->error);
-        return STATUS_FAILED;
+        return error_copy(error, &response->error);
     }
     json_t *root = dynamodb_reply_parse(response, table, error);
     enum status status = root != NULL ? STATUS_OK : STATUS_FAILED;
@@ -161,9 +159,7 @@ enum status dynamodb_describe(struct dynamodb_network *network, const char *tabl
     enum status status =
         dynamodb_network_call(network, "DescribeTable", table, &body, &response, error);
     buffer_free(&body);
-    if (status == STATUS_OK) {
-        status = read_answer(response, table, arena, description, error);
-    }
+    status = status == STATUS_OK ? read_answer(response, table, arena, description, error) : status;
     service_reply_destroy(response);
     return status;
 }
@@ -252,8 +248,7 @@ enum status dynamodb_describe_many(struct dynamodb_network *network, const char 
                                    struct error *error)
 {
     struct dynamodb_client *client = NULL;
-    struct question *questions =
-        (struct question *)memory_allocate_zeroed((size_t)count + 1, sizeof(*questions));
+    struct question *questions = memory_allocate_zeroed((size_t)count + 1, sizeof(*questions));
     *found = 0;
     enum status status = STATUS_OK;
     for (uint32_t at = 0; at < count; at++) {

@@ -77,8 +77,7 @@ static bool read_boolean(const struct uri *uri, const char *name, bool *value)
 static enum status refuse_option(const struct uri *uri, const char *what, struct error *error)
 {
     error_set(error, ERROR_BAD_VALUE, uri->shown, "%s", what);
-    error_hint(error, "`transhume connectors` lists the options of dynamodb://");
-    return STATUS_FAILED;
+    return error_hint(error, "`transhume connectors` lists the options of dynamodb://");
 }
 
 static bool read_number(const struct uri *uri, const char *name, uint64_t least, uint64_t most,
@@ -178,8 +177,7 @@ static enum status connect(struct dynamodb_network *network, const struct open_o
 static enum status network_open(const struct open_options *open, struct database **database,
                                 struct error *error)
 {
-    struct dynamodb_network *network =
-        (struct dynamodb_network *)memory_allocate_zeroed(1, sizeof(*network));
+    struct dynamodb_network *network = memory_allocate_zeroed(1, sizeof(*network));
     *database = NULL;
     pthread_mutex_init(&network->control_mutex, NULL);
     pthread_mutex_init(&network->mutex, NULL);

@@ -205,7 +205,7 @@ static void sort_maps(const struct cell *cell, struct arena *arena, struct cell 
         return;
     }
     size_t count = (size_t)cell->length * (cell->kind == VALUE_MAP ? 2 : 1);
-    struct cell *items = (struct cell *)arena_allocate_zeroed(arena, count + 1, sizeof(*items));
+    struct cell *items = arena_allocate_zeroed(arena, count + 1, sizeof(*items));
     for (size_t at = 0; at < count; at++) {
         sort_maps(&cell->items[at], arena, &items[at]);
     }

@@ -32,11 +32,9 @@ static struct dynamodb_known *copy_known(struct arena *arena, const char *table,
                                          const struct dynamodb_known *before,
                                          const struct dynamodb_description *description)
 {
-    struct dynamodb_known *copy =
-        (struct dynamodb_known *)arena_allocate_zeroed(arena, 1, sizeof(*copy));
+    struct dynamodb_known *copy = arena_allocate_zeroed(arena, 1, sizeof(*copy));
     copy->table = arena_copy_string(arena, table);
-    copy->keys =
-        (struct dynamodb_key *)arena_allocate_zeroed(arena, (size_t)key_count + 1, sizeof(*keys));
+    copy->keys = arena_allocate_zeroed(arena, (size_t)key_count + 1, sizeof(*keys));
     for (uint32_t at = 0; at < key_count; at++) {
         struct dynamodb_key *key = &copy->keys[at];
         *key = keys[at];

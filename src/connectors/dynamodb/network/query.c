@@ -27,9 +27,8 @@ static enum status refuse(const char *what, const char *name, struct error *erro
 {
     error_set(error, ERROR_PLAN_INVALID, "query", "%s%s%s", what, name != NULL ? " " : "",
               name != NULL ? name : "");
-    error_hint(error, "a query is the JSON of DynamoDB's Query or Scan: {\"TableName\": …, "
-                      "\"IndexName\": …, \"KeyConditionExpression\": …}");
-    return STATUS_FAILED;
+    return error_hint(error, "a query is the JSON of DynamoDB's Query or Scan: {\"TableName\": …, "
+                             "\"IndexName\": …, \"KeyConditionExpression\": …}");
 }
 
 static bool is_known(const char *name)

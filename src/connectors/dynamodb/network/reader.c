@@ -142,9 +142,9 @@ static enum status source_split(struct database *self, const struct read_request
         return STATUS_FAILED;
     }
     items = request->query == NULL ? items : 0;
-    struct span *made = (struct span *)arena_allocate_zeroed(arena, segments, sizeof(*made));
+    struct span *made = arena_allocate_zeroed(arena, segments, sizeof(*made));
     for (uint32_t at = 0; at < segments; at++) {
-        uint8_t *bounds = (uint8_t *)arena_allocate(arena, DYNAMODB_SPAN_BYTES);
+        uint8_t *bounds = arena_allocate(arena, DYNAMODB_SPAN_BYTES);
         const char *printable =
             segments == 1
                 ? "all items"
@@ -187,7 +187,7 @@ static enum status source_reader_open(struct database *self, struct reader **rea
     if (dynamodb_source_get(network, &source, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    struct reader *made = (struct reader *)memory_allocate_zeroed(1, sizeof(*made));
+    struct reader *made = memory_allocate_zeroed(1, sizeof(*made));
     made->network = network;
     if (dynamodb_scanner_create(network, &made->scanner, error) != STATUS_OK) {
         free(made);

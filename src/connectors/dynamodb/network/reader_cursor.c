@@ -125,7 +125,7 @@ enum status dynamodb_network_cursor_open(struct reader *reader, const struct rea
 {
     const char *operation = NULL;
     struct buffer members = {0};
-    struct cursor *made = (struct cursor *)memory_allocate_zeroed(1, sizeof(*made));
+    struct cursor *made = memory_allocate_zeroed(1, sizeof(*made));
     *cursor = NULL;
     made->reader = reader;
     made->request = request;
@@ -155,8 +155,7 @@ static void fill_document(const struct cursor *cursor, struct batch *batch, uint
                           const struct cell *item)
 {
     uint32_t count = cursor->table->key.count;
-    struct cell *key =
-        (struct cell *)arena_allocate_zeroed(batch->arena, (size_t)count + 1, sizeof(*key));
+    struct cell *key = arena_allocate_zeroed(batch->arena, (size_t)count + 1, sizeof(*key));
     for (uint32_t at = 0; at < count; at++) {
         key[at] = find_attribute(item, cursor->table->key.names[at]);
     }
@@ -198,8 +197,7 @@ static void refuse_item(const struct cursor *cursor, struct batch *batch, struct
                         const struct error *reason)
 {
     uint32_t count = cursor->table->key.count;
-    struct cell *key =
-        (struct cell *)arena_allocate_zeroed(batch->arena, (size_t)count + 1, sizeof(*key));
+    struct cell *key = arena_allocate_zeroed(batch->arena, (size_t)count + 1, sizeof(*key));
     read_key_alone(cursor, item, batch->arena, key);
     size_t length = item.length > RAW_BYTES_MAX ? text_clip(item.data, item.length, RAW_BYTES_MAX)
                                                 : item.length;
@@ -227,8 +225,7 @@ static enum status add_item(const struct cursor *cursor, struct batch *batch, st
         return STATUS_OK;
     }
     if (reason.class != ERROR_CLASS_REJECT) {
-        error_copy(error, &reason);
-        return STATUS_FAILED;
+        return error_copy(error, &reason);
     }
     refuse_item(cursor, batch, (struct text){copy, item.length}, &reason);
     return STATUS_OK;
@@ -252,8 +249,7 @@ static enum status add_next(struct cursor *cursor, struct batch *batch, struct e
     }
     if (status == STATUS_FAILED) {
         error_recode(error, ERROR_SOURCE_READ);
-        error_context(error, "%s: ", cursor->table->name);
-        return STATUS_FAILED;
+        return error_context(error, "%s: ", cursor->table->name);
     }
     buffer_free(&cursor->page.body);
     cursor->has_page = false;

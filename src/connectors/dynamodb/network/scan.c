@@ -60,8 +60,7 @@ struct dynamodb_scan {
 enum status dynamodb_scanner_create(struct dynamodb_network *network,
                                     struct dynamodb_scanner **scanner, struct error *error)
 {
-    struct dynamodb_scanner *made =
-        (struct dynamodb_scanner *)memory_allocate_zeroed(1, sizeof(*made));
+    struct dynamodb_scanner *made = memory_allocate_zeroed(1, sizeof(*made));
     *scanner = NULL;
     made->network = network;
     if (dynamodb_client_create(network->service, CONNECTIONS_MAX, &made->client, error) !=
@@ -112,7 +111,7 @@ struct dynamodb_scan *dynamodb_scan_create(struct dynamodb_scanner *scanner, con
                                            const char *object, const struct buffer *members,
                                            int64_t milliunits)
 {
-    struct dynamodb_scan *made = (struct dynamodb_scan *)memory_allocate_zeroed(1, sizeof(*made));
+    struct dynamodb_scan *made = memory_allocate_zeroed(1, sizeof(*made));
     made->scanner = scanner;
     made->operation = operation;
     made->object = object;
@@ -166,7 +165,7 @@ static bool wants_page(const struct dynamodb_scan *scan)
 
 static enum status send_request(struct dynamodb_scan *scan, struct error *error)
 {
-    struct fetch *fetch = (struct fetch *)memory_allocate_zeroed(1, sizeof(*fetch));
+    struct fetch *fetch = memory_allocate_zeroed(1, sizeof(*fetch));
     fetch->scan = scan;
     buffer_append_byte(&fetch->body, '{');
     buffer_append(&fetch->body, scan->members.data, scan->members.length);
@@ -343,8 +342,7 @@ enum status dynamodb_scan_next(struct dynamodb_scan *scan, int64_t wait_ms,
             return status;
         }
         if (scan->failed) {
-            error_copy(error, &scan->error);
-            return STATUS_FAILED;
+            return error_copy(error, &scan->error);
         }
         if (scan->done) {
             return STATUS_END;

@@ -315,8 +315,7 @@ static enum status judge(struct keyed_connection *connection, struct keyed_answe
         break;
     }
     if (reply->error.class != ERROR_CLASS_RETRY) {
-        error_copy(error, &reply->error);
-        return STATUS_FAILED;
+        return error_copy(error, &reply->error);
     }
     answer->outcome = KEYED_AGAIN;
     answer->throttled = reply->fault == DYNAMODB_FAULT_THROTTLED;

@@ -79,9 +79,9 @@ static enum status refuse_table(const struct dynamodb_description *description, 
     error_set(error, ERROR_LEDGER_INVALID, TABLE_NAME,
               old ? "the ledger is of format 1, which this version does not read"
                   : "the table is there and is no ledger: its key is not " PLACE ", " KEY);
-    error_hint(error, old ? "finish its run with the version that began it, or delete the table"
+    return error_hint(error,
+                      old ? "finish its run with the version that began it, or delete the table"
                           : "rename or delete the table");
-    return STATUS_FAILED;
 }
 
 static bool is_ledger(const struct dynamodb_description *description)

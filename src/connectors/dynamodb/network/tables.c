@@ -393,9 +393,7 @@ static enum status fetch_some(struct dynamodb_network *network, const struct tar
                              ERROR_REJECT_TYPE); /* no key of this table's: of another type */
             }
         }
-        if (status == STATUS_OK) {
-            status = take_answer(network, response, batch, &left, error);
-        }
+        status = status == STATUS_OK ? take_answer(network, response, batch, &left, error) : status;
         service_reply_destroy(response);
         buffer_clear(&body);
         if (status == STATUS_OK && left.length > 2) {
@@ -537,9 +535,7 @@ enum status dynamodb_network_empty(struct dynamodb_network *network,
     dynamodb_body_raw(&keys, "}");
     do {
         status = scan_page(network, table->name, buffer_string(&keys), &page, error);
-        if (status == STATUS_OK) {
-            status = delete_page(network, table, &page, error);
-        }
+        status = status == STATUS_OK ? delete_page(network, table, &page, error) : status;
     } while (status == STATUS_OK && page.next.length > 0);
     free_page(&page);
     buffer_free(&keys);
