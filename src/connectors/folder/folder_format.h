@@ -59,9 +59,9 @@ struct folder_format {
 
     /* Appends a line for each thing of the table that the format refuses; the room has checked
      * name, key and `existing`. Changes nothing. */
-    enum status (*check_table)(struct folder *folder, const struct target_table *table,
-                               const struct shape *const *shapes, uint32_t shape_count,
-                               struct buffer *out, struct error *error);
+    void (*check_table)(struct folder *folder, const struct target_table *table,
+                        const struct shape *const *shapes, uint32_t shape_count,
+                        struct buffer *out);
     /* Whether a table may be called that. NULL: any name will do (it becomes a safe folder name).
      */
     bool (*name_valid)(const char *table);

@@ -71,13 +71,11 @@ static bool takes_documents(const struct jsonl_database *database, const char *t
     return false;
 }
 
-static enum status check_table(struct folder *folder, const struct target_table *table,
-                               const struct shape *const *shapes, uint32_t shape_count,
-                               struct buffer *out, struct error *error)
+static void check_table(struct folder *folder, const struct target_table *table,
+                        const struct shape *const *shapes, uint32_t shape_count, struct buffer *out)
 {
     struct jsonl_database *database = (struct jsonl_database *)folder;
     bool documents = false;
-    (void)error;
     for (uint32_t at = 0; at < shape_count; at++) {
         documents = documents || shapes[at]->field_count == 0;
         for (uint32_t field = 0; field < shapes[at]->field_count; field++) {
@@ -98,7 +96,6 @@ static enum status check_table(struct folder *folder, const struct target_table 
         name->next = database->document_tables;
         database->document_tables = name;
     }
-    return STATUS_OK;
 }
 
 static const struct folder_sidecar_option reject_option = {"non_finite", "reject"};
@@ -337,24 +334,15 @@ static enum status database_open(const struct open_options *open, struct databas
 }
 
 const struct connector connector_jsonl = {
-    .contract_version = CONNECTOR_CONTRACT_VERSION,
+    FOLDER_GROUPS,
     .name = "jsonl",
     .title = "JSON lines",
     .uri_help = "jsonl:DIR, jsonl:FILE or jsonl:-",
     .capabilities = SHARED_CAPABILITIES | SOURCE_ONLY | TARGET_ONLY,
-    .guarantee = GUARANTEE_EXACTLY_ONCE,
     .options = options,
     .option_count = sizeof(options) / sizeof(*options),
     .types = types,
     .type_count = sizeof(types) / sizeof(*types),
     .failpoints = folder_learning_failpoints,
     .open = database_open,
-    .close = folder_close,
-    .identity = folder_identity,
-    .catalog = &folder_catalog,
-    .source = &folder_source,
-    .target = &folder_target,
-    .store = &folder_store,
-    .lock = &folder_lock,
-    .rollback = &folder_rollback,
 };

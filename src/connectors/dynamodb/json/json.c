@@ -89,11 +89,9 @@ static bool name_valid(const char *table)
     return dynamodb_limits_name_valid(table) && table[0] != '.';
 }
 
-static enum status check_table(struct folder *folder, const struct target_table *table,
-                               const struct shape *const *shapes, uint32_t shape_count,
-                               struct buffer *out, struct error *error)
+static void check_table(struct folder *folder, const struct target_table *table,
+                        const struct shape *const *shapes, uint32_t shape_count, struct buffer *out)
 {
-    (void)error;
     uint64_t read = 0;
     uint64_t write = 0;
     dynamodb_limits_check_table(table, shapes, shape_count, out);
@@ -104,7 +102,6 @@ static enum status check_table(struct folder *folder, const struct target_table 
         buffer_append_string(out, "billing is on_demand, or { read: UNITS, write: UNITS }\n");
     }
     dynamodb_table_keys_find((struct dynamodb_database *)folder, table, shapes, shape_count);
-    return STATUS_OK;
 }
 
 /* A table made by hand has no definition, and so no key that is known. */
@@ -210,26 +207,17 @@ static enum status database_open(const struct open_options *open, struct databas
 }
 
 const struct connector connector_dynamodb_json = {
-    .contract_version = CONNECTOR_CONTRACT_VERSION,
+    FOLDER_GROUPS,
     .name = "dynamodb-json",
     .title = "DynamoDB JSON files",
     .uri_help = "dynamodb-json:DIR",
     .capabilities = CAPABILITY_NESTED | CAPABILITY_FREE_FIELDS | CAPABILITY_MISSING |
                     CAPABILITY_SNAPSHOT | CAPABILITY_PROVES_UNCHANGED | CAPABILITY_KEY_REQUIRED |
                     CAPABILITY_COUNTS_EXACT,
-    .guarantee = GUARANTEE_EXACTLY_ONCE,
     .options = options,
     .option_count = sizeof(options) / sizeof(*options),
     .types = dynamodb_types,
     .type_count = DYNAMODB_TYPE_COUNT,
     .failpoints = folder_failpoints,
     .open = database_open,
-    .close = folder_close,
-    .identity = folder_identity,
-    .catalog = &folder_catalog,
-    .source = &folder_source,
-    .target = &folder_target,
-    .store = &folder_store,
-    .lock = &folder_lock,
-    .rollback = &folder_rollback,
 };
