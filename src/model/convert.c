@@ -415,6 +415,13 @@ static int uuid_of_text(const char *text, size_t length, uint8_t bytes[16])
     return 1;
 }
 
+bool convert_read_uuid(const char *text, size_t length, struct arena *arena, struct cell *result)
+{
+    uint8_t *bytes = arena_allocate(arena, 16);
+    *result = (struct cell){.kind = VALUE_UUID, .length = 16, .bytes = bytes};
+    return length == 36 && uuid_of_text(text, length, bytes);
+}
+
 static enum status to_uuid(const struct conversion *conversion, const struct cell *from,
                            struct cell *result)
 {

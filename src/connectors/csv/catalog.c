@@ -552,30 +552,19 @@ enum status csv_check_tables(struct folder *folder, const struct folder_snapshot
     return status;
 }
 
-enum status csv_caveats(struct folder *folder, struct buffer *out, struct error *error)
+void csv_caveats(const struct folder_table *table, struct buffer *out)
 {
-    struct folder_snapshot *snapshot = NULL;
-    if (folder_snapshot(folder, &snapshot, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    const struct folder_table_data *data = table->format_data;
+    show_types(table, out);
+    doubt_delimiter(table, out);
+    for (uint32_t column = 0; data->facts != NULL && column < table->schema.column_count;
+         column++) {
+        explain_column(table, column, out);
     }
-    for (uint32_t at = 0; at < snapshot->table_count; at++) {
-        struct folder_table *table = NULL;
-        if (folder_find_table(folder, snapshot->tables[at].name, &table, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        const struct folder_table_data *data = table->format_data;
-        show_types(table, out);
-        doubt_delimiter(table, out);
-        for (uint32_t column = 0; data->facts != NULL && column < table->schema.column_count;
-             column++) {
-            explain_column(table, column, out);
-        }
-        if (data->faults > 0) {
-            buffer_format(out, "%s: %llu records can't be read, the first one at %s:%llu\n",
-                          table->name, (unsigned long long)data->faults,
-                          table->files[data->first_fault.file].name,
-                          (unsigned long long)data->first_fault.line + 1);
-        }
+    if (data->faults > 0) {
+        buffer_format(out, "%s: %llu records can't be read, the first one at %s:%llu\n",
+                      table->name, (unsigned long long)data->faults,
+                      table->files[data->first_fault.file].name,
+                      (unsigned long long)data->first_fault.line + 1);
     }
-    return STATUS_OK;
 }

@@ -226,29 +226,6 @@ static enum status read_bytes(const struct csv_dialect *dialect, const char *tex
     return STATUS_OK;
 }
 
-static enum status read_uuid(const char *text, size_t length, struct arena *arena,
-                             struct cell *cell, struct error *error)
-{
-    uint8_t *bytes = arena_allocate(arena, 16);
-    size_t digits = 0;
-    bool fine = length == 36;
-    for (size_t at = 0; fine && at < length; at++) {
-        bool dash = at == 8 || at == 13 || at == 18 || at == 23;
-        int value = digit_of_hex(text[at]);
-        fine = dash ? text[at] == '-' : value >= 0;
-        if (fine && !dash) {
-            bytes[digits / 2] = (uint8_t)(digits % 2 == 0 ? value << 4 : bytes[digits / 2] | value);
-            digits++;
-        }
-    }
-    if (!fine) {
-        return refuse(text, length, "UUID", error);
-    }
-    *cell = cell_bytes(bytes, 16);
-    cell->kind = VALUE_UUID;
-    return STATUS_OK;
-}
-
 static enum status read_time(const struct value_type *type, const char *text, size_t length,
                              struct arena *arena, struct cell *cell, struct error *error)
 {
@@ -329,7 +306,8 @@ static enum status read_typed(const struct csv_dialect *dialect, const struct va
     case VALUE_INTERVAL:
         return read_time(type, text, length, arena, cell, error);
     case VALUE_UUID:
-        return read_uuid(text, length, arena, cell, error);
+        return convert_read_uuid(text, length, arena, cell) ? STATUS_OK
+                                                            : refuse(text, length, "UUID", error);
     case VALUE_JSON:
     case VALUE_LIST:
     case VALUE_SET:

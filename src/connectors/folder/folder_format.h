@@ -118,8 +118,8 @@ struct folder_format {
      * folder's mutex held. */
     enum status (*check_tables)(struct folder *folder, const struct folder_snapshot *snapshot,
                                 struct error *error);
-    /* Optional: what should be said before a run, one line each. */
-    enum status (*caveats)(struct folder *folder, struct buffer *out, struct error *error);
+    /* What should be said of a table before a run, one line each. */
+    void (*caveats)(const struct folder_table *table, struct buffer *out);
 
     /* ------------------------------------------------------------ bytes to records */
 

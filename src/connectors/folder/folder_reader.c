@@ -422,8 +422,18 @@ static enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, 
 static enum status source_caveats(struct database *self, struct buffer *out, struct error *error)
 {
     struct folder *folder = (struct folder *)self;
-    return folder->format->caveats != NULL ? folder->format->caveats(folder, out, error)
-                                           : STATUS_OK;
+    struct folder_snapshot *snapshot = NULL;
+    if (folder_snapshot(folder, &snapshot, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t at = 0; at < snapshot->table_count; at++) {
+        struct folder_table *table = NULL;
+        if (folder_find_table(folder, snapshot->tables[at].name, &table, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        folder->format->caveats(table, out);
+    }
+    return STATUS_OK;
 }
 
 const struct source_functions folder_source = {

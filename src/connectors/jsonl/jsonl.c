@@ -232,38 +232,27 @@ static void append_column(const struct schema_column *column, struct buffer *out
 }
 
 /* What was learnt from the rows is shown. */
-static enum status caveats(struct folder *folder, struct buffer *out, struct error *error)
+static void caveats(const struct folder_table *table, struct buffer *out)
 {
-    struct folder_snapshot *snapshot = NULL;
-    if (folder_snapshot(folder, &snapshot, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    const struct folder_table_data *data = table->format_data;
+    if (!data->inferred) {
+        return;
     }
-    for (uint32_t at = 0; at < snapshot->table_count; at++) {
-        struct folder_table *table = NULL;
-        if (folder_find_table(folder, snapshot->tables[at].name, &table, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        const struct folder_table_data *data = table->format_data;
-        if (!data->inferred) {
-            continue;
-        }
-        char rows[32];
-        text_human_count(data->rows, rows, sizeof(rows));
-        buffer_format(out, "%s: types learnt from all %s rows: ", table->name, rows);
-        for (uint32_t column = 0; column < data->column_count && column < SHOWN_COLUMNS; column++) {
-            buffer_append_string(out, column > 0 ? ", " : "");
-            append_column(&data->columns[column], out);
-        }
-        if (data->column_count > SHOWN_COLUMNS) {
-            buffer_format(out, " and %u more", data->column_count - SHOWN_COLUMNS);
-        }
-        buffer_append_byte(out, '\n');
-        if (data->broken > 0) {
-            buffer_format(out, "%s: %llu lines can't be read and will be rejects\n", table->name,
-                          (unsigned long long)data->broken);
-        }
+    char rows[32];
+    text_human_count(data->rows, rows, sizeof(rows));
+    buffer_format(out, "%s: types learnt from all %s rows: ", table->name, rows);
+    for (uint32_t column = 0; column < data->column_count && column < SHOWN_COLUMNS; column++) {
+        buffer_append_string(out, column > 0 ? ", " : "");
+        append_column(&data->columns[column], out);
     }
-    return STATUS_OK;
+    if (data->column_count > SHOWN_COLUMNS) {
+        buffer_format(out, " and %u more", data->column_count - SHOWN_COLUMNS);
+    }
+    buffer_append_byte(out, '\n');
+    if (data->broken > 0) {
+        buffer_format(out, "%s: %llu lines can't be read and will be rejects\n", table->name,
+                      (unsigned long long)data->broken);
+    }
 }
 
 /* ---------------------------------------------------------------- the descriptor */

@@ -2,13 +2,14 @@
 #include "connectors/jsonl/jsonl.h"
 
 #include "base/text.h"
+#include "model/convert.h"
 #include "model/decimal.h"
 #include "model/number_text.h"
 #include "model/time_text.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHOWN_BYTES = 64, UUID_LENGTH = 36, SMALL_MAP = 16 };
+enum { SHOWN_BYTES = 64, SMALL_MAP = 16 };
 
 static enum status no_memory(struct error *error)
 {
@@ -228,37 +229,6 @@ static enum status read_word(const char *text, size_t length, enum value_kind ki
     return STATUS_OK;
 }
 
-static enum status read_uuid(const char *text, size_t length, struct arena *arena,
-                             struct cell *cell)
-{
-    uint8_t *bytes = arena_allocate(arena, 16);
-    size_t count = 0;
-    int high = -1;
-    if (length != UUID_LENGTH) {
-        return STATUS_END;
-    }
-    for (size_t at = 0; at < length; at++) {
-        char byte = text[at];
-        bool dash = at == 8 || at == 13 || at == 18 || at == 23;
-        int digit = byte >= '0' && byte <= '9'   ? byte - '0'
-                    : byte >= 'a' && byte <= 'f' ? byte - 'a' + 10
-                    : byte >= 'A' && byte <= 'F' ? byte - 'A' + 10
-                                                 : -1;
-        if (dash ? byte != '-' : digit < 0) {
-            return STATUS_END;
-        }
-        if (!dash && high < 0) {
-            high = digit;
-        } else if (!dash) {
-            bytes[count++] = (uint8_t)(high << 4 | digit);
-            high = -1;
-        }
-    }
-    *cell = cell_bytes(bytes, 16);
-    cell->kind = VALUE_UUID;
-    return STATUS_OK;
-}
-
 static enum status read_base64(const char *text, size_t length, struct arena *arena,
                                struct cell *cell)
 {
@@ -288,7 +258,7 @@ static enum status text_as(const char *text, size_t length, enum value_kind kind
     case VALUE_INTERVAL:
         return time_parse_interval(text, length, arena, cell);
     case VALUE_UUID:
-        return read_uuid(text, length, arena, cell);
+        return convert_read_uuid(text, length, arena, cell) ? STATUS_OK : STATUS_END;
     case VALUE_FLOAT32:
     case VALUE_FLOAT64:
     case VALUE_DECIMAL:

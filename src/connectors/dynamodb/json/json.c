@@ -139,25 +139,14 @@ static enum status describe_table(struct folder *folder, struct folder_table *ta
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;
 }
 
-static enum status caveats(struct folder *folder, struct buffer *out, struct error *error)
+static void caveats(const struct folder_table *table, struct buffer *out)
 {
-    struct folder_snapshot *snapshot = NULL;
-    if (folder_snapshot(folder, &snapshot, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    if (table->schema.primary_key.count == 0) {
+        buffer_format(out,
+                      "%s: its key is not known (no _transhume/tables/%s.json); rejects name "
+                      "file and byte\n",
+                      table->name, table->name);
     }
-    for (uint32_t at = 0; at < snapshot->table_count; at++) {
-        struct folder_table *table = NULL;
-        if (folder_find_table(folder, snapshot->tables[at].name, &table, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        if (table->schema.primary_key.count == 0) {
-            buffer_format(out,
-                          "%s: its key is not known (no _transhume/tables/%s.json); rejects name "
-                          "file and byte\n",
-                          table->name, table->name);
-        }
-    }
-    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- the descriptor */
