@@ -6,56 +6,6 @@
 
 enum { COLUMNS = 80, OPTION_INDENT = 6, SUMMARY_COLUMN = 14 };
 
-static const struct help_exit_status exit_statuses[] = {
-    {0, "done"},
-    {1,
-     "done, but records were rejected or break a foreign key, or one could not be made, differences "
-     "found, a rollback could not put all back as it was, or the snapshot is mixed"},
-    {2, "wrong usage, plan or configuration; nothing was touched"},
-    {3,
-     "failed, also by what would be 2 before the run began; `transhume resume` goes on once the cause is mended"},
-    {4, "interrupted; `transhume resume` goes on"},
-    {5,
-     "refused for safety: the target is not empty, another process holds the run, something changed"},
-};
-
-const struct help_exit_status *help_exit_statuses(uint32_t *count)
-{
-    *count = sizeof(exit_statuses) / sizeof(exit_statuses[0]);
-    return exit_statuses;
-}
-
-struct error_help {
-    const char *causes;
-    const char *advice;
-};
-
-static const struct error_help error_helps[ERROR_CODE_COUNT] = {
-#define ERROR_HELP(name, causes, advice) [ERROR_##name] = {causes, advice},
-#include "cli/error_help.def"
-#undef ERROR_HELP
-};
-
-const char *help_error_causes(enum error_code code)
-{
-    return error_helps[code].causes;
-}
-
-const char *help_error_advice(enum error_code code)
-{
-    return error_helps[code].advice;
-}
-
-enum error_code help_error_by_name(const char *name)
-{
-    for (int code = 1; code < ERROR_CODE_COUNT; code++) {
-        if (strcmp(error_describe((enum error_code)code)->name, name) == 0) {
-            return (enum error_code)code;
-        }
-    }
-    return ERROR_CODE_COUNT;
-}
-
 static void append_command_list(struct buffer *out, bool later)
 {
     for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
