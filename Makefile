@@ -16,7 +16,7 @@ FUZZ_SECONDS ?= 60
 T ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all help deps build build-tests configure demo test soak fuzz coverage servers bench install format lint clean
+.PHONY: all help deps build build-tests configure demo check test soak fuzz coverage servers bench install format lint clean
 
 all: ## build the program (installs nothing; names what is missing)
 	@tools/deps check build
@@ -44,6 +44,11 @@ demo: ## install what is missing, build, and show whole migrations: killed half-
 	@$(MAKE) --no-print-directory build-tests
 	@tools/demo $(BUILD)
 
+check: ## for every edit: build, run the tests that need no server: unit tests, contract, layers, fuzz corpora
+	@tools/deps install build test
+	@$(MAKE) --no-print-directory build-tests
+	@$(PYTHON) tests/run --build $(BUILD) --sanitize '$(SANITIZE)' --check $(T)
+
 test: ## install what is missing, build, run all tests; the last line counts them
 	@tools/deps install build test
 	@tools/deps install browser || echo 'Without a browser, the tests that look at reports are skipped.'
@@ -51,7 +56,7 @@ test: ## install what is missing, build, run all tests; the last line counts the
 	@$(if $(VALGRIND),tools/deps install valgrind,:)
 	@$(PYTHON) tests/run --build $(BUILD) --sanitize '$(SANITIZE)' $(if $(VALGRIND),--valgrind) $(T)
 
-soak: ## the tests, with the whole kill matrix
+soak: ## the tests, with the whole kill matrix and all pairs of databases
 	@tools/deps install build test
 	@tools/deps install browser || echo 'Without a browser, the tests that look at reports are skipped.'
 	@$(MAKE) --no-print-directory build-tests
@@ -79,7 +84,7 @@ bench: ## measure against the marks and the peers
 	@$(MAKE) --no-print-directory build-tests
 	@$(PYTHON) bench/run --build $(BUILD) $(T)
 
-install: ## install program, man page and completion under DESTDIR and PREFIX
+install: ## install program, docs, man page, completions and sample generator under DESTDIR and PREFIX
 	@tools/deps check build
 	@$(MAKE) --no-print-directory build
 	@meson configure $(BUILD) --prefix '$(PREFIX)'

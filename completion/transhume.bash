@@ -6,7 +6,7 @@ _transhume() {
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-            --plan|-p|--state|--jobs|-j|--memory|--chunk-rows|--batch-rows|--batch-bytes|--existing|--max-rejects|--include|--exclude|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--timeout|--stall|--time-zone|--rejects|--run|--indexes|--triggers|--broken-references|--sample|-s|--estimate-time|--level|-l|--seed|--limit|--output|-o|--as|--progress|--color) ((i++)) ;;
+            --plan|-p|--state|--run|--include|--exclude|--existing|--sample|-s|--level|-l|--limit|--rejects|--output|-o|--as|--progress|--max-rejects|--broken-references|--jobs|-j|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--indexes|--triggers|--ledger|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed|--color) ((i++)) ;;
             -*) ;;
             *) command=${COMP_WORDS[i]}; break ;;
         esac
@@ -14,15 +14,6 @@ _transhume() {
     case $previous in
         --existing)
             mapfile -t COMPREPLY < <(compgen -W 'refuse append upsert replace skip' -- "$word")
-            return ;;
-        --indexes)
-            mapfile -t COMPREPLY < <(compgen -W 'keep rebuild' -- "$word")
-            return ;;
-        --triggers)
-            mapfile -t COMPREPLY < <(compgen -W 'keep disable' -- "$word")
-            return ;;
-        --broken-references)
-            mapfile -t COMPREPLY < <(compgen -W 'keep reject' -- "$word")
             return ;;
         --level)
             mapfile -t COMPREPLY < <(compgen -W 'count sample hash full' -- "$word")
@@ -33,6 +24,15 @@ _transhume() {
         --progress)
             mapfile -t COMPREPLY < <(compgen -W 'auto bar log json none' -- "$word")
             return ;;
+        --broken-references)
+            mapfile -t COMPREPLY < <(compgen -W 'keep reject' -- "$word")
+            return ;;
+        --indexes)
+            mapfile -t COMPREPLY < <(compgen -W 'keep rebuild' -- "$word")
+            return ;;
+        --triggers)
+            mapfile -t COMPREPLY < <(compgen -W 'keep disable' -- "$word")
+            return ;;
         --color)
             mapfile -t COMPREPLY < <(compgen -W 'auto always never' -- "$word")
             return ;;
@@ -40,28 +40,28 @@ _transhume() {
             compopt -o filenames
             mapfile -t COMPREPLY < <(compgen -f -- "$word")
             return ;;
-        --jobs|-j|--memory|--chunk-rows|--batch-rows|--batch-bytes|--max-rejects|--include|--exclude|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--timeout|--stall|--time-zone|--run|--sample|-s|--estimate-time|--seed|--limit)
+        --run|--include|--exclude|--sample|-s|--limit|--max-rejects|--jobs|-j|--memory|--rows-per-second|--bytes-per-second|--read-units-per-second|--write-units-per-second|--pause-running|--pause-statement|--pause-lag|--ledger|--time-zone|--timeout|--stall|--chunk-rows|--batch-rows|--batch-bytes|--estimate-time|--seed)
             return ;;
     esac
     case $command in
-        '') options='init check migrate resume status report reset validate rollback finish connectors failpoints help version --help --version' ;;
-        init) options='--include --exclude --timeout --time-zone --output --force --quiet --verbose --help' ;;
-        check) options='--plan --state --jobs --memory --chunk-rows --batch-rows --batch-bytes --existing --include --exclude --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --timeout --time-zone --rollback-keys --no-before-images --indexes --triggers --broken-references --strict --no-express --sample --estimate-time --json --color --quiet --verbose --help' ;;
-        migrate) options='--plan --state --jobs --memory --chunk-rows --batch-rows --batch-bytes --existing --max-rejects --fail-fast --include --exclude --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --timeout --stall --time-zone --rejects --dry-run --restart --rollback-keys --no-before-images --indexes --triggers --broken-references --strict --no-express --no-hashes --confirm --json --progress --color --quiet --verbose --help' ;;
-        resume) options='--plan --state --jobs --memory --chunk-rows --batch-rows --batch-bytes --existing --max-rejects --fail-fast --include --exclude --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --timeout --stall --time-zone --no-express --no-hashes --take-over --json --progress --color --quiet --verbose --help' ;;
-        status) options='--plan --state --watch --json --color --quiet --verbose --help' ;;
+        '') options='init check migrate resume status validate rollback report finish reset connectors help version failpoints --help --version' ;;
+        init) options='--include --exclude --output --force --quiet --verbose --help --time-zone --timeout' ;;
+        check) options='--plan --state --include --exclude --existing --sample --json --quiet --verbose --help --strict --broken-references --rollback-keys --no-before-images --jobs --memory --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --chunk-rows --batch-rows --batch-bytes --estimate-time --color' ;;
+        migrate) options='--plan --state --include --exclude --existing --dry-run --rejects --progress --json --quiet --verbose --help --max-rejects --fail-fast --strict --broken-references --rollback-keys --no-before-images --restart --confirm --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --indexes --triggers --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
+        resume) options='--plan --state --include --exclude --existing --progress --json --quiet --verbose --help --max-rejects --fail-fast --take-over --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --no-express --ledger --time-zone --timeout --stall --chunk-rows --batch-rows --batch-bytes --no-hashes --color' ;;
+        status) options='--plan --state --watch --json --quiet --verbose --help --color' ;;
+        validate) options='--plan --state --include --exclude --existing --sample --level --limit --repair --progress --json --quiet --verbose --help --delete-extra --confirm --jobs --memory --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --push-down --ledger --time-zone --timeout --stall --seed --color' ;;
+        rollback) options='--plan --state --run --dry-run --json --quiet --verbose --help --take-over --confirm --ledger --timeout --color' ;;
         report) options='--plan --state --run --output --json --quiet --verbose --help' ;;
-        reset) options='--plan --state --confirm --quiet --verbose --help' ;;
-        validate) options='--plan --state --jobs --memory --existing --include --exclude --rows-per-second --bytes-per-second --read-units-per-second --write-units-per-second --pause-running --pause-statement --pause-lag --timeout --stall --time-zone --sample --level --push-down --seed --limit --repair --delete-extra --confirm --json --progress --color --quiet --verbose --help' ;;
-        rollback) options='--plan --state --timeout --run --dry-run --take-over --confirm --json --color --quiet --verbose --help' ;;
-        finish) options='--plan --state --timeout --dry-run --take-over --confirm --json --color --quiet --verbose --help' ;;
-        connectors) options='--json --color --quiet --verbose --help' ;;
-        failpoints) options='--json --color --quiet --verbose --help' ;;
+        finish) options='--plan --state --dry-run --json --quiet --verbose --help --take-over --confirm --ledger --timeout --color' ;;
+        reset) options='--plan --state --quiet --verbose --help --confirm' ;;
+        connectors) options='--json --quiet --verbose --help --color' ;;
         help) options='--as --quiet --verbose --help' ;;
-        version) options='--json --color --quiet --verbose --help' ;;
+        version) options='--json --quiet --verbose --help --color' ;;
+        failpoints) options='--json --quiet --verbose --help --color' ;;
     esac
     if [[ $command == help ]]; then
-        options+=' init check migrate resume status report reset validate rollback finish connectors failpoints help version'
+        options+=' init check migrate resume status validate rollback report finish reset connectors help version failpoints'
     elif [[ -n $command && $word != -* ]]; then
         compopt -o filenames
         mapfile -t COMPREPLY < <(compgen -f -- "$word")

@@ -7,17 +7,17 @@ _transhume() {
         'init:write a plan'
         'check:check plan and databases, estimate the run'
         'migrate:copy'
-        'resume:go on with an unfinished run'
-        'status:how far a run is'
-        'report:make a run'\''s report again'
-        'reset:forget the local state'
+        'resume:continue an unfinished run'
+        'status:show the progress of a run'
         'validate:compare the target with the source, and repair it'
-        'rollback:take back just what a run wrote'
+        'rollback:undo just what a run wrote'
+        'report:write a run'\''s report again'
         'finish:drop the ledger'
+        'reset:forget the local state'
         'connectors:list databases, their options and types'
-        'failpoints:list the places where tests make it fail'
         'help:help for a command or an error code'
         'version:versions of the program and its libraries'
+        'failpoints:list the places where tests make it fail'
     )
     if ((CURRENT == 2)); then
         _describe -t commands command commands
@@ -29,251 +29,257 @@ _transhume() {
     case $command in
         init)
             _arguments -s \
-                '*--include=[Only source tables whose name matches (* and ?); may be given several times]:PATTERN:' \
-                '*--exclude=[No source tables whose name matches; may be given several times; wins over --include]:PATTERN:' \
-                '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
-                '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
-                '(-o --output)'{-o+,--output=}'[Where to write\: init the plan, by default transhume.yaml; report the form that the name'\''s ending says, .html, .md or .json, by default all three in the state folder]:FILE:_files' \
-                '(-f --force)'{-f,--force}'[Write over a plan that is there]' \
+                '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
+                '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '(-o --output)'{-o+,--output=}'[The file to write; - is stdout]:FILE:_files' \
+                '(-f --force)'{-f,--force}'[Overwrite an existing plan]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
-                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
-                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
                 '*:argument:_files' ;;
         check)
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
                 '--state=[The state folder]:DIR:_files -/' \
-                '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
-                '--memory=[Bound on batches, queues and caches together (64MiB, 1G)]:BYTES:' \
-                '--chunk-rows=[About how many source rows make a chunk\: the unit of commit and of resume]:N:' \
-                '--batch-rows=[Most records that travel together]:N:' \
-                '--batch-bytes=[About how many bytes travel together]:BYTES:' \
-                '--existing=[What to do about records that are in the target already, for every table]:WHAT:(refuse append upsert replace skip)' \
-                '*--include=[Only source tables whose name matches (* and ?); may be given several times]:PATTERN:' \
-                '*--exclude=[No source tables whose name matches; may be given several times; wins over --include]:PATTERN:' \
-                '--read-units-per-second=[Use no more of the source'\''s capacity than N units a second, where it counts units]:N:' \
-                '--write-units-per-second=[Use no more of the target'\''s capacity than N units a second, where it counts units]:N:' \
-                '--pause-running=[Pause while others run more than N statements at once on the source'\''s or the target'\''s server; the program'\''s own are not counted]:N:' \
-                '--pause-statement=[Pause while a statement of others has been running for longer than that]:TIME:' \
-                '--pause-lag=[Pause while a replica is further behind than that\: one of the server'\''s, or the server itself]:TIME:' \
-                '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
-                '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
-                '--rollback-keys[Keep the keys of all that is written, also to tables that the run makes\: rollback then leaves what others wrote to them]' \
-                '--no-before-images[Keep nothing of what is written to tables that hold records already, so that rollback refuses them (in a plan\: before_images\: false)]' \
-                '--indexes=[What becomes of the secondary indexes of target tables that are there already\: rebuild drops them for the load and makes them again after it, whatever happens between]:WHAT:(keep rebuild)' \
-                '--triggers=[What becomes of the triggers of target tables that are there already\: disable lets none of them fire while the run lasts, for nobody]:WHAT:(keep disable)' \
-                '--broken-references=[What becomes of records that a foreign key finds no partner for, in tables that the run makes\: keep leaves and names them; reject moves them to the rejects, and those that then have no partner ei]:WHAT:(keep reject)' \
-                '--strict[Refuse (5) if anything of the source would be left out\: views, triggers, functions and the like that check lists]' \
-                '--no-express[Take the general path even where the target could pull from the source itself (in a plan\: express\: false)]' \
-                '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity as they will arrive]:N:' \
-                '--estimate-time=[How long the source is read for what a run will take; what is read whole by then is told exactly]:TIME:' \
+                '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
+                '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity; validate\: compare N random ones]:N:' \
                 '--json[Results on stdout as JSON]' \
-                '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
-                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
-                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--strict[Refuse if any object of the source would be left out]' \
+                '--broken-references=[What to do with orphaned rows (their foreign key points nowhere)]:WHAT:(keep reject)' \
+                '--rollback-keys[Store the key of each record written, so that rollback can leave other records alone]' \
+                '--no-before-images[Store no old versions of records in existing tables; rollback then refuses these tables]' \
+                '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
+                '--memory=[Bound on batches, queues and caches together]:BYTES:' \
+                '--read-units-per-second=[Use at most N of the source'\''s capacity units a second]:N:' \
+                '--write-units-per-second=[Use at most N of the target'\''s capacity units a second]:N:' \
+                '--pause-running=[Pause while others run more than N statements on either server]:N:' \
+                '--pause-statement=[Pause while a statement of others runs for longer than TIME]:TIME:' \
+                '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
+                '--indexes=[What to do with secondary indexes of existing target tables]:WHAT:(keep rebuild)' \
+                '--triggers=[What to do with triggers of existing target tables]:WHAT:(keep disable)' \
+                '--no-express[Use the general path even where the target can copy from the source directly]' \
+                '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '--chunk-rows=[Source rows in a chunk, the unit of commit and of resume]:N:' \
+                '--batch-rows=[Most records in a batch]:N:' \
+                '--batch-bytes=[Bytes in a batch, approximately]:BYTES:' \
+                '--estimate-time=[How long to read the source for the estimate]:TIME:' \
+                '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
                 '*:argument:_files' ;;
         migrate)
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
                 '--state=[The state folder]:DIR:_files -/' \
-                '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
-                '--memory=[Bound on batches, queues and caches together (64MiB, 1G)]:BYTES:' \
-                '--chunk-rows=[About how many source rows make a chunk\: the unit of commit and of resume]:N:' \
-                '--batch-rows=[Most records that travel together]:N:' \
-                '--batch-bytes=[About how many bytes travel together]:BYTES:' \
-                '--existing=[What to do about records that are in the target already, for every table]:WHAT:(refuse append upsert replace skip)' \
-                '--max-rejects=[Fail as soon as more than N records were rejected]:N:' \
-                '--fail-fast[Fail at the first rejected record\: the same as --max-rejects 0]' \
-                '*--include=[Only source tables whose name matches (* and ?); may be given several times]:PATTERN:' \
-                '*--exclude=[No source tables whose name matches; may be given several times; wins over --include]:PATTERN:' \
-                '--rows-per-second=[Read no more source rows a second than this, those of lists and aggregates included]:N:' \
-                '--bytes-per-second=[Copy no faster than this (10MiB)]:BYTES:' \
-                '--read-units-per-second=[Use no more of the source'\''s capacity than N units a second, where it counts units]:N:' \
-                '--write-units-per-second=[Use no more of the target'\''s capacity than N units a second, where it counts units]:N:' \
-                '--pause-running=[Pause while others run more than N statements at once on the source'\''s or the target'\''s server; the program'\''s own are not counted]:N:' \
-                '--pause-statement=[Pause while a statement of others has been running for longer than that]:TIME:' \
-                '--pause-lag=[Pause while a replica is further behind than that\: one of the server'\''s, or the server itself]:TIME:' \
-                '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
-                '--stall=[Report a stall when nothing has moved for so long; fail after ten times as long]:TIME:' \
-                '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
-                '--rejects=[Load the mended records of a reject file instead of reading the source]:FILE:_files' \
-                '(-n --dry-run)'{-n,--dry-run}'[Change nothing\: check, and say what would be done]' \
-                '--restart[Roll an unfinished run back first (see transhume rollback), then start anew]' \
-                '--rollback-keys[Keep the keys of all that is written, also to tables that the run makes\: rollback then leaves what others wrote to them]' \
-                '--no-before-images[Keep nothing of what is written to tables that hold records already, so that rollback refuses them (in a plan\: before_images\: false)]' \
-                '--indexes=[What becomes of the secondary indexes of target tables that are there already\: rebuild drops them for the load and makes them again after it, whatever happens between]:WHAT:(keep rebuild)' \
-                '--triggers=[What becomes of the triggers of target tables that are there already\: disable lets none of them fire while the run lasts, for nobody]:WHAT:(keep disable)' \
-                '--broken-references=[What becomes of records that a foreign key finds no partner for, in tables that the run makes\: keep leaves and names them; reject moves them to the rejects, and those that then have no partner ei]:WHAT:(keep reject)' \
-                '--strict[Refuse (5) if anything of the source would be left out\: views, triggers, functions and the like that check lists]' \
-                '--no-express[Take the general path even where the target could pull from the source itself (in a plan\: express\: false)]' \
-                '--no-hashes[Keep no hash sums of what was written in the ledger (in a plan\: hashes\: false)]' \
-                '--confirm[Yes, really]' \
+                '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
+                '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
+                '--rejects=[Load the corrected records of a reject file instead of reading the source]:FILE:_files' \
+                '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
                 '--json[Results on stdout as JSON]' \
-                '--progress=[How progress is shown on stderr; auto\: bars on a terminal, else a line every ten seconds]:HOW:(auto bar log json none)' \
-                '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
-                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
-                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--max-rejects=[Fail once more than N records are rejected]:N:' \
+                '--fail-fast[Fail at the first rejected record]' \
+                '--strict[Refuse if any object of the source would be left out]' \
+                '--broken-references=[What to do with orphaned rows (their foreign key points nowhere)]:WHAT:(keep reject)' \
+                '--rollback-keys[Store the key of each record written, so that rollback can leave other records alone]' \
+                '--no-before-images[Store no old versions of records in existing tables; rollback then refuses these tables]' \
+                '--restart[Roll an unfinished run back, then start again]' \
+                '--confirm[Do what deletes or cannot be undone without asking]' \
+                '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
+                '--memory=[Bound on batches, queues and caches together]:BYTES:' \
+                '--rows-per-second=[Read at most N source rows a second]:N:' \
+                '--bytes-per-second=[Copy at most this many bytes a second]:BYTES:' \
+                '--read-units-per-second=[Use at most N of the source'\''s capacity units a second]:N:' \
+                '--write-units-per-second=[Use at most N of the target'\''s capacity units a second]:N:' \
+                '--pause-running=[Pause while others run more than N statements on either server]:N:' \
+                '--pause-statement=[Pause while a statement of others runs for longer than TIME]:TIME:' \
+                '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
+                '--indexes=[What to do with secondary indexes of existing target tables]:WHAT:(keep rebuild)' \
+                '--triggers=[What to do with triggers of existing target tables]:WHAT:(keep disable)' \
+                '--no-express[Use the general path even where the target can copy from the source directly]' \
+                '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '--stall=[Report a stall after TIME without progress; fail after ten times as long]:TIME:' \
+                '--chunk-rows=[Source rows in a chunk, the unit of commit and of resume]:N:' \
+                '--batch-rows=[Most records in a batch]:N:' \
+                '--batch-bytes=[Bytes in a batch, approximately]:BYTES:' \
+                '--no-hashes[Store no hash sums of written data in the ledger]' \
+                '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
                 '*:argument:_files' ;;
         resume)
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
                 '--state=[The state folder]:DIR:_files -/' \
-                '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
-                '--memory=[Bound on batches, queues and caches together (64MiB, 1G)]:BYTES:' \
-                '--chunk-rows=[About how many source rows make a chunk\: the unit of commit and of resume]:N:' \
-                '--batch-rows=[Most records that travel together]:N:' \
-                '--batch-bytes=[About how many bytes travel together]:BYTES:' \
-                '--existing=[What to do about records that are in the target already, for every table]:WHAT:(refuse append upsert replace skip)' \
-                '--max-rejects=[Fail as soon as more than N records were rejected]:N:' \
-                '--fail-fast[Fail at the first rejected record\: the same as --max-rejects 0]' \
-                '*--include=[Only source tables whose name matches (* and ?); may be given several times]:PATTERN:' \
-                '*--exclude=[No source tables whose name matches; may be given several times; wins over --include]:PATTERN:' \
-                '--rows-per-second=[Read no more source rows a second than this, those of lists and aggregates included]:N:' \
-                '--bytes-per-second=[Copy no faster than this (10MiB)]:BYTES:' \
-                '--read-units-per-second=[Use no more of the source'\''s capacity than N units a second, where it counts units]:N:' \
-                '--write-units-per-second=[Use no more of the target'\''s capacity than N units a second, where it counts units]:N:' \
-                '--pause-running=[Pause while others run more than N statements at once on the source'\''s or the target'\''s server; the program'\''s own are not counted]:N:' \
-                '--pause-statement=[Pause while a statement of others has been running for longer than that]:TIME:' \
-                '--pause-lag=[Pause while a replica is further behind than that\: one of the server'\''s, or the server itself]:TIME:' \
-                '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
-                '--stall=[Report a stall when nothing has moved for so long; fail after ten times as long]:TIME:' \
-                '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
-                '--no-express[Take the general path even where the target could pull from the source itself (in a plan\: express\: false)]' \
-                '--no-hashes[Keep no hash sums of what was written in the ledger (in a plan\: hashes\: false)]' \
-                '--take-over[Go on with a run that another process seems to hold, once its claim has run out]' \
+                '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
+                '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
                 '--json[Results on stdout as JSON]' \
-                '--progress=[How progress is shown on stderr; auto\: bars on a terminal, else a line every ten seconds]:HOW:(auto bar log json none)' \
-                '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
-                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
-                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--max-rejects=[Fail once more than N records are rejected]:N:' \
+                '--fail-fast[Fail at the first rejected record]' \
+                '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
+                '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
+                '--memory=[Bound on batches, queues and caches together]:BYTES:' \
+                '--rows-per-second=[Read at most N source rows a second]:N:' \
+                '--bytes-per-second=[Copy at most this many bytes a second]:BYTES:' \
+                '--read-units-per-second=[Use at most N of the source'\''s capacity units a second]:N:' \
+                '--write-units-per-second=[Use at most N of the target'\''s capacity units a second]:N:' \
+                '--pause-running=[Pause while others run more than N statements on either server]:N:' \
+                '--pause-statement=[Pause while a statement of others runs for longer than TIME]:TIME:' \
+                '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
+                '--no-express[Use the general path even where the target can copy from the source directly]' \
+                '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '--stall=[Report a stall after TIME without progress; fail after ten times as long]:TIME:' \
+                '--chunk-rows=[Source rows in a chunk, the unit of commit and of resume]:N:' \
+                '--batch-rows=[Most records in a batch]:N:' \
+                '--batch-bytes=[Bytes in a batch, approximately]:BYTES:' \
+                '--no-hashes[Store no hash sums of written data in the ledger]' \
+                '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
                 '*:argument:_files' ;;
         status)
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
                 '--state=[The state folder]:DIR:_files -/' \
-                '(-w --watch)'{-w,--watch}'[Show it again every second until the run ends]' \
+                '(-w --watch)'{-w,--watch}'[Repeat every second until the run ends]' \
                 '--json[Results on stdout as JSON]' \
-                '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
-                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
-                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
+                '*:argument:_files' ;;
+        validate)
+            _arguments -s \
+                '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
+                '--state=[The state folder]:DIR:_files -/' \
+                '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
+                '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
+                '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity; validate\: compare N random ones]:N:' \
+                '(-l --level)'{-l+,--level=}'[How much to compare]:LEVEL:(count sample hash full)' \
+                '--limit=[Show the first N differences]:N:' \
+                '--repair[Write missing and different records into the target]' \
+                '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--delete-extra[With --repair\: delete extra records]' \
+                '--confirm[Do what deletes or cannot be undone without asking]' \
+                '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
+                '--memory=[Bound on batches, queues and caches together]:BYTES:' \
+                '--rows-per-second=[Read at most N source rows a second]:N:' \
+                '--bytes-per-second=[Copy at most this many bytes a second]:BYTES:' \
+                '--read-units-per-second=[Use at most N of the source'\''s capacity units a second]:N:' \
+                '--write-units-per-second=[Use at most N of the target'\''s capacity units a second]:N:' \
+                '--pause-running=[Pause while others run more than N statements on either server]:N:' \
+                '--pause-statement=[Pause while a statement of others runs for longer than TIME]:TIME:' \
+                '--pause-lag=[Pause while a replica is further behind than TIME]:TIME:' \
+                '--push-down[At level hash\: let SQL servers hash their own rows]' \
+                '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--time-zone=[Zone of timestamps that have none (UTC, +02\:00, Europe/Paris)]:ZONE:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '--stall=[Report a stall after TIME without progress; fail after ten times as long]:TIME:' \
+                '--seed=[Seed of the random sample, to compare the same records again]:N:' \
+                '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
+                '*:argument:_files' ;;
+        rollback)
+            _arguments -s \
+                '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
+                '--state=[The state folder]:DIR:_files -/' \
+                '--run=[Which run]:ID:' \
+                '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
+                '--confirm[Do what deletes or cannot be undone without asking]' \
+                '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
                 '*:argument:_files' ;;
         report)
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
                 '--state=[The state folder]:DIR:_files -/' \
                 '--run=[Which run]:ID:' \
-                '(-o --output)'{-o+,--output=}'[Where to write\: init the plan, by default transhume.yaml; report the form that the name'\''s ending says, .html, .md or .json, by default all three in the state folder]:FILE:_files' \
+                '(-o --output)'{-o+,--output=}'[The file to write; - is stdout]:FILE:_files' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
-                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
-                '(-h --help)'{-h,--help}'[Show help and exit]' \
-                '*:argument:_files' ;;
-        reset)
-            _arguments -s \
-                '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
-                '--state=[The state folder]:DIR:_files -/' \
-                '--confirm[Yes, really]' \
-                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
-                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
-                '(-h --help)'{-h,--help}'[Show help and exit]' \
-                '*:argument:_files' ;;
-        validate)
-            _arguments -s \
-                '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
-                '--state=[The state folder]:DIR:_files -/' \
-                '(-j --jobs)'{-j+,--jobs=}'[Chunks copied at once]:N:' \
-                '--memory=[Bound on batches, queues and caches together (64MiB, 1G)]:BYTES:' \
-                '--existing=[What to do about records that are in the target already, for every table]:WHAT:(refuse append upsert replace skip)' \
-                '*--include=[Only source tables whose name matches (* and ?); may be given several times]:PATTERN:' \
-                '*--exclude=[No source tables whose name matches; may be given several times; wins over --include]:PATTERN:' \
-                '--rows-per-second=[Read no more source rows a second than this, those of lists and aggregates included]:N:' \
-                '--bytes-per-second=[Copy no faster than this (10MiB)]:BYTES:' \
-                '--read-units-per-second=[Use no more of the source'\''s capacity than N units a second, where it counts units]:N:' \
-                '--write-units-per-second=[Use no more of the target'\''s capacity than N units a second, where it counts units]:N:' \
-                '--pause-running=[Pause while others run more than N statements at once on the source'\''s or the target'\''s server; the program'\''s own are not counted]:N:' \
-                '--pause-statement=[Pause while a statement of others has been running for longer than that]:TIME:' \
-                '--pause-lag=[Pause while a replica is further behind than that\: one of the server'\''s, or the server itself]:TIME:' \
-                '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
-                '--stall=[Report a stall when nothing has moved for so long; fail after ten times as long]:TIME:' \
-                '--time-zone=[The zone that timestamps without one are in, where the target needs one (UTC, +02\:00, Europe/Paris)]:ZONE:' \
-                '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity as they will arrive]:N:' \
-                '(-l --level)'{-l+,--level=}'[How much is compared\: counts; random records; all of them by hashes; all of them byte by byte]:LEVEL:(count sample hash full)' \
-                '--push-down[At level hash\: let PostgreSQL, MySQL and MariaDB sum the hashes of their rows, and read only what differs]' \
-                '--seed=[The number that the sample is drawn by, to draw the same one again]:N:' \
-                '--limit=[Show the first N differing records; all of them are in validate.jsonl in the state folder]:N:' \
-                '--repair[Write the records that are missing or different into the target, as a run of its own]' \
-                '--delete-extra[With --repair\: take out records that should not be there]' \
-                '--confirm[Yes, really]' \
-                '--json[Results on stdout as JSON]' \
-                '--progress=[How progress is shown on stderr; auto\: bars on a terminal, else a line every ten seconds]:HOW:(auto bar log json none)' \
-                '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
-                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
-                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
-                '(-h --help)'{-h,--help}'[Show help and exit]' \
-                '*:argument:_files' ;;
-        rollback)
-            _arguments -s \
-                '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
-                '--state=[The state folder]:DIR:_files -/' \
-                '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
-                '--run=[Which run]:ID:' \
-                '(-n --dry-run)'{-n,--dry-run}'[Change nothing\: check, and say what would be done]' \
-                '--take-over[Go on with a run that another process seems to hold, once its claim has run out]' \
-                '--confirm[Yes, really]' \
-                '--json[Results on stdout as JSON]' \
-                '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
-                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
-                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
-                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
                 '*:argument:_files' ;;
         finish)
             _arguments -s \
                 '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
                 '--state=[The state folder]:DIR:_files -/' \
-                '--timeout=[Longest single wait for a database (30s, 5m)]:TIME:' \
-                '(-n --dry-run)'{-n,--dry-run}'[Change nothing\: check, and say what would be done]' \
-                '--take-over[Go on with a run that another process seems to hold, once its claim has run out]' \
-                '--confirm[Yes, really]' \
+                '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
                 '--json[Results on stdout as JSON]' \
-                '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
-                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
-                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--take-over[Continue a run that another process seems to hold, once its claim has expired]' \
+                '--confirm[Do what deletes or cannot be undone without asking]' \
+                '--ledger=[Keep the ledger in this database instead of the target]:URI:' \
+                '--timeout=[Longest single wait for a database]:TIME:' \
+                '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
+                '*:argument:_files' ;;
+        reset)
+            _arguments -s \
+                '(-p --plan)'{-p+,--plan=}'[The plan]:FILE:_files' \
+                '--state=[The state folder]:DIR:_files -/' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--confirm[Do what deletes or cannot be undone without asking]' \
                 '*:argument:_files' ;;
         connectors)
             _arguments -s \
                 '--json[Results on stdout as JSON]' \
-                '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
-                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
-                '(-h --help)'{-h,--help}'[Show help and exit]' \
-                '*:argument:_files' ;;
-        failpoints)
-            _arguments -s \
-                '--json[Results on stdout as JSON]' \
-                '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
-                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
-                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
-                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
                 '*:argument:_files' ;;
         help)
             _arguments -s \
-                '--as=[All of the help as a page or as a shell'\''s completion; errors is the page about error codes]:FORM:(text markdown man bash zsh fish errors)' \
+                '--as=[All help as a page or shell script]:FORM:(text markdown man bash zsh fish errors)' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
-                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
-                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
                 '*:argument:{_describe command commands}' ;;
         version)
             _arguments -s \
                 '--json[Results on stdout as JSON]' \
-                '--color=[auto\: on a terminal, unless NO_COLOR is set]:WHEN:(auto always never)' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
-                '(-v --verbose)'{-v,--verbose}'[Say more on stderr]' \
-                '(-h --help)'{-h,--help}'[Show help and exit]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
+                '*:argument:_files' ;;
+        failpoints)
+            _arguments -s \
+                '--json[Results on stdout as JSON]' \
+                '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
+                '(-v --verbose)'{-v,--verbose}'[More messages on stderr]' \
+                '(-h --help)'{-h,--help}'[Show this help]' \
+                '--color=[Colour on stdout and stderr]:WHEN:(auto always never)' \
                 '*:argument:_files' ;;
     esac
 }

@@ -88,7 +88,7 @@ def main():
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     tests = os.path.dirname(os.path.abspath(__file__))
     sys.path[:0] = [os.path.dirname(os.path.abspath(path)), os.path.join(tests, "system"),
-                    os.path.join(tests, "servers")]
+                    os.path.join(tests, "servers"), tests]
     stem = os.path.basename(path)[:-len(".py")]
     result = TellingResult(module_name)
     suite = unittest.defaultTestLoader.loadTestsFromName(stem)

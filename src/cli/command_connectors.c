@@ -52,18 +52,19 @@ static const char *option_type_name(enum option_type type)
 
 static void append_overview(bool color, struct buffer *out)
 {
-    static const char *const titles[] = {"connector", "database", "URI", "as", "guarantee", NULL};
+    static const char *const titles[] = {"connector", "database", "URI", "guarantee", NULL};
     struct table *table = table_create(titles);
     for (uint32_t i = 0; i < registry_count(); i++) {
         const struct connector *connector = registry_at(i);
         table_add_text(table, connector->name);
-        table_add_text(table, connector->title);
+        bool both = connector->source != NULL && connector->target != NULL;
+        table_format(table, "%s%s%s%s", connector->title, both ? "" : " (as ",
+                     both ? "" : directions(connector), both ? "" : ")");
         table_add_text(table, connector->uri_help);
-        table_add_text(table, directions(connector));
         table_add_text(table,
                        connector->target == NULL ? "" : run_guarantee_name(connector->guarantee));
     }
-    table_fit(table, cli_terminal_columns(STDOUT_FILENO));
+    table_fit(table, cli_prose_columns(STDOUT_FILENO));
     table_append(table, color, out);
     table_destroy(table);
     buffer_append_string(out,
@@ -100,7 +101,7 @@ static void append_options(const struct connector *connector, bool color, struct
         table_format(table, "%s%s", option->help, option->secret ? " (secret)" : "");
     }
     buffer_append_string(out, "\noptions, as in URI?name=value:\n\n");
-    table_fit(table, cli_terminal_columns(STDOUT_FILENO));
+    table_fit(table, cli_prose_columns(STDOUT_FILENO));
     table_append(table, color, out);
     table_destroy(table);
 }
@@ -121,7 +122,7 @@ static void append_types(const struct connector *connector, bool color, struct b
         table_add_text(table, type->writing == NULL ? "not written" : type->writing);
     }
     buffer_append_string(out, "\ntypes:\n\n");
-    table_fit(table, cli_terminal_columns(STDOUT_FILENO));
+    table_fit(table, cli_prose_columns(STDOUT_FILENO));
     table_append(table, color, out);
     table_destroy(table);
 }

@@ -75,7 +75,7 @@ int command_finish(struct cli_call *call)
         bool untold = report.begun && error_exit_status(&error) == 2;
         return status == STATUS_END ? nothing(call)
                : report.begun
-                   ? cli_fail_begun(call, &error, untold ? "the same command goes on" : NULL)
+                   ? cli_fail_begun(call, &error, untold ? "the same command continues" : NULL)
                    : cli_fail(call, &error);
     }
     append_report(call, &report, dry_run, &out);

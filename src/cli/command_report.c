@@ -82,7 +82,7 @@ int command_report(struct cli_call *call)
     bool json = cli_switch(call, CLI_JSON);
     const struct form *form = path == NULL || to_stdout ? NULL : form_of(path);
     if (path != NULL && !to_stdout && form == NULL) {
-        error_set(&error, ERROR_USAGE, path, "the name tells no form of a report");
+        error_set(&error, ERROR_USAGE, path, "the name has no ending of a report");
         error_hint(&error,
                    "End it in .html, .md or .json; `-` prints the page, with --json the JSON.");
         return cli_fail(call, &error);

@@ -35,7 +35,7 @@ static int act(struct cli_call *call, struct rollback *rollback,
         return cli_finish(&out, 0);
     }
     cli_warn_of_rollback(report);
-    if (!cli_is_confirmed(call, "This takes back what the run wrote.")) {
+    if (!cli_is_confirmed(call, "This undoes what the run wrote.")) {
         error_set(&error, ERROR_USAGE, report->run_id, "rollback removes what the run wrote");
         error_hint(&error, "Say --confirm if that is wanted; --dry-run says what would be done.");
         return cli_fail(call, &error);

@@ -158,22 +158,19 @@ static void append_left(const struct cli_call *call, const struct verify_result 
     struct buffer line = {0};
     uint64_t unreadable = count_unreadable(result);
     if (unreadable > 0) {
-        append_counted(unreadable,
-                       "line or record that can't be read stays: no key names it; take it out by "
-                       "hand\n",
-                       "lines or records that can't be read stay: no key names them; take them out "
-                       "by hand\n",
-                       &line);
+        append_counted(
+            unreadable,
+            "unreadable line or record stays, because it has no key; delete it by hand\n",
+            "unreadable lines or records stay, because they have no keys; delete them by hand\n",
+            &line);
     }
     if (result->to_leave > 0) {
         bool tried = cli_switch(call, CLI_DELETE_EXTRA);
         append_counted(result->to_leave,
-                       tried ? "extra record stays: its key is not whole, so that it can't be told "
-                               "from others\n"
-                             : "extra record stays: --delete-extra --confirm takes it out\n",
-                       tried ? "extra records stay: their keys are not whole, so that none can be "
-                               "told from others\n"
-                             : "extra records stay: --delete-extra --confirm takes them out\n",
+                       tried ? "extra record stays, because its key is incomplete\n"
+                             : "extra record stays; --delete-extra --confirm deletes it\n",
+                       tried ? "extra records stay, because their keys are incomplete\n"
+                             : "extra records stay; --delete-extra --confirm deletes them\n",
                        &line);
     }
     if (result->to_keep > 0) {
@@ -191,16 +188,16 @@ static void append_left(const struct cli_call *call, const struct verify_result 
 static const char *how_it_ended(const struct verify_result *result)
 {
     if (result->repair.exit_status == 4) {
-        return "; INTERRUPTED: `transhume resume` goes on";
+        return "; INTERRUPTED: `transhume resume` continues";
     }
     if (result->repair.rejected == 0) {
         return "";
     }
     return result->repair.rejected < result->to_write
-               ? "; some were REJECTED, see the state folder; say it again: what stood in their way "
-                 "may be gone"
+               ? "; some were REJECTED, see the state folder; repair again, as what blocked them may be "
+                 "gone"
                : "; they were REJECTED, see the state folder; of records that hold each other's "
-                 "unique values, delete one in the target and say it again";
+                 "unique values, delete one in the target and repair again";
 }
 
 static void append_repair(const struct cli_call *call, const struct verify_result *result,
@@ -215,7 +212,7 @@ static void append_repair(const struct cli_call *call, const struct verify_resul
     struct buffer line = {0};
     buffer_format(&line, "run %s repaired it: ", result->repair.run_id);
     append_counted(result->to_write, "record to write", "records to write", &line);
-    buffer_format(&line, ", %" PRIu64 " to take out%s\n", result->to_delete, how_it_ended(result));
+    buffer_format(&line, ", %" PRIu64 " to delete%s\n", result->to_delete, how_it_ended(result));
     cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
     buffer_free(&line);
 }
@@ -265,11 +262,11 @@ static int tell(const struct cli_call *call, const struct verify_result *result)
         error_set(&error, ERROR_INTERRUPTED, "validate", "stopped on request, nothing was changed");
         if (result->parts > 0) {
             error_hint(&error,
-                       "say it again: it goes on, if neither side changes, since %" PRIu32
-                       " of %" PRIu32 " parts are compared",
+                       "the same command continues if neither side changes: %" PRIu32 " of %" PRIu32
+                       " parts are compared",
                        result->parts_kept, result->parts);
         } else {
-            error_hint(&error, "say it again: a validation starts from the beginning");
+            error_hint(&error, "run it again: a validation starts from the beginning");
         }
         return cli_fail(call, &error);
     }

@@ -12,10 +12,10 @@ static const struct cli_command commands[] = {
      .arguments_max = 2,
      .summary = "write a plan",
      .description =
-         "Reads the source's schema and writes a commented plan that moves it to the target: between tables "
-         "one to one, from tables to a key-value store with keys and embedded lists proposed from the "
-         "foreign keys, from documents to tables by a sample. Edit it, then check and migrate. Nothing "
-         "else is touched.",
+         "Reads the source's schema and writes a commented plan: tables one to one between SQL "
+         "databases; keys and embedded lists, from the foreign keys, for a key-value target; "
+         "tables from a sample of documents. Nothing else is changed. Edit the plan, then check "
+         "and migrate.",
      .examples = "transhume init shop.db dynamodb://eu-west-1\n"
                  "transhume init csv:exported dynamodb-json:out\n"
                  "transhume init shop.db copy.db -o -",
@@ -26,9 +26,9 @@ static const struct cli_command commands[] = {
      .arguments_max = 2,
      .summary = "check plan and databases, estimate the run",
      .description =
-         "Connects to both sides and changes nothing: lists the entities with their counts, the guarantee, "
-         "what cannot be carried, and an estimate of time and bytes. The exit status is that with which "
-         "migrate would refuse, else 0.",
+         "Connects to both sides and changes nothing. Reports the entities with their counts, the "
+         "guarantee, what cannot be carried, and an estimate of time and bytes. The exit status "
+         "is the one with which migrate would be refused, else 0.",
      .examples = "transhume check\n"
                  "transhume check --sample 2\n"
                  "transhume check shop.db copy.db --json",
@@ -39,9 +39,10 @@ static const struct cli_command commands[] = {
      .arguments_max = 2,
      .summary = "copy",
      .description =
-         "Runs the plan: transhume.yaml here, or --plan FILE. SRC and DST without --plan mean a plain copy of "
-         "every table; with it they replace the plan's own. Ctrl-C once finishes the chunks in hand, twice "
-         "stops now; either way, and after a crash too, `transhume resume` goes on.",
+         "Runs the plan: transhume.yaml here, or --plan FILE. SRC and DST without --plan copy "
+         "every table; with --plan they replace its source and target. Ctrl-C once finishes the "
+         "chunks in progress, twice stops at once. `transhume resume` continues, also after a "
+         "crash.",
      .examples = "transhume migrate shop.db copy.db\n"
                  "transhume migrate --include Track shop.db csv:-\n"
                  "transhume migrate --plan orders.yaml --jobs 4\n"
@@ -51,59 +52,37 @@ static const struct cli_command commands[] = {
      .place = IN_RESUME,
      .arguments = "[SRC DST]",
      .arguments_max = 2,
-     .summary = "go on with an unfinished run",
+     .summary = "continue an unfinished run",
      .description =
-         "Goes on where the unfinished run stopped: chunks that are done are not read again. Plan, source "
-         "and target must be those that the run began with. A plain copy is named again by its SRC and DST, "
-         "or by nothing: then the state folder knows them.",
+         "Chunks that are done are not read again. Plan, source and target must be those of the "
+         "run. A plain copy needs no arguments, unless its state folder is lost: then name SRC "
+         "and DST again.",
      .examples = "transhume resume\n"
                  "transhume resume shop.db copy.db",
      .run = command_resume},
     {.name = "status",
      .place = IN_STATUS,
      .arguments = "",
-     .summary = "how far a run is",
+     .summary = "show the progress of a run",
      .description =
-         "Shows the state folder's run: per entity how many records are done, percent, rate and time left. "
-         "--json prints state.json as it is. Without any run it says so; the exit status is 0 all the same. "
-         "A rollback that was broken off is said, with the command that goes on with it (in state.json: status \"rolling_back\", and \"next\" in \"rollback\").",
+         "Shows the run of the state folder: done records, percent, rate and time left of each "
+         "entity, or an interrupted rollback and the command that continues it. --json prints "
+         "state.json. The exit status is 0 also if there is no run.",
      .examples = "transhume status\n"
                  "transhume status --watch\n"
                  "transhume status --json --state /var/lib/shop-move",
      .run = command_status},
-    {.name = "report",
-     .place = IN_REPORT,
-     .arguments = "",
-     .summary = "make a run's report again",
-     .description =
-         "Every run leaves a report in its state folder, also when it fails or is stopped: report.html, a page "
-         "that needs nothing beside it, report.md and report.json. This makes it again from what lies in the "
-         "folder, for instance after a crash or after validate. It holds what moved, the guarantee, throughput "
-         "over time, the chunks, rejects with samples, warnings, validation, settings and the plan, and no secrets; "
-         "samples of rejects are records.",
-     .examples = "transhume report\n"
-                 "transhume report -o move.html\n"
-                 "transhume report --run 20260131T235959Z-0a1b2c --json",
-     .run = command_report},
-    {.name = "reset",
-     .place = IN_RESET,
-     .arguments = "",
-     .summary = "forget the local state",
-     .description =
-         "Clears the state folder, and says what stays in the target. Neither source nor target is "
-         "touched. Needs --confirm.",
-     .examples = "transhume reset --confirm",
-     .run = command_reset},
     {.name = "validate",
      .place = IN_VALIDATE,
      .arguments = "[SRC DST]",
      .arguments_max = 2,
      .summary = "compare the target with the source, and repair it",
      .description =
-         "Compares what the plan makes of the source with what the target holds: the run of the state "
-         "folder, or the plan or SRC DST that is named. Says which records are missing, different or extra; "
-         "exits 0 if none is, else 1. Nothing is changed, unless --repair says so. At levels hash and full one "
-         "that was stopped or killed goes on when it is called again, if neither side changed.",
+         "Compares what the plan makes of the source with what the target holds, for the run of "
+         "the state folder, the plan, or SRC and DST. Reports missing, different and extra "
+         "records, and exits with 0 if there are none, else 1. Changes nothing without --repair. "
+         "If it was stopped at level hash or full, the same command continues, provided that "
+         "neither side changed.",
      .examples = "transhume validate\n"
                  "transhume validate --level full --json\n"
                  "transhume validate shop.db copy.db --level sample --sample 500\n"
@@ -113,58 +92,69 @@ static const struct cli_command commands[] = {
      .place = IN_ROLLBACK,
      .arguments = "[TARGET]",
      .arguments_max = 1,
-     .summary = "take back just what a run wrote",
+     .summary = "undo just what a run wrote",
      .description =
-         "Removes exactly the records that the run wrote, puts back those that it overwrote, and drops the "
-         "tables, views and triggers that it made. Refuses (5) where that could take more: a table that was "
-         "changed since, a later run, images that were not kept. Exits 1 where a trigger of a table did "
-         "something else with records than to take them back. Stopped or killed it goes on when it is "
-         "called again. --dry-run counts; acting needs --confirm. TARGET is needed only where the state "
-         "folder does not know the run.",
+         "Deletes the records that the run wrote, restores those that it overwrote, and drops "
+         "what it created. Refuses (5) if that could remove other data: a table changed since, a "
+         "later run, old versions not stored. Exits with 1 if a trigger kept records from being "
+         "restored. Stopped or killed, the same command continues. Needs --dry-run, which only "
+         "counts, or --confirm. TARGET is needed if the state folder does not know the run.",
      .examples = "transhume rollback --run 20260131T235959Z-1f3a5c --dry-run\n"
                  "transhume rollback --run 20260131T235959Z-1f3a5c --confirm",
      .run = command_rollback},
+    {.name = "report",
+     .place = IN_REPORT,
+     .arguments = "",
+     .summary = "write a run's report again",
+     .description =
+         "Every run, also a failed one, leaves report.html (one page that needs no other file), "
+         "report.md and report.json in its state folder. This command writes them again, for "
+         "instance after a crash or after validate. They hold no passwords, but samples of "
+         "rejected records.",
+     .examples = "transhume report\n"
+                 "transhume report -o move.html\n"
+                 "transhume report --run 20260131T235959Z-0a1b2c --json",
+     .run = command_report},
     {.name = "finish",
      .place = IN_FINISH,
      .arguments = "[TARGET]",
      .arguments_max = 1,
      .summary = "drop the ledger",
      .description =
-         "Drops the ledger that runs keep in the target, undo records and before-images with it: after that "
-         "nothing can be resumed or rolled back. Data stay as they are. Without --confirm each run has to be "
-         "complete, and the last validation, at level hash or full, by the newest run's own plan and of the tables "
-         "of all runs, without a difference. --dry-run says which runs would be forgotten, or why not.",
+         "Drops the ledger of all runs in the target, with stored keys and old versions: nothing "
+         "can be resumed or rolled back after that. Data stay. Without --confirm every run must "
+         "be complete, and the last validation (level hash or full, by the newest run's plan, "
+         "over the tables of all runs) without differences. --dry-run reports which runs would be "
+         "forgotten, or why not.",
      .examples = "transhume finish\n"
                  "transhume finish --confirm",
      .run = command_finish},
+    {.name = "reset",
+     .place = IN_RESET,
+     .arguments = "",
+     .summary = "forget the local state",
+     .description =
+         "Empties the state folder and reports what stays in the target. Source and target are "
+         "not touched. Needs --confirm.",
+     .examples = "transhume reset --confirm",
+     .run = command_reset},
     {.name = "connectors",
      .place = IN_CONNECTORS,
      .arguments = "[NAME]",
      .arguments_max = 1,
      .summary = "list databases, their options and types",
      .description =
-         "Without NAME: every connector with what it can do. With NAME: its URI, guarantee, limits of use, "
-         "options and the table of types.",
+         "Without NAME: every connector. With NAME: its URI, guarantee, capabilities, options and "
+         "types.",
      .examples = "transhume connectors\n"
                  "transhume connectors sqlite",
      .run = command_connectors},
-    {.name = "failpoints",
-     .place = IN_FAILPOINTS,
-     .arguments = "",
-     .summary = "list the places where tests make it fail",
-     .description =
-         "Every named boundary at which TRANSHUME_FAILPOINT=NAME:ACTION[:OCCURRENCE] makes the program die "
-         "or fail. ACTION is kill, stop, error, retry, enospc or sleep. Without the variable they do nothing.",
-     .examples = "transhume failpoints",
-     .run = command_failpoints},
     {.name = "help",
      .place = IN_HELP,
      .arguments = "[COMMAND|ERROR-CODE]",
      .arguments_max = 1,
      .summary = "help for a command or an error code",
-     .description =
-         "Help for a command, or what an error code (the word in brackets at the end of an error) means "
-         "and what to do about it.",
+     .description = "An error code is the word in brackets at the end of an error.",
      .examples = "transhume help migrate\n"
                  "transhume help target-not-empty",
      .run = command_help},
@@ -173,6 +163,15 @@ static const struct cli_command commands[] = {
      .arguments = "",
      .summary = "versions of the program and its libraries",
      .run = command_version},
+    {.name = "failpoints",
+     .place = IN_FAILPOINTS,
+     .arguments = "",
+     .summary = "list the places where tests make it fail",
+     .description =
+         "Each boundary at which TRANSHUME_FAILPOINT=NAME:ACTION[:OCCURRENCE] makes the program "
+         "fail, for tests. ACTION is kill, stop, error, retry, enospc or sleep.",
+     .examples = "transhume failpoints",
+     .run = command_failpoints},
     {.name = "analyze", .arguments = "SRC", .summary = "design the target", .is_later = true},
     {0},
 };

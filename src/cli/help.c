@@ -4,7 +4,7 @@
 #include "base/text.h"
 #include <string.h>
 
-enum { COLUMNS = 80, OPTION_INDENT = 6, SUMMARY_COLUMN = 14 };
+enum { COLUMNS = 80, OPTION_COLUMN = 29, SUMMARY_COLUMN = 14 };
 
 static void append_command_list(struct buffer *out, bool later)
 {
@@ -19,10 +19,10 @@ void help_append_overview(struct buffer *out)
 {
     uint32_t count;
     const struct help_exit_status *statuses = help_exit_statuses(&count);
-    buffer_append_string(out,
-                         "transhume moves a database to another database: checked first, in chunks "
-                         "that survive\na crash, counted at the end.\n\n"
-                         "usage: transhume COMMAND [OPTION…] [ARGUMENT…]\n\n");
+    buffer_append_string(
+        out, "transhume moves a database to another database: it checks first, copies in\n"
+             "chunks that survive a crash, and counts at the end.\n\n"
+             "usage: transhume COMMAND [OPTION…] [ARGUMENT…]\n\n");
     append_command_list(out, false);
     buffer_append_string(out, "\nwith later versions:\n");
     append_command_list(out, true);
@@ -50,58 +50,106 @@ void help_append_option_head(const struct cli_option *option, struct buffer *out
     }
 }
 
+static void append_choices(const char *range, struct buffer *out)
+{
+    for (const char *at = range; *at != '\0'; at++) {
+        if (*at == '|') {
+            buffer_append_string(out, ", ");
+        } else {
+            buffer_append_byte(out, *at);
+        }
+    }
+}
+
+static void append_range(const struct cli_option *option, struct buffer *out)
+{
+    size_t length = strlen(option->range);
+    if (option->type == CLI_TYPE_CHOICE) {
+        append_choices(option->range, out);
+    } else if (strcmp(option->range + length - 2, "..") == 0) {
+        buffer_format(out, "at least %.*s", (int)(length - 2), option->range);
+    } else {
+        buffer_append_string(out, option->range);
+    }
+}
+
 void help_append_option_facts(const struct cli_option *option, struct buffer *out)
 {
     const char *separator = "";
-    if (option->range != NULL && option->type == CLI_TYPE_CHOICE) {
-        buffer_append_string(out, "One of ");
-        for (const char *at = option->range; *at != '\0'; at++) {
-            if (*at == '|') {
-                buffer_append_string(out, ", ");
-            } else {
-                buffer_append_byte(out, *at);
-            }
-        }
-        separator = "; ";
-    } else if (option->range != NULL) {
-        const char *end = option->range + strlen(option->range) - 2;
-        bool open = strcmp(end, "..") == 0;
-        buffer_format(out, open ? "At least %.*s" : "%.*s",
-                      (int)(strlen(option->range) - (open ? 2 : 0)), option->range);
+    if (option->range != NULL) {
+        append_range(option, out);
         separator = "; ";
     }
     if (option->default_text != NULL) {
-        buffer_format(out, "%s%s %s", separator, *separator == '\0' ? "Default" : "default",
-                      option->default_text);
+        buffer_format(out, "%sdefault %s", separator, option->default_text);
         separator = "; ";
     }
     if (option->environment != NULL) {
-        buffer_format(out, "%s%s %s", separator, *separator == '\0' ? "Environment" : "environment",
-                      option->environment);
+        buffer_format(out, "%s%s", separator, option->environment);
         separator = "; ";
     }
     if (option->plan != NULL) {
-        buffer_format(out, "%s%s `options: { %s: ... }`", separator,
-                      *separator == '\0' ? "In a plan" : "in a plan", option->plan);
-        separator = "; ";
+        buffer_format(out, "%splan: `%s`", separator, option->plan);
     }
-    if (strcmp(option->since, "later") == 0) {
-        buffer_format(out, "%s%s", separator, "comes with a later version");
-        separator = "; ";
+}
+
+/* The help's sentence, with the choices and the default in it. */
+static void append_option_text(const struct cli_option *option, struct buffer *out)
+{
+    size_t length = strlen(option->help);
+    buffer_append(out, option->help, length - (option->help[length - 1] == '.'));
+    if (option->type == CLI_TYPE_CHOICE) {
+        buffer_append_string(out, ": ");
+        append_choices(option->range, out);
     }
-    buffer_append_string(out, *separator == '\0' ? "" : ".");
+    if (option->default_text != NULL) {
+        buffer_format(out, " (default %s)", option->default_text);
+    }
+    buffer_append_byte(out, '.');
 }
 
 static void append_option(const struct cli_option *option, struct buffer *out)
 {
-    struct buffer facts = {0};
-    buffer_append_string(out, "  ");
-    help_append_option_head(option, out);
-    buffer_append_byte(out, '\n');
-    cli_append_wrapped(out, option->help, OPTION_INDENT, COLUMNS);
-    help_append_option_facts(option, &facts);
-    cli_append_wrapped(out, buffer_string(&facts), OPTION_INDENT, COLUMNS);
-    buffer_free(&facts);
+    struct buffer head = {0};
+    struct buffer text = {0};
+    struct buffer folded = {0};
+    buffer_append_string(&head, "  ");
+    help_append_option_head(option, &head);
+    append_option_text(option, &text);
+    cli_append_wrapped(&folded, buffer_string(&text), OPTION_COLUMN, COLUMNS);
+    buffer_format(out, "%-*s%s", OPTION_COLUMN, buffer_string(&head),
+                  buffer_string(&folded) + OPTION_COLUMN);
+    buffer_free(&head);
+    buffer_free(&text);
+    buffer_free(&folded);
+}
+
+const char *help_group_title(enum cli_group group)
+{
+    static const char *const titles[CLI_GROUP_COUNT] = {
+        [CLI_GROUP_COMMON] = "common options",
+        [CLI_GROUP_SAFETY] = "safety",
+        [CLI_GROUP_SPEED] = "speed and load",
+        [CLI_GROUP_ADVANCED] = "advanced",
+    };
+    return titles[group];
+}
+
+static void append_group(const struct cli_command *command, enum cli_group group,
+                         struct buffer *out)
+{
+    bool first = true;
+    for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
+        const struct cli_option *option = cli_option_at((enum cli_option_id)i);
+        if ((option->places & command->place) != 0 && option->group == group) {
+            if (first) {
+                buffer_format(out, "%s:\n", help_group_title(group));
+                first = false;
+            }
+            append_option(option, out);
+        }
+    }
+    buffer_append_string(out, first ? "" : "\n");
 }
 
 void help_append_command(const struct cli_command *command, struct buffer *out)
@@ -117,15 +165,11 @@ void help_append_command(const struct cli_command *command, struct buffer *out)
         cli_append_wrapped(out, command->description, 0, COLUMNS);
         buffer_append_byte(out, '\n');
     }
-    buffer_append_string(out, "options:\n");
-    for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
-        const struct cli_option *option = cli_option_at((enum cli_option_id)i);
-        if ((option->places & command->place) != 0) {
-            append_option(option, out);
-        }
+    for (int group = 0; group < CLI_GROUP_COUNT; group++) {
+        append_group(command, (enum cli_group)group, out);
     }
     if (command->examples != NULL) {
-        buffer_append_string(out, "\nexamples:\n");
+        buffer_append_string(out, "examples:\n");
         cli_append_wrapped(out, command->examples, 2, 1000);
     }
 }

@@ -27,8 +27,11 @@ void help_append_fish(struct buffer *out);
 
 /* Shared: "--jobs N", "-j, --jobs N" */
 void help_append_option_head(const struct cli_option *option, struct buffer *out);
-/* The last sentence of an option's help, made from the table: range, default, environment. */
+/* "1..256; default 4; TRANSHUME_JOBS; plan: `jobs`": values, default, environment, name in a plan.
+ */
 void help_append_option_facts(const struct cli_option *option, struct buffer *out);
+
+const char *help_group_title(enum cli_group group);
 
 /* Exit statuses and their meanings, in order from 0. */
 struct help_exit_status {

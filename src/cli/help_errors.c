@@ -5,15 +5,11 @@
 
 static const struct help_exit_status exit_statuses[] = {
     {0, "done"},
-    {1,
-     "done, but records were rejected or break a foreign key, or one could not be made, differences "
-     "found, a rollback could not put all back as it was, or the snapshot is mixed"},
+    {1, "finished, but needs attention: rejects, broken foreign keys, differences"},
     {2, "wrong usage, plan or configuration; nothing was touched"},
-    {3,
-     "failed, also by what would be 2 before the run began; `transhume resume` goes on once the cause is mended"},
-    {4, "interrupted; `transhume resume` goes on"},
-    {5,
-     "refused for safety: the target is not empty, another process holds the run, something changed"},
+    {3, "failed; `transhume resume` continues once the cause is fixed"},
+    {4, "interrupted; `transhume resume` continues"},
+    {5, "refused for safety: the target holds data, another process has the run, …"},
 };
 
 const struct help_exit_status *help_exit_statuses(uint32_t *count)

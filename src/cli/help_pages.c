@@ -1,6 +1,7 @@
 /* The reference of the command line as Markdown and as a man page; the page of errors. */
 #include "cli/help.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { COLUMNS = 100 };
@@ -11,18 +12,39 @@ static void append_markdown_option(const struct cli_option *option, struct buffe
     buffer_append_string(out, "| `");
     help_append_option_head(option, out);
     buffer_format(out, "` | %s", option->help);
-    help_append_option_facts(option, &facts);
-    if (facts.length > 0) {
-        buffer_format(out, "<br>%s", buffer_string(&facts));
+    if (option->details != NULL) {
+        buffer_format(out, " %s", option->details);
     }
-    buffer_append_string(out, " |\n");
+    help_append_option_facts(option, &facts);
+    buffer_format(out, " | %s |\n", buffer_string(&facts));
     buffer_free(&facts);
+}
+
+/* "--plan, --state, …": those of one group, but for what every command has. */
+static void append_markdown_names(const struct cli_command *command, enum cli_group group,
+                                  struct buffer *out)
+{
+    const char *separator = "";
+    struct buffer names = {0};
+    for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
+        const struct cli_option *option = cli_option_at((enum cli_option_id)i);
+        if ((option->places & command->place) != 0 && option->group == group &&
+            option->places != IN_ALL) {
+            buffer_format(&names, "%s`--%s`", separator, option->name);
+            separator = ", ";
+        }
+    }
+    if (names.length > 0) {
+        buffer_format(out, "- %s: %s\n", help_group_title(group), buffer_string(&names));
+    }
+    buffer_free(&names);
 }
 
 static void append_markdown_command(const struct cli_command *command, struct buffer *out)
 {
+    struct buffer names = {0};
     buffer_format(out, "\n## transhume %s\n\n", command->name);
-    buffer_format(out, "`transhume %s%s%s` — %s.\n", command->name,
+    buffer_format(out, "`transhume %s%s%s`: %s.\n", command->name,
                   command->arguments[0] == '\0' ? "" : " ", command->arguments, command->summary);
     if (command->description != NULL) {
         buffer_append_byte(out, '\n');
@@ -32,11 +54,29 @@ static void append_markdown_command(const struct cli_command *command, struct bu
         buffer_append_byte(out, '\n');
         cli_append_wrapped(out, command->examples, 4, 1000);
     }
-    buffer_append_string(out, "\n| option | |\n|---|---|\n");
-    for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
-        const struct cli_option *option = cli_option_at((enum cli_option_id)i);
-        if ((option->places & command->place) != 0 && option->id != CLI_HELP) {
-            append_markdown_option(option, out);
+    for (int group = 0; group < CLI_GROUP_COUNT; group++) {
+        append_markdown_names(command, (enum cli_group)group, &names);
+    }
+    buffer_format(out, "%s%s", names.length > 0 ? "\n" : "", buffer_string(&names));
+    buffer_free(&names);
+}
+
+static void append_markdown_options(struct buffer *out)
+{
+    buffer_append_string(
+        out,
+        "\n## Options\n\n"
+        "The third column has the values, the default, the environment variable, and the name\n"
+        "under `options:` in a plan, as far as the option has them.\n");
+    for (int group = 0; group < CLI_GROUP_COUNT; group++) {
+        const char *title = help_group_title((enum cli_group)group);
+        buffer_format(out, "\n### %c%s\n\n| option | what it does | |\n|---|---|---|\n",
+                      title[0] - 'a' + 'A', title + 1);
+        for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
+            const struct cli_option *option = cli_option_at((enum cli_option_id)i);
+            if (option->group == (enum cli_group)group) {
+                append_markdown_option(option, out);
+            }
         }
     }
 }
@@ -49,27 +89,26 @@ void help_append_markdown(struct buffer *out)
         out,
         "# The command line\n\n"
         "<!-- Written by `transhume help --as markdown`; docs/generate brings it up to date. -->\n\n"
-        "What is said in more than one place holds in this order: flag, environment, the plan's\n"
-        "`options:`, default. Results go to stdout, log and progress to stderr. `--name=value` and\n"
-        "`--name value` are the same; `--` ends the options. Sizes: `64MiB`, `1G` (powers of 1024), `10MB`\n"
-        "(powers of 1000). Times: `500ms`, `30s`, `5m`, `2h`; a bare number is seconds. Counts: `500`,\n"
-        "`20k`, `2M`.\n\n"
+        "A flag wins over its environment variable, that over the plan's `options:`, that over the\n"
+        "default. Results go to stdout, log and progress to stderr. `--name=value` and `--name value` are\n"
+        "the same; `--` ends the options. Sizes: `64MiB`, `1G` (powers of 1024), `10MB` (powers of 1000).\n"
+        "Times: `500ms`, `30s`, `5m`, `2h`; a bare number is seconds. Counts: `500`, `20k`, `2M`.\n\n"
         "| exit status | |\n|---|---|\n");
     for (uint32_t i = 0; i < count; i++) {
         buffer_format(out, "| %d | %s |\n", statuses[i].status, statuses[i].meaning);
     }
+    buffer_append_string(out,
+                         "\nEach command names its [options](#options), which are explained at "
+                         "the end. Every command has\n`--quiet`, `--verbose` and `--help`.\n");
     for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
-        if (!command->is_later) {
+        if (command->is_later) {
+            buffer_format(out, "\n## transhume %s\n\nComes with a later version: %s.\n",
+                          command->name, command->summary);
+        } else {
             append_markdown_command(command, out);
         }
     }
-    buffer_append_string(out, "\n## With later versions\n\n");
-    for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
-        if (command->is_later) {
-            buffer_format(out, "- `transhume %s`: %s\n", command->name, command->summary);
-        }
-    }
-    buffer_append_string(out, "\nUntil then they say so and exit with status 2.\n");
+    append_markdown_options(out);
 }
 
 /* Text for man(7): what roff would take for its own is escaped; `…` becomes bold. */
@@ -127,10 +166,25 @@ static void append_man_option(const struct cli_option *option, struct buffer *ou
         buffer_format(out, " \\fI%s\\fR", option->argument);
     }
     buffer_append_byte(out, '\n');
-    buffer_format(&text, "%s ", option->help);
+    buffer_format(&text, "%s%s%s\n", option->help, option->details != NULL ? " " : "",
+                  option->details != NULL ? option->details : "");
     help_append_option_facts(option, &text);
     append_roff_wrapped(buffer_string(&text), out);
     buffer_free(&text);
+}
+
+static void append_man_options(struct buffer *out)
+{
+    for (int group = 0; group < CLI_GROUP_COUNT; group++) {
+        const char *title = help_group_title((enum cli_group)group);
+        buffer_format(out, ".SS %c%s\n", title[0] - 'a' + 'A', title + 1);
+        for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
+            const struct cli_option *option = cli_option_at((enum cli_option_id)i);
+            if (option->group == (enum cli_group)group) {
+                append_man_option(option, out);
+            }
+        }
+    }
 }
 
 static void append_man_examples(const char *examples, struct buffer *out)
@@ -200,9 +254,9 @@ void help_append_man(struct buffer *out)
              "[\\fIARGUMENT\\fR...]\n"
              ".SH DESCRIPTION\n");
     append_roff_wrapped(
-        "Transhume moves a database to another database, of any kind: it checks first, copies in chunks that "
-        "survive a crash, goes on after an interruption without losing or doubling a record, and counts at "
-        "the end. A plain copy needs no plan; a plan in YAML says what becomes of tables, keys and fields.",
+        "Transhume moves a database to another database, of the same kind or another: it checks first, "
+        "copies in chunks, resumes after a crash with no lost or duplicate records, and counts at the end. "
+        "A plain copy needs no plan; a plan in YAML maps tables, keys and fields.",
         out);
     buffer_append_string(out, ".SH COMMANDS\n");
     for (const struct cli_command *command = cli_commands(); command->name != NULL; command++) {
@@ -210,36 +264,42 @@ void help_append_man(struct buffer *out)
             append_man_command(command, out);
         }
     }
-    buffer_append_string(out, ".SH OPTIONS\n");
-    for (size_t i = 0; i < CLI_OPTION_COUNT; i++) {
-        append_man_option(cli_option_at((enum cli_option_id)i), out);
-    }
+    buffer_append_string(
+        out, ".SH OPTIONS\nEach option is followed by its values, default, environment variable "
+             "and name in a plan.\n");
+    append_man_options(out);
     append_man_ends(out);
 }
 
 /* ---------------------------------------------------------------- errors */
 
+static void append_paragraph(struct buffer *out, const char *begin, const char *text,
+                             const char *end)
+{
+    struct buffer paragraph = {0};
+    buffer_format(&paragraph, "%s%s%s", begin, text, end);
+    cli_append_wrapped(out, buffer_string(&paragraph), 0, COLUMNS);
+    buffer_free(&paragraph);
+}
+
 static void append_section(enum error_code code, struct buffer *out)
 {
     const struct error_description *description = error_describe(code);
+    char exit[64] = "";
+    if (description->class != ERROR_CLASS_REJECT) {
+        snprintf(exit, sizeof exit, " Exit %d%s.", description->exit_status,
+                 description->exit_status == 0             ? " or 1, that of the run when it ended"
+                 : description->class == ERROR_CLASS_RETRY ? ", after retries"
+                                                           : "");
+    }
     buffer_format(out, "\n### %s\n\n", description->name);
-    cli_append_wrapped(out, description->meaning, 0, COLUMNS);
-    if (help_error_causes(code) == NULL) {
-        return;
+    append_paragraph(out, "", description->meaning, exit);
+    if (help_error_causes(code) != NULL) {
+        buffer_append_string(out, "\n");
+        append_paragraph(out, "*Causes:* ", help_error_causes(code), "");
+        buffer_append_string(out, "\n");
+        append_paragraph(out, "*Fix:* ", help_error_advice(code), "");
     }
-    if (description->class == ERROR_CLASS_REJECT) {
-        buffer_append_string(out, "Reason of a reject.\n");
-    } else if (description->exit_status == 0) {
-        buffer_append_string(out, "Exit status 0, or 1: that of the run when it ended.\n");
-    } else {
-        buffer_format(out, "Exit status %d%s.\n", description->exit_status,
-                      description->class == ERROR_CLASS_RETRY ? ", after tries that all failed"
-                                                              : "");
-    }
-    buffer_append_string(out, "\n**Usual causes.**\n");
-    cli_append_wrapped(out, help_error_causes(code), 0, COLUMNS);
-    buffer_append_string(out, "\n**What to do.**\n");
-    cli_append_wrapped(out, help_error_advice(code), 0, COLUMNS);
 }
 
 void help_append_errors_page(struct buffer *out)
@@ -248,7 +308,8 @@ void help_append_errors_page(struct buffer *out)
         out,
         "# Troubleshooting\n\n"
         "<!-- Written by `transhume help --as errors`; docs/generate brings it up to date. -->\n\n"
-        "Every error ends with its code in brackets:\n\n"
+        "Every error ends with its code in brackets. Each code has a section here: what it means, the\n"
+        "exit status, usual causes, and what to do.\n\n"
         "    error: out.db: table Artist holds records already [target-not-empty]\n"
         "      Choose what to do about them with `existing:` …\n\n"
         "`transhume help target-not-empty` prints the section about it. The log of a run, with more\n"
@@ -263,7 +324,7 @@ void help_append_errors_page(struct buffer *out)
         out,
         "\n## Reasons for rejecting a record\n\n"
         "Rejected records do not end a run: it exits with status 1 and keeps them whole, with the\n"
-        "reason, in the state folder. Mend them there and load them with\n"
+        "reason, in the state folder. Fix them in a copy of the file and load that with\n"
         "`transhume migrate --rejects FILE`.\n");
     for (int code = 1; code < ERROR_CODE_COUNT; code++) {
         if (error_describe((enum error_code)code)->class == ERROR_CLASS_REJECT) {

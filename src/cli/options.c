@@ -9,9 +9,10 @@
 
 static const struct cli_option options[] = {
 #define CLI_OPTION(id, name, letter, argument, type, range, default_text, environment, plan, \
-                   places, since, secret, help)                                              \
-    {CLI_##id,    name, letter, argument, CLI_TYPE_##type, range, default_text,              \
-     environment, plan, places, since,    secret,          help},
+                   places, group, since, secret, help, details)                              \
+    {CLI_##id,     name,        letter, argument, CLI_TYPE_##type,   range,                  \
+     default_text, environment, plan,   places,   CLI_GROUP_##group, since,                  \
+     secret,       help,        details},
 #include "cli/options.def"
 #undef CLI_OPTION
 };

@@ -47,6 +47,15 @@ enum cli_type {
     CLI_TYPE_LIST
 };
 
+/* The headings of `--help`, in their order. */
+enum cli_group {
+    CLI_GROUP_COMMON,
+    CLI_GROUP_SAFETY,
+    CLI_GROUP_SPEED,
+    CLI_GROUP_ADVANCED,
+    CLI_GROUP_COUNT
+};
+
 /* One row of options.def. */
 struct cli_option {
     enum cli_option_id id;
@@ -59,9 +68,11 @@ struct cli_option {
     const char *environment;
     const char *plan;
     uint32_t places;
+    enum cli_group group;
     const char *since;
     bool secret;
     const char *help;
+    const char *details;
 };
 const struct cli_option *cli_option_at(enum cli_option_id id);
 const struct cli_option *cli_option_by_name(const char *name, size_t length);

@@ -134,7 +134,7 @@ int cli_fail_begun(const struct cli_call *call, struct error *error, const char 
     size_t length = strlen(error->hint);
     if (goes_on != NULL) {
         memcpy(hint, error->hint, sizeof(hint));
-        error_hint(error, "%s%s%s once that is mended", hint,
+        error_hint(error, "%s%s%s once that is fixed", hint,
                    length == 0               ? ""
                    : hint[length - 1] == '.' ? " "
                                              : "; ",

@@ -21,7 +21,7 @@ bool cli_is_confirmed(struct cli_call *call, const char *question)
     if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) {
         return false;
     }
-    fprintf(stderr, "%s Type yes to go on: ", question);
+    fprintf(stderr, "%s Type yes to continue: ", question);
     return fgets(answer, sizeof(answer), stdin) != NULL && strcmp(answer, "yes\n") == 0;
 }
 
@@ -251,11 +251,11 @@ int cli_fail_rollback(const struct cli_call *call, const struct rollback_report 
                       enum status status, struct error *error)
 {
     char goes_on[128];
-    snprintf(goes_on, sizeof(goes_on), "`transhume rollback --run %.60s --confirm` goes on",
+    snprintf(goes_on, sizeof(goes_on), "`transhume rollback --run %.60s --confirm` continues",
              report->run_id);
     if (status == STATUS_END) {
         error_set(error, ERROR_INTERRUPTED, report->run_id, "the rollback was stopped");
-        error_hint(error, "%s with it", goes_on);
+        error_hint(error, "%s it", goes_on);
     } else if (strstr(error->hint, "rollback") == NULL && error_exit_status(error) != 5) {
         return cli_fail_begun(call, error, goes_on);
     }
@@ -312,6 +312,7 @@ void cli_rollback_options(struct cli_call *call, const char *plan_path, const ch
     const struct cli_value *timeout = &call->values[CLI_TIMEOUT];
     *options = (struct rollback_options){.run_id = cli_text(call, CLI_RUN),
                                          .target_uri = target,
+                                         .ledger_uri = cli_text(call, CLI_LEDGER),
                                          .plan_path = plan_path,
                                          .state_folder = cli_state_folder(call, plan_path),
                                          .timeout_ms = timeout->is_set ? timeout->number : 0,

@@ -115,8 +115,8 @@ static void tell_next_step(const struct cli_call *call, const struct run_session
         text_human_count(result->rejected, count, sizeof(count));
         cli_append_command(call, "migrate", &load);
         log_write(LOG_WARNING,
-                  "%s record%s rejected: kept whole, with the reasons, in %s; mend them there and "
-                  "load them with `%s --rejects FILE`",
+                  "%s record%s rejected: they are in %s with the reasons; correct them and load "
+                  "them with `%s --rejects FILE`",
                   count, result->rejected == 1 ? " was" : "s were",
                   result->rejects_folder == NULL ? "the state folder" : result->rejects_folder,
                   buffer_string(&load));
@@ -125,13 +125,14 @@ static void tell_next_step(const struct cli_call *call, const struct run_session
     if (result->unmatched > 0) {
         char count[32];
         text_human_count(result->unmatched, count, sizeof(count));
-        log_write(LOG_WARNING, "%s record%s of the source fitted no entity and %s left out", count,
+        log_write(LOG_WARNING, "%s record%s of the source matched no entity and %s left out", count,
                   result->unmatched == 1 ? "" : "s", result->unmatched == 1 ? "was" : "were");
     }
     if (result->broken_references > 0) {
         log_write(LOG_WARNING,
-                  "%" PRIu32 " foreign key%s missing, or not obeyed by every record, as named in "
-                  "the run's log: mend the records in the source and copy anew, or in the target",
+                  "%" PRIu32
+                  " foreign key%s missing or broken (the run's log names them): fix the records "
+                  "in the source and copy again, or in the target",
                   result->broken_references, result->broken_references == 1 ? " is" : "s are");
     }
     if (result->mixed_snapshot) {
@@ -149,7 +150,7 @@ static void tell_next_step(const struct cli_call *call, const struct run_session
         cli_append_command(call, "resume", &resume);
         error_set(&error, ERROR_INTERRUPTED, NULL, "stopped on request; what is done is kept");
         if (run_can_resume(session)) {
-            error_hint(&error, "`%s` goes on.", buffer_string(&resume));
+            error_hint(&error, "`%s` continues.", buffer_string(&resume));
         } else {
             error_hint(&error, CANNOT_RESUME);
         }
@@ -174,7 +175,7 @@ int run_end_failed(const struct cli_call *call, const struct run_session *sessio
         size_t length = strlen(error->hint);
         const char *joint = length == 0 ? "" : error->hint[length - 1] == '.' ? " " : ". ";
         if (run_can_resume(session)) {
-            error_hint(&told, "%s%sWhat is done is kept: `%s` goes on once that is mended.",
+            error_hint(&told, "%s%sWhat is done is kept: `%s` continues once that is fixed.",
                        error->hint, joint, buffer_string(&resume));
         } else {
             error_hint(&told, "%s%s%s", error->hint, joint, CANNOT_RESUME);

@@ -70,7 +70,7 @@ enum status cli_find_plan_of_run(struct cli_call *call, const char **path, struc
         *path = plan_name;
         return STATUS_OK;
     }
-    error_set(error, ERROR_RUN_NOTHING, folder, "there is no run here to go on with");
+    error_set(error, ERROR_RUN_NOTHING, folder, "there is no run here to continue");
     return error_hint(error,
                       "--plan FILE or SRC DST say what was copied, --state DIR where its state is; "
                       "`transhume migrate` starts a run.");
@@ -143,6 +143,7 @@ void cli_run_options(struct cli_call *call, const char *plan_path, struct run_op
     options->stall_ms = (int64_t)number_or(call, CLI_STALL, (uint64_t)options->stall_ms);
     options->estimate_ms = (int64_t)number_or(call, CLI_ESTIMATE_TIME, 0);
     options->time_zone = cli_text(call, CLI_TIME_ZONE);
+    options->ledger_uri = cli_text(call, CLI_LEDGER);
     options->rejects_file = cli_text(call, CLI_REJECTS);
     options->take_over = cli_switch(call, CLI_TAKE_OVER);
     options->no_express = cli_switch(call, CLI_NO_EXPRESS);

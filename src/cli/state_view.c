@@ -268,7 +268,7 @@ static void append_rollback(const char *run_id, struct buffer *out)
 {
     buffer_append_string(out, ": `transhume rollback --run ");
     append_printable(out, run_id);
-    buffer_append_string(out, " --confirm` goes on with it");
+    buffer_append_string(out, " --confirm` continues it");
 }
 
 void state_view_append_rollback(const char *run_id, struct buffer *out)
@@ -302,7 +302,7 @@ static void append_status(const json_t *state, bool running, struct buffer *out)
     const char *status = text_of(state, "status");
     const json_t *resumable = json_object_get(state, "resumable");
     const char *next = json_is_false(resumable) ? "`transhume migrate` writes all of it again"
-                                                : "`transhume resume` goes on";
+                                                : "`transhume resume` continues";
     bool rolling = strcmp(status, "rolling_back") == 0;
     buffer_append_string(out, "status   ");
     append_printable(out, *status == '\0'                      ? "?"
@@ -314,10 +314,10 @@ static void append_status(const json_t *state, bool running, struct buffer *out)
                                                                : "a rollback was begun");
     if (strcmp(status, "in_progress") == 0 && !running) {
         bool interrupted = json_is_true(json_object_get(state, "interrupted"));
-        buffer_format(out, ", %s: %s", interrupted ? "interrupted" : "but no process is at work",
+        buffer_format(out, ", %s: %s", interrupted ? "interrupted" : "but no process is running",
                       next);
     } else if (strcmp(status, "failed") == 0) {
-        buffer_format(out, ": once the cause is mended, %s", next);
+        buffer_format(out, ": once the cause is fixed, %s", next);
     } else if (rolling && !running) {
         append_rollback(text_of(state, "run"), out);
     }
@@ -418,8 +418,7 @@ enum status state_view_append(const char *json, bool running, bool color, struct
         buffer_append_string(out, "snapshot mixed: chunks show the source at different times\n");
     }
     if (json_integer_value(json_object_get(state, "broken_references")) > 0) {
-        buffer_append_string(
-            out, "foreign keys: missing, or not every record has a partner; the log names them\n");
+        buffer_append_string(out, "foreign keys: missing or broken; the log names them\n");
     }
     buffer_append_byte(out, '\n');
     append_tables(state, color, watch->rows, &sums, out);

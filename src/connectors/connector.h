@@ -60,7 +60,6 @@ struct connector {
     const struct catalog_functions *catalog;
     const struct source_functions *source;
     const struct target_functions *target;
-    const struct ledger_functions *ledger; /* NULL where there is a store */
     const struct store_functions *store;
     const struct lock_functions *lock;
     const struct rollback_functions *rollback;

@@ -46,7 +46,9 @@ enum connector_capability {
     CAPABILITY_READS_BY_KEY = 1 << 26,       /* source: read_request.keys works */
     /* target: a log that is only appended to: `count` tells how many records were ever written, and
      * nothing is read before it is written, replaced or taken back */
-    CAPABILITY_APPEND_LOG = 1 << 27
+    CAPABILITY_APPEND_LOG = 1 << 27,
+    /* target: keys have clustering columns with an order of their own, and static columns */
+    CAPABILITY_CLUSTERS = 1 << 28
 };
 
 /* 0 means no limit, unless said. */

@@ -103,6 +103,9 @@ struct run_claim {
     uint64_t epoch;
     const char *guard_key; /* NULL: the ledger is elsewhere */
     uint64_t guard_version;
+    /* Where the ledger is, for what the target notes of the run by its store: another database than
+     * the target, or the target itself. It outlives the target. */
+    struct database *home;
     bool took_over; /* somebody held it, who may not know yet that it is over */
     /* Visits the run's done marks, in the order of their chunks. */
     enum status (*visit_marks)(const struct run_claim *claim, run_mark_visit *visit, void *context,

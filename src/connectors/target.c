@@ -25,3 +25,16 @@ bool target_table_clears(const struct target_table *table, const char *column,
     }
     return found;
 }
+
+enum existing_policy target_table_policy(const struct target_table *table)
+{
+    return !table->created     ? table->existing
+           : table->may_repeat ? EXISTING_REPLACE
+                               : EXISTING_APPEND;
+}
+
+bool target_table_tracks(const struct target_table *table)
+{
+    enum existing_policy policy = target_table_policy(table);
+    return !table->may_repeat && policy != EXISTING_REFUSE && policy != EXISTING_APPEND;
+}

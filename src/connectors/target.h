@@ -42,7 +42,8 @@ struct target_table {
      * says the default, whose value is of the column's type. */
     const struct schema_column *columns;
     uint32_t column_count;
-    struct column_list key; /* primary key; key-value stores: partition, sort */
+    struct column_list key; /* primary key; key-value stores: partition, then sort or clustering */
+    struct key_shape key_shape;
     /* The source itself keeps the key unique, in columns that are carried one to one, and of kinds
      * whose equality is the same everywhere. So it may be made after the load; records that break
      * the promise all the same are then for settle_duplicates. */
@@ -64,8 +65,11 @@ struct target_table {
     const struct target_tag *tags;
     uint32_t tag_count;
     const char *comment; /* NULL: none; those of columns are with them */
-    bool settles;        /* settle_duplicates will be asked about this table */
-    bool created;        /* set by prepare: this run made it */
+    /* a chunk of the run may be written twice: what is under a record's key is replaced, also in a
+     * table that the run made */
+    bool may_repeat;
+    bool settles; /* settle_duplicates will be asked about this table */
+    bool created; /* set by prepare: this run made it */
     /* prepare may drop secondary indexes of a table that is there, having noted them in the ledger;
      * set only until the first record is written */
     bool rebuilds_indexes;
@@ -98,6 +102,13 @@ struct target_table {
 
 /* The key or a unique index begins with the column, whose case does not count. */
 bool target_table_is_keyed(const struct target_table *table, const char *name);
+
+/* What becomes of another record under a key: in a table that the run made it is the run's own. */
+enum existing_policy target_table_policy(const struct target_table *table);
+
+/* Are the keys that the run writes kept beside the table, so that a second record of the run under
+ * one of them is found? */
+bool target_table_tracks(const struct target_table *table);
 
 /* Does an upsert whose record does not fill the column empty it? `compare`
  * is 0 for two names of one column. */
@@ -165,7 +176,7 @@ typedef enum status target_orphan_found(void *context, const struct cell *key, u
 
 struct target_functions {
     /*
-     * Optional, for connectors with a store: the run was claimed for this process, or the claim was
+     * Optional: the run was claimed for this process, or the claim was
      * given back. With `took_over`, what the former holder still has open on the server is ended.
      * Control thread, before anything of the run is written, or after.
      */
@@ -173,7 +184,7 @@ struct target_functions {
                            struct error *error);
     void (*released)(struct database *self);
     /*
-     * Optional, for connectors with a store: puts back what prepare dropped or disabled for the
+     * Optional: puts back what prepare dropped or disabled for the
      * load and after_load has not yet put back, and removes what is kept for the claimed run
      * besides the ledger (undo records, keys, notes). `rolled_back`: nothing of the run is left in
      * the database. Repeatable.
@@ -181,12 +192,12 @@ struct target_functions {
     enum status (*forget_run)(struct database *self, const char *run_id, bool rolled_back,
                               struct error *error);
     /*
-     * Optional, for connectors with a store: removes what a crash may have left once the last run
+     * Optional: removes what a crash may have left once the last run
      * is gone from the ledger; with `rolled_back` the database itself where the run made it and
      * nothing else is in it. What somebody works with is left alone. Repeatable.
      */
     enum status (*tidy)(struct database *self, bool rolled_back, struct error *error);
-    /* With a store: empties tables that the claimed run made (a physical stream that starts over).
+    /* Empties tables that the claimed run made (a physical stream that starts over).
      * Repeating it is safe. */
     enum status (*empty)(struct database *self, const struct target_table *const *tables,
                          uint32_t table_count, struct error *error);

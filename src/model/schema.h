@@ -70,6 +70,14 @@ bool column_list_is_equal(struct column_list left, struct column_list right);
 /* Is the name among them, bytewise? */
 bool column_list_holds(struct column_list columns, const char *name);
 
+/* How a key places and orders records, where a database does. */
+struct key_shape {
+    uint32_t
+        partition_count;    /* of its columns, the first: in which partition a record is; 0: all */
+    const bool *descending; /* a flag a column: the order of the others; NULL: none descends */
+    struct column_list static_columns; /* no part of the key: one value a partition */
+};
+
 struct schema_index {
     const char *name;
     struct column_list columns; /* empty names ("") stand for expressions */
@@ -108,6 +116,7 @@ struct schema_table {
     const struct schema_column *columns;
     uint32_t column_count;
     struct column_list primary_key; /* empty: none declared */
+    struct key_shape key_shape;     /* of the primary key */
     bool primary_key_not_null;      /* no NULL can be in it */
     bool has_heirs;                 /* rows of tables that inherit it are read as its own, which its
                                              keys and unique indexes do not cover */

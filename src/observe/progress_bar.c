@@ -135,7 +135,7 @@ static void append_head(const struct progress_view *view, const struct progress_
     struct buffer facts = {0};
     append_facts(view, frame, &facts);
     buffer_format(line, "%-8s%s", progress_phase_name((enum progress_phase)view->phase),
-                  stopping ? "finishing the chunks in hand (Ctrl-C again: at once)" : "");
+                  stopping ? "finishing the chunks in progress (Ctrl-C again: at once)" : "");
     if (progress_view_has_entities(view) && view->part >= 0 && !stopping) {
         uint32_t taken =
             table_text_width(buffer_string(line)) + table_text_width(buffer_string(&facts));

@@ -159,7 +159,7 @@ enum status report_write(const char *folder, bool at_work, struct error *error) 
 /* ---- for the forms of it */
 
 /* "done", "done, with rejects", "done, but differs" (validate says so), "failed", "interrupted",
- * "in progress", "stopped", "being rolled back", "rollback broken off", "rolled back": what a
+ * "in progress", "stopped", "being rolled back", "rollback interrupted", "rolled back": what a
  * reader wants to know first. */
 const char *report_verdict(const struct report *report);
 /* What to do next, a sentence each; the count comes back. Texts in `sentences` are the

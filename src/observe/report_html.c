@@ -38,7 +38,7 @@ static void append_title(const struct report *report, struct buffer *out)
 {
     buffer_format(out, "<header>\n<p class=\"mark\">transhume %s</p>\n<h1><span class=\"end\">",
                   strcmp(report->kind, "copy") == 0      ? "migration report"
-                  : strcmp(report->kind, "rejects") == 0 ? "report: mended records"
+                  : strcmp(report->kind, "rejects") == 0 ? "report: corrected records"
                   : strcmp(report->kind, "repair") == 0  ? "report: repair"
                                                          : "report");
     report_html(out, report->source);

@@ -120,7 +120,7 @@ const char *report_verdict(const struct report *report)
         return "rolled back";
     }
     if (is(report->status, "rolling_back")) {
-        return report->at_work ? "being rolled back" : "rollback broken off";
+        return report->at_work ? "being rolled back" : "rollback interrupted";
     }
     if (is(report->status, "completed")) {
         return report->validation != NULL && !is_validated(report) ? "done, but differs"
@@ -160,15 +160,14 @@ static const char *step_of_rollback(const struct report *report)
     if (is(report->status, "rolling_back")) {
         return arena_format(
             report->arena,
-            "If no process is at work on it: `transhume rollback --run %s --confirm` goes on with the "
-            "rollback.",
+            "If no process is running it: `transhume rollback --run %s --confirm` continues the rollback.",
             is_run_id(report->run) ? report->run : "ID");
     }
     if (!is(report->status, "rolled_back")) {
         return NULL;
     }
     return repair
-               ? "What this repair wrote is gone from the target, and what it overwrote or took out is "
+               ? "What this repair wrote is gone from the target, and what it overwrote or deleted is "
                  "back. `transhume validate` shows what differs now."
                : "What this run wrote is gone from the target, and what it overwrote is back. "
                  "`transhume migrate` begins a new run.";
@@ -190,25 +189,24 @@ uint32_t report_next_steps(const struct report *report, const char *sentences[RE
     if (!done) {
         sentences[count++] =
             report->resumable || json_object_get(report->state, "resumable") == NULL
-                ? "Mend what stopped it, then `transhume resume`: what is done is kept, and nothing is "
+                ? "Fix what stopped it, then `transhume resume`: what is done is kept, and nothing is "
                   "copied twice."
                 : "This target keeps no ledger: empty it and run `transhume migrate` again.";
         return count;
     }
     if (report->sum.rejected > 0 && is(report->kind, "repair")) {
         sentences[count++] =
-            "Run `transhume validate --repair` again: what stood in the way of a rejected record may "
-            "be gone. Of records that hold each other's unique values, delete one in the target "
+            "Run `transhume validate --repair` again: what blocked a rejected record may be gone. Of records that hold each other's unique values, delete one in the target "
             "first.";
     } else if (report->sum.rejected > 0) {
         sentences[count++] =
-            "Mend the rejected records in the state folder's `rejects/` and load them "
+            "Correct the rejected records in the state folder's `rejects/` and load them "
             "with `transhume migrate --rejects FILE`.";
     }
     if (report->broken_references > 0) {
         sentences[count++] =
             "Foreign keys are missing in the target, or records break them: the run's log names "
-            "them; mend them there, or in the source and copy anew.";
+            "them. Fix them there, or in the source and copy again.";
     }
     if (report_is_streamed(report)) {
         sentences[count++] =
@@ -252,7 +250,7 @@ const char *report_guarantee_text(const struct report *report)
     if (is(report->guarantee, "at least once")) {
         return "No record is lost; after a crash some may be there twice.";
     }
-    return "The state folder does not tell the guarantee.";
+    return "The state folder does not say what is guaranteed.";
 }
 
 const char *report_snapshot_text(const struct report *report)

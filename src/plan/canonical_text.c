@@ -7,6 +7,7 @@
 #include "model/time_zone.h"
 #include "plan/mapping.h"
 #include "plan/template_read.h"
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -373,6 +374,21 @@ static void put_entity(struct buffer *out, const struct plan *plan,
     put_fields(&writer, mapping);
 }
 
+/* Nothing where the target knows no orders and static columns. */
+static void put_key_shape(struct buffer *out, const struct target_table *target)
+{
+    const struct key_shape *shape = &target->key_shape;
+    if (shape->descending == NULL && shape->static_columns.count == 0) {
+        return;
+    }
+    buffer_format(out, " partition %" PRIu32 " order ", shape->partition_count);
+    for (uint32_t i = 0; shape->descending != NULL && i < target->key.count; i++) {
+        buffer_append_byte(out, shape->descending[i] ? 'd' : 'a');
+    }
+    buffer_append_string(out, " static ");
+    put_names(out, shape->static_columns);
+}
+
 static void put_table(struct buffer *out, const struct plan_table *table)
 {
     const struct target_table *target = &table->target;
@@ -380,6 +396,7 @@ static void put_table(struct buffer *out, const struct plan_table *table)
     put_name(out, target->name);
     buffer_append_string(out, target->same_engine != NULL ? " whole key " : " key ");
     put_names(out, target->key);
+    put_key_shape(out, target);
     buffer_append_byte(out, '\n');
     for (uint32_t i = 0; i < target->index_count; i++) {
         buffer_append_string(out, target->indexes[i].unique  ? "  unique "

@@ -78,15 +78,24 @@ static void check_map(const struct grammar_map *map, const struct plan_node *nod
                       struct plan_faults *faults);
 static void check_fields(const struct plan_node *node, struct plan_faults *faults);
 
-static void check_list(const struct plan_node *node, struct plan_faults *faults)
+/* `{ C: desc }` */
+static bool is_ordered(const struct grammar_key *key, const struct plan_node *item)
+{
+    return (key->forms & FORM_ORDERED) != 0 && item->kind == PLAN_NODE_MAP && item->count == 1 &&
+           item->keys[0]->length > 0 && is_text(item->items[0]) &&
+           grammar_choice_has(key->choices, item->items[0]->text);
+}
+
+static void check_list(const struct grammar_key *key, const struct plan_node *node,
+                       struct plan_faults *faults)
 {
     if (node->count == 0) {
         plan_fault(faults, ERROR_PLAN_INVALID, node, NULL, "an empty list");
     }
     for (uint32_t i = 0; i < node->count; i++) {
-        if (!is_text(node->items[i])) {
-            plan_fault(faults, ERROR_PLAN_INVALID, node->items[i], NULL,
-                       "a text was expected here");
+        if (!is_text(node->items[i]) && !is_ordered(key, node->items[i])) {
+            plan_fault(faults, ERROR_PLAN_INVALID, node->items[i], NULL, "%s was expected here",
+                       (key->forms & FORM_ORDERED) != 0 ? "a name, or { NAME: desc }," : "a text");
         }
     }
 }
@@ -176,7 +185,7 @@ static void check_value(const struct grammar_key *key, const struct plan_node *n
         return;
     }
     if (node->kind == PLAN_NODE_LIST && (key->forms & FORM_LIST) != 0) {
-        check_list(node, faults);
+        check_list(key, node, faults);
         return;
     }
     if (node->kind == PLAN_NODE_MAP) {

@@ -21,7 +21,8 @@ enum grammar_form {
     FORM_FIELDS = 1 << 8, /* names of the user's choice, each value a field */
     FORM_BOOLEAN = 1 << 9,
     FORM_VALUES = 1 << 10, /* names of the user's choice, each value a single one, null included */
-    FORM_RELATIONS = 1 << 11 /* names of the user's choice, each value FORM_TEXTS */
+    FORM_RELATIONS = 1 << 11, /* names of the user's choice, each value FORM_TEXTS */
+    FORM_ORDERED = 1 << 12    /* of FORM_LIST: an item may be a map of a name to one of `choices` */
 };
 
 struct grammar_map;

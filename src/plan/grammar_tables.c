@@ -26,20 +26,24 @@ static const struct grammar_key option_keys[] = {
     {"timeout", FORM_TEXT, NULL, NULL, false, false, "longest single wait: 30s"},
     {"stall", FORM_TEXT, NULL, NULL, false, false, "report when nothing moved for so long"},
     {"time_zone", FORM_TEXT, NULL, NULL, false, false, "zone of timestamps that name none"},
+    {"ledger", FORM_TEXT, NULL, NULL, false, false,
+     "database that keeps the ledger; without: the target"},
     {"express", FORM_BOOLEAN, NULL, NULL, false, false, "may the target pull from the source"},
     {"hashes", FORM_BOOLEAN, NULL, NULL, false, false, "hash sums of what was written"},
     {"rollback_keys", FORM_BOOLEAN, NULL, NULL, false, false, "keep keys for rollback everywhere"},
     {"indexes", FORM_CHOICE, NULL, "keep|rebuild", false, false, "secondary ones that are there"},
     {"triggers", FORM_CHOICE, NULL, "keep|disable", false, false, "of tables that are there"},
-    {"broken_references", FORM_CHOICE, NULL, "keep|reject", false, false,
-     "records without a partner"},
+    {"broken_references", FORM_CHOICE, NULL, "keep|reject", false, false, "orphaned rows"},
     {"before_images", FORM_BOOLEAN, NULL, NULL, false, false, "keep what is overwritten"},
 };
 static const struct grammar_map option_map = {"options", option_keys, COUNT(option_keys)};
 
 static const struct grammar_key key_keys[] = {
-    {"partition", FORM_TEXT, NULL, NULL, true, false, "the field that places a record"},
+    {"partition", FORM_TEXT | FORM_LIST, NULL, NULL, true, false, "the fields that place a record"},
     {"sort", FORM_TEXT, NULL, NULL, false, false, "the field that orders records of one place"},
+    {"clustering", FORM_TEXT | FORM_LIST | FORM_ORDERED, NULL, "asc|desc", false, false,
+     "the fields that do, each NAME or NAME: desc"},
+    {"static", FORM_TEXT | FORM_LIST, NULL, NULL, false, false, "fields with one value a place"},
 };
 static const struct grammar_map key_map = {"a key", key_keys, COUNT(key_keys)};
 

@@ -360,6 +360,21 @@ void distinct_resolve(struct resolver *resolver, struct table_builder *table);
 
 /* resolve_table.c */
 void table_resolve(struct resolver *resolver, struct table_builder *table);
+/* ---- resolve_key.c */
+
+/* Sets key and key_shape of the table, given or the source's. */
+void table_resolve_key(struct resolver *resolver, struct table_builder *table);
+/* `{ partition: A, sort: B }`, `{ partition: [A, B], clustering: [{ C: desc }, D] }`, A or [A, B];
+ * `shape` may be NULL. */
+struct column_list table_key_parts(struct resolver *resolver, const struct plan_node *node,
+                                   struct key_shape *shape);
+/* Why a key or a unique index can't be carried to a column whose values table_fields_merge. */
+extern const char table_values_merge[];
+/* The node of the key's column `index`, for messages. */
+const struct plan_node *table_key_node(const struct plan_node *key, uint32_t index);
+
+/* ---- resolve_table.c */
+
 bool table_has_field(const struct table_builder *table, const char *name);
 /* A fault: `what` names something that is no field of any entity. */
 void table_fault_field(struct resolver *resolver, const struct table_builder *table,

@@ -270,7 +270,7 @@ static void warn_of_kinds(const struct path_walk *walk, const struct path_step *
         if (left != 0 && right != 0 && left != right) {
             resolve_note(
                 walk->resolver, true, walk->table->name,
-                "%s (%s) never equals %s.%s (%s), so no partner will be found", ours,
+                "%s (%s) never equals %s.%s (%s), so no row will be found", ours,
                 left == VALUE_DECIMAL ? "a number" : value_kind_name((enum value_kind)left),
                 step->table->name, theirs,
                 right == VALUE_DECIMAL ? "a number" : value_kind_name((enum value_kind)right));

@@ -1,4 +1,4 @@
-/* Target tables: key, indexes, billing, existing records. Columns and references:
+/* Target tables: indexes, billing, existing records. Keys: resolve_key.c. Columns and references:
  * resolve_columns.c. */
 #include "base/text.h"
 #include "plan/resolve.h"
@@ -6,9 +6,7 @@
 #include <strings.h>
 #include <xxhash.h>
 
-enum { KEY_VALUE_PARTS_MAX = 2, HASH_DIGITS = 16 };
-
-/* ---------------------------------------------------------------- key */
+enum { HASH_DIGITS = 16 };
 
 /* Names of the fields of all entities of the table: for the nearest one. */
 static const char **field_names(struct resolver *resolver, const struct table_builder *table,
@@ -49,34 +47,6 @@ bool table_has_field(const struct table_builder *table, const char *name)
         }
     }
     return false;
-}
-
-static const struct plan_node *part_node(const struct plan_node *key, uint32_t index)
-{
-    if (key == NULL || key->kind == PLAN_NODE_SCALAR) {
-        return key;
-    }
-    if (key->kind == PLAN_NODE_LIST) {
-        return key->items[index];
-    }
-    return plan_node_get(key, index == 0 ? "partition" : "sort");
-}
-
-/* { partition: A, sort: B }, A, or [A, B]. */
-static struct column_list read_parts(struct resolver *resolver, const struct plan_node *node)
-{
-    if (node->kind != PLAN_NODE_MAP) {
-        return resolve_names(resolver, node);
-    }
-    const char *partition = plan_node_text(plan_node_get(node, "partition"));
-    const char *sort = plan_node_text(plan_node_get(node, "sort"));
-    const char **names = resolve_allocate(resolver, 2, sizeof *names);
-    if (partition == NULL) {
-        return (struct column_list){0};
-    }
-    names[0] = partition;
-    names[1] = sort;
-    return (struct column_list){names, sort != NULL ? 2 : 1};
 }
 
 /* The field that takes a source column as it is. */
@@ -129,104 +99,6 @@ bool table_fields_merge(const struct table_builder *table, struct column_list co
     return false;
 }
 
-static const char values_merge[] = "by a rule of types two of its values may become one";
-
-static struct column_list default_key(struct resolver *resolver, const struct table_builder *table)
-{
-    const struct entity_builder *entity =
-        table->entities.count == 1 ? table->entities.items[0] : NULL;
-    if (entity == NULL || entity->from == NULL || entity->is_pages) {
-        return (struct column_list){0};
-    }
-    if (table_fields_merge(table, entity->from->primary_key)) {
-        resolve_note(resolver, true, table->name, "the key of %s is not carried: %s",
-                     entity->from->name, values_merge);
-        return (struct column_list){0};
-    }
-    return table_fields_of(resolver, table, entity->from->primary_key);
-}
-
-static void check_key_field(struct resolver *resolver, const struct table_builder *table,
-                            const struct entity_builder *entity, const char *name,
-                            const struct plan_node *node)
-{
-    struct mapping_field *field = entity_field(entity, name);
-    bool required = (resolver->target->capabilities & CAPABILITY_KEY_REQUIRED) != 0;
-    if (field == NULL) {
-        if (!entity->document_star) {
-            plan_fault(&resolver->faults, ERROR_PLAN_INVALID,
-                       entity->name_node != NULL ? entity->name_node : node,
-                       "give it one, or \"*\": copy where a column has that name",
-                       "entity '%s' has no field '%s', a part of the key of table '%s'",
-                       entity->name, name, table->name);
-        }
-        return;
-    }
-    /* a copy of the whole table keeps what its key has, NULLs too */
-    field->is_key = required || table->whole == NULL;
-    if (!field->is_key) {
-        return;
-    }
-    if (field->when != MAPPING_NONE) {
-        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node, "use where: instead",
-                   "the key field '%s' of '%s' has a 'when': a record without it has no key", name,
-                   entity->name);
-    }
-    if (field->kind == FIELD_EMBED ||
-        (field->kind == FIELD_CONST && field->constant.kind == VALUE_NULL)) {
-        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, entity->name_node, NULL,
-                   "the key field '%s' of '%s' can not be a key", name, entity->name);
-    }
-}
-
-static void check_key(struct resolver *resolver, struct table_builder *table,
-                      const struct plan_node *node)
-{
-    const struct column_list *key = &table->target.key;
-    bool required = (resolver->target->capabilities & CAPABILITY_KEY_REQUIRED) != 0;
-    if (required && key->count == 0) {
-        plan_fault(&resolver->faults, ERROR_PLAN_INVALID, table->name_node,
-                   table->node != NULL
-                       ? "say key: { partition: FIELD, sort: FIELD }"
-                       : "write a plan: `transhume init SRC DST`, and give the table a key in it",
-                   "table '%s' has no key, and this target needs one", table->name);
-    }
-    if (!resolver->target_sql && key->count > KEY_VALUE_PARTS_MAX) {
-        plan_fault(
-            &resolver->faults, ERROR_PLAN_INVALID, node != NULL ? node : table->name_node,
-            "make one text of several columns by a template: SK: \"{A}#{B}\" "
-            "(`transhume init SRC DST` proposes some)",
-            "the key of table '%s' has %u parts, this target takes a partition and a sort key",
-            table->name, (unsigned)key->count);
-    }
-    for (uint32_t i = 0; i < key->count; i++) {
-        for (uint32_t j = 0; j < table->entities.count; j++) {
-            check_key_field(resolver, table, table->entities.items[j], key->names[i],
-                            part_node(node, i));
-        }
-    }
-}
-
-static void resolve_key(struct resolver *resolver, struct table_builder *table)
-{
-    const struct plan_node *node = plan_node_get(table->node, "key");
-    if (node == NULL) {
-        table->target.key = default_key(resolver, table);
-        check_key(resolver, table, NULL);
-        return;
-    }
-    table->key_given = true;
-    table->target.key = read_parts(resolver, node);
-    for (uint32_t i = 0; i < table->target.key.count; i++) {
-        if (!table_has_field(table, table->target.key.names[i])) {
-            table_fault_field(resolver, table, part_node(node, i), table->target.key.names[i],
-                              "the key");
-            return;
-        }
-    }
-    check_key(resolver, table, node);
-}
-
 /* ---------------------------------------------------------------- indexes */
 
 static void resolve_index(struct resolver *resolver, struct table_builder *table, const char *name,
@@ -243,10 +115,10 @@ static void resolve_index(struct resolver *resolver, struct table_builder *table
         return;
     }
     const struct plan_node *parts = columns != NULL ? columns : node;
-    index->columns = read_parts(resolver, parts);
+    index->columns = table_key_parts(resolver, parts, NULL);
     for (uint32_t i = 0; i < index->columns.count; i++) {
         if (!table_has_field(table, index->columns.names[i])) {
-            table_fault_field(resolver, table, part_node(parts, i), index->columns.names[i],
+            table_fault_field(resolver, table, table_key_node(parts, i), index->columns.names[i],
                               "the index column");
         }
     }
@@ -320,7 +192,7 @@ static const char *index_left_behind(struct resolver *resolver, const struct tab
     }
     return known->partial       ? "it is of some rows or of parts of values"
            : columns.count == 0 ? "it is of an expression or of columns that are not copied"
-           : known->unique && table_fields_merge(table, known->columns) ? values_merge
+           : known->unique && table_fields_merge(table, known->columns) ? table_values_merge
                                                                         : NULL;
 }
 
@@ -471,8 +343,8 @@ void table_resolve(struct resolver *resolver, struct table_builder *table)
     table->target.billing = resolve_billing(resolver, plan_node_get(table->node, "billing"));
     /* each stands on what those before it have made */
     static void (*const steps[])(struct resolver *, struct table_builder *) = {
-        resolve_key,  distinct_resolve, resolve_indexes, resolve_ttl,
-        resolve_tags, columns_resolve,  carry_resolve};
+        table_resolve_key, distinct_resolve, resolve_indexes, resolve_ttl,
+        resolve_tags,      columns_resolve,  carry_resolve};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         if (resolve_stopped(resolver)) {
             return;

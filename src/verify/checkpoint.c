@@ -120,9 +120,7 @@ static void say_anew(const struct checkpoint *checkpoint, const char *object, co
 {
     char text[1200];
     snprintf(text, sizeof(text),
-             "begins anew and does not go on with the validation that was "
-             "broken off: %s %s",
-             object, why);
+             "starts again instead of continuing the interrupted validation: %s %s", object, why);
     say(checkpoint->verify, text);
 }
 
@@ -160,11 +158,11 @@ static void say_goes_on(const struct checkpoint *checkpoint, const struct checkp
     char at[32];
     clock_format_utc(head->at_us, at, sizeof(at));
     snprintf(text, sizeof(text),
-             "goes on with the validation that was broken off: %" PRIu32 " of %" PRIu32
+             "continues the interrupted validation: %" PRIu32 " of %" PRIu32
              " parts were compared by %.19sZ, and neither side changed since",
              head->done_count, head->task_count, at);
     verify_note(checkpoint->verify, "%s", text);
-    log_write(LOG_INFO, "%s (to begin anew, remove %s)", text, checkpoint->path);
+    log_write(LOG_INFO, "%s (to start again, remove %s)", text, checkpoint->path);
 }
 
 struct spill_options checkpoint_spill_options(const struct verify *verify)
@@ -320,7 +318,7 @@ enum status checkpoint_restore(struct checkpoint *checkpoint, struct task_list *
         show_progress(verify);
     } else if (error->code == ERROR_STATE_INVALID) {
         error_context(error, "%s: ", checkpoint->path);
-        error_hint(error, "to begin the validation anew, remove that file");
+        error_hint(error, "to start the validation again, remove that file");
     }
     return status;
 }
@@ -431,8 +429,8 @@ static bool is_kept(struct checkpoint *checkpoint)
 {
     if (checkpoint->unproven != NULL && !checkpoint->warned) {
         log_write(LOG_INFO,
-                  "should this validation break off, it begins anew: %s can't prove that "
-                  "nothing changes in it",
+                  "if this validation is interrupted, it starts again: %s can't prove that "
+                  "nothing changed",
                   checkpoint->unproven);
         checkpoint->warned = true;
     }
@@ -477,7 +475,7 @@ void checkpoint_remove(struct checkpoint *checkpoint)
     const struct verify *verify = checkpoint->verify;
     if (state_folder_remove_file(&verify->run->folder, file_name(verify->options.level), &error) !=
         STATUS_OK) {
-        log_write(LOG_WARNING, "a validation that is over stays noted as broken off: %s: %s",
+        log_write(LOG_WARNING, "a finished validation stays noted as interrupted: %s: %s",
                   error.object, error.message);
     }
 }
@@ -499,10 +497,11 @@ void checkpoint_pass_by(struct verify *verify)
         if (kept[i] == verify->options.level || path == NULL || !file_exists(path)) {
             continue;
         }
-        snprintf(text, sizeof(text),
-                 "a validation at level %s was broken off; this one is of another level, and "
-                 "leaves it to be gone on with",
-                 verify_level_name(kept[i]));
+        snprintf(
+            text, sizeof(text),
+            "a validation at level %s was interrupted; this one has another level and leaves it "
+            "to be continued",
+            verify_level_name(kept[i]));
         say(verify, text);
     }
 }

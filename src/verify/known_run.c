@@ -10,11 +10,10 @@
 static enum status refuse_zone(const char *began, const struct ledger_header *header,
                                struct error *error)
 {
-    error_set(error, ERROR_PLAN_CHANGED, "--time-zone", "run %s took times that name no zone %s%s",
-              header->run_id, began[0] != '\0' ? "for ones of " : "for what they are, without one",
-              began);
+    error_set(error, ERROR_PLAN_CHANGED, "--time-zone", "run %s read times without a zone %s%s",
+              header->run_id, began[0] != '\0' ? "as times of " : "as they are", began);
     if (began[0] != '\0') {
-        error_hint(error, "say --time-zone %s", began);
+        error_hint(error, "use --time-zone %s", began);
     } else {
         error_hint(error, "leave it out");
     }
@@ -44,14 +43,13 @@ static enum status refuse_plan(const struct verify *verify, const struct ledger_
             error, ERROR_PLAN_CHANGED, verify->session->source_uri->shown,
             "its tables are not those that run %s copied: one came, went or has other columns",
             header->run_id);
-        return error_hint(error,
-                          "put it back, or say SRC DST to compare what is there now all the same");
+        return error_hint(error, "put it back, or give SRC DST to compare what is there now");
     }
     error_set(error, ERROR_PLAN_CHANGED, "plan",
               "it does not make the records that run %s made of this source", header->run_id);
     return error_hint(error,
                       "put the plan back (the state folder's plan.yaml is the run's own), migrate "
-                      "anew, or compare by this one all the same: say --plan FILE");
+                      "again, or compare by this one: --plan FILE");
 }
 
 static bool is_copy(const struct ledger_header *header)
@@ -171,7 +169,7 @@ static enum status refuse_unfinished(const struct verify *verify, const char *id
 {
     error_set(error, ERROR_RUN_UNFINISHED, verify->session->target_uri->shown,
               "run %s is not finished", id);
-    return error_hint(error, "`transhume resume` goes on with it; validate what is complete");
+    return error_hint(error, "`transhume resume` continues it; validate what is complete");
 }
 
 /* Named otherwise than the state folder names its target, but it is the very database. */

@@ -459,7 +459,7 @@ void pass_tell_of_side(enum verify_side side, struct error *error)
     if ((error->code == ERROR_SOURCE_READ || error->code == ERROR_SOURCE_CHANGED) &&
         (side == SIDE_TARGET || error->hint[0] == '\0')) {
         error_hint(error,
-                   "nothing was changed; once nobody writes to the %s, say `transhume "
+                   "nothing was changed; once nobody writes to the %s, run `transhume "
                    "validate` again",
                    side == SIDE_SOURCE ? "source" : "target");
     }

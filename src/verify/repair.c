@@ -193,7 +193,7 @@ static enum status refuse(const struct verify *verify, uint32_t table, const cha
 {
     error_set(error, ERROR_NOT_REPAIRABLE, verify->tables[table].plan->target.name,
               "the differences can't be repaired: %s", why);
-    return error_hint(error, "nothing was changed; migrate this table anew into an empty target");
+    return error_hint(error, "nothing was changed; migrate this table again into an empty target");
 }
 
 /* Before anything is written: does the table still take the plan's records, and may they be taken

@@ -439,8 +439,7 @@ static void tell_kept(const struct verify *verify, bool interrupted)
     verify->result->parts_kept = checkpoint->written_count;
     if (!interrupted) {
         log_write(LOG_INFO,
-                  "%" PRIu32 " of %" PRIu32
-                  " parts are compared, and kept: the same command goes on with them",
+                  "%" PRIu32 " of %" PRIu32 " parts are compared; the same command continues",
                   checkpoint->written_count, checkpoint->task_count);
     }
 }

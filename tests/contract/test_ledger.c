@@ -29,7 +29,7 @@ void contract_test_descriptor(const struct contract_entry *entry)
         assert_non_null(strchr(*name, '.'));
     }
     if (connector->target) {
-        assert_true(connector->ledger != NULL || connector->store != NULL);
+        assert_non_null(connector->store);
         bool enforced = connector->capabilities & CAPABILITY_KEY_ENFORCED;
         assert_true(enforced || connector->target->settle_duplicates);
     }

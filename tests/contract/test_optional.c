@@ -17,8 +17,8 @@ void contract_test_groups(const struct contract_entry *entry)
     assert_true((target->express_accepts == NULL) == (target->express_chunk == NULL));
     assert_true(target->tell_partnerless == NULL || target->delete_records != NULL);
     assert_true(target->restore == NULL || target->settle_duplicates != NULL);
-    assert_true((connector->store == NULL) != (connector->ledger == NULL));
-    assert_true(connector->store == NULL || target->empty != NULL);
+    assert_true(target == NULL || connector->store != NULL);
+    assert_true(target == NULL || target->empty != NULL);
     if (rollback) {
         assert_non_null(rollback->remove_table);
         assert_true(rollback->undo != NULL || (target->fetch && target->delete_records &&

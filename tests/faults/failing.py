@@ -123,7 +123,7 @@ class FailingTestCase(support.TestCase):
         result = support.transhume(*arguments, cwd=self.folder)
         if "[run-unfinished]" in result.err or "its journal has to be rolled back" in result.err:
             resumed = support.transhume("resume", cwd=self.folder)
-            self.assertTrue(resumed.code == 0 or "the run had not begun: say `transhume validate --repair` again" in resumed.err, resumed.err)
+            self.assertTrue(resumed.code == 0 or "the run had not begun: run `transhume validate --repair` again" in resumed.err, resumed.err)
             result = support.transhume(*arguments, cwd=self.folder)
         self.assert_code(result, 0)
 

@@ -2,26 +2,29 @@
 
 The pairs are in test_kill_*.py, some modules, so that they run side by side.
 
-`make test` runs a seeded sample, `make soak` all of it: each failpoint's first, middle and last occurrence and
-200 instants a pair.
+`make soak` runs all of it: each failpoint's first, middle and last occurrence and 200 instants a pair. `make test` runs a sample by
+the seed: much of one pair of each class of databases (tests/engines), a little of every other pair.
 """
+import collections
 import os
 import random
+import re
 import shutil
 import sqlite3
 import sys
-import time
-import unittest
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
+import engines
 import matrix
 import support
 from chinook_expected import item_of
 
-INSTANTS = 200 if support.SOAK else 6
-# Of all (failpoint, occurrence) cases of a pair, a sample in `make test` stops at this many seconds.
-SAMPLE_SECONDS = None if support.SOAK else 12
+# How many of a pair's cases are tried, None: all. `cases` is of each other kind of fault (strikes.py).
+Sample = collections.namedtuple("Sample", "kills instants resume_points cases kills_least")
+WHOLE = Sample(None, 200, None, None, 6)
+THOROUGH = Sample(24, 4, 6, 6, 6)
+BRIEF = Sample(3, 1, 1, 1, 2)
 RESUMES_MAX = 30
 
 SHOP_SCRIPT = """
@@ -117,6 +120,12 @@ def sample_tests(kind, count):
     sample_of_all((kind,), count)
 
 
+def sample_each(kinds, count):
+    """The same of several classes, each by itself."""
+    for kind in kinds:
+        sample_tests(kind, count)
+
+
 def sample_of_all(kinds, count):
     """The same of several classes together."""
     tests = sorted(((name, kind) for kind in kinds for name in dir(kind) if name.startswith("test_") and getattr(kind, name)),
@@ -126,18 +135,35 @@ def sample_of_all(kinds, count):
             setattr(kind, name, None)
 
 
+def pairs_tested():
+    """(source, target) of each pair that a test_kill_* module has a test of."""
+    found = set()
+    for name in os.listdir(os.path.dirname(os.path.abspath(__file__))):
+        if name.startswith("test_kill_"):
+            with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), name), encoding="utf-8") as file:
+                found.update(re.findall(r"^    def test_(\w+)_to_([a-z]+(?:_json)?)", file.read(), re.MULTILINE))
+    names = {engine.NAME for engine in engines.all()}
+    dashed = {tuple(name.replace("_", "-") for name in pair) for pair in found}
+    return sorted(pair for pair in dashed if names.issuperset(pair))
+
+
+def sample_of(pair):
+    """Of a pair as matrix.pair_of names it."""
+    if support.SOAK:
+        return WHOLE
+    thorough = [" to ".join(found) for found in engines.one_of_each_class(pairs_tested(), support.SEED)]
+    return THOROUGH if pair in thorough else BRIEF
+
+
 class KillMatrix(support.TestCase):
     """One pair a test; each case begins in an empty folder."""
 
-    sample_seconds = SAMPLE_SECONDS
-    instants = INSTANTS
-    resume_points_max = None  # all
-    kills_least = 6
     toy = {"TRANSHUME_MODULES": os.path.join(support.BUILD, "toy.so")}
 
     def setUp(self):
         super().setUp()
         self.cases = 0
+        self.sample = sample_of(matrix.pair_of(self))
         self.random = random.Random(support.SEED)
 
     def empty_target(self):
@@ -197,24 +223,21 @@ class KillMatrix(support.TestCase):
         cases = [(name, occurrence) for name, count in sorted(counts.items())
                  for occurrence in sorted({1, (count + 1) // 2, count})]
         self.random.shuffle(cases)
-        deadline = time.monotonic() + (self.sample_seconds or 1e9) * support.PATIENCE
-        for number, (name, occurrence) in enumerate(cases):
-            if time.monotonic() > deadline and self.cases >= self.kills_least:
-                break
+        for number, (name, occurrence) in enumerate(cases[:self.sample.kills]):
             second = self.random.choice([None, None, "resume"]) if number % 3 == 0 else None
             self.in_a_folder(
                 "kill-twice" if second else "kill", "%s:%d%s" % (name, occurrence, " and in the resume" if second else ""), arguments, env, check,
                 lambda case: support.kill_at(name, occurrence, "migrate", *arguments, cwd=case, env=env),
                 second and (lambda case: support.kill_after(self.random.uniform(0, seconds), "resume", *arguments,
                                                            cwd=case, env=env)))
-        for _ in range(self.instants):
+        for _ in range(self.sample.instants):
             instant = self.random.uniform(0, seconds)
             self.in_a_folder(
                 "kill-instant", "after %.4f s" % instant, arguments, env, check,
                 lambda case: support.kill_after(instant, "migrate", *arguments, cwd=case, env=env))
         self.resume_failpoints(arguments, check, env)
         print("%s: %d kills" % (self.id().split(".")[-1], self.cases), file=sys.stderr)
-        self.assertGreaterEqual(self.cases, self.kills_least)
+        self.assertGreaterEqual(self.cases, self.sample.kills_least)
 
     def resume_failpoints(self, arguments, check, env):
         """Kills the resume itself at each failpoint that only a resume reaches."""
@@ -231,8 +254,8 @@ class KillMatrix(support.TestCase):
         check(folder)
         names = sorted(name for name in counts if name.startswith("resume."))
         self.assertTrue(names)
-        if self.resume_points_max:
-            names = self.random.sample(names, min(self.resume_points_max, len(names)))
+        if self.sample.resume_points:
+            names = self.random.sample(names, min(self.sample.resume_points, len(names)))
         for name in names:
             with self.subTest(resume=name), matrix.case(matrix.pair_of(self), "kill-resume") as entry:
                 self.assertEqual(interrupted().code, -9)

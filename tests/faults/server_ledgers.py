@@ -1,17 +1,12 @@
 """Ledgers in servers that somebody damaged: by psql, mariadb and boto3."""
-import engines
 import items
-import support
+import strikes
 
 LEDGER = "_transhume_ledger"   # DynamoDB's
 VALUES = ({"S": "edited"}, {"S": ""}, {"N": "-1"}, {"N": "99"}, None)   # None: the attribute is gone
 
 
-class ServerLedgers(engines.Ledgers):
-    engine_seconds = None if support.SOAK else 2
-
-
-class SqlLedgers(ServerLedgers):
+class SqlLedgers(strikes.Ledgers):
     QUOTE = '"'
     TEXTS = ("'edited'", "''")
     NUMBERS = ("-1", "99", "999999999")
@@ -39,7 +34,7 @@ class SqlLedgers(ServerLedgers):
         return {table: rows for table, rows in self.server.rows(self.target).items() if "_transhume" not in str(table)}
 
 
-class DynamodbLedgers(ServerLedgers):
+class DynamodbLedgers(strikes.Ledgers):
     """All items of a kind at once: heads, pieces of the header and of the chunk list, done marks."""
 
     @staticmethod

@@ -1,7 +1,7 @@
 """What a network does to a run out of and into SQL servers: bytes that stop, drip, are others, at any place of the stream."""
 import re
 
-import engines
+import strikes
 import support
 from striking_proxy import FAULTS, OVERSIZED, PASSING, TO_PROGRAM, TO_SERVER, StrikingProxy
 
@@ -9,7 +9,7 @@ URI = re.compile(r"^(mysql|postgres)://[^/]*:(\d+)/")
 PLACES = 40 if support.SOAK else 4
 
 
-class SqlNetwork(engines.Engine):
+class SqlNetwork(strikes.Engine):
     """Each fault at places drawn from the bytes that a run without faults sends each way, at its source and at its target."""
 
     engine_cases = 300

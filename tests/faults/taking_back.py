@@ -1,11 +1,12 @@
-"""Two more engines of the fault matrix (see engines.py): runs that are taken back and repairs, killed in the middle of it and
+"""Two more engines of the fault matrix (see strikes.py): runs that are taken back and repairs, killed in the middle of it and
 killed again."""
 import json
 import os
 
-import holdings
+import engines
+from engines import holding as holdings
 import support
-from engines import Engine, state_folder
+from strikes import Engine, state_folder
 
 INSTANTS = 60 if support.SOAK else 1   # of a pair
 UPSERT = ("--existing", "upsert")
@@ -36,7 +37,9 @@ class Killing(Engine):
     instants_now = 0
 
     def holding(self, arguments):
-        return holdings.of(arguments, self)
+        """The target of a run, by its last argument."""
+        scheme, colon, _ = arguments[-1].partition(":")
+        return engines.of(scheme if colon else "sqlite").Holding.at(arguments[-1], self)
 
     def cases_of(self, kinds):
         """
@@ -84,8 +87,6 @@ class Rollbacks(Killing):
       repair        the run is a repair, of a copy that stays; it took out what was extra, too
       earlier       a later run wrote the same, and was taken back; its own folder is in runs/
     """
-
-    engine_seconds = None if support.SOAK else 2.5
 
     def matrix(self, arguments, check, env=None):
         holding = self.holding(arguments)

@@ -54,7 +54,7 @@ class ChangedPassword:
         errors = [line for line in result.err.splitlines() if line.startswith("error: ")]
         self.assertEqual(len(errors), 1, result.err)
         self.assertRegex(errors[0], self.SAID_OF_SOURCE if out else self.SAID)
-        self.assertRegex(result.err, "`transhume resume[^`]*` goes on")
+        self.assertRegex(result.err, "`transhume resume[^`]*` continues")
         self.assertNotIn("first", result.err)
         refused = self.run_with("resume", "first", uri, out, code=2)
         self.assertRegex(refused.err, r"(?m)^error: .* \[credentials\]$")

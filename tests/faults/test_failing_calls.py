@@ -9,7 +9,8 @@ import random
 import time
 import unittest
 
-import contents
+import engines
+from engines import rows
 import failing
 import matrix
 import support
@@ -148,7 +149,7 @@ class FailingCalls(failing.FailingTestCase):
         self.run_program("migrate", *arguments)
         os.rename(self.path("copy.db"), self.path("expected.db"))
         support.make_sqlite(self.path("computed.db"), BACK_COMPUTED % self.path("source.db"))
-        contents.assert_same(self, contents.in_sqlite(self.path("computed.db")), contents.in_sqlite(self.path("expected.db")))
+        rows.assert_same(self, engines.sqlite.contents(self.path("computed.db")), engines.sqlite.contents(self.path("expected.db")))
         self.every_call(arguments, ("copy.db", "copy.db-journal"), lambda: self.assert_same_sqlite(
             self.path("expected.db"), self.path("copy.db")))
 

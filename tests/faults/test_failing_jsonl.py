@@ -5,7 +5,8 @@ import os
 import shutil
 import unittest
 
-import contents
+import engines
+from engines import rows
 from test_failing_calls import FailingCalls as Calls
 import support
 
@@ -26,8 +27,8 @@ class FailingJsonl(Calls):
         arguments = ["--chunk-rows", "100", "source.db", "jsonl:out?compression=gzip"]
         self.run_program("migrate", *arguments)
         expected = self.records("out")
-        held = contents.in_sqlite(self.path("source.db"))
-        contents.assert_same(self, held, contents.in_jsonl(self.path("out"), held))
+        held = engines.sqlite.contents(self.path("source.db"))
+        rows.assert_same(self, held, engines.jsonl.contents(self.path("out"), held))
         self.every_call(arguments, ("out",), lambda: self.assertEqual(self.records("out"), expected))
 
     def test_from_jsonl(self):
@@ -35,8 +36,8 @@ class FailingJsonl(Calls):
         shutil.rmtree(self.path("lines", "_transhume"))
         arguments = ["--chunk-rows", "100", "--jobs", "2", "jsonl:lines", "copy.db"]
         self.run_program("migrate", *arguments)
-        held = contents.bytes_as_texts(contents.in_sqlite(self.path("source.db")), lambda data: base64.b64encode(data).decode())
-        contents.assert_same(self, held, contents.in_sqlite(self.path("copy.db")))
+        held = rows.bytes_as_texts(engines.sqlite.contents(self.path("source.db")), lambda data: base64.b64encode(data).decode())
+        rows.assert_same(self, held, engines.sqlite.contents(self.path("copy.db")))
         os.rename(self.path("copy.db"), self.path("expected.db"))
         self.every_call(arguments, ("copy.db", "copy.db-journal"),
                         lambda: self.assert_same_sqlite(self.path("expected.db"), self.path("copy.db")))

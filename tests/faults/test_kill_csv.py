@@ -4,7 +4,8 @@ import io
 import os
 import unittest
 
-import contents
+import engines
+from engines import rows
 from kill_matrix import KillMatrix, make_source, rows_by_table
 import support
 
@@ -31,8 +32,8 @@ class KillCsv(KillMatrix):
         make_source(source, keyless=True)
         self.assert_code(support.transhume("migrate", "--state", "state-whole", "--exclude", "found*", source,
                                            "csv:" + self.path("whole"), cwd=self.folder), 0)
-        held = contents.in_sqlite(source, left_out="found")
-        contents.assert_same(self, contents.without_empty(held), contents.in_csv(self.path("whole"), held))
+        held = engines.sqlite.contents(source, left_out="found")
+        rows.assert_same(self, rows.without_empty(held), engines.csv.contents(self.path("whole"), held))
         return source
 
     def test_sqlite_to_csv(self):

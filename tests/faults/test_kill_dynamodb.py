@@ -13,10 +13,6 @@ KEYS = {"plain": (("id", "N"),), "pair": (("x", "S"), ("y", "N")), "counted": ((
 
 
 class KillDynamodb(KillMatrix):
-    sample_seconds = None if support.SOAK else 5
-    instants = 200 if support.SOAK else 3
-    resume_points_max = None if support.SOAK else 3
-
     @classmethod
     def setUpClass(cls):
         cls.server = servers.for_class(cls, "dynalite")

@@ -3,7 +3,8 @@ import json
 import os
 import unittest
 
-import contents
+import engines
+from engines import rows
 from kill_matrix import KillMatrix, make_source, rows_by_table
 import support
 
@@ -32,8 +33,8 @@ class KillJsonl(KillMatrix):
         """What a copy that nobody disturbs leaves, seen to hold what the source does."""
         self.assert_code(support.transhume("migrate", "--state", "state-whole", "--exclude", "found*", source,
                                            "jsonl:" + self.path("whole"), cwd=self.folder), 0)
-        held = contents.in_sqlite(source, left_out="found")
-        contents.assert_same(self, held, contents.in_jsonl(self.path("whole"), held))
+        held = engines.sqlite.contents(source, left_out="found")
+        rows.assert_same(self, held, engines.jsonl.contents(self.path("whole"), held))
         return self.path("whole")
 
     def test_sqlite_to_jsonl(self):
@@ -55,8 +56,8 @@ class KillJsonl(KillMatrix):
         for state, target in (("state-items", "items"), ("state-all", "all")):
             given = [source, "dynamodb-json:items"] if target == "items" else ["dynamodb-json:items", "jsonl:all"]
             self.assert_code(support.transhume("migrate", "--state", state, *given, cwd=self.folder), 0)
-        held = contents.in_sqlite(source)
-        contents.assert_same(self, held, contents.in_jsonl(self.path("all"), held, sparse=True))
+        held = engines.sqlite.contents(source)
+        rows.assert_same(self, held, engines.jsonl.contents(self.path("all"), held, sparse=True))
         expected = records_by_table(self.path("all"))
         self.matrix(["--chunk-rows", "100", "dynamodb-json:" + self.path("items"), "jsonl:out?compression=zstd"],
                     lambda folder: self.assertEqual(records_by_table(os.path.join(folder, "out")), expected))

@@ -1,6 +1,6 @@
 """The kill matrix of the pairs that no other module has: between files, items and DynamoDB. An ordinary run draws one of them.
 
-Expected is what sqlite3 reads in the shop, and what is found is told by csv, json and boto3 (contents.py), after each case.
+Expected is what sqlite3 reads in the shop, and what is found is told by csv, json and boto3 (rows.py), after each case.
 """
 import os
 import sys
@@ -8,7 +8,8 @@ import unittest
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
-import contents
+import engines
+from engines import rows
 import items
 import servers
 import support
@@ -23,16 +24,11 @@ OPTIONS = ["--chunk-rows", "100", "--jobs", "2"]
 
 
 class KillOtherPairs(KillMatrix):
-    sample_seconds = None if support.SOAK else 1
-    instants = 200 if support.SOAK else 1
-    resume_points_max = None if support.SOAK else 1
-    kills_least = 6 if support.SOAK else 2
-
     def setUp(self):
         super().setUp()
         self.shop = self.path("shop.db")
         make_source(self.shop, keyless=False)
-        self.held = contents.in_sqlite(self.shop)
+        self.held = engines.sqlite.contents(self.shop)
         self.items = plain_items(self.shop)
 
     def dynamodb(self):
@@ -54,11 +50,11 @@ class KillOtherPairs(KillMatrix):
     def check(self, kind, place, sparse=False):
         """Whether a folder, a file or a server holds the shop; `sparse`: a null is missing there."""
         if kind == "csv":
-            contents.assert_same(self, contents.without_empty(self.held), contents.in_csv(place, self.held))
+            rows.assert_same(self, rows.without_empty(self.held), engines.csv.contents(place, self.held))
         elif kind == "jsonl":
-            contents.assert_same(self, self.held, contents.in_jsonl(place, self.held, sparse))
+            rows.assert_same(self, self.held, engines.jsonl.contents(place, self.held, sparse))
         elif kind == "sqlite":
-            contents.assert_same(self, self.held, contents.in_sqlite(place))
+            rows.assert_same(self, self.held, engines.sqlite.contents(place))
         elif kind == "dynamodb-json":
             self.assert_items(self.items, place)
         else:

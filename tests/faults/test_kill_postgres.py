@@ -10,7 +10,8 @@ import unittest
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
-import contents
+import engines
+from engines import rows
 import postgres
 import support
 from kill_matrix import KillMatrix, make_source, rows_by_table
@@ -28,10 +29,6 @@ def dump(server, name):
 
 
 class KillPostgres(KillMatrix):
-    sample_seconds = None if support.SOAK else 8
-    instants = 200 if support.SOAK else 3
-    resume_points_max = None if support.SOAK else 3
-
     @classmethod
     def setUpClass(cls):
         cls.server = postgres.for_class(cls)
@@ -55,7 +52,7 @@ class KillPostgres(KillMatrix):
         name = self.quiet.database()
         self.assert_code(support.transhume("migrate", "--state", "state-whole", *OPTIONS, source,
                                            self.quiet.uri(name), cwd=self.folder), 0)
-        contents.assert_same(self, contents.in_sqlite(source, left_out="found"), contents.in_postgres(self.quiet, name))
+        rows.assert_same(self, engines.sqlite.contents(source, left_out="found"), engines.postgres.contents(self.quiet, name))
         return name, dump(self.quiet, name)
 
     def test_sqlite_to_postgres(self):
@@ -73,7 +70,7 @@ class KillPostgres(KillMatrix):
         source, _ = self.whole(self.source())
         self.assert_code(support.transhume("migrate", "--state", "state-back", *OPTIONS, self.quiet.uri(source),
                                            "back.db", cwd=self.folder), 0)
-        contents.assert_same(self, contents.in_sqlite(self.path("shop.db"), left_out="found"), contents.in_sqlite(self.path("back.db")))
+        rows.assert_same(self, engines.sqlite.contents(self.path("shop.db"), left_out="found"), engines.sqlite.contents(self.path("back.db")))
         expected = rows_by_table(self.path("back.db"))
         self.matrix([*OPTIONS, self.quiet.uri(source), "sqlite:copy.db"],
                     lambda folder: self.assertEqual(rows_by_table(os.path.join(folder, "copy.db")), expected))

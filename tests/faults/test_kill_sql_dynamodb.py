@@ -5,11 +5,11 @@ import unittest
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
-import contents
+import engines
+from engines import rows
 import items
 import mariadb
 import postgres
-import support
 from kill_matrix import make_source, plain_items, sample_tests
 from test_kill_dynamodb import KillDynamodb, binary
 
@@ -38,11 +38,6 @@ EMPTY = {"postgres": "DROP SCHEMA public CASCADE; CREATE SCHEMA public", "mysql"
 
 
 class KillSqlDynamodb(KillDynamodb):
-    sample_seconds = None if support.SOAK else 1
-    instants = 200 if support.SOAK else 1
-    resume_points_max = None if support.SOAK else 1
-    kills_least = 6 if support.SOAK else 2
-
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -81,8 +76,8 @@ class KillSqlDynamodb(KillDynamodb):
                     lambda folder: self.assert_whole(kind, name), self.environment)
 
     def assert_whole(self, kind, name):
-        found = (contents.in_mysql if kind == "mysql" else contents.in_postgres)(self.sql[kind], name)
-        contents.assert_same(self, contents.in_sqlite(self.shop), found)
+        found = (engines.mysql.contents if kind == "mysql" else engines.postgres.contents)(self.sql[kind], name)
+        rows.assert_same(self, engines.sqlite.contents(self.shop), found)
 
     def test_postgres_to_dynamodb(self):
         self.into_dynamodb("postgres")

@@ -5,7 +5,8 @@ import unittest
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
-import contents
+import engines
+from engines import rows
 import mariadb
 import postgres
 import support
@@ -20,10 +21,6 @@ OPTIONS = ["--chunk-rows", "100", "--jobs", "2", "--exclude", "found*"]
 
 class KillSqlFiles(KillMatrix):
     """Expected is what a copy that nobody disturbs leaves, once it is seen to hold what the source does."""
-    sample_seconds = None if support.SOAK else 1
-    instants = 200 if support.SOAK else 1
-    resume_points_max = None if support.SOAK else 1
-    kills_least = 6 if support.SOAK else 2
 
     @classmethod
     def setUpClass(cls):
@@ -34,7 +31,7 @@ class KillSqlFiles(KillMatrix):
         super().setUp()
         self.shop = self.path("shop.db")
         make_source(self.shop, keyless=True)
-        self.held = contents.in_sqlite(self.shop, left_out="found")
+        self.held = engines.sqlite.contents(self.shop, left_out="found")
 
     def server_of(self, kind):
         return {"postgres": self.postgres, "mysql": self.mysql}[kind]
@@ -45,7 +42,7 @@ class KillSqlFiles(KillMatrix):
         return target
 
     def assert_whole(self, server, name):
-        contents.assert_same(self, self.held, (contents.in_mysql if server is self.mysql else contents.in_postgres)(server, name))
+        rows.assert_same(self, self.held, (engines.mysql.contents if server is self.mysql else engines.postgres.contents)(server, name))
 
     def shop_in(self, server):
         name = server.database()
@@ -64,12 +61,12 @@ class KillSqlFiles(KillMatrix):
 
     def into_csv(self, source):
         self.copied(source, "csv:" + self.path("whole"))
-        contents.assert_same(self, contents.without_empty(self.held), contents.in_csv(self.path("whole"), self.held))
+        rows.assert_same(self, rows.without_empty(self.held), engines.csv.contents(self.path("whole"), self.held))
         self.into_folder(source, "csv:out?file_bytes=2KiB", csv_rows)
 
     def into_jsonl(self, source):
         self.copied(source, "jsonl:" + self.path("whole"))
-        contents.assert_same(self, self.held, contents.in_jsonl(self.path("whole"), self.held))
+        rows.assert_same(self, self.held, engines.jsonl.contents(self.path("whole"), self.held))
         self.into_folder(source, "jsonl:out?file_bytes=2KiB", records_by_table)
 
     def into_folder(self, source, target, told):
@@ -89,7 +86,7 @@ class KillSqlFiles(KillMatrix):
         """The shop again, without what no items can be made of."""
         os.remove(self.shop)
         make_source(self.shop, keyless=False)
-        self.held = contents.in_sqlite(self.shop)
+        self.held = engines.sqlite.contents(self.shop)
 
     def into_items(self, server):
         self.with_keys()

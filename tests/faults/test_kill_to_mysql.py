@@ -5,7 +5,8 @@ import unittest
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path[:0] = [os.path.join(TESTS, "system"), os.path.join(TESTS, "servers")]
-import contents
+import engines
+from engines import rows
 import mariadb
 import support
 from kill_matrix import KillMatrix, make_source
@@ -14,10 +15,6 @@ OPTIONS = ["--chunk-rows", "100", "--jobs", "2", "--exclude", "found*"]
 
 
 class KillToMysql(KillMatrix):
-    sample_seconds = None if support.SOAK else 8
-    instants = 200 if support.SOAK else 3
-    resume_points_max = None if support.SOAK else 3
-
     @classmethod
     def setUpClass(cls):
         cls.server = mariadb.for_class(cls)
@@ -41,7 +38,7 @@ class KillToMysql(KillMatrix):
         name = self.quiet.database()
         self.assert_code(support.transhume("migrate", "--state", "state-whole", *OPTIONS, self.shop, self.quiet.uri(name),
                                            cwd=self.folder), 0)
-        contents.assert_same(self, contents.in_sqlite(self.shop, left_out="found"), contents.in_mysql(self.quiet, name))
+        rows.assert_same(self, engines.sqlite.contents(self.shop, left_out="found"), engines.mysql.contents(self.quiet, name))
         return name, self.rows(self.quiet, name)
 
     def test_sqlite_to_mysql(self):

@@ -8,8 +8,9 @@ import sqlite3
 import unittest
 from unittest import mock
 
-import contents
 import engines
+from engines import rows
+import strikes
 import failing
 import matrix
 import support
@@ -68,17 +69,17 @@ class Book(failing.FailingTestCase):
             os.mkdir(interrupted)
             self.assert_code(support.transhume("migrate", "--chunk-rows", "1", source, target, cwd=interrupted,
                                                env={"TRANSHUME_FAILPOINT": "engine.after_commit:error:2"}), 3)
-            damages = sorted(engines.ledger_damages(interrupted))
+            damages = sorted(strikes.ledger_damages(interrupted))
             void = 0
             for name, what in damages:
                 self.clean("case")
                 shutil.copytree(interrupted, folder)
                 before = everything(folder)
-                strikes = engines.apply_damage(folder, name, what, keep=False)
+                changes = strikes.apply_damage(folder, name, what, keep=False)
                 self.assertEqual(everything(folder), before, "it was only asked")
-                self.assertEqual(engines.apply_damage(folder, name, what), strikes)
-                self.assertEqual(everything(folder) != before, strikes, what)
-                void += not strikes
+                self.assertEqual(strikes.apply_damage(folder, name, what), changes)
+                self.assertEqual(everything(folder) != before, changes, what)
+                void += not changes
             self.assertLess(void, len(damages))
 
     def test_one_length_is_forged(self):
@@ -100,48 +101,48 @@ class Book(failing.FailingTestCase):
                 self.assertEqual(out, whole)
 
     def test_faults_strike_what_they_are_faults_of(self):
-        cases = engines.Network().cases_of({"BatchWriteItem": 3, "DescribeTable": 1, "Scan": 2})
+        cases = strikes.Network().cases_of({"BatchWriteItem": 3, "DescribeTable": 1, "Scan": 2})
         of = {kind: {operation for other, operation, _ in cases if other == kind} for kind, _, _ in cases}
         self.assertEqual(of["unprocessed"], {"BatchWriteItem"})
         self.assertEqual((of["short page"], of["empty page"]), ({"Scan"}, {"Scan"}))
         self.assertEqual((of["500"], of["clock off"]), ({"BatchWriteItem", "DescribeTable", "Scan"},) * 2)
-        self.assertLessEqual({fault for fault, _ in {**engines.Network.transient, **engines.Network.lasting}.values()}, {*FAULTS, "skew"})
+        self.assertLessEqual({fault for fault, _ in {**strikes.Network.transient, **strikes.Network.lasting}.values()}, {*FAULTS, "skew"})
 
 
 class Contents(support.TestCase):
     """What tells a copy's contents apart from the source's sees any change of a value, a row, a column, a table."""
 
     def test_each_change_is_seen(self):
-        held = contents.in_sqlite(support.make_sqlite(self.path("held.db"), HELD))
+        held = engines.sqlite.contents(support.make_sqlite(self.path("held.db"), HELD))
         folder = self.path("files", "t")
-        for expected, told, lines, data in ((contents.without_empty(held), contents.in_csv, CSV, ("00ff", "00fe")),
-                                            (held, contents.in_jsonl, JSONL, ("AP8=", "AP4="))):
+        for expected, told, lines, data in ((rows.without_empty(held), engines.csv.contents, CSV, ("00ff", "00fe")),
+                                            (held, engines.jsonl.contents, JSONL, ("AP8=", "AP4="))):
             last = lines.splitlines()[-1] + "\n"
             os.makedirs(folder)
             self.write("files/t/part-1", lines)
-            contents.assert_same(self, expected, told(self.path("files"), held))
+            rows.assert_same(self, expected, told(self.path("files"), held))
             for a, b in (("1.50", "1.51"), ("7", "8"), ("text", "Text"), data, (last, ""), (last, last * 2), ("price", "prices")):
                 self.assertIn(a, lines)
                 self.write("files/t/part-1", lines.replace(a, b))
-                self.assertNotEqual(contents.differences(expected, told(self.path("files"), held)), [], (told, a))
+                self.assertNotEqual(rows.differences(expected, told(self.path("files"), held)), [], (told, a))
             self.write("files/t/part-1", lines)
             os.makedirs(self.path("files", "other"))
-            self.assertNotEqual(contents.differences(expected, told(self.path("files"), held)), [])
+            self.assertNotEqual(rows.differences(expected, told(self.path("files"), held)), [])
             shutil.rmtree(self.path("files"))
         for statement in ("UPDATE t SET a = 1.5 WHERE id = 7", "UPDATE t SET price = 1.51 WHERE id = 7", "UPDATE t SET b = '' WHERE b IS NULL",
                           "UPDATE t SET a = CAST(a AS BLOB)", "UPDATE t SET a = NULL WHERE a = ''", "DELETE FROM t WHERE id = 7",
                           "ALTER TABLE t ADD COLUMN more", "CREATE TABLE other(a)"):
             shutil.copyfile(self.path("held.db"), self.path("copy.db"))
-            self.assertEqual(contents.differences(held, contents.in_sqlite(self.path("copy.db"))), [])
+            self.assertEqual(rows.differences(held, engines.sqlite.contents(self.path("copy.db"))), [])
             support.make_sqlite(self.path("copy.db"), statement)
-            self.assertNotEqual(contents.differences(held, contents.in_sqlite(self.path("copy.db"))), [], statement)
+            self.assertNotEqual(rows.differences(held, engines.sqlite.contents(self.path("copy.db"))), [], statement)
 
 
 def everything(folder):
     """The bytes of all files, of a SQLite file its rows."""
     found = {}
-    for path in engines.files_below(folder):
-        if engines.is_sqlite(path):
+    for path in strikes.files_below(folder):
+        if strikes.is_sqlite(path):
             with sqlite3.connect(path) as db:
                 db.text_factory = lambda text: text.decode("utf-8", "surrogateescape")
                 found[path] = [list(map(repr, db.execute("SELECT * FROM %s" % table)))

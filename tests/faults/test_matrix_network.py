@@ -1,17 +1,17 @@
 """Each fault of the proxy at each operation of a run, and servers that are started again, pair by pair."""
 import unittest
 
-import engines
+import strikes
 import items
 import servers
 import test_kill_dynamodb
 
 
-class NetworkFrom(engines.Network, test_kill_dynamodb.FromDynamodb):
+class NetworkFrom(strikes.Network, test_kill_dynamodb.FromDynamodb):
     pass
 
 
-class NetworkTo(engines.Network, test_kill_dynamodb.ToDynamodb):
+class NetworkTo(strikes.Network, test_kill_dynamodb.ToDynamodb):
     pass
 
 
@@ -28,11 +28,11 @@ class Persistent:
         items.wait_until_settled(self.client)
 
 
-class RestartsFrom(Persistent, engines.Restarts, test_kill_dynamodb.FromDynamodb):
+class RestartsFrom(Persistent, strikes.Restarts, test_kill_dynamodb.FromDynamodb):
     pass
 
 
-class RestartsTo(Persistent, engines.Restarts, test_kill_dynamodb.ToDynamodb):
+class RestartsTo(Persistent, strikes.Restarts, test_kill_dynamodb.ToDynamodb):
     pass
 
 

@@ -13,7 +13,7 @@ import test_kill_sql_files
 import test_kill_to_items
 import test_kill_to_mysql
 import test_kill_to_sqlite
-from kill_matrix import sample_of_all
+from kill_matrix import sample_each, sample_of_all
 
 
 class RepairsInSqlite(taking_back.Repairs, test_kill_to_sqlite.KillToSqlite):
@@ -73,6 +73,8 @@ class RepairsSqlDynamodb(Drawn, test_kill_sql_dynamodb.KillSqlDynamodb):
     pass
 
 
+# Where it is taken back and repaired counts, whatever it came from: one source for each target.
+sample_each((RepairsInSqlite, RepairsInItems, RepairsInCsv, RepairsInJsonl, RepairsFromDynamodb, RepairsInPostgres, RepairsInMysql), 1)
 sample_of_all((RepairsFromPostgres, RepairsBetween, RepairsSqlFiles, RepairsOtherPairs, RepairsSqlDynamodb), 1)
 
 if __name__ == "__main__":

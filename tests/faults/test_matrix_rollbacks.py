@@ -13,7 +13,7 @@ import test_kill_sql_files
 import test_kill_to_items
 import test_kill_to_mysql
 import test_kill_to_sqlite
-from kill_matrix import sample_of_all
+from kill_matrix import sample_each, sample_of_all
 
 
 class RollbacksInSqlite(taking_back.Rollbacks, test_kill_to_sqlite.KillToSqlite):
@@ -73,6 +73,8 @@ class RollbacksSqlDynamodb(Drawn, test_kill_sql_dynamodb.KillSqlDynamodb):
     pass
 
 
+# Where it is taken back and repaired counts, whatever it came from: one source for each target.
+sample_each((RollbacksInSqlite, RollbacksInItems, RollbacksInCsv, RollbacksInJsonl, RollbacksFromDynamodb, RollbacksInPostgres, RollbacksInMysql), 1)
 sample_of_all((RollbacksFromPostgres, RollbacksBetween, RollbacksSqlFiles, RollbacksOtherPairs, RollbacksSqlDynamodb), 1)
 
 if __name__ == "__main__":

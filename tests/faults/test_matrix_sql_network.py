@@ -1,7 +1,7 @@
 """What a network does to runs out of and into PostgreSQL and MariaDB, pair by pair: between them, and with files and DynamoDB."""
 import unittest
 
-import engines
+import strikes
 import test_kill_from_mysql
 import test_kill_postgres
 import test_kill_sql_dynamodb
@@ -35,7 +35,7 @@ class NetworkSqlDynamodb(SqlNetwork, test_kill_sql_dynamodb.KillSqlDynamodb):
     """Of the SQL server's connections."""
 
 
-class NetworkDynamodbSql(engines.Network, test_kill_sql_dynamodb.KillSqlDynamodb):
+class NetworkDynamodbSql(strikes.Network, test_kill_sql_dynamodb.KillSqlDynamodb):
     """Of DynamoDB's."""
 
 

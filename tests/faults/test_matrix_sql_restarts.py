@@ -1,7 +1,7 @@
 """SQL servers that crash and come back in mid-copy: as targets, and as sources."""
 import unittest
 
-import engines
+import strikes
 import support
 import test_kill_from_mysql
 import test_kill_postgres
@@ -27,13 +27,13 @@ class OfTheSource:
         return self.server_of(self.id().rpartition("_to_")[0].rpartition("test_")[2])
 
 
-class RestartsToPostgres(OneAtLeast, engines.Restarts, test_kill_postgres.KillPostgres):
+class RestartsToPostgres(OneAtLeast, strikes.Restarts, test_kill_postgres.KillPostgres):
     test_postgres_to_sqlite = None   # below
     if not support.SOAK:
         test_postgres_to_postgres = None
 
 
-class RestartsFromPostgres(OneAtLeast, engines.SourceRestarts, test_kill_postgres.KillPostgres):
+class RestartsFromPostgres(OneAtLeast, strikes.SourceRestarts, test_kill_postgres.KillPostgres):
     test_sqlite_to_postgres = None   # above
     if not support.SOAK:
         test_postgres_to_postgres = None
@@ -42,21 +42,21 @@ class RestartsFromPostgres(OneAtLeast, engines.SourceRestarts, test_kill_postgre
         return self.quiet
 
 
-class RestartsToMysql(OneAtLeast, engines.Restarts, test_kill_to_mysql.KillToMysql):
+class RestartsToMysql(OneAtLeast, strikes.Restarts, test_kill_to_mysql.KillToMysql):
     if not support.SOAK:
         test_mysql_to_mysql = None
 
 
-class RestartsFromMysql(OfTheSource, OneAtLeast, engines.SourceRestarts, test_kill_from_mysql.KillFromMysql):
+class RestartsFromMysql(OfTheSource, OneAtLeast, strikes.SourceRestarts, test_kill_from_mysql.KillFromMysql):
     if not support.SOAK:
         test_mysql_to_postgres = None
 
 
-class RestartsBetween(OfTheTarget, OneAtLeast, engines.Restarts, test_kill_from_mysql.KillFromMysql):
+class RestartsBetween(OfTheTarget, OneAtLeast, strikes.Restarts, test_kill_from_mysql.KillFromMysql):
     test_mysql_to_sqlite = None   # above
 
 
-class RestartsMysqlToMysql(OneAtLeast, engines.SourceRestarts, test_kill_to_mysql.KillToMysql):
+class RestartsMysqlToMysql(OneAtLeast, strikes.SourceRestarts, test_kill_to_mysql.KillToMysql):
     test_sqlite_to_mysql = None   # above
     if not support.SOAK:
         test_mysql_to_mysql = None
@@ -65,11 +65,11 @@ class RestartsMysqlToMysql(OneAtLeast, engines.SourceRestarts, test_kill_to_mysq
         return self.quiet
 
 
-class RestartsFilesToSql(OfTheTarget, OneAtLeast, engines.Restarts, test_kill_sql_files.OtherPairs):
+class RestartsFilesToSql(OfTheTarget, OneAtLeast, strikes.Restarts, test_kill_sql_files.OtherPairs):
     """All there are into a server."""
 
 
-class RestartsSqlToFiles(OfTheSource, OneAtLeast, engines.SourceRestarts, test_kill_sql_files.OtherPairs):
+class RestartsSqlToFiles(OfTheSource, OneAtLeast, strikes.SourceRestarts, test_kill_sql_files.OtherPairs):
     """All there are out of one."""
 
 
@@ -79,13 +79,13 @@ for name, test in test_kill_sql_files.ALL.items():
     setattr(RestartsSqlToFiles, name, None if into_server else test)
 
 
-class RestartsDynamodbToSql(OfTheTarget, OneAtLeast, engines.Restarts, test_kill_sql_dynamodb.KillSqlDynamodb):
+class RestartsDynamodbToSql(OfTheTarget, OneAtLeast, strikes.Restarts, test_kill_sql_dynamodb.KillSqlDynamodb):
     test_postgres_to_dynamodb = test_mysql_to_dynamodb = None   # below
     test_dynamodb_to_postgres = test_kill_sql_dynamodb.ALL["test_dynamodb_to_postgres"]
     test_dynamodb_to_mysql = test_kill_sql_dynamodb.ALL["test_dynamodb_to_mysql"]
 
 
-class RestartsSqlToDynamodb(OfTheSource, OneAtLeast, engines.SourceRestarts, test_kill_sql_dynamodb.KillSqlDynamodb):
+class RestartsSqlToDynamodb(OfTheSource, OneAtLeast, strikes.SourceRestarts, test_kill_sql_dynamodb.KillSqlDynamodb):
     test_dynamodb_to_postgres = test_dynamodb_to_mysql = None   # above
     test_postgres_to_dynamodb = test_kill_sql_dynamodb.ALL["test_postgres_to_dynamodb"]
     test_mysql_to_dynamodb = test_kill_sql_dynamodb.ALL["test_mysql_to_dynamodb"]

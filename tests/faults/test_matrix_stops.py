@@ -1,7 +1,7 @@
 """Stopped processes, and second ones that come meanwhile, pair by pair."""
 import unittest
 
-import engines
+import strikes
 import test_kill_csv
 import test_kill_from_mysql
 import test_kill_jsonl
@@ -9,26 +9,26 @@ import test_kill_postgres
 import test_kill_sql_files
 import test_kill_to_items
 import test_kill_to_sqlite
-from kill_matrix import sample_of_all
+from kill_matrix import sample_each, sample_of_all
 
 
-class StopsToSqlite(engines.Stops, test_kill_to_sqlite.KillToSqlite):
+class StopsToSqlite(strikes.Stops, test_kill_to_sqlite.KillToSqlite):
     pass
 
 
-class StopsToItems(engines.Stops, test_kill_to_items.KillToItems):
+class StopsToItems(strikes.Stops, test_kill_to_items.KillToItems):
     test_toy_to_dynamodb_json = test_sqlite_to_toy = None  # a take-over waits for a lease: test_take_over
 
 
-class StopsCsv(engines.Stops, test_kill_csv.KillCsv):
+class StopsCsv(strikes.Stops, test_kill_csv.KillCsv):
     pass
 
 
-class StopsJsonl(engines.Stops, test_kill_jsonl.KillJsonl):
+class StopsJsonl(strikes.Stops, test_kill_jsonl.KillJsonl):
     pass
 
 
-class OutOfSql(engines.Stops):
+class OutOfSql(strikes.Stops):
     second_timeout = "3s"   # it waits for the source's server, too
 
 
@@ -51,6 +51,7 @@ class StopsFromMysql(OutOfSql, test_kill_from_mysql.KillFromMysql):
 for name, test in test_kill_sql_files.ALL.items():
     into_server = name.endswith(("_to_postgres", "_to_mysql"))
     setattr(StopsOthersFromSql, name, None if into_server or getattr(StopsFromSql, name, None) else test)
+sample_each((StopsToSqlite, StopsToItems, StopsCsv, StopsJsonl, StopsFromSql), 1)
 sample_of_all((StopsOthersFromSql, StopsFromPostgres, StopsFromMysql), 1)
 
 if __name__ == "__main__":

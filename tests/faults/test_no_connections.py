@@ -97,7 +97,7 @@ class NoConnections:
                 begun = "before_snapshot" not in point
                 if result.code != 0:
                     self.assert_said(result)
-                    (self.assertRegex if begun else self.assertNotRegex)(result.err, "`transhume resume[^`]*` goes on")
+                    (self.assertRegex if begun else self.assertNotRegex)(result.err, "`transhume resume[^`]*` continues")
                 self.let_go()
                 if result.code != 0:
                     self.run_program("resume" if begun else "migrate", *arguments)

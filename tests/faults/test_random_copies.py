@@ -15,9 +15,9 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "system"))
 import support
-from random_copies import is_utf8, key_type, tables_of
+from engines.sqlite import is_utf8, key_type, tables_of
 from random_database import RandomDatabase
-from toy_log import BOOL, BYTES, DECIMAL, ESCAPE, FLOAT64, INT64, NULL, TEXT, ToyLog
+from engines.toy import BOOL, BYTES, DECIMAL, ESCAPE, FLOAT64, INT64, NULL, TEXT, ToyLog
 
 SECONDS = 240 if support.SOAK else 8
 DATABASES_MIN = 5

@@ -16,7 +16,7 @@ import mariadb
 import postgres
 import random_validate
 import support
-from round_trip_mysql import quoted
+from engines.mysql import quoted
 
 SECONDS = 240 if support.SOAK else 8
 WAYS = ("mysql", "sqlite", "csv", "jsonl", "postgres")

@@ -260,7 +260,7 @@ static void read_copy(struct text input, struct arena *arena)
     const char *names[COPIED] = {"a", "b", "c"};
     struct postgres_type columns[COPIED];
     struct cell cells[COPIED];
-    struct postgres_database database = {.shown = "a server"};
+    struct postgres_database database = {.sql = {.shown = "a server"}};
     struct error error = {0};
     enum status status = STATUS_OK;
     bool documents = input.length > 0 && (input.data[0] & 1) != 0;

@@ -13,9 +13,12 @@ import tempfile
 import time
 import unittest
 
+import pool
 from servers import free_port
 
 STARTS_MAX = 3
+# Servers of this process that no class of tests has now, by their kind.
+IDLE = {}
 ASK_S = 120
 LOG_SHOWN_BYTES = 2000
 
@@ -65,6 +68,8 @@ class DatabaseServer:
     PREFIX = ""           # of its folder's name
     MAINTENANCE = ""      # the database that others are made from
     LOGS = ("log",)       # the first takes what it prints
+    SHARED = None         # the class that attaches to the pool's
+    DROP = ""             # statement that drops a database, whoever is in it
     CRASH = signal.SIGKILL
     READY_S, STOP_S = 30, 10
 
@@ -208,8 +213,29 @@ class DatabaseServer:
 
     @classmethod
     def for_class(cls, test_class, **options):
-        """The same from setUpClass; stopped when the class is done."""
-        server = cls(**options)
+        """The same from setUpClass. One with options ends with the class; others serve the next class of the module, too."""
+        if options:
+            server = cls(**options)
+            test_class.addClassCleanup(server.stop)
+        else:
+            idle = IDLE.setdefault(cls, [])
+            server = idle.pop() if idle else cls()
+            test_class.addClassCleanup(server.give_back, idle)
+        return server
+
+    def give_back(self, idle):
+        """Unless it was ended, or found its end."""
+        if self.process.poll() is None:
+            idle.append(self)
+        else:
+            self.stop()
+
+    @classmethod
+    def shared_for_class(cls, test_class):
+        """The server of the run's pool, or one for the class where there is no pool: see Shared."""
+        if not pool.is_there():
+            return cls.for_class(test_class)
+        server = cls.SHARED()
         test_class.addClassCleanup(server.stop)
         return server
 
@@ -244,6 +270,42 @@ class DatabaseServer:
     def database(self, options=""):
         """The name of a new, empty database."""
         self.count += 1
-        name = "test_%d" % self.count
+        name = self.name_of(self.count)
         self.ask(self.MAINTENANCE, "CREATE DATABASE %s %s" % (name, options))
         return name
+
+    @staticmethod
+    def name_of(count):
+        return "test_%d" % count
+
+
+class Shared:
+    """
+    Put before a server's class: the server of the run's pool, which others use at the same time and which stays. Each test makes
+    databases of its own in it, which go when the class is done. Whoever kills, configures or starves a server, makes users, or
+    looks at what the whole server does takes one of his own instead; so does a test that resumes or validates what it reads from a
+    server, since what others write there may count as a change of the source.
+    """
+
+    def __init__(self):
+        self.process, self.count = None, 0
+        self.attach()
+        self.port = pool.port(self.KIND)
+
+    def attach(self):
+        """What the server's own constructor sets beside the process."""
+
+    @staticmethod
+    def name_of(count):
+        return "test_%d_%d" % (os.getpid(), count)
+
+    def stop(self):
+        """Removes the databases: the server is not ours to end."""
+        names, self.count = [self.name_of(count) for count in range(1, self.count + 1)], 0
+        if names:
+            self.ask(self.MAINTENANCE, "".join(self.DROP % name for name in names))
+
+    def not_ours(self, *_):
+        raise AssertionError("this test shares its server: it wants one of its own for that")
+
+    start = kill = slay = restart = end = log = not_ours

@@ -23,7 +23,7 @@ import tempfile
 import unittest
 
 import cache
-from database_server import DatabaseServer, link_or_copy
+from database_server import DatabaseServer, Shared, link_or_copy
 
 SERVER = "/usr/sbin/mariadbd"
 LOADS = ("", "?load=data", "?load=insert")   # ways of the program to fill tables
@@ -175,5 +175,16 @@ class Server(DatabaseServer):
         return {table: sorted(rows, key=repr) for table, rows in found.items()}
 
 
+class SharedServer(Shared, Server):
+    """The pool's."""
+    KIND, DROP = "mariadb", "DROP DATABASE IF EXISTS %s;"
+
+
+Server.SHARED = SharedServer
 start = Server
 for_class = Server.for_class
+shared_for_class = Server.shared_for_class
+
+
+def for_pool():
+    return Server(settings={"max-connections": "300"})

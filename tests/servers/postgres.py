@@ -18,7 +18,7 @@ import subprocess
 import unittest
 
 import cache
-from database_server import DatabaseServer, link_or_copy
+from database_server import DatabaseServer, Shared, link_or_copy
 
 
 def programs():
@@ -66,7 +66,9 @@ class Server(DatabaseServer):
         values = {"listen_addresses": "127.0.0.1", "unix_socket_directories": self.folder,
                   "max_connections": "60", "log_min_messages": "warning",
                   # a crash of the machine is no matter of tests; one of the server keeps what was written
-                  "fsync": "off", "full_page_writes": "off"}
+                  "fsync": "off", "full_page_writes": "off",
+                  # with tables as small as these, to look for the best order of joins takes longer than any order
+                  "join_collapse_limit": "1", "from_collapse_limit": "1"}
         if tls:
             values.update({"ssl": "on", "ssl_key_file": self.make_certificate(), "ssl_cert_file": self.certificate})
         values.update(settings)
@@ -95,8 +97,11 @@ class Server(DatabaseServer):
 
     def database(self):
         """By copying files: through the log, as is usual from PostgreSQL 15 on, it takes the processor twice as long."""
+        return super().database("STRATEGY file_copy" if self.version() >= 15 else "")
+
+    def version(self):
         with open(os.path.join(self.data, "PG_VERSION"), encoding="ascii") as file:
-            return super().database("STRATEGY file_copy" if int(file.read().partition(".")[0]) >= 15 else "")
+            return int(file.read().partition(".")[0])
 
     def uri(self, name, options="", via=None):
         """`via`: a proxy before it, by whose port it is reached."""
@@ -111,8 +116,8 @@ class Server(DatabaseServer):
         return [self._client("psql"), "-X", "-q", "-A", "-t", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-d", name]
 
     def waiting(self, name):
-        return int(self.psql(name, "SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted AND (database IS NULL OR database = "
-                                   "(SELECT oid FROM pg_database WHERE datname = current_database()))")[0][0])
+        return int(self.psql(name, "SELECT count(DISTINCT pid) FROM pg_locks JOIN pg_stat_activity USING (pid) "
+                                   "WHERE NOT granted AND datname = current_database()")[0][0])
 
     def psql(self, name, sql):
         """The rows of the last statement, a list of texts each; NULL is None."""
@@ -147,5 +152,22 @@ class Server(DatabaseServer):
         return {table: sorted(rows) for table, rows in found.items()}
 
 
+class SharedServer(Shared, Server):
+    """The pool's."""
+    KIND, DROP = "postgres", "DROP DATABASE IF EXISTS %s WITH (FORCE);\n"
+
+    def attach(self):
+        self.programs = programs()
+
+    def version(self):
+        return int(os.path.basename(os.path.dirname(self.programs)))
+
+
+Server.SHARED = SharedServer
 start = Server
 for_class = Server.for_class
+shared_for_class = Server.shared_for_class
+
+
+def for_pool():
+    return Server(settings={"max_connections": "200"})

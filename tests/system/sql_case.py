@@ -11,12 +11,12 @@ import support
 
 
 class ServerTarget:
-    """For tests of any target: a database of its own, on a server of the class, and its own client."""
+    """For tests of any target: a database of its own, on the server that all such tests share, and its own client."""
     SERVERS = None   # the module that starts one
 
     @classmethod
     def setUpClass(cls):
-        cls.server = cls.SERVERS.for_class(cls)
+        cls.server = cls.SERVERS.shared_for_class(cls)
 
     def new_target(self):
         self.database = self.server.database()

@@ -59,7 +59,19 @@ class Help(TestCase):
     def test_help_lines_fit_a_terminal(self):
         for command in COMMANDS:
             for line in self.run_program("help", command).out.splitlines():
-                self.assertLessEqual(len(line), 100, line)
+                self.assertLessEqual(len(line), 80, line)
+
+    def test_options_stand_in_groups_of_short_entries(self):
+        titles = ["common options:", "safety:", "speed and load:", "advanced:"]
+        for command in COMMANDS + ["validate", "report"]:
+            with self.subTest(command):
+                lines = self.run_program("help", command).out.splitlines()
+                shown = [line for line in lines if line in titles]
+                self.assertEqual(shown, [title for title in titles if title in shown])
+                self.assertEqual(shown[0], titles[0])
+                entries = "\n".join(lines[lines.index(titles[0]):]).split("examples:")[0]
+                for entry in re.split(r"(?m)^  (?=-)", entries)[1:]:
+                    self.assertLessEqual(len(entry.rstrip().split("\n\n")[0].splitlines()), 2, entry)
 
     def test_every_error_code_is_explained(self):
         codes = error_codes()
@@ -119,7 +131,7 @@ class Pages(TestCase):
 
     def test_the_plan_takes_every_option_that_the_pages_promise(self):
         with open(os.path.join(ROOT, "docs/cli.md"), encoding="utf-8") as file:
-            promised = set(re.findall(r"in a plan `options: \{ (\w+): ", file.read()))
+            promised = set(re.findall(r"(?m)^\| `.*\| (?:.*; )?plan: `(\w+)` \|$", file.read()))
         self.write("transhume.yaml", "transhume: 1\nsource: sqlite:a.db\ntarget: sqlite:b.db\n"
                                      "options: { nonsense: 1 }\n")
         result = self.run_program("check", code=2)
@@ -397,7 +409,7 @@ class Bars(TestCase):
         os.killpg(terminal.process.pid, signal.SIGINT)
         self.assertEqual(terminal.finish(), 4, terminal.text)
         shown = screen(terminal.text)
-        self.assertIn("`transhume resume` goes on.", shown[-2])
+        self.assertIn("`transhume resume` continues.", shown[-2])
         self.assertEqual(shown[-1], "")
         self.assertNotIn("\x1b[?", terminal.text)  # no setting of the terminal was changed
         result = self.run_program("resume")
@@ -407,7 +419,7 @@ class Bars(TestCase):
         terminal = self.slow_copy(300)
         terminal.read_until("copy .*━")
         os.killpg(terminal.process.pid, signal.SIGINT)
-        terminal.read_until(r"finishing the chunks in hand \(Ctrl-C again: at once\)")
+        terminal.read_until(r"finishing the chunks in progress \(Ctrl-C again: at once\)")
         self.assertEqual(terminal.finish(), 4, terminal.text)
 
     def test_what_does_not_fit_is_left_out_whole(self):
@@ -452,7 +464,7 @@ class Questions(TestCase):
 
     def ask_to_finish(self, answer):
         terminal = Terminal("finish", "--state", "s", "copy.db", cwd=self.folder)
-        terminal.read_until("Type yes to go on: ")
+        terminal.read_until("Type yes to continue: ")
         terminal.type(answer)
         return terminal.finish(), " ".join(terminal.text.split())
 
@@ -538,6 +550,7 @@ class Lists(TestCase):
         names = [connector["name"] for connector in listed]
         self.assertIn("sqlite", names)
         self.assertIn("dynamodb-json", names)
+        self.assertLessEqual(max(map(len, out.splitlines())), 100)
         for connector in listed:
             self.assertRegex(out, r"(?m)^%s " % connector["name"])
             text = self.run_program("connectors", connector["name"]).out

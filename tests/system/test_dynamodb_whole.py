@@ -96,7 +96,7 @@ class Whole(DynamodbCase):
         for level in ("hash", "full"):
             self.run_aws("validate", "--level", level)
         result = self.run_aws("validate", TRANSHUME_FAILPOINT="verify.checkpoint_due:error:0,verify.checkpoint_written:kill:1")
-        self.assertEqual(result.err.count("should this validation break off, it begins anew: the source can't prove"), 1)
+        self.assertEqual(result.err.count("if this validation is interrupted, it starts again: the source can't prove"), 1)
         run = settings_of(self.other, "events")[1]
         self.run_aws("rollback", "--run", run, "--confirm")
         self.assertEqual(items.tables(self.other), [])

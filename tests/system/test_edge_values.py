@@ -21,7 +21,8 @@ sys.path[:0] = [os.path.join(TESTS, "servers"), os.path.join(TESTS, "faults")]
 import items
 import mariadb
 import postgres
-import round_trip
+from engines import csv as csv_files
+from engines import records
 import servers
 import support
 
@@ -400,13 +401,13 @@ class EdgeValues(support.TestCase):
         return iso(text) if word in ("date", "moment", "instant") else clock(text) if word == "clock" else text
 
     def read_csv(self, folder, word):
-        for line in round_trip.texts(os.path.join(folder, word)):
-            for (_, number_of_row), (quoted, text) in list(round_trip.csv_records(line))[1:]:
+        for line in records.texts(os.path.join(folder, word)):
+            for (_, number_of_row), (quoted, text) in list(csv_files.records_in(line))[1:]:
                 null = text == "" and not quoted
                 yield number_of_row, None if null else bytes.fromhex(text[2:]) if word == "bytes" else text
 
     def read_jsonl(self, folder, word):
-        for text in round_trip.texts(os.path.join(folder, word)):
+        for text in records.texts(os.path.join(folder, word)):
             for line in text.split("\n")[:-1]:
                 record = json.loads(line, parse_float=str, parse_int=str)
                 yield record["id"], self.of_json(word, line, record["v"])

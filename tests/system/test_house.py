@@ -1,10 +1,12 @@
 """The project's own checks, runner and sample generator do what they say."""
 import ast
 import collections
+import json
 import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import unittest
 
 import support
@@ -33,7 +35,7 @@ class TreeTestCase(support.TestCase):
             self.write(name, text)
 
     def findings(self, check):
-        result = run(os.path.join(TESTS, check), self.folder)
+        result = run(sys.executable, os.path.join(TESTS, check), self.folder)
         return result.returncode, result.stdout
 
 
@@ -164,7 +166,10 @@ class Runner(TreeTestCase):
     def run_tests(self, *arguments):
         for name in ("run", "worker.py"):
             shutil.copy(os.path.join(TESTS, name), self.path("tests", name))
-        return run(self.path("tests", "run"), "--build", self.path("build"), *arguments)
+        for name in ("runner", "engines"):
+            if not os.path.exists(self.path("tests", name)):
+                os.symlink(os.path.join(TESTS, name), self.path("tests", name))
+        return run(sys.executable, self.path("tests", "run"), "--build", self.path("build"), *arguments)
 
     def unit(self, script):
         self.tree({"tests/unit/test_a.c": "", "build/test_a": "#!/bin/sh\n" + script,
@@ -226,8 +231,8 @@ class C(unittest.TestCase):
                    "tests/faults/test_d.py": "", "build/transhume": "#!/bin/sh\n"})
         os.chmod(self.path("build/transhume"), 0o755)
         result = self.run_tests()
-        # Failed: bad, sub, C's set-up, the import, the empty module, and no failpoints listed.
-        self.assertEqual(self.last_line(result), "4 passed, 6 failed, 1 skipped")
+        # Failed: bad, sub, C's set-up, the import, the empty module, and no failpoints listed; passed are the budgets, too.
+        self.assertEqual(self.last_line(result), "5 passed, 6 failed, 1 skipped")
         for text in ("=== FAILED system/test_b.B.test_bad\n", "the reason",
                      "system/test_b.B.test_left_out: no such server", "no_such_module", "no class",
                      "=== FAILED faults/test_d\nno test in it"):
@@ -280,7 +285,7 @@ class B(unittest.TestCase):
         self.unit("echo 'test: one'; echo \"$TMPDIR\" >&2; echo 'success: one'")
         os.mkdir(self.path("here"))
         self.run_tests("unit")
-        result = run(self.path("tests", "run"), "--build", self.path("build"), "--keep", "unit",
+        result = run(sys.executable, self.path("tests", "run"), "--build", self.path("build"), "--keep", "unit",
                      env=dict(os.environ, TMPDIR=self.path("here")))
         self.assertIn("Scratch folders are under %s/transhume-tests-" % self.path("here"),
                       result.stdout)
@@ -316,6 +321,27 @@ class B(unittest.TestCase):
                     result = self.run_tests("--valgrind", name)
                     self.assertEqual(result.returncode, fails, result.stdout)
                     self.assertIn(words if fails else "", result.stdout)
+
+    def test_a_module_that_takes_too_long_fails_the_run(self):
+        """By its processor seconds, which the run prints and keeps."""
+        self.unit("echo 'test: one'; echo 'success: one'; i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done")
+        self.tree({"tests/faults/test_b.py": "import unittest\nclass B(unittest.TestCase):\n    def test_there(self): pass\n",
+                   "build/transhume": "#!/bin/sh\necho engine.a\n"})
+        os.chmod(self.path("build/transhume"), 0o755)
+        with open(os.path.join(TESTS, "runner", "budgets.py"), encoding="utf-8") as file:
+            budgets = file.read()
+        os.mkdir(self.path("tests", "runner"))
+        for name in os.listdir(os.path.join(TESTS, "runner")):
+            if name.endswith(".py"):
+                shutil.copy(os.path.join(TESTS, "runner", name), self.path("tests", "runner", name))
+        self.write("tests/runner/budgets.py", budgets.replace("USUAL_S = ", "USUAL_S = 0.001 * "))
+        result = self.run_tests()
+        self.assertRegex(result.stdout, r"ok      unit/test_a .* 1 passed, 0 failed, 0 skipped  [0-9.]+ s, [0-9.]+ s of processor")
+        self.assertIn("=== FAILED budgets\n", result.stdout)
+        self.assertRegex(result.stdout, r"unit/test_a took \d+ s of processor, and 0 may be")
+        with open(self.path("build", "modules.json"), encoding="utf-8") as file:
+            self.assertGreater(json.load(file)["unit/test_a"]["processor"], 0.1)
+        self.assertNotIn("FAILED budgets", self.run_tests("--no-budgets").stdout)
 
     def test_nothing_to_run_is_a_failure(self):
         self.unit("")

@@ -330,7 +330,7 @@ class Learning(Lines):
 
     def test_check_shows_them(self):
         self.write_lines("in/t.jsonl", ['{"a":1,"b":"x"}', '{"a":2.50}'])
-        self.assertIn("t: types learnt from all 2 rows: a decimal(3,2), b text null",
+        self.assertIn("t: types learned from all 2 rows: a decimal(3,2), b text null",
                       " ".join(self.run_program("check", "jsonl:in", "x.db").out.split()))
 
     def test_a_type_that_changes_in_row_two_million(self):

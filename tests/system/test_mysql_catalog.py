@@ -320,7 +320,7 @@ class Catalogue(sql_case.SqlCase):
         self.assertIn("[source-locked]", self.run_program("check", "--timeout", "3s", *uris, code=3).err)
         holder.ask("UNLOCK TABLES; SELECT 1")
         self.server.ask("", "REVOKE SELECT ON %s.* FROM asker@127.0.0.1; GRANT SELECT ON %s.t TO asker@127.0.0.1" % (source, source))
-        self.assertIn("the sequence numbers begins anew: the account may not read where it is: GRANT it SELECT", self.told(*uris))
+        self.assertIn("the sequence numbers starts over: the account may not read where it is: GRANT it SELECT", self.told(*uris))
 
     def some(self, cases):
         return cases if support.SOAK else random.Random("%d %s" % (support.SEED, self.id())).sample(cases, 1)

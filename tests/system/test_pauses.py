@@ -138,14 +138,14 @@ class Pauses:
     def test_what_nobody_tells(self):
         result = support.finish(self.begun("--pause-lag", "1s"))
         self.assert_code(result, 2)
-        self.assertIn("--pause-lag: neither source nor target tells how far a replica is behind", result.err)
+        self.assertIn("--pause-lag: neither source nor target reports how far a replica is behind", result.err)
         self.assertFalse(os.path.exists(self.path("out.db")) and os.path.getsize(self.path("out.db")), "it wrote")
 
     def test_without_the_right_to_see_others(self):
         self.busy(3)
         result = support.finish(self.begun("--pause-running", "2", source=self.reader()))
         self.assert_code(result, 2)
-        self.assertIn("neither source nor target tells how many statements others run", result.err)
+        self.assertIn("neither source nor target reports how many statements others run", result.err)
         self.assertIn(self.GRANT, result.err)
 
     def test_a_watch_that_breaks_off(self):
@@ -383,7 +383,7 @@ class Elsewhere(support.TestCase):
                                     ("--pause-lag", "2s", "how far a replica is behind")):
             for command in ("migrate", "check"):
                 result = self.run_program(command, option, value, "a.db", "sqlite:b.db", code=2)
-                self.assertIn("%s: neither source nor target tells %s" % (option, what), result.err + result.out)
+                self.assertIn("%s: neither source nor target reports %s" % (option, what), result.err + result.out)
             self.assertFalse(os.path.exists(self.path("b.db")), "it was made")
 
 

@@ -96,7 +96,7 @@ class Output(PipesTestCase):
                 with self.subTest(target=target, rollback=more):
                     result = self.run_program("rollback", *state, "--run", run, more, code=5)
                     self.assertEqual((result.out, len(result.err.splitlines())), ("", 2))
-                    self.assertIn("%s: what went to standard output can't be taken back" % target, result.err)
+                    self.assertIn("%s: what went to standard output cannot be rolled back" % target, result.err)
             self.assertIn("there is no ledger", self.run_program("finish", *state).out)
             self.assertIn("completed", self.run_program("status", *state).out)
             self.run_program("report", *state)

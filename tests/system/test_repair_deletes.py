@@ -88,7 +88,7 @@ class Cases:
         (undo,), = self.ask(self.UNDO)
         self.ask(self.LOSE % {"table": undo, "count": AT_ONCE - 50})
         refused = self.run_program("rollback", "--run", self.run_id(), "--confirm", code=5)
-        self.assertIn("the run took out %d records, undo records are there of 150" % (AT_ONCE + 100), refused.err)
+        self.assertIn("the run deleted %d records, undo records are there of 150" % (AT_ONCE + 100), refused.err)
         self.assertEqual(self.held(), KEPT)
 
     # --- trying again
@@ -104,13 +104,13 @@ class Cases:
         damaged = self.damaged()
         self.repair(rule)
         self.assertRegex(self.log(), r"try 2 in \d+ ms after: ")
-        self.assertNotIn("keys to take out", self.log())
+        self.assertNotIn("keys to delete", self.log())
         self.assert_taken_back(damaged)
 
     def test_what_may_be_gone_of_a_table_without_a_key_is_not_taken_out_again(self):
         self.keyless()
         self.repair("after_delete:retry", code=1)
-        self.assertIn("table n has no key: what is left of its 2 extra records stays", self.log())
+        self.assertIn("table n has no key: the rest of its 2 extra records stays", self.log())
         self.assertEqual(self.left(), ["a", "a", "b", "b"])
         self.run_program("validate", "-q")
 

@@ -178,11 +178,11 @@ class RepairFolders(LimitsTestCase):
             *(record.replace(b"name 5.", b"changed") for record in records), b"no record {\n", b"nor this\n", records[8].replace(b"name 9.", b"again")])
         for _ in range(2):  # also when nothing is left to be written
             out = self.run_program("validate", "--repair", code=1).out
-            self.assertIn("2 lines or records that can't be read stay", out)
-            self.assertIn("1 extra record stays: --delete-extra --confirm takes it out", out)
+            self.assertIn("2 unreadable lines or records stay", out)
+            self.assertIn("1 extra record stays; --delete-extra --confirm deletes it", out)
             self.assertIn("DIFFERENT", out)
         out = self.run_program("validate", "--repair", "--delete-extra", "--confirm", code=1).out
-        self.assertIn("2 lines or records that can't be read stay", out)
+        self.assertIn("2 unreadable lines or records stay", out)
         self.assertNotIn("extra record", out)
         self.assertNotIn(" stay", self.run_program("validate", code=1).out)
 

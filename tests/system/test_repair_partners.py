@@ -50,7 +50,7 @@ class Cases:
         self.assertEqual(len(lines), len(beginnings), told.err)
         for line, beginning in zip(lines, beginnings):
             self.assertTrue(line.startswith("warning: " + beginning), line)
-            self.assertIn(". This repair took records out of %s: take these out as well, let them refer to others" % went, line)
+            self.assertIn(". This repair deleted records of %s: delete these as well, let them refer to others" % went, line)
         with open(self.path(state, "report.json"), encoding="utf-8") as file:
             reported = [warning["message"] for warning in json.load(file)["warnings"] if "partner" in warning["message"]]
         self.assertEqual(reported, [line[len("warning: "):] for line in lines])
@@ -66,7 +66,7 @@ class Cases:
         told = self.run_program(*REPAIR)
         self.assert_told(told, "c: the foreign key %s refers to p; 4 rows have no partner, the first of them: id 11; id 13; id 15." % self.called("c", "of_p", "p_id"))
         back = "transhume rollback --run %s" % self.run_id()
-        self.assertIn("or `%s` brings back what went" % back, told.err)
+        self.assertIn("or `%s` restores what was deleted" % back, told.err)
         self.assertEqual(self.ask("SELECT id FROM p ORDER BY id"), [["1"], ["2"]])
         self.assertEqual(self.lines(self.run_program("validate")), [])
         self.run_program(*back.split()[1:], "--confirm")
@@ -126,7 +126,7 @@ class Cases:
         told = self.lines(self.run_program(*REPAIR))
         self.assertEqual(len(told), 3, told)
         for to, key, many in (("p", self.called("c", "c_1", "one"), "1 row has"), ("p", self.called("c", "c_2", "two"), "2 rows have"), ("q", self.called("c", "c_3", "q_id"), "1 row has")):
-            self.assertEqual(sum("the foreign key %s refers to %s; %s no partner" % (key, to, many) in line and "took records out of %s:" % to in line for line in told), 1, told)
+            self.assertEqual(sum("the foreign key %s refers to %s; %s no partner" % (key, to, many) in line and "deleted records of %s:" % to in line for line in told), 1, told)
 
     def test_actions_of_keys_do_not_answer(self):
         for action in ("CASCADE", "SET NULL"):

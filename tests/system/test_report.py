@@ -384,7 +384,7 @@ class OfOtherRuns(ReportCase):
                 folder = os.path.join(".transhume", "runs", run)
                 if broken_off:
                     support.kill_at("rollback.before_table", 1, "rollback", "--run", run, "--confirm", cwd=self.folder)
-                    for verdict in ("being rolled back", "rollback broken off"):   # as the killed process left it, and made again
+                    for verdict in ("being rolled back", "rollback interrupted"):   # as the killed process left it, and made again
                         self.assert_words(".transhume", verdict, ["transhume rollback --run %s --confirm" % run])
                         self.run_program("report")
                 self.run_program("rollback", "--run", run, "--confirm")
@@ -402,7 +402,7 @@ class OfOtherRuns(ReportCase):
         folder = os.path.join(".transhume", "runs", run)
         support.kill_at("rollback.before_table", 1, "rollback", "--run", run, "--confirm", cwd=self.folder)
         self.run_program("report", "--run", run)
-        self.assert_words(folder, "rollback broken off", ["transhume rollback --run %s --confirm" % run])
+        self.assert_words(folder, "rollback interrupted", ["transhume rollback --run %s --confirm" % run])
         self.run_program("rollback", "--run", run, "--confirm")
         self.assert_words(folder, "rolled back", ["transhume migrate"])
         self.assertEqual(self.forms(), other)

@@ -309,7 +309,7 @@ class Sqlite(refusals.TestCase):
         for command in ("migrate", "resume", "validate", "check"):
             result = self.run_program(command, "source.db", "target.db", code=5)
             said = " ".join((result.out + result.err).split())
-            self.assertIn("`transhume rollback --run %s --confirm` goes on with that" % run, said, command)
+            self.assertIn("`transhume rollback --run %s --confirm` continues it" % run, said, command)
             self.assertNotIn("transhume resume", said, command)
         self.run_program("rollback", "--run", run, "--confirm")
 
@@ -553,7 +553,7 @@ class Sqlite(refusals.TestCase):
                     process.send_signal(signal.SIGTERM)
                     ended = support.finish(process)
                 self.assert_code(ended, 4)
-                self.assertIn("goes on with it", ended.err)
+                self.assertIn("continues it", ended.err)
                 self.assertEqual(ended.out, "")
                 self.run_program(command, *name, "--confirm", "target.db")
 

@@ -117,7 +117,7 @@ class Sqlite(refusals.TestCase):
     def test_what_is_not_kept_is_refused(self):
         self.damaged("INSERT INTO keyless VALUES ('extra')")
         repaired = self.run_program(*REPAIR[:-1])
-        self.assertIn("keyless: the records that are taken out of it are not kept (it has no key)", repaired.err)
+        self.assertIn("keyless: deleted records are not stored (it has no key)", repaired.err)
         self.assert_same_sqlite(self.path("source.db"), self.path("target.db"))
         self.assertIn("deleted records", self.rollback(code=5).err)
         self.assert_same_sqlite(self.path("source.db"), self.path("target.db"))
@@ -127,7 +127,7 @@ class Sqlite(refusals.TestCase):
         with contextlib.closing(sqlite3.connect(self.path("source.db"))) as db, db:
             db.execute("INSERT INTO odd VALUES (NULL, 'one'), (NULL, 'two'), (1, 'x')")
         self.damaged("INSERT INTO odd VALUES (NULL, 'extra'), (2, 'extra')")
-        self.assertIn("1 extra record stays: its key is not whole", self.run_program(*REPAIR, code=1).out)
+        self.assertIn("1 extra record stays, because its key is incomplete", self.run_program(*REPAIR, code=1).out)
         self.assertEqual(self.rows("SELECT k, v FROM odd ORDER BY v"), [(None, "extra"), (None, "one"), (None, "two"), (1, "x")])
         self.rollback()
         self.assert_as_before()
@@ -203,7 +203,7 @@ class Status(refusals.TestCase):
         next_command = self.kill(run)
         for _ in range(2):
             text, state = self.status()
-            self.assertIn("a rollback was begun: %s goes on with it" % next_command, text)
+            self.assertIn("a rollback was begun: %s continues it" % next_command, text)
             self.assertNotIn("completed", text.split("started")[0])
             self.assertEqual((state["status"], state["resumable"]), ("rolling_back", False))
             self.assertEqual(state["rollback"], {"run": run, "next": next_command.strip("`")})
@@ -223,12 +223,12 @@ class Status(refusals.TestCase):
         next_command = self.kill(first)
         text, state = self.status()
         self.assertIn("status   completed", text)
-        self.assertIn("a rollback of run %s was begun: %s goes on with it" % (first, next_command), text)
+        self.assertIn("a rollback of run %s was begun: %s continues it" % (first, next_command), text)
         self.assertEqual((state["run"], state["status"]), (second, "completed"))
         self.assertEqual(state["rollback"], {"run": first, "next": next_command.strip("`")})
         self.run_program("rollback", "--run", second, "--confirm")
         text, state = self.status()  # the first is the folder's own again
-        self.assertIn("a rollback was begun: %s goes on with it" % next_command, text)
+        self.assertIn("a rollback was begun: %s continues it" % next_command, text)
         self.assertEqual((state["run"], state["status"], state["rollback"]["run"]), (first, "rolling_back", first))
         self.run_program("rollback", "--run", first, "--confirm")
         text, state = self.status()

@@ -242,7 +242,7 @@ class Tangles:
                 self.repaired("u", inserts("u", [(80, "v", "extra"), (81, "w", "extra")]))
                 self.sql(self.named(lost, self.undo_table()))
                 for step in ("--dry-run", "--confirm"):
-                    self.assertIn("u: images were not kept or are lost: the run took out 2 records", self.rollback(step, code=5))
+                    self.assertIn("u: images were not kept or are lost: the run deleted 2 records", self.rollback(step, code=5))
                 self.assertEqual(self.rows("u"), left)
                 self.assertIn(self.run_id(), self.run_program("status").out)
 

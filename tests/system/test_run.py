@@ -1,16 +1,19 @@
-"""What tests/run promises of itself: seeds, and how long the kill matrices may take."""
+"""What tests/run promises of itself: seeds, budgets, and the modules that it picks for a change."""
 import argparse
 import contextlib
 import importlib.machinery
 import importlib.util
 import io
 import os
+import re
 import subprocess
 import sys
 import unittest
 from unittest import mock
 
+import engines
 import support
+from runner import changes
 
 PROGRAM = os.path.join(support.ROOT, "tests", "run")
 
@@ -37,7 +40,7 @@ class Seeds(support.TestCase):
 
     def test_it_is_told_first_and_last(self):
         run, out = module(), io.StringIO()
-        only = [run.Module("layers", "check", os.path.join(support.ROOT, "tests", "layers"))]
+        only = [run.Module("layers", "check", [os.path.join(support.ROOT, "tests", "layers")])]
         with mock.patch.dict(os.environ, TRANSHUME_SEED="77"), mock.patch.object(sys, "argv", ["run", "--build", support.BUILD, "layers"]), \
                 mock.patch.object(run, "find_modules", lambda build: only), contextlib.redirect_stdout(out):
             self.assertEqual(run.main(), 0)
@@ -53,19 +56,120 @@ class Seeds(support.TestCase):
             self.assertIn("TRANSHUME_SEED is no number", result.stderr)
 
 
-class KillMatrices(support.TestCase):
-    def test_they_have_six_minutes(self):
-        run = module()
+class Budgets(support.TestCase):
+    def test_a_module_over_its_budget(self):
+        budgets = module().budgets
+        record = {"unit/test_a": {"processor": budgets.USUAL_S + 1}, "system/test_limits": {"processor": budgets.USUAL_S + 1}}
+        outcome = budgets.check(record, 1.0)
+        self.assertEqual(outcome.result, "failed")
+        self.assertIn("unit/test_a took %d s" % (budgets.USUAL_S + 1), outcome.detail)
+        self.assertNotIn("test_limits", outcome.detail)
+        self.assertEqual(budgets.check(record, 1.5).result, "passed")   # on a slower processor
 
-        def result(jobs, *tests):
-            return run.check_kill_matrices([run.Outcome(name, "passed", seconds, "") for name, seconds in tests], jobs)
-        kills = [("faults/test_kill_csv.KillCsv.test_a", 500.0), ("faults/test_matrix_repairs.R.test_b", 100.0), ("faults/test_matrix_rollbacks.R.test_c", 119.0)]
-        others = [("faults/test_matrix_network.N.test_d", 5000.0), ("system/test_cli.C.test_e", 5000.0)]
-        self.assertEqual(result(2, *kills, *others).result, "passed")
-        self.assertEqual(result(1, *kills, *others).result, "failed")
-        late = result(2, *kills, ("faults/test_kill_x.X.test_f", 3.0))
-        self.assertEqual(late.result, "failed")
-        self.assertIn("722 s one after the other are 361 s for each of 2 workers, and 360 may be", late.detail)
+    def test_the_pace_of_this_machine(self):
+        pace = module().budgets.Pace()
+        self.assertEqual(pace.factor(), 1.0)
+        pace.measure()
+        self.assertGreaterEqual(pace.factor(), 1.0)
+        pace.seconds = [0.1 * module().budgets.LOOP_REFERENCE_S, 3 * module().budgets.LOOP_REFERENCE_S, 9.0]
+        self.assertAlmostEqual(pace.factor(), 3.0)
+
+    def test_each_line_of_the_table_is_a_module_and_has_a_reason(self):
+        run = module()
+        names = [found.name for found in run.find_modules(support.BUILD)]
+        self.assertEqual(run.budgets.unknown(names), [])
+        self.assertTrue(all(seconds > run.budgets.USUAL_S and reason for seconds, reason in run.budgets.LARGER.values()))
+        self.assertEqual(set(run.WAITING) - set(names), set())
+
+
+class Engines(support.TestCase):
+    def test_each_database_of_the_contract_suite_has_its_file(self):
+        with open(os.path.join(support.ROOT, "tests", "contract", "main.c"), encoding="utf-8") as file:
+            entries = re.findall(r'{\.name = "([^"]+)"', file.read())
+        self.assertEqual(sorted(entries), sorted(engine.NAME for engine in engines.all()))
+
+    def test_the_pairs_of_an_ordinary_run(self):
+        whole = engines.all_pairs()
+        for seed in (1, 2, 77):
+            pairs = engines.pairs(seed)
+            self.assertEqual(len(pairs), len(set(map(names, pairs))))
+            self.assertLessEqual(set(map(names, engines.star())), set(map(names, pairs)))
+            self.assertEqual(set(map(engines.class_of, pairs)), set(map(engines.class_of, whole)))
+            self.assertLess(len(pairs), len(whole))
+        self.assertNotEqual(*(list(map(names, engines.pairs(seed))) for seed in (1, 2)))
+
+    def test_one_pair_of_each_class(self):
+        chosen = [tuple(map(engines.of, pair)) for pair in engines.one_of_each_class(map(names, engines.all_pairs()), 3)]
+        classes = list(map(engines.commits_of, chosen))
+        self.assertEqual(sorted(classes), sorted(set(map(engines.commits_of, engines.all_pairs()))))
+
+
+def names(pair):
+    return pair[0].NAME, pair[1].NAME
+
+
+class Changed(support.TestCase):
+    """A tree with a change in it, and what `--changed` picks."""
+    FILES = {
+        "src/base/a.h": "", "src/base/a.c": '#include "base/a.h"\n', "src/plan/p.h": '#include "base/a.h"\n', "src/plan/p.c": '#include "p.h"\n',
+        "src/plan/q.c": '#include "q.h"\n#include "plan/p.h"\n', "src/plan/q.h": "", "src/cli/c.c": "", "src/connectors/csv/w.c": "",
+        "src/connectors/postgres/w.c": "", "src/connectors/sql/s.c": "",
+        "tests/unit/test_p.c": '#include "plan/p.h"\n', "tests/unit/test_o.c": "", "tests/system/test_one.py": "import helper\n",
+        "tests/system/helper.py": "import postgres\n", "tests/system/test_two.py": "'csv:a'\n", "tests/faults/test_three.py": "sqlite\n"}
+    MODULES = ("unit/test_p", "unit/test_o", "contract/csv", "contract/postgres", "contract/sqlite", "system/test_one", "system/test_two", "faults/test_three",
+               "layers")
+
+    def setUp(self):
+        super().setUp()
+        for name, text in self.FILES.items():
+            os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
+            self.write(name, text)
+        for words in (("init", "-q", "-b", "main"), ("add", "-A"), ("commit", "-q", "-m", "all")):
+            self.git(*words)
+
+    def git(self, *words):
+        subprocess.run(["git", "-c", "user.name=t", "-c", "user.email=t@t", *words], cwd=self.folder, check=True, stdout=subprocess.DEVNULL)
+
+    def picked(self, *files):
+        for name in files:
+            self.write(name, self.FILES.get(name, "") + "\n")
+        found, _ = changes.pick(self.folder, self.MODULES, "HEAD")
+        self.git("checkout", "-q", ".")
+        return {name for name, _ in found}
+
+    def test_by_the_graph_of_includes(self):
+        programs = {"system/test_one", "system/test_two", "faults/test_three", "layers"}
+        self.assertEqual(self.picked("src/plan/p.h"), programs | {"unit/test_p"})
+        self.assertEqual(self.picked("src/plan/p.c"), programs | {"unit/test_p"})
+        self.assertEqual(self.picked("src/plan/q.c"), programs | {"unit/test_p"})   # it may define what p.h declares
+        self.assertEqual(self.picked("src/plan/q.h"), programs)
+        self.assertLessEqual(programs | {"unit/test_p", "contract/csv", "contract/postgres", "contract/sqlite"}, self.picked("src/base/a.h"))
+
+    def test_by_the_databases_that_are_named(self):
+        self.assertEqual(self.picked("src/connectors/csv/w.c"), {"contract/csv", "system/test_two", "layers"})
+        self.assertEqual(self.picked("src/connectors/postgres/w.c"), {"contract/postgres", "system/test_one", "layers"})
+        self.assertEqual(self.picked("src/connectors/sql/s.c"),
+                         {"contract/postgres", "contract/sqlite", "system/test_one", "faults/test_three", "layers"})
+
+    def test_tests_and_what_they_import(self):
+        self.assertEqual(self.picked("tests/system/helper.py"), {"system/test_one"})
+        self.assertEqual(self.picked("tests/system/test_two.py"), {"system/test_two"})
+        self.assertEqual(self.picked("tests/unit/test_o.c"), {"unit/test_o", "layers"})
+
+    def test_a_change_of_the_commands(self):
+        self.assertEqual(self.picked("src/cli/c.c"), {"system/test_one", "system/test_two", "layers"})
+
+    def test_what_git_does_not_know_yet_and_what_no_commit_is(self):
+        self.write("src/connectors/csv/new.c", "")
+        self.assertIn("contract/csv", dict(changes.pick(self.folder, self.MODULES, "")[0]))
+        self.assertEqual(changes.pick(self.folder, self.MODULES, "no-such")[0], None)
+
+    def test_on_a_branch_all_of_it(self):
+        self.git("checkout", "-q", "-b", "work")
+        for name in ("src/connectors/csv/w.c", "src/connectors/postgres/w.c"):
+            self.write(name, "\n")
+            self.git("commit", "-q", "-a", "-m", name)
+        self.assertLessEqual({"contract/csv", "contract/postgres"}, set(dict(changes.pick(self.folder, self.MODULES, "")[0])))
 
 
 if __name__ == "__main__":

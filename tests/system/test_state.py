@@ -103,7 +103,7 @@ class StateFile(StateTestCase):
         # The number of the killed one is given to another process: this one.
         with open(self.path(".transhume", "lock"), "w", encoding="ascii") as file:
             file.write("%d\n" % os.getpid())
-        self.assertIn("no process is at work", self.run_program("status").out)
+        self.assertIn("no process is running", self.run_program("status").out)
         self.run_program("status", "--watch")
         self.run_program("resume", "--include", "invoice", "shop.db", "copy.db")
 

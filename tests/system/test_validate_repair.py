@@ -33,16 +33,16 @@ class Repair(Validate):
     def test_one_is_no_many(self):
         self.copied("--no-express")
         for number, (statement, text) in enumerate((
-                ("UPDATE person SET name = 'other' WHERE id = 1", "1 record to write, 0 to take out"),
-                ("DELETE FROM person WHERE id < 3", "2 records to write, 0 to take out"))):
+                ("UPDATE person SET name = 'other' WHERE id = 1", "1 record to write, 0 to delete"),
+                ("DELETE FROM person WHERE id < 3", "2 records to write, 0 to delete"))):
             self.change(self.path("copy.db"), statement)
             self.assertIn("repaired it: %s\n" % text, self.run_program("validate", "--repair", "-v").out, number)
         self.change(self.path("copy.db"), "INSERT INTO person(id) VALUES (9000)")
         told = self.run_program("validate", "--repair", code=1).out
-        self.assertIn("1 extra record stays: --delete-extra --confirm takes it out", told)
+        self.assertIn("1 extra record stays; --delete-extra --confirm deletes it", told)
         took = self.run_program("validate", "--repair", "--delete-extra", "--confirm", "-v")
-        self.assertIn("took 1 record out of the target", took.err)
-        self.assertIn("0 records to write, 1 to take out", took.out)
+        self.assertIn("deleted 1 record of the target", took.err)
+        self.assertIn("0 records to write, 1 to delete", took.out)
 
     def test_caps_in_units_that_nobody_keeps_are_told(self):
         """And refused before anything is compared where a repair would be refused for them."""
@@ -66,14 +66,14 @@ class Repair(Validate):
         self.validate("--sample", "1000")
         refused = self.run_program("validate", "--sample", "1001", code=2)
         self.assertIn("--sample: '1001' is not within 0..1000", refused.err)
-        self.assertIn("for more than 1000 compare all", " ".join(self.run_program("validate", "--help").out.split()))
+        self.assertIn("for more than 1000 compare all", self.run_program("help", "--as", "markdown").out)
 
     def test_extra_go_when_it_is_said_and_confirmed(self):
         self.damaged()
         self.assertIn("--confirm", self.run_program("validate", "--repair", "--delete-extra", code=2).err)
         self.assertIn("--repair", self.run_program("validate", "--delete-extra", code=2).err)
         result = self.run_program("validate", "--repair", "--delete-extra", "--confirm")
-        self.assertIn("15 records to write, 3 to take out", result.out)
+        self.assertIn("15 records to write, 3 to delete", result.out)
         self.assertIn("repaired; it was DIFFERENT at level hash", result.out)
         self.validate("--level", "full")
         self.assert_same_sqlite(self.path("shop.db"), self.path("copy.db"))
@@ -85,7 +85,7 @@ class Repair(Validate):
         result = self.run_program("validate", "--json", "--repair", "--delete-extra", "--confirm")
         report = json.loads(result.out)
         self.assertEqual((report["ok"], report["repaired"]), (False, True))
-        self.assertIn("keyless: the records that are taken out of it are not kept", result.err)
+        self.assertIn("keyless: deleted records are not stored", result.err)
         for run in (self.state()["run"], copy):
             refused = self.run_program("rollback", "--run", run, "--confirm", code=5)
             self.assertIn("deleted records", refused.err)

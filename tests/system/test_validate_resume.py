@@ -23,7 +23,7 @@ import test_validate_push_down
 
 DUE = "verify.checkpoint_due"
 HURRY = DUE + ":error:0"
-ANEW = "begins anew"
+ANEW = "starts again"
 
 
 class ResumeCase(test_validate.Validate):
@@ -65,18 +65,18 @@ class ResumeCase(test_validate.Validate):
     @staticmethod
     def content(report):
         left = {name: value for name, value in report.items() if name != "milliseconds"}
-        left["notes"] = [note for note in report["notes"] if "broken off" not in note]
+        left["notes"] = [note for note in report["notes"] if "interrupted" not in note]
         left["records"] = sorted(report["records"], key=json.dumps)
         return left
 
     def note(self, report):
-        found = [note for note in report["notes"] if "broken off" in note]
+        found = [note for note in report["notes"] if "interrupted" in note]
         self.assertLess(len(found), 2)
         return found[0] if found else ""
 
     def parts(self, report):
         """(compared before, all) of a validation that went on."""
-        return tuple(map(int, re.search(r"goes on with .*: (\d+) of (\d+) parts", self.note(report)).groups()))
+        return tuple(map(int, re.search(r"continues the interrupted validation: (\d+) of (\d+) parts", self.note(report)).groups()))
 
     def goes_on(self, expected, parts, *arguments, code=0, before=None):
         """It goes on where `before` parts of all were compared, with what an undisturbed one says."""
@@ -86,7 +86,7 @@ class ResumeCase(test_validate.Validate):
         if before is not None:
             self.assertEqual(done, before)
         self.assertEqual(self.content(report), self.content(expected))
-        self.assertIn("goes on with the validation that was broken off", err)
+        self.assertIn("continues the interrupted validation", err)
         self.assertFalse(os.path.exists(self.file()))
         self.assertFalse(os.path.exists(self.spill()))
         return report
@@ -289,7 +289,7 @@ class Changes(ResumeCase):
         self.killed_after(3, "--jobs", "1")
         for level in ("count", "sample", "full" if self.LEVEL == "hash" else "hash"):
             report, _, _ = self.said("--level", level)
-            self.assertIn("at level %s was broken off" % self.LEVEL, self.note(report))
+            self.assertIn("at level %s was interrupted" % self.LEVEL, self.note(report))
         self.assertEqual(self.parts(self.said()[0])[0], 3)
 
     def test_another_plan_and_another_target(self):
@@ -364,12 +364,12 @@ class Changes(ResumeCase):
     def test_for_people(self):
         self.killed_after(3, "--jobs", "1")
         result = self.run_program("validate", "--level", self.LEVEL)
-        self.assertIn("note: goes on with the validation that was broken off: 3 of", result.out)
-        self.assertIn("goes on with the validation that was broken off: 3 of", result.err)
+        self.assertIn("note: continues the interrupted validation: 3 of", result.out)
+        self.assertIn("continues the interrupted validation: 3 of", result.err)
         self.assertIn("(to begin anew, remove .transhume/%s)" % os.path.basename(self.file()), result.err)
         for name in ("report.html", "report.md", "report.json"):
             with open(self.path(".transhume", name), encoding="utf-8") as file:
-                self.assertRegex(file.read()[-20000:], r"broken off.{1,5} 3 of \d+ parts were compared", name)
+                self.assertRegex(file.read()[-20000:], r"interrupted validation.{1,5} 3 of \d+ parts were compared", name)
 
     def test_a_short_one_leaves_nothing(self):
         _, reached = support.count_failpoints("validate", "--level", self.LEVEL, cwd=self.folder)
@@ -446,7 +446,7 @@ class ChangesFull(Changes):
         result = support.finish(process)
         self.assert_code(result, 4)
         self.assertIn("3 of %d parts" % parts, result.err)
-        self.assertNotIn("goes on with the validation that was broken off", result.err)  # it did not get so far
+        self.assertNotIn("continues the interrupted validation", result.err)  # it did not get so far
         self.goes_on(expected, parts, before=3)
 
     @unittest.skipIf(os.environ.get("TRANSHUME_SANITIZE"), "sanitizers bring an allocator of their own")
@@ -556,7 +556,7 @@ class Servers(test_validate_push_down.PushDownCase, ResumeCase):
         uri = self.uris[1] + ("&" if "?" in self.uris[1] else "?") + "lock=none"
         result = self.run_program("validate", "-v", self.uris[0], uri, env={
             "TRANSHUME_FAILPOINT": "verify.checkpoint_due:error:0,verify.checkpoint_written:kill:1"})
-        self.assertEqual(result.err.count("should this validation break off, it begins anew: the target can't prove"), 1, result.err)
+        self.assertEqual(result.err.count("if this validation is interrupted, it starts again: the target can't prove"), 1, result.err)
 
     def test_postgres_and_postgres(self):
         _, ask = self.damaged(self.postgres, "ANALYZE")

@@ -73,7 +73,7 @@ class Lines:
         _, counts = support.count_failpoints("validate", "--jobs", "1", cwd=self.folder, env={"TRANSHUME_FAILPOINT": HURRY})
         self.run_program("validate", "--jobs", "1", code=-9, env={"TRANSHUME_FAILPOINT": "%s,%s:kill:%d" % (HURRY, WRITTEN, counts[WRITTEN])})
         result = self.run_program("validate", "--json", code=1)
-        self.assertIn("goes on with the validation", result.err)
+        self.assertIn("continues the interrupted validation", result.err)
         self.check(json.loads(result.out), places)
 
     def test_many(self):

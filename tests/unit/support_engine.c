@@ -1,6 +1,7 @@
 /* The in-memory databases that the engine's tests run against. */
 #include "support_engine_internal.h"
 
+#include "engine/ledger/ledger_memory.h"
 #include "engine/run/options.h"
 #include <dirent.h>
 #include <inttypes.h>
@@ -67,7 +68,7 @@ static const struct connector fake_target = {.contract_version = CONNECTOR_CONTR
                                              .close = fake_close,
                                              .identity = target_identity,
                                              .target = &fake_target_functions,
-                                             .ledger = &fake_ledger_functions};
+                                             .lock = &fake_lock_functions};
 
 struct fake_store *fake_store_create(int64_t rows_first, int64_t rows_second)
 {
@@ -82,16 +83,16 @@ struct fake_store *fake_store_create(int64_t rows_first, int64_t rows_second)
     store->moods.readers = 3;
     store->moods.writers = 1;
     store->moods.chunks_open = 1;
+    fake_ledger_make(store);
+    store->connector = fake_target;
+    store->connector.store = &store->functions;
     return store;
 }
 
 void fake_store_destroy(struct fake_store *store)
 {
-    for (uint64_t i = 0; i < store->chunk_count; i++) {
-        free(store->marks[i]);
-    }
-    free(store->header);
-    free(store->status);
+    memory_store_destroy(store->ledger);
+    free(store->late_mark);
     pthread_mutex_destroy(&store->mutex);
     free(store);
 }
@@ -102,7 +103,7 @@ static struct database *make_database(struct fake_store *store, bool is_target)
     const struct fake_moods *moods = &store->moods;
     assert_non_null(made);
     made->store = store;
-    made->head.connector = is_target ? &fake_target : &fake_source;
+    made->head.connector = is_target ? &store->connector : &fake_source;
     made->head.limits = (struct connector_limits){.readers_max = moods->readers,
                                                   .writers_max = moods->writers,
                                                   .chunks_open_max = moods->chunks_open,
@@ -115,6 +116,11 @@ static struct database *make_database(struct fake_store *store, bool is_target)
         : moods->no_snapshot ? 0
                              : CAPABILITY_SNAPSHOT | CAPABILITY_PROVES_UNCHANGED;
     return &made->head;
+}
+
+struct database *fake_target_open(struct fake_store *store)
+{
+    return make_database(store, true);
 }
 
 static const char *const names[FAKE_TABLES] = {"first", "second"};

@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { FAKE_TABLES = 2, FAKE_ROWS_MAX = 4000, FAKE_CHUNKS_MAX = 2000 };
+enum { FAKE_TABLES = 2, FAKE_ROWS_MAX = 4000 };
 
 /* What the target does of its own accord; counters count down to the event, 0: never. */
 struct fake_moods {
@@ -51,18 +51,12 @@ struct fake_store {
     uint32_t seen[FAKE_TABLES][FAKE_ROWS_MAX + 1]; /* times that the target holds an id */
     bool table_made[FAKE_TABLES];
     /* ledger */
-    bool has_run;
-    char run_id[RUN_ID_BYTES];
-    uint64_t epoch;
-    char *header;
-    char *status;
-    struct {
-        uint32_t stream;
-        int64_t first;
-        int64_t last;
-    } chunks[FAKE_CHUNKS_MAX];
-    uint64_t chunk_count;
-    char *marks[FAKE_CHUNKS_MAX];
+    struct store *ledger;
+    struct store_functions functions;
+    struct connector connector;
+    char run_id[RUN_ID_BYTES]; /* the last that was claimed */
+    char guard_key[STORE_KEY_BYTES];
+    uint64_t guard_version;
     uint64_t late_chunk; /* this one's mark comes just before the next claim; 0: none */
     char *late_mark;
     /* what happened */
@@ -89,6 +83,13 @@ struct run_options fake_options(void);
 /* Each id of each table is there once, but for multiples of the store's reject_every and
  * skip_every. */
 void assert_complete(const struct fake_store *store);
+/* Of the store's run. */
+uint64_t fake_chunk_count(struct fake_store *store);
+/* Replaces the done mark of a chunk, or makes it. */
+void fake_put_mark(struct fake_store *store, uint64_t chunk, const char *text);
+/* The mark is not there before the next claim. */
+void fake_hide_mark(struct fake_store *store, uint64_t chunk);
+void fake_lose_ledger(struct fake_store *store);
 /* Lines in STATE/rejects. */
 uint64_t count_rejects(const char *state_folder);
 

@@ -25,6 +25,13 @@ uint32_t fake_table_of(const struct read_request *request);
 
 extern const struct source_functions fake_source_functions;
 extern const struct target_functions fake_target_functions;
-extern const struct ledger_functions fake_ledger_functions;
+extern const struct lock_functions fake_lock_functions;
+
+struct database *fake_target_open(struct fake_store *store);
+void fake_ledger_make(struct fake_store *store);
+enum status fake_claimed(struct database *self, const struct run_claim *claim, struct error *error);
+/* Another attempt takes the claim over. */
+void fake_fence(struct fake_store *store);
+bool fake_is_fenced(struct fake_store *store);
 
 #endif

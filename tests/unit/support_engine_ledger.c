@@ -1,162 +1,135 @@
-/* The ledger of the target in memory. */
+/* The store of the target in memory, and what its tests do to the ledger in it. */
+#include "engine/ledger/ledger.h"
+
+#include "engine/ledger/ledger_memory.h"
 #include "support_engine_internal.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static enum status fake_ledger_create(struct database *self, const char *run_id, const char *header,
-                                      const char *status, const struct ledger_chunk *chunks,
-                                      uint64_t chunk_count, struct error *error)
+static enum status fake_open(struct database *self, struct store **store, struct error *error)
 {
-    struct fake_store *store = fake_store_of(self);
     (void)error;
-    assert_true(chunk_count <= FAKE_CHUNKS_MAX);
-    for (uint64_t i = 0; i < store->chunk_count; i++) {
-        free(store->marks[i]);
-        store->marks[i] = NULL;
-    }
-    free(store->header);
-    free(store->status);
-    store->has_run = true;
-    store->epoch = 0;
-    store->header = strdup(header);
-    store->status = strdup(status);
-    snprintf(store->run_id, sizeof(store->run_id), "%s", run_id);
-    store->chunk_count = chunk_count;
-    for (uint64_t i = 0; i < chunk_count; i++) {
-        assert_int_equal(chunks[i].number, i + 1);
-        store->chunks[i].stream = chunks[i].stream;
-        memcpy(&store->chunks[i].first, chunks[i].span.bounds, 2 * sizeof(int64_t));
-    }
+    *store = fake_store_of(self)->ledger;
     return STATUS_OK;
 }
 
-static void load_chunks(const struct fake_store *store, struct arena *arena, struct ledger_run *run)
+void fake_ledger_make(struct fake_store *store)
 {
-    run->chunks = arena_allocate_zeroed(arena, store->chunk_count, sizeof(*run->chunks));
-    run->done = arena_allocate_zeroed(arena, store->chunk_count, sizeof(*run->done));
-    for (uint64_t i = 0; i < store->chunk_count; i++) {
-        run->chunks[i] = (struct ledger_chunk){
-            .number = i + 1,
-            .stream = store->chunks[i].stream,
-            .span = {.printable = "a span",
-                     .bounds = (const uint8_t *)arena_copy(arena, &store->chunks[i].first, 16),
-                     .bounds_length = 16,
-                     .row_estimate = -1}};
-        if (store->marks[i] != NULL) {
-            run->done[run->done_count++] =
-                (struct done_mark){.chunk = i + 1,
-                                   .epoch = store->epoch,
-                                   .text = arena_copy_string(arena, store->marks[i])};
-        }
-    }
-    run->chunk_count = store->chunk_count;
+    store->ledger = memory_store_create();
+    store->functions = memory_store_functions;
+    store->functions.open = fake_open;
 }
 
-static enum status fake_ledger_load(struct database *self, const char *run_id, struct arena *arena,
-                                    struct ledger_run **run, struct error *error)
+static void put(struct fake_store *store, const char *key, const char *text)
 {
-    struct fake_store *store = fake_store_of(self);
-    (void)error;
-    if (!store->has_run || (run_id != NULL && strcmp(run_id, store->run_id) != 0)) {
-        return STATUS_END;
-    }
-    *run = arena_allocate_zeroed(arena, 1, sizeof(**run));
-    (*run)->id = arena_copy_string(arena, store->run_id);
-    (*run)->epoch = store->epoch;
-    (*run)->header = arena_copy_string(arena, store->header);
-    (*run)->status = arena_copy_string(arena, store->status);
-    load_chunks(store, arena, *run);
-    return STATUS_OK;
+    struct error error;
+    struct store_value value = {.version = STORE_ABSENT};
+    struct arena *arena = arena_create(0);
+    uint64_t version;
+    assert_int_not_equal(memory_store_functions.get(store->ledger, key, arena, &value, &error),
+                         STATUS_FAILED);
+    assert_int_equal(memory_store_functions.put_if(store->ledger, key, text, strlen(text),
+                                                   value.version, &version, &error),
+                     STATUS_OK);
+    arena_destroy(arena);
 }
 
-static enum status fake_ledger_claim(struct database *self, const char *run_id, uint64_t old_epoch,
-                                     const struct ledger_holder *replaces,
-                                     struct ledger_holder *found, struct error *error)
+void fake_put_mark(struct fake_store *store, uint64_t chunk, const char *text)
 {
-    struct fake_store *store = fake_store_of(self);
-    (void)run_id;
-    (void)replaces;
-    *found = (struct ledger_holder){0};
-    (void)error;
-    if (store->epoch != old_epoch) {
-        snprintf(found->name, sizeof(found->name), "attempt %" PRIu64, store->epoch);
-        return STATUS_AGAIN;
-    }
-    if (store->late_chunk > 0) {
-        store->marks[store->late_chunk - 1] = store->late_mark;
-        store->late_chunk = 0;
-    }
-    store->epoch++;
-    return STATUS_OK;
+    char key[STORE_KEY_BYTES];
+    ledger_mark_key(key, store->run_id, chunk);
+    put(store, key, text);
 }
 
-static enum status fake_ledger_set_status(struct database *self, const char *run_id, uint64_t epoch,
-                                          const char *status, struct error *error)
+void fake_hide_mark(struct fake_store *store, uint64_t chunk)
 {
-    struct fake_store *store = fake_store_of(self);
-    (void)run_id;
-    if (epoch != store->epoch) {
-        return error_set(error, ERROR_RUN_FENCED, "fake", "another epoch holds the run");
-    }
-    free(store->status);
-    store->status = strdup(status);
-    return STATUS_OK;
+    char key[STORE_KEY_BYTES];
+    struct error error;
+    struct store_value value;
+    struct arena *arena = arena_create(0);
+    ledger_mark_key(key, store->run_id, chunk);
+    assert_int_equal(memory_store_functions.get(store->ledger, key, arena, &value, &error),
+                     STATUS_OK);
+    store->late_chunk = chunk;
+    store->late_mark = strdup(value.text);
+    assert_int_equal(
+        memory_store_functions.delete_if(store->ledger, key, STORE_ANY_VERSION, &error), STATUS_OK);
+    arena_destroy(arena);
 }
 
-static enum status fake_ledger_done(struct database *self, const char *run_id, uint64_t chunk,
-                                    struct arena *arena, struct done_mark *mark,
-                                    struct error *error)
+void fake_lose_ledger(struct fake_store *store)
 {
-    struct fake_store *store = fake_store_of(self);
-    (void)run_id;
-    (void)error;
-    pthread_mutex_lock(&store->mutex);
-    const char *text = store->marks[chunk - 1];
-    *mark = (struct done_mark){.chunk = chunk, .epoch = store->epoch};
-    if (text != NULL) {
-        mark->text = arena_copy_string(arena, text);
-    }
-    pthread_mutex_unlock(&store->mutex);
-    return text != NULL ? STATUS_OK : STATUS_END;
+    struct error error;
+    assert_int_equal(memory_store_functions.drop(store->ledger, &error), STATUS_OK);
 }
 
-static enum status fake_ledger_reopen(struct database *self, const char *run_id, uint64_t epoch,
-                                      const uint64_t *chunks, uint64_t chunk_count,
-                                      const struct target_table *const *tables,
-                                      uint32_t table_count, struct error *error)
+static enum status take_lock(struct database *self, const char *run_id, uint64_t epoch,
+                             bool take_over, struct ledger_holder *found, struct error *error)
 {
     struct fake_store *store = fake_store_of(self);
     (void)run_id;
     (void)epoch;
+    (void)take_over;
+    (void)found;
     (void)error;
-    for (uint64_t i = 0; i < chunk_count; i++) {
-        free(store->marks[chunks[i] - 1]);
-        store->marks[chunks[i] - 1] = NULL;
-    }
-    for (uint32_t i = 0; i < table_count; i++) {
-        uint32_t number = strcmp(tables[i]->name, "first") == 0 ? 0 : 1;
-        memset(store->seen[number], 0, sizeof(store->seen[number]));
-        store->reopened_tables++;
+    if (store->late_chunk > 0) {
+        fake_put_mark(store, store->late_chunk, store->late_mark);
+        free(store->late_mark);
+        store->late_mark = NULL;
+        store->late_chunk = 0;
     }
     return STATUS_OK;
 }
 
-static enum status fake_ledger_release(struct database *self, const char *run_id, uint64_t epoch,
-                                       struct error *error)
+static void give_lock_back(struct database *self, const char *run_id)
 {
     (void)self;
     (void)run_id;
-    (void)epoch;
+}
+
+const struct lock_functions fake_lock_functions = {.take = take_lock, .give_back = give_lock_back};
+
+enum status fake_claimed(struct database *self, const struct run_claim *claim, struct error *error)
+{
+    struct fake_store *store = fake_store_of(self);
     (void)error;
+    snprintf(store->run_id, sizeof(store->run_id), "%s", claim->run_id);
+    snprintf(store->guard_key, sizeof(store->guard_key), "%s", claim->guard_key);
+    store->guard_version = claim->guard_version;
     return STATUS_OK;
 }
 
-const struct ledger_functions fake_ledger_functions = {.create = fake_ledger_create,
-                                                       .load = fake_ledger_load,
-                                                       .claim = fake_ledger_claim,
-                                                       .set_status = fake_ledger_set_status,
-                                                       .done = fake_ledger_done,
-                                                       .reopen = fake_ledger_reopen,
-                                                       .release = fake_ledger_release};
+void fake_fence(struct fake_store *store)
+{
+    put(store, store->guard_key, "{\"format\":2,\"epoch\":1000000}");
+}
+
+bool fake_is_fenced(struct fake_store *store)
+{
+    struct error error;
+    struct store_value value = {.version = STORE_ABSENT};
+    struct arena *arena = arena_create(0);
+    enum status status =
+        memory_store_functions.get(store->ledger, store->guard_key, arena, &value, &error);
+    assert_int_not_equal(status, STATUS_FAILED);
+    arena_destroy(arena);
+    return value.version != store->guard_version;
+}
+
+uint64_t fake_chunk_count(struct fake_store *store)
+{
+    struct error error;
+    struct ledger *ledger;
+    struct ledger_run *run;
+    struct arena *arena = arena_create(0);
+    struct database *target = fake_target_open(store);
+    assert_int_equal(ledger_open(target, target, &ledger, &error), STATUS_OK);
+    assert_int_equal(ledger_load(ledger, NULL, arena, &run, &error), STATUS_OK);
+    uint64_t count = run->chunk_count;
+    ledger_close(ledger);
+    target->connector->close(target);
+    arena_destroy(arena);
+    return count;
+}

@@ -24,7 +24,6 @@ enum { QUEUE_MAX = 64, OPEN_MAX = 8 };
 
 struct writer {
     struct fake_store *store;
-    uint64_t epoch;
     struct submitted queue[QUEUE_MAX];
     uint32_t queued;
     struct fake_chunk open[OPEN_MAX];
@@ -74,6 +73,19 @@ static enum status target_prepare(struct database *self, struct target_table *ta
     return STATUS_OK;
 }
 
+static enum status target_empty(struct database *self, const struct target_table *const *tables,
+                                uint32_t table_count, struct error *error)
+{
+    struct fake_store *store = fake_store_of(self);
+    (void)error;
+    for (uint32_t i = 0; i < table_count; i++) {
+        uint32_t number = strcmp(tables[i]->name, "first") == 0 ? 0 : 1;
+        memset(store->seen[number], 0, sizeof(store->seen[number]));
+        store->reopened_tables++;
+    }
+    return STATUS_OK;
+}
+
 static enum status target_writer_open(struct database *self, const struct target_table *tables,
                                       uint32_t table_count, uint64_t epoch, struct writer **writer,
                                       struct error *error)
@@ -83,7 +95,7 @@ static enum status target_writer_open(struct database *self, const struct target
     (void)error;
     *writer = calloc(1, sizeof(**writer));
     (*writer)->store = fake_store_of(self);
-    (*writer)->epoch = epoch;
+    (void)epoch;
     return STATUS_OK;
 }
 
@@ -233,11 +245,12 @@ static enum status target_poll(struct writer *writer, int64_t timeout_ms,
 static void store_commit(struct fake_store *store, struct fake_chunk *chunk,
                          const struct done_mark *mark)
 {
-    assert_null(store->marks[chunk->number - 1]);
     for (uint32_t i = 0; i < chunk->pending_count; i++) {
         store->seen[chunk->pending[i].table][chunk->pending[i].id]++;
     }
-    store->marks[chunk->number - 1] = strdup(mark->text);
+    if (mark->key != NULL) {
+        fake_put_mark(store, chunk->number, mark->text);
+    }
     store->commits++;
     store->out_of_order = store->out_of_order || chunk->number < store->last_committed;
     store->last_committed = chunk->number;
@@ -256,9 +269,9 @@ static enum status target_commit(struct writer *writer, uint64_t number,
     }
     pthread_mutex_lock(&store->mutex);
     if (fake_strikes(&moods->fence_at)) {
-        store->epoch++;
+        fake_fence(store);
     }
-    if (store->epoch != writer->epoch) {
+    if (fake_is_fenced(store)) {
         status = error_set(error, ERROR_RUN_FENCED, "fake", "another epoch holds the run");
     } else if (fake_strikes(&moods->fail_commit)) {
         status = fake_passing(error, "nothing can be committed for a moment");
@@ -357,7 +370,9 @@ static enum status target_express_chunk(struct writer *writer, struct database *
     return STATUS_OK;
 }
 
-const struct target_functions fake_target_functions = {.inspect = target_inspect,
+const struct target_functions fake_target_functions = {.claimed = fake_claimed,
+                                                       .empty = target_empty,
+                                                       .inspect = target_inspect,
                                                        .check_table = target_check_table,
                                                        .prepare = target_prepare,
                                                        .writer_open = target_writer_open,

@@ -80,7 +80,7 @@ static void a_plain_copy(void **state)
     struct fake_store *store = fake_store_create(1234, 7);
     const char *folder = test_folder();
     expect_done(store, folder, false);
-    assert_int_equal(store->commits, store->chunk_count);
+    assert_int_equal(store->commits, fake_chunk_count(store));
     assert_int_equal(store->after_loads, 1);
     assert_state(folder, "completed", false);
     json_t *run = read_state(folder);
@@ -191,7 +191,7 @@ static void passing_failures(void **state)
             atomic_store(events[which], 4);
             expect_done(store, test_folder(), false);
             assert_int_equal(atomic_load(events[which]), 0); /* it happened */
-            assert_int_equal(store->commits, store->chunk_count);
+            assert_int_equal(store->commits, fake_chunk_count(store));
             assert_false(ordered && store->out_of_order);
             fake_store_destroy(store);
         }
@@ -458,11 +458,9 @@ static void a_commit_before_the_claim_counts(void **state)
     struct fake_store *store = fake_store_create(700, 20);
     const char *folder = test_folder();
     fail_after_commits(store, folder, 3);
-    store->late_chunk = store->last_committed;
-    store->late_mark = store->marks[store->last_committed - 1];
-    store->marks[store->last_committed - 1] = NULL;
+    fake_hide_mark(store, store->last_committed);
     expect_done(store, folder, true);
-    assert_int_equal(store->commits, store->chunk_count);
+    assert_int_equal(store->commits, fake_chunk_count(store));
     fake_store_destroy(store);
 }
 
@@ -476,7 +474,7 @@ static void what_was_done_before_is_shown(void **state)
     const char *folder = test_folder();
     store->moods.reject_every = 10;
     fail_after_commits(store, folder, 3);
-    assert_int_equal(store->chunk_count, 3);
+    assert_int_equal(fake_chunk_count(store), 3);
     struct run_session *session = fake_session(store, folder, &options);
     assert_int_equal(run_resume(session, &result, &error), STATUS_OK);
     assert_int_equal(result.rejected, 11);
@@ -495,7 +493,7 @@ static void a_lost_ledger_is_refused(void **state)
     struct run_options options = fake_options();
     const char *folder = test_folder();
     fail_after_commits(store, folder, 3);
-    store->has_run = false;
+    fake_lose_ledger(store);
     expect(store, folder, &options, true, STATUS_FAILED, 0);
     assert_int_equal(failure.code, ERROR_LEDGER_MISSING);
     expect(store, folder, &options, false, STATUS_FAILED, 0);
@@ -520,8 +518,7 @@ static void damaged_marks_are_refused(void **state)
         const char *folder = test_folder();
         fail_after_commits(store, folder, 3);
         uint64_t commits = store->commits;
-        free(store->marks[0]);
-        store->marks[0] = strdup(marks[i]);
+        fake_put_mark(store, 1, marks[i]);
         expect(store, folder, &options, true, STATUS_FAILED, 0);
         assert_int_equal(failure.code, i == 2 ? ERROR_FORMAT_NEWER : ERROR_LEDGER_INVALID);
         assert_int_equal(store->commits, commits);
@@ -589,7 +586,7 @@ static int stop_at(int level)
     signals_setup();
     enum status status = run_migrate(session, &result, &failure);
     run_close(session);
-    bool partial = store->commits >= 3 && store->commits < store->chunk_count;
+    bool partial = store->commits >= 3 && store->commits < fake_chunk_count(store);
     if (status != STATUS_OK || result.exit_status != 4 || !partial) {
         print_error("status %d exit %d commits %d: %s\n", status, result.exit_status,
                     (int)store->commits, failure.message);

@@ -315,6 +315,55 @@ static void the_time_of_day_is_a_fault(void **state)
 }
 
 /* What an expression gives is not known before: a target that learns it from the records may. */
+static void a_key_says_how_records_are_placed_and_ordered(void **state)
+{
+    (void)state;
+    struct plan_test test;
+    plan_test_open(&test, plan_test_shop, "dynamodb-json");
+    test.target->capabilities |= CAPABILITY_CLUSTERS;
+    plan_test_expect(
+        &test, plan_test_tables(&test, "  t:\n"
+                                       "    key: { partition: [AlbumId, Milliseconds], clustering: "
+                                       "[{ UnitPrice: desc }, TrackId], static: Name }\n"
+                                       "    from: Track\n"
+                                       "    fields: { \"*\": copy }\n"));
+    const struct target_table *table = &test.plan->tables[0].target;
+    const char *const wanted[] = {"AlbumId", "Milliseconds", "UnitPrice", "TrackId"};
+    assert_int_equal(table->key.count, 4);
+    for (uint32_t i = 0; i < 4; i++) {
+        assert_string_equal(table->key.names[i], wanted[i]);
+        assert_int_equal(table->key_shape.descending[i], i == 2);
+    }
+    assert_int_equal(table->key_shape.partition_count, 2);
+    assert_int_equal(table->key_shape.static_columns.count, 1);
+    assert_string_equal(table->key_shape.static_columns.names[0], "Name");
+    assert_non_null(strstr(test.plan->mapping_text, " partition 2 order aada static "));
+    plan_test_close(&test);
+}
+
+static void what_a_target_does_not_know_of_keys_is_a_fault(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *key;
+        const char *says;
+    } cases[] = {
+        {"{ partition: TrackId, clustering: [{ Name: desc }] }", "has a descending order"},
+        {"{ partition: TrackId, static: Name }", "has static columns"},
+        {"{ partition: [TrackId, Name] }", "is placed by 2 columns, this target takes one"},
+        {"{ partition: TrackId, clustering: [{ Name: down }] }", "a name, or { NAME: desc }"},
+    };
+    struct plan_test test;
+    plan_test_open(&test, plan_test_shop, "dynamodb-json");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *yaml = arena_format(
+            test.arena, "  t: { key: %s, from: Track, fields: { \"*\": copy } }\n", cases[i].key);
+        plan_test_expect_code(&test, plan_test_tables(&test, yaml), ERROR_PLAN_INVALID,
+                              cases[i].says);
+    }
+    plan_test_close(&test);
+}
+
 static void keys_of_unknown_kind_are_left_to_the_target(void **state)
 {
     (void)state;
@@ -407,6 +456,8 @@ int main(void)
         WITH_SHOP(keys_of_unknown_kind_are_left_to_the_target),
         WITH_SHOP(widened_fields_are_told),
         WITH_SHOP(what_is_widened_alike_is_told_once),
+        cmocka_unit_test(a_key_says_how_records_are_placed_and_ordered),
+        cmocka_unit_test(what_a_target_does_not_know_of_keys_is_a_fault),
         cmocka_unit_test(proposals_are_plans),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

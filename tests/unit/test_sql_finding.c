@@ -74,7 +74,7 @@ static void what_is_not_there_is_told(void **state)
     assert_int_equal(sql_finding_no_table(&finding), STATUS_FAILED);
     assert_int_equal(error.code, ERROR_TARGET_SCHEMA);
     assert_string_equal(error.object, "t");
-    assert_string_equal(error.hint, "it was dropped meanwhile: migrate anew");
+    assert_string_equal(error.hint, "it was dropped meanwhile: migrate again");
     assert_int_equal(sql_finding_no_column(&finding, "x"), STATUS_FAILED);
     assert_string_equal(error.message, "the table has no column x");
 }

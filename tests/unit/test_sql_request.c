@@ -30,47 +30,52 @@ static const struct schema_table query = {
 
 struct writing {
     struct sql_request base;
-    const struct schema_table *found[4]; /* the root first */
     uint32_t types;
     struct sql_select out;
 };
 
-static struct writing *writing_of(struct sql_request *request)
-{
-    return (struct writing *)request;
-}
-
 static const struct schema_table *table_of(const struct sql_request *request, int32_t join)
 {
-    return ((const struct writing *)request)->found[join + 1];
+    return sql_request_table(request, join)->schema;
 }
 
-static enum status find_table(struct sql_request *request, int32_t join, const char *wanted)
+static enum status catalog(struct sql_database *self, const struct schema **known,
+                           struct error *error)
 {
+    (void)self;
+    (void)error;
+    *known = &schema;
+    return STATUS_OK;
+}
+
+static enum status find(struct sql_database *self, const char *wanted, struct sql_table *table)
+{
+    (void)self;
     for (uint32_t i = 0; i < schema.table_count; i++) {
         if (strcmp(tables[i].name, wanted) == 0) {
-            writing_of(request)->found[join + 1] = &tables[i];
+            table->schema = &tables[i];
             return STATUS_OK;
         }
     }
-    return sql_no_such_table(&schema, wanted, "db", "house", "of cats", request->error);
+    return STATUS_END;
 }
 
-static enum status describe_query(struct sql_request *request)
+static enum status describe_query(struct sql_request *request, struct sql_table *table)
 {
-    writing_of(request)->found[0] = &query;
+    (void)request;
+    table->schema = &query;
     return STATUS_OK;
 }
 
-static enum status make_types(struct sql_request *request, uint32_t count)
+static void make_types(struct sql_request *request, uint32_t count)
 {
-    writing_of(request)->types = count;
-    return STATUS_OK;
+    ((struct writing *)request)->types = count;
 }
 
-static void append_table(struct sql_request *request, const char *table)
+static void append_table(struct buffer *out, const struct sql_database *self, const char *table)
 {
-    buffer_format(&request->out->sql, "[%s]", table);
+    (void)self;
+    buffer_format(out, "[%s]", table);
 }
 
 static bool append_column(struct sql_request *request, int32_t join, const char *column)
@@ -132,14 +137,11 @@ static enum status append_span(struct sql_request *request, const struct span *s
     return STATUS_OK;
 }
 
-static const struct sql_dialect dialect = {
+static const struct sql_request_dialect dialect = {
     .truth = "yes",
     .present = " is there",
-    .find_table = find_table,
     .describe_query = describe_query,
     .make_types = make_types,
-    .table = table_of,
-    .append_table = append_table,
     .append_column = append_column,
     .append_result = append_result,
     .append_extra = append_extra,
@@ -150,6 +152,13 @@ static const struct sql_dialect dialect = {
     .append_span = append_span,
 };
 
+static const struct sql_dialect words = {.container = "house",
+                                         .compare_names = strcmp,
+                                         .append_table = append_table,
+                                         .catalog = catalog,
+                                         .find = find};
+static struct sql_database database = {.dialect = &words, .shown = "db", .schema = "of cats"};
+
 static struct error error;
 
 static enum status write(struct writing *writing, const struct read_request *asked)
@@ -157,6 +166,7 @@ static enum status write(struct writing *writing, const struct read_request *ask
     static const struct span span = {.printable = "half"};
     error_clear(&error);
     *writing = (struct writing){.base = {.dialect = &dialect,
+                                         .database = &database,
                                          .asked = asked,
                                          .arena = arena_create(0),
                                          .out = &writing->out,

@@ -109,22 +109,19 @@ enum status folder_normal_form(struct database *self, const struct cell *cell, s
     .source = &folder_source, .target = &folder_target, .store = &folder_store,          \
     .lock = &folder_lock, .rollback = &folder_rollback
 
-#define FOLDER_OPTIONS                                                                   \
-    {"compression",                                                                      \
-     OPTION_CHOICE,                                                                      \
-     "none",                                                                             \
-     "none|gzip|zstd",                                                                   \
-     false,                                                                              \
-     "How new data files are compressed; existing ones are read by their names' ends."}, \
-    {                                                                                    \
-        "file_bytes", OPTION_BYTES, "128MiB", "1KiB..1TiB", false,                       \
-            "The most bytes of records, before compression, in one data file."           \
+#define FOLDER_OPTIONS                                                                \
+    {"compression", OPTION_CHOICE,                                                    \
+     "none",        "none|gzip|zstd",                                                 \
+     false,         "Compression of new data files; files are read by their names."}, \
+    {                                                                                 \
+        "file_bytes", OPTION_BYTES, "128MiB", "1KiB..1TiB", false,                    \
+            "Most bytes of records in a data file, before compression."               \
     }
 /* Of formats with loose_files. */
-#define FOLDER_PIPE_OPTION                                                             \
-    {                                                                                  \
-        "table", OPTION_TEXT, NULL, NULL, false,                                       \
-            "What the one table is called that comes from standard input; else stdin." \
+#define FOLDER_PIPE_OPTION                                         \
+    {                                                              \
+        "table", OPTION_TEXT, NULL, NULL, false,                   \
+            "Name of the table on standard input; default: stdin." \
     }
 
 /* All places in the room at which a test can make it die; every connector of files lists them. */

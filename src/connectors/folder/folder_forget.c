@@ -85,6 +85,7 @@ struct leftovers {
     struct arena *arena;
     bool runs;  /* a run's folder stays */
     bool keeps; /* there is a definition, or what is not ours */
+    bool notes; /* there is a note of a table */
     bool removes;
 };
 
@@ -157,6 +158,7 @@ static enum status visit_note(void *context, const char *name, struct error *err
         leftovers->keeps = true;
         return STATUS_OK;
     }
+    leftovers->notes = true;
     const char *tables = folder_path(leftovers->arena, leftovers->folder, "tables");
     return leftovers->removes ? remove_file(file_join(leftovers->arena, tables, name), error)
                               : STATUS_OK;
@@ -316,7 +318,11 @@ static enum status tidy(struct leftovers *leftovers, bool rolled_back, struct er
         STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (!leftovers->removes) {
+    bool any = leftovers->removes;
+    if (visit_notes(leftovers, false, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!any && !leftovers->notes) {
         remove_if_empty(leftovers);
         return STATUS_OK;
     }

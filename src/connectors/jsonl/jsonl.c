@@ -22,14 +22,13 @@ static const struct connector_option options[] = {
     FOLDER_OPTIONS,
     FOLDER_PIPE_OPTION,
     {"record_bytes", OPTION_BYTES, "16MiB", "1KiB..1GiB", false,
-     "The longest line that is read or written; longer ones are rejects."},
+     "Longest line; longer ones are rejected."},
     {"records", OPTION_CHOICE, "columns", "columns|documents", false,
-     "As a source: columns with types, declared or learnt from all rows; or documents without."},
+     "Source: columns with types, declared or learned; or documents without."},
     {"tags", OPTION_CHOICE, "yes", "yes|no", false,
-     "As a target: whether a kind that neither JSON nor the column tells is written as a tag, "
-     "{\"$bytes\":…}, so that it comes back as it was."},
+     "Target: whether to tag values whose kind would be lost, {\"$bytes\":…}."},
     {"non_finite", OPTION_CHOICE, "text", "text|reject", false,
-     "As a target: whether NaN and infinities are written as texts or rejected."},
+     "Target: whether to write NaN and infinities as texts."},
 };
 
 static const struct type_mapping types[] = {
@@ -240,7 +239,7 @@ static void caveats(const struct folder_table *table, struct buffer *out)
     }
     char rows[32];
     text_human_count(data->rows, rows, sizeof(rows));
-    buffer_format(out, "%s: types learnt from all %s rows: ", table->name, rows);
+    buffer_format(out, "%s: types learned from all %s rows: ", table->name, rows);
     for (uint32_t column = 0; column < data->column_count && column < SHOWN_COLUMNS; column++) {
         buffer_append_string(out, column > 0 ? ", " : "");
         append_column(&data->columns[column], out);

@@ -188,7 +188,8 @@ struct keyed_room {
     /* The run that this process has claimed; run_id NULL: none. */
     char *run_id;
     uint64_t epoch;
-    struct store *store; /* the control thread's; NULL before the first claim */
+    struct database *home; /* where its ledger is */
+    struct store *store;   /* the control thread's, of the home; NULL before the first claim */
 };
 
 /* The head of a connector's own database: its first member. */

@@ -21,7 +21,7 @@ void keyed_room_destroy(struct keyed_database *database)
 {
     struct keyed_room *room = &database->room;
     if (room->store != NULL) {
-        database->base.connector->store->close(room->store);
+        room->home->connector->store->close(room->store);
     }
     free(room->run_id);
     keyed_capacity_destroy(&room->capacity);
@@ -46,9 +46,11 @@ enum status keyed_claimed(struct database *self, const struct run_claim *claim, 
 {
     struct keyed_room *room = keyed_room_of(self);
     keyed_released(self);
-    if (room->store == NULL &&
-        self->connector->store->open(self, &room->store, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    if (room->store == NULL) {
+        room->home = claim->home;
+        if (room->home->connector->store->open(room->home, &room->store, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
     }
     room->run_id = memory_copy_string(claim->run_id);
     room->epoch = claim->epoch;

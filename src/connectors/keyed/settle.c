@@ -56,8 +56,8 @@ static enum status sort_key(void *context, uint64_t chunk, const struct keyed_ke
 static enum status collect(struct settling *settling, struct error *error)
 {
     const struct keyed_room *room = settling->room;
-    enum status status = keyed_spill_read(settling->database->connector->store, room->store,
-                                          room->run_id, sort_key, settling, error);
+    enum status status = keyed_spill_read(room->home->connector->store, room->store, room->run_id,
+                                          sort_key, settling, error);
     return status == STATUS_OK ? spill_sorter_finish(settling->sorter, error) : status;
 }
 

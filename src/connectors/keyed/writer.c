@@ -119,7 +119,7 @@ void keyed_writer_close(struct writer *writer)
     }
     writer->service->disconnect(writer->connection);
     if (writer->store != NULL) {
-        writer->database->connector->store->close(writer->store);
+        writer->room->home->connector->store->close(writer->store);
     }
     free_requests(writer);
     while (writer->waiting != NULL) {
@@ -340,16 +340,16 @@ static bool settles(const struct writer *writer)
 static enum status keep_keys(struct writer *writer, const struct writer_chunk *chunk,
                              struct error *error)
 {
-    const struct store_functions *functions = writer->database->connector->store;
+    struct database *home = writer->room->home;
     if (chunk->spill == NULL && !(chunk->repeated && settles(writer))) {
         return STATUS_OK;
     }
     if (writer->store == NULL &&
-        functions->open(writer->database, &writer->store, error) != STATUS_OK) {
+        home->connector->store->open(home, &writer->store, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    return keyed_spill_store(chunk->spill, functions, writer->store, writer->room->run_id,
-                             chunk->number, error);
+    return keyed_spill_store(chunk->spill, home->connector->store, writer->store,
+                             writer->room->run_id, chunk->number, error);
 }
 
 /* Everything was acknowledged. The mark that follows needs the lease as well. */

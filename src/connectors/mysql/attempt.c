@@ -28,8 +28,7 @@ enum status mysql_is_denied_select(struct mysql_database *self, MYSQL *connectio
 {
     struct error ignored = {0};
     struct buffer sql = {0};
-    buffer_append_string(&sql, "SELECT 1 FROM ");
-    mysql_append_table(&sql, self, table);
+    mysql_append(&sql, "SELECT 1 FROM %t", &self->sql, table);
     enum status status =
         mysql_is_denied(self, connection, &sql, true, code, denied, &ignored, error);
     buffer_free(&sql);

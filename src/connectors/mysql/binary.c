@@ -209,7 +209,7 @@ static enum status begin(struct mysql_rows *rows, struct arena *arena, enum erro
     }
     return is_as_prepared(rows) && mysql_stmt_bind_result(rows->statement, rows->binds) == 0
                ? STATUS_OK
-               : error_set(error, ERROR_SOURCE_READ, rows->database->shown,
+               : error_set(error, ERROR_SOURCE_READ, rows->database->sql.shown,
                            "the answer has other columns than the server told of");
 }
 
@@ -267,7 +267,7 @@ enum status mysql_rows_next(struct mysql_rows *rows, size_t *bytes, struct error
     for (uint32_t i = 0; i < rows->compiled->select.column_count; i++) {
         if (rows->bound[i].binding == AS_BYTES && rows->bound[i].null == 0) {
             if (!is_within(rows, i)) {
-                return error_set(error, ERROR_SOURCE_READ, rows->database->shown,
+                return error_set(error, ERROR_SOURCE_READ, rows->database->sql.shown,
                                  "the server sent a value that is longer than its row");
             }
             rows->bytes += rows->bound[i].length;
@@ -328,9 +328,9 @@ enum status mysql_rows_decode(struct mysql_rows *rows, struct arena *arena, stru
 {
     /* the library may end texts with a NUL */
     char *room = arena_try_allocate(arena, rows->bytes + 1);
-    enum status status =
-        room != NULL ? STATUS_OK
-                     : error_set(error, ERROR_MEMORY, rows->database->shown, "no memory for a row");
+    enum status status = room != NULL ? STATUS_OK
+                                      : error_set(error, ERROR_MEMORY, rows->database->sql.shown,
+                                                  "no memory for a row");
     for (uint32_t i = 0; status == STATUS_OK && i < rows->compiled->select.column_count; i++) {
         if (rows->bound[i].null != 0) {
             cells[i] = cell_null();

@@ -15,9 +15,7 @@ static bool is_on(const struct looking *looking, const struct target_table *tabl
                   const char *statement)
 {
     struct buffer begin = {0};
-    buffer_append_string(&begin, "ALTER TABLE ");
-    mysql_append_table(&begin, looking->self, table->name);
-    buffer_append_byte(&begin, ' ');
+    mysql_append(&begin, "ALTER TABLE %t ", &looking->self->sql, table->name);
     bool same = strncmp(statement, buffer_string(&begin), begin.length) == 0;
     buffer_free(&begin);
     return same;
@@ -50,5 +48,5 @@ enum status mysql_await_builders(struct mysql_database *self, MYSQL *connection,
                                  void (*progress)(const char *what), struct error *error)
 {
     struct looking looking = {self, connection, tables, table_count};
-    return sql_await_builders(find, &looking, self->shown, progress, error);
+    return sql_await_builders(find, &looking, self->sql.shown, progress, error);
 }

@@ -135,7 +135,7 @@ static void read_column(struct builder *builder, uint32_t row, struct schema_col
     facts->name = text(builder, rows, row, 1);
     facts->type = mysql_type_of(cell(rows, row, 2), text(builder, rows, row, 3));
     facts->type.type.zone =
-        facts->type.format == MYSQL_AS_TIMESTAMP ? builder->self->base.time_zone : NULL;
+        facts->type.format == MYSQL_AS_TIMESTAMP ? builder->self->sql.base.time_zone : NULL;
     facts->charset = text(builder, rows, row, 7);
     facts->collation = text(builder, rows, row, 8);
     facts->not_null = strcmp(cell(rows, row, 4), "NO") == 0;
@@ -339,7 +339,7 @@ static void read_foreign_keys(struct builder *builder, struct schema_table *tabl
     for (uint32_t row = range.first; row < range.end;) {
         uint32_t end = group_end(rows, row, range.end, 1);
         const char *schema = cell(rows, row, 3);
-        bool own = strcmp(schema, builder->self->schema) == 0;
+        bool own = strcmp(schema, builder->self->sql.schema) == 0;
         keys[table->foreign_key_count++] = (struct schema_foreign_key){
             .name = text(builder, rows, row, 1),
             .columns = list_of(builder, rows, row, end, 2),
@@ -435,7 +435,7 @@ static enum status ask(struct builder *builder, const char *sql, struct rows *ro
     enum error_code otherwise =
         self->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID;
 
-    mysql_append_filled(&filled, sql, self->schema, builder->table);
+    mysql_append_filled(&filled, sql, self->sql.schema, builder->table);
     if (mysql_run_buffer(self, builder->connection, &filled, MYSQL_LONG, otherwise, &rows->result,
                          builder->error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -34,6 +34,18 @@ struct mysql_table {
     struct mysql_shape shape;
 };
 
+static inline struct sql_table mysql_table_of(const struct mysql_table *facts)
+{
+    return (struct sql_table){.schema = facts->schema,
+                              .key = facts->key,
+                              .row_estimate = facts->row_estimate,
+                              .facts = (const struct sql_facts *)facts};
+}
+static inline const struct mysql_table *mysql_facts_of(const struct sql_table *table)
+{
+    return (const struct mysql_table *)table->facts;
+}
+
 struct mysql_catalog {
     struct schema *schema;
     struct mysql_table *tables;

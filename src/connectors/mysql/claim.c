@@ -6,10 +6,10 @@
  * LOCK IN SHARE MODE, which the next claim's update waits for. Who takes over first ends the
  * sessions that work on the run (ending.c).
  */
-#include "connectors/sql/claim.h"
 #include "base/clock.h"
 #include "base/memory.h"
 #include "connectors/mysql/store.h"
+#include "connectors/sql/database.h"
 #include "connectors/store_key.h"
 #include "model/json_tree.h"
 #include <jansson.h>
@@ -23,7 +23,7 @@ static void append_lock(struct buffer *sql, const struct mysql_database *self, c
                         const char *run_id)
 {
     struct buffer name = {0};
-    buffer_format(&name, "%s %s", run_id, self->schema);
+    buffer_format(&name, "%s %s", run_id, self->sql.schema);
     buffer_format(sql, "'transhume %s %016llx'", what,
                   (unsigned long long)sql_name_hash(buffer_string(&name)));
     buffer_free(&name);
@@ -48,7 +48,7 @@ static enum status get_lock(struct mysql_database *self, MYSQL *connection, cons
 enum status mysql_lock_creating(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     enum status status = get_lock(self, connection, "create", "", CREATE_WAIT_S, error);
-    return status == STATUS_AGAIN ? error_set(error, ERROR_TARGET_LOCKED, self->shown,
+    return status == STATUS_AGAIN ? error_set(error, ERROR_TARGET_LOCKED, self->sql.shown,
                                               "another process makes or removes the ledger here "
                                               "at this moment")
                                   : status;
@@ -127,9 +127,8 @@ static enum status find_epoch(struct mysql_database *self, MYSQL *connection, co
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     store_name_key(key, "run/", run_id);
-    buffer_append_string(&sql, "SELECT value FROM ");
-    mysql_append_table(&sql, self, SQL_STORE_TABLE);
-    buffer_format(&sql, " WHERE name = '%s/leader'", key);
+    mysql_append(&sql, "SELECT value FROM %t WHERE name = '%s/leader'", &self->sql, SQL_STORE_TABLE,
+                 key);
     enum status status =
         mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
@@ -192,25 +191,16 @@ const struct lock_functions mysql_lock_functions = {.take = take, .give_back = g
 
 /* ---------------------------------------------------------------- the claim */
 
-void mysql_released(struct database *database)
-{
-    struct mysql_database *self = mysql_database_of(database);
-    free(self->run_id);
-    free(self->guard_key);
-    self->run_id = NULL;
-    self->guard_key = NULL;
-}
-
 /* Sessions that the former holder opened until its claim was replaced are ended, too. The guard is
  * looked at once these are marked, as in mysql_join. */
-static enum status mark_own(struct mysql_database *self, bool took_over, struct error *error)
+enum status mysql_enter_run(struct mysql_database *self, bool took_over, struct error *error)
 {
     MYSQL *connection = NULL;
     enum status status = mysql_control(self, &connection, error);
     if (status == STATUS_OK && took_over) {
-        status = mysql_sessions_end(self, connection, self->run_id, self->epoch - 1, error);
+        status = mysql_sessions_end(self, connection, self->sql.run_id, self->sql.epoch - 1, error);
     }
-    if (status == STATUS_OK && self->guard_key == NULL) {
+    if (status == STATUS_OK && self->sql.guard_key == NULL) {
         status = mysql_store_make(self, connection, error); /* for notes.c */
     }
     if (status == STATUS_OK) {
@@ -222,24 +212,12 @@ static enum status mark_own(struct mysql_database *self, bool took_over, struct 
     return status == STATUS_OK ? mysql_check_claim(self, connection, error) : status;
 }
 
-enum status mysql_claimed(struct database *database, const struct run_claim *claim,
-                          struct error *error)
-{
-    struct mysql_database *self = mysql_database_of(database);
-    mysql_released(database);
-    self->run_id = memory_copy_string(claim->run_id);
-    self->guard_key = claim->guard_key != NULL ? memory_copy_string(claim->guard_key) : NULL;
-    self->guard_version = claim->guard_version;
-    self->epoch = claim->epoch;
-    return mark_own(self, claim->took_over, error);
-}
-
 enum status mysql_check_claim(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
     bool stands = true;
-    if (self->guard_key == NULL) {
+    if (self->sql.guard_key == NULL) {
         return STATUS_OK;
     }
     enum status status = mysql_store_check_guard(self, connection, &stands, error);
-    return status == STATUS_OK && !stands ? sql_run_fenced(self->shown, error) : status;
+    return status == STATUS_OK && !stands ? sql_run_fenced(self->sql.shown, error) : status;
 }

@@ -66,10 +66,10 @@ static void end_by_kill(struct mysql_database *self, const char *what, MYSQL *co
 static enum status give_up(struct mysql_database *self, MYSQL *connection,
                            enum mysql_patience patience, struct error *error)
 {
-    if (patience != MYSQL_PROBE && !atomic_load(&self->base.hurried)) {
+    if (patience != MYSQL_PROBE && !atomic_load(&self->sql.base.hurried)) {
         end_by_kill(self, "CONNECTION", connection);
     }
-    error_set(error, ERROR_NETWORK, self->shown, "the server did not answer within %lld s",
+    error_set(error, ERROR_NETWORK, self->sql.shown, "the server did not answer within %lld s",
               (long long)(self->timeout_ms / 1000));
     error_hint(error, "it may be overloaded, or wait for a lock: SHOW PROCESSLIST shows it");
     mysql_break_off(connection); /* what it may still say nobody would understand */
@@ -85,7 +85,7 @@ static enum status keep_vigil(struct mysql_database *self, MYSQL *connection,
                               struct sql_vigil *vigil, struct error *error)
 {
     enum sql_life life = mysql_life_of(self, connection);
-    enum status status = sql_vigil_found(vigil, life, self->timeout_ms, self->shown, error);
+    enum status status = sql_vigil_found(vigil, life, self->timeout_ms, self->sql.shown, error);
     if (status != STATUS_OK) {
         if (life != SQL_SILENT) { /* its transaction would hold its locks, perhaps for hours */
             end_by_kill(self, "CONNECTION", connection);
@@ -337,7 +337,8 @@ static enum status note_session(struct mysql_database *self, MYSQL *connection, 
     }
     mysql_free_result(result);
     return named ? STATUS_OK
-                 : error_set(error, ERROR_NETWORK, self->shown, "the server does not name itself");
+                 : error_set(error, ERROR_NETWORK, self->sql.shown,
+                             "the server does not name itself");
 }
 
 static int wait_for(MYSQL *connection, int events)
@@ -371,9 +372,9 @@ static bool log_in(const struct mysql_database *self, enum mysql_tls tls, MYSQL 
     const char *password = settings->password != NULL ? settings->password : getenv("MYSQL_PWD");
     bool wants_tls = tls != MYSQL_TLS_DISABLE && settings->socket == NULL;
     MYSQL *made = NULL;
-    int events = mysql_real_connect_start(&made, connection, settings->host, settings->user,
-                                          password, self->schema, settings->port, settings->socket,
-                                          CLIENT_FOUND_ROWS | CLIENT_MULTI_RESULTS);
+    int events = mysql_real_connect_start(
+        &made, connection, settings->host, settings->user, password, self->sql.schema,
+        settings->port, settings->socket, CLIENT_FOUND_ROWS | CLIENT_MULTI_RESULTS);
     *without_tls = false;
     for (bool judged = !wants_tls; events != 0;) {
         int happened = *without_tls ? MYSQL_WAIT_TIMEOUT : wait_for(connection, events);
@@ -394,7 +395,7 @@ static enum status not_reached(const struct mysql_database *self, MYSQL *connect
 {
     mysql_failure(self, connection, ERROR_NETWORK, error);
     if (error != NULL && error->native_code == CR_UNKNOWN_ERROR) {
-        error_set(error, ERROR_CREDENTIALS, self->shown,
+        error_set(error, ERROR_CREDENTIALS, self->sql.shown,
                   "the log-in broke off, and the client library does not say why");
         error_hint(error, "over TLS (sslmode=require, or better verify-full) no public key of the "
                           "server's is needed, which may be the cause");
@@ -406,7 +407,7 @@ static enum status not_reached(const struct mysql_database *self, MYSQL *connect
 
 static enum status refuse_without_tls(const struct mysql_database *self, struct error *error)
 {
-    error_set(error, ERROR_TLS, self->shown, "the server offers no TLS");
+    error_set(error, ERROR_TLS, self->sql.shown, "the server offers no TLS");
     error_hint(error, "turn it on there; where nobody can listen, sslmode=disable does without");
     return STATUS_FAILED;
 }
@@ -469,8 +470,8 @@ enum status mysql_control(struct mysql_database *self, MYSQL **connection, struc
     if (mysql_is_alive(self->control)) {
         return STATUS_OK;
     }
-    if (self->mode == OPEN_SOURCE && self->snapshot_taken) {
-        error_set(error, ERROR_SOURCE_READ, self->shown,
+    if (self->mode == OPEN_SOURCE && self->sql.snapshot_taken) {
+        error_set(error, ERROR_SOURCE_READ, self->sql.shown,
                   "the connection that holds the snapshot broke off");
         error_hint(error, "`transhume resume` continues, at a new snapshot");
         return STATUS_FAILED;
@@ -572,10 +573,7 @@ enum status mysql_ask_edge(struct mysql_database *self, MYSQL *connection, const
                            int64_t *number, struct error *error)
 {
     struct buffer sql = {0};
-    buffer_format(&sql, "SELECT %s(", edge);
-    mysql_append_name(&sql, column);
-    buffer_append_string(&sql, ") FROM ");
-    mysql_append_table(&sql, self, table);
+    mysql_append(&sql, "SELECT %s(%n) FROM %t", edge, column, &self->sql, table);
     return mysql_ask_number(self, connection, &sql, MYSQL_LONG, otherwise, INT64_MIN, number,
                             error);
 }

@@ -15,8 +15,7 @@ struct counting {
 
 static void append_count(struct buffer *sql, const struct counting *counting)
 {
-    buffer_append_string(sql, "SELECT count(*) FROM ");
-    mysql_append_table(sql, counting->self, counting->table->name);
+    mysql_append(sql, "SELECT count(*) FROM %t", &counting->self->sql, counting->table->name);
 }
 
 /* A key of this run's making that is one whole number; its edges then cost nothing to find. */
@@ -74,14 +73,12 @@ static enum status count_range(void *context, MYSQL *connection, struct arena *a
     struct buffer sql = {0};
     (void)arena;
     append_count(&sql, counting);
-    buffer_append_string(&sql, " WHERE ");
-    mysql_append_name(&sql, key);
+    mysql_append(&sql, " WHERE %n", key);
     if (!first) {
         buffer_format(&sql, " >= %lld", (long long)counting->bounds[number]);
     }
     if (!first && !last) {
-        buffer_append_string(&sql, " AND ");
-        mysql_append_name(&sql, key);
+        mysql_append(&sql, " AND %n", key);
     }
     if (!last) {
         buffer_format(&sql, " < %lld", (long long)counting->bounds[number + 1]);

@@ -26,7 +26,7 @@ static enum status ask(struct mysql_database *self, MYSQL *connection, const cha
                        MYSQL_RES **result, struct error *error)
 {
     struct buffer sql = {0};
-    mysql_append_filled(&sql, query, self->schema, NULL);
+    mysql_append_filled(&sql, query, self->sql.schema, NULL);
     return mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_SOURCE_READ, result, error);
 }
 
@@ -125,7 +125,7 @@ enum status mysql_objects_read(struct mysql_database *self, MYSQL *connection,
     status = status == STATUS_OK ? ask(self, connection, sql_inventory, &inventory, error) : status;
     status = status == STATUS_OK ? add_objects(self, connection, schema, objects, error) : status;
     if (status == STATUS_OK && !add_inventory(schema, inventory)) {
-        status = error_set(error, ERROR_SOURCE_READ, self->shown,
+        status = error_set(error, ERROR_SOURCE_READ, self->sql.shown,
                            "what the server has is not told as it was asked for");
     }
     mysql_free_result(objects);
@@ -145,7 +145,7 @@ static bool is_hidden(MYSQL *connection, const struct error *error)
 
 static enum status refuse_hidden(struct mysql_database *self, uint32_t count, struct error *error)
 {
-    error_set(error, ERROR_PERMISSION, self->shown,
+    error_set(error, ERROR_PERMISSION, self->sql.shown,
               "the account has rights on some columns alone of %u table%s, and is not told of the "
               "others",
               count, count == 1 ? "" : "s");
@@ -166,8 +166,7 @@ enum status mysql_statements_read(struct mysql_database *self, MYSQL *connection
         if (table->kind != SCHEMA_TABLE) {
             continue;
         }
-        buffer_append_string(&sql, "SHOW CREATE TABLE ");
-        mysql_append_table(&sql, self, table->name);
+        mysql_append(&sql, "SHOW CREATE TABLE %t", &self->sql, table->name);
         status = mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_SOURCE_READ, &result,
                                   error);
         MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;

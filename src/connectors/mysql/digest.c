@@ -7,8 +7,11 @@
 #include "connectors/mysql/source.h"
 #include <string.h>
 
-static struct digest_type type_of(const struct mysql_column *column)
+struct digest_type mysql_digest_type(const struct sql_database *self, const struct sql_table *table,
+                                     uint32_t number)
 {
+    const struct mysql_column *column = &mysql_facts_of(table)->columns[number];
+    (void)self;
     switch (column->type.format) {
     case MYSQL_AS_INT:
     case MYSQL_AS_UINT:
@@ -38,20 +41,6 @@ static struct digest_type type_of(const struct mysql_column *column)
     default:
         return (struct digest_type){.form = DIGEST_NONE};
     }
-}
-
-struct digest_type mysql_digest_type(struct database *database, const struct read_request *request,
-                                     const char *column)
-{
-    const struct mysql_table *table = NULL;
-    struct error ignored = {0};
-    if (request->table == NULL ||
-        mysql_request_root(mysql_database_of(database), request, &table, &ignored) != STATUS_OK) {
-        return (struct digest_type){.form = DIGEST_NONE};
-    }
-    int32_t position = mysql_find_column(table, column);
-    return position >= 0 ? type_of(&table->columns[position])
-                         : (struct digest_type){.form = DIGEST_NONE};
 }
 
 /* ---------------------------------------------------------------- as SQL */
@@ -142,19 +131,12 @@ void mysql_digest_append_part(struct buffer *sql, const struct mysql_column *col
 static enum status take(MYSQL_RES *result, const struct read_request *request,
                         struct digest_sum *sums, uint64_t *bytes, struct error *error)
 {
+    enum status status = STATUS_OK;
     MYSQL_ROW row;
-    while (result != NULL && (row = mysql_fetch_row(result)) != NULL) {
-        const char *cells[SQL_DIGEST_CELLS];
-        for (int i = 0; i < SQL_DIGEST_CELLS; i++) {
-            cells[i] = row[i];
-            *bytes += row[i] != NULL ? strlen(row[i]) + 1 : 1;
-        }
-        if (!sql_digest_take(cells, request->digest->bucket_count, sums)) {
-            return error_set(error, ERROR_SOURCE_READ, request->name,
-                             "what the server says is no sum of hashes");
-        }
+    while (status == STATUS_OK && result != NULL && (row = mysql_fetch_row(result)) != NULL) {
+        status = sql_digest_take(request, (const char *const *)row, sums, bytes, error);
     }
-    return STATUS_OK;
+    return status;
 }
 
 enum status mysql_digest(struct reader *reader, const struct read_request *request,

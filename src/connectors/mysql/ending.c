@@ -29,7 +29,7 @@ static bool takes_locks(const struct mysql_database *self)
 /* A number is taken as long as the server knows its last session, also one that is lost to us. */
 enum status mysql_session_mark(struct mysql_database *self, MYSQL *connection, struct error *error)
 {
-    uint64_t key = sql_sessions_key(self->schema, self->run_id, self->epoch);
+    uint64_t key = sql_sessions_key(self->sql.schema, self->sql.run_id, self->sql.epoch);
     for (uint32_t i = 0; takes_locks(self) && i < SQL_SESSIONS_MAX; i++) {
         struct buffer sql = {0};
         int64_t locked = 0;
@@ -44,7 +44,7 @@ enum status mysql_session_mark(struct mysql_database *self, MYSQL *connection, s
             return STATUS_OK;
         }
     }
-    return takes_locks(self) ? error_set(error, ERROR_TARGET_LOCKED, self->shown,
+    return takes_locks(self) ? error_set(error, ERROR_TARGET_LOCKED, self->sql.shown,
                                          "%d sessions are at work on this run", SQL_SESSIONS_MAX)
                              : STATUS_OK;
 }
@@ -52,7 +52,7 @@ enum status mysql_session_mark(struct mysql_database *self, MYSQL *connection, s
 enum status mysql_join(struct mysql_database *self, MYSQL **connection, struct error *error)
 {
     enum status status = mysql_connect(self, connection, error);
-    if (status != STATUS_OK || self->run_id == NULL) {
+    if (status != STATUS_OK || self->sql.run_id == NULL) {
         return status;
     }
     status = mysql_session_mark(self, *connection, error);
@@ -111,7 +111,7 @@ static enum status end_found(struct looking *looking, struct error *error)
                                       .end = end,
                                       .context = looking,
                                       .words = {"KILL ", ""},
-                                      .shown = looking->self->shown,
+                                      .shown = looking->self->sql.shown,
                                       .timeout_ms = looking->self->timeout_ms};
     return sql_end_sessions(&ending, error);
 }
@@ -121,7 +121,7 @@ enum status mysql_sessions_end(struct mysql_database *self, MYSQL *connection, c
 {
     struct looking looking = {.self = self,
                               .connection = connection,
-                              .key = sql_sessions_key(self->schema, run_id, epoch)};
+                              .key = sql_sessions_key(self->sql.schema, run_id, epoch)};
     return end_found(&looking, error);
 }
 

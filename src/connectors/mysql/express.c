@@ -42,9 +42,9 @@ static const struct shape *shape_of(struct writer *writer, uint32_t table,
     if (entry->pulled != NULL) {
         return entry->pulled;
     }
-    struct shape *shape = arena_allocate_zeroed(writer->arena, 1, sizeof *shape);
+    struct shape *shape = arena_allocate_zeroed(writer->sql.arena, 1, sizeof *shape);
     struct shape_field *fields =
-        arena_allocate_zeroed(writer->arena, (size_t)count + 1, sizeof *fields);
+        arena_allocate_zeroed(writer->sql.arena, (size_t)count + 1, sizeof *fields);
     for (uint32_t i = 0; i < count; i++) {
         const char *name = from->columns[i].name;
         if (!from->columns[i].generated) {
@@ -130,9 +130,7 @@ static enum status start_source(struct pull *pull, const struct span *span)
         buffer_append_string(&sql, i > 0 ? ", " : "");
         mysql_append_selected(&sql, &column->type, "_t0", column->name);
     }
-    buffer_append_string(&sql, " FROM ");
-    mysql_append_table(&sql, pull->source, pull->from->schema->name);
-    buffer_append_string(&sql, " AS _t0");
+    mysql_append(&sql, " FROM %t AS _t0", &pull->source->sql, pull->from->schema->name);
     enum status status = mysql_span_append(&sql, span, pull->from, pull->error);
     if (status == STATUS_OK) {
         status = mysql_send(pull->source, pull->connection, sql.data, sql.length, MYSQL_LONG,
@@ -186,7 +184,7 @@ static enum status append_line(struct pull *pull, MYSQL_ROW row)
 /* They have moved, be they few or slow. */
 static void note(struct pull *pull, uint64_t rows)
 {
-    atomic_fetch_add(&pull->writer->database->base.report.pulled_rows, rows - pull->noted);
+    atomic_fetch_add(&pull->writer->database->sql.base.report.pulled_rows, rows - pull->noted);
     pull->noted = rows;
 }
 
@@ -267,7 +265,7 @@ enum status mysql_express_chunk(struct writer *writer, struct database *source, 
         return status == STATUS_OK ? STATUS_AGAIN : status;
     }
     status = carry(&pull, span, rows);
-    atomic_fetch_sub(&writer->database->base.report.pulled_rows, pull.noted);
+    atomic_fetch_sub(&writer->database->sql.base.report.pulled_rows, pull.noted);
     end_source(&pull);
     return status;
 }

@@ -201,7 +201,7 @@ enum status mysql_failure(const struct mysql_database *self, MYSQL *connection,
                             : mysql_error(connection);
 
     const char *who = self->version == 0 ? "the server" : self->mariadb ? "MariaDB" : "MySQL";
-    error_set(error, code, self->shown, "%s says: %s", who,
+    error_set(error, code, self->sql.shown, "%s says: %s", who,
               words[0] != '\0' ? words : "nothing more");
     if (error != NULL) {
         error->native_code = number;

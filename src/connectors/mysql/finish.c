@@ -47,9 +47,7 @@ enum status mysql_finisher_run(struct mysql_finisher *finisher, struct buffer *s
 void mysql_finisher_begin(struct buffer *sql, const struct mysql_finisher *finisher,
                           const char *table)
 {
-    buffer_append_string(sql, "ALTER TABLE ");
-    mysql_append_table(sql, finisher->self, table);
-    buffer_append_byte(sql, ' ');
+    mysql_append(sql, "ALTER TABLE %t ", &finisher->self->sql, table);
 }
 
 enum status mysql_finisher_fail(struct mysql_finisher *finisher, const struct error *problem)
@@ -104,10 +102,8 @@ static enum status set_counter(struct mysql_finisher *finisher, const struct tar
         if (!facts->columns[i].counted) {
             continue;
         }
-        buffer_append_string(&sql, "SELECT max(");
-        mysql_append_name(&sql, facts->columns[i].name);
-        buffer_append_string(&sql, ") FROM ");
-        mysql_append_table(&sql, finisher->self, table->name);
+        mysql_append(&sql, "SELECT max(%n) FROM %t", facts->columns[i].name, &finisher->self->sql,
+                     table->name);
         if (mysql_ask_number(finisher->self, finisher->connection, &sql, MYSQL_BUILD,
                              ERROR_TARGET_SCHEMA, 0, &most, finisher->error) != STATUS_OK) {
             return STATUS_FAILED;
@@ -127,8 +123,7 @@ static enum status analyze(struct mysql_finisher *finisher, const struct target_
 {
     struct buffer sql = {0};
     mysql_finisher_say(finisher, "statistics of", table->name);
-    buffer_append_string(&sql, "ANALYZE TABLE ");
-    mysql_append_table(&sql, finisher->self, table->name);
+    mysql_append(&sql, "ANALYZE TABLE %t", &finisher->self->sql, table->name);
     return mysql_finisher_run(finisher, &sql, table->name, MYSQL_BUILD);
 }
 
@@ -271,8 +266,9 @@ static enum status finish(struct finishing *finishing, struct error *error)
                  ? mysql_await_builders(self, finishing->connection, finishing->tables,
                                         finishing->table_count, finishing->progress, error)
                  : status;
-    status = status == STATUS_OK ? mysql_put_back(self, self->run_id, finishing->progress, error)
-                                 : status;
+    status = status == STATUS_OK
+                 ? mysql_put_back(self, self->sql.run_id, finishing->progress, error)
+                 : status;
     status = status == STATUS_OK ? mysql_control(self, &finishing->connection, error) : status;
     status =
         status == STATUS_OK ? mysql_silence_keys(self, finishing->connection, true, error) : status;

@@ -1,43 +1,8 @@
-/* Starting tables again, and removing what was kept for a run, or for any. */
+/* Removing what was kept for a run, or for any. */
 #include "base/failpoint.h"
 #include "connectors/mysql/objects.h"
 #include "connectors/mysql/rebuild.h"
 #include "connectors/mysql/store.h"
-
-/* ---------------------------------------------------------------- tables that start again */
-
-static enum status empty_table(struct mysql_database *self, MYSQL *connection,
-                               const struct target_table *table, struct error *error)
-{
-    struct buffer sql = {0};
-    enum mysql_making making = MYSQL_NOT_MADE;
-    if (mysql_find_making(self, connection, table->name, &making, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (making == MYSQL_NOT_MADE) {
-        return error_set(error, ERROR_TARGET_NOT_EMPTY, table->name,
-                         "this run did not make the table, so it will not empty it");
-    }
-    buffer_append_string(&sql, "DELETE FROM ");
-    mysql_append_table(&sql, self, table->name);
-    return mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_WRITE, NULL, error);
-}
-
-enum status mysql_empty(struct database *database, const struct target_table *const *tables,
-                        uint32_t table_count, struct error *error)
-{
-    struct mysql_database *self = mysql_database_of(database);
-    MYSQL *connection = NULL;
-    if (mysql_begin(self, &connection, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        status = empty_table(self, connection, tables[i], error);
-    }
-    status = status == STATUS_OK ? mysql_check_claim(self, connection, error) : status;
-    return mysql_end(self, connection, status, error);
-}
 
 /* ---------------------------------------------------------------- a run */
 
@@ -48,7 +13,7 @@ static enum status forget_rows(struct mysql_database *self, const char *run_id, 
         return STATUS_FAILED;
     }
     enum status status = mysql_objects_forget(self, connection, run_id, error);
-    if (status == STATUS_OK && self->guard_key == NULL) { /* else the ledger does */
+    if (status == STATUS_OK && self->sql.guard_key == NULL) { /* else the ledger does */
         status = mysql_forget_notes(self, connection, run_id, error);
     }
     status = status == STATUS_OK ? mysql_check_claim(self, connection, error) : status;
@@ -61,9 +26,7 @@ static enum status drop_empty(struct mysql_database *self, MYSQL *connection, st
 {
     struct buffer sql = {0};
     int64_t found = 1;
-    buffer_append_string(&sql, "SELECT EXISTS (SELECT 1 FROM ");
-    mysql_append_table(&sql, self, SQL_STORE_TABLE);
-    buffer_append_byte(&sql, ')');
+    mysql_append(&sql, "SELECT EXISTS (SELECT 1 FROM %t)", &self->sql, SQL_STORE_TABLE);
     enum status status = mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_LEDGER_INVALID,
                                           1, &found, error);
     return status == STATUS_OK && found == 0 ? mysql_drop_own(self, connection, NULL, error)
@@ -84,7 +47,7 @@ enum status mysql_forget_run(struct database *database, const char *run_id, bool
         failpoint_hit("mysql.after_forget", error) != STATUS_OK ||
         mysql_control(self, &connection, error) != STATUS_OK ||
         mysql_drop_own(self, connection, run_id, error) != STATUS_OK ||
-        (self->guard_key == NULL && drop_empty(self, connection, error) != STATUS_OK)) {
+        (self->sql.guard_key == NULL && drop_empty(self, connection, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     return failpoint_hit("mysql.after_sweep", error);

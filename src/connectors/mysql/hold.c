@@ -99,7 +99,7 @@ enum status mysql_hold(struct database *database, const struct read_request *con
 static enum status changed(const struct mysql_database *self, const char *name, const char *what,
                            struct error *error)
 {
-    error_set(error, ERROR_SOURCE_CHANGED, self->shown,
+    error_set(error, ERROR_SOURCE_CHANGED, self->sql.shown,
               "%s was %s while the run began, after the catalogue was read", name, what);
     error_hint(error, "start the command again, once nobody alters the source's tables");
     return STATUS_FAILED;

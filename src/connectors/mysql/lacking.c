@@ -39,8 +39,7 @@ static void tell_table(const struct looking *looking, const char *table)
 {
     char name[SQL_SHOWN_BYTES];
     struct buffer grant = {0};
-    buffer_append_string(&grant, "GRANT SELECT ON ");
-    mysql_append_table(&grant, looking->self, table);
+    mysql_append(&grant, "GRANT SELECT ON %t", &looking->self->sql, table);
     buffer_format(looking->out, "%s: the account may not read it: %s TO %s\n",
                   sql_show_name(table, name), buffer_string(&grant), looking->account);
     buffer_free(&grant);

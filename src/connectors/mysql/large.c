@@ -28,7 +28,7 @@ static enum status ask(struct mysql_large *self, uint64_t offset, size_t size, M
     enum status status = mysql_run_buffer(database, database->slicer, &sql, MYSQL_LONG,
                                           ERROR_SOURCE_READ, result, error);
     if (status != STATUS_OK && !mysql_is_alive(database->slicer)) {
-        error_set(error, ERROR_SOURCE_READ, database->shown,
+        error_set(error, ERROR_SOURCE_READ, database->sql.shown,
                   "the connection that reads large values within the snapshot is gone");
     }
     return status;
@@ -58,9 +58,8 @@ static void append_column(struct buffer *sql, const struct mysql_sliced *sliced)
 {
     bool text = sliced->kind == VALUE_TEXT;
     /* a CAST would be cut off at max_allowed_packet */
-    buffer_append_string(sql, text ? "CONVERT(_t0." : "_t0.");
-    mysql_append_name(sql, sliced->name);
-    buffer_append_string(sql, text ? " USING binary)" : "");
+    mysql_append(sql, "%s%n%s", text ? "CONVERT(_t0." : "_t0.", sliced->name,
+                 text ? " USING binary)" : "");
 }
 
 static void make_one(struct mysql_database *self, const struct buffer *place,
@@ -71,7 +70,7 @@ static void make_one(struct mysql_database *self, const struct buffer *place,
     append_column(&column, sliced);
     struct mysql_large *large =
         memory_allocate_zeroed(1, sizeof *large + place->length + column.length + 2);
-    large->base = (struct sql_large){.shown = self->shown,
+    large->base = (struct sql_large){.shown = self->sql.shown,
                                      .lock = &self->slicer_lock,
                                      .fetch = fetch,
                                      .block_bytes = MYSQL_SLICE_BYTES};
@@ -94,8 +93,7 @@ static bool write_place(struct mysql_database *self, const struct mysql_request 
         }
         values[i] = (struct text){.data = key[i], .length = lengths[i]};
     }
-    mysql_append_table(place, self, compiled->root->schema->name);
-    buffer_append_string(place, " AS _t0 WHERE ");
+    mysql_append(place, "%t AS _t0 WHERE ", &self->sql, compiled->root->schema->name);
     mysql_append_record(place, compiled->root, "_t0", values);
     return true;
 }
@@ -117,7 +115,7 @@ enum status mysql_large_make(struct mysql_database *self, const struct mysql_req
             make_one(self, &place, &compiled->sliced[i], length, batch,
                      &cells[compiled->sliced[i].column]);
         } else {
-            status = error_set(error, ERROR_SOURCE_READ, self->shown,
+            status = error_set(error, ERROR_SOURCE_READ, self->sql.shown,
                                "the length of a large value is not told as it was asked for");
         }
     }

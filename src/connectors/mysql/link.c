@@ -23,5 +23,5 @@ void mysql_tell_link(struct mysql_database *self, MYSQL *connection)
     if (cipher != NULL && security != LINK_LOCAL_SOCKET) {
         security = checks_peer(connection) ? LINK_PEER_VERIFIED : LINK_UNVERIFIED;
     }
-    report_link(&self->base, security, protocol, cipher);
+    report_link(&self->sql.base, security, protocol, cipher);
 }

@@ -27,7 +27,7 @@ static void append_holders(struct buffer *sql, const struct mysql_database *self
                                     "performance_schema.threads AS t ON t.thread_id = "
                                     "m.owner_thread_id WHERE m.lock_status = 'GRANTED' AND "
                                     "m.object_schema = ");
-    mysql_append_string(sql, self->schema);
+    mysql_append_string(sql, self->sql.schema);
     buffer_append_string(sql, self->mariadb ? " AND table_name = " : " AND m.object_name = ");
     mysql_append_string(sql, table);
 }
@@ -142,7 +142,7 @@ void mysql_retry_begin(struct mysql_database *self, struct retry *retry)
 {
     retry_init(retry, RETRY_PATIENCE_TIMEOUTS * self->timeout_ms);
     retry->stop_level = 1;
-    retry->waiting_until_ms = &self->base.report.waiting_until_ms;
+    retry->waiting_until_ms = &self->sql.base.report.waiting_until_ms;
 }
 
 bool mysql_tries_again(struct retry *retry, enum status status, struct error *error)

@@ -22,81 +22,54 @@ enum {
 static const char *const schemes[] = {"mariadb", NULL};
 
 static const struct connector_option options[] = {
-    {.name = "socket",
-     .type = OPTION_TEXT,
-     .help = "the server's Unix socket; instead of host and port"},
+    {.name = "socket", .type = OPTION_TEXT, .help = "Unix socket, instead of host and port"},
     {.name = "sslmode",
      .type = OPTION_CHOICE,
      .range = "disable|prefer|require|verify-full",
-     .help = "default: verify-full, but for loopback and Unix sockets prefer"},
+     .help = "default: verify-full; prefer for loopback and Unix sockets"},
     {.name = "sslrootcert",
      .type = OPTION_TEXT,
-     .help = "certificates of the authorities that are trusted; default: the system's"},
+     .help = "certificates of trusted authorities; default: the system's"},
     {.name = "sslcert", .type = OPTION_TEXT, .help = "the client's certificate"},
     {.name = "sslkey", .type = OPTION_TEXT, .help = "the client's private key"},
     {.name = "option_file",
      .type = OPTION_TEXT,
-     .help = "instead of ~/.my.cnf and its like; its groups client and transhume are read; empty: "
-             "none"},
+     .help = "instead of ~/.my.cnf and the like; empty: none"},
     {.name = "lock",
      .type = OPTION_CHOICE,
      .default_text = "auto",
      .range = "auto|none",
-     .help = "source: how a snapshot is made that all readers share: under a short lock, or one "
-             "connection after the other"},
+     .help = "source: take a short lock for one snapshot of all readers, or not"},
     {.name = "load",
      .type = OPTION_CHOICE,
      .default_text = "auto",
      .range = "auto|data|insert",
-     .help = "target: prepared INSERTs in bulk where the server takes them (MariaDB), else LOAD "
-             "DATA LOCAL (data: always), else INSERTs of many rows (insert: always)"},
+     .help = "target: bulk INSERTs (MariaDB), else LOAD DATA LOCAL; data, insert: always that"},
 };
 
-static const char *const failpoints[] = {"mysql.before_snapshot",
-                                         "mysql.snapshot_locked",
-                                         "mysql.snapshot_taken",
-                                         "mysql.before_slice",
-                                         "mysql.before_schema",
-                                         "mysql.after_intent",
-                                         "mysql.after_table",
-                                         "mysql.after_schema",
-                                         "mysql.before_note",
-                                         "mysql.after_note",
-                                         "mysql.before_keys_drop",
-                                         "mysql.after_keys_drop",
-                                         "mysql.before_put_back",
-                                         "mysql.after_put_back",
-                                         "mysql.before_notes_end",
-                                         "mysql.after_notes_end",
-                                         "mysql.chunk_begin",
-                                         "mysql.before_pull",
-                                         "mysql.after_pull",
-                                         "mysql.before_mark",
-                                         "mysql.before_commit",
-                                         "mysql.after_commit",
-                                         "mysql.before_index",
-                                         "mysql.after_index",
-                                         "mysql.before_taking",
-                                         "mysql.before_orphans",
-                                         "mysql.after_orphans",
-                                         "mysql.before_objects",
-                                         "mysql.after_object",
-                                         "mysql.after_objects",
-                                         "mysql.before_remove_objects",
-                                         "mysql.after_remove_object",
-                                         "mysql.before_delete",
-                                         "mysql.after_delete",
-                                         "mysql.before_undo",
-                                         "mysql.after_undo",
-                                         "mysql.before_remove_table",
-                                         "mysql.after_rename",
-                                         "mysql.before_drop",
-                                         "mysql.after_remove_table",
-                                         "mysql.before_forget",
-                                         "mysql.after_forget",
-                                         "mysql.after_sweep",
-                                         "mysql.snapshot_begun",
-                                         NULL};
+static const char *const failpoints[] = {"mysql.before_empty",        "mysql.before_snapshot",
+                                         "mysql.snapshot_locked",     "mysql.snapshot_taken",
+                                         "mysql.before_slice",        "mysql.before_schema",
+                                         "mysql.after_intent",        "mysql.after_table",
+                                         "mysql.after_schema",        "mysql.before_note",
+                                         "mysql.after_note",          "mysql.before_keys_drop",
+                                         "mysql.after_keys_drop",     "mysql.before_put_back",
+                                         "mysql.after_put_back",      "mysql.before_notes_end",
+                                         "mysql.after_notes_end",     "mysql.chunk_begin",
+                                         "mysql.before_pull",         "mysql.after_pull",
+                                         "mysql.before_mark",         "mysql.before_commit",
+                                         "mysql.after_commit",        "mysql.before_index",
+                                         "mysql.after_index",         "mysql.before_taking",
+                                         "mysql.before_orphans",      "mysql.after_orphans",
+                                         "mysql.before_objects",      "mysql.after_object",
+                                         "mysql.after_objects",       "mysql.before_remove_objects",
+                                         "mysql.after_remove_object", "mysql.before_delete",
+                                         "mysql.after_delete",        "mysql.before_undo",
+                                         "mysql.after_undo",          "mysql.before_remove_table",
+                                         "mysql.after_rename",        "mysql.before_drop",
+                                         "mysql.after_remove_table",  "mysql.before_forget",
+                                         "mysql.after_forget",        "mysql.after_sweep",
+                                         "mysql.snapshot_begun",      NULL};
 
 /* ---------------------------------------------------------------- how to connect */
 
@@ -144,7 +117,7 @@ static enum status choose_settings(struct mysql_database *self, const struct uri
     settings->ca = keep(self, ca);
     settings->certificate = keep(self, uri_parameter(uri, &transhume_connector, "sslcert"));
     settings->key = keep(self, uri_parameter(uri, &transhume_connector, "sslkey"));
-    self->schema = keep(self, uri->path);
+    self->sql.schema = keep(self, uri->path);
     return STATUS_OK;
 }
 
@@ -175,7 +148,7 @@ static enum status check_cluster(struct mysql_database *self, struct error *erro
     mysql_free_result(result);
     if (splits && !alone) {
         sql_refuse_server(
-            self->mode, self->shown,
+            self->mode, self->sql.shown,
             "wsrep_load_data_splitting is on: the server would commit parts of a chunk", error);
         error_hint(error, "SET GLOBAL wsrep_load_data_splitting = OFF, or say ?load=insert");
         return STATUS_FAILED;
@@ -219,7 +192,7 @@ static enum status look_at_target(struct mysql_database *self, const char *load,
     }
     mysql_free_result(result);
     if (read_only) {
-        sql_refuse_server(self->mode, self->shown, "the server is read-only", error);
+        sql_refuse_server(self->mode, self->sql.shown, "the server is read-only", error);
         error_hint(error, "give the primary's address");
         return STATUS_FAILED;
     }
@@ -233,13 +206,13 @@ static enum status name_as_server(struct mysql_database *self, struct error *err
     MYSQL_RES *result = NULL;
     buffer_append_string(&sql, "SELECT schema_name FROM information_schema.schemata WHERE "
                                "CAST(LOWER(schema_name) AS BINARY) = CAST(LOWER(");
-    mysql_append_string(&sql, self->schema);
+    mysql_append_string(&sql, self->sql.schema);
     buffer_append_string(&sql, ") AS BINARY)");
     enum status status =
         mysql_run_buffer(self, self->control, &sql, MYSQL_SHORT, ERROR_NETWORK, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
     if (row != NULL && row[0] != NULL) {
-        self->schema = keep(self, row[0]);
+        self->sql.schema = keep(self, row[0]);
     }
     mysql_free_result(result);
     return status;
@@ -252,10 +225,10 @@ static enum status look_at_server(struct mysql_database *self, const char *load,
     int64_t folds = 0;
     self->version = mysql_get_server_version(self->control);
     self->mariadb = mariadb_connection(self->control) != 0;
-    sql_name_server(&self->base, self->mariadb ? "MariaDB" : "MySQL",
+    sql_name_server(&self->sql.base, self->mariadb ? "MariaDB" : "MySQL",
                     mysql_get_server_info(self->control));
     if (self->version < VERSION_MIN) {
-        return sql_refuse_server(self->mode, self->shown,
+        return sql_refuse_server(self->mode, self->sql.shown,
                                  "the server is older than MySQL 5.5, the oldest that is supported",
                                  error);
     }
@@ -264,7 +237,7 @@ static enum status look_at_server(struct mysql_database *self, const char *load,
         mysql_ask_number(self, self->control, &sql, MYSQL_SHORT, ERROR_NETWORK, 0, &folds, error);
     self->folds_names = folds != 0;
     if (self->folds_names) {
-        self->base.capabilities |= CAPABILITY_FOLDED_NAMES;
+        self->sql.base.capabilities |= CAPABILITY_FOLDED_NAMES;
         status = status == STATUS_OK ? name_as_server(self, error) : status;
     }
     return status == STATUS_OK && self->mode == OPEN_TARGET ? look_at_target(self, load, error)
@@ -289,8 +262,7 @@ static void mysql_close_database(struct database *database)
     pthread_mutex_destroy(&self->slicer_lock);
     pthread_mutex_destroy(&self->pool_lock);
     free(self->locked_run);
-    free(self->run_id);
-    free(self->guard_key);
+    sql_released(database);
     arena_destroy(self->arena);
     free(self);
 }
@@ -299,7 +271,7 @@ static void mysql_close_database(struct database *database)
 static enum status open_all(struct mysql_database *self, const struct uri *uri, struct error *error)
 {
     const char *load = uri_parameter(uri, &transhume_connector, "load");
-    self->shown = arena_copy_string(self->arena, uri->shown);
+    self->sql.shown = arena_copy_string(self->arena, uri->shown);
     if (choose_settings(self, uri, error) != STATUS_OK ||
         mysql_connect(self, &self->control, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -307,11 +279,11 @@ static enum status open_all(struct mysql_database *self, const struct uri *uri, 
     const char *host = self->settings.socket != NULL ? self->settings.socket
                        : self->settings.host != NULL ? self->settings.host
                                                      : "localhost";
-    self->shown =
-        self->settings.socket != NULL || self->settings.host == NULL
-            ? arena_format(self->arena, "%s/%s", host, self->schema)
-            : arena_format(self->arena, "%s:%u/%s", host,
-                           self->settings.port != 0 ? self->settings.port : 3306u, self->schema);
+    self->sql.shown = self->settings.socket != NULL || self->settings.host == NULL
+                          ? arena_format(self->arena, "%s/%s", host, self->sql.schema)
+                          : arena_format(self->arena, "%s:%u/%s", host,
+                                         self->settings.port != 0 ? self->settings.port : 3306u,
+                                         self->sql.schema);
     if (look_at_server(self, load, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -332,9 +304,10 @@ static enum status mysql_open(const struct open_options *open, struct database *
     self->arena = arena_create(0);
     pthread_mutex_init(&self->pool_lock, NULL);
     pthread_mutex_init(&self->slicer_lock, NULL);
-    self->base.connector = &transhume_connector;
-    self->base.capabilities = transhume_connector.capabilities;
-    self->base.limits = (struct connector_limits){
+    self->sql.dialect = &mysql_dialect;
+    self->sql.base.connector = &transhume_connector;
+    self->sql.base.capabilities = transhume_connector.capabilities;
+    self->sql.base.limits = (struct connector_limits){
         .readers_max = READERS_MAX,
         .writers_max = WRITERS_MAX,
         .chunks_open_max = 1,
@@ -351,10 +324,10 @@ static enum status mysql_open(const struct open_options *open, struct database *
     const char *lock = uri_parameter(open->uri, &transhume_connector, "lock");
     self->lockless = lock != NULL && strcmp(lock, "none") == 0;
     if (open_all(self, open->uri, error) != STATUS_OK) {
-        mysql_close_database(&self->base);
+        mysql_close_database(&self->sql.base);
         return STATUS_FAILED;
     }
-    *database = &self->base;
+    *database = &self->sql.base;
     return STATUS_OK;
 }
 
@@ -384,10 +357,11 @@ static enum status mysql_identity(struct database *database, struct arena *arena
     if (row != NULL) {
         *identity =
             arena_format(arena, "mysql server %s %s %s%s%s database %s", row[0], row[1], row[2],
-                         own != NULL ? " " : "", own != NULL ? own[1] : "", self->schema);
+                         own != NULL ? " " : "", own != NULL ? own[1] : "", self->sql.schema);
     }
     if (status == STATUS_OK && row == NULL) {
-        status = error_set(error, ERROR_NETWORK, self->shown, "the server does not name itself");
+        status =
+            error_set(error, ERROR_NETWORK, self->sql.shown, "the server does not name itself");
     }
     mysql_free_result(result);
     mysql_free_result(number);

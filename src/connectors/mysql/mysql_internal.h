@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "connectors/connector.h"
+#include "connectors/sql/database.h"
 #include "connectors/sql/vigil.h"
 #include <mysql.h>
 #include <pthread.h>
@@ -48,11 +49,9 @@ struct mysql_settings {
 enum { MYSQL_SLICE_BYTES = 8 << 20 };
 
 struct mysql_database {
-    struct database base;
+    struct sql_database sql;
     struct arena *arena; /* lives as long as the instance; control thread only */
     enum open_mode mode;
-    const char *shown;  /* "host:port/database", for messages */
-    const char *schema; /* the database's name */
     struct mysql_settings settings;
     int64_t timeout_ms;
     bool mariadb;              /* else MySQL */
@@ -65,9 +64,8 @@ struct mysql_database {
     bool tables_only;          /* describe tells of nothing else */
     uint64_t packet_bytes_max; /* max_allowed_packet, as the run began */
     MYSQL *control;            /* the control thread's; source: within the snapshot once taken */
-    bool snapshot_taken;
-    struct mysql_held *held; /* source: what the run reads, touched within the snapshot */
-    bool lockless;           /* by option: connections begin one after the other, without a lock */
+    struct mysql_held *held;   /* source: what the run reads, touched within the snapshot */
+    bool lockless; /* by option: connections begin one after the other, without a lock */
     MYSQL *pool[MYSQL_POOL_MAX]; /* source: within the snapshot, in nobody's hand */
     uint32_t pool_count;
     uint32_t pool_spare;       /* so many of them no reader will ask for: the express lane's */
@@ -78,12 +76,8 @@ struct mysql_database {
     struct mysql_look *seen;       /* target: by the last inspect; NULL: nothing */
     struct mysql_rights *rights;   /* target: of the account, in seen_arena; NULL: not read */
     struct arena *seen_arena;
-    MYSQL *lock;      /* target: holds the lock of `locked_run` as long as it lives */
-    char *locked_run; /* NULL: none */
-    char *run_id;     /* the claimed run; NULL: none */
-    uint64_t epoch;
-    char *guard_key; /* struct run_claim; NULL: the ledger is elsewhere */
-    uint64_t guard_version;
+    MYSQL *lock;            /* target: holds the lock of `locked_run` as long as it lives */
+    char *locked_run;       /* NULL: none */
     _Atomic uint32_t marks; /* target: how many sessions were marked as the run's: ending.c */
 };
 
@@ -106,6 +100,7 @@ extern const struct target_functions mysql_target_functions;
 extern const struct store_functions mysql_store_functions;
 extern const struct lock_functions mysql_lock_functions;
 extern const struct rollback_functions mysql_rollback_functions;
+extern const struct sql_dialect mysql_dialect;
 extern const struct load_functions mysql_load_functions;
 /* What is said to a server that wants one, and the client library's number for it. */
 enum { MYSQL_FILE_REFUSED = 2068 };
@@ -272,6 +267,8 @@ void mysql_append_name(struct buffer *out, const char *name);
 void mysql_append_text(struct buffer *out, const char *text, size_t length);
 void mysql_append_string(struct buffer *out, const char *text); /* NULL becomes NULL */
 void mysql_append_bytes(struct buffer *out, const void *bytes, size_t length); /* X'…' */
+/* SQL by a format: sql_append. */
+void mysql_append(struct buffer *out, const char *format, ...);
 /* `database`.`name` */
 void mysql_append_table(struct buffer *out, const struct mysql_database *self, const char *name);
 /* `a`, `b`; `alias` may be NULL. */

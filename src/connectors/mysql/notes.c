@@ -32,7 +32,7 @@ static enum status note_key(struct mysql_database *self, MYSQL *connection, cons
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     if (!self->folds_names) {
-        store_note_key(key, self->run_id, made, table);
+        store_note_key(key, self->sql.run_id, made, table);
         return STATUS_OK;
     }
     if (is_ascii(table)) {
@@ -40,7 +40,7 @@ static enum status note_key(struct mysql_database *self, MYSQL *connection, cons
         for (size_t i = 0; i < sql.length; i++) {
             sql.data[i] += sql.data[i] >= 'A' && sql.data[i] <= 'Z' ? 'a' - 'A' : 0;
         }
-        store_note_key(key, self->run_id, made, buffer_string(&sql));
+        store_note_key(key, self->sql.run_id, made, buffer_string(&sql));
         buffer_free(&sql);
         return STATUS_OK;
     }
@@ -50,7 +50,7 @@ static enum status note_key(struct mysql_database *self, MYSQL *connection, cons
     enum status status =
         mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
-    store_note_key(key, self->run_id, made, row != NULL && row[0] != NULL ? row[0] : table);
+    store_note_key(key, self->sql.run_id, made, row != NULL && row[0] != NULL ? row[0] : table);
     mysql_free_result(result);
     return status;
 }
@@ -60,21 +60,17 @@ enum status mysql_note_making(struct mysql_database *self, MYSQL *connection, co
 {
     char key[STORE_KEY_BYTES];
     struct buffer sql = {0};
-    if (self->run_id == NULL) {
+    if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     if (note_key(self, connection, table, key, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (making == MYSQL_NOT_MADE) {
-        buffer_append_string(&sql, "DELETE FROM ");
-        mysql_append_table(&sql, self, SQL_STORE_TABLE);
-        buffer_format(&sql, " WHERE name = '%s'", key);
+        mysql_append(&sql, "DELETE FROM %t WHERE name = '%s'", &self->sql, SQL_STORE_TABLE, key);
     } else {
-        buffer_append_string(&sql, "REPLACE INTO ");
-        mysql_append_table(&sql, self, SQL_STORE_TABLE);
-        buffer_format(&sql, " (name, version, value) VALUES ('%s', 1, '%s')", key,
-                      making_texts[making]);
+        mysql_append(&sql, "REPLACE INTO %t (name, version, value) VALUES ('%s', 1, '%s')",
+                     &self->sql, SQL_STORE_TABLE, key, making_texts[making]);
     }
     return mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
 }
@@ -86,15 +82,13 @@ enum status mysql_find_making(struct mysql_database *self, MYSQL *connection, co
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     *making = MYSQL_NOT_MADE;
-    if (self->run_id == NULL) {
+    if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     if (note_key(self, connection, table, key, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, "SELECT value FROM ");
-    mysql_append_table(&sql, self, SQL_STORE_TABLE);
-    buffer_format(&sql, " WHERE name = '%s'", key);
+    mysql_append(&sql, "SELECT value FROM %t WHERE name = '%s'", &self->sql, SQL_STORE_TABLE, key);
     enum status status =
         mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
@@ -111,9 +105,8 @@ enum status mysql_forget_notes(struct mysql_database *self, MYSQL *connection, c
     char key[STORE_KEY_BYTES];
     struct buffer sql = {0};
     store_name_key(key, "run/", run_id);
-    buffer_append_string(&sql, "DELETE FROM ");
-    mysql_append_table(&sql, self, SQL_STORE_TABLE);
-    buffer_format(&sql, " WHERE name >= '%s/note/' AND name < '%s/note0'", key, key);
+    mysql_append(&sql, "DELETE FROM %t WHERE name >= '%s/note/' AND name < '%s/note0'", &self->sql,
+                 SQL_STORE_TABLE, key, key);
     return mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_WRITE, NULL, error);
 }
 
@@ -128,7 +121,7 @@ void mysql_own_name(const struct mysql_database *self, const char *kind, const c
                     char name[SQL_OWN_NAME_BYTES])
 {
     char prefix[SQL_OWN_NAME_BYTES];
-    append_prefix(kind, self->run_id != NULL ? self->run_id : "", prefix);
+    append_prefix(kind, self->sql.run_id != NULL ? self->sql.run_id : "", prefix);
     sql_own_name(prefix, table, name);
 }
 
@@ -146,7 +139,7 @@ enum status mysql_list_own(struct mysql_database *self, MYSQL *connection, const
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT table_name FROM information_schema.tables WHERE table_type "
                                "= 'BASE TABLE' AND table_schema = ");
-    mysql_append_string(&sql, self->schema);
+    mysql_append_string(&sql, self->sql.schema);
     buffer_format(&sql,
                   " AND LEFT(table_name, %zu) = '%s' ORDER BY table_name = '" SQL_STORE_TABLE "'",
                   strlen(prefix), prefix);
@@ -192,7 +185,7 @@ enum status mysql_drop_key_tables(struct mysql_database *self, MYSQL *connection
                                   struct error *error)
 {
     struct buffer drop = {0};
-    for (uint32_t i = 0; self->run_id != NULL && i < table_count; i++) {
+    for (uint32_t i = 0; self->sql.run_id != NULL && i < table_count; i++) {
         buffer_append_string(&drop, drop.length > 0 ? ", " : "DROP TABLE IF EXISTS ");
         mysql_append_key_table(&drop, self, tables[i].name);
     }

@@ -62,7 +62,7 @@ static void append_statement(struct buffer *sql, const struct maker *maker,
                              const struct schema_object *object, const char *statement)
 {
     const char *from = maker->objects->settings;
-    const char *to = maker->self->schema;
+    const char *to = maker->self->sql.schema;
     if (object->kind == SCHEMA_OBJECT_TRIGGER) {
         mysql_append_trigger(sql, statement, to);
     } else if (object->kind == SCHEMA_OBJECT_VIEW && from != NULL && strcmp(from, to) != 0) {
@@ -396,13 +396,13 @@ static enum status end_lost(struct maker *maker)
 {
     struct mysql_database *self = maker->self;
     MYSQL *connection = NULL;
-    if (!maker->lost || self->run_id == NULL) {
+    if (!maker->lost || self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     enum status status = mysql_control(self, &connection, maker->error);
-    status = status == STATUS_OK
-                 ? mysql_sessions_end(self, connection, self->run_id, self->epoch, maker->error)
-                 : status;
+    status = status == STATUS_OK ? mysql_sessions_end(self, connection, self->sql.run_id,
+                                                      self->sql.epoch, maker->error)
+                                 : status;
     maker->lost = status != STATUS_OK;
     return status;
 }

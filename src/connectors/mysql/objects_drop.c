@@ -74,7 +74,7 @@ static enum status is_going(struct dropping *dropping, const char *schema, const
         bool there = false;
         const char *stays = NULL;
         if (strcmp(noted->what, "view") == 0 && strcmp(noted->name, view) == 0 &&
-            strcmp(schema, dropping->self->schema) == 0) {
+            strcmp(schema, dropping->self->sql.schema) == 0) {
             status = is_own(dropping, noted, &there, &stays);
             *going = there && stays == NULL;
             *unknown = there && mysql_object_is_unknown(noted);
@@ -109,10 +109,9 @@ static void append_call(struct buffer *sql, const struct mysql_database *self, s
     buffer_format(&call, "%s(", buffer_string(place));
     append_found(sql, &call, "view_definition");
     buffer_clear(&call);
-    mysql_append_name(&call, name);
-    buffer_append_byte(&call, '(');
+    mysql_append(&call, "%n(", name);
     buffer_append_string(sql, " OR (table_schema = ");
-    mysql_append_string(sql, self->schema);
+    mysql_append_string(sql, self->sql.schema);
     buffer_append_string(sql, " AND ");
     append_found(sql, &call, "view_definition");
     buffer_append_byte(sql, ')');
@@ -259,7 +258,7 @@ static void tell_of_trigger(struct dropping *dropping, const char *name)
     MYSQL_ROW row = NULL;
     buffer_append_string(&sql, "SELECT event_object_table FROM information_schema.triggers WHERE "
                                "trigger_schema = ");
-    mysql_append_string(&sql, dropping->self->schema);
+    mysql_append_string(&sql, dropping->self->sql.schema);
     buffer_append_string(&sql, " AND trigger_name = ");
     mysql_append_string(&sql, name);
     if (mysql_run_buffer(dropping->self, dropping->connection, &sql, MYSQL_SHORT, ERROR_NETWORK,
@@ -274,8 +273,7 @@ static void tell_of_trigger(struct dropping *dropping, const char *name)
 static enum status drop_it(struct dropping *dropping, const struct mysql_noted *noted)
 {
     struct buffer sql = {0};
-    buffer_format(&sql, "DROP %s IF EXISTS ", noted->what);
-    mysql_append_table(&sql, dropping->self, noted->name);
+    mysql_append(&sql, "DROP %s IF EXISTS %t", noted->what, &dropping->self->sql, noted->name);
     bool trigger = strcmp(noted->what, "trigger") == 0;
     enum status status =
         mysql_alter(dropping->self, dropping->connection, &sql, trigger ? NULL : noted->name,

@@ -28,15 +28,14 @@ static enum status run(struct mysql_database *self, MYSQL *connection, struct bu
 
 static void begin(struct buffer *sql, const struct mysql_database *self, const char *words)
 {
-    buffer_append_string(sql, words);
-    mysql_append_table(sql, self, table);
+    mysql_append(sql, "%s%t", words, &self->sql, table);
 }
 
 static void append_where(struct buffer *sql, const struct mysql_database *self, const char *what,
                          const char *name)
 {
     buffer_append_string(sql, " WHERE run = ");
-    mysql_append_string(sql, self->run_id);
+    mysql_append_string(sql, self->sql.run_id);
     buffer_append_string(sql, " AND what = ");
     mysql_append_string(sql, what);
     buffer_append_string(sql, " AND name = ");
@@ -47,7 +46,7 @@ enum status mysql_objects_make_table(struct mysql_database *self, MYSQL *connect
                                      struct error *error)
 {
     struct buffer sql = {0};
-    if (self->run_id == NULL) {
+    if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     begin(&sql, self, "CREATE TABLE IF NOT EXISTS ");
@@ -85,12 +84,12 @@ enum status mysql_objects_noted(struct mysql_database *self, MYSQL *connection, 
     *noted = NULL;
     *count = 0;
     enum status status = is_listed(self, connection, &found, error);
-    if (status != STATUS_OK || !found || self->run_id == NULL) {
+    if (status != STATUS_OK || !found || self->sql.run_id == NULL) {
         return status;
     }
     begin(&sql, self, "SELECT what, name, digest FROM ");
     buffer_append_string(&sql, " WHERE run = ");
-    mysql_append_string(&sql, self->run_id);
+    mysql_append_string(&sql, self->sql.run_id);
     buffer_append_string(&sql, " ORDER BY number DESC");
     status =
         mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_LEDGER_INVALID, &result, error);
@@ -105,7 +104,7 @@ enum status mysql_objects_noted(struct mysql_database *self, MYSQL *connection, 
     }
     mysql_free_result(result);
     return status == STATUS_OK && failed
-               ? error_set(error, ERROR_MEMORY, self->shown, "no memory for the ledger")
+               ? error_set(error, ERROR_MEMORY, self->sql.shown, "no memory for the ledger")
                : status;
 }
 
@@ -118,7 +117,7 @@ static enum status put(struct mysql_database *self, MYSQL *connection, const cha
     struct buffer sql = {0};
     begin(&sql, self, "REPLACE INTO ");
     buffer_append_string(&sql, " (run, what, name, digest) VALUES (");
-    mysql_append_string(&sql, self->run_id);
+    mysql_append_string(&sql, self->sql.run_id);
     buffer_append_string(&sql, ", ");
     mysql_append_string(&sql, what);
     buffer_append_string(&sql, ", ");
@@ -132,7 +131,7 @@ static enum status put(struct mysql_database *self, MYSQL *connection, const cha
 enum status mysql_object_intend(struct mysql_database *self, MYSQL *connection, const char *what,
                                 const char *name, struct error *error)
 {
-    return self->run_id != NULL ? put(self, connection, what, name, NULL, error) : STATUS_OK;
+    return self->sql.run_id != NULL ? put(self, connection, what, name, NULL, error) : STATUS_OK;
 }
 
 enum { NOTED_BYTES = 24 };
@@ -174,7 +173,7 @@ static enum status digest_of(struct mysql_database *self, MYSQL *connection, con
 {
     struct arena *arena = arena_create(0);
     if (arena == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory to look at %s", name);
+        return error_set(error, ERROR_MEMORY, self->sql.shown, "no memory to look at %s", name);
     }
     enum status status = digest_text(self, connection, what, name, arena, digest, NULL, error);
     if (status == STATUS_OK && digest[0] == '\0') {
@@ -189,7 +188,7 @@ enum status mysql_object_note(struct mysql_database *self, MYSQL *connection, co
 {
     char digest[NOTED_BYTES];
     bool there = true;
-    if (self->run_id == NULL) {
+    if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     enum status status = digest_of(self, connection, what, name, digest, error);
@@ -238,7 +237,7 @@ enum status mysql_object_forget(struct mysql_database *self, MYSQL *connection, 
                                 const char *name, struct error *error)
 {
     struct buffer sql = {0};
-    if (self->run_id == NULL) {
+    if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     begin(&sql, self, "DELETE FROM ");

@@ -145,8 +145,7 @@ enum status mysql_object_show(struct mysql_database *self, MYSQL *connection, co
 
     *text = NULL;
     if (kind != NULL) {
-        buffer_format(&sql, "SHOW CREATE %s ", kind->words);
-        mysql_append_table(&sql, self, name);
+        mysql_append(&sql, "SHOW CREATE %s %t", kind->words, &self->sql, name);
         status = ask(self, connection, &sql, &result, &refusal, error);
     }
     MYSQL_ROW row = result != NULL ? mysql_fetch_row(result) : NULL;
@@ -172,7 +171,7 @@ enum status mysql_object_is_there(struct mysql_database *self, MYSQL *connection
         return STATUS_OK;
     }
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.");
-    mysql_append_filled(&sql, kind->finds, self->schema, name);
+    mysql_append_filled(&sql, kind->finds, self->sql.schema, name);
     enum status status = mysql_ask_number(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_INVALID,
                                           0, &count, error);
     *found = count > 0;
@@ -192,7 +191,7 @@ enum status mysql_routine_made(struct mysql_database *self, MYSQL *connection, c
     }
     buffer_append_string(&sql, "SELECT CONCAT_WS(' ', created, last_altered, definer, sql_mode, "
                                "security_type, routine_comment) FROM information_schema.");
-    mysql_append_filled(&sql, kind->finds, self->schema, name);
+    mysql_append_filled(&sql, kind->finds, self->sql.schema, name);
     enum status status =
         mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_INVALID, &result, error);
     MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
@@ -211,9 +210,7 @@ const char *mysql_sequence_query(const struct mysql_database *self, const char *
 {
     struct buffer sql = {0};
     struct buffer words = {0};
-    buffer_append_string(&words, "\nDO SETVAL(");
-    mysql_append_name(&words, name);
-    buffer_append_string(&words, ", ");
+    mysql_append(&words, "\nDO SETVAL(%n, ", name);
     buffer_append_string(&sql, "SELECT CONCAT(");
     mysql_append_string(&sql, buffer_string(&words));
     buffer_append_string(&sql, ", next_not_cached_value, ', 0, ', cycle_count, ')') FROM ");
@@ -236,7 +233,7 @@ static enum status ask_value(struct mysql_database *self, MYSQL *connection,
     } else if (status == STATUS_OK) {
         char name[SHOWN_BYTES];
         text_printable(object->name, strlen(object->name), name, sizeof name);
-        log_write(LOG_WARNING, "the sequence %s begins anew: %s", name,
+        log_write(LOG_WARNING, "the sequence %s starts over: %s", name,
                   explain("where it is", "SELECT", &refusal, arena));
     }
     mysql_free_result(result);

@@ -11,7 +11,7 @@
 static void append_kept(struct buffer *sql, const struct mysql_database *self, const char *table)
 {
     char name[SQL_OWN_NAME_BYTES];
-    sql_orphans_name(self->run_id, table, name);
+    sql_orphans_name(self->sql.run_id, table, name);
     mysql_append_table(sql, self, name);
 }
 
@@ -32,9 +32,7 @@ static void append_literal(struct buffer *out, const void *self, const char *tex
 static void append_shown(struct buffer *out, const char *name)
 {
     struct buffer text = {0};
-    buffer_append_string(&text, "CONCAT(t.");
-    mysql_append_name(&text, name);
-    buffer_append_byte(&text, ')');
+    mysql_append(&text, "CONCAT(t.%n)", name);
     const char *shown = buffer_string(&text);
     buffer_format(out,
                   "COALESCE(LEFT(IF(CHARSET(%s) = 'binary', CONCAT('0x', HEX(%s)), CONVERT(%s "
@@ -85,7 +83,7 @@ static bool is_ours(const struct taking *taking, const char *schema, const char 
 {
     bool found = false;
     for (uint32_t i = 0; !found && i < taking->count; i++) {
-        found = strcasecmp(schema, taking->self->schema) == 0 &&
+        found = strcasecmp(schema, taking->self->sql.schema) == 0 &&
                 strcasecmp(table, taking->references[i].orphans.table) == 0;
     }
     return found;
@@ -98,7 +96,7 @@ static enum status refuse_others(const struct taking *taking, const char *table,
     struct buffer sql = {0};
     MYSQL_RES *referrers = NULL;
     MYSQL_ROW row = NULL;
-    mysql_append_filled(&sql, sql_referrers, taking->self->schema, table);
+    mysql_append_filled(&sql, sql_referrers, taking->self->sql.schema, table);
     enum status status = mysql_run_buffer(taking->self, taking->connection, &sql, MYSQL_LONG,
                                           ERROR_TARGET_INVALID, &referrers, error);
     while (status == STATUS_OK && (row = mysql_fetch_row(referrers)) != NULL) {
@@ -178,9 +176,8 @@ static enum status drop(const struct taking *taking, const struct sql_orphans *o
                         int64_t last, uint64_t *gone, struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "DELETE t FROM ");
-    mysql_append_table(&sql, taking->self, orphans->table);
-    buffer_append_string(&sql, " AS t JOIN (SELECT DISTINCT ");
+    mysql_append(&sql, "DELETE t FROM %t AS t JOIN (SELECT DISTINCT ", &taking->self->sql,
+                 orphans->table);
     mysql_append_names(&sql, NULL, orphans->columns);
     buffer_append_string(&sql, " FROM ");
     append_kept(&sql, taking->self, orphans->table);
@@ -231,7 +228,7 @@ static enum status take_all(struct taking *taking, struct sql_reference *referen
     /* the connection may be a new one */
     enum status status = mysql_silence_keys(taking->self, taking->connection, true, error);
     status = status == STATUS_OK
-                 ? sql_references_mend(references, taking->count, taking->self->run_id, take,
+                 ? sql_references_mend(references, taking->count, taking->self->sql.run_id, take,
                                        ask_number, taking, error)
                  : status;
     status =
@@ -272,43 +269,4 @@ enum status mysql_orphans_take(struct mysql_database *self, struct sql_reference
     enum status status = take_out(&taking, references, error);
     arena_destroy(arena);
     return status;
-}
-
-/* ---------------------------------------------------------------- telling */
-
-struct reading {
-    struct mysql_database *self;
-    MYSQL *connection;
-    struct mysql_table kept;
-};
-
-static enum status find_kept(void *context, const char *name, struct arena *arena,
-                             struct error *error)
-{
-    struct reading *reading = context;
-    enum status status = mysql_control(reading->self, &reading->connection, error);
-    return status == STATUS_OK ? mysql_target_describe(reading->self, reading->connection, name,
-                                                       arena, &reading->kept, error)
-                               : status;
-}
-
-static enum status read_kept(void *context, const char *name, const char *which,
-                             struct batch *batch, struct error *error)
-{
-    const struct reading *reading = context;
-    struct buffer from = {0};
-    mysql_append_table(&from, reading->self, name);
-    buffer_append_string(&from, which);
-    enum status status =
-        mysql_read_records(reading->self, reading->connection, &reading->kept, &from, batch, error);
-    buffer_free(&from);
-    return status;
-}
-
-enum status mysql_orphans_tell(struct database *database, const struct target_table *table,
-                               target_orphan_found *found, void *context, struct error *error)
-{
-    struct reading reading = {.self = mysql_database_of(database)};
-    const struct sql_kept kept = {.find = find_kept, .read = read_kept, .context = &reading};
-    return sql_orphans_tell(table, reading.self->run_id, &kept, found, context, error);
 }

@@ -76,7 +76,7 @@ static enum status ask(const struct asking *asking, const struct sql_orphans *or
 
 static enum status ask_key(const struct asking *asking, const struct mysql_referrer *referrer)
 {
-    bool own = strcmp(referrer->schema, asking->self->schema) == 0;
+    bool own = strcmp(referrer->schema, asking->self->sql.schema) == 0;
     struct asked asked = {asking->self, referrer, NULL};
     struct sql_orphans orphans = mysql_orphans(asking->self);
     asked.shown = arena_format(asking->arena, "%s%s%s", own ? "" : referrer->schema, own ? "" : ".",

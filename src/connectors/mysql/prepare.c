@@ -82,9 +82,7 @@ static void append_column(struct buffer *sql, const struct mysql_database *self,
                           const struct target_table *table, const struct schema_column *column,
                           const char *type)
 {
-    mysql_append_name(sql, column->name);
-    buffer_format(sql, " %s", type);
-    buffer_append_string(sql, column->not_null ? " NOT NULL" : " NULL");
+    mysql_append(sql, "%n %s%s", column->name, type, column->not_null ? " NOT NULL" : " NULL");
     if (counts(table, column)) {
         buffer_append_string(sql, " AUTO_INCREMENT");
     } else if (column->default_text != NULL && column->generated == GENERATED_NO) {
@@ -101,7 +99,7 @@ static void append_column(struct buffer *sql, const struct mysql_database *self,
 static void append_mark(struct buffer *sql, const struct mysql_database *self)
 {
     struct buffer mark = {0};
-    buffer_format(&mark, "transhume run %s", self->run_id != NULL ? self->run_id : "");
+    buffer_format(&mark, "transhume run %s", self->sql.run_id != NULL ? self->sql.run_id : "");
     buffer_append_string(sql, " COMMENT=");
     mysql_append_string(sql, buffer_string(&mark));
     buffer_free(&mark);
@@ -109,9 +107,7 @@ static void append_mark(struct buffer *sql, const struct mysql_database *self)
 
 void mysql_append_index(struct buffer *sql, const struct target_index *index)
 {
-    buffer_append_string(sql, index->unique ? "UNIQUE KEY " : "KEY ");
-    mysql_append_name(sql, index->name);
-    buffer_append_string(sql, " (");
+    mysql_append(sql, "%s%n (", index->unique ? "UNIQUE KEY " : "KEY ", index->name);
     mysql_append_names(sql, NULL, index->columns);
     buffer_append_byte(sql, ')');
 }
@@ -120,9 +116,7 @@ void mysql_append_index(struct buffer *sql, const struct target_index *index)
 static void append_planned(struct buffer *sql, const struct mysql_database *self,
                            const struct target_table *table, const struct mysql_layout *layout)
 {
-    buffer_append_string(sql, "CREATE TABLE ");
-    mysql_append_table(sql, self, table->name);
-    buffer_append_string(sql, " (");
+    mysql_append(sql, "CREATE TABLE %t (", &self->sql, table->name);
     for (uint32_t i = 0; i < table->column_count; i++) {
         buffer_append_string(sql, i > 0 ? ", " : "");
         append_column(sql, self, table, &table->columns[i], layout->types[i]);
@@ -218,9 +212,7 @@ static void append_clauses(struct buffer *sql, const struct mysql_definition *de
         buffer_append(sql, clause->data, clause->length);
     }
     if (!has_key) { /* Aria and MyISAM count within a group of rows, too */
-        buffer_append_string(sql, ", KEY (");
-        mysql_append_name(sql, counted);
-        buffer_append_byte(sql, ')');
+        mysql_append(sql, ", KEY (%n)", counted);
         log_write(LOG_WARNING,
                   "%s: %s gets a key of its own: InnoDB numbers no column without one, and not "
                   "within groups",
@@ -233,10 +225,10 @@ static const char *moved_statement(const struct mysql_database *self, const char
                                    struct arena *arena, const char *statement)
 {
     struct buffer moved = {0};
-    if (statement == NULL || from == NULL || strcmp(from, self->schema) == 0) {
+    if (statement == NULL || from == NULL || strcmp(from, self->sql.schema) == 0) {
         return statement;
     }
-    mysql_append_moved(&moved, statement, from, self->schema);
+    mysql_append_moved(&moved, statement, from, self->sql.schema);
     const char *copy = arena_copy_string(arena, buffer_string(&moved));
     buffer_free(&moved);
     return copy;
@@ -251,9 +243,7 @@ static bool append_same(struct buffer *sql, const struct mysql_database *self,
     if (statement == NULL || mysql_definition_read(statement, arena, &definition) != STATUS_OK) {
         return false;
     }
-    buffer_append_string(sql, "CREATE TABLE ");
-    mysql_append_table(sql, self, table->name);
-    buffer_append_string(sql, " (");
+    mysql_append(sql, "CREATE TABLE %t (", &self->sql, table->name);
     append_clauses(sql, &definition, table);
     buffer_append_byte(sql, ')');
     append_mark(sql, self);
@@ -307,9 +297,7 @@ static enum status make_key_table(struct mysql_database *self, MYSQL *connection
                                   const struct target_table *table, struct error *error)
 {
     struct buffer sql = {0};
-    bool tracked = table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE ||
-                   table->existing == EXISTING_SKIP;
-    if (!tracked || table->created || self->run_id == NULL) {
+    if (!target_table_tracks(table) || self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
@@ -327,9 +315,9 @@ static enum status make_key_table(struct mysql_database *self, MYSQL *connection
 
 bool mysql_is_marked(const struct mysql_database *self, const struct mysql_table *facts)
 {
-    return self->run_id != NULL && facts->comment != NULL &&
+    return self->sql.run_id != NULL && facts->comment != NULL &&
            strncmp(facts->comment, "transhume run ", 14) == 0 &&
-           strcmp(facts->comment + 14, self->run_id) == 0;
+           strcmp(facts->comment + 14, self->sql.run_id) == 0;
 }
 
 static enum status gone(const struct target_table *table, struct error *error)
@@ -454,7 +442,7 @@ static enum status make_undo(const struct preparing *preparing, const struct tar
 {
     struct mysql_database *self = preparing->self;
     struct mysql_table facts;
-    if (!table->keeps_undo || table->key.count == 0 || self->run_id == NULL) {
+    if (!table->keeps_undo || table->key.count == 0 || self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     enum status status = mysql_target_describe(self, preparing->connection, table->name,

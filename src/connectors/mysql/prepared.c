@@ -23,7 +23,7 @@ static enum status await_room(const struct mysql_database *self, MYSQL *connecti
     }
     shutdown(waiting.fd, SHUT_RDWR);
     return error_set(error, signals_stop_level() < 2 ? ERROR_NETWORK : ERROR_INTERRUPTED,
-                     self->shown, "the server takes no more of a statement");
+                     self->sql.shown, "the server takes no more of a statement");
 }
 
 enum status mysql_wait_for(struct mysql_database *self, MYSQL *connection, int events,
@@ -55,7 +55,7 @@ enum status mysql_statement_failure(struct mysql_database *self, MYSQL *connecti
     if (mysql_errno(connection) != 0) {
         return mysql_failure(self, connection, otherwise, error);
     }
-    return error_set(error, otherwise, self->shown, "the client's library says: %s",
+    return error_set(error, otherwise, self->sql.shown, "the client's library says: %s",
                      mysql_stmt_error(statement));
 }
 

@@ -53,9 +53,7 @@ void mysql_append_bytes(struct buffer *out, const void *bytes, size_t length)
 
 void mysql_append_table(struct buffer *out, const struct mysql_database *self, const char *name)
 {
-    mysql_append_name(out, self->schema);
-    buffer_append_byte(out, '.');
-    mysql_append_name(out, name);
+    mysql_append(out, "%n.%n", self->sql.schema, name);
 }
 
 void mysql_append_names(struct buffer *out, const char *alias, struct column_list names)
@@ -73,10 +71,8 @@ void mysql_append_match(struct buffer *out, struct column_list names, const char
                         const char *right)
 {
     for (uint32_t i = 0; i < names.count; i++) {
-        buffer_format(out, "%s%s.", i > 0 ? " AND " : "", left);
-        mysql_append_name(out, names.names[i]);
-        buffer_format(out, " = %s.", right);
-        mysql_append_name(out, names.names[i]);
+        mysql_append(out, "%s%s.%n = %s.%n", i > 0 ? " AND " : "", left, names.names[i], right,
+                     names.names[i]);
     }
 }
 
@@ -91,4 +87,12 @@ void mysql_append_filled(struct buffer *out, const char *sql, const char *first,
             sql += 2;
         }
     }
+}
+
+void mysql_append(struct buffer *out, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    sql_append(out, &mysql_dialect, format, arguments);
+    va_end(arguments);
 }

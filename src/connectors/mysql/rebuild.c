@@ -127,7 +127,7 @@ static enum status each_key(const struct rebuilding *rebuilding, const char *tab
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : status;
     }
-    mysql_append_filled(&sql, sql_referrers, rebuilding->self->schema, table);
+    mysql_append_filled(&sql, sql_referrers, rebuilding->self->sql.schema, table);
     status = ask(rebuilding, &sql, &referrers);
     for (uint32_t i = 0; status == STATUS_OK && i < definition.count; i++) {
         if (definition.kinds[i] == MYSQL_CLAUSE_KEY) {
@@ -195,7 +195,7 @@ enum status mysql_check_triggers(struct mysql_database *self, MYSQL *connection,
     }
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.triggers WHERE "
                                "event_object_schema = ");
-    mysql_append_string(&sql, self->schema);
+    mysql_append_string(&sql, self->sql.schema);
     buffer_append_string(&sql, " AND event_object_table = ");
     mysql_append_string(&sql, table->name);
     enum status status = mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_INVALID,
@@ -232,10 +232,9 @@ static enum status note(const struct rebuilding *rebuilding, const char *table,
     if (kept != NULL) {
         return STATUS_OK;
     }
-    buffer_append_string(&sql, "INSERT IGNORE INTO ");
-    mysql_append_table(&sql, rebuilding->self, notes_table);
-    buffer_append_string(&sql, " (run, owner, name, clause) VALUES (");
-    mysql_append_string(&sql, rebuilding->self->run_id);
+    mysql_append(&sql, "INSERT IGNORE INTO %t (run, owner, name, clause) VALUES (",
+                 &rebuilding->self->sql, notes_table);
+    mysql_append_string(&sql, rebuilding->self->sql.run_id);
     buffer_append_string(&sql, ", ");
     mysql_append_string(&sql, table);
     buffer_append_string(&sql, ", ");
@@ -294,9 +293,7 @@ static void append_change(struct buffer *sql, const struct rebuilding *rebuildin
             continue;
         }
         if (sql->length == 0) {
-            buffer_append_string(sql, "ALTER TABLE ");
-            mysql_append_table(sql, rebuilding->self, change->owner);
-            buffer_append_byte(sql, ' ');
+            mysql_append(sql, "ALTER TABLE %t ", &rebuilding->self->sql, change->owner);
         } else {
             buffer_append_string(sql, ", ");
         }
@@ -355,9 +352,8 @@ static enum status list_notes(const struct rebuilding *rebuilding, const char *r
                               MYSQL_RES **notes)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "SELECT owner, name, clause FROM ");
-    mysql_append_table(&sql, rebuilding->self, notes_table);
-    buffer_append_string(&sql, " WHERE run = ");
+    mysql_append(&sql, "SELECT owner, name, clause FROM %t WHERE run = ", &rebuilding->self->sql,
+                 notes_table);
     mysql_append_string(&sql, run_id);
     buffer_append_string(&sql, " ORDER BY owner, number");
     return ask(rebuilding, &sql, notes);
@@ -398,7 +394,7 @@ enum status mysql_rebuild_drop(struct mysql_database *self, const struct target_
     for (uint32_t i = 0; i < table_count; i++) {
         wanted = wanted || (tables[i].rebuilds_indexes && !tables[i].created);
     }
-    if (!wanted || self->run_id == NULL) {
+    if (!wanted || self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     rebuilding.arena = arena_create(0);
@@ -411,7 +407,8 @@ enum status mysql_rebuild_drop(struct mysql_database *self, const struct target_
         status = STATUS_FAILED;
     }
     status = status == STATUS_OK ? failpoint_hit("mysql.after_note", error) : status;
-    status = status == STATUS_OK ? list_notes(&rebuilding, self->run_id, &change.notes) : status;
+    status =
+        status == STATUS_OK ? list_notes(&rebuilding, self->sql.run_id, &change.notes) : status;
     status = status == STATUS_OK ? change_all(&rebuilding, change, NULL) : status;
     mysql_free_result(change.notes);
     arena_destroy(rebuilding.arena);
@@ -427,9 +424,7 @@ static enum status end_within(const struct rebuilding *rebuilding, const char *r
         STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, "DELETE FROM ");
-    mysql_append_table(&sql, rebuilding->self, notes_table);
-    buffer_append_string(&sql, " WHERE run = ");
+    mysql_append(&sql, "DELETE FROM %t WHERE run = ", &rebuilding->self->sql, notes_table);
     mysql_append_string(&sql, run_id);
     return ask(rebuilding, &sql, NULL) == STATUS_OK
                ? failpoint_hit("mysql.before_notes_end", rebuilding->error)

@@ -1,5 +1,4 @@
 /* Records of the target by key: reading them back, and taking them out. */
-#include "base/failpoint.h"
 #include "connectors/mysql/source.h"
 #include "connectors/mysql/target.h"
 #include "connectors/sql/finding.h"
@@ -10,20 +9,9 @@
 #include <math.h>
 #include <string.h>
 
-/* One table's records found by some of its columns. */
-struct finding {
-    struct sql_finding base;
-    struct mysql_database *self;
-    MYSQL *connection;
-    struct mysql_table facts;
-    struct batch *batch;   /* what is fetched */
-    const char *undo_name; /* where images of what is deleted are kept; NULL: they are not */
-    uint64_t deleted;
-};
-
-static struct finding *finding_of(struct sql_finding *base)
+static struct mysql_database *server_of(const struct sql_finding *finding)
 {
-    return (struct finding *)base;
+    return mysql_database_of(&finding->database->base);
 }
 
 /* ---------------------------------------------------------------- by value */
@@ -38,11 +26,8 @@ static void append_equal_json(struct buffer *sql, const struct mysql_database *s
     bool normalizes = self->mariadb && self->version >= NORMALIZES;
     const char *before = normalizes ? "CAST(JSON_NORMALIZE(" : self->mariadb ? "CAST(" : "";
     const char *behind = normalizes ? ") AS BINARY)" : self->mariadb ? " AS BINARY)" : "";
-    buffer_append_string(sql, before);
-    mysql_append_name(sql, column->name);
-    buffer_format(sql, "%s = %s", behind, self->mariadb ? before : "CAST(");
-    buffer_append_buffer(sql, literal);
-    buffer_append_string(sql, self->mariadb ? behind : " AS JSON)");
+    mysql_append(sql, "%s%n%s = %s%b%s", before, column->name, behind,
+                 self->mariadb ? before : "CAST(", literal, self->mariadb ? behind : " AS JSON)");
 }
 
 /* A text is compared by its bytes, unless it is `loose`, and beside that by its collation, which an
@@ -68,11 +53,10 @@ static void append_equal(struct buffer *sql, const struct mysql_database *self,
         buffer_append_string(sql, number && !exponent ? "e0" : "");
     }
     if (text && !(plain && loose)) {
-        buffer_append_string(sql, plain ? " AND CAST(CONVERT(" : "CAST(CONVERT(");
-        mysql_append_name(sql, column->name);
-        buffer_append_string(sql, " USING utf8mb4) AS BINARY) = CAST(CONVERT(");
-        buffer_append_buffer(sql, literal);
-        buffer_append_string(sql, " USING utf8mb4) AS BINARY)");
+        mysql_append(sql,
+                     "%s%n USING utf8mb4) AS BINARY) = CAST(CONVERT(%b USING utf8mb4) AS "
+                     "BINARY)",
+                     plain ? " AND CAST(CONVERT(" : "CAST(CONVERT(", column->name, literal);
     }
 }
 
@@ -147,13 +131,13 @@ static enum status as_kept(const struct mysql_column *column, const struct cell 
 
 /* " WHERE" these columns are the cells, texts by their bytes; `loose`: as the table's key has them.
  */
-static enum status append_condition(const struct finding *finding, struct buffer *sql,
+static enum status append_condition(const struct sql_finding *finding, struct buffer *sql,
                                     const struct cell *cells, bool loose)
 {
-    const struct mysql_table *facts = &finding->facts;
-    struct column_list columns = finding->base.columns;
-    struct arena *scratch = finding->base.scratch;
-    struct error *error = finding->base.error;
+    const struct mysql_table *facts = mysql_facts_of(&finding->facts);
+    struct column_list columns = finding->columns;
+    struct arena *scratch = finding->scratch;
+    struct error *error = finding->error;
     for (uint32_t i = 0; i < columns.count; i++) {
         int32_t position = mysql_find_column(facts, columns.names[i]);
         struct buffer literal = {0};
@@ -164,8 +148,7 @@ static enum status append_condition(const struct finding *finding, struct buffer
         const struct mysql_column *column = &facts->columns[position];
         buffer_append_string(sql, i == 0 ? " WHERE " : " AND ");
         if (cells[i].kind == VALUE_NULL || cells[i].kind == VALUE_MISSING) {
-            mysql_append_name(sql, column->name);
-            buffer_append_string(sql, " IS NULL");
+            mysql_append(sql, "%n IS NULL", column->name);
             continue;
         }
         struct cell kept;
@@ -175,69 +158,40 @@ static enum status append_condition(const struct finding *finding, struct buffer
             buffer_free(&literal);
             return STATUS_FAILED;
         }
-        append_equal(sql, finding->self, column, &literal,
+        append_equal(sql, server_of(finding), column, &literal,
                      loose && mysql_is_in(facts->key, column->name));
         buffer_free(&literal);
     }
     return STATUS_OK;
 }
 
-/* ---------------------------------------------------------------- begin and end */
-
-static enum status begin(struct finding *finding, struct database *database,
-                         const struct target_table *table, struct error *error)
-{
-    *finding = (struct finding){.self = mysql_database_of(database)};
-    if (sql_finding_begin(&finding->base, table, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (mysql_begin(finding->self, &finding->connection, error) != STATUS_OK) {
-        finding->connection = NULL;
-        return STATUS_FAILED;
-    }
-    enum status status = mysql_target_describe(finding->self, finding->connection, table->name,
-                                               finding->base.arena, &finding->facts, error);
-    return status == STATUS_END ? sql_finding_no_table(&finding->base) : status;
-}
-
-static enum status end(struct finding *finding, enum status status)
-{
-    if (finding->connection != NULL) {
-        status = mysql_end(finding->self, finding->connection, status, finding->base.error);
-    }
-    sql_finding_free(&finding->base);
-    return status;
-}
-
 /* ---------------------------------------------------------------- delete */
 
 /* " FROM table AS t WHERE" it is the record. */
-static enum status append_record(struct finding *finding, const struct cell *cells,
+static enum status append_record(struct sql_finding *finding, const struct cell *cells,
                                  struct buffer *sql)
 {
-    buffer_append_string(sql, " FROM ");
-    mysql_append_table(sql, finding->self, finding->base.table->name);
-    buffer_append_string(sql, " AS t");
+    mysql_append(sql, " FROM %t AS t", &server_of(finding)->sql, finding->table->name);
     return append_condition(finding, sql, cells, false);
 }
 
-static enum status run(struct finding *finding, struct buffer *sql, uint64_t *changed)
+static enum status run(struct sql_finding *finding, struct buffer *sql, uint64_t *changed)
 {
     MYSQL_RES *result = NULL;
-    enum status status = mysql_run_buffer(finding->self, finding->connection, sql, MYSQL_LONG,
-                                          ERROR_TARGET_WRITE, &result, finding->base.error);
+    enum status status = mysql_run_buffer(server_of(finding), server_of(finding)->control, sql,
+                                          MYSQL_LONG, ERROR_TARGET_WRITE, &result, finding->error);
     *changed = status != STATUS_OK ? 0
                : result != NULL    ? mysql_num_rows(result)
-                                   : mysql_affected_rows(finding->connection);
+                                   : mysql_affected_rows(server_of(finding)->control);
     mysql_free_result(result);
     return status;
 }
 
 /* An image of a record that is about to go, if the run has none of its key: else nothing is kept,
  * and it stays. Locked first, so that what is kept is what goes. */
-static enum status keep_one(struct finding *finding, const struct cell *cells, uint64_t *kept)
+static enum status keep_one(struct sql_finding *finding, const struct cell *cells, uint64_t *kept)
 {
-    const struct mysql_table *facts = &finding->facts;
+    const struct mysql_table *facts = mysql_facts_of(&finding->facts);
     struct buffer sql = {0};
     buffer_append_string(&sql, "SELECT 1");
     enum status status = append_record(finding, cells, &sql);
@@ -249,17 +203,15 @@ static enum status keep_one(struct finding *finding, const struct cell *cells, u
         buffer_free(&sql);
         return status;
     }
-    buffer_append_string(&sql, "INSERT INTO ");
-    mysql_append_table(&sql, finding->self, finding->undo_name);
-    buffer_append_string(&sql, " (_transhume_found");
+    mysql_append(&sql, "INSERT INTO %t (_transhume_found", &server_of(finding)->sql,
+                 finding->undo_name);
     mysql_undo_append_columns(&sql, facts, "");
     buffer_append_string(&sql, ") SELECT 2");
     mysql_undo_append_columns(&sql, facts, "t.");
     status = append_record(finding, cells, &sql);
-    buffer_append_string(&sql, " AND NOT EXISTS (SELECT 1 FROM ");
-    mysql_append_table(&sql, finding->self, finding->undo_name);
-    buffer_append_string(&sql, " AS v WHERE ");
-    mysql_append_match(&sql, finding->base.columns, "v", "t");
+    mysql_append(&sql, " AND NOT EXISTS (SELECT 1 FROM %t AS v WHERE ", &server_of(finding)->sql,
+                 finding->undo_name);
+    mysql_append_match(&sql, finding->columns, "v", "t");
     buffer_append_byte(&sql, ')');
     if (status != STATUS_OK) {
         buffer_free(&sql);
@@ -269,9 +221,8 @@ static enum status keep_one(struct finding *finding, const struct cell *cells, u
 }
 
 /* Without a key one of the records that are equal goes. */
-static enum status delete_one(struct sql_finding *base, const struct cell *cells)
+static enum status delete_one(struct sql_finding *finding, const struct cell *cells)
 {
-    struct finding *finding = finding_of(base);
     struct buffer sql = {0};
     uint64_t count = 1;
     if (finding->undo_name != NULL && keep_one(finding, cells, &count) != STATUS_OK) {
@@ -280,61 +231,34 @@ static enum status delete_one(struct sql_finding *base, const struct cell *cells
     if (count == 0) {
         return STATUS_OK;
     }
-    buffer_append_string(&sql, "DELETE FROM ");
-    mysql_append_table(&sql, finding->self, finding->base.table->name);
+    mysql_append(&sql, "DELETE FROM %t", &server_of(finding)->sql, finding->table->name);
     if (append_condition(finding, &sql, cells, false) != STATUS_OK) {
         buffer_free(&sql);
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, finding->base.table->key.count == 0 ? " LIMIT 1" : "");
+    buffer_append_string(&sql, finding->table->key.count == 0 ? " LIMIT 1" : "");
     enum status status = run(finding, &sql, &count);
     finding->deleted += count;
     return status;
 }
 
-enum status mysql_delete_records(struct database *database, const struct target_table *table,
-                                 const struct cell *keys, uint32_t key_count, uint64_t *deleted,
-                                 struct error *error)
+enum status mysql_delete_all(struct sql_finding *finding, const struct cell *keys,
+                             uint32_t key_count)
 {
-    struct finding finding;
-    enum status status = begin(&finding, database, table, error);
-
-    if (status == STATUS_OK && table->keeps_undo && table->key.count > 0) {
-        finding.undo_name = sql_undo_name(finding.base.arena, finding.self->run_id, table->name);
-    }
-    if (status == STATUS_OK && table->triggers_off) {
-        status = mysql_silence_keys(finding.self, finding.connection, true, error);
-    }
-    if (status == STATUS_OK) {
-        status = sql_finding_each(&finding.base, keys, key_count, delete_one);
-    }
-    if (status == STATUS_OK) {
-        status = mysql_check_claim(finding.self, finding.connection, error);
-    }
-    if (table->triggers_off && mysql_is_alive(finding.connection)) {
-        bool good = status == STATUS_OK;
-        struct error ignored = {0};
-        enum status back =
-            mysql_silence_keys(finding.self, finding.connection, false, good ? error : &ignored);
-        status = good ? back : status;
-    }
-    status = status == STATUS_OK ? failpoint_hit("mysql.before_delete", error) : status;
-    status = end(&finding, status);
-    status = status == STATUS_OK ? failpoint_hit("mysql.after_delete", error) : status;
-    *deleted = status == STATUS_OK ? finding.deleted : 0;
-    return status;
+    return sql_finding_each(finding, keys, key_count, delete_one);
 }
 
 /* ---------------------------------------------------------------- fetch */
 
-static enum status add_record(struct finding *finding, MYSQL_ROW row, const unsigned long *lengths)
+static enum status add_record(const struct mysql_table *facts, MYSQL_ROW row,
+                              const unsigned long *lengths, struct batch *batch,
+                              struct error *error)
 {
-    struct batch *batch = finding->batch;
-    uint32_t count = finding->facts.schema->column_count;
+    uint32_t count = facts->schema->column_count;
     struct cell *cell = batch_append(batch);
     struct cell *items = arena_allocate_zeroed(batch->arena, 2 * (size_t)count + 1, sizeof *items);
     for (uint32_t i = 0; i < count; i++) {
-        const struct mysql_column *column = &finding->facts.columns[i];
+        const struct mysql_column *column = &facts->columns[i];
         const char *name = arena_copy_string(batch->arena, column->name);
         items[2 * (size_t)i] = cell_text(name, strlen(name));
         struct cell *value = &items[2 * (size_t)i + 1];
@@ -344,8 +268,7 @@ static enum status add_record(struct finding *finding, MYSQL_ROW row, const unsi
         }
         const char *bytes = arena_try_copy(batch->arena, row[i], lengths[i]);
         if (bytes == NULL) {
-            return error_set(finding->base.error, ERROR_MEMORY, finding->base.table->name,
-                             "no memory for a record");
+            return error_set(error, ERROR_MEMORY, facts->schema->name, "no memory for a record");
         }
         mysql_decode(&column->type, bytes, lengths[i], batch->arena, value);
     }
@@ -353,69 +276,49 @@ static enum status add_record(struct finding *finding, MYSQL_ROW row, const unsi
     return STATUS_OK;
 }
 
-static enum status read_all(struct finding *finding, const struct buffer *from)
+static enum status read_all(struct mysql_database *self, const struct mysql_table *facts,
+                            const char *from, struct batch *batch, struct error *error)
 {
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     MYSQL_ROW row = NULL;
 
     buffer_append_string(&sql, "SELECT ");
-    for (uint32_t i = 0; i < finding->facts.schema->column_count; i++) {
-        const struct mysql_column *column = &finding->facts.columns[i];
+    for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         buffer_append_string(&sql, i > 0 ? ", " : "");
-        mysql_append_selected(&sql, &column->type, NULL, column->name);
+        mysql_append_selected(&sql, &facts->columns[i].type, NULL, facts->columns[i].name);
     }
     buffer_append_string(&sql, " FROM ");
-    buffer_append_buffer(&sql, from);
-    enum status status = mysql_run_buffer(finding->self, finding->connection, &sql, MYSQL_LONG,
-                                          ERROR_TARGET_INVALID, &result, finding->base.error);
+    buffer_append_string(&sql, from);
+    enum status status = mysql_run_buffer(self, self->control, &sql, MYSQL_LONG,
+                                          ERROR_TARGET_INVALID, &result, error);
     while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {
-        status = add_record(finding, row, mysql_fetch_lengths(result));
+        status = add_record(facts, row, mysql_fetch_lengths(result), batch, error);
     }
     mysql_free_result(result);
     return status;
 }
 
-enum status mysql_read_records(struct mysql_database *self, MYSQL *connection,
-                               const struct mysql_table *facts, const struct buffer *from,
-                               struct batch *batch, struct error *error)
+enum status mysql_read_records(struct sql_database *self, const struct sql_table *table,
+                               const char *from, struct batch *batch, struct error *error)
 {
-    const struct target_table table = {.name = facts->schema->name};
-    struct finding finding = {.base = {.table = &table, .error = error},
-                              .self = self,
-                              .connection = connection,
-                              .facts = *facts,
-                              .batch = batch};
-    return read_all(&finding, from);
+    return read_all(mysql_database_of(&self->base), mysql_facts_of(table), from, batch, error);
 }
 
-static enum status fetch_one(struct sql_finding *base, const struct cell *cells)
+static enum status fetch_one(struct sql_finding *finding, const struct cell *cells)
 {
-    struct finding *finding = finding_of(base);
     struct buffer from = {0};
-    mysql_append_table(&from, finding->self, finding->base.table->name);
+    mysql_append_table(&from, server_of(finding), finding->table->name);
     enum status status = append_condition(finding, &from, cells, true);
-    status = status == STATUS_OK ? read_all(finding, &from) : status;
+    status = status == STATUS_OK ? read_all(server_of(finding), mysql_facts_of(&finding->facts),
+                                            buffer_string(&from), finding->batch, finding->error)
+                                 : status;
     buffer_free(&from);
     return status;
 }
 
-enum status mysql_fetch(struct database *database, const struct target_table *table,
-                        const struct cell *keys, uint32_t key_count, struct batch **made,
-                        struct error *error)
+enum status mysql_fetch_all(struct sql_finding *finding, const struct cell *keys,
+                            uint32_t key_count)
 {
-    struct finding finding;
-    enum status status = begin(&finding, database, table, error);
-
-    finding.batch = batch_create(NULL, 1, key_count + 1);
-    if (status == STATUS_OK) {
-        status = sql_finding_each(&finding.base, keys, key_count, fetch_one);
-    }
-    status = end(&finding, status);
-    if (status == STATUS_OK) {
-        *made = finding.batch;
-    } else {
-        batch_destroy(finding.batch);
-    }
-    return status;
+    return sql_finding_each(finding, keys, key_count, fetch_one);
 }

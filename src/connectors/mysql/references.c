@@ -144,7 +144,7 @@ static enum status find_partner(struct mysql_finisher *finisher, const struct ta
     int64_t count = 0;
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.tables WHERE "
                                "table_schema = ");
-    mysql_append_string(&sql, finisher->self->schema);
+    mysql_append_string(&sql, finisher->self->sql.schema);
     buffer_append_string(&sql, " AND table_name = ");
     mysql_append_string(&sql, reference->table);
     enum status status = mysql_ask_number(finisher->self, finisher->connection, &sql, MYSQL_LONG,
@@ -165,13 +165,9 @@ static void append_reference(struct buffer *sql, const struct mysql_finisher *fi
                              const struct sql_foreign_key *reference, const char *name)
 {
     mysql_finisher_begin(sql, finisher, table->name);
-    buffer_append_string(sql, "ADD CONSTRAINT ");
-    mysql_append_name(sql, name);
-    buffer_append_string(sql, " FOREIGN KEY (");
+    mysql_append(sql, "ADD CONSTRAINT %n FOREIGN KEY (", name);
     mysql_append_names(sql, NULL, reference->columns);
-    buffer_append_string(sql, ") REFERENCES ");
-    mysql_append_table(sql, finisher->self, reference->table);
-    buffer_append_string(sql, " (");
+    mysql_append(sql, ") REFERENCES %t (", &finisher->self->sql, reference->table);
     mysql_append_names(sql, NULL, reference->referenced);
     buffer_append_byte(sql, ')');
     sql_append_actions(sql, reference->on_delete, reference->on_update);

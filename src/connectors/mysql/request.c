@@ -4,36 +4,12 @@
 #include <string.h>
 #include <strings.h>
 
-static enum status find_table(struct mysql_database *self, const char *name,
-                              const struct mysql_table **table, struct error *error)
-{
-    const struct mysql_catalog *catalog = NULL;
-    if (mysql_catalog_get(self, &catalog, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    *table = mysql_catalog_find(catalog, name);
-    return *table != NULL ? STATUS_OK
-                          : sql_no_such_table(catalog->schema, name, self->shown, "database",
-                                              self->schema, error);
-}
-
-enum status mysql_request_root(struct mysql_database *self, const struct read_request *request,
-                               const struct mysql_table **table, struct error *error)
-{
-    *table = NULL;
-    return request->table != NULL ? find_table(self, request->table, table, error)
-                                  : sql_request_is_query(request, error);
-}
-
 struct compiler {
     struct sql_request base;
-    struct sql_dialect dialect;
+    struct sql_request_dialect dialect;
     struct sql_digest_words digest_words;
-    struct mysql_database *self;
     MYSQL *connection;
-    const struct mysql_table **tables; /* the root first; NULL: a query */
-    struct schema_table query;
-    struct mysql_column *query_columns;
+    struct mysql_table query;
     struct mysql_request *out;
 };
 
@@ -42,37 +18,27 @@ static struct compiler *compiler_of(struct sql_request *request)
     return (struct compiler *)request;
 }
 
-/* ---------------------------------------------------------------- tables */
-
-static const struct mysql_table *table_of(const struct compiler *compiler, int32_t join)
+static struct mysql_database *server_of(const struct sql_request *request)
 {
-    return compiler->tables[join + 1];
+    return mysql_database_of(&request->database->base);
 }
 
-static enum status find_joined(struct sql_request *request, int32_t join, const char *name)
+static const struct mysql_table *table_of(const struct sql_request *request, int32_t join)
+{
+    return mysql_facts_of(sql_request_table(request, join));
+}
+
+static enum status describe_query(struct sql_request *request, struct sql_table *query)
 {
     struct compiler *compiler = compiler_of(request);
-    return find_table(compiler->self, name, &compiler->tables[join + 1], request->error);
-}
-
-static enum status describe_query(struct sql_request *request)
-{
-    struct compiler *compiler = compiler_of(request);
-    return mysql_describe_query(compiler->self, compiler->connection, request->asked->query,
-                                request->arena, &compiler->query, &compiler->query_columns,
-                                request->error);
-}
-
-static const struct schema_table *schema_of(const struct sql_request *request, int32_t join)
-{
-    const struct compiler *compiler = (const struct compiler *)request;
-    const struct mysql_table *table = table_of(compiler, join);
-    return table != NULL ? table->schema : &compiler->query;
-}
-
-static void append_table(struct sql_request *request, const char *name)
-{
-    mysql_append_table(&request->out->sql, compiler_of(request)->self, name);
+    struct schema_table *schema = arena_allocate_zeroed(request->arena, 1, sizeof *schema);
+    struct mysql_column *columns = NULL;
+    enum status status =
+        mysql_describe_query(server_of(request), compiler->connection, request->asked->query,
+                             request->arena, schema, &columns, request->error);
+    compiler->query = (struct mysql_table){.schema = schema, .columns = columns};
+    *query = mysql_table_of(&compiler->query);
+    return status;
 }
 
 /* ---------------------------------------------------------------- columns */
@@ -81,18 +47,8 @@ static void append_table(struct sql_request *request, const char *name)
 static const struct mysql_column *find_column(struct sql_request *request, int32_t join,
                                               const char *name)
 {
-    const struct compiler *compiler = compiler_of(request);
-    const struct mysql_table *table = table_of(compiler, join);
-    if (table != NULL) {
-        int32_t position = mysql_find_column(table, name);
-        return position >= 0 ? &table->columns[position] : NULL;
-    }
-    for (uint32_t i = 0; i < compiler->query.column_count; i++) {
-        if (strcmp(compiler->query_columns[i].name, name) == 0) {
-            return &compiler->query_columns[i];
-        }
-    }
-    return NULL;
+    int32_t position = sql_request_find(request, join, name);
+    return position >= 0 ? &table_of(request, join)->columns[position] : NULL;
 }
 
 static bool append_column(struct sql_request *request, int32_t join, const char *name)
@@ -102,8 +58,7 @@ static bool append_column(struct sql_request *request, int32_t join, const char 
         return false;
     }
     sql_name_alias(alias, join);
-    buffer_format(&request->out->sql, "%s.", alias);
-    mysql_append_name(&request->out->sql, name);
+    mysql_append(&request->out->sql, "%s.%n", alias, name);
     return true;
 }
 
@@ -120,11 +75,10 @@ void mysql_append_selected(struct buffer *sql, const struct mysql_type *type, co
                                                              : "");
 }
 
-static enum status make_types(struct sql_request *request, uint32_t count)
+static void make_types(struct sql_request *request, uint32_t count)
 {
     struct mysql_request *out = compiler_of(request)->out;
     out->columns = arena_allocate_zeroed(request->arena, (size_t)count + 1, sizeof *out->columns);
-    return STATUS_OK;
 }
 
 /* Types that can hold a large value; a text's bytes have to be those that the server would send. */
@@ -161,14 +115,15 @@ bool mysql_has_sliced(const struct mysql_table *table)
 static bool is_sliced(struct compiler *compiler, const struct read_column *wanted,
                       const struct mysql_column *column)
 {
-    return wanted->join < 0 && compiler->self->slicer != NULL && !compiler->base.out->documents &&
-           is_kept(table_of(compiler, -1)) && may_be_large(column);
+    return wanted->join < 0 && server_of(&compiler->base)->slicer != NULL &&
+           !compiler->base.out->documents && is_kept(table_of(&compiler->base, -1)) &&
+           may_be_large(column);
 }
 
 static void keep_sliced(struct compiler *compiler, const struct mysql_column *column)
 {
     struct mysql_request *out = compiler->out;
-    out->root = table_of(compiler, -1);
+    out->root = table_of(&compiler->base, -1);
     if (out->sliced == NULL) {
         uint32_t count = out->root->schema->column_count + compiler->base.asked->column_count;
         out->sliced =
@@ -182,9 +137,7 @@ static void keep_sliced(struct compiler *compiler, const struct mysql_column *co
 
 static void append_is_large(struct buffer *sql, const char *name)
 {
-    buffer_append_string(sql, "OCTET_LENGTH(_t0.");
-    mysql_append_name(sql, name);
-    buffer_format(sql, ") > %d", MYSQL_SLICE_BYTES);
+    mysql_append(sql, "OCTET_LENGTH(_t0.%n) > %d", name, MYSQL_SLICE_BYTES);
 }
 
 static enum status append_result(struct sql_request *request, const struct read_column *wanted)
@@ -220,9 +173,7 @@ static void append_places(struct sql_request *request)
     for (uint32_t i = 0; i < out->sliced_count; i++) {
         buffer_append_string(sql, ", IF(");
         append_is_large(sql, out->sliced[i].name);
-        buffer_append_string(sql, ", OCTET_LENGTH(_t0.");
-        mysql_append_name(sql, out->sliced[i].name);
-        buffer_append_string(sql, "), NULL)");
+        mysql_append(sql, ", OCTET_LENGTH(_t0.%n), NULL)", out->sliced[i].name);
     }
     for (uint32_t k = 0; out->sliced_count > 0 && k < out->root->key.count; k++) {
         int32_t at = mysql_find_column(out->root, out->root->key.names[k]);
@@ -241,9 +192,7 @@ static void append_places(struct sql_request *request)
 
 static void append_bytes(struct buffer *sql, const struct mysql_column *column, const char *alias)
 {
-    buffer_format(sql, "CAST(CONVERT(%s.", alias);
-    mysql_append_name(sql, column->name);
-    buffer_append_string(sql, " USING utf8mb4) AS BINARY)");
+    mysql_append(sql, "CAST(CONVERT(%s.%n USING utf8mb4) AS BINARY)", alias, column->name);
 }
 
 /* Two collations have no equality, so that it is the one of the side that an index may serve. */
@@ -256,13 +205,9 @@ static void append_equal_there(struct buffer *sql, const struct mysql_column *fr
     buffer_format(sql, other ? "CONVERT(%s." : "%s.", from_alias);
     mysql_append_name(sql, from->name);
     if (other) {
-        buffer_append_string(sql, " USING ");
-        mysql_append_name(sql, to->charset);
-        buffer_append_string(sql, ") COLLATE ");
-        mysql_append_name(sql, to->collation);
+        mysql_append(sql, " USING %n) COLLATE %n", to->charset, to->collation);
     }
-    buffer_format(sql, " = %s.", to_alias);
-    mysql_append_name(sql, to->name);
+    mysql_append(sql, " = %s.%n", to_alias, to->name);
 }
 
 static bool is_moment(enum value_kind kind)
@@ -300,8 +245,8 @@ static bool refers(const struct mysql_database *self, const struct mysql_table *
                    const char *column, const struct mysql_table *referred, const char *to)
 {
     bool folds = self->catalog != NULL && self->catalog->folds_names;
-    for (uint32_t i = 0;
-         holder != NULL && referred != NULL && i < holder->schema->foreign_key_count; i++) {
+    for (uint32_t i = 0; referred->schema->name != NULL && i < holder->schema->foreign_key_count;
+         i++) {
         const struct schema_foreign_key *key = &holder->schema->foreign_keys[i];
         const char *name = referred->schema->name;
         if ((folds ? strcasecmp(key->references, name) : strcmp(key->references, name)) != 0) {
@@ -333,11 +278,11 @@ static enum status append_equal(struct sql_request *request, uint32_t index, uin
         return sql_request_no_such_column(request, (int32_t)index, to_name);
     }
     sql_name_alias(from_alias, join->from);
-    const struct compiler *compiler = compiler_of(request);
-    const struct mysql_table *left = table_of(compiler, join->from);
-    const struct mysql_table *right = table_of(compiler, (int32_t)index);
-    bool of_key = refers(compiler->self, left, from_name, right, to_name) ||
-                  refers(compiler->self, right, to_name, left, from_name);
+    const struct mysql_database *self = server_of(request);
+    const struct mysql_table *left = table_of(request, join->from);
+    const struct mysql_table *right = table_of(request, (int32_t)index);
+    bool of_key = refers(self, left, from_name, right, to_name) ||
+                  refers(self, right, to_name, left, from_name);
     append_equal_columns(&request->out->sql, from, from_alias, to, to_alias, of_key);
     return STATUS_OK;
 }
@@ -349,14 +294,13 @@ static void append_byte_order(struct buffer *sql, const struct mysql_column *col
         append_bytes(sql, column, alias);
         return;
     }
-    buffer_format(sql, "%s.", alias);
-    mysql_append_name(sql, column->name);
+    mysql_append(sql, "%s.%n", alias, column->name);
 }
 
 /* Without a key all columns. */
 static void append_row_key(struct sql_request *request, int32_t join)
 {
-    const struct mysql_table *table = table_of(compiler_of(request), join);
+    const struct mysql_table *table = table_of(request, join);
     struct buffer *sql = &request->out->sql;
     char alias[SQL_ALIAS_BYTES];
     sql_name_alias(alias, join);
@@ -371,23 +315,23 @@ static void append_row_key(struct sql_request *request, int32_t join)
 }
 
 static enum status refuse_keyless(const struct read_request *request,
-                                  const struct mysql_table *table, struct error *error)
+                                  const struct schema_table *table, struct error *error)
 {
     error_set(error, ERROR_PLAN_INVALID, request->name,
               "the table %s is looked up by columns that are not unique, and has no key that "
               "would tell the first one",
-              table->schema->name);
+              table->name);
     error_hint(error, "give the table a primary key, or look up by unique columns");
     return STATUS_FAILED;
 }
 
 static enum status append_first_partner(struct sql_request *request, uint32_t index)
 {
-    const struct mysql_table *table = table_of(compiler_of(request), (int32_t)index);
+    const struct mysql_table *table = table_of(request, (int32_t)index);
     struct buffer *sql = &request->out->sql;
     char alias[SQL_ALIAS_BYTES];
     if (table->key.count == 0) {
-        return refuse_keyless(request->asked, table, request->error);
+        return refuse_keyless(request->asked, table->schema, request->error);
     }
     sql_name_alias(alias, (int32_t)index);
     sql_request_begin_join(request, index, false);
@@ -395,9 +339,7 @@ static enum status append_first_partner(struct sql_request *request, uint32_t in
     mysql_append_names(sql, alias, table->key);
     buffer_append_string(sql, ") = (SELECT ");
     mysql_append_names(sql, "_x", table->key);
-    buffer_append_string(sql, " FROM ");
-    append_table(request, table->schema->name);
-    buffer_append_string(sql, " AS _x WHERE ");
+    mysql_append(sql, " FROM %t AS _x WHERE ", &server_of(request)->sql, table->schema->name);
     if (sql_request_equals(request, index, "_x") != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -425,7 +367,8 @@ static enum status append_order(struct sql_request *request, const struct read_o
 
 static enum status append_span(struct sql_request *request, const struct span *span)
 {
-    return mysql_span_append(&request->out->sql, span, table_of(compiler_of(request), -1),
+    return mysql_span_append(&request->out->sql, span,
+                             request->asked->table != NULL ? table_of(request, -1) : NULL,
                              request->error);
 }
 
@@ -438,8 +381,7 @@ static enum status append_part(struct sql_request *request, const struct digest_
     if (column == NULL) {
         return sql_request_no_such_column(request, -1, wanted->name);
     }
-    buffer_append_string(&selected, "_t0.");
-    mysql_append_name(&selected, wanted->name);
+    mysql_append(&selected, "_t0.%n", wanted->name);
     mysql_digest_append_part(&request->out->sql, column, buffer_string(&selected), wanted->key);
     buffer_free(&selected);
     return STATUS_OK;
@@ -461,15 +403,12 @@ static const struct sql_digest_words digest_words = {
 };
 static const char unlimited_tail[] = ") AS _d GROUP BY _d.b";
 
-static const struct sql_dialect dialect = {
+static const struct sql_request_dialect dialect = {
     .truth = "1",
     .present = " IS NOT NULL",
     .digest_words = &digest_words,
-    .find_table = find_joined,
     .describe_query = describe_query,
     .make_types = make_types,
-    .table = schema_of,
-    .append_table = append_table,
     .append_column = append_column,
     .append_result = append_result,
     .append_extra = append_places,
@@ -480,38 +419,32 @@ static const struct sql_dialect dialect = {
     .append_span = append_span,
 };
 
-/* However many rows it has. */
-static bool is_one_piece(struct mysql_database *self, const struct read_request *request)
-{
-    const struct mysql_table *table = NULL;
-    struct error ignored = {0};
-    return mysql_request_root(self, request, &table, &ignored) == STATUS_OK && table != NULL &&
-           table->key.count == 0;
-}
-
 static enum status compile(struct mysql_database *self, MYSQL *connection,
                            const struct read_request *request, const struct span *span, bool sums,
                            struct arena *arena, struct mysql_request *compiled, struct error *error)
 {
-    struct compiler compiler = {.base = {.asked = request,
+    struct compiler compiler = {.base = {.database = &self->sql,
+                                         .asked = request,
                                          .arena = arena,
                                          .out = &compiled->select,
                                          .error = error,
                                          .sums = sums},
                                 .dialect = dialect,
                                 .digest_words = digest_words,
-                                .self = self,
+
                                 .connection = connection,
                                 .out = compiled};
+    struct sql_table root;
+    struct error ignored = {0};
     compiler.base.dialect = &compiler.dialect;
     compiler.dialect.digest_words = &compiler.digest_words;
-    if (sums && is_one_piece(self, request)) {
+    if (sums && sql_request_root(&self->sql, request, &root, &ignored) == STATUS_OK &&
+        root.facts != NULL &&
+        mysql_facts_of(&root)->key.count == 0) { /* however many rows it has */
         compiler.digest_words.tail = unlimited_tail;
     }
 
     *compiled = (struct mysql_request){0};
-    compiler.tables =
-        arena_allocate_zeroed(arena, (size_t)request->join_count + 1, sizeof(struct mysql_table *));
     return sql_request_write(&compiler.base, span);
 }
 
@@ -536,15 +469,15 @@ enum status mysql_digest_compile(struct mysql_database *self, MYSQL *connection,
 enum status mysql_accepts(struct database *database, const struct read_request *request,
                           struct error *error)
 {
-    struct mysql_database *self = mysql_database_of(database);
+    struct sql_database *self = sql_database_of(database);
     for (uint32_t i = 0; i < request->join_count; i++) {
         const struct read_join *join = &request->joins[i];
-        const struct mysql_table *table = NULL;
-        if (find_table(self, join->table, &table, error) != STATUS_OK) {
+        struct sql_table table;
+        if (sql_find_table(self, join->table, &table, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
-        if (table->key.count == 0 && sql_join_takes_first(table->schema, join)) {
-            return refuse_keyless(request, table, error);
+        if (mysql_facts_of(&table)->key.count == 0 && sql_join_takes_first(table.schema, join)) {
+            return refuse_keyless(request, table.schema, error);
         }
     }
     return STATUS_OK;

@@ -99,7 +99,7 @@ static enum status read_rights(struct mysql_database *self, MYSQL *connection, s
 {
     struct buffer sql = {0};
     struct mysql_rights *rights = arena_allocate_zeroed(self->seen_arena, 1, sizeof *rights);
-    mysql_append_filled(&sql, sql_rights, self->schema, NULL);
+    mysql_append_filled(&sql, sql_rights, self->sql.schema, NULL);
     if (mysql_run_buffer(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_INVALID,
                          &rights->granted, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -135,9 +135,8 @@ static enum status is_denied(struct mysql_database *self, MYSQL *connection, siz
 {
     struct buffer attempt = {0};
     struct error ignored = {0};
-    buffer_append_string(&attempt, attempts[number].before);
-    mysql_append_table(&attempt, self, "_transhume_none");
-    buffer_append_string(&attempt, attempts[number].after);
+    mysql_append(&attempt, "%s%t%s", attempts[number].before, &self->sql, "_transhume_none",
+                 attempts[number].after);
     enum status status = mysql_is_denied(self, connection, &attempt, attempts[number].prepared,
                                          ERROR_TARGET_INVALID, denied, &ignored, error);
     buffer_free(&attempt);
@@ -181,12 +180,11 @@ static void tell_missing(const struct mysql_database *self, unsigned missing, co
     buffer_append_string(out, "the account lacks ");
     append_rights(missing, out);
     buffer_format(out, " on the %s %s: GRANT ", table == NULL ? "database" : "table",
-                  sql_show_name(table == NULL ? self->schema : table, shown));
+                  sql_show_name(table == NULL ? self->sql.schema : table, shown));
     append_rights(missing, out);
     buffer_append_string(out, " ON ");
     if (table == NULL) {
-        mysql_append_name(out, self->schema);
-        buffer_append_string(out, ".*");
+        mysql_append(out, "%n.*", self->sql.schema);
     } else {
         mysql_append_table(out, self, table);
     }

@@ -2,6 +2,7 @@
 #include "connectors/mysql/rollback.h"
 #include "base/failpoint.h"
 #include "connectors/mysql/objects.h"
+#include "connectors/sql/rollback.h"
 #include <string.h>
 #include <strings.h>
 
@@ -30,14 +31,6 @@ static enum status can_undo(struct database *database, const struct target_table
 
 /* ---------------------------------------------------------------- what is known */
 
-static enum status altered(const struct mysql_undoing *undoing)
-{
-    error_set(undoing->error, ERROR_ROLLBACK_REFUSED, undoing->facts.schema->name,
-              "one of its columns is gone, so the run's records can't be told from others");
-    error_hint(undoing->error, "give the column back, or take the run's records out by hand");
-    return STATUS_FAILED;
-}
-
 /* Only columns that were there when the run wrote are compared and restored. */
 static enum status find_columns(struct mysql_undoing *undoing, const struct mysql_table *undo)
 {
@@ -49,7 +42,7 @@ static enum status find_columns(struct mysql_undoing *undoing, const struct mysq
         }
         int32_t at = mysql_find_column(&undoing->facts, undo->columns[i].name);
         if (at < 0 || undoing->facts.columns[at].generated) {
-            return altered(undoing);
+            return sql_refuse_altered(undoing->facts.schema->name, NULL, undoing->error);
         }
         if (strcmp(undo->schema->columns[i].type.native,
                    undoing->facts.schema->columns[at].type.native) != 0) {
@@ -58,7 +51,9 @@ static enum status find_columns(struct mysql_undoing *undoing, const struct mysq
         undoing->columns[undoing->column_count++] = undoing->facts.columns[at];
     }
     undoing->key = undo->schema->primary_key;
-    return undoing->key.count > 0 ? STATUS_OK : altered(undoing);
+    return undoing->key.count > 0
+               ? STATUS_OK
+               : sql_refuse_altered(undoing->facts.schema->name, NULL, undoing->error);
 }
 
 /* STATUS_END: there is nothing (any more) to be undone. */
@@ -68,7 +63,7 @@ static enum status find_undo(struct mysql_undoing *undoing, const struct target_
     struct mysql_database *self = undoing->self;
     struct mysql_table undo;
     enum mysql_making making = MYSQL_NOT_MADE;
-    undoing->undo_name = sql_undo_name(undoing->arena, self->run_id, table->name);
+    undoing->undo_name = sql_undo_name(undoing->arena, self->sql.run_id, table->name);
     if (mysql_find_making(self, undoing->connection, undoing->undo_name, &making, undoing->error) !=
         STATUS_OK) {
         return STATUS_FAILED;
@@ -82,7 +77,12 @@ static enum status find_undo(struct mysql_undoing *undoing, const struct target_
                                          &undoing->facts, undoing->error)
                  : status;
     status = status == STATUS_OK ? find_columns(undoing, &undo) : status;
-    return status == STATUS_OK && !deleted ? mysql_rollback_find_added(undoing, &undo) : status;
+    if (status != STATUS_OK || deleted) {
+        return status;
+    }
+    const struct sql_table facts = mysql_table_of(&undoing->facts);
+    const struct sql_table kept = mysql_table_of(&undo);
+    return sql_find_added(&self->sql, &facts, &kept, "t", &undoing->foreign, undoing->error);
 }
 
 /* ---------------------------------------------------------------- a table */
@@ -117,22 +117,20 @@ static enum status drop_undo(const struct mysql_undoing *undoing)
     if (undoing->undo_name == NULL || !undoing->drops) {
         return STATUS_OK;
     }
-    buffer_append_string(&sql, "DROP TABLE IF EXISTS ");
-    mysql_append_table(&sql, undoing->self, undoing->undo_name);
+    mysql_append(&sql, "DROP TABLE IF EXISTS %t", &undoing->self->sql, undoing->undo_name);
     return mysql_run_buffer(undoing->self, undoing->connection, &sql, MYSQL_LONG,
                             ERROR_TARGET_WRITE, NULL, undoing->error);
 }
 
-static enum status undo_table(struct database *database, const struct target_table *table,
-                              bool deleted, bool dry_run, struct undo_counts *counts,
-                              struct error *error)
+enum status mysql_undo_table(struct sql_database *database, const struct target_table *table,
+                             bool deleted, bool dry_run, struct undo_counts *counts,
+                             struct error *error)
 {
-    struct mysql_undoing undoing = {.self = mysql_database_of(database),
+    struct mysql_undoing undoing = {.self = mysql_database_of(&database->base),
                                     .arena = arena_create(0),
                                     .takes_out = table->takes_out,
                                     .error = error};
 
-    *counts = (struct undo_counts){0};
     enum status status = mysql_begin(undoing.self, &undoing.connection, error);
     if (status == STATUS_OK) {
         status = mysql_end(undoing.self, undoing.connection,
@@ -147,27 +145,13 @@ static enum status undo_table(struct database *database, const struct target_tab
     return status;
 }
 
-static enum status undo(struct database *database, const struct target_table *table,
-                        int64_t ended_us, bool dry_run, struct undo_counts *counts,
-                        struct error *error)
-{
-    (void)ended_us;
-    return undo_table(database, table, false, dry_run, counts, error);
-}
-
-static enum status undo_deleted(struct database *database, const struct target_table *table,
-                                bool dry_run, struct undo_counts *counts, struct error *error)
-{
-    return undo_table(database, table, true, dry_run, counts, error);
-}
-
 const struct rollback_functions mysql_rollback_functions = {
     .can_undo = can_undo,
-    .undo = undo,
-    .undo_deleted = undo_deleted,
-    .sum_columns = mysql_sum_columns,
-    .find_foreign = mysql_find_foreign,
-    .was_made = mysql_was_made,
+    .undo = sql_undo,
+    .undo_deleted = sql_undo_deleted,
+    .sum_columns = sql_sum_columns,
+    .find_foreign = sql_find_foreign,
+    .was_made = sql_was_made,
     .can_remove = mysql_can_remove,
     .remove_table = mysql_remove_table,
     .remove_objects = mysql_remove_objects,

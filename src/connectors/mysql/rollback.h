@@ -25,8 +25,6 @@ enum status mysql_referrers_read(struct mysql_database *self, MYSQL *connection,
 void mysql_append_place(struct buffer *sql, const char *schema, const char *table);
 /* " JOIN `referrer` AS r ON r.`a` = t.`b` …" */
 void mysql_referrer_append_join(struct buffer *sql, const struct mysql_referrer *referrer);
-enum status mysql_was_made(struct database *self, const struct target_table *table, bool *made,
-                           struct error *error);
 enum status mysql_can_remove(struct database *self, const struct target_table *table,
                              struct error *error);
 enum status mysql_remove_table(struct database *self, const struct target_table *table,
@@ -64,18 +62,11 @@ enum status mysql_count_deleted(const struct mysql_undoing *undoing,
                                 struct undo_counts *counts) MUST_USE;
 enum status mysql_undo_deleted(struct mysql_undoing *undoing, struct undo_counts *counts) MUST_USE;
 
-/* ---------------------------------------------------------------- rollback_columns.c */
+/* ---------------------------------------------------------------- rollback.c */
 
-/* Looks for columns that others added since: sets `foreign`. A record that the run added is not its
- * alone any more once others put something there; what it restores keeps that. */
-enum status mysql_rollback_find_added(struct mysql_undoing *undoing,
-                                      const struct mysql_table *undo) MUST_USE;
-/* rollback_functions */
-enum status mysql_sum_columns(struct database *self, const struct target_table *table,
-                              struct column_list columns, struct arena *arena, const char **sum,
-                              struct error *error);
-enum status mysql_find_foreign(struct database *self, const struct target_table *table,
-                               struct column_list columns, bool trusts, struct arena *arena,
-                               const char **column, struct error *error);
+/* struct sql_dialect */
+enum status mysql_undo_table(struct sql_database *self, const struct target_table *table,
+                             bool deleted, bool dry_run, struct undo_counts *counts,
+                             struct error *error);
 
 #endif

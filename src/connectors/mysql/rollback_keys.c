@@ -6,7 +6,7 @@
  * told by then to stay.
  */
 #include "connectors/mysql/rollback.h"
-#include "connectors/sql/unfilled.h"
+#include "connectors/sql/rollback.h"
 #include <string.h>
 
 /* _transhume_fate */
@@ -24,19 +24,6 @@ enum fate {
 enum { FOUND_DIFFERING = 3 };
 
 /* ---------------------------------------------------------------- statements */
-
-/* "`undo` AS u", "`table` AS t" */
-static void append_undo(struct buffer *sql, const struct mysql_undoing *undoing)
-{
-    mysql_append_table(sql, undoing->self, undoing->undo_name);
-    buffer_append_string(sql, " AS u");
-}
-
-static void append_target(struct buffer *sql, const struct mysql_undoing *undoing)
-{
-    mysql_append_table(sql, undoing->self, undoing->facts.schema->name);
-    buffer_append_string(sql, " AS t");
-}
 
 /* " ON u.`k` = t.`k` …" */
 static void append_on(struct buffer *sql, const struct mysql_undoing *undoing, const char *left,
@@ -103,10 +90,8 @@ static const char taken_out[] = " WHERE u._transhume_found = 2 AND u._transhume_
 static enum status set_fates(const struct mysql_undoing *undoing)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "UPDATE ");
-    append_undo(&sql, undoing);
-    buffer_append_string(&sql, " LEFT JOIN ");
-    append_target(&sql, undoing);
+    mysql_append(&sql, "UPDATE %t AS u LEFT JOIN %t AS t", &undoing->self->sql, undoing->undo_name,
+                 &undoing->self->sql, undoing->facts.schema->name);
     append_on(&sql, undoing, "u", "t");
     buffer_append_string(&sql, " SET u._transhume_number = NULL, u._transhume_fate = ");
     append_fate(&sql, undoing);
@@ -118,25 +103,19 @@ static enum status keep_referred(const struct mysql_undoing *undoing,
                                  const struct mysql_referrer *referrer, uint64_t *kept)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "UPDATE ");
-    append_undo(&sql, undoing);
-    buffer_append_string(&sql, " JOIN ");
-    append_target(&sql, undoing);
+    mysql_append(&sql, "UPDATE %t AS u JOIN %t AS t", &undoing->self->sql, undoing->undo_name,
+                 &undoing->self->sql, undoing->facts.schema->name);
     append_on(&sql, undoing, "u", "t");
     mysql_referrer_append_join(&sql, referrer);
     if (referrer->own) {
-        buffer_append_string(&sql, " LEFT JOIN ");
-        mysql_append_table(&sql, undoing->self, undoing->undo_name);
-        buffer_append_string(&sql, " AS v");
+        mysql_append(&sql, " LEFT JOIN %t AS v", &undoing->self->sql, undoing->undo_name);
         append_on(&sql, undoing, "v", "r");
         buffer_format(&sql, " AND v._transhume_fate = %d", FATE_REMOVE);
     }
     buffer_format(&sql, " SET u._transhume_fate = %d WHERE u._transhume_fate = %d", FATE_KEPT,
                   FATE_REMOVE);
     if (referrer->own) {
-        buffer_append_string(&sql, " AND v.");
-        mysql_append_name(&sql, undoing->key.names[0]);
-        buffer_append_string(&sql, " IS NULL");
+        mysql_append(&sql, " AND v.%n IS NULL", undoing->key.names[0]);
     }
     return run(undoing, &sql, kept);
 }
@@ -181,11 +160,9 @@ enum status mysql_count_fates(const struct mysql_undoing *undoing, bool told,
     } else {
         append_fate(&sql, undoing);
     }
-    buffer_append_string(&sql, " AS fate FROM ");
-    append_undo(&sql, undoing);
+    mysql_append(&sql, " AS fate FROM %t AS u", &undoing->self->sql, undoing->undo_name);
     if (!told) {
-        buffer_append_string(&sql, " LEFT JOIN ");
-        append_target(&sql, undoing);
+        mysql_append(&sql, " LEFT JOIN %t AS t", &undoing->self->sql, undoing->facts.schema->name);
         append_on(&sql, undoing, "u", "t");
     }
     buffer_append_string(&sql, ") AS k WHERE fate IS NOT NULL GROUP BY fate");
@@ -213,9 +190,7 @@ enum status mysql_count_fates(const struct mysql_undoing *undoing, bool told,
 /* Nothing is under its key in the table joined as `t`. */
 static void append_absent(struct buffer *sql, const struct mysql_undoing *undoing)
 {
-    buffer_append_string(sql, "t.");
-    mysql_append_name(sql, undoing->key.names[0]);
-    buffer_append_string(sql, " IS NULL");
+    mysql_append(sql, "t.%n IS NULL", undoing->key.names[0]);
 }
 
 /* The records may have changed since their fates were set: so the hash once more. */
@@ -240,44 +215,33 @@ static void append_fated(struct buffer *sql, const struct mysql_undoing *undoing
 
 static void append_remove(struct buffer *sql, const struct mysql_undoing *undoing)
 {
-    buffer_append_string(sql, "DELETE t FROM ");
-    append_target(sql, undoing);
-    buffer_append_string(sql, " JOIN ");
-    append_undo(sql, undoing);
+    mysql_append(sql, "DELETE t FROM %t AS t JOIN %t AS u", &undoing->self->sql,
+                 undoing->facts.schema->name, &undoing->self->sql, undoing->undo_name);
     append_on(sql, undoing, "u", "t");
 }
 
 static void append_restore(struct buffer *sql, const struct mysql_undoing *undoing)
 {
-    buffer_append_string(sql, "UPDATE ");
-    append_target(sql, undoing);
-    buffer_append_string(sql, " JOIN ");
-    append_undo(sql, undoing);
+    mysql_append(sql, "UPDATE %t AS t JOIN %t AS u", &undoing->self->sql,
+                 undoing->facts.schema->name, &undoing->self->sql, undoing->undo_name);
     append_on(sql, undoing, "u", "t");
     for (uint32_t i = 0; i < undoing->column_count; i++) {
-        buffer_append_string(sql, i > 0 ? ", t." : " SET t.");
-        mysql_append_name(sql, undoing->columns[i].name);
-        buffer_append_string(sql, " = u.");
-        mysql_append_name(sql, undoing->columns[i].name);
+        mysql_append(sql, "%s%n = u.%n", i > 0 ? ", t." : " SET t.", undoing->columns[i].name,
+                     undoing->columns[i].name);
     }
 }
 
 static void append_return(struct buffer *sql, const struct mysql_undoing *undoing)
 {
-    buffer_append_string(sql, "INSERT INTO ");
-    mysql_append_table(sql, undoing->self, undoing->facts.schema->name);
+    mysql_append(sql, "INSERT INTO %t", &undoing->self->sql, undoing->facts.schema->name);
     for (uint32_t i = 0; i < undoing->column_count; i++) {
-        buffer_append_string(sql, i > 0 ? ", " : " (");
-        mysql_append_name(sql, undoing->columns[i].name);
+        mysql_append(sql, "%s%n", i > 0 ? ", " : " (", undoing->columns[i].name);
     }
     for (uint32_t i = 0; i < undoing->column_count; i++) {
-        buffer_append_string(sql, i > 0 ? ", u." : ") SELECT u.");
-        mysql_append_name(sql, undoing->columns[i].name);
+        mysql_append(sql, "%s%n", i > 0 ? ", u." : ") SELECT u.", undoing->columns[i].name);
     }
-    buffer_append_string(sql, " FROM ");
-    append_undo(sql, undoing);
-    buffer_append_string(sql, " LEFT JOIN ");
-    append_target(sql, undoing);
+    mysql_append(sql, " FROM %t AS u LEFT JOIN %t AS t", &undoing->self->sql, undoing->undo_name,
+                 &undoing->self->sql, undoing->facts.schema->name);
     append_on(sql, undoing, "u", "t");
 }
 
@@ -332,10 +296,8 @@ static void append_is_other(struct buffer *sql, const struct mysql_undoing *undo
 
 static void append_mark(struct buffer *sql, const struct mysql_undoing *undoing, const char *join)
 {
-    buffer_append_string(sql, "UPDATE ");
-    append_undo(sql, undoing);
-    buffer_append_string(sql, join);
-    append_target(sql, undoing);
+    mysql_append(sql, "UPDATE %t AS u%s%t AS t", &undoing->self->sql, undoing->undo_name, join,
+                 &undoing->self->sql, undoing->facts.schema->name);
     append_on(sql, undoing, "u", "t");
     buffer_format(
         sql, " SET u._transhume_found = %d, u._transhume_hash = NULL, u._transhume_fate = NULL",
@@ -363,16 +325,13 @@ static enum status number_them(const struct mysql_undoing *undoing, enum fate fa
     struct buffer sql = {0};
     enum status status = mysql_run(undoing->self, undoing->connection, "SET @_transhume_number = 0",
                                    MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, undoing->error);
-    buffer_append_string(&sql, "UPDATE ");
-    append_undo(&sql, undoing);
-    buffer_format(&sql,
-                  " SET u._transhume_number = (@_transhume_number := @_transhume_number + 1) "
-                  "WHERE u._transhume_fate = %d",
-                  (int)fate);
+    mysql_append(&sql,
+                 "UPDATE %t AS u SET u._transhume_number = (@_transhume_number := "
+                 "@_transhume_number + 1) WHERE u._transhume_fate = %d",
+                 &undoing->self->sql, undoing->undo_name, (int)fate);
     for (uint32_t i = 0; i < undoing->key.count; i++) {
-        buffer_append_string(&sql, i > 0 ? ", u." : " ORDER BY u.");
-        mysql_append_name(&sql, undoing->key.names[i]);
-        buffer_append_string(&sql, backwards ? " DESC" : "");
+        mysql_append(&sql, "%s%n%s", i > 0 ? ", u." : " ORDER BY u.", undoing->key.names[i],
+                     backwards ? " DESC" : "");
     }
     if (status != STATUS_OK) {
         buffer_free(&sql);
@@ -442,15 +401,12 @@ static enum status end_undo(struct mysql_undoing *undoing, uint64_t differing)
         return note_undone(undoing);
     }
     if (!undoing->takes_out) {
-        buffer_append_string(&sql, "DELETE FROM ");
-        mysql_append_table(&sql, undoing->self, undoing->undo_name);
-        buffer_format(&sql, " WHERE _transhume_found <> %d", FOUND_DIFFERING);
+        mysql_append(&sql, "DELETE FROM %t WHERE _transhume_found <> %d", &undoing->self->sql,
+                     undoing->undo_name, FOUND_DIFFERING);
         return run(undoing, &sql, NULL);
     }
-    buffer_append_string(&sql, "DELETE u FROM ");
-    append_undo(&sql, undoing);
-    buffer_append_string(&sql, " LEFT JOIN ");
-    append_target(&sql, undoing);
+    mysql_append(&sql, "DELETE u FROM %t AS u LEFT JOIN %t AS t", &undoing->self->sql,
+                 undoing->undo_name, &undoing->self->sql, undoing->facts.schema->name);
     append_on(&sql, undoing, "u", "t");
     buffer_append_string(&sql, " WHERE u._transhume_hash IS NOT NULL AND (");
     append_absent(&sql, undoing);
@@ -472,10 +428,8 @@ static enum status count_left(const struct mysql_undoing *undoing, struct undo_c
     enum status status = STATUS_OK;
     for (int i = 0; i < 3 && status == STATUS_OK; i++) {
         struct buffer sql = {0};
-        buffer_append_string(&sql, "SELECT count(*) FROM ");
-        append_undo(&sql, undoing);
-        buffer_append_string(&sql, " JOIN ");
-        append_target(&sql, undoing);
+        mysql_append(&sql, "SELECT count(*) FROM %t AS u JOIN %t AS t", &undoing->self->sql,
+                     undoing->undo_name, &undoing->self->sql, undoing->facts.schema->name);
         append_on(&sql, undoing, "u", "t");
         append_fated(&sql, undoing, fates[i], 0, 0);
         if (fates[i] == FATE_RESTORE) {
@@ -490,10 +444,8 @@ static enum status count_left(const struct mysql_undoing *undoing, struct undo_c
 static enum status forget_kept(const struct mysql_undoing *undoing)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "UPDATE ");
-    append_undo(&sql, undoing);
-    buffer_format(&sql, " SET u._transhume_fate = %d WHERE u._transhume_fate = %d", FATE_REMOVE,
-                  FATE_KEPT);
+    mysql_append(&sql, "UPDATE %t AS u SET u._transhume_fate = %d WHERE u._transhume_fate = %d",
+                 &undoing->self->sql, undoing->undo_name, FATE_REMOVE, FATE_KEPT);
     return run(undoing, &sql, NULL);
 }
 
@@ -533,9 +485,8 @@ static enum status put_all(struct mysql_undoing *undoing, const struct undo_coun
 enum status mysql_count_differing(const struct mysql_undoing *undoing, uint64_t *count)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "SELECT count(*) FROM ");
-    append_undo(&sql, undoing);
-    buffer_format(&sql, " WHERE u._transhume_found = %d", FOUND_DIFFERING);
+    mysql_append(&sql, "SELECT count(*) FROM %t AS u WHERE u._transhume_found = %d",
+                 &undoing->self->sql, undoing->undo_name, FOUND_DIFFERING);
     return ask_number(undoing, &sql, count);
 }
 
@@ -605,16 +556,13 @@ enum status mysql_count_deleted(const struct mysql_undoing *undoing, struct undo
 {
     struct buffer sql = {0};
     uint64_t all = 0;
-    buffer_append_string(&sql, "SELECT count(*) FROM ");
-    append_undo(&sql, undoing);
-    buffer_append_string(&sql, taken_out);
+    mysql_append(&sql, "SELECT count(*) FROM %t AS u%s", &undoing->self->sql, undoing->undo_name,
+                 taken_out);
     if (ask_number(undoing, &sql, &all) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, "SELECT count(*) FROM ");
-    append_undo(&sql, undoing);
-    buffer_append_string(&sql, " JOIN ");
-    append_target(&sql, undoing);
+    mysql_append(&sql, "SELECT count(*) FROM %t AS u JOIN %t AS t", &undoing->self->sql,
+                 undoing->undo_name, &undoing->self->sql, undoing->facts.schema->name);
     append_on(&sql, undoing, "u", "t");
     buffer_append_string(&sql, taken_out);
     enum status status = ask_number(undoing, &sql, &counts->changed);
@@ -625,10 +573,8 @@ enum status mysql_count_deleted(const struct mysql_undoing *undoing, struct undo
 /* " FROM undo JOIN target" those that were put back. */
 static void append_returned(struct buffer *sql, const struct mysql_undoing *undoing)
 {
-    buffer_append_string(sql, " FROM ");
-    append_target(sql, undoing);
-    buffer_append_string(sql, " JOIN ");
-    append_undo(sql, undoing);
+    mysql_append(sql, " FROM %t AS t JOIN %t AS u", &undoing->self->sql,
+                 undoing->facts.schema->name, &undoing->self->sql, undoing->undo_name);
     append_on(sql, undoing, "u", "t");
     buffer_format(sql, " AND u._transhume_fate = %d", FATE_RETURN);
 }
@@ -641,9 +587,7 @@ static void append_partner(struct buffer *sql, const struct mysql_undoing *undoi
         mysql_append_table(sql, undoing->self, key->references);
         return;
     }
-    mysql_append_name(sql, schema);
-    buffer_append_byte(sql, '.');
-    mysql_append_name(sql, key->references + strlen(schema) + 1);
+    mysql_append(sql, "%n.%n", schema, key->references + strlen(schema) + 1);
 }
 
 /* Those that a foreign key of the table finds no partner for go again. */
@@ -657,18 +601,12 @@ static enum status take_orphans(const struct mysql_undoing *undoing,
     buffer_append_string(&sql, " LEFT JOIN ");
     append_partner(&sql, undoing, key);
     for (uint32_t i = 0; i < key->columns.count; i++) {
-        buffer_append_string(&sql, i > 0 ? " AND p." : " AS p ON p.");
-        mysql_append_name(&sql, key->referenced_columns.names[i]);
-        buffer_append_string(&sql, " = t.");
-        mysql_append_name(&sql, key->columns.names[i]);
+        mysql_append(&sql, "%s%n = t.%n", i > 0 ? " AND p." : " AS p ON p.",
+                     key->referenced_columns.names[i], key->columns.names[i]);
     }
-    buffer_append_string(&sql, " WHERE p.");
-    mysql_append_name(&sql, key->referenced_columns.names[0]);
-    buffer_append_string(&sql, " IS NULL");
+    mysql_append(&sql, " WHERE p.%n IS NULL", key->referenced_columns.names[0]);
     for (uint32_t i = 0; i < key->columns.count; i++) {
-        buffer_append_string(&sql, " AND t.");
-        mysql_append_name(&sql, key->columns.names[i]);
-        buffer_append_string(&sql, " IS NOT NULL");
+        mysql_append(&sql, " AND t.%n IS NOT NULL", key->columns.names[i]);
     }
     return mysql_run_unchecked(undoing->self, undoing->connection, &sql, taken, error);
 }
@@ -703,10 +641,8 @@ static enum status return_circles(struct mysql_undoing *undoing, uint64_t *done)
 static enum status forget_returned(const struct mysql_undoing *undoing)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "DELETE u FROM ");
-    append_undo(&sql, undoing);
-    buffer_append_string(&sql, " JOIN ");
-    append_target(&sql, undoing);
+    mysql_append(&sql, "DELETE u FROM %t AS u JOIN %t AS t", &undoing->self->sql,
+                 undoing->undo_name, &undoing->self->sql, undoing->facts.schema->name);
     append_on(&sql, undoing, "u", "t");
     buffer_append_string(&sql, taken_out);
     return run(undoing, &sql, NULL);
@@ -739,10 +675,8 @@ enum status mysql_undo_deleted(struct mysql_undoing *undoing, struct undo_counts
         return STATUS_FAILED;
     }
     uint64_t wanted = counts->restored;
-    buffer_append_string(&sql, "UPDATE ");
-    append_undo(&sql, undoing);
-    buffer_append_string(&sql, " LEFT JOIN ");
-    append_target(&sql, undoing);
+    mysql_append(&sql, "UPDATE %t AS u LEFT JOIN %t AS t", &undoing->self->sql, undoing->undo_name,
+                 &undoing->self->sql, undoing->facts.schema->name);
     append_on(&sql, undoing, "u", "t");
     buffer_format(&sql, " SET u._transhume_number = NULL, u._transhume_fate = %d", FATE_RETURN);
     buffer_append_string(&sql, taken_out);

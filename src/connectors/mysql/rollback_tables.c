@@ -35,7 +35,7 @@ static void add_referrer(const struct mysql_database *self, MYSQL_ROW *rows, uin
         .name = arena_copy_string(arena, rows[0][2]),
         .columns = {columns, count},
         .referenced = {referenced, count},
-        .own = strcmp(rows[0][0], self->schema) == 0 && strcmp(rows[0][1], rows[0][5]) == 0,
+        .own = strcmp(rows[0][0], self->sql.schema) == 0 && strcmp(rows[0][1], rows[0][5]) == 0,
         .going = strncasecmp(rows[0][1], drop_prefix, strlen(drop_prefix)) == 0};
 }
 
@@ -76,7 +76,7 @@ enum status mysql_referrers_read(struct mysql_database *self, MYSQL *connection,
     struct buffer sql = {0};
     MYSQL_RES *result = NULL;
     *count = 0;
-    mysql_append_filled(&sql, sql_referrers, self->schema, table);
+    mysql_append_filled(&sql, sql_referrers, self->sql.schema, table);
     enum status status =
         mysql_run_buffer(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_INVALID, &result, error);
     if (status == STATUS_OK) {
@@ -88,9 +88,7 @@ enum status mysql_referrers_read(struct mysql_database *self, MYSQL *connection,
 
 void mysql_append_place(struct buffer *sql, const char *schema, const char *table)
 {
-    mysql_append_name(sql, schema);
-    buffer_append_byte(sql, '.');
-    mysql_append_name(sql, table);
+    mysql_append(sql, "%n.%n", schema, table);
 }
 
 void mysql_referrer_append_join(struct buffer *sql, const struct mysql_referrer *referrer)
@@ -99,10 +97,8 @@ void mysql_referrer_append_join(struct buffer *sql, const struct mysql_referrer 
     mysql_append_place(sql, referrer->schema, referrer->table);
     buffer_append_string(sql, " AS r ON ");
     for (uint32_t i = 0; i < referrer->columns.count; i++) {
-        buffer_append_string(sql, i > 0 ? " AND r." : "r.");
-        mysql_append_name(sql, referrer->columns.names[i]);
-        buffer_append_string(sql, " = t.");
-        mysql_append_name(sql, referrer->referenced.names[i]);
+        mysql_append(sql, "%s%n = t.%n", i > 0 ? " AND r." : "r.", referrer->columns.names[i],
+                     referrer->referenced.names[i]);
     }
 }
 
@@ -133,7 +129,7 @@ static enum status is_of_run(const struct removing *removing, const struct mysql
 {
     enum mysql_making making = MYSQL_NOT_MADE;
     *of_run = referrer->own || referrer->going;
-    if (*of_run || strcmp(referrer->schema, removing->self->schema) != 0) {
+    if (*of_run || strcmp(referrer->schema, removing->self->sql.schema) != 0) {
         return STATUS_OK;
     }
     enum status status = mysql_find_making(removing->self, removing->connection, referrer->table,
@@ -181,8 +177,7 @@ static enum status drop_references(const struct removing *removing)
         }
         buffer_append_string(&sql, "ALTER TABLE ");
         mysql_append_place(&sql, referrer->schema, referrer->table);
-        buffer_append_string(&sql, " DROP FOREIGN KEY ");
-        mysql_append_name(&sql, referrer->name);
+        mysql_append(&sql, " DROP FOREIGN KEY %n", referrer->name);
         status = run(removing, &sql, referrer->table);
     }
     return status;
@@ -195,10 +190,8 @@ static enum status put_aside(const struct removing *removing)
         failpoint_hit("mysql.before_remove_table", removing->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, "RENAME TABLE ");
-    mysql_append_table(&sql, removing->self, removing->table->name);
-    buffer_append_string(&sql, " TO ");
-    mysql_append_table(&sql, removing->self, removing->aside);
+    mysql_append(&sql, "RENAME TABLE %t TO %t", &removing->self->sql, removing->table->name,
+                 &removing->self->sql, removing->aside);
     return run(removing, &sql, removing->table->name) == STATUS_OK
                ? failpoint_hit("mysql.after_rename", removing->error)
                : STATUS_FAILED;
@@ -249,8 +242,7 @@ static enum status remove_made(struct removing *removing, enum mysql_making maki
         failpoint_hit("mysql.before_drop", removing->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, "DROP TABLE IF EXISTS ");
-    mysql_append_table(&sql, removing->self, removing->aside);
+    mysql_append(&sql, "DROP TABLE IF EXISTS %t", &removing->self->sql, removing->aside);
     return run(removing, &sql, removing->aside);
 }
 
@@ -266,9 +258,8 @@ static enum status refuse_reaching(const struct removing *removing)
         if (referrer->own || referrer->going) {
             continue;
         }
-        buffer_append_string(&sql, "SELECT EXISTS (SELECT 1 FROM ");
-        mysql_append_table(&sql, removing->self, removing->table->name);
-        buffer_append_string(&sql, " AS t");
+        mysql_append(&sql, "SELECT EXISTS (SELECT 1 FROM %t AS t", &removing->self->sql,
+                     removing->table->name);
         mysql_referrer_append_join(&sql, referrer);
         buffer_append_byte(&sql, ')');
         status = mysql_ask_number(removing->self, removing->connection, &sql, MYSQL_LONG,
@@ -289,9 +280,8 @@ static enum status refuse_left(const struct removing *removing)
 {
     struct buffer sql = {0};
     int64_t found = 0;
-    buffer_append_string(&sql, "SELECT EXISTS (SELECT 1 FROM ");
-    mysql_append_table(&sql, removing->self, removing->table->name);
-    buffer_append_byte(&sql, ')');
+    mysql_append(&sql, "SELECT EXISTS (SELECT 1 FROM %t)", &removing->self->sql,
+                 removing->table->name);
     enum status status = mysql_ask_number(removing->self, removing->connection, &sql, MYSQL_LONG,
                                           ERROR_TARGET_WRITE, 0, &found, removing->error);
     return status == STATUS_OK && found != 0
@@ -306,8 +296,7 @@ static enum status empty_within(const struct removing *removing)
         refuse_reaching(removing) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, "DELETE FROM ");
-    mysql_append_table(&sql, removing->self, removing->table->name);
+    mysql_append(&sql, "DELETE FROM %t", &removing->self->sql, removing->table->name);
     if (run(removing, &sql, removing->table->name) != STATUS_OK ||
         refuse_left(removing) != STATUS_OK) {
         return STATUS_FAILED;
@@ -347,20 +336,6 @@ static enum status begin(struct removing *removing, struct database *database,
     }
     return mysql_referrers_read(removing->self, removing->connection, table->name, removing->arena,
                                 &removing->referrers, &removing->referrer_count, error);
-}
-
-enum status mysql_was_made(struct database *database, const struct target_table *table, bool *made,
-                           struct error *error)
-{
-    struct mysql_database *self = mysql_database_of(database);
-    MYSQL *connection = NULL;
-    enum mysql_making making = MYSQL_NOT_MADE;
-    if (mysql_control(self, &connection, error) != STATUS_OK ||
-        mysql_find_making(self, connection, table->name, &making, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    *made = making != MYSQL_NOT_MADE;
-    return STATUS_OK;
 }
 
 enum status mysql_can_remove(struct database *database, const struct target_table *table,

@@ -36,10 +36,10 @@ enum status mysql_pool_take(struct mysql_database *self, MYSQL **connection, str
     if (*connection != NULL) {
         return STATUS_OK;
     }
-    if (!self->snapshot_taken) {
+    if (!self->sql.snapshot_taken) {
         return mysql_connect(self, connection, error);
     }
-    error_set(error, ERROR_SOURCE_READ, self->shown,
+    error_set(error, ERROR_SOURCE_READ, self->sql.shown,
               "no connection within the snapshot is left for another table");
     error_hint(error, "connections of one snapshot can't be made later, and too many of them "
                       "broke: start the command again");
@@ -133,8 +133,7 @@ static enum status lock_tables(struct mysql_database *self, MYSQL *connection, s
     for (uint32_t i = 0; i < catalog->table_count; i++) {
         if (catalog->tables[i].schema->kind == SCHEMA_TABLE) {
             buffer_append_string(&sql, count++ > 0 ? ", " : "");
-            mysql_append_table(&sql, self, catalog->tables[i].schema->name);
-            buffer_append_string(&sql, " READ");
+            mysql_append(&sql, "%t READ", &self->sql, catalog->tables[i].schema->name);
         }
     }
     if (count == 0) {
@@ -184,7 +183,7 @@ static void have_fewer_readers(struct mysql_database *self, const struct demand 
 {
     uint32_t readers = self->pool_count / demand->each;
     if (readers < demand->readers) {
-        self->base.limits.readers_max = readers;
+        self->sql.base.limits.readers_max = readers;
     }
 }
 
@@ -201,7 +200,7 @@ static enum status fill_pool(struct mysql_database *self, const struct demand *d
     }
     if (self->pool_count < demand->each) {
         if (status == STATUS_OK) {
-            error_set(error, ERROR_PLAN_INVALID, self->shown, "%u connections are the most",
+            error_set(error, ERROR_PLAN_INVALID, self->sql.shown, "%u connections are the most",
                       (unsigned)MYSQL_POOL_MAX);
         }
         if (demand->each > 1) {
@@ -223,8 +222,8 @@ static enum status refuse_one(const struct mysql_database *self, const struct de
                               struct error *error)
 {
     struct buffer schema = {0};
-    mysql_append_name(&schema, self->schema);
-    error_set(error, ERROR_PERMISSION, self->shown,
+    mysql_append_name(&schema, self->sql.schema);
+    error_set(error, ERROR_PERMISSION, self->sql.shown,
               "%u tables are read side by side (one, and those that are embedded or aggregated), "
               "for which connections have to share a snapshot, and the account may lock neither "
               "the server (RELOAD) nor its tables (LOCK TABLES)",
@@ -245,12 +244,12 @@ static enum status keep_one(struct mysql_database *self, const struct demand *de
               "%s: the account may lock neither the server (RELOAD) nor its tables (LOCK TABLES), "
               "so one connection reads all: a snapshot that several share needs one of the two, "
               "or ?lock=none",
-              self->shown);
+              self->sql.shown);
     self->pool_spare = 0;
     while (self->pool_count > 1) {
         mysql_disconnect(self->pool[--self->pool_count]);
     }
-    self->base.limits.readers_max = 1;
+    self->sql.base.limits.readers_max = 1;
     return STATUS_OK;
 }
 
@@ -288,7 +287,7 @@ static int64_t transactions_so_far(struct mysql_database *self, MYSQL *connectio
     }
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.tables WHERE engine <> "
                                "'InnoDB' AND table_type = 'BASE TABLE' AND table_schema = ");
-    mysql_append_string(&sql, self->schema);
+    mysql_append_string(&sql, self->sql.schema);
     if (mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_SOURCE_READ, -1, &others,
                          NULL) != STATUS_OK ||
         others != 0) {
@@ -311,7 +310,7 @@ static enum status make_token(struct mysql_database *self, int64_t transactions,
         *token = "";
         return STATUS_OK;
     }
-    if (self->base.connector->identity(&self->base, arena, &identity, error) != STATUS_OK) {
+    if (self->sql.base.connector->identity(&self->sql.base, arena, &identity, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     *token = arena_format(arena, "%s transactions %lld", identity, (long long)transactions);
@@ -352,7 +351,7 @@ static enum status begin_together(struct mysql_database *self, const struct dema
     } else {
         log_write(LOG_WARNING,
                   "%s: ?lock=none: its %u connections see moments that differ by milliseconds",
-                  self->shown, self->pool_count);
+                  self->sql.shown, self->pool_count);
     }
     status = status == STATUS_OK ? failpoint_hit("mysql.snapshot_locked", error) : status;
     status = status == STATUS_OK ? begin_all(self, locker, transactions, error) : status;
@@ -380,11 +379,11 @@ enum status mysql_snapshot(struct database *database, uint32_t reader_count, str
         return STATUS_FAILED;
     }
     bool large = has_large(catalog);
-    uint32_t each = self->base.cursors_each > 1 ? self->base.cursors_each : 1;
+    uint32_t each = self->sql.base.cursors_each > 1 ? self->sql.base.cursors_each : 1;
     struct demand demand = {.readers = reader_count,
                             .each = each,
                             .needed = reader_count * (each + SPARE_EACH) + large,
-                            .pulled = self->base.pulled ? reader_count : 0};
+                            .pulled = self->sql.base.pulled ? reader_count : 0};
     give_slicer(self);
     if (fill_pool(self, &demand, error) != STATUS_OK ||
         begin_together(self, &demand, &transactions, error) != STATUS_OK) {
@@ -394,7 +393,7 @@ enum status mysql_snapshot(struct database *database, uint32_t reader_count, str
     if (large && self->pool_count >= demand.needed) {
         self->slicer = self->pool[--self->pool_count];
     }
-    self->snapshot_taken = true;
+    self->sql.snapshot_taken = true;
     log_write(LOG_INFO, "%s", MYSQL_STAYS_OPEN);
     if (failpoint_hit("mysql.snapshot_begun", error) != STATUS_OK ||
         mysql_hold_touch(self, error) != STATUS_OK) {

@@ -5,6 +5,7 @@
 #include "connectors/mysql/catalog.h"
 #include "connectors/sql/request.h"
 #include "connectors/sql/span.h"
+#include "connectors/sql/stream.h"
 
 /* ---------------------------------------------------------------- span.c */
 
@@ -21,15 +22,13 @@ void mysql_append_record(struct buffer *sql, const struct mysql_table *table, co
 enum status mysql_span_append(struct buffer *sql, const struct span *span,
                               const struct mysql_table *table, struct error *error) MUST_USE;
 
-/* split.c */
-enum status mysql_describe_stream(struct database *self, const struct read_request *request,
-                                  struct arena *arena, struct stream_facts *facts,
-                                  struct error *error);
-/* source_functions.count */
-enum status mysql_count_rows(struct database *self, const struct read_request *request,
-                             int64_t *rows, struct error *error);
-const char *mysql_number_spans(struct database *self, const struct read_request *request,
-                               const char **column);
+/* split.c: struct sql_dialect */
+enum status mysql_look_at_stream(struct sql_database *self, const struct read_request *request,
+                                 const struct sql_table *table, struct stream_facts *facts,
+                                 bool *numbers, struct error *error);
+enum status mysql_count_source(struct sql_database *self, const struct sql_table *table, bool stops,
+                               int64_t *rows, struct error *error);
+/* source_functions */
 enum status mysql_split(struct database *self, const struct read_request *request,
                         uint64_t rows_wanted, struct arena *arena, struct span **spans,
                         uint32_t *span_count, struct error *error);
@@ -81,9 +80,6 @@ struct mysql_request {
     uint32_t sliced_count;
 };
 
-/* The root's table, NULL for a query; PLAN_INVALID if there is none of that name. */
-enum status mysql_request_root(struct mysql_database *self, const struct read_request *request,
-                               const struct mysql_table **table, struct error *error) MUST_USE;
 /* Writes the SELECT: the root is _t0, join n is _t<n+1>. `connection` is the caller's, for queries
  * to be described on. `columns` live in `arena`. */
 enum status mysql_request_compile(struct mysql_database *self, MYSQL *connection,
@@ -119,9 +115,9 @@ enum status mysql_digest_compile(struct mysql_database *self, MYSQL *connection,
 /* A column's part of a row's text; `selected` is its name with the root's alias. */
 void mysql_digest_append_part(struct buffer *sql, const struct mysql_column *column,
                               const char *selected, bool key);
-/* source_functions.digest_type, .digest */
-struct digest_type mysql_digest_type(struct database *database, const struct read_request *request,
-                                     const char *column);
+struct digest_type mysql_digest_type(const struct sql_database *self, const struct sql_table *table,
+                                     uint32_t column);
+/* source_functions.digest */
 enum status mysql_digest(struct reader *reader, const struct read_request *request,
                          const struct span *span, struct digest_sum *sums, uint64_t *bytes,
                          struct error *error);

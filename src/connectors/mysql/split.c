@@ -6,33 +6,16 @@
 #include "connectors/mysql/source.h"
 #include <string.h>
 
-enum { SPANS_MAX = 1000000, EXACT_BYTES_MAX = 16 << 20, LITTLE_ROWS = 1000 };
+enum { SPANS_MAX = 1000000, LITTLE_ROWS = 1000 };
 
-static enum status count_rows(struct mysql_database *self, const struct mysql_table *table,
-                              enum mysql_patience patience, int64_t *rows, struct error *error)
+enum status mysql_count_source(struct sql_database *database, const struct sql_table *table,
+                               bool stops, int64_t *rows, struct error *error)
 {
+    struct mysql_database *self = mysql_database_of(&database->base);
     struct buffer sql = {0};
-    buffer_append_string(&sql, "SELECT count(*) FROM ");
-    mysql_append_table(&sql, self, table->schema->name);
-    return mysql_ask_number(self, self->control, &sql, patience, ERROR_SOURCE_READ, -1, rows,
-                            error);
-}
-
-/* Counted where that is quick, else what the statistics say. */
-static enum status row_count_of(struct mysql_database *self, const struct mysql_table *table,
-                                int64_t *rows, struct error *error)
-{
-    *rows = table->row_estimate;
-    if (table->schema->size_bytes > EXACT_BYTES_MAX) {
-        return STATUS_OK;
-    }
-    enum status status = count_rows(self, table, MYSQL_LONG, rows, error);
-    if (status != STATUS_OK && error->code == ERROR_PERMISSION && !self->snapshot_taken) {
-        error_clear(error); /* what may not be read, tell_lacking says */
-        *rows = table->row_estimate;
-        return STATUS_OK;
-    }
-    return status;
+    mysql_append(&sql, "SELECT count(*) FROM %t", &self->sql, table->schema->name);
+    return mysql_ask_number(self, self->control, &sql, stops ? MYSQL_BUILD : MYSQL_LONG,
+                            ERROR_SOURCE_READ, -1, rows, error);
 }
 
 /* MariaDB's index fills a CHAR up with blanks under a collation without padding, and its WHERE does
@@ -57,58 +40,20 @@ static bool is_keyed(const struct mysql_table *table)
     return table->key.count > 0;
 }
 
-enum status mysql_describe_stream(struct database *database, const struct read_request *request,
-                                  struct arena *arena, struct stream_facts *facts,
-                                  struct error *error)
+enum status mysql_look_at_stream(struct sql_database *self, const struct read_request *request,
+                                 const struct sql_table *table, struct stream_facts *facts,
+                                 bool *numbers, struct error *error)
 {
-    struct mysql_database *self = mysql_database_of(database);
-    const struct mysql_table *table = NULL;
-
-    (void)arena;
-    *facts = (struct stream_facts){.row_count = -1};
-    if (mysql_request_root(self, request, &table, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (table == NULL) {
-        facts->key = request->root_key;
-        return STATUS_OK;
-    }
-    facts->keyed = is_keyed(table);
-    facts->key_unique = table->key.count > 0;
-    facts->key = table->key;
-    return table->schema->kind == SCHEMA_TABLE ? row_count_of(self, table, &facts->row_count, error)
-                                               : STATUS_OK;
-}
-
-enum status mysql_count_rows(struct database *database, const struct read_request *request,
-                             int64_t *rows, struct error *error)
-{
-    struct mysql_database *self = mysql_database_of(database);
-    const struct mysql_table *table = NULL;
-
-    *rows = -1;
-    if (mysql_request_root(self, request, &table, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return table != NULL && table->schema->kind == SCHEMA_TABLE
-               ? count_rows(self, table, MYSQL_BUILD, rows, error)
-               : STATUS_OK;
-}
-
-const char *mysql_number_spans(struct database *database, const struct read_request *request,
-                               const char **column)
-{
-    const struct mysql_table *table = NULL;
-    struct error ignored = {0};
-
-    if (mysql_request_root(mysql_database_of(database), request, &table, &ignored) != STATUS_OK ||
-        !is_keyed(table) || table->key.count != 1) {
-        return NULL;
-    }
-    *column = table->key.names[0];
-    int32_t number = mysql_find_column(table, *column);
-    return number >= 0 && table->columns[number].type.format == MYSQL_AS_INT ? sql_number_spans
-                                                                             : NULL;
+    const struct mysql_table *known = mysql_facts_of(table);
+    (void)self;
+    (void)request;
+    (void)error;
+    facts->keyed = is_keyed(known);
+    facts->key = known->key;
+    *numbers =
+        facts->keyed && known->key.count == 1 &&
+        known->columns[mysql_find_column(known, known->key.names[0])].type.format == MYSQL_AS_INT;
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- spans */
@@ -191,8 +136,7 @@ static enum status ask_next(struct splitter *splitter, int64_t rows_wanted, MYSQ
         buffer_append_string(&sql, i > 0 ? ", " : "");
         mysql_append_key(&sql, &table->columns[column], NULL);
     }
-    buffer_append_string(&sql, " FROM ");
-    mysql_append_table(&sql, splitter->self, table->schema->name);
+    mysql_append(&sql, " FROM %t", &splitter->self->sql, table->schema->name);
     if (splitter->bounds.has_low) {
         buffer_append_string(&sql, " WHERE ");
         mysql_append_bound(&sql, table, NULL, splitter->bounds.low, false);
@@ -230,7 +174,7 @@ static enum status split_by_walking(struct splitter *splitter, int64_t rows_want
 
 static enum status split_by_key(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
 {
-    bool exact = splitter->table->schema->size_bytes <= EXACT_BYTES_MAX;
+    bool exact = splitter->table->schema->size_bytes <= SQL_EXACT_BYTES_MAX;
     splitter->bounds.parts = splitter->table->key.count;
     if (rows >= 0 && exact && rows <= rows_wanted) {
         return add_span(splitter);
@@ -249,18 +193,20 @@ enum status mysql_split(struct database *database, const struct read_request *re
 {
     struct mysql_database *self = mysql_database_of(database);
     struct splitter splitter = {.self = self,
-                                .spans = {.arena = arena, .shown = self->shown, .error = error},
+                                .spans = {.arena = arena, .shown = self->sql.shown, .error = error},
                                 .rows_each = -1,
                                 .bounds = {.by_key = true}};
     int64_t rows = -1;
     int64_t wanted = rows_wanted > INT64_MAX / 4 ? INT64_MAX / 4 : (int64_t)rows_wanted;
 
     wanted = wanted < 1 ? 1 : wanted;
-    if (mysql_request_root(self, request, &splitter.table, error) != STATUS_OK) {
+    struct sql_table root;
+    if (sql_request_root(&self->sql, request, &root, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    splitter.table = mysql_facts_of(&root);
     bool keyed = is_keyed(splitter.table);
-    if (keyed && row_count_of(self, splitter.table, &rows, error) != STATUS_OK) {
+    if (keyed && sql_row_count_of(&self->sql, &root, &rows, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     wanted = rows / wanted > SPANS_MAX ? rows / SPANS_MAX : wanted;

@@ -34,7 +34,7 @@ static enum status connect_handle(struct store_handle *handle, struct error *err
         return STATUS_OK;
     }
     if (handle->within) {
-        return error_set(error, ERROR_NETWORK, handle->self->shown,
+        return error_set(error, ERROR_NETWORK, handle->self->sql.shown,
                          "the connection broke off within a transaction of the ledger");
     }
     mysql_disconnect(handle->connection);
@@ -59,13 +59,13 @@ enum status mysql_store_exists(struct mysql_database *self, MYSQL *connection, s
                   "information_schema.tables WHERE table_name IN ('" SQL_STORE_TABLE
                   "', '_transhume_run') AND table_schema = ",
                   OLDER);
-    mysql_append_string(&sql, self->schema);
+    mysql_append_string(&sql, self->sql.schema);
     if (mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_TARGET_INVALID, 0, &found,
                          error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (found >= OLDER) {
-        error_set(error, ERROR_LEDGER_INVALID, self->shown,
+        error_set(error, ERROR_LEDGER_INVALID, self->sql.shown,
                   "its ledger has format 1, which this version does not know");
         error_hint(error, "finish its runs with the version of transhume that made them, or drop "
                           "the tables _transhume_* by hand");
@@ -307,7 +307,7 @@ enum status mysql_store_check_guard(struct mysql_database *self, MYSQL *connecti
     struct buffer sql = {0};
     int64_t found = 0;
     buffer_append_string(&sql, "SELECT 1");
-    sql_store_append_guard(&handle.base, self->guard_key, self->guard_version, &sql);
+    sql_store_append_guard(&handle.base, self->sql.guard_key, self->sql.guard_version, &sql);
     buffer_append_string(&sql, " LOCK IN SHARE MODE");
     enum status status = mysql_ask_number(self, connection, &sql, MYSQL_SHORT, ERROR_LEDGER_INVALID,
                                           0, &found, error);

@@ -4,6 +4,7 @@
 #include "connectors/mysql/locks.h"
 #include "connectors/mysql/orphans.h"
 #include "connectors/mysql/rebuild.h"
+#include "connectors/sql/finding.h"
 #include <string.h>
 
 const struct sql_rules mysql_rules = {
@@ -125,9 +126,7 @@ static enum status inspect_one(struct mysql_database *self, MYSQL *connection, c
     *record_exists = false;
     if (*table_exists) {
         struct buffer sql = {0};
-        buffer_append_string(&sql, "SELECT EXISTS (SELECT 1 FROM ");
-        mysql_append_table(&sql, self, name);
-        buffer_append_byte(&sql, ')');
+        mysql_append(&sql, "SELECT EXISTS (SELECT 1 FROM %t)", &self->sql, name);
         status = mysql_ask_number(self, connection, &sql, MYSQL_LONG, ERROR_TARGET_INVALID, 0,
                                   &found, error);
         *record_exists = found != 0;
@@ -201,11 +200,11 @@ static enum status target_caveats(struct database *database, struct buffer *out,
 }
 
 const struct target_functions mysql_target_functions = {
-    .claimed = mysql_claimed,
-    .released = mysql_released,
+    .claimed = sql_claimed,
+    .released = sql_released,
     .forget_run = mysql_forget_run,
     .tidy = mysql_tidy,
-    .empty = mysql_empty,
+    .empty = sql_empty,
     .inspect = target_inspect,
     .check_table = mysql_check_table,
     .caveats = target_caveats,
@@ -219,11 +218,11 @@ const struct target_functions mysql_target_functions = {
     .commit = mysql_writer_commit,
     .chunk_abandon = mysql_writer_chunk_abandon,
     .after_load = mysql_after_load,
-    .fetch = mysql_fetch,
-    .delete_records = mysql_delete_records,
+    .fetch = sql_fetch,
+    .delete_records = sql_delete_records,
     .tell_partnerless = mysql_tell_partnerless,
     .count = target_count,
-    .tell_orphans = mysql_orphans_tell,
+    .tell_orphans = sql_orphans_tell,
     .normal_form = target_normal_form,
     .hash_normal = target_hash_normal,
     .express_accepts = mysql_express_accepts,

@@ -137,10 +137,9 @@ bool mysql_needs_variable(const struct mysql_database *self, const struct mysql_
 
 /* ---------------------------------------------------------------- claim.c */
 
-/* target_functions.claimed, .released */
-enum status mysql_claimed(struct database *self, const struct run_claim *claim,
-                          struct error *error);
-void mysql_released(struct database *self);
+/* The sessions that are open work on the claimed run from now on. */
+enum status mysql_enter_run(struct mysql_database *self, bool took_over,
+                            struct error *error) MUST_USE;
 /* Does the claim stand? Its guard is locked until the transaction's end. Without a claim, or with a
  * ledger elsewhere: yes. */
 enum status mysql_check_claim(struct mysql_database *self, MYSQL *connection,
@@ -194,8 +193,6 @@ enum status mysql_holder_end(struct mysql_database *self, MYSQL *connection, con
 
 /* ---------------------------------------------------------------- forget.c: target_functions */
 
-enum status mysql_empty(struct database *self, const struct target_table *const *tables,
-                        uint32_t table_count, struct error *error);
 enum status mysql_forget_run(struct database *self, const char *run_id, bool rolled_back,
                              struct error *error);
 enum status mysql_tidy(struct database *self, bool rolled_back, struct error *error);
@@ -233,16 +230,13 @@ enum status mysql_undo_make(struct mysql_database *self, MYSQL *connection,
 
 /* ---------------------------------------------------------------- records.c */
 
-enum status mysql_delete_records(struct database *self, const struct target_table *table,
-                                 const struct cell *keys, uint32_t key_count, uint64_t *deleted,
-                                 struct error *error);
-enum status mysql_fetch(struct database *self, const struct target_table *table,
-                        const struct cell *keys, uint32_t key_count, struct batch **batch,
-                        struct error *error);
-/* All columns of `facts` "… FROM " that, whole MAPs into the batch. */
-enum status mysql_read_records(struct mysql_database *self, MYSQL *connection,
-                               const struct mysql_table *facts, const struct buffer *from,
-                               struct batch *batch, struct error *error) MUST_USE;
+/* struct sql_dialect */
+enum status mysql_delete_all(struct sql_finding *finding, const struct cell *keys,
+                             uint32_t key_count);
+enum status mysql_fetch_all(struct sql_finding *finding, const struct cell *keys,
+                            uint32_t key_count);
+enum status mysql_read_records(struct sql_database *database, const struct sql_table *table,
+                               const char *from, struct batch *batch, struct error *error);
 
 /* ---------------------------------------------------------------- writer.c */
 

@@ -36,9 +36,8 @@ static void append_hashed(struct buffer *sql, const struct mysql_column *column,
     default:
         break;
     }
-    buffer_format(sql, "IFNULL(%s%s.", plain ? "" : "MD5(", alias);
-    mysql_append_name(sql, column->name);
-    buffer_format(sql, "%s%s, '-')", after, plain ? "" : ")");
+    mysql_append(sql, "IFNULL(%s%s.%n%s%s, '-')", plain ? "" : "MD5(", alias, column->name, after,
+                 plain ? "" : ")");
 }
 
 void mysql_undo_append_hash(struct buffer *sql, const struct mysql_column *columns, uint32_t count,
@@ -61,9 +60,7 @@ void mysql_undo_append_columns(struct buffer *sql, const struct mysql_table *fac
 {
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         if (!facts->columns[i].generated) {
-            buffer_append_string(sql, ", ");
-            buffer_append_string(sql, alias);
-            mysql_append_name(sql, facts->columns[i].name);
+            mysql_append(sql, ", %s%n", alias, facts->columns[i].name);
         }
     }
 }
@@ -72,13 +69,9 @@ void mysql_undo_append_column(struct buffer *sql, const struct mysql_table *fact
                               uint32_t position, bool in_key)
 {
     const struct mysql_column *column = &facts->columns[position];
-    mysql_append_name(sql, column->name);
-    buffer_format(sql, " %s", column->type.type.native);
+    mysql_append(sql, "%n %s", column->name, column->type.type.native);
     if (column->charset != NULL && column->collation != NULL) {
-        buffer_append_string(sql, " CHARACTER SET ");
-        mysql_append_name(sql, column->charset);
-        buffer_append_string(sql, " COLLATE ");
-        mysql_append_name(sql, column->collation);
+        mysql_append(sql, " CHARACTER SET %n COLLATE %n", column->charset, column->collation);
     }
     buffer_append_string(sql, in_key ? " NOT NULL, " : " NULL, ");
 }
@@ -88,7 +81,7 @@ enum status mysql_undo_make(struct mysql_database *self, MYSQL *connection,
                             struct arena *arena, struct error *error)
 {
     struct buffer sql = {0};
-    const char *name = sql_undo_name(arena, self->run_id, table->name);
+    const char *name = sql_undo_name(arena, self->sql.run_id, table->name);
     buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
     mysql_append_table(&sql, self, name);
     buffer_append_string(&sql, " (_transhume_found TINYINT NOT NULL, _transhume_hash BINARY(16) "

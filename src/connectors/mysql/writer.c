@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "connectors/mysql/store.h"
 #include "connectors/mysql/writer_internal.h"
-#include "connectors/sql/claim.h"
+#include "connectors/sql/database.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +31,7 @@ void mysql_writer_close(struct writer *writer)
     if (writer == NULL) {
         return;
     }
-    mysql_writer_chunk_abandon(writer, writer->chunk);
+    mysql_writer_chunk_abandon(writer, writer->sql.chunk);
     writer_loader_stop(writer);
     mysql_disconnect(writer->connection);
     writer_bulk_close(writer);
@@ -41,11 +41,8 @@ void mysql_writer_close(struct writer *writer)
         buffer_free(&writer->segments[i].marks);
     }
     buffer_free(&writer->stream.escaped);
-    buffer_free(&writer->taken);
-    arena_destroy(writer->arena);
-    arena_destroy(writer->scratch);
+    sql_writer_free(&writer->sql);
     free(writer->tables);
-    free(writer->run_id);
     free(writer);
 }
 
@@ -72,10 +69,8 @@ enum status mysql_writer_open(struct database *database, const struct target_tab
     (void)epoch;
     *writer = NULL;
     opened->database = self;
-    opened->arena = arena_create(0);
-    opened->scratch = arena_create(0);
+    opened->sql = sql_writer_make(&self->sql);
     opened->tables = memory_allocate_zeroed((size_t)table_count + 1, sizeof *opened->tables);
-    opened->run_id = memory_copy_string(self->run_id != NULL ? self->run_id : "");
     for (uint32_t i = 0; i < table_count; i++) {
         opened->tables[i].plan = &tables[i];
     }
@@ -100,11 +95,9 @@ enum status mysql_writer_chunk_begin(struct writer *writer, uint64_t chunk, uint
                                      struct error *error)
 {
     (void)attempt;
-    if (writer->chunk != 0) {
-        return error_set(error, ERROR_INTERNAL, writer->database->shown,
-                         "a chunk was begun while another one is open");
+    if (sql_writer_begin_chunk(&writer->sql, chunk, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
-    writer->chunk = chunk;
     writer->numbered = 0;
     return failpoint_hit("mysql.chunk_begin", error);
 }
@@ -126,42 +119,18 @@ void mysql_writer_chunk_abandon(struct writer *writer, uint64_t chunk)
     struct error ignored = {0};
     (void)chunk;
     (void)!writer_await_load(writer, -1, &ignored);
-    if (writer->begun) {
+    if (writer->sql.begun) {
         roll_back(writer);
     }
-    writer->begun = false;
-    writer->chunk = 0;
-    struct segment results = {.first = writer->done};
-    writer->done = writer->done_last = NULL;
-    writer_segment_clear(&results);
+    writer->sql.begun = false;
+    writer->sql.chunk = 0;
+    sql_held_free(&writer->sql.done);
     for (int i = 0; i < 2; i++) {
         writer_segment_clear(&writer->segments[i]);
     }
 }
 
 /* ---------------------------------------------------------------- batches */
-
-/* Puts it behind the others of the segment that is being filled. */
-static void append_held(struct writer *writer, struct held *held)
-{
-    struct segment *segment = writer->filling;
-    if (segment->last == NULL) {
-        segment->first = held;
-    } else {
-        segment->last->next = held;
-    }
-    segment->last = held;
-    segment->held_bytes += batch_bytes(held->batch);
-}
-
-static struct held *hold(struct writer *writer, uint32_t table, struct batch *batch)
-{
-    struct held *made = memory_allocate_zeroed(1, sizeof *made);
-    made->batch = batch;
-    made->table = table;
-    append_held(writer, made);
-    return made;
-}
 
 bool writer_is_ready(const struct writer *writer)
 {
@@ -170,7 +139,7 @@ bool writer_is_ready(const struct writer *writer)
     uint64_t wanted = segment->form == MYSQL_IN_STATEMENT ? STATEMENT_BYTES : SEGMENT_BYTES;
     uint64_t most = segment->form == MYSQL_IN_LINE || wanted < packet ? wanted : packet;
     return segment->out.length >= most || segment->marks.length > 0 ||
-           segment->held_bytes >= HELD_BYTES ||
+           segment->held.bytes >= HELD_BYTES ||
            (!writer->loading && segment->out.length >= WORTH_BYTES);
 }
 
@@ -197,7 +166,7 @@ static enum status fill_for(struct writer *writer, uint32_t table, const struct 
     return STATUS_OK;
 }
 
-static enum status encode_rows(struct writer *writer, struct held *held, struct error *error)
+static enum status encode_rows(struct writer *writer, struct sql_held *held, struct error *error)
 {
     struct segment *filling = writer->filling;
     enum status status = STATUS_OK;
@@ -207,14 +176,13 @@ static enum status encode_rows(struct writer *writer, struct held *held, struct 
     for (uint32_t row = 0; status == STATUS_OK && row < held->batch->row_count; row++) {
         status = writer_encode_row(writer, filling->plan, held, row, error);
     }
-    arena_reset(writer->scratch);
+    arena_reset(writer->sql.scratch);
     return status;
 }
 
 /* How far the segment was filled before a batch. */
 struct filled {
-    struct held *last;
-    size_t held_bytes;
+    struct sql_held_list held;
     size_t bytes;
     size_t row_bytes;
     uint64_t numbered;
@@ -224,22 +192,19 @@ struct filled {
 static void take_back(struct writer *writer, const struct filled *before)
 {
     struct segment *filling = writer->filling;
-    struct held *held = filling->last;
-    filling->last = before->last;
-    filling->held_bytes = before->held_bytes;
-    if (before->last != NULL) {
-        before->last->next = NULL;
-    } else {
-        filling->first = NULL;
+    struct sql_held *held = filling->held.last;
+    filling->held = before->held;
+    if (before->held.last != NULL) {
+        before->held.last->next = NULL;
     }
     filling->out.length = before->bytes;
     filling->rows.length = before->row_bytes;
     writer->numbered = before->numbered;
     arena_destroy(held->outcomes.arena);
-    *held = (struct held){.batch = held->batch, .table = held->table};
+    *held = (struct sql_held){.batch = held->batch, .table = held->table};
 }
 
-static enum status encode_batch(struct writer *writer, struct held *held,
+static enum status encode_batch(struct writer *writer, struct sql_held *held,
                                 const struct filled *before, struct error *error)
 {
     enum status status = encode_rows(writer, held, error);
@@ -252,33 +217,32 @@ static enum status encode_batch(struct writer *writer, struct held *held,
         free(held);
         return STATUS_FAILED;
     }
-    append_held(writer, held);
+    sql_held_append(&writer->filling->held, held);
     return encode_rows(writer, held, error);
 }
 
 enum status mysql_writer_submit(struct writer *writer, uint64_t chunk, uint32_t table,
                                 struct batch *batch, struct error *error)
 {
-    if (chunk != writer->chunk) {
-        batch_destroy(batch);
-        return error_set(error, ERROR_INTERNAL, writer->database->shown,
-                         "a batch of a chunk that is not open");
+    if (sql_writer_check_batch(&writer->sql, chunk, batch, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     if (fill_for(writer, table, batch, true, error) != STATUS_OK) {
         batch_destroy(batch);
         return STATUS_FAILED;
     }
     const struct segment *filling = writer->filling;
-    const struct filled before = {filling->last, filling->held_bytes, filling->out.length,
-                                  filling->rows.length, writer->numbered};
-    enum status status = encode_batch(writer, hold(writer, table, batch), &before, error);
+    const struct filled before = {filling->held, filling->out.length, filling->rows.length,
+                                  writer->numbered};
+    enum status status =
+        encode_batch(writer, sql_held_add(&writer->filling->held, table, batch), &before, error);
     return status == STATUS_OK && writer_is_ready(writer) ? writer_hand_over(writer, error)
                                                           : status;
 }
 
 static enum status await_results(struct writer *writer, int64_t timeout_ms, struct error *error)
 {
-    if (!writer->loading && writer->filling->first == NULL) {
+    if (!writer->loading && writer->filling->held.first == NULL) {
         return STATUS_END;
     }
     if (!writer->loading && timeout_ms < TARGET_FEEDING_MS) {
@@ -293,23 +257,13 @@ static enum status await_results(struct writer *writer, int64_t timeout_ms, stru
 enum status mysql_writer_poll(struct writer *writer, int64_t timeout_ms,
                               struct batch_result *result, struct error *error)
 {
-    if (writer->done == NULL) {
+    if (writer->sql.done.first == NULL) {
         enum status status = await_results(writer, timeout_ms, error);
         if (status != STATUS_OK) {
             return status;
         }
     }
-    struct held *held = writer->done;
-    writer->done = held->next;
-    writer->done_last = writer->done != NULL ? writer->done_last : NULL;
-    *result = (struct batch_result){
-        .chunk = writer->chunk,
-        .table = held->table,
-        .batch = held->batch,
-        .bytes = held->bytes,
-    };
-    sql_outcomes_tell(&held->outcomes, result);
-    free(held);
+    sql_writer_poll(&writer->sql, result);
     return STATUS_OK;
 }
 
@@ -325,7 +279,7 @@ static enum status write_mark(struct writer *writer, const struct done_mark *mar
         status = mysql_store_add(self, writer->connection, mark->key, mark->text, error);
     }
     if (status == STATUS_AGAIN) {
-        return sql_run_fenced(self->shown, error); /* somebody else marked the chunk */
+        return sql_run_fenced(self->sql.shown, error); /* somebody else marked the chunk */
     }
     return status == STATUS_OK ? mysql_check_claim(self, writer->connection, error) : status;
 }
@@ -337,7 +291,7 @@ static enum status send_commit(struct writer *writer, struct error *error)
     enum status status =
         mysql_run(self, writer->connection, "COMMIT", MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, error);
     if (status != STATUS_OK && !mysql_is_alive(writer->connection)) {
-        error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, self->shown,
+        error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, self->sql.shown,
                   "the connection broke off while a chunk was committed");
     }
     return status;
@@ -346,24 +300,25 @@ static enum status send_commit(struct writer *writer, struct error *error)
 enum status mysql_writer_commit(struct writer *writer, uint64_t chunk, const struct done_mark *mark,
                                 struct error *error)
 {
-    if (chunk == writer->committed && writer->chunk == 0) {
+    if (chunk == writer->sql.committed && writer->sql.chunk == 0) {
         return STATUS_OK;
     }
     if (failpoint_hit("mysql.before_mark", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (!writer->begun && mysql_run(writer->database, writer->connection, "START TRANSACTION",
-                                    MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, error) != STATUS_OK) {
+    if (!writer->sql.begun &&
+        mysql_run(writer->database, writer->connection, "START TRANSACTION", MYSQL_SHORT,
+                  ERROR_TARGET_WRITE, NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    writer->begun = true;
+    writer->sql.begun = true;
     if (write_mark(writer, mark, error) != STATUS_OK ||
         failpoint_hit("mysql.before_commit", error) != STATUS_OK ||
         send_commit(writer, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    writer->begun = false;
-    writer->chunk = 0;
-    writer->committed = chunk;
+    writer->sql.begun = false;
+    writer->sql.chunk = 0;
+    writer->sql.committed = chunk;
     return failpoint_hit("mysql.after_commit", error);
 }

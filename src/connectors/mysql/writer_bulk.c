@@ -72,7 +72,7 @@ static enum status may_have_triggers(struct writer *writer, const struct writer_
     if (writer->tables[plan->table].plan->created) {
         return STATUS_OK;
     }
-    mysql_append_filled(&sql, sql_triggers, self->schema, plan->facts->schema->name);
+    mysql_append_filled(&sql, sql_triggers, self->sql.schema, plan->facts->schema->name);
     if (mysql_run_buffer(self, writer->connection, &sql, MYSQL_SHORT, ERROR_TARGET_INVALID, &result,
                          error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -139,8 +139,8 @@ enum status writer_bulk_prepare(struct writer *writer, const struct writer_plan 
 void writer_bulk_give_up(struct writer *writer, struct error *error)
 {
     if (atomic_exchange(&writer->database->takes_bulk, false)) {
-        log_write(LOG_INFO, "%s: records do not go in bulk any more: %s", writer->database->shown,
-                  error->message);
+        log_write(LOG_INFO, "%s: records do not go in bulk any more: %s",
+                  writer->database->sql.shown, error->message);
     }
     error_recode(error, ERROR_NETWORK_ANSWER);
 }

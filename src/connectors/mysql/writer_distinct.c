@@ -11,10 +11,8 @@ enum status writer_distinct_lay_aside(struct stage_pass *pass, struct buffer *fr
     struct mysql_database *self = pass->writer->database;
     struct buffer move = {0};
     struct buffer take = {0};
-    buffer_append_string(&move, "INSERT INTO ");
-    mysql_append_table(&move, self, pass->plan->repeats_name);
-    buffer_append_string(&move, " SELECT s.* FROM ");
-    buffer_append_buffer(&move, from);
+    mysql_append(&move, "INSERT INTO %t SELECT s.* FROM %b", &self->sql, pass->plan->repeats_name,
+                 from);
     buffer_free(from);
     enum status status =
         writer_run_statement(pass->writer, &move, NULL, pass->refusal, pass->error);
@@ -22,11 +20,10 @@ enum status writer_distinct_lay_aside(struct stage_pass *pass, struct buffer *fr
         return status;
     }
     pass->repeats = true;
-    buffer_append_string(&take, "DELETE s FROM ");
-    mysql_append_table(&take, self, pass->plan->stage_name);
-    buffer_append_string(&take, " AS s JOIN ");
-    mysql_append_table(&take, self, pass->plan->repeats_name);
-    buffer_append_string(&take, " AS r ON r._transhume_row = s._transhume_row");
+    mysql_append(&take,
+                 "DELETE s FROM %t AS s JOIN %t AS r ON r._transhume_row = "
+                 "s._transhume_row",
+                 &self->sql, pass->plan->stage_name, &self->sql, pass->plan->repeats_name);
     return writer_run_statement(pass->writer, &take, NULL, pass->refusal, pass->error);
 }
 
@@ -41,7 +38,7 @@ static enum status set_patience(struct stage_pass *pass, long long seconds)
 /* The key of the ledger's row that is locked. */
 static void find_row(const struct writer *writer, char key[STORE_KEY_BYTES])
 {
-    store_note_key(key, writer->run_id, "lock", "distinct");
+    store_note_key(key, writer->sql.run_id, "lock", "distinct");
 }
 
 enum status writer_distinct_note(struct writer *writer, struct error *error)
@@ -52,7 +49,7 @@ enum status writer_distinct_note(struct writer *writer, struct error *error)
     for (uint32_t i = 0; i < writer->table_count; i++) {
         distinct |= writer->tables[i].plan->distinct;
     }
-    if (!distinct || writer->run_id[0] == '\0') {
+    if (!distinct || writer->sql.run_id[0] == '\0') {
         return STATUS_OK;
     }
     find_row(writer, key);
@@ -70,9 +67,8 @@ static enum status lock_row(struct stage_pass *pass)
     MYSQL_RES *result = NULL;
     char key[STORE_KEY_BYTES];
     find_row(writer, key);
-    buffer_append_string(&sql, "SELECT 1 FROM ");
-    mysql_append_table(&sql, writer->database, SQL_STORE_TABLE);
-    buffer_format(&sql, " WHERE name = '%s' FOR UPDATE", key);
+    mysql_append(&sql, "SELECT 1 FROM %t WHERE name = '%s' FOR UPDATE", &writer->database->sql,
+                 SQL_STORE_TABLE, key);
     enum status status = writer_run_statement(writer, &sql, &result, pass->refusal, pass->error);
     mysql_free_result(result);
     return status;
@@ -82,10 +78,8 @@ static enum status lay_aside_present(struct stage_pass *pass)
 {
     struct mysql_database *self = pass->writer->database;
     struct buffer from = {0};
-    mysql_append_table(&from, self, pass->plan->stage_name);
-    buffer_append_string(&from, " AS s JOIN ");
-    mysql_append_table(&from, self, pass->plan->facts->schema->name);
-    buffer_append_string(&from, " AS t ON ");
+    mysql_append(&from, "%t AS s JOIN %t AS t ON ", &self->sql, pass->plan->stage_name, &self->sql,
+                 pass->plan->facts->schema->name);
     mysql_append_match(&from, pass->key, "s", "t");
     return writer_distinct_lay_aside(pass, &from);
 }
@@ -112,7 +106,7 @@ static enum status lay_aside_later(struct stage_pass *pass)
 enum status writer_distinct_lock(struct stage_pass *pass)
 {
     enum { AS_LONG_AS_IT_TAKES_S = 100000000 };
-    if (pass->writer->run_id[0] == '\0') {
+    if (pass->writer->sql.run_id[0] == '\0') {
         return STATUS_OK;
     }
     enum status status = set_patience(pass, AS_LONG_AS_IT_TAKES_S);
@@ -135,10 +129,8 @@ enum status writer_distinct_part(struct stage_pass *pass)
 static void append_value(struct buffer *sql, const struct mysql_column *column, const char *alias)
 {
     bool text = column->type.type.kind == VALUE_TEXT || column->type.format == MYSQL_AS_JSON;
-    buffer_append_string(sql, text ? "CONVERT(" : "");
-    buffer_append_string(sql, alias);
-    mysql_append_name(sql, column->name);
-    buffer_append_string(sql, text ? " USING binary)" : "");
+    mysql_append(sql, "%s%s%n%s", text ? "CONVERT(" : "", alias, column->name,
+                 text ? " USING binary)" : "");
 }
 
 static void append_same(struct buffer *sql, const struct writer_plan *plan)
@@ -161,11 +153,8 @@ enum status writer_distinct_settle(struct stage_pass *pass)
     if (!pass->repeats) {
         return STATUS_OK;
     }
-    buffer_append_string(&list, "SELECT r._transhume_row FROM ");
-    mysql_append_table(&list, self, plan->repeats_name);
-    buffer_append_string(&list, " AS r JOIN ");
-    mysql_append_table(&list, self, plan->facts->schema->name);
-    buffer_append_string(&list, " AS t ON ");
+    mysql_append(&list, "SELECT r._transhume_row FROM %t AS r JOIN %t AS t ON ", &self->sql,
+                 plan->repeats_name, &self->sql, plan->facts->schema->name);
     mysql_append_match(&list, pass->key, "r", "t");
     append_same(&list, plan);
     /* in the server's log of statements, a plain read would be as old as the transaction */
@@ -174,8 +163,7 @@ enum status writer_distinct_settle(struct stage_pass *pass)
     if (status != STATUS_OK) {
         return status;
     }
-    buffer_append_string(&list, "SELECT _transhume_row FROM ");
-    mysql_append_table(&list, self, plan->repeats_name);
+    mysql_append(&list, "SELECT _transhume_row FROM %t", &self->sql, plan->repeats_name);
     return writer_stage_take_out(pass, plan->repeats_name, &list,
                                  target->created ? sql_taken_of_run : sql_taken_refused);
 }

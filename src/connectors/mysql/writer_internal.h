@@ -5,7 +5,7 @@
 
 #include "base/ring.h"
 #include "connectors/mysql/target.h"
-#include "connectors/sql/outcomes.h"
+#include "connectors/sql/writer.h"
 #include <pthread.h>
 
 /* One column of a load: from a field of the batch into a column of the table. */
@@ -40,15 +40,6 @@ struct writer_plan {
     const char *repeats_name;
 };
 
-/* A batch under way. */
-struct held {
-    struct held *next;
-    struct batch *batch;
-    uint32_t table;
-    struct sql_outcomes outcomes;
-    uint64_t bytes;
-};
-
 /* A table that the writer may fill. */
 struct writer_table {
     const struct target_table *plan;
@@ -61,7 +52,7 @@ struct writer_table {
 /* A record of the segment that is encoded: its bytes begin at `begin` and end where the next one's
  * begin. */
 struct sent_row {
-    struct held *held;
+    struct sql_held *held;
     uint32_t row;
     size_t begin;
 };
@@ -90,9 +81,7 @@ struct writer_stream {
 struct segment {
     const struct writer_plan *plan; /* NULL: none yet */
     enum mysql_form form;
-    struct held *first;
-    struct held *last;
-    size_t held_bytes; /* of its batches */
+    struct sql_held_list held;
     struct buffer out;
     struct buffer rows;  /* struct sent_row */
     struct buffer marks; /* struct large_mark */
@@ -107,11 +96,10 @@ struct segment {
  * sends the other. As long as `loading`, the connection and all that sending uses is the loader's.
  */
 struct writer {
+    struct sql_writer sql;
     struct mysql_database *database;
     MYSQL *connection;
     uint64_t packet_bytes_max;  /* its max_allowed_packet */
-    struct arena *arena;        /* plans and descriptions: as long as the writer */
-    struct arena *scratch;      /* of values made on the way; emptied after each batch */
     struct arena *load_scratch; /* the loader's; emptied after each segment */
     struct writer_table *tables;
     uint32_t table_count;
@@ -120,15 +108,10 @@ struct writer {
     struct writer_plan *plans;
     uint32_t plan_count;
     uint32_t statement_count; /* prepared, of the plans */
-    char *run_id;
-    uint64_t chunk;     /* open one, 0: none */
-    uint64_t committed; /* the last one: its commit may be called again */
-    bool begun;         /* a transaction is open */
-    uint64_t numbered;  /* records of the chunk that went by way of a temporary table */
+    uint64_t numbered;        /* records of the chunk that went by way of a temporary table */
     struct segment segments[2];
     struct segment *filling;
     struct segment *sending;
-    struct buffer taken; /* struct sql_taken, of the pass that is under way */
     struct writer_stream stream;
     struct ring *to_load;
     struct ring *loaded;
@@ -137,9 +120,6 @@ struct writer {
     bool sees_notes;      /* its max_error_count is the largest */
     bool loading;         /* `sending` is under way */
     _Atomic bool refused; /* by the server: a record of the express lane, and with it the chunk */
-    /* results not yet polled */
-    struct held *done;
-    struct held *done_last;
 };
 
 /* Does the run keep what it takes to undo its writes to the table? */
@@ -189,10 +169,7 @@ bool writer_is_ready(const struct writer *writer);
 /* Encodes one row into the segment that is being filled; a value that its column can't hold refuses
  * the row. STATUS_AGAIN: the record can't be sent in bulk. */
 enum status writer_encode_row(struct writer *writer, const struct writer_plan *plan,
-                              struct held *held, uint32_t row, struct error *error) MUST_USE;
-/* Notes that a row is not written. */
-enum status writer_refuse(struct held *held, uint32_t row, enum outcome_kind kind,
-                          enum error_code code, const char *reason, struct error *error) MUST_USE;
+                              struct sql_held *held, uint32_t row, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- writer_load.c */
 

@@ -22,7 +22,7 @@ static int stream_open(void **handle, const char *name, void *data)
     bool ours = strcmp(name, "transhume") == 0 && writer->stream.open;
     if (!ours) {
         writer->stream.failed = true;
-        error_set(&writer->stream.error, ERROR_TARGET_INVALID, writer->database->shown, "%s",
+        error_set(&writer->stream.error, ERROR_TARGET_INVALID, writer->database->sql.shown, "%s",
                   mysql_asks_for_a_file);
     }
     return ours ? 0 : 1;
@@ -241,7 +241,7 @@ static bool is_complete(const char *info, uint64_t records)
 static enum status count_is_wrong(struct writer *writer, uint64_t records, uint64_t changed,
                                   struct error *error)
 {
-    error_set(error, ERROR_NETWORK_ANSWER, writer->database->shown,
+    error_set(error, ERROR_NETWORK_ANSWER, writer->database->sql.shown,
               "of %llu records sent in bulk the server counts %llu", (unsigned long long)records,
               (unsigned long long)changed);
     writer_bulk_give_up(writer, error);
@@ -278,11 +278,12 @@ static enum status judge_success(struct writer *writer, uint64_t records, struct
 
 static enum status set_savepoint(struct writer *writer, struct error *error)
 {
-    if (!writer->begun && mysql_run(writer->database, writer->connection, "START TRANSACTION",
-                                    MYSQL_SHORT, ERROR_TARGET_WRITE, NULL, error) != STATUS_OK) {
+    if (!writer->sql.begun &&
+        mysql_run(writer->database, writer->connection, "START TRANSACTION", MYSQL_SHORT,
+                  ERROR_TARGET_WRITE, NULL, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    writer->begun = true;
+    writer->sql.begun = true;
     return mysql_run(writer->database, writer->connection, savepoint, MYSQL_SHORT,
                      ERROR_TARGET_WRITE, NULL, error);
 }
@@ -295,7 +296,7 @@ static enum status send_statement(struct writer *writer, size_t begin, size_t en
     buffer_append_string(&sql, writer->sending->plan->statement);
     if (!buffer_try_reserve(&sql, end - begin)) {
         buffer_free(&sql);
-        return error_set(error, ERROR_MEMORY, writer->database->shown, "no memory for records");
+        return error_set(error, ERROR_MEMORY, writer->database->sql.shown, "no memory for records");
     }
     buffer_append(&sql, writer->sending->out.data + begin, end - begin - 1);
     enum status status = mysql_send(writer->database, writer->connection, sql.data, sql.length,

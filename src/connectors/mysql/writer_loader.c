@@ -27,8 +27,8 @@ enum status writer_loader_start(struct writer *writer, struct error *error)
     writer->load_scratch = arena_create(0);
     int failure = pthread_create(&writer->loader, NULL, run_loader, writer);
     if (failure != 0) {
-        return error_set(error, ERROR_MEMORY, writer->database->shown, "can't start a thread: %s",
-                         strerror(failure));
+        return error_set(error, ERROR_MEMORY, writer->database->sql.shown,
+                         "can't start a thread: %s", strerror(failure));
     }
     writer->has_loader = true;
     return STATUS_OK;
@@ -44,22 +44,6 @@ void writer_loader_stop(struct writer *writer)
     ring_destroy(writer->to_load);
     ring_destroy(writer->loaded);
     arena_destroy(writer->load_scratch);
-}
-
-static void move_to_results(struct writer *writer, struct segment *segment)
-{
-    if (segment->first == NULL) {
-        writer_segment_clear(segment);
-        return;
-    }
-    if (writer->done == NULL) {
-        writer->done = segment->first;
-    } else {
-        writer->done_last->next = segment->first;
-    }
-    writer->done_last = segment->last;
-    segment->first = NULL;
-    writer_segment_clear(segment);
 }
 
 enum status writer_await_load(struct writer *writer, int64_t timeout_ms, struct error *error)
@@ -78,14 +62,15 @@ enum status writer_await_load(struct writer *writer, int64_t timeout_ms, struct 
         error_copy(error, &segment->error);
         return STATUS_FAILED;
     }
-    move_to_results(writer, segment);
+    sql_held_move(&segment->held, &writer->sql.done);
+    writer_segment_clear(segment);
     return STATUS_OK;
 }
 
 enum status writer_hand_over(struct writer *writer, struct error *error)
 {
     struct segment *filled = writer->filling;
-    if (filled->first == NULL && filled->lines == 0) {
+    if (filled->held.first == NULL && filled->lines == 0) {
         return STATUS_OK;
     }
     if (writer_await_load(writer, -1, error) == STATUS_FAILED) {

@@ -9,12 +9,12 @@ enum status writer_plan_describe(struct writer *writer, uint32_t table, struct e
         return STATUS_OK;
     }
     if (!writer->looked && mysql_look(writer->database, writer->connection, writer->table_count,
-                                      writer->arena, &writer->look, error) != STATUS_OK) {
+                                      writer->sql.arena, &writer->look, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     writer->looked = true;
     enum status status = mysql_look_at(&writer->look, writer->database, writer->connection,
-                                       entry->plan->name, writer->arena, &entry->facts, error);
+                                       entry->plan->name, writer->sql.arena, &entry->facts, error);
     if (status == STATUS_END) {
         return error_set(error, ERROR_TARGET_WRITE, entry->plan->name,
                          "the table is gone from the target");
@@ -27,8 +27,8 @@ static enum status choose_columns(struct writer *writer, struct writer_plan *pla
                                   struct error *error)
 {
     const struct shape *shape = plan->shape;
-    plan->columns =
-        arena_allocate_zeroed(writer->arena, (size_t)shape->field_count + 1, sizeof *plan->columns);
+    plan->columns = arena_allocate_zeroed(writer->sql.arena, (size_t)shape->field_count + 1,
+                                          sizeof *plan->columns);
     for (uint32_t i = 0; i < shape->field_count; i++) {
         int32_t column = mysql_find_column(plan->facts, shape->fields[i].name);
         if (column < 0) {
@@ -64,7 +64,7 @@ static enum status see_all_notes(struct writer *writer, const struct writer_plan
 
 static const char *keep(struct writer *writer, struct buffer *sql)
 {
-    const char *text = arena_copy_string(writer->arena, buffer_string(sql));
+    const char *text = arena_copy_string(writer->sql.arena, buffer_string(sql));
     buffer_free(sql);
     return text;
 }
@@ -97,9 +97,8 @@ static const char *make_load(struct writer *writer, const struct writer_plan *pl
             continue;
         }
         buffer_format(&sql, "@_transhume_%u", i);
-        buffer_append_string(&set, set.length > 0 ? ", " : " SET ");
-        mysql_append_name(&set, column->name);
-        buffer_format(&set, " = %s@_transhume_%u%s", expression, i, end);
+        mysql_append(&set, "%s%n = %s@_transhume_%u%s", set.length > 0 ? ", " : " SET ",
+                     column->name, expression, i, end);
     }
     buffer_append_byte(&sql, ')');
     buffer_append_buffer(&sql, &set);
@@ -114,8 +113,7 @@ void writer_plan_append_insert(const struct writer *writer, const struct writer_
     append_destination(writer, plan, sql);
     buffer_append_string(sql, plan->staged ? " (_transhume_row" : " (");
     for (uint32_t i = 0; i < plan->column_count; i++) {
-        buffer_append_string(sql, i > 0 || plan->staged ? ", " : "");
-        mysql_append_name(sql, plan->columns[i].column->name);
+        mysql_append(sql, "%s%n", i > 0 || plan->staged ? ", " : "", plan->columns[i].column->name);
     }
     buffer_append_string(sql, ") VALUES ");
 }
@@ -136,22 +134,17 @@ static const char *make_stage(struct writer *writer, const struct writer_plan *p
     buffer_append_string(&sql, " (_transhume_row BIGINT UNSIGNED NOT NULL PRIMARY KEY) "
                                "ENGINE=InnoDB AS SELECT CAST(0 AS UNSIGNED) AS _transhume_row");
     for (uint32_t i = 0; i < plan->column_count; i++) {
-        buffer_append_string(&sql, ", ");
-        mysql_append_name(&sql, plan->columns[i].column->name);
+        mysql_append(&sql, ", %n", plan->columns[i].column->name);
     }
-    buffer_append_string(&sql, " FROM ");
-    mysql_append_table(&sql, writer->database, plan->facts->schema->name);
-    buffer_append_string(&sql, " LIMIT 0");
+    mysql_append(&sql, " FROM %t LIMIT 0", &writer->database->sql, plan->facts->schema->name);
     return keep(writer, &sql);
 }
 
 static const char *make_repeats(struct writer *writer, const struct writer_plan *plan)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "CREATE TEMPORARY TABLE IF NOT EXISTS ");
-    mysql_append_table(&sql, writer->database, plan->repeats_name);
-    buffer_append_string(&sql, " LIKE ");
-    mysql_append_table(&sql, writer->database, plan->stage_name);
+    mysql_append(&sql, "CREATE TEMPORARY TABLE IF NOT EXISTS %t LIKE %t", &writer->database->sql,
+                 plan->repeats_name, &writer->database->sql, plan->stage_name);
     return keep(writer, &sql);
 }
 
@@ -165,26 +158,27 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
         }
     }
     if (table >= writer->table_count || shape == NULL) {
-        return error_set(error, ERROR_INTERNAL, writer->database->shown,
+        return error_set(error, ERROR_INTERNAL, writer->database->sql.shown,
                          "records without a shape, or of a table that there is not");
     }
     if (writer_await_load(writer, -1, error) == STATUS_FAILED ||
         writer_plan_describe(writer, table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    struct writer_plan *made = arena_allocate_zeroed(writer->arena, 1, sizeof *made);
+    struct writer_plan *made = arena_allocate_zeroed(writer->sql.arena, 1, sizeof *made);
     const struct target_table *target = writer->tables[table].plan;
     made->table = table;
     made->shape = shape;
     made->facts = &writer->tables[table].facts;
     /* in a table that this run made, another record under a key is the run's own */
-    made->existing = target->created ? EXISTING_APPEND : target->existing;
+    made->existing = target_table_policy(target);
     made->distinct = target->distinct && target->key.count > 0;
     made->staged = made->existing == EXISTING_UPSERT || made->existing == EXISTING_REPLACE ||
                    made->existing == EXISTING_SKIP || made->distinct ||
                    writer_keeps_undo(&writer->tables[table]);
-    made->stage_name = arena_format(writer->arena, "_transhume_stage_%u", ++writer->plan_count);
-    made->repeats_name = arena_format(writer->arena, "_transhume_repeats_%u", writer->plan_count);
+    made->stage_name = arena_format(writer->sql.arena, "_transhume_stage_%u", ++writer->plan_count);
+    made->repeats_name =
+        arena_format(writer->sql.arena, "_transhume_repeats_%u", writer->plan_count);
     if (choose_columns(writer, made, error) != STATUS_OK ||
         see_all_notes(writer, made, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -193,7 +187,7 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
     made->stage = make_stage(writer, made);
     made->repeats = make_repeats(writer, made);
     bool bulk = !made->staged && made->column_count > 0 && writer->database->takes_bulk;
-    made->bulk = bulk ? arena_allocate_zeroed(writer->arena, 1, sizeof *made->bulk) : NULL;
+    made->bulk = bulk ? arena_allocate_zeroed(writer->sql.arena, 1, sizeof *made->bulk) : NULL;
     made->next = writer->plans;
     writer->plans = made;
     *plan = made;

@@ -6,14 +6,6 @@
 
 enum { LARGE_BYTES_MAX = 1000 * 1000 * 1000 };
 
-enum status writer_refuse(struct held *held, uint32_t row, enum outcome_kind kind,
-                          enum error_code code, const char *reason, struct error *error)
-{
-    return sql_outcomes_note(
-        &held->outcomes, held->batch->row_count,
-        (struct record_outcome){.row = row, .kind = kind, .code = code, .reason = reason}, error);
-}
-
 /* In a statement it has to be whole. */
 static enum status put_large_whole(struct writer *writer, const struct mysql_column *column,
                                    struct large_value *large, struct error *error)
@@ -25,7 +17,7 @@ static enum status put_large_whole(struct writer *writer, const struct mysql_col
                          (unsigned long long)large->length,
                          (unsigned long long)writer->packet_bytes_max);
     }
-    char *bytes = arena_try_allocate(writer->scratch, large->length);
+    char *bytes = arena_try_allocate(writer->sql.scratch, large->length);
     if (bytes == NULL || !buffer_try_reserve(&writer->filling->out, 2 * large->length)) {
         return error_set(error, ERROR_MEMORY, column->name, "no memory for a large value");
     }
@@ -87,7 +79,7 @@ static enum status encode_cells(struct writer *writer, const struct writer_plan 
         enum status status =
             cell->kind == VALUE_LARGE
                 ? put_large(writer, entry->column, cell->large, error)
-                : mysql_encode(entry->column, cell, form, writer->scratch, out, error);
+                : mysql_encode(entry->column, cell, form, writer->sql.scratch, out, error);
         if (status == STATUS_AGAIN) {
             return STATUS_AGAIN;
         }
@@ -128,7 +120,7 @@ static enum status encode_record(struct writer *writer, const struct writer_plan
 }
 
 enum status writer_encode_row(struct writer *writer, const struct writer_plan *plan,
-                              struct held *held, uint32_t row, struct error *error)
+                              struct sql_held *held, uint32_t row, struct error *error)
 {
     struct segment *filling = writer->filling;
     const struct sent_row sent = {held, row, filling->out.length};
@@ -157,7 +149,7 @@ enum status writer_encode_row(struct writer *writer, const struct writer_plan *p
         char reason[1100];
         snprintf(reason, sizeof reason, "%s%s%s", problem.object, problem.object[0] ? ": " : "",
                  problem.message);
-        return writer_refuse(held, row, OUTCOME_REJECTED, problem.code, reason, error);
+        return sql_held_refuse(held, row, OUTCOME_REJECTED, problem.code, reason, error);
     }
     error_copy(error, &problem);
     return STATUS_FAILED;

@@ -53,8 +53,8 @@ static enum status send_all(struct writer *writer, struct error *error)
             window = size / 2;
             status = STATUS_OK;
         } else if (status == STATUS_AGAIN) {
-            status = writer_refuse(rows[at].held, rows[at].row, OUTCOME_REJECTED, refusal.code,
-                                   refusal.reason, error);
+            status = sql_held_refuse(rows[at].held, rows[at].row, OUTCOME_REJECTED, refusal.code,
+                                     refusal.reason, error);
             at++;
         }
     }
@@ -81,19 +81,9 @@ enum status writer_segment_send(struct writer *writer, struct error *error)
 
 void writer_segment_clear(struct segment *segment)
 {
-    struct held *held = segment->first;
-    while (held != NULL) {
-        struct held *next = held->next;
-        batch_destroy(held->batch);
-        arena_destroy(held->outcomes.arena);
-        free(held);
-        held = next;
-    }
+    sql_held_free(&segment->held);
     segment->plan = NULL;
     segment->form = MYSQL_IN_LINE;
-    segment->first = NULL;
-    segment->last = NULL;
-    segment->held_bytes = 0;
     segment->failed = false;
     segment->lines = 0;
     buffer_clear(&segment->out);

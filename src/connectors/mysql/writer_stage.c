@@ -13,8 +13,7 @@ static enum status make(struct writer *writer, const char *make_sql, const char 
     if (status != STATUS_OK) {
         return status;
     }
-    buffer_append_string(&sql, "DELETE FROM ");
-    mysql_append_table(&sql, writer->database, name);
+    mysql_append(&sql, "DELETE FROM %t", &writer->database->sql, name);
     return mysql_run_buffer(writer->database, writer->connection, &sql, MYSQL_SHORT,
                             ERROR_TARGET_WRITE, NULL, error);
 }
@@ -46,13 +45,12 @@ enum status writer_stage_take_out(struct stage_pass *pass, const char *from, str
     MYSQL_ROW row = NULL;
     enum status status =
         writer_run_statement(pass->writer, list, &result, pass->refusal, pass->error);
-    buffer_append_string(&sql, "DELETE FROM ");
-    mysql_append_table(&sql, pass->writer->database, from);
+    mysql_append(&sql, "DELETE FROM %t", &pass->writer->database->sql, from);
     uint32_t found = 0;
     while (status == STATUS_OK && (row = mysql_fetch_row(result)) != NULL) {
-        status =
-            sql_taken_add(&pass->writer->taken, row[0], pass->first_number, pass->end - pass->first,
-                          one, pass->plan->facts->schema->name, pass->error);
+        status = sql_taken_add(&pass->writer->sql.taken, row[0], pass->first_number,
+                               pass->end - pass->first, one, pass->plan->facts->schema->name,
+                               pass->error);
         buffer_format(&sql, "%s%s", found++ == 0 ? " WHERE _transhume_row IN (" : ",", row[0]);
     }
     mysql_free_result(result);
@@ -69,7 +67,7 @@ enum status writer_stage_take_out(struct stage_pass *pass, const char *from, str
 static enum status take_out_repeats(struct stage_pass *pass)
 {
     struct mysql_database *self = pass->writer->database;
-    unsigned long long chunk = pass->writer->chunk;
+    unsigned long long chunk = pass->writer->sql.chunk;
     const char *name = writer_plan_name(pass->writer, pass->plan);
     struct buffer sql = {0};
 
@@ -158,8 +156,7 @@ static enum status update_present(struct stage_pass *pass)
               (column->not_null && !column->has_default)))) {
             continue;
         }
-        buffer_append_string(&sql, begun ? ", t." : " SET t.");
-        mysql_append_name(&sql, column->name);
+        mysql_append(&sql, "%s%n", begun ? ", t." : " SET t.", column->name);
         buffer_append_string(&sql, planned ? " = s." : cleared ? " = NULL" : " = DEFAULT");
         if (planned) {
             mysql_append_name(&sql, column->name);
@@ -177,9 +174,7 @@ void writer_stage_append_columns(const struct writer_plan *plan, const char *ali
                                  struct buffer *sql)
 {
     for (uint32_t i = 0; i < plan->column_count; i++) {
-        buffer_append_string(sql, i > 0 ? ", " : "");
-        buffer_append_string(sql, alias);
-        mysql_append_name(sql, plan->columns[i].column->name);
+        mysql_append(sql, "%s%s%n", i > 0 ? ", " : "", alias, plan->columns[i].column->name);
     }
 }
 
@@ -216,13 +211,13 @@ static enum status note_taken(const struct stage_pass *pass)
 {
     uint32_t count = 0;
     const struct sent_row *rows = writer_rows(pass->writer, &count);
-    const struct sql_taken *taken = (const void *)pass->writer->taken.data;
-    size_t left = pass->writer->taken.length / sizeof *taken;
+    const struct sql_taken *taken = (const void *)pass->writer->sql.taken.data;
+    size_t left = pass->writer->sql.taken.length / sizeof *taken;
     enum status status = STATUS_OK;
     for (; status == STATUS_OK && left > 0; left--, taken++) {
         const struct sent_row *at = &rows[pass->first + taken->place];
-        status =
-            writer_refuse(at->held, at->row, taken->kind, taken->code, taken->reason, pass->error);
+        status = sql_held_refuse(at->held, at->row, taken->kind, taken->code, taken->reason,
+                                 pass->error);
     }
     return status;
 }
@@ -231,7 +226,7 @@ enum status writer_stage_apply(struct writer *writer, uint32_t first, uint32_t e
                                struct refusal *refusal, struct error *error)
 {
     uint32_t count = 0;
-    buffer_clear(&writer->taken);
+    buffer_clear(&writer->sql.taken);
     (void)writer_rows(writer, &count);
     struct stage_pass pass = {.writer = writer,
                               .plan = writer->sending->plan,
@@ -247,7 +242,7 @@ enum status writer_stage_apply(struct writer *writer, uint32_t first, uint32_t e
     if (status == STATUS_OK && pass.plan->distinct && skips) {
         status = take_out_present(&pass, true);
     }
-    if (status == STATUS_OK && (skips || overwrites(pass.plan))) {
+    if (status == STATUS_OK && target_table_tracks(writer->tables[pass.plan->table].plan)) {
         status = take_out_repeats(&pass);
     } else if (status == STATUS_OK && pass.plan->distinct) {
         status = writer_distinct_part(&pass);

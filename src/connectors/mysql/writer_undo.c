@@ -6,21 +6,17 @@
 static void append_records(struct buffer *sql, const struct writer *writer,
                            const struct writer_plan *plan)
 {
-    buffer_append_string(sql, " FROM ");
-    mysql_append_table(sql, writer->database, plan->stage_name);
-    buffer_append_string(sql, " AS s JOIN ");
-    mysql_append_table(sql, writer->database, plan->facts->schema->name);
-    buffer_append_string(sql, " AS t ON ");
+    mysql_append(sql, " FROM %t AS s JOIN %t AS t ON ", &writer->database->sql, plan->stage_name,
+                 &writer->database->sql, plan->facts->schema->name);
     mysql_append_match(sql, writer->tables[plan->table].plan->key, "s", "t");
 }
 
 static void append_insert(struct buffer *sql, const struct writer *writer,
                           const struct writer_plan *plan)
 {
-    buffer_append_string(sql, "INSERT INTO ");
-    mysql_append_table(
-        sql, writer->database,
-        sql_undo_name(writer->load_scratch, writer->run_id, writer_plan_name(writer, plan)));
+    mysql_append(
+        sql, "INSERT INTO %t", &writer->database->sql,
+        sql_undo_name(writer->load_scratch, writer->sql.run_id, writer_plan_name(writer, plan)));
 }
 
 /* The records stay locked, so that what is kept is what is overwritten: by a statement of its own,

@@ -15,7 +15,7 @@ struct looking {
 static enum status find(void *context, struct sql_built *built, struct error *error)
 {
     const struct looking *looking = context;
-    const struct postgres_parameter schema = {.text = looking->self->schema};
+    const struct postgres_parameter schema = {.text = looking->self->sql.schema};
     PGresult *rows = NULL;
     enum status status = postgres_query(looking->self, looking->connection, sql_builders, &schema,
                                         1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &rows, error);
@@ -39,5 +39,5 @@ enum status postgres_await_builders(struct postgres_database *self, PGconn *conn
                                     void (*progress)(const char *what), struct error *error)
 {
     struct looking looking = {self, connection, tables, table_count};
-    return sql_await_builders(find, &looking, self->shown, progress, error);
+    return sql_await_builders(find, &looking, self->sql.shown, progress, error);
 }

@@ -70,7 +70,7 @@ static enum status postpone(struct builds *builds, struct builder *builder, stru
         return STATUS_FAILED;
     }
     if (retry_plan(&builder->retry, error, &builder->again_ms)) {
-        report_waiting(&builds->self->base, builder->again_ms);
+        report_waiting(&builds->self->sql.base, builder->again_ms);
         return STATUS_OK;
     }
     error->class = signals_stop_level() > 0 ? ERROR_CLASS_RETRY : ERROR_CLASS_STOP;
@@ -146,7 +146,7 @@ static bool sorts_much(const struct postgres_build *build)
 static enum status prepare_sorting(struct builds *builds, struct builder *builder)
 {
     enum { MEMORY_KIB = 256 << 10, WORKERS_WITHOUT = 1, WORKERS_MAX = 1024 };
-    uint32_t jobs = builds->self->base.jobs;
+    uint32_t jobs = builds->self->sql.base.jobs;
     struct buffer sql = {0};
     buffer_format(&sql,
                   "SELECT pg_catalog.set_config(name, CASE name WHEN 'maintenance_work_mem' THEN "
@@ -466,7 +466,7 @@ static enum status run_all(struct builds *builds)
             }
         }
         if (status == STATUS_OK && signals_stop_level() >= 1) {
-            status = error_set(builds->error, ERROR_INTERRUPTED, builds->self->shown,
+            status = error_set(builds->error, ERROR_INTERRUPTED, builds->self->sql.shown,
                                "stopped on request while indexes were built");
         }
         if (status == STATUS_OK && builds->meanwhile != NULL) {

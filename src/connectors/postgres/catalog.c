@@ -110,7 +110,7 @@ static void read_column(struct builder *builder, int row, struct schema_column *
     facts->type = postgres_type_of(facts->type_oid, cell(rows, row, 3)[0], facts->modifier,
                                    text(builder, rows, row, 5));
     facts->type.type.zone =
-        facts->type.format == POSTGRES_AS_TIMESTAMPTZ ? builder->self->base.time_zone : NULL;
+        facts->type.format == POSTGRES_AS_TIMESTAMPTZ ? builder->self->sql.base.time_zone : NULL;
     facts->not_null = is_true(rows, row, 6);
     facts->generated = generated != '\0';
     facts->same_bytes = is_true(rows, row, 13);
@@ -198,7 +198,7 @@ static void read_foreign_key(struct builder *builder, int row, int end,
 {
     const struct rows *rows = &builder->constraints;
     const char *schema = cell(rows, row, 7);
-    bool own = strcmp(schema, builder->self->schema) == 0;
+    bool own = strcmp(schema, builder->self->sql.schema) == 0;
     *key = (struct schema_foreign_key){
         .name = text(builder, rows, row, 1),
         .columns = list_of(builder, rows, row, end, 5),
@@ -370,7 +370,7 @@ static const int *order_tables(struct builder *builder)
 static enum status ask_for_all(struct builder *builder, enum catalog_query query,
                                enum error_code otherwise, struct rows *rows, struct error *error)
 {
-    const char *schema = builder->self->schema;
+    const char *schema = builder->self->sql.schema;
     struct buffer sql = {0};
     const char *at = queries[query];
     for (const char *next = strchr(at, '$'); next != NULL; next = strchr(next + 1, '$')) {
@@ -392,7 +392,7 @@ static enum status ask_for_all(struct builder *builder, enum catalog_query query
 static enum status ask(struct builder *builder, enum catalog_query query, const char *table,
                        struct rows *rows, struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = builder->self->schema},
+    const struct postgres_parameter parameters[] = {{.text = builder->self->sql.schema},
                                                     {.text = table}};
     enum error_code otherwise =
         builder->self->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID;
@@ -613,8 +613,7 @@ static enum status catalog_understands(struct database *database,
         status = is_understood(self, connection, &expression, &understood->default_text, error);
     }
     if (status == STATUS_OK && column->collation != NULL) {
-        buffer_format(&expression, "%s'' COLLATE ", trial);
-        postgres_append_name(&expression, column->collation);
+        postgres_append(&expression, "%s'' COLLATE %n", trial, column->collation);
         status = is_understood(self, connection, &expression, &understood->collation, error);
     }
     return status;

@@ -38,6 +38,18 @@ struct postgres_table {
     struct column_list key; /* the primary key, or a unique one that can't be NULL; else empty */
 };
 
+static inline struct sql_table postgres_table_of(const struct postgres_table *facts)
+{
+    return (struct sql_table){.schema = facts->schema,
+                              .key = facts->key,
+                              .row_estimate = facts->row_estimate,
+                              .facts = (const struct sql_facts *)facts};
+}
+static inline const struct postgres_table *postgres_facts_of(const struct sql_table *table)
+{
+    return (const struct postgres_table *)table->facts;
+}
+
 struct postgres_catalog {
     struct schema *schema;
     struct postgres_table *tables;

@@ -74,7 +74,7 @@ static enum status read_rights(struct postgres_database *self, PGconn *connectio
 {
     char oid[16] = {0};
     text_from_uint64(table, oid);
-    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = oid}};
+    const struct postgres_parameter parameters[] = {{.text = self->sql.schema}, {.text = oid}};
     return postgres_query(
         self, connection,
         "SELECT has_schema_privilege(n.oid, 'CREATE'), has_schema_privilege(n.oid, 'USAGE'), "
@@ -144,9 +144,8 @@ static bool is_staged(const struct target_table *table, const struct postgres_ta
 static void append_grant(const struct postgres_database *self, const PGresult *rights,
                          const char *granted, const char *table, struct buffer *out)
 {
-    buffer_format(out, "GRANT %s ON ", granted);
-    postgres_append_table(out, self, table);
-    buffer_format(out, " TO %s\n", PQgetvalue(rights, 0, ROLE));
+    postgres_append(out, "GRANT %s ON %t TO %s\n", granted, &self->sql, table,
+                    PQgetvalue(rights, 0, ROLE));
 }
 
 static void tell_of_table(const struct postgres_database *self, const struct target_table *table,
@@ -181,13 +180,13 @@ static void tell_of_schema(const struct postgres_database *self, const PGresult 
     const char *role = PQgetvalue(rights, 0, ROLE);
     if (!may(rights, MAY_ENTER)) {
         buffer_format(out, "the role may not use the schema %s: GRANT USAGE ON SCHEMA %s TO %s\n",
-                      self->schema, schema, role);
+                      self->sql.schema, schema, role);
     }
     if (!self->may_create) {
         buffer_format(out,
                       "the role may not create tables in the schema %s: GRANT CREATE ON SCHEMA %s "
                       "TO %s\n",
-                      self->schema, schema, role);
+                      self->sql.schema, schema, role);
     }
     if (staged && !self->may_temp) {
         buffer_format(out,
@@ -284,10 +283,8 @@ static enum status check_reference(struct postgres_database *self, PGconn *conne
                        "quote_ident(current_user)",
                        &parameter, 1, POSTGRES_SHORT, ERROR_TARGET_INVALID, &result, error);
     if (status == STATUS_OK && !may(result, 0)) {
-        buffer_format(out, "the role may not refer to %s: GRANT REFERENCES ON ",
-                      sql_show_name(name, printable));
-        postgres_append_table(out, self, name);
-        buffer_format(out, " TO %s\n", PQgetvalue(result, 0, 1));
+        postgres_append(out, "the role may not refer to %s: GRANT REFERENCES ON %t TO %s\n",
+                        sql_show_name(name, printable), &self->sql, name, PQgetvalue(result, 0, 1));
     }
     PQclear(result);
     return status;

@@ -38,7 +38,7 @@ static enum status try_lock(struct postgres_database *self, const char *run_id, 
     char sql[96];
     PGresult *result = NULL;
     snprintf(sql, sizeof sql, "SELECT pg_catalog.pg_try_advisory_xact_lock(%lld)",
-             (long long)sql_sessions_key(self->schema, run_id, 0));
+             (long long)sql_sessions_key(self->sql.schema, run_id, 0));
     enum status status = postgres_query(self, self->lock, sql, NULL, 0, POSTGRES_SHORT,
                                         ERROR_TARGET_LOCKED, &result, error);
     if (status == STATUS_OK && PQgetvalue(result, 0, 0)[0] != 't') {
@@ -125,41 +125,21 @@ const struct lock_functions postgres_lock_functions = {.take = take, .give_back 
 
 /* ---------------------------------------------------------------- the claim */
 
-void postgres_released(struct database *database)
-{
-    struct postgres_database *self = postgres_database_of(database);
-    free(self->run_id);
-    free(self->guard_key);
-    self->run_id = NULL;
-    self->guard_key = NULL;
-}
-
 /* Sessions that the former holder opened until its claim was replaced are ended, too. The guard is
  * looked at once these are marked, as in postgres_join. */
-static enum status mark_own(struct postgres_database *self, bool took_over, struct error *error)
+enum status postgres_enter_run(struct postgres_database *self, bool took_over, struct error *error)
 {
     PGconn *connection = NULL;
     enum status status = postgres_control(self, &connection, error);
     if (status == STATUS_OK && took_over) {
-        status = postgres_sessions_end(self, connection, self->run_id, self->epoch - 1, error);
+        status =
+            postgres_sessions_end(self, connection, self->sql.run_id, self->sql.epoch - 1, error);
     }
-    if (status == STATUS_OK && self->guard_key == NULL) {
+    if (status == STATUS_OK && self->sql.guard_key == NULL) {
         status = postgres_store_make(self, connection, error); /* for notes.c */
     }
     if (status == STATUS_OK) {
-        status = postgres_session_mark(self, connection, self->run_id, self->epoch, error);
+        status = postgres_session_mark(self, connection, self->sql.run_id, self->sql.epoch, error);
     }
     return status == STATUS_OK ? postgres_check_claim(self, connection, error) : status;
-}
-
-enum status postgres_claimed(struct database *database, const struct run_claim *claim,
-                             struct error *error)
-{
-    struct postgres_database *self = postgres_database_of(database);
-    postgres_released(database);
-    self->run_id = memory_copy_string(claim->run_id);
-    self->guard_key = claim->guard_key != NULL ? memory_copy_string(claim->guard_key) : NULL;
-    self->guard_version = claim->guard_version;
-    self->epoch = claim->epoch;
-    return mark_own(self, claim->took_over, error);
 }

@@ -183,7 +183,7 @@ static enum status unreachable(const struct postgres_database *self, PGconn *con
         *at = *at == '\n' || *at == '\t' ? ' ' : *at;
     }
     const struct refusal *refusal = refusal_of(state, said);
-    error_set(error, self->mode == OPEN_SOURCE ? refusal->source : refusal->target, self->shown,
+    error_set(error, self->mode == OPEN_SOURCE ? refusal->source : refusal->target, self->sql.shown,
               "%s%.*s", why, (int)length, said);
     if (strcmp(refusal->hint, LOGIN) == 0 && ignores_password_file(connection, path, sizeof path)) {
         error_hint(error, "%s is ignored, since others may read it: chmod 600", path);
@@ -208,7 +208,7 @@ static enum status wait_for_connection(struct postgres_database *self, PGconn *c
                                  .events = state == PGRES_POLLING_READING ? POLLIN : POLLOUT};
         int ready = left <= 0 ? 0 : poll(&waiting, 1, left > SLICE_MS ? SLICE_MS : (int)left);
         if (left <= 0 || signals_stop_level() >= 2) {
-            error_set(error, ERROR_NETWORK, self->shown,
+            error_set(error, ERROR_NETWORK, self->sql.shown,
                       "the server did not take the connection within %lld s",
                       (long long)(self->timeout_ms / 1000));
             error_hint(error, "%s", ON_THE_WAY);
@@ -230,7 +230,7 @@ static void ignore_notice(void *context, const PGresult *result)
 enum status postgres_prefer_schema(struct postgres_database *self, PGconn *connection,
                                    struct error *error)
 {
-    const struct postgres_parameter schema = {.text = self->schema};
+    const struct postgres_parameter schema = {.text = self->sql.schema};
     return postgres_query(
         self, connection,
         "SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', "
@@ -299,7 +299,7 @@ enum status postgres_connect(struct postgres_database *self, PGconn **connection
         status = set_session(self, made, error);
     }
     status = status == STATUS_OK ? postgres_own_add(self, made, error) : status;
-    if (status == STATUS_OK && self->schema != NULL) {
+    if (status == STATUS_OK && self->sql.schema != NULL) {
         status = postgres_prefer_schema(self, made, error);
     }
     if (status != STATUS_OK) {
@@ -317,10 +317,10 @@ enum status postgres_control(struct postgres_database *self, PGconn **connection
     if (self->control != NULL && PQstatus(self->control) == CONNECTION_OK) {
         return STATUS_OK;
     }
-    if (self->mode == OPEN_SOURCE && self->snapshot_taken) {
-        error_set(error, ERROR_SOURCE_READ, self->shown,
+    if (self->mode == OPEN_SOURCE && self->sql.snapshot_taken) {
+        error_set(error, ERROR_SOURCE_READ, self->sql.shown,
                   "the connection that holds the snapshot broke off");
-        error_hint(error, "`transhume resume` goes on, at a new snapshot");
+        error_hint(error, "`transhume resume` continues, at a new snapshot");
         return STATUS_FAILED;
     }
     postgres_disconnect(self->control);
@@ -341,11 +341,11 @@ void postgres_break_off(PGconn *connection)
 static enum status give_up(struct postgres_database *self, PGconn *connection,
                            enum postgres_patience patience, struct error *error)
 {
-    if (patience == POSTGRES_SHORT && !atomic_load(&self->base.hurried)) {
+    if (patience == POSTGRES_SHORT && !atomic_load(&self->sql.base.hurried)) {
         postgres_signal_session(self, connection, POSTGRES_END_SESSION);
     }
     postgres_break_off(connection);
-    error_set(error, ERROR_NETWORK, self->shown, "the server did not answer within %lld s",
+    error_set(error, ERROR_NETWORK, self->sql.shown, "the server did not answer within %lld s",
               (long long)(self->timeout_ms / 1000));
     error_hint(error, "it may be overloaded, or wait for a lock: pg_stat_activity shows it");
     return STATUS_FAILED;
@@ -363,7 +363,7 @@ enum status postgres_keep_vigil(struct postgres_database *self, PGconn *connecti
         return STATUS_OK;
     }
     enum sql_life life = postgres_life_of(self, connection);
-    enum status status = sql_vigil_found(vigil, life, self->timeout_ms, self->shown, error);
+    enum status status = sql_vigil_found(vigil, life, self->timeout_ms, self->sql.shown, error);
     if (status != STATUS_OK) {
         if (life != SQL_SILENT) {
             postgres_signal_session(self, connection, POSTGRES_END_SESSION);
@@ -538,7 +538,7 @@ enum status postgres_query(struct postgres_database *self, PGconn *connection, c
         *result = NULL;
     }
     if (parameter_count > PARAMETERS_MAX) {
-        return error_set(error, ERROR_INTERNAL, self->shown, "too many parameters");
+        return error_set(error, ERROR_INTERNAL, self->sql.shown, "too many parameters");
     }
     for (int i = 0; i < parameter_count; i++) {
         values[i] = parameters[i].text;

@@ -59,7 +59,7 @@ static const char *keep(struct reading *reading, const PGresult *result, int row
 static enum status ask(const struct reading *reading, const char *sql, PGresult **result,
                        struct error *error)
 {
-    const struct postgres_parameter parameter = {.text = reading->self->schema};
+    const struct postgres_parameter parameter = {.text = reading->self->sql.schema};
     return postgres_query(reading->self, reading->connection, sql, &parameter, 1, POSTGRES_LONG,
                           ERROR_SOURCE_READ, result, error);
 }
@@ -141,7 +141,7 @@ static enum status ask_each(struct reading *reading, uint32_t first, uint32_t en
     for (uint32_t i = first; status == STATUS_OK && i < end; i++) {
         status = ask_values(reading, i, i + 1, error);
         if (status != STATUS_OK && is_answer(error)) {
-            log_write(LOG_WARNING, "%s %s: the target's begins anew: %s", reading->objects[i].what,
+            log_write(LOG_WARNING, "%s %s: the target's starts over: %s", reading->objects[i].what,
                       reading->objects[i].name, error->message);
             error_clear(error);
             status = STATUS_OK;
@@ -200,11 +200,8 @@ static void attach(struct reading *reading, const PGresult *found, int row,
                    struct schema_object *object)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "ALTER TABLE ONLY ");
-    postgres_append_name(&sql, PQgetvalue(found, row, 3));
-    buffer_append_string(&sql, " ATTACH PARTITION ");
-    postgres_append_name(&sql, PQgetvalue(found, row, 4));
-    buffer_format(&sql, " %s", PQgetvalue(found, row, 5));
+    postgres_append(&sql, "ALTER TABLE ONLY %n ATTACH PARTITION %n %s", PQgetvalue(found, row, 3),
+                    PQgetvalue(found, row, 4), PQgetvalue(found, row, 5));
     object->native_sql = arena_copy_string(reading->arena, buffer_string(&sql));
     buffer_free(&sql);
 }
@@ -267,7 +264,7 @@ static enum status add_inventory(struct reading *reading, const PGresult *found,
         if (catalog == NULL || what == NULL ||
             schema_count_objects(reading->schema, catalog, what, PQgetvalue(found, row, 2),
                                  PQgetvalue(found, row, 3), &rows[count++]) != STATUS_OK) {
-            return error_set(error, ERROR_SOURCE_READ, reading->self->shown,
+            return error_set(error, ERROR_SOURCE_READ, reading->self->sql.shown,
                              "what the catalogue holds is not told as it was asked for");
         }
     }
@@ -369,7 +366,7 @@ static enum status type_facts(struct postgres_database *self, PGconn *connection
         bool labels = PQgetisnull(result, 0, 4) == 0;
         column->labels = labels ? arena_copy_string(arena, PQgetvalue(result, 0, 4)) : NULL;
         if (status != STATUS_OK) {
-            status = error_set(error, ERROR_SOURCE_READ, self->shown,
+            status = error_set(error, ERROR_SOURCE_READ, self->sql.shown,
                                "the type of a column is not told as it was asked for");
         }
     }

@@ -44,22 +44,16 @@ static struct digest_type type_of(const struct postgres_column *column)
     }
 }
 
-struct digest_type postgres_digest_type(struct database *database,
-                                        const struct read_request *request, const char *column)
+struct digest_type postgres_digest_type(const struct sql_database *database,
+                                        const struct sql_table *table, uint32_t column)
 {
-    struct postgres_database *self = postgres_database_of(database);
-    const struct postgres_table *table = NULL;
-    struct error ignored = {0};
+    const struct postgres_database *self = (const struct postgres_database *)database;
     const char *encoding =
         self->control != NULL ? PQparameterStatus(self->control, "server_encoding") : NULL;
     /* md5() is over the bytes of the database's own encoding */
-    if (encoding == NULL || strcmp(encoding, "UTF8") != 0 || request->table == NULL ||
-        postgres_request_root(self, request, &table, &ignored) != STATUS_OK) {
-        return (struct digest_type){.form = DIGEST_NONE};
-    }
-    int32_t position = postgres_find_column(table, column);
-    return position >= 0 ? type_of(&table->columns[position])
-                         : (struct digest_type){.form = DIGEST_NONE};
+    return encoding != NULL && strcmp(encoding, "UTF8") == 0
+               ? type_of(&postgres_facts_of(table)->columns[column])
+               : (struct digest_type){.form = DIGEST_NONE};
 }
 
 /* ---------------------------------------------------------------- as SQL */
@@ -105,18 +99,15 @@ void postgres_digest_append_part(struct buffer *sql, const struct postgres_colum
 static enum status take(const PGresult *result, const struct read_request *request,
                         struct digest_sum *sums, uint64_t *bytes, struct error *error)
 {
-    for (int row = 0; row < PQntuples(result); row++) {
+    enum status status = STATUS_OK;
+    for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
         const char *cells[SQL_DIGEST_CELLS];
         for (int i = 0; i < SQL_DIGEST_CELLS; i++) {
             cells[i] = PQgetvalue(result, row, i);
-            *bytes += strlen(cells[i]) + sizeof(int32_t);
         }
-        if (!sql_digest_take(cells, request->digest->bucket_count, sums)) {
-            return error_set(error, ERROR_SOURCE_READ, request->name,
-                             "what the server says is no sum of hashes");
-        }
+        status = sql_digest_take(request, cells, sums, bytes, error);
     }
-    return STATUS_OK;
+    return status;
 }
 
 enum status postgres_digest(struct reader *reader, const struct read_request *request,

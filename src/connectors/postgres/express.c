@@ -43,8 +43,7 @@ static bool list_columns(const struct writer *writer, uint32_t table,
         if (!same_bytes(column, &to->columns[position])) {
             return false;
         }
-        buffer_append_string(names, names->length > 0 ? ", " : "");
-        postgres_append_name(names, column->name);
+        postgres_append(names, "%s%n", names->length > 0 ? ", " : "", column->name);
     }
     return names->length > 0;
 }
@@ -75,9 +74,8 @@ static enum status start_source(struct pull *pull)
         postgres_reader_connect(pull->source, &writer->source, pull->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_format(&sql, "COPY (SELECT %s FROM ", pull->names);
-    postgres_append_table(&sql, pull->source, pull->from->schema->name);
-    buffer_append_string(&sql, " AS _t0");
+    postgres_append(&sql, "COPY (SELECT %s FROM %t AS _t0", pull->names, &pull->source->sql,
+                    pull->from->schema->name);
     enum status status = postgres_span_append(&sql, pull->span, pull->from, pull->error);
     buffer_append_string(&sql, ") TO STDOUT (FORMAT binary)");
     if (status == STATUS_OK) {
@@ -100,12 +98,12 @@ static enum status start_target(struct pull *pull, uint32_t table)
 {
     struct writer *writer = pull->writer;
     struct buffer sql = {0};
-    buffer_append_string(&sql, writer->begun ? "COPY " : "BEGIN; COPY ");
+    buffer_append_string(&sql, writer->sql.begun ? "COPY " : "BEGIN; COPY ");
     postgres_append_table(&sql, writer->database, writer->tables[table].facts.schema->name);
     buffer_format(&sql, " (%s) FROM STDIN (FORMAT binary)", pull->names);
     enum status status =
         postgres_send_buffer(writer->database, writer->connection, &sql, pull->error);
-    writer->begun = true;
+    writer->sql.begun = true;
     if (status == STATUS_OK) {
         status = writer_wait_for_copy(writer, pull->error);
     }
@@ -116,7 +114,7 @@ static enum status start_target(struct pull *pull, uint32_t table)
 /* They have moved, be they few or slow. */
 static void note(struct pull *pull, uint64_t rows)
 {
-    atomic_fetch_add(&pull->writer->database->base.report.pulled_rows, rows - pull->noted);
+    atomic_fetch_add(&pull->writer->database->sql.base.report.pulled_rows, rows - pull->noted);
     pull->noted = rows;
 }
 
@@ -283,7 +281,7 @@ enum status postgres_express_chunk(struct writer *writer, struct database *sourc
     }
     pull.names = buffer_string(&names);
     enum status status = carry(&pull, table, rows);
-    atomic_fetch_sub(&writer->database->base.report.pulled_rows, pull.noted);
+    atomic_fetch_sub(&writer->database->sql.base.report.pulled_rows, pull.noted);
     if (status != STATUS_OK) {
         /* what it still sends nobody wants */
         postgres_disconnect(writer->source);

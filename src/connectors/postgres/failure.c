@@ -133,7 +133,7 @@ enum status postgres_failure(const struct postgres_database *self, const PGconn 
     while (length > 0 && (words[length - 1] == '\n' || words[length - 1] == ' ')) {
         length--;
     }
-    error_set(error, code, self->shown, "PostgreSQL says: %.*s%s%s%s", (int)length, words,
+    error_set(error, code, self->sql.shown, "PostgreSQL says: %.*s%s%s%s", (int)length, words,
               detail[0] != '\0' ? " (" : "", detail, detail[0] != '\0' ? ")" : "");
     if (error != NULL) {
         snprintf(error->native_state, sizeof error->native_state, "%s", state);

@@ -105,7 +105,7 @@ static enum status finish_tables(struct postgres_finisher *finisher,
 
 static enum status drop_key_tables(const struct postgres_finisher *finisher)
 {
-    const char *run_id = finisher->self->run_id;
+    const char *run_id = finisher->self->sql.run_id;
     return run_id == NULL ? STATUS_OK
                           : postgres_drop_own(finisher->self, finisher->connection,
                                               POSTGRES_OWN_KEYS, run_id, finisher->error);
@@ -133,7 +133,7 @@ enum status postgres_after_load(struct database *database, const struct target_t
         status = make_objects(&finisher, tables, table_count, objects, POSTGRES_BEFORE_INDEXES);
     }
     if (status == STATUS_OK) {
-        status = postgres_put_back(finisher.self, finisher.self->run_id, tables, table_count,
+        status = postgres_put_back(finisher.self, finisher.self->sql.run_id, tables, table_count,
                                    progress, error);
     }
     status =

@@ -1,46 +1,10 @@
-/* Starting tables again, and removing what is kept for a run besides the ledger. */
+/* Removing what is kept for a run besides the ledger. */
 #include "base/failpoint.h"
 #include "connectors/postgres/locks.h"
 #include "connectors/postgres/objects.h"
 #include "connectors/postgres/rebuild.h"
 #include "connectors/postgres/store.h"
 #include <string.h>
-
-/* ---------------------------------------------------------------- tables that start again */
-
-static enum status empty_table(struct postgres_database *self, PGconn *connection,
-                               const struct target_table *table, struct error *error)
-{
-    struct buffer sql = {0};
-    bool made = false;
-    if (postgres_is_noted_made(self, connection, table->name, &made, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (!made) {
-        return error_set(error, ERROR_TARGET_NOT_EMPTY, table->name,
-                         "this run did not make the table, so it will not empty it");
-    }
-    buffer_append_string(&sql, "DELETE FROM ");
-    postgres_append_table(&sql, self, table->name);
-    return postgres_execute_buffer(self, connection, &sql, POSTGRES_LONG, ERROR_TARGET_WRITE,
-                                   error);
-}
-
-enum status postgres_empty(struct database *database, const struct target_table *const *tables,
-                           uint32_t table_count, struct error *error)
-{
-    struct postgres_database *self = postgres_database_of(database);
-    PGconn *connection = NULL;
-    if (postgres_begin(self, &connection, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        status = empty_table(self, connection, tables[i], error);
-    }
-    status = status == STATUS_OK ? postgres_check_claim(self, connection, error) : status;
-    return postgres_end(self, connection, status, error);
-}
 
 /* ---------------------------------------------------------------- a run */
 
@@ -58,9 +22,7 @@ static enum status forget_objects(struct postgres_database *self, PGconn *connec
     if (status != STATUS_OK || !found) {
         return status;
     }
-    buffer_append_string(&sql, "DELETE FROM ");
-    postgres_append_table(&sql, self, "_transhume_object");
-    buffer_append_string(&sql, " WHERE run = $1");
+    postgres_append(&sql, "DELETE FROM %t WHERE run = $1", &self->sql, "_transhume_object");
     return postgres_query_buffer(self, connection, &sql, &run, 1, POSTGRES_LONG, ERROR_TARGET_WRITE,
                                  NULL, error);
 }
@@ -78,7 +40,7 @@ static enum status forget_within(struct postgres_database *self, PGconn *connect
     if (status == STATUS_OK) {
         status = forget_objects(self, connection, run_id, rolled_back, error);
     }
-    if (status == STATUS_OK && self->guard_key == NULL) {
+    if (status == STATUS_OK && self->sql.guard_key == NULL) {
         status = postgres_forget_notes(self, connection, run_id, last, error);
     }
     return status == STATUS_OK ? failpoint_hit("postgres.before_forget", error) : status;

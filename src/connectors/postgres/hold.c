@@ -113,7 +113,7 @@ enum status postgres_hold(struct database *database, const struct read_request *
 static enum status changed(const struct postgres_database *self, const char *name, const char *what,
                            struct error *error)
 {
-    error_set(error, ERROR_SOURCE_CHANGED, self->shown,
+    error_set(error, ERROR_SOURCE_CHANGED, self->sql.shown,
               "%s was %s while the run began, after the catalogue was read", name, what);
     error_hint(error, "start the command again, once nobody alters the source's tables");
     return STATUS_FAILED;
@@ -127,7 +127,7 @@ static enum status not_locked(struct postgres_database *self, const struct postg
         log_write(LOG_WARNING,
                   "%s: the role may not lock %s, which takes SELECT on all of it (GRANT SELECT): "
                   "nobody may TRUNCATE it, or ALTER its columns, before it is read",
-                  self->shown, held->name);
+                  self->sql.shown, held->name);
         return postgres_execute(self, self->control,
                                 "ROLLBACK TO SAVEPOINT held; RELEASE SAVEPOINT held",
                                 POSTGRES_SHORT, ERROR_SOURCE_READ, error);
@@ -232,13 +232,13 @@ enum status postgres_hold_check(struct postgres_database *self, struct error *er
 enum status postgres_hold_lasts(const struct postgres_database *self, struct error *error)
 {
     struct pollfd holder = {.fd = PQsocket(self->control), .events = POLLRDHUP};
-    if (!self->snapshot_taken ||
+    if (!self->sql.snapshot_taken ||
         (holder.fd >= 0 && (poll(&holder, 1, 0) == 0 || holder.revents == 0))) {
         return STATUS_OK;
     }
-    error_set(error, ERROR_SOURCE_READ, self->shown,
+    error_set(error, ERROR_SOURCE_READ, self->sql.shown,
               "the snapshot is lost: the session that held it, and the tables against being "
               "emptied, was ended");
-    error_hint(error, "`transhume resume` goes on at a new one");
+    error_hint(error, "`transhume resume` continues at a new one");
     return STATUS_FAILED;
 }

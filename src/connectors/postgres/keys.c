@@ -179,10 +179,8 @@ static struct postgres_build *add_build(struct keys *keys, const struct target_t
 static void begin_index(struct buffer *sql, const struct postgres_database *self,
                         const struct target_table *table, const char *name, bool unique)
 {
-    buffer_append_string(sql, unique ? "CREATE UNIQUE INDEX " : "CREATE INDEX ");
-    postgres_append_name(sql, name);
-    buffer_append_string(sql, " ON ");
-    postgres_append_table(sql, self, table->name);
+    postgres_append(sql, "%s%n ON %t", unique ? "CREATE UNIQUE INDEX " : "CREATE INDEX ", name,
+                    &self->sql, table->name);
 }
 
 static void add_plain_index(struct keys *keys, const struct target_table *table,
@@ -286,12 +284,8 @@ static enum status add_keys(struct keys *keys, const struct target_table *tables
         if (names[i] == NULL) {
             continue;
         }
-        buffer_append_string(&sql, "ALTER TABLE ");
-        postgres_append_table(&sql, keys->self, tables[i].name);
-        buffer_append_string(&sql, " ADD CONSTRAINT ");
-        postgres_append_name(&sql, names[i]);
-        buffer_append_string(&sql, " PRIMARY KEY USING INDEX ");
-        postgres_append_name(&sql, names[i]);
+        postgres_append(&sql, "ALTER TABLE %t ADD CONSTRAINT %n PRIMARY KEY USING INDEX %n",
+                        &keys->self->sql, tables[i].name, names[i], names[i]);
         builds[count++] =
             (struct postgres_build){.table = &tables[i],
                                     .owner = tables[i].name,

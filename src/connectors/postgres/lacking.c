@@ -19,7 +19,7 @@ struct looking {
 
 static enum status list_closed(struct looking *looking)
 {
-    const struct postgres_parameter schema = {.text = looking->self->schema};
+    const struct postgres_parameter schema = {.text = looking->self->sql.schema};
     return postgres_query(
         looking->self, looking->connection,
         "SELECT c.relname, pg_catalog.format('GRANT SELECT ON %I.%I TO %I', n.nspname, c.relname, "
@@ -55,7 +55,7 @@ static void tell_table(struct looking *looking, const char *table)
  * end. */
 static enum status guard(const struct looking *looking, const char *statement)
 {
-    return !looking->self->snapshot_taken
+    return !looking->self->sql.snapshot_taken
                ? STATUS_OK
                : postgres_execute(looking->self, looking->connection, statement, POSTGRES_SHORT,
                                   ERROR_SOURCE_READ, looking->error);

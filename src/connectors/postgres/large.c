@@ -98,12 +98,12 @@ enum status postgres_large_make(struct postgres_database *database,
     const char *second = space != NULL ? memchr(space + 1, ' ', place) : NULL;
     if (length > TOLD_BYTES_MAX || digits == 0 || second == NULL ||
         text_to_uint64(told, digits, &bytes) != STATUS_OK) {
-        return error_set(error, ERROR_SOURCE_READ, database->shown,
+        return error_set(error, ERROR_SOURCE_READ, database->sql.shown,
                          "the place of a large value is not told as it was asked for");
     }
     size_t select = strlen(column->select) + 1;
     struct postgres_large *large = memory_allocate_zeroed(1, sizeof *large + place + 1 + select);
-    large->base = (struct sql_large){.shown = database->shown,
+    large->base = (struct sql_large){.shown = database->sql.shown,
                                      .lock = &database->slicer_lock,
                                      .fetch = fetch,
                                      .block_bytes = POSTGRES_SLICE_BYTES};

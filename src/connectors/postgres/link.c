@@ -30,14 +30,14 @@ static bool checks_certificate(PGconn *connection)
 void postgres_tell_link(struct postgres_database *self, PGconn *connection)
 {
     if (PQsslInUse(connection)) {
-        report_link(&self->base,
+        report_link(&self->sql.base,
                     !checks_certificate(connection) ? LINK_UNVERIFIED
                     : checks_name(connection)       ? LINK_PEER_VERIFIED
                                                     : LINK_AUTHORITY_VERIFIED,
                     PQsslAttribute(connection, "protocol"), PQsslAttribute(connection, "cipher"));
     } else if (PQgssEncInUse(connection)) { /* Kerberos knows both ends */
-        report_link(&self->base, LINK_PEER_VERIFIED, "GSSAPI", NULL);
+        report_link(&self->sql.base, LINK_PEER_VERIFIED, "GSSAPI", NULL);
     } else {
-        report_link(&self->base, sql_link_in_clear(PQsocket(connection)), NULL, NULL);
+        report_link(&self->sql.base, sql_link_in_clear(PQsocket(connection)), NULL, NULL);
     }
 }

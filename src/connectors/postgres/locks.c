@@ -83,13 +83,13 @@ void postgres_lock_watch_look(struct postgres_database *self, PGconn *connection
     char holder[sizeof watch->holder];
     int64_t waited_ms = clock_monotonic_ms() - watch->began_ms;
     /* a pooler's sessions have other numbers */
-    if (waited_ms < watch->look_ms || self->pooled || atomic_load(&self->base.hurried)) {
+    if (waited_ms < watch->look_ms || self->pooled || atomic_load(&self->sql.base.hurried)) {
         return;
     }
     ask_holder(self, connection, holder);
     watch->look_ms = waited_ms + (waited_ms < LOOK_STEP_MAX_MS ? waited_ms : LOOK_STEP_MAX_MS);
     if (holder[0] != '\0' && waited_ms >= SAID_AFTER_MS) {
-        log_write(LOG_WARNING, "%s: waiting for a lock for %lld s; %s holds it", self->shown,
+        log_write(LOG_WARNING, "%s: waiting for a lock for %lld s; %s holds it", self->sql.shown,
                   (long long)(waited_ms / 1000), holder);
     }
     /* one whose wait has just ended waits for nobody, and its end is to be told; after longer it is

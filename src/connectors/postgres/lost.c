@@ -39,9 +39,7 @@ static void append_move(struct buffer *sql, const struct postgres_database *self
     buffer_format(sql, "%stableoid, ctid) AS number FROM %s WHERE ", order.count > 0 ? ", " : "",
                   buffer_string(&name));
     for (uint32_t i = 0; i < columns.count; i++) {
-        buffer_append_string(sql, i > 0 ? " AND " : "");
-        postgres_append_name(sql, columns.names[i]);
-        buffer_append_string(sql, " IS DISTINCT FROM NULL");
+        postgres_append(sql, "%s%n IS DISTINCT FROM NULL", i > 0 ? " AND " : "", columns.names[i]);
     }
     buffer_format(sql,
                   "), gone AS (DELETE FROM %s AS t USING places WHERE t.tableoid = places.part "
@@ -60,9 +58,7 @@ static enum status move(struct postgres_database *self, PGconn *connection,
     PGresult *result = NULL;
     buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS ");
     append_lost_table(&sql, self, table->name);
-    buffer_append_string(&sql, " AS SELECT * FROM ");
-    postgres_append_table(&sql, self, table->name);
-    buffer_append_string(&sql, " WITH NO DATA");
+    postgres_append(&sql, " AS SELECT * FROM %t WITH NO DATA", &self->sql, table->name);
     enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG,
                                                ERROR_TARGET_WRITE, NULL, error);
     if (status == STATUS_OK) {
@@ -129,10 +125,11 @@ static enum status has_lost(struct postgres_database *self, PGconn *connection, 
 }
 
 /* STATUS_END: that was the last one. */
-static enum status tell_page(struct postgres_database *self, PGconn *connection,
-                             const struct target_table *table, const struct postgres_table *facts,
-                             uint64_t offset, lost_found *found, void *context, struct error *error)
+static enum status tell_page(struct postgres_database *self, const struct target_table *table,
+                             const struct postgres_table *facts, uint64_t offset, lost_found *found,
+                             void *context, struct error *error)
 {
+    const struct sql_table kept = postgres_table_of(facts);
     struct buffer from = {0};
     struct arena *arena = arena_create(0);
     struct batch *batch = batch_create(NULL, 1, PAGE_ROWS);
@@ -140,7 +137,7 @@ static enum status tell_page(struct postgres_database *self, PGconn *connection,
     buffer_format(&from, " ORDER BY ctid LIMIT %d OFFSET %llu", PAGE_ROWS,
                   (unsigned long long)offset);
     enum status status =
-        postgres_read_records(self, connection, facts, buffer_string(&from), batch, error);
+        postgres_read_records(&self->sql, &kept, buffer_string(&from), batch, error);
     uint32_t count = status == STATUS_OK ? batch->row_count : 0;
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
         status = tell(table, facts, batch_row(batch, i), arena, found, context, error);
@@ -163,12 +160,12 @@ enum status postgres_lost_tell(struct database *database, const struct target_ta
     PGconn *connection = NULL;
     PGresult *result = NULL;
 
-    if (self->run_id == NULL) {
+    if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     if (!self->lost_known) { /* asked for once; most runs have none */
         if (postgres_control(self, &connection, error) != STATUS_OK ||
-            postgres_list_own_of(self, connection, POSTGRES_OWN_LOST, self->run_id, &result,
+            postgres_list_own_of(self, connection, POSTGRES_OWN_LOST, self->sql.run_id, &result,
                                  error) != STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -187,7 +184,7 @@ enum status postgres_lost_tell(struct database *database, const struct target_ta
     bool there = false;
     status = status == STATUS_OK ? has_lost(self, connection, table->name, &there, error) : status;
     for (uint64_t offset = 0; status == STATUS_OK && there; offset += PAGE_ROWS) {
-        status = tell_page(self, connection, table, &facts, offset, found, context, error);
+        status = tell_page(self, table, &facts, offset, found, context, error);
     }
     arena_destroy(arena);
     return status == STATUS_END ? STATUS_OK : status;

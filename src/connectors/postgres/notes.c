@@ -14,9 +14,8 @@ static const char made[] = "made";
 void postgres_append_made(struct buffer *sql, const struct postgres_database *self)
 {
     char prefix[STORE_KEY_BYTES];
-    store_note_key(prefix, self->run_id, made, "");
-    buffer_append_string(sql, "(SELECT value AS name FROM ");
-    postgres_append_table(sql, self, SQL_STORE_TABLE);
+    store_note_key(prefix, self->sql.run_id, made, "");
+    postgres_append(sql, "(SELECT value AS name FROM %t", &self->sql, SQL_STORE_TABLE);
     /* '0' comes after the '/' at the prefix's end */
     buffer_format(sql, " WHERE name >= '%s' AND name < '%.*s0')", prefix, (int)strlen(prefix) - 1,
                   prefix);
@@ -34,10 +33,10 @@ enum status postgres_note_made(struct postgres_database *self, PGconn *connectio
                                const char *table, struct error *error)
 {
     char key[STORE_KEY_BYTES];
-    if (self->run_id == NULL) {
+    if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
-    store_note_key(key, self->run_id, made, table);
+    store_note_key(key, self->sql.run_id, made, table);
     return postgres_put_note(self, connection, key, table, error);
 }
 
@@ -47,10 +46,8 @@ static enum status ask_note(struct postgres_database *self, PGconn *connection, 
 {
     char key[STORE_KEY_BYTES];
     struct buffer sql = {0};
-    store_note_key(key, self->run_id, made, table);
-    buffer_append_string(&sql, verb);
-    postgres_append_table(&sql, self, SQL_STORE_TABLE);
-    buffer_format(&sql, " WHERE name = '%s'", key);
+    store_note_key(key, self->sql.run_id, made, table);
+    postgres_append(&sql, "%s%t WHERE name = '%s'", verb, &self->sql, SQL_STORE_TABLE, key);
     return postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_SHORT,
                                  ERROR_LEDGER_INVALID, result, error);
 }
@@ -60,7 +57,7 @@ enum status postgres_is_noted_made(struct postgres_database *self, PGconn *conne
 {
     PGresult *result = NULL;
     *found = false;
-    if (self->run_id == NULL) {
+    if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     enum status status = ask_note(self, connection, "SELECT 1 FROM ", table, &result, error);
@@ -82,15 +79,12 @@ enum status postgres_forget_notes(struct postgres_database *self, PGconn *connec
     struct buffer sql = {0};
     PGresult *result = NULL;
     store_name_key(key, "run/", run_id);
-    buffer_append_string(&sql, "DELETE FROM ");
-    postgres_append_table(&sql, self, SQL_STORE_TABLE);
-    buffer_format(&sql, " WHERE name >= '%s/note/' AND name < '%s/note0'", key, key);
+    postgres_append(&sql, "DELETE FROM %t WHERE name >= '%s/note/' AND name < '%s/note0'",
+                    &self->sql, SQL_STORE_TABLE, key, key);
     enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG,
                                                ERROR_TARGET_WRITE, NULL, error);
     if (status == STATUS_OK) {
-        buffer_append_string(&sql, "SELECT 1 FROM ");
-        postgres_append_table(&sql, self, SQL_STORE_TABLE);
-        buffer_append_string(&sql, " LIMIT 1");
+        postgres_append(&sql, "SELECT 1 FROM %t LIMIT 1", &self->sql, SQL_STORE_TABLE);
         status = postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG,
                                        ERROR_LEDGER_INVALID, &result, error);
     }
@@ -111,7 +105,7 @@ void postgres_append_own_table(struct buffer *sql, const struct postgres_databas
 {
     char prefix[SQL_OWN_NAME_BYTES];
     char name[SQL_OWN_NAME_BYTES];
-    append_prefix(kind, self->run_id != NULL ? self->run_id : "", prefix);
+    append_prefix(kind, self->sql.run_id != NULL ? self->sql.run_id : "", prefix);
     sql_own_name(prefix, table, name);
     postgres_append_table(sql, self, name);
 }
@@ -119,7 +113,7 @@ void postgres_append_own_table(struct buffer *sql, const struct postgres_databas
 enum status postgres_list_own(struct postgres_database *self, PGconn *connection,
                               const char *prefix, PGresult **names, struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = prefix}};
+    const struct postgres_parameter parameters[] = {{.text = self->sql.schema}, {.text = prefix}};
     return postgres_query(
         self, connection,
         "SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "

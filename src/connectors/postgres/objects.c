@@ -77,13 +77,15 @@ static bool is_wanted(const struct maker *maker, const struct schema_object *obj
 
 static enum status note_made(struct maker *maker, const struct schema_object *object)
 {
-    const struct postgres_parameter parameters[] = {
-        {.text = maker->self->run_id}, {.text = maker->late ? "t" : "f"},
-        {.text = object->what},        {.text = object->name},
-        {.text = object->table},       {.text = object->native_sql},
-        {.text = object->native_drop}};
+    const struct postgres_parameter parameters[] = {{.text = maker->self->sql.run_id},
+                                                    {.text = maker->late ? "t" : "f"},
+                                                    {.text = object->what},
+                                                    {.text = object->name},
+                                                    {.text = object->table},
+                                                    {.text = object->native_sql},
+                                                    {.text = object->native_drop}};
     struct buffer sql = {0};
-    if (object->native_drop == NULL || maker->self->run_id == NULL) {
+    if (object->native_drop == NULL || maker->self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     buffer_append_string(&sql, "INSERT INTO ");
@@ -180,25 +182,24 @@ static enum status try_object(void *context, uint32_t number, bool last)
 
 static enum status load_made(struct maker *maker)
 {
-    const struct postgres_parameter parameter = {.text = maker->self->run_id};
+    const struct postgres_parameter parameter = {.text = maker->self->sql.run_id};
     struct buffer sql = {0};
-    if (maker->self->run_id == NULL) {
+    if (maker->self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     if (postgres_make_shared(maker->self, maker->connection, "_transhume_object", table_columns,
                              maker->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, "SELECT make FROM ");
-    postgres_append_table(&sql, maker->self, "_transhume_object");
-    buffer_append_string(&sql, " WHERE run = $1");
+    postgres_append(&sql, "SELECT make FROM %t WHERE run = $1", &maker->self->sql,
+                    "_transhume_object");
     return postgres_query_buffer(maker->self, maker->connection, &sql, &parameter, 1,
                                  POSTGRES_SHORT, ERROR_LEDGER_INVALID, &maker->made, maker->error);
 }
 
 static enum status load_present(struct maker *maker)
 {
-    const struct postgres_parameter schema = {.text = maker->self->schema};
+    const struct postgres_parameter schema = {.text = maker->self->sql.schema};
     return postgres_query(maker->self, maker->connection,
                           "SELECT c.relname FROM pg_catalog.pg_class c JOIN "
                           "pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = "
@@ -244,22 +245,21 @@ enum status postgres_objects_make(struct postgres_database *self, PGconn *connec
 enum status postgres_objects_remember(struct postgres_database *self, PGconn *connection,
                                       struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = self->run_id}};
+    const struct postgres_parameter parameters[] = {{.text = self->sql.schema},
+                                                    {.text = self->sql.run_id}};
     struct buffer sql = {0};
     bool listed = false;
-    enum status status = self->run_id != NULL
+    enum status status = self->sql.run_id != NULL
                              ? postgres_objects_listed(self, connection, &listed, error)
                              : STATUS_OK;
     if (status != STATUS_OK || !listed) {
         return status;
     }
-    buffer_append_string(&sql, "UPDATE ");
-    postgres_append_table(&sql, self, "_transhume_object");
-    buffer_format(&sql,
-                  " AS o SET definition = pg_catalog.md5(q.make) FROM (%s) AS q WHERE o.run = $2 "
-                  "AND q.what = o.what AND q.name = o.name AND q.of IS NOT DISTINCT FROM o.owner "
-                  "AND q.undo IS NOT NULL",
-                  sql_objects);
+    postgres_append(&sql,
+                    "UPDATE %t AS o SET definition = pg_catalog.md5(q.make) FROM (%s) AS q "
+                    "WHERE o.run = $2 AND q.what = o.what AND q.name = o.name AND q.of IS "
+                    "NOT DISTINCT FROM o.owner AND q.undo IS NOT NULL",
+                    &self->sql, "_transhume_object", sql_objects);
     return postgres_query_buffer(self, connection, &sql, parameters, 2, POSTGRES_LONG,
                                  ERROR_TARGET_WRITE, NULL, error);
 }
@@ -269,7 +269,7 @@ enum status postgres_objects_remember(struct postgres_database *self, PGconn *co
 enum status postgres_objects_listed(struct postgres_database *self, PGconn *connection, bool *found,
                                     struct error *error)
 {
-    const struct postgres_parameter parameter = {.text = self->schema};
+    const struct postgres_parameter parameter = {.text = self->sql.schema};
     PGresult *result = NULL;
     enum status status = postgres_query(
         self, connection,
@@ -286,7 +286,8 @@ enum status postgres_objects_listed(struct postgres_database *self, PGconn *conn
 static enum status list_made(struct postgres_database *self, PGconn *connection, bool late,
                              PGresult **list, struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = self->run_id}};
+    const struct postgres_parameter parameters[] = {{.text = self->sql.schema},
+                                                    {.text = self->sql.run_id}};
     struct buffer sql = {0};
     bool found = false;
     *list = NULL;
@@ -294,14 +295,13 @@ static enum status list_made(struct postgres_database *self, PGconn *connection,
     if (status != STATUS_OK || !found) {
         return status;
     }
-    buffer_append_string(&sql, "SELECT o.number, o.what, o.name, o.undo, o.definition IS NOT NULL "
-                               "AND o.definition <> pg_catalog.md5(q.make) FROM ");
-    postgres_append_table(&sql, self, "_transhume_object");
-    buffer_format(&sql,
-                  " AS o JOIN (%s) AS q ON q.what = o.what AND q.name = o.name AND q.of IS NOT "
-                  "DISTINCT FROM o.owner AND q.undo IS NOT NULL WHERE o.run = $2 AND %so.late "
-                  "ORDER BY o.number DESC",
-                  sql_objects, late ? "" : "NOT ");
+    postgres_append(&sql,
+                    "SELECT o.number, o.what, o.name, o.undo, o.definition IS NOT NULL AND "
+                    "o.definition <> pg_catalog.md5(q.make) FROM %t AS o JOIN (%s) AS q ON "
+                    "q.what = o.what AND q.name = o.name AND q.of IS NOT DISTINCT FROM "
+                    "o.owner AND q.undo IS NOT NULL WHERE o.run = $2 AND %so.late ORDER BY "
+                    "o.number DESC",
+                    &self->sql, "_transhume_object", sql_objects, late ? "" : "NOT ");
     return postgres_query_buffer(self, connection, &sql, parameters, 2, POSTGRES_LONG,
                                  ERROR_TARGET_INVALID, list, error);
 }

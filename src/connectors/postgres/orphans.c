@@ -10,7 +10,7 @@
 static void append_kept(struct buffer *sql, const struct postgres_database *self, const char *table)
 {
     char name[SQL_OWN_NAME_BYTES];
-    sql_orphans_name(self->run_id, table, name);
+    sql_orphans_name(self->sql.run_id, table, name);
     postgres_append_table(sql, self, name);
 }
 
@@ -29,9 +29,7 @@ static void append_literal(struct buffer *out, const void *self, const char *tex
 
 static void append_shown(struct buffer *out, const char *name)
 {
-    buffer_append_string(out, "coalesce(pg_catalog.left(t.");
-    postgres_append_name(out, name);
-    buffer_append_string(out, "::pg_catalog.text, 80), 'NULL')");
+    postgres_append(out, "coalesce(pg_catalog.left(t.%n::pg_catalog.text, 80), 'NULL')", name);
 }
 
 struct sql_orphans postgres_orphans(const struct postgres_database *self)
@@ -67,7 +65,7 @@ static enum status execute(const struct taking *taking, struct buffer *sql, PGre
 static enum status refuse_others(const struct taking *taking, const char *table,
                                  struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = taking->self->schema},
+    const struct postgres_parameter parameters[] = {{.text = taking->self->sql.schema},
                                                     {.text = table}};
     PGresult *result = NULL;
     enum status status = postgres_query(
@@ -92,9 +90,7 @@ static enum status refuse_others(const struct taking *taking, const char *table,
 static enum status make_room(const struct taking *taking, const char *table, struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "LOCK TABLE ");
-    postgres_append_table(&sql, taking->self, table);
-    buffer_append_string(&sql, " IN SHARE ROW EXCLUSIVE MODE");
+    postgres_append(&sql, "LOCK TABLE %t IN SHARE ROW EXCLUSIVE MODE", &taking->self->sql, table);
     if (execute(taking, &sql, NULL, error) != STATUS_OK ||
         refuse_others(taking, table, error) != STATUS_OK) {
         return STATUS_FAILED;
@@ -156,7 +152,7 @@ static enum status take_all(struct taking *taking, struct sql_reference *referen
         }
     }
     if (status == STATUS_OK) {
-        status = sql_references_mend(references, count, taking->self->run_id, take, ask_number,
+        status = sql_references_mend(references, count, taking->self->sql.run_id, take, ask_number,
                                      taking, error);
     }
     if (status == STATUS_OK) {
@@ -175,43 +171,4 @@ enum status postgres_orphans_take(struct postgres_database *self, struct sql_ref
     enum status status =
         postgres_end(self, taking.connection, take_all(&taking, references, count, error), error);
     return status == STATUS_OK ? failpoint_hit("postgres.after_orphans", error) : status;
-}
-
-/* ---------------------------------------------------------------- telling */
-
-struct reading {
-    struct postgres_database *self;
-    PGconn *connection;
-    struct postgres_table kept;
-};
-
-static enum status find_kept(void *context, const char *name, struct arena *arena,
-                             struct error *error)
-{
-    struct reading *reading = context;
-    enum status status = postgres_control(reading->self, &reading->connection, error);
-    return status == STATUS_OK ? postgres_target_describe(reading->self, reading->connection, name,
-                                                          arena, &reading->kept, error)
-                               : status;
-}
-
-static enum status read_kept(void *context, const char *name, const char *which,
-                             struct batch *batch, struct error *error)
-{
-    const struct reading *reading = context;
-    struct buffer from = {0};
-    postgres_append_table(&from, reading->self, name);
-    buffer_append_string(&from, which);
-    enum status status = postgres_read_records(reading->self, reading->connection, &reading->kept,
-                                               buffer_string(&from), batch, error);
-    buffer_free(&from);
-    return status;
-}
-
-enum status postgres_orphans_tell(struct database *database, const struct target_table *table,
-                                  target_orphan_found *found, void *context, struct error *error)
-{
-    struct reading reading = {.self = postgres_database_of(database)};
-    const struct sql_kept kept = {.find = find_kept, .read = read_kept, .context = &reading};
-    return sql_orphans_tell(table, reading.self->run_id, &kept, found, context, error);
 }

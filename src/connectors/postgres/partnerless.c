@@ -115,7 +115,8 @@ enum status postgres_tell_partnerless(struct database *database, const struct ta
                                       struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
-    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = table->name}};
+    const struct postgres_parameter parameters[] = {{.text = self->sql.schema},
+                                                    {.text = table->name}};
     struct asking asking = {self, arena_create(0), NULL, out, unasked, error};
     PGconn *connection = NULL;
     PGresult *keys = NULL;

@@ -25,17 +25,17 @@ static const char *const schemes[] = {"postgresql", NULL};
 static const struct connector_option options[] = {
     {.name = "schema",
      .type = OPTION_TEXT,
-     .help = "whose tables are meant; default: the first of search_path, mostly public"},
+     .help = "default: the first of search_path, mostly public"},
     {.name = "host",
      .type = OPTION_TEXT,
-     .help = "the server's name, or the folder of its Unix socket; instead of that in the URI"},
+     .help = "host, or folder of the Unix socket, instead of the URI's"},
     {.name = "sslmode",
      .type = OPTION_CHOICE,
      .range = "disable|allow|prefer|require|verify-ca|verify-full",
-     .help = "default: verify-full, but for loopback and Unix sockets prefer"},
+     .help = "default: verify-full; prefer for loopback and Unix sockets"},
     {.name = "sslrootcert",
      .type = OPTION_TEXT,
-     .help = "certificates of the authorities that are trusted; default: "
+     .help = "certificates of trusted authorities; default: "
              "~/.postgresql/root.crt, else the system's"},
     {.name = "sslcert", .type = OPTION_TEXT, .help = "the client's certificate"},
     {.name = "sslkey", .type = OPTION_TEXT, .help = "the client's private key"},
@@ -53,56 +53,34 @@ static const struct connector_option options[] = {
     {.name = "pooler",
      .type = OPTION_CHOICE,
      .range = "refuse|session",
-     .help =
-         "session: the pooler before the server (PgBouncer) keeps a session's connection to its "
-         "end (pool_mode = session); default: refuse any pooler"},
+     .help = "session: a pooler (PgBouncer) with pool_mode = session; default: refuse poolers"},
     {.name = "application_name",
      .type = OPTION_TEXT,
      .help = "as pg_stat_activity shows it; default: transhume"},
 };
 
 static const char *const failpoints[] = {
-    "postgres.snapshot_taken",
-    "postgres.before_schema",
-    "postgres.after_schema",
-    "postgres.before_note",
-    "postgres.after_note",
-    "postgres.before_drop",
-    "postgres.after_drop",
-    "postgres.before_put_back",
-    "postgres.after_put_back",
-    "postgres.before_notes_end",
-    "postgres.after_notes_end",
-    "postgres.chunk_begin",
-    "postgres.before_mark",
-    "postgres.before_commit",
-    "postgres.after_commit",
-    "postgres.before_index",
-    "postgres.after_index",
-    "postgres.before_key",
-    "postgres.after_key",
-    "postgres.before_reference",
-    "postgres.before_validation",
-    "postgres.before_lost",
-    "postgres.after_lost",
-    "postgres.before_taking",
-    "postgres.before_orphans",
-    "postgres.after_orphans",
-    "postgres.before_undo",
-    "postgres.after_undo",
-    "postgres.before_remove_table",
-    "postgres.after_remove_table",
-    "postgres.before_remove_objects",
-    "postgres.after_remove_objects",
-    "postgres.before_objects",
-    "postgres.after_objects",
-    "postgres.before_forget",
-    "postgres.after_forget",
-    "postgres.before_delete",
-    "postgres.after_delete",
-    "postgres.before_hold",
-    "postgres.before_slice",
-    NULL,
+    "postgres.before_empty",         "postgres.snapshot_taken",
+    "postgres.before_schema",        "postgres.after_schema",
+    "postgres.before_note",          "postgres.after_note",
+    "postgres.before_drop",          "postgres.after_drop",
+    "postgres.before_put_back",      "postgres.after_put_back",
+    "postgres.before_notes_end",     "postgres.after_notes_end",
+    "postgres.chunk_begin",          "postgres.before_mark",
+    "postgres.before_commit",        "postgres.after_commit",
+    "postgres.before_index",         "postgres.after_index",
+    "postgres.before_key",           "postgres.after_key",
+    "postgres.before_reference",     "postgres.before_validation",
+    "postgres.before_lost",          "postgres.after_lost",
+    "postgres.before_taking",        "postgres.before_orphans",
+    "postgres.after_orphans",        "postgres.before_undo",
+    "postgres.after_undo",           "postgres.before_remove_table",
+    "postgres.after_remove_table",   "postgres.before_remove_objects",
+    "postgres.after_remove_objects", "postgres.before_objects",
+    "postgres.after_objects",        "postgres.before_forget",
+    "postgres.after_forget",         "postgres.before_delete",
+    "postgres.after_delete",         "postgres.before_hold",
+    "postgres.before_slice",         NULL,
 };
 
 /* ---------------------------------------------------------------- how to connect */
@@ -202,19 +180,19 @@ static enum status choose_schema(struct postgres_database *self, const char *wan
         &parameter, 1, POSTGRES_SHORT, ERROR_NETWORK, &result, error);
     if (status == STATUS_OK && PQntuples(result) != 1) {
         error_set(error, self->mode == OPEN_SOURCE ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING,
-                  self->shown, "there is no schema %s",
+                  self->sql.shown, "there is no schema %s",
                   wanted != NULL ? wanted : "on the search_path");
         error_hint(error, "create it, or name another one with ?schema=NAME");
         status = STATUS_FAILED;
     } else if (status == STATUS_OK && PQgetvalue(result, 0, 1)[0] != 't') {
-        error_set(error, ERROR_PERMISSION, self->shown, "the role may not use the schema %s",
+        error_set(error, ERROR_PERMISSION, self->sql.shown, "the role may not use the schema %s",
                   PQgetvalue(result, 0, 0));
         error_hint(error,
                    "GRANT USAGE ON SCHEMA %s TO %s; docs/postgres.md lists all that is needed",
                    PQgetvalue(result, 0, 2), PQgetvalue(result, 0, 3));
         status = STATUS_FAILED;
     } else if (status == STATUS_OK) {
-        self->schema = arena_copy_string(self->arena, PQgetvalue(result, 0, 0));
+        self->sql.schema = arena_copy_string(self->arena, PQgetvalue(result, 0, 0));
     }
     PQclear(result);
     return status == STATUS_OK ? postgres_prefer_schema(self, self->control, error) : status;
@@ -240,7 +218,7 @@ static enum status check_pooler(struct postgres_database *self, const char *mode
     char first[24];
     char other[24];
     if (mode == NULL || strcmp(mode, "session") != 0) {
-        sql_refuse_server(self->mode, self->shown,
+        sql_refuse_server(self->mode, self->sql.shown,
                           "a connection pooler (PgBouncer or the like) stands before the server",
                           error);
         error_hint(error, "give the server's own address; or, if the pooler keeps a session's "
@@ -257,7 +235,7 @@ static enum status check_pooler(struct postgres_database *self, const char *mode
     postgres_disconnect(second);
     if (status == STATUS_OK && strcmp(first, other) == 0) {
         sql_refuse_server(
-            self->mode, self->shown,
+            self->mode, self->sql.shown,
             "the pooler before the server gives one connection to several sessions, although "
             "?pooler=session says that it does not",
             error);
@@ -276,7 +254,7 @@ static enum status settle_triggers(struct postgres_database *self, struct error 
         return STATUS_FAILED;
     }
     if (!may) {
-        sql_refuse_server(self->mode, self->shown,
+        sql_refuse_server(self->mode, self->sql.shown,
                           "in its sessions no trigger fires and no foreign key answers "
                           "(session_replication_role = replica), which the role may not change",
                           error);
@@ -294,13 +272,13 @@ static enum status check_target(struct postgres_database *self, bool read_only, 
                                 struct error *error)
 {
     if (self->standby) {
-        sql_refuse_server(self->mode, self->shown,
+        sql_refuse_server(self->mode, self->sql.shown,
                           "the server is a standby, which can't be written to", error);
         error_hint(error, "give the primary's address");
         return STATUS_FAILED;
     }
     if (read_only) {
-        sql_refuse_server(self->mode, self->shown,
+        sql_refuse_server(self->mode, self->sql.shown,
                           "its sessions are read-only (default_transaction_read_only)", error);
         error_hint(error, "SHOW default_transaction_read_only there: it is set for the server, the "
                           "database or the role; or give the primary's address");
@@ -316,10 +294,11 @@ static enum status look_at_server(struct postgres_database *self, const char *po
     char own[16];
 
     self->server_version = PQserverVersion(self->control);
-    sql_name_server(&self->base, "PostgreSQL", PQparameterStatus(self->control, "server_version"));
+    sql_name_server(&self->sql.base, "PostgreSQL",
+                    PQparameterStatus(self->control, "server_version"));
     if (self->server_version < VERSION_MIN) {
         return sql_refuse_server(
-            self->mode, self->shown,
+            self->mode, self->sql.shown,
             "the server is older than PostgreSQL 12, the oldest that is supported", error);
     }
     enum status status = postgres_query(
@@ -364,8 +343,7 @@ static void postgres_close(struct database *database)
     postgres_disconnect(self->slicer);
     pthread_mutex_destroy(&self->slicer_lock);
     postgres_target_forget(self);
-    free(self->run_id);
-    free(self->guard_key);
+    sql_released(database);
     arena_destroy(self->arena);
     free(self);
 }
@@ -373,13 +351,13 @@ static void postgres_close(struct database *database)
 static enum status open_all(struct postgres_database *self, const struct uri *uri,
                             struct error *error)
 {
-    self->shown = arena_copy_string(self->arena, uri->shown);
+    self->sql.shown = arena_copy_string(self->arena, uri->shown);
     if (choose_settings(self, uri, error) != STATUS_OK ||
         postgres_connect(self, &self->control, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    self->shown = arena_format(self->arena, "%s:%s/%s", PQhost(self->control),
-                               PQport(self->control), PQdb(self->control));
+    self->sql.shown = arena_format(self->arena, "%s:%s/%s", PQhost(self->control),
+                                   PQport(self->control), PQdb(self->control));
     const char *pooler = uri_parameter(uri, &transhume_connector, "pooler");
     return look_at_server(self, pooler, error) == STATUS_OK
                ? choose_schema(self, uri_parameter(uri, &transhume_connector, "schema"), error)
@@ -394,9 +372,10 @@ static enum status postgres_open(const struct open_options *open, struct databas
     *database = NULL;
     self->arena = arena_create(0);
     pthread_mutex_init(&self->slicer_lock, NULL);
-    self->base.connector = &transhume_connector;
-    self->base.capabilities = transhume_connector.capabilities;
-    self->base.limits = (struct connector_limits){
+    self->sql.dialect = &postgres_dialect;
+    self->sql.base.connector = &transhume_connector;
+    self->sql.base.capabilities = transhume_connector.capabilities;
+    self->sql.base.limits = (struct connector_limits){
         .readers_max = READERS_MAX,
         .writers_max = WRITERS_MAX,
         .chunks_open_max = 1,
@@ -411,10 +390,10 @@ static enum status postgres_open(const struct open_options *open, struct databas
     self->tables_only = open->catalog_tables != NULL;
     self->timeout_ms = open->timeout_ms > 0 ? open->timeout_ms : 30000;
     if (open_all(self, open->uri, error) != STATUS_OK) {
-        postgres_close(&self->base);
+        postgres_close(&self->sql.base);
         return STATUS_FAILED;
     }
-    *database = &self->base;
+    *database = &self->sql.base;
     return STATUS_OK;
 }
 
@@ -434,7 +413,7 @@ static enum status postgres_identity(struct database *database, struct arena *ar
         return STATUS_FAILED;
     }
     *identity = arena_format(arena, "postgres cluster %s database %s schema %s",
-                             PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1), self->schema);
+                             PQgetvalue(result, 0, 0), PQgetvalue(result, 0, 1), self->sql.schema);
     PQclear(result);
     return STATUS_OK;
 }

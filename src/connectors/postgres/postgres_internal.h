@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "connectors/connector.h"
+#include "connectors/sql/database.h"
 #include "connectors/sql/vigil.h"
 #include <libpq-fe.h>
 #include <pthread.h>
@@ -24,12 +25,10 @@ enum { POSTGRES_SLICE_BYTES = 4 << 20 };
 enum { POSTGRES_SETTINGS_MAX = 24 };
 
 struct postgres_database {
-    struct database base;
+    struct sql_database sql;
     struct arena *arena; /* lives as long as the instance; control thread only */
     enum open_mode mode;
-    bool tables_only;   /* describe tells of nothing else */
-    const char *shown;  /* "host:port/database", for messages */
-    const char *schema; /* the one whose tables are meant */
+    bool tables_only; /* describe tells of nothing else */
     const char *keywords[POSTGRES_SETTINGS_MAX];
     const char *values[POSTGRES_SETTINGS_MAX];
     uint32_t setting_count;
@@ -43,7 +42,6 @@ struct postgres_database {
     bool may_temp;   /* target: the same of temporary tables */
     bool pooled;     /* a pooler stands before the server */
     PGconn *control; /* the control thread's connection; source: within the snapshot once taken */
-    bool snapshot_taken;
     const char *snapshot;       /* exported: what readers import */
     struct postgres_held *held; /* source: what the control connection locks before that */
     PGconn *slicer; /* source: reads large values within the snapshot; NULL: not needed yet */
@@ -56,10 +54,6 @@ struct postgres_database {
     _Atomic(struct store *) control_store; /* the handle that uses `control`; NULL: none */
     PGconn *lock;     /* target: holds the lock of `locked_run` as long as it lives */
     char *locked_run; /* NULL: none */
-    char *run_id;     /* the claimed run; NULL: none */
-    uint64_t epoch;
-    char *guard_key; /* of the claim (struct run_claim); NULL: the ledger is elsewhere */
-    uint64_t guard_version;
     /* target, while postgres_builders_keep has them kept: what builds next; control thread */
     struct postgres_kept_builder {
         PGconn *connection;
@@ -90,6 +84,7 @@ extern const struct target_functions postgres_target_functions;
 extern const struct store_functions postgres_store_functions;
 extern const struct lock_functions postgres_lock_functions;
 extern const struct rollback_functions postgres_rollback_functions;
+extern const struct sql_dialect postgres_dialect;
 extern const struct load_functions postgres_load_functions;
 #define POSTGRES_STAYS_OPEN \
     "a transaction stays open while records are read: VACUUM keeps what has died since"
@@ -249,6 +244,8 @@ bool postgres_is_lost(const PGconn *connection, const char *sqlstate);
  * texts of a source. */
 void postgres_append_name(struct buffer *out, const char *name);
 void postgres_append_text(struct buffer *out, const char *text, size_t length);
+/* SQL by a format: sql_append. */
+void postgres_append(struct buffer *out, const char *format, ...);
 /* "schema"."name" of the instance's schema. */
 void postgres_append_table(struct buffer *out, const struct postgres_database *self,
                            const char *name);

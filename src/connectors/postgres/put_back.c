@@ -45,9 +45,8 @@ static enum status add_columns(struct putting *putting, int row, struct postgres
     if (build->table == NULL || putting->in_use) {
         return STATUS_OK;
     }
-    buffer_append_string(&sql, "SELECT pg_catalog.unnest(columns) FROM ");
-    postgres_append_table(&sql, putting->self, "_transhume_rebuild");
-    buffer_append_string(&sql, " WHERE run = $1 AND undo = $2");
+    postgres_append(&sql, "SELECT pg_catalog.unnest(columns) FROM %t WHERE run = $1 AND undo = $2",
+                    &putting->self->sql, "_transhume_rebuild");
     enum status status =
         postgres_query_buffer(putting->self, putting->connection, &sql, parameters, 2,
                               POSTGRES_SHORT, ERROR_LEDGER_INVALID, &result, putting->error);
@@ -155,9 +154,7 @@ static enum status end_within(struct putting *putting)
         }
     }
     if (status == STATUS_OK) {
-        buffer_append_string(&sql, "DELETE FROM ");
-        postgres_append_table(&sql, self, "_transhume_rebuild");
-        buffer_append_string(&sql, " WHERE run = $1");
+        postgres_append(&sql, "DELETE FROM %t WHERE run = $1", &self->sql, "_transhume_rebuild");
         status = postgres_query_buffer(self, putting->connection, &sql, &run, 1, POSTGRES_SHORT,
                                        ERROR_TARGET_WRITE, NULL, putting->error);
     }

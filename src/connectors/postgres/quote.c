@@ -32,9 +32,7 @@ void postgres_append_text(struct buffer *out, const char *text, size_t length)
 void postgres_append_table(struct buffer *out, const struct postgres_database *self,
                            const char *name)
 {
-    postgres_append_name(out, self->schema);
-    buffer_append_byte(out, '.');
-    postgres_append_name(out, name);
+    postgres_append(out, "%n.%n", self->sql.schema, name);
 }
 
 void postgres_append_names(struct buffer *out, const char *alias, struct column_list names)
@@ -46,4 +44,12 @@ void postgres_append_names(struct buffer *out, const char *alias, struct column_
         }
         postgres_append_name(out, names.names[i]);
     }
+}
+
+void postgres_append(struct buffer *out, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    sql_append(out, &postgres_dialect, format, arguments);
+    va_end(arguments);
 }

@@ -71,7 +71,7 @@ static enum status take_snapshot(struct database *database, uint32_t reader_coun
     }
     self->snapshot = arena_copy_string(self->arena, PQgetvalue(result, 0, 0));
     PQclear(result);
-    self->snapshot_taken = true;
+    self->sql.snapshot_taken = true;
     log_write(LOG_INFO, "%s", POSTGRES_STAYS_OPEN);
     if (postgres_hold_check(self, error) != STATUS_OK ||
         make_token(self, arena, token, error) != STATUS_OK) {
@@ -88,13 +88,14 @@ static enum status leave_snapshot(struct database *database, struct error *error
     (void)error;
     postgres_disconnect(self->slicer);
     self->slicer = NULL;
-    if (self->snapshot_taken && postgres_execute(self, self->control, "ROLLBACK", POSTGRES_SHORT,
-                                                 ERROR_SOURCE_READ, &problem) != STATUS_OK) {
+    if (self->sql.snapshot_taken &&
+        postgres_execute(self, self->control, "ROLLBACK", POSTGRES_SHORT, ERROR_SOURCE_READ,
+                         &problem) != STATUS_OK) {
         log_write(LOG_DEBUG, "the snapshot ends with its connection: %s", problem.message);
         postgres_disconnect(self->control);
         self->control = NULL;
     }
-    self->snapshot_taken = false;
+    self->sql.snapshot_taken = false;
     return STATUS_OK;
 }
 
@@ -103,10 +104,10 @@ static enum status leave_snapshot(struct database *database, struct error *error
 /* A snapshot is gone with the connection that holds it. */
 enum status postgres_reading_failed(struct postgres_database *self, struct error *error)
 {
-    if (error != NULL && error->class == ERROR_CLASS_RETRY && self->snapshot_taken &&
+    if (error != NULL && error->class == ERROR_CLASS_RETRY && self->sql.snapshot_taken &&
         PQstatus(self->control) != CONNECTION_OK) {
         error_recode(error, ERROR_SOURCE_READ);
-        error_hint(error, "the snapshot is lost; `transhume resume` goes on at a new one");
+        error_hint(error, "the snapshot is lost; `transhume resume` continues at a new one");
     }
     return STATUS_FAILED;
 }
@@ -116,9 +117,9 @@ static enum status snapshot_is_gone(const struct postgres_database *self, struct
 {
     char words[256];
     snprintf(words, sizeof words, "%.250s", error != NULL ? error->message : "");
-    error_set(error, ERROR_SOURCE_READ, self->shown,
+    error_set(error, ERROR_SOURCE_READ, self->sql.shown,
               "the snapshot is lost: the session that held it was ended (%s)", words);
-    error_hint(error, "`transhume resume` goes on at a new one");
+    error_hint(error, "`transhume resume` continues at a new one");
     return STATUS_FAILED;
 }
 
@@ -131,8 +132,7 @@ enum status postgres_reader_connect(struct postgres_database *self, PGconn **con
     }
     buffer_append_string(&sql, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY");
     if (self->snapshot != NULL) {
-        buffer_append_string(&sql, "; SET TRANSACTION SNAPSHOT ");
-        postgres_append_text(&sql, self->snapshot, strlen(self->snapshot));
+        postgres_append(&sql, "; SET TRANSACTION SNAPSHOT %q", self->snapshot);
     }
     if (postgres_execute_buffer(self, *connection, &sql, POSTGRES_SHORT, ERROR_SOURCE_READ,
                                 error) != STATUS_OK) {
@@ -369,16 +369,16 @@ const struct source_functions postgres_source_functions = {
     .leave = leave_snapshot,
     .tell_lacking = postgres_tell_lacking,
     .caveats = postgres_caveats,
-    .describe_stream = postgres_describe_stream,
-    .count = postgres_count_rows,
+    .describe_stream = sql_describe_stream,
+    .count = sql_count_rows,
     .split = postgres_split,
-    .number_spans = postgres_number_spans,
+    .number_spans = sql_number_spans_of,
     .prepare = source_prepares_nothing,
     .reader_open = reader_open,
     .reader_close = reader_close,
     .cursor_open = cursor_open,
     .cursor_next = cursor_next,
     .cursor_close = cursor_close,
-    .digest_type = postgres_digest_type,
+    .digest_type = sql_digest_type,
     .digest = postgres_digest,
 };

@@ -53,9 +53,7 @@ static enum status is_filled(const struct rebuilding *rebuilding, const char *ta
 {
     struct buffer sql = {0};
     PGresult *result = NULL;
-    buffer_append_string(&sql, "SELECT 1 FROM ");
-    postgres_append_table(&sql, rebuilding->self, table);
-    buffer_append_string(&sql, " LIMIT 1");
+    postgres_append(&sql, "SELECT 1 FROM %t LIMIT 1", &rebuilding->self->sql, table);
     enum status status = ask(rebuilding, &sql, NULL, 0, &result);
     *filled = status == STATUS_OK && PQntuples(result) > 0;
     PQclear(result);
@@ -182,7 +180,7 @@ static enum status note_row(const struct rebuilding *rebuilding, const char *tab
                             const PGresult *rows, int row)
 {
     const struct postgres_parameter parameters[] = {
-        {.text = rebuilding->self->run_id},
+        {.text = rebuilding->self->sql.run_id},
         {.text = table},
         {.text = PQgetvalue(rows, row, ROW_WHAT)},
         {.text = PQgetvalue(rows, row, ROW_NAME)},
@@ -255,7 +253,7 @@ enum status postgres_rebuild_list(struct postgres_database *self, PGconn *connec
                                   const char *run_id, PGresult **list, struct error *error)
 {
     const struct rebuilding rebuilding = {.self = self, .connection = connection, .error = error};
-    const struct postgres_parameter parameters[] = {{.text = run_id}, {.text = self->schema}};
+    const struct postgres_parameter parameters[] = {{.text = run_id}, {.text = self->sql.schema}};
     struct buffer sql = {0};
     buffer_append_string(
         &sql, "SELECT r.what, r.name, r.make, r.undo, r.remark, r.owner, CASE WHEN i.indisvalid "
@@ -293,16 +291,15 @@ enum status postgres_rebuild_undo(struct postgres_database *self, PGconn *connec
 
 static enum status forget_within(const struct rebuilding *rebuilding, const PGresult *list, int row)
 {
-    const struct postgres_parameter parameters[] = {{.text = rebuilding->self->run_id},
+    const struct postgres_parameter parameters[] = {{.text = rebuilding->self->sql.run_id},
                                                     {.text = PQgetvalue(list, row, REBUILD_UNDO)}};
     struct buffer sql = {0};
     if (postgres_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error) !=
         STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, "DELETE FROM ");
-    postgres_append_table(&sql, rebuilding->self, notes_table);
-    buffer_append_string(&sql, " WHERE run = $1 AND undo = $2");
+    postgres_append(&sql, "DELETE FROM %t WHERE run = $1 AND undo = $2", &rebuilding->self->sql,
+                    notes_table);
     return ask(rebuilding, &sql, parameters, 2, NULL);
 }
 
@@ -366,7 +363,7 @@ enum status postgres_rebuild_drop(struct postgres_database *self, const struct t
         wanted = wanted || (!tables[i].created &&
                             (tables[i].rebuilds_indexes || tables[i].disables_triggers));
     }
-    if (!wanted || self->run_id == NULL) {
+    if (!wanted || self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     enum status status = postgres_control(self, &rebuilding.connection, error);
@@ -375,7 +372,7 @@ enum status postgres_rebuild_drop(struct postgres_database *self, const struct t
     }
     status = status == STATUS_OK ? note_all(&rebuilding, tables, table_count) : status;
     if (status == STATUS_OK) {
-        status = postgres_rebuild_list(self, rebuilding.connection, self->run_id, &list, error);
+        status = postgres_rebuild_list(self, rebuilding.connection, self->sql.run_id, &list, error);
     }
     for (int row = 0; status == STATUS_OK && row < PQntuples(list); row++) {
         status = drop_one(&rebuilding, list, row);

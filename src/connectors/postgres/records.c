@@ -1,5 +1,4 @@
 /* Records of the target by key: reading them back, and taking them out. */
-#include "base/failpoint.h"
 #include "connectors/postgres/source.h"
 #include "connectors/postgres/target.h"
 #include "connectors/sql/finding.h"
@@ -8,28 +7,21 @@
 
 enum { FINDING_COLUMNS_MAX = 1600 };
 
-/* One table's records found by some of its columns. */
-struct finding {
-    struct sql_finding base;
-    struct postgres_database *self;
-    PGconn *connection;
-    struct postgres_table facts;
-    struct batch *batch;   /* what is fetched, by the table's own equality; NULL: by bytes */
-    const char *undo_name; /* where images of what is deleted are kept; NULL: they are not */
-    uint64_t deleted;
-};
-
-static struct finding *finding_of(struct sql_finding *base)
+static struct postgres_database *server_of(const struct sql_finding *finding)
 {
-    return (struct finding *)base;
+    return postgres_database_of(&finding->database->base);
+}
+
+static const struct postgres_table *facts_of(const struct sql_finding *finding)
+{
+    return postgres_facts_of(&finding->facts);
 }
 
 static void append_name(struct buffer *sql, const struct postgres_column *column, bool as_text)
 {
     struct postgres_words text = postgres_as_text(column);
-    buffer_append_string(sql, as_text ? text.before : "");
-    postgres_append_name(sql, column->name);
-    buffer_append_string(sql, as_text ? text.behind : "");
+    postgres_append(sql, "%s%n%s", as_text ? text.before : "", column->name,
+                    as_text ? text.behind : "");
 }
 
 struct values {
@@ -40,13 +32,13 @@ struct values {
 };
 
 /* Does an index of the table's key find it by the type's own equality? */
-static bool is_enforced(const struct finding *finding, const char *name)
+static bool is_enforced(const struct sql_finding *finding, const char *name)
 {
-    return finding->batch != NULL && column_list_holds(finding->facts.key, name);
+    return finding->batch != NULL && column_list_holds(facts_of(finding)->key, name);
 }
 
 /* "column = $n", as the table compares it or by the bytes. */
-static void append_equal(const struct finding *finding, const struct postgres_column *column,
+static void append_equal(const struct sql_finding *finding, const struct postgres_column *column,
                          int parameter, struct buffer *sql)
 {
     bool cast = column->type.format == POSTGRES_AS_CAST;
@@ -63,22 +55,21 @@ static void append_equal(const struct finding *finding, const struct postgres_co
 }
 
 /* " WHERE" the record's cells; NULLs in the text, others as binary parameters. */
-static enum status append_condition(struct finding *finding, const struct cell *cells,
+static enum status append_condition(struct sql_finding *finding, const struct cell *cells,
                                     struct values *values, struct buffer *sql)
 {
-    for (uint32_t i = 0; i < finding->base.columns.count; i++) {
-        const char *name = finding->base.columns.names[i];
-        int32_t position = postgres_find_column(&finding->facts, name);
+    for (uint32_t i = 0; i < finding->columns.count; i++) {
+        const char *name = finding->columns.names[i];
+        int32_t position = postgres_find_column(facts_of(finding), name);
         struct buffer encoded = {0};
         if (position < 0 || values->count >= FINDING_COLUMNS_MAX) {
-            return sql_finding_no_column(&finding->base, name);
+            return sql_finding_no_column(finding, name);
         }
-        const struct postgres_column *column = &finding->facts.columns[position];
+        const struct postgres_column *column = &facts_of(finding)->columns[position];
         buffer_append_string(sql, i == 0 ? " WHERE " : " AND ");
         bool null = cells[i].kind == VALUE_NULL || cells[i].kind == VALUE_MISSING;
         if (null) {
-            postgres_append_name(sql, column->name);
-            buffer_append_string(sql, " IS NOT DISTINCT FROM NULL");
+            postgres_append(sql, "%n IS NOT DISTINCT FROM NULL", column->name);
             continue;
         }
         struct postgres_column as = *column;
@@ -87,51 +78,50 @@ static enum status append_condition(struct finding *finding, const struct cell *
         }
         struct cell kept = cells[i];
         bool json = column->type.format == POSTGRES_AS_JSONB;
-        if ((json && sql_json_of_normal(&cells[i], finding->base.scratch, &kept,
-                                        finding->base.error) != STATUS_OK) ||
-            postgres_encode(&as, &kept, finding->base.scratch, &encoded, finding->base.error) !=
-                STATUS_OK) {
+        if ((json &&
+             sql_json_of_normal(&cells[i], finding->scratch, &kept, finding->error) != STATUS_OK) ||
+            postgres_encode(&as, &kept, finding->scratch, &encoded, finding->error) != STATUS_OK) {
             buffer_free(&encoded);
             return STATUS_FAILED;
         }
         /* without the length before it */
-        char *copy = arena_try_copy(finding->base.scratch, encoded.data + 4, encoded.length - 4);
+        char *copy = arena_try_copy(finding->scratch, encoded.data + 4, encoded.length - 4);
         values->values[values->count] = copy;
         values->lengths[values->count] = (int)encoded.length - 4;
         values->formats[values->count] = 1;
         values->count++;
         buffer_free(&encoded);
         if (copy == NULL) {
-            return sql_finding_no_memory(&finding->base);
+            return sql_finding_no_memory(finding);
         }
         append_equal(finding, column, values->count, sql);
     }
     return STATUS_OK;
 }
 
-static enum status ask(struct finding *finding, struct buffer *sql, const struct values *values,
+static enum status ask(struct sql_finding *finding, struct buffer *sql, const struct values *values,
                        PGresult **result)
 {
     PGresult *rest = NULL;
     enum status status =
-        PQsendQueryParams(finding->connection, buffer_string(sql), values->count, NULL,
+        PQsendQueryParams(server_of(finding)->control, buffer_string(sql), values->count, NULL,
                           values->values, values->lengths, values->formats, 1) == 0
-            ? postgres_failure(finding->self, finding->connection, NULL, ERROR_NETWORK,
-                               finding->base.error)
-            : postgres_next_result(finding->self, finding->connection, POSTGRES_LONG, result,
-                                   finding->base.error);
+            ? postgres_failure(server_of(finding), server_of(finding)->control, NULL, ERROR_NETWORK,
+                               finding->error)
+            : postgres_next_result(server_of(finding), server_of(finding)->control, POSTGRES_LONG,
+                                   result, finding->error);
     buffer_free(sql);
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
-    while (postgres_next_result(finding->self, finding->connection, POSTGRES_SHORT, &rest,
-                                finding->base.error) == STATUS_OK &&
+    while (postgres_next_result(server_of(finding), server_of(finding)->control, POSTGRES_SHORT,
+                                &rest, finding->error) == STATUS_OK &&
            rest != NULL) {
         PQclear(rest);
     }
     if (PQresultStatus(*result) != PGRES_COMMAND_OK && PQresultStatus(*result) != PGRES_TUPLES_OK) {
-        postgres_failure(finding->self, finding->connection, *result, ERROR_TARGET_WRITE,
-                         finding->base.error);
+        postgres_failure(server_of(finding), server_of(finding)->control, *result,
+                         ERROR_TARGET_WRITE, finding->error);
         PQclear(*result);
         *result = NULL;
         return STATUS_FAILED;
@@ -139,40 +129,14 @@ static enum status ask(struct finding *finding, struct buffer *sql, const struct
     return STATUS_OK;
 }
 
-static enum status begin(struct finding *finding, struct database *database,
-                         const struct target_table *table, struct error *error)
-{
-    *finding = (struct finding){.self = postgres_database_of(database)};
-    if (sql_finding_begin(&finding->base, table, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (postgres_begin(finding->self, &finding->connection, error) != STATUS_OK) {
-        finding->connection = NULL;
-        return STATUS_FAILED;
-    }
-    enum status status = postgres_target_describe(finding->self, finding->connection, table->name,
-                                                  finding->base.arena, &finding->facts, error);
-    return status == STATUS_END ? sql_finding_no_table(&finding->base) : status;
-}
-
-static enum status end(struct finding *finding, enum status status)
-{
-    if (finding->connection != NULL) {
-        status = postgres_end(finding->self, finding->connection, status, finding->base.error);
-    }
-    sql_finding_free(&finding->base);
-    return status;
-}
-
 /* ---------------------------------------------------------------- delete */
 
 /* "INSERT INTO undo (…) SELECT … FROM gone" */
-static void append_keeping(struct finding *finding, struct buffer *sql)
+static void append_keeping(struct sql_finding *finding, struct buffer *sql)
 {
-    const struct postgres_table *facts = &finding->facts;
-    buffer_append_string(sql, "INSERT INTO ");
-    postgres_append_table(sql, finding->self, finding->undo_name);
-    buffer_append_string(sql, " (found, hash");
+    const struct postgres_table *facts = facts_of(finding);
+    postgres_append(sql, "INSERT INTO %t (found, hash", &server_of(finding)->sql,
+                    finding->undo_name);
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         if (!facts->columns[i].generated) {
             buffer_format(sql, ", c%d", facts->columns[i].number);
@@ -181,48 +145,43 @@ static void append_keeping(struct finding *finding, struct buffer *sql)
     buffer_append_string(sql, ") SELECT true, ''");
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         if (!facts->columns[i].generated) {
-            buffer_append_string(sql, ", gone.");
-            postgres_append_name(sql, facts->columns[i].name);
+            postgres_append(sql, ", gone.%n", facts->columns[i].name);
         }
     }
     buffer_append_string(sql, " FROM gone");
 }
 
 /* " AND NOT EXISTS (…)": the run has no undo record of its key. */
-static void append_unknown(struct finding *finding, struct buffer *sql)
+static void append_unknown(struct sql_finding *finding, struct buffer *sql)
 {
-    buffer_append_string(sql, " AND NOT EXISTS (SELECT 1 FROM ");
-    postgres_append_table(sql, finding->self, finding->undo_name);
-    buffer_append_string(sql, " AS u");
-    for (uint32_t i = 0; i < finding->base.columns.count; i++) {
-        const char *name = finding->base.columns.names[i];
-        int32_t at = postgres_find_column(&finding->facts, name);
-        buffer_append_string(sql, i > 0 ? " AND t." : " WHERE t.");
-        postgres_append_name(sql, name);
-        const char *labels = at >= 0 ? postgres_labels(&finding->facts.columns[at]) : "";
-        buffer_format(sql, "%s = u.c%d%s", labels, at >= 0 ? finding->facts.columns[at].number : 0,
-                      labels);
+    postgres_append(sql, " AND NOT EXISTS (SELECT 1 FROM %t AS u", &server_of(finding)->sql,
+                    finding->undo_name);
+    for (uint32_t i = 0; i < finding->columns.count; i++) {
+        const char *name = finding->columns.names[i];
+        int32_t at = postgres_find_column(facts_of(finding), name);
+        postgres_append(sql, "%s%n", i > 0 ? " AND t." : " WHERE t.", name);
+        const char *labels = at >= 0 ? postgres_labels(&facts_of(finding)->columns[at]) : "";
+        buffer_format(sql, "%s = u.c%d%s", labels,
+                      at >= 0 ? facts_of(finding)->columns[at].number : 0, labels);
     }
     buffer_append_byte(sql, ')');
 }
 
 /* Without a key one of the records that are equal goes. */
-static enum status delete_one(struct sql_finding *base, const struct cell *cells)
+static enum status delete_one(struct sql_finding *finding, const struct cell *cells)
 {
-    struct finding *finding = finding_of(base);
-    struct values *values = arena_allocate_zeroed(finding->base.scratch, 1, sizeof *values);
+    struct values *values = arena_allocate_zeroed(finding->scratch, 1, sizeof *values);
     struct buffer sql = {0};
     PGresult *result = NULL;
     uint64_t count = 0;
-    bool keyless = finding->base.table->key.count == 0;
+    bool keyless = finding->table->key.count == 0;
 
-    buffer_append_string(&sql, finding->undo_name != NULL ? "WITH gone AS (" : "");
-    buffer_append_string(&sql, "DELETE FROM ");
-    postgres_append_table(&sql, finding->self, finding->base.table->name);
-    buffer_append_string(&sql, " AS t");
+    postgres_append(&sql, "%sDELETE FROM %t AS t",
+                    finding->undo_name != NULL ? "WITH gone AS (" : "", &server_of(finding)->sql,
+                    finding->table->name);
     if (keyless) {
         buffer_append_string(&sql, " WHERE (tableoid, ctid) = (SELECT tableoid, ctid FROM ");
-        postgres_append_table(&sql, finding->self, finding->base.table->name);
+        postgres_append_table(&sql, server_of(finding), finding->table->name);
     }
     if (append_condition(finding, cells, values, &sql) != STATUS_OK) {
         buffer_free(&sql);
@@ -243,45 +202,22 @@ static enum status delete_one(struct sql_finding *base, const struct cell *cells
     return status;
 }
 
-enum status postgres_delete_records(struct database *database, const struct target_table *table,
-                                    const struct cell *keys, uint32_t key_count, uint64_t *deleted,
-                                    struct error *error)
+enum status postgres_delete_all(struct sql_finding *finding, const struct cell *keys,
+                                uint32_t key_count)
 {
-    struct finding finding;
-    enum status status = begin(&finding, database, table, error);
-
-    if (status == STATUS_OK && table->keeps_undo && table->key.count > 0) {
-        finding.undo_name = sql_undo_name(finding.base.arena, finding.self->run_id, table->name);
-    }
-    if (status == STATUS_OK && table->triggers_off) {
-        status = postgres_silence_triggers(finding.self, finding.connection, true, error);
-    }
-    if (status == STATUS_OK) {
-        status = sql_finding_each(&finding.base, keys, key_count, delete_one);
-    }
-    if (status == STATUS_OK) {
-        status = postgres_check_claim(finding.self, finding.connection, error);
-    }
-    if (status == STATUS_OK && table->triggers_off) {
-        status = postgres_silence_triggers(finding.self, finding.connection, false, error);
-    }
-    status = status == STATUS_OK ? failpoint_hit("postgres.before_delete", error) : status;
-    status = end(&finding, status);
-    status = status == STATUS_OK ? failpoint_hit("postgres.after_delete", error) : status;
-    *deleted = status == STATUS_OK ? finding.deleted : 0;
-    return status;
+    return sql_finding_each(finding, keys, key_count, delete_one);
 }
 
 /* ---------------------------------------------------------------- fetch */
 
-static enum status add_record(struct finding *finding, const PGresult *result, int row)
+static enum status add_record(struct sql_finding *finding, const PGresult *result, int row)
 {
     struct batch *batch = finding->batch;
     uint32_t count = finding->facts.schema->column_count;
     struct cell *cell = batch_append(batch);
     struct cell *items = arena_allocate_zeroed(batch->arena, 2 * (size_t)count + 1, sizeof *items);
     for (uint32_t i = 0; i < count; i++) {
-        const struct postgres_column *column = &finding->facts.columns[i];
+        const struct postgres_column *column = &facts_of(finding)->columns[i];
         const char *name = arena_copy_string(batch->arena, column->name);
         size_t length = (size_t)PQgetlength(result, row, (int)i);
         const uint8_t *bytes =
@@ -293,7 +229,7 @@ static enum status add_record(struct finding *finding, const PGresult *result, i
         struct cell *value = &items[2 * (size_t)i + 1];
         *value = cell_null();
         if (PQgetisnull(result, row, (int)i) == 0 &&
-            postgres_decode(&column->type, finding->self->utf8, bytes, (uint32_t)length,
+            postgres_decode(&column->type, server_of(finding)->utf8, bytes, (uint32_t)length,
                             batch->arena, value) != STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -303,37 +239,36 @@ static enum status add_record(struct finding *finding, const PGresult *result, i
 }
 
 /* "SELECT … FROM " */
-static void append_columns(const struct finding *finding, struct buffer *sql)
+static void append_columns(const struct sql_finding *finding, struct buffer *sql)
 {
     buffer_append_string(sql, "SELECT ");
     for (uint32_t i = 0; i < finding->facts.schema->column_count; i++) {
-        const struct postgres_column *column = &finding->facts.columns[i];
+        const struct postgres_column *column = &facts_of(finding)->columns[i];
         buffer_append_string(sql, i > 0 ? ", " : "");
         append_name(sql, column, column->type.format == POSTGRES_AS_CAST);
     }
     buffer_append_string(sql, " FROM ");
 }
 
-static enum status add_records(struct finding *finding, const PGresult *result)
+static enum status add_records(struct sql_finding *finding, const PGresult *result)
 {
     enum status status = STATUS_OK;
     for (int row = 0; status == STATUS_OK && row < PQntuples(result); row++) {
         if (add_record(finding, result, row) != STATUS_OK) {
-            status = sql_finding_no_memory(&finding->base);
+            status = sql_finding_no_memory(finding);
         }
     }
     return status;
 }
 
-static enum status fetch_one(struct sql_finding *base, const struct cell *cells)
+static enum status fetch_one(struct sql_finding *finding, const struct cell *cells)
 {
-    struct finding *finding = finding_of(base);
-    struct values *values = arena_allocate_zeroed(finding->base.scratch, 1, sizeof *values);
+    struct values *values = arena_allocate_zeroed(finding->scratch, 1, sizeof *values);
     struct buffer sql = {0};
     PGresult *result = NULL;
 
     append_columns(finding, &sql);
-    postgres_append_table(&sql, finding->self, finding->base.table->name);
+    postgres_append_table(&sql, server_of(finding), finding->table->name);
     if (append_condition(finding, cells, values, &sql) != STATUS_OK) {
         buffer_free(&sql);
         return STATUS_FAILED;
@@ -344,17 +279,19 @@ static enum status fetch_one(struct sql_finding *base, const struct cell *cells)
     return status;
 }
 
-enum status postgres_read_records(struct postgres_database *self, PGconn *connection,
-                                  const struct postgres_table *facts, const char *from,
-                                  struct batch *batch, struct error *error)
+enum status postgres_fetch_all(struct sql_finding *finding, const struct cell *keys,
+                               uint32_t key_count)
 {
-    const struct target_table table = {.name = facts->schema->name};
+    return sql_finding_each(finding, keys, key_count, fetch_one);
+}
+
+enum status postgres_read_records(struct sql_database *database, const struct sql_table *table,
+                                  const char *from, struct batch *batch, struct error *error)
+{
+    const struct target_table named = {.name = table->schema->name};
     const struct values none = {0};
-    struct finding finding = {.base = {.table = &table, .error = error},
-                              .self = self,
-                              .connection = connection,
-                              .facts = *facts,
-                              .batch = batch};
+    struct sql_finding finding = {
+        .database = database, .table = &named, .facts = *table, .batch = batch, .error = error};
     struct buffer sql = {0};
     PGresult *result = NULL;
     append_columns(&finding, &sql);
@@ -362,25 +299,5 @@ enum status postgres_read_records(struct postgres_database *self, PGconn *connec
     enum status status = ask(&finding, &sql, &none, &result);
     status = status == STATUS_OK ? add_records(&finding, result) : status;
     PQclear(result);
-    return status;
-}
-
-enum status postgres_fetch(struct database *database, const struct target_table *table,
-                           const struct cell *keys, uint32_t key_count, struct batch **made,
-                           struct error *error)
-{
-    struct finding finding;
-    enum status status = begin(&finding, database, table, error);
-
-    finding.batch = batch_create(NULL, 1, key_count + 1);
-    if (status == STATUS_OK) {
-        status = sql_finding_each(&finding.base, keys, key_count, fetch_one);
-    }
-    status = end(&finding, status);
-    if (status == STATUS_OK) {
-        *made = finding.batch;
-    } else {
-        batch_destroy(finding.batch);
-    }
     return status;
 }

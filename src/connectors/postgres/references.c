@@ -51,7 +51,7 @@ static bool describe_orphans(const struct postgres_finisher *finisher,
 static enum status find_collations(const struct postgres_finisher *finisher,
                                    struct sql_orphans *orphans, struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = finisher->self->schema},
+    const struct postgres_parameter parameters[] = {{.text = finisher->self->sql.schema},
                                                     {.text = orphans->partner}};
     const char **names = arena_allocate_zeroed(
         finisher->arena, (size_t)orphans->referenced.count + 1, sizeof *names);
@@ -159,10 +159,8 @@ static enum status validate(struct postgres_finisher *finisher, const struct tar
     if (failpoint_hit("postgres.before_validation", finisher->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, "ALTER TABLE ");
-    postgres_append_table(&sql, finisher->self, table->name);
-    buffer_append_string(&sql, " VALIDATE CONSTRAINT ");
-    postgres_append_name(&sql, name);
+    postgres_append(&sql, "ALTER TABLE %t VALIDATE CONSTRAINT %n", &finisher->self->sql,
+                    table->name, name);
     enum status status = postgres_finisher_run(&trying, &sql, table->name, name, true);
     if (status != STATUS_OK && strcmp(problem.native_state, "23503") == 0) {
         char what[POSTGRES_NAME_BYTES_MAX + 64];
@@ -182,10 +180,8 @@ static void append_reference(struct buffer *sql, const struct postgres_finisher 
                              const struct target_table *table,
                              const struct sql_foreign_key *reference, const char *name)
 {
-    buffer_append_string(sql, "ALTER TABLE ");
-    postgres_append_table(sql, finisher->self, table->name);
-    buffer_append_string(sql, " ADD CONSTRAINT ");
-    postgres_append_name(sql, name);
+    postgres_append(sql, "ALTER TABLE %t ADD CONSTRAINT %n", &finisher->self->sql, table->name,
+                    name);
     if (reference->native_sql != NULL) {
         size_t end = ends_unchecked(reference) ? sizeof unchecked - 1 : 0;
         buffer_append_byte(sql, ' ');
@@ -196,9 +192,8 @@ static void append_reference(struct buffer *sql, const struct postgres_finisher 
     postgres_append_names(sql, NULL, reference->columns);
     buffer_append_string(sql, ") REFERENCES ");
     if (reference->schema != NULL) {
-        postgres_append_name(sql, reference->schema);
-        buffer_append_byte(sql, '.');
-        postgres_append_name(sql, reference->table + strlen(reference->schema) + 1);
+        postgres_append(sql, "%n.%n", reference->schema,
+                        reference->table + strlen(reference->schema) + 1);
     } else {
         postgres_append_table(sql, finisher->self, reference->table);
     }
@@ -215,7 +210,7 @@ static enum status find_reference(struct postgres_finisher *finisher, const char
                                   const char *name, bool *found, bool *checked)
 {
     const struct postgres_parameter parameters[] = {
-        {.text = finisher->self->schema}, {.text = table}, {.text = name}};
+        {.text = finisher->self->sql.schema}, {.text = table}, {.text = name}};
     PGresult *result = NULL;
     enum status status = postgres_query(
         finisher->self, finisher->connection,
@@ -352,10 +347,8 @@ static enum status drop_reached(struct postgres_finisher *finisher)
         if (!sql_reference_is_reached(finisher->references, finisher->reference_count, reference)) {
             continue;
         }
-        buffer_append_string(&sql, "ALTER TABLE ");
-        postgres_append_table(&sql, finisher->self, reference->orphans.table);
-        buffer_append_string(&sql, " DROP CONSTRAINT IF EXISTS ");
-        postgres_append_name(&sql, reference->orphans.name);
+        postgres_append(&sql, "ALTER TABLE %t DROP CONSTRAINT IF EXISTS %n", &finisher->self->sql,
+                        reference->orphans.table, reference->orphans.name);
         status = postgres_finisher_run(finisher, &sql, reference->orphans.table,
                                        reference->orphans.name, false);
     }
@@ -364,7 +357,7 @@ static enum status drop_reached(struct postgres_finisher *finisher)
 
 static enum status take_orphans(struct postgres_finisher *finisher)
 {
-    postgres_finisher_say(finisher, "records without a partner in", finisher->self->shown);
+    postgres_finisher_say(finisher, "records without a partner in", finisher->self->sql.shown);
     sql_references_reach(finisher->references, finisher->reference_count);
     if (drop_reached(finisher) != STATUS_OK ||
         failpoint_hit("postgres.before_taking", finisher->error) != STATUS_OK ||

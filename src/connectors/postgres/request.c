@@ -5,35 +5,10 @@
 
 enum { OID_BYTEA = 17, OID_TEXT = 25, OID_VARCHAR = 1043 };
 
-static enum status find_table(struct postgres_database *self, const char *name,
-                              const struct postgres_table **table, struct error *error)
-{
-    const struct postgres_catalog *catalog = NULL;
-    if (postgres_catalog_get(self, &catalog, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    *table = postgres_catalog_find(catalog, name);
-    return *table != NULL ? STATUS_OK
-                          : sql_no_such_table(catalog->schema, name, self->shown, "schema",
-                                              self->schema, error);
-}
-
-enum status postgres_request_root(struct postgres_database *self,
-                                  const struct read_request *request,
-                                  const struct postgres_table **table, struct error *error)
-{
-    *table = NULL;
-    return request->table != NULL ? find_table(self, request->table, table, error)
-                                  : sql_request_is_query(request, error);
-}
-
 struct compiler {
     struct sql_request base;
-    struct postgres_database *self;
     PGconn *connection;
-    const struct postgres_table **tables; /* the root first; NULL: a query */
-    struct schema_table query;
-    struct postgres_column *query_columns;
+    struct postgres_table query;
     struct postgres_request *out;
 };
 
@@ -42,37 +17,27 @@ static struct compiler *compiler_of(struct sql_request *request)
     return (struct compiler *)request;
 }
 
-/* ---------------------------------------------------------------- tables */
-
-static const struct postgres_table *table_of(const struct compiler *compiler, int32_t join)
+static struct postgres_database *server_of(const struct sql_request *request)
 {
-    return compiler->tables[join + 1];
+    return postgres_database_of(&request->database->base);
 }
 
-static enum status find_joined(struct sql_request *request, int32_t join, const char *name)
+static const struct postgres_table *table_of(const struct sql_request *request, int32_t join)
+{
+    return postgres_facts_of(sql_request_table(request, join));
+}
+
+static enum status describe_query(struct sql_request *request, struct sql_table *query)
 {
     struct compiler *compiler = compiler_of(request);
-    return find_table(compiler->self, name, &compiler->tables[join + 1], request->error);
-}
-
-static enum status describe_query(struct sql_request *request)
-{
-    struct compiler *compiler = compiler_of(request);
-    return postgres_describe_query(compiler->self, compiler->connection, request->asked->query,
-                                   request->arena, &compiler->query, &compiler->query_columns,
-                                   request->error);
-}
-
-static const struct schema_table *schema_of(const struct sql_request *request, int32_t join)
-{
-    const struct compiler *compiler = (const struct compiler *)request;
-    const struct postgres_table *table = table_of(compiler, join);
-    return table != NULL ? table->schema : &compiler->query;
-}
-
-static void append_table(struct sql_request *request, const char *name)
-{
-    postgres_append_table(&request->out->sql, compiler_of(request)->self, name);
+    struct schema_table *schema = arena_allocate_zeroed(request->arena, 1, sizeof *schema);
+    struct postgres_column *columns = NULL;
+    enum status status =
+        postgres_describe_query(server_of(request), compiler->connection, request->asked->query,
+                                request->arena, schema, &columns, request->error);
+    compiler->query = (struct postgres_table){.schema = schema, .columns = columns};
+    *query = postgres_table_of(&compiler->query);
+    return status;
 }
 
 /* ---------------------------------------------------------------- columns */
@@ -81,20 +46,13 @@ static void append_table(struct sql_request *request, const char *name)
 static const struct postgres_column *find_column(struct sql_request *request, int32_t join,
                                                  const char *name, bool *found)
 {
-    const struct compiler *compiler = compiler_of(request);
-    const struct postgres_table *table = table_of(compiler, join);
-    uint32_t count = schema_of(request, join)->column_count;
-    const struct postgres_column *columns =
-        table != NULL ? table->columns : compiler->query_columns;
-    for (uint32_t i = 0; i < count; i++) {
-        if (strcmp(columns[i].name, name) == 0) {
-            *found = true;
-            return &columns[i];
-        }
-    }
-    *found = table != NULL && table->schema->row_key != NULL &&
-             (strcmp(name, "ctid") == 0 || (table->has_children && strcmp(name, "tableoid") == 0));
-    return NULL;
+    const struct postgres_table *table = table_of(request, join);
+    int32_t position = sql_request_find(request, join, name);
+    *found =
+        position >= 0 ||
+        (table->schema->row_key != NULL &&
+         (strcmp(name, "ctid") == 0 || (table->has_children && strcmp(name, "tableoid") == 0)));
+    return position >= 0 ? &table->columns[position] : NULL;
 }
 
 static bool append_column(struct sql_request *request, int32_t join, const char *name)
@@ -127,10 +85,10 @@ static bool sends_own_bytes(const struct compiler *compiler)
 static bool is_sliced(const struct compiler *compiler, const struct read_column *wanted,
                       const struct postgres_column *column)
 {
-    const struct postgres_table *root = table_of(compiler, -1);
-    return wanted->join < 0 && root != NULL && root->kind == 'r' &&
-           !compiler->base.out->documents && sends_own_bytes(compiler) &&
-           root->long_bytes >= POSTGRES_SLICE_BYTES / 64 && column != NULL &&
+    const struct postgres_table *root = table_of(&compiler->base, -1);
+    return wanted->join < 0 && root->kind == 'r' && !compiler->base.out->documents &&
+           sends_own_bytes(compiler) && root->long_bytes >= POSTGRES_SLICE_BYTES / 64 &&
+           column != NULL &&
            (column->type_oid == OID_TEXT || column->type_oid == OID_BYTEA ||
             column->type_oid == OID_VARCHAR);
 }
@@ -144,7 +102,7 @@ static void keep_sliced(struct compiler *compiler, const struct postgres_column 
     struct arena *arena = compiler->base.arena;
     if (out->sliced == NULL) {
         uint32_t count =
-            compiler->tables[0]->schema->column_count + compiler->base.asked->column_count;
+            compiler->base.tables[0].schema->column_count + compiler->base.asked->column_count;
         out->sliced = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *out->sliced);
     }
     buffer_append_string(&sql, text ? "SELECT pg_catalog.substr(pg_catalog.convert_to(_t0."
@@ -152,7 +110,7 @@ static void keep_sliced(struct compiler *compiler, const struct postgres_column 
     postgres_append_name(&sql, column->name);
     buffer_append_string(&sql, text ? "::pg_catalog.text, 'UTF8'), $1::integer, $2::integer) FROM "
                                     : ", $1::integer, $2::integer) FROM ");
-    postgres_append_table(&sql, compiler->self, compiler->tables[0]->schema->name);
+    postgres_append_table(&sql, server_of(&compiler->base), compiler->base.tables[0].schema->name);
     buffer_append_string(&sql, " AS _t0 WHERE _t0.tableoid = $3::pg_catalog.oid AND "
                                "_t0.ctid = $4::pg_catalog.tid");
     out->sliced[out->sliced_count++] =
@@ -178,11 +136,10 @@ static void append_places(struct sql_request *request)
     }
 }
 
-static enum status make_types(struct sql_request *request, uint32_t count)
+static void make_types(struct sql_request *request, uint32_t count)
 {
     struct postgres_request *out = compiler_of(request)->out;
     out->columns = arena_allocate_zeroed(request->arena, (size_t)count + 1, sizeof *out->columns);
-    return STATUS_OK;
 }
 
 /* A column, or its text. */
@@ -323,14 +280,12 @@ static enum status append_own_equality(struct sql_request *request, const struct
 static enum status find_equality(struct sql_request *request, const struct pair *pair,
                                  struct postgres_equality *equality)
 {
-    const struct compiler *compiler = compiler_of(request);
-    const struct postgres_table *from = table_of(compiler, pair->join->from);
-    const struct postgres_table *to = table_of(compiler, pair->index);
-    return postgres_equality_find(
-        compiler->self, compiler->connection,
-        &(struct postgres_equality_side){from != NULL ? from->oid : 0, pair->from},
-        &(struct postgres_equality_side){to != NULL ? to->oid : 0, pair->to}, request->arena,
-        equality, request->error);
+    const struct postgres_table *from = table_of(request, pair->join->from);
+    const struct postgres_table *to = table_of(request, pair->index);
+    return postgres_equality_find(server_of(request), compiler_of(request)->connection,
+                                  &(struct postgres_equality_side){from->oid, pair->from},
+                                  &(struct postgres_equality_side){to->oid, pair->to},
+                                  request->arena, equality, request->error);
 }
 
 /*
@@ -367,7 +322,7 @@ static enum status append_equal(struct sql_request *request, uint32_t index, uin
 
 static void append_row_key(struct sql_request *request, int32_t join)
 {
-    const struct postgres_table *table = table_of(compiler_of(request), join);
+    const struct postgres_table *table = table_of(request, join);
     struct buffer *sql = &request->out->sql;
     char alias[SQL_ALIAS_BYTES];
     sql_name_alias(alias, join);
@@ -386,9 +341,8 @@ static enum status append_first_partner(struct sql_request *request, uint32_t in
     struct buffer *sql = &request->out->sql;
     char alias[SQL_ALIAS_BYTES];
     sql_name_alias(alias, (int32_t)index);
-    buffer_append_string(sql, " LEFT JOIN LATERAL (SELECT * FROM ");
-    append_table(request, request->asked->joins[index].table);
-    buffer_format(sql, " AS %s WHERE ", alias);
+    postgres_append(sql, " LEFT JOIN LATERAL (SELECT * FROM %t AS %s WHERE ",
+                    &server_of(request)->sql, request->asked->joins[index].table, alias);
     if (sql_request_equals(request, index, alias) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -417,7 +371,8 @@ static enum status append_order(struct sql_request *request, const struct read_o
 
 static enum status append_span(struct sql_request *request, const struct span *span)
 {
-    return postgres_span_append(&request->out->sql, span, table_of(compiler_of(request), -1),
+    return postgres_span_append(&request->out->sql, span,
+                                request->asked->table != NULL ? table_of(request, -1) : NULL,
                                 request->error);
 }
 
@@ -431,8 +386,7 @@ static enum status append_part(struct sql_request *request, const struct digest_
     if (column == NULL) {
         return sql_request_no_such_column(request, -1, wanted->name);
     }
-    buffer_append_string(&selected, "_t0.");
-    postgres_append_name(&selected, wanted->name);
+    postgres_append(&selected, "_t0.%n", wanted->name);
     postgres_digest_append_part(&request->out->sql, column, buffer_string(&selected), wanted->key);
     buffer_free(&selected);
     return STATUS_OK;
@@ -455,15 +409,12 @@ static const struct sql_digest_words digest_words = {
     .append_part = append_part,
 };
 
-static const struct sql_dialect dialect = {
+static const struct sql_request_dialect dialect = {
     .truth = "true",
     .present = " IS DISTINCT FROM NULL",
     .digest_words = &digest_words,
-    .find_table = find_joined,
     .describe_query = describe_query,
     .make_types = make_types,
-    .table = schema_of,
-    .append_table = append_table,
     .append_column = append_column,
     .append_result = append_result,
     .append_extra = append_places,
@@ -480,18 +431,17 @@ static enum status compile(struct postgres_database *self, PGconn *connection,
                            struct error *error)
 {
     struct compiler compiler = {.base = {.dialect = &dialect,
+                                         .database = &self->sql,
                                          .asked = request,
                                          .arena = arena,
                                          .out = &compiled->select,
                                          .error = error,
                                          .sums = sums},
-                                .self = self,
+
                                 .connection = connection,
                                 .out = compiled};
 
     *compiled = (struct postgres_request){0};
-    compiler.tables = arena_allocate_zeroed(arena, (size_t)request->join_count + 1,
-                                            sizeof(struct postgres_table *));
     return sql_request_write(&compiler.base, span);
 }
 

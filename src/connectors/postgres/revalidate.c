@@ -9,7 +9,7 @@ enum { REFERRING, REFERRED, NAME };
 /* Those of tables that runs made: what others left unvalidated they may have meant so. */
 static enum status find_left(const struct postgres_finisher *finisher, PGresult **keys)
 {
-    const struct postgres_parameter schema = {.text = finisher->self->schema};
+    const struct postgres_parameter schema = {.text = finisher->self->sql.schema};
     struct buffer sql = {0};
     buffer_append_string(
         &sql, "SELECT r.relname, p.relname, k.conname FROM pg_catalog.pg_constraint k JOIN "
@@ -40,10 +40,8 @@ static enum status try_key(const struct postgres_finisher *finisher, const char 
     struct postgres_finisher trying = *finisher;
     struct buffer sql = {0};
     trying.error = &problem;
-    buffer_append_string(&sql, "ALTER TABLE ");
-    postgres_append_table(&sql, finisher->self, table);
-    buffer_append_string(&sql, " VALIDATE CONSTRAINT ");
-    postgres_append_name(&sql, name);
+    postgres_append(&sql, "ALTER TABLE %t VALIDATE CONSTRAINT %n", &finisher->self->sql, table,
+                    name);
     postgres_finisher_say(finisher, "foreign key", name);
     if (postgres_finisher_run(&trying, &sql, table, name, true) == STATUS_OK) {
         log_write(LOG_INFO, "%s: the foreign key %s is obeyed by every row now", table, name);

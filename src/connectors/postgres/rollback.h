@@ -19,28 +19,13 @@ enum status postgres_rollback_append_unreferenced(struct postgres_database *self
                                                   const struct postgres_table *table,
                                                   struct buffer *going, struct buffer *sql,
                                                   struct error *error) MUST_USE;
-/* ---------------------------------------------------------------- rollback_columns.c */
-
-/* A condition: the record `t` holds something of others in a column that was added since; ORed to
- * what is there. Only of columns that always give the same. */
-void postgres_rollback_append_foreign(struct buffer *sql, const struct postgres_table *table,
-                                      uint32_t column);
-/* Does a record of the table hold anything in the column? */
-enum status postgres_rollback_holds_any(struct postgres_database *self, PGconn *connection,
-                                        const struct postgres_table *table, uint32_t column,
-                                        bool *holds, struct error *error) MUST_USE;
+/* struct sql_dialect */
+enum status postgres_remove(struct sql_database *self, const struct sql_table *table, bool made,
+                            struct error *error);
+enum status postgres_undo_table(struct sql_database *self, const struct target_table *table,
+                                bool deleted, bool dry_run, struct undo_counts *counts,
+                                struct error *error);
 /* rollback_functions */
-enum status postgres_sum_columns(struct database *self, const struct target_table *table,
-                                 struct column_list columns, struct arena *arena, const char **sum,
-                                 struct error *error);
-enum status postgres_find_foreign(struct database *self, const struct target_table *table,
-                                  struct column_list columns, bool trusts, struct arena *arena,
-                                  const char **column, struct error *error);
-
-enum status postgres_was_made(struct database *self, const struct target_table *table, bool *made,
-                              struct error *error);
-enum status postgres_remove_table(struct database *self, const struct target_table *table,
-                                  struct error *error);
 enum status postgres_remove_objects(struct database *self, bool dry_run, struct buffer *what,
                                     struct error *error);
 

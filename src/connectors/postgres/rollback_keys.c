@@ -2,7 +2,7 @@
 #include "base/text.h"
 #include "connectors/postgres/locks.h"
 #include "connectors/postgres/rollback.h"
-#include "connectors/sql/unfilled.h"
+#include "connectors/sql/rollback.h"
 #include <string.h>
 
 /* What the run added, and nobody made his own. */
@@ -23,14 +23,12 @@ static void append_match(struct buffer *sql, const struct postgres_undoing *undo
 
 static void append_undo(struct buffer *sql, const struct postgres_undoing *undoing)
 {
-    postgres_append_table(sql, undoing->self, undoing->undo_name);
-    buffer_append_string(sql, " AS u");
+    postgres_append(sql, "%t AS u", &undoing->self->sql, undoing->undo_name);
 }
 
 static void append_target(struct buffer *sql, const struct postgres_undoing *undoing)
 {
-    postgres_append_table(sql, undoing->self, undoing->facts.schema->name);
-    buffer_append_string(sql, " AS t");
+    postgres_append(sql, "%t AS t", &undoing->self->sql, undoing->facts.schema->name);
 }
 
 static void append_hash(struct buffer *sql, const struct postgres_undoing *undoing)
@@ -53,9 +51,8 @@ static void append_differs(struct buffer *sql, const struct postgres_undoing *un
 /* " EXISTS" its record, and is what it was. */
 static void append_is_image(struct buffer *sql, const struct postgres_undoing *undoing)
 {
-    buffer_append_string(sql, " EXISTS (SELECT 1 FROM ");
-    append_target(sql, undoing);
-    buffer_append_string(sql, " WHERE ");
+    postgres_append(sql, " EXISTS (SELECT 1 FROM %t AS t WHERE ", &undoing->self->sql,
+                    undoing->facts.schema->name);
     append_match(sql, undoing);
     buffer_append_string(sql, " AND ");
     append_image_hash(sql, undoing);
@@ -90,11 +87,8 @@ static enum status count_keys(struct postgres_undoing *undoing, struct undo_coun
     append_added(&sql, undoing);
     buffer_append_string(&sql, ")) AND u.hash = ");
     append_hash(&sql, undoing);
-    buffer_append_string(&sql, " END AS mine FROM ");
-    append_undo(&sql, undoing);
-    buffer_append_string(&sql, " LEFT JOIN ");
-    append_target(&sql, undoing);
-    buffer_append_string(&sql, " ON ");
+    postgres_append(&sql, " END AS mine FROM %t AS u LEFT JOIN %t AS t ON ", &undoing->self->sql,
+                    undoing->undo_name, &undoing->self->sql, undoing->facts.schema->name);
     append_match(&sql, undoing);
     buffer_append_string(&sql, " WHERE u.hash NOT IN ('', '-')) AS k");
     enum status status = ask(undoing, &sql, &result);
@@ -121,11 +115,8 @@ static void append_ours(struct buffer *sql, const struct postgres_undoing *undoi
 
 static void append_remove(struct buffer *sql, const struct postgres_undoing *undoing)
 {
-    buffer_append_string(sql, "DELETE FROM ");
-    append_target(sql, undoing);
-    buffer_append_string(sql, " USING ");
-    append_undo(sql, undoing);
-    buffer_append_string(sql, " WHERE ");
+    postgres_append(sql, "DELETE FROM %t AS t USING %t AS u WHERE ", &undoing->self->sql,
+                    undoing->facts.schema->name, &undoing->self->sql, undoing->undo_name);
     append_ours(sql, undoing, false);
     buffer_append_buffer(sql, &undoing->unreferenced);
 }
@@ -133,19 +124,15 @@ static void append_remove(struct buffer *sql, const struct postgres_undoing *und
 static void append_restore(struct buffer *sql, const struct postgres_undoing *undoing)
 {
     bool begun = false;
-    buffer_append_string(sql, "UPDATE ");
-    append_target(sql, undoing);
+    postgres_append(sql, "UPDATE %t AS t", &undoing->self->sql, undoing->facts.schema->name);
     for (uint32_t i = 0; i < undoing->column_count; i++) {
         if (!undoing->columns[i].generated && !undoing->columns[i].always_identity) {
-            buffer_append_string(sql, begun ? ", " : " SET ");
-            postgres_append_name(sql, undoing->columns[i].name);
-            buffer_format(sql, " = u.c%d", undoing->columns[i].number);
+            postgres_append(sql, "%s%n = u.c%d", begun ? ", " : " SET ", undoing->columns[i].name,
+                            undoing->columns[i].number);
             begun = true;
         }
     }
-    buffer_append_string(sql, " FROM ");
-    append_undo(sql, undoing);
-    buffer_append_string(sql, " WHERE ");
+    postgres_append(sql, " FROM %t AS u WHERE ", &undoing->self->sql, undoing->undo_name);
     append_ours(sql, undoing, true);
 }
 
@@ -164,12 +151,10 @@ static void append_absent(struct buffer *sql, const struct postgres_undoing *und
 static void append_return(struct buffer *sql, const struct postgres_undoing *undoing)
 {
     bool begun = false;
-    buffer_append_string(sql, "INSERT INTO ");
-    append_target(sql, undoing);
+    postgres_append(sql, "INSERT INTO %t AS t", &undoing->self->sql, undoing->facts.schema->name);
     for (uint32_t i = 0; i < undoing->column_count; i++) {
         if (!undoing->columns[i].generated) {
-            buffer_append_string(sql, begun ? ", " : " (");
-            postgres_append_name(sql, undoing->columns[i].name);
+            postgres_append(sql, "%s%n", begun ? ", " : " (", undoing->columns[i].name);
             begun = true;
         }
     }
@@ -258,11 +243,8 @@ static enum status attempt_each(struct postgres_undoing *undoing, enum put put, 
     if (put == PUT_RETURN) {
         append_absent(&list, undoing);
     } else {
-        buffer_append_string(&list, " FROM ");
-        append_undo(&list, undoing);
-        buffer_append_string(&list, ", ");
-        append_target(&list, undoing);
-        buffer_append_string(&list, " WHERE ");
+        postgres_append(&list, " FROM %t AS u, %t AS t WHERE ", &undoing->self->sql,
+                        undoing->undo_name, &undoing->self->sql, undoing->facts.schema->name);
         append_ours(&list, undoing, put == PUT_RESTORE);
     }
     if (put == PUT_RESTORE) {
@@ -318,12 +300,10 @@ static enum status end_undo(struct postgres_undoing *undoing, bool takes_out, ui
 {
     struct buffer sql = {0};
     if (!takes_out && differing == 0) {
-        buffer_append_string(&sql, "DROP TABLE ");
-        postgres_append_table(&sql, undoing->self, undoing->undo_name);
+        postgres_append(&sql, "DROP TABLE %t", &undoing->self->sql, undoing->undo_name);
         return ask(undoing, &sql, NULL);
     }
-    buffer_append_string(&sql, "DELETE FROM ");
-    append_undo(&sql, undoing);
+    postgres_append(&sql, "DELETE FROM %t AS u", &undoing->self->sql, undoing->undo_name);
     if (takes_out) {
         append_settled(&sql, undoing);
     } else {
@@ -341,11 +321,8 @@ static enum status count_left(struct postgres_undoing *undoing, struct undo_coun
     append_added(&sql, undoing);
     buffer_append_string(&sql, "), count(*) FILTER (WHERE u.found AND ");
     append_differs(&sql, undoing);
-    buffer_append_string(&sql, ") FROM ");
-    append_undo(&sql, undoing);
-    buffer_append_string(&sql, " JOIN ");
-    append_target(&sql, undoing);
-    buffer_append_string(&sql, " ON ");
+    postgres_append(&sql, ") FROM %t AS u JOIN %t AS t ON ", &undoing->self->sql,
+                    undoing->undo_name, &undoing->self->sql, undoing->facts.schema->name);
     append_match(&sql, undoing);
     buffer_append_string(&sql, " WHERE u.hash = ");
     append_hash(&sql, undoing);
@@ -389,9 +366,8 @@ static enum status count_differing(struct postgres_undoing *undoing, uint64_t *c
 {
     struct buffer sql = {0};
     PGresult *result = NULL;
-    buffer_append_string(&sql, "SELECT count(*) FROM ");
-    append_undo(&sql, undoing);
-    buffer_append_string(&sql, " WHERE u.hash = '-'");
+    postgres_append(&sql, "SELECT count(*) FROM %t AS u WHERE u.hash = '-'", &undoing->self->sql,
+                    undoing->undo_name);
     enum status status = ask(undoing, &sql, &result);
     *count = status == STATUS_OK ? number_at(result, 0, 0) : 0;
     PQclear(result);
@@ -427,9 +403,8 @@ static enum status mark_restored(struct postgres_undoing *undoing, uint64_t *mar
     buffer_append_string(&sql, " SET hash = '-' WHERE u.found AND u.hash NOT IN ('', '-') AND NOT");
     append_is_image(&sql, undoing);
     if (undoing->refused) {
-        buffer_append_string(&sql, " AND NOT EXISTS (SELECT 1 FROM ");
-        append_target(&sql, undoing);
-        buffer_append_string(&sql, " WHERE ");
+        postgres_append(&sql, " AND NOT EXISTS (SELECT 1 FROM %t AS t WHERE ", &undoing->self->sql,
+                        undoing->facts.schema->name);
         append_ours(&sql, undoing, true);
         buffer_append_byte(&sql, ')');
     }
@@ -444,11 +419,8 @@ static enum status mark_removed(struct postgres_undoing *undoing, uint64_t *mark
 {
     struct buffer sql = {0};
     PGresult *result = NULL;
-    buffer_append_string(&sql, "UPDATE ");
-    append_undo(&sql, undoing);
-    buffer_append_string(&sql, " SET hash = '-' FROM ");
-    append_target(&sql, undoing);
-    buffer_append_string(&sql, " WHERE ");
+    postgres_append(&sql, "UPDATE %t AS u SET hash = '-' FROM %t AS t WHERE ", &undoing->self->sql,
+                    undoing->undo_name, &undoing->self->sql, undoing->facts.schema->name);
     append_match(&sql, undoing);
     buffer_append_string(&sql, " AND NOT u.found AND u.hash NOT IN ('', '-') AND NOT (u.hash = ");
     append_hash(&sql, undoing);
@@ -483,10 +455,8 @@ static enum status mark_differing(struct postgres_undoing *undoing, uint64_t bef
 static enum status find_unreferenced(struct postgres_undoing *undoing)
 {
     struct buffer going = {0};
-    append_target(&going, undoing);
-    buffer_append_string(&going, ", ");
-    append_undo(&going, undoing);
-    buffer_append_string(&going, " WHERE ");
+    postgres_append(&going, "%t AS t, %t AS u WHERE ", &undoing->self->sql,
+                    undoing->facts.schema->name, &undoing->self->sql, undoing->undo_name);
     append_ours(&going, undoing, false);
     enum status status =
         postgres_rollback_append_unreferenced(undoing->self, undoing->connection, &undoing->facts,
@@ -503,15 +473,10 @@ static enum status has_other_numbers(struct postgres_undoing *undoing,
 {
     struct buffer sql = {0};
     PGresult *result = NULL;
-    buffer_append_string(&sql, "SELECT 1 FROM ");
-    append_target(&sql, undoing);
-    buffer_append_string(&sql, ", ");
-    append_undo(&sql, undoing);
-    buffer_append_string(&sql, " WHERE ");
+    postgres_append(&sql, "SELECT 1 FROM %t AS t, %t AS u WHERE ", &undoing->self->sql,
+                    undoing->facts.schema->name, &undoing->self->sql, undoing->undo_name);
     append_ours(&sql, undoing, true);
-    buffer_append_string(&sql, " AND t.");
-    postgres_append_name(&sql, column->name);
-    buffer_format(&sql, " <> u.c%d LIMIT 1", column->number);
+    postgres_append(&sql, " AND t.%n <> u.c%d LIMIT 1", column->name, column->number);
     enum status status = ask(undoing, &sql, &result);
     *has = status == STATUS_OK && PQntuples(result) > 0;
     PQclear(result);
@@ -522,11 +487,8 @@ static enum status set_generated(struct postgres_undoing *undoing,
                                  const struct postgres_column *column, const char *how)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "ALTER TABLE ");
-    postgres_append_table(&sql, undoing->self, undoing->facts.schema->name);
-    buffer_append_string(&sql, " ALTER COLUMN ");
-    postgres_append_name(&sql, column->name);
-    buffer_format(&sql, " SET GENERATED %s", how);
+    postgres_append(&sql, "ALTER TABLE %t ALTER COLUMN %n SET GENERATED %s", &undoing->self->sql,
+                    undoing->facts.schema->name, column->name, how);
     enum status status = postgres_alter(undoing->self, undoing->connection, buffer_string(&sql),
                                         POSTGRES_SHORT, ERROR_TARGET_WRITE, undoing->error);
     buffer_free(&sql);
@@ -607,9 +569,8 @@ static enum status count_deleted(struct postgres_undoing *undoing, struct undo_c
     append_target(&sql, undoing);
     buffer_append_string(&sql, " WHERE ");
     append_match(&sql, undoing);
-    buffer_append_string(&sql, ") AS there FROM ");
-    append_undo(&sql, undoing);
-    buffer_append_string(&sql, " WHERE u.hash = '') AS k");
+    postgres_append(&sql, ") AS there FROM %t AS u WHERE u.hash = '') AS k", &undoing->self->sql,
+                    undoing->undo_name);
     enum status status = ask(undoing, &sql, &result);
     if (status == STATUS_OK) {
         counts->restored = number_at(result, 0, 0);
@@ -637,14 +598,12 @@ static enum status forget_returned(struct postgres_undoing *undoing)
 static enum status mark_returned(struct postgres_undoing *undoing)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "UPDATE ");
-    append_undo(&sql, undoing);
-    buffer_append_string(&sql, " SET hash = '-' WHERE u.hash = '' AND NOT");
+    postgres_append(&sql, "UPDATE %t AS u SET hash = '-' WHERE u.hash = '' AND NOT",
+                    &undoing->self->sql, undoing->undo_name);
     append_is_image(&sql, undoing);
     if (undoing->refused) {
-        buffer_append_string(&sql, " AND EXISTS (SELECT 1 FROM ");
-        append_target(&sql, undoing);
-        buffer_append_string(&sql, " WHERE ");
+        postgres_append(&sql, " AND EXISTS (SELECT 1 FROM %t AS t WHERE ", &undoing->self->sql,
+                        undoing->facts.schema->name);
         append_match(&sql, undoing);
         buffer_append_byte(&sql, ')');
     }

@@ -46,10 +46,8 @@ static void append_pairs(struct buffer *sql, const PGresult *keys, int first, co
 {
     int end = postgres_referrer_end(keys, first);
     for (int row = first; row < end; row++) {
-        buffer_format(sql, "%s%s.", row > first ? " AND " : "", referring);
-        postgres_append_name(sql, PQgetvalue(keys, row, 2));
-        buffer_format(sql, " = %s.", referred);
-        postgres_append_name(sql, PQgetvalue(keys, row, 3));
+        postgres_append(sql, "%s%s.%n = %s.%n", row > first ? " AND " : "", referring,
+                        PQgetvalue(keys, row, 2), referred, PQgetvalue(keys, row, 3));
     }
 }
 
@@ -86,11 +84,10 @@ static void append_kept(struct buffer *sql, const struct postgres_database *self
     append_place(sql, "t");
     buffer_append_string(sql, " NOT IN (WITH RECURSIVE going AS (SELECT ");
     append_place(sql, "t");
-    buffer_append_string(sql, " AS place, t AS record FROM ");
-    buffer_append_buffer(sql, going);
-    buffer_append_string(sql, "), kept AS (SELECT g.place FROM going AS g JOIN ");
-    postgres_append_table(sql, self, table->schema->name);
-    buffer_append_string(sql, " AS r ON ");
+    postgres_append(sql,
+                    " AS place, t AS record FROM %b), kept AS (SELECT g.place FROM going AS "
+                    "g JOIN %t AS r ON ",
+                    going, &self->sql, table->schema->name);
     append_own_pairs(sql, keys, "r", "(g.record)");
     buffer_append_string(sql, " WHERE ");
     append_place(sql, "r");
@@ -149,7 +146,7 @@ static enum status drop_references(struct postgres_database *self, PGconn *conne
               "ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
               "WHERE k.contype = 'f' AND k.confrelid = $1::pg_catalog.oid AND k.conrelid <> "
               "k.confrelid AND k.conparentid = 0 AND n.nspname = ");
-    postgres_append_text(&sql, self->schema, strlen(self->schema));
+    postgres_append_text(&sql, self->sql.schema, strlen(self->sql.schema));
     buffer_append_string(&sql, " AND c.relname IN ");
     postgres_append_made(&sql, self);
     enum status status = postgres_query_buffer(self, connection, &sql, &parameter, 1, POSTGRES_LONG,
@@ -176,11 +173,8 @@ static enum status refuse_reaching(struct postgres_database *self, PGconn *conne
     enum status status =
         postgres_rollback_append_unreferenced(self, connection, facts, NULL, &condition, error);
     if (status == STATUS_OK && !buffer_is_empty(&condition)) {
-        buffer_append_string(&sql, "SELECT 1 FROM ");
-        postgres_append_table(&sql, self, facts->schema->name);
-        buffer_append_string(&sql, " AS t WHERE NOT (true");
-        buffer_append_buffer(&sql, &condition);
-        buffer_append_string(&sql, ") LIMIT 1");
+        postgres_append(&sql, "SELECT 1 FROM %t AS t WHERE NOT (true%b) LIMIT 1", &self->sql,
+                        facts->schema->name, &condition);
         status = postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG,
                                        ERROR_TARGET_WRITE, &result, error);
         if (status == STATUS_OK && PQntuples(result) > 0) {
@@ -208,9 +202,8 @@ static enum status refuse_left(struct postgres_database *self, PGconn *connectio
 {
     struct buffer sql = {0};
     PGresult *result = NULL;
-    buffer_append_string(&sql, only(facts, "SELECT 1 FROM ", "SELECT 1 FROM ONLY "));
-    postgres_append_table(&sql, self, facts->schema->name);
-    buffer_append_string(&sql, " LIMIT 1");
+    postgres_append(&sql, "%s%t LIMIT 1", only(facts, "SELECT 1 FROM ", "SELECT 1 FROM ONLY "),
+                    &self->sql, facts->schema->name);
     enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG,
                                                ERROR_TARGET_WRITE, &result, error);
     if (status == STATUS_OK && PQntuples(result) > 0) {
@@ -220,9 +213,12 @@ static enum status refuse_left(struct postgres_database *self, PGconn *connectio
     return status;
 }
 
-static enum status empty_or_drop(struct postgres_database *self, PGconn *connection,
-                                 const struct postgres_table *facts, bool made, struct error *error)
+enum status postgres_remove(struct sql_database *database, const struct sql_table *table, bool made,
+                            struct error *error)
 {
+    struct postgres_database *self = postgres_database_of(&database->base);
+    PGconn *connection = self->control;
+    const struct postgres_table *facts = postgres_facts_of(table);
     struct buffer sql = {0};
     enum status status = made ? drop_references(self, connection, facts, error)
                               : refuse_reaching(self, connection, facts, error);
@@ -239,64 +235,13 @@ static enum status empty_or_drop(struct postgres_database *self, PGconn *connect
     return made ? STATUS_OK : refuse_left(self, connection, facts, error);
 }
 
-enum status postgres_was_made(struct database *database, const struct target_table *table,
-                              bool *made, struct error *error)
-{
-    struct postgres_database *self = postgres_database_of(database);
-    PGconn *connection = NULL;
-    return postgres_control(self, &connection, error) == STATUS_OK
-               ? postgres_is_noted_made(self, connection, table->name, made, error)
-               : STATUS_FAILED;
-}
-
-static enum status remove_within(struct postgres_database *self, PGconn *connection,
-                                 const struct target_table *table, struct arena *arena,
-                                 struct error *error)
-{
-    struct postgres_table facts;
-    bool made = false;
-    enum status status = postgres_check_claim(self, connection, error);
-
-    status = status == STATUS_OK
-                 ? postgres_is_noted_made(self, connection, table->name, &made, error)
-                 : status;
-    if (status != STATUS_OK || table->created != made) {
-        return status; /* dropped already: what has its name now is not the run's */
-    }
-    status = postgres_target_describe(self, connection, table->name, arena, &facts, error);
-    if (status == STATUS_OK) {
-        status = empty_or_drop(self, connection, &facts, made, error);
-    }
-    if (status == STATUS_FAILED ||
-        (made && postgres_forget_made(self, connection, table->name, error) != STATUS_OK)) {
-        return STATUS_FAILED;
-    }
-    return failpoint_hit("postgres.before_remove_table", error);
-}
-
-enum status postgres_remove_table(struct database *database, const struct target_table *table,
-                                  struct error *error)
-{
-    struct postgres_database *self = postgres_database_of(database);
-    struct arena *arena = arena_create(0);
-    PGconn *connection = NULL;
-    enum status status =
-        (table->created ? postgres_begin_brief : postgres_begin)(self, &connection, error);
-    if (status == STATUS_OK) {
-        status = postgres_end(self, connection,
-                              remove_within(self, connection, table, arena, error), error);
-    }
-    arena_destroy(arena);
-    return status == STATUS_OK ? failpoint_hit("postgres.after_remove_table", error) : status;
-}
-
 /* ---------------------------------------------------------------- what depends on them */
 
 /* All that the run made and that is still there, at once. */
 static enum status drop_made(struct postgres_database *self, PGconn *connection,
                              struct error *error)
 {
-    const struct postgres_parameter schema = {.text = self->schema};
+    const struct postgres_parameter schema = {.text = self->sql.schema};
     struct buffer sql = {0};
     PGresult *names = NULL;
     buffer_append_string(&sql, "SELECT m.name FROM ");
@@ -334,7 +279,7 @@ static enum status try_to_drop(struct postgres_database *self, PGconn *connectio
                               POSTGRES_SHORT, ERROR_TARGET_WRITE, error);
     if (status == STATUS_OK && tried != STATUS_OK) {
         error_copy(error, &problem);
-        return explain(error, self->shown);
+        return explain(error, self->sql.shown);
     }
     return status;
 }
@@ -354,7 +299,7 @@ enum status postgres_remove_objects(struct database *database, bool dry_run, str
     } else if (status == STATUS_OK) {
         status = postgres_objects_drop(self, connection, true, what, error) == STATUS_OK
                      ? failpoint_hit("postgres.before_remove_objects", error)
-                     : explain(error, self->shown);
+                     : explain(error, self->sql.shown);
     }
     status = postgres_end(self, connection, status, error);
     return status == STATUS_OK && !dry_run ? failpoint_hit("postgres.after_remove_objects", error)

@@ -47,11 +47,9 @@ static void append_sequence(struct buffer *sql, const struct sequences *sequence
 static void append_numbers(struct buffer *sql, const struct sequences *sequences, int row,
                            const char *comparison)
 {
-    buffer_append_string(sql, " FROM ");
-    postgres_append_table(sql, sequences->self, cell(sequences, row, SEQUENCE_TABLE));
-    buffer_append_string(sql, " WHERE ");
-    postgres_append_name(sql, cell(sequences, row, SEQUENCE_COLUMN));
-    buffer_format(sql, " %s (%s)", comparison, cell(sequences, row, SEQUENCE_LAST));
+    postgres_append(sql, " FROM %t WHERE %n %s (%s)", &sequences->self->sql,
+                    cell(sequences, row, SEQUENCE_TABLE), cell(sequences, row, SEQUENCE_COLUMN),
+                    comparison, cell(sequences, row, SEQUENCE_LAST));
 }
 
 static enum status ask(struct sequences *sequences, int row, struct buffer *sql, PGresult **result)
@@ -109,10 +107,9 @@ static enum status set(struct sequences *sequences, int row)
         append_sequence(&sql, sequences, row);
         buffer_append_string(&sql, ", m.m)");
     }
-    buffer_format(&sql, " FROM (SELECT pg_catalog.%s(pg_catalog.%s(", ascends ? "ceil" : "floor",
-                  ascends ? "max" : "min");
-    postgres_append_name(&sql, cell(sequences, row, SEQUENCE_COLUMN));
-    buffer_append_string(&sql, ")::numeric)::bigint AS m");
+    postgres_append(&sql, " FROM (SELECT pg_catalog.%s(pg_catalog.%s(%n)::numeric)::bigint AS m",
+                    ascends ? "ceil" : "floor", ascends ? "max" : "min",
+                    cell(sequences, row, SEQUENCE_COLUMN));
     append_numbers(&sql, sequences, row, ascends ? "<=" : ">=");
     buffer_append_string(&sql, ") m WHERE m.m IS NOT NULL");
     append_comparison(&sql, sequences, row);
@@ -154,7 +151,7 @@ enum status postgres_set_sequences(struct postgres_database *self, PGconn *conne
                                    struct error *error)
 {
     struct sequences sequences = {.self = self, .connection = connection, .error = error};
-    const struct postgres_parameter schema = {.text = self->schema};
+    const struct postgres_parameter schema = {.text = self->sql.schema};
     enum status status = postgres_query(self, connection, sql_sequences, &schema, 1, POSTGRES_SHORT,
                                         ERROR_TARGET_INVALID, &sequences.list, error);
     for (int row = 0; status == STATUS_OK && row < PQntuples(sequences.list); row++) {

@@ -17,17 +17,17 @@ enum status postgres_session_mark(struct postgres_database *self, PGconn *connec
 {
     char sql[96];
     snprintf(sql, sizeof sql, "SELECT pg_catalog.pg_advisory_lock_shared(%lld)",
-             (long long)sql_sessions_key(self->schema, run_id, epoch));
+             (long long)sql_sessions_key(self->sql.schema, run_id, epoch));
     return postgres_execute(self, connection, sql, POSTGRES_SHORT, ERROR_TARGET_LOCKED, error);
 }
 
 enum status postgres_join(struct postgres_database *self, PGconn **connection, struct error *error)
 {
     enum status status = postgres_connect(self, connection, error);
-    if (status != STATUS_OK || self->run_id == NULL) {
+    if (status != STATUS_OK || self->sql.run_id == NULL) {
         return status;
     }
-    status = postgres_session_mark(self, *connection, self->run_id, self->epoch, error);
+    status = postgres_session_mark(self, *connection, self->sql.run_id, self->sql.epoch, error);
     status = status == STATUS_OK ? postgres_check_claim(self, *connection, error) : status;
     if (status != STATUS_OK) {
         postgres_disconnect(*connection);
@@ -76,7 +76,7 @@ static struct looking look_for(struct postgres_database *self, PGconn *connectio
                                const char *run_id, uint64_t epoch)
 {
     struct looking looking = {.self = self, .connection = connection};
-    uint64_t key = sql_sessions_key(self->schema, run_id, epoch);
+    uint64_t key = sql_sessions_key(self->sql.schema, run_id, epoch);
     snprintf(looking.halves[0], sizeof looking.halves[0], "%u", (unsigned)(key >> 32));
     snprintf(looking.halves[1], sizeof looking.halves[1], "%u", (unsigned)key);
     return looking;
@@ -90,7 +90,7 @@ enum status postgres_sessions_end(struct postgres_database *self, PGconn *connec
                                       .end = end,
                                       .context = &looking,
                                       .words = {"SELECT pg_terminate_backend(", ")"},
-                                      .shown = self->shown,
+                                      .shown = self->sql.shown,
                                       .timeout_ms = self->timeout_ms};
     return sql_end_sessions(&ending, error);
 }

@@ -6,6 +6,7 @@
 #include "connectors/postgres/catalog.h"
 #include "connectors/sql/request.h"
 #include "connectors/sql/span.h"
+#include "connectors/sql/stream.h"
 
 /* ---------------------------------------------------------------- span.c */
 
@@ -17,15 +18,13 @@ enum status postgres_span_append(struct buffer *sql, const struct span *span,
  * conflict with that of the column, as would the one that the type name has. */
 const char *postgres_span_type(const struct postgres_table *table, int32_t column);
 
-/* split.c */
-enum status postgres_describe_stream(struct database *self, const struct read_request *request,
-                                     struct arena *arena, struct stream_facts *facts,
-                                     struct error *error);
-/* source_functions.count */
-enum status postgres_count_rows(struct database *self, const struct read_request *request,
-                                int64_t *rows, struct error *error);
-const char *postgres_number_spans(struct database *self, const struct read_request *request,
-                                  const char **column);
+/* split.c: struct sql_dialect */
+enum status postgres_look_at_stream(struct sql_database *self, const struct read_request *request,
+                                    const struct sql_table *table, struct stream_facts *facts,
+                                    bool *numbers, struct error *error);
+enum status postgres_count_source(struct sql_database *self, const struct sql_table *table,
+                                  bool stops, int64_t *rows, struct error *error);
+/* source_functions */
 enum status postgres_split(struct database *self, const struct read_request *request,
                            uint64_t rows_wanted, struct arena *arena, struct span **spans,
                            uint32_t *span_count, struct error *error);
@@ -67,11 +66,6 @@ struct postgres_request {
     uint32_t sliced_count;
 };
 
-/* The root's table, NULL for a query; PLAN_INVALID if there is none of that name. */
-enum status postgres_request_root(struct postgres_database *self,
-                                  const struct read_request *request,
-                                  const struct postgres_table **table,
-                                  struct error *error) MUST_USE;
 /* Writes the SELECT: the root is _t0, join n is _t<n+1>. `connection` is the caller's, for queries
  * to be described on. `columns` live in `arena`. */
 enum status postgres_request_compile(struct postgres_database *self, PGconn *connection,
@@ -111,9 +105,9 @@ enum status postgres_equality_find(struct postgres_database *self, PGconn *conne
 /* A column's part of a row's text; `selected` is its name with the root's alias. */
 void postgres_digest_append_part(struct buffer *sql, const struct postgres_column *column,
                                  const char *selected, bool key);
-/* source_functions.digest_type, .digest */
-struct digest_type postgres_digest_type(struct database *database,
-                                        const struct read_request *request, const char *column);
+struct digest_type postgres_digest_type(const struct sql_database *self,
+                                        const struct sql_table *table, uint32_t column);
+/* source_functions.digest */
 enum status postgres_digest(struct reader *reader, const struct read_request *request,
                             const struct span *span, struct digest_sum *sums, uint64_t *bytes,
                             struct error *error);

@@ -21,9 +21,7 @@ static void append_value(struct buffer *sql, const struct postgres_table *table,
 
 static void append_column(struct buffer *sql, const struct postgres_column *column)
 {
-    buffer_append_string(sql, "_t0.");
-    postgres_append_name(sql, column->name);
-    buffer_append_string(sql, postgres_labels(column));
+    postgres_append(sql, "_t0.%n%s", column->name, postgres_labels(column));
 }
 
 static void append_tuple(struct buffer *sql, const struct postgres_table *table,

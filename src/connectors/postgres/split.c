@@ -11,7 +11,6 @@
 
 enum {
     SPANS_MAX = 1000000,
-    EXACT_BYTES_MAX = 16 << 20, /* of a heap: below that all keys and rows are looked at */
     HISTOGRAM_SPANS_MAX = 100,
     PHYSICAL_BYTES_MIN = 32 << 20,
     SAMPLE_A_SPAN = 100,
@@ -25,7 +24,7 @@ static enum status key_correlation(struct postgres_database *self,
                                    struct error *error)
 {
     const struct postgres_parameter parameters[] = {
-        {.text = self->schema}, {.text = table->schema->name}, {.text = table->key.names[0]}};
+        {.text = self->sql.schema}, {.text = table->schema->name}, {.text = table->key.names[0]}};
     PGresult *result = NULL;
     enum status status = postgres_query(
         self, self->control,
@@ -62,114 +61,48 @@ static enum status choose_way(struct postgres_database *self, const struct read_
     return STATUS_OK;
 }
 
-static enum status ask_number(struct postgres_database *self, struct buffer *sql,
-                              enum postgres_patience patience, int64_t *number, struct error *error)
+enum status postgres_count_source(struct sql_database *database, const struct sql_table *table,
+                                  bool stops, int64_t *rows, struct error *error)
 {
+    struct postgres_database *self = postgres_database_of(&database->base);
+    struct buffer sql = {0};
     PGresult *result = NULL;
-    enum status status = postgres_query_buffer(self, self->control, sql, NULL, 0, patience,
+    postgres_append(&sql, "SELECT count(*) FROM %t", &self->sql, table->schema->name);
+    enum status status = postgres_query_buffer(self, self->control, &sql, NULL, 0,
+                                               stops ? POSTGRES_BUILD : POSTGRES_LONG,
                                                ERROR_SOURCE_READ, &result, error);
     if (status == STATUS_OK &&
-        text_to_int64(PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0), number) !=
+        text_to_int64(PQgetvalue(result, 0, 0), (size_t)PQgetlength(result, 0, 0), rows) !=
             STATUS_OK) {
-        *number = -1;
+        *rows = -1;
     }
     PQclear(result);
-    return status;
-}
-
-static enum status count_rows(struct postgres_database *self, const struct postgres_table *table,
-                              enum postgres_patience patience, int64_t *rows, struct error *error)
-{
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "SELECT count(*) FROM ");
-    postgres_append_table(&sql, self, table->schema->name);
-    return ask_number(self, &sql, patience, rows, error);
-}
-
-/* Counted where that is quick, else what the statistics say. */
-static enum status row_count_of(struct postgres_database *self, const struct postgres_table *table,
-                                int64_t *rows, struct error *error)
-{
-    *rows = table->row_estimate;
-    if (table->schema->size_bytes > (*rows >= 0 ? EXACT_BYTES_MAX : 4 * EXACT_BYTES_MAX)) {
-        return STATUS_OK;
-    }
-    enum status status = count_rows(self, table, POSTGRES_LONG, rows, error);
-    if (status != STATUS_OK && strcmp(error->native_state, "42501") == 0 &&
-        !self->snapshot_taken) { /* what may not be read, tell_lacking says */
-        error_clear(error);
-        return STATUS_OK;
-    }
     return status;
 }
 
 /* A row's place; of a table that others inherit from with the number of the one that it is in. */
 static const char *const place_names[] = {"tableoid", "ctid"};
 
-enum status postgres_describe_stream(struct database *database, const struct read_request *request,
-                                     struct arena *arena, struct stream_facts *facts,
-                                     struct error *error)
+enum status postgres_look_at_stream(struct sql_database *self, const struct read_request *request,
+                                    const struct sql_table *table, struct stream_facts *facts,
+                                    bool *numbers, struct error *error)
 {
-    struct postgres_database *self = postgres_database_of(database);
-    const struct postgres_table *table = NULL;
+    const struct postgres_table *known = postgres_facts_of(table);
     enum way way = WAY_WHOLE;
-
-    (void)arena;
-    *facts = (struct stream_facts){.row_count = -1};
-    if (postgres_request_root(self, request, &table, error) != STATUS_OK ||
-        choose_way(self, request, table, &way, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    enum status status = choose_way(postgres_database_of(&self->base), request, known, &way, error);
     facts->keyed = way == WAY_KEY;
-    if (table == NULL) {
-        facts->key = request->root_key;
-        return STATUS_OK;
-    }
-    facts->key_unique = table->key.count > 0;
-    facts->key = table->key;
-    if (table->key.count == 0 && table->schema->row_key != NULL) {
-        facts->key = table->has_children ? (struct column_list){place_names, 2}
+    facts->key = known->key;
+    if (known->key.count == 0 && known->schema->row_key != NULL) {
+        facts->key = known->has_children ? (struct column_list){place_names, 2}
                                          : (struct column_list){place_names + 1, 1};
     }
-    if (table->schema->kind != SCHEMA_TABLE) {
-        return STATUS_OK;
+    int32_t number = postgres_find_column(known, facts->keyed ? known->key.names[0] : "");
+    *numbers = known->key.count == 1 && number >= 0 &&
+               known->columns[number].type.type.kind == VALUE_INT64;
+    if (known->schema->kind == SCHEMA_TABLE && known->schema->size_bytes > 0) {
+        facts->bytes_max = known->schema->size_bytes;
     }
-    facts->bytes_max = table->schema->size_bytes > 0 ? table->schema->size_bytes : 0;
-    return row_count_of(self, table, &facts->row_count, error);
-}
-
-enum status postgres_count_rows(struct database *database, const struct read_request *request,
-                                int64_t *rows, struct error *error)
-{
-    struct postgres_database *self = postgres_database_of(database);
-    const struct postgres_table *table = NULL;
-
-    *rows = -1;
-    if (postgres_request_root(self, request, &table, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return table != NULL && table->schema->kind == SCHEMA_TABLE
-               ? count_rows(self, table, POSTGRES_BUILD, rows, error)
-               : STATUS_OK;
-}
-
-const char *postgres_number_spans(struct database *database, const struct read_request *request,
-                                  const char **column)
-{
-    struct postgres_database *self = postgres_database_of(database);
-    const struct postgres_table *table = NULL;
-    enum way way = WAY_WHOLE;
-    struct error ignored = {0};
-
-    if (postgres_request_root(self, request, &table, &ignored) != STATUS_OK || table == NULL ||
-        table->schema->kind != SCHEMA_TABLE || table->key.count != 1 ||
-        choose_way(self, request, table, &way, &ignored) != STATUS_OK || way != WAY_KEY) {
-        return NULL;
-    }
-    *column = table->key.names[0];
-    int32_t number = postgres_find_column(table, *column);
-    return number >= 0 && table->columns[number].type.type.kind == VALUE_INT64 ? sql_number_spans
-                                                                               : NULL;
+    return status;
 }
 
 /* ---------------------------------------------------------------- spans */
@@ -189,9 +122,7 @@ static enum status add_span(struct splitter *splitter, const struct sql_bounds *
 static void append_key(struct splitter *splitter, struct buffer *sql, const char *cast)
 {
     for (uint32_t i = 0; i < splitter->table->key.count; i++) {
-        buffer_append_string(sql, i > 0 ? ", " : "");
-        postgres_append_name(sql, splitter->table->key.names[i]);
-        buffer_append_string(sql, cast);
+        postgres_append(sql, "%s%n%s", i > 0 ? ", " : "", splitter->table->key.names[i], cast);
     }
 }
 
@@ -208,8 +139,7 @@ static enum status ask_bounds(struct splitter *splitter, double percent, int64_t
     append_key(splitter, &sql, "");
     buffer_append_string(&sql, ", pg_catalog.row_number() OVER (ORDER BY ");
     append_key(splitter, &sql, "");
-    buffer_append_string(&sql, ") AS _place FROM ");
-    postgres_append_table(&sql, self, splitter->table->schema->name);
+    postgres_append(&sql, ") AS _place FROM %t", &self->sql, splitter->table->schema->name);
     if (percent < 100) {
         buffer_format(&sql, " TABLESAMPLE SYSTEM (%.6f) REPEATABLE (1)", percent);
     }
@@ -240,7 +170,7 @@ static enum status ask_histogram(struct splitter *splitter, int64_t spans, PGres
     struct buffer sql = {0};
     char digits[24] = {0};
     text_from_int64(spans, digits);
-    const struct postgres_parameter parameters[] = {{.text = self->schema},
+    const struct postgres_parameter parameters[] = {{.text = self->sql.schema},
                                                     {.text = table->schema->name},
                                                     {.text = table->key.names[0]},
                                                     {.text = digits}};
@@ -287,7 +217,7 @@ static enum status ask_some_bounds(struct splitter *splitter, int64_t rows, int6
 static enum status split_by_key(struct splitter *splitter, int64_t rows, int64_t rows_wanted)
 {
     PGresult *result = NULL;
-    bool exact = splitter->table->schema->size_bytes <= EXACT_BYTES_MAX;
+    bool exact = splitter->table->schema->size_bytes <= SQL_EXACT_BYTES_MAX;
     struct sql_bounds bounds = {.by_key = true, .parts = splitter->table->key.count};
 
     if (rows >= 0 && rows <= rows_wanted) {
@@ -338,7 +268,7 @@ enum status postgres_split(struct database *database, const struct read_request 
 {
     struct postgres_database *self = postgres_database_of(database);
     struct splitter splitter = {.self = self,
-                                .spans = {.arena = arena, .shown = self->shown, .error = error},
+                                .spans = {.arena = arena, .shown = self->sql.shown, .error = error},
                                 .rows_each = -1};
     struct sql_bounds all = {0};
     enum way way = WAY_WHOLE;
@@ -346,9 +276,13 @@ enum status postgres_split(struct database *database, const struct read_request 
     int64_t wanted = rows_wanted > INT64_MAX / 2 ? INT64_MAX / 2 : (int64_t)rows_wanted;
 
     wanted = wanted < 1 ? 1 : wanted;
-    if (postgres_request_root(self, request, &splitter.table, error) != STATUS_OK ||
-        choose_way(self, request, splitter.table, &way, error) != STATUS_OK ||
-        (way != WAY_WHOLE && row_count_of(self, splitter.table, &rows, error) != STATUS_OK)) {
+    struct sql_table root;
+    if (sql_request_root(&self->sql, request, &root, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    splitter.table = postgres_facts_of(&root);
+    if (choose_way(self, request, splitter.table, &way, error) != STATUS_OK ||
+        (way != WAY_WHOLE && sql_row_count_of(&self->sql, &root, &rows, error) != STATUS_OK)) {
         return STATUS_FAILED;
     }
     if (rows / wanted > SPANS_MAX) {

@@ -73,8 +73,7 @@ static void add_count(const struct postgres_finisher *finisher, const struct tar
     if (table->counted == NULL || !table->created) {
         return;
     }
-    buffer_append_string(&sql, "SELECT count(*) FROM ");
-    postgres_append_table(&sql, finisher->self, table->name);
+    postgres_append(&sql, "SELECT count(*) FROM %t", &finisher->self->sql, table->name);
     add_build(builds, count, &sql, table->name, weight, arena);
     builds[*count - 1].what = "records of";
     builds[*count - 1].counted = table->counted;
@@ -141,7 +140,7 @@ enum status postgres_analyze_tables(struct postgres_finisher *finisher,
                                     const struct target_table *tables, uint32_t table_count,
                                     const struct postgres_catalog *catalog, struct arena *arena)
 {
-    const struct postgres_parameter schema = {.text = finisher->self->schema};
+    const struct postgres_parameter schema = {.text = finisher->self->sql.schema};
     PGresult *statistics = NULL;
     enum status status = STATUS_OK;
     bool others = false;

@@ -6,7 +6,7 @@
 #include "connectors/postgres/store.h"
 #include "base/memory.h"
 #include "connectors/postgres/locks.h"
-#include "connectors/sql/claim.h"
+#include "connectors/sql/database.h"
 #include "connectors/sql/sessions.h"
 #include <stdlib.h>
 #include <string.h>
@@ -56,10 +56,10 @@ static bool is_forgotten(struct handle *handle)
     struct error ignored;
     struct handle asking = {.base.dialect = handle->base.dialect, .self = handle->self};
     bool gone = false;
-    if (handle->self->guard_key != NULL &&
+    if (handle->self->sql.guard_key != NULL &&
         connect_own(&asking, &asking.within, &ignored) == STATUS_OK) {
         struct arena *arena = arena_create(1024);
-        gone = sql_store_get(&asking.base, handle->self->guard_key, arena, &value, &ignored) ==
+        gone = sql_store_get(&asking.base, handle->self->sql.guard_key, arena, &value, &ignored) ==
                STATUS_END;
         arena_destroy(arena);
     }
@@ -105,7 +105,7 @@ static void append_table(const struct store *store, struct buffer *sql)
 static enum status handle_exists(struct store *store, struct error *error)
 {
     struct handle *handle = handle_of(store);
-    const struct postgres_parameter schema = {.text = handle->self->schema};
+    const struct postgres_parameter schema = {.text = handle->self->sql.schema};
     PGconn *connection = NULL;
     PGresult *result = NULL;
     bool old = false;
@@ -124,7 +124,7 @@ static enum status handle_exists(struct store *store, struct error *error)
     }
     PQclear(result);
     if (old) {
-        error_set(error, ERROR_LEDGER_INVALID, handle->self->shown,
+        error_set(error, ERROR_LEDGER_INVALID, handle->self->sql.shown,
                   "its ledger has format 1, which this version does not know");
         error_hint(error, "finish its runs with the version of transhume that made them, or drop "
                           "the tables _transhume_* by hand");
@@ -138,7 +138,7 @@ static enum status handle_exists(struct store *store, struct error *error)
 static void append_lock(struct buffer *sql, const struct postgres_database *self)
 {
     buffer_format(sql, "SELECT pg_catalog.pg_advisory_xact_lock(%lld); ",
-                  (long long)sql_sessions_key(self->schema, "", 0));
+                  (long long)sql_sessions_key(self->sql.schema, "", 0));
 }
 
 enum status postgres_make_shared(struct postgres_database *self, PGconn *connection,
@@ -245,7 +245,7 @@ static enum status handle_run(struct store *store, const char *sql,
     }
     if (status == STATUS_OK && changed != NULL &&
         postgres_rows_changed(result, changed) != STATUS_OK) {
-        status = error_set(error, ERROR_TARGET_WRITE, handle->self->shown,
+        status = error_set(error, ERROR_TARGET_WRITE, handle->self->sql.shown,
                            "the server does not say how many rows it changed");
     }
     PQclear(result);
@@ -379,7 +379,7 @@ const struct store_functions postgres_store_functions = {
 static void append_guard(struct postgres_database *self, struct buffer *sql)
 {
     const struct handle handle = {.base.dialect = &dialect, .self = self};
-    sql_store_append_guard(&handle.base, self->guard_key, self->guard_version, sql);
+    sql_store_append_guard(&handle.base, self->sql.guard_key, self->sql.guard_version, sql);
     buffer_append_string(sql, " FOR SHARE");
 }
 
@@ -388,7 +388,7 @@ enum status postgres_check_claim(struct postgres_database *self, PGconn *connect
 {
     struct buffer sql = {0};
     PGresult *result = NULL;
-    if (self->run_id == NULL || self->guard_key == NULL) {
+    if (self->sql.run_id == NULL || self->sql.guard_key == NULL) {
         return STATUS_OK;
     }
     buffer_append_string(&sql, "SELECT 1");
@@ -397,7 +397,7 @@ enum status postgres_check_claim(struct postgres_database *self, PGconn *connect
                                                ERROR_LEDGER_INVALID, &result, error);
     bool ours = status == STATUS_OK && PQntuples(result) == 1;
     PQclear(result);
-    return status == STATUS_OK && !ours ? sql_run_fenced(self->shown, error) : status;
+    return status == STATUS_OK && !ours ? sql_run_fenced(self->sql.shown, error) : status;
 }
 
 enum status postgres_put_mark(struct postgres_database *self, PGconn *connection,
@@ -410,10 +410,9 @@ enum status postgres_put_mark(struct postgres_database *self, PGconn *connection
     if (mark->key == NULL) {
         return postgres_check_claim(self, connection, error);
     }
-    buffer_append_string(&sql, "INSERT INTO ");
-    postgres_append_table(&sql, self, SQL_STORE_TABLE);
-    buffer_format(&sql, " (name, version, value) SELECT '%s', 1, $1", mark->key);
-    if (self->guard_key != NULL) {
+    postgres_append(&sql, "INSERT INTO %t (name, version, value) SELECT '%s', 1, $1", &self->sql,
+                    SQL_STORE_TABLE, mark->key);
+    if (self->sql.guard_key != NULL) {
         append_guard(self, &sql);
     }
     buffer_append_string(&sql, " ON CONFLICT DO NOTHING");
@@ -421,7 +420,7 @@ enum status postgres_put_mark(struct postgres_database *self, PGconn *connection
                                                ERROR_TARGET_WRITE, &result, error);
     if (status == STATUS_OK &&
         (postgres_rows_changed(result, &changed) != STATUS_OK || changed != 1)) {
-        status = sql_run_fenced(self->shown, error);
+        status = sql_run_fenced(self->sql.shown, error);
     }
     PQclear(result);
     return status;

@@ -5,6 +5,7 @@
 #include "connectors/postgres/keys.h"
 #include "connectors/postgres/orphans.h"
 #include "connectors/postgres/rebuild.h"
+#include "connectors/sql/finding.h"
 #include "connectors/sql/normal.h"
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,7 @@ static enum status commit(struct postgres_database *self, PGconn *connection, st
     enum status status = postgres_query(self, connection, "COMMIT", NULL, 0, POSTGRES_SHORT,
                                         ERROR_TARGET_WRITE, &result, error);
     if (status == STATUS_OK && strcmp(PQcmdStatus(result), "COMMIT") != 0) {
-        status = error_set(error, ERROR_TARGET_WRITE, self->shown,
+        status = error_set(error, ERROR_TARGET_WRITE, self->sql.shown,
                            "the server rolled a transaction back instead of committing it");
     }
     PQclear(result);
@@ -81,7 +82,7 @@ enum status postgres_silence_triggers(struct postgres_database *self, PGconn *co
         log_write(LOG_WARNING,
                   "%s: triggers fire while records are repaired: the role may not set "
                   "session_replication_role",
-                  self->shown);
+                  self->sql.shown);
     }
     if (status == STATUS_OK && may) {
         status = postgres_execute(self, connection,
@@ -136,9 +137,7 @@ static enum status ask(struct postgres_database *self, PGconn *connection, const
                        const char *table, const char *after, PGresult **result, struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, before);
-    postgres_append_table(&sql, self, table);
-    buffer_append_string(&sql, after);
+    postgres_append(&sql, "%s%t%s", before, &self->sql, table, after);
     return postgres_query_buffer(self, connection, &sql, NULL, 0, POSTGRES_LONG,
                                  ERROR_TARGET_INVALID, result, error);
 }
@@ -165,7 +164,7 @@ static enum status target_inspect(struct database *database, const struct target
                                   struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
-    const struct postgres_parameter schema = {.text = self->schema};
+    const struct postgres_parameter schema = {.text = self->sql.schema};
     PGconn *connection = NULL;
     PGresult *listed = NULL;
     enum status status = postgres_control(self, &connection, error);
@@ -229,10 +228,10 @@ static enum status hash_normal(struct database *database, const uint64_t *seeds,
 }
 
 const struct target_functions postgres_target_functions = {
-    .claimed = postgres_claimed,
-    .released = postgres_released,
+    .claimed = sql_claimed,
+    .released = sql_released,
     .forget_run = postgres_forget_run,
-    .empty = postgres_empty,
+    .empty = sql_empty,
     .inspect = target_inspect,
     .check_table = postgres_check_table,
     .check_objects = postgres_check_objects,
@@ -248,12 +247,12 @@ const struct target_functions postgres_target_functions = {
     .commit = postgres_writer_commit,
     .chunk_abandon = postgres_writer_chunk_abandon,
     .after_load = postgres_after_load,
-    .fetch = postgres_fetch,
-    .delete_records = postgres_delete_records,
+    .fetch = sql_fetch,
+    .delete_records = sql_delete_records,
     .tell_partnerless = postgres_tell_partnerless,
     .count = target_count,
     .settle_duplicates = postgres_lost_tell,
-    .tell_orphans = postgres_orphans_tell,
+    .tell_orphans = sql_orphans_tell,
     .normal_form = postgres_normal_form,
     .hash_normal = hash_normal,
     .column_class = postgres_column_class,

@@ -95,10 +95,9 @@ enum status postgres_encode(const struct postgres_column *column, const struct c
 enum status postgres_check_claim(struct postgres_database *self, PGconn *connection,
                                  struct error *error) MUST_USE;
 
-/* target_functions */
-enum status postgres_claimed(struct database *self, const struct run_claim *claim,
-                             struct error *error);
-void postgres_released(struct database *self);
+/* The sessions that are open work on the claimed run from now on. */
+enum status postgres_enter_run(struct postgres_database *self, bool took_over,
+                               struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- notes.c */
 
@@ -142,8 +141,6 @@ enum status postgres_drop_listed(struct postgres_database *self, PGconn *connect
 /* ---------------------------------------------------------------- forget.c */
 
 /* target_functions */
-enum status postgres_empty(struct database *self, const struct target_table *const *tables,
-                           uint32_t table_count, struct error *error);
 enum status postgres_forget_run(struct database *self, const char *run_id, bool rolled_back,
                                 struct error *error);
 
@@ -188,17 +185,13 @@ enum status postgres_express_chunk(struct writer *writer, struct database *sourc
 
 /* ---------------------------------------------------------------- records.c */
 
-enum status postgres_delete_records(struct database *self, const struct target_table *table,
-                                    const struct cell *keys, uint32_t key_count, uint64_t *deleted,
-                                    struct error *error);
-/* Whole records of a table like `facts`, each a MAP of its fields; `from` is what stands behind
- * FROM. */
-enum status postgres_read_records(struct postgres_database *self, PGconn *connection,
-                                  const struct postgres_table *facts, const char *from,
-                                  struct batch *batch, struct error *error) MUST_USE;
-enum status postgres_fetch(struct database *self, const struct target_table *table,
-                           const struct cell *keys, uint32_t key_count, struct batch **batch,
-                           struct error *error);
+/* struct sql_dialect */
+enum status postgres_delete_all(struct sql_finding *finding, const struct cell *keys,
+                                uint32_t key_count);
+enum status postgres_fetch_all(struct sql_finding *finding, const struct cell *keys,
+                               uint32_t key_count);
+enum status postgres_read_records(struct sql_database *database, const struct sql_table *table,
+                                  const char *from, struct batch *batch, struct error *error);
 
 /* ---------------------------------------------------------------- writer.c */
 

@@ -48,7 +48,7 @@ static void append_key_numbers(struct buffer *sql, const struct target_table *ta
 static enum status exists(struct postgres_database *self, PGconn *connection, const char *name,
                           bool *found, struct error *error)
 {
-    const struct postgres_parameter parameters[] = {{.text = self->schema}, {.text = name}};
+    const struct postgres_parameter parameters[] = {{.text = self->sql.schema}, {.text = name}};
     PGresult *result = NULL;
     enum status status = postgres_query(
         self, connection,
@@ -66,26 +66,21 @@ enum status postgres_undo_make(struct postgres_database *self, PGconn *connectio
 {
     struct buffer sql = {0};
     bool found = false;
-    const char *name = sql_undo_name(arena, self->run_id, table->name);
+    const char *name = sql_undo_name(arena, self->sql.run_id, table->name);
 
     if (exists(self, connection, name, &found, error) != STATUS_OK || found) {
         return found ? STATUS_OK : STATUS_FAILED;
     }
-    buffer_append_string(&sql, "CREATE TABLE ");
-    postgres_append_table(&sql, self, name);
-    buffer_append_string(&sql, " AS SELECT false AS found, ''::pg_catalog.text AS hash");
+    postgres_append(&sql, "CREATE TABLE %t AS SELECT false AS found, ''::pg_catalog.text AS hash",
+                    &self->sql, name);
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         if (!facts->columns[i].generated) {
-            buffer_append_string(&sql, ", t.");
-            postgres_append_name(&sql, facts->columns[i].name);
-            buffer_format(&sql, " AS c%d", facts->columns[i].number);
+            postgres_append(&sql, ", t.%n AS c%d", facts->columns[i].name,
+                            facts->columns[i].number);
         }
     }
-    buffer_append_string(&sql, " FROM ");
-    postgres_append_table(&sql, self, table->name);
-    buffer_append_string(&sql, " AS t WITH NO DATA; ALTER TABLE ");
-    postgres_append_table(&sql, self, name);
-    buffer_append_string(&sql, " ADD PRIMARY KEY (");
+    postgres_append(&sql, " FROM %t AS t WITH NO DATA; ALTER TABLE %t ADD PRIMARY KEY (",
+                    &self->sql, table->name, &self->sql, name);
     append_key_numbers(&sql, table, facts);
     buffer_append_byte(&sql, ')');
     return postgres_execute_buffer(self, connection, &sql, POSTGRES_SHORT, ERROR_TARGET_SCHEMA,

@@ -26,15 +26,12 @@ void postgres_writer_close(struct writer *writer)
     if (writer == NULL) {
         return;
     }
-    postgres_writer_chunk_abandon(writer, writer->chunk);
+    postgres_writer_chunk_abandon(writer, writer->sql.chunk);
     postgres_disconnect(writer->connection);
     postgres_disconnect(writer->source);
     buffer_free(&writer->out);
-    buffer_free(&writer->taken);
-    arena_destroy(writer->arena);
-    arena_destroy(writer->scratch);
+    sql_writer_free(&writer->sql);
     free(writer->tables);
-    free(writer->run_id);
     free(writer);
 }
 
@@ -60,10 +57,8 @@ enum status postgres_writer_open(struct database *database, const struct target_
 
     *writer = NULL;
     opened->database = self;
-    opened->arena = arena_create(0);
-    opened->scratch = arena_create(0);
+    opened->sql = sql_writer_make(&self->sql);
     opened->tables = memory_allocate_zeroed((size_t)table_count + 1, sizeof *opened->tables);
-    opened->run_id = memory_copy_string(self->run_id != NULL ? self->run_id : "");
     for (uint32_t i = 0; i < table_count; i++) {
         opened->tables[i].plan = &tables[i];
     }
@@ -81,27 +76,13 @@ enum status postgres_writer_open(struct database *database, const struct target_
 
 /* ---------------------------------------------------------------- chunks */
 
-static void free_held(struct held *held)
-{
-    while (held != NULL) {
-        struct held *next = held->next;
-        batch_destroy(held->batch);
-        arena_destroy(held->outcomes.arena);
-        free(held);
-        held = next;
-    }
-}
-
 enum status postgres_writer_chunk_begin(struct writer *writer, uint64_t chunk, uint32_t attempt,
                                         struct error *error)
 {
     (void)attempt;
-    if (writer->chunk != 0) {
-        return error_set(error, ERROR_INTERNAL, writer->database->shown,
-                         "a chunk was begun while another one is open");
-    }
-    writer->chunk = chunk;
-    return failpoint_hit("postgres.chunk_begin", error);
+    return sql_writer_begin_chunk(&writer->sql, chunk, error) == STATUS_OK
+               ? failpoint_hit("postgres.chunk_begin", error)
+               : STATUS_FAILED;
 }
 
 /* The next BEGIN would go on in a transaction that is still open, with a mere warning: then its
@@ -133,38 +114,21 @@ void postgres_writer_chunk_abandon(struct writer *writer, uint64_t chunk)
             }
         }
     }
-    if (writer->begun) {
+    if (writer->sql.begun) {
         roll_back(writer);
     }
     writer->copying = false;
-    writer->begun = false;
+    writer->sql.begun = false;
     writer->savepoint = false;
-    writer->chunk = 0;
+    writer->sql.chunk = 0;
     writer->plan = NULL;
-    free_held(writer->first);
-    free_held(writer->done);
-    writer->first = writer->last = writer->done = writer->done_last = NULL;
-    writer->held_bytes = 0;
+    sql_held_free(&writer->held);
+    sql_held_free(&writer->sql.done);
     writer->unchecked = false;
     writer->early = false;
 }
 
 /* ---------------------------------------------------------------- batches */
-
-static struct held *hold(struct writer *writer, uint32_t table, struct batch *batch)
-{
-    struct held *made = memory_allocate_zeroed(1, sizeof *made);
-    made->batch = batch;
-    made->table = table;
-    if (writer->last == NULL) {
-        writer->first = made;
-    } else {
-        writer->last->next = made;
-    }
-    writer->last = made;
-    writer->held_bytes += batch_bytes(batch);
-    return made;
-}
 
 enum status postgres_writer_submit(struct writer *writer, uint64_t chunk, uint32_t table,
                                    struct batch *batch, struct error *error)
@@ -172,10 +136,8 @@ enum status postgres_writer_submit(struct writer *writer, uint64_t chunk, uint32
     const struct writer_plan *plan = NULL;
     enum status status = STATUS_OK;
 
-    if (chunk != writer->chunk) {
-        batch_destroy(batch);
-        return error_set(error, ERROR_INTERNAL, writer->database->shown,
-                         "a batch of a chunk that is not open");
+    if (sql_writer_check_batch(&writer->sql, chunk, batch, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     /* plans ask the catalogue, on a connection that must not be in a COPY */
     bool same =
@@ -191,7 +153,7 @@ enum status postgres_writer_submit(struct writer *writer, uint64_t chunk, uint32
     } else {
         plan = writer->plan;
     }
-    struct held *held = hold(writer, table, batch);
+    struct sql_held *held = sql_held_add(&writer->held, table, batch);
     writer->plan = plan;
     if (!writer->copying) {
         status = writer_copy_start(writer, plan, error);
@@ -199,8 +161,8 @@ enum status postgres_writer_submit(struct writer *writer, uint64_t chunk, uint32
     for (uint32_t row = 0; status == STATUS_OK && row < batch->row_count; row++) {
         status = writer_copy_row(writer, plan, held, row, error);
     }
-    arena_reset(writer->scratch);
-    if (status == STATUS_OK && writer->held_bytes >= SEGMENT_BYTES) {
+    arena_reset(writer->sql.scratch);
+    if (status == STATUS_OK && writer->held.bytes >= SEGMENT_BYTES) {
         if (plan->staged || atomic_load(&writer->database->careful)) {
             status = writer_segment_finish(writer, false, error);
         } else {
@@ -213,8 +175,8 @@ enum status postgres_writer_submit(struct writer *writer, uint64_t chunk, uint32
 enum status postgres_writer_poll(struct writer *writer, int64_t timeout_ms,
                                  struct batch_result *result, struct error *error)
 {
-    if (writer->done == NULL) {
-        if (writer->first == NULL) {
+    if (writer->sql.done.first == NULL) {
+        if (writer->held.first == NULL) {
             return STATUS_END;
         }
         if (timeout_ms < TARGET_FEEDING_MS) {
@@ -225,17 +187,7 @@ enum status postgres_writer_poll(struct writer *writer, int64_t timeout_ms,
             return STATUS_FAILED;
         }
     }
-    struct held *held = writer->done;
-    writer->done = held->next;
-    writer->done_last = writer->done != NULL ? writer->done_last : NULL;
-    *result = (struct batch_result){
-        .chunk = writer->chunk,
-        .table = held->table,
-        .batch = held->batch,
-        .bytes = held->bytes,
-    };
-    sql_outcomes_tell(&held->outcomes, result);
-    free(held);
+    sql_writer_poll(&writer->sql, result);
     return STATUS_OK;
 }
 
@@ -257,7 +209,7 @@ static enum status send_commit(struct writer *writer, struct error *error)
                 postgres_is_lost(writer->connection, state != NULL ? state : "");
     if (lost) {
         PQclear(result);
-        error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, self->shown,
+        error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, self->sql.shown,
                   "the connection broke off while a chunk was committed");
         return STATUS_FAILED;
     }
@@ -276,7 +228,7 @@ static enum status send_commit(struct writer *writer, struct error *error)
 enum status postgres_writer_commit(struct writer *writer, uint64_t chunk,
                                    const struct done_mark *mark, struct error *error)
 {
-    if (chunk == writer->committed && writer->chunk == 0) {
+    if (chunk == writer->sql.committed && writer->sql.chunk == 0) {
         return STATUS_OK;
     }
     if (writer_segment_finish(writer, true, error) != STATUS_OK ||
@@ -284,21 +236,21 @@ enum status postgres_writer_commit(struct writer *writer, uint64_t chunk,
         failpoint_hit("postgres.before_mark", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (!writer->begun &&
+    if (!writer->sql.begun &&
         postgres_execute(writer->database, writer->connection, "BEGIN", POSTGRES_SHORT,
                          ERROR_TARGET_WRITE, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    writer->begun = true;
+    writer->sql.begun = true;
     if (postgres_put_mark(writer->database, writer->connection, mark, error) != STATUS_OK ||
         failpoint_hit("postgres.before_commit", error) != STATUS_OK ||
         send_commit(writer, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    writer->begun = false;
+    writer->sql.begun = false;
     writer->savepoint = false;
     writer->unchecked = false;
-    writer->chunk = 0;
-    writer->committed = chunk;
+    writer->sql.chunk = 0;
+    writer->sql.committed = chunk;
     return failpoint_hit("postgres.after_commit", error);
 }

@@ -9,14 +9,6 @@ static const char header[19] = "PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0";
 
 /* ---------------------------------------------------------------- refusing */
 
-enum status writer_refuse(struct held *held, uint32_t row, enum outcome_kind kind,
-                          enum error_code code, const char *reason, struct error *error)
-{
-    return sql_outcomes_note(
-        &held->outcomes, held->batch->row_count,
-        (struct record_outcome){.row = row, .kind = kind, .code = code, .reason = reason}, error);
-}
-
 /* ---------------------------------------------------------------- start */
 
 enum status writer_wait_for_copy(struct writer *writer, struct error *error)
@@ -46,7 +38,7 @@ enum status writer_copy_start(struct writer *writer, const struct writer_plan *p
 {
     struct buffer sql = {0};
 
-    if (!writer->begun) {
+    if (!writer->sql.begun) {
         buffer_append_string(&sql, "BEGIN; ");
     }
     if (writer->savepoint) {
@@ -55,7 +47,7 @@ enum status writer_copy_start(struct writer *writer, const struct writer_plan *p
     if (plan->staged) {
         /* made anew where a rolled back transaction had made it */
         buffer_format(&sql, "SAVEPOINT transhume_segment; ");
-        writer->begun = true;
+        writer->sql.begun = true;
         writer->savepoint = true;
         enum status made = postgres_execute_buffer(writer->database, writer->connection, &sql,
                                                    POSTGRES_SHORT, ERROR_TARGET_WRITE, error);
@@ -76,7 +68,7 @@ enum status writer_copy_start(struct writer *writer, const struct writer_plan *p
     }
     buffer_append_string(&sql, plan->copy);
     enum status status = postgres_send_buffer(writer->database, writer->connection, &sql, error);
-    writer->begun = true;
+    writer->sql.begun = true;
     if (status != STATUS_OK || writer_wait_for_copy(writer, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -166,7 +158,7 @@ static enum status encode_row(struct writer *writer, const struct writer_plan *p
         enum status status =
             cell->kind == VALUE_LARGE
                 ? send_large(writer, column->column, cell->large, error)
-                : postgres_encode(column->column, cell, writer->scratch, &writer->out, error);
+                : postgres_encode(column->column, cell, writer->sql.scratch, &writer->out, error);
         if (status != STATUS_OK) {
             return STATUS_FAILED;
         }
@@ -196,14 +188,14 @@ static enum status probe_row(struct writer *writer, const struct writer_plan *pl
         const struct cell *cell = &cells[plan->columns[i].field];
         status = cell->kind == VALUE_LARGE
                      ? check_large(column, cell->large, error)
-                     : postgres_encode(column, cell, writer->scratch, &ignored, error);
+                     : postgres_encode(column, cell, writer->sql.scratch, &ignored, error);
     }
     buffer_free(&ignored);
     return status;
 }
 
 enum status writer_copy_row(struct writer *writer, const struct writer_plan *plan,
-                            struct held *held, uint32_t row, struct error *error)
+                            struct sql_held *held, uint32_t row, struct error *error)
 {
     const struct cell *cells = batch_row(held->batch, row);
     size_t before = writer->out.length;
@@ -231,7 +223,7 @@ enum status writer_copy_row(struct writer *writer, const struct writer_plan *pla
         writer->out.length = before;
         snprintf(reason, sizeof reason, "%s%s%s", problem.object, problem.object[0] ? ": " : "",
                  problem.message);
-        return writer_refuse(held, row, OUTCOME_REJECTED, problem.code, reason, error);
+        return sql_held_refuse(held, row, OUTCOME_REJECTED, problem.code, reason, error);
     }
     error_copy(error, &problem);
     return STATUS_FAILED;

@@ -39,7 +39,7 @@ enum status writer_distinct_lock(struct stage_pass *pass)
 {
     struct buffer sql = {0};
     buffer_format(&sql, "SELECT pg_catalog.pg_advisory_xact_lock(%d, %d)", LOCK_CLASS,
-                  (int32_t)sql_name_hash(pass->writer->run_id));
+                  (int32_t)sql_name_hash(pass->writer->sql.run_id));
     return ask(pass, &sql, NULL);
 }
 
@@ -106,9 +106,7 @@ static void append_same(struct buffer *sql, const struct writer_plan *plan)
     for (uint32_t i = 0; i < plan->column_count; i++) {
         const struct postgres_column *column = plan->columns[i].column;
         const char *as = is_plain(column->type.format) ? "" : text;
-        buffer_append_string(sql, " AND t.");
-        postgres_append_name(sql, column->name);
-        buffer_format(sql, "%s IS NOT DISTINCT FROM ", as);
+        postgres_append(sql, " AND t.%n%s IS NOT DISTINCT FROM ", column->name, as);
         writer_stage_append_value(sql, plan, column->name, "s.");
         buffer_append_string(sql, as);
     }

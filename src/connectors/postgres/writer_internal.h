@@ -4,7 +4,7 @@
 #define TRANSHUME_CONNECTORS_POSTGRES_WRITER_INTERNAL_H
 
 #include "connectors/postgres/target.h"
-#include "connectors/sql/outcomes.h"
+#include "connectors/sql/writer.h"
 
 /* One column of a COPY: from a field of the batch into a column of the table. */
 struct writer_column {
@@ -30,15 +30,6 @@ struct writer_plan {
     const char *repeats_name; /* distinct: the temporary table of records whose key is taken */
 };
 
-/* A batch under way. */
-struct held {
-    struct held *next;
-    struct batch *batch;
-    uint32_t table;
-    struct sql_outcomes outcomes;
-    uint64_t bytes;
-};
-
 /* A table that the writer may fill. */
 struct writer_table {
     const struct target_table *plan;
@@ -47,38 +38,27 @@ struct writer_table {
 };
 
 struct writer {
+    struct sql_writer sql;
     struct postgres_database *database;
     PGconn *connection;
-    PGconn *source;        /* the express lane's, within the source's snapshot; NULL: none yet */
-    struct arena *arena;   /* plans and descriptions: as long as the writer */
-    struct arena *scratch; /* of values made on the way; emptied after each batch */
+    PGconn *source; /* the express lane's, within the source's snapshot; NULL: none yet */
     struct writer_table *tables;
     uint32_t table_count;
     struct writer_plan *plans;
     uint32_t plan_count;
-    char *run_id;
-    uint64_t chunk;     /* open one, 0: none */
-    uint64_t committed; /* the last one: its commit may be called again */
-    bool begun;         /* a transaction is open */
-    bool savepoint;     /* "transhume_segment" is set */
+    bool savepoint; /* "transhume_segment" is set */
     bool copying;
     /* the segment: batches that one COPY carries, until they are known to be good */
     const struct writer_plan *plan;
-    struct held *first;
-    struct held *last;
-    size_t held_bytes;
+    struct sql_held_list held;
     uint64_t sent_rows;
     uint64_t sent_bytes; /* of all COPYs; more lie in `out` */
-    struct buffer taken; /* struct sql_taken, of the pass that is under way */
     bool defers;    /* the database has constraints that are checked at the end of transactions */
     bool checks;    /* those are checked at the end of this segment */
     bool unchecked; /* rows of this transaction were not */
     uint32_t grain; /* as many rows that they refuse may be taken after others; 0: none */
     bool early;     /* batches of the open COPY were handed back as written, before it has ended */
     struct buffer out;
-    /* results not yet polled */
-    struct held *done;
-    struct held *done_last;
 };
 
 /* writer_plan.c: the table's catalogue, read once. */
@@ -94,7 +74,7 @@ enum status writer_copy_start(struct writer *writer, const struct writer_plan *p
                               struct error *error) MUST_USE;
 /* Sends one row; a value that its column can't hold refuses the row (`held` says so). */
 enum status writer_copy_row(struct writer *writer, const struct writer_plan *plan,
-                            struct held *held, uint32_t row, struct error *error) MUST_USE;
+                            struct sql_held *held, uint32_t row, struct error *error) MUST_USE;
 /*
  * Ends the COPY. STATUS_AGAIN: the server refused it for the sake of some record: `failure` (the
  * caller's to clear) says why, or is NULL: it left some out; all since the savepoint is undone.
@@ -115,9 +95,6 @@ enum status writer_undo_refused(struct writer *writer, enum status status,
  */
 enum status writer_look_for_left_out(struct writer *writer, const struct postgres_table *table,
                                      uint64_t sent, uint64_t written, struct error *error) MUST_USE;
-/* Notes that a row is not written. */
-enum status writer_refuse(struct held *held, uint32_t row, enum outcome_kind kind,
-                          enum error_code code, const char *reason, struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- writer_segment.c */
 
@@ -138,7 +115,7 @@ void writer_segment_hand_back(struct writer *writer);
 
 /* A record of the rows that were copied, in their order. */
 struct row_ref {
-    struct held *held;
+    struct sql_held *held;
     uint32_t row;
 };
 

@@ -19,7 +19,7 @@ enum status postgres_writer_describe(struct writer *writer, uint32_t table, stru
     }
     enum status status =
         postgres_target_describe(writer->database, writer->connection, entry->plan->name,
-                                 writer->arena, &entry->facts, error);
+                                 writer->sql.arena, &entry->facts, error);
     if (status == STATUS_END) {
         return error_set(error, ERROR_TARGET_WRITE, entry->plan->name,
                          "the table is gone from the target");
@@ -32,8 +32,8 @@ static enum status choose_columns(struct writer *writer, struct writer_plan *pla
                                   struct error *error)
 {
     const struct shape *shape = plan->shape;
-    plan->columns =
-        arena_allocate_zeroed(writer->arena, (size_t)shape->field_count + 1, sizeof *plan->columns);
+    plan->columns = arena_allocate_zeroed(writer->sql.arena, (size_t)shape->field_count + 1,
+                                          sizeof *plan->columns);
     for (uint32_t i = 0; i < shape->field_count; i++) {
         int32_t column = postgres_find_column(plan->facts, shape->fields[i].name);
         if (column < 0) {
@@ -53,14 +53,13 @@ static enum status choose_columns(struct writer *writer, struct writer_plan *pla
 static void append_columns(const struct writer_plan *plan, struct buffer *sql)
 {
     for (uint32_t i = 0; i < plan->column_count; i++) {
-        buffer_append_string(sql, i > 0 ? ", " : "");
-        postgres_append_name(sql, plan->columns[i].column->name);
+        postgres_append(sql, "%s%n", i > 0 ? ", " : "", plan->columns[i].column->name);
     }
 }
 
 static const char *keep(struct writer *writer, struct buffer *sql)
 {
-    const char *text = arena_copy_string(writer->arena, buffer_string(sql));
+    const char *text = arena_copy_string(writer->sql.arena, buffer_string(sql));
     buffer_free(sql);
     return text;
 }
@@ -91,8 +90,7 @@ static const char *make_stage(struct writer *writer, const struct writer_plan *p
         const struct postgres_column *column = plan->columns[i].column;
         postgres_append_name(&sql, column->name);
         if (column->type.format == POSTGRES_AS_CAST) {
-            buffer_append_string(&sql, "::pg_catalog.text AS ");
-            postgres_append_name(&sql, column->name);
+            postgres_append(&sql, "::pg_catalog.text AS %n", column->name);
         }
         buffer_append_string(&sql, ", ");
     }
@@ -126,26 +124,27 @@ enum status writer_plan_get(struct writer *writer, uint32_t table, const struct 
         }
     }
     if (table >= writer->table_count || shape == NULL) {
-        return error_set(error, ERROR_INTERNAL, writer->database->shown,
+        return error_set(error, ERROR_INTERNAL, writer->database->sql.shown,
                          "records without a shape, or of a table that there is not");
     }
     if (postgres_writer_describe(writer, table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    struct writer_plan *made = arena_allocate_zeroed(writer->arena, 1, sizeof *made);
+    struct writer_plan *made = arena_allocate_zeroed(writer->sql.arena, 1, sizeof *made);
     const struct target_table *target = writer->tables[table].plan;
     made->table = table;
     made->shape = shape;
     made->facts = &writer->tables[table].facts;
     made->relation = made->facts->schema->name;
     /* in a table that this run made, another record under a key is the run's own */
-    made->existing = target->created ? EXISTING_APPEND : target->existing;
+    made->existing = target_table_policy(target);
     made->distinct = target->distinct && target->key.count > 0;
     made->staged = made->existing == EXISTING_UPSERT || made->existing == EXISTING_REPLACE ||
                    made->existing == EXISTING_SKIP || made->distinct ||
                    writer_keeps_undo(&writer->tables[table]);
-    made->stage_name = arena_format(writer->arena, "_transhume_stage_%u", ++writer->plan_count);
-    made->repeats_name = arena_format(writer->arena, "_transhume_repeats_%u", writer->plan_count);
+    made->stage_name = arena_format(writer->sql.arena, "_transhume_stage_%u", ++writer->plan_count);
+    made->repeats_name =
+        arena_format(writer->sql.arena, "_transhume_repeats_%u", writer->plan_count);
     if (choose_columns(writer, made, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -60,12 +60,12 @@ static void describe(const PGresult *failure, char *reason, size_t capacity)
 static struct row_ref *list_rows(struct writer *writer, uint32_t *count)
 {
     uint32_t most = 0;
-    for (struct held *held = writer->first; held != NULL; held = held->next) {
+    for (struct sql_held *held = writer->held.first; held != NULL; held = held->next) {
         most += held->batch->row_count;
     }
     struct row_ref *rows = memory_allocate_zeroed((size_t)most + 1, sizeof *rows);
     *count = 0;
-    for (struct held *held = writer->first; held != NULL; held = held->next) {
+    for (struct sql_held *held = writer->held.first; held != NULL; held = held->next) {
         for (uint32_t row = 0; row < held->batch->row_count; row++) {
             if (!sql_outcomes_has(&held->outcomes, row)) {
                 rows[(*count)++] = (struct row_ref){held, row};
@@ -90,12 +90,12 @@ enum status writer_check_deferred(struct writer *writer, PGresult **failure, str
 static enum status note_taken(struct writer *writer, const struct row_ref *rows,
                               struct error *error)
 {
-    const struct sql_taken *taken = (const void *)writer->taken.data;
-    size_t left = writer->taken.length / sizeof *taken;
+    const struct sql_taken *taken = (const void *)writer->sql.taken.data;
+    size_t left = writer->sql.taken.length / sizeof *taken;
     enum status status = STATUS_OK;
     for (; status == STATUS_OK && left > 0; left--, taken++) {
         const struct row_ref *at = &rows[taken->place];
-        status = writer_refuse(at->held, at->row, taken->kind, taken->code, taken->reason, error);
+        status = sql_held_refuse(at->held, at->row, taken->kind, taken->code, taken->reason, error);
     }
     return status;
 }
@@ -104,7 +104,7 @@ static enum status note_taken(struct writer *writer, const struct row_ref *rows,
 static enum status end_pass(struct writer *writer, const struct row_ref *rows, uint32_t count,
                             PGresult **failure, bool *deferred, struct error *error)
 {
-    buffer_clear(&writer->taken);
+    buffer_clear(&writer->sql.taken);
     enum status status = writer_copy_end(writer, failure, error);
     status = status == STATUS_OK && writer->plan->staged
                  ? writer_stage_apply(writer, count, failure, error)
@@ -125,7 +125,7 @@ static enum status send_rows(struct writer *writer, const struct row_ref *rows, 
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
         status = writer_copy_row(writer, writer->plan, rows[i].held, rows[i].row, error);
     }
-    arena_reset(writer->scratch);
+    arena_reset(writer->sql.scratch);
     *deferred = false;
     return status == STATUS_OK ? end_pass(writer, rows, count, failure, deferred, error) : status;
 }
@@ -149,7 +149,7 @@ static enum status settle_row(struct writer *writer, const struct row_ref *at, P
             code = strcmp(key.names[i], column) == 0 ? ERROR_REJECT_KEY_NULL : code;
         }
     }
-    return writer_refuse(at->held, at->row, OUTCOME_REJECTED, code, reason, error);
+    return sql_held_refuse(at->held, at->row, OUTCOME_REJECTED, code, reason, error);
 }
 
 /* A partner may come behind the row; nothing that comes makes two equal ones differ. */
@@ -247,38 +247,23 @@ static enum status send_again(struct writer *writer, struct error *error)
 
 /* ---------------------------------------------------------------- the end */
 
-static void move_to_results(struct writer *writer)
-{
-    if (writer->first == NULL) {
-        return;
-    }
-    if (writer->done == NULL) {
-        writer->done = writer->first;
-    } else {
-        writer->done_last->next = writer->first;
-    }
-    writer->done_last = writer->last;
-    writer->first = NULL;
-    writer->last = NULL;
-    writer->held_bytes = 0;
-}
-
 void writer_segment_hand_back(struct writer *writer)
 {
-    move_to_results(writer);
+    sql_held_move(&writer->held, &writer->sql.done);
     writer->early = true;
 }
 
 static _Atomic uint64_t *strict_place(const struct writer *writer)
 {
-    return &writer->database->strict[writer->chunk % POSTGRES_STRICT_CHUNKS];
+    return &writer->database->strict[writer->sql.chunk % POSTGRES_STRICT_CHUNKS];
 }
 
 /* What was said to be written is not: all of the chunk goes again, in careful segments. */
 static enum status start_again(struct writer *writer, const PGresult *failure, struct error *error)
 {
     char reason[768];
-    const char *relation = writer->plan != NULL ? writer->plan->relation : writer->database->shown;
+    const char *relation =
+        writer->plan != NULL ? writer->plan->relation : writer->database->sql.shown;
     describe(failure, reason, sizeof reason);
     atomic_store(&writer->database->careful, true);
     return error_set(error, ERROR_TARGET_REFUSED, relation,
@@ -310,13 +295,13 @@ enum status writer_segment_finish(struct writer *writer, bool last, struct error
 
     if (writer->copying) {
         bool whole = last && !writer->unchecked && !writer->early;
-        bool strict = atomic_load(strict_place(writer)) == writer->chunk;
+        bool strict = atomic_load(strict_place(writer)) == writer->sql.chunk;
         writer->checks = writer->defers && (whole || strict);
         writer->unchecked |= writer->defers && !writer->checks;
         status = end_segment(writer, error);
     }
     if (status == STATUS_OK) {
-        move_to_results(writer);
+        sql_held_move(&writer->held, &writer->sql.done);
         writer->plan = NULL;
     }
     return status;
@@ -328,7 +313,7 @@ enum status writer_check_chunk(struct writer *writer, struct error *error)
     enum status status =
         writer->unchecked ? writer_check_deferred(writer, &failure, error) : STATUS_OK;
     if (status == STATUS_AGAIN) {
-        atomic_store(strict_place(writer), writer->chunk);
+        atomic_store(strict_place(writer), writer->sql.chunk);
         status = start_again(writer, failure, error);
     }
     PQclear(failure);

@@ -49,8 +49,7 @@ void writer_stage_append_value(struct buffer *sql, const struct writer_plan *pla
                                const char *alias)
 {
     int32_t at = postgres_find_column(plan->facts, name);
-    buffer_append_string(sql, alias);
-    postgres_append_name(sql, name);
+    postgres_append(sql, "%s%n", alias, name);
     if (at >= 0 && plan->facts->columns[at].type.format == POSTGRES_AS_CAST) {
         buffer_format(sql, "::%s", plan->facts->columns[at].type.type.native);
     }
@@ -71,9 +70,7 @@ void writer_stage_append_match(struct buffer *sql, const struct writer_plan *pla
     for (uint32_t i = 0; i < key.count; i++) {
         int32_t at = postgres_find_column(plan->facts, key.names[i]);
         const char *labels = at >= 0 ? postgres_labels(&plan->facts->columns[at]) : "";
-        buffer_format(sql, "%s%s.", i > 0 ? " AND " : "", alias);
-        postgres_append_name(sql, key.names[i]);
-        buffer_format(sql, "%s = ", labels);
+        postgres_append(sql, "%s%s.%n%s = ", i > 0 ? " AND " : "", alias, key.names[i], labels);
         writer_stage_append_value(sql, plan, key.names[i], "s.");
         buffer_append_string(sql, labels);
     }
@@ -81,9 +78,8 @@ void writer_stage_append_match(struct buffer *sql, const struct writer_plan *pla
 
 void writer_stage_append_present(struct buffer *sql, const struct stage_pass *pass)
 {
-    buffer_append_string(sql, "EXISTS (SELECT 1 FROM ");
-    postgres_append_table(sql, pass->writer->database, pass->plan->relation);
-    buffer_append_string(sql, " AS t WHERE ");
+    postgres_append(sql, "EXISTS (SELECT 1 FROM %t AS t WHERE ", &pass->writer->database->sql,
+                    pass->plan->relation);
     writer_stage_append_match(sql, pass->plan, pass->key, "t");
 }
 
@@ -111,7 +107,7 @@ enum status writer_stage_take_out(struct stage_pass *pass, const char *from,
     buffer_append_string(&sql, " RETURNING _transhume_row");
     enum status status = writer_ask(pass->writer, &sql, &listed, pass->failure, pass->error);
     for (int i = 0; status == STATUS_OK && i < PQntuples(listed); i++) {
-        status = sql_taken_add(&pass->writer->taken, PQgetvalue(listed, i, 0), pass->first,
+        status = sql_taken_add(&pass->writer->sql.taken, PQgetvalue(listed, i, 0), pass->first,
                                pass->count, one, pass->plan->relation, pass->error);
     }
     PQclear(listed);
@@ -163,7 +159,7 @@ static enum status take_out_unfit(struct stage_pass *pass)
         }
         if (!buffer_is_empty(&condition)) {
             const char *reason =
-                arena_format(pass->writer->scratch, "%s: the value does not fit %s exactly",
+                arena_format(pass->writer->sql.scratch, "%s: the value does not fit %s exactly",
                              column->name, column->type.type.native);
             status = writer_stage_take_out(pass, pass->plan->stage_name, NULL, &condition,
                                            (struct sql_taken){.kind = OUTCOME_REJECTED,
@@ -266,9 +262,8 @@ static enum status check_key_at_once(struct stage_pass *pass)
         if (!index->deferrable || !postgres_is_key_index(index, pass->key)) {
             continue;
         }
-        buffer_append_string(&sql, "SET CONSTRAINTS ");
-        postgres_append_table(&sql, pass->writer->database, index->name);
-        buffer_append_string(&sql, " IMMEDIATE");
+        postgres_append(&sql, "SET CONSTRAINTS %t IMMEDIATE", &pass->writer->database->sql,
+                        index->name);
         status = writer_ask(pass->writer, &sql, &result, pass->failure, pass->error);
         PQclear(result);
     }
@@ -300,12 +295,9 @@ static bool append_update(struct buffer *sql, const struct stage_pass *pass)
             (!planned && !cleared && pass->plan->existing != EXISTING_REPLACE)) {
             continue;
         }
-        buffer_append_string(sql, begun ? ", " : " DO UPDATE SET ");
-        postgres_append_name(sql, column->name);
-        buffer_append_string(sql, " = ");
+        postgres_append(sql, "%s%n = ", begun ? ", " : " DO UPDATE SET ", column->name);
         if (planned) {
-            buffer_append_string(sql, "excluded.");
-            postgres_append_name(sql, column->name);
+            postgres_append(sql, "excluded.%n", column->name);
         } else {
             buffer_append_string(sql, cleared ? "NULL" : "DEFAULT");
         }
@@ -355,12 +347,9 @@ static enum status insert_rest(struct stage_pass *pass)
     uint64_t written = 0;
     bool may_leave = false; /* those whose key is all that they have, and is there */
 
-    buffer_append_string(&sql, "INSERT INTO ");
-    postgres_append_table(&sql, pass->writer->database, plan->relation);
-    buffer_append_string(&sql, " (");
+    postgres_append(&sql, "INSERT INTO %t (", &pass->writer->database->sql, plan->relation);
     for (uint32_t i = 0; i < plan->column_count; i++) {
-        buffer_append_string(&sql, i > 0 ? ", " : "");
-        postgres_append_name(&sql, plan->columns[i].column->name);
+        postgres_append(&sql, "%s%n", i > 0 ? ", " : "", plan->columns[i].column->name);
     }
     buffer_append_string(&sql, ") OVERRIDING SYSTEM VALUE SELECT ");
     for (uint32_t i = 0; i < plan->column_count; i++) {
@@ -409,9 +398,7 @@ enum status writer_stage_apply(struct writer *writer, uint32_t count, PGresult *
                               .count = count,
                               .failure = failure,
                               .error = error};
-    bool tracked = writer->plan->existing == EXISTING_UPSERT ||
-                   writer->plan->existing == EXISTING_REPLACE ||
-                   writer->plan->existing == EXISTING_SKIP;
+    bool tracked = target_table_tracks(writer->tables[writer->plan->table].plan);
     enum status status = first_number(&pass);
     status = status == STATUS_OK ? take_out_unfit(&pass) : status;
     status = status == STATUS_OK && pass.plan->distinct ? writer_distinct_lock(&pass) : status;

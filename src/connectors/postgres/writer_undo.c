@@ -12,8 +12,7 @@ static void append_key(struct buffer *sql, const struct writer_table *table, boo
         if (of_undo) {
             buffer_format(sql, "c%d", at >= 0 ? table->facts.columns[at].number : 0);
         } else {
-            buffer_append_string(sql, "t.");
-            postgres_append_name(sql, key.names[i]);
+            postgres_append(sql, "t.%n", key.names[i]);
         }
     }
 }
@@ -23,18 +22,16 @@ static void append_records(struct buffer *sql, const struct writer *writer,
                            const struct writer_plan *plan)
 {
     const struct writer_table *table = &writer->tables[plan->table];
-    buffer_format(sql, " FROM %s AS s JOIN ", plan->stage_name);
-    postgres_append_table(sql, writer->database, plan->relation);
-    buffer_append_string(sql, " AS t ON ");
+    postgres_append(sql, " FROM %s AS s JOIN %t AS t ON ", plan->stage_name, &writer->database->sql,
+                    plan->relation);
     writer_stage_append_match(sql, plan, table->plan->key, "t");
 }
 
 static void append_undo_table(struct buffer *sql, struct writer *writer,
                               const struct writer_plan *plan)
 {
-    const char *name = sql_undo_name(writer->scratch, writer->run_id, plan->relation);
-    buffer_append_string(sql, "INSERT INTO ");
-    postgres_append_table(sql, writer->database, name);
+    const char *name = sql_undo_name(writer->sql.scratch, writer->sql.run_id, plan->relation);
+    postgres_append(sql, "INSERT INTO %t", &writer->database->sql, name);
 }
 
 static enum status ask(struct writer *writer, struct buffer *sql, PGresult **failure,
@@ -62,8 +59,7 @@ enum status writer_undo_before(struct writer *writer, const struct writer_plan *
     buffer_append_string(&sql, ") SELECT true");
     for (uint32_t i = 0; i < facts->schema->column_count; i++) {
         if (!facts->columns[i].generated) {
-            buffer_append_string(&sql, ", t.");
-            postgres_append_name(&sql, facts->columns[i].name);
+            postgres_append(&sql, ", t.%n", facts->columns[i].name);
         }
     }
     append_records(&sql, writer, plan);

@@ -119,22 +119,24 @@ static bool read_number(const char *text, uint64_t *number)
     return true;
 }
 
-bool sql_digest_take(const char *const cells[SQL_DIGEST_CELLS], uint32_t bucket_count,
-                     struct digest_sum *sums)
+enum status sql_digest_take(const struct read_request *request,
+                            const char *const cells[SQL_DIGEST_CELLS], struct digest_sum *sums,
+                            uint64_t *bytes, struct error *error)
 {
     uint64_t numbers[SQL_DIGEST_CELLS];
+    bool good = true;
     for (uint32_t i = 0; i < SQL_DIGEST_CELLS; i++) {
-        if (!read_number(cells[i], &numbers[i])) {
-            return false;
-        }
+        good &= read_number(cells[i], &numbers[i]);
+        *bytes += cells[i] != NULL ? strlen(cells[i]) + 1 : 1;
     }
-    if (numbers[0] >= bucket_count || numbers[2] > numbers[1]) {
-        return false;
+    if (!good || numbers[0] >= request->digest->bucket_count || numbers[2] > numbers[1]) {
+        return error_set(error, ERROR_SOURCE_READ, request->name,
+                         "what the server says is no sum of hashes");
     }
     struct digest_sum *sum = &sums[numbers[0]];
     sum->rows += numbers[1];
     sum->doubtful += numbers[1] - numbers[2];
     sum->high += numbers[3];
     sum->low += numbers[4];
-    return true;
+    return STATUS_OK;
 }

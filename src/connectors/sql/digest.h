@@ -25,9 +25,10 @@ enum status sql_digest_end(struct sql_request *request) MUST_USE;
 /* `begin` and the condition that a row is in one of the buckets that are asked for. */
 enum status sql_digest_append_wanted(struct sql_request *request, const char *begin) MUST_USE;
 
-/* One row of the result, as texts. False: it is none. */
+/* Adds one row of the result, as texts; its bytes are counted. */
 enum { SQL_DIGEST_CELLS = 5 };
-bool sql_digest_take(const char *const cells[SQL_DIGEST_CELLS], uint32_t bucket_count,
-                     struct digest_sum *sums) MUST_USE;
+enum status sql_digest_take(const struct read_request *request,
+                            const char *const cells[SQL_DIGEST_CELLS], struct digest_sum *sums,
+                            uint64_t *bytes, struct error *error) MUST_USE;
 
 #endif

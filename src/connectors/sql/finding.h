@@ -2,15 +2,18 @@
 #ifndef TRANSHUME_CONNECTORS_SQL_FINDING_H
 #define TRANSHUME_CONNECTORS_SQL_FINDING_H
 
-#include "base/arena.h"
-#include "connectors/connector.h"
+#include "connectors/sql/database.h"
 
-/* A connector's own begins with it. */
 struct sql_finding {
+    struct sql_database *database;
     const struct target_table *table;
+    struct sql_table facts;
     struct column_list columns; /* that name a record: the key's, without a key all */
     struct arena *arena;        /* of all records */
     struct arena *scratch;      /* of one */
+    struct batch *batch;        /* what is fetched; NULL: records are deleted */
+    const char *undo_name;      /* where images of what is deleted are kept; NULL: they are not */
+    uint64_t deleted;
     struct error *error;
 };
 
@@ -28,5 +31,14 @@ enum status sql_finding_each(struct sql_finding *finding, const struct cell *key
                              uint32_t key_count,
                              enum status (*one)(struct sql_finding *finding,
                                                 const struct cell *cells)) MUST_USE;
+
+/* ---- target_functions */
+
+enum status sql_delete_records(struct database *self, const struct target_table *table,
+                               const struct cell *keys, uint32_t key_count, uint64_t *deleted,
+                               struct error *error);
+enum status sql_fetch(struct database *self, const struct target_table *table,
+                      const struct cell *keys, uint32_t key_count, struct batch **made,
+                      struct error *error);
 
 #endif

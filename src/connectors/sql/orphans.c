@@ -334,6 +334,7 @@ static const struct cell *field_of(const struct cell *record, const char *name)
 }
 
 struct telling {
+    struct sql_database *self;
     const struct target_table *table;
     int64_t last; /* number of the record that was told last */
     target_orphan_found *found;
@@ -374,30 +375,34 @@ static uint32_t next_rows(uint32_t rows, uint64_t bytes)
     return bytes > BYTES_WANTED ? (rows > 1 ? rows / 2 : 1) : rows < ROWS_MAX ? rows * 2 : rows;
 }
 
-static enum status tell_page(struct telling *telling, const struct sql_kept *kept, const char *name,
+static enum status tell_page(struct telling *telling, const struct sql_table *kept,
                              struct batch *batch, uint32_t rows, struct error *error)
 {
-    char which[160];
+    const struct sql_dialect *dialect = telling->self->dialect;
+    struct buffer from = {0};
     struct arena *arena = arena_create(0);
-    snprintf(which, sizeof which,
-             " WHERE " SQL_ORPHANS_NUMBER " > %lld ORDER BY " SQL_ORPHANS_NUMBER " LIMIT %u",
-             (long long)telling->last, rows);
-    enum status status = kept->read(kept->context, name, which, batch, error);
+    dialect->append_table(&from, telling->self, kept->schema->name);
+    buffer_format(&from,
+                  " WHERE " SQL_ORPHANS_NUMBER " > %lld ORDER BY " SQL_ORPHANS_NUMBER " LIMIT %u",
+                  (long long)telling->last, rows);
+    enum status status =
+        dialect->read_records(telling->self, kept, buffer_string(&from), batch, error);
     for (uint32_t i = 0; status == STATUS_OK && i < batch->row_count; i++) {
         status = tell_one(telling, batch_row(batch, i), arena, error);
     }
+    buffer_free(&from);
     arena_destroy(arena);
     return status;
 }
 
-static enum status tell_all(struct telling *telling, const struct sql_kept *kept, const char *name,
+static enum status tell_all(struct telling *telling, const struct sql_table *kept,
                             struct error *error)
 {
     enum status status = STATUS_OK;
     uint32_t rows = next_rows(0, 0);
     for (bool end = false; status == STATUS_OK && !end;) {
         struct batch *batch = batch_create(NULL, 1, rows);
-        status = tell_page(telling, kept, name, batch, rows, error);
+        status = tell_page(telling, kept, batch, rows, error);
         end = batch->row_count < rows;
         rows = next_rows(rows, arena_bytes(batch->arena));
         batch_destroy(batch);
@@ -405,16 +410,26 @@ static enum status tell_all(struct telling *telling, const struct sql_kept *kept
     return status;
 }
 
-enum status sql_orphans_tell(const struct target_table *table, const char *run_id,
-                             const struct sql_kept *kept, target_orphan_found *found, void *context,
-                             struct error *error)
+static enum status tell_within(struct telling *telling, struct error *error)
 {
-    struct telling telling = {.table = table, .found = found, .context = context};
+    struct sql_database *self = telling->self;
+    struct sql_table kept;
     struct arena *arena = arena_create(0);
     char name[SQL_OWN_NAME_BYTES];
-    sql_orphans_name(run_id, table->name, name);
-    enum status status = kept->find(kept->context, name, arena, error);
-    status = status == STATUS_OK ? tell_all(&telling, kept, name, error) : status;
+    sql_orphans_name(self->run_id, telling->table->name, name);
+    enum status status = self->dialect->describe(self, name, arena, &kept, error);
+    status = status == STATUS_OK ? tell_all(telling, &kept, error) : status;
     arena_destroy(arena);
     return status == STATUS_END ? STATUS_OK : status;
+}
+
+enum status sql_orphans_tell(struct database *database, const struct target_table *table,
+                             target_orphan_found *found, void *context, struct error *error)
+{
+    struct sql_database *self = sql_database_of(database);
+    struct telling telling = {.self = self, .table = table, .found = found, .context = context};
+    if (self->dialect->begin(self, SQL_LOOKS, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return self->dialect->end(self, tell_within(&telling, error), error);
 }

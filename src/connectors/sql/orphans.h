@@ -4,6 +4,7 @@
 #define TRANSHUME_CONNECTORS_SQL_ORPHANS_H
 
 #include "base/buffer.h"
+#include "connectors/sql/database.h"
 #include "connectors/sql/undo.h"
 #include "connectors/target.h"
 
@@ -94,18 +95,8 @@ enum status sql_references_mend(struct sql_reference *references, uint32_t count
 void sql_orphans_name(const char *run_id, const char *table, char name[SQL_OWN_NAME_BYTES]);
 #define SQL_ORPHANS_REASON "_transhume_reason"
 #define SQL_ORPHANS_NUMBER "_transhume_number"
-/* How a server reads such a table. */
-struct sql_kept {
-    /* Finds it by its name, for `read`, in the arena. STATUS_END: there is none. */
-    enum status (*find)(void *context, const char *name, struct arena *arena, struct error *error);
-    /* Of its rows those that `which` says, behind FROM and its name: MAPs of all of its columns. */
-    enum status (*read)(void *context, const char *name, const char *which, struct batch *batch,
-                        struct error *error);
-    void *context;
-};
-/* Tells all of them, by their numbers: target_functions.tell_orphans, but for the reading. */
-enum status sql_orphans_tell(const struct target_table *table, const char *run_id,
-                             const struct sql_kept *kept, target_orphan_found *found, void *context,
-                             struct error *error) MUST_USE;
+/* target_functions.tell_orphans: tells all of them, by their numbers. */
+enum status sql_orphans_tell(struct database *self, const struct target_table *table,
+                             target_orphan_found *found, void *context, struct error *error);
 
 #endif

@@ -28,12 +28,18 @@ void sql_hint_at_table(const struct schema *schema, const char *name, struct err
     hint_at_nearest(name, names, count, error);
 }
 
-enum status sql_no_such_table(const struct schema *schema, const char *name, const char *shown,
-                              const char *container, const char *container_name,
-                              struct error *error)
+enum status sql_find_table(struct sql_database *self, const char *name, struct sql_table *table,
+                           struct error *error)
 {
-    error_set(error, ERROR_PLAN_INVALID, shown, "there is no table %s in the %s %s", name,
-              container, container_name);
+    const struct schema *schema = NULL;
+    if (self->dialect->catalog(self, &schema, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (self->dialect->find(self, name, table) == STATUS_OK) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_PLAN_INVALID, self->shown, "there is no table %s in the %s %s", name,
+              self->dialect->container, self->schema);
     sql_hint_at_table(schema, name, error);
     return STATUS_FAILED;
 }
@@ -58,6 +64,14 @@ enum status sql_request_is_query(const struct read_request *asked, struct error 
                : error_set(error, ERROR_INTERNAL, asked->name, "a request without a root");
 }
 
+enum status sql_request_root(struct sql_database *self, const struct read_request *request,
+                             struct sql_table *table, struct error *error)
+{
+    *table = (struct sql_table){0};
+    return request->table != NULL ? sql_find_table(self, request->table, table, error)
+                                  : sql_request_is_query(request, error);
+}
+
 /* ---------------------------------------------------------------- columns */
 
 void sql_name_alias(char alias[SQL_ALIAS_BYTES], int32_t join)
@@ -67,7 +81,26 @@ void sql_name_alias(char alias[SQL_ALIAS_BYTES], int32_t join)
 
 static const struct schema_table *table_of(const struct sql_request *request, int32_t join)
 {
-    return request->dialect->table(request, join);
+    return sql_request_table(request, join)->schema;
+}
+
+int32_t sql_request_find(const struct sql_request *request, int32_t join, const char *name)
+{
+    const struct schema_table *table = table_of(request, join);
+    bool query = join < 0 && request->asked->table == NULL;
+    for (uint32_t i = 0; i < table->column_count; i++) {
+        if ((query ? strcmp : request->database->dialect->compare_names)(table->columns[i].name,
+                                                                         name) == 0) {
+            return (int32_t)i;
+        }
+    }
+    return -1;
+}
+
+static void append_table(struct sql_request *request, int32_t join)
+{
+    request->database->dialect->append_table(&request->out->sql, request->database,
+                                             table_of(request, join)->name);
 }
 
 static bool is_of_query(const struct sql_request *request, int32_t join)
@@ -124,9 +157,7 @@ static enum status append_columns(struct sql_request *request)
                                                       : table_of(request, -1)->column_count;
     const struct read_column *wanted = list_columns(request);
 
-    if (request->dialect->make_types(request, count) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
+    request->dialect->make_types(request, count);
     out->names = arena_allocate_zeroed(request->arena, (size_t)count + 1, sizeof *out->names);
     buffer_append_string(&out->sql, "SELECT ");
     for (uint32_t i = 0; i < count; i++) {
@@ -150,10 +181,9 @@ static enum status append_columns(struct sql_request *request)
 static enum status find_tables(struct sql_request *request)
 {
     const struct read_request *asked = request->asked;
-    enum status root = is_of_query(request, -1)
-                           ? sql_request_is_query(asked, request->error)
-                           : request->dialect->find_table(request, -1, asked->table);
-    if (root != STATUS_OK) {
+    request->tables = arena_allocate_zeroed(request->arena, (size_t)asked->join_count + 1,
+                                            sizeof *request->tables);
+    if (sql_request_root(request->database, asked, request->tables, request->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < asked->join_count; i++) {
@@ -163,11 +193,13 @@ static enum status find_tables(struct sql_request *request)
             return error_set(request->error, ERROR_INTERNAL, asked->name, "join %u is malformed",
                              i);
         }
-        if (request->dialect->find_table(request, (int32_t)i, join->table) != STATUS_OK) {
+        if (sql_find_table(request->database, join->table, &request->tables[i + 1],
+                           request->error) != STATUS_OK) {
             return STATUS_FAILED;
         }
     }
-    return is_of_query(request, -1) ? request->dialect->describe_query(request) : STATUS_OK;
+    return is_of_query(request, -1) ? request->dialect->describe_query(request, request->tables)
+                                    : STATUS_OK;
 }
 
 enum status sql_request_equals(struct sql_request *request, uint32_t join, const char *alias)
@@ -187,7 +219,7 @@ void sql_request_begin_join(struct sql_request *request, uint32_t join, bool man
     char alias[SQL_ALIAS_BYTES];
     sql_name_alias(alias, (int32_t)join);
     buffer_append_string(sql, many ? " JOIN " : " LEFT JOIN ");
-    request->dialect->append_table(request, table_of(request, (int32_t)join)->name);
+    append_table(request, (int32_t)join);
     buffer_format(sql, " AS %s ON ", alias);
 }
 
@@ -226,7 +258,7 @@ static enum status append_from(struct sql_request *request)
     if (is_of_query(request, -1)) {
         sql_append_query(sql, request->asked->query);
     } else {
-        request->dialect->append_table(request, table_of(request, -1)->name);
+        append_table(request, -1);
     }
     buffer_append_string(sql, " AS _t0");
     for (uint32_t i = 0; i < request->asked->join_count; i++) {

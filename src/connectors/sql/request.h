@@ -4,9 +4,9 @@
 #define TRANSHUME_CONNECTORS_SQL_REQUEST_H
 
 #include "base/buffer.h"
-#include "connectors/connector.h"
+#include "connectors/sql/database.h"
 
-struct sql_dialect;
+struct sql_request_dialect;
 struct sql_digest_words;
 
 struct sql_select {
@@ -19,29 +19,26 @@ struct sql_select {
 /* One that is being written; a connector's own begins with it. The root's alias is _t0, that of
  * join n _t<n+1>; as a `join`, -1 stands for the root. */
 struct sql_request {
-    const struct sql_dialect *dialect;
+    const struct sql_request_dialect *dialect;
+    struct sql_database *database;
     const struct read_request *asked;
-    struct arena *arena; /* what is handed out lives there */
+    struct sql_table *tables; /* that were found: the root or the query, then the joins' */
+    struct arena *arena;      /* what is handed out lives there */
     struct sql_select *out;
     struct error *error;
     bool sums; /* not the rows are asked for, but their digest: digest.h */
 };
 
 /* What a database writes in its own way, to out->sql. What fails fills `error`. */
-struct sql_dialect {
+struct sql_request_dialect {
     const char *truth;   /* a literal */
     const char *present; /* behind a value: it is not NULL; in PostgreSQL IS NOT NULL is of what is
                             in a row, too */
     const struct sql_digest_words *digest_words;
-    /* Finds a table and keeps it; PLAN_INVALID if there is none of that name. */
-    enum status (*find_table)(struct sql_request *request, int32_t join, const char *name);
-    /* The same of a root that is a query. */
-    enum status (*describe_query)(struct sql_request *request);
+    /* The columns of a root that is a query. */
+    enum status (*describe_query)(struct sql_request *request, struct sql_table *query);
     /* Room for the types of the columns. */
-    enum status (*make_types)(struct sql_request *request, uint32_t count);
-    /* Of a table that was found, or of the query. */
-    const struct schema_table *(*table)(const struct sql_request *request, int32_t join);
-    void (*append_table)(struct sql_request *request, const char *name);
+    void (*make_types)(struct sql_request *request, uint32_t count);
     /* A column by its alias and name; false: there is none of that name. */
     bool (*append_column)(struct sql_request *request, int32_t join, const char *name);
     /* A column of the result, and its type: number out->column_count. */
@@ -86,15 +83,23 @@ enum status sql_request_equals(struct sql_request *request, uint32_t join,
 /* "(query)" without its closing semicolon. */
 void sql_append_query(struct buffer *sql, const char *query);
 
+static inline const struct sql_table *sql_request_table(const struct sql_request *request,
+                                                        int32_t join)
+{
+    return &request->tables[join + 1];
+}
+/* The number of a column, of a table as the database compares names; -1: there is none. */
+int32_t sql_request_find(const struct sql_request *request, int32_t join, const char *name);
 /* OK if the request without a table is one of a query. */
 enum status sql_request_is_query(const struct read_request *asked, struct error *error) MUST_USE;
 /* The nearest name, if one is near. */
 void sql_hint_at_table(const struct schema *schema, const char *name, struct error *error);
-/* PLAN_INVALID with that hint. `container`: what holds tables there, "database" or "schema",
- * and its name. */
-enum status sql_no_such_table(const struct schema *schema, const char *name, const char *shown,
-                              const char *container, const char *container_name,
-                              struct error *error);
+/* PLAN_INVALID with that hint if there is none of that name. */
+enum status sql_find_table(struct sql_database *self, const char *name, struct sql_table *table,
+                           struct error *error) MUST_USE;
+/* The root's table; all NULL for a query. */
+enum status sql_request_root(struct sql_database *self, const struct read_request *request,
+                             struct sql_table *table, struct error *error) MUST_USE;
 enum status sql_no_such_column(const struct schema_table *table, const char *name,
                                const char *object, struct error *error);
 

@@ -49,8 +49,8 @@ enum status catalog_fail(struct catalog_builder *builder, const char *name)
 {
     struct sqlite_database *self = builder->self;
     sqlite_error(builder->connection, sqlite3_errcode(builder->connection), self->mode,
-                 self->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID, self->shown,
-                 "its catalogue can't be read", builder->error);
+                 self->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_INVALID,
+                 self->sql.shown, "its catalogue can't be read", builder->error);
     if (name != NULL) {
         error_context(builder->error, "%s", name);
     }

@@ -62,11 +62,9 @@ void catalog_append_key_part(struct buffer *sql, const struct catalog_table *tab
 {
     const struct catalog_key_part *key = &table->key[part];
 
-    buffer_format(sql, "%s.", alias);
-    sqlite_append_name(sql, table->schema->columns[key->column].name);
+    sqlite_append(sql, "%s.%n", alias, table->schema->columns[key->column].name);
     if (sqlite3_stricmp(key->collation, table->columns[key->column].collation) != 0) {
-        buffer_append_string(sql, " COLLATE ");
-        sqlite_append_name(sql, key->collation);
+        sqlite_append(sql, " COLLATE %n", key->collation);
     }
 }
 

@@ -23,8 +23,7 @@ static enum status add_unreadable(struct sqlite_database *self, struct buffer *o
         if (object->kind != SCHEMA_OBJECT_OTHER || object->native_sql == NULL) {
             continue;
         }
-        buffer_append_string(&sql, "SELECT 1 FROM main.");
-        sqlite_append_name(&sql, object->name);
+        sqlite_append(&sql, "SELECT 1 FROM main.%n", object->name);
         if (sqlite3_prepare_v2(self->control, buffer_string(&sql), -1, &statement, NULL) !=
             SQLITE_OK) {
             text_printable(object->name, strlen(object->name), name, sizeof name);
@@ -51,9 +50,7 @@ static bool has_many_rows(struct sqlite_database *self, const char *table)
     struct buffer sql = {0};
     bool many = false;
 
-    buffer_append_string(&sql, "SELECT 1 FROM main.");
-    sqlite_append_name(&sql, table);
-    buffer_format(&sql, " LIMIT 1 OFFSET %d", MANY_ROWS - 1);
+    sqlite_append(&sql, "SELECT 1 FROM main.%n LIMIT 1 OFFSET %d", table, MANY_ROWS - 1);
     if (sqlite3_prepare_v2(self->control, buffer_string(&sql), -1, &statement, NULL) == SQLITE_OK) {
         many = sqlite3_step(statement) == SQLITE_ROW;
     }
@@ -97,7 +94,7 @@ enum status source_caveats(struct database *database, struct buffer *out, struct
     struct stat facts;
 
     if (stat(self->path, &facts) == 0 && facts.st_size == 0) {
-        buffer_format(out, "%s is an empty file: a database without tables\n", self->shown);
+        buffer_format(out, "%s is an empty file: a database without tables\n", self->sql.shown);
     }
     if (source->immutable) {
         buffer_append_string(out,

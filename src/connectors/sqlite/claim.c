@@ -1,8 +1,8 @@
 /* Who may write: the lock that goes with the process, and the guard that the ledger moves on. */
-#include "connectors/sql/claim.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "connectors/ledger.h"
+#include "connectors/sql/database.h"
 #include "connectors/sqlite/ledger_internal.h"
 #include <ctype.h>
 #include <fcntl.h>
@@ -133,7 +133,7 @@ enum status sqlite_claim_refuse_other(struct sqlite_database *self, struct error
     if (status != STATUS_AGAIN) {
         return status;
     }
-    error_set(error, ERROR_RUN_HELD, self->shown, "%s works on %s%s", found.name,
+    error_set(error, ERROR_RUN_HELD, self->sql.shown, "%s works on %s%s", found.name,
               found.run[0] != '\0' ? "run " : "this file", found.run);
     error_hint(error, "one process at a time writes to a SQLite file: wait for it or stop it");
     return STATUS_FAILED;
@@ -155,37 +155,13 @@ enum status sqlite_claim_sweep_lock(struct sqlite_database *self, struct error *
 
 /* ---------------------------------------------------------------- the claim */
 
-enum status sqlite_target_claimed(struct database *database, const struct run_claim *claim,
-                                  struct error *error)
-{
-    struct sqlite_target_state *state = sqlite_database_of(database)->target;
-
-    (void)error;
-    sqlite_target_released(database);
-    state->run_id = memory_copy_string(claim->run_id);
-    state->guard_key = claim->guard_key != NULL ? memory_copy_string(claim->guard_key) : NULL;
-    state->guard_version = claim->guard_version;
-    return STATUS_OK;
-}
-
-void sqlite_target_released(struct database *database)
-{
-    struct sqlite_target_state *state = sqlite_database_of(database)->target;
-
-    free(state->run_id);
-    free(state->guard_key);
-    state->run_id = NULL;
-    state->guard_key = NULL;
-}
-
 enum status sqlite_claim_check(struct sqlite_database *self, struct error *error)
 {
-    const struct sqlite_target_state *state = self->target;
     struct buffer sql = {0};
     bool there = false;
     int64_t held = 0;
 
-    if (state->guard_key == NULL) {
+    if (self->sql.guard_key == NULL) {
         return STATUS_OK;
     }
     enum status status = sqlite_ledger_has_table(self, SQL_STORE_TABLE, &there, error);
@@ -193,11 +169,11 @@ enum status sqlite_claim_check(struct sqlite_database *self, struct error *error
         buffer_format(&sql,
                       "SELECT count(*) FROM main." SQL_STORE_TABLE
                       " WHERE name = ?1 AND version = %" PRIu64,
-                      state->guard_version);
-        status = sqlite_ledger_ask(self, buffer_string(&sql), state->guard_key, &held, error);
+                      self->sql.guard_version);
+        status = sqlite_ledger_ask(self, buffer_string(&sql), self->sql.guard_key, &held, error);
         buffer_free(&sql);
     }
     return status == STATUS_FAILED ? STATUS_FAILED
            : held == 1             ? STATUS_OK
-                                   : sql_run_fenced(self->shown, error);
+                                   : sql_run_fenced(self->sql.shown, error);
 }

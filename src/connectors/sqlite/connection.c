@@ -241,7 +241,7 @@ enum status sqlite_prepare(struct sqlite_database *database, sqlite3 *connection
     if (result != SQLITE_OK) {
         return sqlite_error(connection, result, database->mode,
                             database->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_WRITE,
-                            database->shown, "a statement can't be prepared", error);
+                            database->sql.shown, "a statement can't be prepared", error);
     }
     return STATUS_OK;
 }
@@ -255,7 +255,7 @@ enum status sqlite_step(struct sqlite_database *database, sqlite3_stmt *statemen
     }
     return sqlite_error(sqlite3_db_handle(statement), result, database->mode,
                         database->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_WRITE,
-                        database->shown, "it can't be read", error);
+                        database->sql.shown, "it can't be read", error);
 }
 
 const char *sqlite_text_of(sqlite3_stmt *row, int column)
@@ -283,7 +283,7 @@ enum status sqlite_execute(struct sqlite_database *database, sqlite3 *connection
     if (result != SQLITE_OK) {
         return sqlite_error(connection, result, database->mode,
                             database->mode == OPEN_SOURCE ? ERROR_SOURCE_READ : ERROR_TARGET_WRITE,
-                            database->shown, "a statement failed", error);
+                            database->sql.shown, "a statement failed", error);
     }
     return STATUS_OK;
 }
@@ -322,4 +322,12 @@ void sqlite_append_name(struct buffer *out, const char *name)
 void sqlite_append_text(struct buffer *out, const char *text)
 {
     append_quoted(out, text, '\'');
+}
+
+void sqlite_append(struct buffer *out, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    sql_append(out, &sqlite_dialect, format, arguments);
+    va_end(arguments);
 }

@@ -31,7 +31,7 @@ enum status source_file_bytes(struct sqlite_database *self, int64_t *bytes, stru
     return source_ask_number(self,
                              "SELECT page_count * page_size FROM pragma_page_count('main'), "
                              "pragma_page_size('main')",
-                             self->shown, bytes, error);
+                             self->sql.shown, bytes, error);
 }
 
 /* ---------------------------------------------------------------- guessing */
@@ -44,8 +44,7 @@ static enum status prepare(struct sqlite_database *self, const struct schema_tab
                            struct error *error)
 {
     struct buffer sql = {0};
-    buffer_format(&sql, "SELECT %s(%s) FROM main.", what, table->row_key);
-    sqlite_append_name(&sql, table->name);
+    sqlite_append(&sql, "SELECT %s(%s) FROM main.%n", what, table->row_key, table->name);
     if (behind != NULL) {
         buffer_format(&sql, " WHERE %s %s", table->row_key, behind);
     }
@@ -126,8 +125,7 @@ static enum status count_rows(struct sqlite_database *self, const struct schema_
                               int64_t *rows, struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "SELECT count(*) FROM main.");
-    sqlite_append_name(&sql, table->name);
+    sqlite_append(&sql, "SELECT count(*) FROM main.%n", table->name);
     if (table->row_key == NULL) { /* readers rely on it: not what a damaged index says */
         buffer_append_string(&sql, " NOT INDEXED");
     }
@@ -168,7 +166,7 @@ static enum status look_for_rows(struct sqlite_database *self, const struct sche
     const struct row_count *kept = find_count(self->source, table->name);
     struct row_count found = {.rows = -1};
 
-    if (source_ask_number(self, "PRAGMA main.data_version", self->shown, &found.data_version,
+    if (source_ask_number(self, "PRAGMA main.data_version", self->sql.shown, &found.data_version,
                           error) != STATUS_OK) {
         return STATUS_FAILED;
     }

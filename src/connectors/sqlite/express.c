@@ -38,7 +38,7 @@ static enum status attach(struct writer *writer, struct sqlite_database *source)
             sqlite3_exec(writer->connection, "PRAGMA " SOURCE_SCHEMA ".cache_size=-2048", NULL,
                          NULL, NULL) == SQLITE_OK &&
             sqlite3_db_readonly(writer->connection, SOURCE_SCHEMA) == 1) {
-            writer->attached = &source->base;
+            writer->attached = &source->sql.base;
             status = STATUS_OK;
         } else if (attached) {
             sqlite3_reset(statement);
@@ -167,16 +167,13 @@ static enum status write_sql(struct writer *writer, uint32_t number, struct sqli
     if (adapt_request(writer, table, request, &adapted) != STATUS_OK) {
         return STATUS_AGAIN;
     }
-    buffer_append_string(sql, "INSERT OR ABORT INTO main.");
-    sqlite_append_name(sql, table->facts.name);
+    sqlite_append(sql, "INSERT OR ABORT INTO main.%n", table->facts.name);
     if (may_pull_whole(table, &adapted, span)) {
-        buffer_append_string(sql, " SELECT * FROM " SOURCE_SCHEMA ".");
-        sqlite_append_name(sql, request->table);
+        sqlite_append(sql, "%s%n", " SELECT * FROM " SOURCE_SCHEMA ".", request->table);
         return STATUS_OK;
     }
     for (uint32_t i = 0; i < adapted.column_count; i++) {
-        buffer_append_string(sql, i == 0 ? " (" : ", ");
-        sqlite_append_name(sql, adapted.columns[i].name);
+        sqlite_append(sql, "%s%n", i == 0 ? " (" : ", ", adapted.columns[i].name);
     }
     buffer_append_string(sql, ") ");
     return sqlite_express_select(source, &adapted, span, SOURCE_SCHEMA, sql, error);
@@ -265,7 +262,7 @@ static enum status pull(struct writer *writer, struct sqlite_database *source,
         return sqlite_target_error(self, writer->connection, result, ERROR_TARGET_WRITE,
                                    "a savepoint can't be set", error);
     }
-    struct pulling pulling = {.report = &self->base.report, .row_operations = row_operations};
+    struct pulling pulling = {.report = &self->sql.base.report, .row_operations = row_operations};
     sqlite3_progress_handler(writer->connection, OPERATIONS_A_NOTE, note_pulling, &pulling);
     int pulled = sqlite3_step(statement);
     sqlite3_progress_handler(writer->connection, 0, NULL, NULL);
@@ -309,8 +306,8 @@ enum status sqlite_express_chunk(struct writer *writer, struct database *databas
 
     *rows = 0;
     if (writer->chunk != chunk || number >= writer->table_count || writer->has_result) {
-        return error_set(error, ERROR_INTERNAL, writer->database->shown, "chunk %llu is not open",
-                         (unsigned long long)chunk);
+        return error_set(error, ERROR_INTERNAL, writer->database->sql.shown,
+                         "chunk %llu is not open", (unsigned long long)chunk);
     }
     if (writer_describe(writer, number, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -21,9 +21,7 @@ static enum status drop_tables(struct sqlite_database *self, const char *pattern
         sqlite3_bind_text(statement, 1, pattern, -1, SQLITE_STATIC);
     }
     while (status == STATUS_OK && (status = sqlite_step(self, statement, error)) == STATUS_OK) {
-        buffer_append_string(&sql, "DROP TABLE main.");
-        sqlite_append_name(&sql, sqlite_text_of(statement, 0));
-        buffer_append_string(&sql, ";");
+        sqlite_append(&sql, "DROP TABLE main.%n;", sqlite_text_of(statement, 0));
     }
     sqlite3_finalize(statement);
     status = status == STATUS_END ? STATUS_OK : status;
@@ -39,10 +37,10 @@ enum status sqlite_drop_key_tables(struct sqlite_database *self, struct error *e
 {
     char pattern[128];
 
-    if (self->target->run_id == NULL) {
+    if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
-    snprintf(pattern, sizeof pattern, SQLITE_KEY_TABLE "%s_*", self->target->run_id);
+    snprintf(pattern, sizeof pattern, SQLITE_KEY_TABLE "%s_*", self->sql.run_id);
     return drop_tables(self, pattern, error);
 }
 
@@ -99,7 +97,7 @@ static enum status forget_all(struct sqlite_database *self, const char *run_id, 
     snprintf(pattern, sizeof pattern, SQLITE_KEY_TABLE "%s_*", run_id);
     status = status == STATUS_OK ? drop_tables(self, pattern, error) : status;
     status = status == STATUS_OK ? delete_objects(self, run_id, error) : status;
-    if (status == STATUS_OK && self->target->guard_key == NULL) {
+    if (status == STATUS_OK && self->sql.guard_key == NULL) {
         status = delete_notes(self, run_id, last, error);
     }
     return status == STATUS_OK ? failpoint_hit("sqlite.before_forget", error) : status;

@@ -244,9 +244,8 @@ struct join_writer {
 
 static void append_table(struct join_writer *writer, const char *alias)
 {
-    buffer_format(writer->sql, "%s.", writer->schema);
-    sqlite_append_name(writer->sql, writer->facts->table->schema->name);
-    buffer_format(writer->sql, " AS %s", alias);
+    sqlite_append(writer->sql, "%s.%n AS %s", writer->schema, writer->facts->table->schema->name,
+                  alias);
 }
 
 static void append_spill(struct join_writer *writer)

@@ -15,7 +15,7 @@ enum { CHECK_PIECE_BYTES = 64 * 1024 };
 static enum status fail(struct sqlite_database *self, int result, struct error *error)
 {
     enum status status = sqlite_error(self->source->large, result, OPEN_SOURCE, ERROR_SOURCE_READ,
-                                      self->shown, "a large value can't be read", error);
+                                      self->sql.shown, "a large value can't be read", error);
     source_read_failed(error);
     return status;
 }
@@ -27,7 +27,8 @@ static enum status large_slice(struct large_value *large, uint64_t offset, void 
     struct sqlite_source *source = self->database->source;
 
     if (offset > large->length || size > large->length - offset) {
-        return error_set(error, ERROR_INTERNAL, self->database->shown, "a slice behind the end");
+        return error_set(error, ERROR_INTERNAL, self->database->sql.shown,
+                         "a slice behind the end");
     }
     pthread_mutex_lock(&source->lock);
     int result = sqlite3_blob_read(self->blob, bytes, (int)size, (int)offset);
@@ -87,7 +88,7 @@ static enum status read_whole(struct sqlite_database *self, sqlite3_blob *blob, 
 {
     char *bytes = arena_try_allocate(batch->arena, (size_t)length);
     if (bytes == NULL) {
-        return error_set(error, ERROR_MEMORY, self->shown, "no memory for a value of %d bytes",
+        return error_set(error, ERROR_MEMORY, self->sql.shown, "no memory for a value of %d bytes",
                          length);
     }
     int result = length > 0 ? sqlite3_blob_read(blob, bytes, length, 0) : SQLITE_OK;
@@ -133,7 +134,7 @@ static enum status read_locked(struct sqlite_database *self, const struct reques
         return fail(self, result, error);
     }
     int length = sqlite3_blob_bytes(*blob);
-    bool is_large = (uint64_t)length > self->base.limits.slice_bytes;
+    bool is_large = (uint64_t)length > self->sql.base.limits.slice_bytes;
     if (is_large && is_text && check_utf8(*blob, length, &valid, self, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

@@ -49,13 +49,12 @@ enum status sqlite_claim_refuse_other(struct sqlite_database *self, struct error
 /* Removes a lock's file that a dead process left. */
 enum status sqlite_claim_sweep_lock(struct sqlite_database *self, struct error *error) MUST_USE;
 
-/* rollback_keys.c: as struct rollback_functions has them. */
-enum status sqlite_undo_keys(struct database *self, const struct target_table *table,
-                             int64_t ended_us, bool dry_run, struct undo_counts *counts,
-                             struct error *error) MUST_USE;
-enum status sqlite_undo_deleted(struct database *self, const struct target_table *table,
-                                bool dry_run, struct undo_counts *counts,
-                                struct error *error) MUST_USE;
+/* struct sql_dialect */
+enum status sqlite_undo_table(struct sql_database *self, const struct target_table *table,
+                              bool deleted, bool dry_run, struct undo_counts *counts,
+                              struct error *error);
+enum status sqlite_remove(struct sql_database *self, const struct sql_table *table, bool made,
+                          struct error *error);
 
 /* ---------------------------------------------------------------- referrers.c */
 
@@ -77,22 +76,5 @@ void sqlite_referrers_free(struct sqlite_referrer *referrers);
 enum status sqlite_find_referrer(struct database *self, const struct target_table *table,
                                  struct column_list going, struct arena *arena,
                                  const char **referrer, struct error *error);
-
-/* ---------------------------------------------------------------- rollback_columns.c */
-
-/* A condition: the record `alias` holds something of others in columns that were added since the
- * undo records were made; empty: there are none. */
-enum status sqlite_rollback_append_foreign(struct sqlite_database *self,
-                                           const struct sqlite_target_table *facts,
-                                           const struct sqlite_target_table *undo,
-                                           const char *alias, struct arena *arena,
-                                           struct buffer *sql, struct error *error) MUST_USE;
-/* rollback_functions */
-enum status sqlite_sum_columns(struct database *self, const struct target_table *table,
-                               struct column_list columns, struct arena *arena, const char **sum,
-                               struct error *error);
-enum status sqlite_find_foreign(struct database *self, const struct target_table *table,
-                                struct column_list columns, bool trusts, struct arena *arena,
-                                const char **column, struct error *error);
 
 #endif

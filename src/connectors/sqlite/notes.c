@@ -18,8 +18,8 @@ static const char make_objects[] =
 enum status sqlite_ledger_invalid(struct sqlite_database *self, const char *what,
                                   struct error *error)
 {
-    error_set(error, ERROR_LEDGER_INVALID, self->shown, "the ledger in the target is damaged: %s",
-              what);
+    error_set(error, ERROR_LEDGER_INVALID, self->sql.shown,
+              "the ledger in the target is damaged: %s", what);
     error_hint(error, "it was edited or cut; restore the target from a backup, or empty it and "
                       "migrate again");
     return STATUS_FAILED;
@@ -113,16 +113,16 @@ enum status sqlite_ledger_note_made(struct sqlite_database *self, const char *ta
     char key[STORE_KEY_BYTES];
     struct buffer value = {0};
 
-    if (self->target->run_id == NULL) {
+    if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
-    made_key(key, self->target->run_id, table);
+    made_key(key, self->sql.run_id, table);
     buffer_append_string(&value, "{\"format\":2,\"table\":");
     json_append_string(&value, table, strlen(table));
     buffer_append_byte(&value, '}');
     const char *const texts[] = {key, buffer_string(&value)};
     enum status status =
-        self->target->guard_key != NULL ? STATUS_OK : sqlite_place_make(self, self->control, error);
+        self->sql.guard_key != NULL ? STATUS_OK : sqlite_place_make(self, self->control, error);
     if (status == STATUS_OK) {
         status = sqlite_ledger_run(self,
                                    "INSERT OR IGNORE INTO main." SQL_STORE_TABLE
@@ -139,10 +139,10 @@ enum status sqlite_ledger_forget_made(struct sqlite_database *self, const char *
     char key[STORE_KEY_BYTES];
     const char *const texts[] = {key};
 
-    if (self->target->run_id == NULL) {
+    if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
-    made_key(key, self->target->run_id, table);
+    made_key(key, self->sql.run_id, table);
     return sqlite_ledger_run(self, "DELETE FROM main." SQL_STORE_TABLE " WHERE name = ?1", texts, 1,
                              error);
 }
@@ -156,13 +156,13 @@ enum status sqlite_ledger_was_made(struct sqlite_database *self, const char *tab
     enum status status = STATUS_OK;
 
     *made = false;
-    if (self->target->run_id == NULL) {
+    if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
-    if (self->target->guard_key == NULL) {
+    if (self->sql.guard_key == NULL) {
         status = sqlite_ledger_has_table(self, SQL_STORE_TABLE, &there, error);
     }
-    made_key(key, self->target->run_id, table);
+    made_key(key, self->sql.run_id, table);
     if (status == STATUS_OK && there) {
         status =
             sqlite_ledger_ask(self, "SELECT count(*) FROM main." SQL_STORE_TABLE " WHERE name = ?1",
@@ -175,9 +175,9 @@ enum status sqlite_ledger_was_made(struct sqlite_database *self, const char *tab
 enum status sqlite_ledger_note_object(struct sqlite_database *self, const char *type,
                                       const char *name, const char *sql, struct error *error)
 {
-    const char *const texts[] = {self->target->run_id, type, name, sql};
+    const char *const texts[] = {self->sql.run_id, type, name, sql};
 
-    if (self->target->run_id == NULL) {
+    if (self->sql.run_id == NULL) {
         return STATUS_OK;
     }
     enum status status =

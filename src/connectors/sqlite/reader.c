@@ -73,7 +73,7 @@ enum status source_reader_open(struct database *database, struct reader **reader
         opened->owned = true;
     } else {
         free(opened);
-        return error_set(error, ERROR_INTERNAL, self->shown,
+        return error_set(error, ERROR_INTERNAL, self->sql.shown,
                          "a reader was opened that the snapshot was not taken for");
     }
     *reader = opened;
@@ -146,7 +146,7 @@ static enum status start(struct cursor *cursor, enum read_mode mode, struct erro
     /* careful mode takes two results a column, a key a table, and that of a walk */
     uint32_t careful_results = 2 * cursor->compiled.column_count + cursor->request->join_count + 2;
     bool can_slice = cursor->compiled.sliceable && cursor->compiled.restarts &&
-                     careful_results <= self->base.limits.request_columns_max;
+                     careful_results <= self->sql.base.limits.request_columns_max;
     if (mode == READ_NORMAL && !can_slice) {
         cursor->mode = READ_WHOLE;
     }
@@ -353,9 +353,8 @@ static enum status check_rowids_end(struct cursor *cursor, struct error *error)
     sqlite3_stmt *statement = NULL;
     struct buffer sql = {0};
 
-    buffer_format(&sql, "SELECT %s FROM main.", table->row_key);
-    sqlite_append_name(&sql, table->name);
-    buffer_format(&sql, " NOT INDEXED WHERE %s > ?1 LIMIT 1", table->row_key);
+    sqlite_append(&sql, "SELECT %s FROM main.%n NOT INDEXED WHERE %s > ?1 LIMIT 1", table->row_key,
+                  table->name, table->row_key);
     enum status status = sqlite_prepare(self, connection, buffer_string(&sql), &statement, error);
     if (status == STATUS_OK) {
         sqlite3_bind_int64(statement, 1, cursor->bounds.high);
@@ -409,7 +408,7 @@ enum status source_register_rows(const struct sqlite_database *self, sqlite3 *co
                                             NULL, NULL, NULL);
     return result == SQLITE_OK ? STATUS_OK
                                : sqlite_error(connection, result, OPEN_SOURCE, ERROR_SOURCE_READ,
-                                              self->shown, "it can't be read", error);
+                                              self->sql.shown, "it can't be read", error);
 }
 
 static enum status take_result_row(struct cursor *cursor)
@@ -481,7 +480,7 @@ enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t 
     struct batch *filled = batch_create_for_cursor(width, rows_max, bytes_max);
     sqlite3 *connection = cursor->reader->connection;
     sqlite3_limit(connection, SQLITE_LIMIT_LENGTH,
-                  cursor->mode == READ_NORMAL ? (int)self->base.limits.slice_bytes : INT_MAX);
+                  cursor->mode == READ_NORMAL ? (int)self->sql.base.limits.slice_bytes : INT_MAX);
     enum status status = fill(cursor, filled, rows_max, bytes_max > 0 ? bytes_max : 1, error);
     sqlite3_limit(connection, SQLITE_LIMIT_LENGTH, INT_MAX);
     if (status == STATUS_FAILED) {

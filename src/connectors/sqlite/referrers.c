@@ -29,9 +29,7 @@ static void add_reference(const struct sqlite_target_table *facts, sqlite3_stmt 
     }
     struct buffer *on = &(*referrers)->on;
     buffer_append_string(on, seq > 0 ? " AND t." : "t."); /* first: its collation holds */
-    sqlite_append_name(on, to != NULL ? to : "");
-    buffer_append_string(on, " = r.");
-    sqlite_append_name(on, column);
+    sqlite_append(on, "%n = r.%n", to != NULL ? to : "", column);
 }
 
 /* One that leads to no column of the table, or to a primary key that has not as many, is no key at
@@ -74,13 +72,8 @@ static enum status follow(struct sqlite_database *self, const struct sqlite_targ
 {
     struct buffer sql = {0};
     sqlite3_stmt *row = NULL;
-    buffer_append_string(&sql, "SELECT 1 FROM main.");
-    sqlite_append_name(&sql, referrer->table);
-    buffer_append_string(&sql, " AS r CROSS JOIN main.");
-    sqlite_append_name(&sql, facts->name);
-    buffer_append_string(&sql, " AS t ON ");
-    buffer_append_buffer(&sql, &referrer->on);
-    buffer_append_string(&sql, " LIMIT 1");
+    sqlite_append(&sql, "SELECT 1 FROM main.%n AS r CROSS JOIN main.%n AS t ON %b LIMIT 1",
+                  referrer->table, facts->name, &referrer->on);
     enum status status = sqlite_target_prepare_buffer(self, self->control, &sql, &row, error);
     status = status == STATUS_OK ? sqlite_step(self, row, error) : status;
     sqlite3_finalize(row);

@@ -22,7 +22,7 @@ enum status request_root(struct sqlite_database *self, const struct read_request
     if (*table != NULL) {
         return STATUS_OK;
     }
-    error_set(error, ERROR_PLAN_INVALID, self->shown, "there is no table %s", request->table);
+    error_set(error, ERROR_PLAN_INVALID, self->sql.shown, "there is no table %s", request->table);
     sql_hint_at_table(catalog->schema, request->table, error);
     return STATUS_FAILED;
 }
@@ -200,7 +200,7 @@ static bool walks_rowids(const struct compiler *compiler, const struct span_boun
     return compiler->options.may_hand_over && root != NULL && root->schema->kind == SCHEMA_TABLE &&
            root->schema->row_key != NULL && root->key_count == 0 && !bounds->by_key &&
            request->join_count == 0 && (request->order_count == 0 || !request->ordered) &&
-           results <= compiler->self->base.limits.request_columns_max;
+           results <= compiler->self->sql.base.limits.request_columns_max;
 }
 
 /*
@@ -270,9 +270,7 @@ static enum status append_from(struct compiler *compiler)
         query_append(sql, compiler->request->query, length);
         buffer_append_string(sql, " AS _t0");
     } else {
-        buffer_format(sql, "%s.", compiler->options.schema);
-        sqlite_append_name(sql, compiler->root->schema->name);
-        buffer_append_string(sql, " AS _t0");
+        sqlite_append(sql, "%s.%n AS _t0", compiler->options.schema, compiler->root->schema->name);
         if (compiler->root->schema->kind == SCHEMA_TABLE && compiler->root->key_count == 0) {
             /* the rowid's order, whichever columns are asked for */
             buffer_append_string(sql, " NOT INDEXED");

@@ -1,7 +1,7 @@
 /* Taking a run back: its tables, its views and triggers. */
+#include "connectors/sql/rollback.h"
 #include "base/failpoint.h"
 #include "base/text.h"
-#include "connectors/sql/undo.h"
 #include "connectors/sqlite/ledger_internal.h"
 #include <string.h>
 
@@ -100,9 +100,7 @@ static enum status refuse_left(struct sqlite_database *self, const char *table, 
 {
     sqlite3_stmt *statement = NULL;
     struct buffer sql = {0};
-    buffer_append_string(&sql, "SELECT 1 FROM main.");
-    sqlite_append_name(&sql, table);
-    buffer_append_string(&sql, " LIMIT 1");
+    sqlite_append(&sql, "SELECT 1 FROM main.%n LIMIT 1", table);
     enum status status = sqlite_target_prepare_buffer(self, self->control, &sql, &statement, error);
     status = status == STATUS_OK ? sqlite_step(self, statement, error) : status;
     sqlite3_finalize(statement);
@@ -112,57 +110,17 @@ static enum status refuse_left(struct sqlite_database *self, const char *table, 
                                   : STATUS_FAILED;
 }
 
-static enum status remove_within(struct sqlite_database *self, const struct target_table *table,
-                                 struct arena *arena, struct error *error)
+enum status sqlite_remove(struct sql_database *database, const struct sql_table *table, bool made,
+                          struct error *error)
 {
-    struct sqlite_target_table facts;
+    struct sqlite_database *self = sqlite_database_of(&database->base);
     struct buffer sql = {0};
-    bool made = false;
-    enum status status = sqlite_claim_check(self, error);
-
-    status = status == STATUS_OK ? sqlite_ledger_was_made(self, table->name, &made, error) : status;
-    if (status != STATUS_OK || table->created != made) {
-        return status; /* dropped already: what has its name now is not the run's */
-    }
-    status = sqlite_target_describe(self, self->control, table->name, arena, &facts, error);
-    if (status == STATUS_OK) {
-        buffer_append_string(&sql, made ? "DROP TABLE main." : "DELETE FROM main.");
-        sqlite_append_name(&sql, facts.name);
-        status = sqlite_target_execute(self, self->control, buffer_string(&sql), ERROR_TARGET_WRITE,
-                                       error);
-        buffer_free(&sql);
-        status = status == STATUS_OK && !made ? refuse_left(self, facts.name, error) : status;
-    }
-    if (status == STATUS_FAILED ||
-        (made && sqlite_ledger_forget_made(self, table->name, error) != STATUS_OK)) {
-        return STATUS_FAILED;
-    }
-    return failpoint_hit("sqlite.before_remove_table", error);
-}
-
-static enum status remove_table(struct database *database, const struct target_table *table,
-                                struct error *error)
-{
-    struct sqlite_database *self = sqlite_database_of(database);
-    struct arena *arena = arena_create(0);
-
-    if (sqlite_control_begin(self, true, error) != STATUS_OK) {
-        arena_destroy(arena);
-        return STATUS_FAILED;
-    }
-    enum status status = sqlite_control_end(self, remove_within(self, table, arena, error), error);
-    arena_destroy(arena);
-    return status == STATUS_OK ? failpoint_hit("sqlite.after_remove_table", error) : status;
-}
-
-static enum status was_made(struct database *database, const struct target_table *table, bool *made,
-                            struct error *error)
-{
-    struct sqlite_database *self = sqlite_database_of(database);
-    return sqlite_control_begin(self, false, error) == STATUS_OK
-               ? sqlite_control_end(self, sqlite_ledger_was_made(self, table->name, made, error),
-                                    error)
-               : STATUS_FAILED;
+    buffer_append_string(&sql, made ? "DROP TABLE main." : "DELETE FROM main.");
+    sqlite_append_name(&sql, table->schema->name);
+    enum status status =
+        sqlite_target_execute(self, self->control, buffer_string(&sql), ERROR_TARGET_WRITE, error);
+    buffer_free(&sql);
+    return status == STATUS_OK && !made ? refuse_left(self, table->schema->name, error) : status;
 }
 
 /* ---------------------------------------------------------------- views, triggers … */
@@ -224,7 +182,7 @@ static enum status remove_all_objects(struct sqlite_database *self, bool dry_run
                                    "?1 ORDER BY type = 'trigger' DESC, type, name",
                                    &statement, error);
     if (status == STATUS_OK) {
-        sqlite3_bind_text(statement, 1, self->target->run_id, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 1, self->sql.run_id, -1, SQLITE_STATIC);
     }
     struct entry {
         struct entry *next;
@@ -272,12 +230,12 @@ static enum status remove_objects(struct database *database, bool dry_run, struc
 
 const struct rollback_functions sqlite_rollback = {
     .can_undo = can_undo,
-    .undo = sqlite_undo_keys,
-    .undo_deleted = sqlite_undo_deleted,
-    .sum_columns = sqlite_sum_columns,
-    .find_foreign = sqlite_find_foreign,
-    .was_made = was_made,
+    .undo = sql_undo,
+    .undo_deleted = sql_undo_deleted,
+    .sum_columns = sql_sum_columns,
+    .find_foreign = sql_find_foreign,
+    .was_made = sql_was_made,
     .find_referrer = sqlite_find_referrer,
-    .remove_table = remove_table,
+    .remove_table = sql_remove_table,
     .remove_objects = remove_objects,
 };

@@ -1,7 +1,7 @@
 /* Taking a run's records back key by key, by its undo records (undo.c). */
 #include "base/failpoint.h"
 #include "base/text.h"
-#include "connectors/sql/unfilled.h"
+#include "connectors/sql/rollback.h"
 #include "connectors/sqlite/ledger_internal.h"
 #include <stdio.h>
 #include <string.h>
@@ -25,16 +25,6 @@ struct undoing {
     bool fires;          /* the database's triggers do, as they did when the run wrote */
 };
 
-static enum status altered(const struct undoing *undoing, const char *column, struct error *error)
-{
-    char printable[128];
-    text_printable(column, strlen(column), printable, sizeof printable);
-    error_set(error, ERROR_ROLLBACK_REFUSED, undoing->facts.name,
-              "its column %s is gone, so the run's records can't be told from others", printable);
-    error_hint(error, "give the column back, or take the run's records out by hand");
-    return STATUS_FAILED;
-}
-
 /* Undo records of earlier versions do not say which affinity it had. */
 static bool is_retyped(const struct sqlite_target_column *kept,
                        const struct sqlite_target_column *column)
@@ -57,12 +47,11 @@ static enum status find_columns(struct undoing *undoing, struct arena *arena, st
         const struct sqlite_target_column *column =
             name[0] == '=' || name[0] == '+' ? sqlite_target_find_column(facts, name + 1) : NULL;
         if (column == NULL && (name[0] == '=' || name[0] == '+')) {
-            return altered(undoing, name + 1, error);
+            return sql_refuse_altered(undoing->facts.name, name + 1, error);
         }
         if (name[0] == '+') {
-            buffer_append_string(&undoing->match, undoing->match.length > 0 ? " AND t." : "t.");
-            sqlite_append_name(&undoing->match, column->name);
-            buffer_append_string(&undoing->match, " = u.");
+            sqlite_append(&undoing->match, "%s%n = u.",
+                          undoing->match.length > 0 ? " AND t." : "t.", column->name);
             sqlite_undo_append_column(&undoing->match, '+', column->name);
         } else if (name[0] == '=') {
             columns[count++] = *column;
@@ -78,11 +67,11 @@ static enum status find_columns(struct undoing *undoing, struct arena *arena, st
 
 static enum status find_added(struct undoing *undoing, struct error *error)
 {
-    const struct sqlite_target_table facts = undoing->facts;
-    return sqlite_rollback_append_foreign(undoing->self, &facts, &undoing->undo, "t",
-                                          undoing->arena, &undoing->foreign, error) == STATUS_OK
-               ? sqlite_rollback_append_foreign(undoing->self, &facts, &undoing->undo, "r",
-                                                undoing->arena, &undoing->referrer_foreign, error)
+    const struct sql_table facts = sqlite_table_of(&undoing->facts, undoing->arena);
+    const struct sql_table kept = sqlite_table_of(&undoing->undo, undoing->arena);
+    struct sql_database *self = &undoing->self->sql;
+    return sql_find_added(self, &facts, &kept, "t", &undoing->foreign, error) == STATUS_OK
+               ? sql_find_added(self, &facts, &kept, "r", &undoing->referrer_foreign, error)
                : STATUS_FAILED;
 }
 
@@ -128,21 +117,17 @@ static enum status count_keys(struct undoing *undoing, int found, enum kind kind
 {
     struct buffer sql = {0};
 
-    buffer_append_string(&sql, "SELECT count(*) FROM main.");
-    sqlite_append_name(&sql, undoing->undo_name);
-    buffer_append_string(&sql, " AS u LEFT JOIN main.");
-    sqlite_append_name(&sql, undoing->facts.name);
-    buffer_append_string(&sql, " AS t ON ");
-    buffer_append_buffer(&sql, &undoing->match);
-    buffer_append_string(&sql, " WHERE u.hash IS NOT NULL");
+    sqlite_append(&sql,
+                  "SELECT count(*) FROM main.%n AS u LEFT JOIN main.%n AS t ON %b WHERE "
+                  "u.hash IS NOT NULL",
+                  undoing->undo_name, undoing->facts.name, &undoing->match);
     if (found >= 0) {
         buffer_append_string(&sql, found > 0 ? " AND u.found > 0" : " AND u.found <= 0");
     }
     const struct sqlite_target_column *key =
         sqlite_target_find_column(&undoing->facts, undoing->undo.columns[0].name + 1);
-    buffer_append_string(&sql, kind == KIND_MISSING ? " AND t." : " AND NOT t.");
-    sqlite_append_name(&sql, key->name);
-    buffer_append_string(&sql, " IS NULL");
+    sqlite_append(&sql, "%s%n IS NULL", kind == KIND_MISSING ? " AND t." : " AND NOT t.",
+                  key->name);
     if (kind != KIND_MISSING) {
         buffer_append_string(&sql,
                              kind == KIND_CHANGED ? " AND NOT (u.hash = " : " AND (u.hash = ");
@@ -194,21 +179,15 @@ static enum status keep_referred(struct undoing *undoing, const struct sqlite_re
                                  uint64_t *kept, struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "UPDATE main.");
-    sqlite_append_name(&sql, undoing->undo_name);
-    buffer_format(&sql, " AS u SET found = %d WHERE u.found = 0 AND", FOUND_KEPT);
+    sqlite_append(&sql, "UPDATE main.%n AS u SET found = %d WHERE u.found = 0 AND",
+                  undoing->undo_name, FOUND_KEPT);
     append_keys(undoing, " (", ",", "", &sql);
     buffer_append_string(&sql, ") IN (");
     append_keys(undoing, "SELECT", ",", "", &sql);
-    buffer_append_string(&sql, " FROM main.");
-    sqlite_append_name(&sql, referrer->table);
-    buffer_append_string(&sql, " AS r CROSS JOIN main.");
-    sqlite_append_name(&sql, undoing->facts.name);
-    buffer_append_string(&sql, " AS t ON ");
-    buffer_append_buffer(&sql, &referrer->on);
-    buffer_append_string(&sql, " CROSS JOIN main.");
-    sqlite_append_name(&sql, undoing->undo_name);
-    buffer_append_string(&sql, " AS u ON ");
+    sqlite_append(&sql,
+                  " FROM main.%n AS r CROSS JOIN main.%n AS t ON %b CROSS JOIN main.%n AS "
+                  "u ON ",
+                  referrer->table, undoing->facts.name, &referrer->on, undoing->undo_name);
     append_ours(undoing, 0, &sql);
     if (referrer->own) {
         buffer_append_string(&sql, " WHERE NOT EXISTS (SELECT 1 FROM main.");
@@ -221,8 +200,7 @@ static enum status keep_referred(struct undoing *undoing, const struct sqlite_re
             if (name[0] == '+') {
                 buffer_append_string(&sql, " AND v.");
                 sqlite_undo_append_column(&sql, '+', name + 1);
-                buffer_append_string(&sql, " = r.");
-                sqlite_append_name(&sql, name + 1);
+                sqlite_append(&sql, " = r.%n", name + 1);
             }
         }
         buffer_append_byte(&sql, ')');
@@ -236,9 +214,8 @@ static enum status keep_all_referred(struct undoing *undoing, struct error *erro
 {
     struct buffer sql = {0};
     uint64_t total = 1;
-    buffer_append_string(&sql, "UPDATE main.");
-    sqlite_append_name(&sql, undoing->undo_name);
-    buffer_format(&sql, " SET found = 0 WHERE found = %d", FOUND_KEPT);
+    sqlite_append(&sql, "UPDATE main.%n SET found = 0 WHERE found = %d", undoing->undo_name,
+                  FOUND_KEPT);
     enum status status = run_sql(undoing, &sql, &total, false, error);
     for (total = 1; status == STATUS_OK && total > 0;) {
         total = 0;
@@ -258,11 +235,8 @@ static enum status remove_ours(struct undoing *undoing, uint64_t *number, struct
 {
     struct buffer sql = {0};
 
-    buffer_append_string(&sql, "DELETE FROM main.");
-    sqlite_append_name(&sql, undoing->facts.name);
-    buffer_append_string(&sql, " AS t WHERE EXISTS (SELECT 1 FROM main.");
-    sqlite_append_name(&sql, undoing->undo_name);
-    buffer_append_string(&sql, " AS u WHERE ");
+    sqlite_append(&sql, "DELETE FROM main.%n AS t WHERE EXISTS (SELECT 1 FROM main.%n AS u WHERE ",
+                  undoing->facts.name, undoing->undo_name);
     append_ours(undoing, 0, &sql);
     buffer_append_string(&sql, ")");
     return run_sql(undoing, &sql, number, false, error);
@@ -271,18 +245,12 @@ static enum status remove_ours(struct undoing *undoing, uint64_t *number, struct
 /* Up to its " WHERE". A record that would break a constraint stays as it is. */
 static void append_put(struct undoing *undoing, struct buffer *sql)
 {
-    buffer_append_string(sql, "UPDATE OR IGNORE main.");
-    sqlite_append_name(sql, undoing->facts.name);
-    buffer_append_string(sql, " AS t SET ");
+    sqlite_append(sql, "UPDATE OR IGNORE main.%n AS t SET ", undoing->facts.name);
     for (uint32_t i = 0; i < undoing->facts.column_count; i++) {
-        buffer_append_string(sql, i == 0 ? "" : ", ");
-        sqlite_append_name(sql, undoing->facts.columns[i].name);
-        buffer_append_string(sql, " = u.");
+        sqlite_append(sql, "%s%n = u.", i == 0 ? "" : ", ", undoing->facts.columns[i].name);
         sqlite_undo_append_column(sql, '=', undoing->facts.columns[i].name);
     }
-    buffer_append_string(sql, " FROM main.");
-    sqlite_append_name(sql, undoing->undo_name);
-    buffer_append_string(sql, " AS u WHERE ");
+    sqlite_append(sql, " FROM main.%n AS u WHERE ", undoing->undo_name);
 }
 
 static void append_restore(struct undoing *undoing, struct buffer *sql)
@@ -298,9 +266,8 @@ static enum status prepare_each(struct undoing *undoing, bool backwards, sqlite3
     struct buffer sql = {0};
 
     append_keys(undoing, "SELECT", ",", "", &sql);
-    buffer_append_string(&sql, " FROM main.");
-    sqlite_append_name(&sql, undoing->undo_name);
-    buffer_append_string(&sql, " AS u WHERE u.found > 0 AND u.hash IS NOT NULL");
+    sqlite_append(&sql, " FROM main.%n AS u WHERE u.found > 0 AND u.hash IS NOT NULL",
+                  undoing->undo_name);
     *key_count = append_keys(undoing, " ORDER BY", ",", backwards ? " DESC" : "", &sql);
     enum status status =
         sqlite_target_prepare_buffer(undoing->self, undoing->self->control, &sql, list, error);
@@ -372,26 +339,23 @@ static enum status put_all(struct undoing *undoing, struct undo_counts *left, st
 }
 
 /* " WHERE" they are records that the run took out and did not write again. */
-static const char deleted[] = " AS u WHERE u.found = 2 AND u.hash IS NULL";
+static const char taken_out[] = " AS u WHERE u.found = 2 AND u.hash IS NULL";
 
 /* ---------------------------------------------------------------- what triggers made of it */
 
 static enum status count_differing(struct undoing *undoing, uint64_t *count, struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, "SELECT count(*) FROM main.");
-    sqlite_append_name(&sql, undoing->undo_name);
-    buffer_format(&sql, " WHERE found = %d", FOUND_DIFFERING);
+    sqlite_append(&sql, "SELECT count(*) FROM main.%n WHERE found = %d", undoing->undo_name,
+                  FOUND_DIFFERING);
     return run_sql(undoing, &sql, count, true, error);
 }
 
 /* "EXISTS (" its record", up to what else is asked of it. */
 static void append_there(struct undoing *undoing, struct buffer *sql)
 {
-    buffer_append_string(sql, "EXISTS (SELECT 1 FROM main.");
-    sqlite_append_name(sql, undoing->facts.name);
-    buffer_append_string(sql, " AS t WHERE ");
-    buffer_append_buffer(sql, &undoing->match);
+    sqlite_append(sql, "EXISTS (SELECT 1 FROM main.%n AS t WHERE %b", undoing->facts.name,
+                  &undoing->match);
 }
 
 /* Those that are not the run's alone, so that all others are there to be judged afterwards. */
@@ -399,9 +363,8 @@ static enum status drop_others(struct undoing *undoing, struct error *error)
 {
     struct buffer sql = {0};
     uint64_t ignored = 0;
-    buffer_append_string(&sql, "DELETE FROM main.");
-    sqlite_append_name(&sql, undoing->undo_name);
-    buffer_append_string(&sql, " AS u WHERE u.hash IS NOT NULL AND NOT ");
+    sqlite_append(&sql, "DELETE FROM main.%n AS u WHERE u.hash IS NOT NULL AND NOT ",
+                  undoing->undo_name);
     append_there(undoing, &sql);
     buffer_append_string(&sql, " AND u.hash = ");
     sqlite_undo_append_hash(&undoing->facts, "t", false, &sql);
@@ -483,15 +446,13 @@ static enum status drop_undo(struct undoing *undoing, struct error *error)
     struct buffer sql = {0};
     uint64_t left = 0;
 
-    buffer_append_string(&sql, "SELECT count(*) FROM main.");
-    sqlite_append_name(&sql, undoing->undo_name);
-    buffer_append_string(&sql, " WHERE found >= 2 AND hash IS NULL");
+    sqlite_append(&sql, "SELECT count(*) FROM main.%n WHERE found >= 2 AND hash IS NULL",
+                  undoing->undo_name);
     if (run_sql(undoing, &sql, &left, true, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, left > 0 ? "DELETE FROM main." : "DROP TABLE main.");
-    sqlite_append_name(&sql, undoing->undo_name);
-    buffer_append_string(&sql, left > 0 ? " WHERE found < 2 OR hash IS NOT NULL" : "");
+    sqlite_append(&sql, "%s%n%s", left > 0 ? "DELETE FROM main." : "DROP TABLE main.",
+                  undoing->undo_name, left > 0 ? " WHERE found < 2 OR hash IS NOT NULL" : "");
     enum status status = sqlite_target_execute(undoing->self, undoing->self->control,
                                                buffer_string(&sql), ERROR_TARGET_WRITE, error);
     buffer_free(&sql);
@@ -530,15 +491,9 @@ static enum status undo_all(struct undoing *undoing, bool dry_run, struct undo_c
 /* With `there`: those under whose keys something stands by now. */
 static void append_deleted(struct undoing *undoing, bool there, struct buffer *sql)
 {
-    buffer_append_string(sql, " FROM main.");
-    sqlite_append_name(sql, undoing->undo_name);
-    buffer_append_string(sql, deleted);
-    buffer_append_string(sql, there ? " AND EXISTS" : " AND NOT EXISTS");
-    buffer_append_string(sql, " (SELECT 1 FROM main.");
-    sqlite_append_name(sql, undoing->facts.name);
-    buffer_append_string(sql, " AS t WHERE ");
-    buffer_append_buffer(sql, &undoing->match);
-    buffer_append_string(sql, ")");
+    sqlite_append(sql, " FROM main.%n%s%s (SELECT 1 FROM main.%n AS t WHERE %b)",
+                  undoing->undo_name, taken_out, there ? " AND EXISTS" : " AND NOT EXISTS",
+                  undoing->facts.name, &undoing->match);
 }
 
 static enum status count_deleted(struct undoing *undoing, bool there, uint64_t *number,
@@ -556,11 +511,9 @@ static enum status put_back(struct undoing *undoing, uint64_t *number, struct er
     const struct sqlite_target_table *facts = &undoing->facts;
     struct buffer sql = {0};
 
-    buffer_append_string(&sql, "INSERT OR IGNORE INTO main.");
-    sqlite_append_name(&sql, facts->name);
+    sqlite_append(&sql, "INSERT OR IGNORE INTO main.%n", facts->name);
     for (uint32_t i = 0; i < facts->column_count; i++) {
-        buffer_append_string(&sql, i == 0 ? " (" : ", ");
-        sqlite_append_name(&sql, facts->columns[i].name);
+        sqlite_append(&sql, "%s%n", i == 0 ? " (" : ", ", facts->columns[i].name);
     }
     buffer_append_string(&sql, ") SELECT ");
     for (uint32_t i = 0; i < facts->column_count; i++) {
@@ -619,7 +572,7 @@ static enum status undo_within(struct sqlite_database *self, const struct target
     if (status != STATUS_OK) {
         return status == STATUS_END ? STATUS_OK : STATUS_FAILED; /* the table is gone */
     }
-    undoing.undo_name = sqlite_undo_name(arena, self->target->run_id, undoing.facts.name);
+    undoing.undo_name = sqlite_undo_name(arena, self->sql.run_id, undoing.facts.name);
     if (sqlite_undo_register(self, self->control, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -638,35 +591,20 @@ static enum status undo_within(struct sqlite_database *self, const struct target
 }
 
 /* No trigger saw what a repair wrote or took out, none sees it go or come. */
-static enum status undo(struct database *database, const struct target_table *table, undo_act *act,
-                        bool dry_run, struct undo_counts *counts, struct error *error)
+enum status sqlite_undo_table(struct sql_database *database, const struct target_table *table,
+                              bool deleted, bool dry_run, struct undo_counts *counts,
+                              struct error *error)
 {
-    struct sqlite_database *self = sqlite_database_of(database);
-    struct arena *arena = arena_create(0);
-
-    *counts = (struct undo_counts){0};
+    struct sqlite_database *self = sqlite_database_of(&database->base);
     if (sqlite_control_begin(self, !dry_run, error) != STATUS_OK) {
-        arena_destroy(arena);
         return STATUS_FAILED;
     }
+    struct arena *arena = arena_create(0);
     sqlite_triggers_set(self->control, !table->triggers_off);
-    enum status status = undo_within(self, table, act, dry_run, arena, counts, error);
+    enum status status = undo_within(self, table, deleted ? undo_all_deleted : undo_all, dry_run,
+                                     arena, counts, error);
     sqlite_triggers_set(self->control, true);
     status = sqlite_control_end(self, status, error);
     arena_destroy(arena);
     return status == STATUS_OK && !dry_run ? failpoint_hit("sqlite.after_undo", error) : status;
-}
-
-enum status sqlite_undo_keys(struct database *database, const struct target_table *table,
-                             int64_t ended_us, bool dry_run, struct undo_counts *counts,
-                             struct error *error)
-{
-    (void)ended_us;
-    return undo(database, table, undo_all, dry_run, counts, error);
-}
-
-enum status sqlite_undo_deleted(struct database *database, const struct target_table *table,
-                                bool dry_run, struct undo_counts *counts, struct error *error)
-{
-    return undo(database, table, undo_all_deleted, dry_run, counts, error);
 }

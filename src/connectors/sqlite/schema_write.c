@@ -238,8 +238,7 @@ static void append_names(struct column_list columns, struct buffer *out)
 {
     buffer_append_byte(out, '(');
     for (uint32_t i = 0; i < columns.count; i++) {
-        buffer_append_string(out, i == 0 ? "" : ", ");
-        sqlite_append_name(out, columns.names[i]);
+        sqlite_append(out, "%s%n", i == 0 ? "" : ", ", columns.names[i]);
     }
     buffer_append_byte(out, ')');
 }
@@ -248,9 +247,7 @@ void sqlite_schema_append_table(const struct target_table *table, bool counts, s
 {
     bool has_row_key = false;
 
-    buffer_append_string(out, "CREATE TABLE ");
-    sqlite_append_name(out, table->name);
-    buffer_append_string(out, " (");
+    sqlite_append(out, "CREATE TABLE %n (", table->name);
     for (uint32_t i = 0; i < table->column_count; i++) {
         buffer_append_string(out, i == 0 ? "\n    " : ",\n    ");
         append_column(table, &table->columns[i], counts, out);
@@ -264,8 +261,7 @@ void sqlite_schema_append_table(const struct target_table *table, bool counts, s
         const struct target_reference *reference = &table->references[i];
         buffer_append_string(out, ",\n    FOREIGN KEY ");
         append_names(reference->columns, out);
-        buffer_append_string(out, " REFERENCES ");
-        sqlite_append_name(out, reference->table);
+        sqlite_append(out, " REFERENCES %n", reference->table);
         if (reference->referenced_columns.count > 0) {
             buffer_append_byte(out, ' ');
             append_names(reference->referenced_columns, out);
@@ -278,11 +274,8 @@ void sqlite_schema_append_table(const struct target_table *table, bool counts, s
 void sqlite_schema_append_index(const struct target_table *table, const struct target_index *index,
                                 struct buffer *out)
 {
-    buffer_append_string(out, index->unique ? "CREATE UNIQUE INDEX " : "CREATE INDEX ");
-    sqlite_append_name(out, index->name);
-    buffer_append_string(out, " ON ");
-    sqlite_append_name(out, table->name);
-    buffer_append_byte(out, ' ');
+    sqlite_append(out, "%s%n ON %n ", index->unique ? "CREATE UNIQUE INDEX " : "CREATE INDEX ",
+                  index->name, table->name);
     append_names(index->columns, out);
 }
 
@@ -349,7 +342,7 @@ static enum status refuse(struct sqlite_database *self, const char *type, const 
     if ((result & 0xff) != SQLITE_AUTH) {
         return sqlite_target_error(self, self->control, result, ERROR_TARGET_SCHEMA, doing, error);
     }
-    error_set(error, ERROR_TARGET_SCHEMA, self->shown,
+    error_set(error, ERROR_TARGET_SCHEMA, self->sql.shown,
               "%s: its statement does something else, or more", doing);
     error_hint(error,
                "look at its text in the source's sqlite_schema, or leave it out with --exclude");

@@ -49,7 +49,7 @@ static bool is_in_place(const struct sqlite_database *self)
 
 static enum status replaced(const struct sqlite_database *self, struct error *error)
 {
-    error_set(error, ERROR_SOURCE_CHANGED, self->shown,
+    error_set(error, ERROR_SOURCE_CHANGED, self->sql.shown,
               "the file was replaced or removed since it was opened");
     error_hint(error, "start again once nobody replaces it");
     return STATUS_FAILED;
@@ -106,7 +106,7 @@ static enum status open_helper(struct sqlite_database *self, struct error *error
     sqlite_connection_close(source->helper);
     source->helper = NULL;
     source->single = true;
-    self->base.limits.readers_max = 1;
+    self->sql.base.limits.readers_max = 1;
     sqlite_connection_close(self->control);
     self->control = NULL;
     return open_same(self, CONNECTION_READ_SHARED, &self->control, error);
@@ -123,7 +123,7 @@ static enum status read_journal_mode(struct sqlite_database *self, struct error 
     int result = sqlite3_step(statement);
     sqlite3_finalize(statement);
     if (result != SQLITE_ROW) {
-        return sqlite_error(self->control, result, OPEN_SOURCE, ERROR_SOURCE_READ, self->shown,
+        return sqlite_error(self->control, result, OPEN_SOURCE, ERROR_SOURCE_READ, self->sql.shown,
                             "it can't be read", error);
     }
     if (sqlite_prepare(self, self->control, "PRAGMA main.journal_mode", &statement, error) !=
@@ -177,7 +177,7 @@ enum status sqlite_source_opened(struct sqlite_database *self, bool immutable, s
     char *wal = arena_format(self->arena, "%s-wal", self->path);
     source->wal_found = stat(wal, &facts) == 0;
     if (immutable && wal_has_content) {
-        error_set(error, ERROR_SOURCE_INVALID, self->shown,
+        error_set(error, ERROR_SOURCE_INVALID, self->sql.shown,
                   "immutable=true would lose what is in its -wal file");
         error_hint(error,
                    "open it without the option, or let SQLite fold the WAL in first: sqlite3 "
@@ -236,7 +236,7 @@ void sqlite_source_closing(struct sqlite_database *self)
     if (source->snapshot_taken && !is_in_place(self)) {
         log_write(LOG_WARNING,
                   "%s was replaced or removed meanwhile: what was read is the file that was opened",
-                  self->shown);
+                  self->sql.shown);
     }
     close_readers(self);
     if (source->catalog_read) {
@@ -500,7 +500,7 @@ static enum status check_schema_version(struct sqlite_database *self, struct err
     if (version == source->catalog.schema_version) {
         return STATUS_OK;
     }
-    error_set(error, ERROR_SOURCE_CHANGED, self->shown,
+    error_set(error, ERROR_SOURCE_CHANGED, self->sql.shown,
               "its schema changed between the check and the start of the copy");
     error_hint(error, "start again once nobody changes the schema");
     return STATUS_FAILED;
@@ -524,7 +524,7 @@ static enum status lock_writers_out(struct sqlite_database *self, struct error *
     sqlite3_busy_handler(helper, NULL, NULL);
     return result == SQLITE_OK
                ? STATUS_OK
-               : sqlite_error(helper, result, OPEN_SOURCE, ERROR_SOURCE_READ, self->shown,
+               : sqlite_error(helper, result, OPEN_SOURCE, ERROR_SOURCE_READ, self->sql.shown,
                               "the moment of the copy can't be fixed", error);
 }
 
@@ -557,7 +557,7 @@ static enum status source_snapshot(struct database *database, uint32_t reader_co
     struct sqlite_source *source = self->source;
 
     if (source->snapshot_taken) {
-        return error_set(error, ERROR_INTERNAL, self->shown, "a second snapshot was asked for");
+        return error_set(error, ERROR_INTERNAL, self->sql.shown, "a second snapshot was asked for");
     }
     if (use_spill_folder(self, error) != STATUS_OK) {
         return STATUS_FAILED;

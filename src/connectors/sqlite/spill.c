@@ -114,19 +114,17 @@ static void append_create(struct buffer *sql, const struct spill *spill,
     buffer_format(sql, "CREATE TABLE s%u(", spill->number);
     for (uint32_t i = 0; i < facts->part_count; i++) {
         const char *end = strchr(signature, ';');
-        buffer_format(sql, "k%u %s NOT NULL COLLATE ", i, affinity_name(signature[0]));
-        sqlite_append_name(sql, facts->parts[i].collation);
-        buffer_append_string(sql, ", ");
+        sqlite_append(sql, "k%u %s NOT NULL COLLATE %n, ", i, affinity_name(signature[0]),
+                      facts->parts[i].collation);
         signature = end != NULL ? end + 1 : signature;
     }
     for (uint32_t i = 0; i < spill->row_key_count; i++) {
         bool by_rowid = facts->table->schema->row_key != NULL;
         const struct catalog_key_part *part = by_rowid ? NULL : &facts->table->key[i];
-        buffer_format(sql, "r%u %s NOT NULL COLLATE ", i,
+        sqlite_append(sql, "r%u %s NOT NULL COLLATE %n, ", i,
                       by_rowid ? "INTEGER"
-                               : affinity_name(facts->table->columns[part->column].read.affinity));
-        sqlite_append_name(sql, by_rowid ? "BINARY" : part->collation);
-        buffer_append_string(sql, ", ");
+                               : affinity_name(facts->table->columns[part->column].read.affinity),
+                      by_rowid ? "BINARY" : part->collation);
     }
     buffer_append_string(sql, "PRIMARY KEY(");
     for (uint32_t i = 0; i < facts->part_count; i++) {
@@ -152,8 +150,7 @@ static enum status append_select(struct spiller *spiller, struct buffer *sql,
             if (pass == 1) {
                 buffer_append_string(sql, " IS NOT NULL");
             } else if (pass == 2) {
-                buffer_append_string(sql, " COLLATE ");
-                sqlite_append_name(sql, facts->parts[i].collation);
+                sqlite_append(sql, " COLLATE %n", facts->parts[i].collation);
             }
         }
         if (pass == 0) {
@@ -162,9 +159,7 @@ static enum status append_select(struct spiller *spiller, struct buffer *sql,
             join_append_order(sql, facts->table, "_s", false, ", ");
         }
         if (pass == 0) {
-            buffer_append_string(sql, " FROM main.");
-            sqlite_append_name(sql, facts->table->schema->name);
-            buffer_append_string(sql, " AS _s");
+            sqlite_append(sql, " FROM main.%n AS _s", facts->table->schema->name);
         }
     }
     return STATUS_OK;
@@ -198,7 +193,7 @@ static enum status copy_rows(struct spiller *spiller, sqlite3_stmt *from, sqlite
     return result == SQLITE_DONE
                ? STATUS_OK
                : sqlite_error(spiller->self->control, result, OPEN_SOURCE, ERROR_SOURCE_READ,
-                              spiller->self->shown, "sorting failed", spiller->error);
+                              spiller->self->sql.shown, "sorting failed", spiller->error);
 }
 
 static enum status fill_list(struct spiller *spiller, const struct spill *spill,
@@ -249,7 +244,7 @@ static enum status open_output(struct spiller *spiller)
         return STATUS_OK;
     }
     if (source->spill_path != NULL) {
-        return error_set(spiller->error, ERROR_INTERNAL, spiller->self->shown,
+        return error_set(spiller->error, ERROR_INTERNAL, spiller->self->sql.shown,
                          "requests that need sorting came after the others were prepared");
     }
     sqlite3_randomness(sizeof random, &random);

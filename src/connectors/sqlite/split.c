@@ -150,19 +150,15 @@ static enum status split_by_rowid(struct splitter *splitter)
     sqlite3_stmt *stepping = NULL;
     enum status status = STATUS_FAILED;
 
-    buffer_format(&sql, "SELECT (SELECT min(%s) FROM main.", table->row_key);
-    sqlite_append_name(&sql, table->name);
-    buffer_format(&sql, "), (SELECT max(%s) FROM main.", table->row_key);
-    sqlite_append_name(&sql, table->name);
-    buffer_append_byte(&sql, ')');
+    sqlite_append(&sql, "SELECT (SELECT min(%s) FROM main.%n), (SELECT max(%s) FROM main.%n)",
+                  table->row_key, table->name, table->row_key, table->name);
     if (sqlite_prepare(splitter->self, splitter->self->control, buffer_string(&sql), &ends,
                        splitter->error) != STATUS_OK) {
         goto out;
     }
     buffer_clear(&sql);
-    buffer_format(&sql, "SELECT %s FROM main.", table->row_key);
-    sqlite_append_name(&sql, table->name);
-    buffer_format(&sql, " WHERE %s >= ?1 ORDER BY 1 LIMIT 1 OFFSET ?2", table->row_key);
+    sqlite_append(&sql, "SELECT %s FROM main.%n WHERE %s >= ?1 ORDER BY 1 LIMIT 1 OFFSET ?2",
+                  table->row_key, table->name, table->row_key);
     if (sqlite_prepare(splitter->self, splitter->self->control, buffer_string(&sql), &stepping,
                        splitter->error) != STATUS_OK) {
         goto out;
@@ -193,9 +189,8 @@ static sqlite3_stmt *prepare_key(struct splitter *splitter, const struct span_bo
         buffer_append_string(&sql, i > 0 ? ", k." : "k.");
         sqlite_append_name(&sql, table->schema->columns[table->key[i].column].name);
     }
-    buffer_append_string(&sql, counting ? ") FROM main." : " FROM main.");
-    sqlite_append_name(&sql, table->schema->name);
-    buffer_append_string(&sql, " AS k NOT INDEXED WHERE 1");
+    sqlite_append(&sql, "%s%n AS k NOT INDEXED WHERE 1", counting ? ") FROM main." : " FROM main.",
+                  table->schema->name);
     span_append_condition(&sql, bounds, table, "k");
     for (uint32_t i = 0; i < bounds->parts && !counting; i++) {
         buffer_append_string(&sql, i > 0 ? ", " : " ORDER BY ");

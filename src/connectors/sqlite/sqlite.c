@@ -25,14 +25,13 @@ static const struct connector_option options[] = {
     {.name = "immutable",
      .type = OPTION_BOOLEAN,
      .default_text = "false",
-     .help =
-         "source: nothing writes to the file while it is read, so read it without any lock (for "
-         "WAL databases in folders that can't be written)"},
+     .help = "source: read without locks, because nothing writes to the file (for WAL "
+             "databases in read-only folders)"},
     {.name = "slice",
      .type = OPTION_BYTES,
      .default_text = "1MiB",
      .range = "64KiB..512MiB",
-     .help = "source: texts and BLOBs above this size travel in slices instead of whole"},
+     .help = "source: larger texts and BLOBs travel in pieces"},
 };
 
 static const char *const failpoints[] = {
@@ -128,7 +127,7 @@ static enum status check_format(struct sqlite_database *self, const unsigned cha
         return STATUS_OK;
     }
     error_set(error, self->mode == OPEN_SOURCE ? ERROR_SOURCE_INVALID : ERROR_TARGET_INVALID,
-              self->shown, "its schema has the format %u; SQLite knows 1 to 4", format);
+              self->sql.shown, "its schema has the format %u; SQLite knows 1 to 4", format);
     error_hint(error, "its header is damaged: put the file back from a backup, or rescue what can "
                       "be read with sqlite3 FILE .recover | sqlite3 NEW");
     return STATUS_FAILED;
@@ -152,13 +151,13 @@ enum status sqlite_make_private_file(struct sqlite_database *self, struct error 
         return STATUS_OK;
     }
     if (errno == EEXIST && lstat(self->path, &facts) == 0 && S_ISLNK(facts.st_mode)) {
-        error_set(error, ERROR_TARGET_INVALID, self->shown,
+        error_set(error, ERROR_TARGET_INVALID, self->sql.shown,
                   "this is a symbolic link to a file that is not there");
         error_hint(error, "remove the link, or name the file that it should lead to");
         return STATUS_FAILED;
     }
     return errno == EEXIST ? STATUS_OK
-                           : error_set_errno(error, ERROR_TARGET_WRITE, errno, self->shown,
+                           : error_set_errno(error, ERROR_TARGET_WRITE, errno, self->sql.shown,
                                              "the file can't be made");
 }
 
@@ -179,7 +178,7 @@ static enum status check_header(struct sqlite_database *self, off_t size, struct
     }
     int wanted = size < (off_t)sizeof header ? (int)size : (int)sizeof header;
     if (file->pMethods->xRead(file, header, wanted, 0) != SQLITE_OK) {
-        return error_set(error, code, self->shown, "its first bytes can't be read");
+        return error_set(error, code, self->sql.shown, "its first bytes can't be read");
     }
     if (memcmp(header, magic, sizeof magic) == 0) {
         return check_format(self, header, error);
@@ -187,12 +186,13 @@ static enum status check_header(struct sqlite_database *self, off_t size, struct
     char start[40];
     text_printable(header, wanted < 16 ? (size_t)wanted : 16, start, sizeof start);
     if (memcmp(header, "** This file contains an SQLite 2", 33) == 0) {
-        error_set(error, code, self->shown, "this is a SQLite 2 file, which SQLite 3 can't read");
+        error_set(error, code, self->sql.shown,
+                  "this is a SQLite 2 file, which SQLite 3 can't read");
         error_hint(error, "convert it: sqlite OLD .dump | sqlite3 NEW");
         return STATUS_FAILED;
     }
-    error_set(error, code, self->shown, "this is not a SQLite 3 database: it begins with \"%s\"",
-              start);
+    error_set(error, code, self->sql.shown,
+              "this is not a SQLite 3 database: it begins with \"%s\"", start);
     error_hint(error, "give a SQLite 3 file; an encrypted one has to be decrypted first");
     return STATUS_FAILED;
 }
@@ -219,7 +219,7 @@ static enum status set_limits(struct sqlite_database *self, const struct uri *ur
         return error_set(error, ERROR_BAD_VALUE, "slice", "%s is not between 64KiB and 512MiB",
                          slice);
     }
-    self->base.limits = (struct connector_limits){
+    self->sql.base.limits = (struct connector_limits){
         .readers_max = 64,
         .writers_max = 1,
         .chunks_open_max = 1,
@@ -228,7 +228,7 @@ static enum status set_limits(struct sqlite_database *self, const struct uri *ur
         .request_columns_max = RESULT_COLUMNS_MAX,
         .request_joins_max = JOINS_MAX,
     };
-    self->base.capabilities = connector_sqlite.capabilities;
+    self->sql.base.capabilities = connector_sqlite.capabilities;
     return STATUS_OK;
 }
 
@@ -288,20 +288,22 @@ static enum status sqlite_open(const struct open_options *open, struct database 
 
     *database = NULL;
     self->arena = arena_create(0);
-    self->base.connector = &connector_sqlite;
+    self->sql.dialect = &sqlite_dialect;
+    self->sql.base.connector = &connector_sqlite;
     self->mode = open->mode;
     self->read_only = open->mode == OPEN_TARGET && open->read_only;
     self->memory_bytes = open->memory_bytes;
     self->timeout_ms = open->timeout_ms > 0 ? open->timeout_ms : 30000;
-    self->shown = arena_copy_string(self->arena, open->uri->path != NULL ? open->uri->path : "");
+    self->sql.shown =
+        arena_copy_string(self->arena, open->uri->path != NULL ? open->uri->path : "");
     self->spill_folder =
         open->spill_folder != NULL ? arena_copy_string(self->arena, open->spill_folder) : NULL;
     if (set_limits(self, open->uri, error) != STATUS_OK ||
         open_file(self, open, error) != STATUS_OK) {
-        sqlite_close(&self->base);
+        sqlite_close(&self->sql.base);
         return STATUS_FAILED;
     }
-    *database = &self->base;
+    *database = &self->sql.base;
     return STATUS_OK;
 }
 
@@ -322,7 +324,7 @@ static enum status sqlite_identity(struct database *database, struct arena *aren
         return STATUS_FAILED;
     }
     if (stat(self->path, &facts) != 0 || statfs(self->path, &system) != 0) {
-        return error_set_errno(error, ERROR_SOURCE_MISSING, errno, self->shown,
+        return error_set_errno(error, ERROR_SOURCE_MISSING, errno, self->sql.shown,
                                "the file can't be reached any more");
     }
     *identity = arena_format(arena, "sqlite file inode %ju of file system %08x%08x",

@@ -4,19 +4,18 @@
 #define TRANSHUME_CONNECTORS_SQLITE_INTERNAL_H
 
 #include "base/memory.h"
-#include "connectors/connector.h"
+#include "connectors/sql/database.h"
 #include <sqlite3.h>
 
 struct sqlite_source;       /* source side: source.h */
 struct sqlite_target_state; /* target side: target.c's own */
 
 struct sqlite_database {
-    struct database base;
+    struct sql_database sql;
     struct arena *arena; /* lives as long as the instance; control thread only */
     enum open_mode mode;
-    bool read_only;    /* a target that is only looked at */
-    const char *path;  /* absolute, symlinks resolved: what SQLite is given */
-    const char *shown; /* as the user wrote it: for messages */
+    bool read_only;   /* a target that is only looked at */
+    const char *path; /* absolute, symlinks resolved: what SQLite is given */
     const char *spill_folder;
     bool created_file; /* target: there was no file when it was opened */
     bool made_file;    /* target: and this process made the one there is now, which is this: */
@@ -58,6 +57,7 @@ extern const struct target_functions sqlite_target;
 extern const struct store_functions sqlite_store;
 extern const struct lock_functions sqlite_lock;
 extern const struct rollback_functions sqlite_rollback;
+extern const struct sql_dialect sqlite_dialect;
 enum { SQLITE_TYPE_COUNT = 23 };
 extern const struct type_mapping sqlite_types[SQLITE_TYPE_COUNT];
 
@@ -148,6 +148,8 @@ const char *sqlite_text_of(sqlite3_stmt *row, int column);
 /* The same as a copy, with the bytes behind a NUL in it. Returns true. */
 bool sqlite_copy_text(sqlite3_stmt *row, int column, struct arena *arena, const char **copy);
 
+/* SQL by a format: sql_append. */
+void sqlite_append(struct buffer *out, const char *format, ...);
 /* "name" with inner quotes doubled; 'text' likewise: the only ways into SQL for names of a
  * source. */
 void sqlite_append_name(struct buffer *out, const char *name);

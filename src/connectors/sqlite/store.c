@@ -33,7 +33,7 @@ static void append_table(const struct store *store, struct buffer *sql)
 
 static enum status refuse_first_format(struct sqlite_database *self, struct error *error)
 {
-    error_set(error, ERROR_LEDGER_INVALID, self->shown,
+    error_set(error, ERROR_LEDGER_INVALID, self->sql.shown,
               "it holds the ledger of an older version of transhume, in a format that this version "
               "does not know");
     error_hint(error, "finish its runs, or roll them back, with the version that made them; or "
@@ -85,7 +85,7 @@ enum status sqlite_place_make(struct sqlite_database *self, sqlite3 *connection,
 
 static enum status refuse_moved(struct sqlite_database *self, struct error *error)
 {
-    error_set(error, ERROR_TARGET_LOCKED, self->shown,
+    error_set(error, ERROR_TARGET_LOCKED, self->sql.shown,
               "another process removed or replaced the new file just now");
     error_hint(error, "start again once the other has ended");
     return STATUS_FAILED;
@@ -213,7 +213,7 @@ static enum status store_open(struct database *database, struct store **store, s
 
     *store = NULL;
     if (sqlite_database_of(database)->target == NULL) {
-        return error_set(error, ERROR_INTERNAL, sqlite_database_of(database)->shown,
+        return error_set(error, ERROR_INTERNAL, sql_database_of(database)->shown,
                          "a ledger is opened in a source");
     }
     opened = memory_allocate_zeroed(1, sizeof *opened);

@@ -1,5 +1,6 @@
 /* SQLite as a target: opening, looking at its tables, counting, the normal form of values. */
 #include "base/clock.h"
+#include "connectors/sql/orphans.h"
 #include "connectors/sqlite/target_internal.h"
 #include "connectors/sqlite/writer_internal.h"
 #include "model/convert.h"
@@ -18,7 +19,8 @@
 enum status sqlite_target_error(struct sqlite_database *database, sqlite3 *connection, int result,
                                 enum error_code otherwise, const char *doing, struct error *error)
 {
-    return sqlite_error(connection, result, OPEN_TARGET, otherwise, database->shown, doing, error);
+    return sqlite_error(connection, result, OPEN_TARGET, otherwise, database->sql.shown, doing,
+                        error);
 }
 
 enum status sqlite_target_execute(struct sqlite_database *database, sqlite3 *connection,
@@ -89,14 +91,15 @@ enum status sqlite_target_check_place(const struct sqlite_database *self, struct
     snprintf(folder, sizeof folder, "%.*s", length, slash == NULL ? "." : self->path);
     if (euidaccess(folder, W_OK) != 0) {
         error_set_errno(
-            error, ERROR_PERMISSION, errno, self->shown,
+            error, ERROR_PERMISSION, errno, self->sql.shown,
             "SQLite can't make a file in the folder of the target, as it has to for each "
             "transaction");
         error_hint(error, "give write permission on the folder, or another target");
         return STATUS_FAILED;
     }
     if (!self->created_file && euidaccess(self->path, W_OK) != 0) {
-        error_set_errno(error, ERROR_PERMISSION, errno, self->shown, "the target can't be written");
+        error_set_errno(error, ERROR_PERMISSION, errno, self->sql.shown,
+                        "the target can't be written");
         error_hint(error, "change its mode, or give another target");
         return STATUS_FAILED;
     }
@@ -106,7 +109,7 @@ enum status sqlite_target_check_place(const struct sqlite_database *self, struct
 static enum status check_writable(struct sqlite_database *self, struct error *error)
 {
     if (sqlite3_db_readonly(self->control, "main") == 1) {
-        error_set(error, ERROR_PERMISSION, self->shown, "SQLite can only read the target");
+        error_set(error, ERROR_PERMISSION, self->sql.shown, "SQLite can only read the target");
         error_hint(error, "change its mode, or give another target");
         return STATUS_FAILED;
     }
@@ -135,8 +138,8 @@ enum status sqlite_target_opened(struct sqlite_database *self, struct error *err
     condition_init(&state->freed);
     state->lock_descriptor = -1;
     self->target = state;
-    self->base.limits.writers_max = 1;
-    self->base.limits.chunks_open_max = 1;
+    self->sql.base.limits.writers_max = 1;
+    self->sql.base.limits.chunks_open_max = 1;
     if (look_at_file(self, error) != STATUS_OK ||
         (!self->read_only && check_writable(self, error) != STATUS_OK)) {
         return STATUS_FAILED;
@@ -199,7 +202,7 @@ void sqlite_target_closing(struct sqlite_database *self)
         return;
     }
     sqlite_claim_unlock(self);
-    sqlite_target_released(&self->base);
+    sql_released(&self->sql.base);
     pthread_cond_destroy(&state->freed);
     pthread_mutex_destroy(&state->mutex);
     free(state);
@@ -216,9 +219,7 @@ static enum status number_of(struct sqlite_database *self, const char *before, c
     sqlite3_stmt *statement = NULL;
     enum status status = STATUS_FAILED;
 
-    buffer_append_string(&sql, before);
-    sqlite_append_name(&sql, table);
-    buffer_append_string(&sql, after);
+    sqlite_append(&sql, "%s%n%s", before, table, after);
     if (sqlite_target_prepare_buffer(self, self->control, &sql, &statement, error) != STATUS_OK) {
         goto out;
     }
@@ -418,11 +419,11 @@ static enum status hash_normal(struct database *database, const uint64_t *seeds,
 }
 
 const struct target_functions sqlite_target = {
-    .claimed = sqlite_target_claimed,
-    .released = sqlite_target_released,
+    .claimed = sql_claimed,
+    .released = sql_released,
     .forget_run = sqlite_target_forget_run,
     .tidy = sqlite_target_tidy,
-    .empty = sqlite_target_empty,
+    .empty = sql_empty,
     .inspect = target_inspect,
     .check_table = sqlite_target_check_table,
     .check_objects = sqlite_target_check_objects,
@@ -435,11 +436,11 @@ const struct target_functions sqlite_target = {
     .commit = sqlite_writer_commit,
     .chunk_abandon = sqlite_writer_chunk_abandon,
     .after_load = sqlite_target_after_load,
-    .fetch = sqlite_target_fetch,
-    .delete_records = sqlite_target_delete_records,
+    .fetch = sql_fetch,
+    .delete_records = sql_delete_records,
     .tell_partnerless = sqlite_tell_partnerless,
     .count = target_count,
-    .tell_orphans = sqlite_orphans_tell,
+    .tell_orphans = sql_orphans_tell,
     .normal_form = sqlite_target_normal_form,
     .hash_normal = hash_normal,
     .column_class = sqlite_target_column_class,

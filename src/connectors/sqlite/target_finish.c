@@ -355,7 +355,7 @@ enum status sqlite_target_after_load(struct database *database, const struct tar
     }
     status = status == STATUS_OK ? sqlite_orphans_take(self, tables, table_count, error) : status;
     if (status == STATUS_OK) {
-        say(progress, "views, triggers, sequences of", self->shown);
+        say(progress, "views, triggers, sequences of", self->sql.shown);
         status = sqlite_target_carry_virtual_tables(self, objects, arena, error);
     }
     if (status == STATUS_OK) {
@@ -367,7 +367,7 @@ enum status sqlite_target_after_load(struct database *database, const struct tar
     }
     status = status == STATUS_OK ? failpoint_hit("sqlite.after_objects", error) : status;
     if (status == STATUS_OK) {
-        say(progress, "foreign keys of", self->shown);
+        say(progress, "foreign keys of", self->sql.shown);
         status = check_all_foreign_keys(self, tables, table_count, broken, error);
     }
     sqlite3_progress_handler(self->control, 0, NULL, NULL);

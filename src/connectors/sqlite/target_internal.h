@@ -3,6 +3,7 @@
 #ifndef TRANSHUME_CONNECTORS_SQLITE_TARGET_INTERNAL_H
 #define TRANSHUME_CONNECTORS_SQLITE_TARGET_INTERNAL_H
 
+#include "connectors/sql/finding.h"
 #include "connectors/sqlite/sqlite_internal.h"
 #include <pthread.h>
 
@@ -53,11 +54,7 @@ struct sqlite_target_state {
     bool held;
     uint32_t control_waiting;
 
-    bool fresh;   /* the file was new or empty when it was opened */
-    char *run_id; /* the claimed run; NULL: none */
-    char
-        *guard_key; /* of the store, which has to have this version; NULL: no claim, or elsewhere */
-    uint64_t guard_version;
+    bool fresh;       /* the file was new or empty when it was opened */
     bool rolled_back; /* the claimed run, as of forget_run */
     char *lock_path;  /* held while lock_descriptor >= 0 */
     int lock_descriptor;
@@ -148,10 +145,6 @@ enum status sqlite_undo_make(struct sqlite_database *database, sqlite3 *connecti
                              const char *name, const struct sqlite_target_table *facts,
                              const struct target_table *table, struct error *error) MUST_USE;
 
-/* target_records.c: what a SELECT of the control connection gives, as MAPs of its columns. */
-enum status sqlite_target_read_records(struct sqlite_database *database, struct buffer *sql,
-                                       const char *table, struct batch *batch,
-                                       struct error *error) MUST_USE;
 /* target_orphans.c: moves the records that break a foreign key out of the tables that the run made
  * and that are to lose them, and what refers to what goes, in one transaction. */
 enum status sqlite_orphans_take(struct sqlite_database *database, const struct target_table *tables,
@@ -161,9 +154,6 @@ enum status sqlite_orphans_take(struct sqlite_database *database, const struct t
 enum status sqlite_orphans_find_broken(struct sqlite_database *database,
                                        const struct target_table *table, uint32_t *broken,
                                        struct error *error) MUST_USE;
-/* target_functions.tell_orphans */
-enum status sqlite_orphans_tell(struct database *self, const struct target_table *table,
-                                target_orphan_found *found, void *context, struct error *error);
 /* target_functions.tell_partnerless */
 enum status sqlite_tell_partnerless(struct database *self, const struct target_table *table,
                                     struct buffer *out, struct buffer *unasked,
@@ -173,8 +163,6 @@ enum status sqlite_tell_partnerless(struct database *self, const struct target_t
 enum status sqlite_target_prepare_tables(struct database *self, struct target_table *tables,
                                          uint32_t table_count, const struct schema *objects,
                                          struct error *error) MUST_USE;
-enum status sqlite_target_empty(struct database *self, const struct target_table *const *tables,
-                                uint32_t table_count, struct error *error) MUST_USE;
 /* target_virtual.c: makes the virtual tables whose stores were loaded, in one transaction. */
 enum status sqlite_target_carry_virtual_tables(struct sqlite_database *database,
                                                const struct schema *objects, struct arena *arena,
@@ -191,13 +179,20 @@ enum status sqlite_target_after_load(struct database *self, const struct target_
 
 /* ---------------------------------------------------------------- target_records.c */
 
-/* As struct target_functions has them. */
-enum status sqlite_target_fetch(struct database *self, const struct target_table *table,
-                                const struct cell *keys, uint32_t key_count, struct batch **batch,
-                                struct error *error) MUST_USE;
-enum status sqlite_target_delete_records(struct database *self, const struct target_table *table,
-                                         const struct cell *keys, uint32_t key_count,
-                                         uint64_t *deleted, struct error *error) MUST_USE;
+/* struct sql_dialect */
+enum status sqlite_delete_all(struct sql_finding *finding, const struct cell *keys,
+                              uint32_t key_count);
+enum status sqlite_fetch_all(struct sql_finding *finding, const struct cell *keys,
+                             uint32_t key_count);
+enum status sqlite_read_records(struct sql_database *self, const struct sql_table *table,
+                                const char *from, struct batch *batch, struct error *error);
+/* The table that sqlite_dialect.describe found, and the way back: its schema, of columns with
+ * their names and defaults alone, is in `arena`. */
+static inline const struct sqlite_target_table *sqlite_facts_of(const struct sql_table *table)
+{
+    return (const struct sqlite_target_table *)table->facts;
+}
+struct sql_table sqlite_table_of(const struct sqlite_target_table *facts, struct arena *arena);
 
 /* ---------------------------------------------------------------- target.c, target_normal.c */
 
@@ -215,10 +210,6 @@ enum status sqlite_target_normal_form_in_column(struct database *self, uint32_t 
 
 /* ---------------------------------------------------------------- claim.c */
 
-/* As struct target_functions has them. */
-enum status sqlite_target_claimed(struct database *self, const struct run_claim *claim,
-                                  struct error *error) MUST_USE;
-void sqlite_target_released(struct database *self);
 /* Gives the lock beside the file up, if this process has it. */
 void sqlite_claim_unlock(struct sqlite_database *self);
 /* STATUS_FAILED, ERROR_RUN_FENCED: the claim was taken over; within a transaction. Without a guard:

@@ -12,9 +12,8 @@
 static void append_kept(struct buffer *sql, const struct sqlite_database *self, const char *table)
 {
     char name[SQL_OWN_NAME_BYTES];
-    sql_orphans_name(self->target->run_id, table, name);
-    buffer_append_string(sql, "main.");
-    sqlite_append_name(sql, name);
+    sql_orphans_name(self->sql.run_id, table, name);
+    sqlite_append(sql, "main.%n", name);
 }
 
 /* ---------------------------------------------------------------- how they are asked for */
@@ -22,8 +21,7 @@ static void append_kept(struct buffer *sql, const struct sqlite_database *self, 
 static void append_table(struct buffer *out, const void *self, const char *name)
 {
     (void)self;
-    buffer_append_string(out, "main.");
-    sqlite_append_name(out, name);
+    sqlite_append(out, "main.%n", name);
 }
 
 static void append_literal(struct buffer *out, const void *self, const char *text)
@@ -346,9 +344,7 @@ static void append_columns(struct buffer *sql, const struct sqlite_target_table 
 {
     for (uint32_t i = 0; i < facts->column_count; i++) {
         if (!facts->columns[i].generated) {
-            buffer_format(sql, ", %s", alias);
-            sqlite_append_name(sql, facts->columns[i].name);
-            buffer_format(sql, "%s%s", typed ? " " : "",
+            sqlite_append(sql, ", %s%n%s%s", alias, facts->columns[i].name, typed ? " " : "",
                           typed ? sqlite_affinity_type(facts->columns[i].affinity) : "");
         }
     }
@@ -423,9 +419,8 @@ static enum status take_all(struct finding *finding, const struct target_table *
         }
     }
     if (status == STATUS_OK) {
-        status =
-            sql_references_mend(finding->references, finding->count, finding->self->target->run_id,
-                                take, ask_number, finding, error);
+        status = sql_references_mend(finding->references, finding->count, finding->self->sql.run_id,
+                                     take, ask_number, finding, error);
     }
     if (status == STATUS_OK) {
         status = sqlite_claim_check(finding->self, error);
@@ -478,41 +473,6 @@ enum status sqlite_orphans_find_broken(struct sqlite_database *self,
     }
     arena_destroy(finding.arena);
     return status;
-}
-
-/* ---------------------------------------------------------------- telling */
-
-static enum status find_kept(void *context, const char *name, struct arena *arena,
-                             struct error *error)
-{
-    struct sqlite_database *self = context;
-    struct sqlite_target_table kept;
-    return sqlite_target_describe(self, self->control, name, arena, &kept, error);
-}
-
-static enum status read_kept(void *context, const char *name, const char *which,
-                             struct batch *batch, struct error *error)
-{
-    struct sqlite_database *self = context;
-    struct buffer sql = {0};
-    buffer_append_string(&sql, "SELECT * FROM ");
-    append_table(&sql, self, name);
-    buffer_append_string(&sql, which);
-    enum status status = sqlite_target_read_records(self, &sql, name, batch, error);
-    buffer_free(&sql);
-    return status;
-}
-
-enum status sqlite_orphans_tell(struct database *database, const struct target_table *table,
-                                target_orphan_found *found, void *context, struct error *error)
-{
-    struct sqlite_database *self = sqlite_database_of(database);
-    const struct sql_kept kept = {.find = find_kept, .read = read_kept, .context = self};
-    if (sqlite_control_begin(self, false, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return sqlite_control_end(
-        self, sql_orphans_tell(table, self->target->run_id, &kept, found, context, error), error);
 }
 
 /* ---------------------------------------------------------------- what refers to a table */

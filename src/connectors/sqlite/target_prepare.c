@@ -281,7 +281,7 @@ static enum status replace_with(struct sqlite_database *self, sqlite3 *image,
         log_write(LOG_WARNING,
                   "%s keeps its page size, its encoding and its auto_vacuum, which are not the "
                   "source's: another process wrote to it just now",
-                  self->shown);
+                  self->sql.shown);
     }
     return status == STATUS_OK ? failpoint_hit("sqlite.after_replace", error) : status;
 }
@@ -463,43 +463,4 @@ enum status sqlite_target_prepare_tables(struct database *database, struct targe
         prepare_all(self, tables, table_count, objects, text != NULL ? &settings : NULL, error),
         error);
     return status == STATUS_OK ? failpoint_hit("sqlite.after_schema", error) : status;
-}
-
-/* ---------------------------------------------------------------- streams that start again */
-
-static enum status empty_table(struct sqlite_database *self, const char *name, struct error *error)
-{
-    struct buffer sql = {0};
-    bool made = false;
-    enum status status = sqlite_ledger_was_made(self, name, &made, error);
-
-    if (status == STATUS_OK && !made) {
-        status = error_set(error, ERROR_TARGET_NOT_EMPTY, name,
-                           "this run did not make the table, so it will not empty it");
-    }
-    if (status == STATUS_OK) {
-        buffer_append_string(&sql, "DELETE FROM main.");
-        sqlite_append_name(&sql, name);
-        status = sqlite_target_execute(self, self->control, buffer_string(&sql), ERROR_TARGET_WRITE,
-                                       error);
-    }
-    buffer_free(&sql);
-    return status;
-}
-
-enum status sqlite_target_empty(struct database *database, const struct target_table *const *tables,
-                                uint32_t table_count, struct error *error)
-{
-    struct sqlite_database *self = sqlite_database_of(database);
-
-    if (sqlite_control_begin(self, true, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    enum status status = STATUS_OK;
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        status = empty_table(self, tables[i]->name, error);
-    }
-    status = status == STATUS_OK ? sqlite_claim_check(self, error) : status;
-    status = status == STATUS_OK ? failpoint_hit("sqlite.before_empty", error) : status;
-    return sqlite_control_end(self, status, error);
 }

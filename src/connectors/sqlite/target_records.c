@@ -1,6 +1,4 @@
 /* Records of the target by key: reading them back, and taking them out. */
-#include "base/failpoint.h"
-#include "connectors/sql/finding.h"
 #include "connectors/sqlite/source.h"
 #include "connectors/sqlite/target_internal.h"
 #include <limits.h>
@@ -16,6 +14,14 @@ struct finding {
     bool fetching;  /* as the columns' own collations have it; REJECT: SQLite holds no such key */
     sqlite3_stmt *statement;
 };
+
+static struct finding finding_of(const struct sql_finding *base)
+{
+    return (struct finding){.database = sqlite_database_of(&base->database->base),
+                            .facts = sqlite_facts_of(&base->facts),
+                            .table = base->table,
+                            .width = base->columns.count};
+}
 
 static const char *column_name(const struct finding *finding, uint32_t position)
 {
@@ -38,18 +44,12 @@ static enum status append_condition(const struct finding *finding, struct buffer
             return error_set(error, ERROR_TARGET_SCHEMA, finding->table->name,
                              "the table has no column %s", name);
         }
-        buffer_append_string(sql, i == 0 ? " WHERE " : " AND ");
-        sqlite_append_name(sql, column->name);
-        buffer_format(sql, " IS ?%u", i + 1);
+        sqlite_append(sql, "%s%n IS ?%u", i == 0 ? " WHERE " : " AND ", column->name, i + 1);
         if (!finding->fetching) {
-            buffer_append_string(sql, " AND ");
-            sqlite_append_name(sql, column->name);
-            buffer_format(sql, " IS ?%u COLLATE BINARY", i + 1);
+            sqlite_append(sql, " AND %n IS ?%u COLLATE BINARY", column->name, i + 1);
         }
         if (column->affinity == SQLITE_AFFINITY_NONE && !finding->fetching) {
-            buffer_append_string(sql, " AND typeof(");
-            sqlite_append_name(sql, column->name);
-            buffer_format(sql, ") = typeof(?%u)", i + 1);
+            sqlite_append(sql, " AND typeof(%n) = typeof(?%u)", column->name, i + 1);
         }
     }
     return STATUS_OK;
@@ -59,8 +59,7 @@ static enum status prepare(struct finding *finding, const char *before, const ch
                            struct error *error)
 {
     struct buffer sql = {0};
-    buffer_append_string(&sql, before);
-    sqlite_append_name(&sql, finding->facts->name);
+    sqlite_append(&sql, "%s%n", before, finding->facts->name);
     enum status status = append_condition(finding, &sql, error);
     buffer_append_string(&sql, after);
     if (status == STATUS_OK) {
@@ -145,21 +144,6 @@ static enum status bind(struct finding *finding, const struct cell *cells, struc
     return STATUS_OK;
 }
 
-/* Within the transaction of the caller. `facts` stay valid as long as `arena`. */
-static enum status begin(struct finding *finding, struct database *self,
-                         const struct target_table *table, struct arena *arena,
-                         struct sqlite_target_table *facts, struct error *error)
-{
-    *finding =
-        (struct finding){.database = sqlite_database_of(self),
-                         .facts = facts,
-                         .table = table,
-                         .width = table->key.count > 0 ? table->key.count : table->column_count};
-    enum status status = sqlite_target_describe(finding->database, finding->database->control,
-                                                table->name, arena, facts, error);
-    return status == STATUS_END ? sql_refuse_dropped(table->name, error) : status;
-}
-
 /* ---------------------------------------------------------------- delete */
 
 /* Within the transaction: what keeps an image of a record, if the run has none of its key. */
@@ -168,7 +152,7 @@ static enum status prepare_keeping(struct finding *finding, struct arena *arena,
 {
     struct sqlite_database *database = finding->database;
     const struct sqlite_target_table *facts = finding->facts;
-    const char *name = sqlite_undo_name(arena, database->target->run_id, facts->name);
+    const char *name = sqlite_undo_name(arena, database->sql.run_id, facts->name);
     struct buffer sql = {0};
     enum status status =
         sqlite_undo_make(database, database->control, name, facts, finding->table, error);
@@ -228,12 +212,8 @@ static enum status prepare_delete(struct finding *finding, struct error *error)
     enum status status = keyless ? append_row_name(finding->facts, &row, error) : STATUS_OK;
     buffer_append_string(&before, "DELETE FROM main.");
     if (keyless) {
-        sqlite_append_name(&before, finding->facts->name);
-        buffer_append_string(&before, " WHERE (");
-        buffer_append_buffer(&before, &row);
-        buffer_append_string(&before, ") = (SELECT ");
-        buffer_append_buffer(&before, &row);
-        buffer_append_string(&before, " FROM main.");
+        sqlite_append(&before, "%n WHERE (%b) = (SELECT %b FROM main.", finding->facts->name, &row,
+                      &row);
     }
     if (status == STATUS_OK) {
         status = prepare(finding, buffer_string(&before), keyless ? " LIMIT 1)" : "", error);
@@ -260,60 +240,32 @@ static enum status step(struct finding *finding, const struct cell *key, uint64_
 }
 
 /* What can't be kept, since NULL is in its key, stays. */
-static enum status delete_all(struct finding *finding, struct finding *keeping,
-                              const struct cell *keys, uint32_t key_count, uint64_t *deleted,
-                              struct error *error)
+static enum status delete_one(struct finding *finding, struct finding *keeping,
+                              const struct cell *key, uint64_t *deleted, struct error *error)
 {
-    enum status status = prepare_delete(finding, error);
-    for (uint32_t i = 0; i < key_count && status == STATUS_OK; i++) {
-        const struct cell *key = &keys[(size_t)i * finding->width];
-        uint64_t changes = 1;
-        if (keeping->statement != NULL) {
-            status = step(keeping, key, &changes, error);
-        }
-        if (status == STATUS_OK && changes > 0) {
-            status = step(finding, key, &changes, error);
-            *deleted += changes;
-        }
+    uint64_t changes = 1;
+    enum status status =
+        keeping->statement != NULL ? step(keeping, key, &changes, error) : STATUS_OK;
+    if (status == STATUS_OK && changes > 0) {
+        status = step(finding, key, &changes, error);
+        *deleted += changes;
     }
     return status;
 }
 
-enum status sqlite_target_delete_records(struct database *self, const struct target_table *table,
-                                         const struct cell *keys, uint32_t key_count,
-                                         uint64_t *deleted, struct error *error)
+enum status sqlite_delete_all(struct sql_finding *base, const struct cell *keys, uint32_t key_count)
 {
-    struct sqlite_database *database = sqlite_database_of(self);
-    struct arena *arena = arena_create(0);
-    struct sqlite_target_table facts;
-    struct finding finding = {0};
-    struct finding keeping = {0};
-
-    *deleted = 0;
-    if (sqlite_control_begin(database, true, error) != STATUS_OK) {
-        arena_destroy(arena);
-        return STATUS_FAILED;
-    }
-    sqlite_triggers_set(database->control, !table->triggers_off);
-    enum status status = begin(&finding, self, table, arena, &facts, error);
-    if (status == STATUS_OK && table->keeps_undo && table->key.count > 0) {
-        keeping = finding;
-        status = prepare_keeping(&keeping, arena, error);
-    }
-    if (status == STATUS_OK) {
-        status = delete_all(&finding, &keeping, keys, key_count, deleted, error);
+    struct finding finding = finding_of(base);
+    struct finding keeping = finding;
+    enum status status =
+        base->undo_name != NULL ? prepare_keeping(&keeping, base->arena, base->error) : STATUS_OK;
+    status = status == STATUS_OK ? prepare_delete(&finding, base->error) : status;
+    for (uint32_t i = 0; i < key_count && status == STATUS_OK; i++) {
+        status = delete_one(&finding, &keeping, &keys[(size_t)i * finding.width], &base->deleted,
+                            base->error);
     }
     sqlite3_finalize(finding.statement);
     sqlite3_finalize(keeping.statement);
-    sqlite_triggers_set(database->control, true);
-    if (status == STATUS_OK) {
-        status = sqlite_claim_check(database, error);
-    }
-    status = status == STATUS_OK ? failpoint_hit("sqlite.before_delete", error) : status;
-    status = sqlite_control_end(database, status, error);
-    arena_destroy(arena);
-    status = status == STATUS_OK ? failpoint_hit("sqlite.after_delete", error) : status;
-    *deleted = status == STATUS_OK ? *deleted : 0;
     return status;
 }
 
@@ -363,65 +315,48 @@ static enum status read_record(sqlite3_stmt *row, struct batch *batch)
     return status;
 }
 
-enum status sqlite_target_read_records(struct sqlite_database *database, struct buffer *sql,
-                                       const char *table, struct batch *batch, struct error *error)
+static enum status read_rows(struct sqlite_database *database, sqlite3_stmt *row, const char *table,
+                             struct batch *batch, struct error *error)
 {
-    sqlite3_stmt *row = NULL;
-    enum status status =
-        sqlite_target_prepare_buffer(database, database->control, sql, &row, error);
-    while (status == STATUS_OK && (status = sqlite_step(database, row, error)) == STATUS_OK) {
+    enum status status = STATUS_OK;
+    int result = SQLITE_ROW;
+    while (status == STATUS_OK && (result = sqlite3_step(row)) == SQLITE_ROW) {
         if (read_record(row, batch) != STATUS_OK) {
             status = error_set(error, ERROR_MEMORY, table, "no memory for its records");
         }
     }
-    sqlite3_finalize(row);
-    return status == STATUS_END ? STATUS_OK : status;
+    return status != STATUS_OK || result == SQLITE_DONE
+               ? status
+               : sqlite_target_error(database, database->control, result, ERROR_TARGET_INVALID,
+                                     "a record can't be read", error);
 }
 
-static enum status fetch_all(struct finding *finding, const struct cell *keys, uint32_t key_count,
-                             struct batch *batch, struct error *error)
+enum status sqlite_read_records(struct sql_database *database, const struct sql_table *table,
+                                const char *from, struct batch *batch, struct error *error)
 {
-    enum status status = prepare(finding, "SELECT * FROM main.", "", error);
-    for (uint32_t i = 0; i < key_count && status == STATUS_OK; i++) {
-        int result;
-        status = bind(finding, &keys[(size_t)i * finding->width], error);
-        while (status == STATUS_OK && (result = sqlite3_step(finding->statement)) != SQLITE_DONE) {
-            if (result != SQLITE_ROW) {
-                status = sqlite_target_error(finding->database, finding->database->control, result,
-                                             ERROR_TARGET_INVALID, "a record can't be read", error);
-            } else if (read_record(finding->statement, batch) != STATUS_OK) {
-                status = error_set(error, ERROR_MEMORY, finding->table->name,
-                                   "no memory for its records");
-            }
-        }
-    }
+    struct sqlite_database *self = sqlite_database_of(&database->base);
+    struct buffer sql = {0};
+    sqlite3_stmt *row = NULL;
+    buffer_append_string(&sql, "SELECT * FROM ");
+    buffer_append_string(&sql, from);
+    enum status status = sqlite_target_prepare_buffer(self, self->control, &sql, &row, error);
+    status = status == STATUS_OK ? read_rows(self, row, table->schema->name, batch, error) : status;
+    sqlite3_finalize(row);
+    buffer_free(&sql);
     return status;
 }
 
-enum status sqlite_target_fetch(struct database *self, const struct target_table *table,
-                                const struct cell *keys, uint32_t key_count, struct batch **made,
-                                struct error *error)
+enum status sqlite_fetch_all(struct sql_finding *base, const struct cell *keys, uint32_t key_count)
 {
-    struct sqlite_database *database = sqlite_database_of(self);
-    struct arena *arena = arena_create(0);
-    struct batch *batch = batch_create(NULL, 1, key_count + 1);
-    struct sqlite_target_table facts;
-    struct finding finding = {0};
-    enum status status = sqlite_control_begin(database, false, error);
-    if (status == STATUS_OK) {
-        status = begin(&finding, self, table, arena, &facts, error);
-        finding.fetching = true;
-        if (status == STATUS_OK) {
-            status = fetch_all(&finding, keys, key_count, batch, error);
-        }
-        sqlite3_finalize(finding.statement);
-        status = sqlite_control_end(database, status, error);
+    struct finding finding = finding_of(base);
+    finding.fetching = true;
+    enum status status = prepare(&finding, "SELECT * FROM main.", "", base->error);
+    for (uint32_t i = 0; i < key_count && status == STATUS_OK; i++) {
+        status = bind(&finding, &keys[(size_t)i * finding.width], base->error);
+        status = status == STATUS_OK ? read_rows(finding.database, finding.statement,
+                                                 finding.table->name, base->batch, base->error)
+                                     : status;
     }
-    if (status == STATUS_OK) {
-        *made = batch;
-        batch = NULL;
-    }
-    batch_destroy(batch);
-    arena_destroy(arena);
+    sqlite3_finalize(finding.statement);
     return status;
 }

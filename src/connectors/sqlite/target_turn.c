@@ -26,7 +26,7 @@ enum status sqlite_turn_take(struct sqlite_database *database, enum sqlite_turn 
     pthread_mutex_unlock(&state->mutex);
 
     if (!taken) {
-        return error_set(error, ERROR_TARGET_LOCKED, database->shown,
+        return error_set(error, ERROR_TARGET_LOCKED, database->sql.shown,
                          "another transaction of this run did not end within %lld ms",
                          (long long)database->timeout_ms);
     }

@@ -123,7 +123,7 @@ static enum status write_unguarded(struct sqlite_database *self, const struct sc
     enum status status = STATUS_FAILED;
 
     if (sqlite3_db_config(self->control, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL) != SQLITE_OK) {
-        return error_set(error, ERROR_INTERNAL, self->shown, "SQLite keeps its schema locked");
+        return error_set(error, ERROR_INTERNAL, self->sql.shown, "SQLite keeps its schema locked");
     }
     if (sqlite_target_execute(self, self->control, "PRAGMA writable_schema=ON", ERROR_TARGET_SCHEMA,
                               error) == STATUS_OK) {
@@ -163,7 +163,7 @@ enum status sqlite_target_remove_virtual_table(struct sqlite_database *self, con
     enum status status = STATUS_FAILED;
 
     if (sqlite3_db_config(self->control, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL) != SQLITE_OK) {
-        return error_set(error, ERROR_INTERNAL, self->shown, "SQLite keeps its schema locked");
+        return error_set(error, ERROR_INTERNAL, self->sql.shown, "SQLite keeps its schema locked");
     }
     if (sqlite_target_execute(self, self->control, "PRAGMA writable_schema=ON", ERROR_TARGET_SCHEMA,
                               error) == STATUS_OK) {
@@ -182,8 +182,7 @@ static void say_unusable(struct sqlite_database *self, const struct schema_objec
     struct buffer sql = {0};
     char name[128];
 
-    buffer_append_string(&sql, "SELECT 1 FROM main.");
-    sqlite_append_name(&sql, object->name);
+    sqlite_append(&sql, "SELECT 1 FROM main.%n", object->name);
     if (sqlite3_prepare_v2(self->control, buffer_string(&sql), -1, &statement, NULL) != SQLITE_OK) {
         log_write(LOG_WARNING,
                   "virtual table %s is carried with its store, but can't be used or tried here: %s",

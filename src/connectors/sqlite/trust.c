@@ -45,8 +45,7 @@ static bool view_needs_trust(struct sqlite_database *self)
         while (!unsafe && sqlite3_step(views) == SQLITE_ROW) {
             const char *name = (const char *)sqlite3_column_text(views, 0);
             struct buffer sql = {0};
-            buffer_append_string(&sql, "SELECT 1 FROM main.");
-            sqlite_append_name(&sql, name != NULL ? name : "");
+            sqlite_append(&sql, "SELECT 1 FROM main.%n", name != NULL ? name : "");
             try_statement(self->control, buffer_string(&sql), &unsafe);
             buffer_free(&sql);
         }
@@ -61,7 +60,7 @@ enum status trust_settle(struct sqlite_database *self, struct error *error)
     int result = try_statement(self->control, "SELECT 1 FROM main.sqlite_schema", &unsafe);
 
     if ((result & 0xff) == SQLITE_BUSY || (result & 0xff) == SQLITE_LOCKED) {
-        return sqlite_error(self->control, result, OPEN_SOURCE, ERROR_SOURCE_READ, self->shown,
+        return sqlite_error(self->control, result, OPEN_SOURCE, ERROR_SOURCE_READ, self->sql.shown,
                             "it can't be read", error);
     }
     self->source->trusted = unsafe || (result == SQLITE_OK && view_needs_trust(self));
@@ -73,7 +72,8 @@ enum status trust_follow(const struct sqlite_database *self, sqlite3 *connection
 {
     if (self->source->trusted &&
         sqlite3_db_config(connection, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 1, NULL) != SQLITE_OK) {
-        return error_set(error, ERROR_INTERNAL, self->shown, "SQLite refuses to trust its schema");
+        return error_set(error, ERROR_INTERNAL, self->sql.shown,
+                         "SQLite refuses to trust its schema");
     }
     return STATUS_OK;
 }

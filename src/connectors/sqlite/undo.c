@@ -132,15 +132,13 @@ void sqlite_undo_append_keeping(const struct sqlite_target_table *facts,
                                 const char *alias, struct buffer *sql)
 {
     struct buffer images = {0};
-    buffer_append_string(sql, "INSERT OR IGNORE INTO main.");
-    sqlite_append_name(sql, name);
+    sqlite_append(sql, "INSERT OR IGNORE INTO main.%n", name);
     for (uint32_t i = 0; i < table->key.count; i++) {
         const struct sqlite_target_column *key =
             sqlite_target_find_column(facts, table->key.names[i]);
         buffer_append_string(sql, i == 0 ? " (" : ", ");
         sqlite_undo_append_column(sql, '+', key->name);
-        buffer_format(&images, "%s%s", i == 0 ? "" : ", ", alias);
-        sqlite_append_name(&images, key->name);
+        sqlite_append(&images, "%s%s%n", i == 0 ? "" : ", ", alias, key->name);
     }
     buffer_append_string(sql, ", found");
     buffer_format(&images, ", %d", found);
@@ -148,8 +146,7 @@ void sqlite_undo_append_keeping(const struct sqlite_target_table *facts,
         if (!facts->columns[i].generated) {
             buffer_append_string(sql, ", ");
             sqlite_undo_append_column(sql, '=', facts->columns[i].name);
-            buffer_format(&images, ", %s", alias);
-            sqlite_append_name(&images, facts->columns[i].name);
+            sqlite_append(&images, ", %s%n", alias, facts->columns[i].name);
         }
     }
     buffer_append_string(sql, ") SELECT ");
@@ -172,9 +169,8 @@ static enum status append_keys(sqlite3 *connection, const struct sqlite_target_t
         sqlite3_table_column_metadata(connection, "main", facts->name, key->name, NULL, &collation,
                                       NULL, NULL, NULL);
         sqlite_undo_append_column(sql, '+', key->name);
-        buffer_format(sql, " %s COLLATE ", sqlite_affinity_type(key->affinity));
-        sqlite_append_name(sql, collation != NULL ? collation : "BINARY");
-        buffer_append_string(sql, ", ");
+        sqlite_append(sql, " %s COLLATE %n, ", sqlite_affinity_type(key->affinity),
+                      collation != NULL ? collation : "BINARY");
     }
     return STATUS_OK;
 }
@@ -185,9 +181,7 @@ enum status sqlite_undo_make(struct sqlite_database *self, sqlite3 *connection, 
 {
     struct buffer sql = {0};
 
-    buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS main.");
-    sqlite_append_name(&sql, name);
-    buffer_append_string(&sql, " (");
+    sqlite_append(&sql, "CREATE TABLE IF NOT EXISTS main.%n (", name);
     enum status status = append_keys(connection, facts, table, &sql, error);
     buffer_append_string(&sql, "found INTEGER NOT NULL, hash BLOB");
     for (uint32_t i = 0; i < facts->column_count; i++) {

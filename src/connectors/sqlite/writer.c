@@ -1,7 +1,7 @@
 /* The writer: a connection of its own, a transaction a chunk, with its done mark and the guard of
  * the claim in the same. */
 #include "base/failpoint.h"
-#include "connectors/sql/claim.h"
+#include "connectors/sql/database.h"
 #include "connectors/sql/store.h"
 #include "connectors/sqlite/writer_internal.h"
 #include <stdio.h>
@@ -95,17 +95,17 @@ enum status sqlite_writer_open(struct database *database, const struct target_ta
     writer->database = self;
     writer->table_count = table_count;
     writer->arena = arena_create(0);
-    writer->guard_key = self->target->guard_key == NULL
-                            ? NULL
-                            : arena_copy_string(writer->arena, self->target->guard_key);
-    writer->guard_version = self->target->guard_version;
+    writer->guard_key =
+        self->sql.guard_key == NULL ? NULL : arena_copy_string(writer->arena, self->sql.guard_key);
+    writer->guard_version = self->sql.guard_version;
     writer->scratch = arena_create(0);
     writer->tables = memory_allocate_zeroed(table_count, sizeof *writer->tables);
     for (uint32_t i = 0; i < table_count; i++) {
         writer->tables[i].plan = &tables[i];
     }
-    if (self->target->run_id == NULL) {
-        error_set(error, ERROR_INTERNAL, self->shown, "a writer is opened before a run is claimed");
+    if (self->sql.run_id == NULL) {
+        error_set(error, ERROR_INTERNAL, self->sql.shown,
+                  "a writer is opened before a run is claimed");
         goto out;
     }
     if (sqlite_turn_take(self, SQLITE_TURN_CONTROL, error) != STATUS_OK) {
@@ -163,7 +163,7 @@ enum status sqlite_writer_chunk_begin(struct writer *writer, uint64_t chunk, uin
 {
     (void)attempt;
     if (writer->chunk != 0) {
-        return error_set(error, ERROR_INTERNAL, writer->database->shown,
+        return error_set(error, ERROR_INTERNAL, writer->database->sql.shown,
                          "chunk %llu is begun while chunk %llu is open", (unsigned long long)chunk,
                          (unsigned long long)writer->chunk);
     }
@@ -189,8 +189,8 @@ enum status sqlite_writer_chunk_begin(struct writer *writer, uint64_t chunk, uin
 static enum status check_open(const struct writer *writer, uint64_t chunk, struct error *error)
 {
     if (writer->chunk != chunk || chunk == 0) {
-        return error_set(error, ERROR_INTERNAL, writer->database->shown, "chunk %llu is not open",
-                         (unsigned long long)chunk);
+        return error_set(error, ERROR_INTERNAL, writer->database->sql.shown,
+                         "chunk %llu is not open", (unsigned long long)chunk);
     }
     return STATUS_OK;
 }
@@ -207,7 +207,7 @@ enum status sqlite_writer_submit(struct writer *writer, uint64_t chunk, uint32_t
     writer->result = (struct batch_result){.chunk = chunk, .table = table, .batch = batch};
     enum status status = check_open(writer, chunk, error);
     if (status == STATUS_OK && (table >= writer->table_count || batch->shape == NULL)) {
-        status = error_set(error, ERROR_INTERNAL, writer->database->shown,
+        status = error_set(error, ERROR_INTERNAL, writer->database->sql.shown,
                            "a batch without a shape or table is given to a SQL table");
     }
     if (status == STATUS_OK) {
@@ -248,7 +248,7 @@ static enum status write_mark(struct writer *writer, const struct done_mark *mar
     int result = writer_run(writer->mark);
     sqlite3_clear_bindings(writer->mark);
     if ((result & 0xff) == SQLITE_CONSTRAINT) {
-        return error_set(error, ERROR_RUN_FENCED, writer->database->shown,
+        return error_set(error, ERROR_RUN_FENCED, writer->database->sql.shown,
                          "chunk %llu is done already: another attempt works on this run",
                          (unsigned long long)mark->chunk);
     }
@@ -273,7 +273,7 @@ static enum status check_guard(struct writer *writer, struct error *error)
         return STATUS_OK;
     }
     return result == SQLITE_DONE
-               ? sql_run_fenced(writer->database->shown, error)
+               ? sql_run_fenced(writer->database->sql.shown, error)
                : sqlite_target_error(writer->database, writer->connection, result,
                                      ERROR_TARGET_WRITE, "the ledger can't be read", error);
 }
@@ -299,7 +299,7 @@ static enum status look_for_mark(struct writer *writer, const struct done_mark *
     }
     error_copy(error, failure);
     if (result != SQLITE_DONE) {
-        error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, writer->database->shown,
+        error_set(error, ERROR_TARGET_UNKNOWN_OUTCOME, writer->database->sql.shown,
                   "the commit of chunk %llu failed, and whether it happened can't be read: %s",
                   (unsigned long long)mark->chunk, failure->message);
     }

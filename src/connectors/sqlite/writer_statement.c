@@ -48,7 +48,7 @@ enum status writer_describe(struct writer *writer, uint32_t number, struct error
         status = look_at_indexes(writer, table, error);
     }
     table->described = status == STATUS_OK;
-    table->existing = table->plan->created ? EXISTING_APPEND : table->plan->existing;
+    table->existing = target_table_policy(table->plan);
     return status;
 }
 
@@ -120,12 +120,9 @@ static void append_assignments(const struct writer_table *table, const struct wr
             (!filled && !cleared && table->existing != EXISTING_REPLACE)) {
             continue;
         }
-        buffer_append_string(sql, separator);
-        sqlite_append_name(sql, column->name);
-        buffer_append_string(sql, " = ");
+        sqlite_append(sql, "%s%n = ", separator, column->name);
         if (filled) {
-            buffer_append_string(sql, "excluded.");
-            sqlite_append_name(sql, column->name);
+            sqlite_append(sql, "excluded.%n", column->name);
         } else {
             /* the default's text is the target's own, from its catalogue */
             buffer_format(sql, "(%s\n)",
@@ -135,10 +132,8 @@ static void append_assignments(const struct writer_table *table, const struct wr
     }
     if (strcmp(separator, " SET ") == 0) {
         /* nothing but the key: the record is there as it should be, and counts as written */
-        buffer_append_string(sql, separator);
-        sqlite_append_name(sql, table->plan->key.names[0]);
-        buffer_append_string(sql, " = excluded.");
-        sqlite_append_name(sql, table->plan->key.names[0]);
+        sqlite_append(sql, "%s%n = excluded.%n", separator, table->plan->key.names[0],
+                      table->plan->key.names[0]);
     }
 }
 
@@ -150,8 +145,7 @@ static void append_conflict(const struct writer_table *table, const struct write
     }
     buffer_append_string(sql, " WHERE true ON CONFLICT (");
     for (uint32_t i = 0; i < table->plan->key.count; i++) {
-        buffer_append_string(sql, i == 0 ? "" : ", ");
-        sqlite_append_name(sql, table->plan->key.names[i]);
+        sqlite_append(sql, "%s%n", i == 0 ? "" : ", ", table->plan->key.names[i]);
     }
     buffer_append_string(sql, ") DO ");
     if (table->existing == EXISTING_SKIP) {
@@ -169,8 +163,7 @@ static void append_column_names(const struct writer_insert *insert, bool with_ro
 
     for (uint32_t i = 0; i < insert->view.column_count; i++) {
         if (with_row_key || !insert->columns[i].row_key) {
-            buffer_append_string(sql, separator);
-            sqlite_append_name(sql, insert->columns[i].column->name);
+            sqlite_append(sql, "%s%n", separator, insert->columns[i].column->name);
             separator = ", ";
         }
     }
@@ -192,11 +185,9 @@ static enum status prepare_insert(struct writer *writer, struct writer_insert *i
     const struct writer_table *table = &writer->tables[insert->table];
     struct buffer sql = {0};
 
-    buffer_append_string(&sql, "INSERT OR ABORT INTO main.");
-    sqlite_append_name(&sql, table->facts.name);
+    sqlite_append(&sql, "INSERT OR ABORT INTO main.%n", table->facts.name);
     append_column_names(insert, with_row_key, &sql);
-    buffer_append_string(&sql, " FROM ");
-    sqlite_append_name(&sql, view_name);
+    sqlite_append(&sql, " FROM %n", view_name);
     append_conflict(table, insert, &sql);
 
     enum status status =
@@ -235,10 +226,7 @@ static enum status prepare_append(struct writer *writer, struct writer_insert *i
         return STATUS_OK;
     }
     insert->row_key_field = row_key->field;
-    buffer_append_string(&sql, "SELECT max(");
-    sqlite_append_name(&sql, row_key->column->name);
-    buffer_append_string(&sql, ") FROM main.");
-    sqlite_append_name(&sql, table->facts.name);
+    sqlite_append(&sql, "SELECT max(%n) FROM main.%n", row_key->column->name, table->facts.name);
     enum status status = sqlite_target_prepare_buffer(writer->database, writer->connection, &sql,
                                                       &insert->last_key, error);
     buffer_free(&sql);
@@ -267,8 +255,7 @@ static enum status make_key_table(struct writer *writer, const struct writer_ins
     struct buffer sql = {0};
     enum status status;
 
-    buffer_append_string(&sql, "CREATE TABLE IF NOT EXISTS main.");
-    sqlite_append_name(&sql, name);
+    sqlite_append(&sql, "CREATE TABLE IF NOT EXISTS main.%n", name);
     for (uint32_t i = 0; i < table->plan->key.count; i++) {
         uint32_t position;
         const struct writer_column *key =
@@ -304,22 +291,20 @@ static enum status prepare_track(struct writer *writer, struct writer_insert *in
 {
     const struct writer_table *table = &writer->tables[insert->table];
     const char *name = arena_format(writer->arena, SQLITE_KEY_TABLE "%s_%s",
-                                    writer->database->target->run_id, table->facts.name);
+                                    writer->database->sql.run_id, table->facts.name);
     struct buffer sql = {0};
     enum status status = STATUS_FAILED;
 
     if (make_key_table(writer, insert, name, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(&sql, "INSERT OR ABORT INTO main.");
-    sqlite_append_name(&sql, name);
+    sqlite_append(&sql, "INSERT OR ABORT INTO main.%n", name);
     for (uint32_t i = 0; i < table->plan->key.count; i++) {
         uint32_t position;
         writer_filled_column(insert, table->plan->key.names[i], &position);
         buffer_format(&sql, i == 0 ? " SELECT c%u" : ", c%u", position);
     }
-    buffer_append_string(&sql, " FROM ");
-    sqlite_append_name(&sql, view_name);
+    sqlite_append(&sql, " FROM %n", view_name);
     status = sqlite_target_prepare_buffer(writer->database, writer->connection, &sql,
                                           &insert->track, error);
     buffer_free(&sql);
@@ -332,8 +317,7 @@ static void append_same(const struct sqlite_target_column *column, uint32_t posi
                         struct buffer *sql)
 {
     bool by_bytes = column->affinity == SQLITE_AFFINITY_NONE;
-    buffer_append_string(sql, by_bytes ? " AND transhume_hash(t." : " AND t.");
-    sqlite_append_name(sql, column->name);
+    sqlite_append(sql, "%s%n", by_bytes ? " AND transhume_hash(t." : " AND t.", column->name);
     if (by_bytes) {
         buffer_format(sql, ") = transhume_hash(v.c%u)", position);
     } else {
@@ -348,19 +332,14 @@ static enum status prepare_repeat(struct writer *writer, struct writer_insert *i
     const struct writer_table *table = &writer->tables[insert->table];
     struct buffer sql = {0};
 
-    buffer_append_string(&sql, "SELECT 1 FROM ");
-    sqlite_append_name(&sql, view_name);
-    buffer_append_string(&sql, " AS v CROSS JOIN main.");
-    sqlite_append_name(&sql, table->facts.name);
-    buffer_append_string(&sql, " AS t WHERE true");
+    sqlite_append(&sql, "SELECT 1 FROM %n AS v CROSS JOIN main.%n AS t WHERE true", view_name,
+                  table->facts.name);
     for (uint32_t i = 0; i < table->plan->key.count; i++) {
         uint32_t position;
         const struct writer_column *key =
             writer_filled_column(insert, table->plan->key.names[i], &position);
         if (key != NULL) {
-            buffer_append_string(&sql, " AND t.");
-            sqlite_append_name(&sql, key->column->name);
-            buffer_format(&sql, " = v.c%u", position);
+            sqlite_append(&sql, " AND t.%n = v.c%u", key->column->name, position);
         }
     }
     for (uint32_t i = 0; i < insert->view.column_count; i++) {
@@ -384,9 +363,8 @@ static enum status insert_make(struct writer *writer, struct writer_insert *inse
     if (map_columns(writer, insert, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    bool tracked = table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE ||
-                   table->existing == EXISTING_SKIP;
-    if (tracked && table->plan->key.count == 0) {
+    if (table->existing != EXISTING_REFUSE && table->existing != EXISTING_APPEND &&
+        table->plan->key.count == 0) {
         error_set(error, ERROR_TARGET_SCHEMA, table->plan->name,
                   "without a key, records that are there can't be recognised");
         error_hint(error, "give the table a key in the plan, or say existing: append");
@@ -408,7 +386,8 @@ static enum status insert_make(struct writer *writer, struct writer_insert *inse
         prepare_repeat(writer, insert, view_name, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    if (tracked && prepare_track(writer, insert, view_name, error) != STATUS_OK) {
+    if (target_table_tracks(table->plan) &&
+        prepare_track(writer, insert, view_name, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return table->plan->keeps_undo && table->plan->key.count > 0

@@ -8,11 +8,8 @@ static enum status append_records(const struct writer_table *table,
                                   const struct writer_insert *insert, const char *view_name,
                                   struct buffer *sql, struct error *error)
 {
-    buffer_append_string(sql, " FROM ");
-    sqlite_append_name(sql, view_name);
-    buffer_append_string(sql, " AS v CROSS JOIN main.");
-    sqlite_append_name(sql, table->facts.name);
-    buffer_append_string(sql, " AS t WHERE true");
+    sqlite_append(sql, " FROM %n AS v CROSS JOIN main.%n AS t WHERE true", view_name,
+                  table->facts.name);
     for (uint32_t i = 0; i < table->plan->key.count; i++) {
         uint32_t position;
         const struct writer_column *key =
@@ -21,9 +18,7 @@ static enum status append_records(const struct writer_table *table,
             return error_set(error, ERROR_TARGET_SCHEMA, table->plan->name,
                              "the key column %s is not filled", table->plan->key.names[i]);
         }
-        buffer_append_string(sql, " AND t.");
-        sqlite_append_name(sql, key->column->name);
-        buffer_format(sql, " = v.c%u", position);
+        sqlite_append(sql, " AND t.%n = v.c%u", key->column->name, position);
     }
     return STATUS_OK;
 }
@@ -38,8 +33,7 @@ static void append_keys(const struct writer_table *table, bool of_undo, struct b
         if (of_undo) {
             sqlite_undo_append_column(sql, '+', key->name);
         } else {
-            buffer_append_string(sql, "t.");
-            sqlite_append_name(sql, key->name);
+            sqlite_append(sql, "t.%n", key->name);
         }
     }
 }
@@ -66,9 +60,7 @@ static enum status prepare_after(struct writer *writer, struct writer_insert *in
     const struct writer_table *table = &writer->tables[insert->table];
     struct buffer sql = {0};
 
-    buffer_append_string(&sql, "INSERT INTO main.");
-    sqlite_append_name(&sql, name);
-    buffer_append_string(&sql, " (");
+    sqlite_append(&sql, "INSERT INTO main.%n (", name);
     append_keys(table, true, &sql);
     buffer_append_string(&sql, ", found, hash) SELECT ");
     append_keys(table, false, &sql);
@@ -92,7 +84,7 @@ enum status writer_undo_prepare(struct writer *writer, struct writer_insert *ins
     const struct writer_table *table = &writer->tables[insert->table];
     bool overwrites = table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE;
     const char *name =
-        sqlite_undo_name(writer->arena, writer->database->target->run_id, table->facts.name);
+        sqlite_undo_name(writer->arena, writer->database->sql.run_id, table->facts.name);
     enum status status = sqlite_undo_make(writer->database, writer->connection, name, &table->facts,
                                           table->plan, error);
     if (status == STATUS_OK && overwrites) {

@@ -6,6 +6,7 @@
 #include "engine/check/sampling.h"
 #include "engine/join/joining.h"
 #include "engine/rollback/undo.h"
+#include "engine/run/home.h"
 #include "engine/run/run_parts.h"
 #include <inttypes.h>
 #include <stdio.h>
@@ -137,10 +138,10 @@ static enum status check_ledger(struct report *report, struct error *error)
     if (rolling_back) {
         snprintf(
             line, sizeof(line),
-            "run %s is being rolled back: `transhume rollback --run %s --confirm` goes on with that",
+            "run %s is being rolled back: `transhume rollback --run %s --confirm` continues it",
             run->id, run->id);
     } else {
-        snprintf(line, sizeof(line), "run %s is not finished: `transhume resume` goes on with it",
+        snprintf(line, sizeof(line), "run %s is not finished: `transhume resume` continues it",
                  run->id);
     }
     worsen(report, error_describe(ERROR_RUN_UNFINISHED)->exit_status);
@@ -527,8 +528,9 @@ const char *run_guarantee_name(enum guarantee guarantee)
 
 enum guarantee run_guarantee(const struct run_session *session)
 {
-    return run_can_resume(session) ? session->target->connector->guarantee
-                                   : GUARANTEE_AT_LEAST_ONCE;
+    return !run_can_resume(session)       ? GUARANTEE_AT_LEAST_ONCE
+           : home_repeats_chunks(session) ? GUARANTEE_IDEMPOTENT
+                                          : session->target->connector->guarantee;
 }
 
 static const char *guarantee_text(const struct run_session *session)

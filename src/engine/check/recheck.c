@@ -188,7 +188,7 @@ enum status recheck_run(struct run *run, struct error *error)
     if (failpoint_hit("engine.before_recheck", error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    log_write(LOG_INFO, "comparing %zu chunks that another process may have had in hand", count);
+    log_write(LOG_INFO, "comparing %zu chunks that another process may have been writing", count);
     json_t *again = json_array();
     enum status status = check_all(run, again, error);
     if (status != STATUS_OK) {

@@ -79,12 +79,12 @@ static enum status untold(const char *option, const char *what, const char *gran
                           struct error *problem)
 {
     error_set(problem, grant != NULL ? ERROR_PERMISSION : ERROR_BAD_VALUE, option,
-              "neither source nor target tells %s", what);
+              "neither source nor target reports %s", what);
     if (grant != NULL) {
         error_hint(problem, "%s, or leave the option out", grant);
     } else {
         error_hint(problem, "leave it out, or give the address of a server that does: "
-                            "docs/guide.md, \"A live source\"");
+                            "docs/how-to.md, \"A live source\"");
     }
     return STATUS_END;
 }

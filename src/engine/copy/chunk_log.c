@@ -24,7 +24,7 @@ static void append_header(const struct run *run, struct buffer *out)
     const struct plan *plan = run->session->plan;
     json_t *streams = json_array();
     if (run->loads_rejects) {
-        json_array_append_new(streams, json_pack("{s:s,s:I}", "name", "mended records", "chunks",
+        json_array_append_new(streams, json_pack("{s:s,s:I}", "name", "corrected records", "chunks",
                                                  (json_int_t)run->chunk_count));
     }
     for (uint32_t i = 0; !run->loads_rejects && i < plan->stream_count; i++) {

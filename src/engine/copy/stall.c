@@ -75,7 +75,7 @@ enum status stall_check(struct stall *stall, struct copy *copy, struct error *er
                   "nothing moved for %" PRId64 " s: the %s kept asking to slow down", idle / 1000,
                   by_target ? "target" : "source");
         error_hint(error,
-                   "give it more capacity; `transhume resume` goes on, with --stall TIME for "
+                   "give it more capacity; `transhume resume` continues, with --stall TIME for "
                    "more patience");
         return STATUS_FAILED;
     }
@@ -84,7 +84,7 @@ enum status stall_check(struct stall *stall, struct copy *copy, struct error *er
     error_set(error, ERROR_STALLED, "run", "nothing moved for %" PRId64 " s: %s", idle / 1000,
               first);
     error_hint(error,
-               "see the log for what each worker waits for; `transhume resume` goes on, with "
+               "see the log for what each worker waits for; `transhume resume` continues, with "
                "--stall TIME for more patience");
     return STATUS_FAILED;
 }

@@ -2,6 +2,7 @@
 #include "base/signals.h"
 #include "engine/copy/care.h"
 #include "engine/copy/copy.h"
+#include "engine/run/home.h"
 #include "engine/run/session.h"
 #include "plan/mapping.h"
 
@@ -83,8 +84,9 @@ bool session_is_express(const struct run_session *session, const struct plan_str
     const struct run_options *options = &session->options;
     bool capped = options->rows_per_second_max > 0 || options->bytes_per_second_max > 0 ||
                   care_is_wanted(options);
-    return stream->express && !options->no_express && !capped && !keeps_undo(session, stream) &&
-           target->express_accepts != NULL && target->express_chunk != NULL &&
+    return stream->express && !options->no_express && !capped && !home_repeats_chunks(session) &&
+           !keeps_undo(session, stream) && target->express_accepts != NULL &&
+           target->express_chunk != NULL &&
            target->express_accepts(session->target, session->source);
 }
 

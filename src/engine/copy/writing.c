@@ -178,7 +178,7 @@ static enum status check_reject_bound(struct writing *writing, const struct reje
               "%" PRIu64 " records rejected, the last with %s: %s", rejected,
               error_describe(reject->code)->name, reject->reason == NULL ? "" : reject->reason);
     error_hint(error,
-               "see %s; mend source or plan, or allow more by `transhume resume --max-rejects N`",
+               "see %s; fix source or plan, or allow more by `transhume resume --max-rejects N`",
                writing->copy->run->folder.rejects);
     return STATUS_FAILED;
 }

@@ -192,7 +192,7 @@ static enum status refuse_unreadable(const struct loading *loading, const char *
 {
     error_set(error, ERROR_SOURCE_READ, loading->table->name,
               "a record that is to be looked up or embedded can't be read: %s", reason);
-    return error_hint(error, "mend it or take it out: a list without it would look whole");
+    return error_hint(error, "fix or delete it: a list without it would look complete");
 }
 
 static enum status take_batch(struct loading *loading, const struct batch *batch,

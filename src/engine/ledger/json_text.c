@@ -77,7 +77,7 @@ static void hint_at_damage(struct error *error)
 {
     if (error->code == ERROR_LEDGER_INVALID) {
         error_hint(error, "the ledger was edited or its store is damaged: restore the target from "
-                          "a backup, or empty it, `transhume reset --confirm`, and migrate anew");
+                          "a backup, or empty it, `transhume reset --confirm`, and migrate again");
     }
 }
 

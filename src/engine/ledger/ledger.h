@@ -4,6 +4,7 @@
  *
  *   key                    value (JSON, "format":2)
  *   runs/NUMBER            {"run":ID}; a run exists while this does. Numbers tell their order.
+ *                          "target":HASH besides, where the ledger is not in the target
  *   run/ID/head            {"pieces","pages","chunks","tables":[NAME…],"xxh3"}; never changes
  *   run/ID/header/NNNN     the engine's header text (ledger_texts.h), in pieces
  *   run/ID/chunks/NNNNNNNN a page of the chunk list, complete before the run exists
@@ -14,7 +15,8 @@
  *   run/ID/done/CHUNK      the engine's done mark
  *   run/ID/note/KIND/NAME  what the target notes for itself (a table that the run made)
  *   run/ID/intent/NAME     a step that is not transactional, noted before it is taken
- *   scope/TABLE            {"run"}: the unfinished run that writes the table
+ *   scope/TABLE            {"run"}: the unfinished run that writes the table; scope/HASH/TABLE
+ *                          where the ledger is not in the target
  *   position/FEED/LANE     {"position","epoch"} of a feed, as far as it is in the target
  *   gone/ID                the parts of this run are being removed
  *   place/NAME             what a database notes of the place itself (its file was made for it)
@@ -41,7 +43,8 @@ struct ledger;
 
 /*
  * `home` is the database whose store holds it, mostly the target itself; it has to outlive the
- * ledger. A ledger elsewhere works by leases, whatever the target could do.
+ * ledger. A ledger elsewhere works by leases, whatever the target could do, and may hold runs into
+ * other databases, too.
  */
 enum status ledger_open(struct database *target, struct database *home, struct ledger **ledger,
                         struct error *error) MUST_USE;
@@ -73,7 +76,7 @@ enum status ledger_find_conflict(struct ledger *ledger, const char *const *table
  * none. Any thread that has the ledger to itself. */
 enum status ledger_load(struct ledger *ledger, const char *run_id, struct arena *arena,
                         struct ledger_run **run, struct error *error) MUST_USE;
-/* The ids of all runs, in the order in which they were made. */
+/* The ids of all runs into the target, in the order in which they were made. */
 enum status ledger_list(struct ledger *ledger, struct arena *arena, const char ***ids,
                         uint32_t *count, struct error *error) MUST_USE;
 /*

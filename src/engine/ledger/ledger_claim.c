@@ -225,6 +225,7 @@ static enum status tell_target(struct ledger *ledger, bool took_over, struct err
                                     .epoch = ledger->epoch,
                                     .guard_key = here ? key : NULL,
                                     .guard_version = ledger->leader_version,
+                                    .home = ledger->home,
                                     .took_over = took_over,
                                     .visit_marks = visit_marks,
                                     .marks = ledger};
@@ -290,9 +291,6 @@ enum status ledger_lead(struct ledger *ledger, const char *run_id, uint64_t old_
                         const struct ledger_holder *replaces, struct ledger_holder *found,
                         struct error *error)
 {
-    if (ledger->functions == NULL) {
-        return bridge_lead(ledger, run_id, old_epoch, replaces, found, error);
-    }
     struct ledger_holder before = replaces != NULL ? *replaces : (struct ledger_holder){0};
     *found = (struct ledger_holder){0};
     if (ledger->lock != NULL) {
@@ -320,9 +318,6 @@ enum status ledger_renew(struct ledger *ledger, struct error *error)
 {
     char key[STORE_KEY_BYTES];
     uint64_t version = 0;
-    if (ledger->functions == NULL) {
-        return bridge_renew(ledger, error);
-    }
     if (ledger->renewing == NULL &&
         ledger->functions->open(ledger->home, &ledger->renewing, error) != STATUS_OK) {
         ledger->renewing = NULL;
@@ -360,10 +355,6 @@ enum status ledger_set_status(struct ledger *ledger, const char *run_id, uint64_
                               const char *text, struct error *error)
 {
     char key[STORE_KEY_BYTES];
-    if (ledger->functions == NULL) {
-        return ledger->target->connector->ledger->set_status(ledger->target, run_id, epoch, text,
-                                                             error);
-    }
     if (!is_ours(ledger, run_id, epoch)) {
         return ledger_fenced(run_id, error);
     }
@@ -392,9 +383,6 @@ enum status ledger_release(struct ledger *ledger, const char *run_id, uint64_t e
                            struct error *error)
 {
     char key[STORE_KEY_BYTES];
-    if (ledger->functions == NULL) {
-        return ledger->target->connector->ledger->release(ledger->target, run_id, epoch, error);
-    }
     if (!is_ours(ledger, run_id, epoch)) {
         return STATUS_OK;
     }
@@ -482,10 +470,6 @@ enum status ledger_done(struct ledger *ledger, const char *run_id, uint64_t chun
 {
     char key[STORE_KEY_BYTES];
     struct store_value value;
-    if (ledger->functions == NULL) {
-        return ledger->target->connector->ledger->done(ledger->target, run_id, chunk, arena, mark,
-                                                       error);
-    }
     ledger_mark_key(key, run_id, chunk);
     enum status status =
         ledger->functions->get_settled != NULL
@@ -517,11 +501,6 @@ enum status ledger_reopen(struct ledger *ledger, const char *run_id, uint64_t ep
                           const struct target_table *const *tables_to_empty, uint32_t table_count,
                           struct error *error)
 {
-    if (ledger->functions == NULL) {
-        return ledger->target->connector->ledger->reopen(ledger->target, run_id, epoch, chunks,
-                                                         chunk_count, tables_to_empty, table_count,
-                                                         error);
-    }
     if (!is_ours(ledger, run_id, epoch)) {
         return ledger_fenced(run_id, error);
     }

@@ -216,6 +216,9 @@ static enum status publish(struct ledger *ledger, const char *run_id, struct err
     uint64_t number = status == STATUS_OK && runs.count > 0 ? runs.items[runs.count - 1].number : 0;
     json_t *object = ledger_object();
     json_object_set_new(object, "run", json_text(run_id));
+    if (ledger->target_hash[0] != '\0') {
+        json_object_set_new(object, "target", json_string(ledger->target_hash));
+    }
     const char *text = ledger_text(object, arena);
     bool done = false;
     for (uint32_t tries = 0; status == STATUS_OK && !done; tries++) {
@@ -331,9 +334,6 @@ enum status ledger_create(struct ledger *ledger, const struct ledger_new_run *ru
     enum status status = STATUS_AGAIN;
     *other = NULL;
     *table = NULL;
-    if (ledger->functions == NULL) {
-        return bridge_create(ledger, run, arena, other, error);
-    }
     for (uint32_t tries = 0; status == STATUS_AGAIN && *other == NULL && tries < TRIES_MAX;
          tries++) {
         status = create_once(ledger, run, arena, other, table, error);

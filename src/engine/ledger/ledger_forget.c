@@ -172,10 +172,6 @@ enum status ledger_forget(struct ledger *ledger, const char *run_id, uint64_t ep
     const struct target_functions *target = ledger->target->connector->target;
     enum status status;
     bool there = false;
-    if (ledger->functions == NULL) {
-        return ledger->target->connector->ledger->forget(ledger->target, run_id, epoch, rolled_back,
-                                                         error);
-    }
     if (ledger->run_id == NULL || strcmp(ledger->run_id, run_id) != 0 || ledger->epoch != epoch) {
         return error_set(error, ERROR_RUN_FENCED, run_id, "this process does not hold the run");
     }
@@ -199,9 +195,6 @@ enum status ledger_forget(struct ledger *ledger, const char *run_id, uint64_t ep
 
 enum status ledger_tidy(struct ledger *ledger, bool rolled_back, struct error *error)
 {
-    if (ledger->functions == NULL) {
-        return bridge_tidy(ledger, rolled_back, error);
-    }
     const struct target_functions *target = ledger->target->connector->target;
     struct arena *arena = arena_create(0);
     struct ledger_runs runs;

@@ -14,6 +14,7 @@ struct ledger {
     struct store *store;               /* the control thread's */
     struct store *memory;              /* the store of a target that keeps nothing; else NULL */
     struct store *renewing;            /* the renewing thread's; NULL: not opened yet */
+    char target_hash[33];              /* of the target's identity; "": the ledger is in it */
     /* The claim that this process has; `run_id` NULL: none. */
     char *run_id;
     uint64_t epoch;
@@ -22,18 +23,6 @@ struct ledger {
     pthread_mutex_t mutex; /* of the next one, which two threads use */
     uint64_t leader_version;
 };
-
-/* ---- ledger_bridge.c: a database with a ledger of its own, `functions` is NULL */
-
-enum status bridge_find_conflict(struct ledger *ledger, struct arena *arena, const char **other,
-                                 struct error *error) MUST_USE;
-enum status bridge_create(struct ledger *ledger, const struct ledger_new_run *run,
-                          struct arena *arena, const char **other, struct error *error) MUST_USE;
-enum status bridge_lead(struct ledger *ledger, const char *run_id, uint64_t old_epoch,
-                        const struct ledger_holder *replaces, struct ledger_holder *found,
-                        struct error *error) MUST_USE;
-enum status bridge_renew(struct ledger *ledger, struct error *error) MUST_USE;
-enum status bridge_tidy(struct ledger *ledger, bool rolled_back, struct error *error) MUST_USE;
 
 /* ---- ledger_store.c */
 
@@ -70,7 +59,8 @@ struct ledger_runs {
     struct ledger_run_number {
         uint64_t number;
         const char *id;
-    } * items; /* ascending, in the arena */
+        bool is_ours; /* into this ledger's target */
+    } * items;        /* ascending, in the arena */
     uint32_t count;
 };
 enum status ledger_read_runs(struct ledger *ledger, struct arena *arena, struct ledger_runs *runs,

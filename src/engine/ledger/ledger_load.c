@@ -80,8 +80,11 @@ static enum status visit_run(void *context, const char *key, const struct store_
     if (id == NULL || text_to_uint64(digits, strlen(digits), &number) != STATUS_OK) {
         status = ledger_damaged(reader->ledger, key, error);
     } else {
-        runs->items[runs->count++] = (struct ledger_run_number){
-            .number = number, .id = arena_copy_string(reader->arena, id)};
+        runs->items[runs->count++] =
+            (struct ledger_run_number){.number = number,
+                                       .id = arena_copy_string(reader->arena, id),
+                                       .is_ours = strcmp(json_member_text(object, "target", ""),
+                                                         reader->ledger->target_hash) == 0};
     }
     json_decref(object);
     return status;
@@ -102,17 +105,15 @@ enum status ledger_list(struct ledger *ledger, struct arena *arena, const char *
     struct ledger_runs runs;
     *ids = NULL;
     *count = 0;
-    if (ledger->functions == NULL) {
-        return ledger->target->connector->ledger->list(ledger->target, arena, ids, count, error);
-    }
     if (ledger_read_runs(ledger, arena, &runs, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     *ids = arena_allocate_zeroed(arena, runs.count + 1u, sizeof(**ids));
     for (uint32_t i = 0; i < runs.count; i++) {
-        (*ids)[i] = runs.items[i].id;
+        if (runs.items[i].is_ours) {
+            (*ids)[(*count)++] = runs.items[i].id;
+        }
     }
-    *count = runs.count;
     return STATUS_OK;
 }
 
@@ -365,20 +366,23 @@ static enum status load_run(struct ledger *ledger, const char *run_id, struct ar
     return status;
 }
 
-/* The newest run that is not finished, else the newest. */
+/* Of the target's: the newest run that is not finished, else the newest. STATUS_END: none. */
 static enum status choose(struct ledger *ledger, const struct ledger_runs *runs,
                           struct arena *arena, const char **run_id, struct error *error)
 {
     bool open = false;
     enum status status = STATUS_OK;
-    *run_id = runs->items[runs->count - 1].id;
+    *run_id = NULL;
     for (uint32_t i = runs->count; i > 0 && !open && status == STATUS_OK; i--) {
+        if (!runs->items[i - 1].is_ours) {
+            continue;
+        }
         status = read_open(ledger, runs->items[i - 1].id, arena, &open, error);
-        if (open) {
+        if (open || *run_id == NULL) {
             *run_id = runs->items[i - 1].id;
         }
     }
-    return status;
+    return status == STATUS_OK && *run_id == NULL ? STATUS_END : status;
 }
 
 enum status ledger_load(struct ledger *ledger, const char *run_id, struct arena *arena,
@@ -386,9 +390,6 @@ enum status ledger_load(struct ledger *ledger, const char *run_id, struct arena 
 {
     struct ledger_runs runs;
     *run = NULL;
-    if (ledger->functions == NULL) {
-        return ledger->target->connector->ledger->load(ledger->target, run_id, arena, run, error);
-    }
     enum status status = ledger_read_runs(ledger, arena, &runs, error);
     if (status != STATUS_OK) {
         return status;

@@ -6,19 +6,23 @@
 #include "connectors/store_key.h"
 #include "engine/ledger/json_text.h"
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { TRIES_MAX = 20 };
 
 /* Names that differ only in the case of ASCII letters count as one: some targets fold them. */
-static void scope_key(char key[STORE_KEY_BYTES], const char *table)
+static void scope_key(const struct ledger *ledger, const char *table, char key[STORE_KEY_BYTES])
 {
+    char prefix[64];
     char *folded = memory_copy_string(table);
     for (char *at = folded; *at != '\0'; at++) {
         *at = (char)tolower((unsigned char)*at);
     }
-    store_name_key(key, "scope/", folded);
+    snprintf(prefix, sizeof(prefix), "scope/%s%s", ledger->target_hash,
+             ledger->target_hash[0] == '\0' ? "" : "/");
+    store_name_key(key, prefix, folded);
     free(folded);
 }
 
@@ -48,7 +52,7 @@ static enum status look(struct ledger *ledger, const char *run_id, const char *t
 {
     char key[STORE_KEY_BYTES];
     bool open = false;
-    scope_key(key, table);
+    scope_key(ledger, table, key);
     *version = STORE_ABSENT;
     enum status status = read_owner(ledger, key, arena, other, version, error);
     if (status != STATUS_OK) {
@@ -68,7 +72,7 @@ static enum status take_one(struct ledger *ledger, const char *run_id, const cha
 {
     char key[STORE_KEY_BYTES];
     uint64_t version;
-    scope_key(key, table);
+    scope_key(ledger, table, key);
     json_t *object = ledger_object();
     json_object_set_new(object, "run", json_text(run_id));
     json_object_set_new(object, "table", json_text(table));
@@ -117,9 +121,6 @@ enum status ledger_find_conflict(struct ledger *ledger, const char *const *table
                                  uint32_t table_count, struct arena *arena, const char **other,
                                  const char **table, struct error *error)
 {
-    if (ledger->functions == NULL) {
-        return bridge_find_conflict(ledger, arena, other, error);
-    }
     for (uint32_t i = 0; i < table_count; i++) {
         uint64_t version;
         enum status status = look(ledger, NULL, tables[i], arena, other, &version, error);
@@ -164,7 +165,7 @@ enum status ledger_leave_scopes(struct ledger *ledger, const char *run_id, struc
         char key[STORE_KEY_BYTES];
         const char *owner;
         uint64_t version;
-        scope_key(key, tables[i]);
+        scope_key(ledger, tables[i], key);
         status = read_owner(ledger, key, arena, &owner, &version, error);
         if (status == STATUS_OK && strcmp(owner, run_id) == 0) {
             status = ledger->functions->delete_if(ledger->store, key, version, error);

@@ -2,16 +2,33 @@
 #include "engine/ledger/ledger_internal.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "connectors/store_key.h"
 #include "engine/ledger/ledger_memory.h"
 #include "model/json_tree.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 enum { LEASE_ELSEWHERE_MS = 30000 };
 
 /* ---- opening */
+
+/* What is told apart by it: the runs of several targets in one ledger. */
+static enum status hash_identity(struct ledger *ledger, struct error *error)
+{
+    struct arena *arena = arena_create(1024);
+    const char *identity;
+    enum status status =
+        ledger->target->connector->identity(ledger->target, arena, &identity, error);
+    if (status == STATUS_OK) {
+        XXH128_hash_t hash = XXH3_128bits(identity, strlen(identity));
+        text_from_hash(hash.high64, hash.low64, ledger->target_hash);
+    }
+    arena_destroy(arena);
+    return status;
+}
 
 enum status ledger_open(struct database *target, struct database *home, struct ledger **made,
                         struct error *error)
@@ -22,12 +39,8 @@ enum status ledger_open(struct database *target, struct database *home, struct l
     ledger->functions = home->connector->store;
     ledger->lock = home == target ? target->connector->lock : NULL;
     pthread_mutex_init(&ledger->mutex, NULL);
-    if (home != target && target->lease_ms == 0) {
-        target->lease_ms = LEASE_ELSEWHERE_MS;
-    }
-    if (ledger->functions == NULL) {
-        *made = ledger;
-        return STATUS_OK;
+    if (home != target) {
+        target->lease_ms = target->lease_ms > 0 ? target->lease_ms : LEASE_ELSEWHERE_MS;
     }
     if ((home->capabilities & CAPABILITY_NO_RESUME) != 0) {
         ledger->functions = &memory_store_functions;
@@ -35,7 +48,8 @@ enum status ledger_open(struct database *target, struct database *home, struct l
         *made = ledger;
         return STATUS_OK;
     }
-    if (ledger->functions->open(home, &ledger->store, error) != STATUS_OK) {
+    if ((home != target && hash_identity(ledger, error) != STATUS_OK) ||
+        ledger->functions->open(home, &ledger->store, error) != STATUS_OK) {
         ledger->store = NULL;
         ledger_close(ledger);
         return STATUS_FAILED;
@@ -49,10 +63,8 @@ void ledger_close(struct ledger *ledger)
     if (ledger == NULL) {
         return;
     }
-    if (ledger->functions != NULL) {
-        ledger->functions->close(ledger->store);
-        ledger->functions->close(ledger->renewing);
-    }
+    ledger->functions->close(ledger->store);
+    ledger->functions->close(ledger->renewing);
     memory_store_destroy(ledger->memory);
     pthread_mutex_destroy(&ledger->mutex);
     free(ledger->run_id);
@@ -62,7 +74,7 @@ void ledger_close(struct ledger *ledger)
 
 enum status ledger_open_store(struct ledger *ledger, struct store **store, struct error *error)
 {
-    if (ledger->memory != NULL || ledger->functions == NULL) {
+    if (ledger->memory != NULL) {
         *store = ledger->memory;
         return STATUS_OK;
     }
@@ -71,9 +83,7 @@ enum status ledger_open_store(struct ledger *ledger, struct store **store, struc
 
 void ledger_close_store(struct ledger *ledger, struct store *store)
 {
-    if (ledger->functions != NULL) {
-        ledger->functions->close(store);
-    }
+    ledger->functions->close(store);
 }
 
 bool ledger_has_lease(const struct ledger *ledger)
@@ -83,8 +93,7 @@ bool ledger_has_lease(const struct ledger *ledger)
 
 bool ledger_marks_apart(const struct ledger *ledger)
 {
-    return ledger->functions != NULL &&
-           (ledger->home != ledger->target ||
+    return (ledger->home != ledger->target ||
             (ledger->target->capabilities & CAPABILITY_TRANSACTIONS) == 0);
 }
 

@@ -515,8 +515,8 @@ enum status ledger_check_marks(const struct ledger_run *run, const struct ledger
     error_set(error, ERROR_LEDGER_INVALID, run->id,
               "the run is complete, but %" PRIu64 " of its %" PRIu64 " done marks are there",
               run->done_count, run->chunk_count);
-    error_hint(error, "somebody took them out of the ledger: put it back from a backup, or take "
-                      "the run's records out by hand; `transhume finish --confirm` forgets it");
+    error_hint(error, "somebody deleted them from the ledger: restore it from a backup, or delete "
+                      "the run's records by hand; `transhume finish --confirm` forgets it");
     return STATUS_FAILED;
 }
 
@@ -526,7 +526,7 @@ static enum status mark_damaged(const struct done_mark *done, const char *what, 
     snprintf(object, sizeof(object), "done mark of chunk %" PRIu64, done->chunk);
     error_set(error, ERROR_LEDGER_INVALID, object, "is damaged: %s", what);
     error_hint(error, "the ledger was edited or its store is damaged; restore the target from a "
-                      "backup, or empty it and migrate anew");
+                      "backup, or empty it and migrate again");
     return STATUS_FAILED;
 }
 

@@ -279,7 +279,7 @@ enum status rejects_verify(const char *folder, const struct ledger_rejects *vouc
               "is not what the ledger vouches for: %" PRIu64 " of %" PRIu64 " records, checksum %s",
               lines, vouched->count, strcmp(hex, vouched->hash) == 0 ? "right" : "wrong");
     return error_hint(error,
-                      "put the file back as it was; to mend records, copy it and use `transhume "
+                      "put the file back as it was; to correct records, copy it and use `transhume "
                       "migrate --rejects COPY` when the run is complete");
 }
 

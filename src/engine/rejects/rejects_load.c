@@ -27,7 +27,7 @@ static enum status bad_file(const char *path, uint64_t line, const struct error 
     error_set(error, why->code == ERROR_FORMAT_NEWER ? ERROR_FORMAT_NEWER : ERROR_BAD_VALUE, object,
               "%s", why->message);
     return error_hint(error, "each line has to be an object as in a reject file, with \"entity\", "
-                             "\"table\" and the mended \"record\"");
+                             "\"table\" and the corrected \"record\"");
 }
 
 enum status rejects_load_open(struct run *run, struct error *error)
@@ -219,7 +219,7 @@ static enum status loaded_before(const char *path, const char *run_id, struct er
     error_set(error, ERROR_TARGET_NOT_EMPTY, path, "run %s loaded these very records already",
               run_id);
     return error_hint(error,
-                      "this target can't tell a record that is there: leave out of the file what "
+                      "this target cannot find an existing record: leave out of the file what "
                       "was loaded");
 }
 
@@ -284,7 +284,7 @@ void rejects_load_make_stream(struct run *run)
     for (uint32_t i = 0; i < plan->entity_count; i++) {
         entities[i] = i;
     }
-    const char *name = run->repairs ? "the records to repair" : "the mended records";
+    const char *name = run->repairs ? "the records to repair" : "the corrected records";
     run->rejects_stream = (struct plan_stream){.name = name,
                                                .request = {.name = name},
                                                .entities = entities,
@@ -312,7 +312,7 @@ enum status rejects_load_begin(struct run *run, struct error *error)
     struct run_session *session = run->session;
     if (run->input < 0 && session->options.rejects_file == NULL) {
         return error_set(error, ERROR_RUN_NOTHING, run->folder.path,
-                         "the run had not begun: say `transhume %s` again",
+                         "the run had not begun: run `transhume %s` again",
                          run->repairs ? "validate --repair" : "migrate --rejects FILE");
     }
     set_policies(run);

@@ -204,7 +204,7 @@ static enum status forget_one(struct rollback *rollback, const char *id, bool ta
     run->claimed = status != STATUS_OK;
     if (status == STATUS_END) {
         error_set(error, ERROR_INTERRUPTED, run->id, "stopped before the ledger forgot this run");
-        error_hint(error, "the same command goes on with it");
+        error_hint(error, "the same command continues it");
         return STATUS_FAILED;
     }
     return status == STATUS_OK ? failpoint_hit("finish.after_forget", error) : STATUS_FAILED;

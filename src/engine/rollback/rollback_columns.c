@@ -39,10 +39,9 @@ enum status rollback_check_kind(const struct rollback *rollback, uint32_t number
         return STATUS_OK;
     }
     error_set(error, ERROR_ROLLBACK_REFUSED, name,
-              "what has its name now is a view: the table was dropped, or called otherwise, since "
-              "the run");
-    error_hint(error, "give the table its name back, or take away what stands in its place: then "
-                      "the rollback goes on without it, and its records stay where they are");
+              "a view has its name now: the table was dropped or renamed since the run");
+    error_hint(error, "give the table its name back, or drop the view: then the rollback continues "
+                      "without it, and its records stay where they are");
     return STATUS_FAILED;
 }
 
@@ -61,7 +60,7 @@ static enum status refuse(const char *table, const char *before, const char *col
 {
     error_set(error, ERROR_ROLLBACK_REFUSED, table, "%s%s%s", before, columns, after);
     error_hint(error, "what others wrote there would be lost: move it away, or drop the column "
-                      "(a run with --rollback-keys could be taken back by key)");
+                      "(a run with --rollback-keys could be rolled back by key)");
     return STATUS_FAILED;
 }
 
@@ -80,7 +79,7 @@ static enum status find_summed(struct unfilled *unfilled, const struct schema_ta
         int column = text != NULL ? schema_find_column(there, text) : -1;
         if (column < 0) {
             return refuse(unfilled->table, "its column ", text != NULL ? text : "?",
-                          " is gone: it was dropped, or called otherwise, since the run", error);
+                          " is gone: it was dropped or renamed since the run", error);
         }
         names[unfilled->summed.count++] = there->columns[column].name;
         summed[column] = true;

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "engine/ledger/json_text.h"
 #include "engine/rollback/rollback_parts.h"
+#include "engine/run/home.h"
 #include "engine/run/past_runs.h"
 #include "model/json_tree.h"
 #include <stdio.h>
@@ -62,14 +63,15 @@ static bool read_known(const struct state_folder *folder, const char *run_id, st
                        local_run_read(&of_run, arena, local, why) == STATUS_OK);
 }
 
-const char *rollback_find_target(const struct state_folder *folder, const char *run_id,
-                                 struct arena *arena, bool *finished, struct error *why)
+bool rollback_find_local(const struct state_folder *folder, const char *run_id, struct arena *arena,
+                         struct local_run *local, struct error *why)
 {
-    struct local_run local;
     bool is_own;
-    bool known = read_known(folder, run_id, arena, &local, &is_own, why);
-    *finished = known && local.finished;
-    return known ? local.target : NULL;
+    bool known = read_known(folder, run_id, arena, local, &is_own, why);
+    if (!known) {
+        *local = (struct local_run){0};
+    }
+    return known;
 }
 
 /* By the URI, or by what the ledger says of the target that it was made for. */
@@ -185,6 +187,9 @@ enum status rollback_note_begun(struct rollback *rollback, struct error *error)
         local = (struct local_run){.id = run->id,
                                    .kind = run->header.kind,
                                    .target = rollback->session.target_uri->shown,
+                                   .ledger = home_is_elsewhere(&rollback->session)
+                                                 ? rollback->session.home_uri->shown
+                                                 : NULL,
                                    .existing = -1,
                                    .max_rejects = -1,
                                    .plan_rejects = -1};

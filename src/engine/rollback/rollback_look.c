@@ -144,7 +144,7 @@ static enum status refuse_changed(const char *table, const char *what, uint64_t 
               wrote, there, what);
     error_hint(error,
                "what others wrote would be lost; move it away, or take the run's records out "
-               "by hand (a run with --rollback-keys could be taken back by key)");
+               "by hand (a run with --rollback-keys could be rolled back by key)");
     return STATUS_FAILED;
 }
 
@@ -191,12 +191,11 @@ static enum status refuse_not_kept(const struct rollback *rollback, uint32_t num
     const struct ledger_table *table = &rollback->run.header.tables[number];
     error_set(error, ERROR_ROLLBACK_REFUSED, table->name,
               table->key.count == 0
-                  ? "it held records before, and those of the run have no key to tell them by"
+                  ? "it held records before, and those of the run have no key"
                   : "it held records before, and nothing was kept of what the run overwrote "
                     "(--no-before-images, or the key is not unique)");
-    error_hint(error,
-               "take the run's records out by hand; `transhume finish --confirm` then forgets "
-               "the run");
+    error_hint(error, "delete the run's records by hand; `transhume finish --confirm` then forgets "
+                      "the run");
     return STATUS_FAILED;
 }
 
@@ -238,7 +237,7 @@ static enum status check_taken(const struct rollback *rollback, uint32_t number,
         return STATUS_OK;
     }
     error_set(error, ERROR_ROLLBACK_REFUSED, table,
-              "images were not kept or are lost: the run took out %" PRIu64
+              "images were not kept or are lost: the run deleted %" PRIu64
               " records, undo records are there of %" PRIu64,
               took, kept);
     error_hint(error, "not all can be put back: do it by hand; `transhume finish --confirm` then "
@@ -259,7 +258,7 @@ static enum status check_kept(const struct rollback *rollback, uint32_t number,
               "images were not kept or are lost: the run wrote %" PRIu64
               " records, undo records are there of %" PRIu64 "; a key with a NULL has none",
               wrote, counts->kept);
-    error_hint(error, "what it overwrote can't be told any more: take its records out by hand; "
+    error_hint(error, "what it overwrote is unknown: delete its records by hand; "
                       "`transhume finish --confirm` then forgets the run");
     return STATUS_FAILED;
 }
@@ -328,8 +327,8 @@ static enum status look_at_making(struct rollback *rollback, uint32_t number, st
         return STATUS_END;
     }
     error_set(error, ERROR_ROLLBACK_REFUSED, table->name,
-              "the ledger does not know it as made by the run: its note of that is gone");
-    error_hint(error, "nobody can tell whose table it is: if it is the run's drop it by hand, then "
+              "the ledger has no note that the run created it");
+    error_hint(error, "whose table it is is unknown: if it is the run's, drop it by hand, then "
                       "roll back again");
     return STATUS_FAILED;
 }

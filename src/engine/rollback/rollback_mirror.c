@@ -44,10 +44,11 @@ static enum status check_columns(const struct rollback *rollback, const struct l
     for (uint32_t i = 0; there != NULL && i < fields.count; i++) {
         if (schema_find_column(there, fields.names[i]) < 0) {
             error_set(error, ERROR_ROLLBACK_REFUSED, table->name,
-                      "its column %s is gone: it was dropped, or called otherwise, since the run",
+                      "its column %s is gone: it was dropped or renamed since the run",
                       fields.names[i]);
-            error_hint(error, "what others did to the table can't be told: give it its column "
-                              "back, or take the table away by hand");
+            error_hint(error,
+                       "what others did to the table is unknown: give it its column back, or "
+                       "drop the table by hand");
             return STATUS_FAILED;
         }
     }

@@ -7,6 +7,7 @@
 #include "connectors/uri.h"
 #include "engine/ledger/json_text.h"
 #include "engine/run/claim.h"
+#include "engine/run/home.h"
 #include "engine/run/options.h"
 #include "engine/run/past_runs.h"
 #include "plan/document.h"
@@ -38,21 +39,26 @@ static bool may_be_unknown(const struct error *why)
 static enum status find_target(struct rollback *rollback, const struct rollback_options *options,
                                struct error *error)
 {
-    bool finished = false;
+    struct local_run local;
     struct error why = {0};
-    const char *known = rollback_find_target(&rollback->run.folder, options->run_id,
-                                             rollback->run.arena, &finished, &why);
+    (void)rollback_find_local(&rollback->run.folder, options->run_id, rollback->run.arena, &local,
+                              &why);
+    const char *known = local.target;
     error_clear(error);
     if (known == NULL && options->target_uri == NULL && !may_be_unknown(&why)) {
         error_copy(error, &why);
         return STATUS_FAILED;
     }
-    if (options->run_id == NULL && !rollback->finishing && finished) {
+    if (options->run_id == NULL && !rollback->finishing && local.finished) {
         known = NULL; /* what is unfinished is another, if anything */
     }
     rollback->target_text = options->target_uri != NULL ? options->target_uri : known;
+    rollback->ledger_text = options->ledger_uri != NULL ? options->ledger_uri : local.ledger;
     if (rollback->target_text == NULL && options->plan_path != NULL) {
         rollback->target_text = target_of_plan(rollback, options->plan_path, error);
+        if (rollback->target_text != NULL && rollback->ledger_text == NULL) {
+            rollback->ledger_text = plan_document_option(rollback->session.document, "ledger");
+        }
     }
     if (rollback->target_text != NULL) {
         return STATUS_OK;
@@ -76,16 +82,16 @@ static enum status refuse_kind(const struct rollback *rollback, const struct con
     const char *shown = rollback->session.target_uri->shown;
     if (uri_is_stream(rollback->session.target_uri, connector)) {
         error_set(error, ERROR_ROLLBACK_REFUSED, shown,
-                  "what went to standard output can't be taken back");
-        error_hint(error, "take out what the run wrote where it arrived");
+                  "what went to standard output cannot be rolled back");
+        error_hint(error, "delete what the run wrote where it arrived");
     } else if (rollback->finishing) {
         error_set(error, ERROR_FINISH_REFUSED, shown, "%s has no ledger that finish could drop",
                   connector->title);
-        error_hint(error, "take out by hand what the program keeps there, if anything");
+        error_hint(error, "delete by hand what the program keeps there, if anything");
     } else {
         error_set(error, ERROR_ROLLBACK_REFUSED, shown,
                   "%s keeps nothing by which a run could be rolled back", connector->title);
-        error_hint(error, "take out by hand what the run wrote");
+        error_hint(error, "delete by hand what the run wrote");
     }
     return STATUS_FAILED;
 }
@@ -101,7 +107,7 @@ static enum status open_database(struct rollback *rollback, const struct rollbac
         return STATUS_FAILED;
     }
     bool asks_only = options->run_id == NULL && !rollback->finishing;
-    if (connector->target == NULL || (connector->store == NULL && connector->ledger == NULL) ||
+    if (connector->target == NULL || connector->store == NULL ||
         (connector->rollback == NULL && !asks_only) ||
         (options->run_id != NULL && uri_is_stream(session->target_uri, connector))) {
         return refuse_kind(rollback, connector, error);
@@ -110,11 +116,9 @@ static enum status open_database(struct rollback *rollback, const struct rollbac
                                       .uri = session->target_uri,
                                       .memory_bytes = options_cache_bytes(&session->options),
                                       .timeout_ms = session->options.timeout_ms};
-    if (connector->open(&open, &session->target, error) != STATUS_OK ||
-        ledger_open(session->target, session->target, &session->ledger, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    return connector->identity(session->target, session->arena, &session->target_identity, error);
+    return connector->open(&open, &session->target, error) == STATUS_OK
+               ? home_open(session, rollback->ledger_text, error)
+               : STATUS_FAILED;
 }
 
 enum status rollback_open_target(struct rollback *rollback, const struct rollback_options *options,
@@ -159,10 +163,7 @@ void rollback_free(struct rollback *rollback)
             log_write(LOG_WARNING, "the claim on the run was not given back: %s", ignored.message);
         }
     }
-    ledger_close(session->ledger);
-    if (session->target != NULL) {
-        session->target->connector->close(session->target);
-    }
+    home_close_target(session);
     plan_document_destroy(session->document);
     if (session->arena != NULL) {
         log_close_file();
@@ -190,15 +191,11 @@ static enum status load(struct rollback *rollback, const char *run_id, struct le
  * target is closed after it: what opening it made must be gone before it is noted that all is. */
 static void tidy(struct rollback *rollback)
 {
-    struct database *target = rollback->session.target;
     struct error error = {0};
     if (ledger_tidy(rollback->session.ledger, true, &error) != STATUS_OK) {
         log_write(LOG_WARNING, "something of the ledger was left behind: %s", error.message);
     }
-    ledger_close(rollback->session.ledger);
-    rollback->session.ledger = NULL;
-    target->connector->close(target);
-    rollback->session.target = NULL;
+    home_close_target(&rollback->session);
 }
 
 static enum status refuse_unknown(const struct rollback *rollback, const char *run_id,
@@ -296,7 +293,7 @@ static enum status check_later_runs(struct rollback *rollback, struct error *err
                            : "");
             if (lost) {
                 error_hint(error,
-                           "take out by hand what the runs wrote; `transhume finish --confirm` "
+                           "delete by hand what the runs wrote; `transhume finish --confirm` "
                            "forgets them");
             } else {
                 error_hint(error, "roll that one back first: `transhume rollback --run %s`",
@@ -321,7 +318,7 @@ static enum status read_run(struct rollback *rollback, struct error *error)
     if (run->header.tables == NULL) {
         error_set(error, ERROR_ROLLBACK_REFUSED, run->id,
                   "an earlier version of transhume made it, and did not keep what rollback needs");
-        error_hint(error, "take out by hand what the run wrote; then `transhume finish --confirm`");
+        error_hint(error, "delete by hand what the run wrote; then `transhume finish --confirm`");
         return STATUS_FAILED;
     }
     if (loses_records(rollback, &run->header)) {
@@ -365,7 +362,7 @@ static enum status refuse_other_run(struct rollback *rollback, struct error *err
     error_set(error, ERROR_RUN_UNFINISHED, run->folder.path, "run %s is not finished", local.id);
     error_hint(
         error,
-        "it goes to %s: `transhume resume` goes on with it, `transhume rollback --run %s` takes "
+        "it goes to %s: `transhume resume` continues it, `transhume rollback --run %s` takes "
         "it back; --state DIR gives this run a folder of its own",
         local.target == NULL ? "?" : local.target, local.id);
     return STATUS_FAILED;

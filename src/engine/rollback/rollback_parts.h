@@ -43,6 +43,7 @@ struct rollback {
     struct run_session session; /* only the target is open: no source, no plan */
     struct run run;
     const char *target_text; /* the URI as it was given or found */
+    const char *ledger_text; /* likewise; NULL: in the target */
     struct ledger_run *ledger;
     struct target_table *tables; /* of the header */
     struct rollback_expected *expected;
@@ -139,10 +140,10 @@ enum status rollback_end_local(struct rollback *rollback, struct error *error) M
 /* Does runs/ID say that it was rolled back, in the target of this URI as it is shown (NULL: in
  * whichever)? */
 bool rollback_is_noted(const struct state_folder *folder, const char *run_id, const char *target);
-/* The target of a run that is known here, by run.json; NULL: not known, and perhaps why. `run_id`
- * NULL: the folder's own. */
-const char *rollback_find_target(const struct state_folder *folder, const char *run_id,
-                                 struct arena *arena, bool *finished, struct error *why);
+/* The run.json of a run that is known here; false: not known, and perhaps why. `run_id` NULL: the
+ * folder's own. */
+bool rollback_find_local(const struct state_folder *folder, const char *run_id, struct arena *arena,
+                         struct local_run *local, struct error *why);
 /* Sets `place`, once the target is open and, if it has the run, its header is read. False: the
  * folder does not know the run. `run_id` NULL: the folder's own. */
 bool rollback_find_place(struct rollback *rollback, const char *run_id, struct local_run *local);

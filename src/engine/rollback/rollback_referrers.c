@@ -23,10 +23,9 @@ static enum status refuse(const char *table, const char *referrer, struct error 
     char printable[128];
     text_printable(referrer, strlen(referrer), printable, sizeof printable);
     error_set(error, ERROR_ROLLBACK_REFUSED, table,
-              "records of the table %s refer to its records by a foreign key, and would be left "
-              "without a partner",
+              "rows of the table %s refer to its rows by a foreign key and would be orphaned",
               printable);
-    error_hint(error, "take them out or let them refer to others, then roll back again");
+    error_hint(error, "delete them or let them refer to others, then roll back again");
     return STATUS_FAILED;
 }
 

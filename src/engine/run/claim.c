@@ -198,7 +198,7 @@ static enum status wait_for_lease(struct run *run, uint64_t old_epoch,
             error_set(error, ERROR_INTERRUPTED, run->id,
                       "stopped while the lease of %s was waited for; nothing was changed",
                       holder->name);
-            error_hint(error, "the same command waits for it anew");
+            error_hint(error, "the same command waits for it again");
             return STATUS_FAILED;
         }
         enum status status = ask(run, old_epoch, NULL, &now, error);
@@ -228,8 +228,11 @@ static enum status take_over_lease(struct run *run, uint64_t old_epoch, bool tak
         }
         log_write(LOG_WARNING, "taking the run over from %s", holder->name);
     }
+    /* of a dead process that waited for each answer, nothing can be on its way any more */
+    bool may_be_late = !ledger_holder_is_gone(holder) ||
+                       (run->session->target->capabilities & CAPABILITY_ASYNCHRONOUS) != 0;
     enum status status = ask(run, old_epoch, &seen, holder, error);
-    run->took_over = status == STATUS_OK;
+    run->took_over = status == STATUS_OK && may_be_late;
     return status == STATUS_AGAIN ? held(run, holder, error) : status;
 }
 

@@ -50,6 +50,7 @@ static const struct option_row rows[] = {
     {"timeout", KIND_MILLISECONDS, FIELD(timeout_ms), 1, 86400000, 30000},
     {"stall", KIND_MILLISECONDS, FIELD(stall_ms), 1, 86400000, 60000},
     {"time_zone", KIND_TEXT, FIELD(time_zone), 0, 0, 0},
+    {"ledger", KIND_TEXT, FIELD(ledger_uri), 0, 0, 0},
     {"express", KIND_NEGATED, FIELD(no_express), 0, 1, 0},
     {"hashes", KIND_NEGATED, FIELD(no_hashes), 0, 1, 0},
     {"rollback_keys", KIND_FLAG, FIELD(rollback_keys), 0, 1, 0},
@@ -86,13 +87,18 @@ static void set_number(struct run_options *options, const struct option_row *row
     memcpy((char *)options + row->offset, &number, row->size);
 }
 
+static const char **text_of(const struct run_options *options, const struct option_row *row)
+{
+    return (const char **)((char *)(uintptr_t)options + row->offset);
+}
+
 static bool is_set(const struct run_options *options, const struct option_row *row)
 {
     if (row->kind == KIND_SIGNED) {
         return options->max_rejects >= 0;
     }
     if (row->kind == KIND_TEXT) {
-        return options->time_zone != NULL;
+        return *text_of(options, row) != NULL;
     }
     return get_number(options, row) != 0;
 }
@@ -177,7 +183,7 @@ static enum status take_from_plan(struct run_options *options, const struct opti
         return STATUS_OK;
     }
     if (row->kind == KIND_TEXT) {
-        options->time_zone = text;
+        *text_of(options, row) = text;
         return STATUS_OK;
     }
     uint64_t number;
@@ -277,7 +283,7 @@ static json_t *value_of(const struct run_options *options, const struct option_r
 {
     switch (row->kind) {
     case KIND_TEXT:
-        return json_text(options->time_zone);
+        return json_text(*text_of(options, row));
     case KIND_SIGNED:
         return options->max_rejects < 0 ? json_null() : json_integer(options->max_rejects);
     case KIND_CHOICE:

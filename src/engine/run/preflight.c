@@ -1,6 +1,7 @@
 /* What can be known to go wrong before anything is changed. */
 #include "base/memory.h"
 #include "engine/copy/care.h"
+#include "engine/run/home.h"
 #include "engine/run/run_parts.h"
 
 #include <stdio.h>
@@ -28,6 +29,16 @@ bool preflight_rejects_orphans(const struct run_session *session)
            session->options.rejects_file == NULL;
 }
 
+/* A record that comes again replaces itself, by a key that is there before the first one. */
+static void repeat_chunks(struct target_table *table)
+{
+    table->may_repeat = true;
+    table->key_promised = false;
+    if (table->existing == EXISTING_REFUSE) {
+        table->existing = EXISTING_REPLACE;
+    }
+}
+
 void preflight_tables(struct run_session *session, struct arena *arena,
                       struct target_table **tables)
 {
@@ -38,6 +49,9 @@ void preflight_tables(struct run_session *session, struct arena *arena,
         (*tables)[i].settles = preflight_settles(session, &plan->tables[i]);
         (*tables)[i].rebuilds_indexes = preflight_rebuilds_indexes(session);
         (*tables)[i].disables_triggers = preflight_disables_triggers(session);
+        if (home_repeats_chunks(session)) {
+            repeat_chunks(&(*tables)[i]);
+        }
     }
 }
 
@@ -124,6 +138,35 @@ static enum status check_table(struct run_session *session, uint32_t number,
         add_problem(preflight, &problem);
     }
     return status;
+}
+
+/* Where a chunk may come twice, its records must replace themselves and nothing else. False: they
+ * would not. */
+static bool check_repeats(const struct run_session *session, uint32_t number,
+                          struct preflight *preflight)
+{
+    const struct plan_table *table = &session->plan->tables[number];
+    bool appends = table->target.existing == EXISTING_APPEND;
+    struct error problem;
+    if (!home_repeats_chunks(session) ||
+        (table->target.key.count > 0 && table->keys_proven && !appends)) {
+        return true;
+    }
+    if (appends) {
+        error_set(&problem, ERROR_PLAN_INVALID, table->target.name,
+                  "`existing: append` needs the ledger in the target: with --ledger a chunk may be "
+                  "written twice");
+        error_hint(&problem, "choose upsert, replace or skip, or leave --ledger out");
+    } else {
+        error_set(&problem, ERROR_PLAN_INVALID, table->target.name,
+                  "with --ledger a chunk may be written twice, and %s",
+                  table->target.key.count == 0 ? "without a key its records would be there twice"
+                                               : "two records could share a key");
+        error_hint(&problem, "leave --ledger out, or give the table a key that the source keeps "
+                             "unique");
+    }
+    add_problem(preflight, &problem);
+    return false;
 }
 
 static enum status check_objects(struct run_session *session, struct preflight *preflight,
@@ -355,7 +398,7 @@ static void check_orphans(const struct run_session *session, struct preflight *p
     }
     if (session->target->connector->target->tell_orphans == NULL) {
         error_set(&problem, ERROR_BAD_VALUE, session->target_uri->shown,
-                  "--broken-references reject: %s can't take out records without a partner",
+                  "--broken-references reject: %s cannot delete orphaned rows",
                   session->target->connector->title);
         error_hint(&problem, "leave it out");
         add_problem(preflight, &problem);
@@ -363,9 +406,10 @@ static void check_orphans(const struct run_session *session, struct preflight *p
     }
     for (uint32_t i = 0; i < plan->table_count; i++) {
         if (plan->tables[i].entity_count > 1 && refers(&plan->tables[i].target)) {
-            error_set(&problem, ERROR_BAD_VALUE, plan->tables[i].target.name,
-                      "--broken-references reject: several entities feed it, and of which a record "
-                      "without a partner is can't be told");
+            error_set(
+                &problem, ERROR_BAD_VALUE, plan->tables[i].target.name,
+                "--broken-references reject: several entities feed it, so the entity of an orphaned "
+                "row is unknown");
             error_hint(&problem, "leave it out, or give each entity a table of its own");
             add_problem(preflight, &problem);
         }
@@ -389,7 +433,8 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
         return STATUS_FAILED;
     }
     for (uint32_t i = 0; i < count; i++) {
-        if (check_table(session, i, &tables[i], preflight, error) != STATUS_OK) {
+        if (check_repeats(session, i, preflight) &&
+            check_table(session, i, &tables[i], preflight, error) != STATUS_OK) {
             return STATUS_FAILED;
         }
         if (check_unfit(session, &tables[i], preflight, error) != STATUS_OK) {
@@ -397,7 +442,7 @@ enum status preflight_check(struct run_session *session, struct target_table *ta
         }
         check_names(session, tables, i, preflight);
         check_index_names(session, tables, i, preflight);
-        check_emptiness(&tables[i], record_exists[i], preflight);
+        check_emptiness(&session->plan->tables[i].target, record_exists[i], preflight);
         if (!table_exists[i]) {
             (*absent)[(*absent_count)++] = tables[i].name;
         }

@@ -39,7 +39,7 @@ static enum status no_memory(struct error *error)
 static enum status damaged(const struct run *run, struct error *error)
 {
     return error_set(error, ERROR_STATE_INVALID, run->folder.path,
-                     "the list of records to take out (delete.jsonl) is damaged");
+                     "the list of records to delete (delete.jsonl) is damaged");
 }
 
 /* {"table":TEXT,"key":FIELDS}: names of fields may be like those of typed values. */
@@ -136,10 +136,10 @@ static enum status judge_list(struct run *run, const char *path, struct error *e
         const struct target_table *table = &run->tables[i];
         if (listed[i] && !undo_keeps_deleted(run->session->target, table)) {
             run->header.keeps_taken = false;
-            log_write(LOG_WARNING,
-                      "table %s: the records that are taken out of it are not kept%s, so that this "
-                      "repair can't be rolled back",
-                      table->name, table->key.count == 0 ? " (it has no key)" : "");
+            log_write(
+                LOG_WARNING,
+                "table %s: deleted records are not stored%s, so this repair cannot be rolled back",
+                table->name, table->key.count == 0 ? " (it has no key)" : "");
         }
     }
     return status == STATUS_END ? STATUS_OK : status;
@@ -181,7 +181,7 @@ static enum status check_list(const struct run *run, const char *path, struct er
     }
     if (status != STATUS_FAILED) {
         error_set(error, ERROR_STATE_INVALID, path,
-                  status == STATUS_END ? "the list of records to take out is gone"
+                  status == STATUS_END ? "the list of records to delete is gone"
                                        : "this is not the list that the repair began with");
         error_hint(error, "put the file back; else `transhume finish --confirm` drops the ledger, "
                           "and `transhume validate` says what is left to be repaired");
@@ -230,8 +230,8 @@ static void leave_rest(const struct deleting *deleting, const struct error *fail
 {
     deleting->run->left_extra = true;
     log_write(LOG_WARNING,
-              "table %s has no key: what is left of its %" PRIu32 " extra records stays, since "
-              "an earlier attempt may have taken some out%s%s%s; validate again",
+              "table %s has no key: the rest of its %" PRIu32 " extra records stays, because an "
+              "earlier attempt may have deleted some%s%s%s; validate again",
               deleting->table->name, deleting->count, failure != NULL ? " (" : "",
               failure != NULL ? failure->message : "", failure != NULL ? ")" : "");
 }
@@ -240,9 +240,9 @@ static void warn_of_fewer(const struct deleting *deleting, uint64_t deleted)
 {
     deleting->run->left_extra = true;
     log_write(LOG_WARNING,
-              "table %s: of %" PRIu32 " keys to take out records of %" PRIu64
-              " went: others took them out, or something in the target keeps them, a trigger or "
-              "a rule; validate again",
+              "table %s: of %" PRIu32 " keys to delete, records of %" PRIu64
+              " were deleted: others deleted them, or a trigger or rule of the target keeps "
+              "them; validate again",
               deleting->table->name, deleting->count, deleted);
 }
 
@@ -406,7 +406,7 @@ enum status repair_delete_listed(struct run *run, struct error *error)
     before_close(deleting.before);
     arena_destroy(deleting.arena);
     if (deleting.deleted > 0) {
-        log_write(LOG_INFO, "took %" PRIu64 " record%s out of the target", deleting.deleted,
+        log_write(LOG_INFO, "deleted %" PRIu64 " record%s of the target", deleting.deleted,
                   deleting.deleted == 1 ? "" : "s");
     }
     if (status != STATUS_OK) {
@@ -452,10 +452,10 @@ static void say_partnerless(struct run *run, const char *table, const struct buf
     bool kept = run->header.keeps_taken;
     text_printable(table, strlen(table), printable, sizeof printable);
     snprintf(behind, sizeof behind,
-             ". This repair took records out of %s: take these out as well, let them refer to "
+             ". This repair deleted records of %s: delete these as well, let them refer to "
              "others%s%s%s",
              printable, kept ? ", or `transhume rollback --run " : "", kept ? run->id : "",
-             kept ? "` brings back what went" : "");
+             kept ? "` restores what was deleted" : "");
     say_lines(run, lines, behind);
 }
 

@@ -148,7 +148,7 @@ static enum status schema_differs(const struct resume *resume, struct error *err
               what.length > 0 ? buffer_string(&what)
                               : "an index, a constraint or a default differs");
     error_hint(error, "resume with the schema as it was; or empty the target, `transhume reset "
-                      "--confirm`, and migrate anew");
+                      "--confirm`, and migrate again");
     buffer_free(&what);
     return STATUS_FAILED;
 }
@@ -198,7 +198,7 @@ static enum status check_match(struct resume *resume, struct error *error)
                   "it is not the source that the run began with: that was %s, this is %s",
                   header->source_identity, session->source_identity);
         error_hint(error, "resume with that source; or empty the target, `transhume reset "
-                          "--confirm`, and migrate anew");
+                          "--confirm`, and migrate again");
         return STATUS_FAILED;
     }
     if (strcmp(header->fingerprint, session->fingerprint) != 0) {
@@ -209,7 +209,7 @@ static enum status check_match(struct resume *resume, struct error *error)
                   "it is not the target that the run began with: that was %s, this is %s",
                   header->target_identity, session->target_identity);
         error_hint(error, "put the target back in its place; or empty this one, `transhume reset "
-                          "--confirm`, and migrate anew");
+                          "--confirm`, and migrate again");
         return STATUS_FAILED;
     }
     if (strcmp(header->mapping_hash, session->plan->mapping_hash) != 0) {
@@ -226,7 +226,7 @@ static enum status damaged(struct resume *resume, const char *what, uint64_t num
 {
     error_set(error, ERROR_LEDGER_INVALID, resume->run->session->target_uri->shown,
               "the ledger is damaged: %s %" PRIu64, what, number);
-    error_hint(error, "restore the target from a backup, or empty it and migrate anew");
+    error_hint(error, "restore the target from a backup, or empty it and migrate again");
     return STATUS_FAILED;
 }
 
@@ -384,7 +384,7 @@ static enum status find_restarts(struct resume *resume, struct restart *restart,
                       "the source changed since the run began, and what has no stable key must "
                       "start over, but this run did not make the table");
             error_hint(error, "take the run's records out of it, `transhume reset --confirm`, and "
-                              "migrate anew");
+                              "migrate again");
             return STATUS_FAILED;
         }
     }

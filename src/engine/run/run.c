@@ -6,6 +6,7 @@
 #include "engine/rejects/rejects_load.h"
 #include "engine/rollback/unfilled.h"
 #include "engine/run/claim.h"
+#include "engine/run/home.h"
 #include "engine/run/options.h"
 #include "engine/run/past_runs.h"
 #include "engine/run/repair_delete.h"
@@ -92,23 +93,24 @@ enum status run_enter_folder(struct run *run, struct error *error)
 enum status run_write_local(const struct run *run, bool begun, bool finished, struct error *error)
 {
     const struct run_options *options = &run->session->options;
-    const struct local_run local = {.id = run->id,
-                                    .kind = run_kind(run),
-                                    .begun = begun && run_can_resume(run->session),
-                                    .finished = finished,
-                                    .source = run->session->source_uri->shown,
-                                    .target = run->session->target_uri->shown,
-                                    .plan_path = options->plan_path,
-                                    .include = options->include,
-                                    .include_count = options->include_count,
-                                    .exclude = options->exclude,
-                                    .exclude_count = options->exclude_count,
-                                    .existing = options->existing,
-                                    .max_rejects = options_reject_bound(options),
-                                    .plan_rejects = options->plan_rejects,
-                                    .time_zone = options->time_zone,
-                                    .plan_time_zone =
-                                        plan_document_option(run->session->document, "time_zone")};
+    const struct local_run local = {
+        .id = run->id,
+        .kind = run_kind(run),
+        .begun = begun && run_can_resume(run->session),
+        .finished = finished,
+        .source = run->session->source_uri->shown,
+        .target = run->session->target_uri->shown,
+        .ledger = home_is_elsewhere(run->session) ? run->session->home_uri->shown : NULL,
+        .plan_path = options->plan_path,
+        .include = options->include,
+        .include_count = options->include_count,
+        .exclude = options->exclude,
+        .exclude_count = options->exclude_count,
+        .existing = options->existing,
+        .max_rejects = options_reject_bound(options),
+        .plan_rejects = options->plan_rejects,
+        .time_zone = options->time_zone,
+        .plan_time_zone = plan_document_option(run->session->document, "time_zone")};
     return local_run_write(&run->folder, &local, error);
 }
 

@@ -24,6 +24,7 @@ struct run_options {
     const char *plan_path;  /* NULL: no plan, a plain copy */
     const char *source_uri; /* replaces the plan's; needed without a plan */
     const char *target_uri;
+    const char *ledger_uri;   /* the database that holds the ledger; NULL: the target */
     const char *state_folder; /* ".transhume" beside the plan (or here) */
     uint32_t jobs;            /* 0: as many as pays, from cores and both sides' limits */
     uint64_t memory_bytes;    /* bound on batches, rings and caches together */

@@ -18,7 +18,7 @@
 enum status run_refuse_rolling_back(const char *where, const char *id, struct error *error)
 {
     error_set(error, ERROR_RUN_UNFINISHED, where, "run %s is being rolled back", id);
-    error_hint(error, "`transhume rollback --run %s --confirm` goes on with that", id);
+    error_hint(error, "`transhume rollback --run %s --confirm` continues it", id);
     return STATUS_FAILED;
 }
 
@@ -34,8 +34,8 @@ static enum status refuse_unfinished(struct run *run, const char *where, const c
     }
     error_set(error, ERROR_RUN_UNFINISHED, where, "run %s is not finished", id);
     error_hint(error,
-               "`transhume resume` goes on with it; to give it up: `transhume rollback --run %s "
-               "--confirm`, or `transhume migrate --restart --confirm`, which then begins anew",
+               "`transhume resume` continues it; to give it up: `transhume rollback --run %s "
+               "--confirm`, or `transhume migrate --restart --confirm`, which then starts again",
                id);
     return STATUS_FAILED;
 }
@@ -74,7 +74,7 @@ static enum status check_local(struct run *run, const struct local_run *local, s
         }
         refuse_unfinished(run, run->folder.path, local->id, error);
         error_hint(error,
-                   "it goes to %s: `transhume resume` goes on with it; --state DIR gives "
+                   "it goes to %s: `transhume resume` continues it; --state DIR gives "
                    "this run a folder of its own",
                    local->target);
         return STATUS_FAILED;

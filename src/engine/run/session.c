@@ -7,6 +7,7 @@
 #include "engine/copy/copy.h"
 #include "engine/join/joining.h"
 #include "engine/rejects/mended_line.h"
+#include "engine/run/home.h"
 #include "engine/run/options.h"
 #include "engine/run/past_runs.h"
 #include "engine/run/schema_lines.h"
@@ -125,6 +126,9 @@ static enum status take_from_local_run(struct run_session *session, struct past_
         options->existing = local.existing;
         session->existing_is_of_run = local.existing >= 0;
     }
+    if (options->ledger_uri == NULL) {
+        options->ledger_uri = local.ledger;
+    }
     *taken = current;
     return STATUS_OK;
 }
@@ -213,8 +217,7 @@ static enum status open_database(struct run_session *session, const char *text, 
         return STATUS_FAILED;
     }
     bool fits = mode == OPEN_SOURCE ? connector->source != NULL && connector->catalog != NULL
-                                    : connector->target != NULL &&
-                                          (connector->store != NULL || connector->ledger != NULL);
+                                    : connector->target != NULL && connector->store != NULL;
     if (!fits) {
         return error_set(error, ERROR_USAGE, (*uri)->shown, "%s can't be a %s", connector->title,
                          mode == OPEN_SOURCE ? "source" : "target");
@@ -236,9 +239,8 @@ static enum status open_database(struct run_session *session, const char *text, 
     }
     (*database)->time_zone = database == &session->source ? NULL : session->time_zone;
     (*database)->jobs = session->options.jobs;
-    return database == &session->target
-               ? ledger_open(session->target, session->target, &session->ledger, error)
-               : STATUS_OK;
+    return database == &session->target ? home_open(session, session->options.ledger_uri, error)
+                                        : STATUS_OK;
 }
 
 /* A mirror of standard output would be standard input: other bytes, from somewhere else. */
@@ -328,9 +330,7 @@ static enum status open_endpoints(struct run_session *session, struct error *err
         open_database(session, target, OPEN_TARGET, &session->target_uri, &session->target,
                       error) != STATUS_OK ||
         session->source->connector->identity(session->source, session->arena,
-                                             &session->source_identity, error) != STATUS_OK ||
-        session->target->connector->identity(session->target, session->arena,
-                                             &session->target_identity, error) != STATUS_OK) {
+                                             &session->source_identity, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (strcmp(session->source_identity, session->target_identity) == 0) {
@@ -564,10 +564,7 @@ void run_close(struct run_session *session)
     if (session->mirror != NULL) {
         session->mirror->connector->close(session->mirror);
     }
-    ledger_close(session->ledger);
-    if (session->target != NULL) {
-        session->target->connector->close(session->target);
-    }
+    home_close_target(session);
     if (session->source != NULL) {
         session->source->connector->close(session->source);
     }

@@ -36,7 +36,9 @@ struct run_session {
     struct uri *target_uri;
     struct database *source;
     struct database *target;
-    struct ledger *ledger;   /* of the target's runs */
+    struct ledger *ledger; /* of the target's runs */
+    struct database *home; /* where the ledger lives; NULL: in the target */
+    struct uri *home_uri;
     struct database *mirror; /* validating: the target once more, opened as a source; else NULL */
     const struct time_zone *time_zone; /* of times that name none; NULL: they have none */
     struct schema *schema;

@@ -368,7 +368,7 @@ static enum status on_orphan(void *context, const struct cell *key, uint32_t key
                           .key_count = key_count,
                           .reason = arena_copy_string(settling->arena, reason)};
     if (keep_loser(settling, &loser, key, record) != STATUS_OK) {
-        return error_set(error, ERROR_MEMORY, NULL, "no memory for records without a partner");
+        return error_set(error, ERROR_MEMORY, NULL, "no memory for orphaned rows");
     }
     settling->found[loser.entity]++;
     if (add_gone(settling, &settling->losers[settling->count - 1], error) != STATUS_OK) {
@@ -461,8 +461,7 @@ static enum status check_bound(const struct run *run, struct error *error)
         return STATUS_OK;
     }
     error_set(error, ERROR_TOO_MANY_REJECTS, "run",
-              "%" PRIu64
-              " records rejected, those with equal target keys or without a partner included",
+              "%" PRIu64 " records rejected, equal target keys and orphaned rows included",
               rejected);
     error_hint(error, "see %s; `transhume resume --max-rejects N` allows more",
                run->folder.rejects);

@@ -369,7 +369,7 @@ enum status run_state_read(const char *state_folder, struct buffer *json, struct
             json_decref(object);
             buffer_append(json, text, length);
         } else if (error->code == ERROR_STATE_INVALID) {
-            error_hint(error, "it is only an export: `transhume resume` writes it anew");
+            error_hint(error, "it is only an export: `transhume resume` writes it again");
         }
     }
     arena_destroy(arena);
@@ -402,7 +402,7 @@ static void say_kept(const struct local_run *local, struct buffer *kept)
                                "ledger (_transhume_*)");
     buffer_append_string(kept, local->finished ? ", unless `transhume finish` dropped it.\n"
                                                : ".\n`transhume resume` with the same plan or "
-                                                 "endpoints still goes on from that ledger.\n");
+                                                 "endpoints still continues from that ledger.\n");
 }
 
 enum status run_state_reset(const char *state_folder, struct buffer *kept, struct error *error)

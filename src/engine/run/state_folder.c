@@ -309,7 +309,7 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
     json_t *object;
     if (json_from_text(text, folder->run_file, ERROR_STATE_INVALID, &object, error) != STATUS_OK) {
         error_hint(error, "`transhume reset --confirm` forgets the local state; `transhume resume` "
-                          "with the same plan then goes on from the target's ledger");
+                          "with the same plan then continues from the ledger");
         return STATUS_FAILED;
     }
     *run = (struct local_run){
@@ -320,6 +320,7 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         .rolling_back = json_member_true(object, "rolling_back"),
         .source = keep(object, "source", arena),
         .target = keep(object, "target", arena),
+        .ledger = keep(object, "ledger", arena),
         .plan_path = keep(object, "plan", arena),
         .existing = (int)json_member_integer(object, "existing", -1),
         .max_rejects = bound_member(object, "max_rejects"),
@@ -332,7 +333,7 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         status =
             error_set(error, ERROR_STATE_INVALID, folder->run_file, "is damaged: it names no run");
         error_hint(error, "`transhume reset --confirm` forgets the local state; `transhume resume` "
-                          "with the same plan then goes on from the target's ledger");
+                          "with the same plan then continues from the ledger");
     } else {
         list_read(object, "include", arena, &run->include, &run->include_count);
         list_read(object, "exclude", arena, &run->exclude, &run->exclude_count);
@@ -352,6 +353,9 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
         "exclude", json_texts(run->exclude, run->exclude_count), "existing", run->existing);
     if (run->rolling_back) {
         json_object_set_new(object, "rolling_back", json_true());
+    }
+    if (run->ledger != NULL) {
+        json_object_set_new(object, "ledger", json_text(run->ledger));
     }
     if (run->max_rejects >= 0) {
         json_object_set_new(object, "max_rejects", json_integer(run->max_rejects));

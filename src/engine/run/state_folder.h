@@ -10,10 +10,9 @@
  *   lock            held by the process that works here; its pid as text
  *   run.json        {"format","run","kind","begun","finished","source","target","plan","include",
  *                    "exclude","existing","max_rejects",
- *                    "plan_rejects","rolling_back","time_zone","plan_time_zone"}: what resume needs
- *                    to know before it reaches the ledger
- *   plan.yaml       the plan as the run began with it (none for a plain copy)
- *   state.json      for people and scripts, never the truth: see state.h
+ *                    "plan_rejects","rolling_back","time_zone","plan_time_zone","ledger"}: what
+ * resume needs to know before it reaches the ledger plan.yaml       the plan as the run began with
+ * it (none for a plain copy) state.json      for people and scripts, never the truth: see state.h
  *   rejects/        CHUNK-ATTEMPT.jsonl, settled.jsonl
  *   before/         what was there before the run's writes: before.h
  *   input.jsonl     kind rejects: the mended records being loaded
@@ -88,6 +87,7 @@ struct local_run {
     bool rolling_back;  /* it may be gone from the target: what is left to do is here */
     const char *source; /* URIs without secrets */
     const char *target;
+    const char *ledger;    /* NULL: it is in the target */
     const char *plan_path; /* NULL: a plain copy */
     const char *const *include;
     uint32_t include_count;

@@ -229,7 +229,7 @@ enum status dynamodb_wait_active(struct dynamodb_network *network, const char *t
             status =
                 error_set(error, ERROR_TARGET_SCHEMA, table, "%s is %s after %" PRId64 " minutes",
                           what, state, (now - begun) / 60000);
-            error_hint(error, "look at it in the console; `transhume resume` goes on from here");
+            error_hint(error, "look at it in the console; `transhume resume` continues from here");
         } else if (now - said > WAIT_SAY_MS) {
             said = now;
             log_write(LOG_INFO, "table %s: %s is %s, for %" PRId64 " s", table, what, state,

@@ -21,24 +21,22 @@ enum {
 
 static const struct connector_option options[] = {
     {"endpoint", OPTION_TEXT, NULL, NULL, false,
-     "Where DynamoDB answers, as http://127.0.0.1:8000; else AWS_ENDPOINT_URL_DYNAMODB, "
-     "AWS_ENDPOINT_URL, the profile's, AWS's own."},
+     "Instead of AWS's own; see AWS_ENDPOINT_URL_DYNAMODB."},
     {"profile", OPTION_TEXT, NULL, NULL, false,
      "The profile of ~/.aws/config and ~/.aws/credentials; else AWS_PROFILE."},
     {"ca_file", OPTION_TEXT, NULL, NULL, false,
      "PEM certificates to trust instead of the system's; else AWS_CA_BUNDLE."},
     {"plaintext", OPTION_BOOLEAN, "no", NULL, false,
      "Allows http:// to a host that is not this one."},
-    {"connections", OPTION_INTEGER, "32", "1..256", false,
-     "Requests under way at once, of one writer, at most."},
+    {"connections", OPTION_INTEGER, "32", "1..256", false, "Most requests of a writer in flight."},
     {"read_units", OPTION_INTEGER, "0", "0..1000000000", false,
-     "Read capacity units a second to use at most; 0: no cap."},
+     "Most read capacity units a second; 0: no cap."},
     {"write_units", OPTION_INTEGER, "0", "0..1000000000", false,
-     "Write capacity units a second to use at most; 0: no cap."},
+     "Most write capacity units a second; 0: no cap."},
     {"consistent", OPTION_BOOLEAN, "no", NULL, false,
      "Source: strongly consistent reads, at twice the capacity."},
     {"lease", OPTION_INTEGER, "60", "1..3600", false,
-     "Target: seconds that a claim on a run holds unless it is renewed; at least twice --timeout."},
+     "Target: seconds until a claim on a run expires; at least twice --timeout."},
 };
 
 static const char *const failpoints[] = {

@@ -26,12 +26,17 @@ enum status dynamodb_network_empty_all(struct database *self,
 
 /* ---------------------------------------------------------------- tables that the run makes */
 
+static const struct store_functions *store_of(const struct dynamodb_network *network)
+{
+    return network->keyed.room.home->connector->store;
+}
+
 /* STATUS_END: there is no note. */
 static enum status read_note(struct dynamodb_network *network, const char *key, struct arena *arena,
                              struct store_value *note, struct error *error)
 {
     *note = (struct store_value){.version = STORE_ABSENT};
-    return dynamodb_network_store.get(network->keyed.room.store, key, arena, note, error);
+    return store_of(network)->get(network->keyed.room.store, key, arena, note, error);
 }
 
 enum status dynamodb_made_read(struct dynamodb_network *network, const char *table,
@@ -72,8 +77,8 @@ static enum status put_note(struct dynamodb_network *network, const char *table,
         if (status == STATUS_END ||
             (status == STATUS_OK && strcmp(note.text, text) != 0)) { /* else an answer was lost */
             uint64_t ignored;
-            status = dynamodb_network_store.put_if(network->keyed.room.store, key, text,
-                                                   strlen(text), note.version, &ignored, error);
+            status = store_of(network)->put_if(network->keyed.room.store, key, text, strlen(text),
+                                               note.version, &ignored, error);
         }
     }
     arena_destroy(arena);
@@ -103,6 +108,5 @@ enum status dynamodb_made_forget(struct dynamodb_network *network, const char *t
 {
     char key[STORE_KEY_BYTES];
     store_note_key(key, network->keyed.room.run_id, "made", table);
-    return dynamodb_network_store.delete_if(network->keyed.room.store, key, STORE_ANY_VERSION,
-                                            error);
+    return store_of(network)->delete_if(network->keyed.room.store, key, STORE_ANY_VERSION, error);
 }

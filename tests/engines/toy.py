@@ -1,8 +1,23 @@
-"""The log of the test-only connector, read by the drawings at the head of its files."""
+"""The test-only connector, whose log is read here by the drawings at the head of its files. Only the program writes it."""
 import collections
 import decimal
 import os
 import struct
+
+from . import records
+
+NAME = "toy"
+IS_SOURCE = False
+COMMITS, JOINS, SNAPSHOT, SHAPE = "lease", False, False, "items"
+WORDS = r"\btoy\b"
+SOURCES = ("tests/connector_toy/", "src/connectors/keyed/")
+
+
+def uri(at):
+    return "toy:" + at
+
+
+# --- its log
 
 TOY_PUT = 1
 (MISSING, NULL, BOOL, INT64, UINT64, FLOAT32, FLOAT64, DECIMAL, TEXT, BYTES) = range(10)
@@ -61,3 +76,28 @@ class ToyLog:
         if kind == UINT64:
             return (kind, struct.unpack_from("<Q", data, at)[0]), at + 8
         raise AssertionError("a value of kind %d" % kind)
+
+
+def typed_of(value):
+    """A value of the toy's log as an attribute of DynamoDB."""
+    kind, content = value
+    if kind == MAP:
+        return {"M": {name[1].decode(): typed_of(inner) for name, inner in content}}
+    if kind == LIST:
+        return {"L": [typed_of(inner) for inner in content]}
+    if kind == SET:
+        elements = [typed_of(inner) for inner in content]
+        (letter, _), = elements[0].items()
+        return {letter + "S": [element[letter] for element in elements]}
+    if kind == NULL:
+        return {"NULL": True}
+    if kind == BOOL:
+        return {"BOOL": bool(content)}
+    if kind in (TEXT, BYTES):
+        return {"S": content.decode()} if kind == TEXT else {"B": content}
+    return {"N": content.decode() if isinstance(content, bytes) else repr(content) if isinstance(content, float) else str(content)}
+
+
+def read(path):
+    return {table: [records.record_of({name: typed_of(value) for name, value in record.items()}) for record in held.values()]
+            for table, held in ToyLog(path).tables.items()}

@@ -1,21 +1,14 @@
-"""What a source holds and what a copy of it holds, each told by a client of its own and all in one form, so that the program
-has no word in what is expected: Python's sqlite3, csv and json, psql and mariadb.
+"""What a database holds, told by a client of its own and in one form, so that the program has no word in what is expected.
 
 The form is {table: its rows, sorted}; a row is a tuple of (column, value) by the columns' names, a value None or a kind and a
 text: ("number", "1.5"), ("text", "a"), ("bytes", "00ff"). All columns of all tables are in it, the program's own tables are not.
+Each engine has a function `contents` that gives it.
 """
-import base64
 import collections
-import contextlib
-import csv
-import io
-import json
 import os
-import sqlite3
 
 import items
 import support
-
 OF_COLUMNS = "SELECT c.table_name, c.column_name, c.data_type FROM information_schema.columns c JOIN information_schema.tables t " \
     "ON t.table_name = c.table_name AND t.table_schema = c.table_schema WHERE t.table_type = 'BASE TABLE' AND c.table_schema = %s " \
     "AND c.table_name NOT LIKE '\\_transhume%%' ORDER BY c.table_name, c.ordinal_position"
@@ -34,24 +27,6 @@ def value(of):
 
 def rows_of(records):
     return sorted((tuple(sorted(record.items())) for record in records), key=repr)
-
-
-def in_sqlite(path, left_out="none"):
-    """`left_out`: how the names of tables begin that don't count."""
-    with contextlib.closing(sqlite3.connect("file:%s?mode=ro" % path, uri=True)) as db:
-        db.row_factory = sqlite3.Row
-        names = [name for name, in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
-                 if not name.startswith(("sqlite_", "_transhume", left_out))]
-        return {name: rows_of({column: value(row[column]) for column in row.keys()} for row in db.execute("SELECT * FROM %s" % support.quoted(name)))
-                for name in names}
-
-
-def in_postgres(server, name):
-    return in_server(lambda sql: server.psql(name, sql), "'public'", '"%s"', "encode(%s, 'hex')")
-
-
-def in_mysql(server, name):
-    return in_server(lambda sql: server.ask(name, sql), "database()", "`%s`", "lower(hex(%s))")
 
 
 def in_server(ask, schema, quote, hexadecimal):
@@ -76,21 +51,6 @@ def kinds_of(source):
     return {table: {column: of[0] for row in rows for column, of in row if of} for table, rows in source.items()}
 
 
-def in_csv(folder, source):
-    """By the kinds of `source`'s columns. The csv module can't tell a null from an empty text, and here both are None: see `without_empty`."""
-    found = {}
-    for table, records in files_of(folder, lambda text: csv.DictReader(io.StringIO(text, newline=""), strict=True)).items():
-        kinds = kinds_of(source).get(table, {})
-        found[table] = rows_of({column: typed_of_csv(kinds.get(column), text) for column, text in record.items()} for record in records)
-    return found
-
-
-def typed_of_csv(kind, text):
-    if not text:
-        return None
-    return (kind, text.removeprefix("\\x")) if kind == "bytes" else typed(kind, text)
-
-
 def with_each(tables, change):
     """The same with each value as `change` has it."""
     return {table: rows_of({column: change(of) for column, of in row} for row in rows) for table, rows in tables.items()}
@@ -103,32 +63,6 @@ def without_empty(tables):
 def bytes_as_texts(tables, text):
     """As files have them that nothing tells the types of; `text` of the bytes."""
     return with_each(tables, lambda of: ("text", text(bytes.fromhex(of[1]))) if of and of[0] == "bytes" else of)
-
-
-def in_jsonl(folder, source, sparse=False):
-    """Bytes are base64, tagged or in a column of `source` that has bytes; `sparse`: what is missing is null."""
-    found = {}
-    for table, records in files_of(folder, lambda text: map(parsed, text.split("\n")[:-1])).items():
-        kinds = kinds_of(source).get(table, {})
-        given = dict.fromkeys(kinds) if sparse else {}
-        found[table] = rows_of({column: typed_of_json(kinds.get(column), of) for column, of in {**given, **record}.items()} for record in records)
-    return found
-
-
-class Number(str):
-    """The digits of a number, to tell them from a text."""
-
-
-def parsed(line):
-    return json.loads(line, parse_int=Number, parse_float=Number)
-
-
-def typed_of_json(kind, of):
-    if isinstance(of, dict):
-        kind, of = "bytes", of["$bytes"]
-    if kind == "bytes" and of is not None:
-        return kind, base64.b64decode(of, validate=True).hex()
-    return ("number", items.number(of)) if isinstance(of, Number) else value(of)
 
 
 def files_of(folder, read):

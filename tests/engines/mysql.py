@@ -1,8 +1,22 @@
-"""Databases of MariaDB, written and read here by its own client, for copies there and back (round_trip.py).
+"""MariaDB, through its own client.
 
 Columns hold one kind of values; which of the types that hold them all a column gets is drawn.
 """
-import round_trip
+import mariadb
+import re
+
+from . import holding, records, rows
+
+NAME = "mysql"
+SERVER, REASONS = mariadb, ("no MariaDB:",)
+COMMITS, JOINS, SNAPSHOT, SHAPE = "transactions", True, True, "tables"
+WORDS = r"mysql|mariadb|SERVERS"
+SOURCES = ("src/connectors/mysql/", "src/connectors/sql/", "src/sql/")
+
+
+def uri(at):
+    server, name = at
+    return server.uri(name)
 
 KEY_LENGTH = 250
 NAME_LENGTH = 64
@@ -31,7 +45,7 @@ def fit(tables):
 
 
 def is_double(value):
-    return round_trip.number(repr(float(value))) == ("n", value)
+    return records.number(repr(float(value))) == ("n", value)
 
 
 def is_decimal(value):
@@ -41,8 +55,8 @@ def is_decimal(value):
 
 def number_types(values):
     """All types that hold these numbers; of what none holds all of, double."""
-    fitting = [name for name, holds in (("bigint", round_trip.whole_number), ("decimal(65,30)", is_decimal),
-                                        ("double", is_double), ("bigint unsigned", lambda v: v >= 0 and round_trip.whole_number(v)))
+    fitting = [name for name, holds in (("bigint", records.whole_number), ("decimal(65,30)", is_decimal),
+                                        ("double", is_double), ("bigint unsigned", lambda v: v >= 0 and records.whole_number(v)))
                if all(map(holds, values))]
     return fitting or ["double"]
 
@@ -86,19 +100,20 @@ def literal(tagged):
         return "NULL"
     tag, value = tagged
     if tag == "n":
-        return round_trip.number_text(value)
+        return records.number_text(value)
     if tag == "b":
         return "x'%s'" % value.hex()
     return str(int(value)) if tag == "t" else "_utf8mb4 x'%s'" % value.encode().hex()
 
 
-def write(seed, server, name, tables, types):
+def write(at, tables, types, seed):
+    server, name = at
     sql = []
     for table in tables:
         columns = ["%s %s" % (quoted(column), types[table.name][column]) for column in table.columns]
         # Where blanks or cases do not tell keys apart, some records stay out: what is there is read before the trip.
         sql.append("CREATE TABLE %s(%s%s) COLLATE %s" % (
-            quoted(table.name), ", ".join(columns), round_trip.primary_key(table, quoted),
+            quoted(table.name), ", ".join(columns), records.primary_key(table, quoted),
             seed.choice(("utf8mb4_nopad_bin", "utf8mb4_bin", "utf8mb4_general_ci", "utf8mb4_unicode_nopad_ci"))))
         for record in table.records:
             sql.append("INSERT IGNORE INTO %s VALUES (%s)" % (
@@ -106,8 +121,9 @@ def write(seed, server, name, tables, types):
     server.ask(name, ";\n".join(sql))
 
 
-def read(server, name):
+def read(at):
     """Every value as the hexadecimal digits of its text, so that nothing in it is taken for the client's own."""
+    server, name = at
     shapes = {}
     for table, column, kind in server.ask(name, """
             SELECT hex(table_name), hex(column_name), data_type FROM information_schema.columns
@@ -135,4 +151,37 @@ def value_of(text, kind):
     data = bytes.fromhex(text)
     if kind.endswith(("blob", "binary")):
         return ("b", data)
-    return ("s", data.decode()) if kind.endswith(("char", "text")) else round_trip.number(data.decode())
+    return ("s", data.decode()) if kind.endswith(("char", "text")) else records.number(data.decode())
+
+
+def contents(server, name):
+    return rows.in_server(lambda sql: server.ask(name, sql), "database()", "`%s`", "lower(hex(%s))")
+
+
+class Holding(holding.Server):
+    filled = """
+        CREATE TABLE plain(id bigint PRIMARY KEY, a longtext, b longblob, price decimal(10,2), r double, mine text);
+        CREATE TABLE pair(x varchar(50) COLLATE utf8mb4_bin, y bigint, note text, PRIMARY KEY (x, y));
+        CREATE TABLE counted(id bigint PRIMARY KEY, plain_id bigint, u varchar(50) UNIQUE);
+        CREATE TABLE other(a text); INSERT INTO other VALUES ('1'), ('x'), (NULL);
+        INSERT INTO plain SELECT (CAST(seq AS SIGNED) - 20) * 5, concat('old ', seq), x'00ff', seq / 4, NULL, 'kept' FROM seq_0_to_139;
+        INSERT INTO pair SELECT concat('k', (seq + 6) % 13), CAST(seq AS SIGNED) - 20, 'old' FROM seq_0_to_139;
+        INSERT INTO counted SELECT (CAST(seq AS SIGNED) - 20) * 11, NULL, concat('old ', seq) FROM seq_0_to_139;"""
+
+    def ask(self, statements):
+        return self.server.ask(self.name, statements)
+
+    def definitions(self):
+        tables = [name for name in self.all_tables() if not name.startswith("_transhume")]
+        asked = self.ask("".join("SHOW CREATE TABLE `%s`;" % table for table in tables)) if tables else []
+        return {table: re.sub(" AUTO_INCREMENT=[0-9]+", "", text) for table, text in asked}
+
+    def rows(self):
+        return self.server.rows(self.name)
+
+    @staticmethod
+    def key(row):
+        return row
+
+    def all_tables(self):
+        return [name for name, in self.ask("SHOW TABLES")]

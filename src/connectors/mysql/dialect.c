@@ -1,0 +1,188 @@
+/* What MySQL has in its own way of what SQL databases do alike. */
+#include "connectors/mysql/rollback.h"
+#include "connectors/mysql/source.h"
+#include "connectors/sql/finding.h"
+#include "connectors/sql/rollback.h"
+#include <string.h>
+#include <strings.h>
+
+static struct mysql_database *server_of(struct sql_database *self)
+{
+    return mysql_database_of(&self->base);
+}
+
+static void append_table(struct buffer *out, const struct sql_database *self, const char *name)
+{
+    mysql_append_table(out, (const struct mysql_database *)self, name);
+}
+
+static enum status catalog(struct sql_database *self, const struct schema **schema,
+                           struct error *error)
+{
+    const struct mysql_catalog *read = NULL;
+    enum status status = mysql_catalog_get(server_of(self), &read, error);
+    *schema = status == STATUS_OK ? read->schema : NULL;
+    return status;
+}
+
+static enum status find(struct sql_database *self, const char *name, struct sql_table *table)
+{
+    const struct mysql_table *found = mysql_catalog_find(server_of(self)->catalog, name);
+    if (found != NULL) {
+        *table = mysql_table_of(found);
+    }
+    return found != NULL ? STATUS_OK : STATUS_END;
+}
+
+/* ---------------------------------------------------------------- statements */
+
+static enum status begin(struct sql_database *self, enum sql_access access, struct error *error)
+{
+    MYSQL *connection = NULL;
+    (void)access;
+    return mysql_begin(server_of(self), &connection, error);
+}
+
+static enum status end(struct sql_database *self, enum status status, struct error *error)
+{
+    return mysql_end(server_of(self), server_of(self)->control, status, error);
+}
+
+static enum status run(struct sql_database *self, struct buffer *sql, uint64_t *changed,
+                       struct error *error)
+{
+    MYSQL *connection = server_of(self)->control;
+    enum status status = mysql_run_buffer(server_of(self), connection, sql, MYSQL_LONG,
+                                          ERROR_TARGET_WRITE, NULL, error);
+    if (status == STATUS_OK && changed != NULL) {
+        *changed = mysql_affected_rows(connection);
+    }
+    return status;
+}
+
+static enum status ask(struct sql_database *self, struct buffer *sql, struct arena *arena,
+                       const char **text, struct error *error)
+{
+    MYSQL_RES *result = NULL;
+    enum status status = mysql_run_buffer(server_of(self), server_of(self)->control, sql,
+                                          MYSQL_LONG, ERROR_TARGET_INVALID, &result, error);
+    MYSQL_ROW row = status == STATUS_OK ? mysql_fetch_row(result) : NULL;
+    *text = row != NULL && row[0] != NULL ? arena_copy_string(arena, row[0]) : NULL;
+    mysql_free_result(result);
+    return status;
+}
+
+static enum status describe(struct sql_database *self, const char *name, struct arena *arena,
+                            struct sql_table *table, struct error *error)
+{
+    struct mysql_table *facts = arena_allocate_zeroed(arena, 1, sizeof *facts);
+    enum status status =
+        mysql_target_describe(server_of(self), server_of(self)->control, name, arena, facts, error);
+    *table = mysql_table_of(facts);
+    return status;
+}
+
+/* ---------------------------------------------------------------- runs */
+
+static enum status enter_run(struct sql_database *self, bool took_over, struct error *error)
+{
+    return mysql_enter_run(server_of(self), took_over, error);
+}
+
+static enum status check_claim(struct sql_database *self, struct error *error)
+{
+    return mysql_check_claim(server_of(self), server_of(self)->control, error);
+}
+
+/* A session that is lost takes its settings along. */
+static enum status silence(struct sql_database *self, bool off, struct error *error)
+{
+    MYSQL *connection = server_of(self)->control;
+    return off || mysql_is_alive(connection)
+               ? mysql_silence_keys(server_of(self), connection, off, error)
+               : STATUS_OK;
+}
+
+static enum status is_made(struct sql_database *self, const char *table, bool *made,
+                           struct error *error)
+{
+    enum mysql_making making = MYSQL_NOT_MADE;
+    enum status status =
+        mysql_find_making(server_of(self), server_of(self)->control, table, &making, error);
+    *made = making != MYSQL_NOT_MADE;
+    return status;
+}
+
+/* ---------------------------------------------------------------- columns */
+
+static bool keeps(const struct sql_table *undo, const struct sql_table *table, uint32_t column)
+{
+    return mysql_find_column(mysql_facts_of(undo), table->schema->columns[column].name) >= 0;
+}
+
+/* By its bytes: texts of other case are equal. */
+static void append_held(struct buffer *sql, const struct sql_table *table, uint32_t column,
+                        const char *alias)
+{
+    const struct schema_column *schema = &table->schema->columns[column];
+    mysql_append(sql, "(%s.%n IS NOT NULL", alias, schema->name);
+    if (sql_column_gives(schema) == SQL_GIVES_DEFAULT) {
+        mysql_append(sql, " AND NOT CAST(%s.%n AS BINARY) <=> CAST(DEFAULT(%s.%n) AS BINARY)",
+                     alias, schema->name, alias, schema->name);
+    }
+    buffer_append_byte(sql, ')');
+}
+
+/* Of each record with its key: two sums, since there is none of 128 bits. */
+static enum status sum(struct sql_database *self, const struct sql_table *table,
+                       const uint32_t *columns, uint32_t count, struct arena *arena,
+                       const char **told, struct error *error)
+{
+    struct buffer sql = {0};
+    struct mysql_column *summed = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *summed);
+    for (uint32_t i = 0; i < count; i++) {
+        summed[i] = mysql_facts_of(table)->columns[columns[i]];
+    }
+    buffer_append_string(&sql, "SELECT CONCAT_WS(' ', COUNT(*), IFNULL(SUM(CAST(CONV(LEFT(h, 16), "
+                               "16, 10) AS DECIMAL(20))), 0), IFNULL(SUM(CAST(CONV(RIGHT(h, 16), "
+                               "16, 10) AS DECIMAL(20))), 0)) FROM (SELECT HEX(");
+    mysql_undo_append_hash(&sql, summed, count, "t");
+    buffer_append_string(&sql, ") AS h FROM ");
+    append_table(&sql, self, table->schema->name);
+    buffer_append_string(&sql, " AS t) AS k");
+    enum status status = ask(self, &sql, arena, told, error);
+    return status == STATUS_OK && *told == NULL
+               ? error_set(error, ERROR_TARGET_INVALID, table->schema->name,
+                           "the server does not tell the sum of its columns")
+               : status;
+}
+
+const struct sql_dialect mysql_dialect = {
+    .name = "mysql",
+    .container = "database",
+    .compare_names = strcasecmp,
+    .append_name = mysql_append_name,
+    .append_text = mysql_append_text,
+    .append_table = append_table,
+    .catalog = catalog,
+    .find = find,
+    .look_at_stream = mysql_look_at_stream,
+    .count = mysql_count_source,
+    .digest_type = mysql_digest_type,
+    .begin = begin,
+    .end = end,
+    .run = run,
+    .ask = ask,
+    .describe = describe,
+    .enter_run = enter_run,
+    .check_claim = check_claim,
+    .silence = silence,
+    .delete_all = mysql_delete_all,
+    .fetch_all = mysql_fetch_all,
+    .read_records = mysql_read_records,
+    .is_made = is_made,
+    .keeps = keeps,
+    .append_held = append_held,
+    .sum = sum,
+    .undo_table = mysql_undo_table,
+};

@@ -1,0 +1,154 @@
+/* What instances of SQL databases do alike: claims, and tables that start again. */
+#include "connectors/sql/database.h"
+#include "base/failpoint.h"
+#include "base/memory.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- SQL */
+
+static void append_argument(struct buffer *out, const struct sql_dialect *dialect, char kind,
+                            va_list *arguments)
+{
+    const struct sql_database *self = NULL;
+    const char *text = NULL;
+    switch (kind) {
+    case 'n':
+        dialect->append_name(out, va_arg(*arguments, const char *));
+        break;
+    case 't':
+        self = va_arg(*arguments, const struct sql_database *);
+        dialect->append_table(out, self, va_arg(*arguments, const char *));
+        break;
+    case 'q':
+        text = va_arg(*arguments, const char *);
+        dialect->append_text(out, text, strlen(text));
+        break;
+    case 'b':
+        buffer_append_buffer(out, va_arg(*arguments, const struct buffer *));
+        break;
+    case 'd':
+        buffer_format(out, "%d", va_arg(*arguments, int));
+        break;
+    case 'u':
+        buffer_format(out, "%u", va_arg(*arguments, unsigned));
+        break;
+    case 's':
+        buffer_append_string(out, va_arg(*arguments, const char *));
+        break;
+    default:
+        buffer_append_byte(out, kind);
+    }
+}
+
+void sql_append(struct buffer *out, const struct sql_dialect *dialect, const char *format,
+                va_list arguments)
+{
+    va_list left;
+    va_copy(left, arguments);
+    while (*format != '\0') {
+        size_t plain = strcspn(format, "%");
+        buffer_append(out, format, plain);
+        format += plain;
+        if (*format == '%') {
+            append_argument(out, dialect, format[1], &left);
+            format += 2;
+        }
+    }
+    va_end(left);
+}
+
+/* ---------------------------------------------------------------- places and names */
+
+enum status sql_failpoint(const struct sql_database *self, const char *place, struct error *error)
+{
+    char name[64];
+    snprintf(name, sizeof name, "%s.%s", self->dialect->name, place);
+    return failpoint_hit(name, error);
+}
+
+bool sql_is_listed(const struct sql_database *self, struct column_list columns, const char *name)
+{
+    for (uint32_t i = 0; i < columns.count; i++) {
+        if (self->dialect->compare_names(columns.names[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum status sql_end_between(struct sql_database *self, const char *before, const char *after,
+                            enum status status, struct error *error)
+{
+    if (status == STATUS_OK && before != NULL) {
+        status = sql_failpoint(self, before, error);
+    }
+    status = self->dialect->end(self, status, error);
+    return status == STATUS_OK && after != NULL ? sql_failpoint(self, after, error) : status;
+}
+
+/* ---------------------------------------------------------------- claims */
+
+void sql_released(struct database *database)
+{
+    struct sql_database *self = sql_database_of(database);
+    free(self->run_id);
+    free(self->guard_key);
+    self->run_id = NULL;
+    self->guard_key = NULL;
+}
+
+enum status sql_claimed(struct database *database, const struct run_claim *claim,
+                        struct error *error)
+{
+    struct sql_database *self = sql_database_of(database);
+    sql_released(database);
+    self->run_id = memory_copy_string(claim->run_id);
+    self->guard_key = claim->guard_key != NULL ? memory_copy_string(claim->guard_key) : NULL;
+    self->guard_version = claim->guard_version;
+    self->epoch = claim->epoch;
+    return self->dialect->enter_run != NULL
+               ? self->dialect->enter_run(self, claim->took_over, error)
+               : STATUS_OK;
+}
+
+enum status sql_run_fenced(const char *shown, struct error *error)
+{
+    error_set(error, ERROR_RUN_FENCED, shown, "another attempt took this run over");
+    error_hint(error, "let that one finish; `transhume status` shows it");
+    return STATUS_FAILED;
+}
+
+/* ---------------------------------------------------------------- tables that start again */
+
+static enum status empty_table(struct sql_database *self, const char *name, struct error *error)
+{
+    struct buffer sql = {0};
+    bool made = false;
+    if (self->dialect->is_made(self, name, &made, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (!made) {
+        return error_set(error, ERROR_TARGET_NOT_EMPTY, name,
+                         "this run did not make the table, so it will not empty it");
+    }
+    buffer_append_string(&sql, "DELETE FROM ");
+    self->dialect->append_table(&sql, self, name);
+    return self->dialect->run(self, &sql, NULL, error);
+}
+
+enum status sql_empty(struct database *database, const struct target_table *const *tables,
+                      uint32_t table_count, struct error *error)
+{
+    struct sql_database *self = sql_database_of(database);
+    enum status status = self->dialect->begin(self, SQL_WRITES, error);
+    if (status != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+        status = empty_table(self, tables[i]->name, error);
+    }
+    status = status == STATUS_OK ? self->dialect->check_claim(self, error) : status;
+    return sql_end_between(self, "before_empty", NULL, status, error);
+}

@@ -1,0 +1,215 @@
+/* What SQLite has in its own way of what SQL databases do alike. */
+#include "connectors/sql/default_text.h"
+#include "connectors/sql/rollback.h"
+#include "connectors/sqlite/ledger_internal.h"
+#include "model/canonical.h"
+#include <string.h>
+#include <strings.h>
+
+static struct sqlite_database *file_of(struct sql_database *self)
+{
+    return sqlite_database_of(&self->base);
+}
+
+static void append_table(struct buffer *out, const struct sql_database *self, const char *name)
+{
+    (void)self;
+    sqlite_append(out, "main.%n", name);
+}
+
+/* ---------------------------------------------------------------- statements */
+
+static enum status begin(struct sql_database *self, enum sql_access access, struct error *error)
+{
+    return sqlite_control_begin(file_of(self), access != SQL_LOOKS, error);
+}
+
+static enum status end(struct sql_database *self, enum status status, struct error *error)
+{
+    return sqlite_control_end(file_of(self), status, error);
+}
+
+static enum status run(struct sql_database *self, struct buffer *sql, uint64_t *changed,
+                       struct error *error)
+{
+    sqlite3 *connection = file_of(self)->control;
+    enum status status = sqlite_target_execute(file_of(self), connection, buffer_string(sql),
+                                               ERROR_TARGET_WRITE, error);
+    if (changed != NULL) {
+        *changed = (uint64_t)sqlite3_changes64(connection);
+    }
+    buffer_free(sql);
+    return status;
+}
+
+static enum status ask(struct sql_database *self, struct buffer *sql, struct arena *arena,
+                       const char **text, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    enum status status =
+        sqlite_target_prepare_buffer(file_of(self), file_of(self)->control, sql, &statement, error);
+    *text = NULL;
+    status = status == STATUS_OK ? sqlite_step(file_of(self), statement, error) : status;
+    if (status == STATUS_OK) {
+        sqlite_copy_text(statement, 0, arena, text);
+    }
+    sqlite3_finalize(statement);
+    buffer_free(sql);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+struct sql_table sqlite_table_of(const struct sqlite_target_table *facts, struct arena *arena)
+{
+    struct schema_table *schema = arena_allocate_zeroed(arena, 1, sizeof *schema);
+    struct schema_column *columns =
+        arena_allocate_zeroed(arena, facts->column_count + 1u, sizeof *columns);
+    for (uint32_t i = 0; i < facts->column_count; i++) {
+        const struct sqlite_target_column *column = &facts->columns[i];
+        columns[i] = (struct schema_column){
+            .name = column->name,
+            .not_null = column->not_null,
+            .generated = column->generated ? GENERATED_STORED : GENERATED_NO,
+            .default_text = column->default_text,
+        };
+        sql_default_read(&columns[i], SQL_BARE_TEXTS | SQL_CLOCK_TEXTS, arena);
+    }
+    *schema = (struct schema_table){
+        .name = facts->name, .columns = columns, .column_count = facts->column_count};
+    return (struct sql_table){
+        .schema = schema, .row_estimate = -1, .facts = (const struct sql_facts *)facts};
+}
+
+static enum status describe(struct sql_database *self, const char *name, struct arena *arena,
+                            struct sql_table *table, struct error *error)
+{
+    struct sqlite_target_table *facts = arena_allocate_zeroed(arena, 1, sizeof *facts);
+    enum status status =
+        sqlite_target_describe(file_of(self), file_of(self)->control, name, arena, facts, error);
+    if (status == STATUS_OK) {
+        *table = sqlite_table_of(facts, arena);
+    }
+    return status;
+}
+
+/* ---------------------------------------------------------------- runs */
+
+static enum status check_claim(struct sql_database *self, struct error *error)
+{
+    return sqlite_claim_check(file_of(self), error);
+}
+
+static enum status silence(struct sql_database *self, bool off, struct error *error)
+{
+    (void)error;
+    sqlite_triggers_set(file_of(self)->control, !off);
+    return STATUS_OK;
+}
+
+static enum status is_made(struct sql_database *self, const char *table, bool *made,
+                           struct error *error)
+{
+    return sqlite_ledger_was_made(file_of(self), table, made, error);
+}
+
+static enum status forget_made(struct sql_database *self, const char *table, struct error *error)
+{
+    return sqlite_ledger_forget_made(file_of(self), table, error);
+}
+
+/* ---------------------------------------------------------------- columns */
+
+static bool keeps(const struct sql_table *undo, const struct sql_table *table, uint32_t column)
+{
+    const char *name = table->schema->columns[column].name;
+    for (uint32_t i = 0; i < undo->schema->column_count; i++) {
+        const char *kept = undo->schema->columns[i].name;
+        if (kept[0] == '=' && sqlite_same_name(kept + 1, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Texts of other case may be equal by its collation. */
+static void append_held(struct buffer *sql, const struct sql_table *table, uint32_t column,
+                        const char *alias)
+{
+    const struct schema_column *schema = &table->schema->columns[column];
+    sqlite_append(sql, "(%s.%n IS NOT NULL", alias, schema->name);
+    if (sql_column_gives(schema) == SQL_GIVES_DEFAULT) {
+        sqlite_append(sql, " AND %s.%n COLLATE BINARY IS NOT (%s)", alias, schema->name,
+                      schema->default_text);
+    }
+    buffer_append_byte(sql, ')');
+}
+
+static enum status add_all(struct sqlite_database *self, struct buffer *sql,
+                           struct canonical_hash *sum, uint64_t *count, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    enum status status = sqlite_target_prepare_buffer(self, self->control, sql, &statement, error);
+    while (status == STATUS_OK && (status = sqlite_step(self, statement, error)) == STATUS_OK) {
+        struct canonical_hash one = {0};
+        const void *bytes = sqlite3_column_blob(statement, 0);
+        if (bytes == NULL || sqlite3_column_bytes(statement, 0) != sizeof one) {
+            memory_exhausted(0);
+        }
+        memcpy(&one, bytes, sizeof one);
+        canonical_sum_add(sum, &one);
+        (*count)++;
+    }
+    sqlite3_finalize(statement);
+    return status == STATUS_END ? STATUS_OK : status;
+}
+
+static enum status sum(struct sql_database *self, const struct sql_table *table,
+                       const uint32_t *columns, uint32_t count, struct arena *arena,
+                       const char **told, struct error *error)
+{
+    struct sqlite_target_table facts = *sqlite_facts_of(table);
+    struct buffer sql = {0};
+    struct canonical_hash total = {0};
+    uint64_t records = 0;
+    facts.columns = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *facts.columns);
+    facts.column_count = count;
+    for (uint32_t i = 0; i < count; i++) {
+        facts.columns[i] = sqlite_facts_of(table)->columns[columns[i]];
+    }
+    if (sqlite_undo_register(file_of(self), file_of(self)->control, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, "SELECT ");
+    sqlite_undo_append_hash(&facts, "t", false, &sql);
+    buffer_append_string(&sql, " FROM ");
+    append_table(&sql, self, facts.name);
+    buffer_append_string(&sql, " AS t");
+    enum status status = add_all(file_of(self), &sql, &total, &records, error);
+    buffer_free(&sql);
+    *told = arena_format(arena, "%llu %016llx%016llx", (unsigned long long)records,
+                         (unsigned long long)total.high, (unsigned long long)total.low);
+    return status;
+}
+
+const struct sql_dialect sqlite_dialect = {
+    .name = "sqlite",
+    .compare_names = strcasecmp,
+    .append_name = sqlite_append_name,
+    .append_table = append_table,
+    .begin = begin,
+    .end = end,
+    .run = run,
+    .ask = ask,
+    .describe = describe,
+    .check_claim = check_claim,
+    .silence = silence,
+    .delete_all = sqlite_delete_all,
+    .fetch_all = sqlite_fetch_all,
+    .read_records = sqlite_read_records,
+    .is_made = is_made,
+    .forget_made = forget_made,
+    .remove = sqlite_remove,
+    .keeps = keeps,
+    .append_held = append_held,
+    .sum = sum,
+    .undo_table = sqlite_undo_table,
+};

@@ -1,0 +1,1 @@
+"""The parts of tests/run: processes and their output, what a change touches, budgets, servers that all share."""
