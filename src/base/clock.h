@@ -3,6 +3,8 @@
 #ifndef TRANSHUME_BASE_CLOCK_H
 #define TRANSHUME_BASE_CLOCK_H
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,5 +20,17 @@ void clock_sleep_ms(int64_t ms); /* returns early on a signal */
  * outside its month, the month must be 1..12; |year| up to 10^12. */
 int64_t clock_days_from_civil(int64_t year, int month, int day);
 void clock_civil_from_days(int64_t days, int64_t *year, int *month, int *day);
+
+/* ---------------------------------------------------------------- condition variables */
+
+/* Their waits end by the monotonic clock: no jump of the wall clock shortens or prolongs one. */
+
+/* The caller destroys it with pthread_cond_destroy. */
+void condition_init(pthread_cond_t *condition);
+/* Waits once, with the mutex held; it may wake for nothing, so that the caller looks again. False:
+ * clock_monotonic_ns() has reached `until_ns`. */
+bool condition_wait_until(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t until_ns);
+/* The same, for at most `timeout_ms` from now. */
+bool condition_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, int64_t timeout_ms);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -153,7 +154,7 @@ enum status error_set_errno(struct error *error, enum error_code code, int syste
     return STATUS_FAILED;
 }
 
-void error_hint(struct error *error, const char *format, ...)
+enum status error_hint(struct error *error, const char *format, ...)
 {
     if (error != NULL) {
         char hint[sizeof(error->hint)];
@@ -163,12 +164,13 @@ void error_hint(struct error *error, const char *format, ...)
         va_end(arguments);
         memcpy(error->hint, hint, sizeof(hint));
     }
+    return STATUS_FAILED;
 }
 
-void error_context(struct error *error, const char *format, ...)
+enum status error_context(struct error *error, const char *format, ...)
 {
     if (error == NULL) {
-        return;
+        return STATUS_FAILED;
     }
     char context[sizeof(error->context)];
     va_list arguments;
@@ -180,20 +182,20 @@ void error_context(struct error *error, const char *format, ...)
         copy_clipped(context + length, sizeof(context) - length, error->context);
     }
     memcpy(error->context, context, sizeof(context));
+    return STATUS_FAILED;
 }
 
-void error_recode(struct error *error, enum error_code code)
+enum status error_recode(struct error *error, enum error_code code)
 {
-    if (error == NULL ||
-        (error->code == ERROR_FILE_READ &&
-         error_describe(code)->exit_status != error_describe(ERROR_FILE_READ)->exit_status)) {
-        return;
-    }
-    if (error->code != ERROR_DISK_FULL && error->code != ERROR_PERMISSION &&
-        error->code != ERROR_MEMORY) {
+    bool kept = error == NULL || error->code == ERROR_DISK_FULL ||
+                error->code == ERROR_PERMISSION || error->code == ERROR_MEMORY ||
+                (error->code == ERROR_FILE_READ &&
+                 error_describe(code)->exit_status != error_describe(ERROR_FILE_READ)->exit_status);
+    if (!kept) {
         error->code = code;
         error->class = error_describe(code)->class;
     }
+    return STATUS_FAILED;
 }
 
 int error_exit_status(const struct error *error)
@@ -201,9 +203,10 @@ int error_exit_status(const struct error *error)
     return error_describe(error->code)->exit_status;
 }
 
-void error_copy(struct error *to, const struct error *from)
+enum status error_copy(struct error *to, const struct error *from)
 {
     if (to != NULL && from != NULL && to != from) {
         *to = *from;
     }
+    return STATUS_FAILED;
 }

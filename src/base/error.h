@@ -64,20 +64,23 @@ enum status error_set(struct error *error, enum error_code code, const char *obj
 enum status error_set_errno(struct error *error, enum error_code code, int system_errno,
                             const char *object, const char *format, ...) PRINTF_LIKE(5, 6);
 
+/* What follows changes an error that is set, and returns STATUS_FAILED, for the caller to return.
+ */
+
 /* Sets the hint (what to do next). */
-void error_hint(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
+enum status error_hint(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Adds context before what is there ("chunk 12 of Track: "). */
-void error_context(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
+enum status error_context(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Changes code and class, unless the code is already as exact as disk full, permission or memory;
  * a file that could not be read stays a failure, whatever it was to be. */
-void error_recode(struct error *error, enum error_code code);
+enum status error_recode(struct error *error, enum error_code code);
+
+/* Copies `from` into `to` if `to` is not NULL. */
+enum status error_copy(struct error *to, const struct error *from);
 
 /* The exit status that the code stands for. */
 int error_exit_status(const struct error *error);
-
-/* Copies `from` into `to` if `to` is not NULL. */
-void error_copy(struct error *to, const struct error *from);
 
 #endif

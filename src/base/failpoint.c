@@ -36,8 +36,7 @@ static enum status malformed(struct error *error, const char *text, size_t lengt
 {
     error_set(error, ERROR_BAD_VALUE, "TRANSHUME_FAILPOINT",
               "'%.*s' is not name:action[:occurrence]", (int)(length < 200 ? length : 200), text);
-    error_hint(error, "actions are kill, stop, error, retry, enospc and sleep");
-    return STATUS_FAILED;
+    return error_hint(error, "actions are kill, stop, error, retry, enospc and sleep");
 }
 
 static enum status parse_rule(const char *text, size_t length, struct error *error)

@@ -317,9 +317,7 @@ enum status file_make_folder(const char *path, struct error *error)
         status = make_one_folder(copy, 1, error);
         *slash = '/';
     }
-    if (status == STATUS_OK) {
-        status = make_one_folder(copy, 0, error);
-    }
+    status = status == STATUS_OK ? make_one_folder(copy, 0, error) : status;
     free(copy);
     return status;
 }
@@ -529,4 +527,78 @@ int file_is_locked(const char *path)
     int locked = flock(opened, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
     close(opened);
     return locked;
+}
+
+/* ---------------------------------------------------------------- a folder's entries */
+
+static enum status cant_list(const struct entries *entries, int reason, struct error *error)
+{
+    return error_set_errno(error, entries->code, reason, entries->path, "can't list the folder");
+}
+
+enum status entries_open(struct entries *entries, const char *path, enum error_code code,
+                         struct error *error)
+{
+    *entries = (struct entries){.stream = opendir(path), .path = path, .code = code};
+    if (entries->stream != NULL) {
+        return STATUS_OK;
+    }
+    return errno == ENOENT ? STATUS_END : cant_list(entries, errno, error);
+}
+
+enum status entries_next(struct entries *entries, const char **name, struct error *error)
+{
+    struct dirent *entry;
+    do {
+        errno = 0;
+        entry = readdir(entries->stream);
+        if (entry == NULL) {
+            return errno == 0 ? STATUS_END : cant_list(entries, errno, error);
+        }
+    } while (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0);
+    *name = entry->d_name;
+    return STATUS_OK;
+}
+
+void entries_close(struct entries *entries)
+{
+    closedir(entries->stream);
+}
+
+/* ---------------------------------------------------------------- a file's lines */
+
+enum status file_lines_fail(const struct file_lines *lines, struct error *error)
+{
+    return error_set_errno(error, lines->code, errno, lines->path, "can't be read");
+}
+
+enum status file_lines_open(struct file_lines *lines, const char *path, enum error_code code,
+                            struct error *error)
+{
+    *lines = (struct file_lines){.stream = fopen(path, "re"), .path = path, .code = code};
+    if (lines->stream != NULL) {
+        return STATUS_OK;
+    }
+    return errno == ENOENT ? STATUS_END : file_lines_fail(lines, error);
+}
+
+enum status file_lines_next(struct file_lines *lines, struct error *error)
+{
+    ssize_t length = getline(&lines->line, &lines->capacity, lines->stream);
+    if (length < 0) { /* without memory for the line it is neither end nor error to the stream */
+        return feof(lines->stream) ? STATUS_END : file_lines_fail(lines, error);
+    }
+    lines->length = (size_t)length;
+    return STATUS_OK;
+}
+
+enum status file_lines_rewind(struct file_lines *lines, struct error *error)
+{
+    return fseek(lines->stream, 0, SEEK_SET) == 0 ? STATUS_OK : file_lines_fail(lines, error);
+}
+
+void file_lines_close(struct file_lines *lines)
+{
+    free(lines->line);
+    fclose(lines->stream);
 }

@@ -4,8 +4,10 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include <dirent.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 /*
@@ -61,5 +63,48 @@ enum status file_lock(const char *path, int *descriptor, int64_t *holder,
 /* True if another open file holds the lock of file_lock on `path`. What the file says of a pid is
  * no proof: its process may be long gone, and the number another's. */
 int file_is_locked(const char *path);
+
+/* ---------------------------------------------------------------- a folder's entries */
+
+/* Name by name. A folder that can't be read is an error, never one that ends early. */
+
+struct entries {
+    DIR *stream;
+    const char *path; /* borrowed */
+    enum error_code code;
+};
+
+/* What fails, here and later, is `code`, or what error_set_errno makes of it. STATUS_END: there is
+ * no such folder. Only after STATUS_OK is there anything to be closed. */
+enum status entries_open(struct entries *entries, const char *path, enum error_code code,
+                         struct error *error) MUST_USE;
+/* The next one but "." and "..", in no order; STATUS_END: there is none. The name is good until the
+ * next call. */
+enum status entries_next(struct entries *entries, const char **name, struct error *error) MUST_USE;
+void entries_close(struct entries *entries);
+
+/* ---------------------------------------------------------------- a file's lines */
+
+/* What can't be read is an error, never the file's end. */
+
+struct file_lines {
+    FILE *stream;
+    const char *path; /* borrowed */
+    enum error_code code;
+    char *line; /* as it was read last, with its end; NUL behind it */
+    size_t length;
+    size_t capacity;
+};
+
+/* What fails, here and later, is `code`, or what error_set_errno makes of it. STATUS_END: there is
+ * no such file. Only after STATUS_OK is there anything to be closed. */
+enum status file_lines_open(struct file_lines *lines, const char *path, enum error_code code,
+                            struct error *error) MUST_USE;
+/* The next one, in `line`; the last may lack its end. STATUS_END: there is none. */
+enum status file_lines_next(struct file_lines *lines, struct error *error) MUST_USE;
+/* To the first line again. */
+enum status file_lines_rewind(struct file_lines *lines, struct error *error) MUST_USE;
+enum status file_lines_fail(const struct file_lines *lines, struct error *error) MUST_USE;
+void file_lines_close(struct file_lines *lines);
 
 #endif

@@ -48,8 +48,7 @@ static void grow(struct name_index *index)
         memory_exhausted(0);
     }
     grown.capacity = index->capacity == 0 ? CAPACITY_FIRST : index->capacity * 2;
-    grown.slots = (struct name_index_slot *)arena_allocate_zeroed(index->arena, grown.capacity,
-                                                                  sizeof(*grown.slots));
+    grown.slots = arena_allocate_zeroed(index->arena, grown.capacity, sizeof(*grown.slots));
     for (uint32_t at = 0; at < index->capacity; at++) {
         const struct name_index_slot *slot = &index->slots[at];
         if (slot->name != NULL) {

@@ -2,7 +2,6 @@
 #include "base/ring.h"
 
 #include "base/clock.h"
-#include "base/condition.h"
 #include "base/memory.h"
 #include <stdlib.h>
 

@@ -47,13 +47,6 @@ int cli_main(int argument_count, char **arguments);
 /* parse.c */
 enum status cli_parse(struct cli_call *call, int argument_count, char **arguments,
                       struct error *error) MUST_USE;
-/* The plan that the call means: --plan, or transhume.yaml when no SRC and DST are given; NULL: a
- * plain copy. */
-enum status cli_find_plan(struct cli_call *call, const char **path, struct error *error) MUST_USE;
-/* The same for resume: NULL also where the state folder knows a run, which the engine then goes on
- * with. */
-enum status cli_find_plan_of_run(struct cli_call *call, const char **path,
-                                 struct error *error) MUST_USE;
 
 static inline bool cli_switch(const struct cli_call *call, enum cli_option_id id)
 {
@@ -101,6 +94,13 @@ void cli_append_wrapped(struct buffer *out, const char *text, uint32_t indent, u
 /* run_setup.c */
 /* `.transhume` beside the plan (NULL: none) or here, unless --state says another. */
 const char *cli_state_folder(struct cli_call *call, const char *plan_path);
+/* The plan that the call means: --plan, or transhume.yaml when no SRC and DST are given; NULL: a
+ * plain copy. */
+enum status cli_find_plan(struct cli_call *call, const char **path, struct error *error) MUST_USE;
+/* The same for resume: NULL also where the state folder knows a run, which the engine then goes on
+ * with. */
+enum status cli_find_plan_of_run(struct cli_call *call, const char **path,
+                                 struct error *error) MUST_USE;
 /* From the call's values to the engine's options; what is not given stays unset. */
 void cli_run_options(struct cli_call *call, const char *plan_path, struct run_options *options);
 /* Opens plan and databases. A failure has been printed, and is in `*exit_status`. */

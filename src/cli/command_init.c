@@ -24,8 +24,8 @@ static enum status check_output(const struct cli_call *call, const char *path, s
         return STATUS_OK;
     }
     error_set(error, ERROR_USAGE, path, "is there already");
-    error_hint(error, "--force writes over it, -o FILE writes another one, -o - prints the plan.");
-    return STATUS_FAILED;
+    return error_hint(error,
+                      "--force writes over it, -o FILE writes another one, -o - prints the plan.");
 }
 
 static enum status write_plan(const struct cli_call *call, const char *path, struct buffer *yaml,
@@ -37,8 +37,7 @@ static enum status write_plan(const struct cli_call *call, const char *path, str
     }
     if (file_write_atomic(path, yaml->data, yaml->length, NULL, error) != STATUS_OK) {
         error_recode(error, ERROR_USAGE);
-        error_hint(error, "-o FILE writes it elsewhere, -o - prints it.");
-        return STATUS_FAILED;
+        return error_hint(error, "-o FILE writes it elsewhere, -o - prints it.");
     }
     bool is_default = strcmp(path, default_path) == 0;
     buffer_clear(yaml);

@@ -54,8 +54,7 @@ static enum status write_one(const char *folder, bool at_work, const char *path,
     }
     if (file_write_atomic(path, out->data, out->length, NULL, error) != STATUS_OK) {
         error_recode(error, ERROR_USAGE);
-        error_hint(error, "-o FILE writes it elsewhere, -o - prints it.");
-        return STATUS_FAILED;
+        return error_hint(error, "-o FILE writes it elsewhere, -o - prints it.");
     }
     buffer_clear(out);
     buffer_format(out, "wrote %s\n", path);
@@ -66,8 +65,7 @@ static enum status write_all(const char *folder, bool at_work, struct buffer *ou
                              struct error *error)
 {
     if (report_write(folder, at_work, error) != STATUS_OK) {
-        error_hint(error, "-o FILE writes it elsewhere, -o - prints it.");
-        return STATUS_FAILED;
+        return error_hint(error, "-o FILE writes it elsewhere, -o - prints it.");
     }
     buffer_format(out, "wrote %s/report.html, report.md and report.json\n", folder);
     return STATUS_OK;

@@ -37,26 +37,22 @@ static enum status check_options(const struct cli_call *call, const struct verif
 {
     if (options->delete_extra && !options->repair) {
         error_set(error, ERROR_USAGE, "--delete-extra", "goes with --repair");
-        error_hint(error, "without --repair nothing is changed");
-        return STATUS_FAILED;
+        return error_hint(error, "without --repair nothing is changed");
     }
     if (options->delete_extra && !cli_switch(call, CLI_CONFIRM)) {
         error_set(error, ERROR_USAGE, "--delete-extra",
                   "takes records out of the target and needs --confirm");
-        error_hint(error, "look at them first: `transhume validate` lists the extra ones");
-        return STATUS_FAILED;
+        return error_hint(error, "look at them first: `transhume validate` lists the extra ones");
     }
     if (options->repair && options->level < VERIFY_HASH) {
         error_set(error, ERROR_USAGE, "--repair", "has to look at every record");
-        error_hint(error, "leave --level out, or say --level full");
-        return STATUS_FAILED;
+        return error_hint(error, "leave --level out, or say --level full");
     }
     if (options->push_down && options->level != VERIFY_HASH) {
         error_set(error, ERROR_USAGE, "--push-down", "goes with level hash");
-        error_hint(error, options->level == VERIFY_FULL
-                              ? "level full compares bytes, which have to be read"
-                              : "leave --level and --sample out");
-        return STATUS_FAILED;
+        return error_hint(error, options->level == VERIFY_FULL
+                                     ? "level full compares bytes, which have to be read"
+                                     : "leave --level and --sample out");
     }
     return STATUS_OK;
 }

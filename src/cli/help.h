@@ -16,10 +16,9 @@ const char *help_error_advice(enum error_code code);
 /* ERROR_CODE_COUNT if there is none. */
 enum error_code help_error_by_name(const char *name);
 
-/* help_pages.c: docs/cli.md, docs/man/transhume.1 */
+/* help_pages.c: docs/cli.md, docs/man/transhume.1, docs/troubleshooting.md */
 void help_append_markdown(struct buffer *out);
 void help_append_man(struct buffer *out);
-/* help_errors.c: docs/troubleshooting.md */
 void help_append_errors_page(struct buffer *out);
 /* help_completion.c */
 void help_append_bash(struct buffer *out);

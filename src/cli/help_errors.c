@@ -1,65 +1,50 @@
-/* docs/troubleshooting.md: one section an error code. */
+/* What exit statuses and error codes mean: the tables. */
 #include "cli/help.h"
-#include <stdio.h>
 
-enum { COLUMNS = 100 };
+#include <string.h>
 
-static void append_paragraph(struct buffer *out, const char *begin, const char *text,
-                             const char *end)
+static const struct help_exit_status exit_statuses[] = {
+    {0, "done"},
+    {1, "finished, but needs attention: rejects, broken foreign keys, differences"},
+    {2, "wrong usage, plan or configuration; nothing was touched"},
+    {3, "failed; `transhume resume` continues once the cause is fixed"},
+    {4, "interrupted; `transhume resume` continues"},
+    {5, "refused for safety: the target holds data, another process has the run, …"},
+};
+
+const struct help_exit_status *help_exit_statuses(uint32_t *count)
 {
-    struct buffer paragraph = {0};
-    buffer_format(&paragraph, "%s%s%s", begin, text, end);
-    cli_append_wrapped(out, buffer_string(&paragraph), 0, COLUMNS);
-    buffer_free(&paragraph);
+    *count = sizeof(exit_statuses) / sizeof(exit_statuses[0]);
+    return exit_statuses;
 }
 
-static void append_section(enum error_code code, struct buffer *out)
+struct error_help {
+    const char *causes;
+    const char *advice;
+};
+
+static const struct error_help error_helps[ERROR_CODE_COUNT] = {
+#define ERROR_HELP(name, causes, advice) [ERROR_##name] = {causes, advice},
+#include "cli/error_help.def"
+#undef ERROR_HELP
+};
+
+const char *help_error_causes(enum error_code code)
 {
-    const struct error_description *description = error_describe(code);
-    char exit[64] = "";
-    if (description->class != ERROR_CLASS_REJECT) {
-        snprintf(exit, sizeof exit, " Exit %d%s.", description->exit_status,
-                 description->exit_status == 0             ? " or 1, that of the run when it ended"
-                 : description->class == ERROR_CLASS_RETRY ? ", after retries"
-                                                           : "");
-    }
-    buffer_format(out, "\n### %s\n\n", description->name);
-    append_paragraph(out, "", description->meaning, exit);
-    if (help_error_causes(code) != NULL) {
-        buffer_append_string(out, "\n");
-        append_paragraph(out, "*Causes:* ", help_error_causes(code), "");
-        buffer_append_string(out, "\n");
-        append_paragraph(out, "*Fix:* ", help_error_advice(code), "");
-    }
+    return error_helps[code].causes;
 }
 
-void help_append_errors_page(struct buffer *out)
+const char *help_error_advice(enum error_code code)
 {
-    buffer_append_string(
-        out,
-        "# Troubleshooting\n\n"
-        "<!-- Written by `transhume help --as errors`; docs/generate brings it up to date. -->\n\n"
-        "Every error ends with its code in brackets. Each code has a section here: what it means, the\n"
-        "exit status, usual causes, and what to do.\n\n"
-        "    error: out.db: table Artist holds records already [target-not-empty]\n"
-        "      Choose what to do about them with `existing:` …\n\n"
-        "`transhume help target-not-empty` prints the section about it. The log of a run, with more\n"
-        "than the terminal showed, is `.transhume/transhume.log`.\n\n"
-        "## Errors that end a command\n");
+    return error_helps[code].advice;
+}
+
+enum error_code help_error_by_name(const char *name)
+{
     for (int code = 1; code < ERROR_CODE_COUNT; code++) {
-        if (error_describe((enum error_code)code)->class != ERROR_CLASS_REJECT) {
-            append_section((enum error_code)code, out);
+        if (strcmp(error_describe((enum error_code)code)->name, name) == 0) {
+            return (enum error_code)code;
         }
     }
-    buffer_append_string(
-        out,
-        "\n## Reasons for rejecting a record\n\n"
-        "Rejected records do not end a run: it exits with status 1 and keeps them whole, with the\n"
-        "reason, in the state folder. Fix them in a copy of the file and load that with\n"
-        "`transhume migrate --rejects FILE`.\n");
-    for (int code = 1; code < ERROR_CODE_COUNT; code++) {
-        if (error_describe((enum error_code)code)->class == ERROR_CLASS_REJECT) {
-            append_section((enum error_code)code, out);
-        }
-    }
+    return ERROR_CODE_COUNT;
 }

@@ -1,14 +1,10 @@
 /* From argv, the environment and a plan's `options:` to the values of a call. */
 #include "cli/cli.h"
 
-#include "base/log.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-static const char plan_name[] = "transhume.yaml";
 
 struct parser {
     struct cli_call *call;
@@ -48,8 +44,7 @@ static enum status take_argument(struct parser *parser, const struct cli_option 
     }
     if (parser->next == parser->count || strncmp(parser->arguments[parser->next], "--", 2) == 0) {
         error_set(error, ERROR_USAGE, shown, "needs %s after it", option->argument);
-        error_hint(error, "--%s %s: %s", option->name, option->argument, option->help);
-        return STATUS_FAILED;
+        return error_hint(error, "--%s %s: %s", option->name, option->argument, option->help);
     }
     *text = parser->arguments[parser->next++];
     return STATUS_OK;
@@ -124,9 +119,8 @@ static enum status take_word(struct parser *parser, const char *word, struct err
         char shown[80];
         secret_redact_uri(word, shown, sizeof(shown));
         error_set(error, ERROR_USAGE, call->command->name, "takes no further argument: %s", shown);
-        error_hint(error, "usage: transhume %s %s", call->command->name,
-                   call->command->arguments == NULL ? "" : call->command->arguments);
-        return STATUS_FAILED;
+        return error_hint(error, "usage: transhume %s %s", call->command->name,
+                          call->command->arguments == NULL ? "" : call->command->arguments);
     }
     call->arguments[call->argument_count++] = word;
     return STATUS_OK;
@@ -185,8 +179,7 @@ static enum status check_arguments(const struct cli_call *call, struct error *er
     } else {
         error_set(error, ERROR_USAGE, command->name, "needs %s", command->arguments);
     }
-    error_hint(error, "usage: transhume %s %s", command->name, command->arguments);
-    return STATUS_FAILED;
+    return error_hint(error, "usage: transhume %s %s", command->name, command->arguments);
 }
 
 static enum status read_environment(struct cli_call *call, struct error *error)
@@ -236,60 +229,4 @@ enum status cli_parse(struct cli_call *call, int argument_count, char **argument
         return STATUS_FAILED;
     }
     return read_environment(call, error);
-}
-
-/* A plain copy where a plan lies: easily a mistake, so it is said. */
-static void note_unused_plan(const struct cli_call *call)
-{
-    if (call->argument_count == 2 && access(plan_name, F_OK) == 0) {
-        log_write(LOG_WARNING,
-                  "a plain copy, because SRC and DST are given: %s is not used; with --plan %s it "
-                  "would be, with SRC and DST in place of its own",
-                  plan_name, plan_name);
-    }
-}
-
-enum status cli_find_plan(struct cli_call *call, const char **path, struct error *error)
-{
-    *path = cli_text(call, CLI_PLAN);
-    if (*path != NULL) {
-        return STATUS_OK;
-    }
-    if (call->argument_count == 2) {
-        note_unused_plan(call);
-        return STATUS_OK;
-    }
-    if (access(plan_name, F_OK) != 0) {
-        error_set(error, ERROR_USAGE, call->command->name,
-                  "there is no %s here, and no SRC and DST", plan_name);
-        error_hint(error, "`transhume init SRC DST` writes a plan, --plan FILE names another one, "
-                          "and `transhume migrate SRC DST` copies without one.");
-        return STATUS_FAILED;
-    }
-    *path = plan_name;
-    return STATUS_OK;
-}
-
-enum status cli_find_plan_of_run(struct cli_call *call, const char **path, struct error *error)
-{
-    *path = cli_text(call, CLI_PLAN);
-    if (*path != NULL || call->argument_count == 2) {
-        return STATUS_OK;
-    }
-    const char *folder = cli_state_folder(call, NULL);
-    bool known;
-    if (run_is_known(folder, &known, error) != STATUS_OK) {
-        return STATUS_FAILED;
-    }
-    if (known) {
-        return STATUS_OK; /* it knows plan, source and target */
-    }
-    if (access(plan_name, F_OK) == 0) {
-        *path = plan_name;
-        return STATUS_OK;
-    }
-    error_set(error, ERROR_RUN_NOTHING, folder, "there is no run here to continue");
-    error_hint(error, "--plan FILE or SRC DST say what was copied, --state DIR where its state is; "
-                      "`transhume migrate` starts a run.");
-    return STATUS_FAILED;
 }

@@ -1,9 +1,11 @@
-/* From a call to an open session of the engine. */
+/* From a call to its plan and state folder, and to an open session of the engine. */
 #include "cli/cli.h"
 
 #include "base/log.h"
 #include <string.h>
 #include <unistd.h>
+
+static const char plan_name[] = "transhume.yaml";
 
 const char *cli_state_folder(struct cli_call *call, const char *plan_path)
 {
@@ -16,6 +18,62 @@ const char *cli_state_folder(struct cli_call *call, const char *plan_path)
         return ".transhume";
     }
     return arena_format(call->arena, "%.*s/.transhume", (int)(slash - plan_path), plan_path);
+}
+
+/* A plain copy where a plan lies: easily a mistake, so it is said. */
+static void note_unused_plan(const struct cli_call *call)
+{
+    if (call->argument_count == 2 && access(plan_name, F_OK) == 0) {
+        log_write(LOG_WARNING,
+                  "a plain copy, because SRC and DST are given: %s is not used; with --plan %s it "
+                  "would be, with SRC and DST in place of its own",
+                  plan_name, plan_name);
+    }
+}
+
+enum status cli_find_plan(struct cli_call *call, const char **path, struct error *error)
+{
+    *path = cli_text(call, CLI_PLAN);
+    if (*path != NULL) {
+        return STATUS_OK;
+    }
+    if (call->argument_count == 2) {
+        note_unused_plan(call);
+        return STATUS_OK;
+    }
+    if (access(plan_name, F_OK) != 0) {
+        error_set(error, ERROR_USAGE, call->command->name,
+                  "there is no %s here, and no SRC and DST", plan_name);
+        return error_hint(error,
+                          "`transhume init SRC DST` writes a plan, --plan FILE names another one, "
+                          "and `transhume migrate SRC DST` copies without one.");
+    }
+    *path = plan_name;
+    return STATUS_OK;
+}
+
+enum status cli_find_plan_of_run(struct cli_call *call, const char **path, struct error *error)
+{
+    *path = cli_text(call, CLI_PLAN);
+    if (*path != NULL || call->argument_count == 2) {
+        return STATUS_OK;
+    }
+    const char *folder = cli_state_folder(call, NULL);
+    bool known;
+    if (run_is_known(folder, &known, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (known) {
+        return STATUS_OK; /* it knows plan, source and target */
+    }
+    if (access(plan_name, F_OK) == 0) {
+        *path = plan_name;
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_RUN_NOTHING, folder, "there is no run here to continue");
+    return error_hint(error,
+                      "--plan FILE or SRC DST say what was copied, --state DIR where its state is; "
+                      "`transhume migrate` starts a run.");
 }
 
 static uint64_t number_or(const struct cli_call *call, enum cli_option_id id, uint64_t otherwise)

@@ -130,9 +130,7 @@ static enum status write_text(const struct conversion *conversion, const struct 
     struct buffer text = {0};
     enum status status = as_json ? convert_append_json(from, &text, conversion->error)
                                  : convert_append_text(from, false, &text, conversion->error);
-    if (status == STATUS_OK) {
-        status = hand_over(conversion, from, &text, result);
-    }
+    status = status == STATUS_OK ? hand_over(conversion, from, &text, result) : status;
     if (status == STATUS_OK) {
         result->kind = as_json ? VALUE_JSON : VALUE_TEXT;
     }
@@ -415,6 +413,13 @@ static int uuid_of_text(const char *text, size_t length, uint8_t bytes[16])
         bytes[i / 2] = (uint8_t)(i % 2 == 0 ? digit << 4 : bytes[i / 2] | digit);
     }
     return 1;
+}
+
+bool convert_read_uuid(const char *text, size_t length, struct arena *arena, struct cell *result)
+{
+    uint8_t *bytes = arena_allocate(arena, 16);
+    *result = (struct cell){.kind = VALUE_UUID, .length = 16, .bytes = bytes};
+    return length == 36 && uuid_of_text(text, length, bytes);
 }
 
 static enum status to_uuid(const struct conversion *conversion, const struct cell *from,

@@ -62,6 +62,9 @@ enum status convert_append_text(const struct cell *from, bool hex, struct buffer
 enum status convert_read_json(const char *text, size_t length, struct arena *arena,
                               struct cell *result, struct error *error) MUST_USE;
 
+/* A UUID as it is written, in 36 characters. False: it is none. */
+bool convert_read_uuid(const char *text, size_t length, struct arena *arena, struct cell *result);
+
 /* JSON text of any value: numbers as exact digits, NaN and infinities as strings, BYTES as base64,
  * dates as ISO text, maps with text keys as objects, others as lists of pairs. */
 enum status convert_append_json(const struct cell *from, struct buffer *out,

@@ -431,9 +431,7 @@ enum status convert_read_json(const char *text, size_t length, struct arena *are
     enum json_token token;
     json_reader_init(&building.reader, text, length, JSON_DEPTH_MAX, arena);
     enum status status = json_reader_next(&building.reader, &token, error);
-    if (status == STATUS_OK) {
-        status = build(&building, token, result);
-    }
+    status = status == STATUS_OK ? build(&building, token, result) : status;
     if (status == STATUS_OK) {
         status = json_reader_next(&building.reader, &token, error); /* nothing may follow */
     }

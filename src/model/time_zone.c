@@ -164,8 +164,7 @@ enum status time_zone_read(const char *name, const void *bytes, size_t length, s
     if (!read_zone(bytes, length, arena, made)) {
         error_set(error, ERROR_BAD_VALUE, "time zone",
                   "what the tz database says of '%s' can't be read", name);
-        error_hint(error, "give an offset such as +02:00, if the zone has one all the time");
-        return STATUS_FAILED;
+        return error_hint(error, "give an offset such as +02:00, if the zone has one all the time");
     }
     *zone = made;
     return STATUS_OK;
@@ -239,9 +238,9 @@ static enum status unknown(const char *name, const char *folder, struct error *e
 {
     error_set(error, ERROR_BAD_VALUE, "time zone", "'%s' is neither an offset nor a zone in %s",
               name, folder);
-    error_hint(error, "write a name such as Europe/Paris (of the package tzdata), UTC, or an "
+    return error_hint(error,
+                      "write a name such as Europe/Paris (of the package tzdata), UTC, or an "
                       "offset such as +02:00");
-    return STATUS_FAILED;
 }
 
 enum status time_zone_make(const char *name, struct arena *arena, const struct time_zone **zone,

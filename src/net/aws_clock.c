@@ -60,6 +60,5 @@ enum status aws_clock_check(const struct http_response *response, const char *ob
     clock_format_utc(server_ms * 1000, server, sizeof(server));
     error_set(error, ERROR_CLOCK_SKEW, object,
               "this machine's clock is %s the server's, which says %s", difference, server);
-    error_hint(error, "set the clock right (timedatectl set-ntp true), then run it again");
-    return STATUS_FAILED;
+    return error_hint(error, "set the clock right (timedatectl set-ntp true), then run it again");
 }

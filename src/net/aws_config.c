@@ -116,9 +116,9 @@ static enum status choose_profile(struct aws_config *config, const char *option,
               name, config->config.path, config->credentials.path,
               nearest == NULL ? "" : "; the nearest is \"", nearest == NULL ? "" : nearest,
               nearest == NULL ? "" : "\"");
-    error_hint(error, "aws configure list-profiles shows them; [profile %s] begins one in %s", name,
-               config->config.path);
-    return STATUS_FAILED;
+    return error_hint(error,
+                      "aws configure list-profiles shows them; [profile %s] begins one in %s", name,
+                      config->config.path);
 }
 
 static enum status load(struct aws_config *config, const struct aws_config_options *options,
@@ -296,13 +296,11 @@ enum status aws_config_region(const struct aws_config *config, const char *expli
                   "no region is set: not in the URI, AWS_REGION, AWS_DEFAULT_REGION or the profile "
                   "\"%s\" of %s",
                   config->profile, config->config.path);
-        error_hint(error, "write it into the URI (dynamodb://eu-west-1) or set AWS_REGION");
-        return STATUS_FAILED;
+        return error_hint(error, "write it into the URI (dynamodb://eu-west-1) or set AWS_REGION");
     }
     if (!is_region(value)) {
         error_set(error, ERROR_AWS_CONFIG, origin, "\"%.80s\" is no region's name", value);
-        error_hint(error, "a region is written like us-east-1 or eu-west-1");
-        return STATUS_FAILED;
+        return error_hint(error, "a region is written like us-east-1 or eu-west-1");
     }
     *region = value;
     return STATUS_OK;

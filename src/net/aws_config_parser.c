@@ -47,10 +47,9 @@ static enum status bad_line(struct parser *parser, const char *what)
     char place[280];
     snprintf(place, sizeof(place), "%.240s:%u", parser->file->path, parser->line_number);
     error_set(parser->error, ERROR_AWS_CONFIG, place, "%s", what);
-    error_hint(parser->error,
-               "sections are [profile NAME] (in the credentials file [NAME]), settings "
-               "name = value, comments begin a line with #");
-    return STATUS_FAILED;
+    return error_hint(parser->error,
+                      "sections are [profile NAME] (in the credentials file [NAME]), settings "
+                      "name = value, comments begin a line with #");
 }
 
 /* The next line; false at the end. */

@@ -2,7 +2,6 @@
 #include "net/aws_credentials.h"
 
 #include "base/clock.h"
-#include "base/condition.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/secret.h"
@@ -137,8 +136,7 @@ static enum status ask_web_identity(struct aws_asking *asking, struct aws_creden
     if (role.arn == NULL) {
         error_set(error, ERROR_CREDENTIALS, "the environment",
                   "AWS_WEB_IDENTITY_TOKEN_FILE is set, AWS_ROLE_ARN is not");
-        error_hint(error, "set both, or neither to have a profile's");
-        return STATUS_FAILED;
+        return error_hint(error, "set both, or neither to have a profile's");
     }
     return aws_provider_assume_role(asking, &role, credentials, error);
 }
@@ -147,10 +145,9 @@ static enum status nobody(struct aws_asking *asking, struct error *error)
 {
     error_set(error, ERROR_CREDENTIALS, "AWS", "nobody has credentials: %s",
               buffer_string(&asking->looked_at));
-    error_hint(error,
-               "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; an emulator "
+    return error_hint(
+        error, "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; an emulator "
                "takes any");
-    return STATUS_FAILED;
 }
 
 /* The chain itself. `*fixed`: what it found never changes. */
@@ -288,8 +285,7 @@ static enum status wait_for_other(struct aws_credential_chain *chain, struct err
         }
     }
     if (chain->failures != failures) {
-        error_copy(error, &chain->failure);
-        return STATUS_FAILED;
+        return error_copy(error, &chain->failure);
     }
     return STATUS_OK;
 }

@@ -69,8 +69,7 @@ static enum status use_override(const char *text, const char *origin, struct are
 {
     struct http_url url;
     if (http_url_parse(text, origin, arena, &url, error) != STATUS_OK) {
-        error_recode(error, ERROR_AWS_CONFIG);
-        return STATUS_FAILED;
+        return error_recode(error, ERROR_AWS_CONFIG);
     }
     if (url.query != NULL) {
         return error_set(error, ERROR_AWS_CONFIG, origin, "an endpoint has no query: \"%s\"", text);

@@ -40,8 +40,7 @@ static enum status check_container_url(struct aws_asking *asking, const char *te
     struct http_url url;
     if (http_url_parse(text, "AWS_CONTAINER_CREDENTIALS_FULL_URI", asking->arena, &url, error) !=
         STATUS_OK) {
-        error_recode(error, ERROR_CREDENTIALS);
-        return STATUS_FAILED;
+        return error_recode(error, ERROR_CREDENTIALS);
     }
     if (url.tls || http_host_is_loopback(url.host) || is_one_of(url.host, hosts)) {
         return STATUS_OK;
@@ -50,8 +49,7 @@ static enum status check_container_url(struct aws_asking *asking, const char *te
               "credentials in plaintext come only from this machine or from 169.254.170.2, "
               "169.254.170.23 and [fd00:ec2::23], not from \"%.120s\"",
               url.host);
-    error_hint(error, "use https, or one of these addresses");
-    return STATUS_FAILED;
+    return error_hint(error, "use https, or one of these addresses");
 }
 
 /* The address to ask; STATUS_END: this is no container. */
@@ -186,8 +184,7 @@ static enum status find_instance_service(struct aws_asking *asking,
     struct http_url url;
     if (http_url_parse(base, "AWS_EC2_METADATA_SERVICE_ENDPOINT", asking->arena, &url, error) !=
         STATUS_OK) {
-        error_recode(error, ERROR_CREDENTIALS);
-        return STATUS_FAILED;
+        return error_recode(error, ERROR_CREDENTIALS);
     }
     if (!url.tls && !http_host_is_loopback(url.host) && !is_one_of(url.host, hosts)) {
         return error_set(error, ERROR_CREDENTIALS, "AWS_EC2_METADATA_SERVICE_ENDPOINT",

@@ -195,8 +195,8 @@ static enum status wait_for_end(pid_t pid, bool failed, int64_t deadline_ms, con
     error_set(error, ERROR_CREDENTIALS, profile, "its credential_process %s %d",
               WIFSIGNALED(result) ? "died of signal" : "ended with status",
               WIFSIGNALED(result) ? WTERMSIG(result) : WEXITSTATUS(result));
-    error_hint(error, "run it by hand: it must print JSON with \"Version\": 1 and end with 0");
-    return STATUS_FAILED;
+    return error_hint(error,
+                      "run it by hand: it must print JSON with \"Version\": 1 and end with 0");
 }
 
 static enum status run(struct aws_asking *asking, const char *profile, char **arguments,
@@ -233,9 +233,7 @@ enum status aws_provider_process(struct aws_asking *asking, const char *profile,
     char name[64];
     snprintf(name, sizeof(name), "process of profile %.40s", profile);
     enum status status = split_command(command, name, asking->arena, arguments, error);
-    if (status == STATUS_OK) {
-        status = run(asking, name, arguments, &output, error);
-    }
+    status = status == STATUS_OK ? run(asking, name, arguments, &output, error) : status;
     if (status == STATUS_OK) {
         status = aws_credentials_from_json(credentials, name, "SessionToken", 1, output.data,
                                            output.length, error);

@@ -42,8 +42,7 @@ enum status aws_provider_environment(struct aws_asking *asking, struct aws_crede
     if (secret == NULL) {
         error_set(error, ERROR_CREDENTIALS, "the environment",
                   "AWS_ACCESS_KEY_ID is set, AWS_SECRET_ACCESS_KEY is not");
-        error_hint(error, "set both, or neither to have a profile's");
-        return STATUS_FAILED;
+        return error_hint(error, "set both, or neither to have a profile's");
     }
     if (expiration != NULL && !aws_parse_time(expiration, &expires_ms)) {
         return error_set(error, ERROR_CREDENTIALS, "the environment",
@@ -116,11 +115,11 @@ static enum status refuse_login(struct aws_asking *asking, const char *profile, 
     snprintf(name, sizeof(name), "profile %.128s", profile);
     error_set(error, ERROR_CREDENTIALS, name,
               "it signs in through `aws login`, which is not supported directly");
-    error_hint(error,
-               "after `aws login --profile %s` add to it: credential_process = aws configure "
-               "export-credentials --profile %s --format process",
-               profile, profile);
-    return STATUS_FAILED;
+    return error_hint(
+        error,
+        "after `aws login --profile %s` add to it: credential_process = aws configure "
+        "export-credentials --profile %s --format process",
+        profile, profile);
 }
 
 /* ---------------------------------------------------------------- roles */
@@ -139,8 +138,7 @@ static enum status source_by_name(struct aws_asking *asking, const char *profile
     } else {
         error_set(error, ERROR_CREDENTIALS, profile, "its credential_source \"%.64s\" is not known",
                   source);
-        error_hint(error, "it is Environment, EcsContainer or Ec2InstanceMetadata");
-        return STATUS_FAILED;
+        return error_hint(error, "it is Environment, EcsContainer or Ec2InstanceMetadata");
     }
     return status == STATUS_END ? error_set(error, ERROR_CREDENTIALS, profile,
                                             "its credential_source %s has no credentials: %s",
@@ -186,11 +184,10 @@ static enum status check_role(struct aws_asking *asking, const char *profile, st
     if (setting(asking, profile, "mfa_serial") != NULL) {
         error_set(error, ERROR_CREDENTIALS, profile,
                   "its role wants a code of a device (mfa_serial), which can't be asked for here");
-        error_hint(error,
-                   "use credential_process = aws configure export-credentials --profile %s "
-                   "--format process in another profile",
-                   profile);
-        return STATUS_FAILED;
+        return error_hint(error,
+                          "use credential_process = aws configure export-credentials --profile %s "
+                          "--format process in another profile",
+                          profile);
     }
     if ((source_profile == NULL) == (credential_source == NULL)) {
         return error_set(error, ERROR_CREDENTIALS, profile,

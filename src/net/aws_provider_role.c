@@ -235,9 +235,7 @@ enum status aws_provider_assume_role(struct aws_asking *asking, const struct aws
     struct buffer body = {0};
     struct http_response *response = NULL;
     enum status status = find_sts(asking, &endpoint, &region, error);
-    if (status == STATUS_OK) {
-        status = make_body(asking, role, &body, error);
-    }
+    status = status == STATUS_OK ? make_body(asking, role, &body, error) : status;
     if (status == STATUS_OK) {
         status = ask(asking, role, &endpoint, region, &body, &response, error);
     }

@@ -41,8 +41,7 @@ static const char *setting(const struct aws_asking *asking, const char *profile,
 static enum status sign_in(const struct sso *sso, const char *why, struct error *error)
 {
     error_set(error, ERROR_CREDENTIALS, sso->name, "%s", why);
-    error_hint(error, "sign in: aws sso login --profile %s", sso->profile);
-    return STATUS_FAILED;
+    return error_hint(error, "sign in: aws sso login --profile %s", sso->profile);
 }
 
 /* ---------------------------------------------------------------- settings */
@@ -290,8 +289,6 @@ enum status aws_provider_sso(struct aws_asking *asking, const char *profile,
     snprintf(name, sizeof(name), "SSO of profile %.48s", profile);
     struct sso sso = {.profile = profile, .name = name};
     enum status status = read_settings(asking, &sso, error);
-    if (status == STATUS_OK) {
-        status = read_cached_token(asking, &sso, error);
-    }
+    status = status == STATUS_OK ? read_cached_token(asking, &sso, error) : status;
     return status == STATUS_OK ? ask(asking, &sso, credentials, error) : status;
 }

@@ -509,8 +509,7 @@ static enum status check_request(const struct aws_signer *signer,
         error_set(error, ERROR_CREDENTIALS, credentials->provider,
                   "the access key or session token is empty, too long, or holds blanks, control "
                   "characters or other characters that no header may hold");
-        error_hint(error, "look for a blank or a line break that was copied along");
-        return STATUS_FAILED;
+        return error_hint(error, "look for a blank or a line break that was copied along");
     }
     if (strlen(request->region) >= sizeof(signer->key_region) ||
         strlen(request->service) >= sizeof(signer->key_service)) {

@@ -77,8 +77,7 @@ static enum status check_ca_file(const char *path, struct error *error)
     if (access(path, R_OK) != 0) {
         error_set_errno(error, ERROR_BAD_VALUE, errno, path,
                         "the file of trusted certificates can't be read");
-        error_hint(error, "AWS_CA_BUNDLE, ca_bundle or the connector's option names it");
-        return STATUS_FAILED;
+        return error_hint(error, "AWS_CA_BUNDLE, ca_bundle or the connector's option names it");
     }
     return STATUS_OK;
 }

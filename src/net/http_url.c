@@ -167,8 +167,7 @@ enum status http_url_parse(const char *text, const char *object, struct arena *a
     if (status != STATUS_OK) {
         error_set(error, ERROR_BAD_VALUE, object, "\"%s\" is no URL that can be used: %s",
                   strchr(text, '@') == NULL ? text : "(a URL with a user name)", fault);
-        error_hint(error, "write it as https://HOST:PORT/PATH");
-        return STATUS_FAILED;
+        return error_hint(error, "write it as https://HOST:PORT/PATH");
     }
     return STATUS_OK;
 }

@@ -59,8 +59,7 @@ void stream_destroy(struct stream *stream)
 enum status stream_break(struct stream *stream, struct error *error)
 {
     stream->state = STREAM_BROKEN;
-    error_copy(error, &stream->failure);
-    return STATUS_FAILED;
+    return error_copy(error, &stream->failure);
 }
 
 static enum status break_off(struct stream *stream, struct error *error, const char *words)
@@ -75,8 +74,7 @@ enum status stream_ready(struct stream *stream, struct error *error)
         return STATUS_OK;
     }
     if (stream->state == STREAM_BROKEN) {
-        error_copy(error, &stream->failure);
-        return STATUS_FAILED;
+        return error_copy(error, &stream->failure);
     }
     if (clock_boottime_ms() >= stream->deadline_ms) {
         return break_off(stream, error,

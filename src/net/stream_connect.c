@@ -200,9 +200,7 @@ enum status stream_go_on(struct stream *stream)
     }
     if (status == STATUS_OK && stream->state == STREAM_CONNECTING) {
         status = take_connection(stream);
-        if (status == STATUS_OK) {
-            status = stream_tls_begin(stream);
-        }
+        status = status == STATUS_OK ? stream_tls_begin(stream) : status;
     }
     if (status == STATUS_OK && stream->state == STREAM_HANDSHAKING) {
         status = stream_tls_handshake(stream);

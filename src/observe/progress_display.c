@@ -7,7 +7,6 @@
 #include "observe/progress.h"
 
 #include "base/clock.h"
-#include "base/condition.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"

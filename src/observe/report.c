@@ -115,8 +115,7 @@ static enum status read_state(const char *folder, struct report *report, struct 
     }
     if (json_tree_parse(text, length, JSON_REJECT_DUPLICATES, path, ERROR_STATE_INVALID,
                         &report->state, error) != STATUS_OK) {
-        error_hint(error, "it is only an export: `transhume resume` writes it again");
-        return STATUS_FAILED;
+        return error_hint(error, "it is only an export: `transhume resume` writes it again");
     }
     json_t *state = report->state;
     if (report_count(state, "format") > FORMAT) {

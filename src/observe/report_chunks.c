@@ -2,7 +2,6 @@
 #include "observe/report_parts.h"
 
 #include "base/file.h"
-#include "base/file_lines.h"
 #include "model/json_tree.h"
 #include <string.h>
 

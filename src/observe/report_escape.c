@@ -1,5 +1,5 @@
 /* Escaping for HTML, Markdown and JSON, a character at a time. */
-#include "observe/report_escape.h"
+#include "observe/report_parts.h"
 
 #include "base/text.h"
 #include <stdbool.h>

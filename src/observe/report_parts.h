@@ -2,8 +2,8 @@
 #ifndef TRANSHUME_OBSERVE_REPORT_PARTS_H
 #define TRANSHUME_OBSERVE_REPORT_PARTS_H
 
+#include "base/buffer.h"
 #include "observe/report.h"
-#include "observe/report_escape.h"
 
 /* report_chunks.c: chunks.jsonl. */
 enum status report_read_chunks(const char *folder, struct report *report,
@@ -52,5 +52,22 @@ void report_append_seconds(struct buffer *out, double seconds);
 void report_append_time(struct buffer *out, const char *stamp);
 /* "412,345 records/s"; "–" where it took no time. */
 void report_append_rate(struct buffer *out, uint64_t count, double seconds);
+
+/* ---------------------------------------------------------------- report_escape.c */
+
+/*
+ * All take any bytes up to the NUL (NULL: nothing). What is no character, controls but newline and
+ * tab, and marks that turn the writing direction become U+FFFD.
+ */
+
+/* As text or attribute of HTML and of SVG in it: & < > " ' become references. */
+void report_html(struct buffer *out, const char *text);
+/* As running text or a cell of Markdown, not at the beginning of a line: what means something there
+ * is escaped, line breaks become blanks. */
+void report_markdown(struct buffer *out, const char *text);
+/* As a block of code, with fences longer than any in it. */
+void report_markdown_block(struct buffer *out, const char *language, const char *text);
+/* As a JSON string with quotes; < > & are written \u003c …, so that it may stand in a page too. */
+void report_json(struct buffer *out, const char *text);
 
 #endif

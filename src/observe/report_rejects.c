@@ -1,7 +1,6 @@
 /* Reading reject files for the report: how many of which kind, and a few of each. */
 #include "observe/report_parts.h"
 
-#include "base/entries.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"

@@ -2,7 +2,6 @@
 #include "observe/report_parts.h"
 
 #include "base/file.h"
-#include "base/file_lines.h"
 #include "base/log.h"
 #include <string.h>
 

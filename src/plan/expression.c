@@ -444,8 +444,7 @@ static enum status bind_large(struct expression_statement *statement, int index,
     if (cause.class == ERROR_CLASS_REJECT) {
         return reject(statement, cause.message, error);
     }
-    error_copy(error, &cause);
-    return STATUS_FAILED;
+    return error_copy(error, &cause);
 }
 
 static enum status bind_other(struct expression_statement *statement, int index,
@@ -574,9 +573,7 @@ enum status expression_evaluate(struct expression_statement *statement, const st
                                 struct arena *arena, struct cell *result, struct error *error)
 {
     enum status status = run(statement, values, error);
-    if (status == STATUS_OK) {
-        status = take_result(statement, arena, result, error);
-    }
+    status = status == STATUS_OK ? take_result(statement, arena, result, error) : status;
     finish(statement);
     return status;
 }

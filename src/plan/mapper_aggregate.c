@@ -365,8 +365,7 @@ enum status mapper_aggregates_add(struct mapper *mapper, uint32_t child, const s
     }
     for (uint32_t i = 0; i < mapper->shared->aggregate_count; i++) {
         if (mapper->aggregates[i].failed && mapper->aggregates[i].fault.code == ERROR_MEMORY) {
-            error_copy(error, &mapper->aggregates[i].fault);
-            return STATUS_FAILED;
+            return error_copy(error, &mapper->aggregates[i].fault);
         }
     }
     return STATUS_OK;
@@ -378,8 +377,7 @@ enum status mapper_aggregate_result(struct mapper *mapper, uint32_t number, stru
     struct aggregate_state *state = &mapper->aggregates[number];
     const struct mapping_aggregate *aggregate = &mapper->shared->aggregates[number];
     if (state->failed) {
-        error_copy(error, &state->fault);
-        return STATUS_FAILED;
+        return error_copy(error, &state->fault);
     }
     switch (aggregate->function) {
     case AGGREGATE_COUNT:

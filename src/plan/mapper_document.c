@@ -88,7 +88,7 @@ static bool holds(const struct mapping_match *match, const struct cell *slots)
 {
     const struct cell *value = &slots[match->value.index];
     if (match->template == NULL) {
-        return match_constant_equals(&match->constant, value);
+        return scalar_equals(&match->constant, value);
     }
     return value->kind == VALUE_TEXT &&
            template_read(match->template, value->text, value->length, NULL) != TEMPLATE_DIFFERS;

@@ -8,7 +8,7 @@
 #include "plan/expression.h"
 #include "plan/mapper.h"
 #include "plan/mapping.h"
-#include "plan/match.h"
+#include "plan/scalar.h"
 
 /* One aggregate over the child rows of the parent at hand. */
 struct aggregate_state {

@@ -117,8 +117,7 @@ static enum status copy_document(struct making *making, const struct mapping_lis
         }
         if (mapper_keep(making, &from[1], &pair[1], &fault) != STATUS_OK) {
             if (!mapper_is_reject(&fault)) {
-                error_copy(error, &fault);
-                return STATUS_FAILED;
+                return error_copy(error, &fault);
             }
             if (result == STATUS_OK) {
                 error_copy(error, &fault);

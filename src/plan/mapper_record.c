@@ -262,8 +262,7 @@ static enum status fill_row(struct making *making, struct cell *cells, struct er
     if (mapping->document_star && (status == STATUS_OK || mapper_is_reject(error))) {
         struct error ignored;
         if (document_with_star(making, making->document, fields, cells, &ignored) != STATUS_OK) {
-            error_copy(error, &ignored);
-            return STATUS_FAILED;
+            return error_copy(error, &ignored);
         }
     }
     uint32_t width = own_width(making->entity);
@@ -312,10 +311,9 @@ void mapper_carry_envelope(struct mapper *mapper, struct entity_state *entity,
     *to = *from;
     to->source_key = NULL;
     to->source_key_count = 0;
-    to->position.bytes =
-        from->position.length == 0
-            ? NULL
-            : (const uint8_t *)arena_copy(out->arena, from->position.bytes, from->position.length);
+    to->position.bytes = from->position.length == 0
+                             ? NULL
+                             : arena_copy(out->arena, from->position.bytes, from->position.length);
     if (from->write_time_us < mapper->newest_write_us) {
         to->write_time_us = mapper->newest_write_us;
     }

@@ -182,9 +182,7 @@ static enum status evaluate(struct making *making, uint32_t number, struct cell 
 {
     struct mapper *mapper = making->mapper;
     enum status status = gather(making, &mapper->shared->expressions[number], error);
-    if (status == STATUS_OK) {
-        status = prepare(mapper, number, error);
-    }
+    status = status == STATUS_OK ? prepare(mapper, number, error) : status;
     return status == STATUS_OK
                ? expression_evaluate(mapper->statements[number], mapper->expression_values,
                                      making->arena, cell, error)
@@ -290,8 +288,7 @@ static enum status list_value(struct making *making, const struct list_state *li
         }
     }
     if (list->failed) {
-        error_copy(error, &list->fault);
-        return STATUS_FAILED;
+        return error_copy(error, &list->fault);
     }
     return STATUS_OK;
 }

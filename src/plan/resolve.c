@@ -217,8 +217,7 @@ static enum status finish(struct resolver *resolver, struct error *error)
 {
     struct plan *plan = resolver->plan;
     if (resolver->fatal.code != ERROR_NONE) {
-        error_copy(error, &resolver->fatal);
-        return STATUS_FAILED;
+        return error_copy(error, &resolver->fatal);
     }
     if (plan_faults_result(&resolver->faults, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -8,8 +8,8 @@
 #include "plan/expression.h"
 #include "plan/faults.h"
 #include "plan/mapping.h"
-#include "plan/match.h"
 #include "plan/plan.h"
+#include "plan/scalar.h"
 #include "plan/tree.h"
 
 /* Pointers to zeroed items of an arena. */

@@ -228,7 +228,7 @@ static bool may_both_hold(const struct mapping_match *left, const struct mapping
     }
     /* of two constants: numbers by value */
     return left->template == NULL && right->template == NULL &&
-           match_constant_equals(&left->constant, &right->constant);
+           scalar_equals(&left->constant, &right->constant);
 }
 
 static bool is_alike(const struct mapping_match *left, const struct mapping_match *right)
@@ -237,7 +237,7 @@ static bool is_alike(const struct mapping_match *left, const struct mapping_matc
         return false;
     }
     return left->template != NULL ? template_is_alike(left->template, right->template)
-                                  : match_constant_equals(&left->constant, &right->constant);
+                                  : scalar_equals(&left->constant, &right->constant);
 }
 
 static bool kinds_are_alike(const struct entity_builder *left, const struct entity_builder *right)

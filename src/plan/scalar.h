@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "model/schema.h"
 #include "plan/document.h"
+#include "plan/mapping.h"
 
 /*
  * Quoted: TEXT. Else null, true, 5, 0x1F, 0o17, 1.50 (DECIMAL, scale kept), .inf, .nan by their
@@ -31,5 +32,8 @@ const char *scalar_native_hint(const struct connector *connector, const char *na
 /* Names of the kinds that `cast:` may give. */
 extern const char *const scalar_cast_names[];
 extern const uint32_t scalar_cast_name_count;
+
+/* Is the value the constant? Numbers by value; NULL also stands for MISSING. */
+bool scalar_equals(const struct cell *constant, const struct cell *value);
 
 #endif

@@ -1,8 +1,7 @@
 /* Records that the run is known to have rejected: no difference, and not to be looked for. */
 #include "verify/verify_internal.h"
 
-#include "base/entries.h"
-#include "base/file_lines.h"
+#include "base/file.h"
 #include "engine/ledger/json_text.h"
 #include "engine/rejects/mended_line.h"
 #include <errno.h>
@@ -18,8 +17,7 @@ struct feeding {
 static enum status leave_line(const struct error *why, struct error *error)
 {
     if (why->code == ERROR_MEMORY) {
-        error_copy(error, why);
-        return STATUS_FAILED;
+        return error_copy(error, why);
     }
     return STATUS_OK;
 }

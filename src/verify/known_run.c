@@ -34,23 +34,22 @@ static enum status refuse_plan(const struct verify *verify, const struct ledger_
         canonical_text_is_part(header->mapping_text, verify->session->plan->mapping_text)) {
         error_set(error, ERROR_PLAN_CHANGED, options->include_count > 0 ? "--include" : "--exclude",
                   "it leaves tables out that run %s copied", header->run_id);
-        error_hint(error, "leave it out; to compare these tables alone, which proves nothing of "
+        return error_hint(error,
+                          "leave it out; to compare these tables alone, which proves nothing of "
                           "the run, say SRC DST (or --plan FILE) with it");
-        return STATUS_FAILED;
     }
     if (verify->session->document == NULL) {
         error_set(
             error, ERROR_PLAN_CHANGED, verify->session->source_uri->shown,
             "its tables are not those that run %s copied: one came, went or has other columns",
             header->run_id);
-        error_hint(error, "put it back, or give SRC DST to compare what is there now");
-        return STATUS_FAILED;
+        return error_hint(error, "put it back, or give SRC DST to compare what is there now");
     }
     error_set(error, ERROR_PLAN_CHANGED, "plan",
               "it does not make the records that run %s made of this source", header->run_id);
-    error_hint(error, "put the plan back (the state folder's plan.yaml is the run's own), migrate "
+    return error_hint(error,
+                      "put the plan back (the state folder's plan.yaml is the run's own), migrate "
                       "again, or compare by this one: --plan FILE");
-    return STATUS_FAILED;
 }
 
 static bool is_copy(const struct ledger_header *header)
@@ -170,8 +169,7 @@ static enum status refuse_unfinished(const struct verify *verify, const char *id
 {
     error_set(error, ERROR_RUN_UNFINISHED, verify->session->target_uri->shown,
               "run %s is not finished", id);
-    error_hint(error, "`transhume resume` continues it; validate what is complete");
-    return STATUS_FAILED;
+    return error_hint(error, "`transhume resume` continues it; validate what is complete");
 }
 
 /* Named otherwise than the state folder names its target, but it is the very database. */

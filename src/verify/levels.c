@@ -134,9 +134,7 @@ static enum status count_sides(struct verify *verify, struct error *error)
     if (pass.act == ACT_SPILL && status == STATUS_OK) {
         status = spill_create(verify->folder, 0, options, &verify->spill, error);
     }
-    if (status == STATUS_OK) {
-        status = steps_list_all(verify, &list, error);
-    }
+    status = status == STATUS_OK ? steps_list_all(verify, &list, error) : status;
     if (status == STATUS_OK) {
         keep_uncounted(verify, counted, &list);
     }
@@ -145,9 +143,7 @@ static enum status count_sides(struct verify *verify, struct error *error)
     if (status == STATUS_OK && list.count > 0) {
         status = pass_run(&pass, error);
     }
-    if (status == STATUS_OK) {
-        status = known_rejects_feed(&pass, error);
-    }
+    status = status == STATUS_OK ? known_rejects_feed(&pass, error) : status;
     free(list.tasks);
     return status;
 }
@@ -226,9 +222,7 @@ static void compare_counts(struct verify *verify, struct match *match)
 enum status steps_count(struct verify *verify, struct match *match, struct error *error)
 {
     enum status status = count_sides(verify, error);
-    if (status == STATUS_OK) {
-        status = read_unclear(verify, error);
-    }
+    status = status == STATUS_OK ? read_unclear(verify, error) : status;
     if (status == STATUS_OK) {
         compare_counts(verify, match);
     }

@@ -546,9 +546,7 @@ static enum status match_group(void *context, const struct spill_group *group, s
     while (status == STATUS_OK && next_kind(&walk, &kind)) {
         status = settle_kind(&walk, &kind, error);
     }
-    if (status == STATUS_OK) {
-        status = settle_extra(&walk, &extra, error);
-    }
+    status = status == STATUS_OK ? settle_extra(&walk, &extra, error) : status;
     bool crowded = status == STATUS_OK && match->crowded && match->repair != NULL;
     return crowded && match->record_count > lines ? crowded_repair(match, group, extra, error)
                                                   : status;

@@ -1,6 +1,5 @@
 /* One reading of both sides: tasks, the threads that take them, and what becomes of each record. */
 #include "base/clock.h"
-#include "base/condition.h"
 #include "base/failpoint.h"
 #include "base/memory.h"
 #include "base/signals.h"
@@ -660,12 +659,8 @@ enum status pass_run_bad(struct pass *pass, struct error *error)
     enum status status = steps_list_bad(pass->verify, &list, error);
     pass->tasks = list.tasks;
     pass->task_count = list.count;
-    if (status == STATUS_OK) {
-        status = pass_run(pass, error);
-    }
-    if (status == STATUS_OK) {
-        status = known_rejects_feed(pass, error);
-    }
+    status = status == STATUS_OK ? pass_run(pass, error) : status;
+    status = status == STATUS_OK ? known_rejects_feed(pass, error) : status;
     free(list.tasks);
     return status;
 }

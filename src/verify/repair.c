@@ -193,8 +193,7 @@ static enum status refuse(const struct verify *verify, uint32_t table, const cha
 {
     error_set(error, ERROR_NOT_REPAIRABLE, verify->tables[table].plan->target.name,
               "the differences can't be repaired: %s", why);
-    error_hint(error, "nothing was changed; migrate this table again into an empty target");
-    return STATUS_FAILED;
+    return error_hint(error, "nothing was changed; migrate this table again into an empty target");
 }
 
 /* Before anything is written: does the table still take the plan's records, and may they be taken
@@ -266,9 +265,7 @@ enum status verify_repair(struct run_session *session, struct verify_result *res
     options.rejects_file = arena_format(session->arena, "%s/repair.jsonl", session->state_path);
     session_leave_mirror(session);
     enum status status = run_open(&options, &writing, &faults, error);
-    if (status == STATUS_OK) {
-        status = run_migrate(writing, &result->repair, error);
-    }
+    status = status == STATUS_OK ? run_migrate(writing, &result->repair, error) : status;
     buffer_free(&faults);
     result->repair.progress = NULL; /* it goes with its session */
     result->repair.rejects_folder = NULL;

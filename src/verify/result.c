@@ -140,8 +140,8 @@ void steps_fill_result(struct verify *verify, struct match *match)
     result->record_count = match->record_count;
     result->record_file = verify->record_file;
     result->records = arena_copy(verify->arena, match->kept->data, match->kept->length);
-    result->notes = (const char *const *)(void *)arena_copy(verify->arena, verify->notes.data,
-                                                            verify->notes.length);
+    result->notes =
+        (const char *const *)arena_copy(verify->arena, verify->notes.data, verify->notes.length);
     result->note_count = (uint32_t)(verify->notes.length / sizeof(const char *));
     result->exit_status = result->ok ? 0 : 1;
 }

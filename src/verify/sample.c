@@ -201,8 +201,7 @@ static enum status look_up(struct sampling *sampling, struct error *error)
     struct verify *verify = sampling->verify;
     enum status status = STATUS_OK;
     if (sampling->failed) {
-        error_copy(error, &sampling->error);
-        return STATUS_FAILED;
+        return error_copy(error, &sampling->error);
     }
     for (uint32_t i = 0; i < verify->table_count && status == STATUS_OK; i++) {
         if (is_looked_up(sampling, &verify->tables[i])) {
@@ -223,26 +222,18 @@ static enum status read_both(struct sampling *sampling, struct task_list *source
     pass.tasks = source->tasks;
     pass.task_count = source->count;
     sampling->drawing = true;
-    if (status == STATUS_OK) {
-        status = pass_run(&pass, error);
-    }
+    status = status == STATUS_OK ? pass_run(&pass, error) : status;
     sampling->drawing = false;
     pass.counts = false;
-    if (status == STATUS_OK) {
-        status = pass_run(&pass, error);
-    }
+    status = status == STATUS_OK ? pass_run(&pass, error) : status;
     qsort(sampling->keys, sampling->key_count, sizeof(*sampling->keys), compare_keys);
     if (status == STATUS_OK) {
         status = list_target(sampling, source, target, error); /* now that the keys are known */
     }
     pass.tasks = target->tasks;
     pass.task_count = target->count;
-    if (status == STATUS_OK) {
-        status = pass_run(&pass, error);
-    }
-    if (status == STATUS_OK) {
-        status = look_up(sampling, error);
-    }
+    status = status == STATUS_OK ? pass_run(&pass, error) : status;
+    status = status == STATUS_OK ? look_up(sampling, error) : status;
     return status == STATUS_OK ? known_rejects_feed(&pass, error) : status;
 }
 
@@ -268,12 +259,8 @@ enum status steps_sample(struct verify *verify, struct match *match, struct erro
         status = steps_list_stream(verify, i, SPAN_ROWS, &source, error);
     }
     thin_out(&sampling, &source);
-    if (status == STATUS_OK) {
-        status = read_both(&sampling, &source, &target, error);
-    }
-    if (status == STATUS_OK) {
-        status = match_all(match, error);
-    }
+    status = status == STATUS_OK ? read_both(&sampling, &source, &target, error) : status;
+    status = status == STATUS_OK ? match_all(match, error) : status;
     free(source.tasks);
     free(target.tasks);
     for (uint32_t i = 0; sampling.looked != NULL && i < verify->table_count; i++) {

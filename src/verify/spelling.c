@@ -232,14 +232,10 @@ enum status spelling_flush(struct spelling *spelling, struct error *error)
         at += source->length;
         status = read_key(source, key, arena, &keys[(size_t)i * key.count], error);
     }
-    if (status == STATUS_OK) {
-        status = fetch(spelling, keys, spelling->count, &batch, error);
-    }
+    status = status == STATUS_OK ? fetch(spelling, keys, spelling->count, &batch, error) : status;
     bool none = batch != NULL && batch->row_count == 0;
     batch_destroy(batch);
-    if (status == STATUS_OK) {
-        status = settle_all(spelling, keys, none, arena, error);
-    }
+    status = status == STATUS_OK ? settle_all(spelling, keys, none, arena, error) : status;
     arena_destroy(arena);
     buffer_clear(&spelling->entries);
     spelling->count = 0;

@@ -207,8 +207,7 @@ static enum status make_target_form(struct verify *verify, struct verify_table *
     if (count == 0) {
         error_set(error, ERROR_TARGET_SCHEMA, actual->name,
                   "the target's table has none of the plan's columns");
-        error_hint(error, "was it replaced by another table of that name?");
-        return STATUS_FAILED;
+        return error_hint(error, "was it replaced by another table of that name?");
     }
     request->columns = columns;
     request->column_count = count;

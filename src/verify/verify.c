@@ -88,8 +88,7 @@ static enum status take_snapshots(struct verify *verify, struct error *error)
                                                      error) != STATUS_OK ||
         session->mirror->connector->catalog->describe(session->mirror, &verify->mirror_schema,
                                                       error) != STATUS_OK) {
-        error_context(error, "the target: ");
-        return STATUS_FAILED;
+        return error_context(error, "the target: ");
     }
     return session_describe_streams(session, error);
 }
@@ -220,9 +219,7 @@ static enum status read_again(struct verify *verify, struct error *error)
 static enum status list_tasks(struct verify *verify, struct task_list *list, struct error *error)
 {
     enum status status = verify->options.push_down ? steps_push_down(verify, error) : STATUS_OK;
-    if (status == STATUS_OK) {
-        status = checkpoint_open(verify, error);
-    }
+    status = status == STATUS_OK ? checkpoint_open(verify, error) : status;
     if (status == STATUS_OK) {
         verify_make_buckets(verify);
         steps_make_columns(verify);
@@ -345,12 +342,8 @@ static enum status work(struct verify *verify, struct match *matching, struct er
     }
     atomic_store(&progress->phase, PROGRESS_COMPARE);
     enum status status = compare(verify, matching, error);
-    if (status == STATUS_OK) {
-        status = match_end(matching, error);
-    }
-    if (status == STATUS_OK) {
-        status = end_repair_files(verify, matching, error);
-    }
+    status = status == STATUS_OK ? match_end(matching, error) : status;
+    status = status == STATUS_OK ? end_repair_files(verify, matching, error) : status;
     if (status == STATUS_OK) {
         steps_fill_result(verify, matching);
     }

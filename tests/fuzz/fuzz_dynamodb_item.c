@@ -3,7 +3,7 @@
 #include "support.h"
 
 #include "connectors/dynamodb/item.h"
-#include "connectors/dynamodb/network_page.h"
+#include "connectors/dynamodb/network/page.h"
 #include "connectors/keyed/spill.h"
 #include <stdlib.h>
 #include <string.h>

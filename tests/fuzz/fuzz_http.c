@@ -2,7 +2,7 @@
  * what DynamoDB's client makes of it. */
 #include "support.h"
 
-#include "connectors/dynamodb/client_internal.h"
+#include "connectors/dynamodb/network/client_internal.h"
 #include "net/http.h"
 #include "server.h"
 #include <stdio.h>

@@ -1,6 +1,5 @@
 /* Timed waits: they last as long as was asked, by the monotonic clock, or until a signal comes. */
 #include "base/clock.h"
-#include "base/condition.h"
 #include "support.h"
 
 enum { MILLISECOND_NS = 1000000, SHORT_MS = 50, LONG_MS = 60000 };

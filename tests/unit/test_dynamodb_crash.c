@@ -4,7 +4,7 @@
 
 #include "base/failpoint.h"
 #include "base/file.h"
-#include "connectors/dynamodb/format.h"
+#include "connectors/dynamodb/json/json.h"
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

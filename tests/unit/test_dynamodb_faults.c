@@ -1,6 +1,6 @@
 /* What answers of DynamoDB are taken for: names, statuses, checksums, what is no DynamoDB at all.
  */
-#include "connectors/dynamodb/client_internal.h"
+#include "connectors/dynamodb/network/client_internal.h"
 #include "connectors/lease.h"
 #include "support.h"
 #include <stdio.h>

@@ -2,7 +2,7 @@
 #include "support_dynamodb.h"
 
 #include "base/file.h"
-#include "connectors/dynamodb/format.h"
+#include "connectors/dynamodb/json/json.h"
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>

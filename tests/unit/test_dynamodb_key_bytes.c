@@ -1,5 +1,5 @@
 /* Keys of tables as bytes, and back. */
-#include "connectors/dynamodb/network_target.h"
+#include "connectors/dynamodb/network/target.h"
 #include "support.h"
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* Pages of items taken apart, also where they are cut anywhere; and the cap in capacity units. */
 #include "support.h"
 
-#include "connectors/dynamodb/network_page.h"
+#include "connectors/dynamodb/network/page.h"
 #include "connectors/keyed/capacity.h"
 #include <stdlib.h>
 #include <string.h>

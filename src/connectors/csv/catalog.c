@@ -64,8 +64,8 @@ static enum status take_name(const struct describing *describing, const char *pa
     if (memchr(copy, '\0', length) != NULL || !text_is_utf8(copy, length)) {
         error_set(describing->error, ERROR_SOURCE_INVALID, path,
                   "the name of column %u in its first line is not valid text", number + 1);
-        error_hint(describing->error, "say which encoding the file has: ?encoding=windows-1252");
-        return STATUS_FAILED;
+        return error_hint(describing->error,
+                          "say which encoding the file has: ?encoding=windows-1252");
     }
     *name = copy;
     return STATUS_OK;
@@ -74,8 +74,7 @@ static enum status take_name(const struct describing *describing, const char *pa
 static enum status refuse_repeated(const struct describing *describing, const char *path,
                                    const struct head *head)
 {
-    const char **sorted =
-        (const char **)memory_allocate_zeroed((size_t)head->count + 1, sizeof(*sorted));
+    const char **sorted = memory_allocate_zeroed((size_t)head->count + 1, sizeof(*sorted));
     enum status status = STATUS_OK;
     if (head->count > 0) {
         memcpy(sorted, head->names, head->count * sizeof(*sorted));
@@ -125,8 +124,8 @@ static enum status read_head(const struct describing *describing, const char *pa
     }
     if (status == STATUS_OK) {
         head->count = record.field_count;
-        head->names = (const char **)arena_allocate_zeroed(
-            describing->arena, (size_t)record.field_count + 1, sizeof(*head->names));
+        head->names = arena_allocate_zeroed(describing->arena, (size_t)record.field_count + 1,
+                                            sizeof(*head->names));
     }
     for (uint32_t at = 0; status == STATUS_OK && at < head->count; at++) {
         status = take_name(describing, path, &record.fields[at], at, &head->names[at]);
@@ -150,8 +149,8 @@ static const struct csv_declared *find_declared(const struct csv_declared *decla
 
 static void make_columns(struct describing *describing, const char *const *names, uint32_t count)
 {
-    describing->columns = (struct schema_column *)arena_allocate_zeroed(
-        describing->arena, (size_t)count + 1, sizeof(*describing->columns));
+    describing->columns =
+        arena_allocate_zeroed(describing->arena, (size_t)count + 1, sizeof(*describing->columns));
     for (uint32_t at = 0; at < count; at++) {
         describing->columns[at] =
             (struct schema_column){.name = names[at], .type = {.kind = VALUE_TEXT}};
@@ -162,7 +161,7 @@ static void make_columns(struct describing *describing, const char *const *names
 static void columns_of_definition(struct describing *describing)
 {
     const struct folder_sidecar *sidecar = &describing->definition.sidecar;
-    describing->columns = (struct schema_column *)arena_allocate_zeroed(
+    describing->columns = arena_allocate_zeroed(
         describing->arena, (size_t)sidecar->column_count + 1, sizeof(*describing->columns));
     memcpy(describing->columns, sidecar->columns,
            sidecar->column_count * sizeof(*describing->columns));
@@ -189,8 +188,7 @@ static enum status place_column(struct describing *describing, const char *path,
     error_set(describing->error, ERROR_SOURCE_INVALID, path,
               "it has no column \"%s\", which table %s has elsewhere", name,
               describing->table->name);
-    error_hint(describing->error, "files of one table have the same columns, in any order");
-    return STATUS_FAILED;
+    return error_hint(describing->error, "files of one table have the same columns, in any order");
 }
 
 /* Where the table's columns stand in this file; the first file with a head decides them. */
@@ -202,9 +200,7 @@ static enum status read_file_head(struct describing *describing, uint32_t number
     struct head head = {0};
     enum status status =
         csv_reader_can_seek(&describing->data->dialect, path, &file->can_seek, describing->error);
-    if (status == STATUS_OK) {
-        status = read_head(describing, path, &head);
-    }
+    status = status == STATUS_OK ? read_head(describing, path, &head) : status;
     if (status != STATUS_OK) {
         file->is_empty = status == STATUS_END;
         return status == STATUS_END ? STATUS_OK : status;
@@ -218,7 +214,7 @@ static enum status read_file_head(struct describing *describing, uint32_t number
                            table->name, describing->column_count);
         error_hint(describing->error, "files of one table have the same columns, in any order");
     }
-    file->field_of_column = (uint32_t *)arena_allocate_zeroed(
+    file->field_of_column = arena_allocate_zeroed(
         describing->arena, (size_t)describing->column_count + 1, sizeof(uint32_t));
     for (uint32_t at = 0; status == STATUS_OK && at < describing->column_count; at++) {
         if (!describing->data->dialect.header) {
@@ -234,7 +230,7 @@ static enum status read_heads(struct describing *describing)
 {
     const struct folder_table *table = describing->table;
     enum status status = STATUS_OK;
-    describing->data->files = (struct csv_file_data *)arena_allocate_zeroed(
+    describing->data->files = arena_allocate_zeroed(
         describing->arena, (size_t)table->file_count + 1, sizeof(*describing->data->files));
     if (describing->defined && describing->definition.sidecar.column_count > 0) {
         columns_of_definition(describing);
@@ -278,8 +274,8 @@ static enum status learn_types(struct describing *describing, const bool *wanted
                                struct schema_table *schema)
 {
     struct folder_table_data *data = describing->data;
-    data->facts = (struct csv_column_facts *)arena_allocate_zeroed(
-        describing->arena, (size_t)describing->column_count + 1, sizeof(*data->facts));
+    data->facts = arena_allocate_zeroed(describing->arena, (size_t)describing->column_count + 1,
+                                        sizeof(*data->facts));
     struct csv_pass pass = {.database = describing->database,
                             .table = describing->table,
                             .data = data,
@@ -302,8 +298,8 @@ static enum status learn_types(struct describing *describing, const bool *wanted
 
 static enum status find_types(struct describing *describing, struct schema_table *schema)
 {
-    bool *wanted = (bool *)arena_allocate_zeroed(
-        describing->arena, (size_t)describing->column_count + 1, sizeof(*wanted));
+    bool *wanted = arena_allocate_zeroed(describing->arena, (size_t)describing->column_count + 1,
+                                         sizeof(*wanted));
     describing->data->learned = wanted;
     if (declare_types(describing, wanted) && learn_types(describing, wanted, schema) != STATUS_OK) {
         return STATUS_FAILED;
@@ -323,8 +319,7 @@ enum status csv_describe_table(struct folder *folder, struct folder_table *table
     struct describing describing = {
         .database = database, .table = table, .arena = arena, .error = error};
     char *path = folder_definition_path(arena, folder, table->name, ".json");
-    describing.data =
-        (struct folder_table_data *)arena_allocate_zeroed(arena, 1, sizeof(*describing.data));
+    describing.data = arena_allocate_zeroed(arena, 1, sizeof(*describing.data));
     enum status status = csv_definition_read(path, arena, &describing.definition, error);
     describing.defined = status == STATUS_OK;
     describing.data->dialect = describing.defined && !database->dialect_given
@@ -502,7 +497,7 @@ static const char *nearest_column(const struct folder_snapshot *snapshot, const 
     for (uint32_t table = 0; table < snapshot->table_count; table++) {
         count += snapshot->tables[table].schema.column_count;
     }
-    const char **names = (const char **)memory_allocate_zeroed(count + 1, sizeof(*names));
+    const char **names = memory_allocate_zeroed(count + 1, sizeof(*names));
     count = 0;
     for (uint32_t table = 0; table < snapshot->table_count; table++) {
         const struct schema_table *schema = &snapshot->tables[table].schema;
@@ -557,30 +552,19 @@ enum status csv_check_tables(struct folder *folder, const struct folder_snapshot
     return status;
 }
 
-enum status csv_caveats(struct folder *folder, struct buffer *out, struct error *error)
+void csv_caveats(const struct folder_table *table, struct buffer *out)
 {
-    struct folder_snapshot *snapshot = NULL;
-    if (folder_snapshot(folder, &snapshot, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    const struct folder_table_data *data = table->format_data;
+    show_types(table, out);
+    doubt_delimiter(table, out);
+    for (uint32_t column = 0; data->facts != NULL && column < table->schema.column_count;
+         column++) {
+        explain_column(table, column, out);
     }
-    for (uint32_t at = 0; at < snapshot->table_count; at++) {
-        struct folder_table *table = NULL;
-        if (folder_find_table(folder, snapshot->tables[at].name, &table, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        const struct folder_table_data *data = table->format_data;
-        show_types(table, out);
-        doubt_delimiter(table, out);
-        for (uint32_t column = 0; data->facts != NULL && column < table->schema.column_count;
-             column++) {
-            explain_column(table, column, out);
-        }
-        if (data->faults > 0) {
-            buffer_format(out, "%s: %llu records can't be read, the first one at %s:%llu\n",
-                          table->name, (unsigned long long)data->faults,
-                          table->files[data->first_fault.file].name,
-                          (unsigned long long)data->first_fault.line + 1);
-        }
+    if (data->faults > 0) {
+        buffer_format(out, "%s: %llu records can't be read, the first one at %s:%llu\n",
+                      table->name, (unsigned long long)data->faults,
+                      table->files[data->first_fault.file].name,
+                      (unsigned long long)data->first_fault.line + 1);
     }
-    return STATUS_OK;
 }

@@ -104,8 +104,7 @@ static enum status read_options(struct folder *folder, const struct uri *uri, st
             STATUS_OK ||
         record_bytes < 1024 || record_bytes > CSV_RECORD_BYTES_MOST) {
         error_set(error, ERROR_BAD_VALUE, uri->shown, "record_bytes is from 1KiB to 1GiB");
-        error_hint(error, "write for example csv:DIR?record_bytes=64MiB");
-        return STATUS_FAILED;
+        return error_hint(error, "write for example csv:DIR?record_bytes=64MiB");
     }
     database->record_bytes_max = (size_t)record_bytes;
     folder->base.limits.record_bytes_max = record_bytes;
@@ -118,12 +117,10 @@ static enum status read_options(struct folder *folder, const struct uri *uri, st
 
 /* ---------------------------------------------------------------- tables of a target */
 
-static enum status check_table(struct folder *folder, const struct target_table *table,
-                               const struct shape *const *shapes, uint32_t shape_count,
-                               struct buffer *out, struct error *error)
+static void check_table(struct folder *folder, const struct target_table *table,
+                        const struct shape *const *shapes, uint32_t shape_count, struct buffer *out)
 {
     (void)folder;
-    (void)error;
     for (uint32_t at = 1; at < shape_count; at++) {
         bool same = shapes[at]->field_count == shapes[0]->field_count;
         for (uint32_t field = 0; same && field < shapes[0]->field_count; field++) {
@@ -146,7 +143,6 @@ static enum status check_table(struct folder *folder, const struct target_table 
     if (fields == 0) {
         buffer_append_string(out, "a table needs at least one column\n");
     }
-    return STATUS_OK;
 }
 
 static enum status write_definition(struct folder *folder, const struct target_table *table,
@@ -203,24 +199,15 @@ static enum status database_open(const struct open_options *open, struct databas
 }
 
 const struct connector connector_csv = {
-    .contract_version = CONNECTOR_CONTRACT_VERSION,
+    FOLDER_GROUPS,
     .name = "csv",
     .title = "CSV files",
     .uri_help = "csv:DIR, csv:FILE or csv:-",
     .capabilities = TARGET_CAPABILITIES | SOURCE_ONLY,
-    .guarantee = GUARANTEE_EXACTLY_ONCE,
     .options = options,
     .option_count = sizeof options / sizeof options[0],
     .types = types,
     .type_count = sizeof types / sizeof types[0],
     .failpoints = folder_learning_failpoints,
     .open = database_open,
-    .close = folder_close,
-    .identity = folder_identity,
-    .catalog = &folder_catalog,
-    .source = &folder_source,
-    .target = &folder_target,
-    .store = &folder_store,
-    .lock = &folder_lock,
-    .rollback = &folder_rollback,
 };

@@ -106,7 +106,7 @@ enum status csv_check_tables(struct folder *folder, const struct folder_snapshot
                              struct error *error);
 enum status csv_align(struct folder *folder, struct folder_table *table, uint32_t file,
                       uint64_t *byte, struct error *error);
-enum status csv_caveats(struct folder *folder, struct buffer *out, struct error *error);
+void csv_caveats(const struct folder_table *table, struct buffer *out);
 /* The last place at or before a byte where a record is known to begin. Any thread. */
 enum status csv_mark_before(struct folder *folder, const struct folder_table *table, uint32_t file,
                             uint64_t byte, struct csv_mark *mark, struct error *error) MUST_USE;

@@ -71,8 +71,8 @@ static void place_columns(struct folder_decoder *decoder)
         documents ? NULL
                   : folder_positions(&decoder->database->folder, table, request, decoder->arena);
     decoder->column_count = documents ? schema_count : request->column_count;
-    decoder->columns = (struct decoded_column *)arena_allocate_zeroed(
-        decoder->arena, (size_t)decoder->column_count + 1, sizeof(*decoder->columns));
+    decoder->columns = arena_allocate_zeroed(decoder->arena, (size_t)decoder->column_count + 1,
+                                             sizeof(*decoder->columns));
     for (uint32_t at = 0; at < decoder->column_count; at++) {
         struct decoded_column *column = &decoder->columns[at];
         column->position = documents ? (int32_t)at : positions[at];
@@ -162,7 +162,7 @@ enum status csv_decoder_open_range(struct folder *folder, const char *name,
                                    const struct read_request *request,
                                    struct folder_decoder **decoder, struct error *error)
 {
-    struct folder_decoder *made = (struct folder_decoder *)memory_allocate_zeroed(1, sizeof(*made));
+    struct folder_decoder *made = memory_allocate_zeroed(1, sizeof(*made));
     *decoder = NULL;
     made->arena = arena_create(4096);
     made->database = (struct csv_database *)folder;
@@ -179,9 +179,7 @@ enum status csv_decoder_open_range(struct folder *folder, const char *name,
         status = open_raw(made, name, error);
     }
     made->skip_head = range->begin == 0 && made->dialect.header;
-    if (status == STATUS_OK) {
-        status = open_reader(made, range, CSV_WINDOW_BYTES / 2, error);
-    }
+    status = status == STATUS_OK ? open_reader(made, range, CSV_WINDOW_BYTES / 2, error) : status;
     if (status != STATUS_OK) {
         csv_decoder_close_range(made);
         return STATUS_FAILED;
@@ -231,8 +229,7 @@ static enum status refuse_field(struct folder_decoder *decoder, struct batch *ba
     char name[COLUMN_SHOWN_MAX];
     const char *full = decoder->table->schema.columns[column->position].name;
     if (reason->class != ERROR_CLASS_REJECT) {
-        error_copy(error, reason);
-        return STATUS_FAILED;
+        return error_copy(error, reason);
     }
     text_printable(full, strlen(full), name, sizeof name);
     snprintf(why, sizeof why, "column %s: %.380s", name, reason->message);
@@ -298,7 +295,7 @@ static enum status settle_field(const struct folder_decoder *decoder, struct bat
         char *out = text;
         if (!csv_reader_lends(decoder->reader)) {
             /* a refused record is shown as it stands: so not in place */
-            out = (char *)arena_try_allocate(batch->arena, field->length);
+            out = arena_try_allocate(batch->arena, field->length);
             if (out == NULL) {
                 return no_memory(error);
             }
@@ -372,9 +369,9 @@ static enum status read_cells(struct folder_decoder *decoder, struct batch *batc
 static enum status add_document(struct folder_decoder *decoder, struct batch *batch,
                                 struct csv_record *record, struct error *error)
 {
-    struct cell *pairs = (struct cell *)arena_allocate_zeroed(
-        batch->arena, 2 * (size_t)decoder->column_count + 1, sizeof(*pairs));
-    struct cell *key = (struct cell *)arena_allocate(batch->arena, 2 * sizeof(*key));
+    struct cell *pairs =
+        arena_allocate_zeroed(batch->arena, 2 * (size_t)decoder->column_count + 1, sizeof(*pairs));
+    struct cell *key = arena_allocate(batch->arena, 2 * sizeof(*key));
     for (uint32_t at = 0; at < decoder->column_count; at++) {
         const char *name = decoder->table->schema.columns[at].name;
         pairs[2 * (size_t)at] = cell_text(name, strlen(name));
@@ -443,9 +440,7 @@ enum status csv_decoder_fill(struct folder_decoder *decoder, struct batch *batch
     enum status status = STATUS_OK;
     while (status == STATUS_OK && !is_full(batch, rows_max)) {
         status = csv_reader_fill(decoder->reader, batch->arena, error);
-        if (status == STATUS_OK) {
-            status = take_window(decoder, batch, rows_max, error);
-        }
+        status = status == STATUS_OK ? take_window(decoder, batch, rows_max, error) : status;
         bool some = batch->row_count + batch->refused_count > 0;
         if (status == STATUS_OK && some && batch_bytes(batch) >= bytes_max) {
             break;
@@ -643,8 +638,7 @@ enum status csv_raw_read(struct folder_decoder *decoder, const char *bytes, size
     struct csv_scanner scanner = {0};
     struct csv_record found = {0};
     uint32_t count = decoder->definition.sidecar.column_count;
-    struct cell *pairs =
-        (struct cell *)arena_allocate_zeroed(arena, 2 * (size_t)count + 1, sizeof(*pairs));
+    struct cell *pairs = arena_allocate_zeroed(arena, 2 * (size_t)count + 1, sizeof(*pairs));
     enum status status = raw_text(decoder, bytes, length, &text, error);
     if (status == STATUS_OK) {
         csv_scanner_init(&scanner, &decoder->dialect, count, text.length + 1);

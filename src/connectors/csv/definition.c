@@ -101,7 +101,7 @@ enum status csv_types_read(const char *text, struct arena *arena, struct csv_dec
     for (const char *at = text; *at != '\0'; at++) {
         room += *at == ',';
     }
-    *declared = (struct csv_declared *)arena_allocate_zeroed(arena, room, sizeof(**declared));
+    *declared = arena_allocate_zeroed(arena, room, sizeof(**declared));
     for (const char *at = text; *at != '\0';) {
         const char *end = end_of_item(at);
         const char *colon = end;
@@ -112,17 +112,17 @@ enum status csv_types_read(const char *text, struct arena *arena, struct csv_dec
         if (colon == at || !csv_type_read(colon + 1, (size_t)(end - colon - 1), &item->type)) {
             error_set(error, ERROR_BAD_VALUE, "types", "\"%.*s\" is no column with its type",
                       (int)(end - at < 80 ? end - at : 80), at);
-            error_hint(error, "write for example types=id:int64,price:decimal(10,2),zip:text");
-            return STATUS_FAILED;
+            return error_hint(error,
+                              "write for example types=id:int64,price:decimal(10,2),zip:text");
         }
         item->name = arena_copy(arena, at, (size_t)(colon - at));
         if (name_index_add(&names, item->name, (size_t)(colon - at), *count) != NAME_INDEX_NONE) {
             char shown[100];
             text_printable(item->name, strlen(item->name), shown, sizeof shown);
             error_set(error, ERROR_BAD_VALUE, "types", "column %s is there twice", shown);
-            error_hint(error, "a name that several tables have means all of them; to give each a "
+            return error_hint(error,
+                              "a name that several tables have means all of them; to give each a "
                               "type of its own, copy them one by one: --include TABLE");
-            return STATUS_FAILED;
         }
         ++*count;
         at = *end == ',' ? end + 1 : end;
@@ -145,16 +145,13 @@ static enum status read_dialect(const char *path, const struct folder_sidecar *s
         status = csv_dialect_set(dialect, sidecar->options[at].name, sidecar->options[at].text,
                                  arena, &reason);
     }
-    if (status == STATUS_OK) {
-        status = csv_dialect_check(dialect, &reason);
-    }
+    status = status == STATUS_OK ? csv_dialect_check(dialect, &reason) : status;
     if (status == STATUS_OK) {
         return STATUS_OK;
     }
     error_set(error, ERROR_SOURCE_INVALID, path, "its dialect is not understood: %s",
               status == STATUS_END ? "an option that is unknown" : reason.message);
-    error_hint(error, "mend the file, or remove it: then types are learnt from the rows");
-    return STATUS_FAILED;
+    return error_hint(error, "mend the file, or remove it: then types are learnt from the rows");
 }
 
 enum status csv_definition_read(const char *path, struct arena *arena,
@@ -207,8 +204,8 @@ static enum status write_definition(const struct csv_dialect *dialect,
 {
     struct folder_sidecar_option options[OPTIONS_COUNT];
     struct target_table copy = *table;
-    struct schema_column *columns = (struct schema_column *)arena_allocate_zeroed(
-        scratch, (size_t)table->column_count + 1, sizeof(*columns));
+    struct schema_column *columns =
+        arena_allocate_zeroed(scratch, (size_t)table->column_count + 1, sizeof(*columns));
     for (uint32_t at = 0; at < table->column_count; at++) {
         columns[at] = table->columns[at];
         columns[at].type.dynamic = dynamic[at];
@@ -227,10 +224,9 @@ static struct csv_noted *noted_of(struct csv_database *database, const struct ta
             return noted;
         }
     }
-    struct csv_noted *made = (struct csv_noted *)arena_allocate_zeroed(arena, 1, sizeof(*made));
+    struct csv_noted *made = arena_allocate_zeroed(arena, 1, sizeof(*made));
     made->table = arena_copy_string(arena, table->name);
-    made->dynamic =
-        (bool *)arena_allocate_zeroed(arena, (size_t)table->column_count + 1, sizeof(bool));
+    made->dynamic = arena_allocate_zeroed(arena, (size_t)table->column_count + 1, sizeof(bool));
     made->next = database->noted;
     database->noted = made;
     return made;
@@ -274,8 +270,7 @@ static enum status check_dialect(struct csv_database *database, const struct tar
     }
     error_set(error, ERROR_TARGET_SCHEMA, table->name,
               "its files are written with another %s than this run says", option);
-    error_hint(error, "give the target the options that they were begun with");
-    return STATUS_FAILED;
+    return error_hint(error, "give the target the options that they were begun with");
 }
 
 enum status csv_definition_prepare(struct csv_database *database, const struct target_table *table,

@@ -28,9 +28,8 @@ static enum status bad_value(const char *name, const char *text, const char *wan
                              struct error *error)
 {
     error_set(error, ERROR_BAD_VALUE, name, "\"%.60s\" is none of: %s", text, wanted);
-    error_hint(error, "write for example csv:DIR?%s=%.*s", name, (int)strcspn(wanted, ",| "),
-               wanted);
-    return STATUS_FAILED;
+    return error_hint(error, "write for example csv:DIR?%s=%.*s", name, (int)strcspn(wanted, ",| "),
+                      wanted);
 }
 
 /* What numbers, dates and words are made of can't also separate them; a colon can, since fields
@@ -53,11 +52,11 @@ static enum status bad_character(const char *name, const char *text, bool delimi
               "\"%s\" is neither a word for a mark nor one byte of ASCII that is no letter, digit, "
               "+, -, ., backslash or line end%s",
               shown, delimiter ? "" : ", colon or control character");
-    error_hint(error, "the words are comma, tab, semicolon, pipe, space, double, single and hash%s",
-               delimiter ? "; write for example csv:DIR?delimiter=: or, for a control character, "
-                           "csv:DIR?delimiter=%01"
-                         : ", or none");
-    return STATUS_FAILED;
+    return error_hint(
+        error, "the words are comma, tab, semicolon, pipe, space, double, single and hash%s",
+        delimiter ? "; write for example csv:DIR?delimiter=: or, for a control character, "
+                    "csv:DIR?delimiter=%01"
+                  : ", or none");
 }
 
 /* One byte, or the word for it. */
@@ -146,9 +145,8 @@ static enum status read_encoding(struct csv_dialect *dialect, const char *text, 
     iconv_t there = plain ? iconv_open("UTF-8", text) : (iconv_t)-1;
     if (there == (iconv_t)-1) {
         error_set(error, ERROR_BAD_VALUE, "encoding", "no encoding is called \"%.60s\"", text);
-        error_hint(error,
-                   "utf-8, utf-16, latin1, windows-1252 and what `iconv -l` lists are known");
-        return STATUS_FAILED;
+        return error_hint(
+            error, "utf-8, utf-16, latin1, windows-1252 and what `iconv -l` lists are known");
     }
     iconv_close(there);
     dialect->encoding = arena_copy_string(arena, text);

@@ -90,7 +90,7 @@ enum status csv_encoder_create(struct folder *folder, const struct target_table 
     if (shape == NULL) {
         return error_set(error, ERROR_INTERNAL, table->name, "documents have no columns");
     }
-    struct folder_encoder *made = (struct folder_encoder *)memory_allocate_zeroed(1, sizeof(*made));
+    struct folder_encoder *made = memory_allocate_zeroed(1, sizeof(*made));
     made->arena = arena_create(0);
     made->database = (struct csv_database *)folder;
     made->table = table;
@@ -98,8 +98,8 @@ enum status csv_encoder_create(struct folder *folder, const struct target_table 
     made->count = shape->field_count;
     made->encoding =
         made->dialect.encoding != NULL ? csv_encoding_written(made->dialect.encoding) : NULL;
-    made->columns = (struct encoded_column *)arena_allocate_zeroed(
-        made->arena, (size_t)shape->field_count + 1, sizeof(*made->columns));
+    made->columns =
+        arena_allocate_zeroed(made->arena, (size_t)shape->field_count + 1, sizeof(*made->columns));
     for (uint32_t at = 0; at < shape->field_count; at++) {
         describe_column(table, &shape->fields[at], &made->dialect, at, &made->columns[at]);
     }
@@ -146,8 +146,7 @@ enum status csv_encoder_head(struct folder_encoder *encoder, struct buffer *out,
         }
         if (csv_value_append(&encoder->dialect, &text, &name, at == 0, out, error) != STATUS_OK) {
             out->length = start;
-            error_context(error, "the name of column %u: ", at + 1);
-            return STATUS_FAILED;
+            return error_context(error, "the name of column %u: ", at + 1);
         }
     }
     if (encoder->dialect.header) {
@@ -245,9 +244,7 @@ enum status csv_encoder_append(struct folder_encoder *encoder, const struct cell
 {
     size_t start = out->length;
     enum status status = append_fields(encoder, cells, out, error);
-    if (status == STATUS_OK) {
-        status = encode(encoder, start, out, error);
-    }
+    status = status == STATUS_OK ? encode(encoder, start, out, error) : status;
     if (status != STATUS_OK) {
         out->length = start;
     }

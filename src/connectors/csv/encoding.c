@@ -41,7 +41,7 @@ const char *csv_encoding_of_bom(const char *bytes, size_t *length)
 enum status csv_decoder_open(const char *name, const char *path, struct csv_decoder **decoder,
                              struct error *error)
 {
-    struct csv_decoder *made = (struct csv_decoder *)memory_allocate_zeroed(1, sizeof(*made));
+    struct csv_decoder *made = memory_allocate_zeroed(1, sizeof(*made));
     *decoder = NULL;
     made->path = memory_copy_string(path);
     made->conversion = iconv_open("UTF-8", name);

@@ -95,8 +95,7 @@ static void add_mark(struct csv_pass *pass, struct segment *segment, uint64_t by
     }
     if (segment->mark_count == segment->mark_capacity) {
         uint32_t capacity = segment->mark_capacity == 0 ? 64 : segment->mark_capacity * 2;
-        struct csv_mark *grown =
-            (struct csv_mark *)memory_resize(segment->marks, capacity, sizeof(*grown));
+        struct csv_mark *grown = memory_resize(segment->marks, capacity, sizeof(*grown));
         segment->marks = grown;
         segment->mark_capacity = capacity;
     }
@@ -257,7 +256,7 @@ static enum status guess_begin(struct csv_pass *pass, struct segment *segment, u
         return STATUS_OK;
     }
     *guess = UINT64_MAX;
-    char *window = (char *)memory_allocate(GUESS_BYTES);
+    char *window = memory_allocate(GUESS_BYTES);
     struct arena *arena = arena_create(4096);
     char *path = folder_file_path(arena, pass->table, segment->file);
     size_t length = 0;
@@ -367,8 +366,7 @@ static enum status join_file(struct work *work, uint32_t first, uint32_t *count,
         expected = segment->next;
         marks += segment->mark_count;
     }
-    file->marks = (struct csv_mark *)arena_allocate_zeroed(pass->arena, (size_t)marks + 1,
-                                                           sizeof(*file->marks));
+    file->marks = arena_allocate_zeroed(pass->arena, (size_t)marks + 1, sizeof(*file->marks));
     file->mark_count = 0;
     for (uint32_t at = first; at < end; at++) {
         struct segment *segment = &work->segments[at];
@@ -425,8 +423,7 @@ static void cut(struct work *work, uint64_t bytes)
     for (uint32_t file = pass->file_begin; file < pass->file_end; file++) {
         count += segments_of_file(pass, file, bytes);
     }
-    work->segments =
-        (struct segment *)memory_allocate_zeroed((size_t)count + 1, sizeof(*work->segments));
+    work->segments = memory_allocate_zeroed((size_t)count + 1, sizeof(*work->segments));
     for (uint32_t file = pass->file_begin; file < pass->file_end; file++) {
         uint32_t pieces = segments_of_file(pass, file, bytes);
         for (uint32_t piece = 0; piece < pieces; piece++) {
@@ -436,8 +433,8 @@ static void cut(struct work *work, uint64_t bytes)
             segment->begin = piece * bytes;
             segment->end = piece + 1 < pieces ? (piece + 1) * bytes : UINT64_MAX;
             if (pass->wanted != NULL) {
-                segment->facts = (struct csv_column_facts *)memory_allocate_zeroed(
-                    (size_t)pass->column_count + 1, sizeof(*segment->facts));
+                segment->facts =
+                    memory_allocate_zeroed((size_t)pass->column_count + 1, sizeof(*segment->facts));
             }
         }
     }
@@ -460,9 +457,7 @@ enum status csv_pass_run(struct csv_pass *pass, struct error *error)
     }
     cut(&work, segment_bytes_of(pass, total));
     enum status status = run_workers(&work, pass->threads, error);
-    if (status == STATUS_OK) {
-        status = join(&work, error);
-    }
+    status = status == STATUS_OK ? join(&work, error) : status;
     for (uint32_t at = 0; at < work.count; at++) {
         free(work.segments[at].marks);
         free(work.segments[at].facts);

@@ -115,20 +115,18 @@ static enum status open_encoding(struct csv_reader *reader, struct error *error)
 enum status csv_reader_open(const struct csv_reading *reading, struct csv_reader **reader,
                             struct error *error)
 {
-    struct csv_reader *made = (struct csv_reader *)memory_allocate_zeroed(1, sizeof(*made));
+    struct csv_reader *made = memory_allocate_zeroed(1, sizeof(*made));
     *reader = NULL;
     made->reading = *reading;
     made->path = memory_copy_string(reading->path);
-    made->raw = (char *)memory_allocate(RAW_BYTES);
+    made->raw = memory_allocate(RAW_BYTES);
     made->taken = made->window_byte = reading->begin;
     made->exhausted = true;
     csv_scanner_init(&made->scanner, reading->dialect, reading->field_capacity,
                      reading->record_bytes_max);
     enum status status =
         folder_input_open(reading->path, reading->begin, ERROR_SOURCE_READ, &made->input, error);
-    if (status == STATUS_OK) {
-        status = open_encoding(made, error);
-    }
+    status = status == STATUS_OK ? open_encoding(made, error) : status;
     if (status != STATUS_OK) {
         csv_reader_close(made);
         return STATUS_FAILED;
@@ -186,7 +184,7 @@ static char *move_kept(struct csv_reader *reader, struct arena *arena, size_t by
     bool from_own = reader->window_is_own && kept != NULL;
     reader->window_is_own = arena == NULL;
     if (arena != NULL) {
-        char *window = (char *)arena_try_allocate(arena, bytes);
+        char *window = arena_try_allocate(arena, bytes);
         if (window != NULL && length > 0) {
             memcpy(window, kept, length);
         }
@@ -196,7 +194,7 @@ static char *move_kept(struct csv_reader *reader, struct arena *arena, size_t by
         memmove(reader->window, kept, length);
     }
     if (reader->window_capacity < bytes) {
-        char *grown = (char *)realloc(reader->window, bytes);
+        char *grown = realloc(reader->window, bytes);
         if (grown == NULL) {
             return NULL;
         }

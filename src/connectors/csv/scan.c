@@ -12,8 +12,7 @@ void csv_scanner_init(struct csv_scanner *scanner, const struct csv_dialect *dia
 {
     *scanner = (struct csv_scanner){
         .dialect = dialect, .field_capacity = field_capacity, .record_bytes_max = record_bytes_max};
-    scanner->fields = (struct csv_field *)memory_allocate_zeroed((size_t)field_capacity + 1,
-                                                                 sizeof(*scanner->fields));
+    scanner->fields = memory_allocate_zeroed((size_t)field_capacity + 1, sizeof(*scanner->fields));
 }
 
 void csv_scanner_free(struct csv_scanner *scanner)

@@ -191,7 +191,7 @@ static enum status read_hex(const char *text, size_t length, struct arena *arena
         return refuse(text, length, "run of bytes (\\x and hex digits)", error);
     }
     size_t count = length / 2 - 1;
-    uint8_t *bytes = (uint8_t *)arena_try_allocate(arena, count);
+    uint8_t *bytes = arena_try_allocate(arena, count);
     if (bytes == NULL) {
         return no_memory(error);
     }
@@ -223,29 +223,6 @@ static enum status read_bytes(const struct csv_dialect *dialect, const char *tex
                    : refuse(text, length, "run of bytes in base64", error);
     }
     *cell = cell_bytes(bytes, count);
-    return STATUS_OK;
-}
-
-static enum status read_uuid(const char *text, size_t length, struct arena *arena,
-                             struct cell *cell, struct error *error)
-{
-    uint8_t *bytes = (uint8_t *)arena_allocate(arena, 16);
-    size_t digits = 0;
-    bool fine = length == 36;
-    for (size_t at = 0; fine && at < length; at++) {
-        bool dash = at == 8 || at == 13 || at == 18 || at == 23;
-        int value = digit_of_hex(text[at]);
-        fine = dash ? text[at] == '-' : value >= 0;
-        if (fine && !dash) {
-            bytes[digits / 2] = (uint8_t)(digits % 2 == 0 ? value << 4 : bytes[digits / 2] | value);
-            digits++;
-        }
-    }
-    if (!fine) {
-        return refuse(text, length, "UUID", error);
-    }
-    *cell = cell_bytes(bytes, 16);
-    cell->kind = VALUE_UUID;
     return STATUS_OK;
 }
 
@@ -329,7 +306,8 @@ static enum status read_typed(const struct csv_dialect *dialect, const struct va
     case VALUE_INTERVAL:
         return read_time(type, text, length, arena, cell, error);
     case VALUE_UUID:
-        return read_uuid(text, length, arena, cell, error);
+        return convert_read_uuid(text, length, arena, cell) ? STATUS_OK
+                                                            : refuse(text, length, "UUID", error);
     case VALUE_JSON:
     case VALUE_LIST:
     case VALUE_SET:

@@ -153,8 +153,8 @@ static bool has_equal_pieces(struct piece *pieces, size_t count)
 static enum status append_set_elements(const struct cell *cell, char letter, const char *attribute,
                                        struct buffer *out, struct error *error)
 {
-    size_t *ends = (size_t *)calloc((size_t)cell->length + 1, sizeof(*ends));
-    struct piece *pieces = (struct piece *)calloc(cell->length, sizeof(*pieces));
+    size_t *ends = calloc((size_t)cell->length + 1, sizeof(*ends));
+    struct piece *pieces = calloc(cell->length, sizeof(*pieces));
     enum status status = STATUS_OK;
     if (ends == NULL || pieces == NULL) {
         status = error_set(error, ERROR_MEMORY, NULL, "no memory for an item");
@@ -243,7 +243,7 @@ static bool has_equal_keys(const struct cell *map)
         }
         return false;
     }
-    struct piece *pieces = (struct piece *)calloc(map->length, sizeof(*pieces));
+    struct piece *pieces = calloc(map->length, sizeof(*pieces));
     if (pieces == NULL) {
         return true; /* refused rather than not checked */
     }
@@ -334,7 +334,7 @@ static enum status append_large(const struct cell *cell, const char *attribute, 
         return reject(error, ERROR_REJECT_TOO_LARGE, attribute,
                       "the value alone exceeds DynamoDB's 400 KB for an item");
     }
-    char *bytes = (char *)memory_allocate(large->length + 1);
+    char *bytes = memory_allocate(large->length + 1);
     enum status status = large->read(large, 0, bytes, large->length, error);
     if (status == STATUS_OK) {
         struct cell whole = large->kind == VALUE_BYTES ? cell_bytes(bytes, large->length)
@@ -460,7 +460,7 @@ static const char *make_prefix(struct arena *arena, const struct shape_field *sh
     buffer_append_byte(&text, letter);
     append_literal(&text, "\":\"");
     *length = (uint32_t)text.length;
-    char *prefix = (char *)arena_allocate_zeroed(arena, text.length + PREFIX_SHORT, 1);
+    char *prefix = arena_allocate_zeroed(arena, text.length + PREFIX_SHORT, 1);
     memcpy(prefix, text.data, text.length);
     buffer_free(&text);
     return prefix;
@@ -482,8 +482,8 @@ static const struct dynamodb_key *find_key(const struct dynamodb_encoder *encode
 static void make_fields(struct dynamodb_encoder *encoder)
 {
     const struct shape *shape = encoder->shape;
-    encoder->fields = (struct field *)arena_allocate_zeroed(encoder->arena, shape->field_count + 1,
-                                                            sizeof(*encoder->fields));
+    encoder->fields =
+        arena_allocate_zeroed(encoder->arena, shape->field_count + 1, sizeof(*encoder->fields));
     for (uint32_t at = 0; at < shape->field_count; at++) {
         struct field *field = &encoder->fields[at];
         const struct shape_field *from = &shape->fields[at];
@@ -507,8 +507,7 @@ struct dynamodb_encoder *dynamodb_encoder_create(const struct shape *shape,
                                                  const struct dynamodb_key *keys,
                                                  uint32_t key_count)
 {
-    struct dynamodb_encoder *made =
-        (struct dynamodb_encoder *)memory_allocate_zeroed(1, sizeof(*made));
+    struct dynamodb_encoder *made = memory_allocate_zeroed(1, sizeof(*made));
     made->shape = shape;
     made->keys = keys;
     made->key_count = key_count;

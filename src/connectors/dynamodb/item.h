@@ -14,6 +14,10 @@
 #include "connectors/connector.h"
 #include "model/json_reader.h"
 
+/* The types of DynamoDB, over the network and in files. */
+enum { DYNAMODB_TYPE_COUNT = 18 };
+extern const struct type_mapping dynamodb_types[DYNAMODB_TYPE_COUNT];
+
 /* An attribute in the key of the table or of one of its indexes. */
 struct dynamodb_key {
     const char *name;

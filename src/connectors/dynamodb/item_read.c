@@ -68,8 +68,7 @@ static enum status pop_items(struct reading *reading, size_t base, const struct 
                              size_t *count)
 {
     *count = reading->count - base;
-    struct cell *copy =
-        (struct cell *)arena_try_allocate(reading->arena, (*count + 1) * sizeof(*copy));
+    struct cell *copy = arena_try_allocate(reading->arena, (*count + 1) * sizeof(*copy));
     if (copy == NULL) {
         return out_of_memory(reading);
     }
@@ -270,9 +269,7 @@ enum status dynamodb_item_read(struct json_reader *reader, bool begun, struct ar
     struct reading reading = {.json = reader, .arena = arena, .error = error};
     enum status status =
         begun ? STATUS_OK : expect(&reading, JSON_TOKEN_OBJECT_BEGIN, "an item must be an object");
-    if (status == STATUS_OK) {
-        status = read_pairs(&reading, map);
-    }
+    status = status == STATUS_OK ? read_pairs(&reading, map) : status;
     free(reading.stack);
     return status;
 }
@@ -282,9 +279,7 @@ enum status dynamodb_item_read_value(struct json_reader *reader, struct arena *a
 {
     struct reading reading = {.json = reader, .arena = arena, .error = error};
     enum status status = expect(&reading, JSON_TOKEN_OBJECT_BEGIN, "a value must be an object");
-    if (status == STATUS_OK) {
-        status = read_value(&reading, value);
-    }
+    status = status == STATUS_OK ? read_value(&reading, value) : status;
     free(reading.stack);
     return status;
 }

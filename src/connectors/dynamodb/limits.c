@@ -286,3 +286,30 @@ void dynamodb_limits_check_table(const struct target_table *table,
     }
     arena_destroy(arena);
 }
+
+/* ---------------------------------------------------------------- billing */
+
+/* "{ read: 5, write: 5 }" in any spelling: the number after a word, 0 where there is none. */
+static uint64_t number_after(const char *text, const char *word)
+{
+    const char *at = strstr(text, word);
+    uint64_t value = 0;
+    at = at != NULL ? strpbrk(at, "0123456789") : NULL;
+    if (at != NULL && text_to_uint64(at, strspn(at, "0123456789"), &value) != STATUS_OK) {
+        value = 0;
+    }
+    return value;
+}
+
+bool dynamodb_limits_billing(const char *billing, uint64_t *read, uint64_t *write)
+{
+    *read = 0;
+    *write = 0;
+    if (billing == NULL || strcmp(billing, "on_demand") == 0 ||
+        strcmp(billing, "\"on_demand\"") == 0) {
+        return true;
+    }
+    *read = number_after(billing, "read");
+    *write = number_after(billing, "write");
+    return *read > 0 && *write > 0;
+}

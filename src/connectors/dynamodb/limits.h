@@ -48,4 +48,7 @@ void dynamodb_limits_check_table(const struct target_table *table,
                                  const struct shape *const *shapes, uint32_t shape_count,
                                  struct buffer *out);
 
+/* A plan's billing as units a second. False: its words are not understood. Both 0: on demand. */
+bool dynamodb_limits_billing(const char *billing, uint64_t *read, uint64_t *write);
+
 #endif

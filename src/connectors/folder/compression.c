@@ -71,8 +71,7 @@ static enum status write_bytes(struct folder_output *output, const void *bytes, 
                                struct error *error)
 {
     if (file_write_all(output->descriptor, bytes, length, output->path, error) != STATUS_OK) {
-        error_recode(error, ERROR_TARGET_WRITE);
-        return STATUS_FAILED;
+        return error_recode(error, ERROR_TARGET_WRITE);
     }
     XXH3_64bits_update(output->checksum, bytes, length);
     output->bytes += length;
@@ -85,7 +84,7 @@ static void start_compression(struct folder_output *output)
     if (output->compression == FOLDER_PLAIN) {
         return;
     }
-    output->packed = (uint8_t *)memory_allocate(PACKED_BYTES);
+    output->packed = memory_allocate(PACKED_BYTES);
     if (output->compression == FOLDER_GZIP) {
         done = deflateInit2(&output->gzip, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW_BITS, 8,
                             Z_DEFAULT_STRATEGY) == Z_OK;
@@ -120,7 +119,7 @@ void folder_output_abandon(struct folder_output *output)
 enum status folder_output_open(const char *path, enum folder_compression compression,
                                struct folder_output **output, struct error *error)
 {
-    struct folder_output *made = (struct folder_output *)memory_allocate_zeroed(1, sizeof(*made));
+    struct folder_output *made = memory_allocate_zeroed(1, sizeof(*made));
     made->descriptor = -1;
     made->path = memory_copy_string(path);
     made->compression = compression;
@@ -302,7 +301,7 @@ static void start_reading(struct folder_input *input)
     if (input->compression == FOLDER_PLAIN) {
         return;
     }
-    input->packed = (uint8_t *)memory_allocate(PACKED_BYTES);
+    input->packed = memory_allocate(PACKED_BYTES);
     if (input->compression == FOLDER_GZIP) {
         input->gzip_ready = inflateInit2(&input->gzip, GZIP_WINDOW_BITS) == Z_OK;
     } else {
@@ -319,7 +318,7 @@ static enum status open_input(const char *path, enum folder_compression compress
                               enum error_code code, struct folder_input **input,
                               struct error *error)
 {
-    struct folder_input *made = (struct folder_input *)memory_allocate_zeroed(1, sizeof(*made));
+    struct folder_input *made = memory_allocate_zeroed(1, sizeof(*made));
     made->descriptor = -1;
     made->code = code;
     made->compression = compression;
@@ -356,8 +355,7 @@ static enum status refuse_unsaid(const struct folder_input *input, struct error 
     error_set(error, ERROR_SOURCE_INVALID, input->path,
               "it is packed by %s, and its name does not say so",
               found == FOLDER_GZIP ? "gzip" : "zstd");
-    error_hint(error, "let its name end in %s", found == FOLDER_GZIP ? ".gz" : ".zst");
-    return STATUS_FAILED;
+    return error_hint(error, "let its name end in %s", found == FOLDER_GZIP ? ".gz" : ".zst");
 }
 
 enum status folder_input_open(const char *path, uint64_t begin, enum error_code code,

@@ -29,7 +29,7 @@ static struct folder_table *next_table(struct folder_finding *finding)
     if (finding->count == finding->capacity) {
         uint32_t capacity = finding->capacity == 0 ? 16 : finding->capacity * 2;
         struct folder_table *grown =
-            (struct folder_table *)arena_allocate_zeroed(finding->arena, capacity, sizeof(*grown));
+            arena_allocate_zeroed(finding->arena, capacity, sizeof(*grown));
         if (finding->count > 0) {
             memcpy(grown, finding->tables, finding->count * sizeof(*grown));
         }
@@ -45,10 +45,10 @@ static void add_files(struct folder_finding *finding, const char *name, const ch
     struct folder_table *table = next_table(finding);
     *table =
         (struct folder_table){.name = name, .folder = path, .files = files, .file_count = count};
-    table->marks = (struct folder_line_mark **)arena_allocate_zeroed(
-        finding->arena, (size_t)count + 1, sizeof(struct folder_line_mark *));
-    table->mark_counts = (uint32_t *)arena_allocate_zeroed(finding->arena, (size_t)count + 1,
-                                                           sizeof(*table->mark_counts));
+    table->marks =
+        arena_allocate_zeroed(finding->arena, (size_t)count + 1, sizeof(struct folder_line_mark *));
+    table->mark_counts =
+        arena_allocate_zeroed(finding->arena, (size_t)count + 1, sizeof(*table->mark_counts));
     for (uint32_t at = 0; at < count; at++) {
         char *file =
             finding->folder->pipe == NULL ? folder_file_path(finding->arena, table, at) : NULL;
@@ -169,8 +169,7 @@ char *folder_file_path(struct arena *arena, const struct folder_table *table, ui
 
 static enum status add_pipe(struct folder_finding *finding, struct error *error)
 {
-    struct folder_file *file =
-        (struct folder_file *)arena_allocate_zeroed(finding->arena, 1, sizeof(*file));
+    struct folder_file *file = arena_allocate_zeroed(finding->arena, 1, sizeof(*file));
     if (folder_pipe_take(finding->folder, file, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -181,8 +180,7 @@ static enum status add_pipe(struct folder_finding *finding, struct error *error)
 /* The URI names one file. */
 static enum status add_single(struct folder_finding *finding, struct error *error)
 {
-    struct folder_file *file =
-        (struct folder_file *)arena_allocate_zeroed(finding->arena, 1, sizeof(*file));
+    struct folder_file *file = arena_allocate_zeroed(finding->arena, 1, sizeof(*file));
     char *parent = folder_parent(finding->arena, finding->folder->path);
     const char *slash = strrchr(finding->folder->path, '/');
     const char *base = slash != NULL ? slash + 1 : finding->folder->path;
@@ -245,9 +243,8 @@ static enum status refuse_equal_names(const struct folder_finding *finding, stru
         error_set(error, ERROR_SOURCE_INVALID, second_place,
                   "a second place for the same table %s; the first is %s", second->name,
                   first_place);
-        error_hint(error, "move one of them away, or name the one that you mean: %s:%s",
-                   finding->folder->format->connector->name, first_place);
-        return STATUS_FAILED;
+        return error_hint(error, "move one of them away, or name the one that you mean: %s:%s",
+                          finding->folder->format->connector->name, first_place);
     }
     return STATUS_OK;
 }
@@ -288,8 +285,7 @@ static enum status make_snapshot(struct folder *folder, struct error *error)
     if (finding.count == 0) {
         warn_of_nothing(folder, arena);
     }
-    struct folder_snapshot *snapshot =
-        (struct folder_snapshot *)arena_allocate_zeroed(arena, 1, sizeof(*snapshot));
+    struct folder_snapshot *snapshot = arena_allocate_zeroed(arena, 1, sizeof(*snapshot));
     *snapshot = (struct folder_snapshot){arena, finding.tables, finding.count};
     folder->snapshot = snapshot;
     return STATUS_OK;
@@ -362,9 +358,9 @@ static enum status catalog_describe(struct database *self, struct schema **schem
         return STATUS_FAILED;
     }
     struct arena *arena = arena_create(0);
-    struct schema *made = (struct schema *)arena_allocate_zeroed(arena, 1, sizeof(*made));
-    struct schema_table *tables = (struct schema_table *)arena_allocate_zeroed(
-        arena, (size_t)snapshot->table_count + 1, sizeof(*tables));
+    struct schema *made = arena_allocate_zeroed(arena, 1, sizeof(*made));
+    struct schema_table *tables =
+        arena_allocate_zeroed(arena, (size_t)snapshot->table_count + 1, sizeof(*tables));
     enum status status = STATUS_OK;
     pthread_mutex_lock(&folder->mutex);
     for (uint32_t at = 0; at < snapshot->table_count && status == STATUS_OK; at++) {

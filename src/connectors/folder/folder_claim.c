@@ -24,9 +24,7 @@ enum status folder_make_place(struct folder *folder, struct error *error)
     if (status == STATUS_OK && is_new) {
         status = file_write_atomic(made, "", 0, NULL, error);
     }
-    if (status == STATUS_OK) {
-        status = file_sync_folder(folder->path, error);
-    }
+    status = status == STATUS_OK ? file_sync_folder(folder->path, error) : status;
     if (status == STATUS_OK) {
         status = file_sync_folder(folder_parent(arena, folder->path), error);
     }
@@ -88,8 +86,7 @@ enum status folder_check_claim(struct folder *folder, struct error *error)
     }
     if (!ours) {
         error_set(error, ERROR_RUN_FENCED, run->id, "another attempt has taken this run over");
-        error_hint(error, "let that one finish; nothing of this chunk was kept");
-        return STATUS_FAILED;
+        return error_hint(error, "let that one finish; nothing of this chunk was kept");
     }
     return STATUS_OK;
 }

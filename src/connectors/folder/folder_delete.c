@@ -72,12 +72,8 @@ static enum status has_key(void *context, struct folder_decoder *decoder, uint64
     arena_reset(deleting->scratch);
     enum status status = deleting->folder->format->raw_read(decoder, bytes, length,
                                                             deleting->scratch, &record, error);
-    if (status == STATUS_OK) {
-        status = folder_key_find(deleting->table, &record, key);
-    }
-    if (status == STATUS_OK) {
-        status = hash_key(deleting, key, &hash, error);
-    }
+    status = status == STATUS_OK ? folder_key_find(deleting->table, &record, key) : status;
+    status = status == STATUS_OK ? hash_key(deleting, key, &hash, error) : status;
     if (status != STATUS_OK) {
         return status == STATUS_FAILED && error->code == ERROR_MEMORY ? STATUS_FAILED : STATUS_OK;
     }
@@ -167,12 +163,8 @@ enum status folder_delete_records(struct database *self, const struct target_tab
     } else {
         status = folder_check_claim(deleting.folder, error);
     }
-    if (status == STATUS_OK) {
-        status = take_keys(&deleting, keys, key_count, error);
-    }
-    if (status == STATUS_OK) {
-        status = clean_table(&deleting, deleted, error);
-    }
+    status = status == STATUS_OK ? take_keys(&deleting, keys, key_count, error) : status;
+    status = status == STATUS_OK ? clean_table(&deleting, deleted, error) : status;
     free(deleting.keys);
     buffer_free(&deleting.text);
     arena_destroy(deleting.scratch);

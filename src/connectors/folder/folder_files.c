@@ -1,7 +1,6 @@
 /* Names, listings and sealed files of a folder. */
 #include "connectors/folder/folder.h"
 
-#include "base/entries.h"
 #include "base/file.h"
 #include "base/text.h"
 #include "model/json_reader.h"
@@ -96,8 +95,7 @@ static void listing_add(struct listing *listing, const char *name, const struct 
 {
     if (listing->count == listing->capacity) {
         uint32_t capacity = listing->capacity == 0 ? 64 : listing->capacity * 2;
-        struct folder_file *grown =
-            (struct folder_file *)arena_allocate_zeroed(listing->arena, capacity, sizeof(*grown));
+        struct folder_file *grown = arena_allocate_zeroed(listing->arena, capacity, sizeof(*grown));
         if (listing->count > 0) {
             memcpy(grown, listing->files, listing->count * sizeof(*grown));
         }
@@ -255,8 +253,7 @@ enum status folder_subfolders(const char *path, struct arena *arena, const char 
     if (status != STATUS_OK) {
         return status;
     }
-    *names =
-        (const char **)arena_allocate_zeroed(arena, (size_t)listing.count + 1, sizeof(**names));
+    *names = arena_allocate_zeroed(arena, (size_t)listing.count + 1, sizeof(**names));
     for (; *count < listing.count; (*count)++) {
         (*names)[*count] = listing.files[*count].name;
     }

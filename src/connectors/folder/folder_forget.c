@@ -7,7 +7,6 @@
 #include "connectors/folder/folder_claim.h"
 #include "connectors/folder/folder_rewrite.h"
 
-#include "base/entries.h"
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "connectors/run_lock.h"
@@ -64,9 +63,7 @@ enum status folder_forget_run(struct database *self, const char *run_id, bool ro
     char *run_folder = folder->run.folder;
     (void)run_id;
     enum status status = folder_check_claim(folder, error);
-    if (status == STATUS_OK) {
-        status = failpoint_hit("files.before_forget", error);
-    }
+    status = status == STATUS_OK ? failpoint_hit("files.before_forget", error) : status;
     if (status == STATUS_OK && !rolled_back) {
         status = remove_file(folder_path(arena, folder, FOLDER_MADE), error);
     }

@@ -59,9 +59,9 @@ struct folder_format {
 
     /* Appends a line for each thing of the table that the format refuses; the room has checked
      * name, key and `existing`. Changes nothing. */
-    enum status (*check_table)(struct folder *folder, const struct target_table *table,
-                               const struct shape *const *shapes, uint32_t shape_count,
-                               struct buffer *out, struct error *error);
+    void (*check_table)(struct folder *folder, const struct target_table *table,
+                        const struct shape *const *shapes, uint32_t shape_count,
+                        struct buffer *out);
     /* Whether a table may be called that. NULL: any name will do (it becomes a safe folder name).
      */
     bool (*name_valid)(const char *table);
@@ -118,8 +118,8 @@ struct folder_format {
      * folder's mutex held. */
     enum status (*check_tables)(struct folder *folder, const struct folder_snapshot *snapshot,
                                 struct error *error);
-    /* Optional: what should be said before a run, one line each. */
-    enum status (*caveats)(struct folder *folder, struct buffer *out, struct error *error);
+    /* What should be said of a table before a run, one line each. */
+    void (*caveats)(const struct folder_table *table, struct buffer *out);
 
     /* ------------------------------------------------------------ bytes to records */
 

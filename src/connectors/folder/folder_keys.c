@@ -165,8 +165,7 @@ static enum status sort_record(struct folder_settling *settling, struct folder_d
     if (settling->folder->format->raw_read(decoder, line, length, arena, &item, error) !=
             STATUS_OK ||
         append_key(settling, &item, arena, scratch, error) != STATUS_OK) {
-        error_recode(error, ERROR_TARGET_INVALID);
-        return STATUS_FAILED;
+        return error_recode(error, ERROR_TARGET_INVALID);
     }
     uint8_t hash[8];
     bytes_put_be(hash, XXH3_64bits(scratch->data + 8, scratch->length - 8), 8);
@@ -234,9 +233,7 @@ static enum status sort_all(struct folder_settling *settling, struct spill_sorte
     for (uint32_t at = 0; at < settling->marked.count && status == STATUS_OK; at++) {
         status = sort_segment(settling, sorter, at, &scratch, arena, error);
     }
-    if (status == STATUS_OK) {
-        status = spill_sorter_finish(sorter, error);
-    }
+    status = status == STATUS_OK ? spill_sorter_finish(sorter, error) : status;
     buffer_free(&scratch);
     arena_destroy(arena);
     return status;
@@ -377,9 +374,7 @@ static enum status write_list(struct folder_settling *settling, struct spill_sor
         const uint8_t *place = NULL;
         size_t length = 0;
         status = spill_sorter_next(duplicates, &place, &length, error);
-        if (status == STATUS_OK) {
-            status = list_one(&writer, place, error);
-        }
+        status = status == STATUS_OK ? list_one(&writer, place, error) : status;
     }
     if (status == STATUS_END) {
         status = folder_output_write(writer.output, writer.text.data, writer.text.length, error);
@@ -408,20 +403,14 @@ static enum status make_list(struct folder_settling *settling, struct error *err
         status = pick_duplicates(keys, duplicates, settling->table->distinct, &count, error);
     }
     spill_sorter_destroy(keys);
-    if (status == STATUS_OK) {
-        status = write_list(settling, duplicates, writing, error);
-    }
+    status = status == STATUS_OK ? write_list(settling, duplicates, writing, error) : status;
     spill_sorter_destroy(duplicates);
-    if (status == STATUS_OK) {
-        status = failpoint_hit("files.before_duplicates", error);
-    }
+    status = status == STATUS_OK ? failpoint_hit("files.before_duplicates", error) : status;
     if (status == STATUS_OK && rename(writing, settling->list_path) != 0) {
         status = error_set_errno(error, ERROR_TARGET_WRITE, errno, settling->list_path,
                                  "can't write the list of duplicates");
     }
-    if (status == STATUS_OK) {
-        status = file_sync_folder(settling->settle_folder, error);
-    }
+    status = status == STATUS_OK ? file_sync_folder(settling->settle_folder, error) : status;
     return status == STATUS_OK ? failpoint_hit("files.after_duplicates", error) : status;
 }
 
@@ -437,8 +426,7 @@ static enum status prepare_settling(struct folder_settling *settling, struct err
     settling->list_path =
         arena_format(settling->arena, "%s/settle/%s.duplicates", run->folder, name);
     if (file_make_folder(settling->settle_folder, error) != STATUS_OK) {
-        error_recode(error, ERROR_TARGET_WRITE);
-        return STATUS_FAILED;
+        return error_recode(error, ERROR_TARGET_WRITE);
     }
     folder_marked_load(settling->folder, settling->table->name, settling->arena, &settling->marked);
     return STATUS_OK;

@@ -404,8 +404,7 @@ static enum status read_head(struct folder_log *log, struct window *window, stru
                   "the ledger was written by another version of transhume; this one knows format "
                   "%d",
                   FORMAT);
-        error_hint(error, "use the version that began the run");
-        return STATUS_FAILED;
+        return error_hint(error, "use the version that began the run");
     }
     return damaged(log, 0, error);
 }
@@ -477,8 +476,7 @@ static enum status lock_file(struct folder_log *log, bool writes, struct error *
         if (clock_monotonic_ms() >= until_ms) {
             error_set(error, ERROR_TARGET_LOCKED, log->path,
                       "another process has held the ledger for %d s", WRITE_WAIT_MS / 1000);
-            error_hint(error, "is one of them stopped? Continue it, or end it");
-            return STATUS_FAILED;
+            return error_hint(error, "is one of them stopped? Continue it, or end it");
         }
         clock_sleep_ms(LOCK_PAUSE_MS);
     }
@@ -579,8 +577,7 @@ static enum status write_head(struct folder_log *log, struct error *error)
                                "can't write the ledger");
     }
     if (file_sync_folder(log->folder, error) != STATUS_OK) {
-        error_recode(error, ERROR_TARGET_WRITE);
-        return STATUS_FAILED;
+        return error_recode(error, ERROR_TARGET_WRITE);
     }
     return catch_up(log, error);
 }
@@ -616,8 +613,7 @@ enum status folder_log_remove(struct folder_log *log, struct error *error)
     }
     close_file(log);
     if (file_sync_folder(log->folder, error) != STATUS_OK) {
-        error_recode(error, ERROR_TARGET_WRITE);
-        return STATUS_FAILED;
+        return error_recode(error, ERROR_TARGET_WRITE);
     }
     return STATUS_OK;
 }
@@ -781,9 +777,7 @@ enum status folder_log_append(struct folder_log *log, const struct folder_log_ch
         uint64_t chain = log->chain;
         log->unsynced = false;
         status = write_record(log->descriptor, log->path, &body, &offset, &chain, error);
-        if (status == STATUS_OK) {
-            status = sync_file(log->descriptor, log->path, error);
-        }
+        status = status == STATUS_OK ? sync_file(log->descriptor, log->path, error) : status;
         if (status == STATUS_OK) {
             (void)apply_body(log, body.data, body.length, offset - body.length);
             log->bytes = offset;

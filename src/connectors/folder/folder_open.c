@@ -35,14 +35,12 @@ static enum status read_options(struct folder *folder, const struct uri *uri, st
         folder->compression = FOLDER_ZSTD;
     } else if (strcmp(compression, "none") != 0) {
         error_set(error, ERROR_BAD_VALUE, uri->shown, "compression is none, gzip or zstd");
-        error_hint(error, "write for example %s:DIR?compression=gzip", connector->name);
-        return STATUS_FAILED;
+        return error_hint(error, "write for example %s:DIR?compression=gzip", connector->name);
     }
     if (text_to_bytes(file_bytes, &folder->file_bytes_max) != STATUS_OK ||
         folder->file_bytes_max < 1024 || folder->file_bytes_max > (uint64_t)1 << 40) {
         error_set(error, ERROR_BAD_VALUE, uri->shown, "file_bytes is from 1KiB to 1TiB");
-        error_hint(error, "write for example %s:DIR?file_bytes=128MiB", connector->name);
-        return STATUS_FAILED;
+        return error_hint(error, "write for example %s:DIR?file_bytes=128MiB", connector->name);
     }
     return STATUS_OK;
 }
@@ -53,9 +51,8 @@ static enum status refuse_place(const struct folder *folder, int reason, const c
     bool source = folder->mode == OPEN_SOURCE;
     error_set_errno(error, source ? ERROR_SOURCE_MISSING : ERROR_TARGET_MISSING, reason,
                     folder->path, "%s", message);
-    error_hint(error, "check the path after %s:, and who may %s there",
-               folder->format->connector->name, source ? "read" : "write");
-    return STATUS_FAILED;
+    return error_hint(error, "check the path after %s:, and who may %s there",
+                      folder->format->connector->name, source ? "read" : "write");
 }
 
 char *folder_parent(struct arena *arena, const char *path)
@@ -99,9 +96,8 @@ static enum status check_file(struct folder *folder, const struct stat *facts, s
             error_set(error, ERROR_SOURCE_INVALID, folder->path,
                       "the file's name does not end in %s, %s.gz or %s.zst", folder->format->suffix,
                       folder->format->suffix, folder->format->suffix);
-            error_hint(error, "rename it, or give it by standard input: %s:-",
-                       folder->format->connector->name);
-            return STATUS_FAILED;
+            return error_hint(error, "rename it, or give it by standard input: %s:-",
+                              folder->format->connector->name);
         }
         folder->root = folder_parent(folder->arena, folder->path);
         return access(folder->path, R_OK) == 0
@@ -118,8 +114,7 @@ static enum status check_folder(struct folder *folder, bool read_only, struct er
     bool source = folder->mode == OPEN_SOURCE;
     if (folder->path[0] == '\0') {
         error_set(error, ERROR_BAD_VALUE, NULL, "the URI names no folder");
-        error_hint(error, "write %s", folder->format->connector->uri_help);
-        return STATUS_FAILED;
+        return error_hint(error, "write %s", folder->format->connector->uri_help);
     }
     if (stat(folder->path, &facts) == 0) {
         if (!S_ISDIR(facts.st_mode)) {
@@ -196,7 +191,7 @@ static enum status open_folder(struct folder *folder, const struct folder_format
 enum status folder_open(const struct folder_format *format, const struct open_options *open,
                         struct database **database, struct error *error)
 {
-    struct folder *made = (struct folder *)memory_allocate_zeroed(1, format->database_bytes);
+    struct folder *made = memory_allocate_zeroed(1, format->database_bytes);
     *database = NULL;
     if (open_folder(made, format, open, error) != STATUS_OK ||
         (format->read_options != NULL &&

@@ -37,8 +37,8 @@ static enum status open_input(struct folder_pipe *pipe, struct error *error)
     pipe->input = -1;
     if (isatty(STDIN_FILENO)) {
         error_set(error, ERROR_SOURCE_MISSING, "standard input", "it is a terminal");
-        error_hint(error, "give it the records: transhume … < FILE, or PROGRAM | transhume …");
-        return STATUS_FAILED;
+        return error_hint(error,
+                          "give it the records: transhume … < FILE, or PROGRAM | transhume …");
     }
     return STATUS_OK;
 }
@@ -48,14 +48,12 @@ static enum status open_output(struct folder *folder, struct error *error)
 {
     if (folder->compression != FOLDER_PLAIN) {
         error_set(error, ERROR_BAD_VALUE, "standard output", "it is written without compression");
-        error_hint(error, "pipe it through gzip or zstd");
-        return STATUS_FAILED;
+        return error_hint(error, "pipe it through gzip or zstd");
     }
     char *path = arena_format(folder->arena, "%s/transhume-XXXXXX", temporary_folder());
     if (mkdtemp(path) == NULL) {
         error_set_errno(error, ERROR_TARGET_WRITE, errno, path, "can't make a private folder");
-        error_hint(error, "name another place for it in TMPDIR");
-        return STATUS_FAILED;
+        return error_hint(error, "name another place for it in TMPDIR");
     }
     folder->pipe->folder = path;
     free(folder->path);
@@ -74,8 +72,7 @@ static enum status open_output(struct folder *folder, struct error *error)
 enum status folder_pipe_open(struct folder *folder, const struct uri *uri, struct error *error)
 {
     const char *table = uri_parameter(uri, folder->format->connector, "table");
-    folder->pipe =
-        (struct folder_pipe *)arena_allocate_zeroed(folder->arena, 1, sizeof(*folder->pipe));
+    folder->pipe = arena_allocate_zeroed(folder->arena, 1, sizeof(*folder->pipe));
     folder->pipe->input = -1;
     folder->pipe->table =
         arena_copy_string(folder->arena, table != NULL && *table != '\0' ? table : "stdin");
@@ -135,7 +132,7 @@ static enum status wait_for_input(struct error *error)
 
 static enum status copy_input(int to, const char *shown, struct error *error)
 {
-    char *bytes = (char *)memory_allocate(COPY_BYTES);
+    char *bytes = memory_allocate(COPY_BYTES);
     enum status status = STATUS_OK;
     while (status == STATUS_OK) {
         status = wait_for_input(error);
@@ -188,7 +185,7 @@ static enum status unpack(int *descriptor, struct error *error)
     }
     snprintf(path, sizeof(path), "/proc/self/fd/%d", *descriptor);
     int plain = make_nameless();
-    char *bytes = (char *)memory_allocate(COPY_BYTES);
+    char *bytes = memory_allocate(COPY_BYTES);
     enum status status =
         plain < 0 ? error_set_errno(error, ERROR_SOURCE_READ, errno, temporary_folder(),
                                     "can't make a file for standard input")
@@ -217,7 +214,7 @@ static enum status unpack(int *descriptor, struct error *error)
 static enum status hash_contents(int descriptor, struct folder_file *file, struct error *error)
 {
     XXH3_state_t *state = folder_hash_create();
-    char *bytes = (char *)memory_allocate(COPY_BYTES);
+    char *bytes = memory_allocate(COPY_BYTES);
     enum status status = STATUS_OK;
     XXH3_64bits_reset(state);
     while (status == STATUS_OK) {
@@ -253,12 +250,8 @@ enum status folder_pipe_take(struct folder *folder, struct folder_file *file, st
     }
     *file = (struct folder_file){.name = "standard input"};
     enum status status = copy_input(descriptor, temporary_folder(), error);
-    if (status == STATUS_OK) {
-        status = unpack(&descriptor, error);
-    }
-    if (status == STATUS_OK) {
-        status = hash_contents(descriptor, file, error);
-    }
+    status = status == STATUS_OK ? unpack(&descriptor, error) : status;
+    status = status == STATUS_OK ? hash_contents(descriptor, file, error) : status;
     if (status == STATUS_OK) {
         file->path = arena_format(folder->arena, "/proc/self/fd/%d", descriptor);
     }
@@ -275,7 +268,7 @@ enum status folder_pipe_take(struct folder *folder, struct folder_file *file, st
 static enum status give_locked(struct folder_pipe *pipe, int from, uint64_t offset,
                                struct error *error)
 {
-    char *bytes = (char *)memory_allocate(COPY_BYTES);
+    char *bytes = memory_allocate(COPY_BYTES);
     enum status status = STATUS_OK;
     while (status == STATUS_OK) {
         ssize_t got = pread(from, bytes, COPY_BYTES, (off_t)offset);

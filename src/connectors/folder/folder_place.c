@@ -33,8 +33,8 @@ int32_t *folder_positions(const struct folder *folder, const struct folder_table
 {
     struct name_index names = {.arena = arena};
     uint32_t guess = 0;
-    int32_t *positions = (int32_t *)arena_allocate_zeroed(arena, (size_t)request->column_count + 1,
-                                                          sizeof(*positions));
+    int32_t *positions =
+        arena_allocate_zeroed(arena, (size_t)request->column_count + 1, sizeof(*positions));
     for (uint32_t at = 0; at < request->column_count; at++) {
         const char *name = request->columns[at].name;
         uint32_t column = find_column(&table->schema, name, guess, &names);
@@ -52,7 +52,7 @@ const struct cell *folder_place(struct arena *arena, const char *file, const cha
                                 uint64_t position)
 {
     static const char file_name[] = "$file";
-    struct cell *cells = (struct cell *)arena_allocate(arena, 5 * sizeof(*cells));
+    struct cell *cells = arena_allocate(arena, 5 * sizeof(*cells));
     const char *copy = arena_copy_string(arena, file);
     cells[1] = cell_text(file_name, sizeof(file_name) - 1);
     cells[2] = cell_text(copy, strlen(copy));
@@ -76,7 +76,7 @@ static uint64_t count_breaks(const char *bytes, size_t length)
 static enum status count_range(const char *path, uint64_t from, uint64_t to, uint64_t *breaks,
                                struct error *error)
 {
-    char *bytes = (char *)memory_allocate(COUNT_BYTES);
+    char *bytes = memory_allocate(COUNT_BYTES);
     int descriptor = file_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0);
     enum status status = STATUS_OK;
     if (descriptor < 0) {
@@ -134,8 +134,8 @@ static void keep_mark(struct folder *folder, const struct folder_table *table, u
     }
     struct folder_line_mark *marks = table->marks[file];
     if (grows) {
-        marks = (struct folder_line_mark *)arena_allocate_zeroed(
-            folder->snapshot->arena, count == 0 ? 1 : (size_t)count * 2, sizeof(*marks));
+        marks = arena_allocate_zeroed(folder->snapshot->arena, count == 0 ? 1 : (size_t)count * 2,
+                                      sizeof(*marks));
         if (count > 0) {
             memcpy(marks, table->marks[file], count * sizeof(*marks));
         }

@@ -84,7 +84,7 @@ static enum status source_describe_stream(struct database *self, const struct re
     if (find_table(self, request, &table, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    const char **place = (const char **)arena_allocate_zeroed(arena, 2, sizeof(*place));
+    const char **place = arena_allocate_zeroed(arena, 2, sizeof(*place));
     place[0] = "$file";
     place[1] = ((struct folder *)self)->format->position_column;
     *facts = (struct stream_facts){.row_count = -1, .key_unique = true};
@@ -143,15 +143,14 @@ static void add_span(struct splitting *splitting, struct place first, struct pla
 {
     if (splitting->count == splitting->capacity) {
         uint32_t capacity = splitting->capacity == 0 ? 16 : splitting->capacity * 2;
-        struct span *grown =
-            (struct span *)arena_allocate_zeroed(splitting->arena, capacity, sizeof(*grown));
+        struct span *grown = arena_allocate_zeroed(splitting->arena, capacity, sizeof(*grown));
         if (splitting->count > 0) {
             memcpy(grown, splitting->spans, splitting->count * sizeof(*grown));
         }
         splitting->spans = grown;
         splitting->capacity = capacity;
     }
-    uint8_t *bounds = (uint8_t *)arena_allocate(splitting->arena, BOUNDS_BYTES);
+    uint8_t *bounds = arena_allocate(splitting->arena, BOUNDS_BYTES);
     const struct folder_file *files = splitting->table->files;
     const char *printable = "no files";
     if (splitting->table->file_count > 0) {
@@ -259,7 +258,7 @@ static enum status source_reader_open(struct database *self, struct reader **rea
                                       struct error *error)
 {
     (void)error;
-    struct reader *made = (struct reader *)memory_allocate_zeroed(1, sizeof(*made));
+    struct reader *made = memory_allocate_zeroed(1, sizeof(*made));
     made->folder = (struct folder *)self;
     *reader = made;
     return STATUS_OK;
@@ -303,7 +302,7 @@ static enum status source_cursor_open(struct reader *reader, const struct read_r
                                       const struct span *span, struct cursor **cursor,
                                       struct error *error)
 {
-    struct cursor *made = (struct cursor *)memory_allocate_zeroed(1, sizeof(*made));
+    struct cursor *made = memory_allocate_zeroed(1, sizeof(*made));
     *cursor = NULL;
     struct folder_table *table = NULL;
     made->folder = reader->folder;
@@ -423,8 +422,18 @@ static enum status source_cursor_next(struct cursor *cursor, uint32_t rows_max, 
 static enum status source_caveats(struct database *self, struct buffer *out, struct error *error)
 {
     struct folder *folder = (struct folder *)self;
-    return folder->format->caveats != NULL ? folder->format->caveats(folder, out, error)
-                                           : STATUS_OK;
+    struct folder_snapshot *snapshot = NULL;
+    if (folder_snapshot(folder, &snapshot, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    for (uint32_t at = 0; at < snapshot->table_count; at++) {
+        struct folder_table *table = NULL;
+        if (folder_find_table(folder, snapshot->tables[at].name, &table, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        folder->format->caveats(table, out);
+    }
+    return STATUS_OK;
 }
 
 const struct source_functions folder_source = {

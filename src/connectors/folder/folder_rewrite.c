@@ -2,7 +2,6 @@
 #include "connectors/folder/folder_rewrite.h"
 #include "connectors/folder/folder_claim.h"
 
-#include "base/entries.h"
 #include "base/failpoint.h"
 #include "base/file.h"
 #include <errno.h>
@@ -112,9 +111,7 @@ static enum status copy_file(const char *from, const char *to, struct arena *are
     while (status == STATUS_OK) {
         size_t length = 0;
         status = folder_input_read(input, bytes, WRITE_BYTES, &length, error);
-        if (status == STATUS_OK) {
-            status = folder_output_write(output, bytes, length, error);
-        }
+        status = status == STATUS_OK ? folder_output_write(output, bytes, length, error) : status;
     }
     folder_input_close(input);
     if (status != STATUS_END) {
@@ -142,8 +139,7 @@ static enum status keep_old(const struct folder_rewriting *rewriting, const char
         }
     }
     if (file_make_folder(place, error) != STATUS_OK) {
-        error_recode(error, ERROR_TARGET_WRITE);
-        return STATUS_FAILED;
+        return error_recode(error, ERROR_TARGET_WRITE);
     }
     if (unlink(kept) != 0 && errno != ENOENT) {
         return cant_keep(kept, error);
@@ -157,8 +153,7 @@ static enum status keep_old(const struct folder_rewriting *rewriting, const char
         }
     }
     if (file_sync_folder(place, error) != STATUS_OK) {
-        error_recode(error, ERROR_TARGET_WRITE);
-        return STATUS_FAILED;
+        return error_recode(error, ERROR_TARGET_WRITE);
     }
     return failpoint_hit("files.after_keep", error);
 }
@@ -194,17 +189,15 @@ static enum status put_in_place(const struct folder_rewriting *rewriting, const 
     if (!is_same(before, path)) {
         error_set(error, ERROR_TARGET_WRITE, path,
                   "somebody wrote to it while it was written again");
-        error_hint(error,
-                   "nothing of that was lost; stop who writes there, then `transhume resume`");
-        return STATUS_FAILED;
+        return error_hint(
+            error, "nothing of that was lost; stop who writes there, then `transhume resume`");
     }
     if (rename(writing, path) != 0) {
         return error_set_errno(error, ERROR_TARGET_WRITE, errno, path,
                                "can't put the file without these records in its place");
     }
     if (file_sync_folder(rewriting->table_path, error) != STATUS_OK) {
-        error_recode(error, ERROR_TARGET_WRITE);
-        return STATUS_FAILED;
+        return error_recode(error, ERROR_TARGET_WRITE);
     }
     return failpoint_hit("files.after_rewrite", error);
 }

@@ -166,9 +166,7 @@ static enum status undo(struct database *self, const struct target_table *table,
         status = status == STATUS_OK ? failpoint_hit("files.before_undo", error) : status;
     }
     folder_marked_load(folder, table->name, arena, &undoing.marked);
-    if (status == STATUS_OK) {
-        status = undo_files(&undoing, error);
-    }
+    status = status == STATUS_OK ? undo_files(&undoing, error) : status;
     if (status == STATUS_OK) {
         uint64_t changed = 0;
         status = folder_restore(folder, table->name, dry_run, &counts->restored, &changed, error);

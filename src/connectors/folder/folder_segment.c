@@ -34,8 +34,7 @@ static enum status write_head(struct folder_stream *stream, struct error *error)
 static enum status begin_part(struct folder_stream *stream, struct error *error)
 {
     struct folder *folder = stream->folder;
-    struct folder_part *part =
-        (struct folder_part *)arena_allocate_zeroed(stream->arena, 1, sizeof(*part));
+    struct folder_part *part = arena_allocate_zeroed(stream->arena, 1, sizeof(*part));
     folder_segment_name(folder->format, folder->run.tag, stream->chunk, stream->entity,
                         stream->part_count, folder->compression, part->name);
     part->writing_path = arena_format(stream->arena, "%s/tmp/%u-%s", folder->run.folder,
@@ -103,8 +102,8 @@ static void add_ordinal(struct folder_stream *stream, uint64_t ordinal)
     }
     if (part->ordinals_count == part->ordinals_capacity) {
         uint32_t capacity = part->ordinals_capacity == 0 ? 4 : part->ordinals_capacity * 2;
-        struct folder_ordinals *grown = (struct folder_ordinals *)arena_allocate_zeroed(
-            stream->arena, capacity, sizeof(*grown));
+        struct folder_ordinals *grown =
+            arena_allocate_zeroed(stream->arena, capacity, sizeof(*grown));
         if (part->ordinals_count > 0) {
             memcpy(grown, part->ordinals, part->ordinals_count * sizeof(*grown));
         }
@@ -177,8 +176,7 @@ enum status folder_stream_publish(struct folder_stream *stream, struct error *er
         part->published = true;
     }
     if (stream->parts != NULL && file_sync_folder(stream->table_path, error) != STATUS_OK) {
-        error_recode(error, ERROR_TARGET_WRITE);
-        return STATUS_FAILED;
+        return error_recode(error, ERROR_TARGET_WRITE);
     }
     return STATUS_OK;
 }

@@ -144,8 +144,7 @@ static enum status read_listed(struct folder_settling *settling, const struct li
     }
     if (format->raw_read(segment->decoder, listed->raw, listed->raw_length, arena, record, error) !=
         STATUS_OK) {
-        error_recode(error, ERROR_LEDGER_INVALID);
-        return STATUS_FAILED;
+        return error_recode(error, ERROR_LEDGER_INVALID);
     }
     return STATUS_OK;
 }
@@ -210,7 +209,7 @@ static enum status begin_leaving(struct folder_settling *settling, struct leavin
         return error_set(error, ERROR_LEDGER_INVALID, settling->list_path,
                          "it names a segment that is not done");
     }
-    leaving->lines = (uint8_t *)memory_allocate_zeroed(leaving->segment->records / 8 + 1, 1);
+    leaving->lines = memory_allocate_zeroed(leaving->segment->records / 8 + 1, 1);
     return STATUS_OK;
 }
 

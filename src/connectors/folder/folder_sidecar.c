@@ -197,8 +197,7 @@ static enum status read_names(const struct reading *reading, const json_t *list,
                               struct column_list *names)
 {
     size_t count = json_array_size(list);
-    const char **texts =
-        (const char **)arena_allocate_zeroed(reading->arena, count + 1, sizeof(*texts));
+    const char **texts = arena_allocate_zeroed(reading->arena, count + 1, sizeof(*texts));
     if (list != NULL && !json_is_array(list)) {
         return wrong(reading, "a list of names is no list");
     }
@@ -274,7 +273,7 @@ static enum status read_columns(const struct reading *reading, const json_t *lis
         return wrong(reading, "there is no list \"columns\"");
     }
     struct schema_column *columns =
-        (struct schema_column *)arena_allocate_zeroed(reading->arena, count + 1, sizeof(*columns));
+        arena_allocate_zeroed(reading->arena, count + 1, sizeof(*columns));
     struct name_index names = {.arena = reading->arena};
     for (size_t at = 0; at < count; at++) {
         if (read_column(reading, json_array_get(list, at), &columns[at]) != STATUS_OK) {
@@ -296,7 +295,7 @@ static enum status read_indexes(const struct reading *reading, const json_t *lis
 {
     size_t count = json_array_size(list);
     struct schema_index *indexes =
-        (struct schema_index *)arena_allocate_zeroed(reading->arena, count + 1, sizeof(*indexes));
+        arena_allocate_zeroed(reading->arena, count + 1, sizeof(*indexes));
     for (size_t at = 0; at < count; at++) {
         const json_t *object = json_array_get(list, at);
         if (!json_is_object(object) || !read_text(reading, object, "name", &indexes[at].name) ||
@@ -317,8 +316,8 @@ static enum status read_references(const struct reading *reading, const json_t *
                                    struct folder_sidecar *sidecar)
 {
     size_t count = json_array_size(list);
-    struct schema_foreign_key *keys = (struct schema_foreign_key *)arena_allocate_zeroed(
-        reading->arena, count + 1, sizeof(*keys));
+    struct schema_foreign_key *keys =
+        arena_allocate_zeroed(reading->arena, count + 1, sizeof(*keys));
     for (size_t at = 0; at < count; at++) {
         const json_t *object = json_array_get(list, at);
         if (!json_is_object(object) || !read_text(reading, object, "table", &keys[at].references) ||
@@ -350,8 +349,8 @@ static enum status read_options(const struct reading *reading, json_t *object,
     if (!json_is_object(object)) {
         return wrong(reading, "\"dialect\" is no object");
     }
-    struct folder_sidecar_option *options = (struct folder_sidecar_option *)arena_allocate_zeroed(
-        reading->arena, json_object_size(object) + 1, sizeof(*options));
+    struct folder_sidecar_option *options =
+        arena_allocate_zeroed(reading->arena, json_object_size(object) + 1, sizeof(*options));
     json_object_foreach(object, name, member)
     {
         struct folder_sidecar_option *option = &options[sidecar->option_count++];

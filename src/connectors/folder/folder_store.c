@@ -138,8 +138,7 @@ static enum status begin_put(struct store *store, struct error *error)
     }
     error_set(error, ERROR_LEDGER_MISSING, store->folder->path,
               "the ledger was removed while this run was written to it");
-    error_hint(error, "was the run finished or rolled back elsewhere? Then migrate again");
-    return STATUS_FAILED;
+    return error_hint(error, "was the run finished or rolled back elsewhere? Then migrate again");
 }
 
 static uint64_t version_of(const struct folder_log *log, const char *key)

@@ -126,9 +126,7 @@ static enum status check_segments(const struct folder *folder, struct arena *are
 static enum status empty_folder(const char *path, struct error *error)
 {
     enum status status = file_remove_tree(path, error);
-    if (status == STATUS_OK) {
-        status = file_make_folder(path, error);
-    }
+    status = status == STATUS_OK ? file_make_folder(path, error) : status;
     if (status != STATUS_OK) {
         error_recode(error, ERROR_TARGET_WRITE);
     }
@@ -171,9 +169,7 @@ static enum status note_emptied(const struct folder *folder,
         const char *path = emptied_path(folder, tables[at]->name, arena);
         status = file_write_atomic(path, "", 0, NULL, error);
     }
-    if (status == STATUS_OK) {
-        status = file_sync_folder(folder->run.folder, error);
-    }
+    status = status == STATUS_OK ? file_sync_folder(folder->run.folder, error) : status;
     if (status != STATUS_OK) {
         error_recode(error, ERROR_TARGET_WRITE);
     }

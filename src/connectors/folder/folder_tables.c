@@ -29,7 +29,7 @@ enum status folder_check_table(struct database *self, const struct target_table 
                                const struct shape *const *shapes, uint32_t shape_count,
                                struct buffer *out, struct error *error)
 {
-    const struct folder_format *format = of(self)->format;
+    (void)error;
     if (is_reserved(table->name)) {
         buffer_append_string(out, "the table's name is one that this folder keeps for itself\n");
     }
@@ -41,7 +41,8 @@ enum status folder_check_table(struct database *self, const struct target_table 
         buffer_append_string(out, "existing: a folder of files finds no record by its key; only "
                                   "`existing: refuse` works here\n");
     }
-    return format->check_table(of(self), table, shapes, shape_count, out, error);
+    of(self)->format->check_table(of(self), table, shapes, shape_count, out);
+    return STATUS_OK;
 }
 
 /* ---------------------------------------------------------------- inspect and count */
@@ -56,8 +57,7 @@ static enum status check_place(const char *path, struct error *error)
     error_set(error, ERROR_TARGET_INVALID, path,
               S_ISLNK(facts.st_mode) ? "this is a symbolic link, not the table's folder"
                                      : "this is a file, not the table's folder");
-    error_hint(error, "move it away, or give another folder as the target");
-    return STATUS_FAILED;
+    return error_hint(error, "move it away, or give another folder as the target");
 }
 
 static enum status inspect_one(struct folder *folder, const char *table, bool *exists,
@@ -88,8 +88,7 @@ enum status folder_inspect(struct database *self, const struct target_table *tab
     if (of(self)->pipe != NULL && table_count > 1) {
         error_set(error, ERROR_PLAN_INVALID, "standard output",
                   "it takes one table, and these are %u", table_count);
-        error_hint(error, "choose one: --include TABLE");
-        return STATUS_FAILED;
+        return error_hint(error, "choose one: --include TABLE");
     }
     for (uint32_t at = 0; at < table_count; at++) {
         table_exists[at] = false;
@@ -173,8 +172,7 @@ static enum status write_definition(struct folder *folder, const struct target_t
 {
     char *path = folder_definition_path(arena, folder, table->name, ".json");
     if (folder->format->write_definition(folder, table, path, finish, arena, error) != STATUS_OK) {
-        error_recode(error, ERROR_TARGET_SCHEMA);
-        return STATUS_FAILED;
+        return error_recode(error, ERROR_TARGET_SCHEMA);
     }
     return STATUS_OK;
 }
@@ -209,8 +207,7 @@ static enum status prepare_one(struct folder *folder, struct target_table *table
         if (folder_sealed_write(owner, "owner", run_id, "created\n", 8, NULL, error) != STATUS_OK ||
             failpoint_hit("files.before_table", error) != STATUS_OK ||
             file_make_folder(path, error) != STATUS_OK) {
-            error_recode(error, ERROR_TARGET_SCHEMA);
-            return STATUS_FAILED;
+            return error_recode(error, ERROR_TARGET_SCHEMA);
         }
     } else {
         struct error ignored;

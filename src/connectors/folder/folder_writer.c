@@ -56,7 +56,7 @@ enum status folder_writer_open(struct database *self, const struct target_table 
     if (folder_end_emptying(folder, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    struct writer *made = (struct writer *)memory_allocate_zeroed(1, sizeof(*made));
+    struct writer *made = memory_allocate_zeroed(1, sizeof(*made));
     made->folder = folder;
     made->tables = tables;
     made->table_count = table_count;
@@ -108,7 +108,7 @@ enum status folder_chunk_begin(struct writer *writer, uint64_t number, uint32_t 
         return error_set(error, ERROR_INTERNAL, NULL, "chunk %llu is open already",
                          (unsigned long long)number);
     }
-    struct open_chunk *chunk = (struct open_chunk *)memory_allocate_zeroed(1, sizeof(*chunk));
+    struct open_chunk *chunk = memory_allocate_zeroed(1, sizeof(*chunk));
     chunk->arena = arena_create(0);
     chunk->number = number;
     chunk->next = writer->chunks;
@@ -130,7 +130,7 @@ static enum status find_encoder(struct writer *writer, uint32_t table, const str
             return STATUS_OK;
         }
     }
-    struct encoding *made = (struct encoding *)memory_allocate_zeroed(1, sizeof(*made));
+    struct encoding *made = memory_allocate_zeroed(1, sizeof(*made));
     if (writer->folder->format->encoder_create(writer->folder, &writer->tables[table], shape,
                                                batch->row_count > 0 ? batch_row(batch, 0) : NULL,
                                                &made->encoder, error) != STATUS_OK) {
@@ -153,8 +153,7 @@ static struct folder_stream *find_stream(struct writer *writer, struct open_chun
             return known;
         }
     }
-    struct folder_stream *made =
-        (struct folder_stream *)arena_allocate_zeroed(chunk->arena, 1, sizeof(*made));
+    struct folder_stream *made = arena_allocate_zeroed(chunk->arena, 1, sizeof(*made));
     made->folder = writer->folder;
     made->arena = chunk->arena;
     made->table = writer->tables[table].name;
@@ -175,8 +174,8 @@ static void add_outcome(struct batch_result *result, uint32_t row, const struct 
 {
     if (result->arena == NULL) {
         result->arena = arena_create(0);
-        result->outcomes = (const struct record_outcome *)arena_allocate_zeroed(
-            result->arena, result->batch->row_count, sizeof(*result->outcomes));
+        result->outcomes = arena_allocate_zeroed(result->arena, result->batch->row_count,
+                                                 sizeof(*result->outcomes));
     }
     struct record_outcome *outcomes = (struct record_outcome *)(uintptr_t)result->outcomes;
     outcomes[result->outcome_count++] =
@@ -232,8 +231,7 @@ static enum status write_rows(const struct target_table *table, struct folder_st
         }
         if (status != STATUS_OK) {
             if (reason.class != ERROR_CLASS_REJECT) {
-                error_copy(error, &reason);
-                return STATUS_FAILED;
+                return error_copy(error, &reason);
             }
             add_outcome(result, row, &reason);
             continue;
@@ -252,15 +250,12 @@ enum status folder_submit(struct writer *writer, uint64_t number, uint32_t table
 {
     struct open_chunk *chunk = find_chunk(writer, number);
     struct folder_encoder *encoder = NULL;
-    struct waiting_result *waiting =
-        (struct waiting_result *)memory_allocate_zeroed(1, sizeof(*waiting));
+    struct waiting_result *waiting = memory_allocate_zeroed(1, sizeof(*waiting));
     enum status status = STATUS_OK;
     if (chunk == NULL || table >= writer->table_count) {
         status = error_set(error, ERROR_INTERNAL, NULL, "no such open chunk or table");
     }
-    if (status == STATUS_OK) {
-        status = find_encoder(writer, table, batch, &encoder, error);
-    }
+    status = status == STATUS_OK ? find_encoder(writer, table, batch, &encoder, error) : status;
     if (status == STATUS_OK) {
         struct folder_stream *stream = find_stream(writer, chunk, table, batch->entity);
         waiting->result.chunk = number;

@@ -38,14 +38,14 @@ enum status folder_lines_open(const char *path, uint64_t begin, uint64_t end, si
                               enum error_code code, struct folder_lines **lines,
                               struct error *error)
 {
-    struct folder_lines *made = (struct folder_lines *)memory_allocate_zeroed(1, sizeof(*made));
+    struct folder_lines *made = memory_allocate_zeroed(1, sizeof(*made));
     char *line = NULL;
     size_t length = 0;
     bool too_long = false;
     *lines = NULL;
     made->path = memory_copy_string(path);
     made->capacity = BUFFER_BYTES_FIRST;
-    made->bytes = (char *)memory_allocate(made->capacity);
+    made->bytes = memory_allocate(made->capacity);
     made->bound = end == 0 ? UINT64_MAX : end;
     made->line_bytes_max = line_bytes_max;
     made->offset = begin > 0 ? begin - 1 : 0;
@@ -81,7 +81,7 @@ static enum status fill(struct folder_lines *lines, struct error *error)
         size_t most = lines->line_bytes_max + LINE_ROOM;
         size_t capacity = lines->capacity * 2 < most ? lines->capacity * 2 : most;
         capacity = capacity > lines->capacity ? capacity : lines->capacity * 2;
-        char *grown = (char *)realloc(lines->bytes, capacity);
+        char *grown = realloc(lines->bytes, capacity);
         if (grown == NULL) {
             return error_set(error, ERROR_MEMORY, lines->path, "no memory for a line");
         }
@@ -200,8 +200,7 @@ enum status folder_lines_first(char **line, size_t *length, const char *path, en
 {
     if (is_wide(*line, *length)) {
         error_set(error, code, path, "it is in UTF-16 or UTF-32, and JSON lines are UTF-8");
-        error_hint(error, "convert it first: iconv -f UTF-16 -t UTF-8 FILE > NEW");
-        return STATUS_FAILED;
+        return error_hint(error, "convert it first: iconv -f UTF-16 -t UTF-8 FILE > NEW");
     }
     if (*length >= 3 && memcmp(*line, "\xEF\xBB\xBF", 3) == 0) {
         *line += 3;

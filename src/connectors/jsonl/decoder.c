@@ -75,10 +75,10 @@ static void prepare_columns(struct folder_decoder *decoder)
 {
     uint32_t count = decoder->column_count;
     decoder->known_count = count;
-    decoder->known = (struct known *)arena_allocate_zeroed(decoder->arena, (size_t)count + 1,
-                                                           sizeof(*decoder->known));
-    decoder->sorted = (uint32_t *)arena_allocate_zeroed(decoder->arena, (size_t)count + 1,
-                                                        sizeof(*decoder->sorted));
+    decoder->known =
+        arena_allocate_zeroed(decoder->arena, (size_t)count + 1, sizeof(*decoder->known));
+    decoder->sorted =
+        arena_allocate_zeroed(decoder->arena, (size_t)count + 1, sizeof(*decoder->sorted));
     decoder->positions = folder_positions(&decoder->database->folder, decoder->table,
                                           decoder->request, decoder->arena);
     for (uint32_t at = 0; at < count; at++) {
@@ -130,7 +130,7 @@ enum status jsonl_decoder_open(struct folder *folder, const char *name,
                                const struct read_request *request, struct folder_decoder **decoder,
                                struct error *error)
 {
-    struct folder_decoder *made = (struct folder_decoder *)memory_allocate_zeroed(1, sizeof(*made));
+    struct folder_decoder *made = memory_allocate_zeroed(1, sizeof(*made));
     *decoder = NULL;
     made->arena = arena_create(0);
     made->file_name = arena_copy_string(made->arena, range->file_name);
@@ -330,9 +330,7 @@ static enum status read_row(struct folder_decoder *decoder, struct batch *batch,
     decoder->serial++;
     json_reader_init(&json, line, length, JSON_DEPTH_MAX, batch->arena);
     enum status status = read_members(decoder, &reading, row, why);
-    if (status == STATUS_OK) {
-        status = finish_row(decoder, batch->arena, row, why);
-    }
+    status = status == STATUS_OK ? finish_row(decoder, batch->arena, row, why) : status;
     if (status != STATUS_OK) {
         batch_drop_last(batch);
     }
@@ -346,8 +344,7 @@ static enum status name_document(struct folder_decoder *decoder, struct batch *b
 {
     const struct column_list *names = &decoder->table->schema.primary_key;
     uint64_t number = 0;
-    struct cell *key =
-        (struct cell *)arena_allocate_zeroed(batch->arena, (size_t)names->count + 2, sizeof(*key));
+    struct cell *key = arena_allocate_zeroed(batch->arena, (size_t)names->count + 2, sizeof(*key));
     const char *file = arena_copy_string(batch->arena, decoder->file_name);
     envelope->source_key = key;
     envelope->source_key_count = names->count > 0 ? names->count : 2;
@@ -425,8 +422,7 @@ static enum status add_record(struct folder_decoder *decoder, struct batch *batc
         return STATUS_OK;
     }
     if (why.class != ERROR_CLASS_REJECT) {
-        error_copy(error, &why);
-        return STATUS_FAILED;
+        return error_copy(error, &why);
     }
     find_break(decoder, batch, copy, length, &why);
     return refuse(decoder, batch, copy, length, &why, error);

@@ -63,8 +63,8 @@ static void prepare_fields(struct folder_encoder *encoder)
 {
     const struct shape *shape = encoder->shape;
     struct buffer prefix = {0};
-    encoder->fields = (struct field *)arena_allocate_zeroed(
-        encoder->arena, (size_t)shape->field_count + 1, sizeof(*encoder->fields));
+    encoder->fields = arena_allocate_zeroed(encoder->arena, (size_t)shape->field_count + 1,
+                                            sizeof(*encoder->fields));
     uint32_t guess = 0;
     for (uint32_t at = 0; at < shape->field_count; at++) {
         struct field *field = &encoder->fields[at];
@@ -83,7 +83,7 @@ enum status jsonl_encoder_create(struct folder *folder, const struct target_tabl
                                  const struct shape *shape, const struct cell *first,
                                  struct folder_encoder **encoder, struct error *error)
 {
-    struct folder_encoder *made = (struct folder_encoder *)memory_allocate_zeroed(1, sizeof(*made));
+    struct folder_encoder *made = memory_allocate_zeroed(1, sizeof(*made));
     (void)first;
     *encoder = NULL;
     made->database = (const struct jsonl_database *)folder;
@@ -254,7 +254,7 @@ static enum status write_large(struct writing *writing, struct large_value *larg
         return error_set(writing->error, ERROR_MEMORY, NULL, "no memory for a large value");
     }
     if (encoder->slice == NULL) {
-        encoder->slice = (uint8_t *)memory_allocate(SLICE_BYTES);
+        encoder->slice = memory_allocate(SLICE_BYTES);
     }
     buffer_append_byte(writing->out, '"');
     for (uint64_t offset = 0; offset < large->length; offset += SLICE_BYTES) {
@@ -387,8 +387,7 @@ static enum status write_json(struct writing *writing, const struct cell *cell,
         bool stands = stands_on_a_line(cell, scratch, &why);
         arena_destroy(scratch);
         if (why.code == ERROR_MEMORY) {
-            error_copy(writing->error, &why);
-            return STATUS_FAILED;
+            return error_copy(writing->error, &why);
         }
         if (stands) {
             buffer_append(writing->out, cell->text, cell->length);
@@ -693,7 +692,7 @@ enum status jsonl_normal_form(struct folder *folder, const struct cell *cell, st
         (void)small_whole(cell, normal);
     } else if (cell->kind == VALUE_LIST || cell->kind == VALUE_SET || cell->kind == VALUE_MAP) {
         size_t count = cell->kind == VALUE_MAP ? 2 * (size_t)cell->length : cell->length;
-        struct cell *items = (struct cell *)arena_allocate_zeroed(arena, count + 1, sizeof(*items));
+        struct cell *items = arena_allocate_zeroed(arena, count + 1, sizeof(*items));
         for (size_t at = 0; at < count; at++) {
             (void)jsonl_normal_form(folder, &cell->items[at], arena, &items[at], error);
         }

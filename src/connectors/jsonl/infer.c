@@ -100,7 +100,7 @@ static void learn_value(struct learnt *learnt, const struct cell *cell, struct a
 
 static struct learnt *add_name(struct learning *learning, const char *name, size_t length)
 {
-    struct learnt *made = (struct learnt *)arena_allocate_zeroed(learning->arena, 1, sizeof(*made));
+    struct learnt *made = arena_allocate_zeroed(learning->arena, 1, sizeof(*made));
     char *copy = arena_copy(learning->arena, name, length);
     (void)name_index_add(&learning->names, copy, length, learning->count);
     made->name = copy;
@@ -153,8 +153,7 @@ static enum status learn_row(struct learning *learning, const char *line, size_t
         STATUS_OK) {
         learning->broken++;
         if (why.class != ERROR_CLASS_REJECT) {
-            error_copy(learning->error, &why);
-            return STATUS_FAILED;
+            return error_copy(learning->error, &why);
         }
         return STATUS_OK;
     }
@@ -307,12 +306,11 @@ enum status jsonl_learning_finish(const struct learning *learning, struct arena 
     if (learning->count == 0 && learning->rows > 0) {
         error_set(error, ERROR_SOURCE_INVALID, learning->table->name,
                   "none of its records has a field, and a table needs at least one column");
-        error_hint(error, "read them as documents: %s:…?records=documents",
-                   learning->database->folder.format->connector->name);
-        return STATUS_FAILED;
+        return error_hint(error, "read them as documents: %s:…?records=documents",
+                          learning->database->folder.format->connector->name);
     }
-    struct schema_column *columns = (struct schema_column *)arena_allocate_zeroed(
-        arena, (size_t)learning->count + 1, sizeof(*columns));
+    struct schema_column *columns =
+        arena_allocate_zeroed(arena, (size_t)learning->count + 1, sizeof(*columns));
     for (uint32_t at = 0; at < learning->count; at++) {
         const struct learnt *learnt = learning->learnt[at];
         char *name = arena_copy(arena, learnt->name, learnt->length);
@@ -342,16 +340,14 @@ struct learning *jsonl_learning_create(const struct jsonl_database *database,
                                        const struct folder_table *table, bool tags,
                                        struct folder_notice *notice)
 {
-    struct learning *made = (struct learning *)memory_allocate_zeroed(1, sizeof(*made));
+    struct learning *made = memory_allocate_zeroed(1, sizeof(*made));
     made->database = database;
     made->table = table;
     made->tags = tags;
     made->notice = notice;
     made->arena = arena_create(0);
     made->names.arena = made->arena;
-    made->learnt =
-        (struct learnt **)memory_allocate_zeroed(JSONL_COLUMNS_MAX, sizeof(struct learnt *));
-    made->guesses =
-        (struct learnt **)memory_allocate_zeroed(JSONL_COLUMNS_MAX, sizeof(struct learnt *));
+    made->learnt = memory_allocate_zeroed(JSONL_COLUMNS_MAX, sizeof(struct learnt *));
+    made->guesses = memory_allocate_zeroed(JSONL_COLUMNS_MAX, sizeof(struct learnt *));
     return made;
 }

@@ -5,7 +5,7 @@
  */
 #include "connectors/jsonl/infer.h"
 
-#include "base/condition.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include <stdlib.h>
 #include <unistd.h>
@@ -56,10 +56,8 @@ static void cut(struct work *work)
     for (uint32_t file = 0; file < table->file_count; file++) {
         count += pieces_of(&table->files[file]);
     }
-    work->pieces =
-        (struct jsonl_piece *)memory_allocate_zeroed((size_t)count + 1, sizeof(*work->pieces));
-    work->learnings =
-        (struct learning **)memory_allocate_zeroed((size_t)count + 1, sizeof(struct learning *));
+    work->pieces = memory_allocate_zeroed((size_t)count + 1, sizeof(*work->pieces));
+    work->learnings = memory_allocate_zeroed((size_t)count + 1, sizeof(struct learning *));
     for (uint32_t file = 0; file < table->file_count; file++) {
         uint64_t bytes = table->files[file].bytes;
         uint32_t pieces = pieces_of(&table->files[file]);

@@ -70,13 +70,11 @@ static bool takes_documents(const struct jsonl_database *database, const char *t
     return false;
 }
 
-static enum status check_table(struct folder *folder, const struct target_table *table,
-                               const struct shape *const *shapes, uint32_t shape_count,
-                               struct buffer *out, struct error *error)
+static void check_table(struct folder *folder, const struct target_table *table,
+                        const struct shape *const *shapes, uint32_t shape_count, struct buffer *out)
 {
     struct jsonl_database *database = (struct jsonl_database *)folder;
     bool documents = false;
-    (void)error;
     for (uint32_t at = 0; at < shape_count; at++) {
         documents = documents || shapes[at]->field_count == 0;
         for (uint32_t field = 0; field < shapes[at]->field_count; field++) {
@@ -92,13 +90,11 @@ static enum status check_table(struct folder *folder, const struct target_table 
         buffer_append_string(out, "the table's name is not UTF-8\n");
     }
     if (documents && !takes_documents(database, table->name)) {
-        struct jsonl_name *name =
-            (struct jsonl_name *)arena_allocate_zeroed(folder->arena, 1, sizeof(*name));
+        struct jsonl_name *name = arena_allocate_zeroed(folder->arena, 1, sizeof(*name));
         name->name = arena_copy_string(folder->arena, table->name);
         name->next = database->document_tables;
         database->document_tables = name;
     }
-    return STATUS_OK;
 }
 
 static const struct folder_sidecar_option reject_option = {"non_finite", "reject"};
@@ -150,8 +146,7 @@ static enum status check_before(struct folder *folder, const struct target_table
                   "its files were begun with non_finite=%s, and this run says non_finite=%s",
                   rejected ? "reject" : "text", rejected ? "text" : "reject");
     }
-    error_hint(error, "give the target the options that they were begun with");
-    return STATUS_FAILED;
+    return error_hint(error, "give the target the options that they were begun with");
 }
 
 static enum status write_definition(struct folder *folder, const struct target_table *table,
@@ -203,8 +198,7 @@ static enum status describe_table(struct folder *folder, struct folder_table *ta
 {
     const struct jsonl_database *database = (const struct jsonl_database *)folder;
     struct folder_sidecar sidecar;
-    struct folder_table_data *data =
-        (struct folder_table_data *)arena_allocate_zeroed(arena, 1, sizeof(*data));
+    struct folder_table_data *data = arena_allocate_zeroed(arena, 1, sizeof(*data));
     char *path = folder_definition_path(arena, folder, table->name, ".json");
     enum status status = folder_sidecar_read(path, arena, &sidecar, error);
     if (status == STATUS_FAILED) {
@@ -237,38 +231,27 @@ static void append_column(const struct schema_column *column, struct buffer *out
 }
 
 /* What was learnt from the rows is shown. */
-static enum status caveats(struct folder *folder, struct buffer *out, struct error *error)
+static void caveats(const struct folder_table *table, struct buffer *out)
 {
-    struct folder_snapshot *snapshot = NULL;
-    if (folder_snapshot(folder, &snapshot, error) != STATUS_OK) {
-        return STATUS_FAILED;
+    const struct folder_table_data *data = table->format_data;
+    if (!data->inferred) {
+        return;
     }
-    for (uint32_t at = 0; at < snapshot->table_count; at++) {
-        struct folder_table *table = NULL;
-        if (folder_find_table(folder, snapshot->tables[at].name, &table, error) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
-        const struct folder_table_data *data = table->format_data;
-        if (!data->inferred) {
-            continue;
-        }
-        char rows[32];
-        text_human_count(data->rows, rows, sizeof(rows));
-        buffer_format(out, "%s: types learned from all %s rows: ", table->name, rows);
-        for (uint32_t column = 0; column < data->column_count && column < SHOWN_COLUMNS; column++) {
-            buffer_append_string(out, column > 0 ? ", " : "");
-            append_column(&data->columns[column], out);
-        }
-        if (data->column_count > SHOWN_COLUMNS) {
-            buffer_format(out, " and %u more", data->column_count - SHOWN_COLUMNS);
-        }
-        buffer_append_byte(out, '\n');
-        if (data->broken > 0) {
-            buffer_format(out, "%s: %llu lines can't be read and will be rejects\n", table->name,
-                          (unsigned long long)data->broken);
-        }
+    char rows[32];
+    text_human_count(data->rows, rows, sizeof(rows));
+    buffer_format(out, "%s: types learned from all %s rows: ", table->name, rows);
+    for (uint32_t column = 0; column < data->column_count && column < SHOWN_COLUMNS; column++) {
+        buffer_append_string(out, column > 0 ? ", " : "");
+        append_column(&data->columns[column], out);
     }
-    return STATUS_OK;
+    if (data->column_count > SHOWN_COLUMNS) {
+        buffer_format(out, " and %u more", data->column_count - SHOWN_COLUMNS);
+    }
+    buffer_append_byte(out, '\n');
+    if (data->broken > 0) {
+        buffer_format(out, "%s: %llu lines can't be read and will be rejects\n", table->name,
+                      (unsigned long long)data->broken);
+    }
 }
 
 /* ---------------------------------------------------------------- the descriptor */
@@ -286,8 +269,7 @@ static enum status read_options(struct folder *folder, const struct uri *uri, st
         database->record_bytes_max < record_bytes_least ||
         database->record_bytes_max > JSONL_RECORD_BYTES_MOST) {
         error_set(error, ERROR_BAD_VALUE, uri->shown, "record_bytes is from 1KiB to 1GiB");
-        error_hint(error, "write for example jsonl:DIR?record_bytes=64MiB");
-        return STATUS_FAILED;
+        return error_hint(error, "write for example jsonl:DIR?record_bytes=64MiB");
     }
     database->documents = strcmp(uri_parameter(uri, &connector_jsonl, "records"), "documents") == 0;
     database->writes_tags = strcmp(uri_parameter(uri, &connector_jsonl, "tags"), "yes") == 0;
@@ -340,24 +322,15 @@ static enum status database_open(const struct open_options *open, struct databas
 }
 
 const struct connector connector_jsonl = {
-    .contract_version = CONNECTOR_CONTRACT_VERSION,
+    FOLDER_GROUPS,
     .name = "jsonl",
     .title = "JSON lines",
     .uri_help = "jsonl:DIR, jsonl:FILE or jsonl:-",
     .capabilities = SHARED_CAPABILITIES | SOURCE_ONLY | TARGET_ONLY,
-    .guarantee = GUARANTEE_EXACTLY_ONCE,
     .options = options,
     .option_count = sizeof(options) / sizeof(*options),
     .types = types,
     .type_count = sizeof(types) / sizeof(*types),
     .failpoints = folder_learning_failpoints,
     .open = database_open,
-    .close = folder_close,
-    .identity = folder_identity,
-    .catalog = &folder_catalog,
-    .source = &folder_source,
-    .target = &folder_target,
-    .store = &folder_store,
-    .lock = &folder_lock,
-    .rollback = &folder_rollback,
 };

@@ -2,13 +2,14 @@
 #include "connectors/jsonl/jsonl.h"
 
 #include "base/text.h"
+#include "model/convert.h"
 #include "model/decimal.h"
 #include "model/number_text.h"
 #include "model/time_text.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHOWN_BYTES = 64, UUID_LENGTH = 36, SMALL_MAP = 16 };
+enum { SHOWN_BYTES = 64, SMALL_MAP = 16 };
 
 static enum status no_memory(struct error *error)
 {
@@ -228,37 +229,6 @@ static enum status read_word(const char *text, size_t length, enum value_kind ki
     return STATUS_OK;
 }
 
-static enum status read_uuid(const char *text, size_t length, struct arena *arena,
-                             struct cell *cell)
-{
-    uint8_t *bytes = (uint8_t *)arena_allocate(arena, 16);
-    size_t count = 0;
-    int high = -1;
-    if (length != UUID_LENGTH) {
-        return STATUS_END;
-    }
-    for (size_t at = 0; at < length; at++) {
-        char byte = text[at];
-        bool dash = at == 8 || at == 13 || at == 18 || at == 23;
-        int digit = byte >= '0' && byte <= '9'   ? byte - '0'
-                    : byte >= 'a' && byte <= 'f' ? byte - 'a' + 10
-                    : byte >= 'A' && byte <= 'F' ? byte - 'A' + 10
-                                                 : -1;
-        if (dash ? byte != '-' : digit < 0) {
-            return STATUS_END;
-        }
-        if (!dash && high < 0) {
-            high = digit;
-        } else if (!dash) {
-            bytes[count++] = (uint8_t)(high << 4 | digit);
-            high = -1;
-        }
-    }
-    *cell = cell_bytes(bytes, 16);
-    cell->kind = VALUE_UUID;
-    return STATUS_OK;
-}
-
 static enum status read_base64(const char *text, size_t length, struct arena *arena,
                                struct cell *cell)
 {
@@ -288,7 +258,7 @@ static enum status text_as(const char *text, size_t length, enum value_kind kind
     case VALUE_INTERVAL:
         return time_parse_interval(text, length, arena, cell);
     case VALUE_UUID:
-        return read_uuid(text, length, arena, cell);
+        return convert_read_uuid(text, length, arena, cell) ? STATUS_OK : STATUS_END;
     case VALUE_FLOAT32:
     case VALUE_FLOAT64:
     case VALUE_DECIMAL:
@@ -326,10 +296,9 @@ static struct cell *add_cell(struct cells *cells, struct arena *arena)
 {
     if (cells->count == cells->capacity) {
         uint32_t capacity = cells->capacity == 0 ? 8 : cells->capacity * 2;
-        struct cell *grown =
-            capacity > cells->capacity
-                ? (struct cell *)arena_try_allocate(arena, (size_t)capacity * sizeof(*grown))
-                : NULL;
+        struct cell *grown = capacity > cells->capacity
+                                 ? arena_try_allocate(arena, (size_t)capacity * sizeof(*grown))
+                                 : NULL;
         if (grown == NULL) {
             return NULL;
         }
@@ -392,7 +361,7 @@ static enum status check_unique(const struct cell *pairs, uint32_t count, struct
             }
         }
     } else {
-        struct cell *keys = (struct cell *)arena_try_allocate(arena, count * sizeof(*keys));
+        struct cell *keys = arena_try_allocate(arena, count * sizeof(*keys));
         if (keys == NULL) {
             return no_memory(error);
         }
@@ -463,8 +432,8 @@ static enum status bad_tag(const char *tag, struct error *error)
 static enum status read_map_tag(struct jsonl_reading *reading, const struct cell *list,
                                 struct cell *cell, struct error *error)
 {
-    struct cell *pairs = (struct cell *)arena_try_allocate(
-        reading->arena, (2 * (size_t)list->length + 1) * sizeof(*pairs));
+    struct cell *pairs =
+        arena_try_allocate(reading->arena, (2 * (size_t)list->length + 1) * sizeof(*pairs));
     if (pairs == NULL) {
         return no_memory(error);
     }
@@ -554,9 +523,7 @@ static enum status read_tag(struct jsonl_reading *reading, struct cell *cell, st
         status = token == JSON_TOKEN_STRING ? read_text_tag(reading, tag, cell, error)
                                             : bad_tag(tag, error);
     }
-    if (status == STATUS_OK) {
-        status = jsonl_next(reading, &token, &begin, error);
-    }
+    status = status == STATUS_OK ? jsonl_next(reading, &token, &begin, error) : status;
     return status == STATUS_OK && token != JSON_TOKEN_OBJECT_END ? bad_tag(tag, error) : status;
 }
 

@@ -20,9 +20,8 @@ static size_t place_of(const struct keyed_set *set, struct keyed_hash key)
 static void grow(struct keyed_set *set)
 {
     struct keyed_set larger = {.capacity = set->capacity == 0 ? PLACES_MIN : 2 * set->capacity};
-    larger.places =
-        (struct keyed_hash *)memory_allocate_zeroed(larger.capacity, sizeof(*larger.places));
-    larger.used = (uint32_t *)memory_allocate_zeroed(larger.capacity, sizeof(*larger.used));
+    larger.places = memory_allocate_zeroed(larger.capacity, sizeof(*larger.places));
+    larger.used = memory_allocate_zeroed(larger.capacity, sizeof(*larger.used));
     for (size_t at = 0; at < set->capacity; at++) {
         if (set->used[at] != 0) {
             size_t to = place_of(&larger, set->places[at]);

@@ -260,8 +260,7 @@ static enum status reject_row(struct writer *writer, struct keyed_waiting *waiti
                               const struct error *reason, struct error *error)
 {
     if (reason->class != ERROR_CLASS_REJECT) {
-        error_copy(error, reason);
-        return STATUS_FAILED;
+        return error_copy(error, reason);
     }
     keyed_note_refused(waiting, row, OUTCOME_REJECTED, reason->code, reason->message);
     keyed_record_ended(writer, waiting);

@@ -177,9 +177,7 @@ enum status keyed_settle(struct database *self, const struct target_table *table
     char *prefix = memory_format("%s/equal-keys", folder);
     settling.sorter = spill_sorter_create(prefix, SORT_BYTES);
     enum status status = collect(&settling, error);
-    if (status == STATUS_OK) {
-        status = walk_groups(&settling, found, context, error);
-    }
+    status = status == STATUS_OK ? walk_groups(&settling, found, context, error) : status;
     spill_sorter_destroy(settling.sorter);
     free(prefix);
     buffer_free(&settling.scratch);

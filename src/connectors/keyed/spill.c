@@ -61,12 +61,12 @@ void keyed_spill_free(struct keyed_spill *spill)
 static void end_block(struct keyed_spill *spill)
 {
     size_t bound = ZSTD_compressBound(spill->raw.length);
-    struct block *block = (struct block *)memory_allocate(sizeof(*block) + bound);
+    struct block *block = memory_allocate(sizeof(*block) + bound);
     size_t made = ZSTD_compress(block->bytes, bound, spill->raw.data, spill->raw.length, LEVEL);
     if (ZSTD_isError(made)) { /* there is room, so it is memory */
         memory_exhausted(0);
     }
-    block = (struct block *)memory_resize(block, 1, sizeof(*block) + made);
+    block = memory_resize(block, 1, sizeof(*block) + made);
     *spill->last = block;
     block->next = NULL;
     block->length = made;
@@ -78,7 +78,7 @@ void keyed_spill_add(struct keyed_spill **spill, const struct keyed_key *key)
 {
     uint8_t head[HEAD_BYTES];
     if (*spill == NULL) {
-        *spill = (struct keyed_spill *)memory_allocate_zeroed(1, sizeof(**spill));
+        *spill = memory_allocate_zeroed(1, sizeof(**spill));
         (*spill)->last = &(*spill)->blocks;
     }
     struct buffer *raw = &(*spill)->raw;
@@ -187,7 +187,7 @@ enum status keyed_spill_unpack(const void *bytes, size_t length, uint64_t chunk,
     if (raw > 4 * BLOCK_BYTES) {
         return damaged(error);
     }
-    uint8_t *text = (uint8_t *)memory_allocate((size_t)raw + 1);
+    uint8_t *text = memory_allocate((size_t)raw + 1);
     size_t made = ZSTD_decompress(text, (size_t)raw, bytes, length);
     if (ZSTD_getErrorCode(made) == ZSTD_error_memory_allocation) {
         memory_exhausted(0);

@@ -152,8 +152,8 @@ void keyed_note_refused(struct keyed_waiting *waiting, uint32_t row, enum outcom
     struct batch_result *result = &waiting->result;
     if (result->arena == NULL) {
         result->arena = arena_create(0);
-        result->outcomes = (const struct record_outcome *)arena_allocate_zeroed(
-            result->arena, result->batch->row_count, sizeof(*result->outcomes));
+        result->outcomes = arena_allocate_zeroed(result->arena, result->batch->row_count,
+                                                 sizeof(*result->outcomes));
     }
     struct record_outcome *outcomes = (struct record_outcome *)(uintptr_t)result->outcomes;
     const char *text = arena_copy_string(result->arena, reason);
@@ -197,7 +197,7 @@ enum status keyed_chunk_begin(struct writer *writer, uint64_t number, uint32_t a
     if (keyed_find_chunk(writer, number) != NULL) {
         return error_set(error, ERROR_INTERNAL, NULL, "chunk %" PRIu64 " is open already", number);
     }
-    struct writer_chunk *chunk = (struct writer_chunk *)memory_allocate_zeroed(1, sizeof(*chunk));
+    struct writer_chunk *chunk = memory_allocate_zeroed(1, sizeof(*chunk));
     chunk->number = number;
     chunk->repeated = attempt > 1 || writer->epoch > 1;
     chunk->next = writer->chunks;
@@ -230,8 +230,8 @@ static uint64_t count_ordinals(struct writer_chunk *chunk, uint32_t table,
             return first;
         }
     }
-    struct ordinal_count *grown = (struct ordinal_count *)memory_resize(
-        chunk->ordinals, (size_t)chunk->ordinal_rows + 1, sizeof(*grown));
+    struct ordinal_count *grown =
+        memory_resize(chunk->ordinals, (size_t)chunk->ordinal_rows + 1, sizeof(*grown));
     chunk->ordinals = grown;
     grown[chunk->ordinal_rows++] = (struct ordinal_count){table, batch->entity, batch->row_count};
     return 0;
@@ -242,8 +242,7 @@ static uint64_t count_ordinals(struct writer_chunk *chunk, uint32_t table,
 static enum status take_batch(struct writer *writer, struct writer_chunk *chunk, uint32_t table,
                               struct batch *batch, struct error *error)
 {
-    struct keyed_waiting *waiting =
-        (struct keyed_waiting *)memory_allocate_zeroed(1, sizeof(*waiting));
+    struct keyed_waiting *waiting = memory_allocate_zeroed(1, sizeof(*waiting));
     waiting->result.chunk = chunk->number;
     waiting->result.table = table;
     waiting->result.batch = batch;

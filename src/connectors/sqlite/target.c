@@ -1,5 +1,5 @@
 /* SQLite as a target: opening, looking at its tables, counting, the normal form of values. */
-#include "base/condition.h"
+#include "base/clock.h"
 #include "connectors/sql/orphans.h"
 #include "connectors/sqlite/target_internal.h"
 #include "connectors/sqlite/writer_internal.h"

@@ -1,7 +1,6 @@
 /* Turns at writing: the control thread and the writer of one process never poll against each
  * other. */
 #include "base/clock.h"
-#include "base/condition.h"
 #include "connectors/sqlite/target_internal.h"
 
 enum status sqlite_turn_take(struct sqlite_database *database, enum sqlite_turn turn,

@@ -2,7 +2,6 @@
 #include "engine/copy/copy.h"
 
 #include "base/clock.h"
-#include "base/condition.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/signals.h"

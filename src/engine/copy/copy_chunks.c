@@ -3,7 +3,6 @@
 #include "engine/copy/copy.h"
 
 #include "base/clock.h"
-#include "base/condition.h"
 #include "base/memory.h"
 #include "base/signals.h"
 #include "engine/copy/parcel.h"

@@ -104,8 +104,7 @@ static enum status append_key(struct loading *loading, const struct cell *row,
     for (uint32_t i = 0; i < columns.count; i++) {
         const struct cell *cell = value_of(loading, row, parts[i], columns.names[i]);
         if (order_bytes_append(cell, &loading->bytes, error) != STATUS_OK) {
-            error_context(error, "%s.%s: ", loading->table->name, columns.names[i]);
-            return STATUS_FAILED;
+            return error_context(error, "%s.%s: ", loading->table->name, columns.names[i]);
         }
     }
     return STATUS_OK;
@@ -193,8 +192,7 @@ static enum status refuse_unreadable(const struct loading *loading, const char *
 {
     error_set(error, ERROR_SOURCE_READ, loading->table->name,
               "a record that is to be looked up or embedded can't be read: %s", reason);
-    error_hint(error, "fix or delete it: a list without it would look complete");
-    return STATUS_FAILED;
+    return error_hint(error, "fix or delete it: a list without it would look complete");
 }
 
 static enum status take_batch(struct loading *loading, const struct batch *batch,
@@ -303,8 +301,7 @@ static enum status read_with_retries(struct loading *loading, struct error *erro
             return status;
         }
         if (error->class != ERROR_CLASS_RETRY || !retry_wait(&retry, error)) {
-            error_context(error, "reading %s for joins: ", loading->table->name);
-            return STATUS_FAILED;
+            return error_context(error, "reading %s for joins: ", loading->table->name);
         }
         loading->rows = 0;
         if (execute(loading, sql, "a table for joins can't be emptied", error) != STATUS_OK) {

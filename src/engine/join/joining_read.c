@@ -161,8 +161,7 @@ static enum status append_key(struct joining_search *search, uint32_t join, bool
         /* what can't be read is told where it is used */
         *matches = !order_bytes_matches_nothing(cell) && cell->kind != VALUE_ESCAPE;
         if (*matches && order_bytes_append(cell, &search->bytes, error) != STATUS_OK) {
-            error_context(error, "%s.%s: ", search->what->root->name, columns.names[i]);
-            return STATUS_FAILED;
+            return error_context(error, "%s.%s: ", search->what->root->name, columns.names[i]);
         }
     }
     return STATUS_OK;
@@ -222,8 +221,8 @@ static enum status decode(struct joining_search *search, uint32_t join, struct a
         }
     }
     if (cell_bytes_read(bytes, length, table->column_count, arena, cells, error) != STATUS_OK) {
-        error_context(error, "%s, looked up in %s: ", table->name, search->reader->joining->path);
-        return STATUS_FAILED;
+        return error_context(error, "%s, looked up in %s: ", table->name,
+                             search->reader->joining->path);
     }
     return STATUS_OK;
 }

@@ -266,9 +266,7 @@ enum status mended_line_check(const struct plan *plan, const char *line, size_t 
     struct arena *arena = arena_create(0);
     struct cell *cells = arena_allocate_zeroed(arena, batch_shape_width(shape), sizeof(*cells));
     enum status status = read_parts(line, length, arena, &parts, error);
-    if (status == STATUS_OK) {
-        status = fill_cells(&parts.record, shape, cells, error);
-    }
+    status = status == STATUS_OK ? fill_cells(&parts.record, shape, cells, error) : status;
     arena_destroy(arena);
     return status;
 }

@@ -1,7 +1,6 @@
 /* Writing reject files, and checking them against the done marks. */
 #include "engine/rejects/rejects.h"
 
-#include "base/entries.h"
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/text.h"
@@ -279,9 +278,9 @@ enum status rejects_verify(const char *folder, const struct ledger_rejects *vouc
     error_set(error, ERROR_STATE_INVALID, path,
               "is not what the ledger vouches for: %" PRIu64 " of %" PRIu64 " records, checksum %s",
               lines, vouched->count, strcmp(hex, vouched->hash) == 0 ? "right" : "wrong");
-    error_hint(error, "put the file back as it was; to correct records, copy it and use `transhume "
+    return error_hint(error,
+                      "put the file back as it was; to correct records, copy it and use `transhume "
                       "migrate --rejects COPY` when the run is complete");
-    return STATUS_FAILED;
 }
 
 enum status rejects_sweep(const char *folder, bool (*is_vouched)(void *context, const char *name),

@@ -1,9 +1,7 @@
 /* Preparing a run that loads mended records: the file checked, copied, cut into chunks. */
 #include "engine/rejects/rejects_load.h"
 
-#include "base/entries.h"
 #include "base/file.h"
-#include "base/file_lines.h"
 #include "engine/rejects/mended_line.h"
 #include "engine/rejects/rejects.h"
 #include "engine/rollback/undo.h"
@@ -23,15 +21,13 @@ static enum status bad_file(const char *path, uint64_t line, const struct error 
 {
     char object[512];
     if (why->code == ERROR_MEMORY) {
-        error_copy(error, why);
-        return STATUS_FAILED;
+        return error_copy(error, why);
     }
     snprintf(object, sizeof(object), "%s:%" PRIu64, path, line);
     error_set(error, why->code == ERROR_FORMAT_NEWER ? ERROR_FORMAT_NEWER : ERROR_BAD_VALUE, object,
               "%s", why->message);
-    error_hint(error, "each line has to be an object as in a reject file, with \"entity\", "
-                      "\"table\" and the corrected \"record\"");
-    return STATUS_FAILED;
+    return error_hint(error, "each line has to be an object as in a reject file, with \"entity\", "
+                             "\"table\" and the corrected \"record\"");
 }
 
 enum status rejects_load_open(struct run *run, struct error *error)
@@ -42,9 +38,8 @@ enum status rejects_load_open(struct run *run, struct error *error)
         return STATUS_OK;
     }
     error_set_errno(error, ERROR_BAD_VALUE, errno, path, "can't open the rejects to load");
-    error_hint(error, "rejects lie in %s, or in %s/RUN/rejects of a run that is over",
-               run->folder.rejects, run->folder.runs);
-    return STATUS_FAILED;
+    return error_hint(error, "rejects lie in %s, or in %s/RUN/rejects of a run that is over",
+                      run->folder.rejects, run->folder.runs);
 }
 
 /* ---- the copy */
@@ -104,8 +99,7 @@ enum status rejects_load_check(struct run *run, struct error *error)
         error_set(error, ERROR_SOURCE_CHANGED, run->folder.input_file,
                   status == STATUS_END ? "the records that this run loads are gone"
                                        : "these are not the records that the run began with");
-        error_hint(error, "put the file back, or resume with --rejects FILE as it was then");
-        return STATUS_FAILED;
+        return error_hint(error, "put the file back, or resume with --rejects FILE as it was then");
     }
     return STATUS_OK;
 }
@@ -224,9 +218,9 @@ static enum status loaded_before(const char *path, const char *run_id, struct er
 {
     error_set(error, ERROR_TARGET_NOT_EMPTY, path, "run %s loaded these very records already",
               run_id);
-    error_hint(error, "this target cannot find an existing record: leave out of the file what "
+    return error_hint(error,
+                      "this target cannot find an existing record: leave out of the file what "
                       "was loaded");
-    return STATUS_FAILED;
 }
 
 /* Where the target would not see it, the finished runs are asked. */
@@ -307,8 +301,7 @@ static enum status check_made(const struct run *run, const char *hash, struct er
     }
     error_set(error, ERROR_STATE_INVALID, run->session->options.rejects_file,
               "it is not the list that the validation made: another one came in between");
-    error_hint(error, "nothing was changed; say `transhume validate --repair` again");
-    return STATUS_FAILED;
+    return error_hint(error, "nothing was changed; say `transhume validate --repair` again");
 }
 
 enum status rejects_load_begin(struct run *run, struct error *error)

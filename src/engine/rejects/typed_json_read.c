@@ -2,6 +2,7 @@
 #include "engine/rejects/typed_json.h"
 
 #include "base/text.h"
+#include "model/convert.h"
 #include "model/decimal.h"
 #include "model/number_text.h"
 #include "model/time_text.h"
@@ -167,33 +168,6 @@ static enum status read_escape(struct json_reader *reader, struct arena *arena, 
     return STATUS_OK;
 }
 
-static enum status parse_uuid(const char *text, size_t length, struct arena *arena,
-                              struct cell *cell)
-{
-    static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
-    uint8_t *bytes = arena_allocate_zeroed(arena, 16, 1);
-    uint32_t digits = 0;
-    if (length != sizeof(form) - 1) {
-        return STATUS_END;
-    }
-    for (size_t i = 0; i < length; i++) {
-        static const char hex[] = "0123456789abcdefABCDEF";
-        const char *digit = text[i] == '\0' ? NULL : strchr(hex, text[i]);
-        if ((form[i] == '-') != (text[i] == '-') || (form[i] == 'x' && digit == NULL)) {
-            return STATUS_END;
-        }
-        if (form[i] == 'x') {
-            size_t value =
-                (size_t)(digit - hex) < 16 ? (size_t)(digit - hex) : (size_t)(digit - hex) - 6;
-            bytes[digits / 2] = (uint8_t)(bytes[digits / 2] << 4 | value);
-            digits++;
-        }
-    }
-    *cell = cell_bytes(bytes, 16);
-    cell->kind = VALUE_UUID;
-    return STATUS_OK;
-}
-
 static enum status parse_bytes(const char *text, size_t length, struct arena *arena,
                                struct cell *cell)
 {
@@ -245,7 +219,7 @@ static enum status parse_wrapped(const char *name, const char *text, size_t leng
     case VALUE_INTERVAL:
         return time_parse_interval(text, length, arena, cell);
     case VALUE_UUID:
-        return parse_uuid(text, length, arena, cell);
+        return convert_read_uuid(text, length, arena, cell) ? STATUS_OK : STATUS_END;
     case VALUE_JSON:
         *cell = cell_text(text, length);
         cell->kind = VALUE_JSON;

@@ -1,9 +1,7 @@
 /* Before-images as they are read back: the frames of a table, their lines. */
 #include "engine/rollback/before_parts.h"
 
-#include "base/entries.h"
 #include "base/file.h"
-#include "base/file_lines.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "engine/copy/record_image.h"

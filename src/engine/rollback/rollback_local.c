@@ -1,5 +1,4 @@
 /* What the state folder knows of a run, and what becomes of that when the run is taken back. */
-#include "base/entries.h"
 #include "base/failpoint.h"
 #include "base/file.h"
 #include "base/log.h"

@@ -2,7 +2,6 @@
 #include "engine/run/claim.h"
 
 #include "base/clock.h"
-#include "base/condition.h"
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "base/signals.h"

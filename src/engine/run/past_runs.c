@@ -1,7 +1,6 @@
 /* Looking through runs/. */
 #include "engine/run/past_runs.h"
 
-#include "base/entries.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "engine/rollback/rollback_parts.h"

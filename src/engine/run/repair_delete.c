@@ -3,7 +3,6 @@
 
 #include "base/failpoint.h"
 #include "base/file.h"
-#include "base/file_lines.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"

@@ -2,7 +2,6 @@
 #include "engine/run/session.h"
 
 #include "base/file.h"
-#include "base/file_lines.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "engine/copy/copy.h"

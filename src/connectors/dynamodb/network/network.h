@@ -1,0 +1,58 @@
+/*
+ * DynamoDB over the network: what the files of this connector share.
+ *
+ *   dynamodb.c    the descriptor, options, opening
+ *   network.c     requests on the control client   client*.c      the service
+ *   reader*.c     source                           scan.c, page.c its pages
+ *   catalog.c     catalogue                        estimate.c     what a check foresees
+ *   tables.c, create.c  checks, creation           send.c, encode.c  writing
+ *   store.c       the store                        run.c          the claimed run
+ */
+#ifndef TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_NETWORK_H
+#define TRANSHUME_CONNECTORS_DYNAMODB_NETWORK_NETWORK_H
+
+#include "connectors/connector.h"
+#include "connectors/dynamodb/item.h"
+#include "connectors/dynamodb/network/client.h"
+#include "connectors/keyed/keyed.h"
+#include <pthread.h>
+
+struct dynamodb_network {
+    struct keyed_database keyed; /* first */
+    enum open_mode mode;
+    struct dynamodb_service *service;
+    struct dynamodb_client *control; /* for dynamodb_network_call, with the mutex */
+    pthread_mutex_t control_mutex;
+    struct arena *arena; /* lives as long as the database; with `mutex` */
+    pthread_mutex_t mutex;
+    const struct uri *uri;
+    uint64_t memory_bytes;
+    int64_t timeout_ms;
+    uint64_t read_units;                 /* cap a second of all readers, 0: none */
+    struct keyed_capacity read_capacity; /* what keeps it */
+    bool consistent;                     /* source: ConsistentRead */
+    const char *const *catalog_tables;   /* open_options */
+    struct dynamodb_known *known;        /* what is known of tables' keys (keys.c) */
+    struct dynamodb_source *source_own;  /* catalog.c; NULL until it is needed */
+};
+
+static inline struct dynamodb_network *dynamodb_network_of(struct database *database)
+{
+    return (struct dynamodb_network *)database;
+}
+
+/* dynamodb_client_call on the control client; any thread. _write: only while the lease lasts, once
+ * a run is claimed. */
+enum status dynamodb_network_write(struct dynamodb_network *network, const char *operation,
+                                   const char *object, const struct buffer *body,
+                                   struct service_reply **response, struct error *error) MUST_USE;
+/* The same, and tried once: a fault that may be tried again fails with class RETRY. */
+enum status dynamodb_network_write_once(struct dynamodb_network *network, const char *operation,
+                                        const char *object, const struct buffer *body,
+                                        struct service_reply **response,
+                                        struct error *error) MUST_USE;
+enum status dynamodb_network_call(struct dynamodb_network *network, const char *operation,
+                                  const char *object, const struct buffer *body,
+                                  struct service_reply **response, struct error *error) MUST_USE;
+
+#endif

@@ -1,0 +1,280 @@
+/* One segment of a Scan as batches: each item a document, or the attributes that are asked for. */
+#include "connectors/dynamodb/network/source.h"
+
+#include "base/bytes.h"
+#include "base/memory.h"
+#include "base/text.h"
+#include "model/json_writer.h"
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    LIFE_SIGN_MS = 1000,       /* a batch without records tells the engine that we still wait */
+    RAW_BYTES_MAX = 4 << 20,   /* of an item that can't be read, kept for its reject */
+    PAGE_BYTES = 1024 * 1024,  /* DynamoDB ends a page there */
+    READ_UNIT_BYTES = 4 * 1024 /* a unit reads that much, twice that if not consistent */
+};
+
+struct cursor {
+    struct reader *reader;
+    const struct read_request *request;
+    const struct dynamodb_description *table;
+    struct dynamodb_scan *scan;
+    struct dynamodb_scan_page page;
+    bool has_page;
+};
+
+/* ---------------------------------------------------------------- opening */
+
+static enum status read_bounds(const struct span *span, uint32_t *segment, uint32_t *segments,
+                               struct error *error)
+{
+    *segment = 0;
+    *segments = 1;
+    if (span == NULL) {
+        return STATUS_OK;
+    }
+    if (span->bounds_length == DYNAMODB_SPAN_BYTES) {
+        *segment = (uint32_t)bytes_get_le(span->bounds, 4);
+        *segments = (uint32_t)bytes_get_le(span->bounds + 4, 4);
+    }
+    if (span->bounds_length != DYNAMODB_SPAN_BYTES || *segments == 0 ||
+        *segments > DYNAMODB_SEGMENTS_MAX || *segment >= *segments) {
+        return error_set(error, ERROR_LEDGER_INVALID, span->printable, "the span has no bounds");
+    }
+    return STATUS_OK;
+}
+
+/* Pages small enough that one does not take more than a second's worth of a cap. 0: any size. */
+static uint64_t items_a_page(const struct dynamodb_network *network,
+                             const struct dynamodb_description *table)
+{
+    uint64_t cap = network->read_units;
+    uint64_t unit_bytes = network->consistent ? READ_UNIT_BYTES : 2 * READ_UNIT_BYTES;
+    if (cap == 0 || cap * unit_bytes >= PAGE_BYTES || table->item_count == 0) {
+        return 0;
+    }
+    uint64_t item_bytes = table->size_bytes / table->item_count + 1;
+    uint64_t items = cap * unit_bytes / item_bytes;
+    return items > 0 ? items : 1;
+}
+
+static void write_table(const struct dynamodb_network *network,
+                        const struct dynamodb_description *table, struct buffer *members)
+{
+    buffer_append_string(members, "\"ReturnConsumedCapacity\":\"TOTAL\",\"TableName\":");
+    json_append_string(members, table->name, strlen(table->name));
+    if (network->consistent) {
+        buffer_append_string(members, ",\"ConsistentRead\":true");
+    }
+}
+
+/* The request, of the table or the plan's query, without its braces. */
+static enum status write_members(struct cursor *cursor, const struct span *span,
+                                 const char **operation, struct buffer *members,
+                                 struct error *error)
+{
+    struct dynamodb_network *network = cursor->reader->network;
+    struct dynamodb_query query = {.operation = "Scan"};
+    uint32_t segment = 0;
+    uint32_t segments = 0;
+    const char *text = cursor->request->query;
+    if (read_bounds(span, &segment, &segments, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status =
+        text != NULL ? dynamodb_query_read(network, text, &query, error)
+                     : dynamodb_source_find(network, cursor->request->table, &query.table, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    cursor->table = query.table;
+    *operation = query.operation;
+    if (text != NULL) {
+        buffer_append(members, query.members.data, query.members.length);
+    } else {
+        write_table(network, query.table, members);
+    }
+    uint64_t limit = items_a_page(network, query.table);
+    if (limit > 0) {
+        buffer_format(members, ",\"Limit\":%" PRIu64, limit);
+    }
+    if (segments > 1) {
+        buffer_format(members, ",\"Segment\":%" PRIu32 ",\"TotalSegments\":%" PRIu32, segment,
+                      segments);
+    }
+    dynamodb_query_free(&query);
+    return STATUS_OK;
+}
+
+void dynamodb_network_cursor_close(struct cursor *cursor)
+{
+    if (cursor != NULL) {
+        dynamodb_scan_destroy(cursor->scan);
+        if (cursor->has_page) {
+            buffer_free(&cursor->page.body);
+        }
+        free(cursor);
+    }
+}
+
+enum status dynamodb_network_cursor_open(struct reader *reader, const struct read_request *request,
+                                         const struct span *span, struct cursor **cursor,
+                                         struct error *error)
+{
+    const char *operation = NULL;
+    struct buffer members = {0};
+    struct cursor *made = memory_allocate_zeroed(1, sizeof(*made));
+    *cursor = NULL;
+    made->reader = reader;
+    made->request = request;
+    enum status status = write_members(made, span, &operation, &members, error);
+    if (status == STATUS_OK) {
+        made->scan = dynamodb_scan_create(reader->scanner, operation, made->table->name, &members,
+                                          dynamodb_page_milliunits(reader->network->consistent));
+    }
+    buffer_free(&members);
+    if (status != STATUS_OK) {
+        dynamodb_network_cursor_close(made);
+        return status;
+    }
+    *cursor = made;
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- items */
+
+static struct cell find_attribute(const struct cell *item, const char *name)
+{
+    const struct cell *found = value_field(item, name);
+    return found != NULL ? *found : cell_missing();
+}
+
+static void fill_document(const struct cursor *cursor, struct batch *batch, uint32_t row,
+                          const struct cell *item)
+{
+    uint32_t count = cursor->table->key.count;
+    struct cell *key = arena_allocate_zeroed(batch->arena, (size_t)count + 1, sizeof(*key));
+    for (uint32_t at = 0; at < count; at++) {
+        key[at] = find_attribute(item, cursor->table->key.names[at]);
+    }
+    *batch_row(batch, row) = *item;
+    batch->envelopes[row] = (struct record_envelope){.source_key = key, .source_key_count = count};
+}
+
+static void add_row(const struct cursor *cursor, struct batch *batch, const struct cell *item)
+{
+    struct cell *row = batch_append(batch);
+    for (uint32_t at = 0; at < cursor->request->column_count; at++) {
+        row[at] = find_attribute(item, cursor->request->columns[at].name);
+    }
+    if (cursor->request->column_count == 0) {
+        fill_document(cursor, batch, batch->row_count - 1, item);
+    }
+}
+
+/* The key of an item that can't be read as a whole; its parts perhaps can. */
+static void read_key_alone(const struct cursor *cursor, struct text item, struct arena *arena,
+                           struct cell *key)
+{
+    for (uint32_t at = 0; at < cursor->table->key.count; at++) {
+        struct text value;
+        struct json_reader reader;
+        struct error ignored;
+        key[at] = cell_missing();
+        if (dynamodb_page_member(item, cursor->table->key.names[at], &value)) {
+            json_reader_init(&reader, value.data, value.length, DYNAMODB_JSON_DEPTH_MAX, arena);
+            if (dynamodb_item_read_value(&reader, arena, &key[at], &ignored) != STATUS_OK) {
+                key[at] = cell_missing();
+            }
+        }
+    }
+}
+
+/* What can't be read is rejected as it stands. */
+static void refuse_item(const struct cursor *cursor, struct batch *batch, struct text item,
+                        const struct error *reason)
+{
+    uint32_t count = cursor->table->key.count;
+    struct cell *key = arena_allocate_zeroed(batch->arena, (size_t)count + 1, sizeof(*key));
+    read_key_alone(cursor, item, batch->arena, key);
+    size_t length = item.length > RAW_BYTES_MAX ? text_clip(item.data, item.length, RAW_BYTES_MAX)
+                                                : item.length;
+    struct cell raw = text_is_utf8(item.data, length) ? cell_text(item.data, length)
+                                                      : cell_bytes(item.data, length);
+    batch_refuse(batch, reason->code, reason->message, key, count, &raw);
+}
+
+/* The texts of the record's cells point into a copy of the item, which the batch owns. */
+static enum status add_item(const struct cursor *cursor, struct batch *batch, struct text item,
+                            struct error *error)
+{
+    struct cell map;
+    struct error reason;
+    struct json_reader reader;
+    struct arena *arena = batch->arena;
+    const char *copy = arena_try_copy(arena, item.data, item.length);
+    if (copy == NULL) {
+        return error_set(error, ERROR_MEMORY, NULL, "no memory to read items");
+    }
+    error_clear(&reason);
+    json_reader_init(&reader, copy, item.length, DYNAMODB_JSON_DEPTH_MAX, arena);
+    if (dynamodb_item_read(&reader, false, arena, &map, &reason) == STATUS_OK) {
+        add_row(cursor, batch, &map);
+        return STATUS_OK;
+    }
+    if (reason.class != ERROR_CLASS_REJECT) {
+        return error_copy(error, &reason);
+    }
+    refuse_item(cursor, batch, (struct text){copy, item.length}, &reason);
+    return STATUS_OK;
+}
+
+/* ---------------------------------------------------------------- batches */
+
+static enum status add_next(struct cursor *cursor, struct batch *batch, struct error *error)
+{
+    struct text item;
+    bool empty = batch->row_count + batch->refused_count == 0;
+    if (!cursor->has_page) {
+        enum status status =
+            dynamodb_scan_next(cursor->scan, empty ? LIFE_SIGN_MS : 0, &cursor->page, error);
+        cursor->has_page = status == STATUS_OK;
+        return status;
+    }
+    enum status status = dynamodb_page_next(&cursor->page.page, &item, error);
+    if (status == STATUS_OK) {
+        return add_item(cursor, batch, item, error);
+    }
+    if (status == STATUS_FAILED) {
+        error_recode(error, ERROR_SOURCE_READ);
+        return error_context(error, "%s: ", cursor->table->name);
+    }
+    buffer_free(&cursor->page.body);
+    cursor->has_page = false;
+    return STATUS_OK;
+}
+
+enum status dynamodb_network_cursor_next(struct cursor *cursor, uint32_t rows_max, size_t bytes_max,
+                                         struct batch **batch, struct error *error)
+{
+    uint32_t columns = cursor->request->column_count;
+    struct batch *made = batch_create(NULL, columns > 0 ? columns : 1, rows_max);
+    enum status status = STATUS_OK;
+    *batch = NULL;
+    if (columns == 0) {
+        batch_add_envelopes(made);
+    }
+    while (status == STATUS_OK && made->row_count + made->refused_count < rows_max &&
+           (made->row_count == 0 || batch_bytes(made) < bytes_max)) {
+        status = add_next(cursor, made, error);
+    }
+    bool empty = made->row_count + made->refused_count == 0;
+    if (status == STATUS_FAILED || (status == STATUS_END && empty)) {
+        batch_destroy(made);
+        return status;
+    }
+    *batch = made;
+    return STATUS_OK;
+}
