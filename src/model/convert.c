@@ -435,7 +435,7 @@ static enum status to_uuid(const struct conversion *conversion, const struct cel
         if (!uuid_of_text(from->text, from->length, bytes)) {
             return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "it is not a UUID");
         }
-        found = arena_copy(conversion->arena, bytes, 16);
+        found = (const uint8_t *)arena_copy(conversion->arena, bytes, 16);
     } else if (from->kind == VALUE_BYTES) {
         if (from->length != 16) {
             return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "it is not 16 bytes");
