@@ -311,9 +311,10 @@ void mapper_carry_envelope(struct mapper *mapper, struct entity_state *entity,
     *to = *from;
     to->source_key = NULL;
     to->source_key_count = 0;
-    to->position.bytes = from->position.length == 0
-                             ? NULL
-                             : arena_copy(out->arena, from->position.bytes, from->position.length);
+    to->position.bytes =
+        from->position.length == 0
+            ? NULL
+            : (const uint8_t *)arena_copy(out->arena, from->position.bytes, from->position.length);
     if (from->write_time_us < mapper->newest_write_us) {
         to->write_time_us = mapper->newest_write_us;
     }
