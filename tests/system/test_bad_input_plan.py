@@ -281,7 +281,7 @@ class Form(PlanTestCase):
 
     def test_wrong_values(self):
         for old, new, place, text in (
-                ("key: { partition: PK, sort: SK }", "key: { partition: [PK], sort: SK }", 6, "partition"),
+                ("key: { partition: PK, sort: SK }", "key: { partition: { PK: x }, sort: SK }", 6, "partition"),
                 ("target: dynamodb-json:out", "target: dynamodb-json:out\nexisting: maybe", 4, "maybe"),
                 ("target: dynamodb-json:out", "target: dynamodb-json:out\noptions: { jobs: many }", 4, "jobs"),
                 ("entities:", "billing: free\n    entities:", 7, "free"),
