@@ -21,6 +21,10 @@ enum { STORE_KEY_BYTES = 256 /* with the NUL */ };
 enum { STORE_ABSENT = 0 };
 #define STORE_ANY_VERSION UINT64_MAX /* for delete_if alone */
 
+/* "guest/ID": the target keeps something of a run beside its store, and the run's ledger is
+ * elsewhere: as long as there is one, the place stays. */
+#define STORE_GUEST_PREFIX "guest/"
+
 struct store_value {
     const char *text; /* `length` bytes and a NUL, in the caller's arena */
     size_t length;

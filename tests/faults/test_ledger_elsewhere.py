@@ -70,9 +70,18 @@ class LedgerElsewhere:
 
     def test_rolled_back(self):
         self.begin()
-        with open(self.path(".transhume", "run.json"), encoding="utf-8") as file:
-            run = json.load(file)["run"]
-        self.run_program("rollback", "--run", run, "--confirm", env=self.env)
+        self.run_program("rollback", "--run", self.run_id(), "--confirm", env=self.env)
+        self.assertEqual((self.held(), self.home_keys(), self.left()), ({}, [], False))
+
+    def run_id(self, state=".transhume"):
+        with open(self.path(state, "run.json"), encoding="utf-8") as file:
+            return json.load(file)["run"]
+
+    def test_rolled_back_with_a_chunk_that_has_no_mark(self):
+        killed = support.kill_at("ledger.before_mark", 2, "migrate", *self.OPTIONS, "--ledger", self.home, self.source, self.target,
+                                 cwd=self.folder, env=self.env)
+        self.assertEqual(killed.code, -signal.SIGKILL, killed.err)
+        self.run_program("rollback", "--run", self.run_id(), "--confirm", env=self.env)
         self.assertEqual((self.held(), self.home_keys(), self.left()), ({}, [], False))
 
     def test_a_late_worker_changes_nothing(self):
@@ -127,6 +136,17 @@ class ToSqlite(LedgerElsewhere, support.TestCase):
         self.run_program("finish", "--confirm", "--ledger", self.home, "--state", "other", "sqlite:other.db")
         self.assertIn("run-held", self.run_program("finish", "--confirm", "--ledger", self.home, "--state", "third", self.target, code=5).err)
 
+    def test_repaired(self):
+        """What is missing and what differs, in a target that others wrote to."""
+        self.begin()
+        with sqlite3.connect(self.path("copy.db")) as db:
+            db.execute("DELETE FROM things WHERE id = 7")
+            db.execute("UPDATE things SET v = 'another' WHERE id = 9")
+        db.close()
+        self.run_program("validate", "--repair")
+        self.assert_whole()
+        self.run_program("validate")
+
     def test_what_could_come_twice_is_refused(self):
         for script, option, says in (("CREATE TABLE nokey(v TEXT); INSERT INTO nokey VALUES ('a'), ('a')", (), "without a key"),
                                      ("SELECT 1", ("--existing", "append"), "existing: append")):
@@ -157,7 +177,7 @@ class ToSqlite(LedgerElsewhere, support.TestCase):
 class ToFiles(ToSqlite):
     target = "dynamodb-json:out"
     test_a_late_worker_changes_nothing = LedgerElsewhere.test_a_late_worker_changes_nothing
-    test_one_ledger_for_two_targets = test_what_could_come_twice_is_refused = test_what_can_hold_no_ledger = None
+    test_repaired = test_one_ledger_for_two_targets = test_what_could_come_twice_is_refused = test_what_can_hold_no_ledger = None
 
     def again(self):
         self.clear("out", ".transhume")
@@ -200,6 +220,31 @@ class ToPostgres(LedgerElsewhere, support.TestCase):
 
     def left(self):
         return any(name.startswith("_transhume") for name, in self.tables())
+
+
+    def test_what_others_keep_stays(self):
+        """Two runs of one target, one of them into a table that holds records: when the other is rolled back, its images are still there."""
+        self.server.ask(self.database, "CREATE TABLE things (id bigint PRIMARY KEY, v varchar(100))")
+        self.server.ask(self.database, "INSERT INTO things VALUES (1, 'before'), (1000, 'stays')")
+        self.begin("--existing", "upsert", "--state", "first")
+        other = support.make_sqlite(self.path("other.db"), "CREATE TABLE more(id INTEGER PRIMARY KEY); INSERT INTO more VALUES (1), (2);")
+        self.run_program("migrate", "--ledger", self.home, "--state", "second", other, self.target)
+        self.run_program("rollback", "--run", self.run_id("second"), "--confirm", "--state", "second")
+        self.assertEqual(self.held()[1], "value 1")
+        self.run_program("rollback", "--run", self.run_id("first"), "--confirm", "--state", "first")
+        self.assertEqual((self.held(), self.left()), ({1: "before", 1000: "stays"}, False))
+
+    def test_a_source_that_changed_after_an_unmarked_chunk(self):
+        killed = support.kill_at("ledger.before_mark", 1, "migrate", *self.OPTIONS, "--jobs", "1", "--ledger", self.home, self.source, self.target,
+                                 cwd=self.folder)
+        self.assertEqual(killed.code, -signal.SIGKILL, killed.err)
+        with sqlite3.connect(self.source) as db:
+            db.execute("DELETE FROM things WHERE id = 7")
+        db.close()
+        resumed = self.run_program("resume", code=1)
+        self.assertIn("mixed snapshot", resumed.err + resumed.out)
+        self.assertIn("%d are in the table" % ROWS, resumed.err)
+        self.run_program("validate", code=1)
 
 
 class ToMysql(ToPostgres):

@@ -6,10 +6,13 @@ import random
 import sqlite3
 import unittest
 
+import engines
 import other_hands
 import support
 import test_plan_constructs as constructs
-from test_validate_pairs import KINDS, Places
+from test_validate_pairs import Places
+
+KINDS = [engine.NAME for engine in engines.all() if engine.NAME != "toy"]
 
 JOINED = ("csv", "jsonl", "dynamodb-json", "dynamodb")
 TABULAR = ("sqlite", "postgres", "mysql", "csv")

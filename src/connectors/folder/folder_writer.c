@@ -7,6 +7,7 @@
 #include "base/failpoint.h"
 #include "base/memory.h"
 #include "connectors/folder/folder_segment.h"
+#include "connectors/lease.h"
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -344,7 +345,8 @@ static void note_done(struct writer *writer, struct open_chunk *chunk, struct bu
 static enum status publish(struct writer *writer, struct open_chunk *chunk, struct error *error)
 {
     if (folder_check_claim(writer->folder, error) != STATUS_OK ||
-        failpoint_hit("files.before_rename", error) != STATUS_OK) {
+        failpoint_hit("files.before_rename", error) != STATUS_OK ||
+        lease_check(&writer->folder->base, 0, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     chunk->published = true;

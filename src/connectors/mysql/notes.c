@@ -103,10 +103,13 @@ enum status mysql_forget_notes(struct mysql_database *self, MYSQL *connection, c
                                struct error *error)
 {
     char key[STORE_KEY_BYTES];
+    char guest[STORE_KEY_BYTES];
     struct buffer sql = {0};
     store_name_key(key, "run/", run_id);
-    mysql_append(&sql, "DELETE FROM %t WHERE name >= '%s/note/' AND name < '%s/note0'", &self->sql,
-                 SQL_STORE_TABLE, key, key);
+    store_name_key(guest, SQL_GUEST_PREFIX, run_id);
+    mysql_append(&sql,
+                 "DELETE FROM %t WHERE (name >= '%s/note/' AND name < '%s/note0') OR name = '%s'",
+                 &self->sql, SQL_STORE_TABLE, key, key, guest);
     return mysql_run_buffer(self, connection, &sql, SQL_LONG, ERROR_TARGET_WRITE, NULL, error);
 }
 

@@ -76,11 +76,14 @@ enum status postgres_forget_notes(struct postgres_database *self, PGconn *connec
                                   const char *run_id, bool *last, struct error *error)
 {
     char key[STORE_KEY_BYTES];
+    char guest[STORE_KEY_BYTES];
     struct buffer sql = {0};
     PGresult *result = NULL;
     store_name_key(key, "run/", run_id);
-    postgres_append(&sql, "DELETE FROM %t WHERE name >= '%s/note/' AND name < '%s/note0'",
-                    &self->sql, SQL_STORE_TABLE, key, key);
+    store_name_key(guest, SQL_GUEST_PREFIX, run_id);
+    postgres_append(
+        &sql, "DELETE FROM %t WHERE (name >= '%s/note/' AND name < '%s/note0') OR name = '%s'",
+        &self->sql, SQL_STORE_TABLE, key, key, guest);
     enum status status = postgres_query_buffer(self, connection, &sql, NULL, 0, SQL_LONG,
                                                ERROR_TARGET_WRITE, NULL, error);
     if (status == STATUS_OK) {

@@ -1,5 +1,6 @@
 /* Writing read_request.keys as a condition: an index of the key answers it. */
 #include "connectors/sql/by_key.h"
+#include <math.h>
 
 struct by_key {
     const struct read_request *request;
@@ -29,6 +30,19 @@ static bool is_number(const struct cell *cell)
            cell->kind == VALUE_DECIMAL;
 }
 
+/* A float is no decimal of many digits: these are compared otherwise. */
+static void append_number(const struct by_key *self, const struct cell *cell,
+                          const struct buffer *text)
+{
+    bool floats = cell->kind == VALUE_FLOAT32 || cell->kind == VALUE_FLOAT64;
+    if (floats && isinf(cell->f64)) {
+        buffer_append_string(self->sql, cell->f64 < 0 ? "-9e999" : "9e999");
+        return;
+    }
+    buffer_append_buffer(self->sql, text);
+    buffer_append_string(self->sql, floats ? "e0" : "");
+}
+
 static enum status append_value(const struct by_key *self, const struct cell *cell)
 {
     struct buffer text = {0};
@@ -38,7 +52,7 @@ static enum status append_value(const struct by_key *self, const struct cell *ce
     }
     enum status status = sql_append_value_text(self->words->rules, cell, &text, self->error);
     if (status == STATUS_OK && is_number(cell) && !self->words->quotes_numbers) {
-        buffer_append_buffer(self->sql, &text);
+        append_number(self, cell, &text);
     } else if (status == STATUS_OK) {
         self->words->append_text(self->sql, buffer_string(&text), text.length);
     }
@@ -101,6 +115,23 @@ static enum status append_key(const struct by_key *self, const struct cell *key)
     return STATUS_OK;
 }
 
+/* In halves: SQLite bounds the depth of an expression. */
+static enum status append_range(const struct by_key *self, uint32_t first, uint32_t count)
+{
+    if (count == 1) {
+        return append_key(self,
+                          self->request->keys + (size_t)first * self->request->root_key.count);
+    }
+    buffer_append_byte(self->sql, '(');
+    if (append_range(self, first, count / 2) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(self->sql, ") OR (");
+    enum status status = append_range(self, first + count / 2, count - count / 2);
+    buffer_append_byte(self->sql, ')');
+    return status;
+}
+
 enum status sql_append_by_key(const struct read_request *request,
                               const struct sql_by_key_words *words,
                               sql_append_root_column *append_column, void *context,
@@ -120,11 +151,9 @@ enum status sql_append_by_key(const struct read_request *request,
     if (request->root_key.count == 1 && append_list(&self) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    for (uint32_t i = 0; i < request->key_count && request->root_key.count > 1; i++) {
-        buffer_append_string(sql, i > 0 ? " OR " : "");
-        if (append_key(&self, request->keys + (size_t)i * request->root_key.count) != STATUS_OK) {
-            return STATUS_FAILED;
-        }
+    if (request->root_key.count > 1 && request->key_count > 0 &&
+        append_range(&self, 0, request->key_count) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     buffer_append_byte(sql, ')');
     return STATUS_OK;

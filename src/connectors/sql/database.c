@@ -2,6 +2,8 @@
 #include "connectors/sql/database.h"
 #include "base/failpoint.h"
 #include "base/memory.h"
+#include "connectors/sql/store.h"
+#include "connectors/store_key.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,6 +104,14 @@ enum status sql_end_between(struct sql_database *self, const char *before, const
 
 /* ---------------------------------------------------------------- claims */
 
+static void append(const struct sql_database *self, struct buffer *out, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    sql_append(out, self->dialect, format, arguments);
+    va_end(arguments);
+}
+
 void sql_released(struct database *database)
 {
     struct sql_database *self = sql_database_of(database);
@@ -109,6 +119,28 @@ void sql_released(struct database *database)
     free(self->guard_key);
     self->run_id = NULL;
     self->guard_key = NULL;
+}
+
+/* The place stays while a run whose ledger is elsewhere keeps something in it. */
+static enum status note_guest(struct sql_database *self, struct error *error)
+{
+    char key[STORE_KEY_BYTES];
+    struct buffer sql = {0};
+    store_name_key(key, SQL_GUEST_PREFIX, self->run_id);
+    if (self->dialect->begin(self, SQL_WRITES, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    enum status status =
+        self->dialect->make_place != NULL ? self->dialect->make_place(self, error) : STATUS_OK;
+    if (status == STATUS_OK) {
+        append(
+            self, &sql,
+            "INSERT INTO %t (name, version, value) SELECT '%s', 1, '{\"format\":2}' FROM (SELECT 1 "
+            "AS one) AS o WHERE NOT EXISTS (SELECT 1 FROM %t AS s WHERE s.name = '%s')",
+            self, SQL_STORE_TABLE, key, self, SQL_STORE_TABLE, key);
+        status = self->dialect->run(self, &sql, NULL, error);
+    }
+    return self->dialect->end(self, status, error);
 }
 
 enum status sql_claimed(struct database *database, const struct run_claim *claim,
@@ -120,9 +152,11 @@ enum status sql_claimed(struct database *database, const struct run_claim *claim
     self->guard_key = claim->guard_key != NULL ? memory_copy_string(claim->guard_key) : NULL;
     self->guard_version = claim->guard_version;
     self->epoch = claim->epoch;
-    return self->dialect->enter_run != NULL
-               ? self->dialect->enter_run(self, claim->took_over, error)
-               : STATUS_OK;
+    if (self->dialect->enter_run != NULL &&
+        self->dialect->enter_run(self, claim->took_over, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return self->guard_key == NULL ? note_guest(self, error) : STATUS_OK;
 }
 
 enum status sql_run_fenced(const char *shown, struct error *error)

@@ -95,6 +95,8 @@ struct sql_dialect {
 
     /* What a claim means to the database's sessions; NULL: nothing. */
     enum status (*enter_run)(struct sql_database *self, bool took_over, struct error *error);
+    /* Within a transaction: makes the store's table, unless it is there; NULL: enter_run does. */
+    enum status (*make_place)(struct sql_database *self, struct error *error);
     /* ERROR_RUN_FENCED: the guard does not stand any more. */
     enum status (*check_claim)(struct sql_database *self, struct error *error);
 

@@ -190,7 +190,14 @@ static enum status sum(struct sql_database *self, const struct sql_table *table,
     return status;
 }
 
+static enum status make_place(struct sql_database *self, struct error *error)
+{
+    struct sqlite_database *sqlite = sqlite_database_of(&self->base);
+    return sqlite_place_make(sqlite, sqlite->control, error);
+}
+
 const struct sql_dialect sqlite_dialect = {
+    .make_place = make_place,
     .name = "sqlite",
     .compare_names = strcasecmp,
     .append_name = sqlite_append_name,

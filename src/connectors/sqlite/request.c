@@ -213,7 +213,8 @@ static bool can_hand_over(const struct compiler *compiler, uint32_t column_count
 {
     enum { CURSOR_AND_ROWID = 2 };
     const struct request_options *options = &compiler->options;
-    return compiler->out->walks_rowids && options->mode == READ_NORMAL && !options->with_offset &&
+    return compiler->out->walks_rowids && compiler->request->keys == NULL &&
+           options->mode == READ_NORMAL && !options->with_offset &&
            (int64_t)column_count + CURSOR_AND_ROWID <=
                sqlite3_limit(options->connection, SQLITE_LIMIT_FUNCTION_ARG, -1);
 }

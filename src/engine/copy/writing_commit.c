@@ -119,6 +119,16 @@ static enum status put_mark(struct writing *writing, const struct done_mark *mar
     return status;
 }
 
+static enum status await_lease(struct writing *writing, struct error *error)
+{
+    enum status status;
+    do {
+        status = lease_check(writing->copy->session->target, 0, error);
+    } while (status == STATUS_FAILED && error->class == ERROR_CLASS_RETRY &&
+             retry_wait(&writing->worker->retry, error));
+    return status;
+}
+
 /* The done mark with the data, or after them where the ledger is not in their transaction. */
 static enum status commit(struct writing *writing, const struct open_chunk *chunk,
                           struct error *error)
@@ -134,8 +144,11 @@ static enum status commit(struct writing *writing, const struct open_chunk *chun
                                    .text = chunk->mark_text,
                                    .key = apart ? NULL : key,
                                    .extra = apart ? &extra : NULL};
-    enum status status =
-        writing->target->commit(writing->worker->writer, chunk->number, &mark, error);
+    /* who takes over waits for a lease and the deadline of what was begun within it */
+    enum status status = apart ? await_lease(writing, error) : STATUS_OK;
+    if (status == STATUS_OK) {
+        status = writing->target->commit(writing->worker->writer, chunk->number, &mark, error);
+    }
     if (status == STATUS_OK && apart) {
         status = put_mark(writing, &mark, error);
     }

@@ -105,12 +105,34 @@ static enum status remove_run(struct ledger *ledger, const char *run_id, struct 
 
 /* ---- the place */
 
+static enum status note_guest(void *context, const char *key, const struct store_value *value,
+                              struct error *error)
+{
+    bool *any = context;
+    (void)key;
+    (void)value;
+    (void)error;
+    *any = true;
+    return STATUS_OK;
+}
+
+/* Is something of runs kept here whose ledger is elsewhere? */
+static enum status has_guests(struct ledger *ledger, bool *any, struct error *error)
+{
+    *any = false;
+    return ledger->functions->scan(ledger->store, STORE_GUEST_PREFIX, note_guest, any, error);
+}
+
 static enum status is_last(struct ledger *ledger, const char *run_id, struct arena *arena,
                            bool *last, struct error *error)
 {
     struct ledger_runs runs;
+    bool guests = false;
     enum status status = ledger_read_runs(ledger, arena, &runs, error);
-    *last = true;
+    if (status == STATUS_OK) {
+        status = has_guests(ledger, &guests, error);
+    }
+    *last = !guests;
     for (uint32_t i = 0; i < runs.count; i++) {
         *last = *last && strcmp(runs.items[i].id, run_id) == 0;
     }
@@ -202,7 +224,11 @@ enum status ledger_tidy(struct ledger *ledger, bool rolled_back, struct error *e
     if (status == STATUS_OK) {
         status = ledger_read_runs(ledger, arena, &runs, error);
     }
-    if (status == STATUS_OK && runs.count == 0) {
+    bool guests = false;
+    if (status == STATUS_OK) {
+        status = has_guests(ledger, &guests, error);
+    }
+    if (status == STATUS_OK && runs.count == 0 && !guests) {
         struct store_value value;
         status = ledger_get(ledger, "closing", arena, &value, error);
         if (status == STATUS_OK) {

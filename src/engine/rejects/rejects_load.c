@@ -5,6 +5,7 @@
 #include "engine/rejects/mended_line.h"
 #include "engine/rejects/rejects.h"
 #include "engine/rollback/undo.h"
+#include "engine/run/home.h"
 #include "engine/run/repair_delete.h"
 #include "engine/run/run_parts.h"
 #include <errno.h>
@@ -263,12 +264,17 @@ static void set_policies(struct run *run)
 {
     for (uint32_t i = 0; i < run->table_count; i++) {
         struct target_table *table = &run->tables[i];
+        if (table->may_repeat) { /* of these, one that comes again is told as a duplicate */
+            table->may_repeat = false;
+            table->existing = run->session->plan->tables[i].target.existing;
+        }
         bool writes_over = run->repairs && table->key.count > 0 &&
                            (table->existing == EXISTING_UPSERT || repair_replaces(run, table));
         if (writes_over) {
             table->clears_others = run->session->plan->tables[i].entity_count > 1 &&
                                    run->session->plan->tables[i].target.existing != EXISTING_UPSERT;
             table->existing = policy_of_repair(run, table);
+            table->may_repeat = home_repeats_chunks(run->session);
         } else if (table->existing == EXISTING_REFUSE || run->repairs) {
             table->existing = EXISTING_APPEND;
         }
@@ -304,6 +310,18 @@ static enum status check_made(const struct run *run, const char *hash, struct er
     return error_hint(error, "nothing was changed; say `transhume validate --repair` again");
 }
 
+/* Records without a key would be there twice, were a chunk written again. */
+static enum status refuse_repeats(const struct run *run, struct error *error)
+{
+    if (!home_repeats_chunks(run->session)) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_PLAN_INVALID, run->session->options.rejects_file,
+              "with --ledger a chunk may be written twice, and without a key its records would be "
+              "there twice");
+    return error_hint(error, "leave --ledger out");
+}
+
 enum status rejects_load_begin(struct run *run, struct error *error)
 {
     char hex[33];
@@ -323,6 +341,7 @@ enum status rejects_load_begin(struct run *run, struct error *error)
         measure_input(run, hex, &bytes, error) != STATUS_OK ||
         check_made(run, hex, error) != STATUS_OK ||
         make_chunks(run, &sees_keys, error) != STATUS_OK ||
+        (!sees_keys && refuse_repeats(run, error) != STATUS_OK) ||
         (!sees_keys && !run->repairs && check_not_loaded(run, hex, error) != STATUS_OK) ||
         undo_begin(run, error) != STATUS_OK || run_index_chunks(run, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -133,7 +133,7 @@ static enum status undo_table(struct rollback *rollback, uint32_t number, struct
 {
     struct database *target = rollback->session.target;
     enum rollback_action action = rollback->report.tables[number].action;
-    if (claim_keeper_check(rollback->run.keeper, error) != STATUS_OK) {
+    if (claim_still_holds(&rollback->run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (action == ROLLBACK_UNDO) {
@@ -234,7 +234,7 @@ static enum status put_deleted_back(struct rollback *rollback, const uint32_t *o
         struct retry retry;
         session_retry_begin(&rollback->session, &retry);
         do {
-            status = claim_keeper_check(rollback->run.keeper, error);
+            status = claim_still_holds(&rollback->run, error);
             status = status == STATUS_OK
                          ? target->connector->rollback->undo_deleted(
                                target, &rollback->tables[number], false, &counts, error)

@@ -77,12 +77,12 @@ static enum status subtract_orphans(struct rollback *rollback, struct error *err
     return STATUS_OK;
 }
 
-/* Without transactions there may be records of chunks that were in hand. */
+/* Where the marks are not in the data's transactions there may be records of open chunks. */
 static void allow_for_open_chunks(struct rollback *rollback)
 {
     const struct ledger_run *ledger = rollback->ledger;
     bool whole = ledger->done_count == ledger->chunk_count;
-    bool transactions = (rollback->session.target->capabilities & CAPABILITY_TRANSACTIONS) != 0;
+    bool transactions = !ledger_marks_apart(rollback->session.ledger);
     bool exact = whole || transactions;
     bool settled = rollback->was_complete || rollback->run.status.settled != NULL;
     for (uint32_t i = 0; i < rollback->run.header.table_count; i++) {

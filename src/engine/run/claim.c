@@ -108,6 +108,13 @@ enum status claim_keeper_check(struct claim_keeper *keeper, struct error *error)
     return lost ? STATUS_FAILED : STATUS_OK;
 }
 
+enum status claim_still_holds(const struct run *run, struct error *error)
+{
+    return claim_keeper_check(run->keeper, error) == STATUS_OK
+               ? lease_check(run->session->target, 0, error)
+               : STATUS_FAILED;
+}
+
 void claim_keeper_stop(struct claim_keeper *keeper)
 {
     if (keeper == NULL) {

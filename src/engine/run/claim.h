@@ -20,6 +20,9 @@ bool claim_is_held(struct run *run, const char *run_id, struct ledger_holder *ho
  * thread. */
 struct claim_keeper;
 enum status claim_keeper_check(struct claim_keeper *keeper, struct error *error) MUST_USE;
+/* The same, and the lease (if there is one) is not over: else class RETRY until it was renewed. For
+ * steps that a late process must not take. */
+enum status claim_still_holds(const struct run *run, struct error *error) MUST_USE;
 /* No renewal is under way any more when it returns. Takes NULL. */
 void claim_keeper_stop(struct claim_keeper *keeper);
 

@@ -38,6 +38,12 @@ static enum status open_elsewhere(struct run_session *session, const char *uri, 
         error_context(error, "--ledger: ");
         return STATUS_FAILED;
     }
+    if (session->source != NULL && session->source->connector == connector &&
+        strcmp(identity, session->source_identity) == 0) {
+        error_set(error, ERROR_USAGE, session->home_uri->shown,
+                  "the source can't hold the ledger: nothing is written to it");
+        return error_hint(error, "name another database with --ledger");
+    }
     if (session->target->connector == connector &&
         strcmp(identity, session->target_identity) == 0) {
         connector->close(session->home);
@@ -75,6 +81,23 @@ void home_close_target(struct run_session *session)
         session->home->connector->close(session->home);
         session->home = NULL;
     }
+}
+
+enum status home_refuse_missing(const struct run *run, const char *run_id, struct error *error)
+{
+    const struct run_session *session = run->session;
+    bool elsewhere = home_is_elsewhere(session);
+    error_set(error, ERROR_LEDGER_MISSING, run->folder.path,
+              "%s%s knows nothing of run %s, which is not finished",
+              elsewhere ? "the ledger in " : "the target",
+              elsewhere ? session->home_uri->shown : "", run_id);
+    return error_hint(error, "%s",
+                      elsewhere
+                          ? "is --ledger the one that the run began with? Without it the "
+                            "commands take that one"
+                          : "was the target replaced, or its ledger dropped? `transhume reset "
+                            "--confirm` forgets the run here; then `transhume migrate` into "
+                            "an empty target");
 }
 
 bool home_is_elsewhere(const struct run_session *session)

@@ -11,6 +11,8 @@
 enum status home_open(struct run_session *session, const char *uri, struct error *error) MUST_USE;
 /* Closes the ledger, the target and the ledger's home. No claim is given back. */
 void home_close_target(struct run_session *session);
+/* ERROR_LEDGER_MISSING: an unfinished run that the state folder knows is not in the ledger. */
+enum status home_refuse_missing(const struct run *run, const char *run_id, struct error *error);
 /* The ledger lives outside the target. */
 bool home_is_elsewhere(const struct run_session *session);
 /* A chunk that was committed may be written again after a crash, since its mark is not part of the

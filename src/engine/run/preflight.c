@@ -146,7 +146,8 @@ static bool check_repeats(const struct run_session *session, uint32_t number,
                           struct preflight *preflight)
 {
     const struct plan_table *table = &session->plan->tables[number];
-    bool appends = table->target.existing == EXISTING_APPEND;
+    enum existing_policy policy = table->target.existing;
+    bool appends = policy == EXISTING_APPEND || policy == EXISTING_SKIP;
     struct error problem;
     if (!home_repeats_chunks(session) ||
         (table->target.key.count > 0 && table->keys_proven && !appends)) {
@@ -154,9 +155,10 @@ static bool check_repeats(const struct run_session *session, uint32_t number,
     }
     if (appends) {
         error_set(&problem, ERROR_PLAN_INVALID, table->target.name,
-                  "`existing: append` needs the ledger in the target: with --ledger a chunk may be "
-                  "written twice");
-        error_hint(&problem, "choose upsert, replace or skip, or leave --ledger out");
+                  "`existing: %s` needs the ledger in the target: with --ledger a chunk may be "
+                  "written twice",
+                  policy == EXISTING_SKIP ? "skip" : "append");
+        error_hint(&problem, "choose upsert or replace, or leave --ledger out");
     } else {
         error_set(&problem, ERROR_PLAN_INVALID, table->target.name,
                   "with --ledger a chunk may be written twice, and %s",

@@ -267,7 +267,7 @@ static enum status take_out(const struct deleting *deleting, uint64_t *deleted, 
     session_retry_begin(run->session, &retry);
     do {
         uint64_t count = 0;
-        status = claim_keeper_check(run->keeper, error);
+        status = claim_still_holds(run, error);
         if (status == STATUS_OK) {
             status = target->connector->target->delete_records(
                 target, deleting->table, deleting->cells, deleting->count, &count, error);

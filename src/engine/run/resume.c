@@ -10,6 +10,7 @@
 #include "engine/rollback/before.h"
 #include "engine/rollback/undo.h"
 #include "engine/run/claim.h"
+#include "engine/run/home.h"
 #include "engine/run/policies.h"
 #include "engine/run/run_parts.h"
 #include "engine/run/schema_lines.h"
@@ -28,16 +29,6 @@ struct resume {
 };
 
 /* ---- which run */
-
-static enum status ledger_missing(const struct run *run, const struct local_run *local,
-                                  struct error *error)
-{
-    error_set(error, ERROR_LEDGER_MISSING, run->folder.path,
-              "the target knows nothing of run %s, which is not finished", local->id);
-    error_hint(error, "was the target replaced, or its ledger dropped? `transhume reset --confirm` "
-                      "forgets the run here; then `transhume migrate` into an empty target");
-    return STATUS_FAILED;
-}
 
 /* Who goes on with a run need not say its bound on rejects again; a plan that names another one
  * than it did is heard. */
@@ -68,7 +59,7 @@ static enum status find_run(struct resume *resume, struct error *error)
         take_reject_bound(run, &local);
         status = ledger_load(run->session->ledger, local.id, run->arena, &resume->ledger, error);
         if (status == STATUS_END && local.begun) {
-            return ledger_missing(run, &local, error);
+            return home_refuse_missing(run, local.id, error);
         }
         if (status == STATUS_END) {
             run_set_kind(run, local.kind);
@@ -334,7 +325,7 @@ struct restart {
  * a mark may be. */
 static bool stream_is_partial(const struct run *run, uint32_t stream)
 {
-    bool any = (run->session->target->capabilities & CAPABILITY_TRANSACTIONS) == 0;
+    bool any = ledger_marks_apart(run->session->ledger);
     bool all = true;
     for (uint64_t i = run->stream_first_chunk[stream]; i < run->stream_first_chunk[stream + 1];
          i++) {
@@ -457,8 +448,8 @@ static enum status take_snapshot(struct resume *resume, bool *changed, struct er
         return STATUS_OK;
     }
     bool same = session_is_at(session, before);
-    bool transactions = (session->target->capabilities & CAPABILITY_TRANSACTIONS) != 0;
-    bool untouched = run->status.phase < LEDGER_COPYING || (transactions && run->done_count == 0);
+    bool apart = ledger_marks_apart(session->ledger);
+    bool untouched = run->status.phase < LEDGER_COPYING || (!apart && run->done_count == 0);
     *changed = !same && !untouched;
     return STATUS_OK;
 }

@@ -1,6 +1,7 @@
 /* A run's frame: lock, claim, phases, and the end, whatever it is. */
 #include "engine/run/run.h"
 #include "base/memory.h"
+#include "connectors/lease.h"
 #include "engine/copy/copy.h"
 #include "engine/join/joining.h"
 #include "engine/rejects/rejects_load.h"
@@ -188,7 +189,8 @@ static enum status persist(struct run *run, enum status (*step)(struct run *run,
     enum status status;
     session_retry_begin(run->session, &retry);
     do {
-        status = step(run, error);
+        status = lease_check(run->session->target, 0, error);
+        status = status == STATUS_OK ? step(run, error) : status;
     } while (session_tries_again(&retry, &status, error));
     return status;
 }

@@ -8,6 +8,7 @@
 #include "engine/rollback/before.h"
 #include "engine/rollback/undo.h"
 #include "engine/run/claim.h"
+#include "engine/run/home.h"
 #include "engine/run/run_parts.h"
 #include <inttypes.h>
 #include <stdlib.h>
@@ -94,10 +95,7 @@ static enum status check_local(struct run *run, const struct local_run *local, s
     if (!local->begun) {
         return STATUS_OK;
     }
-    error_set(error, ERROR_LEDGER_MISSING, run->folder.path,
-              "the target knows nothing of run %s, which is not finished", local->id);
-    error_hint(error, "was the target replaced? `transhume reset --confirm` forgets the run here");
-    return STATUS_FAILED;
+    return home_refuse_missing(run, local->id, error);
 }
 
 static const char **table_names(const struct run *run)

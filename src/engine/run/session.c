@@ -327,10 +327,10 @@ static enum status open_endpoints(struct run_session *session, struct error *err
     if (open_database(session, source, OPEN_SOURCE, &session->source_uri, &session->source,
                       error) != STATUS_OK ||
         (session->options.validating && open_mirror(session, target, error) != STATUS_OK) ||
-        open_database(session, target, OPEN_TARGET, &session->target_uri, &session->target,
-                      error) != STATUS_OK ||
         session->source->connector->identity(session->source, session->arena,
-                                             &session->source_identity, error) != STATUS_OK) {
+                                             &session->source_identity, error) != STATUS_OK ||
+        open_database(session, target, OPEN_TARGET, &session->target_uri, &session->target,
+                      error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (strcmp(session->source_identity, session->target_identity) == 0) {
