@@ -223,9 +223,11 @@ class DatabaseServer:
             test_class.addClassCleanup(server.give_back, idle)
         return server
 
+    spoiled = False
+
     def give_back(self, idle):
-        """For the next class, if it still runs."""
-        if self.process.poll() is None:
+        """For the next class, if it still runs and no test damaged its files (`spoiled`)."""
+        if self.process.poll() is None and not self.spoiled:
             self.drop_databases()
             idle.append(self)
         else:
@@ -279,16 +281,8 @@ class DatabaseServer:
         """Drops those made since the last call: queries about all databases of a server take longer with each of them."""
         names = [self.name_of(count) for count in range(self.dropped + 1, self.count + 1)]
         self.dropped = self.count
-        if not names:
-            return
-        for tries in range(3, -1, -1):   # MariaDB: another session may make a file in the folder meanwhile
-            try:
-                self.ask(self.MAINTENANCE, "".join(self.DROP % name for name in names))
-                return
-            except AssertionError as fault:
-                if "ERROR 1010" not in str(fault) or tries == 0:
-                    raise
-                time.sleep(0.2)
+        if names:
+            self.ask(self.MAINTENANCE, "".join(self.DROP % name for name in names))
 
     @staticmethod
     def name_of(count):

@@ -117,6 +117,7 @@ class MariaDb(References):
     def test_a_table_beside_them_that_nobody_can_open(self):
         """The run has nothing to do with it."""
         target = self.made(FAMILY + KEYS + "CREATE TABLE broken (id int) ENGINE=MyISAM; FLUSH TABLES")
+        self.server.spoiled = True
         with open(os.path.join(self.server.data, target, "broken.frm"), "wb") as file:
             file.write(b"no table")
         with self.assertRaisesRegex(AssertionError, "broken"):
