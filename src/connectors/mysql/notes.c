@@ -106,7 +106,7 @@ enum status mysql_forget_notes(struct mysql_database *self, MYSQL *connection, c
     char guest[STORE_KEY_BYTES];
     struct buffer sql = {0};
     store_name_key(key, "run/", run_id);
-    store_name_key(guest, SQL_GUEST_PREFIX, run_id);
+    store_name_key(guest, STORE_GUEST_PREFIX, run_id);
     mysql_append(&sql,
                  "DELETE FROM %t WHERE (name >= '%s/note/' AND name < '%s/note0') OR name = '%s'",
                  &self->sql, SQL_STORE_TABLE, key, key, guest);

@@ -80,7 +80,7 @@ enum status postgres_forget_notes(struct postgres_database *self, PGconn *connec
     struct buffer sql = {0};
     PGresult *result = NULL;
     store_name_key(key, "run/", run_id);
-    store_name_key(guest, SQL_GUEST_PREFIX, run_id);
+    store_name_key(guest, STORE_GUEST_PREFIX, run_id);
     postgres_append(
         &sql, "DELETE FROM %t WHERE (name >= '%s/note/' AND name < '%s/note0') OR name = '%s'",
         &self->sql, SQL_STORE_TABLE, key, key, guest);

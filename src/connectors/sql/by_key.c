@@ -30,7 +30,7 @@ static bool is_number(const struct cell *cell)
            cell->kind == VALUE_DECIMAL;
 }
 
-/* A float is no decimal of many digits: these are compared otherwise. */
+/* Without an exponent SQLite and MySQL would take the digits of a float for an exact number. */
 static void append_number(const struct by_key *self, const struct cell *cell,
                           const struct buffer *text)
 {
@@ -65,7 +65,7 @@ static bool is_null(const struct cell *cell)
     return cell->kind == VALUE_NULL || cell->kind == VALUE_MISSING;
 }
 
-/* "column IN (…)", which planners know best. */
+/* "column IN (…)", which every planner answers by an index. */
 static enum status append_list(const struct by_key *self)
 {
     const struct read_request *request = self->request;
@@ -115,7 +115,7 @@ static enum status append_key(const struct by_key *self, const struct cell *key)
     return STATUS_OK;
 }
 
-/* In halves: SQLite bounds the depth of an expression. */
+/* Joins the keys by OR in halves, since SQLite bounds the depth of an expression. */
 static enum status append_range(const struct by_key *self, uint32_t first, uint32_t count)
 {
     if (count == 1) {

@@ -126,7 +126,7 @@ static enum status note_guest(struct sql_database *self, struct error *error)
 {
     char key[STORE_KEY_BYTES];
     struct buffer sql = {0};
-    store_name_key(key, SQL_GUEST_PREFIX, self->run_id);
+    store_name_key(key, STORE_GUEST_PREFIX, self->run_id);
     if (self->dialect->begin(self, SQL_WRITES, error) != STATUS_OK) {
         return STATUS_FAILED;
     }

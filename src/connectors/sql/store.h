@@ -12,8 +12,6 @@
 #include "base/buffer.h"
 #include "connectors/store.h"
 
-/* Keys of runs that keep something in the place and have their ledger elsewhere. */
-#define SQL_GUEST_PREFIX STORE_GUEST_PREFIX
 #define SQL_STORE_TABLE "_transhume_ledger"
 
 /* The fields of a result's row, in their order; `lengths` in bytes. Borrowed for the call. */

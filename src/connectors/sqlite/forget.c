@@ -77,7 +77,7 @@ static enum status delete_notes(struct sqlite_database *self, const char *run_id
     status = sqlite_ledger_run(
         self, "DELETE FROM main." SQL_STORE_TABLE " WHERE substr(name, 1, length(?1)) = ?1", texts,
         1, error);
-    store_name_key(prefix, SQL_GUEST_PREFIX, run_id);
+    store_name_key(prefix, STORE_GUEST_PREFIX, run_id);
     if (status == STATUS_OK) {
         status = sqlite_ledger_run(self, "DELETE FROM main." SQL_STORE_TABLE " WHERE name = ?1",
                                    texts, 1, error);

@@ -104,6 +104,12 @@ static enum status try_mark(struct writing *writing, const struct done_mark *mar
     return status;
 }
 
+static bool tries_again(struct writing *writing, enum status status, struct error *error)
+{
+    return status == STATUS_FAILED && error->class == ERROR_CLASS_RETRY &&
+           retry_wait(&writing->worker->retry, error);
+}
+
 /* The chunk's records are durable: only the mark is tried again. */
 static enum status put_mark(struct writing *writing, const struct done_mark *mark,
                             struct error *error)
@@ -111,8 +117,7 @@ static enum status put_mark(struct writing *writing, const struct done_mark *mar
     enum status status;
     do {
         status = try_mark(writing, mark, error);
-    } while (status == STATUS_FAILED && error->class == ERROR_CLASS_RETRY &&
-             retry_wait(&writing->worker->retry, error));
+    } while (tries_again(writing, status, error));
     if (status == STATUS_FAILED) {
         error->class = ERROR_CLASS_STOP;
     }
@@ -124,8 +129,7 @@ static enum status await_lease(struct writing *writing, struct error *error)
     enum status status;
     do {
         status = lease_check(writing->copy->session->target, 0, error);
-    } while (status == STATUS_FAILED && error->class == ERROR_CLASS_RETRY &&
-             retry_wait(&writing->worker->retry, error));
+    } while (tries_again(writing, status, error));
     return status;
 }
 
@@ -144,7 +148,7 @@ static enum status commit(struct writing *writing, const struct open_chunk *chun
                                    .text = chunk->mark_text,
                                    .key = apart ? NULL : key,
                                    .extra = apart ? &extra : NULL};
-    /* who takes over waits for a lease and the deadline of what was begun within it */
+    /* a take-over waits for the lease, and then for the deadline of a commit begun within it */
     enum status status = apart ? await_lease(writing, error) : STATUS_OK;
     if (status == STATUS_OK) {
         status = writing->target->commit(writing->worker->writer, chunk->number, &mark, error);

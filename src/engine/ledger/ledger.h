@@ -18,6 +18,7 @@
  *   scope/TABLE            {"run"}: the unfinished run that writes the table; scope/HASH/TABLE
  *                          where the ledger is not in the target
  *   position/FEED/LANE     {"position","epoch"} of a feed, as far as it is in the target
+ *   guest/ID               a run with its ledger elsewhere keeps something in this target
  *   gone/ID                the parts of this run are being removed
  *   place/NAME             what a database notes of the place itself (its file was made for it)
  *   closing                {"run"}: the place itself is about to be removed, with this run
@@ -43,7 +44,8 @@ struct ledger;
 
 /*
  * `home` is the database whose store holds it, mostly the target itself; it has to outlive the
- * ledger. A ledger elsewhere works by leases, whatever the target could do, and may hold runs into
+ * ledger. A ledger elsewhere works by leases, whatever the target could do (target->lease_ms has to
+ * be set), and may hold runs into
  * other databases, too.
  */
 enum status ledger_open(struct database *target, struct database *home, struct ledger **ledger,

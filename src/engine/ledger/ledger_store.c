@@ -11,11 +11,9 @@
 #include <string.h>
 #include <xxhash.h>
 
-enum { LEASE_ELSEWHERE_MS = 30000 };
-
 /* ---- opening */
 
-/* What is told apart by it: the runs of several targets in one ledger. */
+/* A ledger elsewhere tells the runs of several targets apart by this hash. */
 static enum status hash_identity(struct ledger *ledger, struct error *error)
 {
     struct arena *arena = arena_create(1024);
@@ -39,9 +37,6 @@ enum status ledger_open(struct database *target, struct database *home, struct l
     ledger->functions = home->connector->store;
     ledger->lock = home == target ? target->connector->lock : NULL;
     pthread_mutex_init(&ledger->mutex, NULL);
-    if (home != target) {
-        target->lease_ms = target->lease_ms > 0 ? target->lease_ms : LEASE_ELSEWHERE_MS;
-    }
     if ((home->capabilities & CAPABILITY_NO_RESUME) != 0) {
         ledger->functions = &memory_store_functions;
         ledger->memory = ledger->store = memory_store_create();

@@ -264,7 +264,8 @@ static void set_policies(struct run *run)
 {
     for (uint32_t i = 0; i < run->table_count; i++) {
         struct target_table *table = &run->tables[i];
-        if (table->may_repeat) { /* of these, one that comes again is told as a duplicate */
+        if (table->may_repeat) { /* a record of the file that is written again is rejected as a
+                                    duplicate */
             table->may_repeat = false;
             table->existing = run->session->plan->tables[i].target.existing;
         }

@@ -23,7 +23,8 @@ static enum status open_elsewhere(struct run_session *session, const char *uri, 
     if (registry_resolve(uri, session->arena, &session->home_uri, &connector, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    session->options.ledger_uri = session->home_uri->shown; /* it is told to people from here on */
+    session->options.ledger_uri =
+        session->home_uri->shown; /* without secrets: logs and state show it */
     if (connector->store == NULL || connector->target == NULL ||
         uri_is_stream(session->home_uri, connector)) {
         return refuse_home(session, connector, error);
