@@ -1,4 +1,5 @@
 """Fencing by lease: a stopped process, its take-over, and what it does when it wakes."""
+import fcntl
 import os
 import re
 import shutil
@@ -36,9 +37,24 @@ class TakeOver(support.TestCase):
         db.close()
 
     def stopped(self, place, occurrence=1, state="first", jobs=2):
-        """A migrate that has stopped itself at the place."""
-        return self.stopped_at("%s:stop:%d" % (place, occurrence), "migrate", "--state", state, "source.db", self.target, "--jobs", str(jobs),
-                               *self.common, env=self.env)
+        """A migrate that has stopped itself at the place, with none of its threads in the middle of a write to the ledger."""
+        while True:
+            process = self.stopped_at("%s:stop:%d" % (place, occurrence), "migrate", "--state", state, "source.db", self.target,
+                                      "--jobs", str(jobs), *self.common, env=self.env)
+            if not self.ledger_is_held():
+                return process
+            self.end(process)
+            shutil.rmtree(self.path("out"))
+            shutil.rmtree(self.path(state))
+
+    def ledger_is_held(self):
+        """Nobody can write to it then: the toy waits for its lock."""
+        with open(self.path("out", "_transhume", ".lock"), "rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        return False
 
     def resume(self, *arguments, code=0, env=None):
         return self.run_program("resume", "--state", "second", "source.db", self.target, "--jobs", "2",

@@ -178,10 +178,12 @@ static char *path_aside(const struct folder *folder, struct arena *arena)
     return arena_format(arena, "%s-transhume-forgotten", folder->path);
 }
 
-/* Another process does the same. */
+/* Another process does the same. It may also put the next place at the name of one that was just
+ * emptied here, and that one is its own to remove. */
 static bool is_gone(enum status status, struct error *error)
 {
-    bool gone = status == STATUS_FAILED && error->native_code == ENOENT;
+    bool gone = status == STATUS_FAILED &&
+                (error->native_code == ENOENT || error->native_code == ENOTEMPTY);
     if (gone) {
         error_clear(error);
     }
