@@ -1,12 +1,14 @@
 """Runs one unittest module for tests/run and tells of each test as it starts and ends.
 
-    worker.py MODULE-NAME FILE [NAME...]    NAMEs: only tests whose full names hold one of them
+    worker.py [--drawn] MODULE-NAME FILE [NAME...]    NAMEs: only tests whose full names hold one of them
+                                                      --drawn: of each family of tests one, see one_database_each
 
 One JSON object a line on stdout, behind a mark that tells it from what the tests print.
 """
 import faulthandler
 import json
 import os
+import random
 import signal
 import sys
 import time
@@ -26,6 +28,20 @@ def tests_in(suite):
             yield from tests_in(test)
         else:
             yield test
+
+
+def one_database_each(tests):
+    """Of a test that several classes inherit from one with `one_database_each`, that of one of them, drawn by the seed.
+
+    Such classes try one behaviour of the engine in one database each."""
+    families = {}
+    for test in tests:
+        kind = next((kind for kind in type(test).__mro__ if test._testMethodName in vars(kind)), None)
+        drawn = getattr(kind, "one_database_each", False)
+        families.setdefault((kind, test._testMethodName) if drawn else test.id(), []).append(test)
+    for family in families.values():
+        family.sort(key=lambda test: type(test).__name__)
+        yield random.Random("%s %s" % (os.environ.get("TRANSHUME_SEED"), family[0]._testMethodName)).choice(family)
 
 
 class TellingResult(unittest.TestResult):
@@ -84,7 +100,8 @@ class TellingResult(unittest.TestResult):
 
 
 def main():
-    module_name, path, wanted = sys.argv[1], sys.argv[2], sys.argv[3:]
+    drawn = sys.argv[1] == "--drawn"
+    module_name, path, *wanted = sys.argv[2 if drawn else 1:]
     faulthandler.register(signal.SIGUSR1, all_threads=True)
     tests = os.path.dirname(os.path.abspath(__file__))
     sys.path[:0] = [os.path.dirname(os.path.abspath(path)), os.path.join(tests, "system"),
@@ -95,6 +112,8 @@ def main():
     if wanted:
         suite = unittest.TestSuite(test for test in tests_in(suite)
                                    if any(name in result.name_of(test) for name in wanted))
+    if drawn:
+        suite = unittest.TestSuite(sorted(one_database_each(tests_in(suite)), key=lambda test: test.id()))
     suite.run(result)
     tell(event="complete")
 

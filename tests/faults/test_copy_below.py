@@ -31,6 +31,8 @@ REPAIR_BEGUN = "engine.after_claim"
 
 class CopyBelow:
     """Brings: target() of the program, clear(), damage(), rows(), and leftovers(): what of the program's is in the target."""
+    one_database_each = True
+
     PAIR = ""
 
     def setUp(self):

@@ -33,6 +33,8 @@ tables:
 
 
 class Cases:
+    one_database_each = True
+
     NAMED = "4 orphaned rows, the first of them: id 11; id 12; id 14"
 
     OPTIONS = ()
@@ -118,6 +120,7 @@ def refused(ask):
 
 class Refused:
     """Keys that the server does not make of what the plan says: SQLite compares a number with another one of any kind."""
+    one_database_each = True
 
     def test_kinds_that_the_server_does_not_compare_are_told_before(self):
         """Each kind that refers to each: those told are refused by the server, and those not told are there in the end or counted."""

@@ -32,6 +32,8 @@ RECORDS = [("Chad", 1), ("Peru", 2), ("Chad", 1), ("Fiji", 3), ("Peru", 4), ("Fi
 
 
 class Distinct:
+    one_database_each = True
+
     TABLE = "CREATE TABLE countries (name varchar(20) PRIMARY KEY, dial int)"
     FIELDS = "{ name: copy, dial: copy }"
     FAILPOINTS = ()

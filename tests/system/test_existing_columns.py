@@ -17,6 +17,8 @@ PLAN = "transhume: 1\nsource: sqlite:%s\ntarget: '%s'\ntables: { t: { key: id, e
 
 class Cases:
     """The target's column v is generated of r."""
+    one_database_each = True
+
     TABLE = "CREATE TABLE t(id int PRIMARY KEY, r varchar(20), v varchar(20) GENERATED ALWAYS AS ('x' || r) STORED)"
 
     def begin(self, source):

@@ -29,6 +29,8 @@ FILL = (("a_child", ", {rows} + 1 - i, i"), ("b_alone", ""), ("m_parent", ", {ro
 
 
 class References(sql_case.SqlCase):
+    one_database_each = True
+
     def source(self, more="", rows=ROWS):
         return support.make_sqlite(self.path("s.db"), FAMILY + "".join(
             "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO %s SELECT i%s FROM n;" % (

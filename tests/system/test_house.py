@@ -163,13 +163,13 @@ class Banned(TreeTestCase):
 class Runner(TreeTestCase):
     """tests/run in a tree of its own, with shell scripts for cmocka programs."""
 
-    def run_tests(self, *arguments):
+    def run_tests(self, *arguments, **environment):
         for name in ("run", "worker.py"):
             shutil.copy(os.path.join(TESTS, name), self.path("tests", name))
         for name in ("runner", "engines"):
             if not os.path.exists(self.path("tests", name)):
                 os.symlink(os.path.join(TESTS, name), self.path("tests", name))
-        return run(sys.executable, self.path("tests", "run"), "--build", self.path("build"), *arguments)
+        return run(sys.executable, self.path("tests", "run"), "--build", self.path("build"), *arguments, env=dict(os.environ, **environment))
 
     def unit(self, script):
         self.tree({"tests/unit/test_a.c": "", "build/test_a": "#!/bin/sh\n" + script,
@@ -239,6 +239,29 @@ class C(unittest.TestCase):
             self.assertIn(text, result.stdout)
         self.assertEqual(self.last_line(self.run_tests("test_good")),
                          "1 passed, 0 failed, 0 skipped")
+
+    def test_one_database_of_each_family(self):
+        self.unit("exit 0")
+        self.tree({"tests/system/test_b.py": """import unittest
+class Cases:
+    one_database_each = True
+    def test_shared(self): pass
+    def test_other(self): pass
+class A(Cases, unittest.TestCase):
+    def test_own(self): pass
+class B(Cases, unittest.TestCase):
+    def test_own(self): pass
+class Apart:
+    def test_everywhere(self): pass
+class C(Apart, unittest.TestCase): pass
+class D(Apart, unittest.TestCase): pass
+"""})
+        def counted(line, *arguments, **environment):
+            result = self.run_tests(*arguments, **environment)
+            self.assertRegex(result.stdout, "ok      system/test_b +%s passed, 0 failed" % line)
+        counted(6)
+        counted(8, "system/test_b")
+        counted(8, TRANSHUME_SOAK="1")
 
     def test_failpoints_count_where_servers_ran(self):
         """Those of a connector whose server is not to be had are left out, those of the engine and of others are not."""

@@ -19,6 +19,8 @@ import test_random_postgres
 
 
 class KeySpelling:
+    one_database_each = True
+
     PREPARE = ""
     CASES = ()   # what the key is in the target, three of its keys there, what the key is in the source, the same three as they are spelled there
 
@@ -172,6 +174,8 @@ class IntoSqlite(KeySpelling, support.TestCase):
 class EveryType:
     """Of each type a table with that key, or with a number before it, or without a key. Half of the values are the source's, the others come into the target as extra
     records, and all that is there is damaged."""
+    one_database_each = True
+
     PREPARE = EXTENSIONS = ""
     TYPES = {}   # the SQL of its values
     NO_KEYS = ()

@@ -19,6 +19,8 @@ ROWS = 150
 
 class LongStatement:
     """The table is there already, and a trigger of it takes its time with each row."""
+    one_database_each = True
+
     TABLE = LOST = LOST_ON_THE_WAY = ""
 
     def setUp(self):
@@ -162,6 +164,8 @@ class MariaDb(LongStatement, support.TestCase):
 
 class Failover:
     """Another server takes the place of the first behind one address; its sessions have the same numbers, and are somebody else's."""
+    one_database_each = True
+
     MAINTENANCE = WORKING = SESSION = ""
     WORK = ""   # a statement that does
 

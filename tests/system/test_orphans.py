@@ -80,6 +80,8 @@ def settled(rows):
 
 class Cases:
     """For each target that has foreign keys: `ask` lets its own client speak."""
+    one_database_each = True
+
     FAILPOINTS = ()
 
     def setUp(self):

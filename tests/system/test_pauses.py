@@ -28,6 +28,8 @@ tables:
 
 class Pauses:
     """Of one engine; the source is its server, the target a SQLite file."""
+    one_database_each = True
+
     SLEEP = GRANT = STAYS_OPEN = ""
 
     def setUp(self):
@@ -160,6 +162,8 @@ class Pauses:
 
 class Target:
     """The server as the target, others at work on what is loaded."""
+    one_database_each = True
+
     ROWS, BYTES = 300, 100000
 
     def loading(self, uri=None, chunk_rows=1000, rows_per_second=60):

@@ -36,6 +36,8 @@ tables:
 
 
 class Keys:
+    one_database_each = True
+
     def source(self, script):
         """The URI of a database with it."""
         return self.server.uri(self.made(script))

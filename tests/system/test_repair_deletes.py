@@ -21,6 +21,8 @@ AT_ONCE = 500   # keys that a call takes out
 
 class Cases:
     """For each target: `ask` lets its own client speak."""
+    one_database_each = True
+
     POINTS = ""    # how its failpoints begin
     UNDO = ""      # asks for the name of the table with images
     LOSE = ""      # some of what is in a table

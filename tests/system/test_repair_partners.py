@@ -19,6 +19,8 @@ CHILD = "CREATE TABLE c(id bigint PRIMARY KEY, p_id bigint, CONSTRAINT of_p FORE
 
 class Cases:
     """For each target: `ask` lets its own client speak; `called` is how a foreign key is named."""
+    one_database_each = True
+
     QUOTE = '"'
     INLINE = False   # a foreign key can only come with its table
 

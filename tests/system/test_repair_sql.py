@@ -41,6 +41,7 @@ def drawn(count, *lists):
 
 class Cases:
     """For each target: `ask` lets its own client speak."""
+    one_database_each = True
 
     def setUp(self):
         super().setUp()

@@ -44,6 +44,7 @@ def any_contents(numbers):
 
 class Tangles:
     """A class of tests says `open_target` (the target's URI, empty), `sql` and what `same` orders rows by."""
+    one_database_each = True
 
     def prepare(self, source, target, **rows):
         """Both sides; `rows` are the target's."""

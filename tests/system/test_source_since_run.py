@@ -52,6 +52,7 @@ class SinceRun(support.TestCase):
 
 class Proven(SinceRun):
     """For sources that prove it."""
+    one_database_each = True
 
     def test_unchanged(self):
         self.migrated()
