@@ -5,8 +5,11 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "connectors/run_lock.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { MAKES_MAX = 100 };
 
 static struct folder *of(struct database *self)
 {
@@ -14,19 +17,26 @@ static struct folder *of(struct database *self)
 }
 
 /* What is in folders that are not durable themselves is not durable. */
+static enum status make_place(struct folder *folder, struct arena *arena, struct error *error)
+{
+    bool is_new = !file_exists(folder->path);
+    enum status status = file_make_folder(folder_path(arena, folder, ""), error);
+    if (status == STATUS_OK && is_new) {
+        status = file_write_atomic(folder_path(arena, folder, FOLDER_MADE), "", 0, NULL, error);
+    }
+    status = status == STATUS_OK ? file_sync_folder(folder->path, error) : status;
+    return status == STATUS_OK ? file_sync_folder(folder_parent(arena, folder->path), error)
+                               : status;
+}
+
 enum status folder_make_place(struct folder *folder, struct error *error)
 {
     struct arena *arena = arena_create(0);
-    char *place = folder_path(arena, folder, "");
-    char *made = folder_path(arena, folder, FOLDER_MADE);
-    bool is_new = !file_exists(folder->path);
-    enum status status = file_make_folder(place, error);
-    if (status == STATUS_OK && is_new) {
-        status = file_write_atomic(made, "", 0, NULL, error);
-    }
-    status = status == STATUS_OK ? file_sync_folder(folder->path, error) : status;
-    if (status == STATUS_OK) {
-        status = file_sync_folder(folder_parent(arena, folder->path), error);
+    enum status status = make_place(folder, arena, error);
+    for (int tries = 1; status != STATUS_OK && error->native_code == ENOENT && tries < MAKES_MAX;
+         tries++) { /* another process tidies it away */
+        error_clear(error);
+        status = make_place(folder, arena, error);
     }
     if (status != STATUS_OK) {
         error_recode(error, ERROR_TARGET_WRITE);

@@ -120,9 +120,12 @@ static enum status check_folder(struct folder *folder, bool read_only, struct er
         if (!S_ISDIR(facts.st_mode)) {
             return check_file(folder, &facts, error);
         }
-        return access(folder->path, source || read_only ? R_OK | X_OK : R_OK | W_OK | X_OK) == 0
-                   ? STATUS_OK
-                   : refuse_place(folder, errno, "can't use the folder", error);
+        if (access(folder->path, source || read_only ? R_OK | X_OK : R_OK | W_OK | X_OK) == 0) {
+            return STATUS_OK;
+        }
+        if (errno != ENOENT) { /* else another process has just removed it */
+            return refuse_place(folder, errno, "can't use the folder", error);
+        }
     }
     if (errno != ENOENT || source || read_only) {
         return refuse_place(folder, errno, "can't open the folder", error);
