@@ -612,10 +612,14 @@ enum status folder_log_remove(struct folder_log *log, struct error *error)
                                "can't remove the ledger");
     }
     close_file(log);
-    if (file_sync_folder(log->folder, error) != STATUS_OK) {
-        return error_recode(error, ERROR_TARGET_WRITE);
+    if (file_sync_folder(log->folder, error) == STATUS_OK) {
+        return STATUS_OK;
     }
-    return STATUS_OK;
+    if (error->native_code == ENOENT) { /* another process has removed the folder, too */
+        error_clear(error);
+        return STATUS_OK;
+    }
+    return error_recode(error, ERROR_TARGET_WRITE);
 }
 
 /* ---------------------------------------------------------------- writing */
