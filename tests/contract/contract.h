@@ -69,6 +69,9 @@ void fixture_open_again(struct fixture *fixture);
 /* A run (fixture->run_id) over `things` in the ledger; not claimed. */
 void fixture_create_run(struct fixture *fixture, const struct ledger_chunk *chunks,
                         uint64_t chunk_count);
+/* What the target can't do of `things`; `lines` is the caller's. */
+void fixture_check_table(struct fixture *fixture, struct buffer *lines);
+void fixture_prepare(struct fixture *fixture);
 /* A run (fixture->run_id) in the ledger and claimed, table prepared, writer open. */
 void fixture_make_run(struct fixture *fixture);
 /* The same of the first run, which makes the table. */

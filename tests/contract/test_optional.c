@@ -156,12 +156,8 @@ void contract_test_query(const struct contract_entry *entry)
 
 static size_t check_lines(struct fixture *fixture)
 {
-    struct error error = {0};
     struct buffer lines = {0};
-    const struct shape *shapes[] = {&fixture->shape};
-    check_ok(fixture->target->connector->target->check_table(fixture->target, &fixture->table,
-                                                             shapes, 1, &lines, &error),
-             &error, "check_table");
+    fixture_check_table(fixture, &lines);
     size_t length = lines.length;
     assert_true(length == 0 || lines.data[length - 1] == '\n');
     assert_true(text_is_utf8(buffer_string(&lines), length));
