@@ -31,3 +31,13 @@ void source_close(struct source_side *side)
     side->connector->close(side->database);
     arena_destroy(side->arena);
 }
+
+const char *source_query(const struct fixture *fixture, struct arena *arena)
+{
+    const char *query = fixture->entry->query;
+    const char *mark = strstr(query, "SCHEMA.");
+    const char *schema = strstr(fixture->uri_text, "schema=");
+    return mark == NULL ? query
+                        : arena_format(arena, "%.*s%s%s", (int)(mark - query), query,
+                                       schema + strlen("schema="), mark + strlen("SCHEMA"));
+}

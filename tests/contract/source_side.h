@@ -17,5 +17,7 @@ extern const struct read_column source_both_columns[2]; /* id, value */
 /* With a snapshot and one reader. */
 void source_open(const struct fixture *fixture, struct source_side *side);
 void source_close(struct source_side *side);
+/* The entry's query; "SCHEMA." in it stands for the schema that the URI names. */
+const char *source_query(const struct fixture *fixture, struct arena *arena);
 
 #endif

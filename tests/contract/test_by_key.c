@@ -319,22 +319,23 @@ static uint32_t times_there(const struct cell *row, struct cell rows[ROWS_MAX][2
     return times;
 }
 
-/* Asks for the rows whose bits are set, with `extra` keys of nothing before them. */
+/* Asks for the rows whose bits are set, twice each, with `extra` keys of nothing before them. */
 static void ask(struct by_key *test, uint32_t wanted, const struct cell *extra,
                 uint32_t extra_count)
 {
     struct arena *arena = arena_create(0);
     struct cell got[ROWS_MAX][2];
-    struct cell keys[(ROWS_MAX + MISSES_MAX) * 2];
+    struct cell keys[(2 * ROWS_MAX + MISSES_MAX) * 2];
     uint32_t width = test->composite ? 2 : 1;
     uint32_t count = extra_count;
     uint32_t expected = 0;
     struct read_request request = test->side.request;
     memcpy(keys, extra, (size_t)extra_count * width * sizeof *keys);
-    for (uint32_t i = 0; i < test->row_count; i++) {
-        if (wanted >> i & 1) {
-            memcpy(&keys[(size_t)count++ * width], test->rows[i], width * sizeof *keys);
-            expected++;
+    for (uint32_t i = 0; i < 2 * test->row_count; i++) {
+        uint32_t row = i % test->row_count;
+        if (wanted >> row & 1) {
+            memcpy(&keys[(size_t)count++ * width], test->rows[row], width * sizeof *keys);
+            expected += i < test->row_count;
         }
     }
     request.keys = keys;
@@ -354,15 +355,18 @@ static void ask(struct by_key *test, uint32_t wanted, const struct cell *extra,
     arena_destroy(arena);
 }
 
-/* Keys under which nothing is, though a part of each is there. */
+/* Keys under which nothing is, though a part of each may be there. */
 static uint32_t make_misses(const struct by_key *test, struct cell *misses)
 {
-    uint32_t count = 0;
-    for (uint32_t i = 0; test->composite && i < test->row_count && count < MISSES_MAX; i++) {
-        misses[2 * (size_t)count] = test->rows[i][0];
-        misses[2 * (size_t)count++ + 1] = cell_text("middle", 6);
+    if (!test->composite) {
+        misses[0] = cell_null();
+        return 1;
     }
-    return count;
+    for (uint32_t i = 0; i < MISSES_MAX; i++) {
+        misses[2 * (size_t)i] = test->rows[i % test->row_count][0];
+        misses[2 * (size_t)i + 1] = i == 0 ? cell_null() : cell_text("middle", 6);
+    }
+    return MISSES_MAX;
 }
 
 static void check_table(struct by_key *test, uint32_t number)
@@ -406,4 +410,113 @@ void contract_test_roots_by_key(const struct contract_entry *entry)
     }
     source_close(&test.side);
     fixture_close(&test.fixture);
+}
+
+/* ---- many at once, and of a query */
+
+static void read_ids(struct source_side *side, const struct read_request *request,
+                     struct fixture *fixture, uint32_t expected, bool (*fits)(int64_t id))
+{
+    struct error error = {0};
+    struct cursor *cursor;
+    struct batch *batch;
+    enum status status;
+    int64_t sum = 0;
+    uint32_t count = 0;
+    const struct source_functions *source = fixture->target->connector->source;
+    check_ok(source->cursor_open(side->reader, request, NULL, &cursor, &error), &error,
+             "cursor_open");
+    while ((status = source->cursor_next(cursor, 70, 1 << 20, &batch, &error)) == STATUS_OK) {
+        for (uint32_t row = 0; row < batch->row_count; row++) {
+            const struct cell *cells = batch_row(batch, row);
+            const struct cell *id = request->column_count > 0 ? cells : value_field(cells, "id");
+            assert_true(fits(id->i64));
+            sum += id->i64;
+            count++;
+        }
+        batch_destroy(batch);
+    }
+    if (status != STATUS_END) {
+        check_ok(status, &error, "cursor_next");
+    }
+    source->cursor_close(cursor);
+    assert_int_equal(count, expected);
+    for (int64_t id = 0; id < READ_KEYS_MAX; id++) {
+        sum -= fits(id) ? id : 0;
+    }
+    assert_int_equal(sum, 0);
+}
+
+static bool is_there(int64_t id)
+{
+    return id >= 100 && id < 400;
+}
+
+static bool is_of_query(int64_t id)
+{
+    return id < 3;
+}
+
+static bool is_zero(int64_t id)
+{
+    return id == 0;
+}
+
+void contract_test_many_roots(const struct contract_entry *entry)
+{
+    static const char *const names[] = {"id"};
+    static struct cell keys[READ_KEYS_MAX];
+    struct fixture fixture;
+    struct source_side side;
+    struct cell value = cell_text("v", 1);
+    fixture_open(&fixture, entry);
+    if ((fixture.target->capabilities & CAPABILITY_READS_BY_KEY) == 0) {
+        fixture_close(&fixture);
+        return;
+    }
+    fixture_begin(&fixture);
+    fixture_chunk(&fixture, 1, 100, 300, &value);
+    source_open(&fixture, &side);
+    for (int64_t i = 0; i < READ_KEYS_MAX; i++) {
+        keys[i] = cell_int64(READ_KEYS_MAX - 1 - i);
+    }
+    side.request.root_key = (struct column_list){names, 1};
+    side.request.keys = keys;
+    side.request.key_count = READ_KEYS_MAX;
+    read_ids(&side, &side.request, &fixture, 300, is_there);
+    source_close(&side);
+    fixture_close(&fixture);
+}
+
+/* Of all that a query brings, and of nothing else. */
+void contract_test_query_by_key(const struct contract_entry *entry)
+{
+    static const char *const names[] = {"id"};
+    static struct cell keys[READ_KEYS_MAX];
+    struct fixture fixture;
+    struct source_side side;
+    struct cell value = cell_text("v", 1);
+    fixture_open(&fixture, entry);
+    if ((fixture.target->capabilities & CAPABILITY_READS_BY_KEY) == 0 || entry->query == NULL) {
+        fixture_close(&fixture);
+        return;
+    }
+    fixture_begin(&fixture);
+    fixture_chunk(&fixture, 1, 0, 9, &value);
+    source_open(&fixture, &side);
+    side.request.table = NULL;
+    side.request.query = source_query(&fixture, side.arena);
+    side.request.root_key = (struct column_list){names, 1};
+    for (int64_t i = 0; i < READ_KEYS_MAX; i++) {
+        keys[i] = cell_int64(i);
+    }
+    side.request.keys = keys;
+    side.request.key_count = READ_KEYS_MAX;
+    read_ids(&side, &side.request, &fixture, 3, is_of_query);
+    keys[1] = cell_int64(-1);
+    keys[2] = cell_int64(5);
+    side.request.key_count = 3;
+    read_ids(&side, &side.request, &fixture, 1, is_zero);
+    source_close(&side);
+    fixture_close(&fixture);
 }

@@ -46,17 +46,6 @@ void contract_test_native_types(const struct contract_entry *entry)
     }
 }
 
-/* "SCHEMA." in a query stands for the schema that the URI names. */
-static const char *query_of(const struct fixture *fixture, struct arena *arena)
-{
-    const char *query = fixture->entry->query;
-    const char *mark = strstr(query, "SCHEMA.");
-    const char *schema = strstr(fixture->uri_text, "schema=");
-    return mark == NULL ? query
-                        : arena_format(arena, "%.*s%s%s", (int)(mark - query), query,
-                                       schema + strlen("schema="), mark + strlen("SCHEMA"));
-}
-
 /* The query brings the records with an id below 3. */
 void contract_test_query(const struct contract_entry *entry)
 {
@@ -76,7 +65,7 @@ void contract_test_query(const struct contract_entry *entry)
     fixture_begin(&fixture);
     scene_write(&fixture, 1, 0, 5, "v");
     source_open(&fixture, &side);
-    const char *query = query_of(&fixture, side.arena);
+    const char *query = source_query(&fixture, side.arena);
     const struct catalog_functions *catalog = side.connector->catalog;
     check_ok(catalog->describe_query(side.database, query, side.arena, &table, &error), &error,
              "describe_query");

@@ -442,6 +442,7 @@ static const struct sql_request_dialect dialect = {
     .digest_words = &digest_words,
     .rules = &key_rules,
     .name_time = name_time,
+    .is_null = " IS NULL",
     .quotes_numbers = true,
     .bytes_before = "'\\x",
     .bytes_behind = "'::pg_catalog.bytea",

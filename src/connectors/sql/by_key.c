@@ -101,7 +101,7 @@ static enum status append_list(const struct by_key *self)
     if (self->append_column(self->context, request->root_key.names[0]) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(self->sql, " IS NULL");
+    buffer_append_string(self->sql, self->words->is_null);
     return STATUS_OK;
 }
 
@@ -115,7 +115,7 @@ static enum status append_key(const struct by_key *self, const struct cell *key)
             return STATUS_FAILED;
         }
         bool null = is_null(&key[i]);
-        buffer_append_string(self->sql, null ? " IS NULL" : " = ");
+        buffer_append_string(self->sql, null ? self->words->is_null : " = ");
         if (!null && append_value(self, &key[i]) != STATUS_OK) {
             return STATUS_FAILED;
         }
