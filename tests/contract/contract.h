@@ -156,6 +156,8 @@ void contract_test_count(const struct contract_entry *entry);
 void contract_test_shared_spans(const struct contract_entry *entry);
 void contract_test_load(const struct contract_entry *entry);
 void contract_test_roots_by_key(const struct contract_entry *entry);
+void contract_test_many_roots(const struct contract_entry *entry);
+void contract_test_query_by_key(const struct contract_entry *entry);
 void contract_test_delete_keyless(const struct contract_entry *entry);
 void contract_test_partnerless(const struct contract_entry *entry);
 void contract_test_settle_kills(const struct contract_entry *entry);

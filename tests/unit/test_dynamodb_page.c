@@ -49,7 +49,7 @@ static void a_page_is_taken_apart(void **state)
                 "\"LastEvaluatedKey\":{\"a\":{\"S\":\"\\\\\"}},\"ScannedCount\":3} ");
     assert_int_equal(page.count, 3);
     assert_int_equal(page.milliunits, 128500);
-    assert_text(page.last_key, "{\"a\":{\"S\":\"\\\\\"}}");
+    assert_text(page.rest, "{\"a\":{\"S\":\"\\\\\"}}");
     const char *const items[] = {"{\"a\":{\"S\":\"}]\\\"{\"}}", "{\"b\":{\"L\":[{\"N\":\"1\"}]}}",
                                  "{}", NULL};
     assert_items(&page, items);
@@ -61,10 +61,10 @@ static void an_empty_page_may_have_a_next_one(void **state)
     const char *const none[] = {NULL};
     struct dynamodb_page page =
         page_of("{\"Items\":[],\"LastEvaluatedKey\":{\"a\":{\"N\":\"1\"}},\"Count\":0}");
-    assert_text(page.last_key, "{\"a\":{\"N\":\"1\"}}");
+    assert_text(page.rest, "{\"a\":{\"N\":\"1\"}}");
     assert_items(&page, none);
     page = page_of("{\"Count\":0,\"Items\":[ ]}");
-    assert_int_equal(page.last_key.length, 0);
+    assert_int_equal(page.rest.length, 0);
     assert_items(&page, none);
 }
 
