@@ -196,9 +196,11 @@ static bool is_refused(struct by_key *test)
     struct fixture *fixture = &test->fixture;
     const struct shape *shapes[] = {&fixture->shape};
     const struct key_kind *kind = test->kind;
-    check_ok(fixture->target->connector->target->check_table(fixture->target, &fixture->table,
-                                                             shapes, 1, &lines, &error),
-             &error, "check_table");
+    const struct check_request request = {
+        .table = &fixture->table, .shapes = shapes, .shape_count = 1};
+    check_ok(
+        fixture->target->connector->target->check_table(fixture->target, &request, &lines, &error),
+        &error, "check_table");
     bool refused = lines.length > 0;
     if (refused !=
         (kind->refused_by != NULL && strcmp(kind->refused_by, fixture->entry->name) == 0)) {
@@ -227,8 +229,10 @@ static void write_table(struct by_key *test, uint32_t number)
     if (is_refused(test)) {
         return;
     }
-    check_ok(functions->prepare(fixture->target, &fixture->table, 1, NULL, &error), &error,
-             "prepare");
+    check_ok(functions->prepare(
+                 fixture->target,
+                 &(struct prepare_request){.tables = &fixture->table, .table_count = 1}, &error),
+             &error, "prepare");
     check_ok(functions->writer_open(fixture->target, &fixture->table, 1, fixture->epoch,
                                     &fixture->writer, &error),
              &error, "writer_open");

@@ -91,13 +91,27 @@ static void expect_equal(const struct record_envelope *got, const struct record_
     }
 }
 
+/* It would be written as a record. */
+static void a_delete_is_not_loaded(void **state)
+{
+    (void)state;
+    struct error error;
+    struct mended_line mended;
+    struct buffer line = {0};
+    append(&(struct record_envelope){.operation = RECORD_DELETE}, &line);
+    assert_int_equal(mended_line_check(&plan, line.data, line.length, &mended, &error),
+                     STATUS_FAILED);
+    assert_int_equal(error.code, ERROR_REJECT_TYPE);
+    assert_non_null(strstr(error.message, "delete"));
+    buffer_free(&line);
+}
+
 /* Between lines without any: those have plain envelopes. */
 static void what_was_written_comes_back(void **state)
 {
     (void)state;
     static const struct record_envelope all[] = {
         {0},
-        {.operation = RECORD_DELETE},
         {.operation = RECORD_UPDATE, .position = {(const uint8_t *)"\0\x01\xff", 3}},
         {.write_time_us = INT64_MIN, .ttl_seconds = INT64_MAX},
         {0},
@@ -220,6 +234,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_what_is_set_is_written),
         cmocka_unit_test(what_was_written_comes_back),
+        cmocka_unit_test(a_delete_is_not_loaded),
         cmocka_unit_test(lines_without_any_make_no_envelopes),
         cmocka_unit_test(members_by_hand),
         cmocka_unit_test(wrong_members_are_refused),

@@ -252,6 +252,16 @@ static enum status read_parts(const char *line, size_t length, struct arena *are
                : fault(error, "the \"record\" is no plain object");
 }
 
+/* No record of the plan takes one out; once a feed brings deletes, that feed repeats them. */
+static enum status refuse_delete(const struct record_envelope *envelope, struct error *error)
+{
+    if (envelope->operation != RECORD_DELETE) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_REJECT_TYPE, "record", "the line is of a delete, which is not loaded");
+    return error_hint(error, "delete the record in the target, and leave the line out");
+}
+
 enum status mended_line_check(const struct plan *plan, const char *line, size_t length,
                               struct mended_line *mended, struct error *error)
 {
@@ -268,6 +278,7 @@ enum status mended_line_check(const struct plan *plan, const char *line, size_t 
     status = status == STATUS_OK
                  ? envelope_json_make(&parts.envelope, shape, arena, &envelope, error)
                  : status;
+    status = status == STATUS_OK ? refuse_delete(&envelope, error) : status;
     arena_destroy(arena);
     return status;
 }
