@@ -432,7 +432,7 @@ static void damage_is_refused(void **state)
         {"run/run/chunks/00000001", "{\"format\":2,\"chunks\":[]}", ERROR_LEDGER_INVALID},
         {"run/run/done/0000009999", "{}", ERROR_LEDGER_INVALID},
         {"run/run/done/x", "{}", ERROR_LEDGER_INVALID},
-        {"runs/000000000001", "{\"format\":3,\"run\":\"run\"}", ERROR_FORMAT_NEWER},
+        {"runs/0000000000000001", "{\"format\":3,\"run\":\"run\"}", ERROR_FORMAT_NEWER},
         {"runs/x", "{\"format\":2,\"run\":\"x\"}", ERROR_LEDGER_INVALID},
     };
     (void)state;

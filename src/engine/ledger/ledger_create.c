@@ -206,7 +206,8 @@ static enum status put_parts(struct ledger *ledger, const struct ledger_new_run 
     return status;
 }
 
-/* From here on the run exists. */
+/* From here on the run exists. Its number is behind those of the others, and never that of a run
+ * that was removed: whoever still removes that one would remove this. */
 static enum status publish(struct ledger *ledger, const char *run_id, struct error *error)
 {
     char key[STORE_KEY_BYTES];
@@ -214,6 +215,8 @@ static enum status publish(struct ledger *ledger, const char *run_id, struct err
     struct arena *arena = arena_create(0);
     enum status status = ledger_read_runs(ledger, arena, &runs, error);
     uint64_t number = status == STATUS_OK && runs.count > 0 ? runs.items[runs.count - 1].number : 0;
+    uint64_t now_us = (uint64_t)clock_utc_us();
+    number = number > now_us ? number : now_us;
     json_t *object = ledger_object();
     json_object_set_new(object, "run", json_text(run_id));
     if (ledger->target_hash[0] != '\0') {
@@ -222,7 +225,7 @@ static enum status publish(struct ledger *ledger, const char *run_id, struct err
     const char *text = ledger_text(object, arena);
     bool done = false;
     for (uint32_t tries = 0; status == STATUS_OK && !done; tries++) {
-        snprintf(key, sizeof(key), "runs/%012" PRIu64, ++number);
+        snprintf(key, sizeof(key), "runs/%016" PRIu64, ++number);
         status = ledger_put(ledger, ledger->store, key, text, STORE_ABSENT, NULL, error);
         done = status == STATUS_OK;
         if (status == STATUS_AGAIN && tries < PUBLISH_TRIES_MAX) {

@@ -19,7 +19,7 @@ enum status ledger_remove_parts(struct ledger *ledger, const char *run_id, struc
     for (uint32_t i = 0; i < runs.count && status == STATUS_OK; i++) {
         if (strcmp(runs.items[i].id, run_id) == 0) {
             char key[STORE_KEY_BYTES];
-            snprintf(key, sizeof(key), "runs/%012" PRIu64, runs.items[i].number);
+            snprintf(key, sizeof(key), "runs/%016" PRIu64, runs.items[i].number);
             status = ledger->functions->delete_if(ledger->store, key, STORE_ANY_VERSION, error);
         }
     }
