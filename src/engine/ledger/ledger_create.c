@@ -278,7 +278,7 @@ static enum status read_place(struct ledger *ledger, struct arena *arena, const 
                               struct error *error)
 {
     struct store_value value;
-    enum status status = ledger_get(ledger, "place", arena, &value, error);
+    enum status status = ledger_get(ledger, "begun", arena, &value, error);
     *place = status == STATUS_OK ? value.text : NULL;
     return status == STATUS_END ? STATUS_AGAIN : status;
 }
@@ -289,7 +289,7 @@ static enum status mark_place(struct ledger *ledger, const char *run_id, struct 
     json_t *object = ledger_object();
     json_object_set_new(object, "begun_by", json_text(run_id));
     json_object_set_new(object, "begun_ns", json_integer(clock_monotonic_ns()));
-    enum status status = ledger_put(ledger, ledger->store, "place", ledger_text(object, arena),
+    enum status status = ledger_put(ledger, ledger->store, "begun", ledger_text(object, arena),
                                     STORE_ABSENT, NULL, error);
     return status == STATUS_FAILED ? status : read_place(ledger, arena, place, error);
 }
