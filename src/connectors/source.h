@@ -258,6 +258,7 @@ struct column_words {
 };
 
 struct catalog_functions {
+    /* All tables, and of a source all objects. A SQL target tells of the tables that are there. */
     enum status (*describe)(struct database *self, struct schema **schema, struct error *error);
     /* The shape of a query's result: a SCHEMA_QUERY table in `arena`. NULL: no queries. */
     enum status (*describe_query)(struct database *self, const char *query, struct arena *arena,

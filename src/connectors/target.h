@@ -201,6 +201,10 @@ struct target_functions {
      * Repeating it is safe. */
     enum status (*empty)(struct database *self, const struct target_table *const *tables,
                          uint32_t table_count, struct error *error);
+    /* Optional: the names of the tables and views that are there, the ledger's own left out; they
+     * live in `arena`. Of those, catalog->describe tells more. */
+    enum status (*names)(struct database *self, struct arena *arena, struct column_list *names,
+                         struct error *error);
     /*
      * Looks at the tables: fills `record_exists[i]` (is there any record?) and `table_exists[i]`.
      * Changes nothing.

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "model/canonical.h"
 #include "model/convert_parts.h"
+#include "model/json_reader.h"
 #include "model/time_text.h"
 #include "model/time_zone.h"
 #include <math.h>
@@ -194,6 +195,30 @@ static enum status to_bytes(const struct conversion *conversion, const struct ce
     return fit_length(conversion, from, result);
 }
 
+/* Byte for byte as it stands, if it is one JSON value. */
+static enum status json_of_text(const struct conversion *conversion, const struct cell *from,
+                                struct cell *result)
+{
+    struct json_reader reader;
+    struct error problem;
+    enum json_token token = JSON_TOKEN_NULL;
+    enum status status = STATUS_OK;
+    json_reader_init(&reader, from->text, from->length, JSON_DEPTH_MAX, conversion->arena);
+    do {
+        status = json_reader_next(&reader, &token, &problem);
+    } while (status == STATUS_OK && token != JSON_TOKEN_END);
+    if (status != STATUS_OK) {
+        struct buffer why = {0};
+        buffer_format(&why, "it is not JSON: %s", problem.message);
+        convert_refuse(conversion, from, problem.code, buffer_string(&why));
+        buffer_free(&why);
+        return STATUS_FAILED;
+    }
+    *result = cell_text(from->text, from->length);
+    result->kind = VALUE_JSON;
+    return STATUS_OK;
+}
+
 static enum status to_json(const struct conversion *conversion, const struct cell *from,
                            struct cell *result)
 {
@@ -201,6 +226,9 @@ static enum status to_json(const struct conversion *conversion, const struct cel
     case VALUE_JSON:
         *result = *from;
         return STATUS_OK;
+    case VALUE_TEXT:
+    case VALUE_BYTES:
+        return json_of_text(conversion, from, result);
     case VALUE_LARGE:
     case VALUE_ESCAPE:
         return convert_refuse_kind(conversion, from);

@@ -24,8 +24,8 @@ enum conversion_loss convert_loss(const struct value_type *from, const struct va
  * this value cannot be had without loss; with `allow_loss` it is rounded (half even) or cut
  * instead. TEXT to number wants exactly one number (surrounding spaces are an error); BOOL reads
  * true/false, t/f, 1/0; number to TEXT gives its shortest exact digits; BYTES to TEXT wants UTF-8;
- * TEXT to JSON makes a JSON string; JSON, LIST, SET and MAP to TEXT or JSON give JSON text; TEXT
- * and JSON to LIST, SET or MAP are read as JSON; other kinds see through JSON to the scalar in it.
+ * TEXT and BYTES to JSON are the JSON text that they hold; JSON, LIST, SET and MAP to TEXT or JSON
+ * give JSON text; TEXT and JSON to LIST, SET or MAP are read as JSON; other kinds see through JSON to the scalar in it.
  *
  * A float and a decimal are taken for equal if the float's shortest digits are the decimal's value.
  * The limits in `to` (length of TEXT in characters and of BYTES in bytes, precision and scale,

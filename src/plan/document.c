@@ -102,6 +102,16 @@ const char *plan_document_target(const struct plan_document *document)
     return plan_node_text(plan_node_get(document->root, "target"));
 }
 
+bool plan_document_names_table(const struct plan_document *document, const char *name)
+{
+    const struct plan_node *tables = plan_node_get(document->root, "tables");
+    bool found = false;
+    for (uint32_t i = 0; tables != NULL && !found && i < tables->count; i++) {
+        found = strcasecmp(tables->keys[i]->text, name) == 0;
+    }
+    return found;
+}
+
 const char *plan_document_path(const struct plan_document *document)
 {
     return document->path;

@@ -167,6 +167,7 @@ struct table_builder {
     struct plan_list entities; /* struct entity_builder */
     struct target_table target;
     bool key_given;
+    const struct schema_table *there; /* in the target already; NULL: it is to be made */
     const struct schema_table *whole; /* the one source table that it is a copy of; NULL: none */
 };
 
@@ -397,6 +398,20 @@ const struct plan_node *table_column_type(const struct table_builder *table, con
 void columns_resolve(struct resolver *resolver, struct table_builder *table);
 /* Of two limits (digits, bits) the one that has room for the values of both; 0: none. */
 int32_t type_size_of_both(int32_t one, int32_t other);
+
+/* resolve_there.c */
+/* The table of that name that is in the target, or the only one that differs from it in case alone;
+ * NULL: none. */
+const struct schema_table *there_find(const struct resolver *resolver, const char *name);
+/* Columns that keep their names take on those of the target's, which may differ in case. */
+void there_take_names(struct resolver *resolver, struct table_builder *table);
+/* The key of the table that is there, if `key` is none of it and the plan fills its columns; else
+ * `key`. */
+struct column_list there_key(struct resolver *resolver, const struct table_builder *table,
+                             struct column_list key);
+/* Fields become what the target's columns hold where the target would take them for something else:
+ * texts into JSON, what has no type yet, and what the plan allows to be cut. */
+void there_fit(struct resolver *resolver, struct table_builder *table);
 
 /* resolve_references.c */
 /* After all tables have their columns, keys and indexes. */

@@ -196,7 +196,7 @@ void table_resolve_key(struct resolver *resolver, struct table_builder *table)
 {
     const struct plan_node *node = plan_node_get(table->node, "key");
     if (node == NULL) {
-        table->target.key = default_key(resolver, table);
+        table->target.key = there_key(resolver, table, default_key(resolver, table));
         take_shape(table);
         check_key(resolver, table, NULL);
         return;

@@ -627,7 +627,7 @@ static enum status catalog_describe(struct database *database, struct schema **s
     *schema = NULL;
     if (mysql_control(self, &connection, error) != STATUS_OK ||
         mysql_catalog_read(self, connection, NULL, arena, &catalog, error) != STATUS_OK ||
-        (!self->tables_only &&
+        (self->mode == OPEN_SOURCE && !self->tables_only &&
          (mysql_statements_read(self, connection, &catalog, arena, error) != STATUS_OK ||
           mysql_objects_read(self, connection, catalog.schema, error) != STATUS_OK))) {
         arena_destroy(arena);

@@ -72,6 +72,22 @@ static enum status ask(struct sql_database *self, struct buffer *sql, struct are
     return status;
 }
 
+static enum status list(struct sql_database *self, struct buffer *sql, struct arena *arena,
+                        struct column_list *texts, struct error *error)
+{
+    MYSQL_RES *result = NULL;
+    enum status status = mysql_run_buffer(server_of(self), server_of(self)->control, sql, SQL_LONG,
+                                          ERROR_TARGET_INVALID, &result, error);
+    uint32_t count = status == STATUS_OK ? (uint32_t)mysql_num_rows(result) : 0;
+    const char **copies = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *copies);
+    for (uint32_t i = 0; i < count; i++) {
+        copies[i] = arena_copy_string(arena, mysql_fetch_row(result)[0]);
+    }
+    *texts = (struct column_list){copies, count};
+    mysql_free_result(result);
+    return status;
+}
+
 static enum status describe(struct sql_database *self, const char *name, struct arena *arena,
                             struct sql_table *table, struct error *error)
 {
@@ -175,6 +191,9 @@ const struct sql_dialect mysql_dialect = {
     .end = end,
     .run = run,
     .ask = ask,
+    .list = list,
+    .names_query =
+        "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()",
     .describe = describe,
     .enter_run = enter_run,
     .check_claim = check_claim,

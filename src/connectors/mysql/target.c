@@ -206,6 +206,7 @@ const struct target_functions mysql_target_functions = {
     .forget_run = mysql_forget_run,
     .tidy = mysql_tidy,
     .empty = sql_empty,
+    .names = sql_names,
     .inspect = target_inspect,
     .check_table = mysql_check_table,
     .caveats = target_caveats,

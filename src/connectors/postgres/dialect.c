@@ -74,6 +74,22 @@ static enum status ask(struct sql_database *self, struct buffer *sql, struct are
     return status;
 }
 
+static enum status list(struct sql_database *self, struct buffer *sql, struct arena *arena,
+                        struct column_list *texts, struct error *error)
+{
+    PGresult *result = NULL;
+    enum status status = postgres_query_buffer(server_of(self), server_of(self)->control, sql, NULL,
+                                               0, SQL_LONG, ERROR_TARGET_INVALID, &result, error);
+    int count = status == STATUS_OK ? PQntuples(result) : 0;
+    const char **copies = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof *copies);
+    for (int i = 0; i < count; i++) {
+        copies[i] = arena_copy_string(arena, PQgetvalue(result, i, 0));
+    }
+    *texts = (struct column_list){copies, (uint32_t)count};
+    PQclear(result);
+    return status;
+}
+
 static enum status describe(struct sql_database *self, const char *name, struct arena *arena,
                             struct sql_table *table, struct error *error)
 {
@@ -181,6 +197,11 @@ const struct sql_dialect postgres_dialect = {
     .end = end,
     .run = run,
     .ask = ask,
+    .list = list,
+    .names_query = "SELECT c.relname FROM pg_catalog.pg_class c WHERE c.relkind IN "
+                   "('r', 'p', 'v', 'm', 'f') AND c.relnamespace = "
+                   "(SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = "
+                   "pg_catalog.current_schema())",
     .describe = describe,
     .enter_run = enter_run,
     .check_claim = check_claim,

@@ -232,6 +232,7 @@ const struct target_functions postgres_target_functions = {
     .released = sql_released,
     .forget_run = postgres_forget_run,
     .empty = sql_empty,
+    .names = sql_names,
     .inspect = target_inspect,
     .check_table = postgres_check_table,
     .check_objects = postgres_check_objects,

@@ -184,6 +184,32 @@ static enum status empty_table(struct sql_database *self, const char *name, stru
     return self->dialect->run(self, &sql, NULL, error);
 }
 
+static struct column_list leave_out_own(struct column_list names)
+{
+    const char **kept = (const char **)names.names; /* made a moment ago, in the caller's arena */
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < names.count; i++) {
+        if (strncmp(names.names[i], "_transhume_", strlen("_transhume_")) != 0) {
+            kept[count++] = names.names[i];
+        }
+    }
+    return (struct column_list){kept, count};
+}
+
+enum status sql_names(struct database *database, struct arena *arena, struct column_list *names,
+                      struct error *error)
+{
+    struct sql_database *self = sql_database_of(database);
+    struct buffer sql = {0};
+    if (self->dialect->begin(self, SQL_LOOKS, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    buffer_append_string(&sql, self->dialect->names_query);
+    enum status status = self->dialect->list(self, &sql, arena, names, error);
+    *names = status == STATUS_OK ? leave_out_own(*names) : (struct column_list){0};
+    return self->dialect->end(self, status, error);
+}
+
 enum status sql_empty(struct database *database, const struct target_table *const *tables,
                       uint32_t table_count, struct error *error)
 {

@@ -87,6 +87,10 @@ struct sql_dialect {
      * row. */
     enum status (*ask)(struct sql_database *self, struct buffer *sql, struct arena *arena,
                        const char **text, struct error *error);
+    /* The first column of a query, which it frees, in `arena`; none of it is NULL. */
+    enum status (*list)(struct sql_database *self, struct buffer *sql, struct arena *arena,
+                        struct column_list *texts, struct error *error);
+    const char *names_query; /* the names of tables and views, the ledger's too */
     /* STATUS_END: there is no table of that name. */
     enum status (*describe)(struct sql_database *self, const char *name, struct arena *arena,
                             struct sql_table *table, struct error *error);
@@ -158,6 +162,8 @@ enum status sql_end_between(struct sql_database *self, const char *before, const
 
 /* ---- target_functions and lock_functions that are alike in all of them */
 
+enum status sql_names(struct database *self, struct arena *arena, struct column_list *names,
+                      struct error *error);
 enum status sql_claimed(struct database *self, const struct run_claim *claim, struct error *error);
 void sql_released(struct database *self);
 enum status sql_empty(struct database *self, const struct target_table *const *tables,

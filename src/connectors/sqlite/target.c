@@ -424,6 +424,7 @@ const struct target_functions sqlite_target = {
     .forget_run = sqlite_target_forget_run,
     .tidy = sqlite_target_tidy,
     .empty = sql_empty,
+    .names = sql_names,
     .inspect = target_inspect,
     .check_table = sqlite_target_check_table,
     .check_objects = sqlite_target_check_objects,

@@ -11,6 +11,7 @@
 #include "engine/run/options.h"
 #include "engine/run/past_runs.h"
 #include "engine/run/schema_lines.h"
+#include "engine/run/there.h"
 #include "model/time_zone.h"
 #include <stdlib.h>
 #include <string.h>
@@ -424,16 +425,20 @@ static void describe_source(struct run_session *session)
 static enum status resolve(struct run_session *session, struct buffer *faults, struct error *error)
 {
     const struct run_options *options = &session->options;
+    atomic_store(&session->progress.phase, PROGRESS_SCHEMA);
+    if (session->source->connector->catalog->describe(session->source, &session->schema, error) !=
+            STATUS_OK ||
+        there_describe(session, &session->there, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
     const struct plan_settings settings = {.include = options->include,
                                            .include_count = options->include_count,
                                            .exclude = options->exclude,
                                            .exclude_count = options->exclude_count,
+                                           .there = session->there,
                                            .existing = options->existing,
                                            .time_zone = session->time_zone};
-    atomic_store(&session->progress.phase, PROGRESS_SCHEMA);
-    if (session->source->connector->catalog->describe(session->source, &session->schema, error) !=
-            STATUS_OK ||
-        plan_resolve(session->document, session->source, session->schema, session->target,
+    if (plan_resolve(session->document, session->source, session->schema, session->target,
                      &settings, &session->plan, faults, error) != STATUS_OK ||
         find_settings(session, error) != STATUS_OK ||
         prepare_joining(session, error) != STATUS_OK) {
@@ -560,6 +565,9 @@ void run_close(struct run_session *session)
     plan_destroy(session->plan);
     if (session->schema != NULL) {
         arena_destroy(session->schema->arena);
+    }
+    if (session->there != NULL) {
+        arena_destroy(session->there->arena);
     }
     if (session->mirror != NULL) {
         session->mirror->connector->close(session->mirror);

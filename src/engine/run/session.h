@@ -42,6 +42,7 @@ struct run_session {
     struct database *mirror; /* validating: the target once more, opened as a source; else NULL */
     const struct time_zone *time_zone; /* of times that name none; NULL: they have none */
     struct schema *schema;
+    struct schema *there; /* tables that are in the target; NULL: none that the plan means */
     struct plan *plan;
     const char *source_identity;
     const char *target_identity;
