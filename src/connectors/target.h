@@ -157,7 +157,8 @@ struct target_load {
     double units; /* of writing them: capacity units or the like; 0: it knows none */
 };
 
-struct writer; /* a connection of its own; one thread */
+struct target_trial; /* see try_open */
+struct writer;       /* a connection of its own; one thread */
 
 enum { TARGET_FEEDING_MS = 20 }; /* see poll */
 
@@ -231,6 +232,16 @@ struct target_functions {
      * begins with its table's name and ": "; after_load leaves them out. Changes nothing. */
     enum status (*tell_unfit_objects)(struct database *self, const struct schema *objects,
                                       bool *unfit, struct buffer *out, struct error *error);
+    /*
+     * Optional, both or none, for check: would a table that is there take these values? try_open
+     * looks at it (STATUS_END: there is none); try_value then fails of class REJECT as a writer
+     * would, by what is known of the column alone. The trial lives in `arena`. Control thread;
+     * nothing is changed.
+     */
+    enum status (*try_open)(struct database *self, const char *table, struct arena *arena,
+                            struct target_trial **trial, struct error *error);
+    enum status (*try_value)(struct target_trial *trial, const char *column,
+                             const struct cell *cell, struct arena *scratch, struct error *error);
     /* Optional: what is worth saying before a run ("written more slowly, since …"), one line each
      * in `out`. */
     enum status (*caveats)(struct database *self, struct buffer *out, struct error *error);

@@ -381,7 +381,9 @@ static enum status to_timestamp(const struct conversion *conversion, const struc
         }
         if (!conversion->allow_loss) {
             return convert_refuse(conversion, from, ERROR_REJECT_TYPE,
-                                  zoned ? "that it is UTC would be lost" : "it has no time zone");
+                                  zoned ? "that it is UTC would be lost"
+                                        : "it names no time zone: say with --time-zone "
+                                          "which one is meant");
         }
         result->flags ^= CELL_ZONED;
     }

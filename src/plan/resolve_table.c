@@ -339,16 +339,15 @@ void table_resolve(struct resolver *resolver, struct table_builder *table)
 {
     table->target.name = table->name;
     table->there = there_find(resolver, table->name);
-    table->there = table->there != NULL && strcmp(table->there->name, table->name) == 0
-                       ? table->there
-                       : NULL;
+    table->there =
+        table->there != NULL && strcmp(table->there->name, table->name) == 0 ? table->there : NULL;
     table->target.same_engine = table->whole;
     table->target.existing = resolve_existing(resolver, table);
     table->target.billing = resolve_billing(resolver, plan_node_get(table->node, "billing"));
     /* each stands on what those before it have made */
     static void (*const steps[])(struct resolver *, struct table_builder *) = {
         there_take_names, table_resolve_key, distinct_resolve, resolve_indexes, resolve_ttl,
-        resolve_tags, there_fit, columns_resolve, carry_resolve};
+        resolve_tags,     there_fit,         columns_resolve,  carry_resolve};
     for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         if (resolve_stopped(resolver)) {
             return;

@@ -105,8 +105,8 @@ static bool all_fill(const struct table_builder *table, struct column_list colum
         const struct entity_builder *entity = table->entities.items[i];
         for (uint32_t j = 0; j < columns.count; j++) {
             const struct mapping_field *field = entity_field(entity, columns.names[j]);
-            fill = fill && field != NULL && field->when == MAPPING_NONE &&
-                   field->kind != FIELD_EMBED;
+            fill =
+                fill && field != NULL && field->when == MAPPING_NONE && field->kind != FIELD_EMBED;
         }
     }
     return fill;

@@ -1,5 +1,6 @@
 /* MySQL and MariaDB as a target: transactions of the control thread, looking at tables, counting.
  */
+#include "connectors/sql/check.h"
 #include "connectors/mysql/target.h"
 #include "connectors/mysql/crew.h"
 #include "connectors/mysql/locks.h"
@@ -207,6 +208,8 @@ const struct target_functions mysql_target_functions = {
     .tidy = mysql_tidy,
     .empty = sql_empty,
     .names = sql_names,
+    .try_open = sql_try_open,
+    .try_value = sql_try_value,
     .inspect = target_inspect,
     .check_table = mysql_check_table,
     .caveats = target_caveats,

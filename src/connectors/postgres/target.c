@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "connectors/sql/check.h"
 #include "connectors/postgres/keys.h"
 #include "connectors/postgres/orphans.h"
 #include "connectors/postgres/rebuild.h"
@@ -233,6 +234,8 @@ const struct target_functions postgres_target_functions = {
     .forget_run = postgres_forget_run,
     .empty = sql_empty,
     .names = sql_names,
+    .try_open = sql_try_open,
+    .try_value = sql_try_value,
     .inspect = target_inspect,
     .check_table = postgres_check_table,
     .check_objects = postgres_check_objects,

@@ -3,7 +3,7 @@
 #define TRANSHUME_CONNECTORS_SQL_CHECK_H
 
 #include "base/buffer.h"
-#include "connectors/connector.h"
+#include "connectors/sql/database.h"
 
 enum { SQL_SHOWN_BYTES = 128 };
 /* A name for a message. */
@@ -40,5 +40,11 @@ void sql_check_generated(const struct target_table *table, const char *field,
 void sql_check_key(const struct target_table *table, const struct schema_table *present,
                    int (*compare_names)(const char *, const char *), const char *kinds,
                    struct buffer *out);
+
+/* target_functions. */
+enum status sql_try_open(struct database *self, const char *table, struct arena *arena,
+                         struct target_trial **trial, struct error *error);
+enum status sql_try_value(struct target_trial *trial, const char *column, const struct cell *cell,
+                          struct arena *scratch, struct error *error);
 
 #endif

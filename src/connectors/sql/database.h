@@ -95,6 +95,12 @@ struct sql_dialect {
     enum status (*describe)(struct sql_database *self, const char *name, struct arena *arena,
                             struct sql_table *table, struct error *error);
 
+    /* Would the column take the value, which is not NULL? Fails of class REJECT. NULL: it takes any
+     * that it can be given. */
+    enum status (*try_value)(struct sql_database *self, const struct sql_table *table,
+                             uint32_t column, const struct cell *cell, struct arena *scratch,
+                             struct error *error);
+
     /* ---- the claim */
 
     /* What a claim means to the database's sessions; NULL: nothing. */

@@ -5,6 +5,8 @@
  * number's digits are that number, and what is neither is text, but for bytes.
  */
 #include "connectors/sql/normal.h"
+
+#include "base/text.h"
 #include "model/convert.h"
 #include "model/decimal.h"
 #include "model/time_text.h"
@@ -245,7 +247,12 @@ enum status sql_append_value_text(const struct sql_rules *rules, const struct ce
 enum status sql_append_column_text(const struct sql_rules *rules, const struct cell *cell,
                                    struct buffer *out, struct error *error)
 {
-    if (cell->kind == VALUE_JSON) {
+    bool bytes = cell->kind == VALUE_BYTES;
+    if (bytes && !text_is_utf8(cell->bytes, cell->length)) {
+        error_set(error, ERROR_REJECT_TEXT, NULL, "these bytes are no text: they are not UTF-8");
+        return error_hint(error, "give the column a type of bytes");
+    }
+    if (bytes || cell->kind == VALUE_JSON) {
         buffer_append(out, cell->text, cell->length);
         return STATUS_OK;
     }

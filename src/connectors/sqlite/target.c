@@ -1,5 +1,6 @@
 /* SQLite as a target: opening, looking at its tables, counting, the normal form of values. */
 #include "base/clock.h"
+#include "connectors/sql/check.h"
 #include "connectors/sql/orphans.h"
 #include "connectors/sqlite/target_internal.h"
 #include "connectors/sqlite/writer_internal.h"
@@ -425,6 +426,8 @@ const struct target_functions sqlite_target = {
     .tidy = sqlite_target_tidy,
     .empty = sql_empty,
     .names = sql_names,
+    .try_open = sql_try_open,
+    .try_value = sql_try_value,
     .inspect = target_inspect,
     .check_table = sqlite_target_check_table,
     .check_objects = sqlite_target_check_objects,

@@ -106,6 +106,7 @@ struct check_report {
     const char *const *problems; /* what would make migrate refuse; exit 2 or 5 */
     uint32_t problem_count;
     int refused;         /* exit status migrate would have, 0 if none */
+    uint64_t foreseen_rejects; /* of the records that were looked at */
     struct arena *arena; /* frees it all */
 };
 /* What source and target promise after any crash. */

@@ -31,6 +31,5 @@ enum status there_describe(const struct run_session *session, struct schema **th
         any = may_be_written(session, names.names[i]);
     }
     arena_destroy(arena);
-    return status == STATUS_OK && any ? connector->catalog->describe(target, there, error)
-                                      : status;
+    return status == STATUS_OK && any ? connector->catalog->describe(target, there, error) : status;
 }
