@@ -280,6 +280,40 @@ static enum status to_date(const struct conversion *conversion, const struct cel
     }
 }
 
+/* A number of nanoseconds that is a multiple of what the type can tell apart, half to even. */
+static int64_t round_to_fraction(const struct conversion *conversion, int64_t nanoseconds)
+{
+    int64_t step = 1000000000;
+    for (int digits = 1; digits < conversion->to->fraction; digits++) {
+        step /= 10;
+    }
+    int64_t rest = nanoseconds % step;
+    int64_t rounded = nanoseconds - rest;
+    bool odd = (rounded / step) % 2 != 0;
+    rest = rest < 0 ? -rest : rest;
+    bool away = 2 * rest > step || (2 * rest == step && odd);
+    return rounded + (away ? (nanoseconds < 0 ? -step : step) : 0);
+}
+
+static bool rounds(const struct conversion *conversion)
+{
+    enum { FRACTION_WHOLE = 10 };
+    return conversion->allow_loss && conversion->to->fraction > 0 &&
+           conversion->to->fraction < FRACTION_WHOLE;
+}
+
+/* The µs since the epoch may be too many for their nanoseconds to be counted: those of the last
+ * second are rounded. */
+static void round_timestamp(const struct conversion *conversion, struct cell *timestamp)
+{
+    int64_t us = timestamp->i64 % 1000000;
+    us = us < 0 ? us + 1000000 : us;
+    int64_t rounded = round_to_fraction(conversion, us * 1000 + timestamp->aux);
+    if (!__builtin_add_overflow(timestamp->i64 - us, rounded / 1000, &timestamp->i64)) {
+        timestamp->aux = (uint16_t)(rounded % 1000);
+    }
+}
+
 static enum status to_time(const struct conversion *conversion, const struct cell *from,
                            struct cell *result)
 {
@@ -304,6 +338,9 @@ static enum status to_time(const struct conversion *conversion, const struct cel
         break;
     default:
         return convert_refuse_kind(conversion, from);
+    }
+    if (rounds(conversion)) {
+        result->i64 = round_to_fraction(conversion, result->i64);
     }
     bool zoned = (result->flags & CELL_ZONED) != 0;
     if (zoned != conversion->to->zoned && !conversion->to->dynamic) {
@@ -371,6 +408,9 @@ static enum status to_timestamp(const struct conversion *conversion, const struc
         break;
     default:
         return convert_refuse_kind(conversion, from);
+    }
+    if (rounds(conversion) && (result->flags & CELL_SPECIAL) == 0) {
+        round_timestamp(conversion, result);
     }
     bool zoned = (result->flags & CELL_ZONED) != 0;
     if ((result->flags & CELL_SPECIAL) != 0) {

@@ -27,6 +27,9 @@ enum conversion_loss convert_loss(const struct value_type *from, const struct va
  * TEXT and BYTES to JSON are the JSON text that they hold; JSON, LIST, SET and MAP to TEXT or JSON
  * give JSON text; TEXT and JSON to LIST, SET or MAP are read as JSON; other kinds see through JSON to the scalar in it.
  *
+ * Digits of a second beyond those of the type are rounded off (half even) with `allow_loss`; without
+ * it they stay, for the writer to refuse.
+ *
  * A float and a decimal are taken for equal if the float's shortest digits are the decimal's value.
  * The limits in `to` (length of TEXT in characters and of BYTES in bytes, precision and scale,
  * which a decimal then gets) hold unless `to` is dynamic. A timestamp without zone becomes one with

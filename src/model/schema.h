@@ -18,6 +18,7 @@ struct value_type {
     int32_t scale;      /* DECIMAL */
     uint8_t bits;       /* INT64: how many hold every number and its sign; 0: all 64 */
     bool zoned;         /* TIME, TIMESTAMP */
+    uint8_t fraction;   /* TIME, TIMESTAMP: 1 + the digits of a second that it holds; 0: all */
     bool dynamic;       /* values of other kinds than `kind` may occur */
     const char *native; /* the database's own words: "NVARCHAR(160)" */
     /* TIMESTAMP with `zoned`: values that name no zone are of this one; NULL: they are refused */

@@ -190,6 +190,8 @@ struct mysql_type mysql_type_of(const char *data_type, const char *words)
     made.type.bits = bits_of(data_type, words);
     made.type.zoned = made.format == MYSQL_AS_TIMESTAMP;
     read_limits(&made, words);
+    bool timed = made.type.kind == VALUE_TIME || made.type.kind == VALUE_TIMESTAMP;
+    made.type.fraction = timed ? (uint8_t)(made.digits + 1) : 0;
     return made;
 }
 

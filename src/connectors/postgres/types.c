@@ -90,6 +90,13 @@ static const struct {
 };
 enum { MODIFIER_HEADER = 4, OID_BPCHAR = 1042, OID_VARCHAR = 1043, OID_NUMERIC = 1700 };
 
+static uint8_t fraction_of(enum value_kind kind, int64_t digits)
+{
+    enum { DIGITS_MAX = 6 };
+    bool timed = kind == VALUE_TIME || kind == VALUE_TIMESTAMP;
+    return !timed ? 0 : (uint8_t)(1 + (digits >= 0 && digits < DIGITS_MAX ? digits : DIGITS_MAX));
+}
+
 static void read_modifier(uint32_t oid, int32_t modifier, struct value_type *type)
 {
     if (modifier < MODIFIER_HEADER) {
@@ -126,6 +133,7 @@ struct postgres_type postgres_type_of(uint32_t oid, char kind_of_type, int32_t m
         made.format = POSTGRES_AS_TEXT;
     }
     read_modifier(oid, modifier, &made.type);
+    made.type.fraction = fraction_of(made.type.kind, modifier);
     return made;
 }
 
@@ -255,13 +263,15 @@ bool postgres_native_type(const char *declared, struct value_type *type)
         bool limited = names[i].numbers == 'n' || names[i].numbers == 'p';
         bool one = count == 0 && strncasecmp(declared, "char", length) == 0 && length == 4;
         one = one || (count == 0 && length == 9 && names[i].numbers == 'n');
-        *type = (struct value_type){.kind = names[i].kind,
-                                    .zoned = names[i].zoned,
-                                    .precision = one       ? 1
-                                                 : limited ? (int32_t)number[0]
-                                                           : 0,
-                                    .scale = names[i].numbers == 'p' ? (int32_t)number[1] : 0,
-                                    .native = declared};
+        *type =
+            (struct value_type){.kind = names[i].kind,
+                                .zoned = names[i].zoned,
+                                .precision = one       ? 1
+                                             : limited ? (int32_t)number[0]
+                                                       : 0,
+                                .scale = names[i].numbers == 'p' ? (int32_t)number[1] : 0,
+                                .fraction = fraction_of(names[i].kind, count > 0 ? number[0] : -1),
+                                .native = declared};
         return true;
     }
     return false;
