@@ -302,12 +302,12 @@ static bool rounds(const struct conversion *conversion)
            conversion->to->fraction < FRACTION_WHOLE;
 }
 
-/* The µs since the epoch may be too many for their nanoseconds to be counted: those of the last
- * second are rounded. */
+/* The µs since the epoch may be too many for their nanoseconds to be counted: those of the last two
+ * seconds are rounded, which tells odd from even. */
 static void round_timestamp(const struct conversion *conversion, struct cell *timestamp)
 {
-    int64_t us = timestamp->i64 % 1000000;
-    us = us < 0 ? us + 1000000 : us;
+    int64_t us = timestamp->i64 % 2000000;
+    us = us < 0 ? us + 2000000 : us;
     int64_t rounded = round_to_fraction(conversion, us * 1000 + timestamp->aux);
     if (!__builtin_add_overflow(timestamp->i64 - us, rounded / 1000, &timestamp->i64)) {
         timestamp->aux = (uint16_t)(rounded % 1000);

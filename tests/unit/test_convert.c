@@ -86,6 +86,7 @@ static void check(const struct conversion_case *cases, size_t count)
         .kind = VALUE_##kind_name \
     }
 #define NO_NUMBER NULL, ERROR_REJECT_NUMBER
+#define NO_JSON NULL, ERROR_REJECT_UNREADABLE
 #define NO_TYPE NULL, ERROR_REJECT_TYPE
 
 static void to_bool(void **state)
@@ -299,11 +300,16 @@ static void to_text_and_bytes(void **state)
         {VALUE_UUID, "0123456789abcdef0123456789abcdef", TYPE(BYTES), false,
          "0123456789abcdef0123456789abcdef", 0},
         {VALUE_INT64, "1", TYPE(BYTES), true, NO_TYPE},
-        {VALUE_TEXT, "say \"x\"", TYPE(JSON), false, "\"say \\\"x\\\"\"", 0},
+        {VALUE_TEXT, "{\"k\": [1.10, null]} ", TYPE(JSON), false, "{\"k\": [1.10, null]} ", 0},
+        {VALUE_TEXT, "\"x\"", TYPE(JSON), false, "\"x\"", 0},
+        {VALUE_TEXT, "say \"x\"", TYPE(JSON), true, NO_JSON},
+        {VALUE_TEXT, "", TYPE(JSON), false, NO_JSON},
+        {VALUE_TEXT, "1 2", TYPE(JSON), false, NO_JSON},
         {VALUE_DECIMAL, "1.50", TYPE(JSON), false, "1.50", 0},
         {VALUE_FLOAT64, "NaN", TYPE(JSON), false, "\"NaN\"", 0},
         {VALUE_DECIMAL, "-Infinity", TYPE(JSON), false, "\"-Infinity\"", 0},
-        {VALUE_BYTES, "foo", TYPE(JSON), false, "\"Zm9v\"", 0},
+        {VALUE_BYTES, "[\"\xC3\xA9\"]", TYPE(JSON), false, "[\"\xC3\xA9\"]", 0},
+        {VALUE_BYTES, "[\"\xE9\"]", TYPE(JSON), false, NO_JSON},
         {VALUE_DATE, "2024-02-29", TYPE(JSON), false, "\"2024-02-29\"", 0},
         {VALUE_JSON, "{ }", TYPE(JSON), false, "{ }", 0},
         {VALUE_ESCAPE, "x", TYPE(JSON), true, NO_TYPE},
@@ -311,6 +317,10 @@ static void to_text_and_bytes(void **state)
     CHECK(cases);
 }
 
+#define FRACTION(kind_name, digits)                       \
+    {                                                     \
+        .kind = VALUE_##kind_name, .fraction = digits + 1 \
+    }
 #define ZONED(kind_name)                         \
     {                                            \
         .kind = VALUE_##kind_name, .zoned = true \
@@ -348,6 +358,18 @@ static void to_times(void **state)
         {VALUE_TEXT, "2024-02-29 12:00:00+02", TYPE(TIMESTAMP), true, "2024-02-29T10:00:00", 0},
         {VALUE_TEXT, "2024-02-29 12:00:00+02", ZONED(TIMESTAMP), false, "2024-02-29T10:00:00Z", 0},
         {VALUE_TEXT, "2024-02-29 12:00:00", ZONED(TIMESTAMP), false, NO_TYPE},
+        {VALUE_TEXT, "2024-02-29 12:00:00.123456789", FRACTION(TIMESTAMP, 6), false,
+         "2024-02-29T12:00:00.123456789", 0},
+        {VALUE_TEXT, "2024-02-29 12:00:00.123456789", FRACTION(TIMESTAMP, 6), true,
+         "2024-02-29T12:00:00.123457", 0},
+        {VALUE_TEXT, "2024-02-29 23:59:59.9996", FRACTION(TIMESTAMP, 3), true,
+         "2024-03-01T00:00:00", 0},
+        {VALUE_TEXT, "1969-12-31 23:59:58.5", FRACTION(TIMESTAMP, 0), true, "1969-12-31T23:59:58",
+         0},
+        {VALUE_TEXT, "1969-12-31 23:59:59.5", FRACTION(TIMESTAMP, 0), true, "1970-01-01T00:00:00",
+         0},
+        {VALUE_TEXT, "08:00:00.0000005", FRACTION(TIME, 6), true, "08:00:00", 0},
+        {VALUE_TEXT, "08:00:00.0000015", FRACTION(TIME, 6), true, "08:00:00.000002", 0},
         {VALUE_TEXT, "tomorrow", TYPE(TIMESTAMP), true, NO_TYPE},
         {VALUE_INT64, "0", TYPE(TIMESTAMP), true, NO_TYPE},
         {VALUE_TEXT, "P1Y", TYPE(INTERVAL), false, "P1Y", 0},
