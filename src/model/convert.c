@@ -203,10 +203,16 @@ static enum status json_of_text(const struct conversion *conversion, const struc
     struct error problem;
     enum json_token token = JSON_TOKEN_NULL;
     enum status status = STATUS_OK;
+    bool nested = false;
     json_reader_init(&reader, from->text, from->length, JSON_DEPTH_MAX, conversion->arena);
     do {
         status = json_reader_next(&reader, &token, &problem);
+        nested = nested || token == JSON_TOKEN_OBJECT_BEGIN || token == JSON_TOKEN_ARRAY_BEGIN;
     } while (status == STATUS_OK && token != JSON_TOKEN_END);
+    if (conversion->to->plain_strings && from->kind == VALUE_TEXT &&
+        (status != STATUS_OK || !nested)) {
+        return write_text(conversion, from, true, result);
+    }
     if (status != STATUS_OK) {
         struct buffer why = {0};
         buffer_format(&why, "it is not JSON: %s", problem.message);

@@ -20,6 +20,8 @@ struct value_type {
     bool zoned;         /* TIME, TIMESTAMP */
     uint8_t fraction;   /* TIME, TIMESTAMP: 1 + the digits of a second that it holds; 0: all */
     bool dynamic;       /* values of other kinds than `kind` may occur */
+    bool plain_strings; /* JSON: texts are values of documents; of these, an object or an array is
+                           what it says, and any other a JSON string */
     const char *native; /* the database's own words: "NVARCHAR(160)" */
     /* TIMESTAMP with `zoned`: values that name no zone are of this one; NULL: they are refused */
     const struct time_zone *zone;

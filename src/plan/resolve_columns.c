@@ -29,6 +29,7 @@ static void apply_type(struct resolver *resolver, const struct plan_node *type,
     if (native.kind == VALUE_TIMESTAMP && native.zoned) {
         native.zone = resolver->plan->time_zone;
     }
+    native.plain_strings = native.kind == VALUE_JSON && resolver->source_documents;
     struct value_type from = field->type;
     bool known = from.kind != VALUE_MISSING && from.kind != VALUE_NULL;
     if (known && !field->allow_loss && convert_loss(&from, &native) == CONVERSION_LOSSY) {

@@ -72,6 +72,7 @@ bool cast_parse(struct resolver *resolver, const struct plan_node *cast, struct 
         return good;
     }
     if (scalar_parse_type(cast->text, type)) {
+        type->plain_strings = type->kind == VALUE_JSON && resolver->source_documents;
         return true;
     }
     plan_fault(&resolver->faults, ERROR_PLAN_INVALID, cast,

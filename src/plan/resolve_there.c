@@ -160,6 +160,7 @@ static void fit_field(struct resolver *resolver, struct mapping_field *field,
     field->type = *column;
     field->type.native = NULL;
     field->type.dynamic = false;
+    field->type.plain_strings = column->kind == VALUE_JSON && resolver->source_documents;
     if (field->type.kind == VALUE_TIMESTAMP && field->type.zoned) {
         field->type.zone = resolver->plan->time_zone;
     }
