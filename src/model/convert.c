@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "base/text.h"
+#include "model/array_text.h"
 #include "model/canonical.h"
 #include "model/convert_parts.h"
 #include "model/json_reader.h"
@@ -139,10 +140,39 @@ static enum status write_text(const struct conversion *conversion, const struct 
     return status;
 }
 
+/* The text of an array: of a list, or of the JSON that holds one. */
+static enum status array_of_list(const struct conversion *conversion, const struct cell *from,
+                                 struct cell *result)
+{
+    struct cell list = *from;
+    struct buffer text = {0};
+    if ((from->kind == VALUE_JSON || from->kind == VALUE_TEXT) &&
+        convert_read_json(from->text, from->length, conversion->arena, &list, conversion->error) !=
+            STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    if (list.kind == VALUE_NULL) {
+        *result = cell_null();
+        return STATUS_OK;
+    }
+    if (list.kind != VALUE_LIST && list.kind != VALUE_SET) {
+        return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "it is no list");
+    }
+    enum status status =
+        array_text_append(&list, conversion->to->element, &text, conversion->error);
+    status = status == STATUS_OK ? hand_over(conversion, from, &text, result) : status;
+    buffer_free(&text);
+    return status;
+}
+
 static enum status to_text(const struct conversion *conversion, const struct cell *from,
                            struct cell *result)
 {
     enum status status = STATUS_OK;
+    if (conversion->to->element != NULL &&
+        (from->kind != VALUE_TEXT || !array_text_is_one(from->text, from->length))) {
+        return array_of_list(conversion, from, result);
+    }
     switch ((enum value_kind)from->kind) {
     case VALUE_TEXT:
         *result = *from;
@@ -225,9 +255,23 @@ static enum status json_of_text(const struct conversion *conversion, const struc
     return STATUS_OK;
 }
 
+/* As a JSON array. */
+static enum status json_of_array(const struct conversion *conversion, const struct cell *from,
+                                 struct cell *result)
+{
+    struct cell list;
+    return array_text_read(from->text, from->length, conversion->to->element, conversion->arena,
+                           &list, conversion->error) == STATUS_OK
+               ? write_text(conversion, &list, true, result)
+               : STATUS_FAILED;
+}
+
 static enum status to_json(const struct conversion *conversion, const struct cell *from,
                            struct cell *result)
 {
+    if (conversion->to->element != NULL && from->kind == VALUE_TEXT) {
+        return json_of_array(conversion, from, result);
+    }
     switch ((enum value_kind)from->kind) {
     case VALUE_JSON:
         *result = *from;
@@ -609,6 +653,11 @@ static enum status to_nested(const struct conversion *conversion, const struct c
 {
     enum value_kind kind = conversion->to->kind;
     struct cell nested = *from;
+    if (kind == VALUE_LIST && from->kind == VALUE_TEXT &&
+        array_text_is_one(from->text, from->length)) {
+        return array_text_read(from->text, from->length, conversion->to->element, conversion->arena,
+                               result, conversion->error);
+    }
     if (from->kind == VALUE_TEXT || from->kind == VALUE_JSON) {
         if (convert_read_json(from->text, from->length, conversion->arena, &nested,
                               conversion->error) != STATUS_OK) {

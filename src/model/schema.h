@@ -26,7 +26,9 @@ struct value_type {
     /* TIMESTAMP with `zoned`: values that name no zone are of this one; NULL: they are refused */
     const struct time_zone *zone;
     /* What a nested value holds, where it is known: */
-    const struct value_type *element; /* LIST, SET: of each; MAP: of the values */
+    const struct value_type *element; /* LIST, SET: of each; MAP: of the values; TEXT: it is that
+                                         of an array (array_text.h) of such; JSON: texts that
+                                         become it are */
     const struct value_type *key;     /* MAP with keys of one type */
     const struct shape *fields;       /* MAP that is a record: a tuple, a composite type */
 };

@@ -144,6 +144,13 @@ static bool reads_text(const struct resolver *resolver, const struct mapping_fie
     return column->kind == VALUE_JSON && text;
 }
 
+/* A column of arrays takes what is no text of one. */
+static bool makes_array(const struct mapping_field *field, const struct value_type *column)
+{
+    return column->element != NULL && column->kind == VALUE_TEXT &&
+           (field->type.element == NULL || field->cast || field->type.kind != VALUE_TEXT);
+}
+
 /* The plan allows to round or to cut what the column can't hold. */
 static bool cuts(const struct mapping_field *field, const struct value_type *column)
 {
@@ -154,7 +161,8 @@ static bool cuts(const struct mapping_field *field, const struct value_type *col
 static void fit_field(struct resolver *resolver, struct mapping_field *field,
                       const struct value_type *column)
 {
-    if (is_known(&field->type) && !reads_text(resolver, field, column) && !cuts(field, column)) {
+    if (is_known(&field->type) && !reads_text(resolver, field, column) && !cuts(field, column) &&
+        !makes_array(field, column)) {
         return;
     }
     field->type = *column;

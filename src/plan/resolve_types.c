@@ -180,6 +180,19 @@ static void apply_cast(struct resolver *resolver, const struct type_rule *rule,
     field->type = rule->becomes;
 }
 
+/* What another engine has no like of becomes what it is: an array a list. */
+static void apply_own(const struct resolver *resolver, struct mapping_field *field)
+{
+    const struct value_type *element = field->type.element;
+    if (resolver->same_engine || field->type.kind != VALUE_TEXT || element == NULL) {
+        return;
+    }
+    field->type = (struct value_type){.kind = resolver->target_nested ? VALUE_LIST : VALUE_JSON,
+                                      .element = element};
+    field->cast = true;
+    field->direct = false;
+}
+
 void type_rules_apply(struct resolver *resolver, const struct schema_table *table,
                       const struct schema_column *column, const struct table_builder *target,
                       struct mapping_field *field)
@@ -187,6 +200,11 @@ void type_rules_apply(struct resolver *resolver, const struct schema_table *tabl
     struct type_rule *rule =
         table != NULL && column != NULL ? find_rule(resolver, table, column) : NULL;
     if (rule == NULL) {
+        bool typed = target != NULL && resolver->target_sql &&
+                     table_column_type(target, field->name) != NULL;
+        if (!typed) {
+            apply_own(resolver, field);
+        }
         return;
     }
     rule->used = true;

@@ -114,6 +114,38 @@ static void read_modifier(uint32_t oid, int32_t modifier, struct value_type *typ
     }
 }
 
+/* What the built-in arrays hold; of others (enums, types of extensions) the texts are taken. */
+static const struct value_type *element_of(uint32_t oid)
+{
+    static const struct {
+        uint32_t oid;
+        struct value_type type;
+    } arrays[] = {
+        {1000, {.kind = VALUE_BOOL}},      {1001, {.kind = VALUE_BYTES}},
+        {1005, {.kind = VALUE_INT64}},     {1007, {.kind = VALUE_INT64}},
+        {1016, {.kind = VALUE_INT64}},     {1028, {.kind = VALUE_INT64}},
+        {1021, {.kind = VALUE_FLOAT32}},   {1022, {.kind = VALUE_FLOAT64}},
+        {1231, {.kind = VALUE_DECIMAL}},   {199, {.kind = VALUE_JSON}},
+        {3807, {.kind = VALUE_JSON}},      {1182, {.kind = VALUE_DATE}},
+        {1183, {.kind = VALUE_TIME}},      {1270, {.kind = VALUE_TIME, .zoned = true}},
+        {1115, {.kind = VALUE_TIMESTAMP}}, {1185, {.kind = VALUE_TIMESTAMP, .zoned = true}},
+        {1187, {.kind = VALUE_INTERVAL}},  {2951, {.kind = VALUE_UUID}},
+    };
+    static const struct value_type text = {.kind = VALUE_TEXT};
+    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
+        if (arrays[i].oid == oid) {
+            return &arrays[i].type;
+        }
+    }
+    return &text;
+}
+
+static bool is_array(const char *words)
+{
+    size_t length = words != NULL ? strlen(words) : 0;
+    return length > 2 && strcmp(words + length - 2, "[]") == 0;
+}
+
 struct postgres_type postgres_type_of(uint32_t oid, char kind_of_type, int32_t modifier,
                                       const char *words)
 {
@@ -131,6 +163,9 @@ struct postgres_type postgres_type_of(uint32_t oid, char kind_of_type, int32_t m
                                                        : 0;
     if (kind_of_type == 'e') {
         made.format = POSTGRES_AS_TEXT;
+    }
+    if (made.format == POSTGRES_AS_CAST && is_array(words)) {
+        made.type.element = element_of(oid);
     }
     read_modifier(oid, modifier, &made.type);
     made.type.fraction = fraction_of(made.type.kind, modifier);

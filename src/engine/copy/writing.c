@@ -430,12 +430,26 @@ static enum status feed_batches(struct writing *writing, struct open_chunk *chun
     return STATUS_OK;
 }
 
-static void count_read(struct writing *writing, struct open_chunk *chunk, uint64_t rows)
+static void add_read(struct writing *writing, struct open_chunk *chunk, uint32_t position,
+                     uint64_t rows)
 {
+    chunk->tallies[position].read += rows;
+    atomic_fetch_add_explicit(&progress_of(writing, chunk, position)->read, rows,
+                              memory_order_relaxed);
+}
+
+/* A row of the source is read for each entity of its stream; a mended record is of one. */
+static void count_read(struct writing *writing, struct open_chunk *chunk,
+                       const struct parcel *parcel)
+{
+    uint64_t rows = parcel->root_rows;
     for (uint32_t i = 0; rows > 0 && i < chunk->stream->entity_count; i++) {
-        chunk->tallies[i].read += rows;
-        atomic_fetch_add_explicit(&progress_of(writing, chunk, i)->read, rows,
-                                  memory_order_relaxed);
+        add_read(writing, chunk, i, rows);
+    }
+    bool mended = writing->copy->run->loads_rejects;
+    for (uint32_t i = 0; mended && i < parcel->batch_count; i++) {
+        const struct batch *batch = parcel->batches[i];
+        add_read(writing, chunk, copy_position_of(chunk->stream, batch->entity), batch->row_count);
     }
 }
 
@@ -443,7 +457,7 @@ enum status writing_feed(struct writing *writing, struct open_chunk *chunk, stru
                          struct error *error)
 {
     enum status status;
-    count_read(writing, chunk, parcel->root_rows);
+    count_read(writing, chunk, parcel);
     if (parcel->kind == PARCEL_RESTART) {
         status = writing_restart(writing, chunk, error);
     } else if (parcel->kind == PARCEL_END) {
