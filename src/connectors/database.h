@@ -209,6 +209,9 @@ struct database {
     /* Target: likewise, how much of it may work at once for the run, as its writers do: what the
      * server does with several processes of its own should not take more; 0: it may choose. */
     uint32_t jobs;
+    /* Target: set by the engine before anything is written: what the run writes and deletes stands
+     * as it is, and no trigger of the database fires. */
+    bool triggers_off;
     /* What the server is, "PostgreSQL 15.8", set at the opening; "": it does not say, or is none */
     char server[64];
     struct database_report report;

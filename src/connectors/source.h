@@ -118,8 +118,9 @@ struct read_request {
     bool by_key; /* its spans are ranges of the key, also where others were quicker */
     /* With CAPABILITY_READS_BY_KEY and `root_key`: only the roots whose cells of it are among
      * these, root_key.count a root, key_count of them, READ_KEYS_MAX at most; absent ones are not
-     * there. An ESCAPE cell is ERROR_REJECT_TYPE; `digest` is not asked for besides. Else as
-     * without: the same columns, joins and order. The span is NULL. NULL: all roots. */
+     * there. Equal is what the database takes for equal: under a collation "a" may bring "A". An
+     * ESCAPE cell is ERROR_REJECT_TYPE; `digest` is not asked for besides. Else as without: the
+     * same columns, joins and order. The span is NULL. NULL: all roots. */
     const struct cell *keys;
     uint32_t key_count;
     const struct digest *digest; /* NULL: all rows; else those of these buckets, ascending: */

@@ -38,3 +38,10 @@ bool target_table_tracks(const struct target_table *table)
     enum existing_policy policy = target_table_policy(table);
     return !table->may_repeat && policy != EXISTING_REFUSE && policy != EXISTING_APPEND;
 }
+
+uint64_t after_load_records_written(const struct after_load_request *request,
+                                    const struct target_table *table)
+{
+    return request->records_written == NULL ? UINT64_MAX
+                                            : request->records_written[table - request->tables];
+}

@@ -30,11 +30,6 @@ struct target_tag {
     const char *value;
 };
 
-struct target_count {
-    uint64_t records;
-    bool known;
-};
-
 /* One target table as the plan wants it. */
 struct target_table {
     const char *name;
@@ -70,25 +65,6 @@ struct target_table {
     bool may_repeat;
     bool settles; /* settle_duplicates will be asked about this table */
     bool created; /* set by prepare: this run made it */
-    /* prepare may drop secondary indexes of a table that is there, having noted them in the ledger;
-     * set only until the first record is written */
-    bool rebuilds_indexes;
-    bool disables_triggers; /* likewise, so that none of them fires while the run lasts */
-    /* after_load takes out the records of what the run made that a foreign key finds no partner
-     * for, and those that then have none, and keeps them for tell_orphans */
-    bool rejects_orphans;
-    /* Set for after_load: how many the run wrote; UINT64_MAX: not known. With rejects_orphans:
-     * where more are in the table some are others', and after_load takes none out (ERROR_RECONCILE)
-     */
-    uint64_t records_written;
-    /* after_load may put here how many records are in the table, of one that the run made, where it
-     * can count them while it does other things; else the engine asks for it later. NULL: it is
-     * not wanted */
-    struct target_count *counted;
-    /* what this run writes and deletes stands as it is, and no trigger of the database fires; alike
-     * for all tables of a run */
-    bool triggers_off;
-    bool loses_records; /* for check_table: records are to be taken out of it */
     /* what it takes to undo the run's writes to this table key by key is kept: by the writer in the
      * chunk's transaction where there are transactions, else by the engine before it submits */
     bool keeps_undo;
@@ -114,6 +90,57 @@ bool target_table_tracks(const struct target_table *table);
  * is 0 for two names of one column. */
 bool target_table_clears(const struct target_table *table, const char *column,
                          int (*compare)(const char *, const char *));
+
+/* What check_table looks at. */
+struct check_request {
+    const struct target_table *table;
+    const struct shape *const *shapes; /* of the records that it is to hold */
+    uint32_t shape_count;
+    bool rebuilds_indexes; /* as prepare will be asked */
+    bool disables_triggers;
+    bool triggers_off;  /* as database.triggers_off will be */
+    bool loses_records; /* records are to be taken out of it */
+};
+
+struct prepare_request {
+    struct target_table *tables; /* `created` is set */
+    uint32_t table_count;
+    const struct schema *objects; /* of a same-engine plain copy; else NULL */
+    /* secondary indexes of tables that are there may be dropped, once they are noted in the ledger;
+     * set only until the first record is written */
+    bool rebuilds_indexes;
+    bool disables_triggers; /* likewise, so that none of them fires while the run lasts */
+};
+
+struct target_count {
+    uint64_t records;
+    bool known;
+};
+
+struct after_load_request {
+    const struct target_table *tables;
+    uint32_t table_count;
+    const struct schema *objects;       /* as prepare got them */
+    void (*progress)(const char *what); /* may be NULL */
+    bool rebuilds_indexes;              /* prepare was asked so, before the first record */
+    /* the records of what the run made that a foreign key finds no partner for, and those that then
+     * have none, are taken out and kept for tell_orphans */
+    bool rejects_orphans;
+    /* A table each: how many the run wrote; NULL: not known. With rejects_orphans: where more are
+     * in the table some are others', and none is taken out (ERROR_RECONCILE) */
+    const uint64_t *records_written;
+    /* A table each: how many records are in one that the run made may be put here, where they can
+     * be counted while other things are done; else the engine asks for it later. NULL: it is not
+     * wanted */
+    struct target_count *counted;
+    /* Set, from 0: how many foreign keys of tables that the run made could not be made, for reasons
+     * that `check` does not tell, or are not obeyed by every record; the log names them */
+    uint32_t broken;
+};
+
+/* Of one of its tables; UINT64_MAX: not known. */
+uint64_t after_load_records_written(const struct after_load_request *request,
+                                    const struct target_table *table);
 
 /* What the ledger keeps of a chunk that is done. The text is the engine's. */
 struct done_mark {
@@ -215,8 +242,7 @@ struct target_functions {
                            struct error *error);
     /* What the target can't do of a table, one line each in `out` (empty: fine). Changes
      * nothing. */
-    enum status (*check_table)(struct database *self, const struct target_table *table,
-                               const struct shape *const *shapes, uint32_t shape_count,
+    enum status (*check_table)(struct database *self, const struct check_request *request,
                                struct buffer *out, struct error *error);
     /* Optional: the same of the views, triggers … of a same-engine plain copy; each line begins
      * with the object's name and ": ". */
@@ -245,17 +271,18 @@ struct target_functions {
     /* Optional: what is worth saying before a run ("written more slowly, since …"), one line each
      * in `out`. */
     enum status (*caveats)(struct database *self, struct buffer *out, struct error *error);
-    /* Optional, for check: what `rebuilds_indexes` and `disables_triggers` come to for a table that
-     * is there, one line each in `out`. NULL: the target has no use for them. Changes nothing. */
-    enum status (*foretell)(struct database *self, const struct target_table *table,
+    /* Optional, for check: what `rebuilds_indexes` and `disables_triggers` come to for the tables
+     * that are there, one line each in `out`. NULL: the target has no use for them. Changes
+     * nothing. */
+    enum status (*foretell)(struct database *self, const struct prepare_request *request,
                             struct buffer *out, struct error *error);
     /*
-     * Makes the missing tables; sets `created`. `objects` of a same-engine plain copy are made here
-     * or in after_load, as the engine needs. Repeating it after a crash is safe: what carries this
-     * run's mark or stands in its ledger is its own.
+     * Makes the missing tables. `objects` are made here or in after_load, as the engine needs.
+     * Repeating it after a crash is safe: what carries this run's mark or stands in its ledger is
+     * its own.
      */
-    enum status (*prepare)(struct database *self, struct target_table *tables, uint32_t table_count,
-                           const struct schema *same_engine_objects, struct error *error);
+    enum status (*prepare)(struct database *self, const struct prepare_request *request,
+                           struct error *error);
     enum status (*writer_open)(struct database *self, const struct target_table *tables,
                                uint32_t table_count, uint64_t epoch, struct writer **writer,
                                struct error *error);
@@ -292,15 +319,10 @@ struct target_functions {
     /*
      * Indexes, triggers, views, sequences: after the last chunk; what prepare dropped or disabled
      * for the load is put back, whatever the tables say now. Repeatable. Asked to stop once it
-     * gives up what it builds: ERROR_INTERRUPTED. `*broken` is set to how many foreign keys
-     * of tables that the run made could not be made, for reasons that `check` does not tell, or are
-     * not obeyed by every record; the log names them. With
-     * `rejects_orphans` such records are taken out, whatever the keys do about it (ON DELETE), in
-     * one transaction.
+     * gives up what it builds: ERROR_INTERRUPTED. With `rejects_orphans` records are taken out
+     * whatever the keys do about it (ON DELETE), in one transaction.
      */
-    enum status (*after_load)(struct database *self, const struct target_table *tables,
-                              uint32_t table_count, const struct schema *same_engine_objects,
-                              void (*progress)(const char *what), uint32_t *broken,
+    enum status (*after_load)(struct database *self, struct after_load_request *request,
                               struct error *error);
     /*
      * Records of the table by key, as they stand now: what was acknowledged before is seen. `keys`

@@ -283,17 +283,21 @@ static void map_direct(struct mapper *mapper, struct entity_state *entity,
         for (uint32_t i = 0; i < shared->key_count; i++) {
             to[mapping->field_count + i] = from[shared->key_columns[i]];
         }
-        if (batch->envelopes != NULL) {
-            mapper_carry_envelope(mapper, entity, &batch->envelopes[row]);
-        }
+        const struct record_envelope *envelope =
+            batch->envelopes != NULL ? &batch->envelopes[row] : NULL;
         entity->counts->made++;
         if (key_missing) {
-            struct making making = {
-                .mapper = mapper, .row = from, .parent = from, .entity = entity};
+            struct making making = {.mapper = mapper,
+                                    .row = from,
+                                    .parent = from,
+                                    .entity = entity,
+                                    .envelope = envelope};
             struct error reason;
             error_set(&reason, ERROR_REJECT_KEY_NULL, NULL, "a key field is null");
             mapper_refuse(&making, &reason, to);
             batch_drop_last(entity->out);
+        } else if (envelope != NULL) {
+            mapper_carry_envelope(mapper, entity, envelope);
         }
     }
 }

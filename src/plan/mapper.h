@@ -16,7 +16,8 @@ struct mapper_reject {
     const char *reason;
     const struct cell *source_key;
     uint32_t source_key_count;
-    struct cell record; /* a MAP of the fields made so far */
+    const struct record_envelope *envelope; /* as the record would have it; NULL: plain */
+    struct cell record;                     /* a MAP of the fields made so far */
 };
 
 /* What was made since the last take. Everything in it lives in the batches' arenas or `arena`. */

@@ -25,6 +25,69 @@ void mapper_open_batch(struct mapper *mapper, struct entity_state *entity)
     entity->out->entity = entity->entity->number;
 }
 
+/* ---- envelopes */
+
+/* Nothing but a source key, which the record's own cells hold, too? */
+static bool says_nothing(const struct record_envelope *envelope)
+{
+    return envelope->operation == RECORD_INSERT && envelope->position.length == 0 &&
+           envelope->write_time_us == 0 && envelope->ttl_seconds == 0 &&
+           envelope->cell_times == NULL;
+}
+
+/* Those of fields that are columns as they are; others have the record's own. */
+static const struct cell_times *times_of_fields(const struct mapping *mapping,
+                                                const struct record_envelope *from,
+                                                struct arena *arena)
+{
+    struct cell_times *times =
+        arena_allocate_zeroed(arena, mapping->field_count + 1u, sizeof *times);
+    for (uint32_t i = 0; i < mapping->field_count; i++) {
+        const struct mapping_field *field = &mapping->fields[i];
+        times[i] = field->direct ? from->cell_times[field->value.index]
+                                 : (struct cell_times){from->write_time_us, from->ttl_seconds};
+    }
+    return times;
+}
+
+/* The envelope of the record that the entity makes of `from` (NULL: plain), without the source key.
+ * False: it says nothing. */
+static bool make_envelope(const struct mapper *mapper, const struct entity_state *entity,
+                          const struct record_envelope *from, struct arena *arena,
+                          struct record_envelope *to)
+{
+    const struct record_envelope plain = {0};
+    from = from != NULL ? from : &plain;
+    if (says_nothing(from) && mapper->newest_write_us == 0) {
+        return false;
+    }
+    *to = *from;
+    to->source_key = NULL;
+    to->source_key_count = 0;
+    to->position.bytes =
+        from->position.length == 0
+            ? NULL
+            : (const uint8_t *)arena_copy(arena, from->position.bytes, from->position.length);
+    if (from->write_time_us < mapper->newest_write_us) {
+        to->write_time_us = mapper->newest_write_us;
+    }
+    bool by_cell =
+        from->cell_times != NULL && !entity->mapping->document_star && !mapper->shared->documents;
+    to->cell_times = by_cell ? times_of_fields(entity->mapping, from, arena) : NULL;
+    return true;
+}
+
+void mapper_carry_envelope(struct mapper *mapper, struct entity_state *entity,
+                           const struct record_envelope *from)
+{
+    struct batch *out = entity->out;
+    struct record_envelope made;
+    if (make_envelope(mapper, entity, from, out->arena, &made)) {
+        batch_add_envelopes(out);
+        out->envelopes[out->row_count - 1] = made;
+    }
+}
+
 /* ---- rejects */
 
 /* A copy for the reject; what can't be had says so: the reason matters more. */
@@ -115,6 +178,12 @@ void mapper_refuse(struct making *making, const struct error *reason, const stru
     }
     reject->source_key = key;
     reject->source_key_count = keys;
+    struct record_envelope made;
+    if (make_envelope(mapper, making->entity, envelope, mapper->reject_arena, &made)) {
+        struct record_envelope *kept = arena_allocate(mapper->reject_arena, sizeof *kept);
+        *kept = made;
+        reject->envelope = kept;
+    }
     mapper->reject_count++;
     making->entity->counts->rejected++;
 }
@@ -270,56 +339,6 @@ static enum status fill_row(struct making *making, struct cell *cells, struct er
         status = mapper_keep(making, key_part(making, i), &cells[width + i], error);
     }
     return status;
-}
-
-/* Nothing but a source key, which the record's own cells hold, too? */
-static bool says_nothing(const struct record_envelope *envelope)
-{
-    return envelope->operation == RECORD_INSERT && envelope->position.length == 0 &&
-           envelope->write_time_us == 0 && envelope->ttl_seconds == 0 &&
-           envelope->cell_times == NULL;
-}
-
-/* Those of fields that are columns as they are; others have the record's own. */
-static const struct cell_times *times_of_fields(const struct mapping *mapping,
-                                                const struct record_envelope *from,
-                                                struct arena *arena)
-{
-    struct cell_times *times =
-        arena_allocate_zeroed(arena, mapping->field_count + 1u, sizeof *times);
-    for (uint32_t i = 0; i < mapping->field_count; i++) {
-        const struct mapping_field *field = &mapping->fields[i];
-        times[i] = field->direct ? from->cell_times[field->value.index]
-                                 : (struct cell_times){from->write_time_us, from->ttl_seconds};
-    }
-    return times;
-}
-
-void mapper_carry_envelope(struct mapper *mapper, struct entity_state *entity,
-                           const struct record_envelope *from)
-{
-    const struct record_envelope plain = {0};
-    struct batch *out = entity->out;
-    from = from != NULL ? from : &plain;
-    if (says_nothing(from) && mapper->newest_write_us == 0) {
-        return;
-    }
-    if (out->envelopes == NULL) {
-        batch_add_envelopes(out);
-    }
-    struct record_envelope *to = &out->envelopes[out->row_count - 1];
-    *to = *from;
-    to->source_key = NULL;
-    to->source_key_count = 0;
-    to->position.bytes =
-        from->position.length == 0
-            ? NULL
-            : (const uint8_t *)arena_copy(out->arena, from->position.bytes, from->position.length);
-    if (from->write_time_us < mapper->newest_write_us) {
-        to->write_time_us = mapper->newest_write_us;
-    }
-    bool by_cell = from->cell_times != NULL && !entity->mapping->document_star;
-    to->cell_times = by_cell ? times_of_fields(entity->mapping, from, out->arena) : NULL;
 }
 
 enum status mapper_record(struct making *making, struct error *error)

@@ -204,18 +204,19 @@ static enum status check_table(const struct repair_files *files, uint32_t table,
     const struct verify *verify = files->verify;
     const struct plan_table *planned = verify->tables[table].plan;
     struct database *target = verify->session->target;
-    struct target_table wanted = planned->target;
     struct buffer why = {0};
     const struct shape **shapes = arena_allocate_zeroed(verify->arena, planned->entity_count + 1u,
                                                         sizeof(const struct shape *));
     for (uint32_t i = 0; i < planned->entity_count; i++) {
         shapes[i] = verify->entities[planned->entities[i]].plan->shape;
     }
-    wanted.triggers_off = true;
-    wanted.loses_records = files->deletes_of[table] > 0;
-    enum status status = target->connector->target->check_table(
-        target, &wanted, shapes, files->writes_of[table] > 0 ? planned->entity_count : 0, &why,
-        error);
+    const struct check_request request = {
+        .table = &planned->target,
+        .shapes = shapes,
+        .shape_count = files->writes_of[table] > 0 ? planned->entity_count : 0,
+        .triggers_off = true,
+        .loses_records = files->deletes_of[table] > 0};
+    enum status status = target->connector->target->check_table(target, &request, &why, error);
     if (status == STATUS_OK && why.length > 0) {
         const char *line = buffer_string(&why);
         why.data[strcspn(line, "\n")] = '\0';

@@ -49,16 +49,13 @@ static enum status toy_inspect(struct database *database, const struct target_ta
     return STATUS_OK;
 }
 
-static enum status toy_check_table(struct database *database, const struct target_table *table,
-                                   const struct shape *const *shapes, uint32_t shape_count,
+static enum status toy_check_table(struct database *database, const struct check_request *request,
                                    struct buffer *out, struct error *error)
 {
     (void)database;
-    (void)shapes;
-    (void)shape_count;
     (void)error;
-    if (table->key.count == 0) {
-        buffer_format(out, "table %s needs a key: records are put by it\n", table->name);
+    if (request->table->key.count == 0) {
+        buffer_format(out, "table %s needs a key: records are put by it\n", request->table->name);
     }
     return STATUS_OK;
 }
@@ -154,14 +151,13 @@ static enum status own_table_visit(void *context, const struct toy_entry *entry,
     return STATUS_OK;
 }
 
-static enum status toy_prepare(struct database *database, struct target_table *tables,
-                               uint32_t table_count, const struct schema *same_engine_objects,
+static enum status toy_prepare(struct database *database, const struct prepare_request *request,
                                struct error *error)
 {
     struct toy_database *self = toy_of(database);
-    (void)same_engine_objects;
+    struct target_table *tables = request->tables;
     enum status status = toy_log_mend(self, error);
-    for (uint32_t i = 0; i < table_count && status == STATUS_OK; i++) {
+    for (uint32_t i = 0; i < request->table_count && status == STATUS_OK; i++) {
         struct own_table own = {.table = tables[i].name, .run = self->run};
         status = toy_log_walk(self, 0, own_table_visit, &own, NULL, error);
         if (status == STATUS_OK && !own.exists) {
@@ -173,17 +169,11 @@ static enum status toy_prepare(struct database *database, struct target_table *t
     return status;
 }
 
-static enum status toy_after_load(struct database *database, const struct target_table *tables,
-                                  uint32_t table_count, const struct schema *same_engine_objects,
-                                  void (*progress)(const char *what), uint32_t *broken,
+static enum status toy_after_load(struct database *database, struct after_load_request *request,
                                   struct error *error)
 {
     (void)database;
-    (void)tables;
-    (void)table_count;
-    (void)same_engine_objects;
-    (void)progress;
-    *broken = 0;
+    (void)request;
     (void)error;
     return STATUS_OK; /* there is nothing to build */
 }

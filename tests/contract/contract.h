@@ -69,6 +69,9 @@ void fixture_open_again(struct fixture *fixture);
 /* A run (fixture->run_id) over `things` in the ledger; not claimed. */
 void fixture_create_run(struct fixture *fixture, const struct ledger_chunk *chunks,
                         uint64_t chunk_count);
+/* What the target can't do of `things`; `lines` is the caller's. */
+void fixture_check_table(struct fixture *fixture, struct buffer *lines);
+void fixture_prepare(struct fixture *fixture);
 /* A run (fixture->run_id) in the ledger and claimed, table prepared, writer open. */
 void fixture_make_run(struct fixture *fixture);
 /* The same of the first run, which makes the table. */
@@ -153,6 +156,8 @@ void contract_test_count(const struct contract_entry *entry);
 void contract_test_shared_spans(const struct contract_entry *entry);
 void contract_test_load(const struct contract_entry *entry);
 void contract_test_roots_by_key(const struct contract_entry *entry);
+void contract_test_many_roots(const struct contract_entry *entry);
+void contract_test_query_by_key(const struct contract_entry *entry);
 void contract_test_delete_keyless(const struct contract_entry *entry);
 void contract_test_partnerless(const struct contract_entry *entry);
 void contract_test_settle_kills(const struct contract_entry *entry);

@@ -131,12 +131,30 @@ void fixture_open(struct fixture *fixture, const struct contract_entry *entry)
     };
 }
 
+void fixture_check_table(struct fixture *fixture, struct buffer *lines)
+{
+    struct error error = {0};
+    const struct shape *shapes[] = {&fixture->shape};
+    const struct check_request request = {
+        .table = &fixture->table, .shapes = shapes, .shape_count = 1};
+    check_ok(
+        fixture->target->connector->target->check_table(fixture->target, &request, lines, &error),
+        &error, "check_table");
+}
+
+void fixture_prepare(struct fixture *fixture)
+{
+    struct error error = {0};
+    const struct prepare_request request = {.tables = &fixture->table, .table_count = 1};
+    check_ok(fixture->target->connector->target->prepare(fixture->target, &request, &error), &error,
+             "prepare");
+}
+
 static void prepare_and_open_writer(struct fixture *fixture)
 {
     struct error error = {0};
     const struct target_functions *functions = fixture->target->connector->target;
-    check_ok(functions->prepare(fixture->target, &fixture->table, 1, NULL, &error), &error,
-             "prepare");
+    fixture_prepare(fixture);
     check_ok(functions->writer_open(fixture->target, &fixture->table, 1, fixture->epoch,
                                     &fixture->writer, &error),
              &error, "writer_open");

@@ -72,6 +72,8 @@ static const struct {
     {"shared spans", contract_test_shared_spans},
     {"load", contract_test_load},
     {"roots by key", contract_test_roots_by_key},
+    {"many roots by key", contract_test_many_roots},
+    {"query by key", contract_test_query_by_key},
     {"delete keyless", contract_test_delete_keyless},
     {"partnerless", contract_test_partnerless},
     {"settle kills", contract_test_settle_kills},

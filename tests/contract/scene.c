@@ -59,13 +59,9 @@ bool scene_claim(struct fixture *fixture, const char *run_id)
 
 bool scene_policy_fits(struct fixture *fixture, enum existing_policy existing)
 {
-    struct error error = {0};
     struct buffer lines = {0};
-    const struct shape *shapes[] = {&fixture->shape};
     fixture->table.existing = existing;
-    check_ok(fixture->target->connector->target->check_table(fixture->target, &fixture->table,
-                                                             shapes, 1, &lines, &error),
-             &error, "check_table");
+    fixture_check_table(fixture, &lines);
     bool fits = lines.length == 0;
     buffer_free(&lines);
     return fits;

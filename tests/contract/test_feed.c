@@ -48,8 +48,10 @@ static void begin(struct changing *changing, const struct contract_entry *entry)
         changing->tables[i] = fixture->table;
     }
     changing->tables[1].name = "others";
-    check_ok(fixture->target->connector->target->prepare(fixture->target, changing->tables, TABLES,
-                                                         NULL, &error),
+    check_ok(fixture->target->connector->target->prepare(
+                 fixture->target,
+                 &(struct prepare_request){.tables = changing->tables, .table_count = TABLES},
+                 &error),
              &error, "prepare");
     open_apply(changing);
 }

@@ -261,8 +261,9 @@ static void write_until_killed(struct fixture *fixture, const char *failpoint, i
     for (uint64_t chunk = 1; chunk <= 3; chunk++) {
         fixture_chunk(fixture, chunk, (int64_t)(chunk - 1) * 10, 10, &value);
     }
-    fixture->target->connector->target->after_load(fixture->target, &fixture->table, 1, NULL, NULL,
-                                                   &(uint32_t){0}, &error);
+    fixture->target->connector->target->after_load(
+        fixture->target, &(struct after_load_request){.tables = &fixture->table, .table_count = 1},
+        &error);
     _exit(0);
 }
 
@@ -324,8 +325,9 @@ static bool kill_once(const struct contract_entry *entry, const char *failpoint,
             fixture_chunk(&again, chunk, (int64_t)(chunk - 1) * 10, 10, &value);
         }
     }
-    check_ok(again.target->connector->target->after_load(again.target, &again.table, 1, NULL, NULL,
-                                                         &(uint32_t){0}, &error),
+    check_ok(again.target->connector->target->after_load(
+                 again.target,
+                 &(struct after_load_request){.tables = &again.table, .table_count = 1}, &error),
              &error, "after_load");
     uint8_t final[64] = {0};
     fixture_read(&again, 100, note_id, final);

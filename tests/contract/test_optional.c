@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/text.h"
 #include "scene.h"
+#include "source_side.h"
 #include <stdio.h>
 
 void contract_test_groups(const struct contract_entry *entry)
@@ -26,47 +27,6 @@ void contract_test_groups(const struct contract_entry *entry)
     }
 }
 
-/* ---- the source of a fixture's own database */
-
-struct source_side {
-    struct arena *arena;
-    const struct connector *connector;
-    struct database *database;
-    struct reader *reader;
-    struct read_request request; /* "things": id, value; or documents */
-};
-
-static const struct read_column both_columns[] = {{-1, "id", false}, {-1, "value", false}};
-
-static void source_open(const struct fixture *fixture, struct source_side *side)
-{
-    struct error error = {0};
-    struct uri *uri;
-    const char *token;
-    *side = (struct source_side){.arena = arena_create(0)};
-    check_ok(registry_resolve(fixture->uri_text, side->arena, &uri, &side->connector, &error),
-             &error, "resolve");
-    struct open_options options = {
-        .mode = OPEN_SOURCE, .uri = uri, .memory_bytes = 8 << 20, .timeout_ms = 5000};
-    check_ok(side->connector->open(&options, &side->database, &error), &error, "open as source");
-    check_ok(side->connector->source->snapshot(side->database, 1, side->arena, &token, &error),
-             &error, "snapshot");
-    check_ok(side->connector->source->reader_open(side->database, &side->reader, &error), &error,
-             "reader_open");
-    side->request = (struct read_request){.name = "things", .table = "things"};
-    if (side->connector->capabilities & CAPABILITY_SQL_SCHEMA) {
-        side->request.columns = both_columns;
-        side->request.column_count = 2;
-    }
-}
-
-static void source_close(struct source_side *side)
-{
-    side->connector->source->reader_close(side->reader);
-    side->connector->close(side->database);
-    arena_destroy(side->arena);
-}
-
 /* ---- catalogue */
 
 void contract_test_native_types(const struct contract_entry *entry)
@@ -84,17 +44,6 @@ void contract_test_native_types(const struct contract_entry *entry)
         assert_ptr_equal(type.native, *name);
         assert_true(type.kind > VALUE_NULL && type.kind < VALUE_KIND_COUNT);
     }
-}
-
-/* "SCHEMA." in a query stands for the schema that the URI names. */
-static const char *query_of(const struct fixture *fixture, struct arena *arena)
-{
-    const char *query = fixture->entry->query;
-    const char *mark = strstr(query, "SCHEMA.");
-    const char *schema = strstr(fixture->uri_text, "schema=");
-    return mark == NULL ? query
-                        : arena_format(arena, "%.*s%s%s", (int)(mark - query), query,
-                                       schema + strlen("schema="), mark + strlen("SCHEMA"));
 }
 
 /* The query brings the records with an id below 3. */
@@ -116,7 +65,7 @@ void contract_test_query(const struct contract_entry *entry)
     fixture_begin(&fixture);
     scene_write(&fixture, 1, 0, 5, "v");
     source_open(&fixture, &side);
-    const char *query = query_of(&fixture, side.arena);
+    const char *query = source_query(&fixture, side.arena);
     const struct catalog_functions *catalog = side.connector->catalog;
     check_ok(catalog->describe_query(side.database, query, side.arena, &table, &error), &error,
              "describe_query");
@@ -127,7 +76,7 @@ void contract_test_query(const struct contract_entry *entry)
         assert_int_equal(table.column_count, 2);
         assert_string_equal(table.columns[0].name, "value");
         assert_string_equal(table.columns[1].name, "id");
-        side.request.columns = both_columns;
+        side.request.columns = source_both_columns;
         side.request.column_count = 2;
     }
     check_ok(side.connector->source->cursor_open(side.reader, &side.request, NULL, &cursor, &error),
@@ -156,12 +105,8 @@ void contract_test_query(const struct contract_entry *entry)
 
 static size_t check_lines(struct fixture *fixture)
 {
-    struct error error = {0};
     struct buffer lines = {0};
-    const struct shape *shapes[] = {&fixture->shape};
-    check_ok(fixture->target->connector->target->check_table(fixture->target, &fixture->table,
-                                                             shapes, 1, &lines, &error),
-             &error, "check_table");
+    fixture_check_table(fixture, &lines);
     size_t length = lines.length;
     assert_true(length == 0 || lines.data[length - 1] == '\n');
     assert_true(text_is_utf8(buffer_string(&lines), length));
@@ -396,69 +341,6 @@ void contract_test_load(const struct contract_entry *entry)
              "load_tell of an unknown number");
     buffer_free(&lines);
     assert_false(scene_table_exists(&fixture));
-    fixture_close(&fixture);
-}
-
-/* ---- roots by key */
-
-/* The ids that a request brings, in its order; the values are checked. */
-static uint32_t read_ids(struct source_side *side, const struct read_request *request, int64_t *ids,
-                         uint32_t most)
-{
-    struct error error = {0};
-    struct cursor *cursor;
-    struct batch *batch;
-    enum status status;
-    uint32_t count = 0;
-    const struct source_functions *source = side->connector->source;
-    check_ok(source->cursor_open(side->reader, request, NULL, &cursor, &error), &error,
-             "cursor_open");
-    while ((status = source->cursor_next(cursor, 2, SIZE_MAX, &batch, &error)) == STATUS_OK) {
-        for (uint32_t row = 0; row < batch->row_count; row++) {
-            const struct cell *cells = batch_row(batch, row);
-            assert_true(count < most);
-            ids[count++] = cells[0].i64;
-            assert_int_equal(cells[1].length, cells[0].i64 <= 5 ? 3 : 4);
-        }
-        batch_destroy(batch);
-    }
-    assert_int_equal(status, STATUS_END);
-    source->cursor_close(cursor);
-    return count;
-}
-
-void contract_test_roots_by_key(const struct contract_entry *entry)
-{
-    static const char *const names[] = {"id"};
-    struct fixture fixture;
-    struct source_side side;
-    int64_t ids[16];
-    fixture_open(&fixture, entry);
-    if ((fixture.target->capabilities & CAPABILITY_READS_BY_KEY) == 0) {
-        fixture_close(&fixture);
-        return;
-    }
-    fixture_begin(&fixture);
-    scene_write(&fixture, 1, 0, 5, "low");
-    scene_write(&fixture, 2, 5, 5, "high");
-    source_open(&fixture, &side);
-    const struct cell keys[] = {cell_int64(8), cell_int64(99), cell_int64(3), cell_null()};
-    struct read_request request = side.request;
-    request.columns = both_columns;
-    request.column_count = 2;
-    request.root_key = (struct column_list){names, 1};
-    request.ordered = true;
-    request.keys = keys;
-    request.key_count = 4;
-    assert_int_equal(read_ids(&side, &request, ids, 16), 2);
-    assert_int_equal(ids[0] + ids[1], 11);
-    assert_true(ids[0] == 3 || ids[0] == 8);
-    request.key_count = 1;
-    assert_int_equal(read_ids(&side, &request, ids, 16), 1);
-    assert_int_equal(ids[0], 8);
-    request.key_count = 0;
-    assert_int_equal(read_ids(&side, &request, ids, 16), 0);
-    source_close(&side);
     fixture_close(&fixture);
 }
 

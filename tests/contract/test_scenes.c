@@ -233,8 +233,11 @@ static bool objects_prepare(struct fixture *fixture)
                  &error, "check_objects");
         assert_int_equal(lines.length, 0);
     }
-    check_ok(connector->target->after_load(fixture->target, &fixture->table, 1, &objects, NULL,
-                                           &(uint32_t){0}, &error),
+    check_ok(connector->target->after_load(fixture->target,
+                                           &(struct after_load_request){.tables = &fixture->table,
+                                                                        .table_count = 1,
+                                                                        .objects = &objects},
+                                           &error),
              &error, "after_load");
     assert_int_equal(count_views(fixture), 2);
     scene_end_run(fixture);

@@ -66,17 +66,13 @@ void contract_test_names(const struct contract_entry *entry)
                                         "-x"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct fixture fixture;
-        struct error error = {0};
         struct buffer lines = {0};
         fixture_open(&fixture, entry);
         fixture.table.name = names[i];
         fixture.columns[1].name = names[i];
         fixture.fields[1].name = names[i];
         fixture.fields[1].name_length = (uint32_t)strlen(names[i]);
-        const struct shape *shapes[] = {&fixture.shape};
-        check_ok(fixture.target->connector->target->check_table(fixture.target, &fixture.table,
-                                                                shapes, 1, &lines, &error),
-                 &error, "check_table");
+        fixture_check_table(&fixture, &lines);
         if (lines.length == 0) {
             fixture_begin(&fixture);
             struct cell value = cell_text("v", 1);
@@ -143,10 +139,7 @@ static void try_existing(const struct contract_entry *entry, enum existing_polic
     connector->target->writer_close(fixture.writer);
     fixture.writer = NULL;
     fixture.table.existing = policy;
-    const struct shape *shapes[] = {&fixture.shape};
-    check_ok(
-        connector->target->check_table(fixture.target, &fixture.table, shapes, 1, &lines, &error),
-        &error, "check");
+    fixture_check_table(&fixture, &lines);
     if (lines.length == 0) {
         struct ledger_chunk chunk = {
             .number = 1,
@@ -157,8 +150,7 @@ static void try_existing(const struct contract_entry *entry, enum existing_polic
                  "claim");
         fixture.epoch = 1;
         fixture.table.created = false;
-        check_ok(connector->target->prepare(fixture.target, &fixture.table, 1, NULL, &error),
-                 &error, "prepare");
+        fixture_prepare(&fixture);
         assert_false(fixture.table.created);
         check_ok(connector->target->writer_open(fixture.target, &fixture.table, 1, 1,
                                                 &fixture.writer, &error),

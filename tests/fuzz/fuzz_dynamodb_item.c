@@ -37,12 +37,14 @@ static void read_item(struct text text, struct arena *arena)
     buffer_free(&out);
 }
 
-static void read_page(struct text text, struct arena *arena)
+static void read_page(struct text text, bool by_key, struct arena *arena)
 {
     struct dynamodb_page page = {0};
     struct error error = {0};
     struct text item = {0};
-    enum status status = dynamodb_page_read(text.data, text.length, &page, &error);
+    enum status status = by_key
+                             ? dynamodb_page_read_batch(text.data, text.length, "t", &page, &error)
+                             : dynamodb_page_read(text.data, text.length, &page, &error);
     while (status == STATUS_OK) {
         status = dynamodb_page_next(&page, &item, &error);
         if (status == STATUS_OK) {
@@ -93,7 +95,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct arena *arena = arena_create(0);
     struct text text = {(const char *)data, size};
     read_item(text, arena);
-    read_page(text, arena);
+    read_page(text, false, arena);
+    read_page(text, true, arena);
     read_spill(data, size);
     arena_destroy(arena);
     return 0;

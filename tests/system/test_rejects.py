@@ -170,6 +170,28 @@ class RoundTrip(RejectsTestCase):
             self.assert_holds(self.expected({i: 1.5 if i in (10, 30) else 2.5 for i in self.bad}))
         self.each_target(test)
 
+    def test_what_is_known_of_a_record_stays_with_it(self):
+        """Operation, times and position of a line that is loaded stand in the line that rejects it again."""
+        known = {"operation": "update", "write_time": 1700000000000001, "ttl": 3600, "position": "AP8=",
+                 "cell_times": {"note": {"write_time": 5, "ttl": -1}}}
+
+        def test():
+            self.migrate()
+            rejects = self.mend("mended.jsonl", only={10})
+            self.assertFalse([r for r in rejects if set(known) & set(r)])
+            with open(self.path("mended.jsonl"), "w", encoding="utf-8") as file:
+                file.writelines(json.dumps(dict(r, **known) if r["key"]["id"] != 30 else r) + "\n" for r in rejects)
+            self.load(code=1)
+            again = {r["key"]["id"]: r for r in self.rejects()}
+            self.assertEqual(sorted(again), [i for i in self.bad if i != 10])
+            for number, reject in again.items():
+                self.assertEqual({name: reject[name] for name in known if name in reject},
+                                 {} if number == 30 else known)
+            self.assertEqual(self.mend("again.jsonl", 2.5)[0].keys() & known.keys(), known.keys())
+            self.load(file="again.jsonl")
+            self.assert_holds(self.expected({i: 1.5 if i == 10 else 2.5 for i in self.bad}))
+        self.each_target(test)
+
     def test_mended_where_it_lies(self):
         def test():
             self.migrate()
@@ -337,6 +359,13 @@ class BadFiles(RejectsTestCase):
 
     def test_a_field_that_does_not_belong(self):
         self.refused_file(self.line(record={"$decimal": ["x"]}))
+
+    def test_what_no_record_can_have(self):
+        for changes, says in (({"operation": "upsert"}, "operation"), ({"ttl": "1 h"}, "ttl"),
+                              ({"write_time": 0.5}, "write_time"), ({"position": "?"}, "position"),
+                              ({"cell_times": {"w": {}}}, "no field 'w'")):
+            with self.subTest(changes):
+                self.refused_file(self.line() + self.line(**changes), (":2", says))
 
     def test_dry_run_changes_nothing(self):
         with self.unharmed(self.path("out")):

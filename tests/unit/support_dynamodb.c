@@ -151,8 +151,10 @@ void run_begin(struct database *database, const char *run_id, uint64_t chunks)
     }
     arena_destroy(arena);
     struct target_table table = things_table;
-    assert_int_equal(connector_dynamodb_json.target->prepare(database, &table, 1, NULL, &error),
-                     STATUS_OK);
+    assert_int_equal(
+        connector_dynamodb_json.target->prepare(
+            database, &(struct prepare_request){.tables = &table, .table_count = 1}, &error),
+        STATUS_OK);
     free(list);
 }
 

@@ -47,27 +47,22 @@ static enum status target_inspect(struct database *self, const struct target_tab
     return STATUS_OK;
 }
 
-static enum status target_check_table(struct database *self, const struct target_table *table,
-                                      const struct shape *const *shapes, uint32_t shape_count,
+static enum status target_check_table(struct database *self, const struct check_request *request,
                                       struct buffer *out, struct error *error)
 {
     (void)self;
-    (void)table;
-    (void)shapes;
-    (void)shape_count;
+    (void)request;
     (void)out;
     (void)error;
     return STATUS_OK;
 }
 
-static enum status target_prepare(struct database *self, struct target_table *tables,
-                                  uint32_t table_count, const struct schema *objects,
+static enum status target_prepare(struct database *self, const struct prepare_request *request,
                                   struct error *error)
 {
-    (void)objects;
     (void)error;
-    for (uint32_t i = 0; i < table_count; i++) {
-        tables[i].created = true;
+    for (uint32_t i = 0; i < request->table_count; i++) {
+        request->tables[i].created = true;
         fake_store_of(self)->table_made[i] = true;
     }
     return STATUS_OK;
@@ -302,16 +297,10 @@ static void target_chunk_abandon(struct writer *writer, uint64_t number)
     pthread_mutex_unlock(&writer->store->mutex);
 }
 
-static enum status target_after_load(struct database *self, const struct target_table *tables,
-                                     uint32_t table_count, const struct schema *objects,
-                                     void (*progress)(const char *what), uint32_t *broken,
+static enum status target_after_load(struct database *self, struct after_load_request *request,
                                      struct error *error)
 {
-    (void)tables;
-    (void)table_count;
-    (void)objects;
-    (void)progress;
-    *broken = 0;
+    (void)request;
     (void)error;
     fake_store_of(self)->after_loads++;
     return STATUS_OK;

@@ -174,6 +174,13 @@ static void show_cell(struct plan_test *test, const struct cell *cell)
     }
 }
 
+static void show_envelope(struct plan_test *test, const struct record_envelope *envelope)
+{
+    buffer_format(&test->out, " @%d,%lld,%lld,%.*s", (int)envelope->operation,
+                  (long long)envelope->write_time_us, (long long)envelope->ttl_seconds,
+                  (int)envelope->position.length, (const char *)envelope->position.bytes);
+}
+
 static void show_record(struct plan_test *test, const struct batch *batch, uint32_t row)
 {
     const struct cell *cells = batch_row(batch, row);
@@ -197,10 +204,7 @@ static void show_record(struct plan_test *test, const struct batch *batch, uint3
         buffer_append_byte(&test->out, '}');
     }
     if (batch->envelopes != NULL) {
-        const struct record_envelope *envelope = &batch->envelopes[row];
-        buffer_format(&test->out, " @%d,%lld,%lld,%.*s", (int)envelope->operation,
-                      (long long)envelope->write_time_us, (long long)envelope->ttl_seconds,
-                      (int)envelope->position.length, (const char *)envelope->position.bytes);
+        show_envelope(test, &batch->envelopes[row]);
     }
     buffer_append_byte(&test->out, '\n');
 }
@@ -239,6 +243,9 @@ static void show_reject(struct plan_test *test, const struct mapper_reject *reje
     if (test->show_rejects) {
         buffer_append_byte(&test->out, ' ');
         show_kept(test, &reject->record);
+    }
+    if (reject->envelope != NULL) {
+        show_envelope(test, reject->envelope);
     }
     buffer_append_byte(&test->out, '\n');
 }

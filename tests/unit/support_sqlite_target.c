@@ -127,6 +127,22 @@ void target_begin_run_fails(struct database *database, enum error_code code)
     assert_int_equal(error.code, code);
 }
 
+enum status target_prepare(struct database *database, struct target_table *tables,
+                           uint32_t table_count, const struct schema *objects, struct error *error)
+{
+    const struct prepare_request request = {
+        .tables = tables, .table_count = table_count, .objects = objects};
+    return sqlite_target.prepare(database, &request, error);
+}
+
+enum status target_finish(struct database *database, const struct target_table *tables,
+                          uint32_t table_count, const struct schema *objects, struct error *error)
+{
+    struct after_load_request request = {
+        .tables = tables, .table_count = table_count, .objects = objects};
+    return sqlite_target.after_load(database, &request, error);
+}
+
 struct writer *target_writer(struct database *database, const struct target_table *tables,
                              uint32_t table_count)
 {

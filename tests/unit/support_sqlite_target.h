@@ -30,6 +30,11 @@ enum status target_claim(struct database *database, const char *run_id, uint64_t
 void target_begin_run(struct database *database, uint64_t chunk_count);
 /* Creating a run fails with this code. */
 void target_begin_run_fails(struct database *database, enum error_code code);
+/* sqlite_target.prepare and after_load, in short. */
+enum status target_prepare(struct database *database, struct target_table *tables,
+                           uint32_t table_count, const struct schema *objects, struct error *error);
+enum status target_finish(struct database *database, const struct target_table *tables,
+                          uint32_t table_count, const struct schema *objects, struct error *error);
 /* A writer in the claimed run's first attempt. */
 struct writer *target_writer(struct database *database, const struct target_table *tables,
                              uint32_t table_count);

@@ -154,7 +154,9 @@ static enum status go_through(struct attempt *attempt)
     snprintf(emptied, sizeof(emptied), "%s/_transhume/run-r1/emptied", attempt->path);
     bool again = file_exists(emptied);
     if (create_and_claim(attempt) != STATUS_OK ||
-        TARGET->prepare(attempt->database, &table, 1, NULL, error) != STATUS_OK) {
+        TARGET->prepare(attempt->database,
+                        &(struct prepare_request){.tables = &table, .table_count = 1},
+                        error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     if (!table.created) {
@@ -164,8 +166,9 @@ static enum status go_through(struct attempt *attempt)
             STATUS_OK ||
         (again ? reopen_all(attempt) : write_chunks(attempt)) != STATUS_OK ||
         (attempt->reopen && reopen_all(attempt) != STATUS_OK) ||
-        TARGET->after_load(attempt->database, tables, 1, NULL, NULL, &(uint32_t){0}, error) !=
-            STATUS_OK ||
+        TARGET->after_load(attempt->database,
+                           &(struct after_load_request){.tables = tables, .table_count = 1},
+                           error) != STATUS_OK ||
         TARGET->settle_duplicates(attempt->database, tables, ignore_found, NULL, error) !=
             STATUS_OK ||
         ledger_set_status(ledger, "r1", attempt->epoch, "{\"phase\":\"completed\"}", error) !=
@@ -316,7 +319,10 @@ static void a_chunk_is_repeated_in_the_same_process(void **state)
         attempt.database = folder_database(path, OPEN_TARGET, "file_bytes=2KiB");
         attempt.arena = arena_create(0);
         assert_int_equal(create_and_claim(&attempt), STATUS_OK);
-        assert_int_equal(TARGET->prepare(attempt.database, &table, 1, NULL, &error), STATUS_OK);
+        assert_int_equal(
+            TARGET->prepare(attempt.database,
+                            &(struct prepare_request){.tables = &table, .table_count = 1}, &error),
+            STATUS_OK);
         set_failpoint(points[at]);
         int failures = 0;
         for (uint64_t chunk = 1; chunk <= CHUNKS; chunk++) {

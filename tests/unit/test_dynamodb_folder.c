@@ -101,9 +101,16 @@ static void definitions_are_what_import_takes(void **state)
     struct target_table table = things_table;
     const struct shape *shapes[] = {&things_shape};
     table.billing = "{ read: 5, write: 6 }";
-    assert_int_equal(TARGET->check_table(database, &table, shapes, 1, &out, &error), STATUS_OK);
+    assert_int_equal(
+        TARGET->check_table(
+            database, &(struct check_request){.table = &table, .shapes = shapes, .shape_count = 1},
+            &out, &error),
+        STATUS_OK);
     assert_buffer(&out, "");
-    assert_int_equal(TARGET->prepare(database, &table, 1, NULL, &error), STATUS_OK);
+    assert_int_equal(TARGET->prepare(database,
+                                     &(struct prepare_request){.tables = &table, .table_count = 1},
+                                     &error),
+                     STATUS_OK);
     assert_true(table.created);
     read_file(path_of("%s/_transhume/tables/things.json", path), &out);
     const char *throughput =
@@ -135,7 +142,10 @@ static void tables_made_by_others_are_not_ours(void **state)
     struct error error;
     struct target_table table = things_table;
     assert_int_equal(mkdir(path_of("%s/things", path), 0700), 0);
-    assert_int_equal(TARGET->prepare(database, &table, 1, NULL, &error), STATUS_OK);
+    assert_int_equal(TARGET->prepare(database,
+                                     &(struct prepare_request){.tables = &table, .table_count = 1},
+                                     &error),
+                     STATUS_OK);
     assert_false(table.created);
     close_folder(database);
 }
@@ -150,7 +160,11 @@ static void only_refuse_is_offered(void **state)
     const struct shape *shapes[] = {&things_shape};
     table.existing = EXISTING_UPSERT;
     table.billing = "cheap";
-    assert_int_equal(TARGET->check_table(database, &table, shapes, 1, &out, &error), STATUS_OK);
+    assert_int_equal(
+        TARGET->check_table(
+            database, &(struct check_request){.table = &table, .shapes = shapes, .shape_count = 1},
+            &out, &error),
+        STATUS_OK);
     assert_non_null(strstr(buffer_string(&out), "existing"));
     assert_non_null(strstr(buffer_string(&out), "billing"));
     close_folder(database);

@@ -49,7 +49,7 @@ static void a_page_is_taken_apart(void **state)
                 "\"LastEvaluatedKey\":{\"a\":{\"S\":\"\\\\\"}},\"ScannedCount\":3} ");
     assert_int_equal(page.count, 3);
     assert_int_equal(page.milliunits, 128500);
-    assert_text(page.last_key, "{\"a\":{\"S\":\"\\\\\"}}");
+    assert_text(page.rest, "{\"a\":{\"S\":\"\\\\\"}}");
     const char *const items[] = {"{\"a\":{\"S\":\"}]\\\"{\"}}", "{\"b\":{\"L\":[{\"N\":\"1\"}]}}",
                                  "{}", NULL};
     assert_items(&page, items);
@@ -61,10 +61,10 @@ static void an_empty_page_may_have_a_next_one(void **state)
     const char *const none[] = {NULL};
     struct dynamodb_page page =
         page_of("{\"Items\":[],\"LastEvaluatedKey\":{\"a\":{\"N\":\"1\"}},\"Count\":0}");
-    assert_text(page.last_key, "{\"a\":{\"N\":\"1\"}}");
+    assert_text(page.rest, "{\"a\":{\"N\":\"1\"}}");
     assert_items(&page, none);
     page = page_of("{\"Count\":0,\"Items\":[ ]}");
-    assert_int_equal(page.last_key.length, 0);
+    assert_int_equal(page.rest.length, 0);
     assert_items(&page, none);
 }
 
@@ -119,17 +119,48 @@ static void what_is_no_page_is_refused(void **state)
     }
 }
 
+static const char batch[] =
+    " {\"UnprocessedKeys\":{\"t\": {\"ConsistentRead\":true,\"Keys\":[{\"a\":{\"S\":\"]\"}}] } },"
+    "\"ConsumedCapacity\":[{\"CapacityUnits\":2.5,\"TableName\":\"t\"}],"
+    "\"Responses\":{ \"t\":[ {\"a\":{\"S\":\"}]\\\"{\"}} ,{}] }} ";
+
+static void a_batch_is_taken_apart(void **state)
+{
+    (void)state;
+    const char *const items[] = {"{\"a\":{\"S\":\"}]\\\"{\"}}", "{}", NULL};
+    const char *const none[] = {NULL};
+    static const char *const empty[] = {
+        "{\"Responses\":{}}", "{\"Responses\":{\"t\":[]},\"UnprocessedKeys\":{}}",
+        "{\"UnprocessedKeys\":{\"t\":{\"Keys\":[ ]}},\"Responses\":{\"t\":[ ]}}"};
+    struct dynamodb_page page;
+    struct error error = {0};
+    assert_int_equal(dynamodb_page_read_batch(batch, strlen(batch), "t", &page, &error), STATUS_OK);
+    assert_text(page.rest, "[{\"a\":{\"S\":\"]\"}}]");
+    assert_int_equal(page.milliunits, 2500);
+    assert_items(&page, items);
+    for (size_t at = 0; at < sizeof(empty) / sizeof(*empty); at++) {
+        assert_int_equal(dynamodb_page_read_batch(empty[at], strlen(empty[at]), "t", &page, &error),
+                         STATUS_OK);
+        assert_int_equal(page.rest.length, 0);
+        assert_items(&page, none);
+    }
+    assert_int_equal(dynamodb_page_read_batch(batch, strlen(batch), "T", &page, &error),
+                     STATUS_FAILED);
+}
+
 /* In memory of just that size, so that a byte read beyond it is found by the sanitizer. */
 static void cut_or_changed_anywhere_nothing_is_read_beyond(void **state)
 {
     (void)state;
-    static const char whole[] =
+    static const char scanned[] =
         "{\"Count\":2,\"Items\":[{\"a\":{\"S\":\"x\\\"y\\\\\"}},{\"b\":{\"NS\":[\"1\",\"2\"]}}],"
         "\"LastEvaluatedKey\":{\"a\":{\"S\":\"z\"}},\"ConsumedCapacity\":{\"CapacityUnits\":1.0}}";
     static const char odd[] = "{}[]\",:\\ 0";
     struct random random = random_start();
     for (long round = 0; round < test_rounds(20000); round++) {
-        size_t length = random_below(&random, sizeof(whole));
+        bool by_key = round % 2 == 1;
+        const char *whole = by_key ? batch : scanned;
+        size_t length = random_below(&random, strlen(whole) + 1);
         char *copy = (char *)malloc(length + 1);
         assert_non_null(copy);
         char *text = (char *)realloc(copy, length > 0 ? length : 1);
@@ -142,7 +173,8 @@ static void cut_or_changed_anywhere_nothing_is_read_beyond(void **state)
         struct text item;
         struct error error;
         error_clear(&error);
-        enum status status = dynamodb_page_read(text, length, &page, &error);
+        enum status status = by_key ? dynamodb_page_read_batch(text, length, "t", &page, &error)
+                                    : dynamodb_page_read(text, length, &page, &error);
         for (int items = 0; status == STATUS_OK; items++) {
             assert_true(items < 1000);
             status = dynamodb_page_next(&page, &item, &error);
@@ -217,6 +249,7 @@ int main(void)
         cmocka_unit_test(an_empty_page_may_have_a_next_one),
         cmocka_unit_test(items_missing_or_too_many_are_told),
         cmocka_unit_test(what_is_no_page_is_refused),
+        cmocka_unit_test(a_batch_is_taken_apart),
         cmocka_unit_test(cut_or_changed_anywhere_nothing_is_read_beyond),
         cmocka_unit_test(members_are_found_by_name),
         cmocka_unit_test(a_cap_lets_debts_be_paid),

@@ -118,7 +118,7 @@ static enum status poll_service(struct keyed_connection *connection, int64_t tim
                                     .reasons = connection->reasons,
                                     .throttled = throttles};
     for (uint32_t i = 0; i < request->count; i++) {
-        long id = strtol(request->body.data + request->slots[i].offset, NULL, 10);
+        long id = strtol(buffer_string(&request->body) + request->slots[i].offset, NULL, 10);
         connection->outcomes[i] = next_outcome(id);
         error_set(&connection->reason[i], ERROR_REJECT_CONSTRAINT, NULL, "no %ld", id);
         connection->reasons[i] = &connection->reason[i];
@@ -130,7 +130,7 @@ static enum status poll_service(struct keyed_connection *connection, int64_t tim
     }
     if (answer->outcomes == NULL) {
         for (uint32_t i = 0; i < request->count; i++) {
-            tries[strtol(request->body.data + request->slots[i].offset, NULL, 10)]--;
+            tries[strtol(buffer_string(&request->body) + request->slots[i].offset, NULL, 10)]--;
         }
     }
     return STATUS_OK;

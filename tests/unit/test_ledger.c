@@ -129,7 +129,7 @@ enum { CHUNKS = 900 };
 
 static void fill_chunks(struct ledger_chunk *chunks, uint32_t count)
 {
-    static uint8_t bounds[CHUNKS];
+    static _Thread_local uint8_t bounds[CHUNKS];
     for (uint32_t i = 0; i < count; i++) {
         bounds[i] = (uint8_t)(i * 7);
         chunks[i] = (struct ledger_chunk){.number = i + 1,
@@ -145,7 +145,7 @@ static void fill_chunks(struct ledger_chunk *chunks, uint32_t count)
 static enum status create(struct ledger *ledger, const char *id, const char *table,
                           uint32_t chunk_count, struct error *error)
 {
-    static struct ledger_chunk chunks[CHUNKS];
+    static _Thread_local struct ledger_chunk chunks[CHUNKS];
     const char *other;
     const char *busy;
     const char *const tables[] = {table, "Shared"};
@@ -432,7 +432,7 @@ static void damage_is_refused(void **state)
         {"run/run/chunks/00000001", "{\"format\":2,\"chunks\":[]}", ERROR_LEDGER_INVALID},
         {"run/run/done/0000009999", "{}", ERROR_LEDGER_INVALID},
         {"run/run/done/x", "{}", ERROR_LEDGER_INVALID},
-        {"runs/000000000001", "{\"format\":3,\"run\":\"run\"}", ERROR_FORMAT_NEWER},
+        {"runs/0000000000000001", "{\"format\":3,\"run\":\"run\"}", ERROR_FORMAT_NEWER},
         {"runs/x", "{\"format\":2,\"run\":\"x\"}", ERROR_LEDGER_INVALID},
     };
     (void)state;

@@ -79,6 +79,34 @@ static void envelopes_are_carried(void **state)
     shop.stamps = false;
 }
 
+/* Of a rejected record, too; the records behind it have their own. */
+static void envelopes_of_rejects(void **state)
+{
+    (void)state;
+    shop.stamps = true;
+    shop.stamped = 0;
+    plan_test_records(&shop,
+                      "  direct:\n"
+                      "    key: { partition: Name }\n"
+                      "    from: Artist\n"
+                      "    fields: { Name: copy }\n",
+                      "direct {Name:\"AC/DC\"} @0,100,7,p0\n"
+                      "direct {Name:\"Accept\"} @1,101,7,p1\n"
+                      "direct REJECT key-null 3: a key field is null @0,102,7,p2\n");
+    shop.stamped = 0;
+    plan_test_records(&shop,
+                      "  embedded:\n"
+                      "    key: { partition: PK }\n"
+                      "    from: Artist\n"
+                      "    fields:\n"
+                      "      PK: { sql: \"CASE WHEN ArtistId <> 2 THEN ArtistId END\" }\n"
+                      "      Albums: { embed: Album, fields: { AlbumId: copy } }\n",
+                      "embedded {PK:1,Albums:[{\"AlbumId\":1}]} @0,103,7,p0\n"
+                      "embedded REJECT key-null 2: the key field PK is null @1,105,7,p1\n"
+                      "embedded {PK:3,Albums:[]} @0,102,7,p2\n");
+    shop.stamps = false;
+}
+
 static void constants(void **state)
 {
     (void)state;
@@ -625,6 +653,7 @@ int main(void)
 #define WITH_SQL(test) cmocka_unit_test_setup_teardown(test, open_sql, close_shop)
         WITH_SHOP(templates_and_star),
         WITH_SHOP(envelopes_are_carried),
+        WITH_SHOP(envelopes_of_rejects),
         WITH_SHOP(constants),
         WITH_SHOP(columns_cast_default_when),
         WITH_SHOP(nulls_kept_on_demand),

@@ -4,8 +4,8 @@
 #include "base/memory.h"
 #include "base/secret.h"
 #include "net/service.h"
-#include "net/stream.h"
 #include "support.h"
+#include "support_script.h"
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,140 +13,22 @@
 #include <string.h>
 #include <strings.h>
 
-enum { PATIENCE_MS = 20000, SEEN_MAX = 64, REQUEST_BYTES_MAX = 4096, PEERS_MAX = 8 };
+enum { PATIENCE_MS = 20000 };
 
-/* ---------------------------------------------------------------- the server */
+/* ---------------------------------------------------------------- answers */
 
-/* Gives one answer of `answers` for each request, the last one again and again; "" closes the
- * connection instead. */
-struct server {
-    struct stream_listener *listener;
-    pthread_t thread;
-    const char *const *answers;
-    size_t answer_count;
-    _Atomic bool stopped;
-    _Atomic uint32_t request_count;
-    char seen[SEEN_MAX][512]; /* the requests' head, each before the count goes up */
-    char url[64];
-};
-
-struct peer {
-    struct stream *stream; /* NULL: free */
-    char text[REQUEST_BYTES_MAX + 1];
-    size_t length;
-};
-
-static void drop(struct peer *peer)
-{
-    stream_destroy(peer->stream);
-    peer->stream = NULL;
-    peer->length = 0;
-}
-
-static bool is_whole(const struct peer *peer)
-{
-    const char *end = strstr(peer->text, "\r\n\r\n");
-    const char *told = strcasestr(peer->text, "Content-Length: ");
-    size_t body = told != NULL && told < end ? strtoul(told + 16, NULL, 10) : 0;
-    return end != NULL && (size_t)(peer->text + peer->length - end - 4) >= body;
-}
-
-static void answer(struct server *server, struct peer *peer)
-{
-    uint32_t number = atomic_load(&server->request_count);
-    const char *text =
-        server->answers[number < server->answer_count ? number : server->answer_count - 1];
-    if (number < SEEN_MAX) {
-        snprintf(server->seen[number], sizeof server->seen[number], "%.511s", peer->text);
-    }
-    atomic_fetch_add(&server->request_count, 1);
-    peer->length = 0;
-    if (text[0] == '\0' || stream_write_all(peer->stream, text, strlen(text),
-                                            clock_boottime_ms() + PATIENCE_MS, NULL) != STATUS_OK) {
-        drop(peer);
-    }
-}
-
-static void receive(struct server *server, struct peer *peer)
-{
-    size_t got = 0;
-    enum status status = stream_read(peer->stream, peer->text + peer->length,
-                                     REQUEST_BYTES_MAX - peer->length, &got, NULL);
-    if (status == STATUS_END || status == STATUS_FAILED) {
-        drop(peer);
-        return;
-    }
-    peer->length += got;
-    peer->text[peer->length] = '\0';
-    if (is_whole(peer)) {
-        answer(server, peer);
-    }
-}
-
-static void *serve(void *user)
-{
-    struct server *server = user;
-    struct peer *peers = memory_allocate_zeroed(PEERS_MAX, sizeof *peers);
-    while (!atomic_load(&server->stopped)) {
-        struct stream_wait waits[PEERS_MAX];
-        struct peer *waiting[PEERS_MAX];
-        size_t count = 0;
-        for (size_t i = 0; i < PEERS_MAX; i++) {
-            if (peers[i].stream == NULL &&
-                stream_accept(server->listener, NULL, 0, 0, &peers[i].stream, NULL) != STATUS_OK) {
-                continue;
-            }
-            waiting[count] = &peers[i];
-            waits[count++] = (struct stream_wait){.stream = peers[i].stream, .to_read = true};
-        }
-        if (stream_poll(waits, count, 5, NULL) == STATUS_OK) {
-            for (size_t i = 0; i < count; i++) {
-                if (waits[i].ready) {
-                    receive(server, waiting[i]);
-                }
-            }
-        }
-    }
-    for (size_t i = 0; i < PEERS_MAX; i++) {
-        drop(&peers[i]);
-    }
-    free(peers);
-    return NULL;
-}
-
-static void start(struct server *server, const char *const *answers, size_t count)
-{
-    struct error error = {0};
-    memset(server, 0, sizeof *server);
-    server->answers = answers;
-    server->answer_count = count;
-    assert_int_equal(stream_listen(0, &server->listener, &error), STATUS_OK);
-    snprintf(server->url, sizeof server->url, "http://127.0.0.1:%u/base",
-             stream_listener_port(server->listener));
-    assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
-}
-
-static void stop(struct server *server)
-{
-    atomic_store(&server->stopped, true);
-    pthread_join(server->thread, NULL);
-    stream_listener_destroy(server->listener);
-}
-
-#define ANSWER(line, headers, length, body) \
-    "HTTP/1.1 " line "\r\n" headers "Content-Length: " length "\r\n\r\n" body
-static const char ok[] = ANSWER("200 OK", "", "8", "{\"a\": 1}");
-static const char busy[] = ANSWER("503 Busy", "", "12", "{\"e\":\"busy\"}");
-static const char too_many[] = ANSWER("429 Slow", "", "2", "{}");
-static const char wrong[] = ANSWER("400 Bad", "", "13", "{\"e\":\"wrong\"}");
-static const char forbidden[] = ANSWER("403 No", "", "10", "{\"e\":\"no\"}");
-static const char page[] =
-    ANSWER("200 OK", "Content-Type: text/html\r\n", "33", "<html><title>Log in</title></html");
+static const char ok[] = SCRIPT_ANSWER("200 OK", "", "8", "{\"a\": 1}");
+static const char busy[] = SCRIPT_ANSWER("503 Busy", "", "12", "{\"e\":\"busy\"}");
+static const char too_many[] = SCRIPT_ANSWER("429 Slow", "", "2", "{}");
+static const char wrong[] = SCRIPT_ANSWER("400 Bad", "", "13", "{\"e\":\"wrong\"}");
+static const char forbidden[] = SCRIPT_ANSWER("403 No", "", "10", "{\"e\":\"no\"}");
+static const char page[] = SCRIPT_ANSWER("200 OK", "Content-Type: text/html\r\n", "33",
+                                         "<html><title>Log in</title></html");
 
 /* ---------------------------------------------------------------- the client */
 
 struct side {
-    struct server server;
+    struct script_server server;
     struct service *service;
     struct service_client *client;
     uint32_t prepared;
@@ -187,7 +69,7 @@ static void open_side(struct side *side, const char *const *answers, size_t coun
 {
     struct error error = {0};
     memset(side, 0, sizeof *side);
-    start(&side->server, answers, count);
+    script_server_start(&side->server, answers, count);
     const struct service_options options = {.name = "the test",
                                             .url = side->server.url,
                                             .timeout_ms = timeout_ms,
@@ -203,7 +85,7 @@ static void close_side(struct side *side)
 {
     service_client_destroy(side->client);
     service_destroy(side->service);
-    stop(&side->server);
+    script_server_stop(&side->server);
 }
 
 static const struct service_request patient = {
@@ -241,7 +123,7 @@ static void faults_that_pass_are_tried_again(void **state)
 
 static void the_servers_hint_is_waited_for(void **state)
 {
-    static const char later[] = ANSWER("503 Busy", "Retry-After: 1\r\n", "2", "{}");
+    static const char later[] = SCRIPT_ANSWER("503 Busy", "Retry-After: 1\r\n", "2", "{}");
     static const char *const answers[] = {later, too_many, ok};
     struct side side;
     struct error error;
@@ -349,7 +231,7 @@ static void bodies_are_bounded(void **state)
 
 static void secrets_are_not_shown(void **state)
 {
-    static const char echo[] = ANSWER("403 No", "", "19", "{\"key\":\"opensesame\"}");
+    static const char echo[] = SCRIPT_ANSWER("403 No", "", "19", "{\"key\":\"opensesame\"}");
     static const char *const answers[] = {echo};
     struct side side;
     struct error error;
@@ -464,16 +346,16 @@ static void answers_are_taken_late(void **state)
 
 static void a_stop_ends_the_waiting(void **state)
 {
-    static const char later[] = ANSWER("503 Busy", "Retry-After: 60\r\n", "2", "{}");
+    static const char later[] = SCRIPT_ANSWER("503 Busy", "Retry-After: 60\r\n", "2", "{}");
     static const char *const answers[] = {later};
-    struct server server;
+    struct script_server server;
     struct error error = {0};
     struct service_client *client = NULL;
     struct service_reply *reply = NULL;
     _Atomic bool stopped = false;
     const struct service_functions none = {0};
     (void)state;
-    start(&server, answers, 1);
+    script_server_start(&server, answers, 1);
     const struct service_options options = {
         .name = "the test", .url = server.url, .patience_ms = 600000, .stopped = &stopped};
     struct service *service = service_create(&options);
@@ -488,7 +370,7 @@ static void a_stop_ends_the_waiting(void **state)
     service_reply_destroy(reply);
     service_client_destroy(client);
     service_destroy(service);
-    stop(&server);
+    script_server_stop(&server);
 }
 
 int main(void)

@@ -95,7 +95,7 @@ static void a_second_process_is_told_who_holds_the_run(void **state)
     assert_int_equal(ledger_set_status(target_ledger(database), "run-1", 1, "{}", &error),
                      STATUS_FAILED);
     assert_int_equal(error.code, ERROR_RUN_FENCED);
-    assert_int_equal(sqlite_target.prepare(database, NULL, 0, NULL, &error), STATUS_FAILED);
+    assert_int_equal(target_prepare(database, NULL, 0, NULL, &error), STATUS_FAILED);
     assert_int_equal(error.code, ERROR_RUN_FENCED);
     assert_done(ledger_release(target_ledger(database), "run-1", 1, &error));
     target_close(database);
@@ -254,7 +254,7 @@ static void reopening_empties_only_what_the_run_made(void **state)
     struct database *database = target_open(path);
     struct ledger *ledger = target_ledger(database);
     target_begin_run(database, 3);
-    assert_done(sqlite_target.prepare(database, tables, 2, NULL, &error));
+    assert_done(target_prepare(database, tables, 2, NULL, &error));
     assert_true(tables[0].created);
     assert_false(tables[1].created);
     assert_string_equal(file_ask(path,
@@ -365,7 +365,7 @@ static void notes_stay_here_where_the_ledger_is_elsewhere(void **state)
     for (int attempt = 0; attempt < 2; attempt++) {
         struct database *database = target_open(path);
         assert_done(sqlite_target.claimed(database, &claim, &error));
-        assert_done(sqlite_target.prepare(database, &table, 1, NULL, &error));
+        assert_done(target_prepare(database, &table, 1, NULL, &error));
         assert_true(table.created);
         struct writer *writer = target_writer(database, &table, 1);
         assert_done(sqlite_target.chunk_begin(writer, 1, 1, &error));

@@ -73,7 +73,8 @@ static void looking_leaves_nothing_behind(void **state)
     struct database *database = target_open(path);
     assert_done(sqlite_target.inspect(database, &table, 1, &table_exists, &record_exists, &error));
     assert_false(table_exists || record_exists);
-    assert_done(sqlite_target.check_table(database, &table, NULL, 0, &out, &error));
+    assert_done(sqlite_target.check_table(database, &(struct check_request){.table = &table}, &out,
+                                          &error));
     target_close(database);
     assert_int_not_equal(access(path, F_OK), 0);
     buffer_free(&out);
@@ -178,7 +179,9 @@ static void expect_fault(struct database *database, struct target_table table, c
     static const char *const names[] = {"a", "b"};
     const struct shape *shapes[] = {target_shape(names, 2)};
 
-    assert_done(sqlite_target.check_table(database, &table, shapes, 1, &out, &error));
+    assert_done(sqlite_target.check_table(
+        database, &(struct check_request){.table = &table, .shapes = shapes, .shape_count = 1},
+        &out, &error));
     if (fault == NULL ? out.length > 0 : strstr(buffer_string(&out), fault) == NULL) {
         fail_msg("%s: expected \"%s\", got \"%s\"", table.name, fault != NULL ? fault : "nothing",
                  buffer_string(&out));
@@ -319,7 +322,7 @@ static void child_fill_disk(const char *folder)
         _exit(10);
     }
     target_begin_run(database, 1);
-    if (sqlite_target.prepare(database, &table, 1, NULL, &error) != STATUS_OK) {
+    if (target_prepare(database, &table, 1, NULL, &error) != STATUS_OK) {
         _exit(11);
     }
     struct writer *writer = target_writer(database, &table, 1);
@@ -392,7 +395,7 @@ static void a_locked_file_is_to_be_tried_again(void **state)
     assert_int_equal(sqlite3_exec(other, "COMMIT; BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
     assert_done(target_try_open(path, OPEN_TARGET, 100, &database, &error));
     target_begin_run_fails(database, ERROR_TARGET_LOCKED);
-    assert_int_equal(sqlite_target.prepare(database, &table, 1, NULL, &error), STATUS_FAILED);
+    assert_int_equal(target_prepare(database, &table, 1, NULL, &error), STATUS_FAILED);
     assert_int_equal(error.code, ERROR_TARGET_LOCKED);
     sqlite3_close(other);
     target_close(database);

@@ -168,14 +168,14 @@ static void a_whole_copy_is_the_same_object_by_object(void **state)
         target_begin_run(copy.target, 100);
         assert_true(sqlite_target.express_accepts(copy.target, copy.source));
         assert_done(
-            sqlite_target.prepare(copy.target, copy.tables, copy.table_count, copy.schema, &error));
+            target_prepare(copy.target, copy.tables, copy.table_count, copy.schema, &error));
         /* again, as after a crash */
         assert_done(
-            sqlite_target.prepare(copy.target, copy.tables, copy.table_count, copy.schema, &error));
+            target_prepare(copy.target, copy.tables, copy.table_count, copy.schema, &error));
         copy_rows(&copy, express);
         for (int repeat = 0; repeat < 2; repeat++) {
-            if (sqlite_target.after_load(copy.target, copy.tables, copy.table_count, copy.schema,
-                                         NULL, &(uint32_t){0}, &error) != STATUS_OK) {
+            if (target_finish(copy.target, copy.tables, copy.table_count, copy.schema, &error) !=
+                STATUS_OK) {
                 fail_msg("%s: %s", error.object, error.message);
             }
         }
@@ -218,12 +218,10 @@ static void virtual_tables_come_with_their_store(void **state)
     snprintf(target, sizeof target, "%s", target_path("copy.db"));
     copy_open(&copy, source, target);
     target_begin_run(copy.target, 100);
-    assert_done(
-        sqlite_target.prepare(copy.target, copy.tables, copy.table_count, copy.schema, &error));
+    assert_done(target_prepare(copy.target, copy.tables, copy.table_count, copy.schema, &error));
     copy_rows(&copy, true);
     for (int repeat = 0; repeat < 2; repeat++) {
-        assert_done(sqlite_target.after_load(copy.target, copy.tables, copy.table_count,
-                                             copy.schema, NULL, &(uint32_t){0}, &error));
+        assert_done(target_finish(copy.target, copy.tables, copy.table_count, copy.schema, &error));
     }
     copy_close(&copy);
     assert_same_answer(source, target, all_objects);
@@ -256,8 +254,7 @@ static void triggers_do_not_fire_while_rows_are_loaded(void **state)
     snprintf(target, sizeof target, "%s", target_path("copy.db"));
     copy_open(&copy, source, target);
     target_begin_run(copy.target, 100);
-    assert_done(
-        sqlite_target.prepare(copy.target, copy.tables, copy.table_count, copy.schema, &error));
+    assert_done(target_prepare(copy.target, copy.tables, copy.table_count, copy.schema, &error));
     assert_string_equal(
         file_ask(target, "SELECT count(*) FROM sqlite_schema WHERE type IN ('trigger', 'view')"),
         "0");
@@ -283,8 +280,7 @@ static void a_target_with_other_objects_keeps_its_settings(void **state)
                  "PRAGMA user_version=3; CREATE TABLE mine(v); INSERT INTO mine VALUES('kept')");
     copy_open(&copy, source, target);
     target_begin_run(copy.target, 100);
-    assert_done(
-        sqlite_target.prepare(copy.target, copy.tables, copy.table_count, copy.schema, &error));
+    assert_done(target_prepare(copy.target, copy.tables, copy.table_count, copy.schema, &error));
     copy_close(&copy);
     assert_string_equal(file_ask(target, all_settings), "UTF-8|4096|0|0|3");
     assert_string_equal(file_ask(target, "SELECT v FROM mine"), "kept");
@@ -307,7 +303,7 @@ static void the_express_lane_leaves_other_types_to_the_general_path(void **state
     file_execute(target, "CREATE TABLE t(v INTEGER)");
     copy_open(&copy, source, target);
     target_begin_run(copy.target, 1);
-    assert_done(sqlite_target.prepare(copy.target, copy.tables, 1, copy.schema, &error));
+    assert_done(target_prepare(copy.target, copy.tables, 1, copy.schema, &error));
     assert_done(sqlite_source_functions.snapshot(copy.source, 1, arena, &token, &error));
     struct writer *writer = target_writer(copy.target, copy.tables, 1);
     struct read_column column = {.join = -1, .name = "v"};
@@ -356,7 +352,7 @@ static void a_failing_express_chunk_is_undone(void **state)
         copy_open(&copy, source, target);
         copy.tables[0].existing = EXISTING_APPEND;
         target_begin_run(copy.target, 3);
-        assert_done(sqlite_target.prepare(copy.target, copy.tables, 1, copy.schema, &error));
+        assert_done(target_prepare(copy.target, copy.tables, 1, copy.schema, &error));
         assert_done(sqlite_source_functions.snapshot(copy.source, 1, arena, &token, &error));
         struct writer *writer = target_writer(copy.target, copy.tables, 1);
         struct read_column columns[] = {{.join = -1, .name = "k"}, {.join = -1, .name = "v"}};
@@ -453,7 +449,7 @@ static void a_plans_table_is_declared_as_its_types_say(void **state)
     snprintf(path, sizeof path, "%s", target_path("plan.db"));
     struct database *database = target_open(path);
     target_begin_run(database, 1);
-    if (sqlite_target.prepare(database, &table, 1, NULL, &error) != STATUS_OK) {
+    if (target_prepare(database, &table, 1, NULL, &error) != STATUS_OK) {
         fail_msg("%s: %s", error.object, error.message);
     }
     assert_true(table.created);
@@ -473,8 +469,8 @@ static void a_plans_table_is_declared_as_its_types_say(void **state)
     /* the unique index before the load, the other after it */
     assert_string_equal(file_ask(path, "SELECT name FROM pragma_index_list('a \"table\"')"),
                         "unique one");
-    assert_done(sqlite_target.after_load(database, &table, 1, NULL, NULL, &(uint32_t){0}, &error));
-    assert_done(sqlite_target.after_load(database, &table, 1, NULL, NULL, &(uint32_t){0}, &error));
+    assert_done(target_finish(database, &table, 1, NULL, &error));
+    assert_done(target_finish(database, &table, 1, NULL, &error));
     assert_string_equal(
         file_ask(path, "SELECT name FROM pragma_index_list('a \"table\"') ORDER BY name"),
         "an \"index\"\nunique one");
@@ -506,7 +502,7 @@ static void odd_names_work_all_the_way(void **state)
                                           .key = {&names[i], 1},
                                           .existing = EXISTING_UPSERT};
     }
-    assert_done(sqlite_target.prepare(database, tables, COUNT_OF(names), NULL, &error));
+    assert_done(target_prepare(database, tables, COUNT_OF(names), NULL, &error));
     for (uint32_t i = 0; i < COUNT_OF(names); i++) {
         tables[i].created = false; /* as if it had been there: upsert writes its conflict clause */
     }
@@ -566,7 +562,7 @@ static void only_the_one_create_statement_runs(void **state)
         struct database *database = target_open(path);
         target_begin_run(database, 1);
         snprintf(before, sizeof before, "%s", file_ask(path, all_objects));
-        if (sqlite_target.prepare(database, &table, 1, NULL, &error) == STATUS_OK) {
+        if (target_prepare(database, &table, 1, NULL, &error) == STATUS_OK) {
             /* a harmless one may pass, if it made the table and nothing else */
             assert_string_equal(statements[i],
                                 "CREATE TABLE t(a, b DEFAULT (load_extension('x')))");
@@ -593,13 +589,13 @@ static void child_copy(const char *target)
     copy_open(&copy, child_source, target);
     target_begin_run(copy.target, 100);
     if (failpoint_setup(&error) != STATUS_OK ||
-        sqlite_target.prepare(copy.target, copy.tables, copy.table_count, copy.schema, &error) !=
+        target_prepare(copy.target, copy.tables, copy.table_count, copy.schema, &error) !=
             STATUS_OK) {
         _exit(9);
     }
     copy_rows(&copy, true);
-    if (sqlite_target.after_load(copy.target, copy.tables, copy.table_count, copy.schema, NULL,
-                                 &(uint32_t){0}, &error) != STATUS_OK) {
+    if (target_finish(copy.target, copy.tables, copy.table_count, copy.schema, &error) !=
+        STATUS_OK) {
         _exit(8);
     }
     _exit(7);
@@ -635,15 +631,14 @@ static void a_killed_copy_goes_on_to_the_same_end(void **state)
         copy_open(&copy, child_source, target);
         assert_done(target_claim(copy.target, "run-1", 1, &error));
         assert_done(
-            sqlite_target.prepare(copy.target, copy.tables, copy.table_count, copy.schema, &error));
+            target_prepare(copy.target, copy.tables, copy.table_count, copy.schema, &error));
         for (uint32_t t = 0; t < copy.table_count; t++) {
             assert_true(copy.tables[t].created);
         }
         if (i < 2) {
             copy_rows(&copy, true);
         }
-        assert_done(sqlite_target.after_load(copy.target, copy.tables, copy.table_count,
-                                             copy.schema, NULL, &(uint32_t){0}, &error));
+        assert_done(target_finish(copy.target, copy.tables, copy.table_count, copy.schema, &error));
         copy_close(&copy);
         assert_same_answer(child_source, target, all_objects);
         assert_same_answer(child_source, target, all_rows);
@@ -661,9 +656,9 @@ static void a_table_that_vanished_is_noticed(void **state)
     snprintf(path, sizeof path, "%s", target_path("vanished.db"));
     struct database *database = target_open(path);
     target_begin_run(database, 1);
-    assert_done(sqlite_target.prepare(database, &table, 1, NULL, &error));
+    assert_done(target_prepare(database, &table, 1, NULL, &error));
     file_execute(path, "DROP TABLE \"a \"\"table\"\"\"");
-    assert_int_equal(sqlite_target.prepare(database, &table, 1, NULL, &error), STATUS_FAILED);
+    assert_int_equal(target_prepare(database, &table, 1, NULL, &error), STATUS_FAILED);
     assert_int_equal(error.code, ERROR_TARGET_SCHEMA);
     target_close(database);
 }

@@ -343,9 +343,7 @@ static void a_second_record_of_the_run_is_no_older_one(void **state)
         assert_int_equal(result.outcomes[1].code, ERROR_REJECT_KEY_NULL);
         target_result_free(&result);
         sqlite_target.writer_close(bed.writer);
-        assert_int_equal(sqlite_target.after_load(bed.database, &bed.table, 1, NULL, NULL,
-                                                  &(uint32_t){0}, &error),
-                         STATUS_OK);
+        assert_int_equal(target_finish(bed.database, &bed.table, 1, NULL, &error), STATUS_OK);
         target_close(bed.database);
         assert_string_equal(file_ask(bed.path, "SELECT a, b FROM t ORDER BY a"), left[i]);
         assert_string_equal(

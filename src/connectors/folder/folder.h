@@ -265,14 +265,11 @@ extern const struct rollback_functions folder_rollback;
 enum status folder_inspect(struct database *self, const struct target_table *tables,
                            uint32_t table_count, bool *table_exists, bool *record_exists,
                            struct error *error);
-enum status folder_check_table(struct database *self, const struct target_table *table,
-                               const struct shape *const *shapes, uint32_t shape_count,
+enum status folder_check_table(struct database *self, const struct check_request *request,
                                struct buffer *out, struct error *error);
-enum status folder_prepare(struct database *self, struct target_table *tables, uint32_t table_count,
-                           const struct schema *same_engine_objects, struct error *error);
-enum status folder_after_load(struct database *self, const struct target_table *tables,
-                              uint32_t table_count, const struct schema *objects,
-                              void (*progress)(const char *what), uint32_t *broken,
+enum status folder_prepare(struct database *self, const struct prepare_request *request,
+                           struct error *error);
+enum status folder_after_load(struct database *self, struct after_load_request *request,
                               struct error *error);
 /* A decoder for raw_next and raw_read over a whole file of the target. */
 enum status folder_segment_open(struct folder *folder, const char *table, const char *path,

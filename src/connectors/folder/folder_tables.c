@@ -25,10 +25,10 @@ static bool is_possible(const struct folder *folder, const char *name)
     return !is_reserved(name) && (format->name_valid == NULL || format->name_valid(name));
 }
 
-enum status folder_check_table(struct database *self, const struct target_table *table,
-                               const struct shape *const *shapes, uint32_t shape_count,
+enum status folder_check_table(struct database *self, const struct check_request *request,
                                struct buffer *out, struct error *error)
 {
+    const struct target_table *table = request->table;
     (void)error;
     if (is_reserved(table->name)) {
         buffer_append_string(out, "the table's name is one that this folder keeps for itself\n");
@@ -41,7 +41,7 @@ enum status folder_check_table(struct database *self, const struct target_table 
         buffer_append_string(out, "existing: a folder of files finds no record by its key; only "
                                   "`existing: refuse` works here\n");
     }
-    of(self)->format->check_table(of(self), table, shapes, shape_count, out);
+    of(self)->format->check_table(of(self), table, request->shapes, request->shape_count, out);
     return STATUS_OK;
 }
 
@@ -223,22 +223,21 @@ static enum status prepare_one(struct folder *folder, struct target_table *table
     return failpoint_hit("files.after_table", error);
 }
 
-enum status folder_prepare(struct database *self, struct target_table *tables, uint32_t table_count,
-                           const struct schema *same_engine_objects, struct error *error)
+enum status folder_prepare(struct database *self, const struct prepare_request *request,
+                           struct error *error)
 {
     struct folder *folder = of(self);
     struct arena *arena = arena_create(0);
-    (void)same_engine_objects;
     enum status status = file_make_folder(folder_path(arena, folder, "tables"), error);
     if (status != STATUS_OK) {
         error_recode(error, ERROR_TARGET_SCHEMA);
     }
-    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
-        if (!is_possible(folder, tables[at].name)) {
+    for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
+        if (!is_possible(folder, request->tables[at].name)) {
             status = error_set(error, ERROR_TARGET_SCHEMA, NULL, "%s allow no table of such a name",
                                folder->base.connector->title);
         } else {
-            status = prepare_one(folder, &tables[at], arena, error);
+            status = prepare_one(folder, &request->tables[at], arena, error);
         }
     }
     /* also of those that a killed attempt made */
@@ -250,18 +249,13 @@ enum status folder_prepare(struct database *self, struct target_table *tables, u
     return status;
 }
 
-enum status folder_after_load(struct database *self, const struct target_table *tables,
-                              uint32_t table_count, const struct schema *objects,
-                              void (*progress)(const char *what), uint32_t *broken,
+enum status folder_after_load(struct database *self, struct after_load_request *request,
                               struct error *error)
 {
     struct arena *arena = arena_create(0);
     enum status status = STATUS_OK;
-    (void)objects;
-    (void)progress;
-    *broken = 0;
-    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
-        status = write_definition(of(self), &tables[at], true, arena, error);
+    for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
+        status = write_definition(of(self), &request->tables[at], true, arena, error);
     }
     arena_destroy(arena);
     return status;

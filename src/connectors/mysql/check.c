@@ -115,11 +115,11 @@ static void check_layout(const struct mysql_database *self, const struct target_
     }
 }
 
-enum status mysql_check_table(struct database *database, const struct target_table *table,
-                              const struct shape *const *shapes, uint32_t shape_count,
+enum status mysql_check_table(struct database *database, const struct check_request *request,
                               struct buffer *out, struct error *error)
 {
     struct mysql_database *self = mysql_database_of(database);
+    const struct target_table *table = request->table;
     struct arena *arena = arena_create(0);
     struct mysql_table facts;
     MYSQL *connection = NULL;
@@ -137,8 +137,8 @@ enum status mysql_check_table(struct database *database, const struct target_tab
     if (found && facts.schema->kind != SCHEMA_TABLE) {
         buffer_append_string(out, "the target has a view of this name, which is not written to\n");
     } else if (status != STATUS_FAILED) {
-        for (uint32_t i = 0; found && i < shape_count; i++) {
-            sql_check_shape(table, facts.schema, shapes[i], strcasecmp, out);
+        for (uint32_t i = 0; found && i < request->shape_count; i++) {
+            sql_check_shape(table, facts.schema, request->shapes[i], strcasecmp, out);
         }
         if (found && facts.engine != NULL && strcasecmp(facts.engine, "InnoDB") != 0) {
             buffer_format(out,
@@ -146,8 +146,8 @@ enum status mysql_check_table(struct database *database, const struct target_tab
                           "ENGINE=InnoDB\n",
                           facts.engine);
         }
-        status = mysql_check_rights(self, connection, table, found, out, error);
-        status = status == STATUS_OK ? mysql_check_triggers(self, connection, table, out, error)
+        status = mysql_check_rights(self, connection, request, found, out, error);
+        status = status == STATUS_OK ? mysql_check_triggers(self, connection, request, out, error)
                                      : status;
         if (status == STATUS_OK && !found && table->same_engine == NULL &&
             table->column_count <= MYSQL_COLUMNS_MAX) {

@@ -115,8 +115,7 @@ void mysql_crew_close(struct mysql_crew *crew)
 struct looking {
     struct mysql_database *self;
     MYSQL *connection;
-    const struct target_table *tables;
-    uint32_t table_count;
+    const struct after_load_request *request;
 };
 
 /* As this connector words it: others' ALTER TABLE is waited for as any lock is. */
@@ -142,9 +141,11 @@ static enum status find(void *context, struct sql_built *built, struct error *er
         SQL_SHORT, ERROR_TARGET_INVALID, &rows, error);
     *built = (struct sql_built){0};
     while (status == STATUS_OK && built->table == NULL && (row = mysql_fetch_row(rows)) != NULL) {
-        for (uint32_t i = 0; built->table == NULL && i < looking->table_count; i++) {
-            const struct target_table *table = &looking->tables[i];
-            built->table = sql_run_builds_on(table) && is_on(looking, table, row[0]) ? table : NULL;
+        for (uint32_t i = 0; built->table == NULL && i < looking->request->table_count; i++) {
+            const struct target_table *table = &looking->request->tables[i];
+            built->table =
+                sql_run_builds_on(looking->request, table) && is_on(looking, table, row[0]) ? table
+                                                                                            : NULL;
         }
         status = text_to_uint64(row[1], strlen(row[1]), &built->session);
     }
@@ -153,9 +154,8 @@ static enum status find(void *context, struct sql_built *built, struct error *er
 }
 
 enum status mysql_await_builders(struct mysql_database *self, MYSQL *connection,
-                                 const struct target_table *tables, uint32_t table_count,
-                                 void (*progress)(const char *what), struct error *error)
+                                 const struct after_load_request *request, struct error *error)
 {
-    struct looking looking = {self, connection, tables, table_count};
-    return sql_await_builders(find, &looking, self->sql.shown, progress, error);
+    struct looking looking = {self, connection, request};
+    return sql_await_builders(find, &looking, self->sql.shown, request->progress, error);
 }

@@ -21,11 +21,11 @@ void mysql_finisher_say(const struct mysql_finisher *finisher, const char *what,
 {
     char printable[160];
     char line[200];
-    if (finisher->progress != NULL) {
+    if (finisher->request->progress != NULL) {
         text_printable(name, strlen(name), printable, sizeof printable);
         snprintf(line, sizeof line, "%s %s", what, printable);
         pthread_mutex_lock(&progress_lock);
-        finisher->progress(line);
+        finisher->request->progress(line);
         pthread_mutex_unlock(&progress_lock);
     }
 }
@@ -134,13 +134,10 @@ struct finishing {
     struct mysql_crew crew;
     struct arena *arena; /* of what is seen for one step */
     struct mysql_look look;
-    const struct target_table *tables;
-    uint32_t table_count;
+    struct after_load_request *request;
     uint32_t *made; /* the numbers of those that this run made, the largest first */
     uint32_t made_count;
     enum step step;
-    void (*progress)(const char *what);
-    uint32_t *broken;
     struct mysql_found_references found;
 };
 
@@ -149,15 +146,10 @@ static enum status finish_table(void *context, MYSQL *connection, struct arena *
                                 uint32_t number, struct error *error)
 {
     struct finishing *finishing = context;
-    const struct target_table *table = &finishing->tables[finishing->made[number]];
-    struct mysql_finisher finisher = {finishing->self,
-                                      connection,
-                                      arena,
-                                      finishing->progress,
-                                      finishing->broken,
-                                      &finishing->found,
-                                      &finishing->crew.failed,
-                                      error};
+    const struct target_table *table = &finishing->request->tables[finishing->made[number]];
+    struct mysql_finisher finisher = {
+        finishing->self,         connection, arena, finishing->request, &finishing->found,
+        &finishing->crew.failed, error};
     struct mysql_table facts;
     enum status status = mysql_look_at(&finishing->look, finishing->self, connection, table->name,
                                        arena, &facts, error);
@@ -188,7 +180,8 @@ static enum status is_any_referring(const struct finishing *finishing, struct ar
         struct mysql_table facts;
         arena_reset(arena);
         status = mysql_look_at(&finishing->look, finishing->self, finishing->connection,
-                               finishing->tables[finishing->made[i]].name, arena, &facts, error);
+                               finishing->request->tables[finishing->made[i]].name, arena, &facts,
+                               error);
         *found = status == STATUS_OK && facts.schema->foreign_key_count > 0;
         status = status == STATUS_END ? STATUS_OK : status;
     }
@@ -225,10 +218,9 @@ static void want_references(struct finishing *finishing, struct arena *arena)
 {
     struct mysql_found_references *found = &finishing->found;
     size_t most = 1;
+    found->wanted = finishing->request->rejects_orphans;
     for (uint32_t i = 0; i < finishing->made_count; i++) {
-        const struct target_table *table = &finishing->tables[finishing->made[i]];
-        found->wanted |= table->rejects_orphans;
-        most += sql_foreign_key_count(table);
+        most += sql_foreign_key_count(&finishing->request->tables[finishing->made[i]]);
     }
     found->arena = arena;
     found->items = arena_allocate_zeroed(arena, most, sizeof *found->items);
@@ -262,11 +254,10 @@ static enum status finish(struct finishing *finishing, struct error *error)
     struct mysql_database *self = finishing->self;
     enum status status = mysql_control(self, &finishing->connection, error);
     status = status == STATUS_OK
-                 ? mysql_await_builders(self, finishing->connection, finishing->tables,
-                                        finishing->table_count, finishing->progress, error)
+                 ? mysql_await_builders(self, finishing->connection, finishing->request, error)
                  : status;
     status = status == STATUS_OK
-                 ? mysql_put_back(self, self->sql.run_id, finishing->progress, error)
+                 ? mysql_put_back(self, self->sql.run_id, finishing->request->progress, error)
                  : status;
     status = status == STATUS_OK ? mysql_control(self, &finishing->connection, error) : status;
     status =
@@ -276,8 +267,8 @@ static enum status finish(struct finishing *finishing, struct error *error)
     }
     status = status == STATUS_OK ? take_orphans(finishing, error) : status;
     status = status == STATUS_OK
-                 ? mysql_drop_key_tables(self, finishing->connection, finishing->tables,
-                                         finishing->table_count, error)
+                 ? mysql_drop_key_tables(self, finishing->connection, finishing->request->tables,
+                                         finishing->request->table_count, error)
                  : status;
     return status == STATUS_OK ? mysql_silence_keys(self, finishing->connection, false, error)
                                : status;
@@ -288,37 +279,32 @@ static int compare_records(const void *left, const void *right, void *context)
     const uint32_t *one = left;
     const uint32_t *other = right;
     const struct finishing *finishing = context;
-    uint64_t of_one = finishing->tables[*one].records_written;
-    uint64_t of_other = finishing->tables[*other].records_written;
+    const uint64_t *written = finishing->request->records_written;
+    uint64_t of_one = written[*one];
+    uint64_t of_other = written[*other];
     return of_one != of_other ? (of_one > of_other ? -1 : 1) : (*one > *other) - (*one < *other);
 }
 
 /* So none of the largest is begun when the others are done. InnoDB's own counts are estimates. */
 static void put_largest_first(struct finishing *finishing)
 {
-    if (finishing->made_count > 0) {
+    if (finishing->made_count > 0 && finishing->request->records_written != NULL) {
         qsort_r(finishing->made, finishing->made_count, sizeof *finishing->made, compare_records,
                 finishing);
     }
 }
 
-enum status mysql_after_load(struct database *database, const struct target_table *tables,
-                             uint32_t table_count, const struct schema *objects,
-                             void (*progress)(const char *what), uint32_t *broken,
+enum status mysql_after_load(struct database *database, struct after_load_request *request,
                              struct error *error)
 {
     struct mysql_database *self = mysql_database_of(database);
     struct finishing finishing = {.self = self,
                                   .crew = {.self = self, .keys_silent = true},
                                   .arena = arena_create(0),
-                                  .tables = tables,
-                                  .table_count = table_count,
-                                  .progress = progress,
-                                  .broken = broken};
-    uint32_t *made = memory_allocate_zeroed((size_t)table_count + 1, sizeof *made);
-    *broken = 0;
-    for (uint32_t i = 0; i < table_count; i++) {
-        if (tables[i].created) {
+                                  .request = request};
+    uint32_t *made = memory_allocate_zeroed((size_t)request->table_count + 1, sizeof *made);
+    for (uint32_t i = 0; i < request->table_count; i++) {
+        if (request->tables[i].created) {
             made[finishing.made_count++] = i;
         }
     }
@@ -331,7 +317,7 @@ enum status mysql_after_load(struct database *database, const struct target_tabl
     mysql_crew_close(&finishing.crew);
     arena_destroy(finishing.arena);
     free(made);
-    return status == STATUS_OK
-               ? mysql_objects_make(self, tables, table_count, objects, MYSQL_AFTER_LOAD, error)
-               : status;
+    return status == STATUS_OK ? mysql_objects_make(self, request->tables, request->table_count,
+                                                    request->objects, MYSQL_AFTER_LOAD, error)
+                               : status;
 }

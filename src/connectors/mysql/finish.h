@@ -22,8 +22,7 @@ struct mysql_finisher {
     struct mysql_database *self;
     MYSQL *connection;
     struct arena *arena;
-    void (*progress)(const char *what);
-    uint32_t *broken; /* foreign keys that are missing, or not obeyed by all; one thread's */
+    struct after_load_request *request;   /* `broken` is one thread's */
     struct mysql_found_references *found; /* the same thread's */
     const _Atomic bool *cancelled;        /* another thread's work has failed */
     struct error *error;

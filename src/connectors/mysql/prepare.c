@@ -351,9 +351,7 @@ struct preparing {
     MYSQL *connection; /* the control thread's */
     struct arena *arena;
     struct mysql_look look;
-    struct target_table *tables;
-    uint32_t table_count;
-    const char *from;  /* the source's database, if it is one of this kind */
+    const struct prepare_request *request;
     uint32_t *missing; /* numbers of the tables that are to be made */
     uint32_t missing_count;
 };
@@ -361,7 +359,7 @@ struct preparing {
 static enum status find(struct preparing *preparing, uint32_t number, struct error *error)
 {
     struct mysql_database *self = preparing->self;
-    struct target_table *table = &preparing->tables[number];
+    struct target_table *table = &preparing->request->tables[number];
     struct mysql_table facts;
     enum mysql_making making = MYSQL_NOT_MADE;
 
@@ -397,7 +395,7 @@ static enum status note(struct preparing *preparing, enum mysql_making making, s
         return status;
     }
     for (uint32_t i = 0; status == STATUS_OK && i < preparing->missing_count; i++) {
-        const char *name = preparing->tables[preparing->missing[i]].name;
+        const char *name = preparing->request->tables[preparing->missing[i]].name;
         status = mysql_note_making(preparing->self, connection, name, making, error);
     }
     return mysql_end(preparing->self, connection, status, error);
@@ -408,9 +406,11 @@ static enum status make(void *context, MYSQL *connection, struct arena *arena, u
                         struct error *error)
 {
     const struct preparing *preparing = context;
-    const struct target_table *table = &preparing->tables[preparing->missing[number]];
+    const struct schema *objects = preparing->request->objects;
+    const struct target_table *table = &preparing->request->tables[preparing->missing[number]];
+    const char *from = objects != NULL ? objects->settings : NULL; /* the source's database */
     if (failpoint_hit("mysql.after_intent", error) != STATUS_OK ||
-        create(preparing->self, connection, table, preparing->from, arena, error) != STATUS_OK) {
+        create(preparing->self, connection, table, from, arena, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return failpoint_hit("mysql.after_table", error);
@@ -430,7 +430,7 @@ static enum status make_missing(struct preparing *preparing, struct error *error
                                  : status;
     mysql_crew_close(&crew);
     for (uint32_t i = 0; status == STATUS_OK && i < preparing->missing_count; i++) {
-        preparing->tables[preparing->missing[i]].created = true;
+        preparing->request->tables[preparing->missing[i]].created = true;
     }
     status = status == STATUS_OK ? note(preparing, MYSQL_MADE, error) : status;
     return status == STATUS_OK ? mysql_control(preparing->self, &preparing->connection, error)
@@ -455,7 +455,7 @@ static enum status make_undo(const struct preparing *preparing, const struct tar
 
 static enum status prepare(struct preparing *preparing, struct error *error)
 {
-    uint32_t count = preparing->table_count;
+    uint32_t count = preparing->request->table_count;
     preparing->missing =
         arena_allocate_zeroed(preparing->arena, (size_t)count + 1, sizeof *preparing->missing);
     enum status status = mysql_look(preparing->self, preparing->connection, count, preparing->arena,
@@ -465,32 +465,25 @@ static enum status prepare(struct preparing *preparing, struct error *error)
     }
     status = status == STATUS_OK ? make_missing(preparing, error) : status;
     for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
-        status = make_undo(preparing, &preparing->tables[i], error);
+        status = make_undo(preparing, &preparing->request->tables[i], error);
     }
     return status;
 }
 
-enum status mysql_prepare(struct database *database, struct target_table *tables,
-                          uint32_t table_count, const struct schema *objects, struct error *error)
+enum status mysql_prepare(struct database *database, const struct prepare_request *request,
+                          struct error *error)
 {
     struct mysql_database *self = mysql_database_of(database);
-    struct preparing preparing = {
-        .self = self,
-        .arena = arena_create(0),
-        .tables = tables,
-        .table_count = table_count,
-        .from = objects != NULL ? objects->settings : NULL,
-    };
-
+    struct preparing preparing = {.self = self, .arena = arena_create(0), .request = request};
     mysql_forget_seen(self);
     enum status status = mysql_control(self, &preparing.connection, error);
     status = status == STATUS_OK ? failpoint_hit("mysql.before_schema", error) : status;
-    status = status == STATUS_OK ? mysql_objects_make(self, tables, table_count, objects,
-                                                      MYSQL_BEFORE_TABLES, error)
+    status = status == STATUS_OK ? mysql_objects_make(self, request->tables, request->table_count,
+                                                      request->objects, MYSQL_BEFORE_TABLES, error)
                                  : status;
     status = status == STATUS_OK ? mysql_control(self, &preparing.connection, error) : status;
     status = status == STATUS_OK ? prepare(&preparing, error) : status;
     arena_destroy(preparing.arena);
-    status = status == STATUS_OK ? mysql_rebuild_drop(self, tables, table_count, error) : status;
+    status = status == STATUS_OK ? mysql_rebuild_drop(self, request, error) : status;
     return status == STATUS_OK ? failpoint_hit("mysql.after_schema", error) : status;
 }

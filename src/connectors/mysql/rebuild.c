@@ -171,33 +171,34 @@ static enum status tell(const struct rebuilding *rebuilding, const char *table,
     return STATUS_OK;
 }
 
-enum status mysql_foretell(struct database *database, const struct target_table *table,
+enum status mysql_foretell(struct database *database, const struct prepare_request *request,
                            struct buffer *out, struct error *error)
 {
     struct rebuilding rebuilding = {
         .self = mysql_database_of(database), .arena = arena_create(0), .error = error};
     enum status status = mysql_control(rebuilding.self, &rebuilding.connection, error);
-    if (status == STATUS_OK && table->rebuilds_indexes) {
-        status = each_key(&rebuilding, table->name, tell, out);
+    for (uint32_t i = 0;
+         status == STATUS_OK && request->rebuilds_indexes && i < request->table_count; i++) {
+        status = each_key(&rebuilding, request->tables[i].name, tell, out);
     }
     arena_destroy(rebuilding.arena);
     return status;
 }
 
 enum status mysql_check_triggers(struct mysql_database *self, MYSQL *connection,
-                                 const struct target_table *table, struct buffer *out,
+                                 const struct check_request *request, struct buffer *out,
                                  struct error *error)
 {
     struct buffer sql = {0};
     int64_t count = 0;
-    if (!table->disables_triggers) {
+    if (!request->disables_triggers) {
         return STATUS_OK;
     }
     buffer_append_string(&sql, "SELECT count(*) FROM information_schema.triggers WHERE "
                                "event_object_schema = ");
     mysql_append_string(&sql, self->sql.schema);
     buffer_append_string(&sql, " AND event_object_table = ");
-    mysql_append_string(&sql, table->name);
+    mysql_append_string(&sql, request->table->name);
     enum status status =
         mysql_ask_number(self, connection, &sql, SQL_SHORT, ERROR_TARGET_INVALID, 0, &count, error);
     if (status == STATUS_OK && count > 0) {
@@ -246,13 +247,13 @@ static enum status note(const struct rebuilding *rebuilding, const char *table,
 }
 
 static enum status note_within(const struct rebuilding *rebuilding,
-                               const struct target_table *tables, uint32_t table_count)
+                               const struct prepare_request *request)
 {
     enum status status =
         mysql_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error);
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        if (tables[i].rebuilds_indexes && !tables[i].created) {
-            status = each_key(rebuilding, tables[i].name, note, NULL);
+    for (uint32_t i = 0; status == STATUS_OK && i < request->table_count; i++) {
+        if (!request->tables[i].created) {
+            status = each_key(rebuilding, request->tables[i].name, note, NULL);
         }
     }
     return status == STATUS_OK ? failpoint_hit("mysql.before_note", rebuilding->error) : status;
@@ -384,15 +385,15 @@ static enum status change_all(const struct rebuilding *rebuilding, struct change
     return status;
 }
 
-enum status mysql_rebuild_drop(struct mysql_database *self, const struct target_table *tables,
-                               uint32_t table_count, struct error *error)
+enum status mysql_rebuild_drop(struct mysql_database *self, const struct prepare_request *request,
+                               struct error *error)
 {
     struct rebuilding rebuilding = {.self = self, .error = error};
     struct change change = {.drops = true,
                             .failpoints = {"mysql.before_keys_drop", "mysql.after_keys_drop"}};
     bool wanted = false;
-    for (uint32_t i = 0; i < table_count; i++) {
-        wanted = wanted || (tables[i].rebuilds_indexes && !tables[i].created);
+    for (uint32_t i = 0; request->rebuilds_indexes && i < request->table_count; i++) {
+        wanted = wanted || !request->tables[i].created;
     }
     if (!wanted || self->sql.run_id == NULL) {
         return STATUS_OK;
@@ -401,8 +402,7 @@ enum status mysql_rebuild_drop(struct mysql_database *self, const struct target_
     enum status status = mysql_control(self, &rebuilding.connection, error);
     status = status == STATUS_OK ? make_notes_table(&rebuilding) : status;
     if (status == STATUS_OK && mysql_begin(self, &rebuilding.connection, error) == STATUS_OK) {
-        status = mysql_end(self, rebuilding.connection,
-                           note_within(&rebuilding, tables, table_count), error);
+        status = mysql_end(self, rebuilding.connection, note_within(&rebuilding, request), error);
     } else {
         status = STATUS_FAILED;
     }

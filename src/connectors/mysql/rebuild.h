@@ -11,18 +11,18 @@
  * The rows stay until all of them are put back.
  */
 
-/* Notes and drops what the tables' `rebuilds_indexes` asks for. Repeatable. */
-enum status mysql_rebuild_drop(struct mysql_database *self, const struct target_table *tables,
-                               uint32_t table_count, struct error *error) MUST_USE;
+/* Notes and drops what `rebuilds_indexes` asks for. Repeatable. */
+enum status mysql_rebuild_drop(struct mysql_database *self, const struct prepare_request *request,
+                               struct error *error) MUST_USE;
 /* Makes again what the run dropped. Repeatable. */
 enum status mysql_put_back(struct mysql_database *self, const char *run_id,
                            void (*progress)(const char *what), struct error *error) MUST_USE;
 /* target_functions.foretell */
-enum status mysql_foretell(struct database *self, const struct target_table *table,
+enum status mysql_foretell(struct database *self, const struct prepare_request *request,
                            struct buffer *out, struct error *error);
 /* A line for triggers that can't be told not to fire. */
 enum status mysql_check_triggers(struct mysql_database *self, MYSQL *connection,
-                                 const struct target_table *table, struct buffer *out,
+                                 const struct check_request *request, struct buffer *out,
                                  struct error *error) MUST_USE;
 
 #endif

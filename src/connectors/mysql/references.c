@@ -107,7 +107,7 @@ static enum status look_for_orphans(struct mysql_finisher *finisher,
     struct buffer words = {0};
     int64_t found = 0;
     orphans.table = table->name;
-    orphans.records_written = table->records_written;
+    orphans.records_written = after_load_records_written(finisher->request, table);
     orphans.columns = reference->columns;
     orphans.partner = reference->table;
     orphans.referenced = reference->referenced;
@@ -128,7 +128,7 @@ static enum status look_for_orphans(struct mysql_finisher *finisher,
         name_orphans(finisher, &orphans, &words);
         log_write(LOG_WARNING, "%s: the foreign key to %s is there, but broken%s", table->name,
                   reference->table, buffer_string(&words));
-        ++*finisher->broken;
+        finisher->request->broken++;
     }
     buffer_free(&words);
     return status;
@@ -210,7 +210,7 @@ static enum status add_reference(struct mysql_finisher *finisher, const struct t
         if (!finisher->found->again) {
             log_write(LOG_WARNING, "%s: the foreign key to %s is not made: %s", table->name,
                       reference->table, problem.message);
-            ++*finisher->broken;
+            finisher->request->broken++;
         }
         return STATUS_OK;
     }

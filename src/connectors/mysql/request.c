@@ -409,6 +409,7 @@ static const struct sql_request_dialect dialect = {
     .present = " IS NOT NULL",
     .digest_words = &digest_words,
     .rules = &mysql_rules,
+    .is_null = " <=> NULL", /* the day 0000-00-00 of a column that is NOT NULL "IS NULL" */
     .bytes_before = "X'",
     .bytes_behind = "'",
     .describe_query = describe_query,

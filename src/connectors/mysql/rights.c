@@ -191,9 +191,10 @@ static void tell_missing(const struct mysql_database *self, unsigned missing, co
     buffer_format(out, " TO %s\n", self->rights->account);
 }
 
-static unsigned needed_for(const struct mysql_database *self, const struct target_table *table,
+static unsigned needed_for(const struct mysql_database *self, const struct check_request *request,
                            bool is_there)
 {
+    const struct target_table *table = request->table;
     bool overwrites = table->existing == EXISTING_UPSERT || table->existing == EXISTING_REPLACE;
     bool refers = table->same_engine != NULL ? table->same_engine->foreign_key_count > 0
                                              : table->reference_count > 0;
@@ -202,13 +203,14 @@ static unsigned needed_for(const struct mysql_database *self, const struct targe
                (refers && !self->mariadb ? RIGHT_REFERENCES : 0U); /* MariaDB has no use for it */
     }
     return RIGHT_SELECT | RIGHT_INSERT | (overwrites ? RIGHT_UPDATE : 0U) |
-           (table->rebuilds_indexes ? RIGHT_ALTER : 0U);
+           (request->rebuilds_indexes ? RIGHT_ALTER : 0U);
 }
 
 enum status mysql_check_rights(struct mysql_database *self, MYSQL *connection,
-                               const struct target_table *table, bool is_there, struct buffer *out,
-                               struct error *error)
+                               const struct check_request *request, bool is_there,
+                               struct buffer *out, struct error *error)
 {
+    const struct target_table *table = request->table;
     static const char ledger[] = "_transhume_";
     bool stages = table->distinct || (is_there && table->existing != EXISTING_REFUSE &&
                                       (table->existing != EXISTING_APPEND || table->keeps_undo));
@@ -223,7 +225,7 @@ enum status mysql_check_rights(struct mysql_database *self, MYSQL *connection,
     }
     unsigned whole = OF_LEDGER | (stages ? RIGHT_TEMPORARY : 0U);
     whole &= ~granted_for(self->rights, ledger, sizeof ledger - 1);
-    unsigned own = needed_for(self, table, is_there);
+    unsigned own = needed_for(self, request, is_there);
     own &= ~granted_for(self->rights, table->name, strlen(table->name) + 1);
     if ((whole | own) != 0 && !self->rights->asked &&
         ask_server(self, connection, error) != STATUS_OK) {

@@ -25,7 +25,7 @@ enum status mysql_run_unchecked(struct mysql_database *self, MYSQL *connection, 
 enum status mysql_alter_unchecked(struct mysql_database *self, MYSQL *connection,
                                   struct buffer *sql, const char *table,
                                   struct error *error) MUST_USE;
-/* For a run whose writes stand as they are (target_table.triggers_off): no foreign key answers in
+/* For a run whose writes stand as they are (database.triggers_off): no foreign key answers in
  * this session, neither by refusing nor by doing more. Triggers can't be told not to fire. */
 enum status mysql_silence_keys(struct mysql_database *self, MYSQL *connection, bool off,
                                struct error *error) MUST_USE;
@@ -35,32 +35,29 @@ enum status mysql_target_describe(struct mysql_database *self, MYSQL *connection
                                   struct error *error) MUST_USE;
 
 /* check.c */
-enum status mysql_check_table(struct database *self, const struct target_table *table,
-                              const struct shape *const *shapes, uint32_t shape_count,
+enum status mysql_check_table(struct database *self, const struct check_request *request,
                               struct buffer *out, struct error *error);
 /* rights.c: a line for what the account may not do that the table takes; nothing where that can't
  * be known. */
 enum status mysql_check_rights(struct mysql_database *self, MYSQL *connection,
-                               const struct target_table *table, bool is_there, struct buffer *out,
-                               struct error *error) MUST_USE;
+                               const struct check_request *request, bool is_there,
+                               struct buffer *out, struct error *error) MUST_USE;
 void mysql_rights_free(struct mysql_rights *rights); /* what is not in an arena; NULL is fine */
 /* prepare.c */
-enum status mysql_prepare(struct database *self, struct target_table *tables, uint32_t table_count,
-                          const struct schema *objects, struct error *error);
+enum status mysql_prepare(struct database *self, const struct prepare_request *request,
+                          struct error *error);
 /* "KEY `name` (…)" */
 void mysql_append_index(struct buffer *sql, const struct target_index *index);
 /* Does the table's comment say that the claimed run is making it? */
 bool mysql_is_marked(const struct mysql_database *self, const struct mysql_table *facts);
 /* finish.c */
-enum status mysql_after_load(struct database *self, const struct target_table *tables,
-                             uint32_t table_count, const struct schema *objects,
-                             void (*progress)(const char *what), uint32_t *broken,
+enum status mysql_after_load(struct database *self, struct after_load_request *request,
                              struct error *error);
 
 /* crew.c: sql_await_builders for the tables. */
 enum status mysql_await_builders(struct mysql_database *self, MYSQL *connection,
-                                 const struct target_table *tables, uint32_t table_count,
-                                 void (*progress)(const char *what), struct error *error) MUST_USE;
+                                 const struct after_load_request *request,
+                                 struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- layout.c */
 

@@ -75,11 +75,11 @@ enum status mysql_writer_open(struct database *database, const struct target_tab
         opened->tables[i].plan = &tables[i];
     }
     opened->table_count = table_count;
-    bool silent = table_count > 0 && tables[0].triggers_off;
     if (writer_loader_start(opened, error) != STATUS_OK ||
         mysql_join(self, &opened->connection, error) != STATUS_OK ||
         ask_packet(opened, error) != STATUS_OK ||
-        (silent && mysql_silence_keys(self, opened->connection, true, error) != STATUS_OK) ||
+        (database->triggers_off &&
+         mysql_silence_keys(self, opened->connection, true, error) != STATUS_OK) ||
         writer_distinct_note(opened, error) != STATUS_OK) {
         mysql_writer_close(opened);
         return STATUS_FAILED;

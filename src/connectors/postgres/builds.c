@@ -517,8 +517,7 @@ enum status postgres_builds_run(struct postgres_database *self, struct postgres_
 struct looking {
     struct postgres_database *self;
     PGconn *connection;
-    const struct target_table *tables;
-    uint32_t table_count;
+    const struct after_load_request *request;
 };
 
 static enum status find(void *context, struct sql_built *built, struct error *error)
@@ -532,10 +531,11 @@ static enum status find(void *context, struct sql_built *built, struct error *er
     for (int row = 0; status == STATUS_OK && built->table == NULL && row < PQntuples(rows); row++) {
         const char *name = PQgetvalue(rows, row, 0);
         const char *session = PQgetvalue(rows, row, 1);
-        for (uint32_t i = 0; built->table == NULL && i < looking->table_count; i++) {
-            const struct target_table *table = &looking->tables[i];
+        for (uint32_t i = 0; built->table == NULL && i < looking->request->table_count; i++) {
+            const struct target_table *table = &looking->request->tables[i];
             built->table =
-                sql_run_builds_on(table) && strcmp(name, table->name) == 0 ? table : NULL;
+                sql_run_builds_on(looking->request, table) && strcmp(name, table->name) == 0 ? table
+                                                                                             : NULL;
         }
         status = text_to_uint64(session, strlen(session), &built->session);
     }
@@ -544,9 +544,8 @@ static enum status find(void *context, struct sql_built *built, struct error *er
 }
 
 enum status postgres_await_builders(struct postgres_database *self, PGconn *connection,
-                                    const struct target_table *tables, uint32_t table_count,
-                                    void (*progress)(const char *what), struct error *error)
+                                    const struct after_load_request *request, struct error *error)
 {
-    struct looking looking = {self, connection, tables, table_count};
-    return sql_await_builders(find, &looking, self->sql.shown, progress, error);
+    struct looking looking = {self, connection, request};
+    return sql_await_builders(find, &looking, self->sql.shown, request->progress, error);
 }

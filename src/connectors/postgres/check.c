@@ -148,9 +148,10 @@ static void append_grant(const struct postgres_database *self, const PGresult *r
                     PQgetvalue(rights, 0, ROLE));
 }
 
-static void tell_of_table(const struct postgres_database *self, const struct target_table *table,
+static void tell_of_table(const struct postgres_database *self, const struct check_request *request,
                           const PGresult *rights, struct buffer *out)
 {
+    const struct target_table *table = request->table;
     char printable[SQL_SHOWN_BYTES];
     if (!may(rights, MAY_INSERT) || !may(rights, MAY_SELECT)) {
         buffer_append_string(out, "the role may not read and write it: ");
@@ -161,11 +162,11 @@ static void tell_of_table(const struct postgres_database *self, const struct tar
                              "the role may not change its records, as upsert and replace do: ");
         append_grant(self, rights, "UPDATE", table->name, out);
     }
-    if (table->loses_records && !may(rights, MAY_DELETE)) {
+    if (request->loses_records && !may(rights, MAY_DELETE)) {
         buffer_append_string(out, "the role may not take records out of it: ");
         append_grant(self, rights, "DELETE", table->name, out);
     }
-    if ((table->rebuilds_indexes || table->disables_triggers) && !may(rights, MAY_ALTER)) {
+    if ((request->rebuilds_indexes || request->disables_triggers) && !may(rights, MAY_ALTER)) {
         buffer_format(out,
                       "the role does not own it, as --indexes rebuild and --triggers disable need: "
                       "GRANT the role %s to it\n",
@@ -198,7 +199,7 @@ static void tell_of_schema(const struct postgres_database *self, const PGresult 
 
 /* What the role lacks, before anything is written. */
 static enum status check_rights(struct postgres_database *self, PGconn *connection,
-                                const struct target_table *table,
+                                const struct check_request *request,
                                 const struct postgres_table *facts, bool staged, struct buffer *out,
                                 struct error *error)
 {
@@ -213,7 +214,7 @@ static enum status check_rights(struct postgres_database *self, PGconn *connecti
         self->may_temp = may(rights, MAY_TEMP);
         tell_of_schema(self, rights, staged, out);
         if (facts != NULL) {
-            tell_of_table(self, table, rights, out);
+            tell_of_table(self, request, rights, out);
         }
     }
     PQclear(rights);
@@ -237,23 +238,25 @@ static void tell_of_rule(const char *name, char event, struct buffer *out)
 
 /* Statements that the server refuses for a table with such rules. */
 static enum status check_rules(struct postgres_database *self, PGconn *connection,
-                               const struct target_table *table, const struct postgres_table *facts,
-                               struct buffer *out, struct error *error)
+                               const struct check_request *request,
+                               const struct postgres_table *facts, struct buffer *out,
+                               struct error *error)
 {
+    bool overwriting = overwrites(request->table);
     bool silent = false;
     char oid[16] = {0};
     PGresult *result = NULL;
-    if (facts == NULL || (!overwrites(table) && !table->loses_records)) {
+    if (facts == NULL || (!overwriting && !request->loses_records)) {
         return STATUS_OK;
     }
-    if (table->triggers_off &&
+    if (request->triggers_off &&
         postgres_may_silence(self, connection, &silent, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     text_from_uint64(facts->oid, oid);
     const struct postgres_parameter parameters[] = {{.text = oid},
-                                                    {.text = overwrites(table) ? "t" : "f"},
-                                                    {.text = table->loses_records ? "t" : "f"},
+                                                    {.text = overwriting ? "t" : "f"},
+                                                    {.text = request->loses_records ? "t" : "f"},
                                                     {.text = silent ? "AR" : "AO"}};
     enum status status = postgres_query(self, connection, sql_rules, parameters, 4, SQL_SHORT,
                                         ERROR_TARGET_INVALID, &result, error);
@@ -326,11 +329,11 @@ static enum status check_references(struct postgres_database *self, PGconn *conn
 
 /* ---------------------------------------------------------------- the table */
 
-enum status postgres_check_table(struct database *database, const struct target_table *table,
-                                 const struct shape *const *shapes, uint32_t shape_count,
+enum status postgres_check_table(struct database *database, const struct check_request *request,
                                  struct buffer *out, struct error *error)
 {
     struct postgres_database *self = postgres_database_of(database);
+    const struct target_table *table = request->table;
     const struct postgres_table *facts = NULL;
     PGconn *connection = NULL;
 
@@ -353,16 +356,18 @@ enum status postgres_check_table(struct database *database, const struct target_
                              "written to\n");
         return STATUS_OK;
     }
-    for (uint32_t i = 0; facts != NULL && i < shape_count; i++) {
-        sql_check_shape(table, facts->schema, shapes[i], strcmp, out);
+    for (uint32_t i = 0; facts != NULL && i < request->shape_count; i++) {
+        sql_check_shape(table, facts->schema, request->shapes[i], strcmp, out);
     }
     /* ON CONFLICT needs a unique index over exactly the key's columns */
     sql_check_key(table, facts != NULL ? facts->schema : NULL, strcmp,
                   "primary key or unique index", out);
     check_deferrable(table, facts, out);
-    status = check_rights(self, connection, table, facts,
-                          is_staged(table, facts, shapes, shape_count), out, error);
-    status = status == STATUS_OK ? check_rules(self, connection, table, facts, out, error) : status;
+    status =
+        check_rights(self, connection, request, facts,
+                     is_staged(table, facts, request->shapes, request->shape_count), out, error);
+    status =
+        status == STATUS_OK ? check_rules(self, connection, request, facts, out, error) : status;
     return status == STATUS_OK && facts == NULL
                ? check_references(self, connection, table, out, error)
                : status;

@@ -16,10 +16,10 @@ void postgres_finisher_say(const struct postgres_finisher *finisher, const char 
 {
     char printable[160];
     char line[200];
-    if (finisher->progress != NULL) {
+    if (finisher->request->progress != NULL) {
         text_printable(name, strlen(name), printable, sizeof printable);
         snprintf(line, sizeof line, "%s %s", what, printable);
-        finisher->progress(line);
+        finisher->request->progress(line);
     }
 }
 
@@ -39,28 +39,28 @@ enum status postgres_finisher_run(struct postgres_finisher *finisher, struct buf
     return status;
 }
 
-static bool refer_to_others(const struct target_table *tables, uint32_t table_count)
+static bool refer_to_others(const struct after_load_request *request)
 {
     bool any = false;
-    for (uint32_t i = 0; i < table_count; i++) {
-        any = any || sql_foreign_key_count(&tables[i]) > 0;
+    for (uint32_t i = 0; i < request->table_count; i++) {
+        any = any || sql_foreign_key_count(&request->tables[i]) > 0;
     }
     return any;
 }
 
-static enum status make_objects(struct postgres_finisher *finisher,
-                                const struct target_table *tables, uint32_t table_count,
-                                const struct schema *objects, enum postgres_moment moment)
+static enum status make_objects(struct postgres_finisher *finisher, enum postgres_moment moment)
 {
+    const struct after_load_request *request = finisher->request;
     PGconn *connection = NULL;
-    if (objects == NULL) {
+    if (request->objects == NULL) {
         return STATUS_OK;
     }
     if (postgres_begin_brief(finisher->self, &connection, finisher->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    enum status status = postgres_objects_make(finisher->self, connection, tables, table_count,
-                                               objects, moment, finisher->error);
+    enum status status =
+        postgres_objects_make(finisher->self, connection, request->tables, request->table_count,
+                              request->objects, moment, finisher->error);
     if (status == STATUS_OK && moment == POSTGRES_AFTER_LOAD) {
         status = postgres_objects_remember(finisher->self, connection, finisher->error);
     }
@@ -70,34 +70,33 @@ static enum status make_objects(struct postgres_finisher *finisher,
     return status == STATUS_OK ? failpoint_hit("postgres.after_objects", finisher->error) : status;
 }
 
-static enum status finish_tables(struct postgres_finisher *finisher,
-                                 const struct target_table *tables, uint32_t table_count,
-                                 struct arena *arena)
+static enum status finish_tables(struct postgres_finisher *finisher, struct arena *arena)
 {
+    const struct after_load_request *request = finisher->request;
     struct postgres_catalog catalog;
     enum status status = postgres_catalog_read(finisher->self, finisher->connection, NULL, arena,
                                                &catalog, finisher->error);
     finisher->catalog = &catalog;
     if (status == STATUS_OK) {
-        status = postgres_make_keys(finisher->self, tables, table_count, &catalog, arena,
-                                    finisher->progress, finisher->error);
+        status = postgres_make_keys(finisher->self, request->tables, request->table_count, &catalog,
+                                    arena, request->progress, finisher->error);
     }
     if (status == STATUS_OK) { /* moving records may have made the connection anew */
         status = postgres_control(finisher->self, &finisher->connection, finisher->error);
     }
-    if (status == STATUS_OK && refer_to_others(tables, table_count)) { /* they may take hours */
+    if (status == STATUS_OK && refer_to_others(request)) { /* they may take hours */
         postgres_builders_end(finisher->self);
         postgres_builders_keep(finisher->self);
     }
     if (status == STATUS_OK) {
         finisher->arena = arena;
-        status = postgres_make_references(finisher, tables, table_count);
+        status = postgres_make_references(finisher);
     }
     if (status == STATUS_OK) {
-        status = postgres_validate_left(finisher, tables, table_count);
+        status = postgres_validate_left(finisher);
     }
     if (status == STATUS_OK) {
-        status = postgres_analyze_tables(finisher, tables, table_count, &catalog, arena);
+        status = postgres_analyze_tables(finisher, &catalog, arena);
     }
     finisher->catalog = NULL;
     return status;
@@ -111,36 +110,30 @@ static enum status drop_key_tables(const struct postgres_finisher *finisher)
                                               POSTGRES_OWN_KEYS, run_id, finisher->error);
 }
 
-enum status postgres_after_load(struct database *database, const struct target_table *tables,
-                                uint32_t table_count, const struct schema *objects,
-                                void (*progress)(const char *what), uint32_t *broken,
+enum status postgres_after_load(struct database *database, struct after_load_request *request,
                                 struct error *error)
 {
-    struct postgres_finisher finisher = {.self = postgres_database_of(database),
-                                         .progress = progress,
-                                         .broken = broken,
-                                         .error = error};
+    struct postgres_finisher finisher = {
+        .self = postgres_database_of(database), .request = request, .error = error};
     struct arena *arena = arena_create(0);
-    *broken = 0;
     postgres_builders_keep(finisher.self);
     enum status status = postgres_control(finisher.self, &finisher.connection, error);
 
     if (status == STATUS_OK) {
-        status = postgres_await_builders(finisher.self, finisher.connection, tables, table_count,
-                                         progress, error);
+        status = postgres_await_builders(finisher.self, finisher.connection, request, error);
     }
     if (status == STATUS_OK) {
-        status = make_objects(&finisher, tables, table_count, objects, POSTGRES_BEFORE_INDEXES);
+        status = make_objects(&finisher, POSTGRES_BEFORE_INDEXES);
     }
     if (status == STATUS_OK) {
-        status = postgres_put_back(finisher.self, finisher.self->sql.run_id, tables, table_count,
-                                   progress, error);
+        status = postgres_put_back(finisher.self, finisher.self->sql.run_id, request->tables,
+                                   request->table_count, request->progress, error);
     }
     status =
         status == STATUS_OK ? postgres_control(finisher.self, &finisher.connection, error) : status;
-    status = status == STATUS_OK ? finish_tables(&finisher, tables, table_count, arena) : status;
+    status = status == STATUS_OK ? finish_tables(&finisher, arena) : status;
     if (status == STATUS_OK) {
-        status = make_objects(&finisher, tables, table_count, objects, POSTGRES_AFTER_LOAD);
+        status = make_objects(&finisher, POSTGRES_AFTER_LOAD);
     }
     if (status == STATUS_OK) { /* which may have made the connection anew */
         status = postgres_control(finisher.self, &finisher.connection, error);

@@ -10,8 +10,7 @@ struct postgres_finisher {
     struct postgres_database *self;
     PGconn *connection;
     const struct postgres_catalog *catalog; /* the target's, once the keys are to be made */
-    void (*progress)(const char *what);
-    uint32_t *broken;                 /* foreign keys that are missing, or not obeyed by all */
+    struct after_load_request *request;
     struct sql_reference *references; /* those that are made, if records are to be taken out */
     uint32_t reference_count;
     bool collects; /* `references` is being filled, and what records break is not told yet */
@@ -30,20 +29,15 @@ enum status postgres_finisher_run(struct postgres_finisher *finisher, struct buf
 
 /* references.c: the foreign keys of all tables that the run made. Where records that break some
  * are to go, they are gone before the keys are made for good. */
-enum status postgres_make_references(struct postgres_finisher *finisher,
-                                     const struct target_table *tables,
-                                     uint32_t table_count) MUST_USE;
+enum status postgres_make_references(struct postgres_finisher *finisher) MUST_USE;
 
 /* revalidate.c: of tables that were there, the keys that an earlier run left unvalidated, if they
  * are obeyed now. */
-enum status postgres_validate_left(const struct postgres_finisher *finisher,
-                                   const struct target_table *tables,
-                                   uint32_t table_count) MUST_USE;
+enum status postgres_validate_left(const struct postgres_finisher *finisher) MUST_USE;
 
 /* statistics.c: ANALYZE of all tables that need it, several large ones at once, their sequences and
  * the count of what the run wrote beside. */
 enum status postgres_analyze_tables(struct postgres_finisher *finisher,
-                                    const struct target_table *tables, uint32_t table_count,
                                     const struct postgres_catalog *catalog,
                                     struct arena *arena) MUST_USE;
 

@@ -85,8 +85,7 @@ enum status postgres_builds_run(struct postgres_database *self, struct postgres_
 
 /* sql_await_builders for the tables; blind where `track_activities` is off. */
 enum status postgres_await_builders(struct postgres_database *self, PGconn *connection,
-                                    const struct target_table *tables, uint32_t table_count,
-                                    void (*progress)(const char *what),
+                                    const struct after_load_request *request,
                                     struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- sequences.c */

@@ -182,9 +182,7 @@ static enum status make_undo_table(struct postgres_database *self, PGconn *conne
 struct preparing {
     struct postgres_database *self;
     PGconn *connection;
-    const struct target_table *tables;
-    uint32_t table_count;
-    const struct schema *objects;
+    const struct prepare_request *request;
     PGresult *made; /* tables that this run made before */
     struct arena *arena;
     struct error *error;
@@ -205,7 +203,7 @@ static void append_key(struct buffer *sql, const struct preparing *preparing,
 {
     char name[POSTGRES_NAME_BYTES_MAX + 1];
     buffer_append_string(sql, ", ");
-    if (postgres_key_is_named(table, preparing->tables, preparing->table_count,
+    if (postgres_key_is_named(table, preparing->request->tables, preparing->request->table_count,
                               preparing->self->tables, name)) {
         postgres_append(sql, "CONSTRAINT %n ", name);
     }
@@ -250,7 +248,7 @@ static enum status make_table(struct preparing *preparing, struct target_table *
     const struct schema_table *same = table->same_engine;
     table->created = true;
     const struct schema_index *primary = NULL;
-    if (preparing->objects != NULL && same != NULL && same->native_sql != NULL) {
+    if (preparing->request->objects != NULL && same != NULL && same->native_sql != NULL) {
         buffer_append_string(&sql, same->native_sql);
         primary = postgres_key_is_late(table, NULL) ? NULL : postgres_primary_index(same);
     } else {
@@ -264,14 +262,14 @@ static enum status make_table(struct preparing *preparing, struct target_table *
     if (status == STATUS_OK && same == NULL) {
         status = make_unique_indexes(self, connection, table, preparing->error);
     }
-    if (status == STATUS_OK && preparing->objects == NULL) {
+    if (status == STATUS_OK && preparing->request->objects == NULL) {
         status = make_comments(self, connection, table, preparing->error);
     }
     if (status == STATUS_OK) {
         status = postgres_note_made(self, connection, table->name, preparing->error);
     }
     if (status == STATUS_OK) {
-        status = postgres_objects_make(self, connection, table, 1, preparing->objects,
+        status = postgres_objects_make(self, connection, table, 1, preparing->request->objects,
                                        POSTGRES_WITH_TABLES, preparing->error);
     }
     return status;
@@ -302,16 +300,15 @@ static enum status prepare_table(struct preparing *preparing, struct target_tabl
 
 /* A part of the tables, in a transaction of its own: each table that is made holds locks until its
  * end, of which a server has only so many. */
-static enum status prepare_some(struct preparing *preparing, struct target_table *tables,
-                                uint32_t count)
+static enum status prepare_some(struct preparing *preparing, uint32_t first, uint32_t end)
 {
     enum status status = postgres_begin(preparing->self, &preparing->connection, preparing->error);
     if (status != STATUS_OK) {
         return STATUS_FAILED;
     }
     status = postgres_check_claim(preparing->self, preparing->connection, preparing->error);
-    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
-        status = prepare_table(preparing, &tables[i]);
+    for (uint32_t i = first; status == STATUS_OK && i < end; i++) {
+        status = prepare_table(preparing, &preparing->request->tables[i]);
     }
     return postgres_end(preparing->self, preparing->connection, status, preparing->error);
 }
@@ -328,53 +325,50 @@ static enum status load_made(struct preparing *preparing)
                                  ERROR_LEDGER_INVALID, &preparing->made, preparing->error);
 }
 
-static enum status prepare_objects(struct preparing *preparing, const struct target_table *tables,
-                                   uint32_t count)
+static enum status prepare_objects(struct preparing *preparing)
 {
     struct postgres_database *self = preparing->self;
-    if (preparing->objects == NULL) {
+    const struct prepare_request *request = preparing->request;
+    if (request->objects == NULL) {
         return STATUS_OK;
     }
     if (postgres_begin(self, &preparing->connection, preparing->error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return postgres_end(self, preparing->connection,
-                        postgres_objects_make(self, preparing->connection, tables, count,
-                                              preparing->objects, POSTGRES_BEFORE_TABLES,
-                                              preparing->error),
+                        postgres_objects_make(self, preparing->connection, request->tables,
+                                              request->table_count, request->objects,
+                                              POSTGRES_BEFORE_TABLES, preparing->error),
                         preparing->error);
 }
 
-enum status postgres_prepare(struct database *database, struct target_table *tables,
-                             uint32_t table_count, const struct schema *objects,
+enum status postgres_prepare(struct database *database, const struct prepare_request *request,
                              struct error *error)
 {
     enum { TABLES_AT_ONCE = 100 };
     struct preparing preparing = {.self = postgres_database_of(database),
-                                  .tables = tables,
-                                  .table_count = table_count,
-                                  .objects = objects,
+                                  .request = request,
                                   .arena = arena_create(0),
                                   .error = error};
+    uint32_t count = request->table_count;
     enum status status = failpoint_hit("postgres.before_schema", error);
 
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        const struct schema_table *same = tables[i].same_engine;
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i++) {
+        const struct schema_table *same = request->tables[i].same_engine;
         status = same != NULL ? postgres_check_told(same, error) : STATUS_OK;
     }
-    status = status == STATUS_OK ? prepare_objects(&preparing, tables, table_count) : status;
+    status = status == STATUS_OK ? prepare_objects(&preparing) : status;
     status = status == STATUS_OK ? postgres_control(preparing.self, &preparing.connection, error)
                                  : status;
     status = status == STATUS_OK ? load_made(&preparing) : status;
     if (status == STATUS_OK) {
         status = postgres_target_read(preparing.self, preparing.connection, error);
     }
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i += TABLES_AT_ONCE) {
-        uint32_t count = table_count - i < TABLES_AT_ONCE ? table_count - i : TABLES_AT_ONCE;
-        status = prepare_some(&preparing, &tables[i], count);
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i += TABLES_AT_ONCE) {
+        status =
+            prepare_some(&preparing, i, count - i < TABLES_AT_ONCE ? count : i + TABLES_AT_ONCE);
     }
-    status = status == STATUS_OK ? postgres_rebuild_drop(preparing.self, tables, table_count, error)
-                                 : status;
+    status = status == STATUS_OK ? postgres_rebuild_drop(preparing.self, request, error) : status;
     if (status == STATUS_OK) {
         status = postgres_target_read(preparing.self, preparing.connection, error);
     }

@@ -21,6 +21,7 @@ static const char notes_columns[] =
 struct rebuilding {
     struct postgres_database *self;
     PGconn *connection;
+    const struct prepare_request *request;
     bool in_use;
     struct error *error;
 };
@@ -89,8 +90,8 @@ static const char *why_kept(const struct rebuilding *rebuilding, const struct ta
                             int row)
 {
     bool trigger = strcmp(PQgetvalue(rows, row, ROW_WHAT), "trigger") == 0;
-    if (trigger || !table->rebuilds_indexes) {
-        return trigger && table->disables_triggers ? NULL : "";
+    if (trigger || !rebuilding->request->rebuilds_indexes) {
+        return trigger && rebuilding->request->disables_triggers ? NULL : "";
     }
     if (PQgetisnull(rows, row, ROW_KEPT) == 0) {
         return PQgetvalue(rows, row, ROW_KEPT);
@@ -134,32 +135,42 @@ static void tell_row(const struct rebuilding *rebuilding, const struct target_ta
     }
 }
 
-enum status postgres_foretell(struct database *database, const struct target_table *table,
-                              struct buffer *out, struct error *error)
+static enum status foretell(const struct rebuilding *rebuilding, const struct target_table *table,
+                            struct buffer *out)
 {
-    struct rebuilding rebuilding = {.self = postgres_database_of(database), .error = error};
-    struct postgres_database *self = rebuilding.self;
+    const struct postgres_table *facts =
+        postgres_catalog_find(rebuilding->self->tables, table->name);
     PGresult *rows = NULL;
     bool filled = false;
+    if (facts == NULL || facts->schema->kind != SCHEMA_TABLE) {
+        return STATUS_OK;
+    }
+    enum status status = is_filled(rebuilding, table->name, &filled);
+    status = status == STATUS_OK ? read_table(rebuilding, facts, &rows) : status;
+    for (int row = 0; status == STATUS_OK && row < PQntuples(rows); row++) {
+        tell_row(rebuilding, table, rows, row,
+                 why_kept(rebuilding, table, facts, filled, rows, row), out);
+    }
+    PQclear(rows);
+    return status;
+}
+
+enum status postgres_foretell(struct database *database, const struct prepare_request *request,
+                              struct buffer *out, struct error *error)
+{
+    struct rebuilding rebuilding = {
+        .self = postgres_database_of(database), .request = request, .error = error};
+    struct postgres_database *self = rebuilding.self;
     enum status status = postgres_control(self, &rebuilding.connection, error);
     if (status == STATUS_OK && self->tables == NULL) {
         status = postgres_target_read(self, rebuilding.connection, error);
     }
-    const struct postgres_table *facts =
-        status == STATUS_OK ? postgres_catalog_find(self->tables, table->name) : NULL;
-    if (facts == NULL || facts->schema->kind != SCHEMA_TABLE) {
-        return status;
+    if (status == STATUS_OK) {
+        status = postgres_in_use(self, rebuilding.connection, &rebuilding.in_use, error);
     }
-    if (postgres_in_use(self, rebuilding.connection, &rebuilding.in_use, error) != STATUS_OK ||
-        is_filled(&rebuilding, table->name, &filled) != STATUS_OK) {
-        return STATUS_FAILED;
+    for (uint32_t i = 0; status == STATUS_OK && i < request->table_count; i++) {
+        status = foretell(&rebuilding, &request->tables[i], out);
     }
-    status = read_table(&rebuilding, facts, &rows);
-    for (int row = 0; status == STATUS_OK && row < PQntuples(rows); row++) {
-        tell_row(&rebuilding, table, rows, row,
-                 why_kept(&rebuilding, table, facts, filled, rows, row), out);
-    }
-    PQclear(rows);
     return status;
 }
 
@@ -202,8 +213,7 @@ static enum status note_table(const struct rebuilding *rebuilding, const struct 
         postgres_catalog_find(rebuilding->self->tables, table->name);
     PGresult *rows = NULL;
     bool filled = false;
-    bool wanted = table->rebuilds_indexes || table->disables_triggers;
-    if (!wanted || table->created || facts == NULL) {
+    if (table->created || facts == NULL) {
         return STATUS_OK;
     }
     enum status status = is_filled(rebuilding, table->name, &filled);
@@ -217,31 +227,30 @@ static enum status note_table(const struct rebuilding *rebuilding, const struct 
     return status;
 }
 
-static enum status note_within(const struct rebuilding *rebuilding,
-                               const struct target_table *tables, uint32_t table_count)
+static enum status note_within(const struct rebuilding *rebuilding, uint32_t first, uint32_t end)
 {
     enum status status =
         postgres_check_claim(rebuilding->self, rebuilding->connection, rebuilding->error);
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        status = note_table(rebuilding, &tables[i]);
+    for (uint32_t i = first; status == STATUS_OK && i < end; i++) {
+        status = note_table(rebuilding, &rebuilding->request->tables[i]);
     }
     return status == STATUS_OK ? failpoint_hit("postgres.before_note", rebuilding->error) : status;
 }
 
 /* Some tables a transaction: each that is looked at is locked until its end. */
-static enum status note_all(struct rebuilding *rebuilding, const struct target_table *tables,
-                            uint32_t table_count)
+static enum status note_all(struct rebuilding *rebuilding)
 {
     enum { TABLES_AT_ONCE = 100 };
     struct postgres_database *self = rebuilding->self;
+    uint32_t count = rebuilding->request->table_count;
     enum status status = postgres_make_shared(self, rebuilding->connection, notes_table,
                                               notes_columns, rebuilding->error);
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i += TABLES_AT_ONCE) {
-        uint32_t count = table_count - i < TABLES_AT_ONCE ? table_count - i : TABLES_AT_ONCE;
+    for (uint32_t i = 0; status == STATUS_OK && i < count; i += TABLES_AT_ONCE) {
+        uint32_t end = count - i < TABLES_AT_ONCE ? count : i + TABLES_AT_ONCE;
         status = postgres_begin(self, &rebuilding->connection, rebuilding->error);
         status = status == STATUS_OK
-                     ? postgres_end(self, rebuilding->connection,
-                                    note_within(rebuilding, &tables[i], count), rebuilding->error)
+                     ? postgres_end(self, rebuilding->connection, note_within(rebuilding, i, end),
+                                    rebuilding->error)
                      : status;
     }
     return status == STATUS_OK ? failpoint_hit("postgres.after_note", rebuilding->error) : status;
@@ -353,15 +362,15 @@ static enum status drop_one(struct rebuilding *rebuilding, const PGresult *list,
     return failpoint_hit("postgres.after_drop", rebuilding->error);
 }
 
-enum status postgres_rebuild_drop(struct postgres_database *self, const struct target_table *tables,
-                                  uint32_t table_count, struct error *error)
+enum status postgres_rebuild_drop(struct postgres_database *self,
+                                  const struct prepare_request *request, struct error *error)
 {
-    struct rebuilding rebuilding = {.self = self, .error = error};
+    struct rebuilding rebuilding = {.self = self, .request = request, .error = error};
     PGresult *list = NULL;
+    bool asked = request->rebuilds_indexes || request->disables_triggers;
     bool wanted = false;
-    for (uint32_t i = 0; i < table_count; i++) {
-        wanted = wanted || (!tables[i].created &&
-                            (tables[i].rebuilds_indexes || tables[i].disables_triggers));
+    for (uint32_t i = 0; asked && i < request->table_count; i++) {
+        wanted = wanted || !request->tables[i].created;
     }
     if (!wanted || self->sql.run_id == NULL) {
         return STATUS_OK;
@@ -370,7 +379,7 @@ enum status postgres_rebuild_drop(struct postgres_database *self, const struct t
     if (status == STATUS_OK) {
         status = postgres_in_use(self, rebuilding.connection, &rebuilding.in_use, error);
     }
-    status = status == STATUS_OK ? note_all(&rebuilding, tables, table_count) : status;
+    status = status == STATUS_OK ? note_all(&rebuilding) : status;
     if (status == STATUS_OK) {
         status = postgres_rebuild_list(self, rebuilding.connection, self->sql.run_id, &list, error);
     }

@@ -14,12 +14,13 @@
  * The rows stay until all of them are put back.
  */
 
-/* Notes and drops what the tables' `rebuilds_indexes` and `disables_triggers` ask for. Repeatable;
+/* Notes and drops what `rebuilds_indexes` and `disables_triggers` ask for. Repeatable;
  * the catalogue self->tables is as it was before. */
-enum status postgres_rebuild_drop(struct postgres_database *self, const struct target_table *tables,
-                                  uint32_t table_count, struct error *error) MUST_USE;
+enum status postgres_rebuild_drop(struct postgres_database *self,
+                                  const struct prepare_request *request,
+                                  struct error *error) MUST_USE;
 /* target_functions.foretell */
-enum status postgres_foretell(struct database *self, const struct target_table *table,
+enum status postgres_foretell(struct database *self, const struct prepare_request *request,
                               struct buffer *out, struct error *error);
 /* Is somebody else connected to the database? Then what locks a table locks them out. */
 enum status postgres_in_use(struct postgres_database *self, PGconn *connection, bool *in_use,

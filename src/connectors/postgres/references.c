@@ -32,7 +32,7 @@ static bool describe_orphans(const struct postgres_finisher *finisher,
     const char *behind = strrchr(native, ')'); /* the columns */
     *orphans = postgres_orphans(finisher->self);
     orphans->table = table->name;
-    orphans->records_written = table->records_written;
+    orphans->records_written = after_load_records_written(finisher->request, table);
     orphans->columns = reference->columns;
     orphans->partner = reference->table;
     orphans->referenced = reference->referenced;
@@ -137,10 +137,10 @@ static void tell_of_orphans(struct postgres_finisher *finisher, const struct tar
     if (broken ? finisher->collects : finisher->again) {
         return;
     }
-    *finisher->broken += unforeseen;
+    finisher->request->broken += unforeseen;
     if (broken) {
         name_orphans(finisher, table, reference, &orphans);
-        *finisher->broken += !ends_unchecked(reference);
+        finisher->request->broken += !ends_unchecked(reference);
     }
     log_write(LOG_WARNING, "%s: the foreign key %s: %s%s", table->name, what, problem->message,
               buffer_string(&orphans));
@@ -325,13 +325,13 @@ static enum status add_references(struct postgres_finisher *finisher,
     return status;
 }
 
-static enum status add_all_references(struct postgres_finisher *finisher,
-                                      const struct target_table *tables, uint32_t table_count)
+static enum status add_all_references(struct postgres_finisher *finisher)
 {
+    const struct after_load_request *request = finisher->request;
     enum status status = STATUS_OK;
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        if (tables[i].created) {
-            status = add_references(finisher, &tables[i]);
+    for (uint32_t i = 0; status == STATUS_OK && i < request->table_count; i++) {
+        if (request->tables[i].created) {
+            status = add_references(finisher, &request->tables[i]);
         }
     }
     return status;
@@ -368,21 +368,21 @@ static enum status take_orphans(struct postgres_finisher *finisher)
     return postgres_control(finisher->self, &finisher->connection, finisher->error);
 }
 
-enum status postgres_make_references(struct postgres_finisher *finisher,
-                                     const struct target_table *tables, uint32_t table_count)
+enum status postgres_make_references(struct postgres_finisher *finisher)
 {
+    const struct after_load_request *request = finisher->request;
     size_t most = 1;
     bool broken = false;
-    for (uint32_t i = 0; i < table_count; i++) {
-        finisher->collects |= tables[i].rejects_orphans;
-        most += sql_foreign_key_count(&tables[i]);
-    }
+    finisher->collects = request->rejects_orphans;
     if (!finisher->collects) {
-        return add_all_references(finisher, tables, table_count);
+        return add_all_references(finisher);
+    }
+    for (uint32_t i = 0; i < request->table_count; i++) {
+        most += sql_foreign_key_count(&request->tables[i]);
     }
     finisher->references =
         arena_allocate_zeroed(finisher->arena, most, sizeof *finisher->references);
-    enum status status = add_all_references(finisher, tables, table_count);
+    enum status status = add_all_references(finisher);
     for (uint32_t i = 0; i < finisher->reference_count; i++) {
         broken |= finisher->references[i].broken;
     }
@@ -392,5 +392,5 @@ enum status postgres_make_references(struct postgres_finisher *finisher,
     finisher->collects = false;
     finisher->again = true;
     status = take_orphans(finisher);
-    return status == STATUS_OK ? add_all_references(finisher, tables, table_count) : status;
+    return status == STATUS_OK ? add_all_references(finisher) : status;
 }

@@ -4,6 +4,7 @@
 #include "connectors/sql/digest.h"
 #include "connectors/sql/normal.h"
 #include "postgres_sql.h"
+#include <inttypes.h>
 #include <string.h>
 
 enum { OID_BYTEA = 17, OID_TEXT = 25, OID_VARCHAR = 1043 };
@@ -414,11 +415,34 @@ static const struct sql_digest_words digest_words = {
 
 static const struct sql_rules key_rules = {0};
 
+/* "-0043-03-15" is "0044-03-15 BC" here, and "+12000-01-01" has no sign. */
+static void name_time(struct buffer *text)
+{
+    const char *from = buffer_string(text);
+    bool sign = from[0] == '-' || from[0] == '+';
+    const char *digits = from + sign;
+    size_t length = strspn(digits, "0123456789");
+    int64_t year = 0;
+    if (text_to_int64(digits, length, &year) != STATUS_OK || (from[0] != '-' && year > 0)) {
+        if (from[0] == '+') {
+            text->length--;
+            memmove(text->data, digits, text->length);
+        }
+        return;
+    }
+    struct buffer named = {0};
+    buffer_format(&named, "%04" PRId64 "%s BC", year + 1, digits + length);
+    buffer_free(text);
+    *text = named;
+}
+
 static const struct sql_request_dialect dialect = {
     .truth = "true",
     .present = " IS DISTINCT FROM NULL",
     .digest_words = &digest_words,
     .rules = &key_rules,
+    .name_time = name_time,
+    .is_null = " IS NULL",
     .quotes_numbers = true,
     .bytes_before = "'\\x",
     .bytes_behind = "'::pg_catalog.bytea",

@@ -22,11 +22,12 @@ static enum status find_left(const struct postgres_finisher *finisher, PGresult 
                                  ERROR_TARGET_INVALID, keys, finisher->error);
 }
 
-static bool was_filled(const struct target_table *tables, uint32_t table_count, const char *name)
+static bool was_filled(const struct after_load_request *request, const char *name)
 {
-    for (uint32_t i = 0; i < table_count; i++) {
-        if (strcmp(tables[i].name, name) == 0) {
-            return !tables[i].created && tables[i].records_written > 0;
+    for (uint32_t i = 0; i < request->table_count; i++) {
+        const struct target_table *table = &request->tables[i];
+        if (strcmp(table->name, name) == 0) {
+            return !table->created && after_load_records_written(request, table) > 0;
         }
     }
     return false;
@@ -55,19 +56,18 @@ static enum status try_key(const struct postgres_finisher *finisher, const char 
     return STATUS_OK;
 }
 
-enum status postgres_validate_left(const struct postgres_finisher *finisher,
-                                   const struct target_table *tables, uint32_t table_count)
+enum status postgres_validate_left(const struct postgres_finisher *finisher)
 {
+    const struct after_load_request *request = finisher->request;
     bool any = false;
     PGresult *keys = NULL;
-    for (uint32_t i = 0; i < table_count; i++) {
-        any = any || was_filled(tables, table_count, tables[i].name);
+    for (uint32_t i = 0; i < request->table_count; i++) {
+        any = any || was_filled(request, request->tables[i].name);
     }
     enum status status = any ? find_left(finisher, &keys) : STATUS_OK;
     for (int row = 0; status == STATUS_OK && row < PQntuples(keys); row++) {
         const char *table = PQgetvalue(keys, row, REFERRING);
-        if (was_filled(tables, table_count, table) ||
-            was_filled(tables, table_count, PQgetvalue(keys, row, REFERRED))) {
+        if (was_filled(request, table) || was_filled(request, PQgetvalue(keys, row, REFERRED))) {
             status = try_key(finisher, table, PQgetvalue(keys, row, NAME));
         }
     }

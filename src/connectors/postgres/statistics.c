@@ -69,36 +69,33 @@ static void add_count(const struct postgres_finisher *finisher, const struct tar
                       int64_t weight, struct postgres_build *builds, uint32_t *count,
                       struct arena *arena)
 {
+    const struct after_load_request *request = finisher->request;
     struct buffer sql = {0};
-    if (table->counted == NULL || !table->created) {
+    if (request->counted == NULL || !table->created) {
         return;
     }
     postgres_append(&sql, "SELECT count(*) FROM %t", &finisher->self->sql, table->name);
     add_build(builds, count, &sql, table->name, weight, arena);
     builds[*count - 1].what = "records of";
-    builds[*count - 1].counted = table->counted;
+    builds[*count - 1].counted = &request->counted[table - request->tables];
     builds[*count - 1].settings = settings_of_count(weight);
 }
 
-struct numbering {
-    struct postgres_finisher *finisher;
-    const struct target_table *tables;
-    uint32_t table_count;
-};
-
 static enum status set_sequences(void *context, struct error *error)
 {
-    const struct numbering *numbering = context;
-    return postgres_set_sequences(numbering->finisher->self, numbering->finisher->connection,
-                                  numbering->tables, numbering->table_count, error);
+    const struct postgres_finisher *finisher = context;
+    return postgres_set_sequences(finisher->self, finisher->connection, finisher->request->tables,
+                                  finisher->request->table_count, error);
 }
 
 /* Of all tables, several large ones at once, and their sequences beside; one statement for many
  * small tables, which makes a transaction of each. */
-static enum status analyze(struct postgres_finisher *finisher, const struct target_table *tables,
-                           uint32_t table_count, const struct postgres_catalog *catalog,
-                           const PGresult *statistics, struct arena *arena)
+static enum status analyze(struct postgres_finisher *finisher,
+                           const struct postgres_catalog *catalog, const PGresult *statistics,
+                           struct arena *arena)
 {
+    const struct target_table *tables = finisher->request->tables;
+    uint32_t table_count = finisher->request->table_count;
     enum { SMALL_TOGETHER = 100 };
     struct postgres_build *builds =
         arena_allocate_zeroed(arena, 2 * ((size_t)table_count + 1), sizeof *builds);
@@ -130,30 +127,26 @@ static enum status analyze(struct postgres_finisher *finisher, const struct targ
     if (small.length > 0) {
         add_build(builds, &count, &small, first, 0, arena);
     }
-    struct numbering numbering = {finisher, tables, table_count};
-    const struct postgres_errand sequences = {set_sequences, &numbering};
+    const struct postgres_errand sequences = {set_sequences, finisher};
     return postgres_builds_run(finisher->self, builds, count, ANALYZES_AT_ONCE, &sequences,
-                               finisher->progress, finisher->error);
+                               finisher->request->progress, finisher->error);
 }
 
 enum status postgres_analyze_tables(struct postgres_finisher *finisher,
-                                    const struct target_table *tables, uint32_t table_count,
                                     const struct postgres_catalog *catalog, struct arena *arena)
 {
     const struct postgres_parameter schema = {.text = finisher->self->sql.schema};
     PGresult *statistics = NULL;
     enum status status = STATUS_OK;
     bool others = false;
-    for (uint32_t i = 0; i < table_count; i++) {
-        others = others || !tables[i].created;
+    for (uint32_t i = 0; i < finisher->request->table_count; i++) {
+        others = others || !finisher->request->tables[i].created;
     }
     if (others) {
         status = postgres_query(finisher->self, finisher->connection, sql_statistics, &schema, 1,
                                 SQL_SHORT, ERROR_TARGET_INVALID, &statistics, finisher->error);
     }
-    status = status == STATUS_OK
-                 ? analyze(finisher, tables, table_count, catalog, statistics, arena)
-                 : status;
+    status = status == STATUS_OK ? analyze(finisher, catalog, statistics, arena) : status;
     PQclear(statistics);
     return status;
 }

@@ -18,7 +18,7 @@ enum status postgres_end(struct postgres_database *self, PGconn *connection, enu
 /* May the role have triggers and rules not fire? */
 enum status postgres_may_silence(struct postgres_database *self, PGconn *connection, bool *may,
                                  struct error *error) MUST_USE;
-/* For a run whose writes stand as they are (target_table.triggers_off): no trigger fires in this
+/* For a run whose writes stand as they are (database.triggers_off): no trigger fires in this
  * session any more, where the role may say so; else the log says that they do. */
 enum status postgres_silence_triggers(struct postgres_database *self, PGconn *connection, bool off,
                                       struct error *error) MUST_USE;
@@ -41,8 +41,7 @@ enum status postgres_normal_form_in_column(struct database *self, uint32_t colum
                                            struct cell *normal, struct error *error);
 
 /* check.c */
-enum status postgres_check_table(struct database *self, const struct target_table *table,
-                                 const struct shape *const *shapes, uint32_t shape_count,
+enum status postgres_check_table(struct database *self, const struct check_request *request,
                                  struct buffer *out, struct error *error);
 /* needs.c: what lies outside of the schema that is copied. */
 enum status postgres_check_objects(struct database *self, const struct schema *objects,
@@ -67,13 +66,10 @@ enum status postgres_look_elsewhere(struct postgres_database *self, PGconn *conn
 enum status postgres_may_temp(struct postgres_database *self, PGconn *connection, bool *granted,
                               struct error *error) MUST_USE;
 /* prepare.c */
-enum status postgres_prepare(struct database *self, struct target_table *tables,
-                             uint32_t table_count, const struct schema *objects,
+enum status postgres_prepare(struct database *self, const struct prepare_request *request,
                              struct error *error);
 /* finish.c */
-enum status postgres_after_load(struct database *self, const struct target_table *tables,
-                                uint32_t table_count, const struct schema *objects,
-                                void (*progress)(const char *what), uint32_t *broken,
+enum status postgres_after_load(struct database *self, struct after_load_request *request,
                                 struct error *error);
 
 /* ---------------------------------------------------------------- encode.c */

@@ -63,9 +63,9 @@ enum status postgres_writer_open(struct database *database, const struct target_
         opened->tables[i].plan = &tables[i];
     }
     opened->table_count = table_count;
-    bool silent = table_count > 0 && tables[0].triggers_off;
     if (postgres_join(self, &opened->connection, error) != STATUS_OK ||
-        (silent && postgres_silence_triggers(self, opened->connection, true, error) != STATUS_OK) ||
+        (database->triggers_off &&
+         postgres_silence_triggers(self, opened->connection, true, error) != STATUS_OK) ||
         ask_defers(opened, error) != STATUS_OK) {
         postgres_writer_close(opened);
         return STATUS_FAILED;

@@ -25,9 +25,9 @@ static void say(const struct sql_built *built, void (*progress)(const char *what
     }
 }
 
-bool sql_run_builds_on(const struct target_table *table)
+bool sql_run_builds_on(const struct after_load_request *request, const struct target_table *table)
 {
-    return table->created || table->rebuilds_indexes;
+    return table->created || request->rebuilds_indexes;
 }
 
 enum status sql_await_builders(sql_find_built find, void *context, const char *shown,

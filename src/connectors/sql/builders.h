@@ -16,7 +16,7 @@ struct sql_built {
 typedef enum status (*sql_find_built)(void *context, struct sql_built *built, struct error *error);
 
 /* Is anything built on the table that the run makes too? */
-bool sql_run_builds_on(const struct target_table *table);
+bool sql_run_builds_on(const struct after_load_request *request, const struct target_table *table);
 /* Waits until `find` finds none, and says for which session: a statement of a run's gives up a lock
  * that it does not get, so that this ends; somebody else's may stand behind a lock for as long as
  * its holder likes. The first request to stop ends it, too. */

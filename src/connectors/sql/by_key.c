@@ -43,6 +43,11 @@ static void append_number(const struct by_key *self, const struct cell *cell,
     buffer_append_string(self->sql, floats ? "e0" : "");
 }
 
+static bool is_day(const struct cell *cell)
+{
+    return cell->kind == VALUE_DATE || cell->kind == VALUE_TIMESTAMP;
+}
+
 static enum status append_value(const struct by_key *self, const struct cell *cell)
 {
     struct buffer text = {0};
@@ -54,6 +59,9 @@ static enum status append_value(const struct by_key *self, const struct cell *ce
     if (status == STATUS_OK && is_number(cell) && !self->words->quotes_numbers) {
         append_number(self, cell, &text);
     } else if (status == STATUS_OK) {
+        if (self->words->name_time != NULL && is_day(cell)) {
+            self->words->name_time(&text);
+        }
         self->words->append_text(self->sql, buffer_string(&text), text.length);
     }
     buffer_free(&text);
@@ -93,7 +101,7 @@ static enum status append_list(const struct by_key *self)
     if (self->append_column(self->context, request->root_key.names[0]) != STATUS_OK) {
         return STATUS_FAILED;
     }
-    buffer_append_string(self->sql, " IS NULL");
+    buffer_append_string(self->sql, self->words->is_null);
     return STATUS_OK;
 }
 
@@ -107,7 +115,7 @@ static enum status append_key(const struct by_key *self, const struct cell *key)
             return STATUS_FAILED;
         }
         bool null = is_null(&key[i]);
-        buffer_append_string(self->sql, null ? " IS NULL" : " = ");
+        buffer_append_string(self->sql, null ? self->words->is_null : " = ");
         if (!null && append_value(self, &key[i]) != STATUS_OK) {
             return STATUS_FAILED;
         }

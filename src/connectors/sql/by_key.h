@@ -10,6 +10,9 @@
 struct sql_by_key_words {
     const struct sql_rules *rules;
     void (*append_text)(struct buffer *out, const char *text, size_t length); /* a literal */
+    /* NULL, or makes of a day or moment in ISO 8601 what the database calls it */
+    void (*name_time)(struct buffer *text);
+    const char *is_null;      /* behind a column */
     bool quotes_numbers;      /* a literal of texts takes the type of what it is compared with */
     const char *bytes_before; /* around hexadecimal digits */
     const char *bytes_behind;

@@ -99,7 +99,7 @@ static enum status delete_within(struct sql_finding *finding, const struct cell 
 {
     struct sql_database *self = finding->database;
     const struct sql_dialect *dialect = self->dialect;
-    bool silent = finding->table->triggers_off;
+    bool silent = self->base.triggers_off;
     struct error ignored = {0};
     if (silent && dialect->silence(self, true, finding->error) != STATUS_OK) {
         return STATUS_FAILED;

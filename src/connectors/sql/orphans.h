@@ -19,7 +19,7 @@ struct sql_orphans {
     const char *const *operators;  /* likewise, in place of = */
     struct column_list key;        /* that names a record; empty: `columns` do */
     const char *name;              /* of the foreign key */
-    uint64_t records_written;      /* target_table's of `table` */
+    uint64_t records_written;      /* to `table`; UINT64_MAX: not known */
     bool full; /* MATCH FULL: NULL beside other values has no partner either, all NULL needs none */
     bool plain; /* SQLite: a partner's column says what is equal, by its affinity and collation */
     bool windowless;  /* the server knows no OVER () */

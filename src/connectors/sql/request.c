@@ -342,6 +342,8 @@ static enum status append_where(struct sql_request *request, const struct span *
     }
     const struct sql_by_key_words words = {.rules = request->dialect->rules,
                                            .append_text = request->database->dialect->append_text,
+                                           .name_time = request->dialect->name_time,
+                                           .is_null = request->dialect->is_null,
                                            .quotes_numbers = request->dialect->quotes_numbers,
                                            .bytes_before = request->dialect->bytes_before,
                                            .bytes_behind = request->dialect->bytes_behind};

@@ -38,6 +38,8 @@ struct sql_request_dialect {
     const struct sql_digest_words *digest_words;
     /* Literals of keys: by_key.h. */
     const struct sql_rules *rules;
+    void (*name_time)(struct buffer *text);
+    const char *is_null;
     bool quotes_numbers;
     const char *bytes_before;
     const char *bytes_behind;

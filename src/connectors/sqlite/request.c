@@ -323,8 +323,11 @@ static void append_key_text(struct buffer *out, const char *text, size_t length)
 }
 
 static const struct sql_rules key_rules = {.truth_is_number = true};
-static const struct sql_by_key_words by_key_words = {
-    .rules = &key_rules, .append_text = append_key_text, .bytes_before = "x'", .bytes_behind = "'"};
+static const struct sql_by_key_words by_key_words = {.rules = &key_rules,
+                                                     .append_text = append_key_text,
+                                                     .is_null = " IS NULL",
+                                                     .bytes_before = "x'",
+                                                     .bytes_behind = "'"};
 
 static enum status append_root_column(void *context, const char *name)
 {

@@ -563,7 +563,7 @@ static enum status undo_within(struct sqlite_database *self, const struct target
                                undo_act *act, bool dry_run, struct arena *arena,
                                struct undo_counts *counts, struct error *error)
 {
-    struct undoing undoing = {.self = self, .arena = arena, .fires = !table->triggers_off};
+    struct undoing undoing = {.self = self, .arena = arena, .fires = !self->sql.base.triggers_off};
     enum status status = sqlite_claim_check(self, error);
 
     status = status == STATUS_OK ? sqlite_target_describe(self, self->control, table->name, arena,
@@ -600,7 +600,7 @@ enum status sqlite_undo_table(struct sql_database *database, const struct target
         return STATUS_FAILED;
     }
     struct arena *arena = arena_create(0);
-    sqlite_triggers_set(self->control, !table->triggers_off);
+    sqlite_triggers_set(self->control, !database->base.triggers_off);
     enum status status = undo_within(self, table, deleted ? undo_all_deleted : undo_all, dry_run,
                                      arena, counts, error);
     sqlite_triggers_set(self->control, true);

@@ -211,18 +211,19 @@ static enum status check_index_names(struct sqlite_database *self, const struct 
     return status;
 }
 
-enum status sqlite_target_check_table(struct database *database, const struct target_table *table,
-                                      const struct shape *const *shapes, uint32_t shape_count,
-                                      struct buffer *out, struct error *error)
+enum status sqlite_target_check_table(struct database *database,
+                                      const struct check_request *request, struct buffer *out,
+                                      struct error *error)
 {
     struct sqlite_database *self = sqlite_database_of(database);
+    const struct target_table *table = request->table;
     struct arena *arena = arena_create(0);
     struct sqlite_target_table facts;
 
     check_name(table, out);
     check_columns(table, out);
-    for (uint32_t i = 0; i < shape_count && table->column_count <= COLUMNS_MAX; i++) {
-        check_shape(table, shapes[i], out);
+    for (uint32_t i = 0; i < request->shape_count && table->column_count <= COLUMNS_MAX; i++) {
+        check_shape(table, request->shapes[i], out);
     }
     if (sqlite_control_begin(self, false, error) != STATUS_OK) {
         arena_destroy(arena);
@@ -231,7 +232,7 @@ enum status sqlite_target_check_table(struct database *database, const struct ta
     enum status status =
         sqlite_target_describe(self, self->control, table->name, arena, &facts, error);
     if (status == STATUS_OK) {
-        check_present(table, &facts, shapes, shape_count, out);
+        check_present(table, &facts, request->shapes, request->shape_count, out);
     } else if (status == STATUS_END && check_index_names(self, table, out, error) != STATUS_OK) {
         status = STATUS_FAILED;
     }

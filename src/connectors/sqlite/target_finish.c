@@ -175,12 +175,12 @@ static bool has_counter(struct sqlite_database *self, const struct target_table 
 
 /* Was it loaded, and is it one that gives no number twice? A table that was there, or whose key has
  * another type here, need not be. */
-static bool counts(struct sqlite_database *self, const struct target_table *tables,
-                   uint32_t table_count, const char *name)
+static bool counts(struct sqlite_database *self, const struct after_load_request *request,
+                   const char *name)
 {
-    for (uint32_t i = 0; name != NULL && i < table_count; i++) {
-        if (sqlite_same_name(tables[i].name, name)) {
-            return has_counter(self, &tables[i]);
+    for (uint32_t i = 0; name != NULL && i < request->table_count; i++) {
+        if (sqlite_same_name(request->tables[i].name, name)) {
+            return has_counter(self, &request->tables[i]);
         }
     }
     return false;
@@ -188,8 +188,8 @@ static bool counts(struct sqlite_database *self, const struct target_table *tabl
 
 /* A trigger of a table that was not copied, and may not be there, is left out as the table was. */
 static enum status carry_object(struct sqlite_database *self, const struct schema_object *object,
-                                const struct target_table *tables, uint32_t table_count,
-                                struct arena *arena, struct error *error)
+                                const struct after_load_request *request, struct arena *arena,
+                                struct error *error)
 {
     if (object->native_sql == NULL) {
         return STATUS_OK;
@@ -198,8 +198,7 @@ static enum status carry_object(struct sqlite_database *self, const struct schem
     case SCHEMA_OBJECT_VIEW:
         return make_object(self, "view", object->name, object->native_sql, arena, error);
     case SCHEMA_OBJECT_SEQUENCE:
-        return counts(self, tables, table_count, object->table) ? set_sequence(self, object, error)
-                                                                : STATUS_OK;
+        return counts(self, request, object->table) ? set_sequence(self, object, error) : STATUS_OK;
     default:
         return STATUS_OK;
     }
@@ -237,14 +236,15 @@ static enum status carry_trigger(struct sqlite_database *self, const struct sche
     return make_object(self, "trigger", object->name, object->native_sql, arena, error);
 }
 
-static enum status carry_objects(struct sqlite_database *self, const struct target_table *tables,
-                                 uint32_t table_count, const struct schema *objects,
-                                 struct arena *arena, struct error *error)
+static enum status carry_objects(struct sqlite_database *self,
+                                 const struct after_load_request *request, struct arena *arena,
+                                 struct error *error)
 {
+    const struct schema *objects = request->objects;
     enum status status = STATUS_OK;
 
     for (uint32_t i = 0; status == STATUS_OK && objects != NULL && i < objects->object_count; i++) {
-        status = carry_object(self, &objects->objects[i], tables, table_count, arena, error);
+        status = carry_object(self, &objects->objects[i], request, arena, error);
     }
     /* triggers last: they may stand on views, and no statement before may fire one */
     for (uint32_t i = 0; status == STATUS_OK && objects != NULL && i < objects->object_count; i++) {
@@ -315,18 +315,17 @@ out:
 }
 
 static enum status check_all_foreign_keys(struct sqlite_database *self,
-                                          const struct target_table *tables, uint32_t table_count,
-                                          uint32_t *broken, struct error *error)
+                                          struct after_load_request *request, struct error *error)
 {
     if (sqlite_control_begin(self, false, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     enum status status = STATUS_OK;
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        bool referring =
-            tables[i].reference_count > 0 ||
-            (tables[i].same_engine != NULL && tables[i].same_engine->foreign_key_count > 0);
-        status = referring ? check_foreign_keys(self, &tables[i], broken, error) : STATUS_OK;
+    for (uint32_t i = 0; status == STATUS_OK && i < request->table_count; i++) {
+        const struct target_table *table = &request->tables[i];
+        bool referring = table->reference_count > 0 ||
+                         (table->same_engine != NULL && table->same_engine->foreign_key_count > 0);
+        status = referring ? check_foreign_keys(self, table, &request->broken, error) : STATUS_OK;
     }
     return sqlite_control_end(self, status, error);
 }
@@ -338,37 +337,34 @@ static int is_stopped(void *context)
     return signals_stop_level() > 0;
 }
 
-enum status sqlite_target_after_load(struct database *database, const struct target_table *tables,
-                                     uint32_t table_count, const struct schema *objects,
-                                     void (*progress)(const char *what), uint32_t *broken,
+enum status sqlite_target_after_load(struct database *database, struct after_load_request *request,
                                      struct error *error)
 {
     struct sqlite_database *self = sqlite_database_of(database);
     struct arena *arena = arena_create(0);
     enum status status = STATUS_OK;
 
-    *broken = 0;
     sqlite3_progress_handler(self->control, OPERATIONS_BETWEEN_LOOKS, is_stopped, NULL);
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
+    for (uint32_t i = 0; status == STATUS_OK && i < request->table_count; i++) {
+        const struct target_table *table = &request->tables[i];
         status =
-            tables[i].created ? make_indexes(self, &tables[i], arena, progress, error) : STATUS_OK;
+            table->created ? make_indexes(self, table, arena, request->progress, error) : STATUS_OK;
     }
-    status = status == STATUS_OK ? sqlite_orphans_take(self, tables, table_count, error) : status;
+    status = status == STATUS_OK ? sqlite_orphans_take(self, request, error) : status;
     if (status == STATUS_OK) {
-        say(progress, "views, triggers, sequences of", self->sql.shown);
-        status = sqlite_target_carry_virtual_tables(self, objects, arena, error);
+        say(request->progress, "views, triggers, sequences of", self->sql.shown);
+        status = sqlite_target_carry_virtual_tables(self, request->objects, arena, error);
     }
     if (status == STATUS_OK) {
         status = sqlite_control_begin(self, true, error);
         if (status == STATUS_OK) {
-            status = sqlite_control_end(
-                self, carry_objects(self, tables, table_count, objects, arena, error), error);
+            status = sqlite_control_end(self, carry_objects(self, request, arena, error), error);
         }
     }
     status = status == STATUS_OK ? failpoint_hit("sqlite.after_objects", error) : status;
     if (status == STATUS_OK) {
-        say(progress, "foreign keys of", self->sql.shown);
-        status = check_all_foreign_keys(self, tables, table_count, broken, error);
+        say(request->progress, "foreign keys of", self->sql.shown);
+        status = check_all_foreign_keys(self, request, error);
     }
     sqlite3_progress_handler(self->control, 0, NULL, NULL);
     arena_destroy(arena);

@@ -147,8 +147,9 @@ enum status sqlite_undo_make(struct sqlite_database *database, sqlite3 *connecti
 
 /* target_orphans.c: moves the records that break a foreign key out of the tables that the run made
  * and that are to lose them, and what refers to what goes, in one transaction. */
-enum status sqlite_orphans_take(struct sqlite_database *database, const struct target_table *tables,
-                                uint32_t table_count, struct error *error) MUST_USE;
+enum status sqlite_orphans_take(struct sqlite_database *database,
+                                const struct after_load_request *request,
+                                struct error *error) MUST_USE;
 /* Says which keys of a table of which SQLite itself checks none, since one of them can't be, are
  * not obeyed, and counts them. */
 enum status sqlite_orphans_find_broken(struct sqlite_database *database,
@@ -160,8 +161,8 @@ enum status sqlite_tell_partnerless(struct database *self, const struct target_t
                                     struct error *error);
 
 /* target_prepare.c */
-enum status sqlite_target_prepare_tables(struct database *self, struct target_table *tables,
-                                         uint32_t table_count, const struct schema *objects,
+enum status sqlite_target_prepare_tables(struct database *self,
+                                         const struct prepare_request *request,
                                          struct error *error) MUST_USE;
 /* target_virtual.c: makes the virtual tables whose stores were loaded, in one transaction. */
 enum status sqlite_target_carry_virtual_tables(struct sqlite_database *database,
@@ -172,9 +173,7 @@ enum status sqlite_target_carry_virtual_tables(struct sqlite_database *database,
 enum status sqlite_target_remove_virtual_table(struct sqlite_database *database, const char *name,
                                                struct error *error) MUST_USE;
 /* target_finish.c */
-enum status sqlite_target_after_load(struct database *self, const struct target_table *tables,
-                                     uint32_t table_count, const struct schema *objects,
-                                     void (*progress)(const char *what), uint32_t *broken,
+enum status sqlite_target_after_load(struct database *self, struct after_load_request *request,
                                      struct error *error) MUST_USE;
 
 /* ---------------------------------------------------------------- target_records.c */

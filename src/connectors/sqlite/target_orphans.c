@@ -52,6 +52,7 @@ static void append_shown(struct buffer *out, const char *name)
 struct finding {
     struct sqlite_database *self;
     struct arena *arena;
+    uint64_t records_written; /* to the table that is looked at, where what breaks a key may go */
     struct sql_reference *references;
     uint32_t count;
     uint32_t most;
@@ -199,7 +200,7 @@ static enum status read_references(struct finding *finding, const struct target_
             reference = &finding->references[finding->count++];
             *reference =
                 (struct sql_reference){.orphans = {.table = table->name,
-                                                   .records_written = table->records_written,
+                                                   .records_written = finding->records_written,
                                                    .partner = text_of(finding, row, 1),
                                                    .plain = true,
                                                    .append_table = append_table,
@@ -401,14 +402,14 @@ static enum status take(void *context, const struct sql_orphans *orphans, uint64
                                       (unsigned long long)*taken, (unsigned long long)gone);
 }
 
-static enum status take_all(struct finding *finding, const struct target_table *tables,
-                            uint32_t table_count, struct error *error)
+static enum status take_all(struct finding *finding, const struct after_load_request *request,
+                            struct error *error)
 {
     enum status status = STATUS_OK;
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        if (tables[i].created && tables[i].rejects_orphans) {
-            status = find_references(finding, &tables[i], error);
-        }
+    for (uint32_t i = 0; status == STATUS_OK && i < request->table_count; i++) {
+        const struct target_table *table = &request->tables[i];
+        finding->records_written = after_load_records_written(request, table);
+        status = table->created ? find_references(finding, table, error) : STATUS_OK;
     }
     sql_references_reach(finding->references, finding->count);
     for (uint32_t i = 0; status == STATUS_OK && i < finding->count; i++) {
@@ -428,30 +429,30 @@ static enum status take_all(struct finding *finding, const struct target_table *
     return status == STATUS_OK ? failpoint_hit("sqlite.before_orphans", error) : status;
 }
 
-static enum status take_in_turn(struct finding *finding, const struct target_table *tables,
-                                uint32_t table_count, struct error *error)
+static enum status take_in_turn(struct finding *finding, const struct after_load_request *request,
+                                struct error *error)
 {
     struct sqlite_database *self = finding->self;
     if (sqlite_control_begin(self, true, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     sqlite_triggers_set(self->control, false);
-    enum status status = take_all(finding, tables, table_count, error);
+    enum status status = take_all(finding, request, error);
     sqlite_triggers_set(self->control, true);
     status = sqlite_control_end(self, status, error);
     return status == STATUS_OK ? failpoint_hit("sqlite.after_orphans", error) : status;
 }
 
-enum status sqlite_orphans_take(struct sqlite_database *self, const struct target_table *tables,
-                                uint32_t table_count, struct error *error)
+enum status sqlite_orphans_take(struct sqlite_database *self,
+                                const struct after_load_request *request, struct error *error)
 {
     struct finding finding;
     bool wanted = false;
-    for (uint32_t i = 0; i < table_count; i++) {
-        wanted |= tables[i].created && tables[i].rejects_orphans;
+    for (uint32_t i = 0; request->rejects_orphans && i < request->table_count; i++) {
+        wanted |= request->tables[i].created;
     }
-    begin(&finding, self, tables, table_count);
-    enum status status = wanted ? take_in_turn(&finding, tables, table_count, error) : STATUS_OK;
+    begin(&finding, self, request->tables, request->table_count);
+    enum status status = wanted ? take_in_turn(&finding, request, error) : STATUS_OK;
     arena_destroy(finding.arena);
     return status;
 }

@@ -419,8 +419,7 @@ static enum status prepare_table(struct sqlite_database *self, struct target_tab
     return status == STATUS_OK ? sqlite_ledger_note_made(self, table->name, error) : status;
 }
 
-static enum status prepare_all(struct sqlite_database *self, struct target_table *tables,
-                               uint32_t table_count, const struct schema *objects,
+static enum status prepare_all(struct sqlite_database *self, const struct prepare_request *request,
                                const struct settings *settings, struct error *error)
 {
     struct arena *arena = arena_create(0);
@@ -431,8 +430,8 @@ static enum status prepare_all(struct sqlite_database *self, struct target_table
     if (status == STATUS_OK && settings != NULL) {
         status = holds_ledger_alone(self, &ours_alone, error);
     }
-    for (uint32_t i = 0; status == STATUS_OK && i < table_count; i++) {
-        status = prepare_table(self, &tables[i], objects, arena, error);
+    for (uint32_t i = 0; status == STATUS_OK && i < request->table_count; i++) {
+        status = prepare_table(self, &request->tables[i], request->objects, arena, error);
     }
     if (status == STATUS_OK && ours_alone) {
         status = carry_numbers(self, settings, error);
@@ -441,12 +440,11 @@ static enum status prepare_all(struct sqlite_database *self, struct target_table
     return status;
 }
 
-enum status sqlite_target_prepare_tables(struct database *database, struct target_table *tables,
-                                         uint32_t table_count, const struct schema *objects,
-                                         struct error *error)
+enum status sqlite_target_prepare_tables(struct database *database,
+                                         const struct prepare_request *request, struct error *error)
 {
     struct sqlite_database *self = sqlite_database_of(database);
-    const char *text = objects != NULL ? objects->settings : NULL;
+    const char *text = request->objects != NULL ? request->objects->settings : NULL;
     struct settings settings;
 
     if (text != NULL) {
@@ -459,8 +457,6 @@ enum status sqlite_target_prepare_tables(struct database *database, struct targe
         return STATUS_FAILED;
     }
     enum status status = sqlite_control_end(
-        self,
-        prepare_all(self, tables, table_count, objects, text != NULL ? &settings : NULL, error),
-        error);
+        self, prepare_all(self, request, text != NULL ? &settings : NULL, error), error);
     return status == STATUS_OK ? failpoint_hit("sqlite.after_schema", error) : status;
 }

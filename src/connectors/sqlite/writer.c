@@ -116,7 +116,7 @@ enum status sqlite_writer_open(struct database *database, const struct target_ta
         status = sqlite_undo_register(self, writer->connection, error);
     }
     if (status == STATUS_OK) {
-        sqlite_triggers_set(writer->connection, table_count == 0 || !tables[0].triggers_off);
+        sqlite_triggers_set(writer->connection, !database->triggers_off);
         status = prepare_statements(writer, error);
     }
     sqlite_turn_give(self);

@@ -185,8 +185,7 @@ enum status sqlite_express_chunk(struct writer *writer, struct database *source,
                                  uint32_t table, uint64_t *rows, struct error *error) MUST_USE;
 
 /* target_check.c */
-enum status sqlite_target_check_table(struct database *self, const struct target_table *table,
-                                      const struct shape *const *shapes, uint32_t shape_count,
+enum status sqlite_target_check_table(struct database *self, const struct check_request *request,
                                       struct buffer *out, struct error *error) MUST_USE;
 enum status sqlite_target_check_objects(struct database *self, const struct schema *objects,
                                         struct buffer *out, struct error *error);

@@ -206,6 +206,7 @@ static enum status add_mapping_rejects(struct writing *writing, struct open_chun
                                 .reason = from->reason,
                                 .key = from->source_key,
                                 .key_count = from->source_key_count,
+                                .envelope = from->envelope,
                                 .record = &from->record};
         if (add_reject(writing, chunk, copy_position_of(chunk->stream, from->entity), &reject,
                        error) != STATUS_OK) {

@@ -15,12 +15,14 @@
  *   run/ID/done/CHUNK      the engine's done mark
  *   run/ID/note/KIND/NAME  what the target notes for itself (a table that the run made)
  *   run/ID/intent/NAME     a step that is not transactional, noted before it is taken
- *   scope/TABLE            {"run"}: the unfinished run that writes the table; scope/HASH/TABLE
+ *   scope/TABLE            {"run"}: the unfinished run that writes the table, "" once it was
+ *                          left; scope/HASH/TABLE
  *                          where the ledger is not in the target
  *   position/FEED/LANE     {"position","epoch"} of a feed, as far as it is in the target
  *   guest/ID               a run with its ledger elsewhere keeps something in this target
  *   gone/ID                the parts of this run are being removed
  *   place/NAME             what a database notes of the place itself (its file was made for it)
+ *   begun                  {"begun_by","begun_ns"}: tells this place from one made later
  *   closing                {"run"}: the place itself is about to be removed, with this run
  *
  * Every change is a conditional write, so that two processes that attempt the same never both

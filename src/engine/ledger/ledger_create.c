@@ -206,7 +206,8 @@ static enum status put_parts(struct ledger *ledger, const struct ledger_new_run 
     return status;
 }
 
-/* From here on the run exists. */
+/* From here on the run exists. Its number is behind those of the others, and never that of a run
+ * that was removed: whoever still removes that one would remove this. */
 static enum status publish(struct ledger *ledger, const char *run_id, struct error *error)
 {
     char key[STORE_KEY_BYTES];
@@ -214,6 +215,8 @@ static enum status publish(struct ledger *ledger, const char *run_id, struct err
     struct arena *arena = arena_create(0);
     enum status status = ledger_read_runs(ledger, arena, &runs, error);
     uint64_t number = status == STATUS_OK && runs.count > 0 ? runs.items[runs.count - 1].number : 0;
+    uint64_t now_us = (uint64_t)clock_utc_us();
+    number = number > now_us ? number : now_us;
     json_t *object = ledger_object();
     json_object_set_new(object, "run", json_text(run_id));
     if (ledger->target_hash[0] != '\0') {
@@ -222,7 +225,7 @@ static enum status publish(struct ledger *ledger, const char *run_id, struct err
     const char *text = ledger_text(object, arena);
     bool done = false;
     for (uint32_t tries = 0; status == STATUS_OK && !done; tries++) {
-        snprintf(key, sizeof(key), "runs/%012" PRIu64, ++number);
+        snprintf(key, sizeof(key), "runs/%016" PRIu64, ++number);
         status = ledger_put(ledger, ledger->store, key, text, STORE_ABSENT, NULL, error);
         done = status == STATUS_OK;
         if (status == STATUS_AGAIN && tries < PUBLISH_TRIES_MAX) {
@@ -269,12 +272,35 @@ static enum status unpublish(struct ledger *ledger, const char *run_id, struct e
     return ledger_remove_parts(ledger, run_id, &ignored);
 }
 
+/* The text that stands in the place as long as it is one and the same: that of the first run that
+ * was begun in it. STATUS_AGAIN: it is gone. */
+static enum status read_place(struct ledger *ledger, struct arena *arena, const char **place,
+                              struct error *error)
+{
+    struct store_value value;
+    enum status status = ledger_get(ledger, "begun", arena, &value, error);
+    *place = status == STATUS_OK ? value.text : NULL;
+    return status == STATUS_END ? STATUS_AGAIN : status;
+}
+
+static enum status mark_place(struct ledger *ledger, const char *run_id, struct arena *arena,
+                              const char **place, struct error *error)
+{
+    json_t *object = ledger_object();
+    json_object_set_new(object, "begun_by", json_text(run_id));
+    json_object_set_new(object, "begun_ns", json_integer(clock_monotonic_ns()));
+    enum status status = ledger_put(ledger, ledger->store, "begun", ledger_text(object, arena),
+                                    STORE_ABSENT, NULL, error);
+    return status == STATUS_FAILED ? status : read_place(ledger, arena, place, error);
+}
+
 /* STATUS_AGAIN: another run is in the way (`*other` set), or the place was removed meanwhile. */
 static enum status create_once(struct ledger *ledger, const struct ledger_new_run *run,
-                               struct arena *arena, const char **other, const char **table,
-                               struct error *error)
+                               struct arena *arena, const char **place, const char **other,
+                               const char **table, struct error *error)
 {
     struct error ignored;
+    *place = NULL;
     enum status status = ledger->functions->create(ledger->store, error);
     if (status == STATUS_OK) {
         status = wait_for_closing(ledger, error);
@@ -282,7 +308,8 @@ static enum status create_once(struct ledger *ledger, const struct ledger_new_ru
     if (status != STATUS_END) {
         return status;
     }
-    status = ledger_sweep_gone(ledger, error);
+    status = mark_place(ledger, run->id, arena, place, error);
+    status = status == STATUS_OK ? ledger_sweep_gone(ledger, error) : status;
     if (status == STATUS_OK) {
         status =
             ledger_find_conflict(ledger, run->tables, run->table_count, arena, other, table, error);
@@ -309,22 +336,28 @@ static enum status create_once(struct ledger *ledger, const struct ledger_new_ru
 /*
  * Who removes the place puts `closing` and then looks for runs; who makes a run puts it and then
  * looks for `closing`, so that one of them sees the other. If the place was removed in between,
- * `closing` and the run are gone with it: STATUS_AGAIN.
+ * `closing` and the run are gone with it: STATUS_AGAIN. So are some of the run's parts if it was
+ * removed while they were put, and another process has made it anew: it is another place then.
  */
-static enum status outlive_closing(struct ledger *ledger, const char *run_id, enum status made,
-                                   struct error *error)
+static enum status outlive_closing(struct ledger *ledger, const char *run_id, const char *place,
+                                   struct arena *arena, enum status made, struct error *error)
 {
     bool there = false;
+    const char *now = NULL;
     struct error waiting;
     if (made == STATUS_AGAIN || (made == STATUS_FAILED && error->code != ERROR_TARGET_MISSING)) {
         return made;
     }
     if (wait_for_closing(ledger, &waiting) == STATUS_FAILED ||
-        ledger_exists(ledger, run_id, &there, &waiting) != STATUS_OK) {
+        ledger_exists(ledger, run_id, &there, &waiting) != STATUS_OK ||
+        read_place(ledger, arena, &now, &waiting) == STATUS_FAILED) {
         error_copy(error, &waiting);
         return STATUS_FAILED;
     }
-    return there ? made : STATUS_AGAIN;
+    if (place != NULL && now != NULL && strcmp(place, now) == 0) {
+        return there ? made : STATUS_AGAIN;
+    }
+    return there && unpublish(ledger, run_id, error) != STATUS_OK ? STATUS_FAILED : STATUS_AGAIN;
 }
 
 enum status ledger_create(struct ledger *ledger, const struct ledger_new_run *run,
@@ -332,13 +365,14 @@ enum status ledger_create(struct ledger *ledger, const struct ledger_new_run *ru
                           struct error *error)
 {
     enum status status = STATUS_AGAIN;
+    const char *place = NULL;
     *other = NULL;
     *table = NULL;
     for (uint32_t tries = 0; status == STATUS_AGAIN && *other == NULL && tries < TRIES_MAX;
          tries++) {
-        status = create_once(ledger, run, arena, other, table, error);
+        status = create_once(ledger, run, arena, &place, other, table, error);
         *other = status == STATUS_AGAIN ? *other : NULL;
-        status = outlive_closing(ledger, run->id, status, error);
+        status = outlive_closing(ledger, run->id, place, arena, status, error);
     }
     if (status == STATUS_AGAIN && *other == NULL) {
         return error_set(error, ERROR_RUN_HELD, "ledger",

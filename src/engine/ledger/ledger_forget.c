@@ -19,7 +19,7 @@ enum status ledger_remove_parts(struct ledger *ledger, const char *run_id, struc
     for (uint32_t i = 0; i < runs.count && status == STATUS_OK; i++) {
         if (strcmp(runs.items[i].id, run_id) == 0) {
             char key[STORE_KEY_BYTES];
-            snprintf(key, sizeof(key), "runs/%012" PRIu64, runs.items[i].number);
+            snprintf(key, sizeof(key), "runs/%016" PRIu64, runs.items[i].number);
             status = ledger->functions->delete_if(ledger->store, key, STORE_ANY_VERSION, error);
         }
     }
@@ -139,7 +139,27 @@ static enum status is_last(struct ledger *ledger, const char *run_id, struct are
     return status;
 }
 
-/* STATUS_AGAIN: a run was made meanwhile, the place stays. */
+/* STATUS_OK: an earlier attempt of this run put it. STATUS_AGAIN: it is another run's, whose
+ * process may be alive and will take it away when it is done, and with it what would keep others
+ * out. */
+static enum status is_own_closing(struct ledger *ledger, const char *run_id, struct arena *arena,
+                                  struct error *error)
+{
+    struct store_value value;
+    json_t *object;
+    enum status status = ledger_get(ledger, "closing", arena, &value, error);
+    if (status != STATUS_OK) {
+        return status == STATUS_END ? STATUS_AGAIN : status;
+    }
+    if (ledger_parse(ledger, "closing", value.text, value.length, &object, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    bool own = strcmp(json_member_text(object, "run", ""), run_id) == 0;
+    json_decref(object);
+    return own ? STATUS_OK : STATUS_AGAIN;
+}
+
+/* STATUS_AGAIN: a run was made meanwhile, or another one is closing it: the place stays. */
 static enum status remove_place(struct ledger *ledger, const char *run_id, struct arena *arena,
                                 struct error *error)
 {
@@ -148,7 +168,7 @@ static enum status remove_place(struct ledger *ledger, const char *run_id, struc
     if (status == STATUS_OK) {
         status = ledger_put(ledger, ledger->store, "closing", named(run_id, arena), STORE_ABSENT,
                             NULL, error);
-        status = status == STATUS_AGAIN ? STATUS_OK : status; /* an earlier attempt's */
+        status = status == STATUS_AGAIN ? is_own_closing(ledger, run_id, arena, error) : status;
     }
     if (status == STATUS_OK) {
         status = failpoint_hit("ledger.after_closing", error);

@@ -58,6 +58,9 @@ static enum status look(struct ledger *ledger, const char *run_id, const char *t
     if (status != STATUS_OK) {
         return status;
     }
+    if ((*other)[0] == '\0') {
+        return STATUS_END;
+    }
     if (run_id != NULL && strcmp(*other, run_id) == 0) {
         return STATUS_OK;
     }
@@ -155,6 +158,26 @@ enum status ledger_read_tables(struct ledger *ledger, const char *run_id, struct
     return STATUS_OK;
 }
 
+/* A scope that is left stays, nobody's: were it deleted and put anew by another run, its version
+ * would begin anew, and who is late with leaving it would leave the other run's. */
+static enum status leave_one(struct ledger *ledger, const char *run_id, const char *table,
+                             struct arena *arena, struct error *error)
+{
+    char key[STORE_KEY_BYTES];
+    const char *owner;
+    uint64_t version;
+    scope_key(ledger, table, key);
+    enum status status = read_owner(ledger, key, arena, &owner, &version, error);
+    if (status == STATUS_OK && strcmp(owner, run_id) == 0) {
+        json_t *object = ledger_object();
+        json_object_set_new(object, "run", json_string(""));
+        json_object_set_new(object, "table", json_text(table));
+        status = ledger_put(ledger, ledger->store, key, ledger_text(object, arena), version, NULL,
+                            error);
+    }
+    return status == STATUS_FAILED ? status : STATUS_OK;
+}
+
 enum status ledger_leave_scopes(struct ledger *ledger, const char *run_id, struct error *error)
 {
     struct arena *arena = arena_create(0);
@@ -162,15 +185,7 @@ enum status ledger_leave_scopes(struct ledger *ledger, const char *run_id, struc
     uint32_t count = 0;
     enum status status = ledger_read_tables(ledger, run_id, arena, &tables, &count, error);
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
-        char key[STORE_KEY_BYTES];
-        const char *owner;
-        uint64_t version;
-        scope_key(ledger, tables[i], key);
-        status = read_owner(ledger, key, arena, &owner, &version, error);
-        if (status == STATUS_OK && strcmp(owner, run_id) == 0) {
-            status = ledger->functions->delete_if(ledger->store, key, version, error);
-        }
-        status = status == STATUS_FAILED ? status : STATUS_OK;
+        status = leave_one(ledger, run_id, tables[i], arena, error);
     }
     arena_destroy(arena);
     return status == STATUS_FAILED ? STATUS_FAILED : STATUS_OK;

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "engine/ledger/format.h"
+#include "engine/rejects/envelope_json.h"
 #include "engine/rejects/typed_json.h"
 #include <string.h>
 
@@ -173,6 +174,7 @@ struct parts {
     struct cell record;
     struct cell key;
     struct cell source;
+    struct envelope_members envelope;
 };
 
 /* `shape` NULL: documents, one cell that is the record. */
@@ -188,15 +190,9 @@ static enum status fill_cells(const struct cell *record, const struct shape *sha
     }
     for (uint32_t i = 0; i < record->length; i++) {
         const struct cell *name = &record->items[2 * (size_t)i];
-        uint32_t field = 0;
-        while (field < shape->field_count &&
-               (shape->fields[field].name_length != name->length ||
-                memcmp(shape->fields[field].name, name->text, name->length) != 0)) {
-            field++;
-        }
-        if (field == shape->field_count) {
-            return error_set(error, ERROR_REJECT_TYPE, "record", "the entity has no field '%.*s'",
-                             (int)(name->length < 200 ? name->length : 200), name->text);
+        uint32_t field;
+        if (envelope_json_find_field(shape, name, &field, error) != STATUS_OK) {
+            return STATUS_FAILED;
         }
         cells[field] = name[1];
     }
@@ -211,6 +207,7 @@ static enum status read_member(struct json_reader *reader, struct arena *arena, 
                       : is_key(reader, "key")    ? &parts->key
                       : is_key(reader, "source") ? &parts->source
                                                  : NULL;
+    to = to != NULL ? to : envelope_json_member(&parts->envelope, reader);
     if (json_reader_next(reader, &token, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
@@ -255,6 +252,16 @@ static enum status read_parts(const char *line, size_t length, struct arena *are
                : fault(error, "the \"record\" is no plain object");
 }
 
+/* No record of the plan takes one out; once a feed brings deletes, that feed repeats them. */
+static enum status refuse_delete(const struct record_envelope *envelope, struct error *error)
+{
+    if (envelope->operation != RECORD_DELETE) {
+        return STATUS_OK;
+    }
+    error_set(error, ERROR_REJECT_TYPE, "record", "the line is of a delete, which is not loaded");
+    return error_hint(error, "delete the record in the target, and leave the line out");
+}
+
 enum status mended_line_check(const struct plan *plan, const char *line, size_t length,
                               struct mended_line *mended, struct error *error)
 {
@@ -266,9 +273,26 @@ enum status mended_line_check(const struct plan *plan, const char *line, size_t 
     struct arena *arena = arena_create(0);
     struct cell *cells = arena_allocate_zeroed(arena, batch_shape_width(shape), sizeof(*cells));
     enum status status = read_parts(line, length, arena, &parts, error);
+    struct record_envelope envelope;
     status = status == STATUS_OK ? fill_cells(&parts.record, shape, cells, error) : status;
+    status = status == STATUS_OK
+                 ? envelope_json_make(&parts.envelope, shape, arena, &envelope, error)
+                 : status;
+    status = status == STATUS_OK ? refuse_delete(&envelope, error) : status;
     arena_destroy(arena);
     return status;
+}
+
+/* Of the row that was appended last. */
+static enum status append_envelope(const struct envelope_members *members, struct batch *batch,
+                                   struct error *error)
+{
+    if (!envelope_json_is_set(members)) {
+        return STATUS_OK;
+    }
+    batch_add_envelopes(batch);
+    return envelope_json_make(members, batch->shape, batch->arena,
+                              &batch->envelopes[batch->row_count - 1], error);
 }
 
 enum status mended_line_append(const char *line, size_t length, struct batch *batch,
@@ -292,5 +316,7 @@ enum status mended_line_append(const char *line, size_t length, struct batch *ba
     }
     cells[fields] = parts.key.kind == VALUE_MAP ? parts.key : cell_missing();
     cells[fields + 1] = cell_text(source, is_text ? parts.source.length : 0);
-    return fill_cells(&parts.record, batch->shape, cells, error);
+    return fill_cells(&parts.record, batch->shape, cells, error) == STATUS_OK
+               ? append_envelope(&parts.envelope, batch, error)
+               : STATUS_FAILED;
 }

@@ -5,6 +5,7 @@ void reject_find_key(const struct run *run, const struct plan_stream *stream,
                      const struct batch *batch, uint32_t row, struct reject *reject)
 {
     const struct cell *cells = batch_row(batch, row);
+    reject->envelope = batch->envelopes != NULL ? &batch->envelopes[row] : NULL;
     if (run->loads_rejects) {
         const struct cell *extra = cells + batch_shape_width(batch->shape);
         reject->key = extra;
@@ -34,6 +35,7 @@ void reject_name(const struct run *run, const struct plan_stream *stream, uint64
     reject->chunk = chunk;
     reject->entity = entity->name;
     reject->table = plan->tables[entity->table].target.name;
+    reject->envelope_shape = plan_entity_batch_shape(entity);
     reject->source = reject->source != NULL ? reject->source : stream->name;
     if (reject->key_names == NULL && reject->key_count == stream->key_count) {
         reject->key_names = stream->key_names;

@@ -5,8 +5,8 @@
 #include "engine/rejects/rejects.h"
 #include "engine/run/session.h"
 
-/* The source key of a record that the stream made: from its envelope, its own cells, or those
- * behind. */
+/* The envelope of a record that the stream made, and its source key: from the envelope, its own
+ * cells, or those behind. */
 void reject_find_key(const struct run *run, const struct plan_stream *stream,
                      const struct batch *batch, uint32_t row, struct reject *reject);
 /* Everything else; what `reject` has of key and source stays. */

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "base/text.h"
 #include "engine/ledger/format.h"
+#include "engine/rejects/envelope_json.h"
 #include "engine/rejects/typed_json.h"
 #include "model/json_writer.h"
 #include <errno.h>
@@ -75,6 +76,9 @@ enum status reject_append(const struct reject *reject, struct typed_json_drain *
     json_append_printable(line, error_describe(reject->code)->name);
     buffer_append_string(line, ",\"reason\":");
     json_append_printable(line, reject->reason == NULL ? "" : reject->reason);
+    if (reject->envelope != NULL) {
+        envelope_json_append(reject->envelope, reject->envelope_shape, line);
+    }
     buffer_append_string(line, ",\"record\":");
     if (append_record(reject, drain, line, error) != STATUS_OK) {
         return STATUS_FAILED;

@@ -12,10 +12,10 @@
 /*
  * One JSON object a line (docs/guarantees.md):
  *   {"format":1,"run":ID,"chunk":n,"entity":NAME,"table":NAME,"source":STREAM,
- *    "key":{COLUMN:value,…},"code":"number-range","reason":TEXT,"record":{FIELD:value,…}|null}
- * Values as in typed_json.h; invalid UTF-8 in names is made printable. `key` names the source
- * record (of a repair, and in settled.jsonl, which has the losers of equal target keys and records
- * without a partner, the target key).
+ *    "key":{COLUMN:value,…},"code":"number-range","reason":TEXT,…,"record":{FIELD:value,…}|null}
+ * The members at … are those of envelope_json.h. Values as in typed_json.h; invalid UTF-8 in names
+ * is made printable. `key` names the source record (of a repair, and in settled.jsonl, which has
+ * the losers of equal target keys and records without a partner, the target key).
  */
 struct reject {
     const char *run_id;
@@ -29,7 +29,9 @@ struct reject {
     uint32_t key_count;
     enum error_code code;
     const char *reason;
-    const struct shape *shape; /* of `cells`; NULL: `record` stands */
+    const struct record_envelope *envelope; /* NULL: nothing more is known of it */
+    const struct shape *envelope_shape;     /* of its cell times; NULL: documents */
+    const struct shape *shape;              /* of `cells`; NULL: `record` stands */
     const struct cell *cells;
     const struct cell *record; /* a MAP; NULL: not to be had any more */
 };

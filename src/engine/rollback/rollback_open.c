@@ -409,7 +409,6 @@ static void make_tables(struct rollback *rollback)
 {
     struct run *run = &rollback->run;
     uint32_t count = run->header.table_count;
-    bool repairs = strcmp(run->header.kind, "repair") == 0;
     rollback->tables = arena_allocate_zeroed(run->arena, count + 1u, sizeof(*rollback->tables));
     rollback->expected = arena_allocate_zeroed(run->arena, count + 1u, sizeof(*rollback->expected));
     rollback->looked = arena_allocate_zeroed(run->arena, count + 1u, sizeof(*rollback->looked));
@@ -422,11 +421,11 @@ static void make_tables(struct rollback *rollback)
                                                     .existing = table->existing,
                                                     .keeps_undo = table->keeps_undo,
                                                     .takes_out = rollback->run.header.takes_out,
-                                                    .triggers_off = repairs,
                                                     .settles = table->settles,
                                                     .created = table->was == LEDGER_WAS_ABSENT};
         rollback->report.tables[i].name = table->name;
     }
+    rollback->session.target->triggers_off = strcmp(run->header.kind, "repair") == 0;
     rollback->report.table_count = count;
     rollback->report.run_id = run->id;
     rollback->report.target = rollback->session.target_uri->shown;

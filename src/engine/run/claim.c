@@ -20,15 +20,15 @@ struct claim_keeper {
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
+    int64_t begun_ns; /* monotonic: the process may be stopped before the thread runs */
     bool stopping;
     bool lost;
     struct error error; /* when lost */
 };
 
 /* True when it was asked to stop. */
-static bool wait_to_stop(struct claim_keeper *keeper, int64_t ms)
+static bool wait_to_stop(struct claim_keeper *keeper, int64_t until_ns)
 {
-    int64_t until_ns = clock_monotonic_ns() + ms * 1000000;
     pthread_mutex_lock(&keeper->mutex);
     bool in_time = true;
     while (!keeper->stopping && in_time) {
@@ -52,9 +52,9 @@ static void lose(struct claim_keeper *keeper, const struct error *error)
 static void *keep(void *argument)
 {
     struct claim_keeper *keeper = argument;
-    int64_t period_ms = keeper->target->lease_ms / RENEWALS_A_LEASE;
-    int64_t pause_ms = period_ms;
-    while (!wait_to_stop(keeper, pause_ms)) {
+    int64_t period_ns = keeper->target->lease_ms / RENEWALS_A_LEASE * 1000000;
+    int64_t next_ns = keeper->begun_ns + period_ns;
+    while (!wait_to_stop(keeper, next_ns)) {
         struct error error;
         enum status status = failpoint_hit("engine.before_renew", &error);
         if (status == STATUS_OK) {
@@ -68,7 +68,8 @@ static void *keep(void *argument)
             log_write(LOG_WARNING, "the lease was not renewed: %s: %s", error.object,
                       error.message);
         }
-        pause_ms = status == STATUS_OK ? period_ms : period_ms / RENEWALS_A_LEASE;
+        next_ns = clock_monotonic_ns() +
+                  (status == STATUS_OK ? period_ns : period_ns / RENEWALS_A_LEASE);
     }
     return NULL;
 }
@@ -81,6 +82,7 @@ static enum status start_keeper(struct run *run, struct error *error)
     }
     keeper->target = run->session->target;
     keeper->ledger = run->session->ledger;
+    keeper->begun_ns = clock_monotonic_ns();
     condition_init(&keeper->changed);
     pthread_mutex_init(&keeper->mutex, NULL);
     int failure = pthread_create(&keeper->thread, NULL, keep, keeper);

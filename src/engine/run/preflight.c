@@ -47,20 +47,24 @@ void preflight_tables(struct run_session *session, struct arena *arena,
     for (uint32_t i = 0; i < plan->table_count; i++) {
         (*tables)[i] = plan->tables[i].target;
         (*tables)[i].settles = preflight_settles(session, &plan->tables[i]);
-        (*tables)[i].rebuilds_indexes = preflight_rebuilds_indexes(session);
-        (*tables)[i].disables_triggers = preflight_disables_triggers(session);
         if (home_repeats_chunks(session)) {
             repeat_chunks(&(*tables)[i]);
         }
     }
 }
 
-enum status preflight_foretell(struct run_session *session, const struct target_table *tables,
+enum status preflight_foretell(struct run_session *session, struct target_table *tables,
                                struct buffer *out, struct error *error)
 {
     const struct target_functions *target = session->target->connector->target;
+    const struct prepare_request request = {.tables = tables,
+                                            .table_count = session->plan->table_count,
+                                            .objects = session->plan->same_engine_objects,
+                                            .rebuilds_indexes = preflight_rebuilds_indexes(session),
+                                            .disables_triggers =
+                                                preflight_disables_triggers(session)};
     enum status status = STATUS_OK;
-    bool wanted = preflight_rebuilds_indexes(session) || preflight_disables_triggers(session);
+    bool wanted = request.rebuilds_indexes || request.disables_triggers;
     if (wanted && target->foretell == NULL) {
         buffer_append_string(out, "--indexes rebuild and --triggers disable mean nothing to this "
                                   "target: what its tables have stays as it is\n");
@@ -68,12 +72,9 @@ enum status preflight_foretell(struct run_session *session, const struct target_
     if (target->caveats != NULL) {
         status = target->caveats(session->target, out, error);
     }
-    for (uint32_t i = 0; wanted && target->foretell != NULL && status == STATUS_OK &&
-                         i < session->plan->table_count;
-         i++) {
-        status = target->foretell(session->target, &tables[i], out, error);
-    }
-    return status;
+    return status == STATUS_OK && wanted && target->foretell != NULL
+               ? target->foretell(session->target, &request, out, error)
+               : status;
 }
 
 bool preflight_settles(const struct run_session *session, const struct plan_table *table)
@@ -118,8 +119,14 @@ static enum status check_table(struct run_session *session, uint32_t number,
     for (uint32_t i = 0; i < planned->entity_count; i++) {
         shapes[i] = plan->entities[planned->entities[i]].shape;
     }
-    enum status status = session->target->connector->target->check_table(
-        session->target, table, shapes, planned->entity_count, &lines, error);
+    const struct check_request request = {.table = table,
+                                          .shapes = shapes,
+                                          .shape_count = planned->entity_count,
+                                          .rebuilds_indexes = preflight_rebuilds_indexes(session),
+                                          .disables_triggers =
+                                              preflight_disables_triggers(session)};
+    enum status status =
+        session->target->connector->target->check_table(session->target, &request, &lines, error);
     free(shapes);
     char *next = take_lines(&lines);
     for (char *line; status == STATUS_OK && (line = strsep(&next, "\n")) != NULL;) {

@@ -504,10 +504,10 @@ bool repair_replaces(const struct run *run, const struct target_table *table)
     struct buffer why = {0};
     struct error ignored;
     wanted.existing = EXISTING_REPLACE;
-    wanted.triggers_off = true;
-    bool fine = target->connector->target->check_table(target, &wanted, NULL, 0, &why, &ignored) ==
-                    STATUS_OK &&
-                why.length == 0;
+    const struct check_request request = {.table = &wanted, .triggers_off = true};
+    bool fine =
+        target->connector->target->check_table(target, &request, &why, &ignored) == STATUS_OK &&
+        why.length == 0;
     buffer_free(&why);
     return fine;
 }

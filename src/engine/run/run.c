@@ -198,10 +198,16 @@ static enum status persist(struct run *run, enum status (*step)(struct run *run,
 static enum status prepare_target(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
+    bool untouched = run->status.phase < LEDGER_COPYING;
+    const struct prepare_request request = {
+        .tables = run->tables,
+        .table_count = run->table_count,
+        .objects = session->plan->same_engine_objects,
+        .rebuilds_indexes = untouched && run->header.rebuilds_indexes,
+        .disables_triggers = untouched && run->header.disables_triggers};
     if (failpoint_hit("engine.before_prepare", error) != STATUS_OK ||
-        session->target->connector->target->prepare(session->target, run->tables, run->table_count,
-                                                    session->plan->same_engine_objects,
-                                                    error) != STATUS_OK) {
+        session->target->connector->target->prepare(session->target, &request, error) !=
+            STATUS_OK) {
         return STATUS_FAILED;
     }
     pthread_mutex_lock(&run->state_mutex);
@@ -331,17 +337,24 @@ static uint64_t written_to(const struct run *run, uint32_t number)
 static enum status build(struct run *run, struct error *error)
 {
     struct run_session *session = run->session;
-    uint32_t broken = 0;
+    uint64_t *written = memory_allocate_zeroed((size_t)run->table_count + 1, sizeof *written);
     for (uint32_t i = 0; i < run->table_count; i++) {
         run->counted[i].known = false;
-        run->tables[i].counted = run->loads_rejects ? NULL : &run->counted[i];
-        run->tables[i].records_written = run->loads_rejects ? UINT64_MAX : written_to(run, i);
+        written[i] = written_to(run, i);
     }
-    enum status status = session->target->connector->target->after_load(
-        session->target, run->tables, run->table_count, session->plan->same_engine_objects, say,
-        &broken, error);
+    struct after_load_request request = {.tables = run->tables,
+                                         .table_count = run->table_count,
+                                         .objects = session->plan->same_engine_objects,
+                                         .progress = say,
+                                         .rebuilds_indexes = run->header.rebuilds_indexes,
+                                         .rejects_orphans = run->header.rejects_orphans,
+                                         .records_written = run->loads_rejects ? NULL : written,
+                                         .counted = run->loads_rejects ? NULL : run->counted};
+    enum status status =
+        session->target->connector->target->after_load(session->target, &request, error);
+    free(written);
     pthread_mutex_lock(&run->state_mutex);
-    run->status.broken_references = broken;
+    run->status.broken_references = request.broken;
     pthread_mutex_unlock(&run->state_mutex);
     return status == STATUS_FAILED ? stopped_or_failed(error) : status;
 }
@@ -400,13 +413,7 @@ static enum status complete(struct run *run, struct error *error)
 enum status run_execute(struct run *run, struct error *error)
 {
     struct progress *progress = &run->session->progress;
-    bool untouched = run->status.phase < LEDGER_COPYING;
-    for (uint32_t at = 0; at < run->table_count; at++) {
-        run->tables[at].triggers_off = run->repairs;
-        run->tables[at].rebuilds_indexes = untouched && run->header.rebuilds_indexes;
-        run->tables[at].disables_triggers = untouched && run->header.disables_triggers;
-        run->tables[at].rejects_orphans = run->header.rejects_orphans;
-    }
+    run->session->target->triggers_off = run->repairs;
     if (run->loads_rejects) {
         rejects_load_make_stream(run);
     }

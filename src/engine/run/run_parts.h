@@ -93,7 +93,7 @@ bool preflight_disables_triggers(const struct run_session *session);
 bool preflight_rejects_orphans(const struct run_session *session);
 /* What the target has to say, and what becomes of indexes and triggers of tables that are there,
  * if anything is to; a line each. */
-enum status preflight_foretell(struct run_session *session, const struct target_table *tables,
+enum status preflight_foretell(struct run_session *session, struct target_table *tables,
                                struct buffer *out, struct error *error) MUST_USE;
 /* Must duplicates of this table be looked for after the load? */
 bool preflight_settles(const struct run_session *session, const struct plan_table *table);

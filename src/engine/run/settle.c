@@ -485,7 +485,8 @@ static enum status find_orphans(struct settling *settling, const struct target_t
                                 struct error *error)
 {
     struct database *target = settling->run->session->target;
-    return table->created && table->rejects_orphans && settling->table->entity_count == 1
+    return table->created && settling->run->header.rejects_orphans &&
+                   settling->table->entity_count == 1
                ? target->connector->target->tell_orphans(target, table, on_orphan, settling, error)
                : STATUS_OK;
 }

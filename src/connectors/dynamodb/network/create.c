@@ -468,21 +468,20 @@ static enum status begin_table(struct dynamodb_network *network, struct target_t
     return begin_making(network, table, made == DYNAMODB_MADE_INTENDED, arena, error);
 }
 
-enum status dynamodb_network_prepare(struct database *self, struct target_table *tables,
-                                     uint32_t table_count, const struct schema *objects,
+enum status dynamodb_network_prepare(struct database *self, const struct prepare_request *request,
                                      struct error *error)
 {
     struct dynamodb_network *network = dynamodb_network_of(self);
+    struct target_table *tables = request->tables;
     struct arena *arena = arena_create(0);
-    (void)objects;
-    bool *making = arena_allocate_zeroed(arena, (size_t)table_count + 1, sizeof(bool));
+    bool *making = arena_allocate_zeroed(arena, (size_t)request->table_count + 1, sizeof(bool));
     enum status status = network->keyed.room.run_id != NULL
                              ? STATUS_OK
                              : error_set(error, ERROR_INTERNAL, NULL, "no run is claimed");
-    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
+    for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
         status = begin_table(network, &tables[at], arena, &making[at], error);
     }
-    for (uint32_t at = 0; at < table_count && status == STATUS_OK; at++) {
+    for (uint32_t at = 0; at < request->table_count && status == STATUS_OK; at++) {
         if (making[at]) {
             status = finish_making(network, &tables[at], arena, error);
             tables[at].created = status == STATUS_OK;

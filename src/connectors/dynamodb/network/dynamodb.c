@@ -247,7 +247,8 @@ const struct connector connector_dynamodb = {
     .title = "Amazon DynamoDB",
     .uri_help = "dynamodb://REGION",
     .capabilities = CAPABILITY_NESTED | CAPABILITY_FREE_FIELDS | CAPABILITY_MISSING |
-                    CAPABILITY_KEY_REQUIRED | CAPABILITY_ASYNCHRONOUS | CAPABILITY_UNITS,
+                    CAPABILITY_KEY_REQUIRED | CAPABILITY_ASYNCHRONOUS | CAPABILITY_UNITS |
+                    CAPABILITY_READS_BY_KEY,
     .guarantee = GUARANTEE_IDEMPOTENT,
     .options = options,
     .option_count = sizeof(options) / sizeof(*options),

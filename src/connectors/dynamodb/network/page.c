@@ -181,7 +181,7 @@ static enum status read_member(struct text name, struct text value, struct dynam
         *has_items = true;
         page->items = (struct text){value.data + 1, value.length - 2};
     } else if (is_named(name, "LastEvaluatedKey") && value.data[0] == '{') {
-        page->last_key = value;
+        page->rest = value;
     } else if (is_named(name, "Count")) {
         if (text_to_uint64(value.data, value.length, &page->count) != STATUS_OK) {
             return not_a_page(error, "Count is no number");
@@ -220,6 +220,89 @@ enum status dynamodb_page_read(const char *text, size_t length, struct dynamodb_
                : not_a_page(error, "it has no Items or no Count");
 }
 
+/* ---------------------------------------------------------------- items by their keys */
+
+/* The list that the one table's entry of `tables` is, or has as "Keys"; empty: there is no entry.
+ */
+static enum status find_list(struct text tables, const char *table, bool keys, struct text *list,
+                             struct error *error)
+{
+    struct text rest;
+    struct text name;
+    struct text value;
+    *list = (struct text){0};
+    if (!inside(tables, &rest)) {
+        return not_a_page(error, "what it has by table is no object");
+    }
+    enum status status = next_member(&rest, &name, &value);
+    if (status == STATUS_END) {
+        return STATUS_OK;
+    }
+    if (status != STATUS_OK || !is_named(name, table) ||
+        (keys && !dynamodb_page_member(value, "Keys", &value)) || value.data[0] != '[') {
+        return not_a_page(error, "it is of another table");
+    }
+    *list = value;
+    return STATUS_OK;
+}
+
+static bool is_empty_list(struct text list)
+{
+    const char *end = list.data + list.length;
+    return list.length == 0 || skip_space(list.data + 1, end) == end - 1;
+}
+
+static enum status read_batch_member(struct text name, struct text value, const char *table,
+                                     struct dynamodb_page *page, bool *has_items,
+                                     struct error *error)
+{
+    struct text list;
+    if (is_named(name, "Responses")) {
+        *has_items = true;
+        if (find_list(value, table, false, &list, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        page->items = list.length > 0 ? (struct text){list.data + 1, list.length - 2} : page->items;
+    } else if (is_named(name, "UnprocessedKeys")) {
+        if (find_list(value, table, true, &list, error) != STATUS_OK) {
+            return STATUS_FAILED;
+        }
+        page->rest = is_empty_list(list) ? (struct text){0} : list;
+    } else if (is_named(name, "ConsumedCapacity") && value.data[0] == '[') {
+        page->milliunits = read_milliunits((struct text){value.data + 1, value.length - 2});
+    }
+    return STATUS_OK;
+}
+
+enum status dynamodb_page_read_batch(const char *text, size_t length, const char *table,
+                                     struct dynamodb_page *page, struct error *error)
+{
+    struct text rest;
+    struct text name;
+    struct text value;
+    bool has_items = false;
+    enum status status = STATUS_OK;
+    *page = (struct dynamodb_page){.items = {text, 0}, .count = UINT64_MAX};
+    if (length == 0 || !inside((struct text){text, length}, &rest)) {
+        return not_a_page(error, "it is no object");
+    }
+    while (status == STATUS_OK) {
+        status = next_member(&rest, &name, &value);
+        if (status == STATUS_FAILED) {
+            return not_a_page(error, "it breaks off");
+        }
+        if (status == STATUS_OK) {
+            status = read_batch_member(name, value, table, page, &has_items, error);
+        }
+    }
+    if (status != STATUS_END) {
+        return STATUS_FAILED;
+    }
+    return has_items ? STATUS_OK : not_a_page(error, "it has no Responses");
+}
+
+/* ---------------------------------------------------------------- items */
+
 enum status dynamodb_page_next(struct dynamodb_page *page, struct text *item, struct error *error)
 {
     const char *end = page->items.data + page->items.length;
@@ -228,7 +311,7 @@ enum status dynamodb_page_next(struct dynamodb_page *page, struct text *item, st
         at = skip_space(at + 1, end);
     }
     if (at == end) {
-        return page->read == page->count
+        return page->read == page->count || page->count == UINT64_MAX
                    ? STATUS_END
                    : error_set(error, ERROR_REJECT_UNREADABLE, NULL,
                                "the answer says that it has %llu items, and has %llu",

@@ -20,6 +20,7 @@ struct cursor {
     struct reader *reader;
     const struct read_request *request;
     const struct dynamodb_description *table;
+    struct dynamodb_wanted *wanted; /* NULL: all items */
     struct dynamodb_scan *scan;
     struct dynamodb_scan_page page;
     bool has_page;
@@ -112,6 +113,7 @@ void dynamodb_network_cursor_close(struct cursor *cursor)
 {
     if (cursor != NULL) {
         dynamodb_scan_destroy(cursor->scan);
+        dynamodb_wanted_destroy(cursor->wanted);
         if (cursor->has_page) {
             buffer_free(&cursor->page.body);
         }
@@ -119,22 +121,49 @@ void dynamodb_network_cursor_close(struct cursor *cursor)
     }
 }
 
+static enum status open_scan(struct cursor *cursor, const struct span *span, struct error *error)
+{
+    const char *operation = NULL;
+    struct buffer members = {0};
+    struct reader *reader = cursor->reader;
+    enum status status = write_members(cursor, span, &operation, &members, error);
+    if (status == STATUS_OK) {
+        cursor->scan =
+            dynamodb_scan_create(reader->scanner, operation, cursor->table->name, &members,
+                                 dynamodb_page_milliunits(reader->network->consistent));
+    }
+    buffer_free(&members);
+    return status;
+}
+
+static enum status open_by_key(struct cursor *cursor, struct error *error)
+{
+    const struct read_request *request = cursor->request;
+    if (request->query != NULL) { /* only the server knows what it brings: it is read whole */
+        return open_scan(cursor, NULL, error) == STATUS_OK
+                   ? dynamodb_wanted_create(request, cursor->table, &cursor->wanted, error)
+                   : STATUS_FAILED;
+    }
+    if (dynamodb_source_find(cursor->reader->network, request->table, &cursor->table, error) !=
+            STATUS_OK ||
+        dynamodb_wanted_create(request, cursor->table, &cursor->wanted, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    cursor->scan =
+        dynamodb_scan_create_by_key(cursor->reader->scanner, cursor->table->name, cursor->wanted);
+    return STATUS_OK;
+}
+
 enum status dynamodb_network_cursor_open(struct reader *reader, const struct read_request *request,
                                          const struct span *span, struct cursor **cursor,
                                          struct error *error)
 {
-    const char *operation = NULL;
-    struct buffer members = {0};
     struct cursor *made = memory_allocate_zeroed(1, sizeof(*made));
     *cursor = NULL;
     made->reader = reader;
     made->request = request;
-    enum status status = write_members(made, span, &operation, &members, error);
-    if (status == STATUS_OK) {
-        made->scan = dynamodb_scan_create(reader->scanner, operation, made->table->name, &members,
-                                          dynamodb_page_milliunits(reader->network->consistent));
-    }
-    buffer_free(&members);
+    enum status status =
+        request->keys != NULL ? open_by_key(made, error) : open_scan(made, span, error);
     if (status != STATUS_OK) {
         dynamodb_network_cursor_close(made);
         return status;
@@ -151,26 +180,41 @@ static struct cell find_attribute(const struct cell *item, const char *name)
     return found != NULL ? *found : cell_missing();
 }
 
-static void fill_document(const struct cursor *cursor, struct batch *batch, uint32_t row,
-                          const struct cell *item)
+/* Of a query all that it brings is read, and what nobody asked for left out. */
+static bool is_wanted(const struct cursor *cursor, const struct cell *key)
+{
+    return cursor->wanted == NULL || cursor->request->query == NULL ||
+           dynamodb_wanted_has(cursor->wanted, key);
+}
+
+/* The key that the item has, in the arena. */
+static const struct cell *key_of_item(const struct cursor *cursor, const struct cell *item,
+                                      struct arena *arena)
 {
     uint32_t count = cursor->table->key.count;
-    struct cell *key = arena_allocate_zeroed(batch->arena, (size_t)count + 1, sizeof(*key));
+    struct cell *key = arena_allocate_zeroed(arena, (size_t)count + 1, sizeof(*key));
     for (uint32_t at = 0; at < count; at++) {
         key[at] = find_attribute(item, cursor->table->key.names[at]);
     }
-    *batch_row(batch, row) = *item;
-    batch->envelopes[row] = (struct record_envelope){.source_key = key, .source_key_count = count};
+    return key;
 }
 
 static void add_row(const struct cursor *cursor, struct batch *batch, const struct cell *item)
 {
+    bool document = cursor->request->column_count == 0;
+    const struct cell *key =
+        document || cursor->wanted != NULL ? key_of_item(cursor, item, batch->arena) : NULL;
+    if (!is_wanted(cursor, key)) {
+        return;
+    }
     struct cell *row = batch_append(batch);
     for (uint32_t at = 0; at < cursor->request->column_count; at++) {
         row[at] = find_attribute(item, cursor->request->columns[at].name);
     }
-    if (cursor->request->column_count == 0) {
-        fill_document(cursor, batch, batch->row_count - 1, item);
+    if (document) {
+        *row = *item;
+        batch->envelopes[batch->row_count - 1] = (struct record_envelope){
+            .source_key = key, .source_key_count = cursor->table->key.count};
     }
 }
 
@@ -199,6 +243,9 @@ static void refuse_item(const struct cursor *cursor, struct batch *batch, struct
     uint32_t count = cursor->table->key.count;
     struct cell *key = arena_allocate_zeroed(batch->arena, (size_t)count + 1, sizeof(*key));
     read_key_alone(cursor, item, batch->arena, key);
+    if (!is_wanted(cursor, key)) {
+        return;
+    }
     size_t length = item.length > RAW_BYTES_MAX ? text_clip(item.data, item.length, RAW_BYTES_MAX)
                                                 : item.length;
     struct cell raw = text_is_utf8(item.data, length) ? cell_text(item.data, length)

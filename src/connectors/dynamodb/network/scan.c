@@ -3,6 +3,8 @@
  *
  *   request n, answered ──> page n queued ──> cursor reads it
  *                  └─> request n+1 with n's LastEvaluatedKey, once page n was taken
+ *
+ * Of items by their keys request n+1 has those that answer n left unprocessed, or else the next.
  */
 #include "connectors/dynamodb/network/source.h"
 
@@ -10,15 +12,19 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "connectors/report.h"
+#include "model/json_writer.h"
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
     CONNECTIONS_MAX = 4,
     PATIENCE_TIMEOUTS = 4,
     THROTTLE_PATIENCE_MS = 30 * 60 * 1000,
     SAY_EVERY_MS = 30 * 1000,
+    KEYS_MAX = 100,               /* of one BatchGetItem */
+    ANSWER_BYTES_FULL = 15000000, /* about where it leaves keys that did not fit: 16 MB */
     CAPACITY_SLICE_MS = 100,
     READ_UNIT_BYTES = 4096
 };
@@ -41,8 +47,9 @@ struct dynamodb_scan {
     const char *operation;
     const char *object;
     struct buffer members;
-    struct buffer last_key; /* of the next request; empty: the first one */
-    struct fetch *fetch;    /* under way; NULL: none */
+    struct dynamodb_wanted *wanted; /* borrowed; NULL: a Scan or Query */
+    struct buffer rest;  /* what the next request goes on with; empty: the first one, or the last */
+    struct fetch *fetch; /* under way; NULL: none */
     struct dynamodb_scan_page page;
     bool has_page;
     bool done;   /* the last page is there */
@@ -134,13 +141,42 @@ void dynamodb_scan_destroy(struct dynamodb_scan *scan)
         buffer_free(&scan->page.body);
     }
     buffer_free(&scan->members);
-    buffer_free(&scan->last_key);
+    buffer_free(&scan->rest);
     free(scan);
 }
 
 static struct keyed_capacity *capacity_of(const struct dynamodb_scan *scan)
 {
     return &scan->scanner->network->read_capacity;
+}
+
+/* A key takes a unit at least: no request is for more than a second's worth of a cap. */
+static uint32_t keys_a_request(const struct dynamodb_scan *scan)
+{
+    uint64_t cap = scan->scanner->network->read_units;
+    return cap > 0 && cap < KEYS_MAX ? (uint32_t)cap : KEYS_MAX;
+}
+
+/* Takes the next keys; done where there are none. */
+static void take_keys(struct dynamodb_scan *scan)
+{
+    uint32_t count = dynamodb_wanted_next(scan->wanted, keys_a_request(scan), &scan->rest);
+    scan->done = count == 0;
+    scan->milliunits = (int64_t)count * 1000;
+}
+
+struct dynamodb_scan *dynamodb_scan_create_by_key(struct dynamodb_scanner *scanner,
+                                                  const char *table, struct dynamodb_wanted *wanted)
+{
+    struct buffer members = {0};
+    buffer_append_string(&members, "\"ReturnConsumedCapacity\":\"TOTAL\",\"RequestItems\":{");
+    json_append_string(&members, table, strlen(table));
+    buffer_append_string(&members, ":{\"ConsistentRead\":true");
+    struct dynamodb_scan *made = dynamodb_scan_create(scanner, "BatchGetItem", table, &members, 0);
+    buffer_free(&members);
+    made->wanted = wanted;
+    take_keys(made);
+    return made;
 }
 
 /* ---------------------------------------------------------------- sending */
@@ -169,11 +205,12 @@ static enum status send_request(struct dynamodb_scan *scan, struct error *error)
     fetch->scan = scan;
     buffer_append_byte(&fetch->body, '{');
     buffer_append(&fetch->body, scan->members.data, scan->members.length);
-    if (scan->last_key.length > 0) {
-        buffer_append_string(&fetch->body, ",\"ExclusiveStartKey\":");
-        buffer_append(&fetch->body, scan->last_key.data, scan->last_key.length);
+    if (scan->rest.length > 0) {
+        buffer_append_string(&fetch->body,
+                             scan->wanted != NULL ? ",\"Keys\":" : ",\"ExclusiveStartKey\":");
+        buffer_append(&fetch->body, scan->rest.data, scan->rest.length);
     }
-    buffer_append_byte(&fetch->body, '}');
+    buffer_append_string(&fetch->body, scan->wanted != NULL ? "}}}" : "}");
     const struct dynamodb_request request = {.operation = scan->operation,
                                              .object = scan->object,
                                              .body = fetch->body.data,
@@ -213,7 +250,7 @@ static void fail(struct dynamodb_scan *scan, const struct error *error)
 /* What the page took, for the cap and for the report. */
 static void account(struct dynamodb_scan *scan, const struct dynamodb_scan_page *page)
 {
-    bool consistent = scan->scanner->network->consistent;
+    bool consistent = scan->wanted != NULL || scan->scanner->network->consistent;
     int64_t used = (int64_t)page->page.milliunits;
     if (used == 0) { /* not told: the answer's length is more than what is counted */
         int64_t units = (int64_t)(page->body.length / READ_UNIT_BYTES) + 1;
@@ -222,30 +259,6 @@ static void account(struct dynamodb_scan *scan, const struct dynamodb_scan_page 
     keyed_capacity_take(capacity_of(scan), used - scan->milliunits);
     report_units(&scan->scanner->network->keyed.base, (double)used / 1000);
     scan->milliunits = used;
-}
-
-static void take_page(struct dynamodb_scan *scan, struct service_reply *response)
-{
-    struct error error;
-    struct dynamodb_scan_page page = {.body = response->body};
-    response->body = (struct buffer){0};
-    error_clear(&error);
-    if (dynamodb_page_read(page.body.data, page.body.length, &page.page, &error) != STATUS_OK) {
-        error_recode(&error, ERROR_SOURCE_READ);
-        snprintf(error.object, sizeof(error.object), "%s", scan->object);
-        buffer_free(&page.body);
-        fail(scan, &error);
-        return;
-    }
-    account(scan, &page);
-    buffer_clear(&scan->last_key);
-    buffer_append(&scan->last_key, page.page.last_key.data, page.page.last_key.length);
-    scan->done = page.page.last_key.length == 0;
-    scan->page = page;
-    scan->has_page = true;
-    scan->failures = 0;
-    scan->failing_since_ms = 0;
-    scan->retry_at_ms = 0;
 }
 
 static int64_t patience_ms(const struct dynamodb_scan *scan, enum dynamodb_fault fault)
@@ -291,6 +304,61 @@ static void take_fault(struct dynamodb_scan *scan, struct service_reply *respons
     }
     say_trouble(scan, response, now_ms);
     scan->retry_at_ms = now_ms + delay_ms;
+}
+
+/* An answer that did none of what it was asked for: throttled, though it does not say so. */
+static void take_nothing(struct dynamodb_scan *scan, struct service_reply *response)
+{
+    keyed_capacity_take(capacity_of(scan), scan->milliunits); /* take_fault gives it back */
+    response->fault = DYNAMODB_FAULT_THROTTLED;
+    error_set(&response->error, ERROR_SOURCE_THROTTLED, scan->object,
+              "every key was left unprocessed");
+    take_fault(scan, response);
+}
+
+static enum status read_page(const struct dynamodb_scan *scan, struct dynamodb_scan_page *page,
+                             struct error *error)
+{
+    const struct buffer *body = &page->body;
+    return scan->wanted != NULL ? dynamodb_page_read_batch(body->data, body->length, scan->object,
+                                                           &page->page, error)
+                                : dynamodb_page_read(body->data, body->length, &page->page, error);
+}
+
+static void take_page(struct dynamodb_scan *scan, struct service_reply *response)
+{
+    struct error error;
+    struct dynamodb_scan_page page = {.body = response->body};
+    response->body = (struct buffer){0};
+    error_clear(&error);
+    if (read_page(scan, &page, &error) != STATUS_OK) {
+        error_recode(&error, ERROR_SOURCE_READ);
+        snprintf(error.object, sizeof(error.object), "%s", scan->object);
+        buffer_free(&page.body);
+        fail(scan, &error);
+        return;
+    }
+    account(scan, &page);
+    bool left = scan->wanted != NULL && page.page.rest.length > 0;
+    bool nothing =
+        left && page.page.items.length == 0 && page.page.rest.length >= scan->rest.length;
+    buffer_clear(&scan->rest);
+    buffer_append(&scan->rest, page.page.rest.data, page.page.rest.length);
+    if (nothing) {
+        buffer_free(&page.body);
+        take_nothing(scan, response);
+        return;
+    }
+    scan->done = page.page.rest.length == 0;
+    if (scan->wanted != NULL && scan->done) {
+        take_keys(scan);
+    }
+    bool throttled = left && page.body.length < ANSWER_BYTES_FULL;
+    scan->page = page;
+    scan->has_page = true;
+    scan->failures = 0;
+    scan->failing_since_ms = 0;
+    scan->retry_at_ms = throttled ? clock_monotonic_ms() + service_backoff_ms(0, 0) : 0;
 }
 
 /* Hands an answer to the scan that waits for it, if there still is one. */

@@ -39,7 +39,8 @@ enum status dynamodb_scanner_create(struct dynamodb_network *network,
                                     struct error *error) MUST_USE;
 void dynamodb_scanner_destroy(struct dynamodb_scanner *scanner); /* NULL is fine */
 
-/* The pages of one Scan or Query, each asked for as soon as the one before it is there. */
+/* The pages of one Scan or Query, or of items by their keys, each asked for as soon as the one
+ * before it is there. */
 struct dynamodb_scan;
 
 struct dynamodb_scan_page {
@@ -55,6 +56,11 @@ struct dynamodb_scan_page {
 struct dynamodb_scan *dynamodb_scan_create(struct dynamodb_scanner *scanner, const char *operation,
                                            const char *object, const struct buffer *members,
                                            int64_t milliunits);
+/* The items under the wanted keys, strongly consistent. `table` and `wanted` outlive it. */
+struct dynamodb_wanted;
+struct dynamodb_scan *dynamodb_scan_create_by_key(struct dynamodb_scanner *scanner,
+                                                  const char *table,
+                                                  struct dynamodb_wanted *wanted);
 void dynamodb_scan_destroy(struct dynamodb_scan *scan); /* NULL is fine */
 /*
  * The next page, whose body the caller frees. STATUS_AGAIN: none within wait_ms; STATUS_END: there
@@ -63,6 +69,23 @@ void dynamodb_scan_destroy(struct dynamodb_scan *scan); /* NULL is fine */
  */
 enum status dynamodb_scan_next(struct dynamodb_scan *scan, int64_t wait_ms,
                                struct dynamodb_scan_page *page, struct error *error) MUST_USE;
+
+/* ---------------------------------------------------------------- wanted.c */
+
+/*
+ * The keys of read_request.keys, each once: BatchGetItem refuses a key that is there twice. Those
+ * that no item can have are left out: of another type, null, empty, too long. STATUS_FAILED:
+ * ERROR_REJECT_TYPE of an ESCAPE; ERROR_NOT_IMPLEMENTED where they are not the table's own key.
+ */
+enum status dynamodb_wanted_create(const struct read_request *request,
+                                   const struct dynamodb_description *table,
+                                   struct dynamodb_wanted **wanted, struct error *error) MUST_USE;
+void dynamodb_wanted_destroy(struct dynamodb_wanted *wanted); /* NULL is fine */
+/* The list of up to `keys_max` keys that were not given before, as JSON; 0: there are none. */
+uint32_t dynamodb_wanted_next(struct dynamodb_wanted *wanted, uint32_t keys_max,
+                              struct buffer *list);
+/* Is it among all of them? `key` as the table's parts are. */
+bool dynamodb_wanted_has(const struct dynamodb_wanted *wanted, const struct cell *key);
 
 /* ---------------------------------------------------------------- reader.c */
 

@@ -231,16 +231,16 @@ static void check_local_indexes(const struct target_table *table, struct buffer 
     }
 }
 
-enum status dynamodb_network_check_table(struct database *self, const struct target_table *table,
-                                         const struct shape *const *shapes, uint32_t shape_count,
+enum status dynamodb_network_check_table(struct database *self, const struct check_request *request,
                                          struct buffer *out, struct error *error)
 {
     struct dynamodb_network *network = dynamodb_network_of(self);
+    const struct target_table *table = request->table;
     struct dynamodb_description description;
     struct dynamodb_key *keys = NULL;
     uint32_t key_count = 0;
     size_t before = out->length;
-    dynamodb_limits_check_table(table, shapes, shape_count, out);
+    dynamodb_limits_check_table(table, request->shapes, request->shape_count, out);
     if (strncmp(table->name, "_transhume_", 11) == 0) {
         buffer_append_string(out, "names that begin with _transhume_ are the program's own\n");
     }
@@ -249,7 +249,7 @@ enum status dynamodb_network_check_table(struct database *self, const struct tar
         return STATUS_OK;
     }
     struct arena *arena = arena_create(0);
-    dynamodb_item_keys(table, shapes, shape_count, arena, &keys, &key_count);
+    dynamodb_item_keys(table, request->shapes, request->shape_count, arena, &keys, &key_count);
     enum status there = dynamodb_describe(network, table->name, arena, &description, error);
     if (there == STATUS_OK) {
         check_existing(table, &description, out);
@@ -258,7 +258,7 @@ enum status dynamodb_network_check_table(struct database *self, const struct tar
         check_unknown(keys, key_count, out);
     }
     if (there != STATUS_FAILED) {
-        dynamodb_network_keys(network, table, shapes, shape_count,
+        dynamodb_network_keys(network, table, request->shapes, request->shape_count,
                               there == STATUS_OK ? &description : NULL);
     }
     arena_destroy(arena);
@@ -542,17 +542,11 @@ enum status dynamodb_network_empty(struct dynamodb_network *network,
     return status;
 }
 
-enum status dynamodb_network_after_load(struct database *self, const struct target_table *tables,
-                                        uint32_t table_count, const struct schema *objects,
-                                        void (*progress)(const char *what), uint32_t *broken,
+enum status dynamodb_network_after_load(struct database *self, struct after_load_request *request,
                                         struct error *error)
 {
     (void)self;
-    (void)tables;
-    (void)table_count;
-    (void)objects;
-    (void)progress;
-    *broken = 0;
+    (void)request;
     (void)error;
     return STATUS_OK; /* indexes were made with their tables */
 }

@@ -40,20 +40,16 @@ bool dynamodb_key_of_item(const struct target_table *table, const struct cell *i
 enum status dynamodb_network_inspect(struct database *self, const struct target_table *tables,
                                      uint32_t table_count, bool *table_exists, bool *record_exists,
                                      struct error *error);
-enum status dynamodb_network_check_table(struct database *self, const struct target_table *table,
-                                         const struct shape *const *shapes, uint32_t shape_count,
+enum status dynamodb_network_check_table(struct database *self, const struct check_request *request,
                                          struct buffer *out, struct error *error);
 enum status dynamodb_network_count(struct database *self, const struct target_table *table,
                                    uint64_t *count, struct error *error);
 enum status dynamodb_network_fetch(struct database *self, const struct target_table *table,
                                    const struct cell *keys, uint32_t key_count,
                                    struct batch **batch, struct error *error);
-enum status dynamodb_network_prepare(struct database *self, struct target_table *tables,
-                                     uint32_t table_count, const struct schema *objects,
+enum status dynamodb_network_prepare(struct database *self, const struct prepare_request *request,
                                      struct error *error);
-enum status dynamodb_network_after_load(struct database *self, const struct target_table *tables,
-                                        uint32_t table_count, const struct schema *objects,
-                                        void (*progress)(const char *what), uint32_t *broken,
+enum status dynamodb_network_after_load(struct database *self, struct after_load_request *request,
                                         struct error *error);
 /* Deletes up to DYNAMODB_WRITES_MAX items. */
 enum { DYNAMODB_WRITES_MAX = 25 /* of a BatchWriteItem */ };
