@@ -142,7 +142,20 @@ struct stream_facts {
 struct reader; /* a connection of its own within the snapshot; one thread */
 struct cursor; /* one read_request being read; lives on its reader's thread */
 
+/* What all values of a column may have in common, by which a plan chooses what becomes of it. NULL
+ * passes every test. */
+enum value_test {
+    VALUES_TRUTH,      /* 0 and 1 */
+    VALUES_INT64,      /* whole numbers of 64 bits with a sign */
+    VALUES_WITHIN_DAY, /* times from 00:00 to 24:00 */
+    VALUES_DAYS        /* days of the calendar: none is 0000-00-00, or has a zero month or day */
+};
+
 struct source_functions {
+    /* Optional: do all values of a table's column, as it is now, pass the test? It may read the
+     * table through. Before the snapshot; control thread. NULL: the source does not tell. */
+    enum status (*holds)(struct database *self, const char *table, const char *column,
+                         enum value_test test, bool *holds, struct error *error);
     /*
      * Optional: told of every request before the snapshot is taken, so that what they read can be
      * held from before it until `leave`: against whatever would empty, rewrite or

@@ -119,8 +119,7 @@ static size_t length_before(const struct array_reader *reader, const char *at, c
 
 static enum status read_quoted(struct array_reader *reader, struct cell *cell)
 {
-    char *text =
-        arena_allocate(reader->arena, length_before(reader, reader->at + 1, "\"") + 1);
+    char *text = arena_allocate(reader->arena, length_before(reader, reader->at + 1, "\"") + 1);
     size_t length = 0;
     for (reader->at++; reader->at < reader->end && *reader->at != '"'; reader->at++) {
         reader->at += *reader->at == '\\' && reader->at + 1 < reader->end;

@@ -140,6 +140,28 @@ static enum status write_text(const struct conversion *conversion, const struct 
     return status;
 }
 
+/* "-26:00:00.5" */
+static enum status clock_of_interval(const struct conversion *conversion, const struct cell *from,
+                                     struct cell *result)
+{
+    struct buffer text = {0};
+    int64_t nanoseconds = from->interval->nanoseconds;
+    uint64_t length = nanoseconds < 0 ? -(uint64_t)nanoseconds : (uint64_t)nanoseconds;
+    uint64_t seconds = length / 1000000000;
+    buffer_format(&text, "%s%02llu:%02llu:%02llu", nanoseconds < 0 ? "-" : "",
+                  (unsigned long long)(seconds / 3600), (unsigned long long)(seconds / 60 % 60),
+                  (unsigned long long)(seconds % 60));
+    if (length % 1000000000 != 0) {
+        buffer_format(&text, ".%09llu", (unsigned long long)(length % 1000000000));
+        while (text.data[text.length - 1] == '0') {
+            text.length--;
+        }
+    }
+    enum status status = hand_over(conversion, from, &text, result);
+    buffer_free(&text);
+    return status;
+}
+
 /* The text of an array: of a list, or of the JSON that holds one. */
 static enum status array_of_list(const struct conversion *conversion, const struct cell *from,
                                  struct cell *result)
@@ -188,6 +210,11 @@ static enum status to_text(const struct conversion *conversion, const struct cel
         break;
     case VALUE_LARGE:
         return convert_refuse_kind(conversion, from);
+    case VALUE_INTERVAL:
+        status = conversion->to->clock && from->interval->months == 0 && from->interval->days == 0
+                     ? clock_of_interval(conversion, from, result)
+                     : write_text(conversion, from, false, result);
+        break;
     case VALUE_ESCAPE:
         if ((from->flags & CELL_ESCAPED_TEXT) == 0 || !conversion->allow_loss) {
             return convert_refuse(conversion, from, ERROR_REJECT_TEXT, "it is not UTF-8");
@@ -480,11 +507,24 @@ static enum status to_timestamp(const struct conversion *conversion, const struc
     return STATUS_OK;
 }
 
+static void interval_since_midnight(const struct conversion *conversion, const struct cell *time,
+                                    struct cell *result)
+{
+    struct value_interval *since_midnight =
+        arena_allocate(conversion->arena, sizeof(*since_midnight));
+    *since_midnight = (struct value_interval){.nanoseconds = time->i64};
+    *result = (struct cell){.kind = VALUE_INTERVAL, .interval = since_midnight};
+}
+
 static enum status to_interval(const struct conversion *conversion, const struct cell *from,
                                struct cell *result)
 {
     if (from->kind == VALUE_INTERVAL) {
         *result = *from;
+        return STATUS_OK;
+    }
+    if (from->kind == VALUE_TIME && (from->flags & CELL_ZONED) == 0) {
+        interval_since_midnight(conversion, from, result);
         return STATUS_OK;
     }
     if (from->kind != VALUE_TEXT) {
@@ -497,10 +537,7 @@ static enum status to_interval(const struct conversion *conversion, const struct
     /* of lengths of time, MySQL's type writes those within a day so */
     if (time_parse_time(from->text, from->length, &time) == STATUS_OK &&
         (time.flags & CELL_ZONED) == 0) {
-        struct value_interval *since_midnight =
-            arena_allocate(conversion->arena, sizeof(*since_midnight));
-        *since_midnight = (struct value_interval){.nanoseconds = time.i64};
-        *result = (struct cell){.kind = VALUE_INTERVAL, .interval = since_midnight};
+        interval_since_midnight(conversion, &time, result);
         return STATUS_OK;
     }
     return convert_refuse(conversion, from, ERROR_REJECT_TYPE, "it is not an ISO duration");

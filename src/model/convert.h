@@ -28,8 +28,8 @@ enum conversion_loss convert_loss(const struct value_type *from, const struct va
  * LIST, SET and MAP to TEXT or JSON give JSON text; TEXT and JSON to LIST, SET or MAP are read as
  * JSON; other kinds see through JSON to the scalar in it.
  *
- * TEXT to LIST is an array's text ({…}) or JSON; TEXT and JSON with an element type are, from and to
- * it, array_text.h's.
+ * TEXT to LIST is an array's text ({…}) or JSON; TEXT and JSON with an element type are, from and
+ * to it, array_text.h's.
  *
  * Digits of a second beyond those of the type are rounded off (half even) with `allow_loss`;
  * without it they stay, for the writer to refuse.

@@ -19,7 +19,7 @@ static const char losses[VALUE_KIND_COUNT - VALUE_BOOL][VALUE_KIND_COUNT - VALUE
     /* text      */ "PPPPPPEWPPPP" "PPPPP--",
     /* bytes     */ "------PE----" "PP-----",
     /* date      */ "------W-E-W-" "-W-----",
-    /* time      */ "------W--E--" "-W-----",
+    /* time      */ "------W--E-P" "-W-----",
     /* timestamp */ "------W-LLE-" "-W-----",
     /* interval  */ "------W----E" "-W-----",
     /* uuid      */ "------WW----" "EW-----",

@@ -20,6 +20,10 @@ struct value_type {
     bool zoned;         /* TIME, TIMESTAMP */
     uint8_t fraction;   /* TIME, TIMESTAMP: 1 + the digits of a second that it holds; 0: all */
     bool dynamic;       /* values of other kinds than `kind` may occur */
+    bool truth;         /* INT64, UINT64: by custom 0 and 1 alone */
+    bool length;        /* TIME: lengths of time, which may be below 0 and above 24 h: INTERVAL */
+    bool zero_days;     /* DATE, TIMESTAMP: 0000-00-00 may occur */
+    bool clock;         /* TEXT: an interval that becomes it is 26:00:00, not PT26H */
     bool plain_strings; /* JSON: texts are values of documents; of these, an object or an array is
                            what it says, and any other a JSON string */
     const char *native; /* the database's own words: "NVARCHAR(160)" */
@@ -40,7 +44,10 @@ enum schema_default_kind {
     SCHEMA_DEFAULT_VALUE,    /* default_value */
     SCHEMA_DEFAULT_NOW,
     SCHEMA_DEFAULT_TODAY,
-    SCHEMA_DEFAULT_COUNTER /* the next number of a sequence */
+    SCHEMA_DEFAULT_CLOCK_TEXT, /* the moment in UTC as a text: default_value in the words of
+                                  strftime, of which %Y %m %d %H %M %S may occur, and %f for the
+                                  seconds with milliseconds */
+    SCHEMA_DEFAULT_COUNTER     /* the next number of a sequence */
 };
 
 enum generated_kind { GENERATED_NO = 0, GENERATED_STORED, GENERATED_VIRTUAL };
@@ -88,9 +95,11 @@ struct schema_index {
     struct column_list columns; /* empty names ("") stand for expressions */
     bool unique;
     bool partial;
-    bool deferrable;        /* what is unique may be so at the end of a transaction only */
-    bool implied;           /* made by the engine for a constraint */
-    bool local;             /* key-value stores: kept with the records of a partition */
+    struct column_list beginnings; /* of a partial one: its columns, if it is so only because it
+                                      holds the beginnings of their values; else empty */
+    bool deferrable;               /* what is unique may be so at the end of a transaction only */
+    bool implied;                  /* made by the engine for a constraint */
+    bool local;                    /* key-value stores: kept with the records of a partition */
     const char *method;     /* how it finds what no other engine finds so: "gin", "FULLTEXT"; NULL:
                                values, by their order or by being equal */
     const char *details;    /* what else is to it, that goes into no other engine: "v DESC, INCLUDE

@@ -129,7 +129,7 @@ static const struct grammar_key plan_keys[] = {
      "records that fit no entity's match"},
     {"relations", FORM_RELATIONS, NULL, NULL, false, false,
      "foreign keys of a source that declares none: TABLE: { COLUMN: TABLE.COLUMN }"},
-    {"types", FORM_NAMED, &type_map, NULL, false, false,
+    {"types", FORM_CHOICE | FORM_NAMED, &type_map, "keep", false, false,
      "rules for the types of columns that are copied as they are; the first that fits holds"},
     {"options", FORM_MAP, &option_map, NULL, false, false, "how the run goes"},
     {"tables", FORM_NAMED, &grammar_table, NULL, false, false, "the target's tables"},

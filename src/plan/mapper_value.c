@@ -354,6 +354,11 @@ enum status mapper_field(struct making *making, const struct mapping_field *fiel
         }
         return status;
     }
+    bool day = cell->kind == VALUE_DATE || cell->kind == VALUE_TIMESTAMP;
+    if (field->zero_is_null && day && (cell->flags & CELL_SPECIAL) != 0 &&
+        cell->i64 == CELL_ZERO_DATE) {
+        *cell = cell_null();
+    }
     if (there) {
         apply_nulls(field, cell);
     } else if (field->nulls == NULLS_FILL) {

@@ -135,6 +135,7 @@ struct mapping_field {
     bool cast;
     bool allow_loss;
     bool merges; /* by a rule of types two values of the source may become one */
+    bool zero_is_null; /* a day 0000-00-00 becomes null */
     bool is_key; /* null rejects the record */
     bool has_default;
     struct cell default_value;

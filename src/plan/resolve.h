@@ -338,6 +338,12 @@ void type_rules_apply(struct resolver *resolver, const struct schema_table *tabl
                       struct mapping_field *field);
 void type_rules_note_unused(struct resolver *resolver);
 
+/* resolve_own.c */
+/* Changes a field that takes a column as it is to what another engine has for such. */
+void own_apply(struct resolver *resolver, const struct schema_table *table,
+               const struct schema_column *column, const struct table_builder *target,
+               struct mapping_field *field);
+
 /* resolve_match.c */
 /* `match` of an entity: its conditions, and the names in its templates for the entity's scope. */
 void match_resolve(struct resolver *resolver, struct entity_builder *entity);
@@ -403,6 +409,9 @@ int32_t type_size_of_both(int32_t one, int32_t other);
 /* The table of that name that is in the target, or the only one that differs from it in case alone;
  * NULL: none. */
 const struct schema_table *there_find(const struct resolver *resolver, const char *name);
+/* The column of it that a field of that name goes into; NULL: none. */
+const struct schema_column *there_column(const struct resolver *resolver, const char *table,
+                                         const char *field);
 /* Columns that keep their names take on those of the target's, which may differ in case. */
 void there_take_names(struct resolver *resolver, struct table_builder *table);
 /* The key of the table that is there, if `key` is none of it and the plan fills its columns; else

@@ -173,6 +173,24 @@ static enum schema_default_kind clock_kind(const struct carrying *carrying)
     return fits ? kind : SCHEMA_DEFAULT_OWN;
 }
 
+/* A text that the clock writes stays one; in a column of moments or days it is that. */
+static enum schema_default_kind clock_text_kind(const struct carrying *carrying)
+{
+    const char *format = carrying->from->default_value;
+    bool day = strstr(format, "%Y") != NULL && strstr(format, "%m") != NULL &&
+               strstr(format, "%d") != NULL;
+    switch (carrying->column->type.kind) {
+    case VALUE_TEXT:
+        return SCHEMA_DEFAULT_CLOCK_TEXT;
+    case VALUE_TIMESTAMP:
+        return day ? SCHEMA_DEFAULT_NOW : SCHEMA_DEFAULT_OWN;
+    case VALUE_DATE:
+        return day ? SCHEMA_DEFAULT_TODAY : SCHEMA_DEFAULT_OWN;
+    default:
+        return SCHEMA_DEFAULT_OWN;
+    }
+}
+
 static void carry_default(const struct carrying *carrying)
 {
     const struct schema_column *from = carrying->from;
@@ -181,7 +199,10 @@ static void carry_default(const struct carrying *carrying)
     const char *why =
         kind == SCHEMA_DEFAULT_OWN ? "only its own engine understands it" : another_type;
     const char *value = NULL;
-    if (kind == SCHEMA_DEFAULT_NOW || kind == SCHEMA_DEFAULT_TODAY) {
+    if (kind == SCHEMA_DEFAULT_CLOCK_TEXT) {
+        kind = clock_text_kind(carrying);
+        value = kind == SCHEMA_DEFAULT_CLOCK_TEXT ? from->default_value : NULL;
+    } else if (kind == SCHEMA_DEFAULT_NOW || kind == SCHEMA_DEFAULT_TODAY) {
         kind = clock_kind(carrying);
     } else if (kind == SCHEMA_DEFAULT_VALUE && (value = value_text(carrying, &why)) == NULL) {
         kind = SCHEMA_DEFAULT_OWN;

@@ -182,6 +182,20 @@ static const char *default_index_name(struct resolver *resolver, const struct ta
                : known->name;
 }
 
+/* An index of the beginnings of values may be one of the values, where these are short. */
+static bool is_of_short_values(const struct schema_table *table, const struct schema_index *index)
+{
+    enum { CHARACTERS_MAX = 500 }; /* of four bytes: PostgreSQL's index rows end at 2,704 bytes */
+    int64_t characters = 0;
+    for (uint32_t i = 0; i < index->beginnings.count; i++) {
+        int at = schema_find_column(table, index->beginnings.names[i]);
+        const struct value_type *type = at >= 0 ? &table->columns[at].type : NULL;
+        bool limited = type != NULL && (value_kind_is_number(type->kind) || type->precision > 0);
+        characters += limited ? type->precision : CHARACTERS_MAX + 1;
+    }
+    return index->beginnings.count > 0 && !index->unique && characters <= CHARACTERS_MAX;
+}
+
 /* Why an index has no like in the target; NULL: it has. */
 static const char *index_left_behind(struct resolver *resolver, const struct table_builder *table,
                                      const struct schema_index *known, struct column_list columns)
@@ -216,7 +230,12 @@ static void default_indexes(struct resolver *resolver, struct table_builder *tab
         return;
     }
     for (uint32_t i = 0; i < entity->from->index_count; i++) {
-        const struct schema_index *known = &entity->from->indexes[i];
+        struct schema_index whole = entity->from->indexes[i];
+        if (is_of_short_values(entity->from, &whole)) {
+            whole.columns = whole.beginnings;
+            whole.partial = false;
+        }
+        const struct schema_index *known = &whole;
         bool primary = known->implied && known->columns.count == entity->from->primary_key.count &&
                        schema_is_unique_key(entity->from, known->columns) &&
                        strcmp(known->columns.names[0], entity->from->primary_key.names[0]) == 0;

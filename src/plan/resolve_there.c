@@ -54,6 +54,13 @@ static const struct schema_column *find_column(const struct schema_table *there,
     return count == 1 ? found : NULL;
 }
 
+const struct schema_column *there_column(const struct resolver *resolver, const char *table,
+                                         const char *field)
+{
+    const struct schema_table *there = there_find(resolver, table);
+    return there != NULL ? find_column(there, field) : NULL;
+}
+
 /* Does the plan name columns of the table, by which it may mean this one? */
 static bool plan_names_columns(const struct table_builder *table)
 {

@@ -78,7 +78,8 @@ void type_rules_resolve(struct resolver *resolver)
 {
     const struct plan_node *types =
         resolver->document != NULL ? plan_node_get(resolver->document->root, "types") : NULL;
-    for (uint32_t i = 0; types != NULL && i < types->count; i++) {
+    bool rules = types != NULL && types->kind == PLAN_NODE_MAP; /* else the word keep */
+    for (uint32_t i = 0; rules && i < types->count; i++) {
         const struct plan_node *node = types->items[i];
         struct type_rule *rule = resolve_add(resolver, &resolver->type_rules, sizeof *rule);
         const char *from = text_of(node, "from");
@@ -180,19 +181,6 @@ static void apply_cast(struct resolver *resolver, const struct type_rule *rule,
     field->type = rule->becomes;
 }
 
-/* What another engine has no like of becomes what it is: an array a list. */
-static void apply_own(const struct resolver *resolver, struct mapping_field *field)
-{
-    const struct value_type *element = field->type.element;
-    if (resolver->same_engine || field->type.kind != VALUE_TEXT || element == NULL) {
-        return;
-    }
-    field->type = (struct value_type){.kind = resolver->target_nested ? VALUE_LIST : VALUE_JSON,
-                                      .element = element};
-    field->cast = true;
-    field->direct = false;
-}
-
 void type_rules_apply(struct resolver *resolver, const struct schema_table *table,
                       const struct schema_column *column, const struct table_builder *target,
                       struct mapping_field *field)
@@ -203,7 +191,7 @@ void type_rules_apply(struct resolver *resolver, const struct schema_table *tabl
         bool typed = target != NULL && resolver->target_sql &&
                      table_column_type(target, field->name) != NULL;
         if (!typed) {
-            apply_own(resolver, field);
+            own_apply(resolver, table, column, target, field);
         }
         return;
     }

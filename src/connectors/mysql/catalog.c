@@ -298,16 +298,20 @@ static void read_indexes(struct builder *builder, struct schema_table *table,
             table->primary_key_not_null = true;
         } else {
             bool whole = true;
+            bool named = true;
             for (uint32_t i = 0; i < columns.count; i++) {
                 whole = whole && columns.names[i][0] != '\0';
+                named = named && cell(rows, row + i, 6)[0] != '\0';
             }
-            indexes[table->index_count++] =
-                (struct schema_index){.name = text(builder, rows, row, 1),
-                                      .columns = columns,
-                                      .unique = unique,
-                                      .partial = !whole,
-                                      .method = method_of(builder, row),
-                                      .details = details_of(builder, row, end)};
+            indexes[table->index_count++] = (struct schema_index){
+                .name = text(builder, rows, row, 1),
+                .columns = columns,
+                .unique = unique,
+                .partial = !whole,
+                .beginnings =
+                    whole || !named ? (struct column_list){0} : list_of(builder, rows, row, end, 6),
+                .method = method_of(builder, row),
+                .details = details_of(builder, row, end)};
             if (unique && whole && facts->key.count == 0 && is_not_null(facts, columns)) {
                 facts->key = columns;
             }

@@ -88,6 +88,17 @@ static enum status list(struct sql_database *self, struct buffer *sql, struct ar
     return status;
 }
 
+static bool append_exception(struct buffer *sql, const char *column, enum value_test test)
+{
+    static const char *const conditions[] = {
+        [VALUES_TRUTH] = "%n NOT IN (0, 1)",
+        [VALUES_INT64] = "%n > 9223372036854775807",
+        [VALUES_WITHIN_DAY] = "%n < '00:00:00' OR %n > '24:00:00'",
+        [VALUES_DAYS] = "MONTH(%n) = 0 OR DAYOFMONTH(%n) = 0"};
+    mysql_append(sql, conditions[test], column, column);
+    return true;
+}
+
 static enum status describe(struct sql_database *self, const char *name, struct arena *arena,
                             struct sql_table *table, struct error *error)
 {
@@ -205,6 +216,7 @@ const struct sql_dialect mysql_dialect = {
     .run = run,
     .ask = ask,
     .list = list,
+    .append_exception = append_exception,
     .names_query =
         "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE()",
     .describe = describe,

@@ -49,6 +49,29 @@ static void append_value(struct buffer *sql, const struct schema_column *column)
     }
 }
 
+/* The words of strftime as those of date_format, which knows no milliseconds: they get six digits.
+ */
+static void append_clock_text(struct buffer *sql, const char *format)
+{
+    struct buffer pattern = {0};
+    for (; *format != '\0'; format++) {
+        if (*format != '%') {
+            buffer_append_byte(&pattern, *format);
+            continue;
+        }
+        format++;
+        buffer_append_string(&pattern, "%");
+        buffer_append_string(&pattern, *format == 'M' ? "i" : *format == 'f' ? "s.%f" : "");
+        if (strchr("Mf", *format) == NULL) {
+            buffer_append_byte(&pattern, *format);
+        }
+    }
+    buffer_append_string(sql, "date_format(utc_timestamp(3), ");
+    mysql_append_string(sql, buffer_string(&pattern));
+    buffer_append_byte(sql, ')');
+    buffer_free(&pattern);
+}
+
 /* Of another engine. MySQL wants a default that is no literal, and any of a long text, as an
  * expression; servers before those know neither. */
 static void append_default(struct buffer *sql, const struct mysql_database *self,
@@ -67,6 +90,8 @@ static void append_default(struct buffer *sql, const struct mysql_database *self
     buffer_append_string(sql, " DEFAULT (");
     if (column->default_kind == SCHEMA_DEFAULT_VALUE) {
         append_value(sql, column);
+    } else if (column->default_kind == SCHEMA_DEFAULT_CLOCK_TEXT) {
+        append_clock_text(sql, column->default_value);
     } else if (column->default_kind == SCHEMA_DEFAULT_TODAY) {
         buffer_append_string(sql,
                              as_text ? "date_format(utc_timestamp(), '%Y-%m-%d')" : "curdate()");

@@ -190,6 +190,10 @@ struct mysql_type mysql_type_of(const char *data_type, const char *words)
     made.type.bits = bits_of(data_type, words);
     made.type.zoned = made.format == MYSQL_AS_TIMESTAMP;
     read_limits(&made, words);
+    made.type.truth = strncasecmp(words, "tinyint(1)", strlen("tinyint(1)")) == 0 ||
+                      strcasecmp(words, "bit(1)") == 0;
+    made.type.length = made.format == MYSQL_AS_TIME;
+    made.type.zero_days = made.type.kind == VALUE_DATE || made.type.kind == VALUE_TIMESTAMP;
     bool timed = made.type.kind == VALUE_TIME || made.type.kind == VALUE_TIMESTAMP;
     made.type.fraction = timed ? (uint8_t)(made.digits + 1) : 0;
     return made;

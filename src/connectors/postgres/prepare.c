@@ -23,6 +23,30 @@ static const char *serial_type(const struct schema_column *column)
                                              : NULL;
 }
 
+/* The words of strftime as those of to_char (PostgreSQL documentation, 9.8), where letters that are
+ * no pattern stand in quotes. */
+static void append_clock_text(struct buffer *sql, const char *format)
+{
+    static const char *const patterns[][2] = {{"Y", "YYYY"}, {"m", "MM"}, {"d", "DD"},
+                                              {"H", "HH24"}, {"M", "MI"}, {"S", "SS"},
+                                              {"f", "SS.MS"}};
+    struct buffer pattern = {0};
+    for (; *format != '\0'; format++) {
+        if (*format != '%') {
+            buffer_format(&pattern, *format == '"' || *format == '\\' ? "\"\\%c\"" : "\"%c\"",
+                          *format);
+            continue;
+        }
+        format++;
+        for (size_t i = 0; i < sizeof patterns / sizeof patterns[0]; i++) {
+            buffer_append_string(&pattern, *format == patterns[i][0][0] ? patterns[i][1] : "");
+        }
+    }
+    postgres_append(sql, " DEFAULT to_char(CURRENT_TIMESTAMP AT TIME ZONE 'UTC', %q)",
+                    buffer_string(&pattern));
+    buffer_free(&pattern);
+}
+
 /* Of another engine: the server reads a value's text as the column's type. */
 static void append_default(struct buffer *sql, const struct schema_column *column)
 {
@@ -36,6 +60,9 @@ static void append_default(struct buffer *sql, const struct schema_column *colum
                                       ? " DEFAULT to_char(CURRENT_TIMESTAMP AT TIME ZONE 'UTC', "
                                         "'YYYY-MM-DD HH24:MI:SS')"
                                       : " DEFAULT CURRENT_TIMESTAMP");
+        break;
+    case SCHEMA_DEFAULT_CLOCK_TEXT:
+        append_clock_text(sql, column->default_value);
         break;
     case SCHEMA_DEFAULT_TODAY:
         buffer_append_string(sql, as_text

@@ -184,6 +184,29 @@ static enum status empty_table(struct sql_database *self, const char *name, stru
     return self->dialect->run(self, &sql, NULL, error);
 }
 
+enum status sql_holds(struct database *database, const char *table, const char *column,
+                      enum value_test test, bool *holds, struct error *error)
+{
+    struct sql_database *self = sql_database_of(database);
+    const struct sql_dialect *dialect = self->dialect;
+    struct buffer exception = {0};
+    const char *found = NULL;
+    *holds = false;
+    if (dialect->append_exception == NULL || !dialect->append_exception(&exception, column, test)) {
+        return STATUS_OK;
+    }
+    struct buffer sql = {0};
+    struct arena *arena = arena_create(1024);
+    buffer_append_string(&sql, "SELECT EXISTS (SELECT 1 FROM ");
+    dialect->append_table(&sql, self, table);
+    buffer_format(&sql, " WHERE %s)", buffer_string(&exception));
+    enum status status = dialect->ask(self, &sql, arena, &found, error);
+    *holds = status == STATUS_OK && found != NULL && strcmp(found, "0") == 0;
+    arena_destroy(arena);
+    buffer_free(&exception);
+    return status;
+}
+
 static struct column_list leave_out_own(struct column_list names)
 {
     const char **kept = (const char **)names.names; /* made a moment ago, in the caller's arena */

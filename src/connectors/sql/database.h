@@ -75,6 +75,10 @@ struct sql_dialect {
     struct digest_type (*digest_type)(const struct sql_database *self,
                                       const struct sql_table *table, uint32_t column);
 
+    /* A condition that a value of the column meets which does not pass the test. False: it does not
+     * say. NULL: it says of none. */
+    bool (*append_exception)(struct buffer *sql, const char *column, enum value_test test);
+
     /* ---- the target */
 
     enum status (*begin)(struct sql_database *self, enum sql_access access, struct error *error);
@@ -168,6 +172,9 @@ enum status sql_end_between(struct sql_database *self, const char *before, const
 
 /* ---- target_functions and lock_functions that are alike in all of them */
 
+/* source_functions.holds */
+enum status sql_holds(struct database *self, const char *table, const char *column,
+                      enum value_test test, bool *holds, struct error *error);
 enum status sql_names(struct database *self, struct arena *arena, struct column_list *names,
                       struct error *error);
 enum status sql_claimed(struct database *self, const struct run_claim *claim, struct error *error);
