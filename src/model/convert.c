@@ -216,6 +216,10 @@ static enum status to_text(const struct conversion *conversion, const struct cel
                      : write_text(conversion, from, false, result);
         break;
     case VALUE_ESCAPE:
+        if (value_escape_has_text(from)) {
+            *result = cell_text(from->text, from->length);
+            break;
+        }
         if ((from->flags & CELL_ESCAPED_TEXT) == 0 || !conversion->allow_loss) {
             return convert_refuse(conversion, from, ERROR_REJECT_TEXT, "it is not UTF-8");
         }
