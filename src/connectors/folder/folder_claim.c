@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAKES_MAX = 100 };
+enum { PLACE_TRIES_MAX = 100 };
 
 static struct folder *of(struct database *self)
 {
@@ -33,7 +33,8 @@ enum status folder_make_place(struct folder *folder, struct error *error)
 {
     struct arena *arena = arena_create(0);
     enum status status = make_place(folder, arena, error);
-    for (int tries = 1; status != STATUS_OK && error->native_code == ENOENT && tries < MAKES_MAX;
+    for (int tries = 1;
+         status != STATUS_OK && error->native_code == ENOENT && tries < PLACE_TRIES_MAX;
          tries++) { /* another process tidies it away */
         error_clear(error);
         status = make_place(folder, arena, error);

@@ -346,7 +346,7 @@ enum status folder_tidy(struct database *self, bool rolled_back, struct error *e
 {
     struct leftovers leftovers = {.folder = (struct folder *)self, .arena = arena_create(0)};
     enum status status = tidy(&leftovers, rolled_back, error);
-    if (status != STATUS_OK && is_gone(status, error)) {
+    if (is_gone(status, error)) {
         status = STATUS_OK;
     } else if (status != STATUS_OK) {
         error_recode(error, ERROR_TARGET_WRITE);

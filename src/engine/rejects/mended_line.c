@@ -252,7 +252,7 @@ static enum status read_parts(const char *line, size_t length, struct arena *are
                : fault(error, "the \"record\" is no plain object");
 }
 
-/* No record of the plan takes one out; once a feed brings deletes, that feed repeats them. */
+/* Loading only writes records: the one that was to be deleted would be written. */
 static enum status refuse_delete(const struct record_envelope *envelope, struct error *error)
 {
     if (envelope->operation != RECORD_DELETE) {

@@ -192,34 +192,6 @@ static enum status read_member(struct text name, struct text value, struct dynam
     return STATUS_OK;
 }
 
-enum status dynamodb_page_read(const char *text, size_t length, struct dynamodb_page *page,
-                               struct error *error)
-{
-    struct text rest;
-    struct text name;
-    struct text value;
-    bool has_items = false;
-    enum status status = STATUS_OK;
-    *page = (struct dynamodb_page){.count = UINT64_MAX};
-    if (length == 0 || !inside((struct text){text, length}, &rest)) {
-        return not_a_page(error, "it is no object");
-    }
-    while (status == STATUS_OK) {
-        status = next_member(&rest, &name, &value);
-        if (status == STATUS_OK) {
-            status = read_member(name, value, page, &has_items, error);
-        } else if (status == STATUS_FAILED) {
-            return not_a_page(error, "it breaks off");
-        }
-    }
-    if (status != STATUS_END) {
-        return STATUS_FAILED;
-    }
-    return has_items && page->count != UINT64_MAX
-               ? STATUS_OK
-               : not_a_page(error, "it has no Items or no Count");
-}
-
 /* ---------------------------------------------------------------- items by their keys */
 
 /* The list that the one table's entry of `tables` is, or has as "Keys"; empty: there is no entry.
@@ -274,16 +246,17 @@ static enum status read_batch_member(struct text name, struct text value, const 
     return STATUS_OK;
 }
 
-enum status dynamodb_page_read_batch(const char *text, size_t length, const char *table,
-                                     struct dynamodb_page *page, struct error *error)
+/* ---------------------------------------------------------------- answers */
+
+/* `table`: whose items an answer to a BatchGetItem has; NULL: it is one to a Scan or Query. */
+static enum status read_members(struct text answer, const char *table, struct dynamodb_page *page,
+                                bool *has_items, struct error *error)
 {
     struct text rest;
     struct text name;
     struct text value;
-    bool has_items = false;
     enum status status = STATUS_OK;
-    *page = (struct dynamodb_page){.items = {text, 0}, .count = UINT64_MAX};
-    if (length == 0 || !inside((struct text){text, length}, &rest)) {
+    if (answer.length == 0 || !inside(answer, &rest)) {
         return not_a_page(error, "it is no object");
     }
     while (status == STATUS_OK) {
@@ -292,10 +265,32 @@ enum status dynamodb_page_read_batch(const char *text, size_t length, const char
             return not_a_page(error, "it breaks off");
         }
         if (status == STATUS_OK) {
-            status = read_batch_member(name, value, table, page, &has_items, error);
+            status = table == NULL ? read_member(name, value, page, has_items, error)
+                                   : read_batch_member(name, value, table, page, has_items, error);
         }
     }
-    if (status != STATUS_END) {
+    return status == STATUS_END ? STATUS_OK : STATUS_FAILED;
+}
+
+enum status dynamodb_page_read(const char *text, size_t length, struct dynamodb_page *page,
+                               struct error *error)
+{
+    bool has_items = false;
+    *page = (struct dynamodb_page){.count = UINT64_MAX};
+    if (read_members((struct text){text, length}, NULL, page, &has_items, error) != STATUS_OK) {
+        return STATUS_FAILED;
+    }
+    return has_items && page->count != UINT64_MAX
+               ? STATUS_OK
+               : not_a_page(error, "it has no Items or no Count");
+}
+
+enum status dynamodb_page_read_batch(const char *text, size_t length, const char *table,
+                                     struct dynamodb_page *page, struct error *error)
+{
+    bool has_items = false;
+    *page = (struct dynamodb_page){.items = {text, 0}, .count = UINT64_MAX};
+    if (read_members((struct text){text, length}, table, page, &has_items, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     return has_items ? STATUS_OK : not_a_page(error, "it has no Responses");
