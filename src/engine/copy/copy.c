@@ -232,9 +232,8 @@ static void note_pulls(struct copy *copy)
 }
 
 /* Until the threads are gone; a connector's call ends within the timeout, or its thread is lost. */
-static void watch(struct copy *copy, void (*tick)(struct run *run))
+static void watch(struct copy *copy, struct stall *stall, void (*tick)(struct run *run))
 {
-    struct stall stall = {.checked_ms = clock_monotonic_ms()};
     struct error error;
     int64_t give_up_ms = 0;
     while (!wait_for_threads(copy)) {
@@ -250,7 +249,7 @@ static void watch(struct copy *copy, void (*tick)(struct run *run))
                 return;
             }
         } else if (claim_keeper_check(copy->run->keeper, &error) != STATUS_OK ||
-                   stall_check(&stall, copy, &error) != STATUS_OK) {
+                   stall_check(stall, copy, &error) != STATUS_OK) {
             copy_fail(copy, &error);
         }
     }
@@ -258,12 +257,13 @@ static void watch(struct copy *copy, void (*tick)(struct run *run))
 
 enum status copy_run(struct copy *copy, void (*tick)(struct run *run), struct error *error)
 {
+    struct stall stall = {.checked_ms = clock_monotonic_ms()};
     copy_moved(copy);
     struct error failure;
     if (start_workers(copy, &failure) != STATUS_OK) {
         copy_fail(copy, &failure);
     }
-    watch(copy, tick);
+    watch(copy, &stall, tick);
     for (uint32_t i = 0; !copy->session->stuck && i < copy->reader_count + copy->writer_count;
          i++) {
         if (copy->workers[i].running) {

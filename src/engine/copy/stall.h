@@ -8,7 +8,7 @@ enum { STALL_FAIL_FACTOR = 10 };
 
 struct stall {
     int64_t reported_ms; /* monotonic; of the last report */
-    int64_t checked_ms;  /* likewise, of the last look; begins as now */
+    int64_t checked_ms;  /* likewise, of the last look; at first before any worker starts */
     int64_t woke_ms;     /* likewise, when it was last seen that the process had stood still */
     int64_t stood_ms;    /* how long it did in all, after the last movement before that */
 };
