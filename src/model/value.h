@@ -3,6 +3,7 @@
 #define TRANSHUME_MODEL_VALUE_H
 
 #include "base/error.h"
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 

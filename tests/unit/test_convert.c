@@ -407,7 +407,7 @@ static void to_containers(void **state)
         {VALUE_TEXT, "[1,[2]]", TYPE(LIST), false, "[1,[2]]", 0},
         {VALUE_JSON, "{\"a\":null}", TYPE(MAP), false, "{\"a\":null}", 0},
         {VALUE_TEXT, "[1]", TYPE(MAP), false, NO_TYPE},
-        {VALUE_TEXT, "{}", TYPE(LIST), false, NO_TYPE},
+        {VALUE_TEXT, "{}", TYPE(LIST), false, "[]", 0},
         {VALUE_TEXT, "1", TYPE(LIST), false, NO_TYPE},
         {VALUE_TEXT, "[1", TYPE(LIST), false, NULL, ERROR_REJECT_UNREADABLE},
         {VALUE_LIST, "[1,2,3]", TYPE(SET), false, "[1,2,3]", 0},

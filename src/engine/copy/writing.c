@@ -439,14 +439,18 @@ static void add_read(struct writing *writing, struct open_chunk *chunk, uint32_t
                               memory_order_relaxed);
 }
 
+static void add_read_for_all(struct writing *writing, struct open_chunk *chunk, uint64_t rows)
+{
+    for (uint32_t i = 0; rows > 0 && i < chunk->stream->entity_count; i++) {
+        add_read(writing, chunk, i, rows);
+    }
+}
+
 /* A row of the source is read for each entity of its stream; a mended record is of one. */
 static void count_read(struct writing *writing, struct open_chunk *chunk,
                        const struct parcel *parcel)
 {
-    uint64_t rows = parcel->root_rows;
-    for (uint32_t i = 0; rows > 0 && i < chunk->stream->entity_count; i++) {
-        add_read(writing, chunk, i, rows);
-    }
+    add_read_for_all(writing, chunk, parcel->root_rows);
     bool mended = writing->copy->run->loads_rejects;
     for (uint32_t i = 0; mended && i < parcel->batch_count; i++) {
         const struct batch *batch = parcel->batches[i];
@@ -492,7 +496,7 @@ void writing_count_pulled(struct writing *writing, struct open_chunk *chunk, uin
         schema_find_table(plan->source_schema, chunk->stream->request.table);
     struct tally *tally = &chunk->tallies[0];
     struct progress_entity *shown = progress_of(writing, chunk, 0);
-    count_read(writing, chunk, rows);
+    add_read_for_all(writing, chunk, rows);
     tally->made = rows;
     tally->written = rows;
     if (table != NULL && table->row_count > 0 && table->size_bytes > 0) {
