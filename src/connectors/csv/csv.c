@@ -73,6 +73,15 @@ static bool is_given(const struct uri *uri, const char *name)
     return false;
 }
 
+/* Those that are recognised where they are not given. */
+static uint32_t given_flag(const char *name)
+{
+    return strcmp(name, "delimiter") == 0  ? CSV_GIVEN_DELIMITER
+           : strcmp(name, "header") == 0   ? CSV_GIVEN_HEADER
+           : strcmp(name, "encoding") == 0 ? CSV_GIVEN_ENCODING
+                                           : 0;
+}
+
 static enum status read_dialect(struct csv_database *database, const struct uri *uri,
                                 struct error *error)
 {
@@ -85,6 +94,7 @@ static enum status read_dialect(struct csv_database *database, const struct uri 
             continue;
         }
         database->dialect_given = true;
+        database->given |= given_flag(names[at]);
         if (csv_dialect_set(&database->dialect, names[at], text, database->folder.arena, error) !=
             STATUS_OK) {
             return STATUS_FAILED;
