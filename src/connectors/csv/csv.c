@@ -7,6 +7,10 @@
 
 enum { CHUNKS_OPEN_MAX = 4, WRITERS_MAX = 16, READERS_MAX = 16 };
 
+static const char *const read_suffixes[] = {".tsv", NULL};
+static const char *const suffixes[] = {".csv",     ".tsv",     ".csv.gz", ".tsv.gz",
+                                       ".csv.zst", ".tsv.zst", NULL};
+
 static const struct connector_option options[] = {
     FOLDER_OPTIONS,
     FOLDER_PIPE_OPTION,
@@ -175,6 +179,7 @@ static const struct folder_format csv_format = {
     .read_options = read_options,
     .segment_prefix = "part",
     .suffix = ".csv",
+    .read_suffixes = read_suffixes,
     .loose_files = true,
     .position_column = "$line",
     .source_capabilities = CAPABILITY_SQL_SCHEMA | SOURCE_ONLY,
@@ -212,6 +217,7 @@ const struct connector connector_csv = {
     FOLDER_GROUPS,
     .name = "csv",
     .title = "CSV files",
+    .suffixes = suffixes,
     .uri_help = "csv:DIR, csv:FILE or csv:-",
     .capabilities = TARGET_CAPABILITIES | SOURCE_ONLY,
     .options = options,
