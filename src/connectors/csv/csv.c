@@ -15,7 +15,8 @@ static const struct connector_option options[] = {
     FOLDER_OPTIONS,
     FOLDER_PIPE_OPTION,
     {"delimiter", OPTION_TEXT, "comma", NULL, false,
-     "Between fields: comma, tab, semicolon, pipe, space, or one byte such as : or %01."},
+     "Between fields: comma, tab, semicolon, pipe, space, or one byte such as : or %01; a "
+     "source's is recognised."},
     {"quote", OPTION_TEXT, "double", NULL, false,
      "The quote: double, single, none or another mark."},
     {"escape", OPTION_CHOICE, "doubled", "doubled|backslash", false,
