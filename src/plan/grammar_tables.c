@@ -35,6 +35,7 @@ static const struct grammar_key option_keys[] = {
     {"indexes", FORM_CHOICE, NULL, "keep|rebuild", false, false, "secondary ones that are there"},
     {"triggers", FORM_CHOICE, NULL, "keep|disable", false, false, "of tables that are there"},
     {"broken_references", FORM_CHOICE, NULL, "keep|reject", false, false, "orphaned rows"},
+    {"nested", FORM_CHOICE, NULL, "json|tables", false, false, "lists of maps in documents"},
     {"before_images", FORM_BOOLEAN, NULL, NULL, false, false, "keep what is overwritten"},
 };
 static const struct grammar_map option_map = {"options", option_keys, COUNT(option_keys)};

@@ -184,6 +184,11 @@ static void resolve_tables(struct resolver *resolver)
 
 static void resolve_all(struct resolver *resolver)
 {
+    for (uint32_t i = 0; resolver->settings != NULL && i < resolver->settings->note_count; i++) {
+        const struct plan_note *note = &resolver->settings->notes[i];
+        resolve_note(resolver, note->level == PLAN_NOTE_WARNING,
+                     arena_copy_string(resolver->arena, note->object), "%s", note->text);
+    }
     type_rules_resolve(resolver);
     patterns_check(resolver);
     bool copy =

@@ -103,6 +103,7 @@ enum status run_write_local(const struct run *run, bool begun, bool finished, st
         .target = run->session->target_uri->shown,
         .ledger = home_is_elsewhere(run->session) ? run->session->home_uri->shown : NULL,
         .plan_path = options->plan_path,
+        .learned = run->session->learned,
         .include = options->include,
         .include_count = options->include_count,
         .exclude = options->exclude,

@@ -12,6 +12,8 @@
 /* Of tables that are in the target already. */
 enum indexes_choice { INDEXES_UNSET, INDEXES_KEEP, INDEXES_REBUILD };
 enum triggers_choice { TRIGGERS_UNSET, TRIGGERS_KEEP, TRIGGERS_DISABLE };
+/* What becomes of lists of maps in a plain copy of documents. */
+enum nested_choice { NESTED_UNSET, NESTED_JSON, NESTED_TABLES };
 /* Of tables that the run makes. */
 enum broken_references_choice { BROKEN_UNSET, BROKEN_KEEP, BROKEN_REJECT };
 
@@ -67,6 +69,7 @@ struct run_options {
     enum triggers_choice triggers; /* disable: none fires while it lasts */
     /* reject: records without a partner become rejects */
     enum broken_references_choice broken_references;
+    enum nested_choice nested;
     bool no_before_images; /* nothing is kept of records that are overwritten */
     bool resuming;         /* resume: endpoints and filters that are not given are those of the
                               unfinished run in the state folder */
@@ -105,9 +108,9 @@ struct check_report {
     uint32_t note_count;
     const char *const *problems; /* what would make migrate refuse; exit 2 or 5 */
     uint32_t problem_count;
-    int refused;         /* exit status migrate would have, 0 if none */
+    int refused;               /* exit status migrate would have, 0 if none */
     uint64_t foreseen_rejects; /* of the records that were looked at */
-    struct arena *arena; /* frees it all */
+    struct arena *arena;       /* frees it all */
 };
 /* What source and target promise after any crash. */
 enum guarantee run_guarantee(const struct run_session *session);

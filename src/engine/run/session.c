@@ -8,6 +8,7 @@
 #include "engine/join/joining.h"
 #include "engine/rejects/mended_line.h"
 #include "engine/run/home.h"
+#include "engine/run/learning.h"
 #include "engine/run/options.h"
 #include "engine/run/past_runs.h"
 #include "engine/run/schema_lines.h"
@@ -422,21 +423,35 @@ static void describe_source(struct run_session *session)
     buffer_free(&lines);
 }
 
-static enum status resolve(struct run_session *session, struct buffer *faults, struct error *error)
+/* Schemas, and for records without fixed fields the plan that names their columns. */
+static enum status describe_both(struct run_session *session, const struct past_run *past,
+                                 struct learnt_plan *learnt, struct buffer *faults,
+                                 struct error *error)
 {
-    const struct run_options *options = &session->options;
-    atomic_store(&session->progress.phase, PROGRESS_SCHEMA);
     if (session->source->connector->catalog->describe(session->source, &session->schema, error) !=
             STATUS_OK ||
-        there_describe(session, &session->there, error) != STATUS_OK) {
+        there_describe(session, &session->there, error) != STATUS_OK ||
+        learning_make_plan(session, past, learnt, faults, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
+    /* tables that were learnt may have names that the source has not */
+    return session->learned && session->there == NULL
+               ? there_describe(session, &session->there, error)
+               : STATUS_OK;
+}
+
+static enum status resolve_described(struct run_session *session, const struct learnt_plan *learnt,
+                                     struct buffer *faults, struct error *error)
+{
+    const struct run_options *options = &session->options;
     const struct plan_settings settings = {.include = options->include,
                                            .include_count = options->include_count,
                                            .exclude = options->exclude,
                                            .exclude_count = options->exclude_count,
                                            .there = session->there,
                                            .existing = options->existing,
+                                           .notes = learnt->notes,
+                                           .note_count = learnt->note_count,
                                            .time_zone = session->time_zone};
     if (plan_resolve(session->document, session->source, session->schema, session->target,
                      &settings, &session->plan, faults, error) != STATUS_OK ||
@@ -447,6 +462,17 @@ static enum status resolve(struct run_session *session, struct buffer *faults, s
     describe_source(session);
     prepare_progress(session);
     return STATUS_OK;
+}
+
+static enum status resolve(struct run_session *session, const struct past_run *past,
+                           struct buffer *faults, struct error *error)
+{
+    struct learnt_plan learnt = {0};
+    atomic_store(&session->progress.phase, PROGRESS_SCHEMA);
+    enum status status = describe_both(session, past, &learnt, faults, error);
+    status = status == STATUS_OK ? resolve_described(session, &learnt, faults, error) : status;
+    learnt_plan_free(&learnt);
+    return status;
 }
 
 enum status run_open(const struct run_options *options, struct run_session **made,
@@ -476,7 +502,7 @@ enum status run_open(const struct run_options *options, struct run_session **mad
              STATUS_OK) ||
         open_endpoints(session, error) != STATUS_OK ||
         (options->validating && check_caps_of_validation(session, options, error) != STATUS_OK) ||
-        resolve(session, faults, error) != STATUS_OK) {
+        resolve(session, &past, faults, error) != STATUS_OK) {
         run_close(session);
         return STATUS_FAILED;
     }
@@ -578,6 +604,7 @@ void run_close(struct run_session *session)
     }
     remove_unused_folders(session);
     plan_document_destroy(session->document);
+    plan_document_destroy(session->written_document);
     arena_destroy(session->arena);
     free(session);
 }

@@ -32,6 +32,9 @@ struct run_session {
     struct run_options options; /* resolved */
     bool existing_is_of_run;    /* options.existing was not said, but taken from run.json */
     struct plan_document *document;
+    struct plan_document
+        *written_document; /* the user's, where `document` was learned; else NULL */
+    bool learned;          /* `document` names columns that learning.h found */
     struct uri *source_uri;
     struct uri *target_uri;
     struct database *source;

@@ -322,6 +322,7 @@ enum status local_run_read(const struct state_folder *folder, struct arena *aren
         .target = keep(object, "target", arena),
         .ledger = keep(object, "ledger", arena),
         .plan_path = keep(object, "plan", arena),
+        .learned = json_member_true(object, "learned"),
         .existing = (int)json_member_integer(object, "existing", -1),
         .max_rejects = bound_member(object, "max_rejects"),
         .plan_rejects = bound_member(object, "plan_rejects"),
@@ -351,6 +352,9 @@ enum status local_run_write(const struct state_folder *folder, const struct loca
         run->finished, "source", json_text(run->source), "target", json_text(run->target), "plan",
         json_text(run->plan_path), "include", json_texts(run->include, run->include_count),
         "exclude", json_texts(run->exclude, run->exclude_count), "existing", run->existing);
+    if (run->learned) {
+        json_object_set_new(object, "learned", json_true());
+    }
     if (run->rolling_back) {
         json_object_set_new(object, "rolling_back", json_true());
     }

@@ -89,6 +89,7 @@ struct local_run {
     const char *target;
     const char *ledger;    /* NULL: it is in the target */
     const char *plan_path; /* NULL: a plain copy */
+    bool learned;          /* the tables of its own copy of the plan were learned by it */
     const char *const *include;
     uint32_t include_count;
     const char *const *exclude;
