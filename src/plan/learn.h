@@ -36,9 +36,10 @@ struct learnt_plan {
     struct plan_note *notes; /* in the arena */
     uint32_t note_count;
 };
-/* The plan of all tables. `there`: tables of the target, whose columns decide for themselves what
- * they hold; NULL: none. Free it also after a failure. */
+/* The plan of all tables, for that source and target. `there`: those that are in it, whose columns
+ * decide for themselves what they hold; NULL: none. Free it also after a failure. */
 enum status learnt_plan_make(struct learnt_table *const *tables, uint32_t count,
+                             const struct database *source, const struct database *target,
                              const struct schema *there, struct learnt_plan *plan,
                              struct error *error) MUST_USE;
 void learnt_plan_free(struct learnt_plan *plan);

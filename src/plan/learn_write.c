@@ -12,6 +12,7 @@ enum { NAMED_MAX = 40, KEYS_MAX = 2 };
 
 struct writer {
     struct learnt_plan *plan;
+    bool floats; /* the target keeps decimals as floats */
     const struct schema *there;
     struct name_index tables; /* names so far */
     uint32_t note_capacity;
@@ -59,12 +60,23 @@ static bool is_mixed(const struct learnt_field *field)
     return type.dynamic && field->type.kinds != 0 && (field->type.kinds & ~nested_kinds) != 0;
 }
 
+/* Has it numbers of which the target would keep but the first digits? */
+static bool is_too_exact(const struct writer *writer, const struct learnt_field *field)
+{
+    enum value_kind kind = learnt_type_decide(&field->type).kind;
+    return writer->floats && field->type.beyond_float &&
+           (kind == VALUE_DECIMAL || kind == VALUE_UINT64);
+}
+
 /* What `cast` says. */
 static const char *type_word(struct writer *writer, const struct learnt_field *field)
 {
     struct value_type type = learnt_type_decide(&field->type);
     if (field->type.kinds != 0 && (field->type.kinds & ~nested_kinds) == 0) {
         return "json";
+    }
+    if (is_too_exact(writer, field)) {
+        return "text";
     }
     if (type.kind == VALUE_DECIMAL && type.precision > 0) {
         return arena_format(writer->plan->arena, "decimal(%d,%d)", (int)type.precision,
@@ -194,6 +206,13 @@ static void write_field(struct table_writer *table, const char *name,
              arena_format(arena, "'%s' holds values of several kinds (%s): its column is text",
                           field->name, kinds_text(writer, field->type.kinds)));
     }
+    if (is_too_exact(writer, field) && !has_column(table->there, name)) {
+        note(writer, true, table->name,
+             arena_format(arena,
+                          "the numbers of '%s' have more digits than the target keeps of numbers: "
+                          "its column is text",
+                          field->name));
+    }
     if (strcmp(name, field->name) != 0) {
         note(writer, true, table->name,
              arena_format(arena,
@@ -229,18 +248,28 @@ static bool is_key(const struct learnt_table *learnt, const char *name)
 
 /* ---------------------------------------------------------------- lists of maps */
 
-/* What its rows are told apart by: the key, else a field that is called like one. */
+static bool may_refer(const struct learnt_table *learnt, const char *name)
+{
+    const struct learnt_field *field = learnt_field_find(&learnt->fields, name);
+    return field != NULL && field->type.kinds != 0 && (field->type.kinds & nested_kinds) == 0;
+}
+
+/* What the rows of its lists refer to it by: its key, else fields that are called like one. */
 static struct column_list parent_names(struct writer *writer, const struct learnt_table *learnt)
 {
-    static const char *const usual[] = {"id", "_id", "Id", "ID", "uuid", "key"};
+    static const char *const usual[][KEYS_MAX] = {{"PK", "SK"},   {"pk", "sk"}, {"id", NULL},
+                                                  {"_id", NULL},  {"Id", NULL}, {"ID", NULL},
+                                                  {"uuid", NULL}, {"key", NULL}};
     struct column_list names = learnt->table->primary_key;
-    for (size_t i = 0; names.count == 0 && i < sizeof usual / sizeof *usual; i++) {
-        const struct learnt_field *field = learnt_field_find(&learnt->fields, usual[i]);
-        if (field != NULL && (field->type.kinds & nested_kinds) == 0 && field->type.kinds != 0) {
-            const char **name = arena_allocate(writer->plan->arena, sizeof *name);
-            *name = field->name;
-            names = (struct column_list){.names = name, .count = 1};
+    const char **made = arena_allocate_zeroed(writer->plan->arena, KEYS_MAX, sizeof(*made));
+    for (size_t u = 0; names.count == 0 && u < sizeof usual / sizeof *usual; u++) {
+        uint32_t count = usual[u][1] == NULL ? 1 : KEYS_MAX;
+        bool all = true;
+        for (uint32_t i = 0; i < count; i++) {
+            all = all && may_refer(learnt, usual[u][i]);
+            made[i] = usual[u][i];
         }
+        names = all ? (struct column_list){.names = made, .count = count} : names;
     }
     return names;
 }
@@ -285,6 +314,13 @@ static void write_list_table(struct writer *writer, const struct learnt_table *l
         write_field(&table, free_name(writer, &table.names, field->name), field);
     }
     note_columns(&table);
+    if (learnt->table->primary_key.count == 0) {
+        note(writer, true, table.name,
+             arena_format(
+                 arena, "its rows name their record by '%s'%s, which nothing says is its key",
+                 parent.names[0],
+                 parent.count > 1 ? arena_format(arena, " and '%s'", parent.names[1]) : ""));
+    }
 }
 
 /* ---------------------------------------------------------------- the whole */
@@ -344,9 +380,8 @@ static void note_lists(struct writer *writer, const struct learnt_table *learnt,
         if (is_list_of_maps(field) && !becomes_table(learnt, field, parent)) {
             note(writer, true, table,
                  arena_format(arena, "the lists in '%s' stay JSON: %s", field->name,
-                              parent.count == 0
-                                  ? "the table has no key that their rows could refer to"
-                                  : "not all values are lists of maps alone"));
+                              parent.count == 0 ? "the records have no key that its rows could name"
+                                                : "not all values are lists of maps alone"));
         }
     }
 }
@@ -378,13 +413,21 @@ static bool is_unknown(const struct learnt_table *learnt)
 }
 
 enum status learnt_plan_make(struct learnt_table *const *tables, uint32_t count,
+                             const struct database *source, const struct database *target,
                              const struct schema *there, struct learnt_plan *plan,
                              struct error *error)
 {
     *plan = (struct learnt_plan){.arena = arena_create(0)};
-    struct writer writer = {
-        .plan = plan, .there = there, .tables = {.arena = plan->arena, .folded = true}};
+    struct writer writer = {.plan = plan,
+                            .floats = (target->capabilities & CAPABILITY_FLOAT_DECIMALS) != 0,
+                            .there = there,
+                            .tables = {.arena = plan->arena, .folded = true}};
     bool any = false;
+    if ((source->capabilities & CAPABILITY_UNITS) != 0) {
+        note(&writer, true, "source",
+             "all records are read twice, for their columns and to copy them: that takes twice the "
+             "read units; a plan that names the fields saves the first reading (`transhume init`)");
+    }
     for (uint32_t i = 0; i < count; i++) {
         if (is_unknown(tables[i])) {
             note(&writer, true, tables[i]->table->name,

@@ -248,6 +248,10 @@ static enum status learn(struct run_session *session, struct learnt_table **tabl
                         .arena = arena_create(0),
                         .begun_ms = clock_monotonic_ms()};
     pass.next_ms = pass.begun_ms + FIRST_MS;
+    if ((session->source->capabilities & CAPABILITY_UNITS) != 0) {
+        log_write(LOG_INFO, "reading all records for their columns, before they are read to be "
+                            "copied: that takes read units twice");
+    }
     enum status status = open_pass(&pass, error);
     for (uint32_t i = 0; i < count && status == STATUS_OK; i++) {
         status = read_table(&pass, tables[i], error);
@@ -270,13 +274,19 @@ enum status learning_make_plan(struct run_session *session, const struct past_ru
     bool child_tables = options->nested == NESTED_TABLES;
     bool documents = plan_needs_learning(NULL, session->source, session->target, false);
     uint32_t count = 0;
-    if (!plan_needs_learning(session->document, session->source, session->target, child_tables)) {
+    /* whether lists were to be tables is the past run's to say */
+    if (!plan_needs_learning(session->document, session->source, session->target, true)) {
         session->learned = past->local.learned && session->document != NULL;
         return STATUS_OK;
     }
     enum status status = take_past_plan(session, past, faults, error);
-    if (status != STATUS_END || refuse_before_reading(session, error) != STATUS_OK) {
-        return status == STATUS_END ? STATUS_FAILED : status;
+    bool needed =
+        plan_needs_learning(session->document, session->source, session->target, child_tables);
+    if (status != STATUS_END || !needed) {
+        return status == STATUS_FAILED ? status : STATUS_OK;
+    }
+    if (refuse_before_reading(session, error) != STATUS_OK) {
+        return STATUS_FAILED;
     }
     struct learnt_table **tables =
         arena_allocate_zeroed(session->arena, schema->table_count + 1u, sizeof(*tables));
@@ -287,7 +297,8 @@ enum status learning_make_plan(struct run_session *session, const struct past_ru
     }
     status = count == 0 ? STATUS_OK : learn(session, tables, count, error);
     if (status == STATUS_OK && count > 0) {
-        status = learnt_plan_make(tables, count, session->there, learnt, error);
+        status = learnt_plan_make(tables, count, session->source, session->target, session->there,
+                                  learnt, error);
         status = status == STATUS_OK ? add_to_document(session, learnt, faults, error) : status;
     }
     for (uint32_t i = 0; i < count; i++) {
