@@ -304,7 +304,7 @@ enum status run_create_ledger(struct run *run, struct error *error)
     return run_claim(run, 0, false, error);
 }
 
-static enum status keep_plan_copy(const struct run *run, struct error *error)
+enum status run_keep_plan(const struct run *run, struct error *error)
 {
     size_t length;
     if (run->session->document == NULL) {
@@ -410,7 +410,7 @@ enum status run_begin(struct run *run, struct error *error)
     run->snapshot = session->snapshot;
     run->status.no_snapshot = (session->source->capabilities & CAPABILITY_SNAPSHOT) == 0;
     if (run_write_local(run, false, false, error) != STATUS_OK ||
-        keep_plan_copy(run, error) != STATUS_OK) {
+        run_keep_plan(run, error) != STATUS_OK) {
         return STATUS_FAILED;
     }
     state_begin(run, NULL, 0);

@@ -31,6 +31,8 @@ enum status run_conclude(struct run *run, enum status status, struct run_result 
 enum status run_with_display(struct run *run, enum status (*steps)(struct run *run, struct error *),
                              struct error *error) MUST_USE;
 /* run.json for this run. */
+/* The state folder's own copy of the plan, without secrets. */
+enum status run_keep_plan(const struct run *run, struct error *error) MUST_USE;
 enum status run_write_local(const struct run *run, bool begun, bool finished,
                             struct error *error) MUST_USE;
 /* Goes on with a run whose ledger does not exist yet, or begins one: run_begin.c */
