@@ -2,6 +2,7 @@
 #include "plan/learn_parts.h"
 
 #include "base/memory.h"
+#include "base/text.h"
 #include "plan/resolve.h"
 #include <stdlib.h>
 #include <string.h>
@@ -152,10 +153,18 @@ static enum status add_map(struct learnt_table *learnt, struct learnt_fields *fi
     return STATUS_OK;
 }
 
+/* Bytes that no text column can hold. */
+static bool is_raw(const struct cell *value)
+{
+    return value->kind == VALUE_BYTES && (!text_is_utf8(value->bytes, value->length) ||
+                                          memchr(value->bytes, 0, value->length) != NULL);
+}
+
 static enum status add_value(struct learnt_table *learnt, struct learnt_field *field,
                              const struct cell *value, bool nested, struct error *error)
 {
     learnt_type_add(&field->type, value, learnt->scratch);
+    field->raw_bytes = field->raw_bytes || is_raw(value);
     bool list = value->kind == VALUE_LIST || value->kind == VALUE_SET;
     if (!list || nested || !learnt->child_tables) {
         return STATUS_OK;

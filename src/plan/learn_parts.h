@@ -18,6 +18,7 @@ struct learnt_fields {
 struct learnt_field {
     const char *name;
     struct learnt_type type;
+    bool raw_bytes;                /* bytes that are no text */
     uint32_t element_kinds;        /* of its lists and sets: 1 << enum value_kind */
     struct learnt_fields elements; /* of the maps among these */
 };

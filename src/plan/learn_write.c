@@ -78,6 +78,9 @@ static const char *type_word(struct writer *writer, const struct learnt_field *f
     if (is_too_exact(writer, field)) {
         return "text";
     }
+    if (field->raw_bytes && (field->type.kinds & ~(1u << VALUE_TEXT | 1u << VALUE_BYTES)) == 0) {
+        return "bytes";
+    }
     if (type.kind == VALUE_DECIMAL && type.precision > 0) {
         return arena_format(writer->plan->arena, "decimal(%d,%d)", (int)type.precision,
                             (int)type.scale);
@@ -200,11 +203,15 @@ static void write_field(struct table_writer *table, const char *name,
 {
     struct writer *writer = table->writer;
     struct arena *arena = writer->plan->arena;
-    write_column(table, name, field->name, type_word(writer, field));
+    const char *word = type_word(writer, field);
+    write_column(table, name, field->name, word);
     if (is_mixed(field) && !has_column(table->there, name)) {
         note(writer, true, table->name,
-             arena_format(arena, "'%s' holds values of several kinds (%s): its column is text",
-                          field->name, kinds_text(writer, field->type.kinds)));
+             arena_format(arena, "'%s' holds values of several kinds (%s): its column is %s%s",
+                          field->name, kinds_text(writer, field->type.kinds), word,
+                          field->raw_bytes && strcmp(word, "text") == 0
+                              ? "; bytes that are no text will be rejects"
+                              : ""));
     }
     if (is_too_exact(writer, field) && !has_column(table->there, name)) {
         note(writer, true, table->name,
