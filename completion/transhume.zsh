@@ -46,6 +46,7 @@ _transhume() {
                 '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity; validate\: compare N random ones]:N:' \
                 '--json[Results on stdout as JSON]' \
                 '(-q --quiet)'{-q,--quiet}'[Errors and results only\: no progress, no warnings]' \
@@ -81,6 +82,7 @@ _transhume() {
                 '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
                 '(-n --dry-run)'{-n,--dry-run}'[Change nothing; report what would be done]' \
                 '--rejects=[Load the corrected records of a reject file instead of reading the source]:FILE:_files' \
                 '--progress=[How to show progress on stderr]:HOW:(auto bar log json none)' \
@@ -171,6 +173,7 @@ _transhume() {
                 '*--include=[Only source tables whose name matches (* and ?)]:PATTERN:' \
                 '*--exclude=[No source tables whose name matches; wins over --include]:PATTERN:' \
                 '--existing=[What to do if a target table holds records]:WHAT:(refuse append upsert replace skip)' \
+                '--nested=[What lists of maps become in a plain copy]:AS:(json tables)' \
                 '(-s --sample)'{-s+,--sample=}'[check\: print the first N records of each entity; validate\: compare N random ones]:N:' \
                 '(-l --level)'{-l+,--level=}'[How much to compare]:LEVEL:(count sample hash full)' \
                 '--limit=[Show the first N differences]:N:' \

@@ -214,6 +214,14 @@ class ChildTables(Folder):
         self.assertEqual(db.execute("SELECT * FROM people_pets ORDER BY 1, 2").fetchall(), [(1, 1, "x", 1), (1, 2, "y", None)])
         self.run_program("validate")
 
+    def test_where_it_has_no_effect_it_says_so(self):
+        self.write_items("orders", self.RECORDS, key=[("PK", "S"), ("SK", "N")])
+        self.write("plan.yaml", "transhume: 1\ntables: { o: { from: orders, fields: { PK: { column: PK, cast: text } } } }\n")
+        result = self.run_program("migrate", "--nested", "tables", "--plan", "plan.yaml", "dynamodb-json:in", "copy.db")
+        self.assertIn("--nested tables has no effect: the plan names its tables", result.err)
+        result = self.run_program("migrate", "--nested", "tables", "dynamodb-json:in", "dynamodb-json:out", "--state", "second")
+        self.assertIn("--nested tables has no effect", result.err)
+
     def test_without_it_lists_are_json(self):
         self.write_items("orders", self.RECORDS, key=[("PK", "S"), ("SK", "N")])
         db = self.copied()

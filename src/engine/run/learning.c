@@ -277,6 +277,11 @@ enum status learning_make_plan(struct run_session *session, const struct past_ru
     /* whether lists were to be tables is the past run's to say */
     if (!plan_needs_learning(session->document, session->source, session->target, true)) {
         session->learned = past->local.learned && session->document != NULL;
+        if (child_tables && !session->learned) {
+            log_write(LOG_WARNING, "--nested tables has no effect: %s",
+                      session->document != NULL ? "the plan names its tables"
+                                                : "this is no copy of documents into tables");
+        }
         return STATUS_OK;
     }
     enum status status = take_past_plan(session, past, faults, error);
