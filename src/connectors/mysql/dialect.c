@@ -90,11 +90,11 @@ static enum status list(struct sql_database *self, struct buffer *sql, struct ar
 
 static bool append_exception(struct buffer *sql, const char *column, enum value_test test)
 {
-    static const char *const conditions[] = {
-        [VALUES_TRUTH] = "%n NOT IN (0, 1)",
-        [VALUES_INT64] = "%n > 9223372036854775807",
-        [VALUES_WITHIN_DAY] = "%n < '00:00:00' OR %n > '24:00:00'",
-        [VALUES_DAYS] = "MONTH(%n) = 0 OR DAYOFMONTH(%n) = 0"};
+    static const char *const conditions[] = {[VALUES_TRUTH] = "%n NOT IN (0, 1)",
+                                             [VALUES_INT64] = "%n > 9223372036854775807",
+                                             [VALUES_WITHIN_DAY] =
+                                                 "%n < '00:00:00' OR %n > '24:00:00'",
+                                             [VALUES_DAYS] = "MONTH(%n) = 0 OR DAYOFMONTH(%n) = 0"};
     mysql_append(sql, conditions[test], column, column);
     return true;
 }
@@ -186,7 +186,7 @@ static enum status sum(struct sql_database *self, const struct sql_table *table,
     buffer_append_string(&sql, "SELECT CONCAT_WS(' ', COUNT(*), IFNULL(SUM(CAST(CONV(LEFT(h, 16), "
                                "16, 10) AS DECIMAL(20))), 0), IFNULL(SUM(CAST(CONV(RIGHT(h, 16), "
                                "16, 10) AS DECIMAL(20))), 0)) FROM (SELECT HEX(");
-    mysql_undo_append_hash(&sql, summed, count, "t");
+    mysql_undo_append_hash(&sql, server_of(self), summed, count, "t");
     buffer_append_string(&sql, ") AS h FROM ");
     append_table(&sql, self, table->schema->name);
     buffer_append_string(&sql, " AS t) AS k");

@@ -87,6 +87,12 @@ static inline bool mysql_has_windows(const struct mysql_database *self)
     return self->version >= (self->mariadb ? 100200u : 80000u);
 }
 
+/* Since 9.6 MySQL has it as a component, which an administrator may or may not install. */
+static inline bool mysql_has_md5(const struct mysql_database *self)
+{
+    return self->mariadb || self->version < 90600u;
+}
+
 static inline struct mysql_database *mysql_database_of(struct database *self)
 {
     return (struct mysql_database *)self;

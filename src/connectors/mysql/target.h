@@ -214,9 +214,9 @@ void mysql_undo_append_column(struct buffer *sql, const struct mysql_table *fact
                               uint32_t position, bool in_key);
 /* Is that the name of a column of ours? */
 bool mysql_undo_is_own(const char *column);
-/* An expression: bytes that tell records of these columns apart, whatever is in them. */
-void mysql_undo_append_hash(struct buffer *sql, const struct mysql_column *columns, uint32_t count,
-                            const char *alias);
+/* An expression: 16 bytes that tell records of these columns apart, whatever is in them. */
+void mysql_undo_append_hash(struct buffer *sql, const struct mysql_database *self,
+                            const struct mysql_column *columns, uint32_t count, const char *alias);
 /* ", alias`a`, alias`b` …": the columns that it has of the table's. */
 void mysql_undo_append_columns(struct buffer *sql, const struct mysql_table *facts,
                                const char *alias);
