@@ -74,6 +74,7 @@ struct mysql_database {
     pthread_mutex_t slicer_lock;
     struct mysql_catalog *catalog; /* source; read at first use */
     struct mysql_look *seen;       /* target: by the last inspect; NULL: nothing */
+    struct column_list collations; /* target: sorted; none: not read (mysql_read_collations) */
     struct mysql_rights *rights;   /* target: of the account, in seen_arena; NULL: not read */
     struct arena *seen_arena;
     MYSQL *lock;            /* target: holds the lock of `locked_run` as long as it lives */

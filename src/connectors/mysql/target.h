@@ -35,6 +35,9 @@ enum status mysql_target_describe(struct mysql_database *self, MYSQL *connection
                                   struct error *error) MUST_USE;
 
 /* check.c */
+enum status mysql_tell_changed(struct database *database, const struct target_table *tables,
+                               uint32_t table_count, const struct schema *objects,
+                               struct buffer *out, struct error *error);
 enum status mysql_check_table(struct database *self, const struct check_request *request,
                               struct buffer *out, struct error *error);
 /* rights.c: a line for what the account may not do that the table takes; nothing where that can't

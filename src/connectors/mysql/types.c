@@ -1,5 +1,5 @@
 /* MySQL's and MariaDB's types and the kinds of values; the table behind docs/types/mysql.md. */
-#include "connectors/mysql/mysql_internal.h"
+#include "connectors/mysql/translate.h"
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -413,10 +413,8 @@ static const char *type_of_kind(const struct mysql_database *self, const struct 
 static void append_collation(struct buffer *out, const struct mysql_database *self,
                              const char *collation)
 {
-    bool plain = collation != NULL && collation[0] != '\0' &&
-                 strspn(collation, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(collation);
-    if (plain) {
-        buffer_format(out, " COLLATE %s", collation);
+    if (mysql_is_collation(collation)) {
+        buffer_format(out, " COLLATE %s", mysql_nearest_collation(self, collation));
     } else {
         buffer_append_string(out, mysql_text_collation(self));
     }
