@@ -285,7 +285,7 @@ void mysql_append_filled(struct buffer *out, const char *sql, const char *first,
 
 /* ---------------------------------------------------------------- types.c */
 
-enum { MYSQL_TYPE_COUNT = 34 };
+enum { MYSQL_TYPE_COUNT = 35 };
 extern const struct type_mapping mysql_types[MYSQL_TYPE_COUNT];
 extern const char *const mysql_native_names[];
 

@@ -14,7 +14,11 @@
 #include <strings.h>
 
 /* Errors of a definition that this server does not understand (another version, another brand). */
-static const unsigned foreign[] = {1273, 1115, 4161, 1286, 1478, 1064, 1231, 1901, 1911, 3780};
+static const unsigned foreign[] = {
+    1064, 1115, 1231, 1273, 1286, 1305, 1478, 1901, 1911, 4161, /* words, sets, engines, options */
+    1067, 1101,                                                 /* of defaults */
+    1071, 1170, 3780,                                           /* of keys */
+    3102, 3109, 3763, 3770, 3814, 3815, 3818}; /* of expressions: generated, default, check */
 
 /* The one column that the server may number, which needs a key that begins with it. */
 static bool counts(const struct target_table *table, const struct schema_column *column)
@@ -111,7 +115,7 @@ static void append_column(struct buffer *sql, const struct mysql_database *self,
     if (counts(table, column)) {
         buffer_append_string(sql, " AUTO_INCREMENT");
     } else if (column->default_text != NULL && column->generated == GENERATED_NO) {
-        buffer_format(sql, " DEFAULT %s", column->default_text);
+        mysql_append_default(sql, self, column->default_text, type);
     } else {
         append_default(sql, self, column);
     }

@@ -197,6 +197,11 @@ static const char *other_type(const struct mysql_database *self, struct text typ
     return mysql_is_word(type, "vector") && !knows_vectors(self) ? "blob" : NULL;
 }
 
+bool mysql_knows_type(const struct mysql_database *self, const char *words)
+{
+    return other_type(self, mysql_piece_at(words, words + strlen(words))) == NULL;
+}
+
 /* Behind the name; the last piece that was read. */
 static struct text pass_type(struct translator *translator, struct text name, const char *end)
 {
@@ -229,11 +234,9 @@ static bool is_clock(struct text word)
 }
 
 /* Types whose default MySQL takes as an expression only. */
-static bool is_long(struct text clause, struct text name)
+static bool is_long(struct text type)
 {
     static const char *const endings[] = {"text", "blob", "json", "geometry"};
-    const char *end = clause.data + clause.length;
-    const struct text type = word_behind(name, end);
     for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
         size_t length = strlen(endings[i]);
         if (type.length >= length &&
@@ -262,13 +265,32 @@ static struct text end_of_call(struct text word, const char *end)
     return last;
 }
 
+static bool is_bare(const struct mysql_database *self, struct text value)
+{
+    return self->mariadb || value.length == 0 || *value.data == '(' ||
+           mysql_is_word(value, "NULL") || is_clock(value);
+}
+
+void mysql_append_default(struct buffer *out, const struct mysql_database *self, const char *text,
+                          const char *type)
+{
+    const char *end = text + strlen(text);
+    const struct text words = mysql_piece_at(type, type + strlen(type));
+    const struct text value = *text != '\0' ? mysql_piece_at(text, end) : (struct text){end, 0};
+    bool literal = value.length > 0 && end_of_call(value, end).data == value.data;
+    if (!self->mariadb && mysql_is_word(value, "nextval")) {
+        return;
+    }
+    bool bare = is_bare(self, value) || (literal && !is_long(words));
+    buffer_format(out, " DEFAULT %s%s%s", bare ? "" : "(", text, bare ? "" : ")");
+}
+
 /* MariaDB's DEFAULT uuid() is MySQL's DEFAULT (uuid()), and so is any of a long text. */
 static struct text pass_default(struct translator *translator, struct text word, struct text clause)
 {
     const char *end = clause.data + clause.length;
     struct text value = word_behind(word, end);
-    if (translator->self->mariadb || value.length == 0 || *value.data == '(' ||
-        mysql_is_word(value, "NULL") || is_clock(value)) {
+    if (is_bare(translator->self, value)) {
         append(translator, word);
         return word;
     }
@@ -281,7 +303,7 @@ static struct text pass_default(struct translator *translator, struct text word,
                       (int)inner(translator->name).length, inner(translator->name).data);
         return last;
     }
-    if (literal && !is_long(clause, translator->name)) {
+    if (literal && !is_long(word_behind(translator->name, end))) {
         append(translator, word);
         return word;
     }
@@ -361,14 +383,19 @@ static bool is_unknown_index(struct translator *translator, struct text clause)
     const struct mysql_database *self = translator->self;
     bool functional = is_functional(clause) && (self->mariadb || self->version < 80013);
     bool vector = !self->mariadb && strncmp(clause.data, "VECTOR KEY ", 11) == 0;
+    bool hashed =
+        !self->mariadb && strncmp(clause.data, "UNIQUE KEY ", 11) == 0 && has_word(clause, "HASH");
     if (functional) {
         note(translator, "index", inner(translator->name),
              "is left out: the server has no indexes of expressions");
     } else if (vector) {
         note(translator, "index", inner(translator->name),
              "is left out: the server has no indexes of vectors");
+    } else if (hashed) {
+        note(translator, "unique index", inner(translator->name),
+             "is left out: the server has none of texts that are as long");
     }
-    return functional || vector;
+    return functional || vector || hashed;
 }
 
 /* False: the clause is left out. */

@@ -31,8 +31,14 @@ const char *mysql_collation_differs(const char *name, const char *nearest);
 enum status mysql_definition_of(const struct mysql_database *self, const struct schema_table *same,
                                 const char *from, struct arena *arena,
                                 struct mysql_definition *definition, struct buffer *notes) MUST_USE;
+/* Has the server a type of a column's words? Asked of those that not all servers have. */
+bool mysql_knows_type(const struct mysql_database *self, const char *words);
 /* Drops all checks of a definition, with a line in `notes`. False: there are none. */
 bool mysql_definition_drop_checks(struct mysql_definition *definition, struct buffer *notes);
+/* " DEFAULT …" of another server's text of it, or nothing if this one has no such thing. `type`:
+ * of the column, in words. */
+void mysql_append_default(struct buffer *out, const struct mysql_database *self, const char *text,
+                          const char *type);
 /* "SET sql_mode = '…', collation_connection = '…'": without modes that the server does not know. */
 void mysql_append_settings(struct buffer *out, const struct mysql_database *self,
                            const char *settings, size_t length);
