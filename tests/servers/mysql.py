@@ -12,7 +12,7 @@ from database_server import Shared, link_or_copy
 VERSION = "mysql-9"
 LOADER, LIBRARIES = "lib64/ld-linux-x86-64.so.2", "usr/lib/x86_64-linux-gnu"
 # The first two keep its data folder small.
-SETTINGS = {"innodb-redo-log-capacity": "8M", "innodb-autoextend-increment": "1", "mysqlx": "OFF", "event-scheduler": "OFF", "secure-file-priv": "", "sync-binlog": "0"}
+SETTINGS = {"innodb-redo-log-capacity": "8M", "innodb-autoextend-increment": "1", "mysqlx": "OFF", "event-scheduler": "OFF", "secure-file-priv": "", "disable-log-bin": "1", "innodb-doublewrite": "OFF"}
 ROOT = "CREATE USER root@'127.0.0.1';\nGRANT ALL ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\n"
 
 
@@ -38,7 +38,7 @@ class Server(mariadb.Server):
         with open(accounts, "w", encoding="ascii") as file:
             file.write(ROOT)
         self.give(accounts)
-        self.run(*self.program, "--no-defaults", *self.options, "--datadir=" + made, "--initialize-insecure", "--init-file=" + accounts,
+        self.run(*self.program, "--no-defaults", *self.options, "--datadir=" + made, "--initialize-insecure", "--init-file=" + accounts, "--tmpdir=" + self.folder,
                  *("--%s=%s" % (name, SETTINGS[name]) for name in list(SETTINGS)[:2]))
 
 
