@@ -90,11 +90,14 @@ static enum status list(struct sql_database *self, struct buffer *sql, struct ar
 
 static bool append_exception(struct buffer *sql, const char *column, enum value_test test)
 {
-    static const char *const conditions[] = {[VALUES_TRUTH] = "%n NOT IN (0, 1)",
-                                             [VALUES_INT64] = "%n > 9223372036854775807",
-                                             [VALUES_WITHIN_DAY] =
-                                                 "%n < '00:00:00' OR %n > '24:00:00'",
-                                             [VALUES_DAYS] = "MONTH(%n) = 0 OR DAYOFMONTH(%n) = 0"};
+    static const char *const conditions[] = {
+        [VALUES_TRUTH] = "%n NOT IN (0, 1)",
+        [VALUES_INT64] = "%n > 9223372036854775807",
+        [VALUES_WITHIN_DAY] = "%n < '00:00:00' OR %n > '24:00:00'",
+        [VALUES_DAYS] = "MONTH(%n) = 0 OR DAYOFMONTH(%n) = 0"};
+    if (test > VALUES_DAYS) {
+        return false;
+    }
     mysql_append(sql, conditions[test], column, column);
     return true;
 }
