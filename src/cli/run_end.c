@@ -74,9 +74,23 @@ static void append_json(const struct run_result *result, const struct error *err
     append_json_count("differences", result->differences, out);
     append_json_count("broken_references", result->broken_references, out);
     append_json_count("warnings", result->warning_count, out);
-    buffer_format(out, ",\"snapshot\":\"%s\"", snapshot_name(result));
+    buffer_format(out, ",\"snapshot\":\"%s\",\"not_carried\":%s", snapshot_name(result),
+                  result->not_carried_list == NULL ? "[]" : result->not_carried_list);
     append_json_entities(result->progress, out);
     buffer_append_string(out, "}\n");
+}
+
+static void append_not_carried(const struct run_result *result, struct buffer *out)
+{
+    struct buffer line = {0};
+    if (result->not_carried == NULL) {
+        return;
+    }
+    buffer_format(&line, "not carried: %s (%s)", result->not_carried,
+                  result->report_file != NULL ? "the report lists them"
+                                              : "`transhume check` lists them");
+    cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
+    buffer_free(&line);
 }
 
 static void append_text(const struct cli_call *call, const struct run_session *session,
@@ -98,6 +112,7 @@ static void append_text(const struct cli_call *call, const struct run_session *s
     buffer_append_byte(out, '\n');
     cli_append_wrapped(out, buffer_string(&line), 0, cli_prose_columns(STDOUT_FILENO));
     buffer_free(&line);
+    append_not_carried(result, out);
     if (result->report_file != NULL) {
         buffer_format(out, "report: %s\n", result->report_file);
     }

@@ -19,6 +19,11 @@ void report_append_warnings(const struct report *report, struct buffer *out);
 /* " (3 times)" of one that stands in the log more than once. */
 void report_append_repeats(struct buffer *out, const struct report_warning *warning);
 
+/* report_left.c: what was not carried: its sum, and a list with why; nothing where nothing is. */
+void report_append_left_sum(const struct report *report, struct buffer *out);
+void report_append_left(const struct report *report, struct buffer *out);
+void report_append_left_markdown(const struct report *report, struct buffer *out);
+
 /* report_chart.c: throughput over time as SVG; nothing for fewer than two samples. */
 void report_append_chart(const struct report *report, struct buffer *out);
 /* report_map.c: the chunks as a grid, SVG. */

@@ -208,6 +208,11 @@ uint32_t report_next_steps(const struct report *report, const char *sentences[RE
             "Foreign keys are missing in the target, or records break them: the run's log names "
             "them. Fix them there, or in the source and copy again.";
     }
+    if (report->not_carried_sum != NULL) {
+        sentences[count++] =
+            "Not all of the source is in the target: what was not carried is listed "
+            "below. Make by hand what the target needs of it.";
+    }
     if (report_is_streamed(report)) {
         sentences[count++] =
             "Standard output can't be read again: to compare what went there, put it into a folder as "
@@ -232,7 +237,9 @@ uint32_t report_next_steps(const struct report *report, const char *sentences[RE
     } else if (is_validated(report) && report->sum.rejected == 0 &&
                report->broken_references == 0) {
         sentences[count++] =
-            "Nothing is left to do. `transhume finish` drops the ledger from the target.";
+            report->not_carried_sum == NULL
+                ? "Nothing is left to do. `transhume finish` drops the ledger from the target."
+                : "No record is left to copy: `transhume finish` drops the ledger from the target.";
     }
     return count;
 }

@@ -481,6 +481,7 @@ static void fill_result(struct run *run, enum status status, struct run_result *
     char *folder =
         result->rejected == 0 ? NULL : arena_copy_string(session->arena, run->folder.rejects);
     result->rejects_folder = folder;
+    left_behind_sum(run, result);
     bool less = result->rejected > 0 || result->broken_references > 0 ||
                 run->status.mixed_snapshot || run->left_extra;
     result->exit_status = status == STATUS_END ? 4 : less ? 1 : 0;

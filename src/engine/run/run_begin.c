@@ -361,6 +361,9 @@ static enum status check_target(struct run *run, struct error *error)
         }
         status = STATUS_FAILED;
     }
+    if (status == STATUS_OK && !run->loads_rejects && run->status.not_carried == NULL) {
+        run->status.not_carried = left_behind_make(run->session, &preflight);
+    }
     preflight_free(&preflight);
     return status;
 }
