@@ -90,8 +90,8 @@ static const struct cli_command commands[] = {
      .run = command_validate},
     {.name = "rollback",
      .place = IN_ROLLBACK,
-     .arguments = "[TARGET]",
-     .arguments_max = 1,
+     .arguments = "[[SOURCE] TARGET]",
+     .arguments_max = 2,
      .summary = "undo just what a run wrote",
      .description =
          "Deletes the records that the run wrote, restores those that it overwrote, and drops "
@@ -117,8 +117,8 @@ static const struct cli_command commands[] = {
      .run = command_report},
     {.name = "finish",
      .place = IN_FINISH,
-     .arguments = "[TARGET]",
-     .arguments_max = 1,
+     .arguments = "[[SOURCE] TARGET]",
+     .arguments_max = 2,
      .summary = "drop the ledger",
      .description =
          "Drops the ledger of all runs in the target, with stored keys and old versions: nothing "
