@@ -1,12 +1,15 @@
 /* What commands share when they print. */
 #include "cli/cli.h"
 
+#include "base/file.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "base/text.h"
 #include "cli/help.h"
 #include "model/json_writer.h"
 #include "observe/table.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -30,11 +33,32 @@ static void append_switch(const struct cli_call *call, enum cli_option_id id, st
     }
 }
 
+/* As a shell reads it back. */
+static void append_word(const char *word, struct buffer *out)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_./:@%+=,-";
+    if (word[0] != '\0' && strspn(word, plain) == strlen(word)) {
+        buffer_append_string(out, word);
+        return;
+    }
+    buffer_append_byte(out, '\'');
+    for (; *word != '\0'; word++) {
+        if (*word == '\'') {
+            buffer_append_string(out, "'\\''");
+        } else {
+            buffer_append_byte(out, *word);
+        }
+    }
+    buffer_append_byte(out, '\'');
+}
+
 static void append_value(const struct cli_call *call, enum cli_option_id id, struct buffer *out)
 {
     const char *value = cli_text(call, id);
     if (value != NULL) {
-        buffer_format(out, " --%s %s", cli_option_at(id)->name, value);
+        buffer_format(out, " --%s ", cli_option_at(id)->name);
+        append_word(value, out);
     }
 }
 
@@ -114,7 +138,133 @@ static void add_what_goes_on(const struct cli_call *call, struct error *error)
     buffer_free(&again);
 }
 
-int cli_fail(const struct cli_call *call, const struct error *error)
+/* ---- where the run is, in hints */
+
+/* One option that the command at hand takes and does not name. */
+static void append_missing(const struct cli_call *call, enum cli_option_id id, const char *words,
+                           size_t length, const struct cli_command *command, struct buffer *out)
+{
+    const struct cli_option *option = cli_option_at(id);
+    char flag[32];
+    snprintf(flag, sizeof(flag), "--%s", option->name);
+    if ((option->places & command->place) != 0 &&
+        memmem(words, length, flag, strlen(flag)) == NULL) {
+        append_value(call, id, out);
+    }
+}
+
+static const struct cli_command *command_at(const char *name, size_t length)
+{
+    char copy[24];
+    if (length == 0 || length >= sizeof(copy)) {
+        return NULL;
+    }
+    memcpy(copy, name, length);
+    copy[length] = '\0';
+    return cli_command_by_name(copy);
+}
+
+void cli_append_placed(const struct cli_call *call, const char *text, struct buffer *out)
+{
+    static const char begin[] = "`transhume ";
+    const uint32_t of_runs = IN_CHECK | IN_MIGRATE | IN_RESUME | IN_STATUS | IN_REPORT |
+                             IN_VALIDATE | IN_ROLLBACK | IN_FINISH | IN_RESET;
+    const char *found;
+    while ((found = strstr(text, begin)) != NULL) {
+        const char *name = found + sizeof(begin) - 1;
+        size_t length = strcspn(name, " `\n");
+        size_t words = strcspn(name, "`");
+        const struct cli_command *command = command_at(name, length);
+        buffer_append(out, text, (size_t)(name - text) + length);
+        if (command != NULL && (command->place & of_runs) != 0 && name[words] == '`') {
+            append_missing(call, CLI_PLAN, name, words, command, out);
+            append_missing(call, CLI_STATE, name, words, command, out);
+        }
+        text = name + length;
+    }
+    buffer_append_string(out, text);
+}
+
+void cli_place_hint(const struct cli_call *call, struct error *error)
+{
+    struct buffer hint = {0};
+    if (call == NULL || call->command == NULL) {
+        return;
+    }
+    cli_append_placed(call, error->hint, &hint);
+    if (hint.length < sizeof(error->hint)) { /* half a command is of no use */
+        error_hint(error, "%s", buffer_string(&hint));
+    }
+    buffer_free(&hint);
+}
+
+/* ---- failures as JSON */
+
+static bool tells_json;
+
+void cli_expect_json(int argument_count, char **arguments)
+{
+    for (int i = 1; i < argument_count && strcmp(arguments[i], "--") != 0; i++) {
+        tells_json = tells_json || strcmp(arguments[i], "--json") == 0;
+    }
+}
+
+static void append_member(const char *name, const char *text, struct buffer *out)
+{
+    buffer_format(out, ",\"%s\":", name);
+    cli_append_json_text(out, text[0] == '\0' ? NULL : text);
+}
+
+static void begin_error(const char *code, const char *message, struct buffer *out)
+{
+    buffer_append_string(out, "{\"code\":");
+    cli_append_json_text(out, code);
+    append_member("message", message, out);
+}
+
+void cli_append_error(const struct error *told, int exit_status, struct buffer *out)
+{
+    struct buffer message = {0};
+    buffer_format(&message, "%s%s", told->context, told->message);
+    begin_error(error_describe(told->code)->name, buffer_string(&message), out);
+    append_member("object", told->object, out);
+    append_member("hint", told->hint, out);
+    buffer_format(out, ",\"exit\":%d}", exit_status);
+    buffer_free(&message);
+}
+
+/* Records may go to standard output: the error then goes where all else does. */
+static int json_descriptor(const struct cli_call *call)
+{
+    const char *target = call != NULL && call->argument_count == 2 ? call->arguments[1] : "";
+    const char *stream = strstr(target, ":-");
+    bool records = stream != NULL && (stream[2] == '\0' || stream[2] == '?');
+    return records ? STDERR_FILENO : STDOUT_FILENO;
+}
+
+/* Takes `object`. Whoever does not read it has the text on standard error and the exit status. */
+static void print_error(const struct cli_call *call, struct buffer *object)
+{
+    struct error ignored;
+    struct buffer out = {0};
+    buffer_format(&out, "{\"format\":1,\"error\":%s}\n", buffer_string(object));
+    (void)!file_write_all(json_descriptor(call), buffer_string(&out), out.length, "error",
+                          &ignored);
+    buffer_free(&out);
+    buffer_free(object);
+}
+
+void cli_print_error(const struct cli_call *call, const struct error *told, int exit_status)
+{
+    struct buffer object = {0};
+    if (tells_json) {
+        cli_append_error(told, exit_status, &object);
+        print_error(call, &object);
+    }
+}
+
+/* Where something has begun, 2 would say that nothing was touched. */
+static int fail(const struct cli_call *call, const struct error *error, bool begun)
 {
     struct error told;
     cli_copy_failure(&told, error);
@@ -124,8 +274,17 @@ int cli_fail(const struct cli_call *call, const struct error *error)
     }
     name_what_goes_on(call, &told);
     add_what_goes_on(call, &told);
+    cli_place_hint(call, &told);
+    int exit_status = error_exit_status(&told);
+    exit_status = begun && exit_status == 2 ? 3 : exit_status;
     log_write_error(&told);
-    return error_exit_status(&told);
+    cli_print_error(call, &told, exit_status);
+    return exit_status;
+}
+
+int cli_fail(const struct cli_call *call, const struct error *error)
+{
+    return fail(call, error, false);
 }
 
 int cli_fail_begun(const struct cli_call *call, struct error *error, const char *goes_on)
@@ -140,8 +299,7 @@ int cli_fail_begun(const struct cli_call *call, struct error *error, const char 
                                              : "; ",
                    goes_on);
     }
-    int exit_status = cli_fail(call, error);
-    return exit_status == 2 ? 3 : exit_status;
+    return fail(call, error, true);
 }
 
 static uint32_t count_lines(const char *lines)
@@ -151,6 +309,29 @@ static uint32_t count_lines(const char *lines)
         count += *lines == '\n' || lines[1] == '\0';
     }
     return count;
+}
+
+/* The object of one failure, with all faults as texts. */
+static void print_faults(const struct cli_call *call, const char *line, uint32_t count,
+                         const struct error *error)
+{
+    struct buffer object = {0};
+    char summary[64];
+    snprintf(summary, sizeof(summary), "%u faults in the plan; nothing was touched", count);
+    begin_error(error_describe(error->code)->name, count == 1 ? error->message : summary, &object);
+    append_member("object", error->object, &object);
+    append_member("hint", count == 1 ? error->hint : "", &object);
+    buffer_format(&object, ",\"exit\":%d,\"faults\":[", error_exit_status(error));
+    for (bool first = true; *line != '\0'; first = false) {
+        size_t length = strcspn(line, "\n");
+        char *fault = memory_copy_bytes(line, length);
+        buffer_append_string(&object, first ? "" : ",");
+        cli_append_json_text(&object, fault);
+        free(fault);
+        line += length + (line[length] == '\n');
+    }
+    buffer_append_string(&object, "]}");
+    print_error(call, &object);
 }
 
 /* The faults carry their own hints. */
@@ -175,6 +356,9 @@ int cli_fail_with_faults(const struct cli_call *call, struct buffer *faults,
     }
     if (count > 1) {
         log_write(LOG_ERROR, "%u faults in the plan; nothing was touched [%s]", count, code);
+    }
+    if (tells_json) {
+        print_faults(call, buffer_string(faults), count, error);
     }
     return error_exit_status(error);
 }

@@ -92,7 +92,10 @@ struct report {
     json_t *state;      /* state.json */
     json_t *validation; /* validation.json; NULL: nobody validated */
     const char *run;
-    const char *kind; /* "copy", "rejects" … */
+    const char *kind;         /* "copy", "rejects" … */
+    const char *repairs;      /* the id of the run that this one repairs; NULL: none */
+    const char *repairs_page; /* its report, from the folder of this one; NULL: it is not there */
+    const json_t *deleted;    /* {TABLE:n}: what it deleted; NULL: nothing */
     const char *status;
     const char *phase;
     bool interrupted;

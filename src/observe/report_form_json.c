@@ -186,6 +186,8 @@ void report_append_json(const struct report *report, struct buffer *out)
     append_chunks(report, out);
     append_rejects(report, out);
     append_warnings(report, out);
+    append_text(out, "repairs", report->repairs);
+    append_tree(out, "deleted", report->deleted);
     append_text(out, "not_carried_sum", report->not_carried_sum);
     append_tree(out, "not_carried", report->not_carried);
     append_tree(out, "validation", report->validation);

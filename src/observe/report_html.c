@@ -192,6 +192,7 @@ void report_append_html(const struct report *report, struct buffer *out)
     append_title(report, out);
     buffer_append_string(out, "<main>\n");
     append_tiles(report, out);
+    report_append_repair(report, out);
     report_append_left_sum(report, out);
     append_steps(report, out);
     report_append_left(report, out);

@@ -348,6 +348,7 @@ void report_append_markdown(const struct report *report, struct buffer *out)
 {
     append_summary(report, out);
     append_steps(report, out);
+    report_append_repair_markdown(report, out);
     report_append_left_markdown(report, out);
     append_entities(report, out);
     append_slowest(report, out);

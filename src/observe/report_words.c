@@ -148,7 +148,7 @@ bool report_is_streamed(const struct report *report)
 }
 
 /* Sentences go into the page as they are, and a state.json may say anything. */
-static bool is_run_id(const char *text)
+bool report_is_run_id(const char *text)
 {
     return text[0] != '\0' && strspn(text, "0123456789abcdefTZ-") == strlen(text);
 }
@@ -161,7 +161,7 @@ static const char *step_of_rollback(const struct report *report)
         return arena_format(
             report->arena,
             "If no process is running it: `transhume rollback --run %s --confirm` continues the rollback.",
-            is_run_id(report->run) ? report->run : "ID");
+            report_is_run_id(report->run) ? report->run : "ID");
     }
     if (!is(report->status, "rolled_back")) {
         return NULL;

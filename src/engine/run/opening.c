@@ -1,6 +1,7 @@
 /* Opening a database, and asking for the password that is missing. */
 #include "engine/run/opening.h"
 
+#include "base/memory.h"
 #include "base/prompt.h"
 #include "base/secret.h"
 #include <string.h>
@@ -14,17 +15,37 @@ static bool wants_password(const struct connector *connector, const struct uri *
            connector->uri_help != NULL && strstr(connector->uri_help, ":PASSWORD") != NULL;
 }
 
-/* Keeps it as if the URI had it. */
-static enum status ask(struct uri *uri, struct arena *arena)
+/* What was answered, for a database that one command opens more than once. Control thread. */
+struct answer {
+    struct answer *next;
+    char *shown;
+    char *password;
+};
+static struct answer *answers;
+
+static const char *find_answer(const struct uri *uri)
 {
-    char answer[PASSWORD_BYTES];
-    const char *question = arena_format(arena, "Password for %s: ", uri->shown);
-    enum status status = prompt_secret(question, answer, sizeof(answer));
-    if (status == STATUS_OK) {
-        secret_register(answer, strlen(answer));
-        uri->password = arena_copy_string(arena, answer);
+    const struct answer *answer = answers;
+    while (answer != NULL && strcmp(answer->shown, uri->shown) != 0) {
+        answer = answer->next;
     }
-    secret_wipe(answer, sizeof(answer));
+    return answer != NULL ? answer->password : NULL;
+}
+
+static enum status ask(const struct uri *uri, struct arena *arena)
+{
+    char password[PASSWORD_BYTES];
+    const char *question = arena_format(arena, "Password for %s: ", uri->shown);
+    enum status status = prompt_secret(question, password, sizeof(password));
+    if (status == STATUS_OK) {
+        struct answer *answer = memory_allocate(sizeof(*answer));
+        secret_register(password, strlen(password));
+        *answer = (struct answer){.next = answers,
+                                  .shown = memory_copy_string(uri->shown),
+                                  .password = memory_copy_string(password)};
+        answers = answer;
+    }
+    secret_wipe(password, sizeof(password));
     return status;
 }
 
@@ -32,12 +53,14 @@ enum status opening_open(const struct connector *connector, struct uri *uri,
                          const struct open_options *options, struct arena *arena,
                          struct database **database, struct error *error)
 {
+    uri->password = uri->password != NULL ? uri->password : find_answer(uri);
     enum status status = connector->open(options, database, error);
     if (status == STATUS_OK || !wants_password(connector, uri, error)) {
         return status;
     }
     if (ask(uri, arena) == STATUS_OK) {
         error_clear(error);
+        uri->password = find_answer(uri);
         return connector->open(options, database, error);
     }
     if (uri->hides_password) {

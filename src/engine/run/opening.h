@@ -7,7 +7,7 @@
 /*
  * connector->open. Where the server wants a password that is neither in the URI, nor in the
  * environment, nor in a file of the engine's own, it is asked for once if there is a terminal, and
- * kept in `uri` for the connections to come. A URI that hides one was written by a run, which keeps
+ * kept for whatever opens the same URI later. A URI that hides one was written by a run, which keeps
  * none: the error then says what to set. Control thread.
  */
 enum status opening_open(const struct connector *connector, struct uri *uri,

@@ -475,11 +475,29 @@ static enum status resolve(struct run_session *session, struct buffer *faults, s
     return STATUS_OK;
 }
 
+/* With whatever the plan's text is about. */
+static enum status open_all(struct run_session *session, const struct run_options *asked,
+                            struct buffer *faults, struct error *error)
+{
+    struct run_options *options = &session->options;
+    return options_resolve(options, session->document, error) == STATUS_OK &&
+                   (options->time_zone == NULL ||
+                    time_zone_make(options->time_zone, session->arena, &session->time_zone,
+                                   error) == STATUS_OK) &&
+                   open_endpoints(session, error) == STATUS_OK &&
+                   (!asked->validating ||
+                    check_caps_of_validation(session, asked, error) == STATUS_OK) &&
+                   resolve(session, faults, error) == STATUS_OK
+               ? STATUS_OK
+               : STATUS_FAILED;
+}
+
 enum status run_open(const struct run_options *options, struct run_session **made,
                      struct buffer *faults, struct error *error)
 {
     struct run_session *session = memory_allocate_zeroed(1, sizeof(*session));
     struct past_run past = {0};
+    enum status form = STATUS_OK;
     *made = NULL;
     session->options = *options;
     session->arena = arena_create(0);
@@ -487,22 +505,19 @@ enum status run_open(const struct run_options *options, struct run_session **mad
                               ? options->state_folder
                               : default_state_path(session->arena, options->plan_path);
     session->made_state_folder = !file_exists(session->state_path);
-    if (take_from_local_run(session, &past, error) != STATUS_OK ||
-        (session->options.plan_path != NULL &&
-         plan_document_read(session->options.plan_path, &session->document, faults, error) !=
-             STATUS_OK)) {
-        run_close(session);
-        return STATUS_FAILED;
+    enum status status = take_from_local_run(session, &past, error);
+    if (status == STATUS_OK && session->options.plan_path != NULL) {
+        form = plan_document_read(session->options.plan_path, &session->document, faults, error);
+        status = session->document != NULL ? STATUS_OK : form;
     }
-    leave_other_run(session, options, &past);
-    take_time_zone(session, &past);
-    if (options_resolve(&session->options, session->document, error) != STATUS_OK ||
-        (session->options.time_zone != NULL &&
-         time_zone_make(session->options.time_zone, session->arena, &session->time_zone, error) !=
-             STATUS_OK) ||
-        open_endpoints(session, error) != STATUS_OK ||
-        (options->validating && check_caps_of_validation(session, options, error) != STATUS_OK) ||
-        resolve(session, faults, error) != STATUS_OK) {
+    if (status == STATUS_OK) {
+        struct error more = {0};
+        leave_other_run(session, options, &past);
+        take_time_zone(session, &past);
+        /* after a fault of form, what else is wrong is only added to the faults */
+        status = open_all(session, options, faults, form == STATUS_OK ? error : &more);
+    }
+    if (status != STATUS_OK || form != STATUS_OK) {
         run_close(session);
         return STATUS_FAILED;
     }

@@ -16,6 +16,7 @@
  *  "started_at":…,"updated_at":…,"ended_at":…|null,"errors":[{"at","code","message"}],
  *  "validation":[],"resumable":…,"source_use":{…},"target_use":{…},"version":…,"guarantee":…,
  *  "snapshot":"one"|"mixed"|"none","broken_references":N,
+ *  "repairs":ID,"deleted":{TABLE:n}                        (a repair: of which run; what it deleted)
  *  "not_carried":[{"kind","object","text","count"}]        (observe/not_carried.h),"attempts":[{"epoch","at","end",
  *    "source_connection":{"server":TEXT|null,"security":…,"protocol":TEXT|null,"cipher":TEXT|null},
  *    "target_connection":…}],"settings":{NAME:value}}      (connections: only of servers)
