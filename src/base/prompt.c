@@ -13,11 +13,12 @@ static void say(const char *text)
     (void)ignored;
 }
 
+enum { CTRL_C = 3 };
+
 /* Signals of the keyboard are off, so that none leaves the terminal without echo: Ctrl-C is a
- * character here. */
+ * character here, which ends the line. */
 static size_t read_line(char *answer, size_t size)
 {
-    enum { CTRL_C = 3 };
     size_t length = 0;
     char next = 0;
     while (read(STDIN_FILENO, &next, 1) == 1 && next != '\n' && next != CTRL_C) {
@@ -39,6 +40,7 @@ enum status prompt_secret(const char *question, char *answer, size_t size)
     }
     struct termios hidden = shown;
     hidden.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
+    hidden.c_cc[VEOL] = CTRL_C;
     if (tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) != 0) {
         return STATUS_END;
     }

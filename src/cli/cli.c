@@ -91,7 +91,9 @@ static int say_later(const struct cli_command *command)
     struct error error = {0};
     error_set(&error, ERROR_NOT_IMPLEMENTED, command->name,
               "this command (%s) comes with a later version", command->summary);
-    return cli_fail(NULL, &error);
+    log_write_error(&error);
+    cli_print_error(NULL, &error, error_exit_status(&error));
+    return error_exit_status(&error);
 }
 
 static void set_log_level(const struct cli_call *call)
